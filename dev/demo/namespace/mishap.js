@@ -12,7 +12,7 @@ const ABOUT = {
         rate: "share of seeds that fail, 0 to 1, default 0.2; every third failure is an exception",
         fail: "no luck involved: 0 works, 1 answers 500, throw throws, a status from 400 to 599 answers it",
       },
-      example: "/draw?seed=42",
+      example: "/draw?seed=7",
     },
     {
       method: "GET",

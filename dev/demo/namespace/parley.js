@@ -19,6 +19,7 @@ function refuse(status, fields, headers = {}) {
 
 function converse(socket, limit) {
   let answered = 0;
+  socket.binaryType = "arraybuffer"; // A Blob cannot be sent back.
   socket.accept();
   socket.addEventListener("message", ({ data }) => {
     if (answered === limit) return; // Said after the last answer, and before our closing arrived.
