@@ -26,11 +26,16 @@ def _node() -> str:
 def demo_url() -> Iterator[str]:
     """Where the scripts are served: `URL/NAME/path` is `path` of the script NAME."""
     command = [_node(), str(Path(__file__).with_name("host.mjs")), str(NAMESPACE)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as host:
-        assert host.stdin is not None and host.stdout is not None
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as host:
+        assert host.stdin is not None
+        assert host.stdout is not None
         try:
             url = host.stdout.readline().strip().rstrip("/")
-            assert url.startswith("http://"), f"the demo scripts did not start: exit code {host.wait()}"
+            assert url.startswith("http://"), (
+                f"the demo scripts did not start: exit code {host.wait()}"
+            )
             yield url
         finally:
             host.stdin.close()

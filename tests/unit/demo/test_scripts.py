@@ -244,7 +244,8 @@ class TestMirror:
 class TestParley:
     def test_answers_every_message_with_the_same(self, demo_url: str) -> None:
         with connect(demo_url.replace("http", "ws") + "/parley/socket") as socket:
-            for message in ["héllo", b"\x00\xff", "", "x" * 100_000]:
+            messages: list[str | bytes] = ["héllo", b"\x00\xff", "", "x" * 100_000]
+            for message in messages:
                 socket.send(message)
                 assert socket.recv(timeout=10) == message
 
