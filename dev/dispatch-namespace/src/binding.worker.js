@@ -90,8 +90,8 @@ function stub(entrypoint) {
 	const fetcher = {
 		/** @param {any} input @param {any} [init] */
 		async fetch(input, init) {
-			const request = new Request(input, init);
-			return (await entrypoint()).fetch(request, { cf: {} });
+			const request = withoutCf(init === undefined && input instanceof Request ? input : new Request(input, init));
+			return (await entrypoint()).fetch(request);
 		},
 	};
 	return new Proxy(fetcher, {
@@ -100,6 +100,18 @@ function stub(entrypoint) {
 			return async (/** @type {unknown[]} */ ...args) => (await entrypoint())[key](...args);
 		},
 	});
+}
+
+/**
+ * Scripts of a namespace are not trusted with `request.cf`. A request that is
+ * made from another one inherits it, so the parts are put together anew.
+ *
+ * @param {any} request
+ */
+function withoutCf(request) {
+	if (request.cf === undefined) return request;
+	const { method, headers, body, redirect } = request;
+	return new Request(request.url, { method, headers, body, redirect });
 }
 
 /** @param {any} limits */

@@ -23,6 +23,7 @@ export class Host extends WorkerEntrypoint {
 				globalOutbound: this.#outbound(outbound),
 			},
 			limits,
+			Object.keys(script.config.kv),
 		);
 	}
 

@@ -11,7 +11,8 @@ export default {
 	async fetch(request, env) {
 		const url = new URL(request.url);
 		const headers = new Headers(request.headers);
-		let body = request.body;
+		/** @type {any} */
+		let body = request.method === "PUT" ? request.body : undefined;
 		let id;
 		if (url.pathname === "/bulk/get") {
 			const bulk = await request.json();

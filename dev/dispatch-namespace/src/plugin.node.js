@@ -75,7 +75,7 @@ async function getServices(context) {
 				modules: [
 					{ name: "host.worker.js", esModule: source("host.worker.js") },
 					{ name: "limits.worker.js", esModule: source("limits.worker.js") },
-					{ name: "limits-source.txt", text: source("limited-script.worker.js") },
+					{ name: "limiter.script.txt", text: source("limiter.script.js") },
 				],
 				bindings: [
 					{ name: "SETTINGS", json: JSON.stringify(settings) },

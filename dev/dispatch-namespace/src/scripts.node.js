@@ -157,9 +157,16 @@ async function walk(folder, prefix, files) {
 	for (const entry of (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
 		if (entry.name.startsWith(".") || entry.name === "node_modules" || files.length > MAX_FILES) continue;
 		const file = { name: `${prefix}/${entry.name}`, path: path.join(folder, entry.name) };
-		if (entry.isDirectory()) await walk(file.path, file.name, files);
-		else files.push(file);
+		const isFolder = entry.isSymbolicLink() ? await isDirectory(file.path) : entry.isDirectory();
+		if (isFolder) await walk(file.path, file.name, files);
+		// What editors leave lying about is not part of the script.
+		else if (isPart(entry.name)) files.push(file);
 	}
+}
+
+/** @param {string} fileName */
+function isPart(fileName) {
+	return typeOfFile(fileName) !== undefined || CONFIG_FILES.includes(fileName) || fileName.endsWith(".py");
 }
 
 /**
