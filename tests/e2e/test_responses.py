@@ -1,6 +1,7 @@
 """Whatever HTTP a tenant answers, the caller gets: HEAD, redirects, cookies, 204, WebSockets."""
 
 from collections.abc import Iterator
+from socket import create_connection
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -83,8 +84,8 @@ def test_a_websocket_upgrade_is_answered_with_a_request_id(socket: ClientConnect
 
 def test_a_websocket_is_reached_by_host_too(caller: Caller) -> None:
     port = caller.url.rpartition(":")[2]
-    uri = f"ws://parley.e2e.example:{port}/socket"
-    with connect(uri, host="127.0.0.1", port=int(port)) as socket:
+    wire = create_connection(("127.0.0.1", int(port)))
+    with wire, connect(f"ws://parley.e2e.example:{port}/socket", sock=wire) as socket:
         socket.send("by host")
         assert socket.recv(timeout=10) == "by host"
 
