@@ -1,0 +1,14 @@
+"""The launcher: the dispatcher under real `wrangler dev`, on this machine alone.
+
+`python -m dev.launch` is what `make dev` runs; tests use `running_dispatcher`:
+
+    from dev.launch import running_dispatcher
+
+    with running_dispatcher(state=tmp_path) as server:
+        httpx.get(f"{server.url}/health")
+"""
+
+from dev.launch.options import LaunchOptions, Runtime
+from dev.launch.server import Server, running_dispatcher
+
+__all__ = ["LaunchOptions", "Runtime", "Server", "running_dispatcher"]

@@ -1,0 +1,101 @@
+"""The development configuration, derived from the production one.
+
+wrangler.toml stays what Cloudflare deploys. A run gets a copy of it in which only what
+has no local counterpart is replaced; everything else, known here or not, is carried over.
+"""
+
+import copy
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dev.errors import UsageError
+from dev.launch.options import LaunchOptions, Runtime
+
+DEVELOPMENT_TOKEN = "dev-token"  # noqa: S105 (printed at every start, on purpose)
+DEVELOPMENT_VARIABLES = {
+    "PLATFORM_ANALYTICS_TOKEN": DEVELOPMENT_TOKEN,
+    "CALLER_HASH_SECRET": "development-only-caller-hash-secret",
+}
+"""Secrets that production sets with `wrangler secret put`."""
+
+LOCAL_BUNDLE_FLAGS = ("python_workers_development", "experimental")
+"""What makes workerd load `pyodide_dev.capnp.bin` instead of Cloudflare's bundle."""
+
+PLUGIN_PACKAGE = "miniflare-dispatch-namespace"
+PLUGIN_NAME = "dispatch-namespace"
+
+
+def load_production_config(path: Path) -> dict[str, Any]:
+    """Return wrangler.toml, parsed.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UsageError: It is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} is missing: run this in a whole clone.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path.name} is not TOML ({error}): mend the file.") from error
+
+
+def development_config(
+    production: Mapping[str, Any], options: LaunchOptions, plugin: Path | None
+) -> dict[str, Any]:
+    """Return what wrangler is given for one run.
+
+    Args:
+        production: wrangler.toml, parsed; left as it is.
+        options: The run's options.
+        plugin: The folder of the package `miniflare-dispatch-namespace`; miniflare
+            resolves a package by its absolute path too. `None` leaves the bindings out.
+
+    Returns:
+        A configuration to be written as wrangler.json.
+    """
+    config = copy.deepcopy(dict(production))
+    config["vars"] = run_variables(production, options)
+    if options.runtime is Runtime.LOCAL:
+        flags = list(config.get("compatibility_flags", []))
+        config["compatibility_flags"] = flags + [flag for flag in LOCAL_BUNDLE_FLAGS if flag not in flags]
+    namespaces = config.pop("dispatch_namespaces", [])
+    if namespaces and plugin:
+        unsafe = config.setdefault("unsafe", {})
+        unsafe["bindings"] = [
+            *unsafe.get("bindings", []),
+            *(_local_namespace(namespace, options.namespace, plugin) for namespace in namespaces),
+        ]
+    return config
+
+
+def run_variables(production: Mapping[str, Any], options: LaunchOptions) -> dict[str, Any]:
+    """Return the Worker's variables, the most particular last.
+
+    Args:
+        production: wrangler.toml, parsed.
+        options: The run's options.
+    """
+    variables: dict[str, Any] = {**production.get("vars", {}), **DEVELOPMENT_VARIABLES}
+    if options.tenant_directory is not None:
+        # Without its white space, as wrangler copies it several times on the way.
+        directory = json.loads(options.tenant_directory)
+        variables["TENANT_DIRECTORY_JSON"] = json.dumps(directory, ensure_ascii=False, separators=(",", ":"))
+    return variables | dict(options.variables)
+
+
+def _local_namespace(namespace: Mapping[str, Any], scripts: Path, plugin: Path) -> dict[str, Any]:
+    return {
+        "name": namespace["binding"],
+        "type": "dispatch_namespace",
+        "namespace": namespace["namespace"],
+        "dev": {
+            "plugin": {"package": str(plugin), "name": PLUGIN_NAME},
+            "options": {"scripts": str(scripts)},
+        },
+    }

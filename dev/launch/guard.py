@@ -1,0 +1,75 @@
+"""`python -m dev.launch.guard COMMAND…`: runs a command that must not outlive its starter.
+
+The starter holds the other end of this process's standard input. When that end closes,
+because the starter wants it or because it was killed, the command and all processes it
+started are ended. The command's group is then swept, so that no workerd stays behind.
+
+Signals: SIGTERM asks the command to end; SIGUSR1 kills its whole group at once, which is
+how tests cut the power.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from types import FrameType
+
+GRACE_SECONDS = 8.0
+"""How long the command may take to end before it is killed."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(command: list[str]) -> int:
+    """Run `command` until it ends or this process's standard input closes.
+
+    Returns:
+        The command's exit code, 128 and the signal's number when a signal ended it.
+    """
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread has been started yet)
+    )
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        _signal_group(child.pid, signal.SIGTERM)
+        killer = threading.Timer(GRACE_SECONDS, _signal_group, (child.pid, signal.SIGKILL))
+        killer.daemon = True
+        killer.start()
+
+    def kill(_signal: int, _frame: FrameType | None) -> None:
+        _signal_group(child.pid, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGUSR1, kill)
+    threading.Thread(target=_watch_lifeline, daemon=True).start()
+    code = child.wait()
+    _signal_group(child.pid, signal.SIGKILL)
+    return code if code >= 0 else 128 - code
+
+
+def _watch_lifeline() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _die_with_parent() -> None:
+    # Linux alone has this; it covers the case that this very process is killed.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,138 @@
+"""What one run of the dispatcher is given: checked here, trusted everywhere else."""
+
+import enum
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dev.errors import UsageError
+
+DEFAULT_PORT = 8787
+HIGHEST_PORT = 65535
+HOST = "127.0.0.1"
+
+
+class Runtime(enum.Enum):
+    """Which Pyodide bundle workerd loads."""
+
+    LOCAL = "local"
+    """The one that set-up built from npm's Pyodide; needs no network."""
+
+    CLOUDFLARE = "cloudflare"
+    """Cloudflare's own, which workerd downloads, with no development flags."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOptions:
+    """The options of one run, checked.
+
+    Args:
+        port: The port to listen on at 127.0.0.1; 0 lets the system choose a free one.
+        state: The folder where local KV and databases live; absolute.
+        namespace: The folder of the local dispatch namespace's scripts; absolute.
+        tenant_directory: The tenant directory's JSON text, or `None` for none.
+        variables: Settings and secrets that override all others.
+        runtime: Which Pyodide bundle to use.
+    """
+
+    port: int
+    state: Path
+    namespace: Path
+    tenant_directory: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    runtime: Runtime = Runtime.LOCAL
+
+
+def check_port(text: str) -> int:
+    """Return the port that `PORT` names.
+
+    Raises:
+        UsageError: It is not a number from 0 to 65535, or something listens there.
+    """
+    if not text.isdecimal() or not 0 <= int(text) <= HIGHEST_PORT:
+        raise UsageError(f"PORT={text} is not a port: give a number from 1 to 65535, or 0 for any free one.")
+    port = int(text)
+    with socket.socket() as probe:
+        # Without this option a port in TIME_WAIT, free for workerd, would look taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except PermissionError as error:
+            raise UsageError(
+                f"Port {port} needs special rights: choose one from 1024 up, for example PORT=8788."
+            ) from error
+        except OSError as error:
+            raise UsageError(
+                f"Port {port} is taken: stop what listens there, or choose another one, for example "
+                "PORT=0 for any free port."
+            ) from error
+    return port
+
+
+def check_state(folder: Path) -> Path:
+    """Return the state folder as an absolute path, made where missing.
+
+    Raises:
+        UsageError: It cannot be made, or not written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"STATE={folder} is not a folder that can be written to ({error.strerror}): choose another one."
+        ) from error
+    return folder.absolute()
+
+
+def check_namespace(folder: Path) -> Path:
+    """Return the namespace folder as an absolute path.
+
+    Raises:
+        UsageError: It is not a folder, or not readable.
+    """
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+        raise UsageError(
+            f"NAMESPACE={folder} is not a folder that can be read: give the folder that holds the scripts "
+            "(NAME.js or NAME/index.js)."
+        )
+    return folder.absolute()
+
+
+def check_tenants(file: Path) -> str:
+    """Return the text of a tenant directory, checked to be a JSON object.
+
+    Whether its records can be used is for the Worker to say; it names the bad ones.
+
+    Raises:
+        UsageError: The file is missing, unreadable, or not a JSON object.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(f"TENANTS={file} cannot be read ({reason}): give a JSON file.") from error
+    try:
+        directory = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"TENANTS={file} is not JSON ({error}): mend the file.") from error
+    if not isinstance(directory, dict):
+        raise UsageError(f'TENANTS={file} must hold an object such as {{"tenants": []}}.')
+    return text
+
+
+def check_runtime(text: str) -> Runtime:
+    """Return the runtime that `RUNTIME` names.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    try:
+        return Runtime(text)
+    except ValueError as error:
+        raise UsageError(f"RUNTIME={text} is unknown: use RUNTIME=local or RUNTIME=cloudflare.") from error

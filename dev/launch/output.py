@@ -1,0 +1,69 @@
+"""What wrangler prints: what is shown of it, and what its failures mean."""
+
+import re
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_READY = re.compile(r"Ready on https?://[^\s/]+:(\d+)")
+_ERROR = re.compile(r"✘ \[ERROR\] (.+)")
+_PYTHON_ERROR = re.compile(r"^\s+((?:\w+\.)*\w*(?:Error|Exception|Warning)\b:? ?.*)$")
+_NOISE_STARTS = ("┌", "│", "├", "└", "─", "⎔ Starting", "Attaching additional", "Your Worker has access")
+_NOISE_TEXTS = ("Ready on http", "GET /health 200", "🪵", "wrangler/issues", "workers-sdk/issues")
+_BINDINGS_TABLE = re.compile(r"^(Binding\s+Resource|env\.\w+ )")
+
+
+def plain(line: str) -> str:
+    """Return a line without its terminal colours and line end."""
+    return _ESCAPES.sub("", line).rstrip()
+
+
+def ready_port(line: str) -> int | None:
+    """Return the port of wrangler's "Ready on" line, or `None` for any other line."""
+    match = _READY.search(line)
+    return int(match.group(1)) if match else None
+
+
+def why(lines: list[str]) -> str:
+    """Return in a few words why wrangler ended, from what it printed.
+
+    Args:
+        lines: Its output, plain; a Python exception counts for more than wrangler's
+            own words, and of those the first error.
+    """
+    for line in reversed(lines):
+        match = _PYTHON_ERROR.match(line)
+        if match:
+            return match.group(1).strip()
+    for line in lines:
+        match = _ERROR.search(line)
+        if match:
+            return match.group(1).strip()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+
+
+class TerminalFilter:
+    """Chooses the lines of wrangler's output that are worth showing.
+
+    Tables of bindings and modules are left out, and the warning that the development
+    configuration uses "unsafe" fields, which it does on purpose.
+    """
+
+    def __init__(self) -> None:
+        """Start outside of any warning."""
+        self._in_warning = False
+
+    def shows(self, line: str) -> bool:
+        """Tell whether a plain line is to be shown; lines must come in order."""
+        if self._in_warning:
+            self._in_warning = not _starts_block(line)
+            if self._in_warning:
+                return False
+        if "[WARNING]" in line and ("unsafe" in line or "Processing wrangler.json" in line):
+            self._in_warning = True
+            return False
+        if not line.strip() or line.startswith(_NOISE_STARTS) or _BINDINGS_TABLE.match(line):
+            return False
+        return not any(text in line for text in _NOISE_TEXTS)
+
+
+def _starts_block(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith(" ")

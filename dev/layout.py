@@ -1,0 +1,79 @@
+"""Where everything lives in a clone: the one place that knows the folders' names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders of one clone.
+
+    Args:
+        root: The clone's top folder, absolute.
+    """
+
+    root: Path
+
+    @property
+    def venv(self) -> Path:
+        """The host's virtual environment."""
+        return self.root / ".venv"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the virtual environment."""
+        return self.venv / "bin" / "python"
+
+    @property
+    def locks(self) -> Path:
+        """The hashed lock files of Python packages."""
+        return self.root / "dev" / "locks"
+
+    @property
+    def node_modules(self) -> Path:
+        """What `npm ci` installs."""
+        return self.root / "node_modules"
+
+    @property
+    def python_modules(self) -> Path:
+        """The packages vendored for the Worker; wrangler and pywrangler fix its name."""
+        return self.root / "python_modules"
+
+    @property
+    def venv_workers(self) -> Path:
+        """pywrangler's environment; only its token file is ours."""
+        return self.root / ".venv-workers"
+
+    @property
+    def inside_modules(self) -> Path:
+        """The packages vendored for the Worker that runs pytest inside workerd."""
+        return self.cache / "inside" / "python_modules"
+
+    @property
+    def cache(self) -> Path:
+        """Everything else that set-up and the launcher write."""
+        return self.root / ".clawr"
+
+    @property
+    def bundles(self) -> Path:
+        """The Pyodide bundles, one folder for each combination of versions."""
+        return self.cache / "bundles"
+
+    @property
+    def runs(self) -> Path:
+        """One folder for each running dispatcher."""
+        return self.cache / "run"
+
+    @property
+    def logs(self) -> Path:
+        """What the tools of set-up printed."""
+        return self.cache / "logs"
+
+    @property
+    def wrangler_toml(self) -> Path:
+        """The production configuration."""
+        return self.root / "wrangler.toml"
+
+
+HERE = Layout(Path(__file__).resolve().parent.parent)
+"""The clone that this file belongs to."""

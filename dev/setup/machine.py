@@ -1,0 +1,87 @@
+"""Which machines workerd runs on, and the name of its package for each.
+
+The names are those of npm's packages `@cloudflare/workerd-…`. workerd needs glibc 2.35
+(https://github.com/cloudflare/workerd#running-workerd).
+"""
+
+import platform
+import re
+import sys
+from dataclasses import dataclass
+
+from dev.errors import MachineError
+
+_PACKAGES = {
+    ("Linux", "x86_64"): "linux-64",
+    ("Linux", "aarch64"): "linux-arm64",
+    ("Linux", "arm64"): "linux-arm64",
+    ("Darwin", "x86_64"): "darwin-64",
+    ("Darwin", "arm64"): "darwin-arm64",
+}
+MINIMUM_GLIBC = (2, 35)
+MINIMUM_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What matters about this machine.
+
+    Args:
+        system: As `platform.system` names it.
+        architecture: As `platform.machine` names it.
+        libc: Name and version of the C library, empty where unknown or not Linux.
+    """
+
+    system: str
+    architecture: str
+    libc: tuple[str, str]
+
+    @classmethod
+    def current(cls) -> "Machine":
+        """Return the machine this runs on."""
+        return cls(platform.system(), platform.machine(), platform.libc_ver())
+
+    def workerd_package(self) -> str:
+        """Return the npm package that holds workerd for this machine.
+
+        Raises:
+            MachineError: There is none, or it would not start here.
+        """
+        name = _PACKAGES.get((self.system, self.architecture))
+        if name is None:
+            raise MachineError(
+                f"workerd has no build for {self.system or 'this system'} on "
+                f"{self.architecture or 'this processor'}: use Linux (x86-64 or arm64, glibc) or "
+                "macOS; on Windows, use WSL 2."
+            )
+        if self.system == "Linux":
+            self._check_libc()
+        return f"@cloudflare/workerd-{name}"
+
+    def _check_libc(self) -> None:
+        library, version = self.libc
+        if library != "glibc":
+            raise MachineError(
+                "workerd needs glibc, and this Linux has another C library (musl?): use a "
+                "distribution with glibc, for example Debian 12."
+            )
+        numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+        if numbers < MINIMUM_GLIBC:
+            minimum = ".".join(str(number) for number in MINIMUM_GLIBC)
+            raise MachineError(
+                f"workerd needs glibc {minimum} or newer, and this machine has {version}: use a newer "
+                "distribution, for example Debian 12 or Ubuntu 22.04."
+            )
+
+
+def check_python() -> None:
+    """Refuse a Python that the code in `dev/` cannot run on.
+
+    Raises:
+        MachineError: It is too old.
+    """
+    if sys.version_info[:2] < MINIMUM_PYTHON:
+        raise MachineError(
+            f"Python 3.11 or newer is needed and this is {platform.python_version()}: install a "
+            "newer one, then run the same command again."
+        )

@@ -1,0 +1,71 @@
+"""The npm packages: wrangler (with miniflare and workerd), Pyodide, the linter."""
+
+import json
+from pathlib import Path
+
+from dev.errors import SetupError
+from dev.layout import Layout
+from dev.setup.command import run_tool
+from dev.setup.machine import Machine
+from dev.setup.node import Node
+from dev.setup.progress import shown
+from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
+
+
+def ensure_npm_packages(layout: Layout, node: Node, machine: Machine, lock: int) -> None:
+    """Install what package-lock.json names.
+
+    No package's install script is run: none that we use needs it.
+
+    Args:
+        layout: The clone.
+        node: Which Node.js to use.
+        machine: Which of workerd's builds must be there afterwards.
+        lock: The set-up lock's file descriptor.
+
+    Raises:
+        SetupError: npm failed, or left out workerd for this machine.
+        MachineError: workerd has no build for this machine.
+    """
+    workerd_package = machine.workerd_package()
+    stamp = layout.node_modules / STAMP_NAME
+    inputs = [layout.root / "package.json", layout.root / "package-lock.json"]
+    expected = fingerprint(*inputs, workerd_package)
+    if is_stamped(stamp, expected) and workerd_binary(layout, workerd_package).exists():
+        return
+    with shown("Installing wrangler, workerd and Pyodide"):
+        run_tool(
+            [node.node, node.npm_cli, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            log=layout.logs / "npm-ci.log",
+            cwd=layout.root,
+            failure="npm could not install what package-lock.json names.",
+            environment={"npm_config_update_notifier": "false"},
+            keep_open=[lock],
+        )
+        if not workerd_binary(layout, workerd_package).exists():
+            raise SetupError(
+                f"npm left out {workerd_package}: allow optional packages in npm's configuration "
+                "(omit=optional hides them), then run the same command again."
+            )
+        write_atomically(stamp, expected.encode())
+
+
+def workerd_binary(layout: Layout, workerd_package: str) -> Path:
+    """Return the path of the program workerd in the npm package that holds it."""
+    return layout.node_modules / workerd_package / "bin" / "workerd"
+
+
+def package_version(layout: Layout, name: str) -> str:
+    """Return the version of an installed npm package.
+
+    Raises:
+        SetupError: It is not installed.
+    """
+    manifest = layout.node_modules / name / "package.json"
+    try:
+        version = json.loads(manifest.read_text())["version"]
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise SetupError(
+            f"The npm package {name} is not whole: delete node_modules, then run the same command again."
+        ) from error
+    return str(version)

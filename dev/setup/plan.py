@@ -1,0 +1,41 @@
+"""Which steps each target of the Makefile needs, in order."""
+
+from dev.layout import Layout
+from dev.setup.lock import exclusive
+from dev.setup.machine import Machine, check_python
+from dev.setup.node import ensure_node
+from dev.setup.npm import ensure_npm_packages, workerd_binary
+from dev.setup.pyodide_bundle import ensure_bundle
+from dev.setup.virtualenv import ensure_packages, ensure_venv
+from dev.setup.worker_modules import ensure_inside_modules, ensure_worker_modules
+
+RUN = "run"
+TOOLS = "tools"
+PURPOSES = (RUN, TOOLS)
+
+
+def set_up(layout: Layout, purpose: str) -> None:
+    """Bring the clone to the point where a target can run; what is done is skipped.
+
+    Args:
+        layout: The clone.
+        purpose: `RUN` for running the dispatcher, `TOOLS` for tests, checks and
+            benchmarks as well.
+
+    Raises:
+        SetupError: A step failed; the same call later goes on from there.
+    """
+    check_python()
+    machine = Machine.current()
+    workerd = workerd_binary(layout, machine.workerd_package())
+    waiting = "Waiting for another set-up in this clone to finish …"
+    with exclusive(layout.cache / "setup.lock", waiting) as lock:
+        ensure_venv(layout)
+        ensure_packages(layout, RUN, "Installing Python packages", lock)
+        node = ensure_node(layout, lock)
+        ensure_npm_packages(layout, node, machine, lock)
+        ensure_worker_modules(layout, lock)
+        ensure_bundle(layout, workerd, lock)
+        if purpose == TOOLS:
+            ensure_packages(layout, TOOLS, "Installing test and check tools", lock)
+            ensure_inside_modules(layout, lock)

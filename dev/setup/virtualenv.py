@@ -1,0 +1,93 @@
+"""The host's virtual environment, and the locked packages in it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from dev.errors import MachineError
+from dev.layout import Layout
+from dev.setup.command import run_tool
+from dev.setup.progress import shown
+from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
+
+
+def ensure_venv(layout: Layout) -> None:
+    """Create the virtual environment unless a whole one of this Python is there.
+
+    Args:
+        layout: The clone.
+
+    Raises:
+        MachineError: This Python cannot create one.
+    """
+    stamp = layout.venv / STAMP_NAME
+    expected = fingerprint(sys.version, sys.base_prefix, str(layout.venv))
+    if is_stamped(stamp, expected) and _answers(layout.python):
+        return
+    with shown(f"Creating .venv with Python {sys.version.split()[0]}"):
+        if layout.venv.exists():
+            shutil.rmtree(layout.venv)
+        try:
+            # Debian ships Python without this module's other half until python3-venv is there.
+            import venv  # noqa: PLC0415
+
+            venv.EnvBuilder(with_pip=True, symlinks=True).create(layout.venv)
+        except (ImportError, subprocess.CalledProcessError) as error:
+            raise MachineError(
+                "This Python cannot create virtual environments: install its venv module "
+                f"(Debian: apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv), "
+                "then run the same command again."
+            ) from error
+        write_atomically(stamp, expected.encode())
+
+
+def ensure_packages(layout: Layout, group: str, title: str, lock: int) -> None:
+    """Install one lock file's packages into the virtual environment.
+
+    Args:
+        layout: The clone.
+        group: The lock file's name in `dev/locks`, without its suffix.
+        title: What to show meanwhile.
+        lock: The set-up lock's file descriptor.
+
+    Raises:
+        SetupError: pip failed.
+    """
+    requirements = layout.locks / f"{group}.txt"
+    stamp = layout.venv / f"{STAMP_NAME}-{group}"
+    expected = fingerprint(requirements)
+    if is_stamped(stamp, expected):
+        return
+    with shown(title):
+        run_tool(
+            [*pip(layout), "--requirement", requirements],
+            log=layout.logs / f"pip-{group}.log",
+            cwd=layout.root,
+            failure=f"pip could not install {requirements.relative_to(layout.root)}.",
+            keep_open=[lock],
+        )
+        write_atomically(stamp, expected.encode())
+
+
+def pip(layout: Layout) -> list[str | Path]:
+    """Return the start of a command line that installs locked, ready-made packages only."""
+    return [
+        layout.python,
+        "-m",
+        "pip",
+        "install",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--progress-bar=off",
+    ]
+
+
+def _answers(python: Path) -> bool:
+    try:
+        check = subprocess.run([python, "-c", "import pip"], capture_output=True, check=False)
+    except OSError:
+        return False
+    return check.returncode == 0
