@@ -147,9 +147,9 @@ def test_a_survey_counts_the_usable_and_names_the_refused_of_both_places() -> No
         publish(store, {**WEATHER, "slug": f"w{number}"})
     store.values[keys.tenant("bad")] = ("{", None)
     directory = TenantDirectory(FakeClock(), store, variable(WEATHER, {"slug": "b"}))
-    usable, refused = asyncio.run(directory.survey())
-    assert usable == limits.KV_BULK_GET_KEYS_MAX + 21
-    assert [error.record for error in refused] == ["tenants[1] (slug 'b')", "TENANT_KV tenant/bad"]
+    survey = asyncio.run(directory.survey())
+    assert len(survey.by_slug) == limits.KV_BULK_GET_KEYS_MAX + 21
+    assert [error.record for error in survey.refused] == ["tenants[1] (slug 'b')", "TENANT_KV tenant/bad"]
 
 
 def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
