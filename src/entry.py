@@ -1,11 +1,47 @@
-"""The Worker's entrypoint."""
+"""The Worker's entrypoint: wires one dispatcher for each isolate. No logic."""
 
-from workers import Response, WorkerEntrypoint
+from __future__ import annotations
+
+from typing import Any
+
+from workers import WorkerEntrypoint
+
+from directory import TenantDirectory
+from dispatch import Dispatcher
+from platform_api import PlatformApi
+from runtime import (
+    RuntimeBackground,
+    RuntimeClock,
+    RuntimeEnvironment,
+    RuntimeRequest,
+    response,
+    writer_id,
+)
+from usage import UsageLog
+
+_dispatchers: list[Dispatcher] = []
+
+
+def _dispatcher(raw_environment: Any) -> Dispatcher:
+    # Made at the first request: random names must not be part of a start-up snapshot.
+    if not _dispatchers:
+        environment = RuntimeEnvironment(raw_environment)
+        clock = RuntimeClock()
+        directory = TenantDirectory(
+            clock, environment.tenant_store, environment.setting("TENANT_DIRECTORY_JSON")
+        )
+        log = UsageLog(writer_id(), clock)
+        platform_api = PlatformApi(environment, clock, directory, log)
+        _dispatchers.append(Dispatcher(environment, clock, directory, log, platform_api))
+    return _dispatchers[0]
 
 
 class Default(WorkerEntrypoint):
-    """Answers every request."""
+    """What Cloudflare calls."""
 
-    async def fetch(self, request: object) -> Response:
-        """Answer `request` with a greeting."""
-        return Response.json({"ok": True, "service": "clawr-dispatcher"})
+    async def fetch(self, request: Any) -> Any:
+        """Answer one request."""
+        dispatcher = _dispatcher(self.env._env)  # noqa: SLF001
+        background = RuntimeBackground(self.ctx)
+        work = dispatcher.handle(RuntimeRequest(request.js_object), background)
+        return response(await background.see_through(work))

@@ -1,0 +1,129 @@
+/**
+ * What the dispatching Worker gets as `env.DISPATCHER`.
+ *
+ * Runs inside that Worker's own isolate. Owns the hot path: which version of a
+ * script is current, and its entrypoint in this isolate's loader. Code itself is
+ * fetched by the host Worker, once for each version.
+ */
+
+/** @typedef {{version?: string, error?: string, checkedAt: number}} Current */
+
+export default function (/** @type {any} */ env) {
+	return new DispatchNamespace(env);
+}
+
+class DispatchNamespace {
+	#env;
+	/** @type {Map<string, Current>} */
+	#current = new Map();
+	/** @type {Set<string>} */
+	#loaded = new Set();
+
+	constructor(/** @type {any} */ env) {
+		this.#env = env;
+	}
+
+	/**
+	 * @param {string} name Name of the script.
+	 * @param {{props?: unknown}} [args] `props` arrives as the script's `ctx.props`.
+	 * @param {{limits?: {cpuMs?: number, subRequests?: number}, outbound?: Record<string, unknown>}} [options]
+	 * @returns {object} At once, whether or not there is such a script; a missing
+	 *   one throws `Error("Worker not found.")` from `fetch`, as in production.
+	 */
+	get(name, args, options) {
+		const call = {
+			name: String(name),
+			props: args?.props,
+			limits: readLimits(options?.limits),
+			outbound: options?.outbound,
+		};
+		return stub(() => this.#entrypoint(call));
+	}
+
+	async #entrypoint(/** @type {any} */ { name, props, limits, outbound }) {
+		const version = await this.#version(name);
+		const variant = { limits, outbound };
+		const id = `${name}@${version}${limits || outbound ? JSON.stringify(variant) : ""}`;
+		// The loader remembers a failure under the id for good, so the code is
+		// fetched before the loader hears of the id.
+		const load = () => this.#env.host.load(name, version, variant);
+		const code = this.#loaded.has(id) ? undefined : await load();
+		const worker = this.#env.loader.get(id, () => code ?? load());
+		this.#loaded.add(id);
+		return worker.getEntrypoint(undefined, { props, limits });
+	}
+
+	async #version(/** @type {string} */ name) {
+		const now = Date.now();
+		let current = this.#current.get(name);
+		if (current === undefined || now - current.checkedAt >= this.#env.settings.recheckMs) {
+			// One request looks; those that come meanwhile go by what is known.
+			if (current !== undefined) current.checkedAt = now;
+			current = await this.#look(name, now);
+			this.#current.set(name, current);
+		}
+		if (current.error !== undefined) throw new Error(current.error);
+		return current.version;
+	}
+
+	/** @returns {Promise<Current>} */
+	async #look(/** @type {string} */ name, /** @type {number} */ now) {
+		const { folder } = this.#env.settings;
+		const response = await this.#env.scripts.fetch(`http://scripts/${folder}/${encodeURIComponent(name)}`);
+		const body = await response.json();
+		if (response.status === 200) return { version: body.version, checkedAt: now };
+		if (response.status === 404) return { error: "Worker not found.", checkedAt: now };
+		return { error: body.error ?? `The folder of scripts cannot be read (${response.status}).`, checkedAt: now };
+	}
+}
+
+/** Keys that something which is not a method call may ask an object for. */
+const NOT_METHODS = new Set(["then", "toJSON", "constructor", "length", "size"]);
+
+/**
+ * A Fetcher whose entrypoint is found when it is first needed: `fetch`, and any
+ * other method as a remote procedure call.
+ *
+ * @param {() => Promise<any>} entrypoint
+ */
+function stub(entrypoint) {
+	const fetcher = {
+		/** @param {any} input @param {any} [init] */
+		async fetch(input, init) {
+			const request = withoutCf(init === undefined && input instanceof Request ? input : new Request(input, init));
+			return (await entrypoint()).fetch(request);
+		},
+	};
+	return new Proxy(fetcher, {
+		get(target, key, receiver) {
+			if (key in target || typeof key === "symbol" || NOT_METHODS.has(key)) return Reflect.get(target, key, receiver);
+			return async (/** @type {unknown[]} */ ...args) => (await entrypoint())[key](...args);
+		},
+	});
+}
+
+/**
+ * Scripts of a namespace are not trusted with `request.cf`. A request that is
+ * made from another one inherits it, so the parts are put together anew.
+ *
+ * @param {any} request
+ */
+function withoutCf(request) {
+	if (request.cf === undefined) return request;
+	const { method, headers, body, redirect } = request;
+	return new Request(request.url, { method, headers, body, redirect });
+}
+
+/** @param {any} limits */
+function readLimits(limits) {
+	if (limits === undefined || limits === null) return undefined;
+	/** @type {Record<string, number>} */
+	const read = {};
+	for (const key of ["cpuMs", "subRequests"]) {
+		if (limits[key] === undefined || limits[key] === null) continue;
+		const value = Number(limits[key]);
+		if (!(value >= 0)) throw new TypeError(`limits.${key} must be a number, 0 or more`);
+		read[key] = value;
+	}
+	return Object.keys(read).length === 0 ? undefined : read;
+}

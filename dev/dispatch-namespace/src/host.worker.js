@@ -1,0 +1,112 @@
+/**
+ * The Worker beside the dispatching Worker: turns a script into the code that
+ * workerd's loader takes, with the bindings that the script may have.
+ */
+import { WorkerEntrypoint } from "cloudflare:workers";
+import { withLimits } from "./limits.worker.js";
+
+/** Entrypoint that the dispatching Worker's binding calls. */
+export class Host extends WorkerEntrypoint {
+	/**
+	 * @param {string} name
+	 * @param {string} version
+	 * @param {{limits?: object, outbound?: Record<string, unknown>}} variant
+	 * @returns {Promise<object>} Code for the loader.
+	 */
+	async load(name, version, { limits, outbound }) {
+		const { folder, compatibilityDate } = this.env.SETTINGS;
+		const script = await fetchScript(this.env, folder, name, version);
+		return withLimits(
+			{
+				...toCode(script, compatibilityDate),
+				env: toEnv(script, this.ctx),
+				globalOutbound: this.#outbound(outbound),
+			},
+			limits,
+			Object.keys(script.config.kv),
+		);
+	}
+
+	#outbound(/** @type {Record<string, unknown>} */ given = {}) {
+		const { outbound } = this.env.SETTINGS;
+		if (outbound === undefined) return this.env.OUTBOUND;
+		const names = outbound.parameters.filter((/** @type {string} */ name) => name in given);
+		const parameters = Object.fromEntries(names.map((/** @type {string} */ name) => [name, given[name]]));
+		return this.ctx.exports.Outbound({ props: { parameters } });
+	}
+}
+
+/** The outbound Worker: gets every `fetch()` of a script, with its parameters in `env`. */
+export class Outbound extends WorkerEntrypoint {
+	async fetch(/** @type {Request} */ request) {
+		const { outbound, compatibilityDate } = this.env.SETTINGS;
+		const { parameters } = this.ctx.props;
+		const response = await this.env.SCRIPTS.fetch(`http://scripts/${outbound.folder}/${outbound.name}`);
+		if (!response.ok) throw new Error((await response.json()).error ?? "The outbound Worker's script is missing.");
+		const { version } = await response.json();
+		const script = await fetchScript(this.env, outbound.folder, outbound.name, version);
+		const id = JSON.stringify([version, parameters]);
+		const worker = this.env.LOADER.get(id, () => ({
+			...toCode(script, compatibilityDate),
+			env: { ...toEnv(script, this.ctx), ...parameters },
+		}));
+		return worker.getEntrypoint().fetch(request);
+	}
+}
+
+/** One script's KV binding: the methods of `KVNamespace`, in one namespace. */
+export class Kv extends WorkerEntrypoint {
+	#key(/** @type {unknown} */ key) {
+		return `${this.ctx.props.id}\0${key}`;
+	}
+	get(/** @type {any} */ key, /** @type {any} */ options) {
+		return this.env.KV.get(Array.isArray(key) ? key.map((k) => this.#key(k)) : this.#key(key), options);
+	}
+	getWithMetadata(/** @type {any} */ key, /** @type {any} */ options) {
+		return this.env.KV.getWithMetadata(Array.isArray(key) ? key.map((k) => this.#key(k)) : this.#key(key), options);
+	}
+	put(/** @type {string} */ key, /** @type {any} */ value, /** @type {any} */ options) {
+		return this.env.KV.put(this.#key(key), value, options);
+	}
+	delete(/** @type {string} */ key) {
+		return this.env.KV.delete(this.#key(key));
+	}
+	list(/** @type {any} */ options) {
+		return this.env.KV.list({ ...options, prefix: this.#key(options?.prefix ?? "") });
+	}
+}
+
+/** @param {any} env @param {string} folder @param {string} name @param {string} version */
+async function fetchScript(env, folder, name, version) {
+	const response = await env.SCRIPTS.fetch(`http://scripts/${folder}/${name}/${version}`);
+	if (!response.ok) throw new Error(`Script "${name}" changed while it was loaded; try again.`);
+	return response.json();
+}
+
+/** @param {any} script @param {string} compatibilityDate */
+function toCode(script, compatibilityDate) {
+	return {
+		compatibilityDate: script.config.compatibilityDate ?? compatibilityDate,
+		compatibilityFlags: script.config.compatibilityFlags,
+		mainModule: script.mainModule,
+		modules: Object.fromEntries(
+			Object.entries(script.modules).map(([name, module]) => {
+				if (module.wasm !== undefined) return [name, { wasm: bytes(module.wasm) }];
+				if (module.data !== undefined) return [name, { data: bytes(module.data) }];
+				return [name, module];
+			}),
+		),
+	};
+}
+
+/** @param {any} script @param {any} ctx */
+function toEnv(script, ctx) {
+	const { vars, kv } = script.config;
+	const namespaces = Object.entries(kv).map(([binding, id]) => [binding, ctx.exports.Kv({ props: { id } })]);
+	return { ...vars, ...Object.fromEntries(namespaces) };
+}
+
+/** @param {string} base64 */
+function bytes(base64) {
+	return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)).buffer;
+}

@@ -1,0 +1,124 @@
+/**
+ * What may stand in a binding's `options`, and what is made of it.
+ *
+ * Owns the validation of everything that a user writes into the wrangler
+ * configuration. Refuses, in one line that names the binding, whatever it does
+ * not know, so that a misspelt option is never silently ignored.
+ */
+import { statSync } from "node:fs";
+import path from "node:path";
+
+/**
+ * @typedef {object} OutboundOptions
+ * @property {string} [service] A Worker of the same wrangler session.
+ * @property {string} [script] Absolute path of a script that this plugin loads.
+ * @property {string[]} parameters Names that `get(…, {outbound})` may set.
+ *
+ * @typedef {object} NamespaceOptions
+ * @property {string} binding Name of the binding, for messages.
+ * @property {string} namespace Name of the dispatch namespace.
+ * @property {string} scripts Absolute path of the folder with the scripts.
+ * @property {number} recheckMs How long a script's version is trusted before
+ *   the folder is looked at again, in milliseconds.
+ * @property {OutboundOptions} [outbound]
+ */
+
+export const DEFAULT_RECHECK_MS = 150;
+
+const KNOWN = ["scripts", "recheckMs", "outbound"];
+/** Fields of the binding itself, which wrangler merges into the options. */
+const FROM_BINDING = ["namespace", "outbound"];
+
+/** An option that cannot be used; its message is one line for the user. */
+export class OptionError extends Error {
+	/** @param {string} binding @param {string} problem */
+	constructor(binding, problem) {
+		super(`miniflare-dispatch-namespace: binding ${binding}: ${problem}`);
+		this.name = "OptionError";
+		this.binding = binding;
+	}
+}
+
+/**
+ * @param {string} binding Name of the binding.
+ * @param {Record<string, unknown>} raw Options as wrangler passes them.
+ * @param {string} rootPath Folder that relative paths start from.
+ * @returns {NamespaceOptions}
+ * @throws {OptionError} If anything in `raw` cannot be used.
+ */
+export function readOptions(binding, raw, rootPath) {
+	for (const key of Object.keys(raw)) {
+		if (!KNOWN.includes(key) && !FROM_BINDING.includes(key)) {
+			throw new OptionError(binding, `unknown option "${key}" (known: ${KNOWN.join(", ")})`);
+		}
+	}
+	const { scripts, namespace = binding, recheckMs = DEFAULT_RECHECK_MS } = raw;
+	if (typeof scripts !== "string" || scripts === "") {
+		throw new OptionError(binding, 'option "scripts" must name the folder that holds the scripts');
+	}
+	if (typeof namespace !== "string") {
+		throw new OptionError(binding, '"namespace" must be a string');
+	}
+	if (typeof recheckMs !== "number" || !(recheckMs >= 0)) {
+		throw new OptionError(binding, 'option "recheckMs" must be a number of milliseconds, 0 or more');
+	}
+	const folder = path.resolve(rootPath, scripts);
+	if (!isFolder(folder)) {
+		throw new OptionError(binding, `option "scripts": there is no folder ${folder}`);
+	}
+	return {
+		binding,
+		namespace,
+		scripts: folder,
+		recheckMs,
+		outbound: readOutbound(binding, raw.outbound, rootPath),
+	};
+}
+
+/**
+ * Accepts the form of `dispatch_namespaces` (`{service, parameters}`), the form
+ * of the upload API (`{worker: {service}, params: [{name}]}`) and this plugin's
+ * own (`{script, parameters}`).
+ *
+ * @param {string} binding
+ * @param {any} raw
+ * @param {string} rootPath
+ * @returns {OutboundOptions | undefined}
+ */
+function readOutbound(binding, raw, rootPath) {
+	if (raw === undefined) return undefined;
+	if (typeof raw !== "object" || raw === null) {
+		throw new OptionError(binding, 'option "outbound" must be a table');
+	}
+	const known = ["service", "environment", "parameters", "script", "worker", "params"];
+	const unknown = Object.keys(raw).find((key) => !known.includes(key));
+	if (unknown !== undefined) {
+		throw new OptionError(binding, `unknown option "outbound.${unknown}"`);
+	}
+	const service = raw.service ?? raw.worker?.service;
+	const parameters = raw.parameters ?? raw.params?.map((/** @type {any} */ p) => p?.name ?? p) ?? [];
+	if (!Array.isArray(parameters) || parameters.some((name) => typeof name !== "string")) {
+		throw new OptionError(binding, 'option "outbound.parameters" must be a list of names');
+	}
+	if (raw.script !== undefined) {
+		if (typeof raw.script !== "string") {
+			throw new OptionError(binding, 'option "outbound.script" must be a path');
+		}
+		return { script: path.resolve(rootPath, raw.script), parameters };
+	}
+	if (typeof service !== "string" || service === "") {
+		throw new OptionError(binding, 'option "outbound" needs "service" or "script"');
+	}
+	if (parameters.length > 0) {
+		throw new OptionError(
+			binding,
+			'option "outbound.parameters" needs "outbound.script": the env of a Worker that wrangler runs is fixed',
+		);
+	}
+	return { service, parameters };
+}
+
+/** @param {string} folder */
+function isFolder(folder) {
+	return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}

@@ -1,0 +1,111 @@
+/**
+ * The plugin as miniflare sees it: `plugins["dispatch-namespace"]`.
+ *
+ * Owns what each binding becomes in workerd's configuration: a wrapped binding
+ * inside the dispatching Worker, and a host Worker beside it.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { kvServices, KV_SERVICE } from "./kv.node.js";
+import { OptionError, readOptions } from "./options.node.js";
+import { scriptServerService, serveFolder } from "./script-server.node.js";
+
+const PLUGIN = "dispatch-namespace";
+const SCRIPTS_SERVICE = `${PLUGIN}:scripts`;
+const BINDING_MODULE = `${PLUGIN}:binding`;
+/** Date of the plugin's own Workers; scripts have their own. */
+const COMPATIBILITY_DATE = "2026-01-01";
+
+const source = (/** @type {string} */ file) => readFileSync(new URL(file, import.meta.url), "utf8");
+
+/** @param {any} worker Options of one Worker, as miniflare parsed them. */
+function namespacesOf(worker) {
+	const rootPath = worker.dev?.rootPath ?? process.cwd();
+	return Object.entries(worker.config.env ?? {})
+		.filter(([, binding]) => binding.dev?.plugin?.name === PLUGIN)
+		.map(([name, binding]) => readOptions(name, binding.dev.options ?? {}, rootPath));
+}
+
+/** @param {any} worker @param {string} binding */
+const hostService = (worker, binding) => `${PLUGIN}:host:${worker.config.name ?? ""}:${binding}`;
+
+/** @param {any} worker */
+function getBindings(worker) {
+	return namespacesOf(worker).map((namespace) => ({
+		name: namespace.binding,
+		wrapped: {
+			moduleName: BINDING_MODULE,
+			innerBindings: [
+				{ name: "host", service: { name: hostService(worker, namespace.binding), entrypoint: "Host" } },
+				{ name: "scripts", service: { name: SCRIPTS_SERVICE } },
+				{ name: "loader", workerLoader: {} },
+				{ name: "settings", json: JSON.stringify({ folder: serveFolder(namespace.scripts), recheckMs: namespace.recheckMs }) },
+			],
+		},
+	}));
+}
+
+/** @param {any} context */
+async function getServices(context) {
+	const { options: worker, sharedOptions, workerNames } = context;
+	const namespaces = namespacesOf(worker);
+	if (namespaces.length === 0) return [];
+	const hosts = namespaces.map((namespace) => {
+		const { outbound } = namespace;
+		if (outbound?.service !== undefined && !workerNames.includes(outbound.service)) {
+			throw new OptionError(
+				namespace.binding,
+				`outbound.service "${outbound.service}" is not a Worker of this session (there are: ${workerNames.join(", ")})`,
+			);
+		}
+		const settings = {
+			folder: serveFolder(namespace.scripts),
+			compatibilityDate: worker.config.compatibilityDate ?? COMPATIBILITY_DATE,
+			outbound: outbound?.script === undefined ? undefined : {
+				folder: serveFolder(path.dirname(outbound.script)),
+				name: path.basename(outbound.script).replace(/\.m?js$/, ""),
+				parameters: outbound.parameters,
+			},
+		};
+		return {
+			name: hostService(worker, namespace.binding),
+			worker: {
+				compatibilityDate: COMPATIBILITY_DATE,
+				compatibilityFlags: ["experimental"],
+				modules: [
+					{ name: "host.worker.js", esModule: source("host.worker.js") },
+					{ name: "limits.worker.js", esModule: source("limits.worker.js") },
+					{ name: "limiter.script.txt", text: source("limiter.script.js") },
+				],
+				bindings: [
+					{ name: "SETTINGS", json: JSON.stringify(settings) },
+					{ name: "SCRIPTS", service: { name: SCRIPTS_SERVICE } },
+					{ name: "KV", kvNamespace: { name: KV_SERVICE } },
+					{ name: "LOADER", workerLoader: {} },
+					...(outbound?.service === undefined ? [] : [{ name: "OUTBOUND", service: { name: `core:user:${outbound.service}` } }]),
+				],
+			},
+		};
+	});
+	return [
+		{ name: SCRIPTS_SERVICE, ...(await scriptServerService()) },
+		...(await kvServices(context.tmpPath, sharedOptions, COMPATIBILITY_DATE)),
+		...hosts,
+	];
+}
+
+/** @param {{options: any[]}} all */
+function getExtensions({ options }) {
+	if (!options.some((worker) => namespacesOf(worker).length > 0)) return [];
+	return [{ modules: [{ name: BINDING_MODULE, esModule: source("binding.worker.js"), internal: true }] }];
+}
+
+export const plugins = {
+	[PLUGIN]: {
+		bindingTypeDescription: "Dispatch namespace",
+		getBindings,
+		getNodeBindings: () => ({}),
+		getServices,
+		getExtensions,
+	},
+};

@@ -1,0 +1,92 @@
+/**
+ * The way from workerd to the folder: a server on the loopback address.
+ *
+ * Owns one server for the whole Node process. It hands out what scripts contain,
+ * so it answers only requests that carry its secret, which workerd is told and
+ * nobody else. It does not keep the process alive.
+ */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createServer } from "node:http";
+import { ScriptError, ScriptFolder } from "./scripts.node.js";
+
+const SECRET_HEADER = "dispatch-namespace-secret";
+
+/** @type {Map<string, ScriptFolder>} */
+const folders = new Map();
+const secret = randomBytes(32).toString("hex");
+/** @type {Promise<number> | undefined} */
+let listening;
+
+/**
+ * @param {string} root Absolute path of a folder of scripts.
+ * @returns {string} The key under which the server knows it.
+ */
+export function serveFolder(root) {
+	const key = createHash("sha256").update(root).digest("hex").slice(0, 16);
+	if (!folders.has(key)) folders.set(key, new ScriptFolder(root));
+	return key;
+}
+
+/** @returns {Promise<object>} A workerd service that reaches the server. */
+export async function scriptServerService() {
+	listening ??= listen();
+	return {
+		external: {
+			address: `127.0.0.1:${await listening}`,
+			http: { injectRequestHeaders: [{ name: SECRET_HEADER, value: secret }] },
+		},
+	};
+}
+
+/** @returns {Promise<number>} the port */
+function listen() {
+	const server = createServer((request, response) => {
+		answer(request).then(
+			({ status, body }) => {
+				response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+			},
+			(error) => {
+				response.writeHead(500).end(JSON.stringify({ error: String(error) }));
+			},
+		);
+	});
+	server.keepAliveTimeout = 60_000;
+	server.on("connection", (socket) => socket.unref());
+	return new Promise((resolve, reject) => {
+		server.once("error", reject);
+		server.listen(0, "127.0.0.1", () => {
+			server.unref();
+			resolve(/** @type {import("node:net").AddressInfo} */ (server.address()).port);
+		});
+	});
+}
+
+/**
+ * `GET /KEY/NAME` answers `{version}`, `GET /KEY/NAME/VERSION` the script.
+ *
+ * @param {import("node:http").IncomingMessage} request
+ * @returns {Promise<{status: number, body: unknown}>}
+ */
+async function answer(request) {
+	if (!isOurs(request.headers[SECRET_HEADER])) return { status: 403, body: {} };
+	const [, key, name, version] = (request.url ?? "").split("/").map(decodeURIComponent);
+	const folder = folders.get(key);
+	if (folder === undefined) return { status: 410, body: {} };
+	try {
+		if (version !== undefined) {
+			const script = folder.script(name, version);
+			return script === undefined ? { status: 410, body: {} } : { status: 200, body: script };
+		}
+		const current = await folder.version(name);
+		return current === undefined ? { status: 404, body: {} } : { status: 200, body: { version: current } };
+	} catch (error) {
+		if (!(error instanceof ScriptError)) throw error;
+		return { status: 422, body: { error: error.message } };
+	}
+}
+
+/** @param {string | string[] | undefined} given */
+function isOurs(given) {
+	const hash = (/** @type {string} */ text) => createHash("sha256").update(text).digest();
+	return typeof given === "string" && timingSafeEqual(hash(given), hash(secret));
+}

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { renameSync, rmSync, symlinkSync, utimesSync } from "node:fs";
+import path from "node:path";
+import { after, test } from "node:test";
+import { ScriptError, ScriptFolder } from "../src/scripts.node.js";
+import { temporaryFolder, writeFiles } from "./namespace.js";
+
+const { folder, remove } = temporaryFolder();
+after(remove);
+const scripts = new ScriptFolder(folder);
+/** @param {Record<string, string>} files */
+const write = (files) => writeFiles(folder, files);
+
+/** @param {string} name */
+async function load(name) {
+	const version = await scripts.version(name);
+	assert.ok(version !== undefined, `${name} is found`);
+	const script = scripts.script(name, version);
+	assert.ok(script !== undefined);
+	return script;
+}
+/** @param {string} name @param {RegExp} message */
+const refused = (name, message) =>
+	assert.rejects(scripts.version(name), (error) => error instanceof ScriptError && message.test(error.message));
+
+test("a single file is a script, with its configuration beside it", async () => {
+	write({ "one.js": "export default {}", "one.json": '{"vars": {"A": "1"}}' });
+	const script = await load("one");
+	assert.equal(script.mainModule, "one.js");
+	assert.deepEqual(Object.keys(script.modules), ["one.js"]);
+	assert.deepEqual(script.config.vars, { A: "1" });
+});
+
+test("a folder is a script with every module below it", async () => {
+	write({
+		"many/index.mjs": "x", "many/lib/a.js": "y", "many/page.html": "<p>", "many/data.json": "{}", "many/raw.bin": "b",
+		"many/notes.pdf": "-", "many/.hidden.js": "-", "many/node_modules/x/index.js": "-", "many/index.js~": "-",
+	});
+	const script = await load("many");
+	assert.equal(script.mainModule, "many/index.mjs");
+	assert.deepEqual(Object.keys(script.modules), ["many/data.json", "many/index.mjs", "many/lib/a.js", "many/page.html", "many/raw.bin"]);
+});
+
+test("main in the configuration names the main module", async () => {
+	write({ "built/wrangler.toml": 'main = "./dist/worker.js"', "built/dist/worker.js": "x" });
+	assert.equal((await load("built")).mainModule, "built/dist/worker.js");
+});
+
+test("equal contents are an equal version, and a touch changes nothing", async () => {
+	write({ "same.js": "a" });
+	const first = await scripts.version("same");
+	utimesSync(path.join(folder, "same.js"), 1, 1);
+	assert.equal(await scripts.version("same"), first);
+	write({ "same.js": "b" });
+	assert.notEqual(await scripts.version("same"), first);
+	write({ "same.js": "a" });
+	assert.equal(await scripts.version("same"), first);
+});
+
+test("a change of equal size within one tick of the clock is seen", async () => {
+	const seen = new Set();
+	for (let i = 0; i < 10; i++) {
+		write({ "quick.js": `${i}` });
+		seen.add(await scripts.version("quick"));
+	}
+	assert.equal(seen.size, 10);
+});
+
+test("a change of the configuration alone is a new version", async () => {
+	write({ "conf.js": "a", "conf.json": '{"vars": {"A": 1}}' });
+	const first = await scripts.version("conf");
+	write({ "conf.json": '{"vars": {"A": 2}}' });
+	assert.notEqual(await scripts.version("conf"), first);
+});
+
+test("a script appears, moves and goes", async () => {
+	assert.equal(await scripts.version("fleeting"), undefined);
+	write({ "fleeting.js": "a" });
+	assert.ok(await scripts.version("fleeting"));
+	renameSync(path.join(folder, "fleeting.js"), path.join(folder, "moved.js"));
+	assert.equal(await scripts.version("fleeting"), undefined);
+	rmSync(path.join(folder, "moved.js"));
+	assert.equal(await scripts.version("moved"), undefined);
+});
+
+for (const name of ["", "..", "../x", "a/b", "a\\b", "a.js", "-a", "_a", "A", "é", "a\0", "a%2fb", "constructor.name", " a"]) {
+	test(`no script has the name ${JSON.stringify(name)}`, async () => {
+		assert.equal(await scripts.version(name), undefined);
+	});
+}
+
+test("a file of another case is not the script", async () => {
+	write({ "Mixed.js": "a" });
+	assert.equal(await scripts.version("mixed"), undefined);
+});
+
+test("two sources of one name are refused", async () => {
+	write({ "twice.js": "a", "twice/index.js": "b" });
+	await refused("twice", /several of it: twice.js, twice\//);
+});
+
+test("a Python script is refused, and says why", async () => {
+	write({ "snake.py": "", "viper/index.py": "", "adder/wrangler.toml": 'main = "x.py"', "adder/x.py": "" });
+	for (const name of ["snake", "viper", "adder"]) await refused(name, /Python scripts are not supported/);
+});
+
+test("a folder without a main module says which it looked for", async () => {
+	write({ "empty/lib.js": "" });
+	await refused("empty", /it has no empty\/index.js or empty\/index.mjs/);
+});
+
+test("main cannot leave the folder", async () => {
+	write({ "secret.js": "a", "thief/config.json": '{"main": "../secret.js"}' });
+	await refused("thief", /it has no thief\/..\/secret.js/);
+});
+
+test("TypeScript is pointed to its build", async () => {
+	write({ "typed/config.json": '{"main": "index.ts"}' });
+	await refused("typed", /is TypeScript/);
+});
+
+test("a broken configuration is refused until it is mended", async () => {
+	write({ "mend.js": "a", "mend.json": "{" });
+	await refused("mend", /mend.json: .* in line 1/);
+	write({ "mend.json": "{}" });
+	assert.ok(await scripts.version("mend"));
+});
+
+test("a JSON module that does not parse is named", async () => {
+	write({ "data/index.js": "a", "data/x.json": "{" });
+	await refused("data", /data\/x.json/);
+});
+
+test("a link to a folder is followed, a dangling one is reported", async () => {
+	write({ "linked/index.js": "a", "elsewhere/b.js": "b" });
+	symlinkSync(path.join(folder, "elsewhere"), path.join(folder, "linked/lib"));
+	assert.deepEqual(Object.keys((await load("linked")).modules), ["linked/index.js", "linked/lib/b.js"]);
+	symlinkSync(path.join(folder, "nowhere.js"), path.join(folder, "linked/c.js"));
+	await refused("linked", /keep changing/);
+});

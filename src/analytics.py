@@ -1,0 +1,254 @@
+"""Windows, figures and ranking: what the log says, as people are shown it.
+
+Owns the definitions of the contract (CONTRACT, "Snapshot"): which days a
+window has, what each figure means, how APIs are ranked. Everything here is a
+pure function of folded days. Refuses to read anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import keys
+import limits
+from aggregates import LATENCY_RELATIVE_ERROR, Aggregate, HourTotals, merged
+from ports import Json
+from rollups import ApiId, Day, Listing
+
+WINDOWS = ("today", "week", "overall")
+
+UNKNOWN_OWNER = "@unknown"
+DEFAULT_DIRECTORY = "APIs"
+
+_HOURS_PER_DAY = 24
+
+
+def days_of(window: str, now_ms: int) -> Sequence[int] | None:
+    """Tell which UTC days `window` has at `now_ms`, oldest first; None means all.
+
+    A window ends with the current day, not with the current instant: clocks of
+    different isolates differ a little, and an event of this day that is some
+    milliseconds ahead of the reader's clock is no less real. Events of later
+    days are in `overall` alone.
+    """
+    today = now_ms // keys.DAY_MS
+    match window:
+        case "today":
+            return [today]
+        case "week":
+            return range(today - 6, today + 1)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One API's figures in a window, before it has a rank."""
+
+    identity: ApiId
+    figures: Mapping[str, Json]
+    score: float
+    aggregate: Aggregate
+
+    @property
+    def order(self) -> tuple[float, int, int, float, str]:
+        """What ranks sort by: score, calls and revenue down, error rate and endpoint up."""
+        aggregate = self.aggregate
+        return (
+            -self.score,
+            -aggregate.calls,
+            -aggregate.revenue_micros,
+            _share(aggregate.errors, aggregate.calls),
+            str(self.figures["endpoint"]),
+        )
+
+
+def snapshot(
+    window: str, days: Mapping[int, Day], listing: Listing, now_ms: int, top: int
+) -> Mapping[str, Json]:
+    """Make the snapshot of `window` as the contract has it.
+
+    `days` are folded days, of which those outside the window are left alone;
+    `listing` tells what the read behind them could not include. `top` is the
+    length of `topApis`, 1 to 100.
+    """
+    wanted = days_of(window, now_ms)
+    chosen = {day: days[day] for day in sorted(days) if wanted is None or day in wanted}
+    rows = sorted(_rows(chosen.values()), key=lambda row: row.order)
+    ranked = [{"rank": rank, **row.figures} for rank, row in enumerate(rows, start=1)]
+    total = merged(row.aggregate for row in rows)
+    directories = _directories(rows)
+    return {
+        "window": window,
+        "generatedAt": keys.timestamp(now_ms),
+        "range": {
+            "startAt": None if wanted is None else keys.timestamp(wanted[0] * keys.DAY_MS),
+            "endAt": keys.timestamp(now_ms),
+        },
+        "heroStats": {
+            "activeAgents": len(total.callers),
+            "publishedApis": len(rows),
+            "directories": len(directories),
+            "calls": total.calls,
+            **_revenue(total.revenue_micros),
+        },
+        "topApis": ranked[:top],
+        "allApis": ranked[: limits.ALL_APIS_MAX],
+        "directories": directories,
+        "series": _series(total.hours, wanted, window, now_ms),
+        "freshness": _freshness(chosen.values(), listing, now_ms),
+        "accuracy": {
+            "uniqueCallersExact": True,
+            "p95RelativeErrorMax": LATENCY_RELATIVE_ERROR,
+        },
+    }
+
+
+def trending_score(aggregate: Aggregate) -> float:
+    """Score an API by the contract's formula, to two decimals.
+
+    Calls, revenue and callers count by orders of magnitude; few callers behind
+    many calls, bursts and slow answers cost points.
+    """
+    calls = aggregate.calls
+    callers = len(aggregate.callers)
+    score = (
+        40 * math.log10(calls + 1)
+        + 25 * math.log10(100 * aggregate.revenue_micros / 1_000_000 + 1)
+        + 20 * math.log10(callers + 1)
+        + max(0.0, 10 - 0.7 * 100 * _share(aggregate.errors, calls))
+        - _clamp(120 * (0.18 - _share(callers, calls)), 20)
+        - _clamp(80 * (_share(aggregate.busiest_caller_calls(), calls) - 0.45), 25)
+        - _clamp(70 * (_share(aggregate.busiest_hour_calls(), calls) - 0.4), 20)
+        - _clamp((aggregate.latency.quantile_ms(0.95) - 800) / 75, 15)
+    )
+    return round(score, 2)
+
+
+def shown_owner(owner: str) -> str:
+    """Write an owner as it is shown: with an `@`, or as unknown."""
+    if not owner:
+        return UNKNOWN_OWNER
+    return owner if owner.startswith("@") else "@" + owner
+
+
+def _rows(days: Iterable[Day]) -> Iterable[_Row]:
+    parts: dict[ApiId, list[Aggregate]] = {}
+    for day in days:
+        for identity, aggregate in day.apis.items():
+            parts.setdefault(identity, []).append(aggregate)
+    for identity, aggregates in parts.items():
+        aggregate = aggregates[0] if len(aggregates) == 1 else merged(aggregates)
+        if aggregate.calls:
+            yield _row(identity, aggregate)
+
+
+def _row(identity: ApiId, aggregate: Aggregate) -> _Row:
+    calls = aggregate.calls
+    callers = len(aggregate.callers)
+    error_rate_pct = round(100 * _share(aggregate.errors, calls), 4)
+    api = aggregate.described_by[1] if aggregate.described_by else None
+    score = trending_score(aggregate)
+    figures = {
+        "id": f"{identity.tenant_id}:{identity.slug}",
+        "endpoint": f"/t/{identity.slug}",
+        "owner": shown_owner(api.owner if api else ""),
+        "tenantId": identity.tenant_id,
+        "directory": (api.directory if api else "") or DEFAULT_DIRECTORY,
+        "priceUsd": round(_share(aggregate.price_sum_micros, calls) / 1_000_000, 6),
+        "calls": calls,
+        **_revenue(aggregate.revenue_micros),
+        "uniqueCallers": callers,
+        "latencyMs": round(aggregate.latency.mean_ms(), 2),
+        "p95LatencyMs": round(aggregate.latency.quantile_ms(0.95), 2),
+        "errorRatePct": error_rate_pct,
+        "uptimePct": round(100 - error_rate_pct, 4),
+        "topCallerShare": round(_share(aggregate.busiest_caller_calls(), calls), 4),
+        "maxHourShare": round(_share(aggregate.busiest_hour_calls(), calls), 4),
+        "diversityRatio": round(_share(callers, calls), 4),
+        "trendingScore": score,
+    }
+    return _Row(identity, figures, score, aggregate)
+
+
+def _directories(rows: Sequence[_Row]) -> Sequence[Mapping[str, Json]]:
+    members: dict[str, list[_Row]] = {}
+    for row in rows:
+        members.setdefault(str(row.figures["directory"]), []).append(row)
+    totals = [(name, apis, merged(row.aggregate for row in apis)) for name, apis in members.items()]
+    totals.sort(key=lambda entry: (-entry[2].calls, entry[0]))
+    return [
+        {
+            "directory": name,
+            "calls": total.calls,
+            **_revenue(total.revenue_micros),
+            "apis": len(apis),
+            "uniqueCallers": len(total.callers),
+        }
+        for name, apis, total in totals
+    ]
+
+
+def _series(
+    hours: Mapping[int, HourTotals], wanted: Sequence[int] | None, window: str, now_ms: int
+) -> Sequence[Mapping[str, Json]]:
+    if window == "today":
+        period_ms = keys.HOUR_MS
+        totals = hours
+        first = now_ms // keys.DAY_MS * _HOURS_PER_DAY
+    else:
+        period_ms = keys.DAY_MS
+        totals = _by_day(hours)
+        today = now_ms // keys.DAY_MS
+        first = min(totals, default=today) if wanted is None else wanted[0]
+    last = max(now_ms // period_ms, max(totals, default=0))
+    nothing = HourTotals(0, 0, 0)
+    return [
+        {
+            "startAt": keys.timestamp(period * period_ms),
+            "calls": (totals.get(period) or nothing).calls,
+            **_revenue((totals.get(period) or nothing).revenue_micros),
+            "errors": (totals.get(period) or nothing).errors,
+        }
+        for period in range(first, last + 1)
+    ]
+
+
+def _by_day(hours: Mapping[int, HourTotals]) -> Mapping[int, HourTotals]:
+    days: dict[int, HourTotals] = {}
+    for hour, totals in hours.items():
+        known = days.get(hour // _HOURS_PER_DAY, HourTotals(0, 0, 0))
+        days[hour // _HOURS_PER_DAY] = HourTotals(
+            known.calls + totals.calls,
+            known.errors + totals.errors,
+            known.revenue_micros + totals.revenue_micros,
+        )
+    return days
+
+
+def _freshness(days: Iterable[Day], listing: Listing, now_ms: int) -> Mapping[str, Json]:
+    dropped = sum(day.dropped for day in days)
+    return {
+        # What other isolates wrote is sure to be listed after this long.
+        "asOf": keys.timestamp(now_ms - limits.KV_SETTLE_SECONDS * 1000),
+        "lagSeconds": limits.KV_SETTLE_SECONDS,
+        "complete": listing.complete and not dropped,
+        "droppedEvents": dropped,
+        "missingBatches": len(listing.missing),
+        "unreadableBatches": len(listing.unreadable),
+        "olderBatchesUnread": listing.unlisted,
+    }
+
+
+def _revenue(micros: int) -> Mapping[str, Json]:
+    return {"revenueUsd": round(micros / 1_000_000, 2), "revenueMicros": micros}
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _clamp(value: float, ceiling: float) -> float:
+    return min(max(value, 0.0), ceiling)

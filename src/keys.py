@@ -1,0 +1,95 @@
+"""Builds and parses every KV key, and the UTC periods that keys are made of.
+
+Owns the layout of the stores; nobody else joins strings into a key. Times are
+milliseconds since 1970-01-01T00:00Z; a minute, hour or day is the number of
+that period since then.
+
+KV lists keys in ascending order only, and readers want the newest first. So
+the date in a key is written as its distance from the largest possible one,
+part by part (year from 9999, month from 12, day from 31, …). A listing then
+runs from the newest key to the oldest, and a day is still one prefix.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+from errors import KeyMalformed
+
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+USAGE_PREFIX = "usage/"
+"""All batches of usage events."""
+
+TENANT_PREFIX = "tenant/"
+"""All records of the tenant directory."""
+
+
+class BatchKey(NamedTuple):
+    """The parts of a usage batch's key."""
+
+    minute: int
+    writer: str
+    counter: int
+
+
+def usage_batch(minute: int, writer: str, counter: int) -> str:
+    """Build the key of batch `counter` that `writer` made for the events of `minute`."""
+    return f"{USAGE_PREFIX}{_inverted(minute)}/{writer}/{counter:06d}"
+
+
+def parse_usage_batch(key: str) -> BatchKey:
+    """Take a usage batch's key apart. Raises `KeyMalformed` for any other key."""
+    parts = key.split("/")
+    if len(parts) != 4 or parts[0] + "/" != USAGE_PREFIX or not parts[2]:
+        raise KeyMalformed(f"{key!r} is not the key of a usage batch")
+    try:
+        return BatchKey(_minute_of(parts[1]), parts[2], int(parts[3]))
+    except ValueError as error:
+        raise KeyMalformed(f"{key!r} is not the key of a usage batch") from error
+
+
+def usage_day(day: int) -> str:
+    """Build the prefix of all usage batches of the UTC day `day`."""
+    return USAGE_PREFIX + _inverted(day * (DAY_MS // MINUTE_MS))[:10]
+
+
+def tenant(slug: str) -> str:
+    """Build the key of the directory record of `slug` in `TENANT_KV`."""
+    return TENANT_PREFIX + slug
+
+
+def host(name: str) -> str:
+    """Build the key in `TENANT_KV` whose value is the slug that answers at host `name`."""
+    return f"host/{name}"
+
+
+def timestamp(at_ms: int) -> str:
+    """Write a time as RFC 3339 in UTC with milliseconds, `2026-11-22T18:11:00.000Z`."""
+    at = datetime.fromtimestamp(at_ms // 1000, timezone.utc)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+
+
+def _inverted(minute: int) -> str:
+    at = datetime.fromtimestamp(minute * 60, timezone.utc)
+    return (
+        f"{9999 - at.year:04d}-{12 - at.month:02d}-{31 - at.day:02d}"
+        f"T{23 - at.hour:02d}:{59 - at.minute:02d}"
+    )
+
+
+def _minute_of(inverted: str) -> int:
+    if len(inverted) != 16 or inverted[4::3] != "--T:":
+        raise ValueError(inverted)
+    at = datetime(
+        9999 - int(inverted[0:4]),
+        12 - int(inverted[5:7]),
+        31 - int(inverted[8:10]),
+        23 - int(inverted[11:13]),
+        59 - int(inverted[14:16]),
+        tzinfo=timezone.utc,
+    )
+    return int(at.timestamp()) // 60

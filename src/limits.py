@@ -1,0 +1,94 @@
+"""Every bound in the dispatcher, each with its unit and its reason.
+
+Owns numbers only. A bound that Cloudflare sets names its source; the others
+are ours and say what they protect.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ScriptLimits(NamedTuple):
+    """What one invocation of a tenant's script may use."""
+
+    cpu_ms: int
+    sub_requests: int
+
+
+PLAN_LIMITS = {
+    "free": ScriptLimits(50, 10),
+    "pro": ScriptLimits(200, 50),
+    "business": ScriptLimits(350, 100),
+    "enterprise": ScriptLimits(600, 250),
+    "quarantine": ScriptLimits(25, 3),
+}
+"""The contract's plans. A tenant's own `limits` override field by field."""
+
+SCRIPT_CPU_MS_MAX = 300_000
+"""Cloudflare's own ceiling for CPU time of an invocation, in milliseconds."""
+
+SCRIPT_SUB_REQUESTS_MAX = 10_000
+"""Cloudflare's own ceiling for sub-requests of an invocation."""
+
+URL_LENGTH_MAX = 16_384
+"""Cloudflare's edge refuses longer URLs; so does local development."""
+
+IDENTITY_LENGTH_MAX = 4_096
+"""Characters of a caller's identity header that go into its hash."""
+
+# The tenant directory.
+
+DIRECTORY_CACHE_SECONDS = 30
+"""The contract: a change in `TENANT_KV` is seen within this time."""
+
+DIRECTORY_CACHE_ENTRIES = 10_000
+"""Look-ups kept in an isolate, found or not; a flood of made-up hosts must not fill memory."""
+
+DIRECTORY_RECORDS_MAX = 20_000
+"""Records that a directory in a variable may hold."""
+
+TEXT_LENGTH_MAX = 200
+"""Characters of an owner, a category or an id."""
+
+DESCRIPTION_LENGTH_MAX = 2_000
+"""Characters of a tenant's description."""
+
+PRICE_MICROS_MAX = 10_000_000_000
+"""The dearest request: $10,000, in micro-dollars."""
+
+# The usage log.
+
+COMMIT_DELAY_MS = 250
+"""How long the leader of a group commit waits for company."""
+
+BATCH_EVENTS_MAX = 500
+"""Events in one batch; whoever adds the last one commits at once."""
+
+COMMIT_DEADLINE_MS = 25_000
+"""A leader retries this long; its `waitUntil` is cut off at 30 s (Cloudflare)."""
+
+HELD_EVENTS_MAX = 50_000
+"""Events an isolate holds while KV refuses writes, about 20 MB; more are dropped and counted."""
+
+# Reading the log.
+
+KV_LIST_KEYS_MAX = 1_000
+"""Keys in one page of a listing (Cloudflare)."""
+
+KV_BULK_GET_KEYS_MAX = 100
+"""Keys in one bulk get (Cloudflare)."""
+
+READ_OPERATIONS_MAX = 800
+"""KV operations one read may spend, below Cloudflare's 1,000 for an invocation."""
+
+KV_SETTLE_SECONDS = 60
+"""How long a write may take to be seen elsewhere (Cloudflare: "60 seconds or more")."""
+
+# The platform API.
+
+TOP_DEFAULT = 25
+TOP_MAX = 100
+ALL_APIS_MAX = 1_000
+EVENTS_DEFAULT = 100
+EVENTS_MAX = 2_000

@@ -1,0 +1,160 @@
+"""What the domain needs from the outside, as Protocols, and the values that cross.
+
+Owns shapes only. `runtime` implements the protocols inside workerd; the tests
+implement them on the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from limits import ScriptLimits
+
+Json: TypeAlias = Any
+"""A value as `json.loads` gives it; whoever reads one checks it."""
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01T00:00Z."""
+        ...
+
+    async def sleep_ms(self, duration_ms: int) -> None:
+        """Return after `duration_ms` milliseconds."""
+        ...
+
+
+class ListedKey(NamedTuple):
+    """One key of a listing, with the metadata it was put with."""
+
+    name: str
+    metadata: Json
+
+
+class KeyPage(NamedTuple):
+    """One page of a listing; `cursor` asks for the next, None when it was the last."""
+
+    keys: Sequence[ListedKey]
+    cursor: str | None
+
+
+class KeyValueStore(Protocol):
+    """A Workers KV namespace. Every method raises `StoreUnavailable` when KV fails."""
+
+    async def put(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
+        """Write `value` under `key`; last writer wins."""
+        ...
+
+    async def list_page(self, prefix: str, cursor: str | None) -> KeyPage:
+        """List up to 1,000 keys that start with `prefix`, in ascending order."""
+        ...
+
+    async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
+        """Read up to 100 keys as one operation; None for those that do not exist."""
+        ...
+
+
+class Background(Protocol):
+    """What keeps work going after the response has left."""
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start `work`; the runtime ends it 30 s after the response at the latest."""
+        ...
+
+
+class Request(Protocol):
+    """A request as it arrived."""
+
+    @property
+    def method(self) -> str:
+        """The method, upper case."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """The whole URL, scheme and host included."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers by lower-case name; repeated ones joined by a comma."""
+        ...
+
+
+class TenantReply(Protocol):
+    """What a tenant's script answered; its body is never read by the dispatcher."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def header_names(self) -> Sequence[str]:
+        """The names of its headers, lower case."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A tenant's reply on its way out, with the headers the dispatcher changes."""
+
+    reply: TenantReply
+    set_headers: Sequence[tuple[str, str]]
+    remove_headers: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response that the dispatcher makes itself."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: str
+
+
+class Namespace(Protocol):
+    """The dispatch namespace that holds the tenants' scripts."""
+
+    def fetch(
+        self,
+        script: str,
+        limits: ScriptLimits,
+        request: Request,
+        url: str | None,
+        remove_headers: Sequence[str],
+    ) -> Awaitable[TenantReply]:
+        """Let `script` answer `request`.
+
+        `url` replaces the request's own when given; `remove_headers` are taken
+        out. Raises `WorkerNotFound`, `TenantLimitExceeded` or
+        `TenantWorkerFailure`.
+        """
+        ...
+
+
+class Environment(Protocol):
+    """The bindings and settings that the deployment gave this Worker."""
+
+    @property
+    def usage_store(self) -> KeyValueStore | None:
+        """`USAGE_KV`."""
+        ...
+
+    @property
+    def tenant_store(self) -> KeyValueStore | None:
+        """`TENANT_KV`."""
+        ...
+
+    @property
+    def namespace(self) -> Namespace | None:
+        """`DISPATCHER`."""
+        ...
+
+    def setting(self, name: str) -> str | None:
+        """The variable or secret `name`, None when it is missing or empty."""
+        ...

@@ -1,0 +1,243 @@
+"""The Workers runtime: implements the ports on top of workerd's JavaScript objects.
+
+The only module that imports `js` and `pyodide`. Owns every crossing between
+Python and JavaScript, and keeps them few: a header list crosses once, as JSON.
+Refuses to decide anything.
+
+JavaScript objects have no types here, so they are `Any`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+import js
+from pyodide.ffi import JsException, to_js
+
+from errors import (
+    StoreUnavailable,
+    TenantError,
+    TenantLimitExceeded,
+    TenantWorkerFailure,
+    WorkerNotFound,
+)
+from limits import ScriptLimits
+from ports import Answer, Json, KeyPage, ListedKey, Relay
+
+Result = TypeVar("Result")
+
+_LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
+
+
+class RuntimeClock:
+    """`Date.now`, which stands still between two operations of input or output."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01T00:00Z."""
+        # Python's own clock is made to advance at each look, which would show in latencies.
+        return int(js.Date.now())
+
+    async def sleep_ms(self, duration_ms: int) -> None:
+        """Return after `duration_ms` milliseconds."""
+        await asyncio.sleep(duration_ms / 1000)
+
+
+class RuntimeStore:
+    """A Workers KV namespace (https://developers.cloudflare.com/kv/api/)."""
+
+    def __init__(self, binding: Any) -> None:
+        """Take the raw binding, without the SDK's wrapper around it."""
+        self._binding = binding
+
+    async def put(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
+        """Write `value` under `key`. Raises `StoreUnavailable`."""
+        try:
+            await self._binding.put(key, value, _object({"metadata": dict(metadata)}))
+        except JsException as error:
+            raise StoreUnavailable(str(error)) from error
+
+    async def list_page(self, prefix: str, cursor: str | None) -> KeyPage:
+        """List up to 1,000 keys that start with `prefix`. Raises `StoreUnavailable`."""
+        options = {"prefix": prefix} if cursor is None else {"prefix": prefix, "cursor": cursor}
+        try:
+            found = await self._binding.list(_object(options))
+        except JsException as error:
+            raise StoreUnavailable(str(error)) from error
+        page = json.loads(js.JSON.stringify(found))
+        listed = [ListedKey(entry["name"], entry.get("metadata")) for entry in page["keys"]]
+        return KeyPage(listed, None if page["list_complete"] else page["cursor"])
+
+    async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
+        """Read up to 100 keys as one operation. Raises `StoreUnavailable`."""
+        try:
+            found = await self._binding.get(to_js(list(keys)))
+        except JsException as error:
+            raise StoreUnavailable(str(error)) from error
+        values: Mapping[str, str | None] = json.loads(
+            js.JSON.stringify(js.Object.fromEntries(found))
+        )
+        return values
+
+
+class RuntimeRequest:
+    """A request as workerd hands it over."""
+
+    def __init__(self, raw: Any) -> None:
+        """Take the JavaScript `Request`."""
+        self.raw = raw
+        self.method: str = raw.method
+        self.url: str = raw.url
+        self._headers: Mapping[str, str] | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers by lower-case name; repeated ones joined by a comma."""
+        if self._headers is None:
+            self._headers = dict(_header_pairs(self.raw.headers))
+        return self._headers
+
+
+class RuntimeReply:
+    """What a tenant's script answered."""
+
+    def __init__(self, raw: Any) -> None:
+        """Take the JavaScript `Response`."""
+        self.raw = raw
+        self.status: int = raw.status
+
+    @property
+    def header_names(self) -> Sequence[str]:
+        """The names of its headers, lower case."""
+        return [name for name, _ in _header_pairs(self.raw.headers)]
+
+
+class RuntimeNamespace:
+    """A dispatch namespace of Workers for Platforms."""
+
+    def __init__(self, binding: Any) -> None:
+        """Take the raw binding."""
+        self._binding = binding
+        self._no_arguments = _object({})
+        self._options: dict[ScriptLimits, Any] = {}
+
+    async def fetch(
+        self,
+        script: str,
+        limits: ScriptLimits,
+        request: RuntimeRequest,
+        url: str | None,
+        remove_headers: Sequence[str],
+    ) -> RuntimeReply:
+        """Let `script` answer; see `ports.Namespace`."""
+        options = self._options.get(limits)
+        if options is None:
+            bounds = {"cpuMs": limits.cpu_ms, "subRequests": limits.sub_requests}
+            options = self._options[limits] = _object({"limits": bounds})
+        try:
+            outgoing = request.raw
+            if url is not None:
+                outgoing = js.Request.new(url, outgoing)
+            elif remove_headers:
+                outgoing = js.Request.new(outgoing)
+            for name in remove_headers:
+                outgoing.headers.delete(name)
+            fetcher = self._binding.get(script, self._no_arguments, options)
+            return RuntimeReply(await fetcher.fetch(outgoing))
+        except JsException as error:
+            raise _tenant_error(script, error) from error
+
+
+class RuntimeEnvironment:
+    """The Worker's `env`; bindings and settings do not change while an isolate lives."""
+
+    def __init__(self, raw: Any) -> None:
+        """Take the raw `env`, without the SDK's wrapper around it."""
+        self._raw = raw
+        self._settings: dict[str, str | None] = {}
+        self.usage_store = self._store("USAGE_KV")
+        self.tenant_store = self._store("TENANT_KV")
+        dispatcher = getattr(raw, "DISPATCHER", None)
+        self.namespace = None if dispatcher is None else RuntimeNamespace(dispatcher)
+
+    def setting(self, name: str) -> str | None:
+        """The variable or secret `name`, None when it is missing or empty."""
+        if name not in self._settings:
+            value = getattr(self._raw, name, None)
+            # A JSON variable arrives as an object and is wanted as the text it was.
+            if value is not None and not isinstance(value, str):
+                value = js.JSON.stringify(value)
+            self._settings[name] = value or None
+        return self._settings[name]
+
+    def _store(self, name: str) -> RuntimeStore | None:
+        binding = getattr(self._raw, name, None)
+        return None if binding is None else RuntimeStore(binding)
+
+
+class RuntimeBackground:
+    """`ctx.waitUntil` of one request."""
+
+    def __init__(self, context: Any) -> None:
+        """Take the request's execution context."""
+        self._context = context
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start `work`; the runtime ends it 30 s after the response at the latest."""
+        self._context.waitUntil(asyncio.ensure_future(work))
+
+    async def see_through(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do `work` to its end, even when the client goes away meanwhile.
+
+        Without this, workerd drops a request together with its client, and
+        what the tenant did would not be recorded.
+        """
+        task = asyncio.ensure_future(work)
+        self.run(_until_done(task))
+        return await task
+
+
+async def _until_done(task: asyncio.Future[Any]) -> None:
+    # The result stays in Python; as the value of a JavaScript promise it would leak a proxy.
+    await asyncio.wait((task,))
+
+
+def writer_id() -> str:
+    """Make a name for this isolate that no other ever has: 64 random bits."""
+    return js.crypto.randomUUID().replace("-", "")[:16]
+
+
+def response(answer: Answer | Relay) -> Any:
+    """Make the JavaScript `Response`; a tenant's body is passed on, never read."""
+    if isinstance(answer, Answer):
+        init = {"status": answer.status, "headers": answer.headers}
+        return js.Response.new(answer.body, _object(init))
+    raw = answer.reply.raw
+    relayed = js.Response.new(raw.body, raw)
+    headers = relayed.headers
+    for name in answer.remove_headers:
+        headers.delete(name)
+    for name, value in answer.set_headers:
+        headers.set(name, value)
+    return relayed
+
+
+def _object(value: Mapping[str, Any]) -> Any:
+    return to_js(value, dict_converter=js.Object.fromEntries)
+
+
+def _header_pairs(headers: Any) -> list[list[str]]:
+    pairs: list[list[str]] = json.loads(js.JSON.stringify(js.Array.from_(headers)))
+    return pairs
+
+
+def _tenant_error(script: str, error: JsException) -> TenantError:
+    """Tell from an exception's text what went wrong; its text goes no further than the log."""
+    text = str(error.message)
+    if text.startswith("Worker not found"):
+        return WorkerNotFound(f"The script {script!r} of this API is not in the namespace.")
+    if any(part in text.lower() for part in _LIMIT_MESSAGES):
+        return TenantLimitExceeded("The API went past the limits of its plan.")
+    return TenantWorkerFailure("The API's script failed.")

@@ -1,0 +1,269 @@
+"""Tenants: the shape of a directory record and everything that can be wrong with one.
+
+Owns reading records and directory documents. A record that cannot be used is
+refused with all its reasons at once, and the others keep working. Refuses to
+know where records come from: that is for `directory`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import limits
+from errors import ConfigurationError, RecordRefused
+from events import Api
+from limits import PLAN_LIMITS, ScriptLimits
+from ports import Json
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
+_WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+_TENANT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
+_HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
+_PRICE = re.compile(r"(\d{1,7})(?:\.(\d{1,6})0*)?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+_LIMITS_LATER = ("rateLimit", "usageLimit", "spendLimit")
+"""Fields of the contract that this version reads but cannot enforce yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One usable record of the directory. Money is in micro-dollars."""
+
+    slug: str
+    tenant_id: str
+    worker_name: str
+    owner: str
+    directory: str
+    plan: str
+    hosts: Sequence[str]
+    limits: ScriptLimits
+    price_micros: int
+    x402_enabled: bool
+    description: str
+    not_enforced: Sequence[str]
+
+    @property
+    def api(self) -> Api:
+        """How this tenant is described in usage events."""
+        return Api(self.tenant_id, self.slug, self.owner, self.directory, self.price_micros)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory document, read: its usable records, and those refused with their reasons."""
+
+    by_slug: Mapping[str, Tenant]
+    by_host: Mapping[str, Tenant]
+    refused: Sequence[RecordRefused]
+
+
+class _Fields:
+    """Reads the fields of one record and collects everything that is wrong with them."""
+
+    def __init__(self, record: Mapping[str, Json]) -> None:
+        self.record = record
+        self.reasons: list[str] = []
+
+    def refuse(self, field_name: str, demand: str) -> None:
+        value = json.dumps(self.record.get(field_name), ensure_ascii=True)
+        shown = value if len(value) <= 80 else value[:77] + "..."
+        self.reasons.append(f"{field_name} must be {demand}, is {shown}")
+
+    def text(self, field_name: str, length_max: int = limits.TEXT_LENGTH_MAX) -> str:
+        value = self.record.get(field_name)
+        if value is None:
+            return ""
+        if type(value) is not str or len(value) > length_max or _CONTROL.search(value):
+            self.refuse(field_name, f"text of at most {length_max} characters on one line")
+            return ""
+        return value.strip()
+
+    def matching(self, field_name: str, pattern: re.Pattern[str], demand: str) -> str:
+        value = self.record.get(field_name)
+        if type(value) is not str or not pattern.fullmatch(value):
+            self.refuse(field_name, demand)
+            return ""
+        return value
+
+    def flag(self, field_name: str) -> bool:
+        value = self.record.get(field_name, False)
+        if type(value) is not bool:
+            self.refuse(field_name, "true or false")
+        return value is True
+
+
+def parse_tenant(record: Json, name: str) -> Tenant:
+    """Read one record.
+
+    `name` says where it stands, for messages. Raises `RecordRefused` with
+    every reason at once.
+    """
+    if not isinstance(record, dict):
+        raise RecordRefused(name, ["it must be an object"])
+    fields = _Fields(record)
+    slug = fields.matching(
+        "slug", SLUG, "1 to 63 lower-case letters, digits, - or _, with a letter or digit at each end"
+    )
+    tenant_id = fields.matching("tenantId", _TENANT_ID, "1 to 200 visible ASCII characters")
+    worker_name = fields.matching(
+        "workerName", _WORKER_NAME, "the name of a script: letters, digits, - or _, at most 63"
+    )
+    plan = record.get("plan", "free")
+    if type(plan) is not str or plan not in PLAN_LIMITS:
+        fields.refuse("plan", f"one of {', '.join(PLAN_LIMITS)}")
+        plan = "quarantine"
+    tenant = Tenant(
+        slug=slug,
+        tenant_id=tenant_id,
+        worker_name=worker_name,
+        owner=fields.text("owner") or fields.text("ownerUserId"),
+        directory=fields.text("directory"),
+        plan=plan,
+        hosts=_parse_hosts(fields),
+        limits=_parse_limits(fields, PLAN_LIMITS[plan]),
+        price_micros=_parse_price(fields),
+        x402_enabled=fields.flag("x402Enabled"),
+        description=fields.text("description", limits.DESCRIPTION_LENGTH_MAX),
+        not_enforced=tuple(name for name in _LIMITS_LATER if record.get(name) is not None),
+    )
+    if fields.reasons:
+        shown_slug = record.get("slug")
+        label = f"{name} (slug {shown_slug[:63]!r})" if isinstance(shown_slug, str) else name
+        raise RecordRefused(label, fields.reasons)
+    return tenant
+
+
+def parse_directory(text: str) -> Directory:
+    """Read a whole directory document, in either of the contract's shapes.
+
+    Records that cannot be used are set aside in `refused`. Raises
+    `ConfigurationError` when the document as a whole is not a directory.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise _not_a_directory(f"It is no JSON: {error}.") from error
+    by_slug: dict[str, Tenant] = {}
+    by_host: dict[str, Tenant] = {}
+    refused = []
+    for name, record in _records(document):
+        try:
+            tenant = parse_tenant(record, name)
+            _add_tenant(tenant, name, by_slug, by_host)
+        except RecordRefused as error:
+            refused.append(error)
+    return Directory(by_slug, by_host, refused)
+
+
+def normal_host(name: str) -> str:
+    """Write a host name the way look-ups use it: lower case, ASCII, no final dot.
+
+    International names become Punycode. Raises `ValueError` for anything that
+    is no host name, such as one with a port.
+    """
+    name = name.lower().removesuffix(".")
+    if not name.isascii():
+        # Loaded here, because only a directory written by people needs it.
+        import encodings.idna  # noqa: F401, PLC0415
+
+        name = name.encode("idna").decode("ascii").lower()
+    labels = name.split(".")
+    if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{name!r} is no host name")
+    return name
+
+
+def _records(document: Json) -> Iterator[tuple[str, Json]]:
+    """Yield each record of a document with the name it goes by in messages."""
+    if not isinstance(document, dict):
+        raise _not_a_directory("It must be an object.")
+    tenants = document.get("tenants")
+    if isinstance(tenants, list):
+        yield from ((f"tenants[{index}]", record) for index, record in enumerate(tenants))
+        return
+    by_slug, by_host = document.get("bySlug", {}), document.get("byHost", {})
+    if tenants is not None or not (isinstance(by_slug, dict) and isinstance(by_host, dict)):
+        raise _not_a_directory("`tenants` must be a list, `bySlug` and `byHost` objects.")
+    if "bySlug" not in document and "byHost" not in document:
+        raise _not_a_directory("It has neither `tenants` nor `bySlug` nor `byHost`.")
+    # One tenant may stand under its slug and under each of its hosts.
+    merged: dict[str, tuple[str, dict[str, Json]]] = {}
+    for kind, entries in (("bySlug", by_slug), ("byHost", by_host)):
+        for entry, record in entries.items():
+            name = f"{kind}[{entry!r}]"
+            if not isinstance(record, dict):
+                yield name, record
+                continue
+            slug = record.get("slug", entry if kind == "bySlug" else None)
+            known = merged.setdefault(str(slug), (name, {**record, "slug": slug}))[1]
+            if kind == "byHost":
+                hosts = known.get("hosts") or []
+                known["hosts"] = [*hosts, entry] if isinstance(hosts, list) else hosts
+    yield from merged.values()
+
+
+def _add_tenant(
+    tenant: Tenant, name: str, by_slug: dict[str, Tenant], by_host: dict[str, Tenant]
+) -> None:
+    label = f"{name} (slug {tenant.slug!r})"
+    if len(by_slug) >= limits.DIRECTORY_RECORDS_MAX:
+        raise RecordRefused(label, [f"only {limits.DIRECTORY_RECORDS_MAX} records fit a variable"])
+    if tenant.slug in by_slug:
+        raise RecordRefused(label, ["another record has the same slug"])
+    for host in tenant.hosts:
+        if host in by_host:
+            raise RecordRefused(label, [f"{by_host[host].slug!r} answers at host {host!r} already"])
+    by_slug[tenant.slug] = tenant
+    by_host.update(dict.fromkeys(tenant.hosts, tenant))
+
+
+def _parse_hosts(fields: _Fields) -> Sequence[str]:
+    hosts = fields.record.get("hosts") or []
+    try:
+        if type(hosts) is not list:
+            raise TypeError(hosts)
+        # A set's order is not kept on purpose: a name given twice is one name.
+        return tuple(dict.fromkeys(normal_host(host) for host in hosts))
+    except (ValueError, TypeError, AttributeError):
+        fields.refuse("hosts", "a list of host names without scheme, port and path")
+        return ()
+
+
+def _parse_limits(fields: _Fields, plan: ScriptLimits) -> ScriptLimits:
+    given = fields.record.get("limits") or {}
+    if not isinstance(given, dict):
+        fields.refuse("limits", "an object with cpuMs and subRequests")
+        return plan
+    values = (given.get("cpuMs", plan.cpu_ms), given.get("subRequests", plan.sub_requests))
+    ceilings = (limits.SCRIPT_CPU_MS_MAX, limits.SCRIPT_SUB_REQUESTS_MAX)
+    if not all(
+        type(value) is int and 1 <= value <= ceiling
+        for value, ceiling in zip(values, ceilings, strict=True)
+    ):
+        fields.refuse(
+            "limits", f"whole numbers: cpuMs 1 to {ceilings[0]}, subRequests 1 to {ceilings[1]}"
+        )
+        return plan
+    return ScriptLimits(*values)
+
+
+def _parse_price(fields: _Fields) -> int:
+    value = fields.record.get("priceUsd")
+    if value is None:
+        return 0
+    # A number prints as the shortest decimal that means it, so both shapes read alike.
+    text = f"{value:.12f}" if type(value) is float else str(value)
+    match = None if type(value) is bool else _PRICE.fullmatch(text)
+    micros = int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0")) if match else -1
+    if not 0 <= micros <= limits.PRICE_MICROS_MAX:
+        fields.refuse("priceUsd", "an amount from 0 to 10000 with at most 6 decimals")
+        return 0
+    return micros
+
+
+def _not_a_directory(reason: str) -> ConfigurationError:
+    return ConfigurationError("TENANT_DIRECTORY_JSON", f"{reason} See docs/reference/directory.md.")
