@@ -59,7 +59,10 @@ def lock_python(layout: Layout, name: str, python_version: str, *, upgrade: bool
         *(str(source) for source in sources),
     ]
     if name in ("tools", "inside"):
-        command += ["--constraints", str(layout.locks / f"{'run' if name == 'tools' else 'tools'}.txt")]
+        command += [
+            "--constraints",
+            str(layout.locks / f"{'run' if name == 'tools' else 'tools'}.txt"),
+        ]
     if upgrade:
         command.append("--upgrade")
     if subprocess.run(command, cwd=layout.root, check=False).returncode != 0:

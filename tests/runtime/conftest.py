@@ -67,7 +67,9 @@ class InsideItem(pytest.Item):
 def test_names(tree: ast.Module) -> Iterator[str]:
     """Yield the names of a module's tests, methods as "TestClass::test_method"."""
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
+            "test_"
+        ):
             yield node.name
         elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
             for member in node.body:

@@ -84,7 +84,9 @@ class InsideWorker:
             that cannot be imported has one under the file's own name.
         """
         query = urllib.parse.urlencode({"tests": json.dumps(sorted(tests))})
-        with urllib.request.urlopen(f"{self._server.url}/run?{query}", timeout=RUN_SECONDS) as answer:
+        with urllib.request.urlopen(
+            f"{self._server.url}/run?{query}", timeout=RUN_SECONDS
+        ) as answer:
             report: dict[str, Any] = json.load(answer)
         results = defaultdict(list)
         for entry in report["results"]:

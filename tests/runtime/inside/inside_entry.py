@@ -68,7 +68,9 @@ class Reporter:
         return True
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
         """Make fixtures that are coroutine functions or async generators plain ones."""
         function = fixturedef.func
         if inspect.isasyncgenfunction(function):

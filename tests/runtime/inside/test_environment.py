@@ -24,7 +24,9 @@ async def test_kv_lists_keys_with_their_metadata(raw_env) -> None:
     options = to_js({"metadata": {"rows": 3}}, dict_converter=Object.fromEntries)
     await raw_env.USAGE_KV.put("listed/a", "1", options)
     await raw_env.USAGE_KV.put("elsewhere/b", "2")
-    page = await raw_env.USAGE_KV.list(to_js({"prefix": "listed/"}, dict_converter=Object.fromEntries))
+    page = await raw_env.USAGE_KV.list(
+        to_js({"prefix": "listed/"}, dict_converter=Object.fromEntries)
+    )
     assert [(key.name, key.metadata.rows) for key in page.keys] == [("listed/a", 3)]
     assert page.list_complete is True
 
