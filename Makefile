@@ -28,7 +28,7 @@ dev: ## the dispatcher under wrangler dev, with local KV and a local dispatch na
 	@$(SETUP) run && exec $(PYTHON) -m dev.launch
 
 demo: ## a few hundred requests to the running dispatcher, then its snapshot (PORT=)
-	@$(SETUP) run && exec $(PYTHON) -m dev.demo
+	@$(SETUP) run && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
 
 test: ## the whole test suite
 	@$(SETUP) tools && exec $(PYTHON) -m dev.test

@@ -1,7 +1,8 @@
-"""`python -m dev.relock`: writes every lock file anew, without addresses of registries.
+"""`python -m dev.relock [--upgrade]`: writes every lock file anew, without addresses.
 
 Run it after a change to `dev/locks/*.in`, package.json or the dependencies in
-pyproject.toml. Locks hold exact versions and hashes for every platform.
+pyproject.toml. Locks hold exact versions and hashes for every platform; a version that
+is locked already stays unless `--upgrade` asks for the newest.
 """
 
 import json
@@ -32,13 +33,14 @@ _PLATFORMS = {
 }
 
 
-def lock_python(layout: Layout, name: str, python_version: str) -> None:
+def lock_python(layout: Layout, name: str, python_version: str, *, upgrade: bool) -> None:
     """Compile one lock file of Python packages with uv.
 
     Args:
         layout: The clone.
         name: The lock file's name without its suffix.
         python_version: The oldest Python that it must serve.
+        upgrade: Whether to take the newest versions that the sources allow.
 
     Raises:
         SetupError: uv failed.
@@ -50,14 +52,19 @@ def lock_python(layout: Layout, name: str, python_version: str) -> None:
         sources.append(layout.locks / "worker.in")
     command = [
         str(layout.venv / "bin" / "uv"),
-        *("pip", "compile", "--quiet", "--universal", "--upgrade"),
+        *("pip", "compile", "--quiet", "--universal"),
         *("--python-version", python_version, "--generate-hashes", "--no-header", "--no-annotate"),
         *("--no-emit-index-url", "--no-emit-find-links"),
         *("--output-file", str(layout.locks / f"{name}.txt")),
         *(str(source) for source in sources),
     ]
     if name in ("tools", "inside"):
-        command += ["--constraints", str(layout.locks / f"{'run' if name == 'tools' else 'tools'}.txt")]
+        command += [
+            "--constraints",
+            str(layout.locks / f"{'run' if name == 'tools' else 'tools'}.txt"),
+        ]
+    if upgrade:
+        command.append("--upgrade")
     if subprocess.run(command, cwd=layout.root, check=False).returncode != 0:
         raise SetupError(f"uv could not lock dev/locks/{name}.in; it says why above.")
 
@@ -113,7 +120,7 @@ def complete_platforms(lock: dict[str, Any]) -> dict[str, Any]:
 def main() -> int:
     """Write all lock files."""
     for name, python_version in LOCKS.items():
-        lock_python(HERE, name, python_version)
+        lock_python(HERE, name, python_version, upgrade="--upgrade" in sys.argv[1:])
     node = ensure_node(HERE, lock=0)
     lock_npm(HERE, node.node, node.npm_cli)
     return 0

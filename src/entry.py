@@ -43,5 +43,5 @@ class Default(WorkerEntrypoint):
         """Answer one request."""
         dispatcher = _dispatcher(self.env._env)  # noqa: SLF001
         background = RuntimeBackground(self.ctx)
-        answer = await dispatcher.handle(RuntimeRequest(request.js_object), background)
-        return response(answer)
+        work = dispatcher.handle(RuntimeRequest(request.js_object), background)
+        return response(await background.see_through(work))

@@ -153,8 +153,10 @@ async def list_batches(
             cursor = page.cursor
             if cursor is None:
                 break
-            listing.unlisted = _read_operations(len(counts)) + listing.operations >= (
-                limits.READ_OPERATIONS_MAX
+            with_next_page = len(counts) + limits.KV_LIST_KEYS_MAX
+            listing.unlisted = (
+                listing.operations + 1 + _read_operations(with_next_page)
+                > limits.READ_OPERATIONS_MAX
             )
     for name, batch in held.items():
         if days is None or keys.parse_usage_batch(name).minute // _MINUTES_PER_DAY in days:

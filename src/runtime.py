@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import js
 from pyodide.ffi import JsException, to_js
@@ -26,6 +26,8 @@ from errors import (
 )
 from limits import ScriptLimits
 from ports import Answer, Json, KeyPage, ListedKey, Relay
+
+Result = TypeVar("Result")
 
 _LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
 
@@ -185,6 +187,21 @@ class RuntimeBackground:
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Start `work`; the runtime ends it 30 s after the response at the latest."""
         self._context.waitUntil(asyncio.ensure_future(work))
+
+    async def see_through(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do `work` to its end, even when the client goes away meanwhile.
+
+        Without this, workerd drops a request together with its client, and
+        what the tenant did would not be recorded.
+        """
+        task = asyncio.ensure_future(work)
+        self.run(_until_done(task))
+        return await task
+
+
+async def _until_done(task: asyncio.Future[Any]) -> None:
+    # The result stays in Python; as the value of a JavaScript promise it would leak a proxy.
+    await asyncio.wait((task,))
 
 
 def writer_id() -> str:

@@ -1,0 +1,1 @@
+"""The tests; where one lives tells what it needs."""

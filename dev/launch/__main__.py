@@ -69,11 +69,17 @@ def read_options(layout: Layout) -> LaunchOptions:
         UsageError: One of them cannot be used.
     """
     parser = argparse.ArgumentParser(prog="python -m dev.launch", description=__doc__)
-    parser.add_argument("--port", help=f"port at 127.0.0.1, 0 for any free one (PORT, {DEFAULT_PORT})")
+    parser.add_argument(
+        "--port", help=f"port at 127.0.0.1, 0 for any free one (PORT, {DEFAULT_PORT})"
+    )
     parser.add_argument("--state", help="folder of local KV and databases (STATE, .clawr/state)")
     parser.add_argument("--tenants", help="tenant directory, a JSON file (TENANTS, the demo's)")
-    parser.add_argument("--namespace", help="folder of the tenants' scripts (NAMESPACE, the demo's)")
-    parser.add_argument("--runtime", help="local or cloudflare: whose Pyodide bundle (RUNTIME, local)")
+    parser.add_argument(
+        "--namespace", help="folder of the tenants' scripts (NAMESPACE, the demo's)"
+    )
+    parser.add_argument(
+        "--runtime", help="local or cloudflare: whose Pyodide bundle (RUNTIME, local)"
+    )
     arguments = parser.parse_args()
 
     def given(name: str) -> str | None:

@@ -24,7 +24,6 @@ DEVELOPMENT_VARIABLES = {
 LOCAL_BUNDLE_FLAGS = ("python_workers_development", "experimental")
 """What makes workerd load `pyodide_dev.capnp.bin` instead of Cloudflare's bundle."""
 
-PLUGIN_PACKAGE = "miniflare-dispatch-namespace"
 PLUGIN_NAME = "dispatch-namespace"
 
 
@@ -46,7 +45,7 @@ def load_production_config(path: Path) -> dict[str, Any]:
 
 
 def development_config(
-    production: Mapping[str, Any], options: LaunchOptions, plugin: Path | None
+    production: Mapping[str, Any], options: LaunchOptions, plugin: Path
 ) -> dict[str, Any]:
     """Return what wrangler is given for one run.
 
@@ -54,7 +53,7 @@ def development_config(
         production: wrangler.toml, parsed; left as it is.
         options: The run's options.
         plugin: The folder of the package `miniflare-dispatch-namespace`; miniflare
-            resolves a package by its absolute path too. `None` leaves the bindings out.
+            resolves a package by its absolute path too.
 
     Returns:
         A configuration to be written as wrangler.json.
@@ -63,9 +62,11 @@ def development_config(
     config["vars"] = run_variables(production, options)
     if options.runtime is Runtime.LOCAL:
         flags = list(config.get("compatibility_flags", []))
-        config["compatibility_flags"] = flags + [flag for flag in LOCAL_BUNDLE_FLAGS if flag not in flags]
+        config["compatibility_flags"] = flags + [
+            flag for flag in LOCAL_BUNDLE_FLAGS if flag not in flags
+        ]
     namespaces = config.pop("dispatch_namespaces", [])
-    if namespaces and plugin:
+    if namespaces:
         unsafe = config.setdefault("unsafe", {})
         unsafe["bindings"] = [
             *unsafe.get("bindings", []),
@@ -85,7 +86,9 @@ def run_variables(production: Mapping[str, Any], options: LaunchOptions) -> dict
     if options.tenant_directory is not None:
         # Without its white space, as wrangler copies it several times on the way.
         directory = json.loads(options.tenant_directory)
-        variables["TENANT_DIRECTORY_JSON"] = json.dumps(directory, ensure_ascii=False, separators=(",", ":"))
+        variables["TENANT_DIRECTORY_JSON"] = json.dumps(
+            directory, ensure_ascii=False, separators=(",", ":")
+        )
     return variables | dict(options.variables)
 
 

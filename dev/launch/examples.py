@@ -34,20 +34,25 @@ def examples(url: str, tenant_directory: str | None, token: str | None) -> list[
     found = []
     by_slug = next((tenant for tenant in tenants if tenant.get("slug")), None)
     if by_slug:
-        found.append(Example(f"The API {by_slug['slug']} by its path", _curl(f"{url}/t/{by_slug['slug']}/")))
+        found.append(
+            Example(f"The API {by_slug['slug']} by its path", _curl(f"{url}/t/{by_slug['slug']}/"))
+        )
     by_host = next((tenant for tenant in tenants if tenant.get("hosts")), None)
     if by_host:
         host = by_host["hosts"][0]
         found.append(
             Example(
-                f"The API {by_host.get('slug', host)} by its host", _curl("-H", f"Host: {host}", f"{url}/")
+                f"The API {by_host.get('slug', host)} by its host",
+                _curl("-H", f"Host: {host}", f"{url}/"),
             )
         )
     if not tenants:
         found.append(Example("The Worker itself (there are no tenants)", _curl(f"{url}/health")))
     if token:
         analytics = f"{url}/__platform/analytics?window=today"
-        found.append(Example("What was called", _curl("-H", f"Authorization: Bearer {token}", analytics)))
+        found.append(
+            Example("What was called", _curl("-H", f"Authorization: Bearer {token}", analytics))
+        )
     return found
 
 

@@ -54,7 +54,9 @@ def check_port(text: str) -> int:
         UsageError: It is not a number from 0 to 65535, or something listens there.
     """
     if not text.isdecimal() or not 0 <= int(text) <= HIGHEST_PORT:
-        raise UsageError(f"PORT={text} is not a port: give a number from 1 to 65535, or 0 for any free one.")
+        raise UsageError(
+            f"PORT={text} is not a port: give a number from 1 to 65535, or 0 for any free one."
+        )
     port = int(text)
     with socket.socket() as probe:
         # Without this option a port in TIME_WAIT, free for workerd, would look taken.
@@ -135,4 +137,6 @@ def check_runtime(text: str) -> Runtime:
     try:
         return Runtime(text)
     except ValueError as error:
-        raise UsageError(f"RUNTIME={text} is unknown: use RUNTIME=local or RUNTIME=cloudflare.") from error
+        raise UsageError(
+            f"RUNTIME={text} is unknown: use RUNTIME=local or RUNTIME=cloudflare."
+        ) from error

@@ -6,7 +6,16 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _READY = re.compile(r"Ready on https?://[^\s/]+:(\d+)")
 _ERROR = re.compile(r"✘ \[ERROR\] (.+)")
 _PYTHON_ERROR = re.compile(r"^\s+((?:\w+\.)*\w*(?:Error|Exception|Warning)\b:? ?.*)$")
-_NOISE_STARTS = ("┌", "│", "├", "└", "─", "⎔ Starting", "Attaching additional", "Your Worker has access")
+_NOISE_STARTS = (
+    "┌",
+    "│",
+    "├",
+    "└",
+    "─",
+    "⎔ Starting",
+    "Attaching additional",
+    "Your Worker has access",
+)
 _NOISE_TEXTS = ("Ready on http", "GET /health 200", "🪵", "wrangler/issues", "workers-sdk/issues")
 _BINDINGS_TABLE = re.compile(r"^(Binding\s+Resource|env\.\w+ )")
 

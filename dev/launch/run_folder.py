@@ -37,7 +37,9 @@ class RunFolder:
         with exclusive(layout.runs / _LOCK_NAME):
             remove_abandoned(layout.runs)
             self.path = Path(tempfile.mkdtemp(dir=layout.runs, prefix="run-"))
-            self.lock = os.open(self.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.lock = os.open(
+                self.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
             fcntl.flock(self.lock, fcntl.LOCK_EX)
         targets = {entry.name: entry for entry in layout.root.iterdir() if _is_linked(entry.name)}
         for name, target in {**targets, **(links or {})}.items():

@@ -97,7 +97,9 @@ class Server:
             self._check_alive()
             if time.monotonic() > deadline:
                 raise ServerError(f"wrangler was not ready within {seconds:.0f} s.", self.log)
-        while (answer := _status(self.port, path)) is None or answer >= http.client.INTERNAL_SERVER_ERROR:
+        while (
+            answer := _status(self.port, path)
+        ) is None or answer >= http.client.INTERNAL_SERVER_ERROR:
             self._check_alive()
             if time.monotonic() > deadline:
                 shown = "nothing" if answer is None else f"status {answer}"
@@ -220,10 +222,9 @@ def start(
     return Server(layout, folder, options, on_line)
 
 
-def plugin_folder(layout: Layout) -> Path | None:
+def plugin_folder(layout: Layout) -> Path:
     """Return the folder of the package that serves dispatch namespaces locally."""
-    folder = layout.root / "dev" / "dispatch-namespace"
-    return folder if (folder / "package.json").exists() else None
+    return layout.root / "dev" / "dispatch-namespace"
 
 
 def _wrangler_command(layout: Layout, folder: RunFolder, options: LaunchOptions) -> list[str]:

@@ -24,7 +24,9 @@ def shown(title: str, stream: TextIO = sys.stderr) -> Iterator[None]:
     started = time.monotonic()
     finished = threading.Event()
     if stream.isatty():
-        ticker = threading.Thread(target=_tick, args=(title, stream, started, finished), daemon=True)
+        ticker = threading.Thread(
+            target=_tick, args=(title, stream, started, finished), daemon=True
+        )
         ticker.start()
     else:
         ticker = None

@@ -81,7 +81,10 @@ def expected_pyodide(workerd: Path) -> str | None:
     Returns:
         The version, or `None` when this workerd has no such entry where it is looked for.
     """
-    with workerd.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as image:
+    with (
+        workerd.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as image,
+    ):
         position = image.find(_RELEASE_FLAG)
         while position >= 0:
             end = position + len(_RELEASE_FLAG)

@@ -1,0 +1,170 @@
+"""The ports, implemented on the host for tests: KV, clock, namespace and requests in memory.
+
+They keep the contracts of `src/ports.py` and can be told to misbehave as the
+real ones do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from errors import StoreUnavailable, TenantError
+from limits import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
+from ports import Json, KeyPage, ListedKey
+
+NOON_MS = 1_795_348_800_000
+"""2026-11-22T12:00Z, a Sunday."""
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves only when told to, or when somebody sleeps."""
+
+    at_ms: int = NOON_MS
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    async def sleep_ms(self, duration_ms: int) -> None:
+        self.at_ms += duration_ms
+        await asyncio.sleep(0)
+
+
+@dataclass
+class FakeStore:
+    """A KV namespace in memory.
+
+    The next `failing_puts` puts fail; `puts_work_all_the_same` makes them take
+    effect nevertheless, as a time-out after the write does. `unlisted` keys
+    exist, but listings lag behind and do not show them yet.
+    """
+
+    values: dict[str, tuple[str, Json]] = field(default_factory=dict)
+    failing_puts: int = 0
+    puts_work_all_the_same: bool = False
+    unavailable: bool = False
+    unlisted: set[str] = field(default_factory=set)
+    operations: list[str] = field(default_factory=list)
+
+    async def put(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
+        self.operations.append("put")
+        assert len(key.encode()) <= 512
+        assert len(json.dumps(metadata)) <= 1024
+        await asyncio.sleep(0)
+        fails = self.unavailable or self.failing_puts > 0
+        if not fails or self.puts_work_all_the_same:
+            self.values[key] = (value, dict(metadata))
+        if fails:
+            self.failing_puts -= 1
+            raise StoreUnavailable("KV PUT failed: 429 Too Many Requests")
+
+    async def list_page(self, prefix: str, cursor: str | None) -> KeyPage:
+        self.operations.append("list")
+        await self._answer()
+        names = [
+            name for name in sorted(self.values) if name.startswith(prefix) and name > (cursor or "")
+        ]
+        names = [name for name in names if name not in self.unlisted]
+        page = names[:KV_LIST_KEYS_MAX]
+        listed = [ListedKey(name, self.values[name][1]) for name in page]
+        return KeyPage(listed, page[-1] if len(names) > len(page) else None)
+
+    async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
+        self.operations.append("get")
+        assert 0 < len(keys) <= KV_BULK_GET_KEYS_MAX
+        await self._answer()
+        return {key: self.values[key][0] if key in self.values else None for key in keys}
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        if self.unavailable:
+            raise StoreUnavailable("KV GET failed: 503 Service Unavailable")
+
+
+@dataclass
+class FakeRequest:
+    """A request; header names are given in lower case."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class FakeReply:
+    """A tenant's reply."""
+
+    status: int = 200
+    header_names: Sequence[str] = ("content-type",)
+
+
+@dataclass
+class Sent:
+    """What a namespace was asked to do."""
+
+    script: str
+    limits: ScriptLimits
+    request: FakeRequest
+    url: str | None
+    remove_headers: Sequence[str]
+
+
+@dataclass
+class FakeNamespace:
+    """A dispatch namespace whose every script answers `reply`, or throws it."""
+
+    reply: FakeReply | Exception = field(default_factory=FakeReply)
+    clock: FakeClock | None = None
+    takes_ms: int = 0
+    sent: list[Sent] = field(default_factory=list)
+
+    async def fetch(
+        self,
+        script: str,
+        limits: ScriptLimits,
+        request: FakeRequest,
+        url: str | None,
+        remove_headers: Sequence[str],
+    ) -> FakeReply:
+        self.sent.append(Sent(script, limits, request, url, remove_headers))
+        if self.clock is not None:
+            await self.clock.sleep_ms(self.takes_ms)
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+
+@dataclass
+class FakeEnvironment:
+    """Bindings and settings."""
+
+    usage_store: FakeStore | None = field(default_factory=FakeStore)
+    tenant_store: FakeStore | None = None
+    namespace: FakeNamespace | None = field(default_factory=FakeNamespace)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def setting(self, name: str) -> str | None:
+        return self.settings.get(name) or None
+
+
+@dataclass
+class FakeBackground:
+    """Collects work for after the response; `finish` does it."""
+
+    work: list[Coroutine[Any, Any, None]] = field(default_factory=list)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        self.work.append(work)
+
+    async def finish(self) -> None:
+        while self.work:
+            await self.work.pop(0)
+
+
+def tenant_error(kind: type[TenantError]) -> TenantError:
+    """Make an error as the runtime makes it of a script's exception."""
+    return kind("The API's script failed.")

@@ -1,0 +1,111 @@
+"""Starts the Worker that runs pytest inside workerd, and asks it to run tests."""
+
+import json
+import shutil
+import tempfile
+import urllib.parse
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from dev.launch.config import development_config, load_production_config
+from dev.launch.options import LaunchOptions
+from dev.launch.run_folder import RunFolder
+from dev.launch.server import Server, plugin_folder
+from dev.layout import HERE, Layout
+
+INSIDE = Path(__file__).parent / "inside"
+SCRIPTS = Path(__file__).parent / "scripts"
+"""The tenants' scripts that the dispatch namespace of these tests holds."""
+
+RUN_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one test, or of one set of parameters of a test.
+
+    Args:
+        nodeid: pytest's name for it, relative to `inside/`.
+        outcome: "passed", "failed" or "skipped".
+        text: The failure or the reason, as pytest words it.
+        expected_failure: The reason given to `xfail`, or `None`.
+        output: What the test printed.
+    """
+
+    nodeid: str
+    outcome: str
+    text: str
+    expected_failure: str | None
+    output: str
+
+    @property
+    def function(self) -> str:
+        """The name of the test without its parameters."""
+        return self.nodeid.partition("[")[0]
+
+
+class InsideWorker:
+    """A running Worker with the project's modules, its bindings, and pytest.
+
+    Args:
+        layout: The clone; set-up for tools must have run.
+    """
+
+    def __init__(self, layout: Layout = HERE) -> None:
+        """Start the Worker and wait for it."""
+        self._state = tempfile.TemporaryDirectory()
+        SCRIPTS.mkdir(exist_ok=True)
+        options = LaunchOptions(port=0, state=Path(self._state.name), namespace=SCRIPTS)
+        folder = RunFolder(layout, {"python_modules": layout.inside_modules})
+        shutil.copytree(layout.root / "src", folder.path / INSIDE.name)
+        shutil.copytree(INSIDE, folder.path / INSIDE.name, dirs_exist_ok=True)
+        production = load_production_config(layout.wrangler_toml)
+        config = development_config(production, options, plugin_folder(layout))
+        folder.write_config(config | {"main": f"{INSIDE.name}/inside_entry.py"})
+        self._server = Server(layout, folder, options)
+        try:
+            self._server.wait_until_ready("/ready")
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, tests: Iterable[str]) -> Mapping[str, list[Result]]:
+        """Run tests and return their results by function.
+
+        Args:
+            tests: Names such as "test_kv.py::test_put", relative to `inside/`.
+
+        Returns:
+            For each function its results, one for each set of its parameters; a file
+            that cannot be imported has one under the file's own name.
+        """
+        query = urllib.parse.urlencode({"tests": json.dumps(sorted(tests))})
+        with urllib.request.urlopen(
+            f"{self._server.url}/run?{query}", timeout=RUN_SECONDS
+        ) as answer:
+            report: dict[str, Any] = json.load(answer)
+        results = defaultdict(list)
+        for entry in report["results"]:
+            result = Result(**entry)
+            results[result.function].append(result)
+        return results
+
+    @property
+    def log(self) -> Path:
+        """What wrangler printed."""
+        return self._server.log
+
+    def close(self) -> None:
+        """End the Worker."""
+        self._server.stop()
+        self._state.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()

@@ -1,0 +1,137 @@
+"""The Worker that runs pytest inside workerd; `harness.py` is its counterpart on the host.
+
+`GET /run?tests=JSON` runs the tests named and answers with a report of each. Tests and
+fixtures may be `async`: they run on the Worker's own event loop.
+"""
+
+import contextlib
+import inspect
+import json
+import sys
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from pyodide.ffi import run_sync
+from workers import Request, Response, WorkerEntrypoint
+
+HERE = Path(__file__).parent
+OPTIONS = (
+    f"--rootdir={HERE}",
+    "--import-mode=importlib",
+    "--capture=sys",
+    "--color=no",
+    "--tb=short",
+    "-q",
+    "-p no:cacheprovider",
+    "-p no:faulthandler",
+    "-W error",
+)
+
+
+class Reporter:
+    """Collects what became of each test, and lends the Worker's environment to tests.
+
+    Args:
+        worker: The entrypoint of the running request.
+    """
+
+    def __init__(self, worker: WorkerEntrypoint) -> None:
+        """Start without results."""
+        self.results: list[dict[str, Any]] = []
+        self._worker = worker
+
+    @pytest.fixture
+    def env(self) -> Any:  # noqa: ANN401 (whatever bindings the configuration has)
+        """The bindings as the SDK wraps them."""
+        return self._worker.env
+
+    @pytest.fixture
+    def raw_env(self) -> Any:  # noqa: ANN401
+        """The bindings as JavaScript sees them."""
+        return self._worker.env._env  # noqa: SLF001 (the SDK has no public name for it)
+
+    @pytest.fixture
+    def ctx(self) -> Any:  # noqa: ANN401
+        """The request's execution context."""
+        return self._worker.ctx
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Run a test that is a coroutine function."""
+        if not inspect.iscoroutinefunction(pyfuncitem.obj):
+            return None
+        names = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001 (as pytest's own hook does)
+        run_sync(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        """Make fixtures that are coroutine functions or async generators plain ones."""
+        function = fixturedef.func
+        if inspect.isasyncgenfunction(function):
+            fixturedef.func = _synchronous_generator(function)
+        elif inspect.iscoroutinefunction(function):
+            fixturedef.func = _synchronous(function)
+        return (yield)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the outcome of a test, or of a set-up or teardown that was no success."""
+        if report.when == "call" or report.outcome != "passed":
+            self._add(report.nodeid, report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep a failure to import a file of tests."""
+        if report.outcome != "passed":
+            self._add(report.nodeid, report)
+
+    def _add(self, nodeid: str, report: pytest.TestReport | pytest.CollectReport) -> None:
+        text = report.longreprtext
+        if isinstance(report.longrepr, tuple):
+            text = str(report.longrepr[2])
+        self.results.append(
+            {
+                "nodeid": nodeid,
+                "outcome": report.outcome,
+                "text": text,
+                "expected_failure": getattr(report, "wasxfail", None),
+                "output": report.capstdout + report.capstderr,
+            }
+        )
+
+
+class Default(WorkerEntrypoint):
+    """Answers `GET /run`, and anything else with a greeting."""
+
+    async def fetch(self, request: Request) -> Response:
+        """Run the tests that the request names."""
+        address = urlsplit(request.url)
+        if address.path != "/run":
+            return Response("ready")
+        (tests,) = parse_qs(address.query)["tests"]
+        sys.dont_write_bytecode = True
+        reporter = Reporter(self)
+        chosen = [f"{HERE}/{test}" for test in json.loads(tests)]
+        code = pytest.main([*OPTIONS, *chosen], plugins=[reporter])
+        return Response.json({"exit_code": int(code), "results": reporter.results})
+
+
+def _synchronous(function: Any) -> Any:  # noqa: ANN401 (any fixture's signature)
+    def fixture(*arguments: object, **named: object) -> object:
+        return run_sync(function(*arguments, **named))
+
+    return fixture
+
+
+def _synchronous_generator(function: Any) -> Any:  # noqa: ANN401
+    def fixture(*arguments: object, **named: object) -> Generator[object]:
+        generator: AsyncGenerator[object] = function(*arguments, **named)
+        yield run_sync(anext(generator))
+        with contextlib.suppress(StopAsyncIteration):
+            run_sync(anext(generator))
+
+    return fixture

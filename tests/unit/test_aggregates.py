@@ -1,0 +1,134 @@
+"""Aggregates: the laws of merging, and figures that equal a plain count."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import MAPS, WEATHER, event
+
+import keys
+from aggregates import Aggregate, LatencySketch, is_error, merged
+from events import UsageEvent
+from fakes import NOON_MS
+
+events = st.lists(
+    st.builds(
+        event,
+        st.integers(NOON_MS - 3 * keys.HOUR_MS, NOON_MS + 3 * keys.HOUR_MS),
+        st.sampled_from([WEATHER, MAPS, WEATHER._replace(owner="carol"), None]),
+        status=st.sampled_from([200, 204, 302, 404, 408, 429, 500, 503]),
+        latency_ms=st.integers(0, 60_000),
+        caller=st.sampled_from(["c1", "c2", "c3"]),
+        counted=st.booleans(),
+        revenue_micros=st.integers(0, 10**9),
+    ),
+    max_size=30,
+)
+
+
+def of(some: list[UsageEvent]) -> Aggregate:
+    aggregate = Aggregate()
+    for one in some:
+        aggregate.add(one)
+    return aggregate
+
+
+@given(events, events)
+def test_merging_is_commutative(one: list[UsageEvent], other: list[UsageEvent]) -> None:
+    assert merged([of(one), of(other)]) == merged([of(other), of(one)])
+
+
+@given(events, events, events)
+def test_merging_is_associative(
+    one: list[UsageEvent], other: list[UsageEvent], third: list[UsageEvent]
+) -> None:
+    left = merged([merged([of(one), of(other)]), of(third)])
+    right = merged([of(one), merged([of(other), of(third)])])
+    assert left == right
+
+
+@given(events)
+def test_an_empty_aggregate_changes_nothing(some: list[UsageEvent]) -> None:
+    assert merged([of(some), Aggregate()]) == of(some) == merged([Aggregate(), of(some)])
+
+
+@given(events, st.data())
+def test_any_order_and_grouping_gives_the_same(some: list[UsageEvent], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(some))
+    cut = data.draw(st.integers(0, len(some)))
+    assert merged([of(shuffled[:cut]), of(shuffled[cut:])]) == of(some)
+
+
+@given(events)
+def test_figures_equal_a_plain_count(some: list[UsageEvent]) -> None:
+    aggregate = of(some)
+    calls = [one for one in some if one.counted]
+    assert aggregate.calls == len(calls)
+    assert aggregate.errors == sum(is_error(one.status) for one in calls)
+    assert aggregate.revenue_micros == sum(one.revenue_micros for one in some)
+    assert aggregate.callers == Counter(one.caller for one in calls)
+    hours = Counter(one.at_ms // keys.HOUR_MS for one in calls)
+    assert aggregate.busiest_hour_calls() == max(hours.values(), default=0)
+    assert sum(totals.errors for totals in aggregate.hours.values()) == aggregate.errors
+    prices = [one.api.price_micros for one in calls if one.api]
+    assert aggregate.price_sum_micros == sum(prices)
+
+
+@given(events)
+def test_the_newest_description_wins(some: list[UsageEvent]) -> None:
+    described = [(one.at_ms, one.api) for one in some if one.api]
+    assert of(some).described_by == max(described, default=None)
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"),
+    [(200, False), (302, False), (404, False), (407, False), (408, True), (429, True)]
+    + [(499, False), (500, True), (599, True)],
+)
+def test_an_error_is_500_and_up_408_or_429(status: int, failed: bool) -> None:
+    assert is_error(status) is failed
+
+
+def nearest_rank(latencies: list[int], share: float) -> int:
+    return sorted(latencies)[math.ceil(share * len(latencies)) - 1]
+
+
+@given(st.lists(st.integers(1, 10_000_000), min_size=1, max_size=200), st.floats(0.01, 1))
+def test_a_quantile_is_within_one_per_cent_of_the_true_one(
+    latencies: list[int], share: float
+) -> None:
+    sketch = LatencySketch()
+    for latency in latencies:
+        sketch.add(latency)
+    true = nearest_rank(latencies, share)
+    assert abs(sketch.quantile_ms(share) - true) <= 0.01 * true * (1 + 1e-9)
+
+
+@given(st.lists(st.integers(1, 127), min_size=1))
+def test_a_quantile_of_short_latencies_is_exact(latencies: list[int]) -> None:
+    sketch = LatencySketch()
+    for latency in latencies:
+        sketch.add(latency)
+    assert sketch.quantile_ms(0.95) == nearest_rank(latencies, 0.95)
+
+
+def test_latencies_of_zero_are_no_measurements() -> None:
+    sketch = LatencySketch()
+    sketch.add(0)
+    sketch.add(10)
+    assert (sketch.mean_ms(), sketch.quantile_ms(0.5), sketch.count) == (10.0, 10.0, 1)
+
+
+def test_nothing_measured_is_zero() -> None:
+    assert (LatencySketch().mean_ms(), LatencySketch().quantile_ms(0.95)) == (0.0, 0.0)
+
+
+def test_a_sketch_stays_small_whatever_the_latencies() -> None:
+    sketch = LatencySketch()
+    for latency in range(1, 100_000):
+        sketch.add(latency)
+    assert len(sketch.buckets) < 500

@@ -1,0 +1,192 @@
+"""The log: every event is written once, whatever KV and the isolate's requests do."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from making import event
+
+import keys
+import limits
+from events import UsageEvent, decode_batch
+from fakes import NOON_MS, FakeClock, FakeStore
+from usage import Duty, UsageLog
+
+
+def stored(store: FakeStore) -> list[str]:
+    """The request ids in KV, duplicates and all."""
+    ids = []
+    for key, (value, _) in store.values.items():
+        batch = decode_batch(value, keys.parse_usage_batch(key).minute)
+        ids += [one.request_id for one in batch.events]
+    return sorted(ids)
+
+
+def numbered(count: int, at_ms: int = NOON_MS) -> list[UsageEvent]:
+    return [event(at_ms, request_id=f"w-{number:06d}") for number in range(count)]
+
+
+def test_one_request_leads_and_the_others_only_append() -> None:
+    log = UsageLog("w", FakeClock())
+    duties = [log.append(one) for one in numbered(10)]
+    assert duties == [Duty.LEAD] + [Duty.NONE] * 9
+
+
+def test_a_leader_writes_everything_that_came_in_while_it_waited() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore()
+
+    async def scene() -> None:
+        first, *others = numbered(10)
+        assert log.append(first) is Duty.LEAD
+        leader = asyncio.ensure_future(log.lead(store))
+        for one in others:
+            log.append(one)
+        await leader
+
+    asyncio.run(scene())
+    assert stored(store) == [f"w-{number:06d}" for number in range(10)]
+    assert store.operations == ["put"]
+    assert log.report()["eventsHeld"] == 0
+
+
+def test_whoever_fills_a_batch_commits_it_at_once() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore()
+    duties = [log.append(one) for one in numbered(limits.BATCH_EVENTS_MAX)]
+    assert duties[-1] is Duty.COMMIT
+    asyncio.run(log.commit(store))
+    assert len(stored(store)) == limits.BATCH_EVENTS_MAX
+    assert log.append(event(request_id="later")) is Duty.NONE
+    asyncio.run(log.lead(store))
+    assert len(stored(store)) == limits.BATCH_EVENTS_MAX + 1
+
+
+def test_a_batch_never_crosses_a_minute() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore()
+    log.append(event(NOON_MS - 1, request_id="before"))
+    log.append(event(NOON_MS, request_id="after"))
+    asyncio.run(log.lead(store))
+    minutes = {keys.parse_usage_batch(key).minute for key in store.values}
+    assert minutes == {NOON_MS // keys.MINUTE_MS - 1, NOON_MS // keys.MINUTE_MS}
+    assert stored(store) == ["after", "before"]
+
+
+def test_a_refused_put_is_tried_again_under_the_same_key() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore(failing_puts=3)
+    log.append(event())
+    asyncio.run(log.lead(store))
+    assert store.operations == ["put"] * 4
+    assert stored(store) == ["w-000001"]
+    assert log.report()["putsFailed"] == 3
+
+
+def test_a_put_that_worked_and_reported_failure_counts_once() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore(failing_puts=2, puts_work_all_the_same=True)
+    log.append(event())
+    asyncio.run(log.lead(store))
+    assert stored(store) == ["w-000001"]
+
+
+def test_what_kv_refuses_for_too_long_is_written_by_the_next_leader() -> None:
+    clock = FakeClock()
+    log, store = UsageLog("w", clock), FakeStore(unavailable=True)
+    log.append(event(request_id="one"))
+    asyncio.run(log.lead(store))
+    assert clock.at_ms - NOON_MS <= 30_000, "a leader must end before its waitUntil does"
+    assert log.report()["eventsHeld"] == 1
+    store.unavailable = False
+    assert log.append(event(request_id="two")) is Duty.LEAD
+    asyncio.run(log.lead(store))
+    assert stored(store) == ["one", "two"]
+    assert log.report()["eventsHeld"] == 0
+
+
+def test_a_leader_that_dies_while_it_waits_is_replaced() -> None:
+    clock = FakeClock()
+    log, store = UsageLog("w", clock), FakeStore()
+    assert log.append(event(request_id="one")) is Duty.LEAD
+    clock.at_ms += 5_000
+    assert log.append(event(request_id="two")) is Duty.LEAD
+    asyncio.run(log.lead(store))
+    assert stored(store) == ["one", "two"]
+
+
+@pytest.mark.parametrize("put_took_effect", [False, True])
+def test_a_leader_that_dies_while_it_writes_is_replaced(put_took_effect: bool) -> None:
+    clock = FakeClock()
+    log = UsageLog("w", clock)
+
+    class DyingStore(FakeStore):
+        async def put(self, key: str, value: str, metadata: object) -> None:
+            if put_took_effect:
+                self.values[key] = (value, metadata)
+            await asyncio.Event().wait()
+
+    dying = DyingStore()
+
+    async def scene() -> FakeStore:
+        log.append(event(request_id="one"))
+        abandoned = asyncio.ensure_future(log.lead(dying))
+        await asyncio.sleep(0.001)
+        living = FakeStore(values=dict(dying.values))
+        log.append(event(request_id="two"))
+        await log.lead(living)
+        assert "one" not in stored(living) or put_took_effect, "the claim still holds"
+        clock.at_ms += 60_000
+        log.append(event(NOON_MS + 60_000, request_id="three"))
+        await log.lead(living)
+        assert not abandoned.done()
+        abandoned.cancel()
+        return living
+
+    assert stored(asyncio.run(scene())) == ["one", "three", "two"]
+
+
+def test_two_leaders_at_once_write_each_batch_once() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore()
+
+    async def scene() -> None:
+        for one in numbered(5):
+            log.append(one)
+        await asyncio.gather(log.lead(store), log.lead(store), log.commit(store))
+
+    asyncio.run(scene())
+    assert store.operations == ["put"]
+    assert len(stored(store)) == 5
+
+
+def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HELD_EVENTS_MAX", 3)
+    log, store = UsageLog("w", FakeClock()), FakeStore()
+    for one in numbered(5):
+        log.append(one)
+    asyncio.run(log.lead(store))
+    assert len(stored(store)) == 3
+    assert log.report()["eventsDropped"] == 2
+    (value, metadata) = next(iter(store.values.values()))
+    assert metadata["dropped"] == 2
+    assert decode_batch(value, NOON_MS // keys.MINUTE_MS).dropped == 2
+
+
+def test_held_batches_show_open_and_sealed_events_under_the_key_they_will_have() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore(unavailable=True)
+    log.append(event(request_id="sealed"))
+    asyncio.run(log.lead(store))
+    log.append(event(request_id="open"))
+    held = log.held_batches()
+    assert sorted(one.request_id for batch in held.values() for one in batch.events) == [
+        "open",
+        "sealed",
+    ]
+    store.unavailable = False
+    asyncio.run(log.lead(store))
+    assert set(store.values) == set(held)
+    assert log.held_batches() == {}
+
+
+def test_a_copy_of_held_batches_does_not_grow() -> None:
+    log = UsageLog("w", FakeClock())
+    log.append(event())
+    held = log.held_batches()
+    log.append(event(request_id="later"))
+    assert [len(batch.events) for batch in held.values()] == [1]
