@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 import time
 from typing import Annotated
 
@@ -12,13 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dev.demo import analytics, sender, table, traffic
 from dev.demo.report import Report, compare
+from dev.errors import run_command_line
+from dev.launch.config import DEVELOPMENT_TOKEN
+from dev.launch.options import DEFAULT_PORT
+from dev.launch.variables import parse_variables
 
 EXAMPLES = """
 Examples:
 
-  python -m dev.demo
+  make demo PORT=8080
 
-  python -m dev.demo --url http://localhost:8080 --requests 2000 --concurrency 32
+  python -m dev.demo --requests 2000 --concurrency 32
 
   python -m dev.demo --seed 7 --json | jq .report
 
@@ -26,24 +32,48 @@ Exit codes: 0 the counts agree, 1 they differ, 2 nothing could be measured.
 """
 
 
+def default_url() -> str:
+    """Return where `make dev` listens, given the same `PORT=`."""
+    return f"http://localhost:{os.environ.get('PORT') or DEFAULT_PORT}"
+
+
+def default_token() -> str:
+    """Return the token that `make dev` sets, given the same `VARS=`."""
+    variables = parse_variables(os.environ.get("VARS", ""))
+    return variables.get("PLATFORM_ANALYTICS_TOKEN", DEVELOPMENT_TOKEN)
+
+
 def main(
+    *,
     url: Annotated[
-        str, typer.Option(help="Where the dispatcher listens.")
-    ] = "http://localhost:8787",
+        str,
+        typer.Option(
+            help="Where the dispatcher listens.",
+            default_factory=default_url,
+            show_default=f"http://localhost:{DEFAULT_PORT}, or PORT",
+        ),
+    ],
     token: Annotated[
         str,
         typer.Option(
-            help="The platform token that `make dev` printed.", envvar="PLATFORM_ANALYTICS_TOKEN"
+            help="The platform token that `make dev` printed.",
+            envvar="PLATFORM_ANALYTICS_TOKEN",
+            default_factory=default_token,
+            show_default=f"{DEVELOPMENT_TOKEN}, or the one in VARS",
         ),
-    ] = "dev-token",
+    ],
     requests: Annotated[
         int, typer.Option(help="How many requests to send.", min=1, max=100_000)
     ] = 300,
     concurrency: Annotated[int, typer.Option(help="How many at once.", min=1, max=256)] = 16,
     seed: Annotated[
-        int | None,
-        typer.Option(help="The same seed sends the same requests.", show_default="the time"),
-    ] = None,
+        int,
+        typer.Option(
+            help="The same seed sends the same requests.",
+            default_factory=lambda: int(time.time()),
+            show_default="the time",
+        ),
+    ],
     patience: Annotated[
         float, typer.Option(help="Seconds to wait for the last calls to be counted.", min=0)
     ] = 15,
@@ -52,18 +82,10 @@ def main(
     ] = False,
 ) -> None:
     """Send a few hundred varied requests to a running dispatcher and show what it counted."""
-    seed = int(time.time()) if seed is None else seed
     headers = {"authorization": f"Bearer {token}"}
-    try:
-        with httpx.Client(
-            base_url=url, headers=headers, timeout=analytics.TIMEOUT_SECONDS
-        ) as client:
-            snapshot, report = _demonstrate(
-                client, traffic.plan(requests, seed), concurrency, patience
-            )
-    except analytics.PlatformError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+    plan = traffic.plan(requests, seed)
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+        snapshot, report = _demonstrate(client, plan, concurrency, patience)
     if as_json:
         document = {"seed": seed, "report": report.as_json(), "snapshot": snapshot}
         typer.echo(json.dumps(document, indent=2))
@@ -108,7 +130,13 @@ def _show(console: Console, snapshot: analytics.Snapshot, report: Report, seed: 
     console.print(sentence, style="green" if agreed else "red", highlight=False)
 
 
-if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+def run() -> int:
+    """Run the command line; typer ends it with its exit code."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(epilog=EXAMPLES)(main)
     app(prog_name="python -m dev.demo")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command_line(run))

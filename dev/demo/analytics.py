@@ -2,10 +2,10 @@
 
 Owns how the platform routes are asked and what can go wrong with that, said in one line:
 
-    PlatformError           the base
-    ├── NotRunning          nothing answers there
-    ├── Unauthorized        the token is not the dispatcher's
-    └── UnexpectedAnswer    something answers, but not as the contract has it
+    PlatformError               the base; a DevelopmentError with exit code 2
+    ├── NotRunningError         nothing answers there
+    ├── UnauthorizedError       the token is not the dispatcher's
+    └── UnexpectedAnswerError   something answers, but not as the contract has it
 """
 
 import time
@@ -14,23 +14,26 @@ from typing import TypedDict, cast
 
 import httpx
 
-TIMEOUT_SECONDS = 60.0
+from dev.errors import DevelopmentError
+
 POLL_SECONDS = 0.25
 
 
-class PlatformError(Exception):
+class PlatformError(DevelopmentError):
     """The analytics could not be read; the message says what to do."""
 
+    exit_code = 2
 
-class NotRunning(PlatformError):
+
+class NotRunningError(PlatformError):
     """Nothing answers at the URL."""
 
 
-class Unauthorized(PlatformError):
+class UnauthorizedError(PlatformError):
     """The dispatcher refuses the token."""
 
 
-class UnexpectedAnswer(PlatformError):
+class UnexpectedAnswerError(PlatformError):
     """What answers is not a dispatcher, or one that is in trouble."""
 
 
@@ -92,15 +95,15 @@ def read_snapshot(client: httpx.Client) -> Snapshot:
     try:
         answer = client.get("/__platform/analytics", params={"window": "today", "top": 100})
     except httpx.ConnectError as error:
-        raise NotRunning(
+        raise NotRunningError(
             f"nothing answers at {url}: start the dispatcher with `make dev`, "
             "or say where it is with --url"
         ) from error
     except (httpx.TransportError, httpx.InvalidURL) as error:
         reason = str(error) or type(error).__name__
-        raise UnexpectedAnswer(f"reading the analytics at {url} failed: {reason}") from error
+        raise UnexpectedAnswerError(f"reading the analytics at {url} failed: {reason}") from error
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise Unauthorized(
+        raise UnauthorizedError(
             "the dispatcher refuses the token: pass the one `make dev` printed with --token"
         )
     try:
@@ -108,7 +111,7 @@ def read_snapshot(client: httpx.Client) -> Snapshot:
         snapshot = body["snapshot"]
         int(snapshot["heroStats"]["calls"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UnexpectedAnswer(
+        raise UnexpectedAnswerError(
             f"no snapshot came from {url} (status {answer.status_code}): "
             f"is a clawr dispatcher running there? It said: {answer.text[:200]!r}"
         ) from error

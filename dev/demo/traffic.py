@@ -13,6 +13,7 @@ AGENTS = tuple(
     for trade in ("planner", "trader", "auditor", "courier", "librarian")
     for number in range(1, 6)
 )
+API_KEY_SHARE = 0.25
 API_KEYS = tuple(f"demo-key-{number}" for number in range(1, 8))
 
 
@@ -182,7 +183,7 @@ def plan(requests: int, seed: int) -> list[PlannedRequest]:
     Returns:
         The requests in the order in which they are to be sent.
     """
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311 (made-up traffic, not secrets)
     makers = list(MIX)
     random.shuffle(makers)
     chosen = makers[:requests]
@@ -194,7 +195,7 @@ def plan(requests: int, seed: int) -> list[PlannedRequest]:
 def _called_by_someone(request: PlannedRequest, random: Random) -> PlannedRequest:
     """`request` with a caller; a few callers make most of the calls, as everywhere."""
     busy = int(random.paretovariate(1.2)) - 1
-    if random.random() < 0.25:
+    if random.random() < API_KEY_SHARE:
         caller = {"x-api-key": API_KEYS[busy % len(API_KEYS)]}
     else:
         caller = {"x-agent-id": AGENTS[busy % len(AGENTS)]}

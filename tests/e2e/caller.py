@@ -13,7 +13,7 @@ Found = TypeVar("Found")
 
 
 def eventually(
-    probe: Callable[[], Found], what: str, within_seconds: float = PATIENCE_SECONDS
+    probe: Callable[[], Found | None], what: str, within_seconds: float = PATIENCE_SECONDS
 ) -> Found:
     """Return the first truthy result of `probe`; fail, naming `what` was waited for."""
     deadline = time.monotonic() + within_seconds

@@ -13,7 +13,7 @@ from dev.launch import Server, running_dispatcher
 from . import marketplace
 from .caller import Caller
 
-TOKEN = "token-of-the-end-to-end-tests"  # noqa: S105
+TOKEN = "token-of-the-end-to-end-tests"
 
 Starter = Callable[..., AbstractContextManager[Server]]
 

@@ -67,6 +67,7 @@ FATES = {
     "failed": "crafted",
     "missing": "no-such-script",
     "abandoned-wait": "patience",
+    "abandoned-many": "patience",
     "abandoned-upload": "gate",
     "abandoned-download": "gate",
     "broken-download": "crafted",

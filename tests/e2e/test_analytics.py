@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -57,7 +58,8 @@ def _ten_calls(caller: Caller) -> dict[str, Any]:
             caller.ask(f"/t/ledger/draw?fail={outcome}", headers={header: value})
     caller.ask("/t/nameless/")
     return eventually(
-        lambda: (api := caller.api("ledger")) and api["calls"] >= 10 and api, "ten calls of ledger"
+        lambda: api if (api := caller.api("ledger")) and api["calls"] >= 10 else None,
+        "ten calls of ledger",
     )
 
 
@@ -92,7 +94,7 @@ def score(api: dict[str, Any]) -> float:
     def clamp(value: float, low: float, high: float) -> float:
         return max(low, min(high, value))
 
-    return (
+    return float(
         40 * math.log10(api["calls"] + 1)
         + 25 * math.log10(100 * api["revenueUsd"] + 1)
         + 20 * math.log10(api["uniqueCallers"] + 1)
@@ -107,9 +109,9 @@ def score(api: dict[str, Any]) -> float:
 @pytest.fixture(params=WINDOWS)
 def snapshot(
     request: pytest.FixtureRequest, caller: Caller, ledger: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+) -> dict[str, Any]:
     assert ledger
-    yield caller.snapshot(request.param)
+    return caller.snapshot(request.param)
 
 
 def test_every_field_of_the_contract_is_there(snapshot: dict[str, Any]) -> None:
@@ -175,14 +177,14 @@ def test_the_range_is_the_windows(snapshot: dict[str, Any]) -> None:
     else:
         days = 0 if snapshot["window"] == "today" else 6
         assert datetime.fromisoformat(start) == midnight - timedelta(days=days)
-    assert generated.astimezone(timezone.utc) == generated
+    assert generated.astimezone(UTC) == generated
 
 
 def test_the_series_has_no_gaps(snapshot: dict[str, Any]) -> None:
     step = timedelta(hours=1) if snapshot["window"] == "today" else timedelta(days=1)
     starts = [datetime.fromisoformat(row["startAt"]) for row in snapshot["series"]]
     assert len(starts) >= (7 if snapshot["window"] == "week" else 1)
-    gaps = {later - earlier for earlier, later in zip(starts, starts[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(starts)}
     assert gaps <= {step}
 
 

@@ -1,4 +1,4 @@
-"""The directory comes from `TENANT_KV`, at once visible, or from the variable; its faults are named."""
+"""The directory comes from `TENANT_KV`, else from the variable, and its faults are named."""
 
 import json
 import subprocess
@@ -91,12 +91,12 @@ def test_without_a_directory_nothing_is_published_and_health_says_so(
 
 def test_a_missing_setting_is_an_error_that_names_it(start: Starter, tmp_path: Path) -> None:
     directory = {"tenants": [tenant("mirror", "mirror")]}
-    with start(tmp_path, directory, {"CALLER_HASH_SECRET": ""}) as server:
-        with Caller(server.url, TOKEN) as caller:
-            answer = caller.ask("/t/mirror/")
-            assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
-            assert "CALLER_HASH_SECRET" in answer.text
-            assert "CALLER_HASH_SECRET" in json.dumps(caller.platform("health"))
+    variables = {"CALLER_HASH_SECRET": ""}
+    with start(tmp_path, directory, variables) as server, Caller(server.url, TOKEN) as caller:
+        answer = caller.ask("/t/mirror/")
+        assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
+        assert "CALLER_HASH_SECRET" in answer.text
+        assert "CALLER_HASH_SECRET" in json.dumps(caller.platform("health"))
 
 
 def test_one_tenants_failure_leaves_the_others_alone(server: Server, caller: Caller) -> None:

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the caller gets the contract's code in the contract's shape, and no secret."""
+"""Whatever goes wrong, the caller gets the contract's code in its shape, and no secret."""
 
 import httpx
 import pytest

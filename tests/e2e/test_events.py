@@ -82,6 +82,18 @@ def test_a_caller_who_leaves_before_the_answer_makes_one_event(caller: Caller) -
     assert_one_event(caller, "fate-abandoned-wait")
 
 
+def test_many_callers_who_leave_at_once_make_one_event_each(caller: Caller) -> None:
+    with contextlib.ExitStack() as wires:
+        for _ in range(20):
+            wire = wires.enter_context(connection(caller))
+            target = b"/t/fate-abandoned-many/wait?delay_ms=500"
+            wire.sendall(b"GET " + target + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+        caller.flush()
+    eventually(lambda: len(caller.events("fate-abandoned-many")) >= 20, "20 events")
+    caller.flush()
+    assert len(caller.events("fate-abandoned-many")) == 20
+
+
 def test_a_caller_who_leaves_halfway_through_an_upload_makes_one_event(caller: Caller) -> None:
     name = uuid.uuid4().hex
     with connection(caller) as wire:

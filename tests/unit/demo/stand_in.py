@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from dev.launch.config import DEVELOPMENT_TOKEN
+
 TENANTS_FILE = Path(__file__).resolve().parents[3] / "dev" / "demo" / "tenants.json"
 
 
@@ -110,12 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def stand_in(token: str = "dev-token", forget_every: int = 0) -> Iterator[StandIn]:
+def stand_in(*, token: str = DEVELOPMENT_TOKEN, forget_every: int = 0) -> Iterator[StandIn]:
     """Run a stand-in for as long as the context lasts."""
     with StandIn(token, forget_every) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))

@@ -1,6 +1,7 @@
 """What `python -m dev.demo` says and how it exits."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,10 +9,16 @@ from .conftest import REPOSITORY
 from .stand_in import stand_in
 
 
-def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dev.demo", *arguments]
     return subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -42,7 +49,7 @@ def test_says_when_calls_are_missing() -> None:
 
 
 def test_a_wrong_token_is_one_line_that_says_what_to_do() -> None:
-    with stand_in(token="another") as server:
+    with stand_in(token="another") as server:  # noqa: S106
         shown = demo("--url", server.url)
     assert shown.returncode == 2
     assert shown.stderr.count("\n") == 1
@@ -60,6 +67,13 @@ def test_no_dispatcher_is_one_line_that_says_what_to_do() -> None:
 def test_an_address_that_is_none_is_one_line() -> None:
     shown = demo("--url", "localhost:8787")
     assert (shown.returncode, shown.stderr.count("\n")) == (2, 1)
+
+
+def test_port_and_variables_mean_what_they_mean_to_make_dev() -> None:
+    with stand_in(token="secret") as server:  # noqa: S106
+        port = server.url.rpartition(":")[2]
+        shown = demo("--requests", "5", PORT=port, VARS="PLATFORM_ANALYTICS_TOKEN=secret")
+    assert shown.returncode == 0, shown.stderr
 
 
 def test_help_has_examples() -> None:

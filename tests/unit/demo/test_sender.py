@@ -27,7 +27,7 @@ TO_NOBODY = PlannedRequest(None, "GET", "/t/nobody/")
     ],
 )
 def test_a_request_counts_unless_it_was_refused_before_dispatch(
-    planned: PlannedRequest, status: int | None, error: str | None, counted: bool
+    planned: PlannedRequest, status: int | None, error: str | None, *, counted: bool
 ) -> None:
     assert Outcome(planned, status, error, seconds=0.1).counted is counted
 
