@@ -157,12 +157,12 @@ class Dispatcher:
             # Not a tenant's route, so there is nothing to meter.
             raise
         except DispatcherError as error:
-            self._record(passage, error.status, error.code, error.is_call, background)
+            self._record(passage, error.status, error.code, background, is_call=error.is_call)
             raise
         except Exception:
-            self._record(passage, InternalError.status, InternalError.code, True, background)
+            self._record(passage, InternalError.status, InternalError.code, background)
             raise
-        self._record(passage, reply.status, SERVED, True, background)
+        self._record(passage, reply.status, SERVED, background)
         set_headers = ((REQUEST_ID, request_id), (TENANT_ID, tenant.tenant_id))
         return Relay(reply, set_headers, reserved_headers(reply.header_names))
 
@@ -212,7 +212,13 @@ class Dispatcher:
         return hashlib.blake2b(identity, key=self._caller_key, digest_size=8).hexdigest()
 
     def _record(
-        self, passage: _Passage, status: int, outcome: str, is_call: bool, background: Background
+        self,
+        passage: _Passage,
+        status: int,
+        outcome: str,
+        background: Background,
+        *,
+        is_call: bool = True,
     ) -> None:
         now_ms = self.clock.now_ms()
         event = UsageEvent(

@@ -66,7 +66,9 @@ class FakeStore:
         self.operations.append("list")
         await self._answer()
         names = [
-            name for name in sorted(self.values) if name.startswith(prefix) and name > (cursor or "")
+            name
+            for name in sorted(self.values)
+            if name.startswith(prefix) and name > (cursor or "")
         ]
         names = [name for name in names if name not in self.unlisted]
         page = names[:KV_LIST_KEYS_MAX]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from events import Api, UsageEvent
 from fakes import NOON_MS
+
+from events import Api, UsageEvent
 
 WEATHER = Api("tenant-1", "weather", "alice", "Data", 10_000)
 MAPS = Api("tenant-2", "maps", "@bob", "", 0)

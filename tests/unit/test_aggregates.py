@@ -6,6 +6,7 @@ import math
 from collections import Counter
 
 import pytest
+from fakes import NOON_MS
 from hypothesis import given
 from hypothesis import strategies as st
 from making import MAPS, WEATHER, event
@@ -13,7 +14,6 @@ from making import MAPS, WEATHER, event
 import keys
 from aggregates import Aggregate, LatencySketch, is_error, merged
 from events import UsageEvent
-from fakes import NOON_MS
 
 events = st.lists(
     st.builds(

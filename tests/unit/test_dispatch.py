@@ -9,13 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from directory import TenantDirectory
-from dispatch import Dispatcher, Location, caller_identity, locate
-from errors import NotFound, TenantLimitExceeded, TenantWorkerFailure, WorkerNotFound
-from events import Api, UsageEvent
 from fakes import (
     FakeBackground,
     FakeClock,
@@ -27,6 +20,13 @@ from fakes import (
     Sent,
     tenant_error,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+
+from directory import TenantDirectory
+from dispatch import Dispatcher, Location, caller_identity, locate
+from errors import NotFound, TenantLimitExceeded, TenantWorkerFailure, WorkerNotFound
+from events import Api, UsageEvent
 from limits import PLAN_LIMITS
 from ports import Answer, Relay, Request
 from responses import json_answer
@@ -120,15 +120,27 @@ def error(answer: Answer | Relay) -> dict[str, Any]:
         ("http://h.example/t/weather", "weather-v2", "http://h.example/"),
         ("http://h.example/t/weather/", "weather-v2", "http://h.example/"),
         ("http://h.example/t/weather?q=1", "weather-v2", "http://h.example/?q=1"),
-        ("http://h.example/t/weather/a/b?q=%20&q=+", "weather-v2", "http://h.example/a/b?q=%20&q=+"),
+        (
+            "http://h.example/t/weather/a/b?q=%20&q=+",
+            "weather-v2",
+            "http://h.example/a/b?q=%20&q=+",
+        ),
         ("http://h.example:81/t/weather/a%2Fb%20c", "weather-v2", "http://h.example:81/a%2Fb%20c"),
-        ("https://h.example/t/weather//evil.example/x", "weather-v2", "https://h.example//evil.example/x"),
+        (
+            "https://h.example/t/weather//evil.example/x",
+            "weather-v2",
+            "https://h.example//evil.example/x",
+        ),
         ("http://h.example/t/weather/?", "weather-v2", "http://h.example/?"),
         ("http://h.example/t/WEATHER/x", "weather-v2", "http://h.example/x"),
         ("http://h.example/t/%77eather/x", "weather-v2", "http://h.example/x"),
         ("http://h.example/t/fx/../weather/x", "weather-v2", "http://h.example/x"),
         ("http://h.example/t/fx/%2e%2E/weather/./x/..", "weather-v2", "http://h.example/"),
-        ("http://h.example/t/weather/__platform/ask", "weather-v2", "http://h.example/__platform/ask"),
+        (
+            "http://h.example/t/weather/__platform/ask",
+            "weather-v2",
+            "http://h.example/__platform/ask",
+        ),
         ("http://fx.example/", "fx", None),
         ("http://fx.example/t/weather/x?y", "fx", None),
         ("http://FX.Example:8787/health", "fx", None),
@@ -192,7 +204,9 @@ def test_no_tenant_is_reached_through_the_platforms_path(host: str, path: str) -
     scene = Scene()
     answer = scene.ask(f"http://{host}{path}")
     assert isinstance(answer, Answer)
-    assert answer.status == (200 if locate(f"http://{host}{path}").path == "/__platform/ask" else 404)
+    assert answer.status == (
+        200 if locate(f"http://{host}{path}").path == "/__platform/ask" else 404
+    )
     assert scene.sent == []
     assert scene.events == []
 
@@ -223,7 +237,11 @@ def test_a_url_past_the_edges_limit_is_refused_and_one_at_it_passes() -> None:
     start = "http://dispatcher.example/t/weather/"
     assert isinstance(scene.ask(start + "a" * (16_384 - len(start))), Relay)
     found = error(scene.ask(start + "a" * (16_385 - len(start))))
-    assert (found["status"], found["error"], found["parameter"]) == (400, "invalid_parameter", "url")
+    assert (found["status"], found["error"], found["parameter"]) == (
+        400,
+        "invalid_parameter",
+        "url",
+    )
     assert [one.counted for one in scene.events] == [False, True]
 
 
@@ -246,7 +264,13 @@ def test_a_location_is_the_url_again_but_for_dot_segments(path: str, query: str,
 
 def test_headers_that_only_the_dispatcher_sets_are_taken_from_what_callers_send() -> None:
     scene = Scene()
-    sent = {"x-request-id": "a", "x-tenant-id": "b", "x-clawr-payer": "c", "x-clawrs": "d", "x": "e"}
+    sent = {
+        "x-request-id": "a",
+        "x-tenant-id": "b",
+        "x-clawr-payer": "c",
+        "x-clawrs": "d",
+        "x": "e",
+    }
     scene.ask("/t/weather", headers=sent)
     assert sorted(scene.sent[0].remove_headers) == ["x-clawr-payer", "x-request-id", "x-tenant-id"]
 

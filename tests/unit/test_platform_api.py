@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from fakes import NOON_MS, FakeClock, FakeEnvironment, FakeRequest, FakeStore
 from making import event
 
 import keys
@@ -21,7 +22,6 @@ from errors import (
     NotFound,
     Unauthorized,
 )
-from fakes import NOON_MS, FakeClock, FakeEnvironment, FakeRequest, FakeStore
 from platform_api import PlatformApi
 from usage import UsageLog
 
@@ -254,7 +254,9 @@ def test_an_event_for_no_api_has_none() -> None:
     scene = Scene()
     scene.log.append(event(api=None, caller="", counted=False))
     (one,) = scene.ask("/__platform/events")["events"]
-    assert [one[name] for name in ("tenantId", "endpoint", "owner", "priceUsd", "caller")] == [None] * 5
+    assert [one[name] for name in ("tenantId", "endpoint", "owner", "priceUsd", "caller")] == [
+        None
+    ] * 5
 
 
 def test_without_its_kv_the_log_cannot_be_read_and_the_binding_is_named() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
+from fakes import NOON_MS, FakeStore
 from hypothesis import given
 from hypothesis import strategies as st
 from making import MAPS, WEATHER, event
@@ -15,7 +16,6 @@ import limits
 from aggregates import merged
 from errors import StoreUnavailable
 from events import Batch, UsageEvent, batch_metadata, encode_batch
-from fakes import NOON_MS, FakeStore
 from rollups import ApiId, Day, Listing, Position, newest_events, read_days
 
 TODAY = NOON_MS // keys.DAY_MS

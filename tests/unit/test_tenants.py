@@ -55,7 +55,8 @@ def test_prices_are_read_to_the_micro_dollar(price: Any, micros: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "price", [-1, -0.01, 1e-07, "0.0000001", "1e-3", "", "free", True, float("nan"), 10_001, [], "1,5"]
+    "price",
+    [-1, -0.01, 1e-07, "0.0000001", "1e-3", "", "free", True, float("nan"), 10_001, [], "1,5"],
 )
 def test_any_other_price_is_refused(price: Any) -> None:
     (reason,) = reasons(priceUsd=price)
@@ -132,7 +133,8 @@ def test_hosts_are_looked_up_in_one_form(written: str, looked_up: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "a b", "a_:1", "[::1]", "-a.example", "a" * 64, "a." * 127 + "aa", "%61.example"]
+    "name",
+    ["", ".", "a b", "a_:1", "[::1]", "-a.example", "a" * 64, "a." * 127 + "aa", "%61.example"],
 )
 def test_what_is_no_host_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="."):
@@ -172,7 +174,10 @@ def test_the_older_shape_by_slug_and_by_host_is_read_too() -> None:
 
 def test_a_bad_record_of_the_older_shape_is_named_by_its_key() -> None:
     directory = parse_directory('{"bySlug": {"Bad": {}, "worse": 7}}')
-    assert [error.record for error in directory.refused] == ["bySlug['worse']", "bySlug['Bad'] (slug 'Bad')"]
+    assert [error.record for error in directory.refused] == [
+        "bySlug['worse']",
+        "bySlug['Bad'] (slug 'Bad')",
+    ]
 
 
 @pytest.mark.parametrize(
