@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import keys
@@ -49,13 +49,13 @@ class TenantDirectory:
         """Find who answers at host `name`, in its normal form. Raises as `by_slug` does."""
         return await self._look_up(keys.host(name), self._stored_by_host, name)
 
-    async def survey(self) -> tuple[int, Sequence[RecordRefused]]:
-        """Go through every record: how many can be used, and which cannot and why.
+    async def survey(self) -> Directory:
+        """Read every record there is, in both places; raises as `by_slug` does.
 
-        Raises as `by_slug` does.
+        Hosts are not looked into: in `TENANT_KV` each is a key of its own.
         """
         document = self._read_variable()
-        usable = set(document.by_slug)
+        usable = dict(document.by_slug)
         refused = list(document.refused)
         cursor = None
         while self.store is not None:
@@ -69,11 +69,11 @@ class TenantDirectory:
                     except RecordRefused as error:
                         refused.append(error)
                     else:
-                        usable |= {tenant.slug} if tenant else set()
+                        usable.update({tenant.slug: tenant} if tenant else {})
             cursor = page.cursor
             if cursor is None:
                 break
-        return len(usable), refused
+        return Directory(usable, {}, refused)
 
     async def _look_up(
         self, key: str, find: Callable[[KeyValueStore, str], Awaitable[Tenant | None]], name: str

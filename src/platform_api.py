@@ -32,6 +32,7 @@ from events import UsageEvent
 from ports import Answer, Clock, Environment, Json, KeyValueStore, Request
 from responses import json_answer
 from rollups import Position, list_batches, newest_events, read_days
+from tenants import Directory
 from usage import UsageLog
 
 TOKEN_SETTING = "PLATFORM_ANALYTICS_TOKEN"  # noqa: S105
@@ -147,24 +148,34 @@ class PlatformApi:
     async def _health(self, _: Parameters) -> Mapping[str, Json]:
         """Say what is configured, what is wrong with it, and how the log fares."""
         problems = self._configuration_problems()
-        usable, refused = 0, []
+        directory = Directory({}, {}, ())
         try:
-            usable, refused = await self.directory.survey()
+            directory = await self.directory.survey()
         except ConfigurationError as error:
             problems.append(_problem(error.code, error.message))
         except StoreUnavailable as error:
             problems.append(_problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
-        problems += [_problem("directory_record_refused", str(error)) for error in refused]
+        problems += [_problem("directory_record_refused", str(error)) for error in directory.refused]
         stored = await self._stored_log(problems)
         return {
             "healthy": not problems,
             "generatedAt": keys.timestamp(self.clock.now_ms()),
             "problems": problems,
+            "notices": [
+                _problem(
+                    "limit_not_enforced",
+                    f"{slug} has {' and '.join(tenant.not_enforced)},"
+                    " which this version does not enforce.",
+                )
+                for slug, tenant in directory.by_slug.items()
+                if tenant.not_enforced
+            ],
             "bindings": self._bindings(),
             "directory": {
-                "usable": usable,
+                "usable": len(directory.by_slug),
                 "refused": [
-                    {"record": error.record, "reasons": error.reasons} for error in refused
+                    {"record": error.record, "reasons": error.reasons}
+                    for error in directory.refused
                 ],
             },
             "log": stored,

@@ -1,0 +1,326 @@
+"""Snapshots: every figure as the contract defines it, and the ranking's rules."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import MAPS, WEATHER, event
+
+import keys
+from aggregates import Aggregate
+from analytics import WINDOWS, days_of, shown_owner, snapshot, trending_score
+from events import Api, Batch, UsageEvent
+from fakes import NOON_MS
+from ports import Json
+from rollups import Day, Listing
+
+TODAY = NOON_MS // keys.DAY_MS
+
+
+def at(text: str) -> int:
+    """Milliseconds since the epoch of an ISO time in UTC."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=timezone.utc).timestamp() * 1000)
+
+
+def days_from(events: Iterable[UsageEvent], dropped: int = 0) -> Mapping[int, Day]:
+    days: dict[int, Day] = {}
+    for one in events:
+        days.setdefault(one.at_ms // keys.DAY_MS, Day()).add(Batch([one], dropped))
+    return days
+
+
+def shot(
+    events: Sequence[UsageEvent], window: str = "today", now_ms: int = NOON_MS, top: int = 25
+) -> Mapping[str, Json]:
+    return snapshot(window, days_from(events), Listing(), now_ms, top)
+
+
+def calls_in(window: str, times: Sequence[str], now: str) -> int:
+    events = [event(at(time)) for time in times]
+    calls = shot(events, window, at(now))["heroStats"]["calls"]
+    assert isinstance(calls, int)
+    return calls
+
+
+def test_today_starts_at_midnight_utc() -> None:
+    times = ["2026-11-21T23:59:59.999", "2026-11-22T00:00:00", "2026-11-22T11:00"]
+    assert calls_in("today", times, "2026-11-22T12:00") == 2
+    assert calls_in("today", times, "2026-11-21T23:59:59.999") == 1
+    assert calls_in("today", times, "2026-11-23T00:00") == 0
+
+
+def test_week_is_today_and_the_six_days_before_over_a_months_end() -> None:
+    times = ["2026-11-25T23:59:59.999", "2026-11-26T00:00", "2026-11-30T12:00", "2026-12-02T01:00"]
+    assert calls_in("week", times, "2026-12-02T12:00") == 3
+
+
+def test_leap_days_are_days() -> None:
+    times = ["2028-02-28T23:59", "2028-02-29T00:00", "2028-02-29T23:59", "2028-03-01T00:00"]
+    assert calls_in("today", times, "2028-02-29T12:00") == 2
+    assert calls_in("week", times, "2028-03-06T12:00") == 3
+    assert calls_in("week", times, "2028-03-07T12:00") == 1
+
+
+def test_overall_is_everything_ever_recorded() -> None:
+    times = ["2019-01-01T00:00", "2026-11-22T00:00", "2026-11-24T00:00"]
+    assert calls_in("overall", times, "2026-11-22T12:00") == 3
+
+
+def test_an_event_slightly_ahead_of_the_readers_clock_counts_at_once() -> None:
+    assert calls_in("today", ["2026-11-22T12:00:00.500"], "2026-11-22T12:00") == 1
+
+
+def test_an_event_of_a_later_day_waits_for_its_day() -> None:
+    assert calls_in("today", ["2026-11-23T00:00"], "2026-11-22T23:59:59.999") == 0
+    assert calls_in("week", ["2026-11-23T00:00"], "2026-11-22T23:59:59.999") == 0
+
+
+def test_windows_say_when_they_start_and_end() -> None:
+    assert shot([])["range"] == {
+        "startAt": "2026-11-22T00:00:00.000Z",
+        "endAt": "2026-11-22T12:00:00.000Z",
+    }
+    assert shot([], "week")["range"]["startAt"] == "2026-11-16T00:00:00.000Z"
+    assert shot([], "overall")["range"]["startAt"] is None
+    assert days_of("overall", NOON_MS) is None
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_an_empty_log_is_a_snapshot_of_zeros(window: str) -> None:
+    empty = shot([], window)
+    assert empty["heroStats"] == {
+        "activeAgents": 0,
+        "publishedApis": 0,
+        "directories": 0,
+        "calls": 0,
+        "revenueUsd": 0,
+        "revenueMicros": 0,
+    }
+    assert empty["topApis"] == empty["allApis"] == empty["directories"] == []
+    assert empty["freshness"]["complete"] is True
+
+
+def test_one_apis_figures_are_as_defined() -> None:
+    events = [
+        event(NOON_MS - 2 * keys.HOUR_MS, latency_ms=10, caller="c1", revenue_micros=10_000),
+        event(NOON_MS - keys.HOUR_MS, latency_ms=20, caller="c1", status=500),
+        event(NOON_MS, latency_ms=0, caller="c2", status=429, revenue_micros=5_001),
+        event(NOON_MS + 1, WEATHER._replace(price_micros=30_000), latency_ms=30, status=404),
+        event(NOON_MS, counted=False, status=402, caller="c9", latency_ms=99),
+    ]
+    assert shot(events)["allApis"] == [
+        {
+            "rank": 1,
+            "id": "tenant-1:weather",
+            "endpoint": "/t/weather",
+            "owner": "@alice",
+            "tenantId": "tenant-1",
+            "directory": "Data",
+            "priceUsd": 0.015,
+            "calls": 4,
+            "revenueUsd": 0.02,
+            "revenueMicros": 15_001,
+            "uniqueCallers": 2,
+            "latencyMs": 20.0,
+            "p95LatencyMs": 30.0,
+            "errorRatePct": 50.0,
+            "uptimePct": 50.0,
+            "topCallerShare": 0.75,
+            "maxHourShare": 0.5,
+            "diversityRatio": 0.5,
+            "trendingScore": 16.45,
+        }
+    ]
+
+
+def test_the_score_of_that_api_by_hand() -> None:
+    aggregate = Aggregate()
+    for one in [event(latency_ms=10, caller="c1"), event(latency_ms=20, caller="c2")]:
+        aggregate.add(one)
+    expected = 40 * math.log10(3) + 20 * math.log10(3) + 10 - 80 * (0.5 - 0.45) - min(20, 70 * 0.6)
+    assert trending_score(aggregate) == round(expected, 2)
+
+
+@pytest.mark.parametrize(
+    ("events", "lost"),
+    [
+        # 1 caller in 100 calls: 120·(0.18 − 0.01), and the top caller and hour at their caps.
+        ([event(caller="c") for _ in range(100)], 20 + 25 + 20),
+        # A caller each, all in one hour.
+        ([event(caller=f"c{n}") for n in range(100)], 20),
+        # A caller each, an hour each, 1,400 ms: only slowness costs.
+        (
+            [
+                event(NOON_MS + n * keys.HOUR_MS, caller=f"c{n}", latency_ms=1_400)
+                for n in range(10)
+            ],
+            8,
+        ),
+    ],
+)
+def test_what_looks_artificial_or_slow_costs_points(
+    events: Sequence[UsageEvent], lost: float
+) -> None:
+    aggregate = Aggregate()
+    for one in events:
+        aggregate.add(one)
+    earned = (
+        40 * math.log10(len(events) + 1) + 20 * math.log10(len(aggregate.callers) + 1) + 10 - lost
+    )
+    # The quantile may be 1 % off, which is 14 ms or 0.19 points.
+    assert trending_score(aggregate) == pytest.approx(earned, abs=0.2 if lost == 8 else 0.005)
+
+
+def ranked(groups: Mapping[str, Sequence[UsageEvent]]) -> Sequence[str]:
+    events = [
+        one._replace(api=Api("t", slug, "", "", 0))
+        for slug, group in groups.items()
+        for one in group
+    ]
+    apis = shot(events)["allApis"]
+    assert [api["rank"] for api in apis] == list(range(1, len(apis) + 1))
+    return [api["endpoint"].removeprefix("/t/") for api in apis]
+
+
+def test_a_higher_score_ranks_first() -> None:
+    many = [event(caller=f"c{n}") for n in range(50)]
+    assert ranked({"a": [event()], "b": many}) == ["b", "a"]
+
+
+def test_equal_figures_rank_by_endpoint() -> None:
+    assert ranked({"b": [event()], "c": [event()], "a": [event()]}) == ["a", "b", "c"]
+
+
+def test_equal_scores_and_calls_rank_by_revenue() -> None:
+    # 0.000001 USD adds less than half a hundredth of a point.
+    assert ranked({"a": [event()], "b": [event(revenue_micros=1)]}) == ["b", "a"]
+
+
+def test_top_cuts_top_apis_and_not_all_apis() -> None:
+    events = [event(api=Api("t", f"api{n:04d}", "", "", 0)) for n in range(1_200)]
+    found = shot(events, top=7)
+    assert len(found["topApis"]) == 7
+    assert len(found["allApis"]) == 1_000
+    assert found["topApis"] == found["allApis"][:7]
+    assert found["heroStats"]["publishedApis"] == 1_200
+
+
+def test_refused_requests_alone_publish_no_api() -> None:
+    found = shot([event(counted=False, status=402)])
+    assert found["heroStats"]["publishedApis"] == 0
+    assert found["allApis"] == []
+
+
+def test_requests_for_no_api_are_in_no_figure() -> None:
+    assert shot([event(api=None, counted=False, status=404)])["heroStats"]["calls"] == 0
+
+
+def test_categories_add_up_their_apis() -> None:
+    events = [
+        event(caller="c1", revenue_micros=5),
+        event(api=WEATHER._replace(slug="climate"), caller="c1"),
+        event(api=MAPS, caller="c2"),
+    ]
+    assert shot(events)["directories"] == [
+        {
+            "directory": "Data",
+            "calls": 2,
+            "revenueUsd": 0.0,
+            "revenueMicros": 5,
+            "apis": 2,
+            "uniqueCallers": 1,
+        },
+        {
+            "directory": "APIs",
+            "calls": 1,
+            "revenueUsd": 0.0,
+            "revenueMicros": 0,
+            "apis": 1,
+            "uniqueCallers": 1,
+        },
+    ]
+
+
+def test_a_caller_of_two_apis_is_one_agent() -> None:
+    assert shot([event(caller="c"), event(api=MAPS, caller="c")])["heroStats"]["activeAgents"] == 1
+
+
+@pytest.mark.parametrize(
+    ("owner", "shown"), [("alice", "@alice"), ("@bob", "@bob"), ("", "@unknown")]
+)
+def test_owners_start_with_an_at(owner: str, shown: str) -> None:
+    assert shown_owner(owner) == shown
+
+
+def test_todays_series_has_every_hour_so_far() -> None:
+    events = [event(at("2026-11-22T03:30")), event(at("2026-11-22T03:40"), status=500)]
+    series = shot(events, now_ms=at("2026-11-22T05:10"))["series"]
+    assert [point["startAt"][11:16] for point in series] == [f"0{hour}:00" for hour in range(6)]
+    assert [point["calls"] for point in series] == [0, 0, 0, 2, 0, 0]
+    assert [point["errors"] for point in series] == [0, 0, 0, 1, 0, 0]
+
+
+def test_the_weeks_series_has_seven_days() -> None:
+    series = shot([event(revenue_micros=2_500_000)], "week")["series"]
+    assert [point["calls"] for point in series] == [0] * 6 + [1]
+    assert (series[-1]["revenueUsd"], series[-1]["revenueMicros"]) == (2.5, 2_500_000)
+
+
+def test_overalls_series_runs_from_the_first_day_with_gaps_filled() -> None:
+    series = shot([event(at("2026-11-19T01:00"))], "overall")["series"]
+    assert [point["startAt"][:10] for point in series] == [
+        f"2026-11-{day}" for day in (19, 20, 21, 22)
+    ]
+
+
+def test_what_was_left_out_is_said() -> None:
+    listing = Listing(unlisted=True, missing=["usage/…"], unreadable=["usage/…: why"])
+    found = snapshot("today", days_from([event()], dropped=4), listing, NOON_MS, 25)["freshness"]
+    assert found == {
+        "asOf": "2026-11-22T11:59:00.000Z",
+        "lagSeconds": 60,
+        "complete": False,
+        "droppedEvents": 4,
+        "missingBatches": 1,
+        "unreadableBatches": 1,
+        "olderBatchesUnread": True,
+    }
+
+
+some_events = st.lists(
+    st.builds(
+        event,
+        st.integers(NOON_MS - 9 * keys.DAY_MS, NOON_MS),
+        st.sampled_from([WEATHER, MAPS]),
+        status=st.sampled_from([200, 404, 500]),
+        caller=st.sampled_from(["c1", "c2", "c3"]),
+        counted=st.booleans(),
+        revenue_micros=st.integers(0, 10**7),
+    ),
+    max_size=60,
+)
+
+
+@given(some_events, st.sampled_from(WINDOWS))
+def test_a_window_equals_a_plain_count_of_its_events(
+    events: list[UsageEvent], window: str
+) -> None:
+    found = shot(events, window)
+    first = {"today": TODAY, "week": TODAY - 6, "overall": 0}[window]
+    calls = [one for one in events if one.counted and one.at_ms // keys.DAY_MS >= first]
+    names = Counter(one.api.slug for one in calls if one.api)
+    assert found["heroStats"]["calls"] == len(calls)
+    assert found["heroStats"]["activeAgents"] == len({one.caller for one in calls})
+    assert {api["endpoint"]: api["calls"] for api in found["allApis"]} == {
+        f"/t/{slug}": count for slug, count in names.items()
+    }
+    assert sum(point["calls"] for point in found["series"]) == len(calls)
+    assert sum(entry["calls"] for entry in found["directories"]) == len(calls)
+    for api in found["allApis"]:
+        assert api["uptimePct"] == pytest.approx(100 - api["errorRatePct"])

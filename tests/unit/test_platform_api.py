@@ -1,0 +1,325 @@
+"""The platform API: closed unless a token opens it, exact about parameters, honest about health."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from making import event
+
+import keys
+from directory import TenantDirectory
+from errors import (
+    DispatcherError,
+    InvalidParameter,
+    InvalidWindow,
+    MethodNotAllowed,
+    NotFound,
+    Unauthorized,
+)
+from fakes import NOON_MS, FakeClock, FakeEnvironment, FakeRequest, FakeStore
+from platform_api import PlatformApi
+from usage import UsageLog
+
+TOKEN = {"authorization": "Bearer right"}
+ROUTES = ["/__platform/analytics", "/__platform/events", "/__platform/health"]
+SETTINGS = {"PLATFORM_ANALYTICS_TOKEN": "right", "CALLER_HASH_SECRET": "secret"}
+
+
+@dataclass
+class Scene:
+    """A platform API with everything around it."""
+
+    environment: FakeEnvironment = field(
+        default_factory=lambda: FakeEnvironment(settings=dict(SETTINGS))
+    )
+    variable: str | None = '{"tenants": []}'
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.log = UsageLog("w", self.clock)
+        directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
+        self.api = PlatformApi(self.environment, self.clock, directory, self.log)
+
+    def ask(
+        self,
+        path: str,
+        query: str = "",
+        headers: Mapping[str, str] = TOKEN,
+        method: str = "GET",
+    ) -> dict[str, Any]:
+        request = FakeRequest(f"http://h{path}{query}", method, headers)
+        answer = asyncio.run(self.api.handle(request, path, query, "id-1"))
+        assert answer.status == 200
+        assert dict(answer.headers)["cache-control"] == "no-store"
+        body: dict[str, Any] = json.loads(answer.body)
+        assert (body["ok"], body["requestId"]) == (True, "id-1")
+        return body
+
+    def refusal(self, *arguments: Any, **named: Any) -> DispatcherError:
+        with pytest.raises(DispatcherError) as caught:
+            self.ask(*arguments, **named)
+        return caught.value
+
+    def commit(self, count: int) -> None:
+        assert self.environment.usage_store is not None
+        for number in range(count):
+            self.log.append(event(NOON_MS - number, request_id=f"r{number:03d}"))
+        asyncio.run(self.log.lead(self.environment.usage_store))
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer right"},
+        {"authorization": "bearer right"},
+        {"x-platform-token": "right"},
+        {"authorization": "Bearer wrong", "x-platform-token": "right"},
+    ],
+)
+def test_the_right_token_opens_every_route(route: str, headers: Mapping[str, str]) -> None:
+    Scene().ask(route, headers=headers)
+
+
+@pytest.mark.parametrize("route", [*ROUTES, "/__platform", "/__platform/nope"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": "Bearer "},
+        {"authorization": "right"},
+        {"authorization": "Basic right"},
+        {"x-platform-token": ""},
+        {"x-platform-token": "right2"},
+        {"x-platform-token": "Right"},
+        {"x-platform-token": "réght"},
+    ],
+)
+def test_any_other_token_is_refused_before_anything_else(
+    route: str, headers: Mapping[str, str]
+) -> None:
+    refusal = Scene().refusal(route, headers=headers)
+    assert isinstance(refusal, Unauthorized)
+    assert dict(refusal.headers)["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("headers", [{}, TOKEN, {"x-platform-token": ""}])
+@pytest.mark.parametrize("settings", [{}, {"PLATFORM_ANALYTICS_TOKEN": ""}])
+def test_no_token_configured_means_closed(
+    headers: Mapping[str, str], settings: dict[str, str]
+) -> None:
+    scene = Scene(FakeEnvironment(settings=settings))
+    refusal = scene.refusal(ROUTES[0], headers=headers)
+    assert isinstance(refusal, Unauthorized)
+    assert "PLATFORM_ANALYTICS_TOKEN is not configured" in refusal.message
+
+
+def test_public_analytics_opens_analytics_alone() -> None:
+    settings = {**SETTINGS, "ALLOW_PUBLIC_PLATFORM_ANALYTICS": "true"}
+    scene = Scene(FakeEnvironment(settings=settings))
+    scene.ask("/__platform/analytics", headers={})
+    for route in ROUTES[1:]:
+        assert isinstance(scene.refusal(route, headers={}), Unauthorized)
+
+
+@pytest.mark.parametrize("value", ["false", "1", "yes", ""])
+def test_only_true_makes_analytics_public(value: str) -> None:
+    settings = {**SETTINGS, "ALLOW_PUBLIC_PLATFORM_ANALYTICS": value}
+    scene = Scene(FakeEnvironment(settings=settings))
+    assert isinstance(scene.refusal("/__platform/analytics", headers={}), Unauthorized)
+
+
+@pytest.mark.parametrize(
+    "query", ["?token=right", "?window=today&access_token=x", "?TOKEN=right", "?%74oken=right"]
+)
+def test_a_token_in_the_query_is_refused_even_beside_a_right_one(query: str) -> None:
+    refusal = Scene().refusal("/__platform/analytics", query)
+    assert isinstance(refusal, Unauthorized)
+    assert "query" in refusal.message
+
+
+def test_an_unknown_route_is_not_found_once_authorised() -> None:
+    assert isinstance(Scene().refusal("/__platform/nope"), NotFound)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_routes_are_for_reading(method: str) -> None:
+    refusal = Scene().refusal(ROUTES[0], method=method)
+    assert isinstance(refusal, MethodNotAllowed)
+    assert dict(refusal.headers) == {"allow": "GET, HEAD"}
+
+
+@pytest.mark.parametrize("window", ["", "yesterday", "Today", "today%20", "week,today"])
+def test_a_window_there_is_not_is_refused_with_those_there_are(window: str) -> None:
+    refusal = Scene().refusal("/__platform/analytics", f"?window={window}")
+    assert isinstance(refusal, InvalidWindow)
+    assert (refusal.code, refusal.status) == ("invalid_window", 400)
+    assert refusal.evidence["expected"] == ["today", "week", "overall"]
+
+
+@pytest.mark.parametrize(
+    ("route", "name", "largest"), [(ROUTES[0], "top", 100), (ROUTES[1], "limit", 2_000)]
+)
+def test_counts_are_whole_numbers_within_their_bounds(route: str, name: str, largest: int) -> None:
+    scene = Scene()
+    for good in ("1", str(largest), "007"):
+        scene.ask(route, f"?{name}={good}")
+    for bad in ("", "0", "-1", "1.5", "ten", str(largest + 1), "9" * 5_000, "١", "1e1", "+1"):
+        refusal = scene.refusal(route, f"?{name}={bad}")
+        assert isinstance(refusal, InvalidParameter)
+        assert refusal.code == "invalid_parameter"
+        assert refusal.evidence["parameter"] == name
+        assert str(largest) in refusal.message
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "nope", "e30", "LTEuYQ", "OTk5OTk5OTk5OTk5OTk5OTk5OTkuYQ", "MTIz", "é", "=" * 50]
+)
+def test_a_made_up_cursor_is_refused(cursor: str) -> None:
+    refusal = Scene().refusal("/__platform/events", f"?cursor={cursor}")
+    assert refusal.evidence.get("parameter") == "cursor"
+
+
+def test_a_flood_of_parameters_is_refused() -> None:
+    assert isinstance(Scene().refusal(ROUTES[0], "?" + "a=1&" * 200), InvalidParameter)
+
+
+def test_one_window_is_one_snapshot() -> None:
+    scene = Scene()
+    scene.commit(3)
+    body = scene.ask("/__platform/analytics", "?window=today&top=1")
+    assert body["window"] == body["snapshot"]["window"] == "today"
+    assert body["generatedAt"] == body["snapshot"]["generatedAt"]
+    assert body["snapshot"]["heroStats"]["calls"] == 3
+
+
+def test_without_a_window_there_are_all_three() -> None:
+    scene = Scene()
+    scene.commit(3)
+    body = scene.ask("/__platform/analytics")
+    assert list(body["windows"]) == ["today", "week", "overall"]
+    assert [shot["heroStats"]["calls"] for shot in body["windows"].values()] == [3, 3, 3]
+    assert "snapshot" not in body
+
+
+def test_events_not_committed_yet_are_counted_too() -> None:
+    scene = Scene()
+    scene.commit(2)
+    scene.log.append(event(request_id="held"))
+    body = scene.ask("/__platform/analytics", "?window=overall")
+    assert body["snapshot"]["heroStats"]["calls"] == 3
+
+
+def test_events_are_listed_newest_first_page_by_page() -> None:
+    scene = Scene()
+    scene.commit(5)
+    first = scene.ask("/__platform/events", "?limit=3")
+    second = scene.ask("/__platform/events", f"?limit=3&cursor={first['cursor']}")
+    ids = [one["requestId"] for one in (*first["events"], *second["events"])]
+    assert ids == ["r000", "r001", "r002", "r003", "r004"]
+    assert second["cursor"] is None
+
+
+def test_an_event_is_shown_with_everything_but_who_called() -> None:
+    scene = Scene()
+    scene.commit(1)
+    assert scene.ask("/__platform/events")["events"] == [
+        {
+            "requestId": "r000",
+            "at": "2026-11-22T12:00:00.000Z",
+            "tenantId": "tenant-1",
+            "endpoint": "/t/weather",
+            "owner": "@alice",
+            "directory": "Data",
+            "priceUsd": 0.01,
+            "method": "GET",
+            "status": 200,
+            "latencyMs": 20,
+            "caller": "c1",
+            "outcome": "served",
+            "counted": True,
+            "revenueUsd": 0.0,
+            "revenueMicros": 0,
+        }
+    ]
+
+
+def test_an_event_for_no_api_has_none() -> None:
+    scene = Scene()
+    scene.log.append(event(api=None, caller="", counted=False))
+    (one,) = scene.ask("/__platform/events")["events"]
+    assert [one[name] for name in ("tenantId", "endpoint", "owner", "priceUsd", "caller")] == [None] * 5
+
+
+def test_without_its_kv_the_log_cannot_be_read_and_the_binding_is_named() -> None:
+    scene = Scene(FakeEnvironment(usage_store=None, settings=dict(SETTINGS)))
+    for route in ROUTES[:2]:
+        assert scene.refusal(route).evidence["binding"] == "USAGE_KV"
+
+
+def test_a_sound_deployment_is_healthy() -> None:
+    scene = Scene(
+        variable=json.dumps({"tenants": [{"slug": "a", "tenantId": "t", "workerName": "a"}]})
+    )
+    scene.commit(2)
+    body = scene.ask("/__platform/health")
+    assert (body["healthy"], body["problems"], body["notices"]) == (True, [], [])
+    assert body["bindings"] == {"USAGE_KV": True, "TENANT_KV": False, "DISPATCHER": True}
+    assert body["directory"] == {"usable": 1, "refused": []}
+    assert body["log"] == {"batches": 2, "events": 2, "olderBatchesUnread": False}
+    assert body["isolate"]["eventsCommitted"] == 2
+
+
+def test_health_names_everything_that_is_wrong() -> None:
+    environment = FakeEnvironment(
+        usage_store=FakeStore(unavailable=True),
+        tenant_store=FakeStore(values={keys.tenant("bad"): ("{", None)}),
+        namespace=None,
+        settings={"PLATFORM_ANALYTICS_TOKEN": "right"},
+    )
+    scene = Scene(environment, json.dumps({"tenants": [{"slug": "B"}]}))
+    body = scene.ask("/__platform/health")
+    assert body["healthy"] is False
+    said = " | ".join(f"{problem['code']}: {problem['message']}" for problem in body["problems"])
+    for part in (
+        "dispatcher_binding_missing: The binding DISPATCHER",
+        "configuration_error: The setting CALLER_HASH_SECRET",
+        "directory_record_refused: tenants[0] (slug 'B'): slug must be",
+        "directory_record_refused: TENANT_KV tenant/bad: it is no JSON",
+        "store_unavailable: USAGE_KV",
+    ):
+        assert part in said
+    assert [one["record"] for one in body["directory"]["refused"]] == [
+        "tenants[0] (slug 'B')",
+        "TENANT_KV tenant/bad",
+    ]
+
+
+def test_health_says_which_limits_are_not_enforced() -> None:
+    record = {"slug": "a", "tenantId": "t", "workerName": "a", "usageLimit": {"dailyRequests": 5}}
+    body = Scene(variable=json.dumps({"tenants": [record]})).ask("/__platform/health")
+    assert body["notices"] == [
+        {
+            "code": "limit_not_enforced",
+            "message": "a has usageLimit, which this version does not enforce.",
+        }
+    ]
+
+
+@pytest.mark.parametrize("variable", ["{", None])
+def test_health_answers_even_without_a_directory(variable: str | None) -> None:
+    body = Scene(variable=variable).ask("/__platform/health")
+    assert "TENANT_DIRECTORY_JSON" in body["problems"][0]["message"]
+
+
+def test_health_shows_no_secret() -> None:
+    settings = {"PLATFORM_ANALYTICS_TOKEN": "right", "CALLER_HASH_SECRET": "hush-hush"}
+    body = Scene(FakeEnvironment(settings=settings)).ask("/__platform/health")
+    assert "hush-hush" not in json.dumps(body)
+    assert "right" not in json.dumps(body)
