@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
-from fakes import NOON_MS
 from hypothesis import given
 from hypothesis import strategies as st
-from making import MAPS, WEATHER, event
 
 import keys
 from aggregates import Aggregate
@@ -19,6 +17,8 @@ from analytics import WINDOWS, days_of, shown_owner, snapshot, trending_score
 from events import Api, Batch, UsageEvent
 from ports import Json
 from rollups import Day, Listing
+from tests.fakes import NOON_MS
+from tests.unit.making import MAPS, WEATHER, event
 
 TODAY = NOON_MS // keys.DAY_MS
 
@@ -150,7 +150,7 @@ def test_the_score_of_that_api_by_hand() -> None:
 @pytest.mark.parametrize(
     ("events", "lost"),
     [
-        # 1 caller in 100 calls: 120·(0.18 − 0.01), and the top caller and hour at their caps.
+        # 1 caller in 100 calls: 120·(0.18 - 0.01), and the top caller and hour at their caps.
         ([event(caller="c") for _ in range(100)], 20 + 25 + 20),
         # A caller each, all in one hour.
         ([event(caller=f"c{n}") for n in range(100)], 20),

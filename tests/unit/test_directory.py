@@ -8,19 +8,19 @@ import logging
 from typing import Any
 
 import pytest
-from fakes import FakeClock, FakeStore
 
 import keys
 import limits
 from directory import TenantDirectory
 from errors import ConfigurationError, StoreUnavailable
 from tenants import Tenant
+from tests.fakes import FakeClock, FakeStore
 
 WEATHER: dict[str, Any] = {"slug": "weather", "tenantId": "t1", "workerName": "weather"}
 MAPS: dict[str, Any] = {"slug": "maps", "tenantId": "t2", "workerName": "m", "hosts": ["m.example"]}
 
 
-def variable(*records: Any) -> str:
+def variable(*records: object) -> str:
     return json.dumps({"tenants": records})
 
 

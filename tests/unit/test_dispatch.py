@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from fakes import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from directory import TenantDirectory
+from dispatch import Dispatcher, Location, caller_identity, locate
+from errors import NotFound, TenantError, TenantLimitExceeded, TenantWorkerFailure, WorkerNotFound
+from events import Api, UsageEvent
+from limits import PLAN_LIMITS
+from ports import Answer, Relay, Request
+from responses import json_answer
+from rollups import newest_events
+from tests.fakes import (
     FakeBackground,
     FakeClock,
     FakeEnvironment,
@@ -20,16 +31,6 @@ from fakes import (
     Sent,
     tenant_error,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from directory import TenantDirectory
-from dispatch import Dispatcher, Location, caller_identity, locate
-from errors import NotFound, TenantLimitExceeded, TenantWorkerFailure, WorkerNotFound
-from events import Api, UsageEvent
-from limits import PLAN_LIMITS
-from ports import Answer, Relay, Request
-from responses import json_answer
 from usage import UsageLog
 
 TENANTS: list[dict[str, Any]] = [
@@ -51,6 +52,7 @@ class Platform:
     """Stands where the platform API is and says that it was asked."""
 
     async def handle(self, request: Request, path: str, query: str, request_id: str) -> Answer:
+        assert request.url
         if path != "/__platform/ask":
             raise NotFound("no such route")
         return json_answer({"ok": True, "platform": path + query}, request_id)
@@ -94,8 +96,6 @@ class Scene:
 
     @property
     def events(self) -> list[UsageEvent]:
-        from rollups import newest_events
-
         store = self.environment.usage_store or FakeStore()
         return list(asyncio.run(newest_events(store, self.log.held_batches(), 100, None))[0])
 
@@ -217,6 +217,13 @@ def test_health_answers_at_the_dispatchers_own_hosts() -> None:
     body = json.loads(answer.body)
     assert (answer.status, body["ok"], body["service"]) == (200, True, "clawr-dispatcher")
     assert dict(answer.headers)["x-request-id"] == body["requestId"]
+
+
+@pytest.mark.parametrize("variable", ["{", None])
+def test_health_answers_even_without_a_directory(variable: str | None) -> None:
+    answer = Scene(variable=variable).ask("/health")
+    assert isinstance(answer, Answer)
+    assert answer.status == 200
 
 
 def test_health_takes_no_other_method() -> None:
@@ -362,7 +369,9 @@ def test_a_served_request_is_one_event_with_all_that_is_known() -> None:
         (TenantLimitExceeded, 503, "tenant_limit_exceeded"),
     ],
 )
-def test_a_script_that_fails_is_one_counted_event(kind: Any, status: int, code: str) -> None:
+def test_a_script_that_fails_is_one_counted_event(
+    kind: type[TenantError], status: int, code: str
+) -> None:
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(tenant_error(kind))))
     found = error(scene.ask("/t/weather"))
     assert (found["status"], found["error"]) == (status, code)
@@ -401,8 +410,10 @@ def test_the_dispatchers_own_routes_leave_no_event() -> None:
 
 @pytest.mark.parametrize("binding", ["USAGE_KV", "DISPATCHER"])
 def test_a_missing_binding_is_named_and_loses_no_event(binding: str) -> None:
-    missing: dict[str, Any] = {"USAGE_KV": "usage_store", "DISPATCHER": "namespace"}
-    scene = Scene(environment=FakeEnvironment(**{missing[binding]: None}))
+    environment = FakeEnvironment(namespace=None)
+    if binding == "USAGE_KV":
+        environment = FakeEnvironment(usage_store=None)
+    scene = Scene(environment=environment)
     found = error(scene.ask("/t/weather"))
     assert (found["status"], found["error"]) == (500, "dispatcher_binding_missing")
     assert found["binding"] == binding

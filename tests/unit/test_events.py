@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from fakes import NOON_MS
 from hypothesis import given
 from hypothesis import strategies as st
-from making import MAPS, WEATHER, event
 
 import keys
 from errors import BatchUnreadable
 from events import Api, Batch, UsageEvent, batch_metadata, decode_batch, encode_batch
+from tests.fakes import NOON_MS
+from tests.unit.making import MAPS, WEATHER, event
 
 MINUTE = NOON_MS // keys.MINUTE_MS
 
