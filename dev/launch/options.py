@@ -69,8 +69,8 @@ def check_port(text: str) -> int:
             ) from error
         except OSError as error:
             raise UsageError(
-                f"Port {port} is taken: stop what listens there, or choose another one, for example "
-                "PORT=0 for any free port."
+                f"Port {port} is taken: stop what listens there, or choose another one, "
+                "for example PORT=0 for any free port."
             ) from error
     return port
 
@@ -87,7 +87,8 @@ def check_state(folder: Path) -> Path:
             pass
     except OSError as error:
         raise UsageError(
-            f"STATE={folder} is not a folder that can be written to ({error.strerror}): choose another one."
+            f"STATE={folder} is not a folder that can be written to ({error.strerror}): "
+            "choose another one."
         ) from error
     return folder.absolute()
 
@@ -100,8 +101,8 @@ def check_namespace(folder: Path) -> Path:
     """
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
         raise UsageError(
-            f"NAMESPACE={folder} is not a folder that can be read: give the folder that holds the scripts "
-            "(NAME.js or NAME/index.js)."
+            f"NAMESPACE={folder} is not a folder that can be read: give the folder that holds "
+            "the scripts (NAME.js or NAME/index.js)."
         )
     return folder.absolute()
 

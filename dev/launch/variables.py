@@ -32,8 +32,8 @@ def parse_variables(text: str) -> dict[str, str]:
         name, separator, value = word.partition("=")
         if not separator or not _NAME.fullmatch(name):
             raise UsageError(
-                f"Word {position} of VARS is not KEY=VALUE (a letter or _ first, then letters, digits "
-                "and _): write VARS='KEY=VALUE OTHER=\"two words\"'."
+                f"Word {position} of VARS is not KEY=VALUE (a letter or _ first, then letters, "
+                "digits and _): write VARS='KEY=VALUE OTHER=\"two words\"'."
             )
         variables[name] = value
     return variables

@@ -16,6 +16,9 @@ _HASH = (
     "A downloaded package is not the one that was locked: the registry or a proxy in between "
     "altered it; look at its settings, then run the same command again."
 )
+_MODE = (
+    "A file of the clone is not writable: mend its owner or mode, then run the same command again."
+)
 _WHEEL = (
     "A locked package has no ready-made build for this Python and machine: use CPython 3.11 to "
     "3.14 on Linux (glibc) or macOS."
@@ -46,7 +49,7 @@ EXPLANATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("No matching distribution found", "Could not find a version that satisfies"), _WHEEL),
     (
         ("EACCES", "Permission denied", "EROFS", "Read-only file system"),
-        "A file of the clone is not writable: mend its owner or mode, then run the same command again.",
+        _MODE,
     ),
 )
 """Texts that a tool prints, and what they mean to the reader; the first match counts."""

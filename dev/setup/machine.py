@@ -69,8 +69,8 @@ class Machine:
         if numbers < MINIMUM_GLIBC:
             minimum = ".".join(str(number) for number in MINIMUM_GLIBC)
             raise MachineError(
-                f"workerd needs glibc {minimum} or newer, and this machine has {version}: use a newer "
-                "distribution, for example Debian 12 or Ubuntu 22.04."
+                f"workerd needs glibc {minimum} or newer, and this machine has {version}: use a "
+                "newer distribution, for example Debian 12 or Ubuntu 22.04."
             )
 
 

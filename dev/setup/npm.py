@@ -66,6 +66,7 @@ def package_version(layout: Layout, name: str) -> str:
         version = json.loads(manifest.read_text())["version"]
     except (FileNotFoundError, KeyError, ValueError) as error:
         raise SetupError(
-            f"The npm package {name} is not whole: delete node_modules, then run the same command again."
+            f"The npm package {name} is not whole: delete node_modules, then run the same command "
+            "again."
         ) from error
     return str(version)

@@ -35,9 +35,9 @@ def ensure_venv(layout: Layout) -> None:
             venv.EnvBuilder(with_pip=True, symlinks=True).create(layout.venv)
         except (ImportError, subprocess.CalledProcessError) as error:
             raise MachineError(
-                "This Python cannot create virtual environments: install its venv module "
-                f"(Debian: apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv), "
-                "then run the same command again."
+                "This Python cannot create virtual environments: install its venv module (Debian: "
+                f"apt-get install python{sys.version_info[0]}.{sys.version_info[1]}-venv), then "
+                "run the same command again."
             ) from error
         write_atomically(stamp, expected.encode())
 

@@ -11,7 +11,7 @@ from tests.runtime.harness import INSIDE, InsideWorker, Result
 RESULTS = pytest.StashKey[Mapping[str, list[Result]]]()
 
 
-class InsideFailure(Exception):  # noqa: N818 (it is pytest's report that is shown, not this)
+class InsideFailure(Exception):
     """A test inside workerd failed; the text is the report from there."""
 
 
@@ -21,7 +21,7 @@ class InsideModule(pytest.File):
     def collect(self) -> Iterator["InsideItem"]:
         """Yield an item for each test function, found by its name as pytest does."""
         tree = ast.parse(self.path.read_bytes(), filename=str(self.path))
-        for name in test_names(tree):
+        for name in names_of_tests(tree):
             yield InsideItem.from_parent(self, name=name)
 
 
@@ -64,18 +64,20 @@ class InsideItem(pytest.Item):
         return self.path, None, self.inside_name
 
 
-def test_names(tree: ast.Module) -> Iterator[str]:
+def names_of_tests(tree: ast.Module) -> Iterator[str]:
     """Yield the names of a module's tests, methods as "TestClass::test_method"."""
+    yield from _test_functions(tree.body)
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
-            "test_"
-        ):
-            yield node.name
-        elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-            for member in node.body:
-                is_function = isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
-                if is_function and member.name.startswith("test_"):
-                    yield f"{node.name}::{member.name}"
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            yield from (f"{node.name}::{name}" for name in _test_functions(node.body))
+
+
+def _test_functions(body: list[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                if name.startswith("test_"):
+                    yield name
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> InsideModule | None:

@@ -4,12 +4,13 @@ import json
 import shutil
 import tempfile
 import urllib.parse
-import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+import httpx
 
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import LaunchOptions
@@ -84,10 +85,8 @@ class InsideWorker:
             that cannot be imported has one under the file's own name.
         """
         query = urllib.parse.urlencode({"tests": json.dumps(sorted(tests))})
-        with urllib.request.urlopen(
-            f"{self._server.url}/run?{query}", timeout=RUN_SECONDS
-        ) as answer:
-            report: dict[str, Any] = json.load(answer)
+        answer = httpx.get(f"{self._server.url}/run?{query}", timeout=RUN_SECONDS)
+        report: dict[str, Any] = answer.raise_for_status().json()
         results = defaultdict(list)
         for entry in report["results"]:
             result = Result(**entry)

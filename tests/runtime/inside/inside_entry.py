@@ -44,17 +44,17 @@ class Reporter:
         self._worker = worker
 
     @pytest.fixture
-    def env(self) -> Any:  # noqa: ANN401 (whatever bindings the configuration has)
+    def env(self) -> Any:
         """The bindings as the SDK wraps them."""
         return self._worker.env
 
     @pytest.fixture
-    def raw_env(self) -> Any:  # noqa: ANN401
+    def raw_env(self) -> Any:
         """The bindings as JavaScript sees them."""
-        return self._worker.env._env  # noqa: SLF001 (the SDK has no public name for it)
+        return self._worker.env._env
 
     @pytest.fixture
-    def ctx(self) -> Any:  # noqa: ANN401
+    def ctx(self) -> Any:
         """The request's execution context."""
         return self._worker.ctx
 
@@ -63,7 +63,7 @@ class Reporter:
         """Run a test that is a coroutine function."""
         if not inspect.iscoroutinefunction(pyfuncitem.obj):
             return None
-        names = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001 (as pytest's own hook does)
+        names = pyfuncitem._fixtureinfo.argnames
         run_sync(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
         return True
 
@@ -72,11 +72,12 @@ class Reporter:
         self, fixturedef: pytest.FixtureDef[Any]
     ) -> Generator[None, object, object]:
         """Make fixtures that are coroutine functions or async generators plain ones."""
+        # pytest means `func` to be final, and offers no other way to change what is called.
         function = fixturedef.func
         if inspect.isasyncgenfunction(function):
-            fixturedef.func = _synchronous_generator(function)
+            fixturedef.func = _synchronous_generator(function)  # type: ignore[misc]
         elif inspect.iscoroutinefunction(function):
-            fixturedef.func = _synchronous(function)
+            fixturedef.func = _synchronous(function)  # type: ignore[misc]
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -120,14 +121,14 @@ class Default(WorkerEntrypoint):
         return Response.json({"exit_code": int(code), "results": reporter.results})
 
 
-def _synchronous(function: Any) -> Any:  # noqa: ANN401 (any fixture's signature)
+def _synchronous(function: Any) -> Any:
     def fixture(*arguments: object, **named: object) -> object:
         return run_sync(function(*arguments, **named))
 
     return fixture
 
 
-def _synchronous_generator(function: Any) -> Any:  # noqa: ANN401
+def _synchronous_generator(function: Any) -> Any:
     def fixture(*arguments: object, **named: object) -> Generator[object]:
         generator: AsyncGenerator[object] = function(*arguments, **named)
         yield run_sync(anext(generator))

@@ -1,6 +1,8 @@
 """What the other tests in this folder stand on: the real runtime and its real bindings."""
 
 import sys
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from js import Object
@@ -13,13 +15,13 @@ def test_python_is_the_workers_own() -> None:
     assert sys.platform == "emscripten"
 
 
-async def test_kv_gives_back_what_was_put(env) -> None:
+async def test_kv_gives_back_what_was_put(env: Any) -> None:
     """A value put into KV is read back unchanged."""
     await env.USAGE_KV.put("round-trip", "välue")
     assert await env.USAGE_KV.get("round-trip") == "välue"
 
 
-async def test_kv_lists_keys_with_their_metadata(raw_env) -> None:
+async def test_kv_lists_keys_with_their_metadata(raw_env: Any) -> None:
     """A listing carries each key's metadata, and only keys of the prefix."""
     options = to_js({"metadata": {"rows": 3}}, dict_converter=Object.fromEntries)
     await raw_env.USAGE_KV.put("listed/a", "1", options)
@@ -31,7 +33,7 @@ async def test_kv_lists_keys_with_their_metadata(raw_env) -> None:
     assert page.list_complete is True
 
 
-async def test_kv_reads_many_keys_at_once(raw_env) -> None:
+async def test_kv_reads_many_keys_at_once(raw_env: Any) -> None:
     """A bulk get answers every key asked for, missing ones with null."""
     await raw_env.USAGE_KV.put("bulk/1", "one")
     await raw_env.USAGE_KV.put("bulk/2", "two")
@@ -41,25 +43,25 @@ async def test_kv_reads_many_keys_at_once(raw_env) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 70_000])
-async def test_kv_keeps_bytes_of_any_size(raw_env, size: int) -> None:
+async def test_kv_keeps_bytes_of_any_size(raw_env: Any, size: int) -> None:
     """Binary values keep their length."""
     await raw_env.USAGE_KV.put("bytes", to_js(bytes(size)))
     assert (await raw_env.USAGE_KV.get("bytes", "arrayBuffer")).byteLength == size
 
 
 @pytest.fixture
-async def stored_key(raw_env):
+async def stored_key(raw_env: Any) -> AsyncIterator[str]:
     """A key that exists for the time of one test."""
     await raw_env.USAGE_KV.put("fixture", "set up")
     yield "fixture"
     await raw_env.USAGE_KV.delete("fixture")
 
 
-async def test_async_fixtures_set_up_before_the_test(raw_env, stored_key) -> None:
+async def test_async_fixtures_set_up_before_the_test(raw_env: Any, stored_key: str) -> None:
     """An asynchronous fixture has run up to its `yield` when the test starts."""
     assert await raw_env.USAGE_KV.get(stored_key) == "set up"
 
 
-async def test_async_fixtures_tear_down_after_the_test(raw_env) -> None:
+async def test_async_fixtures_tear_down_after_the_test(raw_env: Any) -> None:
     """What stands behind the `yield` of an asynchronous fixture has run after its test."""
     assert not await raw_env.USAGE_KV.get("fixture")

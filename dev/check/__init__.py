@@ -1,0 +1,1 @@
+"""`make check`: the formatter, the linters, the types, the layers and the house rules."""

@@ -1,0 +1,126 @@
+"""`python -m dev.check [--fix]`: runs every check and says which ones failed.
+
+All of them run, so that one look shows all there is to mend. `--fix` formats and mends
+what the tools can mend by themselves, and checks nothing.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.check.house_rules import broken_rules
+from dev.check.layers import check_layers
+from dev.errors import SetupError, run_command_line
+from dev.layout import HERE, Layout
+from dev.setup.node import find_node
+
+PYTHON_FOLDERS = ("src", "dev", "tests", "cli", "bench")
+"""Where our Python is; those that do not exist yet are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check.
+
+    Args:
+        name: What it is about, in a word or two.
+        run: Returns whether it passed; prints what did not.
+    """
+
+    name: str
+    run: Callable[[], bool]
+
+
+def checks(layout: Layout) -> list[Check]:
+    """Return all checks, the fastest first."""
+    folders = _folders(layout)
+    return [
+        Check("house rules", lambda: _house_rules(layout)),
+        Check("format", lambda: _tool(layout, "ruff", "format", "--check", *folders)),
+        Check("lint", lambda: _tool(layout, "ruff", "check", *folders)),
+        Check("layers", lambda: check_layers(layout)),
+        Check("JavaScript", lambda: _biome(layout, "ci", "--error-on-warnings")),
+        Check("JavaScript types", lambda: _typescript(layout)),
+        Check("types", lambda: _tool(layout, "mypy", *folders)),
+    ]
+
+
+def main() -> int:
+    """Run the checks, or the mending."""
+    if sys.argv[1:] == ["--fix"]:
+        return 0 if _fix(HERE) else 1
+    failed = []
+    for check in checks(HERE):
+        started = time.monotonic()
+        passed = check.run()
+        seconds = time.monotonic() - started
+        print(f"{'ok    ' if passed else 'FAILED'} {check.name} ({seconds:.1f} s)", flush=True)
+        if not passed:
+            failed.append(check.name)
+    if failed:
+        print(f"make check: failed: {', '.join(failed)}. `make format` mends what can be mended.")
+        return 1
+    print("make check: all passed.")
+    return 0
+
+
+def _fix(layout: Layout) -> bool:
+    folders = _folders(layout)
+    mended = [
+        _tool(layout, "ruff", "check", "--fix", *folders),
+        _tool(layout, "ruff", "format", *folders),
+        _biome(layout, "check", "--write"),
+    ]
+    return all(mended)
+
+
+def _folders(layout: Layout) -> list[str]:
+    return [name for name in PYTHON_FOLDERS if (layout.root / name).is_dir()]
+
+
+def _house_rules(layout: Layout) -> bool:
+    broken = broken_rules(layout)
+    for line in broken:
+        print(line)
+    return not broken
+
+
+def _tool(layout: Layout, name: str, *arguments: str) -> bool:
+    return _run(layout, [layout.venv / "bin" / name, *arguments])
+
+
+def _biome(layout: Layout, *arguments: str) -> bool:
+    program = layout.node_modules / "@biomejs" / "biome" / "bin" / "biome"
+    return _run(layout, [find_node(layout), program, *arguments])
+
+
+def _typescript(layout: Layout) -> bool:
+    package = layout.root / "dev" / "dispatch-namespace"
+    if not (package / "tsconfig.json").exists():
+        return True
+    program = layout.node_modules / "typescript" / "bin" / "tsc"
+    return _run(layout, [find_node(layout), program, "--project", package])
+
+
+def _run(layout: Layout, command: Sequence[str | Path]) -> bool:
+    try:
+        completed = subprocess.run(
+            [str(part) for part in command],
+            cwd=layout.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise SetupError(f"{error.filename} is missing: run this through `make check`.") from error
+    if completed.returncode != 0:
+        print(completed.stdout, completed.stderr, sep="", end="", flush=True)
+    return completed.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command_line(main))

@@ -1,0 +1,49 @@
+"""`python -m dev.test [PYTEST ARGUMENTS]`: the whole suite, Python's and JavaScript's.
+
+The JavaScript part comes first, as the run ends with pytest's closing line. Arguments
+select tests for pytest and leave the JavaScript part out.
+"""
+
+import os
+import subprocess
+import sys
+
+from dev.errors import run_command_line
+from dev.layout import HERE, Layout
+from dev.setup.node import find_node
+
+PROCESSES = 2
+"""As many as the smallest machine we test on has cores."""
+
+PARALLEL = (f"--numprocesses={PROCESSES}", "--dist=loadgroup")
+"""Tests of one group share a server, so they stay in one process."""
+
+
+def main() -> int:
+    """Run the tests; the exit code is that of the first runner that failed."""
+    chosen = sys.argv[1:]
+    code = 0 if chosen else javascript_tests(HERE)
+    python_code = subprocess.run(
+        [HERE.python, "-m", "pytest", *PARALLEL, *chosen], cwd=HERE.root, check=False
+    ).returncode
+    return code or python_code
+
+
+def javascript_tests(layout: Layout) -> int:
+    """Run the tests of the package in `dev/dispatch-namespace`; return their exit code."""
+    node = find_node(layout)
+    # Its tests run programs of node_modules by name, as under `npm test`.
+    path = f"{node.parent}{os.pathsep}{layout.node_modules / '.bin'}{os.pathsep}{os.environ['PATH']}"
+    package = layout.root / "dev" / "dispatch-namespace"
+    tests = sorted(str(test) for test in (package / "test").glob("*.test.js"))
+    return subprocess.run(
+        [node, "--test", "--test-timeout=120000", *tests],
+        cwd=package,
+        env={**os.environ, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(run_command_line(main))

@@ -1,0 +1,25 @@
+# The part of workers-runtime-sdk that we use.
+from collections.abc import Mapping
+from typing import Any
+
+class WorkerEntrypoint:
+    ctx: Any
+    env: Any
+    def __init__(self, ctx: Any, env: Any) -> None: ...
+
+class Request:
+    url: str
+    method: str
+    js_object: Any
+
+class Response:
+    js_object: Any
+    def __init__(
+        self,
+        body: object = None,
+        status: int = 200,
+        status_text: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None: ...
+    @classmethod
+    def json(cls, data: object, status: int = 200, **options: Any) -> Response: ...
