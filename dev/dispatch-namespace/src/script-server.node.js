@@ -7,7 +7,8 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
-import { ScriptError, ScriptFolder } from "./scripts.node.js";
+import { ScriptFolder } from "./scripts.node.js";
+import { ScriptError } from "./source.node.js";
 
 const SECRET_HEADER = "dispatch-namespace-secret";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -119,4 +120,18 @@ test("a bad option ends wrangler dev with one line", async () => {
 	child.kill("SIGTERM");
 	await exited;
 	assert.match(output.text, /binding DISPATCHER: option "scripts": there is no folder .*absent/);
+});
+
+test("the README's example runs as it is printed", async () => {
+	const readme = readFileSync(path.join(PACKAGE, "README.md"), "utf8");
+	const files = [...readme.matchAll(/^`(\S+)`:\n\n```\w+\n([\s\S]*?)^```/gm)].map(([, name, text]) => [name, text]);
+	assert.equal(files.length, 6);
+	rmSync(path.join(folder, "namespace"), { recursive: true });
+	// Here the package is not installed beside miniflare.
+	writeFiles(folder, Object.fromEntries(files.map(([name, text]) => [name, text.replace('package = "miniflare-dispatch-namespace"', `package = ${JSON.stringify(PACKAGE)}`)])));
+	const calls = [...readme.matchAll(/^\$ curl http:\/\/localhost:8787(\S+)\n(.*\n)/gm)];
+	assert.equal(calls.length, 3);
+	await withDev(async (url) => {
+		for (const [, target, answer] of calls) assert.equal(await (await fetch(url + target)).text(), answer);
+	});
 });
