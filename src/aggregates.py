@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import NamedTuple
 
 import keys
@@ -22,6 +23,8 @@ LATENCY_RELATIVE_ERROR = 0.01
 
 _EXACT_BELOW_MS = 128
 """Latencies below this have a bucket each, so short ones are exact."""
+
+_CALLER_SIDE_ERRORS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 _GAMMA = (1 + LATENCY_RELATIVE_ERROR) / (1 - LATENCY_RELATIVE_ERROR)
 _LOG_GAMMA = math.log(_GAMMA)
@@ -156,7 +159,7 @@ class Aggregate:
 
 def is_error(status: int) -> bool:
     """Tell whether a call with this HTTP status counts as an error of the API."""
-    return status >= 500 or status in (408, 429)
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _CALLER_SIDE_ERRORS
 
 
 def merged(aggregates: Iterable[Aggregate]) -> Aggregate:

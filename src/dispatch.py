@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote
@@ -25,6 +26,7 @@ from errors import (
     MethodNotAllowed,
     NotFound,
     PaymentUnavailable,
+    StoreUnavailable,
     TenantNotFound,
 )
 from events import UsageEvent
@@ -157,20 +159,24 @@ class Dispatcher:
             # Not a tenant's route, so there is nothing to meter.
             raise
         except DispatcherError as error:
-            self._record(passage, error.status, error.code, error.is_call, background)
+            self._record(passage, error.status, error.code, background, is_call=error.is_call)
             raise
         except Exception:
-            self._record(passage, InternalError.status, InternalError.code, True, background)
+            self._record(passage, InternalError.status, InternalError.code, background)
             raise
-        self._record(passage, reply.status, SERVED, True, background)
+        self._record(passage, reply.status, SERVED, background)
         set_headers = ((REQUEST_ID, request_id), (TENANT_ID, tenant.tenant_id))
         return Relay(reply, set_headers, reserved_headers(reply.header_names))
 
     async def _find_tenant(self, passage: _Passage) -> Tenant | None:
         """Find whose request this is; None for the dispatcher's own routes."""
         location = passage.location
-        tenant = await self.directory.by_host(location.host) if _is_name(location.host) else None
-        if tenant is None and location.path == HEALTH_PATH:
+        is_health = location.path == HEALTH_PATH
+        tenant = None
+        # What is well must show even when the directory is not.
+        with suppress(ConfigurationError, StoreUnavailable) if is_health else nullcontext():
+            tenant = await self._find_by_host(location.host)
+        if tenant is None and is_health:
             return None
         if len(passage.request.url) > limits.URL_LENGTH_MAX:
             raise InvalidParameter("url", f"at most {limits.URL_LENGTH_MAX} characters long")
@@ -182,6 +188,13 @@ class Dispatcher:
             passage.url = location.origin + rest + location.query
         passage.tenant = tenant
         return tenant
+
+    async def _find_by_host(self, host: str) -> Tenant | None:
+        try:
+            is_name = normal_host(host) == host
+        except ValueError:
+            return None
+        return await self.directory.by_host(host) if is_name else None
 
     async def _dispatch(self, passage: _Passage, tenant: Tenant) -> TenantReply:
         passage.caller = self._caller_hash(passage.request.headers)
@@ -212,7 +225,13 @@ class Dispatcher:
         return hashlib.blake2b(identity, key=self._caller_key, digest_size=8).hexdigest()
 
     def _record(
-        self, passage: _Passage, status: int, outcome: str, is_call: bool, background: Background
+        self,
+        passage: _Passage,
+        status: int,
+        outcome: str,
+        background: Background,
+        *,
+        is_call: bool = True,
     ) -> None:
         now_ms = self.clock.now_ms()
         event = UsageEvent(
@@ -278,13 +297,6 @@ def _split_tenant_path(location: Location) -> tuple[str, str]:
     if not slug:
         raise TenantNotFound("The path names no API: it must be /t/SLUG.", slug="")
     return unquote(slug).lower(), slash + rest or "/"
-
-
-def _is_name(host: str) -> bool:
-    try:
-        return normal_host(host) == host
-    except ValueError:
-        return False
 
 
 def _without_dot_segments(path: str) -> str:

@@ -12,7 +12,7 @@ runs from the newest key to the oldest, and a day is still one prefix.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from errors import KeyMalformed
@@ -43,13 +43,15 @@ def usage_batch(minute: int, writer: str, counter: int) -> str:
 
 def parse_usage_batch(key: str) -> BatchKey:
     """Take a usage batch's key apart. Raises `KeyMalformed` for any other key."""
-    parts = key.split("/")
-    if len(parts) != 4 or parts[0] + "/" != USAGE_PREFIX or not parts[2]:
-        raise KeyMalformed(f"{key!r} is not the key of a usage batch")
     try:
-        return BatchKey(_minute_of(parts[1]), parts[2], int(parts[3]))
+        minute, writer, counter = key.removeprefix(USAGE_PREFIX).split("/")
+        parsed = BatchKey(_minute_of(minute), writer, int(counter))
     except ValueError as error:
         raise KeyMalformed(f"{key!r} is not the key of a usage batch") from error
+    # Only what `usage_batch` builds is accepted, so that a batch has one key.
+    if not writer or key != usage_batch(*parsed):
+        raise KeyMalformed(f"{key!r} is not the key of a usage batch")
+    return parsed
 
 
 def usage_day(day: int) -> str:
@@ -69,12 +71,12 @@ def host(name: str) -> str:
 
 def timestamp(at_ms: int) -> str:
     """Write a time as RFC 3339 in UTC with milliseconds, `2026-11-22T18:11:00.000Z`."""
-    at = datetime.fromtimestamp(at_ms // 1000, timezone.utc)
+    at = datetime.fromtimestamp(at_ms // 1000, UTC)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
 
 
 def _inverted(minute: int) -> str:
-    at = datetime.fromtimestamp(minute * 60, timezone.utc)
+    at = datetime.fromtimestamp(minute * 60, UTC)
     return (
         f"{9999 - at.year:04d}-{12 - at.month:02d}-{31 - at.day:02d}"
         f"T{23 - at.hour:02d}:{59 - at.minute:02d}"
@@ -82,14 +84,12 @@ def _inverted(minute: int) -> str:
 
 
 def _minute_of(inverted: str) -> int:
-    if len(inverted) != 16 or inverted[4::3] != "--T:":
-        raise ValueError(inverted)
     at = datetime(
         9999 - int(inverted[0:4]),
         12 - int(inverted[5:7]),
         31 - int(inverted[8:10]),
         23 - int(inverted[11:13]),
         59 - int(inverted[14:16]),
-        tzinfo=timezone.utc,
+        tzinfo=UTC,
     )
     return int(at.timestamp()) // 60

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ _PARAMETERS_MAX = 100
 _TOKEN_PARAMETERS = frozenset(
     ("token", "access_token", "platform_token", "x-platform-token", "authorization", "api_key")
 )
+_DIGITS = re.compile(r"[0-9]{1,9}")
 _LOGGER = logging.getLogger(__name__)
 
 Parameters = Mapping[str, str]
@@ -58,9 +60,7 @@ class PlatformApi:
     directory: TenantDirectory
     log: UsageLog
 
-    async def handle(
-        self, request: Request, path: str, query: str, request_id: str
-    ) -> Answer:
+    async def handle(self, request: Request, path: str, query: str, request_id: str) -> Answer:
         """Answer one request to `path` with `query`, which is empty or starts with `?`.
 
         Raises `Unauthorized` before anything else is looked at, then whatever
@@ -101,7 +101,8 @@ class PlatformApi:
         )
         # Digests are compared, so that the time tells nothing about the token's length either.
         wanted = _digest(token)
-        if not any([compare_digest(_digest(candidate), wanted) for candidate in offered]):
+        matches = [compare_digest(_digest(candidate), wanted) for candidate in offered]
+        if not any(matches):
             raise Unauthorized(
                 "The platform API needs `Authorization: Bearer TOKEN` or `x-platform-token: TOKEN`"
                 f" with the token that {TOKEN_SETTING} is set to."
@@ -155,7 +156,9 @@ class PlatformApi:
             problems.append(_problem(error.code, error.message))
         except StoreUnavailable as error:
             problems.append(_problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
-        problems += [_problem("directory_record_refused", str(error)) for error in directory.refused]
+        problems += [
+            _problem("directory_record_refused", str(error)) for error in directory.refused
+        ]
         stored = await self._stored_log(problems)
         return {
             "healthy": not problems,
@@ -233,7 +236,7 @@ def _whole(parameters: Parameters, name: str, default: int, maximum: int) -> int
     if text is None:
         return default
     # Longer texts are no such number, and Python would take them however long they are.
-    value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    value = int(text) if _DIGITS.fullmatch(text) else 0
     if not 1 <= value <= maximum:
         raise InvalidParameter(name, f"a whole number from 1 to {maximum}")
     return value

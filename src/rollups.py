@@ -16,8 +16,8 @@ import keys
 import limits
 from aggregates import Aggregate
 from errors import BatchUnreadable, KeyMalformed
-from ports import KeyValueStore
 from events import Batch, UsageEvent, decode_batch
+from ports import KeyValueStore
 
 _MINUTES_PER_DAY = keys.DAY_MS // keys.MINUTE_MS
 

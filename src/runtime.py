@@ -25,7 +25,7 @@ from errors import (
     WorkerNotFound,
 )
 from limits import ScriptLimits
-from ports import Answer, Json, KeyPage, ListedKey, Relay
+from ports import Answer, Json, KeyPage, ListedKey, Relay, Request
 
 Result = TypeVar("Result")
 
@@ -127,7 +127,7 @@ class RuntimeNamespace:
         self,
         script: str,
         limits: ScriptLimits,
-        request: RuntimeRequest,
+        request: Request,
         url: str | None,
         remove_headers: Sequence[str],
     ) -> RuntimeReply:
@@ -137,6 +137,7 @@ class RuntimeNamespace:
             bounds = {"cpuMs": limits.cpu_ms, "subRequests": limits.sub_requests}
             options = self._options[limits] = _object({"limits": bounds})
         try:
+            assert isinstance(request, RuntimeRequest)
             outgoing = request.raw
             if url is not None:
                 outgoing = js.Request.new(url, outgoing)
@@ -206,7 +207,7 @@ async def _until_done(task: asyncio.Future[Any]) -> None:
 
 def writer_id() -> str:
     """Make a name for this isolate that no other ever has: 64 random bits."""
-    return js.crypto.randomUUID().replace("-", "")[:16]
+    return str(js.crypto.randomUUID()).replace("-", "")[:16]
 
 
 def response(answer: Answer | Relay) -> Any:
@@ -214,6 +215,7 @@ def response(answer: Answer | Relay) -> Any:
     if isinstance(answer, Answer):
         init = {"status": answer.status, "headers": answer.headers}
         return js.Response.new(answer.body, _object(init))
+    assert isinstance(answer.reply, RuntimeReply)
     raw = answer.reply.raw
     relayed = js.Response.new(raw.body, raw)
     headers = relayed.headers

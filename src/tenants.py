@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import limits
@@ -23,6 +24,10 @@ _WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _TENANT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _PRICE = re.compile(r"(\d{1,7})(?:\.(\d{1,6})0*)?", re.ASCII)
+_HOST_LENGTH = 253
+"""RFC 1035 section 2.3.4, without the final dot."""
+
+_SHOWN_LENGTH = 80
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 _LIMITS_LATER = ("rateLimit", "usageLimit", "spendLimit")
@@ -70,7 +75,7 @@ class _Fields:
 
     def refuse(self, field_name: str, demand: str) -> None:
         value = json.dumps(self.record.get(field_name), ensure_ascii=True)
-        shown = value if len(value) <= 80 else value[:77] + "..."
+        shown = value if len(value) <= _SHOWN_LENGTH else value[:_SHOWN_LENGTH] + "…"
         self.reasons.append(f"{field_name} must be {demand}, is {shown}")
 
     def text(self, field_name: str, length_max: int = limits.TEXT_LENGTH_MAX) -> str:
@@ -106,7 +111,9 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         raise RecordRefused(name, ["it must be an object"])
     fields = _Fields(record)
     slug = fields.matching(
-        "slug", SLUG, "1 to 63 lower-case letters, digits, - or _, with a letter or digit at each end"
+        "slug",
+        SLUG,
+        "1 to 63 lower-case letters, digits, - or _, with a letter or digit at each end",
     )
     tenant_id = fields.matching("tenantId", _TENANT_ID, "1 to 200 visible ASCII characters")
     worker_name = fields.matching(
@@ -172,7 +179,7 @@ def normal_host(name: str) -> str:
 
         name = name.encode("idna").decode("ascii").lower()
     labels = name.split(".")
-    if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+    if len(name) > _HOST_LENGTH or not all(_HOST_LABEL.fullmatch(label) for label in labels):
         raise ValueError(f"{name!r} is no host name")
     return name
 
@@ -223,14 +230,11 @@ def _add_tenant(
 
 def _parse_hosts(fields: _Fields) -> Sequence[str]:
     hosts = fields.record.get("hosts") or []
-    try:
-        if type(hosts) is not list:
-            raise TypeError(hosts)
-        # A set's order is not kept on purpose: a name given twice is one name.
-        return tuple(dict.fromkeys(normal_host(host) for host in hosts))
-    except (ValueError, TypeError, AttributeError):
-        fields.refuse("hosts", "a list of host names without scheme, port and path")
-        return ()
+    if isinstance(hosts, list) and all(isinstance(host, str) for host in hosts):
+        with suppress(ValueError):
+            return tuple(dict.fromkeys(normal_host(host) for host in hosts))
+    fields.refuse("hosts", "a list of host names without scheme, port and path")
+    return ()
 
 
 def _parse_limits(fields: _Fields, plan: ScriptLimits) -> ScriptLimits:

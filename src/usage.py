@@ -76,7 +76,7 @@ class UsageLog:
 
     def __post_init__(self) -> None:
         """Seed the jitter by the writer, so that a simulation can be replayed."""
-        self._random = Random(self.writer)
+        self._random = Random(self.writer)  # noqa: S311, it spreads retries and hides nothing
 
     def append(self, event: UsageEvent) -> Duty:
         """Take one event and say what its request has to do about it.

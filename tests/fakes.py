@@ -14,7 +14,7 @@ from typing import Any
 
 from errors import StoreUnavailable, TenantError
 from limits import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
-from ports import Json, KeyPage, ListedKey
+from ports import Json, KeyPage, ListedKey, Request
 
 NOON_MS = 1_795_348_800_000
 """2026-11-22T12:00Z, a Sunday."""
@@ -66,7 +66,9 @@ class FakeStore:
         self.operations.append("list")
         await self._answer()
         names = [
-            name for name in sorted(self.values) if name.startswith(prefix) and name > (cursor or "")
+            name
+            for name in sorted(self.values)
+            if name.startswith(prefix) and name > (cursor or "")
         ]
         names = [name for name in names if name not in self.unlisted]
         page = names[:KV_LIST_KEYS_MAX]
@@ -108,7 +110,7 @@ class Sent:
 
     script: str
     limits: ScriptLimits
-    request: FakeRequest
+    request: Request
     url: str | None
     remove_headers: Sequence[str]
 
@@ -126,7 +128,7 @@ class FakeNamespace:
         self,
         script: str,
         limits: ScriptLimits,
-        request: FakeRequest,
+        request: Request,
         url: str | None,
         remove_headers: Sequence[str],
     ) -> FakeReply:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from events import Api, UsageEvent
-from fakes import NOON_MS
+from tests.fakes import NOON_MS
 
 WEATHER = Api("tenant-1", "weather", "alice", "Data", 10_000)
 MAPS = Api("tenant-2", "maps", "@bob", "", 0)
 
 
-def event(
+def event(  # noqa: PLR0913, each has its default
     at_ms: int = NOON_MS,
     api: Api | None = WEATHER,
     *,

@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import MAPS, WEATHER, event
 
 import keys
 from aggregates import Aggregate, LatencySketch, is_error, merged
 from events import UsageEvent
-from fakes import NOON_MS
+from tests.fakes import NOON_MS
+from tests.unit.making import MAPS, WEATHER, event
 
 events = st.lists(
     st.builds(
@@ -86,8 +86,17 @@ def test_the_newest_description_wins(some: list[UsageEvent]) -> None:
 
 @pytest.mark.parametrize(
     ("status", "failed"),
-    [(200, False), (302, False), (404, False), (407, False), (408, True), (429, True)]
-    + [(499, False), (500, True), (599, True)],
+    [
+        (200, False),
+        (302, False),
+        (404, False),
+        (407, False),
+        (408, True),
+        (429, True),
+        (499, False),
+        (500, True),
+        (599, True),
+    ],
 )
 def test_an_error_is_500_and_up_408_or_429(status: int, failed: bool) -> None:
     assert is_error(status) is failed

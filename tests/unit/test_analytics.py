@@ -5,27 +5,27 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import MAPS, WEATHER, event
 
 import keys
 from aggregates import Aggregate
 from analytics import WINDOWS, days_of, shown_owner, snapshot, trending_score
 from events import Api, Batch, UsageEvent
-from fakes import NOON_MS
 from ports import Json
 from rollups import Day, Listing
+from tests.fakes import NOON_MS
+from tests.unit.making import MAPS, WEATHER, event
 
 TODAY = NOON_MS // keys.DAY_MS
 
 
 def at(text: str) -> int:
     """Milliseconds since the epoch of an ISO time in UTC."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=timezone.utc).timestamp() * 1000)
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def days_from(events: Iterable[UsageEvent], dropped: int = 0) -> Mapping[int, Day]:
@@ -150,7 +150,7 @@ def test_the_score_of_that_api_by_hand() -> None:
 @pytest.mark.parametrize(
     ("events", "lost"),
     [
-        # 1 caller in 100 calls: 120·(0.18 − 0.01), and the top caller and hour at their caps.
+        # 1 caller in 100 calls: 120·(0.18 - 0.01), and the top caller and hour at their caps.
         ([event(caller="c") for _ in range(100)], 20 + 25 + 20),
         # A caller each, all in one hour.
         ([event(caller=f"c{n}") for n in range(100)], 20),
@@ -308,9 +308,7 @@ some_events = st.lists(
 
 
 @given(some_events, st.sampled_from(WINDOWS))
-def test_a_window_equals_a_plain_count_of_its_events(
-    events: list[UsageEvent], window: str
-) -> None:
+def test_a_window_equals_a_plain_count_of_its_events(events: list[UsageEvent], window: str) -> None:
     found = shot(events, window)
     first = {"today": TODAY, "week": TODAY - 6, "overall": 0}[window]
     calls = [one for one in events if one.counted and one.at_ms // keys.DAY_MS >= first]

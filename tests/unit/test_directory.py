@@ -13,14 +13,14 @@ import keys
 import limits
 from directory import TenantDirectory
 from errors import ConfigurationError, StoreUnavailable
-from fakes import FakeClock, FakeStore
 from tenants import Tenant
+from tests.fakes import FakeClock, FakeStore
 
 WEATHER: dict[str, Any] = {"slug": "weather", "tenantId": "t1", "workerName": "weather"}
 MAPS: dict[str, Any] = {"slug": "maps", "tenantId": "t2", "workerName": "m", "hosts": ["m.example"]}
 
 
-def variable(*records: Any) -> str:
+def variable(*records: object) -> str:
     return json.dumps({"tenants": records})
 
 
@@ -149,7 +149,10 @@ def test_a_survey_counts_the_usable_and_names_the_refused_of_both_places() -> No
     directory = TenantDirectory(FakeClock(), store, variable(WEATHER, {"slug": "b"}))
     survey = asyncio.run(directory.survey())
     assert len(survey.by_slug) == limits.KV_BULK_GET_KEYS_MAX + 21
-    assert [error.record for error in survey.refused] == ["tenants[1] (slug 'b')", "TENANT_KV tenant/bad"]
+    assert [error.record for error in survey.refused] == [
+        "tenants[1] (slug 'b')",
+        "TENANT_KV tenant/bad",
+    ]
 
 
 def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 
 from directory import TenantDirectory
 from dispatch import Dispatcher, Location, caller_identity, locate
-from errors import NotFound, TenantLimitExceeded, TenantWorkerFailure, WorkerNotFound
+from errors import NotFound, TenantError, TenantLimitExceeded, TenantWorkerFailure, WorkerNotFound
 from events import Api, UsageEvent
-from fakes import (
+from limits import PLAN_LIMITS
+from ports import Answer, Relay, Request
+from responses import json_answer
+from rollups import newest_events
+from tests.fakes import (
     FakeBackground,
     FakeClock,
     FakeEnvironment,
@@ -27,9 +31,6 @@ from fakes import (
     Sent,
     tenant_error,
 )
-from limits import PLAN_LIMITS
-from ports import Answer, Relay, Request
-from responses import json_answer
 from usage import UsageLog
 
 TENANTS: list[dict[str, Any]] = [
@@ -51,6 +52,7 @@ class Platform:
     """Stands where the platform API is and says that it was asked."""
 
     async def handle(self, request: Request, path: str, query: str, request_id: str) -> Answer:
+        assert request.url
         if path != "/__platform/ask":
             raise NotFound("no such route")
         return json_answer({"ok": True, "platform": path + query}, request_id)
@@ -94,8 +96,6 @@ class Scene:
 
     @property
     def events(self) -> list[UsageEvent]:
-        from rollups import newest_events
-
         store = self.environment.usage_store or FakeStore()
         return list(asyncio.run(newest_events(store, self.log.held_batches(), 100, None))[0])
 
@@ -120,15 +120,27 @@ def error(answer: Answer | Relay) -> dict[str, Any]:
         ("http://h.example/t/weather", "weather-v2", "http://h.example/"),
         ("http://h.example/t/weather/", "weather-v2", "http://h.example/"),
         ("http://h.example/t/weather?q=1", "weather-v2", "http://h.example/?q=1"),
-        ("http://h.example/t/weather/a/b?q=%20&q=+", "weather-v2", "http://h.example/a/b?q=%20&q=+"),
+        (
+            "http://h.example/t/weather/a/b?q=%20&q=+",
+            "weather-v2",
+            "http://h.example/a/b?q=%20&q=+",
+        ),
         ("http://h.example:81/t/weather/a%2Fb%20c", "weather-v2", "http://h.example:81/a%2Fb%20c"),
-        ("https://h.example/t/weather//evil.example/x", "weather-v2", "https://h.example//evil.example/x"),
+        (
+            "https://h.example/t/weather//evil.example/x",
+            "weather-v2",
+            "https://h.example//evil.example/x",
+        ),
         ("http://h.example/t/weather/?", "weather-v2", "http://h.example/?"),
         ("http://h.example/t/WEATHER/x", "weather-v2", "http://h.example/x"),
         ("http://h.example/t/%77eather/x", "weather-v2", "http://h.example/x"),
         ("http://h.example/t/fx/../weather/x", "weather-v2", "http://h.example/x"),
         ("http://h.example/t/fx/%2e%2E/weather/./x/..", "weather-v2", "http://h.example/"),
-        ("http://h.example/t/weather/__platform/ask", "weather-v2", "http://h.example/__platform/ask"),
+        (
+            "http://h.example/t/weather/__platform/ask",
+            "weather-v2",
+            "http://h.example/__platform/ask",
+        ),
         ("http://fx.example/", "fx", None),
         ("http://fx.example/t/weather/x?y", "fx", None),
         ("http://FX.Example:8787/health", "fx", None),
@@ -192,7 +204,9 @@ def test_no_tenant_is_reached_through_the_platforms_path(host: str, path: str) -
     scene = Scene()
     answer = scene.ask(f"http://{host}{path}")
     assert isinstance(answer, Answer)
-    assert answer.status == (200 if locate(f"http://{host}{path}").path == "/__platform/ask" else 404)
+    assert answer.status == (
+        200 if locate(f"http://{host}{path}").path == "/__platform/ask" else 404
+    )
     assert scene.sent == []
     assert scene.events == []
 
@@ -203,6 +217,13 @@ def test_health_answers_at_the_dispatchers_own_hosts() -> None:
     body = json.loads(answer.body)
     assert (answer.status, body["ok"], body["service"]) == (200, True, "clawr-dispatcher")
     assert dict(answer.headers)["x-request-id"] == body["requestId"]
+
+
+@pytest.mark.parametrize("variable", ["{", None])
+def test_health_answers_even_without_a_directory(variable: str | None) -> None:
+    answer = Scene(variable=variable).ask("/health")
+    assert isinstance(answer, Answer)
+    assert answer.status == 200
 
 
 def test_health_takes_no_other_method() -> None:
@@ -223,7 +244,11 @@ def test_a_url_past_the_edges_limit_is_refused_and_one_at_it_passes() -> None:
     start = "http://dispatcher.example/t/weather/"
     assert isinstance(scene.ask(start + "a" * (16_384 - len(start))), Relay)
     found = error(scene.ask(start + "a" * (16_385 - len(start))))
-    assert (found["status"], found["error"], found["parameter"]) == (400, "invalid_parameter", "url")
+    assert (found["status"], found["error"], found["parameter"]) == (
+        400,
+        "invalid_parameter",
+        "url",
+    )
     assert [one.counted for one in scene.events] == [False, True]
 
 
@@ -246,7 +271,13 @@ def test_a_location_is_the_url_again_but_for_dot_segments(path: str, query: str,
 
 def test_headers_that_only_the_dispatcher_sets_are_taken_from_what_callers_send() -> None:
     scene = Scene()
-    sent = {"x-request-id": "a", "x-tenant-id": "b", "x-clawr-payer": "c", "x-clawrs": "d", "x": "e"}
+    sent = {
+        "x-request-id": "a",
+        "x-tenant-id": "b",
+        "x-clawr-payer": "c",
+        "x-clawrs": "d",
+        "x": "e",
+    }
     scene.ask("/t/weather", headers=sent)
     assert sorted(scene.sent[0].remove_headers) == ["x-clawr-payer", "x-request-id", "x-tenant-id"]
 
@@ -338,7 +369,9 @@ def test_a_served_request_is_one_event_with_all_that_is_known() -> None:
         (TenantLimitExceeded, 503, "tenant_limit_exceeded"),
     ],
 )
-def test_a_script_that_fails_is_one_counted_event(kind: Any, status: int, code: str) -> None:
+def test_a_script_that_fails_is_one_counted_event(
+    kind: type[TenantError], status: int, code: str
+) -> None:
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(tenant_error(kind))))
     found = error(scene.ask("/t/weather"))
     assert (found["status"], found["error"]) == (status, code)
@@ -377,8 +410,10 @@ def test_the_dispatchers_own_routes_leave_no_event() -> None:
 
 @pytest.mark.parametrize("binding", ["USAGE_KV", "DISPATCHER"])
 def test_a_missing_binding_is_named_and_loses_no_event(binding: str) -> None:
-    missing: dict[str, Any] = {"USAGE_KV": "usage_store", "DISPATCHER": "namespace"}
-    scene = Scene(environment=FakeEnvironment(**{missing[binding]: None}))
+    environment = FakeEnvironment(namespace=None)
+    if binding == "USAGE_KV":
+        environment = FakeEnvironment(usage_store=None)
+    scene = Scene(environment=environment)
     found = error(scene.ask("/t/weather"))
     assert (found["status"], found["error"]) == (500, "dispatcher_binding_missing")
     assert found["binding"] == binding

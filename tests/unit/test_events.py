@@ -7,12 +7,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import MAPS, WEATHER, event
 
 import keys
 from errors import BatchUnreadable
 from events import Api, Batch, UsageEvent, batch_metadata, decode_batch, encode_batch
-from fakes import NOON_MS
+from tests.fakes import NOON_MS
+from tests.unit.making import MAPS, WEATHER, event
 
 MINUTE = NOON_MS // keys.MINUTE_MS
 
@@ -44,7 +44,9 @@ def test_an_api_is_named_once_in_a_batch() -> None:
 
 
 @given(batches, st.data())
-def test_a_batch_cut_short_is_unreadable_and_nothing_else(batch: Batch, data: st.DataObject) -> None:
+def test_a_batch_cut_short_is_unreadable_and_nothing_else(
+    batch: Batch, data: st.DataObject
+) -> None:
     value = encode_batch(batch, MINUTE)
     cut = value[: data.draw(st.integers(0, len(value) - 1))]
     with pytest.raises(BatchUnreadable):

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import MAPS, WEATHER, event
 
 import keys
 import limits
 from aggregates import merged
 from errors import StoreUnavailable
 from events import Batch, UsageEvent, batch_metadata, encode_batch
-from fakes import NOON_MS, FakeStore
 from rollups import ApiId, Day, Listing, Position, newest_events, read_days
+from tests.fakes import NOON_MS, FakeStore
+from tests.unit.making import MAPS, WEATHER, event
 
 TODAY = NOON_MS // keys.DAY_MS
 NOTHING: Mapping[str, Batch] = {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from making import event
 
 import keys
 import limits
 from events import UsageEvent, decode_batch
-from fakes import NOON_MS, FakeClock, FakeStore
+from tests.fakes import NOON_MS, FakeClock, FakeStore
+from tests.unit.making import event
 from usage import Duty, UsageLog
 
 

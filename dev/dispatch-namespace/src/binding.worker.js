@@ -8,6 +8,8 @@
 
 /** @typedef {{version?: string, error?: string, checkedAt: number}} Current */
 
+const MAX_PARAMETER_SETS = 8;
+
 export default function (/** @type {any} */ env) {
 	return new DispatchNamespace(env);
 }
@@ -18,6 +20,8 @@ class DispatchNamespace {
 	#current = new Map();
 	/** @type {Set<string>} */
 	#loaded = new Set();
+	/** @type {Map<string, number>} */
+	#parameterSets = new Map();
 
 	constructor(/** @type {any} */ env) {
 		this.#env = env;
@@ -35,22 +39,45 @@ class DispatchNamespace {
 			name: String(name),
 			props: args?.props,
 			limits: readLimits(options?.limits),
-			outbound: options?.outbound,
+			parameters: this.#pickParameters(options?.outbound),
 		};
 		return stub(() => this.#entrypoint(call));
 	}
 
-	async #entrypoint(/** @type {any} */ { name, props, limits, outbound }) {
+	async #entrypoint(/** @type {any} */ { name, props, limits, parameters }) {
 		const version = await this.#version(name);
-		const variant = { limits, outbound };
-		const id = `${name}@${version}${limits || outbound ? JSON.stringify(variant) : ""}`;
-		// The loader remembers a failure under the id for good, so the code is
-		// fetched before the loader hears of the id.
+		const variant = { limits, parameters };
 		const load = () => this.#env.host.load(name, version, variant);
-		const code = this.#loaded.has(id) ? undefined : await load();
-		const worker = this.#env.loader.get(id, () => code ?? load());
-		this.#loaded.add(id);
+		const id = `${name}@${version}${limits || parameters ? JSON.stringify(variant) : ""}`;
+		let worker;
+		if (this.#loaded.has(id)) {
+			worker = this.#env.loader.get(id, load);
+		} else {
+			// The loader remembers a failure under the id for good, so the code is
+			// fetched before the loader hears of the id.
+			const code = await load();
+			const keep = parameters === undefined || this.#countParameters(`${name}@${version}`);
+			worker = keep ? this.#env.loader.get(id, () => code) : this.#env.loader.load(code);
+			if (keep) this.#loaded.add(id);
+		}
 		return worker.getEntrypoint(undefined, { props, limits });
+	}
+
+	/**
+	 * An isolate has one way out, so each set of outbound parameters needs its own,
+	 * and the loader never lets go of what it knows by an id. Where parameters are
+	 * new with every call, all but the first few isolates are made for one call.
+	 */
+	#countParameters(/** @type {string} */ script) {
+		const count = (this.#parameterSets.get(script) ?? 0) + 1;
+		this.#parameterSets.set(script, count);
+		return count <= MAX_PARAMETER_SETS;
+	}
+
+	#pickParameters(/** @type {any} */ outbound) {
+		const names = this.#env.settings.parameters.filter((/** @type {string} */ name) => outbound?.[name] !== undefined);
+		if (names.length === 0) return undefined;
+		return Object.fromEntries(names.map((/** @type {string} */ name) => [name, outbound[name]]));
 	}
 
 	async #version(/** @type {string} */ name) {
@@ -110,8 +137,8 @@ function stub(entrypoint) {
  */
 function withoutCf(request) {
 	if (request.cf === undefined) return request;
-	const { method, headers, body, redirect } = request;
-	return new Request(request.url, { method, headers, body, redirect });
+	const { method, headers, body, redirect, signal } = request;
+	return new Request(request.url, { method, headers, body, redirect, signal });
 }
 
 /** @param {any} limits */

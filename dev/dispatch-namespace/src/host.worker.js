@@ -3,36 +3,34 @@
  * workerd's loader takes, with the bindings that the script may have.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { withLimits } from "./limits.worker.js";
+import { withFront } from "./front.worker.js";
+import limiter from "limiter.script.txt";
+import parametersFront from "parameters.script.txt";
+
+/**
+ * What one `get()` asks for beyond the script itself.
+ * @typedef {object} Variant
+ * @property {{cpuMs?: number, subRequests?: number}} [limits]
+ * @property {Record<string, unknown>} [parameters] For the outbound Worker.
+ */
 
 /** Entrypoint that the dispatching Worker's binding calls. */
 export class Host extends WorkerEntrypoint {
 	/**
 	 * @param {string} name
 	 * @param {string} version
-	 * @param {{limits?: object, outbound?: Record<string, unknown>}} variant
+	 * @param {Variant} variant
 	 * @returns {Promise<object>} Code for the loader.
 	 */
-	async load(name, version, { limits, outbound }) {
-		const { folder, compatibilityDate } = this.env.SETTINGS;
+	async load(name, version, { limits, parameters }) {
+		const { folder, compatibilityDate, outbound } = this.env.SETTINGS;
 		const script = await fetchScript(this.env, folder, name, version);
-		return withLimits(
-			{
-				...toCode(script, compatibilityDate),
-				env: toEnv(script, this.ctx),
-				globalOutbound: this.#outbound(outbound),
-			},
-			limits,
-			Object.keys(script.config.kv),
-		);
-	}
-
-	#outbound(/** @type {Record<string, unknown>} */ given = {}) {
-		const { outbound } = this.env.SETTINGS;
-		if (outbound === undefined) return this.env.OUTBOUND;
-		const names = outbound.parameters.filter((/** @type {string} */ name) => name in given);
-		const parameters = Object.fromEntries(names.map((/** @type {string} */ name) => [name, given[name]]));
-		return this.ctx.exports.Outbound({ props: { parameters } });
+		const code = {
+			...toCode(script, compatibilityDate),
+			env: toEnv(script, this.ctx),
+			globalOutbound: outbound === undefined ? this.env.OUTBOUND : this.ctx.exports.Outbound({ props: { parameters } }),
+		};
+		return limits === undefined ? code : withLimits(code, limits, Object.keys(script.config.kv));
 	}
 }
 
@@ -40,17 +38,15 @@ export class Host extends WorkerEntrypoint {
 export class Outbound extends WorkerEntrypoint {
 	async fetch(/** @type {Request} */ request) {
 		const { outbound, compatibilityDate } = this.env.SETTINGS;
-		const { parameters } = this.ctx.props;
 		const response = await this.env.SCRIPTS.fetch(`http://scripts/${outbound.folder}/${outbound.name}`);
 		if (!response.ok) throw new Error((await response.json()).error ?? "The outbound Worker's script is missing.");
 		const { version } = await response.json();
 		const script = await fetchScript(this.env, outbound.folder, outbound.name, version);
-		const id = JSON.stringify([version, parameters]);
-		const worker = this.env.LOADER.get(id, () => ({
-			...toCode(script, compatibilityDate),
-			env: { ...toEnv(script, this.ctx), ...parameters },
+		const worker = this.env.LOADER.get(version, () => ({
+			...withFront(toCode(script, compatibilityDate), parametersFront, {}),
+			env: toEnv(script, this.ctx),
 		}));
-		return worker.getEntrypoint().fetch(request);
+		return worker.getEntrypoint(undefined, { props: this.ctx.props }).fetch(request);
 	}
 }
 
@@ -81,6 +77,16 @@ async function fetchScript(env, folder, name, version) {
 	const response = await env.SCRIPTS.fetch(`http://scripts/${folder}/${name}/${version}`);
 	if (!response.ok) throw new Error(`Script "${name}" changed while it was loaded; try again.`);
 	return response.json();
+}
+
+/** @param {any} code @param {object} limits @param {string[]} kvBindings */
+function withLimits(code, limits, kvBindings) {
+	const flags = code.compatibilityFlags;
+	const hasStorage = flags.some((/** @type {string} */ flag) => flag === "nodejs_compat" || flag === "nodejs_als");
+	return {
+		...withFront(code, limiter, { limits, kvBindings }),
+		compatibilityFlags: hasStorage ? flags : [...flags, "nodejs_als"],
+	};
 }
 
 /** @param {any} script @param {string} compatibilityDate */

@@ -8,7 +8,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { WorkerEntrypoint } from "cloudflare:workers";
-import settings from "./dispatch-namespace-limits.json";
+import settings from "./dispatch-namespace-settings.json";
 
 /** @type {{limits: {cpuMs?: number, subRequests?: number}, kvBindings: string[]}} */
 const { kvBindings, limits: { cpuMs = Infinity, subRequests = Infinity } } = settings;
@@ -63,7 +63,7 @@ function countedEnv(env) {
  * @param {any} main Default export of the script's main module.
  * @returns {any} What takes its place.
  */
-export function limited(main) {
+export function front(main) {
 	if (typeof main === "function") return limitedClass(main);
 	if (typeof main !== "object" || main === null) return main;
 	return new Proxy(main, {

@@ -39,7 +39,14 @@ function getBindings(worker) {
 				{ name: "host", service: { name: hostService(worker, namespace.binding), entrypoint: "Host" } },
 				{ name: "scripts", service: { name: SCRIPTS_SERVICE } },
 				{ name: "loader", workerLoader: {} },
-				{ name: "settings", json: JSON.stringify({ folder: serveFolder(namespace.scripts), recheckMs: namespace.recheckMs }) },
+				{
+					name: "settings",
+					json: JSON.stringify({
+						folder: serveFolder(namespace.scripts),
+						recheckMs: namespace.recheckMs,
+						parameters: namespace.outbound?.parameters ?? [],
+					}),
+				},
 			],
 		},
 	}));
@@ -64,7 +71,6 @@ async function getServices(context) {
 			outbound: outbound?.script === undefined ? undefined : {
 				folder: serveFolder(path.dirname(outbound.script)),
 				name: path.basename(outbound.script).replace(/\.m?js$/, ""),
-				parameters: outbound.parameters,
 			},
 		};
 		return {
@@ -74,8 +80,9 @@ async function getServices(context) {
 				compatibilityFlags: ["experimental"],
 				modules: [
 					{ name: "host.worker.js", esModule: source("host.worker.js") },
-					{ name: "limits.worker.js", esModule: source("limits.worker.js") },
+					{ name: "front.worker.js", esModule: source("front.worker.js") },
 					{ name: "limiter.script.txt", text: source("limiter.script.js") },
+					{ name: "parameters.script.txt", text: source("parameters.script.js") },
 				],
 				bindings: [
 					{ name: "SETTINGS", json: JSON.stringify(settings) },

@@ -7,7 +7,8 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
-import { ScriptError, ScriptFolder } from "./scripts.node.js";
+import { ScriptFolder } from "./scripts.node.js";
+import { ScriptError } from "./source.node.js";
 
 const SECRET_HEADER = "dispatch-namespace-secret";
 
@@ -80,8 +81,9 @@ async function answer(request) {
 		const current = await folder.version(name);
 		return current === undefined ? { status: 404, body: {} } : { status: 200, body: { version: current } };
 	} catch (error) {
-		if (!(error instanceof ScriptError)) throw error;
-		return { status: 422, body: { error: error.message } };
+		if (error instanceof ScriptError) return { status: 422, body: { error: error.message } };
+		const { message } = /** @type {Error} */ (error);
+		return { status: 500, body: { error: `The folder of scripts cannot be read: ${message}` } };
 	}
 }
 

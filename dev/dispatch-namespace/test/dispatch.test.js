@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { says, script, startNamespace } from "./namespace.js";
 
 // The smallest module with one export: add(i32, i32).
@@ -154,4 +155,31 @@ test("a change in a module of a folder is seen at once", async () => {
 	assert.equal(await text("deep"), "a");
 	namespace.write({ "deep/lib/word.txt": "b" });
 	assert.equal(await text("deep"), "b");
+});
+
+test("a folder that cannot be read is reported, and found again", async () => {
+	const gone = await startNamespace({ "hello.js": says("hello") });
+	try {
+		const moved = `${gone.folder}-moved`;
+		renameSync(gone.folder, moved);
+		assert.match(await (await gone.fetch("hello")).text(), /The folder of scripts cannot be read: ENOENT/);
+		renameSync(moved, gone.folder);
+		assert.equal(await (await gone.fetch("hello")).text(), "hello");
+	} finally {
+		await gone.stop();
+	}
+});
+
+test("with the usual recheckMs, a burst goes by one look, and a change is seen after it", async () => {
+	const calm = await startNamespace({ "hello.js": says("one") }, { options: { recheckMs: 200 } });
+	try {
+		const burst = async () => new Set(await Promise.all(Array.from({ length: 20 }, async () => (await calm.fetch("hello")).text())));
+		assert.deepEqual(await burst(), new Set(["one"]));
+		calm.write({ "hello.js": says("two") });
+		await delay(220);
+		await burst();
+		assert.deepEqual(await burst(), new Set(["two"]));
+	} finally {
+		await calm.stop();
+	}
 });

@@ -43,6 +43,7 @@ const namespace = await startNamespace({
 				cancel() { stopped++; },
 			}));
 		} };`,
+	"late.js": script("await scheduler.wait(3000); return new Response('late');"),
 	"large.js": script("return new Response(new Uint8Array(5_000_000));"),
 });
 after(() => namespace.stop());
@@ -98,6 +99,7 @@ test("a large answer arrives whole", async () => {
 test("server-sent events arrive one by one", async () => {
 	const response = await namespace.fetch("events");
 	assert.equal(response.headers.get("content-type"), "text/event-stream");
+	/** @type {[string, number][]} */
 	const arrivals = [];
 	for await (const chunk of /** @type {any} */ (response.body)) arrivals.push([new TextDecoder().decode(chunk), Date.now()]);
 	assert.deepEqual(arrivals.map(([text]) => text), ["data: 0\n\n", "data: 1\n\n", "data: 2\n\n"]);
@@ -150,4 +152,9 @@ test("a client that goes away stops the script's stream", async () => {
 	const deadline = Date.now() + 5000;
 	while ((await count()).stopped === 0 && Date.now() < deadline) await delay(20);
 	assert.deepEqual(await count(), { running: 1, stopped: 1 });
+});
+
+test("the dispatcher's own AbortSignal ends the call", async () => {
+	const response = await namespace.fetch({ name: "late", timeoutMs: 50 });
+	assert.deepEqual(/** @type {any} */ (await response.json()).name, "TimeoutError");
 });

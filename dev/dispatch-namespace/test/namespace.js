@@ -14,13 +14,14 @@ export const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 export const DISPATCHER = `
 export default {
 	async fetch(request, env) {
-		const { name, args, options, call } = JSON.parse(request.headers.get("dispatch"));
+		const { name, args, options, call, timeoutMs } = JSON.parse(request.headers.get("dispatch"));
 		try {
 			const script = env.DISPATCHER.get(name, args, options);
 			if (call) return Response.json(await script[call.method](...call.args));
 			const headers = new Headers(request.headers);
 			headers.delete("dispatch");
-			return await script.fetch(new Request(request, { headers }));
+			const signal = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+			return await script.fetch(new Request(request, { headers }), { signal });
 		} catch (error) {
 			return Response.json({ name: error.name, message: error.message }, { status: 599 });
 		}

@@ -19,7 +19,7 @@ test("an outbound script gets every fetch, with its parameters in env", async ()
 	try {
 		const call = async (/** @type {string} */ customer) =>
 			(await namespace.fetch({ name: "caller", options: { outbound: { customer: { name: customer }, other: 1 } } })).json();
-		for (const name of ["ann", "bob"]) {
+		for (const name of ["ann", "bob", ...Array.from({ length: 12 }, (_, i) => `new${i}`), "ann"]) {
 			assert.deepEqual(await call(name), {
 				url: "http://elsewhere.test/path", body: "sent", env: { FIXED: "yes", customer: { name } },
 			});

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { renameSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
-import { ScriptError, ScriptFolder } from "../src/scripts.node.js";
+import { ScriptFolder } from "../src/scripts.node.js";
+import { ScriptError } from "../src/source.node.js";
 import { temporaryFolder, writeFiles } from "./namespace.js";
 
 const { folder, remove } = temporaryFolder();
@@ -131,10 +132,26 @@ test("a JSON module that does not parse is named", async () => {
 	await refused("data", /data\/x.json/);
 });
 
-test("a link to a folder is followed, a dangling one is reported", async () => {
+test("a link to a folder is followed, a dangling one is no file", async () => {
 	write({ "linked/index.js": "a", "elsewhere/b.js": "b" });
 	symlinkSync(path.join(folder, "elsewhere"), path.join(folder, "linked/lib"));
 	assert.deepEqual(Object.keys((await load("linked")).modules), ["linked/index.js", "linked/lib/b.js"]);
 	symlinkSync(path.join(folder, "nowhere.js"), path.join(folder, "linked/c.js"));
-	await refused("linked", /keep changing/);
+	assert.deepEqual(Object.keys((await load("linked")).modules), ["linked/index.js", "linked/lib/b.js"]);
+});
+
+test("a file that is emptied and filled again is read when it is full", async () => {
+	write({ "saved.js": "old" });
+	const old = await scripts.version("saved");
+	write({ "saved.js": "" });
+	const reading = scripts.version("saved");
+	setTimeout(() => write({ "saved.js": "new" }), 5);
+	const version = await reading;
+	assert.notEqual(version, old);
+	assert.deepEqual(scripts.script("saved", version ?? "")?.modules, { "saved.js": { js: "new" } });
+});
+
+test("a script that stays empty says so", async () => {
+	write({ "blank.js": "\n" });
+	await refused("blank", /its main module blank.js is empty/);
 });

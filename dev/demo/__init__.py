@@ -1,0 +1,1 @@
+"""The demonstration marketplace: APIs to dispatch to, and traffic that calls them."""

@@ -1,0 +1,84 @@
+"""The tenants and scripts that the end-to-end tests call: the demo's, and some that misbehave.
+
+A test that counts events has a tenant of its own, so that tests share one dispatcher and
+still run in any order.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEMO_NAMESPACE = REPOSITORY / "dev" / "demo" / "namespace"
+DEMO_TENANTS = REPOSITORY / "dev" / "demo" / "tenants.json"
+
+SECRET = "hunter2"
+"""Part of what scripts say when they fail; it must never be seen."""
+
+MIRROR_HOST = "mirror.e2e.example"
+INTERNATIONAL_HOST = "Bücher.E2E.example"
+INTERNATIONAL_HOST_ASCII = "xn--bcher-kva.e2e.example"
+
+BAD_RECORDS: list[Any] = [
+    {"slug": "Has Spaces", "tenantId": "ten_bad_slug", "workerName": "mirror"},
+    {"slug": "no-worker", "tenantId": "ten_no_worker"},
+    {"slug": "bad-price", "tenantId": "ten_bad_price", "workerName": "mirror", "priceUsd": "a lot"},
+    {"slug": "bad-plan", "tenantId": "ten_bad_plan", "workerName": "mirror", "plan": "platinum"},
+    "not even an object",
+]
+
+
+def tenant(slug: str, worker_name: str, **fields: Any) -> dict[str, Any]:
+    """Return a directory record with what every record needs."""
+    return {
+        "slug": slug,
+        "tenantId": f"ten_{slug}",
+        "workerName": worker_name,
+        "owner": f"@owner-of-{slug}",
+        "directory": "End to end",
+        "plan": "enterprise",
+        "priceUsd": 0,
+        "x402Enabled": False,
+        **fields,
+    }
+
+
+def directory() -> dict[str, Any]:
+    """Return the directory document of the shared dispatcher, bad records and all."""
+    good = [
+        tenant("mirror", "mirror", hosts=[MIRROR_HOST, INTERNATIONAL_HOST]),
+        tenant("digest", "digest"),
+        tenant("parley", "parley", hosts=["parley.e2e.example"]),
+        tenant("passport", "passport"),
+        tenant("crafted", "crafted", hosts=["crafted.e2e.example"]),
+        tenant("gate", "gate"),
+        tenant("unfinished", "unfinished"),
+        tenant("ghost", "no-such-script"),
+        tenant("marker", "mirror"),
+        tenant("ledger", "mishap", directory="Ledgers", priceUsd="0.25"),
+        tenant("nameless", "mirror", owner=None, ownerUserId="4711", directory=None),
+        *(tenant(f"fate-{fate}", script) for fate, script in FATES.items()),
+    ]
+    return {"tenants": [*BAD_RECORDS, *good]}
+
+
+FATES = {
+    "served": "mirror",
+    "failed": "crafted",
+    "missing": "no-such-script",
+    "abandoned-wait": "patience",
+    "abandoned-many": "patience",
+    "abandoned-upload": "gate",
+    "abandoned-download": "gate",
+    "broken-download": "crafted",
+    "socket": "parley",
+    "many": "mirror",
+}
+"""What becomes of the requests of a tenant named `fate-…`, and the script behind it."""
+
+
+def make_namespace(folder: Path) -> Path:
+    """Fill `folder` with the scripts of the demo and those of the tests, and return it."""
+    shutil.copytree(DEMO_NAMESPACE, folder, dirs_exist_ok=True)
+    shutil.copytree(Path(__file__).with_name("namespace"), folder, dirs_exist_ok=True)
+    return folder

@@ -1,0 +1,106 @@
+"""The directory comes from `TENANT_KV`, else from the variable, and its faults are named."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dev.launch import Server
+from dev.layout import HERE
+from dev.setup.node import find_node
+
+from .caller import Caller, eventually
+from .conftest import TOKEN, Starter
+from .marketplace import tenant
+
+CACHE_SECONDS = 30
+
+
+def publish(state: Path, entries: Mapping[str, str], folder: Path) -> None:
+    """Put `entries` into the local `TENANT_KV` as an operator does: with wrangler."""
+    file = folder / "entries.json"
+    file.write_text(json.dumps([{"key": key, "value": value} for key, value in entries.items()]))
+    wrangler = HERE.node_modules / "wrangler" / "bin" / "wrangler.js"
+    options = ["--binding", "TENANT_KV", "--local", "--persist-to", str(state)]
+    command = [str(find_node(HERE)), str(wrangler), "kv", "bulk", "put", str(file), *options]
+    config = ["--config", str(HERE.wrangler_toml)]
+    subprocess.run([*command, *config], check=True, capture_output=True, timeout=60, cwd=folder)
+
+
+def record(slug: str, **fields: Any) -> dict[str, str]:
+    """The entries of one API in `TENANT_KV`."""
+    published = tenant(slug, "mirror", **fields)
+    hosts = {f"host/{host}": slug for host in fields.get("hosts", [])}
+    return {f"tenant/{slug}": json.dumps(published), **hosts}
+
+
+def test_what_is_published_in_kv_answers_without_a_restart(start: Starter, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    publish(state, record("early", hosts=["early.e2e.example"]), tmp_path)
+    variable = {"tenants": [tenant("in-variable", "mirror"), tenant("early", "no-such-script")]}
+    with start(state, variable) as server, Caller(server.url, TOKEN) as caller:
+        assert caller.ask("/t/early/").headers["x-tenant-id"] == "ten_early"
+        assert caller.ask("/t/early/").status_code == 200, "KV goes before the variable"
+        assert caller.ask("/x", host="early.e2e.example").headers["x-tenant-id"] == "ten_early"
+        assert caller.ask("/t/in-variable/").status_code == 200
+        assert caller.ask("/t/late/").status_code == 404
+
+        bad = {"tenant/faulty": json.dumps({"slug": "faulty", "tenantId": "ten_faulty"})}
+        publish(state, {**record("late"), **bad}, tmp_path)
+        eventually(
+            lambda: caller.ask("/t/late/").status_code == 200,
+            "the API published last",
+            within_seconds=CACHE_SECONDS + 5,
+        )
+        assert caller.ask("/t/faulty/").status_code in {404, 500}
+        assert "faulty" in json.dumps(caller.platform("health"))
+        assert caller.ask("/t/early/").status_code == 200
+
+
+def test_a_directory_that_is_none_is_a_configuration_error_that_names_its_setting(
+    start: Starter, tmp_path: Path
+) -> None:
+    variables = {"TENANT_DIRECTORY_JSON": '{"tenants": ['}
+    with start(tmp_path, None, variables) as server, Caller(server.url, TOKEN) as caller:
+        answer = caller.ask("/t/mirror/")
+        assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
+        assert "TENANT_DIRECTORY_JSON" in answer.text
+        assert "TENANT_DIRECTORY_JSON" in json.dumps(caller.platform("health"))
+        assert caller.ask("/health").status_code == 200
+
+
+def test_the_shape_by_host_and_slug_is_read_too(start: Starter, tmp_path: Path) -> None:
+    by_slug = {"one": {**tenant("one", "mirror")}, "bad": {"slug": "bad"}}
+    by_host = {"Two.E2E.example": {**tenant("two", "mirror")}}
+    document = {"byHost": by_host, "bySlug": by_slug}
+    with start(tmp_path, document) as server, Caller(server.url, TOKEN) as caller:
+        assert caller.ask("/t/one/").headers["x-tenant-id"] == "ten_one"
+        assert caller.ask("/", host="two.e2e.example").headers["x-tenant-id"] == "ten_two"
+        assert "bad" in json.dumps(caller.platform("health"))
+
+
+def test_without_a_directory_nothing_is_published_and_health_says_so(
+    start: Starter, tmp_path: Path
+) -> None:
+    with start(tmp_path) as server, Caller(server.url, TOKEN) as caller:
+        assert caller.ask("/t/mirror/").status_code in {404, 500}
+        assert caller.ask("/health").status_code == 200
+        assert caller.platform("health")["ok"] is True
+
+
+def test_a_missing_setting_is_an_error_that_names_it(start: Starter, tmp_path: Path) -> None:
+    directory = {"tenants": [tenant("mirror", "mirror")]}
+    variables = {"CALLER_HASH_SECRET": ""}
+    with start(tmp_path, directory, variables) as server, Caller(server.url, TOKEN) as caller:
+        answer = caller.ask("/t/mirror/")
+        assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
+        assert "CALLER_HASH_SECRET" in answer.text
+        assert "CALLER_HASH_SECRET" in json.dumps(caller.platform("health"))
+
+
+def test_one_tenants_failure_leaves_the_others_alone(server: Server, caller: Caller) -> None:
+    assert server.is_running
+    for broken in ("unfinished", "ghost", "crafted"):
+        caller.ask(f"/t/{broken}/throw")
+        assert caller.ask("/t/mirror/").status_code == 200

@@ -1,0 +1,82 @@
+"""Whatever goes wrong, the caller gets the contract's code in its shape, and no secret."""
+
+import httpx
+import pytest
+
+from .caller import Caller
+from .marketplace import SECRET
+
+
+def assert_is_error(answer: httpx.Response, status: int, code: str) -> None:
+    assert (answer.status_code, answer.json()["error"]) == (status, code)
+    assert answer.json()["ok"] is False
+    assert answer.json()["requestId"] == answer.headers["x-request-id"]
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "code"),
+    [
+        ("/t/nobody/", 404, "tenant_not_found"),
+        ("/t/ghost/", 404, "worker_not_found"),
+        ("/t/crafted/throw", 502, "tenant_worker_failure"),
+        ("/__platform/analytics", 401, "unauthorized"),
+        ("/", 404, "not_found"),
+    ],
+)
+def test_errors_have_one_shape(caller: Caller, target: str, status: int, code: str) -> None:
+    assert_is_error(caller.ask(target), status, code)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/t/crafted/throw",
+        "/t/crafted/throw-text",
+        "/t/crafted/throw-nothing",
+        "/t/crafted/no-response",
+        "/t/unfinished/",
+    ],
+)
+def test_a_script_that_fails_is_tenant_worker_failure_and_its_words_stay_inside(
+    caller: Caller, target: str
+) -> None:
+    answer = caller.ask(target)
+    assert_is_error(answer, 502, "tenant_worker_failure")
+    shown = answer.text + str(answer.headers)
+    assert SECRET not in shown
+    assert "cannot connect" not in shown
+    assert "Error" not in shown.replace("tenant_worker_failure", "")
+    assert ".js" not in shown
+
+
+def test_a_script_cannot_pass_its_failure_off_as_a_missing_script(caller: Caller) -> None:
+    answer = caller.ask("/t/crafted/throw-like-the-platform")
+    assert answer.status_code in {404, 502}
+    assert answer.json()["error"] in {"worker_not_found", "tenant_worker_failure"}
+
+
+def test_a_script_that_fails_midway_cuts_its_body_short(caller: Caller) -> None:
+    with caller.client.stream("GET", "/t/crafted/throw-midway") as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            answer.read()
+    assert caller.ask("/health").status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("route", ["analytics", "events", "health"])
+def test_platform_routes_are_read_only(caller: Caller, route: str, method: str) -> None:
+    headers = {"authorization": f"Bearer {caller.token}"}
+    answer = caller.ask(f"/__platform/{route}", method=method, headers=headers)
+    assert_is_error(answer, 405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]
+
+
+def test_health_is_read_only(caller: Caller) -> None:
+    assert_is_error(caller.ask("/health", method="POST"), 405, "method_not_allowed")
+
+
+def test_an_unknown_platform_route_is_not_found(caller: Caller) -> None:
+    headers = {"authorization": f"Bearer {caller.token}"}
+    assert_is_error(caller.ask("/__platform/nothing", headers=headers), 404, "not_found")

@@ -1,0 +1,103 @@
+"""Headers that only the dispatcher may set come from nobody else; all others pass unchanged."""
+
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
+
+import pytest
+
+from .caller import Caller
+from .marketplace import MIRROR_HOST
+
+RESERVED = {
+    "x-request-id": "forged",
+    "X-Tenant-Id": "forged",
+    "x-clawr-payer": "forged",
+    "X-CLAWR-Anything-At-All": "forged",
+}
+
+
+def test_what_callers_forge_never_reaches_a_tenant(caller: Caller) -> None:
+    for target, host in [("/t/mirror/x", None), ("/x", MIRROR_HOST)]:
+        answer = caller.ask(target, host=host, headers=RESERVED)
+        assert "forged" not in answer.text
+        assert answer.headers["x-request-id"] != "forged"
+
+
+def test_what_tenants_forge_never_reaches_a_caller(caller: Caller) -> None:
+    answer = caller.ask("/t/crafted/spoof")
+    assert "spoofed" not in answer.headers.values()
+    assert answer.headers["x-tenant-id"] == "ten_crafted"
+    assert len(answer.headers.get_list("x-request-id")) == 1
+    assert len(answer.headers.get_list("x-tenant-id")) == 1
+    assert not [name for name in answer.headers if name.startswith("x-clawr-")]
+    assert answer.headers["x-own"] == "kept"
+
+
+def test_every_other_request_header_arrives_as_it_was_sent(caller: Caller) -> None:
+    sent = {
+        "authorization": "Bearer of-the-caller",
+        "cookie": "a=1; b=2",
+        "x-api-key": "key-1",
+        "x-agent-id": "agent-1",
+        "content-type": "application/x-custom; a=b",
+        "accept-language": "pt, en;q=0.5",
+        "user-agent": "an agent/1.0",
+        "x-empty": "",
+        "if-none-match": '"tag"',
+        "range": "bytes=0-1",
+    }
+    answer = caller.ask("/t/mirror/", method="POST", headers=sent, content=b"x")
+    seen = dict(answer.json()["request"]["headers"])
+    assert {name: seen.get(name) for name in sent} == sent
+
+
+def test_every_other_response_header_arrives_as_it_was_sent(caller: Caller) -> None:
+    sent = {
+        "content-type": "text/csv; charset=utf-16",
+        "etag": '"v1"',
+        "cache-control": "private, max-age=7",
+        "vary": "accept",
+        "link": "</a>; rel=next",
+        "x-custom": "kept",
+    }
+    lines = [("header", f"{name}:{value}") for name, value in sent.items()]
+    answer = caller.ask(f"/t/crafted/answer?body=x&{urlencode(lines)}")
+    assert {name: answer.headers.get(name) for name in sent} == sent
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/health"),
+        ("GET", "/"),
+        ("GET", "/t/mirror/"),
+        ("HEAD", "/t/crafted/method"),
+        ("GET", "/t/crafted/answer?status=500"),
+        ("GET", "/t/crafted/answer?status=304"),
+        ("GET", "/t/crafted/throw"),
+        ("GET", "/t/ghost/"),
+        ("GET", "/t/nobody/"),
+        ("GET", "/t/passport/login?user=ada"),
+        ("GET", "/__platform/analytics"),
+        ("POST", "/__platform/analytics"),
+        ("POST", "/health"),
+    ],
+)
+def test_every_response_carries_a_request_id(caller: Caller, method: str, target: str) -> None:
+    answer = caller.ask(target, method=method)
+    assert len(answer.headers.get_list("x-request-id")) == 1
+    assert len(answer.headers["x-request-id"]) >= 8
+
+
+def test_no_two_requests_have_the_same_id(caller: Caller) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: caller.client.get("/health"), range(200)))
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 200
+
+
+def test_a_large_header_passes_or_is_refused_but_harms_nobody(caller: Caller) -> None:
+    passed = caller.ask("/t/mirror/", headers={"x-large": "v" * 8_000})
+    assert dict(passed.json()["request"]["headers"])["x-large"] == "v" * 8_000
+    refused = caller.ask("/t/mirror/", headers={"x-huge": "v" * 1_000_000})
+    assert 400 <= refused.status_code < 500
+    assert caller.ask("/t/mirror/").status_code == 200

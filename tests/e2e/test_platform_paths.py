@@ -1,0 +1,57 @@
+"""`__platform` never reaches a tenant, however it is spelled and whatever the host."""
+
+import pytest
+
+from .caller import Caller
+from .marketplace import MIRROR_HOST
+
+SPELLINGS = [
+    "/__platform",
+    "/__platform/",
+    "/__platform/analytics",
+    "/__platform/analytics?window=today",
+    "/__platform/no-such-route",
+    "/%5f_platform/analytics",
+    "/%5F%5Fplatform/analytics",
+    "/_%5Fpl%61tform/analytics",
+    "/__platform%2Fanalytics",
+    "//__platform/analytics",
+    "///__platform",
+    "/./__platform/analytics",
+    "/x/../__platform/analytics",
+    "/x/%2e%2e/__platform/analytics",
+    "/\\__platform/analytics",
+    "/__platform\\analytics",
+]
+
+
+@pytest.mark.parametrize("host", [None, MIRROR_HOST])
+@pytest.mark.parametrize("target", SPELLINGS)
+def test_no_spelling_reaches_a_tenant_or_opens_without_a_token(
+    caller: Caller, target: str, host: str | None
+) -> None:
+    answer = caller.ask(target, host=host)
+    assert answer.status_code in {401, 404}, answer.text
+    assert "x-tenant-id" not in answer.headers
+    assert answer.json()["error"] in {"unauthorized", "not_found", "tenant_not_found"}
+
+
+@pytest.mark.parametrize(
+    "target", ["/t/mirror/../../__platform/analytics", "/t/mirror/%2e%2e/%2e%2e/__platform/health"]
+)
+def test_climbing_out_of_a_tenant_meets_the_lock(caller: Caller, target: str) -> None:
+    answer = caller.ask(target)
+    assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized")
+
+
+def test_a_tenants_host_answers_the_platform_with_the_platform(caller: Caller) -> None:
+    headers = {"authorization": f"Bearer {caller.token}"}
+    answer = caller.ask("/__platform/health", host=MIRROR_HOST, headers=headers)
+    assert answer.status_code == 200
+    assert "x-tenant-id" not in answer.headers
+    assert answer.json()["ok"] is True
+
+
+def test_what_only_begins_like_it_belongs_to_the_tenant(caller: Caller) -> None:
+    for target in ("/__platforms", "/__platform-guide/x", "/a/__platform"):
+        assert caller.ask(target, host=MIRROR_HOST).headers["x-tenant-id"] == "ten_mirror"

@@ -1,0 +1,107 @@
+"""Whatever HTTP a tenant answers, the caller gets: HEAD, redirects, cookies, 204, WebSockets."""
+
+from collections.abc import Iterator
+from socket import create_connection
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from .caller import Caller
+
+
+def test_head_reaches_the_tenant_as_head_and_has_no_body(caller: Caller) -> None:
+    answer = caller.ask("/t/crafted/method", method="HEAD")
+    assert answer.headers["x-seen-method"] == "HEAD"
+    assert answer.content == b""
+    # The connection is still in step: a body that was sent anyway would be read as the next answer.
+    assert caller.ask("/t/crafted/method").headers["x-seen-method"] == "GET"
+
+
+@pytest.mark.parametrize("target", ["/t/nobody/", "/__platform/analytics", "/t/crafted/throw"])
+def test_head_of_an_error_has_no_body_either(caller: Caller, target: str) -> None:
+    answer = caller.ask(target, method="HEAD")
+    assert answer.status_code in {401, 404, 502}
+    assert answer.content == b""
+    assert caller.ask("/health").json()["ok"] is True
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("location", ["relative", "/absolute", "https://elsewhere.example/%20?a=b"])
+def test_redirects_are_passed_on_and_not_followed(
+    caller: Caller, status: int, location: str
+) -> None:
+    header = f"location:{location}".replace("%", "%25").replace("?", "%3F")
+    answer = caller.ask(f"/t/crafted/answer?status={status}&header={header}")
+    assert (answer.status_code, answer.headers["location"]) == (status, location)
+
+
+def test_several_cookies_stay_several(caller: Caller) -> None:
+    answer = caller.ask("/t/passport/login?user=ada&theme=dark")
+    cookies = answer.headers.get_list("set-cookie")
+    assert [cookie.split("=")[0] for cookie in cookies] == ["session", "theme", "seen"]
+    assert cookies[2] == "seen=1; Expires=Fri, 31 Dec 2038 23:59:59 GMT; SameSite=Lax"
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_statuses_without_a_body_have_none(caller: Caller, status: int) -> None:
+    answer = caller.ask(f"/t/crafted/answer?status={status}&header=etag:%22v1%22")
+    assert (answer.status_code, answer.content) == (status, b"")
+    assert answer.headers["etag"] == '"v1"'
+    assert caller.ask("/health").json()["ok"] is True
+
+
+@pytest.mark.parametrize(
+    "status", [200, 201, 202, 206, 400, 401, 402, 403, 404, 409, 418, 429, 500, 502, 503, 599]
+)
+def test_a_tenants_own_status_and_body_are_its_own(caller: Caller, status: int) -> None:
+    answer = caller.ask(
+        f"/t/crafted/answer?status={status}&body=own&header=content-type:text/x-own"
+    )
+    assert (answer.status_code, answer.text) == (status, "own")
+    assert answer.headers["content-type"] == "text/x-own"
+    assert answer.headers["x-tenant-id"] == "ten_crafted"
+
+
+@pytest.fixture
+def socket(caller: Caller) -> Iterator[ClientConnection]:
+    with connect(caller.url.replace("http", "ws") + "/t/parley/socket") as connection:
+        yield connection
+
+
+def test_a_websocket_carries_text_and_bytes_both_ways(socket: ClientConnection) -> None:
+    messages: list[str | bytes] = ["héllo", b"\x00\xff", "", "x" * 100_000, b"y" * 100_000]
+    for message in messages:
+        socket.send(message)
+    assert [socket.recv(timeout=10) for _ in messages] == messages
+
+
+def test_a_websocket_upgrade_is_answered_with_a_request_id(socket: ClientConnection) -> None:
+    assert socket.response is not None
+    assert socket.response.headers["x-request-id"]
+    assert socket.response.headers["x-tenant-id"] == "ten_parley"
+
+
+def test_a_websocket_is_reached_by_host_too(caller: Caller) -> None:
+    port = caller.url.rpartition(":")[2]
+    wire = create_connection(("127.0.0.1", int(port)))
+    with wire, connect(f"ws://parley.e2e.example:{port}/socket", sock=wire) as socket:
+        socket.send("by host")
+        assert socket.recv(timeout=10) == "by host"
+
+
+def test_a_tenant_closes_its_websocket_with_its_own_code(caller: Caller) -> None:
+    with connect(caller.url.replace("http", "ws") + "/t/parley/socket?limit=1") as socket:
+        socket.send("only")
+        assert socket.recv(timeout=10) == "only"
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "limit reached")
+
+
+def test_a_refused_upgrade_is_the_tenants_own_answer(caller: Caller) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(caller.url.replace("http", "ws") + "/t/parley/socket?limit=0")
+    assert refused.value.response.status_code == 400
+    assert refused.value.response.headers["x-tenant-id"] == "ten_parley"

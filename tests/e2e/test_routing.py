@@ -1,0 +1,153 @@
+"""A request reaches the tenant that its host or slug names, with its path and query intact."""
+
+from typing import Any
+
+import pytest
+
+from .caller import Caller
+from .marketplace import INTERNATIONAL_HOST_ASCII, MIRROR_HOST
+
+
+def seen_by_mirror(caller: Caller, target: str, **options: Any) -> dict[str, Any]:
+    answer = caller.ask(target, **options)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-tenant-id"] == "ten_mirror"
+    seen: dict[str, Any] = answer.json()["request"]
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/t/mirror", "/"),
+        ("/t/mirror/", "/"),
+        ("/t/mirror/a/b.json", "/a/b.json"),
+        ("/t/mirror/a/", "/a/"),
+        ("/t/mirror//double//slash", "//double//slash"),
+        ("/t/mirror/t/mirror/x", "/t/mirror/x"),
+        ("/t/mirror/a%2Fb%20c%C3%A9%25", "/a%2Fb%20c%C3%A9%25"),
+        ("/t/mirror/%2e%2e%2f", "/%2e%2e%2f"),
+        ("/t/mirror/a:b@c;d=e,f+g!$&'()*~", "/a:b@c;d=e,f+g!$&'()*~"),
+        ("/t/mirror/__platform/analytics", "/__platform/analytics"),
+        ("/t/mirror/health", "/health"),
+    ],
+)
+def test_the_slug_is_taken_off_the_path_and_nothing_else_changes(
+    caller: Caller, target: str, path: str
+) -> None:
+    assert seen_by_mirror(caller, target)["path"] == path
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "a=1&a=2",
+        "q=%20+%2B&&x",
+        "x=%C3%A9&y=a%2Fb",
+        "slug=/t/other",
+        "?",
+        "a=?b",
+        "=&=",
+        "%7B%22k%22%3A1%7D",
+    ],
+)
+def test_the_query_is_kept_byte_for_byte(caller: Caller, query: str) -> None:
+    assert seen_by_mirror(caller, f"/t/mirror?{query}")["query"] == query
+    assert seen_by_mirror(caller, f"/any/path?{query}", host=MIRROR_HOST)["query"] == query
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_every_method_goes_through(caller: Caller, method: str) -> None:
+    assert seen_by_mirror(caller, "/t/mirror/x", method=method)["method"] == method
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        MIRROR_HOST,
+        "MIRROR.e2e.Example",
+        f"{MIRROR_HOST}:8787",
+        f"{MIRROR_HOST}.",
+        INTERNATIONAL_HOST_ASCII,
+        INTERNATIONAL_HOST_ASCII.upper(),
+        f"{INTERNATIONAL_HOST_ASCII}:443",
+    ],
+)
+def test_a_host_names_its_tenant_in_any_case_with_any_port(caller: Caller, host: str) -> None:
+    assert seen_by_mirror(caller, "/some/path", host=host)["path"] == "/some/path"
+
+
+@pytest.mark.parametrize(
+    "target", ["/t/crafted/answer", "/t/no-such-slug/", "/t", "/health", "/explore"]
+)
+def test_the_host_decides_before_the_path_does(caller: Caller, target: str) -> None:
+    assert seen_by_mirror(caller, target, host=MIRROR_HOST)["path"] == target
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/t/mirror/a/../b", "/b"),
+        ("/t/mirror/./a/./b/.", "/a/b/"),
+        ("/t/mirror/a/%2e%2E/b", "/b"),
+        ("/t/crafted/../mirror/a", "/a"),
+        ("/../../t/mirror/a", "/a"),
+    ],
+)
+def test_dot_segments_are_resolved_before_anybody_is_chosen(
+    caller: Caller, target: str, path: str
+) -> None:
+    assert seen_by_mirror(caller, target)["path"] == path
+
+
+@pytest.mark.parametrize("target", ["/t/mirror/..", "/t/mirror/../..", "/t/mirror/%2e%2e/x"])
+def test_a_path_cannot_climb_out_of_its_tenant_into_nothing_known(
+    caller: Caller, target: str
+) -> None:
+    answer = caller.ask(target)
+    assert answer.status_code == 404
+    assert answer.json()["error"] in {"not_found", "tenant_not_found"}
+
+
+def test_a_long_path_and_query_arrive_whole(caller: Caller) -> None:
+    path, query = "/" + "p" * 3_000, "q=" + "v" * 3_000
+    seen = seen_by_mirror(caller, f"/t/mirror{path}?{query}")
+    assert (seen["path"], seen["query"]) == (path, query)
+
+
+def test_a_path_beyond_reason_is_refused_and_harms_nobody(caller: Caller) -> None:
+    answer = caller.ask("/t/mirror/" + "p" * 100_000)
+    assert 400 <= answer.status_code < 500
+    assert seen_by_mirror(caller, "/t/mirror/after")["path"] == "/after"
+
+
+@pytest.mark.parametrize(
+    "target", ["/t/", "/t//x", "/t/no-such-slug", "/t/no-such-slug/x", "/t/%00/x", "/t/%FF"]
+)
+def test_a_slug_that_nobody_has_is_tenant_not_found(caller: Caller, target: str) -> None:
+    answer = caller.ask(target)
+    assert (answer.status_code, answer.json()["error"]) == (404, "tenant_not_found")
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/t", "/tmirror", "/nothing/here", "/T/mirror", "/favicon.ico"]
+)
+def test_a_path_that_is_no_route_is_not_found(caller: Caller, target: str) -> None:
+    answer = caller.ask(target)
+    assert answer.status_code == 404
+    assert answer.json()["error"] in {"not_found", "tenant_not_found"}
+
+
+def test_a_host_that_nobody_has_is_tenant_not_found(caller: Caller) -> None:
+    answer = caller.ask("/", host="nobody.e2e.example")
+    assert (answer.status_code, answer.json()["error"]) == (404, "tenant_not_found")
+
+
+def test_health_answers_at_the_dispatchers_own_host(caller: Caller) -> None:
+    answer = caller.ask("/health")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "ok": True,
+        "service": "clawr-dispatcher",
+        "requestId": answer.headers["x-request-id"],
+    }

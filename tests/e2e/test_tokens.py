@@ -1,0 +1,106 @@
+"""The platform routes are closed to everybody without the token, and by default to all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.launch import Server
+
+from .caller import Caller
+from .conftest import TOKEN, Starter
+from .marketplace import tenant
+
+ROUTES = ["analytics", "analytics?window=today", "events", "health", "", "no-such-route"]
+WRONG_HEADERS = [
+    {},
+    {"authorization": ""},
+    {"authorization": "Bearer"},
+    {"authorization": "Bearer wrong"},
+    {"authorization": f"Bearer {TOKEN}x"},
+    {"authorization": f"Bearer {TOKEN[:-1]}"},
+    {"authorization": f"Bearer {TOKEN.upper()}"},
+    {"authorization": f"Basic {TOKEN}"},
+    {"authorization": TOKEN},
+    {"x-platform-token": ""},
+    {"x-platform-token": "wrong"},
+    {"x-platform-token": f"Bearer {TOKEN}"},
+    {"x-api-key": TOKEN},
+    {"cookie": f"x-platform-token={TOKEN}"},
+]
+
+
+def assert_closed(caller: Caller, target: str, headers: dict[str, str]) -> None:
+    answer = caller.ask(target, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized"), headers
+    assert TOKEN not in answer.text
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_no_route_opens_without_the_token(caller: Caller, route: str) -> None:
+    assert_closed(caller, f"/__platform/{route}", {})
+
+
+@pytest.mark.parametrize("headers", WRONG_HEADERS, ids=str)
+def test_nothing_but_the_token_opens(caller: Caller, headers: dict[str, str]) -> None:
+    assert_closed(caller, "/__platform/analytics?window=today", headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {TOKEN}"},
+        {"authorization": f"bearer {TOKEN}"},
+        {"x-platform-token": TOKEN},
+        {"authorization": "Bearer of-something-else", "x-platform-token": TOKEN},
+    ],
+    ids=str,
+)
+def test_the_token_opens_in_either_header(caller: Caller, headers: dict[str, str]) -> None:
+    answer = caller.ask("/__platform/analytics?window=today", headers=headers)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "x-platform-token", "TOKEN"])
+def test_a_token_in_the_query_is_refused(caller: Caller, name: str) -> None:
+    assert_closed(caller, f"/__platform/analytics?window=today&{name}={TOKEN}", {})
+    # Even beside a right one: what stands in a URL stands in logs.
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    assert_closed(caller, f"/__platform/analytics?window=today&{name}={TOKEN}", headers)
+
+
+DIRECTORY = {"tenants": [tenant("mirror", "mirror")]}
+WITHOUT_TOKEN = {"PLATFORM_ANALYTICS_TOKEN": ""}
+
+
+@pytest.fixture(scope="module")
+def unconfigured(start: Starter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A dispatcher that was given no token."""
+    with start(tmp_path_factory.mktemp("closed"), DIRECTORY, WITHOUT_TOKEN) as server:
+        yield server
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("headers", WRONG_HEADERS[:6], ids=str)
+def test_without_a_token_configured_everything_is_closed(
+    unconfigured: Server, route: str, headers: dict[str, str]
+) -> None:
+    with Caller(unconfigured.url, "") as caller:
+        assert_closed(caller, f"/__platform/{route}", headers)
+
+
+def test_without_a_token_configured_tenants_answer_all_the_same(unconfigured: Server) -> None:
+    with Caller(unconfigured.url, "") as caller:
+        assert caller.ask("/t/mirror/").status_code == 200
+
+
+def test_made_public_the_analytics_open_and_nothing_else_does(
+    start: Starter, tmp_path: Path
+) -> None:
+    variables = {**WITHOUT_TOKEN, "ALLOW_PUBLIC_PLATFORM_ANALYTICS": "true"}
+    with start(tmp_path, DIRECTORY, variables) as server, Caller(server.url, "") as caller:
+        assert caller.ask("/__platform/analytics?window=today").status_code == 200
+        assert caller.ask("/__platform/analytics").status_code == 200
+        for route in ("events", "health", "", "no-such-route", "analytics/", "analytics/x"):
+            assert_closed(caller, f"/__platform/{route}", {})
+        assert_closed(caller, f"/__platform/analytics?token={TOKEN}", {})

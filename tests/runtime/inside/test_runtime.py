@@ -1,0 +1,278 @@
+"""The runtime module on real bindings: every crossing between Python and JavaScript."""
+
+import asyncio
+import json
+from typing import Any
+
+import js
+import pytest
+from pyodide.ffi import create_once_callable
+
+from errors import StoreUnavailable, TenantWorkerFailure, WorkerNotFound
+from limits import PLAN_LIMITS
+from ports import Answer, Relay
+from runtime import (
+    RuntimeBackground,
+    RuntimeClock,
+    RuntimeEnvironment,
+    RuntimeNamespace,
+    RuntimeReply,
+    RuntimeRequest,
+    RuntimeStore,
+    response,
+    writer_id,
+)
+
+LIMITS = PLAN_LIMITS["enterprise"]
+
+
+@pytest.fixture
+def store(raw_env: Any) -> RuntimeStore:
+    """The usage log's namespace."""
+    return RuntimeStore(raw_env.USAGE_KV)
+
+
+@pytest.fixture
+def namespace(raw_env: Any) -> RuntimeNamespace:
+    """The dispatch namespace with the scripts of `tests/runtime/scripts`."""
+    return RuntimeNamespace(raw_env.DISPATCHER)
+
+
+def request(url: str, **init: Any) -> RuntimeRequest:
+    """A request as workerd hands it over, which never follows redirects by itself."""
+    headers = js.Headers.new(list(init.pop("headers", {}).items()))
+    return RuntimeRequest(js.Request.new(url, headers=headers, redirect="manual", **init))
+
+
+async def reply_of(namespace: RuntimeNamespace, kind: str) -> RuntimeReply:
+    """What the script `replies` answers at `/KIND`."""
+    return await namespace.fetch("replies", LIMITS, request(f"http://h/{kind}"), None, ())
+
+
+# KV.
+
+
+async def test_what_is_put_is_listed_with_metadata_and_read_in_bulk(store: RuntimeStore) -> None:
+    """Text and metadata come back as they were, missing keys as None."""
+    await store.put("r/a", "välue", {"events": 3, "nested": {"of": ["any", None]}})
+    await store.put("r/b", "", {})
+    page = await store.list_page("r/", None)
+    assert [key.name for key in page.keys] == ["r/a", "r/b"]
+    assert page.keys[0].metadata == {"events": 3, "nested": {"of": ["any", None]}}
+    assert page.cursor is None
+    values = await store.get_many(["r/a", "r/b", "r/none"])
+    assert values == {"r/a": "välue", "r/b": "", "r/none": None}
+
+
+async def test_a_second_put_replaces_the_first(store: RuntimeStore) -> None:
+    """The same put twice leaves one key."""
+    for _ in range(2):
+        await store.put("again/a", "v", {"n": 1})
+    assert len((await store.list_page("again/", None)).keys) == 1
+
+
+async def test_a_listing_of_more_than_a_page_goes_on_at_its_cursor(store: RuntimeStore) -> None:
+    """Keys come in order, each once, a thousand a page."""
+    names = [f"page/{number:04d}" for number in range(1_003)]
+    for start in range(0, len(names), 100):
+        group = names[start : start + 100]
+        await asyncio.gather(*(store.put(name, "v", {}) for name in group))
+    first = await store.list_page("page/", None)
+    assert len(first.keys) == 1_000
+    assert first.cursor is not None
+    second = await store.list_page("page/", first.cursor)
+    assert second.cursor is None
+    assert [key.name for key in (*first.keys, *second.keys)] == names
+
+
+async def test_a_hundred_keys_are_one_bulk_get(store: RuntimeStore) -> None:
+    """Cloudflare's largest bulk get is answered whole."""
+    names = [f"bulk/{number}" for number in range(100)]
+    assert len(await store.get_many(names)) == 100
+
+
+async def test_a_refused_operation_is_store_unavailable(store: RuntimeStore) -> None:
+    """A key or a request that KV refuses is our own error with KV's words."""
+    with pytest.raises(StoreUnavailable, match="512"):
+        await store.put("k" * 600, "v", {})
+    with pytest.raises(StoreUnavailable):
+        await store.get_many([f"many/{number}" for number in range(101)])
+
+
+# The environment.
+
+
+def test_bindings_and_settings_are_found_and_missing_ones_are_none(raw_env: Any) -> None:
+    """What wrangler.toml binds is there; what nobody set is None."""
+    environment = RuntimeEnvironment(raw_env)
+    assert environment.usage_store is not None
+    assert environment.tenant_store is not None
+    assert environment.namespace is not None
+    assert environment.setting("CALLER_HASH_SECRET")
+    assert environment.setting("NOBODY_SET_THIS") is None
+
+
+def test_nothing_bound_is_nothing_there() -> None:
+    """An environment without bindings is no error until a request needs one."""
+    environment = RuntimeEnvironment(js.Object.new())
+    assert environment.usage_store is None
+    assert environment.namespace is None
+    assert environment.setting("PLATFORM_ANALYTICS_TOKEN") is None
+
+
+def test_a_json_variable_reads_as_the_text_it_was() -> None:
+    """A directory given as a JSON variable arrives as an object and is text again."""
+    raw = js.JSON.parse('{"TENANT_DIRECTORY_JSON": {"tenants": []}, "EMPTY": ""}')
+    environment = RuntimeEnvironment(raw)
+    assert environment.setting("TENANT_DIRECTORY_JSON") == '{"tenants":[]}'
+    assert environment.setting("EMPTY") is None
+
+
+# Requests and replies.
+
+
+def test_headers_cross_by_lower_case_name() -> None:
+    """Names are lower case, values as sent."""
+    headers = request("http://h/", headers={"X-Agent-Id": "ägent", "Accept": "a, b"}).headers
+    assert headers == {"x-agent-id": "ägent", "accept": "a, b"}
+
+
+async def test_a_request_is_passed_on_as_it_is(namespace: RuntimeNamespace) -> None:
+    """Method, URL, headers and body reach the script."""
+    sent = request("http://h/a%2Fb?q=%20", method="POST", body="bödy", headers={"x-own": "1"})
+    reply = await namespace.fetch("mirror", LIMITS, sent, None, ())
+    echo = json.loads(await reply.raw.text())
+    assert (reply.status, echo["method"], echo["url"]) == (201, "POST", "http://h/a%2Fb?q=%20")
+    assert echo["body"] == "bödy"
+    assert ["x-own", "1"] in echo["headers"]
+
+
+async def test_the_url_can_be_replaced_and_headers_removed(namespace: RuntimeNamespace) -> None:
+    """Everything else stays, the body too."""
+    sent = request("http://h/t/x", method="PUT", body="b", headers={"x-clawr-a": "1", "x-own": "1"})
+    reply = await namespace.fetch("mirror", LIMITS, sent, "http://h/?q", ["x-clawr-a"])
+    echo = json.loads(await reply.raw.text())
+    assert (echo["method"], echo["url"], echo["body"]) == ("PUT", "http://h/?q", "b")
+    names = [name for name, _ in echo["headers"]]
+    assert "x-own" in names
+    assert "x-clawr-a" not in names
+
+
+async def test_headers_are_removed_without_another_url(namespace: RuntimeNamespace) -> None:
+    """A request at a tenant's own host keeps its URL."""
+    sent = request("http://h/p", headers={"x-tenant-id": "fake"})
+    reply = await namespace.fetch("mirror", LIMITS, sent, None, ["x-tenant-id"])
+    echo = json.loads(await reply.raw.text())
+    assert echo["url"] == "http://h/p"
+    assert "x-tenant-id" not in [name for name, _ in echo["headers"]]
+
+
+async def test_a_reply_is_relayed_with_its_headers_changed(namespace: RuntimeNamespace) -> None:
+    """Reserved headers go, ours come, each cookie stays a header of its own."""
+    reply = await namespace.fetch("mirror", LIMITS, request("http://h/"), None, ())
+    assert "x-clawr-fake" in reply.header_names
+    relayed = response(Relay(reply, [("x-request-id", "ours")], ["x-clawr-fake"]))
+    assert relayed.status == 201
+    assert relayed.headers.get("x-request-id") == "ours"
+    assert not relayed.headers.has("x-clawr-fake")
+    assert list(relayed.headers.getSetCookie()) == ["a=1; Path=/", "b=2; Path=/"]
+    assert json.loads(await relayed.text())["method"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("empty", 204), ("unchanged", 304), ("redirect", 302), ("hello", 200)]
+)
+async def test_any_status_is_relayed(namespace: RuntimeNamespace, kind: str, status: int) -> None:
+    """Replies without a body and redirects pass through intact."""
+    reply = await reply_of(namespace, kind)
+    relayed = response(Relay(reply, [("x-request-id", "ours")], ()))
+    assert (reply.status, relayed.status) == (status, status)
+    assert relayed.headers.get("x-request-id") == "ours"
+    assert await relayed.text() == ("hello" if kind == "hello" else "")
+
+
+async def test_a_streamed_body_is_relayed(namespace: RuntimeNamespace) -> None:
+    """The body is the tenant's own stream."""
+    relayed = response(Relay(await reply_of(namespace, "stream"), (), ()))
+    assert await relayed.text() == "one two three"
+
+
+async def test_a_web_socket_is_relayed(namespace: RuntimeNamespace) -> None:
+    """An upgrade stays an upgrade, and messages pass."""
+    sent = request("http://h/socket", headers={"upgrade": "websocket"})
+    reply = await namespace.fetch("replies", LIMITS, sent, "http://h/socket", ())
+    relayed = response(Relay(reply, [("x-request-id", "ours")], ()))
+    assert relayed.status == 101
+    socket = relayed.webSocket
+    socket.accept()
+    answered = asyncio.get_running_loop().create_future()
+    socket.addEventListener(
+        "message", create_once_callable(lambda event: answered.set_result(event.data))
+    )
+    socket.send("hi")
+    assert await answered == "echo hi"
+    socket.close()
+
+
+async def test_an_exception_of_a_script_is_a_failure_without_its_words(
+    namespace: RuntimeNamespace,
+) -> None:
+    """What the tenant threw is the cause, for the log, and not the message."""
+    for kind in ("throw", "throw-nothing"):
+        with pytest.raises(TenantWorkerFailure) as caught:
+            await reply_of(namespace, kind)
+        assert "secret" not in caught.value.message
+
+
+async def test_a_missing_script_is_worker_not_found(namespace: RuntimeNamespace) -> None:
+    """The script is named, for whoever published the API."""
+    with pytest.raises(WorkerNotFound, match="nobody"):
+        await namespace.fetch("nobody", LIMITS, request("http://h/"), None, ())
+
+
+async def test_an_answer_of_our_own_has_status_headers_and_body() -> None:
+    """Headers given twice stay two."""
+    made = response(Answer(418, [("a", "1"), ("set-cookie", "x"), ("set-cookie", "y")], "bödy"))
+    assert (made.status, made.headers.get("a")) == (418, "1")
+    assert list(made.headers.getSetCookie()) == ["x", "y"]
+    assert await made.text() == "bödy"
+
+
+# Time, names, and work after the response.
+
+
+async def test_the_clock_sleeps_at_least_as_long_as_asked() -> None:
+    """Both are `Date.now`'s milliseconds."""
+    clock = RuntimeClock()
+    before_ms = clock.now_ms()
+    await clock.sleep_ms(30)
+    assert 29 <= clock.now_ms() - before_ms < 5_000
+
+
+def test_writers_have_names_of_their_own() -> None:
+    """64 random bits, in hexadecimal."""
+    names = {writer_id() for _ in range(100)}
+    assert len(names) == 100
+    assert all(len(name) == 16 and int(name, 16) >= 0 for name in names)
+
+
+async def test_background_work_runs_and_a_followed_one_gives_its_result(ctx: Any) -> None:
+    """`see_through` answers as the work itself would, an exception included."""
+    background = RuntimeBackground(ctx)
+    done: list[str] = []
+
+    async def work() -> None:
+        done.append("ran")
+
+    async def answer() -> str:
+        await asyncio.sleep(0)
+        return "result"
+
+    async def fail() -> str:
+        raise LookupError("failed")
+
+    background.run(work())
+    assert await background.see_through(answer()) == "result"
+    with pytest.raises(LookupError, match="failed"):
+        await background.see_through(fail())
+    assert done == ["ran"]

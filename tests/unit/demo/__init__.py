@@ -1,0 +1,1 @@
+"""The demonstration: its scripts, its directory, its traffic and its command."""

@@ -1,0 +1,39 @@
+"""What the plan of a demonstration promises."""
+
+import json
+
+from dev.demo.traffic import MIX, plan
+
+from .stand_in import TENANTS_FILE
+
+SLUGS = {tenant["slug"] for tenant in json.loads(TENANTS_FILE.read_text())["tenants"]}
+
+
+def test_the_same_seed_plans_the_same_requests() -> None:
+    assert plan(200, seed=7) == plan(200, seed=7)
+    assert plan(200, seed=7) != plan(200, seed=8)
+
+
+def test_a_plan_has_as_many_requests_as_were_asked_for() -> None:
+    assert [len(plan(count, seed=1)) for count in (1, 2, 500)] == [1, 2, 500]
+
+
+def test_every_api_is_called_and_some_that_nobody_publishes() -> None:
+    for seed in range(20):
+        assert {request.api for request in plan(len(MIX), seed)} == SLUGS | {None}
+
+
+def test_methods_callers_hosts_and_uploads_vary() -> None:
+    requests = plan(500, seed=3)
+    assert {"GET", "HEAD", "POST", "PUT", "DELETE"} <= {request.method for request in requests}
+    assert {"x-agent-id", "x-api-key"} == {name for request in requests for name in request.headers}
+    assert len({tuple(request.headers.values()) for request in requests}) >= 15
+    assert len({request.host for request in requests}) == 4
+    assert max(request.body_bytes for request in requests) >= 1_000_000
+
+
+def test_paths_stay_within_the_api_that_they_are_meant_for() -> None:
+    for request in plan(500, seed=4):
+        if request.host is None:
+            slug = request.path.split("/")[2]
+            assert slug == request.api or (request.api is None and slug not in SLUGS)
