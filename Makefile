@@ -19,7 +19,7 @@ export PORT STATE TENANTS NAMESPACE RUNTIME VARS
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev demo test check bench clean
+.PHONY: help dev demo test check format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ test: ## the whole test suite
 
 check: ## formatter, linter, types, layering rules
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check
+
+format: ## mends what the formatters and linters can mend
+	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
 bench: ## the benchmarks
 	@echo "make bench: there are no benchmarks yet."

@@ -76,16 +76,14 @@ def run_command_line(command: Callable[[], int]) -> int:
     """
     try:
         return command()
-    except DevelopmentError as error:
-        failure, exit_code = str(error), error.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except OSError as error:
-        failure, exit_code = explain_os_error(error), 1
-    if os.environ.get("DEBUG"):
-        traceback.print_exc()
-    print(f"error: {failure}", file=sys.stderr, flush=True)
-    return exit_code
+    except (DevelopmentError, OSError) as error:
+        if os.environ.get("DEBUG"):
+            traceback.print_exc()
+        failure = explain_os_error(error) if isinstance(error, OSError) else str(error)
+        print(f"error: {failure}", file=sys.stderr, flush=True)
+        return 1 if isinstance(error, OSError) else error.exit_code
 
 
 def explain_os_error(error: OSError) -> str:

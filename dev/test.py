@@ -33,7 +33,9 @@ def javascript_tests(layout: Layout) -> int:
     """Run the tests of the package in `dev/dispatch-namespace`; return their exit code."""
     node = find_node(layout)
     # Its tests run programs of node_modules by name, as under `npm test`.
-    path = f"{node.parent}{os.pathsep}{layout.node_modules / '.bin'}{os.pathsep}{os.environ['PATH']}"
+    path = (
+        f"{node.parent}{os.pathsep}{layout.node_modules / '.bin'}{os.pathsep}{os.environ['PATH']}"
+    )
     package = layout.root / "dev" / "dispatch-namespace"
     tests = sorted(str(test) for test in (package / "test").glob("*.test.js"))
     return subprocess.run(

@@ -94,7 +94,7 @@ def _tool(layout: Layout, name: str, *arguments: str) -> bool:
 
 def _biome(layout: Layout, *arguments: str) -> bool:
     program = layout.node_modules / "@biomejs" / "biome" / "bin" / "biome"
-    return _run(layout, [find_node(layout), program, *arguments])
+    return _run(layout, [find_node(layout), program, *arguments, "--colors=off"])
 
 
 def _typescript(layout: Layout) -> bool:

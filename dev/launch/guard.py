@@ -15,10 +15,11 @@ import signal
 import subprocess
 import sys
 import threading
-from types import FrameType
 
 GRACE_SECONDS = 8.0
 """How long the command may take to end before it is killed."""
+
+AWAITED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,29 +30,31 @@ def main(command: list[str]) -> int:
     Returns:
         The command's exit code, 128 and the signal's number when a signal ended it.
     """
+    # Blocked and waited for, a signal cannot slip in between a check and a sleep.
+    signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread has been started yet)
+        preexec_fn=_prepare_child,  # noqa: PLW1509 (no thread has been started yet)
     )
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        _signal_group(child.pid, signal.SIGTERM)
-        killer = threading.Timer(GRACE_SECONDS, _signal_group, (child.pid, signal.SIGKILL))
-        killer.daemon = True
-        killer.start()
-
-    def kill(_signal: int, _frame: FrameType | None) -> None:
-        _signal_group(child.pid, signal.SIGKILL)
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGUSR1, kill)
     threading.Thread(target=_watch_lifeline, daemon=True).start()
-    code = child.wait()
+    while (code := child.poll()) is None:
+        match signal.sigwait(AWAITED):
+            case signal.SIGTERM | signal.SIGINT:
+                _end_group(child.pid)
+            case signal.SIGUSR1:
+                _signal_group(child.pid, signal.SIGKILL)
     _signal_group(child.pid, signal.SIGKILL)
     return code if code >= 0 else 128 - code
+
+
+def _end_group(group: int) -> None:
+    _signal_group(group, signal.SIGTERM)
+    killer = threading.Timer(GRACE_SECONDS, _signal_group, (group, signal.SIGKILL))
+    killer.daemon = True
+    killer.start()
 
 
 def _watch_lifeline() -> None:
@@ -65,7 +68,8 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _die_with_parent() -> None:
+def _prepare_child() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
     # Linux alone has this; it covers the case that this very process is killed.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -9,6 +9,7 @@ does that in the virtual environment, which has pycapnp.
 """
 
 import mmap
+import re
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from dev.setup.stamp import fingerprint, write_atomically
 BUNDLE_NAME = "pyodide_dev.capnp.bin"
 SCHEMA = Path(__file__).with_suffix(".capnp")
 
-_RELEASE_FLAG = b"pythonWorkersDevPyodide\0"
+_RELEASE = re.compile(rb"pythonWorkersDevPyodide\0{1,8}(\d+\.\d+[0-9A-Za-z.]*)\0")
 
 
 def bundle_folder(layout: Layout) -> Path:
@@ -85,14 +86,8 @@ def expected_pyodide(workerd: Path) -> str | None:
         workerd.open("rb") as stream,
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as image,
     ):
-        position = image.find(_RELEASE_FLAG)
-        while position >= 0:
-            end = position + len(_RELEASE_FLAG)
-            text = image[end : end + 24].lstrip(b"\0").split(b"\0")[0].decode("ascii", "replace")
-            if text[:1].isdigit() and all(part.isalnum() for part in text.split(".")):
-                return text
-            position = image.find(_RELEASE_FLAG, end)
-    return None
+        match = _RELEASE.search(image)
+        return match.group(1).decode() if match else None
 
 
 def check_fit(installed: str, expected: str | None) -> None:

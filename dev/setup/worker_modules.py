@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from dev.errors import SetupError
@@ -108,7 +109,7 @@ def vendor(layout: Layout, requirements: Path, target: Path, lock: int) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def pinned_pywrangler(pyproject: dict[str, object]) -> str:
+def pinned_pywrangler(pyproject: Mapping[str, object]) -> str:
     """Return the exact version of workers-py in pyproject.toml's group "dev".
 
     Args:

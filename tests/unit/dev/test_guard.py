@@ -1,0 +1,109 @@
+"""The guard: whatever happens to its starter, nothing that it runs stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from dev.layout import HERE
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+OBEDIENT = "sleep 600 & echo $! > child; echo $$ > parent; wait"
+STUBBORN = f"trap '' TERM; {OBEDIENT}"
+STARTER = """
+import subprocess, sys, time
+guard = [sys.executable, "-m", "dev.launch.guard", "sh", "-c", sys.argv[1]]
+subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
+time.sleep(600)
+"""
+
+Process = subprocess.Popen[bytes]
+Run = Callable[..., Process]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Start a Python program and wait until the script that it guards is up."""
+
+    def running(*arguments: str) -> Process:
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, *arguments],
+                stdin=subprocess.PIPE,
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(HERE.root)},
+            )
+        )
+        stack.callback(process.kill)
+        parent = tmp_path / "parent"
+        until(lambda: parent.exists() and parent.read_text().endswith("\n"))
+        return process
+
+    with ExitStack() as stack:
+        yield running
+
+
+@pytest.fixture
+def guard(run: Run) -> Callable[[str], Process]:
+    """Start a guard over a shell script."""
+    return lambda script: run("-m", "dev.launch.guard", "sh", "-c", script)
+
+
+def is_gone(folder: Path) -> bool:
+    """Tell whether both processes of the script have ended."""
+    return not any(is_alive(int((folder / name).read_text())) for name in ("child", "parent"))
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.01)
+
+
+def test_closing_its_input_ends_all(tmp_path: Path, guard: Callable[[str], Process]) -> None:
+    process = guard(OBEDIENT)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(15) == 128 + signal.SIGTERM
+    until(lambda: is_gone(tmp_path))
+
+
+def test_a_killed_starter_ends_all(tmp_path: Path, run: Run) -> None:
+    starter = run("-c", STARTER, OBEDIENT)
+    starter.kill()
+    until(lambda: is_gone(tmp_path))
+
+
+def test_a_power_cut_kills_at_once_what_would_not_end(
+    tmp_path: Path, guard: Callable[[str], Process]
+) -> None:
+    process = guard(STUBBORN)
+    started = time.monotonic()
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(15) == 128 + signal.SIGKILL
+    assert time.monotonic() - started < 5
+    until(lambda: is_gone(tmp_path))
+
+
+def test_it_passes_on_the_exit_code_and_sweeps_what_was_left(
+    tmp_path: Path, guard: Callable[[str], Process]
+) -> None:
+    process = guard("sleep 600 & echo $! > child; echo $$ > parent; exit 7")
+    assert process.wait(15) == 7
+    until(lambda: is_gone(tmp_path))

@@ -1,0 +1,59 @@
+"""The folder of a run."""
+
+import json
+from pathlib import Path
+
+from dev.launch.run_folder import RunFolder, remove_abandoned
+from dev.layout import Layout
+
+
+def make_clone(root: Path) -> Layout:
+    (root / "src").mkdir()
+    (root / "src" / "entry.py").write_text("original")
+    (root / "wrangler.toml").touch()
+    (root / ".dev.vars").write_text("SECRET=of the machine")
+    return Layout(root)
+
+
+def test_it_shows_the_clone_without_its_configuration_and_hidden_files(tmp_path: Path) -> None:
+    folder = RunFolder(make_clone(tmp_path))
+    assert (folder.path / "src" / "entry.py").read_text() == "original"
+    assert not (folder.path / "wrangler.toml").exists()
+    assert not (folder.path / ".dev.vars").exists()
+    folder.remove()
+
+
+def test_an_entry_can_be_another_one(tmp_path: Path) -> None:
+    layout = make_clone(tmp_path)
+    other = tmp_path / ".other"
+    other.mkdir()
+    folder = RunFolder(layout, {"src": other})
+    assert (folder.path / "src").resolve() == other
+    folder.remove()
+
+
+def test_its_configuration_is_for_this_user_alone(tmp_path: Path) -> None:
+    folder = RunFolder(make_clone(tmp_path))
+    folder.write_config({"vars": {"SECRET": "zwölf"}})
+    assert json.loads(folder.config.read_text()) == {"vars": {"SECRET": "zwölf"}}
+    assert folder.config.stat().st_mode & 0o777 == 0o600
+    folder.remove()
+
+
+def test_removing_it_leaves_the_clone(tmp_path: Path) -> None:
+    folder = RunFolder(make_clone(tmp_path))
+    folder.remove()
+    assert not folder.path.exists()
+    assert (tmp_path / "src" / "entry.py").exists()
+
+
+def test_runs_in_use_are_kept_and_abandoned_ones_removed(tmp_path: Path) -> None:
+    layout = make_clone(tmp_path)
+    used = RunFolder(layout)
+    abandoned = layout.runs / "run-abandoned"
+    abandoned.mkdir()
+    (abandoned / "wrangler.json").write_text("{}")
+    remove_abandoned(layout.runs)
+    assert used.path.exists()
+    assert not abandoned.exists()
+    used.remove()
