@@ -23,29 +23,29 @@ const DISPATCHER = `
   };`;
 
 const options = convertV4MiniflareOptions({
-  host: "127.0.0.1",
-  port: 0,
-  workers: [
-    {
-      name: "dispatcher",
-      modules: true,
-      script: DISPATCHER,
-      compatibilityDate: "2026-11-17",
-      unsafeBindings: [
-        {
-          name: "DISPATCHER",
-          type: "dispatch_namespace",
-          plugin: { package: PLUGIN, name: "dispatch-namespace" },
-          options: { namespace: "demo", scripts: process.argv[2] },
-        },
-      ],
-    },
-  ],
+	host: "127.0.0.1",
+	port: 0,
+	workers: [
+		{
+			name: "dispatcher",
+			modules: true,
+			script: DISPATCHER,
+			compatibilityDate: "2026-11-17",
+			unsafeBindings: [
+				{
+					name: "DISPATCHER",
+					type: "dispatch_namespace",
+					plugin: { package: PLUGIN, name: "dispatch-namespace" },
+					options: { namespace: "demo", scripts: process.argv[2] },
+				},
+			],
+		},
+	],
 });
 const server = new Miniflare(options);
 console.log(String(await server.ready));
 process.stdin.resume();
 process.stdin.on("end", async () => {
-  await server.dispose();
-  process.exit(0);
+	await server.dispose();
+	process.exit(0);
 });
