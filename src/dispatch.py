@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from urllib.parse import unquote
 
 import limits
@@ -30,6 +29,7 @@ from errors import (
     TenantNotFound,
 )
 from events import UsageEvent
+from locations import Location, is_own_host, is_platform, locate
 from ports import Answer, Background, Clock, Environment, Relay, Request, TenantReply
 from responses import REQUEST_ID, error_answer, json_answer
 from tenants import SLUG, Tenant, normal_host
@@ -37,27 +37,11 @@ from usage import Duty, UsageLog
 
 SERVICE = "clawr-dispatcher"
 TENANT_ID = "x-tenant-id"
-PLATFORM_PATH = "/__platform"
 TENANT_PATH = "/t"
 HEALTH_PATH = "/health"
 SERVED = "served"
 
 _LOGGER = logging.getLogger(__name__)
-_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
-_OWN_HOST = re.compile(r"localhost|\d+\.\d+\.\d+\.\d+|\[.*\]|.*\.workers\.dev", re.ASCII)
-
-
-class Location(NamedTuple):
-    """A URL taken apart: `origin` + `path` + `query` is the URL again.
-
-    `host` is without port and lower case; `path` starts with a slash and has
-    no dot segments; `query` is empty or starts with `?`.
-    """
-
-    origin: str
-    host: str
-    path: str
-    query: str
 
 
 class PlatformApi(Protocol):
@@ -66,27 +50,6 @@ class PlatformApi(Protocol):
     async def handle(self, request: Request, path: str, query: str, request_id: str) -> Answer:
         """Answer one request; raises errors of the one tree."""
         ...
-
-
-def locate(url: str) -> Location:
-    """Take an absolute URL apart, and resolve dot segments as browsers do.
-
-    Source: WHATWG URL Standard, "path state"; `%2e` is a dot there.
-    """
-    authority = url.index("//") + 2
-    slash = url.find("/", authority)
-    question = url.find("?", authority)
-    end = len(url) if question < 0 else question
-    if slash < 0 or slash > end:
-        slash = end
-    path = url[slash:end] or "/"
-    if _DOT_SEGMENT.search(path):
-        path = _without_dot_segments(path)
-    host = url[authority:slash].rpartition("@")[2].lower()
-    if not host.endswith("]"):
-        name, colon, port = host.rpartition(":")
-        host = name if colon and (port.isdigit() or not port) else host
-    return Location(url[:slash], host.removesuffix("."), path, url[end:])
 
 
 def caller_identity(headers: Mapping[str, str]) -> str:
@@ -146,7 +109,7 @@ class Dispatcher:
     ) -> Answer | Relay:
         arrived_ms = self.clock.now_ms()
         location = locate(request.url)
-        if _is_platform(location.path):
+        if is_platform(location.path):
             path, query = location.path, location.query
             return await self.platform_api.handle(request, path, query, request_id)
         passage = _Passage(request, request_id, arrived_ms, location)
@@ -275,41 +238,14 @@ def _health(request: Request, request_id: str) -> Answer:
     return json_answer({"ok": True, "service": SERVICE, "requestId": request_id}, request_id)
 
 
-def _is_platform(path: str) -> bool:
-    """Tell whether `path` means the platform API, however it is spelled.
-
-    A path that only decodes to it is none of its routes, but no tenant's either.
-    """
-    if "%" in path:
-        path = unquote(path)
-    path = "/" + path.lstrip("/\\")
-    return path == PLATFORM_PATH or path.startswith((PLATFORM_PATH + "/", PLATFORM_PATH + "\\"))
-
-
 def _split_tenant_path(location: Location) -> tuple[str, str]:
     """Split `/t/SLUG/rest` into the slug, lower case, and `/rest`."""
     path = location.path
     if path != TENANT_PATH and not path.startswith(TENANT_PATH + "/"):
-        if _OWN_HOST.fullmatch(location.host):
+        if is_own_host(location.host):
             raise NotFound("There is nothing here. APIs are at /t/SLUG or at hosts of their own.")
         raise TenantNotFound(f"No API answers at {location.host[:253]}.", host=location.host[:253])
     slug, slash, rest = path[len(TENANT_PATH) + 1 :].partition("/")
     if not slug:
         raise TenantNotFound("The path names no API: it must be /t/SLUG.", slug="")
     return unquote(slug).lower(), slash + rest or "/"
-
-
-def _without_dot_segments(path: str) -> str:
-    kept: list[str] = []
-    segments = path.split("/")[1:]
-    for index, segment in enumerate(segments):
-        dots = segment.lower().replace("%2e", ".")
-        is_last = index == len(segments) - 1
-        if dots == "..":
-            del kept[-1:]
-        elif dots != ".":
-            kept.append(segment)
-            continue
-        if is_last:
-            kept.append("")
-    return "/" + "/".join(kept)

@@ -6,7 +6,7 @@ still run in any order.
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO_NAMESPACE = REPOSITORY / "dev" / "demo" / "namespace"
@@ -19,6 +19,9 @@ MIRROR_HOST = "mirror.e2e.example"
 INTERNATIONAL_HOST = "Bücher.E2E.example"
 INTERNATIONAL_HOST_ASCII = "xn--bcher-kva.e2e.example"
 
+Field: TypeAlias = str | bool | list[str] | dict[str, int] | None
+"""A field of a directory record."""
+
 BAD_RECORDS: list[Any] = [
     {"slug": "Has Spaces", "tenantId": "ten_bad_slug", "workerName": "mirror"},
     {"slug": "no-worker", "tenantId": "ten_no_worker"},
@@ -28,7 +31,7 @@ BAD_RECORDS: list[Any] = [
 ]
 
 
-def tenant(slug: str, worker_name: str, **fields: Any) -> dict[str, Any]:
+def tenant(slug: str, worker_name: str, **fields: Field) -> dict[str, Any]:
     """Return a directory record with what every record needs."""
     return {
         "slug": slug,
@@ -56,6 +59,8 @@ def directory() -> dict[str, Any]:
         tenant("ghost", "no-such-script"),
         tenant("marker", "mirror"),
         tenant("ledger", "mishap", directory="Ledgers", priceUsd="0.25"),
+        tenant("tight", "tally", limits={"cpuMs": 50, "subRequests": 1}),
+        tenant("identity", "mirror"),
         tenant("nameless", "mirror", owner=None, ownerUserId="4711", directory=None),
         *(tenant(f"fate-{fate}", script) for fate, script in FATES.items()),
     ]

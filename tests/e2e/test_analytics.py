@@ -86,6 +86,20 @@ def test_an_owner_is_shown_with_an_at_sign_and_a_missing_category_as_apis(
     assert (nameless["owner"], nameless["directory"]) == ("@4711", "APIs")
 
 
+def test_a_caller_is_told_by_its_key_before_its_agent_and_never_stored_in_clear(
+    caller: Caller,
+) -> None:
+    for agent in ("agent-a", "agent-b", "agent-c"):
+        caller.ask("/t/identity/", headers={"x-api-key": "same-key", "x-agent-id": agent})
+    caller.ask("/t/identity/", headers={"x-agent-id": "agent-a"})
+    eventually(lambda: (caller.api("identity") or {"calls": 0})["calls"] == 4, "four calls")
+    identity = caller.api("identity")
+    assert identity is not None
+    assert identity["uniqueCallers"] == 2
+    assert identity["topCallerShare"] == pytest.approx(0.75)
+    assert "same-key" not in str(caller.events("identity"))
+
+
 def test_the_trending_score_is_the_contracts_formula(ledger: dict[str, Any]) -> None:
     assert ledger["trendingScore"] == pytest.approx(score(ledger), abs=0.011)
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
+import pytest
 
 from .caller import Caller, eventually
 
@@ -104,6 +105,19 @@ def test_a_compressed_upload_is_not_unpacked_on_its_way(caller: Caller) -> None:
     seen = answer.json()["request"]
     assert dict(seen["headers"])["content-encoding"] == "gzip"
     assert seen["body"] == {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("/t/crafted/answer?status=201", 201), ("/t/crafted/throw", 502), ("/t/nobody/", 404)],
+)
+def test_an_upload_that_nobody_reads_does_not_hold_up_the_answer(
+    caller: Caller, target: str, status: int
+) -> None:
+    for _ in range(3):
+        answer = caller.ask(target, method="POST", content=chunks(4 * MEBIBYTE))
+        assert answer.status_code == status
+        assert caller.ask("/health").json()["ok"] is True
 
 
 def test_an_empty_upload_is_empty(caller: Caller) -> None:

@@ -4,7 +4,6 @@ import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from dev.launch import Server
 from dev.layout import HERE
@@ -28,11 +27,11 @@ def publish(state: Path, entries: Mapping[str, str], folder: Path) -> None:
     subprocess.run([*command, *config], check=True, capture_output=True, timeout=60, cwd=folder)
 
 
-def record(slug: str, **fields: Any) -> dict[str, str]:
+def record(slug: str, hosts: list[str] | None = None) -> dict[str, str]:
     """The entries of one API in `TENANT_KV`."""
-    published = tenant(slug, "mirror", **fields)
-    hosts = {f"host/{host}": slug for host in fields.get("hosts", [])}
-    return {f"tenant/{slug}": json.dumps(published), **hosts}
+    published = tenant(slug, "mirror", hosts=hosts or [])
+    by_host = {f"host/{host}": slug for host in hosts or []}
+    return {f"tenant/{slug}": json.dumps(published), **by_host}
 
 
 def test_what_is_published_in_kv_answers_without_a_restart(start: Starter, tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def test_a_script_that_fails_is_tenant_worker_failure_and_its_words_stay_inside(
     assert ".js" not in shown
 
 
+def test_a_script_past_its_limit_is_tenant_limit_exceeded(caller: Caller) -> None:
+    # To count it reads and writes: two sub-requests, where its record allows one.
+    answer = caller.ask("/t/tight/counters/cups", method="POST")
+    assert_is_error(answer, 503, "tenant_limit_exceeded")
+    assert caller.ask("/t/tight/counters/cups").status_code == 200
+
+
 def test_a_script_cannot_pass_its_failure_off_as_a_missing_script(caller: Caller) -> None:
     answer = caller.ask("/t/crafted/throw-like-the-platform")
     assert answer.status_code in {404, 502}

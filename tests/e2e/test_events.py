@@ -122,6 +122,7 @@ def test_events_are_listed_newest_first_and_page_by_page(caller: Caller) -> None
     assert listed == sent[::-1]
 
     newest = caller.platform("events", limit=3)
+    caller.ask("/t/fate-many/later")  # What comes in between must not shift the next page.
     older = caller.platform("events", limit=3, cursor=newest["cursor"])
     assert len(newest["events"]) == len(older["events"]) == 3
     ids = [event["requestId"] for event in newest["events"] + older["events"]]

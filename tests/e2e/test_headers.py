@@ -65,6 +65,20 @@ def test_every_other_response_header_arrives_as_it_was_sent(caller: Caller) -> N
     assert {name: answer.headers.get(name) for name in sent} == sent
 
 
+@pytest.mark.parametrize("value", [b"caf\xc3\xa9", b"caf\xe9", b"\xff\xfe", b"tab\there"])
+def test_header_values_beyond_ascii_harm_nobody(caller: Caller, value: bytes) -> None:
+    answer = caller.client.get("/t/mirror/", headers=[(b"x-note", value)])
+    assert answer.status_code in {200, 400}
+    if answer.status_code == 200:
+        assert dict(answer.json()["request"]["headers"])["x-note"]
+
+
+def test_repeated_headers_all_arrive(caller: Caller) -> None:
+    headers = [("x-many", "one"), ("x-many", "two"), ("accept", "a/b"), ("accept", "c/d")]
+    seen = dict(caller.ask("/t/mirror/", headers=headers).json()["request"]["headers"])
+    assert (seen["x-many"], seen["accept"]) == ("one, two", "a/b, c/d")
+
+
 @pytest.mark.parametrize(
     ("method", "target"),
     [

@@ -8,8 +8,10 @@ from .caller import Caller
 from .marketplace import INTERNATIONAL_HOST_ASCII, MIRROR_HOST
 
 
-def seen_by_mirror(caller: Caller, target: str, **options: Any) -> dict[str, Any]:
-    answer = caller.ask(target, **options)
+def seen_by_mirror(
+    caller: Caller, target: str, *, method: str = "GET", host: str | None = None
+) -> dict[str, Any]:
+    answer = caller.ask(target, method=method, host=host)
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-tenant-id"] == "ten_mirror"
     seen: dict[str, Any] = answer.json()["request"]
@@ -27,6 +29,8 @@ def seen_by_mirror(caller: Caller, target: str, **options: Any) -> dict[str, Any
         ("/t/mirror/t/mirror/x", "/t/mirror/x"),
         ("/t/mirror/a%2Fb%20c%C3%A9%25", "/a%2Fb%20c%C3%A9%25"),
         ("/t/mirror/%2e%2e%2f", "/%2e%2e%2f"),
+        ("/t/mirror/%zz%FF%", "/%zz%FF%"),
+        ("/t/%6dirror/x", "/x"),
         ("/t/mirror/a:b@c;d=e,f+g!$&'()*~", "/a:b@c;d=e,f+g!$&'()*~"),
         ("/t/mirror/__platform/analytics", "/__platform/analytics"),
         ("/t/mirror/health", "/health"),
@@ -56,6 +60,11 @@ def test_the_query_is_kept_byte_for_byte(caller: Caller, query: str) -> None:
     assert seen_by_mirror(caller, f"/any/path?{query}", host=MIRROR_HOST)["query"] == query
 
 
+def test_an_empty_query_stays_an_empty_query(caller: Caller) -> None:
+    assert seen_by_mirror(caller, "/t/mirror/x?")["url"].endswith("/x?")
+    assert seen_by_mirror(caller, "/t/mirror?")["url"].endswith("/?")
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_every_method_goes_through(caller: Caller, method: str) -> None:
     assert seen_by_mirror(caller, "/t/mirror/x", method=method)["method"] == method
@@ -67,6 +76,7 @@ def test_every_method_goes_through(caller: Caller, method: str) -> None:
         MIRROR_HOST,
         "MIRROR.e2e.Example",
         f"{MIRROR_HOST}:8787",
+        f"{MIRROR_HOST}:",
         f"{MIRROR_HOST}.",
         INTERNATIONAL_HOST_ASCII,
         INTERNATIONAL_HOST_ASCII.upper(),
@@ -141,6 +151,16 @@ def test_a_path_that_is_no_route_is_not_found(caller: Caller, target: str) -> No
 def test_a_host_that_nobody_has_is_tenant_not_found(caller: Caller) -> None:
     answer = caller.ask("/", host="nobody.e2e.example")
     assert (answer.status_code, answer.json()["error"]) == (404, "tenant_not_found")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["[::1]:8787", "a..b", "-", "%6d", "x" * 300, "xn--a", f"{MIRROR_HOST}..", f"{MIRROR_HOST}@x"],
+)
+def test_a_host_that_is_no_name_harms_nobody(caller: Caller, host: str) -> None:
+    answer = caller.ask("/t/no-such-slug/", host=host)
+    assert (answer.status_code, answer.json()["error"]) == (404, "tenant_not_found")
+    assert caller.ask("/health").status_code == 200
 
 
 def test_health_answers_at_the_dispatchers_own_host(caller: Caller) -> None:

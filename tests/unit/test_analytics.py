@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -12,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import keys
-from aggregates import Aggregate
-from analytics import WINDOWS, days_of, shown_owner, snapshot, trending_score
-from events import Api, Batch, UsageEvent
-from ports import Json
-from rollups import Day, Listing
+from analytics import WINDOWS, days_of, shown_owner, snapshot
+from events import Api, UsageEvent
+from rollups import Listing
 from tests.fakes import NOON_MS
 from tests.unit.making import MAPS, WEATHER, event
+from tests.unit.shooting import days_from, shot
 
 TODAY = NOON_MS // keys.DAY_MS
 
@@ -26,19 +24,6 @@ TODAY = NOON_MS // keys.DAY_MS
 def at(text: str) -> int:
     """Milliseconds since the epoch of an ISO time in UTC."""
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def days_from(events: Iterable[UsageEvent], dropped: int = 0) -> Mapping[int, Day]:
-    days: dict[int, Day] = {}
-    for one in events:
-        days.setdefault(one.at_ms // keys.DAY_MS, Day()).add(Batch([one], dropped))
-    return days
-
-
-def shot(
-    events: Sequence[UsageEvent], window: str = "today", now_ms: int = NOON_MS, top: int = 25
-) -> Mapping[str, Json]:
-    return snapshot(window, days_from(events), Listing(), now_ms, top)
 
 
 def calls_in(window: str, times: Sequence[str], now: str) -> int:
@@ -137,69 +122,6 @@ def test_one_apis_figures_are_as_defined() -> None:
             "trendingScore": 16.45,
         }
     ]
-
-
-def test_the_score_of_that_api_by_hand() -> None:
-    aggregate = Aggregate()
-    for one in [event(latency_ms=10, caller="c1"), event(latency_ms=20, caller="c2")]:
-        aggregate.add(one)
-    expected = 40 * math.log10(3) + 20 * math.log10(3) + 10 - 80 * (0.5 - 0.45) - min(20, 70 * 0.6)
-    assert trending_score(aggregate) == round(expected, 2)
-
-
-@pytest.mark.parametrize(
-    ("events", "lost"),
-    [
-        # 1 caller in 100 calls: 120·(0.18 - 0.01), and the top caller and hour at their caps.
-        ([event(caller="c") for _ in range(100)], 20 + 25 + 20),
-        # A caller each, all in one hour.
-        ([event(caller=f"c{n}") for n in range(100)], 20),
-        # A caller each, an hour each, 1,400 ms: only slowness costs.
-        (
-            [
-                event(NOON_MS + n * keys.HOUR_MS, caller=f"c{n}", latency_ms=1_400)
-                for n in range(10)
-            ],
-            8,
-        ),
-    ],
-)
-def test_what_looks_artificial_or_slow_costs_points(
-    events: Sequence[UsageEvent], lost: float
-) -> None:
-    aggregate = Aggregate()
-    for one in events:
-        aggregate.add(one)
-    earned = (
-        40 * math.log10(len(events) + 1) + 20 * math.log10(len(aggregate.callers) + 1) + 10 - lost
-    )
-    # The quantile may be 1 % off, which is 14 ms or 0.19 points.
-    assert trending_score(aggregate) == pytest.approx(earned, abs=0.2 if lost == 8 else 0.005)
-
-
-def ranked(groups: Mapping[str, Sequence[UsageEvent]]) -> Sequence[str]:
-    events = [
-        one._replace(api=Api("t", slug, "", "", 0))
-        for slug, group in groups.items()
-        for one in group
-    ]
-    apis = shot(events)["allApis"]
-    assert [api["rank"] for api in apis] == list(range(1, len(apis) + 1))
-    return [api["endpoint"].removeprefix("/t/") for api in apis]
-
-
-def test_a_higher_score_ranks_first() -> None:
-    many = [event(caller=f"c{n}") for n in range(50)]
-    assert ranked({"a": [event()], "b": many}) == ["b", "a"]
-
-
-def test_equal_figures_rank_by_endpoint() -> None:
-    assert ranked({"b": [event()], "c": [event()], "a": [event()]}) == ["a", "b", "c"]
-
-
-def test_equal_scores_and_calls_rank_by_revenue() -> None:
-    # 0.000001 USD adds less than half a hundredth of a point.
-    assert ranked({"a": [event()], "b": [event(revenue_micros=1)]}) == ["b", "a"]
 
 
 def test_top_cuts_top_apis_and_not_all_apis() -> None:

@@ -1,153 +1,21 @@
-"""The platform API: closed unless a token opens it, exact about parameters, honest about health."""
+"""The platform API: exact about parameters, honest about health."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 import keys
-from directory import TenantDirectory
 from errors import (
-    DispatcherError,
     InvalidParameter,
     InvalidWindow,
     MethodNotAllowed,
     NotFound,
-    Unauthorized,
 )
-from platform_api import PlatformApi
-from tests.fakes import NOON_MS, FakeClock, FakeEnvironment, FakeRequest, FakeStore
+from tests.fakes import FakeEnvironment, FakeStore
 from tests.unit.making import event
-from usage import UsageLog
-
-TOKEN = {"authorization": "Bearer right"}
-ROUTES = ["/__platform/analytics", "/__platform/events", "/__platform/health"]
-SETTINGS = {"PLATFORM_ANALYTICS_TOKEN": "right", "CALLER_HASH_SECRET": "secret"}
-
-
-@dataclass
-class Scene:
-    """A platform API with everything around it."""
-
-    environment: FakeEnvironment = field(
-        default_factory=lambda: FakeEnvironment(settings=dict(SETTINGS))
-    )
-    variable: str | None = '{"tenants": []}'
-    clock: FakeClock = field(default_factory=FakeClock)
-
-    def __post_init__(self) -> None:
-        self.log = UsageLog("w", self.clock)
-        directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
-        self.api = PlatformApi(self.environment, self.clock, directory, self.log)
-
-    def ask(
-        self,
-        path: str,
-        query: str = "",
-        headers: Mapping[str, str] = TOKEN,
-        method: str = "GET",
-    ) -> dict[str, Any]:
-        request = FakeRequest(f"http://h{path}{query}", method, headers)
-        answer = asyncio.run(self.api.handle(request, path, query, "id-1"))
-        assert answer.status == 200
-        assert dict(answer.headers)["cache-control"] == "no-store"
-        body: dict[str, Any] = json.loads(answer.body)
-        assert (body["ok"], body["requestId"]) == (True, "id-1")
-        return body
-
-    def refusal(
-        self,
-        path: str,
-        query: str = "",
-        headers: Mapping[str, str] = TOKEN,
-        method: str = "GET",
-    ) -> DispatcherError:
-        with pytest.raises(DispatcherError) as caught:
-            self.ask(path, query, headers, method)
-        return caught.value
-
-    def commit(self, count: int) -> None:
-        assert self.environment.usage_store is not None
-        for number in range(count):
-            self.log.append(event(NOON_MS - number, request_id=f"r{number:03d}"))
-        asyncio.run(self.log.lead(self.environment.usage_store))
-
-
-@pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"authorization": "Bearer right"},
-        {"authorization": "bearer right"},
-        {"x-platform-token": "right"},
-        {"authorization": "Bearer wrong", "x-platform-token": "right"},
-    ],
-)
-def test_the_right_token_opens_every_route(route: str, headers: Mapping[str, str]) -> None:
-    Scene().ask(route, headers=headers)
-
-
-@pytest.mark.parametrize("route", [*ROUTES, "/__platform", "/__platform/nope"])
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"authorization": "Bearer wrong"},
-        {"authorization": "Bearer "},
-        {"authorization": "right"},
-        {"authorization": "Basic right"},
-        {"x-platform-token": ""},
-        {"x-platform-token": "right2"},
-        {"x-platform-token": "Right"},
-        {"x-platform-token": "réght"},
-    ],
-)
-def test_any_other_token_is_refused_before_anything_else(
-    route: str, headers: Mapping[str, str]
-) -> None:
-    refusal = Scene().refusal(route, headers=headers)
-    assert isinstance(refusal, Unauthorized)
-    assert dict(refusal.headers)["www-authenticate"].startswith("Bearer")
-
-
-@pytest.mark.parametrize("headers", [{}, TOKEN, {"x-platform-token": ""}])
-@pytest.mark.parametrize("settings", [{}, {"PLATFORM_ANALYTICS_TOKEN": ""}])
-def test_no_token_configured_means_closed(
-    headers: Mapping[str, str], settings: dict[str, str]
-) -> None:
-    scene = Scene(FakeEnvironment(settings=settings))
-    refusal = scene.refusal(ROUTES[0], headers=headers)
-    assert isinstance(refusal, Unauthorized)
-    assert "PLATFORM_ANALYTICS_TOKEN is not configured" in refusal.message
-
-
-def test_public_analytics_opens_analytics_alone() -> None:
-    settings = {**SETTINGS, "ALLOW_PUBLIC_PLATFORM_ANALYTICS": "true"}
-    scene = Scene(FakeEnvironment(settings=settings))
-    scene.ask("/__platform/analytics", headers={})
-    for route in ROUTES[1:]:
-        assert isinstance(scene.refusal(route, headers={}), Unauthorized)
-
-
-@pytest.mark.parametrize("value", ["false", "1", "yes", ""])
-def test_only_true_makes_analytics_public(value: str) -> None:
-    settings = {**SETTINGS, "ALLOW_PUBLIC_PLATFORM_ANALYTICS": value}
-    scene = Scene(FakeEnvironment(settings=settings))
-    assert isinstance(scene.refusal("/__platform/analytics", headers={}), Unauthorized)
-
-
-@pytest.mark.parametrize(
-    "query", ["?token=right", "?window=today&access_token=x", "?TOKEN=right", "?%74oken=right"]
-)
-def test_a_token_in_the_query_is_refused_even_beside_a_right_one(query: str) -> None:
-    refusal = Scene().refusal("/__platform/analytics", query)
-    assert isinstance(refusal, Unauthorized)
-    assert "query" in refusal.message
+from tests.unit.platform_scene import ROUTES, SETTINGS, Scene
 
 
 def test_an_unknown_route_is_not_found_once_authorised() -> None:

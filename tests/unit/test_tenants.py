@@ -137,7 +137,7 @@ def test_hosts_are_looked_up_in_one_form(written: str, looked_up: str) -> None:
     ["", ".", "a b", "a_:1", "[::1]", "-a.example", "a" * 64, "a." * 127 + "aa", "%61.example"],
 )
 def test_what_is_no_host_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="host name|label"):
+    with pytest.raises(ValueError, match=r"host name|label"):
         normal_host(name)
 
 

@@ -23,9 +23,24 @@ export const CONFIG_FILES = ["wrangler.toml", "wrangler.jsonc", "wrangler.json",
 
 /** Keys of a wrangler configuration that bind something this plugin has not. */
 const UNSUPPORTED = [
-	"ai", "analytics_engine_datasets", "assets", "browser", "d1_databases", "dispatch_namespaces",
-	"durable_objects", "hyperdrive", "mtls_certificates", "pipelines", "queues", "r2_buckets",
-	"ratelimits", "secrets_store_secrets", "send_email", "services", "vectorize", "workflows",
+	"ai",
+	"analytics_engine_datasets",
+	"assets",
+	"browser",
+	"d1_databases",
+	"dispatch_namespaces",
+	"durable_objects",
+	"hyperdrive",
+	"mtls_certificates",
+	"pipelines",
+	"queues",
+	"r2_buckets",
+	"ratelimits",
+	"secrets_store_secrets",
+	"send_email",
+	"services",
+	"vectorize",
+	"workflows",
 ];
 
 /** A configuration that cannot be used; `fileName` says where. */
@@ -116,6 +131,5 @@ function optional(fileName, raw, key, isValid, expected) {
 const isString = (/** @type {unknown} */ value) => typeof value === "string" && value !== "";
 const isDate = (/** @type {unknown} */ value) => typeof value === "string" && /^\d{4}-\d{2}-\d{2}$/.test(value);
 const isStrings = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isString);
-const isTable = (/** @type {unknown} */ value) =>
-	typeof value === "object" && value !== null && !Array.isArray(value);
+const isTable = (/** @type {unknown} */ value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const firstLine = (/** @type {string} */ text) => text.split("\n", 1)[0];

@@ -3,9 +3,9 @@
  * workerd's loader takes, with the bindings that the script may have.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { withFront } from "./front.worker.js";
 import limiter from "limiter.script.txt";
 import parametersFront from "parameters.script.txt";
+import { withFront } from "./front.worker.js";
 
 /**
  * What one `get()` asks for beyond the script itself.

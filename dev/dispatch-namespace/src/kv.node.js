@@ -4,8 +4,9 @@
  * Owns the services behind the scripts' KV bindings. They are miniflare's own,
  * so a namespace with some id is the same one that wrangler itself would use.
  */
-import { createRequire } from "node:module";
+
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
 export const KV_SERVICE = "dispatch-namespace:kv";
 
@@ -23,11 +24,19 @@ export async function kvServices(tmpPath, sharedOptions, compatibilityDate) {
 			name: KV_SERVICE,
 			worker: {
 				compatibilityDate,
-				modules: [{ name: "kv-router.worker.js", esModule: readFileSync(new URL("kv-router.worker.js", import.meta.url), "utf8") }],
+				modules: [
+					{
+						name: "kv-router.worker.js",
+						esModule: readFileSync(new URL("kv-router.worker.js", import.meta.url), "utf8"),
+					},
+				],
 				bindings: [
 					// Without the usual props, which would name one namespace, the service
 					// takes the namespace from a header of each request.
-					{ name: "KV", service: miniflare.getStorageService(miniflare.KV_LOCAL_ENTRY_SERVICE_NAME, {}, sharedOptions) },
+					{
+						name: "KV",
+						service: miniflare.getStorageService(miniflare.KV_LOCAL_ENTRY_SERVICE_NAME, {}, sharedOptions),
+					},
 				],
 			},
 		},
@@ -44,6 +53,6 @@ async function runningMiniflare() {
 	const loaded = Object.values(createRequire(import.meta.url).cache).find(
 		(module) => /[\\/]miniflare[\\/]dist[\\/]src[\\/]index\.js$/.test(module?.filename ?? "") && module?.loaded,
 	);
-	// @ts-ignore: a peer of a peer; there is always one when this code runs.
+	// A peer of a peer; there is always one when this code runs.
 	return loaded?.exports ?? (await import("miniflare"));
 }

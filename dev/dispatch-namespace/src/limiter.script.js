@@ -6,12 +6,16 @@
  * times what a handler does before it first awaits. It can stop a further
  * subrequest; it cannot stop code that is running.
  */
-import { AsyncLocalStorage } from "node:async_hooks";
+
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { AsyncLocalStorage } from "node:async_hooks";
 import settings from "./dispatch-namespace-settings.json";
 
 /** @type {{limits: {cpuMs?: number, subRequests?: number}, kvBindings: string[]}} */
-const { kvBindings, limits: { cpuMs = Infinity, subRequests = Infinity } } = settings;
+const {
+	kvBindings,
+	limits: { cpuMs = Infinity, subRequests = Infinity },
+} = settings;
 
 /** Added to cpuMs, because a busy machine may stop a thread for a while. */
 const CPU_GRACE_MS = 50;
@@ -50,10 +54,12 @@ function countedEnv(env) {
 	const counted = { ...env };
 	for (const name of kvBindings) {
 		counted[name] = new Proxy(env[name], {
-			get: (kv, method) => async (/** @type {unknown[]} */ ...args) => {
-				countSubRequest();
-				return kv[method](...args);
-			},
+			get:
+				(kv, method) =>
+				async (/** @type {unknown[]} */ ...args) => {
+					countSubRequest();
+					return kv[method](...args);
+				},
 		});
 	}
 	return counted;
@@ -83,7 +89,11 @@ function limitedClass(Main) {
 			super(ctx, countedEnv(env));
 		}
 	}
-	for (let proto = Main.prototype; proto && proto !== WorkerEntrypoint.prototype; proto = Object.getPrototypeOf(proto)) {
+	for (
+		let proto = Main.prototype;
+		proto && proto !== WorkerEntrypoint.prototype;
+		proto = Object.getPrototypeOf(proto)
+	) {
 		for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(proto))) {
 			if (key === "constructor" || typeof value !== "function" || Object.hasOwn(Limited.prototype, key)) continue;
 			Object.defineProperty(Limited.prototype, key, {

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { kvServices, KV_SERVICE } from "./kv.node.js";
+import { KV_SERVICE, kvServices } from "./kv.node.js";
 import { OptionError, readOptions } from "./options.node.js";
 import { scriptServerService, serveFolder } from "./script-server.node.js";
 
@@ -68,10 +68,13 @@ async function getServices(context) {
 		const settings = {
 			folder: serveFolder(namespace.scripts),
 			compatibilityDate: worker.config.compatibilityDate ?? COMPATIBILITY_DATE,
-			outbound: outbound?.script === undefined ? undefined : {
-				folder: serveFolder(path.dirname(outbound.script)),
-				name: path.basename(outbound.script).replace(/\.m?js$/, ""),
-			},
+			outbound:
+				outbound?.script === undefined
+					? undefined
+					: {
+							folder: serveFolder(path.dirname(outbound.script)),
+							name: path.basename(outbound.script).replace(/\.m?js$/, ""),
+						},
 		};
 		return {
 			name: hostService(worker, namespace.binding),
@@ -89,7 +92,9 @@ async function getServices(context) {
 					{ name: "SCRIPTS", service: { name: SCRIPTS_SERVICE } },
 					{ name: "KV", kvNamespace: { name: KV_SERVICE } },
 					{ name: "LOADER", workerLoader: {} },
-					...(outbound?.service === undefined ? [] : [{ name: "OUTBOUND", service: { name: `core:user:${outbound.service}` } }]),
+					...(outbound?.service === undefined
+						? []
+						: [{ name: "OUTBOUND", service: { name: `core:user:${outbound.service}` } }]),
 				],
 			},
 		};

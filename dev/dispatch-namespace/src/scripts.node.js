@@ -97,7 +97,10 @@ function settle(outcome) {
 /** @param {string} name @param {Source} source @returns {Promise<Script | ScriptError>} */
 async function read(name, source) {
 	try {
-		const config = source.config === undefined ? NO_CONFIG : readConfig(source.config.name, await readFile(source.config.path, "utf8"));
+		const config =
+			source.config === undefined
+				? NO_CONFIG
+				: readConfig(source.config.name, await readFile(source.config.path, "utf8"));
 		/** @type {Record<string, Module>} */
 		const modules = {};
 		for (const file of source.files) {
@@ -109,7 +112,10 @@ async function read(name, source) {
 		if (mainModule === undefined) return new ScriptError(name, whyNoMain(source, mains));
 		const main = modules[mainModule];
 		if ("js" in main && main.js.trim() === "") return new ScriptError(name, `its main module ${mainModule} is empty`);
-		const version = createHash("sha256").update(JSON.stringify([mainModule, modules, config])).digest("hex").slice(0, 16);
+		const version = createHash("sha256")
+			.update(JSON.stringify([mainModule, modules, config]))
+			.digest("hex")
+			.slice(0, 16);
 		return { version, mainModule, modules, config };
 	} catch (error) {
 		// Whatever is wrong with the files stays wrong until they change, and is

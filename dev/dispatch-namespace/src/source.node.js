@@ -49,7 +49,10 @@ export async function findSource(root, name) {
 	const single = [`${name}.js`, `${name}.mjs`].filter((file) => entries.has(file));
 	const isFolder = entries.has(name) && (await isDirectory(path.join(root, name)));
 	if (single.length + Number(isFolder) > 1) {
-		throw new ScriptError(name, `there are several of it: ${[...single, ...(isFolder ? [`${name}/`] : [])].join(", ")}`);
+		throw new ScriptError(
+			name,
+			`there are several of it: ${[...single, ...(isFolder ? [`${name}/`] : [])].join(", ")}`,
+		);
 	}
 	if (single.length === 1) return singleFile(root, name, single[0], entries);
 	if (isFolder) return folder(root, name);

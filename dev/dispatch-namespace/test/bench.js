@@ -5,7 +5,7 @@
  * request, so that neither HTTP nor the load generator is measured. Rounds
  * alternate; the figure is the median round.
  */
-import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { PACKAGE, says, temporaryFolder, writeFiles } from "./namespace.js";
 
 const ROUNDS = 11;
@@ -41,9 +41,18 @@ const options = {
 	log: new Log(LogLevel.NONE),
 	workers: [
 		{
-			name: "caller", modules: true, compatibilityDate: "2026-11-01", script: CALLER, serviceBindings: { SERVICE: "hello" },
+			name: "caller",
+			modules: true,
+			compatibilityDate: "2026-11-01",
+			script: CALLER,
+			serviceBindings: { SERVICE: "hello" },
 			unsafeBindings: [
-				{ name: "DISPATCHER", type: "dispatch_namespace", plugin: { package: PACKAGE, name: "dispatch-namespace" }, options: { scripts: folder } },
+				{
+					name: "DISPATCHER",
+					type: "dispatch_namespace",
+					plugin: { package: PACKAGE, name: "dispatch-namespace" },
+					options: { scripts: folder },
+				},
 			],
 		},
 		{ name: "hello", modules: true, compatibilityDate: "2026-11-01", script: says("hello") },
@@ -55,7 +64,9 @@ try {
 	const rounds = await (await fetch(await miniflare.ready)).json();
 	for (const [way, micros] of Object.entries(rounds)) {
 		const sorted = micros.toSorted((/** @type {number} */ a, /** @type {number} */ b) => a - b);
-		console.log(`${way.padEnd(30)} ${sorted[ROUNDS >> 1].toFixed(0).padStart(5)} µs a call (${sorted[0].toFixed(0)} to ${sorted.at(-1)?.toFixed(0)})`);
+		console.log(
+			`${way.padEnd(30)} ${sorted[ROUNDS >> 1].toFixed(0).padStart(5)} µs a call (${sorted[0].toFixed(0)} to ${sorted.at(-1)?.toFixed(0)})`,
+		);
 	}
 } finally {
 	await miniflare.dispose();

@@ -4,12 +4,15 @@ import { ConfigError, readConfig } from "../src/config.node.js";
 
 /** @param {string} file @param {string} text @param {RegExp} message */
 const refused = (file, text, message) =>
-	assert.throws(() => readConfig(file, text), (/** @type {Error} */ error) => {
-		assert.ok(error instanceof ConfigError);
-		assert.match(error.message, message);
-		assert.ok(error.message.startsWith(file) && !error.message.includes("\n"));
-		return true;
-	});
+	assert.throws(
+		() => readConfig(file, text),
+		(/** @type {Error} */ error) => {
+			assert.ok(error instanceof ConfigError);
+			assert.match(error.message, message);
+			assert.ok(error.message.startsWith(file) && !error.message.includes("\n"));
+			return true;
+		},
+	);
 
 const EXPECTED = {
 	main: "src/index.js",

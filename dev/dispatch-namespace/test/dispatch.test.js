@@ -7,8 +7,8 @@ import { says, script, startNamespace } from "./namespace.js";
 
 // The smallest module with one export: add(i32, i32).
 const ADD_WASM = Uint8Array.from([
-	0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1, 3, 97, 100, 100, 0, 0, 10, 9, 1, 7, 0,
-	32, 0, 32, 1, 106, 11,
+	0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1, 3, 97, 100, 100, 0, 0, 10, 9, 1,
+	7, 0, 32, 0, 32, 1, 106, 11,
 ]);
 
 const kv = (/** @type {string} */ id) => JSON.stringify({ kv_namespaces: [{ binding: "STORE", id }] });
@@ -49,11 +49,15 @@ const namespace = await startNamespace({
 	"many/add.wasm": ADD_WASM,
 	"vars.js": script("return Response.json(env);"),
 	"vars.json": '{"vars": {"PLAN": "free", "LIMITS": {"a": 1}}}',
-	"flags.js": 'import { Buffer } from "node:buffer"; export default { fetch: () => new Response(Buffer.from("hi").toString("hex")) };',
+	"flags.js":
+		'import { Buffer } from "node:buffer"; export default { fetch: () => new Response(Buffer.from("hi").toString("hex")) };',
 	"flags.json": '{"compatibility_flags": ["nodejs_compat"], "compatibility_date": "2025-01-01"}',
-	"store-a.js": KV_SCRIPT, "store-a.json": kv("one"),
-	"store-b.js": KV_SCRIPT, "store-b.json": kv("two"),
-	"store-c/index.js": KV_SCRIPT, "store-c/config.json": kv("one"),
+	"store-a.js": KV_SCRIPT,
+	"store-a.json": kv("one"),
+	"store-b.js": KV_SCRIPT,
+	"store-b.json": kv("two"),
+	"store-c/index.js": KV_SCRIPT,
+	"store-c/config.json": kv("one"),
 	"untrusted.js": script(`
 		const refusal = (use) => use().then(String, (error) => error.message);
 		return Response.json({
@@ -94,11 +98,17 @@ test("a script that does not parse names its file and line", async () => {
 	assert.match(message, /SyntaxError.*\n.*at broken\.js:3/s);
 });
 
-test("a script that fails to start says so", async () => assert.match((await json("top")).message, /at the top\n.*top\.js:3/));
+test("a script that fails to start says so", async () =>
+	assert.match((await json("top")).message, /at the top\n.*top\.js:3/));
 
 test("a folder's modules of every kind are there to import", async () => {
 	assert.deepEqual(await json("many"), {
-		shout: "HI!", data: { a: [1] }, page: "<p>", note: "note", raw: { 0: 0, 1: 255 }, sum: 5,
+		shout: "HI!",
+		data: { a: [1] },
+		page: "<p>",
+		note: "note",
+		raw: { 0: 0, 1: 255 },
+		sum: 5,
 	});
 });
 
@@ -110,7 +120,13 @@ test("KV works, and is shared by scripts with equal ids only", async () => {
 	const { list, ...a } = await json("store-a", "/a");
 	assert.deepEqual(list.keys, [{ name: "/a", metadata: { by: "test" } }]);
 	assert.deepEqual(a, {
-		value: "apple", many: [["/a", "apple"], ["/b", null]], stream: "apple", gone: null,
+		value: "apple",
+		many: [
+			["/a", "apple"],
+			["/b", null],
+		],
+		stream: "apple",
+		gone: null,
 		withMetadata: { value: "apple", metadata: { by: "test" }, cacheStatus: null },
 	});
 	assert.equal((await json("store-b", "/a")).value, null);
@@ -118,12 +134,19 @@ test("KV works, and is shared by scripts with equal ids only", async () => {
 });
 
 test("a script sees neither request.cf nor a cache", async () => {
-	assert.deepEqual(await json("untrusted"), { cf: "undefined", cache: "No Cache was configured", opened: "No Cache was configured" });
+	assert.deepEqual(await json("untrusted"), {
+		cf: "undefined",
+		cache: "No Cache was configured",
+		opened: "No Cache was configured",
+	});
 });
 
 test("methods of a class entrypoint can be called", async () => {
 	assert.equal(await json({ name: "rpc", call: { method: "add", args: [1, 2] } }), 3);
-	assert.deepEqual(await json({ name: "rpc", call: { method: "fail", args: [] } }), { name: "RangeError", message: "too far" });
+	assert.deepEqual(await json({ name: "rpc", call: { method: "fail", args: [] } }), {
+		name: "RangeError",
+		message: "too far",
+	});
 });
 
 test("args.props are the script's ctx.props", async () => {
@@ -151,7 +174,10 @@ test("new, changed, half-saved and removed scripts are seen at once", async () =
 });
 
 test("a change in a module of a folder is seen at once", async () => {
-	namespace.write({ "deep/index.js": 'import word from "./lib/word.txt"; export default { fetch: () => new Response(word) };', "deep/lib/word.txt": "a" });
+	namespace.write({
+		"deep/index.js": 'import word from "./lib/word.txt"; export default { fetch: () => new Response(word) };',
+		"deep/lib/word.txt": "a",
+	});
 	assert.equal(await text("deep"), "a");
 	namespace.write({ "deep/lib/word.txt": "b" });
 	assert.equal(await text("deep"), "b");
@@ -173,7 +199,8 @@ test("a folder that cannot be read is reported, and found again", async () => {
 test("with the usual recheckMs, a burst goes by one look, and a change is seen after it", async () => {
 	const calm = await startNamespace({ "hello.js": says("one") }, { options: { recheckMs: 200 } });
 	try {
-		const burst = async () => new Set(await Promise.all(Array.from({ length: 20 }, async () => (await calm.fetch("hello")).text())));
+		const burst = async () =>
+			new Set(await Promise.all(Array.from({ length: 20 }, async () => (await calm.fetch("hello")).text())));
 		assert.deepEqual(await burst(), new Set(["one"]));
 		calm.write({ "hello.js": says("two") });
 		await delay(220);

@@ -27,7 +27,9 @@ const namespace = await startNamespace({
 		const headers = new Headers({ location: "/elsewhere" });
 		headers.append("set-cookie", "a=1; Path=/"); headers.append("set-cookie", "b=2; Path=/");
 		return new Response(null, { status: 302, headers });`),
-	"status.js": script("return new Response(null, { status: Number(new URL(request.url).searchParams.get('status')), headers: { etag: '\"x\"' } });"),
+	"status.js": script(
+		"return new Response(null, { status: Number(new URL(request.url).searchParams.get('status')), headers: { etag: '\"x\"' } });",
+	),
 	"socket.js": script(`
 		const [client, server] = Object.values(new WebSocketPair());
 		server.accept();
@@ -53,7 +55,11 @@ after(() => namespace.stop());
 function raw(name, options = {}) {
 	return new Promise((resolve, reject) => {
 		http
-			.request(namespace.url, { agent: false, ...options, headers: { dispatch: JSON.stringify({ name }), ...options.headers } }, resolve)
+			.request(
+				namespace.url,
+				{ agent: false, ...options, headers: { dispatch: JSON.stringify({ name }), ...options.headers } },
+				resolve,
+			)
 			.on("error", reject)
 			.end();
 	});
@@ -62,7 +68,11 @@ function raw(name, options = {}) {
 for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
 	test(`${method} arrives with its URL, headers and body`, async () => {
 		const body = ["GET", "HEAD"].includes(method) ? undefined : "the body";
-		const response = await namespace.fetch("echo", "/a%20b/?q=%C3%BC&q=2", { method, body, headers: { "x-custom": "1" } });
+		const response = await namespace.fetch("echo", "/a%20b/?q=%C3%BC&q=2", {
+			method,
+			body,
+			headers: { "x-custom": "1" },
+		});
 		assert.equal(response.headers.get("method"), method);
 		assert.equal(new URL(response.headers.get("url") ?? "").pathname, "/a%20b/");
 		assert.equal(new URL(response.headers.get("url") ?? "").search, "?q=%C3%BC&q=2");
@@ -101,8 +111,12 @@ test("server-sent events arrive one by one", async () => {
 	assert.equal(response.headers.get("content-type"), "text/event-stream");
 	/** @type {[string, number][]} */
 	const arrivals = [];
-	for await (const chunk of /** @type {any} */ (response.body)) arrivals.push([new TextDecoder().decode(chunk), Date.now()]);
-	assert.deepEqual(arrivals.map(([text]) => text), ["data: 0\n\n", "data: 1\n\n", "data: 2\n\n"]);
+	for await (const chunk of /** @type {any} */ (response.body))
+		arrivals.push([new TextDecoder().decode(chunk), Date.now()]);
+	assert.deepEqual(
+		arrivals.map(([text]) => text),
+		["data: 0\n\n", "data: 1\n\n", "data: 2\n\n"],
+	);
 	assert.ok(arrivals[2][1] - arrivals[0][1] >= 60, "with time between them");
 });
 
@@ -127,8 +141,11 @@ test("a WebSocket is handed through", async () => {
 	const { promise, resolve, reject } = Promise.withResolvers();
 	const request = http.request(namespace.url, {
 		headers: {
-			dispatch: JSON.stringify({ name: "socket" }), connection: "Upgrade", upgrade: "websocket",
-			"sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+			dispatch: JSON.stringify({ name: "socket" }),
+			connection: "Upgrade",
+			upgrade: "websocket",
+			"sec-websocket-version": "13",
+			"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
 		},
 	});
 	request.on("upgrade", (response, socket) => {

@@ -27,10 +27,13 @@ const namespace = await startNamespace({
 			async fetch(request) { await this.fetchOne(); return new Response(this.#secret + this.env.A); }
 		}`,
 	"class/config.json": '{"vars": {"A": "!"}}',
-	"caught.js": script(`await fetch("${target}"); try { await fetch("${target}"); } catch (error) { return new Response("caught " + error.message); }`),
+	"caught.js": script(
+		`await fetch("${target}"); try { await fetch("${target}"); } catch (error) { return new Response("caught " + error.message); }`,
+	),
 	"spin.js": script("const end = Date.now() + 150; while (Date.now() < end); return new Response('spun');"),
 	"plain.js": script("return new Response('done');"),
-	"named.js": "export function helper() {}\nexport default { value: 7, fetch() { return new Response('this ' + this.value); } };",
+	"named.js":
+		"export function helper() {}\nexport default { value: 7, fetch() { return new Response('this ' + this.value); } };",
 	"broken.js": "export default {\n\tfetch( {\n}",
 });
 after(async () => {
@@ -98,6 +101,7 @@ test("a script that does not parse is named as without limits", async () => {
 
 test("limits that are no numbers are refused", async () => {
 	assert.deepEqual(await (await call("plain", { cpuMs: "soon" })).json(), {
-		name: "TypeError", message: "limits.cpuMs must be a number, 0 or more",
+		name: "TypeError",
+		message: "limits.cpuMs must be a number, 0 or more",
 	});
 });

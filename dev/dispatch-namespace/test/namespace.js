@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 
 export const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 
@@ -90,7 +90,11 @@ export async function startNamespace(files, { options = {}, workers = [], persis
 		/** @param {string | object} dispatch @param {string} [target] @param {RequestInit & {duplex?: string}} [init] */
 		fetch(dispatch, target = "/", init = {}) {
 			const header = JSON.stringify(typeof dispatch === "string" ? { name: dispatch } : dispatch);
-			return fetch(new URL(target, url), { redirect: "manual", ...init, headers: { .../** @type {any} */ (init.headers), dispatch: header } });
+			return fetch(new URL(target, url), {
+				redirect: "manual",
+				...init,
+				headers: { .../** @type {any} */ (init.headers), dispatch: header },
+			});
 		},
 		async stop() {
 			await miniflare.dispose();

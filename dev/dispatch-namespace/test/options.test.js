@@ -14,13 +14,16 @@ const read = (raw) => readOptions("DISPATCHER", { scripts: "./scripts", ...raw }
 
 /** @param {object} raw @param {RegExp} message */
 function refused(raw, message) {
-	assert.throws(() => read(raw), (/** @type {Error} */ error) => {
-		assert.ok(error instanceof OptionError);
-		assert.match(error.message, message);
-		assert.match(error.message, /binding DISPATCHER/);
-		assert.ok(!error.message.includes("\n"), "one line");
-		return true;
-	});
+	assert.throws(
+		() => read(raw),
+		(/** @type {Error} */ error) => {
+			assert.ok(error instanceof OptionError);
+			assert.match(error.message, message);
+			assert.match(error.message, /binding DISPATCHER/);
+			assert.ok(!error.message.includes("\n"), "one line");
+			return true;
+		},
+	);
 }
 
 test("a relative folder starts at the Worker's own folder", () => {
@@ -39,13 +42,17 @@ test("scripts must be given", () => refused({ scripts: undefined }, /"scripts" m
 test("an unknown option is refused by name", () => refused({ script: "x" }, /unknown option "script"/));
 test("recheckMs must be a number", () => refused({ recheckMs: "soon" }, /"recheckMs" must be a number/));
 test("an outbound Worker needs a service or a script", () => refused({ outbound: {} }, /needs "service" or "script"/));
-test("an unknown outbound option is refused by name", () => refused({ outbound: { servce: "x" } }, /"outbound.servce"/));
+test("an unknown outbound option is refused by name", () =>
+	refused({ outbound: { servce: "x" } }, /"outbound.servce"/));
 test("parameters need an outbound script", () => {
 	refused({ outbound: { service: "x", parameters: ["a"] } }, /needs "outbound.script"/);
 });
 
 test("the upload API's form of an outbound Worker is understood", () => {
-	assert.deepEqual(read({ outbound: { worker: { service: "out" }, params: [] } }).outbound, { service: "out", parameters: [] });
+	assert.deepEqual(read({ outbound: { worker: { service: "out" }, params: [] } }).outbound, {
+		service: "out",
+		parameters: [],
+	});
 });
 
 test("an outbound script is a path from the Worker's own folder", () => {

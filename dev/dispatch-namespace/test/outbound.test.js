@@ -18,10 +18,14 @@ test("an outbound script gets every fetch, with its parameters in env", async ()
 	);
 	try {
 		const call = async (/** @type {string} */ customer) =>
-			(await namespace.fetch({ name: "caller", options: { outbound: { customer: { name: customer }, other: 1 } } })).json();
+			(
+				await namespace.fetch({ name: "caller", options: { outbound: { customer: { name: customer }, other: 1 } } })
+			).json();
 		for (const name of ["ann", "bob", ...Array.from({ length: 12 }, (_, i) => `new${i}`), "ann"]) {
 			assert.deepEqual(await call(name), {
-				url: "http://elsewhere.test/path", body: "sent", env: { FIXED: "yes", customer: { name } },
+				url: "http://elsewhere.test/path",
+				body: "sent",
+				env: { FIXED: "yes", customer: { name } },
 			});
 		}
 		assert.deepEqual(/** @type {any} */ (await (await namespace.fetch("caller")).json()).env, { FIXED: "yes" });
@@ -33,8 +37,16 @@ test("an outbound script gets every fetch, with its parameters in env", async ()
 });
 
 test("an outbound service of the same session gets every fetch", async () => {
-	const outbound = { name: "out", modules: true, compatibilityDate: "2026-11-01", script: script('return new Response("out " + request.url);') };
-	const namespace = await startNamespace({ "caller.js": CALLER }, { options: { outbound: { service: "out" } }, workers: [outbound] });
+	const outbound = {
+		name: "out",
+		modules: true,
+		compatibilityDate: "2026-11-01",
+		script: script('return new Response("out " + request.url);'),
+	};
+	const namespace = await startNamespace(
+		{ "caller.js": CALLER },
+		{ options: { outbound: { service: "out" } }, workers: [outbound] },
+	);
 	try {
 		assert.equal(await (await namespace.fetch("caller")).text(), "out http://elsewhere.test/path");
 		const limited = { name: "caller", options: { limits: { subRequests: 0 } } };
@@ -45,9 +57,15 @@ test("an outbound service of the same session gets every fetch", async () => {
 });
 
 test("an outbound service that is not there is named", async () => {
-	await assert.rejects(startNamespace({}, { options: { outbound: { service: "out" } } }), /"out" is not a Worker of this session \(there are: dispatcher\)/);
+	await assert.rejects(
+		startNamespace({}, { options: { outbound: { service: "out" } } }),
+		/"out" is not a Worker of this session \(there are: dispatcher\)/,
+	);
 });
 
 test("a bad option stops the start with its one line", async () => {
-	await assert.rejects(startNamespace({}, { options: { scripts: "/does/not/exist" } }), /binding DISPATCHER: .* there is no folder \/does\/not\/exist/);
+	await assert.rejects(
+		startNamespace({}, { options: { scripts: "/does/not/exist" } }),
+		/binding DISPATCHER: .* there is no folder \/does\/not\/exist/,
+	);
 });

@@ -34,12 +34,25 @@ test("a single file is a script, with its configuration beside it", async () => 
 
 test("a folder is a script with every module below it", async () => {
 	write({
-		"many/index.mjs": "x", "many/lib/a.js": "y", "many/page.html": "<p>", "many/data.json": "{}", "many/raw.bin": "b",
-		"many/notes.pdf": "-", "many/.hidden.js": "-", "many/node_modules/x/index.js": "-", "many/index.js~": "-",
+		"many/index.mjs": "x",
+		"many/lib/a.js": "y",
+		"many/page.html": "<p>",
+		"many/data.json": "{}",
+		"many/raw.bin": "b",
+		"many/notes.pdf": "-",
+		"many/.hidden.js": "-",
+		"many/node_modules/x/index.js": "-",
+		"many/index.js~": "-",
 	});
 	const script = await load("many");
 	assert.equal(script.mainModule, "many/index.mjs");
-	assert.deepEqual(Object.keys(script.modules), ["many/data.json", "many/index.mjs", "many/lib/a.js", "many/page.html", "many/raw.bin"]);
+	assert.deepEqual(Object.keys(script.modules), [
+		"many/data.json",
+		"many/index.mjs",
+		"many/lib/a.js",
+		"many/page.html",
+		"many/raw.bin",
+	]);
 });
 
 test("main in the configuration names the main module", async () => {
@@ -84,7 +97,22 @@ test("a script appears, moves and goes", async () => {
 	assert.equal(await scripts.version("moved"), undefined);
 });
 
-for (const name of ["", "..", "../x", "a/b", "a\\b", "a.js", "-a", "_a", "A", "é", "a\0", "a%2fb", "constructor.name", " a"]) {
+for (const name of [
+	"",
+	"..",
+	"../x",
+	"a/b",
+	"a\\b",
+	"a.js",
+	"-a",
+	"_a",
+	"A",
+	"é",
+	"a\0",
+	"a%2fb",
+	"constructor.name",
+	" a",
+]) {
 	test(`no script has the name ${JSON.stringify(name)}`, async () => {
 		assert.equal(await scripts.version(name), undefined);
 	});

@@ -128,7 +128,15 @@ test("the README's example runs as it is printed", async () => {
 	assert.equal(files.length, 6);
 	rmSync(path.join(folder, "namespace"), { recursive: true });
 	// Here the package is not installed beside miniflare.
-	writeFiles(folder, Object.fromEntries(files.map(([name, text]) => [name, text.replace('package = "miniflare-dispatch-namespace"', `package = ${JSON.stringify(PACKAGE)}`)])));
+	writeFiles(
+		folder,
+		Object.fromEntries(
+			files.map(([name, text]) => [
+				name,
+				text.replace('package = "miniflare-dispatch-namespace"', `package = ${JSON.stringify(PACKAGE)}`),
+			]),
+		),
+	);
 	const calls = [...readme.matchAll(/^\$ curl http:\/\/localhost:8787(\S+)\n(.*\n)/gm)];
 	assert.equal(calls.length, 3);
 	await withDev(async (url) => {

@@ -1,31 +1,23 @@
 """Serves the demo scripts for the tests in this folder, one workerd for all of them."""
 
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+from dev.layout import HERE
+from dev.setup.node import find_node
+
+REPOSITORY = HERE.root
 NAMESPACE = REPOSITORY / "dev" / "demo" / "namespace"
-
-
-def _node() -> str:
-    """The Node that set-up put beside Python, else the machine's own."""
-    beside_python = Path(sys.executable).with_name("node")
-    node = str(beside_python) if beside_python.exists() else shutil.which("node")
-    if node is None:
-        pytest.fail("no Node found: run the tests with `make test`, which installs one")
-    return node
 
 
 @pytest.fixture(scope="session")
 def demo_url() -> Iterator[str]:
     """Where the scripts are served: `URL/NAME/path` is `path` of the script NAME."""
-    command = [_node(), str(Path(__file__).with_name("host.mjs")), str(NAMESPACE)]
+    command = [str(find_node(HERE)), str(Path(__file__).with_name("host.mjs")), str(NAMESPACE)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as host:

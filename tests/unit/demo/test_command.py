@@ -49,7 +49,7 @@ def test_says_when_calls_are_missing() -> None:
 
 
 def test_a_wrong_token_is_one_line_that_says_what_to_do() -> None:
-    with stand_in(token="another") as server:  # noqa: S106
+    with stand_in(token="another") as server:
         shown = demo("--url", server.url)
     assert shown.returncode == 2
     assert shown.stderr.count("\n") == 1
@@ -70,7 +70,7 @@ def test_an_address_that_is_none_is_one_line() -> None:
 
 
 def test_port_and_variables_mean_what_they_mean_to_make_dev() -> None:
-    with stand_in(token="secret") as server:  # noqa: S106
+    with stand_in(token="secret") as server:
         port = server.url.rpartition(":")[2]
         shown = demo("--requests", "5", PORT=port, VARS="PLATFORM_ANALYTICS_TOKEN=secret")
     assert shown.returncode == 0, shown.stderr

@@ -1,0 +1,82 @@
+"""Where a request is going: its URL taken apart, and what may be read from the parts.
+
+Owns the spelling of hosts and paths, so that nothing gets past a rule by being
+written another way. Refuses to know tenants.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote
+
+PLATFORM_PATH = "/__platform"
+
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+_OWN_HOST = re.compile(r"localhost|\d+\.\d+\.\d+\.\d+|\[.*\]|.*\.workers\.dev", re.ASCII)
+
+
+class Location(NamedTuple):
+    """A URL taken apart: `origin` + `path` + `query` is the URL again.
+
+    `host` is without port and lower case; `path` starts with a slash and has
+    no dot segments; `query` is empty or starts with `?`.
+    """
+
+    origin: str
+    host: str
+    path: str
+    query: str
+
+
+def locate(url: str) -> Location:
+    """Take an absolute URL apart, and resolve dot segments as browsers do.
+
+    Source: WHATWG URL Standard, "path state"; `%2e` is a dot there.
+    """
+    authority = url.index("//") + 2
+    slash = url.find("/", authority)
+    question = url.find("?", authority)
+    end = len(url) if question < 0 else question
+    if slash < 0 or slash > end:
+        slash = end
+    path = url[slash:end] or "/"
+    if _DOT_SEGMENT.search(path):
+        path = _without_dot_segments(path)
+    host = url[authority:slash].rpartition("@")[2].lower()
+    if not host.endswith("]"):
+        name, colon, port = host.rpartition(":")
+        host = name if colon and (port.isdigit() or not port) else host
+    return Location(url[:slash], host.removesuffix("."), path, url[end:])
+
+
+def is_platform(path: str) -> bool:
+    """Tell whether `path` means the platform API, however it is spelled.
+
+    A path that only decodes to it is none of its routes, but no tenant's either.
+    """
+    if "%" in path:
+        path = unquote(path)
+    path = "/" + path.lstrip("/\\")
+    return path == PLATFORM_PATH or path.startswith((PLATFORM_PATH + "/", PLATFORM_PATH + "\\"))
+
+
+def is_own_host(host: str) -> bool:
+    """Tell whether `host` is an address of the dispatcher's own, never a tenant's name."""
+    return _OWN_HOST.fullmatch(host) is not None
+
+
+def _without_dot_segments(path: str) -> str:
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for index, segment in enumerate(segments):
+        dots = segment.lower().replace("%2e", ".")
+        is_last = index == len(segments) - 1
+        if dots == "..":
+            del kept[-1:]
+        elif dots != ".":
+            kept.append(segment)
+            continue
+        if is_last:
+            kept.append("")
+    return "/" + "/".join(kept)

@@ -1,0 +1,72 @@
+"""A platform API with everything around it, for its tests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from directory import TenantDirectory
+from errors import (
+    DispatcherError,
+)
+from platform_api import PlatformApi
+from tests.fakes import NOON_MS, FakeClock, FakeEnvironment, FakeRequest
+from tests.unit.making import event
+from usage import UsageLog
+
+TOKEN = {"authorization": "Bearer right"}
+ROUTES = ["/__platform/analytics", "/__platform/events", "/__platform/health"]
+SETTINGS = {"PLATFORM_ANALYTICS_TOKEN": "right", "CALLER_HASH_SECRET": "secret"}
+
+
+@dataclass
+class Scene:
+    """A platform API with everything around it."""
+
+    environment: FakeEnvironment = field(
+        default_factory=lambda: FakeEnvironment(settings=dict(SETTINGS))
+    )
+    variable: str | None = '{"tenants": []}'
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.log = UsageLog("w", self.clock)
+        directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
+        self.api = PlatformApi(self.environment, self.clock, directory, self.log)
+
+    def ask(
+        self,
+        path: str,
+        query: str = "",
+        headers: Mapping[str, str] = TOKEN,
+        method: str = "GET",
+    ) -> dict[str, Any]:
+        request = FakeRequest(f"http://h{path}{query}", method, headers)
+        answer = asyncio.run(self.api.handle(request, path, query, "id-1"))
+        assert answer.status == 200
+        assert dict(answer.headers)["cache-control"] == "no-store"
+        body: dict[str, Any] = json.loads(answer.body)
+        assert (body["ok"], body["requestId"]) == (True, "id-1")
+        return body
+
+    def refusal(
+        self,
+        path: str,
+        query: str = "",
+        headers: Mapping[str, str] = TOKEN,
+        method: str = "GET",
+    ) -> DispatcherError:
+        with pytest.raises(DispatcherError) as caught:
+            self.ask(path, query, headers, method)
+        return caught.value
+
+    def commit(self, count: int) -> None:
+        assert self.environment.usage_store is not None
+        for number in range(count):
+            self.log.append(event(NOON_MS - number, request_id=f"r{number:03d}"))
+        asyncio.run(self.log.lead(self.environment.usage_store))
