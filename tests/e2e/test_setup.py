@@ -67,7 +67,7 @@ def test_without_a_network_it_says_so_and_names_the_log(clone: Path, tmp_path: P
         PIP_INDEX_URL=UNREACHABLE,
         PIP_EXTRA_INDEX_URL="",
         PIP_FIND_LINKS="",
-        PIP_RETRIES="0",
+        PIP_RETRIES="1",
         PIP_NO_CACHE_DIR="1",
         HOME=str(tmp_path),
     )
