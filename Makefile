@@ -14,15 +14,18 @@ override TENANTS := $(value TENANTS)
 override NAMESPACE := $(value NAMESPACE)
 override RUNTIME := $(value RUNTIME)
 override VARS := $(value VARS)
-export PORT STATE TENANTS NAMESPACE RUNTIME VARS
+override SEEDS := $(value SEEDS)
+override SEED := $(value SEED)
+override FROM := $(value FROM)
+export PORT STATE TENANTS NAMESPACE RUNTIME VARS SEEDS SEED FROM
 
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev demo test check format bench clean
+.PHONY: help dev demo test simulate check format bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 dev: ## the dispatcher under wrangler dev, with local KV and a local dispatch namespace
 	@$(SETUP) run && exec $(PYTHON) -m dev.launch
@@ -32,6 +35,9 @@ demo: ## a few hundred requests to the running dispatcher, then its snapshot (PO
 
 test: ## the whole test suite
 	@$(SETUP) tools && exec $(PYTHON) -m dev.test
+
+simulate: ## the domain code against KV at its worst (SEEDS=2000 FROM=0, or one SEED=)
+	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
 
 check: ## formatter, linter, types, layering rules
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check

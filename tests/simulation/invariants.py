@@ -1,0 +1,231 @@
+"""What must hold of every run, whatever happened in it.
+
+1. Never inflated: no figure shown is above what had really been appended; no
+   event is in KV under two keys; a batch never changes.
+2. Nothing lost in silence: events appended are those in KV, those in the
+   memory of isolates that died, and those that the log counted as dropped.
+3. Summaries are what the log says: `summaries.check`, once there are any.
+4. Money: none yet; `check_money` is its place.
+5. Tenants never mix.
+6. A read's price does not depend on the traffic: `summaries.check` again.
+
+And `freshness` never claims to be complete while something settled is missing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import keys
+from events import UsageEvent, decode_batch
+from tests.simulation.truth import Count, Sums, count_of, shown_id
+from tests.simulation.world import Reading, World, api_of
+
+Shown = Mapping[str, Any]
+
+_HOURS_PER_DAY = 24
+
+
+class InvariantBroken(Exception):
+    """A run in which something happened that never may."""
+
+
+def require(condition: object, words: str) -> None:
+    if not condition:
+        raise InvariantBroken(words)
+
+
+def days_of(window: str, now_ms: int) -> Sequence[int] | None:
+    """The UTC days of a window, as the contract has it."""
+    today = now_ms // keys.DAY_MS
+    return {"today": [today], "week": range(today - 6, today + 1), "overall": None}[window]
+
+
+def check_snapshot(world: World, reading: Reading, shown: Shown) -> None:
+    """Check one snapshot against what had happened when it was shown."""
+    days = days_of(shown["window"], reading.clock_ms)
+    rows = {row["id"]: row for row in shown["allApis"]}
+    require(len(rows) == len(shown["allApis"]), "an API is shown twice")
+    truth = world.appended.by_api(days)
+    for name, row in rows.items():
+        _check_row(world.appended, row)
+        require(name in truth, f"{name} is shown and was never called")
+        require(
+            sums_in(row).within(truth[name]),
+            f"{name} is inflated in {shown['window']}: {sums_in(row)} of {truth[name]}",
+        )
+    _check_totals(world.appended, shown, rows)
+    _check_presence(reading.held, days, rows, "what this isolate holds is missing")
+    freshness = shown["freshness"]
+    if freshness["complete"]:
+        as_of_ms = datetime.fromisoformat(freshness["asOf"]).timestamp() * 1000
+        due = [event for event in reading.settled if event.at_ms <= as_of_ms]
+        _check_presence(due, days, rows, "freshness claims to be complete")
+
+
+def sums_in(row: Shown) -> Sums:
+    """Read the figures of a row that can only grow."""
+    errors = round(row["errorRatePct"] * row["calls"] / 100)
+    return Sums(row["calls"], errors, row["revenueMicros"])
+
+
+def _check_row(appended: Count, row: Shown) -> None:
+    """Check that everything in a row is of that row's API and nobody else's."""
+    api = api_of(int(row["endpoint"].rpartition("-")[2]))
+    expected = (shown_id(api), api.tenant_id, api.owner, api.directory, api.price_micros / 1e6)
+    found = tuple(row[name] for name in ("id", "tenantId", "owner", "directory", "priceUsd"))
+    require(found == expected, f"tenants are mixed: {found}, expected {expected}")
+    callers = appended.callers[row["id"]]
+    require(row["uniqueCallers"] <= len(callers), f"{row['id']} has callers of somebody else")
+    busiest = row["topCallerShare"] * row["calls"]
+    require(busiest <= max(callers.values()) + 0.5, f"{row['id']}: its busiest caller is inflated")
+
+
+def _check_totals(appended: Count, shown: Shown, rows: Mapping[str, Shown]) -> None:
+    total = Sums()
+    for row in rows.values():
+        total = total.plus(sums_in(row))
+    hero = shown["heroStats"]
+    require((hero["calls"], hero["publishedApis"]) == (total.calls, len(rows)), "the totals differ")
+    require(hero["revenueMicros"] == total.revenue_micros, "the total revenue differs")
+    require(
+        sum(one["calls"] for one in shown["directories"]) == total.calls, "the directories differ"
+    )
+    hours = 1 if shown["window"] == "today" else _HOURS_PER_DAY
+    truth = appended.by_period(hours)
+    for point in shown["series"]:
+        at_ms = datetime.fromisoformat(point["startAt"]).timestamp() * 1000
+        sums = Sums(point["calls"], point["errors"], point["revenueMicros"])
+        true = truth.get(int(at_ms) // (hours * keys.HOUR_MS), Sums())
+        require(sums.within(true), f"the series is inflated at {point['startAt']}")
+    # Requests refused before dispatch are in no row's calls, so only calls are the same.
+    charted = sum(point["calls"] for point in shown["series"])
+    require(charted == total.calls, f"the series has {charted} calls of {total.calls}")
+
+
+def _check_presence(
+    events: Sequence[UsageEvent],
+    days: Sequence[int] | None,
+    rows: Mapping[str, Shown],
+    words: str,
+) -> None:
+    for name, sums in count_of(events).by_api(days).items():
+        if sums.calls:
+            found = sums_in(rows[name]) if name in rows else Sums()
+            require(sums.within(found), f"{words}: {name} has {found}, at least {sums} is due")
+
+
+def check_events(world: World, events: Sequence[Shown]) -> None:
+    """Check a page of events: real ones, each once, newest first, nobody's but their own."""
+    names = [event["requestId"] for event in events]
+    require(len(set(names)) == len(names), "an event is shown twice")
+    times = [event["at"] for event in events]
+    require(times == sorted(times, reverse=True), "events are not newest first")
+    for shown in events:
+        event = world.appended.events.get(shown["requestId"])
+        require(event is not None, f"{shown['requestId']} never happened")
+        assert event is not None
+        tenant = event.api.tenant_id if event.api else None
+        true = (tenant, keys.timestamp(event.at_ms), event.caller, event.revenue_micros)
+        found = tuple(shown[name] for name in ("tenantId", "at", "caller", "revenueMicros"))
+        require(found == true, f"{event.request_id} is shown as {found}, was {true}")
+
+
+@dataclass(slots=True)
+class Stored:
+    """What is in KV at rest: the events, and by day how many were dropped before them."""
+
+    count: Count = field(default_factory=Count)
+    dropped: Counter[int] = field(default_factory=Counter)
+
+
+def check_log(world: World) -> Stored:
+    """Check the whole log at rest; return the plain count of what is in KV."""
+    require(not world.problems, "; ".join(world.problems))
+    require(not world.loop.problems, "; ".join(world.loop.problems))
+    require(not world.kv.breaches, "KV's limits were broken: " + "; ".join(world.kv.breaches))
+    stored = Stored()
+    events = stored.count.events
+    for key, value in world.kv.content(keys.USAGE_PREFIX).items():
+        minute, writer, _ = keys.parse_usage_batch(key)
+        if writer == "bad":
+            continue
+        batch = decode_batch(value, minute)
+        stored.dropped[minute * keys.MINUTE_MS // keys.DAY_MS] += batch.dropped
+        for event in batch.events:
+            require(event == world.appended.events.get(event.request_id), "an event was changed")
+            require(event.request_id not in events, "an event is in KV twice")
+            require(
+                event.at_ms // keys.MINUTE_MS == minute, f"{key} has an event of another minute"
+            )
+            stored.count.add(event)
+    accounted = events.keys() | world.lost | world.dropped
+    missing = world.appended.events.keys() - accounted
+    require(not missing, f"{len(missing)} events are lost in silence: {sorted(missing)[:3]}")
+    require(not world.dropped & events.keys(), "a dropped event is in KV")
+    for key, value in world.kv.acknowledged.items():
+        if key.startswith(keys.USAGE_PREFIX):
+            require(world.kv.content(key).get(key) == value, f"{key} was acknowledged and is gone")
+    for isolate in world.isolates:
+        require(not isolate.problems, "; ".join(isolate.problems))
+    for isolate in world.living():
+        held = isolate.log.report()["eventsHeld"]
+        require(not held, f"a living isolate still holds {held} events after its last request")
+    _check_dropped(world, stored)
+    return stored
+
+
+def _check_dropped(world: World, stored: Stored) -> None:
+    """Check that what was dropped is in KV's batches, in a living memory, or lost with it."""
+    unreported = world.unreported + sum(one.log._dropped_unreported for one in world.living())
+    content = world.kv.content(keys.USAGE_PREFIX)
+    lost = sum(dropped for key, dropped in world.lost_batches.items() if key not in content)
+    told = stored.dropped.total()
+    require(
+        told + unreported + lost == len(world.dropped),
+        f"{len(world.dropped)} events were dropped, and KV tells of {told}",
+    )
+
+
+def check_final(world: World, shown: Shown, now_ms: int, stored: Stored) -> None:
+    """Check that a snapshot at rest is the plain count of what is in KV, figure by figure."""
+    days = days_of(shown["window"], now_ms)
+    truth = {name: sums for name, sums in stored.count.by_api(days).items() if sums.calls}
+    rows = {row["id"]: row for row in shown["allApis"]}
+    require(rows.keys() == truth.keys(), f"shown are {sorted(rows)}, stored {sorted(truth)}")
+    for name, row in rows.items():
+        events = [
+            event
+            for event in stored.count.events.values()
+            if event.api
+            and event.counted
+            and shown_id(event.api) == name
+            and (days is None or event.at_ms // keys.DAY_MS in days)
+        ]
+        require(
+            sums_in(row) == truth[name],
+            f"{name} in {shown['window']}: {sums_in(row)} shown, {truth[name]} stored",
+        )
+        callers = len({event.caller for event in events})
+        require(row["uniqueCallers"] == callers, f"{name} has {callers} callers")
+        latencies = sorted(event.latency_ms for event in events if event.latency_ms)
+        mean = sum(latencies) / len(latencies) if latencies else 0.0
+        p95 = latencies[math.ceil(0.95 * len(latencies)) - 1] if latencies else 0.0
+        require(abs(row["latencyMs"] - mean) < 0.01, f"{name}: mean latency")
+        require(abs(row["p95LatencyMs"] - p95) <= 0.0101 * p95, f"{name}: p95 latency")
+    bad = any(key.split("/")[2] == "bad" for key in world.kv.names(keys.USAGE_PREFIX))
+    complete = shown["freshness"]["complete"]
+    require(not (complete and bad and days is None), "complete in spite of an unreadable batch")
+    dropped = sum(n for day, n in stored.dropped.items() if days is None or day in days)
+    require(shown["freshness"]["droppedEvents"] == dropped, f"{dropped} events were dropped")
+    require(not (complete and dropped), "complete in spite of dropped events")
+
+
+def check_money(world: World) -> None:
+    """Check that the ledger equals the settlements; there is no ledger yet."""
+    del world

@@ -1,0 +1,168 @@
+"""An isolate: the real log and the real platform API, a clock of its own, and its death."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from directory import TenantDirectory
+from errors import StoreUnavailable
+from events import UsageEvent
+from platform_api import PUBLIC_SETTING, TOKEN_SETTING, PlatformApi
+from ports import Answer
+from tests.fakes import FakeRequest
+from tests.simulation.loop import SCOPE, VirtualLoop
+from tests.simulation.store import SimulatedStore
+from usage import Duty, UsageLog
+
+BACKGROUND_MS = 30_000
+"""How long workerd lets `waitUntil` work on after the response."""
+
+TOKEN = "token"
+SETTINGS = {PUBLIC_SETTING: "true", TOKEN_SETTING: TOKEN}
+_HEADERS = {"x-platform-token": TOKEN}
+
+
+@dataclass(slots=True)
+class IsolateClock:
+    """A clock that is off, by more or less as time passes, and never goes back.
+
+    It runs at `rate` of the true speed from the isolate's start, where it was
+    off by `offset_ms`, and leaps ahead by `leap_ms` at `leap_at_ms`.
+    """
+
+    loop: VirtualLoop
+    started_ms: float
+    offset_ms: float = 0.0
+    rate: float = 1.0
+    leap_at_ms: float = float("inf")
+    leap_ms: float = 0.0
+    late_ms: float = 0.0
+
+    def now_ms(self) -> int:
+        true_ms = self.loop.now_ms
+        ahead_ms = self.leap_ms if true_ms >= self.leap_at_ms else 0.0
+        return int(
+            self.started_ms + self.offset_ms + (true_ms - self.started_ms) * self.rate + ahead_ms
+        )
+
+    async def sleep_ms(self, duration_ms: int) -> None:
+        await asyncio.sleep((duration_ms + self.late_ms) / 1000)
+
+
+class Mortal(Protocol):
+    """Whoever is told when an isolate ends."""
+
+    def died(self, isolate: Isolate) -> None:
+        """Take note of what is lost with it."""
+        ...
+
+
+@dataclass(slots=True)
+class SimulatedEnvironment:
+    """The bindings of an isolate."""
+
+    usage_store: SimulatedStore
+    tenant_store: None = None
+    namespace: None = None
+
+    def setting(self, name: str) -> str | None:
+        return SETTINGS.get(name)
+
+
+@dataclass(slots=True)
+class Isolate:
+    """One isolate at one location; it dies when its fuse has burnt down."""
+
+    loop: VirtualLoop
+    store: SimulatedStore
+    clock: IsolateClock
+    log: UsageLog
+    registry: Mortal
+    fuse: int
+    alive: bool = True
+    api: PlatformApi = field(init=False)
+    problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        environment = SimulatedEnvironment(self.store)
+        directory = TenantDirectory(self.clock, None, None)
+        self.api = PlatformApi(environment, self.clock, directory, self.log)
+
+    def die(self) -> None:
+        """End at once: nothing that is under way here goes on, memory is gone."""
+        if self.alive:
+            self.alive = False
+            self.registry.died(self)
+
+    def serve(self, event: UsageEvent) -> None:
+        """Answer a request: append its event, and do what the log asks for."""
+        invocation = Invocation(self)
+        invocation.context.run(self._append, event, invocation)
+        invocation.responded()
+
+    def _append(self, event: UsageEvent, invocation: Invocation) -> None:
+        duty = self.log.append(event)
+        if duty is Duty.LEAD:
+            invocation.run(self.log.lead(self.store))
+        elif duty is Duty.COMMIT:
+            invocation.run(self.log.commit(self.store))
+
+    async def ask(self, path: str, query: str) -> Answer | None:
+        """Ask the platform API; None when KV failed it."""
+        request = FakeRequest(f"http://localhost{path}{query}", headers=_HEADERS)
+        try:
+            return await self.api.handle(request, path, query, "request")
+        except StoreUnavailable:
+            return None
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One request, or one cron run, of an isolate, with the work behind it."""
+
+    isolate: Isolate
+    operations: int = 0
+    cut_at_ms: float = float("inf")
+    context: Context = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context = copy_context()
+        self.context.run(SCOPE.set, self)
+
+    def may_run(self) -> bool:
+        isolate = self.isolate
+        if not isolate.alive or isolate.loop.now_ms >= self.cut_at_ms:
+            return False
+        isolate.fuse -= 1
+        if isolate.fuse == 0:
+            isolate.die()
+        return isolate.alive
+
+    def responded(self) -> None:
+        """Start the time that is left for work behind the response."""
+        self.cut_at_ms = self.isolate.loop.now_ms + BACKGROUND_MS
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start work of this invocation (the port `Background`)."""
+        loop = self.isolate.loop
+        loop.keep(work)
+        loop.create_task(self._watch(work), context=self.context)
+
+    async def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StoreUnavailable:
+            pass
+        except Exception as error:  # noqa: BLE001, whatever it is, it is a finding
+            self.isolate.problems.append(f"background work failed: {error!r}")
+
+
+def parse(answer: Answer) -> Mapping[str, Any]:
+    """Read an answer of the platform API."""
+    body: Mapping[str, Any] = json.loads(answer.body)
+    return body

@@ -1,0 +1,159 @@
+"""Runs one seed and checks everything that must hold; says how to do it again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from ports import Answer
+from tests.simulation.invariants import (
+    InvariantBroken,
+    Shown,
+    check_events,
+    check_final,
+    check_log,
+    check_money,
+    check_snapshot,
+)
+from tests.simulation.isolate import Invocation, Isolate, parse
+from tests.simulation.world import World, at, bounds, come_to_rest, new_world, schedule
+
+ANALYTICS = "/__platform/analytics"
+EVENTS = "/__platform/events"
+QUERIES = ("?window=today", "?window=week", "?window=overall", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run came to; `failure` is None when everything held."""
+
+    seed: int
+    failure: str | None
+    requests: int
+    stored: int
+    lost: int
+    dropped: int
+    reads: int
+    reads_complete: int
+    isolates: int
+    operations: int
+    steps: int
+
+
+class Readers:
+    """Ask for snapshots and events at any time from any isolate, and check the answers."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.answered = 0
+        self.complete = 0
+        self.failures: list[str] = []
+
+    def schedule(self) -> None:
+        for at_ms in self.world.shape.reads:
+            at(self.world, at_ms, self.start)
+
+    def check(self) -> None:
+        """Raise what the first reader found that was shown something wrong."""
+        for failure in self.failures:
+            raise InvariantBroken(failure)
+
+    def start(self) -> None:
+        world = self.world
+        if world.random.random() < 0.2:
+            self.ask(world.some_isolate(), EVENTS, f"?limit={world.random.choice((1, 5, 2000))}")
+        else:
+            self.ask(world.some_isolate(), ANALYTICS, world.random.choice(QUERIES))
+
+    def ask(self, isolate: Isolate, path: str, query: str) -> None:
+        Invocation(isolate).run(self._ask(isolate, path, query))
+
+    async def _ask(self, isolate: Isolate, path: str, query: str) -> None:
+        reading = self.world.about_to_read(isolate, query)
+        answer = await isolate.ask(path, query)
+        if answer is None:
+            return
+        self.answered += 1
+        try:
+            if path == EVENTS:
+                check_events(self.world, parse(answer)["events"])
+            else:
+                for shown in _snapshots(answer):
+                    self.complete += shown["freshness"]["complete"]
+                    check_snapshot(self.world, reading, shown)
+        except InvariantBroken as broken:
+            self.failures.append(f"{broken} (asked {path}{query})")
+
+
+def _snapshots(answer: Answer) -> list[Shown]:
+    body = parse(answer)
+    return [body["snapshot"]] if "snapshot" in body else list(body["windows"].values())
+
+
+class LastReader:
+    """Looks at everything at rest, when it must be exactly what is in KV."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def check(self) -> None:
+        world = self.world
+        stored = check_log(world)
+        check_money(world)
+        isolate = world.start_isolate()
+        isolate.fuse = 0
+        answers: list[Answer | None] = []
+
+        async def ask() -> None:
+            answers.append(await isolate.ask(ANALYTICS, ""))
+
+        now_ms = isolate.clock.now_ms()
+        Invocation(isolate).run(ask())
+        world.loop.run(world.loop.now_ms + 60_000)
+        for problem in isolate.problems:
+            raise InvariantBroken(problem)
+        if not answers or answers[0] is None:
+            raise InvariantBroken("a read at rest gets no answer")
+        for shown in _snapshots(answers[0]):
+            if not shown["freshness"]["olderBatchesUnread"]:
+                check_final(world, shown, now_ms, stored)
+
+
+def run(seed: int) -> Outcome:
+    """Run one seed to its end; the same seed is the same run, step by step."""
+    logging.disable(logging.CRITICAL)
+    world = new_world(seed)
+    readers = Readers(world)
+    failure = None
+    with bounds(world.shape):
+        try:
+            schedule(world)
+            readers.schedule()
+            world.loop.run(world.shape.traffic_ends_ms + 120_000)
+            come_to_rest(world)
+            readers.check()
+            LastReader(world).check()
+        except Exception as error:  # noqa: BLE001, whatever it is, it is a finding
+            failure = f"{type(error).__name__}: {error}"
+        finally:
+            world.loop.dispose()
+            logging.disable(logging.NOTSET)
+    stored = world.key_of.keys()
+    return Outcome(
+        seed=seed,
+        failure=failure,
+        requests=len(world.appended.events),
+        stored=len(stored),
+        lost=len(world.lost - stored),
+        dropped=len(world.dropped),
+        reads=readers.answered,
+        reads_complete=readers.complete,
+        isolates=len(world.isolates),
+        operations=world.kv.operations,
+        steps=world.loop.steps,
+    )
+
+
+def replay_command(seed: int) -> str:
+    """How to run one seed again."""
+    return f"make simulate SEED={seed}"

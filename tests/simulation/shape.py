@@ -1,0 +1,138 @@
+"""What one seed chooses: traffic, isolates, clocks, limits, and how bad KV is.
+
+Runs are small and of very different shapes, so that many seeds reach many
+corners. Everything is drawn here or from generators that are seeded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+
+import keys
+from tests.simulation.store import LISTING_LAG_MS_MAX, Temper
+
+CLOCK_OFF_MS_MAX = 300_000
+
+_STARTS = (
+    datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
+    datetime(2026, 11, 22, 23, 58, tzinfo=UTC),
+    datetime(2028, 2, 29, 23, 59, tzinfo=UTC),
+    datetime(2026, 11, 22, 17, 59, tzinfo=UTC),
+    datetime(2026, 11, 22, 18, 11, tzinfo=UTC),
+)
+"""A minute or two before a year, a day, a leap month, an hour; and an ordinary time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Requests that arrive from `at_ms`, `spacing_ms` apart on average."""
+
+    at_ms: float
+    requests: int
+    spacing_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One run's circumstances; times are virtual milliseconds."""
+
+    start_ms: int
+    locations: int
+    isolates: int
+    apis: int
+    callers: int
+    bursts: Sequence[Burst]
+    reads: Sequence[float]
+    kills: Sequence[float]
+    fuse: int
+    """Steps after which an isolate dies, on average; 0 for never."""
+    clock_off_ms: int
+    clocks_drift: bool
+    timers_late_ms: float
+    limits: Mapping[str, int]
+    bad_batches: int
+    temper: Temper
+
+    @property
+    def traffic_ends_ms(self) -> float:
+        """When the last request may arrive."""
+        return max(burst.at_ms + 3 * burst.requests * burst.spacing_ms for burst in self.bursts)
+
+
+def shape_of(random: Random) -> Shape:
+    """Draw the circumstances of one run."""
+    start_ms = int(random.choice(_STARTS).timestamp() * 1000) + random.randrange(60_000)
+    bursts = _bursts(random, start_ms)
+    end_ms = bursts[-1].at_ms + 30_000
+    calm = random.random() < 0.15
+    return Shape(
+        start_ms=start_ms,
+        locations=random.choice((1, 2, 3)),
+        isolates=random.choice((1, 1, 2, 3, 5)),
+        apis=random.choice((1, 2, 3, 6)),
+        callers=random.choice((1, 3, 20)),
+        bursts=bursts,
+        reads=sorted(
+            random.uniform(start_ms, end_ms + 120_000) for _ in range(random.randint(1, 5))
+        ),
+        kills=[
+            random.uniform(start_ms, end_ms)
+            for _ in range(0 if calm else random.choice((0, 0, 1, 3)))
+        ],
+        fuse=0 if calm else random.choice((0, 0, 15, 60, 300)),
+        clock_off_ms=random.choice((0, 1_000, 60_000, CLOCK_OFF_MS_MAX)),
+        clocks_drift=random.random() < 0.5,
+        timers_late_ms=random.choice((0.0, 0.0, 5.0, 2_000.0)),
+        limits=_limits(random),
+        bad_batches=random.choice((0, 0, 0, 1, 3)),
+        temper=Temper() if calm else _temper(random, start_ms, end_ms),
+    )
+
+
+def _bursts(random: Random, start_ms: int) -> Sequence[Burst]:
+    gap_ms = random.choice((500.0, 5_000.0, 60_000.0, keys.HOUR_MS / 4))
+    bursts = []
+    at_ms = float(start_ms)
+    for _ in range(random.choice((1, 2, 4, 8))):
+        spacing_ms = random.choice((0.1, 10.0, 200.0, 1_500.0))
+        bursts.append(Burst(at_ms, random.choice((1, 3, 10, 25)), spacing_ms))
+        at_ms += random.expovariate(1 / gap_ms)
+    return bursts
+
+
+def _limits(random: Random) -> Mapping[str, int]:
+    """Draw smaller bounds than the real ones, so that small runs meet them."""
+    return {
+        "BATCH_EVENTS_MAX": random.choice((1, 2, 5, 20, 500)),
+        "HELD_EVENTS_MAX": random.choice((5, 30, 50_000, 50_000)),
+        "KV_BULK_GET_KEYS_MAX": random.choice((2, 7, 100)),
+        "READ_OPERATIONS_MAX": random.choice((12, 800, 800, 800)),
+    }
+
+
+def _temper(random: Random, start_ms: float, end_ms: float) -> Temper:
+    def share(worst: float) -> float:
+        return random.choice((0.0, worst / 10, worst))
+
+    outages = []
+    for _ in range(random.choice((0, 0, 1, 2))):
+        begin_ms = random.uniform(start_ms, end_ms)
+        outages.append((begin_ms, begin_ms + random.choice((2_000.0, 40_000.0, 240_000.0))))
+    return Temper(
+        refused=share(0.3),
+        failed=share(0.2),
+        failed_after_effect=share(0.3),
+        failed_before_effect=share(0.15),
+        slow=share(0.3),
+        hangs=share(0.08),
+        reads_fail=share(0.1),
+        listing_lag_ms=random.choice((0, 5_000, 60_000, LISTING_LAG_MS_MAX)),
+        listing_flaps=share(0.3),
+        stale=random.choice((0.0, 0.2, 0.7)),
+        page_keys=random.choice((1, 3, 10, 1_000)),
+        odd_pages=share(0.3),
+        outages=outages,
+    )

@@ -1,0 +1,86 @@
+"""What really happened in a run, counted plainly and apart from the code under test."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import keys
+from events import Api, UsageEvent
+
+
+class Sums(NamedTuple):
+    """Figures that can only grow."""
+
+    calls: int = 0
+    errors: int = 0
+    revenue_micros: int = 0
+
+    def plus(self, other: Sums) -> Sums:
+        return Sums(*map(sum, zip(self, other, strict=True)))
+
+    def within(self, other: Sums) -> bool:
+        """Whether no figure is above the other's."""
+        return all(mine <= theirs for mine, theirs in zip(self, other, strict=True))
+
+
+def shown_id(api: Api) -> str:
+    """Write an API's id as a snapshot shows it."""
+    return f"{api.tenant_id}:{api.slug}"
+
+
+def is_error(status: int) -> bool:
+    return status >= 500 or status in (408, 429)
+
+
+def sums_of(event: UsageEvent) -> Sums:
+    if not event.counted:
+        return Sums(0, 0, event.revenue_micros)
+    return Sums(1, int(is_error(event.status)), event.revenue_micros)
+
+
+@dataclass(slots=True)
+class Count:
+    """A plain count of some events, by API and UTC day and hour."""
+
+    events: dict[str, UsageEvent] = field(default_factory=dict)
+    by_day: dict[int, dict[str, Sums]] = field(default_factory=lambda: defaultdict(dict))
+    by_hour: dict[int, Sums] = field(default_factory=dict)
+    callers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def add(self, event: UsageEvent) -> None:
+        assert event.request_id not in self.events
+        self.events[event.request_id] = event
+        if event.api is None:
+            return
+        sums, api = sums_of(event), shown_id(event.api)
+        day, hour = event.at_ms // keys.DAY_MS, event.at_ms // keys.HOUR_MS
+        self.by_day[day][api] = self.by_day[day].get(api, Sums()).plus(sums)
+        self.by_hour[hour] = self.by_hour.get(hour, Sums()).plus(sums)
+        if event.counted:
+            self.callers[api][event.caller] += 1
+
+    def by_api(self, days: Sequence[int] | None) -> dict[str, Sums]:
+        """Sum up `days`, or all when it is None, by API."""
+        total: dict[str, Sums] = {}
+        for day, apis in self.by_day.items():
+            if days is None or day in days:
+                for api, sums in apis.items():
+                    total[api] = total.get(api, Sums()).plus(sums)
+        return total
+
+    def by_period(self, hours: int) -> dict[int, Sums]:
+        """Sum up by periods of so many hours."""
+        total: dict[int, Sums] = {}
+        for hour, sums in self.by_hour.items():
+            total[hour // hours] = total.get(hour // hours, Sums()).plus(sums)
+        return total
+
+
+def count_of(events: Iterable[UsageEvent]) -> Count:
+    count = Count()
+    for event in events:
+        count.add(event)
+    return count

@@ -1,0 +1,242 @@
+"""One run: isolates, requests, readers, deaths and KV, from the first request to rest.
+
+Owns who does what when, and the record of it that the invariants are checked
+against. Refuses to judge: that is for `invariants`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+import keys
+import limits
+from events import Api, UsageEvent, decode_batch
+from tests.simulation.isolate import Isolate, IsolateClock
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.shape import Shape, shape_of
+from tests.simulation.store import LISTING_LAG_MS_MAX, SimulatedKv, SimulatedStore, Temper, Version
+from tests.simulation.truth import Count
+from usage import UsageLog
+
+REST_MS = 600_000
+"""How long a run goes on after its last request: claims run out, listings settle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader was about to ask, and what was true when it did."""
+
+    isolate: Isolate
+    query: str
+    clock_ms: int
+    held: Sequence[UsageEvent]
+    settled: Sequence[UsageEvent]
+
+
+@dataclass(slots=True)
+class World:
+    """One run under way."""
+
+    seed: int
+    shape: Shape
+    random: Random
+    loop: VirtualLoop
+    kv: SimulatedKv
+    isolates: list[Isolate] = field(default_factory=list)
+    appended: Count = field(default_factory=Count)
+    dropped: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    lost_batches: dict[str, int] = field(default_factory=dict)
+    """Events dropped before each batch that an isolate took with it, by key."""
+    unreported: int = 0
+    key_of: dict[str, str] = field(default_factory=dict)
+    committed: list[tuple[float, Sequence[UsageEvent]]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _started: int = 0
+    _requests: int = 0
+
+    def start_isolate(self) -> Isolate:
+        """Start an isolate at some location, with a clock of its own."""
+        shape, random = self.shape, self.random
+        self._started += 1
+        clock = IsolateClock(
+            self.loop,
+            self.loop.now_ms,
+            offset_ms=random.uniform(-shape.clock_off_ms, shape.clock_off_ms),
+            late_ms=random.uniform(0, shape.timers_late_ms),
+        )
+        if shape.clocks_drift and shape.clock_off_ms:
+            # Off by as much as it may be one way, it moves the other way.
+            clock.rate = random.uniform(1.0, 1.5) if clock.offset_ms < 0 else random.uniform(0.6, 1)
+            clock.leap_at_ms = self.loop.now_ms + random.uniform(0, 120_000)
+            clock.leap_ms = random.uniform(0, max(0.0, -clock.offset_ms))
+        isolate = Isolate(
+            self.loop,
+            SimulatedStore(self.kv, f"location-{random.randrange(shape.locations)}"),
+            clock,
+            UsageLog(f"{self._started:016x}", clock),
+            self,
+            fuse=int(random.expovariate(1 / shape.fuse)) + 1 if shape.fuse else 0,
+        )
+        self.isolates.append(isolate)
+        return isolate
+
+    def living(self) -> Sequence[Isolate]:
+        return [isolate for isolate in self.isolates if isolate.alive]
+
+    def some_isolate(self) -> Isolate:
+        """Choose who gets the next request; whoever died has been replaced."""
+        living = self.living()
+        if len(living) < self.shape.isolates:
+            return self.start_isolate()
+        return self.random.choice(living)
+
+    def request(self, isolate: Isolate | None = None) -> None:
+        """Let one request be answered and recorded."""
+        isolate = isolate or self.some_isolate()
+        event = self._event(isolate)
+        self.appended.add(event)
+        counters = isolate.log.counters
+        known = counters.events_dropped
+        isolate.serve(event)
+        if counters.events_dropped > known:
+            self.dropped.add(event.request_id)
+
+    def died(self, isolate: Isolate) -> None:
+        """Remember what an isolate takes with it (the protocol `Mortal`)."""
+        self.lost.update(event.request_id for event in held_by(isolate))
+        for key, batch in isolate.log.held_batches().items():
+            self.lost_batches[key] = batch.dropped
+        self.unreported += isolate.log._dropped_unreported
+
+    def watch(self, key: str, version: Version) -> None:
+        """Look at every write as it takes effect."""
+        if not key.startswith(keys.USAGE_PREFIX):
+            return
+        before = self.kv.records[key][:-1]
+        if before:
+            if any(old.value != version.value for old in before):
+                self.problems.append(f"the batch {key} was written with another value")
+            return
+        events = decode_batch(version.value, keys.parse_usage_batch(key).minute).events
+        for event in events:
+            other = self.key_of.setdefault(event.request_id, key)
+            if other != key:
+                self.problems.append(f"event {event.request_id} is in KV as {other} and {key}")
+        self.committed.append((self.loop.now_ms, events))
+
+    def about_to_read(self, isolate: Isolate, query: str) -> Reading:
+        """Note what a read that starts now must have in it."""
+        settled_ms = self.loop.now_ms - LISTING_LAG_MS_MAX
+        return Reading(
+            isolate,
+            query,
+            isolate.clock.now_ms(),
+            held_by(isolate),
+            [event for at_ms, events in self.committed if at_ms <= settled_ms for event in events],
+        )
+
+    def place_bad_batch(self) -> None:
+        """Put what no reader can read among the batches: cut short, newer, or no batch at all."""
+        minute = int(self.loop.now_ms) // keys.MINUTE_MS
+        key = keys.usage_batch(minute, "bad", self.random.randrange(1_000_000))
+        value = self.random.choice(("", '{"v":1,"apis":[', '{"v":99}', "null", "[]"))
+        versions = self.kv.records.setdefault(key, [])
+        if not versions:
+            del self.kv.records[key]
+            watch, self.kv.watch = self.kv.watch, lambda _key, _version: None
+            self.kv.place(key, value, {})
+            self.kv.watch = watch
+
+    def _event(self, isolate: Isolate) -> UsageEvent:
+        random, shape = self.random, self.shape
+        self._requests += 1
+        number = random.randrange(shape.apis + 1)
+        api = None if number == shape.apis else api_of(number)
+        counted = api is not None and random.random() < 0.9
+        return UsageEvent(
+            request_id=f"{isolate.log.writer}-{self._requests:06x}",
+            at_ms=isolate.clock.now_ms(),
+            api=api,
+            method="GET",
+            status=random.choice((200, 200, 200, 404, 429, 502)),
+            latency_ms=random.choice((0, 3, 40, 900, 20_000)),
+            caller=f"caller-{number}-{random.randrange(shape.callers)}",
+            outcome="served",
+            counted=counted,
+            revenue_micros=api.price_micros if api and counted and random.random() < 0.5 else 0,
+        )
+
+
+def api_of(number: int) -> Api:
+    """Describe API `number`; two in a row belong to one tenant, and the price tells which."""
+    tenant = number // 2
+    return Api(
+        f"tenant-{tenant}", f"api-{number}", f"@owner-{tenant}", f"Kind {tenant}", 1000 + number
+    )
+
+
+def held_by(isolate: Isolate) -> Sequence[UsageEvent]:
+    """The events in an isolate's memory that it does not know to be in KV."""
+    return [event for batch in isolate.log.held_batches().values() for event in batch.events]
+
+
+def new_world(seed: int) -> World:
+    """Make the world of a seed, before anything has happened."""
+    random = Random(seed)  # noqa: S311, a simulation is to be repeated
+    shape = shape_of(random)
+    loop = VirtualLoop(Random(random.random()), shape.start_ms)  # type: ignore[abstract]  # noqa: S311
+    kv = SimulatedKv(loop, Random(random.random()), shape.temper)  # noqa: S311
+    world = World(seed, shape, random, loop, kv)
+    kv.watch = world.watch
+    return world
+
+
+@contextmanager
+def bounds(shape: Shape) -> Iterator[None]:
+    """Put the run's own bounds in the place of the real ones."""
+    real = {name: getattr(limits, name) for name in shape.limits}
+    for name, value in shape.limits.items():
+        setattr(limits, name, value)
+    try:
+        yield
+    finally:
+        for name, value in real.items():
+            setattr(limits, name, value)
+
+
+def schedule(world: World) -> None:
+    """Arrange requests, deaths and bad batches; readers are arranged by who checks them."""
+    shape, random = world.shape, world.random
+    for burst in shape.bursts:
+        at_ms = burst.at_ms
+        for _ in range(burst.requests):
+            at(world, at_ms, world.request)
+            at_ms += random.uniform(0, 2 * burst.spacing_ms)
+
+    def kill() -> None:
+        if living := world.living():
+            random.choice(living).die()
+
+    for at_ms in shape.kills:
+        at(world, at_ms, kill)
+    for _ in range(shape.bad_batches):
+        at(world, random.uniform(shape.start_ms, shape.traffic_ends_ms), world.place_bad_batch)
+
+
+def at(world: World, at_ms: float, act: Callable[[], None]) -> None:
+    """Let something happen at a time, from outside of every isolate."""
+    world.loop.call_at(at_ms / 1000, act, context=world.kv.outside)
+
+
+def come_to_rest(world: World) -> None:
+    """End the misbehaviour, let every living isolate have one more request, and wait."""
+    world.kv.temper = Temper(page_keys=world.kv.temper.page_keys)
+    world.loop.run(world.loop.now_ms + REST_MS)
+    for isolate in world.living():
+        isolate.fuse = 0
+        world.request(isolate)
+    world.loop.run(world.loop.now_ms + REST_MS)
