@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -120,6 +121,16 @@ def _check_presence(
             require(sums.within(found), f"{words}: {name} has {found}, at least {sums} is due")
 
 
+def check_seen(reading: Reading, unseen: AbstractSet[str], shown: Shown) -> None:
+    """Check that a read that could not get what it saw listed does not claim to be complete."""
+    days = days_of(shown["window"], reading.clock_ms)
+    for key in unseen - reading.held_keys:
+        if key.startswith(keys.USAGE_PREFIX):
+            day = keys.parse_usage_batch(key).minute * keys.MINUTE_MS // keys.DAY_MS
+            inside = days is None or day in days
+            require(not (inside and shown["freshness"]["complete"]), f"complete without {key}")
+
+
 def check_events(world: World, events: Sequence[Shown]) -> None:
     """Check a page of events: real ones, each once, newest first, nobody's but their own."""
     names = [event["requestId"] for event in events]
@@ -211,8 +222,12 @@ def check_final(world: World, shown: Shown, now_ms: int, stored: Stored) -> None
             sums_in(row) == truth[name],
             f"{name} in {shown['window']}: {sums_in(row)} shown, {truth[name]} stored",
         )
-        callers = len({event.caller for event in events})
-        require(row["uniqueCallers"] == callers, f"{name} has {callers} callers")
+        callers = Counter(event.caller for event in events)
+        require(row["uniqueCallers"] == len(callers), f"{name} has {len(callers)} callers")
+        hours = Counter(event.at_ms // keys.HOUR_MS for event in events)
+        for share, counts in (("topCallerShare", callers), ("maxHourShare", hours)):
+            true = max(counts.values()) / len(events)
+            require(abs(row[share] - true) < 0.0001, f"{name}: {share} is {row[share]}, not {true}")
         latencies = sorted(event.latency_ms for event in events if event.latency_ms)
         mean = sum(latencies) / len(latencies) if latencies else 0.0
         p95 = latencies[math.ceil(0.95 * len(latencies)) - 1] if latencies else 0.0

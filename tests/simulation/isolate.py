@@ -99,9 +99,8 @@ class Isolate:
             self.alive = False
             self.registry.died(self)
 
-    def serve(self, event: UsageEvent) -> None:
+    def serve(self, event: UsageEvent, invocation: Invocation) -> None:
         """Answer a request: append its event, and do what the log asks for."""
-        invocation = Invocation(self)
         invocation.context.run(self._append, event, invocation)
         invocation.responded()
 
@@ -126,7 +125,11 @@ class Invocation:
     """One request, or one cron run, of an isolate, with the work behind it."""
 
     isolate: Isolate
+    fuse: int = 0
     operations: int = 0
+    listed: set[str] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
+    """Keys that a listing showed to this invocation and a read then said to be missing."""
     cut_at_ms: float = float("inf")
     context: Context = field(init=False)
 
@@ -137,6 +140,11 @@ class Invocation:
     def may_run(self) -> bool:
         isolate = self.isolate
         if not isolate.alive or isolate.loop.now_ms >= self.cut_at_ms:
+            return False
+        self.fuse -= 1
+        if self.fuse == 0:
+            # Its request is dropped alone; the isolate and its memory live on.
+            self.cut_at_ms = isolate.loop.now_ms
             return False
         isolate.fuse -= 1
         if isolate.fuse == 0:

@@ -13,6 +13,7 @@ from tests.simulation.invariants import (
     check_final,
     check_log,
     check_money,
+    check_seen,
     check_snapshot,
 )
 from tests.simulation.isolate import Invocation, Isolate, parse
@@ -66,10 +67,12 @@ class Readers:
             self.ask(world.some_isolate(), ANALYTICS, world.random.choice(QUERIES))
 
     def ask(self, isolate: Isolate, path: str, query: str) -> None:
-        Invocation(isolate).run(self._ask(isolate, path, query))
+        invocation = self.world.invocation(isolate)
+        invocation.run(self._ask(invocation, path, query))
 
-    async def _ask(self, isolate: Isolate, path: str, query: str) -> None:
-        reading = self.world.about_to_read(isolate, query)
+    async def _ask(self, invocation: Invocation, path: str, query: str) -> None:
+        isolate = invocation.isolate
+        reading = self.world.about_to_read(isolate)
         answer = await isolate.ask(path, query)
         if answer is None:
             return
@@ -81,6 +84,7 @@ class Readers:
                 for shown in _snapshots(answer):
                     self.complete += shown["freshness"]["complete"]
                     check_snapshot(self.world, reading, shown)
+                    check_seen(reading, invocation.unseen, shown)
         except InvariantBroken as broken:
             self.failures.append(f"{broken} (asked {path}{query})")
 

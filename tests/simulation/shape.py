@@ -49,6 +49,8 @@ class Shape:
     kills: Sequence[float]
     fuse: int
     """Steps after which an isolate dies, on average; 0 for never."""
+    cut: float
+    """The share of invocations that are dropped alone."""
     clock_off_ms: int
     clocks_drift: bool
     timers_late_ms: float
@@ -76,13 +78,14 @@ def shape_of(random: Random) -> Shape:
         callers=random.choice((1, 3, 20)),
         bursts=bursts,
         reads=sorted(
-            random.uniform(start_ms, end_ms + 120_000) for _ in range(random.randint(1, 5))
+            random.uniform(start_ms, end_ms + 120_000) for _ in range(random.randint(1, 8))
         ),
         kills=[
             random.uniform(start_ms, end_ms)
             for _ in range(0 if calm else random.choice((0, 0, 1, 3)))
         ],
         fuse=0 if calm else random.choice((0, 0, 15, 60, 300)),
+        cut=0.0 if calm else random.choice((0.0, 0.05, 0.5)),
         clock_off_ms=random.choice((0, 1_000, 60_000, CLOCK_OFF_MS_MAX)),
         clocks_drift=random.random() < 0.5,
         timers_late_ms=random.choice((0.0, 0.0, 5.0, 2_000.0)),

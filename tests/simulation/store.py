@@ -87,6 +87,8 @@ class Metered(Protocol):
     """An invocation, whose KV operations are counted."""
 
     operations: int
+    listed: set[str]
+    unseen: set[str]
 
 
 @dataclass(slots=True)
@@ -266,6 +268,8 @@ class SimulatedStore:
             if version is not None:
                 listed.append(ListedKey(names[end], dict(version.metadata) or None))
             end += 1
+        if scope := self._scope():
+            scope.listed.update(key.name for key in listed)
         if end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages):
             return KeyPage(listed, None)
         return KeyPage(listed, names[end - 1] if end else prefix)
@@ -277,6 +281,9 @@ class SimulatedStore:
             self._check_key(key)
         await self._journey("GET")
         found = {key: self.kv.read(self.location, key) for key in keys}
+        if scope := self._scope():
+            read = {key for key, version in found.items() if version is not None}
+            scope.unseen = scope.unseen - read | (found.keys() - read) & scope.listed
         size = sum(len(version.value) for version in found.values() if version is not None)
         self._limit(size > VALUE_BYTES_MAX, "total size of a bulk get exceeds 25 MiB")
         return {key: None if version is None else version.value for key, version in found.items()}
@@ -293,14 +300,17 @@ class SimulatedStore:
         if kv.is_out() or kv.random.random() < kv.temper.reads_fail:
             raise StoreUnavailable(f"KV {what} failed: 503 Service Unavailable")
 
+    @staticmethod
+    def _scope() -> Metered | None:
+        scope: Metered | None = SCOPE.get()  # type: ignore[assignment]
+        return scope
+
     def _spend(self) -> None:
         self.kv.operations += 1
-        scope = SCOPE.get()
-        if scope is not None:
-            invocation: Metered = scope  # type: ignore[assignment]
-            invocation.operations += 1
+        if scope := self._scope():
+            scope.operations += 1
             self._limit(
-                invocation.operations > OPERATIONS_MAX,
+                scope.operations > OPERATIONS_MAX,
                 "too many API requests by single Worker invocation",
             )
 

@@ -7,14 +7,15 @@ against. Refuses to judge: that is for `invariants`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import keys
 import limits
 from events import Api, UsageEvent, decode_batch
-from tests.simulation.isolate import Isolate, IsolateClock
+from tests.simulation.isolate import Invocation, Isolate, IsolateClock
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.shape import Shape, shape_of
 from tests.simulation.store import LISTING_LAG_MS_MAX, SimulatedKv, SimulatedStore, Temper, Version
@@ -29,9 +30,8 @@ REST_MS = 600_000
 class Reading:
     """What a reader was about to ask, and what was true when it did."""
 
-    isolate: Isolate
-    query: str
     clock_ms: int
+    held_keys: AbstractSet[str]
     held: Sequence[UsageEvent]
     settled: Sequence[UsageEvent]
 
@@ -101,9 +101,14 @@ class World:
         self.appended.add(event)
         counters = isolate.log.counters
         known = counters.events_dropped
-        isolate.serve(event)
+        isolate.serve(event, self.invocation(isolate))
         if counters.events_dropped > known:
             self.dropped.add(event.request_id)
+
+    def invocation(self, isolate: Isolate) -> Invocation:
+        """Start an invocation, which may be dropped alone after some steps."""
+        cut = self.random.random() < self.shape.cut
+        return Invocation(isolate, fuse=self.random.randint(1, 12) if cut else 0)
 
     def died(self, isolate: Isolate) -> None:
         """Remember what an isolate takes with it (the protocol `Mortal`)."""
@@ -128,13 +133,12 @@ class World:
                 self.problems.append(f"event {event.request_id} is in KV as {other} and {key}")
         self.committed.append((self.loop.now_ms, events))
 
-    def about_to_read(self, isolate: Isolate, query: str) -> Reading:
+    def about_to_read(self, isolate: Isolate) -> Reading:
         """Note what a read that starts now must have in it."""
         settled_ms = self.loop.now_ms - LISTING_LAG_MS_MAX
         return Reading(
-            isolate,
-            query,
             isolate.clock.now_ms(),
+            isolate.log.held_batches().keys(),
             held_by(isolate),
             [event for at_ms, events in self.committed if at_ms <= settled_ms for event in events],
         )
@@ -234,6 +238,7 @@ def at(world: World, at_ms: float, act: Callable[[], None]) -> None:
 
 def come_to_rest(world: World) -> None:
     """End the misbehaviour, let every living isolate have one more request, and wait."""
+    world.shape = replace(world.shape, cut=0.0)
     world.kv.temper = Temper(page_keys=world.kv.temper.page_keys)
     world.loop.run(world.loop.now_ms + REST_MS)
     for isolate in world.living():

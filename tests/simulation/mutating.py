@@ -1,0 +1,95 @@
+"""Breaks the real code on purpose, for as long as a `with` block lasts.
+
+A mutation replaces a piece of one function's source text. It fails loudly when
+the text is not there exactly once, so that no mutation silently does nothing
+after the code has changed.
+"""
+
+from __future__ import annotations
+import __future__
+
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.simulation.run import Outcome, run
+
+
+class MutationOutdated(Exception):
+    """The text that a mutation replaces is not in the code (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One way to break the code: in `module`, in `function` (with its class), `old` for `new`."""
+
+    name: str
+    module: str
+    function: str
+    old: str
+    new: str
+
+    def changed(self) -> Any:
+        """Compile the broken function."""
+        module = importlib.import_module(self.module)
+        owner, name = self.place()
+        source = textwrap.dedent(inspect.getsource(getattr(owner, name)))
+        if source.count(self.old) != 1:
+            raise MutationOutdated(
+                f"{self.name}: {self.module}.{self.function} has {source.count(self.old)}"
+                f" times {self.old!r}, once was expected"
+            )
+        flags = __future__.annotations.compiler_flag
+        code = compile(source.replace(self.old, self.new), f"<{self.name}>", "exec", flags)
+        made: dict[str, Any] = {}
+        exec(code, module.__dict__, made)  # noqa: S102, it is our own code
+        return made[name]
+
+    def place(self) -> tuple[Any, str]:
+        """Find what holds the function, a module or a class, and its name there."""
+        owner: Any = importlib.import_module(self.module)
+        *path, name = self.function.split(".")
+        for part in path:
+            owner = getattr(owner, part)
+        return owner, name
+
+
+@contextmanager
+def mutated(mutation: Mutation) -> Iterator[None]:
+    """Break the code, wherever the function was imported to, and mend it afterwards."""
+    owner, name = mutation.place()
+    original, broken = getattr(owner, name), mutation.changed()
+    places: list[tuple[Any, str]] = [(owner, name)]
+    if inspect.ismodule(owner):
+        places = [
+            (module, key)
+            for module in tuple(sys.modules.values())
+            for key, value in _globals(module).items()
+            if value is original
+        ]
+    for place, key in places:
+        setattr(place, key, broken)
+    try:
+        yield
+    finally:
+        for place, key in places:
+            setattr(place, key, original)
+
+
+def first_catch(mutation: Mutation, seeds: range) -> tuple[int, Outcome] | None:
+    """Run seeds until the mutation is caught; say how many it took, None when it never was."""
+    with mutated(mutation):
+        for count, seed in enumerate(seeds, start=1):
+            outcome = run(seed)
+            if outcome.failure is not None:
+                return count, outcome
+    return None
+
+
+def _globals(module: object) -> Mapping[str, object]:
+    return dict(getattr(module, "__dict__", {}))
