@@ -52,8 +52,10 @@ class FakeStore:
 
     async def put(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
         self.operations.append("put")
-        assert len(key.encode()) <= 512
-        assert len(json.dumps(metadata)) <= 1024
+        _limit(_is_no_key(key), f"key {key[:20]!r} is not allowed")
+        size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode())
+        _limit(size > 1_024, f"metadata of {size} bytes, limit 1024")
+        _limit(_is_too_long([value]), "value too long, limit 25 MiB")
         await asyncio.sleep(0)
         fails = self.unavailable or self.failing_puts > 0
         if not fails or self.puts_work_all_the_same:
@@ -64,6 +66,7 @@ class FakeStore:
 
     async def list_page(self, prefix: str, cursor: str | None) -> KeyPage:
         self.operations.append("list")
+        _limit(len(prefix.encode()) > 512, "prefix too long, limit 512")
         await self._answer()
         names = [
             name
@@ -77,14 +80,34 @@ class FakeStore:
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         self.operations.append("get")
-        assert 0 < len(keys) <= KV_BULK_GET_KEYS_MAX
+        _limit(not 0 < len(keys) <= KV_BULK_GET_KEYS_MAX, f"bulk get of {len(keys)} keys")
+        _limit(any(map(_is_no_key, keys)), "a key is not allowed")
         await self._answer()
-        return {key: self.values[key][0] if key in self.values else None for key in keys}
+        found = {key: self.values[key][0] if key in self.values else None for key in keys}
+        _limit(_is_too_long([value or "" for value in found.values()]), "bulk get beyond 25 MiB")
+        return found
 
     async def _answer(self) -> None:
         await asyncio.sleep(0)
         if self.unavailable:
             raise StoreUnavailable("KV GET failed: 503 Service Unavailable")
+
+
+def _is_no_key(key: str) -> bool:
+    return key in ("", ".", "..") or len(key.encode()) > 512
+
+
+def _is_too_long(values: Sequence[str]) -> bool:
+    limit = 25 * 1024 * 1024
+    # A character has up to four bytes; most texts need no closer look.
+    if 4 * sum(map(len, values)) <= limit:
+        return False
+    return sum(len(value.encode()) for value in values) > limit
+
+
+def _limit(broken: bool, words: str) -> None:
+    if broken:
+        raise StoreUnavailable(f"KV failed: {words}")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import keys
-from tests.simulation.store import LISTING_LAG_MS_MAX, Temper
+from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
 
 CLOCK_OFF_MS_MAX = 300_000
 

@@ -1,86 +1,29 @@
-"""Workers KV at its worst, on virtual time.
+"""The binding of a simulated namespace at one location: the port, and KV's limits.
 
-Owns what KV may do without breaking its documentation
-(https://developers.cloudflare.com/kv/concepts/how-kv-works/, .../kv/platform/limits/):
-listings that lag, reads of old values and of keys that are said to be missing,
-refused, failed, slow, late and hanging writes, outages. Refuses to know what
-the keys mean. What the code under test asks against KV's limits fails as in
-KV, and is remembered as a breach besides.
+What the code under test asks against KV's limits
+(https://developers.cloudflare.com/kv/platform/limits/) fails as in KV, and is
+remembered as a breach besides.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import Context
-from dataclasses import dataclass, field
-from enum import Enum
-from random import Random
-from typing import NamedTuple, Protocol
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from errors import StoreUnavailable
 from ports import Json, KeyPage, ListedKey
-from tests.simulation.loop import SCOPE, VirtualLoop
+from tests.simulation.kv import WITHOUT_ANSWER, Fate, SimulatedKv
+from tests.simulation.loop import SCOPE
 
 KEY_BYTES_MAX = 512
 METADATA_BYTES_MAX = 1_024
 VALUE_BYTES_MAX = 25 * 1024 * 1024
-PAGE_KEYS_MAX = 1_000
 BULK_KEYS_MAX = 100
 OPERATIONS_MAX = 1_000
-WRITE_INTERVAL_MS = 1_000
-
-LISTING_LAG_MS_MAX = 120_000
-STALE_READ_MS_MAX = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class Temper:
-    """How KV behaves in one run; all zero is KV at its best.
-
-    The shares are probabilities for one operation; `outages` are spans of
-    virtual milliseconds in which everything fails.
-    """
-
-    refused: float = 0.0
-    failed: float = 0.0
-    failed_after_effect: float = 0.0
-    failed_before_effect: float = 0.0
-    slow: float = 0.0
-    hangs: float = 0.0
-    reads_fail: float = 0.0
-    listing_lag_ms: int = 0
-    listing_flaps: float = 0.0
-    stale: float = 0.0
-    page_keys: int = PAGE_KEYS_MAX
-    odd_pages: float = 0.0
-    outages: Sequence[tuple[float, float]] = ()
-
-
-class Version(NamedTuple):
-    """One value that a key had, since when, and with what metadata."""
-
-    at_ms: float
-    value: str
-    metadata: Mapping[str, Json]
-
-
-class Fate(Enum):
-    """What becomes of a put: whether it takes effect, and what the writer is told when."""
-
-    DONE = "done"
-    REFUSED = "refused"
-    FAILED = "failed"
-    FAILED_AFTER_EFFECT = "failed after effect"
-    FAILED_BEFORE_EFFECT = "failed, and takes effect later"
-    HANGS_AFTER_EFFECT = "takes effect and never answers"
-    HANGS = "never answers"
-
-
-_WITHOUT_EFFECT = (Fate.REFUSED, Fate.FAILED, Fate.HANGS)
-_WITHOUT_ANSWER = (Fate.HANGS, Fate.HANGS_AFTER_EFFECT)
 
 
 class Metered(Protocol):
@@ -89,125 +32,6 @@ class Metered(Protocol):
     operations: int
     listed: set[str]
     unseen: set[str]
-
-
-@dataclass(slots=True)
-class SimulatedKv:
-    """One namespace, as it truly is; what is seen of it depends on the location.
-
-    `watch` is called with key, value and metadata whenever a write takes effect.
-    """
-
-    loop: VirtualLoop
-    random: Random
-    temper: Temper = field(default_factory=Temper)
-    watch: Callable[[str, Version], None] = lambda _key, _version: None
-    records: dict[str, list[Version]] = field(default_factory=dict)
-    breaches: list[str] = field(default_factory=list)
-    acknowledged: dict[str, str] = field(default_factory=dict)
-    operations: int = 0
-    outside: Context = field(default_factory=Context)
-    """Where KV's own work runs, which goes on when an isolate dies."""
-    _names: list[str] = field(default_factory=list)
-    _lags: dict[tuple[str, str], float] = field(default_factory=dict)
-    _seen: dict[tuple[str, str], Version | None] = field(default_factory=dict)
-
-    def place(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
-        """Let a write take effect now."""
-        version = Version(self.loop.now_ms, value, metadata)
-        if key in self.records:
-            self.records[key].append(version)
-        else:
-            self.records[key] = [version]
-            insort(self._names, key)
-        self.watch(key, version)
-
-    def content(self, prefix: str = "") -> Mapping[str, str]:
-        """What is truly there, by key in ascending order."""
-        return {name: self.records[name][-1].value for name in self.names(prefix)}
-
-    def names(self, prefix: str) -> Sequence[str]:
-        """The keys that truly start with `prefix`, in ascending order."""
-        start = bisect_left(self._names, prefix)
-        end = bisect_left(self._names, prefix + "\U0010ffff", start)
-        return self._names[start:end]
-
-    def is_out(self) -> bool:
-        now_ms = self.loop.now_ms
-        return any(start <= now_ms < end for start, end in self.temper.outages)
-
-    def fate(self) -> Fate:
-        """Choose what becomes of a put."""
-        temper, drawn = self.temper, self.random.random()
-        for share, fate in (
-            (temper.refused, Fate.REFUSED),
-            (temper.failed, Fate.FAILED),
-            (temper.failed_after_effect, Fate.FAILED_AFTER_EFFECT),
-            (temper.failed_before_effect, Fate.FAILED_BEFORE_EFFECT),
-            (temper.hangs, Fate.HANGS),
-            (temper.hangs, Fate.HANGS_AFTER_EFFECT),
-        ):
-            drawn -= share
-            if drawn < 0:
-                return fate
-        return Fate.DONE
-
-    def delay_ms(self) -> float:
-        """Choose how long one way to KV takes."""
-        if self.random.random() < self.temper.slow:
-            return self.random.uniform(100, 5_000)
-        return self.random.uniform(1, 60)
-
-    def arrive(self, key: str, value: str, metadata: Mapping[str, Json], fate: Fate) -> Fate:
-        """Let a put arrive at KV, and say what became of it."""
-        versions = self.records.get(key)
-        if fate in _WITHOUT_EFFECT:
-            return fate
-        if self.is_out() or (
-            versions is not None and self.loop.now_ms - versions[-1].at_ms < WRITE_INTERVAL_MS
-        ):
-            return Fate.HANGS if fate in _WITHOUT_ANSWER else Fate.REFUSED
-        self.place(key, value, metadata)
-        return fate
-
-    def listed(self, location: str, name: str) -> Version | None:
-        """Choose which version of a key a listing shows at `location`."""
-        versions = self.records[name]
-        now_ms, lag_ms_max = self.loop.now_ms, self.temper.listing_lag_ms
-        if now_ms - versions[-1].at_ms >= lag_ms_max:
-            return versions[-1]
-        lag_ms = self._lags.get((location, name))
-        if lag_ms is None:
-            lag_ms = self._lags[location, name] = self.random.uniform(0, lag_ms_max)
-        if self.random.random() < self.temper.listing_flaps:
-            lag_ms = self.random.uniform(0, lag_ms_max)
-        settled = [version for version in versions if version.at_ms <= now_ms - lag_ms]
-        return settled[-1] if settled else None
-
-    def read(self, location: str, name: str) -> Version | None:
-        """Choose which version of a key a read gives at `location`; None for missing."""
-        versions = self.records.get(name)
-        if versions is None:
-            return None
-        horizon_ms = self.loop.now_ms - STALE_READ_MS_MAX
-        newest = versions[-1]
-        if newest.at_ms <= horizon_ms or not self.temper.stale:
-            return newest
-        possible: list[Version | None] = [newest]
-        # A version may still be read for a while after the next one has replaced it.
-        possible += [
-            old
-            for old, new in zip([None, *versions[:-1]], versions, strict=True)
-            if new.at_ms > horizon_ms
-        ]
-        place = (location, name)
-        seen = self._seen.get(place, newest)
-        if place not in self._seen or seen not in possible or self.random.random() < 0.3:
-            seen = newest
-            if self.random.random() < self.temper.stale:
-                seen = self.random.choice(possible)
-            self._seen[place] = seen
-        return seen
 
 
 @dataclass(slots=True)
@@ -233,7 +57,7 @@ class SimulatedStore:
 
         def arrive() -> None:
             became = kv.arrive(key, value, copied, fate)
-            if fate is not Fate.FAILED_BEFORE_EFFECT and became not in _WITHOUT_ANSWER:
+            if fate is not Fate.FAILED_BEFORE_EFFECT and became not in WITHOUT_ANSWER:
                 loop.call_later(back_ms / 1000, settle, became, context=kv.outside)
 
         def settle(became: Fate) -> None:

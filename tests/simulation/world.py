@@ -16,9 +16,10 @@ import keys
 import limits
 from events import Api, UsageEvent, decode_batch
 from tests.simulation.isolate import Invocation, Isolate, IsolateClock
+from tests.simulation.kv import LISTING_LAG_MS_MAX, SimulatedKv, Temper, Version
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.shape import Shape, shape_of
-from tests.simulation.store import LISTING_LAG_MS_MAX, SimulatedKv, SimulatedStore, Temper, Version
+from tests.simulation.store import SimulatedStore
 from tests.simulation.truth import Count
 from usage import UsageLog
 

@@ -17,6 +17,8 @@ import pytest
 from pyodide.ffi import run_sync
 from workers import Request, Response, WorkerEntrypoint
 
+from runtime import RuntimeStore
+
 HERE = Path(__file__).parent
 OPTIONS = (
     f"--rootdir={HERE}",
@@ -52,6 +54,11 @@ class Reporter:
     def raw_env(self) -> Any:
         """The bindings as JavaScript sees them."""
         return self._worker.env._env
+
+    @pytest.fixture
+    def store(self) -> RuntimeStore:
+        """The usage log's namespace, through the port."""
+        return RuntimeStore(self._worker.env._env.USAGE_KV)
 
     @pytest.fixture
     def ctx(self) -> Any:

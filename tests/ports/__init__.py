@@ -1,0 +1,1 @@
+"""One suite for a port, run against everything that implements it."""

@@ -1,0 +1,59 @@
+"""Which stores the shared suite is run against on the host, and how its tests run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from random import Random
+from typing import Any
+
+import pytest
+
+from ports import KeyValueStore
+from tests.fakes import NOON_MS, FakeStore
+from tests.simulation.kv import SimulatedKv, Temper
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.store import SimulatedStore
+
+TEMPERS = {
+    "simulated": Temper(),
+    "simulated-odd-pages": Temper(page_keys=7, odd_pages=0.5),
+}
+"""What the shared suite must hold with; what KV does worse has promises of its own."""
+
+
+def simulated(temper: Temper, seed: int = 0) -> SimulatedStore:
+    """Make an empty namespace of its own on virtual time."""
+    loop = VirtualLoop(Random(seed), NOON_MS)  # type: ignore[abstract]  # noqa: S311
+    return SimulatedStore(SimulatedKv(loop, Random(seed), temper), "here")  # noqa: S311
+
+
+@pytest.fixture(params=["fake", *TEMPERS])
+def store(request: pytest.FixtureRequest) -> KeyValueStore:
+    """Each of the stores in turn, empty."""
+    if request.param == "fake":
+        return FakeStore()
+    return simulated(TEMPERS[request.param])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine function, on virtual time if its store is."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    store = arguments.get("store")
+    if not isinstance(store, SimulatedStore):
+        asyncio.run(pyfuncitem.obj(**arguments))
+        return True
+    loop = store.kv.loop
+    task = loop.create_task(pyfuncitem.obj(**arguments))
+    loop.run(loop.now_ms + 24 * 3_600_000)
+    _result(task)
+    assert loop.problems == []
+    return True
+
+
+def _result(task: asyncio.Task[Any]) -> None:
+    assert task.done(), "the test waits for something that never comes"
+    task.result()

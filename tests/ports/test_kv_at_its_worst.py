@@ -1,0 +1,223 @@
+"""What the simulated KV promises even at its worst, and that it does misbehave as KV may."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from errors import StoreUnavailable
+from tests.ports.conftest import simulated
+from tests.simulation.isolate import Invocation, Isolate, IsolateClock
+from tests.simulation.kv import LISTING_LAG_MS_MAX, STALE_READ_MS_MAX, Temper
+from tests.simulation.store import OPERATIONS_MAX, SimulatedStore
+from usage import UsageLog
+
+Result = TypeVar("Result")
+
+WORST = Temper(
+    refused=0.1,
+    failed=0.1,
+    failed_after_effect=0.1,
+    failed_before_effect=0.1,
+    slow=0.3,
+    reads_fail=0.1,
+    listing_lag_ms=LISTING_LAG_MS_MAX,
+    listing_flaps=0.3,
+    stale=0.7,
+    page_keys=3,
+    odd_pages=0.3,
+)
+SEEDS = range(40)
+
+
+def play(store: SimulatedStore, scene: Coroutine[Any, Any, Result]) -> Result:
+    """Run a scene on virtual time."""
+    loop = store.kv.loop
+    task = loop.create_task(scene, context=copy_context())
+    loop.run(loop.now_ms + 3_600_000)
+    assert loop.problems == []
+    return task.result()
+
+
+async def insist(operation: Callable[[], Awaitable[Result]]) -> Result:
+    """Ask until KV answers."""
+    while True:
+        try:
+            return await operation()
+        except StoreUnavailable:
+            continue
+
+
+async def pause(store: SimulatedStore, milliseconds: int) -> None:
+    await IsolateClock(store.kv.loop, 0).sleep_ms(milliseconds)
+
+
+async def names(store: SimulatedStore) -> list[str]:
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await insist(lambda cursor=cursor: store.list_page("k/", cursor))  # type: ignore[misc]
+        found += [key.name for key in page.keys]
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+async def write_and_look(store: SimulatedStore, looks: int) -> tuple[list[list[str]], list[str]]:
+    """Write five keys, a twice, then list and read `k/a` again and again while time passes."""
+    for key in ("a", "b", "c", "d", "e"):
+        await insist(lambda key=key: store.put(f"k/{key}", "old", {}))  # type: ignore[misc]
+        await pause(store, 10_000)
+    await insist(lambda: store.put("k/a", "new", {}))
+    listings, values = [], []
+    for _ in range(looks):
+        listings.append(await names(store))
+        values.append(str((await insist(lambda: store.get_many(["k/a"])))["k/a"]))
+        await pause(store, 8_000)
+    return listings, values
+
+
+def test_listings_lag_behind_and_may_show_a_later_key_first() -> None:
+    early = [look for seed in SEEDS for look in play_look(seed)[0][:3]]
+    assert any(len(look) < 5 for look in early)
+    assert any("k/d" in look and "k/a" not in look for look in early)
+
+
+def play_look(seed: int) -> tuple[list[list[str]], list[str]]:
+    store = simulated(WORST, seed)
+    return play(store, write_and_look(store, 20))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_listing_is_ascending_without_doubles_and_whole_after_two_minutes(seed: int) -> None:
+    listings, _ = play_look(seed)
+    assert all(look == sorted(set(look)) for look in listings)
+    assert listings[-1] == ["k/a", "k/b", "k/c", "k/d", "k/e"]
+
+
+def test_an_old_value_may_be_read_for_a_while() -> None:
+    assert any("old" in play_look(seed)[1][:3] for seed in SEEDS)
+    assert any("None" in play_look(seed)[1][:3] for seed in SEEDS)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_only_what_was_written_is_read_and_after_a_minute_the_last_of_it(seed: int) -> None:
+    _, values = play_look(seed)
+    assert set(values) <= {"old", "new", "None"}
+    assert set(values[-(20 - STALE_READ_MS_MAX // 8_000 - 4) :]) == {"new"}
+
+
+@pytest.mark.parametrize(
+    ("share", "takes_effect"),
+    [
+        ("refused", False),
+        ("failed", False),
+        ("failed_after_effect", True),
+        ("failed_before_effect", True),
+    ],
+)
+def test_a_put_that_fails_may_have_worked(share: str, takes_effect: bool) -> None:
+    store = simulated(replace(Temper(), **{share: 1.0}))  # type: ignore[arg-type]
+
+    async def scene() -> None:
+        with pytest.raises(StoreUnavailable):
+            await store.put("k/a", "v", {})
+
+    play(store, scene())
+    assert list(store.kv.content()) == (["k/a"] if takes_effect else [])
+    assert store.kv.acknowledged == {}
+
+
+def test_a_put_that_was_said_to_fail_can_take_effect_after_the_next_one() -> None:
+    last = set()
+    for seed in SEEDS:
+        store = simulated(Temper(), seed)
+
+        async def scene(store: SimulatedStore = store) -> None:
+            store.kv.temper = Temper(failed_before_effect=1.0)
+            with pytest.raises(StoreUnavailable):
+                await store.put("k/a", "first", {})
+            store.kv.temper = Temper()
+            await store.put("k/a", "second", {})
+
+        play(store, scene())
+        last.add(store.kv.content()["k/a"])
+    assert last == {"first", "second"}
+
+
+def test_a_second_write_to_a_key_within_a_second_is_refused() -> None:
+    store = simulated(Temper())
+
+    async def scene() -> None:
+        await store.put("k/a", "first", {})
+        await store.put("k/b", "another key", {})
+        with pytest.raises(StoreUnavailable):
+            await store.put("k/a", "second", {})
+        await pause(store, 1_000)
+        await store.put("k/a", "third", {})
+
+    play(store, scene())
+    assert store.kv.content() == {"k/a": "third", "k/b": "another key"}
+
+
+def test_an_outage_refuses_everything_and_ends() -> None:
+    store = simulated(Temper())
+    now_ms = store.kv.loop.now_ms
+    store.kv.temper = Temper(outages=[(now_ms, now_ms + 60_000)])
+
+    async def scene() -> None:
+        with pytest.raises(StoreUnavailable):
+            await store.put("k/a", "v", {})
+        with pytest.raises(StoreUnavailable):
+            await store.list_page("k/", None)
+        with pytest.raises(StoreUnavailable):
+            await store.get_many(["k/a"])
+        await pause(store, 60_000)
+        await store.put("k/a", "v", {})
+
+    play(store, scene())
+    assert store.kv.content() == {"k/a": "v"}
+
+
+def test_limits_hold_at_its_worst_and_are_remembered_as_breaches() -> None:
+    store = simulated(WORST)
+
+    async def scene() -> None:
+        with pytest.raises(StoreUnavailable, match="512"):
+            await store.put("k" * 513, "v", {})
+        with pytest.raises(StoreUnavailable, match="1024"):
+            await store.put("k", "v", {"m": "x" * 1_024})
+        with pytest.raises(StoreUnavailable, match="limit 100"):
+            await store.get_many([f"k/{number}" for number in range(101)])
+
+    play(store, scene())
+    assert len(store.kv.breaches) == 3
+
+
+class Nobody:
+    """Takes no note of deaths."""
+
+    def died(self, isolate: Isolate) -> None:
+        del isolate
+
+
+def test_an_invocation_has_a_thousand_operations() -> None:
+    store = simulated(Temper())
+    clock = IsolateClock(store.kv.loop, store.kv.loop.now_ms)
+    isolate = Isolate(store.kv.loop, store, clock, UsageLog("w", clock), Nobody(), fuse=0)
+    answered = []
+
+    async def scene() -> None:
+        for number in range(OPERATIONS_MAX + 1):
+            await store.list_page("k/", None)
+            answered.append(number)
+
+    Invocation(isolate).run(scene())
+    store.kv.loop.run(store.kv.loop.now_ms + 3_600_000)
+    assert len(answered) == OPERATIONS_MAX
+    assert store.kv.breaches == ["too many API requests by single Worker invocation"]
+    store.kv.loop.dispose()

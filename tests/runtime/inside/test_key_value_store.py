@@ -1,0 +1,1 @@
+../../ports/test_key_value_store.py
