@@ -139,7 +139,7 @@ class Invocation:
 
     def may_run(self) -> bool:
         isolate = self.isolate
-        if not isolate.alive or isolate.loop.now_ms >= self.cut_at_ms:
+        if self.has_ended():
             return False
         self.fuse -= 1
         if self.fuse == 0:
@@ -150,6 +150,9 @@ class Invocation:
         if isolate.fuse == 0:
             isolate.die()
         return isolate.alive
+
+    def has_ended(self) -> bool:
+        return not self.isolate.alive or self.isolate.loop.now_ms >= self.cut_at_ms
 
     def responded(self) -> None:
         """Start the time that is left for work behind the response."""

@@ -26,6 +26,10 @@ class Scope(Protocol):
         """Tell whether the next step of this scope's work is taken or all of it is over."""
         ...
 
+    def has_ended(self) -> bool:
+        """Tell whether no step will be taken any more."""
+        ...
+
 
 SCOPE: ContextVar[Scope | None] = ContextVar("SCOPE", default=None)
 
@@ -40,6 +44,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._random = random
         self._ready: list[asyncio.Handle] = []
         self._timers: list[tuple[float, float, asyncio.Handle]] = []
+        self._scopes: list[Scope | None] = []
         self._coroutines: list[Coroutine[Any, Any, Any]] = []
 
     def time(self) -> float:
@@ -64,10 +69,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         name: str | None = None,
         context: Context | None = None,
     ) -> asyncio.Task[Result]:
+        del name
         if asyncio.iscoroutine(coro):
             self.keep(coro)
-        # The name is given, because asyncio's own counts the tasks of all loops.
-        task = asyncio.Task(coro, loop=self, name=name or "simulated", context=context)
+        # The name leads to the scope, for when nothing else of the task is left.
+        self._scopes.append(SCOPE.get() if context is None else context.get(SCOPE))
+        task = asyncio.Task(coro, loop=self, name=str(len(self._scopes) - 1), context=context)
         # Whoever dies leaves its tasks pending; that is what is simulated.
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         return task
@@ -103,6 +110,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return handle
 
     def call_exception_handler(self, context: Mapping[str, Any]) -> None:
+        task = context.get("task") or context.get("future")
+        if isinstance(task, asyncio.Task):
+            scope = self._scopes[int(task.get_name())]
+            # Whoever would have taken the exception has ended meanwhile.
+            if scope is not None and scope.has_ended():
+                return
         self.problems.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
