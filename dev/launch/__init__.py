@@ -9,6 +9,7 @@
 """
 
 from dev.launch.options import LaunchOptions, Runtime
-from dev.launch.server import Server, running_dispatcher
+from dev.launch.server import Server
+from dev.launch.start import running_dispatcher
 
 __all__ = ["LaunchOptions", "Runtime", "Server", "running_dispatcher"]

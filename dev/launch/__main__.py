@@ -25,7 +25,7 @@ from dev.launch.options import (
     check_tenants,
 )
 from dev.launch.output import TerminalFilter
-from dev.launch.server import start
+from dev.launch.start import start
 from dev.launch.variables import parse_variables
 from dev.layout import HERE, Layout
 

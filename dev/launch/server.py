@@ -6,26 +6,20 @@ workerds. Whatever ends this one ends the rest.
 
 import contextlib
 import http.client
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from dev.errors import ServerError
-from dev.launch.config import development_config, load_production_config
-from dev.launch.options import HOST, LaunchOptions, Runtime
+from dev.launch.options import HOST
 from dev.launch.output import plain, ready_port, why
 from dev.launch.run_folder import RunFolder
-from dev.layout import HERE, Layout
-from dev.setup.machine import Machine
-from dev.setup.node import find_node
-from dev.setup.npm import workerd_binary
-from dev.setup.pyodide_bundle import bundle_folder
+from dev.layout import Layout
 
 START_SECONDS = 120.0
 """How long wrangler may take until the Worker answers; the slowest machine seen took 20."""
@@ -40,7 +34,8 @@ class Server:
     Args:
         layout: The clone.
         folder: The run's folder, its configuration written; removed when the server ends.
-        options: The run's options.
+        command: The command line of `wrangler dev`.
+        environment: All its environment variables.
         on_line: Called with each line that wrangler prints, without colours.
     """
 
@@ -48,8 +43,10 @@ class Server:
         self,
         layout: Layout,
         folder: RunFolder,
-        options: LaunchOptions,
-        on_line: Callable[[str], None] = lambda _line: None,
+        *,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        on_line: Callable[[str], None],
     ) -> None:
         """Start the processes; `wait_until_ready` waits for them."""
         self.folder = folder
@@ -60,12 +57,12 @@ class Server:
         self._lines: list[str] = []
         self._ready = threading.Event()
         self._guard = subprocess.Popen(
-            [sys.executable, "-m", "dev.launch.guard", *_wrangler_command(layout, folder, options)],
+            [sys.executable, "-m", "dev.launch.guard", *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder.path,
-            env=_environment(layout, folder, options),
+            env=environment,
             start_new_session=True,
             pass_fds=(folder.lock,),
         )
@@ -159,109 +156,6 @@ class Server:
                     if self.port:
                         self._ready.set()
                 self._on_line(line)
-
-
-@contextlib.contextmanager
-def running_dispatcher(
-    *,
-    state: Path,
-    tenants: str | None = None,
-    namespace: Path | None = None,
-    variables: Mapping[str, str] | None = None,
-    runtime: Runtime = Runtime.LOCAL,
-    layout: Layout = HERE,
-) -> Iterator[Server]:
-    """Run the dispatcher on a free port for the time of a `with` block.
-
-    Args:
-        state: The folder where local KV and databases live; the same folder again sees
-            what an earlier run stored.
-        tenants: The tenant directory's JSON text.
-        namespace: The folder of the tenants' scripts; an empty one when left out.
-        variables: Settings and secrets on top of the development ones.
-        runtime: Which Pyodide bundle to use.
-        layout: The clone; set-up must have run.
-
-    Yields:
-        The server, answering requests.
-
-    Raises:
-        ServerError: It did not start.
-    """
-    state.mkdir(parents=True, exist_ok=True)
-    scripts = namespace or state / "no-scripts"
-    scripts.mkdir(parents=True, exist_ok=True)
-    options = LaunchOptions(
-        port=0,
-        state=state.absolute(),
-        namespace=scripts.absolute(),
-        tenant_directory=tenants,
-        variables=variables or {},
-        runtime=runtime,
-    )
-    server = start(layout, options)
-    try:
-        yield server.wait_until_ready()
-    finally:
-        server.stop()
-
-
-def start(
-    layout: Layout, options: LaunchOptions, on_line: Callable[[str], None] = lambda _line: None
-) -> Server:
-    """Start the dispatcher without waiting for it.
-
-    Args:
-        layout: The clone; set-up must have run.
-        options: The run's options.
-        on_line: Called with each line that wrangler prints, without colours.
-    """
-    production = load_production_config(layout.wrangler_toml)
-    folder = RunFolder(layout)
-    folder.write_config(development_config(production, options, plugin_folder(layout)))
-    return Server(layout, folder, options, on_line)
-
-
-def plugin_folder(layout: Layout) -> Path:
-    """Return the folder of the package that serves dispatch namespaces locally."""
-    return layout.root / "dev" / "dispatch-namespace"
-
-
-def _wrangler_command(layout: Layout, folder: RunFolder, options: LaunchOptions) -> list[str]:
-    return [
-        str(find_node(layout)),
-        str(layout.node_modules / "wrangler" / "bin" / "wrangler.js"),
-        *("dev", "--config", str(folder.config), "--ip", HOST, "--port", str(options.port)),
-        # Port 0 keeps several runs from competing for the debugger's default port.
-        *("--inspector-port", "0", "--persist-to", str(options.state)),
-        "--show-interactive-dev-session=false",
-    ]
-
-
-def _environment(layout: Layout, folder: RunFolder, options: LaunchOptions) -> dict[str, str]:
-    quiet = {
-        "WRANGLER_SEND_METRICS": "false",
-        "WRANGLER_SEND_ERROR_REPORTS": "false",
-        "WRANGLER_HIDE_BANNER": "true",
-        "WRANGLER_LOG_PATH": str(folder.path / ".wrangler" / "logs"),
-        # Runs of the same Worker must not take each other for the service to call.
-        "WRANGLER_REGISTRY_PATH": str(folder.path / ".wrangler" / "registry"),
-        # Looks up `request.cf` on Cloudflare's servers, which fails without a network.
-        "CLOUDFLARE_CF_FETCH_ENABLED": "false",
-        # Records a trace of every request in the state folder.
-        "X_LOCAL_OBSERVABILITY": "false",
-        # The guard is a module of this clone and runs in another folder.
-        "PYTHONPATH": str(layout.root),
-    }
-    environment = {**os.environ, **quiet}
-    # Set by the launcher of another run when one starts the other; never to be inherited.
-    environment.pop("MINIFLARE_WORKERD_PATH", None)
-    if options.runtime is Runtime.LOCAL:
-        workerd = workerd_binary(layout, Machine.current().workerd_package())
-        environment["MINIFLARE_WORKERD_PATH"] = str(Path(__file__).with_name("workerd.sh"))
-        environment["CLAWR_WORKERD"] = str(workerd)
-        environment["CLAWR_PYODIDE_BUNDLE"] = str(bundle_folder(layout))
-    return environment
 
 
 def _new_log(layout: Layout, folder: RunFolder) -> Path:

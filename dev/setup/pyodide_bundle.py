@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-from dev.errors import VersionFitError, run_command_line
+from dev.errors import SetupError, VersionFitError, run_command_line
 from dev.layout import HERE, Layout
 from dev.setup.command import run_tool
 from dev.setup.npm import package_version
@@ -40,6 +40,21 @@ def bundle_folder(layout: Layout) -> Path:
     here = Path(__file__)
     builder = fingerprint(here, here.with_name("pyodide_patches.py"), SCHEMA)
     return layout.bundles / f"pyodide-{pyodide}-workerd-{workerd}-{builder[:12]}"
+
+
+def find_bundle(layout: Layout) -> Path:
+    """Return the folder of the bundle for the installed versions.
+
+    Raises:
+        SetupError: It has not been built.
+    """
+    folder = bundle_folder(layout)
+    if not (folder / BUNDLE_NAME).exists():
+        raise SetupError(
+            "There is no Pyodide bundle for the installed versions: run a target of the Makefile, "
+            "for example `make test`, which builds it first."
+        )
+    return folder
 
 
 def ensure_bundle(layout: Layout, workerd: Path, lock: int) -> None:

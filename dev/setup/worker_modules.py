@@ -9,8 +9,9 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from dev.errors import SetupError
 from dev.layout import Layout
@@ -38,17 +39,29 @@ def ensure_worker_modules(layout: Layout, lock: int) -> None:
     pyproject = layout.root / "pyproject.toml"
     requirements = layout.locks / "worker.txt"
     stamp = layout.venv_workers / STAMP_NAME
-    token = layout.python_modules / TOKEN_NAME
+    tokens = (layout.python_modules / TOKEN_NAME, layout.venv_workers / TOKEN_NAME)
     expected = fingerprint(requirements, pyproject)
-    if token.exists() and is_stamped(stamp, f"{expected} {token.stat().st_mtime_ns}"):
+    if is_stamped(stamp, f"{expected} {_written(tokens)}") and _are_newer(tokens, pyproject):
         return
-    pywrangler_version = pinned_pywrangler(tomllib.loads(pyproject.read_text()))
+    project = tomllib.loads(pyproject.read_text())
+    check_locked(project, requirements.read_text())
     with shown("Vendoring the Worker's Python packages"):
         vendor(layout, requirements, layout.python_modules, lock)
         layout.venv_workers.mkdir(exist_ok=True)
-        for synced in (token, layout.venv_workers / TOKEN_NAME):
-            write_atomically(synced, pywrangler_version.encode())
-        write_atomically(stamp, f"{expected} {token.stat().st_mtime_ns}".encode())
+        for token in tokens:
+            write_atomically(token, pinned_pywrangler(project).encode())
+        write_atomically(stamp, f"{expected} {_written(tokens)}".encode())
+
+
+def _written(tokens: Iterable[Path]) -> str:
+    # Where pywrangler has vendored by itself since, it has written its token anew.
+    times = (token.stat().st_mtime_ns if token.exists() else 0 for token in tokens)
+    return " ".join(str(time) for time in times)
+
+
+def _are_newer(tokens: Iterable[Path], file: Path) -> bool:
+    changed = file.stat().st_mtime_ns
+    return all(token.stat().st_mtime_ns >= changed for token in tokens)
 
 
 def ensure_inside_modules(layout: Layout, lock: int) -> None:
@@ -107,6 +120,31 @@ def vendor(layout: Layout, requirements: Path, target: Path, lock: int) -> None:
         target.rename(old)
     fresh.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def check_locked(pyproject: Mapping[str, Any], lock: str) -> None:
+    """Refuse a dependency of the Worker that its lock file does not know.
+
+    Args:
+        pyproject: pyproject.toml, parsed.
+        lock: The text of `dev/locks/worker.txt`.
+
+    Raises:
+        SetupError: One is missing in the lock.
+    """
+    locked = {normal_name(name) for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
+    for requirement in pyproject.get("project", {}).get("dependencies", []):
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        if normal_name(name) not in locked:
+            raise SetupError(
+                f"pyproject.toml names {name}, which dev/locks/worker.txt does not: run "
+                ".venv/bin/python -m dev.relock."
+            )
+
+
+def normal_name(name: str) -> str:
+    """Return a package's name as PyPI compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pinned_pywrangler(pyproject: Mapping[str, object]) -> str:

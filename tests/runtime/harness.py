@@ -15,7 +15,7 @@ import httpx
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import LaunchOptions
 from dev.launch.run_folder import RunFolder
-from dev.launch.server import Server, plugin_folder
+from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE, Layout
 
 INSIDE = Path(__file__).parent / "inside"
@@ -66,8 +66,8 @@ class InsideWorker:
         shutil.copytree(INSIDE, folder.path / INSIDE.name, dirs_exist_ok=True)
         production = load_production_config(layout.wrangler_toml)
         config = development_config(production, options, plugin_folder(layout))
-        folder.write_config(config | {"main": f"{INSIDE.name}/inside_entry.py"})
-        self._server = Server(layout, folder, options)
+        config["main"] = f"{INSIDE.name}/inside_entry.py"
+        self._server = start_in(layout, folder, config, options)
         try:
             self._server.wait_until_ready("/ready")
         except BaseException:

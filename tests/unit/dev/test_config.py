@@ -26,7 +26,7 @@ PRODUCTION: dict[str, Any] = {
 }
 
 
-def options(**changes: Any) -> LaunchOptions:  # noqa: ANN401
+def options(**changes: Any) -> LaunchOptions:
     return LaunchOptions(port=0, state=Path("/state"), namespace=Path("/scripts"), **changes)
 
 

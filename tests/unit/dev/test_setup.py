@@ -24,7 +24,7 @@ from dev.setup.machine import Machine
 from dev.setup.node import is_new_enough, node_version
 from dev.setup.stamp import fingerprint, is_stamped, write_atomically
 from dev.setup.virtualenv import ensure_venv
-from dev.setup.worker_modules import pinned_pywrangler
+from dev.setup.worker_modules import check_locked, pinned_pywrangler
 
 GLIBC = ("glibc", "2.36")
 
@@ -172,6 +172,14 @@ def test_pywranglers_version_is_pinned_in_the_dev_group() -> None:
     assert pinned_pywrangler(pinned) == "1.17.9"
     with pytest.raises(SetupError, match="must pin"):
         pinned_pywrangler({"dependency-groups": {"dev": ["workers-py>=1"]}})
+
+
+def test_every_dependency_of_the_worker_must_be_locked() -> None:
+    lock = "some-package==1.0.0 \\\n    --hash=sha256:0\n"
+    check_locked({"project": {"dependencies": ["Some_Package>=1", "some.package[extra]"]}}, lock)
+    check_locked({}, lock)
+    with pytest.raises(SetupError, match=r"names other, .* dev\.relock"):
+        check_locked({"project": {"dependencies": ["other==2"]}}, lock)
 
 
 def test_a_lock_is_completed_with_the_platforms_that_a_mirror_lacks() -> None:

@@ -1,0 +1,153 @@
+"""Starts the dispatcher: what wrangler is given, as arguments and as environment."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dev.launch.config import development_config, load_production_config
+from dev.launch.options import HOST, LaunchOptions, Runtime
+from dev.launch.run_folder import RunFolder
+from dev.launch.server import Server
+from dev.layout import HERE, Layout
+from dev.setup.machine import Machine
+from dev.setup.node import find_node
+from dev.setup.npm import workerd_binary
+from dev.setup.pyodide_bundle import find_bundle
+
+
+@contextlib.contextmanager
+def running_dispatcher(
+    *,
+    state: Path,
+    tenants: str | None = None,
+    namespace: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    runtime: Runtime = Runtime.LOCAL,
+    layout: Layout = HERE,
+) -> Iterator[Server]:
+    """Run the dispatcher on a free port for the time of a `with` block.
+
+    Args:
+        state: The folder where local KV and databases live; the same folder again sees
+            what an earlier run stored.
+        tenants: The tenant directory's JSON text.
+        namespace: The folder of the tenants' scripts; an empty one when left out.
+        variables: Settings and secrets on top of the development ones.
+        runtime: Which Pyodide bundle to use.
+        layout: The clone; set-up must have run.
+
+    Yields:
+        The server, answering requests.
+
+    Raises:
+        ServerError: It did not start.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    scripts = namespace or state / "no-scripts"
+    scripts.mkdir(parents=True, exist_ok=True)
+    options = LaunchOptions(
+        port=0,
+        state=state.absolute(),
+        namespace=scripts.absolute(),
+        tenant_directory=tenants,
+        variables=variables or {},
+        runtime=runtime,
+    )
+    server = start(layout, options)
+    try:
+        yield server.wait_until_ready()
+    finally:
+        server.stop()
+
+
+def start(
+    layout: Layout, options: LaunchOptions, on_line: Callable[[str], None] = lambda _line: None
+) -> Server:
+    """Start the dispatcher without waiting for it.
+
+    Args:
+        layout: The clone; set-up must have run.
+        options: The run's options.
+        on_line: Called with each line that wrangler prints, without colours.
+    """
+    production = load_production_config(layout.wrangler_toml)
+    folder = RunFolder(layout)
+    config = development_config(production, options, plugin_folder(layout))
+    return start_in(layout, folder, config, options, on_line)
+
+
+def start_in(
+    layout: Layout,
+    folder: RunFolder,
+    config: Mapping[str, Any],
+    options: LaunchOptions,
+    on_line: Callable[[str], None] = lambda _line: None,
+) -> Server:
+    """Start `wrangler dev` in a run's folder, for a configuration of the caller's.
+
+    Args:
+        layout: The clone; set-up must have run.
+        folder: The run's folder; removed when the server ends or cannot be started.
+        config: What wrangler is given.
+        options: The run's options.
+        on_line: Called with each line that wrangler prints, without colours.
+
+    Raises:
+        SetupError: Set-up has not run.
+    """
+    try:
+        folder.write_config(config)
+        return Server(
+            layout,
+            folder,
+            command=_wrangler_command(layout, folder, options),
+            environment=_environment(layout, folder, options),
+            on_line=on_line,
+        )
+    except BaseException:
+        folder.remove()
+        raise
+
+
+def plugin_folder(layout: Layout) -> Path:
+    """Return the folder of the package that serves dispatch namespaces locally."""
+    return layout.root / "dev" / "dispatch-namespace"
+
+
+def _wrangler_command(layout: Layout, folder: RunFolder, options: LaunchOptions) -> list[str]:
+    return [
+        str(find_node(layout)),
+        str(layout.node_modules / "wrangler" / "bin" / "wrangler.js"),
+        *("dev", "--config", str(folder.config), "--ip", HOST, "--port", str(options.port)),
+        # Port 0 keeps several runs from competing for the debugger's default port.
+        *("--inspector-port", "0", "--persist-to", str(options.state)),
+        "--show-interactive-dev-session=false",
+    ]
+
+
+def _environment(layout: Layout, folder: RunFolder, options: LaunchOptions) -> dict[str, str]:
+    quiet = {
+        "WRANGLER_SEND_METRICS": "false",
+        "WRANGLER_SEND_ERROR_REPORTS": "false",
+        "WRANGLER_HIDE_BANNER": "true",
+        "WRANGLER_LOG_PATH": str(folder.path / ".wrangler" / "logs"),
+        # Runs of the same Worker must not take each other for the service to call.
+        "WRANGLER_REGISTRY_PATH": str(folder.path / ".wrangler" / "registry"),
+        # Looks up `request.cf` on Cloudflare's servers, which fails without a network.
+        "CLOUDFLARE_CF_FETCH_ENABLED": "false",
+        # Records a trace of every request in the state folder.
+        "X_LOCAL_OBSERVABILITY": "false",
+        # The guard is a module of this clone and runs in another folder.
+        "PYTHONPATH": str(layout.root),
+    }
+    environment = {**os.environ, **quiet}
+    # Set by the launcher of another run when one starts the other; never to be inherited.
+    environment.pop("MINIFLARE_WORKERD_PATH", None)
+    if options.runtime is Runtime.LOCAL:
+        workerd = workerd_binary(layout, Machine.current().workerd_package())
+        environment["MINIFLARE_WORKERD_PATH"] = str(Path(__file__).with_name("workerd.sh"))
+        environment["CLAWR_WORKERD"] = str(workerd)
+        environment["CLAWR_PYODIDE_BUNDLE"] = str(find_bundle(layout))
+    return environment
