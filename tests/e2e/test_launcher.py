@@ -197,7 +197,10 @@ def worker(answer: str) -> str:
 def test_an_edit_is_picked_up_while_it_runs(own_clone: Layout, tmp_path: Path) -> None:
     with running_dispatcher(state=tmp_path / "state", layout=own_clone) as server:
         assert httpx.get(server.url).text == "first"
-        (own_clone.root / "src" / "entry.py").write_text(worker("second"))
+        # As editors save: wrangler may read a file that is written in place when it is empty.
+        edited = tmp_path / "entry.py"
+        edited.write_text(worker("second"))
+        edited.replace(own_clone.root / "src" / "entry.py")
         deadline = time.monotonic() + 60
         while httpx.get(server.url, timeout=30).text != "second":
             assert time.monotonic() < deadline, server.log.read_text()
