@@ -18,6 +18,7 @@ import limits
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
+    CallerError,
     ConfigurationError,
     DispatcherError,
     InternalError,
@@ -41,6 +42,7 @@ TENANT_PATH = "/t"
 HEALTH_PATH = "/health"
 SERVED = "served"
 
+_LOGGED_LENGTH = 1_000
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -99,6 +101,10 @@ class Dispatcher:
         try:
             return await self._answer(request, request_id, background)
         except DispatcherError as error:
+            if not isinstance(error, CallerError):
+                # The cause is what the caller is not shown: a script's own words, for one.
+                cause = repr(str(error.__cause__))[:_LOGGED_LENGTH]
+                _LOGGER.warning("request %s: %s (%s)", request_id, error.message, cause)
             return error_answer(error, request_id)
         except Exception:
             _LOGGER.exception("request %s failed", request_id)

@@ -14,6 +14,7 @@ from runtime import (
     RuntimeClock,
     RuntimeEnvironment,
     RuntimeRequest,
+    drain_upload,
     response,
     writer_id,
 )
@@ -43,5 +44,8 @@ class Default(WorkerEntrypoint):
         """Answer one request."""
         dispatcher = _dispatcher(self.env._env)  # noqa: SLF001
         background = RuntimeBackground(self.ctx)
-        work = dispatcher.handle(RuntimeRequest(request.js_object), background)
-        return response(await background.see_through(work))
+        incoming = RuntimeRequest(request.js_object)
+        answer = await background.see_through(dispatcher.handle(incoming, background))
+        if dispatcher.environment.setting("DRAIN_UPLOADS") is not None:
+            await drain_upload(incoming)
+        return response(answer)

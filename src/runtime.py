@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import js
@@ -198,6 +199,21 @@ class RuntimeBackground:
         task = asyncio.ensure_future(work)
         self.run(_until_done(task))
         return await task
+
+
+async def drain_upload(request: RuntimeRequest) -> None:
+    """Read the rest of an upload that was passed on to nobody, for `make dev` alone.
+
+    wrangler's development proxy loses the answer to an upload that is left
+    unread (cloudflare/workers-sdk#15203). wrangler drains uploads behind
+    JavaScript Workers, not behind Python ones; Cloudflare's edge needs none of
+    it. So the launcher asks for this by the setting `DRAIN_UPLOADS`.
+    """
+    raw = request.raw
+    if raw.body and not raw.bodyUsed:
+        # A client that leaves half-way ends this as well.
+        with suppress(JsException):
+            await raw.body.pipeTo(js.WritableStream.new())
 
 
 async def _until_done(task: asyncio.Future[Any]) -> None:

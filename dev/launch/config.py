@@ -21,6 +21,9 @@ DEVELOPMENT_VARIABLES = {
 }
 """Secrets that production sets with `wrangler secret put`."""
 
+PROXY_VARIABLES = {"DRAIN_UPLOADS": "true"}
+"""What wrangler's development proxy needs (see `src/runtime.py`, `drain_upload`)."""
+
 LOCAL_BUNDLE_FLAGS = ("python_workers_development", "experimental")
 """What makes workerd load `pyodide_dev.capnp.bin` instead of Cloudflare's bundle."""
 
@@ -82,7 +85,11 @@ def run_variables(production: Mapping[str, Any], options: LaunchOptions) -> dict
         production: wrangler.toml, parsed.
         options: The run's options.
     """
-    variables: dict[str, Any] = {**production.get("vars", {}), **DEVELOPMENT_VARIABLES}
+    variables: dict[str, Any] = {
+        **production.get("vars", {}),
+        **DEVELOPMENT_VARIABLES,
+        **PROXY_VARIABLES,
+    }
     if options.tenant_directory is not None:
         # Without its white space, as wrangler copies it several times on the way.
         directory = json.loads(options.tenant_directory)

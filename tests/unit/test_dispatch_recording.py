@@ -59,6 +59,19 @@ def test_a_script_that_fails_is_one_counted_event(
     assert (one.status, one.outcome, one.counted) == (status, code, True)
 
 
+def test_a_scripts_own_words_are_in_the_log_under_the_request_id_and_nowhere_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failure = tenant_error(TenantWorkerFailure)
+    failure.__cause__ = RuntimeError("the tenant's words\nover two lines")
+    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(failure)))
+    found = error(scene.ask("/t/weather"))
+    assert "tenant's words" not in json.dumps(found)
+    (line,) = caplog.messages
+    assert found["requestId"] in line
+    assert "the tenant's words\\nover two lines" in line
+
+
 def test_a_defect_of_ours_is_one_counted_event_and_says_nothing_of_itself(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -9,6 +9,8 @@
 /** @typedef {{version?: string, error?: string, checkedAt: number}} Current */
 
 const MAX_PARAMETER_SETS = 8;
+/** Names come from requests, so there may be no end of them. */
+const MAX_NAMES = 10_000;
 
 export default function (/** @type {any} */ env) {
 	return new DispatchNamespace(env);
@@ -87,6 +89,7 @@ class DispatchNamespace {
 			// One request looks; those that come meanwhile go by what is known.
 			if (current !== undefined) current.checkedAt = now;
 			current = await this.#look(name, now);
+			if (this.#current.size >= MAX_NAMES) this.#current.clear();
 			this.#current.set(name, current);
 		}
 		if (current.error !== undefined) throw new Error(current.error);

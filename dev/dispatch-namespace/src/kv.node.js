@@ -53,6 +53,5 @@ async function runningMiniflare() {
 	const loaded = Object.values(createRequire(import.meta.url).cache).find(
 		(module) => /[\\/]miniflare[\\/]dist[\\/]src[\\/]index\.js$/.test(module?.filename ?? "") && module?.loaded,
 	);
-	// A peer of a peer; there is always one when this code runs.
 	return loaded?.exports ?? (await import("miniflare"));
 }

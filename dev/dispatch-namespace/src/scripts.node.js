@@ -29,6 +29,10 @@ const VERSIONS_KEPT = 3;
 /** How long files must have been left alone before they are believed. Saving
  * often means emptying a file and then filling it. */
 const SETTLED_MS = 20;
+/** The same for an empty script, which is hardly ever meant, on a busy machine. */
+const SETTLED_EMPTY_MS = 1000;
+
+class EmptyScriptError extends ScriptError {}
 
 export class ScriptFolder {
 	/** @type {Map<string, {signature: string, outcome: Script | ScriptError}>} */
@@ -49,23 +53,27 @@ export class ScriptFolder {
 	 */
 	async version(name) {
 		const known = this.#current.get(name);
+		/** @type {Script | ScriptError} */
+		let unsettled = new ScriptError(name, "its files keep changing");
 		for (let attempt = 0; attempt < MAX_TORN_READS; attempt++) {
 			const source = await findSource(this.root, name);
 			if (source === undefined) return undefined;
 			const signature = await signatureOf(source);
-			if (signature !== undefined && known?.signature === signature.text) return settle(known.outcome);
-			if (signature !== undefined && Math.abs(Date.now() - signature.changedAt) >= SETTLED_MS) {
+			if (signature !== undefined) {
+				if (known?.signature === signature.text) return settle(known.outcome);
 				const outcome = await read(name, source);
+				const settledMs = outcome instanceof EmptyScriptError ? SETTLED_EMPTY_MS : SETTLED_MS;
+				const isSettled = Math.abs(Date.now() - signature.changedAt) >= settledMs;
 				// A file that changed while it was read may have been read half old, half
 				// new. Such a mixture must not become a version.
-				if ((await signatureOf(source))?.text === signature.text) {
+				if (isSettled && (await signatureOf(source))?.text === signature.text) {
 					return settle(this.#keep(name, signature.text, outcome));
 				}
+				if (outcome instanceof ScriptError) unsettled = outcome;
 			}
 			await delay(SETTLED_MS + 1);
 		}
-		if (known === undefined) throw new ScriptError(name, "its files keep changing");
-		return settle(known.outcome);
+		return settle(known?.outcome ?? unsettled);
 	}
 
 	/**
@@ -111,7 +119,8 @@ async function read(name, source) {
 		const mainModule = mains.find((main) => main in modules && "js" in modules[main]);
 		if (mainModule === undefined) return new ScriptError(name, whyNoMain(source, mains));
 		const main = modules[mainModule];
-		if ("js" in main && main.js.trim() === "") return new ScriptError(name, `its main module ${mainModule} is empty`);
+		if ("js" in main && main.js.trim() === "")
+			return new EmptyScriptError(name, `its main module ${mainModule} is empty`);
 		const version = createHash("sha256")
 			.update(JSON.stringify([mainModule, modules, config]))
 			.digest("hex")

@@ -3,7 +3,7 @@ import { renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { says, script, startNamespace } from "./namespace.js";
+import { says, script, startNamespace, temporaryFolder, writeFiles } from "./namespace.js";
 
 // The smallest module with one export: add(i32, i32).
 const ADD_WASM = Uint8Array.from([
@@ -208,5 +208,19 @@ test("with the usual recheckMs, a burst goes by one look, and a change is seen a
 		assert.deepEqual(await burst(), new Set(["two"]));
 	} finally {
 		await calm.stop();
+	}
+});
+
+test("two namespaces of one Worker do not know each other's scripts", async () => {
+	const other = temporaryFolder();
+	writeFiles(other.folder, { "hello.js": says("the other"), "only.js": says("only there") });
+	const both = await startNamespace({ "hello.js": says("one") }, { others: { OTHER: other.folder } });
+	try {
+		assert.equal(await (await both.fetch("hello")).text(), "one");
+		assert.equal(await (await both.fetch({ binding: "OTHER", name: "hello" })).text(), "the other");
+		assert.match(await (await both.fetch("only")).text(), /Worker not found/);
+	} finally {
+		await both.stop();
+		other.remove();
 	}
 });

@@ -14,9 +14,9 @@ export const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 export const DISPATCHER = `
 export default {
 	async fetch(request, env) {
-		const { name, args, options, call, timeoutMs } = JSON.parse(request.headers.get("dispatch"));
+		const { binding = "DISPATCHER", name, args, options, call, timeoutMs } = JSON.parse(request.headers.get("dispatch"));
 		try {
-			const script = env.DISPATCHER.get(name, args, options);
+			const script = env[binding].get(name, args, options);
 			if (call) return Response.json(await script[call.method](...call.args));
 			const headers = new Headers(request.headers);
 			headers.delete("dispatch");
@@ -44,9 +44,10 @@ export function temporaryFolder() {
 
 /**
  * @param {Record<string, string | Uint8Array>} files Files of the namespace.
- * @param {{options?: object, workers?: any[], persist?: string}} [settings]
+ * @param {{options?: object, workers?: any[], others?: Record<string, string>}} [settings]
+ *   `others` are further bindings, each with its folder.
  */
-export async function startNamespace(files, { options = {}, workers = [], persist } = {}) {
+export async function startNamespace(files, { options = {}, workers = [], others = {} } = {}) {
 	const { folder, remove } = temporaryFolder();
 	writeFiles(folder, files);
 	/** @type {any} */
@@ -55,21 +56,18 @@ export async function startNamespace(files, { options = {}, workers = [], persis
 		port: 0,
 		log: new Log(LogLevel.NONE),
 		handleStructuredLogs() {},
-		...(persist === undefined ? {} : { resourcePersistencePath: persist }),
 		workers: [
 			{
 				name: "dispatcher",
 				modules: true,
 				script: DISPATCHER,
 				compatibilityDate: "2026-11-01",
-				unsafeBindings: [
-					{
-						name: "DISPATCHER",
-						type: "dispatch_namespace",
-						plugin: { package: PACKAGE, name: "dispatch-namespace" },
-						options: { namespace: "test", scripts: folder, recheckMs: 0, ...options },
-					},
-				],
+				unsafeBindings: Object.entries({ DISPATCHER: folder, ...others }).map(([name, scripts]) => ({
+					name,
+					type: "dispatch_namespace",
+					plugin: { package: PACKAGE, name: "dispatch-namespace" },
+					options: { namespace: "test", scripts, recheckMs: 0, ...options },
+				})),
 			},
 			...workers,
 		],

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { renameSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { ScriptFolder } from "../src/scripts.node.js";
 import { ScriptError } from "../src/source.node.js";
 import { temporaryFolder, writeFiles } from "./namespace.js";
@@ -172,14 +173,18 @@ test("a file that is emptied and filled again is read when it is full", async ()
 	write({ "saved.js": "old" });
 	const old = await scripts.version("saved");
 	write({ "saved.js": "" });
-	const reading = scripts.version("saved");
-	setTimeout(() => write({ "saved.js": "new" }), 5);
-	const version = await reading;
-	assert.notEqual(version, old);
+	setTimeout(() => write({ "saved.js": "new" }), 60);
+	let version = old;
+	while (version === old) version = await scripts.version("saved");
 	assert.deepEqual(scripts.script("saved", version ?? "")?.modules, { "saved.js": { js: "new" } });
 });
 
-test("a script that stays empty says so", async () => {
-	write({ "blank.js": "\n" });
+test("a script that stays empty says so, after a second if there was one before", async () => {
+	write({ "blank.js": "\n", "blanked.js": "old" });
 	await refused("blank", /its main module blank.js is empty/);
+	const old = await scripts.version("blanked");
+	write({ "blanked.js": "" });
+	assert.equal(await scripts.version("blanked"), old);
+	await delay(1000);
+	await refused("blanked", /its main module blanked.js is empty/);
 });

@@ -25,17 +25,19 @@ plugin = { package = ${JSON.stringify(PACKAGE)}, name = "dispatch-namespace" }
 options = { scripts = "./namespace" }
 `;
 
+const DISPATCHER = `export default { async fetch(request, env) {
+	const name = new URL(request.url).pathname.slice(1);
+	try {
+		return await env.DISPATCHER.get(name, {}, { limits: { cpuMs: 50, subRequests: 5 } }).fetch(request);
+	} catch (error) {
+		if (error.message.startsWith("Worker not found")) return new Response("", { status: 404 });
+		return new Response(error.message, { status: 500 });
+	}
+} };`;
+
 writeFiles(folder, {
 	"wrangler.toml": CONFIG,
-	"dispatcher.js": `export default { async fetch(request, env) {
-		const name = new URL(request.url).pathname.slice(1);
-		try {
-			return await env.DISPATCHER.get(name, {}, { limits: { cpuMs: 50, subRequests: 5 } }).fetch(request);
-		} catch (error) {
-			if (error.message.startsWith("Worker not found")) return new Response("", { status: 404 });
-			return new Response(error.message, { status: 500 });
-		}
-	} };`,
+	"dispatcher.js": DISPATCHER,
 	"namespace/hello.js": says("hello"),
 	"namespace/store.js": script(`
 		console.log("the script is heard");
@@ -48,7 +50,15 @@ writeFiles(folder, {
 function wrangler(args) {
 	const child = spawn(process.execPath, [WRANGLER, ...args], {
 		cwd: folder,
-		env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_SEND_METRICS: "false", CI: "1" },
+		// Other sessions of the same user must neither be seen nor disturbed.
+		env: {
+			...process.env,
+			XDG_CONFIG_HOME: path.join(folder, ".config"),
+			WRANGLER_REGISTRY_PATH: path.join(folder, ".registry"),
+			CLOUDFLARE_CF_FETCH_ENABLED: "false",
+			WRANGLER_SEND_METRICS: "false",
+			CI: "1",
+		},
 	});
 	const output = { text: "" };
 	for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output.text += data));
@@ -73,10 +83,10 @@ async function withDev(use) {
 	}
 }
 
-/** Asks until the answer is the one expected, for a second at most.
- * @param {string} url @param {string} expected */
-async function becomes(url, expected) {
-	const deadline = Date.now() + 1000;
+/** Asks until the answer is the one expected.
+ * @param {string} url @param {string} expected @param {number} [patienceMs] */
+async function becomes(url, expected, patienceMs = 1000) {
+	const deadline = Date.now() + patienceMs;
 	for (;;) {
 		const response = await fetch(url);
 		const answer = `${response.status} ${await response.text()}`;
@@ -95,6 +105,9 @@ test("under wrangler dev, scripts answer, change, persist and log", async () => 
 		await becomes(`${url}/hello`, "200 changed");
 		assert.equal(await (await fetch(`${url}/store`, { method: "PUT", body: "kept" })).text(), "kept");
 		while (!output.text.includes("the script is heard")) await delay(20);
+		writeFiles(folder, { "dispatcher.js": DISPATCHER.replace('"", { status: 404 }', '"none", { status: 404 }') });
+		await becomes(`${url}/absent`, "404 none", 15_000);
+		await becomes(`${url}/hello`, "200 changed");
 	});
 	await withDev(async (url) => becomes(`${url}/store`, "200 kept"));
 });
