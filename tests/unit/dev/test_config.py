@@ -91,6 +91,7 @@ def test_the_most_particular_variable_counts() -> None:
         "X402_NETWORK": "eip155:8453",
         "PLATFORM_ANALYTICS_TOKEN": "dev-token",
         "CALLER_HASH_SECRET": "given",
+        "DRAIN_UPLOADS": "true",
         "TENANT_DIRECTORY_JSON": '{"tenants":[]}',
     }
 
