@@ -203,9 +203,16 @@ def test_an_edit_is_picked_up_while_it_runs(own_clone: Layout, tmp_path: Path) -
             assert time.monotonic() < deadline, server.log.read_text()
             # wrangler starts to watch some time after it is ready, and misses what came before.
             if time.monotonic() > saved + 5:
-                (own_clone.root / "src" / "entry.py").write_text(worker("second"))
+                save(own_clone.root / "src" / "entry.py", worker("second"))
                 saved = time.monotonic()
             time.sleep(0.1)
+
+
+def save(file: Path, text: str) -> None:
+    """Save a file as editors do: one that is written in place may be read while it is empty."""
+    edited = file.parent.parent / f"{file.name}.new"
+    edited.write_text(text)
+    edited.replace(file)
 
 
 def test_a_worker_that_does_not_start_says_why(own_clone: Layout, tmp_path: Path) -> None:
