@@ -35,7 +35,7 @@ def main() -> int:
 
 def python_tests(layout: Layout, *arguments: str) -> int:
     """Run pytest with these arguments; return its exit code."""
-    command = [layout.python, "-m", "pytest", *arguments]
+    command = [str(layout.python), "-m", "pytest", *arguments]
     return subprocess.run(command, cwd=layout.root, check=False).returncode
 
 
