@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -236,3 +237,23 @@ def test_a_large_tenant_directory_reaches_the_worker(own_clone: Layout, tmp_path
     text = json.dumps(directory, ensure_ascii=False, separators=(",", ":"))
     with running_dispatcher(state=tmp_path / "state", tenants=text, layout=own_clone) as server:
         assert int(httpx.get(server.url).text) == len(text) > 300_000
+
+
+def test_a_clean_end_loses_no_event(tmp_path: Path) -> None:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    (scripts / "echo.js").write_text(SCRIPT)
+    run: dict[str, Any] = {
+        "state": tmp_path / "state",
+        "tenants": json.dumps(TENANTS),
+        "namespace": scripts,
+    }
+    with running_dispatcher(**run) as server, httpx.Client(base_url=server.url) as client:
+        # It ends right after the last answer, before a group commit is due.
+        assert all(client.get("/t/echo/").is_success for _ in range(20))
+    with running_dispatcher(**run) as server:
+        answer = httpx.get(
+            f"{server.url}/__platform/analytics?window=overall",
+            headers={"authorization": "Bearer dev-token"},
+        )
+        assert answer.json()["snapshot"]["heroStats"]["calls"] == 20
