@@ -61,6 +61,8 @@ def directory() -> dict[str, Any]:
         tenant("ledger", "mishap", directory="Ledgers", priceUsd="0.25"),
         tenant("tight", "tally", limits={"cpuMs": 50, "subRequests": 1}),
         tenant("identity", "mirror"),
+        tenant("errors", "crafted"),
+        tenant("late-script", "late-script"),
         tenant("nameless", "mirror", owner=None, ownerUserId="4711", directory=None),
         *(tenant(f"fate-{fate}", script) for fate, script in FATES.items()),
     ]
