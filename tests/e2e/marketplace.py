@@ -64,10 +64,14 @@ def directory() -> dict[str, Any]:
         tenant("errors", "crafted"),
         tenant("late-script", "late-script"),
         tenant("nameless", "mirror", owner=None, ownerUserId="4711", directory=None),
+        *(tenant(slug, "mirror", hosts=[f"{slug}.e2e.example"]) for slug in NEIGHBOURS),
         *(tenant(f"fate-{fate}", script) for fate, script in FATES.items()),
     ]
     return {"tenants": [*BAD_RECORDS, *good]}
 
+
+NEIGHBOURS = ("neighbour-a", "neighbour-b", "neighbour-c")
+"""Tenants of the same script, called at the same time."""
 
 FATES = {
     "served": "mirror",
