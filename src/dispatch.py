@@ -26,6 +26,7 @@ from errors import (
     MethodNotAllowed,
     NotFound,
     PaymentUnavailable,
+    StoreOutage,
     StoreUnavailable,
     TenantNotFound,
 )
@@ -106,6 +107,9 @@ class Dispatcher:
                 cause = repr(str(error.__cause__))[:_LOGGED_LENGTH]
                 _LOGGER.warning("request %s: %s (%s)", request_id, error.message, cause)
             return error_answer(error, request_id)
+        except StoreUnavailable as error:
+            _LOGGER.warning("request %s: KV failed (%s)", request_id, error)
+            return error_answer(StoreOutage(), request_id)
         except Exception:
             _LOGGER.exception("request %s failed", request_id)
             return error_answer(InternalError(), request_id)
