@@ -1,7 +1,8 @@
 """`python -m dev.test [PYTEST ARGUMENTS]`: the whole suite, Python's and JavaScript's.
 
-The JavaScript part comes first, as the run ends with pytest's closing line. Arguments
-select tests for pytest and leave the JavaScript part out.
+The JavaScript part comes first, then the tests marked `alone`, whose load must not share
+the machine, then all others in parallel; so the run ends with pytest's closing line for
+most of them. Arguments select tests for pytest and leave the first two parts out.
 """
 
 import os
@@ -22,11 +23,20 @@ PARALLEL = (f"--numprocesses={PROCESSES}", "--dist=loadgroup")
 def main() -> int:
     """Run the tests; the exit code is that of the first runner that failed."""
     chosen = sys.argv[1:]
-    code = 0 if chosen else javascript_tests(HERE)
-    python_code = subprocess.run(
-        [HERE.python, "-m", "pytest", *PARALLEL, *chosen], cwd=HERE.root, check=False
-    ).returncode
-    return code or python_code
+    if chosen:
+        return python_tests(HERE, *PARALLEL, *chosen)
+    codes = (
+        javascript_tests(HERE),
+        python_tests(HERE, "-m", "alone"),
+        python_tests(HERE, "-m", "not alone", *PARALLEL),
+    )
+    return max(codes, key=abs)
+
+
+def python_tests(layout: Layout, *arguments: str) -> int:
+    """Run pytest with these arguments; return its exit code."""
+    command = [str(layout.python), "-m", "pytest", *arguments]
+    return subprocess.run(command, cwd=layout.root, check=False).returncode
 
 
 def javascript_tests(layout: Layout) -> int:

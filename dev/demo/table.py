@@ -1,5 +1,6 @@
 """Shows a snapshot in the terminal. Reads nothing, decides nothing."""
 
+from rich import box
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -20,8 +21,8 @@ def _hero(stats: HeroStats) -> Columns:
     figures = {
         "calls": f"{stats['calls']:,}",
         "callers": f"{stats['activeAgents']:,}",
-        "APIs called": f"{stats['publishedApis']:,}",
-        "directories": f"{stats['directories']:,}",
+        "APIs": f"{stats['publishedApis']:,}",
+        "categories": f"{stats['directories']:,}",
         "revenue": f"${stats['revenueUsd']:,.2f}",
     }
     return Columns(
@@ -33,18 +34,20 @@ def _hero(stats: HeroStats) -> Columns:
 
 
 def _ranking(snapshot: Snapshot) -> Table:
-    table = Table(title=f"Ranked APIs, {snapshot['window']}", title_justify="left")
-    table.add_column("#", justify="right")
-    table.add_column("endpoint", no_wrap=True)
-    table.add_column("owner", no_wrap=True)
-    table.add_column("category")
-    table.add_column("price", justify="right")
-    table.add_column("calls", justify="right")
-    table.add_column("callers", justify="right")
-    table.add_column("mean ms", justify="right")
-    table.add_column("p95 ms", justify="right")
-    table.add_column("errors", justify="right")
-    table.add_column("score", justify="right", style="bold")
+    # Eighty columns are enough for it: an owner stands below its API, and a category wraps.
+    table = Table(
+        title=f"Ranked APIs, {snapshot['window']} (latencies in milliseconds)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("endpoint, owner", no_wrap=True)
+    table.add_column("category", min_width=9, max_width=12)
+    for heading in ("price", "calls", "callers", "mean", "p95", "errors"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True, style="bold")
     for api in snapshot["topApis"]:
         table.add_row(*_cells(api))
     return table
@@ -54,14 +57,13 @@ def _cells(api: ApiRow) -> list[str | Text]:
     failing = api["errorRatePct"] >= ERROR_RATE_TO_NOTICE_PCT
     return [
         str(api["rank"]),
-        Text(api["endpoint"]),
-        Text(api["owner"]),
+        Text.assemble(api["endpoint"], "\n", (api["owner"], "dim")),
         Text(api["directory"]),
         f"${api['priceUsd']:g}",
         f"{api['calls']:,}",
         f"{api['uniqueCallers']:,}",
         f"{api['latencyMs']:,.0f}",
         f"{api['p95LatencyMs']:,.0f}",
-        Text(f"{api['errorRatePct']:.1f} %", style="red" if failing else ""),
+        Text(f"{api['errorRatePct']:.1f}%", style="red" if failing else ""),
         f"{api['trendingScore']:.2f}",
     ]

@@ -6,6 +6,12 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _READY = re.compile(r"Ready on https?://[^\s/]+:(\d+)")
 _ERROR = re.compile(r"✘ \[ERROR\] (.+)")
 _PYTHON_ERROR = re.compile(r"^\s+((?:\w+\.)*\w*(?:Error|Exception|Warning)\b:? ?.*)$")
+_EXPLAINED = {
+    "Request for Pyodide bundle failed": (
+        "Cloudflare's Pyodide bundle cannot be downloaded: check the network, or run with "
+        "RUNTIME=local."
+    ),
+}
 _NOISE_STARTS = (
     "┌",
     "│",
@@ -35,9 +41,12 @@ def why(lines: list[str]) -> str:
     """Return in a few words why wrangler ended, from what it printed.
 
     Args:
-        lines: Its output, plain; a Python exception counts for more than wrangler's
-            own words, and of those the first error.
+        lines: Its output, plain; what we can explain counts most, then a Python exception,
+            then the first of wrangler's own errors.
     """
+    for text, meaning in _EXPLAINED.items():
+        if any(text in line for line in lines):
+            return meaning
     for line in reversed(lines):
         match = _PYTHON_ERROR.match(line)
         if match:

@@ -37,6 +37,7 @@ class Server:
         command: The command line of `wrangler dev`.
         environment: All its environment variables.
         on_line: Called with each line that wrangler prints, without colours.
+        before_stop: Called with the port when a ready server is about to be stopped.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Server:
         command: Sequence[str],
         environment: Mapping[str, str],
         on_line: Callable[[str], None],
+        before_stop: Callable[[int], None] = lambda _port: None,
     ) -> None:
         """Start the processes; `wait_until_ready` waits for them."""
         self.folder = folder
@@ -54,6 +56,7 @@ class Server:
         """Everything that wrangler printed; it stays after the server's end."""
         self.port = 0
         self._on_line = on_line
+        self._before_stop = before_stop
         self._lines: list[str] = []
         self._ready = threading.Event()
         self._guard = subprocess.Popen(
@@ -115,6 +118,8 @@ class Server:
 
     def stop(self) -> None:
         """End all processes in good order and remove the run's folder; at most once."""
+        if self.is_running and self.port:
+            self._before_stop(self.port)
         if self._guard.stdin and not self._guard.stdin.closed:
             self._guard.stdin.close()
         self._end()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.launch.config import development_config, load_production_config
+from dev.launch.drain import wait_until_written
 from dev.launch.options import HOST, LaunchOptions, Runtime
 from dev.launch.run_folder import RunFolder
 from dev.launch.server import Server
@@ -105,10 +106,16 @@ def start_in(
             command=_wrangler_command(layout, folder, options),
             environment=_environment(layout, folder, options),
             on_line=on_line,
+            before_stop=_drain(config),
         )
     except BaseException:
         folder.remove()
         raise
+
+
+def _drain(config: Mapping[str, Any]) -> Callable[[int], None]:
+    token = str(config.get("vars", {}).get("PLATFORM_ANALYTICS_TOKEN", ""))
+    return lambda port: wait_until_written(port, token)
 
 
 def plugin_folder(layout: Layout) -> Path:

@@ -8,12 +8,16 @@ from pathlib import Path
 from dev.errors import MachineError
 from dev.layout import Layout
 from dev.setup.command import run_tool
+from dev.setup.machine import MINIMUM_PYTHON
 from dev.setup.progress import shown
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 
 
 def ensure_venv(layout: Layout) -> None:
-    """Create the virtual environment unless a whole one of this Python is there.
+    """Create the virtual environment unless a whole one is there.
+
+    One made with another Python that will do is kept: terminals may differ in their PATH,
+    and a dispatcher may be running from it.
 
     Args:
         layout: The clone.
@@ -22,8 +26,9 @@ def ensure_venv(layout: Layout) -> None:
         MachineError: This Python cannot create one.
     """
     stamp = layout.venv / STAMP_NAME
-    expected = fingerprint(sys.version, sys.base_prefix, str(layout.venv))
-    if is_stamped(stamp, expected) and _answers(layout.python):
+    # A virtual environment names its own place, so a clone that was moved needs a new one.
+    expected = fingerprint(str(layout.venv))
+    if is_stamped(stamp, expected) and _will_do(layout.python):
         return
     with shown(f"Creating .venv with Python {sys.version.split()[0]}"):
         if layout.venv.exists():
@@ -85,9 +90,10 @@ def pip(layout: Layout) -> list[str | Path]:
     ]
 
 
-def _answers(python: Path) -> bool:
+def _will_do(python: Path) -> bool:
+    program = f"import sys, pip; sys.exit(sys.version_info[:2] < {MINIMUM_PYTHON})"
     try:
-        check = subprocess.run([python, "-c", "import pip"], capture_output=True, check=False)
+        check = subprocess.run([python, "-c", program], capture_output=True, check=False)
     except OSError:
         return False
     return check.returncode == 0

@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.1
 
 Found = TypeVar("Found")
@@ -93,6 +93,12 @@ class Caller:
             if not page["cursor"]:
                 break
         return [event for event in events if slug is None or event["tenantId"] == f"ten_{slug}"]
+
+    def settle(self) -> None:
+        """Return when nothing waits any more to be written to KV."""
+        eventually(
+            lambda: self.platform("health")["isolate"]["eventsHeld"] == 0, "an empty backlog"
+        )
 
     def flush(self) -> None:
         """Return when everything that was answered before now is in the log."""

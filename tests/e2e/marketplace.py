@@ -61,11 +61,17 @@ def directory() -> dict[str, Any]:
         tenant("ledger", "mishap", directory="Ledgers", priceUsd="0.25"),
         tenant("tight", "tally", limits={"cpuMs": 50, "subRequests": 1}),
         tenant("identity", "mirror"),
+        tenant("errors", "crafted"),
+        tenant("late-script", "late-script"),
         tenant("nameless", "mirror", owner=None, ownerUserId="4711", directory=None),
+        *(tenant(slug, "mirror", hosts=[f"{slug}.e2e.example"]) for slug in NEIGHBOURS),
         *(tenant(f"fate-{fate}", script) for fate, script in FATES.items()),
     ]
     return {"tenants": [*BAD_RECORDS, *good]}
 
+
+NEIGHBOURS = ("neighbour-a", "neighbour-b", "neighbour-c")
+"""Tenants of the same script, called at the same time."""
 
 FATES = {
     "served": "mirror",

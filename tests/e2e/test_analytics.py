@@ -100,6 +100,17 @@ def test_a_caller_is_told_by_its_key_before_its_agent_and_never_stored_in_clear(
     assert "same-key" not in str(caller.events("identity"))
 
 
+def test_errors_are_what_the_contract_calls_errors(caller: Caller) -> None:
+    for status in (200, 302, 404, 408, 429, 500, 503):
+        assert caller.ask(f"/t/errors/answer?status={status}").status_code == status
+    assert caller.ask("/t/errors/throw").status_code == 502
+    eventually(lambda: (caller.api("errors") or {"calls": 0})["calls"] == 8, "eight calls")
+    errors = caller.api("errors")
+    assert errors is not None
+    assert errors["errorRatePct"] == pytest.approx(100 * 5 / 8, abs=0.01)
+    assert errors["uptimePct"] == pytest.approx(100 * 3 / 8, abs=0.01)
+
+
 def test_the_trending_score_is_the_contracts_formula(ledger: dict[str, Any]) -> None:
     assert ledger["trendingScore"] == pytest.approx(score(ledger), abs=0.011)
 

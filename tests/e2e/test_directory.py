@@ -98,6 +98,28 @@ def test_a_missing_setting_is_an_error_that_names_it(start: Starter, tmp_path: P
         assert "CALLER_HASH_SECRET" in json.dumps(caller.platform("health"))
 
 
+def test_a_script_put_into_the_namespace_later_answers_without_a_restart(
+    caller: Caller, namespace: Path
+) -> None:
+    script = namespace / "late-script.js"
+
+    def await_answer(status: int, text: str) -> None:
+        eventually(
+            lambda: (
+                (answer := caller.ask("/t/late-script/")).status_code == status
+                and text in answer.text
+            ),
+            f"{status} {text}",
+        )
+
+    await_answer(404, "worker_not_found")
+    for text in ("first", "second"):
+        script.write_text(f"export default {{ fetch: () => new Response('{text}') }};")
+        await_answer(200, text)
+    script.unlink()
+    await_answer(404, "worker_not_found")
+
+
 def test_one_tenants_failure_leaves_the_others_alone(server: Server, caller: Caller) -> None:
     assert server.is_running
     for broken in ("unfinished", "ghost", "crafted"):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -203,9 +204,16 @@ def test_an_edit_is_picked_up_while_it_runs(own_clone: Layout, tmp_path: Path) -
             assert time.monotonic() < deadline, server.log.read_text()
             # wrangler starts to watch some time after it is ready, and misses what came before.
             if time.monotonic() > saved + 5:
-                (own_clone.root / "src" / "entry.py").write_text(worker("second"))
+                save(own_clone.root / "src" / "entry.py", worker("second"))
                 saved = time.monotonic()
             time.sleep(0.1)
+
+
+def save(file: Path, text: str) -> None:
+    """Save a file as editors do: one that is written in place may be read while it is empty."""
+    edited = file.parent.parent / f"{file.name}.new"
+    edited.write_text(text)
+    edited.replace(file)
 
 
 def test_a_worker_that_does_not_start_says_why(own_clone: Layout, tmp_path: Path) -> None:
@@ -229,3 +237,23 @@ def test_a_large_tenant_directory_reaches_the_worker(own_clone: Layout, tmp_path
     text = json.dumps(directory, ensure_ascii=False, separators=(",", ":"))
     with running_dispatcher(state=tmp_path / "state", tenants=text, layout=own_clone) as server:
         assert int(httpx.get(server.url).text) == len(text) > 300_000
+
+
+def test_a_clean_end_loses_no_event(tmp_path: Path) -> None:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    (scripts / "echo.js").write_text(SCRIPT)
+    run: dict[str, Any] = {
+        "state": tmp_path / "state",
+        "tenants": json.dumps(TENANTS),
+        "namespace": scripts,
+    }
+    with running_dispatcher(**run) as server, httpx.Client(base_url=server.url) as client:
+        # It ends right after the last answer, before a group commit is due.
+        assert all(client.get("/t/echo/").is_success for _ in range(20))
+    with running_dispatcher(**run) as server:
+        answer = httpx.get(
+            f"{server.url}/__platform/analytics?window=overall",
+            headers={"authorization": "Bearer dev-token"},
+        )
+        assert answer.json()["snapshot"]["heroStats"]["calls"] == 20

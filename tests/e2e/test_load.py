@@ -6,6 +6,8 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from dev.demo.sender import Outcome, send
 from dev.demo.traffic import plan
 from dev.launch import Server
@@ -13,6 +15,8 @@ from dev.launch import Server
 from .caller import Caller, eventually
 from .conftest import TOKEN, Starter
 from .marketplace import DEMO_TENANTS
+
+pytestmark = pytest.mark.alone
 
 REQUESTS = 5_000
 CONCURRENCY = 32
@@ -58,6 +62,7 @@ def test_every_answer_is_counted_once_before_and_after_restarts(
         expected = counted(first)
         eventually(lambda: caller.calls() >= expected.total(), "all calls in the figures")
         assert counted_by_slug(caller) == expected
+        caller.settle()
         writes = len(usage_keys(tmp_path))
         assert 1 <= writes <= REQUESTS / REQUESTS_PER_WRITE
 
@@ -66,6 +71,7 @@ def test_every_answer_is_counted_once_before_and_after_restarts(
         expected += counted(load(server, 500, seed=2))
         eventually(lambda: caller.calls() >= expected.total(), "the calls of the second run")
         assert counted_by_slug(caller) == expected, "after a second run"
+        caller.settle()
         server.kill_hard()
 
     with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:

@@ -1,5 +1,7 @@
 """A request reaches the tenant that its host or slug names, with its path and query intact."""
 
+import re
+from random import Random
 from typing import Any
 
 import pytest
@@ -63,6 +65,35 @@ def test_the_query_is_kept_byte_for_byte(caller: Caller, query: str) -> None:
 def test_an_empty_query_stays_an_empty_query(caller: Caller) -> None:
     assert seen_by_mirror(caller, "/t/mirror/x?")["url"].endswith("/x?")
     assert seen_by_mirror(caller, "/t/mirror?")["url"].endswith("/?")
+
+
+def made_up_target(random: Random) -> str:
+    """A path and query of whatever workerd takes in a URL, without dot segments."""
+    pieces = [
+        *"aZ09-_~!$&'()*+,;=:@/[]|^{}",
+        "//",
+        "%2F",
+        "%2e",
+        "%00",
+        "%C3%A9",
+        "%",
+        "%g1",
+        "a.b",
+    ]
+    path = "/" + "".join(random.choices(pieces, k=random.randint(0, 30)))
+    path = re.sub(r"(?i)/(\.|%2e){1,2}(?=/|$)", "/x", path)
+    query = "".join(random.choices([*pieces, "?", "&", "=", "+"], k=random.randint(0, 30)))
+    return path + random.choice(["", "?"]) + query.replace("?", "") if query else path
+
+
+def test_a_tenant_sees_the_same_by_its_slug_as_by_its_host(caller: Caller) -> None:
+    random = Random(20261122)  # noqa: S311 (made-up paths, not secrets)
+    for _ in range(200):
+        target = made_up_target(random)
+        by_host = seen_by_mirror(caller, target, host=MIRROR_HOST)
+        by_slug = seen_by_mirror(caller, f"/t/mirror{target}")
+        assert by_slug["path"] == by_host["path"], target
+        assert by_slug["query"] == by_host["query"], target
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

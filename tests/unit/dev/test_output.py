@@ -72,6 +72,11 @@ def test_a_python_exception_says_why() -> None:
     assert why(lines) == "ModuleNotFoundError: No module named 'missing'"
 
 
+def test_a_download_that_failed_says_what_to_do() -> None:
+    lines = ["✘ [ERROR] *** Uncaught exception ***", "  Request for Pyodide bundle failed; url = x"]
+    assert why(lines).endswith("run with RUNTIME=local.")
+
+
 def test_else_the_first_error_says_why() -> None:
     assert why(["hello", "✘ [ERROR] Address in use", "✘ [ERROR] Other"]) == "Address in use"
 

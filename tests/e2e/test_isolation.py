@@ -1,0 +1,53 @@
+"""However many requests run at once, none of them sees anything of another."""
+
+import asyncio
+import hashlib
+from collections import Counter
+
+import httpx
+
+from .caller import Caller
+from .marketplace import NEIGHBOURS
+
+REQUESTS = 480
+CONCURRENCY = 32
+
+
+async def call(client: httpx.AsyncClient, number: int, turn: asyncio.Semaphore) -> str:
+    """Send request `number`, assert that the answer is its own, and return its id."""
+    slug = NEIGHBOURS[number % len(NEIGHBOURS)]
+    body = f"body of {number} ".encode() * (number % 50)
+    headers = {"x-agent-id": f"agent-{number}", "x-number": str(number)}
+    path = f"/{number}?number={number}"
+    if number % 2:
+        headers["host"] = f"{slug}.e2e.example"
+    else:
+        path = f"/t/{slug}{path}"
+    async with turn:
+        answer = await client.post(path, headers=headers, content=body)
+    seen = answer.json()["request"]
+    assert (seen["path"], seen["query"]) == (f"/{number}", f"number={number}")
+    assert dict(seen["headers"])["x-number"] == str(number)
+    assert seen["body"]["sha256"] == hashlib.sha256(body).hexdigest()
+    assert answer.headers["x-tenant-id"] == f"ten_{slug}"
+    return answer.headers["x-request-id"]
+
+
+def test_each_answer_is_that_of_its_own_request_and_counted_at_its_own_tenant(
+    caller: Caller,
+) -> None:
+    async def all_at_once() -> list[str]:
+        turn = asyncio.Semaphore(CONCURRENCY)
+        async with httpx.AsyncClient(base_url=caller.url, timeout=60) as client:
+            return await asyncio.gather(*(call(client, n, turn) for n in range(REQUESTS)))
+
+    request_ids = asyncio.run(all_at_once())
+    assert len(set(request_ids)) == REQUESTS
+    caller.flush()
+    each = REQUESTS // len(NEIGHBOURS)
+    for slug in NEIGHBOURS:
+        figures = caller.api(slug)
+        assert figures is not None
+        assert (figures["calls"], figures["uniqueCallers"]) == (each, each)
+    events = [event for slug in NEIGHBOURS for event in caller.events(slug)]
+    assert Counter(event["requestId"] for event in events) == Counter(request_ids)
