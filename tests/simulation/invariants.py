@@ -179,9 +179,12 @@ def check_log(world: World) -> Stored:
     missing = world.appended.events.keys() - accounted
     require(not missing, f"{len(missing)} events are lost in silence: {sorted(missing)[:3]}")
     require(not world.dropped & events.keys(), "a dropped event is in KV")
-    for key, value in world.kv.acknowledged.items():
+    for key, acknowledged in world.kv.acknowledged.items():
         if key.startswith(keys.USAGE_PREFIX):
-            require(world.kv.content(key).get(key) == value, f"{key} was acknowledged and is gone")
+            require(
+                world.kv.content(key).get(key) == acknowledged,
+                f"{key} was acknowledged and is gone",
+            )
     for isolate in world.isolates:
         require(not isolate.problems, "; ".join(isolate.problems))
     for isolate in world.living():

@@ -51,11 +51,24 @@ class Temper:
 
 
 class Version(NamedTuple):
-    """One value that a key had, since when, and with what metadata."""
+    """One value that a key had, since when, until when, and with what metadata.
+
+    Without a value the key was deleted.
+    """
 
     at_ms: float
-    value: str
+    value: str | None
     metadata: Mapping[str, Json]
+    expires_ms: float = float("inf")
+
+
+class Write(NamedTuple):
+    """A put on its way, or a deletion, which has no value."""
+
+    key: str
+    value: str | None
+    metadata: Mapping[str, Json]
+    lives_ms: float = float("inf")
 
 
 class Fate(Enum):
@@ -87,7 +100,7 @@ class SimulatedKv:
     watch: Callable[[str, Version], None] = lambda _key, _version: None
     records: dict[str, list[Version]] = field(default_factory=dict)
     breaches: list[str] = field(default_factory=list)
-    acknowledged: dict[str, str] = field(default_factory=dict)
+    acknowledged: dict[str, str | None] = field(default_factory=dict)
     operations: int = 0
     outside: Context = field(default_factory=Context)
     """Where KV's own work runs, which goes on when an isolate dies."""
@@ -95,9 +108,10 @@ class SimulatedKv:
     _lags: dict[tuple[str, str], float] = field(default_factory=dict)
     _seen: dict[tuple[str, str], Version | None] = field(default_factory=dict)
 
-    def place(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
+    def place(self, write: Write) -> None:
         """Let a write take effect now."""
-        version = Version(self.loop.now_ms, value, metadata)
+        key, now_ms = write.key, self.loop.now_ms
+        version = Version(now_ms, write.value, write.metadata, now_ms + write.lives_ms)
         if key in self.records:
             self.records[key].append(version)
         else:
@@ -107,10 +121,11 @@ class SimulatedKv:
 
     def content(self, prefix: str = "") -> Mapping[str, str]:
         """What is truly there, by key in ascending order."""
-        return {name: self.records[name][-1].value for name in self.names(prefix)}
+        newest = ((name, self._living(self.records[name][-1])) for name in self.names(prefix))
+        return {name: version.value or "" for name, version in newest if version is not None}
 
     def names(self, prefix: str) -> Sequence[str]:
-        """The keys that truly start with `prefix`, in ascending order."""
+        """The keys that ever were there and start with `prefix`, in ascending order."""
         start = bisect_left(self._names, prefix)
         end = bisect_left(self._names, prefix + "\U0010ffff", start)
         return self._names[start:end]
@@ -141,20 +156,32 @@ class SimulatedKv:
             return self.random.uniform(100, 5_000)
         return self.random.uniform(1, 60)
 
-    def arrive(self, key: str, value: str, metadata: Mapping[str, Json], fate: Fate) -> Fate:
-        """Let a put arrive at KV, and say what became of it."""
-        versions = self.records.get(key)
+    def arrive(self, write: Write, fate: Fate) -> Fate:
+        """Let a write arrive at KV, and say what became of it."""
+        versions = self.records.get(write.key)
         if fate in _WITHOUT_EFFECT:
             return fate
         if self.is_out() or (
             versions is not None and self.loop.now_ms - versions[-1].at_ms < WRITE_INTERVAL_MS
         ):
             return Fate.HANGS if fate in WITHOUT_ANSWER else Fate.REFUSED
-        self.place(key, value, metadata)
+        self.place(write)
         return fate
 
     def listed(self, location: str, name: str) -> Version | None:
-        """Choose which version of a key a listing shows at `location`."""
+        """Choose which version of a key a listing shows at `location`, if any."""
+        return self._living(self._listed(location, name))
+
+    def read(self, location: str, name: str) -> Version | None:
+        """Choose which version of a key a read gives at `location`; None for missing."""
+        return self._living(self._read(location, name))
+
+    def _living(self, version: Version | None) -> Version | None:
+        if version is None or version.value is None or version.expires_ms <= self.loop.now_ms:
+            return None
+        return version
+
+    def _listed(self, location: str, name: str) -> Version | None:
         versions = self.records[name]
         now_ms, lag_ms_max = self.loop.now_ms, self.temper.listing_lag_ms
         if now_ms - versions[-1].at_ms >= lag_ms_max:
@@ -167,8 +194,7 @@ class SimulatedKv:
         settled = [version for version in versions if version.at_ms <= now_ms - lag_ms]
         return settled[-1] if settled else None
 
-    def read(self, location: str, name: str) -> Version | None:
-        """Choose which version of a key a read gives at `location`; None for missing."""
+    def _read(self, location: str, name: str) -> Version | None:
         versions = self.records.get(name)
         if versions is None:
             return None

@@ -16,13 +16,14 @@ from typing import Protocol
 
 from errors import StoreUnavailable
 from ports import Json, KeyPage, ListedKey
-from tests.simulation.kv import WITHOUT_ANSWER, Fate, SimulatedKv
+from tests.simulation.kv import PAGE_KEYS_MAX, WITHOUT_ANSWER, Fate, SimulatedKv, Write
 from tests.simulation.loop import SCOPE
 
 KEY_BYTES_MAX = 512
 METADATA_BYTES_MAX = 1_024
 VALUE_BYTES_MAX = 25 * 1024 * 1024
 BULK_KEYS_MAX = 100
+EXPIRATION_TTL_SECONDS_MIN = 60
 OPERATIONS_MAX = 1_000
 
 
@@ -41,7 +42,13 @@ class SimulatedStore:
     kv: SimulatedKv
     location: str
 
-    async def put(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
+    async def put(
+        self,
+        key: str,
+        value: str,
+        metadata: Mapping[str, Json],
+        expiration_ttl_seconds: int | None = None,
+    ) -> None:
         self._spend()
         self._check_key(key)
         size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode())
@@ -50,19 +57,31 @@ class SimulatedStore:
         if len(value) > VALUE_BYTES_MAX // 4:
             size = len(value.encode())
             self._limit(size > VALUE_BYTES_MAX, f"value of {size} bytes, limit 25 MiB")
+        lives_ms = float("inf")
+        if expiration_ttl_seconds is not None:
+            self._limit(expiration_ttl_seconds < EXPIRATION_TTL_SECONDS_MIN, "expires too soon")
+            lives_ms = expiration_ttl_seconds * 1000
+        await self._write(Write(key, value, dict(metadata), lives_ms))
+
+    async def delete(self, key: str) -> None:
+        self._spend()
+        self._check_key(key)
+        await self._write(Write(key, None, {}))
+
+    async def _write(self, write: Write) -> None:
+        """Let a write travel to KV, and wait for the answer, which may never come."""
         kv, loop = self.kv, self.kv.loop
         answer: asyncio.Future[None] = loop.create_future()
         there_ms, back_ms, fate = kv.delay_ms(), kv.delay_ms(), kv.fate()
-        copied = dict(metadata)
 
         def arrive() -> None:
-            became = kv.arrive(key, value, copied, fate)
+            became = kv.arrive(write, fate)
             if fate is not Fate.FAILED_BEFORE_EFFECT and became not in WITHOUT_ANSWER:
                 loop.call_later(back_ms / 1000, settle, became, context=kv.outside)
 
         def settle(became: Fate) -> None:
             if became is Fate.DONE:
-                kv.acknowledged[key] = value
+                kv.acknowledged[write.key] = write.value
                 answer.set_result(None)
             else:
                 answer.set_exception(StoreUnavailable(f"KV PUT failed: {became.value}"))
@@ -73,13 +92,16 @@ class SimulatedStore:
         loop.call_later(there_ms / 1000, arrive, context=kv.outside)
         await answer
 
-    async def list_page(self, prefix: str, cursor: str | None) -> KeyPage:
+    async def list_page(
+        self, prefix: str, cursor: str | None, limit: int = PAGE_KEYS_MAX
+    ) -> KeyPage:
         self._spend()
+        self._limit(not 0 < limit <= PAGE_KEYS_MAX, f"page of {limit} keys, limit 1000")
         if prefix:
             self._check_key(prefix)
         await self._journey("LIST")
         kv = self.kv
-        size = kv.temper.page_keys
+        size = min(limit, kv.temper.page_keys)
         names = kv.names(prefix)
         start = 0 if cursor is None else bisect_left(names, cursor + "\0")
         if kv.random.random() < kv.temper.odd_pages:
@@ -108,7 +130,7 @@ class SimulatedStore:
         if scope := self._scope():
             read = {key for key, version in found.items() if version is not None}
             scope.unseen = scope.unseen - read | (found.keys() - read) & scope.listed
-        size = sum(len(version.value) for version in found.values() if version is not None)
+        size = sum(len(version.value or "") for version in found.values() if version is not None)
         self._limit(size > VALUE_BYTES_MAX, "total size of a bulk get exceeds 25 MiB")
         return {key: None if version is None else version.value for key, version in found.items()}
 

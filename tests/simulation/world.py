@@ -16,7 +16,7 @@ import keys
 import limits
 from events import Api, UsageEvent, decode_batch
 from tests.simulation.isolate import Invocation, Isolate, IsolateClock
-from tests.simulation.kv import LISTING_LAG_MS_MAX, SimulatedKv, Temper, Version
+from tests.simulation.kv import LISTING_LAG_MS_MAX, SimulatedKv, Temper, Version, Write
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.shape import Shape, shape_of
 from tests.simulation.store import SimulatedStore
@@ -127,7 +127,7 @@ class World:
             if any(old.value != version.value for old in before):
                 self.problems.append(f"the batch {key} was written with another value")
             return
-        events = decode_batch(version.value, keys.parse_usage_batch(key).minute).events
+        events = decode_batch(version.value or "", keys.parse_usage_batch(key).minute).events
         for event in events:
             other = self.key_of.setdefault(event.request_id, key)
             if other != key:
@@ -153,7 +153,7 @@ class World:
         if not versions:
             del self.kv.records[key]
             watch, self.kv.watch = self.kv.watch, lambda _key, _version: None
-            self.kv.place(key, value, {})
+            self.kv.place(Write(key, value, {}))
             self.kv.watch = watch
 
     def _event(self, isolate: Isolate) -> UsageEvent:
