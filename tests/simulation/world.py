@@ -6,6 +6,7 @@ against. Refuses to judge: that is for `invariants`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -169,7 +170,7 @@ class World:
             method="GET",
             status=random.choice((200, 200, 200, 404, 429, 502)),
             latency_ms=random.choice((0, 3, 40, 900, 20_000)),
-            caller=f"caller-{number}-{random.randrange(shape.callers)}",
+            caller=caller_of(number, random.randrange(shape.callers)),
             outcome="served",
             counted=counted,
             revenue_micros=api.price_micros if api and counted and random.random() < 0.5 else 0,
@@ -182,6 +183,11 @@ def api_of(number: int) -> Api:
     return Api(
         f"tenant-{tenant}", f"api-{number}", f"@owner-{tenant}", f"Kind {tenant}", 1000 + number
     )
+
+
+def caller_of(api: int, number: int) -> str:
+    """Make the hash of one caller, who calls one API alone."""
+    return hashlib.blake2b(f"{api} {number}".encode(), digest_size=8).hexdigest()
 
 
 def held_by(isolate: Isolate) -> Sequence[UsageEvent]:
