@@ -53,7 +53,7 @@ async def insist(operation: Callable[[], Awaitable[Result]]) -> Result:
 
 
 async def pause(store: SimulatedStore, milliseconds: int) -> None:
-    await IsolateClock(store.kv.loop, 0).sleep_ms(milliseconds)
+    await IsolateClock(store.kv.loop).sleep_ms(milliseconds)
 
 
 async def names(store: SimulatedStore) -> list[str]:
@@ -207,7 +207,7 @@ class Nobody:
 
 def test_an_invocation_has_a_thousand_operations() -> None:
     store = simulated(Temper())
-    clock = IsolateClock(store.kv.loop, store.kv.loop.now_ms)
+    clock = IsolateClock(store.kv.loop)
     isolate = Isolate(store.kv.loop, store, clock, UsageLog("w", clock), Nobody(), fuse=0)
     answered = []
 

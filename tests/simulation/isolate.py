@@ -29,26 +29,34 @@ _HEADERS = {"x-platform-token": TOKEN}
 
 @dataclass(slots=True)
 class IsolateClock:
-    """A clock that is off, by more or less as time passes, and never goes back.
+    """A clock that is off by up to `off_ms`, by more or less as time passes, never going back.
 
-    It runs at `rate` of the true speed from the isolate's start, where it was
-    off by `offset_ms`, and leaps ahead by `leap_ms` at `leap_at_ms`.
+    From `offset_ms` it gains `drift` of the time that passes until it is off by as much
+    as it may be, then loses as much, and so on; once it leaps ahead.
     """
 
     loop: VirtualLoop
-    started_ms: float
+    off_ms: float = 0.0
     offset_ms: float = 0.0
-    rate: float = 1.0
+    drift: float = 0.0
     leap_at_ms: float = float("inf")
     leap_ms: float = 0.0
     late_ms: float = 0.0
 
     def now_ms(self) -> int:
+        return int(self.loop.now_ms + self._offset_ms())
+
+    def _offset_ms(self) -> float:
         true_ms = self.loop.now_ms
-        ahead_ms = self.leap_ms if true_ms >= self.leap_at_ms else 0.0
-        return int(
-            self.started_ms + self.offset_ms + (true_ms - self.started_ms) * self.rate + ahead_ms
-        )
+        offset_ms = self.offset_ms
+        if self.drift:
+            # A wave of straight lines, from -off to off and back.
+            swing_ms = 4 * self.off_ms
+            gained_ms = (true_ms * self.drift + offset_ms) % swing_ms
+            offset_ms = abs(gained_ms - swing_ms / 2) - self.off_ms
+        if true_ms >= self.leap_at_ms:
+            offset_ms = min(self.off_ms, offset_ms + self.leap_ms)
+        return offset_ms
 
     async def sleep_ms(self, duration_ms: int) -> None:
         await asyncio.sleep((duration_ms + self.late_ms) / 1000)

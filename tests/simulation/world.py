@@ -64,17 +64,17 @@ class World:
         """Start an isolate at some location, with a clock of its own."""
         shape, random = self.shape, self.random
         self._started += 1
+        off_ms = shape.clock_off_ms
         clock = IsolateClock(
             self.loop,
-            self.loop.now_ms,
-            offset_ms=random.uniform(-shape.clock_off_ms, shape.clock_off_ms),
+            off_ms,
+            offset_ms=random.uniform(-off_ms, off_ms),
             late_ms=random.uniform(0, shape.timers_late_ms),
         )
-        if shape.clocks_drift and shape.clock_off_ms:
-            # Off by as much as it may be one way, it moves the other way.
-            clock.rate = random.uniform(1.0, 1.5) if clock.offset_ms < 0 else random.uniform(0.6, 1)
+        if shape.clocks_drift and off_ms:
+            clock.drift = random.choice((0.001, 0.05, 0.4))
             clock.leap_at_ms = self.loop.now_ms + random.uniform(0, 120_000)
-            clock.leap_ms = random.uniform(0, max(0.0, -clock.offset_ms))
+            clock.leap_ms = random.choice((0.0, random.uniform(0, off_ms)))
         isolate = Isolate(
             self.loop,
             SimulatedStore(self.kv, f"location-{random.randrange(shape.locations)}"),
