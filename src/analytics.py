@@ -10,19 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import busiest
+import distinct
 import keys
+import latency
 import limits
-from aggregates import LATENCY_RELATIVE_ERROR, Aggregate, HourTotals, merged
+from aggregates import Aggregate, merged
+from callers import EXACT_CALLERS_MAX, distinct_callers
 from ports import Json
 from rollups import ApiId, Day, Listing
+from series import NOTHING, Series
 
 WINDOWS = ("today", "week", "overall")
 
 UNKNOWN_OWNER = "@unknown"
 DEFAULT_DIRECTORY = "APIs"
-
-_HOURS_PER_DAY = 24
 
 
 def days_of(window: str, now_ms: int) -> Sequence[int] | None:
@@ -41,6 +45,14 @@ def days_of(window: str, now_ms: int) -> Sequence[int] | None:
             return range(today - 6, today + 1)
         case _:
             return None
+
+
+class _Measures(NamedTuple):
+    """What an aggregate has to be searched for, found once for each snapshot."""
+
+    callers: int
+    top_caller_share: float
+    p95_latency_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +90,10 @@ def snapshot(
     chosen = {day: days[day] for day in sorted(days) if wanted is None or day in wanted}
     rows = sorted(_rows(chosen.values()), key=lambda row: row.order)
     ranked = [{"rank": rank, **row.figures} for rank, row in enumerate(rows, start=1)]
-    total = merged(row.aggregate for row in rows)
     directories = _directories(rows)
+    series = Series()
+    for day in chosen.values():
+        series.merge(day.series)
     return {
         "window": window,
         "generatedAt": keys.timestamp(now_ms),
@@ -88,20 +102,22 @@ def snapshot(
             "endAt": keys.timestamp(now_ms),
         },
         "heroStats": {
-            "activeAgents": len(total.callers),
+            "activeAgents": distinct_callers(day.callers for day in chosen.values()),
             "publishedApis": len(rows),
             "directories": len(directories),
-            "calls": total.calls,
-            **_revenue(total.revenue_micros),
+            "calls": sum(row.aggregate.calls for row in rows),
+            **_revenue(sum(row.aggregate.revenue_micros for row in rows)),
         },
         "topApis": ranked[:top],
         "allApis": ranked[: limits.ALL_APIS_MAX],
         "directories": directories,
-        "series": _series(total.hours, wanted, window, now_ms),
+        "series": _series(series, wanted, window, now_ms),
         "freshness": _freshness(chosen.values(), listing, now_ms),
         "accuracy": {
-            "uniqueCallersExact": True,
-            "p95RelativeErrorMax": LATENCY_RELATIVE_ERROR,
+            "uniqueCallersExactUpTo": EXACT_CALLERS_MAX,
+            "uniqueCallersRelativeErrorMax": distinct.RELATIVE_ERROR_MAX,
+            "p95RelativeErrorMax": latency.RELATIVE_ERROR_MAX,
+            "topCallerShareErrorMax": busiest.SHARE_ERROR_MAX,
         },
     }
 
@@ -112,19 +128,7 @@ def trending_score(aggregate: Aggregate) -> float:
     Calls, revenue and callers count by orders of magnitude; few callers behind
     many calls, bursts and slow answers cost points.
     """
-    calls = aggregate.calls
-    callers = len(aggregate.callers)
-    score = (
-        40 * math.log10(calls + 1)
-        + 25 * math.log10(100 * aggregate.revenue_micros / 1_000_000 + 1)
-        + 20 * math.log10(callers + 1)
-        + max(0.0, 10 - 0.7 * 100 * _share(aggregate.errors, calls))
-        - _clamp(120 * (0.18 - _share(callers, calls)), 20)
-        - _clamp(80 * (_share(aggregate.busiest_caller_calls(), calls) - 0.45), 25)
-        - _clamp(70 * (_share(aggregate.busiest_hour_calls(), calls) - 0.4), 20)
-        - _clamp((aggregate.latency.quantile_ms(0.95) - 800) / 75, 15)
-    )
-    return round(score, 2)
+    return _score(aggregate, _measure(aggregate))
 
 
 def shown_owner(owner: str) -> str:
@@ -132,6 +136,29 @@ def shown_owner(owner: str) -> str:
     if not owner:
         return UNKNOWN_OWNER
     return owner if owner.startswith("@") else "@" + owner
+
+
+def _measure(aggregate: Aggregate) -> _Measures:
+    return _Measures(
+        aggregate.callers.distinct(),
+        _share(aggregate.busiest_caller_calls(), aggregate.calls),
+        aggregate.latency.quantile_ms(0.95),
+    )
+
+
+def _score(aggregate: Aggregate, measures: _Measures) -> float:
+    calls = aggregate.calls
+    score = (
+        40 * math.log10(calls + 1)
+        + 25 * math.log10(100 * aggregate.revenue_micros / 1_000_000 + 1)
+        + 20 * math.log10(measures.callers + 1)
+        + max(0.0, 10 - 0.7 * 100 * _share(aggregate.errors, calls))
+        - _clamp(120 * (0.18 - _share(measures.callers, calls)), 20)
+        - _clamp(80 * (measures.top_caller_share - 0.45), 25)
+        - _clamp(70 * (_share(aggregate.busiest_hour_calls(), calls) - 0.4), 20)
+        - _clamp((measures.p95_latency_ms - 800) / 75, 15)
+    )
+    return round(score, 2)
 
 
 def _rows(days: Iterable[Day]) -> Iterable[_Row]:
@@ -147,10 +174,10 @@ def _rows(days: Iterable[Day]) -> Iterable[_Row]:
 
 def _row(identity: ApiId, aggregate: Aggregate) -> _Row:
     calls = aggregate.calls
-    callers = len(aggregate.callers)
+    measures = _measure(aggregate)
     error_rate_pct = round(100 * _share(aggregate.errors, calls), 4)
     api = aggregate.described_by[1] if aggregate.described_by else None
-    score = trending_score(aggregate)
+    score = _score(aggregate, measures)
     figures = {
         "id": f"{identity.tenant_id}:{identity.slug}",
         "endpoint": f"/t/{identity.slug}",
@@ -160,72 +187,56 @@ def _row(identity: ApiId, aggregate: Aggregate) -> _Row:
         "priceUsd": round(_share(aggregate.price_sum_micros, calls) / 1_000_000, 6),
         "calls": calls,
         **_revenue(aggregate.revenue_micros),
-        "uniqueCallers": callers,
+        "uniqueCallers": measures.callers,
         "latencyMs": round(aggregate.latency.mean_ms(), 2),
-        "p95LatencyMs": round(aggregate.latency.quantile_ms(0.95), 2),
+        "p95LatencyMs": round(measures.p95_latency_ms, 2),
         "errorRatePct": error_rate_pct,
         "uptimePct": round(100 - error_rate_pct, 4),
-        "topCallerShare": round(_share(aggregate.busiest_caller_calls(), calls), 4),
+        "topCallerShare": round(measures.top_caller_share, 4),
         "maxHourShare": round(_share(aggregate.busiest_hour_calls(), calls), 4),
-        "diversityRatio": round(_share(callers, calls), 4),
+        "diversityRatio": round(_share(measures.callers, calls), 4),
         "trendingScore": score,
     }
     return _Row(identity, figures, score, aggregate)
 
 
 def _directories(rows: Sequence[_Row]) -> Sequence[Mapping[str, Json]]:
-    members: dict[str, list[_Row]] = {}
+    members: dict[str, list[Aggregate]] = {}
     for row in rows:
-        members.setdefault(str(row.figures["directory"]), []).append(row)
-    totals = [(name, apis, merged(row.aggregate for row in apis)) for name, apis in members.items()]
-    totals.sort(key=lambda entry: (-entry[2].calls, entry[0]))
-    return [
-        {
+        members.setdefault(str(row.figures["directory"]), []).append(row.aggregate)
+    found: list[tuple[int, str, Mapping[str, Json]]] = []
+    for name, apis in members.items():
+        calls = sum(api.calls for api in apis)
+        figures = {
             "directory": name,
-            "calls": total.calls,
-            **_revenue(total.revenue_micros),
+            "calls": calls,
+            **_revenue(sum(api.revenue_micros for api in apis)),
             "apis": len(apis),
-            "uniqueCallers": len(total.callers),
+            "uniqueCallers": distinct_callers(api.callers for api in apis),
         }
-        for name, apis, total in totals
-    ]
+        found.append((-calls, name, figures))
+    return [figures for _, _, figures in sorted(found, key=lambda entry: entry[:2])]
 
 
 def _series(
-    hours: Mapping[int, HourTotals], wanted: Sequence[int] | None, window: str, now_ms: int
+    series: Series, wanted: Sequence[int] | None, window: str, now_ms: int
 ) -> Sequence[Mapping[str, Json]]:
-    if window == "today":
-        period_ms = keys.HOUR_MS
-        totals = hours
-        first = now_ms // keys.DAY_MS * _HOURS_PER_DAY
-    else:
-        period_ms = keys.DAY_MS
-        totals = _by_day(hours)
-        today = now_ms // keys.DAY_MS
-        first = min(totals, default=today) if wanted is None else wanted[0]
+    period_ms, totals = (
+        (keys.HOUR_MS, series.hours) if window == "today" else (keys.DAY_MS, series.by_day())
+    )
+    today = now_ms // keys.DAY_MS
+    first_day = min(totals, default=today) if wanted is None else wanted[0]
+    first = first_day * keys.DAY_MS // period_ms
     last = max(now_ms // period_ms, max(totals, default=0))
-    nothing = HourTotals(0, 0, 0)
     return [
         {
             "startAt": keys.timestamp(period * period_ms),
-            "calls": (totals.get(period) or nothing).calls,
-            **_revenue((totals.get(period) or nothing).revenue_micros),
-            "errors": (totals.get(period) or nothing).errors,
+            "calls": (totals.get(period) or NOTHING).calls,
+            **_revenue((totals.get(period) or NOTHING).revenue_micros),
+            "errors": (totals.get(period) or NOTHING).errors,
         }
         for period in range(first, last + 1)
     ]
-
-
-def _by_day(hours: Mapping[int, HourTotals]) -> Mapping[int, HourTotals]:
-    days: dict[int, HourTotals] = {}
-    for hour, totals in hours.items():
-        known = days.get(hour // _HOURS_PER_DAY, HourTotals(0, 0, 0))
-        days[hour // _HOURS_PER_DAY] = HourTotals(
-            known.calls + totals.calls,
-            known.errors + totals.errors,
-            known.revenue_micros + totals.revenue_micros,
-        )
-    return days
 
 
 def _freshness(days: Iterable[Day], listing: Listing, now_ms: int) -> Mapping[str, Json]:

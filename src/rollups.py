@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 import keys
 import limits
-from aggregates import Aggregate
+from aggregates import Aggregate, is_error
+from callers import CallerSketch
 from errors import BatchUnreadable, KeyMalformed
 from events import Batch, UsageEvent, decode_batch
 from ports import KeyValueStore
+from series import Series, Totals
 
 _MINUTES_PER_DAY = keys.DAY_MS // keys.MINUTE_MS
 
@@ -41,9 +43,15 @@ class Position(NamedTuple):
 
 @dataclass(slots=True)
 class Day:
-    """One UTC day's figures by API, and how many events its writers had to drop."""
+    """One UTC day's figures by API, and what concerns them all.
+
+    `series` and `callers` are of all APIs together. `dropped` is how many
+    events the day's writers had to drop.
+    """
 
     apis: dict[ApiId, Aggregate] = field(default_factory=dict)
+    series: Series = field(default_factory=Series)
+    callers: CallerSketch = field(default_factory=CallerSketch)
     dropped: int = 0
 
     def add(self, batch: Batch) -> None:
@@ -57,6 +65,11 @@ class Day:
                 if aggregate is None:
                     aggregate = self.apis[identity] = Aggregate()
                 aggregate.add(event)
+                failed = event.counted and is_error(event.status)
+                totals = Totals(int(event.counted), int(failed), event.revenue_micros)
+                self.series.add(event.at_ms, totals)
+                if event.counted:
+                    self.callers.add(event.caller)
 
 
 @dataclass(slots=True)
