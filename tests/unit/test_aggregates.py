@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 import keys
 from aggregates import Aggregate, is_error, merged
+from errors import SummaryUnreadable
 from events import UsageEvent
+from ports import Json
 from tests.fakes import NOON_MS
 from tests.unit.making import MAPS, WEATHER, event
 
@@ -100,3 +103,113 @@ def test_the_newest_description_wins(some: list[UsageEvent]) -> None:
 )
 def test_an_error_is_500_and_up_408_or_429(status: int, failed: bool) -> None:
     assert is_error(status) is failed
+
+
+TODAY = NOON_MS // keys.DAY_MS
+
+over_days = st.lists(
+    st.builds(
+        event,
+        st.integers(NOON_MS - 3 * keys.DAY_MS, NOON_MS),
+        status=st.sampled_from([200, 500]),
+        caller=st.sampled_from(["c1", "c2", "c3"]),
+        counted=st.booleans(),
+    ),
+    max_size=60,
+)
+
+
+def closed(some: list[UsageEvent], before_day: int) -> Aggregate:
+    aggregate = of(some)
+    aggregate.close_days(before_day)
+    return aggregate
+
+
+@given(over_days, st.permutations(range(4)), st.integers(0, 3))
+def test_closed_days_and_todays_hours_give_what_a_fold_over_all_gives(
+    some: list[UsageEvent], order: list[int], cut: int
+) -> None:
+    days = [[one for one in some if one.at_ms // keys.DAY_MS == TODAY - ago] for ago in order]
+    # Each day on its own, in any order and grouping; today, ago 0, stays open.
+    parts = [closed(day, TODAY) for day in days]
+    found = merged([merged(parts[:cut]), merged(parts[cut:])])
+    assert found == closed(some, TODAY)
+    assert found.busiest_hour_calls() == of(some).busiest_hour_calls()
+    assert set(found.hours) == {
+        one.at_ms // keys.HOUR_MS
+        for one in some
+        if one.counted and one.at_ms // keys.DAY_MS == TODAY
+    }
+
+
+@given(over_days)
+def test_closing_days_twice_or_later_changes_no_figure(some: list[UsageEvent]) -> None:
+    aggregate = closed(some, TODAY - 2)
+    aggregate.close_days(TODAY)
+    aggregate.close_days(TODAY)
+    assert aggregate == closed(some, TODAY)
+
+
+def written(aggregate: Aggregate) -> str:
+    return json.dumps(aggregate.encode(), separators=(",", ":"))
+
+
+@given(events, st.data())
+def test_equal_aggregates_are_written_alike(some: list[UsageEvent], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(some))
+    cut = data.draw(st.integers(0, len(some)))
+    parts = merged([of(shuffled[:cut]), of(shuffled[cut:])])
+    assert written(parts) == written(of(some))
+
+
+@given(over_days, st.integers(TODAY - 3, TODAY + 1))
+def test_what_was_written_is_read_back(some: list[UsageEvent], before_day: int) -> None:
+    aggregate = closed(some, before_day)
+    found = Aggregate.decode(json.loads(written(aggregate)))
+    assert found == aggregate
+    assert written(found) == written(aggregate)
+
+
+def test_a_small_aggregate_is_short() -> None:
+    # 14 figures, one caller, and the description.
+    assert len(written(of([event()]))) < 130
+
+
+def spoilt(position: int, value: Json) -> Json:
+    form = of([event(), event(latency_ms=300)]).encode()
+    form[position] = value
+    return form
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        None,
+        7,
+        [],
+        {},
+        *(spoilt(position, None) for position in range(9)),
+        *(spoilt(position, -1) for position in range(10)),
+        spoilt(0, 1.0),
+        spoilt(0, True),
+        spoilt(1, 3),
+        spoilt(4, [320, [20, 20], [1, 1]]),
+        spoilt(4, [320, [20, 200], [1]]),
+        spoilt(4, [320, [20, 200], [1, 0]]),
+        spoilt(4, [320, [20, "x"], [1, 1]]),
+        spoilt(4, [1, [20, 200], [1, 1]]),
+        spoilt(6, 3),
+        spoilt(7, [2, 1]),
+        spoilt(7, [True]),
+        spoilt(8, [0]),
+        spoilt(8, [1, 1]),
+        spoilt(8, ["1"]),
+        spoilt(9, []),
+        spoilt(9, [1, "t", "s", "o", "d", -1]),
+        spoilt(9, [1, "t", "s", "o", "d", True]),
+        spoilt(9, [1, "t", "s", "o", None, 1]),
+    ],
+)
+def test_what_is_not_written_is_refused(bad: Json) -> None:
+    with pytest.raises(SummaryUnreadable):
+        Aggregate.decode(bad)

@@ -201,6 +201,28 @@ def test_overalls_series_runs_from_the_first_day_with_gaps_filled() -> None:
     ]
 
 
+def test_bounds_of_what_is_not_exact_are_published() -> None:
+    assert shot([])["accuracy"] == {
+        "uniqueCallersExactUpTo": 1_000,
+        "uniqueCallersRelativeErrorMax": 0.02,
+        "p95RelativeErrorMax": 0.01,
+        "topCallerShareErrorMax": 0.01,
+    }
+
+
+def test_very_many_callers_are_counted_within_the_published_bounds() -> None:
+    names = [f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(1_500)]
+    events = [event(api=api, caller=name) for name in names for api in (WEATHER, MAPS)] + [
+        event(caller=names[7])
+    ] * 1_000
+    found = shot(events)
+    weather = found["allApis"][0]
+    assert found["heroStats"]["activeAgents"] == pytest.approx(1_500, rel=0.02)
+    assert weather["uniqueCallers"] == pytest.approx(1_500, rel=0.02)
+    assert 1_001 / 2_500 <= weather["topCallerShare"] <= 1_001 / 2_500 + 0.01
+    assert found["directories"][0]["uniqueCallers"] == pytest.approx(1_500, rel=0.02)
+
+
 def test_what_was_left_out_is_said() -> None:
     listing = Listing(unlisted=True, missing=["usage/…"], unreadable=["usage/…: why"])
     found = snapshot("today", days_from([event()], dropped=4), listing, NOON_MS, 25)["freshness"]

@@ -15,6 +15,7 @@ from aggregates import merged
 from errors import StoreUnavailable
 from events import Batch, UsageEvent, batch_metadata, encode_batch
 from rollups import ApiId, Day, Listing, Position, newest_events, read_days
+from series import Totals
 from tests.fakes import NOON_MS, FakeStore
 from tests.unit.making import MAPS, WEATHER, event
 
@@ -192,3 +193,11 @@ def test_a_day_is_the_same_whatever_the_order_of_its_batches() -> None:
         back.add(batch)
     assert forth == back
     assert merged(forth.apis.values()).calls == 3
+
+
+def test_a_day_knows_its_callers_and_course_over_all_apis() -> None:
+    day = Day()
+    refused = event(counted=False, status=402, caller="c9")
+    day.add(Batch([event(), event(api=MAPS, status=500), refused, event(api=None)], 0))
+    assert day.callers.distinct() == 1
+    assert day.series.hours == {NOON_MS // keys.HOUR_MS: Totals(2, 1, 0)}
