@@ -22,7 +22,7 @@ from errors import SummaryUnreadable
 from ports import Json
 
 SHARE_ERROR_MAX = 0.01
-"""How far the busiest caller's share is above the truth in all but one of a thousand cases."""
+"""How far the busiest caller's share is above the truth; decision 9 says when it may be more."""
 
 _ROW_BITS = 10
 _ROW = 1 << _ROW_BITS
