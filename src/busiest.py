@@ -29,8 +29,7 @@ _ROW = 1 << _ROW_BITS
 _ROWS = 4
 _CELLS = _ROWS * _ROW
 _PARTS = 200
-"""A caller with at most this part of the calls is not told from others of that kind."""
-
+"""A caller with at most one such part of the calls is not told from others of that kind."""
 
 # By bytes of a lane: the type of an array of lanes, and a 1 in every lane.
 _TYPE_OF = {2: "H", 4: "I", 8: "Q"}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import binascii
 import operator
-import sys
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -105,7 +104,7 @@ class CallerSketch:
         named, planes, cells = self._state()
         if planes is not None:
             return [cells.calls, encode_planes(planes), cells.encode()]
-        numbers = _little(array("Q", sorted(named)))
+        numbers = array("Q", sorted(named))
         text = binascii.b2a_base64(numbers.tobytes(), newline=False).decode("ascii")
         return [text, [named[number] for number in sorted(named)]]
 
@@ -165,16 +164,9 @@ def _decode_named(numbers: str, counts: list[Json]) -> dict[int, int]:
         raise SummaryUnreadable(f"its callers are no base64: {error}") from error
     if len(raw) != 8 * len(counts) or len(counts) > EXACT_CALLERS_MAX:
         raise SummaryUnreadable(f"its callers have {len(raw)} bytes and {len(counts)} counts")
-    names = _little(array("Q", raw))
+    names = array("Q", raw)
     if not all(map(operator.lt, names, names[1:])):
         raise SummaryUnreadable("its callers are not in ascending order")
     if counts and (set(map(type, counts)) != {int} or min(counts) < 1):
         raise SummaryUnreadable("its callers' calls are no whole numbers from 1")
     return dict(zip(names, counts, strict=True))
-
-
-def _little(numbers: array[int]) -> array[int]:
-    """Turn an array of this machine's byte order into one of the least byte first, or back."""
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
