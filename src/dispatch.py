@@ -26,6 +26,7 @@ from errors import (
     MethodNotAllowed,
     NotFound,
     PaymentUnavailable,
+    StoreOutage,
     StoreUnavailable,
     TenantNotFound,
 )
@@ -106,6 +107,9 @@ class Dispatcher:
                 cause = repr(str(error.__cause__))[:_LOGGED_LENGTH]
                 _LOGGER.warning("request %s: %s (%s)", request_id, error.message, cause)
             return error_answer(error, request_id)
+        except StoreUnavailable as error:
+            _LOGGER.warning("request %s: KV failed (%s)", request_id, error)
+            return error_answer(StoreOutage(), request_id)
         except Exception:
             _LOGGER.exception("request %s failed", request_id)
             return error_answer(InternalError(), request_id)
@@ -147,8 +151,7 @@ class Dispatcher:
             tenant = await self._find_by_host(location.host)
         if tenant is None and is_health:
             return None
-        if len(passage.request.url) > limits.URL_LENGTH_MAX:
-            raise InvalidParameter("url", f"at most {limits.URL_LENGTH_MAX} characters long")
+        _check_size(passage.request)
         if tenant is None:
             slug, rest = _split_tenant_path(location)
             tenant = await self.directory.by_slug(slug) if SLUG.fullmatch(slug) else None
@@ -242,6 +245,16 @@ def _health(request: Request, request_id: str) -> Answer:
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed(request.method, ("GET", "HEAD"))
     return json_answer({"ok": True, "service": SERVICE, "requestId": request_id}, request_id)
+
+
+def _check_size(request: Request) -> None:
+    if len(request.url) > limits.URL_LENGTH_MAX:
+        raise InvalidParameter("url", f"at most {limits.URL_LENGTH_MAX} characters long")
+    length = sum(len(name) + len(value) for name, value in request.headers.items())
+    if length > limits.HEADERS_LENGTH_MAX:
+        raise InvalidParameter(
+            "headers", f"at most {limits.HEADERS_LENGTH_MAX} characters long together"
+        )
 
 
 def _split_tenant_path(location: Location) -> tuple[str, str]:

@@ -20,6 +20,7 @@ a response is made: `respond` in the routes turns any of these into JSON.
     │   └── ConfigurationError      500 configuration_error
     │       └── PaymentUnavailable
     └── InternalError               500 internal_error
+        └── StoreOutage
 
     DataError                   stored or given data cannot be used; never a response
     ├── RecordRefused               a record of the tenant directory
@@ -214,9 +215,19 @@ class PaymentUnavailable(ConfigurationError):
 class InternalError(DispatcherError):
     """A defect of the dispatcher; the log has the details under the request id."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, message: str = "The dispatcher failed. Its log has the details under this request id."
+    ) -> None:
         """Say no more than that to the caller."""
-        super().__init__("The dispatcher failed. Its log has the details under this request id.")
+        super().__init__(message)
+
+
+class StoreOutage(InternalError):
+    """KV does not do what a request cannot go on without."""
+
+    def __init__(self) -> None:
+        """Say that it passes."""
+        super().__init__("Workers KV does not answer at the moment. Try again; nothing is lost.")
 
 
 class DataError(Exception):

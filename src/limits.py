@@ -34,6 +34,10 @@ SCRIPT_SUB_REQUESTS_MAX = 10_000
 URL_LENGTH_MAX = 16_384
 """Cloudflare's edge refuses longer URLs; so does local development."""
 
+HEADERS_LENGTH_MAX = 131_072
+"""Names and values of all headers of a request together: 128 KB, Cloudflare's own limit.
+(https://developers.cloudflare.com/workers/platform/limits/#request-and-response-limits)"""
+
 IDENTITY_LENGTH_MAX = 4_096
 """Characters of a caller's identity header that go into its hash."""
 

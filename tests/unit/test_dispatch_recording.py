@@ -161,5 +161,7 @@ def test_a_kv_that_refuses_writes_for_a_while_loses_no_event_and_delays_no_answe
 def test_a_directory_that_cannot_be_read_is_our_failure_and_not_a_missing_api() -> None:
     environment = FakeEnvironment(tenant_store=FakeStore(unavailable=True))
     scene = Scene(environment=environment)
-    assert error(scene.ask("/t/weather"))["error"] == "internal_error"
+    found = error(scene.ask("/t/weather"))
+    assert found["error"] == "internal_error"
+    assert "KV does not answer" in found["message"]
     assert [one.outcome for one in scene.events] == ["internal_error"]

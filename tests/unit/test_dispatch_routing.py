@@ -159,6 +159,14 @@ def test_a_url_past_the_edges_limit_is_refused_and_one_at_it_passes() -> None:
     assert [one.counted for one in scene.events] == [False, True]
 
 
+def test_headers_past_the_edges_limit_are_refused_and_those_at_it_pass() -> None:
+    scene = Scene()
+    assert isinstance(scene.ask("/t/weather", headers={"x": "a" * 131_071}), Relay)
+    found = error(scene.ask("/t/weather", headers={"x": "a" * 65_536, "y": "a" * 65_535}))
+    assert (found["error"], found["parameter"]) == ("invalid_parameter", "headers")
+    assert [one.counted for one in scene.events] == [False, True]
+
+
 # What is passed on.
 
 

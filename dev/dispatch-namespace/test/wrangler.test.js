@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { PACKAGE, says, script, temporaryFolder, writeFiles } from "./namespace.js";
 
-const WRANGLER = path.join(PACKAGE, "node_modules/wrangler/bin/wrangler.js");
+// Wherever npm put it: in a workspace, packages lie above their users.
+const MANIFEST = createRequire(import.meta.url).resolve("wrangler/package.json");
+const WRANGLER = path.join(path.dirname(MANIFEST), "bin/wrangler.js");
 const { folder, remove } = temporaryFolder();
 after(remove);
 

@@ -1,0 +1,74 @@
+"""A deployment that lacks something says what, and how to mend it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dev.launch import running_dispatcher
+from dev.layout import HERE, Layout
+
+from .caller import Caller
+from .conftest import TOKEN
+from .marketplace import DEMO_NAMESPACE, DEMO_TENANTS
+
+TABLE = r"\[\[{kind}\]\]\nbinding = \"{binding}\"\n(?:[a-z]+ = .*\n)*"
+DEMO = DEMO_TENANTS.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def without(tmp_path: Path) -> Callable[[str, str], Layout]:
+    """Make a clone whose wrangler.toml lacks one binding."""
+
+    def make(kind: str, binding: str) -> Layout:
+        root = tmp_path / "clone"
+        root.mkdir()
+        for name in ("dev", "src", "node_modules", "python_modules", ".venv"):
+            (root / name).symlink_to(HERE.root / name)
+        (root / ".clawr").mkdir()
+        (root / ".clawr" / "bundles").symlink_to(HERE.bundles)
+        whole = HERE.wrangler_toml.read_text(encoding="utf-8")
+        lacking, count = re.subn(TABLE.format(kind=kind, binding=binding), "", whole)
+        assert count == 1
+        (root / "wrangler.toml").write_text(lacking, encoding="utf-8")
+        return Layout(root)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kind", "binding", "events"),
+    [("dispatch_namespaces", "DISPATCHER", 1), ("kv_namespaces", "USAGE_KV", 0)],
+)
+def test_a_missing_binding_is_named_to_callers_and_at_health(
+    without: Callable[[str, str], Layout], tmp_path: Path, kind: str, binding: str, events: int
+) -> None:
+    with (
+        running_dispatcher(
+            state=tmp_path / "state",
+            tenants=DEMO,
+            namespace=DEMO_NAMESPACE,
+            variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
+            layout=without(kind, binding),
+        ) as server,
+        Caller(server.url, TOKEN) as caller,
+    ):
+        answer = caller.ask("/t/feasts/")
+        assert (answer.status_code, answer.json()["error"]) == (500, "dispatcher_binding_missing")
+        assert answer.json()["binding"] == binding
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        health = caller.ask("/__platform/health", headers=headers).json()
+        assert health["bindings"][binding] is False
+        assert any(binding in problem["message"] for problem in health["problems"])
+        assert health["isolate"]["eventsAppended"] == 1, "the event is not lost"
+        if events:
+            listed = caller.ask("/__platform/events", headers=headers).json()["events"]
+            assert [event["outcome"] for event in listed] == ["dispatcher_binding_missing"]
+
+
+def test_headers_past_the_limit_are_refused(caller: Caller) -> None:
+    answer = caller.ask("/t/mirror/", headers={"x-large": "a" * 140_000})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameter")
+    assert answer.json()["parameter"] == "headers"
+    assert caller.ask("/t/mirror/", headers={"x-large": "a" * 100_000}).status_code == 200

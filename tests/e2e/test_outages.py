@@ -1,0 +1,86 @@
+"""While the real local KV refuses everything, answers go out and no event is lost."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from dev.launch import running_dispatcher
+
+from .caller import Caller, eventually
+from .conftest import TOKEN
+from .marketplace import DEMO_NAMESPACE, DEMO_TENANTS
+
+PLATFORM = {"authorization": f"Bearer {TOKEN}"}
+
+
+@contextmanager
+def refusing_kv(state: Path) -> Iterator[None]:
+    """Lock miniflare's databases, so that KV fails as it does in an outage."""
+    with ExitStack() as stack:
+        for file in state.rglob("*.sqlite"):
+            database = sqlite3.connect(file, isolation_level=None, timeout=10)
+            stack.callback(database.close)
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+            if "_mf_entries" in tables:
+                database.execute("BEGIN EXCLUSIVE")
+                stack.callback(database.execute, "ROLLBACK")
+        yield
+
+
+def isolate(caller: Caller) -> dict[str, int]:
+    """What the isolate's end of the log says of itself."""
+    figures: dict[str, int] = caller.ask("/__platform/health", headers=PLATFORM).json()["isolate"]
+    return figures
+
+
+def test_kv_that_refuses_writes_for_a_while_delays_no_answer_and_loses_no_event(
+    tmp_path: Path,
+) -> None:
+    with (
+        running_dispatcher(
+            state=tmp_path,
+            tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
+            namespace=DEMO_NAMESPACE,
+            variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
+        ) as server,
+        Caller(server.url, TOKEN) as caller,
+    ):
+        assert caller.ask("/t/feasts/").status_code == 200
+        eventually(lambda: isolate(caller)["eventsCommitted"] == 1, "the first commit")
+        with refusing_kv(tmp_path):
+            for _ in range(50):
+                assert caller.ask("/t/feasts/").status_code == 200
+            eventually(lambda: isolate(caller)["putsFailed"] > 0, "a put that was refused")
+            assert isolate(caller)["eventsHeld"] == 50
+            answer = caller.ask("/__platform/analytics?window=today", headers=PLATFORM)
+            assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
+            assert "KV does not answer" in answer.json()["message"]
+            health = caller.ask("/__platform/health", headers=PLATFORM).json()
+            assert any("USAGE_KV" in problem["message"] for problem in health["problems"])
+        eventually(lambda: isolate(caller)["eventsHeld"] == 0, "everything committed")
+        assert isolate(caller)["eventsDropped"] == 0
+        assert caller.calls() == 51
+
+
+def test_an_outage_that_outlives_a_leader_ends_with_the_next_request(tmp_path: Path) -> None:
+    with (
+        running_dispatcher(
+            state=tmp_path,
+            tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
+            namespace=DEMO_NAMESPACE,
+            variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
+        ) as server,
+        Caller(server.url, TOKEN) as caller,
+    ):
+        assert caller.ask("/t/feasts/").status_code == 200
+        eventually(lambda: isolate(caller)["eventsCommitted"] == 1, "the first commit")
+        with refusing_kv(tmp_path):
+            assert caller.ask("/t/feasts/").status_code == 200
+            gives_up = time.monotonic() + 32
+            eventually(lambda: time.monotonic() > gives_up, "the leader to give up", 60)
+            assert isolate(caller)["eventsHeld"] == 1
+        assert caller.ask("/t/feasts/").status_code == 200
+        eventually(lambda: isolate(caller)["eventsHeld"] == 0, "everything committed")
+        assert caller.calls() == 3
