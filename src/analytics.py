@@ -2,7 +2,7 @@
 
 Owns the definitions of the contract (CONTRACT, "Snapshot"): which days a
 window has, what each figure means, how APIs are ranked. Everything here is a
-pure function of folded days. Refuses to read anything.
+pure function of what was read. Refuses to read anything.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import latency
 import limits
 from aggregates import Aggregate, merged
 from callers import EXACT_CALLERS_MAX, distinct_callers
+from figures import ApiId, Figures
 from ports import Json
-from rollups import ApiId, Day, Listing
 from series import NOTHING, Series
+from windows import Reading
 
 WINDOWS = ("today", "week", "overall")
 
@@ -77,23 +78,20 @@ class _Row:
         )
 
 
-def snapshot(
-    window: str, days: Mapping[int, Day], listing: Listing, now_ms: int, top: int
-) -> Mapping[str, Json]:
+def snapshot(window: str, reading: Reading, now_ms: int, top: int) -> Mapping[str, Json]:
     """Make the snapshot of `window` as the contract has it.
 
-    `days` are folded days, of which those outside the window are left alone;
-    `listing` tells what the read behind them could not include. `top` is the
-    length of `topApis`, 1 to 100.
+    `reading` has the figures of that window and no others; `top` is the length
+    of `topApis`, 1 to 100.
     """
     wanted = days_of(window, now_ms)
-    chosen = {day: days[day] for day in sorted(days) if wanted is None or day in wanted}
-    rows = sorted(_rows(chosen.values()), key=lambda row: row.order)
+    parts = reading.parts
+    rows = sorted(_rows(parts), key=lambda row: row.order)
     ranked = [{"rank": rank, **row.figures} for rank, row in enumerate(rows, start=1)]
     directories = _directories(rows)
     series = Series()
-    for day in chosen.values():
-        series.merge(day.series)
+    for part in parts:
+        series.merge(part.series)
     return {
         "window": window,
         "generatedAt": keys.timestamp(now_ms),
@@ -102,7 +100,7 @@ def snapshot(
             "endAt": keys.timestamp(now_ms),
         },
         "heroStats": {
-            "activeAgents": distinct_callers(day.callers for day in chosen.values()),
+            "activeAgents": distinct_callers(part.callers for part in parts),
             "publishedApis": len(rows),
             "directories": len(directories),
             "calls": sum(row.aggregate.calls for row in rows),
@@ -112,7 +110,7 @@ def snapshot(
         "allApis": ranked[: limits.ALL_APIS_MAX],
         "directories": directories,
         "series": _series(series, wanted, window, now_ms),
-        "freshness": _freshness(chosen.values(), listing, now_ms),
+        "freshness": _freshness(reading, now_ms),
         "accuracy": {
             "uniqueCallersExactUpTo": EXACT_CALLERS_MAX,
             "uniqueCallersRelativeErrorMax": distinct.RELATIVE_ERROR_MAX,
@@ -161,12 +159,12 @@ def _score(aggregate: Aggregate, measures: _Measures) -> float:
     return round(score, 2)
 
 
-def _rows(days: Iterable[Day]) -> Iterable[_Row]:
-    parts: dict[ApiId, list[Aggregate]] = {}
-    for day in days:
-        for identity, aggregate in day.apis.items():
-            parts.setdefault(identity, []).append(aggregate)
-    for identity, aggregates in parts.items():
+def _rows(parts: Iterable[Figures]) -> Iterable[_Row]:
+    by_api: dict[ApiId, list[Aggregate]] = {}
+    for part in parts:
+        for identity, aggregate in part.apis.items():
+            by_api.setdefault(identity, []).append(aggregate)
+    for identity, aggregates in by_api.items():
         aggregate = aggregates[0] if len(aggregates) == 1 else merged(aggregates)
         if aggregate.calls:
             yield _row(identity, aggregate)
@@ -239,17 +237,20 @@ def _series(
     ]
 
 
-def _freshness(days: Iterable[Day], listing: Listing, now_ms: int) -> Mapping[str, Json]:
-    dropped = sum(day.dropped for day in days)
+def _freshness(reading: Reading, now_ms: int) -> Mapping[str, Json]:
+    dropped = sum(part.dropped for part in reading.parts)
+    # What other isolates wrote is sure to be listed after this long.
+    as_of_ms = now_ms - limits.KV_SETTLE_SECONDS * 1000
+    if not reading.complete:
+        as_of_ms = min(as_of_ms, reading.as_of * keys.MINUTE_MS)
     return {
-        # What other isolates wrote is sure to be listed after this long.
-        "asOf": keys.timestamp(now_ms - limits.KV_SETTLE_SECONDS * 1000),
-        "lagSeconds": limits.KV_SETTLE_SECONDS,
-        "complete": listing.complete and not dropped,
+        "asOf": keys.timestamp(as_of_ms),
+        "lagSeconds": (now_ms - as_of_ms) // 1000,
+        "complete": reading.complete and not dropped and not reading.unreadable,
         "droppedEvents": dropped,
-        "missingBatches": len(listing.missing),
-        "unreadableBatches": len(listing.unreadable),
-        "olderBatchesUnread": listing.unlisted,
+        "missingBatches": len(reading.missing),
+        "unreadableBatches": len(reading.unreadable),
+        "behind": reading.behind,
     }
 
 

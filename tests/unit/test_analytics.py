@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 import keys
 from analytics import WINDOWS, days_of, shown_owner, snapshot
-from events import Api, UsageEvent
-from rollups import Listing
+from events import Api, Batch, UsageEvent
+from figures import Figures
 from tests.fakes import NOON_MS
 from tests.unit.making import MAPS, WEATHER, event
-from tests.unit.shooting import days_from, shot
+from tests.unit.shooting import shot
+from windows import Reading
 
 TODAY = NOON_MS // keys.DAY_MS
 
@@ -224,17 +225,30 @@ def test_very_many_callers_are_counted_within_the_published_bounds() -> None:
 
 
 def test_what_was_left_out_is_said() -> None:
-    listing = Listing(unlisted=True, missing=["usage/…"], unreadable=["usage/…: why"])
-    found = snapshot("today", days_from([event()], dropped=4), listing, NOON_MS, 25)["freshness"]
-    assert found == {
-        "asOf": "2026-11-22T11:59:00.000Z",
-        "lagSeconds": 60,
+    part = Figures()
+    part.add(Batch([event()], 4))
+    minute = NOON_MS // keys.MINUTE_MS - 30
+    reading = Reading(
+        [part], as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
+    )
+    assert snapshot("today", reading, NOON_MS, 25)["freshness"] == {
+        "asOf": "2026-11-22T11:30:00.000Z",
+        "lagSeconds": 1_800,
         "complete": False,
         "droppedEvents": 4,
         "missingBatches": 1,
         "unreadableBatches": 1,
-        "olderBatchesUnread": True,
+        "behind": True,
     }
+
+
+def test_a_whole_reading_is_as_fresh_as_kv_can_be() -> None:
+    found = shot([event()])["freshness"]
+    assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
+        True,
+        "2026-11-22T11:59:00.000Z",
+        60,
+    )
 
 
 some_events = st.lists(
