@@ -1,85 +1,28 @@
 """What many events come to: figures that can be merged in any order and grouping.
 
-Owns the sums. `Aggregate.merge` is associative and commutative and has an
-empty aggregate as its identity, so that a window may be folded from events,
-from batches or from summaries and come out the same. Refuses to know what a
-window is or how figures are shown.
+Owns the sums of one API. `Aggregate.merge` is associative and commutative and
+has an empty aggregate as its identity, so that a window may be folded from
+events, from batches or from summaries and come out the same. Refuses to know
+what a window is or how figures are shown.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import NamedTuple
 
 import keys
+from callers import CallerSketch
+from errors import SummaryUnreadable
 from events import Api, UsageEvent
+from latency import LatencySketch
+from ports import Json
 
-LATENCY_RELATIVE_ERROR = 0.01
-"""How far a quantile may be from the true one, as a share of it."""
-
-_EXACT_BELOW_MS = 128
-"""Latencies below this have a bucket each, so short ones are exact."""
+_HOURS_PER_DAY = keys.DAY_MS // keys.HOUR_MS
 
 _CALLER_SIDE_ERRORS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-
-_GAMMA = (1 + LATENCY_RELATIVE_ERROR) / (1 - LATENCY_RELATIVE_ERROR)
-_LOG_GAMMA = math.log(_GAMMA)
-
-
-@dataclass(slots=True)
-class LatencySketch:
-    """Counts of latencies in buckets whose bounds grow by a constant factor.
-
-    The scheme is DDSketch's (Masson, Rim and Lee, VLDB 2019): every value in a
-    bucket is within 1 % of the value the bucket stands for. Whole milliseconds
-    below 128 keep a bucket each. Latencies of 0 are not measurements.
-    """
-
-    buckets: Counter[int] = field(default_factory=Counter)
-    count: int = 0
-    total_ms: int = 0
-
-    def add(self, latency_ms: int) -> None:
-        """Count one latency in whole milliseconds; 0 is ignored."""
-        if latency_ms > 0:
-            self.buckets[_bucket_of(latency_ms)] += 1
-            self.count += 1
-            self.total_ms += latency_ms
-
-    def merge(self, other: LatencySketch) -> None:
-        """Count everything that `other` has counted."""
-        for bucket, count in other.buckets.items():
-            self.buckets[bucket] += count
-        self.count += other.count
-        self.total_ms += other.total_ms
-
-    def mean_ms(self) -> float:
-        """Exact mean, 0 when nothing was counted."""
-        return self.total_ms / self.count if self.count else 0.0
-
-    def quantile_ms(self, share: float) -> float:
-        """Nearest-rank quantile within 1 %, 0 when nothing was counted.
-
-        `share` is above 0 and at most 1: 0.95 for p95.
-        """
-        rank = math.ceil(share * self.count)
-        for bucket in sorted(self.buckets):
-            rank -= self.buckets[bucket]
-            if rank <= 0:
-                return _value_of(bucket)
-        return 0.0
-
-
-class HourTotals(NamedTuple):
-    """What happened in one hour."""
-
-    calls: int
-    errors: int
-    revenue_micros: int
 
 
 @dataclass(slots=True)
@@ -87,8 +30,10 @@ class Aggregate:
     """The figures of one API, or of many together, over some span of time.
 
     Only calls count; requests that were refused before dispatch add revenue
-    (which is 0 for them) and nothing else. `described_by` is the newest
-    description of the API with its time.
+    (which is 0 for them) and nothing else. `hours` are the calls by clock hour
+    of open days, `busiest_closed_hour` the most in an hour of closed days, see
+    `close_days`. `described_by` is the newest description of the API with its
+    time. Bounded in size, whatever was counted, but for the hours of open days.
     """
 
     calls: int = 0
@@ -96,26 +41,24 @@ class Aggregate:
     revenue_micros: int = 0
     price_sum_micros: int = 0
     latency: LatencySketch = field(default_factory=LatencySketch)
-    callers: Counter[str] = field(default_factory=Counter)
-    hours: dict[int, HourTotals] = field(default_factory=dict)
+    callers: CallerSketch = field(default_factory=CallerSketch)
+    hours: dict[int, int] = field(default_factory=dict)
+    busiest_closed_hour: int = 0
     described_by: tuple[int, Api] | None = None
 
     def add(self, event: UsageEvent) -> None:
         """Count one event."""
         self.revenue_micros += event.revenue_micros
-        failed = event.counted and is_error(event.status)
-        self._add_hour(
-            event.at_ms // keys.HOUR_MS,
-            HourTotals(int(event.counted), int(failed), event.revenue_micros),
-        )
         if event.api is not None:
             self._describe((event.at_ms, event.api))
         if not event.counted:
             return
         self.calls += 1
-        self.errors += failed
+        self.errors += is_error(event.status)
         self.latency.add(event.latency_ms)
-        self.callers[event.caller] += 1
+        self.callers.add(event.caller)
+        hour = event.at_ms // keys.HOUR_MS
+        self.hours[hour] = self.hours.get(hour, 0) + 1
         if event.api is not None:
             self.price_sum_micros += event.api.price_micros
 
@@ -126,30 +69,75 @@ class Aggregate:
         self.revenue_micros += other.revenue_micros
         self.price_sum_micros += other.price_sum_micros
         self.latency.merge(other.latency)
-        for caller, calls in other.callers.items():
-            self.callers[caller] += calls
-        for hour, totals in other.hours.items():
-            self._add_hour(hour, totals)
+        self.callers.merge(other.callers)
+        for hour, calls in other.hours.items():
+            self.hours[hour] = self.hours.get(hour, 0) + calls
+        self.busiest_closed_hour = max(self.busiest_closed_hour, other.busiest_closed_hour)
         if other.described_by is not None:
             self._describe(other.described_by)
 
+    def close_days(self, before_day: int) -> None:
+        """Forget the hours of the UTC days before `before_day`, but for the busiest of them.
+
+        Exact, and in any order with merges, as long as no event of an hour that
+        is forgotten is counted in another aggregate of the same API: close a
+        day when the aggregate has all of it. Of days so closed, and of events
+        of open days, any order and grouping gives the same.
+        """
+        closed = [hour for hour in self.hours if hour // _HOURS_PER_DAY < before_day]
+        for hour in closed:
+            self.busiest_closed_hour = max(self.busiest_closed_hour, self.hours.pop(hour))
+
     def busiest_hour_calls(self) -> int:
         """Calls in the clock hour with the most of them."""
-        return max((totals.calls for totals in self.hours.values()), default=0)
+        return max(self.busiest_closed_hour, *self.hours.values(), 0)
 
     def busiest_caller_calls(self) -> int:
-        """Calls of the caller with the most of them."""
-        return max(self.callers.values(), default=0)
+        """Calls of the caller with the most of them, as `CallerSketch.busiest_calls` knows it."""
+        return self.callers.busiest_calls()
 
-    def _add_hour(self, hour: int, more: HourTotals) -> None:
-        known = self.hours.get(hour)
-        if known is not None:
-            more = HourTotals(
-                known.calls + more.calls,
-                known.errors + more.errors,
-                known.revenue_micros + more.revenue_micros,
-            )
-        self.hours[hour] = more
+    def encode(self) -> Json:
+        """Write the aggregate as a list by position; equal ones are written alike.
+
+        Calls, errors, revenue, sum of prices, latency, callers, busiest closed
+        hour, open hours, their calls, description (time and fields) or null.
+        """
+        hours = sorted(self.hours)
+        described = self.described_by
+        return [
+            self.calls,
+            self.errors,
+            self.revenue_micros,
+            self.price_sum_micros,
+            self.latency.encode(),
+            self.callers.encode(),
+            self.busiest_closed_hour,
+            hours,
+            [self.hours[hour] for hour in hours],
+            None if described is None else [described[0], *described[1]],
+        ]
+
+    @staticmethod
+    def decode(value: Json) -> Aggregate:
+        """Read an aggregate back. Raises `SummaryUnreadable` for what `encode` does not write."""
+        try:
+            calls, errors, revenue, prices, latency, callers, busiest, hours, by_hour, api = value
+        except (TypeError, ValueError) as error:
+            raise SummaryUnreadable(f"an aggregate is of another form: {error}") from error
+        numbers = [calls, errors, revenue, prices, busiest]
+        if set(map(type, numbers)) != {int} or min(numbers) < 0 or max(errors, busiest) > calls:
+            raise SummaryUnreadable(f"an aggregate has the figures {numbers}")
+        return Aggregate(
+            calls,
+            errors,
+            revenue,
+            prices,
+            LatencySketch.decode(latency),
+            CallerSketch.decode(callers),
+            _decode_hours(hours, by_hour),
+            busiest,
+            None if api is None else _decode_description(api),
+        )
 
     def _describe(self, description: tuple[int, Api]) -> None:
         # The whole pair is compared, so that two at the same time merge the same way round.
@@ -170,15 +158,26 @@ def merged(aggregates: Iterable[Aggregate]) -> Aggregate:
     return result
 
 
-def _bucket_of(latency_ms: int) -> int:
-    if latency_ms < _EXACT_BELOW_MS:
-        return latency_ms
-    return _EXACT_BELOW_MS + math.floor(math.log(latency_ms / _EXACT_BELOW_MS) / _LOG_GAMMA)
+def _decode_hours(hours: Json, calls: Json) -> dict[int, int]:
+    match hours, calls:
+        case [*_], [*_] if (
+            len(hours) == len(calls)
+            and set(map(type, [*hours, *calls])) <= {int}
+            and min([1, *calls]) == 1
+            and min([0, *hours]) == 0
+            and all(map(operator.lt, hours, hours[1:]))
+        ):
+            return dict(zip(hours, calls, strict=True))
+        case _:
+            raise SummaryUnreadable("an aggregate's hours are of another form")
 
 
-def _value_of(bucket: int) -> float:
-    if bucket < _EXACT_BELOW_MS:
-        return float(bucket)
-    lower = _EXACT_BELOW_MS * _GAMMA ** (bucket - _EXACT_BELOW_MS)
-    # The point of the bucket that is the same share away from both of its ends.
-    return lower * 2 * _GAMMA / (_GAMMA + 1)
+def _decode_description(value: Json) -> tuple[int, Api]:
+    match value:
+        case [int(at_ms), str(tenant_id), str(slug), str(owner), str(directory), int(price)] if {
+            type(at_ms),
+            type(price),
+        } == {int} and min(at_ms, price) >= 0:
+            return at_ms, Api(tenant_id, slug, owner, directory, price)
+        case _:
+            raise SummaryUnreadable("an aggregate's description is of another form")

@@ -2,7 +2,7 @@
 
 Owns the definitions of the contract (CONTRACT, "Snapshot"): which days a
 window has, what each figure means, how APIs are ranked. Everything here is a
-pure function of folded days. Refuses to read anything.
+pure function of what was read. Refuses to read anything.
 """
 
 from __future__ import annotations
@@ -10,19 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import busiest
+import distinct
 import keys
+import latency
 import limits
-from aggregates import LATENCY_RELATIVE_ERROR, Aggregate, HourTotals, merged
+from aggregates import Aggregate, merged
+from callers import EXACT_CALLERS_MAX, distinct_callers
+from figures import ApiId, Figures
 from ports import Json
-from rollups import ApiId, Day, Listing
+from series import NOTHING, Series
+from windows import Reading
 
 WINDOWS = ("today", "week", "overall")
 
 UNKNOWN_OWNER = "@unknown"
 DEFAULT_DIRECTORY = "APIs"
-
-_HOURS_PER_DAY = 24
 
 
 def days_of(window: str, now_ms: int) -> Sequence[int] | None:
@@ -41,6 +46,14 @@ def days_of(window: str, now_ms: int) -> Sequence[int] | None:
             return range(today - 6, today + 1)
         case _:
             return None
+
+
+class _Measures(NamedTuple):
+    """What an aggregate has to be searched for, found once for each snapshot."""
+
+    callers: int
+    top_caller_share: float
+    p95_latency_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +78,20 @@ class _Row:
         )
 
 
-def snapshot(
-    window: str, days: Mapping[int, Day], listing: Listing, now_ms: int, top: int
-) -> Mapping[str, Json]:
+def snapshot(window: str, reading: Reading, now_ms: int, top: int) -> Mapping[str, Json]:
     """Make the snapshot of `window` as the contract has it.
 
-    `days` are folded days, of which those outside the window are left alone;
-    `listing` tells what the read behind them could not include. `top` is the
-    length of `topApis`, 1 to 100.
+    `reading` has the figures of that window and no others; `top` is the length
+    of `topApis`, 1 to 100.
     """
     wanted = days_of(window, now_ms)
-    chosen = {day: days[day] for day in sorted(days) if wanted is None or day in wanted}
-    rows = sorted(_rows(chosen.values()), key=lambda row: row.order)
+    parts = reading.parts
+    rows = sorted(_rows(parts), key=lambda row: row.order)
     ranked = [{"rank": rank, **row.figures} for rank, row in enumerate(rows, start=1)]
-    total = merged(row.aggregate for row in rows)
     directories = _directories(rows)
+    series = Series()
+    for part in parts:
+        series.merge(part.series)
     return {
         "window": window,
         "generatedAt": keys.timestamp(now_ms),
@@ -88,20 +100,22 @@ def snapshot(
             "endAt": keys.timestamp(now_ms),
         },
         "heroStats": {
-            "activeAgents": len(total.callers),
+            "activeAgents": distinct_callers(part.callers for part in parts),
             "publishedApis": len(rows),
             "directories": len(directories),
-            "calls": total.calls,
-            **_revenue(total.revenue_micros),
+            "calls": sum(row.aggregate.calls for row in rows),
+            **_revenue(sum(row.aggregate.revenue_micros for row in rows)),
         },
         "topApis": ranked[:top],
         "allApis": ranked[: limits.ALL_APIS_MAX],
         "directories": directories,
-        "series": _series(total.hours, wanted, window, now_ms),
-        "freshness": _freshness(chosen.values(), listing, now_ms),
+        "series": _series(series, wanted, window, now_ms),
+        "freshness": _freshness(reading, now_ms),
         "accuracy": {
-            "uniqueCallersExact": True,
-            "p95RelativeErrorMax": LATENCY_RELATIVE_ERROR,
+            "uniqueCallersExactUpTo": EXACT_CALLERS_MAX,
+            "uniqueCallersRelativeErrorMax": distinct.RELATIVE_ERROR_MAX,
+            "p95RelativeErrorMax": latency.RELATIVE_ERROR_MAX,
+            "topCallerShareErrorMax": busiest.SHARE_ERROR_MAX,
         },
     }
 
@@ -112,19 +126,7 @@ def trending_score(aggregate: Aggregate) -> float:
     Calls, revenue and callers count by orders of magnitude; few callers behind
     many calls, bursts and slow answers cost points.
     """
-    calls = aggregate.calls
-    callers = len(aggregate.callers)
-    score = (
-        40 * math.log10(calls + 1)
-        + 25 * math.log10(100 * aggregate.revenue_micros / 1_000_000 + 1)
-        + 20 * math.log10(callers + 1)
-        + max(0.0, 10 - 0.7 * 100 * _share(aggregate.errors, calls))
-        - _clamp(120 * (0.18 - _share(callers, calls)), 20)
-        - _clamp(80 * (_share(aggregate.busiest_caller_calls(), calls) - 0.45), 25)
-        - _clamp(70 * (_share(aggregate.busiest_hour_calls(), calls) - 0.4), 20)
-        - _clamp((aggregate.latency.quantile_ms(0.95) - 800) / 75, 15)
-    )
-    return round(score, 2)
+    return _score(aggregate, _measure(aggregate))
 
 
 def shown_owner(owner: str) -> str:
@@ -134,12 +136,35 @@ def shown_owner(owner: str) -> str:
     return owner if owner.startswith("@") else "@" + owner
 
 
-def _rows(days: Iterable[Day]) -> Iterable[_Row]:
-    parts: dict[ApiId, list[Aggregate]] = {}
-    for day in days:
-        for identity, aggregate in day.apis.items():
-            parts.setdefault(identity, []).append(aggregate)
-    for identity, aggregates in parts.items():
+def _measure(aggregate: Aggregate) -> _Measures:
+    return _Measures(
+        aggregate.callers.distinct(),
+        _share(aggregate.busiest_caller_calls(), aggregate.calls),
+        aggregate.latency.quantile_ms(0.95),
+    )
+
+
+def _score(aggregate: Aggregate, measures: _Measures) -> float:
+    calls = aggregate.calls
+    score = (
+        40 * math.log10(calls + 1)
+        + 25 * math.log10(100 * aggregate.revenue_micros / 1_000_000 + 1)
+        + 20 * math.log10(measures.callers + 1)
+        + max(0.0, 10 - 0.7 * 100 * _share(aggregate.errors, calls))
+        - _clamp(120 * (0.18 - _share(measures.callers, calls)), 20)
+        - _clamp(80 * (measures.top_caller_share - 0.45), 25)
+        - _clamp(70 * (_share(aggregate.busiest_hour_calls(), calls) - 0.4), 20)
+        - _clamp((measures.p95_latency_ms - 800) / 75, 15)
+    )
+    return round(score, 2)
+
+
+def _rows(parts: Iterable[Figures]) -> Iterable[_Row]:
+    by_api: dict[ApiId, list[Aggregate]] = {}
+    for part in parts:
+        for identity, aggregate in part.apis.items():
+            by_api.setdefault(identity, []).append(aggregate)
+    for identity, aggregates in by_api.items():
         aggregate = aggregates[0] if len(aggregates) == 1 else merged(aggregates)
         if aggregate.calls:
             yield _row(identity, aggregate)
@@ -147,10 +172,10 @@ def _rows(days: Iterable[Day]) -> Iterable[_Row]:
 
 def _row(identity: ApiId, aggregate: Aggregate) -> _Row:
     calls = aggregate.calls
-    callers = len(aggregate.callers)
+    measures = _measure(aggregate)
     error_rate_pct = round(100 * _share(aggregate.errors, calls), 4)
     api = aggregate.described_by[1] if aggregate.described_by else None
-    score = trending_score(aggregate)
+    score = _score(aggregate, measures)
     figures = {
         "id": f"{identity.tenant_id}:{identity.slug}",
         "endpoint": f"/t/{identity.slug}",
@@ -160,85 +185,72 @@ def _row(identity: ApiId, aggregate: Aggregate) -> _Row:
         "priceUsd": round(_share(aggregate.price_sum_micros, calls) / 1_000_000, 6),
         "calls": calls,
         **_revenue(aggregate.revenue_micros),
-        "uniqueCallers": callers,
+        "uniqueCallers": measures.callers,
         "latencyMs": round(aggregate.latency.mean_ms(), 2),
-        "p95LatencyMs": round(aggregate.latency.quantile_ms(0.95), 2),
+        "p95LatencyMs": round(measures.p95_latency_ms, 2),
         "errorRatePct": error_rate_pct,
         "uptimePct": round(100 - error_rate_pct, 4),
-        "topCallerShare": round(_share(aggregate.busiest_caller_calls(), calls), 4),
+        "topCallerShare": round(measures.top_caller_share, 4),
         "maxHourShare": round(_share(aggregate.busiest_hour_calls(), calls), 4),
-        "diversityRatio": round(_share(callers, calls), 4),
+        "diversityRatio": round(_share(measures.callers, calls), 4),
         "trendingScore": score,
     }
     return _Row(identity, figures, score, aggregate)
 
 
 def _directories(rows: Sequence[_Row]) -> Sequence[Mapping[str, Json]]:
-    members: dict[str, list[_Row]] = {}
+    members: dict[str, list[Aggregate]] = {}
     for row in rows:
-        members.setdefault(str(row.figures["directory"]), []).append(row)
-    totals = [(name, apis, merged(row.aggregate for row in apis)) for name, apis in members.items()]
-    totals.sort(key=lambda entry: (-entry[2].calls, entry[0]))
-    return [
-        {
+        members.setdefault(str(row.figures["directory"]), []).append(row.aggregate)
+    found: list[tuple[int, str, Mapping[str, Json]]] = []
+    for name, apis in members.items():
+        calls = sum(api.calls for api in apis)
+        figures = {
             "directory": name,
-            "calls": total.calls,
-            **_revenue(total.revenue_micros),
+            "calls": calls,
+            **_revenue(sum(api.revenue_micros for api in apis)),
             "apis": len(apis),
-            "uniqueCallers": len(total.callers),
+            "uniqueCallers": distinct_callers(api.callers for api in apis),
         }
-        for name, apis, total in totals
-    ]
+        found.append((-calls, name, figures))
+    return [figures for _, _, figures in sorted(found, key=lambda entry: entry[:2])]
 
 
 def _series(
-    hours: Mapping[int, HourTotals], wanted: Sequence[int] | None, window: str, now_ms: int
+    series: Series, wanted: Sequence[int] | None, window: str, now_ms: int
 ) -> Sequence[Mapping[str, Json]]:
-    if window == "today":
-        period_ms = keys.HOUR_MS
-        totals = hours
-        first = now_ms // keys.DAY_MS * _HOURS_PER_DAY
-    else:
-        period_ms = keys.DAY_MS
-        totals = _by_day(hours)
-        today = now_ms // keys.DAY_MS
-        first = min(totals, default=today) if wanted is None else wanted[0]
+    period_ms, totals = (
+        (keys.HOUR_MS, series.hours) if window == "today" else (keys.DAY_MS, series.by_day())
+    )
+    today = now_ms // keys.DAY_MS
+    first_day = min(totals, default=today) if wanted is None else wanted[0]
+    first = first_day * keys.DAY_MS // period_ms
     last = max(now_ms // period_ms, max(totals, default=0))
-    nothing = HourTotals(0, 0, 0)
     return [
         {
             "startAt": keys.timestamp(period * period_ms),
-            "calls": (totals.get(period) or nothing).calls,
-            **_revenue((totals.get(period) or nothing).revenue_micros),
-            "errors": (totals.get(period) or nothing).errors,
+            "calls": (totals.get(period) or NOTHING).calls,
+            **_revenue((totals.get(period) or NOTHING).revenue_micros),
+            "errors": (totals.get(period) or NOTHING).errors,
         }
         for period in range(first, last + 1)
     ]
 
 
-def _by_day(hours: Mapping[int, HourTotals]) -> Mapping[int, HourTotals]:
-    days: dict[int, HourTotals] = {}
-    for hour, totals in hours.items():
-        known = days.get(hour // _HOURS_PER_DAY, HourTotals(0, 0, 0))
-        days[hour // _HOURS_PER_DAY] = HourTotals(
-            known.calls + totals.calls,
-            known.errors + totals.errors,
-            known.revenue_micros + totals.revenue_micros,
-        )
-    return days
-
-
-def _freshness(days: Iterable[Day], listing: Listing, now_ms: int) -> Mapping[str, Json]:
-    dropped = sum(day.dropped for day in days)
+def _freshness(reading: Reading, now_ms: int) -> Mapping[str, Json]:
+    dropped = sum(part.dropped for part in reading.parts)
+    # What other isolates wrote is sure to be listed after this long.
+    as_of_ms = now_ms - limits.KV_SETTLE_SECONDS * 1000
+    if not reading.complete:
+        as_of_ms = min(as_of_ms, reading.as_of * keys.MINUTE_MS)
     return {
-        # What other isolates wrote is sure to be listed after this long.
-        "asOf": keys.timestamp(now_ms - limits.KV_SETTLE_SECONDS * 1000),
-        "lagSeconds": limits.KV_SETTLE_SECONDS,
-        "complete": listing.complete and not dropped,
+        "asOf": keys.timestamp(as_of_ms),
+        "lagSeconds": (now_ms - as_of_ms) // 1000,
+        "complete": reading.complete and not dropped and not reading.unreadable,
         "droppedEvents": dropped,
-        "missingBatches": len(listing.missing),
-        "unreadableBatches": len(listing.unreadable),
-        "olderBatchesUnread": listing.unlisted,
+        "missingBatches": len(reading.missing),
+        "unreadableBatches": len(reading.unreadable),
+        "behind": reading.behind,
     }
 
 

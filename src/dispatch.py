@@ -34,6 +34,7 @@ from events import UsageEvent
 from locations import Location, is_own_host, is_platform, locate
 from ports import Answer, Background, Clock, Environment, Relay, Request, TenantReply
 from responses import REQUEST_ID, error_answer, json_answer
+from rollups import compact
 from tenants import SLUG, Tenant, normal_host
 from usage import Duty, UsageLog
 
@@ -50,7 +51,9 @@ _LOGGER = logging.getLogger(__name__)
 class PlatformApi(Protocol):
     """What answers below `/__platform`."""
 
-    async def handle(self, request: Request, path: str, query: str, request_id: str) -> Answer:
+    async def handle(
+        self, request: Request, path: str, query: str, request_id: str, background: Background
+    ) -> Answer:
         """Answer one request; raises errors of the one tree."""
         ...
 
@@ -114,6 +117,14 @@ class Dispatcher:
             _LOGGER.exception("request %s failed", request_id)
             return error_answer(InternalError(), request_id)
 
+    async def compact(self) -> None:
+        """Go on with compaction, on cron's behalf."""
+        store = self.environment.usage_store
+        if store is None:
+            raise BindingMissing("USAGE_KV")
+        report = await compact(store, self.clock.now_ms(), limits.COMPACTION_OPERATIONS)
+        _LOGGER.info("compaction: %s", report)
+
     async def _answer(
         self, request: Request, request_id: str, background: Background
     ) -> Answer | Relay:
@@ -121,7 +132,7 @@ class Dispatcher:
         location = locate(request.url)
         if is_platform(location.path):
             path, query = location.path, location.query
-            return await self.platform_api.handle(request, path, query, request_id)
+            return await self.platform_api.handle(request, path, query, request_id, background)
         passage = _Passage(request, request_id, arrived_ms, location)
         try:
             tenant = await self._find_tenant(passage)

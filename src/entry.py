@@ -49,3 +49,8 @@ class Default(WorkerEntrypoint):
         if dispatcher.environment.setting("DRAIN_UPLOADS") is not None:
             await drain_upload(incoming)
         return response(answer)
+
+    async def scheduled(self, _controller: Any, _environment: Any, _context: Any) -> None:
+        """Go on with compaction; Cloudflare's cron calls this every minute."""
+        dispatcher = _dispatcher(self.env._env)  # noqa: SLF001
+        await dispatcher.compact()

@@ -25,7 +25,8 @@ a response is made: `respond` in the routes turns any of these into JSON.
     DataError                   stored or given data cannot be used; never a response
     ├── RecordRefused               a record of the tenant directory
     ├── KeyMalformed                a KV key that this version does not build
-    └── BatchUnreadable             a batch of the usage log
+    ├── BatchUnreadable             a batch of the usage log
+    └── SummaryUnreadable           a summary, or a part of one
 
     StoreUnavailable            KV did not do what was asked; the caller decides
 
@@ -253,6 +254,10 @@ class KeyMalformed(DataError):
 
 class BatchUnreadable(DataError):
     """A batch of the usage log that does not parse or is of a newer version."""
+
+
+class SummaryUnreadable(DataError):
+    """A summary of usage, or a part of one, that is not as this version writes it."""
 
 
 class StoreUnavailable(Exception):

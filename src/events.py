@@ -7,6 +7,7 @@ batches are stored.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from errors import BatchUnreadable
 from ports import Json
 
 BATCH_VERSION = 1
+
+_CALLER = re.compile("[0-9a-f]{0,16}")
 
 
 class Api(NamedTuple):
@@ -32,7 +35,8 @@ class UsageEvent(NamedTuple):
 
     `at_ms` is when the response's headers were ready, `latency_ms` the time
     since the request arrived. `api` is None when no tenant answers there.
-    `caller` is a keyed hash, never an identity. `outcome` is `served` when the
+    `caller` is a keyed hash in 16 hexadecimal digits, never an identity, and
+    empty when the request ended before it was known. `outcome` is `served` when the
     tenant's script answered, else an error code of the contract. `counted`
     tells calls from requests that were refused before dispatch.
     """
@@ -129,11 +133,17 @@ def _decode_row(row: Json, apis: Sequence[Api], start_ms: int) -> UsageEvent:
         _text(method),
         _whole(status),
         _whole(latency_ms),
-        _text(caller),
+        _caller(caller),
         _text(outcome),
         bool(_whole(is_call)),
         _whole(revenue),
     )
+
+
+def _caller(value: Json) -> str:
+    if _CALLER.fullmatch(_text(value)) is None:
+        raise TypeError(f"{value!r} is no caller")
+    return str(value)
 
 
 def _text(value: Json) -> str:

@@ -24,8 +24,21 @@ DAY_MS = 86_400_000
 USAGE_PREFIX = "usage/"
 """All batches of usage events."""
 
+LATE_PREFIX = "late/"
+"""Names of usage batches that were written long after their minute."""
+
+PROGRESS = "summary/progress"
+"""How far compaction has come."""
+
+USAGE_MINUTE_LENGTH = 23
+"""Characters of a usage batch's key up to and with the slash behind its minute."""
+
 TENANT_PREFIX = "tenant/"
 """All records of the tenant directory."""
+
+
+_LEVEL_LENGTHS = {"minute": 16, "hour": 13, "day": 10, "month": 7}
+"""How much of an inverted date names a period of each level."""
 
 
 class BatchKey(NamedTuple):
@@ -54,9 +67,46 @@ def parse_usage_batch(key: str) -> BatchKey:
     return parsed
 
 
+def batch_name(key: str) -> str:
+    """Name a usage batch within its minute: `WRITER/COUNTER`."""
+    return key[USAGE_MINUTE_LENGTH:]
+
+
 def usage_day(day: int) -> str:
     """Build the prefix of all usage batches of the UTC day `day`."""
     return USAGE_PREFIX + _inverted(day * (DAY_MS // MINUTE_MS))[:10]
+
+
+def usage_date(*parts: int) -> str:
+    """Build the prefix of all usage batches of a year, of its month, or of that month's day."""
+    widths = zip((9999, 12, 31), ("04d", "02d", "02d"), parts, strict=False)
+    return USAGE_PREFIX + "-".join(format(top - part, width) for top, width, part in widths)
+
+
+def usage_hour(hour: int) -> str:
+    """Build the prefix of all usage batches of the UTC hour `hour`."""
+    return USAGE_PREFIX + _inverted(hour * (HOUR_MS // MINUTE_MS))[:13]
+
+
+def usage_minute(minute: int) -> str:
+    """Build the prefix of all usage batches of the UTC minute `minute`."""
+    return f"{USAGE_PREFIX}{_inverted(minute)}/"
+
+
+def late(batch_key: str) -> str:
+    """Build the key that says the usage batch `batch_key` was written late."""
+    return LATE_PREFIX + batch_key
+
+
+def summary(level: str, minute: int) -> str:
+    """Build the key of the summary of the minute, hour, day or month that starts at `minute`."""
+    return f"summary/{level}/{_inverted(minute)[: _LEVEL_LENGTHS[level]]}"
+
+
+def base(first: int | None, end: int) -> str:
+    """Build the key of everything from the minute `first`, or ever, to before the minute `end`."""
+    start = "ever" if first is None else _inverted(first)[: _LEVEL_LENGTHS["day"]]
+    return f"summary/base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
 
 
 def tenant(slug: str) -> str:

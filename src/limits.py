@@ -86,6 +86,33 @@ KV_BULK_GET_KEYS_MAX = 100
 READ_OPERATIONS_MAX = 800
 """KV operations one read may spend, below Cloudflare's 1,000 for an invocation."""
 
+TAIL_GETS_MAX = 3
+"""Bulk gets that a read spends on batches without a summary: 300 of them."""
+
+CACHED_AGGREGATES_MAX = 20_000
+"""Aggregates in the summaries that an isolate keeps; a few kilobytes each at most."""
+
+COMPACTION_OPERATIONS = 700
+"""KV operations of one run of compaction, below Cloudflare's 1,000 for an invocation."""
+
+CATCH_UP_OPERATIONS = 100
+"""KV operations that a read spends on compaction when it meets a gap."""
+
+FIRST_YEAR = 2025
+"""No log is older than this."""
+
+LAST_YEAR = 9_999
+"""The form of the keys ends here."""
+
+REBUILD_MINUTES_MAX = 180
+"""How much one request may have made again; each minute costs three operations or more."""
+
+LATE_AFTER_MINUTES = 5
+"""A batch written this long after its minute leaves a mark for compaction."""
+
+RECENT_EVENTS_MAX = 20_000
+"""Events of committed batches that an isolate keeps for its own reads."""
+
 KV_SETTLE_SECONDS = 60
 """How long a write may take to be seen elsewhere (Cloudflare: "60 seconds or more")."""
 

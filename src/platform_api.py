@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hmac import compare_digest
-from urllib.parse import parse_qsl
 
 import keys
 import limits
@@ -21,7 +18,6 @@ from analytics import DEFAULT_DIRECTORY, WINDOWS, days_of, shown_owner, snapshot
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
-    ConfigurationError,
     InvalidParameter,
     InvalidWindow,
     MethodNotAllowed,
@@ -29,26 +25,37 @@ from errors import (
     StoreUnavailable,
     Unauthorized,
 )
+from event_pages import newest_events
 from events import UsageEvent
-from ports import Answer, Clock, Environment, Json, KeyValueStore, Request
+from health import Health
+from parameters import (
+    Parameters,
+    decode_cursor,
+    encode_cursor,
+    minute_of,
+    parse_query,
+    whole_number,
+)
+from periods import MINUTES_PER_DAY
+from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
 from responses import json_answer
-from rollups import Position, list_batches, newest_events, read_days
-from tenants import Directory
+from rollups import compact, rebuild
 from usage import UsageLog
+from windows import Reading, SummaryCache, read_tail, read_window
 
 TOKEN_SETTING = "PLATFORM_ANALYTICS_TOKEN"  # noqa: S105
 PUBLIC_SETTING = "ALLOW_PUBLIC_PLATFORM_ANALYTICS"
 
 _ANALYTICS = "/__platform/analytics"
 _READ_METHODS = ("GET", "HEAD")
-_PARAMETERS_MAX = 100
+
 _TOKEN_PARAMETERS = frozenset(
     ("token", "access_token", "platform_token", "x-platform-token", "authorization", "api_key")
 )
-_DIGITS = re.compile(r"[0-9]{1,9}")
+
 _LOGGER = logging.getLogger(__name__)
 
-Parameters = Mapping[str, str]
+Route = Callable[[Parameters, Background], Awaitable[Mapping[str, Json]]]
 
 
 @dataclass(slots=True)
@@ -59,26 +66,35 @@ class PlatformApi:
     clock: Clock
     directory: TenantDirectory
     log: UsageLog
+    cache: SummaryCache = field(default_factory=SummaryCache)
+    health: Health = field(init=False)
 
-    async def handle(self, request: Request, path: str, query: str, request_id: str) -> Answer:
+    def __post_init__(self) -> None:
+        """Let health look at the same things."""
+        self.health = Health(self.environment, self.clock, self.directory, self.log)
+
+    async def handle(
+        self, request: Request, path: str, query: str, request_id: str, background: Background
+    ) -> Answer:
         """Answer one request to `path` with `query`, which is empty or starts with `?`.
 
         Raises `Unauthorized` before anything else is looked at, then whatever
         is wrong with path, method and parameters.
         """
-        parameters = _parameters(query)
+        parameters = parse_query(query)
         self._authorize(request.headers, path, parameters)
-        routes: Mapping[str, Callable[[Parameters], Awaitable[Mapping[str, Json]]]] = {
-            _ANALYTICS: self._analytics,
-            "/__platform/events": self._events,
-            "/__platform/health": self._health,
+        routes: Mapping[str, tuple[Sequence[str], Route]] = {
+            _ANALYTICS: (_READ_METHODS, self._analytics),
+            "/__platform/events": (_READ_METHODS, self._events),
+            "/__platform/health": (_READ_METHODS, self._health),
+            "/__platform/compact": (("POST",), self._compact),
         }
-        route = routes.get(path)
-        if route is None:
+        if path not in routes:
             raise NotFound(f"The platform API has no such route; it has {', '.join(routes)}.")
-        if request.method not in _READ_METHODS:
-            raise MethodNotAllowed(request.method, _READ_METHODS)
-        body = await route(parameters)
+        methods, route = routes[path]
+        if request.method not in methods:
+            raise MethodNotAllowed(request.method, methods)
+        body = await route(parameters, background)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)
 
     def _authorize(self, headers: Mapping[str, str], path: str, parameters: Parameters) -> None:
@@ -119,147 +135,84 @@ class PlatformApi:
             raise BindingMissing("USAGE_KV")
         return store
 
-    async def _analytics(self, parameters: Parameters) -> Mapping[str, Json]:
+    async def _analytics(
+        self, parameters: Parameters, background: Background
+    ) -> Mapping[str, Json]:
         window = parameters.get("window")
         if window is not None and window not in WINDOWS:
             raise InvalidWindow(WINDOWS)
-        top = _whole(parameters, "top", limits.TOP_DEFAULT, limits.TOP_MAX)
+        top = whole_number(parameters, "top", limits.TOP_DEFAULT, limits.TOP_MAX)
         now_ms = self.clock.now_ms()
-        held = self.log.held_batches()
-        wanted = days_of(window or "overall", now_ms)
-        days, listing = await read_days(self._store, held, wanted)
-        for problem in (*listing.unreadable, *listing.missing):
-            _LOGGER.warning("batch left out of analytics: %s", problem)
+        names = WINDOWS if window is None else (window,)
+        shown = {
+            name: snapshot(name, reading, now_ms, top)
+            for name, reading in (await self._read(names, now_ms, background)).items()
+        }
         generated = {"generatedAt": keys.timestamp(now_ms)}
-        if window is not None:
-            shown = snapshot(window, days, listing, now_ms, top)
-            return {**generated, "window": window, "snapshot": shown}
-        windows = {name: snapshot(name, days, listing, now_ms, top) for name in WINDOWS}
-        return {**generated, "windows": windows}
+        if window is None:
+            return {**generated, "windows": shown}
+        return {**generated, "window": window, "snapshot": shown[window]}
 
-    async def _events(self, parameters: Parameters) -> Mapping[str, Json]:
-        limit = _whole(parameters, "limit", limits.EVENTS_DEFAULT, limits.EVENTS_MAX)
-        after = _position(parameters.get("cursor"))
-        events, position = await newest_events(self._store, self.log.held_batches(), limit, after)
+    async def _read(
+        self, windows: Sequence[str], now_ms: int, background: Background
+    ) -> Mapping[str, Reading]:
+        """Read windows; where summaries are missing, make some and read again."""
+        store = self._store
+        for last_try in (False, True):
+            tail = await read_tail(store, self.log.local_batches())
+            readings = {}
+            for name in windows:
+                days = days_of(name, now_ms)
+                first = None if days is None else days[0] * MINUTES_PER_DAY
+                end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
+                readings[name] = await read_window(store, tail, first, end, self.cache)
+            if last_try or not any(reading.behind for reading in readings.values()):
+                break
+            await compact(store, now_ms, limits.CATCH_UP_OPERATIONS)
+        if tail.progress.made < now_ms // keys.MINUTE_MS - 1:
+            background.run(self._catch_up(store))
+        for problem in {one for reading in readings.values() for one in reading.unreadable}:
+            _LOGGER.warning("batch left out of analytics: %s", problem)
+        return readings
+
+    async def _catch_up(self, store: KeyValueStore) -> None:
+        """Go on with compaction, as cron does, after a read that saw it lag."""
+        try:
+            await compact(store, self.clock.now_ms(), limits.CATCH_UP_OPERATIONS)
+        except StoreUnavailable as error:
+            _LOGGER.warning("compaction after a read: %s", error)
+
+    async def _events(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
+        limit = whole_number(parameters, "limit", limits.EVENTS_DEFAULT, limits.EVENTS_MAX)
+        after = decode_cursor(parameters.get("cursor"))
+        events, position = await newest_events(
+            self._store, self.log.local_batches().held, limit, after
+        )
         return {
             "events": [_shown_event(event) for event in events],
-            "cursor": None if position is None else _cursor(position),
+            "cursor": None if position is None else encode_cursor(position),
         }
 
-    async def _health(self, _: Parameters) -> Mapping[str, Json]:
-        """Say what is configured, what is wrong with it, and how the log fares."""
-        problems = self._configuration_problems()
-        directory = Directory({}, {}, ())
-        try:
-            directory = await self.directory.survey()
-        except ConfigurationError as error:
-            problems.append(_problem(error.code, error.message))
-        except StoreUnavailable as error:
-            problems.append(_problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
-        problems += [
-            _problem("directory_record_refused", str(error)) for error in directory.refused
-        ]
-        stored = await self._stored_log(problems)
+    async def _health(self, _: Parameters, __: Background) -> Mapping[str, Json]:
+        return await self.health.report()
+
+    async def _compact(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
+        """Make the summaries of a range again from the log, and say what came out differently."""
+        first = minute_of(parameters, "from")
+        end = minute_of(parameters, "to")
+        if not first < end <= first + limits.REBUILD_MINUTES_MAX:
+            raise InvalidParameter(
+                "to", f"later than `from`, by at most {limits.REBUILD_MINUTES_MAX} minutes"
+            )
+        report = await rebuild(self._store, first, end, limits.COMPACTION_OPERATIONS)
         return {
-            "healthy": not problems,
-            "generatedAt": keys.timestamp(self.clock.now_ms()),
-            "problems": problems,
-            "notices": [
-                _problem(
-                    "limit_not_enforced",
-                    f"{slug} has {' and '.join(tenant.not_enforced)},"
-                    " which this version does not enforce.",
-                )
-                for slug, tenant in directory.by_slug.items()
-                if tenant.not_enforced
-            ],
-            "bindings": self._bindings(),
-            "directory": {
-                "usable": len(directory.by_slug),
-                "refused": [
-                    {"record": error.record, "reasons": error.reasons}
-                    for error in directory.refused
-                ],
-            },
-            "log": stored,
-            "isolate": {"writer": self.log.writer, **self.log.report()},
+            "from": keys.timestamp(first * keys.MINUTE_MS),
+            "to": keys.timestamp(end * keys.MINUTE_MS),
+            "complete": report.done,
+            "rebuilt": len(report.made),
+            "changed": sorted(set(report.changed)),
+            "operations": report.operations,
         }
-
-    def _bindings(self) -> Mapping[str, bool]:
-        return {
-            "USAGE_KV": self.environment.usage_store is not None,
-            "TENANT_KV": self.environment.tenant_store is not None,
-            "DISPATCHER": self.environment.namespace is not None,
-        }
-
-    def _configuration_problems(self) -> list[Mapping[str, str]]:
-        problems = [
-            _problem(BindingMissing.code, BindingMissing(name).message)
-            for name, bound in self._bindings().items()
-            if not bound and name != "TENANT_KV"
-        ]
-        if self.environment.setting("CALLER_HASH_SECRET") is None:
-            error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
-            problems.append(_problem(error.code, error.message))
-        return problems
-
-    async def _stored_log(self, problems: list[Mapping[str, str]]) -> Mapping[str, Json]:
-        if self.environment.usage_store is None:
-            return {}
-        try:
-            listing = await list_batches(self.environment.usage_store, {}, None)
-        except StoreUnavailable as error:
-            problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
-            return {}
-        return {
-            "batches": len(listing.counts),
-            "events": sum(listing.counts.values()),
-            "olderBatchesUnread": listing.unlisted,
-        }
-
-
-def _problem(code: str, message: str) -> Mapping[str, str]:
-    return {"code": code, "message": message}
-
-
-def _parameters(query: str) -> Parameters:
-    try:
-        pairs = parse_qsl(query[1:], keep_blank_values=True, max_num_fields=_PARAMETERS_MAX)
-    except ValueError as error:
-        raise InvalidParameter("query", f"at most {_PARAMETERS_MAX} parameters") from error
-    # Of a parameter given twice, the first counts.
-    return dict(reversed(pairs))
-
-
-def _whole(parameters: Parameters, name: str, default: int, maximum: int) -> int:
-    text = parameters.get(name)
-    if text is None:
-        return default
-    # Longer texts are no such number, and Python would take them however long they are.
-    value = int(text) if _DIGITS.fullmatch(text) else 0
-    if not 1 <= value <= maximum:
-        raise InvalidParameter(name, f"a whole number from 1 to {maximum}")
-    return value
-
-
-def _cursor(position: Position) -> str:
-    text = f"{position.at_ms}.{position.request_id}"
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _position(cursor: str | None) -> Position | None:
-    if cursor is None:
-        return None
-    try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at_ms, dot, request_id = text.partition(".")
-        position = Position(int(at_ms), request_id)
-        keys.timestamp(position.at_ms)
-    except (ValueError, OverflowError, OSError) as error:
-        raise InvalidParameter("cursor", "the `cursor` of an earlier answer") from error
-    if not dot or position.at_ms < 0:
-        raise InvalidParameter("cursor", "the `cursor` of an earlier answer")
-    return position
 
 
 def _shown_event(event: UsageEvent) -> Mapping[str, Json]:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+import limits
 from limits import ScriptLimits
 
 Json: TypeAlias = Any
@@ -45,12 +46,24 @@ class KeyPage(NamedTuple):
 class KeyValueStore(Protocol):
     """A Workers KV namespace. Every method raises `StoreUnavailable` when KV fails."""
 
-    async def put(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
-        """Write `value` under `key`; last writer wins."""
+    async def put(
+        self,
+        key: str,
+        value: str,
+        metadata: Mapping[str, Json],
+        expiration_ttl_seconds: int | None = None,
+    ) -> None:
+        """Write `value` under `key`; last writer wins. It may expire, after 60 s at the soonest."""
         ...
 
-    async def list_page(self, prefix: str, cursor: str | None) -> KeyPage:
-        """List up to 1,000 keys that start with `prefix`, in ascending order."""
+    async def delete(self, key: str) -> None:
+        """Delete `key`, if it is there."""
+        ...
+
+    async def list_page(
+        self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
+    ) -> KeyPage:
+        """List up to `limit`, at most 1,000, keys that start with `prefix`, in ascending order."""
         ...
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:

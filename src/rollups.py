@@ -1,214 +1,197 @@
-"""Reads the usage log back and folds it into days.
+"""Compaction: makes summaries of minutes, hours, days and months, and bases of windows.
 
-Owns how batches are found, read and added up. A `Day` is a pure function of
-the batches of one UTC day, so it can be made again at any time and comes out
-the same. Refuses to know windows and rankings.
+Owns what is made when, and how far it has come (`Progress`). Everything made
+is a pure function of the level below, so it can be made twice, in two places,
+or be interrupted anywhere, and comes out the same.
+
+A minute is summarised when it is over, and once more when it has settled:
+listings lag behind writes, and clocks differ. Only settled minutes go into
+hours, hours into days, days into months. A base is everything of a window up
+to an hour, so that a reader needs one value in place of hundreds. A batch
+that is written later than that leaves a mark, and what it belongs to is made
+again.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import keys
 import limits
-from aggregates import Aggregate
-from errors import BatchUnreadable, KeyMalformed
-from events import Batch, UsageEvent, decode_batch
+from batches import BudgetSpent, CountedStore, list_names
+from errors import KeyMalformed, StoreUnavailable
+from maker import Maker, Report
+from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing
 from ports import KeyValueStore
+from progress import LEVELS, Progress, decode_progress
 
-_MINUTES_PER_DAY = keys.DAY_MS // keys.MINUTE_MS
-
-_PARALLEL_READS = 6
-"""Cloudflare lets an invocation have six connections open; more would queue."""
-
-
-class ApiId(NamedTuple):
-    """What tells one API from another: a slug belongs to a tenant only for a time."""
-
-    tenant_id: str
-    slug: str
+SETTLE_MINUTES = 20
+"""When a minute is looked at for the last time: 5 min for a writer's clock that is behind
+and 5 for ours ahead, 5 in which a late writer does not leave a mark, 2 for the listing's
+lag, and some to spare."""
 
 
-class Position(NamedTuple):
-    """An event's place in the listing of events: newer first, then by request id."""
+async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
+    """Go on with compaction for at most about `budget` KV operations.
 
-    at_ms: int
-    request_id: str
-
-
-@dataclass(slots=True)
-class Day:
-    """One UTC day's figures by API, and how many events its writers had to drop."""
-
-    apis: dict[ApiId, Aggregate] = field(default_factory=dict)
-    dropped: int = 0
-
-    def add(self, batch: Batch) -> None:
-        """Count the events of one batch of this day."""
-        self.dropped += batch.dropped
-        for event in batch.events:
-            # A request for an API that does not exist has no API's figures to go into.
-            if event.api is not None:
-                identity = ApiId(event.api.tenant_id, event.api.slug)
-                aggregate = self.apis.get(identity)
-                if aggregate is None:
-                    aggregate = self.apis[identity] = Aggregate()
-                aggregate.add(event)
-
-
-@dataclass(slots=True)
-class Listing:
-    """The batches that a read may look at, and what it spent and could not include.
-
-    `counts` has the number of events of each, as its metadata says, by key in
-    ascending order, which is newest first. `unlisted` tells that there are
-    older batches than those.
+    Saves its progress whatever stops it. Raises `StoreUnavailable` only when
+    not even that can be done.
     """
+    counted = CountedStore(store, budget)
+    value = (await store.get_many([keys.PROGRESS]))[keys.PROGRESS]
+    progress = decode_progress(value) or await _first_progress(store, now_ms)
+    maker = Maker(counted, progress)
+    run = _Run(maker, now_ms // keys.MINUTE_MS)
+    try:
+        await run.everything()
+        maker.report.done = True
+    except (BudgetSpent, StoreUnavailable):
+        pass
+    saved = progress.encode()
+    if saved != value:
+        await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
+    maker.report.operations = counted.spent
+    return maker.report
 
-    counts: dict[str, int] = field(default_factory=dict)
-    unlisted: bool = False
-    missing: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    operations: int = 0
 
-    @property
-    def complete(self) -> bool:
-        """Whether nothing that exists was left out."""
-        return not (self.unlisted or self.missing or self.unreadable)
+async def rebuild(store: KeyValueStore, first: int, end: int, budget: int) -> Report:
+    """Make every summary of the minutes from `first` to before `end` again from the log.
 
-
-async def read_days(
-    store: KeyValueStore, held: Mapping[str, Batch], days: Sequence[int] | None
-) -> tuple[Mapping[int, Day], Listing]:
-    """Fold the batches of `days`, or all there are when it is None.
-
-    `held` are this isolate's batches that may not be in KV yet, copied before
-    this call. Spends at most `READ_OPERATIONS_MAX` KV operations; the oldest
-    batches are left out when that is not enough, and the listing says so.
-    Raises `StoreUnavailable` when KV fails.
+    Also those of the closed periods around them, and the bases. The report
+    names what came out differently, and is not `done` when `budget` KV
+    operations were not enough. Raises `StoreUnavailable`.
     """
-    listing = await list_batches(store, held, days)
-    folded: dict[int, Day] = {}
+    counted = CountedStore(store, budget)
+    progress = decode_progress((await store.get_many([keys.PROGRESS]))[keys.PROGRESS])
+    if progress is None:
+        return Report(done=True)
+    maker = Maker(counted, progress, compares=True)
+    run = _Run(maker, progress.made)
+    try:
+        await run.again(range(first, min(end, progress.made)))
+        maker.report.done = True
+    except BudgetSpent:
+        pass
+    finally:
+        await store.put(keys.PROGRESS, progress.encode(), {"settled": progress.settled})
+    maker.report.operations = counted.spent
+    return maker.report
 
-    def add(minute: int, batch: Batch) -> None:
-        folded.setdefault(minute // _MINUTES_PER_DAY, Day()).add(batch)
 
-    await _read(store, held, list(listing.counts), listing, add)
-    return folded, listing
+async def _first_progress(store: KeyValueStore, now_ms: int) -> Progress:
+    """Start at the day of the oldest batch there is, or at this hour without any.
 
-
-async def newest_events(
-    store: KeyValueStore, held: Mapping[str, Batch], limit: int, after: Position | None
-) -> tuple[Sequence[UsageEvent], Position | None]:
-    """Find the newest `limit` events, and the position to go on from.
-
-    With `after`, only the events behind that position are given; positions
-    stay valid while new events come in. The second value is None when there
-    are no more. Raises `StoreUnavailable` when KV fails.
+    KV lists the newest first, so the oldest is looked for by year, then month,
+    then day: some fifty operations, once in a log's life.
     """
-    listing = await list_batches(store, held, None)
-    found: list[tuple[int, str, UsageEvent]] = []
-    remaining = list(listing.counts)
-    if after is not None:
-        newest = keys.usage_batch(after.at_ms // keys.MINUTE_MS, "", 0)
-        remaining = [name for name in remaining if name >= newest]
-
-    def add(_: int, batch: Batch) -> None:
-        for event in batch.events:
-            place = (-event.at_ms, event.request_id)
-            if after is None or place > (-after.at_ms, after.request_id):
-                found.append((*place, event))
-
-    # Whole minutes are read until there is one event more than asked for.
-    while remaining and len(found) <= limit:
-        group = _whole_minutes(remaining, listing.counts, limit + 1 - len(found))
-        remaining = remaining[len(group) :]
-        await _read(store, held, group, listing, add)
-    found.sort(key=lambda entry: entry[:2])
-    events = [event for _, _, event in found[:limit]]
-    if len(found) <= limit:
-        return events, None
-    return events, Position(events[-1].at_ms, events[-1].request_id)
-
-
-async def list_batches(
-    store: KeyValueStore, held: Mapping[str, Batch], days: Sequence[int] | None
-) -> Listing:
-    """List the batches in KV and in `held`, of `days` or all when it is None.
-
-    Raises `StoreUnavailable` when KV fails.
-    """
-    listing = Listing()
-    counts: dict[str, int] = {}
-    for prefix in [keys.USAGE_PREFIX] if days is None else map(keys.usage_day, days):
-        cursor = None
-        while not listing.unlisted:
-            page = await store.list_page(prefix, cursor)
-            listing.operations += 1
-            for key in page.keys:
-                counts[key.name] = _count_in(key.metadata)
-            cursor = page.cursor
-            if cursor is None:
+    start = containing("hour", now_ms // keys.MINUTE_MS).start
+    oldest: tuple[int, ...] = ()
+    this_year = datetime.fromtimestamp(now_ms // 1000, UTC).year
+    for choices in (range(limits.FIRST_YEAR, this_year + 2), range(1, 13), range(1, 32)):
+        for choice in choices:
+            if (await store.list_page(keys.usage_date(*oldest, choice), None, 1)).keys:
+                oldest = (*oldest, choice)
                 break
-            with_next_page = len(counts) + limits.KV_LIST_KEYS_MAX
-            listing.unlisted = (
-                listing.operations + 1 + _read_operations(with_next_page)
-                > limits.READ_OPERATIONS_MAX
-            )
-    for name, batch in held.items():
-        if days is None or keys.parse_usage_batch(name).minute // _MINUTES_PER_DAY in days:
-            counts[name] = len(batch.events)
-    listing.counts = dict(sorted(counts.items()))
-    return listing
+        else:
+            return Progress(made=start, settled=start)
+    year, month, day = oldest
+    start = min(start, int(datetime(year, month, day, tzinfo=UTC).timestamp()) // 60)
+    return Progress(made=start, settled=start)
 
 
-async def _read(
-    store: KeyValueStore,
-    held: Mapping[str, Batch],
-    names: Sequence[str],
-    listing: Listing,
-    add: Callable[[int, Batch], None],
-) -> None:
-    """Read `names` and hand each batch to `add`; note in `listing` what cannot be read."""
-    step = limits.KV_BULK_GET_KEYS_MAX
-    groups = [names[start : start + step] for start in range(0, len(names), step)]
-    for start in range(0, len(groups), _PARALLEL_READS):
-        wave = groups[start : start + _PARALLEL_READS]
-        listing.operations += len(wave)
-        for values in await asyncio.gather(*(store.get_many(group) for group in wave)):
-            for name, value in values.items():
-                try:
-                    minute = keys.parse_usage_batch(name).minute
-                    if value is not None:
-                        add(minute, decode_batch(value, minute))
-                    elif name in held:
-                        add(minute, held[name])
-                    else:
-                        listing.missing.append(name)
-                except (KeyMalformed, BatchUnreadable) as error:
-                    listing.unreadable.append(f"{name}: {error}")
+@dataclass(slots=True)
+class _Run:
+    """One run of compaction on one state of progress."""
 
+    maker: Maker
+    now_minute: int
 
-def _whole_minutes(names: Sequence[str], counts: Mapping[str, int], wanted: int) -> Sequence[str]:
-    """Take from the front of `names` the batches of as many minutes as hold `wanted` events."""
-    minute = None
-    for index, name in enumerate(names):
-        # The writer and counter behind the minute have no slashes of their own.
-        own_minute = name.rsplit("/", 2)[0]
-        if own_minute != minute and wanted <= 0:
-            return names[:index]
-        minute = own_minute
-        wanted -= counts[name]
-    return names
+    async def everything(self) -> None:
+        progress = self.maker.progress
+        await self._late()
+        while progress.settled + SETTLE_MINUTES < self.now_minute:
+            await self._settle_some()
+        while progress.made < self.now_minute:
+            await self.maker.make_minute(progress.made, await self.maker.names(progress.made))
+            progress.made += 1
 
+    async def again(self, minutes: Sequence[int]) -> None:
+        """Make summaries again and compare each with what is stored."""
+        for minute in minutes:
+            await self.maker.make_minute(minute, await self.maker.names(minute))
+        await self._above(minutes)
 
-def _read_operations(batches: int) -> int:
-    return -(-batches // limits.KV_BULK_GET_KEYS_MAX)
+    async def _settle_some(self) -> None:
+        """Look at the next minute, hour or empty day for the last time."""
+        start = self.maker.progress.settled
+        settled_end = self.now_minute - SETTLE_MINUTES
+        if start % MINUTES_PER_HOUR or start + MINUTES_PER_HOUR > settled_end:
+            await self._settle(start, await self.maker.names(start))
+            return
+        if start % MINUTES_PER_DAY == 0 and start + MINUTES_PER_DAY <= settled_end:
+            day = keys.usage_day(start // MINUTES_PER_DAY)
+            if not (await self.maker.store.list_page(day, None, 1)).keys:
+                await self._skip(start + MINUTES_PER_DAY)
+                return
+        by_minute: dict[int, list[str]] = {}
+        for name in await list_names(self.maker.store, keys.usage_hour(start // MINUTES_PER_HOUR)):
+            by_minute.setdefault(keys.parse_usage_batch(name).minute, []).append(name)
+        for minute in range(start, start + MINUTES_PER_HOUR):
+            await self._settle(minute, by_minute.get(minute, []))
 
+    async def _skip(self, end: int) -> None:
+        """Pass over an empty day, up to but not past its last minute, which closes it."""
+        self.maker.progress.settled = end - 1
+        await self._settle(end - 1, [])
 
-def _count_in(metadata: object) -> int:
-    events = metadata.get("events") if isinstance(metadata, dict) else None
-    return events if isinstance(events, int) else 0
+    async def _settle(self, minute: int, names: Sequence[str]) -> None:
+        """Look at a minute for the last time, and close what ends with it."""
+        progress = self.maker.progress
+        await self.maker.make_minute(minute, names)
+        if (minute + 1) % MINUTES_PER_HOUR == 0:
+            await self._close(Period("minute", minute).parent, minute + 1)
+            if minute + 1 + MINUTES_PER_HOUR + SETTLE_MINUTES > self.now_minute:
+                # While there is a backlog, bases would be made for nobody.
+                await self.maker.make_bases(minute + 1)
+                progress.earlier_bases, progress.bases = progress.bases, minute + 1
+                progress.prune()
+        progress.settled = minute + 1
+        progress.made = max(progress.made, minute + 1)
+
+    async def _close(self, period: Period | None, end: int) -> None:
+        while period is not None and period.end == end:
+            await self.maker.make_parent(period)
+            period = period.parent
+
+    async def _late(self) -> None:
+        """Make again what batches belong to that were written late."""
+        marks = await list_names(self.maker.store, keys.LATE_PREFIX)
+        found: dict[int, list[str]] = {}
+        for mark in marks:
+            try:
+                name = mark.removeprefix(keys.LATE_PREFIX)
+                found.setdefault(keys.parse_usage_batch(name).minute, []).append(mark)
+            except KeyMalformed:
+                await self.maker.store.delete(mark)
+        for minute, minute_marks in found.items():
+            names = await self.maker.names(minute)
+            if minute < self.maker.progress.made:
+                await self.maker.make_minute(minute, names)
+                await self._above([minute])
+            for mark in minute_marks:
+                # A mark stays until its batch is seen; the writer puts the mark first.
+                if mark.removeprefix(keys.LATE_PREFIX) in names:
+                    await self.maker.store.delete(mark)
+
+    async def _above(self, minutes: Iterable[int]) -> None:
+        """Make again the closed periods that these minutes are in, then the bases."""
+        for level in LEVELS[1:]:
+            starts = {containing(level, minute).start for minute in minutes}
+            for start in sorted(starts):
+                period = Period(level, start)
+                if period.end <= self.maker.progress.settled:
+                    await self.maker.make_parent(period)
+        if self.maker.progress.bases:
+            await self.maker.make_bases(self.maker.progress.bases)

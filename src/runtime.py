@@ -25,7 +25,7 @@ from errors import (
     TenantWorkerFailure,
     WorkerNotFound,
 )
-from limits import ScriptLimits
+from limits import KV_LIST_KEYS_MAX, ScriptLimits
 from ports import Answer, Json, KeyPage, ListedKey, Relay, Request
 
 Result = TypeVar("Result")
@@ -53,16 +53,36 @@ class RuntimeStore:
         """Take the raw binding, without the SDK's wrapper around it."""
         self._binding = binding
 
-    async def put(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
+    async def put(
+        self,
+        key: str,
+        value: str,
+        metadata: Mapping[str, Json],
+        expiration_ttl_seconds: int | None = None,
+    ) -> None:
         """Write `value` under `key`. Raises `StoreUnavailable`."""
+        options: dict[str, Json] = {"metadata": dict(metadata)}
+        if expiration_ttl_seconds is not None:
+            options["expirationTtl"] = expiration_ttl_seconds
         try:
-            await self._binding.put(key, value, _object({"metadata": dict(metadata)}))
+            await self._binding.put(key, value, _object(options))
         except JsException as error:
             raise StoreUnavailable(str(error)) from error
 
-    async def list_page(self, prefix: str, cursor: str | None) -> KeyPage:
-        """List up to 1,000 keys that start with `prefix`. Raises `StoreUnavailable`."""
-        options = {"prefix": prefix} if cursor is None else {"prefix": prefix, "cursor": cursor}
+    async def delete(self, key: str) -> None:
+        """Delete `key`, if it is there. Raises `StoreUnavailable`."""
+        try:
+            await self._binding.delete(key)
+        except JsException as error:
+            raise StoreUnavailable(str(error)) from error
+
+    async def list_page(
+        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
+    ) -> KeyPage:
+        """List up to `limit` keys that start with `prefix`. Raises `StoreUnavailable`."""
+        options: dict[str, Json] = {"prefix": prefix, "limit": limit}
+        if cursor is not None:
+            options["cursor"] = cursor
         try:
             found = await self._binding.list(_object(options))
         except JsException as error:

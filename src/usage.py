@@ -15,12 +15,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
+from typing import NamedTuple
 
 import keys
 import limits
 from errors import StoreUnavailable
 from events import Batch, UsageEvent, batch_metadata, encode_batch
 from ports import Clock, KeyValueStore
+
+
+class LocalBatches(NamedTuple):
+    """This isolate's own batches by key.
+
+    `held` may not be in KV yet, or may have grown since they were copied;
+    `recent` are in KV as they are here, and need not be read from there.
+    """
+
+    held: Mapping[str, Batch]
+    recent: Mapping[str, Batch]
 
 
 class Duty(Enum):
@@ -70,6 +82,8 @@ class UsageLog:
     _sealed: dict[str, _SealedBatch] = field(default_factory=dict)
     _next_counter: int = 0
     _held: int = 0
+    _recent: dict[str, Batch] = field(default_factory=dict)
+    _recent_events: int = 0
     _dropped_unreported: int = 0
     _led_until_ms: int = 0
     _random: Random = field(init=False)
@@ -144,17 +158,17 @@ class UsageLog:
             "putsFailed": counters.puts_failed,
         }
 
-    def held_batches(self) -> Mapping[str, Batch]:
-        """Copy, by key, every batch that is not known to be in KV.
+    def local_batches(self) -> LocalBatches:
+        """Copy, by key, this isolate's own batches.
 
-        A reader takes this before it lists KV. Where both have a key, KV's
-        batch is the same or has grown since; where only this has it, the batch
-        was not written when KV was listed.
+        A reader takes this before it lists KV. Where both have a key that is
+        held here, KV's batch is the same or has grown since; where only this
+        has it, the batch was not written when KV was listed.
         """
         batches = {key: sealed.batch for key, sealed in self._sealed.items()}
         for key, events in self._open.values():
             batches[key] = Batch(tuple(events), 0)
-        return batches
+        return LocalBatches(batches, dict(self._recent))
 
     def _new_key(self, minute: int) -> str:
         self._next_counter += 1
@@ -180,6 +194,8 @@ class UsageLog:
         delay_ms = 100.0
         while True:
             try:
+                if self._is_late(sealed.minute):
+                    await store.put(keys.late(key), "", {})
                 await store.put(key, value, metadata)
             except StoreUnavailable:
                 self.counters.puts_failed += 1
@@ -192,6 +208,11 @@ class UsageLog:
                 self._forget(key)
                 return
 
+    def _is_late(self, minute: int) -> bool:
+        # Compaction looks at a minute for some time, and later only where it finds a mark.
+        age_minutes = self.clock.now_ms() // keys.MINUTE_MS - minute
+        return age_minutes > limits.LATE_AFTER_MINUTES
+
     def _forget(self, key: str) -> None:
         sealed = self._sealed.pop(key, None)
         # A leader whose claim ran out may still succeed after its successor did.
@@ -200,3 +221,8 @@ class UsageLog:
             self._held -= count
             self.counters.events_committed += count
             self.counters.batches_committed += 1
+            if self._recent_events + count > limits.RECENT_EVENTS_MAX:
+                self._recent.clear()
+                self._recent_events = 0
+            self._recent[key] = sealed.batch
+            self._recent_events += count

@@ -50,7 +50,14 @@ class FakeStore:
     unlisted: set[str] = field(default_factory=set)
     operations: list[str] = field(default_factory=list)
 
-    async def put(self, key: str, value: str, metadata: Mapping[str, Json]) -> None:
+    async def put(
+        self,
+        key: str,
+        value: str,
+        metadata: Mapping[str, Json],
+        expiration_ttl_seconds: int | None = None,
+    ) -> None:
+        assert expiration_ttl_seconds is None or expiration_ttl_seconds >= 60
         self.operations.append("put")
         _limit(_is_no_key(key), f"key {key[:20]!r} is not allowed")
         size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode())
@@ -64,7 +71,14 @@ class FakeStore:
             self.failing_puts -= 1
             raise StoreUnavailable("KV PUT failed: 429 Too Many Requests")
 
-    async def list_page(self, prefix: str, cursor: str | None) -> KeyPage:
+    async def delete(self, key: str) -> None:
+        self.operations.append("delete")
+        await self._answer()
+        self.values.pop(key, None)
+
+    async def list_page(
+        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
+    ) -> KeyPage:
         self.operations.append("list")
         _limit(len(prefix.encode()) > 512, "prefix too long, limit 512")
         await self._answer()
@@ -74,7 +88,7 @@ class FakeStore:
             if name.startswith(prefix) and name > (cursor or "")
         ]
         names = [name for name in names if name not in self.unlisted]
-        page = names[:KV_LIST_KEYS_MAX]
+        page = names[: min(limit, KV_LIST_KEYS_MAX)]
         listed = [ListedKey(name, self.values[name][1]) for name in page]
         return KeyPage(listed, page[-1] if len(names) > len(page) else None)
 

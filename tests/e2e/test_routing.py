@@ -87,7 +87,7 @@ def made_up_target(random: Random) -> str:
 
 
 def test_a_tenant_sees_the_same_by_its_slug_as_by_its_host(caller: Caller) -> None:
-    random = Random(20261122)  # noqa: S311 (made-up paths, not secrets)
+    random = Random(20261122)
     for _ in range(200):
         target = made_up_target(random)
         by_host = seen_by_mirror(caller, target, host=MIRROR_HOST)

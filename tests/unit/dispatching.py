@@ -11,10 +11,10 @@ from typing import Any
 from directory import TenantDirectory
 from dispatch import Dispatcher
 from errors import NotFound
+from event_pages import newest_events
 from events import UsageEvent
-from ports import Answer, Relay, Request
+from ports import Answer, Background, Relay, Request
 from responses import json_answer
-from rollups import newest_events
 from tests.fakes import (
     FakeBackground,
     FakeClock,
@@ -43,8 +43,11 @@ TENANTS: list[dict[str, Any]] = [
 class Platform:
     """Stands where the platform API is and says that it was asked."""
 
-    async def handle(self, request: Request, path: str, query: str, request_id: str) -> Answer:
+    async def handle(
+        self, request: Request, path: str, query: str, request_id: str, background: Background
+    ) -> Answer:
         assert request.url
+        assert background is not None
         if path != "/__platform/ask":
             raise NotFound("no such route")
         return json_answer({"ok": True, "platform": path + query}, request_id)
@@ -89,7 +92,7 @@ class Scene:
     @property
     def events(self) -> list[UsageEvent]:
         store = self.environment.usage_store or FakeStore()
-        return list(asyncio.run(newest_events(store, self.log.held_batches(), 100, None))[0])
+        return list(asyncio.run(newest_events(store, self.log.local_batches().held, 100, None))[0])
 
 
 def error(answer: Answer | Relay) -> dict[str, Any]:

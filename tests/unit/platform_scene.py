@@ -15,7 +15,8 @@ from errors import (
     DispatcherError,
 )
 from platform_api import PlatformApi
-from tests.fakes import NOON_MS, FakeClock, FakeEnvironment, FakeRequest
+from ports import Answer
+from tests.fakes import NOON_MS, FakeBackground, FakeClock, FakeEnvironment, FakeRequest
 from tests.unit.making import event
 from usage import UsageLog
 
@@ -37,6 +38,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.log = UsageLog("w", self.clock)
         directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
+        self.background = FakeBackground()
         self.api = PlatformApi(self.environment, self.clock, directory, self.log)
 
     def ask(
@@ -47,7 +49,13 @@ class Scene:
         method: str = "GET",
     ) -> dict[str, Any]:
         request = FakeRequest(f"http://h{path}{query}", method, headers)
-        answer = asyncio.run(self.api.handle(request, path, query, "id-1"))
+
+        async def scene() -> Answer:
+            answer = await self.api.handle(request, path, query, "id-1", self.background)
+            await self.background.finish()
+            return answer
+
+        answer = asyncio.run(scene())
         assert answer.status == 200
         assert dict(answer.headers)["cache-control"] == "no-store"
         body: dict[str, Any] = json.loads(answer.body)

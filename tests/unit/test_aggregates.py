@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections import Counter
 
 import pytest
@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import keys
-from aggregates import Aggregate, LatencySketch, is_error, merged
+from aggregates import Aggregate, is_error, merged
+from errors import SummaryUnreadable
 from events import UsageEvent
+from ports import Json
 from tests.fakes import NOON_MS
 from tests.unit.making import MAPS, WEATHER, event
 
@@ -70,10 +72,11 @@ def test_figures_equal_a_plain_count(some: list[UsageEvent]) -> None:
     assert aggregate.calls == len(calls)
     assert aggregate.errors == sum(is_error(one.status) for one in calls)
     assert aggregate.revenue_micros == sum(one.revenue_micros for one in some)
-    assert aggregate.callers == Counter(one.caller for one in calls)
+    callers = Counter(one.caller for one in calls)
+    assert aggregate.callers.distinct() == len(callers)
+    assert aggregate.busiest_caller_calls() == max(callers.values(), default=0)
     hours = Counter(one.at_ms // keys.HOUR_MS for one in calls)
     assert aggregate.busiest_hour_calls() == max(hours.values(), default=0)
-    assert sum(totals.errors for totals in aggregate.hours.values()) == aggregate.errors
     prices = [one.api.price_micros for one in calls if one.api]
     assert aggregate.price_sum_micros == sum(prices)
 
@@ -102,42 +105,111 @@ def test_an_error_is_500_and_up_408_or_429(status: int, failed: bool) -> None:
     assert is_error(status) is failed
 
 
-def nearest_rank(latencies: list[int], share: float) -> int:
-    return sorted(latencies)[math.ceil(share * len(latencies)) - 1]
+TODAY = NOON_MS // keys.DAY_MS
+
+over_days = st.lists(
+    st.builds(
+        event,
+        st.integers(NOON_MS - 3 * keys.DAY_MS, NOON_MS),
+        status=st.sampled_from([200, 500]),
+        caller=st.sampled_from(["c1", "c2", "c3"]),
+        counted=st.booleans(),
+    ),
+    max_size=60,
+)
 
 
-@given(st.lists(st.integers(1, 10_000_000), min_size=1, max_size=200), st.floats(0.01, 1))
-def test_a_quantile_is_within_one_per_cent_of_the_true_one(
-    latencies: list[int], share: float
+def closed(some: list[UsageEvent], before_day: int) -> Aggregate:
+    aggregate = of(some)
+    aggregate.close_days(before_day)
+    return aggregate
+
+
+@given(over_days, st.permutations(range(4)), st.integers(0, 3))
+def test_closed_days_and_todays_hours_give_what_a_fold_over_all_gives(
+    some: list[UsageEvent], order: list[int], cut: int
 ) -> None:
-    sketch = LatencySketch()
-    for latency in latencies:
-        sketch.add(latency)
-    true = nearest_rank(latencies, share)
-    assert abs(sketch.quantile_ms(share) - true) <= 0.01 * true * (1 + 1e-9)
+    days = [[one for one in some if one.at_ms // keys.DAY_MS == TODAY - ago] for ago in order]
+    # Each day on its own, in any order and grouping; today, ago 0, stays open.
+    parts = [closed(day, TODAY) for day in days]
+    found = merged([merged(parts[:cut]), merged(parts[cut:])])
+    assert found == closed(some, TODAY)
+    assert found.busiest_hour_calls() == of(some).busiest_hour_calls()
+    assert set(found.hours) == {
+        one.at_ms // keys.HOUR_MS
+        for one in some
+        if one.counted and one.at_ms // keys.DAY_MS == TODAY
+    }
 
 
-@given(st.lists(st.integers(1, 127), min_size=1))
-def test_a_quantile_of_short_latencies_is_exact(latencies: list[int]) -> None:
-    sketch = LatencySketch()
-    for latency in latencies:
-        sketch.add(latency)
-    assert sketch.quantile_ms(0.95) == nearest_rank(latencies, 0.95)
+@given(over_days)
+def test_closing_days_twice_or_later_changes_no_figure(some: list[UsageEvent]) -> None:
+    aggregate = closed(some, TODAY - 2)
+    aggregate.close_days(TODAY)
+    aggregate.close_days(TODAY)
+    assert aggregate == closed(some, TODAY)
 
 
-def test_latencies_of_zero_are_no_measurements() -> None:
-    sketch = LatencySketch()
-    sketch.add(0)
-    sketch.add(10)
-    assert (sketch.mean_ms(), sketch.quantile_ms(0.5), sketch.count) == (10.0, 10.0, 1)
+def written(aggregate: Aggregate) -> str:
+    return json.dumps(aggregate.encode(), separators=(",", ":"))
 
 
-def test_nothing_measured_is_zero() -> None:
-    assert (LatencySketch().mean_ms(), LatencySketch().quantile_ms(0.95)) == (0.0, 0.0)
+@given(events, st.data())
+def test_equal_aggregates_are_written_alike(some: list[UsageEvent], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(some))
+    cut = data.draw(st.integers(0, len(some)))
+    parts = merged([of(shuffled[:cut]), of(shuffled[cut:])])
+    assert written(parts) == written(of(some))
 
 
-def test_a_sketch_stays_small_whatever_the_latencies() -> None:
-    sketch = LatencySketch()
-    for latency in range(1, 100_000):
-        sketch.add(latency)
-    assert len(sketch.buckets) < 500
+@given(over_days, st.integers(TODAY - 3, TODAY + 1))
+def test_what_was_written_is_read_back(some: list[UsageEvent], before_day: int) -> None:
+    aggregate = closed(some, before_day)
+    found = Aggregate.decode(json.loads(written(aggregate)))
+    assert found == aggregate
+    assert written(found) == written(aggregate)
+
+
+def test_a_small_aggregate_is_short() -> None:
+    # 14 figures, one caller, and the description.
+    assert len(written(of([event()]))) < 130
+
+
+def spoilt(position: int, value: Json) -> Json:
+    form = of([event(), event(latency_ms=300)]).encode()
+    form[position] = value
+    return form
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        None,
+        7,
+        [],
+        {},
+        *(spoilt(position, None) for position in range(9)),
+        *(spoilt(position, -1) for position in range(10)),
+        spoilt(0, 1.0),
+        spoilt(0, True),
+        spoilt(1, 3),
+        spoilt(4, [320, [20, 20], [1, 1]]),
+        spoilt(4, [320, [20, 200], [1]]),
+        spoilt(4, [320, [20, 200], [1, 0]]),
+        spoilt(4, [320, [20, "x"], [1, 1]]),
+        spoilt(4, [1, [20, 200], [1, 1]]),
+        spoilt(6, 3),
+        spoilt(7, [2, 1]),
+        spoilt(7, [True]),
+        spoilt(8, [0]),
+        spoilt(8, [1, 1]),
+        spoilt(8, ["1"]),
+        spoilt(9, []),
+        spoilt(9, [1, "t", "s", "o", "d", -1]),
+        spoilt(9, [1, "t", "s", "o", "d", True]),
+        spoilt(9, [1, "t", "s", "o", None, 1]),
+    ],
+)
+def test_what_is_not_written_is_refused(bad: Json) -> None:
+    with pytest.raises(SummaryUnreadable):
+        Aggregate.decode(bad)

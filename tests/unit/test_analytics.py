@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 import keys
 from analytics import WINDOWS, days_of, shown_owner, snapshot
-from events import Api, UsageEvent
-from rollups import Listing
+from events import Api, Batch, UsageEvent
+from figures import Figures
 from tests.fakes import NOON_MS
 from tests.unit.making import MAPS, WEATHER, event
-from tests.unit.shooting import days_from, shot
+from tests.unit.shooting import shot
+from windows import Reading
 
 TODAY = NOON_MS // keys.DAY_MS
 
@@ -201,18 +202,53 @@ def test_overalls_series_runs_from_the_first_day_with_gaps_filled() -> None:
     ]
 
 
+def test_bounds_of_what_is_not_exact_are_published() -> None:
+    assert shot([])["accuracy"] == {
+        "uniqueCallersExactUpTo": 1_000,
+        "uniqueCallersRelativeErrorMax": 0.02,
+        "p95RelativeErrorMax": 0.01,
+        "topCallerShareErrorMax": 0.01,
+    }
+
+
+def test_very_many_callers_are_counted_within_the_published_bounds() -> None:
+    names = [f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(1_500)]
+    events = [event(api=api, caller=name) for name in names for api in (WEATHER, MAPS)] + [
+        event(caller=names[7])
+    ] * 1_000
+    found = shot(events)
+    weather = found["allApis"][0]
+    assert found["heroStats"]["activeAgents"] == pytest.approx(1_500, rel=0.02)
+    assert weather["uniqueCallers"] == pytest.approx(1_500, rel=0.02)
+    assert 1_001 / 2_500 <= weather["topCallerShare"] <= 1_001 / 2_500 + 0.01
+    assert found["directories"][0]["uniqueCallers"] == pytest.approx(1_500, rel=0.02)
+
+
 def test_what_was_left_out_is_said() -> None:
-    listing = Listing(unlisted=True, missing=["usage/…"], unreadable=["usage/…: why"])
-    found = snapshot("today", days_from([event()], dropped=4), listing, NOON_MS, 25)["freshness"]
-    assert found == {
-        "asOf": "2026-11-22T11:59:00.000Z",
-        "lagSeconds": 60,
+    part = Figures()
+    part.add(Batch([event()], 4))
+    minute = NOON_MS // keys.MINUTE_MS - 30
+    reading = Reading(
+        [part], as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
+    )
+    assert snapshot("today", reading, NOON_MS, 25)["freshness"] == {
+        "asOf": "2026-11-22T11:30:00.000Z",
+        "lagSeconds": 1_800,
         "complete": False,
         "droppedEvents": 4,
         "missingBatches": 1,
         "unreadableBatches": 1,
-        "olderBatchesUnread": True,
+        "behind": True,
     }
+
+
+def test_a_whole_reading_is_as_fresh_as_kv_can_be() -> None:
+    found = shot([event()])["freshness"]
+    assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
+        True,
+        "2026-11-22T11:59:00.000Z",
+        60,
+    )
 
 
 some_events = st.lists(

@@ -76,6 +76,8 @@ def _with(position: int, value: object) -> str:
         _with(3, -1),
         _with(4, None),
         _with(5, 1e300),
+        _with(6, "agent:7"),
+        _with(6, None),
         _with(9, None),
     ],
 )

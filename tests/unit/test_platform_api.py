@@ -148,7 +148,14 @@ def test_a_sound_deployment_is_healthy() -> None:
     assert (body["healthy"], body["problems"], body["notices"]) == (True, [], [])
     assert body["bindings"] == {"USAGE_KV": True, "TENANT_KV": False, "DISPATCHER": True}
     assert body["directory"] == {"usable": 1, "refused": []}
-    assert body["log"] == {"batches": 2, "events": 2, "olderBatchesUnread": False}
+    assert body["log"] == {
+        "newestBatches": 2,
+        "newestEvents": 2,
+        "olderBatches": False,
+        "compactedUntil": None,
+        "backlogMinutes": None,
+        "lateBatches": 0,
+    }
     assert body["isolate"]["eventsCommitted"] == 2
 
 
@@ -199,3 +206,36 @@ def test_health_shows_no_secret() -> None:
     body = Scene(FakeEnvironment(settings=settings)).ask("/__platform/health")
     assert "hush-hush" not in json.dumps(body)
     assert "right" not in json.dumps(body)
+
+
+def test_a_range_is_rebuilt_and_what_changed_is_named() -> None:
+    scene = Scene()
+    scene.commit(2)
+    body = scene.ask(
+        "/__platform/compact", "?from=2026-11-22T11:00Z&to=2026-11-22T12:00Z", method="POST"
+    )
+    assert (body["complete"], body["changed"]) == (True, [])
+    assert (body["from"], body["to"]) == ("2026-11-22T11:00:00.000Z", "2026-11-22T12:00:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("", "from"),
+        ("?from=yesterday&to=today", "from"),
+        ("?from=2026-11-22T11:00&to=2026-11-22T12:00Z", "from"),
+        ("?from=2026-11-22T11:00Z", "to"),
+        ("?from=2026-11-22T11:00Z&to=2026-11-22T11:00Z", "to"),
+        ("?from=2026-11-22T12:00Z&to=2026-11-22T11:00Z", "to"),
+        ("?from=2026-11-22T01:00Z&to=2026-11-22T11:00Z", "to"),
+        ("?from=0001-01-01T00:00Z&to=2026-11-22T11:00Z", "from"),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_refused(query: str, parameter: str) -> None:
+    refusal = Scene().refusal("/__platform/compact", query, method="POST")
+    assert isinstance(refusal, InvalidParameter)
+    assert refusal.evidence["parameter"] == parameter
+
+
+def test_a_rebuild_is_asked_for_by_post() -> None:
+    assert isinstance(Scene().refusal("/__platform/compact"), MethodNotAllowed)

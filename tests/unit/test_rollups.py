@@ -1,194 +1,258 @@
-"""Reading the log: every batch counts once, and what cannot be read is named."""
+"""Compaction: the same whatever interrupts it, and reads that equal a plain count throughout."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keys
-import limits
-from aggregates import merged
+from analytics import WINDOWS
 from errors import StoreUnavailable
-from events import Batch, UsageEvent, batch_metadata, encode_batch
-from rollups import ApiId, Day, Listing, Position, newest_events, read_days
+from events import Api, UsageEvent
+from rollups import SETTLE_MINUTES, rebuild
 from tests.fakes import NOON_MS, FakeStore
+from tests.unit.compacting import Log
 from tests.unit.making import MAPS, WEATHER, event
+from windows import SummaryCache
 
-TODAY = NOON_MS // keys.DAY_MS
-NOTHING: Mapping[str, Batch] = {}
+MINUTE = keys.MINUTE_MS
+HOUR = keys.HOUR_MS
+DAY = keys.DAY_MS
+MONTH_END_MS = NOON_MS + 9 * DAY
+"""2026-12-01T12:00Z."""
 
-
-def store_of(*groups: Sequence[UsageEvent], dropped: int = 0) -> FakeStore:
-    """A store with one batch for each group; a group's events are of one minute."""
-    store = FakeStore()
-    for counter, group in enumerate(groups, start=1):
-        minute = group[0].at_ms // keys.MINUTE_MS
-        batch = Batch(group, dropped)
-        key = keys.usage_batch(minute, "w", counter)
-        store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
-    return store
-
-
-def read(
-    store: FakeStore, days: Sequence[int] | None = None, held: Mapping[str, Batch] = NOTHING
-) -> tuple[Mapping[int, Day], Listing]:
-    return asyncio.run(read_days(store, held, days))
-
-
-def calls(days: Mapping[int, Day]) -> int:
-    return sum(one.calls for day in days.values() for one in day.apis.values())
-
-
-def test_an_empty_log_is_no_days_and_complete() -> None:
-    days, listing = read(FakeStore())
-    assert (days, listing.complete, listing.operations) == ({}, True, 1)
-
-
-def test_events_are_folded_by_day_and_api() -> None:
-    yesterday = event(NOON_MS - keys.DAY_MS)
-    days, _ = read(store_of([event(), event(api=MAPS)], [yesterday, event(api=None)]))
-    assert set(days) == {TODAY - 1, TODAY}
-    assert set(days[TODAY].apis) == {ApiId("tenant-1", "weather"), ApiId("tenant-2", "maps")}
-    assert days[TODAY - 1].apis[ApiId("tenant-1", "weather")].calls == 1
+moments = st.one_of(
+    st.integers(NOON_MS - 8 * DAY, MONTH_END_MS - 1),
+    st.sampled_from(
+        [
+            NOON_MS - NOON_MS % DAY + offset
+            for offset in (-1, 0, 1, HOUR - 1, HOUR, DAY - 1, DAY, 9 * DAY - 1, 9 * DAY)
+        ]
+    ),
+)
+some_events = st.lists(
+    st.builds(
+        event,
+        moments,
+        st.sampled_from([WEATHER, MAPS]),
+        caller=st.sampled_from(["00000000000000a1", "00000000000000a2"]),
+        counted=st.booleans(),
+        status=st.sampled_from([200, 500]),
+    ),
+    min_size=1,
+    max_size=25,
+)
 
 
-def test_a_slug_that_changed_hands_keeps_two_sets_of_figures() -> None:
-    heir = WEATHER._replace(tenant_id="tenant-9")
-    days, _ = read(store_of([event(), event(api=heir)]))
-    assert {identity.tenant_id for identity in days[TODAY].apis} == {"tenant-1", "tenant-9"}
-
-
-def test_only_the_days_asked_for_are_read() -> None:
-    store = store_of([event(NOON_MS - keys.DAY_MS)], [event()])
-    days, listing = read(store, [TODAY])
-    assert set(days) == {TODAY}
-    assert listing.operations == 2
-
-
-def test_more_than_a_page_of_keys_and_more_than_a_bulk_get_are_read_whole() -> None:
-    count = limits.KV_LIST_KEYS_MAX + 250
-    store = store_of(*([event(request_id=f"w-{number}")] for number in range(count)))
-    days, listing = read(store)
-    assert calls(days) == count
-    assert listing.operations == 2 + 13
-
-
-def test_what_is_held_counts_once_whether_kv_lists_it_or_not() -> None:
-    store = store_of([event()])
-    (listed,) = store.values
-    unlisted = keys.usage_batch(NOON_MS // keys.MINUTE_MS, "w", 99)
-    held = {listed: Batch([event()], 0), unlisted: Batch([event(), event()], 0)}
-    assert calls(read(store, [TODAY], held)[0]) == 3
-
-
-def test_a_held_batch_that_grew_and_was_written_meanwhile_counts_as_written() -> None:
-    store = store_of([event(), event()])
-    (key,) = store.values
-    assert calls(read(store, None, {key: Batch([event()], 0)})[0]) == 2
-
-
-def test_held_batches_of_other_days_stay_out() -> None:
-    held = {keys.usage_batch(0, "w", 1): Batch([event(0)], 0)}
-    assert calls(read(FakeStore(), [TODAY], held)[0]) == 0
-
-
-@pytest.mark.parametrize("value", ["", "{", '{"v":2}'])
-def test_a_batch_that_cannot_be_read_is_named_and_the_rest_counts(value: str) -> None:
-    store = store_of([event()], [event()])
-    bad = min(store.values)
-    store.values[bad] = (value, None)
-    days, listing = read(store)
-    assert calls(days) == 1
-    assert not listing.complete
-    assert [problem.startswith(bad) for problem in listing.unreadable] == [True]
-
-
-def test_a_foreign_key_is_named_and_the_rest_counts() -> None:
-    store = store_of([event()])
-    store.values["usage/zzz"] = ("{}", None)
-    days, listing = read(store)
-    assert calls(days) == 1
-    assert listing.unreadable == ["usage/zzz: 'usage/zzz' is not the key of a usage batch"]
-
-
-def test_a_key_that_is_listed_and_not_there_is_missing() -> None:
-    store = store_of([event()], [event()])
-
-    class Expiring(FakeStore):
-        async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
-            return {**await super().get_many(keys), min(keys): None}
-
-    days, listing = read(Expiring(values=store.values))
-    assert (calls(days), listing.missing) == (1, [min(store.values)])
-
-
-def test_a_read_stops_at_its_budget_with_the_newest_and_says_so(
-    monkeypatch: pytest.MonkeyPatch,
+@settings(max_examples=60, deadline=None)
+@given(some_events, st.lists(st.integers(0, 18 * DAY), max_size=6), st.integers(30, 400))
+def test_windows_equal_a_plain_count_whenever_compaction_runs_and_however_far_it_gets(
+    events: list[UsageEvent], pauses: list[int], budget: int
 ) -> None:
-    monkeypatch.setattr(limits, "READ_OPERATIONS_MAX", 12)
-    old = [[event(NOON_MS - keys.DAY_MS, request_id=f"o{n}")] for n in range(1_500)]
-    new = [[event(request_id=f"n{n}")] for n in range(500)]
-    days, listing = read(store_of(*old, *new))
-    assert days[TODAY].apis[ApiId("tenant-1", "weather")].calls == 500
-    assert listing.unlisted
-    assert not listing.complete
-    assert listing.operations <= 12
+    log, cache = Log(), SummaryCache()
+    waiting = sorted(events, key=lambda one: one.at_ms)
+    for now_ms in sorted({NOON_MS - 9 * DAY + pause for pause in pauses} | {MONTH_END_MS}):
+        log.commit([one for one in waiting if one.at_ms < now_ms])
+        waiting = [one for one in waiting if one.at_ms >= now_ms]
+        log.compact(now_ms, budget)
+        for window in WINDOWS:
+            expected = log.expected(window, now_ms)
+            assert log.calls(window, now_ms) == expected
+            assert log.calls(window, now_ms, cache) == expected
 
 
-def test_dropped_events_are_added_up() -> None:
-    days, _ = read(store_of([event()], [event()], dropped=3))
-    assert days[TODAY].dropped == 6
-
-
-def test_a_failing_kv_is_an_error_and_no_empty_answer() -> None:
-    with pytest.raises(StoreUnavailable):
-        read(FakeStore(unavailable=True))
-
-
-moments = st.lists(st.integers(NOON_MS - 5 * keys.MINUTE_MS, NOON_MS), min_size=1, max_size=40)
-
-
-@given(moments, st.integers(1, 15))
-def test_pages_of_events_are_all_of_them_newest_first(times: list[int], limit: int) -> None:
-    some = [event(at, request_id=f"r{number:03d}") for number, at in enumerate(times)]
-    store = store_of(*([one] for one in some))
-    found: list[UsageEvent] = []
-    position: Position | None = None
-    while True:
-        page, position = asyncio.run(newest_events(store, NOTHING, limit, position))
-        assert len(page) <= limit
-        found += page
-        if position is None:
+@settings(max_examples=40, deadline=None)
+@given(some_events, st.lists(st.integers(3, 120), min_size=1, max_size=5))
+def test_interrupted_compaction_ends_at_the_same_bytes(
+    events: list[UsageEvent], budgets: list[int]
+) -> None:
+    whole, pieces = Log(), Log()
+    for log in (whole, pieces):
+        log.commit(events)
+    now_ms = MONTH_END_MS + 2 * HOUR
+    assert whole.compact(now_ms).done
+    for turn in range(5_000):
+        if pieces.compact(now_ms, budgets[turn % len(budgets)] + 40).done:
             break
-    assert found == sorted(some, key=lambda one: (-one.at_ms, one.request_id))
+    assert pieces.summaries() == whole.summaries()
 
 
-def test_a_position_stays_valid_while_events_come_in() -> None:
-    store = store_of(*([event(NOON_MS - n, request_id=f"r{n}")] for n in range(6)))
-    first, position = asyncio.run(newest_events(store, NOTHING, 3, None))
-    store.values.update(store_of([event(NOON_MS + 5, request_id="new")]).values)
-    second, end = asyncio.run(newest_events(store, NOTHING, 3, position))
-    assert [one.request_id for one in (*first, *second)] == ["r0", "r1", "r2", "r3", "r4", "r5"]
-    assert end is None
+@settings(max_examples=30, deadline=None)
+@given(some_events)
+def test_compacting_again_changes_nothing(events: list[UsageEvent]) -> None:
+    log = Log()
+    log.commit(events)
+    log.compact(MONTH_END_MS)
+    before = dict(log.store.values)
+    report = log.compact(MONTH_END_MS)
+    assert report.made == []
+    assert log.store.values == before
 
 
-def test_the_newest_events_cost_few_operations_in_a_long_log() -> None:
-    groups = [[event(NOON_MS - n * keys.MINUTE_MS, request_id=f"r{n}")] for n in range(900)]
-    store = store_of(*groups)
-    asyncio.run(newest_events(store, NOTHING, 50, None))
-    assert len(store.operations) <= 3
+@settings(max_examples=30, deadline=None)
+@given(some_events, some_events)
+def test_a_batch_that_was_written_days_late_is_counted_and_all_above_it_made_again(
+    events: list[UsageEvent], tardy: list[UsageEvent]
+) -> None:
+    log, fresh = Log(), Log()
+    log.commit(events)
+    log.compact(MONTH_END_MS)
+    log.commit(tardy, late=True)
+    log.compact(MONTH_END_MS + MINUTE)
+    for window in WINDOWS:
+        assert log.calls(window, MONTH_END_MS) == log.expected(window, MONTH_END_MS)
+    assert not [key for key in log.store.values if key.startswith(keys.LATE_PREFIX)]
+    fresh.store.values = {
+        key: value for key, value in log.store.values.items() if key.startswith(keys.USAGE_PREFIX)
+    }
+    fresh.compact(MONTH_END_MS + MINUTE)
+    assert fresh.summaries() == log.summaries()
 
 
-def test_a_day_is_the_same_whatever_the_order_of_its_batches() -> None:
-    one, other = Batch([event(), event(api=MAPS)], 1), Batch([event(status=500)], 0)
-    forth, back = Day(), Day()
-    for batch in (one, other):
-        forth.add(batch)
-    for batch in (other, one):
-        back.add(batch)
-    assert forth == back
-    assert merged(forth.apis.values()).calls == 3
+def busy(minutes: int, apis: int) -> Log:
+    """A log with a batch of every API in each of so many minutes before noon."""
+    log = Log()
+    for minute in range(minutes):
+        log.commit(
+            [
+                event(NOON_MS - (minute + 1) * MINUTE, Api(f"t{n}", f"s{n}", "", "", 0))
+                for n in range(apis)
+            ]
+        )
+    return log
+
+
+@pytest.mark.parametrize("minutes", [10, 600, 6_000])
+def test_a_read_costs_at_most_six_operations_whatever_the_traffic(minutes: int) -> None:
+    log = busy(minutes, 3)
+    assert log.compact(NOON_MS).done
+    for window in WINDOWS:
+        log.store.operations.clear()
+        reading = log.read(window, NOON_MS + 30_000)
+        assert reading.complete
+        assert len(log.store.operations) <= 6
+        assert log.calls(window, NOON_MS) == log.expected(window, NOON_MS)
+
+
+def test_a_backlog_is_worked_off_in_bounded_steps_while_reads_tell_the_truth() -> None:
+    log = busy(3_000, 1)
+    runs = 0
+    while True:
+        report = log.compact(NOON_MS, 200)
+        assert report.operations <= 200
+        reading = log.read("overall", NOON_MS)
+        counted = sum(part.apis[key].calls for part in reading.parts for key in part.apis)
+        assert counted <= 3_000
+        if reading.complete:
+            assert counted == 3_000
+        else:
+            before = sum(one.at_ms < reading.as_of * MINUTE for one in log.events)
+            assert counted >= before
+        runs += 1
+        if report.done:
+            break
+    assert runs > 2
+    assert log.calls("overall", NOON_MS)["s0"] == 3_000
+
+
+def test_a_minute_that_listings_showed_only_in_part_is_made_again_when_it_has_settled() -> None:
+    log = Log()
+    log.commit([event(NOON_MS, request_id="a")])
+    log.commit([event(NOON_MS + 1, request_id="b")])
+    hidden = max(key for key in log.store.values if key.startswith(keys.USAGE_PREFIX))
+    log.store.unlisted.add(hidden)
+    log.compact(NOON_MS + 2 * MINUTE)
+    assert log.calls("today", NOON_MS + 2 * MINUTE)["weather"] == 1
+    log.store.unlisted.clear()
+    later_ms = NOON_MS + (SETTLE_MINUTES + 2) * MINUTE
+    assert log.calls("today", later_ms)["weather"] == 2, "what a listing shows counts at once"
+    log.compact(later_ms)
+    assert log.calls("today", later_ms)["weather"] == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "0" * 16 + "[]"])
+def test_a_summary_that_fails_its_own_check_is_made_again(damage: str) -> None:
+    log = busy(200, 2)
+    log.compact(NOON_MS)
+    sound = log.summaries()
+    hours = [key for key in sound if key.startswith("summary/hour/")]
+    for key in hours:
+        log.store.values[key] = (damage, {})
+    later_ms = NOON_MS + 80 * MINUTE
+    log.compact(later_ms)
+    assert log.calls("overall", later_ms) == log.expected("overall", later_ms)
+    assert {key: log.summaries()[key] for key in hours} == {key: sound[key] for key in hours}
+
+
+def test_a_batch_that_cannot_be_read_is_named_and_stops_nothing() -> None:
+    log = busy(3, 1)
+    bad = max(log.store.values)
+    log.store.values[bad] = ('{"v":9}', {})
+    log.compact(NOON_MS)
+    reading = log.read("overall", NOON_MS)
+    assert reading.unreadable == [bad]
+    assert sum(log.calls("overall", NOON_MS).values()) == 2
+
+
+def test_kv_that_fails_half_way_loses_nothing() -> None:
+    log = busy(300, 2)
+
+    class Failing(FakeStore):
+        async def put(self, *arguments: object, **named: object) -> None:
+            if len(self.operations) % 7 == 0:
+                self.failing_puts = 1
+            await super().put(*arguments, **named)  # type: ignore[arg-type]
+
+    log.store = Failing(values=log.store.values)
+    for _ in range(400):
+        # Only where the progress itself cannot be saved is there anything to be told.
+        with suppress(StoreUnavailable):
+            if log.compact(NOON_MS).done:
+                break
+    assert log.calls("overall", NOON_MS) == log.expected("overall", NOON_MS)
+
+
+def test_a_rebuild_of_what_is_sound_changes_nothing() -> None:
+    log = busy(300, 2)
+    log.compact(NOON_MS)
+    before = log.summaries()
+    first = NOON_MS // MINUTE - 200
+    report = asyncio.run(rebuild(log.store, first, first + 120, 10_000))
+    assert (report.done, report.changed) == (True, [])
+    assert len(report.made) >= 120
+    assert log.summaries() == before
+
+
+def test_a_rebuild_mends_what_is_damaged_and_names_it() -> None:
+    log = busy(300, 2)
+    log.compact(NOON_MS)
+    sound = log.summaries()
+    minute = NOON_MS // MINUTE - 150
+    damaged = [keys.summary("minute", minute), keys.summary("hour", minute - minute % 60)]
+    for key in damaged:
+        log.store.values[key] = ("damage", {})
+    report = asyncio.run(rebuild(log.store, minute, minute + 1, 10_000))
+    assert sorted(report.changed) == sorted(damaged)
+    assert log.summaries() == sound
+
+
+def test_a_rebuild_stops_at_its_budget_and_says_so() -> None:
+    log = busy(300, 2)
+    log.compact(NOON_MS)
+    first = NOON_MS // MINUTE - 200
+    report = asyncio.run(rebuild(log.store, first, first + 120, 50))
+    assert not report.done
+    assert report.operations <= 50
+
+
+def test_the_first_compaction_of_a_log_starts_with_its_oldest_batch() -> None:
+    log = Log()
+    log.commit([event(NOON_MS - 400 * DAY), event(NOON_MS - 3 * DAY), event(NOON_MS)])
+    while not log.compact(NOON_MS + HOUR, 300).done:
+        pass
+    assert log.calls("overall", NOON_MS + HOUR) == {"weather": 3}
+    assert len([key for key in log.summaries() if "/month/" in key]) == 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
 import keys
 import limits
 from events import UsageEvent, decode_batch
+from ports import Json
 from tests.fakes import NOON_MS, FakeClock, FakeStore
 from tests.unit.making import event
 from usage import Duty, UsageLog
@@ -117,7 +119,14 @@ def test_a_leader_that_dies_while_it_writes_is_replaced(put_took_effect: bool) -
     log = UsageLog("w", clock)
 
     class DyingStore(FakeStore):
-        async def put(self, key: str, value: str, metadata: object) -> None:
+        async def put(
+            self,
+            key: str,
+            value: str,
+            metadata: Mapping[str, Json],
+            expiration_ttl_seconds: int | None = None,
+        ) -> None:
+            assert expiration_ttl_seconds is None
             if put_took_effect:
                 self.values[key] = (value, metadata)
             await asyncio.Event().wait()
@@ -173,7 +182,7 @@ def test_held_batches_show_open_and_sealed_events_under_the_key_they_will_have()
     log.append(event(request_id="sealed"))
     asyncio.run(log.lead(store))
     log.append(event(request_id="open"))
-    held = log.held_batches()
+    held = log.local_batches().held
     assert sorted(one.request_id for batch in held.values() for one in batch.events) == [
         "open",
         "sealed",
@@ -181,12 +190,45 @@ def test_held_batches_show_open_and_sealed_events_under_the_key_they_will_have()
     store.unavailable = False
     asyncio.run(log.lead(store))
     assert set(store.values) == set(held)
-    assert log.held_batches() == {}
+    assert log.local_batches().held == {}
 
 
 def test_a_copy_of_held_batches_does_not_grow() -> None:
     log = UsageLog("w", FakeClock())
     log.append(event())
-    held = log.held_batches()
+    held = log.local_batches().held
     log.append(event(request_id="later"))
     assert [len(batch.events) for batch in held.values()] == [1]
+
+
+def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore()
+    log.append(event(NOON_MS - (limits.LATE_AFTER_MINUTES + 1) * keys.MINUTE_MS))
+    asyncio.run(log.lead(store))
+    batch, mark = sorted(store.values, reverse=True)
+    assert mark == keys.late(batch)
+    assert list(store.values) == [mark, batch]
+
+
+def test_a_batch_written_in_time_leaves_no_mark() -> None:
+    log, store = UsageLog("w", FakeClock()), FakeStore()
+    log.append(event(NOON_MS - limits.LATE_AFTER_MINUTES * keys.MINUTE_MS))
+    asyncio.run(log.lead(store))
+    assert [key for key in store.values if key.startswith(keys.LATE_PREFIX)] == []
+
+
+def test_committed_batches_are_kept_for_a_while_as_they_are_in_kv(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "RECENT_EVENTS_MAX", 10)
+    log, store = UsageLog("w", FakeClock()), FakeStore()
+    for turn in range(20):
+        for number in range(3):
+            log.append(event(request_id=f"w-{turn}-{number}"))
+        asyncio.run(log.lead(store))
+        recent = log.local_batches().recent
+        assert sum(len(batch.events) for batch in recent.values()) <= 10
+        for key, batch in recent.items():
+            stored_batch = decode_batch(store.values[key][0], keys.parse_usage_batch(key).minute)
+            assert list(stored_batch.events) == list(batch.events)
+    assert log.local_batches().recent

@@ -1,0 +1,188 @@
+"""Counts distinct hashes in 16 KiB: registers that remember levels, kept as bit planes.
+
+Owns the registers and their estimate. A 64-bit hash picks one of 16,384
+registers and a level: 1 with probability 1/2, 2 with 1/4 and so on. A
+register keeps the highest level it has seen, in five bits, and in three more
+whether it has seen each of the three levels below that one. That is
+UltraLogLog (Ertl, VLDB 2024) with one flag more and one level bit less, or
+ExaLogLog (Ertl, EDBT 2025) with t = 0 and d = 3: a standard error of
+0.707/√registers = 0.55 % at the same size, where HyperLogLog has 0.81 %.
+
+Bit i of all registers lies in one whole number, the plane i. So a union is
+some hundred bitwise operations on numbers of 2 KiB, and no register is ever
+visited by a loop in Python. What a register holds depends on the set of
+hashes alone, so unions obey the laws of sets. Refuses to know what is counted.
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from errors import SummaryUnreadable
+from ports import Json
+
+RELATIVE_ERROR_MAX = 0.02
+"""How far an estimate is from the truth in all but one of a thousand cases, at most."""
+
+Planes = tuple[int, ...]
+"""The state: five planes of the highest level, least bit first, then three flags, nearest first."""
+
+_INDEX_BITS = 14
+_REGISTERS = 1 << _INDEX_BITS
+_LEVEL_BITS = 5
+_LEVEL_MAX = (1 << _LEVEL_BITS) - 1
+_FLAGS = 3
+_PLANES = _LEVEL_BITS + _FLAGS
+_PLANE_BYTES = _REGISTERS // 8
+_EVERY = (1 << _REGISTERS) - 1
+
+NOTHING: Planes = (0,) * _PLANES
+"""The state before anything was counted."""
+
+# The last level stands for itself and all above it, so the shares add up to 1.
+_SHARES = [0.0, *(2.0 ** -min(level, _LEVEL_MAX - 1) for level in range(1, _LEVEL_MAX + 1))]
+_SHARE_ABOVE = [*(2.0**-level for level in range(_LEVEL_MAX)), 0.0]
+
+# A byte of level and flags, the flag of the nearest level highest, as the planes with a bit of it.
+_PLANES_OF = [
+    [
+        bit if bit < _LEVEL_BITS else _PLANES - 1 + _LEVEL_BITS - bit
+        for bit in range(_PLANES)
+        if value >> bit & 1
+    ]
+    for value in range(1 << _PLANES)
+]
+
+
+def planes_of(hashes: Iterable[int]) -> Planes:
+    """Count `hashes`, whole numbers of 64 bits, in an empty state."""
+    seen: dict[int, int] = {}
+    for number in hashes:
+        # Bit 30 ends the search for the lowest bit set, whatever the hash.
+        low = number & 0x3FFF_FFFF | 0x4000_0000
+        index = number >> 50
+        seen[index] = seen.get(index, 0) | low & -low
+    planes = [bytearray(_PLANE_BYTES) for _ in range(_PLANES)]
+    for index, levels in seen.items():
+        highest = levels.bit_length()
+        flags = (levels << _FLAGS >> (highest - 1)) & ((1 << _FLAGS) - 1)
+        byte, bit = index >> 3, 1 << (index & 7)
+        for plane in _PLANES_OF[highest | flags << _LEVEL_BITS]:
+            planes[plane][byte] |= bit
+    return tuple(int.from_bytes(plane, "little") for plane in planes)
+
+
+def union(one: Planes, other: Planes) -> Planes:
+    """Give the state that has counted what either has."""
+    behind, same = 0, _EVERY
+    for plane in range(_LEVEL_BITS - 1, -1, -1):
+        differs = (one[plane] ^ other[plane]) & same
+        behind |= differs & other[plane]
+        same ^= differs
+    high, low = [], []
+    for mine, theirs in zip(one, other, strict=True):
+        swapped = (mine ^ theirs) & behind
+        high.append(mine ^ swapped)
+        low.append(theirs ^ swapped)
+    flags = [high[_LEVEL_BITS + flag] | same & low[_LEVEL_BITS + flag] for flag in range(_FLAGS)]
+    # The lower register's highest level, and its flags, fall as many flags back as it is lower.
+    falling = [low[0] | low[1] | low[2] | low[3] | low[4], *low[_LEVEL_BITS:]]
+    levels = low[:_LEVEL_BITS]
+    for distance in range(_FLAGS):
+        carry, reached = _EVERY, _EVERY
+        for plane, bits in enumerate(levels):
+            levels[plane] = bits ^ carry
+            carry &= bits
+            reached ^= reached & (levels[plane] ^ high[plane])
+        for flag in range(distance, _FLAGS):
+            flags[flag] |= falling[flag - distance] & reached
+    return (*high[:_LEVEL_BITS], *flags)
+
+
+def estimate(planes: Planes) -> float:
+    """Estimate how many distinct hashes were counted.
+
+    Maximum likelihood: each level that a register tells about was hit, or
+    was not, by hashes that come at a rate of λ times the level's share.
+    """
+    hits = [0] * (_LEVEL_MAX + 1)
+    missed = 0.0
+    for level, registers in _by_level(planes[:_LEVEL_BITS], _EVERY, 0):
+        count = registers.bit_count()
+        hits[level] += count
+        missed += count * _SHARE_ABOVE[level]
+        for distance, flag in enumerate(planes[_LEVEL_BITS:], start=1):
+            if distance < level:
+                seen = (registers & flag).bit_count()
+                hits[level - distance] += seen
+                missed += (count - seen) * _SHARES[level - distance]
+    # Registers without any level came in as level 0, which nothing can hit.
+    terms = [(count, _SHARES[level]) for level, count in enumerate(hits) if level and count]
+    return _REGISTERS * _likeliest_rate(terms, missed) if terms else 0.0
+
+
+def encode_planes(planes: Planes) -> str:
+    """Write the state as base64 of the planes in order, 2 KiB each, least bit first."""
+    raw = b"".join(plane.to_bytes(_PLANE_BYTES, "little") for plane in planes)
+    return binascii.b2a_base64(raw, newline=False).decode("ascii")
+
+
+def decode_planes(value: Json) -> Planes:
+    """Read a state back. Raises `SummaryUnreadable` for anything that none is written as."""
+    try:
+        raw = binascii.a2b_base64(value, strict_mode=True)
+    except (ValueError, TypeError) as error:
+        raise SummaryUnreadable(f"its registers are no base64: {error}") from error
+    if len(raw) != _PLANES * _PLANE_BYTES:
+        raise SummaryUnreadable(f"its registers have {len(raw)} bytes")
+    planes = tuple(
+        int.from_bytes(raw[start : start + _PLANE_BYTES], "little")
+        for start in range(0, len(raw), _PLANE_BYTES)
+    )
+    least, second = planes[:2]
+    above_three = planes[2] | planes[3] | planes[4]
+    for flag, possible in zip(
+        planes[_LEVEL_BITS:],
+        (above_three | second, above_three | second & least, above_three),
+        strict=True,
+    ):
+        if flag & ~possible:
+            raise SummaryUnreadable("its registers have seen levels below the first")
+    return planes
+
+
+def _by_level(planes: Sequence[int], registers: int, level: int) -> Iterator[tuple[int, int]]:
+    """Split `registers`, a set as bits, by the level in `planes`; `level` is what is known."""
+    if not registers:
+        return
+    if not planes:
+        yield level, registers
+        return
+    ones = registers & planes[-1]
+    yield from _by_level(planes[:-1], ones, level << 1 | 1)
+    yield from _by_level(planes[:-1], registers ^ ones, level << 1)
+
+
+def _likeliest_rate(terms: Sequence[tuple[int, float]], missed: float) -> float:
+    """Solve Σ count·share/(exp(λ·share) - 1) = missed for the rate λ of one register.
+
+    The left side falls and is convex, so Newton's steps from a λ that is too
+    small come ever nearer without passing by. A state without a level that was
+    missed, which needs more hashes than there are, gets the first λ.
+    """
+    half = sum(count * share for count, share in terms) / 2
+    rate = sum(count for count, _ in terms) / (missed + half)
+    while missed:
+        value, slope = -missed, 0.0
+        for count, share in terms:
+            grown = math.expm1(min(rate * share, 700.0))
+            part = count * share / grown
+            value += part
+            slope += part * share * (grown + 1) / grown
+        step = value / slope
+        rate += step
+        if step <= rate * 1e-9:
+            break
+    return rate

@@ -1,0 +1,116 @@
+"""What is configured, what is wrong with it, and how the log fares.
+
+Owns the answer of `GET /__platform/health`. Whatever cannot be looked at is a
+problem in the answer, never an error of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keys
+from directory import TenantDirectory
+from errors import BindingMissing, ConfigurationError, StoreUnavailable
+from ports import Clock, Environment, Json
+from progress import decode_progress
+from tenants import Directory
+from usage import UsageLog
+
+
+@dataclass(slots=True)
+class Health:
+    """Looks at one deployment, from one isolate."""
+
+    environment: Environment
+    clock: Clock
+    directory: TenantDirectory
+    log: UsageLog
+
+    async def report(self) -> Mapping[str, Json]:
+        """Say what is configured, what is wrong with it, and how the log fares."""
+        problems = self._configuration_problems()
+        directory = Directory({}, {}, ())
+        try:
+            directory = await self.directory.survey()
+        except ConfigurationError as error:
+            problems.append(_problem(error.code, error.message))
+        except StoreUnavailable as error:
+            problems.append(_problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
+        problems += [
+            _problem("directory_record_refused", str(error)) for error in directory.refused
+        ]
+        stored = await self._stored_log(problems)
+        return {
+            "healthy": not problems,
+            "generatedAt": keys.timestamp(self.clock.now_ms()),
+            "problems": problems,
+            "notices": [
+                _problem(
+                    "limit_not_enforced",
+                    f"{slug} has {' and '.join(tenant.not_enforced)},"
+                    " which this version does not enforce.",
+                )
+                for slug, tenant in directory.by_slug.items()
+                if tenant.not_enforced
+            ],
+            "bindings": self._bindings(),
+            "directory": {
+                "usable": len(directory.by_slug),
+                "refused": [
+                    {"record": error.record, "reasons": error.reasons}
+                    for error in directory.refused
+                ],
+            },
+            "log": stored,
+            "isolate": {"writer": self.log.writer, **self.log.report()},
+        }
+
+    def _bindings(self) -> Mapping[str, bool]:
+        return {
+            "USAGE_KV": self.environment.usage_store is not None,
+            "TENANT_KV": self.environment.tenant_store is not None,
+            "DISPATCHER": self.environment.namespace is not None,
+        }
+
+    def _configuration_problems(self) -> list[Mapping[str, str]]:
+        problems = [
+            _problem(BindingMissing.code, BindingMissing(name).message)
+            for name, bound in self._bindings().items()
+            if not bound and name != "TENANT_KV"
+        ]
+        if self.environment.setting("CALLER_HASH_SECRET") is None:
+            error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
+            problems.append(_problem(error.code, error.message))
+        return problems
+
+    async def _stored_log(self, problems: list[Mapping[str, str]]) -> Mapping[str, Json]:
+        store = self.environment.usage_store
+        if store is None:
+            return {}
+        try:
+            page = await store.list_page(keys.USAGE_PREFIX, None)
+            late = await store.list_page(keys.LATE_PREFIX, None)
+            progress = decode_progress((await store.get_many([keys.PROGRESS]))[keys.PROGRESS])
+        except StoreUnavailable as error:
+            problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
+            return {}
+        now_minute = self.clock.now_ms() // keys.MINUTE_MS
+        made = progress.made if progress else None
+        return {
+            "newestBatches": len(page.keys),
+            "newestEvents": sum(_events_in(key.metadata) for key in page.keys),
+            "olderBatches": page.cursor is not None,
+            "compactedUntil": None if made is None else keys.timestamp(made * keys.MINUTE_MS),
+            "backlogMinutes": None if made is None else max(0, now_minute - made),
+            "lateBatches": len(late.keys),
+        }
+
+
+def _problem(code: str, message: str) -> Mapping[str, str]:
+    return {"code": code, "message": message}
+
+
+def _events_in(metadata: Json) -> int:
+    events = metadata.get("events") if isinstance(metadata, dict) else None
+    return events if isinstance(events, int) else 0

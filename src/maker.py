@@ -1,0 +1,171 @@
+"""Makes single summaries and bases out of what lies below them.
+
+Owns reading the parts of a summary, proving them, and making again those that
+are not what they should be. Refuses to decide when: that is for `rollups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import keys
+from batches import CountedStore, Unread, list_names, read_batches
+from errors import StoreUnavailable, SummaryUnreadable
+from figures import Figures, sum_of
+from periods import MINUTES_PER_DAY, Period, containing
+from progress import KEPT_MINUTES, WEEK_DAYS, Progress
+from summaries import Summary, decode_summary, encode_summary
+
+BASE_TTL_SECONDS = 3 * 86_400
+"""Bases are for the current hours only; what they hold stays in the summaries."""
+
+_PARTS_AT_ONCE = 4
+"""Summaries read together; each can be megabytes when an API has many callers."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What one run of compaction did: keys made, and those that came out differently."""
+
+    made: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    operations: int = 0
+    done: bool = False
+
+
+@dataclass(slots=True)
+class Maker:
+    """Makes summaries, and keeps the tree of `progress` up to date with them.
+
+    With `compares`, each is compared with what is stored before it is written.
+    All methods raise `StoreUnavailable` and `BudgetSpent`.
+    """
+
+    store: CountedStore
+    progress: Progress
+    report: Report = field(default_factory=Report)
+    compares: bool = False
+
+    async def names(self, minute: int) -> list[str]:
+        """List the batches of a minute."""
+        return await list_names(self.store, keys.usage_minute(minute))
+
+    async def make_minute(self, minute: int, names: Sequence[str]) -> Summary | None:
+        """Make a minute's summary from its batches; None when it has none."""
+        period = Period("minute", minute)
+        known = self.progress.tree["minute"].get(minute)
+        if not names and known is None:
+            return None
+        figures, unread = Figures(), Unread()
+        await read_batches(self.store, names, lambda _, batch: figures.add(batch), unread)
+        if unread.missing:
+            raise StoreUnavailable(f"listed, but not to be read yet: {unread.missing[0]}")
+        sources = sorted(map(keys.batch_name, names))
+        unreadable = sorted(problem.partition(": ")[0] for problem in unread.unreadable)
+        return await self._put(Summary(period, sources, figures, unreadable))
+
+    async def make_parent(self, period: Period) -> Summary | None:
+        """Make a summary from those of the level below; None when there are none."""
+        children = await self._children(period)
+        if not children:
+            return None
+        figures = Figures()
+        unreadable: list[str] = []
+        sources = []
+        async for child in self._parts(period.child_level, children):
+            figures.merge(child.figures)
+            unreadable += child.unreadable
+            sources.append(f"{child.period.start}:{child.fingerprint}")
+        if period.level in ("day", "month"):
+            figures.close_days(period.end // MINUTES_PER_DAY)
+        return await self._put(Summary(period, sources, figures, unreadable))
+
+    async def _put(self, summary: Summary) -> Summary:
+        key = keys.summary(*summary.period)
+        value = encode_summary(summary)
+        if self.compares and (await self.store.get_many([key]))[key] != value:
+            self.report.changed.append(key)
+        await self.store.put(key, value, {"fingerprint": summary.fingerprint})
+        level, start = summary.period
+        self.progress.tree[level][start] = summary.fingerprint
+        self.report.made.append(key)
+        return summary
+
+    async def _children(self, period: Period) -> Mapping[int, str]:
+        """Find the fingerprints of what a period is made of, by start."""
+        tree = self.progress.tree[period.child_level]
+        known = {start: mark for start, mark in tree.items() if period.start <= start < period.end}
+        if period.start >= self.progress.earlier_bases - KEPT_MINUTES[period.child_level]:
+            return known
+        # It was made long ago, and only its own summary still knows of what.
+        key = keys.summary(*period)
+        value = (await self.store.get_many([key]))[key]
+        if value is None:
+            raise StoreUnavailable(f"{key} cannot be read yet")
+        stored = decode_summary(value, period)
+        pairs = (source.split(":") for source in stored.sources)
+        return {int(start): mark for start, mark in pairs} | known
+
+    async def _parts(self, level: str, marks: Mapping[int, str]) -> AsyncIterator[Summary]:
+        """Read summaries, a few at a time; make those again that are not what they should be."""
+        starts = sorted(marks)
+        for index in range(0, len(starts), _PARTS_AT_ONCE):
+            periods = [Period(level, start) for start in starts[index : index + _PARTS_AT_ONCE]]
+            values = await self.store.get_many([keys.summary(*period) for period in periods])
+            for period in periods:
+                yield await self._part(period, values[keys.summary(*period)], marks[period.start])
+
+    async def _part(self, period: Period, value: str | None, mark: str) -> Summary:
+        if value is not None:
+            try:
+                found = decode_summary(value, period)
+            except SummaryUnreadable:
+                pass
+            else:
+                if found.fingerprint == mark:
+                    return found
+        if period.level == "minute":
+            made = await self.make_minute(period.start, await self.names(period.start))
+        else:
+            made = await self.make_parent(period)
+        if made is None:
+            raise StoreUnavailable(f"the summary of {period} cannot be made yet")
+        return made
+
+    async def make_bases(self, end: int) -> None:
+        """Make what readers start from: everything of a window up to the minute `end`."""
+        tree = self.progress.tree
+        today = containing("day", end - 1)
+        month = containing("month", end - 1)
+        total = Figures()
+        async for part in self._parts("hour", _within(tree["hour"], today.start, end)):
+            total.merge(part.figures)
+        await self._put_base(today.start, end, total)
+        week_start = today.start - WEEK_DAYS * MINUTES_PER_DAY
+        first = min(week_start, month.start)
+        ever = sum_of([total])
+        week: list[Figures] = []
+        async for part in self._parts("day", _within(tree["day"], first, today.start)):
+            if part.period.start >= month.start:
+                ever.merge(part.figures)
+            if part.period.start > week_start:
+                total.merge(part.figures)
+            elif part.period.start == week_start:
+                week.append(part.figures)
+        # Tomorrow's week starts a day later, and is wanted as soon as it is tomorrow.
+        await self._put_base(week_start + MINUTES_PER_DAY, end, total)
+        await self._put_base(week_start, end, sum_of([total, *week]))
+        async for part in self._parts("month", _within(tree["month"], 0, month.start)):
+            ever.merge(part.figures)
+        await self._put_base(None, end, ever)
+        self.progress.version += 1
+
+    async def _put_base(self, first: int | None, end: int, figures: Figures) -> None:
+        summary = Summary(Period("base", end), (), figures, ())
+        key = keys.base(first, end)
+        await self.store.put(key, encode_summary(summary), {}, BASE_TTL_SECONDS)
+
+
+def _within(tree: Mapping[int, str], start: int, end: int) -> Mapping[int, str]:
+    return {own: mark for own, mark in tree.items() if start <= own < end}

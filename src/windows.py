@@ -1,0 +1,267 @@
+"""Reads the figures of a window from a few values, whatever the traffic.
+
+Owns which parts together are a window: a base, the closed periods and made
+minutes after it, and the batches that no summary has yet. Each event is in
+exactly one of those. Refuses to know what figures are shown as.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import keys
+import limits
+from batches import Unread, get_all, read_batches
+from errors import KeyMalformed, SummaryUnreadable
+from figures import Figures
+from periods import MINUTES_PER_DAY, Period, containing
+from ports import KeyPage, KeyValueStore
+from progress import WEEK_DAYS, Progress, decode_progress
+from summaries import Summary, decode_summary
+from usage import LocalBatches
+
+
+@dataclass(slots=True)
+class Reading:
+    """The figures of one window, in parts, and what they may lack.
+
+    Everything before the minute `as_of` that KV shows is counted. `complete`
+    tells whether all that was seen is counted; `behind` that summaries are
+    missing which compaction would make.
+    """
+
+    parts: list[Figures] = field(default_factory=list)
+    as_of: int = 0
+    complete: bool = True
+    behind: bool = False
+    missing: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tail:
+    """What every read looks at first: how far compaction is, and the newest batches.
+
+    `names` are keys by minute, all there are from the minute `listed_from` on.
+    """
+
+    progress: Progress
+    names: Mapping[int, Sequence[str]]
+    listed_from: int
+    local: LocalBatches
+
+
+@dataclass(slots=True)
+class SummaryCache:
+    """Summaries that an isolate keeps, because they will not change any more."""
+
+    _kept: dict[tuple[str, str], Summary] = field(default_factory=dict)
+    _size: int = 0
+
+    def get(self, key: str, mark: str) -> Summary | None:
+        """Find a summary by its key and what it was made of."""
+        return self._kept.get((key, mark))
+
+    def put(self, key: str, mark: str, summary: Summary) -> None:
+        """Keep a summary; all are forgotten when there are too many."""
+        size = len(summary.figures.apis) + 1
+        if self._size + size > limits.CACHED_AGGREGATES_MAX:
+            self._kept.clear()
+            self._size = 0
+        self._kept[key, mark] = summary
+        self._size += size
+
+
+async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
+    """Spend two operations on what every window needs. Raises `StoreUnavailable`."""
+    found, page = await asyncio.gather(
+        store.get_many([keys.PROGRESS]), store.list_page(keys.USAGE_PREFIX, None)
+    )
+    names, listed_from = _by_minute(page)
+    return Tail(decode_progress(found[keys.PROGRESS]) or Progress(), names, listed_from, local)
+
+
+async def read_window(
+    store: KeyValueStore, tail: Tail, first: int | None, end: int | None, cache: SummaryCache
+) -> Reading:
+    """Read the figures from the minute `first`, or ever, to before `end`, or to the newest.
+
+    Spends two operations on summaries, or a few more in the hours after a long
+    backlog, and at most `TAIL_GETS_MAX` on batches. Raises `StoreUnavailable`.
+    """
+    progress = tail.progress
+    reading = Reading(as_of=progress.made)
+    floor, sources = await _read_summaries(store, progress, first, end, cache, reading)
+    if tail.listed_from > progress.made:
+        reading.complete, reading.behind = False, True
+    names = _tail_names(tail, floor, sources, first, end)
+    await _read_tail(store, tail, names, reading)
+    return reading
+
+
+async def _read_summaries(
+    store: KeyValueStore,
+    progress: Progress,
+    first: int | None,
+    end: int | None,
+    cache: SummaryCache,
+    reading: Reading,
+) -> tuple[int, Mapping[int, frozenset[str]]]:
+    """Add the summaries of a window.
+
+    Returns the minute from which batches count one by one, and by minute those
+    that a summary has already.
+    """
+    for bases in dict.fromkeys((progress.bases, progress.earlier_bases, 0)):
+        base = keys.base(first, bases) if _has_base(first, bases) else None
+        floor = max(first or 0, bases if base else 0)
+        periods = _cover(progress, floor, end)
+        wanted = {keys.summary(*period): (period, mark) for period, mark in periods}
+        if base:
+            wanted[base] = (Period("base", bases), f"version {progress.version}")
+        found = await _fetch(store, wanted, cache, reading)
+        # KV may not show the newest base yet: then the one before it and an hour serve as well.
+        if base and base not in found and bases:
+            reading.missing.remove(base)
+            continue
+        break
+    if not base and first is None and progress.bases:
+        reading.complete, reading.as_of = False, 0
+    sources: dict[int, frozenset[str]] = {}
+    for summary in found.values():
+        reading.parts.append(summary.figures)
+        reading.unreadable += summary.unreadable
+        if summary.period.level == "minute":
+            sources[summary.period.start] = frozenset(summary.sources)
+        elif summary.period.level != "base":
+            floor = max(floor, summary.period.end)
+    return floor, sources
+
+
+async def _fetch(
+    store: KeyValueStore,
+    wanted: Mapping[str, tuple[Period, str]],
+    cache: SummaryCache,
+    reading: Reading,
+) -> Mapping[str, Summary]:
+    found: dict[str, Summary] = {}
+    unknown = []
+    for key, (_, mark) in wanted.items():
+        kept = cache.get(key, mark)
+        if kept is None:
+            unknown.append(key)
+        else:
+            found[key] = kept
+    values = await get_all(store, unknown)
+    for key in unknown:
+        period, mark = wanted[key]
+        value = values[key]
+        try:
+            summary = None if value is None else decode_summary(value, period)
+        except SummaryUnreadable:
+            summary = None
+        if summary is None:
+            reading.missing.append(key)
+            reading.complete, reading.behind = False, True
+            reading.as_of = min(reading.as_of, period.start)
+            continue
+        found[key] = summary
+        if period.level == "base" or summary.fingerprint == mark:
+            cache.put(key, mark, summary)
+    return found
+
+
+def _cover(progress: Progress, floor: int, end: int | None) -> list[tuple[Period, str]]:
+    """Choose the largest summaries that together cover everything made from `floor` on."""
+    known = sorted(
+        (start, -Period(level, start).end, level, mark)
+        for level, marks in progress.tree.items()
+        for start, mark in marks.items()
+        if start >= floor and (end is None or start < end)
+    )
+    chosen = []
+    for start, negative_end, level, mark in known:
+        if start >= floor:
+            chosen.append((Period(level, start), mark))
+            floor = -negative_end
+    return chosen
+
+
+def _has_base(first: int | None, bases: int) -> bool:
+    """Tell whether compaction made a base from `first` when it made those up to `bases`."""
+    if first is None or not bases:
+        return bool(bases)
+    today = containing("day", bases - 1).start
+    week = today - WEEK_DAYS * MINUTES_PER_DAY
+    return first in (today, week, week + MINUTES_PER_DAY)
+
+
+def _tail_names(
+    tail: Tail,
+    floor: int,
+    sources: Mapping[int, frozenset[str]],
+    first: int | None,
+    end: int | None,
+) -> list[str]:
+    """Find the batches that no summary has, oldest first, in KV or in this isolate."""
+    names: set[str] = set()
+    for minute, listed in tail.names.items():
+        if minute >= floor and (end is None or minute < end):
+            made_of = sources.get(minute, frozenset())
+            names.update(name for name in listed if keys.batch_name(name) not in made_of)
+    for name in (*tail.local.held, *tail.local.recent):
+        minute = keys.parse_usage_batch(name).minute
+        is_inside = minute >= max(floor, first or 0) and (end is None or minute < end)
+        if is_inside and keys.batch_name(name) not in sources.get(minute, frozenset()):
+            names.add(name)
+    # Keys ascend from new to old.
+    return sorted(names, reverse=True)
+
+
+async def _read_tail(
+    store: KeyValueStore, tail: Tail, names: Sequence[str], reading: Reading
+) -> None:
+    figures, unread = Figures(), Unread()
+    listed = {name for listed in tail.names.values() for name in listed}
+    fetched = []
+    for name in names:
+        if name in tail.local.recent:
+            figures.add(tail.local.recent[name])
+        elif name in listed:
+            fetched.append(name)
+        else:
+            figures.add(tail.local.held[name])
+    affordable = limits.TAIL_GETS_MAX * limits.KV_BULK_GET_KEYS_MAX
+    if len(fetched) > affordable:
+        left_out = keys.parse_usage_batch(fetched[affordable]).minute
+        reading.complete, reading.behind = False, True
+        reading.as_of = min(reading.as_of, left_out)
+    elif reading.complete:
+        # Everything that is listed is counted, so what is counted reaches to now.
+        reading.as_of = max(reading.as_of, tail.progress.made)
+    await read_batches(store, fetched[:affordable], lambda _, batch: figures.add(batch), unread)
+    if unread.missing:
+        reading.complete = False
+    reading.missing += unread.missing
+    reading.unreadable += unread.unreadable
+    reading.parts.append(figures)
+
+
+def _by_minute(page: KeyPage) -> tuple[Mapping[int, Sequence[str]], int]:
+    """Group a page of usage keys by minute, and tell from which minute on it has all."""
+    minutes: dict[str, tuple[int, list[str]]] = {}
+    for key in page.keys:
+        start = key.name[: keys.USAGE_MINUTE_LENGTH]
+        known = minutes.get(start)
+        if known is None:
+            try:
+                known = minutes[start] = (keys.parse_usage_batch(key.name).minute, [])
+            except KeyMalformed:
+                continue
+        known[1].append(key.name)
+    names = dict(minutes.values())
+    # The last minute of a page may go on in the next.
+    listed_from = 0 if page.cursor is None else min(names, default=0) + 1
+    return names, listed_from

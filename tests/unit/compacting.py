@@ -1,0 +1,86 @@
+"""A usage log in memory, its compaction, and a plain count to compare with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import keys
+from analytics import days_of
+from events import Batch, UsageEvent, batch_metadata, encode_batch
+from maker import Report
+from periods import MINUTES_PER_DAY
+from rollups import compact
+from tests.fakes import FakeStore
+from usage import LocalBatches
+from windows import Reading, SummaryCache, read_tail, read_window
+
+ENOUGH = 100_000
+NOTHING = LocalBatches({}, {})
+
+
+@dataclass
+class Log:
+    """Events in a store, compacted when told to, and read as the platform API reads."""
+
+    store: FakeStore = field(default_factory=FakeStore)
+    events: list[UsageEvent] = field(default_factory=list)
+    cache: SummaryCache = field(default_factory=SummaryCache)
+    _batches: int = 0
+
+    def commit(self, events: Sequence[UsageEvent], *, late: bool = False) -> None:
+        """Write one batch for each minute of these events."""
+        by_minute: dict[int, list[UsageEvent]] = {}
+        for event in events:
+            by_minute.setdefault(event.at_ms // keys.MINUTE_MS, []).append(event)
+        for minute, group in by_minute.items():
+            self._batches += 1
+            key = keys.usage_batch(minute, "w", self._batches)
+            if late:
+                self.store.values[keys.late(key)] = ("", {})
+            batch = Batch(group, 0)
+            self.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
+        self.events += events
+
+    def compact(self, now_ms: int, budget: int = ENOUGH) -> Report:
+        """Run compaction once."""
+        return asyncio.run(compact(self.store, now_ms, budget))
+
+    def read(self, window: str, now_ms: int, cache: SummaryCache | None = None) -> Reading:
+        """Read one window, in an isolate that keeps nothing unless `cache` is given."""
+
+        async def scene() -> Reading:
+            tail = await read_tail(self.store, NOTHING)
+            days = days_of(window, now_ms)
+            first = None if days is None else days[0] * MINUTES_PER_DAY
+            end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
+            return await read_window(self.store, tail, first, end, cache or SummaryCache())
+
+        return asyncio.run(scene())
+
+    def calls(self, window: str, now_ms: int, cache: SummaryCache | None = None) -> Counter[str]:
+        """Calls by slug, as read."""
+        found: Counter[str] = Counter()
+        for part in self.read(window, now_ms, cache).parts:
+            for identity, aggregate in part.apis.items():
+                found[identity.slug] += aggregate.calls
+        return +found
+
+    def expected(self, window: str, now_ms: int) -> Counter[str]:
+        """Calls by slug, by a plain count of the events."""
+        days = days_of(window, now_ms)
+        return Counter(
+            event.api.slug
+            for event in self.events
+            if event.api and event.counted and (days is None or event.at_ms // keys.DAY_MS in days)
+        )
+
+    def summaries(self) -> dict[str, str]:
+        """Everything that compaction stored, but for its progress and bases."""
+        return {
+            key: value
+            for key, (value, _) in self.store.values.items()
+            if key.startswith("summary/") and not key.startswith(("summary/base", "summary/prog"))
+        }
