@@ -35,6 +35,21 @@ class Report:
 
 
 @dataclass(slots=True)
+class _Sum:
+    """What summaries come to together, and the batches that were set aside for them."""
+
+    figures: Figures = field(default_factory=Figures)
+    unreadable: list[str] = field(default_factory=list)
+
+    def add(self, part: Summary) -> None:
+        self.figures.merge(part.figures)
+        self.unreadable += part.unreadable
+
+    def copy(self) -> _Sum:
+        return _Sum(sum_of([self.figures]), [*self.unreadable])
+
+
+@dataclass(slots=True)
 class Maker:
     """Makes summaries, and keeps the tree of `progress` up to date with them.
 
@@ -138,31 +153,34 @@ class Maker:
         tree = self.progress.tree
         today = containing("day", end - 1)
         month = containing("month", end - 1)
-        total = Figures()
+        total = _Sum()
         async for part in self._parts("hour", _within(tree["hour"], today.start, end)):
-            total.merge(part.figures)
+            total.add(part)
         await self._put_base(today.start, end, total)
         week_start = today.start - WEEK_DAYS * MINUTES_PER_DAY
         first = min(week_start, month.start)
-        ever = sum_of([total])
-        week: list[Figures] = []
+        ever = total.copy()
+        last: Summary | None = None
         async for part in self._parts("day", _within(tree["day"], first, today.start)):
             if part.period.start >= month.start:
-                ever.merge(part.figures)
+                ever.add(part)
             if part.period.start > week_start:
-                total.merge(part.figures)
+                total.add(part)
             elif part.period.start == week_start:
-                week.append(part.figures)
+                last = part
         # Tomorrow's week starts a day later, and is wanted as soon as it is tomorrow.
         await self._put_base(week_start + MINUTES_PER_DAY, end, total)
-        await self._put_base(week_start, end, sum_of([total, *week]))
+        if last is not None:
+            total.add(last)
+        await self._put_base(week_start, end, total)
         async for part in self._parts("month", _within(tree["month"], 0, month.start)):
-            ever.merge(part.figures)
+            ever.add(part)
         await self._put_base(None, end, ever)
         self.progress.version += 1
 
-    async def _put_base(self, first: int | None, end: int, figures: Figures) -> None:
-        summary = Summary(Period("base", end), (), figures, ())
+    async def _put_base(self, first: int | None, end: int, total: _Sum) -> None:
+        # In order of their keys, so that the same parts give the same text.
+        summary = Summary(Period("base", end), (), total.figures, sorted(total.unreadable))
         key = keys.base(first, end)
         await self.store.put(key, encode_summary(summary), {}, BASE_TTL_SECONDS)
 
