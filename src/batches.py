@@ -91,6 +91,20 @@ async def list_names(store: KeyValueStore, prefix: str) -> list[str]:
             return names
 
 
+async def has_names(store: KeyValueStore, prefix: str) -> bool:
+    """Tell whether any key starts with `prefix`.
+
+    A page without keys is not the last one when it has a cursor
+    (https://developers.cloudflare.com/kv/api/list-keys/#pagination).
+    """
+    cursor = None
+    while True:
+        page = await store.list_page(prefix, cursor, 1)
+        if page.keys or page.cursor is None:
+            return bool(page.keys)
+        cursor = page.cursor
+
+
 async def get_all(store: KeyValueStore, names: Sequence[str]) -> Mapping[str, str | None]:
     """Read any number of keys, a hundred at a time, some of them at once."""
     step = limits.KV_BULK_GET_KEYS_MAX

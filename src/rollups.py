@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 import keys
 import limits
-from batches import BudgetSpent, CountedStore, list_names
+from batches import BudgetSpent, CountedStore, has_names, list_names
 from errors import KeyMalformed, StoreUnavailable
 from maker import Maker, Report
 from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing
@@ -86,12 +86,13 @@ async def _first_progress(store: KeyValueStore, now_ms: int) -> Progress:
     KV lists the newest first, so the oldest is looked for by year, then month,
     then day: some fifty operations, once in a log's life.
     """
-    start = containing("hour", now_ms // keys.MINUTE_MS).start
+    # Of the minutes that are not settled, a batch may exist that is not listed yet.
+    start = containing("hour", now_ms // keys.MINUTE_MS - SETTLE_MINUTES).start
     oldest: tuple[int, ...] = ()
     this_year = datetime.fromtimestamp(now_ms // 1000, UTC).year
     for choices in (range(limits.FIRST_YEAR, this_year + 2), range(1, 13), range(1, 32)):
         for choice in choices:
-            if (await store.list_page(keys.usage_date(*oldest, choice), None, 1)).keys:
+            if await has_names(store, keys.usage_date(*oldest, choice)):
                 oldest = (*oldest, choice)
                 break
         else:
@@ -132,7 +133,7 @@ class _Run:
             return
         if start % MINUTES_PER_DAY == 0 and start + MINUTES_PER_DAY <= settled_end:
             day = keys.usage_day(start // MINUTES_PER_DAY)
-            if not (await self.maker.store.list_page(day, None, 1)).keys:
+            if not await has_names(self.maker.store, day):
                 await self._skip(start + MINUTES_PER_DAY)
                 return
         by_minute: dict[int, list[str]] = {}
