@@ -22,6 +22,9 @@ from progress import WEEK_DAYS, Progress, decode_progress
 from summaries import Summary, decode_summary
 from usage import LocalBatches
 
+_NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
+"""Later than any: a page may be empty and have another one behind it."""
+
 
 @dataclass(slots=True)
 class Reading:
@@ -242,6 +245,10 @@ async def _read_tail(
         # Everything that is listed is counted, so what is counted reaches to now.
         reading.as_of = max(reading.as_of, tail.progress.made)
     await read_batches(store, fetched[:affordable], lambda _, batch: figures.add(batch), unread)
+    for name in [name for name in unread.missing if name in tail.local.held]:
+        # It was written a moment ago, and KV lists it already and gives it not yet.
+        unread.missing.remove(name)
+        figures.add(tail.local.held[name])
     if unread.missing:
         reading.complete = False
     reading.missing += unread.missing
@@ -263,5 +270,5 @@ def _by_minute(page: KeyPage) -> tuple[Mapping[int, Sequence[str]], int]:
         known[1].append(key.name)
     names = dict(minutes.values())
     # The last minute of a page may go on in the next.
-    listed_from = 0 if page.cursor is None else min(names, default=0) + 1
+    listed_from = 0 if page.cursor is None else min(names, default=_NO_MINUTE) + 1
     return names, listed_from
