@@ -24,8 +24,8 @@ TEMPERS = {
 
 def simulated(temper: Temper, seed: int = 0) -> SimulatedStore:
     """Make an empty namespace of its own on virtual time."""
-    loop = VirtualLoop(Random(seed), NOON_MS)  # type: ignore[abstract]  # noqa: S311
-    return SimulatedStore(SimulatedKv(loop, Random(seed), temper), "here")  # noqa: S311
+    loop = VirtualLoop(Random(seed), NOON_MS)  # type: ignore[abstract]
+    return SimulatedStore(SimulatedKv(loop, Random(seed), temper), "here")
 
 
 @pytest.fixture(params=["fake", *TEMPERS])

@@ -119,11 +119,11 @@ class Isolate:
         elif duty is Duty.COMMIT:
             invocation.run(self.log.commit(self.store))
 
-    async def ask(self, path: str, query: str) -> Answer | None:
+    async def ask(self, path: str, query: str, invocation: Invocation) -> Answer | None:
         """Ask the platform API; None when KV failed it."""
         request = FakeRequest(f"http://localhost{path}{query}", headers=_HEADERS)
         try:
-            return await self.api.handle(request, path, query, "request")
+            return await self.api.handle(request, path, query, "request", invocation)
         except StoreUnavailable:
             return None
 

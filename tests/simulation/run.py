@@ -5,22 +5,17 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from ports import Answer
+from tests.simulation.compaction import schedule_cron
 from tests.simulation.invariants import (
     InvariantBroken,
-    Shown,
     check_events,
-    check_final,
-    check_log,
-    check_money,
     check_seen,
     check_snapshot,
 )
 from tests.simulation.isolate import Invocation, Isolate, parse
+from tests.simulation.rest import ANALYTICS, EVENTS, check_at_rest, snapshots_in
 from tests.simulation.world import World, at, bounds, come_to_rest, new_world, schedule
 
-ANALYTICS = "/__platform/analytics"
-EVENTS = "/__platform/events"
 QUERIES = ("?window=today", "?window=week", "?window=overall", "")
 
 
@@ -73,7 +68,7 @@ class Readers:
     async def _ask(self, invocation: Invocation, path: str, query: str) -> None:
         isolate = invocation.isolate
         reading = self.world.about_to_read(isolate)
-        answer = await isolate.ask(path, query)
+        answer = await isolate.ask(path, query, invocation)
         if answer is None:
             return
         self.answered += 1
@@ -81,46 +76,12 @@ class Readers:
             if path == EVENTS:
                 check_events(self.world, parse(answer)["events"])
             else:
-                for shown in _snapshots(answer):
+                for shown in snapshots_in(answer):
                     self.complete += shown["freshness"]["complete"]
                     check_snapshot(self.world, reading, shown)
                     check_seen(reading, invocation.unseen, shown)
         except InvariantBroken as broken:
             self.failures.append(f"{broken} (asked {path}{query})")
-
-
-def _snapshots(answer: Answer) -> list[Shown]:
-    body = parse(answer)
-    return [body["snapshot"]] if "snapshot" in body else list(body["windows"].values())
-
-
-class LastReader:
-    """Looks at everything at rest, when it must be exactly what is in KV."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def check(self) -> None:
-        world = self.world
-        stored = check_log(world)
-        check_money(world)
-        isolate = world.start_isolate()
-        isolate.fuse = 0
-        answers: list[Answer | None] = []
-
-        async def ask() -> None:
-            answers.append(await isolate.ask(ANALYTICS, ""))
-
-        now_ms = isolate.clock.now_ms()
-        Invocation(isolate).run(ask())
-        world.loop.run(world.loop.now_ms + 60_000)
-        for problem in isolate.problems:
-            raise InvariantBroken(problem)
-        if not answers or answers[0] is None:
-            raise InvariantBroken("a read at rest gets no answer")
-        for shown in _snapshots(answers[0]):
-            if not shown["freshness"]["olderBatchesUnread"]:
-                check_final(world, shown, now_ms, stored)
 
 
 def run(seed: int) -> Outcome:
@@ -132,11 +93,12 @@ def run(seed: int) -> Outcome:
     with bounds(world.shape):
         try:
             schedule(world)
+            schedule_cron(world)
             readers.schedule()
             world.loop.run(world.shape.traffic_ends_ms + 120_000)
             come_to_rest(world)
             readers.check()
-            LastReader(world).check()
+            check_at_rest(world)
         except Exception as error:  # noqa: BLE001, whatever it is, it is a finding
             failure = f"{type(error).__name__}: {error}"
         finally:

@@ -49,6 +49,9 @@ class Shape:
     kills: Sequence[float]
     fuse: int
     """Steps after which an isolate dies, on average; 0 for never."""
+    cron_runs: int
+    """How often cron runs each minute: not at all, once or twice."""
+    cron_late_ms: float
     cut: float
     """The share of invocations that are dropped alone."""
     clock_off_ms: int
@@ -85,6 +88,8 @@ def shape_of(random: Random) -> Shape:
             for _ in range(0 if calm else random.choice((0, 0, 1, 3)))
         ],
         fuse=0 if calm else random.choice((0, 0, 15, 60, 300)),
+        cron_runs=random.choice((0, 1, 1, 2)),
+        cron_late_ms=random.choice((0.0, 1_000.0, 90_000.0)),
         cut=0.0 if calm else random.choice((0.0, 0.05, 0.5)),
         clock_off_ms=random.choice((0, 1_000, 60_000, CLOCK_OFF_MS_MAX)),
         clocks_drift=random.random() < 0.5,
@@ -96,7 +101,7 @@ def shape_of(random: Random) -> Shape:
 
 
 def _bursts(random: Random, start_ms: int) -> Sequence[Burst]:
-    gap_ms = random.choice((500.0, 5_000.0, 60_000.0, keys.HOUR_MS / 4))
+    gap_ms = random.choice((500.0, 5_000.0, 60_000.0, keys.HOUR_MS / 4, keys.DAY_MS / 2))
     bursts = []
     at_ms = float(start_ms)
     for _ in range(random.choice((1, 2, 4, 8))):
@@ -112,7 +117,11 @@ def _limits(random: Random) -> Mapping[str, int]:
         "BATCH_EVENTS_MAX": random.choice((1, 2, 5, 20, 500)),
         "HELD_EVENTS_MAX": random.choice((5, 30, 50_000, 50_000)),
         "KV_BULK_GET_KEYS_MAX": random.choice((2, 7, 100)),
-        "READ_OPERATIONS_MAX": random.choice((12, 800, 800, 800)),
+        "RECENT_EVENTS_MAX": random.choice((0, 5, 20_000)),
+        "TAIL_GETS_MAX": random.choice((1, 3)),
+        "CACHED_AGGREGATES_MAX": random.choice((3, 20_000)),
+        "CATCH_UP_OPERATIONS": random.choice((30, 100)),
+        "COMPACTION_OPERATIONS": random.choice((60, 700)),
     }
 
 
@@ -123,7 +132,8 @@ def _temper(random: Random, start_ms: float, end_ms: float) -> Temper:
     outages = []
     for _ in range(random.choice((0, 0, 1, 2))):
         begin_ms = random.uniform(start_ms, end_ms)
-        outages.append((begin_ms, begin_ms + random.choice((2_000.0, 40_000.0, 240_000.0))))
+        lasts_ms = random.choice((2_000.0, 40_000.0, 240_000.0, 900_000.0))
+        outages.append((begin_ms, begin_ms + lasts_ms))
     return Temper(
         refused=share(0.3),
         failed=share(0.2),

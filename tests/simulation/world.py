@@ -16,6 +16,7 @@ from random import Random
 import keys
 import limits
 from events import Api, UsageEvent, decode_batch
+from maker import Report
 from tests.simulation.isolate import Invocation, Isolate, IsolateClock
 from tests.simulation.kv import LISTING_LAG_MS_MAX, SimulatedKv, Temper, Version, Write
 from tests.simulation.loop import VirtualLoop
@@ -57,6 +58,7 @@ class World:
     key_of: dict[str, str] = field(default_factory=dict)
     committed: list[tuple[float, Sequence[UsageEvent]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    compactions: list[Report] = field(default_factory=list)
     _started: int = 0
     _requests: int = 0
 
@@ -115,7 +117,7 @@ class World:
     def died(self, isolate: Isolate) -> None:
         """Remember what an isolate takes with it (the protocol `Mortal`)."""
         self.lost.update(event.request_id for event in held_by(isolate))
-        for key, batch in isolate.log.held_batches().items():
+        for key, batch in isolate.log.local_batches().held.items():
             self.lost_batches[key] = batch.dropped
         self.unreported += isolate.log._dropped_unreported
 
@@ -140,7 +142,7 @@ class World:
         settled_ms = self.loop.now_ms - LISTING_LAG_MS_MAX
         return Reading(
             isolate.clock.now_ms(),
-            isolate.log.held_batches().keys(),
+            isolate.log.local_batches().held.keys(),
             held_by(isolate),
             [event for at_ms, events in self.committed if at_ms <= settled_ms for event in events],
         )
@@ -192,15 +194,15 @@ def caller_of(api: int, number: int) -> str:
 
 def held_by(isolate: Isolate) -> Sequence[UsageEvent]:
     """The events in an isolate's memory that it does not know to be in KV."""
-    return [event for batch in isolate.log.held_batches().values() for event in batch.events]
+    return [event for batch in isolate.log.local_batches().held.values() for event in batch.events]
 
 
 def new_world(seed: int) -> World:
     """Make the world of a seed, before anything has happened."""
-    random = Random(seed)  # noqa: S311, a simulation is to be repeated
+    random = Random(seed)
     shape = shape_of(random)
-    loop = VirtualLoop(Random(random.random()), shape.start_ms)  # type: ignore[abstract]  # noqa: S311
-    kv = SimulatedKv(loop, Random(random.random()), shape.temper)  # noqa: S311
+    loop = VirtualLoop(Random(random.random()), shape.start_ms)  # type: ignore[abstract]
+    kv = SimulatedKv(loop, Random(random.random()), shape.temper)
     world = World(seed, shape, random, loop, kv)
     kv.watch = world.watch
     return world

@@ -1,0 +1,116 @@
+"""Compaction in a run: cron's kinds of punctuality, the way to rest, and what must come out.
+
+3. Rebuilt from the log, every summary is byte for byte what is stored.
+6. What a read costs in KV operations does not depend on the traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+import keys
+import limits
+from rollups import compact
+from tests.simulation.invariants import InvariantBroken, require
+from tests.simulation.isolate import Isolate, IsolateClock
+from tests.simulation.kv import SimulatedKv, Write
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.store import SimulatedStore
+from tests.simulation.world import World, at
+
+SUMMARIES = "summary/"
+BASES = "summary/base/"
+
+SNAPSHOT_OPERATIONS_MAX = 6
+"""What a snapshot of one window may cost at rest, whatever the log holds."""
+
+_RUNS_MAX = 200
+_CRON_RUNS_MAX = 25
+
+
+def schedule_cron(world: World) -> None:
+    """Let cron run each minute after each burst for a while, as punctually as the seed says."""
+    shape, random = world.shape, world.random
+    runs = 0
+
+    def run() -> None:
+        cron(world, world.some_isolate())
+
+    for burst in shape.bursts:
+        for minute in range(6):
+            for _ in range(shape.cron_runs):
+                late_ms = random.uniform(0, shape.cron_late_ms)
+                if runs < _CRON_RUNS_MAX:
+                    at(world, burst.at_ms + minute * keys.MINUTE_MS + late_ms, run)
+                    runs += 1
+
+
+def cron(world: World, isolate: Isolate) -> None:
+    """Run compaction once, as cron does."""
+    world.invocation(isolate).run(_compact(world, isolate))
+
+
+async def _compact(world: World, isolate: Isolate) -> None:
+    report = await compact(isolate.store, isolate.clock.now_ms(), limits.COMPACTION_OPERATIONS)
+    world.compactions.append(report)
+
+
+def come_to_rest(world: World) -> int:
+    """Let time pass and compaction run until it has nothing to do; return its clock's time."""
+    isolate = world.start_isolate()
+    isolate.fuse = 0
+    isolate.clock = IsolateClock(world.loop)
+    world.loop.run(world.loop.now_ms + 2 * keys.HOUR_MS)
+    now_ms = isolate.clock.now_ms()
+    for _ in range(_RUNS_MAX):
+        now_ms = isolate.clock.now_ms()
+        done = len(world.compactions)
+        cron(world, isolate)
+        world.loop.run(world.loop.now_ms + 70_000)
+        require(not isolate.problems, "; ".join(isolate.problems))
+        require(len(world.compactions) > done, "compaction does not end at rest")
+        report = world.compactions[-1]
+        if report.done and not report.made:
+            return now_ms
+    raise InvariantBroken("compaction always finds something to do")
+
+
+def rebuilt(world: World, now_ms: int) -> Mapping[str, str]:
+    """Make every summary from the log alone, in a new namespace, with nothing in its way."""
+    loop = VirtualLoop(Random(0), now_ms)  # type: ignore[abstract]
+    kv = SimulatedKv(loop, Random(0))
+    for key, value in world.kv.content(keys.USAGE_PREFIX).items():
+        kv.place(Write(key, value, world.kv.records[key][-1].metadata))
+    store = SimulatedStore(kv, "anew")
+    for _ in range(_RUNS_MAX):
+        task = loop.create_task(compact(store, now_ms, limits.COMPACTION_OPERATIONS))
+        loop.run(loop.now_ms + 60_000)
+        report = task.result()
+        if report.done and not report.made:
+            break
+    loop.dispose()
+    return _summaries(kv)
+
+
+def check_summaries(world: World, now_ms: int) -> None:
+    """Check that what is stored at rest is what the log says, byte for byte."""
+    stored, anew = _summaries(world.kv), rebuilt(world, now_ms)
+    for key in sorted(stored.keys() | anew.keys()):
+        if key.startswith(BASES) and key not in anew:
+            # Bases of earlier hours are left to expire; nobody reads them any more.
+            continue
+        require(key in anew, f"{key} is stored, and the log has no events for it")
+        require(key in stored, f"{key} is missing")
+        require(stored[key] == anew[key], f"{key} is not what the log says")
+
+
+def check_price(operations: int, windows: int) -> None:
+    """Check that a read at rest cost no more than it may at any traffic."""
+    allowed = SNAPSHOT_OPERATIONS_MAX * windows
+    require(operations <= allowed, f"a read of {windows} windows took {operations} operations")
+
+
+def _summaries(kv: SimulatedKv) -> Mapping[str, str]:
+    found = kv.content(SUMMARIES)
+    return {key: value for key, value in found.items() if key != keys.PROGRESS}

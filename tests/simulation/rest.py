@@ -1,0 +1,94 @@
+"""A run at rest: everything shown must be exactly what is in KV, at a bounded price."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from ports import Answer
+from tests.simulation import compaction
+from tests.simulation.invariants import (
+    Shown,
+    Stored,
+    check_events,
+    check_final,
+    check_log,
+    check_money,
+    require,
+)
+from tests.simulation.isolate import Invocation, Isolate, parse
+from tests.simulation.world import World
+
+ANALYTICS = "/__platform/analytics"
+EVENTS = "/__platform/events"
+
+Result = TypeVar("Result")
+
+
+def check_at_rest(world: World) -> None:
+    """Let compaction come to rest, then look at everything from a new isolate."""
+    stored = check_log(world)
+    check_money(world)
+    compaction.check_summaries(world, compaction.come_to_rest(world))
+    isolate = world.start_isolate()
+    isolate.fuse = 0
+    now_ms = isolate.clock.now_ms()
+    for shown in _ask_for_windows(world, isolate):
+        check_final(world, shown, now_ms, stored)
+    _check_pages(world, isolate, stored)
+
+
+def snapshots_in(answer: Answer) -> Sequence[Shown]:
+    """The snapshots of an answer, for one window or for all."""
+    body = parse(answer)
+    return [body["snapshot"]] if "snapshot" in body else list(body["windows"].values())
+
+
+def _ask_for_windows(world: World, isolate: Isolate) -> Sequence[Shown]:
+    invocation = Invocation(isolate)
+
+    async def ask() -> tuple[Answer | None, int]:
+        return await isolate.ask(ANALYTICS, "", invocation), invocation.operations
+
+    answer, operations = _result(world, invocation, ask())
+    compaction.check_price(operations, windows=3)
+    require(answer is not None, "a read at rest gets no answer")
+    assert answer is not None
+    return snapshots_in(answer)
+
+
+def _check_pages(world: World, isolate: Isolate, stored: Stored) -> None:
+    """Check that pages of events are all there are, each once, newest first."""
+    limit = world.random.choice((1, 7, 2_000)) if len(stored.count.events) < 40 else 50
+    found: list[Shown] = []
+    cursor = ""
+    while True:
+        query = f"?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        invocation = Invocation(isolate)
+        answer = _result(world, invocation, isolate.ask(EVENTS, query, invocation))
+        assert answer is not None
+        page = parse(answer)
+        require(len(page["events"]) <= limit, "a page of events is too long")
+        found += page["events"]
+        cursor = page["cursor"]
+        if cursor is None:
+            break
+        require(page["events"], "an empty page of events says that there are more")
+    check_events(world, found)
+    missing = stored.count.events.keys() - {event["requestId"] for event in found}
+    require(not missing, f"{len(missing)} of {len(stored.count.events)} events are on no page")
+
+
+def _result(world: World, invocation: Invocation, work: Coroutine[Any, Any, Result]) -> Result:
+    results: list[Result] = []
+
+    async def keep() -> None:
+        results.append(await work)
+
+    world.loop.keep(work)
+    invocation.run(keep())
+    world.loop.run(world.loop.now_ms + 60_000)
+    problems = invocation.isolate.problems
+    require(not problems, "; ".join(problems))
+    require(results, "a read at rest does not end")
+    return results[0]
