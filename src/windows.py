@@ -227,15 +227,15 @@ async def _read_tail(
     store: KeyValueStore, tail: Tail, names: Sequence[str], reading: Reading
 ) -> None:
     figures, unread = Figures(), Unread()
-    listed = {name for listed in tail.names.values() for name in listed}
     fetched = []
     for name in names:
         if name in tail.local.recent:
             figures.add(tail.local.recent[name])
-        elif name in listed:
-            fetched.append(name)
-        else:
+        elif name in tail.local.held:
+            # KV may list it already and not give it yet; or it may be too many to fetch.
             figures.add(tail.local.held[name])
+        else:
+            fetched.append(name)
     affordable = limits.TAIL_GETS_MAX * limits.KV_BULK_GET_KEYS_MAX
     if len(fetched) > affordable:
         left_out = keys.parse_usage_batch(fetched[affordable]).minute
@@ -245,10 +245,6 @@ async def _read_tail(
         # Everything that is listed is counted, so what is counted reaches to now.
         reading.as_of = max(reading.as_of, tail.progress.made)
     await read_batches(store, fetched[:affordable], lambda _, batch: figures.add(batch), unread)
-    for name in [name for name in unread.missing if name in tail.local.held]:
-        # It was written a moment ago, and KV lists it already and gives it not yet.
-        unread.missing.remove(name)
-        figures.add(tail.local.held[name])
     if unread.missing:
         reading.complete = False
     reading.missing += unread.missing

@@ -79,7 +79,7 @@ class Readers:
                 for shown in snapshots_in(answer):
                     self.complete += shown["freshness"]["complete"]
                     check_snapshot(self.world, reading, shown)
-                    check_seen(reading, invocation.unseen, shown)
+                    check_seen(self.world, reading, invocation.unseen, shown)
         except InvariantBroken as broken:
             self.failures.append(f"{broken} (asked {path}{query})")
 
