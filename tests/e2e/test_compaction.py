@@ -1,0 +1,70 @@
+"""Compaction through the real Worker: cron and reads make summaries, and figures stay the same."""
+
+import json
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.launch import Server
+
+from .caller import Caller, eventually
+from .conftest import TOKEN, Starter
+from .marketplace import DEMO_TENANTS
+
+PLATFORM = {"authorization": f"Bearer {TOKEN}"}
+MINUTE_SECONDS = 60
+DIRECTORY = json.loads(DEMO_TENANTS.read_text(encoding="utf-8"))
+
+
+def fire_cron(server: Server) -> None:
+    """Do what Cloudflare's cron does every minute."""
+    answer = httpx.get(f"{server.url}/cdn-cgi/handler/scheduled", timeout=60)
+    assert (answer.status_code, answer.text) == (200, "ok")
+
+
+def log_of(caller: Caller) -> dict[str, object]:
+    """What health says of the log."""
+    log: dict[str, object] = caller.ask("/__platform/health", headers=PLATFORM).json()["log"]
+    return log
+
+
+def test_cron_summarises_what_is_over_and_no_figure_moves(start: Starter, tmp_path: Path) -> None:
+    with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
+        for _ in range(20):
+            assert caller.ask("/t/feasts/").status_code == 200
+        before = caller.snapshot("overall")["allApis"]
+        fire_cron(server)
+        eventually(lambda: log_of(caller)["compactedUntil"] is not None, "the first compaction", 10)
+        # The minute in which the calls were made has to be over.
+        over = time.monotonic() + MINUTE_SECONDS + 2
+        eventually(lambda: time.monotonic() > over, "the minute to end", 2 * MINUTE_SECONDS)
+        fire_cron(server)
+        assert log_of(caller)["backlogMinutes"] in (0, 1)
+        assert caller.snapshot("overall")["allApis"] == before
+        for window in ("today", "week", "overall"):
+            assert caller.snapshot(window)["freshness"]["complete"] is True
+    with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
+        assert caller.snapshot("overall")["allApis"] == before, "after a restart"
+
+
+def test_a_rebuild_of_a_sound_log_changes_nothing(caller: Caller) -> None:
+    now = time.gmtime()
+    today = time.strftime("%Y-%m-%d", now)
+    query = f"from={today}T00:00Z&to={today}T01:00Z"
+    answer = caller.ask(f"/__platform/compact?{query}", method="POST", headers=PLATFORM)
+    assert answer.status_code == 200
+    assert (answer.json()["complete"], answer.json()["changed"]) == (True, [])
+
+
+@pytest.mark.parametrize("query", ["", "from=now&to=later", "from=2026-11-22T00:00Z&to=x"])
+def test_a_range_that_makes_no_sense_is_refused(caller: Caller, query: str) -> None:
+    answer = caller.ask(f"/__platform/compact?{query}", method="POST", headers=PLATFORM)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameter")
+
+
+def test_compaction_is_closed_without_a_token(caller: Caller) -> None:
+    query = "from=2026-11-22T00:00Z&to=2026-11-22T01:00Z"
+    assert caller.ask(f"/__platform/compact?{query}", method="POST").status_code == 401
+    assert caller.ask(f"/__platform/compact?{query}", headers=PLATFORM).status_code == 405

@@ -1,0 +1,80 @@
+"""Killed without warning under load, again and again, the log keeps what was committed, once."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.launch import Server
+
+from .caller import Caller
+from .conftest import TOKEN, Starter
+from .marketplace import DEMO_TENANTS
+
+pytestmark = pytest.mark.alone
+
+CRASHES = 10
+CONCURRENCY = 16
+ANSWERS_BEFORE_CRASH = 150
+COMMIT_DELAY_SECONDS = 0.25
+"""What a leader waits before it writes."""
+
+PUT_SECONDS = 2
+"""More than any put to the local KV was seen to take on a busy machine."""
+
+DIRECTORY = json.loads(DEMO_TENANTS.read_text(encoding="utf-8"))
+
+
+async def load_until_killed(server: Server) -> Mapping[str, float]:
+    """Send requests until so many are answered, then kill the server while others are on their way.
+
+    Returns how many seconds before the kill each answer came, by request id.
+    """
+    answered: dict[str, float] = {}
+    killed_at = 0.0
+
+    async def send(client: httpx.AsyncClient) -> None:
+        nonlocal killed_at
+        with suppress(httpx.HTTPError):
+            while not killed_at:
+                answer = await client.get("/t/feasts/")
+                assert answer.status_code == 200
+                answered[answer.headers["x-request-id"]] = time.monotonic()
+                if len(answered) >= ANSWERS_BEFORE_CRASH and not killed_at:
+                    killed_at = time.monotonic()
+                    server.kill_hard()
+
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        await asyncio.gather(*(send(client) for _ in range(CONCURRENCY)))
+    return {name: max(0.0, killed_at - at) for name, at in answered.items()}
+
+
+def test_ten_crashes_under_load_cost_the_last_moment_each_and_nothing_is_counted_twice(
+    start: Starter, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    answered: dict[str, float] = {}
+    for _ in range(CRASHES):
+        with start(tmp_path, DIRECTORY) as server:
+            answered |= asyncio.run(load_until_killed(server))
+
+    with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
+        kept = Counter(event["requestId"] for event in caller.events())
+        assert set(kept.values()) == {1}, "no event is in the log twice"
+        assert caller.calls() == len(kept), "figures are the log's"
+        assert caller.snapshot("overall")["freshness"]["complete"] is True
+
+    lost = [seconds for name, seconds in answered.items() if name not in kept]
+    oldest_seconds = max(lost, default=0.0)
+    record_property("answered", len(answered))
+    record_property("lost", len(lost))
+    record_property("oldest_lost_ms", round(1000 * oldest_seconds))
+    print(f"{len(answered)} answered, {len(lost)} lost, the oldest {oldest_seconds:.3f} s old")
+    assert len(lost) < len(answered) / 2
+    # What was answered a leader's wait before a crash, and a put's time, is there.
+    assert oldest_seconds < COMMIT_DELAY_SECONDS + PUT_SECONDS
