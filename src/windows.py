@@ -99,6 +99,10 @@ async def read_window(
     floor, sources = await _read_summaries(store, progress, first, end, cache, reading)
     if tail.listed_from > progress.made:
         reading.complete, reading.behind = False, True
+    if tail.listed_from > progress.settled:
+        # The listing does not reach back to where minutes are summarised for good, and those
+        # in between may have been summarised before all of their batches were listed.
+        reading.complete, reading.as_of = False, min(reading.as_of, progress.settled)
     names = _tail_names(tail, floor, sources, first, end)
     await _read_tail(store, tail, names, reading)
     return reading
