@@ -49,6 +49,14 @@ class BatchKey(NamedTuple):
     counter: int
 
 
+class LateMark(NamedTuple):
+    """The parts of a late batch's mark: when it was made, the batch, and the batch's minute."""
+
+    written: int
+    batch_key: str
+    minute: int
+
+
 def usage_batch(minute: int, writer: str, counter: int) -> str:
     """Build the key of batch `counter` that `writer` made for the events of `minute`."""
     return f"{USAGE_PREFIX}{_inverted(minute)}/{writer}/{counter:06d}"
@@ -93,9 +101,17 @@ def usage_minute(minute: int) -> str:
     return f"{USAGE_PREFIX}{_inverted(minute)}/"
 
 
-def late(batch_key: str) -> str:
-    """Build the key that says the usage batch `batch_key` was written late."""
-    return LATE_PREFIX + batch_key
+def late(batch_key: str, written: int) -> str:
+    """Build the key that says the usage batch `batch_key` was written late, in `written`."""
+    return f"{LATE_PREFIX}{written}/{batch_key}"
+
+
+def parse_late(key: str) -> LateMark:
+    """Take the key of a mark apart. Raises `KeyMalformed` for any other key."""
+    written, _, batch_key = key.removeprefix(LATE_PREFIX).partition("/")
+    if not written.isdecimal():
+        raise KeyMalformed(f"{key!r} is not the mark of a late batch")
+    return LateMark(int(written), batch_key, parse_usage_batch(batch_key).minute)
 
 
 def summary(level: str, minute: int) -> str:

@@ -15,7 +15,8 @@ again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import keys
@@ -31,6 +32,13 @@ SETTLE_MINUTES = 20
 """When a minute is looked at for the last time: 5 min for a writer's clock that is behind
 and 5 for ours ahead, 5 in which a late writer does not leave a mark, 2 for the listing's
 lag, and some to spare."""
+
+_MARK_MINUTES = 2 * SETTLE_MINUTES
+"""When a mark without a batch is forgotten: its writer died between the two. Were it alive,
+it would have written the batch within the minute, or another mark."""
+
+_FORGOTTEN_MARKS_MAX = 200
+"""Marks deleted by one run, so that with its budget it stays below Cloudflare's 1,000."""
 
 
 async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
@@ -52,6 +60,7 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
     saved = progress.encode()
     if saved != value:
         await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
+    await run.forget_marks()
     maker.report.operations = counted.spent
     return maker.report
 
@@ -108,6 +117,16 @@ class _Run:
 
     maker: Maker
     now_minute: int
+    done_marks: list[str] = field(default_factory=list)
+
+    async def forget_marks(self) -> None:
+        """Delete marks that are done with, once the progress they led to is saved.
+
+        Beyond the budget: when it was spent on late batches, they would be late for ever.
+        """
+        with suppress(StoreUnavailable):
+            for mark in self.done_marks[:_FORGOTTEN_MARKS_MAX]:
+                await self.maker.store.store.delete(mark)
 
     async def everything(self) -> None:
         progress = self.maker.progress
@@ -168,23 +187,24 @@ class _Run:
 
     async def _late(self) -> None:
         """Make again what batches belong to that were written late."""
-        marks = await list_names(self.maker.store, keys.LATE_PREFIX)
-        found: dict[int, list[str]] = {}
-        for mark in marks:
+        found: dict[int, list[tuple[str, keys.LateMark]]] = {}
+        for name in await list_names(self.maker.store, keys.LATE_PREFIX):
             try:
-                name = mark.removeprefix(keys.LATE_PREFIX)
-                found.setdefault(keys.parse_usage_batch(name).minute, []).append(mark)
+                mark = keys.parse_late(name)
+                found.setdefault(mark.minute, []).append((name, mark))
             except KeyMalformed:
-                await self.maker.store.delete(mark)
-        for minute, minute_marks in found.items():
-            names = await self.maker.names(minute)
-            if minute < self.maker.progress.made:
-                await self.maker.make_minute(minute, names)
+                self.done_marks.append(name)
+        for minute, marks in found.items():
+            names = frozenset(await self.maker.names(minute))
+            # A mark stays until its batch is seen; the writer puts the mark first.
+            seen = [name for name, mark in marks if mark.batch_key in names]
+            if seen and minute < self.maker.progress.made:
+                await self.maker.make_minute(minute, sorted(names))
                 await self._above([minute])
-            for mark in minute_marks:
-                # A mark stays until its batch is seen; the writer puts the mark first.
-                if mark.removeprefix(keys.LATE_PREFIX) in names:
-                    await self.maker.store.delete(mark)
+            self.done_marks += seen
+            self.done_marks += [
+                name for name, mark in marks if self.now_minute - mark.written > _MARK_MINUTES
+            ]
 
     async def _above(self, minutes: Iterable[int]) -> None:
         """Make again the closed periods that these minutes are in, then the bases."""

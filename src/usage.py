@@ -194,8 +194,10 @@ class UsageLog:
         delay_ms = 100.0
         while True:
             try:
-                if self._is_late(sealed.minute):
-                    await store.put(keys.late(key), "", {})
+                now_minute = self.clock.now_ms() // keys.MINUTE_MS
+                # Compaction looks at a minute for some time, and later only where it finds a mark.
+                if now_minute - sealed.minute > limits.LATE_AFTER_MINUTES:
+                    await store.put(keys.late(key, now_minute), "", {})
                 await store.put(key, value, metadata)
             except StoreUnavailable:
                 self.counters.puts_failed += 1
@@ -207,11 +209,6 @@ class UsageLog:
             else:
                 self._forget(key)
                 return
-
-    def _is_late(self, minute: int) -> bool:
-        # Compaction looks at a minute for some time, and later only where it finds a mark.
-        age_minutes = self.clock.now_ms() // keys.MINUTE_MS - minute
-        return age_minutes > limits.LATE_AFTER_MINUTES
 
     def _forget(self, key: str) -> None:
         sealed = self._sealed.pop(key, None)

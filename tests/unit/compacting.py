@@ -39,7 +39,7 @@ class Log:
             self._batches += 1
             key = keys.usage_batch(minute, "w", self._batches)
             if late:
-                self.store.values[keys.late(key)] = ("", {})
+                self.store.values[keys.late(key, minute + 10)] = ("", {})
             batch = Batch(group, 0)
             self.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
         self.events += events

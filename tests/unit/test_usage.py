@@ -206,7 +206,7 @@ def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
     log.append(event(NOON_MS - (limits.LATE_AFTER_MINUTES + 1) * keys.MINUTE_MS))
     asyncio.run(log.lead(store))
     batch, mark = sorted(store.values, reverse=True)
-    assert mark == keys.late(batch)
+    assert mark == keys.late(batch, NOON_MS // keys.MINUTE_MS)
     assert list(store.values) == [mark, batch]
 
 
