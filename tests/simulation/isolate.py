@@ -136,8 +136,9 @@ class Invocation:
     fuse: int = 0
     operations: int = 0
     listed: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
-    """Keys that a listing showed to this invocation and a read then said to be missing."""
+    """Keys that a listing showed to this invocation and every read said to be missing."""
     cut_at_ms: float = float("inf")
     context: Context = field(init=False)
 

@@ -72,6 +72,8 @@ class Readers:
         if answer is None:
             return
         self.answered += 1
+        # What was written while it read may have moved on, to where it does not look.
+        reading = reading.still_held(isolate)
         try:
             if path == EVENTS:
                 check_events(self.world, parse(answer)["events"])

@@ -120,8 +120,8 @@ def _limits(random: Random) -> Mapping[str, int]:
         "RECENT_EVENTS_MAX": random.choice((0, 5, 20_000)),
         "TAIL_GETS_MAX": random.choice((1, 3)),
         "CACHED_AGGREGATES_MAX": random.choice((3, 20_000)),
-        "CATCH_UP_OPERATIONS": random.choice((30, 100)),
-        "COMPACTION_OPERATIONS": random.choice((60, 700)),
+        "CATCH_UP_OPERATIONS": random.choice((60, 100)),
+        "COMPACTION_OPERATIONS": random.choice((200, 700)),
     }
 
 
@@ -145,7 +145,7 @@ def _temper(random: Random, start_ms: float, end_ms: float) -> Temper:
         listing_lag_ms=random.choice((0, 5_000, 60_000, LISTING_LAG_MS_MAX)),
         listing_flaps=share(0.3),
         stale=random.choice((0.0, 0.2, 0.7)),
-        page_keys=random.choice((1, 3, 10, 1_000)),
+        page_keys=random.choice((3, 10, 30, 1_000)),
         odd_pages=share(0.3),
         outages=outages,
     )

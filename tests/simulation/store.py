@@ -32,6 +32,7 @@ class Metered(Protocol):
 
     operations: int
     listed: set[str]
+    read: set[str]
     unseen: set[str]
 
 
@@ -129,7 +130,8 @@ class SimulatedStore:
         found = {key: self.kv.read(self.location, key) for key in keys}
         if scope := self._scope():
             read = {key for key, version in found.items() if version is not None}
-            scope.unseen = scope.unseen - read | (found.keys() - read) & scope.listed
+            scope.read |= read
+            scope.unseen = (scope.unseen | found.keys() & scope.listed) - scope.read
         size = sum(len(version.value or "") for version in found.values() if version is not None)
         self._limit(size > VALUE_BYTES_MAX, "total size of a bulk get exceeds 25 MiB")
         return {key: None if version is None else version.value for key, version in found.items()}

@@ -38,6 +38,11 @@ class Reading:
     held: Sequence[UsageEvent]
     settled: Sequence[UsageEvent]
 
+    def still_held(self, isolate: Isolate) -> Reading:
+        """Narrow what was held down to what is held to this moment."""
+        kept = {event.request_id for event in held_by(isolate)}
+        return replace(self, held=[event for event in self.held if event.request_id in kept])
+
 
 @dataclass(slots=True)
 class World:
