@@ -87,6 +87,9 @@ class _Search:
         fresh = [key for key in page.keys if key.name >= self._from]
         self._counts |= {key.name: _count_in(key.metadata) for key in fresh}
         listed = [*self._unfinished, *(key.name for key in fresh)]
+        if not listed and page.cursor is not None:
+            # An empty page tells nothing of where the next one begins.
+            return False
         # A minute that goes on in the next page is read with that page.
         last = _minute_part(listed[-1]) if listed and page.cursor is not None else None
         began_before = bool(self._unfinished) and _minute_part(self._unfinished[0]) == last
