@@ -25,8 +25,9 @@ BASES = "summary/base/"
 SNAPSHOT_OPERATIONS_MAX = 6
 """What a snapshot of one window may cost at rest, whatever the log holds."""
 
+_RESTS_AT_MIDNIGHT = 0.3
 _RUNS_MAX = 200
-_CRON_RUNS_MAX = 25
+_CRON_RUNS_MAX = 40
 
 
 def schedule_cron(world: World) -> None:
@@ -38,12 +39,15 @@ def schedule_cron(world: World) -> None:
         cron(world, world.some_isolate())
 
     for burst in shape.bursts:
-        for minute in range(6):
-            for _ in range(shape.cron_runs):
-                late_ms = random.uniform(0, shape.cron_late_ms)
-                if runs < _CRON_RUNS_MAX:
-                    at(world, burst.at_ms + minute * keys.MINUTE_MS + late_ms, run)
-                    runs += 1
+        # The minutes after it, and those in which the hour before is closed.
+        closing_ms = (burst.at_ms // keys.HOUR_MS + 1) * keys.HOUR_MS + 20 * keys.MINUTE_MS
+        for start_ms, minutes in ((burst.at_ms, 5), (closing_ms, 3)):
+            for minute in range(minutes):
+                for _ in range(shape.cron_runs):
+                    late_ms = random.uniform(0, shape.cron_late_ms)
+                    if runs < _CRON_RUNS_MAX:
+                        at(world, start_ms + minute * keys.MINUTE_MS + late_ms, run)
+                        runs += 1
 
 
 def cron(world: World, isolate: Isolate) -> None:
@@ -61,7 +65,12 @@ def come_to_rest(world: World) -> int:
     isolate = world.start_isolate()
     isolate.fuse = 0
     isolate.clock = IsolateClock(world.loop)
-    world.loop.run(world.loop.now_ms + 2 * keys.HOUR_MS)
+    rested_ms = world.loop.now_ms + 2 * keys.HOUR_MS
+    if world.random.random() < _RESTS_AT_MIDNIGHT:
+        # Of a new day there are no summaries yet, and of the old one there must be enough.
+        midnight_ms = (rested_ms // keys.DAY_MS + 1) * keys.DAY_MS
+        rested_ms = midnight_ms + world.random.uniform(0, 90) * keys.MINUTE_MS
+    world.loop.run(rested_ms)
     now_ms = isolate.clock.now_ms()
     for _ in range(_RUNS_MAX):
         now_ms = isolate.clock.now_ms()

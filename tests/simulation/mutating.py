@@ -38,7 +38,9 @@ class Mutation:
         """Compile the broken function."""
         module = importlib.import_module(self.module)
         owner, name = self.place()
-        source = textwrap.dedent(inspect.getsource(getattr(owner, name)))
+        found = getattr(owner, name)
+        function: Any = found.fget if isinstance(found, property) else found
+        source = textwrap.dedent(inspect.getsource(function))
         if source.count(self.old) != 1:
             raise MutationOutdated(
                 f"{self.name}: {self.module}.{self.function} has {source.count(self.old)}"

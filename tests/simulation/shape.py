@@ -80,9 +80,7 @@ def shape_of(random: Random) -> Shape:
         apis=random.choice((1, 2, 3, 6)),
         callers=random.choice((1, 3, 20)),
         bursts=bursts,
-        reads=sorted(
-            random.uniform(start_ms, end_ms + 120_000) for _ in range(random.randint(1, 8))
-        ),
+        reads=_reads(random, start_ms, end_ms),
         kills=[
             random.uniform(start_ms, end_ms)
             for _ in range(0 if calm else random.choice((0, 0, 1, 3)))
@@ -100,8 +98,14 @@ def shape_of(random: Random) -> Shape:
     )
 
 
+def _reads(random: Random, start_ms: float, end_ms: float) -> Sequence[float]:
+    """Draw when readers ask: while things happen, and until all has settled."""
+    until_ms = [random.choice((end_ms + 120_000, end_ms + 1_500_000)) for _ in range(8)]
+    return sorted(random.uniform(start_ms, end) for end in until_ms[: random.randint(1, 8)])
+
+
 def _bursts(random: Random, start_ms: int) -> Sequence[Burst]:
-    gap_ms = random.choice((500.0, 5_000.0, 60_000.0, keys.HOUR_MS / 4, keys.DAY_MS / 2))
+    gap_ms = random.choice((500.0, 5_000.0, 60_000.0, keys.HOUR_MS / 4, keys.DAY_MS))
     bursts = []
     at_ms = float(start_ms)
     for _ in range(random.choice((1, 2, 4, 8))):

@@ -107,7 +107,7 @@ class SimulatedStore:
         start = 0 if cursor is None else bisect_left(names, cursor + "\0")
         if kv.random.random() < kv.temper.odd_pages:
             # KV may end a page anywhere, even before its first key.
-            size = kv.random.randint(0, size)
+            size = kv.random.choice((0, kv.random.randint(0, size)))
         listed: list[ListedKey] = []
         end = start
         while end < len(names) and len(listed) < size:

@@ -34,14 +34,18 @@ class Reading:
     """What a reader was about to ask, and what was true when it did."""
 
     clock_ms: int
-    held_keys: AbstractSet[str]
+    local_keys: AbstractSet[str]
     held: Sequence[UsageEvent]
     settled: Sequence[UsageEvent]
 
     def still_held(self, isolate: Isolate) -> Reading:
         """Narrow what was held down to what is held to this moment."""
         kept = {event.request_id for event in held_by(isolate)}
-        return replace(self, held=[event for event in self.held if event.request_id in kept])
+        return replace(
+            self,
+            local_keys=self.local_keys | local_keys(isolate),
+            held=[event for event in self.held if event.request_id in kept],
+        )
 
 
 @dataclass(slots=True)
@@ -147,7 +151,7 @@ class World:
         settled_ms = self.loop.now_ms - LISTING_LAG_MS_MAX
         return Reading(
             isolate.clock.now_ms(),
-            isolate.log.local_batches().held.keys(),
+            local_keys(isolate),
             held_by(isolate),
             [event for at_ms, events in self.committed if at_ms <= settled_ms for event in events],
         )
@@ -195,6 +199,12 @@ def api_of(number: int) -> Api:
 def caller_of(api: int, number: int) -> str:
     """Make the hash of one caller, who calls one API alone."""
     return hashlib.blake2b(f"{api} {number}".encode(), digest_size=8).hexdigest()
+
+
+def local_keys(isolate: Isolate) -> AbstractSet[str]:
+    """The batches that an isolate has in memory, in KV or not."""
+    local = isolate.log.local_batches()
+    return local.held.keys() | local.recent.keys()
 
 
 def held_by(isolate: Isolate) -> Sequence[UsageEvent]:

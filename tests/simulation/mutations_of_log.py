@@ -1,0 +1,120 @@
+"""The ways in which the group commit is broken on purpose."""
+
+from __future__ import annotations
+
+from tests.simulation.mutating import Mutation
+
+LOG = (
+    Mutation(
+        "a retried put gets a new key",
+        "usage",
+        "UsageLog._write",
+        "store.put(key, value",
+        "store.put(self._new_key(sealed.minute), value",
+    ),
+    Mutation(
+        "a batch is thrown away at the deadline",
+        "usage",
+        "UsageLog._write",
+        "deadline_ms:\n                return",
+        "deadline_ms:\n                return self._forget(key)",
+    ),
+    Mutation(
+        "a failed put is taken for done",
+        "usage",
+        "UsageLog._write",
+        "self.counters.puts_failed += 1",
+        "return self._forget(key)",
+    ),
+    Mutation(
+        "the buffer is cleared before the put succeeded",
+        "usage",
+        "UsageLog._write",
+        "sealed = self._sealed[key]",
+        "sealed = self._sealed[key]; self._forget(key)",
+    ),
+    Mutation(
+        "a dead leader's claim never ends",
+        "usage",
+        "UsageLog._claim",
+        "batch.claimed_until_ms <= now_ms",
+        "batch.claimed_until_ms == 0",
+    ),
+    Mutation(
+        "a dead leader is never replaced",
+        "usage",
+        "UsageLog._duty_to_lead",
+        "now_ms < self._led_until_ms",
+        "self._led_until_ms",
+    ),
+    Mutation(
+        "an event just before the minute's end goes into the next partition",
+        "usage",
+        "UsageLog.append",
+        "event.at_ms // keys.MINUTE_MS",
+        "(event.at_ms + 500) // keys.MINUTE_MS",
+    ),
+    Mutation(
+        "a batch that crosses a minute is not split",
+        "usage",
+        "UsageLog.append",
+        "entry = self._open.get(minute)",
+        "minute = next(iter(self._open), minute); entry = self._open.get(minute)",
+    ),
+    Mutation(
+        "a leader writes only the newest of its minutes",
+        "usage",
+        "UsageLog.lead",
+        "in tuple(self._open):",
+        "in tuple(self._open)[-1:]:",
+    ),
+    Mutation(
+        "dropped events are not counted",
+        "usage",
+        "UsageLog.append",
+        "self.counters.events_dropped += 1",
+        "pass",
+    ),
+    Mutation(
+        "dropped events are not told to readers",
+        "usage",
+        "UsageLog.append",
+        "self._dropped_unreported += 1",
+        "pass",
+    ),
+    Mutation(
+        "dropped events are told with every batch again",
+        "usage",
+        "UsageLog._seal",
+        "self._dropped_unreported = 0",
+        "pass",
+    ),
+    Mutation(
+        "a sealed batch still takes events",
+        "usage",
+        "UsageLog._seal",
+        "self._open.pop(minute)",
+        "self._open[minute]",
+    ),
+    Mutation(
+        "a sealed batch loses its last event",
+        "usage",
+        "UsageLog._seal",
+        "Batch(events,",
+        "Batch(events[: max(1, len(events) - 1)],",
+    ),
+    Mutation(
+        "a writer uses one key twice",
+        "usage",
+        "UsageLog._new_key",
+        "self.writer, self._next_counter",
+        "self.writer, self._next_counter % 3",
+    ),
+    Mutation(
+        "all isolates write under one name",
+        "usage",
+        "UsageLog._new_key",
+        "self.writer, self._next_counter",
+        "'0', self._next_counter",
+    ),
+)
