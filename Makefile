@@ -13,8 +13,10 @@ override STATE := $(value STATE)
 override TENANTS := $(value TENANTS)
 override NAMESPACE := $(value NAMESPACE)
 override RUNTIME := $(value RUNTIME)
+override SIZE := $(value SIZE)
+override ONLY := $(value ONLY)
 override VARS := $(value VARS)
-export PORT STATE TENANTS NAMESPACE RUNTIME VARS
+export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY
 
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
@@ -39,8 +41,8 @@ check: ## formatter, linter, types, layering rules
 format: ## mends what the formatters and linters can mend
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## the benchmarks
-	@echo "make bench: there are no benchmarks yet."
+bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots)
+	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench
 
 clean: ## removes everything that set-up and runs made
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules
