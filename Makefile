@@ -13,11 +13,13 @@ override STATE := $(value STATE)
 override TENANTS := $(value TENANTS)
 override NAMESPACE := $(value NAMESPACE)
 override RUNTIME := $(value RUNTIME)
+override SIZE := $(value SIZE)
+override ONLY := $(value ONLY)
 override VARS := $(value VARS)
 override SEEDS := $(value SEEDS)
 override SEED := $(value SEED)
 override FROM := $(value FROM)
-export PORT STATE TENANTS NAMESPACE RUNTIME VARS SEEDS SEED FROM
+export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM
 
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
@@ -45,8 +47,8 @@ check: ## formatter, linter, types, layering rules
 format: ## mends what the formatters and linters can mend
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## the benchmarks
-	@echo "make bench: there are no benchmarks yet."
+bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots)
+	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench
 
 clean: ## removes everything that set-up and runs made
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules

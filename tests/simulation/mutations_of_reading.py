@@ -27,13 +27,6 @@ READING = (
         "pass",
     ),
     Mutation(
-        "a held batch that KV lists is fetched",
-        "windows",
-        "_read_tail",
-        "elif name in tail.local.held:",
-        "elif name in tail.local.held and all(name not in some for some in tail.names.values()):",
-    ),
-    Mutation(
         "a listing's second page is not read",
         "batches",
         "list_names",
@@ -53,13 +46,6 @@ READING = (
         "_by_minute",
         "default=_NO_MINUTE",
         "default=0",
-    ),
-    Mutation(
-        "an empty page of events lets all that is held out",
-        "event_pages",
-        "_Search.look_at",
-        "if not listed and page.cursor is not None:",
-        "if False:",
     ),
     Mutation(
         "a batch that does not parse stops the others",

@@ -76,13 +76,6 @@ SUMMARIES = (
         "pass",
     ),
     Mutation(
-        "a mark is forgotten before its batch is seen",
-        "rollups",
-        "_Run._late",
-        "self.done_marks += seen",
-        "self.done_marks += [name for name, _ in marks]",
-    ),
-    Mutation(
         "a mark whose writer died is worked on for ever",
         "rollups",
         "_Run._late",
@@ -117,13 +110,6 @@ SUMMARIES = (
         "Maker.make_bases",
         "if part.period.start > week_start:",
         "if part.period.start >= week_start:",
-    ),
-    Mutation(
-        "a base that KV does not show yet is left out in silence",
-        "windows",
-        "_fetch",
-        "reading.complete, reading.behind = False, True",
-        "reading.behind = True",
     ),
     Mutation(
         "unsettled minutes that no listing reaches are called complete",

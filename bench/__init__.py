@@ -1,0 +1,1 @@
+"""The benchmarks: `make bench`; docs/performance.md says what they show."""

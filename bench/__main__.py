@@ -1,0 +1,87 @@
+"""`make bench [SIZE=small|full]`: measures everything, prints one table, writes it as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rich.console import Console
+
+from bench import compaction, designs, snapshots
+from bench.fill import Fill
+from bench.table import Results, shown
+from dev.errors import UsageError, run_command_line
+from dev.layout import HERE
+
+
+class Size(NamedTuple):
+    """How much is measured."""
+
+    fills: tuple[int, ...]
+    restarts: int
+    hour_events: int
+    minutes: int
+
+
+SIZES = {
+    "small": Size((10_000, 1_000_000), 1, 100_000, 5),
+    "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15),
+}
+PARTS = ("designs", "compaction", "snapshots")
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Says on the error output what is being done, with the time since the start."""
+
+    started: float
+
+    def say(self, text: str) -> None:
+        print(f"{time.monotonic() - self.started:6.0f} s  {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Measure; the figures never decide about the exit code."""
+    name = os.environ.get("SIZE") or "small"
+    size = SIZES.get(name)
+    if size is None:
+        raise UsageError(f"SIZE={name} is unknown: use {' or '.join(SIZES)}.")
+    only = os.environ.get("ONLY") or ""
+    chosen = tuple(only.split(",")) if only else PARTS
+    if not set(chosen) <= set(PARTS):
+        raise UsageError(f"ONLY={only} is unknown: use some of {','.join(PARTS)}.")
+    say = _Progress(time.monotonic()).say
+    results = Results(_commit(), name, list(os.getloadavg()))
+    if "designs" in chosen:
+        results.designs += designs.measure(size.minutes, say)
+    if "compaction" in chosen:
+        results.compaction.append(compaction.measure(size.hour_events, say))
+    if "snapshots" in chosen:
+        for events in size.fills:
+            say(f"{events:,} events over 90 days: making them, or finding them in the cache")
+            entries = Fill(events).entries(
+                lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None
+            )
+            results.snapshots += snapshots.measure(events, entries, size.restarts, say)
+    file = HERE.root / "bench" / "results" / f"{results.commit}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(results.as_json(), indent=1) + "\n")
+    console = Console(width=110)
+    console.print(*shown(results), sep="\n")
+    console.print(f"Written to {file.relative_to(HERE.root)}.")
+    return 0
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(command, cwd=HERE.root, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(run_command_line(main))

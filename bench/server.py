@@ -1,0 +1,143 @@
+"""The measured Worker under `wrangler dev`: started, filled, asked, watched from outside."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import time
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.fill import Entry
+from dev.launch.config import development_config, load_production_config
+from dev.launch.options import HOST, LaunchOptions
+from dev.launch.run_folder import RunFolder
+from dev.launch.start import plugin_folder, start_in
+from dev.layout import HERE
+from ports import Json
+
+INSIDE = Path(__file__).parent / "inside"
+TIMEOUT_SECONDS = 600.0
+_SMALL = 1_000_000
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the Worker answered, and how long it took from outside."""
+
+    body: Json
+    seconds: float
+
+
+@dataclass(slots=True)
+class Measured:
+    """A running Worker; one connection, one request at a time."""
+
+    port: int
+    connection: http.client.HTTPConnection
+
+    def ask(self, path: str, body: bytes | None = None, **query: object) -> Answer:
+        """Ask once; raises `RuntimeError` when the Worker failed."""
+        target = f"{path}?{urllib.parse.urlencode(query)}"
+        started = time.perf_counter()
+        self.connection.request("GET" if body is None else "POST", target, body)
+        response = self.connection.getresponse()
+        text = response.read()
+        seconds = time.perf_counter() - started
+        if response.status != http.client.OK:
+            raise RuntimeError(f"{path}: {response.status} {text[:300]!r}")
+        return Answer(json.loads(text), seconds)
+
+    def load(self, entries: Iterable[Entry]) -> None:
+        """Put entries into the Worker's KV: small ones many at a time, large ones as a stream."""
+        small: list[tuple[str, str, Json]] = []
+        size = 0
+        for key, value, metadata in entries:
+            if len(value) > _SMALL:
+                self.ask("/load", value.encode(), key=key, metadata=json.dumps(metadata))
+                continue
+            small.append((key, value, {"metadata": metadata}))
+            size += len(value)
+            if size > _SMALL:
+                self.ask("/load-many", json.dumps(small).encode())
+                small, size = [], 0
+        self.ask("/load-many", json.dumps(small).encode())
+
+    def cpu_seconds(self) -> float:
+        """CPU time so far of every workerd that this process started."""
+        return sum(cpu for cpu, _ in _workerds())
+
+    def peak_mb(self) -> float:
+        """The most memory that the largest workerd has had resident: V8, Pyodide and KV."""
+        return max(peak for _, peak in _workerds())
+
+    def heap_mb(self) -> float:
+        """Pyodide's memory, which grows and never shrinks."""
+        return float(self.ask("/empty").body["heap_bytes"]) / 1e6
+
+
+@contextmanager
+def connected(port: int) -> Iterator[Measured]:
+    """Hold one connection to a Worker."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_SECONDS)
+    try:
+        yield Measured(port, connection)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def running(state: Path) -> Iterator[Measured]:
+    """Run the bench's Worker; the same `state` again sees what an earlier run stored."""
+    state.mkdir(parents=True, exist_ok=True)
+    scripts = state / "no-scripts"
+    scripts.mkdir(exist_ok=True)
+    options = LaunchOptions(port=0, state=state, namespace=scripts)
+    folder = RunFolder(HERE)
+    inside = folder.path / "bench_inside"
+    shutil.copytree(HERE.root / "src", inside)
+    shutil.copytree(INSIDE, inside, dirs_exist_ok=True)
+    production = load_production_config(HERE.wrangler_toml)
+    config = development_config(production, options, plugin_folder(HERE))
+    config["main"] = "bench_inside/bench_entry.py"
+    # Cron and the drain at the end are for the dispatcher alone.
+    config.pop("triggers", None)
+    config["vars"] = {}
+    server = start_in(HERE, folder, config, options)
+    try:
+        server.wait_until_ready("/empty")
+        with connected(server.port) as measured:
+            yield measured
+    finally:
+        server.stop()
+
+
+def _workerds() -> list[tuple[float, float]]:
+    """CPU seconds and peak megabytes of each workerd below this process."""
+    parents, found = {}, []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = status.read_text()
+        except OSError:
+            continue
+        name, fields = text[text.index("(") + 1 : text.rindex(")")], text.rpartition(")")[2].split()
+        pid = int(status.parent.name)
+        parents[pid] = int(fields[1])
+        if name == "workerd":
+            found.append((pid, (int(fields[11]) + int(fields[12])) / _TICKS))
+    mine = []
+    for pid, cpu in found:
+        above = pid
+        while above and above != os.getpid():
+            above = parents.get(above, 0)
+        if above:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            peak_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+            mine.append((cpu, peak_kb * 1024 / 1e6))
+    return mine

@@ -1,0 +1,118 @@
+"""How long a snapshot takes inside workerd, whatever the log's size."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from analytics import WINDOWS
+from bench.fill import NOW_MS, Entry
+from bench.server import Measured, running
+from ports import Json
+
+WARM_RUNS = 50
+FORGETFUL_RUNS = 10
+VALUE_BYTES_MAX = 25 * 1_048_576
+"""KV takes no larger value (Cloudflare)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFigures:
+    """One window of one log. Times in ms, less those of a request that does nothing.
+
+    `new_isolate_ms` is the first read after each restart; `cold_p95_ms` that of
+    isolates that run already and have no summaries yet.
+    """
+
+    events: int
+    window: str
+    operations: int
+    bytes: int
+    calls: int
+    parts: int
+    warm_p50_ms: float
+    warm_p95_ms: float
+    cold_p50_ms: float
+    cold_p95_ms: float
+    new_isolate_ms: Sequence[float]
+    heap_mb: float
+    peak_mb: float
+    largest_value_mb: float
+
+    def as_json(self) -> Json:
+        """Give everything by name."""
+        return asdict(self)
+
+
+def measure(
+    events: int, entries: Sequence[Entry], restarts: int, say: Callable[[str], None]
+) -> list[SnapshotFigures]:
+    """Measure every window of a log, each window in isolates of its own."""
+    with TemporaryDirectory() as name:
+        state = Path(name)
+        say(f"{events:,} events: loading {len(entries):,} values")
+        with running(state) as worker:
+            worker.load(entry for entry in entries if len(entry[1].encode()) <= VALUE_BYTES_MAX)
+        largest = max(len(value.encode()) for _, value, _ in entries)
+        found: list[SnapshotFigures] = []
+        for window in WINDOWS:
+            if window == "overall" and largest > VALUE_BYTES_MAX:
+                say(f"{events:,} events: {window} cannot be read, its base is {largest:,} bytes")
+                continue
+            firsts: list[float] = []
+            for number in range(restarts):
+                say(f"{events:,} events: {window}, isolate {number + 1} of {restarts}")
+                with running(state) as worker:
+                    empty = _empty_ms(worker)
+                    firsts.append(_snapshot(worker, window)[0] - empty)
+                    if number == restarts - 1:
+                        figures = _measure_window(worker, events, window, empty, firsts)
+                        found.append(replace(figures, largest_value_mb=largest / 1e6))
+        return found
+
+
+def _measure_window(
+    worker: Measured, events: int, window: str, empty: float, firsts: list[float]
+) -> SnapshotFigures:
+    cold = []
+    operations = 0
+    for _ in range(FORGETFUL_RUNS):
+        worker.ask("/forget")
+        took, body = _snapshot(worker, window)
+        cold.append(took - empty)
+        operations = max(operations, body["operations"])
+    warm = [_snapshot(worker, window)[0] - empty for _ in range(WARM_RUNS)]
+    return SnapshotFigures(
+        events,
+        window,
+        operations,
+        body["bytes"],
+        body["calls"],
+        body["parts"],
+        statistics.median(warm),
+        _p95(warm),
+        statistics.median(cold),
+        _p95(cold),
+        firsts,
+        worker.heap_mb(),
+        worker.peak_mb(),
+        0.0,
+    )
+
+
+def _snapshot(worker: Measured, window: str) -> tuple[float, Json]:
+    answer = worker.ask("/snapshot", window=window, now=NOW_MS)
+    if not answer.body["complete"]:
+        raise RuntimeError(f"the snapshot lacks something: {answer.body}")
+    return answer.seconds * 1_000, answer.body
+
+
+def _empty_ms(worker: Measured) -> float:
+    return statistics.median(worker.ask("/empty").seconds for _ in range(30)) * 1_000
+
+
+def _p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]

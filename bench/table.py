@@ -1,0 +1,91 @@
+"""All figures of one run, as JSON and as a table beside their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rich.table import Table
+
+from bench.compaction import CompactionFigures
+from bench.designs import DesignFigures
+from bench.snapshots import SnapshotFigures
+from ports import Json
+
+
+@dataclass(slots=True)
+class Results:
+    """What one run measured; `load` is the machine's load averages at its start."""
+
+    commit: str
+    size: str
+    load: list[float]
+    snapshots: list[SnapshotFigures] = field(default_factory=list)
+    compaction: list[CompactionFigures] = field(default_factory=list)
+    designs: list[DesignFigures] = field(default_factory=list)
+
+    def as_json(self) -> Json:
+        """Give everything by name."""
+        return {
+            "commit": self.commit,
+            "size": self.size,
+            "load": self.load,
+            "snapshots": [figures.as_json() for figures in self.snapshots],
+            "compaction": [figures.as_json() for figures in self.compaction],
+            "designs": [figures.as_json() for figures in self.designs],
+        }
+
+
+Row = tuple[str, float, float, str]
+"""What, figure, target, unit. A figure up to its target is good."""
+
+
+def shown(results: Results) -> Iterable[Table]:
+    """Make the table of everything that has a target."""
+    table = Table("what", "figure", "target", "figure / target", title="make bench")
+    for what, figure, target, unit in [
+        *_snapshot_rows(results.snapshots),
+        *_compaction_rows(results.compaction),
+        *_design_rows(results.designs),
+    ]:
+        good = figure <= target
+        ratio = f"{figure / target:.2f}" if target < float("inf") else ""
+        wanted = f"≤ {target:g} {unit}" if target < float("inf") else ""
+        style = "" if not ratio else "green" if good else "red"
+        table.add_row(what, f"{figure:,.1f} {unit}", wanted, ratio, style=style)
+    yield table
+
+
+def _snapshot_rows(snapshots: list[SnapshotFigures]) -> Iterable[Row]:
+    smallest: dict[str, float] = {}
+    for one in snapshots:
+        name = f"{one.window}, {one.events:,} events"
+        yield f"{name}: KV operations", one.operations, 6, ""
+        yield f"{name}: warm, p50", one.warm_p50_ms, float("inf"), "ms"
+        yield f"{name}: warm, p95", one.warm_p95_ms, 60, "ms"
+        yield f"{name}: new isolate, slowest", max(one.new_isolate_ms), 250, "ms"
+        yield f"{name}: no summaries kept, p95", one.cold_p95_ms, 250, "ms"
+        yield f"{name}: Pyodide's memory", one.heap_mb, 128, "MB"
+        yield f"{name}: largest value stored", one.largest_value_mb, 26.2, "MB"
+        first = smallest.setdefault(one.window, one.warm_p50_ms)
+        if first != one.warm_p50_ms:
+            yield f"{name}: against the smallest, p50", one.warm_p50_ms / first, 1.5, "times"
+
+
+def _compaction_rows(compaction: list[CompactionFigures]) -> Iterable[Row]:
+    for one in compaction:
+        name = f"compacting an hour of {one.events:,}"
+        # The target is for a million events.
+        yield f"{name}: CPU", one.cpu_seconds, 30 * one.events / 1_000_000, "s"
+        yield f"{name}: CPU of the simulated KV", one.kv_cpu_seconds, float("inf"), "s"
+        yield f"{name}: Pyodide's memory", one.heap_mb, 100, "MB"
+        yield f"{name}: runs", one.runs, float("inf"), ""
+
+
+def _design_rows(designs: list[DesignFigures]) -> Iterable[Row]:
+    for one in designs:
+        name = f"200 requests/s, {one.design}"
+        target = 20 if one.design.startswith("this") else float("inf")
+        yield f"{name}: KV writes per 1,000 requests", one.writes_per_1000, target, ""
+        yield f"{name}: per million requests", one.dollars_per_million, float("inf"), "$"
+        yield f"{name}: requests lost", one.lost_pct, float("inf"), "%"
