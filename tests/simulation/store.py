@@ -119,7 +119,7 @@ class SimulatedStore:
             scope.listed.update(key.name for key in listed)
         if end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages):
             return KeyPage(listed, None)
-        return KeyPage(listed, names[end - 1] if end else prefix)
+        return KeyPage(listed, names[end - 1] if end else "")
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         self._spend()
