@@ -29,6 +29,7 @@ a response is made: `respond` in the routes turns any of these into JSON.
     └── SummaryUnreadable           a summary, or a part of one
 
     StoreUnavailable            KV did not do what was asked; the caller decides
+    └── ReadTooLarge                more at once than it gives
 
 The codes are the contract's; monitors and front ends rely on them.
 """
@@ -262,3 +263,7 @@ class SummaryUnreadable(DataError):
 
 class StoreUnavailable(Exception):
     """KV refused or failed an operation; whether it took effect is not known."""
+
+
+class ReadTooLarge(StoreUnavailable):
+    """The values of one bulk get are more than 25 MiB together; fewer may be had."""

@@ -83,6 +83,12 @@ KV_LIST_KEYS_MAX = 1_000
 KV_BULK_GET_KEYS_MAX = 100
 """Keys in one bulk get (Cloudflare)."""
 
+KV_VALUE_LENGTH_MAX = 26_214_400
+"""Bytes of one value, and of all values of one bulk get together: 25 MiB (Cloudflare)."""
+
+SUMMARY_PART_LENGTH_MAX = 6_000_000
+"""Characters under one key of a summary: four of them fit into one bulk get."""
+
 READ_OPERATIONS_MAX = 800
 """KV operations one read may spend, below Cloudflare's 1,000 for an invocation."""
 

@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 
 import keys
 from batches import CountedStore, Unread, list_names, read_batches
-from errors import StoreUnavailable, SummaryUnreadable
-from figures import Figures, sum_of
+from errors import StoreUnavailable
+from figures import Figures, callers_by_directory, sum_of
 from periods import MINUTES_PER_DAY, Period, containing
 from progress import KEPT_MINUTES, WEEK_DAYS, Progress
-from summaries import Summary, decode_summary, encode_summary
+from summaries import Summary
+from summary_store import get_summaries, put_summary
 
 BASE_TTL_SECONDS = 3 * 86_400
 """Bases are for the current hours only; what they hold stays in the summaries."""
 
-_PARTS_AT_ONCE = 4
-"""Summaries read together; each can be megabytes when an API has many callers."""
+_PARTS_AT_ONCE = {"minute": 20, "hour": 8, "day": 4, "month": 1}
+"""Summaries read together, by level; a large one is megabytes when APIs have many callers."""
 
 
 @dataclass(slots=True)
@@ -98,10 +99,9 @@ class Maker:
 
     async def _put(self, summary: Summary) -> Summary:
         key = keys.summary(*summary.period)
-        value = encode_summary(summary)
-        if self.compares and (await self.store.get_many([key]))[key] != value:
+        if self.compares and (await self._stored(summary.period)) != summary:
             self.report.changed.append(key)
-        await self.store.put(key, value, {"fingerprint": summary.fingerprint})
+        await put_summary(self.store, key, summary)
         level, start = summary.period
         self.progress.tree[level][start] = summary.fingerprint
         self.report.made.append(key)
@@ -114,32 +114,31 @@ class Maker:
         if period.start >= self.progress.earlier_bases - KEPT_MINUTES[period.child_level]:
             return known
         # It was made long ago, and only its own summary still knows of what.
-        key = keys.summary(*period)
-        value = (await self.store.get_many([key]))[key]
-        if value is None:
-            raise StoreUnavailable(f"{key} cannot be read yet")
-        stored = decode_summary(value, period)
+        stored = await self._stored(period)
+        if stored is None:
+            raise StoreUnavailable(f"the summary of {period} cannot be read yet")
         pairs = (source.split(":") for source in stored.sources)
         return {int(start): mark for start, mark in pairs} | known
 
     async def _parts(self, level: str, marks: Mapping[int, str]) -> AsyncIterator[Summary]:
         """Read summaries, a few at a time; make those again that are not what they should be."""
         starts = sorted(marks)
-        for index in range(0, len(starts), _PARTS_AT_ONCE):
-            periods = [Period(level, start) for start in starts[index : index + _PARTS_AT_ONCE]]
-            values = await self.store.get_many([keys.summary(*period) for period in periods])
-            for period in periods:
-                yield await self._part(period, values[keys.summary(*period)], marks[period.start])
+        step = _PARTS_AT_ONCE[level]
+        for index in range(0, len(starts), step):
+            periods = [Period(level, start) for start in starts[index : index + step]]
+            wanted = {keys.summary(*period): period for period in periods}
+            found = dict(await get_summaries(self.store, wanted))
+            for key, period in wanted.items():
+                summary = found.pop(key)
+                if summary is None or summary.fingerprint != marks[period.start]:
+                    summary = await self._made_again(period)
+                yield summary
 
-    async def _part(self, period: Period, value: str | None, mark: str) -> Summary:
-        if value is not None:
-            try:
-                found = decode_summary(value, period)
-            except SummaryUnreadable:
-                pass
-            else:
-                if found.fingerprint == mark:
-                    return found
+    async def _stored(self, period: Period) -> Summary | None:
+        key = keys.summary(*period)
+        return (await get_summaries(self.store, {key: period}))[key]
+
+    async def _made_again(self, period: Period) -> Summary:
         if period.level == "minute":
             made = await self.make_minute(period.start, await self.names(period.start))
         else:
@@ -151,6 +150,7 @@ class Maker:
     async def make_bases(self, end: int) -> None:
         """Make what readers start from: everything of a window up to the minute `end`."""
         tree = self.progress.tree
+        self.progress.version += 1
         today = containing("day", end - 1)
         month = containing("month", end - 1)
         total = _Sum()
@@ -176,13 +176,18 @@ class Maker:
         async for part in self._parts("month", _within(tree["month"], 0, month.start)):
             ever.add(part)
         await self._put_base(None, end, ever)
-        self.progress.version += 1
 
     async def _put_base(self, first: int | None, end: int, total: _Sum) -> None:
         # In order of their keys, so that the same parts give the same text.
-        summary = Summary(Period("base", end), (), total.figures, sorted(total.unreadable))
-        key = keys.base(first, end)
-        await self.store.put(key, encode_summary(summary), {}, BASE_TTL_SECONDS)
+        sources = [str(self.progress.version)]
+        summary = Summary(
+            Period("base", end),
+            sources,
+            total.figures,
+            sorted(total.unreadable),
+            callers_by_directory(total.figures),
+        )
+        await put_summary(self.store, keys.base(first, end), summary, BASE_TTL_SECONDS)
 
 
 def _within(tree: Mapping[int, str], start: int, end: int) -> Mapping[int, str]:

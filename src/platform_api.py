@@ -14,7 +14,7 @@ from hmac import compare_digest
 
 import keys
 import limits
-from analytics import DEFAULT_DIRECTORY, WINDOWS, days_of, shown_owner, snapshot
+from analytics import WINDOWS, days_of, snapshot
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
@@ -27,6 +27,7 @@ from errors import (
 )
 from event_pages import newest_events
 from events import UsageEvent
+from figures import DEFAULT_DIRECTORY
 from health import Health
 from parameters import (
     Parameters,
@@ -38,10 +39,12 @@ from parameters import (
 )
 from periods import MINUTES_PER_DAY
 from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
+from ranking import shown_owner
 from responses import json_answer
 from rollups import compact, rebuild
 from usage import UsageLog
-from windows import Reading, SummaryCache, read_tail, read_window
+from views import WindowView
+from windows import Reading, read_tail, read_window
 
 TOKEN_SETTING = "PLATFORM_ANALYTICS_TOKEN"  # noqa: S105
 PUBLIC_SETTING = "ALLOW_PUBLIC_PLATFORM_ANALYTICS"
@@ -66,7 +69,9 @@ class PlatformApi:
     clock: Clock
     directory: TenantDirectory
     log: UsageLog
-    cache: SummaryCache = field(default_factory=SummaryCache)
+    views: Mapping[str, WindowView] = field(
+        default_factory=lambda: {window: WindowView() for window in WINDOWS}
+    )
     health: Health = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,7 +150,7 @@ class PlatformApi:
         now_ms = self.clock.now_ms()
         names = WINDOWS if window is None else (window,)
         shown = {
-            name: snapshot(name, reading, now_ms, top)
+            name: snapshot(name, reading, self.views[name], now_ms, top)
             for name, reading in (await self._read(names, now_ms, background)).items()
         }
         generated = {"generatedAt": keys.timestamp(now_ms)}
@@ -165,7 +170,7 @@ class PlatformApi:
                 days = days_of(name, now_ms)
                 first = None if days is None else days[0] * MINUTES_PER_DAY
                 end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
-                readings[name] = await read_window(store, tail, first, end, self.cache)
+                readings[name] = await read_window(store, tail, first, end, self.views[name])
             if last_try or not any(reading.behind for reading in readings.values()):
                 break
             await compact(store, now_ms, limits.CATCH_UP_OPERATIONS)

@@ -19,6 +19,7 @@ import js
 from pyodide.ffi import JsException, to_js
 
 from errors import (
+    ReadTooLarge,
     StoreUnavailable,
     TenantError,
     TenantLimitExceeded,
@@ -92,11 +93,13 @@ class RuntimeStore:
         return KeyPage(listed, None if page["list_complete"] else page["cursor"])
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
-        """Read up to 100 keys as one operation. Raises `StoreUnavailable`."""
+        """Read up to 100 keys as one operation. Raises `StoreUnavailable`, or `ReadTooLarge`."""
         try:
             found = await self._binding.get(to_js(list(keys)))
         except JsException as error:
-            raise StoreUnavailable(str(error)) from error
+            # 413 Content Too Large, in the words "KV GET_BULK failed: 413 Total size of …".
+            kind = ReadTooLarge if " 413 " in str(error) else StoreUnavailable
+            raise kind(str(error)) from error
         values: Mapping[str, str | None] = json.loads(
             js.JSON.stringify(js.Object.fromEntries(found))
         )

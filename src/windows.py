@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 
 import keys
 import limits
-from batches import Unread, get_all, read_batches
-from errors import KeyMalformed, SummaryUnreadable
+from batches import Unread, read_batches
+from errors import KeyMalformed
 from figures import Figures
 from periods import MINUTES_PER_DAY, Period, containing
 from ports import KeyPage, KeyValueStore
 from progress import WEEK_DAYS, Progress, decode_progress
-from summaries import Summary, decode_summary
+from summaries import Summary, fingerprint_of
+from summary_store import get_summaries
 from usage import LocalBatches
+from views import PartId, WindowView
 
 _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
 """Later than any: a page may be empty and have another one behind it."""
@@ -30,17 +32,24 @@ _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
 class Reading:
     """The figures of one window, in parts, and what they may lack.
 
-    Everything before the minute `as_of` that KV shows is counted. `complete`
-    tells whether all that was seen is counted; `behind` that summaries are
-    missing which compaction would make.
+    `tail` has the batches that are in none of the `summaries`. Everything
+    before the minute `as_of` that KV shows is counted. `complete` tells whether
+    all that was seen is counted; `behind` that summaries are missing which
+    compaction would make.
     """
 
-    parts: list[Figures] = field(default_factory=list)
+    summaries: dict[PartId, Summary] = field(default_factory=dict)
+    tail: Figures = field(default_factory=Figures)
     as_of: int = 0
     complete: bool = True
     behind: bool = False
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def parts(self) -> Sequence[Figures]:
+        """All figures; each event is in one of them."""
+        return [*(summary.figures for summary in self.summaries.values()), self.tail]
 
 
 @dataclass(slots=True)
@@ -56,27 +65,6 @@ class Tail:
     local: LocalBatches
 
 
-@dataclass(slots=True)
-class SummaryCache:
-    """Summaries that an isolate keeps, because they will not change any more."""
-
-    _kept: dict[tuple[str, str], Summary] = field(default_factory=dict)
-    _size: int = 0
-
-    def get(self, key: str, mark: str) -> Summary | None:
-        """Find a summary by its key and what it was made of."""
-        return self._kept.get((key, mark))
-
-    def put(self, key: str, mark: str, summary: Summary) -> None:
-        """Keep a summary; all are forgotten when there are too many."""
-        size = len(summary.figures.apis) + 1
-        if self._size + size > limits.CACHED_AGGREGATES_MAX:
-            self._kept.clear()
-            self._size = 0
-        self._kept[key, mark] = summary
-        self._size += size
-
-
 async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
     """Spend two operations on what every window needs. Raises `StoreUnavailable`."""
     found, page = await asyncio.gather(
@@ -87,16 +75,17 @@ async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
 
 
 async def read_window(
-    store: KeyValueStore, tail: Tail, first: int | None, end: int | None, cache: SummaryCache
+    store: KeyValueStore, tail: Tail, first: int | None, end: int | None, view: WindowView
 ) -> Reading:
     """Read the figures from the minute `first`, or ever, to before `end`, or to the newest.
 
-    Spends two operations on summaries, or a few more in the hours after a long
-    backlog, and at most `TAIL_GETS_MAX` on batches. Raises `StoreUnavailable`.
+    Takes summaries from `view` where it has them. Spends one operation on the
+    others, two or three where they are megabytes, a few more in the hours after
+    a long backlog, and at most `TAIL_GETS_MAX` on batches. Raises `StoreUnavailable`.
     """
     progress = tail.progress
     reading = Reading(as_of=progress.made)
-    floor, sources = await _read_summaries(store, progress, first, end, cache, reading)
+    floor, sources = await _read_summaries(store, progress, first, end, view, reading)
     if tail.listed_from > progress.made:
         reading.complete, reading.behind = False, True
     if tail.listed_from > progress.settled:
@@ -113,7 +102,7 @@ async def _read_summaries(
     progress: Progress,
     first: int | None,
     end: int | None,
-    cache: SummaryCache,
+    view: WindowView,
     reading: Reading,
 ) -> tuple[int, Mapping[int, frozenset[str]]]:
     """Add the summaries of a window.
@@ -124,21 +113,25 @@ async def _read_summaries(
     for bases in dict.fromkeys((progress.bases, progress.earlier_bases, 0)):
         base = keys.base(first, bases) if _has_base(first, bases) else None
         floor = max(first or 0, bases if base else 0)
-        periods = _cover(progress, floor, end)
-        wanted = {keys.summary(*period): (period, mark) for period, mark in periods}
+        wanted = {
+            PartId(keys.summary(*period), mark): period
+            for period, mark in _cover(progress, floor, end)
+        }
         if base:
-            wanted[base] = (Period("base", bases), f"version {progress.version}")
-        found = await _fetch(store, wanted, cache, reading)
+            # The base comes first: it has the most.
+            base_id = PartId(base, fingerprint_of([str(progress.version)]))
+            wanted = {base_id: Period("base", bases), **wanted}
+        found = await _fetch(store, wanted, view, reading)
         # KV may not show the newest base yet: then the one before it and an hour serve as well.
-        if base and base not in found and bases:
+        if base and base_id not in found:
             reading.missing.remove(base)
             continue
         break
     if not base and first is None and progress.bases:
         reading.complete, reading.as_of = False, 0
     sources: dict[int, frozenset[str]] = {}
+    reading.summaries = found
     for summary in found.values():
-        reading.parts.append(summary.figures)
         reading.unreadable += summary.unreadable
         if summary.period.level == "minute":
             sources[summary.period.start] = frozenset(summary.sources)
@@ -149,34 +142,24 @@ async def _read_summaries(
 
 async def _fetch(
     store: KeyValueStore,
-    wanted: Mapping[str, tuple[Period, str]],
-    cache: SummaryCache,
+    wanted: Mapping[PartId, Period],
+    view: WindowView,
     reading: Reading,
-) -> Mapping[str, Summary]:
-    found: dict[str, Summary] = {}
-    unknown = []
-    for key, (_, mark) in wanted.items():
-        kept = cache.get(key, mark)
-        if kept is None:
-            unknown.append(key)
-        else:
-            found[key] = kept
-    values = await get_all(store, unknown)
-    for key in unknown:
-        period, mark = wanted[key]
-        value = values[key]
-        try:
-            summary = None if value is None else decode_summary(value, period)
-        except SummaryUnreadable:
-            summary = None
-        if summary is None:
-            reading.missing.append(key)
+) -> dict[PartId, Summary]:
+    kept = {part: view.kept(part) for part in wanted}
+    unknown = {part.key: period for part, period in wanted.items() if kept[part] is None}
+    read = await get_summaries(store, unknown)
+    found: dict[PartId, Summary] = {}
+    for part, period in wanted.items():
+        summary = kept[part] or read[part.key]
+        is_other = summary is not None and summary.fingerprint != part.mark
+        if summary is None or (is_other and period.level == "base"):
+            reading.missing.append(part.key)
             reading.complete, reading.behind = False, True
             reading.as_of = min(reading.as_of, period.start)
-            continue
-        found[key] = summary
-        if period.level == "base" or summary.fingerprint == mark:
-            cache.put(key, mark, summary)
+        else:
+            # KV may show an older one; it goes by what it was made of.
+            found[PartId(part.key, summary.fingerprint)] = summary
     return found
 
 
@@ -230,7 +213,7 @@ def _tail_names(
 async def _read_tail(
     store: KeyValueStore, tail: Tail, names: Sequence[str], reading: Reading
 ) -> None:
-    figures, unread = Figures(), Unread()
+    figures, unread = reading.tail, Unread()
     fetched = []
     for name in names:
         if name in tail.local.recent:
@@ -253,7 +236,6 @@ async def _read_tail(
         reading.complete = False
     reading.missing += unread.missing
     reading.unreadable += unread.unreadable
-    reading.parts.append(figures)
 
 
 def _by_minute(page: KeyPage) -> tuple[Mapping[int, Sequence[str]], int]:

@@ -11,19 +11,20 @@ import js
 import pyodide_js  # type: ignore[import-not-found]
 from workers import Request, Response, WorkerEntrypoint
 
-from analytics import days_of, snapshot
+from analytics import WINDOWS, days_of, snapshot
 from batches import CountedStore
 from periods import MINUTES_PER_DAY
 from rollups import compact
 from runtime import RuntimeStore
 from usage import LocalBatches
-from windows import SummaryCache, read_tail, read_window
+from views import WindowView
+from windows import read_tail, read_window
 
 ENDLESS = 1 << 60
 NOTHING = LocalBatches({}, {})
 TOP = 25
 
-_cache = SummaryCache()
+_views = {window: WindowView() for window in WINDOWS}
 
 
 class Default(WorkerEntrypoint):
@@ -51,8 +52,7 @@ class Default(WorkerEntrypoint):
             case "/snapshot":
                 done = await _snapshot(store, given["window"], int(given["now"]))
             case "/forget":
-                _cache._kept.clear()
-                _cache._size = 0
+                _views.update({window: WindowView() for window in WINDOWS})
                 done = {}
             case "/compact":
                 report = await compact(store.store, int(given["now"]), int(given["budget"]))
@@ -78,8 +78,8 @@ async def _snapshot(store: CountedStore, window: str, now_ms: int) -> dict[str, 
     days = days_of(window, now_ms)
     first = None if days is None else days[0] * MINUTES_PER_DAY
     end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
-    reading = await read_window(store, tail, first, end, _cache)
-    text = json.dumps(snapshot(window, reading, now_ms, TOP))
+    reading = await read_window(store, tail, first, end, _views[window])
+    text = json.dumps(snapshot(window, reading, _views[window], now_ms, TOP))
     return {
         "operations": store.spent,
         "bytes": len(text),

@@ -164,26 +164,35 @@ TWO = "AAAAAAAAAAABAAAAAAAAAA=="
         None,
         {},
         [],
-        ["", [], "x"],
-        [7, []],
-        ["?", []],
-        [TWO, [1]],
-        [TWO, [1, 0]],
-        [TWO, [1, True]],
-        [TWO, [1, "1"]],
-        [TWO, [1, 1.0]],
-        ["AQAAAAAAAAAAAAAAAAAAAA==", [1, 1]],
-        ["AAAAAAAAAAAAAAAAAAAAAA==", [1, 1]],
-        [True, "", ""],
-        [0, "", ""],
-        [5, "", ""],
-        [5, "A" * 21_848, ""],
+        [2, 2, 0, TWO],
+        [2, 2, 0, TWO, 7],
+        [2, True, 0, TWO, "AQI="],
+        [2, -2, 0, TWO, "AQI="],
+        [2, 1 << 64, 0, TWO, "AQI="],
+        [2, 2, 0, "?", "AQI="],
+        [3, 2, 0, TWO, "AQI="],
+        [2, 2, 0, TWO, "AQ=="],
+        [2, 2, 0, TWO, "AAI="],
+        [2, 3, 0, TWO, "AQI="],
+        [2, 1, 0, "AQAAAAAAAAAAAAAAAAAAAA==", "AQE="],
+        [2, 1, 0, "AAAAAAAAAAAAAAAAAAAAAA==", "AQE="],
+        [9, 1, 9, "", ""],
+        [9, 1, 9, "A" * 21_848, ""],
     ],
 )
-def test_what_is_not_written_is_refused(bad: object) -> None:
+def test_what_is_not_written_is_refused_when_it_is_added_to(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
-        CallerSketch.decode(bad)
+        CallerSketch.decode(bad).add("0")
 
 
 def test_two_callers_are_read_as_written() -> None:
-    assert CallerSketch.decode([TWO, [3, 4]]) == of([("0", 3), ("1", 4)])
+    assert CallerSketch.decode([2, 4, 0, TWO, "AwQ="]) == of([("0", 3), ("1", 4)])
+
+
+@given(calls, calls)
+def test_what_was_read_goes_on_as_if_it_had_not_been_written(one: Calls, other: Calls) -> None:
+    read = CallerSketch.decode(of(one).encode())
+    figures = (of(one).distinct(), of(one).busiest_calls(), of(one).is_exact)
+    assert (read.distinct(), read.busiest_calls(), read.is_exact) == figures
+    assert merged(read, of(other)) == merged(of(other), read) == of([*one, *other])
+    assert distinct_callers([read, of(other)]) == of([*one, *other]).distinct()

@@ -17,7 +17,7 @@ from rollups import SETTLE_MINUTES, rebuild
 from tests.fakes import NOON_MS, FakeStore
 from tests.unit.compacting import Log
 from tests.unit.making import MAPS, WEATHER, event
-from windows import SummaryCache
+from views import WindowView
 
 MINUTE = keys.MINUTE_MS
 HOUR = keys.HOUR_MS
@@ -53,7 +53,7 @@ some_events = st.lists(
 def test_windows_equal_a_plain_count_whenever_compaction_runs_and_however_far_it_gets(
     events: list[UsageEvent], pauses: list[int], budget: int
 ) -> None:
-    log, cache = Log(), SummaryCache()
+    log, views = Log(), {window: WindowView() for window in WINDOWS}
     waiting = sorted(events, key=lambda one: one.at_ms)
     for now_ms in sorted({NOON_MS - 9 * DAY + pause for pause in pauses} | {MONTH_END_MS}):
         log.commit([one for one in waiting if one.at_ms < now_ms])
@@ -62,7 +62,7 @@ def test_windows_equal_a_plain_count_whenever_compaction_runs_and_however_far_it
         for window in WINDOWS:
             expected = log.expected(window, now_ms)
             assert log.calls(window, now_ms) == expected
-            assert log.calls(window, now_ms, cache) == expected
+            assert log.calls(window, now_ms, views[window]) == expected
 
 
 @settings(max_examples=40, deadline=None)
