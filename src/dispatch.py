@@ -57,6 +57,10 @@ class PlatformApi(Protocol):
         """Answer one request; raises errors of the one tree."""
         ...
 
+    async def publish(self) -> None:
+        """Leave finished snapshots for other isolates."""
+        ...
+
 
 def caller_identity(headers: Mapping[str, str]) -> str:
     """Tell who calls, as well as the request's headers (by lower-case name) can.
@@ -124,6 +128,7 @@ class Dispatcher:
             raise BindingMissing("USAGE_KV")
         report = await compact(store, self.clock.now_ms(), limits.COMPACTION_OPERATIONS)
         _LOGGER.info("compaction: %s", report)
+        await self.platform_api.publish()
 
     async def _answer(
         self, request: Request, request_id: str, background: Background

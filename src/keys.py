@@ -28,6 +28,7 @@ LATE_PREFIX = "late/"
 """Names of usage batches that were written long after their minute."""
 
 PROGRESS = "summary/progress"
+PUBLISHED = "summary/published"
 """How far compaction has come."""
 
 USAGE_MINUTE_LENGTH = 23

@@ -95,8 +95,14 @@ READ_OPERATIONS_MAX = 800
 TAIL_GETS_MAX = 3
 """Bulk gets that a read spends on batches without a summary: 300 of them."""
 
-CACHED_AGGREGATES_MAX = 20_000
-"""Aggregates in the summaries that an isolate keeps; a few kilobytes each at most."""
+PUBLISHED_APIS_MIN = 100
+"""Called APIs from which on cron publishes snapshots: fewer are read quickly by any isolate."""
+
+PUBLISHED_TTL_SECONDS = 150
+"""How old a published snapshot may be: cron comes every minute, KV shows it a minute later."""
+
+WARMING_MS_MAX = 30_000
+"""How long an isolate may be busy reading ahead; `waitUntil` is cut off then (Cloudflare)."""
 
 COMPACTION_OPERATIONS = 700
 """KV operations of one run of compaction, below Cloudflare's 1,000 for an invocation."""

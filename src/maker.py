@@ -15,7 +15,7 @@ from errors import StoreUnavailable
 from figures import Figures, callers_by_directory, sum_of
 from periods import MINUTES_PER_DAY, Period, containing
 from progress import KEPT_MINUTES, WEEK_DAYS, Progress
-from summaries import Summary
+from summaries import Summary, fingerprint_of
 from summary_store import get_summaries, put_summary
 
 BASE_TTL_SECONDS = 3 * 86_400
@@ -62,6 +62,11 @@ class Maker:
     progress: Progress
     report: Report = field(default_factory=Report)
     compares: bool = False
+
+    def is_made_of(self, minute: int, names: Sequence[str]) -> bool:
+        """Tell whether the summary of `minute` was made of just the batches `names`."""
+        sources = sorted(map(keys.batch_name, names))
+        return self.progress.tree["minute"].get(minute) == fingerprint_of(sources)
 
     async def names(self, minute: int) -> list[str]:
         """List the batches of a minute."""

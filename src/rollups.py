@@ -169,7 +169,8 @@ class _Run:
     async def _settle(self, minute: int, names: Sequence[str]) -> None:
         """Look at a minute for the last time, and close what ends with it."""
         progress = self.maker.progress
-        await self.maker.make_minute(minute, names)
+        if not self.maker.is_made_of(minute, names):
+            await self.maker.make_minute(minute, names)
         if (minute + 1) % MINUTES_PER_HOUR == 0:
             await self._close(Period("minute", minute).parent, minute + 1)
             if minute + 1 + MINUTES_PER_HOUR + SETTLE_MINUTES > self.now_minute:

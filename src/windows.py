@@ -74,6 +74,13 @@ async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
     return Tail(decode_progress(found[keys.PROGRESS]) or Progress(), names, listed_from, local)
 
 
+def newest_base(progress: Progress, first: int | None) -> PartId | None:
+    """Name the base that a read of the window from the minute `first`, or ever, starts with."""
+    if not _has_base(first, progress.bases):
+        return None
+    return PartId(keys.base(first, progress.bases), _mark_of_bases(progress))
+
+
 async def read_window(
     store: KeyValueStore, tail: Tail, first: int | None, end: int | None, view: WindowView
 ) -> Reading:
@@ -119,7 +126,7 @@ async def _read_summaries(
         }
         if base:
             # The base comes first: it has the most.
-            base_id = PartId(base, fingerprint_of([str(progress.version)]))
+            base_id = PartId(base, _mark_of_bases(progress))
             wanted = {base_id: Period("base", bases), **wanted}
         found = await _fetch(store, wanted, view, reading)
         # KV may not show the newest base yet: then the one before it and an hour serve as well.
@@ -177,6 +184,10 @@ def _cover(progress: Progress, floor: int, end: int | None) -> list[tuple[Period
             chosen.append((Period(level, start), mark))
             floor = -negative_end
     return chosen
+
+
+def _mark_of_bases(progress: Progress) -> str:
+    return fingerprint_of([str(progress.version)])
 
 
 def _has_base(first: int | None, bases: int) -> bool:
