@@ -92,6 +92,9 @@ SUMMARY_PART_LENGTH_MAX = 6_000_000
 READ_OPERATIONS_MAX = 800
 """KV operations one read may spend, below Cloudflare's 1,000 for an invocation."""
 
+SNAPSHOT_OPERATIONS_MAX = 6
+"""KV operations of one snapshot, whatever the traffic."""
+
 TAIL_GETS_MAX = 3
 """Bulk gets that a read spends on batches without a summary: 300 of them."""
 
@@ -100,6 +103,9 @@ PUBLISHED_APIS_MIN = 100
 
 PUBLISHED_TTL_SECONDS = 150
 """How old a published snapshot may be: cron comes every minute, KV shows it a minute later."""
+
+WARMING_PAUSE_MS = 50
+"""How long an isolate that reads ahead lets others go first, before each window."""
 
 WARMING_MS_MAX = 30_000
 """How long an isolate may be busy reading ahead; `waitUntil` is cut off then (Cloudflare)."""

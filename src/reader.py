@@ -116,9 +116,9 @@ class SnapshotReader:
             now_ms = self.clock.now_ms()
             tail = await read_tail(store, self.log.local_batches())
             for window, view in self._views.items():
+                # The answer, and requests that wait for this isolate, come first.
+                await self.clock.sleep_ms(limits.WARMING_PAUSE_MS)
                 reading = await self._read_one(store, tail, window, now_ms)
-                # Requests that wait for this isolate come first.
-                await self.clock.sleep_ms(1)
                 view.show(reading.summaries, reading.tail)
         except StoreUnavailable as error:
             _LOGGER.warning("reading ahead: %s", error)

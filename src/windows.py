@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import keys
 import limits
-from batches import Unread, read_batches
+from batches import CountedStore, Unread, read_batches
 from errors import KeyMalformed
 from figures import Figures
 from periods import MINUTES_PER_DAY, Period, containing
@@ -26,6 +26,10 @@ from views import PartId, WindowView
 
 _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
 """Later than any: a page may be empty and have another one behind it."""
+
+
+_TAIL_OPERATIONS = 2
+"""What `read_tail` spends."""
 
 
 @dataclass(slots=True)
@@ -88,11 +92,13 @@ async def read_window(
 
     Takes summaries from `view` where it has them. Spends one operation on the
     others, two or three where they are megabytes, a few more in the hours after
-    a long backlog, and at most `TAIL_GETS_MAX` on batches. Raises `StoreUnavailable`.
+    a long backlog, and the rest of `SNAPSHOT_OPERATIONS_MAX` on batches. Raises
+    `StoreUnavailable`.
     """
     progress = tail.progress
     reading = Reading(as_of=progress.made)
-    floor, sources = await _read_summaries(store, progress, first, end, view, reading)
+    counted = CountedStore(store, limits.READ_OPERATIONS_MAX)
+    floor, sources = await _read_summaries(counted, progress, first, end, view, reading)
     if tail.listed_from > progress.made:
         reading.complete, reading.behind = False, True
     if tail.listed_from > progress.settled:
@@ -100,7 +106,8 @@ async def read_window(
         # in between may have been summarised before all of their batches were listed.
         reading.complete, reading.as_of = False, min(reading.as_of, progress.settled)
     names = _tail_names(tail, floor, sources, first, end)
-    await _read_tail(store, tail, names, reading)
+    gets_left = limits.SNAPSHOT_OPERATIONS_MAX - _TAIL_OPERATIONS - counted.spent
+    await _read_tail(store, tail, names, reading, min(max(1, gets_left), limits.TAIL_GETS_MAX))
     return reading
 
 
@@ -222,7 +229,7 @@ def _tail_names(
 
 
 async def _read_tail(
-    store: KeyValueStore, tail: Tail, names: Sequence[str], reading: Reading
+    store: KeyValueStore, tail: Tail, names: Sequence[str], reading: Reading, gets: int
 ) -> None:
     figures, unread = reading.tail, Unread()
     fetched = []
@@ -234,7 +241,7 @@ async def _read_tail(
             figures.add(tail.local.held[name])
         else:
             fetched.append(name)
-    affordable = limits.TAIL_GETS_MAX * limits.KV_BULK_GET_KEYS_MAX
+    affordable = gets * limits.KV_BULK_GET_KEYS_MAX
     if len(fetched) > affordable:
         left_out = keys.parse_usage_batch(fetched[affordable]).minute
         reading.complete, reading.behind = False, True
