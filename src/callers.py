@@ -16,12 +16,12 @@ from __future__ import annotations
 import binascii
 import operator
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from busiest import Cells, cells_of, decode_cells
-from distinct import NOTHING, Planes, decode_planes, encode_planes, estimate, planes_of, union
+from distinct import NOTHING, Planes, counted, decode_planes, encode_planes, estimate, union
 from errors import SummaryUnreadable
 from ports import Json
 
@@ -31,9 +31,6 @@ EXACT_CALLERS_MAX = 1_000
 
 _UNKNOWN = "7c1d5a0e93b64f28"
 """A number as good as any hash for callers that are not known."""
-
-_NAMED_AT_ONCE_MAX = 50_000
-"""How many names a union holds before it pours them, to bound its memory."""
 
 # By bytes of the largest: the type of an array of calls.
 _TYPE_OF = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -53,7 +50,7 @@ class _Written(NamedTuple):
     counts: str
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
     """The state of a sketch: named callers, and what others were poured into."""
 
     named: Mapping[int, int]
@@ -95,7 +92,7 @@ class CallerSketch:
             self._written = other._written
             return
         written = other._written
-        theirs, planes, cells = other._state() if written is None else _state_of(written)
+        theirs, planes, cells = other.state() if written is None else _state_of(written)
         if planes is not None:
             mine = self._planes
             if mine is None:
@@ -126,7 +123,7 @@ class CallerSketch:
             return len(self._named)
         self._pour()
         if self._estimated is None or self._estimated[0] != self._planes:
-            self._estimated = (self._planes, _estimate(self._planes))
+            self._estimated = (self._planes, estimated(self._planes))
         return self._estimated[1]
 
     def busiest_calls(self) -> int:
@@ -187,91 +184,47 @@ class CallerSketch:
             case _:
                 raise SummaryUnreadable("its callers are of another form")
 
+    def open(self) -> None:
+        """Unfold what was written, so that merging this into others costs less."""
+        if self._written is not None:
+            self._open(self._written)
+        self.distinct()
+
     def _open(self, written: _Written) -> None:
-        """Unfold what was written, because something is about to be added."""
         named, self._planes, self._cells = _state_of(written)
         self._named = dict(named)
         if self._planes is not None:
             self._estimated = (self._planes, written.distinct)
         self._written = None
 
-    def _state(self) -> _State:
+    def state(self) -> State:
+        """Give the state, which is not to be changed."""
         if self._written is not None:
             return _state_of(self._written)
         if self._planes is not None:
             self._pour()
-        return _State(self._named, self._planes, self._cells)
+        return State(self._named, self._planes, self._cells)
 
     def _pour(self) -> None:
         """Move the named callers into registers and cells."""
         if self._named:
-            planes = planes_of(self._named)
-            known = self._planes
-            self._planes = planes if known is None else union(known, planes)
+            self._planes = counted(self._planes or NOTHING, self._named)
             poured = cells_of(self._named.items(), sum(self._named.values()))
             self._cells = self._cells.plus(poured)
             self._named = {}
 
 
-@dataclass(slots=True)
-class CallerUnion:
-    """The distinct callers of any of several sketches, which stay as they are."""
-
-    _named: set[int] = field(default_factory=set)
-    _planes: Planes = NOTHING
-    _estimated: tuple[Planes, int] | None = None
-
-    def add(self, sketch: CallerSketch) -> None:
-        """Count the callers of one more."""
-        named, planes, _ = sketch._state()  # noqa: SLF001, of this class's own module
-        self._named.update(named)
-        if planes is not None:
-            self._planes = union(self._planes, planes)
-        if len(self._named) > _NAMED_AT_ONCE_MAX:
-            self._pour()
-
-    def copy(self) -> CallerUnion:
-        """Give a union with the same callers, to be added to on its own."""
-        if len(self._named) > EXACT_CALLERS_MAX:
-            self._pour()
-        return CallerUnion(set(self._named), self._planes, self._estimated)
-
-    def distinct(self) -> int:
-        """Count the callers: exactly up to 1,000, then within 2 %."""
-        if self._planes == NOTHING and len(self._named) <= EXACT_CALLERS_MAX:
-            return len(self._named)
-        self._pour()
-        if self._estimated is None or self._estimated[0] != self._planes:
-            self._estimated = (self._planes, _estimate(self._planes))
-        return self._estimated[1]
-
-    def _pour(self) -> None:
-        if self._named:
-            self._planes = union(self._planes, planes_of(self._named))
-            self._named = set()
-
-
-def distinct_callers(sketches: Iterable[CallerSketch]) -> int:
-    """Count the callers of any of `sketches`, which stay as they are.
-
-    Exactly up to 1,000, then within 2 %.
-    """
-    everyone = CallerUnion()
-    for sketch in sketches:
-        everyone.add(sketch)
-    return everyone.distinct()
-
-
-def _estimate(planes: Planes) -> int:
+def estimated(planes: Planes) -> int:
+    """Estimate the callers that were poured into `planes`, which are more than 1,000."""
     # More than 1,000 are known to be there, however low the estimate.
     return max(EXACT_CALLERS_MAX + 1, round(estimate(planes)))
 
 
-def _state_of(written: _Written) -> _State:
+def _state_of(written: _Written) -> State:
     """Unfold a sketch. Raises `SummaryUnreadable` for what `CallerSketch.encode` does not write."""
     distinct, busiest, calls, callers, counts = written
     if calls:
-        return _State({}, decode_planes(callers), decode_cells(calls, counts))
+        return State({}, decode_planes(callers), decode_cells(calls, counts))
     width = _width_of(busiest)
     raw, raw_counts = _bytes(callers), _bytes(counts)
     if (len(raw), len(raw_counts)) != (8 * distinct, width * distinct):
@@ -281,7 +234,7 @@ def _state_of(written: _Written) -> _State:
         raise SummaryUnreadable("its callers are not in ascending order")
     if min(numbers, default=1) < 1 or max(numbers, default=0) != busiest:
         raise SummaryUnreadable("its callers' calls are not what they should be")
-    return _State(dict(zip(names, numbers, strict=True)), None, Cells())
+    return State(dict(zip(names, numbers, strict=True)), None, Cells())
 
 
 def _width_of(largest: int) -> int:

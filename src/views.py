@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aggregates import Aggregate, Description, merged, newest
-from callers import CallerUnion
+from caller_union import CallerUnion
 from figures import ApiId, Figures, directory_of
 from periods import Period
 from ranking import Row, row_of
 from summaries import Summary
+
+_OPEN_MAX = 64
+"""APIs that are kept unfolded, some tens of kilobytes each: those in the newest batches."""
 
 
 class PartId(NamedTuple):
@@ -83,6 +86,7 @@ class WindowView:
     _apis: dict[ApiId, _Standing] = field(default_factory=dict)
     _directories: dict[str, CallerUnion] = field(default_factory=dict)
     _callers: CallerUnion = field(default_factory=CallerUnion)
+    _open: dict[ApiId, Aggregate] = field(default_factory=dict)
 
     def kept(self, part: PartId) -> Summary | None:
         """Find a summary of the last read, which need not be read again."""
@@ -101,7 +105,7 @@ class WindowView:
         return Shown(ranked, self._directory_rows(rows, tail), callers.distinct())
 
     def _forget(self) -> None:
-        self._summaries, self._apis, self._directories = {}, {}, {}
+        self._summaries, self._apis, self._directories, self._open = {}, {}, {}, {}
         self._callers = CallerUnion()
 
     def _turn_to(self, summaries: Mapping[PartId, Summary]) -> None:
@@ -120,6 +124,7 @@ class WindowView:
                 standing = self._apis[identity]
                 del standing.others[part]
                 standing.recent = standing.row = None
+                self._open.pop(identity, None)
         for part in sorted(new, key=lambda part: summaries[part].period.level != "base"):
             summary = summaries[part]
             self._callers.add(summary.figures.callers)
@@ -143,6 +148,7 @@ class WindowView:
                 standing = self._apis[identity] = _Standing(described_by=aggregate.described_by)
             before = standing.directory
             standing.take(part, aggregate)
+            self._open.pop(identity, None)
             if standing.directory == before:
                 if before in self._directories:
                     self._directories[before].add(aggregate.callers)
@@ -156,7 +162,7 @@ class WindowView:
         for identity, standing in self._apis.items():
             newest_part = tail.apis.get(identity)
             if newest_part is not None:
-                row = row_of(identity, _all_of([*standing.parts(), newest_part]))
+                row = row_of(identity, merged([self._opened(identity, standing), newest_part]))
             elif standing.row is None:
                 row = standing.row = row_of(identity, _all_of(standing.parts()))
             else:
@@ -166,6 +172,16 @@ class WindowView:
             if identity not in self._apis:
                 rows[identity] = row_of(identity, aggregate)
         return {identity: row for identity, row in rows.items() if row.calls}
+
+    def _opened(self, identity: ApiId, standing: _Standing) -> Aggregate:
+        """Give what the summaries have of an API as one aggregate, ready to be merged."""
+        found = self._open.get(identity)
+        if found is None:
+            if len(self._open) >= _OPEN_MAX:
+                self._open.clear()
+            found = self._open[identity] = merged(standing.parts())
+            found.callers.open()
+        return found
 
     def _directory_rows(self, rows: Mapping[ApiId, Row], tail: Figures) -> Sequence[DirectoryRow]:
         """Give the categories, the most called first."""

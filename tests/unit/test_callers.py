@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import caller_union
 import callers
-from callers import EXACT_CALLERS_MAX, CallerSketch, distinct_callers
+from caller_union import distinct_callers
+from callers import EXACT_CALLERS_MAX, CallerSketch
 from errors import SummaryUnreadable
 
 LOW_LIMIT = 6
@@ -136,7 +138,7 @@ def test_the_real_limit_is_1000_callers(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_union_of_very_many_is_within_two_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "EXACT_CALLERS_MAX", EXACT_CALLERS_MAX)
-    monkeypatch.setattr(callers, "_NAMED_AT_ONCE_MAX", 3_000)
+    monkeypatch.setattr(caller_union, "_NAMED_AT_ONCE_MAX", 3_000)
     chance = random.Random(2)
     names = [(f"{chance.getrandbits(64):016x}", 1) for _ in range(20_000)]
     sketches = [of(names[start : start + 900]) for start in range(0, 20_000, 400)]
