@@ -16,6 +16,7 @@ from tests.simulation.invariants import InvariantBroken, require
 from tests.simulation.isolate import Isolate, IsolateClock
 from tests.simulation.kv import SimulatedKv, Write
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.shape import closing_ms
 from tests.simulation.store import SimulatedStore
 from tests.simulation.world import World, at
 
@@ -26,6 +27,7 @@ SNAPSHOT_OPERATIONS_MAX = 6
 """What a snapshot of one window may cost at rest, whatever the log holds."""
 
 _RESTS_AT_MIDNIGHT = 0.3
+_UNTIL_MARKS_GO_MS = 20 * keys.MINUTE_MS
 _RUNS_MAX = 200
 _CRON_RUNS_MAX = 40
 
@@ -40,8 +42,7 @@ def schedule_cron(world: World) -> None:
 
     for burst in shape.bursts:
         # The minutes after it, and those in which the hour before is closed.
-        closing_ms = (burst.at_ms // keys.HOUR_MS + 1) * keys.HOUR_MS + 20 * keys.MINUTE_MS
-        for start_ms, minutes in ((burst.at_ms, 5), (closing_ms, 3)):
+        for start_ms, minutes in ((burst.at_ms, 5), (closing_ms(burst.at_ms), 3)):
             for minute in range(minutes):
                 for _ in range(shape.cron_runs):
                     late_ms = random.uniform(0, shape.cron_late_ms)
@@ -81,7 +82,9 @@ def come_to_rest(world: World) -> int:
         require(len(world.compactions) > done, "compaction does not end at rest")
         report = world.compactions[-1]
         if report.done and not report.made:
-            return now_ms
+            if not world.kv.content(keys.LATE_PREFIX):
+                return now_ms
+            world.loop.run(world.loop.now_ms + _UNTIL_MARKS_GO_MS)
     raise InvariantBroken("compaction always finds something to do")
 
 
