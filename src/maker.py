@@ -7,14 +7,15 @@ are not what they should be. Refuses to decide when: that is for `rollups`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import keys
 from batches import CountedStore, Unread, list_names, read_batches
-from errors import StoreUnavailable
+from errors import KeyMalformed, StoreUnavailable
 from figures import Figures, callers_by_directory, sum_of
 from periods import MINUTES_PER_DAY, Period, containing
-from progress import KEPT_MINUTES, WEEK_DAYS, Progress
+from progress import BASES, KEPT_MINUTES, WEEK_DAYS, Progress
 from summaries import Summary, fingerprint_of
 from summary_store import get_summaries, put_summary
 
@@ -63,28 +64,45 @@ class Maker:
     report: Report = field(default_factory=Report)
     compares: bool = False
 
-    def is_made_of(self, minute: int, names: Sequence[str]) -> bool:
-        """Tell whether the summary of `minute` was made of just the batches `names`."""
-        sources = sorted(map(keys.batch_name, names))
-        return self.progress.tree["minute"].get(minute) == fingerprint_of(sources)
-
     async def names(self, minute: int) -> list[str]:
         """List the batches of a minute."""
         return await list_names(self.store, keys.usage_minute(minute))
 
+    def is_made_of(self, minute: int, names: Sequence[str]) -> bool:
+        """Tell whether progress knows the minute's summary as made of exactly these batches."""
+        return self.progress.tree["minute"].get(minute) == fingerprint_of(_sources(names))
+
     async def make_minute(self, minute: int, names: Sequence[str]) -> Summary | None:
-        """Make a minute's summary from its batches; None when it has none."""
-        period = Period("minute", minute)
+        """Make a minute's summary from its batches; None when it has none.
+
+        When it is made again, also from those that it was made of before and
+        that `names`, from a listing, does not show.
+        """
         known = self.progress.tree["minute"].get(minute)
         if not names and known is None:
             return None
+        unlisted: Sequence[str] = ()
+        if minute < self.progress.made and not self.is_made_of(minute, names):
+            unlisted = await self._unlisted(minute, names)
         figures, unread = Figures(), Unread()
-        await read_batches(self.store, names, lambda _, batch: figures.add(batch), unread)
-        if unread.missing:
-            raise StoreUnavailable(f"listed, but not to be read yet: {unread.missing[0]}")
-        sources = sorted(map(keys.batch_name, names))
+        every = sorted([*names, *unlisted])
+        await read_batches(self.store, every, lambda _, batch: figures.add(batch), unread)
+        # What neither a listing nor a read shows any more is gone.
+        gone = frozenset(unread.missing)
+        for name in names:
+            if name in gone:
+                raise StoreUnavailable(f"listed, but not to be read yet: {name}")
+        sources = _sources([name for name in every if name not in gone])
         unreadable = sorted(problem.partition(": ")[0] for problem in unread.unreadable)
-        return await self._put(Summary(period, sources, figures, unreadable))
+        return await self._put(Summary(Period("minute", minute), sources, figures, unreadable))
+
+    async def _unlisted(self, minute: int, names: Sequence[str]) -> Sequence[str]:
+        """Find the batches that a minute's stored summary has and a listing does not show."""
+        stored = await self._stored(Period("minute", minute))
+        if stored is None:
+            return ()
+        prefix, listed = keys.usage_minute(minute), frozenset(names)
+        return [prefix + source for source in stored.sources if prefix + source not in listed]
 
     async def make_parent(self, period: Period) -> Summary | None:
         """Make a summary from those of the level below; None when there are none."""
@@ -118,12 +136,22 @@ class Maker:
         known = {start: mark for start, mark in tree.items() if period.start <= start < period.end}
         if period.start >= self.progress.earlier_bases - KEPT_MINUTES[period.child_level]:
             return known
-        # It was made long ago, and only its own summary still knows of what.
-        stored = await self._stored(period)
-        if stored is None:
-            raise StoreUnavailable(f"the summary of {period} cannot be read yet")
-        pairs = (source.split(":") for source in stored.sources)
-        return {int(start): mark for start, mark in pairs} | known
+        # It was closed long ago, and only what is stored tells what it has.
+        return {**await self._listed_children(period), **known}
+
+    async def _listed_children(self, period: Period) -> Mapping[int, str]:
+        found: dict[int, str] = {}
+        prefix, cursor = keys.summaries(period.child_level, *period), None
+        while True:
+            page = await self.store.list_page(prefix, cursor)
+            for name, metadata in page.keys:
+                # Further texts of a summary are listed as well, and have no fingerprint.
+                with suppress(KeyMalformed):
+                    start = keys.parse_summary(name)
+                    found[start] = metadata["fingerprint"]
+            cursor = page.cursor
+            if cursor is None:
+                return found
 
     async def _parts(self, level: str, marks: Mapping[int, str]) -> AsyncIterator[Summary]:
         """Read summaries, a few at a time; make those again that are not what they should be."""
@@ -151,6 +179,15 @@ class Maker:
         if made is None:
             raise StoreUnavailable(f"the summary of {period} cannot be made yet")
         return made
+
+    async def make_stale(self) -> None:
+        """Make again what `progress` says is stale, from the bottom up; the bases come last."""
+        for period in self.progress.in_order():
+            if period != BASES:
+                await self.make_parent(period)
+            elif self.progress.bases:
+                await self.make_bases(self.progress.bases)
+            self.progress.stale.discard(period)
 
     async def make_bases(self, end: int) -> None:
         """Make what readers start from: everything of a window up to the minute `end`."""
@@ -193,6 +230,10 @@ class Maker:
             callers_by_directory(total.figures),
         )
         await put_summary(self.store, keys.base(first, end), summary, BASE_TTL_SECONDS)
+
+
+def _sources(names: Sequence[str]) -> Sequence[str]:
+    return sorted(map(keys.batch_name, names))
 
 
 def _within(tree: Mapping[int, str], start: int, end: int) -> Mapping[int, str]:

@@ -154,6 +154,7 @@ def _published(
         if window in windows:
             one = json.loads(line)
             one["topApis"] = one["allApis"][:top]
-            one["freshness"]["lagSeconds"] += (now_ms - at_ms) // 1000
+            # Clocks differ a little.
+            one["freshness"]["lagSeconds"] += max(0, now_ms - at_ms) // 1000
             found[window] = one
     return found

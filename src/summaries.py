@@ -22,7 +22,12 @@ from periods import Period
 from ports import Json
 
 SUMMARY_VERSION = 2
-_DIGEST_LENGTH = 16
+
+DIGEST_LENGTH = 16
+"""Characters of the check before every text."""
+
+SOURCES_AT = 4
+"""Where the sources are in the list that a summary is."""
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
@@ -74,7 +79,7 @@ def encode_summary(summary: Summary) -> Sequence[str]:
     head = [
         SUMMARY_VERSION,
         *summary.period,
-        [part[:_DIGEST_LENGTH] for part in rest],
+        [part[:DIGEST_LENGTH] for part in rest],
         summary.sources,
         summary.unreadable,
         [[name, sketch.encode()] for name, sketch in sorted(summary.directories.items())],
@@ -102,7 +107,7 @@ def decode_summary(head: Head, rest: Sequence[str | None]) -> Summary:
     period, (*_, sources, unreadable, directories, figures, apis), checks = head
     rows = decode_apis(apis)
     for check, text in zip(checks, rest, strict=True):
-        if text is None or text[:_DIGEST_LENGTH] != check:
+        if text is None or text[:DIGEST_LENGTH] != check:
             raise SummaryUnreadable(f"the summary of {period} lacks a part")
         rows.update(decode_apis(_unproven(text, period)))
     by_directory = {name: CallerSketch.decode(sketch) for name, sketch in directories}
@@ -139,8 +144,8 @@ def _proven(body: str) -> str:
 
 
 def _unproven(value: str, period: Period) -> Json:
-    body = value[_DIGEST_LENGTH:]
-    if _digest(body) != value[:_DIGEST_LENGTH]:
+    body = value[DIGEST_LENGTH:]
+    if _digest(body) != value[:DIGEST_LENGTH]:
         raise SummaryUnreadable(f"the summary of {period} fails its own check")
     try:
         return json.loads(body)
@@ -149,4 +154,4 @@ def _unproven(value: str, period: Period) -> Json:
 
 
 def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_LENGTH // 2).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_LENGTH // 2).hexdigest()

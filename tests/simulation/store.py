@@ -116,6 +116,10 @@ class SimulatedStore:
                 listed.append(ListedKey(names[end], dict(version.metadata) or None))
             end += 1
         if scope := self._scope():
+            if cursor is None:
+                # Only what the newest listing showed counts as shown.
+                scope.unseen = {name for name in scope.unseen if not name.startswith(prefix)}
+                scope.listed = {name for name in scope.listed if not name.startswith(prefix)}
             scope.listed.update(key.name for key in listed)
         if end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages):
             return KeyPage(listed, None)

@@ -13,7 +13,8 @@ import keys
 from analytics import WINDOWS
 from errors import StoreUnavailable
 from events import Api, UsageEvent
-from rollups import SETTLE_MINUTES, rebuild
+from progress import SETTLE_MINUTES
+from rollups import rebuild
 from tests.fakes import NOON_MS, FakeStore
 from tests.unit.compacting import Log
 from tests.unit.making import MAPS, WEATHER, event
@@ -105,11 +106,13 @@ def test_a_batch_that_was_written_days_late_is_counted_and_all_above_it_made_aga
     log.compact(MONTH_END_MS + MINUTE)
     for window in WINDOWS:
         assert log.calls(window, MONTH_END_MS) == log.expected(window, MONTH_END_MS)
+    for hours in (1, 2):
+        assert log.compact(MONTH_END_MS + hours * HOUR).done
     assert not [key for key in log.store.values if key.startswith(keys.LATE_PREFIX)]
     fresh.store.values = {
         key: value for key, value in log.store.values.items() if key.startswith(keys.USAGE_PREFIX)
     }
-    fresh.compact(MONTH_END_MS + MINUTE)
+    fresh.compact(MONTH_END_MS + 2 * HOUR)
     assert fresh.summaries() == log.summaries()
 
 
