@@ -29,6 +29,7 @@ a response is made: `respond` in the routes turns any of these into JSON.
     └── SummaryUnreadable           a summary, or a part of one
 
     StoreUnavailable            KV did not do what was asked; the caller decides
+    └── LogExpired                  nor can it: what is asked for has expired
 
 The codes are the contract's; monitors and front ends rely on them.
 """
@@ -262,3 +263,15 @@ class SummaryUnreadable(DataError):
 
 class StoreUnavailable(Exception):
     """KV refused or failed an operation; whether it took effect is not known."""
+
+
+class LogExpired(StoreUnavailable):
+    """A summary is damaged, and batches that it was made of may have expired."""
+
+    def __init__(self, key: str, damage: str) -> None:
+        """Take the summary's key and what is wrong with its value."""
+        super().__init__(
+            f"{key} cannot be made again, because batches of it may have expired ({damage});"
+            " once it is deleted, it is made of the batches that are left"
+        )
+        self.key = key

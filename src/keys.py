@@ -27,6 +27,9 @@ USAGE_PREFIX = "usage/"
 LATE_PREFIX = "late/"
 """Names of usage batches that were written long after their minute."""
 
+SUMMARY_PREFIX = "summary/"
+"""Everything that compaction makes."""
+
 PROGRESS = "summary/progress"
 """How far compaction has come."""
 
@@ -39,6 +42,9 @@ TENANT_PREFIX = "tenant/"
 
 _LEVEL_LENGTHS = {"minute": 16, "hour": 13, "day": 10, "month": 7}
 """How much of an inverted date names a period of each level."""
+
+_FIRST = "0000-11-30T23:59"
+"""The first minute of the first day of the first month, inverted."""
 
 
 class BatchKey(NamedTuple):
@@ -116,13 +122,32 @@ def parse_late(key: str) -> LateMark:
 
 def summary(level: str, minute: int) -> str:
     """Build the key of the summary of the minute, hour, day or month that starts at `minute`."""
-    return f"summary/{level}/{_inverted(minute)[: _LEVEL_LENGTHS[level]]}"
+    return f"{SUMMARY_PREFIX}{level}/{_inverted(minute)[: _LEVEL_LENGTHS[level]]}"
+
+
+def summaries(level: str, parent_level: str | None = None, minute: int = 0) -> str:
+    """Build the prefix of the summaries of `level`; with `parent_level`, within that `minute`."""
+    within = "" if parent_level is None else _inverted(minute)[: _LEVEL_LENGTHS[parent_level]]
+    return f"{SUMMARY_PREFIX}{level}/{within}"
+
+
+def parse_summary(key: str) -> int:
+    """Find the minute that a summary's period starts at. Raises `KeyMalformed`."""
+    level, _, date = key.removeprefix(SUMMARY_PREFIX).partition("/")
+    try:
+        # What the date leaves out is at its start, which is inverted here.
+        minute = _minute_of(date + _FIRST[len(date) :])
+    except ValueError as error:
+        raise KeyMalformed(f"{key!r} is not the key of a summary") from error
+    if level not in _LEVEL_LENGTHS or key != summary(level, minute):
+        raise KeyMalformed(f"{key!r} is not the key of a summary")
+    return minute
 
 
 def base(first: int | None, end: int) -> str:
     """Build the key of everything from the minute `first`, or ever, to before the minute `end`."""
     start = "ever" if first is None else _inverted(first)[: _LEVEL_LENGTHS["day"]]
-    return f"summary/base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
+    return f"{SUMMARY_PREFIX}base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
 
 
 def tenant(slug: str) -> str:

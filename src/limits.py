@@ -75,6 +75,15 @@ COMMIT_DEADLINE_MS = 25_000
 HELD_EVENTS_MAX = 50_000
 """Events an isolate holds while KV refuses writes, about 20 MB; more are dropped and counted."""
 
+BATCH_DAYS = 40
+"""How long KV keeps a batch: longer than any month, so that each can still be made of its days
+from the log, and not for ever, because storage costs $0.50 per GB and month. What batches come
+to stays in the summaries."""
+
+REBUILD_DAYS = 39
+"""How far back summaries may be made again from the log alone. The day between is for clocks
+that differ, and for batches that expire while they are being counted."""
+
 # Reading the log.
 
 KV_LIST_KEYS_MAX = 1_000

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import keys
 from batches import CountedStore, Unread, list_names, read_batches
-from errors import StoreUnavailable, SummaryUnreadable
+from errors import LogExpired, StoreUnavailable, SummaryUnreadable
 from figures import Figures, sum_of
 from periods import MINUTES_PER_DAY, Period, containing
 from progress import KEPT_MINUTES, WEEK_DAYS, Progress
+from recovery import marks_within
 from summaries import Summary, decode_summary, encode_summary
 
 BASE_TTL_SECONDS = 3 * 86_400
@@ -26,12 +27,16 @@ _PARTS_AT_ONCE = 4
 
 @dataclass(slots=True)
 class Report:
-    """What one run of compaction did: keys made, and those that came out differently."""
+    """What one run of compaction did: keys made, and those that came out differently.
+
+    `stopped_by` is why it ended early, unless that was its budget.
+    """
 
     made: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     operations: int = 0
     done: bool = False
+    stopped_by: str = ""
 
 
 @dataclass(slots=True)
@@ -53,12 +58,14 @@ class _Sum:
 class Maker:
     """Makes summaries, and keeps the tree of `progress` up to date with them.
 
-    With `compares`, each is compared with what is stored before it is written.
-    All methods raise `StoreUnavailable` and `BudgetSpent`.
+    Of minutes before `rebuildable_from` batches may have expired. With
+    `compares`, each summary is compared with what is stored before it is
+    written. All methods raise `StoreUnavailable` and `BudgetSpent`.
     """
 
     store: CountedStore
     progress: Progress
+    rebuildable_from: int
     report: Report = field(default_factory=Report)
     compares: bool = False
 
@@ -67,18 +74,48 @@ class Maker:
         return await list_names(self.store, keys.usage_minute(minute))
 
     async def make_minute(self, minute: int, names: Sequence[str]) -> Summary | None:
-        """Make a minute's summary from its batches; None when it has none."""
+        """Make a minute's summary from its batches; None when it has none.
+
+        Where batches may have expired, the stored summary only gains those that
+        it lacks. Raises `LogExpired` when that one cannot be read.
+        """
         period = Period("minute", minute)
         known = self.progress.tree["minute"].get(minute)
         if not names and known is None:
             return None
+        if minute < self.rebuildable_from:
+            stored = await self._stored(period)
+            if stored is not None:
+                return await self._add_to(stored, names)
         figures, unread = Figures(), Unread()
         await read_batches(self.store, names, lambda _, batch: figures.add(batch), unread)
         if unread.missing:
             raise StoreUnavailable(f"listed, but not to be read yet: {unread.missing[0]}")
         sources = sorted(map(keys.batch_name, names))
-        unreadable = sorted(problem.partition(": ")[0] for problem in unread.unreadable)
-        return await self._put(Summary(period, sources, figures, unreadable))
+        return await self._put(Summary(period, sources, figures, _keys_in(unread)))
+
+    async def _stored(self, period: Period) -> Summary | None:
+        key = keys.summary(*period)
+        value = (await self.store.get_many([key]))[key]
+        try:
+            return None if value is None else decode_summary(value, period)
+        except SummaryUnreadable as error:
+            raise LogExpired(key, str(error)) from error
+
+    async def _add_to(self, stored: Summary, names: Sequence[str]) -> Summary:
+        """Add batches to a summary whose own may be gone, and keep all that it has."""
+        made_of = frozenset(stored.sources)
+        lacking = [name for name in names if keys.batch_name(name) not in made_of]
+        unread = Unread()
+        await read_batches(self.store, lacking, lambda _, batch: stored.figures.add(batch), unread)
+        if unread.missing:
+            raise StoreUnavailable(f"listed, but not to be read: {unread.missing[0]}")
+        if not lacking:
+            self.progress.tree["minute"][stored.period.start] = stored.fingerprint
+            return stored
+        sources = sorted([*stored.sources, *map(keys.batch_name, lacking)])
+        unreadable = sorted([*stored.unreadable, *_keys_in(unread)])
+        return await self._put(Summary(stored.period, sources, stored.figures, unreadable))
 
     async def make_parent(self, period: Period) -> Summary | None:
         """Make a summary from those of the level below; None when there are none."""
@@ -111,16 +148,11 @@ class Maker:
         """Find the fingerprints of what a period is made of, by start."""
         tree = self.progress.tree[period.child_level]
         known = {start: mark for start, mark in tree.items() if period.start <= start < period.end}
-        if period.start >= self.progress.earlier_bases - KEPT_MINUTES[period.child_level]:
+        oldest = self.progress.earlier_bases - KEPT_MINUTES[period.child_level]
+        if period.start >= max(oldest, self.progress.known_from):
             return known
-        # It was made long ago, and only its own summary still knows of what.
-        key = keys.summary(*period)
-        value = (await self.store.get_many([key]))[key]
-        if value is None:
-            raise StoreUnavailable(f"{key} cannot be read yet")
-        stored = decode_summary(value, period)
-        pairs = (source.split(":") for source in stored.sources)
-        return {int(start): mark for start, mark in pairs} | known
+        # It was made long ago, and only what is stored tells of what.
+        return {**await marks_within(self.store, period), **known}
 
     async def _parts(self, level: str, marks: Mapping[int, str]) -> AsyncIterator[Summary]:
         """Read summaries, a few at a time; make those again that are not what they should be."""
@@ -183,6 +215,10 @@ class Maker:
         summary = Summary(Period("base", end), (), total.figures, sorted(total.unreadable))
         key = keys.base(first, end)
         await self.store.put(key, encode_summary(summary), {}, BASE_TTL_SECONDS)
+
+
+def _keys_in(unread: Unread) -> list[str]:
+    return sorted(problem.partition(": ")[0] for problem in unread.unreadable)
 
 
 def _within(tree: Mapping[int, str], start: int, end: int) -> Mapping[int, str]:

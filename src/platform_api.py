@@ -38,6 +38,7 @@ from parameters import (
 )
 from periods import MINUTES_PER_DAY
 from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
+from recovery import rebuildable_from
 from responses import json_answer
 from rollups import compact, rebuild
 from usage import UsageLog
@@ -204,7 +205,15 @@ class PlatformApi:
             raise InvalidParameter(
                 "to", f"later than `from`, by at most {limits.REBUILD_MINUTES_MAX} minutes"
             )
-        report = await rebuild(self._store, first, end, limits.COMPACTION_OPERATIONS)
+        now_ms = self.clock.now_ms()
+        earliest = rebuildable_from(now_ms // keys.MINUTE_MS)
+        if first < earliest:
+            raise InvalidParameter(
+                "from",
+                f"{keys.timestamp(earliest * keys.MINUTE_MS)} or later, because batches expire"
+                f" after {limits.BATCH_DAYS} days and summaries of them are not made anew",
+            )
+        report = await rebuild(self._store, now_ms, first, end, limits.COMPACTION_OPERATIONS)
         return {
             "from": keys.timestamp(first * keys.MINUTE_MS),
             "to": keys.timestamp(end * keys.MINUTE_MS),
@@ -212,6 +221,7 @@ class PlatformApi:
             "rebuilt": len(report.made),
             "changed": sorted(set(report.changed)),
             "operations": report.operations,
+            "stoppedBy": report.stopped_by or None,
         }
 
 
