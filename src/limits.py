@@ -107,6 +107,10 @@ COMPACTION_OPERATIONS = 700
 CATCH_UP_OPERATIONS = 100
 """KV operations that a read spends on compaction when it meets a gap."""
 
+BACKLOG_MINUTES_MAX = 180
+"""How long a minute may wait for its summary before somebody should look: cron does it in two,
+and batches expire after `BATCH_DAYS`."""
+
 FIRST_YEAR = 2025
 """No log is older than this."""
 
