@@ -134,5 +134,9 @@ KV_SETTLE_SECONDS = 60
 TOP_DEFAULT = 25
 TOP_MAX = 100
 ALL_APIS_MAX = 1_000
+
+ANALYTICS_AGE_SECONDS = 5
+"""How long a client may show figures without asking again; they are a minute behind anyway."""
+
 EVENTS_DEFAULT = 100
 EVENTS_MAX = 2_000

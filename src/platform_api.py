@@ -15,6 +15,7 @@ from hmac import compare_digest
 import keys
 import limits
 from analytics import DEFAULT_DIRECTORY, WINDOWS, days_of, shown_owner, snapshot
+from caching import analytics_answer
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
@@ -96,6 +97,9 @@ class PlatformApi:
         if request.method not in methods:
             raise MethodNotAllowed(request.method, methods)
         body = await route(parameters, background)
+        if path == _ANALYTICS:
+            wanted = request.headers.get("if-none-match", "")
+            return analytics_answer(body, request_id, wanted, is_public=self._is_public)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)
 
     def _authorize(self, headers: Mapping[str, str], path: str, parameters: Parameters) -> None:
