@@ -132,7 +132,7 @@ def write_batches(store: MemoryStore, seed: str, start_ms: int, end_ms: int, cou
 
 async def _summarise(store: MemoryStore, progress: Progress, days: Sequence[int]) -> None:
     endless = 1 << 60
-    maker = Maker(CountedStore(store, endless), progress)
+    maker = Maker(CountedStore(store, endless), progress, rebuildable_from=0)
     months = {containing("month", day * MINUTES_PER_DAY) for day in days}
     for month in sorted(months):
         if month.end <= progress.settled:

@@ -127,6 +127,8 @@ class Dispatcher:
         if store is None:
             raise BindingMissing("USAGE_KV")
         report = await compact(store, self.clock.now_ms(), limits.COMPACTION_OPERATIONS)
+        if report.stopped_by:
+            _LOGGER.warning("compaction stopped: %s", report.stopped_by)
         _LOGGER.info("compaction: %s", report)
         await self.platform_api.publish()
 

@@ -29,7 +29,8 @@ a response is made: `respond` in the routes turns any of these into JSON.
     └── SummaryUnreadable           a summary, or a part of one
 
     StoreUnavailable            KV did not do what was asked; the caller decides
-    └── ReadTooLarge                more at once than it gives
+    ├── ReadTooLarge                more at once than it gives
+    └── LogExpired                  nor can it: what is asked for has expired
 
 The codes are the contract's; monitors and front ends rely on them.
 """
@@ -267,3 +268,15 @@ class StoreUnavailable(Exception):
 
 class ReadTooLarge(StoreUnavailable):
     """The values of one bulk get are more than 25 MiB together; fewer may be had."""
+
+
+class LogExpired(StoreUnavailable):
+    """A summary is damaged, and batches that it was made of may have expired."""
+
+    def __init__(self, key: str, damage: str) -> None:
+        """Take the summary's key and what is wrong with its value."""
+        super().__init__(
+            f"{key} cannot be made again, because batches of it may have expired ({damage});"
+            " once it is deleted, it is made of the batches that are left"
+        )
+        self.key = key

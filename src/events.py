@@ -110,11 +110,15 @@ def decode_batch(value: str, minute: int) -> Batch:
 
 
 def batch_metadata(batch: Batch) -> Mapping[str, int]:
-    """Sum up a batch for its key's metadata, so that a listing tells how much is there."""
+    """Sum up a batch for its key's metadata, so that a listing tells how much is there.
+
+    Calls and revenue are those of an API, as figures have them.
+    """
+    of_apis = [event for event in batch.events if event.api is not None]
     return {
         "events": len(batch.events),
-        "calls": sum(event.counted for event in batch.events),
-        "revenueMicros": sum(event.revenue_micros for event in batch.events),
+        "calls": sum(event.counted for event in of_apis),
+        "revenueMicros": sum(event.revenue_micros for event in of_apis),
         "dropped": batch.dropped,
     }
 

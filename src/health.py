@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keys
+from comparison import Overview, compare, oldest_uncompacted
 from directory import TenantDirectory
 from errors import BindingMissing, ConfigurationError, StoreUnavailable
+from invariants import Invariant, invariants_of
 from ports import Clock, Environment, Json
 from progress import decode_progress
 from tenants import Directory
@@ -92,19 +94,54 @@ class Health:
             page = await store.list_page(keys.USAGE_PREFIX, None)
             late = await store.list_page(keys.LATE_PREFIX, None)
             progress = decode_progress((await store.get_many([keys.PROGRESS]))[keys.PROGRESS])
+            now_minute = self.clock.now_ms() // keys.MINUTE_MS
+            overview = Overview(progress, page, late, now_minute)
+            found = await compare(store, overview)
+            oldest = await oldest_uncompacted(store, overview)
         except StoreUnavailable as error:
             problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
             return {}
-        now_minute = self.clock.now_ms() // keys.MINUTE_MS
+        invariants = invariants_of(overview, found, oldest, self.log.report())
+        problems += [
+            _problem(
+                "invariant_broken",
+                f"{one.name} is {one.value}. {one.explanation} {one.remedy}",
+            )
+            for one in invariants
+            if one.needs_someone
+        ]
         made = progress.made if progress else None
         return {
             "newestBatches": len(page.keys),
             "newestEvents": sum(_events_in(key.metadata) for key in page.keys),
             "olderBatches": page.cursor is not None,
-            "compactedUntil": None if made is None else keys.timestamp(made * keys.MINUTE_MS),
+            "compactedUntil": _shown(made),
+            "oldestUncompacted": _shown(oldest),
             "backlogMinutes": None if made is None else max(0, now_minute - made),
             "lateBatches": len(late.keys),
+            "compared": {
+                "from": _shown(found.first),
+                "to": _shown(found.end),
+                "batches": found.batches,
+            },
+            "invariants": [_shown_invariant(one) for one in invariants],
         }
+
+
+def _shown(minute: int | None) -> str | None:
+    return None if minute is None else keys.timestamp(minute * keys.MINUTE_MS)
+
+
+def _shown_invariant(one: Invariant) -> Mapping[str, Json]:
+    is_zero = one.value == 0
+    return {
+        "name": one.name,
+        "value": one.value,
+        "expected": 0,
+        "needsSomeone": one.needs_someone,
+        "explanation": None if is_zero else one.explanation,
+        "remedy": None if is_zero else one.remedy or None,
+    }
 
 
 def _problem(code: str, message: str) -> Mapping[str, str]:

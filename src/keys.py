@@ -27,6 +27,9 @@ USAGE_PREFIX = "usage/"
 LATE_PREFIX = "late/"
 """Names of usage batches that were written long after their minute."""
 
+SUMMARY_PREFIX = "summary/"
+"""Everything that compaction makes."""
+
 PROGRESS = "summary/progress"
 PUBLISHED = "summary/published"
 """How far compaction has come."""
@@ -120,17 +123,18 @@ def parse_late(key: str) -> LateMark:
 
 def summary(level: str, minute: int) -> str:
     """Build the key of the summary of the minute, hour, day or month that starts at `minute`."""
-    return f"summary/{level}/{_inverted(minute)[: _LEVEL_LENGTHS[level]]}"
+    return f"{SUMMARY_PREFIX}{level}/{_inverted(minute)[: _LEVEL_LENGTHS[level]]}"
 
 
-def summaries(level: str, parent_level: str, minute: int) -> str:
-    """Build the prefix of the summaries of `level` in the `parent_level` that has `minute`."""
-    return f"summary/{level}/{_inverted(minute)[: _LEVEL_LENGTHS[parent_level]]}"
+def summaries(level: str, parent_level: str | None = None, minute: int = 0) -> str:
+    """Build the prefix of the summaries of `level`; with `parent_level`, within that `minute`."""
+    within = "" if parent_level is None else _inverted(minute)[: _LEVEL_LENGTHS[parent_level]]
+    return f"{SUMMARY_PREFIX}{level}/{within}"
 
 
 def parse_summary(key: str) -> int:
     """Find the minute that a summary's period starts at. Raises `KeyMalformed`."""
-    level, _, date = key.removeprefix("summary/").partition("/")
+    level, _, date = key.removeprefix(SUMMARY_PREFIX).partition("/")
     try:
         # What the date leaves out is at its start, which is inverted here.
         minute = _minute_of(date + _FIRST[len(date) :])
@@ -144,7 +148,7 @@ def parse_summary(key: str) -> int:
 def base(first: int | None, end: int) -> str:
     """Build the key of everything from the minute `first`, or ever, to before the minute `end`."""
     start = "ever" if first is None else _inverted(first)[: _LEVEL_LENGTHS["day"]]
-    return f"summary/base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
+    return f"{SUMMARY_PREFIX}base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
 
 
 def tenant(slug: str) -> str:

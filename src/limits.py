@@ -75,6 +75,15 @@ COMMIT_DEADLINE_MS = 25_000
 HELD_EVENTS_MAX = 50_000
 """Events an isolate holds while KV refuses writes, about 20 MB; more are dropped and counted."""
 
+BATCH_DAYS = 40
+"""How long KV keeps a batch: longer than any month, so that each can still be made of its days
+from the log, and not for ever, because storage costs $0.50 per GB and month. What batches come
+to stays in the summaries."""
+
+REBUILD_DAYS = 39
+"""How far back summaries may be made again from the log alone. The day between is for clocks
+that differ, and for batches that expire while they are being counted."""
+
 # Reading the log.
 
 KV_LIST_KEYS_MAX = 1_000
@@ -116,6 +125,10 @@ COMPACTION_OPERATIONS = 700
 CATCH_UP_OPERATIONS = 100
 """KV operations that a read spends on compaction when it meets a gap."""
 
+BACKLOG_MINUTES_MAX = 180
+"""How long a minute may wait for its summary before somebody should look: cron does it in two,
+and batches expire after `BATCH_DAYS`."""
+
 FIRST_YEAR = 2025
 """No log is older than this."""
 
@@ -139,5 +152,9 @@ KV_SETTLE_SECONDS = 60
 TOP_DEFAULT = 25
 TOP_MAX = 100
 ALL_APIS_MAX = 1_000
+
+ANALYTICS_AGE_SECONDS = 5
+"""How long a client may show figures without asking again; they are a minute behind anyway."""
+
 EVENTS_DEFAULT = 100
 EVENTS_MAX = 2_000

@@ -7,15 +7,15 @@ are not what they should be. Refuses to decide when: that is for `rollups`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import keys
 from batches import CountedStore, Unread, list_names, read_batches
-from errors import KeyMalformed, StoreUnavailable
+from errors import LogExpired, StoreUnavailable
 from figures import Figures, callers_by_directory, sum_of
 from periods import MINUTES_PER_DAY, Period, containing
 from progress import BASES, KEPT_MINUTES, WEEK_DAYS, Progress
+from recovery import marks_within
 from summaries import Summary, fingerprint_of
 from summary_store import get_summaries, put_summary
 
@@ -28,12 +28,16 @@ _PARTS_AT_ONCE = {"minute": 20, "hour": 8, "day": 4, "month": 1}
 
 @dataclass(slots=True)
 class Report:
-    """What one run of compaction did: keys made, and those that came out differently."""
+    """What one run of compaction did: keys made, and those that came out differently.
+
+    `stopped_by` is why it ended early, unless that was its budget.
+    """
 
     made: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     operations: int = 0
     done: bool = False
+    stopped_by: str = ""
 
 
 @dataclass(slots=True)
@@ -55,12 +59,14 @@ class _Sum:
 class Maker:
     """Makes summaries, and keeps the tree of `progress` up to date with them.
 
-    With `compares`, each is compared with what is stored before it is written.
-    All methods raise `StoreUnavailable` and `BudgetSpent`.
+    Of minutes before `rebuildable_from` batches may have expired. With
+    `compares`, each summary is compared with what is stored before it is
+    written. All methods raise `StoreUnavailable` and `BudgetSpent`.
     """
 
     store: CountedStore
     progress: Progress
+    rebuildable_from: int
     report: Report = field(default_factory=Report)
     compares: bool = False
 
@@ -76,14 +82,21 @@ class Maker:
         """Make a minute's summary from its batches; None when it has none.
 
         When it is made again, also from those that it was made of before and
-        that `names`, from a listing, does not show.
+        that `names`, from a listing, does not show. Where batches may have
+        expired, the stored summary only gains those that it lacks. Raises
+        `LogExpired` when that one cannot be read.
         """
+        period = Period("minute", minute)
         known = self.progress.tree["minute"].get(minute)
         if not names and known is None:
             return None
+        if minute < self.rebuildable_from:
+            stored = await self._kept(period)
+            if stored is not None:
+                return await self._add_to(stored, names)
         unlisted: Sequence[str] = ()
         if minute < self.progress.made and not self.is_made_of(minute, names):
-            unlisted = await self._unlisted(minute, names)
+            unlisted = await self._unlisted(period, names)
         figures, unread = Figures(), Unread()
         every = sorted([*names, *unlisted])
         await read_batches(self.store, every, lambda _, batch: figures.add(batch), unread)
@@ -93,16 +106,38 @@ class Maker:
             if name in gone:
                 raise StoreUnavailable(f"listed, but not to be read yet: {name}")
         sources = _sources([name for name in every if name not in gone])
-        unreadable = sorted(problem.partition(": ")[0] for problem in unread.unreadable)
-        return await self._put(Summary(Period("minute", minute), sources, figures, unreadable))
+        return await self._put(Summary(period, sources, figures, _keys_in(unread)))
 
-    async def _unlisted(self, minute: int, names: Sequence[str]) -> Sequence[str]:
+    async def _unlisted(self, period: Period, names: Sequence[str]) -> Sequence[str]:
         """Find the batches that a minute's stored summary has and a listing does not show."""
-        stored = await self._stored(Period("minute", minute))
+        stored = await self._stored(period)
         if stored is None:
             return ()
-        prefix, listed = keys.usage_minute(minute), frozenset(names)
+        prefix, listed = keys.usage_minute(period.start), frozenset(names)
         return [prefix + source for source in stored.sources if prefix + source not in listed]
+
+    async def _kept(self, period: Period) -> Summary | None:
+        """Read what cannot be made again; None when it is not there at all."""
+        stored = await self._stored(period)
+        key = keys.summary(*period)
+        if stored is None and (await self.store.get_many([key]))[key] is not None:
+            raise LogExpired(key, "it fails its own check")
+        return stored
+
+    async def _add_to(self, stored: Summary, names: Sequence[str]) -> Summary:
+        """Add batches to a summary whose own may be gone, and keep all that it has."""
+        made_of = frozenset(stored.sources)
+        lacking = [name for name in names if keys.batch_name(name) not in made_of]
+        unread = Unread()
+        await read_batches(self.store, lacking, lambda _, batch: stored.figures.add(batch), unread)
+        if unread.missing:
+            raise StoreUnavailable(f"listed, but not to be read: {unread.missing[0]}")
+        if not lacking:
+            self.progress.tree["minute"][stored.period.start] = stored.fingerprint
+            return stored
+        sources = sorted([*stored.sources, *map(keys.batch_name, lacking)])
+        unreadable = sorted([*stored.unreadable, *_keys_in(unread)])
+        return await self._put(Summary(stored.period, sources, stored.figures, unreadable))
 
     async def make_parent(self, period: Period) -> Summary | None:
         """Make a summary from those of the level below; None when there are none."""
@@ -134,24 +169,11 @@ class Maker:
         """Find the fingerprints of what a period is made of, by start."""
         tree = self.progress.tree[period.child_level]
         known = {start: mark for start, mark in tree.items() if period.start <= start < period.end}
-        if period.start >= self.progress.earlier_bases - KEPT_MINUTES[period.child_level]:
+        oldest = self.progress.earlier_bases - KEPT_MINUTES[period.child_level]
+        if period.start >= max(oldest, self.progress.known_from):
             return known
-        # It was closed long ago, and only what is stored tells what it has.
-        return {**await self._listed_children(period), **known}
-
-    async def _listed_children(self, period: Period) -> Mapping[int, str]:
-        found: dict[int, str] = {}
-        prefix, cursor = keys.summaries(period.child_level, *period), None
-        while True:
-            page = await self.store.list_page(prefix, cursor)
-            for name, metadata in page.keys:
-                # Further texts of a summary are listed as well, and have no fingerprint.
-                with suppress(KeyMalformed):
-                    start = keys.parse_summary(name)
-                    found[start] = metadata["fingerprint"]
-            cursor = page.cursor
-            if cursor is None:
-                return found
+        # It was made long ago, and only what is stored tells of what.
+        return {**await marks_within(self.store, period), **known}
 
     async def _parts(self, level: str, marks: Mapping[int, str]) -> AsyncIterator[Summary]:
         """Read summaries, a few at a time; make those again that are not what they should be."""
@@ -234,6 +256,10 @@ class Maker:
 
 def _sources(names: Sequence[str]) -> Sequence[str]:
     return sorted(map(keys.batch_name, names))
+
+
+def _keys_in(unread: Unread) -> list[str]:
+    return sorted(problem.partition(": ")[0] for problem in unread.unreadable)
 
 
 def _within(tree: Mapping[int, str], start: int, end: int) -> Mapping[int, str]:

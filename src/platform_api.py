@@ -15,6 +15,7 @@ from hmac import compare_digest
 import keys
 import limits
 from analytics import WINDOWS
+from caching import analytics_answer
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
@@ -39,6 +40,7 @@ from parameters import (
 from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
 from ranking import shown_owner
 from reader import SnapshotReader
+from recovery import rebuildable_from
 from responses import json_answer
 from rollups import rebuild
 from usage import UsageLog
@@ -96,6 +98,9 @@ class PlatformApi:
         if request.method not in methods:
             raise MethodNotAllowed(request.method, methods)
         body = await route(parameters, background)
+        if path == _ANALYTICS:
+            wanted = request.headers.get("if-none-match", "")
+            return analytics_answer(body, request_id, wanted, is_public=self._is_public)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)
 
     async def publish(self) -> None:
@@ -177,7 +182,15 @@ class PlatformApi:
             raise InvalidParameter(
                 "to", f"later than `from`, by at most {limits.REBUILD_MINUTES_MAX} minutes"
             )
-        report = await rebuild(self._store, first, end, limits.COMPACTION_OPERATIONS)
+        now_ms = self.clock.now_ms()
+        earliest = rebuildable_from(now_ms // keys.MINUTE_MS)
+        if first < earliest:
+            raise InvalidParameter(
+                "from",
+                f"{keys.timestamp(earliest * keys.MINUTE_MS)} or later, because batches expire"
+                f" after {limits.BATCH_DAYS} days and summaries of them are not made anew",
+            )
+        report = await rebuild(self._store, now_ms, first, end, limits.COMPACTION_OPERATIONS)
         return {
             "from": keys.timestamp(first * keys.MINUTE_MS),
             "to": keys.timestamp(end * keys.MINUTE_MS),
@@ -185,6 +198,7 @@ class PlatformApi:
             "rebuilt": len(report.made),
             "changed": sorted(set(report.changed)),
             "operations": report.operations,
+            "stoppedBy": report.stopped_by or None,
         }
 
 

@@ -126,7 +126,7 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response that the dispatcher makes itself."""
+    """A response that the dispatcher makes itself; an empty `body` is none."""
 
     status: int
     headers: Sequence[tuple[str, str]]

@@ -1,7 +1,8 @@
 """How far compaction has come: one value that compaction writes and every read starts with.
 
 Owns its form. A value that is lost or out of date costs time, never figures:
-whatever it says is made exists, and making it again gives the same.
+whatever it says is made exists, and making it again gives the same. Where it is
+lost, `recovery` finds out what there is.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Progress:
     there are bases, and `earlier_bases` that of those before them, for readers
     whom KV does not show the newest yet. `tree` has the fingerprint of
     each summary that is not yet part of a larger one, or still of use to
-    readers, by level and start. `version` changes whenever bases are made.
+    readers, by level and start; of periods that start before `known_from` it may not
+    know all children. `version` changes whenever bases are made.
 
     `late` has, by minute, when the batches of minutes with marks were looked at
     the last time (`late.LateBatches`), and `stale` what is to be made again
@@ -57,6 +59,7 @@ class Progress:
     settled: int = 0
     bases: int = 0
     earlier_bases: int = 0
+    known_from: int = 0
     version: int = 0
     tree: dict[str, dict[int, str]] = field(default_factory=lambda: {level: {} for level in LEVELS})
     late: dict[int, int] = field(default_factory=dict)
@@ -92,9 +95,9 @@ class Progress:
     def encode(self) -> str:
         """Write it as JSON."""
         tree = {level: sorted(parts.items()) for level, parts in self.tree.items()}
-        pointers = (self.made, self.settled, self.bases, self.earlier_bases, self.version)
+        pointers = [self.made, self.settled, self.bases, self.earlier_bases, self.known_from]
         late = sorted(self.late.items())
-        content = [_PROGRESS_VERSION, *pointers, tree, late, self.in_order()]
+        content = [_PROGRESS_VERSION, pointers, self.version, tree, late, self.in_order()]
         return json.dumps(content, separators=(",", ":"))
 
 
@@ -103,14 +106,16 @@ def decode_progress(value: str | None) -> Progress | None:
     if value is None:
         return None
     try:
-        form, made, settled, bases, earlier_bases, version, tree, late, stale = json.loads(value)
+        form, pointers, version, tree, late, stale = json.loads(value)
         if form != _PROGRESS_VERSION:
             return None
+        made, settled, bases, earlier_bases, known_from = map(int, pointers)
         return Progress(
-            int(made),
-            int(settled),
-            int(bases),
-            int(earlier_bases),
+            made,
+            settled,
+            bases,
+            earlier_bases,
+            known_from,
             int(version),
             {level: dict(tree[level]) for level in LEVELS},
             dict(late),

@@ -20,14 +20,15 @@ def json_answer(
     status: int = 200,
     headers: Sequence[tuple[str, str]] = (),
 ) -> Answer:
-    """Make a JSON response that carries its request id and is never cached."""
-    fixed = (
-        ("content-type", "application/json; charset=utf-8"),
-        ("cache-control", "no-store"),
-        ("x-content-type-options", "nosniff"),
-        (REQUEST_ID, request_id),
-    )
-    return Answer(status, (*fixed, *headers), json.dumps(body, separators=(",", ":")))
+    """Make a JSON response that carries its request id, and is not cached unless `headers` say."""
+    fixed = {
+        "content-type": "application/json; charset=utf-8",
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        REQUEST_ID: request_id,
+    }
+    text = json.dumps(body, separators=(",", ":"))
+    return Answer(status, tuple((fixed | dict(headers)).items()), text)
 
 
 def error_answer(error: DispatcherError, request_id: str) -> Answer:

@@ -16,17 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import keys
-import limits
 from batches import BudgetSpent, CountedStore, has_names, list_names
-from errors import StoreUnavailable
+from errors import LogExpired, StoreUnavailable
 from late import LateBatches
 from maker import Maker, Report
-from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing
+from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period
 from ports import KeyValueStore
-from progress import SETTLE_MINUTES, Progress, decode_progress
+from progress import SETTLE_MINUTES, decode_progress
+from recovery import first_progress, rebuildable_from
 
 
 async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
@@ -37,14 +36,19 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
     """
     counted = CountedStore(store, budget)
     value = (await store.get_many([keys.PROGRESS]))[keys.PROGRESS]
-    progress = decode_progress(value) or await _first_progress(store, now_ms)
-    maker = Maker(counted, progress)
-    run = _Run(maker, now_ms // keys.MINUTE_MS)
+    now_minute = now_ms // keys.MINUTE_MS
+    progress = decode_progress(value) or await first_progress(
+        store, now_minute, now_minute - SETTLE_MINUTES
+    )
+    maker = Maker(counted, progress, rebuildable_from(now_minute))
+    run = _Run(maker, now_minute)
     try:
         await run.everything()
         maker.report.done = True
-    except (BudgetSpent, StoreUnavailable):
+    except BudgetSpent:
         pass
+    except StoreUnavailable as error:
+        maker.report.stopped_by = str(error)
     saved = progress.encode()
     if saved != value:
         await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
@@ -53,53 +57,36 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
     return maker.report
 
 
-async def rebuild(store: KeyValueStore, first: int, end: int, budget: int) -> Report:
+async def rebuild(store: KeyValueStore, now_ms: int, first: int, end: int, budget: int) -> Report:
     """Make every summary of the minutes from `first` to before `end` again from the log.
 
     Also those of the closed periods around them, and the bases. The report
     names what came out differently, and is not `done` when `budget` KV
-    operations were not enough. Raises `StoreUnavailable`.
+    operations were not enough. Minutes before `recovery.rebuildable_from` only
+    gain batches that they lack; where one of them cannot be read, the report
+    says what it was stopped by. Raises `StoreUnavailable`.
     """
     counted = CountedStore(store, budget)
+    now_minute = now_ms // keys.MINUTE_MS
     value = (await store.get_many([keys.PROGRESS]))[keys.PROGRESS]
     progress = decode_progress(value)
     if progress is None:
-        return Report(done=True)
-    maker = Maker(counted, progress, compares=True)
+        progress = await first_progress(store, now_minute, now_minute - SETTLE_MINUTES)
+    maker = Maker(counted, progress, rebuildable_from(now_minute), compares=True)
     run = _Run(maker, progress.made)
     try:
         await run.again(range(first, min(end, progress.made)))
         maker.report.done = True
     except BudgetSpent:
         pass
+    except LogExpired as error:
+        maker.report.stopped_by = str(error)
     finally:
         saved = progress.encode()
         if saved != value:
             await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
     maker.report.operations = counted.spent
     return maker.report
-
-
-async def _first_progress(store: KeyValueStore, now_ms: int) -> Progress:
-    """Start at the day of the oldest batch there is, or at this hour without any.
-
-    KV lists the newest first, so the oldest is looked for by year, then month,
-    then day: some fifty operations, once in a log's life.
-    """
-    # Of the minutes that are not settled, a batch may exist that is not listed yet.
-    start = containing("hour", now_ms // keys.MINUTE_MS - SETTLE_MINUTES).start
-    oldest: tuple[int, ...] = ()
-    this_year = datetime.fromtimestamp(now_ms // 1000, UTC).year
-    for choices in (range(limits.FIRST_YEAR, this_year + 2), range(1, 13), range(1, 32)):
-        for choice in choices:
-            if await has_names(store, keys.usage_date(*oldest, choice)):
-                oldest = (*oldest, choice)
-                break
-        else:
-            return Progress(made=start, settled=start)
-    year, month, day = oldest
-    start = min(start, int(datetime(year, month, day, tzinfo=UTC).timestamp()) // 60)
-    return Progress(made=start, settled=start)
 
 
 @dataclass(slots=True)
@@ -139,7 +126,9 @@ class _Run:
             return
         if start % MINUTES_PER_DAY == 0 and start + MINUTES_PER_DAY <= settled_end:
             day = keys.usage_day(start // MINUTES_PER_DAY)
-            if not await has_names(self.maker.store, day):
+            known = self.maker.progress.tree["minute"]
+            is_known = any(start <= minute < start + MINUTES_PER_DAY for minute in known)
+            if not is_known and not await has_names(self.maker.store, day):
                 await self._skip(start + MINUTES_PER_DAY)
                 return
         by_minute: dict[int, list[str]] = {}

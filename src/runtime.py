@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import js
-from pyodide.ffi import JsException, to_js
+from pyodide.ffi import JsException, jsnull, to_js
 
 from errors import (
     ReadTooLarge,
@@ -253,7 +253,7 @@ def response(answer: Answer | Relay) -> Any:
     """Make the JavaScript `Response`; a tenant's body is passed on, never read."""
     if isinstance(answer, Answer):
         init = {"status": answer.status, "headers": answer.headers}
-        return js.Response.new(answer.body, _object(init))
+        return js.Response.new(answer.body or jsnull, _object(init))
     assert isinstance(answer.reply, RuntimeReply)
     raw = answer.reply.raw
     relayed = js.Response.new(raw.body, raw)

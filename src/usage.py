@@ -23,6 +23,8 @@ from errors import StoreUnavailable
 from events import Batch, UsageEvent, batch_metadata, encode_batch
 from ports import Clock, KeyValueStore
 
+_BATCH_SECONDS = limits.BATCH_DAYS * 86_400
+
 
 class LocalBatches(NamedTuple):
     """This isolate's own batches by key.
@@ -198,7 +200,7 @@ class UsageLog:
                 # Compaction looks at a minute for some time, and later only where it finds a mark.
                 if now_minute - sealed.minute > limits.LATE_AFTER_MINUTES:
                     await store.put(keys.late(key, now_minute), "", {})
-                await store.put(key, value, metadata)
+                await store.put(key, value, metadata, _BATCH_SECONDS)
             except StoreUnavailable:
                 self.counters.puts_failed += 1
                 pause_ms = int(delay_ms * (0.5 + self._random.random()))

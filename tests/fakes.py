@@ -40,7 +40,8 @@ class FakeStore:
 
     The next `failing_puts` puts fail; `puts_work_all_the_same` makes them take
     effect nevertheless, as a time-out after the write does. `unlisted` keys
-    exist, but listings lag behind and do not show them yet.
+    exist, but listings lag behind and do not show them yet. Nothing expires by
+    itself; `lifetimes_seconds` says of each key when it would, after its put.
     """
 
     values: dict[str, tuple[str, Json]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class FakeStore:
     puts_work_all_the_same: bool = False
     unavailable: bool = False
     unlisted: set[str] = field(default_factory=set)
+    lifetimes_seconds: dict[str, int | None] = field(default_factory=dict)
     operations: list[str] = field(default_factory=list)
 
     async def put(
@@ -67,6 +69,7 @@ class FakeStore:
         fails = self.unavailable or self.failing_puts > 0
         if not fails or self.puts_work_all_the_same:
             self.values[key] = (value, dict(metadata))
+            self.lifetimes_seconds[key] = expiration_ttl_seconds
         if fails:
             self.failing_puts -= 1
             raise StoreUnavailable("KV PUT failed: 429 Too Many Requests")

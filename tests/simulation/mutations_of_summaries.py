@@ -49,10 +49,10 @@ SUMMARIES = (
     ),
     Mutation(
         "the first compaction begins at its own hour",
-        "rollups",
-        "_first_progress",
-        "now_ms // keys.MINUTE_MS - SETTLE_MINUTES",
-        "now_ms // keys.MINUTE_MS",
+        "recovery",
+        "first_progress",
+        'containing("hour", unsettled).start',
+        "now_minute // 60 * 60",
     ),
     Mutation(
         "a late batch leaves no mark",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import keys
+import limits
 from analytics import days_of
 from events import Batch, UsageEvent, batch_metadata, encode_batch
 from maker import Report
@@ -43,6 +44,13 @@ class Log:
             batch = Batch(group, 0)
             self.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
         self.events += events
+
+    def expire(self, now_ms: int) -> None:
+        """Forget the batches that KV does not have any more."""
+        oldest = now_ms // keys.MINUTE_MS - limits.BATCH_DAYS * MINUTES_PER_DAY
+        for key in [key for key in self.store.values if key.startswith(keys.USAGE_PREFIX)]:
+            if keys.parse_usage_batch(key).minute < oldest:
+                del self.store.values[key]
 
     def compact(self, now_ms: int, budget: int = ENOUGH) -> Report:
         """Run compaction once."""

@@ -48,6 +48,21 @@ class Scene:
         headers: Mapping[str, str] = TOKEN,
         method: str = "GET",
     ) -> dict[str, Any]:
+        answer = self.answer(path, query, headers, method)
+        assert answer.status == 200
+        is_kept = path == ROUTES[0]
+        assert (dict(answer.headers)["cache-control"] == "no-store") is not is_kept
+        body: dict[str, Any] = json.loads(answer.body)
+        assert (body["ok"], body["requestId"]) == (True, "id-1")
+        return body
+
+    def answer(
+        self,
+        path: str,
+        query: str = "",
+        headers: Mapping[str, str] = TOKEN,
+        method: str = "GET",
+    ) -> Answer:
         request = FakeRequest(f"http://h{path}{query}", method, headers)
 
         async def scene() -> Answer:
@@ -55,12 +70,7 @@ class Scene:
             await self.background.finish()
             return answer
 
-        answer = asyncio.run(scene())
-        assert answer.status == 200
-        assert dict(answer.headers)["cache-control"] == "no-store"
-        body: dict[str, Any] = json.loads(answer.body)
-        assert (body["ok"], body["requestId"]) == (True, "id-1")
-        return body
+        return asyncio.run(scene())
 
     def refusal(
         self,

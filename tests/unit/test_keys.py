@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import keys
 from errors import KeyMalformed
+from periods import containing
 
 minutes = st.integers(min_value=0, max_value=200 * 366 * 1440)
 
@@ -58,3 +59,38 @@ def test_any_other_key_is_refused_by_name(key: str) -> None:
 def test_a_timestamp_is_rfc_3339_with_milliseconds_in_utc() -> None:
     assert keys.timestamp(1_709_210_096_007) == "2024-02-29T12:34:56.007Z"
     assert keys.timestamp(0) == "1970-01-01T00:00:00.000Z"
+
+
+@given(minutes, st.sampled_from(["minute", "hour", "day", "month"]))
+def test_the_key_of_a_summary_tells_where_its_period_starts(minute: int, level: str) -> None:
+    start = containing(level, minute).start
+    assert keys.parse_summary(keys.summary(level, minute)) == start
+
+
+@given(minutes)
+def test_the_summaries_of_a_period_are_one_prefix(minute: int) -> None:
+    for level, parent_level in (("minute", "hour"), ("hour", "day"), ("day", "month")):
+        key = keys.summary(level, minute)
+        assert key.startswith(keys.summaries(level, parent_level, minute))
+        assert key.startswith(keys.summaries(level))
+        before = containing(parent_level, minute).start - 1
+        if before >= 0:
+            assert not key.startswith(keys.summaries(level, parent_level, before))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "summary/progress",
+        "summary/base/7973-01-09T05/ever",
+        "summary/hour/7973-01-09",
+        "summary/day/7973-01-09T05",
+        "summary/year/7973",
+        "summary/month/7973-14",
+        "usage/7973-01-09T05:48/w/000001",
+    ],
+)
+def test_any_other_key_is_no_summary_of_a_period(key: str) -> None:
+    with pytest.raises(KeyMalformed, match="is not the key of a summary"):
+        keys.parse_summary(key)

@@ -181,7 +181,7 @@ def test_a_rebuild_keeps_what_a_listing_does_not_show() -> None:
     batches = [key for key in log.store.values if key.startswith(keys.USAGE_PREFIX)]
     log.store.unlisted.update(batches)
     first = NOON_MS // MINUTE - 120
-    report = asyncio.run(rebuild(log.store, first, first + 120, ENOUGH))
+    report = asyncio.run(rebuild(log.store, NOON_MS, first, first + 120, ENOUGH))
     assert (report.done, report.changed) == (True, [])
     assert log.summaries() == before
 
@@ -192,7 +192,7 @@ def test_a_rebuild_that_stops_at_its_budget_is_finished_by_compaction() -> None:
     hour = keys.summary("hour", NOON_MS // MINUTE - 60)
     day = keys.summary("day", NOON_MS // MINUTE - 720)
     log.store.values[hour] = ("damage", {})
-    report = asyncio.run(rebuild(log.store, NOON_MS // MINUTE - 1, NOON_MS // MINUTE, 5))
+    report = asyncio.run(rebuild(log.store, NOON_MS, NOON_MS // MINUTE - 1, NOON_MS // MINUTE, 5))
     assert not report.done
     compact_each_minute(log, NOON_MS + 22 * MINUTE, 1)
     assert log.summaries() == sound
@@ -228,7 +228,7 @@ def test_a_mark_is_looked_at_each_minute_only_while_it_is_new() -> None:
     looks = []
     for minute in range(60):
         counted = CountedStore(log.store, ENOUGH)
-        look = LateBatches(Maker(counted, progress), now_minute + minute).look()
+        look = LateBatches(Maker(counted, progress, 0), now_minute + minute).look()
         asyncio.run(look)
         if counted.spent > 1:
             looks.append(minute)

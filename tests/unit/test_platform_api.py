@@ -148,13 +148,20 @@ def test_a_sound_deployment_is_healthy() -> None:
     assert (body["healthy"], body["problems"], body["notices"]) == (True, [], [])
     assert body["bindings"] == {"USAGE_KV": True, "TENANT_KV": False, "DISPATCHER": True}
     assert body["directory"] == {"usable": 1, "refused": []}
-    assert body["log"] == {
+    assert {**body["log"], "invariants": len(body["log"]["invariants"])} == {
         "newestBatches": 2,
         "newestEvents": 2,
         "olderBatches": False,
         "compactedUntil": None,
+        "oldestUncompacted": "2026-11-22T11:59:00.000Z",
         "backlogMinutes": None,
         "lateBatches": 0,
+        "compared": {
+            "from": "2026-11-22T12:00:00.000Z",
+            "to": "2026-11-22T12:00:00.000Z",
+            "batches": 0,
+        },
+        "invariants": 12,
     }
     assert body["isolate"]["eventsCommitted"] == 2
 

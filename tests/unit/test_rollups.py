@@ -224,7 +224,7 @@ def test_a_rebuild_of_what_is_sound_changes_nothing() -> None:
     log.compact(NOON_MS)
     before = log.summaries()
     first = NOON_MS // MINUTE - 200
-    report = asyncio.run(rebuild(log.store, first, first + 120, 10_000))
+    report = asyncio.run(rebuild(log.store, NOON_MS, first, first + 120, 10_000))
     assert (report.done, report.changed) == (True, [])
     assert len(report.made) >= 120
     assert log.summaries() == before
@@ -238,7 +238,7 @@ def test_a_rebuild_mends_what_is_damaged_and_names_it() -> None:
     damaged = [keys.summary("minute", minute), keys.summary("hour", minute - minute % 60)]
     for key in damaged:
         log.store.values[key] = ("damage", {})
-    report = asyncio.run(rebuild(log.store, minute, minute + 1, 10_000))
+    report = asyncio.run(rebuild(log.store, NOON_MS, minute, minute + 1, 10_000))
     assert sorted(report.changed) == sorted(damaged)
     assert log.summaries() == sound
 
@@ -247,7 +247,7 @@ def test_a_rebuild_stops_at_its_budget_and_says_so() -> None:
     log = busy(300, 2)
     log.compact(NOON_MS)
     first = NOON_MS // MINUTE - 200
-    report = asyncio.run(rebuild(log.store, first, first + 120, 50))
+    report = asyncio.run(rebuild(log.store, NOON_MS, first, first + 120, 50))
     assert not report.done
     assert report.operations <= 50
 

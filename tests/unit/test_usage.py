@@ -126,7 +126,7 @@ def test_a_leader_that_dies_while_it_writes_is_replaced(put_took_effect: bool) -
             metadata: Mapping[str, Json],
             expiration_ttl_seconds: int | None = None,
         ) -> None:
-            assert expiration_ttl_seconds is None
+            assert expiration_ttl_seconds == 40 * 86_400
             if put_took_effect:
                 self.values[key] = (value, metadata)
             await asyncio.Event().wait()

@@ -1,0 +1,100 @@
+"""The real Worker at any time: started with a clock that requests and cron set themselves."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from dev.launch import Server
+from dev.launch.config import development_config, load_production_config
+from dev.launch.options import LaunchOptions
+from dev.launch.run_folder import RunFolder
+from dev.launch.start import plugin_folder, start_in
+from dev.layout import HERE
+
+INSIDE = Path(__file__).with_name("inside")
+ARRIVES = "x-replay-arrives-ms"
+TAKES = "x-replay-takes-ms"
+
+
+@contextmanager
+def replaying_worker(
+    state: Path, namespace: Path, tenants: Mapping[str, Any], token: str
+) -> Iterator[Server]:
+    """Run it; the same `state` again sees what an earlier run stored."""
+    state.mkdir(parents=True, exist_ok=True)
+    options = LaunchOptions(
+        port=0,
+        state=state.absolute(),
+        namespace=namespace.absolute(),
+        tenant_directory=json.dumps(tenants),
+        variables={"PLATFORM_ANALYTICS_TOKEN": token},
+    )
+    folder = RunFolder(HERE)
+    inside = folder.path / "replay_inside"
+    shutil.copytree(HERE.root / "src", inside)
+    shutil.copytree(INSIDE, inside, dirs_exist_ok=True)
+    config = development_config(
+        load_production_config(HERE.wrangler_toml), options, plugin_folder(HERE)
+    )
+    config["main"] = f"{inside.name}/replay_entry.py"
+    server = start_in(HERE, folder, config, options)
+    try:
+        yield server.wait_until_ready()
+    finally:
+        server.stop()
+
+
+class Replay:
+    """Asks a replaying Worker at times of its own."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self.token = token
+        self.client = httpx.Client(base_url=server.url, timeout=120)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+    def cron(self, at_ms: int) -> None:
+        """Let cron fire once."""
+        answer = self.client.get("/cdn-cgi/handler/scheduled", params={"time": at_ms})
+        assert (answer.status_code, answer.text) == (200, "ok"), answer.text
+
+    def ask(
+        self,
+        target: str,
+        at_ms: int,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        takes_ms: int = 0,
+    ) -> httpx.Response:
+        """Send one request that arrives at `at_ms`, and whose answer takes so long."""
+        times = {ARRIVES: str(at_ms), TAKES: str(takes_ms)}
+        return self.client.request(method, target, headers={**times, **(headers or {})})
+
+    def platform(self, route: str, at_ms: int, method: str = "GET") -> dict[str, Any]:
+        """Ask `/__platform/ROUTE` with the token, and return its JSON."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        answer = self.ask(f"/__platform/{route}", at_ms, method=method, headers=headers)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def snapshot(self, window: str, at_ms: int) -> dict[str, Any]:
+        """Read one window as it is at `at_ms`."""
+        route = f"analytics?window={window}&top=100"
+        snapshot: dict[str, Any] = self.platform(route, at_ms)["snapshot"]
+        return snapshot
+
+    def log(self, at_ms: int) -> dict[str, Any]:
+        """Read what health says of the log."""
+        log: dict[str, Any] = self.platform("health", at_ms)["log"]
+        return log
