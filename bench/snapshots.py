@@ -23,7 +23,9 @@ class SnapshotFigures:
 
     `new_isolate_ms` is the first read after each restart, with cron's snapshot at
     hand; `computed_p95_ms` that of isolates without it, which run already and have
-    no summaries yet. `warm_*` are reads by an isolate that has read before.
+    no summaries yet. `warm_*` are reads by an isolate that has read before;
+    `warm_cpu_ms` is what all of workerd spends on one, which other work on the
+    machine does not change.
     """
 
     events: int
@@ -36,6 +38,7 @@ class SnapshotFigures:
     computed_p50_ms: float
     computed_p95_ms: float
     new_isolate_ms: Sequence[float]
+    warm_cpu_ms: float
     heap_mb: float
     peak_mb: float
     largest_value_mb: float
@@ -78,7 +81,9 @@ def _measure_window(
     operations = 0
     while not _snapshot(worker, window)[1]["was_warm"]:
         pass  # It is reading ahead.
+    cpu = worker.cpu_seconds()
     warm = [_snapshot(worker, window)[0] - empty for _ in range(WARM_RUNS)]
+    cpu_ms = (worker.cpu_seconds() - cpu) / WARM_RUNS * 1_000
     worker.ask("/unpublish")
     computed = []
     for _ in range(FORGETFUL_RUNS):
@@ -97,6 +102,7 @@ def _measure_window(
         statistics.median(computed),
         _p95(computed),
         firsts,
+        cpu_ms,
         worker.heap_mb(),
         worker.peak_mb(),
         0.0,

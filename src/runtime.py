@@ -31,6 +31,9 @@ from ports import Answer, Json, KeyPage, ListedKey, Relay, Request
 
 Result = TypeVar("Result")
 
+_FEW_VALUES = 4
+"""Up to so many values cross one by one; more cross together, as one JSON text."""
+
 _LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
 
 
@@ -100,6 +103,10 @@ class RuntimeStore:
             # 413 Content Too Large, in the words "KV GET_BULK failed: 413 Total size of …".
             kind = ReadTooLarge if " 413 " in str(error) else StoreUnavailable
             raise kind(str(error)) from error
+        if len(keys) <= _FEW_VALUES:
+            # What is asked for in small numbers may be megabytes, and is in memory once this way.
+            few = {key: found.get(key) for key in keys}
+            return {key: None if value is jsnull else value for key, value in few.items()}
         values: Mapping[str, str | None] = json.loads(
             js.JSON.stringify(js.Object.fromEntries(found))
         )
