@@ -7,6 +7,7 @@ CREATE TABLE payments (
     state TEXT NOT NULL CHECK (state IN ('claimed', 'pending', 'settled', 'failed')),
     reason TEXT NOT NULL DEFAULT '',
     changed_at_ms INTEGER NOT NULL,
+    changed_by TEXT NOT NULL,
     lease_until_ms INTEGER NOT NULL,
     request_id TEXT NOT NULL,
     fingerprint TEXT NOT NULL,

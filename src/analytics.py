@@ -101,7 +101,7 @@ def snapshot(window: str, reading: Reading, now_ms: int, top: int) -> Mapping[st
         },
         "heroStats": {
             "activeAgents": distinct_callers(part.callers for part in parts),
-            "publishedApis": len(rows),
+            "publishedApis": sum(row.aggregate.calls > 0 for row in rows),
             "directories": len(directories),
             "calls": sum(row.aggregate.calls for row in rows),
             **_revenue(sum(row.aggregate.revenue_micros for row in rows)),
@@ -166,7 +166,8 @@ def _rows(parts: Iterable[Figures]) -> Iterable[_Row]:
             by_api.setdefault(identity, []).append(aggregate)
     for identity, aggregates in by_api.items():
         aggregate = aggregates[0] if len(aggregates) == 1 else merged(aggregates)
-        if aggregate.calls:
+        # A payment may be settled after the window in which its request was a call has ended.
+        if aggregate.calls or aggregate.revenue_micros:
             yield _row(identity, aggregate)
 
 
@@ -209,7 +210,7 @@ def _directories(rows: Sequence[_Row]) -> Sequence[Mapping[str, Json]]:
             "directory": name,
             "calls": calls,
             **_revenue(sum(api.revenue_micros for api in apis)),
-            "apis": len(apis),
+            "apis": sum(api.calls > 0 for api in apis),
             "uniqueCallers": distinct_callers(api.callers for api in apis),
         }
         found.append((-calls, name, figures))
@@ -251,6 +252,9 @@ def _freshness(reading: Reading, now_ms: int) -> Mapping[str, Json]:
         "missingBatches": len(reading.missing),
         "unreadableBatches": len(reading.unreadable),
         "behind": reading.behind,
+        "reconciledThrough": None
+        if reading.reconciled_through_ms is None
+        else keys.timestamp(reading.reconciled_through_ms),
     }
 
 

@@ -111,19 +111,31 @@ class TenantReply(Protocol):
         """The names of its headers, lower case."""
         ...
 
+    def header(self, name: str) -> str | None:
+        """The value of one header, None when it is not there."""
+        ...
+
+    async def discard(self) -> None:
+        """Drop its body unread; nobody is to have it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A tenant's reply on its way out, with the headers the dispatcher changes."""
+    """A tenant's reply on its way out, with the headers the dispatcher changes.
+
+    Those to remove go first; `add_headers` join what the tenant says in the same.
+    """
 
     reply: TenantReply
     set_headers: Sequence[tuple[str, str]]
     remove_headers: Sequence[str]
+    add_headers: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response that the dispatcher makes itself."""
+    """A response that the dispatcher makes itself; without a body when that is empty."""
 
     status: int
     headers: Sequence[tuple[str, str]]

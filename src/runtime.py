@@ -1,11 +1,8 @@
 """The Workers runtime: implements the ports on top of workerd's JavaScript objects.
 
 With `runtime_outward` the only module that imports `js` and `pyodide`. Owns the
-crossings between Python and JavaScript, and keeps them few: a header list
-crosses once, as JSON.
-Refuses to decide anything.
-
-JavaScript objects have no types here, so they are `Any`.
+crossings into JavaScript, whose objects are `Any` here, and keeps them few: a
+header list crosses once, as JSON. Refuses to decide anything.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import js
-from pyodide.ffi import JsException, to_js
+from pyodide.ffi import JsException, jsnull, to_js
 
 from errors import (
     StoreUnavailable,
@@ -135,6 +132,20 @@ class RuntimeReply:
     def header_names(self) -> Sequence[str]:
         """The names of its headers, lower case."""
         return [name for name, _ in _header_pairs(self.raw.headers)]
+
+    def header(self, name: str) -> str | None:
+        """The value of one header, None when it is not there."""
+        value = self.raw.headers.get(name)
+        return value if isinstance(value, str) else None
+
+    async def discard(self) -> None:
+        """Drop its body, or its connection, which nobody is to have."""
+        with suppress(JsException):
+            if self.raw.webSocket:
+                self.raw.webSocket.accept()
+                self.raw.webSocket.close()
+            elif self.raw.body:
+                await self.raw.body.cancel()
 
 
 class RuntimeNamespace:
@@ -255,7 +266,7 @@ def response(answer: Answer | Relay) -> Any:
     """Make the JavaScript `Response`; a tenant's body is passed on, never read."""
     if isinstance(answer, Answer):
         init = {"status": answer.status, "headers": answer.headers}
-        return js.Response.new(answer.body, _object(init))
+        return js.Response.new(answer.body or jsnull, _object(init))
     assert isinstance(answer.reply, RuntimeReply)
     raw = answer.reply.raw
     relayed = js.Response.new(raw.body, raw)
@@ -264,6 +275,8 @@ def response(answer: Answer | Relay) -> Any:
         headers.delete(name)
     for name, value in answer.set_headers:
         headers.set(name, value)
+    for name, value in answer.add_headers:
+        headers.append(name, value)
     return relayed
 
 

@@ -18,7 +18,7 @@ from errors import KeyMalformed, SummaryUnreadable
 from figures import Figures
 from periods import MINUTES_PER_DAY, Period, containing
 from ports import KeyPage, KeyValueStore
-from progress import WEEK_DAYS, Progress, decode_progress
+from progress import WEEK_DAYS, Progress, decode_progress, read_reconciled
 from summaries import Summary, decode_summary
 from usage import LocalBatches
 
@@ -41,6 +41,7 @@ class Reading:
     behind: bool = False
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    reconciled_through_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Tail:
     names: Mapping[int, Sequence[str]]
     listed_from: int
     local: LocalBatches
+    reconciled_through_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -80,10 +82,13 @@ class SummaryCache:
 async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
     """Spend two operations on what every window needs. Raises `StoreUnavailable`."""
     found, page = await asyncio.gather(
-        store.get_many([keys.PROGRESS]), store.list_page(keys.USAGE_PREFIX, None)
+        store.get_many([keys.PROGRESS, keys.RECONCILED]),
+        store.list_page(keys.USAGE_PREFIX, None),
     )
     names, listed_from = _by_minute(page)
-    return Tail(decode_progress(found[keys.PROGRESS]) or Progress(), names, listed_from, local)
+    progress = decode_progress(found[keys.PROGRESS]) or Progress()
+    reconciled = read_reconciled(found[keys.RECONCILED])
+    return Tail(progress, names, listed_from, local, reconciled)
 
 
 async def read_window(
@@ -95,7 +100,7 @@ async def read_window(
     backlog, and at most `TAIL_GETS_MAX` on batches. Raises `StoreUnavailable`.
     """
     progress = tail.progress
-    reading = Reading(as_of=progress.made)
+    reading = Reading(as_of=progress.made, reconciled_through_ms=tail.reconciled_through_ms)
     floor, sources = await _read_summaries(store, progress, first, end, cache, reading)
     if tail.listed_from > progress.made:
         reading.complete, reading.behind = False, True

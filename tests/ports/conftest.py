@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ports import Database, KeyValueStore
-from tests.fakes import NOON_MS, FakeDatabase, FakeStore
+from tests.fakes import NOON_MS, FakeStore
+from tests.fakes_outward import FakeDatabase
 from tests.simulation.kv import SimulatedKv, Temper
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.store import SimulatedStore

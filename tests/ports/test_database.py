@@ -15,10 +15,11 @@ from errors import DatabaseUnavailable
 from ports import Database, Statement
 
 INSERT = """
-INSERT INTO payments (payment_id, attempt, state, changed_at_ms, lease_until_ms, request_id,
-    fingerprint, proof_digest, payer, pay_to, network, asset, nonce, amount, amount_micros,
-    valid_before_ms, claimed_at_ms, tenant_id, slug, owner, directory, method, caller)
-VALUES (?, 1, 'claimed', 5, 10, 'r', 'f', 'd', 'p', 't', 'n', 'a', ?, '10000', 10000, 20, 5,
+INSERT INTO payments (payment_id, attempt, state, changed_at_ms, changed_by, lease_until_ms,
+    request_id, fingerprint, proof_digest, payer, pay_to, network, asset, nonce, amount,
+    amount_micros, valid_before_ms, claimed_at_ms, tenant_id, slug, owner, directory, method,
+    caller)
+VALUES (?, 1, 'claimed', 5, 'me', 10, 'r', 'f', 'd', 'p', 't', 'n', 'a', ?, '10000', 10000, 20, 5,
     'ten', 'slug', '', '', 'GET', '')
 ON CONFLICT DO NOTHING RETURNING payment_id
 """

@@ -14,7 +14,8 @@ from errors import StoreUnavailable
 from events import UsageEvent
 from platform_api import PUBLIC_SETTING, TOKEN_SETTING, PlatformApi
 from ports import Answer
-from tests.fakes import FakeFetcher, FakeRequest
+from tests.fakes import FakeRequest
+from tests.fakes_outward import FakeFetcher
 from tests.simulation.loop import SCOPE, VirtualLoop
 from tests.simulation.store import SimulatedStore
 from usage import Duty, UsageLog
