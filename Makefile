@@ -52,5 +52,6 @@ bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots)
 
 clean: ## removes everything that set-up and runs made
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules
+	@rm -rf dev/economy/node/node_modules
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
