@@ -1,7 +1,7 @@
 """The npm packages of the local payment economy: chain, facilitator, client.
 
-They are twice as large as everything else together, so they are installed for tests and
-for `PAYMENTS=1` alone.
+They come to 150 MB that a dispatcher without payments has no use for, so they are
+installed for tests and for `PAYMENTS=1` alone.
 """
 
 from pathlib import Path
