@@ -29,6 +29,8 @@ a response is made: `respond` in the routes turns any of these into JSON.
     └── SummaryUnreadable           a summary, or a part of one
 
     StoreUnavailable            KV did not do what was asked; the caller decides
+    DatabaseUnavailable         so did D1
+    FetchFailed                 another server gave no usable answer; the caller decides
 
 The codes are the contract's; monitors and front ends rely on them.
 """
@@ -262,3 +264,11 @@ class SummaryUnreadable(DataError):
 
 class StoreUnavailable(Exception):
     """KV refused or failed an operation; whether it took effect is not known."""
+
+
+class DatabaseUnavailable(Exception):
+    """D1 refused or failed a transaction; whether it took effect is not known."""
+
+
+class FetchFailed(Exception):
+    """A request to another server got no answer; whether it had an effect is not known."""

@@ -150,6 +150,58 @@ class Namespace(Protocol):
         ...
 
 
+class Statement(NamedTuple):
+    """One SQL statement with a value for each `?` in it."""
+
+    sql: str
+    values: Sequence[str | int | None] = ()
+
+
+Row: TypeAlias = Mapping[str, str | int | None]
+"""One row of a result by column."""
+
+
+class Database(Protocol):
+    """A D1 database: SQLite's dialect, one transaction a call."""
+
+    async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        """Run all statements as one transaction; give the rows of each.
+
+        A statement changes something if it returns what it changed
+        (`RETURNING`). Raises `DatabaseUnavailable` when the database fails or
+        refuses one of them; whether they took effect is then not known.
+        """
+        ...
+
+
+class Fetched(NamedTuple):
+    """What another server answered."""
+
+    status: int
+    body: str
+
+
+class Fetcher(Protocol):
+    """Outgoing HTTP requests."""
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        method: str,
+        headers: Mapping[str, str],
+        body: str | None,
+        timeout_ms: int,
+        body_bytes_max: int,
+    ) -> Fetched:
+        """Send a request and read its answer; redirects are answers.
+
+        Raises `FetchFailed` when there is no answer in time, or a longer one
+        than `body_bytes_max`; whether the request had an effect is then not known.
+        """
+        ...
+
+
 class Environment(Protocol):
     """The bindings and settings that the deployment gave this Worker."""
 
@@ -166,6 +218,16 @@ class Environment(Protocol):
     @property
     def namespace(self) -> Namespace | None:
         """`DISPATCHER`."""
+        ...
+
+    @property
+    def control_database(self) -> Database | None:
+        """`CONTROL_DB`."""
+        ...
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """Outgoing HTTP."""
         ...
 
     def setting(self, name: str) -> str | None:

@@ -1,7 +1,8 @@
 """The Workers runtime: implements the ports on top of workerd's JavaScript objects.
 
-The only module that imports `js` and `pyodide`. Owns every crossing between
-Python and JavaScript, and keeps them few: a header list crosses once, as JSON.
+With `runtime_outward` the only module that imports `js` and `pyodide`. Owns the
+crossings between Python and JavaScript, and keeps them few: a header list
+crosses once, as JSON.
 Refuses to decide anything.
 
 JavaScript objects have no types here, so they are `Any`.
@@ -27,6 +28,7 @@ from errors import (
 )
 from limits import KV_LIST_KEYS_MAX, ScriptLimits
 from ports import Answer, Json, KeyPage, ListedKey, Relay, Request
+from runtime_outward import RuntimeDatabase, RuntimeFetcher
 
 Result = TypeVar("Result")
 
@@ -183,6 +185,9 @@ class RuntimeEnvironment:
         self.tenant_store = self._store("TENANT_KV")
         dispatcher = getattr(raw, "DISPATCHER", None)
         self.namespace = None if dispatcher is None else RuntimeNamespace(dispatcher)
+        database = getattr(raw, "CONTROL_DB", None)
+        self.control_database = None if database is None else RuntimeDatabase(database)
+        self.fetcher = RuntimeFetcher()
 
     def setting(self, name: str) -> str | None:
         """The variable or secret `name`, None when it is missing or empty."""

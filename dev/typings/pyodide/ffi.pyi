@@ -12,6 +12,8 @@ class JsException(Exception):  # noqa: N818
     message: str
     stack: str
 
+jsnull: JsProxy
+
 def to_js(
     obj: object,
     /,

@@ -8,9 +8,9 @@ import js
 import pytest
 from pyodide.ffi import create_once_callable
 
-from errors import StoreUnavailable, TenantWorkerFailure, WorkerNotFound
+from errors import FetchFailed, StoreUnavailable, TenantWorkerFailure, WorkerNotFound
 from limits import PLAN_LIMITS
-from ports import Answer, Relay
+from ports import Answer, Fetched, Relay
 from runtime import (
     RuntimeBackground,
     RuntimeClock,
@@ -22,6 +22,7 @@ from runtime import (
     response,
     writer_id,
 )
+from runtime_outward import RuntimeFetcher
 
 LIMITS = PLAN_LIMITS["enterprise"]
 
@@ -63,6 +64,7 @@ def test_bindings_and_settings_are_found_and_missing_ones_are_none(raw_env: Any)
     assert environment.usage_store is not None
     assert environment.tenant_store is not None
     assert environment.namespace is not None
+    assert environment.control_database is not None
     assert environment.setting("CALLER_HASH_SECRET")
     assert environment.setting("NOBODY_SET_THIS") is None
 
@@ -72,6 +74,7 @@ def test_nothing_bound_is_nothing_there() -> None:
     environment = RuntimeEnvironment(js.Object.new())
     assert environment.usage_store is None
     assert environment.namespace is None
+    assert environment.control_database is None
     assert environment.setting("PLATFORM_ANALYTICS_TOKEN") is None
 
 
@@ -231,3 +234,35 @@ async def test_background_work_runs_and_a_followed_one_gives_its_result(ctx: Any
     with pytest.raises(LookupError, match="failed"):
         await background.see_through(fail())
     assert done == ["ran"]
+
+
+# Outgoing requests.
+
+
+def data_url(text: str) -> str:
+    """An address whose server answers `text`."""
+    return f"data:application/json,{text}"
+
+
+async def ask(url: str, **changes: Any) -> Fetched:
+    """Fetch with usual limits."""
+    usual: dict[str, Any] = {"headers": {}, "method": "GET", "body": None, "timeout_ms": 5_000}
+    return await RuntimeFetcher().fetch(url, **{**usual, "body_bytes_max": 100, **changes})
+
+
+async def test_an_answer_is_its_status_and_its_text() -> None:
+    """What the other server says arrives as it is."""
+    assert await ask(data_url("true")) == Fetched(200, "true")
+
+
+async def test_a_server_that_is_not_there_is_our_own_error() -> None:
+    """Nobody listens at port 1."""
+    with pytest.raises(FetchFailed):
+        await ask("http://127.0.0.1:1/", method="POST", body="{}", headers={"a": "b"})
+
+
+async def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
+    """A body past the limit is our own error."""
+    assert len((await ask(data_url("x" * 100))).body) == 100
+    with pytest.raises(FetchFailed, match="longer"):
+        await ask(data_url("x" * 101))
