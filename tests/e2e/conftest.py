@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from dev.economy import Economy, running_economy
+from dev.economy.payer import Payer, running_payer
 from dev.launch import Server, running_dispatcher
 
 from . import marketplace
 from .caller import Caller
 from .fault_proxy import FaultProxy, running_fault_proxy
-from .payers import Payer, running_payer
+from .payers import CLIENTS
 from .settling import Settling
 from .shops import running_shop, running_v1_shop
 
@@ -93,7 +94,7 @@ def payer_of() -> Iterator[PayerOf]:
 
         def payer_of(name: str) -> Payer:
             if name not in running:
-                running[name] = stack.enter_context(running_payer(name))
+                running[name] = stack.enter_context(running_payer(CLIENTS[name]))
             return running[name]
 
         yield payer_of

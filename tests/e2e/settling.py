@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 
 from dev.economy import Economy, Wallet
-
-from .payers import Payer
+from dev.economy.payer import Payer
 
 
 @dataclass(frozen=True, slots=True)

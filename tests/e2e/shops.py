@@ -35,7 +35,7 @@ def running_shop(economy: Economy, log: Path) -> Iterator[str]:
         log,
     )
     try:
-        yield f"{server.wait_until_ready()}/priced"
+        yield f"{server.wait_until_ready()}/t/priced/cent"
     finally:
         server.stop()
 
@@ -83,7 +83,7 @@ def running_v1_shop(economy: Economy) -> Iterator[str]:
             self.wfile.write(content)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        url = f"http://127.0.0.1:{server.server_address[1]}/priced"
+        url = f"http://127.0.0.1:{server.server_address[1]}/t/priced/cent"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield url

@@ -2,7 +2,7 @@
  * A shop that takes payment with the official server library, to prove that the economy works
  * before anything of ours sells in it. FACILITATOR_URL and PAY_TO come from the environment.
  *
- * `/priced` costs a cent and answers with the request's method and body.
+ * `/t/priced/cent` costs a cent and answers with the request's method and body.
  */
 import { createServer } from "node:http";
 import process from "node:process";
@@ -12,7 +12,7 @@ import { ExactEvmScheme } from "@x402/evm/exact/server";
 const NETWORK = "eip155:84532";
 const facilitator = new HTTPFacilitatorClient({ url: process.env.FACILITATOR_URL });
 const shop = new x402HTTPResourceServer(new x402ResourceServer(facilitator).register(NETWORK, new ExactEvmScheme()), {
-	"/priced": {
+	"/t/priced/cent": {
 		accepts: { scheme: "exact", price: "$0.01", network: NETWORK, payTo: String(process.env.PAY_TO) },
 		description: "Sold for a cent",
 	},
