@@ -63,6 +63,7 @@ class Economy:
             "X402_ASSET": self.asset,
             "X402_ASSET_NAME": TOKEN_NAME,
             "X402_ASSET_VERSION": TOKEN_VERSION,
+            "X402_RPC_URL": self.rpc_url,
             "PAY_TO_ADDRESS": self.payee,
         }
 

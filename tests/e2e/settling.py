@@ -35,6 +35,16 @@ class Settling:
             "paymentRequirements": json.loads(base64.b64decode(offer))["accepts"][0],
         }
 
+    def signed_v1(self, wallet: Wallet, v1_shop: str) -> dict[str, Any]:
+        """Return the same in version 1, for what the shop at `v1_shop` sells."""
+        offer = httpx.get(v1_shop).json()["accepts"][0]
+        _, value = self.payer.sign(wallet, v1_shop, version=1)
+        return {
+            "x402Version": 1,
+            "paymentPayload": json.loads(base64.b64decode(value)),
+            "paymentRequirements": offer,
+        }
+
     def ask(self, path: str, call: dict[str, Any]) -> dict[str, Any]:
         """Return what the facilitator answers to a call, which it must accept."""
         answer = httpx.post(self.economy.facilitator_url + path, json=call, timeout=60)

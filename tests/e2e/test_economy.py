@@ -111,6 +111,19 @@ def test_a_settlement_without_a_block_is_pending_and_then_succeeds(settling: Set
     assert (settled["success"], settled["transaction"]) == (True, pending["transaction"])
 
 
+def test_a_late_block_is_an_error_without_a_transaction_in_version_1(
+    settling: Settling, shops: Shops
+) -> None:
+    call = settling.signed_v1(settling.economy.buyer, shops.v1)
+    with settling.economy.chain.held_blocks():
+        failed = settling.ask("/settle", call)
+        assert (failed["success"], failed["transaction"]) == (False, "")
+        assert len(settling.economy.chain.waiting()) == 1
+    assert settling.is_carried_out(call)
+    again = settling.ask("/settle", call)
+    assert (again["success"], again["transaction"]) == (False, "")
+
+
 def test_a_settlement_overtaken_by_another_spending_is_pending_and_then_fails(
     settling: Settling,
 ) -> None:
