@@ -4,13 +4,14 @@ Amounts are in the token's atomic units: a millionth of a dollar each.
 """
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dev.economy.rpc import Rpc
+from dev.economy.rpc import ChainError, Rpc
 from dev.economy.wallets import ISSUER
 
 CHAIN_ID = 84532
@@ -26,6 +27,11 @@ TOKEN_VERSION = "2"  # noqa: S105 (a version)
 MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 """Multicall3, the same on all chains (https://www.multicall3.com)."""
 
+BLOCK_SECONDS = 10.0
+"""How long a transaction may wait for its block, where blocks are not held."""
+
+_POLL_SECONDS = 0.005
+_GAS_MONEY = 10**18
 _COMPILED = Path(__file__).with_name("contracts") / "compiled.json"
 _TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 """The first topic of ERC-20's event Transfer: the Keccak-256 of its signature."""
@@ -103,13 +109,13 @@ class Chain:
 
     def fund(self, address: str, amount: int) -> None:
         """Give an account new tokens."""
-        self.send(ISSUER.address, _MINT, address, amount)
+        self._issue(_MINT, address, amount)
 
     def transfer(self, sender: str, recipient: str, amount: int, **fields: str) -> str:
-        """Move tokens of one of the chain's own accounts.
+        """Move tokens of any account, without its key, as only a local chain can.
 
         Args:
-            sender: Whose; its key must be one of the chain's published ones.
+            sender: Whose.
             recipient: To whom.
             amount: How many.
             fields: More of the transaction, such as `gasPrice`.
@@ -117,15 +123,17 @@ class Chain:
         Returns:
             The transaction's hash.
         """
+        self.rpc.call("anvil_impersonateAccount", sender)
+        self.rpc.call("anvil_setBalance", sender, hex(_GAS_MONEY))
         return self.send(sender, _TRANSFER_TO, recipient, amount, **fields)
 
     def block(self, account: str) -> None:
         """Let every transfer from or to an account fail from now on, as an issuer can."""
-        self.send(ISSUER.address, _BLACKLIST, account)
+        self._issue(_BLACKLIST, account)
 
     def unblock(self, account: str) -> None:
         """Take `block` back."""
-        self.send(ISSUER.address, _UN_BLACKLIST, account)
+        self._issue(_UN_BLACKLIST, account)
 
     def transaction(self, transaction_hash: str) -> Transaction | None:
         """Return a transaction, or `None` when the chain knows none of that hash."""
@@ -143,6 +151,18 @@ class Chain:
                 if (entry["to"] or "").lower() == TOKEN.lower()
             ]
         return found
+
+    def transfers_from(self, address: str) -> dict[str, Transfer]:
+        """Return what an account has paid, by transaction; each moves an account's money once."""
+        wanted = {
+            "address": TOKEN,
+            "fromBlock": "0x0",
+            "topics": [_TRANSFER, f"0x{int(address, 16):064x}"],
+        }
+        return {
+            str(log["transactionHash"]): _transfer(log)
+            for log in self.rpc.call("eth_getLogs", wanted)
+        }
 
     @contextmanager
     def held_blocks(self) -> Iterator[None]:
@@ -180,6 +200,14 @@ class Chain:
         request = {"from": sender, "to": TOKEN, "data": data, **fields}
         return str(self.rpc.call("eth_sendTransaction", request))
 
+    def _issue(self, selector: str, *words: int | str) -> None:
+        name = self.send(ISSUER.address, selector, *words)
+        deadline = time.monotonic() + BLOCK_SECONDS
+        while self.rpc.call("eth_getTransactionReceipt", name) is None:
+            if time.monotonic() > deadline:
+                raise ChainError(f"{name} was in no block within {BLOCK_SECONDS:.0f} s.")
+            time.sleep(_POLL_SECONDS)
+
     def _ask(self, selector: str, *words: int | str) -> int:
         request = {"to": TOKEN, "data": _call_data(selector, *words)}
         return self.rpc.number("eth_call", request, "latest")
@@ -190,7 +218,7 @@ class Chain:
         if receipt is None:
             return Transaction(entry["hash"], to, None, ())
         transfers = tuple(
-            Transfer(_address(log["topics"][1]), _address(log["topics"][2]), int(log["data"], 16))
+            _transfer(log)
             for log in receipt["logs"]
             if log["address"].lower() == TOKEN.lower() and log["topics"][0] == _TRANSFER
         )
@@ -200,6 +228,11 @@ class Chain:
 def _call_data(selector: str, *words: int | str) -> str:
     numbers = (int(word, 16) if isinstance(word, str) else word for word in words)
     return f"0x{selector}" + "".join(f"{number:064x}" for number in numbers)
+
+
+def _transfer(log: dict[str, Any]) -> Transfer:
+    _, sender, recipient = log["topics"]
+    return Transfer(_address(sender), _address(recipient), int(log["data"], 16))
 
 
 def _address(topic: str) -> str:

@@ -16,6 +16,7 @@ from dev.launch import Server, running_dispatcher
 from . import marketplace
 from .caller import Caller
 from .fault_proxy import FaultProxy, running_fault_proxy
+from .market import Market, open_market, priced_directory
 from .payers import CLIENTS
 from .settling import Settling
 from .shops import running_shop, running_v1_shop
@@ -33,8 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that share a dispatcher in one worker, and each other module in one."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            shared = "server" in getattr(item, "fixturenames", ())
-            name = "shared" if shared else item.path.stem
+            fixtures = getattr(item, "fixturenames", ())
+            is_shared = {"server": "shared", "market": "market"}
+            name = next((group for fixture, group in is_shared.items() if fixture in fixtures), "")
+            name = name or item.path.stem
             item.add_marker(pytest.mark.xdist_group(f"e2e-{name}"))
 
 
@@ -134,3 +137,27 @@ def shops(economy: Economy, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def settling(economy: Economy, payer_of: PayerOf, shops: Shops) -> Settling:
     """Payments signed and brought to the facilitator without a server in between."""
     return Settling(economy, payer_of("fetch"), shops.v2)
+
+
+@pytest.fixture(scope="session")
+def shared_market(
+    start: Starter,
+    economy: Economy,
+    shared_fault_proxy: FaultProxy,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Market]:
+    """A dispatcher that takes payment; tests take `market`."""
+    state = tmp_path_factory.mktemp("market")
+    settings = {**economy.settings(), "FACILITATOR_URL": shared_fault_proxy.url}
+    with (
+        start(state, priced_directory(), settings) as server,
+        open_market(server, economy, shared_fault_proxy, state, TOKEN) as market,
+    ):
+        yield market
+
+
+@pytest.fixture
+def market(shared_market: Market) -> Market:
+    """A dispatcher that takes payment, and whose facilitator does not fail yet."""
+    shared_market.proxy.reset()
+    return shared_market

@@ -5,11 +5,10 @@ import time
 import httpx
 import pytest
 
-from .fault_proxy import (
+from .fault_proxy import FaultProxy, address_of_nobody
+from .faults import (
     NONSENSE,
     Fault,
-    FaultProxy,
-    address_of_nobody,
     after_it_worked,
     cut,
     cut_after_it_worked,
@@ -69,6 +68,16 @@ def test_a_slow_facilitator_is_slow(fault_proxy: FaultProxy, fault: Fault) -> No
     started = time.monotonic()
     assert httpx.get(f"{fault_proxy.url}/supported").status_code == 200
     assert time.monotonic() - started >= 0.5
+
+
+def test_a_facilitator_that_is_down_refuses_and_comes_back(fault_proxy: FaultProxy) -> None:
+    with httpx.Client(base_url=fault_proxy.url) as client:
+        assert client.get("/supported").status_code == 200
+        with fault_proxy.down(), pytest.raises(httpx.TransportError):
+            client.get("/supported")
+        with fault_proxy.down(), pytest.raises(httpx.ConnectError):
+            httpx.get(f"{fault_proxy.url}/supported")
+        assert client.get("/supported").status_code == 200
 
 
 def test_nobody_listens_at_the_address_of_nobody() -> None:
