@@ -62,7 +62,8 @@ def test_two_at_once_cost_one_settlement_and_serve_one_request(
                 answer.text for answer in both
             ]
             pairs[tuple(sorted(answer.status_code for answer in both))] += 1
-    record_property("two at once", dict(pairs))
+    answers = ", ".join(f"{both}: {times}" for both, times in sorted(pairs.items()))
+    record_property("payment at once", (str(ROUNDS), answers, str(market.proxy.count("/settle"))))
     assert set(pairs) <= {(200, 200), (200, 409)}
     assert market.economy.chain.balance(wallet.address) == before - ROUNDS * PRICE
     assert market.proxy.count("/settle") == ROUNDS
