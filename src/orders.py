@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import limits
 from offers import Resource
+from payment_headers import Payment
 from payment_rows import PaymentRow, State
 from pricing import Offer
 from tenants import Tenant
-from x402 import Payment
 
 
 @dataclass(frozen=True, slots=True)

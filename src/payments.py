@@ -28,6 +28,7 @@ from payment_errors import (
     PaymentInvalid,
     PaymentRequired,
 )
+from payment_headers import Payment, PaymentUnusable, read_payment
 from payment_rows import PaymentRow, State
 from ports import Clock, KeyValueStore
 from resolution import Resolver
@@ -40,7 +41,6 @@ from settlements import (
     settlement_of,
 )
 from usage import UsageLog
-from x402 import Payment, PaymentUnusable, read_payment
 
 _LOGGER = logging.getLogger(__name__)
 _POLL_MS = 250

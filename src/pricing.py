@@ -102,7 +102,7 @@ def offer_for(environment: Environment, tenant: Tenant) -> Offer:
     if not ADDRESS.fullmatch(asset):
         raise _unusable("X402_ASSET", "the address of the token's contract: 0x and 40 digits")
     pay_to = tenant.pay_to or _required(
-        environment, "PAY_TO_ADDRESS", f"the address paid for {tenant.slug}, whose record has none"
+        environment, "PAY_TO_ADDRESS", "the address paid for APIs whose records have no payTo"
     )
     if not ADDRESS.fullmatch(pay_to):
         raise _unusable("PAY_TO_ADDRESS", "an address: 0x and 40 hexadecimal digits")

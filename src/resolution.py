@@ -20,7 +20,7 @@ from ledger import ABANDONED, Ledger, Settled
 from payment_rows import PaymentRow, State
 from ports import Clock, KeyValueStore
 from pricing import facilitator_urls
-from settlements import SettlementEvent, late_revenue, read_settlements, revenue_batch
+from settlements import SettlementEvent, late_revenue, publish, read_settlements, revenue_batch
 
 NEVER_SETTLED = "expired"
 """The reason of a payment whose authorization is void on the chain."""
@@ -107,8 +107,15 @@ class Resolver:
         settled_at_ms = self.clock.now_ms() if at_ms is None else at_ms
         batch = revenue_batch(late_revenue(row, settled_at_ms))
         settled = Settled(transaction, facilitator, settled_at_ms, batch, served=False)
-        await self.ledger.settle(row, f"{by}/settle", settled)
+        if not await self.ledger.settle(row, f"{by}/settle", settled):
+            return
         _LOGGER.info("payment %s turned out settled", row.payment_id)
+        final = await self.ledger.find(row.payment_id)
+        assert final is not None
+        try:
+            await publish(self.store, self.clock, final)
+        except StoreUnavailable as error:
+            _LOGGER.warning("payment %s waits to be written to KV: %s", row.payment_id, error)
 
     async def _leave(self, row: PaymentRow, by: str, reason: str, transaction: str) -> None:
         pause_ms = _PAUSE_MS

@@ -102,7 +102,7 @@ def decode_settlement(value: str) -> SettlementEvent:
         if version != SETTLEMENT_VERSION:
             raise SettlementUnreadable(f"it is of version {version!r}")
         event = SettlementEvent(*fields)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise SettlementUnreadable(f"it does not parse: {error}") from error
     for name, found in event._asdict().items():
         if type(found) is not (int if name in _WHOLE else str):

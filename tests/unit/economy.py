@@ -76,6 +76,14 @@ class Chain:
         return {"logs": [{"address": USDC, "topics": topics, "data": hex(moved["value"])}]}
 
 
+SPOILT = {
+    "500": Fetched(500, '{"error": "internal"}'),
+    "nonsense": Fetched(200, "<html>not what you think</html>"),
+    "success without transaction": Fetched(200, json.dumps({"success": True, "network": NETWORK})),
+}
+"""What a facilitator may answer after having done its work."""
+
+
 @dataclass
 class Facilitator:
     """A facilitator before a chain.
@@ -92,12 +100,18 @@ class Facilitator:
     asked: list[str] = field(default_factory=list)
     pending: dict[str, str] = field(default_factory=dict)
     takes_ms: int = 0
+    kinds: list[dict[str, Any]] | None = None
 
     async def answer(self, url: str, asked: Json) -> Fetched:
         if url == RPC_URL:
             result = self.chain.rpc(asked["method"], asked["params"])
             return Fetched(200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}))
+        return await self._answer(url, asked)
+
+    async def _answer(self, url: str, asked: Json) -> Fetched:
         step = url.rpartition("/")[2]
+        if step == "supported":
+            return Fetched(404 if self.kinds is None else 200, json.dumps({"kinds": self.kinds}))
         self.asked.append(step)
         queue = self.faults.get(step, [])
         fault = queue.pop(0) if queue else ""
@@ -109,13 +123,7 @@ class Facilitator:
         said = self._verify(asked) if step == "verify" else self._settle(asked, fault)
         if fault == "lost":
             raise FetchFailed("timed out")
-        if fault == "500":
-            return Fetched(500, '{"error": "internal"}')
-        if fault == "nonsense":
-            return Fetched(200, "<html>not what you think</html>")
-        if fault == "success without transaction":
-            return Fetched(200, json.dumps({"success": True, "network": NETWORK}))
-        return said
+        return SPOILT.get(fault, said)
 
     def _refusal(self, asked: Json) -> str | None:
         authorization = asked["paymentPayload"]["payload"]["authorization"]

@@ -6,11 +6,11 @@ from typing import Any
 
 import js
 import pytest
-from pyodide.ffi import create_once_callable
+from pyodide.ffi import create_once_callable, jsnull
 
-from errors import FetchFailed, StoreUnavailable, TenantWorkerFailure, WorkerNotFound
+from errors import StoreUnavailable, TenantWorkerFailure, WorkerNotFound
 from limits import PLAN_LIMITS
-from ports import Answer, Fetched, Relay
+from ports import Answer, Relay
 from runtime import (
     RuntimeBackground,
     RuntimeClock,
@@ -22,7 +22,6 @@ from runtime import (
     response,
     writer_id,
 )
-from runtime_outward import RuntimeFetcher
 
 LIMITS = PLAN_LIMITS["enterprise"]
 
@@ -236,33 +235,35 @@ async def test_background_work_runs_and_a_followed_one_gives_its_result(ctx: Any
     assert done == ["ran"]
 
 
-# Outgoing requests.
+# What payments need of answers.
 
 
-def data_url(text: str) -> str:
-    """An address whose server answers `text`."""
-    return f"data:application/json,{text}"
+def test_an_answer_without_a_body_may_have_a_status_that_allows_none() -> None:
+    """The answer to a browser's leave to ask is 204."""
+    made = response(Answer(204, (("access-control-allow-origin", "*"),), ""))
+    assert (made.status, made.body) == (204, jsnull)
 
 
-async def ask(url: str, **changes: Any) -> Fetched:
-    """Fetch with usual limits."""
-    usual: dict[str, Any] = {"headers": {}, "method": "GET", "body": None, "timeout_ms": 5_000}
-    return await RuntimeFetcher().fetch(url, **{**usual, "body_bytes_max": 100, **changes})
+async def test_headers_are_taken_out_set_and_joined_in_this_order(
+    namespace: RuntimeNamespace,
+) -> None:
+    """A script's own receipt gives way to ours; what both expose is exposed."""
+    reply = await reply_of(namespace, "receipt")
+    assert reply.header("payment-response") == "forged"
+    assert reply.header("x-nobody-set-this") is None
+    names = ("payment-response", "x-payment-response")
+    exposed = ("access-control-expose-headers", "PAYMENT-RESPONSE")
+    relay = Relay(reply, (("payment-response", "ours"),), names, (exposed,))
+    headers = response(relay).headers
+    assert headers.get("payment-response") == "ours"
+    assert headers.get("access-control-expose-headers") == "x-own, PAYMENT-RESPONSE"
+    assert not headers.has("x-payment-response")
 
 
-async def test_an_answer_is_its_status_and_its_text() -> None:
-    """What the other server says arrives as it is."""
-    assert await ask(data_url("true")) == Fetched(200, "true")
-
-
-async def test_a_server_that_is_not_there_is_our_own_error() -> None:
-    """Nobody listens at port 1."""
-    with pytest.raises(FetchFailed):
-        await ask("http://127.0.0.1:1/", method="POST", body="{}", headers={"a": "b"})
-
-
-async def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
-    """A body past the limit is our own error."""
-    assert len((await ask(data_url("x" * 100))).body) == 100
-    with pytest.raises(FetchFailed, match="longer"):
-        await ask(data_url("x" * 101))
+async def test_a_discarded_body_is_nobodys(namespace: RuntimeNamespace) -> None:
+    """What is not paid for is not handed out, and discarding twice is no error."""
+    reply = await reply_of(namespace, "receipt")
+    await reply.discard()
+    await reply.discard()
+    reader = reply.raw.body.getReader()
+    assert (await reader.read()).done
