@@ -16,16 +16,12 @@ from typing import Any
 import httpx
 import requests
 from eth_account import Account
+from x402 import x402Client, x402ClientSync
 from x402.http import decode_payment_response_header
 from x402.http.clients import wrapHttpxWithPayment, x402_http_adapter
 from x402.http.clients.httpx import x402AsyncTransport
 from x402.http.clients.requests import x402HTTPAdapter
 from x402.mechanisms.evm.exact.register import register_exact_evm_client
-
-from x402 import (  # type: ignore[attr-defined]  # mypy takes src/x402.py for the package
-    x402Client,
-    x402ClientSync,
-)
 
 AT_ONCE = 16
 TIMEOUT_SECONDS = 120

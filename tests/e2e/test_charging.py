@@ -12,7 +12,8 @@ from dev.launch import Server
 
 from .caller import Caller, eventually
 from .conftest import TOKEN, PayerOf, Starter
-from .fault_proxy import FaultProxy, after_it_worked, cut
+from .fault_proxy import FaultProxy
+from .faults import after_it_worked, cut
 
 PRICE = 10_000
 TENANTS = {

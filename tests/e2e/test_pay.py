@@ -16,6 +16,7 @@ from dev.layout import HERE
 
 from .conftest import Shops
 from .fault_proxy import address_of_nobody
+from .market import Market
 from .shops import PRICE
 
 
@@ -53,6 +54,18 @@ def test_it_shows_price_receipts_answers_and_both_balances(economy: Economy, sta
     assert re.search(r"buyer +\$[\d,.]+ +\$[\d,.]+ +-\$0\.030000", shown.stdout)
     assert re.search(r"payee +\$[\d,.]+ +\$[\d,.]+ +\+\$0\.030000", shown.stdout)
     assert economy.chain.balance(economy.buyer.address) == before - 3 * PRICE
+
+
+def test_it_buys_from_the_dispatcher(market: Market, tmp_path: Path) -> None:
+    paid = market.economy.chain.balance(market.economy.payee)
+    with announced(tmp_path, market.server.url, market.economy.rpc_url):
+        shown = pay(tmp_path, API="sold-by-platform/loaf?thick=1", METHOD="PUT", BODY="hello")
+        failed = pay(tmp_path, API="sold-by-platform/?status=500")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert '"goods":"bread","method":"PUT","path":"/loaf","body":"hello"' in shown.stdout
+    assert market.economy.chain.balance(market.economy.payee) == paid + PRICE
+    assert failed.returncode == 1
+    assert "500, not paid: it answered 500 without a receipt" in failed.stdout
 
 
 @pytest.mark.parametrize(
