@@ -29,7 +29,7 @@ from periods import MINUTES_PER_DAY, Period, containing
 from ports import Json
 from progress import Progress
 from rollups import compact
-from summaries import Summary, encode_summary
+from summaries import Summary, encode_summary, part_key
 
 NOW_MS = 1_795_348_800_000 + 19 * keys.MINUTE_MS + 30_000
 """2026-11-22T12:19:30Z: the worst moment of an hour, just before it gets a new base."""
@@ -72,9 +72,10 @@ class Fill:
         progress = Progress(made=start, settled=start)
         with ProcessPoolExecutor(PROCESSES) as pool:
             made = pool.map(closed_day, days, [a_day] * len(days))
-            for done, (day, value, fingerprint) in enumerate(made, start=1):
+            for done, (day, texts, fingerprint) in enumerate(made, start=1):
                 key = keys.summary("day", day * MINUTES_PER_DAY)
-                store.values[key] = (value, {})
+                for number, text in enumerate(texts):
+                    store.values[part_key(key, number)] = (text, {})
                 progress.tree["day"][day * MINUTES_PER_DAY] = fingerprint
                 on_progress(done, DAYS)
         for day in range(days.stop, today + 1):
@@ -109,8 +110,8 @@ def source_hash() -> str:
     return digest.hexdigest()
 
 
-def closed_day(day: int, count: int) -> tuple[int, str, str]:
-    """Make the summary of a whole day from its events: day, value, fingerprint."""
+def closed_day(day: int, count: int) -> tuple[int, Sequence[str], str]:
+    """Make the summary of a whole day from its events: day, texts, fingerprint."""
     events = Traffic().events(f"d{day}", day * keys.DAY_MS, (day + 1) * keys.DAY_MS, count)
     figures = Figures()
     figures.add(Batch(list(events), 0))

@@ -12,6 +12,7 @@ import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TypeAlias
 
 import keys
 from callers import CallerSketch
@@ -23,6 +24,10 @@ from ports import Json
 _HOURS_PER_DAY = keys.DAY_MS // keys.HOUR_MS
 
 _CALLER_SIDE_ERRORS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+Description: TypeAlias = tuple[int, Api]
+"""How an API was described in an event, and when that was, in milliseconds since 1970."""
 
 
 @dataclass(slots=True)
@@ -44,13 +49,13 @@ class Aggregate:
     callers: CallerSketch = field(default_factory=CallerSketch)
     hours: dict[int, int] = field(default_factory=dict)
     busiest_closed_hour: int = 0
-    described_by: tuple[int, Api] | None = None
+    described_by: Description | None = None
 
     def add(self, event: UsageEvent) -> None:
         """Count one event."""
         self.revenue_micros += event.revenue_micros
         if event.api is not None:
-            self._describe((event.at_ms, event.api))
+            self.described_by = newest(self.described_by, (event.at_ms, event.api))
         if not event.counted:
             return
         self.calls += 1
@@ -73,8 +78,7 @@ class Aggregate:
         for hour, calls in other.hours.items():
             self.hours[hour] = self.hours.get(hour, 0) + calls
         self.busiest_closed_hour = max(self.busiest_closed_hour, other.busiest_closed_hour)
-        if other.described_by is not None:
-            self._describe(other.described_by)
+        self.described_by = newest(self.described_by, other.described_by)
 
     def close_days(self, before_day: int) -> None:
         """Forget the hours of the UTC days before `before_day`, but for the busiest of them.
@@ -139,10 +143,12 @@ class Aggregate:
             None if api is None else _decode_description(api),
         )
 
-    def _describe(self, description: tuple[int, Api]) -> None:
-        # The whole pair is compared, so that two at the same time merge the same way round.
-        if self.described_by is None or description > self.described_by:
-            self.described_by = description
+
+def newest(one: Description | None, other: Description | None) -> Description | None:
+    """Choose the newer description; the whole of it decides between two of the same time."""
+    if one is None or (other is not None and other > one):
+        return other
+    return one
 
 
 def is_error(status: int) -> bool:

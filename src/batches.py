@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import keys
 import limits
-from errors import BatchUnreadable, KeyMalformed
+from errors import BatchUnreadable, KeyMalformed, ReadTooLarge
 from events import Batch, decode_batch
 from ports import Json, KeyPage, KeyValueStore
 
@@ -105,16 +105,26 @@ async def has_names(store: KeyValueStore, prefix: str) -> bool:
         cursor = page.cursor
 
 
-async def get_all(store: KeyValueStore, names: Sequence[str]) -> Mapping[str, str | None]:
-    """Read any number of keys, a hundred at a time, some of them at once."""
-    step = limits.KV_BULK_GET_KEYS_MAX
+async def get_all(
+    store: KeyValueStore, names: Sequence[str], step: int = limits.KV_BULK_GET_KEYS_MAX
+) -> dict[str, str | None]:
+    """Read any number of keys, `step` at a time or fewer if they are too large, some at once."""
     groups = [names[start : start + step] for start in range(0, len(names), step)]
     values: dict[str, str | None] = {}
     for start in range(0, len(groups), _PARALLEL_READS):
         wave = groups[start : start + _PARALLEL_READS]
-        for found in await asyncio.gather(*(store.get_many(group) for group in wave)):
+        for found in await asyncio.gather(*(_get_group(store, group) for group in wave)):
             values.update(found)
     return values
+
+
+async def _get_group(store: KeyValueStore, names: Sequence[str]) -> Mapping[str, str | None]:
+    try:
+        return await store.get_many(names)
+    except ReadTooLarge:
+        if len(names) == 1:
+            raise
+        return await get_all(store, names, (len(names) + 1) // 2)
 
 
 async def read_batches(

@@ -49,6 +49,8 @@ class Cells:
 
     def plus(self, other: Cells) -> Cells:
         """Give the cells that hold the calls of both."""
+        if not self.calls or not other.calls:
+            return other if other.calls else self
         calls = self.calls + other.calls
         width = _lane_bytes(calls)
         return Cells(calls, _widened(self, width) + _widened(other, width))

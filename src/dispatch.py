@@ -57,6 +57,10 @@ class PlatformApi(Protocol):
         """Answer one request; raises errors of the one tree."""
         ...
 
+    async def publish(self) -> None:
+        """Leave finished snapshots for other isolates."""
+        ...
+
 
 @dataclass(slots=True)
 class Dispatcher:
@@ -102,6 +106,7 @@ class Dispatcher:
             raise BindingMissing("USAGE_KV")
         report = await compact(store, self.clock.now_ms(), limits.COMPACTION_OPERATIONS)
         _LOGGER.info("compaction: %s", report)
+        await self.platform_api.publish()
 
     async def tend_payments(self) -> None:
         """Move left-over payments on, on cron's behalf; nothing without a ledger."""

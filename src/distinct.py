@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import binascii
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from errors import SummaryUnreadable
 from ports import Json
@@ -36,6 +36,9 @@ _LEVEL_MAX = (1 << _LEVEL_BITS) - 1
 _FLAGS = 3
 _PLANES = _LEVEL_BITS + _FLAGS
 _PLANE_BYTES = _REGISTERS // 8
+_FEW = 16
+"""Up to so many hashes are looked at one by one; for more, a union is cheaper."""
+
 _EVERY = (1 << _REGISTERS) - 1
 
 NOTHING: Planes = (0,) * _PLANES
@@ -72,6 +75,17 @@ def planes_of(hashes: Iterable[int]) -> Planes:
         for plane in _PLANES_OF[highest | flags << _LEVEL_BITS]:
             planes[plane][byte] |= bit
     return tuple(int.from_bytes(plane, "little") for plane in planes)
+
+
+def counted(planes: Planes, hashes: Collection[int]) -> Planes:
+    """Give the state that has counted `hashes` as well.
+
+    Of a few it is looked at first whether they change anything at all: most
+    callers are not new.
+    """
+    if len(hashes) <= _FEW and all(_is_counted(planes, number) for number in hashes):
+        return planes
+    return union(planes, planes_of(hashes))
 
 
 def union(one: Planes, other: Planes) -> Planes:
@@ -121,6 +135,19 @@ def estimate(planes: Planes) -> float:
     # Registers without any level came in as level 0, which nothing can hit.
     terms = [(count, _SHARES[level]) for level, count in enumerate(hits) if level and count]
     return _REGISTERS * _likeliest_rate(terms, missed) if terms else 0.0
+
+
+def _is_counted(planes: Planes, number: int) -> bool:
+    """Tell whether counting a hash would change nothing."""
+    low = number & 0x3FFF_FFFF | 0x4000_0000
+    index, level = number >> 50, (low & -low).bit_length()
+    highest = 0
+    for bit in range(_LEVEL_BITS):
+        highest |= (planes[bit] >> index & 1) << bit
+    below = highest - level
+    if 0 < below <= _FLAGS:
+        return bool(planes[_LEVEL_BITS + below - 1] >> index & 1)
+    return below >= 0
 
 
 def encode_planes(planes: Planes) -> str:

@@ -31,6 +31,7 @@ a response is made: `respond` in the routes turns any of these into JSON.
     └── SettlementUnreadable        a settlement event
 
     StoreUnavailable            KV did not do what was asked; the caller decides
+    └── ReadTooLarge                more at once than it gives
     DatabaseUnavailable         so did D1
     FetchFailed                 another server gave no usable answer; the caller decides
 
@@ -271,6 +272,10 @@ class SettlementUnreadable(DataError):
 
 class StoreUnavailable(Exception):
     """KV refused or failed an operation; whether it took effect is not known."""
+
+
+class ReadTooLarge(StoreUnavailable):
+    """The values of one bulk get are more than 25 MiB together; fewer may be had."""
 
 
 class DatabaseUnavailable(Exception):

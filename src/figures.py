@@ -7,16 +7,19 @@ know which span it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from aggregates import Aggregate, is_error
+from aggregates import Aggregate, Description, is_error
 from callers import CallerSketch
 from errors import SummaryUnreadable
 from events import Batch
 from ports import Json
 from series import Series, Totals
+
+DEFAULT_DIRECTORY = "APIs"
+"""The category of an API that is described without one."""
 
 
 class ApiId(NamedTuple):
@@ -66,17 +69,19 @@ class Figures:
         for aggregate in self.apis.values():
             aggregate.close_days(before_day)
 
-    def encode(self) -> Json:
-        """Write the figures as a list by position: dropped, series, callers, APIs in order."""
-        apis = [[*identity, self.apis[identity].encode()] for identity in sorted(self.apis)]
-        return [self.dropped, self.series.encode(), self.callers.encode(), apis]
+    def encode(self) -> tuple[Json, Iterator[Json]]:
+        """Write the figures: what concerns all APIs as a list by position, then each API, in order.
+
+        The list is dropped, series, callers.
+        """
+        apis = ([*identity, self.apis[identity].encode()] for identity in sorted(self.apis))
+        return [self.dropped, self.series.encode(), self.callers.encode()], apis
 
     @staticmethod
-    def decode(value: Json) -> Figures:
+    def decode(value: Json, apis: dict[ApiId, Aggregate]) -> Figures:
         """Read figures back. Raises `SummaryUnreadable` for what `encode` does not write."""
         match value:
-            case [int(dropped), series, callers, list(rows)] if dropped >= 0:
-                apis = dict(_decode_api(row) for row in rows)
+            case [int(dropped), series, callers] if dropped >= 0:
                 return Figures(apis, Series.decode(series), CallerSketch.decode(callers), dropped)
             case _:
                 raise SummaryUnreadable("its figures are of another form")
@@ -94,6 +99,27 @@ def sum_of(parts: Iterable[Figures]) -> Figures:
     for part in parts:
         result.merge(part)
     return result
+
+
+def directory_of(description: Description | None) -> str:
+    """Name the category of an API that was described so; `APIs` if it has none."""
+    return (description[1].directory if description else "") or DEFAULT_DIRECTORY
+
+
+def callers_by_directory(figures: Figures) -> Mapping[str, CallerSketch]:
+    """Find the callers of each category, as its APIs were described last."""
+    found: dict[str, CallerSketch] = {}
+    for aggregate in figures.apis.values():
+        name = directory_of(aggregate.described_by)
+        found.setdefault(name, CallerSketch()).merge(aggregate.callers)
+    return found
+
+
+def decode_apis(rows: Json) -> dict[ApiId, Aggregate]:
+    """Read APIs back. Raises `SummaryUnreadable` for what `Figures.encode` does not write."""
+    if not isinstance(rows, list):
+        raise SummaryUnreadable("the APIs of its figures are of another form")
+    return dict(map(_decode_api, rows))
 
 
 def _decode_api(row: Json) -> tuple[ApiId, Aggregate]:

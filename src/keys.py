@@ -28,6 +28,7 @@ LATE_PREFIX = "late/"
 """Names of usage batches that were written long after their minute."""
 
 PROGRESS = "summary/progress"
+PUBLISHED = "summary/published"
 """How far compaction has come."""
 
 USAGE_MINUTE_LENGTH = 23
@@ -45,6 +46,9 @@ TENANT_PREFIX = "tenant/"
 
 _LEVEL_LENGTHS = {"minute": 16, "hour": 13, "day": 10, "month": 7}
 """How much of an inverted date names a period of each level."""
+
+_FIRST = "0000-11-30T23:59"
+"""The first minute of the first day of the first month, inverted."""
 
 
 class BatchKey(NamedTuple):
@@ -123,6 +127,24 @@ def parse_late(key: str) -> LateMark:
 def summary(level: str, minute: int) -> str:
     """Build the key of the summary of the minute, hour, day or month that starts at `minute`."""
     return f"summary/{level}/{_inverted(minute)[: _LEVEL_LENGTHS[level]]}"
+
+
+def summaries(level: str, parent_level: str, minute: int) -> str:
+    """Build the prefix of the summaries of `level` in the `parent_level` that has `minute`."""
+    return f"summary/{level}/{_inverted(minute)[: _LEVEL_LENGTHS[parent_level]]}"
+
+
+def parse_summary(key: str) -> int:
+    """Find the minute that a summary's period starts at. Raises `KeyMalformed`."""
+    level, _, date = key.removeprefix("summary/").partition("/")
+    try:
+        # What the date leaves out is at its start, which is inverted here.
+        minute = _minute_of(date + _FIRST[len(date) :])
+    except ValueError as error:
+        raise KeyMalformed(f"{key!r} is not the key of a summary") from error
+    if level not in _LEVEL_LENGTHS or key != summary(level, minute):
+        raise KeyMalformed(f"{key!r} is not the key of a summary")
+    return minute
 
 
 def base(first: int | None, end: int) -> str:

@@ -83,14 +83,32 @@ KV_LIST_KEYS_MAX = 1_000
 KV_BULK_GET_KEYS_MAX = 100
 """Keys in one bulk get (Cloudflare)."""
 
+KV_VALUE_LENGTH_MAX = 26_214_400
+"""Bytes of one value, and of all values of one bulk get together: 25 MiB (Cloudflare)."""
+
+SUMMARY_PART_LENGTH_MAX = 6_000_000
+"""Characters under one key of a summary: four of them fit into one bulk get."""
+
 READ_OPERATIONS_MAX = 800
 """KV operations one read may spend, below Cloudflare's 1,000 for an invocation."""
+
+SNAPSHOT_OPERATIONS_MAX = 6
+"""KV operations of one snapshot, whatever the traffic."""
 
 TAIL_GETS_MAX = 3
 """Bulk gets that a read spends on batches without a summary: 300 of them."""
 
-CACHED_AGGREGATES_MAX = 20_000
-"""Aggregates in the summaries that an isolate keeps; a few kilobytes each at most."""
+PUBLISHED_APIS_MIN = 100
+"""Called APIs from which on cron publishes snapshots: fewer are read quickly by any isolate."""
+
+PUBLISHED_TTL_SECONDS = 150
+"""How old a published snapshot may be: cron comes every minute, KV shows it a minute later."""
+
+WARMING_PAUSE_MS = 50
+"""How long an isolate that reads ahead lets others go first, before each window."""
+
+WARMING_MS_MAX = 30_000
+"""How long an isolate may be busy reading ahead; `waitUntil` is cut off then (Cloudflare)."""
 
 COMPACTION_OPERATIONS = 700
 """KV operations of one run of compaction, below Cloudflare's 1,000 for an invocation."""

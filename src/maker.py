@@ -7,21 +7,23 @@ are not what they should be. Refuses to decide when: that is for `rollups`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import keys
 from batches import CountedStore, Unread, list_names, read_batches
-from errors import StoreUnavailable, SummaryUnreadable
-from figures import Figures, sum_of
+from errors import KeyMalformed, StoreUnavailable
+from figures import Figures, callers_by_directory, sum_of
 from periods import MINUTES_PER_DAY, Period, containing
-from progress import KEPT_MINUTES, WEEK_DAYS, Progress
-from summaries import Summary, decode_summary, encode_summary
+from progress import BASES, KEPT_MINUTES, WEEK_DAYS, Progress
+from summaries import Summary, fingerprint_of
+from summary_store import get_summaries, put_summary
 
 BASE_TTL_SECONDS = 3 * 86_400
 """Bases are for the current hours only; what they hold stays in the summaries."""
 
-_PARTS_AT_ONCE = 4
-"""Summaries read together; each can be megabytes when an API has many callers."""
+_PARTS_AT_ONCE = {"minute": 20, "hour": 8, "day": 4, "month": 1}
+"""Summaries read together, by level; a large one is megabytes when APIs have many callers."""
 
 
 @dataclass(slots=True)
@@ -66,19 +68,41 @@ class Maker:
         """List the batches of a minute."""
         return await list_names(self.store, keys.usage_minute(minute))
 
+    def is_made_of(self, minute: int, names: Sequence[str]) -> bool:
+        """Tell whether progress knows the minute's summary as made of exactly these batches."""
+        return self.progress.tree["minute"].get(minute) == fingerprint_of(_sources(names))
+
     async def make_minute(self, minute: int, names: Sequence[str]) -> Summary | None:
-        """Make a minute's summary from its batches; None when it has none."""
-        period = Period("minute", minute)
+        """Make a minute's summary from its batches; None when it has none.
+
+        When it is made again, also from those that it was made of before and
+        that `names`, from a listing, does not show.
+        """
         known = self.progress.tree["minute"].get(minute)
         if not names and known is None:
             return None
+        unlisted: Sequence[str] = ()
+        if minute < self.progress.made and not self.is_made_of(minute, names):
+            unlisted = await self._unlisted(minute, names)
         figures, unread = Figures(), Unread()
-        await read_batches(self.store, names, lambda _, batch: figures.add(batch), unread)
-        if unread.missing:
-            raise StoreUnavailable(f"listed, but not to be read yet: {unread.missing[0]}")
-        sources = sorted(map(keys.batch_name, names))
+        every = sorted([*names, *unlisted])
+        await read_batches(self.store, every, lambda _, batch: figures.add(batch), unread)
+        # What neither a listing nor a read shows any more is gone.
+        gone = frozenset(unread.missing)
+        for name in names:
+            if name in gone:
+                raise StoreUnavailable(f"listed, but not to be read yet: {name}")
+        sources = _sources([name for name in every if name not in gone])
         unreadable = sorted(problem.partition(": ")[0] for problem in unread.unreadable)
-        return await self._put(Summary(period, sources, figures, unreadable))
+        return await self._put(Summary(Period("minute", minute), sources, figures, unreadable))
+
+    async def _unlisted(self, minute: int, names: Sequence[str]) -> Sequence[str]:
+        """Find the batches that a minute's stored summary has and a listing does not show."""
+        stored = await self._stored(Period("minute", minute))
+        if stored is None:
+            return ()
+        prefix, listed = keys.usage_minute(minute), frozenset(names)
+        return [prefix + source for source in stored.sources if prefix + source not in listed]
 
     async def make_parent(self, period: Period) -> Summary | None:
         """Make a summary from those of the level below; None when there are none."""
@@ -98,10 +122,9 @@ class Maker:
 
     async def _put(self, summary: Summary) -> Summary:
         key = keys.summary(*summary.period)
-        value = encode_summary(summary)
-        if self.compares and (await self.store.get_many([key]))[key] != value:
+        if self.compares and (await self._stored(summary.period)) != summary:
             self.report.changed.append(key)
-        await self.store.put(key, value, {"fingerprint": summary.fingerprint})
+        await put_summary(self.store, key, summary)
         level, start = summary.period
         self.progress.tree[level][start] = summary.fingerprint
         self.report.made.append(key)
@@ -113,33 +136,42 @@ class Maker:
         known = {start: mark for start, mark in tree.items() if period.start <= start < period.end}
         if period.start >= self.progress.earlier_bases - KEPT_MINUTES[period.child_level]:
             return known
-        # It was made long ago, and only its own summary still knows of what.
-        key = keys.summary(*period)
-        value = (await self.store.get_many([key]))[key]
-        if value is None:
-            raise StoreUnavailable(f"{key} cannot be read yet")
-        stored = decode_summary(value, period)
-        pairs = (source.split(":") for source in stored.sources)
-        return {int(start): mark for start, mark in pairs} | known
+        # It was closed long ago, and only what is stored tells what it has.
+        return {**await self._listed_children(period), **known}
+
+    async def _listed_children(self, period: Period) -> Mapping[int, str]:
+        found: dict[int, str] = {}
+        prefix, cursor = keys.summaries(period.child_level, *period), None
+        while True:
+            page = await self.store.list_page(prefix, cursor)
+            for name, metadata in page.keys:
+                # Further texts of a summary are listed as well, and have no fingerprint.
+                with suppress(KeyMalformed):
+                    start = keys.parse_summary(name)
+                    found[start] = metadata["fingerprint"]
+            cursor = page.cursor
+            if cursor is None:
+                return found
 
     async def _parts(self, level: str, marks: Mapping[int, str]) -> AsyncIterator[Summary]:
         """Read summaries, a few at a time; make those again that are not what they should be."""
         starts = sorted(marks)
-        for index in range(0, len(starts), _PARTS_AT_ONCE):
-            periods = [Period(level, start) for start in starts[index : index + _PARTS_AT_ONCE]]
-            values = await self.store.get_many([keys.summary(*period) for period in periods])
-            for period in periods:
-                yield await self._part(period, values[keys.summary(*period)], marks[period.start])
+        step = _PARTS_AT_ONCE[level]
+        for index in range(0, len(starts), step):
+            periods = [Period(level, start) for start in starts[index : index + step]]
+            wanted = {keys.summary(*period): period for period in periods}
+            found = dict(await get_summaries(self.store, wanted))
+            for key, period in wanted.items():
+                summary = found.pop(key)
+                if summary is None or summary.fingerprint != marks[period.start]:
+                    summary = await self._made_again(period)
+                yield summary
 
-    async def _part(self, period: Period, value: str | None, mark: str) -> Summary:
-        if value is not None:
-            try:
-                found = decode_summary(value, period)
-            except SummaryUnreadable:
-                pass
-            else:
-                if found.fingerprint == mark:
-                    return found
+    async def _stored(self, period: Period) -> Summary | None:
+        key = keys.summary(*period)
+        return (await get_summaries(self.store, {key: period}))[key]
+
+    async def _made_again(self, period: Period) -> Summary:
         if period.level == "minute":
             made = await self.make_minute(period.start, await self.names(period.start))
         else:
@@ -148,9 +180,19 @@ class Maker:
             raise StoreUnavailable(f"the summary of {period} cannot be made yet")
         return made
 
+    async def make_stale(self) -> None:
+        """Make again what `progress` says is stale, from the bottom up; the bases come last."""
+        for period in self.progress.in_order():
+            if period != BASES:
+                await self.make_parent(period)
+            elif self.progress.bases:
+                await self.make_bases(self.progress.bases)
+            self.progress.stale.discard(period)
+
     async def make_bases(self, end: int) -> None:
         """Make what readers start from: everything of a window up to the minute `end`."""
         tree = self.progress.tree
+        self.progress.version += 1
         today = containing("day", end - 1)
         month = containing("month", end - 1)
         total = _Sum()
@@ -176,13 +218,22 @@ class Maker:
         async for part in self._parts("month", _within(tree["month"], 0, month.start)):
             ever.add(part)
         await self._put_base(None, end, ever)
-        self.progress.version += 1
 
     async def _put_base(self, first: int | None, end: int, total: _Sum) -> None:
         # In order of their keys, so that the same parts give the same text.
-        summary = Summary(Period("base", end), (), total.figures, sorted(total.unreadable))
-        key = keys.base(first, end)
-        await self.store.put(key, encode_summary(summary), {}, BASE_TTL_SECONDS)
+        sources = [str(self.progress.version)]
+        summary = Summary(
+            Period("base", end),
+            sources,
+            total.figures,
+            sorted(total.unreadable),
+            callers_by_directory(total.figures),
+        )
+        await put_summary(self.store, keys.base(first, end), summary, BASE_TTL_SECONDS)
+
+
+def _sources(names: Sequence[str]) -> Sequence[str]:
+    return sorted(map(keys.batch_name, names))
 
 
 def _within(tree: Mapping[int, str], start: int, end: int) -> Mapping[int, str]:

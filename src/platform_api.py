@@ -14,7 +14,7 @@ from hmac import compare_digest
 
 import keys
 import limits
-from analytics import DEFAULT_DIRECTORY, WINDOWS, days_of, shown_owner, snapshot
+from analytics import WINDOWS
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
@@ -22,11 +22,11 @@ from errors import (
     InvalidWindow,
     MethodNotAllowed,
     NotFound,
-    StoreUnavailable,
     Unauthorized,
 )
 from event_pages import newest_events
 from events import UsageEvent
+from figures import DEFAULT_DIRECTORY
 from health import Health
 from parameters import (
     Parameters,
@@ -37,12 +37,12 @@ from parameters import (
     whole_number,
 )
 from payment_routes import reconciliation, settlements
-from periods import MINUTES_PER_DAY
 from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
+from ranking import shown_owner
+from reader import SnapshotReader
 from responses import json_answer
-from rollups import compact, rebuild
+from rollups import rebuild
 from usage import UsageLog
-from windows import Reading, SummaryCache, read_tail, read_window
 
 TOKEN_SETTING = "PLATFORM_ANALYTICS_TOKEN"  # noqa: S105
 PUBLIC_SETTING = "ALLOW_PUBLIC_PLATFORM_ANALYTICS"
@@ -67,11 +67,12 @@ class PlatformApi:
     clock: Clock
     directory: TenantDirectory
     log: UsageLog
-    cache: SummaryCache = field(default_factory=SummaryCache)
+    reader: SnapshotReader = field(init=False)
     health: Health = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let health look at the same things."""
+        """Let the reader and health look at the same things."""
+        self.reader = SnapshotReader(self.clock, self.log)
         self.health = Health(self.environment, self.clock, self.directory, self.log)
 
     async def handle(
@@ -99,6 +100,10 @@ class PlatformApi:
             raise MethodNotAllowed(request.method, methods)
         body = await route(parameters, background)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)
+
+    async def publish(self) -> None:
+        """Leave finished snapshots for other isolates, on cron's behalf."""
+        await self.reader.publish(self._store)
 
     def _authorize(self, headers: Mapping[str, str], path: str, parameters: Parameters) -> None:
         if not _TOKEN_PARAMETERS.isdisjoint(name.lower() for name in parameters):
@@ -147,43 +152,11 @@ class PlatformApi:
         top = whole_number(parameters, "top", limits.TOP_DEFAULT, limits.TOP_MAX)
         now_ms = self.clock.now_ms()
         names = WINDOWS if window is None else (window,)
-        shown = {
-            name: snapshot(name, reading, now_ms, top)
-            for name, reading in (await self._read(names, now_ms, background)).items()
-        }
+        shown = await self.reader.snapshots(self._store, names, top, background)
         generated = {"generatedAt": keys.timestamp(now_ms)}
         if window is None:
             return {**generated, "windows": shown}
         return {**generated, "window": window, "snapshot": shown[window]}
-
-    async def _read(
-        self, windows: Sequence[str], now_ms: int, background: Background
-    ) -> Mapping[str, Reading]:
-        """Read windows; where summaries are missing, make some and read again."""
-        store = self._store
-        for last_try in (False, True):
-            tail = await read_tail(store, self.log.local_batches())
-            readings = {}
-            for name in windows:
-                days = days_of(name, now_ms)
-                first = None if days is None else days[0] * MINUTES_PER_DAY
-                end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
-                readings[name] = await read_window(store, tail, first, end, self.cache)
-            if last_try or not any(reading.behind for reading in readings.values()):
-                break
-            await compact(store, now_ms, limits.CATCH_UP_OPERATIONS)
-        if tail.progress.made < now_ms // keys.MINUTE_MS - 1:
-            background.run(self._catch_up(store))
-        for problem in {one for reading in readings.values() for one in reading.unreadable}:
-            _LOGGER.warning("batch left out of analytics: %s", problem)
-        return readings
-
-    async def _catch_up(self, store: KeyValueStore) -> None:
-        """Go on with compaction, as cron does, after a read that saw it lag."""
-        try:
-            await compact(store, self.clock.now_ms(), limits.CATCH_UP_OPERATIONS)
-        except StoreUnavailable as error:
-            _LOGGER.warning("compaction after a read: %s", error)
 
     async def _events(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
         limit = whole_number(parameters, "limit", limits.EVENTS_DEFAULT, limits.EVENTS_MAX)

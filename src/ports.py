@@ -67,7 +67,10 @@ class KeyValueStore(Protocol):
         ...
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
-        """Read up to 100 keys as one operation; None for those that do not exist."""
+        """Read up to 100 keys as one operation; None for those that do not exist.
+
+        Raises `ReadTooLarge` when their values are more than 25 MiB together.
+        """
         ...
 
 

@@ -7,11 +7,20 @@ whatever it says is made exists, and making it again gives the same.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR
+from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing
 
 LEVELS = ("minute", "hour", "day", "month")
+
+BASES = Period("base", 0)
+"""Stands for all bases among what is stale."""
+
+SETTLE_MINUTES = 20
+"""When a minute is looked at for the last time: 5 min for a writer's clock that is behind
+and 5 for ours ahead, 5 in which a late writer does not leave a mark, 2 for the listing's
+lag, and some to spare."""
 
 WEEK_DAYS = 6
 """Days before today that the window `week` has."""
@@ -23,7 +32,8 @@ KEPT_MINUTES = {
 }
 """How long the tree remembers a level's fingerprints after they went into a larger period."""
 
-_PROGRESS_VERSION = 1
+_PROGRESS_VERSION = 2
+_STALE_LEVELS = (*LEVELS, BASES.level)
 
 
 @dataclass(slots=True)
@@ -36,6 +46,11 @@ class Progress:
     whom KV does not show the newest yet. `tree` has the fingerprint of
     each summary that is not yet part of a larger one, or still of use to
     readers, by level and start. `version` changes whenever bases are made.
+
+    `late` has, by minute, when the batches of minutes with marks were looked at
+    the last time (`late.LateBatches`), and `stale` what is to be made again
+    because of what was found then. Both go back with everything else when an
+    older value is written over this one, and so does what they vouch for.
     """
 
     made: int = 0
@@ -44,19 +59,43 @@ class Progress:
     earlier_bases: int = 0
     version: int = 0
     tree: dict[str, dict[int, str]] = field(default_factory=lambda: {level: {} for level in LEVELS})
+    late: dict[int, int] = field(default_factory=dict)
+    stale: set[Period] = field(default_factory=set)
 
     def prune(self) -> None:
-        """Forget what is part of something larger and of no more use to readers."""
+        """Forget what is part of something larger and of no more use to readers.
+
+        What late batches belong to is kept: reads of what was written for them may
+        still be out of date, and then only the tree knows of it.
+        """
         for level, kept_minutes in KEPT_MINUTES.items():
             oldest = self.earlier_bases - kept_minutes
+            late = {containing(level, minute).start for minute in self.late}
             marks = self.tree[level].items()
-            self.tree[level] = {start: mark for start, mark in marks if start >= oldest}
+            self.tree[level] = {
+                start: mark for start, mark in marks if start >= oldest or start in late
+            }
+
+    def outdate(self, minute: int) -> None:
+        """Note that this minute was made again, so that what it is part of must be, too."""
+        for level in LEVELS[1:]:
+            period = containing(level, minute)
+            if period.end <= self.settled:
+                self.stale.add(period)
+        if minute < self.bases:
+            self.stale.add(BASES)
+
+    def in_order(self) -> Sequence[Period]:
+        """Sort what is stale, so that parts come before what they are part of."""
+        return sorted(self.stale, key=lambda one: (_STALE_LEVELS.index(one.level), one.start))
 
     def encode(self) -> str:
         """Write it as JSON."""
         tree = {level: sorted(parts.items()) for level, parts in self.tree.items()}
         pointers = (self.made, self.settled, self.bases, self.earlier_bases, self.version)
-        return json.dumps([_PROGRESS_VERSION, *pointers, tree], separators=(",", ":"))
+        late = sorted(self.late.items())
+        content = [_PROGRESS_VERSION, *pointers, tree, late, self.in_order()]
+        return json.dumps(content, separators=(",", ":"))
 
 
 def decode_progress(value: str | None) -> Progress | None:
@@ -64,12 +103,18 @@ def decode_progress(value: str | None) -> Progress | None:
     if value is None:
         return None
     try:
-        form, made, settled, bases, earlier_bases, version, tree = json.loads(value)
+        form, made, settled, bases, earlier_bases, version, tree, late, stale = json.loads(value)
         if form != _PROGRESS_VERSION:
             return None
-        parts = {level: dict(tree[level]) for level in LEVELS}
         return Progress(
-            int(made), int(settled), int(bases), int(earlier_bases), int(version), parts
+            int(made),
+            int(settled),
+            int(bases),
+            int(earlier_bases),
+            int(version),
+            {level: dict(tree[level]) for level in LEVELS},
+            dict(late),
+            {Period(level, start) for level, start in stale},
         )
     except (ValueError, TypeError, KeyError):
         return None

@@ -9,36 +9,24 @@ listings lag behind writes, and clocks differ. Only settled minutes go into
 hours, hours into days, days into months. A base is everything of a window up
 to an hour, so that a reader needs one value in place of hundreds. A batch
 that is written later than that leaves a mark, and what it belongs to is made
-again.
+again (`late`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import keys
 import limits
 from batches import BudgetSpent, CountedStore, has_names, list_names
-from errors import KeyMalformed, StoreUnavailable
+from errors import StoreUnavailable
+from late import LateBatches
 from maker import Maker, Report
 from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing
 from ports import KeyValueStore
-from progress import LEVELS, Progress, decode_progress
-
-SETTLE_MINUTES = 20
-"""When a minute is looked at for the last time: 5 min for a writer's clock that is behind
-and 5 for ours ahead, 5 in which a late writer does not leave a mark, 2 for the listing's
-lag, and some to spare."""
-
-_MARK_MINUTES = 2 * SETTLE_MINUTES
-"""When a mark without a batch is forgotten: its writer died between the two. Were it alive,
-it would have written the batch within the minute, or another mark."""
-
-_FORGOTTEN_MARKS_MAX = 200
-"""Marks deleted by one run, so that with its budget it stays below Cloudflare's 1,000."""
+from progress import SETTLE_MINUTES, Progress, decode_progress
 
 
 async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
@@ -60,7 +48,7 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
     saved = progress.encode()
     if saved != value:
         await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
-    await run.forget_marks()
+    await run.late.forget()
     maker.report.operations = counted.spent
     return maker.report
 
@@ -73,7 +61,8 @@ async def rebuild(store: KeyValueStore, first: int, end: int, budget: int) -> Re
     operations were not enough. Raises `StoreUnavailable`.
     """
     counted = CountedStore(store, budget)
-    progress = decode_progress((await store.get_many([keys.PROGRESS]))[keys.PROGRESS])
+    value = (await store.get_many([keys.PROGRESS]))[keys.PROGRESS]
+    progress = decode_progress(value)
     if progress is None:
         return Report(done=True)
     maker = Maker(counted, progress, compares=True)
@@ -84,7 +73,9 @@ async def rebuild(store: KeyValueStore, first: int, end: int, budget: int) -> Re
     except BudgetSpent:
         pass
     finally:
-        await store.put(keys.PROGRESS, progress.encode(), {"settled": progress.settled})
+        saved = progress.encode()
+        if saved != value:
+            await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
     maker.report.operations = counted.spent
     return maker.report
 
@@ -117,31 +108,27 @@ class _Run:
 
     maker: Maker
     now_minute: int
-    done_marks: list[str] = field(default_factory=list)
+    late: LateBatches = field(init=False)
 
-    async def forget_marks(self) -> None:
-        """Delete marks that are done with, once the progress they led to is saved.
-
-        Beyond the budget: when it was spent on late batches, they would be late for ever.
-        """
-        with suppress(StoreUnavailable):
-            for mark in self.done_marks[:_FORGOTTEN_MARKS_MAX]:
-                await self.maker.store.store.delete(mark)
+    def __post_init__(self) -> None:
+        self.late = LateBatches(self.maker, self.now_minute)
 
     async def everything(self) -> None:
         progress = self.maker.progress
-        await self._late()
+        await self.late.look()
+        await self.maker.make_stale()
         while progress.settled + SETTLE_MINUTES < self.now_minute:
             await self._settle_some()
         while progress.made < self.now_minute:
             await self.maker.make_minute(progress.made, await self.maker.names(progress.made))
             progress.made += 1
 
-    async def again(self, minutes: Sequence[int]) -> None:
-        """Make summaries again and compare each with what is stored."""
+    async def again(self, minutes: Iterable[int]) -> None:
+        """Make the summaries of these minutes again, and all that they are part of."""
         for minute in minutes:
             await self.maker.make_minute(minute, await self.maker.names(minute))
-        await self._above(minutes)
+            self.maker.progress.outdate(minute)
+        await self.maker.make_stale()
 
     async def _settle_some(self) -> None:
         """Look at the next minute, hour or empty day for the last time."""
@@ -169,7 +156,8 @@ class _Run:
     async def _settle(self, minute: int, names: Sequence[str]) -> None:
         """Look at a minute for the last time, and close what ends with it."""
         progress = self.maker.progress
-        await self.maker.make_minute(minute, names)
+        if not self.maker.is_made_of(minute, names):
+            await self.maker.make_minute(minute, names)
         if (minute + 1) % MINUTES_PER_HOUR == 0:
             await self._close(Period("minute", minute).parent, minute + 1)
             if minute + 1 + MINUTES_PER_HOUR + SETTLE_MINUTES > self.now_minute:
@@ -184,35 +172,3 @@ class _Run:
         while period is not None and period.end == end:
             await self.maker.make_parent(period)
             period = period.parent
-
-    async def _late(self) -> None:
-        """Make again what batches belong to that were written late."""
-        found: dict[int, list[tuple[str, keys.LateMark]]] = {}
-        for name in await list_names(self.maker.store, keys.LATE_PREFIX):
-            try:
-                mark = keys.parse_late(name)
-                found.setdefault(mark.minute, []).append((name, mark))
-            except KeyMalformed:
-                self.done_marks.append(name)
-        for minute, marks in found.items():
-            names = frozenset(await self.maker.names(minute))
-            # A mark stays until its batch is seen; the writer puts the mark first.
-            seen = [name for name, mark in marks if mark.batch_key in names]
-            if seen and minute < self.maker.progress.made:
-                await self.maker.make_minute(minute, sorted(names))
-                await self._above([minute])
-            self.done_marks += seen
-            self.done_marks += [
-                name for name, mark in marks if self.now_minute - mark.written > _MARK_MINUTES
-            ]
-
-    async def _above(self, minutes: Iterable[int]) -> None:
-        """Make again the closed periods that these minutes are in, then the bases."""
-        for level in LEVELS[1:]:
-            starts = {containing(level, minute).start for minute in minutes}
-            for start in sorted(starts):
-                period = Period(level, start)
-                if period.end <= self.maker.progress.settled:
-                    await self.maker.make_parent(period)
-        if self.maker.progress.bases:
-            await self.maker.make_bases(self.maker.progress.bases)

@@ -17,6 +17,7 @@ import js
 from pyodide.ffi import JsException, jsnull, to_js
 
 from errors import (
+    ReadTooLarge,
     StoreUnavailable,
     TenantError,
     TenantLimitExceeded,
@@ -91,11 +92,13 @@ class RuntimeStore:
         return KeyPage(listed, None if page["list_complete"] else page["cursor"])
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
-        """Read up to 100 keys as one operation. Raises `StoreUnavailable`."""
+        """Read up to 100 keys as one operation. Raises `StoreUnavailable`, or `ReadTooLarge`."""
         try:
             found = await self._binding.get(to_js(list(keys)))
         except JsException as error:
-            raise StoreUnavailable(str(error)) from error
+            # 413 Content Too Large, in the words "KV GET_BULK failed: 413 Total size of …".
+            kind = ReadTooLarge if " 413 " in str(error) else StoreUnavailable
+            raise kind(str(error)) from error
         values: Mapping[str, str | None] = json.loads(
             js.JSON.stringify(js.Object.fromEntries(found))
         )
@@ -135,8 +138,7 @@ class RuntimeReply:
 
     def header(self, name: str) -> str | None:
         """The value of one header, None when it is not there."""
-        value = self.raw.headers.get(name)
-        return value if isinstance(value, str) else None
+        return self.raw.headers.get(name) or None
 
     async def discard(self) -> None:
         """Drop its body, or its connection, which nobody is to have."""
@@ -196,8 +198,8 @@ class RuntimeEnvironment:
         self.tenant_store = self._store("TENANT_KV")
         dispatcher = getattr(raw, "DISPATCHER", None)
         self.namespace = None if dispatcher is None else RuntimeNamespace(dispatcher)
-        database = getattr(raw, "CONTROL_DB", None)
-        self.control_database = None if database is None else RuntimeDatabase(database)
+        control = getattr(raw, "CONTROL_DB", None)
+        self.control_database = RuntimeDatabase(control) if control else None
         self.fetcher = RuntimeFetcher()
 
     def setting(self, name: str) -> str | None:
@@ -240,10 +242,9 @@ class RuntimeBackground:
 async def drain_upload(request: RuntimeRequest) -> None:
     """Read the rest of an upload that was passed on to nobody, for `make dev` alone.
 
-    wrangler's development proxy loses the answer to an upload that is left
-    unread (cloudflare/workers-sdk#15203). wrangler drains uploads behind
-    JavaScript Workers, not behind Python ones; Cloudflare's edge needs none of
-    it. So the launcher asks for this by the setting `DRAIN_UPLOADS`.
+    wrangler's development proxy loses the answer to an unread upload, unless
+    the Worker is JavaScript (cloudflare/workers-sdk#15203). Cloudflare's edge
+    does not, so the launcher asks for this by the setting `DRAIN_UPLOADS`.
     """
     raw = request.raw
     if raw.body and not raw.bodyUsed:

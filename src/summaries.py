@@ -1,22 +1,35 @@
 """Summaries: the figures of one period, and what exactly they were made of.
 
 Owns how a summary is written and how it proves itself. A summary is a cache:
-one that fails its own check is thrown away and made again.
+one that fails its own check is thrown away and made again. KV takes values up
+to a size, so a large summary is several texts: the first says which others
+belong to it, and no mixture of two versions is ever taken for one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+import limits
+from callers import CallerSketch
 from errors import SummaryUnreadable
-from figures import Figures
+from figures import Figures, decode_apis
 from periods import Period
+from ports import Json
 
-SUMMARY_VERSION = 1
-_DIGEST_LENGTH = 16
+SUMMARY_VERSION = 2
+
+DIGEST_LENGTH = 16
+"""Characters of the check before every text."""
+
+SOURCES_AT = 4
+"""Where the sources are in the list that a summary is."""
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 class Summary(NamedTuple):
@@ -24,52 +37,121 @@ class Summary(NamedTuple):
 
     `sources` names what they were made of, in order: for a minute the batches
     as `WRITER/COUNTER`, for a larger period its children as
-    `START:FINGERPRINT`. `unreadable` names the batches below that were set
-    aside.
+    `START:FINGERPRINT`, for a base the number of the time that bases were made.
+    `unreadable` names the batches below that were set aside. `directories` has
+    the callers of each category, as its APIs were described last; in a base alone.
     """
 
     period: Period
     sources: Sequence[str]
     figures: Figures
     unreadable: Sequence[str]
+    directories: Mapping[str, CallerSketch] = MappingProxyType({})
 
     @property
     def fingerprint(self) -> str:
         """Tells two summaries of the same period with different sources apart."""
-        return _digest("\n".join(self.sources))
+        return fingerprint_of(self.sources)
 
 
-def encode_summary(summary: Summary) -> str:
-    """Write a summary: a check of the rest, then JSON. The same content gives the same text."""
-    body = json.dumps(
-        [
-            SUMMARY_VERSION,
-            *summary.period,
-            summary.sources,
-            summary.unreadable,
-            summary.figures.encode(),
-        ],
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )
-    return _digest(body) + body
+class Head(NamedTuple):
+    """The first text of a summary, proven and parsed; `rest` are the checks of the others."""
+
+    period: Period
+    body: Json
+    rest: Sequence[str]
 
 
-def decode_summary(value: str, period: Period) -> Summary:
-    """Read the summary of `period` back. Raises `SummaryUnreadable` if it is not whole."""
-    body = value[_DIGEST_LENGTH:]
-    if _digest(body) != value[:_DIGEST_LENGTH]:
-        raise SummaryUnreadable(f"the summary of {period} fails its own check")
+def fingerprint_of(sources: Sequence[str]) -> str:
+    """Shorten what a summary was made of to 16 hexadecimal digits."""
+    return _digest("\n".join(sources))
+
+
+def encode_summary(summary: Summary) -> Sequence[str]:
+    """Write a summary as one text or several, the first of which comes first in every sense.
+
+    Each is a check of the rest of it, then JSON, and at most `SUMMARY_PART_LENGTH_MAX`
+    long but for a single API or the sources. The same content gives the same texts.
+    """
+    figures, apis = summary.figures.encode()
+    first, *others = _parts_of(apis)
+    rest = [_proven(f"[{part}]") for part in others]
+    head = [
+        SUMMARY_VERSION,
+        *summary.period,
+        [part[:DIGEST_LENGTH] for part in rest],
+        summary.sources,
+        summary.unreadable,
+        [[name, sketch.encode()] for name, sketch in sorted(summary.directories.items())],
+        figures,
+    ]
+    return [_proven(f"{_ENCODER.encode(head)[:-1]},[{first}]]"), *rest]
+
+
+def decode_head(value: str, period: Period) -> Head:
+    """Read the first text of the summary of `period`. Raises `SummaryUnreadable`."""
+    body = _unproven(value, period)
     try:
-        version, level, start, sources, unreadable, figures = json.loads(body)
-    except ValueError as error:
-        raise SummaryUnreadable(f"the summary of {period} does not parse: {error}") from error
+        version, level, start, rest, *_ = body
+    except (TypeError, ValueError) as error:
+        raise SummaryUnreadable(f"the summary of {period} is of another form: {error}") from error
     if version != SUMMARY_VERSION or (level, start) != tuple(period):
         raise SummaryUnreadable(
             f"the summary of {period} is one of {level} {start}, version {version}"
         )
-    return Summary(period, sources, Figures.decode(figures), unreadable)
+    return Head(period, body, rest)
+
+
+def decode_summary(head: Head, rest: Sequence[str | None]) -> Summary:
+    """Put a summary together again. Raises `SummaryUnreadable` if it is not whole."""
+    period, (*_, sources, unreadable, directories, figures, apis), checks = head
+    rows = decode_apis(apis)
+    for check, text in zip(checks, rest, strict=True):
+        if text is None or text[:DIGEST_LENGTH] != check:
+            raise SummaryUnreadable(f"the summary of {period} lacks a part")
+        rows.update(decode_apis(_unproven(text, period)))
+    by_directory = {name: CallerSketch.decode(sketch) for name, sketch in directories}
+    return Summary(period, sources, Figures.decode(figures, rows), unreadable, by_directory)
+
+
+def part_keys(key: str, head: Head) -> Sequence[str]:
+    """Name the keys of the other texts of the summary whose first one is under `key`."""
+    return [part_key(key, number) for number in range(1, len(head.rest) + 1)]
+
+
+def part_key(key: str, number: int) -> str:
+    """Name the key of text `number` of a summary; 0 is the first."""
+    return f"{key}/{number}" if number else key
+
+
+def _parts_of(apis: Iterator[Json]) -> list[str]:
+    """Write APIs as JSON, separated by commas, cut into parts of limited length."""
+    parts: list[str] = []
+    texts: list[str] = []
+    length = 0
+    for api in apis:
+        text = _ENCODER.encode(api)
+        if length + len(text) > limits.SUMMARY_PART_LENGTH_MAX and texts:
+            parts.append(",".join(texts))
+            texts, length = [], 0
+        texts.append(text)
+        length += len(text) + 1
+    return [*parts, ",".join(texts)]
+
+
+def _proven(body: str) -> str:
+    return _digest(body) + body
+
+
+def _unproven(value: str, period: Period) -> Json:
+    body = value[DIGEST_LENGTH:]
+    if _digest(body) != value[:DIGEST_LENGTH]:
+        raise SummaryUnreadable(f"the summary of {period} fails its own check")
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise SummaryUnreadable(f"the summary of {period} does not parse: {error}") from error
 
 
 def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_LENGTH // 2).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_LENGTH // 2).hexdigest()

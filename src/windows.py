@@ -13,35 +13,48 @@ from dataclasses import dataclass, field
 
 import keys
 import limits
-from batches import Unread, get_all, read_batches
-from errors import KeyMalformed, SummaryUnreadable
+from batches import CountedStore, Unread, read_batches
+from errors import KeyMalformed
 from figures import Figures
 from periods import MINUTES_PER_DAY, Period, containing
 from ports import KeyPage, KeyValueStore
 from progress import WEEK_DAYS, Progress, decode_progress, read_reconciled
-from summaries import Summary, decode_summary
+from summaries import Summary, fingerprint_of
+from summary_store import get_summaries
 from usage import LocalBatches
+from views import PartId, WindowView
 
 _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
 """Later than any: a page may be empty and have another one behind it."""
+
+
+_TAIL_OPERATIONS = 2
+"""What `read_tail` spends."""
 
 
 @dataclass(slots=True)
 class Reading:
     """The figures of one window, in parts, and what they may lack.
 
-    Everything before the minute `as_of` that KV shows is counted. `complete`
-    tells whether all that was seen is counted; `behind` that summaries are
-    missing which compaction would make.
+    `tail` has the batches that are in none of the `summaries`. Everything
+    before the minute `as_of` that KV shows is counted. `complete` tells whether
+    all that was seen is counted; `behind` that summaries are missing which
+    compaction would make.
     """
 
-    parts: list[Figures] = field(default_factory=list)
+    summaries: dict[PartId, Summary] = field(default_factory=dict)
+    tail: Figures = field(default_factory=Figures)
     as_of: int = 0
     complete: bool = True
     behind: bool = False
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     reconciled_through_ms: int | None = None
+
+    @property
+    def parts(self) -> Sequence[Figures]:
+        """All figures; each event is in one of them."""
+        return [*(summary.figures for summary in self.summaries.values()), self.tail]
 
 
 @dataclass(slots=True)
@@ -58,27 +71,6 @@ class Tail:
     reconciled_through_ms: int | None = None
 
 
-@dataclass(slots=True)
-class SummaryCache:
-    """Summaries that an isolate keeps, because they will not change any more."""
-
-    _kept: dict[tuple[str, str], Summary] = field(default_factory=dict)
-    _size: int = 0
-
-    def get(self, key: str, mark: str) -> Summary | None:
-        """Find a summary by its key and what it was made of."""
-        return self._kept.get((key, mark))
-
-    def put(self, key: str, mark: str, summary: Summary) -> None:
-        """Keep a summary; all are forgotten when there are too many."""
-        size = len(summary.figures.apis) + 1
-        if self._size + size > limits.CACHED_AGGREGATES_MAX:
-            self._kept.clear()
-            self._size = 0
-        self._kept[key, mark] = summary
-        self._size += size
-
-
 async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
     """Spend two operations on what every window needs. Raises `StoreUnavailable`."""
     found, page = await asyncio.gather(
@@ -91,17 +83,27 @@ async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
     return Tail(progress, names, listed_from, local, reconciled)
 
 
+def newest_base(progress: Progress, first: int | None) -> PartId | None:
+    """Name the base that a read of the window from the minute `first`, or ever, starts with."""
+    if not _has_base(first, progress.bases):
+        return None
+    return PartId(keys.base(first, progress.bases), _mark_of_bases(progress))
+
+
 async def read_window(
-    store: KeyValueStore, tail: Tail, first: int | None, end: int | None, cache: SummaryCache
+    store: KeyValueStore, tail: Tail, first: int | None, end: int | None, view: WindowView
 ) -> Reading:
     """Read the figures from the minute `first`, or ever, to before `end`, or to the newest.
 
-    Spends two operations on summaries, or a few more in the hours after a long
-    backlog, and at most `TAIL_GETS_MAX` on batches. Raises `StoreUnavailable`.
+    Takes summaries from `view` where it has them. Spends one operation on the
+    others, two or three where they are megabytes, a few more in the hours after
+    a long backlog, and the rest of `SNAPSHOT_OPERATIONS_MAX` on batches. Raises
+    `StoreUnavailable`.
     """
     progress = tail.progress
     reading = Reading(as_of=progress.made, reconciled_through_ms=tail.reconciled_through_ms)
-    floor, sources = await _read_summaries(store, progress, first, end, cache, reading)
+    counted = CountedStore(store, limits.READ_OPERATIONS_MAX)
+    floor, sources = await _read_summaries(counted, progress, first, end, view, reading)
     if tail.listed_from > progress.made:
         reading.complete, reading.behind = False, True
     if tail.listed_from > progress.settled:
@@ -109,7 +111,8 @@ async def read_window(
         # in between may have been summarised before all of their batches were listed.
         reading.complete, reading.as_of = False, min(reading.as_of, progress.settled)
     names = _tail_names(tail, floor, sources, first, end)
-    await _read_tail(store, tail, names, reading)
+    gets_left = limits.SNAPSHOT_OPERATIONS_MAX - _TAIL_OPERATIONS - counted.spent
+    await _read_tail(store, tail, names, reading, min(max(1, gets_left), limits.TAIL_GETS_MAX))
     return reading
 
 
@@ -118,7 +121,7 @@ async def _read_summaries(
     progress: Progress,
     first: int | None,
     end: int | None,
-    cache: SummaryCache,
+    view: WindowView,
     reading: Reading,
 ) -> tuple[int, Mapping[int, frozenset[str]]]:
     """Add the summaries of a window.
@@ -129,21 +132,25 @@ async def _read_summaries(
     for bases in dict.fromkeys((progress.bases, progress.earlier_bases, 0)):
         base = keys.base(first, bases) if _has_base(first, bases) else None
         floor = max(first or 0, bases if base else 0)
-        periods = _cover(progress, floor, end)
-        wanted = {keys.summary(*period): (period, mark) for period, mark in periods}
+        wanted = {
+            PartId(keys.summary(*period), mark): period
+            for period, mark in _cover(progress, floor, end)
+        }
         if base:
-            wanted[base] = (Period("base", bases), f"version {progress.version}")
-        found = await _fetch(store, wanted, cache, reading)
+            # The base comes first: it has the most.
+            base_id = PartId(base, _mark_of_bases(progress))
+            wanted = {base_id: Period("base", bases), **wanted}
+        found = await _fetch(store, wanted, view, reading)
         # KV may not show the newest base yet: then the one before it and an hour serve as well.
-        if base and base not in found and bases:
+        if base and base_id not in found:
             reading.missing.remove(base)
             continue
         break
     if not base and first is None and progress.bases:
         reading.complete, reading.as_of = False, 0
     sources: dict[int, frozenset[str]] = {}
+    reading.summaries = found
     for summary in found.values():
-        reading.parts.append(summary.figures)
         reading.unreadable += summary.unreadable
         if summary.period.level == "minute":
             sources[summary.period.start] = frozenset(summary.sources)
@@ -154,34 +161,24 @@ async def _read_summaries(
 
 async def _fetch(
     store: KeyValueStore,
-    wanted: Mapping[str, tuple[Period, str]],
-    cache: SummaryCache,
+    wanted: Mapping[PartId, Period],
+    view: WindowView,
     reading: Reading,
-) -> Mapping[str, Summary]:
-    found: dict[str, Summary] = {}
-    unknown = []
-    for key, (_, mark) in wanted.items():
-        kept = cache.get(key, mark)
-        if kept is None:
-            unknown.append(key)
-        else:
-            found[key] = kept
-    values = await get_all(store, unknown)
-    for key in unknown:
-        period, mark = wanted[key]
-        value = values[key]
-        try:
-            summary = None if value is None else decode_summary(value, period)
-        except SummaryUnreadable:
-            summary = None
-        if summary is None:
-            reading.missing.append(key)
+) -> dict[PartId, Summary]:
+    kept = {part: view.kept(part) for part in wanted}
+    unknown = {part.key: period for part, period in wanted.items() if kept[part] is None}
+    read = await get_summaries(store, unknown)
+    found: dict[PartId, Summary] = {}
+    for part, period in wanted.items():
+        summary = kept[part] or read[part.key]
+        is_other = summary is not None and summary.fingerprint != part.mark
+        if summary is None or (is_other and period.level == "base"):
+            reading.missing.append(part.key)
             reading.complete, reading.behind = False, True
             reading.as_of = min(reading.as_of, period.start)
-            continue
-        found[key] = summary
-        if period.level == "base" or summary.fingerprint == mark:
-            cache.put(key, mark, summary)
+        else:
+            # KV may show an older one; it goes by what it was made of.
+            found[PartId(part.key, summary.fingerprint)] = summary
     return found
 
 
@@ -199,6 +196,10 @@ def _cover(progress: Progress, floor: int, end: int | None) -> list[tuple[Period
             chosen.append((Period(level, start), mark))
             floor = -negative_end
     return chosen
+
+
+def _mark_of_bases(progress: Progress) -> str:
+    return fingerprint_of([str(progress.version)])
 
 
 def _has_base(first: int | None, bases: int) -> bool:
@@ -233,9 +234,9 @@ def _tail_names(
 
 
 async def _read_tail(
-    store: KeyValueStore, tail: Tail, names: Sequence[str], reading: Reading
+    store: KeyValueStore, tail: Tail, names: Sequence[str], reading: Reading, gets: int
 ) -> None:
-    figures, unread = Figures(), Unread()
+    figures, unread = reading.tail, Unread()
     fetched = []
     for name in names:
         if name in tail.local.recent:
@@ -245,7 +246,7 @@ async def _read_tail(
             figures.add(tail.local.held[name])
         else:
             fetched.append(name)
-    affordable = limits.TAIL_GETS_MAX * limits.KV_BULK_GET_KEYS_MAX
+    affordable = gets * limits.KV_BULK_GET_KEYS_MAX
     if len(fetched) > affordable:
         left_out = keys.parse_usage_batch(fetched[affordable]).minute
         reading.complete, reading.behind = False, True
@@ -258,7 +259,6 @@ async def _read_tail(
         reading.complete = False
     reading.missing += unread.missing
     reading.unreadable += unread.unreadable
-    reading.parts.append(figures)
 
 
 def _by_minute(page: KeyPage) -> tuple[Mapping[int, Sequence[str]], int]:

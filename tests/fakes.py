@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from errors import StoreUnavailable, TenantError
+from errors import ReadTooLarge, StoreUnavailable, TenantError
 from limits import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
 from ports import Json, KeyPage, ListedKey, Request
 from tests.fakes_outward import FakeDatabase, FakeFetcher
@@ -99,7 +99,8 @@ class FakeStore:
         _limit(any(map(_is_no_key, keys)), "a key is not allowed")
         await self._answer()
         found = {key: self.values[key][0] if key in self.values else None for key in keys}
-        _limit(_is_too_long([value or "" for value in found.values()]), "bulk get beyond 25 MiB")
+        if _is_too_long([value or "" for value in found.values()]):
+            raise ReadTooLarge("KV failed: 413, bulk get beyond 25 MiB")
         return found
 
     async def _answer(self) -> None:

@@ -11,19 +11,41 @@ import js
 import pyodide_js  # type: ignore[import-not-found]
 from workers import Request, Response, WorkerEntrypoint
 
-from analytics import days_of, snapshot
+import keys
 from batches import CountedStore
-from periods import MINUTES_PER_DAY
+from ports import Json
+from reader import SnapshotReader
 from rollups import compact
-from runtime import RuntimeStore
-from usage import LocalBatches
-from windows import SummaryCache, read_tail, read_window
+from runtime import RuntimeBackground, RuntimeClock, RuntimeStore
+from usage import UsageLog
 
 ENDLESS = 1 << 60
-NOTHING = LocalBatches({}, {})
 TOP = 25
 
-_cache = SummaryCache()
+
+class BenchClock:
+    """A clock that stands where the host says."""
+
+    at_ms = 0
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self.at_ms
+
+    async def sleep_ms(self, duration_ms: int) -> None:
+        """Return after `duration_ms` milliseconds."""
+        await RuntimeClock().sleep_ms(duration_ms)
+
+
+_clock = BenchClock()
+_readers: list[SnapshotReader] = []
+
+
+def _forget() -> None:
+    _readers[:] = [SnapshotReader(_clock, UsageLog("bench", _clock))]
+
+
+_forget()
 
 
 class Default(WorkerEntrypoint):
@@ -36,23 +58,19 @@ class Default(WorkerEntrypoint):
         raw = self.env._env.USAGE_KV
         store = CountedStore(RuntimeStore(raw), ENDLESS)
         match address.path:
-            case "/load":
-                await raw.put(
-                    given["key"],
-                    request.js_object.body,
-                    js.JSON.parse(json.dumps({"metadata": json.loads(given["metadata"])})),
-                )
-                done: dict[str, object] = {}
-            case "/load-many":
-                entries = js.JSON.parse(await request.js_object.text())
-                for entry in entries:
-                    await raw.put(entry[0], entry[1], entry[2])
-                done = {}
+            case "/load" | "/load-many":
+                done = await _load(raw, request.js_object, given)
             case "/snapshot":
-                done = await _snapshot(store, given["window"], int(given["now"]))
+                background = RuntimeBackground(self.ctx)
+                done = await _snapshot(store, given["window"], int(given["now"]), background)
+            case "/publish":
+                _clock.at_ms = int(given["now"])
+                done = {"published": await _readers[0].publish(store)}
+            case "/unpublish":
+                await store.delete(keys.PUBLISHED)
+                done = {}
             case "/forget":
-                _cache._kept.clear()
-                _cache._size = 0
+                _forget()
                 done = {}
             case "/compact":
                 report = await compact(store.store, int(given["now"]), int(given["budget"]))
@@ -73,17 +91,30 @@ class Default(WorkerEntrypoint):
         return Response.json(done)
 
 
-async def _snapshot(store: CountedStore, window: str, now_ms: int) -> dict[str, object]:
-    tail = await read_tail(store, NOTHING)
-    days = days_of(window, now_ms)
-    first = None if days is None else days[0] * MINUTES_PER_DAY
-    end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
-    reading = await read_window(store, tail, first, end, _cache)
-    text = json.dumps(snapshot(window, reading, now_ms, TOP))
+async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, object]:
+    """Store one value as it streams in, or many that are named in the body."""
+    if "key" in given:
+        options = js.JSON.parse(json.dumps({"metadata": json.loads(given["metadata"])}))
+        await raw.put(given["key"], request.body, options)
+    else:
+        for entry in js.JSON.parse(await request.text()):
+            await raw.put(entry[0], entry[1], entry[2])
+    return {}
+
+
+async def _snapshot(
+    store: CountedStore, window: str, now_ms: int, background: RuntimeBackground
+) -> dict[str, object]:
+    _clock.at_ms = now_ms
+    reader = _readers[0]
+    is_warm = bool(reader._views[window]._summaries)
+    found = (await reader.snapshots(store, (window,), TOP, background))[window]
+    operations = store.spent
+    text = json.dumps(found)
     return {
-        "operations": store.spent,
+        "operations": operations,
         "bytes": len(text),
-        "calls": json.loads(text)["heroStats"]["calls"],
-        "parts": len(reading.parts),
-        "complete": reading.complete,
+        "calls": found["heroStats"]["calls"],
+        "complete": found["freshness"]["complete"],
+        "was_warm": is_warm,
     }

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from errors import StoreUnavailable
+from errors import ReadTooLarge, StoreUnavailable
 from ports import Json, KeyValueStore, ListedKey
 
 MEBIBYTE = 1024 * 1024
@@ -179,7 +179,7 @@ async def test_a_bulk_get_answers_up_to_25_mebibytes_in_all(store: KeyValueStore
     for name in ("a", "b", "c"):
         await put(store, f"bulk-size/{name}", half)
     assert await store.get_many(["bulk-size/a", "bulk-size/b"])
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(ReadTooLarge):
         await store.get_many(["bulk-size/a", "bulk-size/b", "bulk-size/c"])
 
 

@@ -84,12 +84,15 @@ def mutated(mutation: Mutation) -> Iterator[None]:
 
 
 def first_catch(mutation: Mutation, seeds: range) -> tuple[int, Outcome] | None:
-    """Run seeds until the mutation is caught; say how many it took, None when it never was."""
-    with mutated(mutation):
-        for count, seed in enumerate(seeds, start=1):
+    """Run seeds until the mutation is caught; say how many it took, None when it never was.
+
+    A seed catches a mutation when it fails with it and does not fail without it.
+    """
+    for count, seed in enumerate(seeds, start=1):
+        with mutated(mutation):
             outcome = run(seed)
-            if outcome.failure is not None:
-                return count, outcome
+        if outcome.failure is not None and run(seed).failure is None:
+            return count, outcome
     return None
 
 

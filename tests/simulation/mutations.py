@@ -9,7 +9,7 @@ from tests.simulation.mutations_of_log import LOG
 from tests.simulation.mutations_of_reading import READING
 from tests.simulation.mutations_of_summaries import SUMMARIES
 
-SEEDS = range(500)
+SEEDS = range(1_000)
 """Within so many seeds each must be caught."""
 
 MUTATIONS = (*LOG, *READING, *SUMMARIES)

@@ -80,7 +80,8 @@ class Readers:
             else:
                 for shown in snapshots_in(answer):
                     self.complete += shown["freshness"]["complete"]
-                    check_snapshot(self.world, reading, shown)
+                    known = self.world.published.get(shown["generatedAt"], reading)
+                    check_snapshot(self.world, known, shown)
                     check_seen(self.world, reading, invocation.unseen, shown)
         except InvariantBroken as broken:
             self.failures.append(f"{broken} (asked {path}{query})")

@@ -7,7 +7,7 @@ corners. Everything is drawn here or from generators that are seeded here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -15,6 +15,9 @@ import keys
 from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
 
 CLOCK_OFF_MS_MAX = 300_000
+
+_ALL_AT_ONCE = 0.3
+"""The share of runs in which reading KV is as bad as it can be."""
 
 _STARTS = (
     datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
@@ -73,14 +76,14 @@ def shape_of(random: Random) -> Shape:
     bursts = _bursts(random, start_ms)
     end_ms = bursts[-1].at_ms + 30_000
     calm = random.random() < 0.15
-    return Shape(
+    shape = Shape(
         start_ms=start_ms,
         locations=random.choice((1, 2, 3)),
         isolates=random.choice((1, 1, 2, 3, 5)),
         apis=random.choice((1, 2, 3, 6)),
         callers=random.choice((1, 3, 20)),
         bursts=bursts,
-        reads=_reads(random, start_ms, end_ms),
+        reads=_reads(random, bursts, end_ms),
         kills=[
             random.uniform(start_ms, end_ms)
             for _ in range(0 if calm else random.choice((0, 0, 1, 3)))
@@ -94,14 +97,66 @@ def shape_of(random: Random) -> Shape:
         timers_late_ms=random.choice((0.0, 0.0, 5.0, 2_000.0)),
         limits=_limits(random),
         bad_batches=random.choice((0, 0, 0, 1, 3)),
-        temper=Temper() if calm else _temper(random, start_ms, end_ms),
+        temper=Temper() if calm else _temper(random, bursts, end_ms),
+    )
+    return _all_at_once(random, shape) if random.random() < _ALL_AT_ONCE else shape
+
+
+def _all_at_once(random: Random, shape: Shape) -> Shape:
+    """Let everything that readers are shown be at its worst, and those who ask live.
+
+    Some defects need four misfortunes together, which seldom come by themselves.
+    """
+    return replace(
+        shape,
+        fuse=random.choice((0, 300)),
+        cut=random.choice((0.0, 0.05)),
+        cron_runs=random.choice((1, 2)),
+        limits={
+            **shape.limits,
+            "KV_BULK_GET_KEYS_MAX": random.choice((2, 100)),
+            "RECENT_EVENTS_MAX": 0,
+            "TAIL_GETS_MAX": 1,
+        },
+        temper=replace(
+            shape.temper,
+            refused=0.05,
+            failed=0.05,
+            failed_after_effect=0.3,
+            hangs=random.choice((0.0, 0.01)),
+            reads_fail=0.0,
+            listing_lag_ms=LISTING_LAG_MS_MAX,
+            listing_flaps=0.3,
+            stale=0.7,
+            page_keys=random.choice((3, 1_000)),
+            odd_pages=random.choice((0.0, 0.5)),
+        ),
     )
 
 
-def _reads(random: Random, start_ms: float, end_ms: float) -> Sequence[float]:
-    """Draw when readers ask: while things happen, and until all has settled."""
-    until_ms = [random.choice((end_ms + 120_000, end_ms + 1_500_000)) for _ in range(8)]
-    return sorted(random.uniform(start_ms, end) for end in until_ms[: random.randint(1, 8)])
+def _reads(random: Random, bursts: Sequence[Burst], end_ms: float) -> Sequence[float]:
+    """Draw when readers ask: amid and after bursts, around compaction, and until all is settled."""
+    times = []
+    for _ in range(random.randint(1, 12)):
+        burst = random.choice(bursts)
+        after_ms = random.randrange(1, 4) * keys.MINUTE_MS + random.uniform(0, 9_000)
+        times.append(
+            random.choice(
+                (
+                    burst.at_ms + random.uniform(0, 4_000),
+                    burst.at_ms + after_ms,
+                    closing_ms(burst.at_ms) + random.uniform(-2, 4) * keys.MINUTE_MS,
+                    random.uniform(bursts[0].at_ms, end_ms + 120_000),
+                    random.uniform(burst.at_ms, end_ms + 1_500_000),
+                )
+            )
+        )
+    return sorted(times)
+
+
+def closing_ms(at_ms: float) -> float:
+    """When the hour of a time is closed: its last minute has settled by then."""
+    return (at_ms // keys.HOUR_MS + 1) * keys.HOUR_MS + 20 * keys.MINUTE_MS
 
 
 def _bursts(random: Random, start_ms: int) -> Sequence[Burst]:
@@ -123,19 +178,22 @@ def _limits(random: Random) -> Mapping[str, int]:
         "KV_BULK_GET_KEYS_MAX": random.choice((2, 7, 100)),
         "RECENT_EVENTS_MAX": random.choice((0, 5, 20_000)),
         "TAIL_GETS_MAX": random.choice((1, 3)),
-        "CACHED_AGGREGATES_MAX": random.choice((3, 20_000)),
+        "SUMMARY_PART_LENGTH_MAX": random.choice((400, 6_000_000)),
+        "PUBLISHED_APIS_MIN": random.choice((1, 100)),
         "CATCH_UP_OPERATIONS": random.choice((60, 100)),
         "COMPACTION_OPERATIONS": random.choice((200, 700)),
     }
 
 
-def _temper(random: Random, start_ms: float, end_ms: float) -> Temper:
+def _temper(random: Random, bursts: Sequence[Burst], end_ms: float) -> Temper:
     def share(worst: float) -> float:
         return random.choice((0.0, worst / 10, worst))
 
     outages = []
     for _ in range(random.choice((0, 0, 1, 2))):
-        begin_ms = random.uniform(start_ms, end_ms)
+        # Those that begin with a burst leave isolates with events that they write late.
+        burst_ms = random.choice(bursts).at_ms + random.uniform(-2_000, 2_000)
+        begin_ms = random.choice((burst_ms, random.uniform(bursts[0].at_ms, end_ms)))
         lasts_ms = random.choice((2_000.0, 40_000.0, 240_000.0, 900_000.0))
         outages.append((begin_ms, begin_ms + lasts_ms))
     return Temper(

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from errors import StoreUnavailable
+from errors import ReadTooLarge, StoreUnavailable
 from ports import Json, KeyPage, ListedKey
 from tests.simulation.kv import PAGE_KEYS_MAX, WITHOUT_ANSWER, Fate, SimulatedKv, Write
 from tests.simulation.loop import SCOPE
@@ -116,6 +116,10 @@ class SimulatedStore:
                 listed.append(ListedKey(names[end], dict(version.metadata) or None))
             end += 1
         if scope := self._scope():
+            if cursor is None:
+                # Only what the newest listing showed counts as shown.
+                scope.unseen = {name for name in scope.unseen if not name.startswith(prefix)}
+                scope.listed = {name for name in scope.listed if not name.startswith(prefix)}
             scope.listed.update(key.name for key in listed)
         if end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages):
             return KeyPage(listed, None)
@@ -133,7 +137,8 @@ class SimulatedStore:
             scope.read |= read
             scope.unseen = (scope.unseen | found.keys() & scope.listed) - scope.read
         size = sum(len(version.value or "") for version in found.values() if version is not None)
-        self._limit(size > VALUE_BYTES_MAX, "total size of a bulk get exceeds 25 MiB")
+        if size > VALUE_BYTES_MAX:
+            raise ReadTooLarge("KV failed: 413, total size of a bulk get exceeds 25 MiB")
         return {key: None if version is None else version.value for key, version in found.items()}
 
     async def _journey(self, what: str) -> None:

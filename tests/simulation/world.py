@@ -65,9 +65,11 @@ class World:
     """Events dropped before each batch that an isolate took with it, by key."""
     unreported: int = 0
     key_of: dict[str, str] = field(default_factory=dict)
-    committed: list[tuple[float, Sequence[UsageEvent]]] = field(default_factory=list)
+    committed: list[tuple[float, str, Sequence[UsageEvent]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     compactions: list[Report] = field(default_factory=list)
+    published: dict[str, Reading] = field(default_factory=dict)
+    """What was known when snapshots were published, by the time that they show."""
     _started: int = 0
     _requests: int = 0
 
@@ -144,17 +146,29 @@ class World:
             other = self.key_of.setdefault(event.request_id, key)
             if other != key:
                 self.problems.append(f"event {event.request_id} is in KV as {other} and {key}")
-        self.committed.append((self.loop.now_ms, events))
+        self.committed.append((self.loop.now_ms, key, events))
 
     def about_to_read(self, isolate: Isolate) -> Reading:
         """Note what a read that starts now must have in it."""
         settled_ms = self.loop.now_ms - LISTING_LAG_MS_MAX
+        # A batch that was written late is due when compaction is done with its mark.
+        late = {keys.parse_late(mark).batch_key for mark in self.kv.content(keys.LATE_PREFIX)}
         return Reading(
             isolate.clock.now_ms(),
             local_keys(isolate),
             held_by(isolate),
-            [event for at_ms, events in self.committed if at_ms <= settled_ms for event in events],
+            [
+                event
+                for at_ms, key, events in self.committed
+                if at_ms <= settled_ms and key not in late
+                for event in events
+            ],
         )
+
+    def about_to_publish(self, isolate: Isolate) -> None:
+        """Note what snapshots that are published now must have in them."""
+        reading = self.about_to_read(isolate)
+        self.published[keys.timestamp(reading.clock_ms)] = replace(reading, held=[])
 
     def place_bad_batch(self) -> None:
         """Put what no reader can read among the batches: cut short, newer, or no batch at all."""

@@ -15,7 +15,8 @@ from periods import MINUTES_PER_DAY
 from rollups import compact
 from tests.fakes import FakeStore
 from usage import LocalBatches
-from windows import Reading, SummaryCache, read_tail, read_window
+from views import WindowView
+from windows import Reading, read_tail, read_window
 
 ENOUGH = 100_000
 NOTHING = LocalBatches({}, {})
@@ -27,7 +28,6 @@ class Log:
 
     store: FakeStore = field(default_factory=FakeStore)
     events: list[UsageEvent] = field(default_factory=list)
-    cache: SummaryCache = field(default_factory=SummaryCache)
     _batches: int = 0
 
     def commit(self, events: Sequence[UsageEvent], *, late: bool = False) -> None:
@@ -48,22 +48,22 @@ class Log:
         """Run compaction once."""
         return asyncio.run(compact(self.store, now_ms, budget))
 
-    def read(self, window: str, now_ms: int, cache: SummaryCache | None = None) -> Reading:
-        """Read one window, in an isolate that keeps nothing unless `cache` is given."""
+    def read(self, window: str, now_ms: int, view: WindowView | None = None) -> Reading:
+        """Read one window, in an isolate that keeps nothing unless `view` is given."""
 
         async def scene() -> Reading:
             tail = await read_tail(self.store, NOTHING)
             days = days_of(window, now_ms)
             first = None if days is None else days[0] * MINUTES_PER_DAY
             end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
-            return await read_window(self.store, tail, first, end, cache or SummaryCache())
+            return await read_window(self.store, tail, first, end, view or WindowView())
 
         return asyncio.run(scene())
 
-    def calls(self, window: str, now_ms: int, cache: SummaryCache | None = None) -> Counter[str]:
+    def calls(self, window: str, now_ms: int, view: WindowView | None = None) -> Counter[str]:
         """Calls by slug, as read."""
         found: Counter[str] = Counter()
-        for part in self.read(window, now_ms, cache).parts:
+        for part in self.read(window, now_ms, view).parts:
             for identity, aggregate in part.apis.items():
                 found[identity.slug] += aggregate.calls
         return +found

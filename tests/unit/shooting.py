@@ -9,6 +9,7 @@ from events import UsageEvent
 from ports import Json
 from tests.fakes import NOON_MS
 from tests.unit.compacting import Log
+from views import WindowView
 
 
 def shot(
@@ -16,4 +17,4 @@ def shot(
 ) -> Mapping[str, Json]:
     log = Log()
     log.commit(events)
-    return snapshot(window, log.read(window, now_ms), now_ms, top)
+    return snapshot(window, log.read(window, now_ms), WindowView(), now_ms, top)

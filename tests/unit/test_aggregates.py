@@ -171,8 +171,8 @@ def test_what_was_written_is_read_back(some: list[UsageEvent], before_day: int) 
 
 
 def test_a_small_aggregate_is_short() -> None:
-    # 14 figures, one caller, and the description.
-    assert len(written(of([event()]))) < 130
+    # 18 figures, one caller, and the description.
+    assert len(written(of([event()]))) <= 132
 
 
 def spoilt(position: int, value: Json) -> Json:

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import keys
-from analytics import WINDOWS, days_of, shown_owner, snapshot
+from analytics import WINDOWS, days_of, snapshot
 from events import Api, Batch, UsageEvent
 from figures import Figures
+from ranking import shown_owner
 from tests.fakes import NOON_MS
 from tests.unit.making import MAPS, WEATHER, event
 from tests.unit.shooting import shot
+from views import WindowView
 from windows import Reading
 
 TODAY = NOON_MS // keys.DAY_MS
@@ -229,9 +231,9 @@ def test_what_was_left_out_is_said() -> None:
     part.add(Batch([event()], 4))
     minute = NOON_MS // keys.MINUTE_MS - 30
     reading = Reading(
-        [part], as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
+        {}, part, as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
     )
-    assert snapshot("today", reading, NOON_MS, 25)["freshness"] == {
+    assert snapshot("today", reading, WindowView(), NOON_MS, 25)["freshness"] == {
         "asOf": "2026-11-22T11:30:00.000Z",
         "lagSeconds": 1_800,
         "complete": False,

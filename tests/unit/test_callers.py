@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import caller_union
 import callers
-from callers import EXACT_CALLERS_MAX, CallerSketch, distinct_callers
+from caller_union import distinct_callers
+from callers import EXACT_CALLERS_MAX, CallerSketch
 from errors import SummaryUnreadable
 
 LOW_LIMIT = 6
@@ -136,7 +138,7 @@ def test_the_real_limit_is_1000_callers(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_union_of_very_many_is_within_two_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "EXACT_CALLERS_MAX", EXACT_CALLERS_MAX)
-    monkeypatch.setattr(callers, "_NAMED_AT_ONCE_MAX", 3_000)
+    monkeypatch.setattr(caller_union, "_NAMED_AT_ONCE_MAX", 3_000)
     chance = random.Random(2)
     names = [(f"{chance.getrandbits(64):016x}", 1) for _ in range(20_000)]
     sketches = [of(names[start : start + 900]) for start in range(0, 20_000, 400)]
@@ -164,26 +166,35 @@ TWO = "AAAAAAAAAAABAAAAAAAAAA=="
         None,
         {},
         [],
-        ["", [], "x"],
-        [7, []],
-        ["?", []],
-        [TWO, [1]],
-        [TWO, [1, 0]],
-        [TWO, [1, True]],
-        [TWO, [1, "1"]],
-        [TWO, [1, 1.0]],
-        ["AQAAAAAAAAAAAAAAAAAAAA==", [1, 1]],
-        ["AAAAAAAAAAAAAAAAAAAAAA==", [1, 1]],
-        [True, "", ""],
-        [0, "", ""],
-        [5, "", ""],
-        [5, "A" * 21_848, ""],
+        [2, 2, 0, TWO],
+        [2, 2, 0, TWO, 7],
+        [2, True, 0, TWO, "AQI="],
+        [2, -2, 0, TWO, "AQI="],
+        [2, 1 << 64, 0, TWO, "AQI="],
+        [2, 2, 0, "?", "AQI="],
+        [3, 2, 0, TWO, "AQI="],
+        [2, 2, 0, TWO, "AQ=="],
+        [2, 2, 0, TWO, "AAI="],
+        [2, 3, 0, TWO, "AQI="],
+        [2, 1, 0, "AQAAAAAAAAAAAAAAAAAAAA==", "AQE="],
+        [2, 1, 0, "AAAAAAAAAAAAAAAAAAAAAA==", "AQE="],
+        [9, 1, 9, "", ""],
+        [9, 1, 9, "A" * 21_848, ""],
     ],
 )
-def test_what_is_not_written_is_refused(bad: object) -> None:
+def test_what_is_not_written_is_refused_when_it_is_added_to(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
-        CallerSketch.decode(bad)
+        CallerSketch.decode(bad).add("0")
 
 
 def test_two_callers_are_read_as_written() -> None:
-    assert CallerSketch.decode([TWO, [3, 4]]) == of([("0", 3), ("1", 4)])
+    assert CallerSketch.decode([2, 4, 0, TWO, "AwQ="]) == of([("0", 3), ("1", 4)])
+
+
+@given(calls, calls)
+def test_what_was_read_goes_on_as_if_it_had_not_been_written(one: Calls, other: Calls) -> None:
+    read = CallerSketch.decode(of(one).encode())
+    figures = (of(one).distinct(), of(one).busiest_calls(), of(one).is_exact)
+    assert (read.distinct(), read.busiest_calls(), read.is_exact) == figures
+    assert merged(read, of(other)) == merged(of(other), read) == of([*one, *other])
+    assert distinct_callers([read, of(other)]) == of([*one, *other]).distinct()

@@ -15,6 +15,7 @@ from distinct import (
     NOTHING,
     RELATIVE_ERROR_MAX,
     Planes,
+    counted,
     decode_planes,
     encode_planes,
     estimate,
@@ -167,3 +168,21 @@ def test_registers_that_saw_a_level_below_the_first_are_refused(level: int, flag
     planes = tuple(value >> plane & 1 for plane in range(8))
     with pytest.raises(SummaryUnreadable):
         decode_planes(encode_planes(planes))
+
+
+@given(groups, groups)
+def test_counting_a_few_gives_the_state_that_a_union_gives(
+    known: list[int], few: list[int]
+) -> None:
+    planes = planes_of(known)
+    assert counted(planes, few) == union(planes, planes_of(few))
+    assert counted(planes, known) is planes
+
+
+def test_counting_many_gives_the_state_that_a_union_gives() -> None:
+    chance = random.Random(3)
+    known = [chance.getrandbits(64) for _ in range(30_000)]
+    planes = planes_of(known[:20_000])
+    assert counted(planes, known[20_000:]) == planes_of(known)
+    assert counted(planes, known[:9]) is planes
+    assert counted(planes, known[:1_000]) == planes

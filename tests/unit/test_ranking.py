@@ -9,8 +9,8 @@ import pytest
 
 import keys
 from aggregates import Aggregate
-from analytics import trending_score
 from events import Api, UsageEvent
+from ranking import trending_score
 from tests.fakes import NOON_MS
 from tests.unit.making import event
 from tests.unit.shooting import shot

@@ -1,0 +1,82 @@
+"""Views: what an isolate keeps between reads changes what they cost, and nothing that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import callers
+import keys
+import limits
+from analytics import WINDOWS, snapshot
+from events import Api, UsageEvent
+from tests.fakes import NOON_MS
+from tests.unit.compacting import Log
+from tests.unit.making import event
+from views import WindowView
+
+MINUTE = keys.MINUTE_MS
+START_MS = NOON_MS - 12 * keys.HOUR_MS - 40 * MINUTE
+"""So that a run goes over midnight, and over full hours."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def low_limit() -> Iterator[None]:
+    """Let a few callers be so many that they are estimated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callers, "EXACT_CALLERS_MAX", 4)
+        yield
+
+
+def some_event(chance: Random, at_ms: int) -> UsageEvent:
+    number = chance.randrange(4)
+    # A category changes now and then, and the newest one counts.
+    api = Api(f"t{number}", f"api-{number}", "alice", chance.choice(("", "Data", "Data", "AI")), 10)
+    return event(
+        at_ms,
+        api,
+        status=chance.choice((200, 200, 500)),
+        latency_ms=chance.randrange(1_000),
+        caller=f"{chance.randrange(1, 12) * 0x9E3779B97F4A7C15 % 2**64:016x}",
+        counted=chance.random() < 0.9,
+        revenue_micros=chance.choice((0, 10)),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 200), st.booleans())
+def test_a_view_that_was_kept_shows_what_a_new_one_does(
+    seed: int, pause_minutes: int, is_split: bool
+) -> None:
+    chance = Random(seed)
+    log, kept = Log(), {window: WindowView() for window in WINDOWS}
+    now_ms = START_MS
+    with pytest.MonkeyPatch.context() as patch:
+        if is_split:
+            patch.setattr(limits, "SUMMARY_PART_LENGTH_MAX", 500)
+        for _ in range(8):
+            back_ms = 30 * MINUTE if chance.random() < 0.3 else 2 * MINUTE
+            times = sorted(now_ms - chance.randrange(back_ms) for _ in range(chance.randrange(12)))
+            log.commit([some_event(chance, at_ms) for at_ms in times], late=back_ms > 2 * MINUTE)
+            if chance.random() < 0.7:
+                log.compact(now_ms, chance.choice((20, 10_000)))
+            for window in WINDOWS:
+                new = snapshot(window, log.read(window, now_ms), WindowView(), now_ms, 25)
+                view = kept[window]
+                again = snapshot(window, log.read(window, now_ms, view), view, now_ms, 25)
+                assert again == new
+            now_ms += chance.randrange(1, pause_minutes * MINUTE)
+
+
+def test_only_what_is_new_is_read() -> None:
+    log, view = Log(), WindowView()
+    log.commit([event(NOON_MS - minute * MINUTE) for minute in range(90)])
+    log.compact(NOON_MS)
+    snapshot("today", log.read("today", NOON_MS, view), view, NOON_MS, 25)
+    log.store.operations.clear()
+    assert len(log.read("today", NOON_MS, view).parts) > 10
+    assert sorted(log.store.operations) == ["get", "get", "list"], "progress, the tail's batches"
