@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself; a second time that takes under a second.
 #
-#   make dev PORT=8787 STATE=DIR TENANTS=FILE.json NAMESPACE=DIR VARS="KEY=VALUE …"
+#   make dev PORT=8787 STATE=DIR TENANTS=FILE.json NAMESPACE=DIR VARS="KEY=VALUE …" PAYMENTS=1
 #
 # Variables are passed in the environment, as they were typed: a $ in VARS stays a $.
 
@@ -19,21 +19,30 @@ override VARS := $(value VARS)
 override SEEDS := $(value SEEDS)
 override SEED := $(value SEED)
 override FROM := $(value FROM)
+override PAYMENTS := $(value PAYMENTS)
+override API := $(value API)
+override COUNT := $(value COUNT)
+override METHOD := $(value METHOD)
+override BODY := $(value BODY)
 export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM
+export PAYMENTS API COUNT METHOD BODY
 
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev demo test simulate check format bench clean
+.PHONY: help dev demo pay test simulate check format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-dev: ## the dispatcher under wrangler dev, with local KV and a local dispatch namespace
-	@$(SETUP) run && exec $(PYTHON) -m dev.launch
+dev: ## the dispatcher under wrangler dev (PAYMENTS=1: with a local chain to be paid on)
+	@$(SETUP) $(if $(filter 1,$(PAYMENTS)),payments,run) && exec $(PYTHON) -m dev.launch
 
 demo: ## a few hundred requests to the running dispatcher, then its snapshot (PORT=)
 	@$(SETUP) run && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
+
+pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 COUNT=1 METHOD= BODY=)
+	@$(SETUP) payments && exec $(PYTHON) -m dev.economy
 
 test: ## the whole test suite
 	@$(SETUP) tools && exec $(PYTHON) -m dev.test
@@ -52,5 +61,6 @@ bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots)
 
 clean: ## removes everything that set-up and runs made
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules
+	@rm -rf dev/economy/node/node_modules
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -35,6 +35,11 @@ class Layout:
         return self.root / "node_modules"
 
     @property
+    def economy(self) -> Path:
+        """The npm package of the local payment economy, with packages of its own."""
+        return self.root / "dev" / "economy" / "node"
+
+    @property
     def python_modules(self) -> Path:
         """The packages vendored for the Worker; wrangler and pywrangler fix its name."""
         return self.root / "python_modules"

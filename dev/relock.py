@@ -1,6 +1,6 @@
 """`python -m dev.relock [--upgrade]`: writes every lock file anew, without addresses.
 
-Run it after a change to `dev/locks/*.in`, package.json or the dependencies in
+Run it after a change to `dev/locks/*.in`, a package.json or the dependencies in
 pyproject.toml. Locks hold exact versions and hashes for every platform; a version that
 is locked already stays unless `--upgrade` asks for the newest.
 """
@@ -28,6 +28,7 @@ _PLATFORMS = {
     "win32": {"os": ["win32"]},
     "musl": {"libc": ["musl"]},
     "arm64": {"cpu": ["arm64"]},
+    "amd64": {"cpu": ["x64"]},
     "x64": {"cpu": ["x64"]},
     "64": {"cpu": ["x64"]},
 }
@@ -69,16 +70,16 @@ def lock_python(layout: Layout, name: str, python_version: str, *, upgrade: bool
         raise SetupError(f"uv could not lock dev/locks/{name}.in; it says why above.")
 
 
-def lock_npm(layout: Layout, node: Path, npm_cli: Path) -> None:
-    """Bring package-lock.json up to package.json.
+def lock_npm(folder: Path, node: Path, npm_cli: Path) -> None:
+    """Bring a folder's package-lock.json up to its package.json.
 
     Raises:
         SetupError: npm failed.
     """
     command = [str(node), str(npm_cli), "install", "--package-lock-only", "--ignore-scripts"]
-    if subprocess.run(command, cwd=layout.root, check=False).returncode != 0:
-        raise SetupError("npm could not lock package.json; it says why above.")
-    path = layout.root / "package-lock.json"
+    if subprocess.run(command, cwd=folder, check=False).returncode != 0:
+        raise SetupError(f"npm could not lock {folder}/package.json; it says why above.")
+    path = folder / "package-lock.json"
     lock = complete_platforms(json.loads(path.read_text()))
     write_atomically(path, (json.dumps(lock, indent=2, ensure_ascii=False) + "\n").encode())
 
@@ -122,7 +123,8 @@ def main() -> int:
     for name, python_version in LOCKS.items():
         lock_python(HERE, name, python_version, upgrade="--upgrade" in sys.argv[1:])
     node = ensure_node(HERE, lock=0)
-    lock_npm(HERE, node.node, node.npm_cli)
+    for folder in (HERE.root, HERE.economy):
+        lock_npm(folder, node.node, node.npm_cli)
     return 0
 
 

@@ -66,7 +66,7 @@ def snapshot(
         },
         "heroStats": {
             "activeAgents": callers,
-            "publishedApis": len(rows),
+            "publishedApis": sum(row.calls > 0 for row in rows),
             "directories": len(directories),
             "calls": sum(row.calls for row in rows),
             **shown_revenue(sum(row.revenue_micros for row in rows)),
@@ -129,4 +129,7 @@ def _freshness(reading: Reading, now_ms: int) -> Mapping[str, Json]:
         "missingBatches": len(reading.missing),
         "unreadableBatches": len(reading.unreadable),
         "behind": reading.behind,
+        "reconciledThrough": None
+        if reading.reconciled_through_ms is None
+        else keys.timestamp(reading.reconciled_through_ms),
     }

@@ -6,15 +6,14 @@ serves an isolate. Refuses to know KV, JavaScript and the platform API.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import unquote
 
 import limits
+from checkout import Admitted, Checkout, resolver_of
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
@@ -25,24 +24,25 @@ from errors import (
     InvalidParameter,
     MethodNotAllowed,
     NotFound,
-    PaymentUnavailable,
     StoreOutage,
     StoreUnavailable,
     TenantNotFound,
 )
-from events import UsageEvent
+from identity import CallerHash, caller_identity
 from locations import Location, is_own_host, is_platform, locate
+from orders import Paid
+from passages import SERVED, TENANT_ID, Passage, reserved_headers
+from payment_errors import EXPOSED_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1
 from ports import Answer, Background, Clock, Environment, Relay, Request, TenantReply
+from reconciliation import tend
 from responses import REQUEST_ID, error_answer, json_answer
 from rollups import compact
 from tenants import SLUG, Tenant, normal_host
 from usage import Duty, UsageLog
 
 SERVICE = "clawr-dispatcher"
-TENANT_ID = "x-tenant-id"
 TENANT_PATH = "/t"
 HEALTH_PATH = "/health"
-SERVED = "served"
 
 _LOGGED_LENGTH = 1_000
 _LOGGER = logging.getLogger(__name__)
@@ -62,34 +62,6 @@ class PlatformApi(Protocol):
         ...
 
 
-def caller_identity(headers: Mapping[str, str]) -> str:
-    """Tell who calls, as well as the request's headers (by lower-case name) can.
-
-    The kind stands before the value, so that an API key and an agent's name
-    that happen to be alike stay two callers.
-    """
-    authorization = headers.get("authorization", "")
-    scheme, _, credentials = authorization.partition(" ")
-    candidates = (
-        ("key", headers.get("x-api-key")),
-        ("key", credentials.strip() if scheme.lower() == "bearer" else None),
-        ("agent", headers.get("x-agent-id")),
-        ("agent", headers.get("x-caller-id")),
-        ("ip", headers.get("cf-connecting-ip")),
-    )
-    for kind, value in candidates:
-        if value:
-            return f"{kind}:{value[: limits.IDENTITY_LENGTH_MAX]}"
-    return "unknown:"
-
-
-def reserved_headers(names: Sequence[str]) -> Sequence[str]:
-    """Pick, of lower-case header names, those that only the dispatcher may set."""
-    return [
-        name for name in names if name in (REQUEST_ID, TENANT_ID) or name.startswith("x-clawr-")
-    ]
-
-
 @dataclass(slots=True)
 class Dispatcher:
     """Answers every request of one isolate."""
@@ -100,7 +72,13 @@ class Dispatcher:
     log: UsageLog
     platform_api: PlatformApi
     _requests: int = 0
-    _caller_key: bytes = b""
+    _callers: CallerHash = field(init=False)
+    _checkout: Checkout = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know callers by this deployment's secret, and take payments by its settings."""
+        self._callers = CallerHash(self.environment)
+        self._checkout = Checkout(self.environment, self.clock, self.log, self._callers)
 
     async def handle(self, request: Request, background: Background) -> Answer | Relay:
         """Answer one request; whatever goes wrong becomes an answer too."""
@@ -132,6 +110,15 @@ class Dispatcher:
         _LOGGER.info("compaction: %s", report)
         await self.platform_api.publish()
 
+    async def tend_payments(self) -> None:
+        """Move left-over payments on, on cron's behalf; nothing without a ledger."""
+        if self.environment.control_database is None:
+            return
+        self._requests += 1
+        name = f"{self.log.writer}-cron-{self._requests:06x}"
+        report = await tend(resolver_of(self.environment, self.clock), name)
+        _LOGGER.info("payments: %s", report)
+
     async def _answer(
         self, request: Request, request_id: str, background: Background
     ) -> Answer | Relay:
@@ -140,12 +127,12 @@ class Dispatcher:
         if is_platform(location.path):
             path, query = location.path, location.query
             return await self.platform_api.handle(request, path, query, request_id, background)
-        passage = _Passage(request, request_id, arrived_ms, location)
+        passage = Passage(request, request_id, arrived_ms, location)
         try:
             tenant = await self._find_tenant(passage)
             if tenant is None:
                 return _health(request, request_id)
-            reply = await self._dispatch(passage, tenant)
+            return await self._serve(passage, tenant, background)
         except NotFound:
             # Not a tenant's route, so there is nothing to meter.
             raise
@@ -155,11 +142,52 @@ class Dispatcher:
         except Exception:
             self._record(passage, InternalError.status, InternalError.code, background)
             raise
-        self._record(passage, reply.status, SERVED, background)
-        set_headers = ((REQUEST_ID, request_id), (TENANT_ID, tenant.tenant_id))
-        return Relay(reply, set_headers, reserved_headers(reply.header_names))
 
-    async def _find_tenant(self, passage: _Passage) -> Tenant | None:
+    async def _serve(
+        self, passage: Passage, tenant: Tenant, background: Background
+    ) -> Answer | Relay:
+        """Admit a request, let the script answer, settle, record."""
+        passage.caller = self._callers.of(caller_identity(passage.request.headers))
+        if self.environment.usage_store is None:
+            raise BindingMissing("USAGE_KV")
+        admitted = await self._checkout.admit(passage, tenant) if tenant.is_priced else None
+        if isinstance(admitted, Admitted):
+            status, outcome = admitted.answer.status, admitted.outcome
+            self._record(passage, status, outcome, background, is_call=False)
+            return admitted.answer
+        try:
+            reply = await self._dispatch(passage, tenant)
+        except BaseException:
+            if admitted is not None:
+                await self._checkout.release(admitted)
+            raise
+        paid = None
+        if admitted is not None:
+            paid = await self._checkout.settle(passage, admitted, reply)
+        if paid is None or not paid.is_recorded:
+            self._record(passage, reply.status, SERVED, background)
+        return self._relay(passage, tenant, reply, paid, background)
+
+    def _relay(
+        self,
+        passage: Passage,
+        tenant: Tenant,
+        reply: TenantReply,
+        paid: Paid | None,
+        background: Background,
+    ) -> Relay:
+        names = reply.header_names
+        if not tenant.is_priced and (RESPONSE_HEADER in names or RESPONSE_HEADER_V1 in names):
+            background.run(self._checkout.keep_receipt(passage, tenant, reply))
+        set_headers = ((REQUEST_ID, passage.request_id), (TENANT_ID, tenant.tenant_id))
+        remove = reserved_headers(names, is_priced=tenant.is_priced)
+        if paid is None:
+            return Relay(reply, set_headers, remove)
+        exposed = (("access-control-expose-headers", EXPOSED_HEADERS),)
+        no_store = ("cache-control", "no-store")
+        return Relay(reply, (*set_headers, *paid.headers, no_store), remove, exposed)
+
+    async def _find_tenant(self, passage: Passage) -> Tenant | None:
         """Find whose request this is; None for the dispatcher's own routes."""
         location = passage.location
         is_health = location.path == HEALTH_PATH
@@ -186,56 +214,26 @@ class Dispatcher:
             return None
         return await self.directory.by_host(host) if is_name else None
 
-    async def _dispatch(self, passage: _Passage, tenant: Tenant) -> TenantReply:
-        passage.caller = self._caller_hash(passage.request.headers)
-        if self.environment.usage_store is None:
-            raise BindingMissing("USAGE_KV")
+    async def _dispatch(self, passage: Passage, tenant: Tenant) -> TenantReply:
         namespace = self.environment.namespace
         if namespace is None:
             raise BindingMissing("DISPATCHER")
-        if tenant.x402_enabled and tenant.price_micros:
-            raise PaymentUnavailable(tenant.slug)
         request = passage.request
-        remove = reserved_headers(tuple(request.headers))
+        remove = reserved_headers(tuple(request.headers), is_priced=tenant.is_priced)
         return await namespace.fetch(
             tenant.worker_name, tenant.limits, request, passage.url, remove
         )
 
-    def _caller_hash(self, headers: Mapping[str, str]) -> str:
-        if not self._caller_key:
-            secret = self.environment.setting("CALLER_HASH_SECRET")
-            if secret is None:
-                raise ConfigurationError(
-                    "CALLER_HASH_SECRET",
-                    "Set it to a long random text (`wrangler secret put CALLER_HASH_SECRET`):"
-                    " callers are told apart by a hash under this key.",
-                )
-            self._caller_key = hashlib.sha256(secret.encode()).digest()
-        identity = caller_identity(headers).encode()
-        return hashlib.blake2b(identity, key=self._caller_key, digest_size=8).hexdigest()
-
     def _record(
         self,
-        passage: _Passage,
+        passage: Passage,
         status: int,
         outcome: str,
         background: Background,
         *,
         is_call: bool = True,
     ) -> None:
-        now_ms = self.clock.now_ms()
-        event = UsageEvent(
-            request_id=passage.request_id,
-            at_ms=now_ms,
-            api=passage.tenant.api if passage.tenant else None,
-            method=passage.request.method,
-            status=status,
-            latency_ms=max(0, now_ms - passage.arrived_ms),
-            caller=passage.caller,
-            outcome=outcome,
-            counted=is_call,
-            revenue_micros=0,
-        )
+        event = passage.event(self.clock.now_ms(), status, outcome, is_call=is_call)
         duty = self.log.append(event)
         store = self.environment.usage_store
         if store is None:
@@ -244,19 +242,6 @@ class Dispatcher:
             background.run(self.log.lead(store))
         elif duty is Duty.COMMIT:
             background.run(self.log.commit(store))
-
-
-@dataclass(slots=True)
-class _Passage:
-    """What is known so far of one request on a tenant's route."""
-
-    request: Request
-    request_id: str
-    arrived_ms: int
-    location: Location
-    tenant: Tenant | None = None
-    url: str | None = None
-    caller: str = ""
 
 
 def _health(request: Request, request_id: str) -> Answer:

@@ -51,6 +51,9 @@ class Default(WorkerEntrypoint):
         return response(answer)
 
     async def scheduled(self, _controller: Any, _environment: Any, _context: Any) -> None:
-        """Go on with compaction; Cloudflare's cron calls this every minute."""
+        """Go on with payments and compaction; Cloudflare's cron calls this every minute."""
         dispatcher = _dispatcher(self.env._env)  # noqa: SLF001
-        await dispatcher.compact()
+        try:
+            await dispatcher.tend_payments()
+        finally:
+            await dispatcher.compact()

@@ -10,7 +10,8 @@ a response is made: `respond` in the routes turns any of these into JSON.
     │   ├── Unauthorized            401 unauthorized
     │   ├── TenantNotFound          404 tenant_not_found
     │   ├── NotFound                404 not_found
-    │   └── MethodNotAllowed        405 method_not_allowed
+    │   ├── MethodNotAllowed        405 method_not_allowed
+    │   └── PaymentError            402, 409 and 503: `payment_errors` has its branches
     ├── TenantError             the tenant's script is at fault
     │   ├── WorkerNotFound          404 worker_not_found
     │   ├── TenantWorkerFailure     502 tenant_worker_failure
@@ -18,19 +19,22 @@ a response is made: `respond` in the routes turns any of these into JSON.
     ├── OperatorError           the deployment is at fault
     │   ├── BindingMissing          500 dispatcher_binding_missing
     │   └── ConfigurationError      500 configuration_error
-    │       └── PaymentUnavailable
     └── InternalError               500 internal_error
-        └── StoreOutage
+        ├── StoreOutage
+        └── LedgerOutage
 
     DataError                   stored or given data cannot be used; never a response
     ├── RecordRefused               a record of the tenant directory
     ├── KeyMalformed                a KV key that this version does not build
     ├── BatchUnreadable             a batch of the usage log
-    └── SummaryUnreadable           a summary, or a part of one
+    ├── SummaryUnreadable           a summary, or a part of one
+    └── SettlementUnreadable        a settlement event
 
     StoreUnavailable            KV did not do what was asked; the caller decides
     ├── ReadTooLarge                more at once than it gives
     └── LogExpired                  nor can it: what is asked for has expired
+    DatabaseUnavailable         so did D1
+    FetchFailed                 another server gave no usable answer; the caller decides
 
 The codes are the contract's; monitors and front ends rely on them.
 """
@@ -39,7 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-Evidence = str | int | Sequence[str]
+Evidence = str | int | Sequence[str] | Sequence[Mapping[str, object]]
 
 
 class DispatcherError(Exception):
@@ -65,6 +69,11 @@ class DispatcherError(Exception):
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Headers that the status demands, as (name, value) pairs."""
         return ()
+
+    @property
+    def page(self) -> str | None:
+        """What people see in a browser in place of JSON, as HTML; None for JSON to all."""
+        return None
 
 
 class CallerError(DispatcherError):
@@ -200,20 +209,6 @@ class ConfigurationError(OperatorError):
         super().__init__(f"The setting {setting} is missing or unusable. {remedy}", setting=setting)
 
 
-class PaymentUnavailable(ConfigurationError):
-    """A priced API was called, and this version cannot charge: it is never served unpaid."""
-
-    is_call = False
-
-    def __init__(self, slug: str) -> None:
-        """Take the slug of the API."""
-        super().__init__(
-            "x402Enabled",
-            f"The API {slug} asks for payment, which this version cannot take yet."
-            " Set x402Enabled to false in its directory record to serve it free of charge.",
-        )
-
-
 class InternalError(DispatcherError):
     """A defect of the dispatcher; the log has the details under the request id."""
 
@@ -230,6 +225,16 @@ class StoreOutage(InternalError):
     def __init__(self) -> None:
         """Say that it passes."""
         super().__init__("Workers KV does not answer at the moment. Try again; nothing is lost.")
+
+
+class LedgerOutage(InternalError):
+    """D1 does not do what a paid request cannot go on without."""
+
+    is_call = False
+
+    def __init__(self) -> None:
+        """Say that it passes."""
+        super().__init__("The payout ledger does not answer at the moment. Try again.")
 
 
 class DataError(Exception):
@@ -262,6 +267,10 @@ class SummaryUnreadable(DataError):
     """A summary of usage, or a part of one, that is not as this version writes it."""
 
 
+class SettlementUnreadable(DataError):
+    """A settlement event that is not as this version writes it."""
+
+
 class StoreUnavailable(Exception):
     """KV refused or failed an operation; whether it took effect is not known."""
 
@@ -280,3 +289,11 @@ class LogExpired(StoreUnavailable):
             " once it is deleted, it is made of the batches that are left"
         )
         self.key = key
+
+
+class DatabaseUnavailable(Exception):
+    """D1 refused or failed a transaction; whether it took effect is not known."""
+
+
+class FetchFailed(Exception):
+    """A request to another server got no answer; whether it had an effect is not known."""

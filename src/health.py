@@ -14,6 +14,7 @@ from comparison import Overview, compare, oldest_uncompacted
 from directory import TenantDirectory
 from errors import BindingMissing, ConfigurationError, StoreUnavailable
 from invariants import Invariant, invariants_of
+from payment_health import payment_report, problem
 from ports import Clock, Environment, Json
 from progress import decode_progress
 from tenants import Directory
@@ -36,19 +37,20 @@ class Health:
         try:
             directory = await self.directory.survey()
         except ConfigurationError as error:
-            problems.append(_problem(error.code, error.message))
+            problems.append(problem(error.code, error.message))
         except StoreUnavailable as error:
-            problems.append(_problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
-        problems += [
-            _problem("directory_record_refused", str(error)) for error in directory.refused
-        ]
+            problems.append(problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
+        problems += [problem("directory_record_refused", str(error)) for error in directory.refused]
+        payments = await payment_report(
+            self.environment, self.clock, [*directory.by_slug.values()], problems
+        )
         stored = await self._stored_log(problems)
         return {
             "healthy": not problems,
             "generatedAt": keys.timestamp(self.clock.now_ms()),
             "problems": problems,
             "notices": [
-                _problem(
+                problem(
                     "limit_not_enforced",
                     f"{slug} has {' and '.join(tenant.not_enforced)},"
                     " which this version does not enforce.",
@@ -64,6 +66,7 @@ class Health:
                     for error in directory.refused
                 ],
             },
+            "payments": payments,
             "log": stored,
             "isolate": {"writer": self.log.writer, **self.log.report()},
         }
@@ -73,17 +76,18 @@ class Health:
             "USAGE_KV": self.environment.usage_store is not None,
             "TENANT_KV": self.environment.tenant_store is not None,
             "DISPATCHER": self.environment.namespace is not None,
+            "CONTROL_DB": self.environment.control_database is not None,
         }
 
     def _configuration_problems(self) -> list[Mapping[str, str]]:
         problems = [
-            _problem(BindingMissing.code, BindingMissing(name).message)
+            problem(BindingMissing.code, BindingMissing(name).message)
             for name, bound in self._bindings().items()
-            if not bound and name != "TENANT_KV"
+            if not bound and name not in ("TENANT_KV", "CONTROL_DB")
         ]
         if self.environment.setting("CALLER_HASH_SECRET") is None:
             error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
-            problems.append(_problem(error.code, error.message))
+            problems.append(problem(error.code, error.message))
         return problems
 
     async def _stored_log(self, problems: list[Mapping[str, str]]) -> Mapping[str, Json]:
@@ -99,11 +103,11 @@ class Health:
             found = await compare(store, overview)
             oldest = await oldest_uncompacted(store, overview)
         except StoreUnavailable as error:
-            problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
+            problems.append(problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
             return {}
         invariants = invariants_of(overview, found, oldest, self.log.report())
         problems += [
-            _problem(
+            problem(
                 "invariant_broken",
                 f"{one.name} is {one.value}. {one.explanation} {one.remedy}",
             )
@@ -142,10 +146,6 @@ def _shown_invariant(one: Invariant) -> Mapping[str, Json]:
         "explanation": None if is_zero else one.explanation,
         "remedy": None if is_zero else one.remedy or None,
     }
-
-
-def _problem(code: str, message: str) -> Mapping[str, str]:
-    return {"code": code, "message": message}
 
 
 def _events_in(metadata: Json) -> int:

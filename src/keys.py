@@ -37,6 +37,12 @@ PUBLISHED = "summary/published"
 USAGE_MINUTE_LENGTH = 23
 """Characters of a usage batch's key up to and with the slash behind its minute."""
 
+SETTLEMENT_PREFIX = "settlement/"
+"""All settlement events."""
+
+RECONCILED = "payments/reconciled"
+"""Up to when every payment is final and the same in the ledger and in KV."""
+
 TENANT_PREFIX = "tenant/"
 """All records of the tenant directory."""
 
@@ -149,6 +155,22 @@ def base(first: int | None, end: int) -> str:
     """Build the key of everything from the minute `first`, or ever, to before the minute `end`."""
     start = "ever" if first is None else _inverted(first)[: _LEVEL_LENGTHS["day"]]
     return f"{SUMMARY_PREFIX}base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
+
+
+def settlement(claimed_at_ms: int, name: str) -> str:
+    """Build the key of the settlement event of payment `name` that was claimed at that time."""
+    minute, rest_ms = divmod(claimed_at_ms, MINUTE_MS)
+    return f"{SETTLEMENT_PREFIX}{_inverted(minute)}/{MINUTE_MS - 1 - rest_ms:05d}/{name}"
+
+
+def settlement_day(day: int) -> str:
+    """Build the prefix of all settlement events of payments claimed on the UTC day `day`."""
+    return SETTLEMENT_PREFIX + _inverted(day * (DAY_MS // MINUTE_MS))[:10]
+
+
+def payment_writer(payment_id: str) -> str:
+    """Name the writer of the one usage batch that has a payment's revenue."""
+    return f"payment-{payment_id}"
 
 
 def tenant(slug: str) -> str:

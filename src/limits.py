@@ -158,3 +158,74 @@ ANALYTICS_AGE_SECONDS = 5
 
 EVENTS_DEFAULT = 100
 EVENTS_MAX = 2_000
+
+# Payments.
+
+PAYMENT_VALID_SECONDS = 300
+"""What an offer asks an authorization to be valid for: the script's time, the settlement's,
+and some rounds of cron should its outcome not be known."""
+
+PAYMENT_HEADER_LENGTH_MAX = 16_384
+"""Characters of a payment header; one with a contract wallet's signature has some 6,000."""
+
+SHOWN_LENGTH_MAX = 120
+"""Characters of a caller's value that an error repeats."""
+
+CLAIM_LEASE_MS = 300_000
+"""How long a script may take to answer a paid request until its claim may be given up."""
+
+VERIFY_TIMEOUT_MS = 10_000
+"""How long a facilitator may take to verify; the official one takes under a second."""
+
+SETTLE_TIMEOUT_MS = 20_000
+"""How long a facilitator may take to settle: some blocks of a busy chain, and with the rest
+of the work below the 30 s that a request has when its client is gone (Cloudflare)."""
+
+SUPPORTED_TIMEOUT_MS = 5_000
+"""How long a facilitator may take to say what it supports."""
+
+SUPPORTED_CACHE_SECONDS = 600
+"""How long an isolate believes what a facilitator said it supports."""
+
+FACILITATOR_BODY_BYTES_MAX = 65_536
+"""Bytes of a facilitator's answer that are read; a verdict has some hundred."""
+
+SETTLE_AGAIN_DELAY_MS = 1_000
+"""The pause before a facilitator that said `settlement_pending` is asked a second time."""
+
+SETTLE_LEASE_MS = 2 * SETTLE_TIMEOUT_MS + SETTLE_AGAIN_DELAY_MS + 9_000
+"""How long whoever asks a facilitator to settle holds a payment: two questions and a rest."""
+
+PAYMENT_WAIT_MS = 3_000
+"""How long a request waits for another one with the same payment."""
+
+PAYMENT_RETRY_SECONDS = 30
+"""When a caller whose payment is pending should come again."""
+
+PENDING_ROWS_MAX = 20
+"""Payments that one run of cron asks facilitators about."""
+
+PENDING_BACKOFF_MS_MAX = 3_600_000
+"""The longest pause between two questions about a pending payment."""
+
+RECONCILED_ROWS_MAX = 90
+"""Settled payments that one run of cron compares. D1 binds 100 values to a statement
+(https://developers.cloudflare.com/d1/platform/limits/), KV reads 100 keys at once."""
+
+EXPIRY_MARGIN_MS = 120_000
+"""How long after `validBefore` no block can be made any more that takes an authorization."""
+
+SETTLEMENTS_DEFAULT = 100
+SETTLEMENTS_MAX = 1_000
+
+RPC_TIMEOUT_MS = 5_000
+"""How long a node may take to answer one question."""
+
+RPC_BODY_BYTES_MAX = 1_048_576
+"""Bytes of a node's answer that are read; the receipt of a large transaction has some 100 KB."""
+
+RPC_BLOCKS_BEFORE = 600
+"""Blocks before a claim that are searched as well, for clocks and counts that are off."""
+
+RPC_BLOCKS_MAX = 9_000
+"""Blocks searched at most; public nodes refuse ranges from 10,000 up."""

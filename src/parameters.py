@@ -10,7 +10,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import keys
@@ -57,10 +57,38 @@ def minute_of(parameters: Parameters, name: str) -> int:
     return int(at.timestamp()) // 60
 
 
+def day_of(parameters: Parameters, name: str, default: int) -> int:
+    """Read a date as the number of that UTC day since 1970."""
+    text = parameters.get(name)
+    if text is None:
+        return default
+    try:
+        at = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        at = None
+    if at is None or not limits.FIRST_YEAR <= at.year < limits.LAST_YEAR:
+        raise InvalidParameter(name, "a day such as 2026-11-22")
+    return int(at.timestamp()) // (keys.DAY_MS // 1000)
+
+
+def encode_text(text: str) -> str:
+    """Write any text as one that needs no escaping in a URL."""
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_text(cursor: str | None) -> str | None:
+    """Read a cursor back that `encode_text` wrote."""
+    if cursor is None:
+        return None
+    try:
+        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        raise InvalidParameter("cursor", "the `cursor` of an earlier answer") from None
+
+
 def encode_cursor(position: Position) -> str:
     """Write a position in the events as text for a URL."""
-    text = json.dumps(position, separators=(",", ":"))
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return encode_text(json.dumps(position, separators=(",", ":")))
 
 
 def decode_cursor(cursor: str | None) -> Position | None:

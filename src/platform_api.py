@@ -37,6 +37,7 @@ from parameters import (
     parse_query,
     whole_number,
 )
+from payment_routes import reconciliation, settlements
 from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
 from ranking import shown_owner
 from reader import SnapshotReader
@@ -90,6 +91,8 @@ class PlatformApi:
             _ANALYTICS: (_READ_METHODS, self._analytics),
             "/__platform/events": (_READ_METHODS, self._events),
             "/__platform/health": (_READ_METHODS, self._health),
+            "/__platform/settlements": (_READ_METHODS, self._settlements),
+            "/__platform/reconciliation": (_READ_METHODS, self._reconciliation),
             "/__platform/compact": (("POST",), self._compact),
         }
         if path not in routes:
@@ -170,6 +173,12 @@ class PlatformApi:
             "events": [_shown_event(event) for event in events],
             "cursor": None if position is None else encode_cursor(position),
         }
+
+    async def _settlements(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
+        return await settlements(self._store, parameters)
+
+    async def _reconciliation(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
+        return await reconciliation(self.environment, self.clock, parameters)
 
     async def _health(self, _: Parameters, __: Background) -> Mapping[str, Json]:
         return await self.health.report()

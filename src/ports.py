@@ -114,14 +114,26 @@ class TenantReply(Protocol):
         """The names of its headers, lower case."""
         ...
 
+    def header(self, name: str) -> str | None:
+        """The value of one header, None when it is not there."""
+        ...
+
+    async def discard(self) -> None:
+        """Drop its body unread; nobody is to have it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A tenant's reply on its way out, with the headers the dispatcher changes."""
+    """A tenant's reply on its way out, with the headers the dispatcher changes.
+
+    Those to remove go first; `add_headers` join what the tenant says in the same.
+    """
 
     reply: TenantReply
     set_headers: Sequence[tuple[str, str]]
     remove_headers: Sequence[str]
+    add_headers: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,58 @@ class Namespace(Protocol):
         ...
 
 
+class Statement(NamedTuple):
+    """One SQL statement with a value for each `?` in it."""
+
+    sql: str
+    values: Sequence[str | int | None] = ()
+
+
+Row: TypeAlias = Mapping[str, str | int | None]
+"""One row of a result by column."""
+
+
+class Database(Protocol):
+    """A D1 database: SQLite's dialect, one transaction a call."""
+
+    async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        """Run all statements as one transaction; give the rows of each.
+
+        A statement changes something if it returns what it changed
+        (`RETURNING`). Raises `DatabaseUnavailable` when the database fails or
+        refuses one of them; whether they took effect is then not known.
+        """
+        ...
+
+
+class Fetched(NamedTuple):
+    """What another server answered."""
+
+    status: int
+    body: str
+
+
+class Fetcher(Protocol):
+    """Outgoing HTTP requests."""
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        method: str,
+        headers: Mapping[str, str],
+        body: str | None,
+        timeout_ms: int,
+        body_bytes_max: int,
+    ) -> Fetched:
+        """Send a request and read its answer; redirects are answers.
+
+        Raises `FetchFailed` when there is no answer in time, or a longer one
+        than `body_bytes_max`; whether the request had an effect is then not known.
+        """
+        ...
+
+
 class Environment(Protocol):
     """The bindings and settings that the deployment gave this Worker."""
 
@@ -169,6 +233,16 @@ class Environment(Protocol):
     @property
     def namespace(self) -> Namespace | None:
         """`DISPATCHER`."""
+        ...
+
+    @property
+    def control_database(self) -> Database | None:
+        """`CONTROL_DB`."""
+        ...
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """Outgoing HTTP."""
         ...
 
     def setting(self, name: str) -> str | None:

@@ -123,3 +123,8 @@ def decode_progress(value: str | None) -> Progress | None:
         )
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def read_reconciled(value: str | None) -> int | None:
+    """Read up to when all payments are reconciled, in milliseconds; None when nobody knows."""
+    return int(value) if value is not None and value.isdecimal() else None

@@ -13,6 +13,9 @@ from ports import Answer, Json
 
 REQUEST_ID = "x-request-id"
 
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""What a page of ours may load: its own style and nothing else."""
+
 
 def json_answer(
     body: Mapping[str, Json],
@@ -32,7 +35,12 @@ def json_answer(
 
 
 def error_answer(error: DispatcherError, request_id: str) -> Answer:
-    """Make the response of an error: its code, its sentence and its evidence."""
+    """Make the response of an error: its code, its sentence and its evidence.
+
+    In a browser, an error that has a page for people is that page.
+    """
+    if error.page is not None:
+        return _page(error, error.page, request_id)
     body = {
         "ok": False,
         "error": error.code,
@@ -41,3 +49,14 @@ def error_answer(error: DispatcherError, request_id: str) -> Answer:
         **error.evidence,
     }
     return json_answer(body, request_id, error.status, error.headers)
+
+
+def _page(error: DispatcherError, page: str, request_id: str) -> Answer:
+    fixed = (
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", PAGE_POLICY),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        (REQUEST_ID, request_id),
+    )
+    return Answer(error.status, (*fixed, *error.headers), page)

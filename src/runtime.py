@@ -1,10 +1,8 @@
 """The Workers runtime: implements the ports on top of workerd's JavaScript objects.
 
-The only module that imports `js` and `pyodide`. Owns every crossing between
-Python and JavaScript, and keeps them few: a header list crosses once, as JSON.
-Refuses to decide anything.
-
-JavaScript objects have no types here, so they are `Any`.
+With `runtime_store` and `runtime_outward` the only module that imports `js` and `pyodide`. Owns the
+crossings into JavaScript, whose objects are `Any` here, and keeps them few: a
+header list crosses once, as JSON. Refuses to decide anything.
 """
 
 from __future__ import annotations
@@ -16,23 +14,20 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import js
-from pyodide.ffi import JsException, jsnull, to_js
+from pyodide.ffi import JsException, jsnull
 
 from errors import (
-    ReadTooLarge,
-    StoreUnavailable,
     TenantError,
     TenantLimitExceeded,
     TenantWorkerFailure,
     WorkerNotFound,
 )
-from limits import KV_LIST_KEYS_MAX, ScriptLimits
-from ports import Answer, Json, KeyPage, ListedKey, Relay, Request
+from limits import ScriptLimits
+from ports import Answer, Relay, Request
+from runtime_outward import RuntimeDatabase, RuntimeFetcher
+from runtime_store import RuntimeStore, js_object
 
 Result = TypeVar("Result")
-
-_FEW_VALUES = 4
-"""Up to so many values cross one by one; more cross together, as one JSON text."""
 
 _LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
 
@@ -48,69 +43,6 @@ class RuntimeClock:
     async def sleep_ms(self, duration_ms: int) -> None:
         """Return after `duration_ms` milliseconds."""
         await asyncio.sleep(duration_ms / 1000)
-
-
-class RuntimeStore:
-    """A Workers KV namespace (https://developers.cloudflare.com/kv/api/)."""
-
-    def __init__(self, binding: Any) -> None:
-        """Take the raw binding, without the SDK's wrapper around it."""
-        self._binding = binding
-
-    async def put(
-        self,
-        key: str,
-        value: str,
-        metadata: Mapping[str, Json],
-        expiration_ttl_seconds: int | None = None,
-    ) -> None:
-        """Write `value` under `key`. Raises `StoreUnavailable`."""
-        options: dict[str, Json] = {"metadata": dict(metadata)}
-        if expiration_ttl_seconds is not None:
-            options["expirationTtl"] = expiration_ttl_seconds
-        try:
-            await self._binding.put(key, value, _object(options))
-        except JsException as error:
-            raise StoreUnavailable(str(error)) from error
-
-    async def delete(self, key: str) -> None:
-        """Delete `key`, if it is there. Raises `StoreUnavailable`."""
-        try:
-            await self._binding.delete(key)
-        except JsException as error:
-            raise StoreUnavailable(str(error)) from error
-
-    async def list_page(
-        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
-    ) -> KeyPage:
-        """List up to `limit` keys that start with `prefix`. Raises `StoreUnavailable`."""
-        options: dict[str, Json] = {"prefix": prefix, "limit": limit}
-        if cursor is not None:
-            options["cursor"] = cursor
-        try:
-            found = await self._binding.list(_object(options))
-        except JsException as error:
-            raise StoreUnavailable(str(error)) from error
-        page = json.loads(js.JSON.stringify(found))
-        listed = [ListedKey(entry["name"], entry.get("metadata")) for entry in page["keys"]]
-        return KeyPage(listed, None if page["list_complete"] else page["cursor"])
-
-    async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
-        """Read up to 100 keys as one operation. Raises `StoreUnavailable`, or `ReadTooLarge`."""
-        try:
-            found = await self._binding.get(to_js(list(keys)))
-        except JsException as error:
-            # 413 Content Too Large, in the words "KV GET_BULK failed: 413 Total size of …".
-            kind = ReadTooLarge if " 413 " in str(error) else StoreUnavailable
-            raise kind(str(error)) from error
-        if len(keys) <= _FEW_VALUES:
-            # What is asked for in small numbers may be megabytes, and is in memory once this way.
-            few = {key: found.get(key) for key in keys}
-            return {key: None if value is jsnull else value for key, value in few.items()}
-        values: Mapping[str, str | None] = json.loads(
-            js.JSON.stringify(js.Object.fromEntries(found))
-        )
-        return values
 
 
 class RuntimeRequest:
@@ -144,6 +76,19 @@ class RuntimeReply:
         """The names of its headers, lower case."""
         return [name for name, _ in _header_pairs(self.raw.headers)]
 
+    def header(self, name: str) -> str | None:
+        """The value of one header, None when it is not there."""
+        return self.raw.headers.get(name) or None
+
+    async def discard(self) -> None:
+        """Drop its body, or its connection, which nobody is to have."""
+        with suppress(JsException):
+            if self.raw.webSocket:
+                self.raw.webSocket.accept()
+                self.raw.webSocket.close()
+            elif self.raw.body:
+                await self.raw.body.cancel()
+
 
 class RuntimeNamespace:
     """A dispatch namespace of Workers for Platforms."""
@@ -151,7 +96,7 @@ class RuntimeNamespace:
     def __init__(self, binding: Any) -> None:
         """Take the raw binding."""
         self._binding = binding
-        self._no_arguments = _object({})
+        self._no_arguments = js_object({})
         self._options: dict[ScriptLimits, Any] = {}
 
     async def fetch(
@@ -166,7 +111,7 @@ class RuntimeNamespace:
         options = self._options.get(limits)
         if options is None:
             bounds = {"cpuMs": limits.cpu_ms, "subRequests": limits.sub_requests}
-            options = self._options[limits] = _object({"limits": bounds})
+            options = self._options[limits] = js_object({"limits": bounds})
         try:
             assert isinstance(request, RuntimeRequest)
             outgoing = request.raw
@@ -193,6 +138,9 @@ class RuntimeEnvironment:
         self.tenant_store = self._store("TENANT_KV")
         dispatcher = getattr(raw, "DISPATCHER", None)
         self.namespace = None if dispatcher is None else RuntimeNamespace(dispatcher)
+        control = getattr(raw, "CONTROL_DB", None)
+        self.control_database = RuntimeDatabase(control) if control else None
+        self.fetcher = RuntimeFetcher()
 
     def setting(self, name: str) -> str | None:
         """The variable or secret `name`, None when it is missing or empty."""
@@ -234,10 +182,9 @@ class RuntimeBackground:
 async def drain_upload(request: RuntimeRequest) -> None:
     """Read the rest of an upload that was passed on to nobody, for `make dev` alone.
 
-    wrangler's development proxy loses the answer to an upload that is left
-    unread (cloudflare/workers-sdk#15203). wrangler drains uploads behind
-    JavaScript Workers, not behind Python ones; Cloudflare's edge needs none of
-    it. So the launcher asks for this by the setting `DRAIN_UPLOADS`.
+    wrangler's development proxy loses the answer to an unread upload, unless
+    the Worker is JavaScript (cloudflare/workers-sdk#15203). Cloudflare's edge
+    does not, so the launcher asks for this by the setting `DRAIN_UPLOADS`.
     """
     raw = request.raw
     if raw.body and not raw.bodyUsed:
@@ -260,7 +207,7 @@ def response(answer: Answer | Relay) -> Any:
     """Make the JavaScript `Response`; a tenant's body is passed on, never read."""
     if isinstance(answer, Answer):
         init = {"status": answer.status, "headers": answer.headers}
-        return js.Response.new(answer.body or jsnull, _object(init))
+        return js.Response.new(answer.body or jsnull, js_object(init))
     assert isinstance(answer.reply, RuntimeReply)
     raw = answer.reply.raw
     relayed = js.Response.new(raw.body, raw)
@@ -269,11 +216,9 @@ def response(answer: Answer | Relay) -> Any:
         headers.delete(name)
     for name, value in answer.set_headers:
         headers.set(name, value)
+    for name, value in answer.add_headers:
+        headers.append(name, value)
     return relayed
-
-
-def _object(value: Mapping[str, Any]) -> Any:
-    return to_js(value, dict_converter=js.Object.fromEntries)
 
 
 def _header_pairs(headers: Any) -> list[list[str]]:

@@ -27,6 +27,9 @@ _PRICE = re.compile(r"(\d{1,7})(?:\.(\d{1,6})0*)?", re.ASCII)
 _HOST_LENGTH = 253
 """RFC 1035 section 2.3.4, without the final dot."""
 
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+"""An account or contract on an EVM network."""
+
 _SHOWN_LENGTH = 80
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -48,8 +51,15 @@ class Tenant:
     limits: ScriptLimits
     price_micros: int
     x402_enabled: bool
+    pay_to: str
+    payment_network: str
     description: str
     not_enforced: Sequence[str]
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether each request is paid for at the edge."""
+        return self.x402_enabled and self.price_micros > 0
 
     @property
     def api(self) -> Api:
@@ -134,6 +144,8 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         limits=_parse_limits(fields, PLAN_LIMITS[plan]),
         price_micros=_parse_price(fields),
         x402_enabled=fields.flag("x402Enabled"),
+        pay_to=_parse_pay_to(fields),
+        payment_network=fields.text("paymentNetwork"),
         description=fields.text("description", limits.DESCRIPTION_LENGTH_MAX),
         not_enforced=tuple(name for name in _LIMITS_LATER if record.get(name) is not None),
     )
@@ -267,6 +279,12 @@ def _parse_price(fields: _Fields) -> int:
         fields.refuse("priceUsd", "an amount from 0 to 10000 with at most 6 decimals")
         return 0
     return micros
+
+
+def _parse_pay_to(fields: _Fields) -> str:
+    if fields.record.get("payTo") is None:
+        return ""
+    return fields.matching("payTo", ADDRESS, "an address: 0x and 40 hexadecimal digits")
 
 
 def _not_a_directory(reason: str) -> ConfigurationError:

@@ -172,6 +172,10 @@ class UsageLog:
             batches[key] = Batch(tuple(events), 0)
         return LocalBatches(batches, dict(self._recent))
 
+    def adopt(self, key: str, batch: Batch) -> None:
+        """Remember a batch that somebody else of this isolate wrote, for its own reads."""
+        self._remember(key, batch)
+
     def _new_key(self, minute: int) -> str:
         self._next_counter += 1
         return keys.usage_batch(minute, self.writer, self._next_counter)
@@ -220,8 +224,11 @@ class UsageLog:
             self._held -= count
             self.counters.events_committed += count
             self.counters.batches_committed += 1
-            if self._recent_events + count > limits.RECENT_EVENTS_MAX:
-                self._recent.clear()
-                self._recent_events = 0
-            self._recent[key] = sealed.batch
-            self._recent_events += count
+            self._remember(key, sealed.batch)
+
+    def _remember(self, key: str, batch: Batch) -> None:
+        if self._recent_events + len(batch.events) > limits.RECENT_EVENTS_MAX:
+            self._recent.clear()
+            self._recent_events = 0
+        self._recent[key] = batch
+        self._recent_events += len(batch.events)

@@ -157,7 +157,7 @@ class WindowView:
                 self._directories.pop(standing.directory, None)
 
     def _rows(self, tail: Figures) -> dict[ApiId, Row]:
-        """Give the row of every API that was called."""
+        """Give the row of every API that was called, or paid for a call of before."""
         rows = {}
         for identity, standing in self._apis.items():
             newest_part = tail.apis.get(identity)
@@ -171,7 +171,8 @@ class WindowView:
         for identity, aggregate in tail.apis.items():
             if identity not in self._apis:
                 rows[identity] = row_of(identity, aggregate)
-        return {identity: row for identity, row in rows.items() if row.calls}
+        # A payment may be settled after the window in which its request was a call has ended.
+        return {name: row for name, row in rows.items() if row.calls or row.revenue_micros}
 
     def _opened(self, identity: ApiId, standing: _Standing) -> Aggregate:
         """Give what the summaries have of an API as one aggregate, ready to be merged."""
@@ -194,7 +195,7 @@ class WindowView:
                 name,
                 sum(row.calls for row in own),
                 sum(row.revenue_micros for row in own),
-                len(own),
+                sum(row.calls > 0 for row in own),
                 unions[name].distinct(),
             )
             for name, own in members.items()

@@ -18,7 +18,7 @@ from errors import KeyMalformed
 from figures import Figures
 from periods import MINUTES_PER_DAY, Period, containing
 from ports import KeyPage, KeyValueStore
-from progress import WEEK_DAYS, Progress, decode_progress
+from progress import WEEK_DAYS, Progress, decode_progress, read_reconciled
 from summaries import Summary, fingerprint_of
 from summary_store import get_summaries
 from usage import LocalBatches
@@ -49,6 +49,7 @@ class Reading:
     behind: bool = False
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    reconciled_through_ms: int | None = None
 
     @property
     def parts(self) -> Sequence[Figures]:
@@ -67,15 +68,19 @@ class Tail:
     names: Mapping[int, Sequence[str]]
     listed_from: int
     local: LocalBatches
+    reconciled_through_ms: int | None = None
 
 
 async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
     """Spend two operations on what every window needs. Raises `StoreUnavailable`."""
     found, page = await asyncio.gather(
-        store.get_many([keys.PROGRESS]), store.list_page(keys.USAGE_PREFIX, None)
+        store.get_many([keys.PROGRESS, keys.RECONCILED]),
+        store.list_page(keys.USAGE_PREFIX, None),
     )
     names, listed_from = _by_minute(page)
-    return Tail(decode_progress(found[keys.PROGRESS]) or Progress(), names, listed_from, local)
+    progress = decode_progress(found[keys.PROGRESS]) or Progress()
+    reconciled = read_reconciled(found[keys.RECONCILED])
+    return Tail(progress, names, listed_from, local, reconciled)
 
 
 def newest_base(progress: Progress, first: int | None) -> PartId | None:
@@ -96,7 +101,7 @@ async def read_window(
     `StoreUnavailable`.
     """
     progress = tail.progress
-    reading = Reading(as_of=progress.made)
+    reading = Reading(as_of=progress.made, reconciled_through_ms=tail.reconciled_through_ms)
     counted = CountedStore(store, limits.READ_OPERATIONS_MAX)
     floor, sources = await _read_summaries(counted, progress, first, end, view, reading)
     if tail.listed_from > progress.made:

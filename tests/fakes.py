@@ -15,6 +15,7 @@ from typing import Any
 from errors import ReadTooLarge, StoreUnavailable, TenantError
 from limits import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
 from ports import Json, KeyPage, ListedKey, Request
+from tests.fakes_outward import FakeDatabase, FakeFetcher
 
 NOON_MS = 1_795_348_800_000
 """2026-11-22T12:00Z, a Sunday."""
@@ -143,6 +144,14 @@ class FakeReply:
 
     status: int = 200
     header_names: Sequence[str] = ("content-type",)
+    values: Mapping[str, str] = field(default_factory=dict)
+    is_discarded: bool = False
+
+    def header(self, name: str) -> str | None:
+        return self.values.get(name)
+
+    async def discard(self) -> None:
+        self.is_discarded = True
 
 
 @dataclass
@@ -188,6 +197,8 @@ class FakeEnvironment:
     usage_store: FakeStore | None = field(default_factory=FakeStore)
     tenant_store: FakeStore | None = None
     namespace: FakeNamespace | None = field(default_factory=FakeNamespace)
+    control_database: FakeDatabase | None = None
+    fetcher: FakeFetcher = field(default_factory=FakeFetcher)
     settings: dict[str, str] = field(default_factory=dict)
 
     def setting(self, name: str) -> str | None:

@@ -16,7 +16,8 @@ from batches import CountedStore
 from ports import Json
 from reader import SnapshotReader
 from rollups import compact
-from runtime import RuntimeBackground, RuntimeClock, RuntimeStore
+from runtime import RuntimeBackground, RuntimeClock
+from runtime_store import RuntimeStore
 from usage import UsageLog
 
 ENDLESS = 1 << 60

@@ -98,11 +98,10 @@ def _biome(layout: Layout, *arguments: str) -> bool:
 
 
 def _typescript(layout: Layout) -> bool:
-    package = layout.root / "dev" / "dispatch-namespace"
-    if not (package / "tsconfig.json").exists():
-        return True
+    packages = (layout.root / "dev" / "dispatch-namespace", layout.economy)
     program = layout.node_modules / "typescript" / "bin" / "tsc"
-    return _run(layout, [find_node(layout), program, "--project", package])
+    passed = [_run(layout, [find_node(layout), program, "--project", name]) for name in packages]
+    return all(passed)
 
 
 def _run(layout: Layout, command: Sequence[str | Path]) -> bool:

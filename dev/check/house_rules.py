@@ -93,7 +93,12 @@ def bad_names(root: Path, files: list[Path]) -> list[str]:
 def addresses_in_locks(layout: Layout) -> list[str]:
     """Return a line for each lock file with an address of a registry in it."""
     locks = sorted(layout.locks.glob("*.txt"))
-    npm = (layout.root / "package-lock.json", layout.root / ".npmrc")
+    npm = [
+        folder / name
+        for folder in (layout.root, layout.economy)
+        if folder.is_dir()
+        for name in ("package-lock.json", ".npmrc")
+    ]
     naming = [
         *(path for path in locks if "://" in path.read_text()),
         *(path for path in npm if _REGISTRY.search(path.read_text())),

@@ -1,19 +1,25 @@
 """`python -m dev.launch`: what `make dev` runs once set-up is done.
 
-Options come from the environment, as make passes them; `VARS` holds secrets and is never
-an argument, which other users of the machine could read.
+With `PAYMENTS=1` in the environment it starts an economy first, and takes payment in it.
+Options come from the environment, as make passes them; `VARS` holds secrets and is never an
+argument, which other users of the machine could read.
 """
 
 import argparse
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from dev.economy import Economy, running_economy
+from dev.economy.announcement import announced
 from dev.errors import run_command_line
 from dev.launch.config import load_production_config, run_variables
-from dev.launch.examples import examples
+from dev.launch.examples import Example, examples
 from dev.launch.options import (
     DEFAULT_PORT,
     LaunchOptions,
@@ -25,6 +31,12 @@ from dev.launch.options import (
     check_tenants,
 )
 from dev.launch.output import TerminalFilter
+from dev.launch.payments import (
+    check_payments,
+    payment_examples,
+    wallet_lines,
+    with_priced_apis,
+)
 from dev.launch.start import start
 from dev.launch.variables import parse_variables
 from dev.layout import HERE, Layout
@@ -33,8 +45,34 @@ from dev.layout import HERE, Layout
 def main() -> int:
     """Run the dispatcher until Ctrl-C or a termination signal."""
     options = read_options(HERE)
+    takes_payment = check_payments(os.environ.get("PAYMENTS", ""))
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        with ExitStack() as parts:
+            economy = None
+            if takes_payment:
+                print("Starting a local chain and a facilitator …", file=sys.stderr, flush=True)
+                economy = parts.enter_context(running_economy())
+                settings = {**economy.settings(), **options.variables}
+                options = replace(options, variables=settings)
+            run(options, economy)
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def run(options: LaunchOptions, economy: Economy | None) -> None:
+    """Run the dispatcher until it is interrupted.
+
+    Args:
+        options: The run's options.
+        economy: Where it is paid; `None` without payments.
+
+    Raises:
+        ServerError: It did not start, or stopped by itself.
+        KeyboardInterrupt: It was interrupted, and has ended.
+    """
     print("Starting wrangler …", file=sys.stderr, flush=True)
     terminal = TerminalFilter()
 
@@ -43,20 +81,45 @@ def main() -> int:
             print(line, flush=True)
 
     server = start(HERE, options, show)
-    try:
-        server.wait_until_ready()
-        print(f"Ready on {server.url}", flush=True)
-        variables = run_variables(load_production_config(HERE.wrangler_toml), options)
-        token = variables.get("PLATFORM_ANALYTICS_TOKEN")
-        print(f"Platform token: {token}" if token else "No platform token: __platform is closed.")
-        for example in examples(server.url, options.tenant_directory, token):
-            print(f"{example.purpose}:\n  {example.command}", flush=True)
-        server.wait()
-    except KeyboardInterrupt:
-        print("Stopping …", file=sys.stderr, flush=True)
-    finally:
-        server.stop()
-    return 0
+    with ExitStack() as parts:
+        parts.callback(server.stop)
+        try:
+            server.wait_until_ready()
+            if economy:
+                parts.enter_context(announced(options.state, server.url, economy.rpc_url))
+            introduce(server.url, options, economy)
+            server.wait()
+        except KeyboardInterrupt:
+            print("Stopping …", file=sys.stderr, flush=True)
+            raise
+
+
+def introduce(url: str, options: LaunchOptions, economy: Economy | None) -> None:
+    """Print where the dispatcher listens, and commands to try.
+
+    Args:
+        url: The dispatcher's address, without a slash at the end.
+        options: The run's options.
+        economy: Where it is paid; `None` without payments.
+    """
+    print(f"Ready on {url}", flush=True)
+    variables = run_variables(load_production_config(HERE.wrangler_toml), options)
+    token = variables.get("PLATFORM_ANALYTICS_TOKEN")
+    print(f"Platform token: {token}" if token else "No platform token: __platform is closed.")
+    if economy:
+        print("\n".join(wallet_lines(economy)))
+    for example in _examples(url, options, token, economy):
+        print(f"{example.purpose}:\n  {example.command}", flush=True)
+
+
+def _examples(
+    url: str, options: LaunchOptions, token: str | None, economy: Economy | None
+) -> Iterator[Example]:
+    yield from examples(url, options.tenant_directory, token)
+    if economy:
+        is_default = options.state == (HERE.cache / "state").absolute()
+        state = None if is_default else options.state
+        yield from payment_examples(url, options.tenant_directory, state)
 
 
 def read_options(layout: Layout) -> LaunchOptions:
@@ -89,11 +152,14 @@ def read_options(layout: Layout) -> LaunchOptions:
     tenants = given("tenants")
     tenants_file = Path(tenants) if tenants else demo / "tenants.json"
     namespace = given("namespace")
+    directory = check_tenants(tenants_file) if tenants or tenants_file.exists() else None
+    if directory and not tenants and check_payments(os.environ.get("PAYMENTS", "")):
+        directory = with_priced_apis(directory, demo / "priced.json")
     return LaunchOptions(
         port=check_port(given("port") or str(DEFAULT_PORT)),
         state=check_state(Path(given("state") or layout.cache / "state")),
         namespace=check_namespace(Path(namespace) if namespace else _demo_namespace(layout)),
-        tenant_directory=check_tenants(tenants_file) if tenants or tenants_file.exists() else None,
+        tenant_directory=directory,
         variables=parse_variables(os.environ.get("VARS", "")),
         runtime=check_runtime(given("runtime") or Runtime.LOCAL.value),
     )

@@ -35,7 +35,7 @@ def examples(url: str, tenant_directory: str | None, token: str | None) -> list[
     by_slug = next((tenant for tenant in tenants if tenant.get("slug")), None)
     if by_slug:
         found.append(
-            Example(f"The API {by_slug['slug']} by its path", _curl(f"{url}/t/{by_slug['slug']}/"))
+            Example(f"The API {by_slug['slug']} by its path", curl(f"{url}/t/{by_slug['slug']}/"))
         )
     by_host = next((tenant for tenant in tenants if tenant.get("hosts")), None)
     if by_host:
@@ -43,15 +43,15 @@ def examples(url: str, tenant_directory: str | None, token: str | None) -> list[
         found.append(
             Example(
                 f"The API {by_host.get('slug', host)} by its host",
-                _curl("-H", f"Host: {host}", f"{url}/"),
+                curl("-H", f"Host: {host}", f"{url}/"),
             )
         )
     if not tenants:
-        found.append(Example("The Worker itself (there are no tenants)", _curl(f"{url}/health")))
+        found.append(Example("The Worker itself (there are no tenants)", curl(f"{url}/health")))
     if token:
         analytics = f"{url}/__platform/analytics?window=today"
         found.append(
-            Example("What was called", _curl("-H", f"Authorization: Bearer {token}", analytics))
+            Example("What was called", curl("-H", f"Authorization: Bearer {token}", analytics))
         )
     return found
 
@@ -75,5 +75,6 @@ def _is_usable(tenant: object) -> bool:
     return isinstance(hosts, list) and all(isinstance(host, str) for host in hosts)
 
 
-def _curl(*arguments: str) -> str:
+def curl(*arguments: str) -> str:
+    """Return a `curl` line, quoted for the shell."""
     return shlex.join(["curl", *arguments])

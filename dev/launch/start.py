@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.launch.config import development_config, load_production_config
+from dev.launch.databases import apply_migrations
 from dev.launch.drain import wait_until_written
 from dev.launch.options import HOST, LaunchOptions, Runtime
 from dev.launch.run_folder import RunFolder
@@ -100,11 +101,13 @@ def start_in(
     """
     try:
         folder.write_config(config)
+        environment = _environment(layout, folder, options)
+        apply_migrations(layout, folder, config, options, environment)
         return Server(
             layout,
             folder,
             command=_wrangler_command(layout, folder, options),
-            environment=_environment(layout, folder, options),
+            environment=environment,
             on_line=on_line,
             before_stop=_drain(config),
         )

@@ -1,7 +1,8 @@
-"""Which machines workerd runs on, and the name of its package for each.
+"""Which machines workerd and anvil run on, and the names of their packages for each.
 
-The names are those of npm's packages `@cloudflare/workerd-…`. workerd needs glibc 2.35
-(https://github.com/cloudflare/workerd#running-workerd).
+The names are those of npm's packages `@cloudflare/workerd-…` and `@foundry-rs/anvil-…`.
+workerd needs glibc 2.35 (https://github.com/cloudflare/workerd#running-workerd), and so
+does the Linux build of anvil (the newest symbol version that it asks for).
 """
 
 import platform
@@ -16,6 +17,13 @@ _PACKAGES = {
     ("Linux", "aarch64"): "linux-arm64",
     ("Linux", "arm64"): "linux-arm64",
     ("Darwin", "x86_64"): "darwin-64",
+    ("Darwin", "arm64"): "darwin-arm64",
+}
+_ANVIL_PACKAGES = {
+    ("Linux", "x86_64"): "linux-amd64",
+    ("Linux", "aarch64"): "linux-arm64",
+    ("Linux", "arm64"): "linux-arm64",
+    ("Darwin", "x86_64"): "darwin-amd64",
     ("Darwin", "arm64"): "darwin-arm64",
 }
 MINIMUM_GLIBC = (2, 35)
@@ -55,21 +63,38 @@ class Machine:
                 "macOS; on Windows, use WSL 2."
             )
         if self.system == "Linux":
-            self._check_libc()
+            self._check_libc("workerd")
         return f"@cloudflare/workerd-{name}"
 
-    def _check_libc(self) -> None:
+    def anvil_package(self) -> str:
+        """Return the npm package that holds anvil, the local chain, for this machine.
+
+        Raises:
+            MachineError: There is none, or it would not start here.
+        """
+        name = _ANVIL_PACKAGES.get((self.system, self.architecture))
+        if name is None:
+            raise MachineError(
+                f"anvil, the local chain, has no build for {self.system or 'this system'} on "
+                f"{self.architecture or 'this processor'}: run without PAYMENTS=1, or use Linux "
+                "(x86-64 or arm64, glibc) or macOS."
+            )
+        if self.system == "Linux":
+            self._check_libc("anvil")
+        return f"@foundry-rs/anvil-{name}"
+
+    def _check_libc(self, program: str) -> None:
         library, version = self.libc
         if library != "glibc":
             raise MachineError(
-                "workerd needs glibc, and this Linux has another C library (musl?): use a "
+                f"{program} needs glibc, and this Linux has another C library (musl?): use a "
                 "distribution with glibc, for example Debian 12."
             )
         numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
         if numbers < MINIMUM_GLIBC:
             minimum = ".".join(str(number) for number in MINIMUM_GLIBC)
             raise MachineError(
-                f"workerd needs glibc {minimum} or newer, and this machine has {version}: use a "
+                f"{program} needs glibc {minimum} or newer, and this machine has {version}: use a "
                 "newer distribution, for example Debian 12 or Ubuntu 22.04."
             )
 

@@ -34,20 +34,42 @@ def ensure_npm_packages(layout: Layout, node: Node, machine: Machine, lock: int)
     if is_stamped(stamp, expected) and workerd_binary(layout, workerd_package).exists():
         return
     with shown("Installing wrangler, workerd and Pyodide"):
-        run_tool(
-            [node.node, node.npm_cli, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            log=layout.logs / "npm-ci.log",
-            cwd=layout.root,
-            failure="npm could not install what package-lock.json names.",
-            environment={"npm_config_update_notifier": "false"},
-            keep_open=[lock],
-        )
+        install(layout, node, layout.root, "npm-ci", lock)
         if not workerd_binary(layout, workerd_package).exists():
-            raise SetupError(
-                f"npm left out {workerd_package}: allow optional packages in npm's configuration "
-                "(omit=optional hides them), then run the same command again."
-            )
+            raise left_out(workerd_package)
         write_atomically(stamp, expected.encode())
+
+
+def install(layout: Layout, node: Node, folder: Path, log_name: str, lock: int) -> None:
+    """Install what a folder's package-lock.json names.
+
+    Args:
+        layout: The clone.
+        node: Which Node.js to use.
+        folder: Where package.json and package-lock.json are.
+        log_name: The log's name without its suffix.
+        lock: The set-up lock's file descriptor.
+
+    Raises:
+        SetupError: npm failed.
+    """
+    lock_file = (folder / "package-lock.json").relative_to(layout.root)
+    run_tool(
+        [node.node, node.npm_cli, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        log=layout.logs / f"{log_name}.log",
+        cwd=folder,
+        failure=f"npm could not install what {lock_file} names.",
+        environment={"npm_config_update_notifier": "false"},
+        keep_open=[lock],
+    )
+
+
+def left_out(package: str) -> SetupError:
+    """Return what to raise when npm did not install a package for this machine."""
+    return SetupError(
+        f"npm left out {package}: allow optional packages in npm's configuration "
+        "(omit=optional hides them), then run the same command again."
+    )
 
 
 def workerd_binary(layout: Layout, workerd_package: str) -> Path:

@@ -1,6 +1,7 @@
 """Which steps each target of the Makefile needs, in order."""
 
 from dev.layout import Layout
+from dev.setup.economy import ensure_economy
 from dev.setup.lock import exclusive
 from dev.setup.machine import Machine, check_python
 from dev.setup.node import ensure_node
@@ -10,8 +11,9 @@ from dev.setup.virtualenv import ensure_packages, ensure_venv
 from dev.setup.worker_modules import ensure_inside_modules, ensure_worker_modules
 
 RUN = "run"
+PAYMENTS = "payments"
 TOOLS = "tools"
-PURPOSES = (RUN, TOOLS)
+PURPOSES = (RUN, PAYMENTS, TOOLS)
 
 
 def set_up(layout: Layout, purpose: str) -> None:
@@ -19,8 +21,8 @@ def set_up(layout: Layout, purpose: str) -> None:
 
     Args:
         layout: The clone.
-        purpose: `RUN` for running the dispatcher, `TOOLS` for tests, checks and
-            benchmarks as well.
+        purpose: `RUN` for running the dispatcher, `PAYMENTS` for running it with the
+            local payment economy, `TOOLS` for tests, checks and benchmarks as well.
 
     Raises:
         SetupError: A step failed; the same call later goes on from there.
@@ -36,6 +38,8 @@ def set_up(layout: Layout, purpose: str) -> None:
         ensure_npm_packages(layout, node, machine, lock)
         ensure_worker_modules(layout, lock)
         ensure_bundle(layout, workerd, lock)
+        if purpose != RUN:
+            ensure_economy(layout, node, machine, lock)
         if purpose == TOOLS:
             ensure_packages(layout, TOOLS, "Installing test and check tools", lock)
             ensure_inside_modules(layout, lock)

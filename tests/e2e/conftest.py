@@ -2,28 +2,42 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dev.economy import Economy, running_economy
+from dev.economy.payer import Payer, running_payer
 from dev.launch import Server, running_dispatcher
 
 from . import marketplace
 from .caller import Caller
+from .fault_proxy import FaultProxy, running_fault_proxy
+from .market import Market, open_market, priced_directory
+from .payers import CLIENTS
+from .settling import Settling
+from .shops import running_shop, running_v1_shop
 
 TOKEN = "token-of-the-end-to-end-tests"
 
+CONFIRMATION_SECONDS = 3.0
+"""How long a settlement waits for its block in tests that make it wait in vain."""
+
 Starter = Callable[..., AbstractContextManager[Server]]
+PayerOf = Callable[[str], Payer]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that share a dispatcher in one worker, and each other module in one."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            shared = "server" in getattr(item, "fixturenames", ())
-            name = "shared" if shared else item.path.stem
+            fixtures = getattr(item, "fixturenames", ())
+            is_shared = {"server": "shared", "market": "market"}
+            name = next((group for fixture, group in is_shared.items() if fixture in fixtures), "")
+            name = name or item.path.stem
             item.add_marker(pytest.mark.xdist_group(f"e2e-{name}"))
 
 
@@ -66,3 +80,84 @@ def caller(server: Server) -> Iterator[Caller]:
     """A caller of the shared dispatcher."""
     with Caller(server.url, TOKEN) as caller:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def economy() -> Iterator[Economy]:
+    """A chain, a token and a facilitator, with two buyers who have a thousand dollars each."""
+    with running_economy(confirmation_seconds=CONFIRMATION_SECONDS) as economy:
+        yield economy
+
+
+@pytest.fixture(scope="session")
+def payer_of() -> Iterator[PayerOf]:
+    """Give the official client of a name, started when it is first asked for."""
+    running: dict[str, Payer] = {}
+    with ExitStack() as stack:
+
+        def payer_of(name: str) -> Payer:
+            if name not in running:
+                running[name] = stack.enter_context(running_payer(CLIENTS[name]))
+            return running[name]
+
+        yield payer_of
+
+
+@pytest.fixture(scope="session")
+def shared_fault_proxy(economy: Economy) -> Iterator[FaultProxy]:
+    """A facilitator that fails on demand; tests take `fault_proxy`."""
+    with running_fault_proxy(economy.facilitator_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def fault_proxy(shared_fault_proxy: FaultProxy) -> FaultProxy:
+    """A facilitator that fails on demand, and has not been told to yet."""
+    shared_fault_proxy.reset()
+    return shared_fault_proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Shops:
+    """The URL of what each shop sells for a cent, by the version it speaks."""
+
+    v2: str
+    v1: str
+
+
+@pytest.fixture(scope="session")
+def shops(economy: Economy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shops]:
+    """Shops in the economy that have nothing to do with the dispatcher."""
+    log = tmp_path_factory.mktemp("shop") / "shop.log"
+    with running_shop(economy, log) as v2, running_v1_shop(economy) as v1:
+        yield Shops(v2, v1)
+
+
+@pytest.fixture(scope="session")
+def settling(economy: Economy, payer_of: PayerOf, shops: Shops) -> Settling:
+    """Payments signed and brought to the facilitator without a server in between."""
+    return Settling(economy, payer_of("fetch"), shops.v2)
+
+
+@pytest.fixture(scope="session")
+def shared_market(
+    start: Starter,
+    economy: Economy,
+    shared_fault_proxy: FaultProxy,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Market]:
+    """A dispatcher that takes payment; tests take `market`."""
+    state = tmp_path_factory.mktemp("market")
+    settings = {**economy.settings(), "FACILITATOR_URL": shared_fault_proxy.url}
+    with (
+        start(state, priced_directory(), settings) as server,
+        open_market(server, economy, shared_fault_proxy, state, TOKEN) as market,
+    ):
+        yield market
+
+
+@pytest.fixture
+def market(shared_market: Market) -> Market:
+    """A dispatcher that takes payment, and whose facilitator does not fail yet."""
+    shared_market.proxy.reset()
+    return shared_market

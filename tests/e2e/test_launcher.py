@@ -1,7 +1,6 @@
 """The launcher as `make dev` runs it: what it prints, and that it leaves nothing behind."""
 
 import json
-import os
 import re
 import shlex
 import signal
@@ -9,9 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,86 +18,7 @@ from dev.errors import ServerError
 from dev.launch import running_dispatcher
 from dev.layout import HERE, Layout
 
-TENANTS = {
-    "tenants": [
-        {"slug": "echo", "tenantId": "t1", "workerName": "echo", "hosts": ["echo.example"]},
-    ]
-}
-SCRIPT = 'export default { fetch(request) { return new Response("echo: " + request.url); } };'
-
-
-@dataclass
-class Launch:
-    """A launcher in the background.
-
-    Args:
-        process: The process.
-        lines: What it has printed so far.
-    """
-
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-
-    def read_until(self, pattern: str) -> str:
-        """Read lines until one matches, and return that one."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if re.search(pattern, line):
-                return self.lines[-1]
-        pytest.fail(f"the launcher ended after: {self.lines}")
-
-    @property
-    def guard(self) -> int:
-        """The guard's process id, the launcher's only child."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(children.read_text().split()[0])
-
-
-@contextmanager
-def launched(tmp_path: Path, **variables: str) -> Iterator[Launch]:
-    """Start the launcher with settings in the environment, as make does."""
-    (tmp_path / "scripts").mkdir(exist_ok=True)
-    (tmp_path / "scripts" / "echo.js").write_text(SCRIPT)
-    (tmp_path / "tenants.json").write_text(json.dumps(TENANTS))
-    settings = {
-        "PORT": "0",
-        "STATE": str(tmp_path / "state"),
-        "TENANTS": str(tmp_path / "tenants.json"),
-        "NAMESPACE": str(tmp_path / "scripts"),
-        "VARS": "",
-        "RUNTIME": "",
-        **variables,
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "dev.launch"],
-        cwd=HERE.root,
-        env={**os.environ, **settings},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            yield Launch(process)
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def until_refused(port: int) -> None:
-    """Wait until nothing listens on a port of this machine."""
-    deadline = time.monotonic() + 20
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return
-        assert time.monotonic() < deadline, f"something still listens on port {port}"
-        time.sleep(0.05)
-
-
-def is_alive(process: int) -> bool:
-    return Path(f"/proc/{process}").exists()
+from .launching import SCRIPT, TENANTS, is_alive, launched, until_refused
 
 
 def test_the_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:
@@ -178,7 +95,7 @@ def own_clone(tmp_path: Path) -> Layout:
     root = tmp_path / "clone"
     (root / "src").mkdir(parents=True)
     (root / "src" / "entry.py").write_text(worker("first"))
-    for name in ("dev", "node_modules", "python_modules", ".venv", "wrangler.toml"):
+    for name in ("dev", "migrations", "node_modules", "python_modules", ".venv", "wrangler.toml"):
         (root / name).symlink_to(HERE.root / name)
     (root / ".clawr").mkdir()
     (root / ".clawr" / "bundles").symlink_to(HERE.bundles)

@@ -54,7 +54,8 @@ def test_a_curl_line_is_answered_with_200(marketplace: Server, command: str) -> 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make")])
 def test_a_make_line_names_a_target_that_explains_itself(command: str) -> None:
-    (target,) = shlex.split(command)[1:]
+    target, *settings = shlex.split(command)[1:]
+    assert all(re.fullmatch(r"[A-Z]+=.*", setting) for setting in settings)
     assert re.search(rf"^{target}: ## \S", MAKEFILE, re.MULTILINE)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ports import KeyValueStore
+from ports import Database, KeyValueStore
 from tests.fakes import NOON_MS, FakeStore
+from tests.fakes_outward import FakeDatabase
 from tests.simulation.kv import SimulatedKv, Temper
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.store import SimulatedStore
@@ -34,6 +35,12 @@ def store(request: pytest.FixtureRequest) -> KeyValueStore:
     if request.param == "fake":
         return FakeStore()
     return simulated(TEMPERS[request.param])
+
+
+@pytest.fixture
+def database() -> Database:
+    """A database with all migrations applied."""
+    return FakeDatabase()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,6 +15,7 @@ from events import UsageEvent
 from platform_api import PUBLIC_SETTING, TOKEN_SETTING, PlatformApi
 from ports import Answer
 from tests.fakes import FakeRequest
+from tests.fakes_outward import FakeFetcher
 from tests.simulation.loop import SCOPE, VirtualLoop
 from tests.simulation.store import SimulatedStore
 from usage import Duty, UsageLog
@@ -77,6 +78,8 @@ class SimulatedEnvironment:
     usage_store: SimulatedStore
     tenant_store: None = None
     namespace: None = None
+    control_database: None = None
+    fetcher: FakeFetcher = field(default_factory=FakeFetcher)
 
     def setting(self, name: str) -> str | None:
         return SETTINGS.get(name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from dispatch import caller_identity
+from identity import caller_identity
 from limits import PLAN_LIMITS
 from locations import locate
 from ports import Answer, Relay

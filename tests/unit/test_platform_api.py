@@ -146,7 +146,13 @@ def test_a_sound_deployment_is_healthy() -> None:
     scene.commit(2)
     body = scene.ask("/__platform/health")
     assert (body["healthy"], body["problems"], body["notices"]) == (True, [], [])
-    assert body["bindings"] == {"USAGE_KV": True, "TENANT_KV": False, "DISPATCHER": True}
+    assert body["bindings"] == {
+        "USAGE_KV": True,
+        "TENANT_KV": False,
+        "DISPATCHER": True,
+        "CONTROL_DB": False,
+    }
+    assert body["payments"] == {"pricedApis": 0}
     assert body["directory"] == {"usable": 1, "refused": []}
     assert {**body["log"], "invariants": len(body["log"]["invariants"])} == {
         "newestBatches": 2,

@@ -17,7 +17,8 @@ import pytest
 from pyodide.ffi import run_sync
 from workers import Request, Response, WorkerEntrypoint
 
-from runtime import RuntimeStore
+from runtime_outward import RuntimeDatabase
+from runtime_store import RuntimeStore
 
 HERE = Path(__file__).parent
 OPTIONS = (
@@ -59,6 +60,11 @@ class Reporter:
     def store(self) -> RuntimeStore:
         """The usage log's namespace, through the port."""
         return RuntimeStore(self._worker.env._env.USAGE_KV)
+
+    @pytest.fixture
+    def database(self) -> RuntimeDatabase:
+        """The payout ledger's database, through the port, all migrations applied."""
+        return RuntimeDatabase(self._worker.env._env.CONTROL_DB)
 
     @pytest.fixture
     def ctx(self) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import js
 import pytest
-from pyodide.ffi import create_once_callable
+from pyodide.ffi import create_once_callable, jsnull
 
 from errors import StoreUnavailable, TenantWorkerFailure, WorkerNotFound
 from limits import PLAN_LIMITS
@@ -18,10 +18,10 @@ from runtime import (
     RuntimeNamespace,
     RuntimeReply,
     RuntimeRequest,
-    RuntimeStore,
     response,
     writer_id,
 )
+from runtime_store import RuntimeStore
 
 LIMITS = PLAN_LIMITS["enterprise"]
 
@@ -63,6 +63,7 @@ def test_bindings_and_settings_are_found_and_missing_ones_are_none(raw_env: Any)
     assert environment.usage_store is not None
     assert environment.tenant_store is not None
     assert environment.namespace is not None
+    assert environment.control_database is not None
     assert environment.setting("CALLER_HASH_SECRET")
     assert environment.setting("NOBODY_SET_THIS") is None
 
@@ -72,6 +73,7 @@ def test_nothing_bound_is_nothing_there() -> None:
     environment = RuntimeEnvironment(js.Object.new())
     assert environment.usage_store is None
     assert environment.namespace is None
+    assert environment.control_database is None
     assert environment.setting("PLATFORM_ANALYTICS_TOKEN") is None
 
 
@@ -231,3 +233,37 @@ async def test_background_work_runs_and_a_followed_one_gives_its_result(ctx: Any
     with pytest.raises(LookupError, match="failed"):
         await background.see_through(fail())
     assert done == ["ran"]
+
+
+# What payments need of answers.
+
+
+def test_an_answer_without_a_body_may_have_a_status_that_allows_none() -> None:
+    """The answer to a browser's leave to ask is 204."""
+    made = response(Answer(204, (("access-control-allow-origin", "*"),), ""))
+    assert (made.status, made.body) == (204, jsnull)
+
+
+async def test_headers_are_taken_out_set_and_joined_in_this_order(
+    namespace: RuntimeNamespace,
+) -> None:
+    """A script's own receipt gives way to ours; what both expose is exposed."""
+    reply = await reply_of(namespace, "receipt")
+    assert reply.header("payment-response") == "forged"
+    assert reply.header("x-nobody-set-this") is None
+    names = ("payment-response", "x-payment-response")
+    exposed = ("access-control-expose-headers", "PAYMENT-RESPONSE")
+    relay = Relay(reply, (("payment-response", "ours"),), names, (exposed,))
+    headers = response(relay).headers
+    assert headers.get("payment-response") == "ours"
+    assert headers.get("access-control-expose-headers") == "x-own, PAYMENT-RESPONSE"
+    assert not headers.has("x-payment-response")
+
+
+async def test_a_discarded_body_is_nobodys(namespace: RuntimeNamespace) -> None:
+    """What is not paid for is not handed out, and discarding twice is no error."""
+    reply = await reply_of(namespace, "receipt")
+    await reply.discard()
+    await reply.discard()
+    reader = reply.raw.body.getReader()
+    assert (await reader.read()).done

@@ -13,6 +13,14 @@ export default {
 				return new Response(null, { status: 204 });
 			case "unchanged":
 				return new Response(null, { status: 304, headers: { etag: '"1"' } });
+			case "receipt":
+				return new Response("paid for", {
+					headers: {
+						"payment-response": "forged",
+						"x-payment-response": "forged",
+						"access-control-expose-headers": "x-own",
+					},
+				});
 			case "redirect":
 				return Response.redirect("https://elsewhere.example/", 302);
 			case "stream": {

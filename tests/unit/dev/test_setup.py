@@ -30,17 +30,21 @@ GLIBC = ("glibc", "2.36")
 
 
 @pytest.mark.parametrize(
-    ("system", "architecture", "package"),
+    ("system", "architecture", "workerd", "anvil"),
     [
-        ("Linux", "x86_64", "@cloudflare/workerd-linux-64"),
-        ("Linux", "aarch64", "@cloudflare/workerd-linux-arm64"),
-        ("Darwin", "x86_64", "@cloudflare/workerd-darwin-64"),
-        ("Darwin", "arm64", "@cloudflare/workerd-darwin-arm64"),
+        ("Linux", "x86_64", "linux-64", "linux-amd64"),
+        ("Linux", "aarch64", "linux-arm64", "linux-arm64"),
+        ("Darwin", "x86_64", "darwin-64", "darwin-amd64"),
+        ("Darwin", "arm64", "darwin-arm64", "darwin-arm64"),
     ],
 )
-def test_each_machine_has_its_workerd(system: str, architecture: str, package: str) -> None:
+def test_each_machine_has_its_workerd_and_its_anvil(
+    system: str, architecture: str, workerd: str, anvil: str
+) -> None:
     libc = GLIBC if system == "Linux" else ("", "")
-    assert Machine(system, architecture, libc).workerd_package() == package
+    machine = Machine(system, architecture, libc)
+    assert machine.workerd_package() == f"@cloudflare/workerd-{workerd}"
+    assert machine.anvil_package() == f"@foundry-rs/anvil-{anvil}"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,20 @@ def test_each_machine_has_its_workerd(system: str, architecture: str, package: s
 def test_a_machine_without_workerd_is_told_so(machine: Machine, advice: str) -> None:
     with pytest.raises(MachineError, match=advice):
         machine.workerd_package()
+
+
+@pytest.mark.parametrize(
+    ("machine", "advice"),
+    [
+        (Machine("Windows", "AMD64", ("", "")), "run without PAYMENTS=1"),
+        (Machine("Linux", "riscv64", GLIBC), "no build for Linux on riscv64"),
+        (Machine("Linux", "x86_64", ("", "")), "musl"),
+        (Machine("Linux", "x86_64", ("glibc", "2.31")), r"anvil needs glibc 2\.35 .* has 2\.31"),
+    ],
+)
+def test_a_machine_without_a_local_chain_is_told_so(machine: Machine, advice: str) -> None:
+    with pytest.raises(MachineError, match=advice):
+        machine.anvil_package()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,239 @@
+"""The local chain and its dollar token, as tests and people look at them.
+
+Amounts are in the token's atomic units: a millionth of a dollar each.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dev.economy.rpc import ChainError, Rpc
+from dev.economy.wallets import ISSUER
+
+CHAIN_ID = 84532
+NETWORK = f"eip155:{CHAIN_ID}"
+"""Base Sepolia by its CAIP-2 name: clients know the token there without special settings."""
+
+TOKEN = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"  # noqa: S105 (an address)
+"""Circle's USDC on Base Sepolia (https://developers.circle.com/stablecoins/usdc-contract-addresses)."""
+
+TOKEN_NAME = "USDC"  # noqa: S105 (a name)
+TOKEN_VERSION = "2"  # noqa: S105 (a version)
+
+MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
+"""Multicall3, the same on all chains (https://www.multicall3.com)."""
+
+BLOCK_SECONDS = 10.0
+"""How long a transaction may wait for its block, where blocks are not held."""
+
+_POLL_SECONDS = 0.005
+_GAS_MONEY = 10**18
+_COMPILED = Path(__file__).with_name("contracts") / "compiled.json"
+_TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+"""The first topic of ERC-20's event Transfer: the Keccak-256 of its signature."""
+
+# The first four bytes of the Keccak-256 of each function's signature.
+_BALANCE_OF = "70a08231"
+_AUTHORIZATION_STATE = "e94a0102"
+_MINT = "40c10f19"
+_TRANSFER_TO = "a9059cbb"
+_BLACKLIST = "f9f92be4"
+_UN_BLACKLIST = "1a895266"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Tokens that moved.
+
+    Args:
+        sender: The payer's address, in small letters.
+        recipient: The payee's address, in small letters.
+        amount: In atomic units.
+    """
+
+    sender: str
+    recipient: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that the chain knows.
+
+    Args:
+        hash: Its name: 32 bytes in hexadecimal, after `0x`.
+        to: The contract that was called, in small letters.
+        succeeded: Whether it did what it was to do; `None` while it is in no block.
+        transfers: Which tokens it moved.
+    """
+
+    hash: str
+    to: str | None
+    succeeded: bool | None
+    transfers: Sequence[Transfer]
+
+
+class Chain:
+    """The chain, through its RPC.
+
+    Args:
+        rpc: Calls to the node.
+    """
+
+    def __init__(self, rpc: Rpc) -> None:
+        """Use a running node."""
+        self.rpc = rpc
+
+    def place_contracts(self) -> None:
+        """Place the token and the stub of Multicall3 at their well-known addresses."""
+        runtime = json.loads(_COMPILED.read_text(encoding="utf-8"))["runtime"]
+        self.rpc.call("anvil_setCode", TOKEN, runtime["Token"])
+        self.rpc.call("anvil_setCode", MULTICALL, runtime["Multicall"])
+
+    def balance(self, address: str) -> int:
+        """Return how many tokens an account has."""
+        return self._ask(_BALANCE_OF, address)
+
+    def is_authorization_used(self, payer: str, nonce: str) -> bool:
+        """Tell whether a signed payment was carried out or cancelled.
+
+        Args:
+            payer: Who signed it.
+            nonce: The authorization's nonce, 32 bytes in hexadecimal.
+        """
+        return bool(self._ask(_AUTHORIZATION_STATE, payer, nonce))
+
+    def fund(self, address: str, amount: int) -> None:
+        """Give an account new tokens."""
+        self._issue(_MINT, address, amount)
+
+    def transfer(self, sender: str, recipient: str, amount: int, **fields: str) -> str:
+        """Move tokens of any account, without its key, as only a local chain can.
+
+        Args:
+            sender: Whose.
+            recipient: To whom.
+            amount: How many.
+            fields: More of the transaction, such as `gasPrice`.
+
+        Returns:
+            The transaction's hash.
+        """
+        self.rpc.call("anvil_impersonateAccount", sender)
+        self.rpc.call("anvil_setBalance", sender, hex(_GAS_MONEY))
+        return self.send(sender, _TRANSFER_TO, recipient, amount, **fields)
+
+    def block(self, account: str) -> None:
+        """Let every transfer from or to an account fail from now on, as an issuer can."""
+        self._issue(_BLACKLIST, account)
+
+    def unblock(self, account: str) -> None:
+        """Take `block` back."""
+        self._issue(_UN_BLACKLIST, account)
+
+    def transaction(self, transaction_hash: str) -> Transaction | None:
+        """Return a transaction, or `None` when the chain knows none of that hash."""
+        found = self.rpc.call("eth_getTransactionByHash", transaction_hash)
+        return None if found is None else self._read(found)
+
+    def transactions_to_token(self) -> list[Transaction]:
+        """Return every transaction in a block that called the token, failed ones too, in order."""
+        found = []
+        for number in range(1, self.rpc.number("eth_blockNumber") + 1):
+            block = self.rpc.call("eth_getBlockByNumber", hex(number), True)  # noqa: FBT003
+            found += [
+                self._read(entry)
+                for entry in block["transactions"]
+                if (entry["to"] or "").lower() == TOKEN.lower()
+            ]
+        return found
+
+    def transfers_from(self, address: str) -> dict[str, Transfer]:
+        """Return what an account has paid, by transaction; each moves an account's money once."""
+        wanted = {
+            "address": TOKEN,
+            "fromBlock": "0x0",
+            "topics": [_TRANSFER, f"0x{int(address, 16):064x}"],
+        }
+        return {
+            str(log["transactionHash"]): _transfer(log)
+            for log in self.rpc.call("eth_getLogs", wanted)
+        }
+
+    @contextmanager
+    def held_blocks(self) -> Iterator[None]:
+        """Make no block for the time of a `with` block, so that transactions stay pending.
+
+        `mine` makes one all the same. What still waits at the end gets its block then.
+        """
+        self.rpc.call("evm_setAutomine", False)  # noqa: FBT003
+        try:
+            yield
+        finally:
+            self.rpc.call("evm_setAutomine", True)  # noqa: FBT003
+            self.mine()
+
+    def mine(self) -> None:
+        """Make a block of what waits."""
+        self.rpc.call("evm_mine")
+
+    def waiting(self) -> list[str]:
+        """Return the hashes of the transactions that wait for a block."""
+        block = self.rpc.call("eth_getBlockByNumber", "pending", False)  # noqa: FBT003
+        return [str(name) for name in block["transactions"]]
+
+    def drop(self, transaction_hash: str) -> None:
+        """Forget a transaction that waits for a block, as nodes do with cheap ones."""
+        self.rpc.call("anvil_dropTransaction", transaction_hash)
+
+    def send(self, sender: str, selector: str, *words: int | str, **fields: str) -> str:
+        """Call a function of the token in a transaction of one of the chain's own accounts.
+
+        Raises:
+            ChainError: It would fail.
+        """
+        data = _call_data(selector, *words)
+        request = {"from": sender, "to": TOKEN, "data": data, **fields}
+        return str(self.rpc.call("eth_sendTransaction", request))
+
+    def _issue(self, selector: str, *words: int | str) -> None:
+        name = self.send(ISSUER.address, selector, *words)
+        deadline = time.monotonic() + BLOCK_SECONDS
+        while self.rpc.call("eth_getTransactionReceipt", name) is None:
+            if time.monotonic() > deadline:
+                raise ChainError(f"{name} was in no block within {BLOCK_SECONDS:.0f} s.")
+            time.sleep(_POLL_SECONDS)
+
+    def _ask(self, selector: str, *words: int | str) -> int:
+        request = {"to": TOKEN, "data": _call_data(selector, *words)}
+        return self.rpc.number("eth_call", request, "latest")
+
+    def _read(self, entry: dict[str, Any]) -> Transaction:
+        receipt = self.rpc.call("eth_getTransactionReceipt", entry["hash"])
+        to = entry["to"] and entry["to"].lower()
+        if receipt is None:
+            return Transaction(entry["hash"], to, None, ())
+        transfers = tuple(
+            _transfer(log)
+            for log in receipt["logs"]
+            if log["address"].lower() == TOKEN.lower() and log["topics"][0] == _TRANSFER
+        )
+        return Transaction(entry["hash"], to, receipt["status"] == "0x1", transfers)
+
+
+def _call_data(selector: str, *words: int | str) -> str:
+    numbers = (int(word, 16) if isinstance(word, str) else word for word in words)
+    return f"0x{selector}" + "".join(f"{number:064x}" for number in numbers)
+
+
+def _transfer(log: dict[str, Any]) -> Transfer:
+    _, sender, recipient = log["topics"]
+    return Transfer(_address(sender), _address(recipient), int(log["data"], 16))
+
+
+def _address(topic: str) -> str:
+    return f"0x{topic[-40:]}".lower()

@@ -1,0 +1,160 @@
+/**
+ * The official x402 facilitator behind plain HTTP on a free port of 127.0.0.1, for the local
+ * chain. Settings come from the environment: RPC_URL, PRIVATE_KEY (who pays for gas) and
+ * CONFIRMATION_MS (how long a settlement waits for its block before it is called pending).
+ *
+ * Prints one line with its address when it is ready, then one line of JSON for each call: the
+ * path, the status and the milliseconds it took.
+ */
+import { createServer } from "node:http";
+import { performance } from "node:perf_hooks";
+import process from "node:process";
+import { x402Facilitator } from "@x402/core/facilitator";
+import { toFacilitatorEvmSigner } from "@x402/evm";
+import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
+import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
+import { createWalletClient, defineChain, http, publicActions } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+
+const CHAIN_ID = 84532;
+const NETWORK = `eip155:${CHAIN_ID}`;
+/** The same network's name in version 1 of the protocol. */
+const NETWORK_V1 = "base-sepolia";
+const BODY_BYTES_MAX = 1_000_000;
+/** How often a receipt is asked for: the local chain makes a block for each transaction at once. */
+const POLLING_MS = 20;
+
+/**
+ * @param {string} name
+ * @returns {string}
+ */
+function setting(name) {
+	const value = process.env[name];
+	if (!value) {
+		throw new Error(`${name} is not set: start this through dev.economy.`);
+	}
+	return value;
+}
+
+/**
+ * Returns the signer that the official scheme works with.
+ *
+ * @param {string} rpcUrl
+ * @param {`0x${string}`} privateKey
+ * @param {number} confirmationTimeoutMs
+ */
+function makeSigner(rpcUrl, privateKey, confirmationTimeoutMs) {
+	const chain = defineChain({
+		id: CHAIN_ID,
+		name: "Local",
+		nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+		rpcUrls: { default: { http: [rpcUrl] } },
+	});
+	const account = privateKeyToAccount(privateKey);
+	const client = createWalletClient({
+		account,
+		chain,
+		transport: http(rpcUrl),
+		pollingInterval: POLLING_MS,
+		cacheTime: 0,
+	}).extend(publicActions);
+	// One broadcast at a time. A transaction takes its number first and may then be found to
+	// fail; the next one would wait for a number that never comes.
+	let previous = Promise.resolve();
+	/** @type {<T>(broadcast: () => Promise<T>) => Promise<T>} */
+	const inTurn = (broadcast) => {
+		const turn = previous.then(broadcast);
+		previous = turn.then(
+			() => {},
+			() => {},
+		);
+		return turn;
+	};
+	return toFacilitatorEvmSigner(
+		/** @type {any} */ ({
+			address: account.address,
+			getCode: client.getCode,
+			readContract: client.readContract,
+			verifyTypedData: client.verifyTypedData,
+			waitForTransactionReceipt: client.waitForTransactionReceipt,
+			sendTransaction: (/** @type {any} */ request) => inTurn(() => client.sendTransaction(request)),
+			writeContract: (/** @type {any} */ request) => inTurn(() => client.writeContract(request)),
+		}),
+		{ confirmationTimeoutMs },
+	);
+}
+
+class Unreadable extends Error {}
+
+/**
+ * @param {import("node:http").IncomingMessage} request
+ * @returns {Promise<any>} The JSON of its body.
+ */
+async function readJson(request) {
+	const chunks = [];
+	let length = 0;
+	for await (const chunk of request) {
+		length += chunk.length;
+		if (length > BODY_BYTES_MAX) {
+			throw new Unreadable("the body is too long");
+		}
+		chunks.push(chunk);
+	}
+	try {
+		return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+	} catch {
+		throw new Unreadable("the body is no JSON");
+	}
+}
+
+const signer = makeSigner(
+	setting("RPC_URL"),
+	/** @type {`0x${string}`} */ (setting("PRIVATE_KEY")),
+	Number(setting("CONFIRMATION_MS")),
+);
+const facilitator = new x402Facilitator()
+	.register(NETWORK, new ExactEvmScheme(signer))
+	.registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer));
+
+/**
+ * @param {import("node:http").IncomingMessage} request
+ * @returns {Promise<[number, unknown]>} The status and the JSON of the answer.
+ */
+async function answer(request) {
+	const route = `${request.method} ${request.url}`;
+	if (route === "GET /supported") {
+		return [200, facilitator.getSupported()];
+	}
+	if (route !== "POST /verify" && route !== "POST /settle") {
+		return [404, { error: "not_found" }];
+	}
+	try {
+		const { paymentPayload, paymentRequirements } = await readJson(request);
+		if (!paymentPayload || !paymentRequirements) {
+			throw new Unreadable("paymentPayload and paymentRequirements are needed");
+		}
+		const work =
+			route === "POST /verify"
+				? facilitator.verify(paymentPayload, paymentRequirements)
+				: facilitator.settle(paymentPayload, paymentRequirements);
+		return [200, await work];
+	} catch (error) {
+		const message = error instanceof Error ? error.message : String(error);
+		return [error instanceof Unreadable ? 400 : 500, { error: message }];
+	}
+}
+
+const server = createServer(async (request, response) => {
+	const started = performance.now();
+	const [status, body] = await answer(request);
+	// viem's numbers are bigint, which JSON has none of.
+	const text = JSON.stringify(body, (_key, value) => (typeof value === "bigint" ? value.toString() : value));
+	response.writeHead(status, { "content-type": "application/json" }).end(text);
+	const milliseconds = Math.round(10 * (performance.now() - started)) / 10;
+	process.stdout.write(`${JSON.stringify({ path: request.url, status, milliseconds })}\n`);
+});
+
+server.listen(0, "127.0.0.1", () => {
+	const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+	process.stdout.write(`Listening on 127.0.0.1:${port}\n`);
+});

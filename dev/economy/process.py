@@ -1,0 +1,71 @@
+"""A program of the economy: started through the guard, so that it never outlives this process."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dev.errors import ServerError
+from dev.layout import HERE
+
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+_POLL_SECONDS = 0.01
+_LISTENING = re.compile(r"^Listening on 127\.0\.0\.1:(\d+)$", re.MULTILINE)
+
+
+class GuardedServer:
+    """A running server that prints `Listening on 127.0.0.1:PORT` when it is ready.
+
+    Args:
+        name: What it is, for messages.
+        command: Its command line.
+        environment: All its environment variables.
+        log: The file that gets everything that it prints.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str], log: Path
+    ) -> None:
+        """Start the server; `wait_until_ready` waits for it."""
+        self.name = name
+        self.log = log
+        with log.open("wb") as output:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-m", "dev.launch.guard", *(str(part) for part in command)],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=HERE.root,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> str:
+        """Wait until the server listens, and return its address without a slash at the end.
+
+        Raises:
+            ServerError: It ended, or was not ready in time.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not (found := _LISTENING.search(self.log.read_text(errors="replace"))):
+            if self._guard.poll() is not None:
+                raise ServerError(f"{self.name} ended before it was ready.", self.log)
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"{self.name} was not ready within {START_SECONDS:.0f} s.", self.log
+                )
+            time.sleep(_POLL_SECONDS)
+        return f"http://127.0.0.1:{found.group(1)}"
+
+    def stop(self) -> None:
+        """End the server and all that it started."""
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        try:
+            self._guard.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()

@@ -1,0 +1,143 @@
+"""What a caller is told about a payment, in headers and body.
+
+Owns the words around a payment's outcome and the headers that carry it.
+Refuses to decide what the outcome is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import keys
+import limits
+from facilitators import SETTLEMENT_PENDING
+from offers import encode_header, offer_in_body, payment_required
+from orders import Order
+from payment_errors import (
+    CORS_HEADERS,
+    REQUIRED_HEADER,
+    RESPONSE_HEADER,
+    RESPONSE_HEADER_V1,
+    FacilitatorUnavailable,
+    PaymentError,
+    PaymentFailed,
+)
+from payment_page import payment_page, wants_page
+from payment_rows import PaymentRow
+from ports import Answer, Json
+from pricing import NETWORKS_V1
+from responses import json_answer
+
+PAYMENT_ID = "x-clawr-payment-id"
+
+_VERSION_1 = 1
+_NAMES_V1 = {network: name for name, network in NETWORKS_V1.items()}
+
+Refusal = TypeVar("Refusal", bound=PaymentError)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Makes the errors that end a paid request."""
+
+    order: Order
+
+    def offer(
+        self,
+        kind: type[Refusal],
+        reason: str,
+        message: str,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Refusal:
+        """Refuse with the offer beside it, so that a client can pay with what it gets."""
+        order = self.order
+        document = encode_header(payment_required(order.offer, order.resource, message))
+        accept = order.headers.get("accept", "")
+        page = payment_page(order.offer, order.resource, message) if wants_page(accept) else None
+        in_body = offer_in_body(order.offer, order.resource)
+        all_headers = ((REQUIRED_HEADER, document), *headers)
+        return kind(message, all_headers, page, reason=reason, **in_body)
+
+    def plain(self, kind: type[Refusal], reason: str, message: str) -> Refusal:
+        """Refuse where another payment is not what is missing."""
+        return kind(message, reason=reason)
+
+    def retry(self, kind: type[Refusal], reason: str, message: str) -> Refusal:
+        """Refuse for now; the same request may be sent again in a moment."""
+        return kind(message, (("retry-after", "2"),), reason=reason)
+
+    def failed(self, row: PaymentRow, version: int, reason: str) -> PaymentFailed:
+        """Say that a payment could not be settled, and was not charged."""
+        receipt = _receipt(row, version) | {
+            "success": False,
+            "errorReason": reason,
+            "transaction": "",
+        }
+        message = f"The payment could not be settled ({reason}). Nothing was charged."
+        return self.offer(PaymentFailed, reason, message, _headers(row, version, receipt))
+
+    def pending(self, row: PaymentRow, version: int, transaction: str) -> FacilitatorUnavailable:
+        """Say that nobody knows yet whether a payment was settled, and what to do about it."""
+        receipt = _receipt(row, version) | {
+            "success": False,
+            "errorReason": SETTLEMENT_PENDING,
+            "transaction": transaction,
+        }
+        message = (
+            "Whether the payment was settled is not known yet. Present the same payment for the"
+            " same request again: it is not charged twice, and is served once it is settled."
+        )
+        retry = ("retry-after", str(limits.PAYMENT_RETRY_SECONDS))
+        headers = (*_headers(row, version, receipt), retry)
+        return FacilitatorUnavailable(
+            message, headers, reason=SETTLEMENT_PENDING, paymentId=row.payment_id
+        )
+
+
+def response_headers(row: PaymentRow, version: int) -> Sequence[tuple[str, str]]:
+    """Write a settled payment's receipt as headers."""
+    return _headers(row, version, _receipt(row, version))
+
+
+def repeated_answer(row: PaymentRow, version: int, request_id: str) -> Answer:
+    """Answer a payment that was served before: its receipt, and nothing that it paid for."""
+    assert row.settled_at_ms is not None
+    body: Mapping[str, Json] = {
+        "ok": True,
+        "requestId": request_id,
+        "message": "This payment was settled and served before, for the request named here."
+        " It is not charged again, and that answer is not kept.",
+        "payment": {
+            "id": row.payment_id,
+            "state": row.state.value,
+            "requestId": row.request_id,
+            "transaction": row.transaction_id,
+            "network": row.network,
+            "asset": row.asset,
+            "amount": row.amount,
+            "amountMicros": row.amount_micros,
+            "payer": row.payer,
+            "settledAt": keys.timestamp(row.settled_at_ms),
+        },
+    }
+    headers = (*CORS_HEADERS, *response_headers(row, version))
+    return json_answer(body, request_id, headers=headers)
+
+
+def _receipt(row: PaymentRow, version: int) -> dict[str, Json]:
+    network = _NAMES_V1.get(row.network, row.network) if version == _VERSION_1 else row.network
+    return {
+        "success": True,
+        "transaction": row.transaction_id,
+        "network": network,
+        "payer": row.payer,
+    }
+
+
+def _headers(
+    row: PaymentRow, version: int, receipt: Mapping[str, Json]
+) -> Sequence[tuple[str, str]]:
+    name = RESPONSE_HEADER_V1 if version == _VERSION_1 else RESPONSE_HEADER
+    return ((name, encode_header(receipt)), (PAYMENT_ID, row.payment_id))

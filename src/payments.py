@@ -1,0 +1,271 @@
+"""A paid request's money: asked for, verified, claimed, settled, and written down.
+
+Owns the order of these steps for one request (CONTRACT, "Payment") and what is
+said when one of them fails. Each step leaves the ledger in a state from which
+`resolution` goes on, should the isolate die right after it. Refuses to know
+scripts: between `admit` and `settle` the dispatcher lets one answer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+import limits
+from errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
+from events import UsageEvent
+from facilitators import SETTLEMENT_PENDING, Facilitators, Outcome, Settling, Unanswered
+from ledger import ABANDONED, Ledger, Settled
+from orders import Order, Paid, Repeated, Ticket, claim_of
+from payment_answers import Refusals, response_headers
+from payment_errors import (
+    FacilitatorUnavailable,
+    PaymentAlreadyUsed,
+    PaymentFailed,
+    PaymentInProgress,
+    PaymentInvalid,
+    PaymentRequired,
+)
+from payment_headers import Payment, PaymentUnusable, read_payment
+from payment_rows import PaymentRow, State
+from ports import Clock, KeyValueStore
+from resolution import Resolver
+from settlements import (
+    publish,
+    put_settlement,
+    read_revenue_batch,
+    revenue_batch,
+    revenue_key,
+    settlement_of,
+)
+from usage import UsageLog
+
+_LOGGER = logging.getLogger(__name__)
+_POLL_MS = 250
+_PUT_TRIES = 3
+_PUT_PAUSE_MS = 300
+
+
+@dataclass(slots=True)
+class Payments:
+    """Takes the payments of one isolate."""
+
+    clock: Clock
+    log: UsageLog
+    facilitators: Facilitators
+    resolver: Resolver
+    _moves: int = field(default=0)
+
+    async def admit(self, order: Order) -> Ticket | Repeated:
+        """Let a request through that brings a good payment of its own.
+
+        Raises `PaymentError` when it does not, `ConfigurationError`,
+        `BindingMissing` and `LedgerOutage` when that cannot be told.
+        """
+        refusals = Refusals(order)
+        try:
+            payment = read_payment(order.headers, order.offer)
+        except PaymentUnusable as error:
+            raise refusals.offer(PaymentInvalid, error.reason, str(error)) from error
+        if payment is None:
+            raise refusals.offer(
+                PaymentRequired, "payment_required", "This API is paid for by request, with x402."
+            )
+        try:
+            return await self._admit(order, payment, refusals)
+        except PaymentUnusable as error:
+            raise refusals.offer(PaymentInvalid, error.reason, str(error)) from error
+        except DatabaseUnavailable as error:
+            raise LedgerOutage from error
+
+    async def release(self, ticket: Ticket, reason: str) -> None:
+        """Give a payment back because the request could not be served; it is not charged.
+
+        One that was settled before stays so, and lets another request through.
+        """
+        try:
+            if ticket.is_settled:
+                await self._ledger.serve(ticket.row, self._name(ticket.order), served=False)
+            else:
+                await self._ledger.fail(ticket.row, self._name(ticket.order), reason)
+        except DatabaseUnavailable as error:
+            # The claim runs out by itself; nobody was asked to settle it.
+            _LOGGER.warning("payment %s is not released: %s", ticket.row.payment_id, error)
+
+    async def settle(self, ticket: Ticket, event: Callable[[int, int], UsageEvent]) -> Paid:
+        """Settle the payment of a request that its script has answered.
+
+        `event` makes the request's usage event of a time in milliseconds and a
+        revenue in micro-dollars. When this raises, nothing may be handed out:
+        `PaymentFailed` is not charged, `FacilitatorUnavailable` is pending.
+        """
+        if ticket.is_settled:
+            return Paid(response_headers(ticket.row, ticket.version), is_recorded=False)
+        refusals = Refusals(ticket.order)
+        row = ticket.row
+        try:
+            begun = await self._ledger.begin_settling(row, self._name(ticket.order))
+        except DatabaseUnavailable as error:
+            raise LedgerOutage from error
+        if not begun:
+            raise refusals.offer(
+                PaymentFailed, ABANDONED, "The API took too long. Nothing was charged: pay again."
+            )
+        row = replace(row, state=State.PENDING)
+        settling = await self._ask(row)
+        if settling.outcome is Outcome.SETTLED:
+            return await self._settled(ticket, row, settling, event)
+        await self._note(ticket, row, settling)
+        if settling.outcome is Outcome.REFUSED:
+            raise refusals.failed(row, ticket.version, settling.reason)
+        raise refusals.pending(row, ticket.version, settling.transaction)
+
+    async def _admit(self, order: Order, payment: Payment, refusals: Refusals) -> Ticket | Repeated:
+        payment_id = payment.payment_id(order.offer)
+        known = await self._ledger.find(payment_id)
+        # Only who holds the very signature may go on with what is known of a payment.
+        if known is not None and known.proof_digest == payment.digest:
+            found = await self._go_on(order, payment, known, refusals)
+            if found is not None:
+                return found
+        payment.check_time(self.clock.now_ms())
+        proof = payment.proof(order.offer, order.resource)
+        try:
+            verdict = await self.facilitators.verify(proof, payment.payer)
+        except Unanswered as error:
+            _LOGGER.warning("request %s: nobody verifies: %s", order.request_id, error)
+            message = "No facilitator answers at the moment. Nothing was charged: try again."
+            raise refusals.retry(
+                FacilitatorUnavailable, "facilitator_unavailable", message
+            ) from None
+        if not verdict.is_valid:
+            message = verdict.message or f"The facilitator refuses the payment: {verdict.reason}."
+            raise refusals.offer(PaymentInvalid, verdict.reason, message)
+        name, now_ms = self._name(order), self.clock.now_ms()
+        row = claim_of(order, payment, verdict.facilitator, name, now_ms)
+        claimed = await self._ledger.claim(row)
+        if claimed.changed_by == row.changed_by:
+            return Ticket(claimed, order, payment.version)
+        found = await self._go_on(order, payment, claimed, refusals)
+        if found is not None:
+            return found
+        # What was in the way has failed meanwhile; once more, and no more than that.
+        claimed = await self._ledger.claim(row)
+        if claimed.changed_by == row.changed_by:
+            return Ticket(claimed, order, payment.version)
+        raise self._in_progress(refusals)
+
+    async def _go_on(
+        self, order: Order, payment: Payment, row: PaymentRow, refusals: Refusals
+    ) -> Ticket | Repeated | None:
+        """Go on with a payment that the ledger knows; None when it may be claimed again."""
+        give_up_ms = self.clock.now_ms() + limits.PAYMENT_WAIT_MS
+        while row.state is not State.FAILED:
+            if row.fingerprint != order.fingerprint:
+                message = "This payment was presented for another request; sign a new one."
+                raise refusals.plain(PaymentAlreadyUsed, "payment_already_used", message)
+            if row.state is State.SETTLED:
+                name = self._name(order)
+                if not row.served and await self._ledger.serve(row, name, served=True):
+                    served = replace(row, served=True)
+                    return Ticket(served, order, payment.version, is_settled=True)
+                return Repeated(row, payment.version)
+            if row.lease_until_ms <= self.clock.now_ms():
+                row = await self.resolver.resolve(row, self._name(order))
+                if row.state is State.PENDING:
+                    raise refusals.pending(row, payment.version, row.transaction_id)
+                continue
+            if row.state is State.PENDING and row.reason:
+                # It was asked about, and rests; nobody works on it now.
+                raise refusals.pending(row, payment.version, row.transaction_id)
+            if self.clock.now_ms() >= give_up_ms:
+                raise self._in_progress(refusals)
+            await self.clock.sleep_ms(_POLL_MS)
+            row = await self._ledger.find(row.payment_id) or row
+        return None
+
+    async def _ask(self, row: PaymentRow) -> Settling:
+        assert row.proof is not None
+        proof = json.loads(row.proof)
+        first = await self.facilitators.settle(proof, row.facilitator)
+        if first.reason != SETTLEMENT_PENDING:
+            return first
+        await self.clock.sleep_ms(limits.SETTLE_AGAIN_DELAY_MS)
+        second = await self.facilitators.settle(proof, row.facilitator)
+        # A refusal now would only say that the first transaction is in its way.
+        return second if second.outcome is Outcome.SETTLED else first
+
+    async def _note(self, ticket: Ticket, row: PaymentRow, settling: Settling) -> None:
+        name = self._name(ticket.order)
+        try:
+            if settling.outcome is Outcome.REFUSED:
+                await self._ledger.fail(row, name, settling.reason)
+            else:
+                pause_ms = limits.PAYMENT_RETRY_SECONDS * 1000
+                reason, transaction = settling.reason, settling.transaction
+                await self._ledger.leave_pending(row, name, reason, transaction, pause_ms)
+        except DatabaseUnavailable as error:
+            # It is pending in the ledger, so somebody will ask again.
+            _LOGGER.warning("payment %s: outcome not noted: %s", row.payment_id, error)
+
+    async def _settled(
+        self,
+        ticket: Ticket,
+        row: PaymentRow,
+        settling: Settling,
+        event: Callable[[int, int], UsageEvent],
+    ) -> Paid:
+        at_ms = self.clock.now_ms()
+        batch = revenue_batch(event(at_ms, row.amount_micros))
+        settled = Settled(settling.transaction, settling.facilitator, at_ms, batch, served=True)
+        final = replace(
+            row,
+            state=State.SETTLED,
+            transaction_id=settling.transaction,
+            facilitator=settling.facilitator,
+            settled_at_ms=at_ms,
+            served=True,
+            usage_batch=batch,
+        )
+        refusals = Refusals(ticket.order)
+        try:
+            moved = await self._ledger.settle(row, self._name(ticket.order), settled)
+        except DatabaseUnavailable as error:
+            _LOGGER.warning("payment %s is settled, unlike its row: %s", row.payment_id, error)
+            # Cron mends the ledger by this event. Until then nothing may be handed out:
+            # nobody could tell any more whether it was.
+            await self._insist(lambda store: put_settlement(store, settlement_of(final)))
+            raise refusals.pending(row, ticket.version, settling.transaction) from error
+        if not moved:
+            # Somebody took it for abandoned and found out the same; what is paid for is due.
+            raise self._in_progress(refusals)
+        self.log.adopt(revenue_key(final), read_revenue_batch(final))
+        if not await self._insist(lambda store: publish(store, self.clock, final)):
+            _LOGGER.warning("payment %s waits for cron to be written to KV", row.payment_id)
+        return Paid(response_headers(final, ticket.version), is_recorded=True)
+
+    async def _insist(self, put: Callable[[KeyValueStore], Awaitable[None]]) -> bool:
+        """Put, again if need be; tell whether KV took it."""
+        for _ in range(_PUT_TRIES):
+            try:
+                await put(self.resolver.store)
+            except StoreUnavailable:
+                await self.clock.sleep_ms(_PUT_PAUSE_MS)
+            else:
+                return True
+        return False
+
+    def _in_progress(self, refusals: Refusals) -> Exception:
+        message = "Another request with this payment is under way: try again."
+        return refusals.retry(PaymentInProgress, "payment_in_progress", message)
+
+    def _name(self, order: Order) -> str:
+        """Make a name for one move in the ledger, used by nobody else."""
+        self._moves += 1
+        return f"{order.request_id}/{self._moves}"
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self.resolver.ledger

@@ -1,0 +1,125 @@
+"""Finds out what became of payments that nobody works on any more.
+
+Owns the order of evidence: the settlement event that a dying request left in
+KV, then the chain, then the facilitator, asked again. Whatever none of them
+proves stays pending. Refuses to answer requests.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+
+import keys
+import limits
+from chain import Chain, Fate
+from errors import StoreUnavailable
+from facilitators import Facilitators, Outcome
+from ledger import ABANDONED, Ledger, Settled
+from payment_rows import PaymentRow, State
+from ports import Clock, KeyValueStore
+from pricing import facilitator_urls
+from settlements import SettlementEvent, late_revenue, publish, read_settlements, revenue_batch
+
+NEVER_SETTLED = "expired"
+"""The reason of a payment whose authorization is void on the chain."""
+
+_LOGGER = logging.getLogger(__name__)
+_PAUSE_MS = 45_000
+"""Less than a minute, so that each run of cron asks while an answer can still be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Moves left-over payments on, as far as there is proof."""
+
+    ledger: Ledger
+    facilitators: Facilitators
+    chain: Chain
+    store: KeyValueStore
+    clock: Clock
+
+    async def resolve(self, row: PaymentRow, by: str) -> PaymentRow:
+        """Move a payment on whose lease is over; returns it as it is then.
+
+        `by` is the name of whoever does it, used by nobody else. Raises
+        `DatabaseUnavailable`.
+        """
+        if row.state is State.CLAIMED:
+            # No facilitator was asked, so nothing was charged; a request that comes
+            # back from the dead finds its claim gone and stops.
+            await self.ledger.fail(row, f"{by}/abandon", ABANDONED)
+        elif row.state is State.PENDING and await self.ledger.ask_again(row, f"{by}/ask"):
+            await self._resolve_pending(row, by)
+        return await self.ledger.find(row.payment_id) or row
+
+    async def _resolve_pending(self, row: PaymentRow, by: str) -> None:
+        event = await self._event_in_store(row)
+        if event is not None:
+            at_ms, facilitator = event.settled_at_ms, event.facilitator
+            await self._settle(row, by, event.transaction, facilitator, at_ms)
+            return
+        evidence = await self.chain.look(row)
+        if evidence.fate is Fate.MOVED:
+            await self._settle(row, by, evidence.transaction, row.facilitator)
+            return
+        if evidence.fate is Fate.VOID:
+            await self.ledger.fail(row, f"{by}/void", NEVER_SETTLED)
+            return
+        if row.valid_before_ms <= self.clock.now_ms():
+            # A facilitator says of an expired authorization that it is expired, used or not.
+            await self._leave(row, by, "outcome_unknown", row.transaction_id)
+            return
+        assert row.proof is not None
+        settling = await self.facilitators.settle(json.loads(row.proof), self._whom_to_ask(row))
+        if settling.outcome is Outcome.SETTLED:
+            await self._settle(row, by, settling.transaction, settling.facilitator)
+            return
+        # It was asked before, so a refusal now does not tell what became of that first time.
+        transaction = settling.transaction or row.transaction_id
+        await self._leave(row, by, settling.reason, transaction)
+
+    async def _event_in_store(self, row: PaymentRow) -> SettlementEvent | None:
+        try:
+            events, _ = await read_settlements(
+                self.store, [keys.settlement(row.claimed_at_ms, row.payment_id)]
+            )
+        except StoreUnavailable:
+            return None
+        return events[0] if events else None
+
+    def _whom_to_ask(self, row: PaymentRow) -> str:
+        """Ask whoever was asked first, then, when that leads nowhere, each in turn."""
+        urls = facilitator_urls(self.facilitators.environment)
+        known = row.facilitator in urls
+        start = urls.index(row.facilitator) if known else 0
+        return urls[(start + max(0, row.asked - 1)) % len(urls)]
+
+    async def _settle(
+        self,
+        row: PaymentRow,
+        by: str,
+        transaction: str,
+        facilitator: str,
+        at_ms: int | None = None,
+    ) -> None:
+        settled_at_ms = self.clock.now_ms() if at_ms is None else at_ms
+        batch = revenue_batch(late_revenue(row, settled_at_ms))
+        settled = Settled(transaction, facilitator, settled_at_ms, batch, served=False)
+        if not await self.ledger.settle(row, f"{by}/settle", settled):
+            return
+        _LOGGER.info("payment %s turned out settled", row.payment_id)
+        final = await self.ledger.find(row.payment_id)
+        assert final is not None
+        try:
+            await publish(self.store, self.clock, final)
+        except StoreUnavailable as error:
+            _LOGGER.warning("payment %s waits to be written to KV: %s", row.payment_id, error)
+
+    async def _leave(self, row: PaymentRow, by: str, reason: str, transaction: str) -> None:
+        pause_ms = _PAUSE_MS
+        if row.valid_before_ms + limits.EXPIRY_MARGIN_MS < self.clock.now_ms():
+            pause_ms = min(_PAUSE_MS * 2 ** min(row.asked, 10), limits.PENDING_BACKOFF_MS_MAX)
+        await self.ledger.leave_pending(row, f"{by}/leave", reason, transaction, pause_ms)
+        _LOGGER.warning("payment %s stays pending: %s", row.payment_id, reason)

@@ -1,0 +1,103 @@
+"""The money's two sides: what the dispatcher's ledger says, and what the chain did."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dev.economy import Economy, Transfer, Wallet
+from dev.economy.wallets import PAYEE
+
+BUSY_SECONDS = 10.0
+OWN_PAYEE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+"""Whom the APIs of the market are paid for that name a payee."""
+
+PAYEES = {OWN_PAYEE.lower(), PAYEE.lower()}
+
+_SETTLEMENTS = "SELECT amount_micros FROM entries WHERE payment_id = ? AND kind = 'settlement'"
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Both sides of the payments of one dispatcher.
+
+    Args:
+        state: Its STATE; the ledger is read from D1's file in there.
+        economy: Where it is paid.
+    """
+
+    state: Path
+    economy: Economy
+
+    def rows(self, wallet: Wallet | None = None) -> list[dict[str, Any]]:
+        """Return the ledger's payments in the order of their claims, all or one payer's."""
+        condition, values = ("WHERE payer = ?", [wallet.address.lower()]) if wallet else ("", [])
+        with self._open() as database:
+            found = database.execute(
+                f"SELECT * FROM payments {condition} ORDER BY claimed_at_ms, rowid",  # noqa: S608
+                values,
+            )
+            return [dict(row) for row in found]
+
+    def states(self, wallet: Wallet) -> list[str]:
+        """Return the states of a payer's payments."""
+        return [row["state"] for row in self.rows(wallet)]
+
+    def let_time_pass(self, seconds: float) -> None:
+        """Move every deadline of the ledger into the past, as if so much time had passed."""
+        milliseconds = round(1000 * seconds)
+        with self._open() as database:
+            database.execute(
+                "UPDATE payments SET lease_until_ms = lease_until_ms - ?,"
+                " valid_before_ms = valid_before_ms - ? WHERE state IN ('claimed', 'pending')",
+                (milliseconds, milliseconds),
+            )
+            database.commit()
+
+    def check(self, wallet: Wallet, states: Sequence[str]) -> None:
+        """Fail unless a payer's payments are in these states and the chain says the same.
+
+        Each settled payment is one transfer of exactly its amount to its payee, and there is
+        no other transfer; each has one entry in the ledger over its amount.
+        """
+        rows = self.rows(wallet)
+        assert [row["state"] for row in rows] == list(states), rows
+        self._check_money(rows, self._paid_by(wallet.address))
+
+    def check_all(self) -> int:
+        """Fail unless the ledger and the chain agree on every payer; return the micro-dollars."""
+        rows = self.rows()
+        for payer in {row["payer"] for row in rows}:
+            own = [row for row in rows if row["payer"] == payer]
+            self._check_money(own, self._paid_by(payer))
+        return sum(row["amount_micros"] for row in rows if row["state"] == "settled")
+
+    def _paid_by(self, address: str) -> dict[str, Transfer]:
+        moved = self.economy.chain.transfers_from(address)
+        return {name: transfer for name, transfer in moved.items() if transfer.recipient in PAYEES}
+
+    def _check_money(self, rows: Sequence[dict[str, Any]], moved: dict[str, Transfer]) -> None:
+        settled = {row["transaction_id"]: row for row in rows if row["state"] == "settled"}
+        unsure = [row for row in rows if row["state"] == "pending"]
+        unknown = moved.keys() - settled.keys()
+        assert settled.keys() <= moved.keys(), "the ledger names a transaction that moved nothing"
+        assert len(unknown) <= len(unsure), "the chain moved money that the ledger does not know"
+        for name, row in settled.items():
+            transfer = moved[name]
+            assert transfer.recipient == row["pay_to"].lower()
+            assert transfer.amount == row["amount_micros"] == int(row["amount"])
+        with self._open() as database:
+            for row in rows:
+                entries = database.execute(_SETTLEMENTS, [row["payment_id"]]).fetchall()
+                wanted = [row["amount_micros"]] if row["state"] == "settled" else []
+                assert [entry["amount_micros"] for entry in entries] == wanted
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        folder = self.state / "v3" / "d1" / "miniflare-D1DatabaseObject"
+        (file,) = (path for path in folder.glob("*.sqlite") if path.name != "metadata.sqlite")
+        with closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as database:
+            database.row_factory = sqlite3.Row
+            yield database

@@ -1,0 +1,209 @@
+"""A facilitator that fails as it is told to: a real server in front of the real one.
+
+Every call goes through one `Fault`, a function of the call that may pass it on. A test puts
+faults in a queue for a path, each for one call; without any, calls are passed on.
+
+    with running_fault_proxy(economy.facilitator_url) as proxy:
+        proxy.then("/settle", after_it_worked(500), pass_on)
+"""
+
+import socket
+import struct
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+
+from .faults import Answer, Call, Cut, Fault, pass_on
+
+UPSTREAM_SECONDS = 200.0
+
+
+@dataclass(slots=True)
+class FaultProxy:
+    """A proxy.
+
+    Args:
+        ask_upstream: Does what the real facilitator does.
+        calls: Every call so far, in the order of arrival.
+    """
+
+    ask_upstream: Callable[[Call], Answer]
+    calls: list[Call] = field(default_factory=list)
+    _queues: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+    _always: dict[str, Fault] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _port: int = 0
+    _server: "_Server | None" = None
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end; the same as long as the proxy lives."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen for the time of a `with` block."""
+        self._listen()
+        try:
+            yield
+        finally:
+            self._hang_up()
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Refuse every connection for the time of a `with` block."""
+        self._hang_up()
+        try:
+            yield
+        finally:
+            self._listen()
+
+    def _listen(self) -> None:
+        self._server = _Server(self, self._port)
+        self._port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def _hang_up(self) -> None:
+        assert self._server is not None
+        self._server.end()
+
+    def then(self, path: str, *faults: Fault) -> None:
+        """Let the next calls to a path meet these faults, each one call."""
+        with self._lock:
+            self._queues[path].extend(faults)
+
+    def always(self, path: str, fault: Fault) -> None:
+        """Let every call to a path meet a fault, once the queue is empty."""
+        with self._lock:
+            self._always[path] = fault
+
+    def reset(self) -> None:
+        """Forget all faults and all calls."""
+        with self._lock:
+            self._queues.clear()
+            self._always.clear()
+            self.calls.clear()
+
+    def count(self, path: str) -> int:
+        """Return how many calls to a path there were."""
+        return len(self.calls_to(path))
+
+    def calls_to(self, path: str) -> list[Call]:
+        """Return the calls to a path, in the order of arrival."""
+        with self._lock:
+            return [call for call in self.calls if call.path == path]
+
+    def meet(self, call: Call) -> Answer:
+        """Record a call, and return what its fault makes of it."""
+        with self._lock:
+            self.calls.append(call)
+            queue = self._queues[call.path]
+            fault = queue.popleft() if queue else self._always.get(call.path, pass_on)
+        call.answer = fault(call)
+        return call.answer
+
+
+@contextmanager
+def running_fault_proxy(upstream: str) -> Iterator[FaultProxy]:
+    """Run a proxy in front of the facilitator at `upstream` for the time of a `with` block."""
+    with httpx.Client(base_url=upstream, timeout=UPSTREAM_SECONDS) as client:
+
+        def ask_upstream(call: Call) -> Answer:
+            started = time.monotonic()
+            answer = client.request(
+                "POST" if call.body else "GET",
+                call.path,
+                content=call.body,
+                headers={"content-type": "application/json"},
+            )
+            call.upstream_seconds = time.monotonic() - started
+            call.upstream = Answer(answer.status_code, answer.content)
+            return call.upstream
+
+        proxy = FaultProxy(ask_upstream)
+        with proxy.listening():
+            yield proxy
+
+
+class _Server(ThreadingHTTPServer):
+    """Listens for a proxy, and ends its connections with itself."""
+
+    daemon_threads = True
+
+    def __init__(self, proxy: FaultProxy, port: int) -> None:
+        self.proxy = proxy
+        self.connections: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def end(self) -> None:
+        """Listen no longer, and reset every connection."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        with suppress(OSError):
+            super().finish()
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _handle(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        proxy = self.server.proxy
+        call = Call(self.path, headers, self.rfile.read(length), proxy.ask_upstream)
+        try:
+            answer = proxy.meet(call)
+        except Cut:
+            reset_at_close(self.connection)
+            self.close_connection = True
+            return
+        try:
+            self.send_response(answer.status)
+            self.send_header("content-type", answer.content_type)
+            self.send_header("content-length", str(len(answer.body)))
+            if answer.status // 100 == 3:
+                self.send_header("location", "/elsewhere")
+            self.end_headers()
+            self.wfile.write(answer.body)
+        except OSError:
+            # The caller has not waited for it.
+            self.close_connection = True
+
+
+def reset_at_close(connection: socket.socket) -> None:
+    """Let the connection end with a reset instead of a farewell."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def address_of_nobody() -> str:
+    """Return an address of this machine where connections are refused."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"

@@ -1,0 +1,151 @@
+"""A dispatcher that takes payment, for tests: its APIs, its facilitator, its books."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from dev.economy import Economy, Wallet
+from dev.launch import Server
+
+from .books import OWN_PAYEE, Books
+from .caller import Caller
+from .fault_proxy import FaultProxy
+from .marketplace import tenant
+from .signing import Document, decoded, encoded, new_wallet, sign
+
+PRICE = 10_000
+QUESTION_SECONDS = 60.0
+"""Longer than a question to a facilitator is waited for, shorter than a payment is valid."""
+
+CLAIM_SECONDS = 301.0
+"""Longer than a script may take for a paid request."""
+
+FOR_EVER_SECONDS = 100_000.0
+"""Longer than any authorization is valid."""
+
+ANSWER_SECONDS = 60.0
+
+
+def priced_directory() -> dict[str, Any]:
+    """Return the directory of the market: three priced APIs, and one free of charge."""
+    priced: dict[str, Any] = {"priceUsd": "0.01", "x402Enabled": True}
+    return {
+        "tenants": [
+            tenant("sold", "till", payTo=OWN_PAYEE, **priced),
+            tenant("sold-beside", "till", payTo=OWN_PAYEE, **priced),
+            tenant("sold-by-platform", "till", hosts=["sold.e2e.example"], **priced),
+            tenant("given", "till"),
+        ]
+    }
+
+
+@dataclass(slots=True)
+class Market:
+    """A running dispatcher that takes payment.
+
+    Args:
+        server: It.
+        economy: Where it is paid.
+        proxy: The facilitator that it asks.
+        books: Ledger and chain.
+        caller: Asks the platform API.
+    """
+
+    server: Server
+    economy: Economy
+    proxy: FaultProxy
+    books: Books
+    caller: Caller
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32))
+
+    def url(self, path: str = "sold/") -> str:
+        """Return the URL of what is sold at `/t/…`."""
+        return f"{self.server.url}/t/{path}"
+
+    def wallet(self, amount: int = 100 * PRICE) -> Wallet:
+        """Return a wallet that nobody else uses."""
+        return new_wallet(self.economy, amount)
+
+    def offer(self, path: str = "sold/", method: str = "GET") -> Document:
+        """Return what an API asks for, decoded."""
+        return decoded(self.send(None, path, method).headers["payment-required"])
+
+    def signed(
+        self, wallet: Wallet, path: str = "sold/", changes: Mapping[str, str] | None = None
+    ) -> Document:
+        """Return a payment for a request, signed and not yet presented."""
+        return sign(wallet, self.offer(path), changes)
+
+    def send(
+        self,
+        payment: Document | str | None,
+        path: str = "sold/",
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        seconds: float = ANSWER_SECONDS,
+    ) -> httpx.Response:
+        """Send a request with a payment, or with a header that is none."""
+        paying = {}
+        if isinstance(payment, str):
+            paying["payment-signature"] = payment
+        elif payment is not None:
+            name = "x-payment" if payment["x402Version"] == 1 else "payment-signature"
+            paying[name] = encoded(payment)
+        return httpx.request(
+            method, self.url(path), headers={**paying, **(headers or {})}, timeout=seconds
+        )
+
+    def begin(self, send: Callable[[], httpx.Response]) -> "Future[httpx.Response]":
+        """Send a request without waiting for its answer."""
+        return self._threads.submit(send)
+
+    def run_cron(self) -> None:
+        """Do what cron does every minute."""
+        answer = httpx.get(f"{self.server.url}/cdn-cgi/handler/scheduled", timeout=ANSWER_SECONDS)
+        assert answer.text == "ok", answer.text
+
+    def resolve(self, seconds: float = QUESTION_SECONDS) -> None:
+        """Let time pass, then cron run."""
+        self.books.let_time_pass(seconds)
+        self.run_cron()
+
+
+def is_served(answer: httpx.Response) -> bool:
+    """Tell whether an answer hands out what is sold."""
+    return answer.status_code == 200 and '"goods":"bread"' in answer.text
+
+
+def receipt_of(answer: httpx.Response) -> Document:
+    """Return an answer's receipt, decoded; it must have one."""
+    return decoded(answer.headers["payment-response"])
+
+
+@contextmanager
+def open_market(
+    server: Server, economy: Economy, proxy: FaultProxy, state: Path, token: str
+) -> Iterator[Market]:
+    """Open a market around a running dispatcher."""
+    with Caller(server.url, token) as caller:
+        yield Market(server, economy, proxy, Books(state, economy), caller)
+
+
+def assert_pending(answer: httpx.Response) -> None:
+    """Fail unless an answer says that nobody knows yet whether a payment was settled."""
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["reason"] == "settlement_pending"
+    assert answer.headers["retry-after"]
+    assert "bread" not in answer.text
+
+
+def assert_served_once(market: Market, payment: Document, path: str = "sold/") -> None:
+    """Present a payment that turned out settled: it is served, then only its receipt is."""
+    first = market.send(payment, path)
+    assert is_served(first), first.text
+    again = market.send(payment, path)
+    assert again.status_code == 200
+    assert not is_served(again)

@@ -1,0 +1,13 @@
+/** What paid requests buy: goods that say what they were bought with, or a failure as ordered. */
+
+export default {
+	async fetch(request) {
+		const url = new URL(request.url);
+		const body = await request.text();
+		await scheduler.wait(Number(url.searchParams.get("wait_ms") ?? 0));
+		if (url.searchParams.has("throw")) throw new Error("the till is stuck: hunter2");
+		const status = Number(url.searchParams.get("status") ?? 200);
+		const goods = status < 400 ? "bread" : "none";
+		return Response.json({ goods, method: request.method, path: url.pathname, body }, { status });
+	},
+};

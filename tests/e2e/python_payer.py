@@ -1,0 +1,116 @@
+"""The official Python clients, driven as `dev/economy/node/payer.js` is, line by line.
+
+It pays only; payments that are to be looked at first are signed by the other one.
+
+The first argument chooses the transport: `httpx` or `requests`. It runs as a program of its
+own, since its libraries warn about each other and ours count a warning as an error.
+"""
+
+import asyncio
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import requests
+from eth_account import Account
+from x402 import x402Client, x402ClientSync
+from x402.http import decode_payment_response_header
+from x402.http.clients import wrapHttpxWithPayment, x402_http_adapter
+from x402.http.clients.httpx import x402AsyncTransport
+from x402.http.clients.requests import x402HTTPAdapter
+from x402.mechanisms.evm.exact.register import register_exact_evm_client
+
+AT_ONCE = 16
+TIMEOUT_SECONDS = 120
+OFFER = "payment-required"
+
+
+class AsyncVersion1(httpx.AsyncHTTPTransport):
+    """What a client sees that was made for version 1: it knows no header with the offer."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        response.headers.pop(OFFER, None)
+        return response
+
+
+class Version1(requests.adapters.HTTPAdapter):
+    """The same for requests."""
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        response: requests.Response = super().build_response(req, resp)
+        response.headers.pop(OFFER, None)
+        return response
+
+
+class PayingVersion1(x402HTTPAdapter, Version1):
+    """The official adapter on top of that."""
+
+
+async def pay_with_httpx(order: dict[str, Any]) -> tuple[int, dict[str, str], str]:
+    """Pay through httpx; return status, headers and body."""
+    client = register_exact_evm_client(x402Client(), Account.from_key(order["key"]))
+    if order["version"] == 1:
+        transport = x402AsyncTransport(client, AsyncVersion1())
+        http = httpx.AsyncClient(transport=transport, timeout=TIMEOUT_SECONDS)
+    else:
+        http = wrapHttpxWithPayment(client, timeout=TIMEOUT_SECONDS)
+    async with http:
+        answer = await http.request(
+            order["method"], order["url"], headers=order.get("headers"), content=order.get("body")
+        )
+        return answer.status_code, dict(answer.headers), answer.text
+
+
+def pay_with_requests(order: dict[str, Any]) -> tuple[int, dict[str, str], str]:
+    """Pay through requests; return status, headers and body."""
+    client = register_exact_evm_client(x402ClientSync(), Account.from_key(order["key"]))
+    adapter = PayingVersion1(client) if order["version"] == 1 else x402_http_adapter(client)
+    with requests.Session() as http:
+        http.mount("http://", adapter)
+        answer = http.request(
+            order["method"],
+            order["url"],
+            headers=order.get("headers"),
+            data=order.get("body"),
+            timeout=TIMEOUT_SECONDS,
+        )
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return answer.status_code, headers, answer.text
+
+
+def carry_out(transport: str, order: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one order; return its outcome."""
+    if transport == "httpx":
+        status, headers, body = asyncio.run(pay_with_httpx(order))
+    else:
+        status, headers, body = pay_with_requests(order)
+    receipt = headers.get("payment-response") or headers.get("x-payment-response")
+    settled = decode_payment_response_header(receipt).model_dump(by_alias=True) if receipt else None
+    return {"status": status, "headers": headers, "body": body, "receipt": settled}
+
+
+def main() -> None:
+    """Carry out orders until the input ends."""
+    (transport,) = sys.argv[1:]
+    printing = threading.Lock()
+
+    def answer(line: str) -> None:
+        order = json.loads(line)
+        try:
+            outcome = carry_out(transport, order)
+        except Exception as error:  # noqa: BLE001 (whatever the client raises is an outcome)
+            outcome = {"error": f"{type(error).__name__}: {error}"}
+        with printing:
+            print(json.dumps({"id": order["id"], **outcome}), flush=True)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for line in sys.stdin:
+            pool.submit(answer, line)
+
+
+if __name__ == "__main__":
+    main()

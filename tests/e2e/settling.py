@@ -1,0 +1,60 @@
+"""Signed payments, and the facilitator to bring them to, without a server in between."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from dev.economy import Economy, Wallet
+from dev.economy.payer import Payer
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Has payments signed and brings them to the facilitator.
+
+    Args:
+        economy: Where the money is.
+        payer: Signs.
+        shop: The URL of what is sold.
+    """
+
+    economy: Economy
+    payer: Payer
+    shop: str
+
+    def signed(self, wallet: Wallet) -> dict[str, Any]:
+        """Return what a server would send to a facilitator about a new payment."""
+        offer = httpx.get(self.shop).headers["payment-required"]
+        _, value = self.payer.sign(wallet, self.shop)
+        return {
+            "x402Version": 2,
+            "paymentPayload": json.loads(base64.b64decode(value)),
+            "paymentRequirements": json.loads(base64.b64decode(offer))["accepts"][0],
+        }
+
+    def signed_v1(self, wallet: Wallet, v1_shop: str) -> dict[str, Any]:
+        """Return the same in version 1, for what the shop at `v1_shop` sells."""
+        offer = httpx.get(v1_shop).json()["accepts"][0]
+        _, value = self.payer.sign(wallet, v1_shop, version=1)
+        return {
+            "x402Version": 1,
+            "paymentPayload": json.loads(base64.b64decode(value)),
+            "paymentRequirements": offer,
+        }
+
+    def ask(self, path: str, call: dict[str, Any]) -> dict[str, Any]:
+        """Return what the facilitator answers to a call, which it must accept."""
+        answer = httpx.post(self.economy.facilitator_url + path, json=call, timeout=60)
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def is_carried_out(self, call: dict[str, Any]) -> bool:
+        """Tell whether the chain has carried out the payment in a call."""
+        authorization = call["paymentPayload"]["payload"]["authorization"]
+        return self.economy.chain.is_authorization_used(
+            authorization["from"], authorization["nonce"]
+        )

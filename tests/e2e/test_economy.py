@@ -1,0 +1,193 @@
+"""The local economy by itself: official clients pay official servers in it, and it fails truly."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dev.economy import Economy, Transfer
+from dev.layout import HERE
+from dev.setup.node import find_node
+
+from .conftest import PayerOf, Shops
+from .payers import CLIENTS
+from .settling import Settling
+from .shops import PRICE
+
+
+def test_the_compiled_contracts_are_those_of_the_sources() -> None:
+    compiler = [str(find_node(HERE)), str(HERE.economy / "compile.js"), "--check"]
+    checked = subprocess.run(compiler, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("version", [2, 1])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_official_client_pays_exactly_the_price(
+    economy: Economy, payer_of: PayerOf, shops: Shops, client: str, version: int, method: str
+) -> None:
+    buyer, payee = economy.buyer.address, economy.payee
+    before = (economy.chain.balance(buyer), economy.chain.balance(payee))
+    sent = {} if method == "GET" else {"body": '{"grüße": 1}'}
+    bought = payer_of(client).pay(
+        economy.buyer,
+        shops.v2 if version == 2 else shops.v1,
+        method=method,
+        version=version,
+        **sent,
+    )
+    assert bought.status == 200
+    assert json.loads(bought.body) == {"method": method, "body": sent.get("body", "")}
+    after = (economy.chain.balance(buyer), economy.chain.balance(payee))
+    assert after == (before[0] - PRICE, before[1] + PRICE)
+    transaction = economy.chain.transaction(bought.transaction)
+    assert transaction is not None
+    assert transaction.succeeded
+    assert transaction.transfers == (Transfer(buyer.lower(), payee.lower(), PRICE),)
+    assert economy.chain.transactions_to_token()[-1] == transaction
+
+
+def test_verifying_reserves_nothing_and_moves_nothing(settling: Settling) -> None:
+    call = settling.signed(settling.economy.buyer)
+    before = settling.economy.chain.transactions_to_token()
+    assert settling.ask("/verify", call)["isValid"] is True
+    assert settling.ask("/verify", call)["isValid"] is True
+    assert settling.economy.chain.transactions_to_token() == before
+
+
+def test_the_same_payment_settles_once(settling: Settling) -> None:
+    call = settling.signed(settling.economy.buyer)
+    assert settling.ask("/settle", call)["success"] is True
+    again = settling.ask("/settle", call)
+    assert again["errorReason"] == "invalid_exact_evm_nonce_already_used"
+    assert settling.ask("/verify", call)["invalidReason"] == again["errorReason"]
+
+
+def test_the_same_payment_settled_twice_at_once_moves_money_once(settling: Settling) -> None:
+    economy = settling.economy
+    call = settling.signed(economy.buyer)
+    before = economy.chain.balance(economy.payee)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: settling.ask("/settle", call), range(2)))
+    assert sorted(answer["success"] for answer in answers) == [False, True]
+    assert economy.chain.balance(economy.payee) == before + PRICE
+
+
+def test_who_has_no_tokens_is_told_so(settling: Settling) -> None:
+    refused = settling.ask("/verify", settling.signed(settling.economy.pauper))
+    assert refused["invalidReason"] == "invalid_exact_evm_insufficient_balance"
+
+
+def test_an_account_blocked_after_verification_pays_nothing(settling: Settling) -> None:
+    economy = settling.economy
+    call = settling.signed(economy.second_buyer)
+    assert settling.ask("/verify", call)["isValid"] is True
+    economy.chain.block(economy.second_buyer.address)
+    try:
+        settled = settling.ask("/settle", call)
+    finally:
+        economy.chain.unblock(economy.second_buyer.address)
+    assert (settled["success"], settled["transaction"]) == (False, "")
+    assert not settling.is_carried_out(call)
+
+
+def test_a_settlement_without_a_block_is_pending_and_then_succeeds(settling: Settling) -> None:
+    call = settling.signed(settling.economy.buyer)
+    with settling.economy.chain.held_blocks():
+        pending = settling.ask("/settle", call)
+        assert pending["errorReason"] == "settlement_pending"
+        waiting = settling.economy.chain.transaction(pending["transaction"])
+        assert waiting is not None
+        assert waiting.succeeded is None
+    settled = settling.ask("/settle", call)
+    assert (settled["success"], settled["transaction"]) == (True, pending["transaction"])
+
+
+def test_a_late_block_is_an_error_without_a_transaction_in_version_1(
+    settling: Settling, shops: Shops
+) -> None:
+    call = settling.signed_v1(settling.economy.buyer, shops.v1)
+    with settling.economy.chain.held_blocks():
+        failed = settling.ask("/settle", call)
+        assert (failed["success"], failed["transaction"]) == (False, "")
+        assert len(settling.economy.chain.waiting()) == 1
+    assert settling.is_carried_out(call)
+    again = settling.ask("/settle", call)
+    assert (again["success"], again["transaction"]) == (False, "")
+
+
+def test_a_settlement_overtaken_by_another_spending_is_pending_and_then_fails(
+    settling: Settling,
+) -> None:
+    economy = settling.economy
+    call = settling.signed(economy.second_buyer)
+    all_of_it = economy.chain.balance(economy.second_buyer.address)
+    with economy.chain.held_blocks():
+        pending = settling.ask("/settle", call)
+        assert pending["errorReason"] == "settlement_pending"
+        overtaking = {"gasPrice": hex(10**12)}
+        economy.chain.transfer(economy.second_buyer.address, economy.payee, all_of_it, **overtaking)
+    try:
+        failed = settling.ask("/settle", call)
+        assert (failed["success"], failed["transaction"]) == (False, pending["transaction"])
+        reverted = economy.chain.transaction(pending["transaction"])
+        assert reverted is not None
+        assert reverted.succeeded is False
+        assert not settling.is_carried_out(call)
+    finally:
+        economy.chain.fund(economy.second_buyer.address, all_of_it)
+
+
+def test_after_a_failure_the_next_settlement_goes_through(settling: Settling) -> None:
+    used = settling.signed(settling.economy.buyer)
+    settling.ask("/settle", used)
+    fresh = [settling.signed(settling.economy.buyer) for _ in range(3)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(
+            pool.map(lambda call: settling.ask("/settle", call), [used, *fresh, used, used])
+        )
+    assert [answer["success"] for answer in answers] == [False, True, True, True, False, False]
+
+
+HOLDER = """
+import sys, time
+from dev.economy import running_economy
+with running_economy() as economy:
+    print(economy.rpc_url, economy.facilitator_url, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_it_ends_with_the_process_that_started_it(number: signal.Signals, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(HERE.root)}
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        urls = holder.stdout.readline().split()
+        assert len(urls) == 2
+        holder.send_signal(number)
+        holder.wait(20)
+    deadline = time.monotonic() + 15
+    while any(_listens(url) for url in urls):
+        assert time.monotonic() < deadline, urls
+        time.sleep(0.05)
+
+
+def _listens(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0

@@ -1,0 +1,85 @@
+"""The facilitator that fails on demand fails as it is told to, and as it says."""
+
+import time
+
+import httpx
+import pytest
+
+from .fault_proxy import FaultProxy, address_of_nobody
+from .faults import (
+    NONSENSE,
+    Fault,
+    after_it_worked,
+    cut,
+    cut_after_it_worked,
+    slow,
+    slow_answer,
+    status,
+)
+from .settling import Settling
+
+
+def test_the_proxy_passes_on_and_records(settling: Settling, fault_proxy: FaultProxy) -> None:
+    supported = httpx.get(f"{fault_proxy.url}/supported").json()
+    assert {"x402Version": 2, "scheme": "exact", "network": "eip155:84532"} in supported["kinds"]
+    call = settling.signed(settling.economy.buyer)
+    headers = {"authorization": "Bearer key"}
+    answer = httpx.post(f"{fault_proxy.url}/settle", json=call, headers=headers)
+    assert answer.json()["success"] is True
+    assert [recorded.path for recorded in fault_proxy.calls] == ["/supported", "/settle"]
+    (settled,) = fault_proxy.calls_to("/settle")
+    assert settled.json() == call
+    assert settled.headers["authorization"] == "Bearer key"
+    assert settled.upstream_seconds > 0
+
+
+def test_each_fault_meets_one_call_in_turn(fault_proxy: FaultProxy) -> None:
+    fault_proxy.always("/verify", status(503))
+    fault_proxy.then("/verify", status(500), *NONSENSE.values())
+    answers = [
+        httpx.post(f"{fault_proxy.url}/verify", content=b"{}") for _ in range(len(NONSENSE) + 2)
+    ]
+    codes = [answer.status_code for answer in answers]
+    assert codes == [500, *([200] * (len(NONSENSE) - 1)), 302, 503]
+    assert all(call.upstream is None for call in fault_proxy.calls)
+
+
+def test_a_line_is_cut_before_or_after_it_worked(
+    settling: Settling, fault_proxy: FaultProxy
+) -> None:
+    call = settling.signed(settling.economy.buyer)
+    fault_proxy.then("/settle", cut, cut_after_it_worked)
+    for is_used in (False, True):
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            httpx.post(f"{fault_proxy.url}/settle", json=call)
+        assert settling.is_carried_out(call) is is_used
+
+
+def test_a_failure_after_it_worked_has_worked(settling: Settling, fault_proxy: FaultProxy) -> None:
+    call = settling.signed(settling.economy.buyer)
+    fault_proxy.then("/settle", after_it_worked(500))
+    assert httpx.post(f"{fault_proxy.url}/settle", json=call).status_code == 500
+    assert settling.is_carried_out(call)
+
+
+@pytest.mark.parametrize("fault", [slow(0.5), slow_answer(0.5)])
+def test_a_slow_facilitator_is_slow(fault_proxy: FaultProxy, fault: Fault) -> None:
+    fault_proxy.then("/supported", fault)
+    started = time.monotonic()
+    assert httpx.get(f"{fault_proxy.url}/supported").status_code == 200
+    assert time.monotonic() - started >= 0.5
+
+
+def test_a_facilitator_that_is_down_refuses_and_comes_back(fault_proxy: FaultProxy) -> None:
+    with httpx.Client(base_url=fault_proxy.url) as client:
+        assert client.get("/supported").status_code == 200
+        with fault_proxy.down(), pytest.raises(httpx.TransportError):
+            client.get("/supported")
+        with fault_proxy.down(), pytest.raises(httpx.ConnectError):
+            httpx.get(f"{fault_proxy.url}/supported")
+        assert client.get("/supported").status_code == 200
+
+
+def test_nobody_listens_at_the_address_of_nobody() -> None:
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address_of_nobody())

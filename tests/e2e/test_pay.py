@@ -1,0 +1,106 @@
+"""`make pay`: the official client pays, and what it shows is what the chain says."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from dev.economy import Economy
+from dev.economy.announcement import FILE_NAME, announced
+from dev.layout import HERE
+
+from .conftest import Shops
+from .fault_proxy import address_of_nobody
+from .market import Market
+from .shops import PRICE
+
+
+@pytest.fixture
+def state(economy: Economy, shops: Shops, tmp_path: Path) -> Iterator[Path]:
+    """The STATE of a server that takes payment, here the official one."""
+    parts = urlsplit(shops.v2)
+    with announced(tmp_path, f"{parts.scheme}://{parts.netloc}", economy.rpc_url):
+        yield tmp_path
+
+
+def pay(state: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run what `make pay` runs."""
+    return subprocess.run(
+        [sys.executable, "-m", "dev.economy"],
+        cwd=HERE.root,
+        env={**os.environ, "STATE": str(state), "COLUMNS": "200", **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_it_shows_price_receipts_answers_and_both_balances(economy: Economy, state: Path) -> None:
+    before = economy.chain.balance(economy.buyer.address)
+    shown = pay(state, API="priced/cent", BODY="hello", COUNT="3")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"costs $0.010000, payable to {economy.payee}." in shown.stdout
+    receipts = re.findall(r"^200, receipt (0x[0-9a-f]{64})$", shown.stdout, re.MULTILINE)
+    assert len(set(receipts)) == 3
+    assert all(economy.chain.transaction(receipt) for receipt in receipts)
+    assert shown.stdout.count('  {"method":"POST","body":"hello"}\n') == 3
+    assert re.search(r"buyer +\$[\d,.]+ +\$[\d,.]+ +-\$0\.030000", shown.stdout)
+    assert re.search(r"payee +\$[\d,.]+ +\$[\d,.]+ +\+\$0\.030000", shown.stdout)
+    assert economy.chain.balance(economy.buyer.address) == before - 3 * PRICE
+
+
+def test_it_buys_from_the_dispatcher(market: Market, tmp_path: Path) -> None:
+    paid = market.economy.chain.balance(market.economy.payee)
+    with announced(tmp_path, market.server.url, market.economy.rpc_url):
+        shown = pay(tmp_path, API="sold-by-platform/loaf?thick=1", METHOD="PUT", BODY="hello")
+        failed = pay(tmp_path, API="sold-by-platform/?status=500")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert '"goods":"bread","method":"PUT","path":"/loaf","body":"hello"' in shown.stdout
+    assert market.economy.chain.balance(market.economy.payee) == paid + PRICE
+    assert failed.returncode == 1
+    assert "500, not paid: it answered 500 without a receipt" in failed.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "advice"),
+    [
+        ({"API": "free"}, 1, "asks for no payment, it answers 404"),
+        ({"COUNT": "none"}, 2, "COUNT=none is no whole number"),
+        ({"STATE": "/nowhere"}, 2, "start one with `make dev PAYMENTS=1`"),
+    ],
+)
+def test_what_cannot_be_paid_ends_in_one_line(
+    state: Path, variables: dict[str, str], code: int, advice: str
+) -> None:
+    shown = pay(state, **variables)
+    assert (shown.returncode, shown.stdout) == (code, "")
+    assert shown.stderr.startswith("error: ")
+    assert advice in shown.stderr
+    assert shown.stderr.count("\n") == 1
+
+
+def test_a_purchase_that_fails_fails_the_command(economy: Economy, state: Path) -> None:
+    economy.chain.block(economy.buyer.address)
+    try:
+        shown = pay(state, API="priced/cent")
+    finally:
+        economy.chain.unblock(economy.buyer.address)
+    assert shown.returncode == 1
+    assert "402, not paid: it answered 402 without a receipt" in shown.stdout
+    assert shown.stderr.startswith("error: 1 of 1 failed")
+
+
+def test_a_dispatcher_that_was_killed_is_not_taken_for_a_running_one(tmp_path: Path) -> None:
+    nobody = address_of_nobody()
+    with announced(tmp_path, nobody, nobody):
+        shown = pay(tmp_path)
+    assert shown.returncode == 2
+    assert "has ended" in shown.stderr
+    assert not (tmp_path / FILE_NAME).exists()

@@ -1,0 +1,118 @@
+"""Killed without warning at any step, a payment is charged at most once and served at most once."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.economy import Economy
+
+from .caller import eventually
+from .conftest import TOKEN, Starter
+from .fault_proxy import FaultProxy
+from .faults import Answer, Call, pass_on
+from .market import (
+    CLAIM_SECONDS,
+    PRICE,
+    QUESTION_SECONDS,
+    Market,
+    is_served,
+    open_market,
+    priced_directory,
+)
+
+Record = Callable[[str, object], None]
+
+PATH = "sold/?wait_ms=700"
+
+
+class Halt:
+    """Stops a call to the facilitator until the test goes on, before or after it worked."""
+
+    def __init__(self, *, has_worked: bool) -> None:
+        self._has_worked = has_worked
+        self.is_reached = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self, call: Call) -> Answer:
+        answer = pass_on(call) if self._has_worked else None
+        self.is_reached.set()
+        self.go_on.wait(30)
+        return answer or pass_on(call)
+
+
+STEPS = {
+    "before verification": ("/verify", False),
+    "after verification": ("/verify", True),
+    "before settlement": ("/settle", False),
+    "after settlement": ("/settle", True),
+}
+"""Where a call is halted while the dispatcher is killed: its path, and whether it has worked."""
+
+
+@pytest.mark.parametrize("step", [*STEPS, "while the script works", "right after the answer"])
+def test_a_payment_survives_the_death_of_its_isolate(
+    start: Starter,
+    economy: Economy,
+    fault_proxy: FaultProxy,
+    tmp_path: Path,
+    record_property: Record,
+    step: str,
+) -> None:
+    settings = {**economy.settings(), "FACILITATOR_URL": fault_proxy.url}
+    served = 0
+    halt = Halt(has_worked=False)
+    with (
+        start(tmp_path, priced_directory(), settings) as server,
+        open_market(server, economy, fault_proxy, tmp_path, TOKEN) as market,
+    ):
+        wallet = market.wallet()
+        payment = market.signed(wallet, PATH)
+        if step in STEPS:
+            path, has_worked = STEPS[step]
+            halt = Halt(has_worked=has_worked)
+            fault_proxy.then(path, halt)
+        answer = market.begin(lambda: market.send(payment, PATH))
+        if step in STEPS:
+            assert halt.is_reached.wait(30)
+        elif step == "while the script works":
+            eventually(lambda: market.books.states(wallet) == ["claimed"], "a claim")
+        else:
+            served += is_served(answer.result(30))
+        server.kill_hard()
+        with suppress(httpx.HTTPError):
+            served += is_served(answer.result(30)) if step != "right after the answer" else 0
+    halt.go_on.set()
+    fault_proxy.reset()
+    with (
+        start(tmp_path, priced_directory(), settings) as server,
+        open_market(server, economy, fault_proxy, tmp_path, TOKEN) as market,
+    ):
+        states = market.books.states(wallet)
+        early = market.send(payment, PATH)
+        served += is_served(early)
+        _await_the_end(market, lambda: market.books.states(wallet))
+        late = [market.send(payment, PATH) for _ in range(2)]
+        served += sum(is_served(one) for one in late)
+        row = (
+            step,
+            states[0] if states else "empty",
+            str(early.status_code),
+            str(late[0].status_code),
+            f"served {served} times, ledger {', '.join(market.books.states(wallet))}",
+        )
+        record_property("payment killed", row)
+        assert served == 1
+        market.books.check(wallet, ["settled"])
+        assert economy.chain.balance(wallet.address) == 99 * PRICE
+
+
+def _await_the_end(market: Market, states: Callable[[], list[str]]) -> None:
+    """Let time pass and cron run until the payment is settled or failed, or was never there."""
+    for seconds in (QUESTION_SECONDS, CLAIM_SECONDS):
+        if set(states()) <= {"settled", "failed"}:
+            return
+        market.resolve(seconds)

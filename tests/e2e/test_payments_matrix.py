@@ -1,0 +1,167 @@
+"""Every official client meets every fault, in both versions, and ends where it should."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import product
+
+import pytest
+
+from dev.economy import Wallet
+from dev.economy.payer import PayerError, Purchase
+
+from .conftest import PayerOf
+from .faults import Fault, after_it_worked, cut, cut_after_it_worked, reply, status
+from .market import PRICE, Market, is_served
+from .payers import CLIENTS
+
+Record = Callable[[str, object], None]
+
+ROUTES = [*product(CLIENTS, (2, 1), ("GET", "POST"))]
+"""Client, version, method."""
+
+REFUSAL = {
+    "success": False,
+    "errorReason": "invalid_exact_evm_insufficient_balance",
+    "transaction": "",
+    "network": "eip155:84532",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A fault, and what it must come to for every client.
+
+    Args:
+        status: The status that the client gets.
+        state: The payment's state in the ledger right then, empty without a payment.
+        finally_settled: Whether the money has moved in the end.
+        path: What is bought.
+        faults: What the facilitator does, by path.
+        balance: What the buyer has.
+        are_blocks_held: Whether the chain makes no block meanwhile.
+    """
+
+    status: int
+    state: str
+    finally_settled: bool
+    path: str = "sold/"
+    faults: Mapping[str, Fault] | None = None
+    balance: int = 5 * PRICE
+    are_blocks_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a purchase came to.
+
+    Args:
+        status: The status that the client got.
+        is_served: Whether it got what it paid for.
+        state: The payment's state in the ledger right then, empty without a payment.
+        then: Status and whether it was served, of the same payment presented again at the
+            end; `None` when that was not needed.
+        paid: How many micro-dollars have left the buyer at the end.
+    """
+
+    status: int
+    is_served: bool
+    state: str
+    then: tuple[int, bool] | None
+    paid: int
+
+    def __str__(self) -> str:
+        words = [f"{self.status} {'served' if self.is_served else 'not served'}"]
+        words.append(f"ledger {self.state or 'empty'}")
+        if self.then:
+            words.append(f"later {self.then[0]} {'served' if self.then[1] else 'not served'}")
+        words.append(f"charged {self.paid / 1_000_000:.2f}")
+        return ", ".join(words)
+
+
+CASES = {
+    "nothing": Case(200, "settled", finally_settled=True),
+    "verify answers 500": Case(503, "", finally_settled=False, faults={"/verify": status(500)}),
+    "verify is cut": Case(503, "", finally_settled=False, faults={"/verify": cut}),
+    "settle answers 500": Case(
+        503, "pending", finally_settled=True, faults={"/settle": status(500)}
+    ),
+    "settle is cut": Case(503, "pending", finally_settled=True, faults={"/settle": cut}),
+    "settle works, answers 500": Case(
+        503, "pending", finally_settled=True, faults={"/settle": after_it_worked(500)}
+    ),
+    "settle works, is cut": Case(
+        503, "pending", finally_settled=True, faults={"/settle": cut_after_it_worked}
+    ),
+    "settle refuses": Case(
+        402, "failed", finally_settled=False, faults={"/settle": reply(REFUSAL)}
+    ),
+    "the block is late": Case(503, "pending", finally_settled=True, are_blocks_held=True),
+    "the buyer is broke": Case(402, "", finally_settled=False, balance=PRICE - 1),
+    "the script fails": Case(500, "failed", finally_settled=False, path="sold/?status=500"),
+    "the script throws": Case(502, "failed", finally_settled=False, path="sold/?throw=1"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_client_ends_where_it_should(
+    market: Market, payer_of: PayerOf, record_property: Record, name: str
+) -> None:
+    case = CASES[name]
+    wallets = [market.wallet(case.balance) for _ in ROUTES]
+    for path, fault in (case.faults or {}).items():
+        market.proxy.always(path, fault)
+    blocks: AbstractContextManager[None] = (
+        market.economy.chain.held_blocks() if case.are_blocks_held else nullcontext()
+    )
+    with blocks:
+        bought = _buy(market, payer_of, wallets, case.path)
+    seen = [market.books.states(wallet) for wallet in wallets]
+    payments = {
+        call.json()["paymentPayload"]["payload"]["authorization"]["from"]: call.json()
+        for call in market.proxy.calls_to("/verify")
+    }
+    market.proxy.reset()
+    market.resolve()
+    wanted = Outcome(
+        status=case.status,
+        is_served=case.status == 200,
+        state=case.state,
+        then=(200, True) if case.state == "pending" else None,
+        paid=PRICE if case.finally_settled else 0,
+    )
+    outcomes = []
+    for wallet, purchase, states, route in zip(wallets, bought, seen, ROUTES, strict=True):
+        then = None
+        if states == ["pending"]:
+            payment = payments[wallet.address]["paymentPayload"]
+            again = market.send(payment, case.path, route[2])
+            then = (again.status_code, is_served(again))
+        paid = case.balance - market.economy.chain.balance(wallet.address)
+        state = states[0] if states else ""
+        is_bread = '"bread"' in purchase.body
+        outcomes.append(Outcome(purchase.status, is_bread, state, then, paid))
+        record_property("payment", (route[0], f"v{route[1]}", route[2], name, str(outcomes[-1])))
+    assert outcomes == [wanted] * len(ROUTES)
+    for wallet in wallets:
+        final = "settled" if case.finally_settled else "failed"
+        market.books.check(wallet, [final] if case.state else [])
+
+
+def _buy(market: Market, payer_of: PayerOf, wallets: Sequence[Wallet], path: str) -> list[Purchase]:
+    """Let each route's client buy with a wallet of its own, all at once."""
+    clients = {client: payer_of(client) for client in CLIENTS}
+
+    def buy(wallet: Wallet, route: tuple[str, int, str]) -> Purchase:
+        client, version, method = route
+        sent = {"body": "{}"} if method == "POST" else {}
+        try:
+            return clients[client].pay(
+                wallet, market.url(path), method=method, version=version, **sent
+            )
+        except PayerError as error:
+            pytest.fail(f"{route}: {error}")
+
+    with ThreadPoolExecutor(len(ROUTES)) as pool:
+        return list(pool.map(buy, wallets, ROUTES))

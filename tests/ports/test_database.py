@@ -1,0 +1,96 @@
+"""What every database keeps, whoever implements it: the fake on the host and D1 alike.
+
+This very file also runs inside workerd, where `tests/runtime/inside` links to it. So it
+imports nothing of the tests, and each test has rows of its own: there the database
+outlives a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from errors import DatabaseUnavailable
+from ports import Database, Statement
+
+INSERT = """
+INSERT INTO payments (payment_id, attempt, state, changed_at_ms, changed_by, lease_until_ms,
+    request_id, fingerprint, proof_digest, payer, pay_to, network, asset, nonce, amount,
+    amount_micros, valid_before_ms, claimed_at_ms, tenant_id, slug, owner, directory, method,
+    caller)
+VALUES (?, 1, 'claimed', 5, 'me', 10, 'r', 'f', 'd', 'p', 't', 'n', 'a', ?, '10000', 10000, 20, 5,
+    'ten', 'slug', '', '', 'GET', '')
+ON CONFLICT DO NOTHING RETURNING payment_id
+"""
+MOVE = "UPDATE payments SET state = ?, changed_at_ms = 6 WHERE payment_id = ? AND state = ?"
+STATE = "SELECT state FROM payments WHERE payment_id = ?"
+
+
+def claim(name: str) -> Statement:
+    return Statement(INSERT, (name, name))
+
+
+async def test_a_row_comes_back_by_column_with_its_types(database: Database) -> None:
+    (rows,) = await database.execute(
+        Statement("SELECT ? AS a, ? AS b, ? AS c", ("ä \U0001f600", 2**52, None))
+    )
+    assert list(rows) == [{"a": "ä \U0001f600", "b": 2**52, "c": None}]
+
+
+async def test_each_statement_has_its_own_rows(database: Database) -> None:
+    found = await database.execute(
+        Statement("SELECT 1 AS a WHERE 0"), Statement("SELECT 1 AS a UNION SELECT 2")
+    )
+    assert [list(rows) for rows in found] == [[], [{"a": 1}, {"a": 2}]]
+
+
+async def test_a_primary_key_is_claimed_once(database: Database) -> None:
+    assert [len(rows) for rows in await database.execute(claim("once"))] == [1]
+    assert [len(rows) for rows in await database.execute(claim("once"))] == [0]
+
+
+async def test_of_many_claims_at_once_one_wins(database: Database) -> None:
+    found = await asyncio.gather(*(database.execute(claim("race")) for _ in range(10)))
+    assert sum(len(rows) for (rows,) in found) == 1
+
+
+async def test_statements_take_effect_together_or_not_at_all(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await database.execute(claim("together"), Statement("SELECT no_such_column"))
+    assert [len(rows) for rows in await database.execute(Statement(STATE, ("together",)))] == [0]
+
+
+async def test_a_change_of_state_says_whether_it_was_made(database: Database) -> None:
+    await database.execute(claim("move"))
+    move = Statement(f"{MOVE} RETURNING attempt", ("failed", "move", "claimed"))
+    first, second = await database.execute(move, move)
+    assert (list(first), list(second)) == ([{"attempt": 1}], [])
+
+
+async def test_triggers_write_the_audit_and_the_entries(database: Database) -> None:
+    await database.execute(claim("audit"), Statement(MOVE, ("failed", "audit", "claimed")))
+    audit, entries = await database.execute(
+        Statement("SELECT from_state, to_state FROM audit WHERE payment_id = 'audit'"),
+        Statement("SELECT kind, amount_micros FROM entries WHERE payment_id = 'audit'"),
+    )
+    assert [tuple(row.values()) for row in audit] == [("", "claimed"), ("claimed", "failed")]
+    assert [tuple(row.values()) for row in entries] == [("refusal", 0)]
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        "UPDATE entries SET amount_micros = 1 WHERE payment_id = 'rules'",
+        "DELETE FROM entries WHERE payment_id = 'rules'",
+        "DELETE FROM audit WHERE payment_id = 'rules'",
+        "UPDATE audit SET reason = 'x' WHERE payment_id = 'rules'",
+        "DELETE FROM payments WHERE payment_id = 'rules'",
+        "UPDATE payments SET state = 'settled' WHERE payment_id = 'rules'",
+        "UPDATE payments SET state = 'pending' WHERE payment_id = 'rules'",
+    ],
+)
+async def test_what_is_written_is_not_changed(database: Database, forbidden: str) -> None:
+    await database.execute(claim("rules"), Statement(MOVE, ("failed", "rules", "claimed")))
+    with pytest.raises(DatabaseUnavailable):
+        await database.execute(Statement(forbidden))
