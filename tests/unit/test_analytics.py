@@ -253,6 +253,17 @@ def test_a_whole_reading_is_as_fresh_as_kv_can_be() -> None:
     )
 
 
+def test_figures_are_as_fresh_as_what_was_looked_for() -> None:
+    minute = NOON_MS // keys.MINUTE_MS - 20
+    reading = Reading(as_of=minute + 20, seen_until=minute)
+    found = snapshot("today", reading, WindowView(), NOON_MS, 25)["freshness"]
+    assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
+        True,
+        "2026-11-22T11:40:00.000Z",
+        1_200,
+    )
+
+
 some_events = st.lists(
     st.builds(
         event,
