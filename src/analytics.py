@@ -121,6 +121,8 @@ def _freshness(reading: Reading, now_ms: int) -> Mapping[str, Json]:
     as_of_ms = now_ms - limits.KV_SETTLE_SECONDS * 1000
     if not reading.complete:
         as_of_ms = min(as_of_ms, reading.as_of * keys.MINUTE_MS)
+    if reading.seen_until is not None:
+        as_of_ms = min(as_of_ms, reading.seen_until * keys.MINUTE_MS)
     return {
         "asOf": keys.timestamp(as_of_ms),
         "lagSeconds": (now_ms - as_of_ms) // 1000,

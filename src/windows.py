@@ -39,7 +39,8 @@ class Reading:
     `tail` has the batches that are in none of the `summaries`. Everything
     before the minute `as_of` that KV shows is counted. `complete` tells whether
     all that was seen is counted; `behind` that summaries are missing which
-    compaction would make.
+    compaction would make. With `seen_until`, batches of minutes from there on
+    may have come that were not looked for.
     """
 
     summaries: dict[PartId, Summary] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Reading:
     as_of: int = 0
     complete: bool = True
     behind: bool = False
+    seen_until: int | None = None
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     reconciled_through_ms: int | None = None
@@ -109,7 +111,7 @@ async def read_window(
     if tail.listed_from > progress.settled:
         # The listing does not reach back to where minutes are summarised for good, and those
         # in between may have been summarised before all of their batches were listed.
-        reading.complete, reading.as_of = False, min(reading.as_of, progress.settled)
+        reading.seen_until = progress.settled
     names = _tail_names(tail, floor, sources, first, end)
     gets_left = limits.SNAPSHOT_OPERATIONS_MAX - _TAIL_OPERATIONS - counted.spent
     await _read_tail(store, tail, names, reading, min(max(1, gets_left), limits.TAIL_GETS_MAX))

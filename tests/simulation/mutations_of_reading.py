@@ -48,6 +48,13 @@ READING = (
         "default=0",
     ),
     Mutation(
+        "batches that nobody looked for are said to be counted",
+        "windows",
+        "read_window",
+        "reading.seen_until = progress.settled",
+        "pass",
+    ),
+    Mutation(
         "a batch that does not parse stops the others",
         "batches",
         "read_batches",

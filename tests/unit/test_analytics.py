@@ -14,7 +14,6 @@ import keys
 from analytics import WINDOWS, days_of, snapshot
 from events import Api, Batch, UsageEvent
 from figures import Figures
-from ranking import shown_owner
 from tests.fakes import NOON_MS
 from tests.unit.making import MAPS, WEATHER, event
 from tests.unit.shooting import shot
@@ -176,13 +175,6 @@ def test_a_caller_of_two_apis_is_one_agent() -> None:
     assert shot([event(caller="c"), event(api=MAPS, caller="c")])["heroStats"]["activeAgents"] == 1
 
 
-@pytest.mark.parametrize(
-    ("owner", "shown"), [("alice", "@alice"), ("@bob", "@bob"), ("", "@unknown")]
-)
-def test_owners_start_with_an_at(owner: str, shown: str) -> None:
-    assert shown_owner(owner) == shown
-
-
 def test_todays_series_has_every_hour_so_far() -> None:
     events = [event(at("2026-11-22T03:30")), event(at("2026-11-22T03:40"), status=500)]
     series = shot(events, now_ms=at("2026-11-22T05:10"))["series"]
@@ -251,6 +243,17 @@ def test_a_whole_reading_is_as_fresh_as_kv_can_be() -> None:
         True,
         "2026-11-22T11:59:00.000Z",
         60,
+    )
+
+
+def test_figures_are_as_fresh_as_what_was_looked_for() -> None:
+    minute = NOON_MS // keys.MINUTE_MS - 20
+    reading = Reading(as_of=minute + 20, seen_until=minute)
+    found = snapshot("today", reading, WindowView(), NOON_MS, 25)["freshness"]
+    assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
+        True,
+        "2026-11-22T11:40:00.000Z",
+        1_200,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 import keys
 from aggregates import Aggregate
 from events import Api, UsageEvent
-from ranking import trending_score
+from ranking import shown_owner, trending_score
 from tests.fakes import NOON_MS
 from tests.unit.making import event
 from tests.unit.shooting import shot
@@ -80,3 +80,10 @@ def test_equal_figures_rank_by_endpoint() -> None:
 def test_equal_scores_and_calls_rank_by_revenue() -> None:
     # 0.000001 USD adds less than half a hundredth of a point.
     assert ranked({"a": [event()], "b": [event(revenue_micros=1)]}) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "shown"), [("alice", "@alice"), ("@bob", "@bob"), ("", "@unknown")]
+)
+def test_owners_start_with_an_at(owner: str, shown: str) -> None:
+    assert shown_owner(owner) == shown

@@ -1,0 +1,162 @@
+"""What a snapshot must show, counted plainly from the requests that were sent."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+ERRORS = (408, 429)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the directory says of an API."""
+
+    slug: str
+    tenant_id: str
+    owner: str
+    directory: str
+    price_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was not refused, and when its answer was ready."""
+
+    api: Api
+    at_ms: int
+    status: int
+    latency_ms: int
+    caller: str
+
+
+def in_window(calls: Iterable[Call], window: str, now_ms: int) -> list[Call]:
+    """Choose the calls of a window as the contract has it."""
+    today = now_ms // DAY_MS
+    first = {"today": today, "week": today - 6, "overall": 0}[window]
+    last = math.inf if window == "overall" else today
+    return [call for call in calls if first <= call.at_ms // DAY_MS <= last]
+
+
+def hero_stats(calls: Sequence[Call]) -> Mapping[str, float]:
+    """The totals."""
+    return {
+        "activeAgents": len({call.caller for call in calls}),
+        "publishedApis": len({call.api for call in calls}),
+        "directories": len({call.api.directory for call in calls}),
+        "calls": len(calls),
+        "revenueUsd": 0.0,
+        "revenueMicros": 0,
+    }
+
+
+def directories(calls: Sequence[Call]) -> list[Mapping[str, Any]]:
+    """The categories, the busiest first."""
+    rows = []
+    for name in {call.api.directory for call in calls}:
+        mine = [call for call in calls if call.api.directory == name]
+        rows.append(
+            {
+                "directory": name,
+                "calls": len(mine),
+                "revenueUsd": 0.0,
+                "revenueMicros": 0,
+                "apis": len({call.api for call in mine}),
+                "uniqueCallers": len({call.caller for call in mine}),
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["calls"], row["directory"]))
+
+
+def series(calls: Sequence[Call], window: str, now_ms: int) -> list[Mapping[str, Any]]:
+    """Hours of today, or days; every one from the first to the current one."""
+    step_ms = HOUR_MS if window == "today" else DAY_MS
+    today = now_ms // DAY_MS
+    first_day = {
+        "today": today,
+        "week": today - 6,
+        "overall": min((call.at_ms // DAY_MS for call in calls), default=today),
+    }[window]
+    counted = Counter(call.at_ms // step_ms for call in calls)
+    failed = Counter(call.at_ms // step_ms for call in calls if is_error(call))
+    return [
+        {
+            "startAt": f"{datetime.fromtimestamp(period * step_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}"
+            ".000Z",
+            "calls": counted[period],
+            "revenueUsd": 0.0,
+            "revenueMicros": 0,
+            "errors": failed[period],
+        }
+        for period in range(first_day * DAY_MS // step_ms, now_ms // step_ms + 1)
+    ]
+
+
+def is_error(call: Call) -> bool:
+    """Tell whether a call counts as an error."""
+    return call.status >= 500 or call.status in ERRORS
+
+
+def check_apis(shown: Sequence[Mapping[str, Any]], calls: Sequence[Call]) -> None:
+    """Check every row and the order of rows."""
+    by_api: dict[str, list[Call]] = {}
+    for call in calls:
+        by_api.setdefault(f"{call.api.tenant_id}:{call.api.slug}", []).append(call)
+    assert {row["id"]: row["calls"] for row in shown} == {
+        name: len(mine) for name, mine in by_api.items()
+    }
+    for row in shown:
+        _check_row(row, by_api[row["id"]])
+    assert [row["rank"] for row in shown] == list(range(1, len(shown) + 1))
+    order = [
+        (-row["trendingScore"], -row["calls"], -row["revenueUsd"], row["errorRatePct"])
+        for row in shown
+    ]
+    assert order == sorted(order)
+
+
+def _check_row(row: Mapping[str, Any], calls: Sequence[Call]) -> None:
+    api, count = calls[0].api, len(calls)
+    callers = Counter(call.caller for call in calls)
+    hours = Counter(call.at_ms // HOUR_MS for call in calls)
+    latencies = sorted(call.latency_ms for call in calls if call.latency_ms)
+    p95 = latencies[math.ceil(0.95 * len(latencies)) - 1]
+    error_rate = 100 * sum(map(is_error, calls)) / count
+    exact = {
+        "endpoint": f"/t/{api.slug}",
+        "owner": api.owner,
+        "tenantId": api.tenant_id,
+        "directory": api.directory,
+        "priceUsd": api.price_usd,
+        "calls": count,
+        "revenueUsd": 0.0,
+        "revenueMicros": 0,
+        "uniqueCallers": len(callers),
+        "latencyMs": round(sum(latencies) / len(latencies), 2),
+        "errorRatePct": round(error_rate, 4),
+        "uptimePct": round(100 - error_rate, 4),
+        "topCallerShare": round(max(callers.values()) / count, 4),
+        "maxHourShare": round(max(hours.values()) / count, 4),
+        "diversityRatio": round(len(callers) / count, 4),
+    }
+    assert {name: row[name] for name in exact} == exact
+    assert abs(row["p95LatencyMs"] - p95) <= 0.01 * p95 + 0.005, (row["p95LatencyMs"], p95)
+    score = (
+        40 * math.log10(count + 1)
+        + 20 * math.log10(len(callers) + 1)
+        + max(0.0, 10 - 0.7 * error_rate)
+        - _clamp(120 * (0.18 - len(callers) / count), 20)
+        - _clamp(80 * (max(callers.values()) / count - 0.45), 25)
+        - _clamp(70 * (max(hours.values()) / count - 0.4), 20)
+        - _clamp((row["p95LatencyMs"] - 800) / 75, 15)
+    )
+    assert abs(row["trendingScore"] - score) <= 0.0051, (row["trendingScore"], score)
+
+
+def _clamp(value: float, most: float) -> float:
+    return min(max(value, 0.0), most)
