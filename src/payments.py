@@ -176,7 +176,8 @@ class Payments:
                 row = await self.resolver.resolve(row, self._name(order))
                 if row.state is State.PENDING:
                     raise refusals.pending(row, payment.version, row.transaction_id)
-                continue
+                if row.state is not State.CLAIMED:
+                    continue
             if row.state is State.PENDING and row.reason:
                 # It was asked about, and rests; nobody works on it now.
                 raise refusals.pending(row, payment.version, row.transaction_id)

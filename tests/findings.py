@@ -12,6 +12,7 @@ TABLES: Mapping[str, Sequence[str]] = {
     "payment": ("client", "version", "method", "fault", "outcome"),
     "payment killed": ("killed", "ledger then", "at once", "later", "in the end"),
     "payment at once": ("rounds", "answers", "settlements"),
+    "payment soak": ("payments", "answers", "deaths", "in the end"),
     "payment time": ("what", "median"),
 }
 """The columns of each table."""

@@ -132,6 +132,20 @@ def test_a_facilitator_that_says_pending_is_asked_again_at_once() -> None:
     assert (market.states, len(market.chain.transfers)) == (["settled"], 1)
 
 
+def test_a_refusal_after_pending_does_not_tell_what_became_of_the_first_transaction() -> None:
+    market = Market()
+    market.facilitator.faults["settle"] = [
+        "pending",
+        "refused:invalid_exact_evm_nonce_already_used",
+    ]
+    answer = market.ask(headers=market.payment())
+    refusal(answer, 503, "facilitator_unavailable")
+    assert read_header(answer, "payment-response")["transaction"] == f"0x{1:064x}"
+    assert (market.states, len(market.chain.transfers)) == (["pending"], 1)
+    market.cron(2)
+    assert (market.states, market.revenue_micros) == (["settled"], PRICE_MICROS)
+
+
 def test_without_a_node_a_used_authorization_stays_pending_and_is_not_guessed_at() -> None:
     market = Market()
     market.facilitator.faults["settle"] = ["lost"]

@@ -1,0 +1,139 @@
+"""Many payments at once, a facilitator that fails at random, and deaths in between."""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.economy import Economy
+
+from .conftest import TOKEN, Starter
+from .fault_proxy import FaultProxy
+from .faults import (
+    Answer,
+    Call,
+    after_it_worked,
+    cut,
+    cut_after_it_worked,
+    pass_on,
+    slow_answer,
+    status,
+)
+from .market import CLAIM_SECONDS, PRICE, Market, is_served, open_market, priced_directory
+from .signing import Document
+
+pytestmark = pytest.mark.alone
+
+SEED = 4
+LIVES = 3
+PAYMENTS = 30
+"""In each life, every one of them presented three times."""
+
+AT_ONCE = 8
+KILLED_AFTER = 50
+"""Answers of a life after which it ends without warning."""
+
+FAULTS = (
+    *[pass_on] * 6,
+    cut,
+    status(500),
+    after_it_worked(500),
+    cut_after_it_worked,
+    slow_answer(0.3),
+)
+
+
+class Soak:
+    """Sends payments and counts what each got, over several lives of the dispatcher."""
+
+    def __init__(self) -> None:
+        self.served: Counter[str] = Counter()
+        self.unanswered: set[str] = set()
+        self.answers: Counter[int] = Counter()
+        self._random = random.Random(SEED)
+        self._lock = threading.Lock()
+
+    def fault(self, call: Call) -> Answer:
+        """Fail, or not, as chance has it."""
+        with self._lock:
+            chosen = self._random.choice(FAULTS)
+        return chosen(call)
+
+    def present(self, market: Market, payment: Document) -> None:
+        """Send a request with a payment, and note what came back."""
+        name = payment["payload"]["authorization"]["nonce"]
+        try:
+            answer = market.send(payment)
+        except httpx.HTTPError:
+            with self._lock:
+                self.unanswered.add(name)
+            return
+        with self._lock:
+            self.answers[answer.status_code] += 1
+            self.served[name] += is_served(answer)
+
+
+def test_no_payment_is_charged_or_served_twice_whatever_happens(
+    start: Starter,
+    economy: Economy,
+    fault_proxy: FaultProxy,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    soak, payments = Soak(), []
+    settings = {**economy.settings(), "FACILITATOR_URL": fault_proxy.url}
+    for _ in range(LIVES):
+        with (
+            start(tmp_path, priced_directory(), settings) as server,
+            open_market(server, economy, fault_proxy, tmp_path, TOKEN) as market,
+        ):
+            wallet = market.wallet(PAYMENTS * PRICE)
+            offered = [market.signed(wallet) for _ in range(PAYMENTS)]
+            payments += offered
+            fault_proxy.always("/verify", soak.fault)
+            fault_proxy.always("/settle", soak.fault)
+            before = soak.answers.total()
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for payment in [*offered, *offered, *offered]:
+                    pool.submit(soak.present, market, payment)
+                while soak.answers.total() - before < KILLED_AFTER:
+                    threading.Event().wait(0.01)
+                server.kill_hard()
+        fault_proxy.reset()
+    with (
+        start(tmp_path, priced_directory(), settings) as server,
+        open_market(server, economy, fault_proxy, tmp_path, TOKEN) as market,
+    ):
+        while _unfinished(market):
+            market.resolve(CLAIM_SECONDS / 2)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for payment in [*payments, *payments]:
+                pool.submit(soak.present, market, payment)
+        assert _unfinished(market) == 0
+        settled = market.books.check_all() // PRICE
+        lost = [
+            payment["payload"]["authorization"]["nonce"]
+            for payment in payments
+            if not soak.served[payment["payload"]["authorization"]["nonce"]]
+        ]
+        record_property(
+            "payment soak",
+            (
+                str(len(payments)),
+                ", ".join(f"{code}: {times}" for code, times in sorted(soak.answers.items())),
+                str(LIVES),
+                f"{settled} settled, {sum(soak.served.values())} served, {len(lost)} answers lost",
+            ),
+        )
+        assert max(soak.served.values()) == 1, "nothing is handed out twice"
+        assert set(lost) <= soak.unanswered, "who was answered was served in the end"
+        assert settled == len(payments), "what is good is paid for in the end, once"
+
+
+def _unfinished(market: Market) -> int:
+    return sum(row["state"] in {"claimed", "pending"} for row in market.books.rows())
