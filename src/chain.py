@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import limits
+from documents import read_json
 from errors import FetchFailed
 from payment_rows import PaymentRow
 from ports import Clock, Environment, Json
@@ -115,8 +116,8 @@ class Chain:
             body_bytes_max=limits.RPC_BODY_BYTES_MAX,
         )
         try:
-            answer = json.loads(fetched.body)
-        except (ValueError, RecursionError) as error:
+            answer = read_json(fetched.body)
+        except ValueError as error:
             raise FetchFailed(f"{method}: status {fetched.status}, and no JSON") from error
         if not isinstance(answer, dict) or "result" not in answer:
             raise FetchFailed(f"{method}: status {fetched.status}, and no result")

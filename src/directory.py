@@ -8,13 +8,13 @@ that publishing needs no redeploy. Refuses to know requests.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import keys
 import limits
+from documents import read_json
 from errors import ConfigurationError, RecordRefused, StoreUnavailable
 from ports import Clock, KeyValueStore
 from tenants import Directory, Tenant, parse_directory, parse_tenant
@@ -135,7 +135,7 @@ def _parse_stored(key: str, value: str | None) -> Tenant | None:
     if value is None:
         return None
     try:
-        record = json.loads(value)
+        record = read_json(value)
     except ValueError as error:
         raise RecordRefused(f"TENANT_KV {key}", [f"it is no JSON: {error}"]) from error
     tenant = parse_tenant(record, f"TENANT_KV {key}")

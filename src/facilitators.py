@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
 
 import limits
+from documents import read_json
 from errors import FetchFailed
 from ports import Clock, Environment, Fetched, Fetcher, Json
 from pricing import NETWORKS_V1, facilitator_urls
@@ -26,13 +28,9 @@ SETTLEMENT_PENDING = "settlement_pending"
 
 _LOGGER = logging.getLogger(__name__)
 
-_UNCERTAIN = (
-    SETTLEMENT_PENDING,
-    "unexpected_settle_error",
-    "unexpected_verify_error",
-    "unexpected_error",
-)
-"""Reasons with which a facilitator says that it does not know either."""
+_REFUSAL = re.compile(r"(?:invalid|insufficient|unsupported)_[a-z0-9_]+|network_mismatch")
+"""Codes that say what is wrong with a payment, so that nothing was sent. Anything else leaves
+it open: some official facilitators put the words of an exception there."""
 
 _FAILED_TRANSACTION = ("transaction_failed", "invalid_transaction_state", "transfer_event_mismatch")
 """Ends of reasons that are certain with the hash of a transaction, and a guess without."""
@@ -186,7 +184,7 @@ def _settling(fetched: Fetched, wanted: Mapping[str, Json], url: str) -> Settlin
     transaction = _text(document, "transaction")
     reason = _text(document, "errorReason")
     if not success:
-        is_certain = bool(reason) and reason not in _UNCERTAIN
+        is_certain = _REFUSAL.fullmatch(reason) is not None
         if reason.endswith(_FAILED_TRANSACTION):
             is_certain = bool(transaction)
         outcome = Outcome.REFUSED if is_certain else Outcome.UNKNOWN
@@ -207,8 +205,8 @@ def _document(fetched: Fetched) -> Mapping[str, Json]:
     if fetched.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise FetchFailed(f"status {fetched.status}")
     try:
-        document = json.loads(fetched.body)
-    except (ValueError, RecursionError) as error:
+        document = read_json(fetched.body)
+    except ValueError as error:
         raise FetchFailed(f"status {fetched.status}, and no JSON") from error
     if not isinstance(document, dict):
         raise FetchFailed(f"status {fetched.status}, and no JSON object")

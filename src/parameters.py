@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 import keys
 import limits
+from documents import read_json
 from errors import InvalidParameter
 from event_pages import Position
 
@@ -97,10 +98,10 @@ def decode_cursor(cursor: str | None) -> Position | None:
         return None
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        match json.loads(text):
+        match read_json(text):
             case [int(at_ms), str(request_id), str() | None as listing] if at_ms >= 0:
                 keys.timestamp(at_ms)
                 return Position(at_ms, request_id, listing)
-    except (ValueError, OverflowError, OSError, RecursionError):
+    except (ValueError, OverflowError, OSError):
         pass
     raise InvalidParameter("cursor", "the `cursor` of an earlier answer")

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import limits
+from documents import read_json
 from errors import DataError
 from offers import PAYMENT_IDENTIFIER, SCHEME, Resource, requirements, requirements_v1
 from payment_errors import SIGNATURE_HEADER, SIGNATURE_HEADER_V1
@@ -132,8 +133,8 @@ def _decode_header(name: str, value: str, version: int) -> dict[str, Json]:
             "invalid_payload", f"{name} is not standard base64 with padding: {error}."
         ) from error
     try:
-        document = json.loads(raw.decode())
-    except (ValueError, RecursionError) as error:
+        document = read_json(raw.decode())
+    except ValueError as error:
         raise PaymentUnusable("invalid_payload", f"{name} holds no JSON: {error}.") from error
     if not isinstance(document, dict):
         raise PaymentUnusable("invalid_payload", f"{name} holds no JSON object.")

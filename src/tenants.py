@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import limits
+from documents import read_json
 from errors import ConfigurationError, RecordRefused
 from events import Api
 from limits import PLAN_LIMITS, ScriptLimits
@@ -163,7 +164,7 @@ def parse_directory(text: str) -> Directory:
     `ConfigurationError` when the document as a whole is not a directory.
     """
     try:
-        document = json.loads(text)
+        document = read_json(text)
     except ValueError as error:
         raise _not_a_directory(f"It is no JSON: {error}.") from error
     by_slug: dict[str, Tenant] = {}

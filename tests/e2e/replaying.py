@@ -17,6 +17,16 @@ from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
 
 INSIDE = Path(__file__).with_name("inside")
+PRICED = {
+    "FACILITATOR_URL": "http://localhost:9",
+    "X402_NETWORK": "eip155:84532",
+    "X402_ASSET": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+    "X402_ASSET_NAME": "USDC",
+    "X402_ASSET_VERSION": "2",
+    "PAY_TO_ADDRESS": "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
+}
+"""What an offer needs; nobody accepts it here."""
+
 ARRIVES = "x-replay-arrives-ms"
 TAKES = "x-replay-takes-ms"
 
@@ -32,7 +42,7 @@ def replaying_worker(
         state=state.absolute(),
         namespace=namespace.absolute(),
         tenant_directory=json.dumps(tenants),
-        variables={"PLATFORM_ANALYTICS_TOKEN": token},
+        variables={"PLATFORM_ANALYTICS_TOKEN": token, **PRICED},
     )
     folder = RunFolder(HERE)
     inside = folder.path / "replay_inside"

@@ -88,6 +88,8 @@ def test_a_success_with_its_transaction_is_settled(answer: Fetched) -> None:
         says(401, error="unauthorized"),
         says(success=False),
         says(success=False, errorReason=""),
+        says(success=False, errorReason="Timed out while waiting for the transaction."),
+        says(success=False, errorReason="some_new_reason"),
         says(success=False, errorReason="settlement_pending", transaction=TRANSACTION),
         says(success=False, errorReason="unexpected_settle_error"),
         says(success=False, errorReason="transaction_failed", transaction=""),
