@@ -24,7 +24,7 @@ from late import LateBatches
 from maker import Maker, Report
 from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period
 from ports import KeyValueStore
-from progress import SETTLE_MINUTES, decode_progress
+from progress import SETTLE_MINUTES, Progress, decode_progress
 from recovery import first_progress, rebuildable_from
 
 
@@ -49,9 +49,7 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
         pass
     except StoreUnavailable as error:
         maker.report.stopped_by = str(error)
-    saved = progress.encode()
-    if saved != value:
-        await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
+    await _save(store, progress, value)
     await run.late.forget()
     maker.report.operations = counted.spent
     return maker.report
@@ -81,12 +79,19 @@ async def rebuild(store: KeyValueStore, now_ms: int, first: int, end: int, budge
         pass
     except LogExpired as error:
         maker.report.stopped_by = str(error)
-    finally:
-        saved = progress.encode()
-        if saved != value:
-            await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
+    except StoreUnavailable:
+        await _save(store, progress, value)
+        raise
+    await _save(store, progress, value)
     maker.report.operations = counted.spent
     return maker.report
+
+
+async def _save(store: KeyValueStore, progress: Progress, value: str | None) -> None:
+    """Write progress unless it is what was read, `value`."""
+    saved = progress.encode()
+    if saved != value:
+        await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
 
 
 @dataclass(slots=True)

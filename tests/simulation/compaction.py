@@ -14,9 +14,10 @@ import keys
 import limits
 import summaries
 from ports import Json
+from progress import Progress, decode_progress
 from rollups import compact
 from tests.simulation.invariants import InvariantBroken, require
-from tests.simulation.isolate import Isolate, IsolateClock
+from tests.simulation.isolate import Invocation, Isolate, IsolateClock
 from tests.simulation.kv import SimulatedKv, Write
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.shape import closing_ms
@@ -26,33 +27,66 @@ from tests.simulation.world import World, at
 SUMMARIES = "summary/"
 BASES = "summary/base/"
 NO_SUMMARIES = (keys.PROGRESS, keys.PUBLISHED)
+COMPACT = "/__platform/compact"
 
 SNAPSHOT_OPERATIONS_MAX = 6
 """What a snapshot of one window may cost at rest, whatever the log holds."""
 
 _RESTS_AT_MIDNIGHT = 0.3
-_UNTIL_MARKS_GO_MS = 20 * keys.MINUTE_MS
+_UNTIL_QUIET_MS = 20 * keys.MINUTE_MS
 _RUNS_MAX = 200
-_CRON_RUNS_MAX = 40
+_CRON_TIMES_MAX = 20
+
+_CRON_MINUTES = (0, 1, 2, 3, 4, 20, 21)
+"""When cron runs after a burst."""
+
+_LATE_MINUTES = (-121, -61, -1, 0, 1, 2, 3, 4, 5, 20, 21, 40, 41, 61, 62)
+"""When cron runs around late batches: before, at once, and when they are looked for again."""
 
 
 def schedule_cron(world: World) -> None:
-    """Let cron run each minute after each burst for a while, as punctually as the seed says."""
+    """Let cron run after each burst, and when late batches are looked for.
+
+    It is as punctual as the seed says, and runs as often each time.
+    """
     shape, random = world.shape, world.random
-    runs = 0
+    times: list[float] = []
+    closed_ms = closing_ms(shape.bursts[-1].at_ms)
+    always = [closed_ms + minutes * keys.MINUTE_MS for minutes in range(4)]
+    for burst in shape.bursts:
+        times += [burst.at_ms + minutes * keys.MINUTE_MS for minutes in _CRON_MINUTES]
+        times += [closing_ms(burst.at_ms) + minutes * keys.MINUTE_MS for minutes in range(3)]
+    if shape.returns:
+        # Without them no batch is late; so these are not left to chance.
+        always += [shape.returns[0] + minutes * keys.MINUTE_MS for minutes in _LATE_MINUTES]
 
     def run() -> None:
         cron(world, world.some_isolate())
 
-    for burst in shape.bursts:
-        # The minutes after it, and those in which the hour before is closed.
-        for start_ms, minutes in ((burst.at_ms, 5), (closing_ms(burst.at_ms), 3)):
-            for minute in range(minutes):
-                for _ in range(shape.cron_runs):
-                    late_ms = random.uniform(0, shape.cron_late_ms)
-                    if runs < _CRON_RUNS_MAX:
-                        at(world, start_ms + minute * keys.MINUTE_MS + late_ms, run)
-                        runs += 1
+    for at_ms in always + random.sample(times, min(len(times), _CRON_TIMES_MAX)):
+        for _ in range(shape.cron_runs):
+            at(world, at_ms + random.uniform(0, shape.cron_late_ms), run)
+
+
+def schedule_repairs(world: World) -> None:
+    """Let operators have ranges rebuilt around the traffic, whatever else is going on."""
+    for at_ms in world.shape.repairs:
+        burst = world.random.choice(world.shape.bursts)
+        first = int(burst.at_ms) // keys.MINUTE_MS - world.random.choice((0, 1, 30))
+        end = first + world.random.choice((1, 2, 90))
+        query = f"?from={keys.timestamp(first * keys.MINUTE_MS)}"
+        query += f"&to={keys.timestamp(end * keys.MINUTE_MS)}"
+
+        def rebuild(query: str = query) -> None:
+            isolate = world.some_isolate()
+            invocation = world.invocation(isolate)
+            invocation.run(_ask_to_rebuild(isolate, query, invocation))
+
+        at(world, at_ms, rebuild)
+
+
+async def _ask_to_rebuild(isolate: Isolate, query: str, invocation: Invocation) -> None:
+    await isolate.ask(COMPACT, query, invocation, "POST")
 
 
 def cron(world: World, isolate: Isolate) -> None:
@@ -63,6 +97,7 @@ def cron(world: World, isolate: Isolate) -> None:
 async def _compact(world: World, isolate: Isolate) -> None:
     report = await compact(isolate.store, isolate.clock.now_ms(), limits.COMPACTION_OPERATIONS)
     world.compactions.append(report)
+    world.after_compaction(report.made)
     world.about_to_publish(isolate)
     await isolate.api.publish()
 
@@ -88,10 +123,18 @@ def come_to_rest(world: World) -> int:
         require(len(world.compactions) > done, "compaction does not end at rest")
         report = world.compactions[-1]
         if report.done and not report.made:
-            if not world.kv.content(keys.LATE_PREFIX):
+            # Whoever compacted last may have had a clock that is ahead of this one.
+            is_ahead = _progress(world).made > now_ms // keys.MINUTE_MS
+            if not is_ahead and not world.kv.content(keys.LATE_PREFIX):
                 return now_ms
-            world.loop.run(world.loop.now_ms + _UNTIL_MARKS_GO_MS)
+            world.loop.run(world.loop.now_ms + _UNTIL_QUIET_MS)
     raise InvariantBroken("compaction always finds something to do")
+
+
+def _progress(world: World) -> Progress:
+    progress = decode_progress(world.kv.content(keys.PROGRESS)[keys.PROGRESS])
+    assert progress is not None
+    return progress
 
 
 def rebuilt(world: World, now_ms: int) -> Mapping[str, str]:

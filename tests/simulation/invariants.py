@@ -29,6 +29,8 @@ from tests.simulation.world import Reading, World, api_of
 
 Shown = Mapping[str, Any]
 
+LARGE_SUMMARIES = ("summary/hour/", "summary/day/", "summary/month/")
+
 HELD_SHOWN_MS = 300_000
 """How long events that an isolate holds are sure to be in its own answers."""
 
@@ -132,6 +134,19 @@ def check_seen(world: World, reading: Reading, unseen: AbstractSet[str], shown: 
     for key in unseen - reading.local_keys:
         if key.startswith(keys.USAGE_PREFIX) and not _is_summarised(world, key):
             day = keys.parse_usage_batch(key).minute * keys.MINUTE_MS // keys.DAY_MS
+            inside = days is None or day in days
+            require(not (inside and shown["freshness"]["complete"]), f"complete without {key}")
+
+
+def check_denied(reading: Reading, denied: AbstractSet[str], shown: Shown) -> None:
+    """Check that a read that was not given a summary that is there does not claim to be complete.
+
+    Minutes are left out: what they are made of is also among the newest batches.
+    """
+    days = days_of(shown["window"], reading.clock_ms)
+    for key in denied:
+        if key.startswith(LARGE_SUMMARIES):
+            day = keys.parse_summary(key) * keys.MINUTE_MS // keys.DAY_MS
             inside = days is None or day in days
             require(not (inside and shown["freshness"]["complete"]), f"complete without {key}")
 

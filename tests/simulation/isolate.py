@@ -122,9 +122,11 @@ class Isolate:
         elif duty is Duty.COMMIT:
             invocation.run(self.log.commit(self.store))
 
-    async def ask(self, path: str, query: str, invocation: Invocation) -> Answer | None:
+    async def ask(
+        self, path: str, query: str, invocation: Invocation, method: str = "GET"
+    ) -> Answer | None:
         """Ask the platform API; None when KV failed it."""
-        request = FakeRequest(f"http://localhost{path}{query}", headers=_HEADERS)
+        request = FakeRequest(f"http://localhost{path}{query}", method, _HEADERS)
         try:
             return await self.api.handle(request, path, query, "request", invocation)
         except StoreUnavailable:
@@ -142,6 +144,8 @@ class Invocation:
     read: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
     """Keys that a listing showed to this invocation and every read said to be missing."""
+    denied: set[str] = field(default_factory=set)
+    """Keys that are there and were said to be missing since it last listed all batches."""
     cut_at_ms: float = float("inf")
     context: Context = field(init=False)
 

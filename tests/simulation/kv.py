@@ -45,6 +45,8 @@ class Temper:
     listing_lag_ms: int = 0
     listing_flaps: float = 0.0
     stale: float = 0.0
+    stale_keys: tuple[str, ...] = ("",)
+    """How keys start that are out of date when they are read; some may be while others are not."""
     page_keys: int = PAGE_KEYS_MAX
     odd_pages: float = 0.0
     outages: Sequence[tuple[float, float]] = ()
@@ -200,7 +202,8 @@ class SimulatedKv:
             return None
         horizon_ms = self.loop.now_ms - STALE_READ_MS_MAX
         newest = versions[-1]
-        if newest.at_ms <= horizon_ms or not self.temper.stale:
+        is_steady = not self.temper.stale or not name.startswith(self.temper.stale_keys)
+        if is_steady or newest.at_ms <= horizon_ms:
             return newest
         possible: list[Version | None] = [newest]
         # A version may still be read for a while after the next one has replaced it.

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.simulation.compaction import schedule_cron
+from tests.simulation.compaction import schedule_cron, schedule_repairs
 from tests.simulation.invariants import (
     InvariantBroken,
+    check_denied,
     check_events,
     check_seen,
     check_snapshot,
 )
 from tests.simulation.isolate import Invocation, Isolate, parse
+from tests.simulation.kv import STALE_READ_MS_MAX
 from tests.simulation.rest import ANALYTICS, EVENTS, check_at_rest, snapshots_in
 from tests.simulation.world import World, at, bounds, come_to_rest, new_world, schedule
 
+HOURS = "summary/hour/"
 QUERIES = ("?window=today", "?window=week", "?window=overall", "")
 
 
@@ -43,11 +47,21 @@ class Readers:
         self.world = world
         self.answered = 0
         self.complete = 0
+        self.followed = 0
         self.failures: list[str] = []
 
     def schedule(self) -> None:
         for at_ms in self.world.shape.reads:
             at(self.world, at_ms, self.start)
+        self.world.after_compaction = self.follow
+
+    def follow(self, made: Sequence[str]) -> None:
+        """Ask while KV may not show yet what compaction has just written, if that is much."""
+        world = self.world
+        chance = 0.9 if any(key.startswith(HOURS) for key in made) else 0.2
+        if self.followed < world.shape.reads_after_compaction and world.random.random() < chance:
+            self.followed += 1
+            at(world, world.loop.now_ms + world.random.uniform(0, STALE_READ_MS_MAX / 2), self.start)
 
     def check(self) -> None:
         """Raise what the first reader found that was shown something wrong."""
@@ -56,10 +70,14 @@ class Readers:
 
     def start(self) -> None:
         world = self.world
-        if world.random.random() < 0.2:
-            self.ask(world.some_isolate(), EVENTS, f"?limit={world.random.choice((1, 5, 2000))}")
+        # Those who hold events have more to put together, and to get wrong.
+        holding = [one for one in world.living() if one.log.report()["eventsHeld"]]
+        chosen = holding if holding and world.random.random() < 0.6 else [world.some_isolate()]
+        isolate = world.random.choice(chosen)
+        if world.random.random() < 0.3:
+            self.ask(isolate, EVENTS, f"?limit={world.random.choice((1, 5, 2000))}")
         else:
-            self.ask(world.some_isolate(), ANALYTICS, world.random.choice(QUERIES))
+            self.ask(isolate, ANALYTICS, world.random.choice(QUERIES))
 
     def ask(self, isolate: Isolate, path: str, query: str) -> None:
         invocation = self.world.invocation(isolate)
@@ -83,6 +101,7 @@ class Readers:
                     known = self.world.published.get(shown["generatedAt"], reading)
                     check_snapshot(self.world, known, shown)
                     check_seen(self.world, reading, invocation.unseen, shown)
+                    check_denied(reading, invocation.denied, shown)
         except InvariantBroken as broken:
             self.failures.append(f"{broken} (asked {path}{query})")
 
@@ -97,11 +116,13 @@ def run(seed: int) -> Outcome:
         try:
             schedule(world)
             schedule_cron(world)
+            schedule_repairs(world)
             readers.schedule()
-            world.loop.run(world.shape.traffic_ends_ms + 120_000)
+            world.loop.run(world.shape.traffic_ends_ms + world.shape.aftermath_ms)
             come_to_rest(world)
             readers.check()
             check_at_rest(world)
+            readers.check()
         except Exception as error:  # noqa: BLE001, whatever it is, it is a finding
             failure = f"{type(error).__name__}: {error}"
         finally:

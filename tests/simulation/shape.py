@@ -19,6 +19,9 @@ CLOCK_OFF_MS_MAX = 300_000
 _ALL_AT_ONCE = 0.3
 """The share of runs in which reading KV is as bad as it can be."""
 
+_TARDY = 0.3
+"""The share of runs in which isolates write what they hold one after another, amid compaction."""
+
 _STARTS = (
     datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
     datetime(2026, 11, 22, 23, 58, tzinfo=UTC),
@@ -49,6 +52,12 @@ class Shape:
     callers: int
     bursts: Sequence[Burst]
     reads: Sequence[float]
+    reads_after_compaction: int
+    """How many more readers at most ask right after a run of compaction."""
+    returns: Sequence[float]
+    """When isolates that hold events get another request, and may write them late."""
+    repairs: Sequence[float]
+    """When an operator has a range rebuilt."""
     kills: Sequence[float]
     fuse: int
     """Steps after which an isolate dies, on average; 0 for never."""
@@ -62,6 +71,8 @@ class Shape:
     timers_late_ms: float
     limits: Mapping[str, int]
     bad_batches: int
+    aftermath_ms: float
+    """How long everything goes on as badly when the last request has been answered."""
     temper: Temper
 
     @property
@@ -75,7 +86,9 @@ def shape_of(random: Random) -> Shape:
     start_ms = int(random.choice(_STARTS).timestamp() * 1000) + random.randrange(60_000)
     bursts = _bursts(random, start_ms)
     end_ms = bursts[-1].at_ms + 30_000
+    aftermath_ms = random.choice((120_000.0, 1_500_000.0, 4_500_000.0))
     calm = random.random() < 0.15
+    temper = Temper() if calm else _temper(random, bursts, end_ms)
     shape = Shape(
         start_ms=start_ms,
         locations=random.choice((1, 2, 3)),
@@ -83,7 +96,10 @@ def shape_of(random: Random) -> Shape:
         apis=random.choice((1, 2, 3, 6)),
         callers=random.choice((1, 3, 20)),
         bursts=bursts,
-        reads=_reads(random, bursts, end_ms),
+        reads=_times(random, bursts, end_ms, random.randint(1, 12)),
+        reads_after_compaction=random.choice((0, 3, 8)),
+        returns=_returns(random, temper.outages, start_ms, end_ms + aftermath_ms),
+        repairs=_times(random, bursts, end_ms, random.choice((0, 0, 1, 3))),
         kills=[
             random.uniform(start_ms, end_ms)
             for _ in range(0 if calm else random.choice((0, 0, 1, 3)))
@@ -97,9 +113,35 @@ def shape_of(random: Random) -> Shape:
         timers_late_ms=random.choice((0.0, 0.0, 5.0, 2_000.0)),
         limits=_limits(random),
         bad_batches=random.choice((0, 0, 0, 1, 3)),
-        temper=Temper() if calm else _temper(random, bursts, end_ms),
+        aftermath_ms=aftermath_ms,
+        temper=temper,
     )
-    return _all_at_once(random, shape) if random.random() < _ALL_AT_ONCE else shape
+    if random.random() < _ALL_AT_ONCE:
+        shape = _all_at_once(random, shape)
+    return _tardy(random, shape) if random.random() < _TARDY else shape
+
+
+def _tardy(random: Random, shape: Shape) -> Shape:
+    """Let KV be down while a burst arrives, and those who hold its events write them much later."""
+    burst = random.choice(shape.bursts)
+    over_ms = burst.at_ms + random.choice((30_000.0, 240_000.0))
+    first_ms = over_ms + random.choice((5, 10, 65, 300, 1_500)) * keys.MINUTE_MS
+    returns = [first_ms + random.uniform(0, 180_000) for _ in range(random.randint(1, 6))]
+    return replace(
+        shape,
+        isolates=random.choice((2, 3, 5)),
+        kills=(),
+        fuse=0,
+        cron_runs=random.choice((1, 2)),
+        cron_late_ms=random.choice((1_000.0, 90_000.0)),
+        returns=sorted(returns),
+        aftermath_ms=max(
+            shape.aftermath_ms, max(returns) - shape.traffic_ends_ms + 65 * keys.MINUTE_MS
+        ),
+        temper=replace(
+            shape.temper, outages=[*shape.temper.outages, (burst.at_ms - 1_000, over_ms)]
+        ),
+    )
 
 
 def _all_at_once(random: Random, shape: Shape) -> Shape:
@@ -123,7 +165,7 @@ def _all_at_once(random: Random, shape: Shape) -> Shape:
             refused=0.05,
             failed=0.05,
             failed_after_effect=0.3,
-            hangs=random.choice((0.0, 0.01)),
+            hangs=random.choice((0.0, 0.02)),
             reads_fail=0.0,
             listing_lag_ms=LISTING_LAG_MS_MAX,
             listing_flaps=0.3,
@@ -134,16 +176,29 @@ def _all_at_once(random: Random, shape: Shape) -> Shape:
     )
 
 
-def _reads(random: Random, bursts: Sequence[Burst], end_ms: float) -> Sequence[float]:
-    """Draw when readers ask: amid and after bursts, around compaction, and until all is settled."""
+def _returns(
+    random: Random, outages: Sequence[tuple[float, float]], start_ms: float, end_ms: float
+) -> Sequence[float]:
+    """Draw when requests come again to those who hold events: at any time, and after outages."""
+    times = [random.uniform(start_ms, end_ms) for _ in range(random.randrange(4))]
+    for _, over_ms in outages:
+        times += [over_ms + random.uniform(0, 600_000) for _ in range(random.randrange(4))]
+    return sorted(times)
+
+
+def _times(
+    random: Random, bursts: Sequence[Burst], end_ms: float, count: int
+) -> Sequence[float]:
+    """Draw when somebody asks: amid and after bursts, around compaction, until all is settled."""
     times = []
-    for _ in range(random.randint(1, 12)):
+    for _ in range(count):
         burst = random.choice(bursts)
         after_ms = random.randrange(1, 4) * keys.MINUTE_MS + random.uniform(0, 9_000)
         times.append(
             random.choice(
                 (
                     burst.at_ms + random.uniform(0, 4_000),
+                    burst.at_ms + random.uniform(0, 30_000),
                     burst.at_ms + after_ms,
                     closing_ms(burst.at_ms) + random.uniform(-2, 4) * keys.MINUTE_MS,
                     random.uniform(bursts[0].at_ms, end_ms + 120_000),
@@ -207,6 +262,7 @@ def _temper(random: Random, bursts: Sequence[Burst], end_ms: float) -> Temper:
         listing_lag_ms=random.choice((0, 5_000, 60_000, LISTING_LAG_MS_MAX)),
         listing_flaps=share(0.3),
         stale=random.choice((0.0, 0.2, 0.7)),
+        stale_keys=random.choice((("",), ("usage/",), ("summary/base/", "summary/hour/"))),
         page_keys=random.choice((3, 10, 30, 1_000)),
         odd_pages=share(0.3),
         outages=outages,

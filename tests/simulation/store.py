@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import keys
 from errors import ReadTooLarge, StoreUnavailable
 from ports import Json, KeyPage, ListedKey
 from tests.simulation.kv import PAGE_KEYS_MAX, WITHOUT_ANSWER, Fate, SimulatedKv, Write
@@ -34,6 +35,7 @@ class Metered(Protocol):
     listed: set[str]
     read: set[str]
     unseen: set[str]
+    denied: set[str]
 
 
 @dataclass(slots=True)
@@ -120,6 +122,9 @@ class SimulatedStore:
                 # Only what the newest listing showed counts as shown.
                 scope.unseen = {name for name in scope.unseen if not name.startswith(prefix)}
                 scope.listed = {name for name in scope.listed if not name.startswith(prefix)}
+                if prefix == keys.USAGE_PREFIX:
+                    # A reader starts all over again with this.
+                    scope.denied.clear()
             scope.listed.update(key.name for key in listed)
         if end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages):
             return KeyPage(listed, None)
@@ -135,6 +140,8 @@ class SimulatedStore:
         if scope := self._scope():
             read = {key for key, version in found.items() if version is not None}
             scope.read |= read
+            scope.denied |= {key for key in found.keys() - read if self.kv.content(key).get(key)}
+            scope.denied -= read
             scope.unseen = (scope.unseen | found.keys() & scope.listed) - scope.read
         size = sum(len(version.value or "") for version in found.values() if version is not None)
         if size > VALUE_BYTES_MAX:

@@ -70,6 +70,7 @@ class World:
     compactions: list[Report] = field(default_factory=list)
     published: dict[str, Reading] = field(default_factory=dict)
     """What was known when snapshots were published, by the time that they show."""
+    after_compaction: Callable[[Sequence[str]], None] = lambda _made: None
     _started: int = 0
     _requests: int = 0
 
@@ -263,6 +264,12 @@ def schedule(world: World) -> None:
         if living := world.living():
             random.choice(living).die()
 
+    def come_back() -> None:
+        if holding := [one for one in world.living() if one.log.report()["eventsHeld"]]:
+            world.request(random.choice(holding))
+
+    for at_ms in shape.returns:
+        at(world, at_ms, come_back)
     for at_ms in shape.kills:
         at(world, at_ms, kill)
     for _ in range(shape.bad_batches):
