@@ -16,7 +16,7 @@ from figures import Figures, callers_by_directory, sum_of
 from periods import MINUTES_PER_DAY, Period, containing
 from progress import BASES, KEPT_MINUTES, WEEK_DAYS, Progress
 from recovery import marks_within
-from summaries import Summary, fingerprint_of
+from summaries import Summary, base_sources, fingerprint_of
 from summary_store import get_summaries, put_summary
 
 BASE_TTL_SECONDS = 3 * 86_400
@@ -214,13 +214,13 @@ class Maker:
     async def make_bases(self, end: int) -> None:
         """Make what readers start from: everything of a window up to the minute `end`."""
         tree = self.progress.tree
-        self.progress.version += 1
+        sources = base_sources(self.progress.version + 1)
         today = containing("day", end - 1)
         month = containing("month", end - 1)
         total = _Sum()
         async for part in self._parts("hour", _within(tree["hour"], today.start, end)):
             total.add(part)
-        await self._put_base(today.start, end, total)
+        await self._put_base(today.start, end, total, sources)
         week_start = today.start - WEEK_DAYS * MINUTES_PER_DAY
         first = min(week_start, month.start)
         ever = total.copy()
@@ -233,17 +233,19 @@ class Maker:
             elif part.period.start == week_start:
                 last = part
         # Tomorrow's week starts a day later, and is wanted as soon as it is tomorrow.
-        await self._put_base(week_start + MINUTES_PER_DAY, end, total)
+        await self._put_base(week_start + MINUTES_PER_DAY, end, total, sources)
         if last is not None:
             total.add(last)
-        await self._put_base(week_start, end, total)
+        await self._put_base(week_start, end, total, sources)
         async for part in self._parts("month", _within(tree["month"], 0, month.start)):
             ever.add(part)
-        await self._put_base(None, end, ever)
+        await self._put_base(None, end, ever, sources)
+        self.progress.version += 1
 
-    async def _put_base(self, first: int | None, end: int, total: _Sum) -> None:
+    async def _put_base(
+        self, first: int | None, end: int, total: _Sum, sources: Sequence[str]
+    ) -> None:
         # In order of their keys, so that the same parts give the same text.
-        sources = [str(self.progress.version)]
         summary = Summary(
             Period("base", end),
             sources,

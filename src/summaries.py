@@ -67,6 +67,16 @@ def fingerprint_of(sources: Sequence[str]) -> str:
     return _digest("\n".join(sources))
 
 
+def base_sources(version: int) -> Sequence[str]:
+    """Name what a base is told apart by: how often bases had been made, with it."""
+    return [str(version)]
+
+
+def base_mark(version: int) -> str:
+    """Give the fingerprint of the bases that were made as the `version`th."""
+    return fingerprint_of(base_sources(version))
+
+
 def encode_summary(summary: Summary) -> Sequence[str]:
     """Write a summary as one text or several, the first of which comes first in every sense.
 

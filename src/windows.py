@@ -19,7 +19,7 @@ from figures import Figures
 from periods import MINUTES_PER_DAY, Period, containing
 from ports import KeyPage, KeyValueStore
 from progress import WEEK_DAYS, Progress, decode_progress, read_reconciled
-from summaries import Summary, fingerprint_of
+from summaries import Summary, base_mark
 from summary_store import get_summaries
 from usage import LocalBatches
 from views import PartId, WindowView
@@ -89,7 +89,7 @@ def newest_base(progress: Progress, first: int | None) -> PartId | None:
     """Name the base that a read of the window from the minute `first`, or ever, starts with."""
     if not _has_base(first, progress.bases):
         return None
-    return PartId(keys.base(first, progress.bases), _mark_of_bases(progress))
+    return PartId(keys.base(first, progress.bases), base_mark(progress.version))
 
 
 async def read_window(
@@ -131,7 +131,8 @@ async def _read_summaries(
     Returns the minute from which batches count one by one, and by minute those
     that a summary has already.
     """
-    for bases in dict.fromkeys((progress.bases, progress.earlier_bases, 0)):
+    # The earlier bases are of use while nothing but the newest was made since.
+    for back, bases in enumerate((progress.bases, progress.earlier_bases, 0)):
         base = keys.base(first, bases) if _has_base(first, bases) else None
         floor = max(first or 0, bases if base else 0)
         wanted = {
@@ -140,14 +141,18 @@ async def _read_summaries(
         }
         if base:
             # The base comes first: it has the most.
-            base_id = PartId(base, _mark_of_bases(progress))
+            base_id = PartId(base, base_mark(progress.version - back))
             wanted = {base_id: Period("base", bases), **wanted}
-        found = await _fetch(store, wanted, view, reading)
+        found = await _fetch(store, wanted, view)
         # KV may not show the newest base yet: then the one before it and an hour serve as well.
-        if base and base_id not in found:
-            reading.missing.remove(base)
-            continue
-        break
+        if not base or base_id in found:
+            break
+    keys_found = {part.key for part in found}
+    for part, period in wanted.items():
+        if part.key not in keys_found:
+            reading.missing.append(part.key)
+            reading.complete, reading.behind = False, True
+            reading.as_of = min(reading.as_of, period.start)
     if not base and first is None and progress.bases:
         reading.complete, reading.as_of = False, 0
     sources: dict[int, frozenset[str]] = {}
@@ -162,25 +167,19 @@ async def _read_summaries(
 
 
 async def _fetch(
-    store: KeyValueStore,
-    wanted: Mapping[PartId, Period],
-    view: WindowView,
-    reading: Reading,
+    store: KeyValueStore, wanted: Mapping[PartId, Period], view: WindowView
 ) -> dict[PartId, Summary]:
+    """Read those of the wanted summaries that KV shows, or an older form of them."""
     kept = {part: view.kept(part) for part in wanted}
     unknown = {part.key: period for part, period in wanted.items() if kept[part] is None}
     read = await get_summaries(store, unknown)
     found: dict[PartId, Summary] = {}
     for part, period in wanted.items():
         summary = kept[part] or read[part.key]
-        is_other = summary is not None and summary.fingerprint != part.mark
-        if summary is None or (is_other and period.level == "base"):
-            reading.missing.append(part.key)
-            reading.complete, reading.behind = False, True
-            reading.as_of = min(reading.as_of, period.start)
-        else:
-            # KV may show an older one; it goes by what it was made of.
-            found[PartId(part.key, summary.fingerprint)] = summary
+        if summary is None or (period.level == "base" and summary.fingerprint != part.mark):
+            continue
+        # KV may show an older one; it goes by what it was made of.
+        found[PartId(part.key, summary.fingerprint)] = summary
     return found
 
 
@@ -198,10 +197,6 @@ def _cover(progress: Progress, floor: int, end: int | None) -> list[tuple[Period
             chosen.append((Period(level, start), mark))
             floor = -negative_end
     return chosen
-
-
-def _mark_of_bases(progress: Progress) -> str:
-    return fingerprint_of([str(progress.version)])
 
 
 def _has_base(first: int | None, bases: int) -> bool:

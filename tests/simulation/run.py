@@ -61,7 +61,11 @@ class Readers:
         chance = 0.9 if any(key.startswith(HOURS) for key in made) else 0.2
         if self.followed < world.shape.reads_after_compaction and world.random.random() < chance:
             self.followed += 1
-            at(world, world.loop.now_ms + world.random.uniform(0, STALE_READ_MS_MAX / 2), self.start)
+            at(
+                world,
+                world.loop.now_ms + world.random.uniform(0, STALE_READ_MS_MAX / 2),
+                self.start,
+            )
 
     def check(self) -> None:
         """Raise what the first reader found that was shown something wrong."""

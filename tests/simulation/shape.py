@@ -186,9 +186,7 @@ def _returns(
     return sorted(times)
 
 
-def _times(
-    random: Random, bursts: Sequence[Burst], end_ms: float, count: int
-) -> Sequence[float]:
+def _times(random: Random, bursts: Sequence[Burst], end_ms: float, count: int) -> Sequence[float]:
     """Draw when somebody asks: amid and after bursts, around compaction, until all is settled."""
     times = []
     for _ in range(count):

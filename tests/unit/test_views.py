@@ -80,3 +80,21 @@ def test_only_what_is_new_is_read() -> None:
     log.store.operations.clear()
     assert len(log.read("today", NOON_MS, view).parts) > 10
     assert sorted(log.store.operations) == ["get", "get", "list"], "progress, the tail's batches"
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_base_that_kv_does_not_show_yet_is_replaced_by_the_one_before(window: str) -> None:
+    log = Log()
+    log.commit([event(NOON_MS - minute * MINUTE) for minute in range(0, 300, 7)])
+    for minutes in (-38, 22):
+        log.compact(NOON_MS + minutes * MINUTE)
+    now_ms = NOON_MS + 23 * MINUTE
+    newest = f"summary/base/{keys.summary('hour', NOON_MS // MINUTE).rpartition('/')[2]}"
+    hidden = [key for key in log.store.values if key.startswith(newest)]
+    assert len(hidden) == 4
+    for key in hidden:
+        del log.store.values[key]
+    reading = log.read(window, now_ms)
+    assert reading.complete
+    assert any(part.key.startswith("summary/base/") for part in reading.summaries)
+    assert log.calls(window, now_ms) == log.expected(window, now_ms)
