@@ -105,9 +105,9 @@ class Checkout:
             await reply.discard()
             raise
 
-    async def release(self, ticket: Ticket) -> None:
-        """Give a payment back because the script failed."""
-        await self.payments.release(ticket, TENANT_ERROR)
+    async def release(self, ticket: Ticket, reason: str = TENANT_ERROR) -> None:
+        """Give a payment back because the script failed, or was not to be asked."""
+        await self.payments.release(ticket, reason)
 
     async def keep_receipt(self, passage: Passage, tenant: Tenant, reply: TenantReply) -> None:
         """Keep the receipt that a script of an API without edge payment sent, to be shown."""

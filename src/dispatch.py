@@ -13,6 +13,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 import limits
+from admission import Admission, Hold
 from checkout import Admitted, Checkout, resolver_of
 from directory import TenantDirectory
 from errors import (
@@ -29,10 +30,11 @@ from errors import (
     TenantNotFound,
 )
 from identity import CallerHash, caller_identity
+from limit_fields import FIELDS_EXPOSED
 from locations import Location, is_own_host, is_platform, locate
-from orders import Paid
+from orders import Paid, Ticket
 from passages import SERVED, TENANT_ID, Passage, reserved_headers
-from payment_errors import EXPOSED_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1
+from payment_errors import EXPOSED_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1, PaymentFailed
 from ports import Answer, Background, Clock, Environment, Relay, Request, TenantReply
 from reconciliation import tend
 from responses import REQUEST_ID, error_answer, json_answer
@@ -43,6 +45,7 @@ from usage import Duty, UsageLog
 SERVICE = "clawr-dispatcher"
 TENANT_PATH = "/t"
 HEALTH_PATH = "/health"
+EXPOSE = "access-control-expose-headers"
 
 _LOGGED_LENGTH = 1_000
 _LOGGER = logging.getLogger(__name__)
@@ -74,11 +77,13 @@ class Dispatcher:
     _requests: int = 0
     _callers: CallerHash = field(init=False)
     _checkout: Checkout = field(init=False)
+    _admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
         """Know callers by this deployment's secret, and take payments by its settings."""
         self._callers = CallerHash(self.environment)
         self._checkout = Checkout(self.environment, self.clock, self.log, self._callers)
+        self._admission = Admission(self.environment, self.clock)
 
     async def handle(self, request: Request, background: Background) -> Answer | Relay:
         """Answer one request; whatever goes wrong becomes an answer too."""
@@ -150,23 +155,41 @@ class Dispatcher:
         passage.caller = self._callers.of(caller_identity(passage.request.headers))
         if self.environment.usage_store is None:
             raise BindingMissing("USAGE_KV")
-        admitted = await self._checkout.admit(passage, tenant) if tenant.is_priced else None
-        if isinstance(admitted, Admitted):
-            status, outcome = admitted.answer.status, admitted.outcome
+        ticket = await self._checkout.admit(passage, tenant) if tenant.is_priced else None
+        if isinstance(ticket, Admitted):
+            status, outcome = ticket.answer.status, ticket.outcome
             self._record(passage, status, outcome, background, is_call=False)
-            return admitted.answer
+            return ticket.answer
+        hold = await self._hold(passage, tenant, ticket) if tenant.is_limited else None
         try:
             reply = await self._dispatch(passage, tenant)
         except BaseException:
-            if admitted is not None:
-                await self._checkout.release(admitted)
+            if ticket is not None:
+                await self._checkout.release(ticket)
+            await self._admission.cancel(hold)
             raise
         paid = None
-        if admitted is not None:
-            paid = await self._checkout.settle(passage, admitted, reply)
+        if ticket is not None:
+            try:
+                paid = await self._checkout.settle(passage, ticket, reply)
+            except PaymentFailed:
+                # Whatever else it ends with, the payment may yet be settled.
+                await self._admission.cancel(hold)
+                raise
+        await self._admission.finish(hold, reply.status, is_paid=paid is not None)
         if paid is None or not paid.is_recorded:
             self._record(passage, reply.status, SERVED, background)
-        return self._relay(passage, tenant, reply, paid, background)
+        return self._relay(passage, tenant, reply, paid, hold, background)
+
+    async def _hold(self, passage: Passage, tenant: Tenant, ticket: Ticket | None) -> Hold:
+        """Take what the limits leave; when that is nothing, the payment is given back."""
+        is_counted = ticket is not None and ticket.is_settled
+        try:
+            return await self._admission.admit(passage, tenant, is_counted=is_counted)
+        except DispatcherError as error:
+            if ticket is not None:
+                await self._checkout.release(ticket, error.code)
+            raise
 
     def _relay(
         self,
@@ -174,6 +197,7 @@ class Dispatcher:
         tenant: Tenant,
         reply: TenantReply,
         paid: Paid | None,
+        hold: Hold | None,
         background: Background,
     ) -> Relay:
         names = reply.header_names
@@ -181,11 +205,13 @@ class Dispatcher:
             background.run(self._checkout.keep_receipt(passage, tenant, reply))
         set_headers = ((REQUEST_ID, passage.request_id), (TENANT_ID, tenant.tenant_id))
         remove = reserved_headers(names, is_priced=tenant.is_priced)
+        # Joined to what the script says of limits of its own.
+        add = () if hold is None else (*hold.fields, (EXPOSE, FIELDS_EXPOSED))
         if paid is None:
-            return Relay(reply, set_headers, remove)
-        exposed = (("access-control-expose-headers", EXPOSED_HEADERS),)
+            return Relay(reply, set_headers, remove, add)
         no_store = ("cache-control", "no-store")
-        return Relay(reply, (*set_headers, *paid.headers, no_store), remove, exposed)
+        exposed = (EXPOSE, EXPOSED_HEADERS)
+        return Relay(reply, (*set_headers, *paid.headers, no_store), remove, (*add, exposed))
 
     async def _find_tenant(self, passage: Passage) -> Tenant | None:
         """Find whose request this is; None for the dispatcher's own routes."""

@@ -18,7 +18,10 @@ from runtime import (
     response,
     writer_id,
 )
+from runtime_limits import QuotaCounter
 from usage import UsageLog
+
+__all__ = ["Default", "QuotaCounter"]
 
 _dispatchers: list[Dispatcher] = []
 

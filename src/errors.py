@@ -11,7 +11,8 @@ a response is made: `respond` in the routes turns any of these into JSON.
     │   ├── TenantNotFound          404 tenant_not_found
     │   ├── NotFound                404 not_found
     │   ├── MethodNotAllowed        405 method_not_allowed
-    │   └── PaymentError            402, 409 and 503: `payment_errors` has its branches
+    │   ├── PaymentError            402, 409 and 503: `payment_errors` has its branches
+    │   └── LimitError              402 and 429: `limit_errors` has its branches
     ├── TenantError             the tenant's script is at fault
     │   ├── WorkerNotFound          404 worker_not_found
     │   ├── TenantWorkerFailure     502 tenant_worker_failure

@@ -6,10 +6,11 @@ problem in the answer, never an error of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keys
+from admission import QUOTAS_BINDING
 from comparison import Overview, compare, oldest_uncompacted
 from directory import TenantDirectory
 from errors import BindingMissing, ConfigurationError, StoreUnavailable
@@ -17,7 +18,8 @@ from invariants import Invariant, invariants_of
 from payment_health import payment_report, problem
 from ports import Clock, Environment, Json
 from progress import decode_progress
-from tenants import Directory
+from quotas import UNBOUNDED
+from tenants import Directory, Tenant
 from usage import UsageLog
 
 
@@ -41,22 +43,18 @@ class Health:
         except StoreUnavailable as error:
             problems.append(problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
         problems += [problem("directory_record_refused", str(error)) for error in directory.refused]
-        payments = await payment_report(
-            self.environment, self.clock, [*directory.by_slug.values()], problems
-        )
+        tenants = [*directory.by_slug.values()]
+        payments = await payment_report(self.environment, self.clock, tenants, problems)
+        problems += self._missing_counters(tenants)
         stored = await self._stored_log(problems)
         return {
             "healthy": not problems,
             "generatedAt": keys.timestamp(self.clock.now_ms()),
             "problems": problems,
             "notices": [
-                problem(
-                    "limit_not_enforced",
-                    f"{slug} has {' and '.join(tenant.not_enforced)},"
-                    " which this version does not enforce.",
-                )
+                problem("cap_without_price", f"{slug} has a spendLimit, and no price at the edge.")
                 for slug, tenant in directory.by_slug.items()
-                if tenant.not_enforced
+                if tenant.bounds != tenant.counted_bounds
             ],
             "bindings": self._bindings(),
             "directory": {
@@ -77,18 +75,35 @@ class Health:
             "TENANT_KV": self.environment.tenant_store is not None,
             "DISPATCHER": self.environment.namespace is not None,
             "CONTROL_DB": self.environment.control_database is not None,
+            "QUOTAS": self.environment.quota_counters is not None,
         }
 
     def _configuration_problems(self) -> list[Mapping[str, str]]:
         problems = [
             problem(BindingMissing.code, BindingMissing(name).message)
             for name, bound in self._bindings().items()
-            if not bound and name not in ("TENANT_KV", "CONTROL_DB")
+            if not bound and name not in ("TENANT_KV", "CONTROL_DB", "QUOTAS")
         ]
         if self.environment.setting("CALLER_HASH_SECRET") is None:
             error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
             problems.append(problem(error.code, error.message))
         return problems
+
+    def _missing_counters(self, tenants: Sequence[Tenant]) -> Sequence[Mapping[str, str]]:
+        """Name the bindings that limits of these tenants need and that are not there."""
+        needed = {
+            name
+            for tenant in tenants
+            if tenant.rate_limit is not None
+            for name in tenant.rate_limit.bindings
+            if self.environment.rate_counter(name) is None
+        }
+        counted = any(tenant.counted_bounds != UNBOUNDED for tenant in tenants)
+        if counted and self.environment.quota_counters is None:
+            needed.add(QUOTAS_BINDING)
+        return [
+            problem(BindingMissing.code, BindingMissing(name).message) for name in sorted(needed)
+        ]
 
     async def _stored_log(self, problems: list[Mapping[str, str]]) -> Mapping[str, Json]:
         store = self.environment.usage_store

@@ -61,6 +61,20 @@ DESCRIPTION_LENGTH_MAX = 2_000
 PRICE_MICROS_MAX = 10_000_000_000
 """The dearest request: $10,000, in micro-dollars."""
 
+# Rates, quotas and caps.
+
+RATE_WINDOWS_SECONDS = (10, 60)
+"""The windows that a rate-limit binding can have (Cloudflare)."""
+
+RATE_BINDING_LARGEST = 4_096
+"""The largest limit of a rate-limit binding in `wrangler.toml`, a power of two."""
+
+RATE_REQUESTS_MAX = 2 * RATE_BINDING_LARGEST - 1
+"""The largest rate that the bindings can stand for: the sum of all of them."""
+
+QUOTA_REQUESTS_MAX = 1_000_000_000_000
+"""The largest quota; a header field's integers have at most 15 digits (RFC 9651 section 3.3.1)."""
+
 # The usage log.
 
 COMMIT_DELAY_MS = 250

@@ -24,7 +24,8 @@ SIGNATURE_HEADER_V1 = "x-payment"
 RESPONSE_HEADER_V1 = "x-payment-response"
 
 EXPOSED_HEADERS = (
-    "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After, x-request-id"
+    "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE,"
+    " RateLimit, RateLimit-Policy, Retry-After, x-request-id"
 )
 """What scripts in browsers need to read of an answer to pay and to know that they have paid."""
 

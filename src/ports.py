@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import limits
 from limits import ScriptLimits
+from quotas import Bounds, Reserved
 
 Json: TypeAlias = Any
 """A value as `json.loads` gives it; whoever reads one checks it."""
@@ -217,6 +218,31 @@ class Fetcher(Protocol):
         ...
 
 
+class RateCounter(Protocol):
+    """A rate-limit binding: so many an interval for each key, counted at one location."""
+
+    async def take(self, key: str) -> bool:
+        """Count one of `key`; False when no more are allowed. Raises `CounterUnavailable`."""
+        ...
+
+
+class QuotaCounters(Protocol):
+    """The counters of quotas and caps, one for each API by name.
+
+    Each does one thing at a time, by the rules of `quotas`, and what it
+    answered is durable. Every method raises `CounterUnavailable` when a counter
+    does not answer; whether it counted is then not known.
+    """
+
+    async def reserve(self, name: str, at_ms: int, bounds: Bounds, micros: int) -> Reserved:
+        """Count one request that costs `micros`, if `bounds` allow it."""
+        ...
+
+    async def give_back(self, name: str, day: int, requests: int, micros: int) -> None:
+        """Take back what was reserved on the UTC day `day`."""
+        ...
+
+
 class Environment(Protocol):
     """The bindings and settings that the deployment gave this Worker."""
 
@@ -238,6 +264,15 @@ class Environment(Protocol):
     @property
     def control_database(self) -> Database | None:
         """`CONTROL_DB`."""
+        ...
+
+    @property
+    def quota_counters(self) -> QuotaCounters | None:
+        """`QUOTAS`."""
+        ...
+
+    def rate_counter(self, name: str) -> RateCounter | None:
+        """The rate-limit binding `name`, None when it is missing."""
         ...
 
     @property

@@ -1,6 +1,6 @@
 """The Workers runtime: implements the ports on top of workerd's JavaScript objects.
 
-With `runtime_store` and `runtime_outward` the only module that imports `js` and `pyodide`. Owns the
+With the modules `runtime_*` the only one that imports `js` and `pyodide`. Owns the
 crossings into JavaScript, whose objects are `Any` here, and keeps them few: a
 header list crosses once, as JSON. Refuses to decide anything.
 """
@@ -24,6 +24,7 @@ from errors import (
 )
 from limits import ScriptLimits
 from ports import Answer, Relay, Request
+from runtime_limits import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime_outward import RuntimeDatabase, RuntimeFetcher
 from runtime_store import RuntimeStore, js_object
 
@@ -140,7 +141,14 @@ class RuntimeEnvironment:
         self.namespace = None if dispatcher is None else RuntimeNamespace(dispatcher)
         control = getattr(raw, "CONTROL_DB", None)
         self.control_database = RuntimeDatabase(control) if control else None
+        counters = getattr(raw, "QUOTAS", None)
+        self.quota_counters = RuntimeQuotaCounters(counters) if counters else None
         self.fetcher = RuntimeFetcher()
+
+    def rate_counter(self, name: str) -> RuntimeRateCounter | None:
+        """The rate-limit binding `name`, None when it is missing."""
+        binding = getattr(self._raw, name, None)
+        return RuntimeRateCounter(binding) if binding else None
 
     def setting(self, name: str) -> str | None:
         """The variable or secret `name`, None when it is missing or empty."""

@@ -7,35 +7,30 @@ know where records come from: that is for `directory`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import limits
+from allowances import RateLimit, parse_bounds, parse_rate_limit
 from documents import read_json
 from errors import ConfigurationError, RecordRefused
 from events import Api
 from limits import PLAN_LIMITS, ScriptLimits
 from ports import Json
+from quotas import UNBOUNDED, Bounds
+from record_fields import Fields, usd_micros
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _TENANT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
-_PRICE = re.compile(r"(\d{1,7})(?:\.(\d{1,6})0*)?", re.ASCII)
 _HOST_LENGTH = 253
 """RFC 1035 section 2.3.4, without the final dot."""
 
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 """An account or contract on an EVM network."""
-
-_SHOWN_LENGTH = 80
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-_LIMITS_LATER = ("rateLimit", "usageLimit", "spendLimit")
-"""Fields of the contract that this version reads but cannot enforce yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +50,25 @@ class Tenant:
     pay_to: str
     payment_network: str
     description: str
-    not_enforced: Sequence[str]
+    rate_limit: RateLimit | None
+    bounds: Bounds
 
     @property
     def is_priced(self) -> bool:
         """Whether each request is paid for at the edge."""
         return self.x402_enabled and self.price_micros > 0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a request has to ask for leave before its script is asked."""
+        return self.rate_limit is not None or self.counted_bounds != UNBOUNDED
+
+    @property
+    def counted_bounds(self) -> Bounds:
+        """The bounds that requests are counted for; a cap bounds what is paid at the edge."""
+        if self.is_priced:
+            return self.bounds
+        return self.bounds._replace(monthly_micros=None, daily_micros=None)
 
     @property
     def api(self) -> Api:
@@ -77,41 +85,6 @@ class Directory:
     refused: Sequence[RecordRefused]
 
 
-class _Fields:
-    """Reads the fields of one record and collects everything that is wrong with them."""
-
-    def __init__(self, record: Mapping[str, Json]) -> None:
-        self.record = record
-        self.reasons: list[str] = []
-
-    def refuse(self, field_name: str, demand: str) -> None:
-        value = json.dumps(self.record.get(field_name), ensure_ascii=True)
-        shown = value if len(value) <= _SHOWN_LENGTH else value[:_SHOWN_LENGTH] + "…"
-        self.reasons.append(f"{field_name} must be {demand}, is {shown}")
-
-    def text(self, field_name: str, length_max: int = limits.TEXT_LENGTH_MAX) -> str:
-        value = self.record.get(field_name)
-        if value is None:
-            return ""
-        if type(value) is not str or len(value) > length_max or _CONTROL.search(value):
-            self.refuse(field_name, f"text of at most {length_max} characters on one line")
-            return ""
-        return value.strip()
-
-    def matching(self, field_name: str, pattern: re.Pattern[str], demand: str) -> str:
-        value = self.record.get(field_name)
-        if type(value) is not str or not pattern.fullmatch(value):
-            self.refuse(field_name, demand)
-            return ""
-        return value
-
-    def flag(self, field_name: str) -> bool:
-        value = self.record.get(field_name, False)
-        if type(value) is not bool:
-            self.refuse(field_name, "true or false")
-        return value is True
-
-
 def parse_tenant(record: Json, name: str) -> Tenant:
     """Read one record.
 
@@ -120,7 +93,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
     """
     if not isinstance(record, dict):
         raise RecordRefused(name, ["it must be an object"])
-    fields = _Fields(record)
+    fields = Fields(record)
     slug = fields.matching(
         "slug",
         SLUG,
@@ -134,6 +107,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
     if type(plan) is not str or plan not in PLAN_LIMITS:
         fields.refuse("plan", f"one of {', '.join(PLAN_LIMITS)}")
         plan = "quarantine"
+    price_micros = _parse_price(fields)
     tenant = Tenant(
         slug=slug,
         tenant_id=tenant_id,
@@ -143,12 +117,13 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         plan=plan,
         hosts=_parse_hosts(fields),
         limits=_parse_limits(fields, PLAN_LIMITS[plan]),
-        price_micros=_parse_price(fields),
+        price_micros=price_micros,
         x402_enabled=fields.flag("x402Enabled"),
         pay_to=_parse_pay_to(fields),
         payment_network=fields.text("paymentNetwork"),
         description=fields.text("description", limits.DESCRIPTION_LENGTH_MAX),
-        not_enforced=tuple(name for name in _LIMITS_LATER if record.get(name) is not None),
+        rate_limit=parse_rate_limit(fields),
+        bounds=parse_bounds(fields, price_micros),
     )
     if fields.reasons:
         shown_slug = record.get("slug")
@@ -241,7 +216,7 @@ def _add_tenant(
     by_host.update(dict.fromkeys(tenant.hosts, tenant))
 
 
-def _parse_hosts(fields: _Fields) -> Sequence[str]:
+def _parse_hosts(fields: Fields) -> Sequence[str]:
     hosts = fields.record.get("hosts") or []
     if isinstance(hosts, list) and all(isinstance(host, str) for host in hosts):
         with suppress(ValueError):
@@ -250,7 +225,7 @@ def _parse_hosts(fields: _Fields) -> Sequence[str]:
     return ()
 
 
-def _parse_limits(fields: _Fields, plan: ScriptLimits) -> ScriptLimits:
+def _parse_limits(fields: Fields, plan: ScriptLimits) -> ScriptLimits:
     given = fields.record.get("limits") or {}
     if not isinstance(given, dict):
         fields.refuse("limits", "an object with cpuMs and subRequests")
@@ -268,21 +243,18 @@ def _parse_limits(fields: _Fields, plan: ScriptLimits) -> ScriptLimits:
     return ScriptLimits(*values)
 
 
-def _parse_price(fields: _Fields) -> int:
+def _parse_price(fields: Fields) -> int:
     value = fields.record.get("priceUsd")
     if value is None:
         return 0
-    # A number prints as the shortest decimal that means it, so both shapes read alike.
-    text = f"{value:.12f}" if type(value) is float else str(value)
-    match = None if type(value) is bool else _PRICE.fullmatch(text)
-    micros = int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0")) if match else -1
-    if not 0 <= micros <= limits.PRICE_MICROS_MAX:
+    micros = usd_micros(value)
+    if micros is None or micros > limits.PRICE_MICROS_MAX:
         fields.refuse("priceUsd", "an amount from 0 to 10000 with at most 6 decimals")
         return 0
     return micros
 
 
-def _parse_pay_to(fields: _Fields) -> str:
+def _parse_pay_to(fields: Fields) -> str:
     if fields.record.get("payTo") is None:
         return ""
     return fields.matching("payTo", ADDRESS, "an address: 0x and 40 hexadecimal digits")

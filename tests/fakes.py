@@ -15,6 +15,7 @@ from typing import Any
 from errors import ReadTooLarge, StoreUnavailable, TenantError
 from limits import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
 from ports import Json, KeyPage, ListedKey, Request
+from tests.fakes_limits import FakeQuotaCounters, FakeRateCounter, fake_rate_counters
 from tests.fakes_outward import FakeDatabase, FakeFetcher
 
 NOON_MS = 1_795_348_800_000
@@ -200,9 +201,16 @@ class FakeEnvironment:
     control_database: FakeDatabase | None = None
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
     settings: dict[str, str] = field(default_factory=dict)
+    quota_counters: FakeQuotaCounters | None = field(default_factory=FakeQuotaCounters)
+    rate_counters: dict[str, FakeRateCounter] = field(
+        default_factory=lambda: fake_rate_counters(10, 60)
+    )
 
     def setting(self, name: str) -> str | None:
         return self.settings.get(name) or None
+
+    def rate_counter(self, name: str) -> FakeRateCounter | None:
+        return self.rate_counters.get(name)
 
 
 @dataclass

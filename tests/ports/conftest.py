@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 
-from ports import Database, KeyValueStore
+from ports import Database, KeyValueStore, QuotaCounters, RateCounter
 from tests.fakes import NOON_MS, FakeStore
+from tests.fakes_limits import FakeQuotaCounters, fake_rate_counters
 from tests.fakes_outward import FakeDatabase
 from tests.simulation.kv import SimulatedKv, Temper
 from tests.simulation.loop import VirtualLoop
@@ -41,6 +43,18 @@ def store(request: pytest.FixtureRequest) -> KeyValueStore:
 def database() -> Database:
     """A database with all migrations applied."""
     return FakeDatabase()
+
+
+@pytest.fixture
+def quota_counters() -> QuotaCounters:
+    """The counters of quotas, all at nothing."""
+    return FakeQuotaCounters()
+
+
+@pytest.fixture
+def rate_counter_of() -> Callable[[str], RateCounter]:
+    """Give a rate-limit binding by name."""
+    return fake_rate_counters(10, 60).__getitem__
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -80,6 +80,10 @@ class SimulatedEnvironment:
     namespace: None = None
     control_database: None = None
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
+    quota_counters: None = None
+
+    def rate_counter(self, name: str) -> None:
+        """No rate is limited here, so nothing is called `name`."""
 
     def setting(self, name: str) -> str | None:
         return SETTINGS.get(name)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ports import Fetched, Json, Row, Statement
+from quotas import Bounds, Reserved
 from tests.fakes import FakeNamespace, FakeReply, FakeStore
+from tests.fakes_limits import FakeQuotaCounters
 from tests.fakes_outward import FakeDatabase, FakeFetcher
 
 
@@ -59,6 +61,24 @@ class FusedDatabase(FakeDatabase):
         found = [[*rows] for rows in await super().execute(*statements)]
         self.fuse.burn()
         return found
+
+
+@dataclass
+class FusedQuotaCounters(FakeQuotaCounters):
+    """Counters that an isolate may die at; they themselves live on."""
+
+    fuse: Fuse = field(default_factory=Fuse)
+
+    async def reserve(self, name: str, at_ms: int, bounds: Bounds, micros: int) -> Reserved:
+        self.fuse.burn()
+        reserved = await super().reserve(name, at_ms, bounds, micros)
+        self.fuse.burn()
+        return reserved
+
+    async def give_back(self, name: str, day: int, requests: int, micros: int) -> None:
+        self.fuse.burn()
+        await super().give_back(name, day, requests, micros)
+        self.fuse.burn()
 
 
 @dataclass

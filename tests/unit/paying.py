@@ -30,7 +30,14 @@ from tests.unit.economy import (
     Facilitator,
     signature,
 )
-from tests.unit.fused import Fuse, FusedDatabase, FusedFetcher, FusedNamespace, FusedStore
+from tests.unit.fused import (
+    Fuse,
+    FusedDatabase,
+    FusedFetcher,
+    FusedNamespace,
+    FusedQuotaCounters,
+    FusedStore,
+)
 from usage import UsageLog
 
 PRICE_MICROS = 10_000
@@ -129,6 +136,7 @@ class Market:
         self.database = FusedDatabase()
         self.fetcher = FusedFetcher(self.facilitator.answer)
         self.namespace = FusedNamespace(clock=self.clock)
+        self.counters = FusedQuotaCounters()
         self.served: list[str] = []
         self.isolates = 0
         self.start()
@@ -143,6 +151,7 @@ class Market:
             control_database=self.database,
             fetcher=self.fetcher,
             settings=self.settings,
+            quota_counters=self.counters,
         )
         self.log = UsageLog(f"w{self.isolates}", self.clock)
         directory = TenantDirectory(self.clock, None, json.dumps({"tenants": self.tenants}))
@@ -153,6 +162,7 @@ class Market:
         """Give the isolate a fuse; it dies at the operation that burns it down."""
         fuse = Fuse(left)
         self.store.fuse = self.database.fuse = self.fetcher.fuse = self.namespace.fuse = fuse
+        self.counters.fuse = fuse
         return fuse
 
     async def send(

@@ -151,6 +151,7 @@ def test_a_sound_deployment_is_healthy() -> None:
         "TENANT_KV": False,
         "DISPATCHER": True,
         "CONTROL_DB": False,
+        "QUOTAS": True,
     }
     assert body["payments"] == {"pricedApis": 0}
     assert body["directory"] == {"usable": 1, "refused": []}
@@ -197,15 +198,33 @@ def test_health_names_everything_that_is_wrong() -> None:
     ]
 
 
-def test_health_says_which_limits_are_not_enforced() -> None:
-    record = {"slug": "a", "tenantId": "t", "workerName": "a", "usageLimit": {"dailyRequests": 5}}
+def test_health_says_which_caps_bound_nothing() -> None:
+    record = {"slug": "a", "tenantId": "t", "workerName": "a", "spendLimit": {"dailySpendUsd": 5}}
     body = Scene(variable=json.dumps({"tenants": [record]})).ask("/__platform/health")
     assert body["notices"] == [
         {
-            "code": "limit_not_enforced",
-            "message": "a has usageLimit, which this version does not enforce.",
+            "code": "cap_without_price",
+            "message": "a has a spendLimit, and no price at the edge.",
         }
     ]
+
+
+def test_health_names_the_bindings_that_limits_need() -> None:
+    limited = {
+        "usageLimit": {"dailyRequests": 5},
+        "rateLimit": {"requests": 5, "windowSeconds": 10},
+    }
+    record = {"slug": "a", "tenantId": "t", "workerName": "a"}
+    environment = FakeEnvironment(
+        settings={"PLATFORM_ANALYTICS_TOKEN": "right", "CALLER_HASH_SECRET": "secret"},
+        quota_counters=None,
+        rate_counters={},
+    )
+    for fields, names in ((limited, ["QUOTAS", "RATE_10S_1", "RATE_10S_4"]), ({}, [])):
+        variable = json.dumps({"tenants": [{**record, **fields}]})
+        body = Scene(environment, variable).ask("/__platform/health")
+        said = [problem["message"].split()[2] for problem in body["problems"]]
+        assert said == names
 
 
 @pytest.mark.parametrize("variable", ["{", None])

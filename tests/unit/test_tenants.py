@@ -186,8 +186,3 @@ def test_a_bad_record_of_the_older_shape_is_named_by_its_key() -> None:
 def test_a_document_that_is_no_directory_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match="TENANT_DIRECTORY_JSON"):
         parse_directory(text)
-
-
-def test_limits_that_are_not_enforced_are_remembered() -> None:
-    record = {**LEAST, "rateLimit": {"requests": 5, "windowSeconds": 10}}
-    assert parse_tenant(record, "r").not_enforced == ("rateLimit",)

@@ -7,6 +7,11 @@ class WorkerEntrypoint:
     env: Any
     def __init__(self, ctx: Any, env: Any) -> None: ...
 
+class DurableObject:
+    ctx: Any
+    env: Any
+    def __init__(self, ctx: Any, env: Any) -> None: ...
+
 class Request:
     url: str
     method: str

@@ -8,7 +8,7 @@ import contextlib
 import inspect
 import json
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,8 +17,11 @@ import pytest
 from pyodide.ffi import run_sync
 from workers import Request, Response, WorkerEntrypoint
 
+from runtime_limits import QuotaCounter, RuntimeQuotaCounters, RuntimeRateCounter
 from runtime_outward import RuntimeDatabase
 from runtime_store import RuntimeStore
+
+__all__ = ["Default", "QuotaCounter"]
 
 HERE = Path(__file__).parent
 OPTIONS = (
@@ -65,6 +68,17 @@ class Reporter:
     def database(self) -> RuntimeDatabase:
         """The payout ledger's database, through the port, all migrations applied."""
         return RuntimeDatabase(self._worker.env._env.CONTROL_DB)
+
+    @pytest.fixture
+    def quota_counters(self) -> RuntimeQuotaCounters:
+        """The counters of quotas, through the port."""
+        return RuntimeQuotaCounters(self._worker.env._env.QUOTAS)
+
+    @pytest.fixture
+    def rate_counter_of(self) -> Callable[[str], RuntimeRateCounter]:
+        """Give a rate-limit binding by name, through the port."""
+        raw = self._worker.env._env
+        return lambda name: RuntimeRateCounter(getattr(raw, name))
 
     @pytest.fixture
     def ctx(self) -> Any:

@@ -11,6 +11,7 @@ from pyodide.ffi import create_once_callable, jsnull
 from errors import StoreUnavailable, TenantWorkerFailure, WorkerNotFound
 from limits import PLAN_LIMITS
 from ports import Answer, Relay
+from quotas import UNBOUNDED, CounterUnavailable
 from runtime import (
     RuntimeBackground,
     RuntimeClock,
@@ -21,6 +22,7 @@ from runtime import (
     response,
     writer_id,
 )
+from runtime_limits import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime_store import RuntimeStore
 
 LIMITS = PLAN_LIMITS["enterprise"]
@@ -64,6 +66,8 @@ def test_bindings_and_settings_are_found_and_missing_ones_are_none(raw_env: Any)
     assert environment.tenant_store is not None
     assert environment.namespace is not None
     assert environment.control_database is not None
+    assert environment.quota_counters is not None
+    assert environment.rate_counter("RATE_10S_1") is not None
     assert environment.setting("CALLER_HASH_SECRET")
     assert environment.setting("NOBODY_SET_THIS") is None
 
@@ -74,6 +78,8 @@ def test_nothing_bound_is_nothing_there() -> None:
     assert environment.usage_store is None
     assert environment.namespace is None
     assert environment.control_database is None
+    assert environment.quota_counters is None
+    assert environment.rate_counter("RATE_10S_1") is None
     assert environment.setting("PLATFORM_ANALYTICS_TOKEN") is None
 
 
@@ -267,3 +273,22 @@ async def test_a_discarded_body_is_nobodys(namespace: RuntimeNamespace) -> None:
     await reply.discard()
     reader = reply.raw.body.getReader()
     assert (await reader.read()).done
+
+
+# Counters.
+
+
+async def test_a_rate_limit_that_fails_says_so_in_the_ports_words() -> None:
+    """Whatever the binding throws is one exception of ours."""
+    raw = js.Object.new()
+    raw.limit = js.Promise.reject.bind(js.Promise, js.Error.new("Network connection lost."))
+    with pytest.raises(CounterUnavailable, match="connection lost"):
+        await RuntimeRateCounter(raw).take("key")
+
+
+async def test_a_counter_that_fails_says_so_in_the_ports_words(raw_env: Any) -> None:
+    """An exception inside the Durable Object is one of ours, and it counts on afterwards."""
+    counters = RuntimeQuotaCounters(raw_env.QUOTAS)
+    with pytest.raises(CounterUnavailable):
+        await counters.reserve("broken", 0, UNBOUNDED, "no number")  # type: ignore[arg-type]
+    assert (await counters.reserve("broken", 0, UNBOUNDED, 5)).use.daily_requests == 1

@@ -9,8 +9,14 @@ TENANTS = json.loads(TENANTS_FILE.read_text(encoding="utf-8"))["tenants"]
 
 
 def test_every_record_has_its_script_and_every_script_its_record() -> None:
-    scripts = sorted(path.stem for path in NAMESPACE.iterdir())
-    assert sorted(tenant["workerName"] for tenant in TENANTS) == scripts
+    scripts = {path.stem for path in NAMESPACE.iterdir()}
+    assert {tenant["workerName"] for tenant in TENANTS} == scripts
+
+
+def test_one_api_has_limits_that_are_quick_to_run_into() -> None:
+    (sampler,) = (tenant for tenant in TENANTS if tenant["slug"] == "sampler")
+    assert sampler["rateLimit"] == {"requests": 5, "windowSeconds": 10}
+    assert sampler["usageLimit"] == {"dailyRequests": 1000}
 
 
 def test_slugs_ids_and_hosts_are_nobody_elses() -> None:

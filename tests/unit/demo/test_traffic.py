@@ -19,8 +19,10 @@ def test_a_plan_has_as_many_requests_as_were_asked_for() -> None:
 
 
 def test_every_api_is_called_and_some_that_nobody_publishes() -> None:
+    # Its limits would refuse the busiest callers, sooner or later.
+    called = SLUGS - {"sampler"}
     for seed in range(20):
-        assert {request.api for request in plan(len(MIX), seed)} == SLUGS | {None}
+        assert {request.api for request in plan(len(MIX), seed)} == called | {None}
 
 
 def test_methods_callers_hosts_and_uploads_vary() -> None:

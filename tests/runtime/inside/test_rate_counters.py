@@ -1,0 +1,1 @@
+../../ports/test_rate_counters.py
