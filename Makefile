@@ -47,7 +47,7 @@ pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 
 test: ## the whole test suite
 	@$(SETUP) tools && exec $(PYTHON) -m dev.test
 
-simulate: ## the domain code against KV at its worst (SEEDS=2000 FROM=0, or one SEED=)
+simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND=, or one SEED=)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
 
 check: ## formatter, linter, types, layering rules

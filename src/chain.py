@@ -1,6 +1,6 @@
 """What the chain itself says of an authorization: used, cancelled, or never to be used.
 
-Owns three questions to a JSON-RPC node and what their answers prove. Needed
+Owns four questions to a JSON-RPC node and what their answers prove. Needed
 when a facilitator's answer was lost: that a nonce is used does not tell by
 what, and of an expired authorization a facilitator tells nothing at all.
 Without `X402_RPC_URL` nobody is asked, and nothing is proved.
@@ -78,15 +78,20 @@ class Chain:
 
     async def _look(self, url: str, row: PaymentRow) -> Evidence:
         owner, nonce = _word(row.payer), row.nonce
+        block = await self._call(url, "eth_getBlockByNumber", ["latest", False])
+        if not isinstance(block, dict):
+            raise FetchFailed("the node has no newest block")
+        newest, made_seconds = _number(block.get("number")), _number(block.get("timestamp"))
         data = _AUTHORIZATION_STATE + owner[2:] + nonce[2:]
-        state = await self._call(url, "eth_call", [{"to": row.asset, "data": data}, "latest"])
+        # Asked of that very block: behind one address are nodes that are not equally far.
+        state = await self._call(url, "eth_call", [{"to": row.asset, "data": data}, hex(newest)])
         if not isinstance(state, str) or len(state) != len(owner):
             raise FetchFailed("the token does not tell the state of authorizations")
         is_used = int(state, 16) != 0
         if not is_used:
+            # By the chain's own time: a node may be behind it, and our clock may be off.
             end_ms = row.valid_before_ms + limits.EXPIRY_MARGIN_MS
-            return Evidence(Fate.VOID) if self.clock.now_ms() > end_ms else NOTHING
-        newest = _number(await self._call(url, "eth_blockNumber", []))
+            return Evidence(Fate.VOID) if made_seconds * 1000 >= end_ms else NOTHING
         age_seconds = (self.clock.now_ms() - row.claimed_at_ms) // 1000
         # One block a second is more than these networks make; nodes refuse wider ranges.
         span = min(age_seconds + limits.RPC_BLOCKS_BEFORE, limits.RPC_BLOCKS_MAX)

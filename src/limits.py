@@ -227,7 +227,8 @@ RECONCILED_ROWS_MAX = 90
 (https://developers.cloudflare.com/d1/platform/limits/), KV reads 100 keys at once."""
 
 EXPIRY_MARGIN_MS = 120_000
-"""How long after `validBefore` no block can be made any more that takes an authorization."""
+"""How long after `validBefore` a block must have been made to prove that none before it took an
+authorization: long enough for a reorganisation to be over."""
 
 SETTLEMENTS_DEFAULT = 100
 SETTLEMENTS_MAX = 1_000

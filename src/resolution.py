@@ -119,7 +119,8 @@ class Resolver:
 
     async def _leave(self, row: PaymentRow, by: str, reason: str, transaction: str) -> None:
         pause_ms = _PAUSE_MS
-        if row.valid_before_ms + limits.EXPIRY_MARGIN_MS < self.clock.now_ms():
+        # The block that proves an authorization unused may be seen a while after it was made.
+        if row.valid_before_ms + 2 * limits.EXPIRY_MARGIN_MS < self.clock.now_ms():
             pause_ms = min(_PAUSE_MS * 2 ** min(row.asked, 10), limits.PENDING_BACKOFF_MS_MAX)
         await self.ledger.leave_pending(row, f"{by}/leave", reason, transaction, pause_ms)
         _LOGGER.warning("payment %s stays pending: %s", row.payment_id, reason)

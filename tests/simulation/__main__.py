@@ -1,6 +1,8 @@
-"""`SEEDS=N FROM=S python -m tests.simulation`: runs seeds on all cores; `SEED=S` runs one.
+"""`SEEDS=N FROM=S python -m tests.simulation`: runs seeds on all cores.
 
-`make simulate` hands its variables on, so they are read from the environment.
+The kinds of runs take turns, `KIND=payments` or `KIND=metering` runs one alone, and
+`KIND=… SEED=S` one seed. `make simulate` hands its variables on, so they are read from the
+environment.
 """
 
 from __future__ import annotations
@@ -9,53 +11,63 @@ import multiprocessing
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import asdict
+from itertools import cycle
 
-from tests.simulation.run import Outcome, replay_command, run
+from tests.simulation.kinds import KINDS, Outcome
 
 CHUNK = 20
 SEEDS = 2_000
 _PROGRESS_SECONDS = 5.0
 _SHOWN_FAILURES = 20
 _SHOWN_LENGTH = 500
-_SUMMED = ("requests", "stored", "lost", "dropped", "reads", "reads_complete", "operations")
 
 
-def outcomes(seeds: Iterable[int], processes: int) -> Iterator[Outcome]:
+def run(kind_and_seed: tuple[str, int]) -> tuple[str, Outcome]:
+    """Run one seed of a kind."""
+    kind, seed = kind_and_seed
+    return kind, KINDS[kind].run(seed)
+
+
+def outcomes(runs: Iterable[tuple[str, int]], processes: int) -> Iterator[tuple[str, Outcome]]:
     """Run seeds on some processes; outcomes come as they are ready."""
     with multiprocessing.get_context("fork").Pool(processes) as pool:
-        yield from pool.imap_unordered(run, seeds, CHUNK)
+        yield from pool.imap_unordered(run, runs, CHUNK)
 
 
-def show(seed: int) -> int:
+def show(kind: str, seed: int) -> int:
     """Run one seed and print what became of it; 1 when it failed."""
-    outcome = run(seed)
-    for field in fields(outcome):
-        print(f"{field.name:>15}: {getattr(outcome, field.name)}")
+    outcome = KINDS[kind].run(seed)
+    for name, value in asdict(outcome).items():
+        print(f"{name:>15}: {value}")
     return 1 if outcome.failure else 0
 
 
-def simulate(seeds: range, processes: int) -> int:
-    """Run many seeds and print how it went; 1 when a seed failed."""
+def simulate(kinds: Iterable[str], seeds: range, processes: int) -> int:
+    """Run many seeds, of each kind in turn, and print how it went; 1 when a seed failed."""
     started = shown = time.monotonic()
-    totals = dict.fromkeys(_SUMMED, 0)
+    totals = {kind: Counter[str]() for kind in kinds}
     number = failed = 0
-    for number, outcome in enumerate(outcomes(seeds, processes), start=1):
-        for name in _SUMMED:
-            totals[name] += getattr(outcome, name)
+    runs = zip(cycle(totals), seeds, strict=False)
+    for number, (kind, outcome) in enumerate(outcomes(runs, processes), start=1):
+        for name in KINDS[kind].summed:
+            totals[kind][name] += getattr(outcome, name)
         if outcome.failure:
             failed += 1
             if failed <= _SHOWN_FAILURES:
-                print(f"seed {outcome.seed}: {outcome.failure[:_SHOWN_LENGTH]}")
-                print(f"    again: {replay_command(outcome.seed)}", flush=True)
+                print(f"{kind}, seed {outcome.seed}: {outcome.failure[:_SHOWN_LENGTH]}")
+                print(f"    again: {KINDS[kind].replay_command(outcome.seed)}", flush=True)
         now = time.monotonic()
         if now - shown > _PROGRESS_SECONDS:
             shown = now
             rate = number / (now - started)
             print(f"{number} of {len(seeds)} seeds, {rate:.0f}/s, {failed} failed", flush=True)
     seconds = time.monotonic() - started
-    print(", ".join(f"{total:,} {name.replace('_', ' ')}" for name, total in totals.items()))
+    for kind, sums in totals.items():
+        words = ", ".join(f"{total:,} {name.replace('_', ' ')}" for name, total in sums.items())
+        print(f"{kind}: {words}")
     print(
         f"{number:,} seeds in {seconds:.1f} s ({number / seconds:.0f}/s on {processes} processes):"
         f" {failed} failed."
@@ -72,10 +84,16 @@ def _number(name: str, default: int) -> int:
 
 def main() -> int:
     """Run what the environment asks for."""
+    kind = os.environ.get("KIND")
+    if kind and kind not in KINDS:
+        sys.exit(f"KIND must be one of {', '.join(KINDS)}, not {kind!r}.")
     if os.environ.get("SEED"):
-        return show(_number("SEED", 0))
+        seed = _number("SEED", 0)
+        return show(kind or [*KINDS][seed % len(KINDS)], seed)
     first = _number("FROM", 0)
-    return simulate(range(first, first + _number("SEEDS", SEEDS)), os.cpu_count() or 1)
+    seeds = range(first, first + _number("SEEDS", SEEDS))
+    kinds = [kind] if kind else [[*KINDS][seed % len(KINDS)] for seed in seeds[: len(KINDS)]]
+    return simulate(kinds, seeds, os.cpu_count() or 1)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from random import Random
 from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
+
+_CLOSINGS_MAX = 10
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -128,7 +131,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def dispose(self) -> None:
         """End everything that was dropped, once the run is over and nothing can come of it."""
         for coroutine in self._coroutines:
-            coroutine.close()
+            for _ in range(_CLOSINGS_MAX):
+                # Work that awaits while it ends, to give something back, has to be told again.
+                with suppress(RuntimeError):
+                    coroutine.close()
+                    break
         self._coroutines.clear()
         self._timers.clear()
         self._ready.clear()

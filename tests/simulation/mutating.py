@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.simulation.run import Outcome, run
+from tests.simulation.kinds import KINDS, Outcome
 
 
 class MutationOutdated(Exception):
@@ -33,6 +33,8 @@ class Mutation:
     function: str
     old: str
     new: str
+    kind: str = "metering"
+    """The kind of runs that must catch it."""
 
     def changed(self) -> Any:
         """Compile the broken function."""
@@ -88,6 +90,7 @@ def first_catch(mutation: Mutation, seeds: range) -> tuple[int, Outcome] | None:
 
     A seed catches a mutation when it fails with it and does not fail without it.
     """
+    run = KINDS[mutation.kind].run
     for count, seed in enumerate(seeds, start=1):
         with mutated(mutation):
             outcome = run(seed)

@@ -6,13 +6,14 @@ import sys
 
 from tests.simulation.mutating import first_catch
 from tests.simulation.mutations_of_log import LOG
+from tests.simulation.mutations_of_payments import PAYMENTS
 from tests.simulation.mutations_of_reading import READING
 from tests.simulation.mutations_of_summaries import SUMMARIES
 
 SEEDS = range(1_000)
 """Within so many seeds each must be caught."""
 
-MUTATIONS = (*LOG, *READING, *SUMMARIES)
+MUTATIONS = (*LOG, *READING, *SUMMARIES, *PAYMENTS)
 
 
 def main() -> int:

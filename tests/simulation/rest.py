@@ -50,7 +50,7 @@ def _ask_for_windows(world: World, isolate: Isolate) -> Sequence[Shown]:
     async def ask() -> tuple[Answer | None, int]:
         return await isolate.ask(ANALYTICS, "", invocation), invocation.operations
 
-    answer, operations = _result(world, invocation, ask())
+    answer, operations = result(world, invocation, ask())
     compaction.check_price(operations, windows=3)
     require(answer is not None, "a read at rest gets no answer")
     assert answer is not None
@@ -65,7 +65,7 @@ def _check_pages(world: World, isolate: Isolate, stored: Stored) -> None:
     while True:
         query = f"?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
         invocation = Invocation(isolate)
-        answer = _result(world, invocation, isolate.ask(EVENTS, query, invocation))
+        answer = result(world, invocation, isolate.ask(EVENTS, query, invocation))
         assert answer is not None
         page = parse(answer)
         require(len(page["events"]) <= limit, "a page of events is too long")
@@ -79,7 +79,7 @@ def _check_pages(world: World, isolate: Isolate, stored: Stored) -> None:
     require(not missing, f"{len(missing)} of {len(stored.count.events)} events are on no page")
 
 
-def _result(world: World, invocation: Invocation, work: Coroutine[Any, Any, Result]) -> Result:
+def result(world: World, invocation: Invocation, work: Coroutine[Any, Any, Result]) -> Result:
     results: list[Result] = []
 
     async def keep() -> None:

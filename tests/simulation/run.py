@@ -150,4 +150,4 @@ def run(seed: int) -> Outcome:
 
 def replay_command(seed: int) -> str:
     """How to run one seed again."""
-    return f"make simulate SEED={seed}"
+    return f"make simulate KIND=metering SEED={seed}"

@@ -78,6 +78,21 @@ class World:
         """Start an isolate at some location, with a clock of its own."""
         shape, random = self.shape, self.random
         self._started += 1
+        clock = self.new_clock()
+        isolate = Isolate(
+            self.loop,
+            SimulatedStore(self.kv, f"location-{random.randrange(shape.locations)}"),
+            clock,
+            UsageLog(f"{self._started:016x}", clock),
+            self,
+            fuse=int(random.expovariate(1 / shape.fuse)) + 1 if shape.fuse else 0,
+        )
+        self.isolates.append(isolate)
+        return isolate
+
+    def new_clock(self) -> IsolateClock:
+        """Set up the clock of one isolate."""
+        shape, random = self.shape, self.random
         off_ms = shape.clock_off_ms
         clock = IsolateClock(
             self.loop,
@@ -89,16 +104,7 @@ class World:
             clock.drift = random.choice((0.001, 0.05, 0.4))
             clock.leap_at_ms = self.loop.now_ms + random.uniform(0, 120_000)
             clock.leap_ms = random.choice((0.0, random.uniform(0, off_ms)))
-        isolate = Isolate(
-            self.loop,
-            SimulatedStore(self.kv, f"location-{random.randrange(shape.locations)}"),
-            clock,
-            UsageLog(f"{self._started:016x}", clock),
-            self,
-            fuse=int(random.expovariate(1 / shape.fuse)) + 1 if shape.fuse else 0,
-        )
-        self.isolates.append(isolate)
-        return isolate
+        return clock
 
     def living(self) -> Sequence[Isolate]:
         return [isolate for isolate in self.isolates if isolate.alive]

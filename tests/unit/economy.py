@@ -15,7 +15,7 @@ from typing import Any
 from chain import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
 from errors import FetchFailed
 from ports import Fetched, Json
-from tests.fakes import FakeClock
+from tests.fakes import NOON_MS, FakeClock
 
 NETWORK = "eip155:84532"
 USDC = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
@@ -33,6 +33,8 @@ class Chain:
     used: dict[tuple[str, str], str] = field(default_factory=dict)
     canceled: set[tuple[str, str]] = field(default_factory=set)
     transfers: list[dict[str, Any]] = field(default_factory=list)
+    block_seconds: int = NOON_MS // 1000
+    """When the newest block was made."""
 
     def transfer(self, authorization: Mapping[str, Any]) -> str | None:
         """Move money once for each nonce; the transaction, or None with the reason kept."""
@@ -55,9 +57,11 @@ class Chain:
 
     def rpc(self, method: str, parameters: list[Any]) -> Json:
         """Answer as a node does."""
-        if method == "eth_blockNumber":
-            return "0x1000"
+        if method == "eth_getBlockByNumber":
+            assert parameters == ["latest", False]
+            return {"number": "0x1000", "timestamp": hex(self.block_seconds)}
         if method == "eth_call":
+            assert parameters[1] == "0x1000"
             data = parameters[0]["data"].removeprefix(_AUTHORIZATION_STATE)
             key = ("0x" + data[24:64], "0x" + data[64:])
             return f"0x{int(key in self.used):064x}"
@@ -104,6 +108,7 @@ class Facilitator:
 
     async def answer(self, url: str, asked: Json) -> Fetched:
         if url == RPC_URL:
+            self.chain.block_seconds = self.clock.at_ms // 1000
             result = self.chain.rpc(asked["method"], asked["params"])
             return Fetched(200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}))
         return await self._answer(url, asked)

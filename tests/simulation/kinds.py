@@ -1,0 +1,35 @@
+"""The kinds of runs: metering, and payments; each seed is a run of either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tests.simulation import run as metering
+from tests.simulation.payments import run as payments
+
+Outcome: TypeAlias = metering.Outcome | payments.Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How to run a seed, how to say so, and which figures of its outcomes are summed up."""
+
+    run: Callable[[int], Outcome]
+    replay_command: Callable[[int], str]
+    summed: Sequence[str]
+
+
+KINDS: Mapping[str, Kind] = {
+    "metering": Kind(
+        metering.run,
+        metering.replay_command,
+        ("requests", "stored", "lost", "dropped", "reads", "reads_complete", "operations"),
+    ),
+    "payments": Kind(
+        payments.run,
+        payments.replay_command,
+        ("requests", "served", "receipts", "settled", "settled_later", "failed", "pending"),
+    ),
+}

@@ -1,0 +1,204 @@
+"""The ways in which the code of payments is broken on purpose."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.simulation import mutating
+
+Mutation = partial(mutating.Mutation, kind="payments")
+
+PAYMENTS = (
+    Mutation(
+        "a claim takes what somebody has",
+        "ledger",
+        "Ledger.claim",
+        "return read_row(found[3][0])",
+        "return wanted",
+    ),
+    Mutation(
+        "a move that somebody else made is taken for one's own",
+        "ledger",
+        "Ledger._move",
+        'found[1][0]["changed_by"] == by',
+        "True",
+    ),
+    Mutation(
+        "a payment is settled without being pending before",
+        "payments",
+        "Payments.settle",
+        "begun = await self._ledger.begin_settling(row, self._name(ticket.order))",
+        "begun = True",
+    ),
+    Mutation(
+        "a claim that was given up is settled all the same",
+        "payments",
+        "Payments.settle",
+        "if not begun:",
+        "if begun is None:",
+    ),
+    Mutation(
+        "pending is written after asking",
+        "payments",
+        "Payments.settle",
+        "    begun = await",
+        "    settling = await self._ask(row); begun = await",
+    ),
+    Mutation(
+        "the question is asked before the claim",
+        "payments",
+        "Payments._admit",
+        "claimed = await self._ledger.claim(row)\n    if claimed.changed_by == row.changed_by:\n"
+        "        return Ticket(claimed, order, payment.version)\n    found",
+        "await self._ask(row); claimed = await self._ledger.claim(row)\n"
+        "    if claimed.changed_by == row.changed_by:\n"
+        "        return Ticket(claimed, order, payment.version)\n    found",
+    ),
+    Mutation(
+        "revenue is written under another key each time",
+        "settlements",
+        "put_revenue",
+        "key = revenue_key(row)",
+        "key = revenue_key(row).replace('payment-', f'payment-{clock.now_ms()}-')",
+    ),
+    Mutation(
+        "revenue that turns up later counts as a call",
+        "settlements",
+        "late_revenue",
+        "counted=False",
+        "counted=True",
+    ),
+    Mutation(
+        "late revenue is left to the request that died",
+        "resolution",
+        "Resolver._settle",
+        'if not await self.ledger.settle(row, f"{by}/settle", settled):',
+        "if True:",
+    ),
+    Mutation(
+        "a settled payment is served whenever it is presented",
+        "payments",
+        "Payments._go_on",
+        "if not row.served and await self._ledger.serve(row, name, served=True):",
+        "if await self._ledger.serve(row, name, served=True) or True:",
+    ),
+    Mutation(
+        "two that come for a settled payment are both served",
+        "ledger",
+        "Ledger.serve",
+        'unserved = f" AND served = {int(not served)}"',
+        "unserved = ''",
+    ),
+    Mutation(
+        "a settled payment is never served later",
+        "payments",
+        "Payments._go_on",
+        "if not row.served and await",
+        "if False and await",
+    ),
+    Mutation(
+        "a refusal after pending is taken for a failure",
+        "payments",
+        "Payments._ask",
+        "return second if second.outcome is Outcome.SETTLED else first",
+        "return second",
+    ),
+    Mutation(
+        "a refusal when asked again is taken for a failure",
+        "resolution",
+        "Resolver._resolve_pending",
+        "await self._leave(row, by, settling.reason, transaction)",
+        "await self.ledger.fail(row, by, settling.reason)",
+    ),
+    Mutation(
+        "a facilitator that does not answer is taken for a failure",
+        "facilitators",
+        "Facilitators.settle",
+        "return Settling(Outcome.UNKNOWN,",
+        "return Settling(Outcome.REFUSED,",
+    ),
+    Mutation(
+        "a failure without a transaction is taken for certain",
+        "facilitators",
+        "_settling",
+        "is_certain = bool(transaction)",
+        "is_certain = True",
+    ),
+    Mutation(
+        "a payment is given back after it was settled",
+        "payments",
+        "Payments.release",
+        "if ticket.is_settled:",
+        "if False:",
+    ),
+    Mutation(
+        "whoever cannot serve a settled payment keeps it",
+        "payments",
+        "Payments.release",
+        "await self._ledger.serve(ticket.row, self._name(ticket.order), served=False)",
+        "pass",
+    ),
+    Mutation(
+        "a payment is good for any request",
+        "payments",
+        "Payments._go_on",
+        "if row.fingerprint != order.fingerprint:",
+        "if False:",
+    ),
+    Mutation(
+        "the same request does not look at the path",
+        "orders",
+        "Order.fingerprint",
+        "self.resource.method, self.target)",
+        "self.resource.method)",
+    ),
+    Mutation(
+        "a receipt is given to whoever knows the nonce",
+        "payments",
+        "Payments._admit",
+        "if known is not None and known.proof_digest == payment.digest:",
+        "if known is not None:",
+    ),
+    Mutation(
+        "a payment is not verified",
+        "payments",
+        "Payments._admit",
+        "if not verdict.is_valid:",
+        "if False:",
+    ),
+    Mutation(
+        "a used authorization is taken for a settlement",
+        "chain",
+        "_read_receipt",
+        'if is_token and _topics(log) == wanted and _number(log.get("data")) == int(row.amount):',
+        "if is_token:",
+    ),
+    Mutation(
+        "an authorization is void when our own clock says so",
+        "chain",
+        "Chain._look",
+        "if made_seconds * 1000 >= end_ms",
+        "if self.clock.now_ms() >= end_ms",
+    ),
+    Mutation(
+        "cron takes claims for pending payments",
+        "resolution",
+        "Resolver.resolve",
+        "if row.state is State.CLAIMED:",
+        "if row.state is State.CLAIMED and not row.proof:",
+    ),
+    Mutation(
+        "what KV lacks counts as reconciled",
+        "reconciliation",
+        "_reconcile_some",
+        "        if all(found[name] == value for name, value in wanted[row.payment_id].items())\n",
+        "",
+    ),
+    Mutation(
+        "what KV has otherwise is left so",
+        "reconciliation",
+        "_reconcile_some",
+        "        await publish(store, clock, row)",
+        "        pass",
+    ),
+)

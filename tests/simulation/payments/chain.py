@@ -1,0 +1,144 @@
+"""A chain with one token, as it truly is: blocks, transactions, balances, authorizations.
+
+The token lets an authorization through once for each payer and nonce, within
+its time, as EIP-3009 has it. Refuses to know who asks; nodes are in `node`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from contextvars import Context
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, NamedTuple, TypeAlias
+
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.payments.faults import CALM, Faults
+
+BLOCK_MS = 2_000
+FIRST_BLOCK = 20_000
+
+Authorization: TypeAlias = Mapping[str, Any]
+"""What a payer signs: `from`, `to`, `value`, `validAfter`, `validBefore`, `nonce`, as texts."""
+
+Name: TypeAlias = tuple[str, str]
+"""An authorization's payer and nonce, in lower case."""
+
+
+class Transfer(NamedTuple):
+    """Money that moved. `by` is a facilitator's URL, or empty when the payer did it alone."""
+
+    name: Name
+    payee: str
+    value: int
+    by: str
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One transaction on its way; `mined` is done when it is in a block, if that ever comes."""
+
+    number: int
+    authorization: Authorization
+    by: str
+    mined: asyncio.Future[bool]
+    block: int = -1
+    transfer: Transfer | None = None
+
+    @property
+    def hash(self) -> str:
+        return f"0x{self.number:064x}"
+
+
+class Use(NamedTuple):
+    """What made an authorization void: a transaction in a block, or its payer's cancelling."""
+
+    block: int
+    transaction: str
+    is_cancelled: bool
+
+
+@dataclass(slots=True)
+class SimulatedChain:
+    """The chain; its time is the true one."""
+
+    loop: VirtualLoop
+    random: Random
+    outside: Context
+    start_ms: int
+    faults: Faults = CALM
+    balances: dict[str, int] = field(default_factory=dict)
+    uses: dict[Name, Use] = field(default_factory=dict)
+    transactions: list[Transaction] = field(default_factory=list)
+
+    @property
+    def block(self) -> int:
+        """The newest block's number."""
+        return FIRST_BLOCK + (int(self.loop.now_ms) - self.start_ms) // BLOCK_MS
+
+    def timestamp(self, block: int) -> int:
+        """When a block was made, in seconds."""
+        return (self.start_ms + (block - FIRST_BLOCK) * BLOCK_MS) // 1000
+
+    @property
+    def transfers(self) -> list[Transfer]:
+        return [one.transfer for one in self.transactions if one.transfer is not None]
+
+    def refusal(self, authorization: Authorization) -> str | None:
+        """Say why the token would not let an authorization through now; None if it would."""
+        name, now = name_of(authorization), self.timestamp(self.block)
+        if not int(authorization["validAfter"]) < now < int(authorization["validBefore"]):
+            return "invalid_exact_evm_payload_authorization_valid_before"
+        if name in self.uses:
+            return "invalid_exact_evm_nonce_already_used"
+        if self.balances.get(name[0], 0) < int(authorization["value"]):
+            return "invalid_exact_evm_insufficient_balance"
+        return None
+
+    def send(self, authorization: Authorization, by: str) -> Transaction:
+        """Send a transaction, which is mined a moment later, much later, or never."""
+        random, faults = self.random, self.faults
+        future: asyncio.Future[bool] = self.loop.create_future()
+        transaction = Transaction(len(self.transactions) + 1, authorization, by, future)
+        self.transactions.append(transaction)
+        if random.random() < faults.transactions_dropped:
+            return transaction
+        reverts = random.random() < faults.transactions_reverted
+        delay_ms = random.uniform(500, 4_000)
+        if random.random() < faults.mining_slow:
+            delay_ms = random.uniform(4_000, 90_000)
+        self.loop.call_later(
+            delay_ms / 1000, self._mine, transaction, reverts, context=self.outside
+        )
+        return transaction
+
+    def cancel(self, name: Name) -> None:
+        """Let a payer make an authorization void, if nothing else did."""
+        self.uses.setdefault(name, Use(self.block, f"0xc{len(self.uses):063x}", is_cancelled=True))
+
+    def _mine(self, transaction: Transaction, reverts: bool) -> None:
+        authorization = transaction.authorization
+        transaction.block = self.block
+        succeeds = not reverts and self.refusal(authorization) is None
+        if succeeds:
+            name, payee = name_of(authorization), authorization["to"].lower()
+            value = int(authorization["value"])
+            self.balances[name[0]] -= value
+            self.balances[payee] = self.balances.get(payee, 0) + value
+            self.uses[name] = Use(transaction.block, transaction.hash, is_cancelled=False)
+            transaction.transfer = Transfer(name, payee, value, transaction.by)
+        transaction.mined.set_result(succeeds)
+
+
+def name_of(authorization: Authorization) -> Name:
+    """Name an authorization as the token does."""
+    return authorization["from"].lower(), authorization["nonce"].lower()
+
+
+def signed(authorization: Authorization) -> str:
+    """What stands for a signature: whoever changes what was signed needs another."""
+    text = json.dumps(authorization, sort_keys=True).lower().encode()
+    return "0x" + hashlib.shake_128(text).hexdigest(65)

@@ -1,0 +1,111 @@
+"""What an isolate reaches of the world: other servers, and its tenants' scripts.
+
+Each question travels, and is answered by somebody who goes on when the isolate dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextvars import Context
+from dataclasses import dataclass, field
+from random import Random
+
+from errors import FetchFailed, TenantLimitExceeded, TenantWorkerFailure
+from limits import ScriptLimits
+from ports import Fetched, Json, Request
+from tests.fakes import FakeReply
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.payments.facilitator import SimulatedFacilitator
+from tests.simulation.payments.faults import CALM, Faults
+from tests.simulation.payments.node import SimulatedNode
+
+NODE_URL = "http://node.example"
+
+
+@dataclass(slots=True)
+class SimulatedNetwork:
+    """Outgoing HTTP (the port `Fetcher`) to the facilitators and the node."""
+
+    loop: VirtualLoop
+    random: Random
+    outside: Context
+    facilitators: Mapping[str, SimulatedFacilitator]
+    node: SimulatedNode
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        method: str,
+        headers: Mapping[str, str],
+        body: str | None,
+        timeout_ms: int,
+        body_bytes_max: int,
+    ) -> Fetched:
+        assert method == ("GET" if body is None else "POST")
+        assert "content-type" in headers or body is None
+        answer: asyncio.Future[Fetched] = self.loop.create_future()
+        asked = None if body is None else json.loads(body)
+
+        def give_up() -> None:
+            if not answer.done():
+                answer.set_exception(FetchFailed("timed out"))
+
+        self.loop.call_later(timeout_ms / 1000, give_up, context=self.outside)
+        self.loop.create_task(self._serve(url, asked, answer), context=self.outside)
+        fetched = await answer
+        assert len(fetched.body) <= body_bytes_max
+        return fetched
+
+    async def _serve(self, url: str, asked: Json, answer: asyncio.Future[Fetched]) -> None:
+        await asyncio.sleep(self.random.uniform(0.005, 0.1))
+        found: Fetched | FetchFailed
+        try:
+            if url == NODE_URL:
+                found = self.node.answer(asked)
+            else:
+                host, _, step = url.rpartition("/")
+                found = await self.facilitators[host].answer(step, asked)
+        except FetchFailed as error:
+            found = error
+        await asyncio.sleep(self.random.uniform(0.005, 0.1))
+        if answer.done():
+            return
+        if isinstance(found, FetchFailed):
+            answer.set_exception(found)
+        else:
+            answer.set_result(found)
+
+
+@dataclass(slots=True)
+class SimulatedScripts:
+    """The tenants' scripts (the port `Namespace`): they fail, are slow, and throw."""
+
+    random: Random
+    faults: Faults = CALM
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Which script was asked for which URL."""
+
+    async def fetch(
+        self,
+        script: str,
+        limits: ScriptLimits,
+        request: Request,
+        url: str | None,
+        remove_headers: Sequence[str],
+    ) -> FakeReply:
+        del limits, remove_headers
+        random, faults = self.random, self.faults
+        self.asked.append((script, url or request.url))
+        took_ms = random.uniform(1, 200)
+        if random.random() < faults.script_slow:
+            took_ms = random.uniform(0, faults.script_slow_ms)
+        await asyncio.sleep(took_ms / 1000)
+        if random.random() >= faults.script_fails:
+            return FakeReply(random.choice((200, 200, 204, 302)))
+        error = random.choice((None, TenantWorkerFailure, TenantLimitExceeded))
+        if error is not None:
+            raise error("The API's script failed.")
+        return FakeReply(random.choice((400, 404, 500, 503)))

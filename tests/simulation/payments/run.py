@@ -1,0 +1,105 @@
+"""Runs one seed of payments and checks everything that must hold; says how to do it again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.simulation.payments.market import Market, new_market, schedule_deaths_and_cron
+from tests.simulation.payments.payers import Payers
+from tests.simulation.payments.rest import check_at_rest, come_to_rest, read_rows
+from tests.simulation.world import bounds
+
+KIND = "payments"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run came to; `failure` is None when everything held."""
+
+    seed: int
+    failure: str | None
+    requests: int
+    visits: int
+    served: int
+    receipts: int
+    settled: int
+    settled_later: int
+    pending: int
+    failed: int
+    questions: int
+    isolates: int
+    transactions: int
+    steps: int
+
+
+class _Unexpected(logging.Handler):
+    """Takes note of what the dispatcher calls an error of its own."""
+
+    def __init__(self, market: Market) -> None:
+        super().__init__(logging.ERROR)
+        self.market = market
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self.market.problems.append(f"{record.getMessage()}: {error!r}")
+
+
+@contextmanager
+def _watched(market: Market) -> Iterator[None]:
+    """Let warnings pass unseen, and note errors."""
+    logger, handler = logging.getLogger("dispatch"), _Unexpected(market)
+    logger.addHandler(handler)
+    propagates, logger.propagate = logger.propagate, False
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        logger.propagate = propagates
+        logger.removeHandler(handler)
+
+
+def run(seed: int) -> Outcome:
+    """Run one seed to its end; the same seed is the same run, step by step."""
+    market = new_market(seed)
+    payers = Payers(market)
+    failure = None
+    with bounds(market.shape), _watched(market):
+        try:
+            payers.schedule()
+            schedule_deaths_and_cron(market)
+            market.loop.run(market.payment_shape.ends_ms)
+            come_to_rest(market)
+            check_at_rest(market)
+        except Exception as error:  # noqa: BLE001, whatever it is, it is a finding
+            failure = f"{type(error).__name__}: {error}"
+        finally:
+            market.loop.dispose()
+    rows = read_rows(market)
+    states = [row["state"] for row in rows]
+    outcome = Outcome(
+        seed=seed,
+        failure=failure,
+        requests=len(market.asked),
+        visits=payers.visits,
+        served=sum(map(len, market.served.values())),
+        receipts=market.receipts,
+        settled=states.count("settled"),
+        settled_later=sum("settled_later" in (row["usage_batch"] or "") for row in rows),
+        pending=states.count("pending"),
+        failed=states.count("failed"),
+        questions=sum(one.asked_to_settle for one in market.facilitators.values()),
+        isolates=len(market.isolates),
+        transactions=market.deployment.database.transactions,
+        steps=market.loop.steps,
+    )
+    market.deployment.database.connection.close()
+    return outcome
+
+
+def replay_command(seed: int) -> str:
+    """How to run one seed again."""
+    return f"make simulate KIND={KIND} SEED={seed}"

@@ -1,0 +1,48 @@
+"""Whatever D1, facilitators, the chain, payers and dying isolates do, the money is where it is due.
+
+Each chunk of seeds is one test. A failure prints its seed, and how to run it again.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.payments.run import Outcome, replay_command, run
+
+SEEDS = 300
+CHUNK = 50
+
+REGRESSIONS = (29, 84, 123, 1_043, 1_179)
+"""Seeds in which money moved after a node that was behind, or a clock that was off, had made
+its payment `failed`."""
+
+
+def explained(outcome: Outcome) -> str:
+    return f"seed {outcome.seed}: {outcome.failure}; again: {replay_command(outcome.seed)}"
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_every_account_agrees_for_every_seed(first: int) -> None:
+    outcomes = [run(seed) for seed in range(first, first + CHUNK)]
+    assert [explained(outcome) for outcome in outcomes if outcome.failure] == []
+
+
+@pytest.mark.parametrize("seed", REGRESSIONS)
+def test_a_seed_that_failed_once_does_not_fail_again(seed: int) -> None:
+    outcome = run(seed)
+    assert outcome.failure is None, explained(outcome)
+
+
+def test_the_same_seed_is_the_same_run() -> None:
+    assert [run(seed) for seed in range(20)] == [run(seed) for seed in range(20)]
+
+
+def test_the_seeds_meet_what_they_are_there_for() -> None:
+    outcomes = [run(seed) for seed in range(100)]
+    assert sum(outcome.served for outcome in outcomes) > 100, "payers are served"
+    assert sum(outcome.settled_later for outcome in outcomes) > 50, "answers are lost, money moves"
+    assert sum(outcome.failed for outcome in outcomes) > 50, "settlements are refused, and expire"
+    assert sum(outcome.pending for outcome in outcomes) > 10, "some outcomes cannot be known"
+    assert sum(outcome.receipts for outcome in outcomes) > 100, "payments are presented again"
+    questions = sum(outcome.questions for outcome in outcomes)
+    assert questions > 1.3 * sum(outcome.settled for outcome in outcomes), "some are asked again"
