@@ -22,8 +22,8 @@ from summaries import (
     part_keys,
 )
 
-_PARTS_AT_ONCE = 2
-"""Further texts of large summaries in one bulk get, which bounds what is in memory twice."""
+_PARTS_AT_ONCE = 4
+"""Further texts of large summaries in one bulk get, which holds 25 MiB."""
 
 
 async def put_summary(
