@@ -83,6 +83,13 @@ SUMMARIES = (
         "self._finished = [name for some in marks.values() for name, _ in some]",
     ),
     Mutation(
+        "a mark is forgotten after the first look",
+        "late",
+        "LateBatches._note_finished",
+        "if mark.written + _LAST_MINUTES <= looked",
+        "if looked",
+    ),
+    Mutation(
         "a mark is never forgotten",
         "late",
         "LateBatches.forget",
@@ -95,6 +102,13 @@ SUMMARIES = (
         "Progress.encode",
         "late, self.in_order()]",
         "late, []]",
+    ),
+    Mutation(
+        "a late batch of an hour that had none is waited for",
+        "maker",
+        "Maker._children",
+        "return {**await marks_within(self.store, period), **known}",
+        "raise StoreUnavailable('there never was any')",
     ),
     Mutation(
         "a summary made again long after has only what is new",
