@@ -42,7 +42,7 @@ def test_every_demo_api_describes_itself_through_the_dispatcher(demo_server: Ser
     with Caller(demo_server.url, "dev-token") as caller:
         for tenant in tenants:
             answer = caller.ask(f"/t/{tenant['slug']}/")
-            assert answer.json()["name"].lower() == tenant["slug"]
+            assert answer.json()["name"].lower() == tenant["workerName"]
             assert answer.headers["x-tenant-id"] == tenant["tenantId"]
 
 
