@@ -139,6 +139,14 @@ class Ledger:
         change = "state = 'failed', proof = NULL, reason = ?"
         return await self._move(row, row.state, by, change, reason)
 
+    async def refuse(self, row: PaymentRow, by: str, reason: str) -> bool:
+        """Move a pending payment to `failed` whose first question a facilitator refused.
+
+        False when somebody asked meanwhile: that question may be what was in its way.
+        """
+        change = "state = 'failed', proof = NULL, reason = ?"
+        return await self._move(row, State.PENDING, by, change, reason, where=" AND asked = 1")
+
     async def serve(self, row: PaymentRow, by: str, *, served: bool) -> bool:
         """Note that what was paid for is being handed out, or that it could not be after all."""
         unserved = f" AND served = {int(not served)}"

@@ -117,8 +117,8 @@ class Payments:
         settling = await self._ask(row)
         if settling.outcome is Outcome.SETTLED:
             return await self._settled(ticket, row, settling, event)
-        await self._note(ticket, row, settling)
-        if settling.outcome is Outcome.REFUSED:
+        is_noted = await self._note(ticket, row, settling)
+        if settling.outcome is Outcome.REFUSED and is_noted:
             raise refusals.failed(row, ticket.version, settling.reason)
         raise refusals.pending(row, ticket.version, settling.transaction)
 
@@ -198,18 +198,19 @@ class Payments:
         # A refusal now would only say that the first transaction is in its way.
         return second if second.outcome is Outcome.SETTLED else first
 
-    async def _note(self, ticket: Ticket, row: PaymentRow, settling: Settling) -> None:
+    async def _note(self, ticket: Ticket, row: PaymentRow, settling: Settling) -> bool:
+        """Note what is known now; False when the ledger has not taken it."""
         name = self._name(ticket.order)
         try:
             if settling.outcome is Outcome.REFUSED:
-                await self._ledger.fail(row, name, settling.reason)
-            else:
-                pause_ms = limits.PAYMENT_RETRY_SECONDS * 1000
-                reason, transaction = settling.reason, settling.transaction
-                await self._ledger.leave_pending(row, name, reason, transaction, pause_ms)
+                return await self._ledger.refuse(row, name, settling.reason)
+            pause_ms = limits.PAYMENT_RETRY_SECONDS * 1000
+            reason, transaction = settling.reason, settling.transaction
+            return await self._ledger.leave_pending(row, name, reason, transaction, pause_ms)
         except DatabaseUnavailable as error:
-            # It is pending in the ledger, so somebody will ask again.
+            # It is pending in the ledger, so somebody will ask again, and may be heard.
             _LOGGER.warning("payment %s: outcome not noted: %s", row.payment_id, error)
+            return False
 
     async def _settled(
         self,

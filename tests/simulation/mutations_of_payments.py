@@ -111,6 +111,13 @@ PAYMENTS = (
         "await self.ledger.fail(row, by, settling.reason)",
     ),
     Mutation(
+        "a refusal counts although somebody else has asked meanwhile",
+        "ledger",
+        "Ledger.refuse",
+        'where=" AND asked = 1"',
+        'where=""',
+    ),
+    Mutation(
         "a facilitator that does not answer is taken for a failure",
         "facilitators",
         "Facilitators.settle",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ports import Answer, Relay
+from checkout import resolver_of
+from ports import Answer, Fetched, Json, Relay
+from reconciliation import tend
 from tests.fakes import FakeReply
 from tests.unit.economy import PAYER
 from tests.unit.paying import (
@@ -226,3 +228,35 @@ def test_a_scripts_own_receipt_is_kept_and_never_counted() -> None:
     assert len(kept) == 1
     assert "abc" in kept[0]
     assert market.revenue_micros == 0
+
+
+def test_a_refusal_that_somebody_elses_question_may_have_caused_is_no_failure() -> None:
+    market = Market()
+    use_chain(market)
+    # The request's question is refused only after cron, whose clock is ahead, has asked too.
+    answers = iter(("meanwhile", ""))
+    settle = market.facilitator.answer
+
+    async def answer(url: str, asked: Json) -> Fetched:
+        if url.endswith("/settle") and next(answers, "") == "meanwhile":
+            market.facilitator.faults["settle"] = ["lost"]
+            market.clock.at_ms += 60_000
+            await tend(resolver_of(market.environment, market.clock), "cron-ahead")
+        return await settle(url, asked)
+
+    market.fetcher.answer = answer
+    refusal(market.ask(headers=market.payment()), 503, "facilitator_unavailable")
+    assert (market.states, len(market.chain.transfers)) == (["pending"], 1)
+    market.cron(3)
+    assert (market.states, market.revenue_micros) == (["settled"], PRICE_MICROS)
+
+
+def test_a_refusal_that_the_ledger_did_not_take_is_not_told_as_one() -> None:
+    market = Market()
+    market.facilitator.faults["settle"] = ["refused:invalid_exact_evm_insufficient_balance"]
+    headers = market.payment()
+    # After the look-up, the claim and the move to pending.
+    market.database.failing_after(3, works_all_the_same=False)
+    market.database.failing = 3
+    refusal(market.ask(headers=headers), 503, "facilitator_unavailable")
+    assert market.states == ["pending"]

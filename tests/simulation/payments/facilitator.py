@@ -104,6 +104,9 @@ class SimulatedFacilitator:
 
     async def _do_settle(self, asked: Json, fate: Fate) -> Mapping[str, Json]:
         signature = asked["paymentPayload"]["payload"]["signature"]
+        if self.random.random() < self.faults.facilitator_forgets:
+            # Another instance answers, which knows the chain and not what the first one sent.
+            self.known.pop(signature, None)
         transaction = self.known.get(signature)
         if transaction is None or (transaction.mined.done() and not transaction.mined.result()):
             refusal = self._misfit(asked) or self.chain.refusal(_authorization(asked))

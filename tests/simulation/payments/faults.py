@@ -26,6 +26,7 @@ class Faults:
     settle_fails: float = 0.0
     facilitator_slow: float = 0.0
     facilitator_blind: float = 0.0
+    facilitator_forgets: float = 0.0
     mining_slow: float = 0.0
     transactions_dropped: float = 0.0
     transactions_reverted: float = 0.0
@@ -57,6 +58,7 @@ def faults_of(random: Random) -> Faults:
         settle_fails=share(0.8),
         facilitator_slow=share(0.4),
         facilitator_blind=share(0.5),
+        facilitator_forgets=share(0.7),
         mining_slow=share(0.5),
         transactions_dropped=share(0.2),
         transactions_reverted=share(0.3),

@@ -57,12 +57,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A request as it was sent; `name` is of the authorization that it brought, if any."""
+    """A request as it was sent; `name` is of the authorization that it brought, if any.
+
+    Of a forged one the signature is not of what it brings.
+    """
 
     wish: Wish
     headers: Mapping[str, str]
     name: Name | None = None
     identifier: str | None = None
+    is_forged: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -226,7 +230,7 @@ class Market(World):
             and presented.name is not None
             and (presented.name[0], presented.identifier) == (row["payer"], row["identifier"])
         )
-        if not is_own:
+        if not is_own or presented.is_forged:
             self.problems.append(f"{request_id} is served with somebody else's payment")
 
 

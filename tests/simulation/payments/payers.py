@@ -163,7 +163,8 @@ class Payers:
             {"from": payer_address(0)},
         )
         changed = {**authorization, **self.market.random.choice(changes)}
-        return self._pay(wish, changed, None, signed(authorization))
+        forged = self._pay(wish, changed, None, signed(authorization))
+        return replace(forged, is_forged=signed(changed) != signed(authorization))
 
     def _signed_again(self, wish: Wish, authorization: Authorization) -> Presented:
         """Sign another payment with the same nonce, perhaps for another tenant."""

@@ -25,7 +25,7 @@ from tests.simulation.payments.accounts import (
     read_books,
     unknowable,
 )
-from tests.simulation.payments.faults import CALM
+from tests.simulation.payments.faults import CALM, Faults
 from tests.simulation.payments.isolate import PaidIsolate
 from tests.simulation.payments.market import Market, Presented
 from tests.simulation.rest import ANALYTICS, result, snapshots_in
@@ -108,6 +108,10 @@ def _present_what_is_due(market: Market, isolate: PaidIsolate) -> None:
                 *(market.ask(presented, _PATIENCE_MS, one) for one in (isolate, other))
             )
 
+        # Whoever comes while the script fails loses nothing by it.
+        market.worsen(Faults(script_fails=1.0))
+        _done(market, isolate, ask_both())
+        market.worsen(CALM)
         answers = _done(market, isolate, ask_both())
         relays = [answer for answer in answers if isinstance(answer, Relay)]
         due = 0 if row["served"] else 1
