@@ -66,7 +66,7 @@ def faults_of(random: Random) -> Faults:
         node_lag_ms=random.choice((0, 4_000, 60_000, 400_000)),
         script_fails=share(0.4),
         script_slow=share(0.3),
-        script_slow_ms=random.choice((2_000, 20_000, 400_000)),
+        script_slow_ms=random.choice((2_000, 20_000, 400_000, 600_000)),
         payer_interferes=share(0.3),
         client_leaves=share(0.4),
     )

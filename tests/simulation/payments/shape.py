@@ -47,7 +47,7 @@ def payment_shape_of(random: Random) -> PaymentShape:
         for _ in range(burst.requests):
             visits.append(at_ms)
             at_ms += random.uniform(0, 2 * burst.spacing_ms)
-        for minute in range(random.choice((0, 3, 6))):
+        for minute in range(random.choice((0, 3, 9))):
             due_ms = burst.at_ms + minute * keys.MINUTE_MS
             runs = random.choice((1, 1, 2))
             cron += [due_ms + random.uniform(0, late_ms) for _ in range(runs)]
