@@ -19,12 +19,13 @@ override VARS := $(value VARS)
 override SEEDS := $(value SEEDS)
 override SEED := $(value SEED)
 override FROM := $(value FROM)
+override MUTATIONS := $(value MUTATIONS)
 override PAYMENTS := $(value PAYMENTS)
 override API := $(value API)
 override COUNT := $(value COUNT)
 override METHOD := $(value METHOD)
 override BODY := $(value BODY)
-export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM
+export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM MUTATIONS
 export PAYMENTS API COUNT METHOD BODY
 
 SETUP := sh dev/python.sh -m dev.setup
@@ -47,7 +48,7 @@ pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 
 test: ## the whole test suite
 	@$(SETUP) tools && exec $(PYTHON) -m dev.test
 
-simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND=, or one SEED=)
+simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND=, one SEED=, or MUTATIONS=1)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
 
 check: ## formatter, linter, types, layering rules

@@ -1,8 +1,8 @@
 """`SEEDS=N FROM=S python -m tests.simulation`: runs seeds on all cores.
 
 The kinds of runs take turns, `KIND=payments` or `KIND=metering` runs one alone, and
-`KIND=… SEED=S` one seed. `make simulate` hands its variables on, so they are read from the
-environment.
+`KIND=… SEED=S` one seed. `MUTATIONS=1` tries every mutation in place of that, and writes the
+table of them. `make simulate` hands its variables on, so they are read from the environment.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import asdict
 from itertools import cycle
 
 from tests.simulation.kinds import KINDS, Outcome
+from tests.simulation.mutations import tabulate
 
 CHUNK = 20
 SEEDS = 2_000
@@ -90,6 +91,8 @@ def main() -> int:
     if os.environ.get("SEED"):
         seed = _number("SEED", 0)
         return show(kind or [*KINDS][seed % len(KINDS)], seed)
+    if os.environ.get("MUTATIONS"):
+        return tabulate(os.cpu_count() or 1)
     first = _number("FROM", 0)
     seeds = range(first, first + _number("SEEDS", SEEDS))
     kinds = [kind] if kind else [[*KINDS][seed % len(KINDS)] for seed in seeds[: len(KINDS)]]

@@ -1,10 +1,16 @@
-"""The ways in which the code is broken on purpose; `python -m` prints what catches each."""
+"""All the ways in which the code is broken on purpose, and the table of what catches each.
+
+The table is part of `docs/simulation.md`, where `make simulate MUTATIONS=1` writes it.
+"""
 
 from __future__ import annotations
 
-import sys
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-from tests.simulation.mutating import first_catch
+from tests.simulation.mutating import Mutation, first_catch
 from tests.simulation.mutations_of_log import LOG
 from tests.simulation.mutations_of_payments import PAYMENTS
 from tests.simulation.mutations_of_reading import READING
@@ -15,22 +21,48 @@ SEEDS = range(1_000)
 
 MUTATIONS = (*LOG, *READING, *SUMMARIES, *PAYMENTS)
 
-
-def main() -> int:
-    """Print a table: which mutation, after how many seeds, by what."""
-    uncaught = 0
-    print("| mutation | seeds until caught | caught by |")
-    print("|---|---|---|")
-    for mutation in MUTATIONS:
-        caught = first_catch(mutation, SEEDS)
-        if caught is None:
-            uncaught += 1
-            print(f"| {mutation.name} | not within {len(SEEDS)} | |", flush=True)
-            continue
-        count, outcome = caught
-        print(f"| {mutation.name} | {count} | {(outcome.failure or '')[:110]} |", flush=True)
-    return 1 if uncaught else 0
+PAGE = Path(__file__).parents[2] / "docs" / "simulation.md"
+_HEAD = "| mutation | where | seeds until caught | caught by |\n|---|---|---|---|\n"
+_SHOWN_LENGTH = 90
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+class Catch(NamedTuple):
+    """How many seeds it took to catch a mutation, and what did; None when none did."""
+
+    mutation: Mutation
+    seeds: int | None
+    failure: str
+
+    @property
+    def row(self) -> str:
+        """Write it as a row of the table."""
+        place = f"`{self.mutation.module}.{self.mutation.function}`"
+        words = self.failure.partition(": ")[2].replace("|", "/")
+        shown = words if len(words) <= _SHOWN_LENGTH else f"{words[:_SHOWN_LENGTH]}…"
+        seeds = "not caught" if self.seeds is None else str(self.seeds)
+        return f"| {self.mutation.name} | {place} | {seeds} | {shown} |"
+
+
+def tabulate(processes: int) -> int:
+    """Try all mutations, print what catches each, and write the table; 1 when one escapes."""
+    catches = []
+    for caught in _catches(MUTATIONS, processes):
+        catches.append(caught)
+        print(caught.row, flush=True)
+    before, _, rest = PAGE.read_text().partition(_HEAD)
+    after = rest[rest.find("\n\n") :]
+    PAGE.write_text(before + _HEAD + "\n".join(caught.row for caught in catches) + after)
+    return 1 if any(caught.seeds is None for caught in catches) else 0
+
+
+def _catches(mutations: Sequence[Mutation], processes: int) -> Iterator[Catch]:
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        yield from pool.imap(_catch, mutations)
+
+
+def _catch(mutation: Mutation) -> Catch:
+    caught = first_catch(mutation, SEEDS)
+    if caught is None:
+        return Catch(mutation, None, "")
+    seeds, outcome = caught
+    return Catch(mutation, seeds, outcome.failure or "")

@@ -27,6 +27,13 @@ READING = (
         "pass",
     ),
     Mutation(
+        "a held batch that KV lists is fetched",
+        "windows",
+        "_read_tail",
+        "elif name in tail.local.held:",
+        "elif name in tail.local.held and all(name not in some for some in tail.names.values()):",
+    ),
+    Mutation(
         "a listing's second page is not read",
         "batches",
         "list_names",
@@ -46,6 +53,20 @@ READING = (
         "_by_minute",
         "default=_NO_MINUTE",
         "default=0",
+    ),
+    Mutation(
+        "an empty page of events lets all that is held out",
+        "event_pages",
+        "_Search.look_at",
+        "if not listed and page.cursor is not None:",
+        "if False:",
+    ),
+    Mutation(
+        "a summary that KV does not show yet is left out in silence",
+        "windows",
+        "_read_summaries",
+        "reading.complete, reading.behind = False, True",
+        "reading.behind = True",
     ),
     Mutation(
         "batches that nobody looked for are said to be counted",

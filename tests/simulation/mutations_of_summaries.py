@@ -83,6 +83,13 @@ SUMMARIES = (
         "self._finished = [name for some in marks.values() for name, _ in some]",
     ),
     Mutation(
+        "a mark is forgotten after the first look",
+        "late",
+        "LateBatches._note_finished",
+        "if mark.written + _LAST_MINUTES <= looked",
+        "if looked",
+    ),
+    Mutation(
         "a mark is never forgotten",
         "late",
         "LateBatches.forget",
@@ -97,6 +104,13 @@ SUMMARIES = (
         "late, []]",
     ),
     Mutation(
+        "a late batch of an hour that had none is waited for",
+        "maker",
+        "Maker._children",
+        "return {**await marks_within(self.store, period), **known}",
+        "raise StoreUnavailable('there never was any')",
+    ),
+    Mutation(
         "a summary made again long after has only what is new",
         "maker",
         "Maker._children",
@@ -107,8 +121,8 @@ SUMMARIES = (
         "a minute is summarised without a batch that cannot be read yet",
         "maker",
         "Maker.make_minute",
-        "if name in gone:",
-        "if False:",
+        "gone = frozenset(unread.missing)",
+        "gone: frozenset[str] = frozenset()",
     ),
     Mutation(
         "a stale summary is taken for what it should be",
@@ -130,12 +144,5 @@ SUMMARIES = (
         "Maker.make_bases",
         "if part.period.start > week_start:",
         "if part.period.start >= week_start:",
-    ),
-    Mutation(
-        "unsettled minutes that no listing reaches are called complete",
-        "windows",
-        "read_window",
-        "if tail.listed_from > progress.settled:",
-        "if False:",
     ),
 )
