@@ -48,7 +48,7 @@ pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 
 test: ## the whole test suite
 	@$(SETUP) tools && exec $(PYTHON) -m dev.test
 
-simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND= SEED= MUTATIONS=1)
+simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND=, one SEED=, or MUTATIONS=1)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
 
 check: ## formatter, linter, types, layering rules

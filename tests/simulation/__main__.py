@@ -1,9 +1,8 @@
 """`SEEDS=N FROM=S python -m tests.simulation`: runs seeds on all cores.
 
 The kinds of runs take turns, `KIND=payments` or `KIND=metering` runs one alone, and
-`KIND=… SEED=S` one seed; `MUTATIONS=1` tries every mutation in place of that, and writes
-the table of them. `make simulate` hands its variables on, so they are read from the
-environment.
+`KIND=… SEED=S` one seed. `MUTATIONS=1` tries every mutation in place of that, and writes the
+table of them. `make simulate` hands its variables on, so they are read from the environment.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ READING = (
         "a summary that KV does not show yet is left out in silence",
         "windows",
         "_read_summaries",
-        "reading.complete, reading.behind = False, True\n            reading.as_of",
-        "reading.behind = True\n            reading.as_of",
+        "reading.complete, reading.behind = False, True",
+        "reading.behind = True",
     ),
     Mutation(
         "batches that nobody looked for are said to be counted",

@@ -121,8 +121,8 @@ SUMMARIES = (
         "a minute is summarised without a batch that cannot be read yet",
         "maker",
         "Maker.make_minute",
-        "if name in gone:",
-        "if False:",
+        "gone = frozenset(unread.missing)",
+        "gone: frozenset[str] = frozenset()",
     ),
     Mutation(
         "a stale summary is taken for what it should be",
@@ -144,12 +144,5 @@ SUMMARIES = (
         "Maker.make_bases",
         "if part.period.start > week_start:",
         "if part.period.start >= week_start:",
-    ),
-    Mutation(
-        "unsettled minutes that no listing reaches are called complete",
-        "windows",
-        "read_window",
-        "if tail.listed_from > progress.settled:",
-        "if False:",
     ),
 )
