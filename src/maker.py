@@ -14,7 +14,7 @@ from batches import CountedStore, Unread, list_names, read_batches
 from errors import LogExpired, StoreUnavailable
 from figures import Figures, callers_by_directory, sum_of
 from periods import MINUTES_PER_DAY, Period, containing
-from progress import BASES, KEPT_MINUTES, WEEK_DAYS, Progress
+from progress import KEPT_MINUTES, WEEK_DAYS, Progress
 from recovery import marks_within
 from summaries import Summary, base_sources, fingerprint_of
 from summary_store import get_summaries, put_summary
@@ -204,12 +204,14 @@ class Maker:
 
     async def make_stale(self) -> None:
         """Make again what `progress` says is stale, from the bottom up; the bases come last."""
-        for period in self.progress.in_order():
-            if period != BASES:
+        progress = self.progress
+        for period in progress.in_order():
+            if period.level != "base":
                 await self.make_parent(period)
-            elif self.progress.bases:
-                await self.make_bases(self.progress.bases)
-            self.progress.stale.discard(period)
+                progress.stale.discard(period)
+        if progress.stale:
+            await self.make_bases(progress.bases)
+            progress.stale.clear()
 
     async def make_bases(self, end: int) -> None:
         """Make what readers start from: everything of a window up to the minute `end`."""

@@ -15,9 +15,6 @@ from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing
 
 LEVELS = ("minute", "hour", "day", "month")
 
-BASES = Period("base", 0)
-"""Stands for all bases among what is stale."""
-
 SETTLE_MINUTES = 20
 """When a minute is looked at for the last time: 5 min for a writer's clock that is behind
 and 5 for ours ahead, 5 in which a late writer does not leave a mark, 2 for the listing's
@@ -34,7 +31,7 @@ KEPT_MINUTES = {
 """How long the tree remembers a level's fingerprints after they went into a larger period."""
 
 _PROGRESS_VERSION = 2
-_STALE_LEVELS = (*LEVELS, BASES.level)
+_STALE_LEVELS = (*LEVELS, "base")
 
 
 @dataclass(slots=True)
@@ -51,8 +48,10 @@ class Progress:
 
     `late` has, by minute, when the batches of minutes with marks were looked at
     the last time (`late.LateBatches`), and `stale` what is to be made again
-    because of what was found then. Both go back with everything else when an
-    older value is written over this one, and so does what they vouch for.
+    because of what was found then; among it a period of level `base` stands for
+    all bases, and starts with an hour that they lack something of. Both go back
+    with everything else when an older value is written over this one, and so
+    does what they vouch for.
     """
 
     made: int = 0
@@ -86,7 +85,17 @@ class Progress:
             if period.end <= self.settled:
                 self.stale.add(period)
         if minute < self.bases:
-            self.stale.add(BASES)
+            self.stale.add(Period("base", containing("hour", minute).start))
+
+    def stale_from(self, first: int, end: int | None) -> int | None:
+        """Tell from when on summaries within these minutes may lack something; None for never."""
+        starts = [
+            max(first, start)
+            for level, start in self.stale
+            if (end is None or start < end)
+            and (start if level == "base" else Period(level, start).end - 1) >= first
+        ]
+        return min(starts, default=None)
 
     def in_order(self) -> Sequence[Period]:
         """Sort what is stale, so that parts come before what they are part of."""

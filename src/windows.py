@@ -106,6 +106,11 @@ async def read_window(
     reading = Reading(as_of=progress.made, reconciled_through_ms=tail.reconciled_through_ms)
     counted = CountedStore(store, limits.READ_OPERATIONS_MAX)
     floor, sources = await _read_summaries(counted, progress, first, end, view, reading)
+    stale_from = progress.stale_from(first or 0, end)
+    if stale_from is not None:
+        # A late batch was found, and not everything is made again that should have it.
+        reading.complete, reading.behind = False, True
+        reading.as_of = min(reading.as_of, stale_from)
     if tail.listed_from > progress.made:
         reading.complete, reading.behind = False, True
     if tail.listed_from > progress.settled:

@@ -70,8 +70,12 @@ class Books:
         """Fail unless the ledger and the chain agree on every payer; return the micro-dollars."""
         rows = self.rows()
         for payer in {row["payer"] for row in rows}:
-            own = [row for row in rows if row["payer"] == payer]
-            self._check_money(own, self._paid_by(payer))
+            own, moved = [row for row in rows if row["payer"] == payer], self._paid_by(payer)
+            if payer == self.economy.buyer.address.lower():
+                # `make pay` buys with this wallet, as tests do from dispatchers of their own.
+                known = {row["transaction_id"] for row in own}
+                moved = {name: transfer for name, transfer in moved.items() if name in known}
+            self._check_money(own, moved)
         return sum(row["amount_micros"] for row in rows if row["state"] == "settled")
 
     def _paid_by(self, address: str) -> dict[str, Transfer]:

@@ -31,16 +31,22 @@ class Log:
     events: list[UsageEvent] = field(default_factory=list)
     _batches: int = 0
 
-    def commit(self, events: Sequence[UsageEvent], *, late: bool = False) -> None:
-        """Write one batch for each minute of these events."""
+    def commit(
+        self, events: Sequence[UsageEvent], *, late: bool = False, written_ms: int | None = None
+    ) -> None:
+        """Write one batch for each minute of these events; late ones ten minutes after it.
+
+        Those with `written_ms` are late and are written then.
+        """
         by_minute: dict[int, list[UsageEvent]] = {}
         for event in events:
             by_minute.setdefault(event.at_ms // keys.MINUTE_MS, []).append(event)
         for minute, group in by_minute.items():
             self._batches += 1
             key = keys.usage_batch(minute, "w", self._batches)
-            if late:
-                self.store.values[keys.late(key, minute + 10)] = ("", {})
+            if late or written_ms is not None:
+                written = minute + 10 if written_ms is None else written_ms // keys.MINUTE_MS
+                self.store.values[keys.late(key, written)] = ("", {})
             batch = Batch(group, 0)
             self.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
         self.events += events

@@ -90,6 +90,36 @@ def test_a_late_batch_that_is_not_listed_at_first_is_found_later() -> None:
     assert log.calls("today", now_ms) == log.expected("today", now_ms)
 
 
+def test_no_window_is_called_complete_while_a_late_batch_is_made_part_of_it() -> None:
+    now_ms = NOON_MS + 25 * MINUTE
+    partly = 0
+    for budget in range(60):
+        log = closed_log()
+        commit_late(log, [event(LATE_MS)], now_ms)
+        commit_late(log, [event(LATE_MS - DAY)], now_ms)
+        log.compact(now_ms, budget)
+        progress = decode_progress(log.store.values[keys.PROGRESS][0])
+        assert progress is not None
+        if len(progress.late) == 2:
+            for window in ("today", "week", "overall"):
+                reading = log.read(window, now_ms)
+                partly += not reading.complete
+                is_right = log.calls(window, now_ms) == log.expected(window, now_ms)
+                assert is_right or not reading.complete
+                assert reading.complete or reading.as_of * MINUTE <= LATE_MS
+    assert partly
+    assert log.read("overall", now_ms).complete
+
+
+def test_a_late_batch_of_yesterday_leaves_today_complete() -> None:
+    now_ms = NOON_MS + 25 * MINUTE
+    for budget in range(0, 60, 3):
+        log = closed_log()
+        commit_late(log, [event(LATE_MS - DAY)], now_ms)
+        log.compact(now_ms, budget)
+        assert log.read("today", now_ms).complete
+
+
 @pytest.mark.parametrize("minutes", [0, 1, 3, 4, 20, 40, 41, 59])
 def test_a_late_batch_survives_that_older_progress_is_written_over_newer(minutes: int) -> None:
     log = closed_log()
