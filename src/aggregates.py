@@ -23,6 +23,9 @@ from ports import Json
 
 _HOURS_PER_DAY = keys.DAY_MS // keys.HOUR_MS
 
+_WITHOUT_DAYS = 3
+"""Fields after the figures of an aggregate that has no closed days."""
+
 _CALLER_SIDE_ERRORS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -36,9 +39,11 @@ class Aggregate:
 
     Only calls count; requests that were refused before dispatch add revenue
     (which is 0 for them) and nothing else. `hours` are the calls by clock hour
-    of open days, `busiest_closed_hour` the most in an hour of closed days, see
-    `close_days`. `described_by` is the newest description of the API with its
-    time. Bounded in size, whatever was counted, but for the hours of open days.
+    of open days, `days` those by UTC day of closed ones, and
+    `busiest_closed_hour` the most in an hour of closed days, see `close_days`.
+    `described_by` is the newest description of the API with its time. Bounded
+    in size, whatever was counted, but for the hours of open days and the days
+    that were not forgotten (`forget_days`).
     """
 
     calls: int = 0
@@ -48,6 +53,7 @@ class Aggregate:
     latency: LatencySketch = field(default_factory=LatencySketch)
     callers: CallerSketch = field(default_factory=CallerSketch)
     hours: dict[int, int] = field(default_factory=dict)
+    days: dict[int, int] = field(default_factory=dict)
     busiest_closed_hour: int = 0
     described_by: Description | None = None
 
@@ -77,11 +83,13 @@ class Aggregate:
         self.callers.merge(other.callers)
         for hour, calls in other.hours.items():
             self.hours[hour] = self.hours.get(hour, 0) + calls
+        for day, calls in other.days.items():
+            self.days[day] = self.days.get(day, 0) + calls
         self.busiest_closed_hour = max(self.busiest_closed_hour, other.busiest_closed_hour)
         self.described_by = newest(self.described_by, other.described_by)
 
     def close_days(self, before_day: int) -> None:
-        """Forget the hours of the UTC days before `before_day`, but for the busiest of them.
+        """Keep the UTC days before `before_day` as days, and of their hours only the busiest.
 
         Exact, and in any order with merges, as long as no event of an hour that
         is forgotten is counted in another aggregate of the same API: close a
@@ -90,7 +98,25 @@ class Aggregate:
         """
         closed = [hour for hour in self.hours if hour // _HOURS_PER_DAY < before_day]
         for hour in closed:
-            self.busiest_closed_hour = max(self.busiest_closed_hour, self.hours.pop(hour))
+            calls, day = self.hours.pop(hour), hour // _HOURS_PER_DAY
+            self.busiest_closed_hour = max(self.busiest_closed_hour, calls)
+            self.days[day] = self.days.get(day, 0) + calls
+
+    def forget_days(self, before_day: int) -> None:
+        """Drop the calls by day of closed days before `before_day`; no other figure changes."""
+        self.days = {day: calls for day, calls in self.days.items() if day >= before_day}
+
+    def calls_by_hour(self, first: int, end: int) -> list[int]:
+        """Give the calls of each clock hour of open days from `first` to before `end`."""
+        return [self.hours.get(hour, 0) for hour in range(first, end)]
+
+    def calls_by_day(self, first: int, end: int) -> list[int]:
+        """Give the calls of each UTC day from `first` to before `end`."""
+        found = [self.days.get(day, 0) for day in range(first, end)]
+        for hour, calls in self.hours.items():
+            if first <= hour // _HOURS_PER_DAY < end:
+                found[hour // _HOURS_PER_DAY - first] += calls
+        return found
 
     def busiest_hour_calls(self) -> int:
         """Calls in the clock hour with the most of them."""
@@ -104,9 +130,10 @@ class Aggregate:
         """Write the aggregate as a list by position; equal ones are written alike.
 
         Calls, errors, revenue, sum of prices, latency, callers, busiest closed
-        hour, open hours, their calls, description (time and fields) or null.
+        hour, open hours, their calls, description (time and fields) or null; then closed
+        days and their calls, if there are any.
         """
-        hours = sorted(self.hours)
+        hours, days = sorted(self.hours), sorted(self.days)
         described = self.described_by
         return [
             self.calls,
@@ -119,13 +146,17 @@ class Aggregate:
             hours,
             [self.hours[hour] for hour in hours],
             None if described is None else [described[0], *described[1]],
+            *([days, [self.days[day] for day in days]] if days else []),
         ]
 
     @staticmethod
     def decode(value: Json) -> Aggregate:
         """Read an aggregate back. Raises `SummaryUnreadable` for what `encode` does not write."""
         try:
-            calls, errors, revenue, prices, latency, callers, busiest, hours, by_hour, api = value
+            (calls, errors, revenue, prices, latency, callers, busiest, *rest) = value
+            hours, by_hour, api, days, by_day = (
+                rest if len(rest) > _WITHOUT_DAYS else (*rest, [], [])
+            )
         except (TypeError, ValueError) as error:
             raise SummaryUnreadable(f"an aggregate is of another form: {error}") from error
         numbers = [calls, errors, revenue, prices, busiest]
@@ -138,7 +169,8 @@ class Aggregate:
             prices,
             LatencySketch.decode(latency),
             CallerSketch.decode(callers),
-            _decode_hours(hours, by_hour),
+            _decode_periods(hours, by_hour),
+            _decode_periods(days, by_day),
             busiest,
             None if api is None else _decode_description(api),
         )
@@ -164,18 +196,18 @@ def merged(aggregates: Iterable[Aggregate]) -> Aggregate:
     return result
 
 
-def _decode_hours(hours: Json, calls: Json) -> dict[int, int]:
-    match hours, calls:
+def _decode_periods(periods: Json, calls: Json) -> dict[int, int]:
+    match periods, calls:
         case [*_], [*_] if (
-            len(hours) == len(calls)
-            and set(map(type, [*hours, *calls])) <= {int}
+            len(periods) == len(calls)
+            and set(map(type, [*periods, *calls])) <= {int}
             and min([1, *calls]) == 1
-            and min([0, *hours]) == 0
-            and all(map(operator.lt, hours, hours[1:]))
+            and min([0, *periods]) == 0
+            and all(map(operator.lt, periods, periods[1:]))
         ):
-            return dict(zip(hours, calls, strict=True))
+            return dict(zip(periods, calls, strict=True))
         case _:
-            raise SummaryUnreadable("an aggregate's hours are of another form")
+            raise SummaryUnreadable("an aggregate's hours or days are of another form")
 
 
 def _decode_description(value: Json) -> tuple[int, Api]:

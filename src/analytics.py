@@ -15,8 +15,9 @@ import keys
 import latency
 import limits
 from callers import EXACT_CALLERS_MAX
+from past import Totals, past_of
 from ports import Json
-from ranking import shown_revenue
+from ranking import Span, shown_revenue
 from series import NOTHING, Series
 from views import WindowView
 from windows import Reading
@@ -42,6 +43,15 @@ def days_of(window: str, now_ms: int) -> Sequence[int] | None:
             return None
 
 
+def trend_span(window: str, now_ms: int) -> Span:
+    """Tell what the trends of APIs show: the hours of today, seven days, or thirty."""
+    today = now_ms // keys.DAY_MS
+    if window == "today":
+        return Span("hour", today * keys.DAY_MS // keys.HOUR_MS, now_ms // keys.HOUR_MS + 1)
+    days = limits.TREND_DAYS if window == "overall" else 7
+    return Span("day", today - days + 1, today + 1)
+
+
 def snapshot(
     window: str, reading: Reading, view: WindowView, now_ms: int, top: int
 ) -> Mapping[str, Json]:
@@ -52,7 +62,9 @@ def snapshot(
     `topApis`, 1 to 100.
     """
     wanted = days_of(window, now_ms)
-    rows, directories, callers = view.show(reading.summaries, reading.tail)
+    rows, directories, callers = view.show(
+        reading.summaries, reading.tail, trend_span(window, now_ms)
+    )
     ranked = [{"rank": rank, **row.shown} for rank, row in enumerate(rows, start=1)]
     series = Series()
     for part in reading.parts:
@@ -64,13 +76,16 @@ def snapshot(
             "startAt": None if wanted is None else keys.timestamp(wanted[0] * keys.DAY_MS),
             "endAt": keys.timestamp(now_ms),
         },
-        "heroStats": {
-            "activeAgents": callers,
-            "publishedApis": sum(row.calls > 0 for row in rows),
-            "directories": len(directories),
-            "calls": sum(row.calls for row in rows),
-            **shown_revenue(sum(row.revenue_micros for row in rows)),
-        },
+        "heroStats": _hero_stats(
+            Totals(
+                callers,
+                sum(row.calls > 0 for row in rows),
+                len(directories),
+                sum(row.calls for row in rows),
+                sum(row.revenue_micros for row in rows),
+            )
+        ),
+        "previous": _previous(window, reading, now_ms),
         "topApis": ranked[:top],
         "allApis": ranked[: limits.ALL_APIS_MAX],
         "directories": [
@@ -91,6 +106,31 @@ def snapshot(
             "p95RelativeErrorMax": latency.RELATIVE_ERROR_MAX,
             "topCallerShareErrorMax": busiest.SHARE_ERROR_MAX,
         },
+    }
+
+
+def _hero_stats(totals: Totals) -> Mapping[str, Json]:
+    return {
+        "activeAgents": totals.callers,
+        "publishedApis": totals.apis,
+        "directories": totals.directories,
+        "calls": totals.calls,
+        **shown_revenue(totals.revenue_micros),
+    }
+
+
+def _previous(window: str, reading: Reading, now_ms: int) -> Mapping[str, Json] | None:
+    """Show what the window had come to a day ago (today) or a week ago; None if nobody knows."""
+    past = past_of(window, reading.past, now_ms)
+    if past is None:
+        return None
+    days = days_of(window, past.end_ms)
+    return {
+        "range": {
+            "startAt": None if days is None else keys.timestamp(days[0] * keys.DAY_MS),
+            "endAt": keys.timestamp(past.end_ms),
+        },
+        "heroStats": _hero_stats(past.totals),
     }
 
 

@@ -69,6 +69,11 @@ class Figures:
         for aggregate in self.apis.values():
             aggregate.close_days(before_day)
 
+    def forget_days(self, before_day: int) -> None:
+        """Drop single APIs' calls by day, as `Aggregate.forget_days` does."""
+        for aggregate in self.apis.values():
+            aggregate.forget_days(before_day)
+
     def encode(self) -> tuple[Json, Iterator[Json]]:
         """Write the figures: what concerns all APIs as a list by position, then each API, in order.
 

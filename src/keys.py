@@ -31,8 +31,13 @@ SUMMARY_PREFIX = "summary/"
 """Everything that compaction makes."""
 
 PROGRESS = "summary/progress"
-PUBLISHED = "summary/published"
 """How far compaction has come."""
+
+PUBLISHED = "summary/published"
+"""Snapshots that cron computed."""
+
+PAST_PREFIX = "past/"
+"""What windows came to at past hours."""
 
 USAGE_MINUTE_LENGTH = 23
 """Characters of a usage batch's key up to and with the slash behind its minute."""
@@ -155,6 +160,11 @@ def base(first: int | None, end: int) -> str:
     """Build the key of everything from the minute `first`, or ever, to before the minute `end`."""
     start = "ever" if first is None else _inverted(first)[: _LEVEL_LENGTHS["day"]]
     return f"{SUMMARY_PREFIX}base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
+
+
+def past(end: int) -> str:
+    """Build the key of what each window came to when the hour that ends at `end` was closed."""
+    return f"{PAST_PREFIX}{_inverted(end)[: _LEVEL_LENGTHS['hour']]}"
 
 
 def settlement(claimed_at_ms: int, name: str) -> str:

@@ -167,6 +167,12 @@ TOP_DEFAULT = 25
 TOP_MAX = 100
 ALL_APIS_MAX = 1_000
 
+TREND_DAYS = 30
+"""Days that `overall` shows of each API, and keeps for that in its base."""
+
+PAST_TTL_SECONDS = 9 * 86_400
+"""How long the totals of past hours are kept; the oldest that are shown are a week old."""
+
 ANALYTICS_AGE_SECONDS = 5
 """How long a client may show figures without asking again; they are a minute behind anyway."""
 

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keys
+import limits
 from batches import CountedStore, Unread, list_names, read_batches
 from errors import LogExpired, StoreUnavailable
 from figures import Figures, callers_by_directory, sum_of
+from past import TOMORROWS_WEEK, put_past, totals_of
 from periods import MINUTES_PER_DAY, Period, containing
 from progress import KEPT_MINUTES, WEEK_DAYS, Progress
 from recovery import marks_within
@@ -223,6 +225,7 @@ class Maker:
         async for part in self._parts("hour", _within(tree["hour"], today.start, end)):
             total.add(part)
         await self._put_base(today.start, end, total, sources)
+        totals = {"today": totals_of(total.figures)}
         week_start = today.start - WEEK_DAYS * MINUTES_PER_DAY
         first = min(week_start, month.start)
         ever = total.copy()
@@ -236,13 +239,18 @@ class Maker:
                 last = part
         # Tomorrow's week starts a day later, and is wanted as soon as it is tomorrow.
         await self._put_base(week_start + MINUTES_PER_DAY, end, total, sources)
+        totals[TOMORROWS_WEEK] = totals_of(total.figures)
         if last is not None:
             total.add(last)
         await self._put_base(week_start, end, total, sources)
+        totals["week"] = totals_of(total.figures)
         async for part in self._parts("month", _within(tree["month"], 0, month.start)):
             ever.add(part)
+        ever.figures.forget_days(today.start // MINUTES_PER_DAY - limits.TREND_DAYS + 1)
         await self._put_base(None, end, ever, sources)
+        totals["overall"] = totals_of(ever.figures)
         self.progress.version += 1
+        await put_past(self.store, end, totals)
 
     async def _put_base(
         self, first: int | None, end: int, total: _Sum, sources: Sequence[str]

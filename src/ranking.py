@@ -32,6 +32,17 @@ class Row(NamedTuple):
     shown: Mapping[str, Json]
 
 
+class Span(NamedTuple):
+    """What a trend shows: clock hours or days, as `unit` says, by number since 1970 UTC.
+
+    The end is exclusive.
+    """
+
+    unit: str
+    first: int
+    end: int
+
+
 class _Measures(NamedTuple):
     """What an aggregate has to be searched for, found once for each row."""
 
@@ -40,8 +51,12 @@ class _Measures(NamedTuple):
     p95_latency_ms: float
 
 
-def row_of(identity: ApiId, aggregate: Aggregate) -> Row:
-    """Make the row of an API from all that was counted of it in a window."""
+def row_of(identity: ApiId, aggregate: Aggregate, span: Span) -> Row:
+    """Make the row of an API from all that was counted of it in a window.
+
+    Its trend are the calls in each period of `span`.
+    """
+    calls_by = aggregate.calls_by_hour if span.unit == "hour" else aggregate.calls_by_day
     calls = aggregate.calls
     measures = _measure(aggregate)
     error_rate = _share(aggregate.errors, calls)
@@ -68,6 +83,7 @@ def row_of(identity: ApiId, aggregate: Aggregate) -> Row:
         "maxHourShare": round(_share(aggregate.busiest_hour_calls(), calls), 4),
         "diversityRatio": round(_share(measures.callers, calls), 4),
         "trendingScore": score,
+        "trend": calls_by(span.first, span.end),
     }
     order = (-score, -calls, -aggregate.revenue_micros, error_rate, endpoint)
     return Row(directory, calls, aggregate.revenue_micros, order, shown)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import keys
 import limits
-from analytics import WINDOWS, days_of, snapshot
+from analytics import WINDOWS, days_of, snapshot, trend_span
 from errors import StoreUnavailable
 from periods import MINUTES_PER_DAY
 from ports import Background, Clock, Json, KeyValueStore
@@ -47,7 +47,7 @@ class SnapshotReader:
     ) -> Snapshots:
         """Give the snapshot of each of `windows`, with `top` APIs in `topApis`."""
         now_ms = self.clock.now_ms()
-        tail = await read_tail(store, self.log.local_batches())
+        tail = await read_tail(store, self.log.local_batches(), now_ms)
         if any(self._is_new_to(tail, window, now_ms) for window in windows):
             value = (await store.get_many([keys.PUBLISHED]))[keys.PUBLISHED]
             found = _published(value, windows, top, now_ms)
@@ -72,7 +72,7 @@ class SnapshotReader:
         A log of few APIs is read quickly by any isolate, and always as of now.
         """
         now_ms = self.clock.now_ms()
-        tail = await read_tail(store, self.log.local_batches())
+        tail = await read_tail(store, self.log.local_batches(), now_ms)
         found = {}
         for window in WINDOWS:
             reading = await self._read_one(store, tail, window, now_ms)
@@ -99,7 +99,7 @@ class SnapshotReader:
             if last_try or not any(reading.behind for reading in readings.values()):
                 break
             await compact(store, now_ms, limits.CATCH_UP_OPERATIONS)
-            tail = await read_tail(store, self.log.local_batches())
+            tail = await read_tail(store, self.log.local_batches(), now_ms)
         return readings
 
     async def _read_one(
@@ -114,12 +114,12 @@ class SnapshotReader:
         """Fold every window once, so that the next read has only what is new to fold."""
         try:
             now_ms = self.clock.now_ms()
-            tail = await read_tail(store, self.log.local_batches())
+            tail = await read_tail(store, self.log.local_batches(), now_ms)
             for window, view in self._views.items():
                 # The answer, and requests that wait for this isolate, come first.
                 await self.clock.sleep_ms(limits.WARMING_PAUSE_MS)
                 reading = await self._read_one(store, tail, window, now_ms)
-                view.show(reading.summaries, reading.tail)
+                view.show(reading.summaries, reading.tail, trend_span(window, now_ms))
         except StoreUnavailable as error:
             _LOGGER.warning("reading ahead: %s", error)
         finally:

@@ -16,7 +16,7 @@ from aggregates import Aggregate, Description, merged, newest
 from caller_union import CallerUnion
 from figures import ApiId, Figures, directory_of
 from periods import Period
-from ranking import Row, row_of
+from ranking import Row, Span, row_of
 from summaries import Summary
 
 _OPEN_MAX = 64
@@ -87,18 +87,24 @@ class WindowView:
     _directories: dict[str, CallerUnion] = field(default_factory=dict)
     _callers: CallerUnion = field(default_factory=CallerUnion)
     _open: dict[ApiId, Aggregate] = field(default_factory=dict)
+    _span: Span | None = None
 
     def kept(self, part: PartId) -> Summary | None:
         """Find a summary of the last read, which need not be read again."""
         return self._summaries.get(part)
 
-    def show(self, summaries: Mapping[PartId, Summary], tail: Figures) -> Shown:
+    def show(self, summaries: Mapping[PartId, Summary], tail: Figures, span: Span) -> Shown:
         """Fold a reading, made of `summaries` and the batches in `tail`, into what is shown.
 
-        `summaries` become those that are kept.
+        `summaries` become those that are kept. Trends show the periods of `span`.
         """
         self._turn_to(summaries)
-        rows = self._rows(tail)
+        if span != self._span:
+            # Another hour or day has begun, so every trend goes on.
+            self._span = span
+            for standing in self._apis.values():
+                standing.row = None
+        rows = self._rows(tail, span)
         callers = self._callers.copy()
         callers.add(tail.callers)
         ranked = sorted(rows.values(), key=lambda row: row.order)
@@ -156,21 +162,23 @@ class WindowView:
                 self._directories.pop(before, None)
                 self._directories.pop(standing.directory, None)
 
-    def _rows(self, tail: Figures) -> dict[ApiId, Row]:
+    def _rows(self, tail: Figures, span: Span) -> dict[ApiId, Row]:
         """Give the row of every API that was called, or paid for a call of before."""
         rows = {}
         for identity, standing in self._apis.items():
             newest_part = tail.apis.get(identity)
             if newest_part is not None:
-                row = row_of(identity, merged([self._opened(identity, standing), newest_part]))
+                row = row_of(
+                    identity, merged([self._opened(identity, standing), newest_part]), span
+                )
             elif standing.row is None:
-                row = standing.row = row_of(identity, _all_of(standing.parts()))
+                row = standing.row = row_of(identity, _all_of(standing.parts()), span)
             else:
                 row = standing.row
             rows[identity] = row
         for identity, aggregate in tail.apis.items():
             if identity not in self._apis:
-                rows[identity] = row_of(identity, aggregate)
+                rows[identity] = row_of(identity, aggregate, span)
         # A payment may be settled after the window in which its request was a call has ended.
         return {name: row for name, row in rows.items() if row.calls or row.revenue_micros}
 

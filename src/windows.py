@@ -16,6 +16,7 @@ import limits
 from batches import CountedStore, Unread, read_batches
 from errors import KeyMalformed
 from figures import Figures
+from past import past_keys
 from periods import MINUTES_PER_DAY, Period, containing
 from ports import KeyPage, KeyValueStore
 from progress import WEEK_DAYS, Progress, decode_progress, read_reconciled
@@ -40,7 +41,7 @@ class Reading:
     before the minute `as_of` that KV shows is counted. `complete` tells whether
     all that was seen is counted; `behind` that summaries are missing which
     compaction would make. With `seen_until`, batches of minutes from there on
-    may have come that were not looked for.
+    may have come that were not looked for. `past` are records of past hours (`past`).
     """
 
     summaries: dict[PartId, Summary] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Reading:
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     reconciled_through_ms: int | None = None
+    past: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def parts(self) -> Sequence[Figures]:
@@ -63,7 +65,8 @@ class Reading:
 class Tail:
     """What every read looks at first: how far compaction is, and the newest batches.
 
-    `names` are keys by minute, all there are from the minute `listed_from` on.
+    `names` are keys by minute, all there are from the minute `listed_from` on;
+    `past` are the values of records of past hours, by key.
     """
 
     progress: Progress
@@ -71,18 +74,21 @@ class Tail:
     listed_from: int
     local: LocalBatches
     reconciled_through_ms: int | None = None
+    past: Mapping[str, str | None] = field(default_factory=dict)
 
 
-async def read_tail(store: KeyValueStore, local: LocalBatches) -> Tail:
+async def read_tail(store: KeyValueStore, local: LocalBatches, now_ms: int) -> Tail:
     """Spend two operations on what every window needs. Raises `StoreUnavailable`."""
+    past = past_keys(now_ms)
     found, page = await asyncio.gather(
-        store.get_many([keys.PROGRESS, keys.RECONCILED]),
+        store.get_many([keys.PROGRESS, keys.RECONCILED, *past]),
         store.list_page(keys.USAGE_PREFIX, None),
     )
     names, listed_from = _by_minute(page)
     progress = decode_progress(found[keys.PROGRESS]) or Progress()
     reconciled = read_reconciled(found[keys.RECONCILED])
-    return Tail(progress, names, listed_from, local, reconciled)
+    by_key = {key: found[key] for key in past}
+    return Tail(progress, names, listed_from, local, reconciled, by_key)
 
 
 def newest_base(progress: Progress, first: int | None) -> PartId | None:
@@ -103,7 +109,11 @@ async def read_window(
     `StoreUnavailable`.
     """
     progress = tail.progress
-    reading = Reading(as_of=progress.made, reconciled_through_ms=tail.reconciled_through_ms)
+    reading = Reading(
+        as_of=progress.made,
+        reconciled_through_ms=tail.reconciled_through_ms,
+        past=tail.past,
+    )
     counted = CountedStore(store, limits.READ_OPERATIONS_MAX)
     floor, sources = await _read_summaries(counted, progress, first, end, view, reading)
     stale_from = progress.stale_from(first or 0, end)

@@ -102,7 +102,18 @@ def is_error(call: Call) -> bool:
     return call.status >= 500 or call.status in ERRORS
 
 
-def check_apis(shown: Sequence[Mapping[str, Any]], calls: Sequence[Call]) -> None:
+def trend(calls: Sequence[Call], window: str, now_ms: int) -> list[int]:
+    """Calls by hour of today, or of the last seven or thirty days."""
+    step_ms = HOUR_MS if window == "today" else DAY_MS
+    last = now_ms // step_ms
+    length = {"today": last % 24 + 1, "week": 7, "overall": 30}[window]
+    counted = Counter(call.at_ms // step_ms for call in calls)
+    return [counted[period] for period in range(last - length + 1, last + 1)]
+
+
+def check_apis(
+    shown: Sequence[Mapping[str, Any]], calls: Sequence[Call], window: str, now_ms: int
+) -> None:
     """Check every row and the order of rows."""
     by_api: dict[str, list[Call]] = {}
     for call in calls:
@@ -112,6 +123,7 @@ def check_apis(shown: Sequence[Mapping[str, Any]], calls: Sequence[Call]) -> Non
     }
     for row in shown:
         _check_row(row, by_api[row["id"]])
+        assert row["trend"] == trend(by_api[row["id"]], window, now_ms)
     assert [row["rank"] for row in shown] == list(range(1, len(shown) + 1))
     order = [
         (-row["trendingScore"], -row["calls"], -row["revenueUsd"], row["errorRatePct"])

@@ -148,7 +148,7 @@ class Course:
             assert shown["heroStats"]["calls"] >= due, "what it says is counted is not"
             return False
         assert shown["heroStats"] == hero_stats(calls)
-        check_apis(shown["allApis"], calls)
+        check_apis(shown["allApis"], calls, window, now_ms)
         assert shown["topApis"] == shown["allApis"]
         assert shown["directories"] == directories(calls)
         assert shown["series"] == series(calls, window, now_ms)

@@ -66,7 +66,7 @@ class Log:
         """Read one window, in an isolate that keeps nothing unless `view` is given."""
 
         async def scene() -> Reading:
-            tail = await read_tail(self.store, NOTHING)
+            tail = await read_tail(self.store, NOTHING, now_ms)
             days = days_of(window, now_ms)
             first = None if days is None else days[0] * MINUTES_PER_DAY
             end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY

@@ -150,6 +150,22 @@ def test_closing_days_twice_or_later_changes_no_figure(some: list[UsageEvent]) -
     assert aggregate == closed(some, TODAY)
 
 
+@given(over_days, st.integers(TODAY - 3, TODAY + 1), st.integers(TODAY - 3, TODAY + 1))
+def test_calls_by_day_equal_a_plain_count_until_they_are_forgotten(
+    some: list[UsageEvent], before_day: int, kept_from: int
+) -> None:
+    aggregate = closed(some, before_day)
+    count = Counter(one.at_ms // keys.DAY_MS for one in some if one.counted)
+    days = range(TODAY - 3, TODAY + 2)
+    assert aggregate.calls_by_day(TODAY - 3, TODAY + 2) == [count[day] for day in days]
+    figures = aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours
+    aggregate.forget_days(kept_from)
+    assert aggregate.calls_by_day(TODAY - 3, TODAY + 2) == [
+        0 if day < min(kept_from, before_day) else count[day] for day in days
+    ]
+    assert figures == (aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours)
+
+
 def written(aggregate: Aggregate) -> str:
     return json.dumps(aggregate.encode(), separators=(",", ":"))
 
@@ -208,6 +224,11 @@ def spoilt(position: int, value: Json) -> Json:
         spoilt(9, [1, "t", "s", "o", "d", -1]),
         spoilt(9, [1, "t", "s", "o", "d", True]),
         spoilt(9, [1, "t", "s", "o", None, 1]),
+        [*of([event()]).encode(), [TODAY]],
+        [*of([event()]).encode(), [TODAY], [0]],
+        [*of([event()]).encode(), [TODAY], [1, 1]],
+        [*of([event()]).encode(), [TODAY, TODAY], [1, 1]],
+        [*of([event()]).encode(), [TODAY], [1], []],
     ],
 )
 def test_what_is_not_written_is_refused(bad: Json) -> None:

@@ -122,6 +122,7 @@ def test_one_apis_figures_are_as_defined() -> None:
             "maxHourShare": 0.5,
             "diversityRatio": 0.5,
             "trendingScore": 16.45,
+            "trend": [*[0] * 10, 1, 1, 2],
         }
     ]
 
