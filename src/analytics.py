@@ -65,7 +65,7 @@ def snapshot(
     rows, directories, callers = view.show(
         reading.summaries, reading.tail, trend_span(window, now_ms)
     )
-    ranked = [{"rank": rank, **row.shown} for rank, row in enumerate(rows, start=1)]
+    ranked = [row.ranked(rank) for rank, row in enumerate(rows, start=1)]
     series = Series()
     for part in reading.parts:
         series.merge(part.series)

@@ -7,8 +7,10 @@ know windows, and where an aggregate comes from.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from aggregates import Aggregate
@@ -18,8 +20,24 @@ from ports import Json
 UNKNOWN_OWNER = "@unknown"
 
 
-class Row(NamedTuple):
-    """One API in a window, before it has a rank. Money is in micro-dollars.
+class RankedRow(dict[str, Json]):
+    """What is shown of one API, which is not changed any more, and keeps its own JSON."""
+
+    __slots__ = ("_text",)
+
+    @property
+    def text(self) -> str:
+        """This row as JSON, written once."""
+        try:
+            return self._text
+        except AttributeError:
+            self._text: str = json.dumps(self, separators=(",", ":"))
+            return self._text
+
+
+@dataclass(slots=True)
+class Row:
+    """One API in a window. Money is in micro-dollars.
 
     `order` is what ranks sort by: score, calls and revenue down, error rate
     and endpoint up. `shown` are the fields of the contract but for the rank.
@@ -30,6 +48,13 @@ class Row(NamedTuple):
     revenue_micros: int
     order: tuple[float, int, int, float, str]
     shown: Mapping[str, Json]
+    _ranked: RankedRow | None = None
+
+    def ranked(self, rank: int) -> RankedRow:
+        """Give what is shown of it at this rank; while that is the same, the same object."""
+        if self._ranked is None or self._ranked["rank"] != rank:
+            self._ranked = RankedRow(rank=rank, **self.shown)
+        return self._ranked
 
 
 class Span(NamedTuple):

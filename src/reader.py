@@ -21,6 +21,7 @@ from errors import StoreUnavailable
 from periods import MINUTES_PER_DAY
 from ports import Background, Clock, Json, KeyValueStore
 from rollups import compact
+from snapshot_text import snapshot_text
 from usage import UsageLog
 from views import WindowView
 from windows import Reading, Tail, newest_base, read_tail, read_window
@@ -79,7 +80,7 @@ class SnapshotReader:
             found[window] = snapshot(window, reading, self._views[window], now_ms, limits.TOP_MAX)
         if len(found["overall"]["allApis"]) < limits.PUBLISHED_APIS_MIN:
             return False
-        value = "\n".join(json.dumps(part) for part in (now_ms, *found.values()))
+        value = "\n".join((str(now_ms), *map(snapshot_text, found.values())))
         await store.put(keys.PUBLISHED, value, {}, limits.PUBLISHED_TTL_SECONDS)
         return True
 

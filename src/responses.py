@@ -24,13 +24,19 @@ def json_answer(
     headers: Sequence[tuple[str, str]] = (),
 ) -> Answer:
     """Make a JSON response that carries its request id, and is not cached unless `headers` say."""
+    return text_answer(json.dumps(body, separators=(",", ":")), request_id, status, headers)
+
+
+def text_answer(
+    text: str, request_id: str, status: int = 200, headers: Sequence[tuple[str, str]] = ()
+) -> Answer:
+    """Make a JSON response of `text` as `json_answer` does."""
     fixed = {
         "content-type": "application/json; charset=utf-8",
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
         REQUEST_ID: request_id,
     }
-    text = json.dumps(body, separators=(",", ":"))
     return Answer(status, tuple((fixed | dict(headers)).items()), text)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import keys
 import limits
@@ -18,6 +19,8 @@ from tests.fakes import FakeStore
 from usage import LocalBatches
 from views import WindowView
 from windows import Reading, read_tail, read_window
+
+T = TypeVar("T")
 
 ENOUGH = 100_000
 NOTHING = LocalBatches({}, {})
@@ -60,7 +63,7 @@ class Log:
 
     def compact(self, now_ms: int, budget: int = ENOUGH) -> Report:
         """Run compaction once."""
-        return asyncio.run(compact(self.store, now_ms, budget))
+        return _run(compact(self.store, now_ms, budget))
 
     def read(self, window: str, now_ms: int, view: WindowView | None = None) -> Reading:
         """Read one window, in an isolate that keeps nothing unless `view` is given."""
@@ -72,7 +75,7 @@ class Log:
             end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
             return await read_window(self.store, tail, first, end, view or WindowView())
 
-        return asyncio.run(scene())
+        return _run(scene())
 
     def calls(self, window: str, now_ms: int, view: WindowView | None = None) -> Counter[str]:
         """Calls by slug, as read."""
@@ -98,3 +101,12 @@ class Log:
             for key, (value, _) in self.store.values.items()
             if key.startswith("summary/") and not key.startswith(("summary/base", "summary/prog"))
         }
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end. `asyncio.run` would write its result down for a signal handler."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
