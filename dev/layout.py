@@ -65,6 +65,11 @@ class Layout:
         return self.cache / "bundles"
 
     @property
+    def databases(self) -> Path:
+        """Local databases as migrations leave them when they are new, to be copied."""
+        return self.cache / "databases"
+
+    @property
     def runs(self) -> Path:
         """One folder for each running dispatcher."""
         return self.cache / "run"

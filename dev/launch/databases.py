@@ -2,10 +2,14 @@
 
 wrangler applies them, as it does in production, and keeps its own list of those that a
 database has. Asking it takes about two seconds, so the state folder remembers which
-migrations it was last brought up to.
+migrations it was last brought up to, and a new state folder begins with a copy of what
+wrangler made for the one before it.
 """
 
+import contextlib
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,8 @@ from dev.launch.run_folder import RunFolder
 from dev.layout import Layout
 from dev.setup.command import run_tool
 from dev.setup.node import find_node
+from dev.setup.npm import package_version
+from dev.setup.stamp import fingerprint as hash_of
 from dev.setup.stamp import write_atomically
 
 FAILURE = "A database migration failed: mend the newest file in migrations/."
@@ -39,13 +45,21 @@ def apply_migrations(
     Raises:
         SetupError: A migration failed.
     """
-    for database in config.get("d1_databases", []):
-        if "migrations_dir" not in database:
-            continue
+    databases = [
+        (database, fingerprint(layout.root / database["migrations_dir"]))
+        for database in config.get("d1_databases", [])
+        if "migrations_dir" in database
+    ]
+    home = options.state / "v3" / "d1"
+    is_new = not home.exists()
+    made_by = package_version(layout, "wrangler")
+    template = layout.databases / hash_of(made_by, repr(databases))
+    if is_new and template.exists():
+        shutil.copytree(template, home)
+    for database, wanted in databases:
         binding = database["binding"]
-        wanted = fingerprint(layout.root / database["migrations_dir"])
         # Beside the databases, so that it is gone when they are.
-        stamp = options.state / "v3" / "d1" / f".migrated-{binding}"
+        stamp = home / f".migrated-{binding}"
         if stamp.exists() and stamp.read_text() == wanted:
             continue
         wrangler = layout.node_modules / "wrangler" / "bin" / "wrangler.js"
@@ -60,6 +74,18 @@ def apply_migrations(
             environment={**environment, "CI": "true"},
         )
         write_atomically(stamp, wanted.encode())
+    if databases and is_new and not template.exists():
+        _keep(home, template)
+
+
+def _keep(home: Path, template: Path) -> None:
+    """Copy new databases to where the next new state folder finds them, whole or not at all."""
+    template.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=template.parent) as folder:
+        copy = shutil.copytree(home, Path(folder) / "d1")
+        # Another run may have been quicker.
+        with contextlib.suppress(OSError):
+            copy.rename(template)
 
 
 def fingerprint(migrations: Path) -> str:
