@@ -12,7 +12,7 @@ import importlib
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +85,7 @@ def mutated(mutation: Mutation) -> Iterator[None]:
             setattr(place, key, original)
 
 
-def first_catch(mutation: Mutation, seeds: range) -> tuple[int, Outcome] | None:
+def first_catch(mutation: Mutation, seeds: Iterable[int]) -> tuple[int, Outcome] | None:
     """Run seeds until the mutation is caught; say how many it took, None when it never was.
 
     A seed catches a mutation when it fails with it and does not fail without it.

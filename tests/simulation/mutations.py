@@ -21,7 +21,8 @@ SEEDS = range(1_000)
 
 MUTATIONS = (*LOG, *READING, *SUMMARIES, *PAYMENTS)
 
-PAGE = Path(__file__).parents[2] / "docs" / "simulation.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "simulation.md"
 _HEAD = "| mutation | where | seeds until caught | caught by |\n|---|---|---|---|\n"
 _SHOWN_LENGTH = 90
 
@@ -37,10 +38,19 @@ class Catch(NamedTuple):
     def row(self) -> str:
         """Write it as a row of the table."""
         place = f"`{self.mutation.module}.{self.mutation.function}`"
-        words = self.failure.partition(": ")[2].replace("|", "/")
+        words = self.failure.partition(": ")[2].replace("|", "/").replace(f"{ROOT}/", "")
         shown = words if len(words) <= _SHOWN_LENGTH else f"{words[:_SHOWN_LENGTH]}…"
         seeds = "not caught" if self.seeds is None else str(self.seeds)
         return f"| {self.mutation.name} | {place} | {seeds} | {shown} |"
+
+
+def seeds_to_try(mutation: Mutation) -> Iterator[int]:
+    """Give the seed that caught a mutation when the table was written, then all, from the first."""
+    start = PAGE.read_text().find(f"\n| {mutation.name} |")
+    count = PAGE.read_text()[start:].split("|", 4)[3].strip() if start >= 0 else ""
+    if count.isdecimal():
+        yield SEEDS[int(count) - 1]
+    yield from SEEDS
 
 
 def tabulate(processes: int) -> int:

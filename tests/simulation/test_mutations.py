@@ -8,12 +8,12 @@ import pytest
 
 import usage
 from tests.simulation.mutating import Mutation, MutationOutdated, first_catch, mutated
-from tests.simulation.mutations import MUTATIONS, SEEDS
+from tests.simulation.mutations import MUTATIONS, seeds_to_try
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_every_mutation_is_caught(mutation: Mutation) -> None:
-    assert first_catch(mutation, SEEDS) is not None
+    assert first_catch(mutation, seeds_to_try(mutation)) is not None
 
 
 def test_a_mutation_is_undone() -> None:
