@@ -22,6 +22,9 @@ _ALL_AT_ONCE = 0.3
 _TARDY = 0.3
 """The share of runs in which isolates write what they hold one after another, amid compaction."""
 
+_JUST_CLOSED = 0.04
+"""The share of runs in which many ask while KV does not show yet what closing an hour made."""
+
 _STARTS = (
     datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
     datetime(2026, 11, 22, 23, 58, tzinfo=UTC),
@@ -118,7 +121,31 @@ def shape_of(random: Random) -> Shape:
     )
     if random.random() < _ALL_AT_ONCE:
         shape = _all_at_once(random, shape)
-    return _tardy(random, shape) if random.random() < _TARDY else shape
+    if random.random() < _TARDY:
+        return _tardy(random, shape)
+    # A generator of its own, so that all other runs stay as they were.
+    own = Random(shape.start_ms)
+    return _just_closed(own, shape) if own.random() < _JUST_CLOSED else shape
+
+
+def _just_closed(random: Random, shape: Shape) -> Shape:
+    """Let cron close an hour in time, and hide its summary and the bases from many."""
+    closings = [closing_ms(burst.at_ms) for burst in shape.bursts]
+    reads = [random.choice(closings) + random.uniform(0, 150_000) for _ in range(25)]
+    return replace(
+        shape,
+        locations=3,
+        reads=sorted(reads),
+        kills=(),
+        fuse=0,
+        cut=0.0,
+        cron_runs=1,
+        cron_late_ms=1_000.0,
+        clock_off_ms=0,
+        limits={**shape.limits, "KV_BULK_GET_KEYS_MAX": 100, "COMPACTION_OPERATIONS": 700},
+        aftermath_ms=max(shape.aftermath_ms, 4_500_000.0),
+        temper=Temper(stale=0.9, stale_keys=("summary/base/", "summary/hour/")),
+    )
 
 
 def _tardy(random: Random, shape: Shape) -> Shape:
