@@ -134,6 +134,9 @@ class TenantDirectory:
 def _parse_stored(key: str, value: str | None) -> Tenant | None:
     if value is None:
         return None
+    if len(value) > limits.RECORD_LENGTH_MAX:
+        reason = f"it is longer than {limits.RECORD_LENGTH_MAX} characters"
+        raise RecordRefused(f"TENANT_KV {key}", [reason])
     try:
         record = read_json(value)
     except ValueError as error:

@@ -7,6 +7,7 @@ serves an isolate. Refuses to know KV, JavaScript and the platform API.
 from __future__ import annotations
 
 import logging
+import traceback
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,7 +23,6 @@ from errors import (
     ConfigurationError,
     DispatcherError,
     InternalError,
-    InvalidParameter,
     MethodNotAllowed,
     NotFound,
     StoreOutage,
@@ -37,8 +37,10 @@ from passages import SERVED, TENANT_ID, Passage, reserved_headers
 from payment_errors import EXPOSED_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1, PaymentFailed
 from ports import Answer, Background, Clock, Environment, Relay, Request, TenantReply
 from reconciliation import tend
-from responses import REQUEST_ID, error_answer, json_answer
+from redaction import redacted
+from responses import REQUEST_ID, error_answer, json_answer, secured
 from rollups import compact
+from screening import check_shared_host, check_size
 from tenants import SLUG, Tenant, normal_host
 from usage import Duty, UsageLog
 
@@ -90,19 +92,22 @@ class Dispatcher:
         self._requests += 1
         request_id = f"{self.log.writer}-{self._requests:06x}"
         try:
-            return await self._answer(request, request_id, background)
+            answer = await self._answer(request, request_id, background)
+            return secured(answer) if isinstance(answer, Answer) else answer
         except DispatcherError as error:
             if not isinstance(error, CallerError):
                 # The cause is what the caller is not shown: a script's own words, for one.
-                cause = repr(str(error.__cause__))[:_LOGGED_LENGTH]
+                cause = redacted(repr(str(error.__cause__)), request)[:_LOGGED_LENGTH]
                 _LOGGER.warning("request %s: %s (%s)", request_id, error.message, cause)
-            return error_answer(error, request_id)
+            return secured(error_answer(error, request_id))
         except StoreUnavailable as error:
             _LOGGER.warning("request %s: KV failed (%s)", request_id, error)
-            return error_answer(StoreOutage(), request_id)
-        except Exception:
-            _LOGGER.exception("request %s failed", request_id)
-            return error_answer(InternalError(), request_id)
+            return secured(error_answer(StoreOutage(), request_id))
+        except Exception:  # noqa: BLE001
+            # Its words may be the request's, so that it is not left to the logger to write them.
+            trace = redacted(traceback.format_exc(), request)
+            _LOGGER.error("request %s failed\n%s", request_id, trace)  # noqa: TRY400
+            return secured(error_answer(InternalError(), request_id))
 
     async def compact(self) -> None:
         """Go on with compaction, on cron's behalf."""
@@ -130,6 +135,7 @@ class Dispatcher:
         arrived_ms = self.clock.now_ms()
         location = locate(request.url)
         if is_platform(location.path):
+            check_size(request)
             path, query = location.path, location.query
             return await self.platform_api.handle(request, path, query, request_id, background)
         passage = Passage(request, request_id, arrived_ms, location)
@@ -223,8 +229,9 @@ class Dispatcher:
             tenant = await self._find_by_host(location.host)
         if tenant is None and is_health:
             return None
-        _check_size(passage.request)
+        check_size(passage.request)
         if tenant is None:
+            check_shared_host(passage.request)
             slug, rest = _split_tenant_path(location)
             tenant = await self.directory.by_slug(slug) if SLUG.fullmatch(slug) else None
             if tenant is None:
@@ -274,16 +281,6 @@ def _health(request: Request, request_id: str) -> Answer:
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed(request.method, ("GET", "HEAD"))
     return json_answer({"ok": True, "service": SERVICE, "requestId": request_id}, request_id)
-
-
-def _check_size(request: Request) -> None:
-    if len(request.url) > limits.URL_LENGTH_MAX:
-        raise InvalidParameter("url", f"at most {limits.URL_LENGTH_MAX} characters long")
-    length = sum(len(name) + len(value) for name, value in request.headers.items())
-    if length > limits.HEADERS_LENGTH_MAX:
-        raise InvalidParameter(
-            "headers", f"at most {limits.HEADERS_LENGTH_MAX} characters long together"
-        )
 
 
 def _split_tenant_path(location: Location) -> tuple[str, str]:

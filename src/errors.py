@@ -7,7 +7,7 @@ a response is made: `respond` in the routes turns any of these into JSON.
     ├── CallerError             the request is at fault
     │   ├── InvalidParameter        400 invalid_parameter
     │   │   └── InvalidWindow       400 invalid_window
-    │   ├── Unauthorized            401 unauthorized
+    │   ├── Unauthorized            401 and 429: `access_errors` has its branches
     │   ├── TenantNotFound          404 tenant_not_found
     │   ├── NotFound                404 not_found
     │   ├── MethodNotAllowed        405 method_not_allowed

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keys
+from access import Access
 from admission import QUOTAS_BINDING
 from comparison import Overview, compare, oldest_uncompacted
 from directory import TenantDirectory
@@ -31,6 +32,7 @@ class Health:
     clock: Clock
     directory: TenantDirectory
     log: UsageLog
+    access: Access
 
     async def report(self) -> Mapping[str, Json]:
         """Say what is configured, what is wrong with it, and how the log fares."""
@@ -52,11 +54,17 @@ class Health:
             "generatedAt": keys.timestamp(self.clock.now_ms()),
             "problems": problems,
             "notices": [
-                problem("cap_without_price", f"{slug} has a spendLimit, and no price at the edge.")
-                for slug, tenant in directory.by_slug.items()
-                if tenant.bounds != tenant.counted_bounds
+                *(problem(code, sentence) for code, sentence in self.access.notices),
+                *(
+                    problem(
+                        "cap_without_price", f"{slug} has a spendLimit, and no price at the edge."
+                    )
+                    for slug, tenant in directory.by_slug.items()
+                    if tenant.bounds != tenant.counted_bounds
+                ),
             ],
             "bindings": self._bindings(),
+            "access": self.access.report(),
             "directory": {
                 "usable": len(directory.by_slug),
                 "refused": [
@@ -87,6 +95,7 @@ class Health:
         if self.environment.setting("CALLER_HASH_SECRET") is None:
             error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
             problems.append(problem(error.code, error.message))
+        problems += [problem(ConfigurationError.code, mistake) for mistake in self.access.mistakes]
         return problems
 
     def _missing_counters(self, tenants: Sequence[Tenant]) -> Sequence[Mapping[str, str]]:

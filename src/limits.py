@@ -52,6 +52,9 @@ DIRECTORY_CACHE_ENTRIES = 10_000
 DIRECTORY_RECORDS_MAX = 20_000
 """Records that a directory in a variable may hold."""
 
+RECORD_LENGTH_MAX = 65_536
+"""Characters of a record in `TENANT_KV`; one with every field has some 1,000."""
+
 TEXT_LENGTH_MAX = 200
 """Characters of an owner, a category or an id."""
 
@@ -178,6 +181,26 @@ ANALYTICS_AGE_SECONDS = 5
 
 EVENTS_DEFAULT = 100
 EVENTS_MAX = 2_000
+
+TOKEN_LENGTH_MIN = 24
+"""Characters that a token must have to count as one that nobody guesses."""
+
+TOKENS_MAX = 50
+TOKENS_LENGTH_MAX = 16_384
+"""Entries and characters of `PLATFORM_TOKENS`; every entry is compared with every token offered."""
+
+TOKEN_WARNING_DAYS = 14
+"""How long before its end a token is named at health."""
+
+AUTH_WINDOW_SECONDS = 60
+AUTH_FAILURES_MAX = 32
+"""Wrong tokens that one address may try in a window; a rate-limit binding has just this limit."""
+
+AUTH_FAILURES_ALL_MAX = 512
+"""Wrong tokens of all addresses in a window, from which on each address has one try."""
+
+AUTH_CALLERS_MAX = 4_096
+"""Addresses whose failures an isolate keeps, about 1 MB; the oldest is forgotten first."""
 
 # Payments.
 

@@ -10,8 +10,13 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-PLATFORM_PATH = "/__platform"
+PLATFORM_NAME = "__platform"
+"""The first segment of the platform API's paths."""
 
+_DECODINGS_MAX = 3
+_ODD = re.compile(r"[%\\;]")
+_PARAMETERS = re.compile(r";[^/]*")
+_CONTROLS = re.compile(r"[\x00-\x20\x7f]")
 _DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _OWN_HOST = re.compile(r"localhost|\d+\.\d+\.\d+\.\d+|\[.*\]|.*\.workers\.dev", re.ASCII)
 
@@ -51,19 +56,33 @@ def locate(url: str) -> Location:
 
 
 def is_platform(path: str) -> bool:
-    """Tell whether `path` means the platform API, however it is spelled.
+    """Tell whether `path` means the platform API, or could to anybody who reads it differently.
 
-    A path that only decodes to it is none of its routes, but no tenant's either.
+    A path that is only another spelling of it is none of its routes, but no
+    tenant's either: what is meant for the platform, such as a token, must not
+    get to a tenant by an odd spelling.
     """
-    if "%" in path:
-        path = unquote(path)
-    path = "/" + path.lstrip("/\\")
-    return path == PLATFORM_PATH or path.startswith((PLATFORM_PATH + "/", PLATFORM_PATH + "\\"))
+    readings = (path, *_generous_readings(path)) if _ODD.search(path) else (path,)
+    return any(
+        reading.lstrip("/").partition("/")[0].lower() == PLATFORM_NAME for reading in readings
+    )
 
 
 def is_own_host(host: str) -> bool:
     """Tell whether `host` is an address of the dispatcher's own, never a tenant's name."""
     return _OWN_HOST.fullmatch(host) is not None
+
+
+def _generous_readings(path: str) -> tuple[str, str]:
+    """Read a path as any server might: encoded twice, with parameters and backslashes.
+
+    Gives it with the dot segments that come to light then, and without.
+    """
+    for _ in range(_DECODINGS_MAX):
+        path = unquote(path)
+    path = _PARAMETERS.sub("", _CONTROLS.sub("", path.replace("\\", "/")))
+    path = re.sub("/+", "/", path)
+    return path, _without_dot_segments(path)
 
 
 def _without_dot_segments(path: str) -> str:

@@ -19,7 +19,7 @@ from payment_errors import (
     SIGNATURE_HEADER_V1,
 )
 from ports import Request
-from responses import REQUEST_ID
+from responses import PLATFORM_TOKEN_HEADER, REQUEST_ID
 from tenants import Tenant
 
 TENANT_ID = "x-tenant-id"
@@ -35,7 +35,7 @@ _PAYMENT_HEADERS = (
 
 
 def reserved_headers(names: Sequence[str], *, is_priced: bool = False) -> Sequence[str]:
-    """Pick, of lower-case header names, those that only the dispatcher may set.
+    """Pick, of lower-case header names, those that only the dispatcher may set or see.
 
     Where it takes the payment, what speaks of payments is its own as well: a
     script must not settle behind its back, nor write receipts in its name.
@@ -43,7 +43,7 @@ def reserved_headers(names: Sequence[str], *, is_priced: bool = False) -> Sequen
     return [
         name
         for name in names
-        if name in (REQUEST_ID, TENANT_ID)
+        if name in (REQUEST_ID, TENANT_ID, PLATFORM_TOKEN_HEADER)
         or name.startswith("x-clawr-")
         or (is_priced and name in _PAYMENT_HEADERS)
     ]

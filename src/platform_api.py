@@ -1,19 +1,18 @@
 """The platform API: everything below `/__platform`, closed unless a token opens it.
 
-Owns authorisation, parameters and the shape of the answers. Refuses to compute
-figures: that is for `analytics`.
+Owns the routes, their parameters and the shape of the answers. Refuses to compute
+figures, which is for `analytics`, and to know tokens, which is for `access`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hmac import compare_digest
 
 import keys
 import limits
+from access import Access
 from analytics import WINDOWS
 from caching import analytics_answer
 from directory import TenantDirectory
@@ -23,7 +22,6 @@ from errors import (
     InvalidWindow,
     MethodNotAllowed,
     NotFound,
-    Unauthorized,
 )
 from event_pages import newest_events
 from events import UsageEvent
@@ -46,15 +44,8 @@ from responses import json_answer
 from rollups import rebuild
 from usage import UsageLog
 
-TOKEN_SETTING = "PLATFORM_ANALYTICS_TOKEN"  # noqa: S105
-PUBLIC_SETTING = "ALLOW_PUBLIC_PLATFORM_ANALYTICS"
-
 _ANALYTICS = "/__platform/analytics"
 _READ_METHODS = ("GET", "HEAD")
-
-_TOKEN_PARAMETERS = frozenset(
-    ("token", "access_token", "platform_token", "x-platform-token", "authorization", "api_key")
-)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -71,11 +62,13 @@ class PlatformApi:
     log: UsageLog
     reader: SnapshotReader = field(init=False)
     health: Health = field(init=False)
+    access: Access = field(init=False)
 
     def __post_init__(self) -> None:
         """Let the reader and health look at the same things."""
         self.reader = SnapshotReader(self.clock, self.log)
-        self.health = Health(self.environment, self.clock, self.directory, self.log)
+        self.access = Access(self.environment, self.clock)
+        self.health = Health(self.environment, self.clock, self.directory, self.log, self.access)
 
     async def handle(
         self, request: Request, path: str, query: str, request_id: str, background: Background
@@ -86,7 +79,7 @@ class PlatformApi:
         is wrong with path, method and parameters.
         """
         parameters = parse_query(query)
-        self._authorize(request.headers, path, parameters)
+        await self.access.authorize(request.headers, path, parameters)
         routes: Mapping[str, tuple[Sequence[str], Route]] = {
             _ANALYTICS: (_READ_METHODS, self._analytics),
             "/__platform/events": (_READ_METHODS, self._events),
@@ -103,43 +96,12 @@ class PlatformApi:
         body = await route(parameters, background)
         if path == _ANALYTICS:
             wanted = request.headers.get("if-none-match", "")
-            return analytics_answer(body, request_id, wanted, is_public=self._is_public)
+            return analytics_answer(body, request_id, wanted, is_public=self.access.is_public)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)
 
     async def publish(self) -> None:
         """Leave finished snapshots for other isolates, on cron's behalf."""
         await self.reader.publish(self._store)
-
-    def _authorize(self, headers: Mapping[str, str], path: str, parameters: Parameters) -> None:
-        if not _TOKEN_PARAMETERS.isdisjoint(name.lower() for name in parameters):
-            raise Unauthorized(
-                "Tokens are not accepted in the query string, where logs would keep them."
-                " Send `Authorization: Bearer TOKEN` instead."
-            )
-        if path == _ANALYTICS and self._is_public:
-            return
-        token = self.environment.setting(TOKEN_SETTING)
-        if token is None:
-            raise Unauthorized(
-                f"The platform API is closed, because {TOKEN_SETTING} is not configured."
-            )
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        offered = (
-            bearer.strip() if scheme.lower() == "bearer" else "",
-            headers.get("x-platform-token", ""),
-        )
-        # Digests are compared, so that the time tells nothing about the token's length either.
-        wanted = _digest(token)
-        matches = [compare_digest(_digest(candidate), wanted) for candidate in offered]
-        if not any(matches):
-            raise Unauthorized(
-                "The platform API needs `Authorization: Bearer TOKEN` or `x-platform-token: TOKEN`"
-                f" with the token that {TOKEN_SETTING} is set to."
-            )
-
-    @property
-    def _is_public(self) -> bool:
-        return (self.environment.setting(PUBLIC_SETTING) or "").lower() == "true"
 
     @property
     def _store(self) -> KeyValueStore:
@@ -230,7 +192,3 @@ def _shown_event(event: UsageEvent) -> Mapping[str, Json]:
         "revenueUsd": event.revenue_micros / 1_000_000,
         "revenueMicros": event.revenue_micros,
     }
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

@@ -16,6 +16,9 @@ from tenants import ADDRESS, Tenant
 
 FACILITATORS = "FACILITATOR_URL"
 
+_WITH_SECRET = re.compile(r"//[^/]*@|[?#]")
+"""A URL that has a password in it, or could have a key."""
+
 NETWORKS_V1 = {
     "base": "eip155:8453",
     "base-sepolia": "eip155:84532",
@@ -126,6 +129,11 @@ def facilitator_urls(environment: Environment) -> list[str]:
     urls = [url.strip().rstrip("/") for url in text.split(",") if url.strip()]
     if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
         raise _unusable(FACILITATORS, "one or more http(s) URLs, separated by commas")
+    # These URLs stand in logs, at health and in settlements.
+    if any(_WITH_SECRET.search(url) for url in urls):
+        raise _unusable(
+            FACILITATORS, "URLs without password and query: a key goes into FACILITATOR_API_KEY"
+        )
     return urls
 
 

@@ -14,7 +14,8 @@ from ports import Json
 
 _USD = re.compile(r"(\d{1,7})(?:\.(\d{1,6})0*)?", re.ASCII)
 _SHOWN_LENGTH = 80
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line ends, what turns the direction of text around it, half characters."""
 
 
 class Fields:
@@ -37,7 +38,8 @@ class Fields:
         if value is None:
             return ""
         if type(value) is not str or len(value) > length_max or _CONTROL.search(value):
-            self.refuse(field_name, f"text of at most {length_max} characters on one line")
+            demand = f"text of at most {length_max} characters on one line, without controls"
+            self.refuse(field_name, demand)
             return ""
         return value.strip()
 

@@ -7,14 +7,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from errors import DispatcherError
 from ports import Answer, Json
 
 REQUEST_ID = "x-request-id"
+PLATFORM_TOKEN_HEADER = "x-platform-token"  # noqa: S105
 
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """What a page of ours may load: its own style and nothing else."""
+
+SECURITY_HEADERS = (
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+)
+"""What every answer of ours says unless it says something else; a tenant's answers are its own."""
+
+
+def secured(answer: Answer) -> Answer:
+    """Add the security headers that `answer` does not set itself."""
+    names = {name for name, _ in answer.headers}
+    missing = [pair for pair in SECURITY_HEADERS if pair[0] not in names]
+    return replace(answer, headers=(*answer.headers, *missing))
 
 
 def json_answer(
@@ -34,7 +51,6 @@ def text_answer(
     fixed = {
         "content-type": "application/json; charset=utf-8",
         "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
         REQUEST_ID: request_id,
     }
     return Answer(status, tuple((fixed | dict(headers)).items()), text)
@@ -62,7 +78,6 @@ def _page(error: DispatcherError, page: str, request_id: str) -> Answer:
         ("content-type", "text/html; charset=utf-8"),
         ("content-security-policy", PAGE_POLICY),
         ("cache-control", "no-store"),
-        ("x-content-type-options", "nosniff"),
         (REQUEST_ID, request_id),
     )
     return Answer(error.status, (*fixed, *error.headers), page)

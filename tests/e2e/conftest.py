@@ -16,6 +16,9 @@ from dev.launch import Server, running_dispatcher
 from . import marketplace
 from .caller import Caller
 from .fault_proxy import FaultProxy, running_fault_proxy
+from .fortress import SETTINGS as FORTRESS_SETTINGS
+from .fortress import Fortress, open_fortress
+from .fortress import directory as fortress_directory
 from .market import Market, open_market, priced_directory
 from .payers import CLIENTS
 from .settling import Settling
@@ -35,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             fixtures = getattr(item, "fixturenames", ())
-            is_shared = {"server": "shared", "market": "market"}
+            is_shared = {"server": "shared", "market": "market", "fortress": "fortress"}
             name = next((group for fixture, group in is_shared.items() if fixture in fixtures), "")
             name = name or item.path.stem
             item.add_marker(pytest.mark.xdist_group(f"e2e-{name}"))
@@ -161,3 +164,14 @@ def market(shared_market: Market) -> Market:
     """A dispatcher that takes payment, and whose facilitator does not fail yet."""
     shared_market.proxy.reset()
     return shared_market
+
+
+@pytest.fixture(scope="session")
+def fortress(start: Starter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
+    """A dispatcher that attacks are tried on."""
+    state = tmp_path_factory.mktemp("fortress")
+    with (
+        start(state, fortress_directory(), FORTRESS_SETTINGS) as server,
+        open_fortress(server, state) as fortress,
+    ):
+        yield fortress

@@ -9,10 +9,12 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from access import PUBLIC_SETTING
+from access_tokens import TOKEN_SETTING
 from directory import TenantDirectory
 from errors import StoreUnavailable
 from events import UsageEvent
-from platform_api import PUBLIC_SETTING, TOKEN_SETTING, PlatformApi
+from platform_api import PlatformApi
 from ports import Answer
 from tests.fakes import FakeRequest
 from tests.fakes_outward import FakeFetcher

@@ -20,9 +20,10 @@ from tests.fakes import NOON_MS, FakeBackground, FakeClock, FakeEnvironment, Fak
 from tests.unit.making import event
 from usage import UsageLog
 
-TOKEN = {"authorization": "Bearer right"}
+RIGHT = "right-token-of-the-unit-tests"
+TOKEN = {"authorization": f"Bearer {RIGHT}"}
 ROUTES = ["/__platform/analytics", "/__platform/events", "/__platform/health"]
-SETTINGS = {"PLATFORM_ANALYTICS_TOKEN": "right", "CALLER_HASH_SECRET": "secret"}
+SETTINGS = {"PLATFORM_ANALYTICS_TOKEN": RIGHT, "CALLER_HASH_SECRET": "secret"}
 
 
 @dataclass

@@ -15,7 +15,7 @@ from errors import (
 )
 from tests.fakes import FakeEnvironment, FakeStore
 from tests.unit.making import event
-from tests.unit.platform_scene import ROUTES, SETTINGS, Scene
+from tests.unit.platform_scene import RIGHT, ROUTES, SETTINGS, Scene
 
 
 def test_an_unknown_route_is_not_found_once_authorised() -> None:
@@ -178,7 +178,7 @@ def test_health_names_everything_that_is_wrong() -> None:
         usage_store=FakeStore(unavailable=True),
         tenant_store=FakeStore(values={keys.tenant("bad"): ("{", None)}),
         namespace=None,
-        settings={"PLATFORM_ANALYTICS_TOKEN": "right"},
+        settings={"PLATFORM_ANALYTICS_TOKEN": RIGHT},
     )
     scene = Scene(environment, json.dumps({"tenants": [{"slug": "B"}]}))
     body = scene.ask("/__platform/health")
@@ -216,7 +216,7 @@ def test_health_names_the_bindings_that_limits_need() -> None:
     }
     record = {"slug": "a", "tenantId": "t", "workerName": "a"}
     environment = FakeEnvironment(
-        settings={"PLATFORM_ANALYTICS_TOKEN": "right", "CALLER_HASH_SECRET": "secret"},
+        settings={"PLATFORM_ANALYTICS_TOKEN": RIGHT, "CALLER_HASH_SECRET": "secret"},
         quota_counters=None,
         rate_counters={},
     )
@@ -234,10 +234,10 @@ def test_health_answers_even_without_a_directory(variable: str | None) -> None:
 
 
 def test_health_shows_no_secret() -> None:
-    settings = {"PLATFORM_ANALYTICS_TOKEN": "right", "CALLER_HASH_SECRET": "hush-hush"}
+    settings = {"PLATFORM_ANALYTICS_TOKEN": RIGHT, "CALLER_HASH_SECRET": "hush-hush"}
     body = Scene(FakeEnvironment(settings=settings)).ask("/__platform/health")
     assert "hush-hush" not in json.dumps(body)
-    assert "right" not in json.dumps(body)
+    assert RIGHT not in json.dumps(body)
 
 
 def test_a_range_is_rebuilt_and_what_changed_is_named() -> None:

@@ -6,21 +6,19 @@ from collections.abc import Mapping
 
 import pytest
 
-from errors import (
-    Unauthorized,
-)
+from errors import Unauthorized
 from tests.fakes import FakeEnvironment
-from tests.unit.platform_scene import ROUTES, SETTINGS, TOKEN, Scene
+from tests.unit.platform_scene import RIGHT, ROUTES, SETTINGS, TOKEN, Scene
 
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
     "headers",
     [
-        {"authorization": "Bearer right"},
-        {"authorization": "bearer right"},
-        {"x-platform-token": "right"},
-        {"authorization": "Bearer wrong", "x-platform-token": "right"},
+        {"authorization": f"Bearer {RIGHT}"},
+        {"authorization": f"bearer {RIGHT}"},
+        {"x-platform-token": RIGHT},
+        {"authorization": "Bearer wrong", "x-platform-token": RIGHT},
     ],
 )
 def test_the_right_token_opens_every_route(route: str, headers: Mapping[str, str]) -> None:
@@ -34,11 +32,11 @@ def test_the_right_token_opens_every_route(route: str, headers: Mapping[str, str
         {},
         {"authorization": "Bearer wrong"},
         {"authorization": "Bearer "},
-        {"authorization": "right"},
-        {"authorization": "Basic right"},
+        {"authorization": RIGHT},
+        {"authorization": f"Basic {RIGHT}"},
         {"x-platform-token": ""},
-        {"x-platform-token": "right2"},
-        {"x-platform-token": "Right"},
+        {"x-platform-token": f"{RIGHT}2"},
+        {"x-platform-token": RIGHT.title()},
         {"x-platform-token": "réght"},
     ],
 )

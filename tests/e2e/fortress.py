@@ -1,0 +1,128 @@
+"""A dispatcher under attack: tenants with hostile names, tokens of every kind, raw requests."""
+
+import hashlib
+import json
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dev.launch import Server
+
+from .caller import Caller
+from .marketplace import MIRROR_HOST, tenant
+
+OPERATOR = "operator-token-of-the-end-to-end-tests"
+MONITOR = "monitor-token-of-the-end-to-end-tests"
+MONITOR_NEXT = "next-monitor-token-of-the-end-to-end-tests"
+BOOKS = "books-token-of-the-end-to-end-tests"
+GUEST = "guest-token-of-the-end-to-end-tests"
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = '"><img src=x onerror=alert(1)>'
+FORMULA = '=HYPERLINK("http://evil.example")'
+FACILITATOR_KEY = "key-of-the-facilitator-7c1e"
+HASH_SECRET = "hash-secret-of-the-fortress-51ab"
+
+RAW_SECONDS = 20.0
+
+
+def entry(name: str, token: str, *scopes: str, **fields: str) -> dict[str, Any]:
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return {"name": name, "scopes": [*scopes], "sha256": digest, **fields}
+
+
+TOKENS = [
+    entry("monitor-1", MONITOR, "analytics:read"),
+    entry("monitor-2", MONITOR_NEXT, "analytics:read"),
+    entry("books", BOOKS, "events:read"),
+    entry("guest", GUEST, "admin", notAfter="2026-01-01T00:00Z"),
+]
+
+SETTINGS = {
+    "PLATFORM_ANALYTICS_TOKEN": OPERATOR,
+    "PLATFORM_TOKENS": json.dumps(TOKENS),
+    "CALLER_HASH_SECRET": HASH_SECRET,
+    "FACILITATOR_URL": "http://127.0.0.1:9",
+    "FACILITATOR_API_KEY": FACILITATOR_KEY,
+    "X402_NETWORK": "eip155:84532",
+    "X402_ASSET": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+    "X402_ASSET_NAME": "USDC",
+    "X402_ASSET_VERSION": "2",
+    "PAY_TO_ADDRESS": "0x" + "5a" * 20,
+}
+
+
+def directory() -> dict[str, Any]:
+    return {
+        "tenants": [
+            tenant("mirror", "mirror", hosts=[MIRROR_HOST]),
+            tenant("victim", "mirror", hosts=["victim.e2e.example"]),
+            tenant("marker", "mirror"),
+            tenant("crafted", "crafted", hosts=["crafted.e2e.example"]),
+            tenant("beside", "crafted"),
+            tenant("tattletale", "tattletale"),
+            tenant("hostile", "mirror", owner=SCRIPT, directory=IMAGE),
+            tenant("formula", "mirror", owner=FORMULA, directory="+1+1"),
+            tenant(
+                "sold",
+                "mirror",
+                priceUsd="0.01",
+                x402Enabled=True,
+                owner=SCRIPT,
+                description=SCRIPT + IMAGE,
+            ),
+        ]
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Fortress:
+    """The dispatcher, where it keeps things, and ways to ask it."""
+
+    server: Server
+    state: Path
+    caller: Caller
+
+    def raw(self, request: bytes) -> bytes:
+        """Send bytes as they are; whatever comes back until the connection ends."""
+        answer = b""
+        with socket.create_connection(("127.0.0.1", self.server.port), RAW_SECONDS) as connection:
+            connection.sendall(request)
+            try:
+                while piece := connection.recv(65_536):
+                    answer += piece
+            except ConnectionResetError:
+                # It ended all the same.
+                pass
+        return answer
+
+    def log(self) -> str:
+        """What was printed since the start, at which wrangler shows the settings it was given."""
+        printed = self.server.log.read_text(encoding="utf-8", errors="replace")
+        return printed.partition("Ready on http")[2]
+
+    def stored(self) -> bytes:
+        """Every byte of the local KV, databases and counters."""
+        return b"".join(file.read_bytes() for file in self.state.rglob("*") if file.is_file())
+
+
+@contextmanager
+def open_fortress(server: Server, state: Path) -> Iterator[Fortress]:
+    with Caller(server.url, OPERATOR) as caller:
+        yield Fortress(server, state, caller)
+
+
+def status_of(answer: bytes) -> int:
+    """The status of the first answer."""
+    match = re.match(rb"HTTP/1\.1 (\d{3})", answer)
+    assert match, answer[:200]
+    return int(match[1])
+
+
+def head_of(answer: bytes) -> str:
+    """Status line and headers of the first answer, lower case."""
+    return answer.partition(b"\r\n\r\n")[0].decode("latin-1").lower()

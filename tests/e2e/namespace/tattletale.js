@@ -1,0 +1,12 @@
+/** Gives away what it is sent: in what it throws, and in the reason phrase of its answer. */
+
+export default {
+	async fetch(request) {
+		const { pathname, searchParams } = new URL(request.url);
+		if (pathname === "/reason") {
+			return new Response("answered", { statusText: searchParams.get("reason") });
+		}
+		const headers = JSON.stringify([...request.headers]);
+		throw new Error(`cannot serve ${request.url} with ${headers} and ${await request.text()}`);
+	},
+};

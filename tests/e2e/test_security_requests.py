@@ -1,0 +1,190 @@
+"""Requests that try to be two, to be another's, to be the platform's, or to be too much."""
+
+import pytest
+
+from .fortress import OPERATOR, Fortress, head_of, status_of
+from .marketplace import MIRROR_HOST
+
+START = b"POST /t/mirror/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+SMUGGLED = b"GET /t/victim/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)
+IN_ONE = b"Content-Length: %d\r\n" % len(SMUGGLED)
+
+TWO_IN_ONE = {
+    "length and chunks": b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED,
+    "chunks and length": b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n" + CHUNKED,
+    "two lengths": b"Content-Length: 0\r\n" + IN_ONE + b"\r\n" + SMUGGLED,
+    "a list of lengths": b"Content-Length: 0, %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
+    "a signed length": b"Content-Length: +0\r\n\r\n" + SMUGGLED,
+    "a coding that is none": b"Transfer-Encoding: xchunked\r\n" + IN_ONE + b"\r\n" + SMUGGLED,
+    "a space before the colon": b"Transfer-Encoding : chunked\r\n" + IN_ONE + b"\r\n" + CHUNKED,
+    "a folded header": b"Transfer-Encoding:\r\n chunked\r\n" + IN_ONE + b"\r\n" + CHUNKED,
+    "a control character": b"Transfer-Encoding: \x0bchunked\r\n" + IN_ONE + b"\r\n" + CHUNKED,
+    "a bare carriage return": b"X: a\rContent-Length: 0\r\n" + IN_ONE + b"\r\n" + SMUGGLED,
+}
+
+
+@pytest.mark.parametrize("framing", TWO_IN_ONE.values(), ids=TWO_IN_ONE)
+def test_one_request_is_never_read_as_two(fortress: Fortress, framing: bytes) -> None:
+    answer = fortress.raw(START + framing)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert status_of(answer) in {200, 400, 501}
+    assert b"ten_victim" not in answer
+    fortress.caller.flush()
+    assert fortress.caller.events("victim") == []
+
+
+ODD_HEADERS = {
+    "twice": b"X-Clawr-Payer: forged\r\nx-clawr-payer: forged\r\n",
+    "capitals": b"X-CLAWR-PAYER: forged\r\nX-TENANT-ID: forged\r\nX-REQUEST-ID: forged\r\n",
+    "named by connection": b"Connection: x-clawr-payer\r\nX-Clawr-Payer: forged\r\n",
+    "bare line feed": b"x-a: 1\nx-clawr-payer: forged\n",
+    "space before the colon": b"x-clawr-payer : forged\r\n",
+    "folded": b"x-a: 1\r\n x-clawr-payer: forged\r\n",
+    "not ascii": b"x-clawr-\xe9: forged\r\n",
+    "null": b"x-clawr-payer: for\x00ged\r\nx-tenant-id: forged\r\n",
+    "platform's token": b"x-platform-token: forged\r\n",
+}
+
+
+@pytest.mark.parametrize("lines", ODD_HEADERS.values(), ids=ODD_HEADERS)
+def test_no_spelling_of_a_reserved_header_reaches_a_script(
+    fortress: Fortress, lines: bytes
+) -> None:
+    end = b"Connection: close\r\n\r\n"
+    answer = fortress.raw(b"GET /t/mirror/ HTTP/1.1\r\nHost: localhost\r\n" + lines + end)
+    assert status_of(answer) in {200, 400}
+    body = answer.partition(b"\r\n\r\n")[2].lower()
+    for name in (b'["x-clawr-', b'["x-tenant-id', b'["x-request-id', b'["x-platform-token'):
+        assert name not in body
+
+
+HOSTS = {
+    "forwarded": b"X-Forwarded-Host: victim.e2e.example\r\nForwarded: host=victim.e2e.example\r\n",
+    "other proxies'": b"X-Host: victim.e2e.example\r\nX-Original-Host: victim.e2e.example\r\n",
+    "other paths": b"X-Original-URL: /t/victim/\r\nX-Rewrite-URL: /t/victim/\r\n",
+    "two": b"Host: victim.e2e.example\r\n",
+}
+
+
+@pytest.mark.parametrize("lines", HOSTS.values(), ids=HOSTS)
+def test_only_the_host_itself_says_who_is_asked(fortress: Fortress, lines: bytes) -> None:
+    host = f"Host: {MIRROR_HOST}\r\n".encode()
+    answer = fortress.raw(b"GET /x HTTP/1.1\r\n" + host + lines + b"Connection: close\r\n\r\n")
+    assert b"ten_victim" not in answer
+    assert status_of(answer) in {200, 400, 404, 500}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "victim.e2e.example@localhost",
+        "victim.e2e.example%00.localhost",
+        "victim.e2e.example,localhost",
+        "victim.e2e.example localhost",
+        "victim.e2e.example:80:80",
+        "victim_e2e.example",
+        "[victim.e2e.example]",
+    ],
+)
+def test_a_host_that_is_only_like_a_tenants_is_not_its(fortress: Fortress, host: str) -> None:
+    line = f"Host: {host}\r\n".encode()
+    answer = fortress.raw(b"GET /x HTTP/1.1\r\n" + line + b"Connection: close\r\n\r\n")
+    assert b"ten_victim" not in answer
+
+
+@pytest.mark.parametrize(
+    "target", ["http://victim.e2e.example/x", "http://victim.e2e.example/__platform/health"]
+)
+def test_a_target_with_a_host_of_its_own_cannot_be_two_hosts(
+    fortress: Fortress, target: str
+) -> None:
+    line = f"GET {target} HTTP/1.1\r\nHost: {MIRROR_HOST}\r\nConnection: close\r\n\r\n"
+    answer = fortress.raw(line.encode())
+    if "__platform" in target:
+        assert status_of(answer) in {400, 401}
+        assert b"x-tenant-id" not in answer.lower()
+        return
+    # Whoever it is taken for, the script is told the same host that it was chosen by.
+    seen_by = [name for name in (b"mirror", b"victim") if b"x-tenant-id: ten_" + name in answer]
+    assert len(seen_by) <= 1
+    for name in seen_by:
+        assert b'"url":"http://' + name + b".e2e.example/x" in answer
+
+
+@pytest.mark.parametrize("header", ["x-http-method-override", "x-method-override", "x-http-method"])
+def test_a_header_cannot_change_the_method(fortress: Fortress, header: str) -> None:
+    headers = {"x-platform-token": OPERATOR, header: "POST"}
+    assert fortress.caller.ask("/__platform/compact", headers=headers).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/__PLATFORM/health",
+        "/__platform;/health",
+        "/__platform;x=y",
+        "/;/__platform/health",
+        "/__platform%00/health",
+        "/%255f_platform/health",
+        "/x/..%2f__platform/health",
+        "/__platform%5chealth",
+        "/__platform%2f..%2f..%2fx",
+    ],
+)
+@pytest.mark.parametrize("host", [None, MIRROR_HOST])
+def test_no_odd_spelling_of_the_platform_reaches_a_tenant(
+    fortress: Fortress, path: str, host: str | None
+) -> None:
+    answer = fortress.caller.ask(path, host=host)
+    assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized")
+    assert "x-tenant-id" not in answer.headers
+    # With a token it is no route either.
+    headers = {"x-platform-token": OPERATOR}
+    assert fortress.caller.ask(path, host=host, headers=headers).status_code == 404
+
+
+TOO_MUCH = {
+    "path": ("GET", "/__platform/" + "a" * 40_000, {}, b""),
+    "query": ("GET", "/__platform/analytics?" + "a" * 40_000, {}, b""),
+    "parameters": ("GET", "/__platform/analytics?" + "&".join(["a=1"] * 3_000), {}, b""),
+    "header": ("GET", "/__platform/analytics", {"x-a": "a" * 200_000}, b""),
+    "headers": ("GET", "/__platform/health", {f"x-{n}": "a" * 100 for n in range(2_000)}, b""),
+    "token": ("GET", "/__platform/health", {"x-platform-token": "a" * 100_000}, b""),
+    "cursor": ("GET", "/__platform/events?cursor=" + "W1tb" * 3_000, {}, b""),
+    "number": ("GET", "/__platform/events?limit=" + "9" * 10_000, {}, b""),
+    "body": ("POST", "/__platform/compact", {}, b"[" * 5_000_000),
+    "accept": ("GET", "/t/sold/", {"accept": "text/html," * 10_000}, b""),
+    "payment": ("GET", "/t/sold/", {"payment-signature": "W1tb" * 20_000}, b""),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_what_is_too_large_is_refused_and_harms_nobody(fortress: Fortress, name: str) -> None:
+    method, target, headers, content = TOO_MUCH[name]
+    token = {} if "token" in name else {"x-platform-token": OPERATOR}
+    answer = fortress.caller.ask(
+        target, method=method, headers={**token, **headers}, content=content or None
+    )
+    assert 400 <= answer.status_code < 500
+    assert fortress.caller.ask("/health").status_code == 200
+
+
+@pytest.mark.parametrize("target", ["/t/crafted/x.js", "/t/crafted"])
+def test_no_api_gets_a_service_worker_on_the_shared_host(fortress: Fortress, target: str) -> None:
+    headers = {"service-worker": "script"}
+    answer = fortress.caller.ask(target, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    own = fortress.caller.ask("/answer?body=x", host="crafted.e2e.example", headers=headers)
+    assert (own.status_code, own.headers["x-tenant-id"]) == (200, "ten_crafted")
+
+
+def test_what_the_client_names_in_connection_takes_nothing_out_of_our_answer(
+    fortress: Fortress,
+) -> None:
+    answer = fortress.raw(
+        b"GET /t/mirror/ HTTP/1.1\r\nHost: localhost\r\n"
+        b"Connection: close, x-request-id, x-tenant-id\r\n\r\n"
+    )
+    assert "x-request-id: " in head_of(answer)
+    assert "x-tenant-id: ten_mirror" in head_of(answer)

@@ -1,0 +1,175 @@
+"""Attacks by data: what stands in directory records, and what comes back out of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from directory import TenantDirectory
+from documents import DEPTH_MAX, read_json
+from errors import ConfigurationError, RecordRefused
+from limits import RECORD_LENGTH_MAX
+from ports import Answer
+from pricing import facilitator_urls
+from tenants import parse_tenant
+from tests.fakes import FakeClock, FakeEnvironment, FakeStore
+from tests.security.guard import Guard
+from tests.unit.paying import Market
+from tests.unit.platform_scene import Scene
+
+LEAST = {"slug": "a", "tenantId": "t", "workerName": "w"}
+SCRIPT = "<script>alert(1)</script>"
+
+
+def split_the_answer_by_a_tenants_id() -> bool:
+    return _is_taken({**LEAST, "tenantId": "t\r\nset-cookie: a=b"})
+
+
+def turn_the_text_around_an_owners_name() -> bool:
+    return _is_taken({**LEAST, "owner": "@ecila\u202e"})
+
+
+def stop_the_log_with_half_a_character() -> bool:
+    return _is_taken({**LEAST, "owner": "\ud800"})
+
+
+def keep_an_isolate_busy_with_a_huge_record() -> bool:
+    record = json.dumps({**LEAST, "hosts": ["h" * 60] * (RECORD_LENGTH_MAX // 60)})
+    store = FakeStore(values={"tenant/a": (record, {})})
+    directory = TenantDirectory(FakeClock(), store, None)
+    return "longer than" not in str(asyncio.run(directory.survey()).refused)
+
+
+def answer_at_a_host_that_the_record_does_not_name() -> bool:
+    record = json.dumps({**LEAST, "hosts": ["a.example"]})
+    values: dict[str, tuple[str, Any]] = {
+        "tenant/a": (record, {}),
+        "host/victim.example": ("a", {}),
+    }
+    directory = TenantDirectory(FakeClock(), FakeStore(values=values), None)
+    return asyncio.run(directory.by_host("victim.example")) is not None
+
+
+def end_the_isolate_by_deep_nesting() -> bool:
+    try:
+        read_json("[" * (DEPTH_MAX + 1) + "]" * (DEPTH_MAX + 1))
+    except ValueError:
+        return False
+    return True
+
+
+def run_a_script_in_the_page_of_an_offer() -> bool:
+    market = Market()
+    market.tenants[0] = {**market.tenants[0], "description": SCRIPT}
+    market.start()
+    answer = market.ask(headers={"accept": "text/html"})
+    assert isinstance(answer, Answer)
+    return SCRIPT in answer.body
+
+
+def run_anything_in_the_page_of_an_offer() -> bool:
+    answer = Market().ask(headers={"accept": "text/html"})
+    assert isinstance(answer, Answer)
+    policy = dict(answer.headers).get("content-security-policy", "")
+    return "default-src 'none'" not in policy
+
+
+def have_private_figures_kept_by_a_shared_cache() -> bool:
+    return "private" not in dict(_analytics().headers)["cache-control"]
+
+
+def be_given_the_figures_that_somebody_with_a_token_was_given() -> bool:
+    return "Authorization" not in dict(_analytics().headers).get("vary", "")
+
+
+def read_a_facilitators_password_in_the_log() -> bool:
+    url = "https://user:hunter2@facilitator.example"
+    try:
+        facilitator_urls(FakeEnvironment(settings={"FACILITATOR_URL": url}))
+    except ConfigurationError as error:
+        return "hunter2" in error.message
+    return True
+
+
+def _is_taken(record: dict[str, Any]) -> bool:
+    try:
+        parse_tenant(record, "record")
+    except RecordRefused:
+        return False
+    return True
+
+
+def _analytics() -> Answer:
+    return Scene().answer("/__platform/analytics", "?window=today")
+
+
+_TEXT = ("record_fields", "Fields.text", " or _CONTROL.search(value)", "")
+_PAGE = ("responses", "_page")
+
+ON_DATA = (
+    Guard(
+        split_the_answer_by_a_tenants_id,
+        "record_fields",
+        "Fields.matching",
+        "pattern.fullmatch(value)",
+        "pattern.match(value)",
+    ),
+    Guard(turn_the_text_around_an_owners_name, *_TEXT),
+    Guard(stop_the_log_with_half_a_character, *_TEXT),
+    Guard(
+        keep_an_isolate_busy_with_a_huge_record,
+        "directory",
+        "_parse_stored",
+        "if len(value) > limits.RECORD_LENGTH_MAX:",
+        "if False:",
+    ),
+    Guard(
+        answer_at_a_host_that_the_record_does_not_name,
+        "directory",
+        "TenantDirectory._stored_by_host",
+        " and name in tenant.hosts",
+        "",
+    ),
+    Guard(
+        end_the_isolate_by_deep_nesting,
+        "documents",
+        "read_json",
+        "_depth(text) > DEPTH_MAX",
+        "False",
+    ),
+    Guard(
+        run_a_script_in_the_page_of_an_offer,
+        "payment_page",
+        "payment_page",
+        "escape(resource.description)",
+        "resource.description",
+    ),
+    Guard(
+        run_anything_in_the_page_of_an_offer,
+        *_PAGE,
+        "PAGE_POLICY",
+        '"default-src *"',
+    ),
+    Guard(
+        have_private_figures_kept_by_a_shared_cache,
+        "caching",
+        "analytics_answer",
+        '"public" if is_public else "private"',
+        '"public"',
+    ),
+    Guard(
+        be_given_the_figures_that_somebody_with_a_token_was_given,
+        "caching",
+        "analytics_answer",
+        '("vary", _VARIES_BY),',
+        "",
+    ),
+    Guard(
+        read_a_facilitators_password_in_the_log,
+        "pricing",
+        "facilitator_urls",
+        "if any(_WITH_SECRET.search(url) for url in urls):",
+        "if False:",
+    ),
+)

@@ -1,0 +1,222 @@
+"""Attacks by requests: forged headers, stolen words, too much of everything."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from errors import InvalidParameter, TenantWorkerFailure
+from limits import HEADERS_LENGTH_MAX, URL_LENGTH_MAX
+from parameters import parse_query
+from passages import reserved_headers
+from ports import Answer, Relay
+from responses import SECURITY_HEADERS
+from tests.fakes import FakeEnvironment, FakeNamespace, FakeReply, tenant_error
+from tests.security.guard import Guard
+from tests.unit.dispatching import Scene, error
+
+
+def be_taken_for_another_caller_by_forged_headers() -> bool:
+    scene = Scene()
+    scene.ask("/t/weather", headers={"x-clawr-payer": "0xvictim", "x-tenant-id": "t2"})
+    return not {"x-clawr-payer", "x-tenant-id"} <= set(scene.sent[0].remove_headers)
+
+
+def collect_the_platforms_token_in_a_tenants_script() -> bool:
+    scene = Scene()
+    scene.ask("/t/weather", headers={"x-platform-token": "secret"})
+    return "x-platform-token" not in scene.sent[0].remove_headers
+
+
+def forge_the_dispatchers_headers_in_a_tenants_answer() -> bool:
+    names = ("x-request-id", "x-tenant-id", "x-clawr-charged")
+    environment = FakeEnvironment(namespace=FakeNamespace(FakeReply(200, names)))
+    answer = Scene(environment=environment).ask("/t/weather")
+    assert isinstance(answer, Relay)
+    return not set(names) <= set(answer.remove_headers)
+
+
+def forge_a_receipt_in_a_priced_tenants_answer() -> bool:
+    return "payment-response" not in reserved_headers(("payment-response",), is_priced=True)
+
+
+def take_over_a_shared_host_with_a_service_worker() -> bool:
+    scene = Scene()
+    return isinstance(scene.ask("/t/weather", headers={"service-worker": "script"}), Relay)
+
+
+def send_a_url_without_end_to_a_tenant() -> bool:
+    return isinstance(Scene().ask("/t/weather/" + "a" * URL_LENGTH_MAX), Relay)
+
+
+def send_a_url_without_end_to_the_platform() -> bool:
+    answer = Scene().ask("/__platform/ask?" + "a" * URL_LENGTH_MAX)
+    return isinstance(answer, Answer) and answer.status == 200
+
+
+def send_headers_without_end() -> bool:
+    headers = {"x": "a" * HEADERS_LENGTH_MAX}
+    return isinstance(Scene().ask("/t/weather", headers=headers), Relay)
+
+
+def send_parameters_without_end() -> bool:
+    try:
+        return len(parse_query("?" + "&".join(f"a{number}=1" for number in range(1_000)))) > 100
+    except InvalidParameter:
+        return False
+
+
+def read_a_scripts_words_in_an_error() -> bool:
+    answer = _failing_scene().ask("/t/weather")
+    return "hunter2" in str(error(answer))
+
+
+def find_a_callers_secrets_in_the_log() -> bool:
+    secrets = {
+        "authorization": "Bearer hunter2-token",
+        "cookie": "theme=dark; session=hunter2-session",
+        "payment-signature": "hunter2-payment",
+        "cf-connecting-ip": "192.0.2.77",
+    }
+    return _logs_any_of(_failing_scene(secrets), secrets)
+
+
+def find_a_callers_secrets_in_the_log_of_a_defect() -> bool:
+    secrets = {"x-api-key": "hunter2-key"}
+    reply = RuntimeError(f"what now? {secrets}")
+    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(reply)))
+    return _logs_any_of(scene, secrets)
+
+
+def be_served_without_security_headers() -> bool:
+    return _lacks_security(Scene().ask("/health"))
+
+
+def be_refused_without_security_headers() -> bool:
+    return _lacks_security(Scene().ask("/nothing"))
+
+
+def _failing_scene(words: Mapping[str, str] | None = None) -> Scene:
+    failure = tenant_error(TenantWorkerFailure)
+    failure.__cause__ = RuntimeError(f"hunter2 {dict(words or {})}?q=hunter2-query")
+    return Scene(environment=FakeEnvironment(namespace=FakeNamespace(failure)))
+
+
+def _logs_any_of(scene: Scene, secrets: Mapping[str, str]) -> bool:
+    logged: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("dispatch")
+    logger.addHandler(handler)
+    try:
+        scene.ask("/t/weather?q=hunter2-query", headers=secrets)
+    finally:
+        logger.removeHandler(handler)
+    assert logged
+    text = "\n".join(logged)
+    pieces = ("hunter2-", *secrets.values())
+    return any(piece in text for piece in pieces)
+
+
+def _lacks_security(answer: Answer | Relay) -> bool:
+    assert isinstance(answer, Answer)
+    return not {name for name, _ in SECURITY_HEADERS} <= {name for name, _ in answer.headers}
+
+
+_RESERVED = ("passages", "reserved_headers")
+
+ON_REQUESTS = (
+    Guard(
+        be_taken_for_another_caller_by_forged_headers,
+        "dispatch",
+        "Dispatcher._dispatch",
+        "reserved_headers(tuple(request.headers), is_priced=tenant.is_priced)",
+        "()",
+    ),
+    Guard(
+        collect_the_platforms_token_in_a_tenants_script, *_RESERVED, ", PLATFORM_TOKEN_HEADER", ""
+    ),
+    Guard(
+        forge_the_dispatchers_headers_in_a_tenants_answer,
+        "dispatch",
+        "Dispatcher._relay",
+        "reserved_headers(names, is_priced=tenant.is_priced)",
+        "()",
+    ),
+    Guard(
+        forge_a_receipt_in_a_priced_tenants_answer,
+        *_RESERVED,
+        "is_priced and name in _PAYMENT_HEADERS",
+        "False",
+    ),
+    Guard(
+        take_over_a_shared_host_with_a_service_worker,
+        "screening",
+        "check_shared_host",
+        "if _WORKER_SCRIPT in request.headers:",
+        "if False:",
+    ),
+    Guard(
+        send_a_url_without_end_to_a_tenant,
+        "dispatch",
+        "Dispatcher._find_tenant",
+        "check_size(passage.request)",
+        "pass",
+    ),
+    Guard(
+        send_a_url_without_end_to_the_platform,
+        "dispatch",
+        "Dispatcher._answer",
+        "check_size(request)",
+        "pass",
+    ),
+    Guard(
+        send_headers_without_end,
+        "screening",
+        "check_size",
+        "if length > limits.HEADERS_LENGTH_MAX:",
+        "if False:",
+    ),
+    Guard(
+        send_parameters_without_end,
+        "parameters",
+        "parse_query",
+        ", max_num_fields=_PARAMETERS_MAX",
+        "",
+    ),
+    Guard(
+        read_a_scripts_words_in_an_error,
+        "responses",
+        "error_answer",
+        '"message": error.message',
+        '"message": f"{error.message} {error.__cause__}"',
+    ),
+    Guard(
+        find_a_callers_secrets_in_the_log,
+        "dispatch",
+        "Dispatcher.handle",
+        "redacted(repr(str(error.__cause__)), request)",
+        "repr(str(error.__cause__))",
+    ),
+    Guard(
+        find_a_callers_secrets_in_the_log_of_a_defect,
+        "dispatch",
+        "Dispatcher.handle",
+        "redacted(traceback.format_exc(), request)",
+        "traceback.format_exc()",
+    ),
+    Guard(
+        be_served_without_security_headers,
+        "dispatch",
+        "Dispatcher.handle",
+        "secured(answer) if",
+        "answer if",
+    ),
+    Guard(
+        be_refused_without_security_headers,
+        "dispatch",
+        "Dispatcher.handle",
+        "secured(error_answer(error, request_id))",
+        "error_answer(error, request_id)",
+    ),
+)

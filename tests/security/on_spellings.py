@@ -1,0 +1,111 @@
+"""Attacks by spelling: paths that are the platform's to some, and hosts that are another's."""
+
+from __future__ import annotations
+
+from ports import Relay
+from tests.security.guard import Guard
+from tests.unit.dispatching import Scene
+
+TENANT_HOST = "http://fx.example"
+ODD_SPELLINGS = (
+    "/__PLATFORM/health",
+    "/__platform;/health",
+    "/__platform;x=y/health",
+    "/;/__platform/health",
+    "/__platform%00/health",
+    "/__platform%09",
+    "/%255f_platform/health",
+    "/x/..%2f__platform/health",
+    "/x%5c..%5c__platform",
+    "/__platform%2f..%2f..%2fx",
+)
+"""Paths that a more generous server would take for the platform's."""
+
+
+def get_past_the_platform_by_an_encoded_spelling() -> bool:
+    return _reaches_a_tenant("/%5f_platform/health")
+
+
+def get_past_the_platform_by_parameters_in_the_path() -> bool:
+    return _reaches_a_tenant("/__platform;x=y/health")
+
+
+def get_past_the_platform_by_encoding_twice() -> bool:
+    return _reaches_a_tenant("/%255f_platform/health")
+
+
+def get_past_the_platform_by_control_characters() -> bool:
+    return _reaches_a_tenant("/__platform%00/health")
+
+
+def get_past_the_platform_by_an_encoded_slash() -> bool:
+    return _reaches_a_tenant("/x/..%2f__platform/health")
+
+
+def get_past_the_platform_by_leaving_it_again() -> bool:
+    return _reaches_a_tenant("/__platform%2f..%2f..%2fx")
+
+
+def get_past_the_platform_by_backslashes() -> bool:
+    return _reaches_a_tenant("/__platform\\health")
+
+
+def get_past_the_platform_by_slashes() -> bool:
+    return _reaches_a_tenant("///__platform/health")
+
+
+def get_past_the_platform_by_capitals() -> bool:
+    return _reaches_a_tenant("/__Platform/health")
+
+
+def climb_into_the_platform_out_of_a_tenant() -> bool:
+    scene = Scene()
+    scene.ask("/t/weather/../../__platform/ask")
+    return bool(scene.sent)
+
+
+def be_another_host_by_naming_it_before_the_real_one() -> bool:
+    return isinstance(Scene().ask("http://fx.example@dispatcher.example/x"), Relay)
+
+
+def _reaches_a_tenant(path: str) -> bool:
+    scene = Scene()
+    scene.ask(TENANT_HOST + path)
+    return bool(scene.sent)
+
+
+_PLATFORM = ("locations", "is_platform")
+_READINGS = ("locations", "_generous_readings")
+
+ON_SPELLINGS = (
+    Guard(get_past_the_platform_by_an_encoded_spelling, *_PLATFORM, "_ODD.search(path)", "False"),
+    Guard(get_past_the_platform_by_parameters_in_the_path, *_READINGS, '_PARAMETERS.sub("", ', "("),
+    Guard(get_past_the_platform_by_encoding_twice, *_READINGS, "range(_DECODINGS_MAX)", "range(1)"),
+    Guard(get_past_the_platform_by_control_characters, *_READINGS, '_CONTROLS.sub("", ', "("),
+    Guard(
+        get_past_the_platform_by_an_encoded_slash, *_READINGS, "_without_dot_segments(path)", "path"
+    ),
+    Guard(
+        get_past_the_platform_by_leaving_it_again,
+        *_READINGS,
+        "return path,",
+        "return _without_dot_segments(path),",
+    ),
+    Guard(get_past_the_platform_by_backslashes, *_READINGS, r'path.replace("\\", "/")', "path"),
+    Guard(get_past_the_platform_by_slashes, *_PLATFORM, 'reading.lstrip("/")', "reading[1:]"),
+    Guard(get_past_the_platform_by_capitals, *_PLATFORM, ".lower()", ""),
+    Guard(
+        climb_into_the_platform_out_of_a_tenant,
+        "locations",
+        "locate",
+        "if _DOT_SEGMENT.search(path):",
+        "if False:",
+    ),
+    Guard(
+        be_another_host_by_naming_it_before_the_real_one,
+        "locations",
+        "locate",
+        '.rpartition("@")[2]',
+        '.partition("@")[0]',
+    ),
+)

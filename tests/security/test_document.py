@@ -1,0 +1,63 @@
+"""docs/security.md names what there is, and its commands make a token that works."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+from access import Access
+from limits import AUTH_FAILURES_MAX, AUTH_WINDOW_SECONDS
+from tests.fakes import FakeClock, FakeEnvironment
+from tests.security.test_guards import GUARDS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENT = (REPOSITORY / "docs" / "security.md").read_text(encoding="utf-8")
+TABLE = DOCUMENT.partition("## Threats")[2]
+THREATS = re.findall(r"^\|[^|]+\|[^|]+\|([^|]+)\|$", TABLE, re.MULTILINE)[2:]
+WRANGLER = tomllib.loads((REPOSITORY / "wrangler.toml").read_text(encoding="utf-8"))
+
+
+def named(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_every_threat_is_shown_by_tests_that_exist() -> None:
+    attacks = {guard.attack.__name__ for guard in GUARDS}
+    assert len(THREATS) > 15
+    for cell in THREATS:
+        assert named(cell), cell
+        for name in named(cell):
+            exists = (REPOSITORY / name).is_file() if "/" in name else name in attacks
+            assert exists, name
+
+
+def test_every_attack_is_in_the_table() -> None:
+    shown = {name for cell in THREATS for name in named(cell)}
+    assert {guard.attack.__name__ for guard in GUARDS} <= shown
+    files = (REPOSITORY / "tests" / "e2e").glob("test_security_*.py")
+    assert {f"tests/e2e/{file.name}" for file in files} <= shown
+
+
+def test_the_commands_make_a_token_that_opens_what_its_entry_says() -> None:
+    commands = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert len(commands) == 1
+    script = commands[0] + 'printf "%s" "$token"'
+    made = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)  # noqa: S607
+    digest, token = made.stdout.split("\n")
+    [entry] = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0])
+    tokens = json.dumps([{**entry, "sha256": digest}])
+    access = Access(FakeEnvironment(settings={"PLATFORM_TOKENS": tokens}), FakeClock())
+    assert access.mistakes == []
+    headers = {"authorization": f"Bearer {token}"}
+    asyncio.run(access.authorize(headers, "/__platform/analytics", {}))
+
+
+def test_the_deployment_keeps_queries_out_of_logs_and_has_the_binding_that_counts() -> None:
+    assert WRANGLER["observability"]["redact_query_string"] is True
+    name = f"RATE_{AUTH_WINDOW_SECONDS}S_{AUTH_FAILURES_MAX}"
+    [binding] = [one for one in WRANGLER["ratelimits"] if one["name"] == name]
+    assert binding["simple"] == {"limit": AUTH_FAILURES_MAX, "period": AUTH_WINDOW_SECONDS}
