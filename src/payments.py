@@ -123,13 +123,9 @@ class Payments:
         raise refusals.pending(row, ticket.version, settling.transaction)
 
     async def _admit(self, order: Order, payment: Payment, refusals: Refusals) -> Ticket | Repeated:
-        payment_id = payment.payment_id(order.offer)
-        known = await self._ledger.find(payment_id)
-        # Only who holds the very signature may go on with what is known of a payment.
-        if known is not None and known.proof_digest == payment.digest:
-            found = await self._go_on(order, payment, known, refusals)
-            if found is not None:
-                return found
+        found = await self._known(order, payment, refusals)
+        if found is not None:
+            return found
         payment.check_time(self.clock.now_ms())
         proof = payment.proof(order.offer, order.resource)
         try:
@@ -141,6 +137,10 @@ class Payments:
                 FacilitatorUnavailable, "facilitator_unavailable", message
             ) from None
         if not verdict.is_valid:
+            # Whoever presented it at the same time may have settled it since this one looked.
+            found = await self._known(order, payment, refusals)
+            if found is not None:
+                return found
             message = verdict.message or f"The facilitator refuses the payment: {verdict.reason}."
             raise refusals.offer(PaymentInvalid, verdict.reason, message)
         name, now_ms = self._name(order), self.clock.now_ms()
@@ -156,6 +156,16 @@ class Payments:
         if claimed.changed_by == row.changed_by:
             return Ticket(claimed, order, payment.version)
         raise self._in_progress(refusals)
+
+    async def _known(
+        self, order: Order, payment: Payment, refusals: Refusals
+    ) -> Ticket | Repeated | None:
+        """Go on with a payment if the ledger knows it; None when it does not, or it has failed."""
+        known = await self._ledger.find(payment.payment_id(order.offer))
+        # Only who holds the very signature may go on with what is known of a payment.
+        if known is None or known.proof_digest != payment.digest:
+            return None
+        return await self._go_on(order, payment, known, refusals)
 
     async def _go_on(
         self, order: Order, payment: Payment, row: PaymentRow, refusals: Refusals

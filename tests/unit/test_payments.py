@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Mapping
 
 import pytest
 
 from errors import TenantWorkerFailure
-from ports import Answer, Relay
+from ports import Answer, Fetched, Json, Relay
 from tests.fakes import FakeReply, tenant_error
 from tests.unit.economy import NETWORK, PAYEE, PAYER
 from tests.unit.paying import (
@@ -200,3 +201,43 @@ def test_two_at_once_cost_one_settlement_and_serve_once(round_number: int) -> No
     assert len(market.chain.transfers) == 1
     assert market.revenue_micros == PRICE_MICROS
     assert sum(event.counted for event in market.events) == 1
+
+
+def test_who_verifies_when_another_has_settled_the_same_payment_gets_its_receipt() -> None:
+    market = Market()
+    answers = asyncio.run(_second_verifies_last(market, market.payment(), "/t/paid/x"))
+    assert isinstance(answers[0], Relay)
+    assert isinstance(answers[1], Answer)
+    assert answers[1].status == 200
+    assert json.loads(answers[1].body)["payment"]["state"] == "settled"
+    assert market.moved_micros == market.revenue_micros == PRICE_MICROS
+
+
+def test_who_verifies_it_for_another_request_is_told_that_it_is_used() -> None:
+    market = Market()
+    answers = asyncio.run(_second_verifies_last(market, market.payment(), "/t/paid/y"))
+    assert isinstance(answers[0], Relay)
+    refusal(answers[1], 409, "payment_already_used")
+    assert market.moved_micros == market.revenue_micros == PRICE_MICROS
+
+
+async def _second_verifies_last(
+    market: Market, headers: Mapping[str, str], path: str
+) -> tuple[Answer | Relay, Answer | Relay]:
+    """Send a payment twice at once; the second is verified when the first is done."""
+    first_done, verifies = asyncio.Event(), 0
+
+    async def answer(url: str, asked: Json) -> Fetched:
+        nonlocal verifies
+        if url.endswith("/verify"):
+            verifies += 1
+            if verifies == 2:
+                await first_done.wait()
+        return await market.facilitator.answer(url, asked)
+
+    market.fetcher.answer = answer
+    first = asyncio.create_task(market.send(headers=headers))
+    second = asyncio.create_task(market.send(path, headers))
+    one = await first
+    first_done.set()
+    return one, await second
