@@ -13,7 +13,9 @@ from ports import Answer, Json
 from responses import REQUEST_ID, text_answer
 from snapshot_text import answer_text, tag_of
 
-_VARIES_BY = "Authorization, X-Platform-Token"
+VARIES_BY = "Authorization, X-Platform-Token"
+"""The headers that may carry the token."""
+
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
@@ -29,10 +31,15 @@ def analytics_answer(
     kept_by = "public" if is_public else "private"
     headers = (
         ("cache-control", f"{kept_by}, max-age={limits.ANALYTICS_AGE_SECONDS}"),
-        ("vary", _VARIES_BY),
+        ("vary", VARIES_BY),
         ("etag", f"W/{tag}"),
     )
-    if wanted.strip() == "*" or tag in _TAG.findall(wanted):
+    if is_known(tag, wanted):
         return Answer(304, (*headers, (REQUEST_ID, request_id)), "")
     text = answer_text({"ok": True, "requestId": request_id, **body})
     return text_answer(text, request_id, headers=headers)
+
+
+def is_known(tag: str, wanted: str) -> bool:
+    """Tell whether `wanted`, the header `If-None-Match` or empty, has `tag`, which is in quotes."""
+    return wanted.strip() == "*" or tag in _TAG.findall(wanted)

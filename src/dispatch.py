@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import limits
 from admission import Admission, Hold
+from api_routes import HEALTH
 from checkout import Admitted, Checkout, resolver_of
 from directory import TenantDirectory
 from errors import (
@@ -46,7 +47,6 @@ from usage import Duty, UsageLog
 
 SERVICE = "clawr-dispatcher"
 TENANT_PATH = "/t"
-HEALTH_PATH = "/health"
 EXPOSE = "access-control-expose-headers"
 
 _LOGGED_LENGTH = 1_000
@@ -222,7 +222,7 @@ class Dispatcher:
     async def _find_tenant(self, passage: Passage) -> Tenant | None:
         """Find whose request this is; None for the dispatcher's own routes."""
         location = passage.location
-        is_health = location.path == HEALTH_PATH
+        is_health = location.path == HEALTH.path
         tenant = None
         # What is well must show even when the directory is not.
         with suppress(ConfigurationError, StoreUnavailable) if is_health else nullcontext():
@@ -278,8 +278,8 @@ class Dispatcher:
 
 
 def _health(request: Request, request_id: str) -> Answer:
-    if request.method not in ("GET", "HEAD"):
-        raise MethodNotAllowed(request.method, ("GET", "HEAD"))
+    if request.method not in HEALTH.methods:
+        raise MethodNotAllowed(request.method, HEALTH.methods)
     return json_answer({"ok": True, "service": SERVICE, "requestId": request_id}, request_id)
 
 

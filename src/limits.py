@@ -179,6 +179,9 @@ PAST_TTL_SECONDS = 9 * 86_400
 ANALYTICS_AGE_SECONDS = 5
 """How long a client may show figures without asking again; they are a minute behind anyway."""
 
+OPENAPI_AGE_SECONDS = 300
+"""How long a client may keep the OpenAPI document; only a deployment changes it."""
+
 EVENTS_DEFAULT = 100
 EVENTS_MAX = 2_000
 

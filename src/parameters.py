@@ -1,107 +1,187 @@
-"""Query parameters: what they may be, and what is said when they are not.
+"""Query parameters: what they may be, described and checked by the same values.
 
-Owns reading them. Everything here raises `InvalidParameter` with the name of
-the parameter and what it must be.
+Owns the kinds of parameters there are. The description of the platform API is
+made of them: requests are read with them, and the OpenAPI document is written
+from them, so neither can say what the other does not. Refuses a described
+parameter that is given twice, since whoever else reads the URL may take the
+other one. Ignores parameters that nobody described: caches and trackers add
+theirs to any URL.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import keys
 import limits
-from documents import read_json
-from errors import InvalidParameter
-from event_pages import Position
+from cursors import CURSOR_PATTERN
+from errors import InvalidParameter, InvalidWindow
+from ports import Json
+from shapes import Shape
 
-Parameters = Mapping[str, str]
+Pairs = Sequence[tuple[str, str]]
+Values = Mapping[str, Json]
+"""What a request asks for: by name of the parameter, as it was read; its default if not given."""
+
+PARAMETERS_MAX = 100
+"""Parameters that a query may have, described or not."""
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
-_PARAMETERS_MAX = 100
+_TIME_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})$"
+)
+_TIME = re.compile(_TIME_PATTERN)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def parse_query(query: str) -> Parameters:
-    """Take a query apart that is empty or starts with `?`. Of repeated names the first counts."""
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One query parameter.
+
+    `read` takes its text and raises `ValueError` when that is none; `shape`
+    says the same as JSON Schema, and `expected` in words that follow "must be".
+    `depends` tells that a text of this shape may be refused all the same: for
+    the time it is, or because no answer gave it.
+    """
+
+    name: str
+    description: str
+    expected: str
+    shape: Shape
+    read: Callable[[str], Json]
+    default: Json = None
+    is_required: bool = False
+    depends: bool = False
+
+    def refusal(self) -> InvalidParameter:
+        """Make the error of a request whose value is none."""
+        return InvalidParameter(self.name, self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowParameter(Parameter):
+    """The name of a window, which has an error of its own."""
+
+    def refusal(self) -> InvalidParameter:
+        """Name the windows there are."""
+        return InvalidWindow(self.shape["enum"])
+
+
+def query_pairs(query: str) -> Pairs:
+    """Take a query apart that is empty or starts with `?`.
+
+    Raises `InvalidParameter` when it has more than `PARAMETERS_MAX` of them.
+    """
     try:
-        pairs = parse_qsl(query[1:], keep_blank_values=True, max_num_fields=_PARAMETERS_MAX)
+        return parse_qsl(query[1:], keep_blank_values=True, max_num_fields=PARAMETERS_MAX)
     except ValueError as error:
-        raise InvalidParameter("query", f"at most {_PARAMETERS_MAX} parameters") from error
-    return dict(reversed(pairs))
+        raise InvalidParameter("query", f"at most {PARAMETERS_MAX} parameters") from error
 
 
-def whole_number(parameters: Parameters, name: str, default: int, maximum: int) -> int:
-    """Read a whole number from 1 to `maximum`."""
-    text = parameters.get(name)
-    if text is None:
-        return default
-    # Longer texts are no such number, and Python would take them however long they are.
-    value = int(text) if _DIGITS.fullmatch(text) else 0
-    if not 1 <= value <= maximum:
-        raise InvalidParameter(name, f"a whole number from 1 to {maximum}")
-    return value
+def parse_query(query: str) -> Mapping[str, str]:
+    """Take a query apart for a route that refuses nothing: of repeated names the first counts.
+
+    Raises `InvalidParameter` as `query_pairs` does.
+    """
+    return dict(reversed(query_pairs(query)))
 
 
-def minute_of(parameters: Parameters, name: str) -> int:
-    """Read a time as the UTC minute that it is in."""
-    try:
-        at = datetime.fromisoformat(parameters.get(name, ""))
-    except ValueError:
-        at = None
-    # A time without a zone could be anybody's.
-    if at is None or at.tzinfo is None or not limits.FIRST_YEAR <= at.year < limits.LAST_YEAR:
-        raise InvalidParameter(name, "a time such as 2026-11-22T18:00Z")
-    return int(at.timestamp()) // 60
+def read_parameters(parameters: Sequence[Parameter], pairs: Pairs) -> Values:
+    """Read what a route takes from a query.
+
+    Raises `InvalidParameter` for the first parameter that is wrong.
+    """
+    values: dict[str, Json] = {}
+    for parameter in parameters:
+        given = [value for name, value in pairs if name == parameter.name]
+        if len(given) > 1:
+            raise InvalidParameter(parameter.name, "given once")
+        if not given and not parameter.is_required:
+            values[parameter.name] = parameter.default
+            continue
+        try:
+            values[parameter.name] = parameter.read("".join(given))
+        except ValueError:
+            raise parameter.refusal() from None
+    return values
 
 
-def day_of(parameters: Parameters, name: str, default: int) -> int:
-    """Read a date as the number of that UTC day since 1970."""
-    text = parameters.get(name)
-    if text is None:
-        return default
-    try:
-        at = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        at = None
-    if at is None or not limits.FIRST_YEAR <= at.year < limits.LAST_YEAR:
-        raise InvalidParameter(name, "a day such as 2026-11-22")
-    return int(at.timestamp()) // (keys.DAY_MS // 1000)
+def window_name(name: str, description: str, windows: Sequence[str]) -> Parameter:
+    """One of the windows there are, or none."""
+
+    def read(text: str) -> str:
+        if text not in windows:
+            raise ValueError("it is no window")
+        return text
+
+    shape = {"type": "string", "enum": list(windows)}
+    return WindowParameter(name, description, f"one of {', '.join(windows)}", shape, read)
 
 
-def encode_text(text: str) -> str:
-    """Write any text as one that needs no escaping in a URL."""
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def whole_number(name: str, description: str, default: int, most: int) -> Parameter:
+    """A whole number from 1 to `most`."""
+
+    def read(text: str) -> int:
+        # Longer texts are no such number, and Python would take them however long they are.
+        value = int(text) if _DIGITS.fullmatch(text) else 0
+        if not 1 <= value <= most:
+            raise ValueError("it is out of bounds")
+        return value
+
+    shape = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+    expected = f"a whole number from 1 to {most}"
+    return Parameter(name, description, expected, shape, read, default)
 
 
-def decode_text(cursor: str | None) -> str | None:
-    """Read a cursor back that `encode_text` wrote."""
-    if cursor is None:
-        return None
-    try:
-        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except ValueError:
-        raise InvalidParameter("cursor", "the `cursor` of an earlier answer") from None
+def lenient_number(name: str, description: str, default: int, most: int) -> Parameter:
+    """A whole number from 1 to `most`; anything else means the default, or `most` when larger."""
+    number = whole_number(name, description, default, most)
+    shape = {"anyOf": [number.shape, {"type": "string"}], "default": default}
+    return replace(number, shape=shape, expected="anything")
 
 
-def encode_cursor(position: Position) -> str:
-    """Write a position in the events as text for a URL."""
-    return encode_text(json.dumps(position, separators=(",", ":")))
+def instant(name: str, description: str) -> Parameter:
+    """A time with a zone, which is needed; it is read as the UTC minute that it is in."""
+
+    def read(text: str) -> int:
+        # A time without a zone could be anybody's.
+        if _TIME.fullmatch(text) is None:
+            raise ValueError("it is no time")
+        at = datetime.fromisoformat(text)
+        _check_year(at)
+        return int(at.timestamp()) // 60
+
+    shape = {"type": "string", "pattern": _TIME_PATTERN}
+    expected = "a time such as 2026-11-22T18:00Z"
+    return Parameter(name, description, expected, shape, read, is_required=True, depends=True)
 
 
-def decode_cursor(cursor: str | None) -> Position | None:
-    """Read a position back that `cursor` wrote."""
-    if cursor is None:
-        return None
-    try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        match read_json(text):
-            case [int(at_ms), str(request_id), str() | None as listing] if at_ms >= 0:
-                keys.timestamp(at_ms)
-                return Position(at_ms, request_id, listing)
-    except (ValueError, OverflowError, OSError):
-        pass
-    raise InvalidParameter("cursor", "the `cursor` of an earlier answer")
+def day(name: str, description: str) -> Parameter:
+    """A date, read as the number of that UTC day since 1970."""
+
+    def read(text: str) -> int:
+        if _DAY.fullmatch(text) is None:
+            raise ValueError("it is no day")
+        at = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        _check_year(at)
+        return int(at.timestamp()) // (keys.DAY_MS // 1000)
+
+    shape = {"type": "string", "format": "date"}
+    return Parameter(name, description, "a day such as 2026-11-22", shape, read, depends=True)
+
+
+def cursor(name: str, description: str, read: Callable[[str], Json]) -> Parameter:
+    """The cursor of an earlier answer; `read` raises `ValueError` for any other text."""
+    shape = {"type": "string", "pattern": CURSOR_PATTERN}
+    expected = "the `cursor` of an earlier answer"
+    return Parameter(name, description, expected, shape, read, depends=True)
+
+
+def _check_year(at: datetime) -> None:
+    if not limits.FIRST_YEAR <= at.year < limits.LAST_YEAR:
+        raise ValueError("it is out of range")

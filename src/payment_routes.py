@@ -8,40 +8,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import keys
-import limits
 from checkout import resolver_of
+from cursors import encode_listing
 from errors import DatabaseUnavailable, InvalidParameter, LedgerOutage
-from parameters import Parameters, day_of, decode_text, encode_text, whole_number
+from parameters import Values
 from ports import Clock, Environment, Json, KeyValueStore
 from reconciliation import compare_day
 from settlements import read_settlements, shown_settlement
 
 
-async def settlements(store: KeyValueStore, parameters: Parameters) -> Mapping[str, Json]:
-    """Show settlement events, those of the newest payments first.
-
-    Raises `InvalidParameter` and `StoreUnavailable`.
-    """
-    limit = whole_number(parameters, "limit", limits.SETTLEMENTS_DEFAULT, limits.SETTLEMENTS_MAX)
-    cursor = decode_text(parameters.get("cursor"))
-    page = await store.list_page(keys.SETTLEMENT_PREFIX, cursor, limit)
+async def settlements(store: KeyValueStore, values: Values) -> Mapping[str, Json]:
+    """Show settlement events, those of the newest payments first. Raises `StoreUnavailable`."""
+    page = await store.list_page(keys.SETTLEMENT_PREFIX, values["cursor"], values["limit"])
     events, unreadable = await read_settlements(store, [key.name for key in page.keys])
     return {
         "settlements": [shown_settlement(event) for event in events],
         "unreadable": unreadable,
-        "cursor": None if page.cursor is None else encode_text(page.cursor),
+        "cursor": None if page.cursor is None else encode_listing(page.cursor),
     }
 
 
 async def reconciliation(
-    environment: Environment, clock: Clock, parameters: Parameters
+    environment: Environment, clock: Clock, values: Values
 ) -> Mapping[str, Json]:
     """Compare the ledger and the settlement events of a UTC day, today's by default.
 
     Raises `InvalidParameter`, `BindingMissing`, `LedgerOutage` and `StoreUnavailable`.
     """
     today = clock.now_ms() // keys.DAY_MS
-    day = day_of(parameters, "day", today)
+    day = today if values["day"] is None else values["day"]
     if day > today:
         raise InvalidParameter("day", "a day that has begun")
     resolver = resolver_of(environment, clock)

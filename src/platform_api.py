@@ -7,19 +7,20 @@ figures, which is for `analytics`, and to know tokens, which is for `access`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+import api_routes
 import keys
 import limits
 from access import Access
 from analytics import WINDOWS
 from caching import analytics_answer
+from cursors import encode_position
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
     InvalidParameter,
-    InvalidWindow,
     MethodNotAllowed,
     NotFound,
 )
@@ -27,14 +28,8 @@ from event_pages import newest_events
 from events import UsageEvent
 from figures import DEFAULT_DIRECTORY
 from health import Health
-from parameters import (
-    Parameters,
-    decode_cursor,
-    encode_cursor,
-    minute_of,
-    parse_query,
-    whole_number,
-)
+from openapi import openapi_answer
+from parameters import Values, query_pairs, read_parameters
 from payment_routes import reconciliation, settlements
 from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
 from ranking import shown_owner
@@ -44,12 +39,9 @@ from responses import json_answer
 from rollups import rebuild
 from usage import UsageLog
 
-_ANALYTICS = "/__platform/analytics"
-_READ_METHODS = ("GET", "HEAD")
-
 _LOGGER = logging.getLogger(__name__)
 
-Route = Callable[[Parameters, Background], Awaitable[Mapping[str, Json]]]
+Handler = Callable[[Values, Background], Awaitable[Mapping[str, Json]]]
 
 
 @dataclass(slots=True)
@@ -78,24 +70,28 @@ class PlatformApi:
         Raises `Unauthorized` before anything else is looked at, then whatever
         is wrong with path, method and parameters.
         """
-        parameters = parse_query(query)
-        await self.access.authorize(request.headers, path, parameters)
-        routes: Mapping[str, tuple[Sequence[str], Route]] = {
-            _ANALYTICS: (_READ_METHODS, self._analytics),
-            "/__platform/events": (_READ_METHODS, self._events),
-            "/__platform/health": (_READ_METHODS, self._health),
-            "/__platform/settlements": (_READ_METHODS, self._settlements),
-            "/__platform/reconciliation": (_READ_METHODS, self._reconciliation),
-            "/__platform/compact": (("POST",), self._compact),
+        pairs = query_pairs(query)
+        await self.access.authorize(request.headers, path, dict(pairs))
+        wanted = request.headers.get("if-none-match", "")
+        answers: Mapping[str, Handler] = {
+            api_routes.ANALYTICS.path: self._analytics,
+            api_routes.EVENTS.path: self._events,
+            api_routes.PLATFORM_HEALTH.path: self._health,
+            api_routes.SETTLEMENTS.path: self._settlements,
+            api_routes.RECONCILIATION.path: self._reconciliation,
+            api_routes.COMPACT.path: self._compact,
         }
-        if path not in routes:
-            raise NotFound(f"The platform API has no such route; it has {', '.join(routes)}.")
-        methods, route = routes[path]
-        if request.method not in methods:
-            raise MethodNotAllowed(request.method, methods)
-        body = await route(parameters, background)
-        if path == _ANALYTICS:
-            wanted = request.headers.get("if-none-match", "")
+        route = api_routes.PLATFORM_ROUTES.get(path)
+        if route is None:
+            names = ", ".join(api_routes.PLATFORM_ROUTES)
+            raise NotFound(f"The platform API has no such route; it has {names}.")
+        if request.method not in route.methods:
+            raise MethodNotAllowed(request.method, route.methods)
+        values = read_parameters(route.parameters, pairs)
+        if route is api_routes.OPENAPI:
+            return openapi_answer(request_id, wanted)
+        body = await answers[path](values, background)
+        if route is api_routes.ANALYTICS:
             return analytics_answer(body, request_id, wanted, is_public=self.access.is_public)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)
 
@@ -110,13 +106,8 @@ class PlatformApi:
             raise BindingMissing("USAGE_KV")
         return store
 
-    async def _analytics(
-        self, parameters: Parameters, background: Background
-    ) -> Mapping[str, Json]:
-        window = parameters.get("window")
-        if window is not None and window not in WINDOWS:
-            raise InvalidWindow(WINDOWS)
-        top = whole_number(parameters, "top", limits.TOP_DEFAULT, limits.TOP_MAX)
+    async def _analytics(self, values: Values, background: Background) -> Mapping[str, Json]:
+        window, top = values["window"], values["top"]
         now_ms = self.clock.now_ms()
         names = WINDOWS if window is None else (window,)
         shown = await self.reader.snapshots(self._store, names, top, background)
@@ -125,30 +116,27 @@ class PlatformApi:
             return {**generated, "windows": shown}
         return {**generated, "window": window, "snapshot": shown[window]}
 
-    async def _events(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
-        limit = whole_number(parameters, "limit", limits.EVENTS_DEFAULT, limits.EVENTS_MAX)
-        after = decode_cursor(parameters.get("cursor"))
+    async def _events(self, values: Values, _: Background) -> Mapping[str, Json]:
         events, position = await newest_events(
-            self._store, self.log.local_batches().held, limit, after
+            self._store, self.log.local_batches().held, values["limit"], values["cursor"]
         )
         return {
             "events": [_shown_event(event) for event in events],
-            "cursor": None if position is None else encode_cursor(position),
+            "cursor": None if position is None else encode_position(position),
         }
 
-    async def _settlements(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
-        return await settlements(self._store, parameters)
+    async def _settlements(self, values: Values, _: Background) -> Mapping[str, Json]:
+        return await settlements(self._store, values)
 
-    async def _reconciliation(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
-        return await reconciliation(self.environment, self.clock, parameters)
+    async def _reconciliation(self, values: Values, _: Background) -> Mapping[str, Json]:
+        return await reconciliation(self.environment, self.clock, values)
 
-    async def _health(self, _: Parameters, __: Background) -> Mapping[str, Json]:
+    async def _health(self, _: Values, __: Background) -> Mapping[str, Json]:
         return await self.health.report()
 
-    async def _compact(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
+    async def _compact(self, values: Values, _: Background) -> Mapping[str, Json]:
         """Make the summaries of a range again from the log, and say what came out differently."""
-        first = minute_of(parameters, "from")
-        end = minute_of(parameters, "to")
+        first, end = values["from"], values["to"]
         if not first < end <= first + limits.REBUILD_MINUTES_MAX:
             raise InvalidParameter(
                 "to", f"later than `from`, by at most {limits.REBUILD_MINUTES_MAX} minutes"
