@@ -21,17 +21,18 @@ override SEED := $(value SEED)
 override FROM := $(value FROM)
 override MUTATIONS := $(value MUTATIONS)
 override PAYMENTS := $(value PAYMENTS)
+override REQUESTS := $(value REQUESTS)
 override API := $(value API)
 override COUNT := $(value COUNT)
 override METHOD := $(value METHOD)
 override BODY := $(value BODY)
 export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM MUTATIONS
-export PAYMENTS API COUNT METHOD BODY
+export REQUESTS PAYMENTS API COUNT METHOD BODY
 
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev demo pay test simulate check format bench clean
+.PHONY: help dev demo pay test fuzz simulate check format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,9 @@ pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 
 
 test: ## the whole test suite
 	@$(SETUP) tools && exec $(PYTHON) -m dev.test
+
+fuzz: ## schemathesis against all that the OpenAPI document describes (REQUESTS=10000 SEED=)
+	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.fuzz
 
 simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND=, one SEED=, or MUTATIONS=1)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation

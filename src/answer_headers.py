@@ -32,6 +32,7 @@ HEADERS: Mapping[str, tuple[str, Shape]] = {
     "ratelimit": ("What is left of them.", text()),
     "access-control-allow-origin": ("Any origin may read why.", text()),
     "access-control-expose-headers": ("What scripts in browsers may read.", text()),
+    "content-security-policy": ("What the offer's page may load: nothing but its style.", text()),
     "x-tenant-id": ("Whose script answered.", text()),
 }
 """Every header that is described, with what it says and what it looks like."""
@@ -53,6 +54,7 @@ TRANSPORT = (
 
 _CROSS_ORIGIN = ("access-control-allow-origin", "access-control-expose-headers")
 _PAID = ("payment-required", "payment-response", "x-payment-response", "x-clawr-payment-id")
+_OFFERED = (*_PAID, *_CROSS_ORIGIN, "content-security-policy")
 _LIMITED = ("retry-after", "ratelimit-policy", "ratelimit", *_CROSS_ORIGIN)
 
 _OF_ERRORS: Mapping[str, Sequence[str]] = {
@@ -61,9 +63,9 @@ _OF_ERRORS: Mapping[str, Sequence[str]] = {
     "rate_limited": _LIMITED,
     "usage_quota_exceeded": _LIMITED,
     "cap_exceeded": _LIMITED,
-    "payment_required": (*_PAID, *_CROSS_ORIGIN),
-    "payment_invalid": (*_PAID, *_CROSS_ORIGIN),
-    "payment_failed": (*_PAID, *_CROSS_ORIGIN),
+    "payment_required": _OFFERED,
+    "payment_invalid": _OFFERED,
+    "payment_failed": _OFFERED,
     "payment_already_used": _CROSS_ORIGIN,
     "payment_in_progress": ("retry-after", *_CROSS_ORIGIN),
     "facilitator_unavailable": ("retry-after", *_PAID, *_CROSS_ORIGIN),

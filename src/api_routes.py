@@ -19,6 +19,7 @@ from errors import (
     InternalError,
     InvalidParameter,
     InvalidWindow,
+    NotFound,
     TenantLimitExceeded,
     TenantNotFound,
     TenantWorkerFailure,
@@ -49,6 +50,7 @@ READING = ("GET", "HEAD")
 WRITING = ("POST",)
 
 JSON = "application/json"
+HTML = "text/html"
 OPENMETRICS = "application/openmetrics-text"
 
 
@@ -245,6 +247,7 @@ _TENANT_ERRORS = (
     PaymentInvalid,
     PaymentFailed,
     CapExceeded,
+    NotFound,
     TenantNotFound,
     WorkerNotFound,
     PaymentAlreadyUsed,
@@ -272,7 +275,10 @@ TENANT = Route(
     " with whatever it likes.",
     places={
         "slug": text("The API's name."),
-        "path": text("What the script gets; it may have any number of segments, or none."),
+        "path": text(
+            "What the script gets; it may have any number of segments, or none. Dot segments are"
+            " resolved first, so one that climbs out of `/t` is another path."
+        ),
     },
 )
 

@@ -23,15 +23,16 @@ from answer_headers import (
     headers_of_errors,
     is_required,
 )
-from api_routes import JSON, ROUTES, TENANT_ROUTES, Route, Success
+from api_routes import HTML, JSON, ROUTES, TENANT_ROUTES, Route, Success
 from caching import VARIES_BY, is_known
 from error_shapes import error_shapes, shape_name
 from errors import DispatcherError, MethodNotAllowed, NotFound, TenantNotFound
 from parameters import PARAMETERS_MAX, Parameter
+from payment_errors import PaymentRequired
 from ports import Answer, Json
 from report_shapes import report_shapes
 from responses import REQUEST_ID
-from shapes import Shape, reference
+from shapes import Shape, reference, text
 from snapshot_shapes import snapshot_shapes
 
 Document = Mapping[str, Json]
@@ -163,7 +164,9 @@ def _operation(route: Route, method: str, responses: dict[str, Json]) -> Documen
         [] if route.scope is None else [{"bearer": [route.scope]}, {"platformToken": [route.scope]}]
     )
     answers = {
-        "default" if success.status is None else str(success.status): _success(route, success)
+        "default" if success.status is None else str(success.status): _success(
+            route, success, method
+        )
         for success in route.successes
     }
     for status, errors in _by_status(route).items():
@@ -183,7 +186,7 @@ def _by_status(route: Route) -> Mapping[int, Errors]:
     return dict(sorted(found.items()))
 
 
-def _success(route: Route, success: Success) -> Document:
+def _success(route: Route, success: Success, method: str) -> Document:
     if success.status is None:
         return {"description": success.description, "headers": _headers(OF_TENANTS)}
     names = ALWAYS if not route.is_kept else NOT_MODIFIED if success.schema is None else KEPT
@@ -193,7 +196,7 @@ def _success(route: Route, success: Success) -> Document:
     }
     if success.schema is not None:
         answer["content"] = {success.media_type: {"schema": reference(success.schema)}}
-        if route.next_page is not None:
+        if route.next_page is not None and method != "HEAD":
             answer["links"] = {
                 "nextPage": {
                     "operationId": route.name,
@@ -207,10 +210,13 @@ def _success(route: Route, success: Success) -> Document:
 def _error(status: int, errors: Errors) -> Document:
     codes = [error.code for error in errors]
     shapes = [reference(shape_name(code)) for code in codes]
+    content = {JSON: {"schema": shapes[0] if len(shapes) == 1 else {"oneOf": shapes}}}
+    if PaymentRequired in errors:
+        content[HTML] = {"schema": text("The offer as a page, where a browser asks.")}
     return {
         "description": f"{_STATUS_TEXTS[status]} `{'`, `'.join(codes)}`.",
         "headers": _headers(headers_of_errors(codes)),
-        "content": {JSON: {"schema": shapes[0] if len(shapes) == 1 else {"oneOf": shapes}}},
+        "content": content,
     }
 
 

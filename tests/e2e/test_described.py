@@ -1,0 +1,82 @@
+"""The running Worker answers what its OpenAPI document says, whatever it is asked."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import api_routes
+from tests.fuzz.campaign import Round, run_round, target_at
+from tests.fuzz.settings import SERVED, operations_of
+from tests.fuzz.traffic import make_traffic
+
+from .conftest import TOKEN
+from .market import Market
+
+SEED = 20_261_123
+EXAMPLES = 10
+
+HEADERS = {"authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(scope="module")
+def found(shared_market: Market, tmp_path_factory: pytest.TempPathFactory) -> Round:
+    """What a short run of schemathesis finds in a dispatcher that has something to show."""
+    shared_market.proxy.reset()
+    make_traffic(shared_market)
+    target = target_at(shared_market.server.url, TOKEN)
+    return run_round(target, tmp_path_factory.mktemp("fuzz"), SEED, EXAMPLES)
+
+
+def test_nothing_is_answered_that_is_not_described(found: Round) -> None:
+    assert found.passed, found.output
+
+
+def test_every_operation_was_tried_and_answered_well_and_badly(found: Round) -> None:
+    tried = {answer.rpartition(" ")[0] for answer in found.answers}
+    assert tried >= operations_of(SERVED)
+    statuses = {int(answer.rpartition(" ")[2]) for answer in found.answers}
+    assert {200, 400, 402, 404, 405} <= statuses
+
+
+def test_a_route_is_answered_at_its_path_with_each_of_its_methods(market: Market) -> None:
+    now = datetime.now(UTC)
+    query = {"from": f"{now:%Y-%m-%dT%H:00Z}", "to": f"{now:%Y-%m-%dT%H:01Z}"}
+    for route in SERVED:
+        for method in route.methods:
+            url = f"{market.server.url}{route.path}"
+            parameters = query if route is api_routes.COMPACT else None
+            answer = httpx.request(method, url, params=parameters, headers=HEADERS, timeout=60)
+            assert answer.status_code == 200, (method, route.path, answer.text)
+
+
+def test_every_route_with_a_scope_is_closed_without_a_token(market: Market) -> None:
+    for route in SERVED:
+        for method in route.methods:
+            answer = httpx.request(method, f"{market.server.url}{route.path}", timeout=60)
+            assert (answer.status_code == 401) is (route.scope is not None), route.path
+
+
+def _planted(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave one field of one answer, and one header of another, out of the description."""
+    del document["components"]["schemas"]["Event"]["properties"]["status"]
+    document["components"]["schemas"]["Event"]["required"].remove("status")
+    del document["paths"]["/health"]["get"]["responses"]["200"]["headers"]["cache-control"]
+    paths = document["paths"]
+    document["paths"] = {name: paths[name] for name in ("/health", "/__platform/events")}
+    return document
+
+
+def test_an_undescribed_field_and_an_undescribed_header_are_found(
+    market: Market, tmp_path: Path
+) -> None:
+    target = target_at(market.server.url, TOKEN)
+    planted = replace(target, document=json.dumps(_planted(json.loads(target.document))))
+    found = run_round(planted, tmp_path, SEED, 1)
+    assert not found.passed
+    assert "'status' was unexpected" in found.output
+    assert "undescribed headers: ['cache-control']" in found.output

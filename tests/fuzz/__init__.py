@@ -1,0 +1,1 @@
+"""Schemathesis tries everything that the OpenAPI document describes, and much that it does not."""

@@ -1,0 +1,76 @@
+"""How schemathesis is set up for the platform's description.
+
+Every check is on but one: `ignored_auth` sends wrong tokens by the hundred, and wrong tokens
+are throttled. That a token is needed is a test of its own.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import api_routes
+from api_routes import Route
+
+NOT_SERVED_YET = (api_routes.METRICS, api_routes.EXPLORE)
+"""Routes that are described and come with another change."""
+
+SERVED = [route for route in api_routes.ROUTES if route not in NOT_SERVED_YET]
+
+
+def settings(url: str, token: str, now: datetime) -> str:
+    """Write the configuration, as TOML."""
+    times = [_time(now - timedelta(minutes=minutes)) for minutes in (-5, 0, 1, 2, 10, 60, 170)]
+    days = [f"{(now - timedelta(days=days)).astimezone(UTC):%Y-%m-%d}" for days in (-1, 0, 1, 30)]
+    excluded = [route.path for route in NOT_SERVED_YET]
+    depending = [
+        route.path for route in SERVED if any(parameter.depends for parameter in route.parameters)
+    ]
+    tenants = [route.path for route in api_routes.TENANT_ROUTES]
+    return f"""\
+base-url = {json.dumps(url)}
+hooks = "tests.fuzz.hooks"
+headers = {{ Authorization = {json.dumps(f"Bearer {token}")} }}
+continue-on-failure = true
+request-timeout = 30
+
+[dictionaries]
+times.values = {json.dumps(times)}
+days.values = {json.dumps(days)}
+limits.values = [1, 2, 2000]
+slugs.values = ["sold", "sold-beside", "given", "nobody"]
+
+[parameters]
+"query.from" = {{ dictionary = "times", probability = 0.7 }}
+"query.to" = {{ dictionary = "times", probability = 0.7 }}
+"query.limit" = {{ dictionary = "limits", probability = 0.5 }}
+"query.day" = {{ dictionary = "days", probability = 0.7 }}
+"path.slug" = {{ dictionary = "slugs", probability = 0.5 }}
+
+[checks]
+ignored_auth.enabled = false
+
+# What is right by its shape may be out of its time, or the cursor of no answer.
+[[operations]]
+include-path = {json.dumps(depending)}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+
+# Scripts answer any method, and any path; priced ones want to be paid.
+[[operations]]
+include-path = {json.dumps(tenants)}
+checks.positive_data_acceptance.enabled = false
+checks.unsupported_method.enabled = false
+
+{_disabled(excluded)}"""
+
+
+def _disabled(paths: Sequence[str]) -> str:
+    return f"[[operations]]\ninclude-path = {json.dumps(paths)}\nenabled = false\n" if paths else ""
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def operations_of(routes: Sequence[Route]) -> set[str]:
+    """Name the operations of routes as the tally does, without statuses."""
+    return {f"{method} {route.path}" for route in routes for method in route.methods}
