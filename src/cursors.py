@@ -17,7 +17,7 @@ import keys
 from documents import read_json
 from event_pages import Position
 
-CURSOR_PATTERN = r"^[A-Za-z0-9_-]{12,4096}$"
+CURSOR_PATTERN = r"^[A-Za-z0-9_-]{8,4096}$"
 
 _CURSOR = re.compile(CURSOR_PATTERN)
 _CHECKSUM_BYTES = 6

@@ -73,7 +73,8 @@ class PlatformApi:
         pairs = query_pairs(query)
         await self.access.authorize(request.headers, path, dict(pairs))
         wanted = request.headers.get("if-none-match", "")
-        answers: Mapping[str, Handler] = {
+        route = api_routes.PLATFORM_ROUTES.get(path)
+        handlers: Mapping[str, Handler] = {
             api_routes.ANALYTICS.path: self._analytics,
             api_routes.EVENTS.path: self._events,
             api_routes.PLATFORM_HEALTH.path: self._health,
@@ -81,16 +82,15 @@ class PlatformApi:
             api_routes.RECONCILIATION.path: self._reconciliation,
             api_routes.COMPACT.path: self._compact,
         }
-        route = api_routes.PLATFORM_ROUTES.get(path)
-        if route is None:
-            names = ", ".join(api_routes.PLATFORM_ROUTES)
+        if route is None or (path not in handlers and route is not api_routes.OPENAPI):
+            names = ", ".join((*handlers, api_routes.OPENAPI.path))
             raise NotFound(f"The platform API has no such route; it has {names}.")
         if request.method not in route.methods:
             raise MethodNotAllowed(request.method, route.methods)
         values = read_parameters(route.parameters, pairs)
         if route is api_routes.OPENAPI:
             return openapi_answer(request_id, wanted)
-        body = await answers[path](values, background)
+        body = await handlers[path](values, background)
         if route is api_routes.ANALYTICS:
             return analytics_answer(body, request_id, wanted, is_public=self.access.is_public)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)

@@ -68,10 +68,11 @@ def snapshot_shapes() -> Mapping[str, Shape]:
         "Accuracy": _accuracy(),
         "Previous": record(
             {
-                "range": record({"startAt": time(), "endAt": time()}),
+                "range": record({"startAt": or_null(time("Null for `overall`.")), "endAt": time()}),
                 "heroStats": reference("HeroStats"),
             },
-            "The period before, of the same length, to compare with.",
+            "What the window had come to a day ago (`today`) or a week ago, at the same time,"
+            " weighed between two full hours.",
         ),
         "Snapshot": _snapshot(),
         "Analytics": record(
@@ -146,7 +147,10 @@ def _snapshot() -> Shape:
                 }
             ),
             "heroStats": reference("HeroStats"),
-            "previous": {"anyOf": [reference("Previous"), {"type": "null"}]},
+            "previous": {
+                "anyOf": [reference("Previous"), {"type": "null"}],
+                "description": "Null while no record of that time exists.",
+            },
             "topApis": list_of(reference("ApiFigures"), "The first `top` by rank.", limits.TOP_MAX),
             "allApis": list_of(
                 reference("ApiFigures"),
@@ -162,8 +166,7 @@ def _snapshot() -> Shape:
             ),
             "freshness": reference("Freshness"),
             "accuracy": reference("Accuracy"),
-        },
-        optional=("previous",),
+        }
     )
 
 
@@ -216,9 +219,12 @@ def _api_figures() -> Shape:
                 " - clamp((p95LatencyMs - 800)/75, 0, 15), with L the decimal logarithm.",
                 None,
             ),
-            "trend": list_of(whole(), "Calls over the window, oldest first, for a small line."),
-        },
-        optional=("trend",),
+            "trend": list_of(
+                whole(),
+                "Calls by hour of today so far, or by day: seven in `week`, thirty in `overall`;"
+                " oldest first, the last is the current one.",
+            ),
+        }
     )
 
 
