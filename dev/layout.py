@@ -55,6 +55,16 @@ class Layout:
         return self.cache / "inside" / "python_modules"
 
     @property
+    def api_reference(self) -> Path:
+        """The page that is written from the OpenAPI document."""
+        return self.root / "docs" / "reference" / "api.md"
+
+    @property
+    def api_examples(self) -> Path:
+        """What a dispatcher answered, for the examples of that page."""
+        return self.root / "dev" / "api_reference" / "examples.json"
+
+    @property
     def cache(self) -> Path:
         """Everything else that set-up and the launcher write."""
         return self.root / ".clawr"

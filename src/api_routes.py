@@ -6,8 +6,7 @@ request comes, and the OpenAPI document is written from it. Refuses to answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import limits
 from analytics import WINDOWS
@@ -15,7 +14,6 @@ from cursors import decode_listing, decode_position
 from errors import (
     BindingMissing,
     ConfigurationError,
-    DispatcherError,
     InternalError,
     InvalidParameter,
     InvalidWindow,
@@ -28,7 +26,6 @@ from errors import (
 )
 from limit_errors import CapExceeded, RateLimited, UsageQuotaExceeded
 from parameters import (
-    Parameter,
     cursor,
     day,
     instant,
@@ -44,51 +41,8 @@ from payment_errors import (
     PaymentInvalid,
     PaymentRequired,
 )
-from shapes import Shape, text
-
-READING = ("GET", "HEAD")
-WRITING = ("POST",)
-
-JSON = "application/json"
-HTML = "text/html"
-OPENMETRICS = "application/openmetrics-text"
-
-
-@dataclass(frozen=True, slots=True)
-class Success:
-    """An answer without an error: `schema` names its shape in the document, None for no body."""
-
-    description: str
-    schema: str | None
-    media_type: str = JSON
-    status: int | None = 200
-    """None for any that is not described otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One path.
-
-    `name` is the operation's, `scope` what a token must be good for (None: no
-    token is asked for), `errors` what a request to it may end with beside a
-    method that is not its own. `is_kept` tells that clients may keep the
-    answers and ask with `If-None-Match`. `next_page` names the parameter that
-    takes the answer's `cursor`, `places` the variable parts of the path.
-    """
-
-    path: str
-    name: str
-    summary: str
-    methods: Sequence[str]
-    successes: Sequence[Success]
-    errors: Sequence[type[DispatcherError]]
-    scope: str | None = None
-    description: str = ""
-    parameters: Sequence[Parameter] = ()
-    is_kept: bool = False
-    next_page: str | None = None
-    places: Mapping[str, Shape] = field(default_factory=dict)
-
+from route_form import OPENMETRICS, READING, WRITING, Route, Success
+from shapes import text
 
 _PLATFORM_ERRORS = (Unauthorized, RateLimited, BindingMissing, ConfigurationError, InternalError)
 _WITH_PARAMETERS = (InvalidParameter, *_PLATFORM_ERRORS)
@@ -114,10 +68,11 @@ ANALYTICS = Route(
     (Success("One window, or all of them.", "AnyAnalytics"), _NOT_MODIFIED),
     (InvalidWindow, *_WITH_PARAMETERS),
     "analytics:read",
-    "The `ETag` is over everything that is shown but when it was made and how fresh it is"
-    " (`generatedAt`, `range.endAt`, `freshness.asOf` and `lagSeconds`). `Cache-Control` is"
-    f" `private, max-age={limits.ANALYTICS_AGE_SECONDS}`, or `public` when the setting"
-    " `ALLOW_PUBLIC_PLATFORM_ANALYTICS` opens this route to all; no token is needed then.",
+    "The `ETag` is over everything that is shown but when it was made, how fresh it is and what"
+    " was before (`generatedAt`, `range.endAt`, `freshness.asOf` and `lagSeconds`, `previous`)."
+    f" `Cache-Control` is `private, max-age={limits.ANALYTICS_AGE_SECONDS}`, or `public` when"
+    " the setting `ALLOW_PUBLIC_PLATFORM_ANALYTICS` opens this route to all; no token is needed"
+    " then.",
     (
         window_name("window", _WINDOW, WINDOWS),
         whole_number("top", "How many APIs `topApis` has.", limits.TOP_DEFAULT, limits.TOP_MAX),

@@ -23,7 +23,7 @@ from answer_headers import (
     headers_of_errors,
     is_required,
 )
-from api_routes import HTML, JSON, ROUTES, TENANT_ROUTES, Route, Success
+from api_routes import ROUTES, TENANT_ROUTES
 from caching import VARIES_BY, is_known
 from error_shapes import error_shapes, shape_name
 from errors import DispatcherError, MethodNotAllowed, NotFound, TenantNotFound
@@ -32,6 +32,7 @@ from payment_errors import PaymentRequired
 from ports import Answer, Json
 from report_shapes import report_shapes
 from responses import REQUEST_ID
+from route_form import HTML, JSON, Route, Success
 from shapes import Shape, reference, text
 from snapshot_shapes import snapshot_shapes
 
@@ -65,12 +66,12 @@ _STATUS_TEXTS = {
     400: "A parameter is wrong.",
     401: "No token, or none that opens this route.",
     402: "A payment is needed, or a cap on spending is reached.",
-    404: "No such API, or its script is missing.",
+    404: "No such API or path, or the namespace lacks the script that the record names.",
     405: "The path answers other methods.",
     409: "The payment was presented before, for another request or just now.",
     429: "Too many requests.",
     500: "The deployment lacks something, or the dispatcher failed.",
-    502: "The API's script failed.",
+    502: "The API's script failed; its words are in the log under the request id.",
     503: "The API went past its plan's limits, or nobody can tell whether a payment is good.",
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.api_reference.page import is_current
 from dev.check.house_rules import broken_rules
 from dev.check.layers import check_layers
 from dev.errors import SetupError, run_command_line
@@ -41,6 +42,7 @@ def checks(layout: Layout) -> list[Check]:
         Check("house rules", lambda: _house_rules(layout)),
         Check("format", lambda: _tool(layout, "ruff", "format", "--check", *folders)),
         Check("lint", lambda: _tool(layout, "ruff", "check", *folders)),
+        Check("API reference", lambda: is_current(layout)),
         Check("layers", lambda: check_layers(layout)),
         Check("JavaScript", lambda: _biome(layout, "ci", "--error-on-warnings")),
         Check("JavaScript types", lambda: _typescript(layout)),

@@ -22,7 +22,7 @@ from .campaign import Target, run_rounds, target_at
 from .traffic import make_traffic
 
 REQUESTS = 2_000
-EXAMPLES = 150
+EXAMPLES = 60
 TOKEN = "token-of-the-fuzzer"
 
 

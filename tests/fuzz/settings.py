@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import api_routes
-from api_routes import Route
+from route_form import Route
 
 NOT_SERVED_YET = (api_routes.METRICS, api_routes.EXPLORE)
 """Routes that are described and come with another change."""

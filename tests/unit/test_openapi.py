@@ -18,6 +18,7 @@ from error_shapes import EVIDENCE, shape_name
 from errors import DispatcherError, NotFound
 from openapi import described_errors, document, document_text
 from responses import error_answer
+from route_form import Route
 from tests.fakes import FakeEnvironment, FakeStore
 from tests.fakes_outward import FakeDatabase
 from tests.fuzz.settings import NOT_SERVED_YET
@@ -62,7 +63,7 @@ def test_every_shape_and_every_answer_that_is_described_is_used() -> None:
 
 
 @pytest.mark.parametrize("route", SERVED, ids=lambda route: str(route.name))
-def test_a_route_answers_each_of_its_methods_as_described(route: api_routes.Route) -> None:
+def test_a_route_answers_each_of_its_methods_as_described(route: Route) -> None:
     scene = Scene(FakeEnvironment(settings=dict(SETTINGS), control_database=FakeDatabase()))
     scene.commit(3)
     query = RANGE if route is api_routes.COMPACT else ""
@@ -73,7 +74,7 @@ def test_a_route_answers_each_of_its_methods_as_described(route: api_routes.Rout
 
 
 @pytest.mark.parametrize("route", NOT_SERVED_YET, ids=lambda route: str(route.name))
-def test_what_is_not_served_yet_is_not_found(route: api_routes.Route) -> None:
+def test_what_is_not_served_yet_is_not_found(route: Route) -> None:
     assert isinstance(Scene().refusal(route.path), NotFound)
 
 
@@ -106,7 +107,7 @@ HEADERS = {"authorization": "Bearer right"}
     ],
 )
 def test_every_refusal_is_described(
-    route: api_routes.Route,
+    route: Route,
     settings: Mapping[str, str],
     headers: Mapping[str, str],
     method: str | None,

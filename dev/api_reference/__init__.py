@@ -1,0 +1,1 @@
+"""Writes `docs/reference/api.md` from the OpenAPI document and from recorded examples."""

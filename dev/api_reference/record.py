@@ -1,0 +1,102 @@
+"""Records what a real dispatcher answers, for the page's examples."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+from rich.console import Console
+
+from dev.economy import running_economy
+from dev.economy.announcement import announced
+from dev.economy.pay import Order, pay
+from dev.launch import running_dispatcher
+from dev.launch.payments import with_priced_apis
+from dev.layout import Layout
+
+TOKEN = "dev-token"  # noqa: S105
+URL = "http://localhost:8787"
+"""Where `make dev` listens; the page's commands ask there."""
+
+SHOWN_HEADERS = (
+    "content-type",
+    "cache-control",
+    "etag",
+    "vary",
+    "allow",
+    "www-authenticate",
+    "retry-after",
+    "x-request-id",
+    "x-tenant-id",
+)
+CALLS = ("feasts/easter?year=2026", "airports/airports?country=CH&limit=1", "pulse/")
+
+Example = dict[str, Any]
+Json: TypeAlias = Any
+
+
+def record(layout: Layout) -> Mapping[str, Sequence[Example]]:
+    """Start a dispatcher, call and pay its APIs, and return what it answers by operation."""
+    demo = layout.root / "dev" / "demo"
+    tenants = with_priced_apis((demo / "tenants.json").read_text(), demo / "priced.json")
+    with tempfile.TemporaryDirectory() as name, running_economy() as economy:
+        state = Path(name)
+        variables = {**economy.settings(), "PLATFORM_ANALYTICS_TOKEN": TOKEN}
+        with (
+            running_dispatcher(
+                state=state, tenants=tenants, namespace=demo / "namespace", variables=variables
+            ) as server,
+            announced(state, server.url, economy.rpc_url),
+            httpx.Client(base_url=server.url, timeout=60) as client,
+            Path(os.devnull).open("w") as nowhere,
+        ):
+            for call in CALLS:
+                client.get(f"/t/{call}", headers={"x-agent-id": "planner"})
+            pay(
+                layout,
+                state,
+                Order("rates/convert?from=EUR&to=JPY&amount=2", "GET", "", 2),
+                Console(file=nowhere),
+            )
+            return _record_all(client)
+
+
+def _record_all(client: httpx.Client) -> Mapping[str, Sequence[Example]]:
+    now = datetime.now(UTC)
+    span = f"from={now - timedelta(minutes=2):%Y-%m-%dT%H:%MZ}&to={now:%Y-%m-%dT%H:%MZ}"
+    asked = {
+        "serviceHealth": ("/health",),
+        "analytics": ("/__platform/analytics?window=today&top=1", "/__platform/analytics?top=0"),
+        "events": ("/__platform/events?limit=1",),
+        "settlements": ("/__platform/settlements?limit=1",),
+        "reconciliation": ("/__platform/reconciliation",),
+        "health": ("/__platform/health",),
+        "call": ("/t/feasts/easter?year=2026", "/t/nobody/"),
+    }
+    found = {name: [_ask(client, "GET", path) for path in paths] for name, paths in asked.items()}
+    found["compact"] = [_ask(client, "POST", f"/__platform/compact?{span}")]
+    return found
+
+
+def _ask(client: httpx.Client, method: str, path: str) -> Example:
+    headers = {"authorization": f"Bearer {TOKEN}"} if path.startswith("/__platform") else {}
+    answer = client.request(method, path, headers=headers)
+    options = "".join(f"-H 'Authorization: Bearer {TOKEN}' " for _ in headers)
+    verb = "" if method == "GET" else f"-X {method} "
+    return {
+        "command": f"curl -i {verb}{options}'{URL}{path}'",
+        "status": answer.status_code,
+        "headers": {name: answer.headers[name] for name in SHOWN_HEADERS if name in answer.headers},
+        "body": _cut(json.loads(answer.text)),
+    }
+
+
+def _cut(value: Json) -> Json:
+    """Leave the first entry of each list, so that an example shows every field once."""
+    if isinstance(value, dict):
+        return {name: _cut(part) for name, part in value.items()}
+    return [_cut(part) for part in value[:1]] if isinstance(value, list) else value
