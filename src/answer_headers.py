@@ -15,6 +15,9 @@ HEADERS: Mapping[str, tuple[str, Shape]] = {
         text(pattern="^[0-9a-f]+-[0-9a-f]+$"),
     ),
     "cache-control": ("`no-store`, unless this route says otherwise.", text()),
+    "content-security-policy": ("What a page may load that shows this: nothing.", text()),
+    "referrer-policy": ("`no-referrer`.", text()),
+    "x-frame-options": ("`DENY`.", text()),
     "x-content-type-options": ("Always `nosniff`.", {"type": "string", "enum": ["nosniff"]}),
     "etag": (
         "Names what is shown; `If-None-Match` takes it.",
@@ -32,14 +35,14 @@ HEADERS: Mapping[str, tuple[str, Shape]] = {
     "ratelimit": ("What is left of them.", text()),
     "access-control-allow-origin": ("Any origin may read why.", text()),
     "access-control-expose-headers": ("What scripts in browsers may read.", text()),
-    "content-security-policy": ("What the offer's page may load: nothing but its style.", text()),
     "x-tenant-id": ("Whose script answered.", text()),
 }
 """Every header that is described, with what it says and what it looks like."""
 
-ALWAYS = ("x-request-id", "cache-control", "x-content-type-options")
+_PROTECTING = ("content-security-policy", "referrer-policy", "x-frame-options")
+ALWAYS = ("x-request-id", "cache-control", "x-content-type-options", *_PROTECTING)
 KEPT = (*ALWAYS, "etag", "vary")
-NOT_MODIFIED = ("x-request-id", "cache-control", "etag", "vary")
+NOT_MODIFIED = ("x-request-id", "cache-control", "etag", "vary", *_PROTECTING)
 OF_TENANTS = ("x-request-id", "x-tenant-id")
 TRANSPORT = (
     "connection",
@@ -54,7 +57,7 @@ TRANSPORT = (
 
 _CROSS_ORIGIN = ("access-control-allow-origin", "access-control-expose-headers")
 _PAID = ("payment-required", "payment-response", "x-payment-response", "x-clawr-payment-id")
-_OFFERED = (*_PAID, *_CROSS_ORIGIN, "content-security-policy")
+_OFFERED = (*_PAID, *_CROSS_ORIGIN)
 _LIMITED = ("retry-after", "ratelimit-policy", "ratelimit", *_CROSS_ORIGIN)
 
 _OF_ERRORS: Mapping[str, Sequence[str]] = {
@@ -71,7 +74,9 @@ _OF_ERRORS: Mapping[str, Sequence[str]] = {
     "facilitator_unavailable": ("retry-after", *_PAID, *_CROSS_ORIGIN),
 }
 
-_REQUIRED = frozenset((*ALWAYS, "www-authenticate", "allow"))
+_REQUIRED = frozenset(
+    ("x-request-id", "cache-control", "x-content-type-options", "www-authenticate", "allow")
+)
 
 
 def headers_of_errors(codes: Sequence[str]) -> Sequence[str]:

@@ -28,7 +28,6 @@ from event_pages import newest_events
 from events import UsageEvent
 from figures import DEFAULT_DIRECTORY
 from health import Health
-from openapi import openapi_answer
 from parameters import Values, query_pairs, read_parameters
 from payment_routes import reconciliation, settlements
 from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
@@ -89,6 +88,9 @@ class PlatformApi:
             raise MethodNotAllowed(request.method, route.methods)
         values = read_parameters(route.parameters, pairs)
         if route is api_routes.OPENAPI:
+            # Few ask for it, so nobody else waits for what writes it to be loaded.
+            from openapi import openapi_answer  # noqa: PLC0415
+
             return openapi_answer(request_id, wanted)
         body = await handlers[path](values, background)
         if route is api_routes.ANALYTICS:
