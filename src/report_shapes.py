@@ -176,14 +176,27 @@ def _health() -> Shape:
             "bindings": record({name: truth() for name in bindings}, "Which are configured."),
             "directory": record({"usable": whole(), "refused": list_of(refused)}),
             "payments": _payments(),
+            "access": _access(),
             "log": {"anyOf": [reference("StoredLog"), record({}, "KV cannot be read.")]},
             "isolate": record(
                 {"writer": text(), **{name: whole() for name in counters}},
                 "What the isolate that answers did since it started; another request may meet"
                 " another one.",
             ),
+        },
+        optional=("access",),
+    )
+
+
+def _access() -> Shape:
+    token = record(
+        {
+            "name": text(),
+            "scopes": list_of(text()),
+            "notAfter": or_null(time("When it ends, if it does.")),
         }
     )
+    return record({"publicAnalytics": truth(), "tokens": list_of(token)}, "Who may ask for what.")
 
 
 def _payments() -> Shape:
