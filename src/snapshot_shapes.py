@@ -35,6 +35,10 @@ _REVENUE: Mapping[str, Shape] = {
 }
 
 
+_NOT_FOR_THE_PUBLIC = ("tenantId", "topCallerShare", "maxHourShare", "diversityRatio")
+"""Fields of an API that the page does not show."""
+
+
 def snapshot_shapes() -> Mapping[str, Shape]:
     """Give the shapes by the names they have in the document."""
     return {
@@ -124,7 +128,9 @@ def _explore_shapes() -> Mapping[str, Shape]:
     }
     failures = ("upstream_http_error", "upstream_unreachable")
     return {
-        "ExploreApi": part_of(api, [name for name in api["properties"] if name != "tenantId"]),
+        "ExploreApi": part_of(
+            api, [name for name in api["properties"] if name not in _NOT_FOR_THE_PUBLIC]
+        ),
         "ExploreSnapshot": record(fields),
         "Explore": record({"ok": always(value=True), **answer}),
         "ExploreFailed": record(
