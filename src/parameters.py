@@ -139,10 +139,18 @@ def whole_number(name: str, description: str, default: int, most: int) -> Parame
 
 
 def lenient_number(name: str, description: str, default: int, most: int) -> Parameter:
-    """A whole number from 1 to `most`; anything else means the default, or `most` when larger."""
+    """A whole number from 1 to `most`, which larger ones mean, too; anything else: `default`."""
+
+    def read(text: str) -> int:
+        digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+        # Python would take a text of any length for a number, and time over it.
+        if len(digits) > len(str(most)):
+            return most
+        return min(int(digits), most) if digits else default
+
     number = whole_number(name, description, default, most)
     shape = {"anyOf": [number.shape, {"type": "string"}], "default": default}
-    return replace(number, shape=shape, expected="anything")
+    return replace(number, shape=shape, read=read, expected="anything")
 
 
 def instant(name: str, description: str) -> Parameter:

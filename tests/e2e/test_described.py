@@ -18,7 +18,7 @@ from .conftest import TOKEN
 from .market import Market
 
 SEED = 20_261_123
-EXAMPLES = 10
+EXAMPLES = 8
 
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
 

@@ -91,10 +91,15 @@ def test_an_instant_is_a_time_with_a_zone(text: str, minute: int | None) -> None
         read(FROM, f"?from={text}")
 
 
-def test_a_lenient_number_describes_that_it_takes_anything() -> None:
-    shape = lenient_number("top", "", 25, 100).shape
-    for value in (5, "nonsense", ""):
-        jsonschema.Draft202012Validator(shape).validate(value)
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("5", 5), ("007", 7), ("100", 100), ("101", 100), ("9" * 5_000, 100)]
+    + [(text, 25) for text in ("", "0", "000", "-1", "1.5", "1e1", "+1", "\u0661", "nonsense")],
+)
+def test_a_lenient_number_takes_anything_and_says_so(text: str, value: int) -> None:
+    parameter = lenient_number("top", "", 25, 100)
+    assert read_parameters((parameter,), [("top", text)]) == {"top": value}
+    jsonschema.Draft202012Validator(parameter.shape).validate(text)
 
 
 PARAMETERS = [
