@@ -42,7 +42,7 @@ HEADERS: Mapping[str, tuple[str, Shape]] = {
 _PROTECTING = ("content-security-policy", "referrer-policy", "x-frame-options")
 ALWAYS = ("x-request-id", "cache-control", "x-content-type-options", *_PROTECTING)
 KEPT = (*ALWAYS, "etag", "vary")
-NOT_MODIFIED = ("x-request-id", "cache-control", "etag", "vary", *_PROTECTING)
+NOT_MODIFIED = KEPT
 OF_TENANTS = ("x-request-id", "x-tenant-id")
 TRANSPORT = (
     "connection",
@@ -74,9 +74,7 @@ _OF_ERRORS: Mapping[str, Sequence[str]] = {
     "facilitator_unavailable": ("retry-after", *_PAID, *_CROSS_ORIGIN),
 }
 
-_REQUIRED = frozenset(
-    ("x-request-id", "cache-control", "x-content-type-options", "www-authenticate", "allow")
-)
+_REQUIRED = frozenset((*ALWAYS, "www-authenticate", "allow"))
 
 
 def headers_of_errors(codes: Sequence[str]) -> Sequence[str]:

@@ -183,8 +183,7 @@ def _health() -> Shape:
                 "What the isolate that answers did since it started; another request may meet"
                 " another one.",
             ),
-        },
-        optional=("access",),
+        }
     )
 
 

@@ -12,10 +12,12 @@ import jsonschema
 from answer_headers import TRANSPORT
 from openapi import document_text
 from ports import Answer
+from responses import secured
 
 
 def faults(method: str, path: str, answer: Answer) -> Sequence[str]:
     """Say what of an answer to `method` at `path`, a template, is not described."""
+    answer = secured(answer)
     described = _document()["paths"][path][method.lower()]["responses"].get(str(answer.status))
     if described is None:
         return [f"status {answer.status}"]

@@ -23,7 +23,7 @@ from tests.fakes import FakeEnvironment, FakeStore
 from tests.fakes_outward import FakeDatabase
 from tests.fuzz.settings import NOT_SERVED_YET
 from tests.unit.conforming import faults
-from tests.unit.platform_scene import SETTINGS, Scene
+from tests.unit.platform_scene import SETTINGS, TOKEN, Scene
 
 SERVED = [route for route in PLATFORM_ROUTES.values() if route not in NOT_SERVED_YET]
 RANGE = "?from=2026-11-22T11:00Z&to=2026-11-22T12:00Z"
@@ -90,7 +90,7 @@ def test_every_window_is_described(window: str) -> None:
     assert faults("GET", path, again) == []
 
 
-HEADERS = {"authorization": "Bearer right"}
+HEADERS = TOKEN
 
 
 @pytest.mark.parametrize("route", SERVED, ids=lambda route: str(route.name))
