@@ -32,7 +32,12 @@ def analytics_answer(
         ("vary", _VARIES_BY),
         ("etag", f"W/{tag}"),
     )
-    if wanted.strip() == "*" or tag in _TAG.findall(wanted):
+    if is_known(tag, wanted):
         return Answer(304, (*headers, (REQUEST_ID, request_id)), "")
     text = answer_text({"ok": True, "requestId": request_id, **body})
     return text_answer(text, request_id, headers=headers)
+
+
+def is_known(tag: str, wanted: str) -> bool:
+    """Tell whether `wanted`, the header `If-None-Match` or empty, has a tag, given in quotes."""
+    return wanted.strip() == "*" or tag in _TAG.findall(wanted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import unquote
@@ -29,6 +29,7 @@ from errors import (
     StoreUnavailable,
     TenantNotFound,
 )
+from explore import EXPLORE_PATH, Explore
 from identity import CallerHash, caller_identity
 from limit_fields import FIELDS_EXPOSED
 from locations import Location, is_own_host, is_platform, locate
@@ -76,6 +77,7 @@ class Dispatcher:
     directory: TenantDirectory
     log: UsageLog
     platform_api: PlatformApi
+    explore: Explore
     _requests: int = 0
     _callers: CallerHash = field(init=False)
     _checkout: Checkout = field(init=False)
@@ -138,11 +140,13 @@ class Dispatcher:
             check_size(request)
             path, query = location.path, location.query
             return await self.platform_api.handle(request, path, query, request_id, background)
+        if location.path in (HEALTH_PATH, EXPLORE_PATH) and await self._is_nobodys(location.host):
+            if location.path == HEALTH_PATH:
+                return _health(request, request_id)
+            return await self.explore.handle(request, location.query, request_id, background)
         passage = Passage(request, request_id, arrived_ms, location)
         try:
             tenant = await self._find_tenant(passage)
-            if tenant is None:
-                return _health(request, request_id)
             return await self._serve(passage, tenant, background)
         except NotFound:
             # Not a tenant's route, so there is nothing to meter.
@@ -219,16 +223,16 @@ class Dispatcher:
         exposed = (EXPOSE, EXPOSED_HEADERS)
         return Relay(reply, (*set_headers, *paid.headers, no_store), remove, (*add, exposed))
 
-    async def _find_tenant(self, passage: Passage) -> Tenant | None:
-        """Find whose request this is; None for the dispatcher's own routes."""
+    async def _is_nobodys(self, host: str) -> bool:
+        """Tell whether a host is no tenant's: nobody's while the directory cannot be read."""
+        with suppress(ConfigurationError, StoreUnavailable):
+            return await self._find_by_host(host) is None
+        return True
+
+    async def _find_tenant(self, passage: Passage) -> Tenant:
+        """Find whose request this is."""
         location = passage.location
-        is_health = location.path == HEALTH_PATH
-        tenant = None
-        # What is well must show even when the directory is not.
-        with suppress(ConfigurationError, StoreUnavailable) if is_health else nullcontext():
-            tenant = await self._find_by_host(location.host)
-        if tenant is None and is_health:
-            return None
+        tenant = await self._find_by_host(location.host)
         check_size(passage.request)
         if tenant is None:
             check_shared_host(passage.request)

@@ -8,6 +8,7 @@ from workers import WorkerEntrypoint
 
 from directory import TenantDirectory
 from dispatch import Dispatcher
+from explore import Explore
 from platform_api import PlatformApi
 from runtime import (
     RuntimeBackground,
@@ -18,6 +19,7 @@ from runtime import (
     response,
     writer_id,
 )
+from runtime_edge import RuntimeEdgeCache
 from runtime_limits import QuotaCounter
 from usage import UsageLog
 
@@ -36,7 +38,8 @@ def _dispatcher(raw_environment: Any) -> Dispatcher:
         )
         log = UsageLog(writer_id(), clock)
         platform_api = PlatformApi(environment, clock, directory, log)
-        _dispatchers.append(Dispatcher(environment, clock, directory, log, platform_api))
+        explore = Explore(environment, clock, platform_api.reader, RuntimeEdgeCache())
+        _dispatchers.append(Dispatcher(environment, clock, directory, log, platform_api, explore))
     return _dispatchers[0]
 
 

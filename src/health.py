@@ -21,6 +21,7 @@ from ports import Clock, Environment, Json
 from progress import decode_progress
 from quotas import UNBOUNDED
 from tenants import Directory, Tenant
+from upstream import upstream_of
 from usage import UsageLog
 
 
@@ -96,6 +97,10 @@ class Health:
             error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
             problems.append(problem(error.code, error.message))
         problems += [problem(ConfigurationError.code, mistake) for mistake in self.access.mistakes]
+        try:
+            upstream_of(self.environment)
+        except ConfigurationError as error:
+            problems.append(problem(error.code, error.message))
         return problems
 
     def _missing_counters(self, tenants: Sequence[Tenant]) -> Sequence[Mapping[str, str]]:

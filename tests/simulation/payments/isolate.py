@@ -10,6 +10,7 @@ from typing import Any
 from directory import TenantDirectory
 from dispatch import Dispatcher
 from errors import DatabaseUnavailable
+from explore import Explore
 from platform_api import PlatformApi
 from tests.simulation.isolate import SETTINGS, Isolate
 from tests.simulation.payments.database import SimulatedDatabase
@@ -117,7 +118,10 @@ class PaidIsolate(Isolate):
         )
         directory = TenantDirectory(self.clock, None, DIRECTORY)
         self.api = PlatformApi(self.environment, self.clock, directory, self.log)
-        self.dispatcher = Dispatcher(self.environment, self.clock, directory, self.log, self.api)
+        explore = Explore(self.environment, self.clock, self.api.reader, edge=None)
+        self.dispatcher = Dispatcher(
+            self.environment, self.clock, directory, self.log, self.api, explore
+        )
 
     def next_request_id(self) -> str:
         """Tell the name of the request that the dispatcher takes next."""
