@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -9,8 +10,12 @@ from rich.table import Table
 
 from bench.compaction import CompactionFigures
 from bench.designs import DesignFigures
+from bench.explore import ExploreFigures
 from bench.snapshots import SnapshotFigures
 from ports import Json
+
+EXPLORE_RATIO_MIN = 5
+"""How many times as many visitors an answer that is kept must serve as one computed for each."""
 
 
 @dataclass(slots=True)
@@ -23,6 +28,7 @@ class Results:
     snapshots: list[SnapshotFigures] = field(default_factory=list)
     compaction: list[CompactionFigures] = field(default_factory=list)
     designs: list[DesignFigures] = field(default_factory=list)
+    explore: list[ExploreFigures] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """Give everything by name."""
@@ -33,6 +39,7 @@ class Results:
             "snapshots": [figures.as_json() for figures in self.snapshots],
             "compaction": [figures.as_json() for figures in self.compaction],
             "designs": [figures.as_json() for figures in self.designs],
+            "explore": [figures.as_json() for figures in self.explore],
         }
 
 
@@ -53,7 +60,34 @@ def shown(results: Results) -> Iterable[Table]:
         wanted = f"≤ {target:g} {unit}" if target < float("inf") else ""
         style = "" if not ratio else "green" if good else "red"
         table.add_row(what, f"{figure:,.1f} {unit}", wanted, ratio, style=style)
-    yield table
+    if table.row_count:
+        yield table
+    if results.explore:
+        yield _explore_table(results.explore)
+
+
+def _explore_table(explore: list[ExploreFigures]) -> Table:
+    table = Table(
+        "the public page's answers",
+        "kept / computed",
+        "target",
+        "rounds",
+        "kept/s",
+        "computed/s",
+        "KB",
+    )
+    for one in explore:
+        table.add_row(
+            f"{one.window}, {one.events:,} events",
+            f"{one.ratio:.1f} times",
+            f"≥ {EXPLORE_RATIO_MIN:g}",
+            f"{min(one.ratios):.1f} to {max(one.ratios):.1f}",
+            f"{statistics.median(one.kept_per_second):,.0f}",
+            f"{statistics.median(one.computed_per_second):,.0f}",
+            f"{one.bytes / 1_000:,.0f}",
+            style="green" if one.ratio >= EXPLORE_RATIO_MIN else "red",
+        )
+    return table
 
 
 def _snapshot_rows(snapshots: list[SnapshotFigures]) -> Iterable[Row]:
