@@ -6,7 +6,6 @@ figures, which is for `analytics`, and to know tokens, which is for `access`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +26,7 @@ from event_pages import newest_events
 from events import UsageEvent
 from figures import DEFAULT_DIRECTORY
 from health import Health
+from metrics import Metrics, metrics_answer
 from parameters import (
     Parameters,
     decode_cursor,
@@ -42,12 +42,13 @@ from reader import SnapshotReader
 from recovery import rebuildable_from
 from responses import json_answer
 from rollups import rebuild
+from tallies import RequestTally
 from usage import UsageLog
 
 _ANALYTICS = "/__platform/analytics"
+_METRICS = "/__platform/metrics"
 _READ_METHODS = ("GET", "HEAD")
 
-_LOGGER = logging.getLogger(__name__)
 
 Route = Callable[[Parameters, Background], Awaitable[Mapping[str, Json]]]
 
@@ -60,15 +61,18 @@ class PlatformApi:
     clock: Clock
     directory: TenantDirectory
     log: UsageLog
+    tally: RequestTally = field(default_factory=RequestTally)
     reader: SnapshotReader = field(init=False)
     health: Health = field(init=False)
     access: Access = field(init=False)
+    metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
         """Let the reader and health look at the same things."""
         self.reader = SnapshotReader(self.clock, self.log)
         self.access = Access(self.environment, self.clock)
         self.health = Health(self.environment, self.clock, self.directory, self.log, self.access)
+        self.metrics = Metrics(self.environment, self.clock, self.log, self.reader, self.tally)
 
     async def handle(
         self, request: Request, path: str, query: str, request_id: str, background: Background
@@ -87,6 +91,7 @@ class PlatformApi:
             "/__platform/settlements": (_READ_METHODS, self._settlements),
             "/__platform/reconciliation": (_READ_METHODS, self._reconciliation),
             "/__platform/compact": (("POST",), self._compact),
+            _METRICS: (_READ_METHODS, self._metrics),
         }
         if path not in routes:
             raise NotFound(f"The platform API has no such route; it has {', '.join(routes)}.")
@@ -97,6 +102,8 @@ class PlatformApi:
         if path == _ANALYTICS:
             wanted = request.headers.get("if-none-match", "")
             return analytics_answer(body, request_id, wanted, is_public=self.access.is_public)
+        if path == _METRICS:
+            return metrics_answer(body["text"], request_id)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)
 
     async def publish(self) -> None:
@@ -144,6 +151,9 @@ class PlatformApi:
 
     async def _health(self, _: Parameters, __: Background) -> Mapping[str, Json]:
         return await self.health.report()
+
+    async def _metrics(self, _: Parameters, background: Background) -> Mapping[str, Json]:
+        return {"text": await self.metrics.text(background)}
 
     async def _compact(self, parameters: Parameters, _: Background) -> Mapping[str, Json]:
         """Make the summaries of a range again from the log, and say what came out differently."""

@@ -139,11 +139,15 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response that the dispatcher makes itself; an empty `body` is none."""
+    """A response that the dispatcher makes itself; an empty `body` is none.
+
+    `error` is the code of the error that it tells of, empty for none.
+    """
 
     status: int
     headers: Sequence[tuple[str, str]]
     body: str
+    error: str = ""
 
 
 class Namespace(Protocol):
@@ -278,6 +282,11 @@ class Environment(Protocol):
     @property
     def fetcher(self) -> Fetcher:
         """Outgoing HTTP."""
+        ...
+
+    @property
+    def kv_tally(self) -> Mapping[tuple[str, str, bool], int]:
+        """Operations on KV since the isolate began: by binding, operation, and success."""
         ...
 
     def setting(self, name: str) -> str | None:

@@ -16,6 +16,7 @@ import keys
 import limits
 from batches import get_all, list_names
 from ledger import DayTotals, Ledger
+from logs import about
 from payment_rows import PaymentRow, State
 from ports import Clock, Json, KeyValueStore
 from resolution import Resolver
@@ -143,7 +144,9 @@ async def _reconcile_some(ledger: Ledger, store: KeyValueStore, clock: Clock) ->
     # Those are looked at once more, and count as reconciled when they are seen.
     mended = [row for row in rows if row.payment_id not in same]
     for row in mended:
-        _LOGGER.warning("payment %s is written to KV again", row.payment_id)
+        _LOGGER.warning(
+            "payment_written_again", extra=about(payment=row.payment_id, tenant=row.tenant_id)
+        )
         await publish(store, clock, row)
     return len(same), len(mended)
 

@@ -27,6 +27,7 @@ from ports import Answer, Relay, Request
 from runtime_limits import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime_outward import RuntimeDatabase, RuntimeFetcher
 from runtime_store import RuntimeStore, js_object
+from tallies import KvTally, TalliedStore
 
 Result = TypeVar("Result")
 
@@ -135,6 +136,7 @@ class RuntimeEnvironment:
         """Take the raw `env`, without the SDK's wrapper around it."""
         self._raw = raw
         self._settings: dict[str, str | None] = {}
+        self.kv_tally: KvTally = {}
         self.usage_store = self._store("USAGE_KV")
         self.tenant_store = self._store("TENANT_KV")
         dispatcher = getattr(raw, "DISPATCHER", None)
@@ -160,9 +162,11 @@ class RuntimeEnvironment:
             self._settings[name] = value or None
         return self._settings[name]
 
-    def _store(self, name: str) -> RuntimeStore | None:
+    def _store(self, name: str) -> TalliedStore | None:
         binding = getattr(self._raw, name, None)
-        return None if binding is None else RuntimeStore(binding)
+        if binding is None:
+            return None
+        return TalliedStore(RuntimeStore(binding), name, self.kv_tally)
 
 
 class RuntimeBackground:
@@ -204,6 +208,12 @@ async def drain_upload(request: RuntimeRequest) -> None:
 async def _until_done(task: asyncio.Future[Any]) -> None:
     # The result stays in Python; as the value of a JavaScript promise it would leak a proxy.
     await asyncio.wait((task,))
+
+
+def write_log(level: str, line: str) -> None:
+    """Write one line of the log; the console's method says its level to Cloudflare, too."""
+    methods = {"info": js.console.log, "warning": js.console.warn}
+    methods.get(level, js.console.error)(line)
 
 
 def writer_id() -> str:

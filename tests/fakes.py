@@ -205,6 +205,7 @@ class FakeEnvironment:
     rate_counters: dict[str, FakeRateCounter] = field(
         default_factory=lambda: fake_rate_counters(10, 60)
     )
+    kv_tally: dict[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def setting(self, name: str) -> str | None:
         return self.settings.get(name) or None

@@ -30,7 +30,7 @@ from dev.launch.options import (
     check_state,
     check_tenants,
 )
-from dev.launch.output import TerminalFilter
+from dev.launch.output import TerminalFilter, undecorated
 from dev.launch.payments import (
     check_payments,
     payment_examples,
@@ -78,7 +78,7 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
 
     def show(line: str) -> None:
         if terminal.shows(line):
-            print(line, flush=True)
+            print(undecorated(line), flush=True)
 
     server = start(HERE, options, show)
     with ExitStack() as parts:

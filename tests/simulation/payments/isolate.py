@@ -81,6 +81,7 @@ class PaidEnvironment:
     settings: Mapping[str, str]
     tenant_store: None = None
     quota_counters: None = None
+    kv_tally: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def rate_counter(self, name: str) -> None:
         """No rate is limited here, so nothing is called `name`."""
