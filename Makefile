@@ -21,12 +21,13 @@ override SEED := $(value SEED)
 override FROM := $(value FROM)
 override MUTATIONS := $(value MUTATIONS)
 override PAYMENTS := $(value PAYMENTS)
+override HISTORY := $(value HISTORY)
 override API := $(value API)
 override COUNT := $(value COUNT)
 override METHOD := $(value METHOD)
 override BODY := $(value BODY)
 export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM MUTATIONS
-export PAYMENTS API COUNT METHOD BODY
+export PAYMENTS HISTORY API COUNT METHOD BODY
 
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
@@ -39,8 +40,8 @@ help: ## this list
 dev: ## the dispatcher under wrangler dev (PAYMENTS=1: with a local chain to be paid on)
 	@$(SETUP) $(if $(filter 1,$(PAYMENTS)),payments,run) && exec $(PYTHON) -m dev.launch
 
-demo: ## a few hundred requests to the running dispatcher, then its snapshot (PORT=)
-	@$(SETUP) run && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
+demo: ## a few hundred requests to the running dispatcher, then its snapshot (PORT= HISTORY=30: days made up before)
+	@$(SETUP) run $(if $(HISTORY),&& PYTHONPATH=src $(PYTHON) -m dev.history) && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
 
 pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 COUNT=1 METHOD= BODY=)
 	@$(SETUP) payments && exec $(PYTHON) -m dev.economy

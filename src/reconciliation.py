@@ -22,6 +22,7 @@ from ports import Clock, Json, KeyValueStore
 from resolution import Resolver
 from settlements import (
     AT_EDGE,
+    BY_SCRIPT,
     SettlementEvent,
     encode_settlement,
     publish,
@@ -94,7 +95,7 @@ async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping
         "differing": differing,
         "pending": [_shown_pending(row) for row in rows if row.state is State.PENDING],
         "unreadable": unreadable,
-        "reportedByScripts": len(events) - len(at_edge),
+        "reportedByScripts": sum(event.source == BY_SCRIPT for event in events),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from errors import InvalidParameter, TenantWorkerFailure
 from limits import HEADERS_LENGTH_MAX, URL_LENGTH_MAX
+from logs import JsonFormatter
 from parameters import parse_query
 from passages import reserved_headers
 from ports import Answer, Relay
@@ -105,8 +106,8 @@ def _failing_scene(words: Mapping[str, str] | None = None) -> Scene:
 def _logs_any_of(scene: Scene, secrets: Mapping[str, str]) -> bool:
     logged: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("dispatch")
+    handler.emit = lambda record: logged.append(JsonFormatter().format(record))  # type: ignore[method-assign]
+    logger = logging.getLogger("failures")
     logger.addHandler(handler)
     try:
         scene.ask("/t/weather?q=hunter2-query", headers=secrets)
@@ -166,7 +167,7 @@ ON_REQUESTS = (
     Guard(
         send_a_url_without_end_to_the_platform,
         "dispatch",
-        "Dispatcher._answer",
+        "Dispatcher._ask_platform",
         "check_size(request)",
         "pass",
     ),
@@ -193,17 +194,17 @@ ON_REQUESTS = (
     ),
     Guard(
         find_a_callers_secrets_in_the_log,
-        "dispatch",
-        "Dispatcher.handle",
-        "redacted(repr(str(error.__cause__)), request)",
-        "repr(str(error.__cause__))",
+        "failures",
+        "failure_answer",
+        "redacted(cause, request)",
+        "cause",
     ),
     Guard(
         find_a_callers_secrets_in_the_log_of_a_defect,
-        "dispatch",
-        "Dispatcher.handle",
-        "redacted(traceback.format_exc(), request)",
-        "traceback.format_exc()",
+        "logs",
+        "JsonFormatter.format",
+        '{"type": kind.__qualname__',
+        '{"type": repr(record.exc_info[1])',
     ),
     Guard(
         be_served_without_security_headers,
