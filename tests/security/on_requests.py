@@ -217,7 +217,7 @@ ON_REQUESTS = (
         be_refused_without_security_headers,
         "dispatch",
         "Dispatcher.handle",
-        "secured(error_answer(error, request_id))",
-        "error_answer(error, request_id)",
+        "secured(answer) if",
+        "answer if",
     ),
 )
