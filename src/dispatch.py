@@ -6,7 +6,7 @@ serves an isolate. Refuses to know KV, JavaScript and the platform API.
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import unquote

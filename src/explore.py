@@ -15,6 +15,7 @@ from analytics import WINDOWS
 from caching import is_known
 from errors import InvalidWindow, MethodNotAllowed
 from finished import Finished, finish
+from logs import about
 from parameters import parse_query
 from ports import Answer, Background, Clock, Environment, Request
 from reader import SnapshotReader
@@ -103,7 +104,7 @@ class Explore:
             raise
         except Exception as error:
             # A defect must not break the page either; the log has it.
-            _LOGGER.exception("the public page's snapshot of %s failed", window)
+            _LOGGER.exception("public_snapshot_failed", extra=about(window=window))
             raise UpstreamFailed(HTTP_ERROR, "a defect") from error
 
 

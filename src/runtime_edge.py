@@ -14,6 +14,7 @@ from typing import Any
 import js
 from pyodide.ffi import JsException
 
+from logs import about
 from runtime_store import js_object
 
 CACHE = "clawr-explore"
@@ -38,7 +39,7 @@ class RuntimeEdgeCache:
             found = await (await self._opened()).match(address)
             return str(await found.text()) if found else None
         except JsException as error:
-            _LOGGER.warning("edge cache, reading %s: %s", address, error)
+            _LOGGER.warning("edge_cache_not_read", extra=about(address=address, cause=str(error)))
             return None
 
     async def write(self, address: str, text: str, seconds: int) -> None:
@@ -48,7 +49,9 @@ class RuntimeEdgeCache:
             kept = js.Response.new(text, js_object({"headers": lifetime}))
             await (await self._opened()).put(address, kept)
         except JsException as error:
-            _LOGGER.warning("edge cache, writing %s: %s", address, error)
+            _LOGGER.warning(
+                "edge_cache_not_written", extra=about(address=address, cause=str(error))
+            )
 
     async def _opened(self) -> Any:
         if self._cache is None:

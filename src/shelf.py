@@ -22,6 +22,7 @@ from typing import Protocol
 import keys
 import limits
 from finished import Finished, decode
+from logs import about
 from ports import Background, Clock
 from upstream import UpstreamFailed
 
@@ -111,7 +112,9 @@ class Shelf:
                     background.run(self.edge.write(self.address, text, limits.EXPLORE_KEPT_SECONDS))
             self._failure = None
         except UpstreamFailed as error:
-            _LOGGER.warning("public page: %s (%s)", error.code, error)
+            _LOGGER.warning(
+                "public_snapshot_not_to_be_had", extra=about(code=error.code, cause=str(error))
+            )
             self._failure, self._failed_ms = error, self.clock.now_ms()
         finally:
             # Whoever took over after the lease has one of their own.

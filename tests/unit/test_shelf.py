@@ -14,6 +14,7 @@ from ports import Fetched, Json
 from rollups import compact
 from tests.fakes import NOON_MS, FakeClock
 from tests.unit.exploring import Isolate, snapshot_answer, upstream
+from tests.unit.log_lines import log_lines
 
 READ = limits.SNAPSHOT_OPERATIONS_MAX
 
@@ -245,4 +246,9 @@ def test_the_log_says_why_there_was_nothing(caplog: pytest.LogCaptureFixture) ->
 
     isolate.fetcher.answer = refused
     isolate.body()
-    assert "upstream_unreachable (https://dispatch.example: connection refused)" in caplog.text
+    (line,) = log_lines(caplog)
+    assert (line["event"], line["code"]) == (
+        "public_snapshot_not_to_be_had",
+        "upstream_unreachable",
+    )
+    assert line["cause"] == "https://dispatch.example: connection refused"
