@@ -26,16 +26,17 @@ override API := $(value API)
 override COUNT := $(value COUNT)
 override METHOD := $(value METHOD)
 override BODY := $(value BODY)
+override URL := $(value URL)
 export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM MUTATIONS
-export PAYMENTS HISTORY API COUNT METHOD BODY
+export PAYMENTS HISTORY API COUNT METHOD BODY URL
 
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev demo pay test simulate check format bench clean
+.PHONY: help dev demo pay test accept screenshots simulate check format bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 dev: ## the dispatcher under wrangler dev (PAYMENTS=1: with a local chain to be paid on)
 	@$(SETUP) $(if $(filter 1,$(PAYMENTS)),payments,run) && exec $(PYTHON) -m dev.launch
@@ -47,7 +48,13 @@ pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 
 	@$(SETUP) payments && exec $(PYTHON) -m dev.economy
 
 test: ## the whole test suite
-	@$(SETUP) tools && exec $(PYTHON) -m dev.test
+	@$(SETUP) browser && exec $(PYTHON) -m dev.test
+
+accept: ## takes the pictures that the page's tests compare with, after a change that is meant
+	@$(SETUP) browser && exec env ACCEPT=1 $(PYTHON) -m dev.test tests/browser/test_page_pictures.py
+
+screenshots: ## pictures of a running dispatcher's page for the README (URL= or PORT=)
+	@$(SETUP) browser && exec $(PYTHON) -m dev.screenshots
 
 simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND=, one SEED=, or MUTATIONS=1)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
@@ -58,8 +65,8 @@ check: ## formatter, linter, types, layering rules
 format: ## mends what the formatters and linters can mend
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots,explore)
-	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench
+bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots,explore,page)
+	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
 
 clean: ## removes everything that set-up and runs made
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules

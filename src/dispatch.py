@@ -31,6 +31,7 @@ from identity import CallerHash, caller_identity
 from limit_fields import FIELDS_EXPOSED
 from locations import Location, is_own_host, is_platform, locate
 from orders import Paid, Ticket
+from page import is_page, page_answer
 from passages import TENANT_ID, Passage, reserved_headers
 from payment_errors import EXPOSED_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1, PaymentFailed
 from ports import Answer, Background, Clock, Environment, Relay, Request, TenantReply
@@ -122,6 +123,9 @@ class Dispatcher:
         location = passage.location
         if location.path in (HEALTH_PATH, EXPLORE_PATH) and await self._is_nobodys(location.host):
             return await self._answer_publicly(passage, background)
+        # A directory that fails may hide a tenant who has such a path of its own.
+        if is_page(location.path) and await self._find_by_host(location.host) is None:
+            return await page_answer(self.environment, passage.request, location, passage.request_id)
         try:
             tenant = await self._find_tenant(passage)
             return await self._serve(passage, tenant, background)

@@ -103,7 +103,7 @@ class Request(Protocol):
 
 
 class TenantReply(Protocol):
-    """What a tenant's script answered; its body is never read by the dispatcher."""
+    """What a tenant's script answered, or `Assets`; its body is never read by the dispatcher."""
 
     @property
     def status(self) -> int:
@@ -167,6 +167,14 @@ class Namespace(Protocol):
         out. Raises `WorkerNotFound`, `TenantLimitExceeded` or
         `TenantWorkerFailure`.
         """
+        ...
+
+
+class Assets(Protocol):
+    """The static files that were deployed with the Worker."""
+
+    def fetch(self, url: str, method: str, if_none_match: str | None) -> Awaitable[TenantReply]:
+        """Give the file at `url`; 304 when its tag is in `if_none_match`, 404 without one."""
         ...
 
 
@@ -263,6 +271,11 @@ class Environment(Protocol):
     @property
     def namespace(self) -> Namespace | None:
         """`DISPATCHER`."""
+        ...
+
+    @property
+    def assets(self) -> Assets | None:
+        """`ASSETS`."""
         ...
 
     @property

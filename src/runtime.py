@@ -129,6 +129,21 @@ class RuntimeNamespace:
             raise _tenant_error(script, error) from error
 
 
+class RuntimeAssets:
+    """The binding of static files."""
+
+    def __init__(self, binding: Any) -> None:
+        """Take the raw binding."""
+        self._binding = binding
+
+    async def fetch(self, url: str, method: str, if_none_match: str | None) -> RuntimeReply:
+        """Give one file; see `ports.Assets`."""
+        # Nothing else of the request concerns a file, its credentials least of all.
+        headers = {} if if_none_match is None else {"if-none-match": if_none_match}
+        init = {"method": method, "headers": headers, "redirect": "manual"}
+        return RuntimeReply(await self._binding.fetch(url, js_object(init)))
+
+
 class RuntimeEnvironment:
     """The Worker's `env`; bindings and settings do not change while an isolate lives."""
 
@@ -141,6 +156,8 @@ class RuntimeEnvironment:
         self.tenant_store = self._store("TENANT_KV")
         dispatcher = getattr(raw, "DISPATCHER", None)
         self.namespace = None if dispatcher is None else RuntimeNamespace(dispatcher)
+        assets = getattr(raw, "ASSETS", None)
+        self.assets = None if assets is None else RuntimeAssets(assets)
         control = getattr(raw, "CONTROL_DB", None)
         self.control_database = RuntimeDatabase(control) if control else None
         counters = getattr(raw, "QUOTAS", None)

@@ -106,6 +106,7 @@ def introduce(url: str, options: LaunchOptions, economy: Economy | None) -> None
     variables = run_variables(load_production_config(HERE.wrangler_toml), options)
     token = variables.get("PLATFORM_ANALYTICS_TOKEN")
     print(f"Platform token: {token}" if token else "No platform token: __platform is closed.")
+    print(f"Explore page: {url}/explore")
     if economy:
         print("\n".join(wallet_lines(economy)))
     for example in _examples(url, options, token, economy):

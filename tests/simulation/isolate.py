@@ -80,6 +80,7 @@ class SimulatedEnvironment:
     usage_store: SimulatedStore
     tenant_store: None = None
     namespace: None = None
+    assets: None = None
     control_database: None = None
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
     quota_counters: None = None

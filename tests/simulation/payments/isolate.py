@@ -80,6 +80,7 @@ class PaidEnvironment:
     fetcher: SimulatedNetwork
     settings: Mapping[str, str]
     tenant_store: None = None
+    assets: None = None
     quota_counters: None = None
     kv_tally: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
