@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from bench import compaction, designs, explore, snapshots
+from bench import compaction, designs, explore, page, snapshots
 from bench.fill import Fill
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
@@ -32,7 +32,7 @@ SIZES = {
     "small": Size((10_000, 1_000_000), 1, 100_000, 5),
     "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15),
 }
-PARTS = ("designs", "compaction", "snapshots", "explore")
+PARTS = ("designs", "compaction", "snapshots", "explore", "page")
 
 
 @dataclass(slots=True)
@@ -61,6 +61,8 @@ def main() -> int:
         results.designs += designs.measure(size.minutes, say)
     if "compaction" in chosen:
         results.compaction.append(compaction.measure(size.hour_events, say))
+    if "page" in chosen:
+        results.page.append(page.measure(say))
     if not {"snapshots", "explore"}.isdisjoint(chosen):
         for events in size.fills:
             say(f"{events:,} events over 90 days: making them, or finding them in the cache")

@@ -11,6 +11,7 @@ from rich.table import Table
 from bench.compaction import CompactionFigures
 from bench.designs import DesignFigures
 from bench.explore import ExploreFigures
+from bench.page import PageFigures
 from bench.snapshots import SnapshotFigures
 from ports import Json
 
@@ -29,6 +30,7 @@ class Results:
     compaction: list[CompactionFigures] = field(default_factory=list)
     designs: list[DesignFigures] = field(default_factory=list)
     explore: list[ExploreFigures] = field(default_factory=list)
+    page: list[PageFigures] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """Give everything by name."""
@@ -40,6 +42,7 @@ class Results:
             "compaction": [figures.as_json() for figures in self.compaction],
             "designs": [figures.as_json() for figures in self.designs],
             "explore": [figures.as_json() for figures in self.explore],
+            "page": [figures.as_json() for figures in self.page],
         }
 
 
@@ -54,6 +57,7 @@ def shown(results: Results) -> Iterable[Table]:
         *_snapshot_rows(results.snapshots),
         *_compaction_rows(results.compaction),
         *_design_rows(results.designs),
+        *_page_rows(results.page),
     ]:
         good = figure <= target
         ratio = f"{figure / target:.2f}" if target < float("inf") else ""
@@ -124,3 +128,13 @@ def _design_rows(designs: list[DesignFigures]) -> Iterable[Row]:
         yield f"{name}: KV writes per 1,000 requests", one.writes_per_1000, target, ""
         yield f"{name}: per million requests", one.dollars_per_million, float("inf"), "$"
         yield f"{name}: requests lost", one.lost_pct, float("inf"), "%"
+
+
+def _page_rows(page: list[PageFigures]) -> Iterable[Row]:
+    for one in page:
+        name = f"first visit of the page, {one.apis} APIs, processor {one.slowdown} times slower"
+        yield f"{name}: largest paint, p50", one.paint_ms, 1_000, "ms"
+        yield f"{name}: usable, p50", one.usable_ms, 1_000, "ms"
+        yield f"{name}: usable, slowest of {one.visits}", one.slowest_usable_ms, float("inf"), "ms"
+        yield "first visit of the page: files, compressed", one.files_kb, 150, "kB"
+        yield "first visit of the page: figures, compressed", one.answer_kb, float("inf"), "kB"
