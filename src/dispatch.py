@@ -125,7 +125,9 @@ class Dispatcher:
             return await self._answer_publicly(passage, background)
         # A directory that fails may hide a tenant who has such a path of its own.
         if is_page(location.path) and await self._find_by_host(location.host) is None:
-            return await page_answer(self.environment, passage.request, location, passage.request_id)
+            return await page_answer(
+                self.environment, passage.request, location, passage.request_id
+            )
         try:
             tenant = await self._find_tenant(passage)
             return await self._serve(passage, tenant, background)
