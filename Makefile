@@ -22,32 +22,40 @@ override FROM := $(value FROM)
 override MUTATIONS := $(value MUTATIONS)
 override PAYMENTS := $(value PAYMENTS)
 override REQUESTS := $(value REQUESTS)
+override HISTORY := $(value HISTORY)
 override API := $(value API)
 override COUNT := $(value COUNT)
 override METHOD := $(value METHOD)
 override BODY := $(value BODY)
+override URL := $(value URL)
 export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM MUTATIONS
-export REQUESTS PAYMENTS API COUNT METHOD BODY
+export REQUESTS PAYMENTS HISTORY API COUNT METHOD BODY URL
 
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev demo pay test fuzz simulate check format bench clean
+.PHONY: help dev demo pay test accept screenshots fuzz simulate check format bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 dev: ## the dispatcher under wrangler dev (PAYMENTS=1: with a local chain to be paid on)
 	@$(SETUP) $(if $(filter 1,$(PAYMENTS)),payments,run) && exec $(PYTHON) -m dev.launch
 
-demo: ## a few hundred requests to the running dispatcher, then its snapshot (PORT=)
-	@$(SETUP) run && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
+demo: ## a few hundred requests to the running dispatcher, then its snapshot (PORT= HISTORY=30: days made up before)
+	@$(SETUP) run $(if $(HISTORY),&& PYTHONPATH=src $(PYTHON) -m dev.history) && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
 
 pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 COUNT=1 METHOD= BODY=)
 	@$(SETUP) payments && exec $(PYTHON) -m dev.economy
 
 test: ## the whole test suite
-	@$(SETUP) tools && exec $(PYTHON) -m dev.test
+	@$(SETUP) browser && exec $(PYTHON) -m dev.test
+
+accept: ## takes the pictures that the page's tests compare with, after a change that is meant
+	@$(SETUP) browser && exec env ACCEPT=1 $(PYTHON) -m dev.test tests/browser/test_page_pictures.py
+
+screenshots: ## pictures of a running dispatcher's page for the README (URL= or PORT=)
+	@$(SETUP) browser && exec $(PYTHON) -m dev.screenshots
 
 fuzz: ## schemathesis against all that the OpenAPI document describes (REQUESTS=10000 SEED=)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.fuzz
@@ -61,8 +69,8 @@ check: ## formatter, linter, types, layering rules
 format: ## mends what the formatters and linters can mend
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots)
-	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench
+bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots,explore,page)
+	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
 
 clean: ## removes everything that set-up and runs made
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules

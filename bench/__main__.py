@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from bench import compaction, designs, snapshots
+from bench import compaction, designs, explore, page, snapshots
 from bench.fill import Fill
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
@@ -32,7 +32,7 @@ SIZES = {
     "small": Size((10_000, 1_000_000), 1, 100_000, 5),
     "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15),
 }
-PARTS = ("designs", "compaction", "snapshots")
+PARTS = ("designs", "compaction", "snapshots", "explore", "page")
 
 
 @dataclass(slots=True)
@@ -61,13 +61,18 @@ def main() -> int:
         results.designs += designs.measure(size.minutes, say)
     if "compaction" in chosen:
         results.compaction.append(compaction.measure(size.hour_events, say))
-    if "snapshots" in chosen:
+    if "page" in chosen:
+        results.page.append(page.measure(say))
+    if not {"snapshots", "explore"}.isdisjoint(chosen):
         for events in size.fills:
             say(f"{events:,} events over 90 days: making them, or finding them in the cache")
             entries = Fill(events).entries(
                 lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None
             )
-            results.snapshots += snapshots.measure(events, entries, size.restarts, say)
+            if "explore" in chosen:
+                results.explore.append(explore.measure(events, entries, "today", say))
+            if "snapshots" in chosen:
+                results.snapshots += snapshots.measure(events, entries, size.restarts, say)
     file = HERE.root / "bench" / "results" / f"{results.commit}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(results.as_json(), indent=1) + "\n")

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ from ports import Json
 INSIDE = Path(__file__).parent / "inside"
 TIMEOUT_SECONDS = 600.0
 _SMALL = 1_000_000
+_PROBE_SECONDS = 5.0
+_LISTENING = "0A"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -44,15 +46,23 @@ class Measured:
 
     def ask(self, path: str, body: bytes | None = None, **query: object) -> Answer:
         """Ask once; raises `RuntimeError` when the Worker failed."""
-        target = f"{path}?{urllib.parse.urlencode(query)}"
         started = time.perf_counter()
+        text = self._exchange(path, body, query)
+        seconds = time.perf_counter() - started
+        return Answer(json.loads(text), seconds)
+
+    def fetch(self, path: str, **query: object) -> int:
+        """Ask once, read the answer without looking at it, and give its length in bytes."""
+        return len(self._exchange(path, None, query))
+
+    def _exchange(self, path: str, body: bytes | None, query: Mapping[str, object]) -> bytes:
+        target = f"{path}?{urllib.parse.urlencode(query)}"
         self.connection.request("GET" if body is None else "POST", target, body)
         response = self.connection.getresponse()
         text = response.read()
-        seconds = time.perf_counter() - started
         if response.status != http.client.OK:
             raise RuntimeError(f"{path}: {response.status} {text[:300]!r}")
-        return Answer(json.loads(text), seconds)
+        return text
 
     def load(self, entries: Iterable[Entry]) -> None:
         """Put entries into the Worker's KV: small ones many at a time, large ones as a stream."""
@@ -69,13 +79,18 @@ class Measured:
                 small, size = [], 0
         self.ask("/load-many", json.dumps(small).encode())
 
+    def direct_port(self) -> int:
+        """Find where workerd itself takes requests: wrangler's proxy costs more than an answer."""
+        ports = [port for pid, _, _ in _workerds() for port in _ports_of(pid)]
+        return next(port for port in ports if port != self.port and _is_worker(port))
+
     def cpu_seconds(self) -> float:
         """CPU time so far of every workerd that this process started."""
-        return sum(cpu for cpu, _ in _workerds())
+        return sum(cpu for _, cpu, _ in _workerds())
 
     def peak_mb(self) -> float:
         """The most memory that the largest workerd has had resident: V8, Pyodide and KV."""
-        return max(peak for _, peak in _workerds())
+        return max(peak for _, _, peak in _workerds())
 
     def heap_mb(self) -> float:
         """Pyodide's memory, which grows and never shrinks."""
@@ -118,8 +133,34 @@ def running(state: Path) -> Iterator[Measured]:
         server.stop()
 
 
-def _workerds() -> list[tuple[float, float]]:
-    """CPU seconds and peak megabytes of each workerd below this process."""
+def _is_worker(port: int) -> bool:
+    """Tell whether the Worker answers at a port; other parts of miniflare do at others."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", "/empty")
+        response = connection.getresponse()
+        return response.status == http.client.OK and b"heap_bytes" in response.read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _ports_of(pid: int) -> list[int]:
+    """Find the ports at which a process listens for TCP connections (proc(5), /proc/net/tcp)."""
+    links = [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
+    sockets = {link.removeprefix("socket:[").removesuffix("]") for link in links}
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    rows = [line.split() for line in lines]
+    return [
+        int(row[1].partition(":")[2], 16)
+        for row in rows
+        if row[3] == _LISTENING and row[9] in sockets
+    ]
+
+
+def _workerds() -> list[tuple[int, float, float]]:
+    """Process, CPU seconds and peak megabytes of each workerd below this process."""
     parents, found = {}, []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -139,5 +180,5 @@ def _workerds() -> list[tuple[float, float]]:
         if above:
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()
             peak_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-            mine.append((cpu, peak_kb * 1024 / 1e6))
+            mine.append((pid, cpu, peak_kb * 1024 / 1e6))
     return mine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -9,8 +10,13 @@ from rich.table import Table
 
 from bench.compaction import CompactionFigures
 from bench.designs import DesignFigures
+from bench.explore import ExploreFigures
+from bench.page import PageFigures
 from bench.snapshots import SnapshotFigures
 from ports import Json
+
+EXPLORE_RATIO_MIN = 5
+"""How many times as many visitors an answer that is kept must serve as one computed for each."""
 
 
 @dataclass(slots=True)
@@ -23,6 +29,8 @@ class Results:
     snapshots: list[SnapshotFigures] = field(default_factory=list)
     compaction: list[CompactionFigures] = field(default_factory=list)
     designs: list[DesignFigures] = field(default_factory=list)
+    explore: list[ExploreFigures] = field(default_factory=list)
+    page: list[PageFigures] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """Give everything by name."""
@@ -33,6 +41,8 @@ class Results:
             "snapshots": [figures.as_json() for figures in self.snapshots],
             "compaction": [figures.as_json() for figures in self.compaction],
             "designs": [figures.as_json() for figures in self.designs],
+            "explore": [figures.as_json() for figures in self.explore],
+            "page": [figures.as_json() for figures in self.page],
         }
 
 
@@ -47,13 +57,41 @@ def shown(results: Results) -> Iterable[Table]:
         *_snapshot_rows(results.snapshots),
         *_compaction_rows(results.compaction),
         *_design_rows(results.designs),
+        *_page_rows(results.page),
     ]:
         good = figure <= target
         ratio = f"{figure / target:.2f}" if target < float("inf") else ""
         wanted = f"≤ {target:g} {unit}" if target < float("inf") else ""
         style = "" if not ratio else "green" if good else "red"
         table.add_row(what, f"{figure:,.1f} {unit}", wanted, ratio, style=style)
-    yield table
+    if table.row_count:
+        yield table
+    if results.explore:
+        yield _explore_table(results.explore)
+
+
+def _explore_table(explore: list[ExploreFigures]) -> Table:
+    table = Table(
+        "the public page's answers",
+        "kept / computed",
+        "target",
+        "rounds",
+        "kept/s",
+        "computed/s",
+        "KB",
+    )
+    for one in explore:
+        table.add_row(
+            f"{one.window}, {one.events:,} events",
+            f"{one.ratio:.1f} times",
+            f"≥ {EXPLORE_RATIO_MIN:g}",
+            f"{min(one.ratios):.1f} to {max(one.ratios):.1f}",
+            f"{statistics.median(one.kept_per_second):,.0f}",
+            f"{statistics.median(one.computed_per_second):,.0f}",
+            f"{one.bytes / 1_000:,.0f}",
+            style="green" if one.ratio >= EXPLORE_RATIO_MIN else "red",
+        )
+    return table
 
 
 def _snapshot_rows(snapshots: list[SnapshotFigures]) -> Iterable[Row]:
@@ -90,3 +128,13 @@ def _design_rows(designs: list[DesignFigures]) -> Iterable[Row]:
         yield f"{name}: KV writes per 1,000 requests", one.writes_per_1000, target, ""
         yield f"{name}: per million requests", one.dollars_per_million, float("inf"), "$"
         yield f"{name}: requests lost", one.lost_pct, float("inf"), "%"
+
+
+def _page_rows(page: list[PageFigures]) -> Iterable[Row]:
+    for one in page:
+        name = f"first visit of the page, {one.apis} APIs, processor {one.slowdown} times slower"
+        yield f"{name}: largest paint, p50", one.paint_ms, 1_000, "ms"
+        yield f"{name}: usable, p50", one.usable_ms, 1_000, "ms"
+        yield f"{name}: usable, slowest of {one.visits}", one.slowest_usable_ms, float("inf"), "ms"
+        yield "first visit of the page: files, compressed", one.files_kb, 150, "kB"
+        yield "first visit of the page: figures, compressed", one.answer_kb, float("inf"), "kB"

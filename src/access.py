@@ -28,6 +28,7 @@ from access_tokens import (
     read_tokens,
 )
 from errors import Unauthorized
+from logs import about
 from ports import Clock, Environment, Json
 from quotas import CounterUnavailable
 from responses import PLATFORM_TOKEN_HEADER
@@ -167,7 +168,7 @@ class Access:
             # No slug begins like this, so that no API's callers share the key.
             is_allowed = await counter.take(f"__platform/{caller}")
         except CounterUnavailable as error:
-            _LOGGER.warning("wrong tokens are counted in this isolate alone: %s", error)
+            _LOGGER.warning("wrong_tokens_counted_here_alone", extra=about(cause=str(error)))
             return
         if not is_allowed:
             self._failures.bar(caller, now_ms)

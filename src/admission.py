@@ -18,6 +18,7 @@ from aggregates import is_error
 from errors import BindingMissing
 from limit_errors import CapExceeded, LimitsOutage, RateLimited, UsageQuotaExceeded
 from limit_fields import limit_fields, quota_states, rate_state, seconds_until
+from logs import about
 from passages import Passage
 from ports import Clock, Environment, QuotaCounters
 from quotas import UNBOUNDED, CounterUnavailable, Reserved
@@ -100,7 +101,10 @@ class Admission:
             await self._counters.give_back(reservation.counter, reservation.day, requests, micros)
         except CounterUnavailable as error:
             # Not tried again: given back twice, it would let one too many through.
-            _LOGGER.warning("%s keeps a failed request counted: %s", reservation.counter, error)
+            _LOGGER.warning(
+                "failed_request_stays_counted",
+                extra=about(counter=reservation.counter, cause=str(error)),
+            )
 
     async def _take_rate(self, passage: Passage, tenant: Tenant) -> None:
         rate = tenant.rate_limit

@@ -41,5 +41,5 @@ def analytics_answer(
 
 
 def is_known(tag: str, wanted: str) -> bool:
-    """Tell whether `wanted`, the header `If-None-Match` or empty, has `tag`, which is in quotes."""
+    """Tell whether `wanted`, the header `If-None-Match` or empty, has a tag, given in quotes."""
     return wanted.strip() == "*" or tag in _TAG.findall(wanted)

@@ -14,9 +14,10 @@ from errors import BindingMissing, StoreUnavailable
 from facilitators import Facilitators
 from identity import CallerHash, payer_identity
 from ledger import Ledger
+from logs import about
 from offers import Resource
 from orders import Order, Paid, Repeated, Ticket
-from passages import SERVED, Passage
+from passages import Passage
 from payment_answers import repeated_answer
 from payment_errors import CORS_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1
 from payments import Payments
@@ -24,6 +25,7 @@ from ports import Answer, Clock, Environment, TenantReply
 from pricing import facilitator_urls, offer_for
 from resolution import Resolver
 from settlements import BY_SCRIPT, SettlementEvent, put_settlement
+from tallies import SERVED
 from tenants import Tenant
 from usage import UsageLog
 
@@ -136,7 +138,9 @@ class Checkout:
         try:
             await put_settlement(store, event)
         except StoreUnavailable as error:
-            _LOGGER.warning("request %s: receipt not kept: %s", passage.request_id, error)
+            _LOGGER.warning(
+                "receipt_not_kept", extra=about(requestId=passage.request_id, cause=str(error))
+            )
 
     @property
     def payments(self) -> Payments:

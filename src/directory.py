@@ -16,6 +16,7 @@ import keys
 import limits
 from documents import read_json
 from errors import ConfigurationError, RecordRefused, StoreUnavailable
+from logs import about
 from ports import Clock, KeyValueStore
 from tenants import Directory, Tenant, parse_directory, parse_tenant
 
@@ -105,7 +106,7 @@ class TenantDirectory:
         try:
             return _parse_stored(key, (await store.get_many([key]))[key])
         except RecordRefused as error:
-            _LOGGER.warning("directory record refused: %s", error)
+            _LOGGER.warning("directory_record_refused", extra=about(cause=str(error)))
             return None
 
     async def _stored_by_host(self, store: KeyValueStore, name: str) -> Tenant | None:
@@ -127,7 +128,7 @@ class TenantDirectory:
                     "Set it to a tenant directory, or bind the KV namespace TENANT_KV.",
                 )
             for error in self._document.refused:
-                _LOGGER.warning("directory record refused: %s", error)
+                _LOGGER.warning("directory_record_refused", extra=about(cause=str(error)))
         return self._document
 
 

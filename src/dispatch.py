@@ -6,51 +6,45 @@ serves an isolate. Refuses to know KV, JavaScript and the platform API.
 
 from __future__ import annotations
 
-import logging
-import traceback
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import unquote
 
-import limits
 from admission import Admission, Hold
-from api_routes import HEALTH
-from checkout import Admitted, Checkout, resolver_of
+from api_routes import EXPLORE, HEALTH
+from checkout import Admitted, Checkout
+from cron import go_on_with_compaction, go_on_with_payments
 from directory import TenantDirectory
 from errors import (
     BindingMissing,
-    CallerError,
     ConfigurationError,
     DispatcherError,
     InternalError,
     MethodNotAllowed,
     NotFound,
-    StoreOutage,
     StoreUnavailable,
     TenantNotFound,
 )
+from explore import Explore
+from failures import failure_answer
 from identity import CallerHash, caller_identity
 from limit_fields import FIELDS_EXPOSED
 from locations import Location, is_own_host, is_platform, locate
 from orders import Paid, Ticket
-from passages import SERVED, TENANT_ID, Passage, reserved_headers
+from page import is_page, page_answer
+from passages import TENANT_ID, Passage, reserved_headers
 from payment_errors import EXPOSED_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1, PaymentFailed
 from ports import Answer, Background, Clock, Environment, Relay, Request, TenantReply
-from reconciliation import tend
-from redaction import redacted
-from responses import REQUEST_ID, error_answer, json_answer, secured
-from rollups import compact
+from responses import REQUEST_ID, json_answer, secured
 from screening import check_shared_host, check_size
+from tallies import PLATFORM, PUBLIC, SERVED, RequestTally
 from tenants import SLUG, Tenant, normal_host
 from usage import Duty, UsageLog
 
 SERVICE = "clawr-dispatcher"
 TENANT_PATH = "/t"
 EXPOSE = "access-control-expose-headers"
-
-_LOGGED_LENGTH = 1_000
-_LOGGER = logging.getLogger(__name__)
 
 
 class PlatformApi(Protocol):
@@ -76,6 +70,8 @@ class Dispatcher:
     directory: TenantDirectory
     log: UsageLog
     platform_api: PlatformApi
+    explore: Explore
+    tally: RequestTally = field(default_factory=RequestTally)
     _requests: int = 0
     _callers: CallerHash = field(init=False)
     _checkout: Checkout = field(init=False)
@@ -91,33 +87,23 @@ class Dispatcher:
         """Answer one request; whatever goes wrong becomes an answer too."""
         self._requests += 1
         request_id = f"{self.log.writer}-{self._requests:06x}"
+        arrived_ms = self.clock.now_ms()
+        surface, passage = PUBLIC, None
         try:
-            answer = await self._answer(request, request_id, background)
-            return secured(answer) if isinstance(answer, Answer) else answer
-        except DispatcherError as error:
-            if not isinstance(error, CallerError):
-                # The cause is what the caller is not shown: a script's own words, for one.
-                cause = redacted(repr(str(error.__cause__)), request)[:_LOGGED_LENGTH]
-                _LOGGER.warning("request %s: %s (%s)", request_id, error.message, cause)
-            return secured(error_answer(error, request_id))
-        except StoreUnavailable as error:
-            _LOGGER.warning("request %s: KV failed (%s)", request_id, error)
-            return secured(error_answer(StoreOutage(), request_id))
-        except Exception:  # noqa: BLE001
-            # Its words may be the request's, so that it is not left to the logger to write them.
-            trace = redacted(traceback.format_exc(), request)
-            _LOGGER.error("request %s failed\n%s", request_id, trace)  # noqa: TRY400
-            return secured(error_answer(InternalError(), request_id))
+            passage = Passage(request, request_id, arrived_ms, locate(request.url))
+            if is_platform(passage.location.path):
+                surface = PLATFORM
+                answer = await self._ask_platform(passage, background)
+            else:
+                answer = await self._answer(passage, background)
+        except Exception as error:  # noqa: BLE001 (whatever it is, somebody waits for an answer)
+            answer = failure_answer(error, request_id, request, passage)
+        self.tally.add(surface, answer, self.clock.now_ms() - arrived_ms)
+        return secured(answer) if isinstance(answer, Answer) else answer
 
     async def compact(self) -> None:
         """Go on with compaction, on cron's behalf."""
-        store = self.environment.usage_store
-        if store is None:
-            raise BindingMissing("USAGE_KV")
-        report = await compact(store, self.clock.now_ms(), limits.COMPACTION_OPERATIONS)
-        if report.stopped_by:
-            _LOGGER.warning("compaction stopped: %s", report.stopped_by)
-        _LOGGER.info("compaction: %s", report)
+        await go_on_with_compaction(self.environment, self.clock)
         await self.platform_api.publish()
 
     async def tend_payments(self) -> None:
@@ -126,23 +112,24 @@ class Dispatcher:
             return
         self._requests += 1
         name = f"{self.log.writer}-cron-{self._requests:06x}"
-        report = await tend(resolver_of(self.environment, self.clock), name)
-        _LOGGER.info("payments: %s", report)
+        await go_on_with_payments(self.environment, self.clock, name)
 
-    async def _answer(
-        self, request: Request, request_id: str, background: Background
-    ) -> Answer | Relay:
-        arrived_ms = self.clock.now_ms()
-        location = locate(request.url)
-        if is_platform(location.path):
-            check_size(request)
-            path, query = location.path, location.query
-            return await self.platform_api.handle(request, path, query, request_id, background)
-        passage = Passage(request, request_id, arrived_ms, location)
+    async def _ask_platform(self, passage: Passage, background: Background) -> Answer | Relay:
+        request, path, query = passage.request, passage.location.path, passage.location.query
+        check_size(request)
+        return await self.platform_api.handle(request, path, query, passage.request_id, background)
+
+    async def _answer(self, passage: Passage, background: Background) -> Answer | Relay:
+        location = passage.location
+        if location.path in (HEALTH.path, EXPLORE.path) and await self._is_nobodys(location.host):
+            return await self._answer_publicly(passage, background)
+        # A directory that fails may hide a tenant who has such a path of its own.
+        if is_page(location.path) and await self._find_by_host(location.host) is None:
+            return await page_answer(
+                self.environment, passage.request, location, passage.request_id
+            )
         try:
             tenant = await self._find_tenant(passage)
-            if tenant is None:
-                return _health(request, request_id)
             return await self._serve(passage, tenant, background)
         except NotFound:
             # Not a tenant's route, so there is nothing to meter.
@@ -153,6 +140,13 @@ class Dispatcher:
         except Exception:
             self._record(passage, InternalError.status, InternalError.code, background)
             raise
+
+    async def _answer_publicly(self, passage: Passage, background: Background) -> Answer:
+        """Answer what is for everybody, and metered for nobody."""
+        request, request_id = passage.request, passage.request_id
+        if passage.location.path == HEALTH.path:
+            return _health(request, request_id)
+        return await self.explore.handle(request, passage.location.query, request_id, background)
 
     async def _serve(
         self, passage: Passage, tenant: Tenant, background: Background
@@ -219,16 +213,16 @@ class Dispatcher:
         exposed = (EXPOSE, EXPOSED_HEADERS)
         return Relay(reply, (*set_headers, *paid.headers, no_store), remove, (*add, exposed))
 
-    async def _find_tenant(self, passage: Passage) -> Tenant | None:
-        """Find whose request this is; None for the dispatcher's own routes."""
+    async def _is_nobodys(self, host: str) -> bool:
+        """Tell whether a host is no tenant's: nobody's while the directory cannot be read."""
+        with suppress(ConfigurationError, StoreUnavailable):
+            return await self._find_by_host(host) is None
+        return True
+
+    async def _find_tenant(self, passage: Passage) -> Tenant:
+        """Find whose request this is."""
         location = passage.location
-        is_health = location.path == HEALTH.path
-        tenant = None
-        # What is well must show even when the directory is not.
-        with suppress(ConfigurationError, StoreUnavailable) if is_health else nullcontext():
-            tenant = await self._find_by_host(location.host)
-        if tenant is None and is_health:
-            return None
+        tenant = await self._find_by_host(location.host)
         check_size(passage.request)
         if tenant is None:
             check_shared_host(passage.request)

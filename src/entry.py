@@ -6,8 +6,10 @@ from typing import Any
 
 from workers import WorkerEntrypoint
 
+import logs
 from directory import TenantDirectory
 from dispatch import Dispatcher
+from explore import Explore
 from platform_api import PlatformApi
 from runtime import (
     RuntimeBackground,
@@ -16,9 +18,12 @@ from runtime import (
     RuntimeRequest,
     drain_upload,
     response,
+    write_log,
     writer_id,
 )
+from runtime_edge import RuntimeEdgeCache
 from runtime_limits import QuotaCounter
+from tallies import RequestTally
 from usage import UsageLog
 
 __all__ = ["Default", "QuotaCounter"]
@@ -29,14 +34,19 @@ _dispatchers: list[Dispatcher] = []
 def _dispatcher(raw_environment: Any) -> Dispatcher:
     # Made at the first request: random names must not be part of a start-up snapshot.
     if not _dispatchers:
+        logs.set_up(write_log)
         environment = RuntimeEnvironment(raw_environment)
         clock = RuntimeClock()
         directory = TenantDirectory(
             clock, environment.tenant_store, environment.setting("TENANT_DIRECTORY_JSON")
         )
         log = UsageLog(writer_id(), clock)
-        platform_api = PlatformApi(environment, clock, directory, log)
-        _dispatchers.append(Dispatcher(environment, clock, directory, log, platform_api))
+        tally = RequestTally(clock.now_ms())
+        platform_api = PlatformApi(environment, clock, directory, log, tally)
+        explore = Explore(environment, clock, platform_api.reader, RuntimeEdgeCache())
+        _dispatchers.append(
+            Dispatcher(environment, clock, directory, log, platform_api, explore, tally)
+        )
     return _dispatchers[0]
 
 

@@ -21,6 +21,7 @@ from http import HTTPStatus
 import limits
 from documents import read_json
 from errors import FetchFailed
+from logs import about
 from ports import Clock, Environment, Fetched, Fetcher, Json
 from pricing import NETWORKS_V1, facilitator_urls
 
@@ -104,7 +105,9 @@ class Facilitators:
             return _settling(fetched, proof["paymentRequirements"], url)
         except FetchFailed as error:
             # Whatever went wrong, the money may have moved all the same.
-            _LOGGER.warning("%s/settle: %s", url, error)
+            _LOGGER.warning(
+                "facilitator_silent", extra=about(facilitator=url, step="settle", cause=str(error))
+            )
             return Settling(Outcome.UNKNOWN, "", "facilitator_unavailable", url)
 
     async def supported(self, url: str) -> Json:

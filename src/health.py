@@ -21,6 +21,7 @@ from ports import Clock, Environment, Json
 from progress import decode_progress
 from quotas import UNBOUNDED
 from tenants import Directory, Tenant
+from upstream import upstream_of
 from usage import UsageLog
 
 
@@ -48,21 +49,18 @@ class Health:
         tenants = [*directory.by_slug.values()]
         payments = await payment_report(self.environment, self.clock, tenants, problems)
         problems += self._missing_counters(tenants)
-        stored = await self._stored_log(problems)
+        notices = [problem(code, sentence) for code, sentence in self.access.notices]
+        notices += [
+            problem("cap_without_price", f"{slug} has a spendLimit, and no price at the edge.")
+            for slug, tenant in directory.by_slug.items()
+            if tenant.bounds != tenant.counted_bounds
+        ]
+        stored = await self._stored_log(problems, notices)
         return {
             "healthy": not problems,
             "generatedAt": keys.timestamp(self.clock.now_ms()),
             "problems": problems,
-            "notices": [
-                *(problem(code, sentence) for code, sentence in self.access.notices),
-                *(
-                    problem(
-                        "cap_without_price", f"{slug} has a spendLimit, and no price at the edge."
-                    )
-                    for slug, tenant in directory.by_slug.items()
-                    if tenant.bounds != tenant.counted_bounds
-                ),
-            ],
+            "notices": notices,
             "bindings": self._bindings(),
             "access": self.access.report(),
             "directory": {
@@ -96,6 +94,10 @@ class Health:
             error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
             problems.append(problem(error.code, error.message))
         problems += [problem(ConfigurationError.code, mistake) for mistake in self.access.mistakes]
+        try:
+            upstream_of(self.environment)
+        except ConfigurationError as error:
+            problems.append(problem(error.code, error.message))
         return problems
 
     def _missing_counters(self, tenants: Sequence[Tenant]) -> Sequence[Mapping[str, str]]:
@@ -114,14 +116,17 @@ class Health:
             problem(BindingMissing.code, BindingMissing(name).message) for name in sorted(needed)
         ]
 
-    async def _stored_log(self, problems: list[Mapping[str, str]]) -> Mapping[str, Json]:
+    async def _stored_log(
+        self, problems: list[Mapping[str, str]], notices: list[Mapping[str, str]]
+    ) -> Mapping[str, Json]:
         store = self.environment.usage_store
         if store is None:
             return {}
         try:
             page = await store.list_page(keys.USAGE_PREFIX, None)
             late = await store.list_page(keys.LATE_PREFIX, None)
-            progress = decode_progress((await store.get_many([keys.PROGRESS]))[keys.PROGRESS])
+            values = await store.get_many([keys.PROGRESS, keys.DEMO])
+            progress = decode_progress(values[keys.PROGRESS])
             now_minute = self.clock.now_ms() // keys.MINUTE_MS
             overview = Overview(progress, page, late, now_minute)
             found = await compare(store, overview)
@@ -138,6 +143,8 @@ class Health:
             for one in invariants
             if one.needs_someone
         ]
+        if values[keys.DEMO] is not None:
+            notices.append(problem("demo_data", f"Figures hold made-up history: {keys.DEMO}."))
         made = progress.made if progress else None
         return {
             "newestBatches": len(page.keys),

@@ -39,6 +39,9 @@ PUBLISHED = "summary/published"
 PAST_PREFIX = "past/"
 """What windows came to at past hours."""
 
+DEMO = "demo/history"
+"""What says that the log holds made-up demonstration history, and of when; `dev/demo` writes it."""
+
 USAGE_MINUTE_LENGTH = 23
 """Characters of a usage batch's key up to and with the slash behind its minute."""
 

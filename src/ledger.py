@@ -10,7 +10,7 @@ Refuses to know facilitators and requests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keys
@@ -67,6 +67,14 @@ class DayTotals:
     tenant_id: str
     settled_micros: int
     corrected_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentCounts:
+    """How many payments are in each state: of those claimed since some time, and of open ones."""
+
+    since: Mapping[State, int]
+    unresolved: Mapping[State, int]
 
 
 class Ledger:
@@ -198,6 +206,24 @@ class Ledger:
         (rows,) = await self._insist(Statement(sql, bounds))
         return [read_row(row) for row in rows]
 
+    async def counts(self, since_ms: int) -> PaymentCounts:
+        """Count payments by state; reads as many rows as were claimed since then or are open."""
+        (since, unresolved) = await self._insist(
+            Statement(
+                "SELECT state, COUNT(*) AS count FROM payments"
+                " WHERE claimed_at_ms >= ? GROUP BY state",
+                (since_ms,),
+            ),
+            Statement(
+                "SELECT state, COUNT(*) AS count FROM payments"
+                " WHERE state IN ('claimed', 'pending') GROUP BY state"
+            ),
+        )
+        every, found = dict.fromkeys(State, 0), {State.CLAIMED: 0, State.PENDING: 0}
+        every.update(_by_state(since))
+        found.update(_by_state(unresolved))
+        return PaymentCounts(every, found)
+
     async def totals_of_day(self, day: int) -> Sequence[DayTotals]:
         """Add up the entries for payments claimed on a UTC day, by tenant."""
         sql = (
@@ -246,6 +272,10 @@ class Ledger:
                     raise
                 await self._clock.sleep_ms(_PAUSE_MS)
         raise AssertionError
+
+
+def _by_state(rows: Sequence[Row]) -> Mapping[State, int]:
+    return {State(row["state"]): int(row["count"] or 0) for row in rows}
 
 
 def _values(row: PaymentRow) -> dict[str, str | int | None]:

@@ -182,6 +182,31 @@ ANALYTICS_AGE_SECONDS = 5
 OPENAPI_AGE_SECONDS = 300
 """How long a client may keep the OpenAPI document; only a deployment changes it."""
 
+# The public page.
+
+EXPLORE_FRESH_SECONDS = 5
+"""How long a snapshot is shown before a new one is made; figures are a minute behind anyway."""
+
+EXPLORE_STALE_SECONDS = 60
+"""How long one is shown at once while a new one is made behind the answer."""
+
+EXPLORE_KEPT_SECONDS = 600
+"""How long one is shown when no new one can be had; then an empty one says so."""
+
+EXPLORE_RETRY_SECONDS = 2
+"""The pause after a failure: nobody asks again meanwhile, so an outage costs one read in it."""
+
+EXPLORE_LEASE_MS = 15_000
+EXPLORE_POLL_MS = 25
+"""How long one request may make a snapshot until another takes over; how often others look."""
+
+UPSTREAM_TIMEOUT_MS = 5_000
+UPSTREAM_BODY_BYTES_MAX = 4_194_304
+"""Time and length of another dispatcher's answer; that of 1,000 APIs has some 800 KB."""
+
+SERIES_POINTS_MAX = 3_660
+"""Points of a series that are shown: ten years of days."""
+
 EVENTS_DEFAULT = 100
 EVENTS_MAX = 2_000
 

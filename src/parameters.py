@@ -83,14 +83,6 @@ def query_pairs(query: str) -> Pairs:
         raise InvalidParameter("query", f"at most {PARAMETERS_MAX} parameters") from error
 
 
-def parse_query(query: str) -> Mapping[str, str]:
-    """Take a query apart for a route that refuses nothing: of repeated names the first counts.
-
-    Raises `InvalidParameter` as `query_pairs` does.
-    """
-    return dict(reversed(query_pairs(query)))
-
-
 def read_parameters(parameters: Sequence[Parameter], pairs: Pairs) -> Values:
     """Read what a route takes from a query.
 

@@ -6,11 +6,13 @@ rules that hold whoever writes are triggers in `migrations/`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
-from ports import Row
+from logs import about
+from ports import Json, Row
 
 
 class State(Enum):
@@ -83,3 +85,14 @@ def read_row(row: Row) -> PaymentRow:
     """Read a row as the database gives it."""
     values: dict[str, Any] = {name: row[name] for name in COLUMNS}
     return PaymentRow(**{**values, "state": State(row["state"]), "served": bool(row["served"])})
+
+
+def about_payment(row: PaymentRow, cause: object = None) -> Mapping[str, Mapping[str, Json]]:
+    """Make the `extra` of a line in the log about a payment; `cause` is told as text."""
+    return about(
+        payment=row.payment_id,
+        requestId=row.request_id,
+        tenant=row.tenant_id,
+        state=row.state.value,
+        cause=None if cause is None else str(cause),
+    )

@@ -18,6 +18,7 @@ from errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
 from events import UsageEvent
 from facilitators import SETTLEMENT_PENDING, Facilitators, Outcome, Settling, Unanswered
 from ledger import ABANDONED, Ledger, Settled
+from logs import about
 from orders import Order, Paid, Repeated, Ticket, claim_of
 from payment_answers import Refusals, response_headers
 from payment_errors import (
@@ -29,7 +30,7 @@ from payment_errors import (
     PaymentRequired,
 )
 from payment_headers import Payment, PaymentUnusable, read_payment
-from payment_rows import PaymentRow, State
+from payment_rows import PaymentRow, State, about_payment
 from ports import Clock, KeyValueStore
 from resolution import Resolver
 from settlements import (
@@ -92,7 +93,7 @@ class Payments:
                 await self._ledger.fail(ticket.row, self._name(ticket.order), reason)
         except DatabaseUnavailable as error:
             # The claim runs out by itself; nobody was asked to settle it.
-            _LOGGER.warning("payment %s is not released: %s", ticket.row.payment_id, error)
+            _LOGGER.warning("payment_not_released", extra=about_payment(ticket.row, error))
 
     async def settle(self, ticket: Ticket, event: Callable[[int, int], UsageEvent]) -> Paid:
         """Settle the payment of a request that its script has answered.
@@ -131,7 +132,9 @@ class Payments:
         try:
             verdict = await self.facilitators.verify(proof, payment.payer)
         except Unanswered as error:
-            _LOGGER.warning("request %s: nobody verifies: %s", order.request_id, error)
+            _LOGGER.warning(
+                "nobody_verifies", extra=about(requestId=order.request_id, cause=str(error))
+            )
             message = "No facilitator answers at the moment. Nothing was charged: try again."
             raise refusals.retry(
                 FacilitatorUnavailable, "facilitator_unavailable", message
@@ -219,7 +222,7 @@ class Payments:
             return await self._ledger.leave_pending(row, name, reason, transaction, pause_ms)
         except DatabaseUnavailable as error:
             # It is pending in the ledger, so somebody will ask again, and may be heard.
-            _LOGGER.warning("payment %s: outcome not noted: %s", row.payment_id, error)
+            _LOGGER.warning("payment_outcome_not_noted", extra=about_payment(row, error))
             return False
 
     async def _settled(
@@ -245,7 +248,7 @@ class Payments:
         try:
             moved = await self._ledger.settle(row, self._name(ticket.order), settled)
         except DatabaseUnavailable as error:
-            _LOGGER.warning("payment %s is settled, unlike its row: %s", row.payment_id, error)
+            _LOGGER.exception("payment_settled_unlike_its_row", extra=about_payment(row, error))
             # Cron mends the ledger by this event. Until then nothing may be handed out:
             # nobody could tell any more whether it was.
             await self._insist(lambda store: put_settlement(store, settlement_of(final)))
@@ -255,7 +258,7 @@ class Payments:
             raise self._in_progress(refusals)
         self.log.adopt(revenue_key(final), read_revenue_batch(final))
         if not await self._insist(lambda store: publish(store, self.clock, final)):
-            _LOGGER.warning("payment %s waits for cron to be written to KV", row.payment_id)
+            _LOGGER.warning("payment_waits_for_cron", extra=about_payment(row))
         return Paid(response_headers(final, ticket.version), is_recorded=True)
 
     async def _insist(self, put: Callable[[KeyValueStore], Awaitable[None]]) -> bool:

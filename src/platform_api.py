@@ -6,7 +6,6 @@ figures, which is for `analytics`, and to know tokens, which is for `access`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +27,7 @@ from event_pages import newest_events
 from events import UsageEvent
 from figures import DEFAULT_DIRECTORY
 from health import Health
+from metrics import Metrics, metrics_answer
 from parameters import Values, query_pairs, read_parameters
 from payment_routes import reconciliation, settlements
 from ports import Answer, Background, Clock, Environment, Json, KeyValueStore, Request
@@ -36,9 +36,8 @@ from reader import SnapshotReader
 from recovery import rebuildable_from
 from responses import json_answer
 from rollups import rebuild
+from tallies import RequestTally
 from usage import UsageLog
-
-_LOGGER = logging.getLogger(__name__)
 
 Handler = Callable[[Values, Background], Awaitable[Mapping[str, Json]]]
 
@@ -51,15 +50,18 @@ class PlatformApi:
     clock: Clock
     directory: TenantDirectory
     log: UsageLog
+    tally: RequestTally = field(default_factory=RequestTally)
     reader: SnapshotReader = field(init=False)
     health: Health = field(init=False)
     access: Access = field(init=False)
+    metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
         """Let the reader and health look at the same things."""
         self.reader = SnapshotReader(self.clock, self.log)
         self.access = Access(self.environment, self.clock)
         self.health = Health(self.environment, self.clock, self.directory, self.log, self.access)
+        self.metrics = Metrics(self.environment, self.clock, self.log, self.reader, self.tally)
 
     async def handle(
         self, request: Request, path: str, query: str, request_id: str, background: Background
@@ -80,9 +82,10 @@ class PlatformApi:
             api_routes.SETTLEMENTS.path: self._settlements,
             api_routes.RECONCILIATION.path: self._reconciliation,
             api_routes.COMPACT.path: self._compact,
+            api_routes.METRICS.path: self._metrics,
         }
-        if route is None or (path not in handlers and route is not api_routes.OPENAPI):
-            names = ", ".join((*handlers, api_routes.OPENAPI.path))
+        if route is None:
+            names = ", ".join(api_routes.PLATFORM_ROUTES)
             raise NotFound(f"The platform API has no such route; it has {names}.")
         if request.method not in route.methods:
             raise MethodNotAllowed(request.method, route.methods)
@@ -95,6 +98,8 @@ class PlatformApi:
         body = await handlers[path](values, background)
         if route is api_routes.ANALYTICS:
             return analytics_answer(body, request_id, wanted, is_public=self.access.is_public)
+        if route is api_routes.METRICS:
+            return metrics_answer(body["text"], request_id)
         return json_answer({"ok": True, "requestId": request_id, **body}, request_id)
 
     async def publish(self) -> None:
@@ -135,6 +140,9 @@ class PlatformApi:
 
     async def _health(self, _: Values, __: Background) -> Mapping[str, Json]:
         return await self.health.report()
+
+    async def _metrics(self, _: Values, background: Background) -> Mapping[str, Json]:
+        return {"text": await self.metrics.text(background)}
 
     async def _compact(self, values: Values, _: Background) -> Mapping[str, Json]:
         """Make the summaries of a range again from the log, and say what came out differently."""

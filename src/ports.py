@@ -23,11 +23,9 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Milliseconds since 1970-01-01T00:00Z."""
-        ...
 
     async def sleep_ms(self, duration_ms: int) -> None:
         """Return after `duration_ms` milliseconds."""
-        ...
 
 
 class ListedKey(NamedTuple):
@@ -55,24 +53,20 @@ class KeyValueStore(Protocol):
         expiration_ttl_seconds: int | None = None,
     ) -> None:
         """Write `value` under `key`; last writer wins. It may expire, after 60 s at the soonest."""
-        ...
 
     async def delete(self, key: str) -> None:
         """Delete `key`, if it is there."""
-        ...
 
     async def list_page(
         self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
     ) -> KeyPage:
         """List up to `limit`, at most 1,000, keys that start with `prefix`, in ascending order."""
-        ...
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read up to 100 keys as one operation; None for those that do not exist.
 
         Raises `ReadTooLarge` when their values are more than 25 MiB together.
         """
-        ...
 
 
 class Background(Protocol):
@@ -80,7 +74,6 @@ class Background(Protocol):
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Start `work`; the runtime ends it 30 s after the response at the latest."""
-        ...
 
 
 class Request(Protocol):
@@ -89,39 +82,32 @@ class Request(Protocol):
     @property
     def method(self) -> str:
         """The method, upper case."""
-        ...
 
     @property
     def url(self) -> str:
         """The whole URL, scheme and host included."""
-        ...
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers by lower-case name; repeated ones joined by a comma."""
-        ...
 
 
 class TenantReply(Protocol):
-    """What a tenant's script answered; its body is never read by the dispatcher."""
+    """What a tenant's script answered, or `Assets`; its body is never read by the dispatcher."""
 
     @property
     def status(self) -> int:
         """The HTTP status."""
-        ...
 
     @property
     def header_names(self) -> Sequence[str]:
         """The names of its headers, lower case."""
-        ...
 
     def header(self, name: str) -> str | None:
         """The value of one header, None when it is not there."""
-        ...
 
     async def discard(self) -> None:
         """Drop its body unread; nobody is to have it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +125,15 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response that the dispatcher makes itself; an empty `body` is none."""
+    """A response that the dispatcher makes itself; an empty `body` is none.
+
+    `error` is the code of the error that it tells of, empty for none.
+    """
 
     status: int
     headers: Sequence[tuple[str, str]]
     body: str
+    error: str = ""
 
 
 class Namespace(Protocol):
@@ -163,7 +153,13 @@ class Namespace(Protocol):
         out. Raises `WorkerNotFound`, `TenantLimitExceeded` or
         `TenantWorkerFailure`.
         """
-        ...
+
+
+class Assets(Protocol):
+    """The static files that were deployed with the Worker."""
+
+    def fetch(self, url: str, method: str, if_none_match: str | None) -> Awaitable[TenantReply]:
+        """Give the file at `url`; 304 when its tag is in `if_none_match`, 404 without one."""
 
 
 class Statement(NamedTuple):
@@ -187,7 +183,6 @@ class Database(Protocol):
         (`RETURNING`). Raises `DatabaseUnavailable` when the database fails or
         refuses one of them; whether they took effect is then not known.
         """
-        ...
 
 
 class Fetched(NamedTuple):
@@ -215,7 +210,6 @@ class Fetcher(Protocol):
         Raises `FetchFailed` when there is no answer in time, or a longer one
         than `body_bytes_max`; whether the request had an effect is then not known.
         """
-        ...
 
 
 class RateCounter(Protocol):
@@ -223,7 +217,6 @@ class RateCounter(Protocol):
 
     async def take(self, key: str) -> bool:
         """Count one of `key`; False when no more are allowed. Raises `CounterUnavailable`."""
-        ...
 
 
 class QuotaCounters(Protocol):
@@ -236,11 +229,9 @@ class QuotaCounters(Protocol):
 
     async def reserve(self, name: str, at_ms: int, bounds: Bounds, micros: int) -> Reserved:
         """Count one request that costs `micros`, if `bounds` allow it."""
-        ...
 
     async def give_back(self, name: str, day: int, requests: int, micros: int) -> None:
         """Take back what was reserved on the UTC day `day`."""
-        ...
 
 
 class Environment(Protocol):
@@ -249,37 +240,37 @@ class Environment(Protocol):
     @property
     def usage_store(self) -> KeyValueStore | None:
         """`USAGE_KV`."""
-        ...
 
     @property
     def tenant_store(self) -> KeyValueStore | None:
         """`TENANT_KV`."""
-        ...
 
     @property
     def namespace(self) -> Namespace | None:
         """`DISPATCHER`."""
-        ...
+
+    @property
+    def assets(self) -> Assets | None:
+        """`ASSETS`."""
 
     @property
     def control_database(self) -> Database | None:
         """`CONTROL_DB`."""
-        ...
 
     @property
     def quota_counters(self) -> QuotaCounters | None:
         """`QUOTAS`."""
-        ...
 
     def rate_counter(self, name: str) -> RateCounter | None:
         """The rate-limit binding `name`, None when it is missing."""
-        ...
 
     @property
     def fetcher(self) -> Fetcher:
         """Outgoing HTTP."""
-        ...
+
+    @property
+    def kv_tally(self) -> Mapping[tuple[str, str, bool], int]:
+        """Operations on KV since the isolate began: by binding, operation, and success."""
 
     def setting(self, name: str) -> str | None:
         """The variable or secret `name`, None when it is missing or empty."""
-        ...

@@ -30,7 +30,7 @@ KEPT_MINUTES = {
 }
 """How long the tree remembers a level's fingerprints after they went into a larger period."""
 
-_PROGRESS_VERSION = 2
+PROGRESS_VERSION = 2
 _STALE_LEVELS = (*LEVELS, "base")
 
 
@@ -106,7 +106,7 @@ class Progress:
         tree = {level: sorted(parts.items()) for level, parts in self.tree.items()}
         pointers = [self.made, self.settled, self.bases, self.earlier_bases, self.known_from]
         late = sorted(self.late.items())
-        content = [_PROGRESS_VERSION, pointers, self.version, tree, late, self.in_order()]
+        content = [PROGRESS_VERSION, pointers, self.version, tree, late, self.in_order()]
         return json.dumps(content, separators=(",", ":"))
 
 
@@ -116,7 +116,7 @@ def decode_progress(value: str | None) -> Progress | None:
         return None
     try:
         form, pointers, version, tree, late, stale = json.loads(value)
-        if form != _PROGRESS_VERSION:
+        if form != PROGRESS_VERSION:
             return None
         made, settled, bases, earlier_bases, known_from = map(int, pointers)
         return Progress(

@@ -18,6 +18,7 @@ import keys
 import limits
 from analytics import WINDOWS, days_of, snapshot, trend_span
 from errors import StoreUnavailable
+from logs import about
 from periods import MINUTES_PER_DAY
 from ports import Background, Clock, Json, KeyValueStore
 from rollups import compact
@@ -61,7 +62,7 @@ class SnapshotReader:
         if tail.progress.made < now_ms // keys.MINUTE_MS - 1:
             background.run(self._catch_up(store))
         for problem in {one for reading in readings.values() for one in reading.unreadable}:
-            _LOGGER.warning("batch left out of analytics: %s", problem)
+            _LOGGER.warning("batch_unreadable", extra=about(cause=problem))
         return {
             window: snapshot(window, reading, self._views[window], now_ms, top)
             for window, reading in readings.items()
@@ -122,7 +123,7 @@ class SnapshotReader:
                 reading = await self._read_one(store, tail, window, now_ms)
                 view.show(reading.summaries, reading.tail, trend_span(window, now_ms))
         except StoreUnavailable as error:
-            _LOGGER.warning("reading ahead: %s", error)
+            _LOGGER.warning("reading_ahead_failed", extra=about(cause=str(error)))
         finally:
             self._warming_until_ms = 0
 
@@ -131,7 +132,7 @@ class SnapshotReader:
         try:
             await compact(store, self.clock.now_ms(), limits.CATCH_UP_OPERATIONS)
         except StoreUnavailable as error:
-            _LOGGER.warning("compaction after a read: %s", error)
+            _LOGGER.warning("compaction_after_read_failed", extra=about(cause=str(error)))
 
 
 def _first_minute(window: str, now_ms: int) -> int | None:

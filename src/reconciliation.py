@@ -16,11 +16,13 @@ import keys
 import limits
 from batches import get_all, list_names
 from ledger import DayTotals, Ledger
+from logs import about
 from payment_rows import PaymentRow, State
 from ports import Clock, Json, KeyValueStore
 from resolution import Resolver
 from settlements import (
     AT_EDGE,
+    BY_SCRIPT,
     SettlementEvent,
     encode_settlement,
     publish,
@@ -93,7 +95,7 @@ async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping
         "differing": differing,
         "pending": [_shown_pending(row) for row in rows if row.state is State.PENDING],
         "unreadable": unreadable,
-        "reportedByScripts": len(events) - len(at_edge),
+        "reportedByScripts": sum(event.source == BY_SCRIPT for event in events),
     }
 
 
@@ -143,7 +145,9 @@ async def _reconcile_some(ledger: Ledger, store: KeyValueStore, clock: Clock) ->
     # Those are looked at once more, and count as reconciled when they are seen.
     mended = [row for row in rows if row.payment_id not in same]
     for row in mended:
-        _LOGGER.warning("payment %s is written to KV again", row.payment_id)
+        _LOGGER.warning(
+            "payment_written_again", extra=about(payment=row.payment_id, tenant=row.tenant_id)
+        )
         await publish(store, clock, row)
     return len(same), len(mended)
 

@@ -17,7 +17,7 @@ from chain import Chain, Fate
 from errors import StoreUnavailable
 from facilitators import Facilitators, Outcome
 from ledger import ABANDONED, Ledger, Settled
-from payment_rows import PaymentRow, State
+from payment_rows import PaymentRow, State, about_payment
 from ports import Clock, KeyValueStore
 from pricing import facilitator_urls
 from settlements import SettlementEvent, late_revenue, publish, read_settlements, revenue_batch
@@ -109,13 +109,13 @@ class Resolver:
         settled = Settled(transaction, facilitator, settled_at_ms, batch, served=False)
         if not await self.ledger.settle(row, f"{by}/settle", settled):
             return
-        _LOGGER.info("payment %s turned out settled", row.payment_id)
+        _LOGGER.info("payment_turned_out_settled", extra=about_payment(row))
         final = await self.ledger.find(row.payment_id)
         assert final is not None
         try:
             await publish(self.store, self.clock, final)
         except StoreUnavailable as error:
-            _LOGGER.warning("payment %s waits to be written to KV: %s", row.payment_id, error)
+            _LOGGER.warning("payment_waits_for_cron", extra=about_payment(row, str(error)))
 
     async def _leave(self, row: PaymentRow, by: str, reason: str, transaction: str) -> None:
         pause_ms = _PAUSE_MS
@@ -123,4 +123,4 @@ class Resolver:
         if row.valid_before_ms + 2 * limits.EXPIRY_MARGIN_MS < self.clock.now_ms():
             pause_ms = min(_PAUSE_MS * 2 ** min(row.asked, 10), limits.PENDING_BACKOFF_MS_MAX)
         await self.ledger.leave_pending(row, f"{by}/leave", reason, transaction, pause_ms)
-        _LOGGER.warning("payment %s stays pending: %s", row.payment_id, reason)
+        _LOGGER.warning("payment_stays_pending", extra=about_payment(row, reason))

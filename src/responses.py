@@ -47,7 +47,7 @@ def json_answer(
 def text_answer(
     text: str, request_id: str, status: int = 200, headers: Sequence[tuple[str, str]] = ()
 ) -> Answer:
-    """Make a JSON response of `text` as `json_answer` does."""
+    """Make a response of `text`, JSON unless `headers` say, as `json_answer` does."""
     fixed = {
         "content-type": "application/json; charset=utf-8",
         "cache-control": "no-store",
@@ -70,7 +70,8 @@ def error_answer(error: DispatcherError, request_id: str) -> Answer:
         "message": error.message,
         **error.evidence,
     }
-    return json_answer(body, request_id, error.status, error.headers)
+    answer = json_answer(body, request_id, error.status, error.headers)
+    return replace(answer, error=error.code)
 
 
 def _page(error: DispatcherError, page: str, request_id: str) -> Answer:
@@ -80,4 +81,4 @@ def _page(error: DispatcherError, page: str, request_id: str) -> Answer:
         ("cache-control", "no-store"),
         (REQUEST_ID, request_id),
     )
-    return Answer(error.status, (*fixed, *error.headers), page)
+    return Answer(error.status, (*fixed, *error.headers), page, error.code)

@@ -27,6 +27,7 @@ from ports import Answer, Relay, Request
 from runtime_limits import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime_outward import RuntimeDatabase, RuntimeFetcher
 from runtime_store import RuntimeStore, js_object
+from tallies import KvTally, TalliedStore
 
 Result = TypeVar("Result")
 
@@ -128,6 +129,21 @@ class RuntimeNamespace:
             raise _tenant_error(script, error) from error
 
 
+class RuntimeAssets:
+    """The binding of static files."""
+
+    def __init__(self, binding: Any) -> None:
+        """Take the raw binding."""
+        self._binding = binding
+
+    async def fetch(self, url: str, method: str, if_none_match: str | None) -> RuntimeReply:
+        """Give one file; see `ports.Assets`."""
+        # Nothing else of the request concerns a file, its credentials least of all.
+        headers = {} if if_none_match is None else {"if-none-match": if_none_match}
+        init = {"method": method, "headers": headers, "redirect": "manual"}
+        return RuntimeReply(await self._binding.fetch(url, js_object(init)))
+
+
 class RuntimeEnvironment:
     """The Worker's `env`; bindings and settings do not change while an isolate lives."""
 
@@ -135,10 +151,13 @@ class RuntimeEnvironment:
         """Take the raw `env`, without the SDK's wrapper around it."""
         self._raw = raw
         self._settings: dict[str, str | None] = {}
+        self.kv_tally: KvTally = {}
         self.usage_store = self._store("USAGE_KV")
         self.tenant_store = self._store("TENANT_KV")
         dispatcher = getattr(raw, "DISPATCHER", None)
         self.namespace = None if dispatcher is None else RuntimeNamespace(dispatcher)
+        assets = getattr(raw, "ASSETS", None)
+        self.assets = None if assets is None else RuntimeAssets(assets)
         control = getattr(raw, "CONTROL_DB", None)
         self.control_database = RuntimeDatabase(control) if control else None
         counters = getattr(raw, "QUOTAS", None)
@@ -160,9 +179,11 @@ class RuntimeEnvironment:
             self._settings[name] = value or None
         return self._settings[name]
 
-    def _store(self, name: str) -> RuntimeStore | None:
+    def _store(self, name: str) -> TalliedStore | None:
         binding = getattr(self._raw, name, None)
-        return None if binding is None else RuntimeStore(binding)
+        if binding is None:
+            return None
+        return TalliedStore(RuntimeStore(binding), name, self.kv_tally)
 
 
 class RuntimeBackground:
@@ -204,6 +225,12 @@ async def drain_upload(request: RuntimeRequest) -> None:
 async def _until_done(task: asyncio.Future[Any]) -> None:
     # The result stays in Python; as the value of a JavaScript promise it would leak a proxy.
     await asyncio.wait((task,))
+
+
+def write_log(level: str, line: str) -> None:
+    """Write one line of the log; the console's method says its level to Cloudflare, too."""
+    methods = {"info": js.console.log, "warning": js.console.warn}
+    methods.get(level, js.console.error)(line)
 
 
 def writer_id() -> str:

@@ -22,6 +22,7 @@ import limits
 from errors import StoreUnavailable
 from events import Batch, UsageEvent, batch_metadata, encode_batch
 from ports import Clock, KeyValueStore
+from tallies import COMMIT_BOUNDS_MS, Histogram
 
 _BATCH_SECONDS = limits.BATCH_DAYS * 86_400
 
@@ -66,6 +67,8 @@ class LogCounters:
     events_dropped: int = 0
     batches_committed: int = 0
     puts_failed: int = 0
+    commit_lags: Histogram = field(default_factory=lambda: Histogram(COMMIT_BOUNDS_MS))
+    """From the first event of each batch until it was written."""
 
 
 @dataclass(slots=True)
@@ -224,6 +227,7 @@ class UsageLog:
             self._held -= count
             self.counters.events_committed += count
             self.counters.batches_committed += 1
+            self.counters.commit_lags.add(self.clock.now_ms() - sealed.batch.events[0].at_ms)
             self._remember(key, sealed.batch)
 
     def _remember(self, key: str, batch: Batch) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from errors import ReadTooLarge, StoreUnavailable, TenantError
 from limits import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
+from locations import locate
 from ports import Json, KeyPage, ListedKey, Request
 from tests.fakes_limits import FakeQuotaCounters, FakeRateCounter, fake_rate_counters
 from tests.fakes_outward import FakeDatabase, FakeFetcher
@@ -192,12 +193,30 @@ class FakeNamespace:
 
 
 @dataclass
+class FakeAssets:
+    """Static files of the names given, each with the tag of its name."""
+
+    paths: tuple[str, ...] = ("/explore",)
+    asked: list[tuple[str, str, str | None]] = field(default_factory=list)
+    reply: FakeReply | None = None
+
+    async def fetch(self, url: str, method: str, if_none_match: str | None) -> FakeReply:
+        self.asked.append((url, method, if_none_match))
+        path = locate(url).path
+        tag = f'"{path}"'
+        status = 404 if path not in self.paths else 304 if if_none_match == tag else 200
+        self.reply = FakeReply(status, values={"etag": tag})
+        return self.reply
+
+
+@dataclass
 class FakeEnvironment:
     """Bindings and settings."""
 
     usage_store: FakeStore | None = field(default_factory=FakeStore)
     tenant_store: FakeStore | None = None
     namespace: FakeNamespace | None = field(default_factory=FakeNamespace)
+    assets: FakeAssets | None = field(default_factory=FakeAssets)
     control_database: FakeDatabase | None = None
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
     settings: dict[str, str] = field(default_factory=dict)
@@ -205,6 +224,7 @@ class FakeEnvironment:
     rate_counters: dict[str, FakeRateCounter] = field(
         default_factory=lambda: fake_rate_counters(10, 60)
     )
+    kv_tally: dict[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def setting(self, name: str) -> str | None:
         return self.settings.get(name) or None

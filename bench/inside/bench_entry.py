@@ -5,6 +5,7 @@ computes. `/empty` is what a request costs that does nothing.
 """
 
 import json
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 import js
@@ -13,10 +14,13 @@ from workers import Request, Response, WorkerEntrypoint
 
 import keys
 from batches import CountedStore
-from ports import Json
+from caching import analytics_answer
+from explore import Explore
+from ports import Answer, Json
 from reader import SnapshotReader
 from rollups import compact
-from runtime import RuntimeBackground, RuntimeClock
+from runtime import RuntimeBackground, RuntimeClock, RuntimeEnvironment, response
+from runtime_edge import RuntimeEdgeCache
 from runtime_store import RuntimeStore
 from usage import UsageLog
 
@@ -38,12 +42,22 @@ class BenchClock:
         await RuntimeClock().sleep_ms(duration_ms)
 
 
+class PageRequest:
+    """A visitor's request."""
+
+    method = "GET"
+    url = ""
+    headers: Mapping[str, str] = {}
+
+
 _clock = BenchClock()
 _readers: list[SnapshotReader] = []
+_pages: list[Explore] = []
 
 
 def _forget() -> None:
     _readers[:] = [SnapshotReader(_clock, UsageLog("bench", _clock))]
+    _pages.clear()
 
 
 _forget()
@@ -64,6 +78,10 @@ class Default(WorkerEntrypoint):
             case "/snapshot":
                 background = RuntimeBackground(self.ctx)
                 done = await _snapshot(store, given["window"], int(given["now"]), background)
+            case "/kept" | "/computed":
+                environment = RuntimeEnvironment(self.env._env)
+                background = RuntimeBackground(self.ctx)
+                return await _page(environment, store, address.path, given, background)
             case "/publish":
                 _clock.at_ms = int(given["now"])
                 done = {"published": await _readers[0].publish(store)}
@@ -101,6 +119,33 @@ async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, ob
         for entry in js.JSON.parse(await request.text()):
             await raw.put(entry[0], entry[1], entry[2])
     return {}
+
+
+async def _page(
+    environment: RuntimeEnvironment,
+    store: CountedStore,
+    path: str,
+    given: dict[str, str],
+    background: RuntimeBackground,
+) -> Response:
+    """Answer as the public page's route does, or as the platform API does, with the whole body."""
+    _clock.at_ms = max(_clock.at_ms, int(given["now"]))
+    window = given["window"]
+    if path == "/kept":
+        request = PageRequest()
+        if not _pages:
+            _pages.append(Explore(environment, _clock, _readers[0], RuntimeEdgeCache()))
+        query = f"?window={window}&top={TOP}"
+        return _sent(await _pages[0].handle(request, query, "bench", background))
+    found = await _readers[0].snapshots(store, (window,), TOP, background)
+    body = {"window": window, "snapshot": found[window]}
+    return _sent(analytics_answer(body, "bench", "", is_public=False))
+
+
+def _sent(answer: Answer) -> Response:
+    # The SDK takes a JavaScript response as well as its own.
+    sent: Response = response(answer)
+    return sent
 
 
 async def _snapshot(

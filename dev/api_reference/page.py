@@ -15,6 +15,8 @@ FURTHER = {
     "health": "What each invariant means and what to do about it: [health](health.md).",
     "settlements": "How payments come about: [payments](../payments.md).",
     "reconciliation": "What is on both sides: [the ledger](ledger.md).",
+    "explore": "What is kept for how long, and every field: [explore](explore.md).",
+    "metrics": "Every metric and its type: [logs and metrics](../observability.md).",
     "call": "Payments: [payments](../payments.md). Rates, quotas and caps: [limits](../limits.md).",
 }
 """What other pages say of a route, by its operation's name."""

@@ -100,9 +100,14 @@ def _biome(layout: Layout, *arguments: str) -> bool:
 
 
 def _typescript(layout: Layout) -> bool:
-    packages = (layout.root / "dev" / "dispatch-namespace", layout.economy)
+    projects = (
+        layout.root / "dev" / "dispatch-namespace",
+        layout.economy,
+        # Beside the check, as everything in public/ is deployed.
+        Path(__file__).with_name("page.tsconfig.json"),
+    )
     program = layout.node_modules / "typescript" / "bin" / "tsc"
-    passed = [_run(layout, [find_node(layout), program, "--project", name]) for name in packages]
+    passed = [_run(layout, [find_node(layout), program, "--project", name]) for name in projects]
     return all(passed)
 
 

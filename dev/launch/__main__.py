@@ -30,7 +30,7 @@ from dev.launch.options import (
     check_state,
     check_tenants,
 )
-from dev.launch.output import TerminalFilter
+from dev.launch.output import TerminalFilter, undecorated
 from dev.launch.payments import (
     check_payments,
     payment_examples,
@@ -78,7 +78,7 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
 
     def show(line: str) -> None:
         if terminal.shows(line):
-            print(line, flush=True)
+            print(undecorated(line), flush=True)
 
     server = start(HERE, options, show)
     with ExitStack() as parts:
@@ -106,6 +106,7 @@ def introduce(url: str, options: LaunchOptions, economy: Economy | None) -> None
     variables = run_variables(load_production_config(HERE.wrangler_toml), options)
     token = variables.get("PLATFORM_ANALYTICS_TOKEN")
     print(f"Platform token: {token}" if token else "No platform token: __platform is closed.")
+    print(f"Explore page: {url}/explore")
     if economy:
         print("\n".join(wallet_lines(economy)))
     for example in _examples(url, options, token, economy):

@@ -23,12 +23,22 @@ _NOISE_STARTS = (
     "Your Worker has access",
 )
 _NOISE_TEXTS = ("Ready on http", "GET /health 200", "🪵", "wrangler/issues", "workers-sdk/issues")
+_DECORATED = re.compile(r"^[▲✘] \[(?:WARNING|ERROR)\] (\{.*\})$")
 _BINDINGS_TABLE = re.compile(r"^(Binding\s+Resource|env\.\w+ )")
 
 
 def plain(line: str) -> str:
     """Return a line without its terminal colours and line end."""
     return _ESCAPES.sub("", line).rstrip()
+
+
+def undecorated(line: str) -> str:
+    """Return a plain line without the sign that wrangler puts before warnings and errors.
+
+    The Worker's own are JSON, and stay that; any other line comes back as it is.
+    """
+    match = _DECORATED.match(line)
+    return match.group(1) if match else line
 
 
 def ready_port(line: str) -> int | None:

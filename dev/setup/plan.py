@@ -1,6 +1,7 @@
 """Which steps each target of the Makefile needs, in order."""
 
 from dev.layout import Layout
+from dev.setup.chromium import ensure_chromium
 from dev.setup.economy import ensure_economy
 from dev.setup.lock import exclusive
 from dev.setup.machine import Machine, check_python
@@ -13,7 +14,8 @@ from dev.setup.worker_modules import ensure_inside_modules, ensure_worker_module
 RUN = "run"
 PAYMENTS = "payments"
 TOOLS = "tools"
-PURPOSES = (RUN, PAYMENTS, TOOLS)
+BROWSER = "browser"
+PURPOSES = (RUN, PAYMENTS, TOOLS, BROWSER)
 
 
 def set_up(layout: Layout, purpose: str) -> None:
@@ -22,7 +24,8 @@ def set_up(layout: Layout, purpose: str) -> None:
     Args:
         layout: The clone.
         purpose: `RUN` for running the dispatcher, `PAYMENTS` for running it with the
-            local payment economy, `TOOLS` for tests, checks and benchmarks as well.
+            local payment economy, `TOOLS` for checks and simulations as well, `BROWSER` for
+            tests, benchmarks and pictures, which look at the page in Chromium.
 
     Raises:
         SetupError: A step failed; the same call later goes on from there.
@@ -40,6 +43,8 @@ def set_up(layout: Layout, purpose: str) -> None:
         ensure_bundle(layout, workerd, lock)
         if purpose != RUN:
             ensure_economy(layout, node, machine, lock)
-        if purpose == TOOLS:
+        if purpose in (TOOLS, BROWSER):
             ensure_packages(layout, TOOLS, "Installing test and check tools", lock)
             ensure_inside_modules(layout, lock)
+        if purpose == BROWSER:
+            ensure_chromium(layout, lock)

@@ -63,3 +63,28 @@ def cut_short(state: Path, key: str) -> None:
     assert len(blobs) == 1, key
     value = blobs[0].read_bytes()
     blobs[0].write_bytes(value[: len(value) // 2])
+
+
+def value(state: Path, key: str) -> str:
+    """The value of a key that is there."""
+    return _blob(state, key).read_text(encoding="utf-8")
+
+
+def replace(state: Path, key: str, old: str, new: str) -> None:
+    """Change a part of a value that is there once."""
+    blob = _blob(state, key)
+    text = blob.read_text(encoding="utf-8")
+    assert text.count(old) == 1, text
+    blob.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _blob(state: Path, key: str) -> Path:
+    with _namespaces(state) as namespaces:
+        statement = "SELECT blob_id FROM _mf_entries WHERE key = ?"
+        (blob,) = (
+            blob
+            for _, database in namespaces
+            for (blob_id,) in database.execute(statement, (key,))
+            for blob in state.rglob(blob_id)
+        )
+    return blob

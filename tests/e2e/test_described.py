@@ -11,7 +11,7 @@ import pytest
 
 import api_routes
 from tests.fuzz.campaign import Round, run_round, target_at
-from tests.fuzz.settings import SERVED, operations_of
+from tests.fuzz.settings import operations_of
 from tests.fuzz.traffic import make_traffic
 
 from .conftest import TOKEN
@@ -38,7 +38,7 @@ def test_nothing_is_answered_that_is_not_described(found: Round) -> None:
 
 def test_every_operation_was_tried_and_answered_well_and_badly(found: Round) -> None:
     tried = {answer.rpartition(" ")[0] for answer in found.answers}
-    assert tried >= operations_of(SERVED)
+    assert tried >= operations_of(api_routes.ROUTES)
     statuses = {int(answer.rpartition(" ")[2]) for answer in found.answers}
     assert {200, 400, 402, 404, 405} <= statuses
 
@@ -46,7 +46,7 @@ def test_every_operation_was_tried_and_answered_well_and_badly(found: Round) -> 
 def test_a_route_is_answered_at_its_path_with_each_of_its_methods(market: Market) -> None:
     now = datetime.now(UTC)
     query = {"from": f"{now:%Y-%m-%dT%H:00Z}", "to": f"{now:%Y-%m-%dT%H:01Z}"}
-    for route in SERVED:
+    for route in api_routes.ROUTES:
         for method in route.methods:
             url = f"{market.server.url}{route.path}"
             parameters = query if route is api_routes.COMPACT else None
@@ -55,7 +55,7 @@ def test_a_route_is_answered_at_its_path_with_each_of_its_methods(market: Market
 
 
 def test_every_route_with_a_scope_is_closed_without_a_token(market: Market) -> None:
-    for route in SERVED:
+    for route in api_routes.ROUTES:
         for method in route.methods:
             answer = httpx.request(method, f"{market.server.url}{route.path}", timeout=60)
             assert (answer.status_code == 401) is (route.scope is not None), route.path

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dev.launch import running_dispatcher
+from tests.explore_shape import check
 
 from .caller import Caller, eventually
 from .conftest import TOKEN
@@ -57,6 +58,10 @@ def test_kv_that_refuses_writes_for_a_while_delays_no_answer_and_loses_no_event(
             answer = caller.ask("/__platform/analytics?window=today", headers=PLATFORM)
             assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
             assert "KV does not answer" in answer.json()["message"]
+            page = caller.ask("/api/explore/analytics")
+            assert (page.status_code, page.json()["ok"]) == (200, False)
+            assert page.json()["error"] == "upstream_unreachable"
+            check(page.json()["snapshot"], "today", 25)
             health = caller.ask("/__platform/health", headers=PLATFORM).json()
             assert any("USAGE_KV" in problem["message"] for problem in health["problems"])
         eventually(lambda: isolate(caller)["eventsHeld"] == 0, "everything committed")

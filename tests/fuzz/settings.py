@@ -11,19 +11,15 @@ from datetime import UTC, datetime, timedelta
 import api_routes
 from route_form import Route
 
-NOT_SERVED_YET = (api_routes.METRICS, api_routes.EXPLORE)
-"""Routes that are described and come with another change."""
-
-SERVED = [route for route in api_routes.ROUTES if route not in NOT_SERVED_YET]
-
 
 def settings(url: str, token: str, now: datetime) -> str:
     """Write the configuration, as TOML."""
     times = [_time(now - timedelta(minutes=minutes)) for minutes in (-5, 0, 1, 2, 10, 60, 170)]
     days = [f"{(now - timedelta(days=days)).astimezone(UTC):%Y-%m-%d}" for days in (-1, 0, 1, 30)]
-    excluded = [route.path for route in NOT_SERVED_YET]
     depending = [
-        route.path for route in SERVED if any(parameter.depends for parameter in route.parameters)
+        route.path
+        for route in api_routes.ROUTES
+        if any(parameter.depends for parameter in route.parameters)
     ]
     tenants = [route.path for route in api_routes.TENANT_ROUTES]
     return f"""\
@@ -59,12 +55,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
 include-path = {json.dumps(tenants)}
 checks.positive_data_acceptance.enabled = false
 checks.unsupported_method.enabled = false
-
-{_disabled(excluded)}"""
-
-
-def _disabled(paths: Sequence[str]) -> str:
-    return f"[[operations]]\ninclude-path = {json.dumps(paths)}\nenabled = false\n" if paths else ""
+"""
 
 
 def _time(at: datetime) -> str:

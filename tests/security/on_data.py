@@ -162,7 +162,7 @@ ON_DATA = (
         be_given_the_figures_that_somebody_with_a_token_was_given,
         "caching",
         "analytics_answer",
-        '("vary", _VARIES_BY),',
+        '("vary", VARIES_BY),',
         "",
     ),
     Guard(

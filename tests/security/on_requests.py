@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from errors import InvalidParameter, TenantWorkerFailure
 from limits import HEADERS_LENGTH_MAX, URL_LENGTH_MAX
-from parameters import parse_query
+from logs import JsonFormatter
+from parameters import query_pairs
 from passages import reserved_headers
 from ports import Answer, Relay
 from responses import SECURITY_HEADERS
@@ -61,7 +62,7 @@ def send_headers_without_end() -> bool:
 
 def send_parameters_without_end() -> bool:
     try:
-        return len(parse_query("?" + "&".join(f"a{number}=1" for number in range(1_000)))) > 100
+        return len(query_pairs("?" + "&".join(f"a{number}=1" for number in range(1_000)))) > 100
     except InvalidParameter:
         return False
 
@@ -105,8 +106,8 @@ def _failing_scene(words: Mapping[str, str] | None = None) -> Scene:
 def _logs_any_of(scene: Scene, secrets: Mapping[str, str]) -> bool:
     logged: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("dispatch")
+    handler.emit = lambda record: logged.append(JsonFormatter().format(record))  # type: ignore[method-assign]
+    logger = logging.getLogger("failures")
     logger.addHandler(handler)
     try:
         scene.ask("/t/weather?q=hunter2-query", headers=secrets)
@@ -166,7 +167,7 @@ ON_REQUESTS = (
     Guard(
         send_a_url_without_end_to_the_platform,
         "dispatch",
-        "Dispatcher._answer",
+        "Dispatcher._ask_platform",
         "check_size(request)",
         "pass",
     ),
@@ -180,8 +181,8 @@ ON_REQUESTS = (
     Guard(
         send_parameters_without_end,
         "parameters",
-        "parse_query",
-        ", max_num_fields=_PARAMETERS_MAX",
+        "query_pairs",
+        ", max_num_fields=PARAMETERS_MAX",
         "",
     ),
     Guard(
@@ -193,17 +194,17 @@ ON_REQUESTS = (
     ),
     Guard(
         find_a_callers_secrets_in_the_log,
-        "dispatch",
-        "Dispatcher.handle",
-        "redacted(repr(str(error.__cause__)), request)",
-        "repr(str(error.__cause__))",
+        "failures",
+        "failure_answer",
+        "redacted(cause, request)",
+        "cause",
     ),
     Guard(
         find_a_callers_secrets_in_the_log_of_a_defect,
-        "dispatch",
-        "Dispatcher.handle",
-        "redacted(traceback.format_exc(), request)",
-        "traceback.format_exc()",
+        "logs",
+        "JsonFormatter.format",
+        '{"type": kind.__qualname__',
+        '{"type": repr(record.exc_info[1])',
     ),
     Guard(
         be_served_without_security_headers,
@@ -216,7 +217,7 @@ ON_REQUESTS = (
         be_refused_without_security_headers,
         "dispatch",
         "Dispatcher.handle",
-        "secured(error_answer(error, request_id))",
-        "error_answer(error, request_id)",
+        "secured(answer) if",
+        "answer if",
     ),
 )

@@ -80,9 +80,11 @@ class SimulatedEnvironment:
     usage_store: SimulatedStore
     tenant_store: None = None
     namespace: None = None
+    assets: None = None
     control_database: None = None
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
     quota_counters: None = None
+    kv_tally: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def rate_counter(self, name: str) -> None:
         """No rate is limited here, so nothing is called `name`."""

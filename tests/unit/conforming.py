@@ -47,4 +47,5 @@ def _body_faults(described: Mapping[str, Any], answer: Answer) -> Sequence[str]:
         return [f"content type {media_type}"]
     schema = {**described["content"][media_type]["schema"], "components": _document()["components"]}
     validator = jsonschema.Draft202012Validator(schema)
-    return [error.message for error in validator.iter_errors(json.loads(answer.body))]
+    body = json.loads(answer.body) if media_type == "application/json" else answer.body
+    return [error.message for error in validator.iter_errors(body)]

@@ -13,7 +13,9 @@ from dispatch import Dispatcher
 from errors import NotFound
 from event_pages import newest_events
 from events import UsageEvent
+from explore import Explore
 from ports import Answer, Background, Relay, Request
+from reader import SnapshotReader
 from responses import json_answer
 from tests.fakes import (
     FakeBackground,
@@ -70,7 +72,11 @@ class Scene:
             self.environment.namespace.clock = self.clock
         self.log = UsageLog("w", self.clock)
         directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
-        self.dispatcher = Dispatcher(self.environment, self.clock, directory, self.log, Platform())
+        reader = SnapshotReader(self.clock, self.log)
+        explore = Explore(self.environment, self.clock, reader, edge=None)
+        self.dispatcher = Dispatcher(
+            self.environment, self.clock, directory, self.log, Platform(), explore
+        )
         self.background = FakeBackground()
 
     def ask(

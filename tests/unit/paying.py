@@ -14,8 +14,10 @@ from checkout import resolver_of
 from directory import TenantDirectory
 from dispatch import Dispatcher
 from events import UsageEvent, decode_batch
+from explore import Explore
 from keys import USAGE_PREFIX, parse_usage_batch
 from ports import Answer, Json, Relay, Request
+from reader import SnapshotReader
 from reconciliation import tend
 from tests.fakes import FakeBackground, FakeClock, FakeEnvironment, FakeReply, FakeRequest
 from tests.unit.dispatching import Platform
@@ -155,7 +157,11 @@ class Market:
         )
         self.log = UsageLog(f"w{self.isolates}", self.clock)
         directory = TenantDirectory(self.clock, None, json.dumps({"tenants": self.tenants}))
-        self.dispatcher = Dispatcher(self.environment, self.clock, directory, self.log, Platform())
+        reader = SnapshotReader(self.clock, self.log)
+        explore = Explore(self.environment, self.clock, reader, edge=None)
+        self.dispatcher = Dispatcher(
+            self.environment, self.clock, directory, self.log, Platform(), explore
+        )
         self.background = FakeBackground()
 
     def fuse(self, left: int | None) -> Fuse:

@@ -15,6 +15,7 @@ from directory import TenantDirectory
 from errors import ConfigurationError, StoreUnavailable
 from tenants import Tenant
 from tests.fakes import FakeClock, FakeStore
+from tests.unit.log_lines import log_lines
 
 WEATHER: dict[str, Any] = {"slug": "weather", "tenantId": "t1", "workerName": "weather"}
 MAPS: dict[str, Any] = {"slug": "maps", "tenantId": "t2", "workerName": "m", "hosts": ["m.example"]}
@@ -123,7 +124,9 @@ def test_a_bad_record_in_kv_is_logged_by_its_key_and_others_work(
     directory = TenantDirectory(FakeClock(), store, None)
     with caplog.at_level(logging.WARNING):
         assert by_slug(directory, "weather") is None
-    assert "TENANT_KV tenant/weather" in caplog.text
+    (line,) = log_lines(caplog)
+    assert line["event"] == "directory_record_refused"
+    assert "TENANT_KV tenant/weather" in line["cause"]
     assert worker(by_slug(directory, "maps")) == "m"
 
 
@@ -133,7 +136,8 @@ def test_a_bad_record_in_the_variable_is_logged_by_its_place(
     directory = TenantDirectory(FakeClock(), None, variable(WEATHER, {"slug": "b"}))
     with caplog.at_level(logging.WARNING):
         by_slug(directory, "weather")
-    assert "tenants[1] (slug 'b')" in caplog.text
+    (line,) = log_lines(caplog)
+    assert "tenants[1] (slug 'b')" in line["cause"]
 
 
 def test_no_directory_at_all_is_a_configuration_error_that_names_both_ways() -> None:

@@ -17,6 +17,7 @@ from tests.fakes import (
     tenant_error,
 )
 from tests.unit.dispatching import Scene, error
+from tests.unit.log_lines import log_lines
 
 # What is recorded.
 
@@ -67,9 +68,14 @@ def test_a_scripts_own_words_are_in_the_log_under_the_request_id_and_nowhere_els
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(failure)))
     found = error(scene.ask("/t/weather"))
     assert "tenant's words" not in json.dumps(found)
-    (line,) = caplog.messages
-    assert found["requestId"] in line
-    assert "the tenant's words\\nover two lines" in line
+    (line,) = log_lines(caplog)
+    assert line["cause"] == "the tenant's words\nover two lines"
+    assert {name: line[name] for name in ("event", "requestId", "code", "endpoint")} == {
+        "event": "request_failed",
+        "requestId": found["requestId"],
+        "code": "tenant_worker_failure",
+        "endpoint": "/t/weather",
+    }
 
 
 def test_a_defect_of_ours_is_one_counted_event_and_says_nothing_of_itself(
@@ -81,7 +87,11 @@ def test_a_defect_of_ours_is_one_counted_event_and_says_nothing_of_itself(
     found = error(answer)
     assert (found["status"], found["error"]) == (500, "internal_error")
     assert "a detail" not in json.dumps(found)
-    assert "a detail" in caplog.text
+    (line,) = log_lines(caplog)
+    assert (line["level"], line["requestId"]) == ("error", found["requestId"])
+    assert line["exception"]["type"] == "RuntimeError"
+    assert line["exception"]["stack"][0].startswith("fakes.py:")
+    assert "a detail" not in json.dumps(line)
     assert [(one.outcome, one.counted) for one in scene.events] == [("internal_error", True)]
 
 

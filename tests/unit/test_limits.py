@@ -20,6 +20,7 @@ from tests.fakes import (
 )
 from tests.fakes_limits import FakeQuotaCounters
 from tests.unit.dispatching import Scene, error
+from tests.unit.log_lines import log_lines
 
 DAY_MS = 86_400_000
 
@@ -244,7 +245,7 @@ def test_a_giving_back_that_fails_is_not_repeated(
     assert isinstance(scene.ask("/t/api/"), Relay)
     assert one.asked == ["reserve", "give_back"]
     assert one.uses["api/t1"].daily_requests == (0 if works_all_the_same else 1)
-    assert "keeps a failed request counted" in caplog.text
+    assert "failed_request_stays_counted" in [line["event"] for line in log_lines(caplog)]
 
 
 # Counters that do not answer, and those that are not there.

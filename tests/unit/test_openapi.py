@@ -15,17 +15,16 @@ import limit_errors
 import payment_errors
 from api_routes import PLATFORM_ROUTES
 from error_shapes import EVIDENCE, shape_name
-from errors import DispatcherError, NotFound
+from errors import DispatcherError
 from openapi import described_errors, document, document_text
 from responses import error_answer
 from route_form import Route
 from tests.fakes import FakeEnvironment, FakeStore
 from tests.fakes_outward import FakeDatabase
-from tests.fuzz.settings import NOT_SERVED_YET
 from tests.unit.conforming import faults
 from tests.unit.platform_scene import SETTINGS, TOKEN, Scene
 
-SERVED = [route for route in PLATFORM_ROUTES.values() if route not in NOT_SERVED_YET]
+SERVED = [*PLATFORM_ROUTES.values()]
 RANGE = "?from=2026-11-22T11:00Z&to=2026-11-22T12:00Z"
 
 ELSEWHERE = (limit_errors, payment_errors)
@@ -71,11 +70,6 @@ def test_a_route_answers_each_of_its_methods_as_described(route: Route) -> None:
         answer = scene.answer(route.path, query, method=method)
         assert answer.status == 200
         assert faults(method, route.path, answer) == []
-
-
-@pytest.mark.parametrize("route", NOT_SERVED_YET, ids=lambda route: str(route.name))
-def test_what_is_not_served_yet_is_not_found(route: Route) -> None:
-    assert isinstance(Scene().refusal(route.path), NotFound)
 
 
 @pytest.mark.parametrize("window", ["?window=today", "?window=week", "?window=overall", ""])

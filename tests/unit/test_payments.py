@@ -13,6 +13,7 @@ from errors import TenantWorkerFailure
 from ports import Answer, Fetched, Json, Relay
 from tests.fakes import FakeReply, tenant_error
 from tests.unit.economy import NETWORK, PAYEE, PAYER
+from tests.unit.log_lines import log_lines
 from tests.unit.paying import (
     PRICE_MICROS,
     Market,
@@ -73,7 +74,9 @@ def test_the_facilitator_gets_our_terms_and_our_key_and_the_log_gets_neither(
     for _, headers, asked in market.fetcher.sent:
         assert headers["authorization"] == "Bearer facilitators-key"
         assert asked["paymentRequirements"]["payTo"] == PAYEE
-    assert "facilitators-key" not in caplog.text
+    lines = log_lines(caplog)
+    assert "facilitator_silent" in [line["event"] for line in lines]
+    assert "facilitators-key" not in json.dumps(lines)
 
 
 def test_callers_are_told_apart_by_who_paid() -> None:

@@ -13,6 +13,7 @@ import keys
 from checkout import resolver_of
 from directory import TenantDirectory
 from dispatch import Dispatcher
+from explore import Explore
 from platform_api import PlatformApi
 from ports import Answer, Relay
 from reconciliation import compare_day, tend
@@ -131,7 +132,8 @@ def ask(market: Market, path: str, status: int = 200) -> dict[str, Any]:
     market.settings["PLATFORM_ANALYTICS_TOKEN"] = "right"
     directory = TenantDirectory(market.clock, None, json.dumps({"tenants": market.tenants}))
     api = PlatformApi(market.environment, market.clock, directory, market.log)
-    dispatcher = Dispatcher(market.environment, market.clock, directory, market.log, api)
+    explore = Explore(market.environment, market.clock, api.reader, edge=None)
+    dispatcher = Dispatcher(market.environment, market.clock, directory, market.log, api, explore)
     request = FakeRequest(f"http://h/__platform/{path}", "GET", {"x-platform-token": "right"})
 
     async def scene() -> Answer | Relay:

@@ -65,6 +65,7 @@ def test_bindings_and_settings_are_found_and_missing_ones_are_none(raw_env: Any)
     assert environment.usage_store is not None
     assert environment.tenant_store is not None
     assert environment.namespace is not None
+    assert environment.assets is not None
     assert environment.control_database is not None
     assert environment.quota_counters is not None
     assert environment.rate_counter("RATE_10S_1") is not None
@@ -77,6 +78,7 @@ def test_nothing_bound_is_nothing_there() -> None:
     environment = RuntimeEnvironment(js.Object.new())
     assert environment.usage_store is None
     assert environment.namespace is None
+    assert environment.assets is None
     assert environment.control_database is None
     assert environment.quota_counters is None
     assert environment.rate_counter("RATE_10S_1") is None

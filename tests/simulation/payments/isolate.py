@@ -10,6 +10,7 @@ from typing import Any
 from directory import TenantDirectory
 from dispatch import Dispatcher
 from errors import DatabaseUnavailable
+from explore import Explore
 from platform_api import PlatformApi
 from tests.simulation.isolate import SETTINGS, Isolate
 from tests.simulation.payments.database import SimulatedDatabase
@@ -79,7 +80,9 @@ class PaidEnvironment:
     fetcher: SimulatedNetwork
     settings: Mapping[str, str]
     tenant_store: None = None
+    assets: None = None
     quota_counters: None = None
+    kv_tally: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def rate_counter(self, name: str) -> None:
         """No rate is limited here, so nothing is called `name`."""
@@ -117,7 +120,10 @@ class PaidIsolate(Isolate):
         )
         directory = TenantDirectory(self.clock, None, DIRECTORY)
         self.api = PlatformApi(self.environment, self.clock, directory, self.log)
-        self.dispatcher = Dispatcher(self.environment, self.clock, directory, self.log, self.api)
+        explore = Explore(self.environment, self.clock, self.api.reader, edge=None)
+        self.dispatcher = Dispatcher(
+            self.environment, self.clock, directory, self.log, self.api, explore
+        )
 
     def next_request_id(self) -> str:
         """Tell the name of the request that the dispatcher takes next."""

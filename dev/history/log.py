@@ -1,0 +1,204 @@
+"""Writes made-up events as the dispatcher would have, and compacts them as cron would have.
+
+Owns a KV namespace in memory that keeps time, and the virtual clock. Everything else is the
+dispatcher's own: batches, settlement events, compaction.
+"""
+
+import hashlib
+import json
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import keys
+import limits
+from dev.history.traffic import Span
+from events import Batch, UsageEvent, batch_metadata, encode_batch
+from ports import Json, KeyPage, ListedKey
+from rollups import compact
+from settlements import SettlementEvent, put_settlement, revenue_batch
+
+WRITER = "demo-history"
+"""The writer of every batch that was made up, but for those that hold a payment's revenue."""
+
+SOURCE = "demo"
+"""The source of a settlement event that was made up; never `edge`, so nothing reconciles it."""
+
+HOURLY_DAYS = 9
+"""How many days before the end compaction runs every hour, as cron would have: records of past
+hours are kept for so long. What is older comes out the same made at once."""
+
+_CRON_MINUTE = 25
+"""When, in each hour: then the hour before has settled."""
+
+_UNBOUNDED = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value as KV has it: `expires` in seconds since 1970, `None` for never."""
+
+    value: str
+    metadata: Mapping[str, Json]
+    expires: int | None
+
+
+@dataclass(slots=True)
+class VirtualStore:
+    """A KV namespace in memory whose time is `now_seconds`."""
+
+    now_seconds: int = 0
+    entries: dict[str, Entry] = field(default_factory=dict)
+    _names: list[str] = field(default_factory=list)
+
+    async def put(
+        self,
+        key: str,
+        value: str,
+        metadata: Mapping[str, Json],
+        expiration_ttl_seconds: int | None = None,
+    ) -> None:
+        """Write; see `ports.KeyValueStore`."""
+        ttl = expiration_ttl_seconds
+        expires = None if ttl is None else self.now_seconds + ttl
+        self.keep(key, Entry(value, dict(metadata), expires))
+
+    async def delete(self, key: str) -> None:
+        """Delete; see `ports.KeyValueStore`."""
+        if self.entries.pop(key, None) is not None:
+            self._names.pop(bisect_left(self._names, key))
+
+    async def list_page(
+        self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
+    ) -> KeyPage:
+        """List; see `ports.KeyValueStore`."""
+        first = bisect_left(self._names, prefix if cursor is None else cursor + "\0")
+        found = []
+        for name in self._names[first : first + limit + 1]:
+            if not name.startswith(prefix):
+                break
+            found.append(ListedKey(name, self.entries[name].metadata))
+        page = found[:limit]
+        return KeyPage(page, page[-1].name if len(found) > limit else None)
+
+    async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
+        """Read; see `ports.KeyValueStore`."""
+        found = {key: self.entries.get(key) for key in keys}
+        return {key: entry.value if entry else None for key, entry in found.items()}
+
+    def keep(self, key: str, entry: Entry) -> None:
+        """Write an entry as it is."""
+        if key not in self.entries:
+            insort(self._names, key)
+        self.entries[key] = entry
+
+    def living(self) -> dict[str, Entry]:
+        """Return what has not expired, nor will within the next minute, which KV does not take."""
+        return {
+            key: entry
+            for key, entry in self.entries.items()
+            if entry.expires is None or entry.expires > self.now_seconds + 60
+        }
+
+
+async def write_history(
+    events: Sequence[UsageEvent],
+    span: Span,
+    existing: Mapping[str, Entry],
+    on_progress: Callable[[int, int], None],
+) -> VirtualStore:
+    """Write events at their times and compact as time goes by.
+
+    Args:
+        events: In order of time, within `span`.
+        span: Its end is when the last compaction runs.
+        existing: Batches of the usage log, and marks of late ones, that are there already;
+            what compaction makes is made of both.
+        on_progress: Called with the minutes that are done and with all of them.
+
+    Returns:
+        The store as it is then, what existed included.
+    """
+    store = VirtualStore()
+    for key, entry in existing.items():
+        store.keep(key, entry)
+    minutes = [
+        (minute, list(group))
+        for minute, group in groupby(events, lambda event: event.at_ms // keys.MINUTE_MS)
+    ]
+    first, end = span.start_ms // keys.MINUTE_MS, span.end_ms // keys.MINUTE_MS
+    position = 0
+    for now_minute in _runs(first, end):
+        while position < len(minutes) and minutes[position][0] < now_minute:
+            await _write_minute(store, *minutes[position])
+            position += 1
+        store.now_seconds = now_minute * 60
+        await compact(store, now_minute * keys.MINUTE_MS, _UNBOUNDED)
+        on_progress(now_minute - first, end - first)
+    for minute, group in minutes[position:]:
+        await _write_minute(store, minute, group)
+    return store
+
+
+def _runs(first: int, end: int) -> Sequence[int]:
+    """Choose when compaction runs: minutes, ascending, the last one being `end`."""
+    start = max(first, end - HOURLY_DAYS * keys.DAY_MS // keys.MINUTE_MS)
+    hours = range(start - start % 60 + 60 + _CRON_MINUTE, end, 60)
+    return [*hours, end]
+
+
+async def _write_minute(store: VirtualStore, minute: int, events: Sequence[UsageEvent]) -> None:
+    store.now_seconds = minute * 60 + 60
+    free = [event for event in events if not event.revenue_micros]
+    ttl = limits.BATCH_DAYS * 86_400
+    step = limits.BATCH_EVENTS_MAX
+    for number, start in enumerate(range(0, len(free), step), 1):
+        batch = Batch(free[start : start + step], 0)
+        key = keys.usage_batch(minute, WRITER, number)
+        await store.put(key, encode_batch(batch, minute), batch_metadata(batch), ttl)
+    for event in events:
+        if event.revenue_micros:
+            settlement = _settlement(event)
+            writer = keys.payment_writer(settlement.payment_id)
+            metadata = batch_metadata(Batch((event,), 0))
+            await store.put(keys.usage_batch(minute, writer, 1), revenue_batch(event), metadata)
+            await put_settlement(store, settlement)
+
+
+def _settlement(event: UsageEvent) -> SettlementEvent:
+    assert event.api is not None
+    digest = hashlib.sha256(f"{event.request_id}/{event.at_ms}".encode()).hexdigest()
+    return SettlementEvent(
+        source=SOURCE,
+        payment_id=f"demo-{digest[:27]}",
+        request_id=event.request_id,
+        tenant_id=event.api.tenant_id,
+        slug=event.api.slug,
+        payer=event.caller,
+        network="demo",
+        asset="demo",
+        amount=str(event.revenue_micros),
+        amount_micros=event.revenue_micros,
+        transaction=f"demo-{digest[27:]}",
+        facilitator="demo",
+        claimed_at_ms=event.at_ms - event.latency_ms,
+        settled_at_ms=event.at_ms,
+        receipt="",
+    )
+
+
+def mark_of(span: Span, seed: int, events: Sequence[UsageEvent], *, is_whole: bool) -> str:
+    """Write the value of `keys.DEMO`, which says what in the log is made up."""
+    document = {
+        "seed": seed,
+        "days": span.days,
+        "from": keys.timestamp(span.start_ms),
+        "to": keys.timestamp(span.end_ms),
+        "endMs": span.end_ms,
+        "events": len(events),
+        "calls": sum(event.counted for event in events),
+        "revenueMicros": sum(event.revenue_micros for event in events),
+        "complete": is_whole,
+    }
+    return json.dumps(document)

@@ -1,0 +1,87 @@
+"""`python -m dev.screenshots`: pictures of a running dispatcher's page, for the README.
+
+What they show is what the dispatcher at `URL`, or at `PORT` of this machine, has counted;
+`make demo` gives it something to show.
+"""
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser
+from playwright.sync_api import Error as BrowserError
+
+from dev.browser import running_browser
+from dev.errors import ServerError, run_command_line
+from dev.launch.options import DEFAULT_PORT
+from dev.layout import HERE
+
+FOLDER = HERE.root / "docs" / "images"
+COLOURS = 192
+"""How many colours a picture keeps, for a file of a third of the size."""
+
+PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "explore-light": (
+        "?window=week",
+        {"viewport": {"width": 1280, "height": 1000}, "color_scheme": "light"},
+    ),
+    "explore-dark": (
+        "?window=overall",
+        {"viewport": {"width": 1280, "height": 1000}, "color_scheme": "dark"},
+    ),
+    "explore-phone": (
+        "",
+        {
+            "viewport": {"width": 390, "height": 844},
+            "device_scale_factor": 2,
+            "color_scheme": "light",
+        },
+    ),
+}
+"""Each picture's query and what the browser is like."""
+
+
+def main() -> int:
+    """Take all pictures."""
+    url = os.environ.get("URL") or f"http://localhost:{os.environ.get('PORT') or DEFAULT_PORT}"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with running_browser() as browser:
+        for name, (query, look) in PICTURES.items():
+            file = FOLDER / f"{name}.png"
+            take(browser, f"{url.rstrip('/')}/explore{query}", look, file)
+            print(f"{file.relative_to(HERE.root)}: {file.stat().st_size / 1_000:.0f} kB")
+    return 0
+
+
+def take(browser: Browser, address: str, look: dict[str, Any], file: Path) -> None:
+    """Take one picture.
+
+    Args:
+        browser: Chromium.
+        address: The page with its query.
+        look: The settings of the browser's window.
+        file: Where the picture goes.
+
+    Raises:
+        ServerError: The page does not answer, or has no APIs to show.
+    """
+    context = browser.new_context(reduced_motion="reduce", **look)
+    try:
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#rows tr", timeout=15_000)
+        picture = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
+    except BrowserError as error:
+        raise ServerError(
+            f"{address} shows no APIs: start `make dev`, then `make demo`."
+        ) from error
+    finally:
+        context.close()
+    picture.convert("RGB").quantize(COLOURS).save(file, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command_line(main))

@@ -1,0 +1,94 @@
+/**
+ * Figures as people read them. All times are UTC, as the windows are.
+ */
+
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
+const dollars = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
+const compactDollars = new Intl.NumberFormat("en-US", {
+	style: "currency",
+	currency: "USD",
+	notation: "compact",
+	maximumSignificantDigits: 3,
+});
+const wholeDollars = new Intl.NumberFormat("en-US", {
+	style: "currency",
+	currency: "USD",
+	notation: "compact",
+	maximumFractionDigits: 1,
+	minimumFractionDigits: 0,
+});
+const price = new Intl.NumberFormat("en-US", {
+	style: "currency",
+	currency: "USD",
+	minimumFractionDigits: 2,
+	maximumFractionDigits: 6,
+});
+const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const longDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+
+const COMPACT_FROM = 1_000_000;
+
+/** @param {number} value */
+export const count = (value) => whole.format(value);
+
+/** @param {number} value Shortened from a million on. */
+export const shortCount = (value) => (value < COMPACT_FROM ? whole : compact).format(value);
+
+/** @param {number} value Shortened from a thousand on. */
+export const axisCount = (value) => (value < 1_000 ? whole : compact).format(value);
+
+/** @param {number} micros Millionths of a dollar; what is less than a cent is not called nothing. */
+export const money = (micros) => (micros > 0 && micros < 5_000 ? "<$0.01" : dollars.format(micros / 1e6));
+
+/** @param {number} micros Millionths of a dollar; shortened from a million dollars on. */
+export const shortMoney = (micros) =>
+	micros / 1e6 < COMPACT_FROM ? money(micros) : compactDollars.format(micros / 1e6);
+
+/** @param {number} micros Millionths of a dollar. */
+export const axisMoney = (micros) => (micros / 1e6 < 10 && micros > 0 ? price : wholeDollars).format(micros / 1e6);
+
+/** @param {number} usd What one call costs. */
+export const callPrice = (usd) => (usd > 0 ? price.format(usd) : "Free");
+
+/** @param {number} milliseconds */
+export function duration(milliseconds) {
+	if (milliseconds <= 0) {
+		return "–";
+	}
+	if (milliseconds < 1_000) {
+		return `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
+	}
+	return `${(milliseconds / 1_000).toFixed(milliseconds < 10_000 ? 2 : 1)} s`;
+}
+
+/** @param {number} value A percentage; one short of a hundred is never rounded up to it. */
+export function percent(value) {
+	const shown = value < 100 ? Math.min(99.99, value) : 100;
+	return `${shown.toFixed(2).replace(/\.?0+$/, "")}%`;
+}
+
+/** @param {number} ratio */
+export const share = (ratio) => percent(ratio * 100);
+
+/** @param {Date} at */
+export const clock = (at) => hour.format(at);
+
+/** @param {Date} at */
+export const date = (at) => day.format(at);
+
+/** @param {Date} at */
+export const fullDate = (at) => longDay.format(at);
+
+/** @param {number} seconds */
+export function age(seconds) {
+	if (seconds < 90) {
+		return `${Math.round(seconds)} s`;
+	}
+	const minutes = Math.round(seconds / 60);
+	return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+/** @param {number} number @param {string} one @param {string} [many] */
+export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

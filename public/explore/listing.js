@@ -1,0 +1,49 @@
+/**
+ * Which APIs are listed, and in which order. Knows no elements.
+ *
+ * @typedef {import("./snapshot.js").Api} Api
+ * @typedef {import("./view.js").View} View
+ * @typedef {import("./view.js").SortKey} SortKey
+ */
+
+/** @type {Readonly<Record<SortKey, (api: Api) => number | string>>} */
+const BY = {
+	rank: (api) => api.rank,
+	endpoint: (api) => api.endpoint.toLowerCase(),
+	price: (api) => api.priceUsd,
+	calls: (api) => api.calls,
+	revenue: (api) => api.revenueMicros,
+	callers: (api) => api.callers,
+	latency: (api) => api.latencyMs,
+	uptime: (api) => api.uptimePct,
+};
+
+/**
+ * Every word of the search must be in the endpoint, the owner or the category.
+ *
+ * @param {readonly Api[]} apis
+ * @param {View} view
+ * @returns {Api[]} Those that the view lists, in its order, however many; equals are by rank.
+ */
+export function listed(apis, view) {
+	const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
+	const value = BY[view.sort];
+	const sign = view.descending ? -1 : 1;
+	return apis
+		.filter((api) => {
+			if (view.category && api.category !== view.category) {
+				return false;
+			}
+			const text = `${api.endpoint}\n${api.owner}\n${api.category}`.toLowerCase();
+			return words.every((word) => text.includes(word));
+		})
+		.sort((one, other) => sign * compare(value(one), value(other)) || one.rank - other.rank);
+}
+
+/**
+ * @param {number | string} one
+ * @param {number | string} other
+ */
+function compare(one, other) {
+	return one < other ? -1 : one > other ? 1 : 0;
+}

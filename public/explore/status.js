@@ -1,0 +1,82 @@
+/**
+ * How the figures are: live, behind, or what went wrong and what the reader can do.
+ *
+ * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {import("./feed.js").Trouble} Trouble
+ */
+import { byId, make, write } from "./dom.js";
+import { age, clock } from "./format.js";
+
+const STALE_SECONDS = 300;
+
+const REASONS = {
+	unreachable: "The dispatcher cannot be reached.",
+	refused: "The dispatcher gave no figures.",
+	upstream: "The analytics behind this page do not answer.",
+};
+
+/** @param {Snapshot} snapshot */
+export const isStale = ({ freshness }) => !freshness.complete || freshness.lagSeconds > STALE_SECONDS;
+
+/** @param {string} state @param {string} text */
+function live(state, text) {
+	byId("live", HTMLElement).dataset.state = state;
+	write(byId("live-text", HTMLElement), text);
+}
+
+/**
+ * @param {string} kind
+ * @param {string} text Empty to say nothing.
+ * @param {(() => void) | null} retry
+ */
+function notice(kind, text, retry) {
+	const box = byId("notice", HTMLElement);
+	box.className = `notice ${kind}`;
+	const shown = box.firstElementChild;
+	// The same notice again must not be read out again, nor take the focus from its button.
+	if (shown?.textContent === text || (!shown && !text)) {
+		return;
+	}
+	if (!text) {
+		box.replaceChildren();
+		return;
+	}
+	const button = make("button", { type: "button", id: "retry" }, "Try again");
+	button.addEventListener("click", () => retry?.());
+	box.replaceChildren(make("p", {}, text), ...(retry ? [button] : []));
+}
+
+/** @param {Snapshot} snapshot The newest one, which has just come. */
+export function showFresh(snapshot) {
+	const { asOf, complete, lagSeconds } = snapshot.freshness;
+	const until = asOf ? clock(asOf) : "–";
+	if (!isStale(snapshot)) {
+		live("live", `Live, up to ${until} UTC`);
+		notice("", "", null);
+		return;
+	}
+	live("stale", `Up to ${until} UTC`);
+	const behind = `Everything is counted up to ${until} UTC, ${age(lagSeconds)} ago; newer figures are not whole yet.`;
+	notice(
+		"stale",
+		complete ? behind : "Some calls are still missing from these figures; they are being caught up.",
+		null,
+	);
+}
+
+/**
+ * @param {Trouble} trouble
+ * @param {Snapshot | null} last What is still shown.
+ * @param {() => void} retry
+ */
+export function showTrouble(trouble, last, retry) {
+	const reason = `${REASONS[trouble.kind]} (${trouble.code})`;
+	live("failed", last ? "Not refreshed" : "No figures");
+	const from = last?.generatedAt ? ` These figures are from ${clock(last.generatedAt)} UTC.` : "";
+	notice("failed", last ? `${reason}${from}` : `${reason} There are no figures to show yet.`, retry);
+}
+
+/** Says that figures are on their way, for the first time or for another window. */
+export function showLoading() {
+	live("loading", "Loading");
+}

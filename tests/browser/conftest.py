@@ -1,0 +1,51 @@
+"""Chromium and a dispatcher for the tests of the page, and what no visit may end with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from dev.browser import running_browser
+from dev.launch import Server, running_dispatcher
+from tests.e2e.marketplace import DEMO_NAMESPACE, DEMO_TENANTS
+
+from .visit import Visitor
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one process, where they share a browser and a dispatcher."""
+    for item in items:
+        if "tests/browser/" in item.path.as_posix():
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium; it ends with this folder's tests, as it keeps an event loop to itself."""
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A dispatcher with the demo's APIs."""
+    with running_dispatcher(
+        state=tmp_path_factory.mktemp("state"),
+        tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
+        namespace=DEMO_NAMESPACE,
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def visitor(browser: Browser, dispatcher: Server) -> Iterator[Visitor]:
+    """Visit the page; afterwards nothing may have gone wrong unseen."""
+    visitor = Visitor(browser, dispatcher.url)
+    try:
+        yield visitor
+        assert visitor.troubles == []
+        assert visitor.strangers == []
+    finally:
+        visitor.leave()

@@ -1,0 +1,78 @@
+"""Accessible to everyone: axe finds nothing in any state, colours or width."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from dev.layout import HERE
+
+from . import figures
+from .visit import PHONE, WIDE, Visitor
+
+AXE = (HERE.node_modules / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+LOOKS = [
+    pytest.param({"color_scheme": scheme, "viewport": size}, id=f"{scheme}-{name}")
+    for scheme in ("light", "dark")
+    for name, size in (("wide", WIDE), ("phone", PHONE))
+]
+
+
+def violations(page: Page) -> list[str]:
+    """Run axe with every rule of WCAG 2.2 AA and its best practices."""
+    page.evaluate(AXE)
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then(result => result.violations)")
+    return [
+        f"{rule['id']}: {rule['help']}: {[node['html'][:200] for node in rule['nodes']]}"
+        for rule in found
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_on_the_page_and_in_a_detail(
+    visitor: Visitor, look: dict[str, Any]
+) -> None:
+    page = visitor.open("?window=week", **look)
+    page.get_by_text("Show as a table").click()
+    page.get_by_role("button", name="Data").click()
+    assert violations(page) == []
+    page.locator("#rows .open").first.click()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_when_things_go_wrong(visitor: Visitor, look: dict[str, Any]) -> None:
+    visitor.network = lambda window: figures.failure(window=window)
+    page = visitor.open(waits_for="#retry", **look)
+    assert violations(page) == []
+    behind = {"asOf": "2026-11-22T14:04:00Z", "complete": False, "lagSeconds": 999}
+    visitor.network = lambda window: figures.answer(window, apis=0, freshness=behind)
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("#nothing")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_where_the_ranking_is_explained(
+    visitor: Visitor, look: dict[str, Any]
+) -> None:
+    page = visitor.page(**look)
+    page.goto(f"{visitor.url}/explore/ranking")
+    assert violations(page) == []
+
+
+def test_nothing_moves_for_those_who_want_it_still(visitor: Visitor) -> None:
+    moving = "document.getAnimations().filter(one => one.playState === 'running').length"
+    page = visitor.open(reduced_motion="reduce")
+    assert page.evaluate(moving) == 0
+    page = visitor.open(reduced_motion="no-preference")
+    assert page.evaluate(moving) == 1
+
+
+def test_no_width_scrolls_sideways(visitor: Visitor) -> None:
+    page = visitor.open()
+    for width in (320, 390, 640, 820, 1024, 1440, 2560):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,37 @@
+"""The page on what the dispatcher itself counted, with nothing in between."""
+
+from __future__ import annotations
+
+import httpx
+from playwright.sync_api import expect
+
+from dev.launch import Server
+from tests.e2e.caller import eventually
+
+from .visit import ROUTE, Visitor, texts
+
+
+def test_calls_that_were_made_are_on_the_page(visitor: Visitor, dispatcher: Server) -> None:
+    with httpx.Client(base_url=dispatcher.url) as client:
+        for path in ("feasts/easter?year=2026", "airports/airports?limit=1", "feasts/easter"):
+            client.get(f"/t/{path}", headers={"x-agent-id": path})
+
+        def counted() -> bool:
+            answer = client.get("/api/explore/analytics", params={"window": "today", "top": 100})
+            return bool(answer.json()["snapshot"]["heroStats"]["calls"] >= 3)
+
+        eventually(counted, "the calls in the page's figures")
+    page = visitor.page()
+    page.unroute(ROUTE)
+    # Of what the day is, the figures know best.
+    page.clock.resume()
+    page.goto(f"{visitor.url}/explore?sort=calls")
+    expect(page.locator("#rows tr")).to_have_count(2)
+    assert texts(page, "#rows .open") == ["/t/feasts", "/t/airports"]
+    assert texts(page, "#rows .calls") == ["2", "1"]
+    assert texts(page, "#hero .value")[0] == "3"
+    expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    for window in ("Week", "Overall"):
+        page.get_by_role("link", name=window).click()
+        expect(page.locator("#main")).not_to_have_attribute("aria-busy", "true")
+        expect(page.locator("#rows tr")).to_have_count(2)

@@ -1,0 +1,57 @@
+"""The page looks as it was last accepted."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from dev.layout import HERE
+
+from . import figures, pictures
+from .visit import PHONE, WIDE, Visitor
+
+FOUND = HERE.cache / "pictures"
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "look"),
+    [
+        ("wide-light", "", {"viewport": WIDE}),
+        ("wide-dark", "?window=overall", {"viewport": WIDE, "color_scheme": "dark"}),
+        ("phone-light", "?window=week", {"viewport": PHONE}),
+        ("detail-dark", "?api=ten_exchange:exchange", {"viewport": WIDE, "color_scheme": "dark"}),
+    ],
+)
+def test_the_page_looks_as_accepted(
+    visitor: Visitor, name: str, query: str, look: dict[str, Any]
+) -> None:
+    page = visitor.open(query, **look)
+    page.evaluate("document.fonts.ready")
+    address = page.locator("#detail code")
+    if address.count():
+        # The port is another one in each run.
+        page.evaluate(
+            "() => { for (const code of document.querySelectorAll('#detail code'))"
+            " code.textContent = code.textContent.replace(/localhost:\\d+/, 'localhost:8787'); }"
+        )
+    pictures.compare(name, page.screenshot(animations="disabled"), FOUND)
+
+
+def test_failure_looks_as_accepted(visitor: Visitor) -> None:
+    visitor.network = lambda window: figures.failure(window=window)
+    page = visitor.open(waits_for="#retry")
+    pictures.compare("failed", page.screenshot(animations="disabled"), FOUND)
+
+
+def test_a_change_that_is_seen_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCEPT", raising=False)
+    accepted = Image.open(pictures.ACCEPTED / "wide-light.png").convert("RGB")
+    accepted.paste((255, 255, 255), (50, 225, 240, 290))
+    changed = io.BytesIO()
+    accepted.save(changed, "PNG")
+    with pytest.raises(AssertionError, match="differs from what was accepted"):
+        pictures.compare("wide-light", changed.getvalue(), tmp_path)

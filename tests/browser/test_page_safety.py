@@ -1,0 +1,103 @@
+"""The page is fenced in: it loads and runs nothing but its own files, and is small."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from dev.launch import Server
+from dev.layout import HERE
+from tests.e2e.caller import Caller
+
+from .visit import Visitor
+
+FILES = sorted((HERE.root / "public" / "explore").iterdir())
+FIRST_LOAD_MAX_BYTES = 150_000
+
+
+@pytest.fixture
+def client(dispatcher: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=dispatcher.url) as client:
+        yield client
+
+
+def test_the_policy_blocks_scripts_and_styles_that_are_no_files_of_the_page(
+    visitor: Visitor,
+) -> None:
+    visitor.expected = ("Content Security Policy", "blocked", "TrustedHTML", "TrustedScript")
+    page = visitor.open()
+    page.evaluate(
+        "() => { const script = document.createElement('script');"
+        " script.append(document.createTextNode('window.broken = 1'));"
+        " document.body.append(script); }"
+    )
+    page.evaluate("() => { document.body.setAttribute('style', 'color: rgb(1, 2, 3)'); }")
+    assert page.evaluate("window.broken") is None
+    assert page.evaluate("getComputedStyle(document.body).color") != "rgb(1, 2, 3)"
+    refused = page.evaluate("() => fetch('https://elsewhere.example/').catch(() => 'refused')")
+    assert refused == "refused"
+    blocked = page.evaluate(
+        "() => { try { document.body.innerHTML = '<b>x</b>'; }"
+        " catch (error) { return error.name; } }"
+    )
+    assert blocked == "TypeError"
+
+
+def test_the_inline_scripts_of_a_page_are_what_the_policy_blocks(visitor: Visitor) -> None:
+    """The same page with an inline script in it, as after an injection: it does not run."""
+    visitor.expected = ("Content Security Policy",)
+    page = visitor.page()
+
+    def inject(route: object) -> None:
+        answer = route.fetch()  # type: ignore[attr-defined]
+        body = answer.text().replace("<body", "<script>window.broken = 1</script><body")
+        route.fulfill(response=answer, body=body)  # type: ignore[attr-defined]
+
+    page.route("**/explore", inject)
+    page.goto(f"{visitor.url}/explore")
+    page.wait_for_selector("#rows tr")
+    assert page.evaluate("window.broken") is None
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_file_has_its_kind_its_tag_and_the_policy(client: httpx.Client, file: object) -> None:
+    name = file.name  # type: ignore[attr-defined]
+    path = {"index.html": "/explore", "ranking.html": "/explore/ranking"}.get(
+        name, f"/explore/{name}"
+    )
+    answer = client.get(path)
+    kinds = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg"}
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(kinds[name.rpartition(".")[2]])
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; ")
+    assert answer.headers["cache-control"] == "public, max-age=0, must-revalidate"
+    again = client.get(path, headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    head = client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == answer.headers["etag"]
+
+
+def test_the_page_is_only_read_and_what_is_not_there_is_not_found(client: httpx.Client) -> None:
+    refused = client.post("/explore", content=b"x" * 100)
+    assert (refused.status_code, refused.json()["error"]) == (405, "method_not_allowed")
+    assert client.get("/explore/").headers["location"] == "/explore"
+    for path in ("/explore/nothing.js", "/explore/../wrangler.toml", "/explore/%2e%2e%2fpublic"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["ok"]) == (404, False)
+
+
+def test_a_tenants_host_has_its_own_explore(dispatcher: Server) -> None:
+    with Caller(dispatcher.url, "") as caller:
+        answer = caller.ask("/explore", host="airports.demo.localhost")
+    assert answer.headers["x-tenant-id"] == "ten_meridian_airports"
+    assert "content-security-policy" not in answer.headers
+
+
+def test_a_first_visit_is_small() -> None:
+    files = [file for file in FILES if file.name != "ranking.html"]
+    size = sum(len(gzip.compress(file.read_bytes(), 6)) for file in files)
+    assert size < FIRST_LOAD_MAX_BYTES / 4

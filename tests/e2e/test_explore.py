@@ -1,0 +1,117 @@
+"""What the public page reads, through real HTTP: of one shape, without a token, seldom made."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.explore_shape import API, DIRECTORY, HERO, POINT, SNAPSHOT, check
+
+from .caller import Caller, eventually
+from .marketplace import MIRROR_HOST
+
+PATH = "/api/explore/analytics"
+WINDOWS = ("today", "week", "overall")
+MADE_SECONDS = 5.0
+"""For how long an answer is given again; see `limits.EXPLORE_FRESH_SECONDS`."""
+
+
+def page(caller: Caller, query: str = "") -> dict[str, Any]:
+    answer = caller.ask(f"{PATH}{query}")
+    assert answer.status_code == 200
+    body: dict[str, Any] = answer.json()
+    assert "requestId" not in body, "bodies are everybody's, the header is one request's"
+    return body
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_page_shows_what_the_platform_knows(caller: Caller, window: str) -> None:
+    for fail in (0, 0, 1):
+        caller.ask(f"/t/ledger/draw?fail={fail}", headers={"x-agent-id": f"explorer-{fail}"})
+    caller.flush()
+    platform = caller.snapshot(window)
+    calls = platform["heroStats"]["calls"]
+
+    def caught_up() -> dict[str, Any] | None:
+        body = page(caller, f"?window={window}&top=2")
+        is_so = body["snapshot"]["heroStats"]["calls"] >= calls
+        return body if is_so else None
+
+    body = eventually(caught_up, "the page to catch up")
+    assert (body["ok"], body["window"], body["source"]) == (True, window, "self")
+    snapshot = body["snapshot"]
+    check(snapshot, window, 2)
+    assert set(platform) >= SNAPSHOT
+    assert set(platform["heroStats"]) >= HERO
+    assert all(set(row) >= API for row in platform["allApis"])
+    assert all(set(row) >= DIRECTORY for row in platform["directories"])
+    assert all(set(row) >= POINT for row in platform["series"])
+    shown = {row["id"]: row for row in snapshot["allApis"]}
+    platform = caller.snapshot(window)
+    for row in platform["allApis"]:
+        if row["id"] in shown and row["calls"] == shown[row["id"]]["calls"]:
+            for name in API & set(row) - {"rank", "trendingScore"}:
+                assert shown[row["id"]][name] == row[name], name
+    assert "tenantId" not in json.dumps(snapshot)
+
+
+def test_its_parameters_are_the_contracts(caller: Caller) -> None:
+    assert page(caller)["window"] == "today"
+    for top in ("0", "-1", "many", "1.5", ""):
+        check(page(caller, f"?top={top}")["snapshot"], "today", 25)
+    check(page(caller, "?top=9999999999999999999999")["snapshot"], "today", 100)
+    for window in ("", "yesterday", "TODAY", "%00"):
+        answer = caller.ask(f"{PATH}?window={window}")
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_window")
+        assert answer.json()["expected"] == list(WINDOWS)
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_it_can_only_be_read(caller: Caller, method: str) -> None:
+    answer = caller.ask(PATH, method=method)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.json()["error"] == "method_not_allowed"
+
+
+def test_a_tenants_host_keeps_the_path_for_its_tenant(caller: Caller) -> None:
+    for target, host in ((f"{PATH}?window=x", MIRROR_HOST), (f"/t/mirror{PATH}?window=x", None)):
+        answer = caller.ask(target, host=host, method="POST")
+        assert answer.status_code == 200
+        assert answer.headers["x-tenant-id"] == "ten_mirror"
+        assert answer.json()["request"]["path"] == PATH
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_is_known_is_not_sent_again(caller: Caller, method: str) -> None:
+    def twice() -> bool:
+        first = caller.ask(f"{PATH}?window=week", method=method)
+        assert first.status_code == 200
+        assert first.headers["cache-control"].startswith("public, max-age=")
+        assert first.headers["content-type"] == "application/json; charset=utf-8"
+        tag = first.headers["etag"]
+        again = caller.ask(f"{PATH}?window=week", method=method, headers={"if-none-match": tag})
+        assert again.headers["x-request-id"] != first.headers["x-request-id"]
+        if again.status_code == 200:
+            assert again.headers["etag"] != tag
+            return False
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        return True
+
+    eventually(twice, "two questions about one answer")
+
+
+def test_many_visitors_are_given_few_answers(caller: Caller) -> None:
+    page(caller)
+    started = time.monotonic()
+    tags = {caller.ask(f"{PATH}?top=7").headers["etag"] for _ in range(300)}
+    elapsed = time.monotonic() - started
+    assert len(tags) <= 2 + elapsed / MADE_SECONDS
+
+
+def test_it_needs_no_token_and_takes_none(caller: Caller) -> None:
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"x-platform-token": "wrong"}):
+        assert caller.ask(f"{PATH}?token=x", headers=headers).status_code == 200
+    # What it shows opens nothing else.
+    assert caller.ask("/__platform/analytics").status_code == 401

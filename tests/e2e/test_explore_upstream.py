@@ -1,0 +1,137 @@
+"""The page of a deployment whose figures are another dispatcher's, which fails in every way."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from dev.launch import Server
+from tests.explore_shape import check
+
+from .caller import Caller, eventually
+from .conftest import TOKEN, Starter
+from .fault_proxy import FaultProxy, running_fault_proxy
+from .faults import Answer, Call, Fault, body, cut, reply, slow, status
+
+PATH = "/api/explore/analytics"
+WINDOWS = ("today", "week", "overall")
+HTTP_ERROR = "upstream_http_error"
+UNREACHABLE = "upstream_unreachable"
+
+GOOD: dict[str, Any] = {"heroStats": {}, "allApis": []}
+
+HOSTILE = """{"ok": true, "snapshot": {
+ "generatedAt": "<img src=x onerror=alert(1)>", "range": [], "freshness": 7,
+ "heroStats": {"calls": 1e999, "activeAgents": -5, "publishedApis": NaN, "directories": "many",
+   "revenueMicros": 123456789012345678901234567890, "revenueUsd": -Infinity},
+ "previous": {"range": {"startAt": 1}}, "series": [null, {"startAt": "soon"}, {"startAt":
+   "2026-11-22T10:00:00Z", "calls": true}], "directories": [{"directory": "\\u202e\\ud800"}, 1],
+ "allApis": [null, [], {"endpoint": "javascript:alert(1)"}, {"endpoint": "/t/a", "rank": -1,
+   "owner": "</script><script>alert(1)</script>\\u0000", "calls": 2.5, "priceUsd": "free",
+   "latencyMs": 1e308, "errorRatePct": 700, "trend": {"0": 1}}]}}"""
+
+FAILURES: list[tuple[str, Fault, str]] = [
+    ("500", status(500), HTTP_ERROR),
+    ("401", status(401), HTTP_ERROR),
+    ("a redirect", status(302), HTTP_ERROR),
+    ("HTML", body("<!doctype html><h1>Bad gateway</h1>", content_type="text/html"), HTTP_ERROR),
+    ("nothing", body(""), HTTP_ERROR),
+    ("half a JSON", body('{"ok": true, "snapshot": {"heroSt'), HTTP_ERROR),
+    ("deep nesting", body("[" * 200_000), HTTP_ERROR),
+    ("a number of a million digits", body('{"snapshot":' + "1" * 1_000_000 + "}"), HTTP_ERROR),
+    ("wrong types", reply({"ok": True, "snapshot": [GOOD]}), HTTP_ERROR),
+    ("another window", reply({"snapshot": {**GOOD, "window": "yesterday"}}), HTTP_ERROR),
+    ("no UTF-8", body(b'{"snapshot": "\xff\xfe'), HTTP_ERROR),
+    ("a reset", cut, UNREACHABLE),
+    ("too much", body(" " * 5_000_000), UNREACHABLE),
+    ("no answer in time", slow(7.0), UNREACHABLE),
+]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FaultProxy]:
+    with running_fault_proxy("http://127.0.0.1:9") as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def borrower(
+    start: Starter, upstream: FaultProxy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Caller]:
+    """A deployment whose figures are those of `upstream`."""
+    settings = {"ANALYTICS_BASE_URL": upstream.url + "/", "ANALYTICS_TOKEN": TOKEN}
+    with (
+        start(tmp_path_factory.mktemp("borrower"), {"tenants": []}, settings) as server,
+        Caller(server.url, TOKEN) as caller,
+    ):
+        yield caller
+
+
+def target(window: str) -> str:
+    return f"/__platform/analytics?window={window}&top=100"
+
+
+def page(caller: Caller, window: str) -> dict[str, Any]:
+    answer = caller.ask(f"{PATH}?window={window}&top=3")
+    assert answer.status_code == 200
+    assert TOKEN not in answer.text
+    assert TOKEN not in str(answer.headers)
+    found: dict[str, Any] = answer.json()
+    assert (found["window"], found["source"]) == (window, "upstream")
+    check(found["snapshot"], window, 3)
+    return found
+
+
+def test_however_it_fails_the_page_gets_an_empty_snapshot(
+    borrower: Caller, upstream: FaultProxy, server: Server
+) -> None:
+    for number, (name, fault, code) in enumerate(FAILURES):
+        window = WINDOWS[number % len(WINDOWS)]
+        upstream.always(target(window), fault)
+        asked = upstream.count(target(window))
+
+        def asked_again(window: str = window, asked: int = asked) -> dict[str, Any] | None:
+            found = page(borrower, window)
+            return found if upstream.count(target(window)) > asked else None
+
+        found = eventually(asked_again, f"the page to ask again ({name})")
+        assert (found["ok"], found.get("error")) == (False, code), name
+        assert found["snapshot"]["allApis"] == []
+    assert upstream.count("/elsewhere") == 0, "redirects are not followed"
+    assert {call.headers["authorization"] for call in upstream.calls} == {f"Bearer {TOKEN}"}
+
+    # Values that are wrong in a snapshot are made safe one by one.
+    upstream.always(target("week"), body(HOSTILE))
+    found = eventually(
+        lambda: found if (found := page(borrower, "week"))["ok"] else None, "a snapshot"
+    )
+    (row,) = found["snapshot"]["allApis"]
+    assert row["owner"] == "@</script><script>alert(1)</script>"
+    assert (row["rank"], row["calls"], row["trend"]) == (1, 2, [])
+
+    # A dispatcher that is well again is believed; when it is gone, what it said still holds.
+    def other_dispatcher(call: Call) -> Answer:
+        headers = {"authorization": call.headers["authorization"]}
+        answer = httpx.get(f"{server.url}{call.path}", headers=headers)
+        return Answer(answer.status_code, answer.content)
+
+    with Caller(server.url, TOKEN) as lender:
+        lender.ask("/t/ledger/draw")
+        lender.flush()
+        calls = lender.snapshot("overall")["heroStats"]["calls"]
+    upstream.always(target("overall"), other_dispatcher)
+
+    def is_theirs() -> dict[str, Any] | None:
+        found = page(borrower, "overall")
+        return found if found["snapshot"]["heroStats"]["calls"] >= calls else None
+
+    theirs = eventually(is_theirs, "the other dispatcher's figures")
+    assert theirs["ok"]
+    with ExitStack() as stack:
+        stack.enter_context(upstream.down())
+        asked = len(upstream.calls)
+        for _ in range(20):
+            assert page(borrower, "overall")["ok"]
+        assert len(upstream.calls) == asked

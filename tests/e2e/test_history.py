@@ -1,0 +1,135 @@
+"""`make demo HISTORY=` makes up past days, which the dispatcher shows to the last call."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import keys
+from dev.history.traffic import Span, make_events
+from dev.launch import Server, running_dispatcher
+from events import UsageEvent
+from tests.unit.history.test_traffic import APIS, SOLD
+
+from . import local_kv
+from .caller import Caller
+from .marketplace import DEMO_NAMESPACE, DEMO_TENANTS, REPOSITORY
+
+DAYS = 3
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the dispatcher keeps its KV."""
+    return tmp_path_factory.mktemp("history")
+
+
+@pytest.fixture(scope="module")
+def seeded(state: Path) -> Iterator[Server]:
+    """A dispatcher as `make dev` starts it, with one call of its own before history is made up."""
+    with running_dispatcher(
+        state=state,
+        tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
+        namespace=DEMO_NAMESPACE,
+    ) as server:
+        with Caller(server.url, "dev-token") as caller:
+            assert caller.ask("/t/mirror/").status_code == 200
+            caller.snapshot("overall")
+        made = history(server, state)
+        assert made.returncode == 0, made.stdout + made.stderr
+        yield server
+
+
+def history(server: Server, state: Path, days: str = str(DAYS)) -> subprocess.CompletedProcess[str]:
+    variables = {"PYTHONPATH": "src", "HISTORY": days, "PORT": str(server.port)}
+    return subprocess.run(
+        [sys.executable, "-m", "dev.history"],
+        cwd=REPOSITORY,
+        env={**os.environ, **variables, "STATE": str(state), "VARS": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def planned(state: Path) -> list[UsageEvent]:
+    """The events that should be there, by what the mark says of them."""
+    mark = json.loads(local_kv.value(state, keys.DEMO))
+    assert (mark["complete"], mark["days"]) == (True, DAYS)
+    return make_events(APIS, SOLD, Span(DAYS, mark["endMs"]), mark["seed"])
+
+
+def check_figures(server: Server, events: list[UsageEvent]) -> None:
+    """Compare `overall` with a plain count of what was made up, and the one call before it."""
+    calls = [event for event in events if event.counted and event.api]
+    with Caller(server.url, "dev-token") as caller:
+        snapshot = caller.snapshot("overall")
+    revenue = sum(event.revenue_micros for event in events)
+    assert snapshot["heroStats"] == {
+        "activeAgents": len({event.caller for event in calls}) + 1,
+        "publishedApis": len({event.api for event in calls}),
+        "directories": len({event.api.directory for event in calls if event.api}),
+        "calls": len(calls) + 1,
+        "revenueUsd": round(revenue / 1_000_000, 2),
+        "revenueMicros": revenue,
+    }
+    by_api = Counter(event.api.slug for event in calls if event.api)
+    by_api["mirror"] += 1
+    shown = {row["endpoint"]: row["calls"] for row in snapshot["allApis"]}
+    assert shown == {f"/t/{slug}": count for slug, count in by_api.items()}
+    assert snapshot["freshness"]["complete"]
+
+
+def test_overall_equals_a_plain_count(seeded: Server, state: Path) -> None:
+    check_figures(seeded, planned(state))
+
+
+def test_the_log_and_its_summaries_agree_and_say_that_they_are_made_up(seeded: Server) -> None:
+    with Caller(seeded.url, "dev-token") as caller:
+        health = caller.platform("health")
+        yesterday = caller.snapshot("today")["previous"]
+    assert health["problems"] == []
+    assert "demo_data" in [notice["code"] for notice in health["notices"]]
+    assert yesterday is not None
+
+
+def test_a_second_time_adds_nothing_and_says_so(seeded: Server, state: Path) -> None:
+    before = local_kv.keys(state, "")
+    again = history(seeded, state)
+    assert again.returncode == 0
+    assert "nothing was added" in again.stderr
+    assert local_kv.keys(state, "") == before
+    check_figures(seeded, planned(state))
+
+
+def test_one_that_was_interrupted_is_gone_on_with_and_counts_nothing_twice(
+    seeded: Server, state: Path
+) -> None:
+    events = planned(state)
+    local_kv.replace(state, keys.DEMO, '"complete": true', '"complete": false')
+    again = history(seeded, state, "9")
+    assert (again.returncode, "Made up" in again.stderr) == (0, True), again.stderr
+    assert planned(state) == events
+    check_figures(seeded, events)
+
+
+def test_another_state_than_the_dispatchers_is_refused(
+    seeded: Server, state: Path, tmp_path: Path
+) -> None:
+    local_kv.replace(state, keys.DEMO, '"complete": true', '"complete": false')
+    refused = history(seeded, tmp_path)
+    local_kv.replace(state, keys.DEMO, '"complete": false', '"complete": true')
+    assert refused.returncode == 1
+    assert "the same STATE=" in refused.stderr
+
+
+@pytest.mark.parametrize("days", ["0", "40", "many"])
+def test_days_that_make_no_sense_are_refused(seeded: Server, state: Path, days: str) -> None:
+    refused = history(seeded, state, days)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)

@@ -1,0 +1,128 @@
+"""Metrics and log of the real Worker: figures equal what was sent, lines are JSON."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from dev.launch import Server
+from dev.launch.output import plain, undecorated
+
+from .caller import Caller
+
+TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+def families(caller: Caller) -> Mapping[str, Metric]:
+    """Scrape once, and parse strictly."""
+    answer = caller.ask("/__platform/metrics", headers={"authorization": f"Bearer {caller.token}"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, TYPE)
+    parse: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
+    return {family.name: family for family in parse(answer.text)}
+
+
+def total(found: Mapping[str, Metric], name: str, **labels: str) -> float:
+    """Add up the samples that have these labels."""
+    return sum(
+        sample.value
+        for family in found.values()
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def log_lines(server: Server) -> list[dict[str, Any]]:
+    """Every line that the Worker wrote; wrangler's own never start with a brace."""
+    texts = [undecorated(plain(line)) for line in server.log.read_text().splitlines()]
+    return [json.loads(text) for text in texts if text.startswith("{")]
+
+
+def awaited_line(server: Server, request_id: str) -> dict[str, Any]:
+    """The one line about a request, which wrangler prints a moment later."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = [line for line in log_lines(server) if line.get("requestId") == request_id]
+        if found or time.monotonic() > deadline:
+            (line,) = found
+            return line
+        time.sleep(0.05)
+
+
+def test_the_figures_are_what_was_sent(caller: Caller) -> None:
+    before = families(caller)
+    for _ in range(5):
+        assert caller.ask("/t/mirror/").status_code == 200
+    for _ in range(3):
+        assert caller.ask("/t/nobody-is-here").status_code == 404
+    deadline = time.monotonic() + 15
+    while True:
+        after = families(caller)
+        grown = {
+            name: total(after, name) - total(before, name)
+            for name in ("clawr_today_calls", "clawr_isolate_events_committed_total")
+        }
+        # The commit comes a moment after the answers.
+        if list(grown.values()) == [5, 8] or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    assert grown == {"clawr_today_calls": 5, "clawr_isolate_events_committed_total": 8}
+
+    def requests(**labels: str) -> float:
+        name = "clawr_isolate_requests_total"
+        return total(after, name, **labels) - total(before, name, **labels)
+
+    assert requests(outcome="served", status="2xx", surface="public") == 5
+    assert requests(outcome="tenant_not_found", status="4xx") == 3
+    assert requests(surface="platform") >= 1
+    count = "clawr_isolate_request_duration_seconds_count"
+    assert total(after, count, surface="public") - total(before, count, surface="public") == 8
+    puts = {"binding": "USAGE_KV", "operation": "put", "result": "ok"}
+    name = "clawr_isolate_kv_operations_total"
+    assert total(after, name, **puts) > total(before, name, **puts)
+    assert total(after, "clawr_source_up") == 2
+
+
+def test_both_ways_in_are_closed_to_others(caller: Caller) -> None:
+    assert caller.ask("/__platform/metrics").status_code == 401
+    assert caller.ask(f"/__platform/metrics?token={caller.token}").status_code == 401
+
+
+def test_a_failure_leaves_one_line_with_its_request_and_place(
+    server: Server, caller: Caller
+) -> None:
+    answer = caller.ask("/t/crafted/throw", headers={"x-api-key": "callers-own-key"})
+    assert answer.status_code == 502
+    line = awaited_line(server, answer.headers["x-request-id"])
+    assert (line["level"], line["event"]) == ("warning", "request_failed")
+    assert (line["code"], line["status"], line["endpoint"]) == (
+        "tenant_worker_failure",
+        502,
+        "/t/crafted",
+    )
+    assert line["cause"]
+
+
+def test_every_line_of_the_log_is_json_and_ordinary_requests_leave_none(
+    server: Server, caller: Caller
+) -> None:
+    printed_before = len(server.log.read_text())
+    served = caller.ask("/t/mirror/", headers={"x-api-key": "callers-own-key"})
+    refused = caller.ask("/t/nobody-is-here")
+    assert caller.ask("/cdn-cgi/handler/scheduled").text == "ok"
+    failed = caller.ask("/t/crafted/throw")
+    awaited_line(server, failed.headers["x-request-id"])
+    lines = log_lines(server)
+    assert all({"level", "event", "logger"} <= line.keys() for line in lines)
+    assert "compaction_went_on" in {line["event"] for line in lines}
+    ordinary = {answer.headers["x-request-id"] for answer in (served, refused)}
+    assert ordinary.isdisjoint(line.get("requestId") for line in lines)
+    text = server.log.read_text()[printed_before:]
+    # Nothing that Python or JavaScript prints by itself, and nothing that is a secret.
+    assert not re.search(r"Traceback|^\s+at |WARNING:|ERROR:", text, re.MULTILINE)
+    logged = json.dumps(lines)
+    assert "callers-own-key" not in logged
+    assert caller.token not in logged

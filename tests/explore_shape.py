@@ -1,0 +1,175 @@
+"""What the public page may rely on in a snapshot: every field, its type and its bounds.
+
+Written down beside `src/safe_snapshot.py` on purpose: what is checked must not check itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import Any
+
+WHOLE_MAX = 2**53 - 1
+TREND_MAX = {"today": 24, "week": 7, "overall": 30}
+
+SNAPSHOT = {
+    "window",
+    "generatedAt",
+    "range",
+    "heroStats",
+    "previous",
+    "topApis",
+    "allApis",
+    "directories",
+    "series",
+    "freshness",
+}
+MONEY = {"revenueUsd", "revenueMicros"}
+HERO = {"activeAgents", "publishedApis", "directories", "calls", *MONEY}
+API_COUNTS = {"rank", "calls", "uniqueCallers"}
+API_AMOUNTS = {
+    "priceUsd",
+    "latencyMs",
+    "p95LatencyMs",
+    "errorRatePct",
+    "uptimePct",
+    "trendingScore",
+}
+API = {"id", "endpoint", "owner", "directory", "trend", *API_COUNTS, *API_AMOUNTS, *MONEY}
+DIRECTORY = {"directory", "calls", "apis", "uniqueCallers", *MONEY}
+POINT = {"startAt", "calls", "errors", *MONEY}
+FRESHNESS = {"asOf", "complete", "lagSeconds", "reconciledThrough"}
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_ENDPOINT = re.compile(r"/[A-Za-z0-9._~/-]+")
+
+
+def check(snapshot: dict[str, Any], window: str, top: int) -> None:
+    """Fail unless a snapshot is of the documented shape."""
+    assert set(snapshot) == SNAPSHOT
+    assert snapshot["window"] == window
+    check_time(snapshot["generatedAt"])
+    start = check_range(snapshot["range"], open_start=window == "overall")
+    assert (start is None) is (window == "overall")
+    check_hero(snapshot["heroStats"])
+    if snapshot["previous"] is not None:
+        assert set(snapshot["previous"]) == {"range", "heroStats"}
+        before = check_range(snapshot["previous"]["range"], open_start=window == "overall")
+        assert (before is None) is (window == "overall")
+        check_hero(snapshot["previous"]["heroStats"])
+    apis = snapshot["allApis"]
+    assert snapshot["topApis"] == apis[:top]
+    assert len(apis) <= 1_000
+    assert [api["rank"] for api in apis] == list(range(1, len(apis) + 1))
+    assert len({api["id"] for api in apis}) == len(apis)
+    for api in apis:
+        check_api(api, TREND_MAX[window])
+    hero = snapshot["heroStats"]
+    for name in ("calls", "revenueMicros"):
+        assert hero[name] >= min(sum(api[name] for api in apis), WHOLE_MAX)
+    assert hero["publishedApis"] >= sum(api["calls"] > 0 for api in apis)
+    check_directories(snapshot["directories"])
+    assert hero["directories"] >= len(snapshot["directories"])
+    starts = [point["startAt"] for point in snapshot["series"]]
+    assert starts == sorted(set(starts))
+    for point in snapshot["series"]:
+        assert set(point) == POINT
+        check_time(point["startAt"])
+        check_whole(point["calls"], point["errors"])
+        check_money(point)
+    freshness = snapshot["freshness"]
+    assert set(freshness) == FRESHNESS
+    check_whole(freshness["lagSeconds"])
+    assert type(freshness["complete"]) is bool
+    for name in ("asOf", "reconciledThrough"):
+        if freshness[name] is not None:
+            check_time(freshness[name])
+    assert freshness["asOf"] is not None or not freshness["complete"]
+
+
+def check_api(api: dict[str, Any], trend_max: int) -> None:
+    assert set(api) == API
+    check_text(api["id"], 300)
+    assert len(api["endpoint"]) <= 200
+    assert _ENDPOINT.fullmatch(api["endpoint"])
+    assert not api["endpoint"].startswith("//")
+    check_text(api["owner"], 201)
+    assert api["owner"].startswith("@")
+    check_text(api["directory"], 200)
+    check_whole(*(api[name] for name in API_COUNTS), *api["trend"])
+    assert len(api["trend"]) <= trend_max
+    for name in API_AMOUNTS:
+        check_amount(api[name])
+    assert api["errorRatePct"] <= 100
+    assert api["uptimePct"] <= 100
+    check_money(api)
+
+
+def check_directories(directories: list[dict[str, Any]]) -> None:
+    assert len({row["directory"] for row in directories}) == len(directories) <= 1_000
+    for row in directories:
+        assert set(row) == DIRECTORY
+        check_text(row["directory"], 200)
+        check_whole(row["calls"], row["apis"], row["uniqueCallers"])
+        check_money(row)
+
+
+def check_range(bounds: dict[str, Any], *, open_start: bool = False) -> str | None:
+    assert set(bounds) == {"startAt", "endAt"}
+    check_time(bounds["endAt"])
+    start: str | None = bounds["startAt"]
+    if start is None:
+        assert open_start
+    else:
+        check_time(start)
+        assert start <= bounds["endAt"]
+    return start
+
+
+def check_hero(hero: dict[str, Any]) -> None:
+    assert set(hero) == HERO
+    check_whole(*(hero[name] for name in HERO - MONEY))
+    check_money(hero)
+
+
+def check_money(row: dict[str, Any]) -> None:
+    check_whole(row["revenueMicros"])
+    assert row["revenueUsd"] == round(row["revenueMicros"] / 1_000_000, 2)
+
+
+def check_whole(*values: Any) -> None:
+    assert all(type(value) is int and 0 <= value <= WHOLE_MAX for value in values), values
+
+
+def check_amount(value: Any) -> None:
+    assert type(value) in (int, float)
+    assert math.isfinite(value)
+    assert 0 <= value <= WHOLE_MAX
+    assert math.copysign(1, value) == 1, "a zero has no sign"
+
+
+def check_text(text: Any, length_max: int) -> None:
+    assert type(text) is str
+    assert 0 < len(text) <= length_max
+    assert text == text.strip()
+    assert not any(is_hidden(character) for character in text), repr(text)
+
+
+def is_hidden(character: str) -> bool:
+    """Tell of a character whether it is a control or changes the direction of others."""
+    code = ord(character)
+    bidirectional = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    return (
+        code < 0x20
+        or 0x7F <= code < 0xA0
+        or code in bidirectional
+        or code in (0x2028, 0x2029, 0xFEFF)
+        or 0xD800 <= code < 0xE000
+    )
+
+
+def check_time(text: Any) -> None:
+    assert type(text) is str
+    assert _TIME.fullmatch(text)
+    datetime.fromisoformat(text)

@@ -1,0 +1,22 @@
+"""The binding of static files, with the page's own in it."""
+
+from typing import Any
+
+from runtime import RuntimeEnvironment
+
+
+async def test_a_static_file_has_a_tag_and_is_not_sent_to_who_has_it(raw_env: Any) -> None:
+    """The binding gives a file with its kind and tag, 304 to its tag and 404 without a file."""
+    assets = RuntimeEnvironment(raw_env).assets
+    assert assets is not None
+    page = await assets.fetch("http://h/explore", "GET", None)
+    assert (page.status, page.header("content-type")) == (200, "text/html; charset=utf-8")
+    tag = page.header("etag")
+    assert tag is not None
+    await page.discard()
+    assert (await assets.fetch("http://h/explore", "GET", tag)).status == 304
+    head = await assets.fetch("http://h/explore", "HEAD", None)
+    assert (head.status, head.header("etag")) == (200, tag)
+    assert (await assets.fetch("http://h/explore/nothing.js", "GET", None)).status == 404
+    moved = await assets.fetch("http://h/explore/", "GET", None)
+    assert (moved.status, moved.header("location")) == (307, "/explore")

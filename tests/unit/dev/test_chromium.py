@@ -1,0 +1,84 @@
+"""Chromium is found where it is, installed where that is allowed, and asked for elsewhere."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.errors import SetupError
+from dev.layout import Layout
+from dev.setup import chromium
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without Chromium whose every program is in this folder."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(chromium, "MAC_PATHS", ())
+    return folder
+
+
+def program(folder: Path, name: str, script: str) -> Path:
+    """Put a program into a folder."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_it_is_found_under_each_of_its_names(programs: Path) -> None:
+    for name in reversed(chromium.NAMES):
+        path = program(programs, name, "exit 0")
+        assert chromium.find_chromium() == path
+
+
+def test_where_it_is_missing_and_cannot_be_installed_it_says_how_to(
+    programs: Path, tmp_path: Path
+) -> None:
+    assert not list(programs.iterdir())
+    with pytest.raises(SetupError, match="apt-get install chromium"):
+        chromium.find_chromium()
+    with pytest.raises(SetupError, match="apt-get install chromium"):
+        chromium.ensure_chromium(Layout(tmp_path), lock=0)
+
+
+def test_others_than_root_are_told_how_to(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(programs, "apt-get", "exit 99")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(SetupError, match="only root may install it"):
+        chromium.ensure_chromium(Layout(tmp_path), lock=0)
+
+
+@pytest.mark.parametrize("lists_are_there", [True, False])
+def test_root_installs_it_with_apt(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lists_are_there: bool
+) -> None:
+    asked = tmp_path / "asked"
+    program(programs, "apt-cache", f"exit {0 if lists_are_there else 100}")
+    program(
+        programs,
+        "apt-get",
+        f'echo "$@" >> {asked}\n'
+        f'case "$*" in *" install "*) : > {programs}/chromium;'
+        f" /bin/chmod 755 {programs}/chromium;; esac",
+    )
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    chromium.ensure_chromium(Layout(tmp_path), lock=1)
+    assert chromium.chromium() == programs / "chromium"
+    orders = [line.partition("=300 ")[2] for line in asked.read_text().splitlines()]
+    assert [order.split()[0] for order in orders] == ["update"] * (not lists_are_there) + [
+        "install"
+    ]
+
+
+def test_apt_that_fails_is_explained(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(programs, "apt-cache", "exit 0")
+    program(programs, "apt-get", "exit 100")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(SetupError, match="apt could not install Chromium"):
+        chromium.ensure_chromium(Layout(tmp_path), lock=1)

@@ -1,0 +1,111 @@
+"""Made-up history is in the log's real form, compacted as cron would have compacted it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+
+import pytest
+
+import keys
+from batches import Unread, list_names, read_batches
+from dev.history.log import SOURCE, WRITER, Entry, VirtualStore, mark_of, write_history
+from dev.history.traffic import Span, make_events
+from events import Batch, UsageEvent, batch_metadata, encode_batch
+from progress import decode_progress
+from settlements import decode_settlement
+from tests.unit.history.test_traffic import APIS, SOLD
+from tests.unit.making import event
+
+SPAN = Span(2, 1_795_398_000_000)
+EVENTS = make_events(APIS, SOLD, SPAN, 1)
+
+
+def write(existing: Mapping[str, Entry] | None = None) -> VirtualStore:
+    return asyncio.run(write_history(EVENTS, SPAN, existing or {}, lambda _done, _all: None))
+
+
+@pytest.fixture(scope="module")
+def store() -> VirtualStore:
+    return write()
+
+
+def stored_events(store: VirtualStore) -> list[UsageEvent]:
+    found: list[UsageEvent] = []
+    unread = Unread()
+
+    async def read() -> None:
+        names = await list_names(store, keys.USAGE_PREFIX)
+        await read_batches(store, names, lambda _, batch: found.extend(batch.events), unread)
+
+    asyncio.run(read())
+    assert unread == Unread()
+    return found
+
+
+def test_the_log_has_every_event_once(store: VirtualStore) -> None:
+    assert sorted(stored_events(store)) == sorted(EVENTS)
+
+
+def test_writers_and_settlements_say_that_they_are_made_up(store: VirtualStore) -> None:
+    writers = {keys.parse_usage_batch(name).writer for name in names(store, keys.USAGE_PREFIX)}
+    assert all(one == WRITER or one.startswith("payment-demo-") for one in writers)
+    settlements = [
+        decode_settlement(store.entries[name].value)
+        for name in names(store, keys.SETTLEMENT_PREFIX)
+    ]
+    assert {one.source for one in settlements} == {SOURCE}
+    assert sum(one.amount_micros for one in settlements) == sum(
+        one.revenue_micros for one in EVENTS
+    )
+
+
+def test_everything_that_is_over_is_compacted(store: VirtualStore) -> None:
+    progress = decode_progress(store.entries[keys.PROGRESS].value)
+    assert progress is not None
+    assert progress.made == SPAN.end_ms // keys.MINUTE_MS
+    assert len(names(store, keys.summaries("day"))) == 1
+
+
+def test_there_is_a_record_of_every_past_hour(store: VirtualStore) -> None:
+    records = names(store, keys.PAST_PREFIX)
+    hours = (SPAN.end_ms - SPAN.start_ms) // keys.HOUR_MS
+    assert hours - 2 <= len(records) <= hours
+
+
+def test_written_again_it_is_the_same_key_by_key(store: VirtualStore) -> None:
+    batches = {name: store.entries[name] for name in names(store, keys.USAGE_PREFIX)}
+    again = write(batches)
+    assert again.entries == store.entries
+
+
+def test_what_was_there_before_is_part_of_every_summary(store: VirtualStore) -> None:
+    own = event(SPAN.start_ms + keys.HOUR_MS)
+    batch = Batch((own,), 0)
+    minute = own.at_ms // keys.MINUTE_MS
+    entry = Entry(encode_batch(batch, minute), batch_metadata(batch), None)
+    both = write({keys.usage_batch(minute, "w", 1): entry})
+    assert sorted(stored_events(both)) == sorted([*EVENTS, own])
+    day = keys.summary("day", SPAN.start_ms // keys.MINUTE_MS)
+    assert both.entries[day] != store.entries[day]
+
+
+def test_nothing_is_kept_that_kv_would_have_dropped() -> None:
+    store = VirtualStore(now_seconds=1_000)
+    asyncio.run(store.put("short", "", {}, 60))
+    asyncio.run(store.put("long", "", {}, 3_600))
+    asyncio.run(store.put("ever", "", {}))
+    assert store.living().keys() == {"long", "ever"}
+    asyncio.run(store.delete("ever"))
+    assert names(store, "") == ["long", "short"]
+
+
+def test_the_mark_says_of_when_and_how_much() -> None:
+    mark = json.loads(mark_of(SPAN, 1, EVENTS, is_whole=True))
+    assert (mark["events"], mark["days"], mark["complete"]) == (len(EVENTS), 2, True)
+    assert mark["from"] == keys.timestamp(SPAN.start_ms)
+
+
+def names(store: VirtualStore, prefix: str) -> list[str]:
+    return asyncio.run(list_names(store, prefix))

@@ -1,0 +1,75 @@
+"""What an isolate counts is what happened."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from errors import StoreUnavailable
+from ports import Answer, Relay
+from tallies import (
+    ANSWERED,
+    PLATFORM,
+    PUBLIC,
+    SERVED,
+    Histogram,
+    KvTally,
+    RequestTally,
+    TalliedStore,
+)
+from tests.fakes import FakeReply, FakeStore
+
+
+def test_a_duration_is_in_the_first_bucket_that_it_is_not_above() -> None:
+    histogram = Histogram((10, 100))
+    for duration_ms in (0, 10, 11, 100, 101, -5):
+        histogram.add(duration_ms)
+    assert (histogram.counts, histogram.sum_ms) == ([3, 2, 1], 222)
+
+
+def test_requests_are_told_apart_by_surface_outcome_and_class_of_status() -> None:
+    tally = RequestTally()
+    tally.add(PUBLIC, Relay(FakeReply(503), (), ()), 20)
+    tally.add(PUBLIC, Relay(FakeReply(500), (), ()), 30)
+    tally.add(PUBLIC, Answer(404, (), "", "tenant_not_found"), 1)
+    tally.add(PLATFORM, Answer(200, (), "{}"), 400)
+    assert tally.answered == {
+        (PUBLIC, SERVED, 5): 2,
+        (PUBLIC, "tenant_not_found", 4): 1,
+        (PLATFORM, ANSWERED, 2): 1,
+    }
+    assert {name: sum(one.counts) for name, one in tally.durations.items()} == {
+        PUBLIC: 3,
+        PLATFORM: 1,
+    }
+
+
+def test_operations_on_kv_are_counted_whether_they_work_or_not() -> None:
+    tally: KvTally = {}
+    fake = FakeStore(failing_puts=1)
+    store = TalliedStore(fake, "USAGE_KV", tally)
+
+    async def use() -> None:
+        with pytest.raises(StoreUnavailable):
+            await store.put("a", "1", {})
+        await store.put("a", "1", {}, 60)
+        assert await store.get_many(["a"]) == {"a": "1"}
+        assert [key.name for key in (await store.list_page("", None)).keys] == ["a"]
+        await store.delete("a")
+        fake.unavailable = True
+        for work in (store.get_many(["a"]), store.list_page("", None), store.delete("a")):
+            with pytest.raises(StoreUnavailable):
+                await work
+
+    asyncio.run(use())
+    assert tally == {
+        ("USAGE_KV", "put", False): 1,
+        ("USAGE_KV", "put", True): 1,
+        **{
+            ("USAGE_KV", name, did): 1
+            for name in ("get", "list", "delete")
+            for did in (True, False)
+        },
+    }
+    assert fake.lifetimes_seconds["a"] == 60
