@@ -18,8 +18,6 @@ import limits
 from access_errors import ScopeMissing, TokenExpired, TooManyFailures
 from access_tokens import (
     ADMIN,
-    ANALYTICS_READ,
-    EVENTS_READ,
     TOKEN_SETTING,
     TOKENS_SETTING,
     AccessToken,
@@ -27,6 +25,7 @@ from access_tokens import (
     digest,
     read_tokens,
 )
+from api_routes import ANALYTICS, PLATFORM_ROUTES
 from errors import Unauthorized
 from logs import about
 from ports import Clock, Environment, Json
@@ -36,17 +35,8 @@ from throttling import Failures, caller_key
 
 PUBLIC_SETTING = "ALLOW_PUBLIC_PLATFORM_ANALYTICS"
 
-_ANALYTICS = "/__platform/analytics"
-SCOPE_OF = {
-    _ANALYTICS: ANALYTICS_READ,
-    "/__platform/metrics": ANALYTICS_READ,
-    "/__platform/health": ANALYTICS_READ,
-    "/__platform/openapi.json": ANALYTICS_READ,
-    "/__platform/events": EVENTS_READ,
-    "/__platform/settlements": EVENTS_READ,
-    "/__platform/reconciliation": EVENTS_READ,
-}
-"""What reads figures, and what reads single events; anything else needs `admin`."""
+SCOPE_OF = {path: route.scope or ADMIN for path, route in PLATFORM_ROUTES.items()}
+"""The scope that each route is described with; anything else needs `admin`."""
 
 _TOKEN_PARAMETERS = frozenset(
     ("token", "access_token", "platform_token", "x-platform-token", "authorization", "api_key")
@@ -83,7 +73,7 @@ class Access:
                 "Tokens are not accepted in the query string, where logs would keep them."
                 " Send `Authorization: Bearer TOKEN` instead."
             )
-        if path == _ANALYTICS and self.is_public:
+        if path == ANALYTICS.path and self.is_public:
             return
         tokens = self._tokens.usable
         if not tokens:

@@ -48,7 +48,7 @@ def read_events_with_a_token_for_figures() -> bool:
 
 
 def use_a_route_that_nobody_gave_a_scope() -> bool:
-    return is_open(with_tokens(ENTRIES), MONITOR, "/__platform/compact")
+    return is_open(with_tokens(ENTRIES), MONITOR, "/__platform/of-tomorrow")
 
 
 def read_events_because_analytics_are_public() -> bool:
@@ -176,7 +176,7 @@ ON_TOKENS = (
         read_events_because_analytics_are_public,
         "access",
         "Access.authorize",
-        "path == _ANALYTICS and ",
+        "path == ANALYTICS.path and ",
         "",
     ),
     Guard(
