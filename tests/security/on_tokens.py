@@ -170,7 +170,7 @@ ON_TOKENS = (
         "access",
         "Access.authorize",
         "SCOPE_OF.get(path, ADMIN)",
-        "SCOPE_OF.get(path, ANALYTICS_READ)",
+        'SCOPE_OF.get(path, "analytics:read")',
     ),
     Guard(
         read_events_because_analytics_are_public,
