@@ -22,6 +22,7 @@ from rollups import compact
 from runtime import RuntimeBackground, RuntimeClock, RuntimeEnvironment, response
 from runtime_edge import RuntimeEdgeCache
 from runtime_store import RuntimeStore
+from snapshot_text import snapshot_text
 from usage import UsageLog
 
 ENDLESS = 1 << 60
@@ -156,7 +157,7 @@ async def _snapshot(
     is_warm = bool(reader._views[window]._summaries)
     found = (await reader.snapshots(store, (window,), TOP, background))[window]
     operations = store.spent
-    text = json.dumps(found)
+    text = snapshot_text(found)
     return {
         "operations": operations,
         "bytes": len(text),
