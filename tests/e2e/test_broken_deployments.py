@@ -24,7 +24,15 @@ def without(tmp_path: Path) -> Callable[[str, str], Layout]:
     def make(kind: str, binding: str) -> Layout:
         root = tmp_path / "clone"
         root.mkdir()
-        for name in ("dev", "src", "migrations", "node_modules", "python_modules", ".venv"):
+        for name in (
+            "dev",
+            "src",
+            "public",
+            "migrations",
+            "node_modules",
+            "python_modules",
+            ".venv",
+        ):
             (root / name).symlink_to(HERE.root / name)
         (root / ".clawr").mkdir()
         (root / ".clawr" / "bundles").symlink_to(HERE.bundles)

@@ -95,7 +95,15 @@ def own_clone(tmp_path: Path) -> Layout:
     root = tmp_path / "clone"
     (root / "src").mkdir(parents=True)
     (root / "src" / "entry.py").write_text(worker("first"))
-    for name in ("dev", "migrations", "node_modules", "python_modules", ".venv", "wrangler.toml"):
+    for name in (
+        "dev",
+        "public",
+        "migrations",
+        "node_modules",
+        "python_modules",
+        ".venv",
+        "wrangler.toml",
+    ):
         (root / name).symlink_to(HERE.root / name)
     (root / ".clawr").mkdir()
     (root / ".clawr" / "bundles").symlink_to(HERE.bundles)
