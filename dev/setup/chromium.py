@@ -6,7 +6,6 @@ from a server that not every machine reaches.
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from dev.errors import SetupError
@@ -65,9 +64,12 @@ def ensure_chromium(layout: Layout, lock: int) -> None:
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     install = [*apt, "install", "--yes", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
     with shown("Installing Chromium"):
-        if _lists_are_missing():
+        try:
+            _apt(layout, install, "apt-chromium", lock)
+        except SetupError:
+            # Its lists are missing, as in a fresh image, or older than what the mirror has.
             _apt(layout, [*apt, "update"], "apt-update", lock)
-        _apt(layout, install, "apt-chromium", lock)
+            _apt(layout, install, "apt-chromium", lock)
         find_chromium()
 
 
@@ -80,13 +82,3 @@ def _apt(layout: Layout, command: list[str], log_name: str, lock: int) -> None:
         environment={"DEBIAN_FRONTEND": "noninteractive"},
         keep_open=[lock],
     )
-
-
-def _lists_are_missing() -> bool:
-    """Tell whether apt knows of no Chromium, as in a fresh container image."""
-    policy = subprocess.run(
-        ["apt-cache", "show", "chromium"],  # noqa: S607
-        capture_output=True,
-        check=False,
-    )
-    return policy.returncode != 0

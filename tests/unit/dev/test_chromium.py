@@ -52,32 +52,30 @@ def test_others_than_root_are_told_how_to(
         chromium.ensure_chromium(Layout(tmp_path), lock=0)
 
 
-@pytest.mark.parametrize("lists_are_there", [True, False])
+@pytest.mark.parametrize("lists_are_new", [True, False])
 def test_root_installs_it_with_apt(
-    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lists_are_there: bool
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lists_are_new: bool
 ) -> None:
-    asked = tmp_path / "asked"
-    program(programs, "apt-cache", f"exit {0 if lists_are_there else 100}")
+    asked, updated = tmp_path / "asked", tmp_path / "updated"
+    if lists_are_new:
+        updated.touch()
     program(
         programs,
         "apt-get",
         f'echo "$@" >> {asked}\n'
-        f'case "$*" in *" install "*) : > {programs}/chromium;'
-        f" /bin/chmod 755 {programs}/chromium;; esac",
+        f'case "$*" in *" update") : > {updated};; *" install "*) [ -e {updated} ] || exit 100;'
+        f" : > {programs}/chromium; /bin/chmod 755 {programs}/chromium;; esac",
     )
     monkeypatch.setattr("os.geteuid", lambda: 0)
     chromium.ensure_chromium(Layout(tmp_path), lock=1)
     assert chromium.chromium() == programs / "chromium"
-    orders = [line.partition("=300 ")[2] for line in asked.read_text().splitlines()]
-    assert [order.split()[0] for order in orders] == ["update"] * (not lists_are_there) + [
-        "install"
-    ]
+    orders = [line.partition("=300 ")[2].split()[0] for line in asked.read_text().splitlines()]
+    assert orders == (["install"] if lists_are_new else ["install", "update", "install"])
 
 
 def test_apt_that_fails_is_explained(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program(programs, "apt-cache", "exit 0")
     program(programs, "apt-get", "exit 100")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     with pytest.raises(SetupError, match="apt could not install Chromium"):
