@@ -162,9 +162,9 @@ PAYMENTS = (
     Mutation(
         "a receipt is given to whoever knows the nonce",
         "payments",
-        "Payments._admit",
-        "if known is not None and known.proof_digest == payment.digest:",
-        "if known is not None:",
+        "Payments._known",
+        "if known is None or known.proof_digest != payment.digest:",
+        "if known is None:",
     ),
     Mutation(
         "a payment is not verified",
