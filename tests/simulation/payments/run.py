@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from logging import NullHandler
 
 from tests.simulation.payments.market import Market, new_market, schedule_deaths_and_cron
 from tests.simulation.payments.payers import Payers
@@ -36,22 +37,24 @@ class Outcome:
 
 
 class _Unexpected(logging.Handler):
-    """Takes note of what the dispatcher calls an error of its own."""
+    """Takes note of every exception that the dispatcher did not expect."""
 
     def __init__(self, market: Market) -> None:
         super().__init__(logging.ERROR)
         self.market = market
 
     def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        self.market.problems.append(f"{record.getMessage()}: {error!r}")
+        if record.exc_info:
+            self.market.problems.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
 
 
 @contextmanager
 def _watched(market: Market) -> Iterator[None]:
     """Let warnings pass unseen, and note errors."""
-    logger, handler = logging.getLogger("dispatch"), _Unexpected(market)
+    logger, handler, silence = logging.getLogger("failures"), _Unexpected(market), NullHandler()
     logger.addHandler(handler)
+    # Without any handler, Python prints what the others log.
+    logging.getLogger().addHandler(silence)
     propagates, logger.propagate = logger.propagate, False
     logging.disable(logging.WARNING)
     try:
@@ -60,6 +63,7 @@ def _watched(market: Market) -> Iterator[None]:
         logging.disable(logging.NOTSET)
         logger.propagate = propagates
         logger.removeHandler(handler)
+        logging.getLogger().removeHandler(silence)
 
 
 def run(seed: int) -> Outcome:
