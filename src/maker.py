@@ -249,8 +249,9 @@ class Maker:
         ever.figures.forget_days(today.start // MINUTES_PER_DAY - limits.TREND_DAYS + 1)
         await self._put_base(None, end, ever, sources)
         totals["overall"] = totals_of(ever.figures)
-        self.progress.version += 1
         await put_past(self.store, end, totals)
+        # Last: until all is written, readers go by the bases before.
+        self.progress.version += 1
 
     async def _put_base(
         self, first: int | None, end: int, total: _Sum, sources: Sequence[str]
