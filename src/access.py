@@ -1,8 +1,8 @@
 """Who may use which route of the platform API.
 
-Owns the scopes of routes, the comparison of tokens and the throttling of wrong
-ones. A route that is not named here needs `admin`. Refuses to know what routes
-answer.
+Owns the comparison of tokens and the throttling of wrong ones. The scope of a
+route is in its description (`api_routes`); what is not described needs `admin`.
+Refuses to know what routes answer.
 """
 
 from __future__ import annotations

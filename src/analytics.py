@@ -48,8 +48,8 @@ def trend_span(window: str, now_ms: int) -> Span:
     today = now_ms // keys.DAY_MS
     if window == "today":
         return Span("hour", today * keys.DAY_MS // keys.HOUR_MS, now_ms // keys.HOUR_MS + 1)
-    days = limits.TREND_DAYS if window == "overall" else 7
-    return Span("day", today - days + 1, today + 1)
+    days = days_of(window, now_ms) or range(today - limits.TREND_DAYS + 1, today + 1)
+    return Span("day", days[0], today + 1)
 
 
 def snapshot(

@@ -20,7 +20,7 @@ from logs import about
 from parameters import query_pairs, read_parameters
 from ports import Answer, Background, Clock, Environment, Request
 from reader import SnapshotReader
-from responses import REQUEST_ID, json_answer
+from responses import REQUEST_ID, json_answer, text_answer
 from safe_snapshot import empty_snapshot, safe_snapshot
 from shelf import EdgeCache, Shelf
 from upstream import HTTP_ERROR, Source, UpstreamFailed, source_of
@@ -106,15 +106,7 @@ class Explore:
 
 def _answer(finished: Finished, top: int, wanted: str, request_id: str) -> Answer:
     tag = f'"{finished.tag}-{top}"'
-    headers = (
-        ("cache-control", _CACHE_CONTROL),
-        ("etag", f"W/{tag}"),
-        (REQUEST_ID, request_id),
-    )
+    headers = (("cache-control", _CACHE_CONTROL), ("etag", f"W/{tag}"))
     if is_known(tag, wanted):
-        return Answer(304, headers, "")
-    typed = (
-        ("content-type", "application/json; charset=utf-8"),
-        ("x-content-type-options", "nosniff"),
-    )
-    return Answer(200, (*typed, *headers), finished.body(top))
+        return Answer(304, (*headers, (REQUEST_ID, request_id)), "")
+    return text_answer(finished.body(top), request_id, headers=headers)

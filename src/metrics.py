@@ -11,7 +11,7 @@ left out, and `clawr_source_up` says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import keys
 from comparison import Overview, oldest_uncompacted
@@ -38,27 +38,26 @@ class Metrics:
     log: UsageLog
     reader: SnapshotReader
     tally: RequestTally
-    _up: dict[str, bool] = field(default_factory=dict)
 
     async def text(self, background: Background) -> str:
         """Write everything as OpenMetrics text, in about ten KV operations and one of D1."""
         families = [_build(), *self._isolate()]
-        self._up = {}
+        sources: dict[str, bool] = {}
         store, database = self.environment.usage_store, self.environment.control_database
         if store is not None:
             try:
                 families += [*await self._today(store, background), *await self._backlog(store)]
-                self._up["USAGE_KV"] = True
+                sources["USAGE_KV"] = True
             except StoreUnavailable:
-                self._up["USAGE_KV"] = False
+                sources["USAGE_KV"] = False
         if database is not None:
             try:
                 families += await self._payments(Ledger(database, self.clock))
-                self._up["CONTROL_DB"] = True
+                sources["CONTROL_DB"] = True
             except DatabaseUnavailable:
-                self._up["CONTROL_DB"] = False
+                sources["CONTROL_DB"] = False
         up = Family("clawr_source_up", Kind.GAUGE, "Whether this scrape could read a binding.")
-        for source, is_up in self._up.items():
+        for source, is_up in sources.items():
             up.add(int(is_up), {"source": source})
         return exposition([*families, up])
 

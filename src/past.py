@@ -84,12 +84,12 @@ def past_of(window: str, values: Mapping[str, str | None], now_ms: int) -> Past 
     """
     at_ms = now_ms - _BACK_MS[window]
     before, after = (_decode(values.get(keys.past(end))) for end in _hours_around(at_ms))
-    start = before[window] if before else None
-    if at_ms % keys.DAY_MS < keys.HOUR_MS and window == "today":
-        # At midnight `before` closes one day, and this window begins with the next.
+    # At midnight `before` closes one day, and a window begins with the next.
+    is_first_hour = at_ms % keys.DAY_MS < keys.HOUR_MS
+    name = TOMORROWS_WEEK if is_first_hour and window == "week" else window
+    start = before[name] if before else None
+    if is_first_hour and window == "today":
         start = _NOTHING
-    elif at_ms % keys.DAY_MS < keys.HOUR_MS and window == "week":
-        start = before[TOMORROWS_WEEK] if before else None
     if start is None or after is None:
         return None
     share = at_ms % keys.HOUR_MS / keys.HOUR_MS

@@ -28,7 +28,7 @@ from safe_values import (
 
 Fields = Mapping[str, Json]
 
-TREND_POINTS_MAX = {"today": 24, "week": 7, "overall": 30}
+TREND_POINTS_MAX = {"today": 24, "week": 7, "overall": limits.TREND_DAYS}
 """Calls of an API over a window: by hour today, by day otherwise."""
 
 _MICROS = 1_000_000

@@ -7,12 +7,15 @@ know how any of it is shown: that is for `metrics`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from errors import StoreUnavailable
 from limits import KV_LIST_KEYS_MAX
 from ports import Answer, Json, KeyPage, KeyValueStore, Relay
+
+T = TypeVar("T")
 
 REQUEST_BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000)
 COMMIT_BOUNDS_MS = (250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
@@ -94,44 +97,31 @@ class TalliedStore:
         expiration_ttl_seconds: int | None = None,
     ) -> None:
         """Write; see `ports.KeyValueStore`."""
-        try:
-            await self.store.put(key, value, metadata, expiration_ttl_seconds)
-        except StoreUnavailable:
-            self._count("put", did=False)
-            raise
-        self._count("put")
+        await self._counted("put", self.store.put(key, value, metadata, expiration_ttl_seconds))
 
     async def delete(self, key: str) -> None:
         """Delete; see `ports.KeyValueStore`."""
-        try:
-            await self.store.delete(key)
-        except StoreUnavailable:
-            self._count("delete", did=False)
-            raise
-        self._count("delete")
+        await self._counted("delete", self.store.delete(key))
 
     async def list_page(
         self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
     ) -> KeyPage:
         """List; see `ports.KeyValueStore`."""
-        try:
-            page = await self.store.list_page(prefix, cursor, limit)
-        except StoreUnavailable:
-            self._count("list", did=False)
-            raise
-        self._count("list")
-        return page
+        return await self._counted("list", self.store.list_page(prefix, cursor, limit))
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read; see `ports.KeyValueStore`."""
-        try:
-            values = await self.store.get_many(keys)
-        except StoreUnavailable:
-            self._count("get", did=False)
-            raise
-        self._count("get")
-        return values
+        return await self._counted("get", self.store.get_many(keys))
 
-    def _count(self, operation: str, *, did: bool = True) -> None:
+    async def _counted(self, operation: str, work: Awaitable[T]) -> T:
+        try:
+            result = await work
+        except StoreUnavailable:
+            self._count(operation, did=False)
+            raise
+        self._count(operation, did=True)
+        return result
+
+    def _count(self, operation: str, *, did: bool) -> None:
         key = (self.binding, operation, did)
         self.tally[key] = self.tally.get(key, 0) + 1
