@@ -14,6 +14,7 @@ from tests.fuzz.campaign import Round, run_round, target_at
 from tests.fuzz.settings import operations_of
 from tests.fuzz.traffic import make_traffic
 
+from .caller import eventually
 from .conftest import TOKEN
 from .market import Market
 
@@ -74,6 +75,8 @@ def _planted(document: dict[str, Any]) -> dict[str, Any]:
 def test_an_undescribed_field_and_an_undescribed_header_are_found(
     market: Market, tmp_path: Path
 ) -> None:
+    assert market.caller.ask("/t/given/").status_code == 200
+    eventually(lambda: market.caller.events("given"), "an event to describe")
     target = target_at(market.server.url, TOKEN)
     planted = replace(target, document=json.dumps(_planted(json.loads(target.document))))
     found = run_round(planted, tmp_path, SEED, 1)

@@ -12,9 +12,6 @@ from tests.simulation.run import Outcome, replay_command, run
 SEEDS = 2_000
 CHUNK = 100
 
-REGRESSIONS: tuple[int, ...] = ()
-"""Seeds that failed once, while the code or the simulation was made."""
-
 
 def explained(outcome: Outcome) -> str:
     return f"seed {outcome.seed}: {outcome.failure}; again: {replay_command(outcome.seed)}"
@@ -24,12 +21,6 @@ def explained(outcome: Outcome) -> str:
 def test_every_invariant_holds_for_every_seed(first: int) -> None:
     outcomes = [run(seed) for seed in range(first, first + CHUNK)]
     assert [explained(outcome) for outcome in outcomes if outcome.failure] == []
-
-
-@pytest.mark.parametrize("seed", REGRESSIONS)
-def test_a_seed_that_failed_once_does_not_fail_again(seed: int) -> None:
-    outcome = run(seed)
-    assert outcome.failure is None, explained(outcome)
 
 
 def test_the_same_seed_is_the_same_run() -> None:
