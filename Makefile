@@ -34,13 +34,16 @@ export REQUESTS PAYMENTS HISTORY API COUNT METHOD BODY URL
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev demo pay test accept screenshots fuzz simulate check format bench clean
+.PHONY: help dev clawr demo pay test accept screenshots fuzz simulate check format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 dev: ## the dispatcher under wrangler dev (PAYMENTS=1: with a local chain to be paid on)
 	@$(SETUP) $(if $(filter 1,$(PAYMENTS)),payments,run) && exec $(PYTHON) -m dev.launch
+
+clawr: ## sets up the command clawr, and says where it is
+	@$(SETUP) run && .venv/bin/clawr --help && echo "Run it as .venv/bin/clawr, or as clawr after: . .venv/bin/activate"
 
 demo: ## a few hundred requests to the running dispatcher, then its snapshot (PORT= HISTORY=30: days made up before)
 	@$(SETUP) run $(if $(HISTORY),&& PYTHONPATH=src $(PYTHON) -m dev.history) && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"

@@ -2,6 +2,7 @@
 
 from dev.layout import Layout
 from dev.setup.chromium import ensure_chromium
+from dev.setup.command_file import ensure_command
 from dev.setup.economy import ensure_economy
 from dev.setup.lock import exclusive
 from dev.setup.machine import Machine, check_python
@@ -37,6 +38,7 @@ def set_up(layout: Layout, purpose: str) -> None:
     with exclusive(layout.cache / "setup.lock", waiting) as lock:
         ensure_venv(layout)
         ensure_packages(layout, RUN, "Installing Python packages", lock)
+        ensure_command(layout)
         node = ensure_node(layout, lock)
         ensure_npm_packages(layout, node, machine, lock)
         ensure_worker_modules(layout, lock)

@@ -1,0 +1,79 @@
+"""The command's parts, put together; and the one place that turns failures into output.
+
+Each command is a module of its own in `cli/commands`, which the list below adds. Commands
+import what they need when they run, so that help and completion are quick.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from typing import Annotated, Final
+
+import typer
+
+from cli.errors import CommandError, InputError
+from cli.output import Output
+from dev.errors import DevelopmentError, explain_os_error
+
+VERSION: Final = "0.1.0"
+
+MISUSE: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+"""What an unknown command or option raises; typer gives it no public name."""
+
+app = typer.Typer(
+    name="clawr",
+    help="Publish paid APIs, deploy the dispatcher in front of them, and read what they earn.",
+    epilog="Every command has examples: clawr COMMAND --help",
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clawr {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _clawr(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> int:
+    """Run the command that the arguments name; return its exit code."""
+    arguments = sys.argv[1:] or ["--help"]
+    try:
+        return _run(arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return 128 + signal.SIGINT
+    except CommandError as error:
+        if os.environ.get("DEBUG"):
+            traceback.print_exc()
+        Output(as_json="--json" in arguments).failure(error)
+        return error.exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(arguments, prog_name="clawr", standalone_mode=False)
+    except MISUSE as error:
+        raise InputError(_explained(error), "`--help` shows what there is.") from error
+    except DevelopmentError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(explain_os_error(error)) from error
+    return code if isinstance(code, int) else 0
+
+
+def _explained(error: Exception) -> str:
+    say = getattr(error, "format_message", None)
+    return str(say() if say else error)

@@ -1,0 +1,46 @@
+"""The options that most commands take, so that they read the same everywhere."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+LocalOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--local/--remote",
+        help="Work on the running `make dev`, or on the Cloudflare account. "
+        "Without either: the account if one is configured, else `make dev`.",
+        show_default=False,
+    ),
+]
+
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state", help="The STATE of the `make dev` that is meant.", show_default=False),
+]
+
+EnvironmentOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--env",
+        help="A file of KEY=VALUE lines; what the environment has already wins.",
+        show_default=False,
+    ),
+]
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option("--url", help="The dispatcher's address (CLAWR_URL).", show_default=False),
+]
+
+ExecuteOption = Annotated[
+    bool,
+    typer.Option("--execute", help="Do it. Without, only what would be done is shown."),
+]
+
+PANEL_APIS: Final = "APIs"
+PANEL_FIGURES: Final = "Figures"
+PANEL_ACCOUNT: Final = "Dispatcher and account"

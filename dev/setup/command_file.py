@@ -1,0 +1,31 @@
+"""The command `clawr`, as a file in the virtual environment's `bin`."""
+
+from dev.layout import Layout
+from dev.setup.stamp import write_atomically
+
+NAME = "clawr"
+
+_PROGRAM = """\
+#!{python}
+import sys
+
+sys.path[:0] = [{root!r}, {sources!r}]
+
+from cli.app import main
+
+sys.exit(main())
+"""
+
+
+def ensure_command(layout: Layout) -> None:
+    """Write the command, which runs what is in the clone; a current one is left alone.
+
+    Args:
+        layout: The clone.
+    """
+    program = _PROGRAM.format(
+        python=layout.python, root=str(layout.root), sources=str(layout.root / "src")
+    ).encode()
+    file = layout.venv / "bin" / NAME
+    if not file.exists() or file.read_bytes() != program:
+        write_atomically(file, program, mode=0o755)

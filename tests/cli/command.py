@@ -1,0 +1,59 @@
+"""Runs the installed command `clawr` and keeps what it printed."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dev.layout import HERE
+
+CLAWR = HERE.venv / "bin" / "clawr"
+SECONDS_MAX = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that has ended.
+
+    Args:
+        code: Its exit code.
+        out: What it wrote to standard output.
+        err: What it wrote to standard error.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return what it printed with `--json`."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+def clawr(
+    *arguments: str | Path, settings: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Ran:
+    """Run the command with an environment that holds nothing but `settings` and PATH.
+
+    Args:
+        arguments: Its arguments.
+        settings: Environment variables.
+        folder: Where it runs; the clone when left out.
+    """
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(settings or {})}
+    completed = subprocess.run(
+        [CLAWR, *arguments],
+        cwd=folder or HERE.root,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    return Ran(completed.returncode, completed.stdout, completed.stderr)
