@@ -74,7 +74,7 @@ class Fill:
             made = pool.map(closed_day, days, [a_day] * len(days))
             for done, (day, texts, fingerprint) in enumerate(made, start=1):
                 key = keys.summary("day", day * MINUTES_PER_DAY)
-                for number, text in enumerate(texts):
+                for number, text in texts:
                     store.values[part_key(key, number)] = (text, {})
                 progress.tree["day"][day * MINUTES_PER_DAY] = fingerprint
                 on_progress(done, DAYS)
@@ -110,14 +110,14 @@ def source_hash() -> str:
     return digest.hexdigest()
 
 
-def closed_day(day: int, count: int) -> tuple[int, Sequence[str], str]:
-    """Make the summary of a whole day from its events: day, texts, fingerprint."""
+def closed_day(day: int, count: int) -> tuple[int, Sequence[tuple[int, str]], str]:
+    """Make the summary of a whole day from its events: day, numbered texts, fingerprint."""
     events = Traffic().events(f"d{day}", day * keys.DAY_MS, (day + 1) * keys.DAY_MS, count)
     figures = Figures()
     figures.add(Batch(list(events), 0))
     figures.close_days(day + 1)
     summary = Summary(Period("day", day * MINUTES_PER_DAY), ["bench:0"], figures, [])
-    return day, encode_summary(summary), summary.fingerprint
+    return day, list(encode_summary(summary)), summary.fingerprint
 
 
 def write_batches(store: MemoryStore, seed: str, start_ms: int, end_ms: int, count: int) -> None:

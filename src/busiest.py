@@ -13,12 +13,12 @@ know the callers.
 
 from __future__ import annotations
 
-import binascii
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from errors import SummaryUnreadable
+from packed import pack, unpack
 from ports import Json
 
 SHARE_ERROR_MAX = 0.01
@@ -78,9 +78,8 @@ class Cells:
         return best
 
     def encode(self) -> str:
-        """Write the cells as base64 of the lanes in order, each least byte first."""
-        raw = self.lanes.to_bytes(_CELLS * _lane_bytes(self.calls), "little")
-        return binascii.b2a_base64(raw, newline=False).decode("ascii")
+        """Write the cells as packed bytes: the lanes in order, each least byte first."""
+        return pack(self.lanes.to_bytes(_CELLS * _lane_bytes(self.calls), "little"))
 
     def _cells_above(self, calls: int) -> list[Mapping[int, int]]:
         """For each row the cells with more than `calls` calls, fewer than 200 in a row."""
@@ -128,11 +127,9 @@ def decode_cells(calls: int, value: Json) -> Cells:
         raise SummaryUnreadable(f"its cells hold {calls} calls")
     width = _lane_bytes(calls)
     try:
-        raw = binascii.a2b_base64(value, strict_mode=True)
-    except (ValueError, TypeError) as error:
-        raise SummaryUnreadable(f"its cells are no base64: {error}") from error
-    if len(raw) != _CELLS * width:
-        raise SummaryUnreadable(f"its cells have {len(raw)} bytes")
+        raw = unpack(value, _CELLS * width)
+    except ValueError as error:
+        raise SummaryUnreadable(f"its cells cannot be read: {error}") from error
     cells = Cells(calls, int.from_bytes(raw, "little"))
     if cells.lanes & _ONES[width] << (8 * width - 1):
         raise SummaryUnreadable("a cell of it holds more than all calls")

@@ -16,11 +16,11 @@ hashes alone, so unions obey the laws of sets. Refuses to know what is counted.
 
 from __future__ import annotations
 
-import binascii
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from errors import SummaryUnreadable
+from packed import pack, unpack
 from ports import Json
 
 RELATIVE_ERROR_MAX = 0.02
@@ -151,19 +151,16 @@ def _is_counted(planes: Planes, number: int) -> bool:
 
 
 def encode_planes(planes: Planes) -> str:
-    """Write the state as base64 of the planes in order, 2 KiB each, least bit first."""
-    raw = b"".join(plane.to_bytes(_PLANE_BYTES, "little") for plane in planes)
-    return binascii.b2a_base64(raw, newline=False).decode("ascii")
+    """Write the state as packed bytes: the planes in order, 2 KiB each, least bit first."""
+    return pack(b"".join(plane.to_bytes(_PLANE_BYTES, "little") for plane in planes))
 
 
 def decode_planes(value: Json) -> Planes:
     """Read a state back. Raises `SummaryUnreadable` for anything that none is written as."""
     try:
-        raw = binascii.a2b_base64(value, strict_mode=True)
-    except (ValueError, TypeError) as error:
-        raise SummaryUnreadable(f"its registers are no base64: {error}") from error
-    if len(raw) != _PLANES * _PLANE_BYTES:
-        raise SummaryUnreadable(f"its registers have {len(raw)} bytes")
+        raw = unpack(value, _PLANES * _PLANE_BYTES)
+    except ValueError as error:
+        raise SummaryUnreadable(f"its registers cannot be read: {error}") from error
     planes = tuple(
         int.from_bytes(raw[start : start + _PLANE_BYTES], "little")
         for start in range(0, len(raw), _PLANE_BYTES)

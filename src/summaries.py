@@ -21,7 +21,7 @@ from figures import Figures, decode_apis
 from periods import Period
 from ports import Json
 
-SUMMARY_VERSION = 2
+SUMMARY_VERSION = 3
 
 DIGEST_LENGTH = 16
 """Characters of the check before every text."""
@@ -77,25 +77,31 @@ def base_mark(version: int) -> str:
     return fingerprint_of(base_sources(version))
 
 
-def encode_summary(summary: Summary) -> Sequence[str]:
-    """Write a summary as one text or several, the first of which comes first in every sense.
+def encode_summary(summary: Summary) -> Iterator[tuple[int, str]]:
+    """Write a summary as one text or several, numbered; the first, number 0, comes last.
 
     Each is a check of the rest of it, then JSON, and at most `SUMMARY_PART_LENGTH_MAX`
-    long but for a single API or the sources. The same content gives the same texts.
+    long but for a single API or the sources. The same content gives the same texts. One is
+    made after the other, so that large ones need not be in memory together.
     """
     figures, apis = summary.figures.encode()
-    first, *others = _parts_of(apis)
-    rest = [_proven(f"[{part}]") for part in others]
+    rows = _rows_by_text(apis)
+    first = next(rows)
+    checks = []
+    for number, others in enumerate(rows, start=1):
+        text = _proven(f"[{others}]")
+        checks.append(text[:DIGEST_LENGTH])
+        yield number, text
     head = [
         SUMMARY_VERSION,
         *summary.period,
-        [part[:DIGEST_LENGTH] for part in rest],
+        checks,
         summary.sources,
         summary.unreadable,
         [[name, sketch.encode()] for name, sketch in sorted(summary.directories.items())],
         figures,
     ]
-    return [_proven(f"{_ENCODER.encode(head)[:-1]},[{first}]]"), *rest]
+    yield 0, _proven(f"{_ENCODER.encode(head)[:-1]},[{first}]]")
 
 
 def decode_head(value: str, period: Period) -> Head:
@@ -134,19 +140,18 @@ def part_key(key: str, number: int) -> str:
     return f"{key}/{number}" if number else key
 
 
-def _parts_of(apis: Iterator[Json]) -> list[str]:
-    """Write APIs as JSON, separated by commas, cut into parts of limited length."""
-    parts: list[str] = []
+def _rows_by_text(apis: Iterator[Json]) -> Iterator[str]:
+    """Write APIs as JSON, separated by commas, cut into one text or several of limited length."""
     texts: list[str] = []
     length = 0
     for api in apis:
         text = _ENCODER.encode(api)
         if length + len(text) > limits.SUMMARY_PART_LENGTH_MAX and texts:
-            parts.append(",".join(texts))
+            yield ",".join(texts)
             texts, length = [], 0
         texts.append(text)
         length += len(text) + 1
-    return [*parts, ",".join(texts)]
+    yield ",".join(texts)
 
 
 def _proven(body: str) -> str:

@@ -33,10 +33,9 @@ async def put_summary(
 
     Raises `StoreUnavailable`.
     """
-    texts = encode_summary(summary)
-    for number in range(len(texts) - 1, -1, -1):
+    for number, text in encode_summary(summary):
         metadata = {} if number else {"fingerprint": summary.fingerprint}
-        await store.put(part_key(key, number), texts[number], metadata, ttl_seconds)
+        await store.put(part_key(key, number), text, metadata, ttl_seconds)
 
 
 async def get_summaries(

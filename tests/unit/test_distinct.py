@@ -23,6 +23,7 @@ from distinct import (
     union,
 )
 from errors import SummaryUnreadable
+from packed import pack
 
 REGISTERS = 16_384
 LEVELS = 31
@@ -151,13 +152,19 @@ def test_what_was_written_is_read_back(some: list[int]) -> None:
     assert decode_planes(encode_planes(planes)) == planes
 
 
-def test_the_form_is_22_kilobytes_of_ascii() -> None:
-    text = encode_planes(planes_of([1]))
-    assert (text.isascii(), len(text)) == (True, 21_848)
+@pytest.mark.parametrize(
+    ("count", "length"), [(1_001, 3_000), (10_000, 10_000), (1_000_000, 20_000)]
+)
+def test_the_form_is_ascii_and_smaller_than_the_registers(count: int, length: int) -> None:
+    text = encode_planes(state_after(count, 1))
+    assert text.isascii()
+    assert len(text) < length
 
 
-@pytest.mark.parametrize("bad", [None, 7, [], "", "AAAA", "é" * 21_848, "?" * 21_848, "A" * 21_844])
-def test_what_is_no_base64_of_16_kibibytes_is_refused(bad: object) -> None:
+@pytest.mark.parametrize(
+    "bad", [None, 7, [], "", "AAAA", "é" * 21_848, "?" * 21_848, pack(bytes(16_383))]
+)
+def test_what_is_not_16_kibibytes_packed_is_refused(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
         decode_planes(bad)
 

@@ -16,6 +16,8 @@ from tests.unit.making import event
 from tests.unit.platform_scene import SETTINGS, Scene
 
 MINUTE = keys.MINUTE_MS
+
+
 HOUR = keys.HOUR_MS
 NOW_MS = NOON_MS + 50 * MINUTE
 SETTLED_HOUR = NOON_MS // MINUTE - 60
@@ -148,7 +150,7 @@ def test_a_summary_that_is_not_as_it_should_be_is_seen_and_mended(
     if damage == "gone":
         del log.store.values[key]
     elif damage == "stale":
-        log.store.values[key] = (encode_summary(Summary(period, [], Figures(), ()))[0], {})
+        log.store.values[key] = (dict(encode_summary(Summary(period, [], Figures(), ())))[0], {})
     else:
         log.store.values[key] = (damage, {})
     seen = Examined(log)
@@ -179,7 +181,7 @@ def test_figures_that_are_not_those_of_their_batches_are_seen_and_mended(
     figures.add(Batch([event(minute * MINUTE, revenue_micros=7)], 0))
     forged = Summary(period, sources, figures, ())
     metadata = {"fingerprint": forged.fingerprint}
-    log.store.values[key] = (encode_summary(forged)[0], metadata)
+    log.store.values[key] = (dict(encode_summary(forged))[0], metadata)
     seen = Examined(log)
     assert seen.broken == {"callsUnlikeTheLog", "revenueMicrosUnlikeTheLog"}
     calls = 90 if level == "hour" else 3

@@ -64,7 +64,7 @@ def test_its_first_text_is_put_last() -> None:
 def test_a_text_of_another_version_is_not_taken_for_its_own(number: int) -> None:
     store = FakeStore()
     asyncio.run(put_summary(store, KEY, a_summary(12)))
-    other = encode_summary(a_summary(12, calls=2))
+    other = dict(encode_summary(a_summary(12, calls=2)))
     key = KEY if number == 0 else f"{KEY}/{number}"
     store.values[key] = (other[number], {})
     assert read_back(store) is None
