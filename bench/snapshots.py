@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import keys
 from analytics import WINDOWS
 from bench.fill import NOW_MS, Entry
 from bench.server import Measured, running
+from bench.traffic import Traffic
+from events import Batch, batch_metadata, encode_batch
 from ports import Json
 
 WARM_RUNS = 50
+ARRIVING = 10
+"""Events that came since the last read: about those of five seconds, with 10 million in 90 days."""
 FORGETFUL_RUNS = 10
 
 
@@ -23,9 +29,10 @@ class SnapshotFigures:
 
     `new_isolate_ms` is the first read after each restart, with cron's snapshot at
     hand; `computed_p95_ms` that of isolates without it, which run already and have
-    no summaries yet. `warm_*` are reads by an isolate that has read before;
-    `warm_cpu_ms` is what all of workerd spends on one, which other work on the
-    machine does not change.
+    no summaries yet. `warm_*` are reads by an isolate that has read before, and finds
+    one new batch of `ARRIVING` events each time; `warm_cpu_ms` is what all of workerd
+    spends on one, which other work on the machine does not change. `unchanged_p50_ms`
+    is a read that finds nothing new.
     """
 
     events: int
@@ -35,6 +42,7 @@ class SnapshotFigures:
     calls: int
     warm_p50_ms: float
     warm_p95_ms: float
+    unchanged_p50_ms: float
     computed_p50_ms: float
     computed_p95_ms: float
     new_isolate_ms: Sequence[float]
@@ -81,9 +89,13 @@ def _measure_window(
     operations = 0
     while not _snapshot(worker, window)[1]["was_warm"]:
         pass  # It is reading ahead.
-    cpu = worker.cpu_seconds()
-    warm = [_snapshot(worker, window)[0] - empty for _ in range(WARM_RUNS)]
-    cpu_ms = (worker.cpu_seconds() - cpu) / WARM_RUNS * 1_000
+    unchanged = [_snapshot(worker, window)[0] - empty for _ in range(WARM_RUNS)]
+    warm, cpu = [], 0.0
+    for arrival in _arrivals(window):
+        worker.load([arrival])
+        before = worker.cpu_seconds()
+        warm.append(_snapshot(worker, window)[0] - empty)
+        cpu += worker.cpu_seconds() - before
     worker.ask("/unpublish")
     computed = []
     for _ in range(FORGETFUL_RUNS):
@@ -99,14 +111,26 @@ def _measure_window(
         body["calls"],
         statistics.median(warm),
         _p95(warm),
+        statistics.median(unchanged),
         statistics.median(computed),
         _p95(computed),
         firsts,
-        cpu_ms,
+        cpu / WARM_RUNS * 1_000,
         worker.heap_mb(),
         worker.peak_mb(),
         0.0,
     )
+
+
+def _arrivals(window: str) -> Iterator[Entry]:
+    """Make the batches that come between reads."""
+    start_ms = NOW_MS - NOW_MS % keys.MINUTE_MS
+    for number in range(1, WARM_RUNS + 1):
+        events = Traffic().events(f"{window}{number}", start_ms, NOW_MS, ARRIVING)
+        batch = Batch(list(events), 0)
+        minute = start_ms // keys.MINUTE_MS
+        key = keys.usage_batch(minute, hashlib.sha256(window.encode()).hexdigest()[:16], number)
+        yield key, encode_batch(batch, minute), batch_metadata(batch)
 
 
 def _snapshot(worker: Measured, window: str) -> tuple[float, Json]:

@@ -62,13 +62,10 @@ def snapshot(
     `topApis`, 1 to 100.
     """
     wanted = days_of(window, now_ms)
-    rows, directories, callers = view.show(
-        reading.summaries, reading.tail, trend_span(window, now_ms)
+    rows, directories, callers, series, dropped = view.show(
+        reading.summaries, reading.batches, trend_span(window, now_ms)
     )
     ranked = [row.ranked(rank) for rank, row in enumerate(rows, start=1)]
-    series = Series()
-    for part in reading.parts:
-        series.merge(part.series)
     return {
         "window": window,
         "generatedAt": keys.timestamp(now_ms),
@@ -99,7 +96,7 @@ def snapshot(
             for directory in directories
         ],
         "series": _series(series, wanted, window, now_ms),
-        "freshness": _freshness(reading, now_ms),
+        "freshness": _freshness(reading, dropped, now_ms),
         "accuracy": {
             "uniqueCallersExactUpTo": EXACT_CALLERS_MAX,
             "uniqueCallersRelativeErrorMax": distinct.RELATIVE_ERROR_MAX,
@@ -155,8 +152,7 @@ def _series(
     ]
 
 
-def _freshness(reading: Reading, now_ms: int) -> Mapping[str, Json]:
-    dropped = sum(part.dropped for part in reading.parts)
+def _freshness(reading: Reading, dropped: int, now_ms: int) -> Mapping[str, Json]:
     # What other isolates wrote is sure to be listed after this long.
     as_of_ms = now_ms - limits.KV_SETTLE_SECONDS * 1000
     if not reading.complete:

@@ -128,9 +128,9 @@ async def _get_group(store: KeyValueStore, names: Sequence[str]) -> Mapping[str,
 
 
 async def read_batches(
-    store: KeyValueStore, names: Sequence[str], add: Callable[[int, Batch], None], unread: Unread
+    store: KeyValueStore, names: Sequence[str], add: Callable[[str, Batch], None], unread: Unread
 ) -> None:
-    """Read batches a hundred at a time and hand each to `add` with its minute.
+    """Read batches a hundred at a time and hand each to `add` with its key.
 
     What cannot be read is noted in `unread` and never stops the rest. No more
     than a few hundred batches are in memory at once.
@@ -143,9 +143,8 @@ async def read_batches(
                 unread.missing.append(name)
                 continue
             try:
-                minute = keys.parse_usage_batch(name).minute
-                batch = decode_batch(value, minute)
+                batch = decode_batch(value, keys.parse_usage_batch(name).minute)
             except (KeyMalformed, BatchUnreadable) as error:
                 unread.unreadable.append(f"{name}: {error}")
             else:
-                add(minute, batch)
+                add(name, batch)

@@ -103,12 +103,12 @@ class _Search:
             names = names[len(group) :]
             for name in group:
                 if name not in self._counts:
-                    self._add(0, self._held[name])
+                    self._add(name, self._held[name])
             stored = [name for name in group if name in self._counts]
             await read_batches(self._store, stored, self._add, Unread())
         return began_before
 
-    def _add(self, _: int, batch: Batch) -> None:
+    def _add(self, _: str, batch: Batch) -> None:
         for event in batch.events:
             place = (-event.at_ms, event.request_id)
             if self._after is None or place > self._after:

@@ -112,8 +112,8 @@ KV_BULK_GET_KEYS_MAX = 100
 KV_VALUE_LENGTH_MAX = 26_214_400
 """Bytes of one value, and of all values of one bulk get together: 25 MiB (Cloudflare)."""
 
-SUMMARY_PART_LENGTH_MAX = 6_000_000
-"""Characters under one key of a summary: four of them fit into one bulk get."""
+SUMMARY_PART_LENGTH_MAX = 2_000_000
+"""Characters under one key of a summary; writing and reading one takes several times as much."""
 
 READ_OPERATIONS_MAX = 800
 """KV operations one read may spend, below Cloudflare's 1,000 for an invocation."""
@@ -123,6 +123,9 @@ SNAPSHOT_OPERATIONS_MAX = 6
 
 TAIL_GETS_MAX = 3
 """Bulk gets that a read spends on batches without a summary: 300 of them."""
+
+KEPT_EVENTS_MAX = 20_000
+"""Events of such batches that an isolate keeps between reads, some megabytes."""
 
 PUBLISHED_APIS_MIN = 100
 """Called APIs from which on cron publishes snapshots: fewer are read quickly by any isolate."""

@@ -23,9 +23,10 @@ from periods import MINUTES_PER_DAY
 from ports import Background, Clock, Json, KeyValueStore
 from rollups import compact
 from snapshot_text import snapshot_text
+from tails import KeptBatches, Tail, read_tail
 from usage import UsageLog
 from views import WindowView
-from windows import Reading, Tail, newest_base, read_tail, read_window
+from windows import Reading, newest_base, read_window
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class SnapshotReader:
     _views: Mapping[str, WindowView] = field(
         default_factory=lambda: {window: WindowView() for window in WINDOWS}
     )
+    _kept: KeptBatches = field(default_factory=KeptBatches)
     _warming_until_ms: int = 0
 
     async def snapshots(
@@ -49,7 +51,7 @@ class SnapshotReader:
     ) -> Snapshots:
         """Give the snapshot of each of `windows`, with `top` APIs in `topApis`."""
         now_ms = self.clock.now_ms()
-        tail = await read_tail(store, self.log.local_batches(), now_ms)
+        tail = await self._read_tail(store, now_ms)
         if any(self._is_new_to(tail, window, now_ms) for window in windows):
             value = (await store.get_many([keys.PUBLISHED]))[keys.PUBLISHED]
             found = _published(value, windows, top, now_ms)
@@ -74,7 +76,7 @@ class SnapshotReader:
         A log of few APIs is read quickly by any isolate, and always as of now.
         """
         now_ms = self.clock.now_ms()
-        tail = await read_tail(store, self.log.local_batches(), now_ms)
+        tail = await self._read_tail(store, now_ms)
         found = {}
         for window in WINDOWS:
             reading = await self._read_one(store, tail, window, now_ms)
@@ -101,8 +103,11 @@ class SnapshotReader:
             if last_try or not any(reading.behind for reading in readings.values()):
                 break
             await compact(store, now_ms, limits.CATCH_UP_OPERATIONS)
-            tail = await read_tail(store, self.log.local_batches(), now_ms)
+            tail = await self._read_tail(store, now_ms)
         return readings
+
+    async def _read_tail(self, store: KeyValueStore, now_ms: int) -> Tail:
+        return await read_tail(store, self.log.local_batches(), self._kept, now_ms)
 
     async def _read_one(
         self, store: KeyValueStore, tail: Tail, window: str, now_ms: int
@@ -116,12 +121,12 @@ class SnapshotReader:
         """Fold every window once, so that the next read has only what is new to fold."""
         try:
             now_ms = self.clock.now_ms()
-            tail = await read_tail(store, self.log.local_batches(), now_ms)
+            tail = await self._read_tail(store, now_ms)
             for window, view in self._views.items():
                 # The answer, and requests that wait for this isolate, come first.
                 await self.clock.sleep_ms(limits.WARMING_PAUSE_MS)
                 reading = await self._read_one(store, tail, window, now_ms)
-                view.show(reading.summaries, reading.tail, trend_span(window, now_ms))
+                view.show(reading.summaries, reading.batches, trend_span(window, now_ms))
         except StoreUnavailable as error:
             _LOGGER.warning("reading_ahead_failed", extra=about(cause=str(error)))
         finally:

@@ -17,7 +17,7 @@ from errors import ReadTooLarge, StoreUnavailable
 from limits import KV_LIST_KEYS_MAX
 from ports import Json, KeyPage, ListedKey
 
-_FEW_VALUES = 4
+_FEW_VALUES = 8
 """Up to so many values cross one by one; more cross together, as one JSON text."""
 
 

@@ -22,7 +22,7 @@ from summaries import (
     part_keys,
 )
 
-_PARTS_AT_ONCE = 4
+_PARTS_AT_ONCE = 8
 """Further texts of large summaries in one bulk get, which holds 25 MiB."""
 
 

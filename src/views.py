@@ -1,9 +1,10 @@
 """What an isolate keeps of one window between reads, so that a read costs what has changed.
 
-Owns the summaries of the last read, the row of every API made of them, and
-the callers of each category. Everything shown equals what a fold over the
-whole reading gives: what changed is folded again, the rest is taken as it
-was. Memory is bounded by the window's own summaries. Refuses to read.
+Owns the summaries of the last read, the row of every API made of them, the
+callers of each category, and what the newest batches add to that. Everything
+shown equals what a fold over the whole reading gives: new batches are added,
+what changed is folded again, the rest is taken as it was. Memory is bounded by
+the window's own summaries. Refuses to read.
 """
 
 from __future__ import annotations
@@ -12,70 +13,50 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from aggregates import Aggregate, Description, merged, newest
+from aggregates import Aggregate, merged
 from caller_union import CallerUnion
-from figures import ApiId, Figures, directory_of
+from categories import DirectoryRow, directory_rows
+from events import Batch
+from figures import ApiId, Figures
+from newest import Newest
 from periods import Period
 from ranking import Row, Span, row_of
+from series import Series
+from standing import PartId, Standing
 from summaries import Summary
 
 _OPEN_MAX = 64
 """APIs that are kept unfolded, some tens of kilobytes each: those in the newest batches."""
 
 
-class PartId(NamedTuple):
-    """A summary by its key and what it was made of."""
-
-    key: str
-    mark: str
-
-
-class DirectoryRow(NamedTuple):
-    """One category in a window. Money is in micro-dollars."""
-
-    name: str
-    calls: int
-    revenue_micros: int
-    apis: int
-    callers: int
-
-
 class Shown(NamedTuple):
-    """A window's rows in the order of their ranks, its categories, and all distinct callers."""
+    """A window's rows in the order of their ranks, its categories, and what concerns them all.
+
+    `callers` are all distinct ones, `dropped` events that writers had to drop.
+    """
 
     rows: Sequence[Row]
     directories: Sequence[DirectoryRow]
     callers: int
+    series: Series
+    dropped: int
 
 
 @dataclass(slots=True)
-class _Standing:
-    """One API: its aggregates by summary, what those but the base come to, and its row."""
+class _Live:
+    """What the summaries and the newest batches come to together, which batches are added to.
 
-    base: Aggregate | None = None
-    others: dict[PartId, Aggregate] = field(default_factory=dict)
-    recent: Aggregate | None = None
-    row: Row | None = None
-    described_by: Description | None = None
+    `apis` are some of those that the batches have, `directories` all categories.
+    """
 
-    @property
-    def directory(self) -> str:
-        """The category that the summaries have it in."""
-        return directory_of(self.described_by)
-
-    def parts(self) -> list[Aggregate]:
-        """Give the least aggregates that come to all that the summaries have of it."""
-        if self.recent is None and self.others:
-            self.recent = merged(self.others.values())
-        return [part for part in (self.base, self.recent) if part is not None]
-
-    def take(self, part: PartId, aggregate: Aggregate) -> None:
-        """Add what one more summary has of it."""
-        self.others[part] = aggregate
-        if self.recent is not None:
-            self.recent.merge(aggregate)
-        self.described_by = newest(self.described_by, aggregate.described_by)
-        self.row = None
+    callers: CallerUnion
+    series: Series
+    newest: Newest = field(default_factory=Newest)
+    apis: dict[ApiId, Aggregate] = field(default_factory=dict)
+    rows: dict[ApiId, Row] = field(default_factory=dict)
+    directories: dict[str, CallerUnion] = field(default_factory=dict)
+    has_moved: bool = False
+    shown: Shown | None = None
 
 
 @dataclass(slots=True)
@@ -83,32 +64,112 @@ class WindowView:
     """One window, as it was when it was last read."""
 
     _summaries: Mapping[PartId, Summary] = field(default_factory=dict)
-    _apis: dict[ApiId, _Standing] = field(default_factory=dict)
+    _apis: dict[ApiId, Standing] = field(default_factory=dict)
     _directories: dict[str, CallerUnion] = field(default_factory=dict)
     _callers: CallerUnion = field(default_factory=CallerUnion)
     _open: dict[ApiId, Aggregate] = field(default_factory=dict)
     _span: Span | None = None
+    _live: _Live | None = None
 
     def kept(self, part: PartId) -> Summary | None:
         """Find a summary of the last read, which need not be read again."""
         return self._summaries.get(part)
 
-    def show(self, summaries: Mapping[PartId, Summary], tail: Figures, span: Span) -> Shown:
-        """Fold a reading, made of `summaries` and the batches in `tail`, into what is shown.
+    def show(
+        self, summaries: Mapping[PartId, Summary], batches: Mapping[str, Batch], span: Span
+    ) -> Shown:
+        """Fold a reading, made of `summaries` and of `batches` by key, into what is shown.
 
         `summaries` become those that are kept. Trends show the periods of `span`.
         """
-        self._turn_to(summaries)
+        if summaries.keys() != self._summaries.keys():
+            self._turn_to(summaries)
+            self._live = None
         if span != self._span:
             # Another hour or day has begun, so every trend goes on.
-            self._span = span
+            self._span, self._live = span, None
             for standing in self._apis.values():
                 standing.row = None
-        rows = self._rows(tail, span)
-        callers = self._callers.copy()
-        callers.add(tail.callers)
-        ranked = sorted(rows.values(), key=lambda row: row.order)
-        return Shown(ranked, self._directory_rows(rows, tail), callers.distinct())
+        if self._live is None or not self._live.newest.goes_on(batches):
+            self._live = self._settled(span)
+        return self._shown(self._live, self._live.newest.add(batches), span)
+
+    def _settled(self, span: Span) -> _Live:
+        """Give what the summaries come to alone."""
+        series = Series()
+        for summary in self._summaries.values():
+            series.merge(summary.figures.series)
+        live = _Live(self._callers.copy(), series)
+        for identity, standing in self._apis.items():
+            live.rows[identity] = standing.row_in(identity, span)
+        missing = {one.directory for one in self._apis.values()} - self._directories.keys()
+        self._directories.update({name: CallerUnion() for name in missing})
+        if missing:
+            for standing in self._apis.values():
+                if standing.directory in missing:
+                    for part in standing.parts():
+                        self._directories[standing.directory].add(part.callers)
+        live.directories = dict(self._directories)
+        return live
+
+    def _shown(self, live: _Live, new: Figures, span: Span) -> Shown:
+        """Add new figures to the live ones, and show all."""
+        if live.shown is not None and not new.apis and not new.dropped:
+            return live.shown
+        for identity, aggregate in new.apis.items():
+            row = row_of(identity, self._with_new(live, identity, aggregate), span)
+            before = live.rows.get(identity)
+            # The newest batches may move an API to another category: add up all anew.
+            live.has_moved |= before is not None and before.directory != row.directory
+            live.rows[identity] = row
+            if not live.has_moved:
+                self._join(live, row.directory).add(aggregate.callers)
+        live.callers.add(new.callers)
+        live.series.merge(new.series)
+        # A payment may be settled after the window in which its request was a call has ended.
+        rows = [row for row in live.rows.values() if row.calls or row.revenue_micros]
+        live.shown = Shown(
+            sorted(rows, key=lambda row: row.order),
+            directory_rows(rows, self._callers_anew(live) if live.has_moved else live.directories),
+            live.callers.distinct(),
+            live.series,
+            live.newest.figures.dropped
+            + sum(one.figures.dropped for one in self._summaries.values()),
+        )
+        return live.shown
+
+    def _with_new(self, live: _Live, identity: ApiId, new: Aggregate) -> Aggregate:
+        """Give an API's figures after those that are `new`."""
+        known = live.apis.get(identity)
+        if known is not None:
+            known.merge(new)
+            return known
+        newest_part = live.newest.figures.apis[identity]
+        standing = self._apis.get(identity)
+        if standing is None:
+            return newest_part
+        found = merged([self._opened(identity, standing), newest_part])
+        if len(live.apis) < _OPEN_MAX:
+            live.apis[identity] = found
+        return found
+
+    def _join(self, live: _Live, directory: str) -> CallerUnion:
+        """Give the callers of a category, to be added to."""
+        found = live.directories.get(directory)
+        if found is None or found is self._directories.get(directory):
+            found = live.directories[directory] = CallerUnion() if found is None else found.copy()
+        return found
+
+    def _callers_anew(self, live: _Live) -> Mapping[str, CallerUnion]:
+        found: dict[str, CallerUnion] = {}
+        for identity, row in live.rows.items():
+            union = found.setdefault(row.directory, CallerUnion())
+            for part in self._apis[identity].parts() if identity in self._apis else ():
+                union.add(part.callers)
+            newest_part = live.newest.figures.apis.get(identity)
+            if newest_part is not None:
+                union.add(newest_part.callers)
+        return found
 
     def _forget(self) -> None:
         self._summaries, self._apis, self._directories, self._open = {}, {}, {}, {}
@@ -142,7 +203,7 @@ class WindowView:
 
     def _start_from(self, base: Summary) -> None:
         for identity, aggregate in base.figures.apis.items():
-            self._apis[identity] = _Standing(aggregate, described_by=aggregate.described_by)
+            self._apis[identity] = Standing(aggregate, described_by=aggregate.described_by)
         for name, sketch in base.directories.items():
             self._directories[name] = CallerUnion()
             self._directories[name].add(sketch)
@@ -151,7 +212,7 @@ class WindowView:
         for identity, aggregate in summary.figures.apis.items():
             standing = self._apis.get(identity)
             if standing is None:
-                standing = self._apis[identity] = _Standing(described_by=aggregate.described_by)
+                standing = self._apis[identity] = Standing(described_by=aggregate.described_by)
             before = standing.directory
             standing.take(part, aggregate)
             self._open.pop(identity, None)
@@ -162,27 +223,7 @@ class WindowView:
                 self._directories.pop(before, None)
                 self._directories.pop(standing.directory, None)
 
-    def _rows(self, tail: Figures, span: Span) -> dict[ApiId, Row]:
-        """Give the row of every API that was called, or paid for a call of before."""
-        rows = {}
-        for identity, standing in self._apis.items():
-            newest_part = tail.apis.get(identity)
-            if newest_part is not None:
-                row = row_of(
-                    identity, merged([self._opened(identity, standing), newest_part]), span
-                )
-            elif standing.row is None:
-                row = standing.row = row_of(identity, _all_of(standing.parts()), span)
-            else:
-                row = standing.row
-            rows[identity] = row
-        for identity, aggregate in tail.apis.items():
-            if identity not in self._apis:
-                rows[identity] = row_of(identity, aggregate, span)
-        # A payment may be settled after the window in which its request was a call has ended.
-        return {name: row for name, row in rows.items() if row.calls or row.revenue_micros}
-
-    def _opened(self, identity: ApiId, standing: _Standing) -> Aggregate:
+    def _opened(self, identity: ApiId, standing: Standing) -> Aggregate:
         """Give what the summaries have of an API as one aggregate, ready to be merged."""
         found = self._open.get(identity)
         if found is None:
@@ -190,61 +231,6 @@ class WindowView:
                 self._open.clear()
             found = self._open[identity] = merged(standing.parts())
             found.callers.open()
-        return found
-
-    def _directory_rows(self, rows: Mapping[ApiId, Row], tail: Figures) -> Sequence[DirectoryRow]:
-        """Give the categories, the most called first."""
-        unions = self._callers_by_directory(rows, tail)
-        members: dict[str, list[Row]] = {}
-        for row in rows.values():
-            members.setdefault(row.directory, []).append(row)
-        found = [
-            DirectoryRow(
-                name,
-                sum(row.calls for row in own),
-                sum(row.revenue_micros for row in own),
-                sum(row.calls > 0 for row in own),
-                unions[name].distinct(),
-            )
-            for name, own in members.items()
-        ]
-        return sorted(found, key=lambda row: (-row.calls, row.name))
-
-    def _callers_by_directory(
-        self, rows: Mapping[ApiId, Row], tail: Figures
-    ) -> Mapping[str, CallerUnion]:
-        missing = {
-            standing.directory for standing in self._apis.values()
-        } - self._directories.keys()
-        self._directories.update({name: CallerUnion() for name in missing})
-        if missing:
-            for standing in self._apis.values():
-                if standing.directory in missing:
-                    for part in standing.parts():
-                        self._directories[standing.directory].add(part.callers)
-        found: dict[str, CallerUnion] = {}
-        for identity, aggregate in tail.apis.items():
-            row = rows.get(identity)
-            if row is None:
-                continue
-            if identity in self._apis and self._apis[identity].directory != row.directory:
-                # The newest batches moved an API to another category: add up all anew.
-                return self._callers_anew(rows, tail)
-            union = found.get(row.directory)
-            if union is None:
-                known = self._directories.get(row.directory)
-                union = found[row.directory] = CallerUnion() if known is None else known.copy()
-            union.add(aggregate.callers)
-        return {**self._directories, **found}
-
-    def _callers_anew(self, rows: Mapping[ApiId, Row], tail: Figures) -> Mapping[str, CallerUnion]:
-        found: dict[str, CallerUnion] = {}
-        for identity, row in rows.items():
-            union = found.setdefault(row.directory, CallerUnion())
-            for part in self._apis[identity].parts() if identity in self._apis else ():
-                union.add(part.callers)
-            if identity in tail.apis:
-                union.add(tail.apis[identity].callers)
         return found
 
 
@@ -256,7 +242,3 @@ def _has_grown(old: Summary, by_period: Mapping[Period, Summary]) -> bool:
         and old.period.level == "minute"
         and set(old.sources) <= set(successor.sources)
     )
-
-
-def _all_of(parts: Sequence[Aggregate]) -> Aggregate:
-    return parts[0] if len(parts) == 1 else merged(parts)

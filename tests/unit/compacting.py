@@ -12,13 +12,15 @@ import keys
 import limits
 from analytics import days_of
 from events import Batch, UsageEvent, batch_metadata, encode_batch
+from figures import Figures
 from maker import Report
 from periods import MINUTES_PER_DAY
 from rollups import compact
+from tails import KeptBatches, read_tail
 from tests.fakes import FakeStore
 from usage import LocalBatches
 from views import WindowView
-from windows import Reading, read_tail, read_window
+from windows import Reading, read_window
 
 T = TypeVar("T")
 
@@ -32,6 +34,7 @@ class Log:
 
     store: FakeStore = field(default_factory=FakeStore)
     events: list[UsageEvent] = field(default_factory=list)
+    kept: KeptBatches = field(default_factory=KeptBatches)
     _batches: int = 0
 
     def commit(
@@ -69,7 +72,7 @@ class Log:
         """Read one window, in an isolate that keeps nothing unless `view` is given."""
 
         async def scene() -> Reading:
-            tail = await read_tail(self.store, NOTHING, now_ms)
+            tail = await read_tail(self.store, NOTHING, self.kept, now_ms)
             days = days_of(window, now_ms)
             first = None if days is None else days[0] * MINUTES_PER_DAY
             end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
@@ -80,7 +83,7 @@ class Log:
     def calls(self, window: str, now_ms: int, view: WindowView | None = None) -> Counter[str]:
         """Calls by slug, as read."""
         found: Counter[str] = Counter()
-        for part in self.read(window, now_ms, view).parts:
+        for part in parts_of(self.read(window, now_ms, view)):
             for identity, aggregate in part.apis.items():
                 found[identity.slug] += aggregate.calls
         return +found
@@ -101,6 +104,14 @@ class Log:
             for key, (value, _) in self.store.values.items()
             if key.startswith("summary/") and not key.startswith(("summary/base", "summary/prog"))
         }
+
+
+def parts_of(reading: Reading) -> Sequence[Figures]:
+    """All figures of a reading; each event is in one of them."""
+    newest = Figures()
+    for batch in reading.batches.values():
+        newest.add(batch)
+    return [*(summary.figures for summary in reading.summaries.values()), newest]
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

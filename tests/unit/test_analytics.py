@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 import keys
 from analytics import WINDOWS, days_of, snapshot
 from events import Api, Batch, UsageEvent
-from figures import Figures
 from tests.fakes import NOON_MS
 from tests.unit.making import MAPS, WEATHER, event
 from tests.unit.shooting import shot
@@ -220,11 +219,10 @@ def test_very_many_callers_are_counted_within_the_published_bounds() -> None:
 
 
 def test_what_was_left_out_is_said() -> None:
-    part = Figures()
-    part.add(Batch([event()], 4))
+    batches = {"batch": Batch([event()], 4)}
     minute = NOON_MS // keys.MINUTE_MS - 30
     reading = Reading(
-        {}, part, as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
+        {}, batches, as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
     )
     assert snapshot("today", reading, WindowView(), NOON_MS, 25)["freshness"] == {
         "asOf": "2026-11-22T11:30:00.000Z",
