@@ -101,6 +101,7 @@ def _snapshot_rows(snapshots: list[SnapshotFigures]) -> Iterable[Row]:
         yield f"{name}: KV operations", one.operations, 6, ""
         yield f"{name}: warm, p50", one.warm_p50_ms, float("inf"), "ms"
         yield f"{name}: warm, p95", one.warm_p95_ms, 60, "ms"
+        yield f"{name}: nothing new, p50", one.unchanged_p50_ms, float("inf"), "ms"
         yield f"{name}: warm, CPU", one.warm_cpu_ms, float("inf"), "ms"
         yield f"{name}: new isolate, slowest", max(one.new_isolate_ms), 250, "ms"
         yield f"{name}: computed from nothing, p95", one.computed_p95_ms, float("inf"), "ms"

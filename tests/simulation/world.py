@@ -17,10 +17,11 @@ import keys
 import limits
 from events import Api, UsageEvent, decode_batch
 from maker import Report
+from tests.simulation.drawing import shape_of
 from tests.simulation.isolate import Invocation, Isolate, IsolateClock
 from tests.simulation.kv import LISTING_LAG_MS_MAX, SimulatedKv, Temper, Version, Write
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.shape import Shape, shape_of
+from tests.simulation.shape import Shape
 from tests.simulation.store import SimulatedStore
 from tests.simulation.truth import Count
 from usage import UsageLog

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import keys
+from tests.simulation.drawing import shape_of
 from tests.simulation.payments.faults import Faults, faults_of
-from tests.simulation.shape import Burst, Shape, shape_of
+from tests.simulation.shape import Burst, Shape
 
 
 @dataclass(frozen=True, slots=True)

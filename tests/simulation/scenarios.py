@@ -1,0 +1,119 @@
+"""Misfortunes that seldom come together by themselves, and without which some defects do not show.
+
+Each takes the circumstances of a run and gives those of one that meets it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import keys
+from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
+from tests.simulation.shape import Shape, closing_ms
+
+
+def watched(random: Random, shape: Shape) -> Shape:
+    """Ask the only isolate while batches grow in it, and while they become part of summaries."""
+    bursts = [replace(burst, spacing_ms=random.choice((10.0, 40.0))) for burst in shape.bursts]
+    reads = [
+        burst.at_ms + random.choice((burst.requests * burst.spacing_ms, 180_000)) * random.random()
+        for burst in bursts
+        for _ in range(12)
+    ]
+    return replace(
+        shape,
+        locations=1,
+        isolates=1,
+        bursts=bursts,
+        reads=sorted(reads),
+        kills=(),
+        fuse=0,
+        cut=0.0,
+        cron_runs=1,
+        cron_late_ms=1_000.0,
+        clock_off_ms=0,
+        timers_late_ms=0.0,
+        limits={
+            **shape.limits,
+            "BATCH_EVENTS_MAX": 500,
+            "KEPT_EVENTS_MAX": random.choice((2, 20_000)),
+            "RECENT_EVENTS_MAX": random.choice((0, 20_000)),
+        },
+        temper=Temper(),
+    )
+
+
+def just_closed(random: Random, shape: Shape) -> Shape:
+    """Let cron close an hour in time, and hide its summary and the bases from many."""
+    closings = [closing_ms(burst.at_ms) for burst in shape.bursts]
+    reads = [random.choice(closings) + random.uniform(0, 150_000) for _ in range(25)]
+    return replace(
+        shape,
+        locations=3,
+        reads=sorted(reads),
+        kills=(),
+        fuse=0,
+        cut=0.0,
+        cron_runs=1,
+        cron_late_ms=1_000.0,
+        clock_off_ms=0,
+        limits={**shape.limits, "KV_BULK_GET_KEYS_MAX": 100, "COMPACTION_OPERATIONS": 700},
+        aftermath_ms=max(shape.aftermath_ms, 4_500_000.0),
+        temper=Temper(stale=0.9, stale_keys=("summary/base/", "summary/hour/")),
+    )
+
+
+def tardy(random: Random, shape: Shape) -> Shape:
+    """Let KV be down while a burst arrives, and those who hold its events write them much later."""
+    burst = random.choice(shape.bursts)
+    over_ms = burst.at_ms + random.choice((30_000.0, 240_000.0))
+    first_ms = over_ms + random.choice((5, 10, 65, 300, 1_500)) * keys.MINUTE_MS
+    returns = [first_ms + random.uniform(0, 180_000) for _ in range(random.randint(1, 6))]
+    return replace(
+        shape,
+        isolates=random.choice((2, 3, 5)),
+        kills=(),
+        fuse=0,
+        cron_runs=random.choice((1, 2)),
+        cron_late_ms=random.choice((1_000.0, 90_000.0)),
+        returns=sorted(returns),
+        aftermath_ms=max(
+            shape.aftermath_ms, max(returns) - shape.traffic_ends_ms + 65 * keys.MINUTE_MS
+        ),
+        temper=replace(
+            shape.temper, outages=[*shape.temper.outages, (burst.at_ms - 1_000, over_ms)]
+        ),
+    )
+
+
+def all_at_once(random: Random, shape: Shape) -> Shape:
+    """Let everything that readers are shown be at its worst, and those who ask live.
+
+    Some defects need four misfortunes together, which seldom come by themselves.
+    """
+    return replace(
+        shape,
+        fuse=random.choice((0, 300)),
+        cut=random.choice((0.0, 0.05)),
+        cron_runs=random.choice((1, 2)),
+        limits={
+            **shape.limits,
+            "KV_BULK_GET_KEYS_MAX": random.choice((2, 100)),
+            "RECENT_EVENTS_MAX": 0,
+            "TAIL_GETS_MAX": 1,
+        },
+        temper=replace(
+            shape.temper,
+            refused=0.05,
+            failed=0.05,
+            failed_after_effect=0.3,
+            hangs=random.choice((0.0, 0.02)),
+            reads_fail=0.0,
+            listing_lag_ms=LISTING_LAG_MS_MAX,
+            listing_flaps=0.3,
+            stale=0.7,
+            page_keys=random.choice((3, 1_000)),
+            odd_pages=random.choice((0.0, 0.5)),
+        ),
+    )
