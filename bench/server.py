@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,10 @@ class Measured:
                 self.ask("/load-many", json.dumps(small).encode())
                 small, size = [], 0
         self.ask("/load-many", json.dumps(small).encode())
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Take keys out of the Worker's KV again."""
+        self.ask("/delete-many", json.dumps(names).encode())
 
     def direct_port(self) -> int:
         """Find where workerd itself takes requests: wrangler's proxy costs more than an answer."""

@@ -91,12 +91,13 @@ def _measure_window(
         pass  # It is reading ahead.
     unchanged = [_snapshot(worker, window)[0] - empty for _ in range(WARM_RUNS)]
     warm, cpu = [], 0.0
-    for arrival in _arrivals(window):
+    arrivals = list(_arrivals(window))
+    for arrival in arrivals:
         worker.load([arrival])
         before = worker.cpu_seconds()
         warm.append(_snapshot(worker, window)[0] - empty)
         cpu += worker.cpu_seconds() - before
-    worker.ask("/unpublish")
+    worker.delete([keys.PUBLISHED, *(key for key, _, _ in arrivals)])
     computed = []
     for _ in range(FORGETFUL_RUNS):
         worker.ask("/forget")

@@ -24,7 +24,7 @@ from summary_store import get_summaries, put_summary
 BASE_TTL_SECONDS = 3 * 86_400
 """Bases are for the current hours only; what they hold stays in the summaries."""
 
-_PARTS_AT_ONCE = {"minute": 20, "hour": 8, "day": 4, "month": 1}
+_PARTS_AT_ONCE = {"minute": 10, "hour": 4, "day": 2, "month": 1}
 """Summaries read together, by level; a large one is megabytes when APIs have many callers."""
 
 

@@ -54,6 +54,7 @@ class SnapshotReader:
         tail = await self._read_tail(store, now_ms)
         if any(self._is_new_to(tail, window, now_ms) for window in windows):
             value = (await store.get_many([keys.PUBLISHED]))[keys.PUBLISHED]
+            tail.operations += 1
             found = _published(value, windows, top, now_ms)
             if found is not None:
                 if self._warming_until_ms <= now_ms:

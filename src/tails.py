@@ -22,9 +22,6 @@ from ports import KeyPage, KeyValueStore
 from progress import Progress, decode_progress, read_reconciled
 from usage import LocalBatches
 
-TAIL_OPERATIONS = 2
-"""What `read_tail` spends."""
-
 _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
 """Later than any: a page may be empty and have another one behind it."""
 
@@ -53,7 +50,8 @@ class Tail:
     """What every read looks at first: how far compaction is, and the newest batches.
 
     `names` are keys by minute, all there are from the minute `listed_from` on;
-    `past` are the values of records of past hours, by key.
+    `past` are the values of records of past hours, by key. `operations` were
+    spent before any window is read.
     """
 
     progress: Progress
@@ -63,6 +61,7 @@ class Tail:
     kept: KeptBatches = field(default_factory=KeptBatches)
     reconciled_through_ms: int | None = None
     past: Mapping[str, str | None] = field(default_factory=dict)
+    operations: int = 2
 
 
 async def read_tail(

@@ -20,7 +20,7 @@ from progress import WEEK_DAYS, Progress
 from standing import PartId
 from summaries import Summary, base_mark
 from summary_store import get_summaries
-from tails import TAIL_OPERATIONS, Tail, batches_of, tail_names
+from tails import Tail, batches_of, tail_names
 from views import WindowView
 
 
@@ -84,7 +84,7 @@ async def read_window(
         # in between may have been summarised before all of their batches were listed.
         reading.seen_until = progress.settled
     names = tail_names(tail, floor, sources, first, end)
-    gets_left = limits.SNAPSHOT_OPERATIONS_MAX - TAIL_OPERATIONS - counted.spent
+    gets_left = limits.SNAPSHOT_OPERATIONS_MAX - tail.operations - counted.spent
     gets = min(max(1, gets_left), limits.TAIL_GETS_MAX)
     reading.batches, unread, left_out = await batches_of(store, tail, names, gets)
     if left_out is not None:

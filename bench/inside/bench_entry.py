@@ -76,6 +76,10 @@ class Default(WorkerEntrypoint):
         match address.path:
             case "/load" | "/load-many":
                 done = await _load(raw, request.js_object, given)
+            case "/delete-many":
+                for name in js.JSON.parse(await request.js_object.text()):
+                    await store.delete(name)
+                done = {}
             case "/snapshot":
                 background = RuntimeBackground(self.ctx)
                 done = await _snapshot(store, given["window"], int(given["now"]), background)
@@ -86,9 +90,6 @@ class Default(WorkerEntrypoint):
             case "/publish":
                 _clock.at_ms = int(given["now"])
                 done = {"published": await _readers[0].publish(store)}
-            case "/unpublish":
-                await store.delete(keys.PUBLISHED)
-                done = {}
             case "/forget":
                 _forget()
                 done = {}
@@ -117,7 +118,7 @@ async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, ob
         options = js.JSON.parse(json.dumps({"metadata": json.loads(given["metadata"])}))
         await raw.put(given["key"], request.body, options)
     else:
-        for entry in js.JSON.parse(await request.text()):
+        for entry in js.JSON.parse(await request.js_object.text()):
             await raw.put(entry[0], entry[1], entry[2])
     return {}
 

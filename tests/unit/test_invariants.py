@@ -16,8 +16,6 @@ from tests.unit.making import event
 from tests.unit.platform_scene import SETTINGS, Scene
 
 MINUTE = keys.MINUTE_MS
-
-
 HOUR = keys.HOUR_MS
 NOW_MS = NOON_MS + 50 * MINUTE
 SETTLED_HOUR = NOON_MS // MINUTE - 60
