@@ -12,7 +12,6 @@ import js
 import pyodide_js  # type: ignore[import-not-found]
 from workers import Request, Response, WorkerEntrypoint
 
-import keys
 from batches import CountedStore
 from caching import analytics_answer
 from explore import Explore
@@ -74,12 +73,8 @@ class Default(WorkerEntrypoint):
         raw = self.env._env.USAGE_KV
         store = CountedStore(RuntimeStore(raw), ENDLESS)
         match address.path:
-            case "/load" | "/load-many":
+            case "/load" | "/load-many" | "/delete-many":
                 done = await _load(raw, request.js_object, given)
-            case "/delete-many":
-                for name in js.JSON.parse(await request.js_object.text()):
-                    await store.delete(name)
-                done = {}
             case "/snapshot":
                 background = RuntimeBackground(self.ctx)
                 done = await _snapshot(store, given["window"], int(given["now"]), background)
@@ -101,26 +96,33 @@ class Default(WorkerEntrypoint):
                     "done": report.done,
                 }
             case "/read":
-                # Only what the simulated KV costs: nothing reaches Python.
-                page = await raw.list(js.JSON.parse(json.dumps({"prefix": given["prefix"]})))
-                names = [entry.name for entry in page.keys]
-                for start in range(0, len(names), 100):
-                    await raw.get(js.JSON.parse(json.dumps(names[start : start + 100])))
-                done = {"keys": len(names)}
+                done = await _read(raw, given["prefix"])
             case _:
                 done = {"heap_bytes": pyodide_js._module.HEAPU8.length}
         return Response.json(done)
 
 
 async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, object]:
-    """Store one value as it streams in, or many that are named in the body."""
+    """Store one value as it streams in, or store or delete many that the body names."""
     if "key" in given:
         options = js.JSON.parse(json.dumps({"metadata": json.loads(given["metadata"])}))
         await raw.put(given["key"], request.body, options)
     else:
-        for entry in js.JSON.parse(await request.js_object.text()):
-            await raw.put(entry[0], entry[1], entry[2])
+        for entry in js.JSON.parse(await request.text()):
+            if isinstance(entry, str):
+                await raw.delete(entry)
+            else:
+                await raw.put(entry[0], entry[1], entry[2])
     return {}
+
+
+async def _read(raw: Json, prefix: str) -> dict[str, object]:
+    """Read as many values as a listing shows; nothing of them reaches Python."""
+    page = await raw.list(js.JSON.parse(json.dumps({"prefix": prefix})))
+    names = [entry.name for entry in page.keys]
+    for start in range(0, len(names), 100):
+        await raw.get(js.JSON.parse(json.dumps(names[start : start + 100])))
+    return {"keys": len(names)}
 
 
 async def _page(
