@@ -17,7 +17,7 @@ from ports import Json
 from progress import Progress, decode_progress
 from rollups import compact
 from tests.simulation.invariants import InvariantBroken, require
-from tests.simulation.isolate import Invocation, Isolate, IsolateClock
+from tests.simulation.isolate import Invocation, Isolate
 from tests.simulation.kv import SimulatedKv, Write
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.shape import closing_ms
@@ -106,7 +106,7 @@ def come_to_rest(world: World) -> int:
     """Let time pass and compaction run until it has nothing to do; return its clock's time."""
     isolate = world.start_isolate()
     isolate.fuse = 0
-    isolate.clock = IsolateClock(world.loop)
+    isolate.clock.be_true()
     rested_ms = world.loop.now_ms + 2 * keys.HOUR_MS
     if world.random.random() < _RESTS_AT_MIDNIGHT:
         # Of a new day there are no summaries yet, and of the old one there must be enough.

@@ -49,6 +49,11 @@ class IsolateClock:
     def now_ms(self) -> int:
         return int(self.loop.now_ms + self._offset_ms())
 
+    def be_true(self) -> None:
+        """Tell the true time from now on, and never be late."""
+        self.off_ms = self.offset_ms = self.drift = self.late_ms = 0.0
+        self.leap_at_ms = float("inf")
+
     def _offset_ms(self) -> float:
         true_ms = self.loop.now_ms
         offset_ms = self.offset_ms

@@ -107,8 +107,7 @@ class Market(World):
         """Start an isolate that does not die, with the true time."""
         isolate = self.start_isolate()
         isolate.fuse = 0
-        isolate.clock.off_ms = isolate.clock.offset_ms = isolate.clock.drift = 0.0
-        isolate.clock.leap_at_ms = float("inf")
+        isolate.clock.be_true()
         return isolate
 
     def some_isolate(self) -> PaidIsolate:
