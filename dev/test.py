@@ -10,6 +10,8 @@ import subprocess
 import sys
 
 from dev.errors import run_command_line
+from dev.launch.config import LOCAL_BUNDLE_FLAGS
+from dev.launch.start import bundle_environment, plugin_folder
 from dev.layout import HERE, Layout
 from dev.setup.node import find_node
 
@@ -46,12 +48,19 @@ def javascript_tests(layout: Layout) -> int:
     path = (
         f"{node.parent}{os.pathsep}{layout.node_modules / '.bin'}{os.pathsep}{os.environ['PATH']}"
     )
-    package = layout.root / "dev" / "dispatch-namespace"
+    package = plugin_folder(layout)
     tests = sorted(str(test) for test in (package / "test").glob("*.test.js"))
     return subprocess.run(
         [node, "--test", "--test-timeout=120000", *tests],
         cwd=package,
-        env={**os.environ, "PATH": path},
+        env={
+            **os.environ,
+            **bundle_environment(layout),
+            "PATH": path,
+            # What Python scripts of the tests are given.
+            "PYTHON_FLAGS": " ".join(LOCAL_BUNDLE_FLAGS),
+            "PYTHON_MODULES": str(layout.python_modules),
+        },
         stdin=subprocess.DEVNULL,
         check=False,
     ).returncode

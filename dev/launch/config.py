@@ -7,7 +7,7 @@ has no local counterpart is replaced; everything else, known here or not, is car
 import copy
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ LOCAL_BUNDLE_FLAGS = ("python_workers_development", "experimental")
 """What makes workerd load `pyodide_dev.capnp.bin` instead of Cloudflare's bundle."""
 
 PLUGIN_NAME = "dispatch-namespace"
+PYTHON_MODULES = "python_modules"
+
+UPLOADS_NAME = "uploads"
+"""The folder in STATE of the scripts that were uploaded into the local namespace."""
 
 
 def load_production_config(path: Path) -> dict[str, Any]:
@@ -63,17 +67,18 @@ def development_config(
     """
     config = copy.deepcopy(dict(production))
     config["vars"] = run_variables(production, options)
-    if options.runtime is Runtime.LOCAL:
-        flags = list(config.get("compatibility_flags", []))
-        config["compatibility_flags"] = flags + [
-            flag for flag in LOCAL_BUNDLE_FLAGS if flag not in flags
-        ]
+    bundle_flags = LOCAL_BUNDLE_FLAGS if options.runtime is Runtime.LOCAL else ()
+    flags = config.get("compatibility_flags", [])
+    config["compatibility_flags"] = list(dict.fromkeys((*flags, *bundle_flags)))
     namespaces = config.pop("dispatch_namespaces", [])
     if namespaces:
         unsafe = config.setdefault("unsafe", {})
         unsafe["bindings"] = [
             *unsafe.get("bindings", []),
-            *(_local_namespace(namespace, options.namespace, plugin) for namespace in namespaces),
+            *(
+                _local_namespace(namespace, script_folders(options), bundle_flags, plugin)
+                for namespace in namespaces
+            ),
         ]
     return config
 
@@ -99,13 +104,28 @@ def run_variables(production: Mapping[str, Any], options: LaunchOptions) -> dict
     return variables | dict(options.variables)
 
 
-def _local_namespace(namespace: Mapping[str, Any], scripts: Path, plugin: Path) -> dict[str, Any]:
+def script_folders(options: LaunchOptions) -> tuple[Path, ...]:
+    """Return the folders of the local dispatch namespace; the first that has a script wins.
+
+    Args:
+        options: The run's options.
+    """
+    return (options.state / UPLOADS_NAME, options.namespace)
+
+
+def _local_namespace(
+    namespace: Mapping[str, Any], scripts: Iterable[Path], bundle_flags: Sequence[str], plugin: Path
+) -> dict[str, Any]:
     return {
         "name": namespace["binding"],
         "type": "dispatch_namespace",
         "namespace": namespace["namespace"],
         "dev": {
             "plugin": {"package": str(plugin), "name": PLUGIN_NAME},
-            "options": {"scripts": str(scripts)},
+            "options": {
+                "scripts": [str(folder) for folder in scripts],
+                # The SDK that the Worker itself has, linked beside its configuration.
+                "python": {"modules": PYTHON_MODULES, "compatibilityFlags": list(bundle_flags)},
+            },
         },
     }

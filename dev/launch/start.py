@@ -156,8 +156,21 @@ def _environment(layout: Layout, folder: RunFolder, options: LaunchOptions) -> d
     # Set by the launcher of another run when one starts the other; never to be inherited.
     environment.pop("MINIFLARE_WORKERD_PATH", None)
     if options.runtime is Runtime.LOCAL:
-        workerd = workerd_binary(layout, Machine.current().workerd_package())
-        environment["MINIFLARE_WORKERD_PATH"] = str(Path(__file__).with_name("workerd.sh"))
-        environment["CLAWR_WORKERD"] = str(workerd)
-        environment["CLAWR_PYODIDE_BUNDLE"] = str(find_bundle(layout))
+        environment.update(bundle_environment(layout))
     return environment
+
+
+def bundle_environment(layout: Layout) -> dict[str, str]:
+    """Return the environment variables with which miniflare's workerd finds the local bundle.
+
+    Args:
+        layout: The clone; set-up must have run.
+
+    Raises:
+        SetupError: Set-up has not run.
+    """
+    return {
+        "MINIFLARE_WORKERD_PATH": str(Path(__file__).with_name("workerd.sh")),
+        "CLAWR_WORKERD": str(workerd_binary(layout, Machine.current().workerd_package())),
+        "CLAWR_PYODIDE_BUNDLE": str(find_bundle(layout)),
+    }

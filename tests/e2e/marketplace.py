@@ -56,6 +56,7 @@ def directory() -> dict[str, Any]:
         tenant("crafted", "crafted", hosts=["crafted.e2e.example"]),
         tenant("gate", "gate"),
         tenant("unfinished", "unfinished"),
+        tenant("serpent", "serpent"),
         tenant("ghost", "no-such-script"),
         tenant("marker", "mirror"),
         tenant("ledger", "mishap", directory="Ledgers", priceUsd="0.25"),

@@ -3,9 +3,10 @@
  * workerd's loader takes, with the bindings that the script may have.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import pythonLimiter from "limiter.script.py.txt";
 import limiter from "limiter.script.txt";
 import parametersFront from "parameters.script.txt";
-import { withFront } from "./front.worker.js";
+import { withFront, withPythonFront } from "./front.worker.js";
 
 /**
  * What one `get()` asks for beyond the script itself.
@@ -23,10 +24,10 @@ export class Host extends WorkerEntrypoint {
 	 * @returns {Promise<object>} Code for the loader.
 	 */
 	async load(name, version, { limits, parameters }) {
-		const { folder, compatibilityDate, outbound } = this.env.SETTINGS;
+		const { folder, outbound } = this.env.SETTINGS;
 		const script = await fetchScript(this.env, folder, name, version);
 		const code = {
-			...toCode(script, compatibilityDate),
+			...toCode(script, this.env.SETTINGS),
 			env: toEnv(script, this.ctx),
 			globalOutbound: outbound === undefined ? this.env.OUTBOUND : this.ctx.exports.Outbound({ props: { parameters } }),
 		};
@@ -37,13 +38,15 @@ export class Host extends WorkerEntrypoint {
 /** The outbound Worker: gets every `fetch()` of a script, with its parameters in `env`. */
 export class Outbound extends WorkerEntrypoint {
 	async fetch(/** @type {Request} */ request) {
-		const { outbound, compatibilityDate } = this.env.SETTINGS;
+		const { outbound } = this.env.SETTINGS;
 		const response = await this.env.SCRIPTS.fetch(`http://scripts/${outbound.folder}/${outbound.name}`);
 		if (!response.ok) throw new Error((await response.json()).error ?? "The outbound Worker's script is missing.");
 		const { version } = await response.json();
 		const script = await fetchScript(this.env, outbound.folder, outbound.name, version);
+		if (isPython(script))
+			throw new Error(`Script "${outbound.name}" is Python; an outbound Worker must be JavaScript.`);
 		const worker = this.env.LOADER.get(version, () => ({
-			...withFront(toCode(script, compatibilityDate), parametersFront, {}),
+			...withFront(toCode(script, this.env.SETTINGS), parametersFront, {}),
 			env: toEnv(script, this.ctx),
 		}));
 		return worker.getEntrypoint(undefined, { props: this.ctx.props }).fetch(request);
@@ -81,6 +84,7 @@ async function fetchScript(env, folder, name, version) {
 
 /** @param {any} code @param {object} limits @param {string[]} kvBindings */
 function withLimits(code, limits, kvBindings) {
+	if (isPython(code)) return withPythonFront(code, pythonLimiter, { limits, kvBindings });
 	const flags = code.compatibilityFlags;
 	const hasStorage = flags.some((/** @type {string} */ flag) => flag === "nodejs_compat" || flag === "nodejs_als");
 	return {
@@ -89,11 +93,15 @@ function withLimits(code, limits, kvBindings) {
 	};
 }
 
-/** @param {any} script @param {string} compatibilityDate */
-function toCode(script, compatibilityDate) {
+/** @param {any} script @param {{compatibilityDate: string, pythonFlags: string[]}} settings */
+function toCode(script, { compatibilityDate, pythonFlags }) {
+	const added = isPython(script) ? ["python_workers", ...pythonFlags] : [];
+	const compatibilityFlags = [...new Set([...script.config.compatibilityFlags, ...added])];
 	return {
 		compatibilityDate: script.config.compatibilityDate ?? compatibilityDate,
-		compatibilityFlags: script.config.compatibilityFlags,
+		compatibilityFlags,
+		// Some flags of the runtime's own developers are among those that Python may need.
+		...(added.includes("experimental") ? { allowExperimental: true } : {}),
 		mainModule: script.mainModule,
 		modules: Object.fromEntries(
 			Object.entries(script.modules).map(([name, module]) => {
@@ -110,6 +118,11 @@ function toEnv(script, ctx) {
 	const { vars, kv } = script.config;
 	const namespaces = Object.entries(kv).map(([binding, id]) => [binding, ctx.exports.Kv({ props: { id } })]);
 	return { ...vars, ...Object.fromEntries(namespaces) };
+}
+
+/** @param {{mainModule: string}} script */
+function isPython({ mainModule }) {
+	return mainModule.endsWith(".py");
 }
 
 /** @param {string} base64 */

@@ -6,13 +6,16 @@
 
 /**
  * A module as it travels to workerd: text as text, bytes as base64.
- * @typedef {{js: string} | {text: string} | {json: unknown} | {data: string} | {wasm: string}} Module
+ * @typedef {{js: string} | {py: string} | {text: string} | {json: unknown} | {data: string} | {wasm: string}} Module
  */
 
-/** @type {Record<string, "js" | "json" | "text" | "wasm" | "data">} */
+/** @typedef {"js" | "py" | "json" | "text" | "wasm" | "data"} ModuleType */
+
+/** @type {Record<string, ModuleType>} */
 const TYPES = {
 	".js": "js",
 	".mjs": "js",
+	".py": "py",
 	".json": "json",
 	".txt": "text",
 	".html": "text",
@@ -23,7 +26,7 @@ const TYPES = {
 	".bin": "data",
 };
 
-/** @param {string} fileName */
+/** @param {string} fileName Its name or path. */
 export function typeOfFile(fileName) {
 	const dot = fileName.lastIndexOf(".");
 	return dot === -1 ? undefined : TYPES[fileName.slice(dot).toLowerCase()];
@@ -32,13 +35,16 @@ export function typeOfFile(fileName) {
 /**
  * @param {string} moduleName Name of the module, for messages.
  * @param {Buffer} contents
+ * @param {ModuleType} [type] By its name where left out.
  * @returns {Module}
  * @throws {SyntaxError} If a JSON module does not parse.
  */
-export function toModule(moduleName, contents) {
-	switch (typeOfFile(moduleName)) {
+export function toModule(moduleName, contents, type = typeOfFile(moduleName)) {
+	switch (type) {
 		case "js":
 			return { js: contents.toString("utf8") };
+		case "py":
+			return { py: contents.toString("utf8") };
 		case "text":
 			return { text: contents.toString("utf8") };
 		case "json":

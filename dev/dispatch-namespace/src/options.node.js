@@ -9,6 +9,11 @@ import { statSync } from "node:fs";
 import path from "node:path";
 
 /**
+ * @typedef {object} PythonOptions
+ * @property {string} [modules] Absolute path of the folder of packages for Python
+ *   scripts that bring no `workers` package of their own.
+ * @property {string[]} compatibilityFlags What Python scripts get besides their own.
+ *
  * @typedef {object} OutboundOptions
  * @property {string} [service] A Worker of the same wrangler session.
  * @property {string} [script] Absolute path of a script that this plugin loads.
@@ -17,7 +22,9 @@ import path from "node:path";
  * @typedef {object} NamespaceOptions
  * @property {string} binding Name of the binding, for messages.
  * @property {string} namespace Name of the dispatch namespace.
- * @property {string} scripts Absolute path of the folder with the scripts.
+ * @property {string[]} scripts Absolute paths of the folders with the scripts, the
+ *   first that holds a script wins. Some of them may not exist yet.
+ * @property {PythonOptions} python
  * @property {number} recheckMs How long a script's version is trusted before
  *   the folder is looked at again, in milliseconds.
  * @property {OutboundOptions} [outbound]
@@ -25,7 +32,8 @@ import path from "node:path";
 
 export const DEFAULT_RECHECK_MS = 150;
 
-const KNOWN = ["scripts", "recheckMs", "outbound"];
+const KNOWN = ["scripts", "recheckMs", "outbound", "python"];
+const KNOWN_OF_PYTHON = ["modules", "compatibilityFlags"];
 /** Fields of the binding itself, which wrangler merges into the options. */
 const FROM_BINDING = ["namespace", "outbound"];
 
@@ -53,8 +61,12 @@ export function readOptions(binding, raw, rootPath) {
 		}
 	}
 	const { scripts, namespace = binding, recheckMs = DEFAULT_RECHECK_MS } = raw;
-	if (typeof scripts !== "string" || scripts === "") {
-		throw new OptionError(binding, 'option "scripts" must name the folder that holds the scripts');
+	const given = Array.isArray(scripts) ? scripts : [scripts];
+	if (given.length === 0 || !given.every(isText)) {
+		throw new OptionError(
+			binding,
+			'option "scripts" must name the folder that holds the scripts, or a list of folders',
+		);
 	}
 	if (typeof namespace !== "string") {
 		throw new OptionError(binding, '"namespace" must be a string');
@@ -62,17 +74,44 @@ export function readOptions(binding, raw, rootPath) {
 	if (typeof recheckMs !== "number" || !(recheckMs >= 0)) {
 		throw new OptionError(binding, 'option "recheckMs" must be a number of milliseconds, 0 or more');
 	}
-	const folder = path.resolve(rootPath, scripts);
-	if (!isFolder(folder)) {
-		throw new OptionError(binding, `option "scripts": there is no folder ${folder}`);
+	const folders = given.map((folder) => path.resolve(rootPath, folder));
+	// A folder that something else will make is fine; that none is there is a slip of the pen.
+	if (!folders.some(isFolder)) {
+		throw new OptionError(binding, `option "scripts": there is no folder ${folders.join(" or ")}`);
 	}
 	return {
 		binding,
 		namespace,
-		scripts: folder,
+		scripts: folders,
 		recheckMs,
+		python: readPython(binding, raw.python, rootPath),
 		outbound: readOutbound(binding, raw.outbound, rootPath),
 	};
+}
+
+/**
+ * @param {string} binding
+ * @param {any} raw
+ * @param {string} rootPath
+ * @returns {PythonOptions}
+ */
+function readPython(binding, raw = {}, rootPath) {
+	if (typeof raw !== "object" || raw === null || Array.isArray(raw)) {
+		throw new OptionError(binding, 'option "python" must be a table');
+	}
+	const unknown = Object.keys(raw).find((key) => !KNOWN_OF_PYTHON.includes(key));
+	if (unknown !== undefined) {
+		throw new OptionError(binding, `unknown option "python.${unknown}" (known: ${KNOWN_OF_PYTHON.join(", ")})`);
+	}
+	const { modules, compatibilityFlags = [] } = raw;
+	if (!Array.isArray(compatibilityFlags) || !compatibilityFlags.every(isText)) {
+		throw new OptionError(binding, 'option "python.compatibilityFlags" must be a list of flags');
+	}
+	if (modules === undefined) return { compatibilityFlags };
+	if (!isText(modules)) throw new OptionError(binding, 'option "python.modules" must be a path');
+	const folder = path.resolve(rootPath, modules);
+	if (!isFolder(folder)) throw new OptionError(binding, `option "python.modules": there is no folder ${folder}`);
+	return { modules: folder, compatibilityFlags };
 }
 
 /**
@@ -116,6 +155,11 @@ function readOutbound(binding, raw, rootPath) {
 		);
 	}
 	return { service, parameters };
+}
+
+/** @param {unknown} value */
+function isText(value) {
+	return typeof value === "string" && value !== "";
 }
 
 /** @param {string} folder */

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { KV_SERVICE, kvServices } from "./kv.node.js";
 import { OptionError, readOptions } from "./options.node.js";
-import { scriptServerService, serveFolder } from "./script-server.node.js";
+import { scriptServerService, serveFolders } from "./script-server.node.js";
 
 const PLUGIN = "dispatch-namespace";
 const SCRIPTS_SERVICE = `${PLUGIN}:scripts`;
@@ -42,7 +42,7 @@ function getBindings(worker) {
 				{
 					name: "settings",
 					json: JSON.stringify({
-						folder: serveFolder(namespace.scripts),
+						folder: serveFolders(namespace.scripts, namespace.python.modules),
 						recheckMs: namespace.recheckMs,
 						parameters: namespace.outbound?.parameters ?? [],
 					}),
@@ -66,14 +66,15 @@ async function getServices(context) {
 			);
 		}
 		const settings = {
-			folder: serveFolder(namespace.scripts),
+			folder: serveFolders(namespace.scripts, namespace.python.modules),
+			pythonFlags: namespace.python.compatibilityFlags,
 			compatibilityDate: worker.config.compatibilityDate ?? COMPATIBILITY_DATE,
 			outbound:
 				outbound?.script === undefined
 					? undefined
 					: {
-							folder: serveFolder(path.dirname(outbound.script)),
-							name: path.basename(outbound.script).replace(/\.m?js$/, ""),
+							folder: serveFolders([path.dirname(outbound.script)]),
+							name: path.basename(outbound.script).replace(/\.(m?js|py)$/, ""),
 						},
 		};
 		return {
@@ -85,6 +86,7 @@ async function getServices(context) {
 					{ name: "host.worker.js", esModule: source("host.worker.js") },
 					{ name: "front.worker.js", esModule: source("front.worker.js") },
 					{ name: "limiter.script.txt", text: source("limiter.script.js") },
+					{ name: "limiter.script.py.txt", text: source("limiter.script.py") },
 					{ name: "parameters.script.txt", text: source("parameters.script.js") },
 				],
 				bindings: [

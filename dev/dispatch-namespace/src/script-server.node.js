@@ -1,5 +1,5 @@
 /**
- * The way from workerd to the folder: a server on the loopback address.
+ * The way from workerd to the folders: a server on the loopback address.
  *
  * Owns one server for the whole Node process. It hands out what scripts contain,
  * so it answers only requests that carry its secret, which workerd is told and
@@ -7,24 +7,28 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
-import { ScriptFolder } from "./scripts.node.js";
+import { ScriptFolders } from "./scripts.node.js";
 import { ScriptError } from "./source.node.js";
 
 const SECRET_HEADER = "dispatch-namespace-secret";
 
-/** @type {Map<string, ScriptFolder>} */
+/** @type {Map<string, ScriptFolders>} */
 const folders = new Map();
 const secret = randomBytes(32).toString("hex");
 /** @type {Promise<number> | undefined} */
 let listening;
 
 /**
- * @param {string} root Absolute path of a folder of scripts.
- * @returns {string} The key under which the server knows it.
+ * @param {string[]} roots Absolute paths of folders of scripts, the first that holds one wins.
+ * @param {string} [pythonModules] Absolute path of the folder of packages for Python scripts.
+ * @returns {string} The key under which the server knows them.
  */
-export function serveFolder(root) {
-	const key = createHash("sha256").update(root).digest("hex").slice(0, 16);
-	if (!folders.has(key)) folders.set(key, new ScriptFolder(root));
+export function serveFolders(roots, pythonModules) {
+	const key = createHash("sha256")
+		.update(JSON.stringify([roots, pythonModules]))
+		.digest("hex")
+		.slice(0, 16);
+	if (!folders.has(key)) folders.set(key, new ScriptFolders(roots, pythonModules));
 	return key;
 }
 

@@ -13,6 +13,7 @@ import { typeOfFile } from "./modules.node.js";
  * @typedef {object} SourceFile
  * @property {string} name Name of the module: the path from the folder, with "/".
  * @property {string} path
+ * @property {import("./modules.node.js").ModuleType} [type] By its name where left out.
  *
  * @typedef {object} Source What belongs to a script, before anything is read.
  * @property {SourceFile[]} files
@@ -23,7 +24,9 @@ import { typeOfFile } from "./modules.node.js";
 
 const NAME = /^[a-z0-9][a-z0-9_-]*$/;
 const MAX_FILES = 1000;
-const PYTHON = "Python scripts are not supported; write it in JavaScript";
+const PASSED_OVER = new Set(["node_modules", "__pycache__"]);
+/** Endings of a main module, and the names of one that the configuration does not name. */
+const MAIN_ENDINGS = ["js", "mjs", "py"];
 
 /** A script that is there but cannot be run; the message says what to mend. */
 export class ScriptError extends Error {
@@ -36,17 +39,18 @@ export class ScriptError extends Error {
 }
 
 /**
+ * The listing, not the file system's own look-up, decides whether a name exists: on
+ * some systems that look-up does not tell "a.js" from "A.js".
+ *
  * @param {string} root Absolute path of the folder of scripts.
+ * @param {Set<string>} entries What is in that folder.
  * @param {string} name
  * @returns {Promise<Source | undefined>} undefined if there is no such script.
  * @throws {ScriptError} If there is something of that name that is no script.
  */
-export async function findSource(root, name) {
+export async function findSource(root, entries, name) {
 	if (!NAME.test(name)) return undefined;
-	// The listing, not the file system's own look-up, decides whether a name
-	// exists: on some systems that look-up does not tell "a.js" from "A.js".
-	const entries = new Set(await readdir(root));
-	const single = [`${name}.js`, `${name}.mjs`].filter((file) => entries.has(file));
+	const single = MAIN_ENDINGS.map((ending) => `${name}.${ending}`).filter((file) => entries.has(file));
 	const isFolder = entries.has(name) && (await isDirectory(path.join(root, name)));
 	if (single.length + Number(isFolder) > 1) {
 		throw new ScriptError(
@@ -56,7 +60,6 @@ export async function findSource(root, name) {
 	}
 	if (single.length === 1) return singleFile(root, name, single[0], entries);
 	if (isFolder) return folder(root, name);
-	if (entries.has(`${name}.py`)) throw new ScriptError(name, PYTHON);
 	return undefined;
 }
 
@@ -75,29 +78,50 @@ function singleFile(root, name, file, entries) {
 async function folder(root, name) {
 	/** @type {SourceFile[]} */
 	const files = [];
-	await walk(path.join(root, name), name, files);
+	await walk(path.join(root, name), name, files, isPart);
 	if (files.length > MAX_FILES) throw new ScriptError(name, `it has more than ${MAX_FILES} files`);
 	const config = CONFIG_FILES.map((config) => files.find((file) => file.name === `${name}/${config}`)).find(Boolean);
-	return { files, config, prefix: `${name}/`, mains: [`${name}/index.js`, `${name}/index.mjs`] };
+	return { files, config, prefix: `${name}/`, mains: MAIN_ENDINGS.map((ending) => `${name}/index.${ending}`) };
 }
 
-/** @param {string} folder @param {string} prefix @param {SourceFile[]} files */
-async function walk(folder, prefix, files) {
-	for (const entry of (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-		if (entry.name.startsWith(".") || entry.name === "node_modules" || files.length > MAX_FILES) continue;
+/**
+ * Adds the files below a folder, in the order of their names.
+ *
+ * @param {string} folder
+ * @param {string} prefix What their names begin with.
+ * @param {SourceFile[]} files
+ * @param {(file: SourceFile) => boolean} isWanted
+ */
+export async function walk(folder, prefix, files, isWanted) {
+	let entries;
+	try {
+		entries = await readdir(folder, { withFileTypes: true });
+	} catch (error) {
+		if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ENOENT") throw error;
+		// Gone since it was listed. It has no signature either, so all is looked at again.
+		files.push({ name: prefix, path: folder });
+		return;
+	}
+	for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+		if (entry.name.startsWith(".") || PASSED_OVER.has(entry.name) || files.length > MAX_FILES) continue;
 		const file = { name: `${prefix}/${entry.name}`, path: path.join(folder, entry.name) };
 		// A link to nothing is no file; the script that imports it will say so.
 		const target = entry.isSymbolicLink() ? await stat(file.path).catch(() => undefined) : entry;
 		if (target === undefined) continue;
-		if (target.isDirectory()) await walk(file.path, file.name, files);
-		// What editors leave lying about is not part of the script.
-		else if (isPart(entry.name)) files.push(file);
+		if (target.isDirectory()) await walk(file.path, file.name, files, isWanted);
+		else if (isWanted(file)) files.push(file);
 	}
 }
 
-/** @param {string} fileName */
-function isPart(fileName) {
-	return typeOfFile(fileName) !== undefined || CONFIG_FILES.includes(fileName) || fileName.endsWith(".py");
+/**
+ * What editors leave lying about is not part of a script; whatever a Python package
+ * brought is.
+ *
+ * @param {SourceFile} file
+ */
+function isPart({ name }) {
+	const fileName = path.posix.basename(name);
+	return typeOfFile(name) !== undefined || CONFIG_FILES.includes(fileName) || name.includes("/python_modules/");
 }
 
 /**
@@ -114,16 +138,15 @@ export async function signatureOf({ files, config }) {
 		const stats = await stat(file.path, { bigint: true }).catch(() => undefined);
 		if (stats === undefined) return undefined;
 		const { size, mtimeNs, ctimeNs, ino, ctimeMs } = stats;
-		lines.push([file.name, size, mtimeNs, ctimeNs, ino].join("\0"));
+		lines.push([file.path, size, mtimeNs, ctimeNs, ino].join("\0"));
 		changedAt = Math.max(changedAt, Number(ctimeMs));
 	}
 	return { text: lines.join("\n"), changedAt };
 }
 
-/** @param {Source} source @param {string[]} mains What was looked for. */
-export function whyNoMain(source, mains) {
+/** @param {string[]} mains What was looked for. */
+export function whyNoMain(mains) {
 	const [wanted] = mains;
-	if (wanted.endsWith(".py") || source.files.some((file) => file.name === `${source.prefix}index.py`)) return PYTHON;
 	if (wanted.endsWith(".ts")) return `its main module ${wanted} is TypeScript; name the JavaScript that it is built to`;
 	return `it has no ${mains.join(" or ")}`;
 }

@@ -44,10 +44,10 @@ export function temporaryFolder() {
 
 /**
  * @param {Record<string, string | Uint8Array>} files Files of the namespace.
- * @param {{options?: object, workers?: any[], others?: Record<string, string>}} [settings]
- *   `others` are further bindings, each with its folder.
+ * @param {{options?: object, workers?: any[], others?: Record<string, string>, flags?: string[]}} [settings]
+ *   `others` are further bindings, each with its folder; `flags` the dispatching Worker's.
  */
-export async function startNamespace(files, { options = {}, workers = [], others = {} } = {}) {
+export async function startNamespace(files, { options = {}, workers = [], others = {}, flags = [] } = {}) {
 	const { folder, remove } = temporaryFolder();
 	writeFiles(folder, files);
 	/** @type {any} */
@@ -62,6 +62,7 @@ export async function startNamespace(files, { options = {}, workers = [], others
 				modules: true,
 				script: DISPATCHER,
 				compatibilityDate: "2026-11-01",
+				compatibilityFlags: flags,
 				unsafeBindings: Object.entries({ DISPATCHER: folder, ...others }).map(([name, scripts]) => ({
 					name,
 					type: "dispatch_namespace",

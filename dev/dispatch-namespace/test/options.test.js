@@ -27,7 +27,7 @@ function refused(raw, message) {
 }
 
 test("a relative folder starts at the Worker's own folder", () => {
-	assert.equal(read({}).scripts, path.join(folder, "scripts"));
+	assert.deepEqual(read({}).scripts, [path.join(folder, "scripts")]);
 });
 
 test("fields of the production binding are no unknown options", () => {
@@ -36,6 +36,29 @@ test("fields of the production binding are no unknown options", () => {
 
 test("a missing folder is named with its whole path", () => {
 	refused({ scripts: "./absent" }, new RegExp(path.join(folder, "absent")));
+	refused({ scripts: ["./absent", "./away"] }, /there is no folder .*absent or .*away/);
+});
+
+test("several folders keep their order, and one of them is enough", () => {
+	const scripts = ["later", "scripts"].map((name) => path.join(folder, name));
+	assert.deepEqual(read({ scripts: ["./later", "./scripts"] }).scripts, scripts);
+});
+
+test("a list of folders holds folders", () => {
+	refused({ scripts: [] }, /"scripts" must name the folder/);
+	refused({ scripts: ["./scripts", 1] }, /"scripts" must name the folder/);
+});
+
+test("packages for Python are a folder from the Worker's own folder", () => {
+	assert.deepEqual(read({}).python, { compatibilityFlags: [] });
+	assert.deepEqual(read({ python: { modules: "./scripts", compatibilityFlags: ["a"] } }).python, {
+		modules: path.join(folder, "scripts"),
+		compatibilityFlags: ["a"],
+	});
+	refused({ python: { modules: "./absent" } }, /"python.modules": there is no folder .*absent/);
+	refused({ python: { module: "./scripts" } }, /unknown option "python.module"/);
+	refused({ python: { compatibilityFlags: "a" } }, /"python.compatibilityFlags" must be a list of flags/);
+	refused({ python: "./scripts" }, /"python" must be a table/);
 });
 
 test("scripts must be given", () => refused({ scripts: undefined }, /"scripts" must name the folder/));

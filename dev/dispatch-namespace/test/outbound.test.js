@@ -36,6 +36,20 @@ test("an outbound script gets every fetch, with its parameters in env", async ()
 	}
 });
 
+test("an outbound script in Python is refused, and says why", async () => {
+	writeFiles(folder, { "away.py": "a" });
+	const namespace = await startNamespace(
+		{ "caller.js": CALLER },
+		{ options: { outbound: { script: path.join(folder, "away.py") } } },
+	);
+	try {
+		const { message } = await (await namespace.fetch("caller")).json();
+		assert.match(message, /Script "away" is Python; an outbound Worker must be JavaScript/);
+	} finally {
+		await namespace.stop();
+	}
+});
+
 test("an outbound service of the same session gets every fetch", async () => {
 	const outbound = {
 		name: "out",

@@ -3,13 +3,13 @@ import { renameSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { ScriptFolder } from "../src/scripts.node.js";
+import { ScriptFolders } from "../src/scripts.node.js";
 import { ScriptError } from "../src/source.node.js";
 import { temporaryFolder, writeFiles } from "./namespace.js";
 
 const { folder, remove } = temporaryFolder();
 after(remove);
-const scripts = new ScriptFolder(folder);
+const scripts = new ScriptFolders([folder]);
 /** @param {Record<string, string>} files */
 const write = (files) => writeFiles(folder, files);
 
@@ -129,14 +129,115 @@ test("two sources of one name are refused", async () => {
 	await refused("twice", /several of it: twice.js, twice\//);
 });
 
-test("a Python script is refused, and says why", async () => {
-	write({ "snake.py": "", "viper/index.py": "", "adder/wrangler.toml": 'main = "x.py"', "adder/x.py": "" });
-	for (const name of ["snake", "viper", "adder"]) await refused(name, /Python scripts are not supported/);
+test("a Python script has the modules beside its main one, and its packages", async () => {
+	write({
+		"snake.py": "a",
+		"viper/index.py": "b",
+		"adder/wrangler.toml": 'main = "src/entry.py"',
+		"adder/src/entry.py": "c",
+		"adder/src/scales/skin.py": "d",
+		"adder/src/page.html": "<p>",
+		"adder/src/__pycache__/entry.cpython-314.pyc": "-",
+		"adder/outside.py": "-",
+		"adder/python_modules/markdown/__init__.py": "e",
+		"adder/python_modules/markdown/names.json": "{",
+		"adder/python_modules/markdown/LICENSE": "f",
+	});
+	assert.deepEqual((await load("snake")).modules, { "snake.py": { py: "a" } });
+	assert.deepEqual((await load("viper")).modules, { "index.py": { py: "b" } });
+	const { mainModule, modules } = await load("adder");
+	assert.equal(mainModule, "entry.py");
+	assert.deepEqual(modules, {
+		"python_modules/markdown/LICENSE": { data: "Zg==" },
+		"python_modules/markdown/__init__.py": { py: "e" },
+		"python_modules/markdown/names.json": { data: "ew==" },
+		"entry.py": { py: "c" },
+		"page.html": { text: "<p>" },
+		"scales/skin.py": { py: "d" },
+	});
+});
+
+test("a Python script without an SDK of its own gets the one that is handed over", async () => {
+	write({
+		"sdk/workers/__init__.py": "shared",
+		"sdk/workers/workflows.js": "js",
+		"sdk/markdown.py": "shared",
+		"bare/index.py": "a",
+		"bare/python_modules/markdown.py": "own",
+		"whole/index.py": "b",
+		"whole/python_modules/workers/__init__.py": "own",
+	});
+	const withSdk = new ScriptFolders([folder], path.join(folder, "sdk"));
+	const modules = async (/** @type {string} */ name) =>
+		withSdk.script(name, (await withSdk.version(name)) ?? "")?.modules;
+	assert.deepEqual(await modules("bare"), {
+		"python_modules/markdown.py": { py: "own" },
+		"index.py": { py: "a" },
+		"python_modules/workers/__init__.py": { py: "shared" },
+		"python_modules/workers/workflows.js": { js: "js" },
+	});
+	assert.deepEqual(await modules("whole"), {
+		"python_modules/workers/__init__.py": { py: "own" },
+		"index.py": { py: "b" },
+	});
+});
+
+test("a JavaScript script leaves Python files aside", async () => {
+	write({ "mixed/index.js": "a", "mixed/tool.py": "b" });
+	assert.deepEqual(Object.keys((await load("mixed")).modules), ["mixed/index.js"]);
+});
+
+test("of several folders the first that holds a script wins, whenever it appears", async () => {
+	const [first, second] = [path.join(folder, "first"), path.join(folder, "second")];
+	write({ "second/shared.js": "second", "second/only.js": "second" });
+	const both = new ScriptFolders([first, second]);
+	const source = async (/** @type {string} */ name) => {
+		const version = await both.version(name);
+		return version && Object.values(both.script(name, version)?.modules ?? {})[0];
+	};
+	assert.deepEqual(await source("shared"), { js: "second" });
+	write({ "first/shared/index.js": "first" });
+	assert.deepEqual(await source("shared"), { js: "first" });
+	assert.deepEqual(await source("only"), { js: "second" });
+	assert.equal(await source("neither"), undefined);
+	rmSync(first, { recursive: true });
+	assert.deepEqual(await source("shared"), { js: "second" });
+});
+
+test("a script that is swapped for another is one or the other", async () => {
+	const at = (/** @type {string} */ name) => path.join(folder, name);
+	write({ "swapped/index.js": "0", "swapped/lib/deep/a.js": "0", "swapped/lib/deep/b.js": "0" });
+	await load("swapped");
+	let busy = true;
+	const swapping = (async () => {
+		for (let i = 1; i <= 40; i++) {
+			write({ ".next/index.js": `${i}`, ".next/lib/deep/a.js": `${i}`, ".next/lib/deep/b.js": `${i}` });
+			renameSync(at("swapped"), at(".old"));
+			renameSync(at(".next"), at("swapped"));
+			rmSync(at(".old"), { recursive: true });
+			await delay(i % 3);
+		}
+		busy = false;
+	})();
+	while (busy) {
+		const version = await scripts.version("swapped");
+		// Between the two moves there is no such script.
+		const modules = version === undefined ? [] : Object.values(scripts.script("swapped", version)?.modules ?? {});
+		assert.ok(new Set(modules.map((module) => JSON.stringify(module))).size <= 1);
+		await delay(1);
+	}
+	await swapping;
+});
+
+test("a broken script is not passed over for one of the next folder", async () => {
+	write({ "upper/half.js": "a", "upper/half.json": "{", "lower/half.js": "b" });
+	const both = new ScriptFolders([path.join(folder, "upper"), path.join(folder, "lower")]);
+	await assert.rejects(both.version("half"), /half.json/);
 });
 
 test("a folder without a main module says which it looked for", async () => {
 	write({ "empty/lib.js": "" });
-	await refused("empty", /it has no empty\/index.js or empty\/index.mjs/);
+	await refused("empty", /it has no empty\/index.js or empty\/index.mjs or empty\/index.py/);
 });
 
 test("main cannot leave the folder", async () => {

@@ -40,7 +40,13 @@ def test_the_dispatch_namespace_is_served_by_the_plugin() -> None:
             "namespace": "production",
             "dev": {
                 "plugin": {"package": str(PLUGIN), "name": "dispatch-namespace"},
-                "options": {"scripts": "/scripts"},
+                "options": {
+                    "scripts": ["/state/uploads", "/scripts"],
+                    "python": {
+                        "modules": "python_modules",
+                        "compatibilityFlags": ["python_workers_development", "experimental"],
+                    },
+                },
             },
         }
     ]
