@@ -12,7 +12,9 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.commands import import_legacy
 from cli.errors import CommandError, InputError
+from cli.options import PANEL_ACCOUNT
 from cli.output import Output
 from dev.errors import DevelopmentError, explain_os_error
 
@@ -46,6 +48,11 @@ def _clawr(
     ] = False,
 ) -> None:
     pass
+
+
+app.command(rich_help_panel=PANEL_ACCOUNT, epilog=import_legacy.EXAMPLES)(
+    import_legacy.import_legacy
+)
 
 
 def main() -> int:

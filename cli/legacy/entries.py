@@ -1,0 +1,103 @@
+"""Reads a file's event list: each entry with the line it begins in.
+
+Owns the shapes that the document as a whole may have. Refuses to look into an entry.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cli.errors import Finding, InputError
+
+SHAPES: Final = 'a list of events, or an object whose "events" is one'
+
+_SPACE: Final = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the list.
+
+    Args:
+        index: Its place in the list, from 0.
+        line: The line in the file that it begins in, from 1.
+        value: What it says, as JSON gives it.
+    """
+
+    index: int
+    line: int
+    value: Any
+
+
+def read_entries(file: Path) -> Sequence[Entry]:
+    """Return the entries of a file, in its order.
+
+    Args:
+        file: UTF-8 text, with or without a byte order mark.
+
+    Raises:
+        InputError: It cannot be read, is not JSON, or holds no event list.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"{file} cannot be read: {reason}.") from error
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise InputError(
+            f"{file} is not JSON.",
+            f"It must hold {SHAPES}.",
+            [Finding(str(error), str(file), line)],
+        ) from error
+    events = document.get("events") if isinstance(document, dict) else document
+    if not isinstance(events, list):
+        raise InputError(f"{file} holds no event list.", f"It must hold {SHAPES}.")
+    starts = _starts(text, _list_start(text, is_object=isinstance(document, dict)))
+    found: list[Entry] = []
+    line, counted_to = 1, 0
+    for index, (value, start) in enumerate(zip(events, starts, strict=True)):
+        line += text.count("\n", counted_to, start)
+        counted_to = start
+        found.append(Entry(index, line, value))
+    return found
+
+
+def _list_start(text: str, *, is_object: bool) -> int:
+    """Find the bracket of the list in a text that is known to be JSON."""
+    at = _behind_space(text, 0)
+    if not is_object:
+        return at
+    decode = json.JSONDecoder().raw_decode
+    found = at
+    while text[at] != "}":
+        name, at = decode(text, _behind_space(text, at + 1))
+        value_at = _behind_space(text, _behind_space(text, at) + 1)
+        if name == "events":
+            # Of several, the last one counts, as for `json.loads`.
+            found = value_at
+        _, at = decode(text, value_at)
+        at = _behind_space(text, at)
+    return found
+
+
+def _starts(text: str, bracket: int) -> Iterator[int]:
+    """Yield where each element of a list begins."""
+    decode = json.JSONDecoder().raw_decode
+    at = _behind_space(text, bracket + 1)
+    while text[at] != "]":
+        yield at
+        _, end = decode(text, at)
+        at = _behind_space(text, end)
+        if text[at] == ",":
+            at = _behind_space(text, at + 1)
+
+
+def _behind_space(text: str, at: int) -> int:
+    while text[at] in _SPACE:
+        at += 1
+    return at

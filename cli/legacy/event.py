@@ -1,0 +1,229 @@
+"""One entry of the list, checked and turned into a usage event of the log.
+
+Owns what each field may be. The API's own fields are judged as in a directory record.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import keys
+import limits
+from errors import RecordRefused
+from events import Api, UsageEvent
+from identity import payer_identity
+from record_fields import usd_micros
+from tenants import parse_tenant
+
+LATENCY_MS_MAX: Final = 86_400_000
+CLOCK_MINUTES: Final = 5
+"""How far an event may be ahead of this machine's clock."""
+
+REFUSED_OUTCOMES: Final = frozenset(
+    {"rate_limited", "usage_quota_exceeded", "cap_exceeded", "tenant_not_found", "refused"}
+)
+"""Outcomes of requests that ended before dispatch, besides all that begin with `payment_`."""
+
+PAYMENT_REQUIRED: Final = 402
+
+_ENDPOINT: Final = re.compile(r"/t/([^/?]+)(?:[/?].*)?")
+_METHOD: Final = re.compile("[A-Za-z]{1,16}")
+_OUTCOME: Final = re.compile("[a-z][a-z_]{0,63}")
+_REQUEST_ID: Final = re.compile("[A-Za-z0-9._:-]{1,64}")
+_FIRST_MS: Final = (
+    int(datetime.fromisoformat(f"{limits.FIRST_YEAR}-01-01T00:00Z").timestamp()) * 1000
+)
+_CALLERS: Final = (("apiKey", "key"), ("agentId", "agent"), ("ip", "ip"))
+
+
+@dataclass(frozen=True, slots=True)
+class OldEvent:
+    """An entry that can be used.
+
+    Args:
+        event: What goes into the log; its caller and request id are filled in later.
+        caller: Who called, as the dispatcher would have told it; empty when nobody knows.
+        own_id: The id that the entry has itself; empty without one.
+    """
+
+    event: UsageEvent
+    caller: str
+    own_id: str
+
+
+class EntryRefusedError(Exception):
+    """An entry that cannot be used.
+
+    Args:
+        reasons: Everything that is wrong with it.
+    """
+
+    def __init__(self, reasons: list[str]) -> None:
+        """Keep the reasons."""
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+@dataclass(slots=True)
+class EventReader:
+    """Turns records into events.
+
+    Args:
+        now_ms: What is later than this, by more than clocks differ, is refused.
+    """
+
+    now_ms: int
+    _apis: dict[str, Api] = field(default_factory=dict)
+
+    def read(self, record: Mapping[str, Any]) -> OldEvent:
+        """Return the event that a record describes.
+
+        Args:
+            record: The fields of `fields.NAMES`.
+
+        Raises:
+            EntryRefusedError: With all that is wrong.
+        """
+        checked = _Checked(record)
+        at_ms = self._time(checked)
+        api = self._api(record, checked)
+        status = checked.whole("status", 100, 599)
+        latency_ms = checked.number("latencyMs", LATENCY_MS_MAX)
+        revenue = checked.money("revenueMicros", "revenueUsd")
+        method = checked.matching("method", _METHOD, "a method such as GET", "GET").upper()
+        outcome = checked.matching("outcome", _OUTCOME, "lower-case letters and _", "")
+        counted = record.get("counted")
+        if counted is None:
+            unpaid = not outcome and status == PAYMENT_REQUIRED and not revenue
+            refused = outcome in REFUSED_OUTCOMES or outcome.startswith("payment_")
+            counted = not (unpaid or refused)
+            outcome = outcome or ("payment_required" if unpaid else "served")
+        elif type(counted) is not bool:
+            checked.refuse("counted", "true or false")
+        outcome = outcome or ("served" if counted else "refused")
+        if not counted and revenue:
+            checked.reasons.append("a request that is not counted as a call has no revenue")
+        caller, own_id = checked.caller(), checked.own_id()
+        if checked.reasons:
+            raise EntryRefusedError(checked.reasons)
+        event = UsageEvent(
+            "", at_ms, api, method, status, latency_ms, "", outcome, bool(counted), revenue
+        )
+        return OldEvent(event, caller, own_id)
+
+    def _time(self, checked: "_Checked") -> int:
+        value = checked.record.get("at")
+        demand = "a time: RFC 3339 with Z or an offset, or milliseconds since 1970"
+        at_ms = -1
+        if type(value) is str:
+            try:
+                at = datetime.fromisoformat(value)
+            except ValueError:
+                at = None
+            if at is not None and at.tzinfo is not None:
+                at_ms = round(at.timestamp() * 1000)
+        elif isinstance(value, int | float) and type(value) is not bool and math.isfinite(value):
+            at_ms = int(value)
+        if at_ms < _FIRST_MS:
+            checked.refuse("at", f"{demand}, from {limits.FIRST_YEAR} on")
+        elif at_ms > self.now_ms + CLOCK_MINUTES * keys.MINUTE_MS:
+            checked.refuse("at", "in the past")
+        return at_ms
+
+    def _api(self, record: Mapping[str, Any], checked: "_Checked") -> Api | None:
+        described = {name: record.get(name) for name in ("tenantId", "owner", "directory")}
+        described["priceUsd"] = record.get("priceUsd")
+        if "priceMicros" in record:
+            micros = checked.whole("priceMicros", 0, limits.PRICE_MICROS_MAX)
+            described["priceUsd"] = f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+        slug = record.get("slug")
+        path = _ENDPOINT.fullmatch(slug) if type(slug) is str else None
+        described["slug"] = path[1] if path else slug
+        # As JSON tells them apart: 1, 1.0 and true are one key of a dictionary.
+        name = repr(described)
+        if name not in self._apis:
+            try:
+                tenant = parse_tenant({**described, "workerName": "legacy"}, "")
+            except RecordRefused as error:
+                checked.reasons += error.reasons
+                return None
+            self._apis[name] = tenant.api
+        return self._apis[name]
+
+
+@dataclass(slots=True)
+class _Checked:
+    """The fields of one record; `reasons` says what is wrong with it so far."""
+
+    record: Mapping[str, Any]
+    reasons: list[str] = field(default_factory=list)
+
+    def refuse(self, name: str, demand: str) -> None:
+        if name in self.record:
+            shown = repr(self.record[name])
+            self.reasons.append(f"{name} must be {demand}, is {shown[:80]}")
+        else:
+            self.reasons.append(f"{name} is missing: it must be {demand}")
+
+    def whole(self, name: str, least: int, most: int) -> int:
+        value = self.record.get(name)
+        if type(value) is int and least <= value <= most:
+            return int(value)
+        self.refuse(name, f"a whole number from {least} to {most}")
+        return least
+
+    def number(self, name: str, most: int) -> int:
+        value = self.record.get(name, 0)
+        if isinstance(value, int | float) and type(value) is not bool and 0 <= value <= most:
+            return round(value)
+        self.refuse(name, f"a number from 0 to {most}")
+        return 0
+
+    def money(self, micros_name: str, usd_name: str) -> int:
+        if micros_name in self.record:
+            return self.whole(micros_name, 0, limits.PRICE_MICROS_MAX)
+        micros = usd_micros(self.record.get(usd_name, 0))
+        if micros is None or micros > limits.PRICE_MICROS_MAX:
+            self.refuse(usd_name, "an amount from 0 to 10000 with at most 6 decimals")
+            return 0
+        return micros
+
+    def matching(self, name: str, pattern: re.Pattern[str], demand: str, default: str) -> str:
+        value = self.record.get(name, default)
+        if type(value) is not str or not (pattern.fullmatch(value) or value == default):
+            self.refuse(name, demand)
+            return default
+        return value
+
+    def caller(self) -> str:
+        payer = self.record.get("payer")
+        if payer is not None:
+            return payer_identity(self._text("payer"))
+        for name, kind in _CALLERS:
+            if name in self.record:
+                return f"{kind}:{self._text(name)[: limits.IDENTITY_LENGTH_MAX]}"
+        return ""
+
+    def own_id(self) -> str:
+        value = self.record.get("id", "")
+        return str(value) if type(value) is int else self._text("id") if value != "" else ""
+
+    def _text(self, name: str) -> str:
+        value = self.record[name]
+        if type(value) is not str or not value:
+            self.refuse(name, "text")
+            return ""
+        return value
+
+
+def request_id_of(own_id: str, writer: str) -> str:
+    """Return what an imported event is called in `/__platform/events`.
+
+    Args:
+        own_id: The entry's own id.
+        writer: The writer of its batch, where the id cannot be shown as it is.
+    """
+    return own_id if _REQUEST_ID.fullmatch(own_id) else writer

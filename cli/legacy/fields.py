@@ -1,0 +1,93 @@
+"""What the fields of an old event may be called, and how one that is named otherwise is found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cli.errors import Finding, InputError
+
+NAMES: Final[Mapping[str, Sequence[str]]] = {
+    "at": ("at", "timestamp", "ts", "time", "createdAt"),
+    "tenantId": ("tenantId", "tenant"),
+    "slug": ("slug", "endpoint", "api"),
+    "owner": ("owner", "ownerUserId"),
+    "directory": ("directory", "category"),
+    "priceUsd": ("priceUsd", "price"),
+    "priceMicros": ("priceMicros",),
+    "revenueUsd": ("revenueUsd", "settledUsd", "settledAmountUsd", "amountUsd"),
+    "revenueMicros": ("revenueMicros", "settledMicros"),
+    "status": ("status", "statusCode"),
+    "latencyMs": ("latencyMs", "latency", "durationMs"),
+    "method": ("method",),
+    "outcome": ("outcome",),
+    "counted": ("counted",),
+    "payer": ("payer",),
+    "apiKey": ("apiKey",),
+    "agentId": ("agentId", "callerId", "caller", "agent"),
+    "ip": ("ip",),
+    "id": ("id", "eventId", "requestId"),
+}
+"""By field: the names that it is looked for under; the first one that is there counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Where the fields of an entry are.
+
+    Args:
+        given: By field: the path that it stands at, such as `request.status`, which comes
+            before all of `NAMES`.
+    """
+
+    given: Mapping[str, Sequence[str]]
+
+    def record(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an entry with the fields of `NAMES`; those that are missing or null left out.
+
+        Args:
+            entry: As the file has it.
+        """
+        found = {}
+        for field, names in NAMES.items():
+            value = _at(entry, self.given[field]) if field in self.given else None
+            for name in names:
+                if value is not None:
+                    break
+                value = entry.get(name)
+            if value is not None:
+                found[field] = value
+        return found
+
+
+def read_naming(options: Sequence[str]) -> Naming:
+    """Return what options of the form `OLD=NEW` say.
+
+    Args:
+        options: Such as `request.status=status`; NEW is a key of `NAMES`.
+
+    Raises:
+        InputError: Some cannot be used; all of them are named.
+    """
+    given: dict[str, Sequence[str]] = {}
+    findings = []
+    for option in options:
+        old, separator, new = option.partition("=")
+        if not separator or not all(old.split(".")):
+            findings.append(Finding(f"{option!r} is not of the form OLD=NEW.", "--map"))
+        elif new not in NAMES:
+            findings.append(Finding(f"{new!r} is none of {', '.join(NAMES)}.", "--map"))
+        elif new in given:
+            findings.append(Finding(f"{new!r} is given twice.", "--map"))
+        else:
+            given[new] = tuple(old.split("."))
+    if findings:
+        raise InputError("--map cannot be used as given.", findings=findings)
+    return Naming(given)
+
+
+def _at(entry: Any, path: Sequence[str]) -> Any:  # noqa: ANN401 (JSON)
+    for name in path:
+        if not isinstance(entry, dict):
+            return None
+        entry = entry.get(name)
+    return entry

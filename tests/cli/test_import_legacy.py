@@ -1,0 +1,132 @@
+"""`clawr import-legacy` against a running dispatcher."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dev.launch import running_dispatcher
+from dev.launch.announcement import Running, announced
+
+from .command import Ran, clawr
+from .explorer_api import TOKEN, explorer_api
+
+PLATFORM_TOKEN = "token-of-the-import-tests"
+DAYS_AGO = (45, 2, 0.01)
+APIS = ("weather", "maps")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """STATE of a dispatcher that runs and says where its API is."""
+    state = tmp_path_factory.mktemp("state")
+    variables = {"PLATFORM_ANALYTICS_TOKEN": PLATFORM_TOKEN}
+    with (
+        running_dispatcher(state=state, variables=variables) as server,
+        explorer_api(server.url) as api_url,
+        announced(state, Running(os.getpid(), server.url, PLATFORM_TOKEN, api_url, TOKEN)),
+    ):
+        yield state
+
+
+def events(days_ago: Sequence[float], first: int = 0, count: int = 6) -> list[dict[str, Any]]:
+    """Make up some events around each of these times."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [
+        {
+            "requestId": f"old-{days}-{number}",
+            "tenantId": f"ten_{APIS[number % 2]}",
+            "endpoint": f"/t/{APIS[number % 2]}",
+            "owner": "@old",
+            "timestamp": (midnight - timedelta(days=days, seconds=20 * number)).isoformat(),
+            "status": 200,
+            "latencyMs": 10 + number,
+            "settled": "0.005",
+            "agentId": f"agent-{number % 3}",
+        }
+        for days in days_ago
+        for number in range(first, first + count)
+    ]
+
+
+def imported(state: Path, tmp_path: Path, values: object, *options: str) -> Ran:
+    file = tmp_path / "events.json"
+    file.write_text(json.dumps({"events": values}, indent=1))
+    where = ("--local", "--state", state)
+    return clawr("import-legacy", file, "--map", "settled=revenueUsd", *where, *options)
+
+
+def test_a_list_is_counted_once_with_what_is_older_than_the_log(
+    state: Path, tmp_path: Path
+) -> None:
+    shown = imported(state, tmp_path, events(DAYS_AGO), "--json")
+    assert shown.code == 0, shown.out + shown.err
+    assert shown.document["toImport"] == 18
+    assert shown.document["olderThanTheLog"] == 6
+
+    done = imported(state, tmp_path, events(DAYS_AGO), "--execute", "--json")
+    assert done.code == 0, done.out + done.err
+    assert (done.document["imported"], done.document["counted"]) == (18, True)
+    whole = {"calls": 9, "revenueMicros": 45_000}
+    none = {"calls": 0, "revenueMicros": 0}
+    assert done.document["apis"] == [
+        {"tenantId": f"ten_{api}", "slug": api, "adds": whole, "before": none, "after": whole}
+        for api in sorted(APIS)
+    ]
+
+    grown = [*events(DAYS_AGO[1:], first=3), *events(DAYS_AGO)[::-1]]
+    again = imported(state, tmp_path, grown, "--execute", "--json")
+    assert again.code == 0, again.out + again.err
+    found = again.document
+    assert (found["imported"], found["alreadyThere"], found["repeated"]) == (6, 18, 6)
+    assert found["counted"]
+    assert sum(one["after"]["calls"] for one in found["apis"]) == 24
+
+    repeated = imported(state, tmp_path, grown, "--execute")
+    assert repeated.code == 0, repeated.out + repeated.err
+    assert "0 imported, 24 already there" in repeated.out
+    assert "All of it is counted." in repeated.out
+
+
+def test_events_are_shown_as_they_were(state: Path, tmp_path: Path) -> None:
+    (value,) = events([10.5], count=1)
+    assert imported(state, tmp_path, [value], "--execute").code == 0
+    running = json.loads((state / "running.json").read_text())
+    answer = httpx.get(
+        f"{running['dispatcher_url']}/__platform/events?limit=2000",
+        headers={"x-platform-token": PLATFORM_TOKEN},
+    )
+    (found,) = [one for one in answer.json()["events"] if one["requestId"] == value["requestId"]]
+    assert found["endpoint"] == "/t/weather"
+    assert found["owner"] == "@old"
+    assert found["status"] == 200
+    assert found["caller"] not in (None, "agent-0")
+
+
+def test_nothing_is_written_when_an_entry_is_bad_unless_it_is_skipped(
+    state: Path, tmp_path: Path
+) -> None:
+    values = [*events([5.5], count=2), {"tenantId": "t"}, 7]
+    refused = imported(state, tmp_path, values, "--execute")
+    assert refused.code == 2
+    assert f"{tmp_path / 'events.json'}:25: entry 2: " in refused.err
+    assert "entry 3: it must be an object" in refused.err
+
+    done = imported(state, tmp_path, values, "--execute", "--skip-bad", "--json")
+    assert done.code == 0, done.out + done.err
+    assert done.document["imported"] == 2
+    assert [one["index"] for one in done.document["skipped"]] == [2, 3]
+
+
+def test_without_the_secret_of_an_account_callers_are_not_imported(tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    file.write_text(json.dumps(events([1], count=1)))
+    settings = {"CLOUDFLARE_API_TOKEN": "t", "CLOUDFLARE_ACCOUNT_ID": "0" * 32}
+    ran = clawr("import-legacy", file, "--remote", "--url", "http://127.0.0.1:9", settings=settings)
+    assert ran.code == 3
+    assert "CALLER_HASH_SECRET is not set" in ran.err

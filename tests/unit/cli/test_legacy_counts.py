@@ -1,0 +1,160 @@
+"""An imported event is counted once, whatever lists it came in, and also when it is old."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import keys
+import limits
+from cli.legacy.batches import batches, caller_hashes, marks, read_list
+from cli.legacy.counting import ranges, recent
+from cli.legacy.entries import Entry
+from cli.legacy.fields import Naming
+from recovery import rebuildable_from
+from rollups import rebuild
+from tests.fakes import NOON_MS
+from tests.unit.compacting import ENOUGH, Log
+from tests.unit.making import event
+
+NOW_MINUTE = NOON_MS // keys.MINUTE_MS
+DAYS = (0, 1, 38, 39, 40, 45)
+Old = dict[str, Any]
+
+
+def put(log: Log, values: Sequence[Old], now_ms: int) -> list[int]:
+    """Import a list without looking at what is there; return the minutes of its events."""
+    entries = [Entry(index, 1, value) for index, value in enumerate(values)]
+    old = read_list(entries, Naming({}), now_ms)
+    assert not old.refused
+    found = list(old.events.values())
+    for pair in [*marks(found, now_ms), *batches(found, caller_hashes("secret"))]:
+        log.store.values[pair["key"]] = (pair["value"], pair["metadata"])
+    return [one.minute for one in found]
+
+
+def made_again(log: Log, minutes: Sequence[int], now_ms: int) -> None:
+    """Make summaries again as `POST /__platform/compact` does."""
+    for first, end in ranges(recent(minutes, now_ms // keys.MINUTE_MS)):
+        assert asyncio.run(rebuild(log.store, now_ms, first, end, ENOUGH)).done
+
+
+def figures(log: Log, now_ms: int) -> tuple[Counter[str], Counter[str]]:
+    """Return calls and micro-dollars of `overall` by slug."""
+    calls: Counter[str] = Counter()
+    revenue: Counter[str] = Counter()
+    for part in log.read("overall", now_ms).parts:
+        for name, aggregate in part.apis.items():
+            calls[name.slug] += aggregate.calls
+            revenue[name.slug] += aggregate.revenue_micros
+    return +calls, +revenue
+
+
+def expected(lists: Sequence[Sequence[Old]]) -> tuple[Counter[str], Counter[str]]:
+    """Count plainly: an event with an id once, another as often as the list that has most of it."""
+    most: dict[tuple[int, str], tuple[int, Old]] = {}
+    for values in lists:
+        times = Counter((one["at"], one["slug"]) for one in values)
+        for one in values:
+            name = (one["at"], one["slug"])
+            count = 1 if "id" in one else times[name]
+            most[name] = max(most.get(name, (0, one)), (count, one), key=lambda pair: pair[0])
+    calls: Counter[str] = Counter()
+    revenue: Counter[str] = Counter()
+    for count, one in most.values():
+        calls[one["slug"]] += count
+        revenue[one["slug"]] += count * one["revenueMicros"]
+    return +calls, +revenue
+
+
+@st.composite
+def old_events(draw: st.DrawFn) -> list[Old]:
+    """Draw a list in which time and API tell events apart, most of them close together."""
+    days = draw(st.lists(st.sampled_from(DAYS), min_size=1, max_size=3))
+    found = {}
+    for number in range(draw(st.integers(1, 25))):
+        day = draw(st.sampled_from(days))
+        at = NOON_MS - day * keys.DAY_MS - draw(st.integers(0, 5 * keys.HOUR_MS))
+        slug = draw(st.sampled_from(["weather", "maps"]))
+        value = {
+            "at": at,
+            "slug": slug,
+            "tenantId": f"t-{slug}",
+            "status": 200,
+            "revenueMicros": draw(st.integers(0, 3)),
+            "latencyMs": draw(st.integers(0, 3)),
+            "agentId": draw(st.sampled_from(["a", "b"])),
+        }
+        if draw(st.booleans()):
+            value["id"] = f"id-{number}"
+        found[at, slug] = value
+    return list(found.values())
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data(), events=old_events(), has_log=st.booleans())
+def test_any_lists_in_any_order_count_each_event_once(
+    data: st.DataObject, events: list[Old], has_log: bool
+) -> None:
+    log, now_ms = Log(), NOON_MS
+    if has_log:
+        log.commit([event(NOON_MS - 2 * keys.HOUR_MS, api=None)])
+        log.compact(now_ms)
+    imported: list[list[Old]] = []
+    for _ in range(data.draw(st.integers(1, 4), label="lists")):
+        part = data.draw(st.lists(st.sampled_from(events), max_size=len(events) * 2), label="list")
+        minutes = put(log, part, now_ms)
+        imported.append(part)
+        for step in data.draw(
+            st.lists(st.sampled_from(["wait", "cron", "made again"])), label="then"
+        ):
+            if step == "wait":
+                now_ms += 7 * keys.MINUTE_MS
+            elif step == "cron":
+                log.compact(now_ms)
+            else:
+                made_again(log, minutes, now_ms)
+    # A minute with marks is looked at once a minute.
+    now_ms += keys.MINUTE_MS
+    log.compact(now_ms)
+    assert figures(log, now_ms) == expected(imported)
+    for _ in range(4):
+        now_ms += keys.HOUR_MS
+        log.compact(now_ms)
+    assert figures(log, now_ms) == expected(imported)
+
+
+@settings(max_examples=6, deadline=None)
+@given(events=old_events())
+def test_a_list_counts_nothing_again_when_its_batches_have_expired(events: list[Old]) -> None:
+    log, now_ms = Log(), NOON_MS
+    put(log, events, now_ms)
+    for _ in range(5):
+        log.compact(now_ms)
+        now_ms += keys.HOUR_MS
+    for key in [key for key in log.store.values if key.startswith(keys.USAGE_PREFIX)]:
+        del log.store.values[key]
+    now_ms += 41 * keys.DAY_MS
+    log.compact(now_ms)
+    assert figures(log, now_ms) == expected([events])
+    put(log, events, now_ms)
+    for _ in range(5):
+        log.compact(now_ms)
+        now_ms += keys.HOUR_MS
+    assert figures(log, now_ms) == expected([events])
+
+
+@given(st.lists(st.integers(0, 800)))
+def test_ranges_have_every_minute_once_and_are_short(minutes: list[int]) -> None:
+    found = [minute for first, end in ranges(minutes) for minute in range(first, end)]
+    assert len(found) == len(set(found))
+    assert set(minutes) <= set(found)
+    assert all(0 < end - first <= limits.REBUILD_MINUTES_MAX for first, end in ranges(minutes))
+
+
+def test_what_the_dispatcher_may_refuse_to_make_again_is_left_to_the_marks() -> None:
+    earliest = rebuildable_from(NOW_MINUTE)
+    assert recent([earliest, earliest + 9, earliest + 10], NOW_MINUTE) == [earliest + 10]
