@@ -66,7 +66,7 @@ def run(request: Request, target: Target, output: Output) -> None:
     findings = [_finding(one, request.file) for one in old.refused]
     if findings and not request.skip_bad:
         raise InputError(
-            f"{len(findings)} entries of {request.file} cannot be used; nothing was written.",
+            f"Entries of {request.file} cannot be used ({len(findings)}); nothing was written.",
             "Mend them, give other names with --map, or leave them out with --skip-bad.",
             findings,
         )
@@ -164,7 +164,7 @@ def _show(
         f"{len(plan.lacking):,} {verb}, {len(plan.there):,} already there, "
         f"{plan.old.repeated:,} repeated in the file, {len(findings):,} skipped"
     )
-    if plan.older:
+    if plan.older and not document.get("counted"):
         console.print(
             f"{plan.older:,} of them are older than the log is kept: cron counts them, within "
             "an hour."
