@@ -106,10 +106,23 @@ def make_plan(old: OldList, store: UsageStore, platform: Platform, now_ms: int) 
         platform: The dispatcher's platform API.
         now_ms: Now, in milliseconds since 1970.
     """
-    there = frozenset(store.values(list(old.events)))
-    lacking = [one for key, one in old.events.items() if key not in there]
-    there |= _summarised(lacking, store, now_ms // keys.MINUTE_MS)
+    there = already_there(old.events, store, now_ms // keys.MINUTE_MS)
     return Plan(old, there, counted_ever(platform), now_ms)
+
+
+def already_there(
+    events: Mapping[str, Identified], store: UsageStore, now_minute: int
+) -> frozenset[str]:
+    """Return the keys of those events that are in the log, or were when they were summarised.
+
+    Args:
+        events: By key.
+        store: The usage log.
+        now_minute: Now, in minutes since 1970.
+    """
+    there = frozenset(store.values(list(events)))
+    lacking = [one for key, one in events.items() if key not in there]
+    return there | _summarised(lacking, store, now_minute)
 
 
 def carry_out(plan: Plan, work: Work, patience_seconds: float) -> Mapping[ApiName, Counted]:

@@ -1,10 +1,13 @@
 """An imported event is counted once, whatever lists it came in, and also when it is old."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import cloudflare
+import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,13 +17,16 @@ from cli.legacy.batches import batches, caller_hashes, marks, read_list
 from cli.legacy.counting import ranges, recent
 from cli.legacy.entries import Entry
 from cli.legacy.fields import Naming
+from cli.legacy.importing import already_there
+from cli.legacy.usage_store import UsageStore
 from recovery import rebuildable_from
 from rollups import rebuild
 from tests.fakes import NOON_MS
-from tests.unit.compacting import ENOUGH, Log
+from tests.unit.compacting import ENOUGH, Log, parts_of
 from tests.unit.making import event
 
 NOW_MINUTE = NOON_MS // keys.MINUTE_MS
+NO_NAMES = Naming({})
 DAYS = (0, 1, 38, 39, 40, 45)
 Old = dict[str, Any]
 
@@ -28,7 +34,7 @@ Old = dict[str, Any]
 def put(log: Log, values: Sequence[Old], now_ms: int) -> list[int]:
     """Import a list without looking at what is there; return the minutes of its events."""
     entries = [Entry(index, 1, value) for index, value in enumerate(values)]
-    old = read_list(entries, Naming({}), now_ms)
+    old = read_list(entries, NO_NAMES, now_ms)
     assert not old.refused
     found = list(old.events.values())
     for pair in [*marks(found, now_ms), *batches(found, caller_hashes("secret"))]:
@@ -46,7 +52,7 @@ def figures(log: Log, now_ms: int) -> tuple[Counter[str], Counter[str]]:
     """Return calls and micro-dollars of `overall` by slug."""
     calls: Counter[str] = Counter()
     revenue: Counter[str] = Counter()
-    for part in log.read("overall", now_ms).parts:
+    for part in parts_of(log.read("overall", now_ms)):
         for name, aggregate in part.apis.items():
             calls[name.slug] += aggregate.calls
             revenue[name.slug] += aggregate.revenue_micros
@@ -145,6 +151,38 @@ def test_a_list_counts_nothing_again_when_its_batches_have_expired(events: list[
         log.compact(now_ms)
         now_ms += keys.HOUR_MS
     assert figures(log, now_ms) == expected([events])
+
+
+def test_what_is_there_is_known_also_when_its_batches_have_expired() -> None:
+    log, now_ms = Log(), NOON_MS
+    values = [
+        {"at": NOON_MS - days * keys.DAY_MS, "slug": "maps", "tenantId": "t", "status": 200}
+        for days in (45, 44, 3, 2)
+    ]
+    put(log, values[::2], now_ms)
+    log.compact(now_ms)
+    old = read_list(
+        [Entry(index, 1, value) for index, value in enumerate(values)], NO_NAMES, now_ms
+    )
+    known = [one.key for one in old.events.values()][::2]
+    store = store_of(log)
+    assert already_there(old.events, store, NOW_MINUTE) == frozenset(known)
+    log.store.values = {
+        key: value for key, value in log.store.values.items() if not key.startswith("usage/")
+    }
+    assert already_there(old.events, store, NOW_MINUTE + 41 * 1440) == frozenset(known)
+
+
+def store_of(log: Log) -> UsageStore:
+    """Return the log's KV as an account's API gives it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        names = json.loads(request.content)["keys"]
+        values = {name: log.store.values[name][0] for name in names if name in log.store.values}
+        return httpx.Response(200, json={"success": True, "result": {"values": values}})
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    return UsageStore(cloudflare.Cloudflare(api_token="t", http_client=http), "0" * 32, "ns")
 
 
 @given(st.lists(st.integers(0, 800)))
