@@ -173,6 +173,27 @@ def test_what_is_there_is_known_also_when_its_batches_have_expired() -> None:
     assert already_there(old.events, store, NOW_MINUTE + 41 * 1440) == frozenset(known)
 
 
+def test_cron_counts_eighty_minutes_of_old_events_in_a_run() -> None:
+    log, now_ms = Log(), NOON_MS
+    log.commit([event(NOON_MS - 2 * keys.HOUR_MS, api=None)])
+    log.compact(now_ms)
+    first = NOON_MS - 60 * keys.DAY_MS
+    put(
+        log,
+        [
+            {"at": first + number * keys.HOUR_MS, "slug": "maps", "tenantId": "t", "status": 200}
+            for number in range(400)
+        ],
+        now_ms,
+    )
+    runs = 0
+    while figures(log, now_ms)[0]["maps"] < 400:
+        runs += 1
+        now_ms += keys.MINUTE_MS
+        log.compact(now_ms, limits.COMPACTION_OPERATIONS)
+        assert runs <= 400 / 80 + 4, "four for the hours, days and months that they are part of"
+
+
 def store_of(log: Log) -> UsageStore:
     """Return the log's KV as an account's API gives it."""
 
