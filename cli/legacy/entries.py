@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.errors import Finding, InputError
+from documents import read_json
 
 SHAPES: Final = 'a list of events, or an object whose "events" is one'
 
@@ -46,8 +47,8 @@ def read_entries(file: Path) -> Sequence[Entry]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"{file} cannot be read: {reason}.") from error
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = read_json(text)
+    except ValueError as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         raise InputError(
             f"{file} is not JSON.",
