@@ -7,14 +7,13 @@ import what they need when they run, so that help and completion are quick.
 import os
 import signal
 import sys
-import traceback
 from typing import Annotated, Final
 
 import typer
 
-from cli.commands import import_legacy
+from cli.commands import analytics, doctor, events, import_legacy, rebuild, reconcile
 from cli.errors import CommandError, InputError
-from cli.options import PANEL_ACCOUNT
+from cli.options import PANEL_ACCOUNT, PANEL_FIGURES
 from cli.output import Output
 from dev.errors import DevelopmentError, explain_os_error
 
@@ -28,7 +27,7 @@ app = typer.Typer(
     help="Publish paid APIs, deploy the dispatcher in front of them, and read what they earn.",
     epilog="Every command has examples: clawr COMMAND --help",
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -50,6 +49,11 @@ def _clawr(
     pass
 
 
+app.command(rich_help_panel=PANEL_FIGURES, epilog=analytics.EXAMPLES)(analytics.analytics)
+app.command(rich_help_panel=PANEL_FIGURES, epilog=events.EXAMPLES)(events.events)
+app.command(rich_help_panel=PANEL_FIGURES, epilog=reconcile.EXAMPLES)(reconcile.reconcile)
+app.command(rich_help_panel=PANEL_FIGURES, epilog=rebuild.EXAMPLES)(rebuild.rebuild)
+app.command(rich_help_panel=PANEL_ACCOUNT, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(rich_help_panel=PANEL_ACCOUNT, epilog=import_legacy.EXAMPLES)(
     import_legacy.import_legacy
 )
@@ -62,10 +66,15 @@ def main() -> int:
         return _run(arguments)
     except (KeyboardInterrupt, typer.Abort):
         return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # What is still buffered has nowhere to go; at exit, Python would complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except CommandError as error:
+        output = Output(as_json="--json" in arguments)
         if os.environ.get("DEBUG"):
-            traceback.print_exc()
-        Output(as_json="--json" in arguments).failure(error)
+            output.current_traceback()
+        output.failure(error)
         return error.exit_code
 
 
@@ -76,6 +85,8 @@ def _run(arguments: list[str]) -> int:
         raise InputError(_explained(error), "`--help` shows what there is.") from error
     except DevelopmentError as error:
         raise CommandError(str(error)) from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise CommandError(explain_os_error(error)) from error
     return code if isinstance(code, int) else 0

@@ -9,12 +9,13 @@
     ├── QuotaError            a limit of the account or of its rate (7)
     └── FindingError          the command worked, and what it looked at is not as it should be (8)
 
-Ctrl-C ends with 130. `cli.app.main` is the only place that turns them into output.
+Ctrl-C ends with 130, also where a command goes on until then; who reads the output and goes away
+ends it with 141. `cli.app.main` is the only place that turns them into output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class CommandError(Exception):
@@ -100,7 +101,20 @@ class QuotaError(CommandError):
 
 
 class FindingError(CommandError):
-    """The command worked; what it looked at is not as it should be."""
+    """The command worked; what it looked at is not as it should be.
+
+    Args:
+        message: What is wrong, in a sentence.
+        advice: What to do about it, in a sentence; may be empty.
+        document: What the command found, which `--json` prints with the message.
+    """
 
     exit_code = 8
     code = "findings"
+
+    def __init__(
+        self, message: str, advice: str = "", document: Mapping[str, Any] | None = None
+    ) -> None:
+        """Keep the arguments as fields."""
+        super().__init__(message, advice)
+        self.document = dict(document or {})

@@ -44,3 +44,16 @@ ExecuteOption = Annotated[
 PANEL_APIS: Final = "APIs"
 PANEL_FIGURES: Final = "Figures"
 PANEL_ACCOUNT: Final = "Dispatcher and account"
+
+IntervalOption = Annotated[
+    float, typer.Option("--interval", min=1, max=3_600, help="Seconds between two looks.")
+]
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help.
+
+    Args:
+        lines: Commands as people type them.
+    """
+    return "\n\n".join(("Examples:", *(f"`{line}`" for line in lines)))

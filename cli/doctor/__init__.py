@@ -1,0 +1,1 @@
+"""What `clawr doctor` looks at: this machine, the account, and the dispatcher."""

@@ -1,0 +1,1 @@
+"""What the dispatcher's figures look like in a terminal, and how they are followed."""
