@@ -3,11 +3,12 @@
 Takes the width that there is: eighty columns are enough, two hundred show everything.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +21,17 @@ WIDTH_MAX = 200
 UNBOUNDED_WIDTH = 120
 """How wide it is where there is no terminal, such as in a file."""
 
-_LINES_AROUND = 10
+_BARS_WIDTH = (8, 30)
+"""Of a row: the least that shows anything, and the days of `overall`."""
+
+_NAME_WIDTH = 16
+"""What a name has at least where bars are wide."""
+
+_NAME_WIDTH_MIN = 4
+
+_TREND = "trend"
+
+_LINES_AROUND = 14
 """Lines of a view that are not rows of the ranking, at most."""
 
 
@@ -55,7 +66,7 @@ _COLUMNS = (
     _Column("category", lambda api, _: Text(api.category), 130, is_text=True, is_name=True),
     _Column("price", lambda api, _: cents(api.price_micros), 120),
     _Column("calls", lambda api, _: f"{api.calls:,}"),
-    _Column("trend", lambda api, width: Text(bars(api.trend, width), style="cyan"), is_text=True),
+    _Column(_TREND, lambda api, width: Text(bars(api.trend, width), style="cyan"), is_text=True),
     _Column("callers", lambda api, _: f"{api.callers:,}"),
     _Column("mean ms", lambda api, _: f"{api.latency_ms:,.0f}", 150),
     _Column("p95 ms", lambda api, _: f"{api.p95_latency_ms:,.0f}"),
@@ -135,20 +146,19 @@ class SnapshotView:
 
     def _ranking(self, width: int, rows: int) -> Iterator[RenderableType]:
         apis = self.snapshot.apis[:rows]
-        bars_width = max(8, min(30, width // 6))
         columns = [column for column in _COLUMNS if column.width_min <= width]
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+        widths = _widths(columns, apis, width)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         for column in columns:
             table.add_column(
                 column.heading,
                 justify="left" if column.is_text else "right",
                 no_wrap=True,
                 overflow="ellipsis",
-                # Figures stay whole; names give way.
-                min_width=1 if column.is_name else _widest(column, apis, bars_width),
+                width=widths[column.heading],
             )
         for api in apis:
-            table.add_row(*(column.cell(api, bars_width) for column in columns))
+            table.add_row(*(column.cell(api, widths[_TREND]) for column in columns))
         yield table
         if rows < self.snapshot.api_count:
             yield Text(f"… {self.snapshot.api_count - rows:,} more APIs", style="dim")
@@ -171,5 +181,28 @@ class SnapshotView:
         )
 
 
-def _widest(column: _Column, apis: Sequence[Api], bars_width: int) -> int:
-    return max([len(column.heading), *(len(str(column.cell(api, bars_width))) for api in apis)])
+def _widths(columns: Sequence[_Column], apis: Sequence[Api], width: int) -> Mapping[str, int]:
+    """Return how wide each column is: figures whole, then bars, and names as far as there is room.
+
+    Args:
+        columns: Those that are shown.
+        apis: Their rows.
+        width: What there is for all of them.
+    """
+    names = [column.heading for column in columns if column.is_name]
+    room = width - 2 * (len(columns) - 1)
+    widths = {}
+    for column in columns:
+        if column.heading != _TREND:
+            cells = (cell_len(str(column.cell(api, 1))) for api in apis)
+            widths[column.heading] = max([len(column.heading), *cells])
+    figures = sum(wide for heading, wide in widths.items() if heading not in names)
+    least, most = _BARS_WIDTH
+    most = min(most, max((len(api.trend) for api in apis), default=least))
+    widths[_TREND] = max(least, min(most, room - figures - _NAME_WIDTH * len(names)))
+    room -= figures + widths[_TREND]
+    wanted = sum(widths[name] for name in names)
+    if wanted > room:
+        for name in names:
+            widths[name] = max(_NAME_WIDTH_MIN, widths[name] * room // wanted)
+    return widths

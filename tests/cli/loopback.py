@@ -78,6 +78,8 @@ def answering(answer: Callable[[Asked], Reply]) -> Iterator[Loopback]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one packet: with two, each answer waits for an acknowledgement.
+        wbufsize = 2**16
 
         def handle_one_request(self) -> None:
             try:
@@ -94,7 +96,7 @@ def answering(answer: Callable[[Asked], Reply]) -> Iterator[Loopback]:
             reply = loopback.answer(asked)
             time.sleep(reply.seconds)
             body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self.send_response(reply.status)
+            self.send_response_only(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(body)))
