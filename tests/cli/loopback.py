@@ -66,14 +66,19 @@ class Loopback:
     asked: list[Asked] = field(default_factory=list)
 
     @property
+    def port(self) -> int:
+        """Return its port."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def dispatcher(self) -> Dispatcher:
         """Return it as a dispatcher with a token."""
         return Dispatcher(self.url, Secret(TOKEN))
 
 
 @contextmanager
-def answering(answer: Callable[[Asked], Reply]) -> Iterator[Loopback]:
-    """Run a server for the time of a `with` block."""
+def answering(answer: Callable[[Asked], Reply], port: int = 0) -> Iterator[Loopback]:
+    """Run a server for the time of a `with` block, at a free port if none is given."""
     loopback = Loopback(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -111,7 +116,7 @@ def answering(answer: Callable[[Asked], Reply]) -> Iterator[Loopback]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     loopback.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

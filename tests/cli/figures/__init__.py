@@ -1,0 +1,1 @@
+"""The commands that read figures, at a real dispatcher and in real terminals."""

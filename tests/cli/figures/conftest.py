@@ -1,0 +1,76 @@
+"""One dispatcher with some traffic, which all of these tests only read."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.launch import running_dispatcher
+from dev.layout import HERE
+from tests.cli.command import Ran, clawr
+
+TOKEN = "marker-token-of-these-tests-that-nobody-prints"
+CALLS = ("feasts/easter?year=2026", "feasts/", "airports/airports?country=CH&limit=1", "nobody/")
+PATIENCE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A dispatcher that has been called.
+
+    Args:
+        url: Where it is.
+    """
+
+    url: str
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Return the environment that leads commands there."""
+        return {"CLAWR_URL": self.url, "PLATFORM_ANALYTICS_TOKEN": TOKEN}
+
+    def run(self, *arguments: str) -> Ran:
+        """Run a command there."""
+        return clawr(*arguments, settings=self.settings)
+
+    def call(self, path: str) -> str:
+        """Call an API; return the request's id."""
+        answer = httpx.get(f"{self.url}/t/{path}", headers={"x-agent-id": "reader"}, timeout=30)
+        return answer.headers["x-request-id"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share the dispatcher in one worker."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("cli-figures"))
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+    demo = HERE.root / "dev" / "demo"
+    with running_dispatcher(
+        state=tmp_path_factory.mktemp("state"),
+        tenants=(demo / "tenants.json").read_text(),
+        namespace=demo / "namespace",
+        variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
+    ) as server:
+        market = Market(server.url)
+        for call in CALLS:
+            market.call(call)
+        _wait_until_counted(market)
+        yield market
+
+
+def _wait_until_counted(market: Market) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    while time.monotonic() < deadline:
+        answer = httpx.get(f"{market.url}/__platform/analytics?window=today", headers=headers)
+        if answer.json()["snapshot"]["heroStats"]["calls"] >= len(CALLS) - 1:
+            return
+        time.sleep(0.1)
+    raise TimeoutError("The calls did not become figures.")
