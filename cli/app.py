@@ -4,6 +4,7 @@ Each command is a module of its own in `cli/commands`, which the list below adds
 import what they need when they run, so that help and completion are quick.
 """
 
+import io
 import os
 import signal
 import sys
@@ -62,6 +63,10 @@ app.command(rich_help_panel=PANEL_ACCOUNT, epilog=import_legacy.EXAMPLES)(
 def main() -> int:
     """Run the command that the arguments name; return its exit code."""
     arguments = sys.argv[1:] or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has no such character shows another one, and no traceback.
+            stream.reconfigure(errors="replace")
     try:
         return _run(arguments)
     except (KeyboardInterrupt, typer.Abort):

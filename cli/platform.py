@@ -4,7 +4,6 @@ The token goes to the dispatcher's own address and nowhere else: a redirect is n
 answer is read up to a bound, in bounded time.
 """
 
-import json
 import random
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import httpx
 from cli.errors import AccessError, CommandError, InputError, MissingError, NetworkError, QuotaError
 from cli.secret import document_without_secrets
 from cli.targets import Dispatcher
+from documents import read_json
 
 TIMEOUT: Final = httpx.Timeout(60, connect=10)
 ANSWER_SECONDS_MAX: Final = 120.0
@@ -50,8 +50,8 @@ class Answer:
     def document(self) -> dict[str, Any] | None:
         """Return the JSON object that the body is, without secrets; `None` if it is none."""
         try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError):
+            document = read_json(self.body.decode())
+        except ValueError:
             return None
         return document_without_secrets(document) if isinstance(document, dict) else None
 

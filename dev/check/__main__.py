@@ -21,6 +21,8 @@ from dev.setup.node import find_node
 PYTHON_FOLDERS = ("src", "dev", "tests", "cli", "bench")
 """Where our Python is; those that do not exist yet are left out."""
 
+_COMMAND_REFERENCE = (HERE.python, "-m", "cli.command_reference", "--check")
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -43,6 +45,8 @@ def checks(layout: Layout) -> list[Check]:
         Check("format", lambda: _tool(layout, "ruff", "format", "--check", *folders)),
         Check("lint", lambda: _tool(layout, "ruff", "check", *folders)),
         Check("API reference", lambda: is_current(layout)),
+        # Nothing here imports the command: it is built on this folder.
+        Check("command reference", lambda: _run(layout, _COMMAND_REFERENCE)),
         Check("layers", lambda: check_layers(layout)),
         Check("JavaScript", lambda: _biome(layout, "ci", "--error-on-warnings")),
         Check("JavaScript types", lambda: _typescript(layout)),

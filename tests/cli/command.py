@@ -3,7 +3,9 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,11 +47,10 @@ def clawr(
         settings: Environment variables.
         folder: Where it runs; the clone when left out.
     """
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(settings or {})}
     completed = subprocess.run(
         [CLAWR, *arguments],
         cwd=folder or HERE.root,
-        env=environment,
+        env=_environment(settings),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -57,3 +58,38 @@ def clawr(
         check=False,
     )
     return Ran(completed.returncode, completed.stdout, completed.stderr)
+
+
+@contextmanager
+def clawr_running(
+    *arguments: str, settings: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Run the command for the time of a `with` block, as `clawr` does, but not for ever.
+
+    Args:
+        arguments: Its arguments.
+        settings: Environment variables.
+    """
+    process = subprocess.Popen(
+        [CLAWR, *arguments],
+        env=_environment(settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Who reads its lines would wait for ever when it prints none.
+    impatience = threading.Timer(SECONDS_MAX / 2, process.kill)
+    impatience.start()
+    try:
+        with process:
+            yield process
+            process.kill()
+    finally:
+        process.kill()
+        impatience.cancel()
+        impatience.join()
+
+
+def _environment(settings: Mapping[str, str] | None) -> Mapping[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(settings or {})}

@@ -1,10 +1,11 @@
 """A server on this machine that answers as it is told, and remembers who asked what."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -80,11 +81,16 @@ class Loopback:
 def answering(answer: Callable[[Asked], Reply], port: int = 0) -> Iterator[Loopback]:
     """Run a server for the time of a `with` block, at a free port if none is given."""
     loopback = Loopback(answer)
+    connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         # Head and body in one packet: with two, each answer waits for an acknowledgement.
         wbufsize = 2**16
+
+        def setup(self) -> None:
+            super().setup()
+            connections.append(self.connection)
 
         def handle_one_request(self) -> None:
             try:
@@ -127,6 +133,10 @@ def answering(answer: Callable[[Asked], Reply], port: int = 0) -> Iterator[Loopb
         server.shutdown()
         thread.join()
         server.server_close()
+        # Otherwise a client that keeps its connection would be answered on and on.
+        for connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def in_turn(*replies: Reply) -> Callable[[Asked], Reply]:

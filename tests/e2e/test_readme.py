@@ -10,6 +10,7 @@ import pytest
 from dev.launch import Server, running_dispatcher
 from dev.launch.config import DEVELOPMENT_TOKEN
 from dev.layout import HERE
+from tests.cli.command import clawr
 
 from .caller import Caller
 from .marketplace import DEMO_TENANTS
@@ -36,7 +37,7 @@ def marketplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_there_are_commands() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"make", "curl"}
+    assert {command.split()[0] for command in COMMANDS} == {"make", "curl", "clawr"}
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("curl")])
@@ -50,6 +51,14 @@ def test_a_curl_line_is_answered_with_200(marketplace: Server, command: str) -> 
         check=True,
     ).stdout
     assert shown.startswith("HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("clawr")])
+def test_a_clawr_line_works(marketplace: Server, command: str) -> None:
+    settings = {"CLAWR_URL": marketplace.url, "PLATFORM_ANALYTICS_TOKEN": DEVELOPMENT_TOKEN}
+    ran = clawr(*shlex.split(command)[1:], settings=settings)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make")])

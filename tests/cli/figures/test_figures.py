@@ -1,12 +1,10 @@
 """The commands at a real dispatcher, as scripts run them."""
 
 import json
-import os
 import signal
-import subprocess
 from datetime import UTC, datetime, timedelta
 
-from tests.cli.command import CLAWR, clawr
+from tests.cli.command import clawr, clawr_running
 
 from .conftest import Market
 
@@ -34,19 +32,14 @@ def test_events(market: Market) -> None:
 
 
 def test_events_are_followed_as_json_lines_until_they_are_interrupted(market: Market) -> None:
-    follower = subprocess.Popen(
-        [CLAWR, "events", "--follow", "--json", "--interval", "1", "--limit", "1"],
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **market.settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert follower.stdout is not None
-    first = json.loads(follower.stdout.readline())
-    wanted = [market.call("feasts/") for _ in range(5)]
-    seen = [json.loads(follower.stdout.readline())["requestId"] for _ in wanted]
-    follower.send_signal(signal.SIGINT)
-    rest, notes = follower.communicate(timeout=30)
+    arguments = ("events", "--follow", "--json", "--interval", "1", "--limit", "1")
+    with clawr_running(*arguments, settings=market.settings) as follower:
+        assert follower.stdout is not None
+        first = json.loads(follower.stdout.readline())
+        wanted = [market.call("feasts/") for _ in range(5)]
+        seen = [json.loads(follower.stdout.readline())["requestId"] for _ in wanted]
+        follower.send_signal(signal.SIGINT)
+        rest, notes = follower.communicate(timeout=30)
     assert first["requestId"] not in seen
     assert sorted(seen) == sorted(wanted)
     assert (rest, notes, follower.returncode) == ("", "", 130)
