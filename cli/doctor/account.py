@@ -22,6 +22,7 @@ EXPIRES_SOON: Final = timedelta(days=14)
 
 _TOKEN_REMEDY = "Make a new token (docs/deploy.md says how), and set CLOUDFLARE_API_TOKEN to it."  # noqa: S105
 _CREATE = "`clawr deploy-dispatcher --create-missing` makes it."
+_DEPLOY = "`clawr deploy-dispatcher` deploys it as wrangler.toml has it."
 
 Names = Mapping[str, str]
 """What an account has: ids by title or name."""
@@ -93,7 +94,9 @@ def check_account(target: Target, wrangler_toml: Path) -> Iterator[Check]:
             if names is not None:
                 found[right.name] = names
         if not target.is_local:
-            yield from _bindings(tomllib.loads(wrangler_toml.read_text()), found)
+            config = tomllib.loads(wrangler_toml.read_text())
+            yield from _stores(config, found)
+            yield from _worker(client, account, config, found.get(_SCRIPTS.name))
 
 
 def _token(client: cloudflare.Cloudflare, account: Account) -> Check:
@@ -133,34 +136,71 @@ def _right(
     return Check(PART, right.name, State.OK, f"may be read; there are {len(names)}"), names
 
 
-def _bindings(config: Mapping[str, Any], found: Mapping[str, Names]) -> Iterator[Check]:
+def _stores(config: Mapping[str, Any], found: Mapping[str, Names]) -> Iterator[Check]:
+    """Compare the stores that `wrangler.toml` names with those that the account has."""
     for one in config.get("kv_namespaces", ()):
         yield from _bound(found.get(_KV.name), one["binding"], one.get("id"), "KV namespace")
     for one in config.get("d1_databases", ()):
-        yield from _bound(
-            found.get(_D1.name), one["binding"], one.get("database_id"), "D1 database"
-        )
-    for one in config.get("dispatch_namespaces", ()):
-        names = found.get(_NAMESPACES.name)
-        if names is not None:
-            is_there = one["namespace"] in names
-            yield Check(
-                PART,
-                one["binding"],
-                State.OK if is_there else State.FAILED,
-                f"dispatch namespace {one['namespace']}" + ("" if is_there else " does not exist"),
-                "" if is_there else _CREATE,
-            )
-    scripts = found.get(_SCRIPTS.name)
-    if scripts is not None:
-        is_there = config["name"] in scripts
+        named = one.get("database_id")
+        yield from _bound(found.get(_D1.name), one["binding"], named, "D1 database")
+    names = found.get(_NAMESPACES.name)
+    for one in config.get("dispatch_namespaces", ()) if names is not None else ():
+        is_there = one["namespace"] in (names or ())
         yield Check(
             PART,
-            "Worker",
-            State.OK if is_there else State.WARNING,
-            f"{config['name']} is {'deployed' if is_there else 'not deployed yet'}",
-            "" if is_there else "`clawr deploy-dispatcher` deploys it.",
+            one["binding"],
+            State.OK if is_there else State.FAILED,
+            f"dispatch namespace {one['namespace']}" + ("" if is_there else " does not exist"),
+            "" if is_there else _CREATE,
         )
+
+
+def _worker(
+    client: cloudflare.Cloudflare,
+    account: Account,
+    config: Mapping[str, Any],
+    scripts: Names | None,
+) -> Iterator[Check]:
+    """Compare what is deployed with `wrangler.toml`: bindings by name, and cron."""
+    if scripts is None:
+        return
+    name = config["name"]
+    if name not in scripts:
+        yield Check(PART, "Worker", State.WARNING, f"{name} is not deployed yet", _DEPLOY)
+        return
+    try:
+        with explained(f"reading how {name} is deployed"):
+            settings: Any = client.workers.scripts.script_and_version_settings.get(
+                name, account_id=account.account_id
+            )
+            schedules = client.workers.scripts.schedules.get(name, account_id=account.account_id)
+    except CommandError as error:
+        yield Check(PART, "Worker", State.FAILED, error.message, error.advice)
+        return
+    bound = {str(one.name) for one in settings.bindings or ()}
+    missing = sorted(_binding_names(config) - bound)
+    if missing:
+        said = f"{name} is deployed without {', '.join(missing)}"
+        yield Check(PART, "Worker", State.FAILED, said, _DEPLOY)
+    else:
+        yield Check(PART, "Worker", State.OK, f"{name} is deployed with all of its bindings")
+    wanted = set(config.get("triggers", {}).get("crons", ()))
+    lacking = wanted - {one.cron for one in schedules.schedules or ()}
+    if lacking:
+        said = f"it is deployed without {', '.join(sorted(lacking))}"
+        yield Check(PART, "cron trigger", State.FAILED, said, _DEPLOY)
+    else:
+        yield Check(PART, "cron trigger", State.OK, ", ".join(sorted(wanted)) or "none is wanted")
+
+
+def _binding_names(config: Mapping[str, Any]) -> set[str]:
+    """Return the names of all bindings that `wrangler.toml` asks for."""
+    lists = ("kv_namespaces", "d1_databases", "dispatch_namespaces")
+    names = {one["binding"] for kind in lists for one in config.get(kind, ())}
+    names |= {one["name"] for one in config.get("durable_objects", {}).get("bindings", ())}
+    names |= {one["name"] for one in config.get("ratelimits", ())}
+    assets = config.get("assets", {}).get("binding")
+    return names | ({assets} if assets else set())
 
 
 def _bound(names: Names | None, binding: str, wanted: str | None, kind: str) -> Iterator[Check]:

@@ -167,7 +167,7 @@ def _cron(backlog_minutes: int | None, *, is_local: bool) -> Check:
         state = State.UNCHECKED if is_local else State.WARNING
         return Check(PART, "cron", state, "it has never run", _CRON[is_local])
     said = f"the last compaction was {span_text(backlog_minutes * 60)} ago"
-    if backlog_minutes <= BACKLOG_MINUTES_TO_NOTICE:
+    if is_local or backlog_minutes <= BACKLOG_MINUTES_TO_NOTICE:
         return Check(PART, "cron", State.OK, said)
     return Check(PART, "cron", State.WARNING, said, _CRON[is_local])
 

@@ -30,6 +30,14 @@ database_id = "gone"
 [[dispatch_namespaces]]
 binding = "DISPATCHER"
 namespace = "market"
+[assets]
+binding = "ASSETS"
+[[durable_objects.bindings]]
+name = "QUOTAS"
+[[ratelimits]]
+name = "RATE_10S_1"
+[triggers]
+crons = ["* * * * *"]
 """
 LISTS: Mapping[str, Any] = {
     "/client/v4/user/tokens/verify": {"id": "t", "status": "active"},
@@ -37,6 +45,23 @@ LISTS: Mapping[str, Any] = {
     f"{BASE}/storage/kv/namespaces": [{"id": "kv-1", "title": "market-usage"}],
     f"{BASE}/d1/database": [{"uuid": "d1-1", "name": "other"}],
     f"{BASE}/workers/dispatch/namespaces": [{"namespace_name": "market", "namespace_id": "n"}],
+}
+
+
+BOUND = {
+    "USAGE_KV": "kv_namespace",
+    "TENANT_KV": "kv_namespace",
+    "CONTROL_DB": "d1",
+    "DISPATCHER": "dispatch_namespace",
+    "ASSETS": "assets",
+    "QUOTAS": "durable_object_namespace",
+    "RATE_10S_1": "ratelimit",
+}
+DEPLOYED: Mapping[str, Any] = {
+    f"{BASE}/workers/scripts/market/settings": {
+        "bindings": [{"name": name, "type": kind} for name, kind in BOUND.items()]
+    },
+    f"{BASE}/workers/scripts/market/schedules": {"schedules": [{"cron": "* * * * *"}]},
 }
 
 
@@ -73,7 +98,7 @@ def _cloudflare(**refused: int) -> Callable[[Asked], Reply]:
             if part in asked.path:
                 return _envelope(None, status)
         page = int(asked.query.get("page", "1"))
-        found = LISTS[asked.path]
+        found = {**LISTS, **DEPLOYED}[asked.path]
         return _envelope([] if page > 1 and isinstance(found, list) else found)
 
     return answer
@@ -107,7 +132,42 @@ def test_an_account_is_compared_with_what_is_deployed(account: Account, config: 
         "CONTROL_DB": State.FAILED,
         "DISPATCHER": State.OK,
         "Worker": State.OK,
+        "cron trigger": State.OK,
     }
+
+
+def test_a_worker_that_lacks_bindings_and_cron_has_failed(
+    server: Loopback, account: Account, config: Path
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("/settings"):
+            return _envelope({"bindings": [{"name": "USAGE_KV", "type": "kv_namespace"}]})
+        if asked.path.endswith("/schedules"):
+            return _envelope({"schedules": []})
+        return _cloudflare()(asked)
+
+    server.answer = answer
+    checks = {check.name: check for check in check_account(_target(account), config)}
+    assert checks["Worker"].state is State.FAILED
+    assert "ASSETS, CONTROL_DB, DISPATCHER, QUOTAS, RATE_10S_1, TENANT_KV" in checks["Worker"].said
+    assert checks["cron trigger"].state is State.FAILED
+
+
+def test_a_worker_that_is_not_deployed_is_a_warning(
+    server: Loopback, account: Account, config: Path
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        return _envelope([]) if asked.path.endswith("/scripts") else _cloudflare()(asked)
+
+    server.answer = answer
+    assert _states(check_account(_target(account), config))["Worker"] is State.WARNING
+
+
+def test_a_worker_that_cannot_be_looked_at_has_failed(
+    server: Loopback, account: Account, config: Path
+) -> None:
+    server.answer = _cloudflare(settings=403)
+    assert _states(check_account(_target(account), config))["Worker"] is State.FAILED
 
 
 def test_the_account_is_only_read(server: Loopback, account: Account, config: Path) -> None:
