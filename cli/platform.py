@@ -27,8 +27,10 @@ ATTEMPTS: Final = 3
 PAUSE_SECONDS: Final = 0.3
 """Before the second attempt, about; twice as long before the third."""
 
+HOSTS_HERE: Final = ("localhost", "127.0.0.1", "::1")
+"""What runs on this machine."""
+
 _IDEMPOTENT = ("GET", "HEAD")
-_HERE = ("localhost", "127.0.0.1", "::1")
 _SAID_CHARACTERS_MAX = 500
 
 
@@ -76,7 +78,10 @@ class Platform:
             headers["authorization"] = _authorization(dispatcher.token.reveal())
         # A proxy of the environment is for the world, not for what runs on this machine.
         self._client = httpx.Client(
-            base_url=dispatcher.url, headers=headers, timeout=timeout, trust_env=host not in _HERE
+            base_url=dispatcher.url,
+            headers=headers,
+            timeout=timeout,
+            trust_env=host not in HOSTS_HERE,
         )
 
     def __enter__(self) -> Self:

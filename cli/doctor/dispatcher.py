@@ -11,7 +11,7 @@ import httpx
 from cli.doctor.check import Check, State
 from cli.errors import CommandError
 from cli.figures.shown import plain_text, read_time, span_text
-from cli.platform import Answer, Platform
+from cli.platform import HOSTS_HERE, Answer, Platform
 from cli.targets import Target
 
 PART = "dispatcher"
@@ -56,6 +56,7 @@ def _look(platform: Platform, target: Target) -> Iterator[Check]:
         yield Check(PART, "/health", State.FAILED, error.message, error.advice)
         return
     yield _service(answer, platform.url)
+    yield from encryption_check(platform.url)
     date = answer.headers.get("date")
     if date:
         yield clock_check(parsedate_to_datetime, date, started, time.time())
@@ -89,6 +90,14 @@ def _service(answer: Answer, url: str) -> Check:
     said = f"{url} answers with status {answer.status}, and not as a dispatcher does"
     remedy = "Check the address; at a tenant's host, /health is the tenant's."
     return Check(PART, "/health", State.FAILED, said, remedy)
+
+
+def encryption_check(url: str) -> Iterator[Check]:
+    """Look whether the token goes through a network as it is; on this machine it may."""
+    address = httpx.URL(url)
+    if address.scheme == "http" and address.host not in HOSTS_HERE:
+        said = f"{url} is not encrypted, and the token is sent there"
+        yield Check(PART, "encryption", State.WARNING, said, "Use the https address.")
 
 
 def clock_check(read: Callable[[str], datetime], text: str, started: float, ended: float) -> Check:

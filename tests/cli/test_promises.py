@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -140,6 +141,14 @@ def test_it_has_help_examples_and_json(listed: Listed) -> None:
     assert [line for line in shown if not line.startswith(f"clawr {listed.name}")] == []
     assert "--json" in [name for one in command.params for name in one.opts]
     assert [one.name for one in command.params if not getattr(one, "help", None)] == []
+
+
+@pytest.mark.parametrize("listed", COMMANDS, ids=[one.name for one in COMMANDS])
+def test_its_examples_have_only_options_that_there_are(listed: Listed) -> None:
+    for line in examples(listed):
+        words = shlex.split(line)[1:]
+        assert tuple(words[: len(listed.words)]) == tuple(listed.words)
+        listed.command.make_context(listed.name, words[len(listed.words) :])
 
 
 def test_the_reference_is_of_these_commands() -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from cli import platform as platform_module
 from cli.doctor.account import check_account
 from cli.doctor.check import Check, Report, State
-from cli.doctor.dispatcher import check_dispatcher
+from cli.doctor.dispatcher import check_dispatcher, encryption_check
 from cli.doctor.local import check_local
 from cli.doctor.machine import check_machine
 from cli.secret import Secret
@@ -178,6 +178,19 @@ def test_a_report_that_cannot_be_read_has_failed(server: Loopback) -> None:
     server.answer = _dispatcher(bindings=None)
     states = _states(check_dispatcher(_target(dispatcher=server.dispatcher)))
     assert states["health"] is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("url", "is_said"),
+    [
+        ("http://example.test", True),
+        ("https://example.test", False),
+        ("http://localhost:8787", False),
+        ("http://[::1]:8787", False),
+    ],
+)
+def test_a_token_that_is_sent_in_the_clear_is_a_warning(url: str, is_said: bool) -> None:
+    assert [check.state for check in encryption_check(url)] == [State.WARNING] * is_said
 
 
 @pytest.mark.parametrize("in_header", [True, False])
