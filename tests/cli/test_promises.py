@@ -171,6 +171,24 @@ def test_nobody_there_has_a_code_of_its_own() -> None:
     assert (ran.code, ran.document["error"]) == (6, "unreachable")
 
 
+def test_what_differs_has_a_code_of_its_own_and_is_all_there() -> None:
+    document: dict[str, Any] = recorded("reconciliation")
+    document["day"] |= {"agrees": False}
+    document["day"]["differing"]["onlyAtEdge"] = ["pay-1"]
+    with answering(lambda _: Reply(document)) as server:
+        told = clawr("reconcile", "--url", server.url, "--json")
+        shown = clawr("reconcile", "--url", server.url)
+    assert (told.code, told.document["error"], told.document["ok"]) == (8, "findings", False)
+    assert told.document["day"]["differing"]["onlyAtEdge"] == ["pay-1"]
+    assert (shown.code, "pay-1" in shown.out, "differ in 1" in shown.err) == (8, True, True)
+
+
+def test_a_failed_check_has_that_code_too() -> None:
+    with answering(lambda _: Reply(b"<html>")) as server:
+        ran = clawr("doctor", "--url", server.url, "--json")
+    assert (ran.code, ran.document["failed"]) == (8, 1)
+
+
 def test_a_mistake_has_a_traceback_only_where_it_is_asked_for() -> None:
     plain = clawr("events", "--status", "abc", settings={"CLAWR_URL": "http://localhost"})
     asked = clawr(

@@ -1,4 +1,4 @@
-"""A session at a terminal, as a person has it."""
+"""The command at a terminal, as a person uses it."""
 
 import re
 import time
@@ -34,7 +34,7 @@ def _code(terminal: Terminal) -> str:
     return found[1]
 
 
-def test_a_session(market: Market, terminal: Terminal) -> None:
+def test_what_a_person_does_all_day(market: Market, terminal: Terminal) -> None:
     assert "Publish paid APIs" in terminal.run("clawr")
 
     mistyped = terminal.run("clawr analytcs")
