@@ -12,17 +12,14 @@ from cli.options import (
     LocalOption,
     StateOption,
     UrlOption,
+    examples,
 )
 
-EXAMPLES = """Examples:
-
-  clawr import-legacy events.json
-
-  clawr import-legacy events.json --map path=slug --map usd=revenueUsd --execute
-
-  clawr import-legacy events.json --skip-bad --local --execute
-
-docs/import-legacy.md has the fields, and what becomes of events older than 40 days."""
+EXAMPLES = examples(
+    "clawr import-legacy events.json",
+    "clawr import-legacy events.json --map path=slug --map usd=revenueUsd --execute",
+    "clawr import-legacy events.json --skip-bad --local --execute",
+)
 
 
 def import_legacy(
@@ -51,6 +48,7 @@ def import_legacy(
 
     All entries are checked first, and nothing is written if one cannot be used. Events that are
     in the log already are left alone, so the same or a longer list may be imported again.
+    docs/import-legacy.md has the fields, and what becomes of events older than 40 days.
     """
     from cli.legacy.command import Request, run
     from cli.output import Output
