@@ -1,0 +1,42 @@
+"""The API as one application: its routes behind the gate, and its errors as envelopes."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount
+
+from dev.cloudflare.answers import ApiError, on_api_error, on_failure, on_unknown_route
+from dev.cloudflare.gate import Gate
+
+PREFIX: Final = "/client/v4"
+"""The path of the API, as at Cloudflare's own address."""
+
+
+def application(
+    routes: Sequence[BaseRoute],
+    *,
+    token: str,
+    account_id: str,
+    behind_gate: Sequence[Middleware] = (),
+) -> Starlette:
+    """Return the application.
+
+    Args:
+        routes: Its routes, below `PREFIX`.
+        token: The API token that it takes.
+        account_id: The account that it answers for.
+        behind_gate: What else a request goes through once it is let in.
+    """
+    gate = Middleware(Gate, token=token, account_id=account_id, prefix=PREFIX)
+    return Starlette(
+        routes=[Mount(PREFIX, routes=[*routes])],
+        middleware=[gate, *behind_gate],
+        exception_handlers={
+            ApiError: on_api_error,
+            404: on_unknown_route,
+            405: on_unknown_route,
+            Exception: on_failure,
+        },
+    )

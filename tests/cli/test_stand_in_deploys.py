@@ -1,0 +1,79 @@
+"""The stand-in takes what the real wrangler sends when it deploys this repository's Worker."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+
+from dev.layout import HERE
+from dev.setup.node import find_node
+from tests.cloudflare import faults
+from tests.cloudflare.stand_in import StandIn
+
+WRANGLER = HERE.node_modules / "wrangler" / "bin" / "wrangler.js"
+NAME = "clawr-dispatcher"
+
+
+def wrangler(settings: Mapping[str, str], *arguments: str) -> str:
+    """Run wrangler in the clone, and return what it printed."""
+    completed = subprocess.run(
+        [find_node(HERE), WRANGLER, *arguments],
+        cwd=HERE.root,
+        env={**os.environ, **settings, "WRANGLER_SEND_METRICS": "false", "CI": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stdout
+    return completed.stdout
+
+
+def test_the_dispatcher_is_deployed_whole_and_its_database_migrated(stand_in: StandIn) -> None:
+    wrangler(stand_in.settings, "deploy")
+    wrangler(stand_in.settings, "d1", "migrations", "apply", "CONTROL_DB", "--remote")
+
+    worker = stand_in.workers.find(NAME)
+    assert worker is not None
+    script = worker.versions[-1].script
+    assert {one["type"] for one in script.bindings} == {
+        "assets",
+        "d1",
+        "dispatch_namespace",
+        "durable_object_namespace",
+        "kv_namespace",
+        "ratelimit",
+    }
+    assert script.main == "entry.py"
+    assert worker.schedules == ["* * * * *"]
+    assert worker.migration_tag == "quotas"
+    assert worker.is_on_workers_dev
+    assert stand_in.namespaces.names() == ["clawr"]
+    uploaded = stand_in.assets.files.values()
+    assert (HERE.root / "public" / "explore" / "index.html").read_bytes() in uploaded
+    migrations = [one.document["sql"] for one in stand_in.requests if one.path.endswith("/query")]
+    assert any("CREATE TABLE payments" in sql for sql in migrations)
+
+
+def test_a_second_deploy_sees_the_first(stand_in: StandIn) -> None:
+    wrangler(stand_in.settings, "deploy")
+    files = len(stand_in.assets.files)
+    before = len(stand_in.requests)
+    wrangler(stand_in.settings, "deploy")
+
+    worker = stand_in.workers.find(NAME)
+    assert worker is not None
+    first, second = worker.versions
+    assert first.script.etag == second.script.etag
+    assert first.script.bindings == second.script.bindings
+    assert worker.deployments[-1]["versions"] == [{"version_id": second.id, "percentage": 100}]
+    assert len(stand_in.assets.files) == files
+    assert not [one for one in stand_in.requests[before:] if "assets/upload" in one.path]
+
+
+def test_a_deploy_survives_a_gateway_that_fails_once(stand_in: StandIn) -> None:
+    stand_in.fail("PUT", f"*/workers/scripts/{NAME}", faults.UNAVAILABLE)
+    wrangler(stand_in.settings, "deploy")
+    puts = [one for one in stand_in.requests if one.method == "PUT" and one.path.endswith(NAME)]
+    assert [one.status for one in puts] == [503, 200]

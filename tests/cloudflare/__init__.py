@@ -1,0 +1,1 @@
+"""A stand-in for Cloudflare's API: keeps what it is sent in memory, and checks every request."""

@@ -1,0 +1,88 @@
+"""Static assets: what is there already is not uploaded again.
+
+https://developers.cloudflare.com/workers/static-assets/direct-upload/
+"""
+
+import base64
+import json
+from typing import Any
+from uuid import uuid4
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dev.cloudflare.answers import InvalidError, UnauthorizedError, answer, json_object
+
+FILES_MAX = 1_000
+BUCKET_FILES = 3
+"""How many files are asked for at once; few, so that there are several buckets."""
+
+
+class AssetRoutes:
+    """The routes of assets, and the files."""
+
+    def __init__(self) -> None:
+        """Start without any file."""
+        self.files: dict[str, bytes] = {}
+        """Content by hash."""
+        self.manifests: dict[str, dict[str, Any]] = {}
+        """What each completion token stands for."""
+        self._sessions: dict[str, dict[str, Any]] = {}
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        account = "/accounts/{account}/workers"
+        session = "scripts/{script}/assets-upload-session"
+        return [
+            Route(f"{account}/{session}", self.open_session, methods=["POST"]),
+            Route(
+                f"{account}/dispatch/namespaces/{{namespace}}/{session}",
+                self.open_session,
+                methods=["POST"],
+            ),
+            Route(f"{account}/assets/upload", self.upload, methods=["POST"]),
+        ]
+
+    async def open_session(self, request: Request) -> Response:
+        """Say which files of a manifest are to be uploaded."""
+        manifest = (await json_object(request)).get("manifest")
+        if not isinstance(manifest, dict):
+            raise InvalidError("manifest must be an object.")
+        wanted = sorted({one["hash"] for one in manifest.values()} - self.files.keys())
+        token = make_token()
+        self._sessions[token] = manifest
+        if not wanted:
+            return answer({"jwt": self._completed(token), "buckets": []})
+        starts = range(0, len(wanted), BUCKET_FILES)
+        buckets = [wanted[start : start + BUCKET_FILES] for start in starts]
+        return answer({"jwt": token, "buckets": buckets})
+
+    async def upload(self, request: Request) -> Response:
+        """Take files, and say when all are there."""
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        manifest = self._sessions.get(token)
+        if manifest is None:
+            raise UnauthorizedError("The upload's token is of no session.")
+        async with request.form(max_files=FILES_MAX, max_fields=FILES_MAX) as form:
+            for name, part in form.multi_items():
+                content = await part.read() if isinstance(part, UploadFile) else part.encode()
+                self.files[name] = base64.b64decode(content, validate=True)
+        if {one["hash"] for one in manifest.values()} <= self.files.keys():
+            return answer({"jwt": self._completed(token)}, status=201)
+        return answer({}, status=202)
+
+    def _completed(self, token: str) -> str:
+        completion = make_token()
+        self.manifests[completion] = self._sessions[token]
+        return completion
+
+
+def make_token() -> str:
+    """Return a token of the form that wrangler reads: the part in the middle is JSON."""
+    parts = [{"alg": "none"}, {"id": uuid4().hex, "exp": 4_102_444_800}]
+    encoded = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts
+    ]
+    return ".".join([*encoded, "unsigned"])

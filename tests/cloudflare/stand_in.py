@@ -1,0 +1,95 @@
+"""The stand-in: an account of Cloudflare's on a port of this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from starlette.middleware import Middleware
+
+from dev.cloudflare.account_routes import AccountRoutes
+from dev.cloudflare.application import PREFIX, application
+from dev.cloudflare.d1_routes import D1Routes
+from dev.cloudflare.dispatch_routes import DispatchRoutes
+from dev.cloudflare.kv_routes import KvRoutes
+from dev.cloudflare.serving import served
+from tests.cloudflare.asset_routes import AssetRoutes
+from tests.cloudflare.faults import Fault, Faults, Rule
+from tests.cloudflare.memory import MemoryDatabases, MemoryDispatchNamespaces, MemoryKv
+from tests.cloudflare.recording import Record, Recorder, Sent
+from tests.cloudflare.worker_routes import WorkerRoutes
+from tests.cloudflare.workers import Workers
+
+ACCOUNT: Final = "a" * 32
+TOKEN: Final = "token-of-the-stand-in"
+
+
+class StandIn:
+    """One account, empty at first."""
+
+    def __init__(self) -> None:
+        """Make the account."""
+        self.url = ""
+        """The API's address, without a slash at the end."""
+        self.token = TOKEN
+        self.account_id = ACCOUNT
+        self.workers = Workers()
+        self.namespaces = MemoryDispatchNamespaces()
+        self.kv = MemoryKv()
+        self.databases = MemoryDatabases()
+        self.assets = AssetRoutes()
+        self.record = Record()
+        self._rules: list[Rule] = []
+
+    @property
+    def requests(self) -> list[Sent]:
+        """Everything that it was sent, in order."""
+        return self.record.requests
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment variables that lead the SDK, wrangler and clawr here."""
+        return {
+            "CLOUDFLARE_API_BASE_URL": self.url,
+            "CLOUDFLARE_API_TOKEN": self.token,
+            "CLOUDFLARE_ACCOUNT_ID": self.account_id,
+        }
+
+    def fail(
+        self, method: str, path: str, fault: Fault, *, first: int = 1, times: int | None = 1
+    ) -> None:
+        """Let requests fail.
+
+        Args:
+            method: Their method, `*` for any.
+            path: A pattern of their path below the API's address, such as `*/secrets`.
+            fault: How they fail, such as `faults.RATE_LIMITED`.
+            first: The first one that fails, from 1.
+            times: How many fail; `None` for all from then on.
+        """
+        self._rules.append(Rule(method, path, fault, first, times))
+
+    @contextmanager
+    def running(self) -> Iterator["StandIn"]:
+        """Serve it for the time of a `with` block."""
+        app = application(
+            [
+                *AccountRoutes(self.account_id, "Stand-in").routes(),
+                *DispatchRoutes(self.namespaces).routes(),
+                *KvRoutes(self.kv).routes(),
+                *D1Routes(self.databases).routes(),
+                *self.assets.routes(),
+                *WorkerRoutes(self.workers).routes(),
+            ],
+            token=self.token,
+            account_id=self.account_id,
+            behind_gate=[
+                Middleware(Recorder, record=self.record, check=lambda _sent: [], prefix=PREFIX),
+                Middleware(Faults, rules=self._rules, prefix=PREFIX),
+            ],
+        )
+        try:
+            with served(app) as address:
+                self.url = address + PREFIX
+                yield self
+        finally:
+            self.databases.close()

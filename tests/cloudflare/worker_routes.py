@@ -1,0 +1,249 @@
+"""The routes of an account's own Workers.
+
+https://developers.cloudflare.com/api/resources/workers/
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dev.cloudflare.answers import (
+    SCRIPT_NOT_FOUND,
+    InvalidError,
+    NotFoundError,
+    answer,
+    json_body,
+    json_object,
+)
+from dev.cloudflare.script_routes import ScriptRoutes, described, modules_response
+from dev.cloudflare.upload import Script, read_upload, script_of, shown_bindings
+from tests.cloudflare.workers import Version, Worker, Workers
+
+ROOT: Final = "/accounts/{account}/workers/scripts"
+SUBDOMAIN: Final = "stand-in"
+
+
+class WorkerRoutes(ScriptRoutes):
+    """The routes.
+
+    Args:
+        workers: Where the Workers are kept.
+    """
+
+    def __init__(self, workers: Workers) -> None:
+        """Keep the argument."""
+        super().__init__(f"{ROOT}/{{script}}", lambda _request: workers.scripts)
+        self._workers = workers
+
+    def routes(self) -> list[Route]:
+        """Return the routes, those of every script included."""
+        one = self.prefix
+        return [
+            Route(ROOT, self.index, methods=["GET"]),
+            Route(f"{one}/versions", self.versions, methods=["GET"]),
+            Route(f"{one}/versions", self.post_version, methods=["POST"]),
+            Route(f"{one}/versions/{{version}}", self.version, methods=["GET"]),
+            Route(f"{one}/deployments", self.deployments, methods=["GET"]),
+            Route(f"{one}/deployments", self.deploy, methods=["POST"]),
+            Route(f"{one}/schedules", self.schedules, methods=["GET"]),
+            Route(f"{one}/schedules", self.put_schedules, methods=["PUT"]),
+            Route(f"{one}/subdomain", self.subdomain, methods=["GET"]),
+            Route(f"{one}/subdomain", self.post_subdomain, methods=["POST"]),
+            Route(f"{one}/script-settings", self.settings, methods=["GET"]),
+            Route(f"{one}/script-settings", self.patch_script_settings, methods=["PATCH"]),
+            Route(f"{one}/routes", self.put_routes, methods=["PUT"]),
+            Route("/accounts/{account}/workers/services/{script}", self.service, methods=["GET"]),
+            Route("/accounts/{account}/workers/workers/{script}", self.whole, methods=["GET"]),
+            Route("/accounts/{account}/workers/subdomain", self.account_subdomain, methods=["GET"]),
+            *super().routes(),
+        ]
+
+    def worker(self, request: Request) -> Worker:
+        """Return the Worker of a request; raises `NotFoundError` if there is none."""
+        worker = self._workers.find(request.path_params["script"])
+        if worker is None:
+            raise NotFoundError(
+                "This Worker does not exist on your account.", code=SCRIPT_NOT_FOUND
+            )
+        return worker
+
+    def stored(self, _request: Request, script: Script, metadata: Mapping[str, Any]) -> str:
+        """Keep a version and deploy it."""
+        version = self._workers.upload(script, metadata)
+        self._workers.deploy(script.name, version)
+        return version.id.replace("-", "")
+
+    async def index(self, _request: Request) -> Response:
+        """List the Workers."""
+        scripts = [self._workers.scripts.read(one.name) for one in self._workers.all()]
+        return answer([described(script) for script in scripts if script])
+
+    async def get(self, request: Request) -> Response:
+        """Return the code, which is what an account's own script answers with."""
+        return modules_response(self.found(request))
+
+    async def delete(self, request: Request) -> Response:
+        """Remove a Worker."""
+        self._workers.remove(self.worker(request).name)
+        return answer(None)
+
+    def shown_settings(self, script: Script) -> dict[str, Any]:
+        """Return bindings and settings, with what the migrations came to."""
+        worker = self._workers.find(script.name)
+        return {
+            **super().shown_settings(script),
+            "migration_tag": worker.migration_tag if worker else None,
+        }
+
+    async def versions(self, request: Request) -> Response:
+        """List the versions, the newest first."""
+        worker = self.worker(request)
+        items = [_shown(worker, one) for one in reversed(worker.versions)]
+        return answer({"items": items})
+
+    async def version(self, request: Request) -> Response:
+        """Describe a version."""
+        worker = self.worker(request)
+        return answer(_shown(worker, self._version(worker, request.path_params["version"])))
+
+    async def post_version(self, request: Request) -> Response:
+        """Upload a version, which is not deployed yet."""
+        worker = self.worker(request)
+        upload = await read_upload(request)
+        script = script_of(upload, worker.name, worker.versions[-1].script)
+        version = self._workers.upload(script, upload.metadata)
+        return answer(_shown(worker, version) | {"startup_time_ms": 1})
+
+    async def deployments(self, request: Request) -> Response:
+        """List the deployments, the newest first."""
+        return answer({"deployments": [*reversed(self.worker(request).deployments)]})
+
+    async def deploy(self, request: Request) -> Response:
+        """Deploy versions."""
+        worker = self.worker(request)
+        document = await json_object(request)
+        versions = document.get("versions")
+        if not isinstance(versions, list) or sum(one["percentage"] for one in versions) != 100:
+            raise InvalidError("The percentages of the versions must add up to 100.")
+        found = [self._version(worker, one["version_id"]) for one in versions]
+        worker.deploy(versions, document.get("annotations") or {})
+        self._workers.scripts.write(found[0].script)
+        return answer(worker.deployments[-1])
+
+    async def schedules(self, request: Request) -> Response:
+        """List the crons."""
+        return answer({"schedules": [{"cron": one} for one in self.worker(request).schedules]})
+
+    async def put_schedules(self, request: Request) -> Response:
+        """Replace the crons."""
+        worker = self.worker(request)
+        document = await json_body(request)
+        worker.schedules = [one["cron"] for one in document]
+        return await self.schedules(request)
+
+    async def subdomain(self, request: Request) -> Response:
+        """Say where on workers.dev a Worker answers."""
+        return answer(_shown_subdomain(self.worker(request)))
+
+    async def post_subdomain(self, request: Request) -> Response:
+        """Let a Worker answer on workers.dev, or no longer."""
+        worker = self.worker(request)
+        document = await json_object(request)
+        worker.is_on_workers_dev = bool(document.get("enabled"))
+        worker.has_previews = bool(document.get("previews_enabled", worker.is_on_workers_dev))
+        return answer(_shown_subdomain(worker))
+
+    async def account_subdomain(self, _request: Request) -> Response:
+        """Return the account's part of workers.dev."""
+        return answer({"subdomain": SUBDOMAIN})
+
+    async def patch_script_settings(self, request: Request) -> Response:
+        """Change settings that belong to no version."""
+        script = self.found(request)
+        document = await json_object(request)
+        changes = {key: value for key, value in document.items() if value is not None}
+        self._workers.scripts.write(script.changed(settings={**script.settings, **changes}))
+        return answer(changes)
+
+    async def put_routes(self, request: Request) -> Response:
+        """Replace the routes of zones that lead to a Worker."""
+        worker = self.worker(request)
+        worker.routes = [
+            one["pattern"] if isinstance(one, dict) else one for one in await json_body(request)
+        ]
+        return answer(worker.routes)
+
+    async def service(self, request: Request) -> Response:
+        """Describe a Worker as wrangler asks for it."""
+        worker, script = self.worker(request), self.found(request)
+        about = described(script) | {
+            "tag": worker.name,
+            "migration_tag": worker.migration_tag,
+            "last_deployed_from": "wrangler",
+        }
+        environment = {"environment": "production", "script": about}
+        return answer({"id": worker.name, "default_environment": environment})
+
+    async def whole(self, request: Request) -> Response:
+        """Describe a Worker as the newer half of the API does."""
+        worker, script = self.worker(request), self.found(request)
+        return answer(
+            {
+                "id": worker.name,
+                "name": worker.name,
+                "created_on": script.created_on,
+                "updated_on": script.modified_on,
+                "tags": script.tags,
+                "logpush": bool(script.settings.get("logpush")),
+                "observability": script.settings.get("observability", {"enabled": False}),
+                "subdomain": _shown_subdomain(worker),
+                "tail_consumers": [],
+            }
+        )
+
+    def _version(self, worker: Worker, version_id: str) -> Version:
+        version = worker.version(version_id)
+        if version is None:
+            raise NotFoundError(f"There is no version {version_id}.", code=SCRIPT_NOT_FOUND)
+        return version
+
+
+def _shown(worker: Worker, version: Version) -> dict[str, Any]:
+    script = version.script
+    return {
+        "id": version.id,
+        "number": version.number,
+        "metadata": {
+            "created_on": version.created_on,
+            "modified_on": version.created_on,
+            "source": "wrangler",
+            "author_email": "nobody@localhost",
+            "hasPreview": False,
+        },
+        "annotations": version.metadata.get("annotations") or {},
+        "resources": {
+            "bindings": shown_bindings(script.bindings),
+            "script": {
+                "etag": script.etag,
+                "handlers": ["fetch"],
+                "last_deployed_from": "wrangler",
+            },
+            "script_runtime": {
+                "compatibility_date": script.settings.get("compatibility_date"),
+                "compatibility_flags": script.settings.get("compatibility_flags", []),
+                "migration_tag": worker.migration_tag,
+                "usage_model": "standard",
+            },
+        },
+    }
+
+
+def _shown_subdomain(worker: Worker) -> dict[str, Any]:
+    return {
+        "enabled": worker.is_on_workers_dev,
+        "previews_enabled": worker.has_previews,
+        "subdomain": f"{worker.name}.{SUBDOMAIN}.workers.dev",
+    }
