@@ -6,6 +6,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
+from starlette.types import Lifespan
 
 from dev.cloudflare.answers import ApiError, on_api_error, on_failure, on_unknown_route
 from dev.cloudflare.gate import Gate
@@ -20,6 +21,7 @@ def application(
     token: str,
     account_id: str,
     behind_gate: Sequence[Middleware] = (),
+    lifespan: Lifespan[Starlette] | None = None,
 ) -> Starlette:
     """Return the application.
 
@@ -28,11 +30,13 @@ def application(
         token: The API token that it takes.
         account_id: The account that it answers for.
         behind_gate: What else a request goes through once it is let in.
+        lifespan: What is opened and closed with it.
     """
     gate = Middleware(Gate, token=token, account_id=account_id, prefix=PREFIX)
     return Starlette(
         routes=[Mount(PREFIX, routes=[*routes])],
         middleware=[gate, *behind_gate],
+        lifespan=lifespan,
         exception_handlers={
             ApiError: on_api_error,
             404: on_unknown_route,

@@ -105,7 +105,7 @@ class D1Routes:
     async def _found(self, request: Request) -> Database:
         wanted = request.path_params["database"]
         for one in await self._databases.databases():
-            if wanted in (one.id, one.name):
+            if wanted in (one.id, one.name, one.other_name):
                 return one
         raise NotFoundError(f"The database {wanted} could not be found", code=DATABASE_NOT_FOUND)
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from dev.cloudflare.answers import (
     DISPATCH_NAMESPACE_NOT_FOUND,
     DISPATCH_NAMESPACE_TAKEN,
+    DISPATCHED_SCRIPT_NOT_FOUND,
     INVALID_SCRIPT,
     ConflictError,
     InvalidError,
@@ -47,7 +48,9 @@ class DispatchRoutes:
     def routes(self) -> list[Route]:
         """Return the routes, those of the scripts included."""
         one = f"{ROOT}/{{namespace}}"
-        scripts = ScriptRoutes(f"{one}/scripts/{{script}}", self._scripts)
+        scripts = ScriptRoutes(
+            f"{one}/scripts/{{script}}", self._scripts, DISPATCHED_SCRIPT_NOT_FOUND
+        )
         return [
             Route(ROOT, self.index, methods=["GET"]),
             Route(ROOT, self.create, methods=["POST"]),
@@ -107,7 +110,8 @@ class DispatchRoutes:
         name: str = request.path_params["namespace"]
         if name not in self._namespaces.names():
             raise NotFoundError(
-                f"The dispatch namespace {name} does not exist.", code=DISPATCH_NAMESPACE_NOT_FOUND
+                "The specified dispatch namespace does not exist on this account.",
+                code=DISPATCH_NAMESPACE_NOT_FOUND,
             )
         return name
 

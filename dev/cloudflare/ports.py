@@ -20,14 +20,14 @@ class ScriptStore(Protocol):
     def read(self, name: str) -> Script | None:
         """Return a script, `None` if there is none of that name."""
 
-    def write(self, script: Script) -> None:
+    async def write(self, script: Script) -> None:
         """Store a script in place of one of the same name, whole or not at all.
 
         Raises:
             ApiError: It cannot be run here.
         """
 
-    def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Remove a script that is there.
 
         Raises:
@@ -144,10 +144,12 @@ class Database:
     Args:
         id: A UUID, or what stands for one locally.
         name: What people call it.
+        other_name: What they may call it as well; empty for nothing.
     """
 
     id: str
     name: str
+    other_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

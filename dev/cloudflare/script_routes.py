@@ -45,11 +45,18 @@ class ScriptRoutes:
         prefix: The path of a script, with `{script}` for its name.
         store_of: Returns where the scripts are that a request is about; raises `ApiError` where
             there are none.
+        missing_code: The code of the error when there is no script of a name.
     """
 
-    def __init__(self, prefix: str, store_of: Callable[[Request], ScriptStore]) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        store_of: Callable[[Request], ScriptStore],
+        missing_code: int = SCRIPT_NOT_FOUND,
+    ) -> None:
         """Keep the arguments."""
         self.prefix = prefix
+        self.missing_code = missing_code
         self.store_of = store_of
 
     def routes(self) -> list[Route]:
@@ -79,12 +86,14 @@ class ScriptRoutes:
         """Return the script of a request; raises `NotFoundError` if there is none."""
         script = self.store_of(request).read(request.path_params["script"])
         if script is None:
-            raise NotFoundError(
-                "This Worker does not exist on your account.", code=SCRIPT_NOT_FOUND
-            )
+            raise self.missing()
         return script
 
-    def stored(self, request: Request, script: Script, metadata: Mapping[str, Any]) -> str:  # noqa: ARG002
+    def missing(self) -> NotFoundError:
+        """Return the error when there is no script of a name."""
+        return NotFoundError("This Worker does not exist on your account.", code=self.missing_code)
+
+    async def stored(self, request: Request, script: Script, metadata: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Store a script; return the id of its new version.
 
         Args:
@@ -92,7 +101,7 @@ class ScriptRoutes:
             script: What is stored.
             metadata: What the upload said of it; empty for a change of settings.
         """
-        self.store_of(request).write(script)
+        await self.store_of(request).write(script)
         return uuid4().hex
 
     async def put(self, request: Request) -> Response:
@@ -100,7 +109,7 @@ class ScriptRoutes:
         upload = await read_upload(request)
         name = request.path_params["script"]
         script = script_of(upload, name, self.store_of(request).read(name))
-        version = self.stored(request, script, upload.metadata)
+        version = await self.stored(request, script, upload.metadata)
         return answer(described(script) | {"startup_time_ms": 1, "deployment_id": version})
 
     async def get(self, request: Request) -> Response:
@@ -113,7 +122,7 @@ class ScriptRoutes:
     async def delete(self, request: Request) -> Response:
         """Remove a script."""
         script = self.found(request)
-        self.store_of(request).remove(script.name)
+        await self.store_of(request).remove(script.name)
         return answer(None)
 
     async def content(self, request: Request) -> Response:
@@ -126,7 +135,7 @@ class ScriptRoutes:
         upload = await read_upload(request)
         fresh = script_of(upload, script.name, script)
         script = script.changed(main=fresh.main, modules=fresh.modules)
-        self.stored(request, script, upload.metadata)
+        await self.stored(request, script, upload.metadata)
         return answer(described(script))
 
     async def bindings(self, request: Request) -> Response:
@@ -147,7 +156,7 @@ class ScriptRoutes:
         if "bindings" in changes:
             bindings = settled_bindings(changes["bindings"], (), script.bindings)
         script = script.changed(bindings=bindings, settings=settings)
-        self.stored(request, script, changes)
+        await self.stored(request, script, changes)
         return answer(self.shown_settings(script))
 
     def shown_settings(self, script: Script) -> dict[str, Any]:
@@ -169,7 +178,7 @@ class ScriptRoutes:
         one = _secret_of(await json_object(request))
         script = self.found(request)
         others = tuple(other for other in script.bindings if other["name"] != one["name"])
-        self.stored(request, script.changed(bindings=(*others, one)), {})
+        await self.stored(request, script.changed(bindings=(*others, one)), {})
         return answer(shown_bindings([one])[0])
 
     async def patch_secrets(self, request: Request) -> Response:
@@ -182,7 +191,7 @@ class ScriptRoutes:
         script = self.found(request)
         kept = [one for one in script.bindings if one["name"] not in changes]
         script = script.changed(bindings=(*kept, *fresh))
-        self.stored(request, script, {})
+        await self.stored(request, script, {})
         return answer(
             [one for one in shown_bindings(script.bindings) if one in shown_bindings(fresh)]
         )
@@ -191,8 +200,8 @@ class ScriptRoutes:
         """Remove a secret."""
         one = self._secret(request)
         script = self.found(request)
-        left = tuple(other for other in script.bindings if other is not one)
-        self.stored(request, script.changed(bindings=left), {})
+        left = tuple(other for other in script.bindings if other != one)
+        await self.stored(request, script.changed(bindings=left), {})
         return answer(None)
 
     def _secret(self, request: Request) -> Mapping[str, Any]:
@@ -211,23 +220,23 @@ class ScriptRoutes:
         tags = await json_body(request)
         if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
             raise InvalidError("The body must be a list of tags.")
-        return self._tagged(request, tags)
+        return await self._tagged(request, tags)
 
     async def put_tag(self, request: Request) -> Response:
         """Add a tag."""
         tag = request.path_params["tag"]
-        return self._tagged(request, [*self.found(request).tags, tag])
+        return await self._tagged(request, [*self.found(request).tags, tag])
 
     async def delete_tag(self, request: Request) -> Response:
         """Remove a tag."""
         tag = request.path_params["tag"]
-        self._tagged(request, [one for one in self.found(request).tags if one != tag])
+        await self._tagged(request, [one for one in self.found(request).tags if one != tag])
         return answer(None)
 
-    def _tagged(self, request: Request, tags: list[str]) -> Response:
+    async def _tagged(self, request: Request, tags: list[str]) -> Response:
         script = self.found(request)
         unique = [*dict.fromkeys(tags)]
-        self.stored(request, script.changed(settings={**script.settings, "tags": unique}), {})
+        await self.stored(request, script.changed(settings={**script.settings, "tags": unique}), {})
         return answer(unique)
 
 

@@ -37,7 +37,7 @@ def served(app: ASGIApp) -> Iterator[str]:
         log_config=None,
         log_level="critical",
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         ws="none",
         proxy_headers=False,
         server_header=False,

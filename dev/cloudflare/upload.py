@@ -134,7 +134,11 @@ async def read_upload(request: Request) -> Upload:
             elif is_file:
                 assert isinstance(part, UploadFile)
                 modules.append(
-                    Module(part.filename or name, part.content_type or "text/plain", content)
+                    Module(
+                        _module_name(part.filename or name),
+                        part.content_type or "text/plain",
+                        content,
+                    )
                 )
             else:
                 raise InvalidError(f"The part {name} has no file name.", code=UNPARSEABLE_SCRIPT)
@@ -145,6 +149,11 @@ async def read_upload(request: Request) -> Upload:
     if twice is not None:
         raise InvalidError(f"There are two modules {twice}.", code=INVALID_SCRIPT)
     return Upload(metadata, tuple(modules))
+
+
+def _module_name(name: str) -> str:
+    """Return a module's path; wrangler writes some as relative to the main module."""
+    return name.removeprefix("./")
 
 
 def _metadata(content: bytes) -> dict[str, Any]:
@@ -169,11 +178,12 @@ def script_of(upload: Upload, name: str, previous: Script | None) -> Script:
         InvalidError: The main module is not among the modules, a binding is no binding, or one
             is to be inherited that was not there.
     """
-    main = upload.metadata.get("main_module")
-    if not isinstance(main, str):
+    named = upload.metadata.get("main_module")
+    if not isinstance(named, str):
         raise InvalidError(
             "main_module must name a module: only modules can be uploaded.", code=INVALID_SCRIPT
         )
+    main = _module_name(named)
     if main not in {module.name for module in upload.modules}:
         raise InvalidError(f'No such module "{main}".', code=INVALID_SCRIPT)
     moment = now()

@@ -7,6 +7,7 @@ argument, which other users of the machine could read.
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -84,7 +85,10 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
     with ExitStack() as parts:
         parts.callback(server.stop)
         try:
+            from dev.launch.api import announced_api  # noqa: PLC0415 (while wrangler starts)
+
             server.wait_until_ready()
+            parts.enter_context(announced_api(HERE, options, server))
             if economy:
                 parts.enter_context(announced(options.state, server.url, economy.rpc_url))
             introduce(server.url, options, economy)
@@ -109,6 +113,9 @@ def introduce(url: str, options: LaunchOptions, economy: Economy | None) -> None
     print(f"Explore page: {url}/explore")
     if economy:
         print("\n".join(wallet_lines(economy)))
+    where = "" if _is_default(options) else f" --state {shlex.quote(str(options.state))}"
+    publish = f".venv/bin/clawr publish FILE.csv --slug NAME --local{where} --execute"
+    print(f"Publish an API:\n  {publish}")
     for example in _examples(url, options, token, economy):
         print(f"{example.purpose}:\n  {example.command}", flush=True)
 
@@ -118,9 +125,12 @@ def _examples(
 ) -> Iterator[Example]:
     yield from examples(url, options.tenant_directory, token)
     if economy:
-        is_default = options.state == (HERE.cache / "state").absolute()
-        state = None if is_default else options.state
+        state = None if _is_default(options) else options.state
         yield from payment_examples(url, options.tenant_directory, state)
+
+
+def _is_default(options: LaunchOptions) -> bool:
+    return options.state == (HERE.cache / "state").absolute()
 
 
 def read_options(layout: Layout) -> LaunchOptions:

@@ -27,6 +27,7 @@ def running_dispatcher(
     namespace: Path | None = None,
     variables: Mapping[str, str] | None = None,
     runtime: Runtime = Runtime.LOCAL,
+    with_api: bool = False,
     layout: Layout = HERE,
 ) -> Iterator[Server]:
     """Run the dispatcher on a free port for the time of a `with` block.
@@ -38,6 +39,8 @@ def running_dispatcher(
         namespace: The folder of the tenants' scripts; an empty one when left out.
         variables: Settings and secrets on top of the development ones.
         runtime: Which Pyodide bundle to use.
+        with_api: Whether the local half of Cloudflare's API runs beside it, and both are
+            announced in `state`.
         layout: The clone; set-up must have run.
 
     Yields:
@@ -58,10 +61,14 @@ def running_dispatcher(
         runtime=runtime,
     )
     server = start(layout, options)
-    try:
+    with contextlib.ExitStack() as parts:
+        parts.callback(server.stop)
+        if with_api:
+            from dev.launch.api import announced_api  # noqa: PLC0415 (while wrangler starts)
+
+            server.wait_until_ready()
+            parts.enter_context(announced_api(layout, options, server))
         yield server.wait_until_ready()
-    finally:
-        server.stop()
 
 
 def start(

@@ -6,6 +6,25 @@ import pytest
 
 from tests.cloudflare.stand_in import StandIn
 
+from .market import LocalMarket, running_market
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share the market in one worker."""
+    for item in items:
+        if "local_market" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("local-market"))
+
+
+@pytest.fixture(scope="session")
+def local_market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMarket]:
+    """A running dispatcher with the local API, free APIs and no economy, for all to publish in.
+
+    Tests leave it as they found it, or use names that nobody else does.
+    """
+    with running_market(tmp_path_factory.mktemp("market")) as market:
+        yield market
+
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:

@@ -1,33 +1,12 @@
 """The stand-in takes what the real wrangler sends when it deploys this repository's Worker."""
 
-import os
-import subprocess
-from collections.abc import Mapping
-
 from dev.layout import HERE
-from dev.setup.node import find_node
 from tests.cloudflare import faults
 from tests.cloudflare.stand_in import StandIn
 
-WRANGLER = HERE.node_modules / "wrangler" / "bin" / "wrangler.js"
+from .wrangler import wrangler
+
 NAME = "clawr-dispatcher"
-
-
-def wrangler(settings: Mapping[str, str], *arguments: str) -> str:
-    """Run wrangler in the clone, and return what it printed."""
-    completed = subprocess.run(
-        [find_node(HERE), WRANGLER, *arguments],
-        cwd=HERE.root,
-        env={**os.environ, **settings, "WRANGLER_SEND_METRICS": "false", "CI": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert completed.returncode == 0, completed.stdout
-    return completed.stdout
 
 
 def test_the_dispatcher_is_deployed_whole_and_its_database_migrated(stand_in: StandIn) -> None:

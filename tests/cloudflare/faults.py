@@ -118,6 +118,9 @@ class Faults:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         path = str(scope["path"]).removeprefix(self._prefix)
         method = str(scope["method"])
         rule = next((one for one in self._rules if one.meets(method, path)), None)

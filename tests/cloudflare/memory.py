@@ -28,11 +28,11 @@ class MemoryScripts:
         """Return a script."""
         return self._scripts.get(name)
 
-    def write(self, script: Script) -> None:
+    async def write(self, script: Script) -> None:
         """Store a script."""
         self._scripts[script.name] = script
 
-    def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Remove a script."""
         del self._scripts[name]
 

@@ -104,6 +104,9 @@ class Recorder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         request = Request(scope, receive)
         sent = await read_request(request, self._prefix)
         self._record.requests.append(sent)

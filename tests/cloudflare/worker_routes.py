@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from dev.cloudflare.answers import (
     SCRIPT_NOT_FOUND,
+    SERVICE_NOT_FOUND,
     InvalidError,
     NotFoundError,
     answer,
@@ -65,15 +66,13 @@ class WorkerRoutes(ScriptRoutes):
         """Return the Worker of a request; raises `NotFoundError` if there is none."""
         worker = self._workers.find(request.path_params["script"])
         if worker is None:
-            raise NotFoundError(
-                "This Worker does not exist on your account.", code=SCRIPT_NOT_FOUND
-            )
+            raise self.missing()
         return worker
 
-    def stored(self, _request: Request, script: Script, metadata: Mapping[str, Any]) -> str:
+    async def stored(self, _request: Request, script: Script, metadata: Mapping[str, Any]) -> str:
         """Keep a version and deploy it."""
         version = self._workers.upload(script, metadata)
-        self._workers.deploy(script.name, version)
+        await self._workers.deploy(script.name, version)
         return version.id.replace("-", "")
 
     async def index(self, _request: Request) -> Response:
@@ -87,7 +86,7 @@ class WorkerRoutes(ScriptRoutes):
 
     async def delete(self, request: Request) -> Response:
         """Remove a Worker."""
-        self._workers.remove(self.worker(request).name)
+        await self._workers.remove(self.worker(request).name)
         return answer(None)
 
     def shown_settings(self, script: Script) -> dict[str, Any]:
@@ -130,7 +129,7 @@ class WorkerRoutes(ScriptRoutes):
             raise InvalidError("The percentages of the versions must add up to 100.")
         found = [self._version(worker, one["version_id"]) for one in versions]
         worker.deploy(versions, document.get("annotations") or {})
-        self._workers.scripts.write(found[0].script)
+        await self._workers.scripts.write(found[0].script)
         return answer(worker.deployments[-1])
 
     async def schedules(self, request: Request) -> Response:
@@ -165,7 +164,7 @@ class WorkerRoutes(ScriptRoutes):
         script = self.found(request)
         document = await json_object(request)
         changes = {key: value for key, value in document.items() if value is not None}
-        self._workers.scripts.write(script.changed(settings={**script.settings, **changes}))
+        await self._workers.scripts.write(script.changed(settings={**script.settings, **changes}))
         return answer(changes)
 
     async def put_routes(self, request: Request) -> Response:
@@ -178,7 +177,10 @@ class WorkerRoutes(ScriptRoutes):
 
     async def service(self, request: Request) -> Response:
         """Describe a Worker as wrangler asks for it."""
-        worker, script = self.worker(request), self.found(request)
+        worker = self._workers.find(request.path_params["script"])
+        if worker is None:
+            raise NotFoundError("workers.api.error.service_not_found", code=SERVICE_NOT_FOUND)
+        script = self.found(request)
         about = described(script) | {
             "tag": worker.name,
             "migration_tag": worker.migration_tag,

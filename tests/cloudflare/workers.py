@@ -142,12 +142,12 @@ class Workers:
         self._workers[script.name] = worker
         return version
 
-    def deploy(self, name: str, version: Version) -> None:
+    async def deploy(self, name: str, version: Version) -> None:
         """Deploy one version to all requests."""
         self._workers[name].deploy([{"version_id": version.id, "percentage": 100}], {})
-        self.scripts.write(version.script)
+        await self.scripts.write(version.script)
 
-    def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Remove a Worker."""
         del self._workers[name]
-        self.scripts.remove(name)
+        await self.scripts.remove(name)

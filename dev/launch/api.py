@@ -1,0 +1,45 @@
+"""The local half of Cloudflare's API beside a running dispatcher, announced in its STATE.
+
+Its modules are imported while wrangler starts, so that nobody waits for them.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dev.cloudflare.local import running_local_api
+from dev.launch.announcement import Running, announced
+from dev.launch.config import load_production_config, run_variables
+from dev.launch.options import HOST, LaunchOptions
+from dev.launch.server import Server
+from dev.layout import Layout
+
+
+@contextmanager
+def announced_api(layout: Layout, options: LaunchOptions, server: Server) -> Iterator[Running]:
+    """Serve the API for the time of a `with` block.
+
+    Args:
+        layout: The clone.
+        options: The run's options.
+        server: The dispatcher, answering requests.
+
+    Yields:
+        What other commands are told about the run.
+
+    Raises:
+        ServerError: It did not start.
+    """
+    production = load_production_config(layout.wrangler_toml)
+    variables = run_variables(production, options)
+    dispatcher = f"http://{HOST}:{server.port}"
+    with running_local_api(dispatcher, options.state, [options.namespace], production) as api:
+        running = Running(
+            process_id=os.getpid(),
+            dispatcher_url=server.url,
+            platform_token=str(variables.get("PLATFORM_ANALYTICS_TOKEN", "")),
+            api_url=api.url,
+            api_token=api.token,
+        )
+        with announced(options.state, running):
+            yield running
