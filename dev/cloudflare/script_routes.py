@@ -73,7 +73,7 @@ class ScriptRoutes:
             Route(f"{prefix}/settings", self.patch_settings, methods=["PATCH"]),
             Route(f"{prefix}/secrets", self.secrets, methods=["GET"]),
             Route(f"{prefix}/secrets", self.put_secret, methods=["PUT"]),
-            Route(f"{prefix}/secrets", self.patch_secrets, methods=["PATCH"]),
+            Route(f"{prefix}/secrets-bulk", self.patch_secrets, methods=["PATCH"]),
             Route(f"{prefix}/secrets/{{secret}}", self.secret, methods=["GET"]),
             Route(f"{prefix}/secrets/{{secret}}", self.delete_secret, methods=["DELETE"]),
             Route(f"{prefix}/tags", self.tags, methods=["GET"]),

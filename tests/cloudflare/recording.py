@@ -13,6 +13,7 @@ from dev.cloudflare.answers import InvalidError, refusal
 from dev.cloudflare.upload import PARTS_MAX
 
 NOT_AS_DOCUMENTED = 10001
+JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ async def read_request(request: Request, prefix: str) -> Sent:
         # A request reads its form from the body that it has kept.
         async with request.form(max_files=PARTS_MAX, max_fields=PARTS_MAX) as form:
             sent.parts = tuple([await _part(name, value) for name, value in form.multi_items()])
-    elif kind.startswith("application/json"):
+    elif kind.split(";")[0] in JSON_TYPES:
         try:
             sent.document = json.loads(body)
         except ValueError:

@@ -13,6 +13,7 @@ from dev.cloudflare.dispatch_routes import DispatchRoutes
 from dev.cloudflare.kv_routes import KvRoutes
 from dev.cloudflare.serving import served
 from tests.cloudflare.asset_routes import AssetRoutes
+from tests.cloudflare.checking import check
 from tests.cloudflare.faults import Fault, Faults, Rule
 from tests.cloudflare.memory import MemoryDatabases, MemoryDispatchNamespaces, MemoryKv
 from tests.cloudflare.recording import Record, Recorder, Sent
@@ -83,7 +84,7 @@ class StandIn:
             token=self.token,
             account_id=self.account_id,
             behind_gate=[
-                Middleware(Recorder, record=self.record, check=lambda _sent: [], prefix=PREFIX),
+                Middleware(Recorder, record=self.record, check=check, prefix=PREFIX),
                 Middleware(Faults, rules=self._rules, prefix=PREFIX),
             ],
         )
