@@ -1,5 +1,7 @@
 """The stand-in takes what the real wrangler sends when it deploys this repository's Worker."""
 
+from pathlib import Path
+
 from dev.layout import HERE
 from tests.cloudflare import faults
 from tests.cloudflare.stand_in import StandIn
@@ -56,3 +58,25 @@ def test_a_deploy_survives_a_gateway_that_fails_once(stand_in: StandIn) -> None:
     wrangler(stand_in.settings, "deploy")
     puts = [one for one in stand_in.requests if one.method == "PUT" and one.path.endswith(NAME)]
     assert [one.status for one in puts] == [503, 200]
+
+
+def test_routes_domains_and_secrets_of_a_worker_are_kept(stand_in: StandIn, tmp_path: Path) -> None:
+    stand_in.zones.add("example.com")
+    (tmp_path / "index.js").write_text("export default { fetch: () => new Response() };")
+    (tmp_path / "secrets.json").write_text('{"A": "1", "B": "2"}')
+    (tmp_path / "wrangler.toml").write_text(
+        'name = "shop"\nmain = "index.js"\ncompatibility_date = "2026-11-01"\n'
+        'workers_dev = false\nroutes = [{ pattern = "example.com/*", zone_name = "example.com" }, '
+        '{ pattern = "api.example.com", custom_domain = true }]\n'
+    )
+    wrangler(stand_in.settings, "deploy", folder=tmp_path)
+    wrangler(stand_in.settings, "secret", "bulk", "secrets.json", folder=tmp_path)
+    wrangler(stand_in.settings, "secret", "delete", "A", folder=tmp_path)
+    wrangler(stand_in.settings, "deploy", folder=tmp_path)
+
+    assert [one["pattern"] for one in stand_in.zones.routes.values()] == ["example.com/*"]
+    assert [one["hostname"] for one in stand_in.zones.domains.values()] == ["api.example.com"]
+    worker = stand_in.workers.find("shop")
+    assert worker is not None
+    assert not worker.is_on_workers_dev
+    assert [one["name"] for one in worker.versions[-1].script.bindings] == ["B"]

@@ -74,8 +74,8 @@ def _readings(text: str) -> list[object]:
     readings: list[object] = [text]
     if text in ("true", "false"):
         readings.append(text == "true")
-    if re.fullmatch(r"-?\d+(\.\d+)?", text):
-        readings.append(float(text))
+    if re.fullmatch(r"-?\d+", text):
+        readings.append(int(text))
     return readings
 
 

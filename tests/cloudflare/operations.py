@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from cloudflare.types import accounts, d1, kv, workers
+from cloudflare.types import accounts, d1, durable_objects, kv, workers, zones
 from cloudflare.types.kv import namespaces as kv_namespaces
 from cloudflare.types.workers import assets, scripts
 from cloudflare.types.workers.scripts import assets as script_assets
@@ -19,6 +19,8 @@ from cloudflare.types.workers_for_platforms import dispatch
 from cloudflare.types.workers_for_platforms.dispatch import namespaces as dispatched
 from cloudflare.types.workers_for_platforms.dispatch.namespaces import scripts as user_scripts
 from starlette.routing import compile_path
+
+from tests.cloudflare import wrangler_types
 
 ACCOUNT = "/accounts/{account_id}"
 KV = f"{ACCOUNT}/storage/kv/namespaces"
@@ -159,8 +161,18 @@ WORKER_OPERATIONS = (
     Operation("GET", f"{SCRIPT}/secrets"),
     Operation("PUT", f"{SCRIPT}/secrets", scripts.SecretUpdateParams, Body.FIELDS),
     Operation("PATCH", f"{SCRIPT}/secrets-bulk", scripts.SecretBulkUpdateParams, Body.FIELDS),
-    Operation("GET", f"{SCRIPT}/secrets/{{secret_name}}"),
-    Operation("DELETE", f"{SCRIPT}/secrets/{{secret_name}}"),
+    Operation(
+        "GET",
+        f"{SCRIPT}/secrets/{{secret_name}}",
+        scripts.SecretGetParams,
+        query=("url_encoded",),
+    ),
+    Operation(
+        "DELETE",
+        f"{SCRIPT}/secrets/{{secret_name}}",
+        scripts.SecretDeleteParams,
+        query=("url_encoded",),
+    ),
     Operation("GET", f"{SCRIPT}/schedules"),
     Operation("PUT", f"{SCRIPT}/schedules", scripts.ScheduleUpdateParams, Body.WHOLE),
     Operation("GET", f"{SCRIPT}/subdomain"),
@@ -185,7 +197,19 @@ WORKER_OPERATIONS = (
         DEPLOYED_BY_WRANGLER,
     ),
     Operation("GET", f"{WORKERS}/services/{{script_name}}"),
+    Operation(
+        "DELETE",
+        f"{WORKERS}/services/{{script_name}}",
+        wrangler_types.Removal,
+        query=("force",),
+    ),
     Operation("GET", f"{WORKERS}/workers/{{script_name}}"),
+    Operation(
+        "GET",
+        f"{WORKERS}/durable_objects/namespaces",
+        durable_objects.NamespaceListParams,
+        query=("page", "per_page"),
+    ),
     Operation("GET", f"{WORKERS}/subdomain"),
     Operation(
         "POST",
@@ -228,8 +252,18 @@ DISPATCH_OPERATIONS = (
     Operation(
         "PATCH", f"{USER_SCRIPT}/secrets-bulk", user_scripts.SecretBulkUpdateParams, Body.FIELDS
     ),
-    Operation("GET", f"{USER_SCRIPT}/secrets/{{secret_name}}"),
-    Operation("DELETE", f"{USER_SCRIPT}/secrets/{{secret_name}}"),
+    Operation(
+        "GET",
+        f"{USER_SCRIPT}/secrets/{{secret_name}}",
+        user_scripts.SecretGetParams,
+        query=("url_encoded",),
+    ),
+    Operation(
+        "DELETE",
+        f"{USER_SCRIPT}/secrets/{{secret_name}}",
+        user_scripts.SecretDeleteParams,
+        query=("url_encoded",),
+    ),
     Operation("GET", f"{USER_SCRIPT}/tags"),
     Operation("PUT", f"{USER_SCRIPT}/tags", user_scripts.TagUpdateParams, Body.WHOLE),
     Operation("PUT", f"{USER_SCRIPT}/tags/{{tag}}"),
@@ -242,10 +276,43 @@ DISPATCH_OPERATIONS = (
     ),
 )
 
+ZONE_ROUTES = "/zones/{zone_id}/workers/routes"
+ZONE_OPERATIONS = (
+    Operation(
+        "GET",
+        "/zones",
+        zones.ZoneListParams,
+        query=("name", "page", "per_page"),
+        beyond={"?account.id": "the SDK has it as a field of `account`"},
+    ),
+    Operation("GET", ZONE_ROUTES, beyond=PAGED_BY_WRANGLER),
+    Operation("POST", ZONE_ROUTES, workers.RouteCreateParams, Body.FIELDS),
+    Operation("PUT", f"{ZONE_ROUTES}/{{route_id}}", workers.RouteUpdateParams, Body.FIELDS),
+    Operation("DELETE", f"{ZONE_ROUTES}/{{route_id}}"),
+    Operation(
+        "GET",
+        f"{WORKERS}/domains",
+        workers.DomainListParams,
+        query=("environment", "hostname", "service", "zone_id", "zone_name"),
+    ),
+    Operation("PUT", f"{WORKERS}/domains", workers.DomainUpdateParams, Body.FIELDS),
+    Operation("DELETE", f"{WORKERS}/domains/{{domain_id}}"),
+    Operation("PUT", f"{SCRIPT}/routes", wrangler_types.ScriptRoutes, Body.WHOLE),
+    Operation(
+        "POST",
+        f"{SCRIPT}/domains/changeset",
+        wrangler_types.Changeset,
+        Body.WHOLE,
+        ("replace_state",),
+    ),
+    Operation("PUT", f"{SCRIPT}/domains/records", wrangler_types.Records, Body.FIELDS),
+)
+
 OPERATIONS = (
     *ACCOUNT_OPERATIONS,
     *KV_OPERATIONS,
     *D1_OPERATIONS,
     *WORKER_OPERATIONS,
     *DISPATCH_OPERATIONS,
+    *ZONE_OPERATIONS,
 )

@@ -19,6 +19,7 @@ from tests.cloudflare.memory import MemoryDatabases, MemoryDispatchNamespaces, M
 from tests.cloudflare.recording import Record, Recorder, Sent
 from tests.cloudflare.worker_routes import WorkerRoutes
 from tests.cloudflare.workers import Workers
+from tests.cloudflare.zone_routes import ZoneRoutes, Zones
 
 ACCOUNT: Final = "a" * 32
 TOKEN: Final = "token-of-the-stand-in"
@@ -38,6 +39,7 @@ class StandIn:
         self.kv = MemoryKv()
         self.databases = MemoryDatabases()
         self.assets = AssetRoutes()
+        self.zones = Zones()
         self.record = Record()
         self._rules: list[Rule] = []
 
@@ -79,6 +81,7 @@ class StandIn:
                 *KvRoutes(self.kv).routes(),
                 *D1Routes(self.databases).routes(),
                 *self.assets.routes(),
+                *ZoneRoutes(self.zones).routes(),
                 *WorkerRoutes(self.workers).routes(),
             ],
             token=self.token,

@@ -18,6 +18,7 @@ from dev.cloudflare.answers import (
     answer,
     json_body,
     json_object,
+    paged,
 )
 from dev.cloudflare.script_routes import ScriptRoutes, described, modules_response
 from dev.cloudflare.upload import Script, read_upload, script_of, shown_bindings
@@ -55,8 +56,13 @@ class WorkerRoutes(ScriptRoutes):
             Route(f"{one}/subdomain", self.post_subdomain, methods=["POST"]),
             Route(f"{one}/script-settings", self.settings, methods=["GET"]),
             Route(f"{one}/script-settings", self.patch_script_settings, methods=["PATCH"]),
-            Route(f"{one}/routes", self.put_routes, methods=["PUT"]),
             Route("/accounts/{account}/workers/services/{script}", self.service, methods=["GET"]),
+            Route("/accounts/{account}/workers/services/{script}", self.delete, methods=["DELETE"]),
+            Route(
+                "/accounts/{account}/workers/durable_objects/namespaces",
+                self.objects,
+                methods=["GET"],
+            ),
             Route("/accounts/{account}/workers/workers/{script}", self.whole, methods=["GET"]),
             Route("/accounts/{account}/workers/subdomain", self.account_subdomain, methods=["GET"]),
             *super().routes(),
@@ -167,14 +173,6 @@ class WorkerRoutes(ScriptRoutes):
         await self._workers.scripts.write(script.changed(settings={**script.settings, **changes}))
         return answer(changes)
 
-    async def put_routes(self, request: Request) -> Response:
-        """Replace the routes of zones that lead to a Worker."""
-        worker = self.worker(request)
-        worker.routes = [
-            one["pattern"] if isinstance(one, dict) else one for one in await json_body(request)
-        ]
-        return answer(worker.routes)
-
     async def service(self, request: Request) -> Response:
         """Describe a Worker as wrangler asks for it."""
         worker = self._workers.find(request.path_params["script"])
@@ -205,6 +203,21 @@ class WorkerRoutes(ScriptRoutes):
                 "tail_consumers": [],
             }
         )
+
+    async def objects(self, request: Request) -> Response:
+        """List the namespaces of Durable Objects."""
+        found = [
+            {
+                "id": f"{worker.name}-{name}",
+                "name": f"{worker.name}_{name}",
+                "script": worker.name,
+                "class": name,
+                "use_sqlite": True,
+            }
+            for worker in self._workers.all()
+            for name in sorted(worker.classes)
+        ]
+        return paged(found, request)
 
     def _version(self, worker: Worker, version_id: str) -> Version:
         version = worker.version(version_id)

@@ -42,7 +42,6 @@ class Worker:
         schedules: Its crons.
         is_on_workers_dev: Whether it answers at its workers.dev address.
         has_previews: Whether its versions do.
-        routes: The patterns of zones that lead to it.
     """
 
     name: str
@@ -53,7 +52,6 @@ class Worker:
     schedules: list[str] = field(default_factory=list)
     is_on_workers_dev: bool = False
     has_previews: bool = False
-    routes: list[Any] = field(default_factory=list)
 
     def add_version(self, script: Script, metadata: Mapping[str, Any]) -> Version:
         """Keep a version; it is not deployed yet."""

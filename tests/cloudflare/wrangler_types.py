@@ -1,0 +1,52 @@
+"""What wrangler 4 sends to paths that the SDK does not have, as types of the same kind."""
+
+from collections.abc import Iterable
+from typing import Required
+
+from typing_extensions import TypedDict
+
+
+class ScriptRoute(TypedDict, total=False):
+    """A route that leads to a script."""
+
+    pattern: Required[str]
+    zone_id: str
+    zone_name: str
+
+
+class ScriptRoutes(TypedDict, total=False):
+    """`PUT …/scripts/NAME/routes`: all routes of a script."""
+
+    body: Required[Iterable[ScriptRoute]]
+
+
+class Origin(TypedDict, total=False):
+    """A host that is to be a script's own."""
+
+    hostname: Required[str]
+    zone_id: str
+    zone_name: str
+    enabled: bool
+    previews_enabled: bool
+
+
+class Changeset(TypedDict, total=False):
+    """`POST …/scripts/NAME/domains/changeset`: what would change."""
+
+    replace_state: bool
+    body: Required[Iterable[Origin]]
+
+
+class Records(TypedDict, total=False):
+    """`PUT …/scripts/NAME/domains/records`: all hosts of a script."""
+
+    override_scope: bool
+    override_existing_origin: bool
+    override_existing_dns_record: bool
+    origins: Required[Iterable[Origin]]
+
+
+class Removal(TypedDict, total=False):
+    """`DELETE …/services/NAME`: a script with all that belongs to it."""
+
+    force: bool
