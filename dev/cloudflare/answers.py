@@ -16,6 +16,7 @@ OpenAPI document of the API, or what wrangler and the SDKs are known to look for
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -155,6 +156,12 @@ async def on_unknown_route(request: Request, _error: Exception) -> Response:
         "Cloudflare's API that is answered here."
     )
     return refusal(error)
+
+
+async def on_unreadable(_request: Request, error: Exception) -> Response:
+    """Answer a body that is no form although it says so."""
+    assert isinstance(error, HTTPException)
+    return refusal(InvalidError(error.detail, status=error.status_code))
 
 
 async def on_failure(_request: Request, error: Exception) -> Response:

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Lifespan
 
-from dev.cloudflare.answers import ApiError, on_api_error, on_failure, on_unknown_route
+from dev.cloudflare.answers import (
+    ApiError,
+    on_api_error,
+    on_failure,
+    on_unknown_route,
+    on_unreadable,
+)
 from dev.cloudflare.gate import Gate
 
 PREFIX: Final = "/client/v4"
@@ -41,6 +48,7 @@ def application(
             ApiError: on_api_error,
             404: on_unknown_route,
             405: on_unknown_route,
+            HTTPException: on_unreadable,
             Exception: on_failure,
         },
     )
