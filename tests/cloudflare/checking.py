@@ -8,7 +8,8 @@ from typing import Any, get_args
 import typing_extensions
 
 from tests.cloudflare.fitting import Misfit, fields, misfits
-from tests.cloudflare.operations import OPERATIONS, Body, Operation
+from tests.cloudflare.operation import Body, Operation
+from tests.cloudflare.operations import OPERATIONS
 from tests.cloudflare.recording import Part, Sent
 
 MODULE_TYPES = frozenset(

@@ -4,13 +4,6 @@ What wrangler is known to send beyond these types is named one by one, with the 
 else passes.
 """
 
-import enum
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
-
 from cloudflare.types import accounts, d1, durable_objects, kv, workers, zones
 from cloudflare.types.kv import namespaces as kv_namespaces
 from cloudflare.types.workers import assets, scripts
@@ -18,9 +11,9 @@ from cloudflare.types.workers.scripts import assets as script_assets
 from cloudflare.types.workers_for_platforms import dispatch
 from cloudflare.types.workers_for_platforms.dispatch import namespaces as dispatched
 from cloudflare.types.workers_for_platforms.dispatch.namespaces import scripts as user_scripts
-from starlette.routing import compile_path
 
 from tests.cloudflare import wrangler_types
+from tests.cloudflare.operation import Body, Operation
 
 ACCOUNT = "/accounts/{account_id}"
 KV = f"{ACCOUNT}/storage/kv/namespaces"
@@ -30,45 +23,6 @@ WORKERS = f"{ACCOUNT}/workers"
 SCRIPT = f"{WORKERS}/scripts/{{script_name}}"
 DISPATCH = f"{WORKERS}/dispatch/namespaces"
 USER_SCRIPT = f"{DISPATCH}/{{dispatch_namespace}}/scripts/{{script_name}}"
-
-
-class Body(enum.Enum):
-    """How a request carries what its type describes."""
-
-    NONE = "no body"
-    FIELDS = "a JSON object of the fields"
-    WHOLE = "JSON that is the field `body`"
-    UPLOAD = "a form: the field `metadata` or `settings` as JSON, and files"
-    VALUE = "a value as it is, or a form with a value and metadata"
-    FILES = "a form of files named by their hashes"
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One request that can be sent.
-
-    Args:
-        method: Its method.
-        path: Its path; names in braces are those of the type's fields.
-        kind: The SDK's type of what it carries; `None` where it has none.
-        body: How it is carried.
-        query: The fields that are in the query.
-        beyond: What is sent although the SDK's types lack it, and why: a place in the document
-            without numbers, or `?name` for the query.
-    """
-
-    method: str
-    path: str
-    kind: Any = None
-    body: Body = Body.NONE
-    query: tuple[str, ...] = ()
-    beyond: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """What its path looks like."""
-        return compile_path(self.path)[0]
-
 
 UPLOADED_BY_WRANGLER = {
     "?excludeScript": "wrangler wants no code in the answer",
