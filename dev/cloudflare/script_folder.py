@@ -17,6 +17,9 @@ from dev.cloudflare.upload import Binding, Module, Script
 CONFIG_FILES: Final = ("wrangler.toml", "wrangler.jsonc", "wrangler.json", "config.json")
 """As in the plugin `dev/dispatch-namespace`; the first that exists counts."""
 
+PYTHON_MODULES: Final = "python_modules"
+"""The folder of a script's Python packages, which belong to it with all their files."""
+
 MAINS: Final = ("index.js", "index.mjs", "index.py")
 ENDINGS: Final = (".js", ".mjs", ".py")
 CONTENT_TYPES: Final = {
@@ -68,7 +71,11 @@ def read_script(folder: Path, name: str) -> Script | None:
         mains = [path.name for path in files]
     settings = _config(config) if config else {}
     modules = tuple(
-        Module(path.relative_to(home).as_posix(), CONTENT_TYPES[path.suffix], path.read_bytes())
+        Module(
+            path.relative_to(home).as_posix(),
+            CONTENT_TYPES.get(path.suffix, "application/octet-stream"),
+            path.read_bytes(),
+        )
         for path in files
         if path != config
     )
@@ -94,6 +101,8 @@ def read_script(folder: Path, name: str) -> Script | None:
 
 def _is_module(path: Path, home: Path) -> bool:
     parts = path.relative_to(home).parts
+    if parts[0] == PYTHON_MODULES:
+        return path.is_file()
     if any(part.startswith(".") or part == "node_modules" for part in parts):
         return False
     return path.suffix in CONTENT_TYPES and path.is_file()

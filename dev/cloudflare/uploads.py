@@ -21,6 +21,7 @@ from dev.cloudflare.answers import INVALID_SCRIPT, InvalidError, NotHereError
 from dev.cloudflare.script_folder import (
     CONFIG_FILES,
     CONTENT_TYPES,
+    PYTHON_MODULES,
     read_script,
     script_names,
 )
@@ -183,6 +184,8 @@ def _check_module(module: Module) -> None:
         raise InvalidError(
             f"{module.name!r} is not a path that a module can have.", code=INVALID_SCRIPT
         )
+    if parts[0] == PYTHON_MODULES:
+        return
     if module.name in CONFIG_FILES or any(one.startswith(".") for one in parts):
         raise NotHereError(
             f"A module cannot have the name {module.name} on this machine: it stands for something "

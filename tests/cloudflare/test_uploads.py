@@ -118,6 +118,13 @@ def test_source_maps_and_requirements_are_left_out(uploads: Uploads, tmp_path: P
     assert not (tmp_path / "uploads" / "api" / "index.js.map").exists()
 
 
+def test_packages_of_a_python_script_come_with_all_their_files(uploads: Uploads) -> None:
+    names = ("entry.py", "python_modules/.synced", "python_modules/package/py.typed")
+    stored = script("api", *((name, "text/x-python", b"") for name in names))
+    write(uploads, stored)
+    assert uploads.read("api") == stored
+
+
 def test_scripts_of_the_folder_beside_are_read_and_never_removed(uploads: Uploads) -> None:
     assert {"airports", "digest", "tally"} <= set(uploads.names())
     for name in uploads.names():
