@@ -37,7 +37,7 @@ def served(app: ASGIApp) -> Iterator[str]:
         log_config=None,
         log_level="critical",
         access_log=False,
-        lifespan="on",
+        lifespan="auto",
         ws="none",
         proxy_headers=False,
         server_header=False,

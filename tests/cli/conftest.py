@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cloudflare.stand_in import StandIn
+from tests.cloudflare.stand_in import Stage, StandIn, running_stage
 
 from .market import LocalMarket, running_market
 
@@ -26,13 +26,20 @@ def local_market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMark
         yield market
 
 
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """Where the stand-ins answer."""
+    with running_stage() as stage:
+        yield stage
+
+
 @pytest.fixture
-def stand_in() -> Iterator[StandIn]:
+def stand_in(stage: Stage) -> Iterator[StandIn]:
     """An account of Cloudflare's, empty, which fails the test that sends it nonsense.
 
     `.settings` are the environment variables that lead there, `.requests` is what it was sent,
     `.fail(…)` makes it fail.
     """
-    with StandIn().running() as stand_in:
+    with StandIn().on(stage) as stand_in:
         yield stand_in
     assert not stand_in.record.wrong, "\n".join(stand_in.record.wrong)

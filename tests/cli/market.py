@@ -16,6 +16,14 @@ from dev.layout import HERE
 DEMO = HERE.root / "dev" / "demo"
 SCRIPTS = ("airports", "digest.js", "feasts.js")
 TOKEN = "token-of-the-local-market"
+PAYMENTS = {
+    "X402_NETWORK": "eip155:84532",
+    "X402_ASSET": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+    "X402_ASSET_NAME": "USDC",
+    "X402_ASSET_VERSION": "2",
+    "FACILITATOR_URL": "http://127.0.0.1:9",
+}
+"""Enough to ask for payment; nobody pays here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ def running_market(state: Path) -> Iterator[LocalMarket]:
         state=state,
         namespace=namespace,
         tenants=(DEMO / "tenants.json").read_text(encoding="utf-8"),
-        variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
+        variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN, **PAYMENTS},
         with_api=True,
     ):
         running = find_running(state)

@@ -72,7 +72,6 @@ def test_routes_domains_and_secrets_of_a_worker_are_kept(stand_in: StandIn, tmp_
     wrangler(stand_in.settings, "deploy", folder=tmp_path)
     wrangler(stand_in.settings, "secret", "bulk", "secrets.json", folder=tmp_path)
     wrangler(stand_in.settings, "secret", "delete", "A", folder=tmp_path)
-    wrangler(stand_in.settings, "deploy", folder=tmp_path)
 
     assert [one["pattern"] for one in stand_in.zones.routes.values()] == ["example.com/*"]
     assert [one["hostname"] for one in stand_in.zones.domains.values()] == ["api.example.com"]

@@ -5,13 +5,20 @@ from collections.abc import Iterator
 import cloudflare
 import pytest
 
-from .stand_in import StandIn
+from .stand_in import Stage, StandIn, running_stage
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """Where the stand-ins answer."""
+    with running_stage() as stage:
+        yield stage
 
 
 @pytest.fixture
-def account() -> Iterator[StandIn]:
+def account(stage: Stage) -> Iterator[StandIn]:
     """An empty account, which tests may send nonsense to."""
-    with StandIn().running() as account:
+    with StandIn().on(stage) as account:
         yield account
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dev.cloudflare.account_routes import AccountRoutes
 from dev.cloudflare.application import PREFIX, application
@@ -72,9 +73,17 @@ class StandIn:
         self._rules.append(Rule(method, path, fault, first, times))
 
     @contextmanager
-    def running(self) -> Iterator["StandIn"]:
-        """Serve it for the time of a `with` block."""
-        app = application(
+    def on(self, stage: "Stage") -> Iterator["StandIn"]:
+        """Answer at a stage for the time of a `with` block."""
+        self.url = stage.url
+        stage.app = self._application()
+        try:
+            yield self
+        finally:
+            self.databases.close()
+
+    def _application(self) -> ASGIApp:
+        return application(
             [
                 *AccountRoutes(self.account_id, "Stand-in").routes(),
                 *DispatchRoutes(self.namespaces).routes(),
@@ -91,9 +100,28 @@ class StandIn:
                 Middleware(Faults, rules=self._rules, prefix=PREFIX),
             ],
         )
-        try:
-            with served(app) as address:
-                self.url = address + PREFIX
-                yield self
-        finally:
-            self.databases.close()
+
+
+class Stage:
+    """A port at which one stand-in after another answers, as each port takes time to open."""
+
+    def __init__(self) -> None:
+        """Start without a stand-in."""
+        self.url = ""
+        """The API's address, without a slash at the end."""
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to whoever is on stage."""
+        assert scope["type"] == "http"
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@contextmanager
+def running_stage() -> Iterator[Stage]:
+    """Open a stage for the time of a `with` block."""
+    stage = Stage()
+    with served(stage) as address:
+        stage.url = address + PREFIX
+        yield stage

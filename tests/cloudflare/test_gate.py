@@ -1,7 +1,6 @@
 """Who is let in: programs with the token, and nothing that runs in a browser."""
 
 import http.client
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,13 +9,6 @@ import pytest
 from dev.cloudflare.gate import BODY_BYTES_MAX
 
 from .stand_in import ACCOUNT, StandIn
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[StandIn]:
-    """An account that these tests only knock at."""
-    with StandIn().running() as account:
-        yield account
 
 
 def ask(account: StandIn, path: str, **headers: str) -> httpx.Response:
