@@ -50,7 +50,7 @@ UNAUTHORIZED = Fault(401, 10000, "Authentication error")
 INVALID_TOKEN = Fault(401, 1000, "Invalid API Token")
 FORBIDDEN = Fault(403, 10000, "Authentication error")
 NOT_FOUND = Fault(404, 10007, "This Worker does not exist on your account.")
-CONFLICT = Fault(409, 10018, "The script was changed by someone else meanwhile.")
+CONFLICT = Fault(409, 100120, "A dispatch namespace with this name already exists.")
 RATE_LIMITED = Fault(
     429,
     971,
@@ -63,13 +63,17 @@ BAD_GATEWAY = Fault(502, manner=Manner.UNREADABLE)
 TIMED_OUT = Fault(manner=Manner.SILENT)
 CUT = Fault(manner=Manner.CUT)
 
-TOO_MANY_SCRIPTS = Fault(403, 10037, "You have exceeded the limit of Workers on your account.")
+TOO_MANY_SCRIPTS = Fault(403, 10037, "You have exceeded the limit of 500 Workers on your account.")
 TOO_LARGE = Fault(413, 10027, "Your Worker exceeded the size limit of 3 MiB.")
 INVALID_SCRIPT = Fault(400, 10021, "Uncaught SyntaxError: the script failed validation.")
-TOO_MANY_CRONS = Fault(403, 10072, "You have exceeded the limit of 5 cron triggers.")
+TOO_MANY_CRONS = Fault(
+    403, 10072, "This account has reached the limit of 5 cron triggers per account."
+)
 NO_DISPATCH_NAMESPACES = Fault(403, 10121, "You do not have access to dispatch namespaces.")
-TOO_MANY_KV_WRITES = Fault(429, 10048, "put: 'free usage limit exceeded for this operation'")
-TOO_MANY_DATABASES = Fault(400, 7406, "You have reached the limit of databases on your account.")
+TOO_MANY_KV_WRITES = Fault(
+    429, 10048, "your account has reached the free usage limit for this operation for today"
+)
+TOO_MANY_DATABASES = Fault(400, 7406, "System limit reached: databases per account (10)")
 
 
 @dataclass(slots=True)

@@ -1,18 +1,20 @@
 """The stand-in: an account of Cloudflare's on a port of this machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dev.cloudflare.account_routes import AccountRoutes
+from dev.cloudflare.answers import INVALID_SCRIPT, InvalidError
 from dev.cloudflare.application import PREFIX, application
 from dev.cloudflare.d1_routes import D1Routes
 from dev.cloudflare.dispatch_routes import DispatchRoutes
 from dev.cloudflare.kv_routes import KvRoutes
 from dev.cloudflare.serving import served
+from dev.cloudflare.upload import Script
 from tests.cloudflare.asset_routes import AssetRoutes
 from tests.cloudflare.checking import check
 from tests.cloudflare.faults import Fault, Faults, Rule
@@ -24,6 +26,10 @@ from tests.cloudflare.zone_routes import ZoneRoutes, Zones
 
 ACCOUNT: Final = "a" * 32
 TOKEN: Final = "token-of-the-stand-in"
+
+_NAMED: Final = {"kv_namespace": "namespace_id", "d1": "id", "dispatch_namespace": "namespace"}
+_NAMING: Final = ("database_id", "id", "namespace_id", "namespace")
+"""The fields in which a binding names what it leads to; wrangler and the SDK differ for D1."""
 
 
 class StandIn:
@@ -82,6 +88,25 @@ class StandIn:
         finally:
             self.databases.close()
 
+    async def _check(self, script: Script, metadata: Mapping[str, Any]) -> None:
+        """Raise `ApiError` when a script names what the account does not have."""
+        there = {
+            "kv_namespace": {one.id for one in await self.kv.namespaces()},
+            "d1": {one.id for one in await self.databases.databases()},
+            "dispatch_namespace": {*self.namespaces.names()},
+        }
+        for one in script.bindings:
+            named = next((one[key] for key in _NAMING if key in one), None)
+            if one["type"] in there and named not in there[one["type"]]:
+                raise InvalidError(
+                    f"binding {one['name']} of type {one['type']} must have a valid "
+                    f"`{_NAMED[one['type']]}` specified",
+                    code=INVALID_SCRIPT,
+                )
+        token = metadata.get("assets", {}).get("jwt")
+        if token is not None and token not in self.assets.manifests:
+            raise InvalidError("The assets of this upload are not all there.", code=INVALID_SCRIPT)
+
     def _application(self) -> ASGIApp:
         return application(
             [
@@ -91,7 +116,7 @@ class StandIn:
                 *D1Routes(self.databases).routes(),
                 *self.assets.routes(),
                 *ZoneRoutes(self.zones).routes(),
-                *WorkerRoutes(self.workers).routes(),
+                *WorkerRoutes(self.workers, self._check).routes(),
             ],
             token=self.token,
             account_id=self.account_id,

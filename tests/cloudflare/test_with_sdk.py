@@ -218,3 +218,32 @@ def test_workers(account: StandIn, client: cloudflare.Cloudflare) -> None:
     with pytest.raises(cloudflare.NotFoundError) as missing:
         scripts.get("shop", account_id=ACCOUNT)
     assert message_of(missing.value)["code"] == 10007
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"bindings": [{"name": "K", "type": "kv_namespace", "namespace_id": "f" * 32}]},
+            "binding K of type kv_namespace",
+        ),
+        (
+            {"bindings": [{"name": "D", "type": "d1", "database_id": "none"}]},
+            "binding D of type d1",
+        ),
+        (
+            {"bindings": [{"name": "N", "type": "dispatch_namespace", "namespace": "none"}]},
+            "binding N of type dispatch_namespace",
+        ),
+        ({"assets": {"jwt": "made.up"}}, "are not all there"),
+    ],
+)
+def test_a_worker_cannot_bind_what_the_account_does_not_have(
+    account: StandIn, client: cloudflare.Cloudflare, more: dict[str, Any], said: str
+) -> None:
+    metadata: Any = {"main_module": "index.js", **more}
+    with pytest.raises(cloudflare.BadRequestError) as caught:
+        client.workers.scripts.update("shop", account_id=ACCOUNT, metadata=metadata, files=[CODE])
+    error = message_of(caught.value)
+    assert (error["code"], said in error["message"]) == (10021, True)
+    assert account.workers.all() == []

@@ -3,7 +3,7 @@
 https://developers.cloudflare.com/api/resources/workers/
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -27,18 +27,22 @@ from tests.cloudflare.workers import Version, Worker, Workers
 ROOT: Final = "/accounts/{account}/workers/scripts"
 SUBDOMAIN: Final = "stand-in"
 
+Check = Callable[[Script, Mapping[str, Any]], Awaitable[None]]
+
 
 class WorkerRoutes(ScriptRoutes):
     """The routes.
 
     Args:
         workers: Where the Workers are kept.
+        check: Raises `ApiError` for an upload that names what the account does not have.
     """
 
-    def __init__(self, workers: Workers) -> None:
-        """Keep the argument."""
+    def __init__(self, workers: Workers, check: Check) -> None:
+        """Keep the arguments."""
         super().__init__(f"{ROOT}/{{script}}", lambda _request: workers.scripts)
         self._workers = workers
+        self._check = check
 
     def routes(self) -> list[Route]:
         """Return the routes, those of every script included."""
@@ -77,6 +81,7 @@ class WorkerRoutes(ScriptRoutes):
 
     async def stored(self, _request: Request, script: Script, metadata: Mapping[str, Any]) -> str:
         """Keep a version and deploy it."""
+        await self._check(script, metadata)
         version = self._workers.upload(script, metadata)
         await self._workers.deploy(script.name, version)
         return version.id.replace("-", "")
@@ -119,6 +124,7 @@ class WorkerRoutes(ScriptRoutes):
         worker = self.worker(request)
         upload = await read_upload(request)
         script = script_of(upload, worker.name, worker.versions[-1].script)
+        await self._check(script, upload.metadata)
         version = self._workers.upload(script, upload.metadata)
         return answer(_shown(worker, version) | {"startup_time_ms": 1})
 
