@@ -24,7 +24,7 @@ from dev.cloudflare.explorer_kv import ExplorerKv
 from dev.cloudflare.kv_routes import KvRoutes
 from dev.cloudflare.no_workers import routes_without_workers
 from dev.cloudflare.serving import served
-from dev.cloudflare.uploads import UPLOADS, LocalDispatchNamespaces, Uploads
+from dev.cloudflare.uploads import LocalDispatchNamespaces, Uploads
 from dev.launch.announcement import LOCAL_ACCOUNT
 
 
@@ -45,7 +45,7 @@ class LocalApi:
 def running_local_api(
     dispatcher_url: str,
     state: Path,
-    namespaces: Sequence[Path],
+    folders: Sequence[Path],
     production: Mapping[str, Any],
 ) -> Iterator[LocalApi]:
     """Serve the API for the time of a `with` block.
@@ -53,7 +53,8 @@ def running_local_api(
     Args:
         dispatcher_url: Where the dispatcher listens, without a slash at the end.
         state: Its STATE.
-        namespaces: The folders of scripts that it serves beside the uploaded ones.
+        folders: The folders of scripts that it serves: first that of uploaded ones, then those
+            that are only read.
         production: wrangler.toml, parsed: it names the databases.
 
     Raises:
@@ -77,7 +78,7 @@ def running_local_api(
     async def kv_ids() -> Iterable[str]:
         return [one.id for one in await kv.namespaces()]
 
-    uploads = Uploads(state / UPLOADS, namespaces, kv_ids)
+    uploads = Uploads(folders[0], folders[1:], kv_ids)
     databases = ExplorerDatabases(explorer, Created(state, "d1"), names)
     app = application(
         [

@@ -27,7 +27,6 @@ from dev.cloudflare.script_folder import (
 )
 from dev.cloudflare.upload import Binding, Module, Script
 
-UPLOADS: Final = "uploads"
 NAMESPACE: Final = "clawr"
 """The dispatch namespace that wrangler.toml names, the only one that there is locally."""
 

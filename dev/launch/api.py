@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from dev.cloudflare.local import running_local_api
 from dev.launch.announcement import Running, announced
-from dev.launch.config import load_production_config, run_variables
+from dev.launch.config import load_production_config, run_variables, script_folders
 from dev.launch.options import HOST, LaunchOptions
 from dev.launch.server import Server
 from dev.layout import Layout
@@ -33,7 +33,7 @@ def announced_api(layout: Layout, options: LaunchOptions, server: Server) -> Ite
     production = load_production_config(layout.wrangler_toml)
     variables = run_variables(production, options)
     dispatcher = f"http://{HOST}:{server.port}"
-    with running_local_api(dispatcher, options.state, [options.namespace], production) as api:
+    with running_local_api(dispatcher, options.state, script_folders(options), production) as api:
         running = Running(
             process_id=os.getpid(),
             dispatcher_url=server.url,

@@ -1,6 +1,5 @@
 """The dispatcher that tests of the command publish to, with the local API beside it."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from dev.launch.announcement import Running, find_running
 from dev.layout import HERE
 
 DEMO = HERE.root / "dev" / "demo"
-SCRIPTS = ("airports", "digest.js", "feasts.js")
 TOKEN = "token-of-the-local-market"
 PAYMENTS = {
     "X402_NETWORK": "eip155:84532",
@@ -61,16 +59,10 @@ class LocalMarket:
 
 @contextmanager
 def running_market(state: Path) -> Iterator[LocalMarket]:
-    """Run it for the time of a `with` block, with some of the demo's scripts in its namespace."""
-    namespace = state / "uploads"
-    namespace.mkdir(parents=True)
-    for name in SCRIPTS:
-        source = DEMO / "namespace" / name
-        copy = shutil.copytree if source.is_dir() else shutil.copyfile
-        copy(source, namespace / name)
+    """Run it for the time of a `with` block, with the demo's free APIs."""
     with running_dispatcher(
         state=state,
-        namespace=namespace,
+        namespace=DEMO / "namespace",
         tenants=(DEMO / "tenants.json").read_text(encoding="utf-8"),
         variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN, **PAYMENTS},
         with_api=True,
