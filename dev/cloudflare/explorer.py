@@ -5,6 +5,7 @@ D1 routes take any id, bound to the Worker or not, so namespaces that were creat
 restart.
 """
 
+import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -27,7 +28,11 @@ class Explorer:
 
     def __init__(self, dispatcher_url: str) -> None:
         """Open it; no request is sent."""
-        self._client = httpx.AsyncClient(base_url=dispatcher_url + PATH, timeout=60)
+        # Nothing here speaks TLS, and reading the certificates of the world takes 0.1 s.
+        no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._client = httpx.AsyncClient(
+            base_url=dispatcher_url + PATH, timeout=60, verify=no_certificates
+        )
 
     async def close(self) -> None:
         """Close it, in the event loop that used it."""
