@@ -1,0 +1,44 @@
+"""(e) A dispatcher that writes each event under a key of its own."""
+
+import json
+import time
+import uuid
+from urllib.parse import urlsplit
+
+from workers import Request, Response, WorkerEntrypoint
+
+
+class Default(WorkerEntrypoint):
+    """What Cloudflare calls."""
+
+    async def fetch(self, request):
+        """Answer one request."""
+        arrived = time.time()
+        address = urlsplit(request.url)
+        slug = address.path.split("/")[2]
+        tenants = json.loads(self.env.TENANT_DIRECTORY_JSON)["tenants"]
+        tenant = next((one for one in tenants if one["slug"] == slug), None)
+        if tenant is None:
+            return Response.json({"ok": False, "error": "tenant_not_found"}, status=404)
+        path = address.path.removeprefix(f"/t/{slug}") or "/"
+        url = address._replace(path=path).geturl()
+        script = self.env.DISPATCHER.get(tenant["workerName"], {}, {"limits": LIMITS})
+        answer = await script.fetch(Request(url, method=request.method, headers=request.headers))
+        event = {
+            "id": str(uuid.uuid4()),
+            "at": arrived,
+            "tenantId": tenant["tenantId"],
+            "slug": slug,
+            "owner": tenant["owner"],
+            "method": str(request.method),
+            "status": answer.status,
+            "latencyMs": round((time.time() - arrived) * 1_000),
+            "caller": request.headers.get("x-agent-id") or "",
+            "priceUsd": 0,
+        }
+        key = f"event/{event['at']:.6f}/{event['id']}"
+        self.ctx.waitUntil(self.env.USAGE_KV.put(key, json.dumps(event)))
+        return answer
+
+
+LIMITS = {"cpuMs": 50, "subRequests": 10}
