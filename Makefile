@@ -72,7 +72,7 @@ check: ## formatter, linter, types, layering rules
 format: ## mends what the formatters and linters can mend
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## the benchmarks (SIZE=small or full, ONLY=designs,compaction,snapshots,explore,page)
+bench: ## the benchmarks (SIZE=small or full, ONLY=requests,designs,compaction,snapshots,explore,page)
 	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
 
 clean: ## removes everything that set-up and runs made

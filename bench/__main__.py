@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.console import Console
 
-from bench import compaction, designs, explore, page, snapshots
+from bench import compaction, designs, explore, page, requests, snapshots
 from bench.fill import Fill
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
@@ -26,13 +27,15 @@ class Size(NamedTuple):
     restarts: int
     hour_events: int
     minutes: int
+    rounds: int
 
 
 SIZES = {
-    "small": Size((10_000, 1_000_000), 1, 100_000, 5),
-    "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15),
+    "small": Size((10_000, 1_000_000), 1, 100_000, 5, 3),
+    "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15, 7),
 }
-PARTS = ("designs", "compaction", "snapshots", "explore", "page")
+PARTS = ("requests", "designs", "compaction", "snapshots", "explore", "page")
+ROUND_SECONDS = 3.0
 
 
 @dataclass(slots=True)
@@ -48,15 +51,34 @@ class _Progress:
 def main() -> int:
     """Measure; the figures never decide about the exit code."""
     name = os.environ.get("SIZE") or "small"
-    size = SIZES.get(name)
-    if size is None:
+    if name not in SIZES:
         raise UsageError(f"SIZE={name} is unknown: use {' or '.join(SIZES)}.")
     only = os.environ.get("ONLY") or ""
     chosen = tuple(only.split(",")) if only else PARTS
     if not set(chosen) <= set(PARTS):
         raise UsageError(f"ONLY={only} is unknown: use some of {','.join(PARTS)}.")
+    results = _measured(name, chosen)
+    file = HERE.root / "bench" / "results" / f"{results.commit}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(results.as_json(), indent=1) + "\n")
+    console = Console(width=150)
+    console.print(*shown(results), sep="\n")
+    console.print(f"Written to {file.relative_to(HERE.root)}.")
+    return 0
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(command, cwd=HERE.root, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+def _measured(name: str, chosen: Sequence[str]) -> Results:
     say = _Progress(time.monotonic()).say
+    size = SIZES[name]
     results = Results(_commit(), name, list(os.getloadavg()))
+    if "requests" in chosen:
+        results.requests += requests.measure(size.rounds, ROUND_SECONDS, say)
     if "designs" in chosen:
         results.designs += designs.measure(size.minutes, say)
     if "compaction" in chosen:
@@ -73,19 +95,7 @@ def main() -> int:
                 results.explore.append(explore.measure(events, entries, "today", say))
             if "snapshots" in chosen:
                 results.snapshots += snapshots.measure(events, entries, size.restarts, say)
-    file = HERE.root / "bench" / "results" / f"{results.commit}.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(results.as_json(), indent=1) + "\n")
-    console = Console(width=110)
-    console.print(*shown(results), sep="\n")
-    console.print(f"Written to {file.relative_to(HERE.root)}.")
-    return 0
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    found = subprocess.run(command, cwd=HERE.root, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    return results
 
 
 if __name__ == "__main__":

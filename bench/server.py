@@ -90,7 +90,7 @@ class Measured:
 
     def cpu_seconds(self) -> float:
         """CPU time so far of every workerd that this process started."""
-        return sum(cpu for _, cpu, _ in _workerds())
+        return cpu_seconds()
 
     def peak_mb(self) -> float:
         """The most memory that the largest workerd has had resident: V8, Pyodide and KV."""
@@ -161,6 +161,16 @@ def _ports_of(pid: int) -> list[int]:
         for row in rows
         if row[3] == _LISTENING and row[9] in sockets
     ]
+
+
+def open_ports() -> set[int]:
+    """Find where the workerds that this process started listen."""
+    return {port for pid, _, _ in _workerds() for port in _ports_of(pid)}
+
+
+def cpu_seconds() -> float:
+    """CPU time so far of every workerd that this process started."""
+    return sum(cpu for _, cpu, _ in _workerds())
 
 
 def _workerds() -> list[tuple[int, float, float]]:

@@ -3,15 +3,20 @@
 import json
 import time
 import uuid
+from typing import Any
 from urllib.parse import urlsplit
 
-from workers import Request, Response, WorkerEntrypoint
+import js
+from pyodide.ffi import to_js
+from workers import Response, WorkerEntrypoint
+
+OPTIONS = to_js({"limits": {"cpuMs": 50, "subRequests": 10}}, dict_converter=js.Object.fromEntries)
 
 
 class Default(WorkerEntrypoint):
     """What Cloudflare calls."""
 
-    async def fetch(self, request):
+    async def fetch(self, request: Any) -> Any:
         """Answer one request."""
         arrived = time.time()
         address = urlsplit(request.url)
@@ -22,8 +27,8 @@ class Default(WorkerEntrypoint):
             return Response.json({"ok": False, "error": "tenant_not_found"}, status=404)
         path = address.path.removeprefix(f"/t/{slug}") or "/"
         url = address._replace(path=path).geturl()
-        script = self.env.DISPATCHER.get(tenant["workerName"], {}, {"limits": LIMITS})
-        answer = await script.fetch(Request(url, method=request.method, headers=request.headers))
+        script = self.env.DISPATCHER.get(tenant["workerName"], to_js({}), OPTIONS)
+        answer = await script.fetch(js.Request.new(url, request.js_object))
         event = {
             "id": str(uuid.uuid4()),
             "at": arrived,
@@ -39,6 +44,3 @@ class Default(WorkerEntrypoint):
         key = f"event/{event['at']:.6f}/{event['id']}"
         self.ctx.waitUntil(self.env.USAGE_KV.put(key, json.dumps(event)))
         return answer
-
-
-LIMITS = {"cpuMs": 50, "subRequests": 10}
