@@ -12,7 +12,17 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.commands import analytics, doctor, events, import_legacy, rebuild, reconcile
+from cli.commands import (
+    analytics,
+    deploy_dispatcher,
+    doctor,
+    events,
+    import_legacy,
+    kv,
+    namespace,
+    rebuild,
+    reconcile,
+)
 from cli.errors import CommandError, InputError
 from cli.options import PANEL_ACCOUNT, PANEL_FIGURES
 from cli.output import Output
@@ -58,6 +68,15 @@ app.command(rich_help_panel=PANEL_ACCOUNT, epilog=doctor.EXAMPLES)(doctor.doctor
 app.command(rich_help_panel=PANEL_ACCOUNT, epilog=import_legacy.EXAMPLES)(
     import_legacy.import_legacy
 )
+for name, is_old in ((deploy_dispatcher.NAME, False), (deploy_dispatcher.OLD_NAME, True)):
+    app.command(
+        name,
+        epilog=deploy_dispatcher.EXAMPLES,
+        hidden=is_old,
+        rich_help_panel=PANEL_ACCOUNT,
+    )(deploy_dispatcher.deploy_dispatcher)
+app.add_typer(kv.app, name="kv", rich_help_panel=PANEL_ACCOUNT)
+app.add_typer(namespace.app, name="namespace", rich_help_panel=PANEL_ACCOUNT)
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import IO, Any, NoReturn, TextIO, cast
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cli.errors import CommandError, FindingError
@@ -121,6 +122,15 @@ class Output:
         with bar:
             task = bar.add_task(what, total=total)
             yield lambda done: bar.update(task, completed=done)
+
+    @contextmanager
+    def steps(self) -> Iterator[Callable[[str], None]]:
+        """Show at a terminal which step is under way; the block says it by what it gets."""
+        if self.notes.is_terminal and not self.as_json:
+            with self.notes.status("") as status:
+                yield lambda step: status.update(escape(step))
+        else:
+            yield lambda _step: None
 
     def failure(self, error: CommandError) -> None:
         """Print a failure: as JSON on standard output if asked, else on standard error."""

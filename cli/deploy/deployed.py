@@ -1,0 +1,167 @@
+"""What is deployed now, read through the official SDK; nothing is changed.
+
+It is read from the version that serves, not from the newest one: after a rollback they differ.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cloudflare
+
+from cli.account_api import explained
+
+SCRIPT_NOT_FOUND: Final = 10007
+"""https://developers.cloudflare.com/api/resources/workers/: this Worker does not exist."""
+
+DIGEST_VARIABLE: Final = "CLAWR_DIGEST"
+"""The variable that a deployment leaves behind: a hash of all that was uploaded."""
+
+SECRET_TYPES: Final = ("secret_text", "secret_key")
+VARIABLE_TYPES: Final = ("plain_text", "json")
+_ID_FIELDS = {"kv_namespace": ("namespace_id",), "d1": ("database_id", "id")}
+_MIGRATIONS_TABLE = "d1_migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A deployed Worker.
+
+    Args:
+        version_id: The version that serves.
+        share_percent: How much of the traffic it gets; below 100 during a gradual deployment.
+        made_at: When it was made, as Cloudflare says it.
+        source: What made it: `wrangler`, `dash`, `api`, …
+        trigger: What it was made for: `upload`, `secret`, …; may be empty.
+        bindings: All of its bindings, as uploads name them; secrets without their texts.
+        crons: Its schedules.
+        secrets: Names of its secrets.
+    """
+
+    version_id: str
+    share_percent: float
+    made_at: str
+    source: str
+    trigger: str
+    bindings: tuple[Mapping[str, Any], ...]
+    crons: tuple[str, ...]
+    secrets: frozenset[str]
+
+    @property
+    def is_by_wrangler(self) -> bool:
+        """Whether it is what wrangler uploaded, but for secrets that were set since."""
+        return self.source == "wrangler" or self.trigger == "secret"
+
+    @property
+    def digest(self) -> str | None:
+        """What the last deployment by this command left; `None` if there was none."""
+        if self.source == "dash" and self.trigger != "secret":
+            # Code that was edited in the dashboard keeps the variable of what it replaced.
+            return None
+        found = self.binding(DIGEST_VARIABLE)
+        return str(found.get("text")) if found else None
+
+    def binding(self, name: str) -> Mapping[str, Any] | None:
+        """Return a binding by its name."""
+        return next((one for one in self.bindings if one.get("name") == name), None)
+
+    def store_id(self, name: str) -> str | None:
+        """Return the id of the KV namespace or database that a binding refers to."""
+        found = self.binding(name) or {}
+        for field in _ID_FIELDS.get(str(found.get("type")), ()):
+            if found.get(field):
+                return str(found[field])
+        return None
+
+
+def read_deployed(
+    client: cloudflare.Cloudflare, account_id: str, script_name: str
+) -> Deployed | None:
+    """Return the deployed Worker, or `None` if there is none with this name.
+
+    Args:
+        client: A client of the account's API.
+        account_id: The account.
+        script_name: The Worker's name.
+
+    Raises:
+        CommandError: It could not be read.
+    """
+    scripts = client.workers.scripts
+    with explained(f"reading the deployments of {script_name}"):
+        try:
+            raw = scripts.deployments.with_raw_response.list(script_name, account_id=account_id)
+        except cloudflare.NotFoundError as error:
+            if _code(error) != SCRIPT_NOT_FOUND:
+                raise
+            return None
+    deployments = _result(raw).get("deployments") or []
+    versions = deployments[0].get("versions") if deployments else None
+    if not versions:
+        return None
+    serving = max(versions, key=lambda one: float(one["percentage"]))
+    with explained(f"reading the version of {script_name} that serves"):
+        version = _result(
+            scripts.versions.with_raw_response.get(
+                serving["version_id"], account_id=account_id, script_name=script_name
+            )
+        )
+    with explained(f"reading the schedules of {script_name}"):
+        schedules = scripts.schedules.get(script_name, account_id=account_id).schedules
+    with explained(f"listing the secrets of {script_name}"):
+        secrets = [one.name for one in scripts.secrets.list(script_name, account_id=account_id)]
+    about = version.get("metadata") or {}
+    return Deployed(
+        version_id=str(serving["version_id"]),
+        share_percent=float(serving["percentage"]),
+        made_at=str(about.get("created_on") or ""),
+        source=str(about.get("source") or ""),
+        trigger=str((version.get("annotations") or {}).get("workers/triggered_by") or ""),
+        bindings=tuple((version.get("resources") or {}).get("bindings") or ()),
+        crons=tuple(one.cron for one in schedules),
+        secrets=frozenset(secrets),
+    )
+
+
+def read_domains(client: cloudflare.Cloudflare, account_id: str) -> Mapping[str, str]:
+    """Return the hosts of the account that are Workers' own: host to the Worker's name.
+
+    Raises:
+        CommandError: They could not be read.
+    """
+    with explained("listing the domains of Workers"):
+        found = client.workers.domains.list(account_id=account_id)
+        return {str(one.hostname): str(one.service) for one in found}
+
+
+def applied_migrations(
+    client: cloudflare.Cloudflare, account_id: str, database_id: str
+) -> frozenset[str]:
+    """Return the names of the migrations that a database has, by wrangler's own list.
+
+    Raises:
+        CommandError: The database could not be asked.
+    """
+
+    def rows(sql: str) -> Sequence[Mapping[str, Any]]:
+        page = client.d1.database.query(database_id, account_id=account_id, sql=sql)
+        return [dict(row) for one in page.result for row in one.results or ()]  # type: ignore[call-overload]
+
+    with explained("reading which migrations the database has"):
+        table = rows(f"SELECT name FROM sqlite_master WHERE name = '{_MIGRATIONS_TABLE}'")  # noqa: S608
+        if not table:
+            return frozenset()
+        return frozenset(str(row["name"]) for row in rows(f"SELECT name FROM {_MIGRATIONS_TABLE}"))  # noqa: S608
+
+
+def _result(raw: Any) -> Mapping[str, Any]:  # noqa: ANN401 (the SDK's type is not public)
+    result = raw.http_response.json().get("result")
+    return result if isinstance(result, dict) else {}
+
+
+def _code(error: cloudflare.APIStatusError) -> int | None:
+    body = error.body
+    errors = body.get("errors") if isinstance(body, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else {}
+    code = first.get("code") if isinstance(first, dict) else None
+    return code if isinstance(code, int) else None

@@ -1,0 +1,229 @@
+"""What a deployment would do, found out without changing anything."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cli.deploy.bundle import Bundle, build_bundle
+from cli.deploy.changes import (
+    ADDED,
+    CHANGED,
+    Change,
+    binding_changes,
+    cron_changes,
+    kept_variables,
+)
+from cli.deploy.configuration import deployment_config
+from cli.deploy.deployed import (
+    VARIABLE_TYPES,
+    Deployed,
+    applied_migrations,
+    read_deployed,
+    read_domains,
+)
+from cli.deploy.platform_limits import Measured, measured
+from cli.deploy.request import CONTROL_DB, DeployRequest
+from cli.deploy.resources import Origin, Resource, find_resources
+from cli.deploy.settings import Secrets, chosen_secrets, chosen_variables
+from cli.deploy.wrangler import Wrangler
+from cli.errors import ConflictError, Finding
+from cli.stores import Stores
+from dev.launch.config import load_production_config
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A deployment as it would be.
+
+    Args:
+        request: What was asked for.
+        resources: The stores.
+        config: What wrangler is given.
+        bundle: What would be uploaded.
+        secrets: What becomes of each secret.
+        kept_variables: Names of variables that only the deployed Worker has.
+        deployed: What is deployed; `None` if nothing is, or nobody could be asked.
+        not_compared: Why nothing could be compared; `None` if it was.
+        migrations: The database migrations of this clone.
+        pending: Those that the database lacks.
+        domains: Hosts of the account that are Workers' own, host to Worker; read only when
+            some are asked for.
+    """
+
+    request: DeployRequest
+    resources: tuple[Resource, ...]
+    config: Mapping[str, Any]
+    bundle: Bundle
+    secrets: Secrets
+    kept_variables: tuple[str, ...]
+    deployed: Deployed | None
+    not_compared: str | None
+    migrations: tuple[str, ...]
+    pending: tuple[str, ...]
+    domains: Mapping[str, str]
+
+    @property
+    def own_domains(self) -> tuple[str, ...]:
+        """Hosts that are this Worker's already."""
+        return _own(self.domains, self.request.script_name)
+
+    @property
+    def crons(self) -> tuple[str, ...]:
+        """The schedules of the upload."""
+        return tuple(self.config.get("triggers", {}).get("crons", ()))
+
+    @property
+    def bindings(self) -> tuple[Mapping[str, Any], ...]:
+        """The bindings of the upload, variables among them."""
+        return tuple(self.bundle.metadata["bindings"])
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """How the deployed Worker would change; empty when it is the same already."""
+        return tuple(self._changes())
+
+    @property
+    def uploads(self) -> bool:
+        """Whether there is anything to upload; migrations alone need none."""
+        return any(not change.what.startswith(_MIGRATION) for change in self.changes)
+
+    @property
+    def measures(self) -> tuple[Measured, ...]:
+        """Its figures beside Cloudflare's limits."""
+        texts = [str(one.get("text", "")) for one in self.bindings if _is_variable(one)]
+        hidden = [""] * (len(self.secrets.kept) + len(self.secrets.fresh))
+        return measured(
+            raw_bytes=self.bundle.raw_bytes,
+            compressed_bytes=self.bundle.compressed_bytes,
+            variables=[*texts, *hidden],
+            asset_bytes=[size for size, _ in self.bundle.assets.values()],
+            crons=len(self.crons),
+        )
+
+    def _changes(self) -> Iterator[Change]:
+        for one in self.resources:
+            if one.origin is Origin.TO_MAKE:
+                yield Change(ADDED, f"the {one.what} {one.name}")
+        for name in self.pending:
+            yield Change(ADDED, f"{_MIGRATION}{name}")
+        for name in self.secrets.fresh:
+            is_there = self.deployed is not None and name in self.deployed.secrets
+            yield Change(CHANGED if is_there else ADDED, f"secret {name}")
+        for host in self.request.domains:
+            if host not in self.own_domains:
+                yield Change(ADDED, f"domain {host}, whose DNS records are replaced")
+        if self.deployed is None:
+            yield Change(ADDED, f"the Worker {self.request.script_name}")
+        else:
+            yield from self._worker_changes(self.deployed)
+
+    def _worker_changes(self, deployed: Deployed) -> Iterator[Change]:
+        is_same = deployed.digest == self.bundle.digest
+        # A version never changes: one that this very upload made has its bindings, however
+        # Cloudflare writes them down.
+        compared = list(cron_changes(self.crons, deployed))
+        if not (is_same and deployed.is_by_wrangler):
+            compared += binding_changes(
+                self.bindings, deployed, keeps_variables=self.request.keeps_variables
+            )
+        yield from compared
+        if deployed.share_percent < 100:
+            yield Change(
+                CHANGED,
+                f"all traffic, of which version {deployed.version_id} gets "
+                f"{deployed.share_percent:g} % now",
+            )
+        if deployed.digest is None:
+            yield Change(CHANGED, f"the version that {deployed.source or 'somebody'} uploaded")
+        elif not is_same and not compared:
+            yield Change(CHANGED, "the Worker's code, files or settings")
+
+
+_MIGRATION = "database migration "
+
+
+def make_plan(
+    request: DeployRequest,
+    settings: Mapping[str, str],
+    wrangler: Wrangler,
+    stores: Stores | None,
+    not_compared: str | None,
+) -> Plan:
+    """Return what a deployment would do.
+
+    Args:
+        request: What was asked for.
+        settings: The environment and the `--env` file.
+        wrangler: In a folder of its own.
+        stores: The account's; `None` if it cannot be asked.
+        not_compared: Why it cannot; `None` if it can.
+
+    Raises:
+        CommandError: The account could not be read, a store that is needed is missing, or the
+            Worker could not be built.
+    """
+    deployed = (
+        read_deployed(stores.client, stores.account_id, request.script_name) if stores else None
+    )
+    resources = find_resources(request, stores, deployed)
+    production = load_production_config(wrangler.layout.wrangler_toml)
+    has_secrets = deployed.secrets if deployed else frozenset()
+    variables = chosen_variables(settings, production.get("vars", {}), has_secrets)
+    domains = read_domains(stores.client, stores.account_id) if stores and request.domains else {}
+    _check_domains(request, domains)
+    own = _own(domains, request.script_name)
+    config = deployment_config(production, request, resources, variables, own)
+    bundle = build_bundle(wrangler, config)
+    migrations = _migrations(wrangler, config)
+    return Plan(
+        request,
+        resources,
+        config,
+        bundle,
+        chosen_secrets(settings, has_secrets, request.replaced_secrets),
+        tuple(kept_variables(bundle.metadata["bindings"], deployed)),
+        deployed,
+        not_compared,
+        migrations,
+        _pending(migrations, resources, stores),
+        domains,
+    )
+
+
+def _check_domains(request: DeployRequest, domains: Mapping[str, str]) -> None:
+    # Without a terminal wrangler takes a host from another Worker and does not ask.
+    taken = [
+        Finding(f"It belongs to the Worker {domains[host]}.", host)
+        for host in request.domains
+        if domains.get(host, request.script_name) != request.script_name
+    ]
+    if taken:
+        raise ConflictError(
+            "A domain is another Worker's.", "Remove it there first, or leave it out.", taken
+        )
+
+
+def _own(domains: Mapping[str, str], script_name: str) -> tuple[str, ...]:
+    return tuple(sorted(host for host, name in domains.items() if name == script_name))
+
+
+def _migrations(wrangler: Wrangler, config: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        file.name
+        for database in config.get("d1_databases", [])
+        for file in sorted((wrangler.layout.root / database["migrations_dir"]).glob("*.sql"))
+    )
+
+
+def _pending(
+    migrations: tuple[str, ...], resources: tuple[Resource, ...], stores: Stores | None
+) -> tuple[str, ...]:
+    database = next(one for one in resources if one.binding == CONTROL_DB)
+    if stores is None or database.id is None:
+        return migrations
+    applied = applied_migrations(stores.client, stores.account_id, database.id)
+    return tuple(name for name in migrations if name not in applied)
+
+
+def _is_variable(binding: Mapping[str, Any]) -> bool:
+    return binding.get("type") in VARIABLE_TYPES

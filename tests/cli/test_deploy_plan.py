@@ -1,0 +1,101 @@
+"""`clawr deploy-dispatcher` shows what it would do, of the real Worker, without an account."""
+
+import json
+
+import pytest
+
+from dev.launch.config import load_production_config
+from dev.layout import HERE
+
+from .command import Ran, clawr
+
+OPTIONS = (
+    *("--script-name", "market", "--dispatch-namespace", "scripts"),
+    *("--usage-kv-id", "0123456789abcdef0123456789abcdef"),
+)
+SETTINGS = {
+    "CALLER_HASH_SECRET": "hidden-hash-secret",
+    "X402_NETWORK": "eip155:8453",
+    "TENANT_DIRECTORY_JSON": '{"tenants": []}',
+}
+
+
+@pytest.fixture(scope="module")
+def dry() -> Ran:
+    """A dry run without a token."""
+    before = HERE.wrangler_toml.read_bytes()
+    ran = clawr("deploy-dispatcher", *OPTIONS, "--json", settings=SETTINGS)
+    assert ran.code == 0, ran.err
+    assert HERE.wrangler_toml.read_bytes() == before
+    return ran
+
+
+def test_it_says_that_nothing_could_be_compared_and_why(dry: Ran) -> None:
+    assert "CLOUDFLARE_API_TOKEN not set" in dry.document["notCompared"]
+    assert dry.document["changes"] is None
+    assert dry.document["executed"] is False
+
+
+def test_it_names_every_binding_of_the_configuration(dry: Ran) -> None:
+    config = load_production_config(HERE.wrangler_toml)
+    named = {one["name"] for one in dry.document["bindings"]}
+    assert {one["name"] for one in config["ratelimits"]} <= named
+    assert {"USAGE_KV", "DISPATCHER", "ASSETS", "QUOTAS"} <= named
+    assert dry.document["crons"] == config["triggers"]["crons"]
+    assert dry.document["durableObjectMigrations"] == ["quotas"]
+
+
+def test_it_names_settings_and_shows_no_secret(dry: Ran) -> None:
+    assert dry.document["secrets"]["set"] == ["CALLER_HASH_SECRET"]
+    assert list(dry.document["secrets"]["missing"]) == ["PLATFORM_ANALYTICS_TOKEN"]
+    assert dry.document["variables"]["uploaded"] == {
+        "X402_NETWORK": "eip155:8453",
+        "TENANT_DIRECTORY_JSON": "0 APIs, 15 bytes",
+    }
+    assert "hidden" not in dry.out + dry.err
+
+
+def test_the_worker_keeps_within_the_limits_of_the_free_plan(dry: Ran) -> None:
+    measured = {one["what"]: one for one in dry.document["limits"]}
+    assert measured["compressed bytes"]["value"] > 50_000
+    assert all(one["value"] <= one["free"] for one in measured.values())
+    files = [file for file in (HERE.root / "public").rglob("*") if file.is_file()]
+    assert dry.document["assets"]["files"] == len(files)
+
+
+def test_the_old_name_does_the_same(dry: Ran) -> None:
+    again = clawr("cloudflare-deploy-dispatcher", *OPTIONS, "--json", settings=SETTINGS)
+    assert json.loads(again.out) == dry.document
+
+
+def test_people_see_the_same_and_how_to_go_on() -> None:
+    ran = clawr("deploy-dispatcher", *OPTIONS, "--create-missing", settings=SETTINGS)
+    assert "KV namespace market-tenants (will be made)" in ran.out
+    assert "Nothing could be compared" in ran.out
+    assert ran.out.rstrip().endswith("add --execute.")
+
+
+def test_executing_without_an_account_is_refused() -> None:
+    ran = clawr("deploy-dispatcher", *OPTIONS, "--execute", settings=SETTINGS)
+    assert ran.code == 3
+    assert "CLOUDFLARE_API_TOKEN not set" in ran.err
+
+
+def test_there_is_nothing_to_deploy_to_make_dev() -> None:
+    ran = clawr("deploy-dispatcher", *OPTIONS, "--local")
+    assert ran.code == 2
+    assert "runs the dispatcher of this clone already" in ran.err
+
+
+def test_a_store_that_is_needed_and_not_given_is_named() -> None:
+    ran = clawr("deploy-dispatcher", *OPTIONS[:4], settings=SETTINGS)
+    assert ran.code == 4
+    assert "clawr kv create market-usage --execute" in ran.err
+
+
+@pytest.mark.parametrize("option", ["--script-name", "--dispatch-namespace"])
+def test_what_must_be_given_is_asked_for(option: str) -> None:
+    position = OPTIONS.index(option)
+    ran = clawr("deploy-dispatcher", *OPTIONS[:position], *OPTIONS[position + 2 :])
+    assert ran.code == 2
+    assert option in ran.err
