@@ -1,0 +1,212 @@
+"""`clawr deploy-dispatcher --execute` deploys the real Worker with the real wrangler, once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cloudflare
+import pytest
+
+from tests.cloudflare import faults
+from tests.cloudflare.recording import Sent
+from tests.cloudflare.stand_in import TOKEN as ACCOUNT_TOKEN
+from tests.cloudflare.stand_in import StandIn, running_stage
+from tests.cloudflare.workers import Worker
+
+from .command import Ran, clawr
+from .market import TOKEN, LocalMarket
+
+NAME = "market"
+OPTIONS = ("deploy-dispatcher", "--script-name", NAME, "--dispatch-namespace", "scripts")
+SECRETS = {
+    "CALLER_HASH_SECRET": "hidden-hash-secret",
+    "PLATFORM_ANALYTICS_TOKEN": TOKEN,
+    "FACILITATOR_API_KEY": "hidden-facilitator-key",
+}
+HIDDEN = (*SECRETS.values(), ACCOUNT_TOKEN)
+READS = ("SELECT",)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """An empty account, and what came of a dry run and three deployments to it.
+
+    Args:
+        account: The account.
+        dry: The dry run.
+        failed: The first deployment, in which the database's migrations are refused.
+        first: The first one that goes through.
+        second: The one after it.
+        sent: What the account was sent by each of them.
+    """
+
+    account: StandIn
+    dry: Ran
+    failed: Ran
+    first: Ran
+    second: Ran
+    sent: list[list[Sent]]
+
+    @property
+    def worker(self) -> Worker:
+        worker = self.account.workers.find(NAME)
+        assert worker is not None
+        return worker
+
+
+@pytest.fixture(scope="module")
+def deployments(
+    local_market: LocalMarket, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployments]:
+    file = tmp_path_factory.mktemp("env") / "production.env"
+    file.write_text("".join(f"{name}={text}\n" for name, text in SECRETS.items()))
+    common = (*OPTIONS, "--create-missing", "--env", file, "--url", local_market.url, "--json")
+    # A stage of its own: the tests that use `stand_in` take turns at another one.
+    with running_stage() as stage, StandIn().on(stage) as account:
+        ran: list[Ran] = []
+        sent: list[list[Sent]] = []
+        for more in ((), ("--execute",), ("--execute",), ("--execute",)):
+            before = len(account.requests)
+            if len(ran) == 1:
+                account.fail("POST", "*/query", faults.FORBIDDEN)
+            ran.append(clawr(*common, *more, settings=account.settings))
+            sent.append(account.requests[before:])
+        dry, failed, first, second = ran
+        yield Deployments(account, dry, failed, first, second, sent)
+        log_of(failed).unlink()
+        assert not account.record.wrong
+
+
+def log_of(ran: Ran) -> Path:
+    """Return the log that a failure names."""
+    return Path(ran.document["advice"].partition("Log: ")[2])
+
+
+def changing(requests: list[Sent]) -> list[str]:
+    """Return the requests that change something."""
+    return [
+        f"{one.method} {one.path}"
+        for one in requests
+        if one.method != "GET"
+        and not (one.path.endswith("/query") and one.document["sql"].startswith(READS))
+    ]
+
+
+def test_a_dry_run_changes_nothing(deployments: Deployments) -> None:
+    assert deployments.dry.code == 0, deployments.dry.out
+    assert changing(deployments.sent[0]) == []
+    assert {"sign": "+", "what": f"the Worker {NAME}"} in deployments.dry.document["changes"]
+
+
+def test_a_deployment_that_fails_on_its_way_says_where_and_why(deployments: Deployments) -> None:
+    assert deployments.failed.code == 3
+    assert "database migrations could not be applied" in deployments.failed.document["message"]
+    assert "Authentication error" in log_of(deployments.failed).read_text()
+
+
+def test_what_was_made_before_a_failure_is_found_again(deployments: Deployments) -> None:
+    assert deployments.first.code == 0, deployments.first.out + deployments.first.err
+    assert deployments.first.document["deployment"]["made"] == []
+    assert {one["name"]: one["origin"] for one in deployments.first.document["resources"]} == {
+        f"{NAME}-usage": "found",
+        f"{NAME}-tenants": "found",
+        f"{NAME}-control": "found",
+        "scripts": "given",
+    }
+
+
+def test_what_was_made_is_bound(deployments: Deployments) -> None:
+    bindings = {one["name"]: one for one in deployments.worker.versions[0].script.bindings}
+    assert bindings["DISPATCHER"]["namespace"] == "scripts"
+    ids = {one["binding"]: one["id"] for one in deployments.first.document["resources"]}
+    assert bindings["USAGE_KV"]["namespace_id"] == ids["USAGE_KV"]
+    assert bindings["TENANT_KV"]["namespace_id"] == ids["TENANT_KV"]
+    assert deployments.worker.schedules == ["* * * * *"]
+
+
+def test_secrets_are_set_with_the_code_as_one_version(deployments: Deployments) -> None:
+    version = deployments.worker.versions[0]
+    secrets = {one["name"] for one in version.script.bindings if one["type"] == "secret_text"}
+    assert secrets == set(SECRETS)
+
+
+def test_the_version_says_where_it_is_from(deployments: Deployments) -> None:
+    version = deployments.worker.versions[0]
+    digest = deployments.second.document["digest"]
+    assert version.metadata["annotations"]["workers/tag"] == f"clawr-{digest[:12]}"
+
+
+def test_the_database_has_its_migrations(deployments: Deployments) -> None:
+    assert deployments.first.document["deployment"]["migrationsApplied"] == ["0001_payments.sql"]
+    assert deployments.second.document["databaseMigrations"]["pending"] == []
+
+
+def test_a_second_deployment_uploads_nothing_and_says_so(deployments: Deployments) -> None:
+    assert deployments.second.code == 0, deployments.second.out
+    assert deployments.second.document["changes"] == []
+    assert deployments.second.document["deployment"] is None
+    assert changing(deployments.sent[3]) == []
+
+
+def test_what_answers_is_looked_at_each_time(deployments: Deployments) -> None:
+    for ran in (deployments.first, deployments.second):
+        found = ran.document["inspection"]
+        assert found["answers"]
+        assert found["callsToday"] >= 0
+        assert found["apis"] > 0
+        assert found["problems"] == []
+
+
+def test_no_secret_is_in_what_is_printed_or_left_behind(deployments: Deployments) -> None:
+    ran = (deployments.dry, deployments.failed, deployments.first, deployments.second)
+    shown = [one.out + one.err for one in ran] + [log_of(deployments.failed).read_text()]
+    assert [text for text in shown for hidden in HIDDEN if hidden in text] == []
+
+
+def test_what_others_changed_since_is_seen_and_mended(deployments: Deployments) -> None:
+    deployments.worker.schedules = []
+    settings = {**deployments.account.settings, **SECRETS}
+    done = clawr(*OPTIONS, "--execute", "--wait", "0", "--json", settings=settings)
+    assert done.document["changes"] == [{"sign": "+", "what": "schedule * * * * *"}]
+    assert deployments.worker.schedules == ["* * * * *"]
+    # Nobody answers at the stand-in's own address.
+    assert (done.code, done.document["inspection"]["answers"]) == (8, False)
+
+
+def test_secrets_that_are_set_are_kept(deployments: Deployments) -> None:
+    settings = {**deployments.account.settings, "PLATFORM_ANALYTICS_TOKEN": "another"}
+    ran = clawr(*OPTIONS, settings=settings)
+    assert "PLATFORM_ANALYTICS_TOKEN  is set, and stays" in ran.out
+    assert "No change" in ran.out
+
+
+def test_a_domain_is_added_to_those_that_are_there_and_taken_from_nobody(
+    deployments: Deployments,
+) -> None:
+    account = deployments.account
+    account.zones.add("example.com")
+    with cloudflare.Cloudflare(base_url=account.url, api_token=account.token) as client:
+        for host, name in (("taken.example.com", "other"), ("old.example.com", NAME)):
+            client.workers.domains.update(
+                account_id=account.account_id, hostname=host, service=name
+            )
+    settings = {**account.settings, **SECRETS}
+    refused = clawr(*OPTIONS, "--domain", "taken.example.com", settings=settings)
+    assert refused.code == 5
+    assert "other" in refused.err
+    domain = ("--domain", "api.example.com")
+    clawr(*OPTIONS, *domain, "--execute", "--wait", "0", settings=settings)
+    hosts = {one["hostname"]: one["service"] for one in account.zones.domains.values()}
+    assert hosts == {
+        "taken.example.com": "other",
+        "old.example.com": NAME,
+        "api.example.com": NAME,
+    }
+
+
+def test_without_the_secret_that_it_needs_nothing_is_begun(stand_in: StandIn) -> None:
+    ran = clawr(*OPTIONS, "--create-missing", "--execute", settings=stand_in.settings)
+    assert ran.code == 2
+    assert "CALLER_HASH_SECRET is not set" in ran.err
+    assert "openssl rand" in ran.err
+    assert changing(stand_in.requests) == []
