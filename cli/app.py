@@ -14,17 +14,21 @@ import typer
 
 from cli.commands import (
     analytics,
+    apis,
     deploy_dispatcher,
     doctor,
     events,
     import_legacy,
     kv,
     namespace,
+    publish,
     rebuild,
     reconcile,
+    show,
+    unpublish,
 )
 from cli.errors import CommandError, InputError
-from cli.options import PANEL_ACCOUNT, PANEL_FIGURES
+from cli.options import PANEL_ACCOUNT, PANEL_APIS, PANEL_FIGURES
 from cli.output import Output
 from dev.errors import DevelopmentError, explain_os_error
 
@@ -60,6 +64,10 @@ def _clawr(
     pass
 
 
+app.command(rich_help_panel=PANEL_APIS, epilog=publish.EXAMPLES)(publish.publish)
+app.command(rich_help_panel=PANEL_APIS, epilog=unpublish.EXAMPLES)(unpublish.unpublish)
+app.command(rich_help_panel=PANEL_APIS, epilog=apis.EXAMPLES)(apis.apis)
+app.command(rich_help_panel=PANEL_APIS, epilog=show.EXAMPLES)(show.show)
 app.command(rich_help_panel=PANEL_FIGURES, epilog=analytics.EXAMPLES)(analytics.analytics)
 app.command(rich_help_panel=PANEL_FIGURES, epilog=events.EXAMPLES)(events.events)
 app.command(rich_help_panel=PANEL_FIGURES, epilog=reconcile.EXAMPLES)(reconcile.reconcile)

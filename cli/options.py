@@ -41,6 +41,19 @@ ExecuteOption = Annotated[
     typer.Option("--execute", help="Do it. Without, only what would be done is shown."),
 ]
 
+NamespaceOption = Annotated[
+    str, typer.Option("--dispatch-namespace", help="Where the account's scripts are.")
+]
+
+TenantKvOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant-kv-id",
+        help="The KV namespace of the directory (TENANT_KV_ID); else the one titled TENANT_KV.",
+        show_default=False,
+    ),
+]
+
 PANEL_APIS: Final = "APIs"
 PANEL_FIGURES: Final = "Figures"
 PANEL_ACCOUNT: Final = "Dispatcher and account"

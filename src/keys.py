@@ -196,6 +196,11 @@ def host(name: str) -> str:
     return f"host/{name}"
 
 
+def publication(slug: str) -> str:
+    """Build the key in `TENANT_KV` of what `clawr publish` keeps about `slug`."""
+    return f"publication/{slug}"
+
+
 def timestamp(at_ms: int) -> str:
     """Write a time as RFC 3339 in UTC with milliseconds, `2026-11-22T18:11:00.000Z`."""
     at = datetime.fromtimestamp(at_ms // 1000, UTC)

@@ -1,15 +1,20 @@
 """Runs the installed command `clawr` and keeps what it printed."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from cli.app import main
 from dev.layout import HERE
 
 CLAWR = HERE.venv / "bin" / "clawr"
@@ -58,6 +63,22 @@ def clawr(
         check=False,
     )
     return Ran(completed.returncode, completed.stdout, completed.stderr)
+
+
+def clawr_inside(
+    *arguments: str | Path, settings: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Ran:
+    """Run the command as `clawr` does, but in this process, which is much quicker."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, _environment(settings), clear=True),
+        mock.patch.object(sys, "argv", ["clawr", *map(str, arguments)]),
+        contextlib.chdir(folder or HERE.root),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = main()
+    return Ran(code, out.getvalue(), err.getvalue())
 
 
 @contextmanager

@@ -1,0 +1,82 @@
+"""`clawr apis`: the records of the directory, one line each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import keys
+from cli.output import Output
+from cli.publish.plan import hosts_of
+from cli.publish.store import Store
+from errors import RecordRefused
+from tenants import parse_tenant
+
+
+def list_apis(store: Store, output: Output) -> None:
+    """Print every record of the directory.
+
+    Args:
+        store: Where they are.
+        output: Where they are shown.
+    """
+    with output.working("Reading the directory …"):
+        records = store.documents(keys.TENANT_PREFIX)
+    rows = [
+        summary(key.removeprefix(keys.TENANT_PREFIX), record)
+        for key, record in sorted(records.items())
+    ]
+    output.result({"apis": rows}, lambda console: _show(console, rows))
+
+
+def summary(slug: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record as lists show it.
+
+    Args:
+        slug: The slug of its key.
+        record: The record.
+    """
+    problems: list[str] = []
+    try:
+        tenant = parse_tenant(dict(record), slug)
+    except RecordRefused as error:
+        problems = [*error.reasons]
+        is_priced, category, plan = False, "", str(record.get("plan", ""))
+    else:
+        is_priced, category, plan = tenant.is_priced, tenant.directory, tenant.plan
+        if tenant.slug != slug:
+            problems = [f"its slug is {tenant.slug!r}, unlike its key"]
+    return {
+        "slug": slug,
+        "tenantId": record.get("tenantId"),
+        "priceUsd": record.get("priceUsd"),
+        "isPriced": is_priced,
+        "plan": plan,
+        "category": category or "APIs",
+        "hosts": hosts_of(record),
+        "script": record.get("workerName"),
+        "problems": problems,
+    }
+
+
+def _show(console: Console, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        console.print("Nothing is published in TENANT_KV.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("slug", "price", "plan", "category", "script", "hosts"):
+        table.add_column(name, justify="right" if name == "price" else "left")
+    for row in rows:
+        price = f"${row['priceUsd']}" if row["isPriced"] else "free"
+        cells = (row["slug"], price, row["plan"], row["category"], row["script"])
+        # Text of others is data, never markup.
+        table.add_row(*(_plain(cell) for cell in (*cells, ", ".join(row["hosts"]))))
+    console.print(table)
+    for row in rows:
+        for problem in row["problems"]:
+            console.print(f"{row['slug']}: {problem}", markup=False)
+
+
+def _plain(cell: object) -> str:
+    return str(cell if cell is not None else "").replace("[", "\\[")

@@ -1,0 +1,252 @@
+"""What publishing would change, and what stands in its way.
+
+Owns whose slugs, hosts and scripts are whose. Reads the store and changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import keys
+from cli.errors import ConflictError, Finding
+from cli.publish.bundle import Bundle
+from cli.publish.store import Store
+from tenants import Tenant
+
+NEW: Final = "new"
+REPLACED: Final = "replaced"
+UNCHANGED: Final = "unchanged"
+
+LOOK_UP_SECONDS: Final = 30
+"""How long the dispatcher keeps a look-up (docs/reference/directory.md)."""
+
+TAG: Final = "clawr"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field of the record that becomes another.
+
+    Args:
+        field: Its name.
+        before: What is there; `None` for nothing.
+        after: What will be there; `None` for nothing.
+    """
+
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What publishing will do.
+
+    Args:
+        record: The directory record as it will be written.
+        tenant: The same as the dispatcher reads it.
+        bundle: The script.
+        script_state: `NEW`, `REPLACED` or `UNCHANGED`.
+        changes: What of the record changes; all of it when the API is new.
+        is_new: Whether nothing is published under this slug yet.
+        hosts_added: Hosts whose pointers are written.
+        hosts_removed: Hosts whose pointers are deleted.
+        publication: What is kept about it beside the record; without its time.
+        is_publication_changed: Whether that is another than what is kept.
+        notes: What its reader should know.
+    """
+
+    record: Mapping[str, Any]
+    tenant: Tenant
+    bundle: Bundle
+    script_state: str
+    changes: Sequence[Change]
+    is_new: bool
+    hosts_added: Sequence[str]
+    hosts_removed: Sequence[str]
+    publication: Mapping[str, Any]
+    is_publication_changed: bool
+    notes: Sequence[str]
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether anything would be sent."""
+        return bool(
+            self.script_state != UNCHANGED
+            or self.changes
+            or self.hosts_added
+            or self.hosts_removed
+            or self.is_publication_changed
+        )
+
+
+def make_plan(
+    store: Store,
+    record: Mapping[str, Any],
+    tenant: Tenant,
+    bundle: Bundle,
+    *,
+    replace_script: bool,
+    renew_secrets: bool,
+) -> Plan:
+    """Return what publishing would do.
+
+    Args:
+        store: What is published already.
+        record: The directory record.
+        tenant: The same, as the dispatcher reads it.
+        bundle: The script.
+        replace_script: Whether a script that was not published for this slug may be replaced.
+        renew_secrets: Whether to upload even if only secrets may have changed.
+
+    Raises:
+        ConflictError: The slug, a host or the script belongs to somebody else.
+    """
+    current = store.document(keys.tenant(tenant.slug))
+    kept = store.document(keys.publication(tenant.slug)) or {}
+    conflicts = [*_slug_conflicts(current, tenant), *_host_conflicts(store, tenant)]
+    others = sharing(store, tenant.slug, tenant.worker_name)
+    conflicts += [
+        Finding(f"{slug} of tenant {other.get('tenantId')} is answered by it", "--script")
+        for slug, other in others.items()
+        if other.get("tenantId") != tenant.tenant_id
+    ]
+    tags = store.script_tags(tenant.worker_name)
+    is_ours = (
+        kept.get("script") == tenant.worker_name
+        or slug_tag(tenant.slug) in (tags or ())
+        or bool(others)
+        or (current or {}).get("workerName") == tenant.worker_name
+    )
+    if tags is not None and not is_ours and not replace_script:
+        conflicts.append(
+            Finding(
+                f"the namespace {store.namespace} has a script {tenant.worker_name} that was not "
+                "published for this API: give another --script, or --replace-script",
+                "--script",
+            )
+        )
+    if conflicts:
+        raise ConflictError(
+            f"{tenant.slug} cannot be published: it would take what belongs to others.",
+            "Nothing was sent.",
+            conflicts,
+        )
+    publication = {
+        "version": 1,
+        "script": tenant.worker_name,
+        "kind": bundle.kind,
+        "digest": bundle.digest,
+        "bytes": bundle.raw_bytes,
+        "about": bundle.about,
+    }
+    is_same = digest_tag(bundle.digest) in (tags or ()) and not renew_secrets
+    stored = {name: value for name, value in kept.items() if name != "publishedAt"}
+    return Plan(
+        record=record,
+        tenant=tenant,
+        bundle=bundle,
+        script_state=UNCHANGED if is_same else NEW if tags is None else REPLACED,
+        changes=_changes(current or {}, record),
+        is_new=current is None,
+        hosts_added=[host for host in tenant.hosts if store.text(keys.host(host)) != tenant.slug],
+        hosts_removed=[
+            host
+            for host in hosts_of(current or {})
+            if host not in tenant.hosts and store.text(keys.host(host)) == tenant.slug
+        ],
+        publication=publication,
+        is_publication_changed=stored != publication,
+        notes=_notes(current, tenant, bundle, others, is_same=is_same),
+    )
+
+
+def slug_tag(slug: str) -> str:
+    """Return the tag of a script that says for which API it was published."""
+    return f"{TAG}-slug-{slug}"
+
+
+def digest_tag(digest: str) -> str:
+    """Return the tag of a script that says what was uploaded."""
+    return f"{TAG}-digest-{digest[:32]}"
+
+
+def hosts_of(record: Mapping[str, Any]) -> list[str]:
+    """Return the hosts of a record, whatever else it holds."""
+    hosts = record.get("hosts")
+    return [one for one in hosts if isinstance(one, str)] if isinstance(hosts, list) else []
+
+
+def sharing(store: Store, slug: str, script: object) -> dict[str, dict[str, Any]]:
+    """Return the records of other APIs that have the same script, by their slug."""
+    records = store.documents(keys.TENANT_PREFIX).items()
+    return {
+        key.removeprefix(keys.TENANT_PREFIX): record
+        for key, record in sorted(records)
+        if record.get("workerName") == script and key != keys.tenant(slug)
+    }
+
+
+def _slug_conflicts(current: Mapping[str, Any] | None, tenant: Tenant) -> list[Finding]:
+    owner = (current or {}).get("tenantId", tenant.tenant_id)
+    if owner == tenant.tenant_id:
+        return []
+    return [
+        Finding(
+            f"{tenant.slug} belongs to {owner}, not to {tenant.tenant_id} (--tenant-id)", "--slug"
+        )
+    ]
+
+
+def _host_conflicts(store: Store, tenant: Tenant) -> list[Finding]:
+    conflicts = []
+    for host in tenant.hosts:
+        slug = store.text(keys.host(host))
+        if slug is None or slug == tenant.slug:
+            continue
+        other = store.document(keys.tenant(slug)) or {}
+        # A pointer to a record that does not name the host leads nowhere, and may be replaced.
+        if host in hosts_of(other):
+            conflicts.append(
+                Finding(f"{host} belongs to {slug} of tenant {other.get('tenantId')}", "--host")
+            )
+    return conflicts
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    names = [*after, *(name for name in before if name not in after)]
+    return [
+        Change(name, before.get(name), after.get(name))
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _notes(
+    current: Mapping[str, Any] | None,
+    tenant: Tenant,
+    bundle: Bundle,
+    others: Mapping[str, Any],
+    *,
+    is_same: bool,
+) -> list[str]:
+    notes = []
+    if tenant.price_micros and not tenant.x402_enabled:
+        notes.append("The price is shown, and not asked for at the edge: --x402 does that.")
+    if tenant.is_priced and not tenant.pay_to:
+        notes.append("Without --pay-to, the dispatcher's own PAY_TO_ADDRESS is paid.")
+    if "?" in bundle.about.get("target", ""):
+        notes.append(
+            "The address's own parameters are part of the script and are shown: a key belongs "
+            "into --secret-header."
+        )
+    if others and not is_same:
+        notes.append(f"The script is also that of {', '.join(sorted(others))}.")
+    if bundle.secrets and is_same:
+        notes.append(
+            "Whether values of secrets changed is not known: --renew-secrets sends them again."
+        )
+    old = (current or {}).get("workerName")
+    if old and old != tenant.worker_name:
+        notes.append(f"The script {old} stays in the namespace.")
+    return notes

@@ -1,0 +1,134 @@
+"""A plan as JSON and for people; values of secrets are in neither."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from cli.publish.calling import Called
+from cli.publish.plan import LOOK_UP_SECONDS, UNCHANGED, Plan
+
+
+def plan_document(
+    plan: Plan, *, executed: bool, called: Called | None, is_local: bool
+) -> dict[str, Any]:
+    """Return a plan as JSON.
+
+    Args:
+        plan: The plan.
+        executed: Whether it was carried out.
+        called: What the call afterwards came to.
+        is_local: Whether it is of the `make dev`.
+    """
+    bundle = plan.bundle
+    return {
+        "slug": plan.tenant.slug,
+        "executed": executed,
+        "changed": plan.is_changing,
+        "isNew": plan.is_new,
+        "record": dict(plan.record),
+        "changes": [
+            {"field": one.field, "before": one.before, "after": one.after} for one in plan.changes
+        ],
+        "hosts": {"added": [*plan.hosts_added], "removed": [*plan.hosts_removed]},
+        "script": {
+            "name": plan.tenant.worker_name,
+            "state": plan.script_state,
+            "kind": bundle.kind,
+            "main": bundle.main,
+            "modules": [
+                {"name": one.name, "type": one.media_type, "bytes": len(one.content)}
+                for one in bundle.modules
+            ],
+            "bytes": bundle.raw_bytes,
+            "compressedBytes": bundle.compressed_bytes,
+            "compatibilityDate": bundle.compatibility_date,
+            "compatibilityFlags": [*bundle.compatibility_flags],
+            "bindings": [{"name": one["name"], "type": one["type"]} for one in bundle.bindings()],
+            "digest": bundle.digest,
+        },
+        "about": dict(bundle.about),
+        "notes": [*plan.notes, *_after(plan, executed=executed, is_local=is_local)],
+        "call": called and {"url": called.url, "status": called.status, "said": called.said},
+    }
+
+
+def show_plan(console: Console, document: Mapping[str, Any]) -> None:
+    """Print what `plan_document` returned."""
+    slug = document["slug"]
+    if document["changed"]:
+        lines = [
+            f"{slug}: {'published' if document['executed'] else 'would be published'}",
+            *_script_lines(document["script"]),
+            *_record_lines(document),
+            *(f"  host {host} leads there" for host in document["hosts"]["added"]),
+            *(f"  host {host} leads there no more" for host in document["hosts"]["removed"]),
+        ]
+    else:
+        lines = [f"{slug} is published like this already: nothing changes."]
+    for line in (*lines, *_about_lines(document["about"]), *_last_lines(document)):
+        console.print(line, markup=False)
+
+
+def _script_lines(script: Mapping[str, Any]) -> list[str]:
+    lines = [f"  script {script['name']} ({script['kind']}), {script['state']}"]
+    if script["state"] != UNCHANGED:
+        flags = ", ".join(script["compatibilityFlags"]) or "none"
+        lines += [
+            *(f"    {one['name']:<24} {one['bytes']:>12,} bytes" for one in script["modules"]),
+            f"    {'compressed':<24} {script['compressedBytes']:>12,} bytes",
+            f"    compatibility {script['compatibilityDate']}, flags: {flags}",
+        ]
+    return [*lines, *(f"    binding {one['name']} ({one['type']})" for one in script["bindings"])]
+
+
+def _record_lines(document: Mapping[str, Any]) -> list[str]:
+    changes = document["changes"]
+    if not changes:
+        return ["  record unchanged"]
+    if document["isNew"]:
+        return ["  record", *(f"    {one['field']:<14} {_shown(one['after'])}" for one in changes)]
+    return [
+        "  record",
+        *(
+            f"    {one['field']:<14} {_shown(one['before'])} → {_shown(one['after'])}"
+            for one in changes
+        ),
+    ]
+
+
+def _about_lines(about: Mapping[str, Any]) -> list[str]:
+    columns = [
+        f"  column {one['name']}: {one['type']}"
+        + (", or nothing" if one["isNullable"] and one["type"] != "null" else "")
+        for one in about.get("columns", ())
+    ]
+    rows = [f"  {about['rows']:,} rows, by {about['id'] or 'number'}"] if "rows" in about else []
+    return [*rows, *columns, *(f"  {one}" for one in about.get("endpoints", ()))]
+
+
+def _last_lines(document: Mapping[str, Any]) -> list[str]:
+    lines = [f"note: {note}" for note in document["notes"]]
+    call = document["call"]
+    if call:
+        answered = call["status"] or "nobody answered"
+        return [*lines, f"curl -i {call['url']}", f"  {answered}: {call['said']}"]
+    if document["changed"] and not document["executed"]:
+        return [*lines, "Nothing was changed: --execute does it."]
+    return lines
+
+
+def _after(plan: Plan, *, executed: bool, is_local: bool) -> list[str]:
+    if not executed or not plan.is_changing:
+        return []
+    elsewhere = "" if is_local else " KV shows a write elsewhere after a minute or so."
+    if plan.is_new and is_local:
+        return []
+    kept = f"The dispatcher keeps look-ups for {LOOK_UP_SECONDS} s"
+    return [f"{kept}: until then, callers may meet what was there before.{elsewhere}"]
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "(nothing)"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

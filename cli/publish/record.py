@@ -1,0 +1,149 @@
+"""The directory record of what is published, from options and a file.
+
+It is checked as the dispatcher will check it.
+
+An option wins over the same field of the file.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cli.publish.findings import Findings
+from cli.publish.json_lines import JsonMistake, check_end, line_of, members
+from errors import RecordRefused
+from tenants import SLUG, Tenant, normal_host, parse_tenant
+
+OPTIONS: Final[Mapping[str, str]] = {
+    "slug": "--slug",
+    "tenantId": "--tenant-id",
+    "workerName": "--script",
+    "owner": "--owner",
+    "ownerUserId": "--owner-user-id",
+    "directory": "--category",
+    "plan": "--plan",
+    "limits": "--cpu-ms, --sub-requests",
+    "hosts": "--host",
+    "priceUsd": "--price",
+    "x402Enabled": "--x402",
+    "payTo": "--pay-to",
+    "paymentNetwork": "--network",
+    "description": "--description",
+    "rateLimit": "--rate-limit",
+    "usageLimit": "--daily-requests, --monthly-requests",
+    "spendLimit": "--daily-spend, --monthly-spend",
+}
+"""Each field of a record, and the options that say it."""
+
+_RATE = re.compile(r"(\d{1,9})/(\d{1,4})s", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """What options say of a record.
+
+    Args:
+        fields: Fields by name; `None` where nothing was said.
+        pairs: Fields that are objects, by name; left out where nothing was said of any part.
+        rate: `rateLimit` as `N/10s` or `N/60s`.
+        file: A JSON file with fields.
+    """
+
+    fields: Mapping[str, Any]
+    pairs: Mapping[str, Mapping[str, Any]]
+    rate: str | None = None
+    file: Path | None = None
+
+    def given(self, findings: Findings) -> dict[str, Any]:
+        """Return the fields that were said; what is wrong with the rate is noted."""
+        given = {name: value for name, value in self.fields.items() if value is not None}
+        for name, parts in self.pairs.items():
+            said = {part: value for part, value in parts.items() if value is not None}
+            if said:
+                given[name] = said
+        rate = self.rate and read_rate(self.rate, findings)
+        return {**given, "rateLimit": rate} if rate else given
+
+
+def checked_record(options: RecordOptions) -> tuple[dict[str, Any], Tenant]:
+    """Return the record, and as the dispatcher will read it.
+
+    Args:
+        options: What was said.
+
+    Raises:
+        InputError: With everything that is wrong.
+    """
+    findings = Findings()
+    given, file = options.given(findings), options.file
+    lines: dict[str, int] = {}
+    fields = _read_file(file, lines, findings) if file else {}
+    place = file.name if file else ""
+    for name in fields:
+        if name not in OPTIONS:
+            findings.add(f"there is no field {name!r}", place, lines[name])
+    record = {name: value for name, value in {**fields, **given}.items() if value is not None}
+    slug = record.get("slug")
+    # A slug that is refused must not be refused again under the names that are made of it.
+    name = slug if isinstance(slug, str) and SLUG.fullmatch(slug) else "slug"
+    record.setdefault("workerName", name)
+    record.setdefault("tenantId", f"ten_{name}")
+    if record.get("priceUsd") is not None:
+        record.setdefault("x402Enabled", True)
+    if isinstance(record.get("hosts"), list):
+        record["hosts"] = _normal_hosts(record["hosts"])
+    try:
+        tenant = parse_tenant(record, "record")
+    except RecordRefused as error:
+        for reason in error.reasons:
+            name = reason.split(" ", 1)[0]
+            if name in given or name not in lines:
+                findings.add(reason, OPTIONS.get(name, ""))
+            else:
+                findings.add(reason, place, lines[name])
+        findings.refuse("The directory record")
+        raise
+    findings.refuse("The directory record")
+    return {name: record[name] for name in OPTIONS if name in record}, tenant
+
+
+def read_rate(text: str, findings: Findings) -> dict[str, int] | None:
+    """Return `rateLimit` of a text such as `100/60s`; what is wrong is noted."""
+    match = _RATE.fullmatch(text)
+    if match is None:
+        findings.add(f"it must read N/10s or N/60s, is {text!r}", "--rate-limit")
+        return None
+    return {"requests": int(match[1]), "windowSeconds": int(match[2])}
+
+
+def _read_file(file: Path, lines: dict[str, int], findings: Findings) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        findings.add(str(reason), file.name)
+        return {}
+    fields: dict[str, Any] = {}
+    try:
+        for at, name, value in members(text):
+            line = line_of(text, at)
+            if name in fields:
+                findings.add(f"{name!r} is there already, in line {lines[name]}", file.name, line)
+            fields[name], lines[name] = value, line
+        check_end(text)
+    except JsonMistake as error:
+        findings.add(f"it is no JSON object: {error.message}", file.name, error.line)
+    return fields
+
+
+def _normal_hosts(hosts: Sequence[Any]) -> list[Any]:
+    """Write hosts as look-ups do; what is no host stays, to be refused with all else."""
+    normal = []
+    for host in hosts:
+        try:
+            normal.append(normal_host(host))
+        except (ValueError, AttributeError):
+            normal.append(host)
+    return list(dict.fromkeys(normal)) if all(isinstance(one, str) for one in normal) else normal

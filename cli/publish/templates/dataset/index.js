@@ -1,0 +1,72 @@
+/**
+ * A dataset as an API: pages of rows, one row, and what there is to ask for.
+ *
+ * Owns routes and methods. The rows are in memory, read once when the Worker starts.
+ */
+
+import { json, notModified, problem } from "./answers.js";
+import { dataset } from "./dataset.js";
+import { describe, schemaOf } from "./description.js";
+import { pageLinks } from "./links.js";
+import { readQuery } from "./query.js";
+import { findRow, selectRows } from "./rows.js";
+
+const METHODS = "GET, HEAD, OPTIONS";
+
+export default {
+	/** @param {Request} request */
+	async fetch(request) {
+		if (request.method === "OPTIONS") {
+			const cors = { "access-control-allow-methods": METHODS, "access-control-allow-headers": "*" };
+			return new Response(null, {
+				status: 204,
+				headers: { allow: METHODS, "access-control-allow-origin": "*", ...cors },
+			});
+		}
+		if (request.method !== "GET" && request.method !== "HEAD") {
+			return problem(405, "method_not_allowed", `This API is read with ${METHODS}.`, {}, { allow: METHODS });
+		}
+		const answer = route(new URL(request.url));
+		if (answer.status === 200 && notModified(request)) {
+			return new Response(null, { status: 304, headers: answer.headers });
+		}
+		return request.method === "HEAD" ? new Response(null, { status: answer.status, headers: answer.headers }) : answer;
+	},
+};
+
+/** @param {URL} url */
+function route(url) {
+	const path = url.pathname.replace(/\/+$/, "");
+	if (path === "") return rows(url);
+	if (path === "/schema.json") return json(schemaOf(dataset));
+	if (path === "/openapi.json") return json(describe(dataset));
+	const [, id] = /^\/rows\/([^/]+)$/.exec(path) ?? [];
+	if (id !== undefined) return oneRow(id);
+	return problem(404, "not_found", "There is no such path; there are /, /rows/ID, /schema.json and /openapi.json.");
+}
+
+/** @param {URL} url */
+function rows(url) {
+	const query = readQuery(url.searchParams, dataset);
+	if (query.mistakes.length > 0) {
+		return problem(400, "invalid_parameter", "The query cannot be used.", { details: query.mistakes });
+	}
+	const found = selectRows(query);
+	const links = pageLinks(url.searchParams, query, found.total);
+	const body = { rows: found.rows, total: found.total, limit: query.limit, offset: query.offset, next: links.next };
+	return json(body, { link: links.header, "x-total-count": String(found.total) });
+}
+
+/** @param {string} encoded */
+function oneRow(encoded) {
+	let id;
+	try {
+		id = decodeURIComponent(encoded);
+	} catch {
+		return problem(400, "invalid_parameter", "The id is not percent-encoded UTF-8.");
+	}
+	const row = findRow(id);
+	return row
+		? json(row)
+		: problem(404, "row_not_found", `No row has ${dataset.id ?? "the number"} ${JSON.stringify(id)}.`);
+}

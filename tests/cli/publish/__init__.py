@@ -1,0 +1,1 @@
+"""Publishing, on a running `make dev` and on an account."""

@@ -1,0 +1,238 @@
+"""Publishing on an account: what is sent in which order, and what happens when that fails."""
+
+import asyncio
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from cli import account_api
+from cli.account_api import open_account
+from cli.commands import apis, publish, show, unpublish
+from cli.secret import Secret
+from cli.targets import Account
+from tests.cli.command import Ran, clawr_inside
+from tests.cloudflare import faults
+from tests.cloudflare.faults import Fault
+from tests.cloudflare.stand_in import ACCOUNT, TOKEN, StandIn
+
+CODE = "export default { fetch: () => new Response('hello') };\n"
+
+
+class Publisher:
+    """Commands on the stand-in, with one Worker to publish."""
+
+    def __init__(self, stand_in: StandIn, folder: Path) -> None:
+        self.stand_in, self.folder = stand_in, folder
+        (folder / "hello.js").write_text(CODE)
+
+    def __call__(self, *arguments: str, **settings: str) -> Ran:
+        return clawr_inside(
+            *arguments, settings={**self.stand_in.settings, **settings}, folder=self.folder
+        )
+
+    def publish(self, *more: str) -> Ran:
+        return self("publish", "hello.js", "--slug", "hello", "--host", "a.example", *more)
+
+    def changes(self) -> list[str]:
+        """Return what was changed, as method and key or script, and forget it."""
+        sent = [one for one in self.stand_in.requests if one.method in ("PUT", "DELETE")]
+        self.stand_in.requests.clear()
+        return [f"{one.method} {_subject(one.path, one.document)}" for one in sent]
+
+
+def _subject(path: str, document: object) -> str:
+    if path.endswith("/bulk") and isinstance(document, list):
+        return ", ".join(one["key"] for one in document)
+    return re.split("/(?:values|scripts)/", unquote(path))[-1]
+
+
+@pytest.fixture
+def publisher(stand_in: StandIn, tmp_path: Path) -> Publisher:
+    """An account with what `clawr` publishes into."""
+    stand_in.namespaces.create("clawr")
+    asyncio.run(stand_in.kv.create("TENANT_KV"))
+    return Publisher(stand_in, tmp_path)
+
+
+STEPS = ["PUT hello", "PUT publication/hello", "PUT tenant/hello", "PUT host/a.example"]
+
+
+def test_the_script_is_there_before_the_record_and_the_record_before_its_host(
+    publisher: Publisher,
+) -> None:
+    assert publisher.publish("--execute").code == 0
+    assert publisher.changes() == STEPS
+    assert publisher("unpublish", "hello", "--execute").code == 0
+    assert publisher.changes() == [
+        "DELETE host/a.example",
+        "DELETE tenant/hello",
+        "DELETE publication/hello",
+    ]
+
+
+def test_without_execute_and_the_second_time_nothing_is_changed(publisher: Publisher) -> None:
+    assert publisher.publish().code == 0
+    assert publisher.changes() == []
+    publisher.publish("--execute")
+    publisher.changes()
+    assert "nothing changes" in publisher.publish("--execute").out
+    assert publisher.changes() == []
+
+
+def test_only_what_differs_is_sent(publisher: Publisher) -> None:
+    publisher.publish("--execute")
+    publisher.changes()
+    publisher.publish("--execute", "--price", "0.01")
+    assert publisher.changes() == ["PUT tenant/hello"]
+    (publisher.folder / "hello.js").write_text(CODE.replace("hello", "bye"))
+    publisher.publish("--execute", "--price", "0.01")
+    assert publisher.changes() == ["PUT hello", "PUT publication/hello"]
+
+
+@pytest.mark.parametrize("done", range(len(STEPS)))
+def test_what_was_interrupted_is_finished_by_the_same_command(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    monkeypatch.setattr(account_api, "RETRIES", 0)
+    publisher.stand_in.fail("PUT", "*", faults.INTERNAL, first=done + 1)
+    ran = publisher.publish("--execute")
+    assert (ran.code, "what was done already stays done" in ran.err) == (6, True)
+    publisher.changes()
+    assert publisher.publish("--execute").code == 0
+    assert publisher.changes() == STEPS[done:]
+    assert publisher.publish().out.startswith("hello is published like this already")
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "told"),
+    [
+        (faults.UNAUTHORIZED, 3, "Cloudflare refused the token"),
+        (faults.FORBIDDEN, 3, "The token may not do this"),
+        (faults.CONFLICT, 5, "Something else stands in the way"),
+        (faults.RATE_LIMITED, 7, "Cloudflare asks to wait"),
+        (faults.TOO_MANY_KV_WRITES, 7, "or the account's limit is reached"),
+        (faults.INTERNAL, 6, "Cloudflare failed with status 500"),
+        (faults.BAD_GATEWAY, 6, "Cloudflare failed with status 502"),
+        (faults.INVALID_SCRIPT, 1, "Uncaught SyntaxError"),
+        (faults.TOO_LARGE, 1, "exceeded the size limit"),
+        (faults.CUT, 6, "could not be reached"),
+    ],
+)
+def test_a_refusal_is_explained_and_leaves_no_record(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, fault: Fault, code: int, told: str
+) -> None:
+    monkeypatch.setattr(account_api, "RETRIES", 0)
+    publisher.stand_in.fail("PUT", "*/scripts/hello", fault)
+    ran = publisher.publish("--execute")
+    assert (ran.code, told in ran.err) == (code, True), ran.err
+    assert "Traceback" not in ran.err
+    assert publisher.stand_in.token not in ran.err + ran.out
+    assert publisher.changes() == ["PUT hello"]
+
+
+def test_a_failure_that_passes_is_not_seen(publisher: Publisher) -> None:
+    publisher.stand_in.fail("PUT", "*/scripts/hello", faults.UNAVAILABLE)
+    assert publisher.publish("--execute").code == 0
+    assert publisher.changes() == [STEPS[0], *STEPS]
+
+
+def test_a_secret_is_sent_as_one_and_shown_by_its_name(publisher: Publisher) -> None:
+    wrap = ("publish", "--wrap", "https://api.example.com", "--slug", "wrapped")
+    ran = publisher(*wrap, "--secret-header", "x-key=KEY", "--execute", KEY="swordfish")
+    assert ran.code == 0, ran.err
+    assert "binding SECRET_HEADER_1 (secret_text)" in ran.out
+    assert "swordfish" not in ran.out + ran.err
+    upload, *others = [one for one in publisher.stand_in.requests if one.method == "PUT"]
+    assert upload.metadata["bindings"] == [
+        {"type": "secret_text", "name": "SECRET_HEADER_1", "text": "swordfish"}
+    ]
+    parts = {one.file_name: one for one in upload.parts if one.file_name}
+    assert parts["index.js"].content_type == "application/javascript+module"
+    assert not any(b"swordfish" in one.content for one in parts.values())
+    assert not any(b"swordfish" in one.body for one in others)
+
+
+def test_a_script_that_was_not_published_here_is_not_replaced_unasked(
+    publisher: Publisher,
+) -> None:
+    publisher.publish("--execute")
+    publisher("unpublish", "hello", "--execute")
+    publisher.changes()
+    other = ("publish", "hello.js", "--slug", "other", "--script", "hello", "--execute")
+    ran = publisher(*other)
+    assert (ran.code, "--replace-script" in ran.err) == (5, True)
+    assert publisher.changes() == []
+    assert publisher(*other, "--replace-script").code == 0
+
+
+def test_apis_that_share_a_script_know_when_it_is_anothers(publisher: Publisher) -> None:
+    (publisher.folder / "other.js").write_text(CODE.replace("hello", "bye"))
+    both = ("--script", "hello", "--tenant-id", "t-1", "--execute")
+    first = ("publish", "hello.js", "--slug", "first", *both)
+    publisher(*first)
+    shared = publisher("publish", "other.js", "--slug", "second", *both)
+    assert "The script is also that of first." in shared.out
+    shown = publisher("show", "first", "--json").document
+    assert shown["problems"] == ["the script hello is another than what was published here"]
+    assert publisher(*first, "--json").document["script"]["state"] == "replaced"
+
+
+def test_every_example_of_the_help_works(publisher: Publisher) -> None:
+    folder = publisher.folder
+    (folder / "demo.csv").write_text("code,name\nZRH,Zürich\n")
+    (folder / "data.json").write_text('[{"a": 1}]')
+    (folder / "record.json").write_text('{"plan": "pro", "owner": "@ada"}')
+    (folder / "worker").mkdir()
+    (folder / "worker" / "index.js").write_text(CODE)
+    for module in (publish, apis, show, unpublish):
+        for line in module.EXAMPLES.split("\n\n")[1:]:
+            program, *arguments = [one for one in shlex.split(line.strip("`")) if one != "--local"]
+            if "--delete-script" in arguments:
+                # It would wait until no caller can meet the script.
+                arguments.remove("--execute")
+            ran = publisher(*arguments, WEATHER_KEY="swordfish")
+            # The last example is of an API that the one before it took back.
+            is_gone = "--delete-script" in arguments
+            assert (program, ran.code) == ("clawr", 4 if is_gone else 0), (line, ran.err)
+
+
+def test_parameters_of_the_address_are_told_to_be_no_secret(publisher: Publisher) -> None:
+    wrap = ("publish", "--wrap", "https://api.example.com/?key=1", "--slug", "wrapped")
+    assert "a key belongs into --secret-header" in publisher(*wrap).out
+
+
+def test_private_networks_are_not_wrapped_on_an_account(publisher: Publisher) -> None:
+    wrap = ("publish", "--wrap", "http://127.0.0.1:9000", "--slug", "wrapped", "--allow-private")
+    ran = publisher(*wrap)
+    assert (ran.code, "--local alone" in ran.err) == (2, True)
+
+
+def test_a_directory_that_is_not_found_is_asked_for(publisher: Publisher) -> None:
+    ran = publisher("apis", "--tenant-kv-id", "0" * 32)
+    assert ran.code == 4
+    publisher.stand_in.fail("GET", "*/storage/kv/namespaces", faults.FORBIDDEN)
+    assert publisher("apis").code == 3
+
+
+def test_records_that_the_dispatcher_refuses_are_listed_with_the_reasons(
+    publisher: Publisher,
+) -> None:
+    (publisher.folder / "hello.js").write_text(CODE)
+    publisher.publish("--execute", "--category", "[bold]Travel")
+    publisher("publish", "hello.js", "--slug", "other", "--execute")
+    namespace = asyncio.run(publisher.stand_in.kv.namespaces())[0].id
+    with open_account(Account(publisher.stand_in.url, ACCOUNT, Secret(TOKEN))) as client:
+        client.kv.namespaces.bulk_update(
+            namespace,
+            account_id=ACCOUNT,
+            body=[{"key": "tenant/broken", "value": '{"slug": "broken", "plan": "gold"}'}],
+        )
+    ran = publisher("apis")
+    assert ran.code == 0
+    assert "broken: plan must be one of" in ran.out
+    assert "[bold]Travel" in ran.out
+    shown = publisher("show", "broken", "--json").document
+    assert any("tenantId must be" in one for one in shown["problems"])

@@ -1,0 +1,57 @@
+"""What a wrapper keeps where the runtime gives it a cache, as production does."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cli.publish.wrap import Wrapping, wrap_bundle
+from dev.layout import HERE
+from dev.setup.node import find_node
+
+CONTROL = "private, max-age=30"
+
+
+def call(folder: Path, calls: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    """Return body and `Cache-Control` of each answer; a body says how often it was asked for."""
+    wrapping = Wrapping("https://api.example.com/v1", methods=("GET", "POST"), cache_seconds=30)
+    for module in wrap_bundle(wrapping, {}, CONTROL).modules:
+        (folder / module.name).write_bytes(module.content)
+    ran = subprocess.run(
+        [find_node(HERE), Path(__file__).with_name("kept_answers.mjs"), folder],
+        input="\n".join(map(json.dumps, calls)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "CLOUDFLARE_CF_FETCH_ENABLED": "false"},
+    )
+    assert ran.returncode == 0, ran.stderr
+    return [(one["body"], one["cacheControl"]) for one in json.loads(ran.stdout)]
+
+
+def test_an_answer_is_kept_for_the_same_question_alone(tmp_path: Path) -> None:
+    json_only = {"headers": {"accept": "application/json"}}
+    answers = call(
+        tmp_path,
+        [
+            {"path": "/a"},
+            {"path": "/a"},
+            {"path": "/a?x=1"},
+            {"path": "/a", **json_only},
+            {"path": "/a", "method": "POST"},
+            {"path": "/private"},
+            {"path": "/private"},
+            {"path": "/missing"},
+            {"path": "/missing"},
+            {"path": "/varying"},
+            {"path": "/varying"},
+        ],
+    )
+    bodies = [body for body, _ in answers]
+    assert bodies == ["1", "1", "2", "3", "4", "1", "2", "1", "2", "1", "2"]
+    # Who paid for an answer is told to keep it for himself, whether it was kept here or not.
+    assert [control for _, control in answers[:3]] == [CONTROL] * 3
+    assert answers[5][1] == "private"
