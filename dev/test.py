@@ -15,8 +15,8 @@ from dev.launch.start import bundle_environment, plugin_folder
 from dev.layout import HERE, Layout
 from dev.setup.node import find_node
 
-PROCESSES = 2
-"""As many as the smallest machine we test on has cores."""
+PROCESSES = 3
+"""One more than the smallest machine we test on has cores: many tests wait for time to pass."""
 
 PARALLEL = (f"--numprocesses={PROCESSES}", "--dist=loadgroup")
 """Tests of one group share a server, so they stay in one process."""
