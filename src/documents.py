@@ -16,21 +16,26 @@ from ports import Json
 DEPTH_MAX = 100
 """Levels of nesting that are read. What this software is sent has fewer than ten."""
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def read_json(text: str) -> Json:
     """Read a JSON text of up to `DEPTH_MAX` levels. Raises `ValueError` for any other text."""
-    if text.count("[") + text.count("{") > DEPTH_MAX and _depth(text) > DEPTH_MAX:
+    if too_deep_at(text) is not None:
         raise ValueError(f"it is nested more than {DEPTH_MAX} levels deep")
     return json.loads(text)
 
 
-def _depth(text: str) -> int:
-    """Find the deepest level of a text, as far as it is JSON."""
-    depth = deepest = 0
-    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
-        depth += 1 if bracket[0] in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def too_deep_at(text: str) -> int | None:
+    """Find the bracket that opens a level past `DEPTH_MAX`; None when no level is."""
+    if text.count("[") + text.count("{") <= DEPTH_MAX:
+        return None
+    depth = 0
+    for part in _STRING_OR_BRACKET.finditer(text):
+        if part[0] in "[{":
+            depth += 1
+            if depth > DEPTH_MAX:
+                return part.start()
+        elif part[0] in "]}":
+            depth -= 1
+    return None

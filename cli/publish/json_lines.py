@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from documents import DEPTH_MAX, too_deep_at
+
 
 class Repeated(dict[str, Any]):
     """An object in whose text a name stands twice; the last one counts."""
@@ -69,6 +71,14 @@ def members(text: str, start: int = 0) -> Iterator[tuple[int, str, Any]]:
         at = _following(text, end, "}")
 
 
+def check_depth(text: str) -> None:
+    """Raise `JsonMistake` if a text is nested deeper than Python's reader is sure to come back."""
+    deep_at = too_deep_at(text)
+    if deep_at is not None:
+        message = f"it is nested more than {DEPTH_MAX} levels deep"
+        raise JsonMistake(message, line_of(text, deep_at))
+
+
 def check_end(text: str, start: int = 0) -> None:
     """Raise `JsonMistake` if anything but white space stands behind the value at `start`."""
     _, end = _value(text, _past_space(text, start))
@@ -107,8 +117,6 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         return _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:
         raise JsonMistake(error.msg, error.lineno) from error
-    except RecursionError as error:
-        raise JsonMistake("it is nested too deep", line_of(text, at)) from error
     except ValueError as error:
         raise JsonMistake(str(error), line_of(text, at)) from error
 

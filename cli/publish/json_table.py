@@ -7,7 +7,15 @@ from typing import Any
 
 from cli.errors import Finding, InputError
 from cli.publish.findings import Findings
-from cli.publish.json_lines import JsonMistake, Repeated, check_end, items, line_of, members
+from cli.publish.json_lines import (
+    JsonMistake,
+    Repeated,
+    check_depth,
+    check_end,
+    items,
+    line_of,
+    members,
+)
 from cli.publish.table import (
     INTEGER_MAX,
     JOINED,
@@ -48,6 +56,7 @@ def read_json(text: str, place: str) -> Table:
     lines: list[int] = []
     line, before = 1, 0
     try:
+        check_depth(text)
         for at, item in items(text):
             line += text.count("\n", before, at)
             before = at

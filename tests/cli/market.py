@@ -12,6 +12,8 @@ from dev.launch import running_dispatcher
 from dev.launch.announcement import Running, find_running
 from dev.layout import HERE
 
+from .loopback import Reply, answering
+
 DEMO = HERE.root / "dev" / "demo"
 TOKEN = "token-of-the-local-market"
 PAYMENTS = {
@@ -19,9 +21,9 @@ PAYMENTS = {
     "X402_ASSET": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
     "X402_ASSET_NAME": "USDC",
     "X402_ASSET_VERSION": "2",
-    "FACILITATOR_URL": "http://127.0.0.1:9",
 }
-"""Enough to ask for payment; nobody pays here."""
+KINDS = {"kinds": [{"x402Version": 2, "scheme": "exact", "network": "eip155:84532"}]}
+"""What the facilitator says it can do: enough to ask for payment; nobody pays here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,19 @@ class LocalMarket:
 @contextmanager
 def running_market(state: Path) -> Iterator[LocalMarket]:
     """Run it for the time of a `with` block, with the demo's free APIs."""
-    with running_dispatcher(
-        state=state,
-        namespace=DEMO / "namespace",
-        tenants=(DEMO / "tenants.json").read_text(encoding="utf-8"),
-        variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN, **PAYMENTS},
-        with_api=True,
+    with (
+        answering(lambda _: Reply(KINDS)) as facilitator,
+        running_dispatcher(
+            state=state,
+            namespace=DEMO / "namespace",
+            tenants=(DEMO / "tenants.json").read_text(encoding="utf-8"),
+            variables={
+                "PLATFORM_ANALYTICS_TOKEN": TOKEN,
+                "FACILITATOR_URL": facilitator.url,
+                **PAYMENTS,
+            },
+            with_api=True,
+        ),
     ):
         running = find_running(state)
         with cloudflare.Cloudflare(

@@ -135,7 +135,7 @@ ON_DATA = (
         end_the_isolate_by_deep_nesting,
         "documents",
         "read_json",
-        "_depth(text) > DEPTH_MAX",
+        "too_deep_at(text) is not None",
         "False",
     ),
     Guard(
