@@ -42,8 +42,9 @@ class Order:
 
     def url(self, dispatcher_url: str) -> str:
         """Return what is asked for."""
-        slash = "" if "/" in self.api else "/"
-        return f"{dispatcher_url}/t/{self.api}{slash}"
+        path, mark, query = self.api.partition("?")
+        slash = "" if "/" in path else "/"
+        return f"{dispatcher_url}/t/{path}{slash}{mark}{query}"
 
     def request(self) -> dict[str, str]:
         """Return the method and the body as clients take them."""

@@ -66,7 +66,12 @@ def test_a_body_makes_it_a_post_unless_said_otherwise() -> None:
 
 @pytest.mark.parametrize(
     ("api", "path"),
-    [("rates", "/t/rates/"), ("rates/", "/t/rates/"), ("/rates/a?b=c", "/t/rates/a?b=c")],
+    [
+        ("rates", "/t/rates/"),
+        ("rates/", "/t/rates/"),
+        ("/rates/a?b=c", "/t/rates/a?b=c"),
+        ("rates?b=c/d", "/t/rates/?b=c/d"),
+    ],
 )
 def test_an_api_is_named_with_or_without_a_path(api: str, path: str) -> None:
     assert read_order({"API": api}).url(URL) == URL + path
