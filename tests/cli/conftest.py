@@ -1,6 +1,7 @@
 """What tests of the command share: an account to deploy to, and a market to publish in."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +11,12 @@ from .market import LocalMarket, running_market
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share the market in one worker."""
+    """Keep the tests that share the market in one worker, and each other module in one."""
     for item in items:
         if "local_market" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("local-market"))
+        elif item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(f"cli-{item.path.stem}"))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tests.cloudflare.stand_in import StandIn, running_stage
 from tests.cloudflare.workers import Worker
 
 from .command import Ran, clawr
-from .market import TOKEN, LocalMarket
+from .market import TOKEN, running_market
 
 NAME = "market"
 OPTIONS = ("deploy-dispatcher", "--script-name", NAME, "--dispatch-namespace", "scripts")
@@ -55,14 +55,17 @@ class Deployments:
 
 
 @pytest.fixture(scope="module")
-def deployments(
-    local_market: LocalMarket, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Deployments]:
+def deployments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployments]:
     file = tmp_path_factory.mktemp("env") / "production.env"
     file.write_text("".join(f"{name}={text}\n" for name, text in SECRETS.items()))
-    common = (*OPTIONS, "--create-missing", "--env", file, "--url", local_market.url, "--json")
-    # A stage of its own: the tests that use `stand_in` take turns at another one.
-    with running_stage() as stage, StandIn().on(stage) as account:
+    # A market of its own, whose health nobody changes by publishing; and a stage of its own, as
+    # the tests that use `stand_in` take turns at another one.
+    with (
+        running_market(tmp_path_factory.mktemp("market")) as market,
+        running_stage() as stage,
+        StandIn().on(stage) as account,
+    ):
+        common = (*OPTIONS, "--create-missing", "--env", file, "--url", market.url, "--json")
         ran: list[Ran] = []
         sent: list[list[Sent]] = []
         for more in ((), ("--execute",), ("--execute",), ("--execute",)):
