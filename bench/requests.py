@@ -20,7 +20,7 @@ import httpx
 
 from bench.load import load
 from bench.server import cpu_seconds, open_ports
-from bench.usage_kv import UsageKv
+from dev.history.local_kv import LocalKv
 from dev.launch.config import DEVELOPMENT_TOKEN, development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions
 from dev.launch.run_folder import RunFolder
@@ -116,7 +116,7 @@ def measure(rounds: int, seconds: float, say: Callable[[str], None]) -> list[Req
             ports.append(port)
             stores.append(store)
             if one.letter == "d":
-                store.put("events", json.dumps([OLD_EVENT] * OLD_LOG_EVENTS))
+                store.write("events", json.dumps([OLD_EVENT] * OLD_LOG_EVENTS))
         for port, figures, index in zip(ports, found, range(len(ALL)), strict=True):
             # The first requests load, compile and cache.
             sent[index] += len(load(port, "/t/echo/", seconds=1, connections=4).times)
@@ -148,7 +148,7 @@ def _one_round(port: int, figures: RequestFigures, seconds: float) -> int:
 
 
 @contextmanager
-def _running(contender: Contender, state: Path) -> Iterator[tuple[int, UsageKv]]:
+def _running(contender: Contender, state: Path) -> Iterator[tuple[int, LocalKv]]:
     """Run a contender; give the port at which workerd itself takes requests, and its KV."""
     state.mkdir(parents=True)
     tenants = json.dumps({"tenants": [TENANT]})
@@ -165,8 +165,8 @@ def _running(contender: Contender, state: Path) -> Iterator[tuple[int, UsageKv]]
     try:
         server.wait_until_ready("/t/echo/")
         direct = _direct_port(open_ports() - known - {server.port})
-        with UsageKv(server.port) as store:
-            yield direct, store
+        with httpx.Client(base_url=f"http://{HOST}:{server.port}") as client:
+            yield direct, LocalKv(client, state)
     finally:
         server.stop()
 
@@ -195,15 +195,15 @@ def _direct_port(ports: set[int]) -> int:
     raise RuntimeError(f"workerd answers at none of the ports {sorted(ports)}")
 
 
-def _counted(contender: Contender, port: int, store: UsageKv, sent: int) -> float | None:
+def _counted(contender: Contender, port: int, store: LocalKv, sent: int) -> float | None:
     """Find what share of the requests a contender's log has, when it had time to write."""
     time.sleep(WRITTEN_SECONDS)
     match contender.letter:
         case "d":
-            events: list[Json] = json.loads(store.get("events"))
+            events: list[Json] = json.loads(store.read("events") or "[]")
             return float(sum(event != OLD_EVENT for event in events)) / sent
         case "e":
-            return store.count("event/") / sent
+            return len(store.names("event/")) / sent
         case "f":
             headers = {"authorization": f"Bearer {DEVELOPMENT_TOKEN}"}
             url = f"http://{HOST}:{port}/__platform/analytics?window=overall"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import keys
@@ -71,12 +72,8 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
         price = f"${row['priceUsd']}" if row["isPriced"] else "free"
         cells = (row["slug"], price, row["plan"], row["category"], row["script"])
         # Text of others is data, never markup.
-        table.add_row(*(_plain(cell) for cell in (*cells, ", ".join(row["hosts"]))))
+        table.add_row(*(escape(str(cell or "")) for cell in (*cells, ", ".join(row["hosts"]))))
     console.print(table)
     for row in rows:
         for problem in row["problems"]:
             console.print(f"{row['slug']}: {problem}", markup=False)
-
-
-def _plain(cell: object) -> str:
-    return str(cell if cell is not None else "").replace("[", "\\[")

@@ -1,7 +1,6 @@
 """`clawr import-legacy` against a running dispatcher."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +10,8 @@ import httpx
 import pytest
 
 from dev.launch import running_dispatcher
-from dev.launch.announcement import Running, announced
 
 from .command import Ran, clawr
-from .explorer_api import TOKEN, explorer_api
 
 PLATFORM_TOKEN = "token-of-the-import-tests"
 DAYS_AGO = (45, 2, 0.01)
@@ -26,11 +23,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """STATE of a dispatcher that runs and says where its API is."""
     state = tmp_path_factory.mktemp("state")
     variables = {"PLATFORM_ANALYTICS_TOKEN": PLATFORM_TOKEN}
-    with (
-        running_dispatcher(state=state, variables=variables) as server,
-        explorer_api(server.url) as api_url,
-        announced(state, Running(os.getpid(), server.url, PLATFORM_TOKEN, api_url, TOKEN)),
-    ):
+    with running_dispatcher(state=state, variables=variables, with_api=True):
         yield state
 
 
