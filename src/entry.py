@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers import WorkerEntrypoint
-
 import logs
 from directory import TenantDirectory
 from dispatch import Dispatcher
@@ -15,18 +13,16 @@ from runtime import (
     RuntimeBackground,
     RuntimeClock,
     RuntimeEnvironment,
-    RuntimeRequest,
-    drain_upload,
-    response,
     write_log,
     writer_id,
 )
 from runtime_edge import RuntimeEdgeCache
+from runtime_exchange import RuntimeRequest
 from runtime_limits import QuotaCounter
 from tallies import RequestTally
 from usage import UsageLog
 
-__all__ = ["Default", "QuotaCounter"]
+__all__ = ["QuotaCounter", "on_fetch", "on_scheduled"]
 
 _dispatchers: list[Dispatcher] = []
 
@@ -50,23 +46,24 @@ def _dispatcher(raw_environment: Any) -> Dispatcher:
     return _dispatchers[0]
 
 
-class Default(WorkerEntrypoint):
-    """What Cloudflare calls."""
-
-    async def fetch(self, request: Any) -> Any:
-        """Answer one request."""
-        dispatcher = _dispatcher(self.env._env)  # noqa: SLF001
-        background = RuntimeBackground(self.ctx)
-        incoming = RuntimeRequest(request.js_object)
-        answer = await background.see_through(dispatcher.handle(incoming, background))
+async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
+    """Answer one request."""
+    dispatcher = _dispatcher(raw_environment)
+    request = RuntimeRequest(raw_request, context)
+    try:
+        answer = await dispatcher.handle(request, RuntimeBackground(context))
         if dispatcher.environment.setting("DRAIN_UPLOADS") is not None:
-            await drain_upload(incoming)
-        return response(answer)
+            await request.drain()
+        return request.respond(answer)
+    except BaseException:
+        request.end()
+        raise
 
-    async def scheduled(self, _controller: Any, _environment: Any, _context: Any) -> None:
-        """Go on with payments and compaction; Cloudflare's cron calls this every minute."""
-        dispatcher = _dispatcher(self.env._env)  # noqa: SLF001
-        try:
-            await dispatcher.tend_payments()
-        finally:
-            await dispatcher.compact()
+
+async def on_scheduled(_controller: Any, raw_environment: Any, _context: Any) -> None:
+    """Go on with payments and compaction; Cloudflare's cron calls this every minute."""
+    dispatcher = _dispatcher(raw_environment)
+    try:
+        await dispatcher.tend_payments()
+    finally:
+        await dispatcher.compact()

@@ -6,11 +6,12 @@ computes. `/empty` is what a request costs that does nothing.
 
 import json
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import js
 import pyodide_js  # type: ignore[import-not-found]
-from workers import Request, Response, WorkerEntrypoint
+from workers import Response
 
 from batches import CountedStore
 from caching import analytics_answer
@@ -18,8 +19,9 @@ from explore import Explore
 from ports import Answer, Json
 from reader import SnapshotReader
 from rollups import compact
-from runtime import RuntimeBackground, RuntimeClock, RuntimeEnvironment, response
+from runtime import RuntimeBackground, RuntimeClock, RuntimeEnvironment
 from runtime_edge import RuntimeEdgeCache
+from runtime_exchange import RuntimeRequest
 from runtime_store import RuntimeStore
 from snapshot_text import snapshot_text
 from usage import UsageLog
@@ -63,43 +65,41 @@ def _forget() -> None:
 _forget()
 
 
-class Default(WorkerEntrypoint):
-    """Answers each route with what was done, never with the whole result."""
-
-    async def fetch(self, request: Request) -> Response:
-        """Do what the path says."""
-        address = urlsplit(request.url)
-        given = dict(parse_qsl(address.query))
-        raw = self.env._env.USAGE_KV
-        store = CountedStore(RuntimeStore(raw), ENDLESS)
-        match address.path:
-            case "/load" | "/load-many" | "/delete-many":
-                done = await _load(raw, request.js_object, given)
-            case "/snapshot":
-                background = RuntimeBackground(self.ctx)
-                done = await _snapshot(store, given["window"], int(given["now"]), background)
-            case "/kept" | "/computed":
-                environment = RuntimeEnvironment(self.env._env)
-                background = RuntimeBackground(self.ctx)
-                return await _page(environment, store, address.path, given, background)
-            case "/publish":
-                _clock.at_ms = int(given["now"])
-                done = {"published": await _readers[0].publish(store)}
-            case "/forget":
-                _forget()
-                done = {}
-            case "/compact":
-                report = await compact(store.store, int(given["now"]), int(given["budget"]))
-                done = {
-                    "operations": report.operations,
-                    "made": len(report.made),
-                    "done": report.done,
-                }
-            case "/read":
-                done = await _read(raw, given["prefix"])
-            case _:
-                done = {"heap_bytes": pyodide_js._module.HEAPU8.length}
-        return Response.json(done)
+async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
+    """Do what the path says; answer with what was done, never with the whole result."""
+    address = urlsplit(raw_request.url)
+    given = dict(parse_qsl(address.query))
+    raw = raw_environment.USAGE_KV
+    store = CountedStore(RuntimeStore(raw), ENDLESS)
+    match address.path:
+        case "/load" | "/load-many" | "/delete-many":
+            done = await _load(raw, raw_request, given)
+        case "/snapshot":
+            background = RuntimeBackground(context)
+            done = await _snapshot(store, given["window"], int(given["now"]), background)
+        case "/kept" | "/computed":
+            environment = RuntimeEnvironment(raw_environment)
+            background = RuntimeBackground(context)
+            answer = await _page(environment, store, address.path, given, background)
+            return RuntimeRequest(raw_request, context).respond(answer)
+        case "/publish":
+            _clock.at_ms = int(given["now"])
+            done = {"published": await _readers[0].publish(store)}
+        case "/forget":
+            _forget()
+            done = {}
+        case "/compact":
+            report = await compact(store.store, int(given["now"]), int(given["budget"]))
+            done = {
+                "operations": report.operations,
+                "made": len(report.made),
+                "done": report.done,
+            }
+        case "/read":
+            done = await _read(raw, given["prefix"])
+        case _:
+            done = {"heap_bytes": pyodide_js._module.HEAPU8.length}
+    return Response.json(done)
 
 
 async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, object]:
@@ -131,7 +131,7 @@ async def _page(
     path: str,
     given: dict[str, str],
     background: RuntimeBackground,
-) -> Response:
+) -> Answer:
     """Answer as the public page's route does, or as the platform API does, with the whole body."""
     _clock.at_ms = max(_clock.at_ms, int(given["now"]))
     window = given["window"]
@@ -140,16 +140,10 @@ async def _page(
         if not _pages:
             _pages.append(Explore(environment, _clock, _readers[0], RuntimeEdgeCache()))
         query = f"?window={window}&top={TOP}"
-        return _sent(await _pages[0].handle(request, query, "bench", background))
+        return await _pages[0].handle(request, query, "bench", background)
     found = await _readers[0].snapshots(store, (window,), TOP, background)
     body = {"window": window, "snapshot": found[window]}
-    return _sent(analytics_answer(body, "bench", "", is_public=False))
-
-
-def _sent(answer: Answer) -> Response:
-    # The SDK takes a JavaScript response as well as its own.
-    sent: Response = response(answer)
-    return sent
+    return analytics_answer(body, "bench", "", is_public=False)
 
 
 async def _snapshot(

@@ -110,6 +110,7 @@ def _typescript(layout: Layout) -> bool:
         # Beside the check, as everything in public/ is deployed.
         Path(__file__).with_name("page.tsconfig.json"),
         Path(__file__).with_name("templates.tsconfig.json"),
+        Path(__file__).with_name("worker.tsconfig.json"),
     )
     program = layout.node_modules / "typescript" / "bin" / "tsc"
     passed = [_run(layout, [find_node(layout), program, "--project", name]) for name in projects]

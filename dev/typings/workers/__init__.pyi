@@ -1,6 +1,11 @@
 # The part of workers-runtime-sdk that we use.
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+def handler(func: Handler) -> Handler: ...
+def import_from_javascript(module_name: str) -> Any: ...
 
 class WorkerEntrypoint:
     ctx: Any

@@ -42,15 +42,15 @@ class ReplayClock(RuntimeClock):
 entry.RuntimeClock = ReplayClock  # type: ignore[attr-defined]
 
 
-class Default(entry.Default):
-    """What wrangler calls."""
+async def on_fetch(request: Any, environment: Any, context: Any) -> Any:
+    """Answer a request at the time that it names."""
+    arrives_ms = request.headers.get(ARRIVES)
+    if arrives_ms:
+        _hands.set(_Hands(int(arrives_ms), int(request.headers.get(TAKES) or 0)))
+    return await entry.on_fetch(request, environment, context)
 
-    async def fetch(self, request: Any) -> Any:
-        arrives_ms = request.headers.get(ARRIVES)
-        if arrives_ms is not None:
-            _hands.set(_Hands(int(arrives_ms), int(request.headers.get(TAKES) or 0)))
-        return await super().fetch(request)
 
-    async def scheduled(self, controller: Any, environment: Any, context: Any) -> None:
-        _hands.set(_Hands(int(controller.scheduledTime), 0))
-        await super().scheduled(controller, environment, context)
+async def on_scheduled(controller: Any, environment: Any, context: Any) -> None:
+    """Do what cron does, at the time that it is told."""
+    _hands.set(_Hands(int(controller.scheduledTime), 0))
+    await entry.on_scheduled(controller, environment, context)

@@ -15,13 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pyodide.ffi import run_sync
-from workers import Request, Response, WorkerEntrypoint
+from workers import Request, Response, handler
 
 from runtime_limits import QuotaCounter, RuntimeQuotaCounters, RuntimeRateCounter
 from runtime_outward import RuntimeDatabase
 from runtime_store import RuntimeStore
 
-__all__ = ["Default", "QuotaCounter"]
+__all__ = ["QuotaCounter", "on_fetch"]
 
 HERE = Path(__file__).parent
 OPTIONS = (
@@ -41,49 +41,51 @@ class Reporter:
     """Collects what became of each test, and lends the Worker's environment to tests.
 
     Args:
-        worker: The entrypoint of the running request.
+        environment: The bindings as the SDK wraps them.
+        context: The execution context of the running request.
     """
 
-    def __init__(self, worker: WorkerEntrypoint) -> None:
+    def __init__(self, environment: Any, context: Any) -> None:
         """Start without results."""
         self.results: list[dict[str, Any]] = []
-        self._worker = worker
+        self._environment = environment
+        self._context = context
 
     @pytest.fixture
     def env(self) -> Any:
         """The bindings as the SDK wraps them."""
-        return self._worker.env
+        return self._environment
 
     @pytest.fixture
     def raw_env(self) -> Any:
         """The bindings as JavaScript sees them."""
-        return self._worker.env._env
+        return self._environment._env
 
     @pytest.fixture
     def store(self) -> RuntimeStore:
         """The usage log's namespace, through the port."""
-        return RuntimeStore(self._worker.env._env.USAGE_KV)
+        return RuntimeStore(self._environment._env.USAGE_KV)
 
     @pytest.fixture
     def database(self) -> RuntimeDatabase:
         """The payout ledger's database, through the port, all migrations applied."""
-        return RuntimeDatabase(self._worker.env._env.CONTROL_DB)
+        return RuntimeDatabase(self._environment._env.CONTROL_DB)
 
     @pytest.fixture
     def quota_counters(self) -> RuntimeQuotaCounters:
         """The counters of quotas, through the port."""
-        return RuntimeQuotaCounters(self._worker.env._env.QUOTAS)
+        return RuntimeQuotaCounters(self._environment._env.QUOTAS)
 
     @pytest.fixture
     def rate_counter_of(self) -> Callable[[str], RuntimeRateCounter]:
         """Give a rate-limit binding by name, through the port."""
-        raw = self._worker.env._env
+        raw = self._environment._env
         return lambda name: RuntimeRateCounter(getattr(raw, name))
 
     @pytest.fixture
     def ctx(self) -> Any:
         """The request's execution context."""
-        return self._worker.ctx
+        return self._context
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
@@ -132,20 +134,18 @@ class Reporter:
         )
 
 
-class Default(WorkerEntrypoint):
-    """Answers `GET /run`, and anything else with a greeting."""
-
-    async def fetch(self, request: Request) -> Response:
-        """Run the tests that the request names."""
-        address = urlsplit(request.url)
-        if address.path != "/run":
-            return Response("ready")
-        (tests,) = parse_qs(address.query)["tests"]
-        sys.dont_write_bytecode = True
-        reporter = Reporter(self)
-        chosen = [f"{HERE}/{test}" for test in json.loads(tests)]
-        code = pytest.main([*OPTIONS, *chosen], plugins=[reporter])
-        return Response.json({"exit_code": int(code), "results": reporter.results})
+@handler
+async def on_fetch(request: Request, environment: Any, context: Any) -> Response:
+    """Answer `GET /run`, and anything else with a greeting."""
+    address = urlsplit(request.url)
+    if address.path != "/run":
+        return Response("ready")
+    (tests,) = parse_qs(address.query)["tests"]
+    sys.dont_write_bytecode = True
+    reporter = Reporter(environment, context)
+    chosen = [f"{HERE}/{test}" for test in json.loads(tests)]
+    code = pytest.main([*OPTIONS, *chosen], plugins=[reporter])
+    return Response.json({"exit_code": int(code), "results": reporter.results})
 
 
 def _synchronous(function: Any) -> Any:
