@@ -160,6 +160,8 @@ def _running(contender: Contender, state: Path) -> Iterator[tuple[int, LocalKv]]
     # Cloudflare's own router of files is part of the edge; miniflare's, which stands in for it,
     # would cost a quarter of a request.
     config.pop("assets", None)
+    # For wrangler's proxy, which nothing here goes through.
+    config["vars"].pop("DRAIN_UPLOADS")
     folder = RunFolder(HERE)
     if contender.main is not None:
         _put_in_place(contender.main, folder.path, config)

@@ -2,7 +2,8 @@
  * What each request needs of JavaScript, in as few calls from Python as there can be: every
  * attribute that is read from Python, and every call, costs more than all of a function here.
  *
- * Lists cross as lines of one text. Neither a name nor a value of a header, nor a method or a
+ * A promise that a call returns would become a future of Python's event loop on its way, so it is
+ * returned in an object. Lists cross as lines of one text. Neither a name nor a value of a header, nor a method or a
  * URL can hold a line break: `Headers`, `Request` and the HTTP parser refuse one.
  */
 
@@ -34,6 +35,24 @@ export function end(request) {
 }
 
 /**
+ * Go on with some work when what it awaits is settled.
+ *
+ * @template T
+ * @param {{ promise: Promise<unknown> }} awaited
+ * @param {(value: unknown, error?: Error) => T} goOn - called once
+ * @returns {{ promise: Promise<T> }} what going on comes to
+ */
+export function follow({ promise }, goOn) {
+	return {
+		promise: promise.then(
+			(value) => goOn(value),
+			// Anything can be thrown; only an `Error` is an exception of Python's.
+			(error) => goOn(undefined, error instanceof Error ? error : new Error(String(error))),
+		),
+	};
+}
+
+/**
  * Let a script of a dispatch namespace answer a request.
  *
  * @param {{ get(name: string, args: object, options: object): { fetch(request: Request): Promise<Response> } }} namespace
@@ -43,14 +62,14 @@ export function end(request) {
  * @param {Request} request
  * @param {string} url - in place of the request's own; empty for that
  * @param {string} removed - the names of headers that are taken out, as lines
- * @returns {Promise<Response>}
+ * @returns {{ promise: Promise<Response> }}
  */
 export function dispatch(namespace, script, cpuMs, subRequests, request, url, removed) {
 	const outgoing = url || removed ? new Request(url || request.url, request) : request;
 	for (const name of lines(removed)) {
 		outgoing.headers.delete(name);
 	}
-	return namespace.get(script, {}, { limits: { cpuMs, subRequests } }).fetch(outgoing);
+	return { promise: namespace.get(script, {}, { limits: { cpuMs, subRequests } }).fetch(outgoing) };
 }
 
 /**
@@ -121,11 +140,11 @@ export async function discard(reply) {
  * Read the rest of an upload that was passed on to nobody.
  *
  * @param {Request} request
+ * @returns {{ promise: Promise<void> }}
  */
-export async function drain(request) {
-	if (request.body && !request.bodyUsed) {
-		await request.body.pipeTo(new WritableStream());
-	}
+export function drain(request) {
+	const rest = request.body && !request.bodyUsed ? request.body.pipeTo(new WritableStream()) : undefined;
+	return { promise: Promise.resolve(rest) };
 }
 
 /** @param {string} text @returns {string[]} */

@@ -19,6 +19,7 @@ from runtime import (
 from runtime_edge import RuntimeEdgeCache
 from runtime_exchange import RuntimeRequest
 from runtime_limits import QuotaCounter
+from runtime_steps import Steps
 from tallies import RequestTally
 from usage import UsageLog
 
@@ -46,8 +47,12 @@ def _dispatcher(raw_environment: Any) -> Dispatcher:
     return _dispatchers[0]
 
 
-async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
+def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     """Answer one request."""
+    return Steps(_answered(raw_request, raw_environment, context)).go_on()
+
+
+async def _answered(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     dispatcher = _dispatcher(raw_environment)
     request = RuntimeRequest(raw_request, context)
     try:

@@ -18,6 +18,7 @@ from workers import import_from_javascript
 from errors import TenantError, TenantLimitExceeded, TenantWorkerFailure, WorkerNotFound
 from limits import ScriptLimits
 from ports import Answer, Relay, Request
+from runtime_steps import Promised
 
 _crossings = import_from_javascript("crossings.js")
 _arrive, _end, _drain = _crossings.arrive, _crossings.end, _crossings.drain
@@ -68,7 +69,7 @@ class RuntimeRequest:
         """
         # A client that leaves half-way ends this as well.
         with suppress(JsException):
-            await _drain(self.raw)
+            await Promised(_drain(self.raw))
 
 
 class RuntimeReply:
@@ -113,7 +114,9 @@ class RuntimeNamespace:
         bounds = (limits.cpu_ms, limits.sub_requests)
         removed = "\n".join(remove_headers)
         try:
-            raw = await _dispatch(self._binding, script, *bounds, request.raw, url or "", removed)
+            raw = await Promised(
+                _dispatch(self._binding, script, *bounds, request.raw, url or "", removed)
+            )
         except JsException as error:
             raise _tenant_error(script, error) from error
         return RuntimeReply(raw)
