@@ -39,7 +39,7 @@ from ports import Answer, Background, Clock, Environment, Relay, Request, Tenant
 from responses import REQUEST_ID, json_answer, secured
 from screening import check_shared_host, check_size
 from tallies import PLATFORM, PUBLIC, SERVED, RequestTally
-from tenants import SLUG, Tenant, normal_host
+from tenants import SLUG, Tenant, is_normal_host
 from usage import Duty, UsageLog
 
 SERVICE = "clawr-dispatcher"
@@ -98,7 +98,10 @@ class Dispatcher:
                 answer = await self._answer(passage, background)
         except Exception as error:  # noqa: BLE001 (whatever it is, somebody waits for an answer)
             answer = failure_answer(error, request_id, request, passage)
-        self.tally.add(surface, answer, self.clock.now_ms() - arrived_ms)
+        answered_ms = passage.answered_ms if passage is not None else None
+        if answered_ms is None:
+            answered_ms = self.clock.now_ms()
+        self.tally.add(surface, answer, answered_ms - arrived_ms)
         return secured(answer) if isinstance(answer, Answer) else answer
 
     async def compact(self) -> None:
@@ -235,18 +238,14 @@ class Dispatcher:
         return tenant
 
     async def _find_by_host(self, host: str) -> Tenant | None:
-        try:
-            is_name = normal_host(host) == host
-        except ValueError:
-            return None
-        return await self.directory.by_host(host) if is_name else None
+        return await self.directory.by_host(host) if is_normal_host(host) else None
 
     async def _dispatch(self, passage: Passage, tenant: Tenant) -> TenantReply:
         namespace = self.environment.namespace
         if namespace is None:
             raise BindingMissing("DISPATCHER")
         request = passage.request
-        remove = reserved_headers(tuple(request.headers), is_priced=tenant.is_priced)
+        remove = reserved_headers(request.headers, is_priced=tenant.is_priced)
         return await namespace.fetch(
             tenant.worker_name, tenant.limits, request, passage.url, remove
         )
@@ -260,7 +259,8 @@ class Dispatcher:
         *,
         is_call: bool = True,
     ) -> None:
-        event = passage.event(self.clock.now_ms(), status, outcome, is_call=is_call)
+        passage.answered_ms = self.clock.now_ms()
+        event = passage.event(passage.answered_ms, status, outcome, is_call=is_call)
         duty = self.log.append(event)
         store = self.environment.usage_store
         if store is None:

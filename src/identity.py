@@ -15,6 +15,15 @@ from ports import Environment
 
 SECRET_SETTING = "CALLER_HASH_SECRET"  # noqa: S105
 
+_SIGNS = (
+    ("x-api-key", "key"),
+    ("authorization", "key"),
+    ("x-agent-id", "agent"),
+    ("x-caller-id", "agent"),
+    ("cf-connecting-ip", "ip"),
+)
+"""The headers that tell callers apart, the surest first, and the kind of what each says."""
+
 
 def caller_identity(headers: Mapping[str, str]) -> str:
     """Tell who calls, as well as the request's headers (by lower-case name) can.
@@ -22,16 +31,11 @@ def caller_identity(headers: Mapping[str, str]) -> str:
     The kind stands before the value, so that an API key and an agent's name
     that happen to be alike stay two callers.
     """
-    authorization = headers.get("authorization", "")
-    scheme, _, credentials = authorization.partition(" ")
-    candidates = (
-        ("key", headers.get("x-api-key")),
-        ("key", credentials.strip() if scheme.lower() == "bearer" else None),
-        ("agent", headers.get("x-agent-id")),
-        ("agent", headers.get("x-caller-id")),
-        ("ip", headers.get("cf-connecting-ip")),
-    )
-    for kind, value in candidates:
+    for name, kind in _SIGNS:
+        value = headers.get(name)
+        if value and name == "authorization":
+            scheme, _, credentials = value.partition(" ")
+            value = credentials.strip() if scheme.lower() == "bearer" else None
         if value:
             return f"{kind}:{value[: limits.IDENTITY_LENGTH_MAX]}"
     return "unknown:"

@@ -7,6 +7,7 @@ written another way. Refuses to know tenants.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ PLATFORM_NAME = "__platform"
 """The first segment of the platform API's paths."""
 
 _DECODINGS_MAX = 3
+_KNOWN_AUTHORITIES = 1_000
 _ODD = re.compile(r"[%\\;]")
 _PARAMETERS = re.compile(r";[^/]*")
 _CONTROLS = re.compile(r"[\x00-\x20\x7f]")
@@ -46,13 +48,18 @@ def locate(url: str) -> Location:
     if slash < 0 or slash > end:
         slash = end
     path = url[slash:end] or "/"
-    if _DOT_SEGMENT.search(path):
+    if ("/." in path or "%" in path) and _DOT_SEGMENT.search(path):
         path = _without_dot_segments(path)
-    host = url[authority:slash].rpartition("@")[2].lower()
+    return Location(url[:slash], _host_of(url[authority:slash]), path, url[end:])
+
+
+@lru_cache(maxsize=_KNOWN_AUTHORITIES)
+def _host_of(authority: str) -> str:
+    host = authority.rpartition("@")[2].lower()
     if not host.endswith("]"):
         name, colon, port = host.rpartition(":")
         host = name if colon and (port.isdigit() or not port) else host
-    return Location(url[:slash], host.removesuffix("."), path, url[end:])
+    return host.removesuffix(".")
 
 
 def is_platform(path: str) -> bool:
@@ -62,15 +69,18 @@ def is_platform(path: str) -> bool:
     tenant's either: what is meant for the platform, such as a token, must not
     get to a tenant by an odd spelling.
     """
-    readings = (path, *_generous_readings(path)) if _ODD.search(path) else (path,)
-    return any(
-        reading.lstrip("/").partition("/")[0].lower() == PLATFORM_NAME for reading in readings
-    )
+    if _ODD.search(path):
+        return any(_starts_platform(reading) for reading in (path, *_generous_readings(path)))
+    return _starts_platform(path)
 
 
 def is_own_host(host: str) -> bool:
     """Tell whether `host` is an address of the dispatcher's own, never a tenant's name."""
     return _OWN_HOST.fullmatch(host) is not None
+
+
+def _starts_platform(path: str) -> bool:
+    return path.lstrip("/").partition("/")[0].lower() == PLATFORM_NAME
 
 
 def _generous_readings(path: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ Refuses to know where it goes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from events import UsageEvent
@@ -25,28 +25,24 @@ from tenants import Tenant
 TENANT_ID = "x-tenant-id"
 SERVED = "served"
 
-_PAYMENT_HEADERS = (
+_RESERVED = frozenset((REQUEST_ID, TENANT_ID, PLATFORM_TOKEN_HEADER))
+_RESERVED_IF_PRICED = _RESERVED | {
     REQUIRED_HEADER,
     RESPONSE_HEADER,
     RESPONSE_HEADER_V1,
     SIGNATURE_HEADER,
     SIGNATURE_HEADER_V1,
-)
+}
 
 
-def reserved_headers(names: Sequence[str], *, is_priced: bool = False) -> Sequence[str]:
+def reserved_headers(names: Iterable[str], *, is_priced: bool = False) -> Sequence[str]:
     """Pick, of lower-case header names, those that only the dispatcher may set or see.
 
     Where it takes the payment, what speaks of payments is its own as well: a
     script must not settle behind its back, nor write receipts in its name.
     """
-    return [
-        name
-        for name in names
-        if name in (REQUEST_ID, TENANT_ID, PLATFORM_TOKEN_HEADER)
-        or name.startswith("x-clawr-")
-        or (is_priced and name in _PAYMENT_HEADERS)
-    ]
+    reserved = _RESERVED_IF_PRICED if is_priced else _RESERVED
+    return [name for name in names if name in reserved or name.startswith("x-clawr-")]
 
 
 @dataclass(slots=True)
@@ -54,7 +50,8 @@ class Passage:
     """What is known so far of one request on a tenant's route.
 
     `url` is what the script is to see in place of the request's own, `target`
-    the path and query of that, `caller` the caller's hash once it is known.
+    the path and query of that, `caller` the caller's hash once it is known, `answered_ms`
+    when its event says that it was answered.
     """
 
     request: Request
@@ -64,6 +61,7 @@ class Passage:
     tenant: Tenant | None = None
     url: str | None = None
     caller: str = ""
+    answered_ms: int | None = None
 
     @property
     def target(self) -> str:

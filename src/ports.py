@@ -110,8 +110,7 @@ class TenantReply(Protocol):
         """Drop its body unread; nobody is to have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+class Relay(NamedTuple):
     """A tenant's reply on its way out, with the headers the dispatcher changes.
 
     Those to remove go first; `add_headers` join what the tenant says in the same.

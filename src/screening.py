@@ -16,7 +16,8 @@ def check_size(request: Request) -> None:
     """Raise `InvalidParameter` when the URL or the headers are longer than the edge allows."""
     if len(request.url) > limits.URL_LENGTH_MAX:
         raise InvalidParameter("url", f"at most {limits.URL_LENGTH_MAX} characters long")
-    length = sum(len(name) + len(value) for name, value in request.headers.items())
+    headers = request.headers
+    length = sum(map(len, headers)) + sum(map(len, headers.values()))
     if length > limits.HEADERS_LENGTH_MAX:
         raise InvalidParameter(
             "headers", f"at most {limits.HEADERS_LENGTH_MAX} characters long together"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import limits
 from allowances import RateLimit, parse_bounds, parse_rate_limit
@@ -29,13 +30,18 @@ _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _HOST_LENGTH = 253
 """RFC 1035 section 2.3.4, without the final dot."""
 
+_KNOWN_HOSTS = 1_000
+
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 """An account or contract on an EVM network."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tenant:
-    """One usable record of the directory. Money is in micro-dollars."""
+    """One usable record of the directory. Money is in micro-dollars.
+
+    Without slots, so that what every request asks is worked out once.
+    """
 
     slug: str
     tenant_id: str
@@ -53,24 +59,24 @@ class Tenant:
     rate_limit: RateLimit | None
     bounds: Bounds
 
-    @property
+    @cached_property
     def is_priced(self) -> bool:
         """Whether each request is paid for at the edge."""
         return self.x402_enabled and self.price_micros > 0
 
-    @property
+    @cached_property
     def is_limited(self) -> bool:
         """Whether a request has to ask for leave before its script is asked."""
         return self.rate_limit is not None or self.counted_bounds != UNBOUNDED
 
-    @property
+    @cached_property
     def counted_bounds(self) -> Bounds:
         """The bounds that requests are counted for; a cap bounds what is paid at the edge."""
         if self.is_priced:
             return self.bounds
         return self.bounds._replace(monthly_micros=None, daily_micros=None)
 
-    @property
+    @cached_property
     def api(self) -> Api:
         """How this tenant is described in usage events."""
         return Api(self.tenant_id, self.slug, self.owner, self.directory, self.price_micros)
@@ -170,6 +176,15 @@ def normal_host(name: str) -> str:
     if len(name) > _HOST_LENGTH or not all(_HOST_LABEL.fullmatch(label) for label in labels):
         raise ValueError(f"{name!r} is no host name")
     return name
+
+
+@lru_cache(maxsize=_KNOWN_HOSTS)
+def is_normal_host(name: str) -> bool:
+    """Tell whether `name` is a host name, written the way look-ups use it."""
+    try:
+        return normal_host(name) == name
+    except ValueError:
+        return False
 
 
 def _records(document: Json) -> Iterator[tuple[str, Json]]:

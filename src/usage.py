@@ -98,17 +98,16 @@ class UsageLog:
         self._random = Random(self.writer)  # noqa: S311, it spreads retries and hides nothing
 
     def append(self, event: UsageEvent) -> Duty:
-        """Take one event and say what its request has to do about it.
+        """Take one event, of this moment, and say what its request has to do about it.
 
         The event is dropped, and counted as such, when `HELD_EVENTS_MAX` events
         wait already because KV refuses writes.
         """
-        now_ms = self.clock.now_ms()
         self.counters.events_appended += 1
         if self._held >= limits.HELD_EVENTS_MAX:
             self.counters.events_dropped += 1
             self._dropped_unreported += 1
-            return self._duty_to_lead(now_ms)
+            return self._duty_to_lead(event.at_ms)
         minute = event.at_ms // keys.MINUTE_MS
         entry = self._open.get(minute)
         if entry is None:
@@ -119,7 +118,7 @@ class UsageLog:
         if len(events) >= limits.BATCH_EVENTS_MAX:
             self._seal(minute)
             return Duty.COMMIT
-        return self._duty_to_lead(now_ms)
+        return self._duty_to_lead(event.at_ms)
 
     def _duty_to_lead(self, now_ms: int) -> Duty:
         if now_ms < self._led_until_ms:

@@ -131,11 +131,14 @@ ON_REQUESTS = (
         be_taken_for_another_caller_by_forged_headers,
         "dispatch",
         "Dispatcher._dispatch",
-        "reserved_headers(tuple(request.headers), is_priced=tenant.is_priced)",
+        "reserved_headers(request.headers, is_priced=tenant.is_priced)",
         "()",
     ),
     Guard(
-        collect_the_platforms_token_in_a_tenants_script, *_RESERVED, ", PLATFORM_TOKEN_HEADER", ""
+        collect_the_platforms_token_in_a_tenants_script,
+        *_RESERVED,
+        "else _RESERVED",
+        "else _RESERVED - {PLATFORM_TOKEN_HEADER}",
     ),
     Guard(
         forge_the_dispatchers_headers_in_a_tenants_answer,
@@ -147,8 +150,8 @@ ON_REQUESTS = (
     Guard(
         forge_a_receipt_in_a_priced_tenants_answer,
         *_RESERVED,
-        "is_priced and name in _PAYMENT_HEADERS",
-        "False",
+        "_RESERVED_IF_PRICED if is_priced else _RESERVED",
+        "_RESERVED",
     ),
     Guard(
         take_over_a_shared_host_with_a_service_worker,

@@ -75,6 +75,7 @@ def _reaches_a_tenant(path: str) -> bool:
 
 
 _PLATFORM = ("locations", "is_platform")
+_STARTS = ("locations", "_starts_platform")
 _READINGS = ("locations", "_generous_readings")
 
 ON_SPELLINGS = (
@@ -92,19 +93,19 @@ ON_SPELLINGS = (
         "return _without_dot_segments(path),",
     ),
     Guard(get_past_the_platform_by_backslashes, *_READINGS, r'path.replace("\\", "/")', "path"),
-    Guard(get_past_the_platform_by_slashes, *_PLATFORM, 'reading.lstrip("/")', "reading[1:]"),
-    Guard(get_past_the_platform_by_capitals, *_PLATFORM, ".lower()", ""),
+    Guard(get_past_the_platform_by_slashes, *_STARTS, 'path.lstrip("/")', "path[1:]"),
+    Guard(get_past_the_platform_by_capitals, *_STARTS, ".lower()", ""),
     Guard(
         climb_into_the_platform_out_of_a_tenant,
         "locations",
         "locate",
-        "if _DOT_SEGMENT.search(path):",
-        "if False:",
+        "and _DOT_SEGMENT.search(path)",
+        "and False",
     ),
     Guard(
         be_another_host_by_naming_it_before_the_real_one,
         "locations",
-        "locate",
+        "_host_of",
         '.rpartition("@")[2]',
         '.partition("@")[0]',
     ),

@@ -97,7 +97,7 @@ def test_what_kv_refuses_for_too_long_is_written_by_the_next_leader() -> None:
     assert clock.at_ms - NOON_MS <= 30_000, "a leader must end before its waitUntil does"
     assert log.report()["eventsHeld"] == 1
     store.unavailable = False
-    assert log.append(event(request_id="two")) is Duty.LEAD
+    assert log.append(event(clock.at_ms, request_id="two")) is Duty.LEAD
     asyncio.run(log.lead(store))
     assert stored(store) == ["one", "two"]
     assert log.report()["eventsHeld"] == 0
@@ -108,7 +108,7 @@ def test_a_leader_that_dies_while_it_waits_is_replaced() -> None:
     log, store = UsageLog("w", clock), FakeStore()
     assert log.append(event(request_id="one")) is Duty.LEAD
     clock.at_ms += 5_000
-    assert log.append(event(request_id="two")) is Duty.LEAD
+    assert log.append(event(clock.at_ms, request_id="two")) is Duty.LEAD
     asyncio.run(log.lead(store))
     assert stored(store) == ["one", "two"]
 

@@ -89,7 +89,13 @@ def test_an_import_that_points_up_is_found(
     layout = Layout(tmp_path)
     (tmp_path / ".venv").symlink_to(HERE.venv)
     known = ("entry", "runtime", "runtime_outward", "platform_api", "dispatch", "usage")
-    runtimes = ("runtime_edge", "runtime_limits", "runtime_store")
+    runtimes = (
+        "runtime_edge",
+        "runtime_exchange",
+        "runtime_limits",
+        "runtime_steps",
+        "runtime_store",
+    )
     for module in (*known, *runtimes, "tenants", "keys"):
         write(tmp_path, f"src/{module}.py")
     assert check_layers(layout), capsys.readouterr().out
