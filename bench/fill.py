@@ -11,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keys
@@ -22,7 +25,7 @@ from batches import CountedStore
 from bench.memory_store import MemoryStore
 from bench.traffic import Traffic, grouped
 from dev.layout import HERE
-from events import Batch, batch_metadata, encode_batch
+from events import Batch, UsageEvent, batch_metadata, encode_batch
 from figures import Figures
 from maker import Maker
 from periods import MINUTES_PER_DAY, Period, containing
@@ -46,13 +49,14 @@ Entry = tuple[str, str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What there is to measure: `events` over the last 90 days."""
+    """What there is to measure: `events` over the last 90 days, in `apis` APIs."""
 
     events: int
+    apis: int = 1_000
 
     def entries(self, on_progress: Callable[[int, int], None]) -> Sequence[Entry]:
         """Give what a read may touch, from the cache if the sources have not changed."""
-        cached = HERE.cache / "bench" / f"fill-{self.events}-{source_hash()}.json"
+        cached = HERE.cache / "bench" / f"fill-{self.events}-{self.apis}-{source_hash()}.json"
         if cached.exists():
             entries: Sequence[Entry] = json.loads(cached.read_text())
             return entries
@@ -71,7 +75,7 @@ class Fill:
         start = days.stop * MINUTES_PER_DAY
         progress = Progress(made=start, settled=start)
         with ProcessPoolExecutor(PROCESSES) as pool:
-            made = pool.map(closed_day, days, [a_day] * len(days))
+            made = pool.map(partial(closed_day, count=a_day, apis=self.apis), days)
             for done, (day, texts, fingerprint) in enumerate(made, start=1):
                 key = keys.summary("day", day * MINUTES_PER_DAY)
                 for number, text in texts:
@@ -82,7 +86,8 @@ class Fill:
             day_ms = day * keys.DAY_MS
             end_ms = min(day_ms + keys.DAY_MS, NOW_MS)
             count = a_day * (end_ms - day_ms) // keys.DAY_MS
-            write_batches(store, f"d{day}", day_ms, end_ms, count)
+            events = Traffic(self.apis).events(f"d{day}", day_ms, end_ms, count)
+            write_batches(store, day, events)
         store.names = sorted(store.values)
         asyncio.run(_summarise(store, progress, days))
         on_progress(DAYS, DAYS)
@@ -97,22 +102,31 @@ class Fill:
 
 
 def source_hash() -> str:
-    """Tell whether what makes a fill is still the same."""
+    """Tell whether what makes a fill is still the same: this module and what it imports of ours."""
+    code = (
+        "import sys, bench.fill\n"
+        "print(*(one.__file__ for one in sys.modules.values() if getattr(one, '__file__', None)))"
+    )
+    environment = {"PYTHONPATH": "src", "PATH": ""}
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=HERE.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     digest = hashlib.blake2b(digest_size=6)
-    here = Path(__file__).parent
-    for path in sorted(
-        [
-            *(HERE.root / "src").glob("*.py"),
-            *(here / f"{name}.py" for name in ("fill", "memory_store", "traffic")),
-        ]
-    ):
-        digest.update(path.read_bytes())
+    folders = (HERE.root / "src", HERE.root / "bench")
+    for path in sorted(map(Path, found.stdout.split())):
+        if path.parent in folders:
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def closed_day(day: int, count: int) -> tuple[int, Sequence[tuple[int, str]], str]:
+def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[tuple[int, str]], str]:
     """Make the summary of a whole day from its events: day, numbered texts, fingerprint."""
-    events = Traffic().events(f"d{day}", day * keys.DAY_MS, (day + 1) * keys.DAY_MS, count)
+    events = Traffic(apis).events(f"d{day}", day * keys.DAY_MS, (day + 1) * keys.DAY_MS, count)
     figures = Figures()
     figures.add(Batch(list(events), 0))
     figures.close_days(day + 1)
@@ -120,13 +134,12 @@ def closed_day(day: int, count: int) -> tuple[int, Sequence[tuple[int, str]], st
     return day, list(encode_summary(summary)), summary.fingerprint
 
 
-def write_batches(store: MemoryStore, seed: str, start_ms: int, end_ms: int, count: int) -> None:
-    """Put events as one isolate would have written them."""
-    events = Traffic().events(seed, start_ms, end_ms, count)
+def write_batches(store: MemoryStore, day: int, events: Iterator[UsageEvent]) -> None:
+    """Put the events of a day as one isolate would have written them."""
     groups = grouped(events, limits.COMMIT_DELAY_MS, limits.BATCH_EVENTS_MAX)
     for number, (minute, group) in enumerate(groups, start=1):
         batch = Batch(group, 0)
-        key = keys.usage_batch(minute, f"{start_ms // keys.DAY_MS:016x}", number)
+        key = keys.usage_batch(minute, f"{day:016x}", number)
         store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
 
 

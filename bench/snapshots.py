@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import keys
 from analytics import WINDOWS
-from bench.fill import NOW_MS, Entry
+from bench.fill import NOW_MS, Entry, Fill
 from bench.server import Measured, running
 from bench.traffic import Traffic
 from events import Batch, batch_metadata, encode_batch
@@ -36,6 +36,7 @@ class SnapshotFigures:
     """
 
     events: int
+    apis: int
     window: str
     operations: int
     bytes: int
@@ -57,9 +58,10 @@ class SnapshotFigures:
 
 
 def measure(
-    events: int, entries: Sequence[Entry], restarts: int, say: Callable[[str], None]
+    fill: Fill, entries: Sequence[Entry], restarts: int, say: Callable[[str], None]
 ) -> list[SnapshotFigures]:
     """Measure every window of a log, each window in isolates of its own."""
+    events = fill.events
     with TemporaryDirectory() as name:
         state = Path(name)
         say(f"{events:,} events: loading {len(entries):,} values")
@@ -78,20 +80,20 @@ def measure(
                     empty = _empty_ms(worker)
                     firsts.append(_snapshot(worker, window)[0] - empty)
                     if number == restarts - 1:
-                        figures = _measure_window(worker, events, window, empty, firsts)
+                        figures = _measure_window(worker, fill, window, empty, firsts)
                         found.append(replace(figures, largest_value_mb=largest / 1e6))
         return found
 
 
 def _measure_window(
-    worker: Measured, events: int, window: str, empty: float, firsts: list[float]
+    worker: Measured, fill: Fill, window: str, empty: float, firsts: list[float]
 ) -> SnapshotFigures:
     operations = 0
     while not _snapshot(worker, window)[1]["was_warm"]:
         pass  # It is reading ahead.
     unchanged = [_snapshot(worker, window)[0] - empty for _ in range(WARM_RUNS)]
     warm, cpu = [], 0.0
-    arrivals = list(_arrivals(window))
+    arrivals = list(_arrivals(window, fill.apis))
     for arrival in arrivals:
         worker.load([arrival])
         before = worker.cpu_seconds()
@@ -105,7 +107,8 @@ def _measure_window(
         computed.append(took - empty)
         operations = max(operations, body["operations"])
     return SnapshotFigures(
-        events,
+        fill.events,
+        fill.apis,
         window,
         operations,
         body["bytes"],
@@ -123,11 +126,11 @@ def _measure_window(
     )
 
 
-def _arrivals(window: str) -> Iterator[Entry]:
+def _arrivals(window: str, apis: int) -> Iterator[Entry]:
     """Make the batches that come between reads."""
     start_ms = NOW_MS - NOW_MS % keys.MINUTE_MS
     for number in range(1, WARM_RUNS + 1):
-        events = Traffic().events(f"{window}{number}", start_ms, NOW_MS, ARRIVING)
+        events = Traffic(apis).events(f"{window}{number}", start_ms, NOW_MS, ARRIVING)
         batch = Batch(list(events), 0)
         minute = start_ms // keys.MINUTE_MS
         key = keys.usage_batch(minute, hashlib.sha256(window.encode()).hexdigest()[:16], number)

@@ -22,7 +22,7 @@ DEVELOPMENT_VARIABLES = {
 """Secrets that production sets with `wrangler secret put`."""
 
 PROXY_VARIABLES = {"DRAIN_UPLOADS": "true"}
-"""What wrangler's development proxy needs (see `src/runtime.py`, `drain_upload`)."""
+"""What wrangler's development proxy needs (see `RuntimeRequest.drain`)."""
 
 LOCAL_BUNDLE_FLAGS = ("python_workers_development", "experimental")
 """What makes workerd load `pyodide_dev.capnp.bin` instead of Cloudflare's bundle."""
