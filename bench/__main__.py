@@ -78,7 +78,9 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
     size = SIZES[name]
     results = Results(_commit(), name, list(os.getloadavg()))
     if "requests" in chosen:
-        results.requests += requests.measure(size.rounds, ROUND_SECONDS, say)
+        measured = requests.measure(size.rounds, ROUND_SECONDS, say)
+        results.requests += measured.requests
+        results.bodies += measured.bodies
     if "designs" in chosen:
         results.designs += designs.measure(size.minutes, say)
     if "compaction" in chosen:

@@ -173,6 +173,17 @@ def cpu_seconds() -> float:
     return sum(cpu for _, cpu, _ in _workerds())
 
 
+def workerd_at(port: int) -> int:
+    """Find which of the workerds that this process started listens at a port."""
+    return next(pid for pid, _, _ in _workerds() if port in _ports_of(pid))
+
+
+def cpu_seconds_of(process: int) -> float:
+    """CPU time so far of one process (proc(5), /proc/PID/stat)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 def _workerds() -> list[tuple[int, float, float]]:
     """Process, CPU seconds and peak megabytes of each workerd below this process."""
     parents, found = {}, []

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
+from bench import request_tables
+from bench.bodies import BodyFigures
 from bench.compaction import CompactionFigures
 from bench.designs import DesignFigures
 from bench.explore import ExploreFigures
 from bench.page import PageFigures
-from bench.requests import RequestFigures
+from bench.request_figures import RequestFigures
 from bench.snapshots import SnapshotFigures
 from ports import Json
 
@@ -33,6 +35,7 @@ class Results:
     explore: list[ExploreFigures] = field(default_factory=list)
     page: list[PageFigures] = field(default_factory=list)
     requests: list[RequestFigures] = field(default_factory=list)
+    bodies: list[BodyFigures] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """Give everything by name."""
@@ -46,6 +49,7 @@ class Results:
             "explore": [figures.as_json() for figures in self.explore],
             "page": [figures.as_json() for figures in self.page],
             "requests": [figures.as_json() for figures in self.requests],
+            "bodies": [figures.as_json() for figures in self.bodies],
         }
 
 
@@ -72,41 +76,8 @@ def shown(results: Results) -> Iterable[Table]:
     if results.explore:
         yield _explore_table(results.explore)
     if results.requests:
-        yield _request_table(results.requests)
-
-
-def _request_table(requests: list[RequestFigures]) -> Table:
-    """Ratios to the SDK's pass-through first: of the rounds, each with its own."""
-    table = Table(
-        "a request through",
-        "answers/s, of (c)'s",
-        "rounds",
-        "answers/s",
-        "CPU ms",
-        "alone ms",
-        "busy ms, p99",
-        "1 MB ms",
-        "10 MB ms",
-        "in the log",
-    )
-    floor = next(one for one in requests if one.letter == "c")
-    for one in requests:
-        ratios = [
-            mine / theirs for mine, theirs in zip(one.per_second, floor.per_second, strict=True)
-        ]
-        table.add_row(
-            f"({one.letter}) {one.what}",
-            f"{statistics.median(ratios):.2f}",
-            f"{min(ratios):.2f} to {max(ratios):.2f}",
-            f"{statistics.median(one.per_second):,.0f}",
-            f"{statistics.median(one.cpu_ms):.2f}",
-            f"{statistics.median(one.alone_ms):.2f}",
-            f"{statistics.median(one.busy_ms):.1f}, {statistics.median(one.busy_p99_ms):.1f}",
-            f"{statistics.median(one.download_ms):.1f}",
-            f"{statistics.median(one.upload_ms):.0f}",
-            "" if one.counted is None else f"{one.counted:.0%}",
-        )
-    return table
+        kept = results.as_json()
+        yield from request_tables.shown(kept["requests"], kept["bodies"])
 
 
 def _explore_table(explore: list[ExploreFigures]) -> Table:

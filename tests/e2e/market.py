@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 
 from dev.economy import Economy, Wallet
+from dev.economy.signing import Document, decoded, encoded, new_wallet, sign
 from dev.launch import Server
 
 from .books import OWN_PAYEE, Books
 from .caller import Caller
 from .fault_proxy import FaultProxy
 from .marketplace import tenant
-from .signing import Document, decoded, encoded, new_wallet, sign
 
 PRICE = 10_000
 QUESTION_SECONDS = 60.0

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from dev.economy.signing import Document, encoded
+
 from .market import PRICE, Market, is_served, receipt_of
-from .signing import Document, encoded
 
 ROUNDS = 100
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from dev.economy import Economy
+from dev.economy.signing import Document
 
 from .conftest import TOKEN, Starter
 from .fault_proxy import FaultProxy
@@ -25,7 +26,6 @@ from .faults import (
     status,
 )
 from .market import CLAIM_SECONDS, PRICE, Market, is_served, open_market, priced_directory
-from .signing import Document
 
 pytestmark = pytest.mark.alone
 

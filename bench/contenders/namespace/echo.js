@@ -8,10 +8,28 @@ async function received(body) {
 	return bytes;
 }
 
+// A chunk after each pause, but for the first, which leaves at once.
+function inChunks(chunks, bytes, pauseMs) {
+	let sent = 0;
+	return new ReadableStream({
+		async pull(controller) {
+			if (sent++) await scheduler.wait(pauseMs);
+			controller.enqueue(new Uint8Array(bytes));
+			if (sent === chunks) controller.close();
+		},
+	});
+}
+
+function body(path) {
+	const [, size] = path.match(/\/bytes\/(\d+)$/) ?? [];
+	if (size) return new Uint8Array(Number(size));
+	const [, ...stream] = path.match(/\/stream\/(\d+)\/(\d+)\/(\d+)$/) ?? [];
+	return stream.length ? inChunks(...stream.map(Number)) : ANSWER;
+}
+
 export default {
 	async fetch(request) {
 		if (request.method === "POST") return Response.json({ bytes: await received(request.body) });
-		const [, size] = new URL(request.url).pathname.match(/\/bytes\/(\d+)$/) ?? [];
-		return new Response(size ? new Uint8Array(Number(size)) : ANSWER, { headers: HEADERS });
+		return new Response(body(new URL(request.url).pathname), { headers: HEADERS });
 	},
 };

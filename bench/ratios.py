@@ -1,0 +1,144 @@
+"""What a request costs, as ratios beside their targets: from figures as they are kept, in JSON."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ports import Json
+
+BODY_GROWTH_MB = 9.0
+"""By how much the peak may be higher with bodies of 100 MB than with bodies of 10 MB: a tenth of
+what it would be at least if they were kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One comparison: its median over the rounds, the rounds' extremes, and its target.
+
+    `at_least` and `at_most` are the target, None where there is none.
+    """
+
+    what: str
+    median: float
+    lowest: float
+    highest: float
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the median is on the target's good side; None without a target."""
+        if self.at_least is not None:
+            return self.median >= self.at_least
+        if self.at_most is not None:
+            return self.median <= self.at_most
+        return None
+
+    @property
+    def figure(self) -> str:
+        """The median with its unit."""
+        return f"{self._number(self.median)} {self.unit}"
+
+    @property
+    def rounds(self) -> str:
+        """The extremes of the rounds; empty when there was one figure."""
+        if self.lowest == self.highest:
+            return ""
+        return f"{self._number(self.lowest)} to {self._number(self.highest)}"
+
+    @property
+    def target(self) -> str:
+        """The target in words; empty when there is none."""
+        if self.at_least is not None:
+            return f"≥ {self.at_least:g} {self.unit}"
+        return "" if self.at_most is None else f"≤ {self.at_most:g} {self.unit}"
+
+    def _number(self, value: float) -> str:
+        digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+        return f"{value:.{digits}f}"
+
+
+def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
+    """Compare this dispatcher, a free API and a priced one, with the others.
+
+    Args:
+        requests: `RequestFigures` as JSON.
+        bodies: `BodyFigures` as JSON.
+    """
+    by = {one["letter"]: one for one in requests}
+    f = by["f"]
+    for letter, least in (("c", 1.0), ("d", 4.0), ("e", 2.0)):
+        yield _over(f, by[letter], "answers/s, (f) / ({})", "per_second", at_least=least)
+    yield _each(
+        "added to a small request, one connection, p50, (f) less (c)",
+        [mine - theirs for mine, theirs in _rounds(f, by["c"], "alone_ms")],
+        "ms",
+        at_most=0.0,
+    )
+    yield _over(f, by["c"], "sixteen connections, p99, (f) / ({})", "busy_p99_ms", at_most=1.5)
+    yield _over(f, by["b"], "1 MB down, (f) / ({})", "download_ms", at_most=1.05)
+    yield _over(f, by["b"], "10 MB up, (f) / ({})", "upload_ms", at_most=1.05)
+    yield _over(f, by["b"], "1 MB in chunks, last byte, (f) / ({})", "last_ms", at_most=1.05)
+    yield _each(
+        "1 MB in chunks, first byte / last byte, (f)",
+        [first / last for first, last in zip(f["first_ms"], f["last_ms"], strict=True)],
+        "times",
+    )
+    for one in bodies:
+        pairs = zip(one["hundred_mb"], one["ten_mb"], strict=True)
+        yield _each(
+            f"memory, more with 100 MB up than with 10 MB up, ({one['letter']})",
+            [hundred - ten for hundred, ten in pairs],
+            "MB",
+            at_most=BODY_GROWTH_MB,
+        )
+    yield _over(f, by["c"], "CPU of a small request, (f) / ({})", "cpu_ms")
+    yield _over(by["g0"], f, "CPU of an offer, (g0) / ({})", "cpu_ms")
+    yield from _paid(by["g"], f)
+
+
+def _paid(g: Json, f: Json) -> Iterable[Ratio]:
+    paid = g["paid"]
+    alone = [1_000 / milliseconds for milliseconds in f["alone_ms"]]
+    pairs = zip(paid["own_per_second"], alone, strict=True)
+    yield _over(g, f, "CPU of a paid request, (g) / ({})", "cpu_ms")
+    yield _each(
+        "answers/s on one connection without the facilitator's time, (g) / (f)",
+        [mine / theirs for mine, theirs in pairs],
+        "times",
+    )
+    yield _each("a paid request, one connection, p50, (g)", g["alone_ms"], "ms")
+    yield _each("the facilitator's part of it", paid["facilitator_ms"], "ms")
+    yield _each("what is left of it", paid["own_ms"], "ms")
+
+
+def _over(
+    mine: Json,
+    theirs: Json,
+    what: str,
+    name: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Ratio:
+    values = [over / under for over, under in _rounds(mine, theirs, name)]
+    return _each(what.format(theirs["letter"]), values, "times", at_least=at_least, at_most=at_most)
+
+
+def _rounds(mine: Json, theirs: Json, name: str) -> Iterable[tuple[float, float]]:
+    return zip(mine[name], theirs[name], strict=True)
+
+
+def _each(
+    what: str,
+    values: Sequence[float],
+    unit: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Ratio:
+    median = statistics.median(values)
+    return Ratio(what, median, min(values), max(values), unit, at_least, at_most)

@@ -1,0 +1,44 @@
+"""Figures of runs that never were, in the form in which they are kept."""
+
+from __future__ import annotations
+
+from bench.bodies import BodyFigures
+from bench.request_figures import PaidFigures, RequestFigures
+from ports import Json
+
+LETTERS = ("a", "b", "c", "d", "e", "f", "g0", "g")
+
+
+def requests(**faster: float) -> list[Json]:
+    """Make two rounds of all contenders, which answer alike but for those named in `faster`."""
+    return [_one(letter, faster.get(letter, 1.0)).as_json() for letter in LETTERS]
+
+
+def bodies(growth_mb: float = 1.0) -> list[Json]:
+    """Make a turn with bodies for (b) and (f)."""
+    return [
+        BodyFigures(letter, f"contender {letter}", 250.0, [380.0], [380.0 + growth_mb]).as_json()
+        for letter in ("b", "f")
+    ]
+
+
+def _one(letter: str, factor: float) -> RequestFigures:
+    times = [2.0 / factor, 4.0 / factor]
+    figures = RequestFigures(
+        letter,
+        f"contender {letter}",
+        per_second=[1_000 * factor, 500 * factor],
+        alone_ms=times,
+        busy_ms=times,
+        busy_p99_ms=times,
+        cpu_ms=times,
+        sent=1_000,
+    )
+    if letter.startswith("g"):
+        figures.recorded = 1_000
+    else:
+        figures.download_ms = figures.upload_ms = figures.first_ms = times
+        figures.last_ms = [100.0, 200.0]
+    if letter == "g":
+        figures.paid = PaidFigures([30.0, 50.0], [10.0, 20.0], [100.0, 50.0], 1_000, 1_000)
+    return figures

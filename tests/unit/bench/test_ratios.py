@@ -1,0 +1,65 @@
+"""Ratios are made round by round, and say whether they meet their targets."""
+
+import pytest
+
+from bench.ratios import Ratio, ratios
+from bench.request_tables import HEADS, cells, shown
+
+from . import making
+
+
+def named(what: str, **faster: float) -> Ratio:
+    found = ratios(making.requests(**faster), making.bodies())
+    return next(ratio for ratio in found if ratio.what.startswith(what))
+
+
+def test_a_ratio_is_of_the_same_round() -> None:
+    ratio = named("answers/s, (f) / (c)", f=1.5)
+    # The second round was slower for both; that is no difference between them.
+    assert (ratio.median, ratio.lowest, ratio.highest) == (1.5, 1.5, 1.5)
+    assert ratio.figure == "1.50 times"
+    assert ratio.rounds == ""
+
+
+@pytest.mark.parametrize(("faster", "is_met"), [(0.99, False), (1.0, True)])
+def test_a_target_is_met_from_its_bound_on(faster: float, is_met: bool) -> None:
+    assert named("answers/s, (f) / (c)", f=faster).is_met is is_met
+    assert named("added to a small request", f=faster).is_met is is_met
+
+
+def test_what_has_no_target_is_neither_good_nor_bad() -> None:
+    ratio = named("CPU of an offer")
+    assert ratio.is_met is None
+    assert ratio.target == ""
+
+
+def test_a_body_that_is_kept_misses_its_target() -> None:
+    found = list(ratios(making.requests(), making.bodies(growth_mb=100.0)))
+    memory = [ratio for ratio in found if ratio.what.startswith("memory")]
+    assert [ratio.what for ratio in memory if ratio.is_met is False] == [
+        "memory, more with 100 MB up than with 10 MB up, (b)",
+        "memory, more with 100 MB up than with 10 MB up, (f)",
+    ]
+
+
+def test_the_facilitators_time_is_taken_off() -> None:
+    ratio = named("answers/s on one connection without")
+    # 100 of 500 a second in the first round, 50 of 250 in the second.
+    assert ratio.median == pytest.approx(0.2)
+    assert named("what is left of it").rounds == "10.0 to 20.0"
+
+
+def test_a_table_says_what_is_missing_in_a_log() -> None:
+    requests = making.requests()
+    requests[3]["recorded"] = 400
+    requests[-1]["paid"]["ledger"] = 999
+    rows = list(cells(requests))
+    assert all(len(row) == len(HEADS) for row in rows)
+    assert [row[-1] for row in rows[3:5]] == ["400 of 1,000", ""]
+    assert rows[-2][-1] == "all 1,000"
+    assert rows[-1][-1] == "1,000, 999 in the ledger, 1,000 on the chain of 1,000"
+
+
+def test_both_tables_are_shown() -> None:
+    tables = list(shown(making.requests(), making.bodies()))
+    assert [table.row_count for table in tables] == [18, len(making.LETTERS)]
