@@ -34,7 +34,7 @@ export REQUESTS PAYMENTS HISTORY API COUNT METHOD BODY URL
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev clawr demo pay test accept screenshots fuzz simulate check format bench clean
+.PHONY: help dev clawr demo pay test accept screenshots fuzz simulate check format bench plots clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ format: ## mends what the formatters and linters can mend
 
 bench: ## the benchmarks (SIZE=small or full, ONLY=requests,designs,compaction,snapshots,explore,page)
 	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
+
+plots: ## pictures and tables of docs/performance.md, from what bench/results has (make bench does it, too)
+	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench.report
 
 clean: ## removes everything that set-up and runs made
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules

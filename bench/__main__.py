@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +11,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from bench import compaction, designs, explore, page, requests, snapshots
+from bench import compaction, designs, explore, kept, page, report, requests, snapshots
 from bench.fill import Fill
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
@@ -57,26 +55,22 @@ def main() -> int:
     chosen = tuple(only.split(",")) if only else PARTS
     if not set(chosen) <= set(PARTS):
         raise UsageError(f"ONLY={only} is unknown: use some of {','.join(PARTS)}.")
+    source, load = kept.source(HERE.root), os.getloadavg()
     results = _measured(name, chosen)
-    file = HERE.root / "bench" / "results" / f"{results.commit}.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(results.as_json(), indent=1) + "\n")
+    file = kept.keep(
+        HERE.root / report.RESULTS, kept.measured(source, name, load, results.as_json())
+    )
     console = Console(width=150)
     console.print(*shown(results), sep="\n")
-    console.print(f"Written to {file.relative_to(HERE.root)}.")
+    for path in (file.relative_to(HERE.root), *report.write(HERE.root)):
+        console.print(f"Written: {path}")
     return 0
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    found = subprocess.run(command, cwd=HERE.root, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def _measured(name: str, chosen: Sequence[str]) -> Results:
     say = _Progress(time.monotonic()).say
     size = SIZES[name]
-    results = Results(_commit(), name, list(os.getloadavg()))
+    results = Results()
     if "requests" in chosen:
         measured = requests.measure(size.rounds, ROUND_SECONDS, say)
         results.requests += measured.requests

@@ -24,11 +24,8 @@ EXPLORE_RATIO_MIN = 5
 
 @dataclass(slots=True)
 class Results:
-    """What one run measured; `load` is the machine's load averages at its start."""
+    """What one run measured, by part."""
 
-    commit: str
-    size: str
-    load: list[float]
     snapshots: list[SnapshotFigures] = field(default_factory=list)
     compaction: list[CompactionFigures] = field(default_factory=list)
     designs: list[DesignFigures] = field(default_factory=list)
@@ -40,9 +37,6 @@ class Results:
     def as_json(self) -> Json:
         """Give everything by name."""
         return {
-            "commit": self.commit,
-            "size": self.size,
-            "load": self.load,
             "snapshots": [figures.as_json() for figures in self.snapshots],
             "compaction": [figures.as_json() for figures in self.compaction],
             "designs": [figures.as_json() for figures in self.designs],

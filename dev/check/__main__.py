@@ -22,6 +22,7 @@ PYTHON_FOLDERS = ("src", "dev", "tests", "cli", "bench")
 """Where our Python is; those that do not exist yet are left out."""
 
 _COMMAND_REFERENCE = (HERE.python, "-m", "cli.command_reference", "--check")
+_FIGURES = ("env", "PYTHONPATH=src", HERE.python, "-m", "bench.report", "--check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ def checks(layout: Layout) -> list[Check]:
         Check("API reference", lambda: is_current(layout)),
         # Nothing here imports the command: it is built on this folder.
         Check("command reference", lambda: _run(layout, _COMMAND_REFERENCE)),
+        # In a process of its own, too: it draws.
+        Check("figures", lambda: _run(layout, _FIGURES)),
         Check("layers", lambda: check_layers(layout)),
         Check("JavaScript", lambda: _biome(layout, "ci", "--error-on-warnings")),
         Check("JavaScript types", lambda: _typescript(layout)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.bodies import BodyFigures
+from bench.kept import Kept, Part
 from bench.request_figures import PaidFigures, RequestFigures
 from ports import Json
 
@@ -42,3 +43,41 @@ def _one(letter: str, factor: float) -> RequestFigures:
     if letter == "g":
         figures.paid = PaidFigures([30.0, 50.0], [10.0, 20.0], [100.0, 50.0], 1_000, 1_000)
     return figures
+
+
+def snapshots() -> list[Json]:
+    """Make a window of two logs."""
+    return [
+        {
+            "events": events,
+            "window": "today",
+            "operations": 4,
+            "warm_p50_ms": 10.0 * growth,
+            "warm_p95_ms": 12.0 * growth,
+            "unchanged_p50_ms": 8.0,
+            "warm_cpu_ms": 19.0,
+            "new_isolate_ms": [40.0, 50.0],
+            "computed_p95_ms": 90.0,
+            "heap_mb": 38.0,
+        }
+        for events, growth in ((10_000, 1), (1_000_000, 2))
+    ]
+
+
+def designs() -> list[Json]:
+    """Make two designs."""
+    return [
+        {"design": name, "writes_per_1000": writes, "dollars_per_million": 1.0, "lost_pct": 0.0}
+        for name, writes in (("this design", 19.97), ("one key an event", 1_000.0))
+    ]
+
+
+def kept(commit: str, committed: str, **parts: list[Json]) -> Kept:
+    """Make what is kept of a commit."""
+    load = [0.5, 0.5, 0.5]
+    return Kept(
+        commit,
+        committed,
+        2,
+        {name: Part("small", load, figures) for name, figures in parts.items()},
+    )

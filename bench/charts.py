@@ -1,0 +1,221 @@
+"""Draws figures as SVG: the same bytes from the same figures, readable by whoever cannot see them.
+
+Pictures are black on white, so that they can be read on a dark page, too; text is text. Series
+differ in their markers as well as in their colours, which are Okabe's and Ito's for all eyes.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from ports import Json
+
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#666666"
+SERIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
+WIDTH_INCHES = 8.0
+ROW_INCHES = 0.42
+ALLOWANCE_INCHES = 1.3
+STYLE: Mapping[Any, Any] = {
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "savefig.bbox": "tight",
+    # What makes ids the same each time, and keeps text as text.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "clawr-dispatcher",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A picture: its title, what it shows in words, and how it is drawn."""
+
+    title: str
+    description: str
+    rows: int
+    draw: Callable[[Axes], None]
+
+    def svg(self) -> str:
+        """Draw it."""
+        with mpl.rc_context():
+            # Whatever the reader's own settings are.
+            mpl.rcdefaults()
+            mpl.rcParams.update(STYLE)
+            height = ALLOWANCE_INCHES + ROW_INCHES * self.rows
+            figure = Figure(figsize=(WIDTH_INCHES, height))
+            axes = figure.add_subplot()
+            axes.set_title(self.title)
+            self.draw(axes)
+            file = io.StringIO()
+            nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+            figure.savefig(file, format="svg", metadata=nothing)
+        return _described(file.getvalue(), self.title, self.description)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The rounds of one figure of a contender."""
+
+    label: str
+    values: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        """The middle of the rounds."""
+        return statistics.median(self.values)
+
+    def said(self, unit: str) -> str:
+        """Say it in words."""
+        ends = f"{min(self.values):.3g} to {max(self.values):.3g}"
+        return f"{self.label}: {self.median:.3g} {unit} ({ends})"
+
+
+def spreads_chart(
+    title: str, unit: str, series: Mapping[str, Sequence[Spread]], *, mark: float | None = None
+) -> Chart:
+    """Draw medians as points on a logarithmic scale, with a line from lowest to highest.
+
+    Args:
+        title: The picture's title.
+        unit: Of the axis.
+        series: By name; each has the same labels in the same order.
+        mark: Where a dashed line is drawn, or None.
+    """
+    labels = [spread.label for spread in next(iter(series.values()))]
+
+    def draw(axes: Axes) -> None:
+        places = range(len(labels), 0, -1)
+        for (name, spreads), (colour, marker) in zip(series.items(), SERIES, strict=False):
+            for place, spread in zip(places, spreads, strict=True):
+                ends = [min(spread.values), max(spread.values)]
+                axes.plot(ends, [place, place], color=colour, linewidth=1.5)
+            medians = [spread.median for spread in spreads]
+            axes.plot(medians, places, marker, color=colour, label=name, markersize=7)
+            if len(series) == 1:
+                for place, spread in zip(places, spreads, strict=True):
+                    axes.annotate(
+                        f"{spread.median:.3g}",
+                        (spread.median, float(place)),
+                        xytext=(0, 7),
+                        textcoords="offset points",
+                        ha="center",
+                        fontsize=9,
+                    )
+        axes.set_yticks(list(places), labels)
+        axes.set_ylim(0.4, len(labels) + 0.7)
+        axes.set_xscale("log")
+        _plain_numbers(axes)
+        axes.set_xlabel(unit)
+        axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+        axes.set_axisbelow(True)
+        if mark is not None:
+            axes.axvline(mark, color=GREY, linestyle="--", linewidth=1)
+        if len(series) > 1:
+            _legend(axes)
+
+    said = [
+        f"{name}: " + "; ".join(spread.said(unit) for spread in spreads)
+        for name, spreads in series.items()
+    ]
+    return Chart(title, ". ".join(said) + ".", len(labels), draw)
+
+
+def lines_chart(
+    title: str,
+    axis: tuple[str, str],
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    target: tuple[str, float] | None = None,
+    names: Sequence[str] = (),
+) -> Chart:
+    """Draw series as lines between their points.
+
+    Args:
+        title: The picture's title.
+        axis: What is along the bottom, and what is up the side.
+        series: Points by the series' name.
+        target: A name and a height for a dashed line, or None.
+        names: What the points along the bottom are called; numbers on a logarithmic scale
+            when empty.
+    """
+    bottom, side = axis
+
+    def draw(axes: Axes) -> None:
+        for (name, points), (colour, marker) in zip(series.items(), SERIES, strict=False):
+            across, up = zip(*points, strict=True)
+            axes.plot(across, up, color=colour, marker=marker, label=name)
+        if target is not None:
+            name, height = target
+            axes.axhline(height, color=GREY, linestyle="--", linewidth=1, label=name)
+        if names:
+            axes.set_xticks(range(len(names)), names)
+        else:
+            axes.set_xscale("log")
+            _plain_numbers(axes)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(bottom)
+        axes.set_ylabel(side)
+        axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+        _legend(axes)
+
+    said = [
+        f"{name}: " + "; ".join(f"{_named(x, names)}: {y:.3g}" for x, y in points)
+        for name, points in series.items()
+    ]
+    return Chart(title, f"{side} by {bottom}. " + ". ".join(said) + ".", 5, draw)
+
+
+def bars_chart(title: str, unit: str, bars: Mapping[str, float], *, target: float) -> Chart:
+    """Draw one bar for each label, with its figure, and a dashed line at the target."""
+
+    def draw(axes: Axes) -> None:
+        places = list(range(len(bars), 0, -1))
+        drawn = axes.barh(places, list(bars.values()), color=BLUE, height=0.6)
+        axes.bar_label(drawn, [f"{value:,.4g}" for value in bars.values()], padding=4)
+        axes.set_yticks(places, list(bars))
+        axes.set_xlabel(unit)
+        axes.axvline(target, color=GREY, linestyle="--", linewidth=1)
+
+    said = "; ".join(f"{label}: {value:,.4g}" for label, value in bars.items())
+    return Chart(title, f"{unit}. {said}. The target is {target:g}.", len(bars), draw)
+
+
+def spreads(figures: Sequence[Json], name: str) -> list[Spread]:
+    """Make spreads of a field of `RequestFigures` as JSON, of those that have it."""
+    return [Spread(f"({one['letter']}) {one['what']}", one[name]) for one in figures if one[name]]
+
+
+def _named(place: float, names: Sequence[str]) -> str:
+    return names[int(place)] if names else f"{place:,.0f}"
+
+
+def _plain_numbers(axes: Axes) -> None:
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+
+
+def _described(svg: str, title: str, description: str) -> str:
+    """Give a picture a name and words for whoever cannot see it."""
+    head, found, rest = svg.partition("<svg ")
+    attributes, _, inside = rest.partition(">")
+    assert found, "no picture"
+    assert inside, "no end of the first tag"
+    words = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
+    return f'{head}<svg role="img" {attributes}>\n {words}{inside}'

@@ -1,0 +1,106 @@
+"""`python -m bench.report [--check]`: docs/performance.md, as the figures that are kept have it.
+
+In the page, what is written here stands between two comments:
+
+    <!-- figures: snapshots -->
+    …
+    <!-- end of figures -->
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bench import report_tables
+from bench.kept import Kept, all_kept, newest
+from bench.plots import plots
+from bench.report_tables import PARTS, part_table, provenance
+from dev.errors import run_command_line
+from dev.layout import HERE
+
+RESULTS = Path("bench/results")
+PAGE = Path("docs/performance.md")
+PICTURES = Path("docs/images/performance")
+
+_BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+_NOT_YET = "Not measured yet: `make bench`.\n"
+
+_TABLES: Mapping[str, tuple[str, Callable[[Kept], str]]] = {
+    "ratios": ("requests", report_tables.ratio_table),
+    "requests": ("requests", report_tables.request_table),
+}
+"""Tables that are not simply those of a part: their part, and what writes them."""
+
+
+def written(root: Path) -> dict[Path, str]:
+    """Give what the page and its pictures must be, by their path in the clone."""
+    kept = all_kept(root / RESULTS)
+    files = {PICTURES / f"{name}.svg": chart.svg() for name, chart in plots(kept)}
+    return {PAGE: page((root / PAGE).read_text(), kept), **files}
+
+
+def page(text: str, kept: Sequence[Kept]) -> str:
+    """Fill the newest figures into the page.
+
+    Raises:
+        KeyError: The page asks for a table that there is none of.
+    """
+    return _BLOCK.sub(lambda found: f"{found[1]}{_block(found[2], kept)}{found[3]}", text)
+
+
+def _block(name: str, kept: Sequence[Kept]) -> str:
+    part = name if name in PARTS else _TABLES[name][0]
+    found = newest(kept, part)
+    if found is None:
+        return _NOT_YET
+    text = part_table(found, part) if name in PARTS else _TABLES[name][1](found)
+    return f"\n{text}\n\n{provenance(found, part)}\n\n"
+
+
+def write(root: Path) -> list[Path]:
+    """Write the page and its pictures; give what was changed, relative to the clone."""
+    wanted = written(root)
+    changed = _differing(root, wanted)
+    for path in changed:
+        file = root / path
+        if path in wanted:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(wanted[path])
+        else:
+            file.unlink()
+    return changed
+
+
+def is_current(root: Path) -> bool:
+    """Tell whether page and pictures are those of the newest figures; print what is not."""
+    stale = _differing(root, written(root))
+    for path in stale:
+        print(f"{path} is not of the newest figures in {RESULTS}: run make plots.")
+    return not stale
+
+
+def _differing(root: Path, wanted: Mapping[Path, str]) -> list[Path]:
+    """Name what is not as the figures have it: changed, missing, or of figures long gone."""
+    found = {path.relative_to(root) for path in (root / PICTURES).glob("*.svg")}
+    changed = {
+        path
+        for path, text in wanted.items()
+        if not (root / path).exists() or (root / path).read_text() != text
+    }
+    return sorted(changed | (found - wanted.keys()))
+
+
+def main() -> int:
+    """Write, or check with `--check`."""
+    if sys.argv[1:] == ["--check"]:
+        return 0 if is_current(HERE.root) else 1
+    for name in write(HERE.root):
+        print(f"Written: {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command_line(main))
