@@ -204,7 +204,7 @@ def _named(place: float, names: Sequence[str]) -> str:
 
 
 def _plain_numbers(axes: Axes) -> None:
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
 def _legend(axes: Axes) -> None:

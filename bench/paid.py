@@ -164,19 +164,25 @@ class FacilitatorLog:
         when there are others than `count`, one failed, or they are not there in time.
         """
         deadline = time.monotonic() + WAITED_SECONDS
-        while len(found := self._new_calls()) < 2 * count:
+        lines = self._whole_lines()
+        while len(found := _calls(lines)) < 2 * count:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the facilitator was called {len(found)} times")
             time.sleep(_POLL_SECONDS)
+            lines = self._whole_lines()
         if len(found) > 2 * count or any(call["status"] != HTTPStatus.OK for call in found):
             raise RuntimeError(f"the facilitator's calls are not those of {count} payments")
-        self._start = self._file.stat().st_size
+        self._start += len(lines)
         times = [float(call["milliseconds"]) for call in found]
         return [sum(times[at : at + 2]) for at in range(0, len(times), 2)]
 
-    def _new_calls(self) -> list[dict[str, Any]]:
+    def _whole_lines(self) -> bytes:
         with self._file.open("rb") as file:
             file.seek(self._start)
-            lines = file.read().split(b"\n")[:-1]
-        calls = [json.loads(line) for line in lines if line.startswith(b"{")]
-        return [call for call in calls if call["path"] in {"/verify", "/settle"}]
+            read = file.read()
+        return read[: read.rfind(b"\n") + 1]
+
+
+def _calls(lines: bytes) -> list[dict[str, Any]]:
+    calls = [json.loads(line) for line in lines.splitlines() if line.startswith(b"{")]
+    return [call for call in calls if call["path"] in {"/verify", "/settle"}]

@@ -47,6 +47,8 @@ def _answers(requests: Sequence[Json]) -> Chart:
             [m / c for m, c in zip(one["per_second"], floor["per_second"], strict=True)],
         )
         for one in requests
+        # Its answers wait for the facilitator.
+        if one["paid"] is None
     ]
     title = "Answers a second beside the SDK's empty pass-through"
     return charts.spreads_chart(title, "times those of (c)", {"answers": shares}, mark=1.0)

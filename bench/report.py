@@ -1,8 +1,11 @@
 """`python -m bench.report [--check]`: docs/performance.md, as the figures that are kept have it.
 
-In the page, what is written here stands between two comments:
+In the page, what is written here stands between two comments, a table or a picture:
 
     <!-- figures: snapshots -->
+    …
+    <!-- end of figures -->
+    <!-- figures: picture snapshots -->
     …
     <!-- end of figures -->
 """
@@ -15,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import report_tables
+from bench.charts import Chart
 from bench.kept import Kept, all_kept, newest
 from bench.plots import plots
 from bench.report_tables import PARTS, part_table, provenance
@@ -25,7 +29,9 @@ RESULTS = Path("bench/results")
 PAGE = Path("docs/performance.md")
 PICTURES = Path("docs/images/performance")
 
-_BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(<!-- figures: (picture )?(\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL
+)
 _NOT_YET = "Not measured yet: `make bench`.\n"
 
 _TABLES: Mapping[str, tuple[str, Callable[[Kept], str]]] = {
@@ -38,20 +44,35 @@ _TABLES: Mapping[str, tuple[str, Callable[[Kept], str]]] = {
 def written(root: Path) -> dict[Path, str]:
     """Give what the page and its pictures must be, by their path in the clone."""
     kept = all_kept(root / RESULTS)
-    files = {PICTURES / f"{name}.svg": chart.svg() for name, chart in plots(kept)}
-    return {PAGE: page((root / PAGE).read_text(), kept), **files}
+    charts = dict(plots(kept))
+    files = {PICTURES / f"{name}.svg": chart.svg() for name, chart in charts.items()}
+    return {PAGE: page((root / PAGE).read_text(), kept, charts), **files}
 
 
-def page(text: str, kept: Sequence[Kept]) -> str:
+def page(text: str, kept: Sequence[Kept], charts: Mapping[str, Chart]) -> str:
     """Fill the newest figures into the page.
 
     Raises:
         KeyError: The page asks for a table that there is none of.
     """
-    return _BLOCK.sub(lambda found: f"{found[1]}{_block(found[2], kept)}{found[3]}", text)
+
+    def block(found: re.Match[str]) -> str:
+        start, is_picture, name, end = found.groups()
+        inside = _picture(name, charts) if is_picture else _table(name, kept)
+        return f"{start}{inside}{end}"
+
+    return _BLOCK.sub(block, text)
 
 
-def _block(name: str, kept: Sequence[Kept]) -> str:
+def _picture(name: str, charts: Mapping[str, Chart]) -> str:
+    """Show a picture; nothing where it needs more figures than there are."""
+    if name not in charts:
+        return ""
+    file = (PICTURES / f"{name}.svg").relative_to(PAGE.parent)
+    return f"\n![{charts[name].title}]({file})\n\n"
+
+
+def _table(name: str, kept: Sequence[Kept]) -> str:
     part = name if name in PARTS else _TABLES[name][0]
     found = newest(kept, part)
     if found is None:

@@ -1,4 +1,7 @@
-"""Payments signed by hand, where the official clients would not sign what a test needs."""
+"""Payments signed by hand: what the official clients would not sign, or not beforehand.
+
+Needs the packages of tests and benchmarks.
+"""
 
 import base64
 import json

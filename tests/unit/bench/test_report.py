@@ -26,6 +26,12 @@ old
 
 <!-- figures: page -->
 <!-- end of figures -->
+
+<!-- figures: picture writes -->
+<!-- end of figures -->
+
+<!-- figures: picture history -->
+<!-- end of figures -->
 """
 
 
@@ -81,12 +87,15 @@ def test_the_course_of_commits_is_drawn_when_there_is_one() -> None:
 
 def test_the_page_gets_the_newest_figures_between_its_words() -> None:
     newer = making.kept("5d6e7f8", MORNING, designs=making.designs()[:1])
-    text = report.page(PAGE, [run(), newer])
+    kept = [run(), newer]
+    text = report.page(PAGE, kept, dict(plots(kept)))
     assert "\nWords of our own.\n" in text
     assert "old" not in text
     assert "| answers/s, (f) / (c) | 1.00 times |  | ≥ 1 times | yes |" in text
     assert "| this design | 19.97 | $1.00 | 0.0 % |\n\nCommit `5d6e7f8`, `SIZE=small`" in text
     assert "<!-- figures: page -->\nNot measured yet" in text
+    assert "![KV writes at 200 requests a second](images/performance/writes.svg)\n" in text
+    assert "<!-- figures: picture history -->\n<!-- end of figures -->\n" in text
 
 
 def test_what_is_written_is_current_until_there_are_other_figures(
