@@ -9,7 +9,7 @@ import shutil
 import time
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,8 +152,11 @@ def _is_worker(port: int) -> bool:
 
 def _ports_of(pid: int) -> list[int]:
     """Find the ports at which a process listens for TCP connections (proc(5), /proc/net/tcp)."""
-    links = [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
-    sockets = {link.removeprefix("socket:[").removesuffix("]") for link in links}
+    sockets = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        # What is listed may be closed by now.
+        with suppress(FileNotFoundError):
+            sockets.add(str(file.readlink()).removeprefix("socket:[").removesuffix("]"))
     lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
     rows = [line.split() for line in lines]
     return [
