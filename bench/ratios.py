@@ -81,6 +81,13 @@ def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
     yield _over(f, by["c"], "sixteen connections, p99, (f) / ({})", "busy_p99_ms", at_most=1.5)
     yield _over(f, by["b"], "1 MB down, (f) / ({})", "download_ms", at_most=1.05)
     yield _over(f, by["b"], "10 MB up, (f) / ({})", "upload_ms", at_most=1.05)
+    for size, name in (("1 MB down", "download_ms"), ("10 MB up", "upload_ms")):
+        bodies_alone = zip(_body_ms(f, name), _body_ms(by["b"], name), strict=True)
+        yield _each(
+            f"{size}, less what a small request takes, (f) less (b)",
+            [mine - theirs for mine, theirs in bodies_alone],
+            "ms",
+        )
     yield _over(f, by["b"], "1 MB in chunks, last byte, (f) / ({})", "last_ms", at_most=1.05)
     yield _each(
         "1 MB in chunks, first byte / last byte, (f)",
@@ -113,6 +120,11 @@ def _paid(g: Json, f: Json) -> Iterable[Ratio]:
     yield _each("a paid request, one connection, p50, (g)", g["alone_ms"], "ms")
     yield _each("the facilitator's part of it", paid["facilitator_ms"], "ms")
     yield _each("what is left of it", paid["own_ms"], "ms")
+
+
+def _body_ms(one: Json, name: str) -> Iterable[float]:
+    """What the body itself takes: a request with it, less one without."""
+    return [whole - small for whole, small in zip(one[name], one["alone_ms"], strict=True)]
 
 
 def _over(

@@ -14,7 +14,6 @@ RATIO_HEADS = ("what a request costs", "median of the rounds", "rounds", "target
 HEADS = (
     "a request through",
     "answers/s, of (c)'s",
-    "rounds",
     "answers/s",
     "CPU ms",
     "alone, p50 ms",
@@ -40,7 +39,6 @@ def cells(requests: Sequence[Json]) -> Iterable[tuple[str, ...]]:
         yield (
             f"({one['letter']}) {one['what']}",
             f"{statistics.median(shares):.2f}",
-            f"{min(shares):.2f} to {max(shares):.2f}",
             _median(one["per_second"], 0),
             _median(one["cpu_ms"], 2),
             _median(one["alone_ms"], 2),

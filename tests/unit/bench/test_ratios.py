@@ -62,4 +62,4 @@ def test_a_table_says_what_is_missing_in_a_log() -> None:
 
 def test_both_tables_are_shown() -> None:
     tables = list(shown(making.requests(), making.bodies()))
-    assert [table.row_count for table in tables] == [18, len(making.LETTERS)]
+    assert [table.row_count for table in tables] == [20, len(making.LETTERS)]
