@@ -17,7 +17,8 @@ what it would be at least if they were kept."""
 class Ratio:
     """One comparison: its median over the rounds, the rounds' extremes, and its target.
 
-    `at_least` and `at_most` are the target, None where there is none.
+    `at_least` and `at_most` are the target, None where there is none; with both, which are then
+    the same, it is for the extremes, too.
     """
 
     what: str
@@ -31,6 +32,8 @@ class Ratio:
     @property
     def is_met(self) -> bool | None:
         """Whether the median is on the target's good side; None without a target."""
+        if self.at_least is not None and self.at_most is not None:
+            return self.at_least <= self.lowest <= self.highest <= self.at_most
         if self.at_least is not None:
             return self.median >= self.at_least
         if self.at_most is not None:
@@ -53,10 +56,14 @@ class Ratio:
     def target(self) -> str:
         """The target in words; empty when there is none."""
         if self.at_least is not None:
-            return f"≥ {self.at_least:g} {self.unit}"
+            sign = "≥" if self.at_most is None else "="
+            return f"{sign} {self.at_least:g} {self.unit}"
         return "" if self.at_most is None else f"≤ {self.at_most:g} {self.unit}"
 
     def _number(self, value: float) -> str:
+        if self.at_least is not None and self.at_most is not None:
+            # One of a million would show.
+            return f"{value:.7g}"
         digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
         return f"{value:.{digits}f}"
 
@@ -72,6 +79,12 @@ def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
     f = by["f"]
     for letter, least in (("c", 1.0), ("d", 4.0), ("e", 2.0)):
         yield _over(f, by[letter], "answers/s, (f) / ({})", "per_second", at_least=least)
+    yield _recorded("requests in the log of those answered, (f)", f, [f["recorded"]])
+    g, paid = by["g"], by["g"]["paid"]
+    places = [g["recorded"], paid["ledger"], paid["transferred"]]
+    yield _recorded(
+        "payments counted, in the ledger and on the chain of those answered, (g)", g, places
+    )
     yield _each(
         "added to a small request, one connection, p50, (f) less (c)",
         [mine - theirs for mine, theirs in _rounds(f, by["c"], "alone_ms")],
@@ -104,7 +117,7 @@ def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
         )
     yield _over(f, by["c"], "CPU of a small request, (f) / ({})", "cpu_ms")
     yield _over(by["g0"], f, "CPU of an offer, (g0) / ({})", "cpu_ms")
-    yield from _paid(by["g"], f)
+    yield from _paid(g, f)
 
 
 def _paid(g: Json, f: Json) -> Iterable[Ratio]:
@@ -120,6 +133,12 @@ def _paid(g: Json, f: Json) -> Iterable[Ratio]:
     yield _each("a paid request, one connection, p50, (g)", g["alone_ms"], "ms")
     yield _each("the facilitator's part of it", paid["facilitator_ms"], "ms")
     yield _each("what is left of it", paid["own_ms"], "ms")
+
+
+def _recorded(what: str, one: Json, places: Sequence[int]) -> Ratio:
+    """Compare what is recorded somewhere with what was answered: nothing lost, nothing twice."""
+    shares = [place / one["sent"] for place in places]
+    return _each(what, shares, "times", at_least=1.0, at_most=1.0)
 
 
 def _body_ms(one: Json, name: str) -> Iterable[float]:

@@ -35,9 +35,9 @@ def _one(letter: str, factor: float) -> RequestFigures:
         cpu_ms=times,
         sent=1_000,
     )
-    if letter.startswith("g"):
+    if letter in {"e", "f", "g0", "g"}:
         figures.recorded = 1_000
-    else:
+    if not letter.startswith("g"):
         figures.download_ms = figures.upload_ms = figures.first_ms = times
         figures.last_ms = [100.0, 200.0]
     if letter == "g":

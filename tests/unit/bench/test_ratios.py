@@ -27,6 +27,16 @@ def test_a_target_is_met_from_its_bound_on(faster: float, is_met: bool) -> None:
     assert named("added to a small request", f=faster).is_met is is_met
 
 
+@pytest.mark.parametrize(("recorded", "is_met"), [(999, False), (1_000, True), (1_001, False)])
+def test_a_log_has_every_request_and_none_twice(recorded: int, is_met: bool) -> None:
+    requests = making.requests()
+    for one in requests:
+        one["recorded"] = recorded
+    found = [ratio for ratio in ratios(requests, making.bodies()) if "answered" in ratio.what]
+    assert [ratio.is_met for ratio in found] == [is_met, is_met]
+    assert found[0].target == "= 1 times"
+
+
 def test_what_has_no_target_is_neither_good_nor_bad() -> None:
     ratio = named("CPU of an offer")
     assert ratio.is_met is None
@@ -55,11 +65,11 @@ def test_a_table_says_what_is_missing_in_a_log() -> None:
     requests[-1]["paid"]["ledger"] = 999
     rows = list(cells(requests))
     assert all(len(row) == len(HEADS) for row in rows)
-    assert [row[-1] for row in rows[3:5]] == ["400 of 1,000", ""]
+    assert [row[-1] for row in rows[2:4]] == ["", "400 of 1,000"]
     assert rows[-2][-1] == "all 1,000"
     assert rows[-1][-1] == "1,000, 999 in the ledger, 1,000 on the chain of 1,000"
 
 
 def test_both_tables_are_shown() -> None:
     tables = list(shown(making.requests(), making.bodies()))
-    assert [table.row_count for table in tables] == [20, len(making.LETTERS)]
+    assert [table.row_count for table in tables] == [22, len(making.LETTERS)]
