@@ -75,7 +75,7 @@ format: ## mends what the formatters and linters can mend
 bench: ## the benchmarks (SIZE=small or full, ONLY=requests,designs,compaction,snapshots,explore,page)
 	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
 
-plots: ## pictures and tables of docs/performance.md, from what bench/results has (make bench does it, too)
+plots: ## pictures and tables of docs/performance.md, from bench/results (make bench ends with it)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench.report
 
 clean: ## removes everything that set-up and runs made

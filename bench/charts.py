@@ -114,6 +114,8 @@ def spreads_chart(
                         textcoords="offset points",
                         ha="center",
                         fontsize=9,
+                        # Readable where the dashed line is behind it.
+                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
                     )
         axes.set_yticks(list(places), labels)
         axes.set_ylim(0.4, len(labels) + 0.7)
