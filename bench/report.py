@@ -30,9 +30,8 @@ PAGE = Path("docs/performance.md")
 PICTURES = Path("docs/images/performance")
 
 _BLOCK = re.compile(
-    r"(<!-- figures: (picture )?(\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL
+    r"(<!-- figures: (picture )?(\w+) -->\n)(.*?)(<!-- end of figures -->)", re.DOTALL
 )
-_NOT_YET = "Not measured yet: `make bench`.\n"
 
 _TABLES: Mapping[str, tuple[str, Callable[[Kept], str]]] = {
     "ratios": ("requests", report_tables.ratio_table),
@@ -50,15 +49,15 @@ def written(root: Path) -> dict[Path, str]:
 
 
 def page(text: str, kept: Sequence[Kept], charts: Mapping[str, Chart]) -> str:
-    """Fill the newest figures into the page.
+    """Fill the newest figures into the page; a table that none are kept of stays as it is.
 
     Raises:
         KeyError: The page asks for a table that there is none of.
     """
 
     def block(found: re.Match[str]) -> str:
-        start, is_picture, name, end = found.groups()
-        inside = _picture(name, charts) if is_picture else _table(name, kept)
+        start, is_picture, name, inside, end = found.groups()
+        inside = _picture(name, charts) if is_picture else _table(name, kept) or inside
         return f"{start}{inside}{end}"
 
     return _BLOCK.sub(block, text)
@@ -73,10 +72,11 @@ def _picture(name: str, charts: Mapping[str, Chart]) -> str:
 
 
 def _table(name: str, kept: Sequence[Kept]) -> str:
+    """Show a table; nothing where no figures are kept."""
     part = name if name in PARTS else _TABLES[name][0]
     found = newest(kept, part)
     if found is None:
-        return _NOT_YET
+        return ""
     text = part_table(found, part) if name in PARTS else _TABLES[name][1](found)
     return f"\n{text}\n\n{provenance(found, part)}\n\n"
 

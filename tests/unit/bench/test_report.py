@@ -25,6 +25,7 @@ old
 <!-- end of figures -->
 
 <!-- figures: page -->
+measured elsewhere
 <!-- end of figures -->
 
 <!-- figures: picture writes -->
@@ -93,7 +94,7 @@ def test_the_page_gets_the_newest_figures_between_its_words() -> None:
     assert "old" not in text
     assert "| answers/s, (f) / (c) | 1.00 times |  | ≥ 1 times | yes |" in text
     assert "| this design | 19.97 | $1.00 | 0.0 % |\n\nCommit `5d6e7f8`, `SIZE=small`" in text
-    assert "<!-- figures: page -->\nNot measured yet" in text
+    assert "<!-- figures: page -->\nmeasured elsewhere\n" in text
     assert "![KV writes at 200 requests a second](images/performance/writes.svg)\n" in text
     assert "<!-- figures: picture history -->\n<!-- end of figures -->\n" in text
 
