@@ -84,13 +84,14 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
     if not {"snapshots", "explore"}.isdisjoint(chosen):
         for events in size.fills:
             say(f"{events:,} events over 90 days: making them, or finding them in the cache")
-            entries = Fill(events).entries(
+            fill = Fill(events)
+            entries = fill.entries(
                 lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None
             )
             if "explore" in chosen:
                 results.explore.append(explore.measure(events, entries, "today", say))
             if "snapshots" in chosen:
-                results.snapshots += snapshots.measure(events, entries, size.restarts, say)
+                results.snapshots += snapshots.measure(fill, entries, size.restarts, say)
     return results
 
 

@@ -20,8 +20,17 @@ from matplotlib.ticker import FuncFormatter
 
 from ports import Json
 
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#666666"
-SERIES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
+BLUE, GREY = "#0072b2", "#666666"
+SERIES = (
+    (BLUE, "o"),
+    ("#d55e00", "s"),
+    ("#009e73", "^"),
+    ("#cc79a7", "D"),
+    ("#56b4e9", "v"),
+    ("#e69f00", "P"),
+)
+"""A colour and a marker for each series; as many as a picture may have."""
+
 WIDTH_INCHES = 8.0
 ROW_INCHES = 0.42
 ALLOWANCE_INCHES = 1.3
@@ -99,6 +108,7 @@ def spreads_chart(
 
     def draw(axes: Axes) -> None:
         places = range(len(labels), 0, -1)
+        assert len(series) <= len(SERIES), "too many series for one picture"
         for (name, spreads), (colour, marker) in zip(series.items(), SERIES, strict=False):
             for place, spread in zip(places, spreads, strict=True):
                 ends = [min(spread.values), max(spread.values)]
@@ -157,6 +167,7 @@ def lines_chart(
     bottom, side = axis
 
     def draw(axes: Axes) -> None:
+        assert len(series) <= len(SERIES), "too many series for one picture"
         for (name, points), (colour, marker) in zip(series.items(), SERIES, strict=False):
             across, up = zip(*points, strict=True)
             axes.plot(across, up, color=colour, marker=marker, label=name)

@@ -43,7 +43,7 @@ def _met(ratio: Ratio) -> str:
 def _snapshot_rows(figures: Sequence[Json]) -> Rows:
     for one in figures:
         yield (
-            f"{one['window']}, {one['events']:,}",
+            f"{one['window']}, {one['events']:,}, {one['apis']:,}",
             f"{one['operations']}",
             f"{one['warm_p50_ms']:.0f} / {one['warm_p95_ms']:.0f} ms",
             f"{one['unchanged_p50_ms']:.0f} ms",
@@ -98,7 +98,7 @@ def _page_rows(figures: Sequence[Json]) -> Rows:
 PARTS: Mapping[str, tuple[tuple[str, ...], Callable[[Sequence[Json]], Rows]]] = {
     "snapshots": (
         (
-            "window, events",
+            "window, events, APIs",
             "KV operations (≤ 6)",
             "warm, p50 / p95 (≤ 60 ms)",
             "nothing new, p50",

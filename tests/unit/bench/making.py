@@ -50,6 +50,7 @@ def snapshots() -> list[Json]:
     return [
         {
             "events": events,
+            "apis": 1_000,
             "window": "today",
             "operations": 4,
             "warm_p50_ms": 10.0 * growth,

@@ -77,7 +77,7 @@ def test_a_picture_says_in_words_what_it_shows() -> None:
 def test_words_hold_the_figures() -> None:
     said = {name: chart.description for name, chart in plots([run(f=1.5)])}
     assert "(f) contender f: 1.5 times those of (c) (1.5 to 1.5)" in said["answers"]
-    assert "today: 10,000: 10; 1,000,000: 20" in said["snapshots"]
+    assert "today, 1,000 APIs: 10,000: 10; 1,000,000: 20" in said["snapshots"]
     assert "this design: 19.97; one key an event: 1,000" in said["writes"]
 
 
