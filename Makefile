@@ -34,7 +34,7 @@ export REQUESTS PAYMENTS HISTORY API COUNT METHOD BODY URL
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev clawr demo pay test accept screenshots fuzz simulate check format bench plots clean
+.PHONY: help dev clawr demo pay test accept screenshots fuzz simulate budget check format bench plots clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -66,13 +66,16 @@ fuzz: ## schemathesis against all that the OpenAPI document describes (REQUESTS=
 simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND=, one SEED=, or MUTATIONS=1)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
 
+budget: ## counts what each kind of request costs, beside its budget (docs/budget.md); lowers what costs less
+	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.budget
+
 check: ## formatter, linter, types, layering rules
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check
 
 format: ## mends what the formatters and linters can mend
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## the benchmarks (SIZE=small or full, ONLY=requests,designs,compaction,snapshots,explore,page)
+bench: ## the benchmarks (SIZE=small or full, ONLY=requests,profile,designs,compaction,snapshots,explore,page)
 	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
 
 plots: ## pictures and tables of docs/performance.md, from bench/results (make bench ends with it)

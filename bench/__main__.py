@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from bench import compaction, designs, explore, kept, page, report, requests, snapshots
+from bench import compaction, designs, explore, kept, page, profile, report, requests, snapshots
 from bench.fill import Fill
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
@@ -32,7 +32,7 @@ SIZES = {
     "small": Size((10_000, 1_000_000), 1, 100_000, 5, 3),
     "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15, 7),
 }
-PARTS = ("requests", "designs", "compaction", "snapshots", "explore", "page")
+PARTS = ("requests", "profile", "designs", "compaction", "snapshots", "explore", "page")
 ROUND_SECONDS = 3.0
 
 
@@ -75,6 +75,8 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
         measured = requests.measure(size.rounds, ROUND_SECONDS, say)
         results.requests += measured.requests
         results.bodies += measured.bodies
+    if "profile" in chosen:
+        results.profile += profile.measure(2 * ROUND_SECONDS, say)
     if "designs" in chosen:
         results.designs += designs.measure(size.minutes, say)
     if "compaction" in chosen:

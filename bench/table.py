@@ -14,6 +14,8 @@ from bench.compaction import CompactionFigures
 from bench.designs import DesignFigures
 from bench.explore import ExploreFigures
 from bench.page import PageFigures
+from bench.profile import ProfileFigures
+from bench.profile_tables import profile_tables
 from bench.request_figures import RequestFigures
 from bench.snapshots import SnapshotFigures
 from ports import Json
@@ -33,6 +35,7 @@ class Results:
     page: list[PageFigures] = field(default_factory=list)
     requests: list[RequestFigures] = field(default_factory=list)
     bodies: list[BodyFigures] = field(default_factory=list)
+    profile: list[ProfileFigures] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """Give everything by name."""
@@ -44,6 +47,7 @@ class Results:
             "page": [figures.as_json() for figures in self.page],
             "requests": [figures.as_json() for figures in self.requests],
             "bodies": [figures.as_json() for figures in self.bodies],
+            "profile": [figures.as_json() for figures in self.profile],
         }
 
 
@@ -72,6 +76,7 @@ def shown(results: Results) -> Iterable[Table]:
     if results.requests:
         kept = results.as_json()
         yield from request_tables.shown(kept["requests"], kept["bodies"])
+    yield from profile_tables(results.profile)
 
 
 def _explore_table(explore: list[ExploreFigures]) -> Table:

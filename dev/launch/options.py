@@ -37,6 +37,8 @@ class LaunchOptions:
         tenant_directory: The tenant directory's JSON text, or `None` for none.
         variables: Settings and secrets that override all others.
         runtime: Which Pyodide bundle to use.
+        bundle: The folder of the bundle for `Runtime.LOCAL`; `None` for the one of set-up.
+        inspector_port: Where wrangler listens for debuggers; 0 lets the system choose.
     """
 
     port: int
@@ -45,6 +47,8 @@ class LaunchOptions:
     tenant_directory: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     runtime: Runtime = Runtime.LOCAL
+    bundle: Path | None = None
+    inspector_port: int = 0
 
 
 def check_port(text: str) -> int:

@@ -139,7 +139,7 @@ def _wrangler_command(layout: Layout, folder: RunFolder, options: LaunchOptions)
         str(layout.node_modules / "wrangler" / "bin" / "wrangler.js"),
         *("dev", "--config", str(folder.config), "--ip", HOST, "--port", str(options.port)),
         # Port 0 keeps several runs from competing for the debugger's default port.
-        *("--inspector-port", "0", "--persist-to", str(options.state)),
+        *("--inspector-port", str(options.inspector_port), "--persist-to", str(options.state)),
         "--show-interactive-dev-session=false",
     ]
 
@@ -163,15 +163,16 @@ def _environment(layout: Layout, folder: RunFolder, options: LaunchOptions) -> d
     # Set by the launcher of another run when one starts the other; never to be inherited.
     environment.pop("MINIFLARE_WORKERD_PATH", None)
     if options.runtime is Runtime.LOCAL:
-        environment.update(bundle_environment(layout))
+        environment.update(bundle_environment(layout, options.bundle))
     return environment
 
 
-def bundle_environment(layout: Layout) -> dict[str, str]:
+def bundle_environment(layout: Layout, bundle: Path | None = None) -> dict[str, str]:
     """Return the environment variables with which miniflare's workerd finds the local bundle.
 
     Args:
         layout: The clone; set-up must have run.
+        bundle: The bundle's folder; `None` for the one that set-up built.
 
     Raises:
         SetupError: Set-up has not run.
@@ -179,5 +180,5 @@ def bundle_environment(layout: Layout) -> dict[str, str]:
     return {
         "MINIFLARE_WORKERD_PATH": str(Path(__file__).with_name("workerd.sh")),
         "CLAWR_WORKERD": str(workerd_binary(layout, Machine.current().workerd_package())),
-        "CLAWR_PYODIDE_BUNDLE": str(find_bundle(layout)),
+        "CLAWR_PYODIDE_BUNDLE": str(bundle or find_bundle(layout)),
     }

@@ -6,6 +6,7 @@ Cloudflare's build replaces the glue's uses of the globals by them
 (https://github.com/cloudflare/workerd/tree/main/src/pyodide). This does the same.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dev.errors import VersionFitError
@@ -57,12 +58,25 @@ def patch_glue(glue: str) -> str:
     Raises:
         VersionFitError: A text to replace is not there as often as it must be.
     """
-    for patch in PATCHES:
+    return PRELUDE + apply_patches(glue, PATCHES)
+
+
+def apply_patches(glue: str, patches: Iterable[Patch]) -> str:
+    """Return the glue with every patch applied, in their order.
+
+    Args:
+        glue: Text of `pyodide.asm.mjs`.
+        patches: What to replace.
+
+    Raises:
+        VersionFitError: A text to replace is not there as often as it must be.
+    """
+    for patch in patches:
         found = glue.count(patch.old)
         if found != patch.times:
             raise VersionFitError(
                 f"pyodide.asm.mjs has {patch.old!r} {found} times instead of {patch.times} (to "
-                f"{patch.purpose}): dev/setup/pyodide_patches.py must be adapted to this Pyodide."
+                f"{patch.purpose}): the patches must be adapted to this Pyodide."
             )
         glue = glue.replace(patch.old, patch.new)
-    return PRELUDE + glue
+    return glue

@@ -1,0 +1,37 @@
+"""Counts bytecode instructions by function, inside the Worker's interpreter.
+
+Run as source in the Worker by the inspector, and never imported: `begin()` before what is to be
+counted, `end()` after it.
+"""
+
+import json
+import sys
+from types import CodeType
+
+from js import globalThis
+
+TOOL = 3
+_monitoring = sys.monitoring  # type: ignore[attr-defined] # newer than the host's Python
+_EVENT = _monitoring.events.INSTRUCTION
+_counts: dict[CodeType, int] = {}
+
+
+def _count(code: CodeType, _offset: int) -> None:
+    _counts[code] = _counts.get(code, 0) + 1
+
+
+_monitoring.use_tool_id(TOOL, "instructions")
+_monitoring.register_callback(TOOL, _EVENT, _count)
+
+
+def begin() -> None:
+    """Count from nothing."""
+    _counts.clear()
+    _monitoring.set_events(TOOL, _EVENT)
+
+
+def end() -> None:
+    """Stop, and leave file, function and count of each as JSON where the inspector finds it."""
+    _monitoring.set_events(TOOL, 0)
+    rows = [(code.co_filename, code.co_qualname, count) for code, count in _counts.items()]
+    globalThis.clawrSaid = json.dumps([row for row in rows if row[0] != "<string>"])

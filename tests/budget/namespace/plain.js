@@ -1,0 +1,6 @@
+export default {
+	async fetch(request) {
+		await request.text();
+		return Response.json({ ok: true });
+	},
+};
