@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.console import Console
 
-from bench import compaction, designs, explore, kept, page, profile, report, requests, snapshots
+from bench import (
+    compaction,
+    designs,
+    explore,
+    imports,
+    kept,
+    page,
+    profile,
+    report,
+    requests,
+    snapshots,
+    startup,
+)
+from bench.endurance import overload, soak
 from bench.fill import Fill
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
@@ -26,13 +39,26 @@ class Size(NamedTuple):
     hour_events: int
     minutes: int
     rounds: int
+    soak_requests: int
+    overload_seconds: float
 
 
 SIZES = {
-    "small": Size((10_000, 1_000_000), 1, 100_000, 5, 3),
-    "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15, 7),
+    "small": Size((10_000, 1_000_000), 1, 100_000, 5, 3, 30_000, 1.0),
+    "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15, 7, 300_000, 3.0),
 }
-PARTS = ("requests", "profile", "designs", "compaction", "snapshots", "explore", "page")
+PARTS = (
+    "requests",
+    "profile",
+    "startup",
+    "soak",
+    "overload",
+    "designs",
+    "compaction",
+    "snapshots",
+    "explore",
+    "page",
+)
 ROUND_SECONDS = 3.0
 
 
@@ -67,6 +93,18 @@ def main() -> int:
     return 0
 
 
+def _measure_endurance(
+    results: Results, size: Size, chosen: Sequence[str], say: Callable[[str], None]
+) -> None:
+    if "startup" in chosen:
+        results.startup += startup.measure(size.rounds, say)
+        results.imports += imports.measure(size.rounds, say)
+    if "soak" in chosen:
+        results.soak.append(soak.measure(size.soak_requests, say))
+    if "overload" in chosen:
+        results.overload += overload.measure(size.overload_seconds, say)
+
+
 def _measured(name: str, chosen: Sequence[str]) -> Results:
     say = _Progress(time.monotonic()).say
     size = SIZES[name]
@@ -77,6 +115,7 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
         results.bodies += measured.bodies
     if "profile" in chosen:
         results.profile += profile.measure(2 * ROUND_SECONDS, say)
+    _measure_endurance(results, size, chosen, say)
     if "designs" in chosen:
         results.designs += designs.measure(size.minutes, say)
     if "compaction" in chosen:

@@ -168,7 +168,18 @@ def _ports_of(pid: int) -> list[int]:
 
 def open_ports() -> set[int]:
     """Find where the workerds that this process started listen."""
-    return {port for pid, _, _ in _workerds() for port in _ports_of(pid)}
+    return set(listeners())
+
+
+def listeners() -> dict[int, int]:
+    """Find the workerds that this process started: by each port, the process at it."""
+    return {port: pid for pid, _, _ in _workerds() for port in _ports_of(pid)}
+
+
+def resident_mb(pid: int) -> float:
+    """Tell how much memory of a process is resident now (proc(5), VmRSS)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024 / 1e6
 
 
 def cpu_seconds() -> float:

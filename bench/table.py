@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
-from bench import request_tables
+from bench import imports, request_tables, startup
 from bench.bodies import BodyFigures
 from bench.compaction import CompactionFigures
 from bench.designs import DesignFigures
+from bench.endurance import overload, soak
+from bench.endurance.overload import OverloadFigures
+from bench.endurance.soak import SoakFigures
 from bench.explore import ExploreFigures
+from bench.imports import ImportFigures
 from bench.page import PageFigures
 from bench.profile import ProfileFigures
 from bench.profile_tables import profile_tables
 from bench.request_figures import RequestFigures
 from bench.snapshots import SnapshotFigures
+from bench.startup import StartFigures
 from ports import Json
 
 EXPLORE_RATIO_MIN = 5
@@ -36,6 +41,10 @@ class Results:
     requests: list[RequestFigures] = field(default_factory=list)
     bodies: list[BodyFigures] = field(default_factory=list)
     profile: list[ProfileFigures] = field(default_factory=list)
+    startup: list[StartFigures] = field(default_factory=list)
+    imports: list[ImportFigures] = field(default_factory=list)
+    soak: list[SoakFigures] = field(default_factory=list)
+    overload: list[OverloadFigures] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """Give everything by name."""
@@ -48,6 +57,10 @@ class Results:
             "requests": [figures.as_json() for figures in self.requests],
             "bodies": [figures.as_json() for figures in self.bodies],
             "profile": [figures.as_json() for figures in self.profile],
+            "startup": [figures.as_json() for figures in self.startup],
+            "imports": [figures.as_json() for figures in self.imports],
+            "soak": [figures.as_json() for figures in self.soak],
+            "overload": [figures.as_json() for figures in self.overload],
         }
 
 
@@ -77,6 +90,14 @@ def shown(results: Results) -> Iterable[Table]:
         kept = results.as_json()
         yield from request_tables.shown(kept["requests"], kept["bodies"])
     yield from profile_tables(results.profile)
+    if results.startup:
+        yield from startup.shown(results.startup)
+    if results.imports:
+        yield from imports.shown(results.imports)
+    for one in results.soak:
+        yield from soak.shown(one)
+    if results.overload:
+        yield from overload.shown(results.overload)
 
 
 def _explore_table(explore: list[ExploreFigures]) -> Table:

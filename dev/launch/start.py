@@ -93,6 +93,8 @@ def start_in(
     config: Mapping[str, Any],
     options: LaunchOptions,
     on_line: Callable[[str], None] = lambda _line: None,
+    *,
+    extra: Mapping[str, str] | None = None,
 ) -> Server:
     """Start `wrangler dev` in a run's folder, for a configuration of the caller's.
 
@@ -102,13 +104,14 @@ def start_in(
         config: What wrangler is given.
         options: The run's options.
         on_line: Called with each line that wrangler prints, without colours.
+        extra: Environment variables on top.
 
     Raises:
         SetupError: Set-up has not run.
     """
     try:
         folder.write_config(config)
-        environment = _environment(layout, folder, options)
+        environment = {**_environment(layout, folder, options), **(extra or {})}
         apply_migrations(layout, folder, config, options, environment)
         return Server(
             layout,
@@ -162,6 +165,7 @@ def _environment(layout: Layout, folder: RunFolder, options: LaunchOptions) -> d
     environment = {**os.environ, **quiet}
     # Set by the launcher of another run when one starts the other; never to be inherited.
     environment.pop("MINIFLARE_WORKERD_PATH", None)
+    environment.pop("CLAWR_KEPT_STARTS", None)
     if options.runtime is Runtime.LOCAL:
         environment.update(bundle_environment(layout, options.bundle))
     return environment

@@ -1,0 +1,10 @@
+"""Answers, and nothing else, without the SDK's entrypoint."""
+
+from typing import Any
+
+import js
+
+
+async def on_fetch(_request: Any, _env: Any, _context: Any) -> Any:
+    """Answer one request."""
+    return js.Response.new("empty")

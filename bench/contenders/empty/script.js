@@ -1,0 +1,4 @@
+// What workerd and miniflare take by themselves: answers, and nothing else.
+export default {
+	fetch: () => new Response("empty"),
+};

@@ -1,0 +1,1 @@
+"""How the dispatcher bears long and heavy load: soak and overload."""

@@ -1,0 +1,49 @@
+"""The real Worker, and one route beside it that counts what is alive in its isolate.
+
+Nothing is replaced: other requests go straight to the entrypoint.
+"""
+
+import gc
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import js
+import pyodide_js  # type: ignore[import-not-found]
+from workers import import_from_javascript
+
+import entry
+
+QuotaCounter = entry.QuotaCounter
+on_scheduled = entry.on_scheduled
+
+COUNTS = "/__counts"
+COLLECTIONS = 3
+"""What one garbage collector lets go of may be the last that holds something of the other."""
+
+_garbage = import_from_javascript("garbage.js")
+_watched: list[Any] = []
+
+
+def on_fetch(request: Any, environment: Any, context: Any) -> Any:
+    """Answer one request."""
+    if urlsplit(request.url).path == COUNTS:
+        return _counts()
+    return entry.on_fetch(request, environment, context)
+
+
+async def _counts() -> Any:
+    """Count what is alive; the first call begins to watch what JavaScript has of Python."""
+    module = pyodide_js._module
+    if not _watched:
+        _watched.append(_garbage.watch(module))
+    for _ in range(COLLECTIONS):
+        gc.collect()
+        await _garbage.collect()
+    found = {
+        "references": module._hiwire_num_refs(),
+        "lent": _watched[0].count,
+        "objects": len(gc.get_objects()),
+        "wasm_mb": module.HEAPU8.length / 1e6,
+    }
+    return js.Response.new(json.dumps(found))

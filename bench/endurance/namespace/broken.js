@@ -1,0 +1,6 @@
+// An API that fails.
+export default {
+	fetch() {
+		throw new Error("broken");
+	},
+};
