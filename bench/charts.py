@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ports import Json
 
@@ -129,8 +129,7 @@ def spreads_chart(
                     )
         axes.set_yticks(list(places), labels)
         axes.set_ylim(0.4, len(labels) + 0.7)
-        axes.set_xscale("log")
-        _plain_numbers(axes)
+        _logarithmic(axes, (1.0, 3.0))
         axes.set_xlabel(unit)
         axes.grid(axis="x", color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -177,8 +176,7 @@ def lines_chart(
         if names:
             axes.set_xticks(range(len(names)), names)
         else:
-            axes.set_xscale("log")
-            _plain_numbers(axes)
+            _logarithmic(axes, (1.0,))
         axes.set_ylim(bottom=0)
         axes.set_xlabel(bottom)
         axes.set_ylabel(side)
@@ -216,7 +214,11 @@ def _named(place: float, names: Sequence[str]) -> str:
     return names[int(place)] if names else f"{place:,.0f}"
 
 
-def _plain_numbers(axes: Axes) -> None:
+def _logarithmic(axes: Axes, steps: tuple[float, ...]) -> None:
+    """Make the axis along the bottom logarithmic, with plain numbers at these steps of each ten."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
