@@ -54,6 +54,19 @@ def _snapshot_rows(figures: Sequence[Json]) -> Rows:
         )
 
 
+def growth_table(kept: Kept) -> str:
+    """Write how much longer a warm read takes of the largest log than of the smallest."""
+    figures = kept.parts["snapshots"].figures
+    rows = []
+    for window, apis in dict.fromkeys((one["window"], one["apis"]) for one in figures):
+        logs = [one for one in figures if (one["window"], one["apis"]) == (window, apis)]
+        least, most = (pick(logs, key=lambda one: one["events"]) for pick in (min, max))
+        growth = most["warm_p50_ms"] / least["warm_p50_ms"]
+        span = f"{least['events']:,} to {most['events']:,}"
+        rows.append((f"{window}, {apis:,}", span, f"{growth:.1f} times"))
+    return table(("window, APIs", "events", "median of a warm read (≤ 1.5 times)"), rows)
+
+
 def _compaction_rows(figures: Sequence[Json]) -> Rows:
     for one in figures:
         yield (
