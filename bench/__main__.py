@@ -107,6 +107,24 @@ def _measure_endurance(
         results.overload += overload.measure(size.overload_seconds, say)
 
 
+def _measure_logs(
+    results: Results, size: Size, chosen: Sequence[str], say: Callable[[str], None]
+) -> None:
+    few = (Fill(size.fills[0], FEW_APIS), Fill(size.fills[-1], FEW_APIS))
+    for fill in (*map(Fill, size.fills), *few):
+        if fill in few and "snapshots" not in chosen:
+            continue
+        events = fill.events
+        say(f"{events:,} events in {fill.apis:,} APIs: made, or found in the cache")
+        entries = fill.entries(
+            lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None
+        )
+        if "explore" in chosen and fill not in few:
+            results.explore.append(explore.measure(events, entries, "today", say))
+        if "snapshots" in chosen:
+            results.snapshots += snapshots.measure(fill, entries, size.restarts, say)
+
+
 def _measured(name: str, chosen: Sequence[str]) -> Results:
     say = _Progress(time.monotonic()).say
     size = SIZES[name]
@@ -125,19 +143,7 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
     if "page" in chosen:
         results.page.append(page.measure(say))
     if not {"snapshots", "explore"}.isdisjoint(chosen):
-        few = (Fill(size.fills[0], FEW_APIS), Fill(size.fills[-1], FEW_APIS))
-        for fill in (*map(Fill, size.fills), *few):
-            if fill in few and "snapshots" not in chosen:
-                continue
-            events = fill.events
-            say(f"{events:,} events in {fill.apis:,} APIs: made, or found in the cache")
-            entries = fill.entries(
-                lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None
-            )
-            if "explore" in chosen and fill not in few:
-                results.explore.append(explore.measure(events, entries, "today", say))
-            if "snapshots" in chosen:
-                results.snapshots += snapshots.measure(fill, entries, size.restarts, say)
+        _measure_logs(results, size, chosen, say)
     return results
 
 
