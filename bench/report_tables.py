@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench import request_tables
+from bench.endurance import tables as endurance
 from bench.kept import Kept
 from bench.ratios import Ratio, ratios
 from dev.api_reference.tables import table
@@ -147,6 +148,9 @@ PARTS: Mapping[str, tuple[tuple[str, ...], Callable[[Sequence[Json]], Rows]]] = 
         _explore_rows,
     ),
     "page": (("first visits of `/explore`", "figure", "target"), _page_rows),
+    "startup": (endurance.START_HEADS, endurance.start_rows),
+    "soak": (endurance.SOAK_HEADS, endurance.soak_rows),
+    "overload": (endurance.OVERLOAD_HEADS, endurance.overload_rows),
 }
 
 
