@@ -113,10 +113,9 @@ def own_clone(tmp_path: Path) -> Layout:
 def worker(answer: str) -> str:
     """Return the source of a Worker that gives one answer."""
     return (
-        "from workers import Response, WorkerEntrypoint\n"
-        "class Default(WorkerEntrypoint):\n"
-        "    async def fetch(self, request):\n"
-        f"        return Response({answer!r})\n"
+        "from js import Response\n"
+        "async def on_fetch(request, env):\n"
+        f"    return Response.new({answer!r})\n"
     )
 
 
@@ -154,7 +153,7 @@ def test_a_worker_that_does_not_start_says_why(own_clone: Layout, tmp_path: Path
 
 def test_a_large_tenant_directory_reaches_the_worker(own_clone: Layout, tmp_path: Path) -> None:
     (own_clone.root / "src" / "entry.py").write_text(
-        worker("").replace("''", "str(len(self.env.TENANT_DIRECTORY_JSON))")
+        worker("").replace("''", "str(len(env.TENANT_DIRECTORY_JSON))")
     )
     directory = {
         "tenants": [{"slug": f"tenant-{i}", "description": "é" * 100} for i in range(3000)]
