@@ -19,7 +19,7 @@ from runtime import (
 from runtime_edge import RuntimeEdgeCache
 from runtime_exchange import RuntimeRequest
 from runtime_limits import QuotaCounter
-from runtime_steps import Steps
+from runtime_steps import Steps, called_as_it_is
 from tallies import RequestTally
 from usage import UsageLog
 
@@ -47,6 +47,7 @@ def _dispatcher(raw_environment: Any) -> Dispatcher:
     return _dispatchers[0]
 
 
+@called_as_it_is
 def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     """Answer one request."""
     return Steps(_answered(raw_request, raw_environment, context)).go_on()
