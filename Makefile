@@ -75,7 +75,7 @@ check: ## formatter, linter, types, layering rules
 format: ## mends what the formatters and linters can mend
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## the benchmarks (SIZE=small or full, ONLY=any of requests,profile,startup,soak,overload,designs,compaction,snapshots,explore,page)
+bench: ## the benchmarks (SIZE=small or full, ONLY=any of requests,profile,startup,soak,overload,designs,compaction,snapshots,growth,explore,page)
 	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
 
 plots: ## pictures and tables of docs/performance.md, from bench/results (make bench ends with it)

@@ -25,7 +25,7 @@ from bench import (
     startup,
 )
 from bench.endurance import overload, soak
-from bench.fill import Fill
+from bench.fill import Entry, Fill
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
 from dev.layout import HERE
@@ -56,6 +56,7 @@ PARTS = (
     "designs",
     "compaction",
     "snapshots",
+    "growth",
     "explore",
     "page",
 )
@@ -110,19 +111,20 @@ def _measure_endurance(
 def _measure_logs(
     results: Results, size: Size, chosen: Sequence[str], say: Callable[[str], None]
 ) -> None:
-    few = (Fill(size.fills[0], FEW_APIS), Fill(size.fills[-1], FEW_APIS))
-    for fill in (*map(Fill, size.fills), *few):
-        if fill in few and "snapshots" not in chosen:
-            continue
-        events = fill.events
-        say(f"{events:,} events in {fill.apis:,} APIs: made, or found in the cache")
-        entries = fill.entries(
-            lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None
-        )
-        if "explore" in chosen and fill not in few:
-            results.explore.append(explore.measure(events, entries, "today", say))
+    def filled(fill: Fill) -> Sequence[Entry]:
+        say(f"{fill.events:,} events in {fill.apis:,} APIs: made, or found in the cache")
+        return fill.entries(lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None)
+
+    for fill in map(Fill, size.fills if {"snapshots", "explore"} & set(chosen) else ()):
+        entries = filled(fill)
+        if "explore" in chosen:
+            results.explore.append(explore.measure(fill.events, entries, "today", say))
         if "snapshots" in chosen:
             results.snapshots += snapshots.measure(fill, entries, size.restarts, say)
+    if "growth" in chosen:
+        for events in (size.fills[0], size.fills[-1]):
+            fill = Fill(events, FEW_APIS)
+            results.growth += snapshots.measure(fill, filled(fill), 1, say)
 
 
 def _measured(name: str, chosen: Sequence[str]) -> Results:
@@ -142,8 +144,7 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
         results.compaction.append(compaction.measure(size.hour_events, say))
     if "page" in chosen:
         results.page.append(page.measure(say))
-    if not {"snapshots", "explore"}.isdisjoint(chosen):
-        _measure_logs(results, size, chosen, say)
+    _measure_logs(results, size, chosen, say)
     return results
 
 

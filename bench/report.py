@@ -36,7 +36,7 @@ _BLOCK = re.compile(
 _TABLES: Mapping[str, tuple[str, Callable[[Kept], str]]] = {
     "ratios": ("requests", report_tables.ratio_table),
     "requests": ("requests", report_tables.request_table),
-    "growth": ("snapshots", report_tables.growth_table),
+    "growth": ("growth", report_tables.growth_table),
 }
 """Tables that are not simply those of a part: their part, and what writes them."""
 
