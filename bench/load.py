@@ -6,13 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
 
+from bench.exchange import Exchange, Reply, connect
 from dev.launch.options import HOST
-
-_HEAD_END = b"\r\n\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass(slots=True)
@@ -51,67 +48,37 @@ NextRequest = Callable[[], bytes | None]
 """Gives the next request, whole; None when no more is to be sent."""
 
 
-class _Connection(asyncio.Protocol):
-    """Sends a request as soon as the answer to the one before is whole."""
+@dataclass(slots=True)
+class _Caller:
+    """One connection: the next request goes out as soon as the answer to the one before is whole.
 
-    def __init__(
-        self, next_request: NextRequest, status: int, load: Load, done: asyncio.Event
-    ) -> None:
-        self._next_request, self._load, self._done = next_request, load, done
-        self._status = b" %d " % status
-        self._started = self._first = 0.0
-        self._head = b""
-        self._left: int | None = None
-        self._tail = b""
+    One that breaks before its answer was refused.
+    """
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._send()
+    next_request: NextRequest
+    status: int
+    load: Load
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    started: float = 0.0
 
-    def _send(self) -> None:
-        request = self._next_request()
+    def next(self, exchange: Exchange) -> None:
+        request = self.next_request()
         if request is None:
-            self._transport.close()
-            self._done.set()
+            exchange.close()
+            self.done.set()
             return
-        self._head, self._left, self._tail, self._first = b"", None, b"", 0.0
-        self._started = time.perf_counter()
-        self._transport.write(request)
+        self.started = time.perf_counter()
+        exchange.send(request)
 
-    def data_received(self, data: bytes) -> None:
-        if not self._head:
-            self._tail += data
-            head, found, rest = self._tail.partition(_HEAD_END)
-            if not found:
-                return
-            self._head, self._tail = head.lower(), b""
-            _, named, length = self._head.partition(b"\r\ncontent-length: ")
-            self._left = int(length.split(b"\r\n", 1)[0]) if named else None
-            data = rest
-        if data and not self._first:
-            self._first = time.perf_counter()
-        if self._left is not None:
-            self._left -= len(data)
-            whole = self._left <= 0
-        else:
-            self._tail = (self._tail + data)[-len(_LAST_CHUNK) :]
-            whole = self._tail == _LAST_CHUNK
-        if whole:
-            self._answered()
-
-    def _answered(self) -> None:
-        now = time.perf_counter()
-        self._load.times.append(now - self._started)
-        self._load.first_times.append((self._first or now) - self._started)
-        self._load.refused += self._status not in self._head.split(b"\r\n", 1)[0] + b" "
-        self._send()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        if not self._done.is_set():
-            # The answer that it waited for never came whole.
-            self._load.refused += 1
-        self._done.set()
+    def on_reply(self, exchange: Exchange, reply: Reply | None) -> None:
+        if reply is None:
+            self.load.refused += 1
+            self.done.set()
+            return
+        self.load.times.append(reply.at - self.started)
+        self.load.first_times.append(reply.began - self.started)
+        self.load.refused += reply.status != self.status
+        self.next(exchange)
 
 
 def request_text(
@@ -169,13 +136,11 @@ def _checked(found: Load, what: str) -> Load:
 
 
 async def _load(port: int, next_request: NextRequest, connections: int, status: int) -> Load:
-    loop, found = asyncio.get_running_loop(), Load()
-    started = time.perf_counter()
-    ends = [asyncio.Event() for _ in range(connections)]
-    for end in ends:
-        connect = partial(_Connection, next_request, status, found, end)
-        await loop.create_connection(connect, HOST, port)
-    for end in ends:
-        await end.wait()
+    found, started = Load(), time.perf_counter()
+    callers = [_Caller(next_request, status, found) for _ in range(connections)]
+    for caller in callers:
+        caller.next(await connect(port, caller.on_reply))
+    for caller in callers:
+        await caller.done.wait()
     found.seconds = time.perf_counter() - started
     return found

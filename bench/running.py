@@ -135,7 +135,7 @@ def running(contender: Contender, state: Path) -> Iterator[Running]:
     config["vars"].pop("DRAIN_UPLOADS")
     folder = RunFolder(HERE)
     if contender.main is not None:
-        _put_in_place(contender.main, folder.path, config)
+        put_in_place(contender.main, folder.path, config)
     known = open_ports()
     server = start_in(HERE, folder, config, options)
     try:
@@ -150,16 +150,18 @@ def running(contender: Contender, state: Path) -> Iterator[Running]:
         server.stop()
 
 
-def _put_in_place(main: str, folder: Path, config: dict[str, Any]) -> None:
+def put_in_place(main: str, folder: Path, config: dict[str, Any]) -> None:
+    """Have a Worker of `contenders/` run in place of this dispatcher."""
     inside = folder / "bench_contender"
     inside.mkdir()
-    shutil.copy(CONTENDERS / main, inside)
-    config["main"] = f"bench_contender/{main}"
-    for name in ("durable_objects", "migrations", "ratelimits", "rules"):
+    source = CONTENDERS / main
+    shutil.copy(source, inside)
+    config["main"] = f"bench_contender/{source.name}"
+    for name in ("assets", "durable_objects", "migrations", "ratelimits", "rules"):
         config.pop(name, None)
-    flags = [] if main.endswith(".js") else config["compatibility_flags"]
+    flags = config["compatibility_flags"] if source.suffix == ".py" else []
     # Only (b) is a function; the others are as a new project is.
-    of_functions = main == "bare.py"
+    of_functions = source.name == "bare.py"
     config["compatibility_flags"] = [
         flag for flag in flags if of_functions or flag != FUNCTIONS_FLAG
     ]

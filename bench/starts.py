@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.running import ECHO, TENANT, put_in_place
 from bench.server import resident_mb
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions
@@ -26,17 +26,7 @@ from dev.layout import HERE
 from dev.setup.machine import Machine
 from dev.setup.npm import workerd_binary
 from dev.setup.pyodide_bundle import find_bundle
-from ports import Json
 
-CONTENDERS = Path(__file__).parent / "contenders"
-FUNCTIONS_FLAG = "disable_python_no_global_handlers"
-TENANT = {
-    "slug": "echo",
-    "tenantId": "bench",
-    "workerName": "echo",
-    "owner": "@bench",
-    "plan": "pro",
-}
 ANSWER_SECONDS = 60.0
 SNAPSHOT = "snapshot.bin"
 _NOT_WANTED = ("--inspector-addr", "--debug-port", "--control-fd")
@@ -133,9 +123,7 @@ def kept_start(main: str | None, state: Path) -> Iterator[Kept]:
     kept = state / "starts"
     kept.mkdir(parents=True)
     directory = json.dumps({"tenants": [TENANT]})
-    options = LaunchOptions(
-        port=0, state=state, namespace=CONTENDERS / "namespace", tenant_directory=directory
-    )
+    options = LaunchOptions(port=0, state=state, namespace=ECHO, tenant_directory=directory)
     folder = RunFolder(HERE)
     production = load_production_config(HERE.wrangler_toml)
     config = development_config(production, options, plugin_folder(HERE))
@@ -143,28 +131,13 @@ def kept_start(main: str | None, state: Path) -> Iterator[Kept]:
     config.pop("triggers", None)
     config["vars"].pop("PLATFORM_ANALYTICS_TOKEN")
     if main is not None:
-        _put_in_place(main, folder.path, config)
+        put_in_place(main, folder.path, config)
     server = start_in(HERE, folder, config, options, extra={"CLAWR_KEPT_STARTS": str(kept)})
     try:
         server.wait_until_ready("/t/echo/")
         yield _of_the_worker(kept, state)
     finally:
         server.stop()
-
-
-def _put_in_place(main: str, folder: Path, config: dict[str, Json]) -> None:
-    inside = folder / "bench_contender"
-    inside.mkdir()
-    source = CONTENDERS / main
-    shutil.copy(source, inside)
-    config["main"] = f"bench_contender/{source.name}"
-    for name in ("durable_objects", "migrations", "assets", "ratelimits", "rules"):
-        config.pop(name, None)
-    flags: list[str] = config["compatibility_flags"] if source.suffix == ".py" else []
-    of_functions = source.name == "bare.py"
-    config["compatibility_flags"] = [
-        flag for flag in flags if of_functions or flag != FUNCTIONS_FLAG
-    ]
 
 
 def _of_the_worker(kept: Path, folder: Path) -> Kept:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.endurance.exchange import Exchange, Reply, connect
+from bench.exchange import Exchange, Reply, connect
 
 TICK_SECONDS = 0.005
 

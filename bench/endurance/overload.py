@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 from rich.table import Table
 
 from bench.endurance.arrivals import Arrived, arriving
-from bench.endurance.exchange import written
 from bench.endurance.steady import Kind, ask
 from bench.endurance.worker import Counts, Endured, running
+from bench.exchange import written
 from ports import Json
 
 TIMES = 10
@@ -41,8 +41,8 @@ class OverloadFigures:
 
     `capacity` is answers a second with sixteen callers. `before_ms` and `first_second_ms` are
     medians with few callers, before and right after; `recovered_seconds` is the first of the
-    seconds afterwards that is as before, None when there is none. `answered_calls` is how many
-    answers count as calls, `counted` how many of all callers the figures have.
+    seconds afterwards that is as before, None when there is none. `counted` is how many of all
+    callers the figures have.
     """
 
     callers: str

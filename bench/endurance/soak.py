@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from bench.endurance.exchange import written
 from bench.endurance.steady import Kind, ask
 from bench.endurance.worker import Counts, Endured, running
+from bench.exchange import written
 from dev.launch.config import DEVELOPMENT_TOKEN
 from ports import Json
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bench.endurance.exchange import Exchange, Reply, connect
+from bench.exchange import Exchange, Reply, connect
 
 
 @dataclass(frozen=True, slots=True)

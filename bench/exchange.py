@@ -16,8 +16,9 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: when it was whole, by `time.perf_counter`, and its status."""
+    """An answer: when its body began and when it was whole, by `time.perf_counter`; its status."""
 
+    began: float
     at: float
     status: int
 
@@ -33,6 +34,7 @@ class Exchange(asyncio.Protocol):
         self._head = b""
         self._left: int | None = None
         self._tail = b""
+        self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what is written to."""
@@ -44,7 +46,7 @@ class Exchange(asyncio.Protocol):
         assert not self._is_waiting
         assert self._transport is not None
         self._is_waiting = True
-        self._head, self._left, self._tail = b"", None, b""
+        self._head, self._left, self._tail, self._began = b"", None, b"", 0.0
         self._transport.write(request)
 
     def close(self) -> None:
@@ -63,6 +65,8 @@ class Exchange(asyncio.Protocol):
             _, named, length = self._head.partition(b"\r\ncontent-length: ")
             self._left = int(length.split(b"\r\n", 1)[0]) if named else None
             data = rest
+        if data and not self._began:
+            self._began = time.perf_counter()
         if self._left is not None:
             self._left -= len(data)
             is_whole = self._left <= 0
@@ -71,7 +75,8 @@ class Exchange(asyncio.Protocol):
             is_whole = self._tail == _LAST_CHUNK
         if is_whole:
             self._is_waiting = False
-            self._on_reply(self, Reply(time.perf_counter(), int(self._head.split(b" ", 2)[1])))
+            now = time.perf_counter()
+            self._on_reply(self, Reply(self._began or now, now, int(self._head.split(b" ", 2)[1])))
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Say so where an answer was awaited."""
