@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from limits import KV_LIST_KEYS_MAX
-from ports import Json, KeyPage, ListedKey
+from ports import Json, KeyPage, ListedKey, NamePage
 
 
 @dataclass(slots=True)
@@ -53,6 +53,12 @@ class MemoryStore:
             found.append(ListedKey(name, self.values[name][1]))
         page = found[:limit]
         return KeyPage(page, page[-1].name if len(found) > limit else None)
+
+    async def list_names(
+        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
+    ) -> NamePage:
+        """List up to `limit` keys, by names alone."""
+        return (await self.list_page(prefix, cursor, limit)).without_metadata()
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read up to 100 keys."""

@@ -14,7 +14,7 @@ import keys
 import limits
 from errors import BatchUnreadable, KeyMalformed, ReadTooLarge
 from events import Batch, decode_batch
-from ports import Json, KeyPage, KeyValueStore
+from ports import Json, KeyPage, KeyValueStore, NamePage
 
 _PARALLEL_READS = 6
 """Cloudflare lets an invocation have six connections open; more would queue."""
@@ -55,6 +55,13 @@ class CountedStore:
         self._spend()
         return await self.store.list_page(prefix, cursor, limit)
 
+    async def list_names(
+        self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
+    ) -> NamePage:
+        """List; see `ports.KeyValueStore`. Raises `BudgetSpent`."""
+        self._spend()
+        return await self.store.list_names(prefix, cursor, limit)
+
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read; see `ports.KeyValueStore`. Raises `BudgetSpent`."""
         self._spend()
@@ -79,13 +86,13 @@ class Unread:
     unreadable: list[str] = field(default_factory=list)
 
 
-async def list_names(store: KeyValueStore, prefix: str) -> list[str]:
+async def all_names(store: KeyValueStore, prefix: str) -> list[str]:
     """List every key that starts with `prefix`, in ascending order."""
     names: list[str] = []
     cursor = None
     while True:
-        page = await store.list_page(prefix, cursor)
-        names.extend(key.name for key in page.keys)
+        page = await store.list_names(prefix, cursor)
+        names.extend(page.names)
         cursor = page.cursor
         if cursor is None:
             return names
@@ -99,9 +106,9 @@ async def has_names(store: KeyValueStore, prefix: str) -> bool:
     """
     cursor = None
     while True:
-        page = await store.list_page(prefix, cursor, 1)
-        if page.keys or page.cursor is None:
-            return bool(page.keys)
+        page = await store.list_names(prefix, cursor, 1)
+        if page.names or page.cursor is None:
+            return bool(page.names)
         cursor = page.cursor
 
 

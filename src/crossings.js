@@ -147,6 +147,20 @@ export function drain(request) {
 	return { promise: Promise.resolve(rest) };
 }
 
+/**
+ * List keys of a KV namespace by their names alone.
+ *
+ * @param {{ list(options: object): Promise<{ keys: { name: string }[], list_complete: boolean, cursor?: string }> }} namespace
+ * @param {string} prefix
+ * @param {number} limit
+ * @param {string | undefined} cursor
+ * @returns {Promise<string>} as JSON: the names, and what asks for the next page or null
+ */
+export async function listNames(namespace, prefix, limit, cursor) {
+	const page = await namespace.list({ prefix, limit, cursor });
+	return JSON.stringify([page.keys.map((key) => key.name), page.list_complete ? null : page.cursor]);
+}
+
 /** @param {string} text @returns {string[]} */
 function lines(text) {
 	return text ? text.split("\n") : [];

@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import keys
-from batches import list_names
+from batches import all_names
 from errors import KeyMalformed, StoreUnavailable
 from keys import LateMark
 from maker import Maker
@@ -80,7 +80,7 @@ class LateBatches:
 
     async def _marks(self) -> Mapping[int, Sequence[tuple[str, LateMark]]]:
         marks: dict[int, list[tuple[str, LateMark]]] = {}
-        for name in await list_names(self.maker.store, keys.LATE_PREFIX):
+        for name in await all_names(self.maker.store, keys.LATE_PREFIX):
             try:
                 mark = keys.parse_late(name)
             except KeyMalformed:

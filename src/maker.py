@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import keys
 import limits
-from batches import CountedStore, Unread, list_names, read_batches
+from batches import CountedStore, Unread, all_names, read_batches
 from errors import LogExpired, StoreUnavailable
 from figures import Figures, callers_by_directory, sum_of
 from past import TOMORROWS_WEEK, put_past, totals_of
@@ -74,7 +74,7 @@ class Maker:
 
     async def names(self, minute: int) -> list[str]:
         """List the batches of a minute."""
-        return await list_names(self.store, keys.usage_minute(minute))
+        return await all_names(self.store, keys.usage_minute(minute))
 
     def is_made_of(self, minute: int, names: Sequence[str]) -> bool:
         """Tell whether progress knows the minute's summary as made of exactly these batches."""

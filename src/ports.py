@@ -35,11 +35,22 @@ class ListedKey(NamedTuple):
     metadata: Json
 
 
+class NamePage(NamedTuple):
+    """One page of a listing by names alone; `cursor` as in `KeyPage`."""
+
+    names: Sequence[str]
+    cursor: str | None
+
+
 class KeyPage(NamedTuple):
     """One page of a listing; `cursor` asks for the next, None when it was the last."""
 
     keys: Sequence[ListedKey]
     cursor: str | None
+
+    def without_metadata(self) -> NamePage:
+        """Give the names alone."""
+        return NamePage([key.name for key in self.keys], self.cursor)
 
 
 class KeyValueStore(Protocol):
@@ -61,6 +72,11 @@ class KeyValueStore(Protocol):
         self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
     ) -> KeyPage:
         """List up to `limit`, at most 1,000, keys that start with `prefix`, in ascending order."""
+
+    async def list_names(
+        self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
+    ) -> NamePage:
+        """List as `list_page` does, without metadata: less to carry over and to read."""
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read up to 100 keys as one operation; None for those that do not exist.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import keys
 import limits
-from batches import get_all, list_names
+from batches import get_all, all_names
 from ledger import DayTotals, Ledger
 from logs import about
 from payment_rows import PaymentRow, State
@@ -69,7 +69,7 @@ async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping
 
     Raises `DatabaseUnavailable` and `StoreUnavailable`.
     """
-    names = await list_names(store, keys.settlement_day(day))
+    names = await all_names(store, keys.settlement_day(day))
     events, unreadable = await read_settlements(store, names)
     at_edge = {event.payment_id: event for event in events if event.source == AT_EDGE}
     rows = await ledger.of_day(day)

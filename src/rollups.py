@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import keys
-from batches import BudgetSpent, CountedStore, has_names, list_names
+from batches import BudgetSpent, CountedStore, has_names, all_names
 from errors import LogExpired, StoreUnavailable
 from late import LateBatches
 from maker import Maker, Report
@@ -137,7 +137,7 @@ class _Run:
                 await self._skip(start + MINUTES_PER_DAY)
                 return
         by_minute: dict[int, list[str]] = {}
-        for name in await list_names(self.maker.store, keys.usage_hour(start // MINUTES_PER_HOUR)):
+        for name in await all_names(self.maker.store, keys.usage_hour(start // MINUTES_PER_HOUR)):
             by_minute.setdefault(keys.parse_usage_batch(name).minute, []).append(name)
         for minute in range(start, start + MINUTES_PER_HOUR):
             await self._settle(minute, by_minute.get(minute, []))

@@ -12,10 +12,13 @@ from typing import Any
 
 import js
 from pyodide.ffi import JsException, jsnull, to_js
+from workers import import_from_javascript
 
 from errors import ReadTooLarge, StoreUnavailable
 from limits import KV_LIST_KEYS_MAX
-from ports import Json, KeyPage, ListedKey
+from ports import Json, KeyPage, ListedKey, NamePage
+
+_list_names = import_from_javascript("crossings.js").listNames
 
 _FEW_VALUES = 8
 """Up to so many values cross one by one; more cross together, as one JSON text."""
@@ -65,6 +68,16 @@ class RuntimeStore:
         page = json.loads(js.JSON.stringify(found))
         listed = [ListedKey(entry["name"], entry.get("metadata")) for entry in page["keys"]]
         return KeyPage(listed, None if page["list_complete"] else page["cursor"])
+
+    async def list_names(
+        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
+    ) -> NamePage:
+        """List as above, by names alone. Raises `StoreUnavailable`."""
+        try:
+            found = await _list_names(self._binding, prefix, limit, cursor)
+        except JsException as error:
+            raise StoreUnavailable(str(error)) from error
+        return NamePage(*json.loads(found))
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read up to 100 keys as one operation. Raises `StoreUnavailable`, or `ReadTooLarge`."""

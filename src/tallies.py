@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from errors import StoreUnavailable
 from limits import KV_LIST_KEYS_MAX
-from ports import Answer, Json, KeyPage, KeyValueStore, Relay
+from ports import Answer, Json, KeyPage, KeyValueStore, NamePage, Relay
 
 T = TypeVar("T")
 
@@ -108,6 +108,12 @@ class TalliedStore:
     ) -> KeyPage:
         """List; see `ports.KeyValueStore`."""
         return await self._counted("list", self.store.list_page(prefix, cursor, limit))
+
+    async def list_names(
+        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
+    ) -> NamePage:
+        """List; see `ports.KeyValueStore`."""
+        return await self._counted("list", self.store.list_names(prefix, cursor, limit))
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read; see `ports.KeyValueStore`."""

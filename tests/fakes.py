@@ -15,7 +15,7 @@ from typing import Any
 from errors import ReadTooLarge, StoreUnavailable, TenantError
 from limits import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
 from locations import locate
-from ports import Json, KeyPage, ListedKey, Request
+from ports import Json, KeyPage, ListedKey, NamePage, Request
 from tests.fakes_limits import FakeQuotaCounters, FakeRateCounter, fake_rate_counters
 from tests.fakes_outward import FakeDatabase, FakeFetcher
 
@@ -97,6 +97,11 @@ class FakeStore:
         page = names[: min(limit, KV_LIST_KEYS_MAX)]
         listed = [ListedKey(name, self.values[name][1]) for name in page]
         return KeyPage(listed, page[-1] if len(names) > len(page) else None)
+
+    async def list_names(
+        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
+    ) -> NamePage:
+        return (await self.list_page(prefix, cursor, limit)).without_metadata()
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         self.operations.append("get")

@@ -15,7 +15,7 @@ import keys
 import limits
 from dev.history.traffic import Span
 from events import Batch, UsageEvent, batch_metadata, encode_batch
-from ports import Json, KeyPage, ListedKey
+from ports import Json, KeyPage, ListedKey, NamePage
 from rollups import compact
 from settlements import SettlementEvent, put_settlement, revenue_batch
 
@@ -81,6 +81,12 @@ class VirtualStore:
             found.append(ListedKey(name, self.entries[name].metadata))
         page = found[:limit]
         return KeyPage(page, page[-1].name if len(found) > limit else None)
+
+    async def list_names(
+        self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
+    ) -> NamePage:
+        """List; see `ports.KeyValueStore`."""
+        return (await self.list_page(prefix, cursor, limit)).without_metadata()
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read; see `ports.KeyValueStore`."""

@@ -43,7 +43,15 @@ async def listed(store: KeyValueStore, prefix: str) -> Sequence[ListedKey]:
 
 
 async def names(store: KeyValueStore, prefix: str) -> Sequence[str]:
-    return [key.name for key in await listed(store, prefix)]
+    """The same by names alone."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await store.list_names(prefix, cursor)
+        found += page.names
+        cursor = page.cursor
+        if cursor is None:
+            return found
 
 
 async def test_text_comes_back_as_it_was(store: KeyValueStore) -> None:
@@ -119,6 +127,18 @@ async def test_more_than_a_page_is_each_key_once_and_no_page_is_too_long(
         # What comes in before the cursor does not shift what comes after it.
         await put(store, "page/!")
     assert found == expected
+
+
+async def test_names_alone_are_those_of_the_listing(store: KeyValueStore) -> None:
+    for name in ("alone/b", "alone/a\nalone/c", 'alone/"', "alone/ä"):
+        await put(store, name, "v", {"n": 1})
+    assert await names(store, "alone/") == [key.name for key in await listed(store, "alone/")]
+    first = await store.list_names("alone/", None, 3)
+    assert len(first.names) <= 3
+    assert first.cursor is not None
+    assert first.names == (await names(store, "alone/"))[: len(first.names)]
+    with pytest.raises(StoreUnavailable):
+        await store.list_names("q" * 513, None)
 
 
 @pytest.mark.parametrize("key", ["k" * 512, "ä" * 256])

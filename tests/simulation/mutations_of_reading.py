@@ -64,7 +64,7 @@ READING = (
     Mutation(
         "a listing's second page is not read",
         "batches",
-        "list_names",
+        "all_names",
         "cursor = page.cursor",
         "cursor = None",
     ),
@@ -72,7 +72,7 @@ READING = (
         "an empty page counts as the last",
         "batches",
         "has_names",
-        "if page.keys or page.cursor is None:",
+        "if page.names or page.cursor is None:",
         "if True:",
     ),
     Mutation(

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import keys
 from errors import ReadTooLarge, StoreUnavailable
-from ports import Json, KeyPage, ListedKey
+from ports import Json, KeyPage, ListedKey, NamePage
 from tests.simulation.kv import PAGE_KEYS_MAX, WITHOUT_ANSWER, Fate, SimulatedKv, Write
 from tests.simulation.loop import SCOPE
 
@@ -129,6 +129,11 @@ class SimulatedStore:
         if end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages):
             return KeyPage(listed, None)
         return KeyPage(listed, names[end - 1] if end else "")
+
+    async def list_names(
+        self, prefix: str, cursor: str | None, limit: int = PAGE_KEYS_MAX
+    ) -> NamePage:
+        return (await self.list_page(prefix, cursor, limit)).without_metadata()
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         self._spend()

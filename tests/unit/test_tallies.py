@@ -56,9 +56,11 @@ def test_operations_on_kv_are_counted_whether_they_work_or_not() -> None:
         await store.put("a", "1", {}, 60)
         assert await store.get_many(["a"]) == {"a": "1"}
         assert [key.name for key in (await store.list_page("", None)).keys] == ["a"]
+        assert (await store.list_names("", None)).names == ["a"]
         await store.delete("a")
         fake.unavailable = True
-        for work in (store.get_many(["a"]), store.list_page("", None), store.delete("a")):
+        lists = (store.list_page("", None), store.list_names("", None))
+        for work in (store.get_many(["a"]), *lists, store.delete("a")):
             with pytest.raises(StoreUnavailable):
                 await work
 
@@ -68,8 +70,10 @@ def test_operations_on_kv_are_counted_whether_they_work_or_not() -> None:
         ("USAGE_KV", "put", True): 1,
         **{
             ("USAGE_KV", name, did): 1
-            for name in ("get", "list", "delete")
+            for name in ("get", "delete")
             for did in (True, False)
         },
+        ("USAGE_KV", "list", True): 2,
+        ("USAGE_KV", "list", False): 2,
     }
     assert fake.lifetimes_seconds["a"] == 60

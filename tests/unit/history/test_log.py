@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 import keys
-from batches import Unread, list_names, read_batches
+from batches import Unread, all_names, read_batches
 from dev.history.log import SOURCE, WRITER, Entry, VirtualStore, mark_of, write_history
 from dev.history.traffic import Span, make_events
 from events import Batch, UsageEvent, batch_metadata, encode_batch
@@ -36,7 +36,7 @@ def stored_events(store: VirtualStore) -> list[UsageEvent]:
     unread = Unread()
 
     async def read() -> None:
-        names = await list_names(store, keys.USAGE_PREFIX)
+        names = await all_names(store, keys.USAGE_PREFIX)
         await read_batches(store, names, lambda _, batch: found.extend(batch.events), unread)
 
     asyncio.run(read())
@@ -108,4 +108,4 @@ def test_the_mark_says_of_when_and_how_much() -> None:
 
 
 def names(store: VirtualStore, prefix: str) -> list[str]:
-    return asyncio.run(list_names(store, prefix))
+    return asyncio.run(all_names(store, prefix))
