@@ -155,10 +155,10 @@ def _series(
 def _freshness(reading: Reading, dropped: int, now_ms: int) -> Mapping[str, Json]:
     # What other isolates wrote is sure to be listed after this long.
     as_of_ms = now_ms - limits.KV_SETTLE_SECONDS * 1000
-    if not reading.complete:
+    if reading.as_of is not None:
         as_of_ms = min(as_of_ms, reading.as_of * keys.MINUTE_MS)
-    if reading.seen_until is not None:
-        as_of_ms = min(as_of_ms, reading.seen_until * keys.MINUTE_MS)
+    if reading.seen_until_ms is not None:
+        as_of_ms = min(as_of_ms, reading.seen_until_ms)
     return {
         "asOf": keys.timestamp(as_of_ms),
         "lagSeconds": (now_ms - as_of_ms) // 1000,

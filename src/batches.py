@@ -7,6 +7,7 @@ know what the events are for.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -96,6 +97,31 @@ async def all_names(store: KeyValueStore, prefix: str) -> list[str]:
         cursor = page.cursor
         if cursor is None:
             return names
+
+
+def by_minute(names: Sequence[str]) -> dict[int, Sequence[str]]:
+    """Group the keys of batches by minute; `names` ascend, as KV lists them. Other keys go."""
+    found: dict[int, Sequence[str]] = {}
+    start = 0
+    while start < len(names):
+        minute = minute_of(names[start])
+        if minute is None:
+            start += 1
+            continue
+        # The character after the slash that ends the minute.
+        behind = names[start][: keys.USAGE_MINUTE_LENGTH - 1] + "0"
+        end = bisect_left(names, behind, start)
+        found[minute] = names[start:end]
+        start = end
+    return found
+
+
+def minute_of(name: str) -> int | None:
+    """Tell the minute of a batch's key; None for any other key."""
+    try:
+        return keys.parse_usage_batch(name).minute
+    except KeyMalformed:
+        return None
 
 
 async def has_names(store: KeyValueStore, prefix: str) -> bool:

@@ -115,6 +115,9 @@ KV_VALUE_LENGTH_MAX = 26_214_400
 SUMMARY_PART_LENGTH_MAX = 2_000_000
 """Characters under one key of a summary; writing and reading one takes several times as much."""
 
+NEWEST_KEYS_MIN = 200
+"""Keys that a read lists of the newest batches at least; of more than it needs, each costs time."""
+
 READ_OPERATIONS_MAX = 800
 """KV operations one read may spend, below Cloudflare's 1,000 for an invocation."""
 
@@ -141,6 +144,9 @@ WARMING_MS_MAX = 30_000
 
 COMPACTION_OPERATIONS = 700
 """KV operations of one run of compaction, below Cloudflare's 1,000 for an invocation."""
+
+COMPACTION_PAGES_MAX = 300
+"""Pages in which one run lists all batches that have not settled, those of some 20 minutes."""
 
 CATCH_UP_OPERATIONS = 100
 """KV operations that a read spends on compaction when it meets a gap."""

@@ -30,7 +30,7 @@ KEPT_MINUTES = {
 }
 """How long the tree remembers a level's fingerprints after they went into a larger period."""
 
-PROGRESS_VERSION = 2
+PROGRESS_VERSION = 3
 _STALE_LEVELS = (*LEVELS, "base")
 
 
@@ -44,7 +44,8 @@ class Progress:
     whom KV does not show the newest yet. `tree` has the fingerprint of
     each summary that is not yet part of a larger one, or still of use to
     readers, by level and start; of periods that start before `known_from` it may not
-    know all children. `version` changes whenever bases are made.
+    know all children. `version` changes whenever bases are made. At `listed_ms` a run
+    began that found in the summaries of all minutes up to `made` every batch that KV listed.
 
     `late` has, by minute, when the batches of minutes with marks were looked at
     the last time (`late.LateBatches`), and `stale` what is to be made again
@@ -60,6 +61,7 @@ class Progress:
     earlier_bases: int = 0
     known_from: int = 0
     version: int = 0
+    listed_ms: int = 0
     tree: dict[str, dict[int, str]] = field(default_factory=lambda: {level: {} for level in LEVELS})
     late: dict[int, int] = field(default_factory=dict)
     stale: set[Period] = field(default_factory=set)
@@ -106,7 +108,8 @@ class Progress:
         tree = {level: sorted(parts.items()) for level, parts in self.tree.items()}
         pointers = [self.made, self.settled, self.bases, self.earlier_bases, self.known_from]
         late = sorted(self.late.items())
-        content = [PROGRESS_VERSION, pointers, self.version, tree, late, self.in_order()]
+        form = [PROGRESS_VERSION, pointers, self.version, self.listed_ms]
+        content = [*form, tree, late, self.in_order()]
         return json.dumps(content, separators=(",", ":"))
 
 
@@ -115,7 +118,7 @@ def decode_progress(value: str | None) -> Progress | None:
     if value is None:
         return None
     try:
-        form, pointers, version, tree, late, stale = json.loads(value)
+        form, pointers, version, listed_ms, tree, late, stale = json.loads(value)
         if form != PROGRESS_VERSION:
             return None
         made, settled, bases, earlier_bases, known_from = map(int, pointers)
@@ -126,6 +129,7 @@ def decode_progress(value: str | None) -> Progress | None:
             earlier_bases,
             known_from,
             int(version),
+            int(listed_ms),
             {level: dict(tree[level]) for level in LEVELS},
             dict(late),
             {Period(level, start) for level, start in stale},

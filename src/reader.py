@@ -23,7 +23,7 @@ from periods import MINUTES_PER_DAY
 from ports import Background, Clock, Json, KeyValueStore
 from rollups import compact
 from snapshot_text import snapshot_text
-from tails import KeptBatches, Tail, read_tail
+from tails import KeptTail, Tail, read_tail
 from usage import UsageLog
 from views import WindowView
 from windows import Reading, newest_base, read_window
@@ -43,7 +43,7 @@ class SnapshotReader:
     _views: Mapping[str, WindowView] = field(
         default_factory=lambda: {window: WindowView() for window in WINDOWS}
     )
-    _kept: KeptBatches = field(default_factory=KeptBatches)
+    _kept: KeptTail = field(default_factory=KeptTail)
     _warming_until_ms: int = 0
 
     async def snapshots(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import keys
 import limits
-from batches import get_all, all_names
+from batches import all_names, get_all
 from ledger import DayTotals, Ledger
 from logs import about
 from payment_rows import PaymentRow, State

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import keys
 import limits
-from batches import has_names
+from batches import by_minute, has_names
 from errors import KeyMalformed
 from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing
 from ports import KeyPage, KeyValueStore
@@ -128,9 +128,14 @@ def _marks_on(page: KeyPage) -> Mapping[int, str]:
 async def _oldest_day(store: KeyValueStore, now_minute: int) -> int:
     """Find the first minute of the day of the oldest batch there is, or of this minute.
 
-    KV lists the newest first, so the oldest is looked for by year, then month,
-    then day: some fifty operations, once in a log's life.
+    KV lists the newest first, so in a log of more than a page the oldest is looked for
+    by year, then month, then day: some fifty operations, once in its life.
     """
+    page = await store.list_names(keys.USAGE_PREFIX, None)
+    if page.cursor is None:
+        first = _minute_of(limits.FIRST_YEAR, 1, 1)
+        minutes = [minute for minute in by_minute(page.names) if minute >= first]
+        return containing("day", min(minutes)).start if minutes else now_minute
     oldest: tuple[int, ...] = ()
     this_year = datetime.fromtimestamp(now_minute * 60, UTC).year
     for choices in (range(limits.FIRST_YEAR, this_year + 2), range(1, 13), range(1, 32)):
@@ -141,4 +146,8 @@ async def _oldest_day(store: KeyValueStore, now_minute: int) -> int:
         else:
             return now_minute
     year, month, day = oldest
+    return _minute_of(year, month, day)
+
+
+def _minute_of(year: int, month: int, day: int) -> int:
     return int(datetime(year, month, day, tzinfo=UTC).timestamp()) // 60

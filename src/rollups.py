@@ -4,8 +4,9 @@ Owns what is made when, and how far it has come (`Progress`). Everything made
 is a pure function of the level below, so it can be made twice, in two places,
 or be interrupted anywhere, and comes out the same.
 
-A minute is summarised when it is over, and once more when it has settled:
-listings lag behind writes, and clocks differ. Only settled minutes go into
+A minute is summarised when it is over, and again by each run that sees more of
+its batches listed, for the last time when it has settled: listings lag behind
+writes, and clocks differ. Only settled minutes go into
 hours, hours into days, days into months. A base is everything of a window up
 to an hour, so that a reader needs one value in place of hundreds. A batch
 that is written later than that leaves a mark, and what it belongs to is made
@@ -14,11 +15,12 @@ again (`late`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keys
-from batches import BudgetSpent, CountedStore, has_names, all_names
+import limits
+from batches import BudgetSpent, CountedStore, all_names, by_minute, has_names, minute_of
 from errors import LogExpired, StoreUnavailable
 from late import LateBatches
 from maker import Maker, Report
@@ -26,6 +28,9 @@ from periods import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period
 from ports import KeyValueStore
 from progress import SETTLE_MINUTES, Progress, decode_progress
 from recovery import first_progress, rebuildable_from
+
+_LAG_MINUTES = 100
+"""How late cron may be until what has not settled is a backlog, and not listed all at once."""
 
 
 async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
@@ -44,6 +49,7 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
     run = _Run(maker, now_minute)
     try:
         await run.everything()
+        progress.listed_ms = now_ms if run.listed is not None else progress.listed_ms
         maker.report.done = True
     except BudgetSpent:
         pass
@@ -96,10 +102,15 @@ async def _save(store: KeyValueStore, progress: Progress, value: str | None) -> 
 
 @dataclass(slots=True)
 class _Run:
-    """One run of compaction on one state of progress."""
+    """One run of compaction on one state of progress.
+
+    `listed` has the batches of every minute that had not settled when it began, by minute;
+    None when there are too many, and then each minute is listed by itself.
+    """
 
     maker: Maker
     now_minute: int
+    listed: Mapping[int, Sequence[str]] | None = None
     late: LateBatches = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,11 +120,15 @@ class _Run:
         progress = self.maker.progress
         await self.late.look()
         await self.maker.make_stale()
+        self.listed = await self._list_unsettled()
         while progress.settled + SETTLE_MINUTES < self.now_minute:
             await self._settle_some()
         while progress.made < self.now_minute:
-            await self.maker.make_minute(progress.made, await self.maker.names(progress.made))
+            await self.maker.make_minute(progress.made, await self._names(progress.made))
             progress.made += 1
+        if self.listed is not None:
+            for minute in range(progress.settled, progress.made):
+                await self._make_if_changed(minute, await self._names(minute))
 
     async def again(self, minutes: Iterable[int]) -> None:
         """Make the summaries of these minutes again, and all that they are part of."""
@@ -122,12 +137,39 @@ class _Run:
             self.maker.progress.outdate(minute)
         await self.maker.make_stale()
 
+    async def _list_unsettled(self) -> Mapping[int, Sequence[str]] | None:
+        start = self.maker.progress.settled
+        if start + SETTLE_MINUTES + _LAG_MINUTES < self.now_minute:
+            return None
+        names: list[str] = []
+        cursor = None
+        for _ in range(min(limits.COMPACTION_PAGES_MAX, self.maker.store.left // 2)):
+            page = await self.maker.store.list_names(keys.USAGE_PREFIX, cursor)
+            names += page.names
+            cursor = page.cursor
+            # A listing runs from the newest key to the oldest.
+            minutes = map(minute_of, page.names[-1:])
+            if cursor is None or any(one is not None and one < start for one in minutes):
+                return by_minute(names)
+        return None
+
+    async def _names(self, minute: int) -> Sequence[str]:
+        """Give the batches of a minute, as they were listed last."""
+        if self.listed is not None:
+            return self.listed.get(minute, [])
+        return await self.maker.names(minute)
+
+    async def _make_if_changed(self, minute: int, names: Sequence[str]) -> None:
+        if not self.maker.is_made_of(minute, names):
+            await self.maker.make_minute(minute, names)
+
     async def _settle_some(self) -> None:
         """Look at the next minute, hour or empty day for the last time."""
         start = self.maker.progress.settled
         settled_end = self.now_minute - SETTLE_MINUTES
-        if start % MINUTES_PER_HOUR or start + MINUTES_PER_HOUR > settled_end:
-            await self._settle(start, await self.maker.names(start))
+        is_listed = self.listed is not None
+        if is_listed or start % MINUTES_PER_HOUR or start + MINUTES_PER_HOUR > settled_end:
+            await self._settle(start, await self._names(start))
             return
         if start % MINUTES_PER_DAY == 0 and start + MINUTES_PER_DAY <= settled_end:
             day = keys.usage_day(start // MINUTES_PER_DAY)
@@ -136,11 +178,10 @@ class _Run:
             if not is_known and not await has_names(self.maker.store, day):
                 await self._skip(start + MINUTES_PER_DAY)
                 return
-        by_minute: dict[int, list[str]] = {}
-        for name in await all_names(self.maker.store, keys.usage_hour(start // MINUTES_PER_HOUR)):
-            by_minute.setdefault(keys.parse_usage_batch(name).minute, []).append(name)
+        hour = keys.usage_hour(start // MINUTES_PER_HOUR)
+        listed = by_minute(await all_names(self.maker.store, hour))
         for minute in range(start, start + MINUTES_PER_HOUR):
-            await self._settle(minute, by_minute.get(minute, []))
+            await self._settle(minute, listed.get(minute, []))
 
     async def _skip(self, end: int) -> None:
         """Pass over an empty day, up to but not past its last minute, which closes it."""
@@ -150,8 +191,7 @@ class _Run:
     async def _settle(self, minute: int, names: Sequence[str]) -> None:
         """Look at a minute for the last time, and close what ends with it."""
         progress = self.maker.progress
-        if not self.maker.is_made_of(minute, names):
-            await self.maker.make_minute(minute, names)
+        await self._make_if_changed(minute, names)
         if (minute + 1) % MINUTES_PER_HOUR == 0:
             await self._close(Period("minute", minute).parent, minute + 1)
             if minute + 1 + MINUTES_PER_HOUR + SETTLE_MINUTES > self.now_minute:

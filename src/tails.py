@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 import keys
 import limits
-from batches import Unread, read_batches
-from errors import KeyMalformed
+from batches import Unread, by_minute, read_batches
 from events import Batch
 from past import past_keys
 from periods import MINUTES_PER_DAY
-from ports import KeyPage, KeyValueStore
+from ports import KeyValueStore, NamePage
 from progress import Progress, decode_progress, read_reconciled
 from usage import LocalBatches
 
@@ -27,9 +26,14 @@ _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
 
 
 @dataclass(slots=True)
-class KeptBatches:
-    """Batches as they were read, by key, in bounded space."""
+class KeptTail:
+    """What an isolate keeps of the newest end of the log between reads, in bounded space.
 
+    Batches as they were read, by key, and how many keys the next read lists: enough for
+    twice as many batches without a summary as the last one found.
+    """
+
+    keys_wanted: int = limits.KV_LIST_KEYS_MAX
     _batches: dict[str, Batch] = field(default_factory=dict)
     _events: int = 0
 
@@ -44,40 +48,54 @@ class KeptBatches:
         self._batches[name] = batch
         self._events += len(batch.events)
 
+    def learn(self, unsummarised: int) -> None:
+        """Take note of how many batches there were of minutes without a summary."""
+        wanted = max(2 * unsummarised, limits.NEWEST_KEYS_MIN)
+        self.keys_wanted = min(wanted, limits.KV_LIST_KEYS_MAX)
+
 
 @dataclass(slots=True)
 class Tail:
     """What every read looks at first: how far compaction is, and the newest batches.
 
     `names` are keys by minute, all there are from the minute `listed_from` on;
-    `past` are the values of records of past hours, by key. `operations` were
-    spent before any window is read.
+    `now_minute` is the reader's; `past` are the values of records of past hours, by
+    key. `operations` were spent before any window is read.
     """
 
     progress: Progress
     names: Mapping[int, Sequence[str]]
     listed_from: int
+    now_minute: int
     local: LocalBatches
-    kept: KeptBatches = field(default_factory=KeptBatches)
+    kept: KeptTail = field(default_factory=KeptTail)
     reconciled_through_ms: int | None = None
     past: Mapping[str, str | None] = field(default_factory=dict)
     operations: int = 2
 
 
-async def read_tail(
-    store: KeyValueStore, local: LocalBatches, kept: KeptBatches, now_ms: int
-) -> Tail:
-    """Spend two operations on what every window needs. Raises `StoreUnavailable`."""
+async def read_tail(store: KeyValueStore, local: LocalBatches, kept: KeptTail, now_ms: int) -> Tail:
+    """Spend two operations on what every window needs, or three. Raises `StoreUnavailable`."""
     past = past_keys(now_ms)
     found, page = await asyncio.gather(
         store.get_many([keys.PROGRESS, keys.RECONCILED, *past]),
-        store.list_page(keys.USAGE_PREFIX, None),
+        store.list_names(keys.USAGE_PREFIX, None, kept.keys_wanted),
     )
-    names, listed_from = _by_minute(page)
     progress = decode_progress(found[keys.PROGRESS]) or Progress()
+    names, listed_from = _listed(page)
+    operations = 2
+    if listed_from > progress.made and kept.keys_wanted < limits.KV_LIST_KEYS_MAX:
+        # More came since the last read than it was prepared for.
+        further = await store.list_names(keys.USAGE_PREFIX, page.cursor)
+        names, listed_from = _listed(NamePage([*page.names, *further.names], further.cursor))
+        operations += 1
+    kept.learn(sum(len(some) for minute, some in names.items() if minute >= progress.made))
     reconciled = read_reconciled(found[keys.RECONCILED])
     by_key = {key: found[key] for key in past}
-    return Tail(progress, names, listed_from, local, kept, reconciled, by_key)
+    now_minute = now_ms // keys.MINUTE_MS
+    return Tail(
+        progress, names, listed_from, now_minute, local, kept, reconciled, by_key, operations
+    )
 
 
 def tail_names(
@@ -136,19 +154,8 @@ async def batches_of(
     return found, unread, fetched[affordable] if len(fetched) > affordable else None
 
 
-def _by_minute(page: KeyPage) -> tuple[Mapping[int, Sequence[str]], int]:
+def _listed(page: NamePage) -> tuple[Mapping[int, Sequence[str]], int]:
     """Group a page of usage keys by minute, and tell from which minute on it has all."""
-    minutes: dict[str, tuple[int, list[str]]] = {}
-    for key in page.keys:
-        start = key.name[: keys.USAGE_MINUTE_LENGTH]
-        known = minutes.get(start)
-        if known is None:
-            try:
-                known = minutes[start] = (keys.parse_usage_batch(key.name).minute, [])
-            except KeyMalformed:
-                continue
-        known[1].append(key.name)
-    names = dict(minutes.values())
+    names = by_minute(page.names)
     # The last minute of a page may go on in the next.
-    listed_from = 0 if page.cursor is None else min(names, default=_NO_MINUTE) + 1
-    return names, listed_from
+    return names, 0 if page.cursor is None else min(names, default=_NO_MINUTE) + 1

@@ -28,23 +28,32 @@ from views import WindowView
 class Reading:
     """The figures of one window, in parts, and what they may lack.
 
-    `batches` are those that are in none of the `summaries`, by key. Everything
-    before the minute `as_of` that KV shows is counted. `complete` tells whether
-    all that was seen is counted; `behind` that summaries are missing which
-    compaction would make. With `seen_until`, batches of minutes from there on
-    may have come that were not looked for. `past` are records of past hours (`past`).
+    `batches` are those that are in none of the `summaries`, by key. Counted is everything
+    of minutes before `as_of`, or of all when it is None, that was written before
+    `seen_until_ms`, or that KV shows when that is None. `complete` tells whether nothing up
+    to there was left out; `behind` that summaries are missing which compaction would make.
+    `past` are records of past hours (`past`).
     """
 
     summaries: dict[PartId, Summary] = field(default_factory=dict)
     batches: dict[str, Batch] = field(default_factory=dict)
-    as_of: int = 0
+    as_of: int | None = None
     complete: bool = True
     behind: bool = False
-    seen_until: int | None = None
+    seen_until_ms: int | None = None
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     reconciled_through_ms: int | None = None
     past: Mapping[str, str | None] = field(default_factory=dict)
+
+    def end_at(self, minute: int) -> None:
+        """Note that events of this minute, or later ones, may be left out."""
+        self.as_of = minute if self.as_of is None else min(self.as_of, minute)
+
+    def lack(self, minute: int) -> None:
+        """Note that summaries are missing, without which not all before this minute is counted."""
+        self.complete, self.behind = False, True
+        self.end_at(minute)
 
 
 def newest_base(progress: Progress, first: int | None) -> PartId | None:
@@ -65,36 +74,30 @@ async def read_window(
     `StoreUnavailable`.
     """
     progress = tail.progress
-    reading = Reading(
-        as_of=progress.made,
-        reconciled_through_ms=tail.reconciled_through_ms,
-        past=tail.past,
-    )
+    reading = Reading(reconciled_through_ms=tail.reconciled_through_ms, past=tail.past)
     counted = CountedStore(store, limits.READ_OPERATIONS_MAX)
     floor, sources = await _read_summaries(counted, progress, first, end, view, reading)
     stale_from = progress.stale_from(first or 0, end)
     if stale_from is not None:
         # A late batch was found, and not everything is made again that should have it.
-        reading.complete, reading.behind = False, True
-        reading.as_of = min(reading.as_of, stale_from)
-    if tail.listed_from > progress.made:
-        reading.complete, reading.behind = False, True
-    if tail.listed_from > progress.settled:
-        # The listing does not reach back to where minutes are summarised for good, and those
-        # in between may have been summarised before all of their batches were listed.
-        reading.seen_until = progress.settled
+        reading.lack(stale_from)
+    reading.seen_until_ms = _seen_until_ms(tail, reading.summaries)
     names = tail_names(tail, floor, sources, first, end)
     gets_left = limits.SNAPSHOT_OPERATIONS_MAX - tail.operations - counted.spent
     gets = min(max(1, gets_left), limits.TAIL_GETS_MAX)
     reading.batches, unread, left_out = await batches_of(store, tail, names, gets)
+    # Of minutes without a summary there may be more batches than a read lists, or than it reads.
+    ends = [progress.made] if tail.listed_from > progress.made else []
     if left_out is not None:
-        reading.complete, reading.behind = False, True
-        reading.as_of = min(reading.as_of, keys.parse_usage_batch(left_out).minute)
-    elif reading.complete:
-        # Everything that is listed is counted, so what is counted reaches to now.
-        reading.as_of = max(reading.as_of, progress.made)
+        ends.append(keys.parse_usage_batch(left_out).minute)
+    for minute in ends:
+        reading.end_at(minute)
+        if progress.made < tail.now_minute - 1 or minute < progress.settled:
+            reading.lack(minute)
     if unread.missing:
         reading.complete = False
+    if not reading.complete:
+        reading.end_at(progress.made)
     reading.missing += unread.missing
     reading.unreadable += unread.unreadable
     return reading
@@ -133,10 +136,10 @@ async def _read_summaries(
     for part, period in wanted.items():
         if part.key not in keys_found:
             reading.missing.append(part.key)
-            reading.complete, reading.behind = False, True
-            reading.as_of = min(reading.as_of, period.start)
+            reading.lack(period.start)
     if not base and first is None and progress.bases:
-        reading.complete, reading.as_of = False, 0
+        reading.complete = False
+        reading.end_at(0)
     sources: dict[int, frozenset[str]] = {}
     reading.summaries = found
     for summary in found.values():
@@ -146,6 +149,28 @@ async def _read_summaries(
         elif summary.period.level != "base":
             floor = max(floor, summary.period.end)
     return floor, sources
+
+
+def _seen_until_ms(tail: Tail, summaries: Mapping[PartId, Summary]) -> int | None:
+    """Tell up to when all that was written is sure to be counted; None for all that KV shows.
+
+    Where the listing does not reach back to the minutes that have settled, those in between
+    have what compaction saw listed; and no minute that it does not reach has more than KV
+    shows of its summary, which may be an older one than compaction made.
+    """
+    progress = tail.progress
+    marks = progress.tree["minute"]
+    bounds = [
+        summary.period.start * keys.MINUTE_MS
+        for part, summary in summaries.items()
+        if summary.period.level == "minute"
+        and summary.period.start < tail.listed_from
+        and part.mark != marks.get(summary.period.start)
+    ]
+    if tail.listed_from > progress.settled:
+        listed_ms = progress.listed_ms - limits.KV_SETTLE_SECONDS * 1000
+        bounds.append(max(listed_ms, progress.settled * keys.MINUTE_MS))
+    return min(bounds, default=None)
 
 
 async def _fetch(

@@ -54,7 +54,11 @@ def schedule_cron(world: World) -> None:
     closed_ms = closing_ms(shape.bursts[-1].at_ms)
     always = [closed_ms + minutes * keys.MINUTE_MS for minutes in range(4)]
     for burst in shape.bursts:
-        times += [burst.at_ms + minutes * keys.MINUTE_MS for minutes in _CRON_MINUTES]
+        times += [
+            burst.at_ms + minutes * keys.MINUTE_MS
+            for minutes in _CRON_MINUTES
+            if minutes < 2 or not shape.cron_pauses
+        ]
         times += [closing_ms(burst.at_ms) + minutes * keys.MINUTE_MS for minutes in range(3)]
     if shape.returns:
         # Without them no batch is late; so these are not left to chance.

@@ -12,7 +12,7 @@ from random import Random
 
 import keys
 from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
-from tests.simulation.scenarios import all_at_once, just_closed, tardy, watched
+from tests.simulation.scenarios import all_at_once, busy, just_closed, tardy, watched
 from tests.simulation.shape import CLOCK_OFF_MS_MAX, Burst, Shape, closing_ms
 
 _ALL_AT_ONCE = 0.3
@@ -26,6 +26,9 @@ _JUST_CLOSED = 0.04
 
 _WATCHED = 0.04
 """The share of runs in which one isolate is asked again and again while it takes requests."""
+
+_BUSY = 0.08
+"""The share of runs in which there are more batches than reads list, and minutes made again."""
 
 _STARTS = (
     datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
@@ -63,6 +66,7 @@ def shape_of(random: Random) -> Shape:
         fuse=0 if calm else random.choice((0, 0, 15, 60, 300)),
         cron_runs=random.choice((0, 1, 1, 2)),
         cron_late_ms=random.choice((0.0, 1_000.0, 90_000.0)),
+        cron_pauses=random.random() < 0.2,
         cut=0.0 if calm else random.choice((0.0, 0.05, 0.5)),
         clock_off_ms=random.choice((0, 1_000, 60_000, CLOCK_OFF_MS_MAX)),
         clocks_drift=random.random() < 0.5,
@@ -81,7 +85,9 @@ def shape_of(random: Random) -> Shape:
     scenario = own.random()
     if scenario < _JUST_CLOSED:
         return just_closed(own, shape)
-    return watched(own, shape) if scenario < _JUST_CLOSED + _WATCHED else shape
+    if scenario < _JUST_CLOSED + _WATCHED:
+        return watched(own, shape)
+    return busy(own, shape) if scenario < _JUST_CLOSED + _WATCHED + _BUSY else shape
 
 
 def _returns(

@@ -24,8 +24,9 @@ from typing import Any
 
 import keys
 from events import UsageEvent, decode_batch
+from tests.simulation.reading import Reading
 from tests.simulation.truth import Count, Sums, count_of, shown_id
-from tests.simulation.world import Reading, World, api_of
+from tests.simulation.world import World, api_of
 
 Shown = Mapping[str, Any]
 
@@ -52,8 +53,13 @@ def days_of(window: str, now_ms: int) -> Sequence[int] | None:
     return {"today": [today], "week": range(today - 6, today + 1), "overall": None}[window]
 
 
-def check_snapshot(world: World, reading: Reading, shown: Shown) -> None:
-    """Check one snapshot against what had happened when it was shown."""
+def check_snapshot(
+    world: World, reading: Reading, shown: Shown, *, listed_all: bool = False
+) -> None:
+    """Check one snapshot against what had happened when it was shown.
+
+    `listed_all` says that whoever made it saw a listing of batches to its end.
+    """
     days = days_of(shown["window"], reading.clock_ms)
     rows = {row["id"]: row for row in shown["allApis"]}
     require(len(rows) == len(shown["allApis"]), "an API is shown twice")
@@ -71,9 +77,13 @@ def check_snapshot(world: World, reading: Reading, shown: Shown) -> None:
     _check_presence(young, days, rows, "what this isolate holds is missing")
     freshness = shown["freshness"]
     if freshness["complete"]:
-        as_of_ms = datetime.fromisoformat(freshness["asOf"]).timestamp() * 1000
-        due = [event for event in reading.settled if event.at_ms <= as_of_ms]
+        due = reading.due(as_of_ms(shown), listed_all=listed_all)
         _check_presence(due, days, rows, "freshness claims to be complete")
+
+
+def as_of_ms(shown: Shown) -> float:
+    """Read up to when a snapshot is whole."""
+    return datetime.fromisoformat(shown["freshness"]["asOf"]).timestamp() * 1000
 
 
 def sums_in(row: Shown) -> Sums:
@@ -129,12 +139,18 @@ def _check_presence(
 
 
 def check_seen(world: World, reading: Reading, unseen: AbstractSet[str], shown: Shown) -> None:
-    """Check that a read that could not get what it saw listed does not claim to be complete."""
+    """Check that a read that could not get what it saw listed does not claim to be complete.
+
+    What is of later than the answer is as of may be left out. So may late batches until
+    compaction is done with their marks: what they belong to may be a base already, and then
+    no read looks for them.
+    """
     days = days_of(shown["window"], reading.clock_ms)
-    for key in unseen - reading.local_keys:
+    for key in unseen - reading.local_keys - reading.late:
         if key.startswith(keys.USAGE_PREFIX) and not _is_summarised(world, key):
-            day = keys.parse_usage_batch(key).minute * keys.MINUTE_MS // keys.DAY_MS
-            inside = days is None or day in days
+            at_ms = keys.parse_usage_batch(key).minute * keys.MINUTE_MS
+            day = at_ms // keys.DAY_MS
+            inside = (days is None or day in days) and at_ms < as_of_ms(shown)
             require(not (inside and shown["freshness"]["complete"]), f"complete without {key}")
 
 

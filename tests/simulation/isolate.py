@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping
+from collections.abc import Set as AbstractSet
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -123,6 +124,10 @@ class Isolate:
             self.alive = False
             self.registry.died(self)
 
+    def kept_keys(self) -> AbstractSet[str]:
+        """The batches that its reader has read before, and need not read again."""
+        return self.api.reader._kept._batches.keys()
+
     def serve(self, event: UsageEvent, invocation: Invocation) -> None:
         """Answer a request: append its event, and do what the log asks for."""
         invocation.context.run(self._append, event, invocation)
@@ -159,6 +164,8 @@ class Invocation:
     """Keys that a listing showed to this invocation and every read said to be missing."""
     denied: set[str] = field(default_factory=set)
     """Keys that are there and were said to be missing since it last listed all batches."""
+    listed_all: bool = False
+    """Whether its newest listing of all batches came to the end."""
     cut_at_ms: float = float("inf")
     context: Context = field(init=False)
 

@@ -78,7 +78,7 @@ READING = (
     Mutation(
         "a first page that is empty counts as the whole log",
         "tails",
-        "_by_minute",
+        "_listed",
         "default=_NO_MINUTE",
         "default=0",
     ),
@@ -93,15 +93,22 @@ READING = (
         "a summary that KV does not show yet is left out in silence",
         "windows",
         "_read_summaries",
-        "reading.complete, reading.behind = False, True",
+        "reading.lack(period.start)",
         "reading.behind = True",
     ),
     Mutation(
         "batches that nobody looked for are said to be counted",
         "windows",
         "read_window",
-        "reading.seen_until = progress.settled",
+        "reading.seen_until_ms = _seen_until_ms(tail, reading.summaries)",
         "pass",
+    ),
+    Mutation(
+        "an older summary than compaction made is taken for it",
+        "windows",
+        "_seen_until_ms",
+        "and part.mark != marks.get(summary.period.start)",
+        "and False",
     ),
     Mutation(
         "a batch that does not parse stops the others",

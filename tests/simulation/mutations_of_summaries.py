@@ -48,6 +48,20 @@ SUMMARIES = (
         "progress.settled < self.now_minute",
     ),
     Mutation(
+        "minutes are said to be compared with a listing that were not",
+        "rollups",
+        "_Run.everything",
+        "await self._make_if_changed(minute, await self._names(minute))",
+        "pass",
+    ),
+    Mutation(
+        "a listing that was cut off counts as whole",
+        "rollups",
+        "_Run._list_unsettled",
+        "if cursor is None or any(",
+        "if True or any(",
+    ),
+    Mutation(
         "the first compaction begins at its own hour",
         "recovery",
         "first_progress",

@@ -103,8 +103,9 @@ class Readers:
                 found = snapshots_in(answer)
                 for shown in found:
                     self.complete += shown["freshness"]["complete"]
-                    known = self.world.published.get(shown["generatedAt"], reading)
-                    check_snapshot(self.world, known, shown)
+                    published = self.world.published.get(shown["generatedAt"])
+                    listed_all = published is None and invocation.listed_all
+                    check_snapshot(self.world, published or reading, shown, listed_all=listed_all)
                     check_seen(self.world, reading, invocation.unseen, shown)
                     if len(found) == 1:
                         # Of several windows, one may be given what another is not.

@@ -10,7 +10,7 @@ from random import Random
 
 import keys
 from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
-from tests.simulation.shape import Shape, closing_ms
+from tests.simulation.shape import Burst, Shape, closing_ms
 
 
 def watched(random: Random, shape: Shape) -> Shape:
@@ -57,10 +57,52 @@ def just_closed(random: Random, shape: Shape) -> Shape:
         cut=0.0,
         cron_runs=1,
         cron_late_ms=1_000.0,
+        cron_pauses=random.random() < 0.5,
         clock_off_ms=0,
         limits={**shape.limits, "KV_BULK_GET_KEYS_MAX": 100, "COMPACTION_OPERATIONS": 700},
         aftermath_ms=max(shape.aftermath_ms, 4_500_000.0),
-        temper=Temper(stale=0.9, stale_keys=("summary/base/", "summary/hour/")),
+        temper=Temper(
+            listing_lag_ms=random.choice((0, LISTING_LAG_MS_MAX)),
+            stale=0.9,
+            stale_keys=random.choice((("summary/base/", "summary/hour/"), ("summary/minute/",))),
+        ),
+    )
+
+
+def busy(random: Random, shape: Shape) -> Shape:
+    """Let more batches arrive, for some minutes, than a read lists, and hide newer summaries."""
+    first_ms = shape.bursts[0].at_ms
+    bursts = [Burst(first_ms + number * 20_000, 8, 2_000.0) for number in range(8)]
+    asked_ms = 6 * keys.MINUTE_MS
+    return replace(
+        shape,
+        locations=3,
+        isolates=3,
+        bursts=bursts,
+        reads=sorted(first_ms + random.uniform(30_000, asked_ms) for _ in range(25)),
+        reads_after_compaction=8,
+        kills=(),
+        fuse=0,
+        cut=0.0,
+        cron_runs=random.choice((1, 2)),
+        cron_late_ms=random.choice((1_000.0, 30_000.0)),
+        clock_off_ms=0,
+        limits={
+            **shape.limits,
+            "BATCH_EVENTS_MAX": random.choice((1, 2)),
+            "HELD_EVENTS_MAX": 50_000,
+            "RECENT_EVENTS_MAX": 0,
+            "TAIL_GETS_MAX": 1,
+            "KV_BULK_GET_KEYS_MAX": random.choice((2, 7, 100)),
+            "COMPACTION_OPERATIONS": 700,
+        },
+        temper=Temper(
+            listing_lag_ms=random.choice((60_000, LISTING_LAG_MS_MAX)),
+            listing_flaps=random.choice((0.0, 0.3)),
+            stale=random.choice((0.0, 0.9)),
+            stale_keys=("summary/minute/",),
+            page_keys=random.choice((3, 10, 30)),
+        ),
     )
 
 

@@ -43,6 +43,8 @@ class Shape:
     cron_runs: int
     """How often cron runs each minute: not at all, once or twice."""
     cron_late_ms: float
+    cron_pauses: bool
+    """Whether cron pauses from its first look at a minute until the minute's hour closes."""
     cut: float
     """The share of invocations that are dropped alone."""
     clock_off_ms: int

@@ -36,6 +36,7 @@ class Metered(Protocol):
     read: set[str]
     unseen: set[str]
     denied: set[str]
+    listed_all: bool
 
 
 @dataclass(slots=True)
@@ -126,7 +127,10 @@ class SimulatedStore:
                     # A reader starts all over again with this.
                     scope.denied.clear()
             scope.listed.update(key.name for key in listed)
-        if end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages):
+        is_last = end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages)
+        if scope and prefix == keys.USAGE_PREFIX:
+            scope.listed_all = is_last
+        if is_last:
             return KeyPage(listed, None)
         return KeyPage(listed, names[end - 1] if end else "")
 

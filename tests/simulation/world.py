@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -19,8 +18,9 @@ from events import Api, UsageEvent, decode_batch
 from maker import Report
 from tests.simulation.drawing import shape_of
 from tests.simulation.isolate import Invocation, Isolate, IsolateClock
-from tests.simulation.kv import LISTING_LAG_MS_MAX, SimulatedKv, Temper, Version, Write
+from tests.simulation.kv import SimulatedKv, Temper, Version, Write
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.reading import Reading, held_by, local_keys
 from tests.simulation.shape import Shape
 from tests.simulation.store import SimulatedStore
 from tests.simulation.truth import Count
@@ -28,25 +28,6 @@ from usage import UsageLog
 
 REST_MS = 600_000
 """How long a run goes on after its last request: claims run out, listings settle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a reader was about to ask, and what was true when it did."""
-
-    clock_ms: int
-    local_keys: AbstractSet[str]
-    held: Sequence[UsageEvent]
-    settled: Sequence[UsageEvent]
-
-    def still_held(self, isolate: Isolate) -> Reading:
-        """Narrow what was held down to what is held to this moment."""
-        kept = {event.request_id for event in held_by(isolate)}
-        return replace(
-            self,
-            local_keys=self.local_keys | local_keys(isolate),
-            held=[event for event in self.held if event.request_id in kept],
-        )
 
 
 @dataclass(slots=True)
@@ -158,19 +139,16 @@ class World:
 
     def about_to_read(self, isolate: Isolate) -> Reading:
         """Note what a read that starts now must have in it."""
-        settled_ms = self.loop.now_ms - LISTING_LAG_MS_MAX
         # A batch that was written late is due when compaction is done with its mark.
         late = {keys.parse_late(mark).batch_key for mark in self.kv.content(keys.LATE_PREFIX)}
         return Reading(
+            self.loop.now_ms,
             isolate.clock.now_ms(),
+            self.shape.clock_off_ms,
             local_keys(isolate),
             held_by(isolate),
-            [
-                event
-                for at_ms, key, events in self.committed
-                if at_ms <= settled_ms and key not in late
-                for event in events
-            ],
+            [(at_ms, events) for at_ms, key, events in self.committed if key not in late],
+            late,
         )
 
     def about_to_publish(self, isolate: Isolate) -> None:
@@ -221,17 +199,6 @@ def api_of(number: int) -> Api:
 def caller_of(api: int, number: int) -> str:
     """Make the hash of one caller, who calls one API alone."""
     return hashlib.blake2b(f"{api} {number}".encode(), digest_size=8).hexdigest()
-
-
-def local_keys(isolate: Isolate) -> AbstractSet[str]:
-    """The batches that an isolate has in memory, in KV or not."""
-    local = isolate.log.local_batches()
-    return local.held.keys() | local.recent.keys()
-
-
-def held_by(isolate: Isolate) -> Sequence[UsageEvent]:
-    """The events in an isolate's memory that it does not know to be in KV."""
-    return [event for batch in isolate.log.local_batches().held.values() for event in batch.events]
 
 
 def new_world(seed: int) -> World:

@@ -16,7 +16,7 @@ from figures import Figures
 from maker import Report
 from periods import MINUTES_PER_DAY
 from rollups import compact
-from tails import KeptBatches, read_tail
+from tails import KeptTail, read_tail
 from tests.fakes import FakeStore
 from usage import LocalBatches
 from views import WindowView
@@ -34,7 +34,7 @@ class Log:
 
     store: FakeStore = field(default_factory=FakeStore)
     events: list[UsageEvent] = field(default_factory=list)
-    kept: KeptBatches = field(default_factory=KeptBatches)
+    kept: KeptTail = field(default_factory=KeptTail)
     _batches: int = 0
 
     def commit(

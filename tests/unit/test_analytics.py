@@ -246,8 +246,7 @@ def test_a_whole_reading_is_as_fresh_as_kv_can_be() -> None:
 
 
 def test_figures_are_as_fresh_as_what_was_looked_for() -> None:
-    minute = NOON_MS // keys.MINUTE_MS - 20
-    reading = Reading(as_of=minute + 20, seen_until=minute)
+    reading = Reading(as_of=NOON_MS // keys.MINUTE_MS, seen_until_ms=NOON_MS - 20 * keys.MINUTE_MS)
     found = snapshot("today", reading, WindowView(), NOON_MS, 25)["freshness"]
     assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
         True,

@@ -7,7 +7,7 @@ import pytest
 import keys
 import limits
 from events import Batch
-from tails import KeptBatches
+from tails import KeptTail
 from tests.fakes import NOON_MS
 from tests.unit.compacting import Log
 from tests.unit.making import event
@@ -39,7 +39,7 @@ def test_all_windows_share_what_was_read() -> None:
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "KEPT_EVENTS_MAX", 10)
-    kept = KeptBatches()
+    kept = KeptTail()
     for number in range(100):
         kept.keep(str(number), Batch([event(NOON_MS)] * 3, 0))
         assert kept.get(str(number)) is not None
@@ -55,3 +55,19 @@ def test_what_is_not_kept_is_read_again_and_nothing_counts_twice(
         now_ms = NOON_MS + seconds * 1_000
         log.commit([event(now_ms)])
         assert log.calls("today", now_ms, view) == log.expected("today", now_ms)
+
+
+def test_a_read_lists_what_it_needs_and_more_when_more_has_come() -> None:
+    log = Log()
+    log.commit([event(NOON_MS - 1_000)])
+    log.read("today", NOON_MS)
+    assert log.kept.keys_wanted == limits.NEWEST_KEYS_MIN
+    for number in range(limits.NEWEST_KEYS_MIN + 10):
+        log.commit([event(NOON_MS - 900 + number)])
+    log.store.operations.clear()
+    assert log.calls("today", NOON_MS) == log.expected("today", NOON_MS)
+    assert log.store.operations[:3] == ["get", "list", "list"]
+    assert log.kept.keys_wanted == 2 * (limits.NEWEST_KEYS_MIN + 11)
+    log.store.operations.clear()
+    assert log.calls("today", NOON_MS) == log.expected("today", NOON_MS)
+    assert log.store.operations == ["get", "list"]

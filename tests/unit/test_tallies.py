@@ -68,11 +68,7 @@ def test_operations_on_kv_are_counted_whether_they_work_or_not() -> None:
     assert tally == {
         ("USAGE_KV", "put", False): 1,
         ("USAGE_KV", "put", True): 1,
-        **{
-            ("USAGE_KV", name, did): 1
-            for name in ("get", "delete")
-            for did in (True, False)
-        },
+        **{("USAGE_KV", name, did): 1 for name in ("get", "delete") for did in (True, False)},
         ("USAGE_KV", "list", True): 2,
         ("USAGE_KV", "list", False): 2,
     }
