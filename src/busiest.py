@@ -14,8 +14,9 @@ know the callers.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from errors import SummaryUnreadable
 from packed import pack, unpack
@@ -32,7 +33,7 @@ _PARTS = 200
 """A caller with at most one such part of the calls is not told from others of that kind."""
 
 # By bytes of a lane: the type of an array of lanes, and a 1 in every lane.
-_TYPE_OF = {2: "H", 4: "I", 8: "Q"}
+_TYPE_OF: Mapping[int, Literal["H", "I", "Q"]] = {2: "H", 4: "I", 8: "Q"}
 _ONES = {width: int.from_bytes((b"\1" + bytes(width - 1)) * _CELLS, "little") for width in _TYPE_OF}
 
 
@@ -63,26 +64,29 @@ class Cells:
         four cells and count as one; decision 9 has the figures.
         """
         best = max(1, self.calls // _PARTS)
-        rows = self._cells_above(best)
-        by_a, by_b = (sorted(row.items(), key=lambda cell: -cell[1]) for row in rows[:2])
+        cells = self._cells()
+        by_a, by_b = (sorted(row, key=lambda cell: -cell[1]) for row in self._above(best, cells))
         for a, calls_a in by_a:
             if calls_a <= best:
                 break
             for b, calls_b in by_b:
                 if calls_b <= best:
                     break
-                found = min(
-                    calls_a, calls_b, rows[2].get(a ^ b, 0), rows[3].get(a ^ _times_generator(b), 0)
-                )
-                best = max(best, found)
+                sum_ab, sum_axb = 2 * _ROW + (a ^ b), 3 * _ROW + (a ^ _times_generator(b))
+                best = max(best, min(calls_a, calls_b, cells[sum_ab], cells[sum_axb]))
         return best
 
     def encode(self) -> str:
         """Write the cells as packed bytes: the lanes in order, each least byte first."""
         return pack(self.lanes.to_bytes(_CELLS * _lane_bytes(self.calls), "little"))
 
-    def _cells_above(self, calls: int) -> list[Mapping[int, int]]:
-        """For each row the cells with more than `calls` calls, fewer than 200 in a row."""
+    def _cells(self) -> memoryview:
+        """Give the calls of every cell, row by row."""
+        width = _lane_bytes(self.calls)
+        return memoryview(self.lanes.to_bytes(_CELLS * width, "little")).cast(_TYPE_OF[width])
+
+    def _above(self, calls: int, cells: memoryview) -> Iterator[Sequence[tuple[int, int]]]:
+        """For each of the first two rows the cells with more than `calls`: fewer than 200."""
         width = _lane_bytes(self.calls)
         ones = _ONES[width]
         top = 1 << (8 * width - 1)
@@ -90,19 +94,15 @@ class Cells:
         over = ((self.lanes + ones * (top - 1 - calls)) & ones * top).to_bytes(
             _CELLS * width, "little"
         )
-        raw = self.lanes.to_bytes(_CELLS * width, "little")
-        rows: list[Mapping[int, int]] = []
-        for row in range(_ROWS):
+        for row in range(2):
             start, end = row * _ROW * width, (row + 1) * _ROW * width
-            cells = {}
+            found = []
             at = over.find(0x80, start, end)
             while at >= 0:
-                lane = at // width
-                value = int.from_bytes(raw[lane * width : (lane + 1) * width], "little")
-                cells[lane - row * _ROW] = value
+                cell = at // width
+                found.append((cell - row * _ROW, cells[cell]))
                 at = over.find(0x80, at + 1, end)
-            rows.append(cells)
-        return rows
+            yield found
 
 
 def cells_of(callers: Iterable[tuple[int, int]], calls: int) -> Cells:

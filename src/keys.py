@@ -13,6 +13,7 @@ runs from the newest key to the oldest, and a day is still one prefix.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from errors import KeyMalformed
@@ -207,6 +208,7 @@ def timestamp(at_ms: int) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
 
 
+@lru_cache(maxsize=1_024)
 def _inverted(minute: int) -> str:
     at = datetime.fromtimestamp(minute * 60, UTC)
     return (
@@ -215,6 +217,7 @@ def _inverted(minute: int) -> str:
     )
 
 
+@lru_cache(maxsize=1_024)
 def _minute_of(inverted: str) -> int:
     at = datetime(
         9999 - int(inverted[0:4]),

@@ -238,18 +238,18 @@ def _freshness() -> Shape:
     return record(
         {
             "asOf": time(
-                "The time up to which everything is counted; newer events are counted as far as"
-                " they are visible."
+                "Everything that was written to the log up to this time is counted; newer events"
+                " are counted as far as they are visible."
             ),
             "lagSeconds": whole(
                 f"How long ago `asOf` is: {limits.KV_SETTLE_SECONDS} at best, because KV needs"
-                " that long to show a write everywhere; about 1,200 where more than a thousand"
-                " batches were written in 20 minutes, because late batches of those minutes"
-                " cannot be looked for in bounded operations."
+                " that long to show a write everywhere; up to 180 where hundreds of batches are"
+                " written in 20 minutes, because figures of minutes that are over are then those"
+                " of the last run of compaction. More means that compaction does not come by."
             ),
             "complete": truth(
-                "False when anything up to `asOf`, or anything that was seen, was left out: see"
-                " the next four."
+                "False when anything up to `asOf` was left out, or may have been: see the next"
+                " four."
             ),
             "droppedEvents": whole("Events that did not fit into memory while KV refused writes."),
             "missingBatches": whole("Batches that were listed and could not be read."),

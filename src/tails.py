@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import keys
 import limits
@@ -29,11 +30,12 @@ _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
 class KeptTail:
     """What an isolate keeps of the newest end of the log between reads, in bounded space.
 
-    Batches as they were read, by key, and how many keys the next read lists: enough for
-    twice as many batches without a summary as the last one found.
+    Batches as they were read, by key; the progress of compaction; and how many keys the next
+    read lists: enough for twice as many batches without a summary as the last one found.
     """
 
     keys_wanted: int = limits.KV_LIST_KEYS_MAX
+    _progress: tuple[str | None, Progress] = (None, Progress())
     _batches: dict[str, Batch] = field(default_factory=dict)
     _events: int = 0
 
@@ -47,6 +49,12 @@ class KeptTail:
             self._batches, self._events = {}, 0
         self._batches[name] = batch
         self._events += len(batch.events)
+
+    def progress(self, value: str | None) -> Progress:
+        """Read progress, or give that of the last read when it is the same."""
+        if value != self._progress[0]:
+            self._progress = (value, decode_progress(value) or Progress())
+        return self._progress[1]
 
     def learn(self, unsummarised: int) -> None:
         """Take note of how many batches there were of minutes without a summary."""
@@ -81,7 +89,7 @@ async def read_tail(store: KeyValueStore, local: LocalBatches, kept: KeptTail, n
         store.get_many([keys.PROGRESS, keys.RECONCILED, *past]),
         store.list_names(keys.USAGE_PREFIX, None, kept.keys_wanted),
     )
-    progress = decode_progress(found[keys.PROGRESS]) or Progress()
+    progress = kept.progress(found[keys.PROGRESS])
     names, listed_from = _listed(page)
     operations = 2
     if listed_from > progress.made and kept.keys_wanted < limits.KV_LIST_KEYS_MAX:
@@ -101,7 +109,7 @@ async def read_tail(store: KeyValueStore, local: LocalBatches, kept: KeptTail, n
 def tail_names(
     tail: Tail,
     floor: int,
-    sources: Mapping[int, frozenset[str]],
+    sources: Mapping[int, Sequence[str]],
     first: int | None,
     end: int | None,
 ) -> list[str]:
@@ -111,14 +119,15 @@ def tail_names(
     `sources` of a minute's summary; `first` is where the window begins.
     """
     names: set[str] = set()
+    sources_of = cache(lambda minute: frozenset(sources.get(minute, ())))
     for minute, listed in tail.names.items():
         if minute >= floor and (end is None or minute < end):
-            made_of = sources.get(minute, frozenset())
+            made_of = sources_of(minute)
             names.update(name for name in listed if keys.batch_name(name) not in made_of)
     for name in (*tail.local.held, *tail.local.recent):
         minute = keys.parse_usage_batch(name).minute
         is_inside = minute >= max(floor, first or 0) and (end is None or minute < end)
-        if is_inside and keys.batch_name(name) not in sources.get(minute, frozenset()):
+        if is_inside and keys.batch_name(name) not in sources_of(minute):
             names.add(name)
     # Keys ascend from new to old.
     return sorted(names, reverse=True)

@@ -7,7 +7,7 @@ is in exactly one of those. Refuses to know what figures are shown as.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keys
@@ -110,7 +110,7 @@ async def _read_summaries(
     end: int | None,
     view: WindowView,
     reading: Reading,
-) -> tuple[int, Mapping[int, frozenset[str]]]:
+) -> tuple[int, Mapping[int, Sequence[str]]]:
     """Add the summaries of a window.
 
     Returns the minute from which batches count one by one, and by minute those
@@ -140,12 +140,12 @@ async def _read_summaries(
     if not base and first is None and progress.bases:
         reading.complete = False
         reading.end_at(0)
-    sources: dict[int, frozenset[str]] = {}
+    sources: dict[int, Sequence[str]] = {}
     reading.summaries = found
     for summary in found.values():
         reading.unreadable += summary.unreadable
         if summary.period.level == "minute":
-            sources[summary.period.start] = frozenset(summary.sources)
+            sources[summary.period.start] = summary.sources
         elif summary.period.level != "base":
             floor = max(floor, summary.period.end)
     return floor, sources
@@ -182,7 +182,11 @@ async def _fetch(
     read = await get_summaries(store, unknown)
     found: dict[PartId, Summary] = {}
     for part, period in wanted.items():
-        summary = kept[part] or read[part.key]
+        known = kept[part]
+        if known is not None:
+            found[part] = known
+            continue
+        summary = read[part.key]
         if summary is None or (period.level == "base" and summary.fingerprint != part.mark):
             continue
         # KV may show an older one; it goes by what it was made of.

@@ -9,7 +9,7 @@ READING = (
         "held batches count in addition to summarised ones",
         "tails",
         "tail_names",
-        "if is_inside and keys.batch_name(name) not in sources.get(minute, frozenset()):",
+        "if is_inside and keys.batch_name(name) not in sources_of(minute):",
         "if is_inside:",
     ),
     Mutation(
