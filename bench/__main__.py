@@ -122,9 +122,9 @@ def _measure_logs(
         if "snapshots" in chosen:
             results.snapshots += snapshots.measure(fill, entries, size.restarts, say)
     if "growth" in chosen:
-        for events in (size.fills[0], size.fills[-1]):
-            fill = Fill(events, FEW_APIS)
-            results.growth += snapshots.measure(fill, filled(fill), 1, say)
+        fills = [Fill(events, FEW_APIS) for events in (size.fills[0], size.fills[-1])]
+        logs = [(fill, filled(fill)) for fill in fills]
+        results.growth += snapshots.growth(logs, size.rounds, say)
 
 
 def _measured(name: str, chosen: Sequence[str]) -> Results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -83,6 +84,23 @@ def measure(
                         figures = _measure_window(worker, fill, window, empty, firsts)
                         found.append(replace(figures, largest_value_mb=largest / 1e6))
         return found
+
+
+def growth(
+    logs: Sequence[tuple[Fill, Sequence[Entry]]], rounds: int, say: Callable[[str], None]
+) -> list[SnapshotFigures]:
+    """Measure logs in turn, `rounds` times; give each window's round of the median warm read."""
+    measured: list[SnapshotFigures] = []
+    for number in range(1, rounds + 1):
+        say(f"round {number} of {rounds}")
+        for fill, entries in logs:
+            measured += measure(fill, entries, 1, say)
+    found = []
+    for fill, window in itertools.product((fill for fill, _ in logs), WINDOWS):
+        same = [one for one in measured if (one.events, one.window) == (fill.events, window)]
+        middle = statistics.median_low(one.warm_p50_ms for one in same)
+        found.append(next(one for one in same if one.warm_p50_ms == middle))
+    return found
 
 
 def _measure_window(

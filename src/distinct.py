@@ -26,8 +26,16 @@ from ports import Json
 RELATIVE_ERROR_MAX = 0.02
 """How far an estimate is from the truth in all but one of a thousand cases, at most."""
 
-Planes = tuple[int, ...]
-"""The state: five planes of the highest level, least bit first, then three flags, nearest first."""
+
+class Planes(tuple[int, ...]):
+    """The state: five planes of the highest level, least bit first, and three flags, nearest first.
+
+    Beside it, once it was estimated, `counts`: for each level, how many registers have it as
+    their highest, and how many of those have each flag.
+    """
+
+    counts: Sequence[int] | None = None
+
 
 _INDEX_BITS = 14
 _REGISTERS = 1 << _INDEX_BITS
@@ -36,12 +44,13 @@ _LEVEL_MAX = (1 << _LEVEL_BITS) - 1
 _FLAGS = 3
 _PLANES = _LEVEL_BITS + _FLAGS
 _PLANE_BYTES = _REGISTERS // 8
+_COUNTS = 1 + _FLAGS
 _FEW = 16
 """Up to so many hashes are looked at one by one; for more, a union is cheaper."""
 
 _EVERY = (1 << _REGISTERS) - 1
 
-NOTHING: Planes = (0,) * _PLANES
+NOTHING = Planes((0,) * _PLANES)
 """The state before anything was counted."""
 
 # The last level stands for itself and all above it, so the shares add up to 1.
@@ -74,18 +83,19 @@ def planes_of(hashes: Iterable[int]) -> Planes:
         byte, bit = index >> 3, 1 << (index & 7)
         for plane in _PLANES_OF[highest | flags << _LEVEL_BITS]:
             planes[plane][byte] |= bit
-    return tuple(int.from_bytes(plane, "little") for plane in planes)
+    return Planes(int.from_bytes(plane, "little") for plane in planes)
 
 
 def counted(planes: Planes, hashes: Collection[int]) -> Planes:
     """Give the state that has counted `hashes` as well.
 
-    Of a few it is looked at first whether they change anything at all: most
-    callers are not new.
+    A few are counted one by one: most callers are not new and change nothing.
     """
-    if len(hashes) <= _FEW and all(_is_counted(planes, number) for number in hashes):
-        return planes
-    return union(planes, planes_of(hashes))
+    if len(hashes) > _FEW:
+        return union(planes, planes_of(hashes))
+    for number in hashes:
+        planes = _with(planes, number)
+    return planes
 
 
 def union(one: Planes, other: Planes) -> Planes:
@@ -112,7 +122,7 @@ def union(one: Planes, other: Planes) -> Planes:
             reached ^= reached & (levels[plane] ^ high[plane])
         for flag in range(distance, _FLAGS):
             flags[flag] |= falling[flag - distance] & reached
-    return (*high[:_LEVEL_BITS], *flags)
+    return Planes((*high[:_LEVEL_BITS], *flags))
 
 
 def estimate(planes: Planes) -> float:
@@ -121,15 +131,18 @@ def estimate(planes: Planes) -> float:
     Maximum likelihood: each level that a register tells about was hit, or
     was not, by hashes that come at a rate of λ times the level's share.
     """
+    if planes.counts is None:
+        planes.counts = _count(planes)
     hits = [0] * (_LEVEL_MAX + 1)
     missed = 0.0
-    for level, registers in _by_level(planes[:_LEVEL_BITS], _EVERY, 0):
-        count = registers.bit_count()
+    for level in range(_LEVEL_MAX, -1, -1):
+        count, *flagged = planes.counts[level * _COUNTS : (level + 1) * _COUNTS]
+        if not count:
+            continue
         hits[level] += count
         missed += count * _SHARE_ABOVE[level]
-        for distance, flag in enumerate(planes[_LEVEL_BITS:], start=1):
+        for distance, seen in enumerate(flagged, start=1):
             if distance < level:
-                seen = (registers & flag).bit_count()
                 hits[level - distance] += seen
                 missed += (count - seen) * _SHARES[level - distance]
     # Registers without any level came in as level 0, which nothing can hit.
@@ -137,17 +150,46 @@ def estimate(planes: Planes) -> float:
     return _REGISTERS * _likeliest_rate(terms, missed) if terms else 0.0
 
 
-def _is_counted(planes: Planes, number: int) -> bool:
-    """Tell whether counting a hash would change nothing."""
+def _with(planes: Planes, number: int) -> Planes:
+    """Give the state that has counted one hash as well; the same one if that changes nothing."""
     low = number & 0x3FFF_FFFF | 0x4000_0000
-    index, level = number >> 50, (low & -low).bit_length()
-    highest = 0
-    for bit in range(_LEVEL_BITS):
-        highest |= (planes[bit] >> index & 1) << bit
-    below = highest - level
-    if 0 < below <= _FLAGS:
-        return bool(planes[_LEVEL_BITS + below - 1] >> index & 1)
-    return below >= 0
+    index = number >> 50
+    before = 0
+    for plane, bits in enumerate(planes):
+        before |= (bits >> index & 1) << plane
+    highest = before & _LEVEL_MAX
+    levels = low & -low | (1 << highest >> 1)
+    for distance in range(1, _FLAGS + 1):
+        if before >> (_LEVEL_BITS + distance - 1) & 1:
+            levels |= 1 << (highest - 1 - distance)
+    after = top = levels.bit_length()
+    for distance in range(1, min(_FLAGS + 1, top)):
+        if levels >> (top - 1 - distance) & 1:
+            after |= 1 << (_LEVEL_BITS + distance - 1)
+    if after == before:
+        return planes
+    place, turned = 1 << index, before ^ after
+    found = Planes(
+        bits ^ place if turned >> plane & 1 else bits for plane, bits in enumerate(planes)
+    )
+    if planes.counts is not None:
+        counts = found.counts = [*planes.counts]
+        for state, change in ((before, -1), (after, 1)):
+            at = (state & _LEVEL_MAX) * _COUNTS
+            counts[at] += change
+            for distance in range(1, _FLAGS + 1):
+                counts[at + distance] += change * (state >> (_LEVEL_BITS + distance - 1) & 1)
+    return found
+
+
+def _count(planes: Planes) -> Sequence[int]:
+    """Count for each level the registers that have it as their highest, and their flags."""
+    counts = [0] * (_COUNTS * (_LEVEL_MAX + 1))
+    for level, registers in _by_level(planes[:_LEVEL_BITS], _EVERY, 0):
+        at = level * _COUNTS
+        flagged = [(registers & flag).bit_count() for flag in planes[_LEVEL_BITS:]]
+        counts[at : at + _COUNTS] = [registers.bit_count(), *flagged]
+    return counts
 
 
 def encode_planes(planes: Planes) -> str:
@@ -161,7 +203,7 @@ def decode_planes(value: Json) -> Planes:
         raw = unpack(value, _PLANES * _PLANE_BYTES)
     except ValueError as error:
         raise SummaryUnreadable(f"its registers cannot be read: {error}") from error
-    planes = tuple(
+    planes = Planes(
         int.from_bytes(raw[start : start + _PLANE_BYTES], "little")
         for start in range(0, len(raw), _PLANE_BYTES)
     )

@@ -50,7 +50,7 @@ def by_register(some: Sequence[int]) -> Planes:
         value = highest | sum(1 << 4 + back for back in (1, 2, 3) if highest - back in levels)
         for plane in range(8):
             planes[plane] |= (value >> plane & 1) << register
-    return tuple(planes)
+    return Planes(planes)
 
 
 @given(groups)
@@ -120,7 +120,7 @@ def state_after(count: int, seed: int) -> Planes:
         for back in (1, 2, 3):
             if level + back <= LEVELS:
                 planes[4 + back] |= hit & at_level(planes, level + back)
-    return tuple(planes)
+    return Planes(planes)
 
 
 def at_level(planes: Sequence[int], level: int) -> int:
@@ -172,7 +172,7 @@ def test_what_is_not_16_kibibytes_packed_is_refused(bad: object) -> None:
 @pytest.mark.parametrize(("level", "flag"), [(0, 1), (1, 1), (2, 2), (3, 3)])
 def test_registers_that_saw_a_level_below_the_first_are_refused(level: int, flag: int) -> None:
     value = level | 1 << (4 + flag)
-    planes = tuple(value >> plane & 1 for plane in range(8))
+    planes = Planes(value >> plane & 1 for plane in range(8))
     with pytest.raises(SummaryUnreadable):
         decode_planes(encode_planes(planes))
 
@@ -184,6 +184,16 @@ def test_counting_a_few_gives_the_state_that_a_union_gives(
     planes = planes_of(known)
     assert counted(planes, few) == union(planes, planes_of(few))
     assert counted(planes, known) is planes
+
+
+@given(groups, groups)
+def test_an_estimate_goes_on_from_the_one_before(known: list[int], few: list[int]) -> None:
+    planes = planes_of(known)
+    estimate(planes)
+    later = counted(planes, few)
+    assert later.counts is not None
+    assert estimate(later) == estimate(Planes(tuple(later)))
+    assert estimate(planes) == estimate(Planes(tuple(planes))), "what was there has not changed"
 
 
 def test_counting_many_gives_the_state_that_a_union_gives() -> None:
