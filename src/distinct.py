@@ -27,7 +27,7 @@ RELATIVE_ERROR_MAX = 0.02
 """How far an estimate is from the truth in all but one of a thousand cases, at most."""
 
 
-class Planes(tuple[int, ...]):
+class Planes(tuple[int, ...]):  # noqa: SLOT001, a tuple cannot have any
     """The state: five planes of the highest level, least bit first, and three flags, nearest first.
 
     Beside it, once it was estimated, `counts`: for each level, how many registers have it as

@@ -7,6 +7,7 @@ corners. Everything is drawn here or from generators that are seeded here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -29,6 +30,9 @@ _WATCHED = 0.04
 
 _BUSY = 0.08
 """The share of runs in which there are more batches than reads list, and minutes made again."""
+
+_PAUSING = 0.2
+"""The share of the other runs in which cron does not come until an hour closes."""
 
 _STARTS = (
     datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
@@ -66,7 +70,7 @@ def shape_of(random: Random) -> Shape:
         fuse=0 if calm else random.choice((0, 0, 15, 60, 300)),
         cron_runs=random.choice((0, 1, 1, 2)),
         cron_late_ms=random.choice((0.0, 1_000.0, 90_000.0)),
-        cron_pauses=random.random() < 0.2,
+        cron_pauses=False,
         cut=0.0 if calm else random.choice((0.0, 0.05, 0.5)),
         clock_off_ms=random.choice((0, 1_000, 60_000, CLOCK_OFF_MS_MAX)),
         clocks_drift=random.random() < 0.5,
@@ -87,7 +91,9 @@ def shape_of(random: Random) -> Shape:
         return just_closed(own, shape)
     if scenario < _JUST_CLOSED + _WATCHED:
         return watched(own, shape)
-    return busy(own, shape) if scenario < _JUST_CLOSED + _WATCHED + _BUSY else shape
+    if scenario >= 1 - _BUSY:
+        return busy(own, shape)
+    return replace(shape, cron_pauses=own.random() < _PAUSING)
 
 
 def _returns(
