@@ -49,7 +49,8 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> Report:
     run = _Run(maker, now_minute)
     try:
         await run.everything()
-        progress.listed_ms = now_ms if run.listed is not None else progress.listed_ms
+        if run.listed is not None:
+            progress.listed_ms = now_ms
         maker.report.done = True
     except BudgetSpent:
         pass
@@ -138,6 +139,7 @@ class _Run:
         await self.maker.make_stale()
 
     async def _list_unsettled(self) -> Mapping[int, Sequence[str]] | None:
+        """List the batches of every minute that has not settled; None if they are too many."""
         start = self.maker.progress.settled
         if start + SETTLE_MINUTES + _LAG_MINUTES < self.now_minute:
             return None
@@ -148,8 +150,8 @@ class _Run:
             names += page.names
             cursor = page.cursor
             # A listing runs from the newest key to the oldest.
-            minutes = map(minute_of, page.names[-1:])
-            if cursor is None or any(one is not None and one < start for one in minutes):
+            oldest = minute_of(page.names[-1]) if page.names else None
+            if cursor is None or (oldest is not None and oldest < start):
                 return by_minute(names)
         return None
 

@@ -58,8 +58,8 @@ SUMMARIES = (
         "a listing that was cut off counts as whole",
         "rollups",
         "_Run._list_unsettled",
-        "if cursor is None or any(",
-        "if True or any(",
+        "if cursor is None or (",
+        "if True or (",
     ),
     Mutation(
         "the first compaction begins at its own hour",
