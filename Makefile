@@ -67,7 +67,7 @@ simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KI
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
 
 budget: ## counts what each kind of request costs, beside its budget (docs/budget.md); lowers what costs less
-	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.budget
+	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench.budget
 
 check: ## formatter, linter, types, layering rules
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check
@@ -84,5 +84,5 @@ plots: ## pictures and tables of docs/performance.md, from bench/results (make b
 clean: ## removes everything that set-up and runs made
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules
 	@rm -rf dev/economy/node/node_modules
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.load import request_text, send_each
 from bench.running import Running
-from ports import Json
+from core.ports import Json
 
 TURNS = 3
 TURN_MB = 200

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ports import Json
+from core.ports import Json
 
 BLUE, GREY = "#0072b2", "#666666"
 SERIES = (

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import keys
-import limits
 from bench.fill import Entry
 from bench.server import running
 from bench.traffic import Traffic, grouped
-from events import Batch, batch_metadata, encode_batch
-from ports import Json
+from core import constants, keys
+from core.ports import Json
+from metering.events import Batch, batch_metadata, encode_batch
 
 HOUR_MS = 1_795_348_800_000
 AFTER_MS = HOUR_MS + keys.HOUR_MS + 21 * keys.MINUTE_MS
@@ -64,7 +63,7 @@ def measure(events: int, say: Callable[[str], None]) -> CompactionFigures:
             runs, operations, seconds = 0, 0, 0.0
             done = False
             while not done:
-                budget = limits.COMPACTION_OPERATIONS
+                budget = constants.COMPACTION_OPERATIONS
                 answer = worker.ask("/compact", now=AFTER_MS, budget=budget)
                 done = answer.body["done"]
                 operations += answer.body["operations"]
@@ -87,7 +86,7 @@ def measure(events: int, say: Callable[[str], None]) -> CompactionFigures:
 def _hour(count: int) -> Iterator[Entry]:
     events = Traffic().events("hour", HOUR_MS, HOUR_MS + keys.HOUR_MS, count)
     # As if from one very busy isolate: every batch is full.
-    groups = grouped(events, keys.HOUR_MS, limits.BATCH_EVENTS_MAX)
+    groups = grouped(events, keys.HOUR_MS, constants.BATCH_EVENTS_MAX)
     for number, (minute, group) in enumerate(groups, start=1):
         batch = Batch(group, 0)
         key = keys.usage_batch(minute, "b" * 16, number)

@@ -16,15 +16,14 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-import keys
-import limits
 from bench.memory_store import MemoryStore
 from bench.traffic import Traffic
-from errors import StoreUnavailable
-from events import Batch, UsageEvent, encode_batch
-from ports import Json
-from rollups import compact
-from usage import Duty, UsageLog
+from core import constants, keys
+from core.errors import StoreUnavailable
+from core.ports import Json
+from metering.compactor import compact
+from metering.events import Batch, UsageEvent, encode_batch
+from usage import CommitRole, UsageRecorder
 
 START_MS = 1_795_348_800_000
 REQUESTS_PER_SECOND = 200
@@ -139,23 +138,23 @@ async def _traffic(minutes: float, each: Callable[[UsageEvent], Awaitable[None]]
 async def _ours(loop: asyncio.AbstractEventLoop, minutes: int, isolates: int) -> DesignFigures:
     store = _LimitedStore()
     clock = _LoopClock(loop)
-    logs = [UsageLog(f"{number:016x}", clock) for number in range(isolates)]
+    logs = [UsageRecorder(f"{number:016x}", clock) for number in range(isolates)]
     chance = random.Random(1)  # noqa: S311
 
     async def each(event: UsageEvent) -> None:
         log = chance.choice(logs)
         match log.append(event):
-            case Duty.LEAD:
+            case CommitRole.LEAD:
                 await log.lead(store)
-            case Duty.COMMIT:
+            case CommitRole.COMMIT:
                 await log.commit(store)
-            case Duty.NONE:
+            case CommitRole.NONE:
                 pass
 
     async def cron() -> None:
         for minute in range(1, minutes + 1):
             await asyncio.sleep(minute * 60 - loop.time())
-            await compact(store, clock.now_ms(), limits.COMPACTION_OPERATIONS)
+            await compact(store, clock.now_ms(), constants.COMPACTION_OPERATIONS)
 
     requests, _ = await asyncio.gather(_traffic(minutes, each), cron())
     lost = requests - sum(log.counters.events_committed for log in logs)

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from bench.fill import NOW_MS, Entry
 from bench.server import Measured, connected, running
-from ports import Json
+from core.ports import Json
 
 CLIENTS = 4
 ROUNDS = 5

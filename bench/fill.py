@@ -1,7 +1,7 @@
 """Fills a log with months of traffic through the domain's own code, and keeps what a read needs.
 
 The last two days are batches, encoded and compacted as in production. Days
-before are added up from their events at once: `Figures` come out the same
+before are added up from their events at once: `Totals` come out the same
 whatever the grouping, and the summaries of their minutes and hours are of no
 use to a read any more. Months and bases are made of the days by compaction.
 """
@@ -19,20 +19,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import keys
-import limits
-from batches import CountedStore
 from bench.memory_store import MemoryStore
 from bench.traffic import Traffic, grouped
+from core import constants, keys
+from core.calendar import MINUTES_PER_DAY, Period, containing
+from core.kv_store import BudgetedStore
+from core.ports import Json
 from dev.layout import HERE
-from events import Batch, UsageEvent, batch_metadata, encode_batch
-from figures import Figures
-from maker import Maker
-from periods import MINUTES_PER_DAY, Period, containing
-from ports import Json
-from progress import Progress
-from rollups import compact
-from summaries import Summary, encode_summary, part_key
+from metering.builder import SummaryBuilder
+from metering.compactor import compact
+from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
+from metering.state import CompactionState
+from metering.summary import Summary, encode_summary, part_key
+from metering.totals import Totals
 
 NOW_MS = 1_795_348_800_000 + 19 * keys.MINUTE_MS + 30_000
 """2026-11-22T12:19:30Z: the worst moment of an hour, just before it gets a new base."""
@@ -73,7 +72,7 @@ class Fill:
         a_day = self.events // DAYS
         store = MemoryStore()
         start = days.stop * MINUTES_PER_DAY
-        progress = Progress(made=start, settled=start)
+        progress = CompactionState(made=start, settled=start)
         with ProcessPoolExecutor(PROCESSES) as pool:
             made = pool.map(partial(closed_day, count=a_day, apis=self.apis), days)
             for done, (day, texts, fingerprint) in enumerate(made, start=1):
@@ -127,7 +126,7 @@ def source_hash() -> str:
 def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[tuple[int, str]], str]:
     """Make the summary of a whole day from its events: day, numbered texts, fingerprint."""
     events = Traffic(apis).events(f"d{day}", day * keys.DAY_MS, (day + 1) * keys.DAY_MS, count)
-    figures = Figures()
+    figures = Totals()
     figures.add(Batch(list(events), 0))
     figures.close_days(day + 1)
     summary = Summary(Period("day", day * MINUTES_PER_DAY), ["bench:0"], figures, [])
@@ -136,16 +135,16 @@ def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[tuple[int
 
 def write_batches(store: MemoryStore, day: int, events: Iterator[UsageEvent]) -> None:
     """Put the events of a day as one isolate would have written them."""
-    groups = grouped(events, limits.COMMIT_DELAY_MS, limits.BATCH_EVENTS_MAX)
+    groups = grouped(events, constants.COMMIT_DELAY_MS, constants.BATCH_EVENTS_MAX)
     for number, (minute, group) in enumerate(groups, start=1):
         batch = Batch(group, 0)
         key = keys.usage_batch(minute, f"{day:016x}", number)
         store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
 
 
-async def _summarise(store: MemoryStore, progress: Progress, days: Sequence[int]) -> None:
+async def _summarise(store: MemoryStore, progress: CompactionState, days: Sequence[int]) -> None:
     endless = 1 << 60
-    maker = Maker(CountedStore(store, endless), progress, rebuildable_from=0)
+    maker = SummaryBuilder(BudgetedStore(store, endless), progress, rebuildable_from=0)
     months = {containing("month", day * MINUTES_PER_DAY) for day in days}
     for month in sorted(months):
         if month.end <= progress.settled:

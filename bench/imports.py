@@ -16,9 +16,9 @@ from pathlib import Path
 
 from rich.table import Table
 
+from core.ports import Json
 from dev.layout import HERE
 from dev.setup.node import find_node
-from ports import Json
 
 SCRIPT = Path(__file__).with_name("import_times.mjs")
 MODULE = "entry"

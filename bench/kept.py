@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ports import Json
+from core.ports import Json
 
 FORM = 1
 DIRTY = "-dirty"

@@ -6,8 +6,8 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from limits import KV_LIST_KEYS_MAX
-from ports import Json, KeyPage, ListedKey, NamePage
+from core.constants import KV_LIST_KEYS_MAX
+from core.ports import Json, KeyPage, ListedKey, NamePage
 
 
 @dataclass(slots=True)

@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 import httpx
 from playwright.sync_api import Browser
 
+from core.ports import Json
 from dev.browser import running_browser
 from dev.launch import running_dispatcher
 from dev.layout import HERE
-from ports import Json
 
 APIS = 300
 SLOWDOWN = 4

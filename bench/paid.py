@@ -22,10 +22,10 @@ from bench.load import load, request_text, send_each
 from bench.request_figures import PaidFigures, RequestFigures
 from bench.running import TENANT, Contender, Running
 from bench.server import cpu_seconds_of
+from core.ports import Json
 from dev.economy import Economy
 from dev.economy.signing import decoded, encoded, sign
 from dev.launch.options import HOST
-from ports import Json
 
 PAID = "this dispatcher, a priced API, paid"
 UNPAID = "this dispatcher, a priced API, the offer"

@@ -8,7 +8,7 @@ from bench import charts
 from bench.charts import Chart, Spread
 from bench.kept import Kept, newest
 from bench.ratios import ratios
-from ports import Json
+from core.ports import Json
 
 WARM_MS_MAX = 60.0
 WRITES_MAX = 20.0

@@ -1,7 +1,7 @@
 """What one request does, counted, and where its time goes, sampled: ours beside a pass-through.
 
 Crossings, allocations and bytecode instructions are exact, counted with the bundle of
-`dev.counting`; samples are of the plain one, under load, and as noisy as the machine is.
+`bench.budget`; samples are of the plain one, under load, and as noisy as the machine is.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.budget.counter import Counts, CrossingCounter
+from bench.budget.inspector import Inspector
+from bench.budget.server import running_attached
 from bench.samples import Samples, sampled
-from dev.counting.counter import Counts, CrossingCounter
-from dev.counting.inspector import Inspector
-from dev.counting.server import running_attached
+from core.ports import Json
 from dev.launch.options import HOST, LaunchOptions
 from dev.launch.run_folder import RunFolder
 from dev.launch.server import Server
 from dev.layout import HERE
-from ports import Json
 
 CONTENDERS = Path(__file__).parent / "contenders"
 INSTRUCTIONS = Path(__file__).parent / "inside" / "instructions.py"

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ports import Json
+from core.ports import Json
 
 BODY_GROWTH_MB = 9.0
 """By how much the peak may be higher with bodies of 100 MB than with bodies of 10 MB: a tenth of

@@ -9,8 +9,8 @@ from bench import request_tables
 from bench.endurance import tables as endurance
 from bench.kept import Kept
 from bench.ratios import Ratio, ratios
-from dev.api_reference.tables import table
-from ports import Json
+from core.ports import Json
+from dev.openapi.tables import table
 
 Rows = Iterable[tuple[str, ...]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bench.load import Load
-from ports import Json
+from core.ports import Json
 
 
 @dataclass(slots=True)

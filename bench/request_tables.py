@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 
 from bench.ratios import Ratio, ratios
-from ports import Json
+from core.ports import Json
 
 RATIO_HEADS = ("what a request costs", "median of the rounds", "rounds", "target")
 HEADS = (

@@ -18,13 +18,13 @@ from typing import Any
 import httpx
 
 from bench.server import open_ports, workerd_at
+from core.ports import Json
 from dev.history.local_kv import LocalKv
 from dev.launch.config import DEVELOPMENT_TOKEN, development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions
 from dev.launch.run_folder import RunFolder
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
-from ports import Json
 
 CONTENDERS = Path(__file__).parent / "contenders"
 ECHO = CONTENDERS / "namespace"

@@ -11,11 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.budget.inspector import Inspector
+from bench.budget.names import glue_functions, python_functions
 from bench.load import load
-from dev.counting.inspector import Inspector
-from dev.counting.names import glue_functions, python_functions
+from core.ports import Json
 from dev.layout import HERE
-from ports import Json
 
 INTERVAL_MICROSECONDS = 200
 LONGEST_MICROSECONDS = 2 * INTERVAL_MICROSECONDS

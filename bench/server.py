@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.fill import Entry
+from core.ports import Json
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions
 from dev.launch.run_folder import RunFolder
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
-from ports import Json
 
 INSIDE = Path(__file__).parent / "inside"
 TIMEOUT_SECONDS = 600.0

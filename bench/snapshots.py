@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import keys
-from analytics import WINDOWS
 from bench.fill import NOW_MS, Entry, Fill
 from bench.server import Measured, running
 from bench.traffic import Traffic
-from events import Batch, batch_metadata, encode_batch
-from ports import Json
+from core import keys
+from core.ports import Json
+from metering.events import Batch, batch_metadata, encode_batch
+from snapshots.render import WINDOWS
 
 WARM_RUNS = 50
 ARRIVING = 10

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from rich.table import Table
 
 from bench.starts import Kept, Start, kept_start
-from ports import Json
+from core.ports import Json
 
 TARGET = 1.3
 """How many times an empty Worker's CPU time a start may take."""

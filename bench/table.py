@@ -23,7 +23,7 @@ from bench.profile_tables import profile_tables
 from bench.request_figures import RequestFigures
 from bench.snapshots import SnapshotFigures
 from bench.startup import StartFigures
-from ports import Json
+from core.ports import Json
 
 EXPLORE_RATIO_MIN = 5
 """How many times as many visitors an answer that is kept must serve as one computed for each."""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from events import Api, UsageEvent
+from metering.events import Api, UsageEvent
 
 PRICE_MICROS = 10_000
 

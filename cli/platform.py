@@ -16,7 +16,7 @@ import httpx
 from cli.errors import AccessError, CommandError, InputError, MissingError, NetworkError, QuotaError
 from cli.secret import document_without_secrets
 from cli.targets import Dispatcher
-from documents import read_json
+from core.safe_json import read_json
 
 TIMEOUT: Final = httpx.Timeout(60, connect=10)
 ANSWER_SECONDS_MAX: Final = 120.0

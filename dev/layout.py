@@ -62,7 +62,7 @@ class Layout:
     @property
     def api_examples(self) -> Path:
         """What a dispatcher answered, for the examples of that page."""
-        return self.root / "dev" / "api_reference" / "examples.json"
+        return self.root / "dev" / "openapi" / "examples.json"
 
     @property
     def cache(self) -> Path:

@@ -1,173 +1,168 @@
-"""Windows and snapshots: what the log says, as people are shown it.
+"""Snapshots for whoever asks: computed from the log, or as cron left them.
 
-Owns the definitions of the contract (CONTRACT, "Snapshot") that concern a
-whole window: which days it has, its series, how fresh it is. Everything here
-is a pure function of what was read. Refuses to read anything.
+Owns the views of one isolate, what a read does where summaries are missing,
+and the snapshots that cron publishes. An isolate that knows nothing of a large
+log yet would have to compute for longer than anybody should wait, and its
+tenants' requests with them. It answers with what cron computed within the last
+minutes, whose freshness says so, and catches up behind that answer.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-import busiest
-import distinct
-import keys
-import latency
-import limits
-from callers import EXACT_CALLERS_MAX
-from past import Totals, past_of
-from ports import Json
-from ranking import Span, shown_revenue
-from series import NOTHING, Series
-from views import WindowView
-from windows import Reading
+from core import constants, keys
+from core.calendar import MINUTES_PER_DAY
+from core.errors import StoreUnavailable
+from core.logs import about
+from core.ports import Background, Clock, Json, KeyValueStore
+from metering.compactor import compact
+from snapshots.log_tail import LogTail, LogTailCache, read_tail
+from snapshots.render import WINDOWS, days_of, snapshot, trend_span
+from snapshots.serialization import snapshot_text
+from snapshots.window_cache import WindowCache
+from snapshots.window_reader import WindowData, newest_base, read_window
+from usage import UsageRecorder
 
-WINDOWS = ("today", "week", "overall")
-
-
-def days_of(window: str, now_ms: int) -> Sequence[int] | None:
-    """Tell which UTC days `window` has at `now_ms`, oldest first; None means all.
-
-    A window ends with the current day, not with the current instant: clocks of
-    different isolates differ a little, and an event of this day that is some
-    milliseconds ahead of the reader's clock is no less real. Events of later
-    days are in `overall` alone.
-    """
-    today = now_ms // keys.DAY_MS
-    match window:
-        case "today":
-            return [today]
-        case "week":
-            return range(today - 6, today + 1)
-        case _:
-            return None
+_LOGGER = logging.getLogger(__name__)
+Snapshots = Mapping[str, Mapping[str, Json]]
+"""Snapshots by window."""
 
 
-def trend_span(window: str, now_ms: int) -> Span:
-    """Tell what the trends of APIs show: the hours of today, seven days, or thirty."""
-    today = now_ms // keys.DAY_MS
-    if window == "today":
-        return Span("hour", today * keys.DAY_MS // keys.HOUR_MS, now_ms // keys.HOUR_MS + 1)
-    days = days_of(window, now_ms) or range(today - limits.TREND_DAYS + 1, today + 1)
-    return Span("day", days[0], today + 1)
+@dataclass(slots=True)
+class Analytics:
+    """One isolate's reader of the log. Its methods raise `StoreUnavailable`."""
 
-
-def snapshot(
-    window: str, reading: Reading, view: WindowView, now_ms: int, top: int
-) -> Mapping[str, Json]:
-    """Make the snapshot of `window` as the contract has it.
-
-    `reading` has the figures of that window and no others, and `view` what the
-    isolate kept of the one before, which may be nothing; `top` is the length of
-    `topApis`, 1 to 100.
-    """
-    wanted = days_of(window, now_ms)
-    rows, directories, callers, series, dropped = view.show(
-        reading.summaries, reading.batches, trend_span(window, now_ms)
+    clock: Clock
+    log: UsageRecorder
+    _views: Mapping[str, WindowCache] = field(
+        default_factory=lambda: {window: WindowCache() for window in WINDOWS}
     )
-    ranked = [row.ranked(rank) for rank, row in enumerate(rows, start=1)]
-    return {
-        "window": window,
-        "generatedAt": keys.timestamp(now_ms),
-        "range": {
-            "startAt": None if wanted is None else keys.timestamp(wanted[0] * keys.DAY_MS),
-            "endAt": keys.timestamp(now_ms),
-        },
-        "heroStats": _hero_stats(
-            Totals(
-                callers,
-                sum(row.calls > 0 for row in rows),
-                len(directories),
-                sum(row.calls for row in rows),
-                sum(row.revenue_micros for row in rows),
-            )
-        ),
-        "previous": _previous(window, reading, now_ms),
-        "topApis": ranked[:top],
-        "allApis": ranked[: limits.ALL_APIS_MAX],
-        "directories": [
-            {
-                "directory": directory.name,
-                "calls": directory.calls,
-                **shown_revenue(directory.revenue_micros),
-                "apis": directory.apis,
-                "uniqueCallers": directory.callers,
-            }
-            for directory in directories
-        ],
-        "series": _series(series, wanted, window, now_ms),
-        "freshness": _freshness(reading, dropped, now_ms),
-        "accuracy": {
-            "uniqueCallersExactUpTo": EXACT_CALLERS_MAX,
-            "uniqueCallersRelativeErrorMax": distinct.RELATIVE_ERROR_MAX,
-            "p95RelativeErrorMax": latency.RELATIVE_ERROR_MAX,
-            "topCallerShareErrorMax": busiest.SHARE_ERROR_MAX,
-        },
-    }
+    _kept: LogTailCache = field(default_factory=LogTailCache)
+    _warming_until_ms: int = 0
 
-
-def _hero_stats(totals: Totals) -> Mapping[str, Json]:
-    return {
-        "activeAgents": totals.callers,
-        "publishedApis": totals.apis,
-        "directories": totals.directories,
-        "calls": totals.calls,
-        **shown_revenue(totals.revenue_micros),
-    }
-
-
-def _previous(window: str, reading: Reading, now_ms: int) -> Mapping[str, Json] | None:
-    """Show what the window had come to a day ago (today) or a week ago; None if nobody knows."""
-    past = past_of(window, reading.past, now_ms)
-    if past is None:
-        return None
-    days = days_of(window, past.end_ms)
-    return {
-        "range": {
-            "startAt": None if days is None else keys.timestamp(days[0] * keys.DAY_MS),
-            "endAt": keys.timestamp(past.end_ms),
-        },
-        "heroStats": _hero_stats(past.totals),
-    }
-
-
-def _series(
-    series: Series, wanted: Sequence[int] | None, window: str, now_ms: int
-) -> Sequence[Mapping[str, Json]]:
-    period_ms, totals = (
-        (keys.HOUR_MS, series.hours) if window == "today" else (keys.DAY_MS, series.by_day())
-    )
-    today = now_ms // keys.DAY_MS
-    first_day = min(totals, default=today) if wanted is None else wanted[0]
-    first = first_day * keys.DAY_MS // period_ms
-    last = max(now_ms // period_ms, max(totals, default=0))
-    return [
-        {
-            "startAt": keys.timestamp(period * period_ms),
-            "calls": (totals.get(period) or NOTHING).calls,
-            **shown_revenue((totals.get(period) or NOTHING).revenue_micros),
-            "errors": (totals.get(period) or NOTHING).errors,
+    async def snapshots(
+        self, store: KeyValueStore, windows: Sequence[str], top: int, background: Background
+    ) -> Snapshots:
+        """Give the snapshot of each of `windows`, with `top` APIs in `topApis`."""
+        now_ms = self.clock.now_ms()
+        tail = await self._read_tail(store, now_ms)
+        if any(self._is_new_to(tail, window, now_ms) for window in windows):
+            value = (await store.get_many([keys.PUBLISHED]))[keys.PUBLISHED]
+            tail.operations += 1
+            found = _published(value, windows, top, now_ms)
+            if found is not None:
+                if self._warming_until_ms <= now_ms:
+                    self._warming_until_ms = now_ms + constants.WARMING_MS_MAX
+                    background.run(self._warm(store))
+                return found
+        readings = await self._read(store, tail, windows, now_ms)
+        if tail.progress.made < now_ms // keys.MINUTE_MS - 1:
+            background.run(self._catch_up(store))
+        for problem in {one for reading in readings.values() for one in reading.unreadable}:
+            _LOGGER.warning("batch_unreadable", extra=about(cause=problem))
+        return {
+            window: snapshot(window, reading, self._views[window], now_ms, top)
+            for window, reading in readings.items()
         }
-        for period in range(first, last + 1)
-    ]
+
+    async def publish(self, store: KeyValueStore) -> bool:
+        """Compute every window and leave the snapshots for other isolates; say whether it did.
+
+        A log of few APIs is read quickly by any isolate, and always as of now.
+        """
+        now_ms = self.clock.now_ms()
+        tail = await self._read_tail(store, now_ms)
+        found = {}
+        for window in WINDOWS:
+            reading = await self._read_one(store, tail, window, now_ms)
+            found[window] = snapshot(
+                window, reading, self._views[window], now_ms, constants.TOP_MAX
+            )
+        if len(found["overall"]["allApis"]) < constants.PUBLISHED_APIS_MIN:
+            return False
+        value = "\n".join((str(now_ms), *map(snapshot_text, found.values())))
+        await store.put(keys.PUBLISHED, value, {}, constants.PUBLISHED_TTL_SECONDS)
+        return True
+
+    def _is_new_to(self, tail: LogTail, window: str, now_ms: int) -> bool:
+        """Tell whether this isolate has not seen the base of a window yet."""
+        base = newest_base(tail.progress, _first_minute(window, now_ms))
+        return base is not None and self._views[window].kept(base) is None
+
+    async def _read(
+        self, store: KeyValueStore, tail: LogTail, windows: Sequence[str], now_ms: int
+    ) -> Mapping[str, WindowData]:
+        """Read windows; where summaries are missing, make some and read again."""
+        for last_try in (False, True):
+            readings = {
+                window: await self._read_one(store, tail, window, now_ms) for window in windows
+            }
+            if last_try or not any(reading.behind for reading in readings.values()):
+                break
+            await compact(store, now_ms, constants.CATCH_UP_OPERATIONS)
+            tail = await self._read_tail(store, now_ms)
+        return readings
+
+    async def _read_tail(self, store: KeyValueStore, now_ms: int) -> LogTail:
+        return await read_tail(store, self.log.local_batches(), self._kept, now_ms)
+
+    async def _read_one(
+        self, store: KeyValueStore, tail: LogTail, window: str, now_ms: int
+    ) -> WindowData:
+        days = days_of(window, now_ms)
+        first = _first_minute(window, now_ms)
+        end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
+        return await read_window(store, tail, first, end, self._views[window])
+
+    async def _warm(self, store: KeyValueStore) -> None:
+        """Fold every window once, so that the next read has only what is new to fold."""
+        try:
+            now_ms = self.clock.now_ms()
+            tail = await self._read_tail(store, now_ms)
+            for window, view in self._views.items():
+                # The answer, and requests that wait for this isolate, come first.
+                await self.clock.sleep_ms(constants.WARMING_PAUSE_MS)
+                reading = await self._read_one(store, tail, window, now_ms)
+                view.show(reading.summaries, reading.batches, trend_span(window, now_ms))
+        except StoreUnavailable as error:
+            _LOGGER.warning("reading_ahead_failed", extra=about(cause=str(error)))
+        finally:
+            self._warming_until_ms = 0
+
+    async def _catch_up(self, store: KeyValueStore) -> None:
+        """Go on with compaction, as cron does, after a read that saw it lag."""
+        try:
+            await compact(store, self.clock.now_ms(), constants.CATCH_UP_OPERATIONS)
+        except StoreUnavailable as error:
+            _LOGGER.warning("compaction_after_read_failed", extra=about(cause=str(error)))
 
 
-def _freshness(reading: Reading, dropped: int, now_ms: int) -> Mapping[str, Json]:
-    # What other isolates wrote is sure to be listed after this long.
-    as_of_ms = now_ms - limits.KV_SETTLE_SECONDS * 1000
-    if reading.as_of is not None:
-        as_of_ms = min(as_of_ms, reading.as_of * keys.MINUTE_MS)
-    if reading.seen_until_ms is not None:
-        as_of_ms = min(as_of_ms, reading.seen_until_ms)
-    return {
-        "asOf": keys.timestamp(as_of_ms),
-        "lagSeconds": (now_ms - as_of_ms) // 1000,
-        "complete": reading.complete and not dropped and not reading.unreadable,
-        "droppedEvents": dropped,
-        "missingBatches": len(reading.missing),
-        "unreadableBatches": len(reading.unreadable),
-        "behind": reading.behind,
-        "reconciledThrough": None
-        if reading.reconciled_through_ms is None
-        else keys.timestamp(reading.reconciled_through_ms),
-    }
+def _first_minute(window: str, now_ms: int) -> int | None:
+    days = days_of(window, now_ms)
+    return None if days is None else days[0] * MINUTES_PER_DAY
+
+
+def _published(
+    value: str | None, windows: Sequence[str], top: int, now_ms: int
+) -> Snapshots | None:
+    """Take what cron published, unless it is too old or of another day."""
+    if value is None:
+        return None
+    first, *lines = value.split("\n")
+    at_ms = json.loads(first)
+    is_fresh = now_ms - at_ms <= constants.PUBLISHED_TTL_SECONDS * 1000
+    if not is_fresh or at_ms // keys.DAY_MS != now_ms // keys.DAY_MS:
+        return None
+    found = {}
+    for window, line in zip(WINDOWS, lines, strict=True):
+        if window in windows:
+            one = json.loads(line)
+            one["topApis"] = one["allApis"][:top]
+            # Clocks differ a little.
+            one["freshness"]["lagSeconds"] += max(0, now_ms - at_ms) // 1000
+            found[window] = one
+    return found

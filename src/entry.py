@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import logs
-from directory import TenantDirectory
-from dispatch import Dispatcher
-from explore import Explore
-from platform_api import PlatformApi
-from runtime import (
+from api.explore.route import Explore
+from api.platform import PlatformApi
+from core import logs
+from core.telemetry import RequestCounters
+from gateway.dispatcher import Dispatcher
+from runtime.coroutine_driver import CoroutineDriver, without_signature
+from runtime.counters import QuotaCounter
+from runtime.edge_cache import RuntimeEdgeCache
+from runtime.environment import (
     RuntimeBackground,
     RuntimeClock,
     RuntimeEnvironment,
     write_log,
     writer_id,
 )
-from runtime_edge import RuntimeEdgeCache
-from runtime_exchange import RuntimeRequest
-from runtime_limits import QuotaCounter
-from runtime_steps import Steps, called_as_it_is
-from tallies import RequestTally
-from usage import UsageLog
+from runtime.http import RuntimeRequest
+from tenants.directory import TenantDirectory
+from usage import UsageRecorder
 
 __all__ = ["QuotaCounter", "on_fetch", "on_scheduled"]
-
 _dispatchers: list[Dispatcher] = []
 
 
@@ -37,8 +36,8 @@ def _dispatcher(raw_environment: Any) -> Dispatcher:
         directory = TenantDirectory(
             clock, environment.tenant_store, environment.setting("TENANT_DIRECTORY_JSON")
         )
-        log = UsageLog(writer_id(), clock)
-        tally = RequestTally(clock.now_ms())
+        log = UsageRecorder(writer_id(), clock)
+        tally = RequestCounters(clock.now_ms())
         platform_api = PlatformApi(environment, clock, directory, log, tally)
         explore = Explore(environment, clock, platform_api.reader, RuntimeEdgeCache())
         _dispatchers.append(
@@ -47,10 +46,10 @@ def _dispatcher(raw_environment: Any) -> Dispatcher:
     return _dispatchers[0]
 
 
-@called_as_it_is
+@without_signature
 def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     """Answer one request."""
-    return Steps(_answered(raw_request, raw_environment, context)).go_on()
+    return CoroutineDriver(_answered(raw_request, raw_environment, context)).go_on()
 
 
 async def _answered(raw_request: Any, raw_environment: Any, context: Any) -> Any:

@@ -17,14 +17,13 @@ from enum import Enum
 from random import Random
 from typing import NamedTuple
 
-import keys
-import limits
-from errors import StoreUnavailable
-from events import Batch, UsageEvent, batch_metadata, encode_batch
-from ports import Clock, KeyValueStore
-from tallies import COMMIT_BOUNDS_MS, Histogram
+from core import constants, keys
+from core.errors import StoreUnavailable
+from core.ports import Clock, KeyValueStore
+from core.telemetry import COMMIT_BOUNDS_MS, Histogram
+from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 
-_BATCH_SECONDS = limits.BATCH_DAYS * 86_400
+_BATCH_SECONDS = constants.BATCH_DAYS * 86_400
 
 
 class LocalBatches(NamedTuple):
@@ -38,15 +37,15 @@ class LocalBatches(NamedTuple):
     recent: Mapping[str, Batch]
 
 
-class Duty(Enum):
+class CommitRole(Enum):
     """What whoever appended an event has to do next."""
 
     NONE = "none"
     """Nothing: somebody else commits."""
     LEAD = "lead"
-    """Wait for company, then commit: `UsageLog.lead`."""
+    """Wait for company, then commit: `UsageRecorder.lead`."""
     COMMIT = "commit"
-    """Commit at once, a batch is full: `UsageLog.commit`."""
+    """Commit at once, a batch is full: `UsageRecorder.commit`."""
 
 
 @dataclass(slots=True)
@@ -72,7 +71,7 @@ class LogCounters:
 
 
 @dataclass(slots=True)
-class UsageLog:
+class UsageRecorder:
     """One isolate's end of the log: an append-only buffer with group commit.
 
     The first event into an empty buffer makes its request the leader, which
@@ -97,14 +96,14 @@ class UsageLog:
         """Seed the jitter by the writer, so that a simulation can be replayed."""
         self._random = Random(self.writer)  # noqa: S311, it spreads retries and hides nothing
 
-    def append(self, event: UsageEvent) -> Duty:
+    def append(self, event: UsageEvent) -> CommitRole:
         """Take one event, of this moment, and say what its request has to do about it.
 
         The event is dropped, and counted as such, when `HELD_EVENTS_MAX` events
         wait already because KV refuses writes.
         """
         self.counters.events_appended += 1
-        if self._held >= limits.HELD_EVENTS_MAX:
+        if self._held >= constants.HELD_EVENTS_MAX:
             self.counters.events_dropped += 1
             self._dropped_unreported += 1
             return self._duty_to_lead(event.at_ms)
@@ -115,21 +114,21 @@ class UsageLog:
         events = entry[1]
         events.append(event)
         self._held += 1
-        if len(events) >= limits.BATCH_EVENTS_MAX:
+        if len(events) >= constants.BATCH_EVENTS_MAX:
             self._seal(minute)
-            return Duty.COMMIT
+            return CommitRole.COMMIT
         return self._duty_to_lead(event.at_ms)
 
-    def _duty_to_lead(self, now_ms: int) -> Duty:
+    def _duty_to_lead(self, now_ms: int) -> CommitRole:
         if now_ms < self._led_until_ms:
-            return Duty.NONE
+            return CommitRole.NONE
         # The second beyond the delay is for a leader that is late, not dead.
-        self._led_until_ms = now_ms + limits.COMMIT_DELAY_MS + 1_000
-        return Duty.LEAD
+        self._led_until_ms = now_ms + constants.COMMIT_DELAY_MS + 1_000
+        return CommitRole.LEAD
 
     async def lead(self, store: KeyValueStore) -> None:
         """Wait for company, then write everything there is."""
-        await self.clock.sleep_ms(limits.COMMIT_DELAY_MS)
+        await self.clock.sleep_ms(constants.COMMIT_DELAY_MS)
         self._led_until_ms = 0
         for minute in tuple(self._open):
             self._seal(minute)
@@ -141,7 +140,7 @@ class UsageLog:
         Returns when each is written or the deadline has passed. What KV refused
         until then stays in memory under its key for the next leader.
         """
-        deadline_ms = self.clock.now_ms() + limits.COMMIT_DEADLINE_MS
+        deadline_ms = self.clock.now_ms() + constants.COMMIT_DEADLINE_MS
         claimed = self._claim(deadline_ms)
         try:
             await asyncio.gather(*(self._write(store, key, deadline_ms) for key in claimed))
@@ -204,7 +203,7 @@ class UsageLog:
             try:
                 now_minute = self.clock.now_ms() // keys.MINUTE_MS
                 # Compaction looks at a minute for some time, and later only where it finds a mark.
-                if now_minute - sealed.minute > limits.LATE_AFTER_MINUTES:
+                if now_minute - sealed.minute > constants.LATE_AFTER_MINUTES:
                     await store.put(keys.late(key, now_minute), "", {})
                 await store.put(key, value, metadata, _BATCH_SECONDS)
             except StoreUnavailable:
@@ -230,7 +229,7 @@ class UsageLog:
             self._remember(key, sealed.batch)
 
     def _remember(self, key: str, batch: Batch) -> None:
-        if self._recent_events + len(batch.events) > limits.RECENT_EVENTS_MAX:
+        if self._recent_events + len(batch.events) > constants.RECENT_EVENTS_MAX:
             self._recent.clear()
             self._recent_events = 0
         self._recent[key] = batch

@@ -5,8 +5,7 @@ from collections import defaultdict
 import pytest
 
 from dev.layout import HERE
-
-from . import findings
+from tests.support import findings
 
 REPORT = HERE.cache / "findings.json"
 

@@ -18,7 +18,7 @@ from bench.endurance.arrivals import Arrived, arriving
 from bench.endurance.steady import Kind, ask
 from bench.endurance.worker import Counts, Endured, running
 from bench.exchange import written
-from ports import Json
+from core.ports import Json
 
 TIMES = 10
 CONNECTIONS = 16

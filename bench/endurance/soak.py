@@ -18,8 +18,8 @@ from rich.table import Table
 from bench.endurance.steady import Kind, ask
 from bench.endurance.worker import Counts, Endured, running
 from bench.exchange import written
+from core.ports import Json
 from dev.launch.config import DEVELOPMENT_TOKEN
-from ports import Json
 
 CONNECTIONS = 16
 LEGS = 30

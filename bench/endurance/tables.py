@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.endurance.soak import SLOPE_TARGET_MB, SoakFigures
 from bench.endurance.worker import Counts
-from ports import Json
+from core.ports import Json
 
 Rows = Iterable[tuple[str, ...]]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 
 from bench.server import listeners, open_ports, resident_mb
+from core.ports import Json
 from dev.launch.config import DEVELOPMENT_TOKEN, development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions
 from dev.launch.run_folder import RunFolder
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
-from ports import Json
 
 HERE_INSIDE = Path(__file__).parent / "inside"
 SCRIPTS = Path(__file__).parent / "namespace"

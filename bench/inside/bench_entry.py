@@ -11,20 +11,20 @@ from urllib.parse import parse_qsl, urlsplit
 
 import js
 import pyodide_js  # type: ignore[import-not-found]
-from workers import Response
+from workers import Response as WorkersResponse
 
-from batches import CountedStore
-from caching import analytics_answer
-from explore import Explore
-from ports import Answer, Json
-from reader import SnapshotReader
-from rollups import compact
-from runtime import RuntimeBackground, RuntimeClock, RuntimeEnvironment
-from runtime_edge import RuntimeEdgeCache
-from runtime_exchange import RuntimeRequest
-from runtime_store import RuntimeStore
-from snapshot_text import snapshot_text
-from usage import UsageLog
+from analytics import Analytics
+from api.explore.route import Explore
+from api.platform import analytics_response
+from core.kv_store import BudgetedStore
+from core.ports import Json, Response
+from metering.compactor import compact
+from runtime.edge_cache import RuntimeEdgeCache
+from runtime.environment import RuntimeBackground, RuntimeClock, RuntimeEnvironment
+from runtime.http import RuntimeRequest
+from runtime.kv import RuntimeStore
+from snapshots.serialization import snapshot_text
+from usage import UsageRecorder
 
 ENDLESS = 1 << 60
 TOP = 25
@@ -53,12 +53,12 @@ class PageRequest:
 
 
 _clock = BenchClock()
-_readers: list[SnapshotReader] = []
+_readers: list[Analytics] = []
 _pages: list[Explore] = []
 
 
 def _forget() -> None:
-    _readers[:] = [SnapshotReader(_clock, UsageLog("bench", _clock))]
+    _readers[:] = [Analytics(_clock, UsageRecorder("bench", _clock))]
     _pages.clear()
 
 
@@ -70,7 +70,7 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     address = urlsplit(raw_request.url)
     given = dict(parse_qsl(address.query))
     raw = raw_environment.USAGE_KV
-    store = CountedStore(RuntimeStore(raw), ENDLESS)
+    store = BudgetedStore(RuntimeStore(raw), ENDLESS)
     match address.path:
         case "/load" | "/load-many" | "/delete-many":
             done = await _load(raw, raw_request, given)
@@ -99,7 +99,7 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
             done = await _read(raw, given["prefix"])
         case _:
             done = {"heap_bytes": pyodide_js._module.HEAPU8.length}
-    return Response.json(done)
+    return WorkersResponse.json(done)
 
 
 async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, object]:
@@ -127,11 +127,11 @@ async def _read(raw: Json, prefix: str) -> dict[str, object]:
 
 async def _page(
     environment: RuntimeEnvironment,
-    store: CountedStore,
+    store: BudgetedStore,
     path: str,
     given: dict[str, str],
     background: RuntimeBackground,
-) -> Answer:
+) -> Response:
     """Answer as the public page's route does, or as the platform API does, with the whole body."""
     _clock.at_ms = max(_clock.at_ms, int(given["now"]))
     window = given["window"]
@@ -143,11 +143,11 @@ async def _page(
         return await _pages[0].handle(request, query, "bench", background)
     found = await _readers[0].snapshots(store, (window,), TOP, background)
     body = {"window": window, "snapshot": found[window]}
-    return analytics_answer(body, "bench", "", is_public=False)
+    return analytics_response(body, "bench", "", is_public=False)
 
 
 async def _snapshot(
-    store: CountedStore, window: str, now_ms: int, background: RuntimeBackground
+    store: BudgetedStore, window: str, now_ms: int, background: RuntimeBackground
 ) -> dict[str, object]:
     _clock.at_ms = now_ms
     reader = _readers[0]

@@ -54,10 +54,10 @@ def analytics(
     document a line. A dispatcher that goes away is asked again until it is back. While nothing
     changes, a look costs it an answer without a body.
     """
-    from cli.figures.live import show_each, show_live
-    from cli.figures.snapshot import read_snapshot
-    from cli.figures.snapshot_view import SnapshotView
-    from cli.figures.watching import PATH, looks
+    from cli.analytics.live_display import show_each, show_live
+    from cli.analytics.snapshot import read_snapshot
+    from cli.analytics.snapshot_view import SnapshotView
+    from cli.analytics.watching import PATH, looks
     from cli.platform import Platform
     from cli.targets import find_target
 

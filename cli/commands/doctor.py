@@ -32,8 +32,8 @@ def doctor(
     """
     from cli.doctor.account import check_account
     from cli.doctor.check import Report, State
+    from cli.doctor.dev_server import check_local
     from cli.doctor.dispatcher import check_dispatcher
-    from cli.doctor.local import check_local
     from cli.doctor.machine import check_machine
     from cli.targets import find_target
     from dev.layout import HERE

@@ -61,8 +61,8 @@ def events(
     late from a place far away is shown when it comes, if that is within two minutes. A
     dispatcher that goes away is asked again until it is back, and nothing is left out.
     """
-    from cli.figures.event_log import Follower, Wanted, newest_events
-    from cli.figures.event_output import print_events, print_stream
+    from cli.analytics.event_log import Follower, Wanted, newest_events
+    from cli.analytics.event_output import print_events, print_stream
     from cli.platform import Platform
     from cli.targets import find_target
 

@@ -38,9 +38,9 @@ def rebuild(
     In a sound log none does. The range is done an hour at a time, within the last 39 days. Doing
     it twice does no harm; what fails on the way says how to go on from there.
     """
-    from cli.figures.days import read_moment
-    from cli.figures.rebuilding import checked_range
-    from cli.figures.rebuilding import rebuild as rebuild_range
+    from cli.analytics.dates import read_moment
+    from cli.analytics.rebuilding import checked_range
+    from cli.analytics.rebuilding import rebuild as rebuild_range
     from cli.platform import Platform
     from cli.targets import find_target
 

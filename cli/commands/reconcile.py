@@ -43,8 +43,8 @@ def reconcile(
     Ends with exit code 8 when anything differs or cannot be read, and names the payments.
     Payments that are pending are listed; they differ from nothing yet.
     """
-    from cli.figures.days import read_day
-    from cli.figures.reconciliation_view import read_reconciliation
+    from cli.analytics.dates import read_day
+    from cli.analytics.reconciliation_view import read_reconciliation
     from cli.platform import Platform
     from cli.targets import find_target
 

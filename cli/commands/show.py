@@ -32,7 +32,7 @@ def show(
 ) -> None:
     """Show one API: record, addresses, routes, columns and script, and what is wrong with it."""
     from cli.output import Output
-    from cli.publish.one_api import show_api
+    from cli.publish.show import show_api
     from cli.publish.store import open_store
     from cli.targets import find_target
 

@@ -52,7 +52,7 @@ def unpublish(
     """
     from cli.output import Output
     from cli.publish.store import open_store
-    from cli.publish.withdrawing import withdraw_api
+    from cli.publish.unpublish import withdraw_api
     from cli.targets import find_target
 
     target = find_target(local=local, env=env, state=state)

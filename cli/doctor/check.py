@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from cli.figures.shown import plain_text
+from cli.analytics.formatting import plain_text
 
 
 class State(enum.Enum):

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import httpx
 
+from cli.analytics.formatting import plain_text, read_time, span_text
 from cli.doctor.check import Check, State
 from cli.errors import CommandError
-from cli.figures.shown import plain_text, read_time, span_text
 from cli.platform import HOSTS_HERE, Answer, Platform
 from cli.targets import Target
 

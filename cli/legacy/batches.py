@@ -13,17 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import keys
-import limits
 from cli.legacy.entries import Entry
 from cli.legacy.event import EntryRefusedError, EventReader, OldEvent, request_id_of
 from cli.legacy.fields import Naming
-from events import Batch, UsageEvent, batch_metadata, encode_batch
-from identity import SECRET_SETTING, CallerHash
-from ports import Environment
+from core import constants, keys
+from core.ports import Environment
+from gateway.request_context import SECRET_SETTING, CallerHash
+from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 
 WRITER_PREFIX: Final = "legacy-"
-BATCH_SECONDS: Final = limits.BATCH_DAYS * 86_400
+BATCH_SECONDS: Final = constants.BATCH_DAYS * 86_400
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-import keys
 from cli.account_api import open_account
 from cli.errors import AccessError, Finding, InputError
 from cli.legacy.batches import OldList, Refused, caller_hashes, read_list
@@ -22,8 +21,9 @@ from cli.output import Output
 from cli.platform import Platform
 from cli.secret import Secret
 from cli.targets import Target
+from core import keys
 from dev.launch.config import DEVELOPMENT_VARIABLES
-from identity import SECRET_SETTING
+from gateway.request_context import SECRET_SETTING
 
 
 @dataclass(frozen=True, slots=True)

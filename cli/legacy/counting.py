@@ -11,11 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-import keys
-import limits
 from cli.errors import CommandError, NetworkError
 from cli.platform import Platform
-from recovery import rebuildable_from
+from core import constants, keys
+from metering.state import rebuildable_from
 
 MARGIN_MINUTES: Final = 10
 """How far from the end of what the dispatcher makes again we keep, for clocks that differ."""
@@ -85,7 +84,7 @@ def ranges(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
     for minute in sorted(set(minutes)):
         if first is None or last is None:
             first = minute
-        elif minute >= first + limits.REBUILD_MINUTES_MAX:
+        elif minute >= first + constants.REBUILD_MINUTES_MAX:
             yield first, last + 1
             first = minute
         last = minute

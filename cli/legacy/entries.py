@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.errors import Finding, InputError
-from documents import read_json
+from core.safe_json import read_json
 
 SHAPES: Final = 'a list of events, or an object whose "events" is one'
 

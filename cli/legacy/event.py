@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-import keys
-import limits
-from errors import RecordRefused
-from events import Api, UsageEvent
-from identity import payer_identity
-from record_fields import usd_micros
-from tenants import parse_tenant
+from core import constants, keys
+from core.errors import RecordRefused
+from gateway.request_context import payer_identity
+from metering.events import Api, UsageEvent
+from tenants.fields import usd_micros
+from tenants.records import parse_tenant
 
 LATENCY_MS_MAX: Final = 86_400_000
 CLOCK_MINUTES: Final = 5
@@ -34,7 +33,7 @@ _METHOD: Final = re.compile("[A-Za-z]{1,16}")
 _OUTCOME: Final = re.compile("[a-z][a-z_]{0,63}")
 _REQUEST_ID: Final = re.compile("[A-Za-z0-9._:-]{1,64}")
 _FIRST_MS: Final = (
-    int(datetime.fromisoformat(f"{limits.FIRST_YEAR}-01-01T00:00Z").timestamp()) * 1000
+    int(datetime.fromisoformat(f"{constants.FIRST_YEAR}-01-01T00:00Z").timestamp()) * 1000
 )
 _CALLERS: Final = (("apiKey", "key"), ("agentId", "agent"), ("ip", "ip"))
 
@@ -128,7 +127,7 @@ class EventReader:
         elif isinstance(value, int | float) and type(value) is not bool and math.isfinite(value):
             at_ms = int(value)
         if at_ms < _FIRST_MS:
-            checked.refuse("at", f"{demand}, from {limits.FIRST_YEAR} on")
+            checked.refuse("at", f"{demand}, from {constants.FIRST_YEAR} on")
         elif at_ms > self.now_ms + CLOCK_MINUTES * keys.MINUTE_MS:
             checked.refuse("at", "in the past")
         return at_ms
@@ -137,7 +136,7 @@ class EventReader:
         described = {name: record.get(name) for name in ("tenantId", "owner", "directory")}
         described["priceUsd"] = record.get("priceUsd")
         if "priceMicros" in record:
-            micros = checked.whole("priceMicros", 0, limits.PRICE_MICROS_MAX)
+            micros = checked.whole("priceMicros", 0, constants.PRICE_MICROS_MAX)
             described["priceUsd"] = f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
         slug = record.get("slug")
         path = _ENDPOINT.fullmatch(slug) if type(slug) is str else None
@@ -184,9 +183,9 @@ class _Checked:
 
     def money(self, micros_name: str, usd_name: str) -> int:
         if micros_name in self.record:
-            return self.whole(micros_name, 0, limits.PRICE_MICROS_MAX)
+            return self.whole(micros_name, 0, constants.PRICE_MICROS_MAX)
         micros = usd_micros(self.record.get(usd_name, 0))
-        if micros is None or micros > limits.PRICE_MICROS_MAX:
+        if micros is None or micros > constants.PRICE_MICROS_MAX:
             self.refuse(usd_name, "an amount from 0 to 10000 with at most 6 decimals")
             return 0
         return micros
@@ -204,7 +203,7 @@ class _Checked:
             return payer_identity(self._text("payer"))
         for name, kind in _CALLERS:
             if name in self.record:
-                return f"{kind}:{self._text(name)[: limits.IDENTITY_LENGTH_MAX]}"
+                return f"{kind}:{self._text(name)[: constants.IDENTITY_LENGTH_MAX]}"
         return ""
 
     def own_id(self) -> str:

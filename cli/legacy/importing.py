@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import keys
-import limits
 from cli.legacy.batches import Identified, OldList, batches, marks
 from cli.legacy.counting import (
     LOCAL_POLL_SECONDS,
@@ -29,12 +27,13 @@ from cli.legacy.counting import (
 from cli.legacy.usage_store import UsageStore
 from cli.output import Output
 from cli.platform import Platform
-from errors import SummaryUnreadable
-from identity import CallerHash
-from periods import Period
-from summaries import SOURCES_AT, decode_head
+from core import constants, keys
+from core.calendar import Period
+from core.errors import SummaryUnreadable
+from gateway.request_context import CallerHash
+from metering.summary import SOURCES_AT, decode_head
 
-LISTED_SECONDS: Final = limits.KV_SETTLE_SECONDS + 15
+LISTED_SECONDS: Final = constants.KV_SETTLE_SECONDS + 15
 """How long after a write a listing at another location may lack it."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from cli.publish.findings import Findings
+from cli.publish.validation import Findings
 from cli.secret import Secret
 
 RAW_BYTES_MAX: Final = 64 * 1024 * 1024

@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-import keys
 from cli.output import Output
 from cli.publish.plan import hosts_of
 from cli.publish.store import Store
-from errors import RecordRefused
-from tenants import parse_tenant
+from core import keys
+from core.errors import RecordRefused
+from tenants.records import parse_tenant
 
 
 def list_apis(store: Store, output: Output) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cli.errors import Finding, InputError
-from cli.publish.findings import Findings
 from cli.publish.table import INTEGER_MAX, ROWS_MAX, Column, Table, Value, check_names, is_date
+from cli.publish.validation import Findings
 
 CELL_LENGTH_MAX: Final = 1_000_000
 DELIMITERS: Final = (",", ";", "\t", "|")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from documents import DEPTH_MAX, too_deep_at
+from core.safe_json import DEPTH_MAX, too_deep_at
 
 
 class Repeated(dict[str, Any]):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cli.errors import Finding, InputError
-from cli.publish.findings import Findings
 from cli.publish.json_lines import (
     JsonMistake,
     Repeated,
@@ -26,6 +25,7 @@ from cli.publish.table import (
     check_names,
     type_of,
 )
+from cli.publish.validation import Findings
 
 
 @dataclass(slots=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import keys
 from cli.errors import ConflictError, Finding
 from cli.publish.bundle import Bundle
 from cli.publish.store import Store
-from tenants import Tenant
+from core import keys
+from tenants.records import Tenant
 
 NEW: Final = "new"
 REPLACED: Final = "replaced"

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from cli.publish.calling import Called
 from cli.publish.plan import LOOK_UP_SECONDS, UNCHANGED, Plan
+from cli.publish.smoke_test import Called
 
 
 def plan_document(

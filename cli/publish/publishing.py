@@ -8,18 +8,18 @@ from typing import Any
 from cli.errors import Finding, InputError
 from cli.output import Output
 from cli.publish.bundle import Bundle
-from cli.publish.calling import call_api
 from cli.publish.dataset import CACHE_SECONDS, dataset_of
+from cli.publish.input_kind import DATASET, kind_of
 from cli.publish.plan import make_plan
 from cli.publish.plan_view import plan_document, show_plan
 from cli.publish.record import RecordOptions, checked_record
-from cli.publish.source import DATASET, kind_of
+from cli.publish.smoke_test import call_api
 from cli.publish.steps import publish
 from cli.publish.store import open_store
 from cli.publish.worker_folder import worker_bundle
 from cli.publish.wrap import CACHE_SECONDS_MAX, Wrapping, wrap_bundle
 from cli.targets import Target
-from tenants import Tenant
+from tenants.records import Tenant
 
 
 @dataclass(frozen=True, slots=True)

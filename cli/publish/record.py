@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cli.publish.findings import Findings
 from cli.publish.json_lines import JsonMistake, check_end, line_of, members
-from errors import RecordRefused
-from tenants import SLUG, Tenant, normal_host, parse_tenant
+from cli.publish.validation import Findings
+from core.errors import RecordRefused
+from tenants.records import SLUG, Tenant, normal_host, parse_tenant
 
 OPTIONS: Final[Mapping[str, str]] = {
     "slug": "--slug",

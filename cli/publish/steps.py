@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import keys
 from cli.publish.plan import TAG, UNCHANGED, Plan, digest_tag, slug_tag
 from cli.publish.store import Store
+from core import keys
 
 Report = Callable[[str], None]
 """Is told what is done next, in the form "Uploading …"."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cli.publish.findings import Findings
+from cli.publish.validation import Findings
 
 ROWS_MAX: Final = 1_000_000
 COLUMNS_MAX: Final = 200

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from cli.publish.findings import Findings
+from cli.publish.validation import Findings
 
 CONFIG_FILES: Final = ("wrangler.toml", "wrangler.jsonc", "wrangler.json", "config.json")
 """As the local namespace has them; the first that exists counts."""

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from cli.publish.bundle import MEDIA_TYPES, MODULES_MAX, Bundle, Module
-from cli.publish.findings import Findings
 from cli.publish.templates import COMPATIBILITY_DATE
+from cli.publish.validation import Findings
 from cli.publish.worker_config import CONFIG_FILES, WorkerConfig, read_config
 
 FILE_ENDINGS: Final = (".js", ".mjs", ".py")

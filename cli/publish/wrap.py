@@ -7,8 +7,8 @@ from typing import Final
 
 from cli.publish.addresses import why_refused
 from cli.publish.bundle import Bundle
-from cli.publish.findings import Findings
 from cli.publish.templates import COMPATIBILITY_DATE, constant, template
+from cli.publish.validation import Findings
 from cli.secret import Secret
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.api_reference.page import is_current
 from dev.check.house_rules import broken_rules
 from dev.check.layers import check_layers
 from dev.errors import SetupError, run_command_line
 from dev.layout import HERE, Layout
+from dev.openapi.page import is_current
 from dev.setup.node import find_node
 
 PYTHON_FOLDERS = ("src", "dev", "tests", "cli", "bench")

@@ -1,6 +1,6 @@
 """The rules of this repository that no linter knows.
 
-- No module is longer than 300 lines, unless pyproject.toml (`[tool.clawr.long-modules]`)
+- No module is longer than 400 lines, unless pyproject.toml (`[tool.clawr.long-modules]`)
   says why it is.
 - No module of `src/` is named like one of the standard library: in a Worker it would
   take that one's place. None anywhere is named `utils`, `helpers` or `common`.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dev.layout import Layout
 
-MAXIMUM_LINES = 300
+MAXIMUM_LINES = 400
 VAGUE_NAMES = {"utils", "helpers", "common"}
 _REGISTRY = re.compile(r'"resolved":\s*"(?!dev/)|^(\S*:)?registry\s*=', re.MULTILINE)
 MEASURED_SUFFIXES = {".py", ".js", ".mjs", ".sh", ".css"}

@@ -1,85 +1,95 @@
-"""DESIGN's layers, checked with import-linter.
+"""Checks that the imports of `src/` point down only.
 
-A Worker's modules lie flat in `src/`, and import-linter wants a package. So the check
-looks at a copy: a package `worker` whose modules import each other by that name.
+`LAYERS` lists the packages from top to bottom. A module may import from the packages below
+its own, and from its own package, where no two modules may import each other in a circle.
 """
 
 import ast
-import os
-import subprocess
-import tempfile
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from dev.layout import Layout
 
-PACKAGE = "worker"
-CONTRACTS = Path(__file__).with_name("layers.ini")
+LAYERS = (
+    "entry",
+    "gateway",
+    "api",
+    "analytics",
+    "snapshots",
+    "payments",
+    "usage",
+    "tenants",
+    "metering",
+    "runtime",  # Only `entry` imports it, and it imports only `core`.
+    "core",
+)
+
+_JAVASCRIPT = {"js", "pyodide", "workers"}
+"""What exists in the Workers runtime alone."""
 
 
 def check_layers(layout: Layout) -> bool:
-    """Check the contracts of `layers.ini`; print what breaks them.
+    """Print each import that breaks a rule; return whether there is none.
 
     Args:
         layout: The clone.
-
-    Returns:
-        Whether they are kept.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        write_package(layout.root / "src", Path(folder) / PACKAGE)
-        completed = subprocess.run(
-            [layout.venv / "bin" / "lint-imports", "--config", CONTRACTS, "--no-cache"],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": folder},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if completed.returncode != 0:
-        print(completed.stdout, completed.stderr, sep="", end="", flush=True)
-    return completed.returncode == 0
+    broken = list(broken_imports(layout.root / "src"))
+    for line in broken:
+        print(line)
+    return not broken
 
 
-def write_package(source: Path, package: Path) -> None:
-    """Write the modules of a folder as a package.
+def broken_imports(source: Path) -> Iterator[str]:
+    """Yield a line for each import that breaks a rule, each unknown package and each circle.
 
     Args:
-        source: The folder with the modules.
-        package: The package's folder, to be made.
+        source: The folder `src`.
     """
-    package.mkdir()
-    (package / "__init__.py").touch()
-    modules = sorted(source.glob("*.py"))
-    names = {path.stem for path in modules}
-    for path in modules:
-        tree = packaged(ast.parse(path.read_bytes(), filename=str(path)), names)
-        (package / path.name).write_text(ast.unparse(tree))
+    paths = sorted(source.rglob("*.py"))
+    modules = {_module(source, path): path for path in paths}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        package = module.partition(".")[0]
+        if package not in LAYERS:
+            yield f"{path}: the package {package} has no place in LAYERS (dev/check/layers.py)."
+            continue
+        graph[module] = set()
+        for line, imported in _imports(ast.parse(path.read_bytes())):
+            target = imported if imported in modules else imported.rpartition(".")[0]
+            if target in modules:
+                graph[module].add(target)
+            below = imported.partition(".")[0]
+            if below != package and not _may_import(package, below):
+                yield f"{path}:{line}: {package} may not import {below}."
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        yield f"{source}: modules import each other in a circle: {' -> '.join(error.args[1])}."
 
 
-def packaged(tree: ast.Module, siblings: set[str]) -> ast.Module:
-    """Return a module with its imports of siblings changed to imports from the package.
+def _may_import(package: str, imported: str) -> bool:
+    if imported in _JAVASCRIPT:
+        return package == "runtime"
+    if imported not in LAYERS:
+        return True  # The standard library, which the type checker looks after.
+    if package == "runtime":
+        return imported == "core"
+    if imported == "runtime":
+        return package == "entry"
+    return LAYERS.index(package) < LAYERS.index(imported)
 
-    Args:
-        tree: The module.
-        siblings: The names of the modules that become part of the package.
-    """
 
-    class Renaming(ast.NodeTransformer):
-        def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
-            outside = [alias for alias in node.names if alias.name not in siblings]
-            inside = [alias for alias in node.names if alias.name in siblings]
-            statements: list[ast.stmt] = []
-            if outside:
-                statements.append(ast.Import(names=outside))
-            if inside:
-                statements.append(ast.ImportFrom(module=PACKAGE, names=inside, level=0))
-            return statements
+def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the full name of all that is imported, wherever it is."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
-        def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-            if node.module in siblings:
-                node.module = f"{PACKAGE}.{node.module}"
-            return node
 
-    changed = ast.fix_missing_locations(Renaming().visit(tree))
-    assert isinstance(changed, ast.Module)
-    return changed
+def _module(source: Path, path: Path) -> str:
+    parts = path.relative_to(source).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

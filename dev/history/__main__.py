@@ -15,7 +15,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-import keys
+from core import keys
 from dev.demo.__main__ import default_token, default_url
 from dev.errors import DevelopmentError, UsageError, run_command_line
 from dev.history.local_kv import LocalKv
@@ -23,7 +23,7 @@ from dev.history.log import Entry, mark_of, write_history
 from dev.history.traffic import Span, make_events
 from dev.launch.payments import with_priced_apis
 from dev.layout import HERE
-from tenants import parse_directory
+from tenants.records import parse_directory
 
 DAYS_MAX = 39
 """Batches expire after 40 days."""

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-import keys
-import limits
+from core import constants, keys
+from core.ports import Json, KeyPage, ListedKey, NamePage
 from dev.history.traffic import Span
-from events import Batch, UsageEvent, batch_metadata, encode_batch
-from ports import Json, KeyPage, ListedKey, NamePage
-from rollups import compact
-from settlements import SettlementEvent, put_settlement, revenue_batch
+from metering.compactor import compact
+from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
+from metering.settlements import SettlementEvent, put_settlement
+from payments.settlement import revenue_batch
 
 WRITER = "demo-history"
 """The writer of every batch that was made up, but for those that hold a payment's revenue."""
@@ -70,7 +70,7 @@ class VirtualStore:
             self._names.pop(bisect_left(self._names, key))
 
     async def list_page(
-        self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
+        self, prefix: str, cursor: str | None, limit: int = constants.KV_LIST_KEYS_MAX
     ) -> KeyPage:
         """List; see `ports.KeyValueStore`."""
         first = bisect_left(self._names, prefix if cursor is None else cursor + "\0")
@@ -83,7 +83,7 @@ class VirtualStore:
         return KeyPage(page, page[-1].name if len(found) > limit else None)
 
     async def list_names(
-        self, prefix: str, cursor: str | None, limit: int = limits.KV_LIST_KEYS_MAX
+        self, prefix: str, cursor: str | None, limit: int = constants.KV_LIST_KEYS_MAX
     ) -> NamePage:
         """List; see `ports.KeyValueStore`."""
         return (await self.list_page(prefix, cursor, limit)).without_metadata()
@@ -157,8 +157,8 @@ def _runs(first: int, end: int) -> Sequence[int]:
 async def _write_minute(store: VirtualStore, minute: int, events: Sequence[UsageEvent]) -> None:
     store.now_seconds = minute * 60 + 60
     free = [event for event in events if not event.revenue_micros]
-    ttl = limits.BATCH_DAYS * 86_400
-    step = limits.BATCH_EVENTS_MAX
+    ttl = constants.BATCH_DAYS * 86_400
+    step = constants.BATCH_EVENTS_MAX
     for number, start in enumerate(range(0, len(free), step), 1):
         batch = Batch(free[start : start + step], 0)
         key = keys.usage_batch(minute, WRITER, number)

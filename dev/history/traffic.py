@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from core.keys import DAY_MS, HOUR_MS
 from dev.history.profiles import PROFILES, Profile
-from events import Api, UsageEvent
-from keys import DAY_MS, HOUR_MS
+from metering.events import Api, UsageEvent
 
 AGENTS = 240
 SESSION_CALLS = 6

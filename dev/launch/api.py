@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dev.cloudflare.local import running_local_api
+from dev.cloudflare_api.local import running_local_api
 from dev.launch.announcement import Running, announced
 from dev.launch.config import load_production_config, run_variables, script_folders
 from dev.launch.options import HOST, LaunchOptions

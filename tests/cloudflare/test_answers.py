@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from dev.cloudflare.application import PREFIX, application
-from dev.cloudflare.dispatch_routes import DispatchRoutes
-from dev.cloudflare.serving import served
-from dev.cloudflare.upload import PARTS_MAX
+from dev.cloudflare_api.application import PREFIX, application
+from dev.cloudflare_api.dispatch_routes import DispatchRoutes
+from dev.cloudflare_api.serving import served
+from dev.cloudflare_api.upload import PARTS_MAX
 
 from .memory import MemoryDispatchNamespaces
 from .stand_in import ACCOUNT, TOKEN

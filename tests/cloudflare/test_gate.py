@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from dev.cloudflare.gate import BODY_BYTES_MAX
+from dev.cloudflare_api.gate import BODY_BYTES_MAX
 
 from .stand_in import ACCOUNT, StandIn
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dev.cloudflare import uploads as module
-from dev.cloudflare.answers import ApiError, NotHereError
-from dev.cloudflare.script_folder import read_script
-from dev.cloudflare.upload import Module, Script
-from dev.cloudflare.uploads import Uploads
+from dev.cloudflare_api import uploads as module
+from dev.cloudflare_api.answers import ApiError, NotHereError
+from dev.cloudflare_api.script_folder import read_script
+from dev.cloudflare_api.upload import Module, Script
+from dev.cloudflare_api.uploads import Uploads
 from dev.layout import HERE
 
 JAVASCRIPT = "application/javascript+module"

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-import api_routes
+from api import routes as api_routes
 from tests.fuzz.campaign import Round, run_round, target_at
 from tests.fuzz.settings import operations_of
 from tests.fuzz.traffic import make_traffic

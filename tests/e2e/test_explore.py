@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.explore_shape import API, DIRECTORY, HERO, POINT, SNAPSHOT, check
+from tests.support.explore_shape import API, DIRECTORY, HERO, POINT, SNAPSHOT, check
 
 from .caller import Caller, eventually
 from .marketplace import MIRROR_HOST

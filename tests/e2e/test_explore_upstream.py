@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from dev.launch import Server
-from tests.explore_shape import check
+from tests.support.explore_shape import check
 
 from .caller import Caller, eventually
 from .conftest import TOKEN, Starter

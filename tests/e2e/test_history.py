@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import keys
+from core import keys
 from dev.history.traffic import Span, make_events
 from dev.launch import Server, running_dispatcher
-from events import UsageEvent
+from metering.events import UsageEvent
 from tests.unit.history.test_traffic import APIS, SOLD
 
 from . import local_kv

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dev.launch import running_dispatcher
-from tests.explore_shape import check
+from tests.support.explore_shape import check
 
 from .caller import Caller, eventually
 from .conftest import TOKEN

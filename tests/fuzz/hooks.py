@@ -14,7 +14,7 @@ from typing import Any
 
 import schemathesis
 
-from answer_headers import TRANSPORT
+from api.openapi.error_schemas import TRANSPORT
 
 _answers: Counter[str] = Counter()
 _lock = threading.Lock()

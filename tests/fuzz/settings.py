@@ -8,8 +8,8 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import api_routes
-from route_form import Route
+from api import routes as api_routes
+from api.spec import Route
 
 
 def settings(url: str, token: str, now: datetime) -> str:

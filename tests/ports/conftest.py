@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from ports import Database, KeyValueStore, QuotaCounters, RateCounter
-from tests.fakes import NOON_MS, FakeStore
-from tests.fakes_limits import FakeQuotaCounters, fake_rate_counters
-from tests.fakes_outward import FakeDatabase
+from core.ports import Database, KeyValueStore, QuotaCounters, RateCounter
 from tests.simulation.kv import SimulatedKv, Temper
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.store import SimulatedStore
+from tests.support.fake_counters import FakeQuotaCounters, fake_rate_counters
+from tests.support.fake_network import FakeDatabase
+from tests.support.fakes import NOON_MS, FakeStore
 
 TEMPERS = {
     "simulated": Temper(),

@@ -11,8 +11,8 @@ import asyncio
 
 import pytest
 
-from errors import DatabaseUnavailable
-from ports import Database, Statement
+from core.errors import DatabaseUnavailable
+from core.ports import Database, Statement
 
 INSERT = """
 INSERT INTO payments (payment_id, attempt, state, changed_at_ms, changed_by, lease_until_ms,

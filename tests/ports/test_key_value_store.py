@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from errors import ReadTooLarge, StoreUnavailable
-from ports import Json, KeyValueStore, ListedKey
+from core.errors import ReadTooLarge, StoreUnavailable
+from core.ports import Json, KeyValueStore, ListedKey
 
 MEBIBYTE = 1024 * 1024
 

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from errors import StoreUnavailable
+from core.errors import StoreUnavailable
 from tests.ports.conftest import simulated
 from tests.simulation.isolate import Invocation, Isolate, IsolateClock
 from tests.simulation.kv import LISTING_LAG_MS_MAX, STALE_READ_MS_MAX, Temper
 from tests.simulation.store import OPERATIONS_MAX, SimulatedStore
-from usage import UsageLog
+from usage import UsageRecorder
 
 Result = TypeVar("Result")
 
@@ -208,7 +208,7 @@ class Nobody:
 def test_an_invocation_has_a_thousand_operations() -> None:
     store = simulated(Temper())
     clock = IsolateClock(store.kv.loop)
-    isolate = Isolate(store.kv.loop, store, clock, UsageLog("w", clock), Nobody(), fuse=0)
+    isolate = Isolate(store.kv.loop, store, clock, UsageRecorder("w", clock), Nobody(), fuse=0)
     answered = []
 
     async def scene() -> None:

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from allowances import RateLimit
-from ports import RateCounter
+from core.ports import RateCounter
+from tenants.limits import RateLimit
 
 RateCounterOf = Callable[[str], RateCounter]
 """Gives the binding of a name, which must exist."""

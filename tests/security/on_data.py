@@ -6,17 +6,17 @@ import asyncio
 import json
 from typing import Any
 
-from directory import TenantDirectory
-from documents import DEPTH_MAX, read_json
-from errors import ConfigurationError, RecordRefused
-from limits import RECORD_LENGTH_MAX
-from ports import Answer
-from pricing import facilitator_urls
-from tenants import parse_tenant
-from tests.fakes import FakeClock, FakeEnvironment, FakeStore
+from core.constants import RECORD_LENGTH_MAX
+from core.errors import ConfigurationError, RecordRefused
+from core.ports import Response
+from core.safe_json import DEPTH_MAX, read_json
+from payments.requirements import facilitator_urls
+from tenants.directory import TenantDirectory
+from tenants.records import parse_tenant
 from tests.security.guard import Guard
-from tests.unit.paying import Market
-from tests.unit.platform_scene import Scene
+from tests.support.fakes import FakeClock, FakeEnvironment, FakeStore
+from tests.support.payment_scene import Market
+from tests.support.platform_scene import Scene
 
 LEAST = {"slug": "a", "tenantId": "t", "workerName": "w"}
 SCRIPT = "<script>alert(1)</script>"
@@ -64,13 +64,13 @@ def run_a_script_in_the_page_of_an_offer() -> bool:
     market.tenants[0] = {**market.tenants[0], "description": SCRIPT}
     market.start()
     answer = market.ask(headers={"accept": "text/html"})
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     return SCRIPT in answer.body
 
 
 def run_anything_in_the_page_of_an_offer() -> bool:
     answer = Market().ask(headers={"accept": "text/html"})
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     policy = dict(answer.headers).get("content-security-policy", "")
     return "default-src 'none'" not in policy
 
@@ -100,18 +100,18 @@ def _is_taken(record: dict[str, Any]) -> bool:
     return True
 
 
-def _analytics() -> Answer:
+def _analytics() -> Response:
     return Scene().answer("/__platform/analytics", "?window=today")
 
 
-_TEXT = ("record_fields", "Fields.text", " or _CONTROL.search(value)", "")
+_TEXT = ("record_fields", "RecordFields.text", " or _CONTROL.search(value)", "")
 _PAGE = ("responses", "_page")
 
 ON_DATA = (
     Guard(
         split_the_answer_by_a_tenants_id,
-        "record_fields",
-        "Fields.matching",
+        "tenants.fields",
+        "RecordFields.matching",
         "pattern.fullmatch(value)",
         "pattern.match(value)",
     ),
@@ -119,28 +119,28 @@ ON_DATA = (
     Guard(stop_the_log_with_half_a_character, *_TEXT),
     Guard(
         keep_an_isolate_busy_with_a_huge_record,
-        "directory",
+        "tenants.directory",
         "_parse_stored",
-        "if len(value) > limits.RECORD_LENGTH_MAX:",
+        "if len(value) > constants.RECORD_LENGTH_MAX:",
         "if False:",
     ),
     Guard(
         answer_at_a_host_that_the_record_does_not_name,
-        "directory",
+        "tenants.directory",
         "TenantDirectory._stored_by_host",
         " and name in tenant.hosts",
         "",
     ),
     Guard(
         end_the_isolate_by_deep_nesting,
-        "documents",
+        "core.safe_json",
         "read_json",
         "too_deep_at(text) is not None",
         "False",
     ),
     Guard(
         run_a_script_in_the_page_of_an_offer,
-        "payment_page",
+        "payments.responses",
         "payment_page",
         "escape(resource.description)",
         "resource.description",
@@ -153,21 +153,21 @@ ON_DATA = (
     ),
     Guard(
         have_private_figures_kept_by_a_shared_cache,
-        "caching",
-        "analytics_answer",
+        "api.platform",
+        "analytics_response",
         '"public" if is_public else "private"',
         '"public"',
     ),
     Guard(
         be_given_the_figures_that_somebody_with_a_token_was_given,
-        "caching",
-        "analytics_answer",
+        "api.platform",
+        "analytics_response",
         '("vary", VARIES_BY),',
         "",
     ),
     Guard(
         read_a_facilitators_password_in_the_log,
-        "pricing",
+        "payments.requirements",
         "facilitator_urls",
         "if any(_WITH_SECRET.search(url) for url in urls):",
         "if False:",

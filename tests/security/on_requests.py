@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from errors import InvalidParameter, TenantWorkerFailure
-from limits import HEADERS_LENGTH_MAX, URL_LENGTH_MAX
-from logs import JsonFormatter
-from parameters import query_pairs
-from passages import reserved_headers
-from ports import Answer, Relay
-from responses import SECURITY_HEADERS
-from tests.fakes import FakeEnvironment, FakeNamespace, FakeReply, tenant_error
+from api.spec import query_pairs
+from core.constants import HEADERS_LENGTH_MAX, URL_LENGTH_MAX
+from core.errors import InvalidParameter, TenantWorkerFailure
+from core.logs import JsonFormatter
+from core.ports import ProxyResponse, Response
+from core.responses import SECURITY_HEADERS
+from gateway.request_context import reserved_headers
 from tests.security.guard import Guard
-from tests.unit.dispatching import Scene, error
+from tests.support.dispatcher_scene import Scene, error
+from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply, tenant_error
 
 
 def be_taken_for_another_caller_by_forged_headers() -> bool:
@@ -33,7 +33,7 @@ def forge_the_dispatchers_headers_in_a_tenants_answer() -> bool:
     names = ("x-request-id", "x-tenant-id", "x-clawr-charged")
     environment = FakeEnvironment(namespace=FakeNamespace(FakeReply(200, names)))
     answer = Scene(environment=environment).ask("/t/weather")
-    assert isinstance(answer, Relay)
+    assert isinstance(answer, ProxyResponse)
     return not set(names) <= set(answer.remove_headers)
 
 
@@ -43,21 +43,21 @@ def forge_a_receipt_in_a_priced_tenants_answer() -> bool:
 
 def take_over_a_shared_host_with_a_service_worker() -> bool:
     scene = Scene()
-    return isinstance(scene.ask("/t/weather", headers={"service-worker": "script"}), Relay)
+    return isinstance(scene.ask("/t/weather", headers={"service-worker": "script"}), ProxyResponse)
 
 
 def send_a_url_without_end_to_a_tenant() -> bool:
-    return isinstance(Scene().ask("/t/weather/" + "a" * URL_LENGTH_MAX), Relay)
+    return isinstance(Scene().ask("/t/weather/" + "a" * URL_LENGTH_MAX), ProxyResponse)
 
 
 def send_a_url_without_end_to_the_platform() -> bool:
     answer = Scene().ask("/__platform/ask?" + "a" * URL_LENGTH_MAX)
-    return isinstance(answer, Answer) and answer.status == 200
+    return isinstance(answer, Response) and answer.status == 200
 
 
 def send_headers_without_end() -> bool:
     headers = {"x": "a" * HEADERS_LENGTH_MAX}
-    return isinstance(Scene().ask("/t/weather", headers=headers), Relay)
+    return isinstance(Scene().ask("/t/weather", headers=headers), ProxyResponse)
 
 
 def send_parameters_without_end() -> bool:
@@ -107,7 +107,7 @@ def _logs_any_of(scene: Scene, secrets: Mapping[str, str]) -> bool:
     logged: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: logged.append(JsonFormatter().format(record))  # type: ignore[method-assign]
-    logger = logging.getLogger("failures")
+    logger = logging.getLogger("gateway.error_handling")
     logger.addHandler(handler)
     try:
         scene.ask("/t/weather?q=hunter2-query", headers=secrets)
@@ -119,8 +119,8 @@ def _logs_any_of(scene: Scene, secrets: Mapping[str, str]) -> bool:
     return any(piece in text for piece in pieces)
 
 
-def _lacks_security(answer: Answer | Relay) -> bool:
-    assert isinstance(answer, Answer)
+def _lacks_security(answer: Response | ProxyResponse) -> bool:
+    assert isinstance(answer, Response)
     return not {name for name, _ in SECURITY_HEADERS} <= {name for name, _ in answer.headers}
 
 
@@ -129,7 +129,7 @@ _RESERVED = ("passages", "reserved_headers")
 ON_REQUESTS = (
     Guard(
         be_taken_for_another_caller_by_forged_headers,
-        "dispatch",
+        "gateway.dispatcher",
         "Dispatcher._dispatch",
         "reserved_headers(request.headers, is_priced=tenant.is_priced)",
         "()",
@@ -142,7 +142,7 @@ ON_REQUESTS = (
     ),
     Guard(
         forge_the_dispatchers_headers_in_a_tenants_answer,
-        "dispatch",
+        "gateway.dispatcher",
         "Dispatcher._relay",
         "reserved_headers(names, is_priced=tenant.is_priced)",
         "()",
@@ -155,70 +155,70 @@ ON_REQUESTS = (
     ),
     Guard(
         take_over_a_shared_host_with_a_service_worker,
-        "screening",
+        "gateway.urls",
         "check_shared_host",
         "if _WORKER_SCRIPT in request.headers:",
         "if False:",
     ),
     Guard(
         send_a_url_without_end_to_a_tenant,
-        "dispatch",
+        "gateway.dispatcher",
         "Dispatcher._find_tenant",
         "check_size(passage.request)",
         "pass",
     ),
     Guard(
         send_a_url_without_end_to_the_platform,
-        "dispatch",
+        "gateway.dispatcher",
         "Dispatcher._ask_platform",
         "check_size(request)",
         "pass",
     ),
     Guard(
         send_headers_without_end,
-        "screening",
+        "gateway.urls",
         "check_size",
-        "if length > limits.HEADERS_LENGTH_MAX:",
+        "if length > constants.HEADERS_LENGTH_MAX:",
         "if False:",
     ),
     Guard(
         send_parameters_without_end,
-        "parameters",
+        "api.spec",
         "query_pairs",
         ", max_num_fields=PARAMETERS_MAX",
         "",
     ),
     Guard(
         read_a_scripts_words_in_an_error,
-        "responses",
+        "core.responses",
         "error_answer",
         '"message": error.message',
         '"message": f"{error.message} {error.__cause__}"',
     ),
     Guard(
         find_a_callers_secrets_in_the_log,
-        "failures",
-        "failure_answer",
+        "gateway.error_handling",
+        "error_response",
         "redacted(cause, request)",
         "cause",
     ),
     Guard(
         find_a_callers_secrets_in_the_log_of_a_defect,
-        "logs",
+        "core.logs",
         "JsonFormatter.format",
         '{"type": kind.__qualname__',
         '{"type": repr(record.exc_info[1])',
     ),
     Guard(
         be_served_without_security_headers,
-        "dispatch",
+        "gateway.dispatcher",
         "Dispatcher.handle",
         "secured(answer) if",
         "answer if",
     ),
     Guard(
         be_refused_without_security_headers,
-        "dispatch",
+        "gateway.dispatcher",
         "Dispatcher.handle",
         "secured(answer) if",
         "answer if",

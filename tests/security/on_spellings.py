@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ports import Relay
+from core.ports import ProxyResponse
 from tests.security.guard import Guard
-from tests.unit.dispatching import Scene
+from tests.support.dispatcher_scene import Scene
 
 TENANT_HOST = "http://fx.example"
 ODD_SPELLINGS = (
@@ -65,7 +65,7 @@ def climb_into_the_platform_out_of_a_tenant() -> bool:
 
 
 def be_another_host_by_naming_it_before_the_real_one() -> bool:
-    return isinstance(Scene().ask("http://fx.example@dispatcher.example/x"), Relay)
+    return isinstance(Scene().ask("http://fx.example@dispatcher.example/x"), ProxyResponse)
 
 
 def _reaches_a_tenant(path: str) -> bool:
@@ -97,14 +97,14 @@ ON_SPELLINGS = (
     Guard(get_past_the_platform_by_capitals, *_STARTS, ".lower()", ""),
     Guard(
         climb_into_the_platform_out_of_a_tenant,
-        "locations",
+        "gateway.urls",
         "locate",
         "and _DOT_SEGMENT.search(path)",
         "and False",
     ),
     Guard(
         be_another_host_by_naming_it_before_the_real_one,
-        "locations",
+        "gateway.urls",
         "_host_of",
         '.rpartition("@")[2]',
         '.partition("@")[0]',

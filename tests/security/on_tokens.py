@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from hmac import compare_digest
 from unittest import mock
 
-import access
-from errors import DispatcherError
-from limits import AUTH_CALLERS_MAX, AUTH_FAILURES_ALL_MAX, AUTH_FAILURES_MAX
-from tests.fakes import FakeEnvironment
+from api import auth as access
+from api.tokens import FailedAttempts
+from core.constants import AUTH_CALLERS_MAX, AUTH_FAILURES_ALL_MAX, AUTH_FAILURES_MAX
+from core.errors import DispatcherError
 from tests.security.guard import Guard
-from tests.unit.test_access import BOOKS, ENTRIES, MONITOR, entry, is_open
-from tests.unit.test_access import access as with_tokens
-from tests.unit.test_throttling import RIGHT, ask, fail, new_access
-from throttling import Failures
+from tests.support.fakes import FakeEnvironment
+from tests.unit.api.test_throttling import RIGHT, ask, fail, new_access
+from tests.unit.api.test_tokens import BOOKS, ENTRIES, MONITOR, entry, is_open
+from tests.unit.api.test_tokens import access as with_tokens
 
 
 def count_comparisons_to_learn_which_token_is_right() -> bool:
@@ -112,7 +112,7 @@ def try_tokens_at_another_isolate() -> bool:
 
 
 def fill_memory_with_addresses() -> bool:
-    failures = Failures()
+    failures = FailedAttempts()
     for number in range(AUTH_CALLERS_MAX + 1):
         failures.note(str(number), 0)
     return len(failures._by_caller) > AUTH_CALLERS_MAX
@@ -142,115 +142,123 @@ _COMPARING_FIRST = "if seconds and not _matching(tokens, offered):"
 ON_TOKENS = (
     Guard(
         count_comparisons_to_learn_which_token_is_right,
-        "access",
+        "api.auth",
         "_matching",
         _LOOK,
         "return [token]",
     ),
     Guard(
         time_a_comparison_that_stops_at_the_first_difference,
-        "access",
+        "api.auth",
         "_matching",
         _COMPARE,
         "offered_digest == token.digest",
     ),
-    Guard(guess_a_short_token, "access", "_matching", "(is_long or not token.is_listed)", "True"),
+    Guard(guess_a_short_token, "api.auth", "_matching", "(is_long or not token.is_listed)", "True"),
     Guard(
-        use_a_token_after_its_end, "access", "_check_scope", "if not token.has_expired(now_ms)", ""
+        use_a_token_after_its_end,
+        "api.auth",
+        "_check_scope",
+        "if not token.has_expired(now_ms)",
+        "",
     ),
     Guard(
         read_events_with_a_token_for_figures,
-        "access",
+        "api.auth",
         "_check_scope",
         "if not any(token.opens(scope) for token in valid):",
         "if False:",
     ),
     Guard(
         use_a_route_that_nobody_gave_a_scope,
-        "access",
-        "Access.authorize",
+        "api.auth",
+        "Authorizer.authorize",
         "SCOPE_OF.get(path, ADMIN)",
         'SCOPE_OF.get(path, "analytics:read")',
     ),
     Guard(
         read_events_because_analytics_are_public,
-        "access",
-        "Access.authorize",
+        "api.auth",
+        "Authorizer.authorize",
         "path == ANALYTICS.path and ",
         "",
     ),
     Guard(
         have_a_token_in_the_query_taken,
-        "access",
-        "Access.authorize",
+        "api.auth",
+        "Authorizer.authorize",
         "if not _TOKEN_PARAMETERS.isdisjoint(name.lower() for name in parameters):",
         "if False:",
     ),
     Guard(
         profit_from_a_misspelt_end,
-        "access_tokens",
+        "api.tokens",
         "_read_entry",
         "if not _FIELDS.issuperset(entry):",
         "if False:",
     ),
     Guard(
         come_in_with_an_empty_token,
-        "access_tokens",
+        "api.tokens",
         "_digest_of",
         'if bytes.fromhex(text) == digest(""):',
         "if False:",
     ),
     Guard(
         profit_from_a_scope_that_does_not_exist,
-        "access_tokens",
+        "api.tokens",
         "_scopes",
         " or any(one not in SCOPES for one in scopes)",
         "",
     ),
     Guard(
         read_a_token_in_what_is_said_of_a_mistake,
-        "access_tokens",
+        "api.tokens",
         "_entries",
         "See docs/security.md.",
         "It is {text}.",
     ),
-    Guard(try_tokens_without_end, "access", "Access.authorize", "if seconds:", "if False:"),
+    Guard(try_tokens_without_end, "api.auth", "Authorizer.authorize", "if seconds:", "if False:"),
     Guard(
         learn_from_the_refusal_whether_the_token_is_right,
-        "access",
-        "Access.authorize",
+        "api.auth",
+        "Authorizer.authorize",
         "if seconds:",
         _COMPARING_FIRST,
     ),
     Guard(
         lock_others_out_by_failing,
-        "access",
-        "Access.authorize",
+        "api.auth",
+        "Authorizer.authorize",
         'headers.get("cf-connecting-ip", "")',
         '""',
     ),
     Guard(
         try_tokens_from_everywhere,
-        "throttling",
-        "Failures.seconds_to_wait",
-        "1 if is_rush else limits.AUTH_FAILURES_MAX",
-        "limits.AUTH_FAILURES_MAX",
+        "api.tokens",
+        "FailedAttempts.seconds_to_wait",
+        "1 if is_rush else constants.AUTH_FAILURES_MAX",
+        "constants.AUTH_FAILURES_MAX",
     ),
     Guard(
         try_tokens_from_many_addresses_of_one_network,
-        "throttling",
+        "api.tokens",
         "caller_key",
         ".packed[:8]",
         ".packed",
     ),
     Guard(
-        try_tokens_at_another_isolate, "access", "Access._fail", "if not is_allowed:", "if False:"
+        try_tokens_at_another_isolate,
+        "api.auth",
+        "Authorizer._fail",
+        "if not is_allowed:",
+        "if False:",
     ),
     Guard(
         fill_memory_with_addresses,
-        "throttling",
-        "Failures.note",
-        "if len(self._by_caller) > limits.AUTH_CALLERS_MAX:",
+        "api.tokens",
+        "FailedAttempts.note",
+        "if len(self._by_caller) > constants.AUTH_CALLERS_MAX:",
         "if False:",
     ),
 )

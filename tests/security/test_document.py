@@ -9,10 +9,10 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from access import Access
-from limits import AUTH_FAILURES_MAX, AUTH_WINDOW_SECONDS
-from tests.fakes import FakeClock, FakeEnvironment
+from api.auth import Authorizer
+from core.constants import AUTH_FAILURES_MAX, AUTH_WINDOW_SECONDS
 from tests.security.test_guards import GUARDS
+from tests.support.fakes import FakeClock, FakeEnvironment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENT = (REPOSITORY / "docs" / "security.md").read_text(encoding="utf-8")
@@ -50,7 +50,7 @@ def test_the_commands_make_a_token_that_opens_what_its_entry_says() -> None:
     digest, token = made.stdout.split("\n")
     [entry] = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0])
     tokens = json.dumps([{**entry, "sha256": digest}])
-    access = Access(FakeEnvironment(settings={"PLATFORM_TOKENS": tokens}), FakeClock())
+    access = Authorizer(FakeEnvironment(settings={"PLATFORM_TOKENS": tokens}), FakeClock())
     assert access.mistakes == []
     headers = {"authorization": f"Bearer {token}"}
     asyncio.run(access.authorize(headers, "/__platform/analytics", {}))

@@ -10,12 +10,11 @@ import json
 from collections.abc import Mapping
 from random import Random
 
-import keys
-import limits
-import summaries
-from ports import Json
-from progress import Progress, decode_progress
-from rollups import compact
+from core import constants, keys
+from core.ports import Json
+from metering import summary as summaries
+from metering.compactor import compact
+from metering.state import CompactionState, decode_progress
 from tests.simulation.invariants import InvariantBroken, require
 from tests.simulation.isolate import Invocation, Isolate
 from tests.simulation.kv import SimulatedKv, Write
@@ -99,7 +98,7 @@ def cron(world: World, isolate: Isolate) -> None:
 
 
 async def _compact(world: World, isolate: Isolate) -> None:
-    report = await compact(isolate.store, isolate.clock.now_ms(), limits.COMPACTION_OPERATIONS)
+    report = await compact(isolate.store, isolate.clock.now_ms(), constants.COMPACTION_OPERATIONS)
     world.compactions.append(report)
     world.after_compaction(report.made)
     world.about_to_publish(isolate)
@@ -135,7 +134,7 @@ def come_to_rest(world: World) -> int:
     raise InvariantBroken("compaction always finds something to do")
 
 
-def _progress(world: World) -> Progress:
+def _progress(world: World) -> CompactionState:
     progress = decode_progress(world.kv.content(keys.PROGRESS)[keys.PROGRESS])
     assert progress is not None
     return progress
@@ -149,7 +148,7 @@ def rebuilt(world: World, now_ms: int) -> Mapping[str, str]:
         kv.place(Write(key, value, world.kv.records[key][-1].metadata))
     store = SimulatedStore(kv, "anew")
     for _ in range(_RUNS_MAX):
-        task = loop.create_task(compact(store, now_ms, limits.COMPACTION_OPERATIONS))
+        task = loop.create_task(compact(store, now_ms, constants.COMPACTION_OPERATIONS))
         loop.run(loop.now_ms + 60_000)
         report = task.result()
         if report.done and not report.made:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
-import keys
+from core import keys
 from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
 from tests.simulation.scenarios import all_at_once, busy, just_closed, tardy, watched
 from tests.simulation.shape import CLOCK_OFF_MS_MAX, Burst, Shape, closing_ms

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import keys
-from events import UsageEvent, decode_batch
+from core import keys
+from metering.events import UsageEvent, decode_batch
 from tests.simulation.reading import Reading
 from tests.simulation.truth import Count, Sums, count_of, shown_id
 from tests.simulation.world import World, api_of

@@ -10,18 +10,18 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from access import PUBLIC_SETTING
-from access_tokens import TOKEN_SETTING
-from directory import TenantDirectory
-from errors import StoreUnavailable
-from events import UsageEvent
-from platform_api import PlatformApi
-from ports import Answer
-from tests.fakes import FakeRequest
-from tests.fakes_outward import FakeFetcher
+from api.auth import PUBLIC_SETTING
+from api.platform import PlatformApi
+from api.tokens import TOKEN_SETTING
+from core.errors import StoreUnavailable
+from core.ports import Response
+from metering.events import UsageEvent
+from tenants.directory import TenantDirectory
 from tests.simulation.loop import SCOPE, VirtualLoop
 from tests.simulation.store import SimulatedStore
-from usage import Duty, UsageLog
+from tests.support.fake_network import FakeFetcher
+from tests.support.fakes import FakeRequest
+from usage import CommitRole, UsageRecorder
 
 BACKGROUND_MS = 30_000
 """How long workerd lets `waitUntil` work on after the response."""
@@ -106,7 +106,7 @@ class Isolate:
     loop: VirtualLoop
     store: SimulatedStore
     clock: IsolateClock
-    log: UsageLog
+    log: UsageRecorder
     registry: Mortal
     fuse: int
     alive: bool = True
@@ -135,14 +135,14 @@ class Isolate:
 
     def _append(self, event: UsageEvent, invocation: Invocation) -> None:
         duty = self.log.append(event)
-        if duty is Duty.LEAD:
+        if duty is CommitRole.LEAD:
             invocation.run(self.log.lead(self.store))
-        elif duty is Duty.COMMIT:
+        elif duty is CommitRole.COMMIT:
             invocation.run(self.log.commit(self.store))
 
     async def ask(
         self, path: str, query: str, invocation: Invocation, method: str = "GET"
-    ) -> Answer | None:
+    ) -> Response | None:
         """Ask the platform API; None when KV failed it."""
         request = FakeRequest(f"http://localhost{path}{query}", method, _HEADERS)
         try:
@@ -209,7 +209,7 @@ class Invocation:
             self.isolate.problems.append(f"background work failed: {error!r}")
 
 
-def parse(answer: Answer) -> Mapping[str, Any]:
+def parse(answer: Response) -> Mapping[str, Any]:
     """Read an answer of the platform API."""
     body: Mapping[str, Any] = json.loads(answer.body)
     return body

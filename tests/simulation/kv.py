@@ -17,7 +17,7 @@ from enum import Enum
 from random import Random
 from typing import NamedTuple
 
-from ports import Json
+from core.ports import Json
 from tests.simulation.loop import VirtualLoop
 
 PAGE_KEYS_MAX = 1_000

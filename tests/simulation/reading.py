@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-import limits
-from events import UsageEvent
+from core import constants
+from metering.events import UsageEvent
 from tests.simulation.isolate import Isolate
 from tests.simulation.kv import LISTING_LAG_MS_MAX
 
@@ -36,7 +36,7 @@ class Reading:
         written_ms = self.true_ms - LISTING_LAG_MS_MAX
         if not listed_all:
             # Compaction goes by a clock of its own, which may be ahead of the true one.
-            listed_ms = as_of_ms + limits.KV_SETTLE_SECONDS * 1000 - self.clock_off_ms
+            listed_ms = as_of_ms + constants.KV_SETTLE_SECONDS * 1000 - self.clock_off_ms
             written_ms = min(written_ms, listed_ms - LISTING_LAG_MS_MAX)
         return [
             event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from ports import Answer
+from core.ports import Response
 from tests.simulation import compaction
 from tests.simulation.invariants import (
     Shown,
@@ -38,7 +38,7 @@ def check_at_rest(world: World) -> None:
     _check_pages(world, isolate, stored)
 
 
-def snapshots_in(answer: Answer) -> Sequence[Shown]:
+def snapshots_in(answer: Response) -> Sequence[Shown]:
     """The snapshots of an answer, for one window or for all."""
     body = parse(answer)
     return [body["snapshot"]] if "snapshot" in body else list(body["windows"].values())
@@ -47,7 +47,7 @@ def snapshots_in(answer: Answer) -> Sequence[Shown]:
 def _ask_for_windows(world: World, isolate: Isolate) -> Sequence[Shown]:
     invocation = Invocation(isolate)
 
-    async def ask() -> tuple[Answer | None, int]:
+    async def ask() -> tuple[Response | None, int]:
         return await isolate.ask(ANALYTICS, "", invocation), invocation.operations
 
     answer, operations = result(world, invocation, ask())

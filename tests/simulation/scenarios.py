@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-import keys
+from core import keys
 from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
 from tests.simulation.shape import Burst, Shape, closing_ms
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import keys
+from core import keys
 from tests.simulation.kv import Temper
 
 CLOCK_OFF_MS_MAX = 300_000

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import keys
-from errors import ReadTooLarge, StoreUnavailable
-from ports import Json, KeyPage, ListedKey, NamePage
+from core import keys
+from core.errors import ReadTooLarge, StoreUnavailable
+from core.ports import Json, KeyPage, ListedKey, NamePage
 from tests.simulation.kv import PAGE_KEYS_MAX, WITHOUT_ANSWER, Fate, SimulatedKv, Write
 from tests.simulation.loop import SCOPE
 

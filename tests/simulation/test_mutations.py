@@ -17,10 +17,10 @@ def test_every_mutation_is_caught(mutation: Mutation) -> None:
 
 
 def test_a_mutation_is_undone() -> None:
-    before = usage.UsageLog._write
+    before = usage.UsageRecorder._write
     with mutated(MUTATIONS[0]):
-        assert usage.UsageLog._write is not before
-    assert usage.UsageLog._write is before
+        assert usage.UsageRecorder._write is not before
+    assert usage.UsageRecorder._write is before
 
 
 def test_a_mutation_of_text_that_is_not_there_fails_loudly() -> None:

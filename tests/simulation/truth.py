@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import keys
-from events import Api, UsageEvent
+from core import keys
+from metering.events import Api, UsageEvent
 
 
 class Sums(NamedTuple):

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 
-import keys
-import limits
-from events import Api, UsageEvent, decode_batch
-from maker import Report
+from core import constants, keys
+from metering.builder import CompactionReport
+from metering.events import Api, UsageEvent, decode_batch
 from tests.simulation.drawing import shape_of
 from tests.simulation.isolate import Invocation, Isolate, IsolateClock
 from tests.simulation.kv import SimulatedKv, Temper, Version, Write
@@ -24,7 +23,7 @@ from tests.simulation.reading import Reading, held_by, local_keys
 from tests.simulation.shape import Shape
 from tests.simulation.store import SimulatedStore
 from tests.simulation.truth import Count
-from usage import UsageLog
+from usage import UsageRecorder
 
 REST_MS = 600_000
 """How long a run goes on after its last request: claims run out, listings settle."""
@@ -49,7 +48,7 @@ class World:
     key_of: dict[str, str] = field(default_factory=dict)
     committed: list[tuple[float, str, Sequence[UsageEvent]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    compactions: list[Report] = field(default_factory=list)
+    compactions: list[CompactionReport] = field(default_factory=list)
     published: dict[str, Reading] = field(default_factory=dict)
     """What was known when snapshots were published, by the time that they show."""
     after_compaction: Callable[[Sequence[str]], None] = lambda _made: None
@@ -65,7 +64,7 @@ class World:
             self.loop,
             SimulatedStore(self.kv, f"location-{random.randrange(shape.locations)}"),
             clock,
-            UsageLog(f"{self._started:016x}", clock),
+            UsageRecorder(f"{self._started:016x}", clock),
             self,
             fuse=int(random.expovariate(1 / shape.fuse)) + 1 if shape.fuse else 0,
         )
@@ -215,14 +214,14 @@ def new_world(seed: int) -> World:
 @contextmanager
 def bounds(shape: Shape) -> Iterator[None]:
     """Put the run's own bounds in the place of the real ones."""
-    real = {name: getattr(limits, name) for name in shape.limits}
+    real = {name: getattr(constants, name) for name in shape.limits}
     for name, value in shape.limits.items():
-        setattr(limits, name, value)
+        setattr(constants, name, value)
     try:
         yield
     finally:
         for name, value in real.items():
-            setattr(limits, name, value)
+            setattr(constants, name, value)
 
 
 def schedule(world: World) -> None:

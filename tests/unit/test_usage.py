@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 import pytest
 
-import keys
-import limits
-from events import UsageEvent, decode_batch
-from ports import Json
-from tests.fakes import NOON_MS, FakeClock, FakeStore
-from tests.unit.making import event
-from usage import Duty, UsageLog
+from core import constants, keys
+from core.ports import Json
+from metering.events import UsageEvent, decode_batch
+from tests.support.builders import event
+from tests.support.fakes import NOON_MS, FakeClock, FakeStore
+from usage import CommitRole, UsageRecorder
 
 
 def stored(store: FakeStore) -> list[str]:
@@ -30,17 +29,17 @@ def numbered(count: int, at_ms: int = NOON_MS) -> list[UsageEvent]:
 
 
 def test_one_request_leads_and_the_others_only_append() -> None:
-    log = UsageLog("w", FakeClock())
+    log = UsageRecorder("w", FakeClock())
     duties = [log.append(one) for one in numbered(10)]
-    assert duties == [Duty.LEAD] + [Duty.NONE] * 9
+    assert duties == [CommitRole.LEAD] + [CommitRole.NONE] * 9
 
 
 def test_a_leader_writes_everything_that_came_in_while_it_waited() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore()
+    log, store = UsageRecorder("w", FakeClock()), FakeStore()
 
     async def scene() -> None:
         first, *others = numbered(10)
-        assert log.append(first) is Duty.LEAD
+        assert log.append(first) is CommitRole.LEAD
         leader = asyncio.ensure_future(log.lead(store))
         for one in others:
             log.append(one)
@@ -53,18 +52,18 @@ def test_a_leader_writes_everything_that_came_in_while_it_waited() -> None:
 
 
 def test_whoever_fills_a_batch_commits_it_at_once() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore()
-    duties = [log.append(one) for one in numbered(limits.BATCH_EVENTS_MAX)]
-    assert duties[-1] is Duty.COMMIT
+    log, store = UsageRecorder("w", FakeClock()), FakeStore()
+    duties = [log.append(one) for one in numbered(constants.BATCH_EVENTS_MAX)]
+    assert duties[-1] is CommitRole.COMMIT
     asyncio.run(log.commit(store))
-    assert len(stored(store)) == limits.BATCH_EVENTS_MAX
-    assert log.append(event(request_id="later")) is Duty.NONE
+    assert len(stored(store)) == constants.BATCH_EVENTS_MAX
+    assert log.append(event(request_id="later")) is CommitRole.NONE
     asyncio.run(log.lead(store))
-    assert len(stored(store)) == limits.BATCH_EVENTS_MAX + 1
+    assert len(stored(store)) == constants.BATCH_EVENTS_MAX + 1
 
 
 def test_a_batch_never_crosses_a_minute() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore()
+    log, store = UsageRecorder("w", FakeClock()), FakeStore()
     log.append(event(NOON_MS - 1, request_id="before"))
     log.append(event(NOON_MS, request_id="after"))
     asyncio.run(log.lead(store))
@@ -74,7 +73,7 @@ def test_a_batch_never_crosses_a_minute() -> None:
 
 
 def test_a_refused_put_is_tried_again_under_the_same_key() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore(failing_puts=3)
+    log, store = UsageRecorder("w", FakeClock()), FakeStore(failing_puts=3)
     log.append(event())
     asyncio.run(log.lead(store))
     assert store.operations == ["put"] * 4
@@ -83,7 +82,10 @@ def test_a_refused_put_is_tried_again_under_the_same_key() -> None:
 
 
 def test_a_put_that_worked_and_reported_failure_counts_once() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore(failing_puts=2, puts_work_all_the_same=True)
+    log, store = (
+        UsageRecorder("w", FakeClock()),
+        FakeStore(failing_puts=2, puts_work_all_the_same=True),
+    )
     log.append(event())
     asyncio.run(log.lead(store))
     assert stored(store) == ["w-000001"]
@@ -91,13 +93,13 @@ def test_a_put_that_worked_and_reported_failure_counts_once() -> None:
 
 def test_what_kv_refuses_for_too_long_is_written_by_the_next_leader() -> None:
     clock = FakeClock()
-    log, store = UsageLog("w", clock), FakeStore(unavailable=True)
+    log, store = UsageRecorder("w", clock), FakeStore(unavailable=True)
     log.append(event(request_id="one"))
     asyncio.run(log.lead(store))
     assert clock.at_ms - NOON_MS <= 30_000, "a leader must end before its waitUntil does"
     assert log.report()["eventsHeld"] == 1
     store.unavailable = False
-    assert log.append(event(clock.at_ms, request_id="two")) is Duty.LEAD
+    assert log.append(event(clock.at_ms, request_id="two")) is CommitRole.LEAD
     asyncio.run(log.lead(store))
     assert stored(store) == ["one", "two"]
     assert log.report()["eventsHeld"] == 0
@@ -105,10 +107,10 @@ def test_what_kv_refuses_for_too_long_is_written_by_the_next_leader() -> None:
 
 def test_a_leader_that_dies_while_it_waits_is_replaced() -> None:
     clock = FakeClock()
-    log, store = UsageLog("w", clock), FakeStore()
-    assert log.append(event(request_id="one")) is Duty.LEAD
+    log, store = UsageRecorder("w", clock), FakeStore()
+    assert log.append(event(request_id="one")) is CommitRole.LEAD
     clock.at_ms += 5_000
-    assert log.append(event(clock.at_ms, request_id="two")) is Duty.LEAD
+    assert log.append(event(clock.at_ms, request_id="two")) is CommitRole.LEAD
     asyncio.run(log.lead(store))
     assert stored(store) == ["one", "two"]
 
@@ -116,7 +118,7 @@ def test_a_leader_that_dies_while_it_waits_is_replaced() -> None:
 @pytest.mark.parametrize("put_took_effect", [False, True])
 def test_a_leader_that_dies_while_it_writes_is_replaced(put_took_effect: bool) -> None:
     clock = FakeClock()
-    log = UsageLog("w", clock)
+    log = UsageRecorder("w", clock)
 
     class DyingStore(FakeStore):
         async def put(
@@ -152,7 +154,7 @@ def test_a_leader_that_dies_while_it_writes_is_replaced(put_took_effect: bool) -
 
 
 def test_two_leaders_at_once_write_each_batch_once() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore()
+    log, store = UsageRecorder("w", FakeClock()), FakeStore()
 
     async def scene() -> None:
         for one in numbered(5):
@@ -165,8 +167,8 @@ def test_two_leaders_at_once_write_each_batch_once() -> None:
 
 
 def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HELD_EVENTS_MAX", 3)
-    log, store = UsageLog("w", FakeClock()), FakeStore()
+    monkeypatch.setattr(constants, "HELD_EVENTS_MAX", 3)
+    log, store = UsageRecorder("w", FakeClock()), FakeStore()
     for one in numbered(5):
         log.append(one)
     asyncio.run(log.lead(store))
@@ -178,7 +180,7 @@ def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_held_batches_show_open_and_sealed_events_under_the_key_they_will_have() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore(unavailable=True)
+    log, store = UsageRecorder("w", FakeClock()), FakeStore(unavailable=True)
     log.append(event(request_id="sealed"))
     asyncio.run(log.lead(store))
     log.append(event(request_id="open"))
@@ -194,7 +196,7 @@ def test_held_batches_show_open_and_sealed_events_under_the_key_they_will_have()
 
 
 def test_a_copy_of_held_batches_does_not_grow() -> None:
-    log = UsageLog("w", FakeClock())
+    log = UsageRecorder("w", FakeClock())
     log.append(event())
     held = log.local_batches().held
     log.append(event(request_id="later"))
@@ -202,8 +204,8 @@ def test_a_copy_of_held_batches_does_not_grow() -> None:
 
 
 def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore()
-    log.append(event(NOON_MS - (limits.LATE_AFTER_MINUTES + 1) * keys.MINUTE_MS))
+    log, store = UsageRecorder("w", FakeClock()), FakeStore()
+    log.append(event(NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * keys.MINUTE_MS))
     asyncio.run(log.lead(store))
     batch, mark = sorted(store.values, reverse=True)
     assert mark == keys.late(batch, NOON_MS // keys.MINUTE_MS)
@@ -211,8 +213,8 @@ def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
 
 
 def test_a_batch_written_in_time_leaves_no_mark() -> None:
-    log, store = UsageLog("w", FakeClock()), FakeStore()
-    log.append(event(NOON_MS - limits.LATE_AFTER_MINUTES * keys.MINUTE_MS))
+    log, store = UsageRecorder("w", FakeClock()), FakeStore()
+    log.append(event(NOON_MS - constants.LATE_AFTER_MINUTES * keys.MINUTE_MS))
     asyncio.run(log.lead(store))
     assert [key for key in store.values if key.startswith(keys.LATE_PREFIX)] == []
 
@@ -220,8 +222,8 @@ def test_a_batch_written_in_time_leaves_no_mark() -> None:
 def test_committed_batches_are_kept_for_a_while_as_they_are_in_kv(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "RECENT_EVENTS_MAX", 10)
-    log, store = UsageLog("w", FakeClock()), FakeStore()
+    monkeypatch.setattr(constants, "RECENT_EVENTS_MAX", 10)
+    log, store = UsageRecorder("w", FakeClock()), FakeStore()
     for turn in range(20):
         for number in range(3):
             log.append(event(request_id=f"w-{turn}-{number}"))

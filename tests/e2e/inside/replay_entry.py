@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import entry
-from runtime import RuntimeClock
+from runtime.environment import RuntimeClock
 
 ARRIVES = "x-replay-arrives-ms"
 TAKES = "x-replay-takes-ms"

@@ -17,9 +17,9 @@ import pytest
 from pyodide.ffi import run_sync
 from workers import Request, Response, handler
 
-from runtime_limits import QuotaCounter, RuntimeQuotaCounters, RuntimeRateCounter
-from runtime_outward import RuntimeDatabase
-from runtime_store import RuntimeStore
+from runtime.counters import QuotaCounter, RuntimeQuotaCounters, RuntimeRateCounter
+from runtime.d1 import RuntimeDatabase
+from runtime.kv import RuntimeStore
 
 __all__ = ["QuotaCounter", "on_fetch"]
 

@@ -6,16 +6,11 @@ from typing import Any
 import js
 import pytest
 
-from errors import StoreUnavailable
-from quotas import UNBOUNDED, CounterUnavailable
-from runtime import (
-    RuntimeBackground,
-    RuntimeClock,
-    RuntimeEnvironment,
-    writer_id,
-)
-from runtime_limits import RuntimeQuotaCounters, RuntimeRateCounter
-from runtime_store import RuntimeStore
+from core.errors import StoreUnavailable
+from core.quotas import UNBOUNDED, CounterUnavailable
+from runtime.counters import RuntimeQuotaCounters, RuntimeRateCounter
+from runtime.environment import RuntimeBackground, RuntimeClock, RuntimeEnvironment, writer_id
+from runtime.kv import RuntimeStore
 
 # KV, beyond what every store promises (`test_key_value_store.py`).
 

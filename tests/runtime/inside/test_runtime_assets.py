@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runtime import RuntimeEnvironment
+from runtime.environment import RuntimeEnvironment
 
 
 async def test_a_static_file_has_a_tag_and_is_not_sent_to_who_has_it(raw_env: Any) -> None:

@@ -1,6 +1,6 @@
 """What isolates of one location share, on the real Cache API."""
 
-from runtime_edge import RuntimeEdgeCache
+from runtime.edge_cache import RuntimeEdgeCache
 
 ADDRESS = "https://explore.invalid/tests"
 

@@ -8,10 +8,10 @@ import js
 import pytest
 from pyodide.ffi import create_once_callable, create_proxy, jsnull
 
-from errors import TenantWorkerFailure, WorkerNotFound
-from limits import PLAN_LIMITS
-from ports import Answer, Relay
-from runtime_exchange import RuntimeNamespace, RuntimeReply, RuntimeRequest
+from core.constants import PLAN_LIMITS
+from core.errors import TenantWorkerFailure, WorkerNotFound
+from core.ports import ProxyResponse, Response
+from runtime.http import RuntimeNamespace, RuntimeReply, RuntimeRequest
 
 LIMITS = PLAN_LIMITS["enterprise"]
 
@@ -31,7 +31,7 @@ def request(url: str, **init: Any) -> RuntimeRequest:
     return RuntimeRequest(raw, context)
 
 
-def response(answer: Answer | Relay) -> Any:
+def response(answer: Response | ProxyResponse) -> Any:
     """What `answer` becomes for workerd, whatever was asked."""
     return request("http://h/").respond(answer)
 
@@ -84,7 +84,7 @@ async def test_a_reply_is_relayed_with_its_headers_changed(namespace: RuntimeNam
     """Reserved headers go, ours come, each cookie stays a header of its own."""
     reply = await namespace.fetch("mirror", LIMITS, request("http://h/"), None, ())
     assert "x-clawr-fake" in reply.header_names
-    relayed = response(Relay(reply, [("x-request-id", "ours")], ["x-clawr-fake"]))
+    relayed = response(ProxyResponse(reply, [("x-request-id", "ours")], ["x-clawr-fake"]))
     assert relayed.status == 201
     assert relayed.headers.get("x-request-id") == "ours"
     assert not relayed.headers.has("x-clawr-fake")
@@ -98,7 +98,7 @@ async def test_a_reply_is_relayed_with_its_headers_changed(namespace: RuntimeNam
 async def test_any_status_is_relayed(namespace: RuntimeNamespace, kind: str, status: int) -> None:
     """Replies without a body and redirects pass through intact."""
     reply = await reply_of(namespace, kind)
-    relayed = response(Relay(reply, [("x-request-id", "ours")], ()))
+    relayed = response(ProxyResponse(reply, [("x-request-id", "ours")], ()))
     assert (reply.status, relayed.status) == (status, status)
     assert relayed.headers.get("x-request-id") == "ours"
     assert await relayed.text() == ("hello" if kind == "hello" else "")
@@ -106,7 +106,7 @@ async def test_any_status_is_relayed(namespace: RuntimeNamespace, kind: str, sta
 
 async def test_a_streamed_body_is_relayed(namespace: RuntimeNamespace) -> None:
     """The body is the tenant's own stream."""
-    relayed = response(Relay(await reply_of(namespace, "stream"), (), ()))
+    relayed = response(ProxyResponse(await reply_of(namespace, "stream"), (), ()))
     assert await relayed.text() == "one two three"
 
 
@@ -114,7 +114,7 @@ async def test_a_web_socket_is_relayed(namespace: RuntimeNamespace) -> None:
     """An upgrade stays an upgrade, and messages pass."""
     sent = request("http://h/socket", headers={"upgrade": "websocket"})
     reply = await namespace.fetch("replies", LIMITS, sent, "http://h/socket", ())
-    relayed = response(Relay(reply, [("x-request-id", "ours")], ()))
+    relayed = response(ProxyResponse(reply, [("x-request-id", "ours")], ()))
     assert relayed.status == 101
     socket = relayed.webSocket
     socket.accept()
@@ -145,7 +145,7 @@ async def test_a_missing_script_is_worker_not_found(namespace: RuntimeNamespace)
 
 async def test_an_answer_of_our_own_has_status_headers_and_body() -> None:
     """Headers given twice stay two."""
-    made = response(Answer(418, [("a", "1"), ("set-cookie", "x"), ("set-cookie", "y")], "bödy"))
+    made = response(Response(418, [("a", "1"), ("set-cookie", "x"), ("set-cookie", "y")], "bödy"))
     assert (made.status, made.headers.get("a")) == (418, "1")
     assert list(made.headers.getSetCookie()) == ["x", "y"]
     assert await made.text() == "bödy"
@@ -161,7 +161,7 @@ async def test_a_request_is_seen_through_until_it_is_answered_or_ended() -> None
     waiting = [asyncio.ensure_future(promise) for promise in promises]
     await asyncio.sleep(0.02)
     assert [one.done() for one in waiting] == [False, False]
-    answered.respond(Answer(204, (), ""))
+    answered.respond(Response(204, (), ""))
     ended.end()
     await asyncio.wait_for(asyncio.gather(*waiting), timeout=2)
 
@@ -170,7 +170,7 @@ async def test_a_request_is_seen_through_until_it_is_answered_or_ended() -> None
 def test_a_line_break_does_not_get_into_a_header(value: str) -> None:
     """It would be another header, or shift those after it."""
     with pytest.raises(ValueError, match="line break"):
-        response(Answer(200, (("x-own", value), ("x-other", "1")), ""))
+        response(Response(200, (("x-own", value), ("x-other", "1")), ""))
 
 
 # What payments need of answers.
@@ -178,7 +178,7 @@ def test_a_line_break_does_not_get_into_a_header(value: str) -> None:
 
 def test_an_answer_without_a_body_may_have_a_status_that_allows_none() -> None:
     """The answer to a browser's leave to ask is 204."""
-    made = response(Answer(204, (("access-control-allow-origin", "*"),), ""))
+    made = response(Response(204, (("access-control-allow-origin", "*"),), ""))
     assert (made.status, made.body) == (204, jsnull)
 
 
@@ -191,7 +191,7 @@ async def test_headers_are_taken_out_set_and_joined_in_this_order(
     assert reply.header("x-nobody-set-this") is None
     names = ("payment-response", "x-payment-response")
     exposed = ("access-control-expose-headers", "PAYMENT-RESPONSE")
-    relay = Relay(reply, (("payment-response", "ours"),), names, (exposed,))
+    relay = ProxyResponse(reply, (("payment-response", "ours"),), names, (exposed,))
     headers = response(relay).headers
     assert headers.get("payment-response") == "ours"
     assert headers.get("access-control-expose-headers") == "x-own, PAYMENT-RESPONSE"

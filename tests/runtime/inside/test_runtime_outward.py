@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from errors import FetchFailed
-from ports import Fetched
-from runtime_outward import RuntimeFetcher
+from core.errors import FetchFailed
+from core.ports import Fetched
+from runtime.http import RuntimeFetcher
 
 
 def data_url(text: str) -> str:

@@ -8,7 +8,7 @@ import js
 import pytest
 from pyodide.ffi import JsException
 
-from runtime_steps import Promised, Steps
+from runtime.coroutine_driver import CoroutineDriver, JsPromise
 
 _name: ContextVar[str] = ContextVar("_name", default="nobody")
 
@@ -33,7 +33,7 @@ async def test_work_without_waiting_is_done_at_once() -> None:
     async def work() -> str:
         return "done"
 
-    assert Steps(work()).go_on() == "done"
+    assert CoroutineDriver(work()).go_on() == "done"
 
 
 async def test_promises_are_awaited_one_after_the_other() -> None:
@@ -42,11 +42,11 @@ async def test_promises_are_awaited_one_after_the_other() -> None:
     made: list[set[asyncio.Task[Any]]] = []
 
     async def work() -> str:
-        first = await Promised(holder("one"))
+        first = await JsPromise(holder("one"))
         made.append(asyncio.all_tasks() - before)
-        return f"{first} {await Promised(holder('two'))}"
+        return f"{first} {await JsPromise(holder('two'))}"
 
-    assert await Steps(work()).go_on() == "one two"
+    assert await CoroutineDriver(work()).go_on() == "one two"
     assert made == [set()]
 
 
@@ -55,12 +55,12 @@ async def test_a_promise_that_fails_is_raised_where_it_is_awaited() -> None:
 
     async def work() -> str:
         with pytest.raises(JsException, match="the promise failed"):
-            await Promised(holder("fails"))
+            await JsPromise(holder("fails"))
         with pytest.raises(JsException, match="undefined"):
-            await Promised(holder("fails with nothing"))
-        return f"and {await Promised(holder('after'))}"
+            await JsPromise(holder("fails with nothing"))
+        return f"and {await JsPromise(holder('after'))}"
 
-    assert await Steps(work()).go_on() == "and after"
+    assert await CoroutineDriver(work()).go_on() == "and after"
 
 
 async def test_what_work_raises_is_raised() -> None:
@@ -72,27 +72,27 @@ async def test_what_work_raises_is_raised() -> None:
         raise LookupError("lost")
 
     with pytest.raises(LookupError, match="lost"):
-        Steps(work()).go_on()
+        CoroutineDriver(work()).go_on()
     with pytest.raises(JsException, match="PythonError"):
-        await Steps(work(Promised(holder("one")))).go_on()
+        await CoroutineDriver(work(JsPromise(holder("one")))).go_on()
     with pytest.raises(LookupError, match="lost"):
-        await Steps(work(asyncio.sleep(0))).go_on()
+        await CoroutineDriver(work(asyncio.sleep(0))).go_on()
 
 
 async def test_asyncio_and_promises_mix() -> None:
     """From the first future on, a task awaits promises as well, failing ones too."""
 
     async def work() -> list[str]:
-        found = [await Promised(holder("one"))]
+        found = [await JsPromise(holder("one"))]
         found += await asyncio.gather(_later("two"), _later("three"))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.sleep(5), timeout=0.01)
         with pytest.raises(JsException, match="the promise failed"):
-            await Promised(holder("fails"))
-        found.append(await Promised(holder("four")))
+            await JsPromise(holder("fails"))
+        found.append(await JsPromise(holder("four")))
         return found
 
-    found = await Steps(work()).go_on()
+    found = await CoroutineDriver(work()).go_on()
     assert list(found) == ["one", "two", "three", "four"]
 
 
@@ -101,11 +101,11 @@ async def test_each_work_has_a_context_of_its_own() -> None:
 
     async def work(name: str) -> str:
         _name.set(name)
-        await Promised(holder("one"))
+        await JsPromise(holder("one"))
         await asyncio.sleep(0.001)
         return _name.get()
 
-    first, second = Steps(work("first")).go_on(), Steps(work("second")).go_on()
+    first, second = CoroutineDriver(work("first")).go_on(), CoroutineDriver(work("second")).go_on()
     assert [await first, await second, _name.get()] == ["first", "second", "nobody"]
 
 

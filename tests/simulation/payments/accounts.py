@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import keys
-from events import UsageEvent, decode_batch
-from facilitators import SETTLEMENT_PENDING
-from settlements import AT_EDGE, SettlementEvent, decode_settlement
+from core import keys
+from metering.events import UsageEvent, decode_batch
+from metering.settlements import AT_EDGE, SettlementEvent, decode_settlement
+from payments.facilitator import SETTLEMENT_PENDING
 from tests.simulation.invariants import Shown, require
 from tests.simulation.payments.chain import BLOCK_MS
 from tests.simulation.payments.isolate import TENANTS

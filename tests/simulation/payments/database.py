@@ -16,11 +16,11 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from errors import DatabaseUnavailable
-from ports import Row, Statement
-from tests.fakes_outward import MIGRATIONS
+from core.errors import DatabaseUnavailable
+from core.ports import Row, Statement
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.payments.faults import CALM, Faults
+from tests.support.fake_network import MIGRATIONS
 
 PARAMETERS_MAX = 100
 """Values that D1 binds to one statement

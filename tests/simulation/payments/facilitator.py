@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 
-from errors import FetchFailed
-from facilitators import SETTLEMENT_PENDING
-from ports import Fetched, Json
+from core.errors import FetchFailed
+from core.ports import Fetched, Json
+from payments.facilitator import SETTLEMENT_PENDING
 from tests.simulation.payments.chain import SimulatedChain, Transaction, signed
 from tests.simulation.payments.faults import CALM, Faults
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from directory import TenantDirectory
-from dispatch import Dispatcher
-from errors import DatabaseUnavailable
-from explore import Explore
-from platform_api import PlatformApi
+from api.explore.route import Explore
+from api.platform import PlatformApi
+from core.errors import DatabaseUnavailable
+from gateway.dispatcher import Dispatcher
+from tenants.directory import TenantDirectory
 from tests.simulation.isolate import SETTINGS, Isolate
 from tests.simulation.payments.database import SimulatedDatabase
 from tests.simulation.payments.outside import SimulatedNetwork, SimulatedScripts

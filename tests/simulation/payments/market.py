@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-import keys
-from passages import TENANT_ID
-from payment_answers import PAYMENT_ID
-from ports import Answer, Relay
-from responses import REQUEST_ID
-from tests.fakes import FakeRequest
+from core import keys
+from core.ports import ProxyResponse, Response
+from core.responses import REQUEST_ID
+from gateway.request_context import TENANT_ID
+from payments.responses import PAYMENT_ID
 from tests.simulation.isolate import Invocation, Isolate
 from tests.simulation.kv import SimulatedKv, Version
 from tests.simulation.loop import VirtualLoop
@@ -39,7 +38,8 @@ from tests.simulation.payments.outside import NODE_URL, SimulatedNetwork, Simula
 from tests.simulation.payments.shape import PaymentShape, payment_shape_of
 from tests.simulation.store import SimulatedStore
 from tests.simulation.world import World, at
-from usage import UsageLog
+from tests.support.fakes import FakeRequest
+from usage import UsageRecorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Market(World):
             self.loop,
             SimulatedStore(self.kv, f"location-{random.randrange(shape.locations)}"),
             clock,
-            UsageLog(f"{self._started:016x}", clock),
+            UsageRecorder(f"{self._started:016x}", clock),
             self,
             fuse=int(random.expovariate(1 / shape.fuse)) + 1 if shape.fuse else 0,
             deployment=self.deployment,
@@ -146,11 +146,11 @@ class Market(World):
 
     async def ask(
         self, presented: Presented, patience_ms: float, isolate: PaidIsolate | None = None
-    ) -> Answer | Relay | None:
+    ) -> Response | ProxyResponse | None:
         """Send a request and wait for its answer; None when none comes in time."""
         isolate = isolate or self.some_isolate()
         invocation = self.invocation(isolate)
-        answered: asyncio.Future[Answer | Relay | None] = self.loop.create_future()
+        answered: asyncio.Future[Response | ProxyResponse | None] = self.loop.create_future()
 
         def leave() -> None:
             if not answered.done():
@@ -166,7 +166,7 @@ class Market(World):
         isolate: PaidIsolate,
         invocation: Invocation,
         presented: Presented,
-        answered: asyncio.Future[Answer | Relay | None],
+        answered: asyncio.Future[Response | ProxyResponse | None],
     ) -> None:
         wish = presented.wish
         request = FakeRequest(wish.url, wish.method, presented.headers)
@@ -179,13 +179,15 @@ class Market(World):
             answered.set_result(answer)
             invocation.responded()
 
-    def _judge(self, request_id: str, presented: Presented, answer: Answer | Relay) -> None:
+    def _judge(
+        self, request_id: str, presented: Presented, answer: Response | ProxyResponse
+    ) -> None:
         """Check what must hold of an answer at its moment."""
-        headers = dict(answer.headers if isinstance(answer, Answer) else answer.set_headers)
+        headers = dict(answer.headers if isinstance(answer, Response) else answer.set_headers)
         if headers.get(REQUEST_ID) != request_id:
             self.problems.append(f"{request_id} is answered as {headers.get(REQUEST_ID)}")
         tenant = presented.wish.tenant
-        if isinstance(answer, Relay):
+        if isinstance(answer, ProxyResponse):
             if headers[TENANT_ID] != tenant.tenant_id:
                 self.problems.append(f"{request_id} for {tenant} is answered by another tenant")
             if answer.reply.status < 400 and tenant.price_micros:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from chain import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
-from errors import FetchFailed
-from ports import Fetched, Json
+from core.errors import FetchFailed
+from core.ports import Fetched, Json
+from payments.chain import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
 from tests.simulation.payments.chain import BLOCK_MS, SimulatedChain
 from tests.simulation.payments.faults import CALM, Faults
 

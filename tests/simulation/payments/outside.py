@@ -12,14 +12,14 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from random import Random
 
-from errors import FetchFailed, TenantLimitExceeded, TenantWorkerFailure
-from limits import ScriptLimits
-from ports import Fetched, Json, Request
-from tests.fakes import FakeReply
+from core.constants import ScriptLimits
+from core.errors import FetchFailed, TenantLimitExceeded, TenantWorkerFailure
+from core.ports import Fetched, Json, Request
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.payments.facilitator import SimulatedFacilitator
 from tests.simulation.payments.faults import CALM, Faults
 from tests.simulation.payments.node import SimulatedNode
+from tests.support.fakes import FakeReply
 
 NODE_URL = "http://node.example"
 

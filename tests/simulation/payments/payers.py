@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ports import Answer, Relay
+from core.ports import ProxyResponse, Response
 from tests.simulation.payments.chain import Authorization, name_of, signed
 from tests.simulation.payments.isolate import NETWORK, TENANTS, TOKEN, Tenant
 from tests.simulation.payments.market import Market, Presented, Wish
 from tests.simulation.world import at
-from tests.unit.paying import encode, read_header
+from tests.support.payment_scene import encode, read_header
 
 _RICH, _POOR = 10**12, 30_000
 _ELSEWHERE = f"0x{0xE15E:040x}"
@@ -72,7 +72,7 @@ class Payers:
     async def _is_offered(self, wish: Wish) -> bool:
         """Ask without paying; tell whether there was an offer, which must be the tenant's."""
         answer = await self._send(Presented(wish, {}))
-        if not isinstance(answer, Answer) or answer.status != 402:
+        if not isinstance(answer, Response) or answer.status != 402:
             return False
         (offer,) = read_header(answer, "payment-required")["accepts"]
         if (offer["payTo"], offer["amount"]) != _terms(wish.tenant):
@@ -84,7 +84,9 @@ class Payers:
         market, random = self.market, self.market.random
         for _ in range(random.randint(1, _TRIES)):
             answer = await self._send(presented)
-            is_served = isinstance(answer, Relay) or (answer is not None and answer.status == 200)
+            is_served = isinstance(answer, ProxyResponse) or (
+                answer is not None and answer.status == 200
+            )
             if is_served and random.random() >= market.payment_shape.replays:
                 return
             await asyncio.sleep(random.choice((0.05, 2, 31, 200, 400)))
@@ -93,7 +95,7 @@ class Payers:
                 anew = self._authorization(presented.wish.tenant, presented.name)
                 presented = self._pay(presented.wish, anew, presented.identifier)
 
-    async def _send(self, presented: Presented) -> Answer | Relay | None:
+    async def _send(self, presented: Presented) -> Response | ProxyResponse | None:
         market, random = self.market, self.market.random
         leaves = random.random() < market.payment_shape.faults.client_leaves
         patience_ms = random.uniform(1, 30_000) if leaves else random.choice((60_000.0, 600_000.0))

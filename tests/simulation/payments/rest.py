@@ -8,11 +8,11 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-import keys
-from checkout import resolver_of
-from payment_rows import State
-from ports import Answer, Relay
-from reconciliation import compare_day, tend
+from core import keys
+from core.ports import ProxyResponse, Response
+from payments.models import PaymentState
+from payments.reconciliation import compare_day, run
+from payments.resolution import resolver_of
 from tests.simulation import compaction
 from tests.simulation.invariants import require
 from tests.simulation.isolate import Invocation
@@ -77,18 +77,18 @@ def check_at_rest(market: Market) -> None:
 def _resolve(market: Market, isolate: PaidIsolate) -> None:
     """Let cron run until nothing is left that it could do."""
     rested_at_ms = market.loop.now_ms
-    for run in range(_RUNS_MAX):
-        market.loop.run(market.loop.now_ms + (_CRON_MS if run < _RUNS_CLOSE else _RUNS_FAR_MS))
-        work = tend(resolver_of(isolate.environment, isolate.clock), f"rest-{rested_at_ms}-{run}")
+    for turn in range(_RUNS_MAX):
+        market.loop.run(market.loop.now_ms + (_CRON_MS if turn < _RUNS_CLOSE else _RUNS_FAR_MS))
+        work = run(resolver_of(isolate.environment, isolate.clock), f"rest-{rested_at_ms}-{turn}")
         report = _done(market, isolate, work)
         rows = read_rows(market)
-        claimed = [row for row in rows if row["state"] == State.CLAIMED.value]
-        pending = [row for row in rows if row["state"] == State.PENDING.value]
+        claimed = [row for row in rows if row["state"] == PaymentState.CLAIMED.value]
+        pending = [row for row in rows if row["state"] == PaymentState.PENDING.value]
         is_known = any(not unknowable(market, row, rested_at_ms) for row in pending)
         if claimed or is_known or report.reconciled or report.mended:
             continue
         if not any(row["reconciled_at_ms"] is None for row in rows if row["settled_at_ms"]) and (
-            not pending or run >= _RUNS_FOR_UNKNOWABLE
+            not pending or turn >= _RUNS_FOR_UNKNOWABLE
         ):
             return
     open_rows = [(row["payment_id"], row["state"], row["reason"]) for row in claimed + pending]
@@ -99,11 +99,13 @@ def _present_what_is_due(market: Market, isolate: PaidIsolate) -> None:
     """Present every settled payment again, to two isolates at once: it is served if it was not."""
     other = market.calm_isolate()
     for row in read_rows(market):
-        if row["state"] != State.SETTLED.value:
+        if row["state"] != PaymentState.SETTLED.value:
             continue
         presented = market.asked[row["request_id"]]
 
-        async def ask_both(presented: Presented = presented) -> Sequence[Answer | Relay | None]:
+        async def ask_both(
+            presented: Presented = presented,
+        ) -> Sequence[Response | ProxyResponse | None]:
             return await asyncio.gather(
                 *(market.ask(presented, _PATIENCE_MS, one) for one in (isolate, other))
             )
@@ -113,11 +115,11 @@ def _present_what_is_due(market: Market, isolate: PaidIsolate) -> None:
         _done(market, isolate, ask_both())
         market.worsen(CALM)
         answers = _done(market, isolate, ask_both())
-        relays = [answer for answer in answers if isinstance(answer, Relay)]
+        relays = [answer for answer in answers if isinstance(answer, ProxyResponse)]
         due = 0 if row["served"] else 1
         require(len(relays) == due, f"{row['payment_id']}, {due} due, is answered {answers}")
         again = _done(market, isolate, market.ask(presented, _PATIENCE_MS, isolate))
-        is_receipt = isinstance(again, Answer) and again.status == HTTPStatus.OK
+        is_receipt = isinstance(again, Response) and again.status == HTTPStatus.OK
         require(is_receipt, f"{row['payment_id']} was served and is answered {again}")
 
 

@@ -51,7 +51,11 @@ class _Unexpected(logging.Handler):
 @contextmanager
 def _watched(market: Market) -> Iterator[None]:
     """Let warnings pass unseen, and note errors."""
-    logger, handler, silence = logging.getLogger("failures"), _Unexpected(market), NullHandler()
+    logger, handler, silence = (
+        logging.getLogger("gateway.error_handling"),
+        _Unexpected(market),
+        NullHandler(),
+    )
     logger.addHandler(handler)
     # Without any handler, Python prints what the others log.
     logging.getLogger().addHandler(silence)

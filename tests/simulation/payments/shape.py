@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-import keys
+from core import keys
 from tests.simulation.drawing import shape_of
 from tests.simulation.payments.faults import Faults, faults_of
 from tests.simulation.shape import Burst, Shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.bodies import BodyFigures
 from bench.kept import Kept, Part
 from bench.request_figures import PaidFigures, RequestFigures
-from ports import Json
+from core.ports import Json
 
 LETTERS = ("a", "b", "c", "d", "e", "f", "g0", "g")
 

@@ -14,7 +14,7 @@ from bench.endurance.tables import (
 )
 from bench.endurance.worker import Counts
 from bench.startup import ANSWERS, StartFigures
-from ports import Json
+from core.ports import Json
 
 
 def kept(figures: SoakFigures | StartFigures | OverloadFigures) -> Json:

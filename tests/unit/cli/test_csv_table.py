@@ -4,7 +4,7 @@ import pytest
 
 from cli.errors import Finding, InputError
 from cli.publish.csv_table import read_csv
-from cli.publish.findings import FINDINGS_MAX
+from cli.publish.validation import FINDINGS_MAX
 
 
 def types(text: str) -> list[str]:

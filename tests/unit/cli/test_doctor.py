@@ -17,8 +17,8 @@ from rich.console import Console
 from cli import platform as platform_module
 from cli.doctor.account import check_account
 from cli.doctor.check import Check, Report, State
+from cli.doctor.dev_server import check_local
 from cli.doctor.dispatcher import check_dispatcher, encryption_check
-from cli.doctor.local import check_local
 from cli.doctor.machine import check_machine
 from cli.secret import Secret
 from cli.targets import Dispatcher, Target

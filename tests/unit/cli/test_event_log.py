@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cli import platform as platform_module
+from cli.analytics import event_log
+from cli.analytics.event_lines import EventLines
+from cli.analytics.event_log import Event, Follower, Wanted, followed, newest_events
 from cli.errors import AccessError, CommandError, InputError
-from cli.figures import event_log
-from cli.figures.event_lines import EventLines
-from cli.figures.event_log import Event, Follower, Wanted, followed, newest_events
 from cli.platform import Platform
 from tests.cli.loopback import Asked, Loopback, Reply, answering, recorded
 

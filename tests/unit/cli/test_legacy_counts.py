@@ -11,19 +11,18 @@ import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import keys
-import limits
 from cli.legacy.batches import batches, caller_hashes, marks, read_list
 from cli.legacy.counting import ranges, recent
 from cli.legacy.entries import Entry
 from cli.legacy.fields import Naming
 from cli.legacy.importing import already_there
 from cli.legacy.usage_store import UsageStore
-from recovery import rebuildable_from
-from rollups import rebuild
-from tests.fakes import NOON_MS
-from tests.unit.compacting import ENOUGH, Log, parts_of
-from tests.unit.making import event
+from core import constants, keys
+from metering.compactor import rebuild
+from metering.state import rebuildable_from
+from tests.support.builders import event
+from tests.support.fakes import NOON_MS
+from tests.support.usage_log import ENOUGH, Log, parts_of
 
 NOW_MINUTE = NOON_MS // keys.MINUTE_MS
 NO_NAMES = Naming({})
@@ -190,7 +189,7 @@ def test_cron_counts_eighty_minutes_of_old_events_in_a_run() -> None:
     while figures(log, now_ms)[0]["maps"] < 400:
         runs += 1
         now_ms += keys.MINUTE_MS
-        log.compact(now_ms, limits.COMPACTION_OPERATIONS)
+        log.compact(now_ms, constants.COMPACTION_OPERATIONS)
         assert runs <= 400 / 80 + 4, "four for the hours, days and months that they are part of"
 
 
@@ -211,7 +210,7 @@ def test_ranges_have_every_minute_once_and_are_short(minutes: list[int]) -> None
     found = [minute for first, end in ranges(minutes) for minute in range(first, end)]
     assert len(found) == len(set(found))
     assert set(minutes) <= set(found)
-    assert all(0 < end - first <= limits.REBUILD_MINUTES_MAX for first, end in ranges(minutes))
+    assert all(0 < end - first <= constants.REBUILD_MINUTES_MAX for first, end in ranges(minutes))
 
 
 def test_what_the_dispatcher_may_refuse_to_make_again_is_left_to_the_marks() -> None:

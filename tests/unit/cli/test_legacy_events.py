@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-import keys
 from cli.errors import InputError
 from cli.legacy.batches import OldList, batches, caller_hashes, read_list
 from cli.legacy.entries import Entry, read_entries
 from cli.legacy.fields import Naming, read_naming
-from events import decode_batch
-from tests.fakes import NOON_MS
+from core import keys
+from metering.events import decode_batch
+from tests.support.fakes import NOON_MS
 
 USUAL = {
     "tenantId": "t-1",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cli import platform as platform_module
+from cli.analytics.rebuilding import Range, Rebuilt, checked_range, rebuild
 from cli.errors import AccessError, CommandError, InputError, NetworkError
-from cli.figures.rebuilding import Range, Rebuilt, checked_range, rebuild
 from cli.platform import Platform
 from tests.cli.loopback import Asked, Loopback, Reply, answering, recorded
 

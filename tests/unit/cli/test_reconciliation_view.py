@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from cli.analytics.reconciliation_view import read_reconciliation
 from cli.errors import CommandError
-from cli.figures.reconciliation_view import read_reconciliation
 from tests.cli.loopback import recorded
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cli.errors import InputError
 from cli.publish.record import OPTIONS, RecordOptions, checked_record
-from tenants import parse_tenant
+from tenants.records import parse_tenant
 
 
 def options(rate: str | None = None, file: Path | None = None, **fields: Any) -> RecordOptions:

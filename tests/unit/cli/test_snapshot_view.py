@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from cli.analytics.snapshot import Snapshot, read_snapshot
+from cli.analytics.snapshot_view import SnapshotView
 from cli.errors import CommandError
-from cli.figures.snapshot import Snapshot, read_snapshot
-from cli.figures.snapshot_view import SnapshotView
 from tests.cli.loopback import recorded
 
 BUSY = {

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cli import platform as platform_module
+from cli.analytics.live_display import show_each
+from cli.analytics.watching import looks
 from cli.errors import AccessError, NetworkError
-from cli.figures.live import show_each
-from cli.figures.watching import looks
 from cli.output import Output
 from cli.platform import Platform
 from tests.cli.loopback import Asked, Loopback, Reply, answering, recorded

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 
 import pytest
 
-import keys
-from batches import Unread, all_names, read_batches
+from core import keys
+from core.kv_store import all_names
 from dev.history.log import SOURCE, WRITER, Entry, VirtualStore, mark_of, write_history
 from dev.history.traffic import Span, make_events
-from events import Batch, UsageEvent, batch_metadata, encode_batch
-from progress import decode_progress
-from settlements import decode_settlement
+from metering.batches import Unread, read_batches
+from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
+from metering.settlements import decode_settlement
+from metering.state import decode_progress
+from tests.support.builders import event
 from tests.unit.history.test_traffic import APIS, SOLD
-from tests.unit.making import event
 
 SPAN = Span(2, 1_795_398_000_000)
 EVENTS = make_events(APIS, SOLD, SPAN, 1)

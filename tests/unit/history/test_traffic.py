@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-import keys
+from core import keys
 from dev.history.profiles import PROFILES
 from dev.history.traffic import Span, make_events
 from dev.launch.payments import with_priced_apis
 from dev.layout import HERE
-from tenants import parse_directory
+from tenants.records import parse_directory
 
 DEMO = HERE.root / "dev" / "demo"
 DIRECTORY = parse_directory(

@@ -1,0 +1,62 @@
+"""`make budget`: what each kind of request costs, beside its budget; lowers what cost less."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.budget.budget import (
+    BUDGET,
+    TOO_MANY,
+    Budget,
+    Measured,
+    differences,
+    lowered,
+    read,
+    read_crossings,
+    write_crossings,
+)
+from bench.budget.measuring import bench
+from dev.errors import run_command_line
+
+
+def main() -> int:
+    """Measure; write what may be written; tell whether that is all that differs."""
+    read()
+    with bench() as running:
+        found = running.measure()
+    BUDGET.write_text(lowered(BUDGET.read_text(encoding="utf-8"), found), encoding="utf-8")
+    budget, known = read(), read_crossings()
+    told = differences(found, budget, known)
+    too_many = [line for line in told if TOO_MANY in line]
+    exceeding = {line.partition(":")[0] for line in too_many}
+    # What is known of a kind that exceeds stays, so that the difference can be told again.
+    write_crossings(
+        {
+            kind: known.get(kind, {}) if kind in exceeding else one.crossings
+            for kind, one in found.items()
+        }
+    )
+    Console().print(_table(found, budget))
+    for line in too_many:
+        print(line, file=sys.stderr)
+    return 1 if too_many else 0
+
+
+def _table(found: Mapping[str, Measured], budget: Budget) -> Table:
+    table = Table("kind", "counter", "found", "may be", title="make budget")
+    for kind, one in found.items():
+        for counter, count in one.counters.items():
+            line = budget.get(kind, {}).get(counter)
+            allowed = line.count if line else 0
+            style = "red" if count > allowed else ""
+            table.add_row(kind, counter, f"{count:,}", f"{allowed:,}", style=style)
+        table.add_section()
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(run_command_line(main))

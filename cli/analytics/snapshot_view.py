@@ -1,0 +1,208 @@
+"""A snapshot in a terminal: totals, a ranking with bars, and how far the figures can be trusted.
+
+Takes the width that there is: eighty columns are enough, two hundred show everything.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from cli.analytics.formatting import bars, cents, change, clock_time, span_text
+from cli.analytics.snapshot import Api, Snapshot
+
+ERRORS_TO_NOTICE_PERCENT = 5
+WIDTH_MAX = 200
+UNBOUNDED_WIDTH = 120
+"""How wide it is where there is no terminal, such as in a file."""
+
+_BARS_WIDTH = (8, 30)
+"""Of a row: the least that shows anything, and the days of `overall`."""
+
+_NAME_WIDTH = 16
+"""What a name has at least where bars are wide."""
+
+_NAME_WIDTH_MIN = 4
+
+_TREND = "trend"
+
+_LINES_AROUND = 14
+"""Lines of a view that are not rows of the ranking, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the ranking.
+
+    Args:
+        heading: Its head.
+        cell: What it shows of an API, given the width of bars.
+        width_min: From which width of the terminal on it is shown.
+        is_text: Whether it is on the left.
+        is_name: Whether it may be cut where there is no room.
+    """
+
+    heading: str
+    cell: Callable[[Api, int], str | Text]
+    width_min: int = 0
+    is_text: bool = False
+    is_name: bool = False
+
+
+def _errors(api: Api, _: int) -> Text:
+    failing = api.error_percent >= ERRORS_TO_NOTICE_PERCENT
+    return Text(f"{api.error_percent:.1f}%", style="red" if failing else "")
+
+
+_COLUMNS = (
+    _Column("#", lambda api, _: str(api.rank)),
+    _Column("API", lambda api, _: Text(api.endpoint), 0, is_text=True, is_name=True),
+    _Column("owner", lambda api, _: Text(api.owner, style="dim"), 110, is_text=True, is_name=True),
+    _Column("category", lambda api, _: Text(api.category), 130, is_text=True, is_name=True),
+    _Column("price", lambda api, _: cents(api.price_micros), 120),
+    _Column("calls", lambda api, _: f"{api.calls:,}"),
+    _Column(_TREND, lambda api, width: Text(bars(api.trend, width), style="cyan"), is_text=True),
+    _Column("callers", lambda api, _: f"{api.callers:,}"),
+    _Column("mean ms", lambda api, _: f"{api.latency_ms:,.0f}", 150),
+    _Column("p95 ms", lambda api, _: f"{api.p95_latency_ms:,.0f}"),
+    _Column("errors", _errors),
+    _Column("revenue", lambda api, _: cents(api.revenue_micros)),
+    _Column("score", lambda api, _: Text(f"{api.score:.1f}", style="bold"), 90),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotView:
+    """Draws a snapshot.
+
+    Args:
+        snapshot: What is drawn.
+        now: Tells the time, for ages.
+        status: What else there is to say, such as that nobody answers; may be empty.
+        fits_height: Whether rows that the terminal has no room for are left out.
+    """
+
+    snapshot: Snapshot
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    status: str = ""
+    fits_height: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it as wide as the terminal."""
+        is_unbounded = options.max_width > 1_000
+        width = UNBOUNDED_WIDTH if is_unbounded else min(options.max_width, WIDTH_MAX)
+        rows = len(self.snapshot.apis)
+        if self.fits_height:
+            rows = max(1, min(rows, console.height - _LINES_AROUND))
+        yield self._title()
+        yield from self._totals(width)
+        yield Text()
+        if rows:
+            yield from self._ranking(width, rows)
+        else:
+            yield Text("No API was called.")
+        yield Text()
+        yield from self._trust()
+        if self.status:
+            yield Text(self.status, style="yellow")
+
+    def _title(self) -> Text:
+        one = self.snapshot
+        start = "ever" if one.start_at is None else f"since {one.start_at:%Y-%m-%d %H:%M} UTC"
+        return Text.assemble((one.window, "bold"), f", {start}")
+
+    def _totals(self, width: int) -> Iterator[RenderableType]:
+        now, before = self.snapshot.totals, self.snapshot.before
+        figures = (
+            ("calls", f"{now.calls:,}", before and change(now.calls, before.calls)),
+            ("callers", f"{now.callers:,}", before and change(now.callers, before.callers)),
+            ("APIs", f"{now.apis:,}", before and change(now.apis, before.apis)),
+            ("categories", f"{now.categories:,}", None),
+            (
+                "revenue",
+                cents(now.revenue_micros),
+                before and change(now.revenue_micros, before.revenue_micros),
+            ),
+        )
+        line = Text()
+        for name, figure, moved in figures:
+            part = Text.assemble(
+                (figure, "bold"), f" {name}", (f" {moved}" if moved else "", "dim")
+            )
+            if line and len(line) + 3 + len(part) > width:
+                yield line
+                line = Text()
+            line = Text("   ").join([line, part]) if line else part
+        yield line
+        unit = "hour" if self.snapshot.window == "today" else "day"
+        heading = f"calls by {unit} "
+        drawn = bars(self.snapshot.series, width - len(heading))
+        yield Text.assemble(heading, (drawn, "cyan"), overflow="crop", no_wrap=True)
+
+    def _ranking(self, width: int, rows: int) -> Iterator[RenderableType]:
+        apis = self.snapshot.apis[:rows]
+        columns = [column for column in _COLUMNS if column.width_min <= width]
+        widths = _widths(columns, apis, width)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for column in columns:
+            table.add_column(
+                column.heading,
+                justify="left" if column.is_text else "right",
+                no_wrap=True,
+                overflow="ellipsis",
+                width=widths[column.heading],
+            )
+        for api in apis:
+            table.add_row(*(column.cell(api, widths[_TREND]) for column in columns))
+        yield table
+        if rows < self.snapshot.api_count:
+            yield Text(f"… {self.snapshot.api_count - rows:,} more APIs", style="dim")
+
+    def _trust(self) -> Iterator[RenderableType]:
+        freshness, accuracy = self.snapshot.freshness, self.snapshot.accuracy
+        age = span_text(max(0.0, (self.now() - freshness.as_of).total_seconds()))
+        line = f"Counted up to {clock_time(freshness.as_of)} UTC, {age} ago"
+        if freshness.reconciled_through is not None:
+            line += f"; revenue reconciled up to {clock_time(freshness.reconciled_through)}"
+        yield Text(f"{line}.")
+        if not freshness.is_complete:
+            reasons = ", ".join(freshness.left_out) or "the dispatcher says so"
+            yield Text(f"Not complete: {reasons}.", style="red")
+        yield Text(
+            f"Calls, errors and money are exact; callers up to "
+            f"{accuracy.callers_exact_up_to:,}, then within {accuracy.callers_error * 100:g} %; "
+            f"p95 within {accuracy.p95_error * 100:g} %.",
+            style="dim",
+        )
+
+
+def _widths(columns: Sequence[_Column], apis: Sequence[Api], width: int) -> Mapping[str, int]:
+    """Return how wide each column is: figures whole, then bars, and names as far as there is room.
+
+    Args:
+        columns: Those that are shown.
+        apis: Their rows.
+        width: What there is for all of them.
+    """
+    names = [column.heading for column in columns if column.is_name]
+    room = width - 2 * (len(columns) - 1)
+    widths = {}
+    for column in columns:
+        if column.heading != _TREND:
+            cells = (cell_len(str(column.cell(api, 1))) for api in apis)
+            widths[column.heading] = max([len(column.heading), *cells])
+    figures = sum(wide for heading, wide in widths.items() if heading not in names)
+    least, most = _BARS_WIDTH
+    most = min(most, max((len(api.trend) for api in apis), default=least))
+    widths[_TREND] = max(least, min(most, room - figures - _NAME_WIDTH * len(names)))
+    room -= figures + widths[_TREND]
+    wanted = sum(widths[name] for name in names)
+    if wanted > room:
+        for name in names:
+            widths[name] = max(_NAME_WIDTH_MIN, widths[name] * room // wanted)
+    return widths

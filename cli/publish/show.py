@@ -1,0 +1,85 @@
+"""`clawr show`: everything that is known of one API, and what is wrong with it."""
+
+from typing import Any
+
+from rich.console import Console
+
+from cli.errors import MissingError
+from cli.output import Output
+from cli.publish.catalogue import summary
+from cli.publish.plan import digest_tag, hosts_of
+from cli.publish.store import Store
+from cli.targets import Dispatcher
+from core import keys
+
+
+def show_api(store: Store, dispatcher: Dispatcher | None, slug: str, output: Output) -> None:
+    """Print one API.
+
+    Args:
+        store: Where it is published.
+        dispatcher: Where it answers, if that is known.
+        slug: The API.
+        output: Where it is shown.
+
+    Raises:
+        MissingError: Nothing is published under this slug.
+    """
+    with output.working("Reading …"):
+        record = store.document(keys.tenant(slug))
+        if record is None:
+            raise MissingError(f"Nothing is published as {slug}.", "`clawr apis` lists what is.")
+        kept = store.document(keys.publication(slug)) or {}
+        brief = summary(slug, record)
+        problems = brief["problems"]
+        script = record.get("workerName")
+        tags = store.script_tags(script) if isinstance(script, str) and script else None
+        if tags is None:
+            problems.append(f"the namespace {store.namespace} has no script {script}")
+        elif kept and digest_tag(str(kept.get("digest"))) not in tags:
+            problems.append(f"the script {script} is another than what was published here")
+        hosts = hosts_of(record)
+        problems += [
+            f"host {host} leads to {there or 'nothing'}"
+            for host in hosts
+            if (there := store.text(keys.host(host))) != slug
+        ]
+    urls = [f"https://{host}" for host in hosts]
+    if dispatcher:
+        urls.insert(0, f"{dispatcher.url}/t/{slug}")
+    document: dict[str, Any] = {
+        "slug": slug,
+        "record": record,
+        "urls": urls,
+        "script": {
+            "name": script,
+            "exists": tags is not None,
+            "tags": [*(tags or ())],
+            **{name: kept.get(name) for name in ("kind", "digest", "bytes", "publishedAt")},
+        },
+        "about": kept.get("about") or {},
+        "problems": problems,
+    }
+    output.result(document, lambda console: _show(console, document))
+
+
+def _show(console: Console, document: dict[str, Any]) -> None:
+    def line(text: str) -> None:
+        console.print(text, markup=False)
+
+    script, about = document["script"], document["about"]
+    for name, value in document["record"].items():
+        line(f"{name:<15} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    for url in document["urls"]:
+        line(f"{'url':<15} {url}")
+    if script["kind"]:
+        line(f"{'published':<15} {script['publishedAt']}, {script['kind']}")
+        line(f"{'digest':<15} {script['digest']}")
+    for endpoint in about.get("endpoints", ()):
+        line(f"{'endpoint':<15} {endpoint}")
+    if "rows" in about:
+        line(f"{'rows':<15} {about['rows']:,}, by {about['id'] or 'number'}")
+    for column in about.get("columns", ()):
+        line(f"{'column':<15} {column['name']}: {column['type']}")
+    for problem in document["problems"]:
+        line(f"{'problem':<15} {problem}")

@@ -1,0 +1,234 @@
+"""Builds and parses every KV key, and the UTC periods that keys are made of.
+
+Owns the layout of the stores; nobody else joins strings into a key. Times are
+milliseconds since 1970-01-01T00:00Z; a minute, hour or day is the number of
+that period since then.
+
+KV lists keys in ascending order only, and readers want the newest first. So
+the date in a key is written as its distance from the largest possible one,
+part by part (year from 9999, month from 12, day from 31, …). A listing then
+runs from the newest key to the oldest, and a day is still one prefix.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from core.errors import KeyMalformed
+
+
+def read_reconciled(value: str | None) -> int | None:
+    """Read up to when all payments are reconciled, in milliseconds; None when nobody knows."""
+    return int(value) if value is not None and value.isdecimal() else None
+
+
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+USAGE_PREFIX = "usage/"
+"""All batches of usage events."""
+
+LATE_PREFIX = "late/"
+"""Names of usage batches that were written long after their minute."""
+
+SUMMARY_PREFIX = "summary/"
+"""Everything that compaction makes."""
+
+PROGRESS = "summary/progress"
+"""How far compaction has come."""
+
+PUBLISHED = "summary/published"
+"""Snapshots that cron computed."""
+
+PAST_PREFIX = "past/"
+"""What windows came to at past hours."""
+
+DEMO = "demo/history"
+"""What says that the log holds made-up demonstration history, and of when; `dev/demo` writes it."""
+
+USAGE_MINUTE_LENGTH = 23
+"""Characters of a usage batch's key up to and with the slash behind its minute."""
+
+SETTLEMENT_PREFIX = "settlement/"
+"""All settlement events."""
+
+RECONCILED = "payments/reconciled"
+"""Up to when every payment is final and the same in the ledger and in KV."""
+
+TENANT_PREFIX = "tenant/"
+"""All records of the tenant directory."""
+
+_LEVEL_LENGTHS = {"minute": 16, "hour": 13, "day": 10, "month": 7}
+"""How much of an inverted date names a period of each level."""
+
+_FIRST = "0000-11-30T23:59"
+"""The first minute of the first day of the first month, inverted."""
+
+
+class BatchKey(NamedTuple):
+    """The parts of a usage batch's key."""
+
+    minute: int
+    writer: str
+    counter: int
+
+
+class LateMark(NamedTuple):
+    """The parts of a late batch's mark: when it was made, the batch, and the batch's minute."""
+
+    written: int
+    batch_key: str
+    minute: int
+
+
+def usage_batch(minute: int, writer: str, counter: int) -> str:
+    """Build the key of batch `counter` that `writer` made for the events of `minute`."""
+    return f"{USAGE_PREFIX}{_inverted(minute)}/{writer}/{counter:06d}"
+
+
+def parse_usage_batch(key: str) -> BatchKey:
+    """Take a usage batch's key apart. Raises `KeyMalformed` for any other key."""
+    try:
+        minute, writer, counter = key.removeprefix(USAGE_PREFIX).split("/")
+        parsed = BatchKey(_minute_of(minute), writer, int(counter))
+    except ValueError as error:
+        raise KeyMalformed(f"{key!r} is not the key of a usage batch") from error
+    # Only what `usage_batch` builds is accepted, so that a batch has one key.
+    if not writer or key != usage_batch(*parsed):
+        raise KeyMalformed(f"{key!r} is not the key of a usage batch")
+    return parsed
+
+
+def batch_name(key: str) -> str:
+    """Name a usage batch within its minute: `WRITER/COUNTER`."""
+    return key[USAGE_MINUTE_LENGTH:]
+
+
+def usage_day(day: int) -> str:
+    """Build the prefix of all usage batches of the UTC day `day`."""
+    return USAGE_PREFIX + _inverted(day * (DAY_MS // MINUTE_MS))[:10]
+
+
+def usage_date(*parts: int) -> str:
+    """Build the prefix of all usage batches of a year, of its month, or of that month's day."""
+    widths = zip((9999, 12, 31), ("04d", "02d", "02d"), parts, strict=False)
+    return USAGE_PREFIX + "-".join(format(top - part, width) for top, width, part in widths)
+
+
+def usage_hour(hour: int) -> str:
+    """Build the prefix of all usage batches of the UTC hour `hour`."""
+    return USAGE_PREFIX + _inverted(hour * (HOUR_MS // MINUTE_MS))[:13]
+
+
+def usage_minute(minute: int) -> str:
+    """Build the prefix of all usage batches of the UTC minute `minute`."""
+    return f"{USAGE_PREFIX}{_inverted(minute)}/"
+
+
+def late(batch_key: str, written: int) -> str:
+    """Build the key that says the usage batch `batch_key` was written late, in `written`."""
+    return f"{LATE_PREFIX}{written}/{batch_key}"
+
+
+def parse_late(key: str) -> LateMark:
+    """Take the key of a mark apart. Raises `KeyMalformed` for any other key."""
+    written, _, batch_key = key.removeprefix(LATE_PREFIX).partition("/")
+    if not written.isdecimal():
+        raise KeyMalformed(f"{key!r} is not the mark of a late batch")
+    return LateMark(int(written), batch_key, parse_usage_batch(batch_key).minute)
+
+
+def summary(level: str, minute: int) -> str:
+    """Build the key of the summary of the minute, hour, day or month that starts at `minute`."""
+    return f"{SUMMARY_PREFIX}{level}/{_inverted(minute)[: _LEVEL_LENGTHS[level]]}"
+
+
+def summaries(level: str, parent_level: str | None = None, minute: int = 0) -> str:
+    """Build the prefix of the summaries of `level`; with `parent_level`, within that `minute`."""
+    within = "" if parent_level is None else _inverted(minute)[: _LEVEL_LENGTHS[parent_level]]
+    return f"{SUMMARY_PREFIX}{level}/{within}"
+
+
+def parse_summary(key: str) -> int:
+    """Find the minute that a summary's period starts at. Raises `KeyMalformed`."""
+    level, _, date = key.removeprefix(SUMMARY_PREFIX).partition("/")
+    try:
+        # What the date leaves out is at its start, which is inverted here.
+        minute = _minute_of(date + _FIRST[len(date) :])
+    except ValueError as error:
+        raise KeyMalformed(f"{key!r} is not the key of a summary") from error
+    if level not in _LEVEL_LENGTHS or key != summary(level, minute):
+        raise KeyMalformed(f"{key!r} is not the key of a summary")
+    return minute
+
+
+def base(first: int | None, end: int) -> str:
+    """Build the key of everything from the minute `first`, or ever, to before the minute `end`."""
+    start = "ever" if first is None else _inverted(first)[: _LEVEL_LENGTHS["day"]]
+    return f"{SUMMARY_PREFIX}base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
+
+
+def past(end: int) -> str:
+    """Build the key of what each window came to when the hour that ends at `end` was closed."""
+    return f"{PAST_PREFIX}{_inverted(end)[: _LEVEL_LENGTHS['hour']]}"
+
+
+def settlement(claimed_at_ms: int, name: str) -> str:
+    """Build the key of the settlement event of payment `name` that was claimed at that time."""
+    minute, rest_ms = divmod(claimed_at_ms, MINUTE_MS)
+    return f"{SETTLEMENT_PREFIX}{_inverted(minute)}/{MINUTE_MS - 1 - rest_ms:05d}/{name}"
+
+
+def settlement_day(day: int) -> str:
+    """Build the prefix of all settlement events of payments claimed on the UTC day `day`."""
+    return SETTLEMENT_PREFIX + _inverted(day * (DAY_MS // MINUTE_MS))[:10]
+
+
+def payment_writer(payment_id: str) -> str:
+    """Name the writer of the one usage batch that has a payment's revenue."""
+    return f"payment-{payment_id}"
+
+
+def tenant(slug: str) -> str:
+    """Build the key of the directory record of `slug` in `TENANT_KV`."""
+    return TENANT_PREFIX + slug
+
+
+def host(name: str) -> str:
+    """Build the key in `TENANT_KV` whose value is the slug that answers at host `name`."""
+    return f"host/{name}"
+
+
+def publication(slug: str) -> str:
+    """Build the key in `TENANT_KV` of what `clawr publish` keeps about `slug`."""
+    return f"publication/{slug}"
+
+
+def timestamp(at_ms: int) -> str:
+    """Write a time as RFC 3339 in UTC with milliseconds, `2026-11-22T18:11:00.000Z`."""
+    at = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1_024)
+def _inverted(minute: int) -> str:
+    at = datetime.fromtimestamp(minute * 60, UTC)
+    return (
+        f"{9999 - at.year:04d}-{12 - at.month:02d}-{31 - at.day:02d}"
+        f"T{23 - at.hour:02d}:{59 - at.minute:02d}"
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _minute_of(inverted: str) -> int:
+    at = datetime(
+        9999 - int(inverted[0:4]),
+        12 - int(inverted[5:7]),
+        31 - int(inverted[8:10]),
+        23 - int(inverted[11:13]),
+        59 - int(inverted[14:16]),
+        tzinfo=UTC,
+    )
+    return int(at.timestamp()) // 60

@@ -1,0 +1,255 @@
+"""Compares the log with its summaries, as far as a bounded number of KV operations reaches.
+
+Owns what is compared: the batches of the last settled hour and of the minutes
+since, by their keys and metadata, with what summaries say that they were made
+of and come to. Refuses to judge what a difference means, and to mend any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core import constants, keys
+from core.calendar import MINUTES_PER_HOUR, Period
+from core.errors import KeyMalformed
+from core.kv_store import has_names
+from core.ports import Json, KeyPage, KeyValueStore, ListedKey
+from metering.state import CompactionState
+from metering.summary import Summary, get_summaries
+from metering.totals import Totals
+
+COUNTED = ("calls", "revenueMicros", "dropped")
+"""What the metadata of a batch and the figures made of it both have."""
+
+_HOUR_PAGES = (4, 2, 2)
+"""Pages of a thousand batches listed of the settled hour and of the two after it."""
+
+Listed = Mapping[int, Sequence[ListedKey]]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What is known before anything is compared: progress, newest batches, marks, the time."""
+
+    progress: CompactionState | None
+    newest: KeyPage
+    late: KeyPage
+    now_minute: int
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What comparing batches with summaries came to.
+
+    The minutes from `first` to before `end` were looked at, those before
+    `settled` as settled ones; the log has `batches` there. `differing` are
+    settled minutes with other batches than their hour was made of, `unread` the
+    periods whose summaries could not be had as progress has them. `surplus` is
+    by how much the sums differ where the batches are the same. `waiting`
+    batches are in no summary yet; `unreadable` ones were set aside, and before
+    those in summaries `dropped` events were.
+    """
+
+    first: int
+    end: int
+    settled: int
+    batches: int = 0
+    differing: list[int] = field(default_factory=list)
+    unread: list[Period] = field(default_factory=list)
+    surplus: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    waiting: int = 0
+    dropped: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The batches that were listed: by minute, of the minutes in `covered`, before `end`."""
+
+    hour: Period
+    end: int
+    covered: Sequence[int]
+    minutes: Listed
+
+    @property
+    def settled(self) -> Listed:
+        """Those of the settled hour."""
+        return {minute: self.of(minute) for minute in self.covered if minute < self.hour.end}
+
+    @property
+    def unsettled(self) -> Listed:
+        """Those of the minutes since that are made."""
+        return {minute: self.of(minute) for minute in self.covered if minute >= self.hour.end}
+
+    def of(self, minute: int) -> Sequence[ListedKey]:
+        """The batches of a minute."""
+        return self.minutes.get(minute, ())
+
+
+async def compare(store: KeyValueStore, overview: Overview) -> Comparison:
+    """Compare batches with summaries, in at most nine operations. Raises `StoreUnavailable`."""
+    progress = overview.progress
+    if progress is None:
+        return Comparison(overview.now_minute, overview.now_minute, overview.now_minute)
+    span = await _list_span(store, progress)
+    wanted = _wanted(progress, span)
+    summaries = await _read(store, wanted)
+    found = Comparison(
+        first=min(span.covered, default=span.end),
+        end=span.end,
+        settled=span.hour.end,
+        batches=sum(len(span.of(minute)) for minute in span.covered),
+        unread=[period for period in wanted if period not in summaries],
+    )
+    if span.hour not in found.unread:
+        _compare_hour(found, summaries.get(span.hour), span.settled)
+    for minute, listed in span.unsettled.items():
+        period = Period("minute", minute)
+        if period not in found.unread:
+            _compare_minute(found, summaries.get(period), listed)
+    return found
+
+
+async def _list_span(store: KeyValueStore, progress: CompactionState) -> _Span:
+    """List the last settled hour and the made minutes since, as far as pages reach."""
+    settled = progress.settled - progress.settled % MINUTES_PER_HOUR
+    hour = Period("hour", settled - MINUTES_PER_HOUR)
+    # With their hour, the summaries of the minutes are one bulk get.
+    end = min(progress.made, settled + constants.KV_BULK_GET_KEYS_MAX - 1)
+    minutes: dict[int, Sequence[ListedKey]] = {}
+    covered: list[int] = []
+    for index, pages in enumerate(_HOUR_PAGES):
+        start = hour.start + index * MINUTES_PER_HOUR
+        if start < end:
+            listed, first = await _list_hour(store, start // MINUTES_PER_HOUR, pages)
+            minutes.update(listed)
+            covered += range(first, min(start + MINUTES_PER_HOUR, end))
+    return _Span(hour, end, covered, minutes)
+
+
+def _wanted(progress: CompactionState, span: _Span) -> Mapping[Period, str]:
+    """Choose the summaries to read, with their fingerprints: the hour's, and minutes' since."""
+    tree = progress.tree
+    hours = [span.hour] if span.hour.start in tree["hour"] else []
+    minutes = [Period("minute", one) for one in span.unsettled if one in tree["minute"]]
+    return {period: tree[period.level][period.start] for period in (*hours, *minutes)}
+
+
+async def _read(store: KeyValueStore, wanted: Mapping[Period, str]) -> Mapping[Period, Summary]:
+    """Read those summaries that are as progress has them."""
+    periods = {keys.summary(*period): period for period in wanted}
+    found = await get_summaries(store, periods)
+    return {
+        period: summary
+        for key, period in periods.items()
+        if (summary := found[key]) is not None and summary.fingerprint == wanted[period]
+    }
+
+
+async def _list_hour(store: KeyValueStore, hour: int, pages: int) -> tuple[Listed, int]:
+    """List the newest batches of an hour by minute, and tell from which minute on it has all."""
+    minutes: dict[int, list[ListedKey]] = {}
+    cursor = None
+    for _ in range(pages):
+        page = await store.list_page(keys.usage_hour(hour), cursor)
+        for key in page.keys:
+            minute = _minute_of(key)
+            if minute is not None:
+                minutes.setdefault(minute, []).append(key)
+        cursor = page.cursor
+        if cursor is None:
+            return minutes, hour * MINUTES_PER_HOUR
+    # The oldest minute that was reached may go on in the next page.
+    oldest = min(minutes, default=(hour + 1) * MINUTES_PER_HOUR - 1)
+    minutes.pop(oldest, None)
+    return minutes, oldest + 1
+
+
+def _compare_hour(found: Comparison, summary: Summary | None, minutes: Listed) -> None:
+    """Compare the settled minutes with what their hour was made of, then the sums."""
+    marks = dict(source.split(":") for source in summary.sources) if summary else {}
+    found.differing += [
+        minute
+        for minute, listed in minutes.items()
+        if marks.get(str(minute)) != (_fingerprint(minute, listed) if listed else None)
+    ]
+    if summary is None:
+        return
+    found.unreadable += summary.unreadable
+    found.dropped += summary.figures.dropped
+    if len(minutes) == MINUTES_PER_HOUR and not found.differing:
+        listed = [key for minute in minutes.values() for key in minute]
+        _compare_sums(found, summary, listed)
+
+
+def _compare_minute(
+    found: Comparison, summary: Summary | None, listed: Sequence[ListedKey]
+) -> None:
+    """Compare a minute that may get more batches with those that it was made of."""
+    made_of = frozenset(summary.sources) if summary else frozenset()
+    counted = [key for key in listed if keys.batch_name(key.name) in made_of]
+    found.waiting += len(listed) - len(counted)
+    if summary is not None:
+        found.unreadable += summary.unreadable
+        found.dropped += summary.figures.dropped
+        if len(counted) == len(made_of):
+            _compare_sums(found, summary, counted)
+
+
+def _compare_sums(found: Comparison, summary: Summary, listed: Sequence[ListedKey]) -> None:
+    """Compare what the metadata of batches come to with the figures made of them."""
+    aside = frozenset(summary.unreadable)
+    sums = _sums_of(summary.figures)
+    for name in COUNTED:
+        log = sum(_number_in(key.metadata, name) for key in listed if key.name not in aside)
+        found.surplus[name] += abs(log - sums[name])
+
+
+def _sums_of(figures: Totals) -> Mapping[str, int]:
+    apis = figures.apis.values()
+    return {
+        "calls": sum(api.calls for api in apis),
+        "revenueMicros": sum(api.revenue_micros for api in apis),
+        "dropped": figures.dropped,
+    }
+
+
+async def oldest_uncompacted(store: KeyValueStore, overview: Overview) -> int | None:
+    """Find the oldest minute that is over, has batches and no summary; None if all have one.
+
+    When there are too many batches to see it, the first minute that may be it.
+    Costs one operation at most. Raises `StoreUnavailable`.
+    """
+    made = overview.progress.made if overview.progress else 0
+    listed = [
+        minute
+        for minute in map(_minute_of, overview.newest.keys)
+        if minute is not None and minute < overview.now_minute
+    ]
+    if overview.newest.cursor is None or (listed and min(listed) < made):
+        return min((minute for minute in listed if minute >= made), default=None)
+    if made:
+        return made
+    # Nothing was ever compacted, and there is more than a page can show.
+    long_ago = overview.now_minute - constants.BACKLOG_MINUTES_MAX - MINUTES_PER_HOUR
+    if await has_names(store, keys.usage_hour(long_ago // MINUTES_PER_HOUR)):
+        return long_ago
+    return min(listed, default=None)
+
+
+def _minute_of(key: ListedKey) -> int | None:
+    try:
+        return keys.parse_usage_batch(key.name).minute
+    except KeyMalformed:
+        return None
+
+
+def _fingerprint(minute: int, listed: Sequence[ListedKey]) -> str:
+    sources = sorted(keys.batch_name(key.name) for key in listed)
+    return Summary(Period("minute", minute), sources, Totals(), ()).fingerprint
+
+
+def _number_in(metadata: Json, name: str) -> int:
+    value = metadata.get(name) if isinstance(metadata, dict) else None
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,115 @@
+"""What the windows came to at past hours, so that people see what has changed since.
+
+Owns a small record for each hour, written when bases are made: the totals of
+each window up to then. A reader compares its window with what it came to a day
+or a week earlier. That moment is within an hour, so the two records around it
+are weighed by where it is between them. Refuses to know how windows are made.
+
+A record is a comfort, never a figure to bill by: while there is a backlog no
+bases are made, so there may be none for an hour.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from core import constants, keys
+from core.ports import KeyValueStore
+from metering.totals import Totals, directory_of
+
+TOMORROWS_WEEK = "tomorrow"
+"""What a record calls the six days that begin the week of the day after its own."""
+
+_VERSION = 1
+_HOUR_MINUTES = keys.HOUR_MS // keys.MINUTE_MS
+_NAMES = ("today", TOMORROWS_WEEK, "week", "overall")
+_BACK_MS = {"today": keys.DAY_MS, "week": 7 * keys.DAY_MS, "overall": 7 * keys.DAY_MS}
+
+
+class PeriodTotals(NamedTuple):
+    """What a window comes to: distinct callers, APIs called, categories, calls, micro-dollars."""
+
+    callers: int
+    apis: int
+    directories: int
+    calls: int
+    revenue_micros: int
+
+
+_NOTHING = PeriodTotals(0, 0, 0, 0, 0)
+
+
+class PreviousPeriod(NamedTuple):
+    """What a window came to at the instant `end_ms`, in milliseconds since 1970."""
+
+    end_ms: int
+    totals: PeriodTotals
+
+
+def totals_of(figures: Totals) -> PeriodTotals:
+    """Add up what a window shows at its head."""
+    shown = [one for one in figures.apis.values() if one.calls or one.revenue_micros]
+    return PeriodTotals(
+        figures.callers.distinct(),
+        sum(one.calls > 0 for one in shown),
+        len({directory_of(one.described_by) for one in shown}),
+        sum(one.calls for one in shown),
+        sum(one.revenue_micros for one in shown),
+    )
+
+
+async def put_past(store: KeyValueStore, end: int, totals: Mapping[str, PeriodTotals]) -> None:
+    """Write the record of the hour that ends at the minute `end`. Raises `StoreUnavailable`."""
+    value = json.dumps([_VERSION, totals], separators=(",", ":"))
+    await store.put(keys.past(end), value, {}, constants.PAST_TTL_SECONDS)
+
+
+def past_keys(now_ms: int) -> Sequence[str]:
+    """Name the records that comparing any window at `now_ms` takes."""
+    return [
+        keys.past(end)
+        for back_ms in set(_BACK_MS.values())
+        for end in _hours_around(now_ms - back_ms)
+    ]
+
+
+def past_of(window: str, values: Mapping[str, str | None], now_ms: int) -> PreviousPeriod | None:
+    """Tell what `window` had come to a day ago (today) or a week ago (the others).
+
+    `values` are KV's by key, as `past_keys` names them. None where records are
+    missing or are of another version.
+    """
+    at_ms = now_ms - _BACK_MS[window]
+    before, after = (_decode(values.get(keys.past(end))) for end in _hours_around(at_ms))
+    # At midnight `before` closes one day, and a window begins with the next.
+    is_first_hour = at_ms % keys.DAY_MS < keys.HOUR_MS
+    name = TOMORROWS_WEEK if is_first_hour and window == "week" else window
+    start = before[name] if before else None
+    if is_first_hour and window == "today":
+        start = _NOTHING
+    if start is None or after is None:
+        return None
+    share = at_ms % keys.HOUR_MS / keys.HOUR_MS
+    pairs = zip(start, after[window], strict=True)
+    return PreviousPeriod(
+        at_ms, PeriodTotals(*(round(one + (other - one) * share) for one, other in pairs))
+    )
+
+
+def _hours_around(at_ms: int) -> tuple[int, int]:
+    start = at_ms // keys.HOUR_MS * _HOUR_MINUTES
+    return start, start + _HOUR_MINUTES
+
+
+def _decode(value: str | None) -> Mapping[str, PeriodTotals] | None:
+    if value is None:
+        return None
+    try:
+        version, totals = json.loads(value)
+        if version != _VERSION:
+            return None
+        return {name: PeriodTotals(*map(int, totals[name])) for name in _NAMES}
+    except (ValueError, TypeError, LookupError):
+        return None

@@ -1,0 +1,299 @@
+"""The payout ledger: who claimed a payment, and what became of it.
+
+Owns the states `claimed → pending → settled | failed` and `claimed → failed`;
+each move is one transaction, made only from the state that it starts from, and
+writes its entry and its line of the audit by trigger. A failed payment can be
+claimed again. Whoever moves a payment leaves a name of its own with it, so
+that a move whose confirmation was lost can be repeated and known again.
+Refuses to know facilitators and requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core import constants, keys
+from core.errors import DatabaseUnavailable
+from core.ports import Clock, Database, Row, Statement
+from payments.models import COLUMNS, PaymentRow, PaymentState, read_row
+
+ABANDONED = "abandoned"
+"""The reason of a claim whose request ended, or took too long, before settlement."""
+
+_TRIES = 3
+_PAUSE_MS = 150
+_BY_ID = "SELECT * FROM payments WHERE payment_id = ?"
+
+_BY_EITHER = (
+    "SELECT * FROM payments WHERE payment_id = ? OR (payer = ? AND identifier = ?)"
+    " ORDER BY state = 'failed', payment_id = ? DESC LIMIT 1"
+)
+
+_CLAIM = (
+    f"INSERT INTO payments ({', '.join(COLUMNS)})"  # noqa: S608, names of columns
+    f" VALUES ({', '.join('?' for _ in COLUMNS)})"
+    " ON CONFLICT DO NOTHING"
+)
+
+_TERMS = tuple(name for name in COLUMNS if name not in ("payment_id", "attempt"))
+
+_CLAIM_AGAIN = (
+    "UPDATE payments SET attempt = attempt + 1,"  # noqa: S608, names of columns
+    f" {', '.join(f'{name} = ?' for name in _TERMS)}"
+    " WHERE payment_id = ? AND state = 'failed'"
+    " AND NOT EXISTS (SELECT 1 FROM payments other WHERE other.payer = ? AND other.identifier = ?"
+    " AND other.payment_id <> payments.payment_id)"
+)
+
+_FREE_IDENTIFIER = (
+    "UPDATE payments SET identifier = NULL"
+    " WHERE payer = ? AND identifier = ? AND state = 'failed' AND payment_id <> ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is known of a settlement, and the batch of the usage log that has its revenue."""
+
+    transaction: str
+    facilitator: str
+    at_ms: int
+    usage_batch: str
+    served: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotals:
+    """The ledger's side of one day for one tenant, in micro-dollars."""
+
+    tenant_id: str
+    settled_micros: int
+    corrected_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentCounts:
+    """How many payments are in each state: of those claimed since some time, and of open ones."""
+
+    since: Mapping[PaymentState, int]
+    unresolved: Mapping[PaymentState, int]
+
+
+class Ledger:
+    """One deployment's ledger. Every method raises `DatabaseUnavailable` when D1 fails."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Take the database, whose migrations must have been applied."""
+        self._database = database
+        self._clock = clock
+
+    async def find(self, payment_id: str) -> PaymentRow | None:
+        """Look a payment up."""
+        (rows,) = await self._insist(Statement(_BY_ID, (payment_id,)))
+        return read_row(rows[0]) if rows else None
+
+    async def claim(self, wanted: PaymentRow) -> PaymentRow:
+        """Claim a payment, unless somebody has it.
+
+        Returns the row that is there now: `wanted`, with its own `changed_by`,
+        or the one that is in its way, by authorization or by identifier.
+        """
+        values = _values(wanted)
+        terms = tuple(value for name, value in values.items() if name in _TERMS)
+        owner = (wanted.payer, wanted.identifier)
+        found = await self._insist(
+            Statement(_FREE_IDENTIFIER, (*owner, wanted.payment_id)),
+            Statement(_CLAIM, tuple(values.values())),
+            Statement(_CLAIM_AGAIN, (*terms, wanted.payment_id, *owner)),
+            Statement(_BY_EITHER, (wanted.payment_id, *owner, wanted.payment_id)),
+        )
+        return read_row(found[3][0])
+
+    async def begin_settling(self, row: PaymentRow, by: str) -> bool:
+        """Move a claim to `pending`, just before a facilitator is asked.
+
+        False when the claim was given up meanwhile: then nobody may be asked.
+        """
+        until_ms = self._clock.now_ms() + constants.SETTLE_LEASE_MS
+        return await self._move(
+            row,
+            PaymentState.CLAIMED,
+            by,
+            "state = 'pending', asked = 1, lease_until_ms = ?",
+            until_ms,
+        )
+
+    async def ask_again(self, row: PaymentRow, by: str) -> bool:
+        """Take a pending payment that nobody works on; False when somebody does."""
+        now_ms = self._clock.now_ms()
+        change = "asked = asked + 1, lease_until_ms = ?"
+        free = f" AND lease_until_ms <= {now_ms:d}"
+        until_ms = now_ms + constants.SETTLE_LEASE_MS
+        return await self._move(row, PaymentState.PENDING, by, change, until_ms, where=free)
+
+    async def leave_pending(
+        self, row: PaymentRow, by: str, reason: str, transaction: str, pause_ms: int
+    ) -> bool:
+        """Let a pending payment rest for a while, with what is known so far."""
+        until_ms = self._clock.now_ms() + pause_ms
+        change = "reason = ?, transaction_id = ?, lease_until_ms = ?"
+        return await self._move(
+            row, PaymentState.PENDING, by, change, reason, transaction, until_ms
+        )
+
+    async def settle(self, row: PaymentRow, by: str, settled: Settled) -> bool:
+        """Move a pending payment to `settled`; False when somebody else moved it before."""
+        change = (
+            "state = 'settled', reason = '', proof = NULL, transaction_id = ?, facilitator = ?,"
+            " settled_at_ms = ?, usage_batch = ?, served = ?"
+        )
+        values = (settled.transaction, settled.facilitator, settled.at_ms, settled.usage_batch)
+        return await self._move(row, PaymentState.PENDING, by, change, *values, int(settled.served))
+
+    async def fail(self, row: PaymentRow, by: str, reason: str) -> bool:
+        """Move a payment to `failed` from the state that `row` has it in."""
+        change = "state = 'failed', proof = NULL, reason = ?"
+        return await self._move(row, row.state, by, change, reason)
+
+    async def refuse(self, row: PaymentRow, by: str, reason: str) -> bool:
+        """Move a pending payment to `failed` whose first question a facilitator refused.
+
+        False when somebody asked meanwhile: that question may be what was in its way.
+        """
+        change = "state = 'failed', proof = NULL, reason = ?"
+        return await self._move(
+            row, PaymentState.PENDING, by, change, reason, where=" AND asked = 1"
+        )
+
+    async def serve(self, row: PaymentRow, by: str, *, served: bool) -> bool:
+        """Note that what was paid for is being handed out, or that it could not be after all."""
+        unserved = f" AND served = {int(not served)}"
+        return await self._move(
+            row, PaymentState.SETTLED, by, "served = ?", int(served), where=unserved
+        )
+
+    async def unresolved(self, limit: int) -> Sequence[PaymentRow]:
+        """List claims and pending payments that nobody works on, the oldest first."""
+        sql = (
+            "SELECT * FROM payments WHERE state IN ('claimed', 'pending') AND lease_until_ms <= ?"
+            " ORDER BY lease_until_ms LIMIT ?"
+        )
+        (rows,) = await self._insist(Statement(sql, (self._clock.now_ms(), limit)))
+        return [read_row(row) for row in rows]
+
+    async def unreconciled(self, before_ms: int, limit: int) -> Sequence[PaymentRow]:
+        """List settled payments not yet found in KV, settled before a time, the oldest first."""
+        sql = (
+            "SELECT * FROM payments WHERE state = 'settled' AND reconciled_at_ms IS NULL"
+            " AND settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?"
+        )
+        (rows,) = await self._insist(Statement(sql, (before_ms, limit)))
+        return [read_row(row) for row in rows]
+
+    async def reconcile(self, payment_ids: Sequence[str]) -> None:
+        """Note that these settled payments were found in KV as they are here."""
+        marks = ", ".join("?" for _ in payment_ids)
+        sql = f"UPDATE payments SET reconciled_at_ms = ? WHERE payment_id IN ({marks})"  # noqa: S608
+        if payment_ids:
+            await self._insist(Statement(sql, (self._clock.now_ms(), *payment_ids)))
+
+    async def oldest_unresolved_ms(self) -> tuple[int | None, int]:
+        """Tell since when something is not final or not found in KV, and how much is pending."""
+        sql = (
+            "SELECT MIN(claimed_at_ms) AS since, SUM(state = 'pending') AS pending FROM payments"
+            " WHERE state IN ('claimed', 'pending')"
+            " OR (state = 'settled' AND reconciled_at_ms IS NULL)"
+        )
+        (rows,) = await self._insist(Statement(sql))
+        since, pending = rows[0]["since"], rows[0]["pending"]
+        return None if since is None else int(since), int(pending or 0)
+
+    async def of_day(self, day: int) -> Sequence[PaymentRow]:
+        """List every payment claimed on a UTC day that is settled or pending."""
+        sql = (
+            "SELECT * FROM payments WHERE claimed_at_ms >= ? AND claimed_at_ms < ?"
+            " AND state IN ('settled', 'pending') ORDER BY claimed_at_ms, payment_id"
+        )
+        bounds = (day * keys.DAY_MS, (day + 1) * keys.DAY_MS)
+        (rows,) = await self._insist(Statement(sql, bounds))
+        return [read_row(row) for row in rows]
+
+    async def counts(self, since_ms: int) -> PaymentCounts:
+        """Count payments by state; reads as many rows as were claimed since then or are open."""
+        (since, unresolved) = await self._insist(
+            Statement(
+                "SELECT state, COUNT(*) AS count FROM payments"
+                " WHERE claimed_at_ms >= ? GROUP BY state",
+                (since_ms,),
+            ),
+            Statement(
+                "SELECT state, COUNT(*) AS count FROM payments"
+                " WHERE state IN ('claimed', 'pending') GROUP BY state"
+            ),
+        )
+        every, found = (
+            dict.fromkeys(PaymentState, 0),
+            {PaymentState.CLAIMED: 0, PaymentState.PENDING: 0},
+        )
+        every.update(_by_state(since))
+        found.update(_by_state(unresolved))
+        return PaymentCounts(every, found)
+
+    async def totals_of_day(self, day: int) -> Sequence[DayTotals]:
+        """Add up the entries for payments claimed on a UTC day, by tenant."""
+        sql = (
+            "SELECT e.tenant_id AS tenant,"
+            " SUM(CASE WHEN e.kind = 'settlement' THEN e.amount_micros ELSE 0 END) AS settled,"
+            " SUM(CASE WHEN e.kind = 'correction' THEN e.amount_micros ELSE 0 END) AS corrected"
+            " FROM entries e JOIN payments p ON p.payment_id = e.payment_id"
+            " WHERE p.claimed_at_ms >= ? AND p.claimed_at_ms < ? AND p.state = 'settled'"
+            " GROUP BY e.tenant_id ORDER BY e.tenant_id"
+        )
+        bounds = (day * keys.DAY_MS, (day + 1) * keys.DAY_MS)
+        (rows,) = await self._insist(Statement(sql, bounds))
+        return [
+            DayTotals(str(row["tenant"]), int(row["settled"] or 0), int(row["corrected"] or 0))
+            for row in rows
+        ]
+
+    async def _move(
+        self,
+        row: PaymentRow,
+        start: PaymentState,
+        by: str,
+        change: str,
+        *values: str | int,
+        where: str = "",
+    ) -> bool:
+        sql = (
+            f"UPDATE payments SET changed_by = ?, changed_at_ms = ?, {change}"  # noqa: S608
+            f" WHERE payment_id = ? AND attempt = ? AND state = ?{where}"
+        )
+        key = (row.payment_id, row.attempt, start.value)
+        found = await self._insist(
+            Statement(sql, (by, self._clock.now_ms(), *values, *key)),
+            Statement(_BY_ID, (row.payment_id,)),
+        )
+        # Also after a try whose confirmation was lost: the name tells whose change it was.
+        return bool(found[1]) and found[1][0]["changed_by"] == by
+
+    async def _insist(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        """Run a transaction, again if need be; every one here may run twice."""
+        for last in (*[False] * (_TRIES - 1), True):
+            try:
+                return await self._database.execute(*statements)
+            except DatabaseUnavailable:
+                if last:
+                    raise
+                await self._clock.sleep_ms(_PAUSE_MS)
+        raise AssertionError
+
+
+def _by_state(rows: Sequence[Row]) -> Mapping[PaymentState, int]:
+    return {PaymentState(row["state"]): int(row["count"] or 0) for row in rows}
+
+
+def _values(row: PaymentRow) -> dict[str, str | int | None]:
+    values = {name: getattr(row, name) for name in COLUMNS}
+    return {**values, "state": row.state.value, "served": int(row.served)}

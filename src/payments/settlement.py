@@ -1,0 +1,100 @@
+"""Settlement events: what the edge settled, in KV, beside the ledger in D1.
+
+Owns the event's form, and writing it together with the one usage batch that
+has its revenue. Both keys are made of the payment alone, so whoever writes
+them again writes the same. Refuses to know how a payment came to be settled.
+
+A receipt that a tenant's script sends of its own accord is kept in the same
+form with another source. It is shown, and never counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from core import constants, keys
+from core.ports import Clock, KeyValueStore
+from metering.events import Api, Batch, UsageEvent, batch_metadata, decode_batch, encode_batch
+from metering.settlements import AT_EDGE, SettlementEvent, put_settlement
+from payments.models import PaymentRow
+
+LATE_REVENUE = "settled_later"
+"""The outcome of an event that has revenue of a request which got no answer at its time."""
+
+
+def settlement_of(row: PaymentRow) -> SettlementEvent:
+    """Write the event of a settled payment."""
+    assert row.settled_at_ms is not None
+    return SettlementEvent(
+        source=AT_EDGE,
+        payment_id=row.payment_id,
+        request_id=row.request_id,
+        tenant_id=row.tenant_id,
+        slug=row.slug,
+        payer=row.caller,
+        network=row.network,
+        asset=row.asset,
+        amount=row.amount,
+        amount_micros=row.amount_micros,
+        transaction=row.transaction_id,
+        facilitator=row.facilitator,
+        claimed_at_ms=row.claimed_at_ms,
+        settled_at_ms=row.settled_at_ms,
+        receipt="",
+    )
+
+
+def late_revenue(row: PaymentRow, at_ms: int) -> UsageEvent:
+    """Make the usage event of revenue alone: no call, because its request ended before."""
+    api = Api(row.tenant_id, row.slug, row.owner, row.directory, row.amount_micros)
+    return UsageEvent(
+        request_id=row.request_id,
+        at_ms=at_ms,
+        api=api,
+        method=row.method,
+        status=200,
+        latency_ms=0,
+        caller=row.caller,
+        outcome=LATE_REVENUE,
+        counted=False,
+        revenue_micros=row.amount_micros,
+    )
+
+
+def revenue_batch(event: UsageEvent) -> str:
+    """Write the usage batch that holds one event of a paid request."""
+    return encode_batch(Batch((event,), 0), event.at_ms // keys.MINUTE_MS)
+
+
+def revenue_key(row: PaymentRow) -> str:
+    """Build the key of a settled payment's usage batch."""
+    assert row.settled_at_ms is not None
+    minute = row.settled_at_ms // keys.MINUTE_MS
+    return keys.usage_batch(minute, keys.payment_writer(row.payment_id), 1)
+
+
+def read_revenue_batch(row: PaymentRow) -> Batch:
+    """Read the usage batch that a settled payment's row holds."""
+    assert row.settled_at_ms is not None
+    assert row.usage_batch is not None
+    return decode_batch(row.usage_batch, row.settled_at_ms // keys.MINUTE_MS)
+
+
+async def put_revenue(store: KeyValueStore, clock: Clock, row: PaymentRow) -> None:
+    """Write a settled payment's usage batch, marked when it is late. Raises `StoreUnavailable`."""
+    assert row.settled_at_ms is not None
+    assert row.usage_batch is not None
+    key = revenue_key(row)
+    now_minute = clock.now_ms() // keys.MINUTE_MS
+    # Compaction looks at a minute for some time, and later only where it finds a mark.
+    if now_minute - row.settled_at_ms // keys.MINUTE_MS > constants.LATE_AFTER_MINUTES:
+        await store.put(keys.late(key, now_minute), "", {})
+    await store.put(key, row.usage_batch, batch_metadata(read_revenue_batch(row)))
+
+
+async def publish(store: KeyValueStore, clock: Clock, row: PaymentRow) -> None:
+    """Write both of a settled payment at once. Raises `StoreUnavailable`."""
+    puts = (put_settlement(store, settlement_of(row)), put_revenue(store, clock, row))
+    for outcome in await asyncio.gather(*puts, return_exceptions=True):
+        if outcome is not None:
+            raise outcome

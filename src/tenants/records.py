@@ -1,0 +1,280 @@
+"""Tenants: the shape of a directory record and everything that can be wrong with one.
+
+Owns reading records and directory documents. A record that cannot be used is
+refused with all its reasons at once, and the others keep working. Refuses to
+know where records come from: that is for `directory`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from core import constants
+from core.constants import PLAN_LIMITS, ScriptLimits
+from core.errors import ConfigurationError, RecordRefused
+from core.ports import Json
+from core.quotas import UNBOUNDED, QuotaLimits
+from core.safe_json import read_json
+from metering.events import Api
+from tenants.fields import RecordFields, usd_micros
+from tenants.limits import RateLimit, parse_bounds, parse_rate_limit
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
+_WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+_TENANT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
+_HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
+_HOST_LENGTH = 253
+"""RFC 1035 section 2.3.4, without the final dot."""
+
+_KNOWN_HOSTS = 1_000
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+"""An account or contract on an EVM network."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One usable record of the directory. Money is in micro-dollars.
+
+    Without slots, so that what every request asks is worked out once.
+    """
+
+    slug: str
+    tenant_id: str
+    worker_name: str
+    owner: str
+    directory: str
+    plan: str
+    hosts: Sequence[str]
+    limits: ScriptLimits
+    price_micros: int
+    x402_enabled: bool
+    pay_to: str
+    payment_network: str
+    description: str
+    rate_limit: RateLimit | None
+    bounds: QuotaLimits
+
+    @cached_property
+    def is_priced(self) -> bool:
+        """Whether each request is paid for at the edge."""
+        return self.x402_enabled and self.price_micros > 0
+
+    @cached_property
+    def is_limited(self) -> bool:
+        """Whether a request has to ask for leave before its script is asked."""
+        return self.rate_limit is not None or self.counted_bounds != UNBOUNDED
+
+    @cached_property
+    def counted_bounds(self) -> QuotaLimits:
+        """The bounds that requests are counted for; a cap bounds what is paid at the edge."""
+        if self.is_priced:
+            return self.bounds
+        return self.bounds._replace(monthly_micros=None, daily_micros=None)
+
+    @cached_property
+    def api(self) -> Api:
+        """How this tenant is described in usage events."""
+        return Api(self.tenant_id, self.slug, self.owner, self.directory, self.price_micros)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory document, read: its usable records, and those refused with their reasons."""
+
+    by_slug: Mapping[str, Tenant]
+    by_host: Mapping[str, Tenant]
+    refused: Sequence[RecordRefused]
+
+
+def parse_tenant(record: Json, name: str) -> Tenant:
+    """Read one record.
+
+    `name` says where it stands, for messages. Raises `RecordRefused` with
+    every reason at once.
+    """
+    if not isinstance(record, dict):
+        raise RecordRefused(name, ["it must be an object"])
+    fields = RecordFields(record)
+    slug = fields.matching(
+        "slug",
+        SLUG,
+        "1 to 63 lower-case letters, digits, - or _, with a letter or digit at each end",
+    )
+    tenant_id = fields.matching("tenantId", _TENANT_ID, "1 to 200 visible ASCII characters")
+    worker_name = fields.matching(
+        "workerName", _WORKER_NAME, "the name of a script: letters, digits, - or _, at most 63"
+    )
+    plan = record.get("plan", "free")
+    if type(plan) is not str or plan not in PLAN_LIMITS:
+        fields.refuse("plan", f"one of {', '.join(PLAN_LIMITS)}")
+        plan = "quarantine"
+    price_micros = _parse_price(fields)
+    tenant = Tenant(
+        slug=slug,
+        tenant_id=tenant_id,
+        worker_name=worker_name,
+        owner=fields.text("owner") or fields.text("ownerUserId"),
+        directory=fields.text("directory"),
+        plan=plan,
+        hosts=_parse_hosts(fields),
+        limits=_parse_limits(fields, PLAN_LIMITS[plan]),
+        price_micros=price_micros,
+        x402_enabled=fields.flag("x402Enabled"),
+        pay_to=_parse_pay_to(fields),
+        payment_network=fields.text("paymentNetwork"),
+        description=fields.text("description", constants.DESCRIPTION_LENGTH_MAX),
+        rate_limit=parse_rate_limit(fields),
+        bounds=parse_bounds(fields, price_micros),
+    )
+    if fields.reasons:
+        shown_slug = record.get("slug")
+        label = f"{name} (slug {shown_slug[:63]!r})" if isinstance(shown_slug, str) else name
+        raise RecordRefused(label, fields.reasons)
+    return tenant
+
+
+def parse_directory(text: str) -> Directory:
+    """Read a whole directory document, in either of the contract's shapes.
+
+    Records that cannot be used are set aside in `refused`. Raises
+    `ConfigurationError` when the document as a whole is not a directory.
+    """
+    try:
+        document = read_json(text)
+    except ValueError as error:
+        raise _not_a_directory(f"It is no JSON: {error}.") from error
+    by_slug: dict[str, Tenant] = {}
+    by_host: dict[str, Tenant] = {}
+    refused = []
+    for name, record in _records(document):
+        try:
+            tenant = parse_tenant(record, name)
+            _add_tenant(tenant, name, by_slug, by_host)
+        except RecordRefused as error:
+            refused.append(error)
+    return Directory(by_slug, by_host, refused)
+
+
+def normal_host(name: str) -> str:
+    """Write a host name the way look-ups use it: lower case, ASCII, no final dot.
+
+    International names become Punycode. Raises `ValueError` for anything that
+    is no host name, such as one with a port.
+    """
+    name = name.lower().removesuffix(".")
+    if not name.isascii():
+        # Loaded here, because only a directory written by people needs it.
+        import encodings.idna  # noqa: F401, PLC0415
+
+        name = name.encode("idna").decode("ascii").lower()
+    labels = name.split(".")
+    if len(name) > _HOST_LENGTH or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{name!r} is no host name")
+    return name
+
+
+@lru_cache(maxsize=_KNOWN_HOSTS)
+def is_normal_host(name: str) -> bool:
+    """Tell whether `name` is a host name, written the way look-ups use it."""
+    try:
+        return normal_host(name) == name
+    except ValueError:
+        return False
+
+
+def _records(document: Json) -> Iterator[tuple[str, Json]]:
+    """Yield each record of a document with the name it goes by in messages."""
+    if not isinstance(document, dict):
+        raise _not_a_directory("It must be an object.")
+    tenants = document.get("tenants")
+    if isinstance(tenants, list):
+        yield from ((f"tenants[{index}]", record) for index, record in enumerate(tenants))
+        return
+    by_slug, by_host = document.get("bySlug", {}), document.get("byHost", {})
+    if tenants is not None or not (isinstance(by_slug, dict) and isinstance(by_host, dict)):
+        raise _not_a_directory("`tenants` must be a list, `bySlug` and `byHost` objects.")
+    if "bySlug" not in document and "byHost" not in document:
+        raise _not_a_directory("It has neither `tenants` nor `bySlug` nor `byHost`.")
+    # One tenant may stand under its slug and under each of its hosts.
+    merged: dict[str, tuple[str, dict[str, Json]]] = {}
+    for kind, entries in (("bySlug", by_slug), ("byHost", by_host)):
+        for entry, record in entries.items():
+            name = f"{kind}[{entry!r}]"
+            if not isinstance(record, dict):
+                yield name, record
+                continue
+            slug = record.get("slug", entry if kind == "bySlug" else None)
+            known = merged.setdefault(str(slug), (name, {**record, "slug": slug}))[1]
+            if kind == "byHost":
+                hosts = known.get("hosts") or []
+                known["hosts"] = [*hosts, entry] if isinstance(hosts, list) else hosts
+    yield from merged.values()
+
+
+def _add_tenant(
+    tenant: Tenant, name: str, by_slug: dict[str, Tenant], by_host: dict[str, Tenant]
+) -> None:
+    label = f"{name} (slug {tenant.slug!r})"
+    if len(by_slug) >= constants.DIRECTORY_RECORDS_MAX:
+        raise RecordRefused(
+            label, [f"only {constants.DIRECTORY_RECORDS_MAX} records fit a variable"]
+        )
+    if tenant.slug in by_slug:
+        raise RecordRefused(label, ["another record has the same slug"])
+    for host in tenant.hosts:
+        if host in by_host:
+            raise RecordRefused(label, [f"{by_host[host].slug!r} answers at host {host!r} already"])
+    by_slug[tenant.slug] = tenant
+    by_host.update(dict.fromkeys(tenant.hosts, tenant))
+
+
+def _parse_hosts(fields: RecordFields) -> Sequence[str]:
+    hosts = fields.record.get("hosts") or []
+    if isinstance(hosts, list) and all(isinstance(host, str) for host in hosts):
+        with suppress(ValueError):
+            return tuple(dict.fromkeys(normal_host(host) for host in hosts))
+    fields.refuse("hosts", "a list of host names without scheme, port and path")
+    return ()
+
+
+def _parse_limits(fields: RecordFields, plan: ScriptLimits) -> ScriptLimits:
+    given = fields.record.get("limits") or {}
+    if not isinstance(given, dict):
+        fields.refuse("limits", "an object with cpuMs and subRequests")
+        return plan
+    values = (given.get("cpuMs", plan.cpu_ms), given.get("subRequests", plan.sub_requests))
+    ceilings = (constants.SCRIPT_CPU_MS_MAX, constants.SCRIPT_SUB_REQUESTS_MAX)
+    if not all(
+        type(value) is int and 1 <= value <= ceiling
+        for value, ceiling in zip(values, ceilings, strict=True)
+    ):
+        fields.refuse(
+            "limits", f"whole numbers: cpuMs 1 to {ceilings[0]}, subRequests 1 to {ceilings[1]}"
+        )
+        return plan
+    return ScriptLimits(*values)
+
+
+def _parse_price(fields: RecordFields) -> int:
+    value = fields.record.get("priceUsd")
+    if value is None:
+        return 0
+    micros = usd_micros(value)
+    if micros is None or micros > constants.PRICE_MICROS_MAX:
+        fields.refuse("priceUsd", "an amount from 0 to 10000 with at most 6 decimals")
+        return 0
+    return micros
+
+
+def _parse_pay_to(fields: RecordFields) -> str:
+    if fields.record.get("payTo") is None:
+        return ""
+    return fields.matching("payTo", ADDRESS, "an address: 0x and 40 hexadecimal digits")
+
+
+def _not_a_directory(reason: str) -> ConfigurationError:
+    return ConfigurationError("TENANT_DIRECTORY_JSON", f"{reason} See docs/reference/directory.md.")

@@ -1,0 +1,115 @@
+"""A dispatcher with everything around it, for the tests of a request's way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from analytics import Analytics
+from api.explore.route import Explore
+from core.errors import NotFound
+from core.ports import Background, ProxyResponse, Request, Response
+from core.responses import json_response
+from gateway.dispatcher import Dispatcher
+from metering.events import UsageEvent
+from metering.pages import newest_events
+from tenants.directory import TenantDirectory
+from tests.support.fakes import (
+    FakeBackground,
+    FakeClock,
+    FakeEnvironment,
+    FakeRequest,
+    FakeStore,
+    Sent,
+)
+from usage import UsageRecorder
+
+TENANTS: list[dict[str, Any]] = [
+    {
+        "slug": "weather",
+        "tenantId": "t1",
+        "workerName": "weather-v2",
+        "plan": "pro",
+        "priceUsd": "0.01",
+        "owner": "alice",
+        "directory": "Data",
+    },
+    {"slug": "fx", "tenantId": "t2", "workerName": "fx", "hosts": ["fx.example", "bücher.example"]},
+    {"slug": "paid", "tenantId": "t3", "workerName": "p", "priceUsd": 1, "x402Enabled": True},
+]
+
+
+class Platform:
+    """Stands where the platform API is and says that it was asked."""
+
+    async def handle(
+        self, request: Request, path: str, query: str, request_id: str, background: Background
+    ) -> Response:
+        assert request.url
+        assert background is not None
+        if path != "/__platform/ask":
+            raise NotFound("no such route")
+        return json_response({"ok": True, "platform": path + query}, request_id)
+
+    async def publish(self) -> None:
+        """Nothing is read here."""
+
+
+@dataclass
+class Scene:
+    """A dispatcher with everything around it, and one way to ask it something."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    environment: FakeEnvironment = field(default_factory=FakeEnvironment)
+    variable: str | None = json.dumps({"tenants": TENANTS})
+
+    def __post_init__(self) -> None:
+        self.environment.settings.setdefault("CALLER_HASH_SECRET", "secret")
+        if self.environment.namespace is not None:
+            self.environment.namespace.clock = self.clock
+        self.log = UsageRecorder("w", self.clock)
+        directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
+        reader = Analytics(self.clock, self.log)
+        explore = Explore(self.environment, self.clock, reader, edge=None)
+        self.dispatcher = Dispatcher(
+            self.environment, self.clock, directory, self.log, Platform(), explore
+        )
+        self.background = FakeBackground()
+
+    def ask(
+        self, url: str, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> Response | ProxyResponse:
+        if url.startswith("/"):
+            url = "http://dispatcher.example" + url
+
+        async def scene() -> Response | ProxyResponse:
+            request = FakeRequest(url, method, headers or {})
+            answer = await self.dispatcher.handle(request, self.background)
+            await self.background.finish()
+            return answer
+
+        return asyncio.run(scene())
+
+    @property
+    def sent(self) -> list[Sent]:
+        assert self.environment.namespace is not None
+        return self.environment.namespace.sent
+
+    @property
+    def events(self) -> list[UsageEvent]:
+        store = self.environment.usage_store or FakeStore()
+        return list(asyncio.run(newest_events(store, self.log.local_batches().held, 100, None))[0])
+
+
+def error(answer: Response | ProxyResponse) -> dict[str, Any]:
+    """The body of an error, whose form is the same for all."""
+    assert isinstance(answer, Response)
+    headers = dict(answer.headers)
+    body: dict[str, Any] = json.loads(answer.body)
+    assert headers["content-type"] == "application/json; charset=utf-8"
+    assert headers["x-request-id"] == body["requestId"]
+    assert body["ok"] is False
+    return {"status": answer.status, **body}

@@ -1,0 +1,98 @@
+"""The ports to D1 and to other servers, implemented on the host for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.errors import DatabaseUnavailable, FetchFailed
+from core.ports import Fetched, Json, Row, Statement
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+class FakeDatabase:
+    """D1 as SQLite in memory, with this clone's migrations applied.
+
+    The next `failing` transactions fail, after `passing` more that do not;
+    `works_all_the_same` lets them take effect nevertheless, as a lost
+    connection after the commit does.
+    """
+
+    def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.connection.row_factory = sqlite3.Row
+        self.connection.execute("PRAGMA foreign_keys = ON")
+        for migration in sorted(MIGRATIONS.glob("*.sql")):
+            self.connection.executescript(migration.read_text(encoding="utf-8"))
+        self.failing = 0
+        self.passing = 0
+        self.works_all_the_same = False
+        self.transactions = 0
+
+    async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        await asyncio.sleep(0)
+        self.transactions += 1
+        fails = self.failing > 0 and self.passing == 0
+        self.failing -= fails
+        self.passing = max(0, self.passing - 1)
+        if fails and not self.works_all_the_same:
+            raise DatabaseUnavailable("D1_ERROR: Network connection lost.")
+        self.connection.execute("BEGIN")
+        try:
+            results = [
+                [dict(row) for row in self.connection.execute(one.sql, tuple(one.values))]
+                for one in statements
+            ]
+        except sqlite3.Error as error:
+            self.connection.execute("ROLLBACK")
+            raise DatabaseUnavailable(f"D1_ERROR: {error}") from error
+        self.connection.execute("COMMIT")
+        await asyncio.sleep(0)
+        if fails:
+            raise DatabaseUnavailable("D1_ERROR: Network connection lost.")
+        return results
+
+    def failing_after(self, passing: int, *, works_all_the_same: bool) -> None:
+        """Let the transaction after `passing` more fail, or only seem to."""
+        self.failing, self.passing = 1, passing
+        self.works_all_the_same = works_all_the_same
+
+    def rows(self, sql: str, *values: str | int) -> list[dict[str, Any]]:
+        """Look into the database from outside."""
+        return [dict(row) for row in self.connection.execute(sql, values)]
+
+
+@dataclass
+class FakeFetcher:
+    """Another server at every address: `answer` makes its reply, or raises `FetchFailed`."""
+
+    answer: Callable[[str, Json], Awaitable[Fetched]] | None = None
+    sent: list[tuple[str, Mapping[str, str], Json]] = field(default_factory=list)
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        method: str,
+        headers: Mapping[str, str],
+        body: str | None,
+        timeout_ms: int,
+        body_bytes_max: int,
+    ) -> Fetched:
+        assert method == ("GET" if body is None else "POST")
+        assert timeout_ms > 0
+        asked = None if body is None else json.loads(body)
+        self.sent.append((url, headers, asked))
+        await asyncio.sleep(0)
+        if self.answer is None:
+            raise FetchFailed("Network connection lost.")
+        fetched = await self.answer(url, asked)
+        if len(fetched.body.encode()) > body_bytes_max:
+            raise FetchFailed("the answer is too long")
+        return fetched

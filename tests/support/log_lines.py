@@ -1,0 +1,15 @@
+"""What the log has after a test, as the Worker would have written it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from core.logs import JsonFormatter
+
+
+def log_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """Every line, parsed; each is one line and one object."""
+    texts = [JsonFormatter().format(record) for record in caplog.records]
+    assert not any("\n" in text for text in texts)
+    return [json.loads(text) for text in texts]

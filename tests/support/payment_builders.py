@@ -1,0 +1,52 @@
+"""Builds rows of the ledger for tests, with everything that a test does not care about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from payments.models import PaymentRow, PaymentState
+from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
+from tests.support.fakes import NOON_MS
+
+ROW = PaymentRow(
+    payment_id="id-1",
+    attempt=1,
+    state=PaymentState.CLAIMED,
+    reason="",
+    changed_at_ms=NOON_MS,
+    changed_by="me",
+    lease_until_ms=NOON_MS + 300_000,
+    request_id="r-1",
+    fingerprint="f",
+    proof_digest="d",
+    proof="{}",
+    identifier=None,
+    payer=PAYER.lower(),
+    pay_to=PAYEE,
+    network=NETWORK,
+    asset=USDC,
+    nonce="0x" + "01" * 32,
+    amount="10000",
+    amount_micros=10_000,
+    valid_before_ms=NOON_MS + 300_000,
+    claimed_at_ms=NOON_MS,
+    tenant_id="t1",
+    slug="paid",
+    owner="",
+    directory="",
+    method="GET",
+    caller="c1",
+    asked=0,
+    facilitator="http://f",
+    transaction_id="",
+    settled_at_ms=None,
+    served=False,
+    usage_batch=None,
+    reconciled_at_ms=None,
+)
+
+
+def payment_row(payment_id: str = "id-1", **changes: Any) -> PaymentRow:
+    """Build a claim."""
+    return replace(ROW, payment_id=payment_id, **changes)

@@ -1,0 +1,122 @@
+"""A usage log in memory, its compaction, and a plain count to compare with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from core import constants, keys
+from core.calendar import MINUTES_PER_DAY
+from metering.builder import CompactionReport
+from metering.compactor import compact
+from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
+from metering.totals import Totals
+from snapshots.log_tail import LogTailCache, read_tail
+from snapshots.render import days_of
+from snapshots.window_cache import WindowCache
+from snapshots.window_reader import WindowData, read_window
+from tests.support.fakes import FakeStore
+from usage import LocalBatches
+
+T = TypeVar("T")
+
+ENOUGH = 100_000
+NOTHING = LocalBatches({}, {})
+
+
+@dataclass
+class Log:
+    """Events in a store, compacted when told to, and read as the platform API reads."""
+
+    store: FakeStore = field(default_factory=FakeStore)
+    events: list[UsageEvent] = field(default_factory=list)
+    kept: LogTailCache = field(default_factory=LogTailCache)
+    _batches: int = 0
+
+    def commit(
+        self, events: Sequence[UsageEvent], *, late: bool = False, written_ms: int | None = None
+    ) -> None:
+        """Write one batch for each minute of these events; late ones ten minutes after it.
+
+        Those with `written_ms` are late and are written then.
+        """
+        by_minute: dict[int, list[UsageEvent]] = {}
+        for event in events:
+            by_minute.setdefault(event.at_ms // keys.MINUTE_MS, []).append(event)
+        for minute, group in by_minute.items():
+            self._batches += 1
+            key = keys.usage_batch(minute, "w", self._batches)
+            if late or written_ms is not None:
+                written = minute + 10 if written_ms is None else written_ms // keys.MINUTE_MS
+                self.store.values[keys.late(key, written)] = ("", {})
+            batch = Batch(group, 0)
+            self.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
+        self.events += events
+
+    def expire(self, now_ms: int) -> None:
+        """Forget the batches that KV does not have any more."""
+        oldest = now_ms // keys.MINUTE_MS - constants.BATCH_DAYS * MINUTES_PER_DAY
+        for key in [key for key in self.store.values if key.startswith(keys.USAGE_PREFIX)]:
+            if keys.parse_usage_batch(key).minute < oldest:
+                del self.store.values[key]
+
+    def compact(self, now_ms: int, budget: int = ENOUGH) -> CompactionReport:
+        """Run compaction once."""
+        return _run(compact(self.store, now_ms, budget))
+
+    def read(self, window: str, now_ms: int, view: WindowCache | None = None) -> WindowData:
+        """Read one window, in an isolate that keeps nothing unless `view` is given."""
+
+        async def scene() -> WindowData:
+            tail = await read_tail(self.store, NOTHING, self.kept, now_ms)
+            days = days_of(window, now_ms)
+            first = None if days is None else days[0] * MINUTES_PER_DAY
+            end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
+            return await read_window(self.store, tail, first, end, view or WindowCache())
+
+        return _run(scene())
+
+    def calls(self, window: str, now_ms: int, view: WindowCache | None = None) -> Counter[str]:
+        """Calls by slug, as read."""
+        found: Counter[str] = Counter()
+        for part in parts_of(self.read(window, now_ms, view)):
+            for identity, aggregate in part.apis.items():
+                found[identity.slug] += aggregate.calls
+        return +found
+
+    def expected(self, window: str, now_ms: int) -> Counter[str]:
+        """Calls by slug, by a plain count of the events."""
+        days = days_of(window, now_ms)
+        return Counter(
+            event.api.slug
+            for event in self.events
+            if event.api and event.counted and (days is None or event.at_ms // keys.DAY_MS in days)
+        )
+
+    def summaries(self) -> dict[str, str]:
+        """Everything that compaction stored, but for its progress and bases."""
+        return {
+            key: value
+            for key, (value, _) in self.store.values.items()
+            if key.startswith("summary/") and not key.startswith(("summary/base", "summary/prog"))
+        }
+
+
+def parts_of(reading: WindowData) -> Sequence[Totals]:
+    """All figures of a reading; each event is in one of them."""
+    newest = Totals()
+    for batch in reading.batches.values():
+        newest.add(batch)
+    return [*(summary.figures for summary in reading.summaries.values()), newest]
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end. `asyncio.run` would write its result down for a signal handler."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()

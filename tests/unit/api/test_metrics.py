@@ -1,0 +1,201 @@
+"""`/__platform/metrics` is OpenMetrics as the official parser reads it, and tells what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from api.openmetrics import CONTENT_TYPE, Family, Kind, exposition
+from core import keys
+from core.errors import Unauthorized
+from core.ports import ProxyResponse, Response
+from core.telemetry import PUBLIC, Histogram, RequestCounters
+from tests.support.builders import event
+from tests.support.fake_network import FakeDatabase
+from tests.support.fakes import NOON_MS, FakeEnvironment, FakeReply
+from tests.support.platform_scene import SETTINGS, TOKEN, Scene
+
+ROUTE = "/__platform/metrics"
+
+
+def families(text: str) -> Mapping[str, Metric]:
+    """Parse strictly; the parser raises for whatever the specification forbids."""
+    parse: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
+    return {family.name: family for family in parse(text)}
+
+
+def read(scene: Scene) -> Mapping[str, Metric]:
+    return families(scene.answer(ROUTE).body)
+
+
+def value(found: Mapping[str, Metric], name: str, **labels: str) -> float:
+    """The value of the one sample that has these labels, perhaps among others."""
+    (sample,) = [
+        sample
+        for family in found.values()
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    return sample.value
+
+
+def test_it_is_openmetrics_text_by_content_type_and_to_its_last_line() -> None:
+    answer = Scene().answer(ROUTE)
+    headers = dict(answer.headers)
+    assert headers["content-type"] == CONTENT_TYPE
+    assert (headers["cache-control"], headers["x-request-id"]) == ("no-store", "id-1")
+    assert answer.body.endswith("\n# EOF\n")
+    assert len(families(answer.body)) > 20
+
+
+def test_it_is_closed_without_the_token() -> None:
+    with pytest.raises(Unauthorized):
+        Scene().answer(ROUTE, headers={})
+
+
+def test_requests_of_the_isolate_are_counted_by_outcome() -> None:
+    scene = Scene()
+    scene.api.tally.add(PUBLIC, ProxyResponse(FakeReply(200), (), ()), 40)
+    scene.api.tally.add(PUBLIC, Response(402, (), "", "payment_required"), 3)
+    found = read(scene)
+    total = "clawr_isolate_requests_total"
+    assert value(found, total, outcome="served", status="2xx", isolate="w") == 1
+    assert value(found, total, outcome="payment_required", status="4xx") == 1
+    bucket = "clawr_isolate_request_duration_seconds_bucket"
+    assert value(found, bucket, surface="public", le="0.05") == 2
+    assert value(found, bucket, surface="public", le="0.025") == 1
+
+
+def test_the_log_is_counted_and_its_commit_lag() -> None:
+    scene = Scene()
+    scene.commit(3)
+    scene.log.append(event(NOON_MS, request_id="held"))
+    found = read(scene)
+    assert value(found, "clawr_isolate_events_appended_total") == 4
+    assert value(found, "clawr_isolate_events_committed_total") == 3
+    assert value(found, "clawr_isolate_events_held") == 1
+    batches = value(found, "clawr_isolate_batches_committed_total")
+    assert batches == value(found, "clawr_isolate_commit_lag_seconds_count")
+
+
+def test_the_days_figures_are_those_of_the_snapshot() -> None:
+    scene = Scene()
+    scene.log.append(event(NOON_MS - 1, status=503, revenue_micros=20_000))
+    scene.commit(2)
+    hero = scene.ask("/__platform/analytics", "?window=today")["snapshot"]["heroStats"]
+    found = read(scene)
+    assert value(found, "clawr_today_calls") == hero["calls"] == 3
+    assert value(found, "clawr_today_call_errors") == 1
+    assert value(found, "clawr_today_revenue_usd") == hero["revenueUsd"]
+    assert value(found, "clawr_today_callers") == hero["activeAgents"]
+    assert value(found, "clawr_snapshot_complete") == 1
+
+
+def test_a_backlog_shows_its_age_until_it_is_compacted() -> None:
+    scene = Scene()
+    scene.clock.at_ms = NOON_MS - 90 * keys.MINUTE_MS
+    scene.log.append(event(scene.clock.at_ms))
+    store = scene.environment.usage_store
+    assert store is not None
+    asyncio.run(scene.log.lead(store))
+    scene.clock.at_ms = NOON_MS
+    overdue = read(scene)
+    assert value(overdue, "clawr_uncompacted_minutes") == 90
+    oldest = value(overdue, "clawr_oldest_uncompacted_seconds")
+    assert oldest == (NOON_MS - 90 * keys.MINUTE_MS) / 1000
+    # That read met a gap, and went on with compaction behind its answer.
+    compacted = read(scene)
+    assert value(compacted, "clawr_uncompacted_minutes") == 0
+    assert "clawr_oldest_uncompacted_seconds" not in compacted
+    assert value(compacted, "clawr_compacted_until_seconds") == NOON_MS / 1000
+
+
+def test_without_kv_the_isolates_own_are_there_and_the_source_is_down() -> None:
+    scene = Scene()
+    assert scene.environment.usage_store is not None
+    scene.environment.usage_store.unavailable = True
+    found = read(scene)
+    assert value(found, "clawr_source_up", source="USAGE_KV") == 0
+    assert "clawr_isolate_requests" in found
+    assert "clawr_today_calls" not in found
+
+
+def test_payments_are_counted_by_state() -> None:
+    environment = FakeEnvironment(settings=dict(SETTINGS), control_database=FakeDatabase())
+    found = read(Scene(environment=environment))
+    states = {"claimed", "pending", "settled", "failed"}
+    today = found["clawr_today_payments"].samples
+    assert {sample.labels["state"] for sample in today} == states
+    assert value(found, "clawr_unresolved_payments", state="pending") == 0
+    assert value(found, "clawr_source_up", source="CONTROL_DB") == 1
+
+
+def test_operations_on_kv_are_those_that_the_environment_counted() -> None:
+    environment = FakeEnvironment(settings=dict(SETTINGS))
+    environment.kv_tally[("USAGE_KV", "put", False)] = 7
+    found = read(Scene(environment=environment))
+    name = "clawr_isolate_kv_operations_total"
+    assert value(found, name, binding="USAGE_KV", operation="put", result="failed") == 7
+
+
+def test_no_label_holds_what_tenants_or_callers_choose() -> None:
+    scene = Scene()
+    scene.commit(5)
+    names = {
+        name
+        for family in read(scene).values()
+        for sample in family.samples
+        for name in sample.labels
+    }
+    chosen_by_us = {"isolate", "surface", "outcome", "status", "le", "binding", "operation"}
+    forms = {"batch_format", "summary_format", "progress_format", "settlement_format"}
+    assert names <= chosen_by_us | forms | {"result", "source", "state"}
+
+
+def test_made_up_history_says_so() -> None:
+    scene = Scene()
+    assert "clawr_demo_data" not in read(scene)
+    assert scene.environment.usage_store is not None
+    scene.environment.usage_store.values[keys.DEMO] = ("{}", None)
+    assert value(read(scene), "clawr_demo_data") == 1
+
+
+def test_texts_with_quotes_and_line_ends_are_read_back_as_they_were() -> None:
+    text = 'a "b" \\ c\nd'
+    family = Family("x", Kind.GAUGE, text).add(1, {"label": text})
+    (read_back,) = families(exposition([family])).values()
+    assert read_back.documentation == text
+    assert read_back.samples[0].labels == {"label": text}
+
+
+def test_a_histogram_without_any_duration_is_one_all_the_same() -> None:
+    family = Family("x_seconds", Kind.HISTOGRAM, "X.", "seconds", 1.5)
+    family.add_histogram(Histogram((1, 2_500)), {})
+    found = families(exposition([family]))
+    assert value(found, "x_seconds_bucket", le="2.5") == 0
+    assert value(found, "x_seconds_created") == 1.5
+
+
+def test_headers_alone_are_to_be_had() -> None:
+    assert Scene().answer(ROUTE, headers=TOKEN, method="HEAD").status == 200
+
+
+def test_a_new_isolate_starts_from_nothing() -> None:
+    assert RequestCounters(5).answered == {}
+
+
+def test_the_document_has_every_metric_and_the_alerts_have_no_others() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "observability.md").read_text(encoding="utf-8")
+    table = text.replace("`…_", "`clawr_isolate_events_")
+    environment = FakeEnvironment(settings=dict(SETTINGS), control_database=FakeDatabase())
+    names = read(Scene(environment=environment)).keys()
+    assert [name for name in names if f"`{name}`" not in table] == []
+    asked = set(re.findall(r"clawr_\w+", text[text.index("groups:") :]))
+    counters = {f"{name}_total" for name in names}
+    assert asked <= names | counters, asked - names - counters

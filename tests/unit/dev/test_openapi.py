@@ -1,0 +1,89 @@
+"""The page on the API is written from the description, and its examples are real answers."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.openapi.document import document
+from core.ports import Response
+from dev.layout import HERE
+from dev.openapi.page import is_current, page, written
+from dev.openapi.tables import kind, table
+from tests.support.openapi_conformance import faults
+
+EXAMPLES: dict[str, list[dict[str, Any]]] = json.loads(HERE.api_examples.read_text())
+PATHS = {
+    operation["operationId"]: (method, path)
+    for path, item in document()["paths"].items()
+    for method, operation in item.items()
+    if method != "parameters"
+}
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "call"])
+def test_an_example_is_an_answer_that_is_described_now(name: str) -> None:
+    method, path = PATHS[name]
+    for example in EXAMPLES[name]:
+        # The page leaves out a header that says the same for every answer.
+        headers = {**example["headers"], "x-content-type-options": "nosniff"}
+        answer = Response(example["status"], tuple(headers.items()), json.dumps(example["body"]))
+        assert faults(method.upper(), path, answer) == []
+
+
+def test_every_route_and_every_code_is_on_the_page() -> None:
+    text = page(EXAMPLES)
+    for path in document()["paths"]:
+        assert f"{path}`" in text
+    for name, shape in document()["components"]["schemas"].items():
+        if name.startswith("Error"):
+            assert f"`{shape['properties']['error']['enum'][0]}`" in text
+
+
+def test_every_link_on_the_page_leads_somewhere() -> None:
+    text = written(HERE)
+    headings = {line.lstrip("# ").lower() for line in text.splitlines() if line.startswith("### ")}
+    for part in text.split("](")[1:]:
+        target = part.partition(")")[0]
+        if target.startswith("#"):
+            assert target[1:] in headings, target
+        else:
+            assert (HERE.api_reference.parent / target).is_file(), target
+
+
+def test_a_page_that_was_edited_is_out_of_date(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = replace(HERE, root=tmp_path)
+    copies = {
+        layout.api_reference: HERE.api_reference,
+        layout.api_examples: HERE.api_examples,
+    }
+    for copy, original in copies.items():
+        copy.parent.mkdir(parents=True)
+        copy.write_text(original.read_text())
+    assert is_current(layout)
+    layout.api_reference.write_text(written(HERE) + "More.\n")
+    assert not is_current(layout)
+    assert "run python -m dev.openapi" in capsys.readouterr().out
+
+
+def test_a_bar_in_a_cell_is_not_the_cells_end() -> None:
+    assert table(("a", "b"), [("x|y", "z")]) == "| a | b |\n|---|---|\n| x\\|y | z |"
+    assert table(("a",), []) == ""
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ({"const": False}, "`false`"),
+        ({"type": ["string", "null"], "format": "date-time"}, "time or null"),
+        ({"type": "integer", "minimum": 1, "maximum": 2_000}, "whole number, 1 to 2,000"),
+        ({"type": "array", "items": {"type": "string"}, "maxItems": 9}, "list of text, at most 9"),
+        ({"anyOf": [{"$ref": "#/x/Name"}, {"type": "null"}]}, "[Name](#name) or null"),
+    ],
+)
+def test_a_shape_is_said_in_words(shape: dict[str, Any], words: str) -> None:
+    assert kind(shape) == words

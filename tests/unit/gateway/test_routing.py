@@ -1,0 +1,235 @@
+"""Where a request goes, what is passed on, and who is taken for its caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from core.constants import PLAN_LIMITS
+from core.ports import ProxyResponse, Response
+from gateway.request_context import caller_identity
+from gateway.urls import locate
+from tests.support.dispatcher_scene import Scene, error
+from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply
+
+# Where a request goes.
+
+
+@pytest.mark.parametrize(
+    ("url", "script", "passed_on"),
+    [
+        ("http://h.example/t/weather", "weather-v2", "http://h.example/"),
+        ("http://h.example/t/weather/", "weather-v2", "http://h.example/"),
+        ("http://h.example/t/weather?q=1", "weather-v2", "http://h.example/?q=1"),
+        (
+            "http://h.example/t/weather/a/b?q=%20&q=+",
+            "weather-v2",
+            "http://h.example/a/b?q=%20&q=+",
+        ),
+        ("http://h.example:81/t/weather/a%2Fb%20c", "weather-v2", "http://h.example:81/a%2Fb%20c"),
+        (
+            "https://h.example/t/weather//evil.example/x",
+            "weather-v2",
+            "https://h.example//evil.example/x",
+        ),
+        ("http://h.example/t/weather/?", "weather-v2", "http://h.example/?"),
+        ("http://h.example/t/WEATHER/x", "weather-v2", "http://h.example/x"),
+        ("http://h.example/t/%77eather/x", "weather-v2", "http://h.example/x"),
+        ("http://h.example/t/fx/../weather/x", "weather-v2", "http://h.example/x"),
+        ("http://h.example/t/fx/%2e%2E/weather/./x/..", "weather-v2", "http://h.example/"),
+        (
+            "http://h.example/t/weather/__platform/ask",
+            "weather-v2",
+            "http://h.example/__platform/ask",
+        ),
+        ("http://fx.example/", "fx", None),
+        ("http://fx.example/t/weather/x?y", "fx", None),
+        ("http://FX.Example:8787/health", "fx", None),
+        ("http://fx.example./x", "fx", None),
+        ("http://xn--bcher-kva.example/x", "fx", None),
+        ("http://fx.example?q", "fx", None),
+    ],
+)
+def test_a_tenants_request_reaches_its_script(url: str, script: str, passed_on: str | None) -> None:
+    scene = Scene()
+    answer = scene.ask(url)
+    assert isinstance(answer, ProxyResponse)
+    assert [(sent.script, sent.url) for sent in scene.sent] == [(script, passed_on)]
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("/t/nope", "tenant_not_found"),
+        ("/t", "tenant_not_found"),
+        ("/t/", "tenant_not_found"),
+        ("/t//weather", "tenant_not_found"),
+        ("/t/we%2Father", "tenant_not_found"),
+        ("/t/weather%00", "tenant_not_found"),
+        ("/t/..%2fweather", "tenant_not_found"),
+        ("/t/weather/../..", "tenant_not_found"),
+        ("http://nope.example/", "tenant_not_found"),
+        ("http://fx.example.evil.example/x", "tenant_not_found"),
+        ("http://evil.example@nope.example/", "tenant_not_found"),
+        ("http://localhost:8787/nope", "not_found"),
+        ("http://127.0.0.1/", "not_found"),
+        ("http://[::1]:8787/", "not_found"),
+        ("http://clawr.acme.workers.dev/tt/weather", "not_found"),
+    ],
+)
+def test_what_nobody_answers_is_404(url: str, code: str) -> None:
+    scene = Scene()
+    found = error(scene.ask(url))
+    assert (found["status"], found["error"]) == (404, code)
+    assert scene.sent == []
+
+
+@pytest.mark.parametrize("host", ["dispatcher.example", "fx.example", "nope.example", "localhost"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/__platform",
+        "/__platform/ask",
+        "//__platform/ask",
+        "/%5f%5Fplatform/ask",
+        "/x/../__platform/ask",
+        "/%2e%2e/__platform/ask",
+        "/\\__platform/ask",
+        "/__platform\\ask",
+        "/__platform%2fask",
+        "/%2f__platform/ask",
+        "/./__platform/",
+    ],
+)
+def test_no_tenant_is_reached_through_the_platforms_path(host: str, path: str) -> None:
+    scene = Scene()
+    answer = scene.ask(f"http://{host}{path}")
+    assert isinstance(answer, Response)
+    assert answer.status == (
+        200 if locate(f"http://{host}{path}").path == "/__platform/ask" else 404
+    )
+    assert scene.sent == []
+    assert scene.events == []
+
+
+def test_health_answers_at_the_dispatchers_own_hosts() -> None:
+    answer = Scene().ask("http://localhost:8787/health")
+    assert isinstance(answer, Response)
+    body = json.loads(answer.body)
+    assert (answer.status, body["ok"], body["service"]) == (200, True, "clawr-dispatcher")
+    assert dict(answer.headers)["x-request-id"] == body["requestId"]
+
+
+@pytest.mark.parametrize("variable", ["{", None])
+def test_health_answers_even_without_a_directory(variable: str | None) -> None:
+    answer = Scene(variable=variable).ask("/health")
+    assert isinstance(answer, Response)
+    assert answer.status == 200
+
+
+def test_health_takes_no_other_method() -> None:
+    answer = Scene().ask("/health", "POST")
+    assert error(answer)["error"] == "method_not_allowed"
+    assert isinstance(answer, Response)
+    assert dict(answer.headers)["allow"] == "GET, HEAD"
+
+
+def test_the_plans_limits_go_with_each_request() -> None:
+    scene = Scene()
+    scene.ask("/t/weather")
+    assert scene.sent[0].limits == PLAN_LIMITS["pro"]
+
+
+def test_a_url_past_the_edges_limit_is_refused_and_one_at_it_passes() -> None:
+    scene = Scene()
+    start = "http://dispatcher.example/t/weather/"
+    assert isinstance(scene.ask(start + "a" * (16_384 - len(start))), ProxyResponse)
+    found = error(scene.ask(start + "a" * (16_385 - len(start))))
+    assert (found["status"], found["error"], found["parameter"]) == (
+        400,
+        "invalid_parameter",
+        "url",
+    )
+    assert [one.counted for one in scene.events] == [False, True]
+
+
+def test_headers_past_the_edges_limit_are_refused_and_those_at_it_pass() -> None:
+    scene = Scene()
+    assert isinstance(scene.ask("/t/weather", headers={"x": "a" * 131_071}), ProxyResponse)
+    found = error(scene.ask("/t/weather", headers={"x": "a" * 65_536, "y": "a" * 65_535}))
+    assert (found["error"], found["parameter"]) == ("invalid_parameter", "headers")
+    assert [one.counted for one in scene.events] == [False, True]
+
+
+# What is passed on.
+
+
+def test_headers_that_only_the_dispatcher_sets_are_taken_from_what_callers_send() -> None:
+    scene = Scene()
+    sent = {
+        "x-request-id": "a",
+        "x-tenant-id": "b",
+        "x-clawr-payer": "c",
+        "x-clawrs": "d",
+        "x": "e",
+    }
+    scene.ask("/t/weather", headers=sent)
+    assert sorted(scene.sent[0].remove_headers) == ["x-clawr-payer", "x-request-id", "x-tenant-id"]
+
+
+def test_headers_that_only_the_dispatcher_sets_are_taken_from_what_tenants_return() -> None:
+    reply = FakeReply(200, ["x-request-id", "set-cookie", "x-clawr-a", "x-tenant-id"])
+    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(reply)))
+    answer = scene.ask("/t/weather")
+    assert isinstance(answer, ProxyResponse)
+    assert answer.remove_headers == ["x-request-id", "x-clawr-a", "x-tenant-id"]
+    set_headers = dict(answer.set_headers)
+    assert set_headers["x-tenant-id"] == "t1"
+    assert set_headers["x-request-id"] == scene.events[0].request_id
+
+
+def test_request_ids_are_never_the_same() -> None:
+    scene = Scene()
+    ids = set()
+    for _ in range(20):
+        answer = scene.ask("http://localhost/health")
+        assert isinstance(answer, Response)
+        ids.add(dict(answer.headers)["x-request-id"])
+    assert len(ids) == 20
+
+
+# Who calls.
+
+
+@pytest.mark.parametrize(
+    ("headers", "identity"),
+    [
+        ({"x-api-key": "k", "x-agent-id": "a", "cf-connecting-ip": "1.2.3.4"}, "key:k"),
+        ({"authorization": "Bearer k", "x-agent-id": "a"}, "key:k"),
+        ({"authorization": "bearer  k "}, "key:k"),
+        ({"authorization": "Basic dXNlcg==", "x-agent-id": "a"}, "agent:a"),
+        ({"x-agent-id": "a", "x-caller-id": "c"}, "agent:a"),
+        ({"x-caller-id": "c", "cf-connecting-ip": "1.2.3.4"}, "agent:c"),
+        ({"x-agent-id": "", "cf-connecting-ip": "1.2.3.4"}, "ip:1.2.3.4"),
+        ({}, "unknown:"),
+        ({"x-agent-id": "x" * 100_000}, "agent:" + "x" * 4_096),
+    ],
+)
+def test_callers_are_told_apart_by_the_best_that_is_known(
+    headers: Mapping[str, str], identity: str
+) -> None:
+    assert caller_identity(headers) == identity
+
+
+def test_callers_are_stored_as_a_hash_that_depends_on_the_secret() -> None:
+    def caller(secret: str, agent: str) -> str:
+        environment = FakeEnvironment(settings={"CALLER_HASH_SECRET": secret})
+        scene = Scene(environment=environment)
+        scene.ask("/t/weather", headers={"x-agent-id": agent})
+        return scene.events[0].caller
+
+    assert caller("s", "agent-7") == caller("s", "agent-7")
+    assert len({caller("s", "agent-7"), caller("s", "agent-8"), caller("other", "agent-7")}) == 3
+    assert "agent-7" not in caller("s", "agent-7")

@@ -1,0 +1,104 @@
+"""The busiest caller's calls: never under the truth, and at most 1 % of all calls over it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import SummaryUnreadable
+from metering.sketches.heavy_hitters import SHARE_ERROR_MAX, Cells, cells_of, decode_cells
+from metering.sketches.packing import pack
+
+numbers = st.integers(0, 2**64 - 1)
+counts = st.one_of(st.integers(1, 50), st.integers(1, 2**40))
+callers = st.dictionaries(numbers, counts, max_size=20)
+
+
+def of(some: Mapping[int, int]) -> Cells:
+    return cells_of(some.items(), sum(some.values()))
+
+
+@given(callers, callers, callers)
+def test_cells_add_up_in_any_order_and_grouping(
+    one: dict[int, int], other: dict[int, int], third: dict[int, int]
+) -> None:
+    a, b, c = of(one), of(other), of(third)
+    everything = [*one.items(), *other.items(), *third.items()]
+    whole = cells_of(everything, sum(calls for _, calls in everything))
+    assert a.plus(b).plus(c) == a.plus(b.plus(c)) == c.plus(b).plus(a) == whole
+    assert a.plus(Cells()) == Cells().plus(a) == a
+
+
+@given(callers.filter(bool))
+def test_the_busiest_is_never_under_the_truth(some: dict[int, int]) -> None:
+    assert of(some).busiest() >= max(some.values())
+
+
+@pytest.mark.parametrize("boundary", [2**15, 2**31])
+@pytest.mark.parametrize("calls", [-1, 0, 1])
+def test_lanes_widen_where_they_would_overflow(boundary: int, calls: int) -> None:
+    whole = boundary + calls
+    # Two halves with narrow lanes add up to what one count has in wide ones.
+    halves = of({5: whole // 2}).plus(of({5: whole - whole // 2}))
+    assert halves == of({5: whole})
+    assert halves.busiest() == whole
+
+
+def even(count: int) -> Sequence[int]:
+    return [1_000] * count
+
+
+def zipf(count: int) -> Sequence[int]:
+    return [1 + 1_000_000 // rank for rank in range(1, count + 1)]
+
+
+def half_even(count: int) -> Sequence[int]:
+    return [10 * count] * 100 + [1_000] * count
+
+
+def few_busy(count: int) -> Sequence[int]:
+    return [10_000] * 150 + [1] * count
+
+
+@pytest.mark.parametrize("shape", [even, zipf, half_even, few_busy])
+@pytest.mark.parametrize("count", [1_001, 3_000, 20_000])
+def test_the_error_is_at_most_one_per_cent_of_calls(
+    shape: Callable[[int], Sequence[int]], count: int
+) -> None:
+    for seed in range(3):
+        chance = random.Random(seed)
+        some = {chance.getrandbits(64): calls for calls in shape(count)}
+        over = of(some).busiest() - max(some.values())
+        assert 0 <= over <= SHARE_ERROR_MAX * sum(some.values())
+
+
+@given(callers)
+def test_what_was_written_is_read_back(some: dict[int, int]) -> None:
+    cells = of(some)
+    assert decode_cells(cells.calls, cells.encode()) == cells
+
+
+@pytest.mark.parametrize("bad", [None, 7, "", "AAAA", "?" * 10_924])
+def test_what_is_not_all_cells_is_refused(bad: object) -> None:
+    with pytest.raises(SummaryUnreadable):
+        decode_cells(5, bad)
+
+
+def test_lanes_of_another_width_than_the_calls_need_are_refused() -> None:
+    with pytest.raises(SummaryUnreadable):
+        decode_cells(2**20, of({1: 5}).encode())
+
+
+def test_a_cell_with_its_free_bit_set_is_refused() -> None:
+    text = pack(b"\xff" * 8_192)
+    with pytest.raises(SummaryUnreadable):
+        decode_cells(5, text)
+
+
+def test_more_calls_than_there_can_be_are_refused() -> None:
+    with pytest.raises(SummaryUnreadable):
+        decode_cells(2**63, of({1: 5}).encode())

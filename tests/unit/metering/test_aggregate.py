@@ -1,0 +1,236 @@
+"""Aggregates: the laws of merging, and figures that equal a plain count."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import keys
+from core.errors import SummaryUnreadable
+from core.ports import Json
+from metering.aggregate import Aggregate, merged
+from metering.events import UsageEvent, is_error
+from tests.support.builders import MAPS, WEATHER, event
+from tests.support.fakes import NOON_MS
+
+events = st.lists(
+    st.builds(
+        event,
+        st.integers(NOON_MS - 3 * keys.HOUR_MS, NOON_MS + 3 * keys.HOUR_MS),
+        st.sampled_from([WEATHER, MAPS, WEATHER._replace(owner="carol"), None]),
+        status=st.sampled_from([200, 204, 302, 404, 408, 429, 500, 503]),
+        latency_ms=st.integers(0, 60_000),
+        caller=st.sampled_from(["c1", "c2", "c3"]),
+        counted=st.booleans(),
+        revenue_micros=st.integers(0, 10**9),
+    ),
+    max_size=30,
+)
+
+
+def of(some: list[UsageEvent]) -> Aggregate:
+    aggregate = Aggregate()
+    for one in some:
+        aggregate.add(one)
+    return aggregate
+
+
+@given(events, events)
+def test_merging_is_commutative(one: list[UsageEvent], other: list[UsageEvent]) -> None:
+    assert merged([of(one), of(other)]) == merged([of(other), of(one)])
+
+
+@given(events, events, events)
+def test_merging_is_associative(
+    one: list[UsageEvent], other: list[UsageEvent], third: list[UsageEvent]
+) -> None:
+    left = merged([merged([of(one), of(other)]), of(third)])
+    right = merged([of(one), merged([of(other), of(third)])])
+    assert left == right
+
+
+@given(events)
+def test_an_empty_aggregate_changes_nothing(some: list[UsageEvent]) -> None:
+    assert merged([of(some), Aggregate()]) == of(some) == merged([Aggregate(), of(some)])
+
+
+@given(events, st.data())
+def test_any_order_and_grouping_gives_the_same(some: list[UsageEvent], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(some))
+    cut = data.draw(st.integers(0, len(some)))
+    assert merged([of(shuffled[:cut]), of(shuffled[cut:])]) == of(some)
+
+
+@given(events)
+def test_figures_equal_a_plain_count(some: list[UsageEvent]) -> None:
+    aggregate = of(some)
+    calls = [one for one in some if one.counted]
+    assert aggregate.calls == len(calls)
+    assert aggregate.errors == sum(is_error(one.status) for one in calls)
+    assert aggregate.revenue_micros == sum(one.revenue_micros for one in some)
+    callers = Counter(one.caller for one in calls)
+    assert aggregate.callers.distinct() == len(callers)
+    assert aggregate.busiest_caller_calls() == max(callers.values(), default=0)
+    hours = Counter(one.at_ms // keys.HOUR_MS for one in calls)
+    assert aggregate.busiest_hour_calls() == max(hours.values(), default=0)
+    prices = [one.api.price_micros for one in calls if one.api]
+    assert aggregate.price_sum_micros == sum(prices)
+
+
+@given(events)
+def test_the_newest_description_wins(some: list[UsageEvent]) -> None:
+    described = [(one.at_ms, one.api) for one in some if one.api]
+    assert of(some).described_by == max(described, default=None)
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"),
+    [
+        (200, False),
+        (302, False),
+        (404, False),
+        (407, False),
+        (408, True),
+        (429, True),
+        (499, False),
+        (500, True),
+        (599, True),
+    ],
+)
+def test_an_error_is_500_and_up_408_or_429(status: int, failed: bool) -> None:
+    assert is_error(status) is failed
+
+
+TODAY = NOON_MS // keys.DAY_MS
+
+over_days = st.lists(
+    st.builds(
+        event,
+        st.integers(NOON_MS - 3 * keys.DAY_MS, NOON_MS),
+        status=st.sampled_from([200, 500]),
+        caller=st.sampled_from(["c1", "c2", "c3"]),
+        counted=st.booleans(),
+    ),
+    max_size=60,
+)
+
+
+def closed(some: list[UsageEvent], before_day: int) -> Aggregate:
+    aggregate = of(some)
+    aggregate.close_days(before_day)
+    return aggregate
+
+
+@given(over_days, st.permutations(range(4)), st.integers(0, 3))
+def test_closed_days_and_todays_hours_give_what_a_fold_over_all_gives(
+    some: list[UsageEvent], order: list[int], cut: int
+) -> None:
+    days = [[one for one in some if one.at_ms // keys.DAY_MS == TODAY - ago] for ago in order]
+    # Each day on its own, in any order and grouping; today, ago 0, stays open.
+    parts = [closed(day, TODAY) for day in days]
+    found = merged([merged(parts[:cut]), merged(parts[cut:])])
+    assert found == closed(some, TODAY)
+    assert found.busiest_hour_calls() == of(some).busiest_hour_calls()
+    assert set(found.hours) == {
+        one.at_ms // keys.HOUR_MS
+        for one in some
+        if one.counted and one.at_ms // keys.DAY_MS == TODAY
+    }
+
+
+@given(over_days)
+def test_closing_days_twice_or_later_changes_no_figure(some: list[UsageEvent]) -> None:
+    aggregate = closed(some, TODAY - 2)
+    aggregate.close_days(TODAY)
+    aggregate.close_days(TODAY)
+    assert aggregate == closed(some, TODAY)
+
+
+@given(over_days, st.integers(TODAY - 3, TODAY + 1), st.integers(TODAY - 3, TODAY + 1))
+def test_calls_by_day_equal_a_plain_count_until_they_are_forgotten(
+    some: list[UsageEvent], before_day: int, kept_from: int
+) -> None:
+    aggregate = closed(some, before_day)
+    count = Counter(one.at_ms // keys.DAY_MS for one in some if one.counted)
+    days = range(TODAY - 3, TODAY + 2)
+    assert aggregate.calls_by_day(TODAY - 3, TODAY + 2) == [count[day] for day in days]
+    figures = aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours
+    aggregate.forget_days(kept_from)
+    assert aggregate.calls_by_day(TODAY - 3, TODAY + 2) == [
+        0 if day < min(kept_from, before_day) else count[day] for day in days
+    ]
+    assert figures == (aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours)
+
+
+def written(aggregate: Aggregate) -> str:
+    return json.dumps(aggregate.encode(), separators=(",", ":"))
+
+
+@given(events, st.data())
+def test_equal_aggregates_are_written_alike(some: list[UsageEvent], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(some))
+    cut = data.draw(st.integers(0, len(some)))
+    parts = merged([of(shuffled[:cut]), of(shuffled[cut:])])
+    assert written(parts) == written(of(some))
+
+
+@given(over_days, st.integers(TODAY - 3, TODAY + 1))
+def test_what_was_written_is_read_back(some: list[UsageEvent], before_day: int) -> None:
+    aggregate = closed(some, before_day)
+    found = Aggregate.decode(json.loads(written(aggregate)))
+    assert found == aggregate
+    assert written(found) == written(aggregate)
+
+
+def test_a_small_aggregate_is_short() -> None:
+    # 18 figures, one caller, and the description.
+    assert len(written(of([event()]))) <= 132
+
+
+def spoilt(position: int, value: Json) -> Json:
+    form = of([event(), event(latency_ms=300)]).encode()
+    form[position] = value
+    return form
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        None,
+        7,
+        [],
+        {},
+        *(spoilt(position, None) for position in range(9)),
+        *(spoilt(position, -1) for position in range(10)),
+        spoilt(0, 1.0),
+        spoilt(0, True),
+        spoilt(1, 3),
+        spoilt(4, [320, [20, 20], [1, 1]]),
+        spoilt(4, [320, [20, 200], [1]]),
+        spoilt(4, [320, [20, 200], [1, 0]]),
+        spoilt(4, [320, [20, "x"], [1, 1]]),
+        spoilt(4, [1, [20, 200], [1, 1]]),
+        spoilt(6, 3),
+        spoilt(7, [2, 1]),
+        spoilt(7, [True]),
+        spoilt(8, [0]),
+        spoilt(8, [1, 1]),
+        spoilt(8, ["1"]),
+        spoilt(9, []),
+        spoilt(9, [1, "t", "s", "o", "d", -1]),
+        spoilt(9, [1, "t", "s", "o", "d", True]),
+        spoilt(9, [1, "t", "s", "o", None, 1]),
+        [*of([event()]).encode(), [TODAY]],
+        [*of([event()]).encode(), [TODAY], [0]],
+        [*of([event()]).encode(), [TODAY], [1, 1]],
+        [*of([event()]).encode(), [TODAY, TODAY], [1, 1]],
+        [*of([event()]).encode(), [TODAY], [1], []],
+    ],
+)
+def test_what_is_not_written_is_refused(bad: Json) -> None:
+    with pytest.raises(SummaryUnreadable):
+        Aggregate.decode(bad)

@@ -1,0 +1,72 @@
+"""An isolate reads each of the newest batches once, and keeps them in bounded space."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import constants, keys
+from metering.events import Batch
+from snapshots.log_tail import LogTailCache
+from snapshots.window_cache import WindowCache
+from tests.support.builders import event
+from tests.support.fakes import NOON_MS
+from tests.support.usage_log import Log
+
+MINUTE = keys.MINUTE_MS
+
+
+def test_a_batch_is_read_once() -> None:
+    log = Log()
+    log.commit([event(NOON_MS - 1_000)])
+    first = log.read("today", NOON_MS)
+    log.commit([event(NOON_MS - 900)])
+    log.store.operations.clear()
+    again = log.read("today", NOON_MS)
+    assert log.store.operations == ["get", "list", "get"]
+    assert len(again.batches) == 2
+    assert first.batches.items() <= again.batches.items()
+
+
+def test_all_windows_share_what_was_read() -> None:
+    log = Log()
+    log.commit([event(NOON_MS - 1_000)])
+    log.read("today", NOON_MS)
+    log.store.operations.clear()
+    assert len(log.read("overall", NOON_MS).batches) == 1
+    assert log.store.operations == ["get", "list"]
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "KEPT_EVENTS_MAX", 10)
+    kept = LogTailCache()
+    for number in range(100):
+        kept.keep(str(number), Batch([event(NOON_MS)] * 3, 0))
+        assert kept.get(str(number)) is not None
+    assert sum(kept.get(str(number)) is not None for number in range(100)) <= 3
+
+
+def test_what_is_not_kept_is_read_again_and_nothing_counts_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(constants, "KEPT_EVENTS_MAX", 2)
+    log, view = Log(), WindowCache()
+    for seconds in range(20):
+        now_ms = NOON_MS + seconds * 1_000
+        log.commit([event(now_ms)])
+        assert log.calls("today", now_ms, view) == log.expected("today", now_ms)
+
+
+def test_a_read_lists_what_it_needs_and_more_when_more_has_come() -> None:
+    log = Log()
+    log.commit([event(NOON_MS - 1_000)])
+    log.read("today", NOON_MS)
+    assert log.kept.keys_wanted == constants.NEWEST_KEYS_MIN
+    for number in range(constants.NEWEST_KEYS_MIN + 10):
+        log.commit([event(NOON_MS - 900 + number)])
+    log.store.operations.clear()
+    assert log.calls("today", NOON_MS) == log.expected("today", NOON_MS)
+    assert log.store.operations[:3] == ["get", "list", "list"]
+    assert log.kept.keys_wanted == 2 * (constants.NEWEST_KEYS_MIN + 11)
+    log.store.operations.clear()
+    assert log.calls("today", NOON_MS) == log.expected("today", NOON_MS)
+    assert log.store.operations == ["get", "list"]

@@ -1,0 +1,89 @@
+"""The trending score and the order it gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from core import keys
+from metering.aggregate import Aggregate
+from metering.events import Api, UsageEvent
+from snapshots.ranking import shown_owner, trending_score
+from tests.support.builders import event
+from tests.support.fakes import NOON_MS
+from tests.support.snapshot_builders import shot
+
+
+def test_the_score_of_that_api_by_hand() -> None:
+    aggregate = Aggregate()
+    for one in [event(latency_ms=10, caller="c1"), event(latency_ms=20, caller="c2")]:
+        aggregate.add(one)
+    expected = 40 * math.log10(3) + 20 * math.log10(3) + 10 - 80 * (0.5 - 0.45) - min(20, 70 * 0.6)
+    assert trending_score(aggregate) == round(expected, 2)
+
+
+@pytest.mark.parametrize(
+    ("events", "lost"),
+    [
+        # 1 caller in 100 calls: 120·(0.18 - 0.01), and the top caller and hour at their caps.
+        ([event(caller="c") for _ in range(100)], 20 + 25 + 20),
+        # A caller each, all in one hour.
+        ([event(caller=f"c{n}") for n in range(100)], 20),
+        # A caller each, an hour each, 1,400 ms: only slowness costs.
+        (
+            [
+                event(NOON_MS + n * keys.HOUR_MS, caller=f"c{n}", latency_ms=1_400)
+                for n in range(10)
+            ],
+            8,
+        ),
+    ],
+)
+def test_what_looks_artificial_or_slow_costs_points(
+    events: Sequence[UsageEvent], lost: float
+) -> None:
+    aggregate = Aggregate()
+    for one in events:
+        aggregate.add(one)
+    earned = (
+        40 * math.log10(len(events) + 1)
+        + 20 * math.log10(aggregate.callers.distinct() + 1)
+        + 10
+        - lost
+    )
+    # The quantile may be 1 % off, which is 14 ms or 0.19 points.
+    assert trending_score(aggregate) == pytest.approx(earned, abs=0.2 if lost == 8 else 0.005)
+
+
+def ranked(groups: Mapping[str, Sequence[UsageEvent]]) -> Sequence[str]:
+    events = [
+        one._replace(api=Api("t", slug, "", "", 0))
+        for slug, group in groups.items()
+        for one in group
+    ]
+    apis = shot(events)["allApis"]
+    assert [api["rank"] for api in apis] == list(range(1, len(apis) + 1))
+    return [api["endpoint"].removeprefix("/t/") for api in apis]
+
+
+def test_a_higher_score_ranks_first() -> None:
+    many = [event(caller=f"c{n}") for n in range(50)]
+    assert ranked({"a": [event()], "b": many}) == ["b", "a"]
+
+
+def test_equal_figures_rank_by_endpoint() -> None:
+    assert ranked({"b": [event()], "c": [event()], "a": [event()]}) == ["a", "b", "c"]
+
+
+def test_equal_scores_and_calls_rank_by_revenue() -> None:
+    # 0.000001 USD adds less than half a hundredth of a point.
+    assert ranked({"a": [event()], "b": [event(revenue_micros=1)]}) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "shown"), [("alice", "@alice"), ("@bob", "@bob"), ("", "@unknown")]
+)
+def test_owners_start_with_an_at(owner: str, shown: str) -> None:
+    assert shown_owner(owner) == shown
