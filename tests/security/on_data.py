@@ -104,8 +104,8 @@ def _analytics() -> Response:
     return Scene().answer("/__platform/analytics", "?window=today")
 
 
-_TEXT = ("record_fields", "RecordFields.text", " or _CONTROL.search(value)", "")
-_PAGE = ("responses", "_page")
+_TEXT = ("tenants.fields", "RecordFields.text", " or _CONTROL.search(value)", "")
+_PAGE = ("core.responses", "_page")
 
 ON_DATA = (
     Guard(

@@ -124,7 +124,7 @@ def _lacks_security(answer: Response | ProxyResponse) -> bool:
     return not {name for name, _ in SECURITY_HEADERS} <= {name for name, _ in answer.headers}
 
 
-_RESERVED = ("passages", "reserved_headers")
+_RESERVED = ("gateway.request_context", "reserved_headers")
 
 ON_REQUESTS = (
     Guard(

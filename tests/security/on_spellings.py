@@ -74,9 +74,9 @@ def _reaches_a_tenant(path: str) -> bool:
     return bool(scene.sent)
 
 
-_PLATFORM = ("locations", "is_platform")
-_STARTS = ("locations", "_starts_platform")
-_READINGS = ("locations", "_generous_readings")
+_PLATFORM = ("gateway.urls", "is_platform")
+_STARTS = ("gateway.urls", "_starts_platform")
+_READINGS = ("gateway.urls", "_generous_readings")
 
 ON_SPELLINGS = (
     Guard(get_past_the_platform_by_an_encoded_spelling, *_PLATFORM, "_ODD.search(path)", "False"),
