@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import PlatformApi
 from core import logs
@@ -38,8 +39,9 @@ def _dispatcher(raw_environment: Any) -> Dispatcher:
         )
         log = UsageRecorder(writer_id(), clock)
         tally = RequestCounters(clock.now_ms())
-        platform_api = PlatformApi(environment, clock, directory, log, tally)
-        explore = Explore(environment, clock, platform_api.reader, RuntimeEdgeCache())
+        analytics = Analytics(clock, log)
+        platform_api = PlatformApi(environment, clock, directory, log, analytics, tally)
+        explore = Explore(environment, clock, analytics, RuntimeEdgeCache())
         _dispatchers.append(
             Dispatcher(environment, clock, directory, log, platform_api, explore, tally)
         )

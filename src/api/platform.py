@@ -1,8 +1,4 @@
-"""The platform API: everything below `/__platform`, closed unless a token opens it.
-
-Owns the routes, their parameters and the shape of the answers. Refuses to compute
-figures, which is for `analytics`, and to know tokens, which is for `access`.
-"""
+"""The routes below `/__platform`: authorize, read the parameters, call the route's handler."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from analytics import Analytics
-from api import routes as api_routes
+from api import routes
 from api.auth import Authorizer
 from api.health import Health
 from api.metrics import Metrics, metrics_response
@@ -43,122 +39,77 @@ from tenants.directory import TenantDirectory
 from usage import UsageRecorder
 
 
-def analytics_response(
-    body: Mapping[str, Json], request_id: str, wanted: str, *, is_public: bool
-) -> Response:
-    """Make the answer for `body`, which has one `snapshot` or several in `windows`.
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One authorized request: its parameters by name, and what its response needs."""
 
-    It is 304 without a body when `wanted`, the header `If-None-Match` or empty,
-    has its tag. Others than the asker may keep it only if it `is_public`.
-    """
-    tag = tag_of(body["windows"].values() if "windows" in body else [body["snapshot"]])
-    kept_by = "public" if is_public else "private"
-    headers = (
-        ("cache-control", f"{kept_by}, max-age={constants.ANALYTICS_AGE_SECONDS}"),
-        ("vary", VARIES_BY),
-        ("etag", f"W/{tag}"),
-    )
-    if is_known(tag, wanted):
-        return Response(304, (*headers, (REQUEST_ID, request_id)), "")
-    text = answer_text({"ok": True, "requestId": request_id, **body})
-    return text_answer(text, request_id, headers=headers)
+    values: Values
+    request_id: str
+    if_none_match: str
+    background: Background
 
 
-async def settlements(store: KeyValueStore, values: Values) -> Mapping[str, Json]:
-    """Show settlement events, those of the newest payments first. Raises `StoreUnavailable`."""
-    page = await store.list_page(keys.SETTLEMENT_PREFIX, values["cursor"], values["limit"])
-    events, unreadable = await read_settlements(store, [key.name for key in page.keys])
-    return {
-        "settlements": [shown_settlement(event) for event in events],
-        "unreadable": unreadable,
-        "cursor": None if page.cursor is None else encode_listing(page.cursor),
-    }
-
-
-async def reconciliation(
-    environment: Environment, clock: Clock, values: Values
-) -> Mapping[str, Json]:
-    """Compare the ledger and the settlement events of a UTC day, today's by default.
-
-    Raises `InvalidParameter`, `BindingMissing`, `LedgerOutage` and `StoreUnavailable`.
-    """
-    today = clock.now_ms() // keys.DAY_MS
-    day = today if values["day"] is None else values["day"]
-    if day > today:
-        raise InvalidParameter("day", "a day that has begun")
-    resolver = resolver_of(environment, clock)
-    try:
-        return {"day": await compare_day(resolver.ledger, resolver.store, day)}
-    except DatabaseUnavailable as error:
-        raise LedgerOutage from error
-
-
-Handler = Callable[[Values, Background], Awaitable[Mapping[str, Json]]]
+_Handler = Callable[[_Call], Awaitable[Response]]
 
 
 @dataclass(slots=True)
 class PlatformApi:
-    """Answers the platform's requests of one isolate."""
+    """Serves the platform routes of one isolate."""
 
     environment: Environment
     clock: Clock
     directory: TenantDirectory
-    log: UsageRecorder
-    tally: RequestCounters = field(default_factory=RequestCounters)
-    reader: Analytics = field(init=False)
-    health: Health = field(init=False)
-    access: Authorizer = field(init=False)
-    metrics: Metrics = field(init=False)
+    recorder: UsageRecorder
+    analytics: Analytics
+    request_counters: RequestCounters = field(default_factory=RequestCounters)
+    _authorizer: Authorizer = field(init=False)
+    _health: Health = field(init=False)
+    _metrics: Metrics = field(init=False)
+    _handlers: Mapping[str, _Handler] = field(init=False)
+    """By path; every path in `routes.PLATFORM_ROUTES` has one."""
 
     def __post_init__(self) -> None:
-        """Let the reader and health look at the same things."""
-        self.reader = Analytics(self.clock, self.log)
-        self.access = Authorizer(self.environment, self.clock)
-        self.health = Health(self.environment, self.clock, self.directory, self.log, self.access)
-        self.metrics = Metrics(self.environment, self.clock, self.log, self.reader, self.tally)
+        """Wire the parts."""
+        environment, clock = self.environment, self.clock
+        self._authorizer = Authorizer(environment, clock)
+        self._health = Health(environment, clock, self.directory, self.recorder, self._authorizer)
+        self._metrics = Metrics(
+            environment, clock, self.recorder, self.analytics, self.request_counters
+        )
+        self._handlers = {
+            routes.ANALYTICS.path: self._get_analytics,
+            routes.EVENTS.path: self._get_events,
+            routes.SETTLEMENTS.path: self._get_settlements,
+            routes.RECONCILIATION.path: self._get_reconciliation,
+            routes.PLATFORM_HEALTH.path: self._get_health,
+            routes.COMPACT.path: self._post_compact,
+            routes.METRICS.path: self._get_metrics,
+            routes.OPENAPI.path: self._get_openapi,
+        }
 
     async def handle(
         self, request: Request, path: str, query: str, request_id: str, background: Background
     ) -> Response:
-        """Answer one request to `path` with `query`, which is empty or starts with `?`.
+        """Serve one request to `path` with `query`, which is empty or starts with `?`.
 
-        Raises `Unauthorized` before anything else is looked at, then whatever
-        is wrong with path, method and parameters.
+        Raises `InvalidParameter` for too many parameters, `Unauthorized`, then
+        `NotFound`, `MethodNotAllowed` or `InvalidParameter`, then what the handler raises.
         """
         pairs = query_pairs(query)
-        await self.access.authorize(request.headers, path, dict(pairs))
-        wanted = request.headers.get("if-none-match", "")
-        route = api_routes.PLATFORM_ROUTES.get(path)
-        handlers: Mapping[str, Handler] = {
-            api_routes.ANALYTICS.path: self._analytics,
-            api_routes.EVENTS.path: self._events,
-            api_routes.PLATFORM_HEALTH.path: self._health,
-            api_routes.SETTLEMENTS.path: self._settlements,
-            api_routes.RECONCILIATION.path: self._reconciliation,
-            api_routes.COMPACT.path: self._compact,
-            api_routes.METRICS.path: self._metrics,
-        }
+        await self._authorizer.authorize(request.headers, path, dict(pairs))
+        route = routes.PLATFORM_ROUTES.get(path)
         if route is None:
-            names = ", ".join(api_routes.PLATFORM_ROUTES)
-            raise NotFound(f"The platform API has no such route; it has {names}.")
+            paths = ", ".join(routes.PLATFORM_ROUTES)
+            raise NotFound(f"The platform API has no such route; it has {paths}.")
         if request.method not in route.methods:
             raise MethodNotAllowed(request.method, route.methods)
         values = read_parameters(route.parameters, pairs)
-        if route is api_routes.OPENAPI:
-            # Few ask for it, so nobody else waits for what writes it to be loaded.
-            from api.openapi.document import openapi_response  # noqa: PLC0415
-
-            return openapi_response(request_id, wanted)
-        body = await handlers[path](values, background)
-        if route is api_routes.ANALYTICS:
-            return analytics_response(body, request_id, wanted, is_public=self.access.is_public)
-        if route is api_routes.METRICS:
-            return metrics_response(body["text"], request_id)
-        return json_response({"ok": True, "requestId": request_id, **body}, request_id)
+        if_none_match = request.headers.get("if-none-match", "")
+        return await self._handlers[path](_Call(values, request_id, if_none_match, background))
 
     async def publish(self) -> None:
-        """Leave finished snapshots for other isolates, on cron's behalf."""
-        await self.reader.publish(self._store)
+        """Publish the snapshots for other isolates. Raises `BindingMissing`, `StoreUnavailable`."""
+        await self.analytics.publish(self._store)
 
     @property
     def _store(self) -> KeyValueStore:
@@ -167,40 +118,66 @@ class PlatformApi:
             raise BindingMissing("USAGE_KV")
         return store
 
-    async def _analytics(self, values: Values, background: Background) -> Mapping[str, Json]:
-        window, top = values["window"], values["top"]
+    async def _get_analytics(self, call: _Call) -> Response:
+        window, top = call.values["window"], call.values["top"]
         now_ms = self.clock.now_ms()
-        names = WINDOWS if window is None else (window,)
-        shown = await self.reader.snapshots(self._store, names, top, background)
-        generated = {"generatedAt": keys.timestamp(now_ms)}
+        windows = WINDOWS if window is None else (window,)
+        snapshots = await self.analytics.snapshots(self._store, windows, top, call.background)
+        body: dict[str, Json] = {"generatedAt": keys.timestamp(now_ms)}
         if window is None:
-            return {**generated, "windows": shown}
-        return {**generated, "window": window, "snapshot": shown[window]}
+            body["windows"] = snapshots
+        else:
+            body |= {"window": window, "snapshot": snapshots[window]}
+        is_public = self._authorizer.is_public
+        return analytics_response(body, call.request_id, call.if_none_match, is_public=is_public)
 
-    async def _events(self, values: Values, _: Background) -> Mapping[str, Json]:
+    async def _get_events(self, call: _Call) -> Response:
         events, position = await newest_events(
-            self._store, self.log.local_batches().held, values["limit"], values["cursor"]
+            self._store,
+            self.recorder.local_batches().held,
+            call.values["limit"],
+            call.values["cursor"],
         )
-        return {
+        body = {
             "events": [_shown_event(event) for event in events],
             "cursor": None if position is None else encode_position(position),
         }
+        return _json_response(call, body)
 
-    async def _settlements(self, values: Values, _: Background) -> Mapping[str, Json]:
-        return await settlements(self._store, values)
+    async def _get_settlements(self, call: _Call) -> Response:
+        page = await self._store.list_page(
+            keys.SETTLEMENT_PREFIX, call.values["cursor"], call.values["limit"]
+        )
+        names = [key.name for key in page.keys]
+        events, unreadable = await read_settlements(self._store, names)
+        body = {
+            "settlements": [shown_settlement(event) for event in events],
+            "unreadable": unreadable,
+            "cursor": None if page.cursor is None else encode_listing(page.cursor),
+        }
+        return _json_response(call, body)
 
-    async def _reconciliation(self, values: Values, _: Background) -> Mapping[str, Json]:
-        return await reconciliation(self.environment, self.clock, values)
+    async def _get_reconciliation(self, call: _Call) -> Response:
+        today = self.clock.now_ms() // keys.DAY_MS
+        day = today if call.values["day"] is None else call.values["day"]
+        if day > today:
+            raise InvalidParameter("day", "a day that has begun")
+        resolver = resolver_of(self.environment, self.clock)
+        try:
+            comparison = await compare_day(resolver.ledger, resolver.store, day)
+        except DatabaseUnavailable as error:
+            raise LedgerOutage from error
+        return _json_response(call, {"day": comparison})
 
-    async def _health(self, _: Values, __: Background) -> Mapping[str, Json]:
-        return await self.health.report()
+    async def _get_health(self, call: _Call) -> Response:
+        return _json_response(call, await self._health.report())
 
-    async def _metrics(self, _: Values, background: Background) -> Mapping[str, Json]:
-        return {"text": await self.metrics.text(background)}
+    async def _get_metrics(self, call: _Call) -> Response:
+        return metrics_response(await self._metrics.text(call.background), call.request_id)
 
-    async def _compact(self, values: Values, _: Background) -> Mapping[str, Json]:
-        """Make the summaries of a range again from the log, and say what came out differently."""
-        first, end = values["from"], values["to"]
+    async def _post_compact(self, call: _Call) -> Response:
+        """Rebuild the summaries of a range from the log, and report which ones changed."""
+        first, end = call.values["from"], call.values["to"]
         if not first < end <= first + constants.REBUILD_MINUTES_MAX:
             raise InvalidParameter(
                 "to", f"later than `from`, by at most {constants.REBUILD_MINUTES_MAX} minutes"
@@ -210,11 +187,11 @@ class PlatformApi:
         if first < earliest:
             raise InvalidParameter(
                 "from",
-                f"{keys.timestamp(earliest * keys.MINUTE_MS)} or later, because batches expire"
-                f" after {constants.BATCH_DAYS} days and summaries of them are not made anew",
+                f"{keys.timestamp(earliest * keys.MINUTE_MS)} or later: batches expire after"
+                f" {constants.BATCH_DAYS} days, and their summaries cannot be rebuilt after that",
             )
         report = await rebuild(self._store, now_ms, first, end, constants.COMPACTION_OPERATIONS)
-        return {
+        body = {
             "from": keys.timestamp(first * keys.MINUTE_MS),
             "to": keys.timestamp(end * keys.MINUTE_MS),
             "complete": report.done,
@@ -223,6 +200,38 @@ class PlatformApi:
             "operations": report.operations,
             "stoppedBy": report.stopped_by or None,
         }
+        return _json_response(call, body)
+
+    async def _get_openapi(self, call: _Call) -> Response:
+        # Imported on the first use: few requests need these modules.
+        from api.openapi.document import openapi_response  # noqa: PLC0415
+
+        return openapi_response(call.request_id, call.if_none_match)
+
+
+def analytics_response(
+    body: Mapping[str, Json], request_id: str, if_none_match: str, *, is_public: bool
+) -> Response:
+    """Return the response with `body`, which has one `snapshot` or several in `windows`.
+
+    It is 304 without a body if `if_none_match`, that header's value or empty, has
+    the current tag. Shared caches may store it only if it `is_public`.
+    """
+    tag = tag_of(body["windows"].values() if "windows" in body else [body["snapshot"]])
+    cacheability = "public" if is_public else "private"
+    headers = (
+        ("cache-control", f"{cacheability}, max-age={constants.ANALYTICS_AGE_SECONDS}"),
+        ("vary", VARIES_BY),
+        ("etag", f"W/{tag}"),
+    )
+    if is_known(tag, if_none_match):
+        return Response(304, (*headers, (REQUEST_ID, request_id)), "")
+    text = answer_text({"ok": True, "requestId": request_id, **body})
+    return text_answer(text, request_id, headers=headers)
+
+
+def _json_response(call: _Call, body: Mapping[str, Json]) -> Response:
+    return json_response({"ok": True, "requestId": call.request_id, **body}, call.request_id)
 
 
 def _shown_event(event: UsageEvent) -> Mapping[str, Json]:

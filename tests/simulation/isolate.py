@@ -10,6 +10,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from analytics import Analytics
 from api.auth import PUBLIC_SETTING
 from api.platform import PlatformApi
 from api.tokens import TOKEN_SETTING
@@ -110,13 +111,15 @@ class Isolate:
     registry: Mortal
     fuse: int
     alive: bool = True
+    analytics: Analytics = field(init=False)
     api: PlatformApi = field(init=False)
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         environment = SimulatedEnvironment(self.store)
         directory = TenantDirectory(self.clock, None, None)
-        self.api = PlatformApi(environment, self.clock, directory, self.log)
+        self.analytics = Analytics(self.clock, self.log)
+        self.api = PlatformApi(environment, self.clock, directory, self.log, self.analytics)
 
     def die(self) -> None:
         """End at once: nothing that is under way here goes on, memory is gone."""
@@ -126,7 +129,7 @@ class Isolate:
 
     def kept_keys(self) -> AbstractSet[str]:
         """The batches that its reader has read before, and need not read again."""
-        return self.api.reader._kept._batches.keys()
+        return self.analytics._kept._batches.keys()
 
     def serve(self, event: UsageEvent, invocation: Invocation) -> None:
         """Answer a request: append its event, and do what the log asks for."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from analytics import Analytics
 from api.platform import PlatformApi
 from core.errors import DispatcherError
 from core.ports import Response
@@ -38,7 +39,8 @@ class Scene:
         self.log = UsageRecorder("w", self.clock)
         directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
         self.background = FakeBackground()
-        self.api = PlatformApi(self.environment, self.clock, directory, self.log)
+        analytics = Analytics(self.clock, self.log)
+        self.api = PlatformApi(self.environment, self.clock, directory, self.log, analytics)
 
     def ask(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import PlatformApi
 from core.errors import DatabaseUnavailable
@@ -119,8 +120,9 @@ class PaidIsolate(Isolate):
             self.store, shared.scripts, shared.database, shared.network, shared.settings
         )
         directory = TenantDirectory(self.clock, None, DIRECTORY)
-        self.api = PlatformApi(self.environment, self.clock, directory, self.log)
-        explore = Explore(self.environment, self.clock, self.api.reader, edge=None)
+        self.analytics = Analytics(self.clock, self.log)
+        self.api = PlatformApi(self.environment, self.clock, directory, self.log, self.analytics)
+        explore = Explore(self.environment, self.clock, self.analytics, edge=None)
         self.dispatcher = Dispatcher(
             self.environment, self.clock, directory, self.log, self.api, explore
         )

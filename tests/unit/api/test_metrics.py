@@ -61,8 +61,8 @@ def test_it_is_closed_without_the_token() -> None:
 
 def test_requests_of_the_isolate_are_counted_by_outcome() -> None:
     scene = Scene()
-    scene.api.tally.add(PUBLIC, ProxyResponse(FakeReply(200), (), ()), 40)
-    scene.api.tally.add(PUBLIC, Response(402, (), "", "payment_required"), 3)
+    scene.api.request_counters.add(PUBLIC, ProxyResponse(FakeReply(200), (), ()), 40)
+    scene.api.request_counters.add(PUBLIC, Response(402, (), "", "payment_required"), 3)
     found = read(scene)
     total = "clawr_isolate_requests_total"
     assert value(found, total, outcome="served", status="2xx", isolate="w") == 1

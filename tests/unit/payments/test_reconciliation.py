@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import PlatformApi
 from core import keys
@@ -131,8 +132,9 @@ def ask(market: Market, path: str, status: int = 200) -> dict[str, Any]:
     """Ask the platform API of a market's newest isolate."""
     market.settings["PLATFORM_ANALYTICS_TOKEN"] = "right"
     directory = TenantDirectory(market.clock, None, json.dumps({"tenants": market.tenants}))
-    api = PlatformApi(market.environment, market.clock, directory, market.log)
-    explore = Explore(market.environment, market.clock, api.reader, edge=None)
+    analytics = Analytics(market.clock, market.log)
+    api = PlatformApi(market.environment, market.clock, directory, market.log, analytics)
+    explore = Explore(market.environment, market.clock, analytics, edge=None)
     dispatcher = Dispatcher(market.environment, market.clock, directory, market.log, api, explore)
     request = FakeRequest(f"http://h/__platform/{path}", "GET", {"x-platform-token": "right"})
 
