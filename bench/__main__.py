@@ -11,21 +11,14 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from bench import (
-    compaction,
-    designs,
-    explore,
-    imports,
-    kept,
-    page,
-    profile,
-    report,
-    requests,
-    snapshots,
-    startup,
-)
+from bench import imports, startup
+from bench.analytics import compaction, designs, explore, page, snapshots
+from bench.analytics.fill import Entry, Fill
 from bench.endurance import overload, soak
-from bench.fill import Entry, Fill
+from bench.profile import counts
+from bench.report import page as report
+from bench.report import results as kept
+from bench.requests import comparison
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
 from dev.layout import HERE
@@ -132,11 +125,11 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
     size = SIZES[name]
     results = Results()
     if "requests" in chosen:
-        measured = requests.measure(size.rounds, ROUND_SECONDS, say)
+        measured = comparison.measure(size.rounds, ROUND_SECONDS, say)
         results.requests += measured.requests
         results.bodies += measured.bodies
     if "profile" in chosen:
-        results.profile += profile.measure(2 * ROUND_SECONDS, say)
+        results.profile += counts.measure(2 * ROUND_SECONDS, say)
     _measure_endurance(results, size, chosen, say)
     if "designs" in chosen:
         results.designs += designs.measure(size.minutes, say)

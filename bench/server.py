@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.fill import Entry
+from bench.analytics.fill import Entry
 from core.ports import Json
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.running import ECHO, TENANT, put_in_place
+from bench.requests.contender import ECHO, TENANT, put_in_place
 from bench.server import resident_mb
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
-from bench import imports, request_tables, startup
-from bench.bodies import BodyFigures
-from bench.compaction import CompactionFigures
-from bench.designs import DesignFigures
+from bench import imports, startup
+from bench.analytics.compaction import CompactionFigures
+from bench.analytics.designs import DesignFigures
+from bench.analytics.explore import ExploreFigures
+from bench.analytics.page import PageFigures
+from bench.analytics.snapshots import SnapshotFigures
 from bench.endurance import overload, soak
 from bench.endurance.overload import OverloadFigures
 from bench.endurance.soak import SoakFigures
-from bench.explore import ExploreFigures
 from bench.imports import ImportFigures
-from bench.page import PageFigures
-from bench.profile import ProfileFigures
-from bench.profile_tables import profile_tables
-from bench.request_figures import RequestFigures
-from bench.snapshots import SnapshotFigures
+from bench.profile.counts import ProfileFigures
+from bench.profile.tables import profile_tables
+from bench.requests import tables
+from bench.requests.bodies import BodyFigures
+from bench.requests.figures import RequestFigures
 from bench.startup import StartFigures
 from core.ports import Json
 
@@ -91,7 +92,7 @@ def shown(results: Results) -> Iterable[Table]:
         yield _explore_table(results.explore)
     if results.requests:
         kept = results.as_json()
-        yield from request_tables.shown(kept["requests"], kept["bodies"])
+        yield from tables.shown(kept["requests"], kept["bodies"])
     yield from profile_tables(results.profile)
     if results.startup:
         yield from startup.shown(results.startup)

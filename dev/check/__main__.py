@@ -1,7 +1,7 @@
 """`python -m dev.check [--fix]`: runs every check and says which ones failed.
 
-All of them run, so that one look shows all there is to mend. `--fix` formats and mends
-what the tools can mend by themselves, and checks nothing.
+All checks run even if one fails. `--fix` formats the code and applies the automatic fixes of
+the linters, and checks nothing.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ from dev.openapi.page import is_current
 from dev.setup.node import find_node
 
 PYTHON_FOLDERS = ("src", "dev", "tests", "cli", "bench")
-"""Where our Python is; those that do not exist yet are left out."""
+"""The folders with Python code; missing ones are skipped."""
 
 _COMMAND_REFERENCE = (HERE.python, "-m", "cli.command_reference", "--check")
 _FIGURES = ("env", "PYTHONPATH=src", HERE.python, "-m", "bench.report", "--check")
@@ -30,8 +30,8 @@ class Check:
     """One check.
 
     Args:
-        name: What it is about, in a word or two.
-        run: Returns whether it passed; prints what did not.
+        name: What it checks, in a word or two.
+        run: Returns whether it passed; prints what failed.
     """
 
     name: str
@@ -46,9 +46,9 @@ def checks(layout: Layout) -> list[Check]:
         Check("format", lambda: _tool(layout, "ruff", "format", "--check", *folders)),
         Check("lint", lambda: _tool(layout, "ruff", "check", *folders)),
         Check("API reference", lambda: is_current(layout)),
-        # Nothing here imports the command: it is built on this folder.
+        # A separate process: `cli` imports this package, so this package must not import `cli`.
         Check("command reference", lambda: _run(layout, _COMMAND_REFERENCE)),
-        # In a process of its own, too: it draws.
+        # A separate process, because it loads matplotlib.
         Check("figures", lambda: _run(layout, _FIGURES)),
         Check("layers", lambda: check_layers(layout)),
         Check("JavaScript", lambda: _biome(layout, "ci", "--error-on-warnings")),
@@ -58,7 +58,7 @@ def checks(layout: Layout) -> list[Check]:
 
 
 def main() -> int:
-    """Run the checks, or the mending."""
+    """Run the checks, or with `--fix` the automatic fixes."""
     if sys.argv[1:] == ["--fix"]:
         return 0 if _fix(HERE) else 1
     failed = []
@@ -70,7 +70,9 @@ def main() -> int:
         if not passed:
             failed.append(check.name)
     if failed:
-        print(f"make check: failed: {', '.join(failed)}. `make format` mends what can be mended.")
+        print(
+            f"make check: failed: {', '.join(failed)}. `make format` fixes formatting and some lint errors."
+        )
         return 1
     print("make check: all passed.")
     return 0
@@ -78,12 +80,12 @@ def main() -> int:
 
 def _fix(layout: Layout) -> bool:
     folders = _folders(layout)
-    mended = [
+    succeeded = [
         _tool(layout, "ruff", "check", "--fix", *folders),
         _tool(layout, "ruff", "format", *folders),
         _biome(layout, "check", "--write"),
     ]
-    return all(mended)
+    return all(succeeded)
 
 
 def _folders(layout: Layout) -> list[str]:
@@ -110,7 +112,7 @@ def _typescript(layout: Layout) -> bool:
     projects = (
         layout.root / "dev" / "dispatch-namespace",
         layout.economy,
-        # Beside the check, as everything in public/ is deployed.
+        # Here and not in public/, because everything in public/ is deployed.
         Path(__file__).with_name("page.tsconfig.json"),
         Path(__file__).with_name("templates.tsconfig.json"),
         Path(__file__).with_name("worker.tsconfig.json"),

@@ -1,24 +1,28 @@
-"""The rules of this repository that no linter knows.
+"""Rules of this repository that no linter checks.
 
-- No module is longer than 400 lines, unless pyproject.toml (`[tool.clawr.long-modules]`)
-  says why it is.
-- No module of `src/` is named like one of the standard library: in a Worker it would
-  take that one's place. None anywhere is named `utils`, `helpers` or `common`.
-- Lock files name versions and hashes, never the address of a registry.
+- A module has at most 400 lines, unless pyproject.toml (`[tool.clawr.long-modules]`) gives
+  the reason why it is longer.
+- `src/` has at most 12 entries, and each of its packages at most 15 modules.
+- Nothing directly in `src/` has the name of a module of the standard library, which it would
+  shadow in the Worker. No module is named `utils`, `helpers` or `common`.
+- Lock files have versions and hashes, but no address of a registry.
 """
 
 import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 from dev.layout import Layout
 
 MAXIMUM_LINES = 400
+MAXIMUM_SOURCE_ENTRIES = 12
+MAXIMUM_PACKAGE_MODULES = 15
 VAGUE_NAMES = {"utils", "helpers", "common"}
-_REGISTRY = re.compile(r'"resolved":\s*"(?!dev/)|^(\S*:)?registry\s*=', re.MULTILINE)
 MEASURED_SUFFIXES = {".py", ".js", ".mjs", ".sh", ".css"}
+_REGISTRY = re.compile(r'"resolved":\s*"(?!dev/)|^(\S*:)?registry\s*=', re.MULTILINE)
 
 
 def broken_rules(layout: Layout) -> list[str]:
@@ -32,13 +36,14 @@ def broken_rules(layout: Layout) -> list[str]:
     reasons = pyproject.get("tool", {}).get("clawr", {}).get("long-modules", {})
     return [
         *long_modules(layout.root, files, reasons),
+        *large_folders(layout.root, files),
         *bad_names(layout.root, files),
         *addresses_in_locks(layout),
     ]
 
 
 def tracked_files(layout: Layout) -> list[str]:
-    """Return the files that git tracks or would, relative to the clone, existing ones only."""
+    """Return the existing files that git tracks or does not ignore, relative to the clone."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],  # noqa: S607
         cwd=layout.root,
@@ -50,11 +55,11 @@ def tracked_files(layout: Layout) -> list[str]:
 
 
 def long_modules(root: Path, files: list[Path], reasons: dict[str, str]) -> list[str]:
-    """Return a line for each module that is too long, and each reason no longer needed.
+    """Return a line for each module that is too long, and for each reason no longer needed.
 
     Args:
         root: The clone's top folder.
-        files: Which files there are.
+        files: The files of the clone.
         reasons: Relative path to the reason why that module may be longer.
     """
     lengths = {
@@ -71,27 +76,62 @@ def long_modules(root: Path, files: list[Path], reasons: dict[str, str]) -> list
             if not reasons.get(name)
         ),
         *(
-            f"pyproject.toml: {name} needs no place in [tool.clawr.long-modules]."
+            f"pyproject.toml: {name} needs no entry in [tool.clawr.long-modules]."
             for name in reasons
             if name not in too_long
         ),
     ]
 
 
+def large_folders(root: Path, files: list[Path]) -> list[str]:
+    """Return a line if `src/` has too many entries, and for each package with too many modules.
+
+    Args:
+        root: The clone's top folder.
+        files: The files of the clone.
+    """
+    names = [path.relative_to(root) for path in files]
+    sources = [name for name in names if name.parts[0] == "src"]
+    entries = {name.parts[1] for name in sources}
+    modules = Counter(
+        name.parent
+        for name in sources
+        if name.suffix == ".py" and name.stem != "__init__" and len(name.parts) > len(("src", "x"))
+    )
+    broken = [
+        f"{folder}: {count} modules; group them into packages of at most {MAXIMUM_PACKAGE_MODULES}."
+        for folder, count in sorted(modules.items())
+        if count > MAXIMUM_PACKAGE_MODULES
+    ]
+    if len(entries) > MAXIMUM_SOURCE_ENTRIES:
+        broken.append(f"src: {len(entries)} entries; at most {MAXIMUM_SOURCE_ENTRIES} are allowed.")
+    return broken
+
+
 def bad_names(root: Path, files: list[Path]) -> list[str]:
-    """Return a line for each module whose name is vague or taken."""
+    """Return a line for each module whose name is vague or taken.
+
+    Args:
+        root: The clone's top folder.
+        files: The files of the clone.
+    """
     broken = []
     for path in files:
         name = path.relative_to(root)
         if path.stem in VAGUE_NAMES:
-            broken.append(f"{name}: call it after the one idea that it holds.")
-        if name.parts[0] == "src" and path.suffix == ".py" and path.stem in sys.stdlib_module_names:
-            broken.append(f"{name}: would shadow the standard library's module {path.stem}.")
+            broken.append(f"{name}: name it after what it contains.")
+        taken = Path(name.parts[1]).stem if name.parts[0] == "src" else ""
+        if path.suffix == ".py" and taken in sys.stdlib_module_names:
+            broken.append(f"{name}: shadows the standard library's module {taken}.")
     return broken
 
 
 def addresses_in_locks(layout: Layout) -> list[str]:
-    """Return a line for each lock file with an address of a registry in it."""
+    """Return a line for each lock file that contains the address of a registry.
+
+    Args:
+        layout: The clone.
+    """
     locks = sorted(layout.locks.glob("*.txt"))
     npm = [
         folder / name
@@ -99,11 +139,11 @@ def addresses_in_locks(layout: Layout) -> list[str]:
         if folder.is_dir()
         for name in ("package-lock.json", ".npmrc")
     ]
-    naming = [
+    with_address = [
         *(path for path in locks if "://" in path.read_text()),
         *(path for path in npm if _REGISTRY.search(path.read_text())),
     ]
     return [
-        f"{path.relative_to(layout.root)}: names an address; run python -m dev.relock."
-        for path in naming
+        f"{path.relative_to(layout.root)}: contains an address; run python -m dev.relock."
+        for path in with_address
     ]

@@ -1,7 +1,7 @@
 """Checks that the imports of `src/` point down only.
 
 `LAYERS` lists the packages from top to bottom. A module may import from the packages below
-its own, and from its own package, where no two modules may import each other in a circle.
+its own, and from its own package, where modules must not import each other in a circle.
 """
 
 import ast
@@ -21,12 +21,12 @@ LAYERS = (
     "usage",
     "tenants",
     "metering",
-    "runtime",  # Only `entry` imports it, and it imports only `core`.
+    "runtime",  # Only `entry` may import it; it may import only `core`.
     "core",
 )
 
 _JAVASCRIPT = {"js", "pyodide", "workers"}
-"""What exists in the Workers runtime alone."""
+"""Modules that exist only in the Workers runtime."""
 
 
 def check_layers(layout: Layout) -> bool:
@@ -53,7 +53,7 @@ def broken_imports(source: Path) -> Iterator[str]:
     for module, path in modules.items():
         package = module.partition(".")[0]
         if package not in LAYERS:
-            yield f"{path}: the package {package} has no place in LAYERS (dev/check/layers.py)."
+            yield f"{path}: the package {package} is missing from LAYERS (dev/check/layers.py)."
             continue
         graph[module] = set()
         for line, imported in _imports(ast.parse(path.read_bytes())):
@@ -73,7 +73,7 @@ def _may_import(package: str, imported: str) -> bool:
     if imported in _JAVASCRIPT:
         return package == "runtime"
     if imported not in LAYERS:
-        return True  # The standard library, which the type checker looks after.
+        return True  # The standard library; mypy checks these imports.
     if package == "runtime":
         return imported == "core"
     if imported == "runtime":
@@ -82,7 +82,7 @@ def _may_import(package: str, imported: str) -> bool:
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield the line and the full name of all that is imported, wherever it is."""
+    """Yield the line and full name of every import, including those inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)

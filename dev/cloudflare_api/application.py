@@ -9,14 +9,14 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Lifespan
 
-from dev.cloudflare_api.answers import (
+from dev.cloudflare_api.gate import Gate
+from dev.cloudflare_api.responses import (
     ApiError,
     on_api_error,
     on_failure,
     on_unknown_route,
     on_unreadable,
 )
-from dev.cloudflare_api.gate import Gate
 
 PREFIX: Final = "/client/v4"
 """The path of the API, as at Cloudflare's own address."""

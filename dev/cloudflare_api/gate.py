@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dev.cloudflare_api.answers import (
+from dev.cloudflare_api.responses import (
     AUTHENTICATION,
     UNKNOWN_ROUTE,
     ApiError,

@@ -13,18 +13,18 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from dev.cloudflare_api.account_routes import AccountRoutes
 from dev.cloudflare_api.application import PREFIX, application
-from dev.cloudflare_api.created import Created
-from dev.cloudflare_api.d1_routes import D1Routes
-from dev.cloudflare_api.dispatch_routes import DispatchRoutes
-from dev.cloudflare_api.explorer import Explorer
-from dev.cloudflare_api.explorer_d1 import ExplorerDatabases
-from dev.cloudflare_api.explorer_kv import ExplorerKv
-from dev.cloudflare_api.kv_routes import KvRoutes
-from dev.cloudflare_api.no_workers import routes_without_workers
+from dev.cloudflare_api.explorer.client import Explorer
+from dev.cloudflare_api.explorer.created import Created
+from dev.cloudflare_api.explorer.d1 import ExplorerDatabases
+from dev.cloudflare_api.explorer.kv import ExplorerKv
+from dev.cloudflare_api.routes.account import AccountRoutes
+from dev.cloudflare_api.routes.d1 import D1Routes
+from dev.cloudflare_api.routes.dispatch import DispatchRoutes
+from dev.cloudflare_api.routes.kv import KvRoutes
+from dev.cloudflare_api.routes.no_workers import routes_without_workers
+from dev.cloudflare_api.scripts.store import LocalDispatchNamespaces, Uploads
 from dev.cloudflare_api.serving import served
-from dev.cloudflare_api.uploads import LocalDispatchNamespaces, Uploads
 from dev.launch.announcement import LOCAL_ACCOUNT
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dev.cloudflare_api.upload import Script
+from dev.cloudflare_api.scripts.upload import Script
 
 
 class ScriptStore(Protocol):

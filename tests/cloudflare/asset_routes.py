@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dev.cloudflare_api.answers import InvalidError, UnauthorizedError, answer, json_object
+from dev.cloudflare_api.responses import InvalidError, UnauthorizedError, answer, json_object
 
 FILES_MAX = 1_000
 BUCKET_FILES = 3

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dev.cloudflare_api.answers import ApiError, refusal
+from dev.cloudflare_api.responses import ApiError, refusal
 
 
 class Manner(enum.Enum):

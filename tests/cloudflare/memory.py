@@ -8,9 +8,9 @@ from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
-from dev.cloudflare_api.answers import DATABASE_QUERY, InvalidError
 from dev.cloudflare_api.ports import Database, Entry, KeyPage, Namespace, Rows
-from dev.cloudflare_api.upload import Script
+from dev.cloudflare_api.responses import DATABASE_QUERY, InvalidError
+from dev.cloudflare_api.scripts.upload import Script
 
 
 class MemoryScripts:

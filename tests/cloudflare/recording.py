@@ -9,8 +9,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dev.cloudflare_api.answers import InvalidError, refusal
-from dev.cloudflare_api.upload import PARTS_MAX
+from dev.cloudflare_api.responses import InvalidError, refusal
+from dev.cloudflare_api.scripts.upload import PARTS_MAX
 
 NOT_AS_DOCUMENTED = 10001
 JSON_TYPES = ("application/json", "application/merge-patch+json")

@@ -7,14 +7,14 @@ from typing import Any, Final
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dev.cloudflare_api.account_routes import AccountRoutes
-from dev.cloudflare_api.answers import INVALID_SCRIPT, InvalidError
 from dev.cloudflare_api.application import PREFIX, application
-from dev.cloudflare_api.d1_routes import D1Routes
-from dev.cloudflare_api.dispatch_routes import DispatchRoutes
-from dev.cloudflare_api.kv_routes import KvRoutes
+from dev.cloudflare_api.responses import INVALID_SCRIPT, InvalidError
+from dev.cloudflare_api.routes.account import AccountRoutes
+from dev.cloudflare_api.routes.d1 import D1Routes
+from dev.cloudflare_api.routes.dispatch import DispatchRoutes
+from dev.cloudflare_api.routes.kv import KvRoutes
+from dev.cloudflare_api.scripts.upload import Script
 from dev.cloudflare_api.serving import served
-from dev.cloudflare_api.upload import Script
 from tests.cloudflare.asset_routes import AssetRoutes
 from tests.cloudflare.checking import check
 from tests.cloudflare.faults import Fault, Faults, Rule

@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from dev.cloudflare_api.application import PREFIX, application
-from dev.cloudflare_api.dispatch_routes import DispatchRoutes
+from dev.cloudflare_api.routes.dispatch import DispatchRoutes
+from dev.cloudflare_api.scripts.upload import PARTS_MAX
 from dev.cloudflare_api.serving import served
-from dev.cloudflare_api.upload import PARTS_MAX
 
 from .memory import MemoryDispatchNamespaces
 from .stand_in import ACCOUNT, TOKEN

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dev.cloudflare_api import uploads as module
-from dev.cloudflare_api.answers import ApiError, NotHereError
-from dev.cloudflare_api.script_folder import read_script
-from dev.cloudflare_api.upload import Module, Script
-from dev.cloudflare_api.uploads import Uploads
+from dev.cloudflare_api.responses import ApiError, NotHereError
+from dev.cloudflare_api.scripts import store as module
+from dev.cloudflare_api.scripts.folder import read_script
+from dev.cloudflare_api.scripts.store import Uploads
+from dev.cloudflare_api.scripts.upload import Module, Script
 from dev.layout import HERE
 
 JAVASCRIPT = "application/javascript+module"

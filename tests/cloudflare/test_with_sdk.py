@@ -5,7 +5,7 @@ from typing import Any
 import cloudflare
 import pytest
 
-from dev.cloudflare_api.kv_routes import KEY_BYTES_MAX
+from dev.cloudflare_api.routes.kv import KEY_BYTES_MAX
 
 from .stand_in import ACCOUNT, StandIn
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dev.cloudflare_api.answers import (
+from dev.cloudflare_api.responses import (
     SCRIPT_NOT_FOUND,
     SERVICE_NOT_FOUND,
     InvalidError,
@@ -20,8 +20,8 @@ from dev.cloudflare_api.answers import (
     json_object,
     paged,
 )
-from dev.cloudflare_api.script_routes import ScriptRoutes, described, modules_response
-from dev.cloudflare_api.upload import Script, read_upload, script_of, shown_bindings
+from dev.cloudflare_api.routes.scripts import ScriptRoutes, described, modules_response
+from dev.cloudflare_api.scripts.upload import Script, read_upload, script_of, shown_bindings
 from tests.cloudflare.workers import Version, Worker, Workers
 
 ROOT: Final = "/accounts/{account}/workers/scripts"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from dev.cloudflare_api.answers import INVALID_SCRIPT, InvalidError
-from dev.cloudflare_api.upload import Script, now
+from dev.cloudflare_api.responses import INVALID_SCRIPT, InvalidError
+from dev.cloudflare_api.scripts.upload import Script, now
 from tests.cloudflare.memory import MemoryScripts
 
 

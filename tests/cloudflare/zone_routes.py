@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dev.cloudflare_api.answers import (
+from dev.cloudflare_api.responses import (
     BAD_REQUEST,
     ConflictError,
     InvalidError,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.bodies import BodyFigures
-from bench.kept import Kept, Part
-from bench.request_figures import PaidFigures, RequestFigures
+from bench.report.results import Kept, Part
+from bench.requests.bodies import BodyFigures
+from bench.requests.figures import PaidFigures, RequestFigures
 from core.ports import Json
 
 LETTERS = ("a", "b", "c", "d", "e", "f", "g0", "g")

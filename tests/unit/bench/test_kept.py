@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.kept import all_kept, keep, measured, newest, source
+from bench.report.results import all_kept, keep, measured, newest, source
 
 from . import making
 

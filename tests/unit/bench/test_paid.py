@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import paid
-from bench.paid import FacilitatorLog
+from bench.requests import paid
+from bench.requests.paid import FacilitatorLog
 
 
 def written(file: Path, *calls: tuple[str, int, float]) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.ratios import Ratio, ratios
-from bench.request_tables import HEADS, cells, shown
+from bench.requests.ratios import Ratio, ratios
+from bench.requests.tables import HEADS, cells, shown
 
 from . import making
 

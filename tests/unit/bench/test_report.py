@@ -5,9 +5,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import report
-from bench.kept import Kept, keep
-from bench.plots import plots
+from bench.report import page as report
+from bench.report.plots import plots
+from bench.report.results import Kept, keep
 
 from . import making
 

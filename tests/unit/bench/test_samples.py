@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.samples import GLUE, LONGEST_MICROSECONDS, NATIVE, OWN, PYTHON, read
+from bench.profile.samples import GLUE, LONGEST_MICROSECONDS, NATIVE, OWN, PYTHON, read
 
 
 def node(number: int, name: str, url: str = "") -> dict[str, object]:

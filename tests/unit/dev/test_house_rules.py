@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.check.house_rules import addresses_in_locks, bad_names, long_modules
+from dev.check.house_rules import addresses_in_locks, bad_names, large_folders, long_modules
 from dev.check.layers import check_layers
 from dev.layout import Layout
 
@@ -24,18 +24,46 @@ def test_a_long_module_needs_a_reason(tmp_path: Path) -> None:
 
 def test_a_reason_that_is_no_longer_needed_is_reported(tmp_path: Path) -> None:
     module = write(tmp_path, "src/short.py", "x\n" * 400)
-    assert "needs no place" in long_modules(tmp_path, [module], {"src/short.py": "was long"})[0]
+    assert "needs no entry" in long_modules(tmp_path, [module], {"src/short.py": "was long"})[0]
 
 
 def test_names_must_be_free_and_say_something(tmp_path: Path) -> None:
     files = [
         write(tmp_path, name)
-        for name in ("src/platform.py", "dev/platform.py", "src/usage.py", "dev/utils.js")
+        for name in (
+            "src/platform.py",
+            "src/http/server.py",
+            "src/api/platform.py",
+            "dev/platform.py",
+            "src/usage.py",
+            "dev/utils.js",
+        )
     ]
     assert [line.split(":")[0] for line in bad_names(tmp_path, files)] == [
         "src/platform.py",
+        "src/http/server.py",
         "dev/utils.js",
     ]
+
+
+def test_a_package_has_at_most_fifteen_modules(tmp_path: Path) -> None:
+    files = [write(tmp_path, f"src/usage/m{number}.py") for number in range(15)]
+    files += [write(tmp_path, f"src/usage/{name}") for name in ("__init__.py", "bridge.js")]
+    files += [write(tmp_path, f"src/usage/sketches/m{number}.py") for number in range(15)]
+    files += [write(tmp_path, f"dev/m{number}.py") for number in range(16)]
+    assert large_folders(tmp_path, files) == []
+    files.append(write(tmp_path, "src/usage/sketches/m15.py"))
+    (line,) = large_folders(tmp_path, files)
+    assert line.startswith("src/usage/sketches: 16 modules")
+
+
+def test_the_source_folder_has_at_most_twelve_entries(tmp_path: Path) -> None:
+    files = [write(tmp_path, f"src/m{number}.py") for number in range(11)]
+    files += [write(tmp_path, f"src/usage/{name}.py") for name in ("log", "shard")]
+    assert large_folders(tmp_path, files) == []
+    files.append(write(tmp_path, "src/m11.py"))
+    (line,) = large_folders(tmp_path, files)
+    assert line.startswith("src: 13 entries")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +93,7 @@ def test_locks_name_no_registry(tmp_path: Path, name: str, text: str) -> None:
         ("gateway/urls", "from pyodide.ffi import to_js", "gateway may not import pyodide"),
         ("gateway/urls", "import runtime.kv", "gateway may not import runtime"),
         ("runtime/kv", "import usage", "runtime may not import usage"),
-        ("unplaced", "", "unplaced has no place"),
+        ("unplaced", "", "unplaced is missing"),
         ("core/keys", "from core.ports import Clock", "in a circle"),
     ],
 )

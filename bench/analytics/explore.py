@@ -1,0 +1,98 @@
+"""What a visitor of the public page costs: an answer that is kept, beside one computed for it.
+
+Both are asked in turns of the same running isolate, by as many clients, whole
+bodies read. Time goes on meanwhile, so what is kept is made anew every few
+seconds, as in production; the computed ones are what `/__platform/analytics`
+does, by an isolate that has read before. workerd is asked directly.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.analytics.fill import NOW_MS, Entry
+from bench.server import Measured, connected, running
+from core.ports import Json
+
+CLIENTS = 4
+ROUNDS = 5
+ROUND_SECONDS = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class ExploreFigures:
+    """One window of one log; answers per second of each round, and the ratio of neighbours."""
+
+    events: int
+    window: str
+    bytes: int
+    kept_per_second: Sequence[float]
+    computed_per_second: Sequence[float]
+    ratios: Sequence[float]
+
+    @property
+    def ratio(self) -> float:
+        """The median ratio."""
+        return statistics.median(self.ratios)
+
+    def as_json(self) -> Json:
+        """Give everything by name."""
+        return {**asdict(self), "ratio": self.ratio}
+
+
+def measure(
+    events: int, entries: Sequence[Entry], window: str, say: Callable[[str], None]
+) -> ExploreFigures:
+    """Measure one window of a log."""
+    with TemporaryDirectory() as name, running(Path(name)) as worker:
+        say(f"{events:,} events: loading {len(entries):,} values")
+        worker.load(entries)
+        started = time.monotonic()
+
+        def ask(client: Measured, path: str) -> int:
+            now = NOW_MS + int((time.monotonic() - started) * 1_000)
+            return client.fetch(path, window=window, now=now)
+
+        # The first of each reads the log; what is measured are visitors after that.
+        sizes = [ask(worker, path) for path in ("/computed", "/kept", "/computed", "/kept")]
+        port = worker.direct_port()
+        kept, computed = [], []
+        for number in range(ROUNDS):
+            say(f"{events:,} events: {window}, round {number + 1} of {ROUNDS}")
+            kept.append(_per_second(port, lambda client: ask(client, "/kept")))
+            computed.append(_per_second(port, lambda client: ask(client, "/computed")))
+    ratios = [one / other for one, other in zip(kept, computed, strict=True)]
+    return ExploreFigures(events, window, sizes[-1], kept, computed, ratios)
+
+
+def _per_second(port: int, ask: Callable[[Measured], int]) -> float:
+    """Ask from several clients at once for the time of a round."""
+    answered: list[int] = []
+    failures: list[Exception] = []
+    started = time.monotonic()
+
+    def visit() -> None:
+        count = 0
+        try:
+            with connected(port) as client:
+                while time.monotonic() - started < ROUND_SECONDS:
+                    ask(client)
+                    count += 1
+        except Exception as error:  # noqa: BLE001, raised again below
+            failures.append(error)
+        answered.append(count)
+
+    clients = [threading.Thread(target=visit) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    for failure in failures:
+        raise failure
+    return sum(answered) / (time.monotonic() - started)

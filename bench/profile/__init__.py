@@ -1,0 +1,1 @@
+"""What one request executes: exact counts (`counts`) and samples under load (`samples`)."""

@@ -1,0 +1,1 @@
+"""Stored results (`results`) and the page written from them (`page`): docs/performance.md."""

@@ -1,0 +1,107 @@
+"""Which pictures docs/performance.md has, each from the newest figures of its part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.report import charts
+from bench.report.charts import Chart, Spread
+from bench.report.results import Kept, newest
+from bench.requests.ratios import ratios
+from core.ports import Json
+
+WARM_MS_MAX = 60.0
+WRITES_MAX = 20.0
+
+
+def plots(kept: Sequence[Kept]) -> Iterable[tuple[str, Chart]]:
+    """Make pictures by the name of their file; parts that were never measured have none.
+
+    Args:
+        kept: What is kept, the oldest commit first.
+    """
+    requests = _figures(kept, "requests")
+    if requests:
+        yield "answers", _answers(requests)
+        yield "cpu", _cpu(requests)
+        yield "times", _times(requests)
+    if snapshots := _figures(kept, "snapshots"):
+        yield "snapshots", _snapshots(snapshots)
+    if designs := _figures(kept, "designs"):
+        yield "writes", _writes(designs)
+    measured = [one for one in kept if "requests" in one.parts and "bodies" in one.parts]
+    if len(measured) > 1:
+        yield "history", _history(measured)
+
+
+def _figures(kept: Sequence[Kept], part: str) -> Sequence[Json]:
+    found = newest(kept, part)
+    return [] if found is None else found.parts[part].figures
+
+
+def _answers(requests: Sequence[Json]) -> Chart:
+    floor = next(one for one in requests if one["letter"] == "c")
+    shares = [
+        Spread(
+            f"({one['letter']}) {one['what']}",
+            [m / c for m, c in zip(one["per_second"], floor["per_second"], strict=True)],
+        )
+        for one in requests
+        # Its answers wait for the facilitator.
+        if one["paid"] is None
+    ]
+    title = "Answers a second beside the SDK's empty pass-through"
+    return charts.spreads_chart(title, "times those of (c)", {"answers": shares}, mark=1.0)
+
+
+def _cpu(requests: Sequence[Json]) -> Chart:
+    title = "CPU of a small request, the script and storage included"
+    return charts.spreads_chart(title, "ms", {"CPU": charts.spreads(requests, "cpu_ms")})
+
+
+def _times(requests: Sequence[Json]) -> Chart:
+    series = {
+        "one connection, p50": charts.spreads(requests, "alone_ms"),
+        "sixteen, p50": charts.spreads(requests, "busy_ms"),
+        "sixteen, p99": charts.spreads(requests, "busy_p99_ms"),
+    }
+    return charts.spreads_chart("Time of a small request", "ms", series)
+
+
+def _snapshots(snapshots: Sequence[Json]) -> Chart:
+    series: dict[str, list[tuple[float, float]]] = {}
+    for one in snapshots:
+        name = f"{one['window']}, {one['apis']:,} APIs"
+        series.setdefault(name, []).append((one["events"], one["warm_p50_ms"]))
+    return charts.lines_chart(
+        "A read of analytics, whatever the log's size",
+        ("events in 90 days", "ms, warm, p50"),
+        series,
+        target=("target of p95", WARM_MS_MAX),
+    )
+
+
+def _writes(designs: Sequence[Json]) -> Chart:
+    bars = {one["design"]: one["writes_per_1000"] for one in designs}
+    title = "KV writes at 200 requests a second"
+    return charts.bars_chart(title, "writes for 1,000 requests", bars, target=WRITES_MAX)
+
+
+def _history(measured: Sequence[Kept]) -> Chart:
+    wanted = {
+        "answers/s, (f) / (c)": "answers a second",
+        "CPU of a small request, (f) / (c)": "CPU",
+    }
+    series: dict[str, list[tuple[float, float]]] = {name: [] for name in wanted.values()}
+    for place, one in enumerate(measured):
+        parts = one.parts
+        for ratio in ratios(parts["requests"].figures, parts["bodies"].figures):
+            if ratio.what in wanted:
+                series[wanted[ratio.what]].append((place, ratio.median))
+    return charts.lines_chart(
+        "This dispatcher, a free API, from commit to commit",
+        ("commit", "times those of (c)"),
+        series,
+        target=("the SDK's empty pass-through", 1.0),
+        names=[one.commit for one in measured],
+    )

@@ -1,0 +1,166 @@
+"""Figures as tables in Markdown, by part, from the form in which they are kept."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from bench.endurance import tables as endurance
+from bench.report.results import Kept
+from bench.requests import tables as request_tables
+from bench.requests.ratios import Ratio, ratios
+from core.ports import Json
+from dev.openapi.tables import table
+
+Rows = Iterable[tuple[str, ...]]
+
+
+def provenance(kept: Kept, part: str) -> str:
+    """Say what was measured, how much of it, and where."""
+    one = kept.parts[part]
+    load = f"{one.load[0]:.1f}" if one.load else "unknown"
+    return (
+        f"Commit `{kept.commit}`, `SIZE={one.size}`, {kept.processors} processors, "
+        f"load {load} at the start."
+    )
+
+
+def ratio_table(kept: Kept) -> str:
+    """Write the ratios of requests, with their targets."""
+    found = ratios(kept.parts["requests"].figures, kept.parts["bodies"].figures)
+    rows = [(*request_tables.ratio_cells(ratio), _met(ratio)) for ratio in found]
+    return table((*request_tables.RATIO_HEADS, "met"), rows)
+
+
+def request_table(kept: Kept) -> str:
+    """Write what each contender did."""
+    return table(request_tables.HEADS, request_tables.cells(kept.parts["requests"].figures))
+
+
+def _met(ratio: Ratio) -> str:
+    return {None: "", True: "yes", False: "**no**"}[ratio.is_met]
+
+
+def _snapshot_rows(figures: Sequence[Json]) -> Rows:
+    for one in figures:
+        yield (
+            f"{one['window']}, {one['events']:,}, {one['apis']:,}",
+            f"{one['operations']}",
+            f"{one['warm_p50_ms']:.0f} / {one['warm_p95_ms']:.0f} ms",
+            f"{one['unchanged_p50_ms']:.0f} ms",
+            f"{one['warm_cpu_ms']:.0f} ms",
+            f"{max(one['new_isolate_ms']):.0f} ms",
+            f"{one['computed_p95_ms']:.0f} ms",
+            f"{one['heap_mb']:.0f} MB",
+        )
+
+
+def growth_table(kept: Kept) -> str:
+    """Write how much longer a warm read takes of the largest log than of the smallest."""
+    figures = kept.parts["growth"].figures
+    rows = []
+    for window in dict.fromkeys(one["window"] for one in figures):
+        logs = [one for one in figures if one["window"] == window]
+        least, most = (pick(logs, key=lambda one: one["events"]) for pick in (min, max))
+        times = [one["warm_p50_ms"] for one in (least, most)]
+        rows.append(
+            (
+                f"{window}, {least['apis']:,}",
+                f"{least['events']:,} to {most['events']:,}",
+                f"{times[1] / times[0]:.1f} times",
+                f"{times[0]:.1f} to {times[1]:.1f} ms",
+            )
+        )
+    return table(("window, APIs", "events", "a warm read, p50 (≤ 1.5 times)", "takes"), rows)
+
+
+def _compaction_rows(figures: Sequence[Json]) -> Rows:
+    for one in figures:
+        yield (
+            f"{one['events']:,}",
+            f"{one['cpu_seconds']:.1f} s",
+            f"{one['kv_cpu_seconds']:.1f} s",
+            f"{one['heap_mb']:.0f} MB",
+        )
+
+
+def _design_rows(figures: Sequence[Json]) -> Rows:
+    for one in figures:
+        yield (
+            one["design"],
+            f"{one['writes_per_1000']:,.4g}",
+            f"${one['dollars_per_million']:.2f}",
+            f"{one['lost_pct']:.1f} %",
+        )
+
+
+def _explore_rows(figures: Sequence[Json]) -> Rows:
+    for one in figures:
+        yield (
+            f"{one['window']}, {one['events']:,}",
+            f"{one['ratio']:.1f} times",
+            f"{min(one['ratios']):.1f} to {max(one['ratios']):.1f}",
+            f"{statistics.median(one['kept_per_second']):,.0f}",
+            f"{statistics.median(one['computed_per_second']):,.0f}",
+            f"{one['bytes'] / 1_000:,.0f} kB",
+        )
+
+
+def _page_rows(figures: Sequence[Json]) -> Rows:
+    for one in figures:
+        usable = f"{one['usable_ms']:,.0f} ms (slowest {one['slowest_usable_ms']:,.0f})"
+        yield "largest paint, p50", f"{one['paint_ms']:,.0f} ms", "≤ 1,000 ms"
+        yield "list shown and usable, p50", usable, "≤ 1,000 ms"
+        yield "files, compressed", f"{one['files_kb']:.1f} kB", "≤ 150 kB"
+        yield "figures, compressed", f"{one['answer_kb']:.1f} kB", ""
+
+
+PARTS: Mapping[str, tuple[tuple[str, ...], Callable[[Sequence[Json]], Rows]]] = {
+    "snapshots": (
+        (
+            "window, events, APIs",
+            "KV operations (≤ 6)",
+            "warm, p50 / p95 (≤ 60 ms)",
+            "nothing new, p50",
+            "CPU of a warm read",
+            "new isolate, slowest (≤ 250 ms)",
+            "computed from nothing, p95",
+            "WebAssembly memory (≤ 128 MB)",
+        ),
+        _snapshot_rows,
+    ),
+    "compaction": (
+        ("events in the hour", "CPU (≤ 30 s a million)", "CPU of KV", "memory (≤ 100 MB)"),
+        _compaction_rows,
+    ),
+    "designs": (
+        (
+            "200 requests/s",
+            "KV writes per 1,000 requests (≤ 20)",
+            "per million requests",
+            "requests lost",
+        ),
+        _design_rows,
+    ),
+    "explore": (
+        (
+            "the public page's answers, events",
+            "kept / computed (≥ 5)",
+            "rounds",
+            "kept/s",
+            "computed/s",
+            "body",
+        ),
+        _explore_rows,
+    ),
+    "page": (("first visits of `/explore`", "figure", "target"), _page_rows),
+    "startup": (endurance.START_HEADS, endurance.start_rows),
+    "soak": (endurance.SOAK_HEADS, endurance.soak_rows),
+    "overload": (endurance.OVERLOAD_HEADS, endurance.overload_rows),
+}
+
+
+def part_table(kept: Kept, part: str) -> str:
+    """Write the table of one of `PARTS`."""
+    heads, rows = PARTS[part]
+    return table(heads, rows(kept.parts[part].figures))

@@ -1,0 +1,81 @@
+"""Two tables of what a request costs: the ratios with their targets, and what they are made of."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+
+from bench.requests.ratios import Ratio, ratios
+from core.ports import Json
+
+RATIO_HEADS = ("what a request costs", "median of the rounds", "rounds", "target")
+HEADS = (
+    "a request through",
+    "answers/s, of (c)'s",
+    "answers/s",
+    "CPU ms",
+    "alone, p50 ms",
+    "busy, p50 / p99 ms",
+    "1 MB down ms",
+    "10 MB up ms",
+    "in chunks, first / last ms",
+    "recorded",
+)
+
+
+def ratio_cells(ratio: Ratio) -> tuple[str, ...]:
+    """Give a ratio's cells, one for each of `RATIO_HEADS`."""
+    return (ratio.what, ratio.figure, ratio.rounds, ratio.target)
+
+
+def cells(requests: Sequence[Json]) -> Iterable[tuple[str, ...]]:
+    """Give each contender's cells, one for each of `HEADS`: medians of the rounds."""
+    floor = next(one for one in requests if one["letter"] == "c")
+    for one in requests:
+        pairs = zip(one["per_second"], floor["per_second"], strict=True)
+        shares = [mine / theirs for mine, theirs in pairs]
+        yield (
+            f"({one['letter']}) {one['what']}",
+            f"{statistics.median(shares):.2f}",
+            _median(one["per_second"], 0),
+            _median(one["cpu_ms"], 2),
+            _median(one["alone_ms"], 2),
+            f"{_median(one['busy_ms'], 0)} / {_median(one['busy_p99_ms'], 0)}",
+            _median(one["download_ms"], 1),
+            _median(one["upload_ms"], 0),
+            f"{_median(one['first_ms'], 1)} / {_median(one['last_ms'], 0)}".strip(" /"),
+            _recorded(one),
+        )
+
+
+def shown(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Table]:
+    """Make both tables; ratios that miss their target are red."""
+    table = Table(*RATIO_HEADS, title="ratios, each of its own round")
+    for ratio in ratios(requests, bodies):
+        style = {None: "", True: "green", False: "red"}[ratio.is_met]
+        table.add_row(*ratio_cells(ratio), style=style)
+    yield table
+    table = Table(*HEADS)
+    for row in cells(requests):
+        table.add_row(*row)
+    yield table
+
+
+def _median(values: Sequence[float], digits: int) -> str:
+    return f"{statistics.median(values):,.{digits}f}" if values else ""
+
+
+def _recorded(one: Json) -> str:
+    """Say how many of its requests a contender has, in its log and wherever else it must."""
+    if one["recorded"] is None:
+        return ""
+    places = {"": one["recorded"]}
+    if one["paid"] is not None:
+        places |= {" in the ledger": one["paid"]["ledger"]}
+        places |= {" on the chain": one["paid"]["transferred"]}
+    if set(places.values()) == {one["sent"]}:
+        return f"all {one['sent']:,}"
+    found = ", ".join(f"{count:,}{place}" for place, count in places.items())
+    return f"{found} of {one['sent']:,}"

@@ -1,0 +1,1 @@
+"""KV and D1 of the running dispatcher, through the explorer API that `wrangler dev` serves."""
