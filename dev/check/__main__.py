@@ -70,9 +70,7 @@ def main() -> int:
         if not passed:
             failed.append(check.name)
     if failed:
-        print(
-            f"make check: failed: {', '.join(failed)}. `make format` fixes formatting and some lint errors."
-        )
+        print(f"make check: failed: {', '.join(failed)}. `make format` fixes what tools can fix.")
         return 1
     print("make check: all passed.")
     return 0
