@@ -55,6 +55,11 @@ class Layout:
         return self.cache / "inside" / "python_modules"
 
     @property
+    def openapi_module(self) -> Path:
+        """The generated module that holds the OpenAPI document; the Worker serves it."""
+        return self.root / "src" / "api" / "openapi_document.py"
+
+    @property
     def api_reference(self) -> Path:
         """The page that is written from the OpenAPI document."""
         return self.root / "docs" / "reference" / "api.md"

@@ -15,7 +15,7 @@ from dev.check.house_rules import broken_rules
 from dev.check.layers import check_layers
 from dev.errors import SetupError, run_command_line
 from dev.layout import HERE, Layout
-from dev.openapi.page import is_current
+from dev.openapi.generated import are_current
 from dev.setup.node import find_node
 
 PYTHON_FOLDERS = ("src", "dev", "tests", "cli", "bench")
@@ -45,7 +45,7 @@ def checks(layout: Layout) -> list[Check]:
         Check("house rules", lambda: _house_rules(layout)),
         Check("format", lambda: _tool(layout, "ruff", "format", "--check", *folders)),
         Check("lint", lambda: _tool(layout, "ruff", "check", *folders)),
-        Check("API reference", lambda: is_current(layout)),
+        Check("OpenAPI files", lambda: are_current(layout)),
         # A separate process: `cli` imports this package, so this package must not import `cli`.
         Check("command reference", lambda: _run(layout, _COMMAND_REFERENCE)),
         # A separate process, because it loads matplotlib.

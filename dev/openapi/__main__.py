@@ -1,7 +1,7 @@
-"""`python -m dev.openapi [--check | --record]`: writes `docs/reference/api.md`.
+"""`python -m dev.openapi [--check | --record]`: writes the OpenAPI document and its page.
 
-`--check` writes nothing, and fails when the page is out of date. `--record` first starts a
-dispatcher that takes payment, calls and pays it, and records what it answers for examples.
+`--check` writes nothing, and fails if a file is out of date. `--record` first starts a
+dispatcher that accepts payments, calls and pays it, and records its responses as examples.
 """
 
 import json
@@ -9,12 +9,12 @@ import sys
 
 from dev.errors import UsageError, run_command_line
 from dev.layout import HERE
-from dev.openapi.page import is_current, written
+from dev.openapi.generated import are_current, write_files
 from dev.openapi.record import record
 
 
 def main() -> int:
-    """Write the page, or look whether it is as it would be written."""
+    """Write the files, or check them; return the exit code."""
     match sys.argv[1:]:
         case []:
             pass
@@ -22,10 +22,10 @@ def main() -> int:
             examples = json.dumps(record(HERE), indent=2, ensure_ascii=False)
             HERE.api_examples.write_text(f"{examples}\n")
         case ["--check"]:
-            return 0 if is_current(HERE) else 1
+            return 0 if are_current(HERE) else 1
         case _:
             raise UsageError("usage: python -m dev.openapi [--check | --record]")
-    HERE.api_reference.write_text(written(HERE))
+    write_files(HERE)
     return 0
 
 

@@ -1,12 +1,10 @@
 """The whole page, as Markdown."""
 
-import importlib
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dev.layout import HERE, Layout
+from dev.openapi.document import document
 from dev.openapi.tables import Part, field_table, kind, parameter_table, table
 
 METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
@@ -30,37 +28,13 @@ The same as the OpenAPI 3.1 document that the dispatcher gives at `/__platform/o
 """
 
 
-def load_document() -> Part:
-    """Return the document that the Worker would give."""
-    source = str(HERE.root / "src")
-    if source not in sys.path:
-        sys.path.insert(0, source)
-    document: Part = importlib.import_module("api.openapi.document").document()
-    return document
-
-
-def written(layout: Layout) -> str:
-    """Return the page as it would be written now."""
-    return page(json.loads(layout.api_examples.read_text()))
-
-
-def is_current(layout: Layout) -> bool:
-    """Tell whether the page is what would be written now; print what to do if not."""
-    if layout.api_reference.read_text() == written(layout):
-        return True
-    name = layout.api_reference.relative_to(layout.root)
-    print(f"{name} is out of date: run python -m dev.openapi.")
-    return False
-
-
 def page(examples: Mapping[str, Sequence[Part]]) -> str:
     """Write the page.
 
     Args:
         examples: Recorded answers by the name of their operation.
     """
-    document = load_document()
-    return "\n\n".join(part for part in _parts(document, examples) if part) + "\n"
+    return "\n\n".join(part for part in _parts(document(), examples) if part) + "\n"
 
 
 def _parts(document: Part, examples: Mapping[str, Sequence[Part]]) -> Iterator[str]:

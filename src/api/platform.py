@@ -203,10 +203,19 @@ class PlatformApi:
         return _json_response(call, body)
 
     async def _get_openapi(self, call: _Call) -> Response:
-        # Imported on the first use: few requests need these modules.
-        from api.openapi.document import openapi_response  # noqa: PLC0415
+        # Few clients request the document, so its text is loaded on the first request.
+        from api.openapi_document import TAG, TEXT  # noqa: PLC0415
 
-        return openapi_response(call.request_id, call.if_none_match)
+        headers = (
+            ("cache-control", f"private, max-age={constants.OPENAPI_AGE_SECONDS}"),
+            ("vary", VARIES_BY),
+            ("etag", f"W/{TAG}"),
+            (REQUEST_ID, call.request_id),
+        )
+        if is_known(TAG, call.if_none_match):
+            return Response(304, headers, "")
+        content = (("content-type", "application/json"), ("x-content-type-options", "nosniff"))
+        return Response(200, (*content, *headers), TEXT)
 
 
 def analytics_response(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.openapi.json_schema import text
 from api.pagination import decode_listing, decode_position
 from api.spec import (
     OPENMETRICS,
@@ -234,11 +233,12 @@ TENANT = Route(
     " dispatcher itself. The errors are the dispatcher's; a script may answer the same statuses"
     " with whatever it likes.",
     places={
-        "slug": text("The API's name."),
-        "path": text(
-            "What the script gets; it may have any number of segments, or none. Dot segments are"
-            " resolved first, so one that climbs out of `/t` is another path."
-        ),
+        "slug": {"type": "string", "description": "The API's name."},
+        "path": {
+            "type": "string",
+            "description": "What the script gets; it may have any number of segments, or none. Dot"
+            " segments are resolved first, so one that climbs out of `/t` is another path.",
+        },
     },
 )
 

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
-from api.openapi.json_schema import Shape
 from api.pagination import CURSOR_PATTERN
 from core import constants, keys
 from core.errors import DispatcherError, InvalidParameter, InvalidWindow
 from core.ports import Json
+
+Shape = Mapping[str, Json]
+"""JSON Schema 2020-12, which OpenAPI 3.1 uses as it is."""
 
 Pairs = Sequence[tuple[str, str]]
 Values = Mapping[str, Json]

@@ -14,7 +14,7 @@ from typing import Any
 
 import schemathesis
 
-from api.openapi.error_schemas import TRANSPORT
+from dev.openapi.error_schemas import TRANSPORT
 
 _answers: Counter[str] = Counter()
 _lock = threading.Lock()

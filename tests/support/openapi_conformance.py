@@ -9,10 +9,10 @@ from typing import Any
 
 import jsonschema
 
-from api.openapi.document import document_text
-from api.openapi.error_schemas import TRANSPORT
+from api.openapi_document import TEXT
 from core.ports import Response
 from core.responses import secured
+from dev.openapi.error_schemas import TRANSPORT
 
 
 def faults(method: str, path: str, answer: Response) -> Sequence[str]:
@@ -28,7 +28,7 @@ def faults(method: str, path: str, answer: Response) -> Sequence[str]:
 
 @cache
 def _document() -> Mapping[str, Any]:
-    document: dict[str, Any] = json.loads(document_text().text)
+    document: dict[str, Any] = json.loads(TEXT)
     return document
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from api.openapi.document import document
 from core.ports import Response
 from dev.layout import HERE
-from dev.openapi.page import is_current, page, written
+from dev.openapi.document import document
+from dev.openapi.generated import are_current, generated_files, worker_module
+from dev.openapi.page import page
 from dev.openapi.tables import kind, table
 from tests.support.openapi_conformance import faults
 
@@ -43,7 +44,7 @@ def test_every_route_and_every_code_is_on_the_page() -> None:
 
 
 def test_every_link_on_the_page_leads_somewhere() -> None:
-    text = written(HERE)
+    text = page(EXAMPLES)
     headings = {line.lstrip("# ").lower() for line in text.splitlines() if line.startswith("### ")}
     for part in text.split("](")[1:]:
         target = part.partition(")")[0]
@@ -53,21 +54,32 @@ def test_every_link_on_the_page_leads_somewhere() -> None:
             assert (HERE.api_reference.parent / target).is_file(), target
 
 
-def test_a_page_that_was_edited_is_out_of_date(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["openapi_module", "api_reference"])
+def test_a_generated_file_that_was_edited_is_out_of_date(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layout = replace(HERE, root=tmp_path)
-    copies = {
-        layout.api_reference: HERE.api_reference,
-        layout.api_examples: HERE.api_examples,
-    }
-    for copy, original in copies.items():
+    for original in (*generated_files(HERE), HERE.api_examples):
+        copy = tmp_path / original.relative_to(HERE.root)
         copy.parent.mkdir(parents=True)
         copy.write_text(original.read_text())
-    assert is_current(layout)
-    layout.api_reference.write_text(written(HERE) + "More.\n")
-    assert not is_current(layout)
-    assert "run python -m dev.openapi" in capsys.readouterr().out
+    assert are_current(layout)
+    edited: Path = getattr(layout, name)
+    edited.write_text(edited.read_text() + "More.\n")
+    assert not are_current(layout)
+    printed = capsys.readouterr().out
+    assert printed == f"{edited.relative_to(tmp_path)} is out of date: run python -m dev.openapi.\n"
+
+
+def test_the_generated_module_holds_the_document_as_compact_json() -> None:
+    value = {
+        "a": {"b": {"c": {"d": [1, {"e": 'a "quote", a \\ and a\nline'}]}}},
+        "f": {},
+        "g": 'ü""""',
+    }
+    module: dict[str, str] = {}
+    exec(worker_module(value), module)  # noqa: S102 (our own text)
+    assert module["TEXT"] == json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def test_a_bar_in_a_cell_is_not_the_cells_end() -> None:

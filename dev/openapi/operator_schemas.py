@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.openapi.json_schema import (
-    Shape,
+from api.spec import Shape
+from dev.openapi.json_schema import (
     always,
     list_of,
     number,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from api.openapi.json_schema import Shape, always, list_of, one_of, record, reference, text, whole
+from api.spec import Shape
 from core.errors import DispatcherError
+from dev.openapi.json_schema import always, list_of, one_of, record, reference, text, whole
 
 HEADERS: Mapping[str, tuple[str, Shape]] = {
     "x-request-id": (

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.openapi.json_schema import (
-    Shape,
+from api.spec import Shape
+from core import constants
+from dev.openapi.json_schema import (
     always,
     list_of,
     number,
@@ -22,7 +23,6 @@ from api.openapi.json_schema import (
     truth,
     whole,
 )
-from core import constants
 from metering.sketches import distinct, latency
 from metering.sketches import heavy_hitters as busiest
 from metering.sketches.callers import EXACT_CALLERS_MAX

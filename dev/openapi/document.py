@@ -1,20 +1,18 @@
-"""The OpenAPI 3.1 document, written from the table of routes.
+"""Builds the OpenAPI document (https://spec.openapis.org/oas/v3.1.0) from the table of routes.
 
-Owns how the description is put into the document's form
-(https://spec.openapis.org/oas/v3.1.0). It is made when it is first asked for,
-once in an isolate, and kept as text. Refuses to describe anything itself.
+The version is 3.1.0. `src/api/routes.py` describes the routes, `*_schemas` the bodies.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import NamedTuple
 
-from api.openapi.analytics_schemas import snapshot_shapes
-from api.openapi.error_schemas import (
+from api.routes import ROUTES, TENANT_ROUTES
+from api.spec import HTML, JSON, PARAMETERS_MAX, Parameter, Route, Shape, Success
+from core.errors import DispatcherError, MethodNotAllowed, NotFound, TenantNotFound
+from core.ports import Json
+from dev.openapi.analytics_schemas import snapshot_shapes
+from dev.openapi.error_schemas import (
     ALWAYS,
     HEADERS,
     KEPT,
@@ -25,14 +23,8 @@ from api.openapi.error_schemas import (
     is_required,
     shape_name,
 )
-from api.openapi.json_schema import Shape, reference, text
-from api.openapi.operator_schemas import report_shapes
-from api.routes import ROUTES, TENANT_ROUTES
-from api.spec import HTML, JSON, PARAMETERS_MAX, Parameter, Route, Success
-from core import constants
-from core.errors import DispatcherError, MethodNotAllowed, NotFound, TenantNotFound
-from core.ports import Json, Response
-from core.responses import REQUEST_ID, VARIES_BY, is_known
+from dev.openapi.json_schema import reference, text
+from dev.openapi.operator_schemas import report_shapes
 from payments.errors import PaymentRequired
 
 Document = Mapping[str, Json]
@@ -72,36 +64,6 @@ _STATUS_TEXTS = {
     502: "The API's script failed; its words are in the log under the request id.",
     503: "The API went past its plan's limits, or nobody can tell whether a payment is good.",
 }
-
-
-class Text(NamedTuple):
-    """The document as it is sent, and its tag in quotes."""
-
-    text: str
-    tag: str
-
-
-def openapi_response(request_id: str, wanted: str) -> Response:
-    """Answer with the document; 304 when `wanted`, the header `If-None-Match`, has its tag."""
-    document = document_text()
-    kept = (
-        ("cache-control", f"private, max-age={constants.OPENAPI_AGE_SECONDS}"),
-        ("vary", VARIES_BY),
-        ("etag", f"W/{document.tag}"),
-        (REQUEST_ID, request_id),
-    )
-    if is_known(document.tag, wanted):
-        return Response(304, kept, "")
-    content = (("content-type", "application/json"), ("x-content-type-options", "nosniff"))
-    return Response(200, (*content, *kept), document.text)
-
-
-@cache
-def document_text() -> Text:
-    """Write the document, once."""
-    text = json.dumps(document(), separators=(",", ":"), ensure_ascii=False)
-    digest = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-    return Text(text, f'"{digest}"')
 
 
 def document() -> Document:
