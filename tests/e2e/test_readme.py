@@ -1,90 +1,178 @@
-"""Every command of the README works as it is written there."""
+"""Every command of the README works as written, in the order and terminal given."""
 
+import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from dev.launch import Server, running_dispatcher
-from dev.launch.config import DEVELOPMENT_TOKEN
 from dev.layout import HERE
-from tests.cli.command import clawr
-
-from .caller import Caller
-from .marketplace import DEMO_TENANTS
 
 README = (HERE.root / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (HERE.root / "Makefile").read_text(encoding="utf-8")
-COMMANDS = [
-    line.partition("  #")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-]
 PORT = "8787"
+SHELL = "/bin/sh"
+SERVER_SECONDS = 180
+STOP_SECONDS = 60
+COMMAND_SECONDS = 300
+SETUP_DONE = "SETUP=true"
+"""Replaces a target's set-up, which has run before any test and changes the clone."""
 
 
-@pytest.fixture(scope="module")
-def marketplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """What `make dev` starts, at another port."""
-    with running_dispatcher(
-        state=tmp_path_factory.mktemp("state"),
-        tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
-        namespace=DEMO_TENANTS.parent / "namespace",
-    ) as server:
-        yield server
+class Command(NamedTuple):
+    """One command line of the README; `terminal` is 0 where the README names none."""
+
+    terminal: int
+    line: str
 
 
-def test_there_are_commands() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"make", "curl", "clawr"}
+def commands_of(text: str) -> list[Command]:
+    """Return the command lines of all `sh` blocks, in order."""
+    commands = []
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        first, *rest = block.splitlines()
+        marker = re.fullmatch(r"# Terminal (\d)", first)
+        lines = rest if marker else [first, *rest]
+        terminal = int(marker[1]) if marker else 0
+        commands += [Command(terminal, line.partition("  #")[0].strip()) for line in lines]
+    return commands
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("curl")])
-def test_a_curl_line_is_answered_with_200(marketplace: Server, command: str) -> None:
-    assert PORT in command
-    here = shlex.split(command.replace(PORT, str(marketplace.port)))
-    shown = subprocess.run(
-        [*here, "--silent", "--include", "--max-time", "30"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert shown.startswith("HTTP/1.1 200 OK")
+COMMANDS = commands_of(README)
+TOUR = [command for command in COMMANDS if command.terminal]
+"""What a reader types in two terminals. The rest needs an account, or tests and benchmarks."""
 
 
-# Those with a file of secrets are for an account; tests/cli/test_deploy.py has one.
-OF_DISPATCHER = [line for line in COMMANDS if line.startswith("clawr") and "--env" not in line]
+class Terminal:
+    """A shell command that keeps running, and what it printed.
+
+    Args:
+        line: The command line.
+        environment: All its environment variables.
+    """
+
+    def __init__(self, line: str, environment: Mapping[str, str]) -> None:
+        """Start the command."""
+        self._process = subprocess.Popen(
+            [SHELL, "-c", f"exec {line}"],
+            cwd=HERE.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._lines: list[str] = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the dispatcher prints its address."""
+        self._ready.wait(SERVER_SECONDS)
+        assert any(line.startswith("Ready on ") for line in self._lines), "".join(self._lines)
+
+    def press_ctrl_c(self) -> None:
+        """Interrupt the command as a terminal does, and wait until it has ended."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGINT)
+            self._process.wait(STOP_SECONDS)
+        self._reader.join(STOP_SECONDS)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.append(line)
+                if line.startswith("Ready on "):
+                    self._ready.set()
+        self._ready.set()
 
 
-@pytest.mark.parametrize("command", OF_DISPATCHER)
-def test_a_clawr_line_works(marketplace: Server, command: str) -> None:
-    settings = {"CLAWR_URL": marketplace.url, "PLATFORM_ANALYTICS_TOKEN": DEVELOPMENT_TOKEN}
-    ran = clawr(*shlex.split(command)[1:], settings=settings)
-    assert (ran.code, ran.err) == (0, "")
-    assert ran.out
+def free_port() -> str:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make")])
-def test_a_make_line_names_a_target_that_explains_itself(command: str) -> None:
-    target, *settings = shlex.split(command)[1:]
+def as_run(line: str, port: str) -> str:
+    """Return a command line with the test's port, and without a target's set-up."""
+    if line.startswith("curl "):
+        assert PORT in line
+        return f"{line.replace(PORT, port)} --silent --show-error --include --max-time 30"
+    return re.sub("^make ", f"make {SETUP_DONE} ", line)
+
+
+def test_the_commands_work_in_the_order_given(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"}
+    environment |= {"PORT": port, "STATE": str(tmp_path / "state")}
+    server: Terminal | None = None
+    activated = ""
+    try:
+        for terminal, line in TOUR:
+            if terminal == 1:
+                if server:
+                    server.press_ctrl_c()
+                server = Terminal(as_run(line, port), environment)
+                server.wait_until_ready()
+                continue
+            if line.startswith(". "):
+                activated = f"{line} && "
+            ran = subprocess.run(
+                [SHELL, "-c", activated + as_run(line, port)],
+                cwd=HERE.root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
+            assert ran.returncode == 0, f"{line}\n{ran.stdout}\n{ran.stderr}"
+            if line.startswith("curl "):
+                assert ran.stdout.startswith("HTTP/1.1 200 OK"), line
+            if line == TOUR[1].line:
+                shown = re.search(r"^\{.*\}$", README, re.MULTILINE)
+                assert shown is not None
+                assert ran.stdout.endswith(shown[0])
+    finally:
+        if server:
+            server.press_ctrl_c()
+
+
+def test_the_tour_uses_two_terminals() -> None:
+    assert [line for terminal, line in TOUR if terminal == 1] == ["make dev", "make dev PAYMENTS=1"]
+    assert {line.split()[0] for terminal, line in TOUR if terminal == 2} == {
+        "curl",
+        "make",
+        ".",
+        "clawr",
+    }
+
+
+def test_every_other_command_is_for_an_account_or_for_checks() -> None:
+    """`tests/cli/test_deploy.py` runs the command for an account."""
+    others = [line for terminal, line in COMMANDS if not terminal]
+    assert {line.split()[0] for line in others} == {"clawr", "make"}
+    assert all("--env" in line for line in others if line.startswith("clawr"))
+
+
+@pytest.mark.parametrize("line", [line for _, line in COMMANDS if line.startswith("make")])
+def test_a_make_line_names_a_target_that_explains_itself(line: str) -> None:
+    target, *settings = shlex.split(line)[1:]
     assert all(re.fullmatch(r"[A-Z]+=.*", setting) for setting in settings)
     assert re.search(rf"^{target}: ## \S", MAKEFILE, re.MULTILINE)
 
 
-def test_the_examples_output_is_what_the_api_answers(marketplace: Server) -> None:
-    shown = re.search(r"^\{.*\}$", README, re.MULTILINE)
-    assert shown is not None
-    with Caller(marketplace.url, DEVELOPMENT_TOKEN) as caller:
-        assert caller.ask("/t/feasts/easter?year=2026").text.strip() == shown[0]
-
-
-def test_every_file_that_is_named_exists() -> None:
-    named = set(re.findall(r"`((?:src|dev|tests|docs)/[\w./-]*)`", README))
-    named |= set(re.findall(r"\]\(((?:dev|docs)/[\w./-]*)\)", README))
-    assert len(named) > 10
-    assert [name for name in sorted(named) if not (HERE.root / name).exists()] == []
-
-
 def test_it_is_short_enough_to_be_read() -> None:
-    assert len(README.splitlines()) <= 200
+    assert len(README.splitlines()) < 200
