@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import constants, keys
-from core.calendar import MINUTES_PER_DAY
+from core.calendar import DAY_MS, MINUTE_MS, MINUTES_PER_DAY
 from core.errors import StoreUnavailable
-from core.logs import about
+from core.logs import fields
 from core.ports import Background, Clock, Json, KeyValueStore
 from metering.compactor import compact
 from snapshots.log_tail import LogTail, LogTailCache, read_tail
@@ -60,10 +60,10 @@ class Analytics:
                     background.run(self._warm(store))
                 return found
         readings = await self._read(store, tail, windows, now_ms)
-        if tail.progress.made < now_ms // keys.MINUTE_MS - 1:
+        if tail.progress.made < now_ms // MINUTE_MS - 1:
             background.run(self._catch_up(store))
         for problem in {one for reading in readings.values() for one in reading.unreadable}:
-            _LOGGER.warning("batch_unreadable", extra=about(cause=problem))
+            _LOGGER.warning("batch_unreadable", extra=fields(cause=problem))
         return {
             window: snapshot(window, reading, self._views[window], now_ms, top)
             for window, reading in readings.items()
@@ -129,7 +129,7 @@ class Analytics:
                 reading = await self._read_one(store, tail, window, now_ms)
                 view.show(reading.summaries, reading.batches, trend_span(window, now_ms))
         except StoreUnavailable as error:
-            _LOGGER.warning("reading_ahead_failed", extra=about(cause=str(error)))
+            _LOGGER.warning("reading_ahead_failed", extra=fields(cause=str(error)))
         finally:
             self._warming_until_ms = 0
 
@@ -138,7 +138,7 @@ class Analytics:
         try:
             await compact(store, self.clock.now_ms(), constants.CATCH_UP_OPERATIONS)
         except StoreUnavailable as error:
-            _LOGGER.warning("compaction_after_read_failed", extra=about(cause=str(error)))
+            _LOGGER.warning("compaction_after_read_failed", extra=fields(cause=str(error)))
 
 
 def _first_minute(window: str, now_ms: int) -> int | None:
@@ -155,7 +155,7 @@ def _published(
     first, *lines = value.split("\n")
     at_ms = json.loads(first)
     is_fresh = now_ms - at_ms <= constants.PUBLISHED_TTL_SECONDS * 1000
-    if not is_fresh or at_ms // keys.DAY_MS != now_ms // keys.DAY_MS:
+    if not is_fresh or at_ms // DAY_MS != now_ms // DAY_MS:
         return None
     found = {}
     for window, line in zip(WINDOWS, lines, strict=True):

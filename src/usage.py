@@ -18,12 +18,11 @@ from random import Random
 from typing import NamedTuple
 
 from core import constants, keys
+from core.calendar import MINUTE_MS
 from core.errors import StoreUnavailable
 from core.ports import Clock, KeyValueStore
 from core.telemetry import COMMIT_BOUNDS_MS, Histogram
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
-
-_BATCH_SECONDS = constants.BATCH_DAYS * 86_400
 
 
 class LocalBatches(NamedTuple):
@@ -107,7 +106,7 @@ class UsageRecorder:
             self.counters.events_dropped += 1
             self._dropped_unreported += 1
             return self._duty_to_lead(event.at_ms)
-        minute = event.at_ms // keys.MINUTE_MS
+        minute = event.at_ms // MINUTE_MS
         entry = self._open.get(minute)
         if entry is None:
             entry = self._open[minute] = (self._new_key(minute), [])
@@ -201,11 +200,11 @@ class UsageRecorder:
         delay_ms = 100.0
         while True:
             try:
-                now_minute = self.clock.now_ms() // keys.MINUTE_MS
+                now_minute = self.clock.now_ms() // MINUTE_MS
                 # Compaction looks at a minute for some time, and later only where it finds a mark.
                 if now_minute - sealed.minute > constants.LATE_AFTER_MINUTES:
                     await store.put(keys.late(key, now_minute), "", {})
-                await store.put(key, value, metadata, _BATCH_SECONDS)
+                await store.put(key, value, metadata, constants.BATCH_TTL_SECONDS)
             except StoreUnavailable:
                 self.counters.puts_failed += 1
                 pause_ms = int(delay_ms * (0.5 + self._random.random()))

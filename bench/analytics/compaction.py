@@ -11,11 +11,12 @@ from bench.analytics.fill import Entry
 from bench.analytics.traffic import Traffic, grouped
 from bench.server import running
 from core import constants, keys
+from core.calendar import HOUR_MS, MINUTE_MS
 from core.ports import Json
 from metering.events import Batch, batch_metadata, encode_batch
 
-HOUR_MS = 1_795_348_800_000
-AFTER_MS = HOUR_MS + keys.HOUR_MS + 21 * keys.MINUTE_MS
+START_MS = 1_795_348_800_000
+AFTER_MS = START_MS + HOUR_MS + 21 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,9 @@ def measure(events: int, say: Callable[[str], None]) -> CompactionFigures:
         say(f"an hour of {events:,} events: compacting")
         with running(state) as worker:
             before = worker.cpu_seconds()
-            hour = keys.usage_hour(HOUR_MS // keys.HOUR_MS)
+            hour = keys.usage_hour(START_MS // HOUR_MS)
             for minute in range(60):
-                prefix = keys.usage_minute(HOUR_MS // keys.MINUTE_MS + minute)
+                prefix = keys.usage_minute(START_MS // MINUTE_MS + minute)
                 assert prefix.startswith(hour)
                 worker.ask("/read", prefix=prefix)
             kv_cpu = worker.cpu_seconds() - before
@@ -84,9 +85,9 @@ def measure(events: int, say: Callable[[str], None]) -> CompactionFigures:
 
 
 def _hour(count: int) -> Iterator[Entry]:
-    events = Traffic().events("hour", HOUR_MS, HOUR_MS + keys.HOUR_MS, count)
+    events = Traffic().events("hour", START_MS, START_MS + HOUR_MS, count)
     # As if from one very busy isolate: every batch is full.
-    groups = grouped(events, keys.HOUR_MS, constants.BATCH_EVENTS_MAX)
+    groups = grouped(events, HOUR_MS, constants.BATCH_EVENTS_MAX)
     for number, (minute, group) in enumerate(groups, start=1):
         batch = Batch(group, 0)
         key = keys.usage_batch(minute, "b" * 16, number)

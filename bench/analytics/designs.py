@@ -18,7 +18,8 @@ from typing import Any
 
 from bench.analytics.memory_store import MemoryStore
 from bench.analytics.traffic import Traffic
-from core import constants, keys
+from core import constants
+from core.calendar import MINUTE_MS
 from core.errors import StoreUnavailable
 from core.ports import Json
 from metering.compactor import compact
@@ -124,7 +125,7 @@ def _simulated(
 async def _traffic(minutes: float, each: Callable[[UsageEvent], Awaitable[None]]) -> int:
     loop = asyncio.get_running_loop()
     count = int(minutes * 60 * REQUESTS_PER_SECOND)
-    end_ms = START_MS + int(minutes * keys.MINUTE_MS)
+    end_ms = START_MS + int(minutes * MINUTE_MS)
     tasks = set()
     for event in Traffic().events("designs", START_MS, end_ms, count):
         await asyncio.sleep(max(0.0, (event.at_ms - START_MS) / 1_000 - loop.time()))
@@ -187,7 +188,7 @@ async def _key_an_event() -> DesignFigures:
     store = _LimitedStore()
 
     async def each(event: UsageEvent) -> None:
-        minute = event.at_ms // keys.MINUTE_MS
+        minute = event.at_ms // MINUTE_MS
         value = encode_batch(Batch([event], 0), minute)
         await store.put(f"{minute}/{event.request_id}", value, {})
 

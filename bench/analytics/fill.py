@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.analytics.memory_store import MemoryStore
 from bench.analytics.traffic import Traffic, grouped
 from core import constants, keys
-from core.calendar import MINUTES_PER_DAY, Period, containing
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, MINUTES_PER_DAY, Period, containing
 from core.kv_store import BudgetedStore
 from core.ports import Json
 from dev.layout import HERE
@@ -33,7 +33,7 @@ from metering.state import CompactionState
 from metering.summary import Summary, encode_summary, part_key
 from metering.totals import Totals
 
-NOW_MS = 1_795_348_800_000 + 19 * keys.MINUTE_MS + 30_000
+NOW_MS = 1_795_348_800_000 + 19 * MINUTE_MS + 30_000
 """2026-11-22T12:19:30Z: the worst moment of an hour, just before it gets a new base."""
 
 DAYS = 90
@@ -67,7 +67,7 @@ class Fill:
         return entries
 
     def _fill(self, on_progress: Callable[[int, int], None]) -> Sequence[Entry]:
-        today = NOW_MS // keys.DAY_MS
+        today = NOW_MS // DAY_MS
         days = range(today - DAYS + 1, today - RECENT_DAYS + 1)
         a_day = self.events // DAYS
         store = MemoryStore()
@@ -82,9 +82,9 @@ class Fill:
                 progress.tree["day"][day * MINUTES_PER_DAY] = fingerprint
                 on_progress(done, DAYS)
         for day in range(days.stop, today + 1):
-            day_ms = day * keys.DAY_MS
-            end_ms = min(day_ms + keys.DAY_MS, NOW_MS)
-            count = a_day * (end_ms - day_ms) // keys.DAY_MS
+            day_ms = day * DAY_MS
+            end_ms = min(day_ms + DAY_MS, NOW_MS)
+            count = a_day * (end_ms - day_ms) // DAY_MS
             events = Traffic(self.apis).events(f"d{day}", day_ms, end_ms, count)
             write_batches(store, day, events)
         store.names = sorted(store.values)
@@ -125,7 +125,7 @@ def source_hash() -> str:
 
 def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[tuple[int, str]], str]:
     """Make the summary of a whole day from its events: day, numbered texts, fingerprint."""
-    events = Traffic(apis).events(f"d{day}", day * keys.DAY_MS, (day + 1) * keys.DAY_MS, count)
+    events = Traffic(apis).events(f"d{day}", day * DAY_MS, (day + 1) * DAY_MS, count)
     figures = Totals()
     figures.add(Batch(list(events), 0))
     figures.close_days(day + 1)
@@ -152,5 +152,5 @@ async def _summarise(store: MemoryStore, progress: CompactionState, days: Sequen
     await store.put(keys.PROGRESS, progress.encode(), {})
     # Each of the last hours gets its bases in its time, as from cron.
     for hours_ago in (2, 1, 0):
-        report = await compact(store, NOW_MS - hours_ago * keys.HOUR_MS, endless)
+        report = await compact(store, NOW_MS - hours_ago * HOUR_MS, endless)
         assert report.done

@@ -14,6 +14,7 @@ from bench.analytics.fill import NOW_MS, Entry, Fill
 from bench.analytics.traffic import Traffic
 from bench.server import Measured, running
 from core import keys
+from core.calendar import MINUTE_MS
 from core.ports import Json
 from metering.events import Batch, batch_metadata, encode_batch
 from snapshots.render import WINDOWS
@@ -146,11 +147,11 @@ def _measure_window(
 
 def _arrivals(window: str, apis: int) -> Iterator[Entry]:
     """Make the batches that come between reads."""
-    start_ms = NOW_MS - NOW_MS % keys.MINUTE_MS
+    start_ms = NOW_MS - NOW_MS % MINUTE_MS
     for number in range(1, WARM_RUNS + 1):
         events = Traffic(apis).events(f"{window}{number}", start_ms, NOW_MS, ARRIVING)
         batch = Batch(list(events), 0)
-        minute = start_ms // keys.MINUTE_MS
+        minute = start_ms // MINUTE_MS
         key = keys.usage_batch(minute, hashlib.sha256(window.encode()).hexdigest()[:16], number)
         yield key, encode_batch(batch, minute), batch_metadata(batch)
 

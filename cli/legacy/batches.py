@@ -17,12 +17,12 @@ from cli.legacy.entries import Entry
 from cli.legacy.event import EntryRefusedError, EventReader, OldEvent, request_id_of
 from cli.legacy.fields import Naming
 from core import constants, keys
+from core.calendar import MINUTE_MS
 from core.ports import Environment
 from gateway.request_context import SECRET_SETTING, CallerHash
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 
 WRITER_PREFIX: Final = "legacy-"
-BATCH_SECONDS: Final = constants.BATCH_DAYS * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Identified:
     @property
     def minute(self) -> int:
         """The UTC minute that it happened in, counted from 1970."""
-        return self.old.event.at_ms // keys.MINUTE_MS
+        return self.old.event.at_ms // MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def marks(events: Sequence[Identified], now_ms: int) -> list[dict[str, Any]]:
     Returns:
         Pairs for KV's bulk write.
     """
-    minute = now_ms // keys.MINUTE_MS
+    minute = now_ms // MINUTE_MS
     return [{"key": keys.late(one.key, minute), "value": "", "metadata": {}} for one in events]
 
 
@@ -157,7 +157,7 @@ def _batch(one: Identified, callers: CallerHash) -> dict[str, Any]:
         "key": one.key,
         "value": encode_batch(batch, parsed.minute),
         "metadata": dict(batch_metadata(batch)),
-        "expiration_ttl": BATCH_SECONDS,
+        "expiration_ttl": constants.BATCH_TTL_SECONDS,
     }
 
 
@@ -176,7 +176,7 @@ def _identified(old: OldEvent, content: str, number: int) -> Identified:
     else:
         name = ["content", content, number]
     digest = hashlib.blake2b(json.dumps(name).encode(), digest_size=8).hexdigest()
-    minute = old.event.at_ms // keys.MINUTE_MS
+    minute = old.event.at_ms // MINUTE_MS
     return Identified(keys.usage_batch(minute, f"{WRITER_PREFIX}{digest}", 1), old)
 
 

@@ -21,7 +21,7 @@ from cli.output import Output
 from cli.platform import Platform
 from cli.secret import Secret
 from cli.targets import Target
-from core import keys
+from core.calendar import timestamp
 from dev.launch.config import DEVELOPMENT_VARIABLES
 from gateway.request_context import SECRET_SETTING
 
@@ -125,8 +125,8 @@ def _document(
         "file": str(request.file),
         "executed": request.execute,
         "events": len(plan.old.events),
-        "from": keys.timestamp(min(times)) if times else None,
-        "to": keys.timestamp(max(times)) if times else None,
+        "from": timestamp(min(times)) if times else None,
+        "to": timestamp(max(times)) if times else None,
         "imported" if request.execute else "toImport": len(plan.lacking),
         "alreadyThere": len(plan.there),
         "repeated": plan.old.repeated,

@@ -13,7 +13,8 @@ import httpx
 
 from cli.errors import CommandError, NetworkError
 from cli.platform import Platform
-from core import constants, keys
+from core import constants
+from core.calendar import MINUTE_MS, timestamp
 from metering.state import rebuildable_from
 
 MARGIN_MINUTES: Final = 10
@@ -179,4 +180,4 @@ def sums(events: Sequence[Any]) -> dict[ApiName, Counted]:
 
 
 def _shown(minute: int) -> str:
-    return keys.timestamp(minute * keys.MINUTE_MS)
+    return timestamp(minute * MINUTE_MS)

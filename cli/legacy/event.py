@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from core import constants, keys
+from core import constants
+from core.calendar import MINUTE_MS
 from core.errors import RecordRefused
 from gateway.request_context import payer_identity
 from metering.events import Api, UsageEvent
@@ -128,7 +129,7 @@ class EventReader:
             at_ms = int(value)
         if at_ms < _FIRST_MS:
             checked.refuse("at", f"{demand}, from {constants.FIRST_YEAR} on")
-        elif at_ms > self.now_ms + CLOCK_MINUTES * keys.MINUTE_MS:
+        elif at_ms > self.now_ms + CLOCK_MINUTES * MINUTE_MS:
             checked.refuse("at", "in the past")
         return at_ms
 

@@ -28,7 +28,7 @@ from cli.legacy.usage_store import UsageStore
 from cli.output import Output
 from cli.platform import Platform
 from core import constants, keys
-from core.calendar import Period
+from core.calendar import MINUTE_MS, Period
 from core.errors import SummaryUnreadable
 from gateway.request_context import CallerHash
 from metering.summary import SOURCES_AT, decode_head
@@ -66,7 +66,7 @@ class Plan:
     @property
     def now_minute(self) -> int:
         """When this was looked at, in minutes since 1970."""
-        return self.now_ms // keys.MINUTE_MS
+        return self.now_ms // MINUTE_MS
 
     @property
     def older(self) -> int:
@@ -105,7 +105,7 @@ def make_plan(old: OldList, store: UsageStore, platform: Platform, now_ms: int) 
         platform: The dispatcher's platform API.
         now_ms: Now, in milliseconds since 1970.
     """
-    there = already_there(old.events, store, now_ms // keys.MINUTE_MS)
+    there = already_there(old.events, store, now_ms // MINUTE_MS)
     return Plan(old, there, counted_ever(platform), now_ms)
 
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core import keys
+from core.calendar import DAY_MS, MINUTE_MS
 from dev.demo.__main__ import default_token, default_url
 from dev.errors import DevelopmentError, UsageError, run_command_line
 from dev.history.local_kv import LocalKv
@@ -113,7 +114,7 @@ def _in_order(entries: Mapping[str, Entry], existing: Mapping[str, Entry]) -> di
 
 def _check_nothing_older(kv: LocalKv, span: Span) -> None:
     """Refuse a log whose summaries reach back to where batches have expired."""
-    earliest = (span.end_ms - DAYS_MAX * keys.DAY_MS) // keys.MINUTE_MS
+    earliest = (span.end_ms - DAYS_MAX * DAY_MS) // MINUTE_MS
     prefix = keys.summaries("day")
     # Further parts of a large summary have a slash more.
     days = [name for name in kv.names(prefix) if name.count("/") == prefix.count("/")]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from core import constants, keys
+from core.calendar import DAY_MS, MINUTE_MS, timestamp
 from core.ports import Json, KeyPage, ListedKey, NamePage
 from dev.history.traffic import Span
 from metering.compactor import compact
@@ -131,16 +132,16 @@ async def write_history(
         store.keep(key, entry)
     minutes = [
         (minute, list(group))
-        for minute, group in groupby(events, lambda event: event.at_ms // keys.MINUTE_MS)
+        for minute, group in groupby(events, lambda event: event.at_ms // MINUTE_MS)
     ]
-    first, end = span.start_ms // keys.MINUTE_MS, span.end_ms // keys.MINUTE_MS
+    first, end = span.start_ms // MINUTE_MS, span.end_ms // MINUTE_MS
     position = 0
     for now_minute in _runs(first, end):
         while position < len(minutes) and minutes[position][0] < now_minute:
             await _write_minute(store, *minutes[position])
             position += 1
         store.now_seconds = now_minute * 60
-        await compact(store, now_minute * keys.MINUTE_MS, _UNBOUNDED)
+        await compact(store, now_minute * MINUTE_MS, _UNBOUNDED)
         on_progress(now_minute - first, end - first)
     for minute, group in minutes[position:]:
         await _write_minute(store, minute, group)
@@ -149,7 +150,7 @@ async def write_history(
 
 def _runs(first: int, end: int) -> Sequence[int]:
     """Choose when compaction runs: minutes, ascending, the last one being `end`."""
-    start = max(first, end - HOURLY_DAYS * keys.DAY_MS // keys.MINUTE_MS)
+    start = max(first, end - HOURLY_DAYS * DAY_MS // MINUTE_MS)
     hours = range(start - start % 60 + 60 + _CRON_MINUTE, end, 60)
     return [*hours, end]
 
@@ -157,7 +158,7 @@ def _runs(first: int, end: int) -> Sequence[int]:
 async def _write_minute(store: VirtualStore, minute: int, events: Sequence[UsageEvent]) -> None:
     store.now_seconds = minute * 60 + 60
     free = [event for event in events if not event.revenue_micros]
-    ttl = constants.BATCH_DAYS * 86_400
+    ttl = constants.BATCH_TTL_SECONDS
     step = constants.BATCH_EVENTS_MAX
     for number, start in enumerate(range(0, len(free), step), 1):
         batch = Batch(free[start : start + step], 0)
@@ -199,8 +200,8 @@ def mark_of(span: Span, seed: int, events: Sequence[UsageEvent], *, is_whole: bo
     document = {
         "seed": seed,
         "days": span.days,
-        "from": keys.timestamp(span.start_ms),
-        "to": keys.timestamp(span.end_ms),
+        "from": timestamp(span.start_ms),
+        "to": timestamp(span.end_ms),
         "endMs": span.end_ms,
         "events": len(events),
         "calls": sum(event.counted for event in events),

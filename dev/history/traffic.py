@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from core.keys import DAY_MS, HOUR_MS
+from core.calendar import DAY_MS, HOUR_MS
 from dev.history.profiles import PROFILES, Profile
 from metering.events import Api, UsageEvent
 

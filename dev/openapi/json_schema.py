@@ -12,7 +12,7 @@ from api.spec import Shape
 from core.ports import Json
 
 TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
-"""How `keys.timestamp` writes a time."""
+"""How `core.calendar.timestamp` writes a time."""
 
 
 def described(shape: Shape, description: str) -> Shape:

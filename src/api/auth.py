@@ -25,9 +25,10 @@ from api.tokens import (
     digest,
     read_tokens,
 )
-from core import constants, keys
+from core import constants
+from core.calendar import DAY_MS, timestamp
 from core.errors import Unauthorized
-from core.logs import about
+from core.logs import fields
 from core.ports import Clock, Environment, Json
 from core.quotas import CounterUnavailable
 from core.responses import PLATFORM_TOKEN_HEADER
@@ -156,10 +157,10 @@ class Authorizer:
     def notices(self) -> Sequence[tuple[str, str]]:
         """What works and should be changed, as codes and sentences: tokens weak or at their end."""
         now_ms = self.clock.now_ms()
-        soon_ms = now_ms + constants.TOKEN_WARNING_DAYS * keys.DAY_MS
+        soon_ms = now_ms + constants.TOKEN_WARNING_DAYS * DAY_MS
         ending = [
             f"The token {token.name} {'expired' if token.has_expired(now_ms) else 'expires'} at"
-            f" {keys.timestamp(token.not_after_ms)}."
+            f" {timestamp(token.not_after_ms)}."
             for token in self._tokens.usable
             if token.not_after_ms is not None and token.not_after_ms < soon_ms
         ]
@@ -178,7 +179,7 @@ class Authorizer:
                     "scopes": sorted(token.scopes),
                     "notAfter": None
                     if token.not_after_ms is None
-                    else keys.timestamp(token.not_after_ms),
+                    else timestamp(token.not_after_ms),
                 }
                 for token in self._tokens.usable
             ],
@@ -209,7 +210,7 @@ class Authorizer:
             # No slug begins like this, so that no API's callers share the key.
             is_allowed = await counter.take(f"__platform/{caller}")
         except CounterUnavailable as error:
-            _LOGGER.warning("wrong_tokens_counted_here_alone", extra=about(cause=str(error)))
+            _LOGGER.warning("wrong_tokens_counted_here_alone", extra=fields(cause=str(error)))
             return
         if not is_allowed:
             self._failures.bar(caller, now_ms)
@@ -242,7 +243,7 @@ def _check_scope(found: Sequence[AccessToken], scope: str, now_ms: int) -> None:
     """Return if one of at least one right tokens opens `scope`; raises `Unauthorized`."""
     valid = [token for token in found if not token.has_expired(now_ms)]
     if not valid:
-        raise TokenExpired(found[0].name, keys.timestamp(found[0].not_after_ms or 0))
+        raise TokenExpired(found[0].name, timestamp(found[0].not_after_ms or 0))
     if not any(token.opens(scope) for token in valid):
         raise ScopeMissing(valid[0].name, scope)
 

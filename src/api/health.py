@@ -13,6 +13,7 @@ from api.auth import Authorizer
 from api.explore.sources import upstream_of
 from api.invariants import Invariant, invariants_of
 from core import keys
+from core.calendar import MINUTE_MS, timestamp
 from core.errors import (
     BindingMissing,
     ConfigurationError,
@@ -88,8 +89,8 @@ async def _ledger_report(
         return {}
     return {
         "pending": pending,
-        "unsettledSince": None if since_ms is None else keys.timestamp(since_ms),
-        "reconciledThrough": None if through is None else keys.timestamp(through),
+        "unsettledSince": None if since_ms is None else timestamp(since_ms),
+        "reconciledThrough": None if through is None else timestamp(through),
     }
 
 
@@ -154,7 +155,7 @@ class Health:
         stored = await self._stored_log(problems, notices)
         return {
             "healthy": not problems,
-            "generatedAt": keys.timestamp(self.clock.now_ms()),
+            "generatedAt": timestamp(self.clock.now_ms()),
             "problems": problems,
             "notices": notices,
             "bindings": self._bindings(),
@@ -223,7 +224,7 @@ class Health:
             late = await store.list_page(keys.LATE_PREFIX, None)
             values = await store.get_many([keys.PROGRESS, keys.DEMO])
             progress = decode_progress(values[keys.PROGRESS])
-            now_minute = self.clock.now_ms() // keys.MINUTE_MS
+            now_minute = self.clock.now_ms() // MINUTE_MS
             overview = Overview(progress, page, late, now_minute)
             found = await compare(store, overview)
             oldest = await oldest_uncompacted(store, overview)
@@ -260,7 +261,7 @@ class Health:
 
 
 def _shown(minute: int | None) -> str | None:
-    return None if minute is None else keys.timestamp(minute * keys.MINUTE_MS)
+    return None if minute is None else timestamp(minute * MINUTE_MS)
 
 
 def _shown_invariant(one: Invariant) -> Mapping[str, Json]:

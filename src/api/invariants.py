@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core import constants, keys
-from core.calendar import MINUTES_PER_HOUR, Period
+from core.calendar import MINUTE_MS, MINUTES_PER_HOUR, Period, timestamp
 from core.errors import KeyMalformed
 from core.ports import KeyPage
 from metering.consistency import COUNTED, Comparison, Overview
@@ -154,4 +154,4 @@ def _list_of(minutes: Sequence[int]) -> str:
 
 
 def _shown(minute: int) -> str:
-    return keys.timestamp(minute * keys.MINUTE_MS)
+    return timestamp(minute * MINUTE_MS)

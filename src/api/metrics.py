@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from analytics import Analytics
 from api.openmetrics import CONTENT_TYPE, Family, Kind, exposition
 from core import keys
+from core.calendar import DAY_MS, MINUTE_MS
 from core.errors import DatabaseUnavailable, StoreUnavailable
 from core.ports import Background, Clock, Environment, Json, KeyValueStore, Response
 from core.responses import text_answer
@@ -150,7 +151,7 @@ class Metrics:
         late = await store.list_page(keys.LATE_PREFIX, None)
         found = await store.get_many([keys.PROGRESS, keys.DEMO])
         progress = decode_progress(found[keys.PROGRESS])
-        overview = Overview(progress, newest, late, now_ms // keys.MINUTE_MS)
+        overview = Overview(progress, newest, late, now_ms // MINUTE_MS)
         oldest = await oldest_uncompacted(store, overview)
         waiting = 0 if oldest is None else overview.now_minute - oldest
         families = [
@@ -188,7 +189,7 @@ class Metrics:
     async def _payments(self, ledger: Ledger) -> Sequence[Family]:
         """Count payments by their state in the ledger."""
         now_ms = self.clock.now_ms()
-        midnight_ms = now_ms - now_ms % keys.DAY_MS
+        midnight_ms = now_ms - now_ms % DAY_MS
         today = _labelled("today_payments", "Payments claimed since midnight UTC, by state.")
         unresolved = _labelled("unresolved_payments", "Payments of any day that are not final.")
         counts = await ledger.counts(midnight_ms)

@@ -13,7 +13,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from core import keys
+from core.calendar import timestamp
 from core.safe_json import read_json
 from metering.pages import Position
 
@@ -34,7 +34,7 @@ def decode_position(cursor: str) -> Position:
     match read_json(_decode(_EVENTS, cursor)):
         case [int(at_ms), str(request_id), str() | None as listing] if at_ms >= 0:
             try:
-                keys.timestamp(at_ms)
+                timestamp(at_ms)
             except (OverflowError, OSError) as error:
                 raise ValueError("its time is out of range") from error
             return Position(at_ms, request_id, listing)

@@ -13,6 +13,7 @@ from api.metrics import Metrics, metrics_response
 from api.pagination import encode_listing, encode_position
 from api.spec import Values, query_pairs, read_parameters
 from core import constants, keys
+from core.calendar import DAY_MS, MINUTE_MS, timestamp
 from core.errors import (
     BindingMissing,
     DatabaseUnavailable,
@@ -123,7 +124,7 @@ class PlatformApi:
         now_ms = self.clock.now_ms()
         windows = WINDOWS if window is None else (window,)
         snapshots = await self.analytics.snapshots(self._store, windows, top, call.background)
-        body: dict[str, Json] = {"generatedAt": keys.timestamp(now_ms)}
+        body: dict[str, Json] = {"generatedAt": timestamp(now_ms)}
         if window is None:
             body["windows"] = snapshots
         else:
@@ -158,7 +159,7 @@ class PlatformApi:
         return _json_response(call, body)
 
     async def _get_reconciliation(self, call: _Call) -> Response:
-        today = self.clock.now_ms() // keys.DAY_MS
+        today = self.clock.now_ms() // DAY_MS
         day = today if call.values["day"] is None else call.values["day"]
         if day > today:
             raise InvalidParameter("day", "a day that has begun")
@@ -183,17 +184,17 @@ class PlatformApi:
                 "to", f"later than `from`, by at most {constants.REBUILD_MINUTES_MAX} minutes"
             )
         now_ms = self.clock.now_ms()
-        earliest = rebuildable_from(now_ms // keys.MINUTE_MS)
+        earliest = rebuildable_from(now_ms // MINUTE_MS)
         if first < earliest:
             raise InvalidParameter(
                 "from",
-                f"{keys.timestamp(earliest * keys.MINUTE_MS)} or later: batches expire after"
+                f"{timestamp(earliest * MINUTE_MS)} or later: batches expire after"
                 f" {constants.BATCH_DAYS} days, and their summaries cannot be rebuilt after that",
             )
         report = await rebuild(self._store, now_ms, first, end, constants.COMPACTION_OPERATIONS)
         body = {
-            "from": keys.timestamp(first * keys.MINUTE_MS),
-            "to": keys.timestamp(end * keys.MINUTE_MS),
+            "from": timestamp(first * MINUTE_MS),
+            "to": timestamp(end * MINUTE_MS),
             "complete": report.done,
             "rebuilt": len(report.made),
             "changed": sorted(set(report.changed)),
@@ -247,7 +248,7 @@ def _shown_event(event: UsageEvent) -> Mapping[str, Json]:
     api = event.api
     return {
         "requestId": event.request_id,
-        "at": keys.timestamp(event.at_ms),
+        "at": timestamp(event.at_ms),
         "tenantId": api.tenant_id if api else None,
         "endpoint": f"/t/{api.slug}" if api else None,
         "owner": shown_owner(api.owner) if api else None,

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from api.pagination import CURSOR_PATTERN
-from core import constants, keys
+from core import constants
+from core.calendar import MINUTES_PER_DAY, minute_of
 from core.errors import DispatcherError, InvalidParameter, InvalidWindow
 from core.ports import Json
 
@@ -157,7 +158,7 @@ def instant(name: str, description: str) -> Parameter:
             raise ValueError("it is no time")
         at = datetime.fromisoformat(text)
         _check_year(at)
-        return int(at.timestamp()) // 60
+        return minute_of(at)
 
     shape = {"type": "string", "pattern": _TIME_PATTERN}
     expected = "a time such as 2026-11-22T18:00Z"
@@ -172,7 +173,7 @@ def day(name: str, description: str) -> Parameter:
             raise ValueError("it is no day")
         at = datetime.fromisoformat(text).replace(tzinfo=UTC)
         _check_year(at)
-        return int(at.timestamp()) // (keys.DAY_MS // 1000)
+        return minute_of(at) // MINUTES_PER_DAY
 
     shape = {"type": "string", "format": "date"}
     return Parameter(name, description, "a day such as 2026-11-22", shape, read, depends=True)

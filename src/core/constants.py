@@ -91,6 +91,7 @@ BATCH_DAYS = 40
 from the log, and not for ever, because storage costs $0.50 per GB and month. What batches come
 to stays in the summaries."""
 
+BATCH_TTL_SECONDS = BATCH_DAYS * 86_400
 REBUILD_DAYS = 39
 """How far back summaries may be made again from the log alone. The day between is for clocks
 that differ, and for batches that expire while they are being counted."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from core.calendar import MINUTE_MS, MINUTES_PER_DAY, MINUTES_PER_HOUR, minute_of
 from core.errors import KeyMalformed
 
 
@@ -24,9 +25,6 @@ def read_reconciled(value: str | None) -> int | None:
     return int(value) if value is not None and value.isdecimal() else None
 
 
-MINUTE_MS = 60_000
-HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
 USAGE_PREFIX = "usage/"
 """All batches of usage events."""
 
@@ -92,7 +90,7 @@ def parse_usage_batch(key: str) -> BatchKey:
     """Take a usage batch's key apart. Raises `KeyMalformed` for any other key."""
     try:
         minute, writer, counter = key.removeprefix(USAGE_PREFIX).split("/")
-        parsed = BatchKey(_minute_of(minute), writer, int(counter))
+        parsed = BatchKey(_minute_from(minute), writer, int(counter))
     except ValueError as error:
         raise KeyMalformed(f"{key!r} is not the key of a usage batch") from error
     # Only what `usage_batch` builds is accepted, so that a batch has one key.
@@ -108,7 +106,7 @@ def batch_name(key: str) -> str:
 
 def usage_day(day: int) -> str:
     """Build the prefix of all usage batches of the UTC day `day`."""
-    return USAGE_PREFIX + _inverted(day * (DAY_MS // MINUTE_MS))[:10]
+    return USAGE_PREFIX + _inverted(day * MINUTES_PER_DAY)[:10]
 
 
 def usage_date(*parts: int) -> str:
@@ -119,7 +117,7 @@ def usage_date(*parts: int) -> str:
 
 def usage_hour(hour: int) -> str:
     """Build the prefix of all usage batches of the UTC hour `hour`."""
-    return USAGE_PREFIX + _inverted(hour * (HOUR_MS // MINUTE_MS))[:13]
+    return USAGE_PREFIX + _inverted(hour * MINUTES_PER_HOUR)[:13]
 
 
 def usage_minute(minute: int) -> str:
@@ -156,7 +154,7 @@ def parse_summary(key: str) -> int:
     level, _, date = key.removeprefix(SUMMARY_PREFIX).partition("/")
     try:
         # What the date leaves out is at its start, which is inverted here.
-        minute = _minute_of(date + _FIRST[len(date) :])
+        minute = _minute_from(date + _FIRST[len(date) :])
     except ValueError as error:
         raise KeyMalformed(f"{key!r} is not the key of a summary") from error
     if level not in _LEVEL_LENGTHS or key != summary(level, minute):
@@ -183,7 +181,7 @@ def settlement(claimed_at_ms: int, name: str) -> str:
 
 def settlement_day(day: int) -> str:
     """Build the prefix of all settlement events of payments claimed on the UTC day `day`."""
-    return SETTLEMENT_PREFIX + _inverted(day * (DAY_MS // MINUTE_MS))[:10]
+    return SETTLEMENT_PREFIX + _inverted(day * MINUTES_PER_DAY)[:10]
 
 
 def payment_writer(payment_id: str) -> str:
@@ -206,12 +204,6 @@ def publication(slug: str) -> str:
     return f"publication/{slug}"
 
 
-def timestamp(at_ms: int) -> str:
-    """Write a time as RFC 3339 in UTC with milliseconds, `2026-11-22T18:11:00.000Z`."""
-    at = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
-
-
 @lru_cache(maxsize=1_024)
 def _inverted(minute: int) -> str:
     at = datetime.fromtimestamp(minute * 60, UTC)
@@ -222,8 +214,8 @@ def _inverted(minute: int) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def _minute_of(inverted: str) -> int:
-    at = datetime(
+def _minute_from(inverted: str) -> int:
+    date = datetime(
         9999 - int(inverted[0:4]),
         12 - int(inverted[5:7]),
         31 - int(inverted[8:10]),
@@ -231,4 +223,4 @@ def _minute_of(inverted: str) -> int:
         59 - int(inverted[14:16]),
         tzinfo=UTC,
     )
-    return int(at.timestamp()) // 60
+    return minute_of(date)

@@ -1,9 +1,9 @@
 """What operators read: one JSON object a line for each thing worth knowing.
 
 Owns the form of a line. Modules log through the standard `logging`: the message
-is the event's name, and `about` has its fields:
+is the event's name, and `fields` makes its fields:
 
-    _LOGGER.warning("receipt_not_kept", extra=about(requestId=…, cause=str(error)))
+    _LOGGER.warning("receipt_not_kept", extra=fields(requestId=…, cause=str(error)))
 
 Ordinary requests leave no line, as Cloudflare's invocation logs have them. Refuses to
 write what an unexpected exception says, which may be somebody's data: only of
@@ -22,13 +22,13 @@ from core.ports import Json
 FIELD_LENGTH_MAX = 1_000
 """Characters of a text field; the rest is cut off. Cloudflare cuts whole lines at 256 KB."""
 
-_FIELDS = "about"
+_ATTRIBUTE = "fields"
 _FRAMES_MAX = 12
 
 
-def about(**fields: Json) -> Mapping[str, Mapping[str, Json]]:
+def fields(**values: Json) -> Mapping[str, Mapping[str, Json]]:
     """Make the `extra` of a logging call: the fields of its event, in camel case."""
-    return {_FIELDS: fields}
+    return {_ATTRIBUTE: values}
 
 
 class JsonFormatter(logging.Formatter):
@@ -36,7 +36,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write the level, the event, where it is from, its fields and its exception."""
-        fields = getattr(record, _FIELDS, None)
+        fields = getattr(record, _ATTRIBUTE, None)
         line: dict[str, Json] = {"level": record.levelname.lower()}
         if fields is None:
             # Not one of ours: asyncio and the like speak in sentences.

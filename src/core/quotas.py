@@ -8,10 +8,9 @@ a bound may be met too early, and never too late.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-from core.keys import DAY_MS
+from core.calendar import DAY_MS, month_of, month_start_ms
 
 
 class CounterUnavailable(Exception):
@@ -81,21 +80,12 @@ def release(use: Usage, day: int, requests: int, micros: int) -> Usage:
     return use
 
 
-def month_of(day: int) -> int:
-    """Number the calendar month of a UTC day: twelve a year."""
-    at = datetime.fromtimestamp(day * 86_400, UTC)
-    return at.year * 12 + at.month - 1
-
-
 def period_ms(name: str, day: int) -> tuple[int, int]:
     """Tell when the period of the bound `name` that has `day` starts and ends."""
     if name.startswith("daily"):
         return day * DAY_MS, (day + 1) * DAY_MS
-    year, month = divmod(month_of(day), 12)
-    next_year, next_month = divmod(month_of(day) + 1, 12)
-    first = datetime(year, month + 1, 1, tzinfo=UTC)
-    last = datetime(next_year, next_month + 1, 1, tzinfo=UTC)
-    return int(first.timestamp()) * 1000, int(last.timestamp()) * 1000
+    month = month_of(day)
+    return month_start_ms(month), month_start_ms(month + 1)
 
 
 def _turned(use: Usage, day: int) -> Usage:

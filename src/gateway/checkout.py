@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field
 
 from core.errors import StoreUnavailable
-from core.logs import about
+from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
 from core.responses import CORS_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1
 from core.telemetry import SERVED
@@ -138,7 +138,7 @@ class Checkout:
             await put_settlement(store, event)
         except StoreUnavailable as error:
             _LOGGER.warning(
-                "receipt_not_kept", extra=about(requestId=passage.request_id, cause=str(error))
+                "receipt_not_kept", extra=fields(requestId=passage.request_id, cause=str(error))
             )
 
     @property

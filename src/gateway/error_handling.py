@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote_plus, urlsplit
 
 from core.errors import CallerError, DispatcherError, InternalError, StoreOutage, StoreUnavailable
-from core.logs import about
+from core.logs import fields
 from core.ports import Request, Response
 from core.responses import error_answer
 from gateway.request_context import RequestContext
@@ -83,7 +83,7 @@ def error_response(
     _LOGGER.log(
         logging.ERROR if is_ours else logging.WARNING,
         "request_failed",
-        extra=about(
+        extra=fields(
             requestId=request_id,
             code=shown.code,
             status=shown.status,

@@ -9,7 +9,7 @@ import logging
 
 from core import constants
 from core.errors import BindingMissing
-from core.logs import about
+from core.logs import fields
 from core.ports import Clock, Environment
 from metering.compactor import compact
 from payments.reconciliation import run
@@ -27,7 +27,7 @@ async def run_compaction(environment: Environment, clock: Clock) -> None:
     _LOGGER.log(
         logging.WARNING if report.stopped_by else logging.INFO,
         "compaction_went_on",
-        extra=about(
+        extra=fields(
             made=len(report.made),
             operations=report.operations,
             complete=report.done,
@@ -44,7 +44,7 @@ async def run_payment_recovery(environment: Environment, clock: Clock, name: str
     report = await run(resolver_of(environment, clock), name)
     _LOGGER.info(
         "payments_went_on",
-        extra=about(
+        extra=fields(
             resolved=report.resolved,
             reconciled=report.reconciled,
             mended=report.mended,

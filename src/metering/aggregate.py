@@ -13,14 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from core import keys
+from core.calendar import HOUR_MS, HOURS_PER_DAY
 from core.errors import SummaryUnreadable
 from core.ports import Json
 from metering.events import Api, UsageEvent, is_error
 from metering.sketches.callers import CallerSketch
 from metering.sketches.latency import LatencySketch
 
-_HOURS_PER_DAY = keys.DAY_MS // keys.HOUR_MS
 _WITHOUT_DAYS = 3
 """Fields after the figures of an aggregate that has no closed days."""
 
@@ -63,7 +62,7 @@ class Aggregate:
         self.errors += is_error(event.status)
         self.latency.add(event.latency_ms)
         self.callers.add(event.caller)
-        hour = event.at_ms // keys.HOUR_MS
+        hour = event.at_ms // HOUR_MS
         self.hours[hour] = self.hours.get(hour, 0) + 1
         if event.api is not None:
             self.price_sum_micros += event.api.price_micros
@@ -91,9 +90,9 @@ class Aggregate:
         day when the aggregate has all of it. Of days so closed, and of events
         of open days, any order and grouping gives the same.
         """
-        closed = [hour for hour in self.hours if hour // _HOURS_PER_DAY < before_day]
+        closed = [hour for hour in self.hours if hour // HOURS_PER_DAY < before_day]
         for hour in closed:
-            calls, day = self.hours.pop(hour), hour // _HOURS_PER_DAY
+            calls, day = self.hours.pop(hour), hour // HOURS_PER_DAY
             self.busiest_closed_hour = max(self.busiest_closed_hour, calls)
             self.days[day] = self.days.get(day, 0) + calls
 
@@ -109,8 +108,8 @@ class Aggregate:
         """Give the calls of each UTC day from `first` to before `end`."""
         found = [self.days.get(day, 0) for day in range(first, end)]
         for hour, calls in self.hours.items():
-            if first <= hour // _HOURS_PER_DAY < end:
-                found[hour // _HOURS_PER_DAY - first] += calls
+            if first <= hour // HOURS_PER_DAY < end:
+                found[hour // HOURS_PER_DAY - first] += calls
         return found
 
     def busiest_hour_calls(self) -> int:

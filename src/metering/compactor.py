@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import constants, keys
-from core.calendar import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period
+from core.calendar import MINUTE_MS, MINUTES_PER_DAY, MINUTES_PER_HOUR, Period
 from core.errors import LogExpired, StoreUnavailable
 from core.kv_store import BudgetedStore, BudgetSpent, all_names, has_names
 from core.ports import KeyValueStore
@@ -46,7 +46,7 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> CompactionR
     """
     counted = BudgetedStore(store, budget)
     value = (await store.get_many([keys.PROGRESS]))[keys.PROGRESS]
-    now_minute = now_ms // keys.MINUTE_MS
+    now_minute = now_ms // MINUTE_MS
     progress = decode_progress(value) or await first_progress(
         store, now_minute, now_minute - SETTLE_MINUTES
     )
@@ -79,7 +79,7 @@ async def rebuild(
     says what it was stopped by. Raises `StoreUnavailable`.
     """
     counted = BudgetedStore(store, budget)
-    now_minute = now_ms // keys.MINUTE_MS
+    now_minute = now_ms // MINUTE_MS
     value = (await store.get_many([keys.PROGRESS]))[keys.PROGRESS]
     progress = decode_progress(value)
     if progress is None:

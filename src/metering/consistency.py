@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from core import constants, keys
 from core.calendar import MINUTES_PER_HOUR, Period
-from core.errors import KeyMalformed
 from core.kv_store import has_names
 from core.ports import Json, KeyPage, KeyValueStore, ListedKey
+from metering.batches import minute_of
 from metering.state import CompactionState
 from metering.summary import Summary, get_summaries
 from metering.totals import Totals
@@ -154,7 +154,7 @@ async def _list_hour(store: KeyValueStore, hour: int, pages: int) -> tuple[Liste
     for _ in range(pages):
         page = await store.list_page(keys.usage_hour(hour), cursor)
         for key in page.keys:
-            minute = _minute_of(key)
+            minute = minute_of(key.name)
             if minute is not None:
                 minutes.setdefault(minute, []).append(key)
         cursor = page.cursor
@@ -224,7 +224,7 @@ async def oldest_uncompacted(store: KeyValueStore, overview: Overview) -> int | 
     made = overview.progress.made if overview.progress else 0
     listed = [
         minute
-        for minute in map(_minute_of, overview.newest.keys)
+        for minute in (minute_of(key.name) for key in overview.newest.keys)
         if minute is not None and minute < overview.now_minute
     ]
     if overview.newest.cursor is None or (listed and min(listed) < made):
@@ -236,13 +236,6 @@ async def oldest_uncompacted(store: KeyValueStore, overview: Overview) -> int | 
     if await has_names(store, keys.usage_hour(long_ago // MINUTES_PER_HOUR)):
         return long_ago
     return min(listed, default=None)
-
-
-def _minute_of(key: ListedKey) -> int | None:
-    try:
-        return keys.parse_usage_batch(key.name).minute
-    except KeyMalformed:
-        return None
 
 
 def _fingerprint(minute: int, listed: Sequence[ListedKey]) -> str:

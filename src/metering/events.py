@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
-from core import keys
+from core.calendar import MINUTE_MS
 from core.errors import BatchUnreadable
 from core.ports import Json
 
@@ -71,7 +71,7 @@ def encode_batch(batch: Batch, minute: int) -> str:
         rows.append(
             (
                 number,
-                event.at_ms - minute * keys.MINUTE_MS,
+                event.at_ms - minute * MINUTE_MS,
                 event.status,
                 event.latency_ms,
                 int(event.counted),
@@ -102,7 +102,7 @@ def decode_batch(value: str, minute: int) -> Batch:
                 f"it is of version {document['v']!r}, this software reads {BATCH_VERSION}"
             )
         apis = [_decode_api(fields) for fields in document["apis"]]
-        start_ms = minute * keys.MINUTE_MS
+        start_ms = minute * MINUTE_MS
         events = [_decode_row(row, apis, start_ms) for row in document["rows"]]
         return Batch(events, _whole(document["dropped"]))
     except (ValueError, TypeError, LookupError) as error:

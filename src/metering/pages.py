@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core import constants, keys
+from core.calendar import MINUTE_MS
 from core.ports import KeyPage, KeyValueStore
 from metering.batches import Unread, read_batches
 from metering.events import Batch, UsageEvent
@@ -67,7 +68,7 @@ class _Search:
         self._held = held
         self._limit = limit
         self._after = None if after is None else (-after.at_ms, after.request_id)
-        self._from = "" if after is None else keys.usage_minute(after.at_ms // keys.MINUTE_MS)
+        self._from = "" if after is None else keys.usage_minute(after.at_ms // MINUTE_MS)
         self._found: list[tuple[int, str, UsageEvent]] = []
         self._counts: dict[str, int] = {}
         self._unfinished: list[str] = []

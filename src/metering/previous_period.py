@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core import constants, keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.ports import KeyValueStore
 from metering.totals import Totals, directory_of
 
@@ -23,9 +24,9 @@ TOMORROWS_WEEK = "tomorrow"
 """What a record calls the six days that begin the week of the day after its own."""
 
 _VERSION = 1
-_HOUR_MINUTES = keys.HOUR_MS // keys.MINUTE_MS
+_HOUR_MINUTES = HOUR_MS // MINUTE_MS
 _NAMES = ("today", TOMORROWS_WEEK, "week", "overall")
-_BACK_MS = {"today": keys.DAY_MS, "week": 7 * keys.DAY_MS, "overall": 7 * keys.DAY_MS}
+_BACK_MS = {"today": DAY_MS, "week": 7 * DAY_MS, "overall": 7 * DAY_MS}
 
 
 class PeriodTotals(NamedTuple):
@@ -84,14 +85,14 @@ def past_of(window: str, values: Mapping[str, str | None], now_ms: int) -> Previ
     at_ms = now_ms - _BACK_MS[window]
     before, after = (_decode(values.get(keys.past(end))) for end in _hours_around(at_ms))
     # At midnight `before` closes one day, and a window begins with the next.
-    is_first_hour = at_ms % keys.DAY_MS < keys.HOUR_MS
+    is_first_hour = at_ms % DAY_MS < HOUR_MS
     name = TOMORROWS_WEEK if is_first_hour and window == "week" else window
     start = before[name] if before else None
     if is_first_hour and window == "today":
         start = _NOTHING
     if start is None or after is None:
         return None
-    share = at_ms % keys.HOUR_MS / keys.HOUR_MS
+    share = at_ms % HOUR_MS / HOUR_MS
     pairs = zip(start, after[window], strict=True)
     return PreviousPeriod(
         at_ms, PeriodTotals(*(round(one + (other - one) * share) for one, other in pairs))
@@ -99,7 +100,7 @@ def past_of(window: str, values: Mapping[str, str | None], now_ms: int) -> Previ
 
 
 def _hours_around(at_ms: int) -> tuple[int, int]:
-    start = at_ms // keys.HOUR_MS * _HOUR_MINUTES
+    start = at_ms // HOUR_MS * _HOUR_MINUTES
     return start, start + _HOUR_MINUTES
 
 

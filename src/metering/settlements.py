@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core import keys
+from core.calendar import timestamp
 from core.errors import SettlementUnreadable
 from core.kv_store import get_all
 from core.ports import Json, KeyValueStore
@@ -116,7 +117,7 @@ def shown_settlement(event: SettlementEvent) -> Mapping[str, Json]:
         "amountMicros": event.amount_micros,
         "transaction": event.transaction,
         "facilitator": event.facilitator,
-        "claimedAt": keys.timestamp(event.claimed_at_ms),
-        "settledAt": keys.timestamp(event.settled_at_ms),
+        "claimedAt": timestamp(event.claimed_at_ms),
+        "settledAt": timestamp(event.settled_at_ms),
         "receipt": event.receipt or None,
     }

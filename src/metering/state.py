@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from core import constants, keys
-from core.calendar import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing
+from core.calendar import MINUTES_PER_DAY, MINUTES_PER_HOUR, Period, containing, minute_of
 from core.errors import KeyMalformed
 from core.kv_store import has_names
 from core.ports import KeyPage, KeyValueStore
@@ -260,7 +260,7 @@ async def _oldest_day(store: KeyValueStore, now_minute: int) -> int:
     """
     page = await store.list_names(keys.USAGE_PREFIX, None)
     if page.cursor is None:
-        first = _minute_of(constants.FIRST_YEAR, 1, 1)
+        first = minute_of(datetime(constants.FIRST_YEAR, 1, 1, tzinfo=UTC))
         minutes = [minute for minute in by_minute(page.names) if minute >= first]
         return containing("day", min(minutes)).start if minutes else now_minute
     oldest: tuple[int, ...] = ()
@@ -273,8 +273,4 @@ async def _oldest_day(store: KeyValueStore, now_minute: int) -> int:
         else:
             return now_minute
     year, month, day = oldest
-    return _minute_of(year, month, day)
-
-
-def _minute_of(year: int, month: int, day: int) -> int:
-    return int(datetime(year, month, day, tzinfo=UTC).timestamp()) // 60
+    return minute_of(datetime(year, month, day, tzinfo=UTC))

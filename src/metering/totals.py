@@ -11,14 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core import keys
+from core.calendar import HOUR_MS, HOURS_PER_DAY
 from core.errors import SummaryUnreadable
 from core.ports import Json
 from metering.aggregate import Aggregate, Description
 from metering.events import Batch, is_error
 from metering.sketches.callers import CallerSketch
-
-_HOURS_PER_DAY = keys.DAY_MS // keys.HOUR_MS
 
 
 class Counts(NamedTuple):
@@ -47,7 +45,7 @@ class Series:
 
     def add(self, at_ms: int, totals: Counts) -> None:
         """Count what happened at `at_ms`, in milliseconds since 1970 UTC."""
-        _add(self.hours, at_ms // keys.HOUR_MS, totals)
+        _add(self.hours, at_ms // HOUR_MS, totals)
 
     def merge(self, other: Series) -> None:
         """Count everything that `other` has counted."""
@@ -58,14 +56,14 @@ class Series:
 
     def close_days(self, before_day: int) -> None:
         """Keep the UTC days before `before_day` as days alone."""
-        for hour in [hour for hour in self.hours if hour // _HOURS_PER_DAY < before_day]:
-            _add(self.days, hour // _HOURS_PER_DAY, self.hours.pop(hour))
+        for hour in [hour for hour in self.hours if hour // HOURS_PER_DAY < before_day]:
+            _add(self.days, hour // HOURS_PER_DAY, self.hours.pop(hour))
 
     def by_day(self) -> Mapping[int, Counts]:
         """Give the totals of every day, open or closed."""
         days = dict(self.days)
         for hour, totals in self.hours.items():
-            _add(days, hour // _HOURS_PER_DAY, totals)
+            _add(days, hour // HOURS_PER_DAY, totals)
         return days
 
     def encode(self) -> Json:

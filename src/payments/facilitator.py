@@ -20,7 +20,7 @@ from http import HTTPStatus
 
 from core import constants
 from core.errors import FetchFailed
-from core.logs import about
+from core.logs import fields
 from core.ports import Clock, Environment, Fetched, Fetcher, Json
 from core.safe_json import read_json
 from payments.requirements import NETWORKS_V1, facilitator_urls
@@ -104,7 +104,7 @@ class Facilitators:
         except FetchFailed as error:
             # Whatever went wrong, the money may have moved all the same.
             _LOGGER.warning(
-                "facilitator_silent", extra=about(facilitator=url, step="settle", cause=str(error))
+                "facilitator_silent", extra=fields(facilitator=url, step="settle", cause=str(error))
             )
             return SettleResult(Outcome.UNKNOWN, "", "facilitator_unavailable", url)
 

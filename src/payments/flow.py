@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from core import constants
 from core.errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
-from core.logs import about
+from core.logs import fields
 from core.ports import Clock, KeyValueStore
 from metering.events import UsageEvent
 from metering.settlements import put_settlement
@@ -42,8 +42,8 @@ from payments.models import (
     PaymentRow,
     PaymentState,
     Settlement,
-    about_payment,
     new_payment_row,
+    payment_fields,
 )
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
 from payments.resolution import PendingResolver
@@ -107,7 +107,7 @@ class Payments:
                 await self._ledger.fail(ticket.row, self._name(ticket.order), reason)
         except DatabaseUnavailable as error:
             # The claim runs out by itself; nobody was asked to settle it.
-            _LOGGER.warning("payment_not_released", extra=about_payment(ticket.row, error))
+            _LOGGER.warning("payment_not_released", extra=payment_fields(ticket.row, error))
 
     async def settle(self, ticket: Claim, event: Callable[[int, int], UsageEvent]) -> Settlement:
         """Settle the payment of a request that its script has answered.
@@ -149,7 +149,7 @@ class Payments:
             verdict = await self.facilitators.verify(proof, payment.payer)
         except NoFacilitator as error:
             _LOGGER.warning(
-                "nobody_verifies", extra=about(requestId=order.request_id, cause=str(error))
+                "nobody_verifies", extra=fields(requestId=order.request_id, cause=str(error))
             )
             message = "No facilitator answers at the moment. Nothing was charged: try again."
             raise refusals.retry(
@@ -242,7 +242,7 @@ class Payments:
             return await self._ledger.leave_pending(row, name, reason, transaction, pause_ms)
         except DatabaseUnavailable as error:
             # It is pending in the ledger, so somebody will ask again, and may be heard.
-            _LOGGER.warning("payment_outcome_not_noted", extra=about_payment(row, error))
+            _LOGGER.warning("payment_outcome_not_noted", extra=payment_fields(row, error))
             return False
 
     async def _settled(
@@ -268,7 +268,7 @@ class Payments:
         try:
             moved = await self._ledger.settle(row, self._name(ticket.order), settled)
         except DatabaseUnavailable as error:
-            _LOGGER.exception("payment_settled_unlike_its_row", extra=about_payment(row, error))
+            _LOGGER.exception("payment_settled_unlike_its_row", extra=payment_fields(row, error))
             # Cron mends the ledger by this event. Until then nothing may be handed out:
             # nobody could tell any more whether it was.
             await self._insist(lambda store: put_settlement(store, settlement_of(final)))
@@ -278,7 +278,7 @@ class Payments:
             raise self._in_progress(refusals)
         self.log.adopt(revenue_key(final), read_revenue_batch(final))
         if not await self._insist(lambda store: publish(store, self.clock, final)):
-            _LOGGER.warning("payment_waits_for_cron", extra=about_payment(row))
+            _LOGGER.warning("payment_waits_for_cron", extra=payment_fields(row))
         return Settlement(response_headers(final, ticket.version), is_recorded=True)
 
     async def _insist(self, put: Callable[[KeyValueStore], Awaitable[None]]) -> bool:

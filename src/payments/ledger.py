@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core import constants, keys
+from core import constants
+from core.calendar import DAY_MS
 from core.errors import DatabaseUnavailable
 from core.ports import Clock, Database, Row, Statement
 from payments.models import COLUMNS, PaymentRow, PaymentState, read_row
@@ -215,7 +216,7 @@ class Ledger:
             "SELECT * FROM payments WHERE claimed_at_ms >= ? AND claimed_at_ms < ?"
             " AND state IN ('settled', 'pending') ORDER BY claimed_at_ms, payment_id"
         )
-        bounds = (day * keys.DAY_MS, (day + 1) * keys.DAY_MS)
+        bounds = (day * DAY_MS, (day + 1) * DAY_MS)
         (rows,) = await self._insist(Statement(sql, bounds))
         return [read_row(row) for row in rows]
 
@@ -250,7 +251,7 @@ class Ledger:
             " WHERE p.claimed_at_ms >= ? AND p.claimed_at_ms < ? AND p.state = 'settled'"
             " GROUP BY e.tenant_id ORDER BY e.tenant_id"
         )
-        bounds = (day * keys.DAY_MS, (day + 1) * keys.DAY_MS)
+        bounds = (day * DAY_MS, (day + 1) * DAY_MS)
         (rows,) = await self._insist(Statement(sql, bounds))
         return [
             DayTotals(str(row["tenant"]), int(row["settled"] or 0), int(row["corrected"] or 0))

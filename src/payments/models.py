@@ -6,15 +6,16 @@ do any of the steps.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from core import constants
-from core.logs import about
+from core.logs import fields
 from core.ports import Json, Row
 from payments.payload import PaymentPayload
 from payments.requirements import PaymentRequirements, Resource
@@ -83,7 +84,7 @@ class PaymentRow:
     reconciled_at_ms: int | None
 
 
-COLUMNS = tuple(one.name for one in fields(PaymentRow))
+COLUMNS = tuple(one.name for one in dataclasses.fields(PaymentRow))
 """The columns of the table, in order."""
 
 
@@ -95,9 +96,9 @@ def read_row(row: Row) -> PaymentRow:
     )
 
 
-def about_payment(row: PaymentRow, cause: object = None) -> Mapping[str, Mapping[str, Json]]:
+def payment_fields(row: PaymentRow, cause: object = None) -> Mapping[str, Mapping[str, Json]]:
     """Make the `extra` of a line in the log about a payment; `cause` is told as text."""
-    return about(
+    return fields(
         payment=row.payment_id,
         requestId=row.request_id,
         tenant=row.tenant_id,

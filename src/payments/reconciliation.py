@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core import constants, keys
+from core.calendar import DAY_MS, timestamp
 from core.kv_store import all_names, get_all
-from core.logs import about
+from core.logs import fields
 from core.ports import Clock, Json, KeyValueStore
 from metering.settlements import (
     AT_EDGE,
@@ -84,7 +85,7 @@ async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping
     }
     shown = [_compare(name, [*at_edge.values()], totals.get(name)) for name in tenants]
     return {
-        "date": keys.timestamp(day * keys.DAY_MS)[:10],
+        "date": timestamp(day * DAY_MS)[:10],
         "agrees": not any(differing.values())
         and not unreadable
         and all(tenant["differenceMicros"] == 0 for tenant in shown),
@@ -120,7 +121,7 @@ def _shown_pending(row: PaymentRow) -> Mapping[str, Json]:
         "reason": row.reason or "asking",
         "asked": row.asked,
         "transaction": row.transaction_id,
-        "claimedAt": keys.timestamp(row.claimed_at_ms),
+        "claimedAt": timestamp(row.claimed_at_ms),
     }
 
 
@@ -143,7 +144,7 @@ async def _reconcile_some(ledger: Ledger, store: KeyValueStore, clock: Clock) ->
     mended = [row for row in rows if row.payment_id not in same]
     for row in mended:
         _LOGGER.warning(
-            "payment_written_again", extra=about(payment=row.payment_id, tenant=row.tenant_id)
+            "payment_written_again", extra=fields(payment=row.payment_id, tenant=row.tenant_id)
         )
         await publish(store, clock, row)
     return len(same), len(mended)

@@ -18,7 +18,7 @@ from metering.settlements import SettlementEvent, read_settlements
 from payments.chain import AuthorizationState, Chain
 from payments.facilitator import Facilitators, Outcome
 from payments.ledger import ABANDONED, Ledger, Settled
-from payments.models import PaymentRow, PaymentState, about_payment
+from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.requirements import facilitator_urls
 from payments.settlement import late_revenue, publish, revenue_batch
 
@@ -109,13 +109,13 @@ class PendingResolver:
         settled = Settled(transaction, facilitator, settled_at_ms, batch, served=False)
         if not await self.ledger.settle(row, f"{by}/settle", settled):
             return
-        _LOGGER.info("payment_turned_out_settled", extra=about_payment(row))
+        _LOGGER.info("payment_turned_out_settled", extra=payment_fields(row))
         final = await self.ledger.find(row.payment_id)
         assert final is not None
         try:
             await publish(self.store, self.clock, final)
         except StoreUnavailable as error:
-            _LOGGER.warning("payment_waits_for_cron", extra=about_payment(row, str(error)))
+            _LOGGER.warning("payment_waits_for_cron", extra=payment_fields(row, str(error)))
 
     async def _leave(self, row: PaymentRow, by: str, reason: str, transaction: str) -> None:
         pause_ms = _PAUSE_MS
@@ -123,7 +123,7 @@ class PendingResolver:
         if row.valid_before_ms + 2 * constants.EXPIRY_MARGIN_MS < self.clock.now_ms():
             pause_ms = min(_PAUSE_MS * 2 ** min(row.asked, 10), constants.PENDING_BACKOFF_MS_MAX)
         await self.ledger.leave_pending(row, f"{by}/leave", reason, transaction, pause_ms)
-        _LOGGER.warning("payment_stays_pending", extra=about_payment(row, reason))
+        _LOGGER.warning("payment_stays_pending", extra=payment_fields(row, reason))
 
 
 def resolver_of(environment: Environment, clock: Clock) -> PendingResolver:

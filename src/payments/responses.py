@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TypeVar
 
-from core import constants, keys
+from core import constants
+from core.calendar import timestamp
 from core.ports import Json, Response
 from core.responses import (
     CORS_HEADERS,
@@ -164,7 +165,7 @@ def repeated_answer(row: PaymentRow, version: int, request_id: str) -> Response:
             "amount": row.amount,
             "amountMicros": row.amount_micros,
             "payer": row.payer,
-            "settledAt": keys.timestamp(row.settled_at_ms),
+            "settledAt": timestamp(row.settled_at_ms),
         },
     }
     headers = (*CORS_HEADERS, *response_headers(row, version))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 
 from core import constants, keys
+from core.calendar import MINUTE_MS
 from core.ports import Clock, KeyValueStore
 from metering.events import Api, Batch, UsageEvent, batch_metadata, decode_batch, encode_batch
 from metering.settlements import AT_EDGE, SettlementEvent, put_settlement
@@ -63,13 +64,13 @@ def late_revenue(row: PaymentRow, at_ms: int) -> UsageEvent:
 
 def revenue_batch(event: UsageEvent) -> str:
     """Write the usage batch that holds one event of a paid request."""
-    return encode_batch(Batch((event,), 0), event.at_ms // keys.MINUTE_MS)
+    return encode_batch(Batch((event,), 0), event.at_ms // MINUTE_MS)
 
 
 def revenue_key(row: PaymentRow) -> str:
     """Build the key of a settled payment's usage batch."""
     assert row.settled_at_ms is not None
-    minute = row.settled_at_ms // keys.MINUTE_MS
+    minute = row.settled_at_ms // MINUTE_MS
     return keys.usage_batch(minute, keys.payment_writer(row.payment_id), 1)
 
 
@@ -77,7 +78,7 @@ def read_revenue_batch(row: PaymentRow) -> Batch:
     """Read the usage batch that a settled payment's row holds."""
     assert row.settled_at_ms is not None
     assert row.usage_batch is not None
-    return decode_batch(row.usage_batch, row.settled_at_ms // keys.MINUTE_MS)
+    return decode_batch(row.usage_batch, row.settled_at_ms // MINUTE_MS)
 
 
 async def put_revenue(store: KeyValueStore, clock: Clock, row: PaymentRow) -> None:
@@ -85,9 +86,9 @@ async def put_revenue(store: KeyValueStore, clock: Clock, row: PaymentRow) -> No
     assert row.settled_at_ms is not None
     assert row.usage_batch is not None
     key = revenue_key(row)
-    now_minute = clock.now_ms() // keys.MINUTE_MS
+    now_minute = clock.now_ms() // MINUTE_MS
     # Compaction looks at a minute for some time, and later only where it finds a mark.
-    if now_minute - row.settled_at_ms // keys.MINUTE_MS > constants.LATE_AFTER_MINUTES:
+    if now_minute - row.settled_at_ms // MINUTE_MS > constants.LATE_AFTER_MINUTES:
         await store.put(keys.late(key, now_minute), "", {})
     await store.put(key, row.usage_batch, batch_metadata(read_revenue_batch(row)))
 

@@ -14,7 +14,7 @@ from typing import Any
 import js
 from pyodide.ffi import JsException
 
-from core.logs import about
+from core.logs import fields
 from runtime.kv import js_object
 
 CACHE = "clawr-explore"
@@ -39,7 +39,7 @@ class RuntimeEdgeCache:
             found = await (await self._opened()).match(address)
             return str(await found.text()) if found else None
         except JsException as error:
-            _LOGGER.warning("edge_cache_not_read", extra=about(address=address, cause=str(error)))
+            _LOGGER.warning("edge_cache_not_read", extra=fields(address=address, cause=str(error)))
             return None
 
     async def write(self, address: str, text: str, seconds: int) -> None:
@@ -50,7 +50,7 @@ class RuntimeEdgeCache:
             await (await self._opened()).put(address, kept)
         except JsException as error:
             _LOGGER.warning(
-                "edge_cache_not_written", extra=about(address=address, cause=str(error))
+                "edge_cache_not_written", extra=fields(address=address, cause=str(error))
             )
 
     async def _opened(self) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from core import constants, keys
-from core.calendar import MINUTES_PER_DAY
+from core.calendar import MINUTE_MS, MINUTES_PER_DAY
 from core.keys import read_reconciled
 from core.ports import KeyValueStore, NamePage
 from metering.batches import Unread, by_minute, read_batches
@@ -102,7 +102,7 @@ async def read_tail(
     kept.learn(sum(len(some) for minute, some in names.items() if minute >= progress.made))
     reconciled = read_reconciled(found[keys.RECONCILED])
     by_key = {key: found[key] for key in past}
-    now_minute = now_ms // keys.MINUTE_MS
+    now_minute = now_ms // MINUTE_MS
     return LogTail(
         progress, names, listed_from, now_minute, local, kept, reconciled, by_key, operations
     )

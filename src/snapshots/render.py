@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core import constants, keys
+from core import constants
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, timestamp
 from core.ports import Json
 from metering.previous_period import PeriodTotals, past_of
 from metering.sketches import distinct, latency
@@ -31,7 +32,7 @@ def days_of(window: str, now_ms: int) -> Sequence[int] | None:
     milliseconds ahead of the reader's clock is no less real. Events of later
     days are in `overall` alone.
     """
-    today = now_ms // keys.DAY_MS
+    today = now_ms // DAY_MS
     match window:
         case "today":
             return [today]
@@ -43,9 +44,9 @@ def days_of(window: str, now_ms: int) -> Sequence[int] | None:
 
 def trend_span(window: str, now_ms: int) -> TrendRange:
     """Tell what the trends of APIs show: the hours of today, seven days, or thirty."""
-    today = now_ms // keys.DAY_MS
+    today = now_ms // DAY_MS
     if window == "today":
-        return TrendRange("hour", today * keys.DAY_MS // keys.HOUR_MS, now_ms // keys.HOUR_MS + 1)
+        return TrendRange("hour", today * DAY_MS // HOUR_MS, now_ms // HOUR_MS + 1)
     days = days_of(window, now_ms) or range(today - constants.TREND_DAYS + 1, today + 1)
     return TrendRange("day", days[0], today + 1)
 
@@ -66,10 +67,10 @@ def snapshot(
     ranked = [row.ranked(rank) for rank, row in enumerate(rows, start=1)]
     return {
         "window": window,
-        "generatedAt": keys.timestamp(now_ms),
+        "generatedAt": timestamp(now_ms),
         "range": {
-            "startAt": None if wanted is None else keys.timestamp(wanted[0] * keys.DAY_MS),
-            "endAt": keys.timestamp(now_ms),
+            "startAt": None if wanted is None else timestamp(wanted[0] * DAY_MS),
+            "endAt": timestamp(now_ms),
         },
         "heroStats": _hero_stats(
             PeriodTotals(
@@ -122,8 +123,8 @@ def _previous(window: str, reading: WindowData, now_ms: int) -> Mapping[str, Jso
     days = days_of(window, past.end_ms)
     return {
         "range": {
-            "startAt": None if days is None else keys.timestamp(days[0] * keys.DAY_MS),
-            "endAt": keys.timestamp(past.end_ms),
+            "startAt": None if days is None else timestamp(days[0] * DAY_MS),
+            "endAt": timestamp(past.end_ms),
         },
         "heroStats": _hero_stats(past.totals),
     }
@@ -132,16 +133,14 @@ def _previous(window: str, reading: WindowData, now_ms: int) -> Mapping[str, Jso
 def _series(
     series: Series, wanted: Sequence[int] | None, window: str, now_ms: int
 ) -> Sequence[Mapping[str, Json]]:
-    period_ms, totals = (
-        (keys.HOUR_MS, series.hours) if window == "today" else (keys.DAY_MS, series.by_day())
-    )
-    today = now_ms // keys.DAY_MS
+    period_ms, totals = (HOUR_MS, series.hours) if window == "today" else (DAY_MS, series.by_day())
+    today = now_ms // DAY_MS
     first_day = min(totals, default=today) if wanted is None else wanted[0]
-    first = first_day * keys.DAY_MS // period_ms
+    first = first_day * DAY_MS // period_ms
     last = max(now_ms // period_ms, max(totals, default=0))
     return [
         {
-            "startAt": keys.timestamp(period * period_ms),
+            "startAt": timestamp(period * period_ms),
             "calls": (totals.get(period) or NOTHING).calls,
             **shown_revenue((totals.get(period) or NOTHING).revenue_micros),
             "errors": (totals.get(period) or NOTHING).errors,
@@ -154,11 +153,11 @@ def _freshness(reading: WindowData, dropped: int, now_ms: int) -> Mapping[str, J
     # What other isolates wrote is sure to be listed after this long.
     as_of_ms = now_ms - constants.KV_SETTLE_SECONDS * 1000
     if reading.as_of is not None:
-        as_of_ms = min(as_of_ms, reading.as_of * keys.MINUTE_MS)
+        as_of_ms = min(as_of_ms, reading.as_of * MINUTE_MS)
     if reading.seen_until_ms is not None:
         as_of_ms = min(as_of_ms, reading.seen_until_ms)
     return {
-        "asOf": keys.timestamp(as_of_ms),
+        "asOf": timestamp(as_of_ms),
         "lagSeconds": (now_ms - as_of_ms) // 1000,
         "complete": reading.complete and not dropped and not reading.unreadable,
         "droppedEvents": dropped,
@@ -167,5 +166,5 @@ def _freshness(reading: WindowData, dropped: int, now_ms: int) -> Mapping[str, J
         "behind": reading.behind,
         "reconciledThrough": None
         if reading.reconciled_through_ms is None
-        else keys.timestamp(reading.reconciled_through_ms),
+        else timestamp(reading.reconciled_through_ms),
     }

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core import constants, keys
-from core.calendar import MINUTES_PER_DAY, Period, containing
+from core.calendar import MINUTE_MS, MINUTES_PER_DAY, Period, containing
 from core.kv_store import BudgetedStore
 from core.ports import KeyValueStore
 from metering.events import Batch
@@ -159,7 +159,7 @@ def _seen_until_ms(tail: LogTail, summaries: Mapping[SummaryRef, Summary]) -> in
     progress = tail.progress
     marks = progress.tree["minute"]
     bounds = [
-        summary.period.start * keys.MINUTE_MS
+        summary.period.start * MINUTE_MS
         for part, summary in summaries.items()
         if summary.period.level == "minute"
         and summary.period.start < tail.listed_from
@@ -167,7 +167,7 @@ def _seen_until_ms(tail: LogTail, summaries: Mapping[SummaryRef, Summary]) -> in
     ]
     if tail.listed_from > progress.settled:
         listed_ms = progress.listed_ms - constants.KV_SETTLE_SECONDS * 1000
-        bounds.append(max(listed_ms, progress.settled * keys.MINUTE_MS))
+        bounds.append(max(listed_ms, progress.settled * MINUTE_MS))
     return min(bounds, default=None)
 
 

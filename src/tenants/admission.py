@@ -12,9 +12,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core import keys, quotas
+from core import quotas
+from core.calendar import timestamp
 from core.errors import BindingMissing, CallerError, Evidence, InternalError
-from core.logs import about
+from core.logs import fields
 from core.ports import Clock, Environment, QuotaCounters
 from core.quotas import UNBOUNDED, CounterUnavailable, Reserved
 from core.responses import CORS_HEADERS
@@ -156,7 +157,7 @@ class Admission:
             # Not tried again: given back twice, it would let one too many through.
             _LOGGER.warning(
                 "failed_request_stays_counted",
-                extra=about(counter=reservation.counter, cause=str(error)),
+                extra=fields(counter=reservation.counter, cause=str(error)),
             )
 
     async def _take_rate(self, caller: str, tenant: Tenant) -> None:
@@ -203,7 +204,7 @@ def _refusal(
     _, end_ms = quotas.period_ms(name, reserved.use.day)
     bound = getattr(tenant.counted_bounds, name)
     seconds = seconds_until(end_ms, at_ms)
-    shown, resets_at = _SHOWN[name], keys.timestamp(end_ms)
+    shown, resets_at = _SHOWN[name], timestamp(end_ms)
     period = "today" if name.startswith("daily") else "this month"
     if name.endswith("requests"):
         message = f"This API has answered the {bound} requests that it takes {period}."

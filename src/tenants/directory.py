@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from core import constants, keys
 from core.errors import ConfigurationError, RecordRefused, StoreUnavailable
-from core.logs import about
+from core.logs import fields
 from core.ports import Clock, KeyValueStore
 from core.safe_json import read_json
 from tenants.records import Directory, Tenant, parse_directory, parse_tenant
@@ -105,7 +105,7 @@ class TenantDirectory:
         try:
             return _parse_stored(key, (await store.get_many([key]))[key])
         except RecordRefused as error:
-            _LOGGER.warning("directory_record_refused", extra=about(cause=str(error)))
+            _LOGGER.warning("directory_record_refused", extra=fields(cause=str(error)))
             return None
 
     async def _stored_by_host(self, store: KeyValueStore, name: str) -> Tenant | None:
@@ -127,7 +127,7 @@ class TenantDirectory:
                     "Set it to a tenant directory, or bind the KV namespace TENANT_KV.",
                 )
             for error in self._document.refused:
-                _LOGGER.warning("directory_record_refused", extra=about(cause=str(error)))
+                _LOGGER.warning("directory_record_refused", extra=fields(cause=str(error)))
         return self._document
 
 

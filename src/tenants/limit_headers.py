@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core import keys, quotas
+from core import quotas
+from core.calendar import DAY_MS
 from core.quotas import QuotaLimits, Usage
 from tenants.records import Tenant
 
@@ -53,7 +54,7 @@ def quota_states(
     Money is told in requests at the tenant's price, which is what a caller
     can use it for.
     """
-    day = at_ms // keys.DAY_MS if use is None else use.day
+    day = at_ms // DAY_MS if use is None else use.day
     states = []
     for name, bound in zip(QuotaLimits._fields, tenant.counted_bounds, strict=True):
         if bound is None:

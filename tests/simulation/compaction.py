@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from random import Random
 
 from core import constants, keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, timestamp
 from core.ports import Json
 from metering import summary as summaries
 from metering.compactor import compact
@@ -32,7 +33,7 @@ SNAPSHOT_OPERATIONS_MAX = 6
 """What a snapshot of one window may cost at rest, whatever the log holds."""
 
 _RESTS_AT_MIDNIGHT = 0.3
-_UNTIL_QUIET_MS = 20 * keys.MINUTE_MS
+_UNTIL_QUIET_MS = 20 * MINUTE_MS
 _RUNS_MAX = 200
 _CRON_TIMES_MAX = 20
 
@@ -51,17 +52,17 @@ def schedule_cron(world: World) -> None:
     shape, random = world.shape, world.random
     times: list[float] = []
     closed_ms = closing_ms(shape.bursts[-1].at_ms)
-    always = [closed_ms + minutes * keys.MINUTE_MS for minutes in range(4)]
+    always = [closed_ms + minutes * MINUTE_MS for minutes in range(4)]
     for burst in shape.bursts:
         times += [
-            burst.at_ms + minutes * keys.MINUTE_MS
+            burst.at_ms + minutes * MINUTE_MS
             for minutes in _CRON_MINUTES
             if minutes < 2 or not shape.cron_pauses
         ]
-        times += [closing_ms(burst.at_ms) + minutes * keys.MINUTE_MS for minutes in range(3)]
+        times += [closing_ms(burst.at_ms) + minutes * MINUTE_MS for minutes in range(3)]
     if shape.returns:
         # Without them no batch is late; so these are not left to chance.
-        always += [shape.returns[0] + minutes * keys.MINUTE_MS for minutes in _LATE_MINUTES]
+        always += [shape.returns[0] + minutes * MINUTE_MS for minutes in _LATE_MINUTES]
 
     def run() -> None:
         cron(world, world.some_isolate())
@@ -75,10 +76,10 @@ def schedule_repairs(world: World) -> None:
     """Let operators have ranges rebuilt around the traffic, whatever else is going on."""
     for at_ms in world.shape.repairs:
         burst = world.random.choice(world.shape.bursts)
-        first = int(burst.at_ms) // keys.MINUTE_MS - world.random.choice((0, 1, 30))
+        first = int(burst.at_ms) // MINUTE_MS - world.random.choice((0, 1, 30))
         end = first + world.random.choice((1, 2, 90))
-        query = f"?from={keys.timestamp(first * keys.MINUTE_MS)}"
-        query += f"&to={keys.timestamp(end * keys.MINUTE_MS)}"
+        query = f"?from={timestamp(first * MINUTE_MS)}"
+        query += f"&to={timestamp(end * MINUTE_MS)}"
 
         def rebuild(query: str = query) -> None:
             isolate = world.some_isolate()
@@ -110,11 +111,11 @@ def come_to_rest(world: World) -> int:
     isolate = world.start_isolate()
     isolate.fuse = 0
     isolate.clock.be_true()
-    rested_ms = world.loop.now_ms + 2 * keys.HOUR_MS
+    rested_ms = world.loop.now_ms + 2 * HOUR_MS
     if world.random.random() < _RESTS_AT_MIDNIGHT:
         # Of a new day there are no summaries yet, and of the old one there must be enough.
-        midnight_ms = (rested_ms // keys.DAY_MS + 1) * keys.DAY_MS
-        rested_ms = midnight_ms + world.random.uniform(0, 90) * keys.MINUTE_MS
+        midnight_ms = (rested_ms // DAY_MS + 1) * DAY_MS
+        rested_ms = midnight_ms + world.random.uniform(0, 90) * MINUTE_MS
     world.loop.run(rested_ms)
     now_ms = isolate.clock.now_ms()
     for _ in range(_RUNS_MAX):
@@ -127,7 +128,7 @@ def come_to_rest(world: World) -> int:
         report = world.compactions[-1]
         if report.done and not report.made:
             # Whoever compacted last may have had a clock that is ahead of this one.
-            is_ahead = _progress(world).made > now_ms // keys.MINUTE_MS
+            is_ahead = _progress(world).made > now_ms // MINUTE_MS
             if not is_ahead and not world.kv.content(keys.LATE_PREFIX):
                 return now_ms
             world.loop.run(world.loop.now_ms + _UNTIL_QUIET_MS)

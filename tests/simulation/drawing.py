@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
-from core import keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
 from tests.simulation.scenarios import all_at_once, busy, just_closed, tardy, watched
 from tests.simulation.shape import CLOCK_OFF_MS_MAX, Burst, Shape, closing_ms
@@ -111,14 +111,14 @@ def _times(random: Random, bursts: Sequence[Burst], end_ms: float, count: int) -
     times = []
     for _ in range(count):
         burst = random.choice(bursts)
-        after_ms = random.randrange(1, 4) * keys.MINUTE_MS + random.uniform(0, 9_000)
+        after_ms = random.randrange(1, 4) * MINUTE_MS + random.uniform(0, 9_000)
         times.append(
             random.choice(
                 (
                     burst.at_ms + random.uniform(0, 4_000),
                     burst.at_ms + random.uniform(0, 30_000),
                     burst.at_ms + after_ms,
-                    closing_ms(burst.at_ms) + random.uniform(-2, 4) * keys.MINUTE_MS,
+                    closing_ms(burst.at_ms) + random.uniform(-2, 4) * MINUTE_MS,
                     random.uniform(bursts[0].at_ms, end_ms + 120_000),
                     random.uniform(burst.at_ms, end_ms + 1_500_000),
                 )
@@ -128,7 +128,7 @@ def _times(random: Random, bursts: Sequence[Burst], end_ms: float, count: int) -
 
 
 def _bursts(random: Random, start_ms: int) -> Sequence[Burst]:
-    gap_ms = random.choice((500.0, 5_000.0, 60_000.0, keys.HOUR_MS / 4, keys.DAY_MS))
+    gap_ms = random.choice((500.0, 5_000.0, 60_000.0, HOUR_MS / 4, DAY_MS))
     bursts = []
     at_ms = float(start_ms)
     for _ in range(random.choice((1, 2, 4, 8))):

@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any
 
 from core import keys
+from core.calendar import DAY_MS, HOUR_MS, HOURS_PER_DAY, MINUTE_MS, timestamp
 from metering.events import UsageEvent, decode_batch
 from tests.simulation.reading import Reading
 from tests.simulation.truth import Count, Sums, count_of, shown_id
@@ -34,8 +35,6 @@ LARGE_SUMMARIES = ("summary/hour/", "summary/day/", "summary/month/")
 
 HELD_SHOWN_MS = 300_000
 """How long events that an isolate holds are sure to be in its own answers."""
-
-_HOURS_PER_DAY = 24
 
 
 class InvariantBroken(Exception):
@@ -49,7 +48,7 @@ def require(condition: object, words: str) -> None:
 
 def days_of(window: str, now_ms: int) -> Sequence[int] | None:
     """The UTC days of a window, as the contract has it."""
-    today = now_ms // keys.DAY_MS
+    today = now_ms // DAY_MS
     return {"today": [today], "week": range(today - 6, today + 1), "overall": None}[window]
 
 
@@ -114,12 +113,12 @@ def _check_totals(appended: Count, shown: Shown, rows: Mapping[str, Shown]) -> N
     require(
         sum(one["calls"] for one in shown["directories"]) == total.calls, "the directories differ"
     )
-    hours = 1 if shown["window"] == "today" else _HOURS_PER_DAY
+    hours = 1 if shown["window"] == "today" else HOURS_PER_DAY
     truth = appended.by_period(hours)
     for point in shown["series"]:
         at_ms = datetime.fromisoformat(point["startAt"]).timestamp() * 1000
         sums = Sums(point["calls"], point["errors"], point["revenueMicros"])
-        true = truth.get(int(at_ms) // (hours * keys.HOUR_MS), Sums())
+        true = truth.get(int(at_ms) // (hours * HOUR_MS), Sums())
         require(sums.within(true), f"the series is inflated at {point['startAt']}")
     # Requests refused before dispatch are in no row's calls, so only calls are the same.
     charted = sum(point["calls"] for point in shown["series"])
@@ -148,8 +147,8 @@ def check_seen(world: World, reading: Reading, unseen: AbstractSet[str], shown: 
     days = days_of(shown["window"], reading.clock_ms)
     for key in unseen - reading.local_keys - reading.late:
         if key.startswith(keys.USAGE_PREFIX) and not _is_summarised(world, key):
-            at_ms = keys.parse_usage_batch(key).minute * keys.MINUTE_MS
-            day = at_ms // keys.DAY_MS
+            at_ms = keys.parse_usage_batch(key).minute * MINUTE_MS
+            day = at_ms // DAY_MS
             inside = (days is None or day in days) and at_ms < as_of_ms(shown)
             require(not (inside and shown["freshness"]["complete"]), f"complete without {key}")
 
@@ -164,7 +163,7 @@ def check_denied(reading: Reading, denied: AbstractSet[str], shown: Shown) -> No
         if key.startswith(LARGE_SUMMARIES):
             # A large one is in several texts, each with a key that begins like the first's.
             first_key = "/".join(key.split("/")[:3])
-            day = keys.parse_summary(first_key) * keys.MINUTE_MS // keys.DAY_MS
+            day = keys.parse_summary(first_key) * MINUTE_MS // DAY_MS
             inside = days is None or day in days
             require(not (inside and shown["freshness"]["complete"]), f"complete without {key}")
 
@@ -187,7 +186,7 @@ def check_events(world: World, events: Sequence[Shown]) -> None:
         require(event is not None, f"{shown['requestId']} never happened")
         assert event is not None
         tenant = event.api.tenant_id if event.api else None
-        true = (tenant, keys.timestamp(event.at_ms), event.caller, event.revenue_micros)
+        true = (tenant, timestamp(event.at_ms), event.caller, event.revenue_micros)
         found = tuple(shown[name] for name in ("tenantId", "at", "caller", "revenueMicros"))
         require(found == true, f"{event.request_id} is shown as {found}, was {true}")
 
@@ -212,13 +211,11 @@ def check_log(world: World) -> Stored:
         if writer == "bad":
             continue
         batch = decode_batch(value, minute)
-        stored.dropped[minute * keys.MINUTE_MS // keys.DAY_MS] += batch.dropped
+        stored.dropped[minute * MINUTE_MS // DAY_MS] += batch.dropped
         for event in batch.events:
             require(event == world.appended.events.get(event.request_id), "an event was changed")
             require(event.request_id not in events, "an event is in KV twice")
-            require(
-                event.at_ms // keys.MINUTE_MS == minute, f"{key} has an event of another minute"
-            )
+            require(event.at_ms // MINUTE_MS == minute, f"{key} has an event of another minute")
             stored.count.add(event)
     accounted = events.keys() | world.lost | world.dropped
     missing = world.appended.events.keys() - accounted
@@ -264,7 +261,7 @@ def check_final(world: World, shown: Shown, now_ms: int, stored: Stored) -> None
             if event.api
             and event.counted
             and shown_id(event.api) == name
-            and (days is None or event.at_ms // keys.DAY_MS in days)
+            and (days is None or event.at_ms // DAY_MS in days)
         ]
         require(
             sums_in(row) == truth[name],
@@ -272,7 +269,7 @@ def check_final(world: World, shown: Shown, now_ms: int, stored: Stored) -> None
         )
         callers = Counter(event.caller for event in events)
         require(row["uniqueCallers"] == len(callers), f"{name} has {len(callers)} callers")
-        hours = Counter(event.at_ms // keys.HOUR_MS for event in events)
+        hours = Counter(event.at_ms // HOUR_MS for event in events)
         for share, counts in (("topCallerShare", callers), ("maxHourShare", hours)):
             true = max(counts.values()) / len(events)
             require(abs(row[share] - true) < 0.0001, f"{name}: {share} is {row[share]}, not {true}")

@@ -51,8 +51,8 @@ LOG = (
         "an event just before the minute's end goes into the next partition",
         "usage",
         "UsageRecorder.append",
-        "event.at_ms // keys.MINUTE_MS",
-        "(event.at_ms + 500) // keys.MINUTE_MS",
+        "event.at_ms // MINUTE_MS",
+        "(event.at_ms + 500) // MINUTE_MS",
     ),
     Mutation(
         "a batch that crosses a minute is not split",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from core import keys
+from core.calendar import MINUTE_MS
 from tests.simulation.kv import LISTING_LAG_MS_MAX, Temper
 from tests.simulation.shape import Burst, Shape, closing_ms
 
@@ -73,7 +73,7 @@ def busy(random: Random, shape: Shape) -> Shape:
     """Let more batches arrive, for some minutes, than a read lists, and hide newer summaries."""
     first_ms = shape.bursts[0].at_ms
     bursts = [Burst(first_ms + number * 20_000, 8, 2_000.0) for number in range(8)]
-    asked_ms = 6 * keys.MINUTE_MS
+    asked_ms = 6 * MINUTE_MS
     return replace(
         shape,
         locations=3,
@@ -110,7 +110,7 @@ def tardy(random: Random, shape: Shape) -> Shape:
     """Let KV be down while a burst arrives, and those who hold its events write them much later."""
     burst = random.choice(shape.bursts)
     over_ms = burst.at_ms + random.choice((30_000.0, 240_000.0))
-    first_ms = over_ms + random.choice((5, 10, 65, 300, 1_500)) * keys.MINUTE_MS
+    first_ms = over_ms + random.choice((5, 10, 65, 300, 1_500)) * MINUTE_MS
     returns = [first_ms + random.uniform(0, 180_000) for _ in range(random.randint(1, 6))]
     return replace(
         shape,
@@ -120,9 +120,7 @@ def tardy(random: Random, shape: Shape) -> Shape:
         cron_runs=random.choice((1, 2)),
         cron_late_ms=random.choice((1_000.0, 90_000.0)),
         returns=sorted(returns),
-        aftermath_ms=max(
-            shape.aftermath_ms, max(returns) - shape.traffic_ends_ms + 65 * keys.MINUTE_MS
-        ),
+        aftermath_ms=max(shape.aftermath_ms, max(returns) - shape.traffic_ends_ms + 65 * MINUTE_MS),
         temper=replace(
             shape.temper, outages=[*shape.temper.outages, (burst.at_ms - 1_000, over_ms)]
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core import keys
+from core.calendar import HOUR_MS, MINUTE_MS
 from tests.simulation.kv import Temper
 
 CLOCK_OFF_MS_MAX = 300_000
@@ -64,4 +64,4 @@ class Shape:
 
 def closing_ms(at_ms: float) -> float:
     """When the hour of a time is closed: its last minute has settled by then."""
-    return (at_ms // keys.HOUR_MS + 1) * keys.HOUR_MS + 20 * keys.MINUTE_MS
+    return (at_ms // HOUR_MS + 1) * HOUR_MS + 20 * MINUTE_MS

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core import keys
+from core.calendar import DAY_MS, HOUR_MS
 from metering.events import Api, UsageEvent
 
 
@@ -56,7 +56,7 @@ class Count:
         if event.api is None:
             return
         sums, api = sums_of(event), shown_id(event.api)
-        day, hour = event.at_ms // keys.DAY_MS, event.at_ms // keys.HOUR_MS
+        day, hour = event.at_ms // DAY_MS, event.at_ms // HOUR_MS
         self.by_day[day][api] = self.by_day[day].get(api, Sums()).plus(sums)
         self.by_hour[hour] = self.by_hour.get(hour, Sums()).plus(sums)
         if event.counted:

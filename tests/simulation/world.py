@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from core import constants, keys
+from core.calendar import MINUTE_MS, timestamp
 from metering.builder import CompactionReport
 from metering.events import Api, UsageEvent, decode_batch
 from tests.simulation.drawing import shape_of
@@ -153,11 +154,11 @@ class World:
     def about_to_publish(self, isolate: Isolate) -> None:
         """Note what snapshots that are published now must have in them."""
         reading = self.about_to_read(isolate)
-        self.published[keys.timestamp(reading.clock_ms)] = replace(reading, held=[])
+        self.published[timestamp(reading.clock_ms)] = replace(reading, held=[])
 
     def place_bad_batch(self) -> None:
         """Put what no reader can read among the batches: cut short, newer, or no batch at all."""
-        minute = int(self.loop.now_ms) // keys.MINUTE_MS
+        minute = int(self.loop.now_ms) // MINUTE_MS
         key = keys.usage_batch(minute, "bad", self.random.randrange(1_000_000))
         value = self.random.choice(("", '{"v":1,"apis":[', '{"v":99}', "null", "[]"))
         versions = self.kv.records.setdefault(key, [])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from core import constants, keys
-from core.calendar import MINUTES_PER_DAY
+from core.calendar import DAY_MS, MINUTE_MS, MINUTES_PER_DAY
 from metering.builder import CompactionReport
 from metering.compactor import compact
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
@@ -45,12 +45,12 @@ class Log:
         """
         by_minute: dict[int, list[UsageEvent]] = {}
         for event in events:
-            by_minute.setdefault(event.at_ms // keys.MINUTE_MS, []).append(event)
+            by_minute.setdefault(event.at_ms // MINUTE_MS, []).append(event)
         for minute, group in by_minute.items():
             self._batches += 1
             key = keys.usage_batch(minute, "w", self._batches)
             if late or written_ms is not None:
-                written = minute + 10 if written_ms is None else written_ms // keys.MINUTE_MS
+                written = minute + 10 if written_ms is None else written_ms // MINUTE_MS
                 self.store.values[keys.late(key, written)] = ("", {})
             batch = Batch(group, 0)
             self.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
@@ -58,7 +58,7 @@ class Log:
 
     def expire(self, now_ms: int) -> None:
         """Forget the batches that KV does not have any more."""
-        oldest = now_ms // keys.MINUTE_MS - constants.BATCH_DAYS * MINUTES_PER_DAY
+        oldest = now_ms // MINUTE_MS - constants.BATCH_DAYS * MINUTES_PER_DAY
         for key in [key for key in self.store.values if key.startswith(keys.USAGE_PREFIX)]:
             if keys.parse_usage_batch(key).minute < oldest:
                 del self.store.values[key]
@@ -93,7 +93,7 @@ class Log:
         return Counter(
             event.api.slug
             for event in self.events
-            if event.api and event.counted and (days is None or event.at_ms // keys.DAY_MS in days)
+            if event.api and event.counted and (days is None or event.at_ms // DAY_MS in days)
         )
 
     def summaries(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from analytics import Analytics
 from core import constants, keys
+from core.calendar import HOUR_MS, MINUTE_MS
 from metering.events import Api, UsageEvent
 from snapshots.render import WINDOWS
 from tests.support.builders import event
@@ -15,7 +16,7 @@ from tests.support.fakes import NOON_MS, FakeBackground, FakeClock
 from tests.support.usage_log import Log
 from usage import UsageRecorder
 
-MINUTE = keys.MINUTE_MS
+MINUTE = MINUTE_MS
 
 
 class Isolate:
@@ -98,7 +99,7 @@ def test_what_was_published_too_long_ago_is_not_used() -> None:
 
 
 def test_what_was_published_yesterday_is_not_used() -> None:
-    midnight_ms = NOON_MS + 12 * keys.HOUR_MS
+    midnight_ms = NOON_MS + 12 * HOUR_MS
     log = a_log(120, midnight_ms)
     Isolate(log, midnight_ms - 1_000).publish()
     found = first_read(log, "today", midnight_ms + 1_000)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from core import constants, keys
+from core.calendar import MINUTE_MS
 from core.ports import Json
 from metering.events import UsageEvent, decode_batch
 from tests.support.builders import event
@@ -68,7 +69,7 @@ def test_a_batch_never_crosses_a_minute() -> None:
     log.append(event(NOON_MS, request_id="after"))
     asyncio.run(log.lead(store))
     minutes = {keys.parse_usage_batch(key).minute for key in store.values}
-    assert minutes == {NOON_MS // keys.MINUTE_MS - 1, NOON_MS // keys.MINUTE_MS}
+    assert minutes == {NOON_MS // MINUTE_MS - 1, NOON_MS // MINUTE_MS}
     assert stored(store) == ["after", "before"]
 
 
@@ -176,7 +177,7 @@ def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) 
     assert log.report()["eventsDropped"] == 2
     (value, metadata) = next(iter(store.values.values()))
     assert metadata["dropped"] == 2
-    assert decode_batch(value, NOON_MS // keys.MINUTE_MS).dropped == 2
+    assert decode_batch(value, NOON_MS // MINUTE_MS).dropped == 2
 
 
 def test_held_batches_show_open_and_sealed_events_under_the_key_they_will_have() -> None:
@@ -205,16 +206,16 @@ def test_a_copy_of_held_batches_does_not_grow() -> None:
 
 def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    log.append(event(NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * keys.MINUTE_MS))
+    log.append(event(NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * MINUTE_MS))
     asyncio.run(log.lead(store))
     batch, mark = sorted(store.values, reverse=True)
-    assert mark == keys.late(batch, NOON_MS // keys.MINUTE_MS)
+    assert mark == keys.late(batch, NOON_MS // MINUTE_MS)
     assert list(store.values) == [mark, batch]
 
 
 def test_a_batch_written_in_time_leaves_no_mark() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    log.append(event(NOON_MS - constants.LATE_AFTER_MINUTES * keys.MINUTE_MS))
+    log.append(event(NOON_MS - constants.LATE_AFTER_MINUTES * MINUTE_MS))
     asyncio.run(log.lead(store))
     assert [key for key in store.values if key.startswith(keys.LATE_PREFIX)] == []
 

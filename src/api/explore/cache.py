@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from api.explore.sources import UpstreamFailed
-from core import constants, keys
-from core.logs import about
+from core import constants
+from core.calendar import DAY_MS
+from core.logs import fields
 from core.ports import Background, Clock, Json
 
 
@@ -130,7 +131,7 @@ class StaleWhileRevalidateCache:
         kept = self._kept
         if kept is None or now_ms - kept.made_ms > seconds * 1000:
             return None
-        return kept if kept.made_ms // keys.DAY_MS == now_ms // keys.DAY_MS else None
+        return kept if kept.made_ms // DAY_MS == now_ms // DAY_MS else None
 
     def _is_paused(self, now_ms: int) -> bool:
         """Tell whether the last attempt failed so recently that nobody tries again."""
@@ -166,7 +167,7 @@ class StaleWhileRevalidateCache:
             self._failure = None
         except UpstreamFailed as error:
             _LOGGER.warning(
-                "public_snapshot_not_to_be_had", extra=about(code=error.code, cause=str(error))
+                "public_snapshot_not_to_be_had", extra=fields(code=error.code, cause=str(error))
             )
             self._failure, self._failed_ms = error, self.clock.now_ms()
         finally:

@@ -18,7 +18,7 @@ from api.routes import EXPLORE
 from api.spec import query_pairs, read_parameters
 from core import constants
 from core.errors import MethodNotAllowed
-from core.logs import about
+from core.logs import fields
 from core.ports import Background, Clock, Environment, Request, Response
 from core.responses import REQUEST_ID, is_known, json_response, text_answer
 from snapshots.render import WINDOWS
@@ -98,7 +98,7 @@ class Explore:
             raise
         except Exception as error:
             # A defect must not break the page either; the log has it.
-            _LOGGER.exception("public_snapshot_failed", extra=about(window=window))
+            _LOGGER.exception("public_snapshot_failed", extra=fields(window=window))
             raise UpstreamFailed(HTTP_ERROR, "a defect") from error
 
 

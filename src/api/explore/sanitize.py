@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from core import constants, keys
+from core import constants
+from core.calendar import DAY_MS, timestamp
 from core.ports import Json
 from metering.totals import DEFAULT_DIRECTORY
 from snapshots.ranking import UNKNOWN_OWNER, shown_revenue
@@ -69,7 +70,7 @@ def safe_time(value: Json) -> str | None:
     if at.tzinfo is None:
         return None
     at_ms = (at - _EPOCH) // timedelta(milliseconds=1)
-    return keys.timestamp(at_ms) if 0 <= at_ms <= _LAST_MS else None
+    return timestamp(at_ms) if 0 <= at_ms <= _LAST_MS else None
 
 
 Fields = Mapping[str, Json]
@@ -96,7 +97,7 @@ def safe_snapshot(document: Json, window: str, now_ms: int, top: int) -> Fields:
     found = _fields(document)
     rows = _rows(_list(found.get("allApis")) or _list(found.get("topApis")), window)
     directories = _directories(_list(found.get("directories")))
-    generated = safe_time(found.get("generatedAt")) or keys.timestamp(now_ms)
+    generated = safe_time(found.get("generatedAt")) or timestamp(now_ms)
     return {
         "window": window,
         "generatedAt": generated,
@@ -226,7 +227,7 @@ def _range(given: Fields, window: str, generated: str) -> Fields:
         return {"startAt": None, "endAt": end}
     start = safe_time(given.get("startAt"))
     if start is None or start > end:
-        start = keys.timestamp(max(0, days[0]) * keys.DAY_MS)
+        start = timestamp(max(0, days[0]) * DAY_MS)
     return {"startAt": start, "endAt": end}
 
 

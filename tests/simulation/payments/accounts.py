@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from core import keys
+from core.calendar import HOUR_MS, timestamp
 from metering.events import UsageEvent, decode_batch
 from metering.settlements import AT_EDGE, SettlementEvent, decode_settlement
 from payments.facilitator import SETTLEMENT_PENDING
@@ -79,7 +80,7 @@ def unknowable(market: Market, row: Mapping[str, Any], rested_at_ms: float) -> b
     """Tell whether nothing that can be asked proves what became of a pending payment."""
     if not market.payment_shape.has_node:
         return True
-    return bool(rested_at_ms - row["claimed_at_ms"] > REACH_MS - 2 * keys.HOUR_MS)
+    return bool(rested_at_ms - row["claimed_at_ms"] > REACH_MS - 2 * HOUR_MS)
 
 
 def _check_states(market: Market, books: Books) -> None:
@@ -196,7 +197,7 @@ def check_compared(books: Books, compared: Mapping[str, Any]) -> None:
     due = {
         row["payment_id"]
         for row in books.in_state("pending")
-        if keys.timestamp(row["claimed_at_ms"])[:10] == day
+        if timestamp(row["claimed_at_ms"])[:10] == day
     }
     named = {row["paymentId"] for row in compared["pending"]}
     require(named == due, f"{due - named} are pending on {day} and not named")

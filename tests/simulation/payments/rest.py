@@ -8,7 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from core import keys
+from core.calendar import DAY_MS, MINUTE_MS
 from core.ports import ProxyResponse, Response
 from payments.models import PaymentState
 from payments.reconciliation import compare_day, run
@@ -36,7 +36,7 @@ _SETTLES_MS = 1_500_000
 _CRON_MS = 65_000
 _RUNS_MAX = 200
 _RUNS_CLOSE = 15
-_RUNS_FAR_MS = 65 * keys.MINUTE_MS
+_RUNS_FAR_MS = 65 * MINUTE_MS
 """How far apart cron's later runs are looked at: longer than any pause between two questions."""
 _PATIENCE_MS = 50_000
 _RUNS_FOR_UNKNOWABLE = 20
@@ -70,7 +70,7 @@ def check_at_rest(market: Market) -> None:
     require(answer is not None, "a read at rest gets no answer")
     assert answer is not None
     check_shown(books, snapshots_in(answer)[0])
-    for day in sorted({row["claimed_at_ms"] // keys.DAY_MS for row in books.rows.values()}):
+    for day in sorted({row["claimed_at_ms"] // DAY_MS for row in books.rows.values()}):
         check_compared(books, _compared(market, day))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from core import keys
+from core.calendar import MINUTE_MS
 from tests.simulation.drawing import shape_of
 from tests.simulation.payments.faults import Faults, faults_of
 from tests.simulation.shape import Burst, Shape
@@ -49,7 +49,7 @@ def payment_shape_of(random: Random) -> PaymentShape:
             visits.append(at_ms)
             at_ms += random.uniform(0, 2 * burst.spacing_ms)
         for minute in range(random.choice((0, 3, 9))):
-            due_ms = burst.at_ms + minute * keys.MINUTE_MS
+            due_ms = burst.at_ms + minute * MINUTE_MS
             runs = random.choice((1, 1, 2))
             cron += [due_ms + random.uniform(0, late_ms) for _ in range(runs)]
     small = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core import keys
-from core.calendar import Period
+from core.calendar import HOUR_MS, MINUTE_MS, Period
 from core.ports import Json
 from metering.events import Api, Batch, batch_metadata, encode_batch
 from metering.summary import Summary, encode_summary
@@ -15,8 +15,8 @@ from tests.support.fakes import NOON_MS, FakeClock, FakeEnvironment
 from tests.support.platform_scene import SETTINGS, Scene
 from tests.support.usage_log import Log
 
-MINUTE = keys.MINUTE_MS
-HOUR = keys.HOUR_MS
+MINUTE = MINUTE_MS
+HOUR = HOUR_MS
 NOW_MS = NOON_MS + 50 * MINUTE
 SETTLED_HOUR = NOON_MS // MINUTE - 60
 OPERATIONS_MAX = 12

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from api.openmetrics import CONTENT_TYPE, Family, Kind, exposition
 from core import keys
+from core.calendar import MINUTE_MS
 from core.errors import Unauthorized
 from core.ports import ProxyResponse, Response
 from core.telemetry import PUBLIC, Histogram, RequestCounters
@@ -99,7 +100,7 @@ def test_the_days_figures_are_those_of_the_snapshot() -> None:
 
 def test_a_backlog_shows_its_age_until_it_is_compacted() -> None:
     scene = Scene()
-    scene.clock.at_ms = NOON_MS - 90 * keys.MINUTE_MS
+    scene.clock.at_ms = NOON_MS - 90 * MINUTE_MS
     scene.log.append(event(scene.clock.at_ms))
     store = scene.environment.usage_store
     assert store is not None
@@ -108,7 +109,7 @@ def test_a_backlog_shows_its_age_until_it_is_compacted() -> None:
     overdue = read(scene)
     assert value(overdue, "clawr_uncompacted_minutes") == 90
     oldest = value(overdue, "clawr_oldest_uncompacted_seconds")
-    assert oldest == (NOON_MS - 90 * keys.MINUTE_MS) / 1000
+    assert oldest == (NOON_MS - 90 * MINUTE_MS) / 1000
     # That read met a gap, and went on with compaction behind its answer.
     compacted = read(scene)
     assert value(compacted, "clawr_uncompacted_minutes") == 0

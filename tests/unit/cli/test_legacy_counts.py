@@ -18,13 +18,14 @@ from cli.legacy.fields import Naming
 from cli.legacy.importing import already_there
 from cli.legacy.usage_store import UsageStore
 from core import constants, keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from metering.compactor import rebuild
 from metering.state import rebuildable_from
 from tests.support.builders import event
 from tests.support.fakes import NOON_MS
 from tests.support.usage_log import ENOUGH, Log, parts_of
 
-NOW_MINUTE = NOON_MS // keys.MINUTE_MS
+NOW_MINUTE = NOON_MS // MINUTE_MS
 NO_NAMES = Naming({})
 DAYS = (0, 1, 38, 39, 40, 45)
 Old = dict[str, Any]
@@ -43,7 +44,7 @@ def put(log: Log, values: Sequence[Old], now_ms: int) -> list[int]:
 
 def made_again(log: Log, minutes: Sequence[int], now_ms: int) -> None:
     """Make summaries again as `POST /__platform/compact` does."""
-    for first, end in ranges(recent(minutes, now_ms // keys.MINUTE_MS)):
+    for first, end in ranges(recent(minutes, now_ms // MINUTE_MS)):
         assert asyncio.run(rebuild(log.store, now_ms, first, end, ENOUGH)).done
 
 
@@ -82,7 +83,7 @@ def old_events(draw: st.DrawFn) -> list[Old]:
     found = {}
     for number in range(draw(st.integers(1, 25))):
         day = draw(st.sampled_from(days))
-        at = NOON_MS - day * keys.DAY_MS - draw(st.integers(0, 5 * keys.HOUR_MS))
+        at = NOON_MS - day * DAY_MS - draw(st.integers(0, 5 * HOUR_MS))
         slug = draw(st.sampled_from(["weather", "maps"]))
         value = {
             "at": at,
@@ -106,7 +107,7 @@ def test_any_lists_in_any_order_count_each_event_once(
 ) -> None:
     log, now_ms = Log(), NOON_MS
     if has_log:
-        log.commit([event(NOON_MS - 2 * keys.HOUR_MS, api=None)])
+        log.commit([event(NOON_MS - 2 * HOUR_MS, api=None)])
         log.compact(now_ms)
     imported: list[list[Old]] = []
     for _ in range(data.draw(st.integers(1, 4), label="lists")):
@@ -117,17 +118,17 @@ def test_any_lists_in_any_order_count_each_event_once(
             st.lists(st.sampled_from(["wait", "cron", "made again"])), label="then"
         ):
             if step == "wait":
-                now_ms += 7 * keys.MINUTE_MS
+                now_ms += 7 * MINUTE_MS
             elif step == "cron":
                 log.compact(now_ms)
             else:
                 made_again(log, minutes, now_ms)
     # A minute with marks is looked at once a minute.
-    now_ms += keys.MINUTE_MS
+    now_ms += MINUTE_MS
     log.compact(now_ms)
     assert figures(log, now_ms) == expected(imported)
     for _ in range(4):
-        now_ms += keys.HOUR_MS
+        now_ms += HOUR_MS
         log.compact(now_ms)
     assert figures(log, now_ms) == expected(imported)
 
@@ -139,23 +140,23 @@ def test_a_list_counts_nothing_again_when_its_batches_have_expired(events: list[
     put(log, events, now_ms)
     for _ in range(5):
         log.compact(now_ms)
-        now_ms += keys.HOUR_MS
+        now_ms += HOUR_MS
     for key in [key for key in log.store.values if key.startswith(keys.USAGE_PREFIX)]:
         del log.store.values[key]
-    now_ms += 41 * keys.DAY_MS
+    now_ms += 41 * DAY_MS
     log.compact(now_ms)
     assert figures(log, now_ms) == expected([events])
     put(log, events, now_ms)
     for _ in range(5):
         log.compact(now_ms)
-        now_ms += keys.HOUR_MS
+        now_ms += HOUR_MS
     assert figures(log, now_ms) == expected([events])
 
 
 def test_what_is_there_is_known_also_when_its_batches_have_expired() -> None:
     log, now_ms = Log(), NOON_MS
     values = [
-        {"at": NOON_MS - days * keys.DAY_MS, "slug": "maps", "tenantId": "t", "status": 200}
+        {"at": NOON_MS - days * DAY_MS, "slug": "maps", "tenantId": "t", "status": 200}
         for days in (45, 44, 3, 2)
     ]
     put(log, values[::2], now_ms)
@@ -174,13 +175,13 @@ def test_what_is_there_is_known_also_when_its_batches_have_expired() -> None:
 
 def test_cron_counts_eighty_minutes_of_old_events_in_a_run() -> None:
     log, now_ms = Log(), NOON_MS
-    log.commit([event(NOON_MS - 2 * keys.HOUR_MS, api=None)])
+    log.commit([event(NOON_MS - 2 * HOUR_MS, api=None)])
     log.compact(now_ms)
-    first = NOON_MS - 60 * keys.DAY_MS
+    first = NOON_MS - 60 * DAY_MS
     put(
         log,
         [
-            {"at": first + number * keys.HOUR_MS, "slug": "maps", "tenantId": "t", "status": 200}
+            {"at": first + number * HOUR_MS, "slug": "maps", "tenantId": "t", "status": 200}
             for number in range(400)
         ],
         now_ms,
@@ -188,7 +189,7 @@ def test_cron_counts_eighty_minutes_of_old_events_in_a_run() -> None:
     runs = 0
     while figures(log, now_ms)[0]["maps"] < 400:
         runs += 1
-        now_ms += keys.MINUTE_MS
+        now_ms += MINUTE_MS
         log.compact(now_ms, constants.COMPACTION_OPERATIONS)
         assert runs <= 400 / 80 + 4, "four for the hours, days and months that they are part of"
 

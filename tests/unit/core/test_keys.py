@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import keys
-from core.calendar import containing
+from core.calendar import containing, timestamp
 from core.errors import KeyMalformed
 
 minutes = st.integers(min_value=0, max_value=200 * 366 * 1440)
@@ -57,8 +57,8 @@ def test_any_other_key_is_refused_by_name(key: str) -> None:
 
 
 def test_a_timestamp_is_rfc_3339_with_milliseconds_in_utc() -> None:
-    assert keys.timestamp(1_709_210_096_007) == "2024-02-29T12:34:56.007Z"
-    assert keys.timestamp(0) == "1970-01-01T00:00:00.000Z"
+    assert timestamp(1_709_210_096_007) == "2024-02-29T12:34:56.007Z"
+    assert timestamp(0) == "1970-01-01T00:00:00.000Z"
 
 
 @given(minutes, st.sampled_from(["minute", "hour", "day", "month"]))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from core.logs import FIELD_LENGTH_MAX, about, set_up
+from core.logs import FIELD_LENGTH_MAX, fields, set_up
 
 SOURCE = Path(__file__).parents[3] / "src"
 CALLS = [
@@ -43,7 +43,7 @@ def lines() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 def test_a_line_has_its_level_event_logger_and_fields(lines: list[Any]) -> None:
     logger = logging.getLogger("ours")
-    logger.warning("kv_failed", extra=about(requestId="r-1", status=500, cause=None))
+    logger.warning("kv_failed", extra=fields(requestId="r-1", status=500, cause=None))
     assert lines == [
         (
             "warning",
@@ -65,7 +65,7 @@ def test_an_exception_says_its_type_and_place_and_not_what_it_says(lines: list[A
     try:
         inner()
     except KeyError:
-        logging.getLogger("ours").exception("request_failed", extra=about())
+        logging.getLogger("ours").exception("request_failed", extra=fields())
     ((_, line),) = lines
     assert line["exception"]["type"] == "KeyError"
     assert re.fullmatch(r"test_logs\.py:\d+ inner", line["exception"]["stack"][0])
@@ -73,7 +73,7 @@ def test_an_exception_says_its_type_and_place_and_not_what_it_says(lines: list[A
 
 
 def test_a_long_field_is_cut(lines: list[Any]) -> None:
-    logging.getLogger("ours").info("long", extra=about(cause="x" * 5_000))
+    logging.getLogger("ours").info("long", extra=fields(cause="x" * 5_000))
     assert lines[0][1]["cause"] == "x" * FIELD_LENGTH_MAX
 
 
@@ -90,7 +90,7 @@ def test_what_libraries_say_and_pythons_warnings_are_lines_too(lines: list[Any])
 
 
 def test_debug_is_not_written(lines: list[Any]) -> None:
-    logging.getLogger("ours").debug("detail", extra=about())
+    logging.getLogger("ours").debug("detail", extra=fields())
     assert lines == []
 
 
@@ -100,7 +100,7 @@ def test_every_call_names_an_event_and_gives_fields(call: ast.Call) -> None:
     assert isinstance(event, ast.Constant)
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", str(event.value))
     (extra,) = [word.value for word in call.keywords if word.arg == "extra"]
-    assert re.match(r"about(_payment)?\(", ast.unparse(extra))
+    assert re.match(r"(payment_)?fields\(", ast.unparse(extra))
 
 
 def test_every_event_is_documented() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core.quotas import QuotaLimits, Reserved, Usage, month_of, period_ms, release, reserve
+from core.calendar import DAY_MS, month_of
+from core.quotas import QuotaLimits, Reserved, Usage, period_ms, release, reserve
 from tests.support.fakes import NOON_MS
 
-DAY_MS = 86_400_000
 TODAY = NOON_MS // DAY_MS
 MONDAY_MS = NOON_MS + DAY_MS
 DECEMBER_MS = NOON_MS + 9 * DAY_MS

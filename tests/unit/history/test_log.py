@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from core import keys
+from core.calendar import HOUR_MS, MINUTE_MS, timestamp
 from core.kv_store import all_names
 from dev.history.log import SOURCE, WRITER, Entry, VirtualStore, mark_of, write_history
 from dev.history.traffic import Span, make_events
@@ -65,13 +66,13 @@ def test_writers_and_settlements_say_that_they_are_made_up(store: VirtualStore) 
 def test_everything_that_is_over_is_compacted(store: VirtualStore) -> None:
     progress = decode_progress(store.entries[keys.PROGRESS].value)
     assert progress is not None
-    assert progress.made == SPAN.end_ms // keys.MINUTE_MS
+    assert progress.made == SPAN.end_ms // MINUTE_MS
     assert len(names(store, keys.summaries("day"))) == 1
 
 
 def test_there_is_a_record_of_every_past_hour(store: VirtualStore) -> None:
     records = names(store, keys.PAST_PREFIX)
-    hours = (SPAN.end_ms - SPAN.start_ms) // keys.HOUR_MS
+    hours = (SPAN.end_ms - SPAN.start_ms) // HOUR_MS
     assert hours - 2 <= len(records) <= hours
 
 
@@ -82,13 +83,13 @@ def test_written_again_it_is_the_same_key_by_key(store: VirtualStore) -> None:
 
 
 def test_what_was_there_before_is_part_of_every_summary(store: VirtualStore) -> None:
-    own = event(SPAN.start_ms + keys.HOUR_MS)
+    own = event(SPAN.start_ms + HOUR_MS)
     batch = Batch((own,), 0)
-    minute = own.at_ms // keys.MINUTE_MS
+    minute = own.at_ms // MINUTE_MS
     entry = Entry(encode_batch(batch, minute), batch_metadata(batch), None)
     both = write({keys.usage_batch(minute, "w", 1): entry})
     assert sorted(stored_events(both)) == sorted([*EVENTS, own])
-    day = keys.summary("day", SPAN.start_ms // keys.MINUTE_MS)
+    day = keys.summary("day", SPAN.start_ms // MINUTE_MS)
     assert both.entries[day] != store.entries[day]
 
 
@@ -105,7 +106,7 @@ def test_nothing_is_kept_that_kv_would_have_dropped() -> None:
 def test_the_mark_says_of_when_and_how_much() -> None:
     mark = json.loads(mark_of(SPAN, 1, EVENTS, is_whole=True))
     assert (mark["events"], mark["days"], mark["complete"]) == (len(EVENTS), 2, True)
-    assert mark["from"] == keys.timestamp(SPAN.start_ms)
+    assert mark["from"] == timestamp(SPAN.start_ms)
 
 
 def names(store: VirtualStore, prefix: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from core import keys
+from core.calendar import DAY_MS, HOUR_MS
 from dev.history.profiles import PROFILES
 from dev.history.traffic import Span, make_events
 from dev.launch.payments import with_priced_apis
@@ -38,7 +38,7 @@ def test_all_of_it_is_within_its_span_in_order_and_marked() -> None:
     times = [event.at_ms for event in EVENTS]
     assert times == sorted(times)
     assert SPAN.start_ms <= times[0] < times[-1] < SPAN.end_ms
-    assert SPAN.end_ms - times[-1] < keys.HOUR_MS
+    assert SPAN.end_ms - times[-1] < HOUR_MS
     assert all(event.request_id.startswith("demo-") for event in EVENTS)
     assert len({event.request_id for event in EVENTS}) == len(EVENTS)
 
@@ -61,16 +61,16 @@ def test_requests_without_payment_are_no_calls() -> None:
 
 def test_days_nights_and_weekends_differ() -> None:
     exchange = [event.at_ms for event in EVENTS if event.api and event.api.slug == "exchange"]
-    hours = Counter(at_ms % keys.DAY_MS // keys.HOUR_MS for at_ms in exchange)
+    hours = Counter(at_ms % DAY_MS // HOUR_MS for at_ms in exchange)
     assert sum(hours[hour] for hour in (13, 14, 15)) > 4 * sum(hours[hour] for hour in (1, 2, 3))
-    weekend = sum((at_ms // keys.DAY_MS + 3) % 7 >= 5 for at_ms in exchange)
+    weekend = sum((at_ms // DAY_MS + 3) % 7 >= 5 for at_ms in exchange)
     assert weekend < 0.2 * len(exchange)
 
 
 def test_agents_come_back_on_other_days_and_new_ones_join() -> None:
     days: dict[str, set[int]] = {}
     for event in EVENTS:
-        days.setdefault(event.caller, set()).add(event.at_ms // keys.DAY_MS)
+        days.setdefault(event.caller, set()).add(event.at_ms // DAY_MS)
     assert sum(len(seen) > 5 for seen in days.values()) > 50
     assert sum(min(seen) > SPAN.first_day + 10 for seen in days.values()) > 20
 
@@ -79,7 +79,7 @@ def test_there_are_errors_and_hours_with_many_of_them() -> None:
     hours: dict[tuple[str, int], list[bool]] = {}
     for event in EVENTS:
         if event.api and event.api.slug in ("airports", "exchange", "pulse"):
-            hour = (event.api.slug, event.at_ms // keys.HOUR_MS)
+            hour = (event.api.slug, event.at_ms // HOUR_MS)
             hours.setdefault(hour, []).append(event.status >= 500)
     rates = [sum(failed) / len(failed) for failed in hours.values() if len(failed) >= 8]
     assert sum(rate > 0.3 for rate in rates) >= 3
@@ -89,5 +89,5 @@ def test_there_are_errors_and_hours_with_many_of_them() -> None:
 @pytest.mark.parametrize("days", [1, 39])
 def test_a_span_ends_now_and_begins_at_a_midnight(days: int) -> None:
     span = Span(days, SPAN.end_ms)
-    assert span.start_ms % keys.DAY_MS == 0
-    assert days - 1 < (span.end_ms - span.start_ms) / keys.DAY_MS <= days
+    assert span.start_ms % DAY_MS == 0
+    assert days - 1 < (span.end_ms - span.start_ms) / DAY_MS <= days

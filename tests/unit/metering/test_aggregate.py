@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import keys
+from core.calendar import DAY_MS, HOUR_MS
 from core.errors import SummaryUnreadable
 from core.ports import Json
 from metering.aggregate import Aggregate, merged
@@ -20,7 +20,7 @@ from tests.support.fakes import NOON_MS
 events = st.lists(
     st.builds(
         event,
-        st.integers(NOON_MS - 3 * keys.HOUR_MS, NOON_MS + 3 * keys.HOUR_MS),
+        st.integers(NOON_MS - 3 * HOUR_MS, NOON_MS + 3 * HOUR_MS),
         st.sampled_from([WEATHER, MAPS, WEATHER._replace(owner="carol"), None]),
         status=st.sampled_from([200, 204, 302, 404, 408, 429, 500, 503]),
         latency_ms=st.integers(0, 60_000),
@@ -75,7 +75,7 @@ def test_figures_equal_a_plain_count(some: list[UsageEvent]) -> None:
     callers = Counter(one.caller for one in calls)
     assert aggregate.callers.distinct() == len(callers)
     assert aggregate.busiest_caller_calls() == max(callers.values(), default=0)
-    hours = Counter(one.at_ms // keys.HOUR_MS for one in calls)
+    hours = Counter(one.at_ms // HOUR_MS for one in calls)
     assert aggregate.busiest_hour_calls() == max(hours.values(), default=0)
     prices = [one.api.price_micros for one in calls if one.api]
     assert aggregate.price_sum_micros == sum(prices)
@@ -105,12 +105,12 @@ def test_an_error_is_500_and_up_408_or_429(status: int, failed: bool) -> None:
     assert is_error(status) is failed
 
 
-TODAY = NOON_MS // keys.DAY_MS
+TODAY = NOON_MS // DAY_MS
 
 over_days = st.lists(
     st.builds(
         event,
-        st.integers(NOON_MS - 3 * keys.DAY_MS, NOON_MS),
+        st.integers(NOON_MS - 3 * DAY_MS, NOON_MS),
         status=st.sampled_from([200, 500]),
         caller=st.sampled_from(["c1", "c2", "c3"]),
         counted=st.booleans(),
@@ -129,16 +129,14 @@ def closed(some: list[UsageEvent], before_day: int) -> Aggregate:
 def test_closed_days_and_todays_hours_give_what_a_fold_over_all_gives(
     some: list[UsageEvent], order: list[int], cut: int
 ) -> None:
-    days = [[one for one in some if one.at_ms // keys.DAY_MS == TODAY - ago] for ago in order]
+    days = [[one for one in some if one.at_ms // DAY_MS == TODAY - ago] for ago in order]
     # Each day on its own, in any order and grouping; today, ago 0, stays open.
     parts = [closed(day, TODAY) for day in days]
     found = merged([merged(parts[:cut]), merged(parts[cut:])])
     assert found == closed(some, TODAY)
     assert found.busiest_hour_calls() == of(some).busiest_hour_calls()
     assert set(found.hours) == {
-        one.at_ms // keys.HOUR_MS
-        for one in some
-        if one.counted and one.at_ms // keys.DAY_MS == TODAY
+        one.at_ms // HOUR_MS for one in some if one.counted and one.at_ms // DAY_MS == TODAY
     }
 
 
@@ -155,7 +153,7 @@ def test_calls_by_day_equal_a_plain_count_until_they_are_forgotten(
     some: list[UsageEvent], before_day: int, kept_from: int
 ) -> None:
     aggregate = closed(some, before_day)
-    count = Counter(one.at_ms // keys.DAY_MS for one in some if one.counted)
+    count = Counter(one.at_ms // DAY_MS for one in some if one.counted)
     days = range(TODAY - 3, TODAY + 2)
     assert aggregate.calls_by_day(TODAY - 3, TODAY + 2) == [count[day] for day in days]
     figures = aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours

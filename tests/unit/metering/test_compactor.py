@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.errors import StoreUnavailable
 from metering.compactor import rebuild
 from metering.events import Api, UsageEvent
@@ -20,9 +21,9 @@ from tests.support.builders import MAPS, WEATHER, event
 from tests.support.fakes import NOON_MS, FakeStore
 from tests.support.usage_log import Log, parts_of
 
-MINUTE = keys.MINUTE_MS
-HOUR = keys.HOUR_MS
-DAY = keys.DAY_MS
+MINUTE = MINUTE_MS
+HOUR = HOUR_MS
+DAY = DAY_MS
 MONTH_END_MS = NOON_MS + 9 * DAY
 """2026-12-01T12:00Z."""
 

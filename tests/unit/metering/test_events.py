@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import keys
+from core.calendar import MINUTE_MS
 from core.errors import BatchUnreadable
 from metering.events import Api, Batch, UsageEvent, batch_metadata, decode_batch, encode_batch
 from tests.support.builders import MAPS, WEATHER, event
 from tests.support.fakes import NOON_MS
 
-MINUTE = NOON_MS // keys.MINUTE_MS
+MINUTE = NOON_MS // MINUTE_MS
 
 apis = st.builds(Api, *[st.text(max_size=20)] * 4, st.integers(0, 10**10))
 events = st.builds(
     UsageEvent,
     request_id=st.text(max_size=20),
-    at_ms=st.integers(NOON_MS, NOON_MS + keys.MINUTE_MS - 1),
+    at_ms=st.integers(NOON_MS, NOON_MS + MINUTE_MS - 1),
     api=st.none() | apis,
     method=st.sampled_from(["GET", "POST"]),
     status=st.integers(100, 599),

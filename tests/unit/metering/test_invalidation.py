@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from core import keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.kv_store import BudgetedStore
 from metering.builder import SummaryBuilder
 from metering.compactor import rebuild
@@ -18,9 +19,9 @@ from tests.support.builders import event
 from tests.support.fakes import NOON_MS
 from tests.support.usage_log import ENOUGH, Log
 
-MINUTE = keys.MINUTE_MS
-HOUR = keys.HOUR_MS
-DAY = keys.DAY_MS
+MINUTE = MINUTE_MS
+HOUR = HOUR_MS
+DAY = DAY_MS
 LATE_MS = NOON_MS - 5 * HOUR
 """When the late events of these tests happened; their hour is closed by noon."""
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import keys
+from core.calendar import MINUTE_MS
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 from metering.pages import Position, newest_events
 from tests.support.builders import event
@@ -22,14 +23,14 @@ def store_of(*groups: Sequence[UsageEvent], dropped: int = 0) -> FakeStore:
     """A store with one batch for each group; a group's events are of one minute."""
     store = FakeStore()
     for counter, group in enumerate(groups, start=1):
-        minute = group[0].at_ms // keys.MINUTE_MS
+        minute = group[0].at_ms // MINUTE_MS
         batch = Batch(group, dropped)
         key = keys.usage_batch(minute, "w", counter)
         store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
     return store
 
 
-moments = st.lists(st.integers(NOON_MS - 5 * keys.MINUTE_MS, NOON_MS), min_size=1, max_size=40)
+moments = st.lists(st.integers(NOON_MS - 5 * MINUTE_MS, NOON_MS), min_size=1, max_size=40)
 
 
 @given(moments, st.integers(1, 15))
@@ -57,7 +58,7 @@ def test_a_position_stays_valid_while_events_come_in() -> None:
 
 
 def test_the_newest_events_cost_few_operations_in_a_long_log() -> None:
-    groups = [[event(NOON_MS - n * keys.MINUTE_MS, request_id=f"r{n}")] for n in range(900)]
+    groups = [[event(NOON_MS - n * MINUTE_MS, request_id=f"r{n}")] for n in range(900)]
     store = store_of(*groups)
     asyncio.run(newest_events(store, NOTHING, 50, None))
     assert len(store.operations) <= 3
@@ -81,7 +82,7 @@ def test_a_page_costs_the_same_however_deep_in_the_log_it_is(depth: int) -> None
 def test_events_that_only_this_isolate_holds_are_in_their_place() -> None:
     store = store_of(*([event(NOON_MS - n * 1_000, request_id=f"r{n}")] for n in range(0, 10, 2)))
     held = {
-        keys.usage_batch((NOON_MS - n * 1_000) // keys.MINUTE_MS, "h", n): Batch(
+        keys.usage_batch((NOON_MS - n * 1_000) // MINUTE_MS, "h", n): Batch(
             [event(NOON_MS - n * 1_000, request_id=f"r{n}")], 0
         )
         for n in range(1, 10, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core import keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, timestamp
 from core.ports import Json
 from snapshots.render import WINDOWS, snapshot
 from snapshots.window_cache import WindowCache
@@ -12,15 +13,15 @@ from tests.support.builders import MAPS, event
 from tests.support.fakes import NOON_MS
 from tests.support.usage_log import Log
 
-HOUR = keys.HOUR_MS
-DAY = keys.DAY_MS
+HOUR = HOUR_MS
+DAY = DAY_MS
 MIDNIGHT = NOON_MS - 12 * HOUR
 
 
 def compacted_hourly(log: Log, first_ms: int, last_ms: int) -> None:
     """Run compaction once an hour, when the hour before has settled."""
     for now_ms in range(first_ms, last_ms + 1, HOUR):
-        assert log.compact(now_ms + 25 * keys.MINUTE_MS).done
+        assert log.compact(now_ms + 25 * MINUTE_MS).done
 
 
 def previous(log: Log, window: str, now_ms: int) -> Json:
@@ -50,8 +51,8 @@ def test_today_is_compared_with_yesterday_at_the_same_time() -> None:
         now_ms = MIDNIGHT + DAY + round(hours * HOUR)
         found = previous(log, "today", now_ms)
         assert found["range"] == {
-            "startAt": keys.timestamp(MIDNIGHT),
-            "endAt": keys.timestamp(now_ms - DAY),
+            "startAt": timestamp(MIDNIGHT),
+            "endAt": timestamp(now_ms - DAY),
         }
         assert found["heroStats"]["calls"] == round(2 * hours)
         assert found["heroStats"]["revenueMicros"] == round(5 * hours)
@@ -63,8 +64,8 @@ def test_today_is_compared_with_yesterday_at_the_same_time() -> None:
 def test_the_others_are_compared_with_a_week_ago(window: str) -> None:
     log = Log()
     days = 9
-    log.commit([event(MIDNIGHT + day * DAY + 30 * keys.MINUTE_MS) for day in range(-days, 8)])
-    log.compact(MIDNIGHT - DAY + 30 * keys.MINUTE_MS)
+    log.commit([event(MIDNIGHT + day * DAY + 30 * MINUTE_MS) for day in range(-days, 8)])
+    log.compact(MIDNIGHT - DAY + 30 * MINUTE_MS)
     compacted_hourly(log, MIDNIGHT - DAY + HOUR, MIDNIGHT + DAY)
     before_today = {"week": 6, "overall": days}[window]
     for hours, calls in ((0, 0), (0.25, 0.25), (0.5, 0.5), (1, 1), (5.5, 1), (23, 1)):
@@ -78,7 +79,7 @@ def test_a_record_that_does_not_parse_or_is_newer_is_none() -> None:
     log.commit([event(NOON_MS - DAY)])
     compacted_hourly(log, NOON_MS - DAY, NOON_MS - DAY + 2 * HOUR)
     assert previous(log, "today", NOON_MS + HOUR) is not None
-    key = keys.past((NOON_MS - DAY + HOUR) // keys.MINUTE_MS)
+    key = keys.past((NOON_MS - DAY + HOUR) // MINUTE_MS)
     for value in (
         "",
         "{",

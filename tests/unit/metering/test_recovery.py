@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import constants, keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.errors import InvalidParameter
 from metering.compactor import rebuild
 from metering.events import UsageEvent
@@ -21,9 +22,9 @@ from tests.support.platform_scene import Scene
 from tests.support.usage_log import Log
 from usage import UsageRecorder
 
-MINUTE = keys.MINUTE_MS
-HOUR = keys.HOUR_MS
-DAY = keys.DAY_MS
+MINUTE = MINUTE_MS
+HOUR = HOUR_MS
+DAY = DAY_MS
 START_MS = NOON_MS - 70 * DAY
 
 RECOVERY_OPERATIONS_MAX = 120

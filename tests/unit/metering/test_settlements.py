@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import keys
+from core.calendar import DAY_MS, MINUTE_MS
 from core.errors import SettlementUnreadable
 from metering.settlements import (
     SettlementEvent,
@@ -68,14 +69,14 @@ def test_the_payers_address_is_in_no_event() -> None:
 def test_a_newer_payment_sorts_before_an_older_one(one: int, other: int) -> None:
     first, second = keys.settlement(one, "id"), keys.settlement(other, "id")
     assert (first < second) == (one > other)
-    assert first.startswith(keys.settlement_day(one // keys.DAY_MS))
+    assert first.startswith(keys.settlement_day(one // DAY_MS))
 
 
 def test_the_revenue_is_one_batch_of_the_minute_it_was_settled_in() -> None:
     (event,) = read_revenue_batch(SETTLED).events
     assert (event.revenue_micros, event.counted, event.at_ms) == (10_000, False, NOON_MS + 1_234)
     key = keys.parse_usage_batch(revenue_key(SETTLED))
-    assert (key.minute, key.writer) == (event.at_ms // keys.MINUTE_MS, "payment-id-1")
+    assert (key.minute, key.writer) == (event.at_ms // MINUTE_MS, "payment-id-1")
 
 
 def test_no_two_payments_share_a_key() -> None:

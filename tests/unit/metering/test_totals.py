@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import keys
+from core.calendar import DAY_MS
 from core.errors import SummaryUnreadable
 from metering.totals import Counts, Series
 from tests.support.fakes import NOON_MS
 
-TODAY = NOON_MS // keys.DAY_MS
+TODAY = NOON_MS // DAY_MS
 
 Moment = tuple[int, Counts]
 
 moments = st.lists(
     st.tuples(
-        st.integers(NOON_MS - 3 * keys.DAY_MS, NOON_MS),
+        st.integers(NOON_MS - 3 * DAY_MS, NOON_MS),
         st.builds(
             lambda calls, errors, micros: Counts(calls + errors, errors, micros),
             st.integers(0, 5),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from core import constants, keys
+from core.calendar import MINUTE_MS
 from metering.state import SETTLE_MINUTES
 from tests.support.builders import event
 from tests.support.fakes import NOON_MS
 from tests.support.usage_log import Log
 
-MINUTE = keys.MINUTE_MS
+MINUTE = MINUTE_MS
 
 
 def listed_longer_than_a_page() -> Log:

@@ -13,6 +13,7 @@ from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import PlatformApi
 from core import keys
+from core.calendar import DAY_MS, HOUR_MS, timestamp
 from core.ports import ProxyResponse, Response
 from gateway.dispatcher import Dispatcher
 from metering.compactor import compact
@@ -23,7 +24,7 @@ from tenants.directory import TenantDirectory
 from tests.support.fakes import NOON_MS, FakeBackground, FakeReply, FakeRequest
 from tests.support.payment_scene import PRICE_MICROS, Market, use_chain
 
-DAY = NOON_MS // keys.DAY_MS
+DAY = NOON_MS // DAY_MS
 
 
 def compare(market: Market, day: int = DAY) -> Mapping[str, Any]:
@@ -90,7 +91,7 @@ def test_revenue_that_is_gone_is_written_again_and_marked_for_compaction() -> No
     market = paid()
     (key,) = [key for key in market.store.values if "payment-" in key]
     del market.store.values[key]
-    market.clock.at_ms += 3 * keys.HOUR_MS
+    market.clock.at_ms += 3 * HOUR_MS
     asyncio.run(compact(market.store, market.clock.at_ms, 700))
     market.cron()
     assert market.revenue_micros == PRICE_MICROS
@@ -195,7 +196,7 @@ def test_snapshots_say_up_to_when_revenue_is_reconciled() -> None:
     )
     market.cron(2)
     found = ask(market, "analytics?window=today")["snapshot"]
-    assert found["freshness"]["reconciledThrough"] == keys.timestamp(market.clock.at_ms)
+    assert found["freshness"]["reconciledThrough"] == timestamp(market.clock.at_ms)
     assert found["heroStats"]["revenueMicros"] == PRICE_MICROS
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core import constants, keys
+from core import constants
+from core.calendar import MINUTE_MS
 from metering.events import Batch
 from snapshots.log_tail import LogTailCache
 from snapshots.window_cache import WindowCache
@@ -12,7 +13,7 @@ from tests.support.builders import event
 from tests.support.fakes import NOON_MS
 from tests.support.usage_log import Log
 
-MINUTE = keys.MINUTE_MS
+MINUTE = MINUTE_MS
 
 
 def test_a_batch_is_read_once() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from core import keys
+from core.calendar import HOUR_MS
 from metering.aggregate import Aggregate
 from metering.events import Api, UsageEvent
 from snapshots.ranking import shown_owner, trending_score
@@ -33,10 +33,7 @@ def test_the_score_of_that_api_by_hand() -> None:
         ([event(caller=f"c{n}") for n in range(100)], 20),
         # A caller each, an hour each, 1,400 ms: only slowness costs.
         (
-            [
-                event(NOON_MS + n * keys.HOUR_MS, caller=f"c{n}", latency_ms=1_400)
-                for n in range(10)
-            ],
+            [event(NOON_MS + n * HOUR_MS, caller=f"c{n}", latency_ms=1_400) for n in range(10)],
             8,
         ),
     ],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from metering.events import Api, Batch, UsageEvent
 from snapshots.render import WINDOWS, days_of, snapshot
 from snapshots.window_cache import WindowCache
@@ -19,7 +19,7 @@ from tests.support.builders import MAPS, WEATHER, event
 from tests.support.fakes import NOON_MS
 from tests.support.snapshot_builders import shot
 
-TODAY = NOON_MS // keys.DAY_MS
+TODAY = NOON_MS // DAY_MS
 
 
 def at(text: str) -> int:
@@ -94,8 +94,8 @@ def test_an_empty_log_is_a_snapshot_of_zeros(window: str) -> None:
 
 def test_one_apis_figures_are_as_defined() -> None:
     events = [
-        event(NOON_MS - 2 * keys.HOUR_MS, latency_ms=10, caller="c1", revenue_micros=10_000),
-        event(NOON_MS - keys.HOUR_MS, latency_ms=20, caller="c1", status=500),
+        event(NOON_MS - 2 * HOUR_MS, latency_ms=10, caller="c1", revenue_micros=10_000),
+        event(NOON_MS - HOUR_MS, latency_ms=20, caller="c1", status=500),
         event(NOON_MS, latency_ms=0, caller="c2", status=429, revenue_micros=5_001),
         event(NOON_MS + 1, WEATHER._replace(price_micros=30_000), latency_ms=30, status=404),
         event(NOON_MS, counted=False, status=402, caller="c9", latency_ms=99),
@@ -220,7 +220,7 @@ def test_very_many_callers_are_counted_within_the_published_bounds() -> None:
 
 def test_what_was_left_out_is_said() -> None:
     batches = {"batch": Batch([event()], 4)}
-    minute = NOON_MS // keys.MINUTE_MS - 30
+    minute = NOON_MS // MINUTE_MS - 30
     reading = WindowData(
         {}, batches, as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
     )
@@ -246,9 +246,7 @@ def test_a_whole_reading_is_as_fresh_as_kv_can_be() -> None:
 
 
 def test_figures_are_as_fresh_as_what_was_looked_for() -> None:
-    reading = WindowData(
-        as_of=NOON_MS // keys.MINUTE_MS, seen_until_ms=NOON_MS - 20 * keys.MINUTE_MS
-    )
+    reading = WindowData(as_of=NOON_MS // MINUTE_MS, seen_until_ms=NOON_MS - 20 * MINUTE_MS)
     found = snapshot("today", reading, WindowCache(), NOON_MS, 25)["freshness"]
     assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
         True,
@@ -260,7 +258,7 @@ def test_figures_are_as_fresh_as_what_was_looked_for() -> None:
 some_events = st.lists(
     st.builds(
         event,
-        st.integers(NOON_MS - 9 * keys.DAY_MS, NOON_MS),
+        st.integers(NOON_MS - 9 * DAY_MS, NOON_MS),
         st.sampled_from([WEATHER, MAPS]),
         status=st.sampled_from([200, 404, 500]),
         caller=st.sampled_from(["c1", "c2", "c3"]),
@@ -275,7 +273,7 @@ some_events = st.lists(
 def test_a_window_equals_a_plain_count_of_its_events(events: list[UsageEvent], window: str) -> None:
     found = shot(events, window)
     first = {"today": TODAY, "week": TODAY - 6, "overall": 0}[window]
-    calls = [one for one in events if one.counted and one.at_ms // keys.DAY_MS >= first]
+    calls = [one for one in events if one.counted and one.at_ms // DAY_MS >= first]
     names = Counter(one.api.slug for one in calls if one.api)
     assert found["heroStats"]["calls"] == len(calls)
     assert found["heroStats"]["activeAgents"] == len({one.caller for one in calls})
@@ -283,7 +281,7 @@ def test_a_window_equals_a_plain_count_of_its_events(events: list[UsageEvent], w
         f"/t/{slug}": count for slug, count in names.items()
     }
     # Also what is settled after its request counts, were it in a window without calls.
-    revenue = sum(one.revenue_micros for one in events if one.at_ms // keys.DAY_MS >= first)
+    revenue = sum(one.revenue_micros for one in events if one.at_ms // DAY_MS >= first)
     assert found["heroStats"]["revenueMicros"] == revenue
     assert sum(api["revenueMicros"] for api in found["allApis"]) == revenue
     assert found["heroStats"]["publishedApis"] == len(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core import keys
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from snapshots.render import WINDOWS, snapshot
 from snapshots.window_cache import WindowCache
 from tests.support.builders import event
@@ -13,7 +13,7 @@ from tests.support.usage_log import Log
 
 def test_a_trend_has_hours_of_today_and_days_of_the_others_and_ends_now() -> None:
     ages = [0, 0, 1, 6, 7, 29, 30]
-    events = [event(NOON_MS - days * keys.DAY_MS) for days in ages]
+    events = [event(NOON_MS - days * DAY_MS) for days in ages]
     found = {window: shot(events, window)["allApis"][0]["trend"] for window in WINDOWS}
     assert found["today"] == [*[0] * 12, 2]
     assert found["week"] == [1, 0, 0, 0, 0, 1, 2]
@@ -22,10 +22,10 @@ def test_a_trend_has_hours_of_today_and_days_of_the_others_and_ends_now() -> Non
 
 def test_a_trend_is_the_same_from_summaries_and_goes_on_with_the_hour() -> None:
     log, views = Log(), {window: WindowCache() for window in WINDOWS}
-    log.commit([event(NOON_MS - hours * keys.HOUR_MS) for hours in range(0, 40 * 24, 5)])
+    log.commit([event(NOON_MS - hours * HOUR_MS) for hours in range(0, 40 * 24, 5)])
     log.compact(NOON_MS)
     for minutes in (0, 30, 59, 61, 12 * 60 + 1):
-        now_ms = NOON_MS + minutes * keys.MINUTE_MS
+        now_ms = NOON_MS + minutes * MINUTE_MS
         if minutes == 30:
             log.compact(now_ms)
         for window, view in views.items():

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import constants, keys
+from core.calendar import HOUR_MS, MINUTE_MS
 from metering.events import Api, UsageEvent
 from metering.sketches import callers
 from snapshots.render import WINDOWS, snapshot
@@ -18,8 +19,8 @@ from tests.support.builders import event
 from tests.support.fakes import NOON_MS
 from tests.support.usage_log import Log
 
-MINUTE = keys.MINUTE_MS
-START_MS = NOON_MS - 12 * keys.HOUR_MS - 40 * MINUTE
+MINUTE = MINUTE_MS
+START_MS = NOON_MS - 12 * HOUR_MS - 40 * MINUTE
 """So that a run goes over midnight, and over full hours."""
 
 
