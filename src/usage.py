@@ -1,11 +1,9 @@
-"""The usage log: one isolate's end of it.
+"""Records usage events and settlements in `USAGE_KV`.
 
-Owns the group commit: events are collected in open batches, one for each
-minute in which events happened, and written a moment later. A batch has its
-key from the moment it is opened, and nobody else writes that key; so a put can
-be repeated without counting anything twice, and a reader in the same isolate
-can tell what it has in memory from what it reads. Refuses to add anything up:
-that is for `aggregates`.
+An isolate collects its events in open batches, one for each minute in which events happened,
+and writes them a moment later (group commit). A batch gets its key when it is opened, and no
+other writer uses that key. So a put can be retried without counting anything twice, and a
+reader in the same isolate can match its batches in memory with those in KV.
 """
 
 from __future__ import annotations
@@ -20,45 +18,44 @@ from typing import NamedTuple
 from core import constants, keys
 from core.calendar import MINUTE_MS
 from core.errors import StoreUnavailable
-from core.ports import Clock, KeyValueStore
+from core.ports import Clock, Json, KeyValueStore
 from core.telemetry import COMMIT_BOUNDS_MS, Histogram
-from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
+from metering.events import Batch, UsageEvent, batch_metadata, decode_batch, encode_batch
+from metering.settlements import SettlementEvent, put_settlement
+
+_CLAIM_MARGIN_MS = 5_000
+"""A claim outlives the deadline by this: an earlier claim would write the same batch twice."""
+_LEADER_MARGIN_MS = 1_000
+"""A leader may be this late before it counts as dead."""
+_RETRY_DELAY_MS_MIN = 100
+_RETRY_DELAY_MS_MAX = 4_000
 
 
 class LocalBatches(NamedTuple):
-    """This isolate's own batches by key.
+    """The batches of this isolate, by key.
 
-    `held` may not be in KV yet, or may have grown since they were copied;
-    `recent` are in KV as they are here, and need not be read from there.
+    `buffered` batches may be missing from KV, or may have grown since they were copied.
+    `recent` batches are in KV exactly as they are here, so they need not be read from there.
     """
 
-    held: Mapping[str, Batch]
+    buffered: Mapping[str, Batch]
     recent: Mapping[str, Batch]
 
 
 class CommitRole(Enum):
-    """What whoever appended an event has to do next."""
+    """What the caller of `UsageRecorder.record` must do next."""
 
     NONE = "none"
-    """Nothing: somebody else commits."""
+    """Nothing: another request commits the event."""
     LEAD = "lead"
-    """Wait for company, then commit: `UsageRecorder.lead`."""
+    """Run `UsageRecorder.commit_after_delay`."""
     COMMIT = "commit"
-    """Commit at once, a batch is full: `UsageRecorder.commit`."""
-
-
-@dataclass(slots=True)
-class _SealedBatch:
-    """A batch that takes no more events and waits to be seen in KV."""
-
-    batch: Batch
-    minute: int
-    claimed_until_ms: int = 0
+    """Run `UsageRecorder.commit` now: a batch is full."""
 
 
 @dataclass(slots=True)
 class LogCounters:
-    """What this isolate's log did since it started."""
+    """What this isolate has recorded since it started."""
 
     events_appended: int = 0
     events_committed: int = 0
@@ -66,16 +63,29 @@ class LogCounters:
     batches_committed: int = 0
     puts_failed: int = 0
     commit_lags: Histogram = field(default_factory=lambda: Histogram(COMMIT_BOUNDS_MS))
-    """From the first event of each batch until it was written."""
+    """Time from the first event of each batch until the batch was written."""
+
+
+@dataclass(slots=True)
+class _SealedBatch:
+    """A batch that takes no more events and is not written yet."""
+
+    batch: Batch
+    minute: int
+    claimed_until_ms: int = 0
 
 
 @dataclass(slots=True)
 class UsageRecorder:
-    """One isolate's end of the log: an append-only buffer with group commit.
+    """Buffers the usage events of one isolate and writes them by group commit.
 
-    The first event into an empty buffer makes its request the leader, which
-    alone holds I/O: workerd cancels a request that awaits another's future.
-    A leader that dies is replaced, because its claim runs out.
+    The request that records the first event becomes the leader. It alone performs the I/O,
+    because workerd cancels a request that awaits another request's future. Leadership and
+    claims on batches expire, so a leader that dies is replaced.
+
+    Args:
+        writer: The isolate's random name, part of its batches' keys.
+        clock: The clock of this isolate.
     """
 
     writer: str
@@ -84,60 +94,56 @@ class UsageRecorder:
     _open: dict[int, tuple[str, list[UsageEvent]]] = field(default_factory=dict)
     _sealed: dict[str, _SealedBatch] = field(default_factory=dict)
     _next_counter: int = 0
-    _held: int = 0
+    _buffered_events: int = 0
     _recent: dict[str, Batch] = field(default_factory=dict)
     _recent_events: int = 0
     _dropped_unreported: int = 0
-    _led_until_ms: int = 0
+    _leader_until_ms: int = 0
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
         """Seed the jitter by the writer, so that a simulation can be replayed."""
-        self._random = Random(self.writer)  # noqa: S311, it spreads retries and hides nothing
+        self._random = Random(self.writer)  # noqa: S311 (it only spreads retries)
 
-    def append(self, event: UsageEvent) -> CommitRole:
-        """Take one event, of this moment, and say what its request has to do about it.
+    def record(self, event: UsageEvent) -> CommitRole:
+        """Buffer an event that happened just now.
 
-        The event is dropped, and counted as such, when `HELD_EVENTS_MAX` events
-        wait already because KV refuses writes.
+        When `HELD_EVENTS_MAX` events are buffered already, because KV refuses writes, the
+        event is dropped and counted as dropped.
+
+        Returns:
+            What the caller must do next.
         """
         self.counters.events_appended += 1
-        if self._held >= constants.HELD_EVENTS_MAX:
+        if self._buffered_events >= constants.HELD_EVENTS_MAX:
             self.counters.events_dropped += 1
             self._dropped_unreported += 1
-            return self._duty_to_lead(event.at_ms)
+            return self._role_at(event.at_ms)
         minute = event.at_ms // MINUTE_MS
         entry = self._open.get(minute)
         if entry is None:
             entry = self._open[minute] = (self._new_key(minute), [])
         events = entry[1]
         events.append(event)
-        self._held += 1
+        self._buffered_events += 1
         if len(events) >= constants.BATCH_EVENTS_MAX:
             self._seal(minute)
             return CommitRole.COMMIT
-        return self._duty_to_lead(event.at_ms)
+        return self._role_at(event.at_ms)
 
-    def _duty_to_lead(self, now_ms: int) -> CommitRole:
-        if now_ms < self._led_until_ms:
-            return CommitRole.NONE
-        # The second beyond the delay is for a leader that is late, not dead.
-        self._led_until_ms = now_ms + constants.COMMIT_DELAY_MS + 1_000
-        return CommitRole.LEAD
-
-    async def lead(self, store: KeyValueStore) -> None:
-        """Wait for company, then write everything there is."""
+    async def commit_after_delay(self, store: KeyValueStore) -> None:
+        """Wait `COMMIT_DELAY_MS` for more events, then write all that are buffered."""
         await self.clock.sleep_ms(constants.COMMIT_DELAY_MS)
-        self._led_until_ms = 0
+        self._leader_until_ms = 0
         for minute in tuple(self._open):
             self._seal(minute)
         await self.commit(store)
 
     async def commit(self, store: KeyValueStore) -> None:
-        """Write every sealed batch that nobody else is writing.
+        """Write every sealed batch that no other leader is writing.
 
-        Returns when each is written or the deadline has passed. What KV refused
-        until then stays in memory under its key for the next leader.
+        Returns when each is written or `COMMIT_DEADLINE_MS` has passed. Batches that KV
+        refused until then stay buffered under their keys for the next leader.
         """
         deadline_ms = self.clock.now_ms() + constants.COMMIT_DEADLINE_MS
         claimed = self._claim(deadline_ms)
@@ -148,33 +154,39 @@ class UsageRecorder:
                 if key in self._sealed:
                     self._sealed[key].claimed_until_ms = 0
 
-    def report(self) -> Mapping[str, int]:
-        """Tell what this end of the log did since the isolate started."""
-        counters = self.counters
-        return {
-            "eventsAppended": counters.events_appended,
-            "eventsCommitted": counters.events_committed,
-            "eventsHeld": self._held,
-            "eventsDropped": counters.events_dropped,
-            "batchesCommitted": counters.batches_committed,
-            "putsFailed": counters.puts_failed,
-        }
+    def adopt(self, key: str, batch: Batch) -> None:
+        """Add a batch that this isolate writes by other means to `local_batches().recent`."""
+        self._remember(key, batch)
 
     def local_batches(self) -> LocalBatches:
-        """Copy, by key, this isolate's own batches.
+        """Copy this isolate's batches.
 
-        A reader takes this before it lists KV. Where both have a key that is
-        held here, KV's batch is the same or has grown since; where only this
-        has it, the batch was not written when KV was listed.
+        A reader must call this before it lists KV. Then a buffered batch that KV also has is
+        the same there or has grown, and one that KV lacks was not written yet when KV was
+        listed.
         """
         batches = {key: sealed.batch for key, sealed in self._sealed.items()}
         for key, events in self._open.values():
             batches[key] = Batch(tuple(events), 0)
         return LocalBatches(batches, dict(self._recent))
 
-    def adopt(self, key: str, batch: Batch) -> None:
-        """Remember a batch that somebody else of this isolate wrote, for its own reads."""
-        self._remember(key, batch)
+    def report(self) -> Mapping[str, int]:
+        """Return the counters as the platform API shows them."""
+        counters = self.counters
+        return {
+            "eventsAppended": counters.events_appended,
+            "eventsCommitted": counters.events_committed,
+            "eventsHeld": self._buffered_events,
+            "eventsDropped": counters.events_dropped,
+            "batchesCommitted": counters.batches_committed,
+            "putsFailed": counters.puts_failed,
+        }
+
+    def _role_at(self, now_ms: int) -> CommitRole:
+        if now_ms < self._leader_until_ms:
+            return CommitRole.NONE
+        self._leader_until_ms = now_ms + constants.COMMIT_DELAY_MS + _LEADER_MARGIN_MS
+        return CommitRole.LEAD
 
     def _new_key(self, minute: int) -> str:
         self._next_counter += 1
@@ -185,43 +197,40 @@ class UsageRecorder:
         self._sealed[key] = _SealedBatch(Batch(events, self._dropped_unreported), minute)
         self._dropped_unreported = 0
 
-    def _claim(self, until_ms: int) -> Sequence[str]:
+    def _claim(self, deadline_ms: int) -> Sequence[str]:
         now_ms = self.clock.now_ms()
         claimed = [key for key, batch in self._sealed.items() if batch.claimed_until_ms <= now_ms]
         for key in claimed:
-            # A little longer than the deadline: an early claim would write the same twice.
-            self._sealed[key].claimed_until_ms = until_ms + 5_000
+            self._sealed[key].claimed_until_ms = deadline_ms + _CLAIM_MARGIN_MS
         return claimed
 
     async def _write(self, store: KeyValueStore, key: str, deadline_ms: int) -> None:
         sealed = self._sealed[key]
         value = encode_batch(sealed.batch, sealed.minute)
         metadata = batch_metadata(sealed.batch)
-        delay_ms = 100.0
+        delay_ms = float(_RETRY_DELAY_MS_MIN)
         while True:
             try:
-                now_minute = self.clock.now_ms() // MINUTE_MS
-                # Compaction looks at a minute for some time, and later only where it finds a mark.
-                if now_minute - sealed.minute > constants.LATE_AFTER_MINUTES:
-                    await store.put(keys.late(key, now_minute), "", {})
-                await store.put(key, value, metadata, constants.BATCH_TTL_SECONDS)
+                await put_batch(
+                    store, self.clock, key, value, metadata, constants.BATCH_TTL_SECONDS
+                )
             except StoreUnavailable:
                 self.counters.puts_failed += 1
                 pause_ms = int(delay_ms * (0.5 + self._random.random()))
                 if self.clock.now_ms() + pause_ms >= deadline_ms:
                     return
                 await self.clock.sleep_ms(pause_ms)
-                delay_ms = min(delay_ms * 2, 4_000)
+                delay_ms = min(delay_ms * 2, _RETRY_DELAY_MS_MAX)
             else:
-                self._forget(key)
+                self._mark_committed(key)
                 return
 
-    def _forget(self, key: str) -> None:
+    def _mark_committed(self, key: str) -> None:
         sealed = self._sealed.pop(key, None)
-        # A leader whose claim ran out may still succeed after its successor did.
+        # A leader whose claim expired may still succeed after its successor did.
         if sealed is not None:
             count = len(sealed.batch.events)
-            self._held -= count
+            self._buffered_events -= count
             self.counters.events_committed += count
             self.counters.batches_committed += 1
             self.counters.commit_lags.add(self.clock.now_ms() - sealed.batch.events[0].at_ms)
@@ -233,3 +242,53 @@ class UsageRecorder:
             self._recent_events = 0
         self._recent[key] = batch
         self._recent_events += len(batch.events)
+
+
+async def record_settlement(
+    store: KeyValueStore, clock: Clock, settlement: SettlementEvent, batch_key: str, batch_json: str
+) -> None:
+    """Write a settlement event and the usage batch that has its revenue.
+
+    Both keys depend on the payment alone, so writing them again changes nothing.
+
+    Args:
+        store: `USAGE_KV`.
+        clock: Tells whether the batch is late.
+        settlement: The event.
+        batch_key: The key of the usage batch.
+        batch_json: The usage batch, as `encode_batch` wrote it.
+
+    Raises:
+        StoreUnavailable: KV refused one of the two; the other may be written.
+    """
+    puts = (
+        put_settlement(store, settlement),
+        _put_revenue(store, clock, batch_key, batch_json),
+    )
+    for outcome in await asyncio.gather(*puts, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
+async def put_batch(
+    store: KeyValueStore,
+    clock: Clock,
+    key: str,
+    value: str,
+    metadata: Mapping[str, Json],
+    expiration_ttl_seconds: int | None = None,
+) -> None:
+    """Write a usage batch; when its minute is long past, write a late marker first.
+
+    Compaction reads a minute's batches for some time, and later only where it finds a marker.
+    Raises `StoreUnavailable`.
+    """
+    now_minute = clock.now_ms() // MINUTE_MS
+    if now_minute - keys.parse_usage_batch(key).minute > constants.LATE_AFTER_MINUTES:
+        await store.put(keys.late(key, now_minute), "", {})
+    await store.put(key, value, metadata, expiration_ttl_seconds)
+
+
+async def _put_revenue(store: KeyValueStore, clock: Clock, key: str, value: str) -> None:
+    batch = decode_batch(value, keys.parse_usage_batch(key).minute)
+    await put_batch(store, clock, key, value, batch_metadata(batch))

@@ -144,9 +144,9 @@ async def _ours(loop: asyncio.AbstractEventLoop, minutes: int, isolates: int) ->
 
     async def each(event: UsageEvent) -> None:
         log = chance.choice(logs)
-        match log.append(event):
+        match log.record(event):
             case CommitRole.LEAD:
-                await log.lead(store)
+                await log.commit_after_delay(store)
             case CommitRole.COMMIT:
                 await log.commit(store)
             case CommitRole.NONE:

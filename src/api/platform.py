@@ -135,7 +135,7 @@ class PlatformApi:
     async def _get_events(self, call: _Call) -> Response:
         events, position = await newest_events(
             self._store,
-            self.recorder.local_batches().held,
+            self.recorder.local_batches().buffered,
             call.values["limit"],
             call.values["cursor"],
         )

@@ -289,13 +289,13 @@ class Dispatcher:
     ) -> None:
         passage.answered_ms = self.clock.now_ms()
         event = passage.event(passage.answered_ms, status, outcome, is_call=is_call)
-        duty = self.log.append(event)
+        role = self.log.record(event)
         store = self.environment.usage_store
         if store is None:
             return
-        if duty is CommitRole.LEAD:
-            background.run(self.log.lead(store))
-        elif duty is CommitRole.COMMIT:
+        if role is CommitRole.LEAD:
+            background.run(self.log.commit_after_delay(store))
+        elif role is CommitRole.COMMIT:
             background.run(self.log.commit(store))
 
 

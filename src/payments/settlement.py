@@ -10,14 +10,13 @@ form with another source. It is shown, and never counted.
 
 from __future__ import annotations
 
-import asyncio
-
-from core import constants, keys
+from core import keys
 from core.calendar import MINUTE_MS
 from core.ports import Clock, KeyValueStore
-from metering.events import Api, Batch, UsageEvent, batch_metadata, decode_batch, encode_batch
-from metering.settlements import AT_EDGE, SettlementEvent, put_settlement
+from metering.events import Api, Batch, UsageEvent, decode_batch, encode_batch
+from metering.settlements import AT_EDGE, SettlementEvent
 from payments.models import PaymentRow
+from usage import record_settlement
 
 LATE_REVENUE = "settled_later"
 """The outcome of an event that has revenue of a request which got no answer at its time."""
@@ -81,21 +80,10 @@ def read_revenue_batch(row: PaymentRow) -> Batch:
     return decode_batch(row.usage_batch, row.settled_at_ms // MINUTE_MS)
 
 
-async def put_revenue(store: KeyValueStore, clock: Clock, row: PaymentRow) -> None:
-    """Write a settled payment's usage batch, marked when it is late. Raises `StoreUnavailable`."""
-    assert row.settled_at_ms is not None
-    assert row.usage_batch is not None
-    key = revenue_key(row)
-    now_minute = clock.now_ms() // MINUTE_MS
-    # Compaction looks at a minute for some time, and later only where it finds a mark.
-    if now_minute - row.settled_at_ms // MINUTE_MS > constants.LATE_AFTER_MINUTES:
-        await store.put(keys.late(key, now_minute), "", {})
-    await store.put(key, row.usage_batch, batch_metadata(read_revenue_batch(row)))
-
-
 async def publish(store: KeyValueStore, clock: Clock, row: PaymentRow) -> None:
-    """Write both of a settled payment at once. Raises `StoreUnavailable`."""
-    puts = (put_settlement(store, settlement_of(row)), put_revenue(store, clock, row))
-    for outcome in await asyncio.gather(*puts, return_exceptions=True):
-        if outcome is not None:
-            raise outcome
+    """Write the settlement event and the usage batch of a settled payment.
+
+    Raises `StoreUnavailable`.
+    """
+    assert row.usage_batch is not None
+    await record_settlement(store, clock, settlement_of(row), revenue_key(row), row.usage_batch)

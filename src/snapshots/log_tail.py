@@ -126,7 +126,7 @@ def tail_names(
         if minute >= floor and (end is None or minute < end):
             made_of = sources_of(minute)
             names.update(name for name in listed if keys.batch_name(name) not in made_of)
-    for name in (*tail.local.held, *tail.local.recent):
+    for name in (*tail.local.buffered, *tail.local.recent):
         minute = keys.parse_usage_batch(name).minute
         is_inside = minute >= max(floor, first or 0) and (end is None or minute < end)
         if is_inside and keys.batch_name(name) not in sources_of(minute):
@@ -148,9 +148,9 @@ async def batches_of(
     for name in names:
         if name in tail.local.recent:
             found[name] = tail.local.recent[name]
-        elif name in tail.local.held:
+        elif name in tail.local.buffered:
             # KV may list it already and not give it yet; or it may be too many to fetch.
-            found[name] = tail.local.held[name]
+            found[name] = tail.local.buffered[name]
         elif (kept := tail.kept.get(name)) is not None:
             found[name] = kept
         else:

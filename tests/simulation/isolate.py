@@ -137,10 +137,10 @@ class Isolate:
         invocation.responded()
 
     def _append(self, event: UsageEvent, invocation: Invocation) -> None:
-        duty = self.log.append(event)
-        if duty is CommitRole.LEAD:
-            invocation.run(self.log.lead(self.store))
-        elif duty is CommitRole.COMMIT:
+        role = self.log.record(event)
+        if role is CommitRole.LEAD:
+            invocation.run(self.log.commit_after_delay(self.store))
+        elif role is CommitRole.COMMIT:
             invocation.run(self.log.commit(self.store))
 
     async def ask(

@@ -57,9 +57,9 @@ PAYMENTS = (
     Mutation(
         "revenue is written under another key each time",
         "payments.settlement",
-        "put_revenue",
-        "key = revenue_key(row)",
-        "key = revenue_key(row).replace('payment-', f'payment-{clock.now_ms()}-')",
+        "publish",
+        "revenue_key(row)",
+        "revenue_key(row).replace('payment-', f'payment-{clock.now_ms()}-')",
     ),
     Mutation(
         "revenue that turns up later counts as a call",

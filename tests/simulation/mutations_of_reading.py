@@ -23,15 +23,16 @@ READING = (
         "what this isolate holds is not read",
         "snapshots.log_tail",
         "batches_of",
-        "found[name] = tail.local.held[name]",
+        "found[name] = tail.local.buffered[name]",
         "pass",
     ),
     Mutation(
         "a held batch that KV lists is fetched",
         "snapshots.log_tail",
         "batches_of",
-        "elif name in tail.local.held:",
-        "elif name in tail.local.held and all(name not in some for some in tail.names.values()):",
+        "elif name in tail.local.buffered:",
+        "elif name in tail.local.buffered and all("
+        "name not in some for some in tail.names.values()):",
     ),
     Mutation(
         "what was added to summaries stays when they change",

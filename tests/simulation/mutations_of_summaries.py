@@ -71,8 +71,8 @@ SUMMARIES = (
     Mutation(
         "a late batch leaves no mark",
         "usage",
-        "UsageRecorder._write",
-        "if now_minute - sealed.minute > constants.LATE_AFTER_MINUTES:",
+        "put_batch",
+        "if now_minute - keys.parse_usage_batch(key).minute > constants.LATE_AFTER_MINUTES:",
         "if False:",
     ),
     Mutation(

@@ -59,9 +59,11 @@ class Reading:
 def local_keys(isolate: Isolate) -> AbstractSet[str]:
     """The batches that an isolate has in memory, in KV or not."""
     local = isolate.log.local_batches()
-    return local.held.keys() | local.recent.keys()
+    return local.buffered.keys() | local.recent.keys()
 
 
 def held_by(isolate: Isolate) -> Sequence[UsageEvent]:
     """The events in an isolate's memory that it does not know to be in KV."""
-    return [event for batch in isolate.log.local_batches().held.values() for event in batch.events]
+    return [
+        event for batch in isolate.log.local_batches().buffered.values() for event in batch.events
+    ]

@@ -117,7 +117,7 @@ class World:
     def died(self, isolate: Isolate) -> None:
         """Remember what an isolate takes with it (the protocol `Mortal`)."""
         self.lost.update(event.request_id for event in held_by(isolate))
-        for key, batch in isolate.log.local_batches().held.items():
+        for key, batch in isolate.log.local_batches().buffered.items():
             self.lost_batches[key] = batch.dropped
         self.unreported += isolate.log._dropped_unreported
 

@@ -101,7 +101,9 @@ class Scene:
     @property
     def events(self) -> list[UsageEvent]:
         store = self.environment.usage_store or FakeStore()
-        return list(asyncio.run(newest_events(store, self.log.local_batches().held, 100, None))[0])
+        return list(
+            asyncio.run(newest_events(store, self.log.local_batches().buffered, 100, None))[0]
+        )
 
 
 def error(answer: Response | ProxyResponse) -> dict[str, Any]:

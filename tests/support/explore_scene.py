@@ -65,8 +65,8 @@ class Isolate:
     def call(self, calls: int) -> None:
         """Let an API have been called."""
         for number in range(calls):
-            self.log.append(event(NOON_MS - number, request_id=f"r{number}"))
-        asyncio.run(self.log.lead(self.store))
+            self.log.record(event(NOON_MS - number, request_id=f"r{number}"))
+        asyncio.run(self.log.commit_after_delay(self.store))
 
     async def answer(
         self, query: str = "", headers: Mapping[str, str] | None = None, method: str = "GET"

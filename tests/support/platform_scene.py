@@ -87,5 +87,5 @@ class Scene:
     def commit(self, count: int) -> None:
         assert self.environment.usage_store is not None
         for number in range(count):
-            self.log.append(event(NOON_MS - number, request_id=f"r{number:03d}"))
-        asyncio.run(self.log.lead(self.environment.usage_store))
+            self.log.record(event(NOON_MS - number, request_id=f"r{number:03d}"))
+        asyncio.run(self.log.commit_after_delay(self.environment.usage_store))

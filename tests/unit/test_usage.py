@@ -31,8 +31,8 @@ def numbered(count: int, at_ms: int = NOON_MS) -> list[UsageEvent]:
 
 def test_one_request_leads_and_the_others_only_append() -> None:
     log = UsageRecorder("w", FakeClock())
-    duties = [log.append(one) for one in numbered(10)]
-    assert duties == [CommitRole.LEAD] + [CommitRole.NONE] * 9
+    roles = [log.record(one) for one in numbered(10)]
+    assert roles == [CommitRole.LEAD] + [CommitRole.NONE] * 9
 
 
 def test_a_leader_writes_everything_that_came_in_while_it_waited() -> None:
@@ -40,10 +40,10 @@ def test_a_leader_writes_everything_that_came_in_while_it_waited() -> None:
 
     async def scene() -> None:
         first, *others = numbered(10)
-        assert log.append(first) is CommitRole.LEAD
-        leader = asyncio.ensure_future(log.lead(store))
+        assert log.record(first) is CommitRole.LEAD
+        leader = asyncio.ensure_future(log.commit_after_delay(store))
         for one in others:
-            log.append(one)
+            log.record(one)
         await leader
 
     asyncio.run(scene())
@@ -54,20 +54,20 @@ def test_a_leader_writes_everything_that_came_in_while_it_waited() -> None:
 
 def test_whoever_fills_a_batch_commits_it_at_once() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    duties = [log.append(one) for one in numbered(constants.BATCH_EVENTS_MAX)]
-    assert duties[-1] is CommitRole.COMMIT
+    roles = [log.record(one) for one in numbered(constants.BATCH_EVENTS_MAX)]
+    assert roles[-1] is CommitRole.COMMIT
     asyncio.run(log.commit(store))
     assert len(stored(store)) == constants.BATCH_EVENTS_MAX
-    assert log.append(event(request_id="later")) is CommitRole.NONE
-    asyncio.run(log.lead(store))
+    assert log.record(event(request_id="later")) is CommitRole.NONE
+    asyncio.run(log.commit_after_delay(store))
     assert len(stored(store)) == constants.BATCH_EVENTS_MAX + 1
 
 
 def test_a_batch_never_crosses_a_minute() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    log.append(event(NOON_MS - 1, request_id="before"))
-    log.append(event(NOON_MS, request_id="after"))
-    asyncio.run(log.lead(store))
+    log.record(event(NOON_MS - 1, request_id="before"))
+    log.record(event(NOON_MS, request_id="after"))
+    asyncio.run(log.commit_after_delay(store))
     minutes = {keys.parse_usage_batch(key).minute for key in store.values}
     assert minutes == {NOON_MS // MINUTE_MS - 1, NOON_MS // MINUTE_MS}
     assert stored(store) == ["after", "before"]
@@ -75,8 +75,8 @@ def test_a_batch_never_crosses_a_minute() -> None:
 
 def test_a_refused_put_is_tried_again_under_the_same_key() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore(failing_puts=3)
-    log.append(event())
-    asyncio.run(log.lead(store))
+    log.record(event())
+    asyncio.run(log.commit_after_delay(store))
     assert store.operations == ["put"] * 4
     assert stored(store) == ["w-000001"]
     assert log.report()["putsFailed"] == 3
@@ -87,21 +87,21 @@ def test_a_put_that_worked_and_reported_failure_counts_once() -> None:
         UsageRecorder("w", FakeClock()),
         FakeStore(failing_puts=2, puts_work_all_the_same=True),
     )
-    log.append(event())
-    asyncio.run(log.lead(store))
+    log.record(event())
+    asyncio.run(log.commit_after_delay(store))
     assert stored(store) == ["w-000001"]
 
 
 def test_what_kv_refuses_for_too_long_is_written_by_the_next_leader() -> None:
     clock = FakeClock()
     log, store = UsageRecorder("w", clock), FakeStore(unavailable=True)
-    log.append(event(request_id="one"))
-    asyncio.run(log.lead(store))
+    log.record(event(request_id="one"))
+    asyncio.run(log.commit_after_delay(store))
     assert clock.at_ms - NOON_MS <= 30_000, "a leader must end before its waitUntil does"
     assert log.report()["eventsHeld"] == 1
     store.unavailable = False
-    assert log.append(event(clock.at_ms, request_id="two")) is CommitRole.LEAD
-    asyncio.run(log.lead(store))
+    assert log.record(event(clock.at_ms, request_id="two")) is CommitRole.LEAD
+    asyncio.run(log.commit_after_delay(store))
     assert stored(store) == ["one", "two"]
     assert log.report()["eventsHeld"] == 0
 
@@ -109,10 +109,10 @@ def test_what_kv_refuses_for_too_long_is_written_by_the_next_leader() -> None:
 def test_a_leader_that_dies_while_it_waits_is_replaced() -> None:
     clock = FakeClock()
     log, store = UsageRecorder("w", clock), FakeStore()
-    assert log.append(event(request_id="one")) is CommitRole.LEAD
+    assert log.record(event(request_id="one")) is CommitRole.LEAD
     clock.at_ms += 5_000
-    assert log.append(event(clock.at_ms, request_id="two")) is CommitRole.LEAD
-    asyncio.run(log.lead(store))
+    assert log.record(event(clock.at_ms, request_id="two")) is CommitRole.LEAD
+    asyncio.run(log.commit_after_delay(store))
     assert stored(store) == ["one", "two"]
 
 
@@ -137,16 +137,16 @@ def test_a_leader_that_dies_while_it_writes_is_replaced(put_took_effect: bool) -
     dying = DyingStore()
 
     async def scene() -> FakeStore:
-        log.append(event(request_id="one"))
-        abandoned = asyncio.ensure_future(log.lead(dying))
+        log.record(event(request_id="one"))
+        abandoned = asyncio.ensure_future(log.commit_after_delay(dying))
         await asyncio.sleep(0.001)
         living = FakeStore(values=dict(dying.values))
-        log.append(event(request_id="two"))
-        await log.lead(living)
+        log.record(event(request_id="two"))
+        await log.commit_after_delay(living)
         assert "one" not in stored(living) or put_took_effect, "the claim still holds"
         clock.at_ms += 60_000
-        log.append(event(NOON_MS + 60_000, request_id="three"))
-        await log.lead(living)
+        log.record(event(NOON_MS + 60_000, request_id="three"))
+        await log.commit_after_delay(living)
         assert not abandoned.done()
         abandoned.cancel()
         return living
@@ -159,8 +159,10 @@ def test_two_leaders_at_once_write_each_batch_once() -> None:
 
     async def scene() -> None:
         for one in numbered(5):
-            log.append(one)
-        await asyncio.gather(log.lead(store), log.lead(store), log.commit(store))
+            log.record(one)
+        await asyncio.gather(
+            log.commit_after_delay(store), log.commit_after_delay(store), log.commit(store)
+        )
 
     asyncio.run(scene())
     assert store.operations == ["put"]
@@ -171,8 +173,8 @@ def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(constants, "HELD_EVENTS_MAX", 3)
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
     for one in numbered(5):
-        log.append(one)
-    asyncio.run(log.lead(store))
+        log.record(one)
+    asyncio.run(log.commit_after_delay(store))
     assert len(stored(store)) == 3
     assert log.report()["eventsDropped"] == 2
     (value, metadata) = next(iter(store.values.values()))
@@ -182,32 +184,32 @@ def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) 
 
 def test_held_batches_show_open_and_sealed_events_under_the_key_they_will_have() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore(unavailable=True)
-    log.append(event(request_id="sealed"))
-    asyncio.run(log.lead(store))
-    log.append(event(request_id="open"))
-    held = log.local_batches().held
+    log.record(event(request_id="sealed"))
+    asyncio.run(log.commit_after_delay(store))
+    log.record(event(request_id="open"))
+    held = log.local_batches().buffered
     assert sorted(one.request_id for batch in held.values() for one in batch.events) == [
         "open",
         "sealed",
     ]
     store.unavailable = False
-    asyncio.run(log.lead(store))
+    asyncio.run(log.commit_after_delay(store))
     assert set(store.values) == set(held)
-    assert log.local_batches().held == {}
+    assert log.local_batches().buffered == {}
 
 
 def test_a_copy_of_held_batches_does_not_grow() -> None:
     log = UsageRecorder("w", FakeClock())
-    log.append(event())
-    held = log.local_batches().held
-    log.append(event(request_id="later"))
+    log.record(event())
+    held = log.local_batches().buffered
+    log.record(event(request_id="later"))
     assert [len(batch.events) for batch in held.values()] == [1]
 
 
 def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    log.append(event(NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * MINUTE_MS))
-    asyncio.run(log.lead(store))
+    log.record(event(NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * MINUTE_MS))
+    asyncio.run(log.commit_after_delay(store))
     batch, mark = sorted(store.values, reverse=True)
     assert mark == keys.late(batch, NOON_MS // MINUTE_MS)
     assert list(store.values) == [mark, batch]
@@ -215,8 +217,8 @@ def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
 
 def test_a_batch_written_in_time_leaves_no_mark() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    log.append(event(NOON_MS - constants.LATE_AFTER_MINUTES * MINUTE_MS))
-    asyncio.run(log.lead(store))
+    log.record(event(NOON_MS - constants.LATE_AFTER_MINUTES * MINUTE_MS))
+    asyncio.run(log.commit_after_delay(store))
     assert [key for key in store.values if key.startswith(keys.LATE_PREFIX)] == []
 
 
@@ -227,8 +229,8 @@ def test_committed_batches_are_kept_for_a_while_as_they_are_in_kv(
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
     for turn in range(20):
         for number in range(3):
-            log.append(event(request_id=f"w-{turn}-{number}"))
-        asyncio.run(log.lead(store))
+            log.record(event(request_id=f"w-{turn}-{number}"))
+        asyncio.run(log.commit_after_delay(store))
         recent = log.local_batches().recent
         assert sum(len(batch.events) for batch in recent.values()) <= 10
         for key, batch in recent.items():

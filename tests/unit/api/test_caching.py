@@ -42,7 +42,7 @@ def test_another_call_is_another_tag() -> None:
     scene = Scene()
     scene.commit(3)
     before = tag(scene)
-    scene.log.append(event(request_id="more"))
+    scene.log.record(event(request_id="more"))
     answer = asked_again(scene, before)
     assert answer.status == 200
     assert header(answer, "etag") != before

@@ -76,7 +76,7 @@ def test_requests_of_the_isolate_are_counted_by_outcome() -> None:
 def test_the_log_is_counted_and_its_commit_lag() -> None:
     scene = Scene()
     scene.commit(3)
-    scene.log.append(event(NOON_MS, request_id="held"))
+    scene.log.record(event(NOON_MS, request_id="held"))
     found = read(scene)
     assert value(found, "clawr_isolate_events_appended_total") == 4
     assert value(found, "clawr_isolate_events_committed_total") == 3
@@ -87,7 +87,7 @@ def test_the_log_is_counted_and_its_commit_lag() -> None:
 
 def test_the_days_figures_are_those_of_the_snapshot() -> None:
     scene = Scene()
-    scene.log.append(event(NOON_MS - 1, status=503, revenue_micros=20_000))
+    scene.log.record(event(NOON_MS - 1, status=503, revenue_micros=20_000))
     scene.commit(2)
     hero = scene.ask("/__platform/analytics", "?window=today")["snapshot"]["heroStats"]
     found = read(scene)
@@ -101,10 +101,10 @@ def test_the_days_figures_are_those_of_the_snapshot() -> None:
 def test_a_backlog_shows_its_age_until_it_is_compacted() -> None:
     scene = Scene()
     scene.clock.at_ms = NOON_MS - 90 * MINUTE_MS
-    scene.log.append(event(scene.clock.at_ms))
+    scene.log.record(event(scene.clock.at_ms))
     store = scene.environment.usage_store
     assert store is not None
-    asyncio.run(scene.log.lead(store))
+    asyncio.run(scene.log.commit_after_delay(store))
     scene.clock.at_ms = NOON_MS
     overdue = read(scene)
     assert value(overdue, "clawr_uncompacted_minutes") == 90

@@ -80,7 +80,7 @@ def test_without_a_window_there_are_all_three() -> None:
 def test_events_not_committed_yet_are_counted_too() -> None:
     scene = Scene()
     scene.commit(2)
-    scene.log.append(event(request_id="held"))
+    scene.log.record(event(request_id="held"))
     body = scene.ask("/__platform/analytics", "?window=overall")
     assert body["snapshot"]["heroStats"]["calls"] == 3
 
@@ -121,7 +121,7 @@ def test_an_event_is_shown_with_everything_but_who_called() -> None:
 
 def test_an_event_for_no_api_has_none() -> None:
     scene = Scene()
-    scene.log.append(event(api=None, caller="", counted=False))
+    scene.log.record(event(api=None, caller="", counted=False))
     (one,) = scene.ask("/__platform/events")["events"]
     assert [one[name] for name in ("tenantId", "endpoint", "owner", "priceUsd", "caller")] == [
         None

@@ -55,8 +55,8 @@ def assert_whole(log: Log, now_ms: int = NOON_MS) -> None:
 
 def test_a_batch_expires_after_forty_days() -> None:
     log, store = UsageRecorder("w", FakeClock()), Log().store
-    log.append(event())
-    asyncio.run(log.lead(store))
+    log.record(event())
+    asyncio.run(log.commit_after_delay(store))
     assert set(store.lifetimes_seconds.values()) == {40 * 86_400}
 
 
