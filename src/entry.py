@@ -1,8 +1,8 @@
-"""The Worker's entrypoint: wires one dispatcher for each isolate. No logic."""
+"""The Worker's entry point: wires the objects of an isolate. No logic."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from analytics import Analytics
 from api.explore.route import Explore
@@ -10,6 +10,7 @@ from api.platform import PlatformApi
 from core import logs
 from core.telemetry import RequestCounters
 from gateway.dispatcher import Dispatcher
+from gateway.scheduled import ScheduledWork
 from runtime.coroutine_driver import CoroutineDriver, without_signature
 from runtime.counters import QuotaCounter
 from runtime.edge_cache import RuntimeEdgeCache
@@ -25,52 +26,55 @@ from tenants.directory import TenantDirectory
 from usage import UsageRecorder
 
 __all__ = ["QuotaCounter", "on_fetch", "on_scheduled"]
-_dispatchers: list[Dispatcher] = []
 
 
-def _dispatcher(raw_environment: Any) -> Dispatcher:
-    # Made at the first request: random names must not be part of a start-up snapshot.
-    if not _dispatchers:
+class _Isolate(NamedTuple):
+    dispatcher: Dispatcher
+    scheduled_work: ScheduledWork
+
+
+_isolates: list[_Isolate] = []
+
+
+def _isolate(raw_environment: Any) -> _Isolate:
+    # Created by the first request: a start-up snapshot must not contain random names.
+    if not _isolates:
         logs.set_up(write_log)
         environment = RuntimeEnvironment(raw_environment)
         clock = RuntimeClock()
         directory = TenantDirectory(
             clock, environment.tenant_store, environment.setting("TENANT_DIRECTORY_JSON")
         )
-        log = UsageRecorder(writer_id(), clock)
-        tally = RequestCounters(clock.now_ms())
-        analytics = Analytics(clock, log)
-        platform_api = PlatformApi(environment, clock, directory, log, analytics, tally)
+        recorder = UsageRecorder(writer_id(), clock)
+        analytics = Analytics(clock, recorder)
+        counters = RequestCounters(clock.now_ms())
+        api = PlatformApi(environment, clock, directory, recorder, analytics, counters)
         explore = Explore(environment, clock, analytics, RuntimeEdgeCache())
-        _dispatchers.append(
-            Dispatcher(environment, clock, directory, log, platform_api, explore, tally)
-        )
-    return _dispatchers[0]
+        dispatcher = Dispatcher(environment, clock, directory, recorder, api, explore, counters)
+        scheduled_work = ScheduledWork(environment, clock, recorder.writer, analytics)
+        _isolates.append(_Isolate(dispatcher, scheduled_work))
+    return _isolates[0]
 
 
 @without_signature
 def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
-    """Answer one request."""
-    return CoroutineDriver(_answered(raw_request, raw_environment, context)).go_on()
+    """Respond to one request."""
+    return CoroutineDriver(_respond(raw_request, raw_environment, context)).go_on()
 
 
-async def _answered(raw_request: Any, raw_environment: Any, context: Any) -> Any:
-    dispatcher = _dispatcher(raw_environment)
+async def _respond(raw_request: Any, raw_environment: Any, context: Any) -> Any:
+    dispatcher = _isolate(raw_environment).dispatcher
     request = RuntimeRequest(raw_request, context)
     try:
-        answer = await dispatcher.handle(request, RuntimeBackground(context))
+        response = await dispatcher.handle(request, RuntimeBackground(context))
         if dispatcher.environment.setting("DRAIN_UPLOADS") is not None:
             await request.drain()
-        return request.respond(answer)
+        return request.respond(response)
     except BaseException:
         request.end()
         raise
 
 
 async def on_scheduled(_controller: Any, raw_environment: Any, _context: Any) -> None:
-    """Go on with payments and compaction; Cloudflare's cron calls this every minute."""
-    dispatcher = _dispatcher(raw_environment)
-    try:
-        await dispatcher.tend_payments()
-    finally:
-        await dispatcher.compact()
+    """Run the scheduled work; Cloudflare's cron calls this every minute."""
+    await _isolate(raw_environment).scheduled_work.run()

@@ -19,7 +19,7 @@ from cli.legacy.fields import Naming
 from core import constants, keys
 from core.calendar import MINUTE_MS
 from core.ports import Environment
-from gateway.request_context import SECRET_SETTING, CallerHash
+from gateway.request_context import SECRET_SETTING, CallerHasher
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 
 WRITER_PREFIX: Final = "legacy-"
@@ -110,13 +110,13 @@ def read_list(entries: Sequence[Entry], naming: Naming, now_ms: int) -> OldList:
     return OldList(found, refused, repeated)
 
 
-def caller_hashes(secret: str) -> CallerHash:
+def caller_hashes(secret: str) -> CallerHasher:
     """Return what hashes callers as the dispatcher does.
 
     Args:
         secret: Its `CALLER_HASH_SECRET`.
     """
-    return CallerHash(cast(Environment, _OneSetting(secret)))
+    return CallerHasher(cast(Environment, _OneSetting(secret)))
 
 
 def marks(events: Sequence[Identified], now_ms: int) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ def marks(events: Sequence[Identified], now_ms: int) -> list[dict[str, Any]]:
     return [{"key": keys.late(one.key, minute), "value": "", "metadata": {}} for one in events]
 
 
-def batches(events: Sequence[Identified], callers: CallerHash) -> list[dict[str, Any]]:
+def batches(events: Sequence[Identified], callers: CallerHasher) -> list[dict[str, Any]]:
     """Return the batches of these events.
 
     Args:
@@ -146,11 +146,11 @@ def batches(events: Sequence[Identified], callers: CallerHash) -> list[dict[str,
     return [_batch(one, callers) for one in events]
 
 
-def _batch(one: Identified, callers: CallerHash) -> dict[str, Any]:
+def _batch(one: Identified, callers: CallerHasher) -> dict[str, Any]:
     parsed = keys.parse_usage_batch(one.key)
     event = one.old.event._replace(
         request_id=request_id_of(one.old.own_id, parsed.writer),
-        caller=callers.of(one.old.caller) if one.old.caller else "",
+        caller=callers.hash(one.old.caller) if one.old.caller else "",
     )
     batch = Batch((event,), 0)
     return {

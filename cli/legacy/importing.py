@@ -30,7 +30,7 @@ from cli.platform import Platform
 from core import constants, keys
 from core.calendar import MINUTE_MS, Period
 from core.errors import SummaryUnreadable
-from gateway.request_context import CallerHash
+from gateway.request_context import CallerHasher
 from metering.summary import SOURCES_AT, decode_head
 
 LISTED_SECONDS: Final = constants.KV_SETTLE_SECONDS + 15
@@ -90,7 +90,7 @@ class Work:
 
     store: UsageStore
     platform: Platform
-    callers: CallerHash
+    callers: CallerHasher
     is_local: bool
     output: Output
     sleep: Callable[[float], None] = field(default=time.sleep)

@@ -137,7 +137,7 @@ class Health:
         problems = self._configuration_problems()
         directory = Directory({}, {}, ())
         try:
-            directory = await self.directory.survey()
+            directory = await self.directory.read_all()
         except ConfigurationError as error:
             problems.append(problem(error.code, error.message))
         except StoreUnavailable as error:
@@ -150,7 +150,7 @@ class Health:
         notices += [
             problem("cap_without_price", f"{slug} has a spendLimit, and no price at the edge.")
             for slug, tenant in directory.by_slug.items()
-            if tenant.bounds != tenant.counted_bounds
+            if tenant.quota_limits != tenant.counted_limits
         ]
         stored = await self._stored_log(problems, notices)
         return {
@@ -206,7 +206,7 @@ class Health:
             for name in tenant.rate_limit.bindings
             if self.environment.rate_counter(name) is None
         }
-        counted = any(tenant.counted_bounds != UNBOUNDED for tenant in tenants)
+        counted = any(tenant.counted_limits != UNBOUNDED for tenant in tenants)
         if counted and self.environment.quota_counters is None:
             needed.add(QUOTAS_BINDING)
         return [

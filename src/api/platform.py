@@ -108,10 +108,6 @@ class PlatformApi:
         if_none_match = request.headers.get("if-none-match", "")
         return await self._handlers[path](_Call(values, request_id, if_none_match, background))
 
-    async def publish(self) -> None:
-        """Publish the snapshots for other isolates. Raises `BindingMissing`, `StoreUnavailable`."""
-        await self.analytics.publish(self._store)
-
     @property
     def _store(self) -> KeyValueStore:
         store = self.environment.usage_store

@@ -3,7 +3,7 @@
 Owns the form of a line. Modules log through the standard `logging`: the message
 is the event's name, and `fields` makes its fields:
 
-    _LOGGER.warning("receipt_not_kept", extra=fields(requestId=…, cause=str(error)))
+    _LOGGER.warning("receipt_not_stored", extra=fields(requestId=…, cause=str(error)))
 
 Ordinary requests leave no line, as Cloudflare's invocation logs have them. Refuses to
 write what an unexpected exception says, which may be somebody's data: only of

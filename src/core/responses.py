@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from core.errors import DispatcherError
 from core.ports import Json, Response
 
 REQUIRED_HEADER = "payment-required"
@@ -33,9 +32,6 @@ CORS_HEADERS = (
 
 REQUEST_ID = "x-request-id"
 PLATFORM_TOKEN_HEADER = "x-platform-token"  # noqa: S105
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-"""What a page of ours may load: its own style and nothing else."""
-
 SECURITY_HEADERS = (
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -72,34 +68,6 @@ def text_answer(
         REQUEST_ID: request_id,
     }
     return Response(status, tuple((fixed | dict(headers)).items()), text)
-
-
-def error_answer(error: DispatcherError, request_id: str) -> Response:
-    """Make the response of an error: its code, its sentence and its evidence.
-
-    In a browser, an error that has a page for people is that page.
-    """
-    if error.page is not None:
-        return _page(error, error.page, request_id)
-    body = {
-        "ok": False,
-        "error": error.code,
-        "requestId": request_id,
-        "message": error.message,
-        **error.evidence,
-    }
-    answer = json_response(body, request_id, error.status, error.headers)
-    return replace(answer, error=error.code)
-
-
-def _page(error: DispatcherError, page: str, request_id: str) -> Response:
-    fixed = (
-        ("content-type", "text/html; charset=utf-8"),
-        ("content-security-policy", PAGE_POLICY),
-        ("cache-control", "no-store"),
-        (REQUEST_ID, request_id),
-    )
-    return Response(error.status, (*fixed, *error.headers), page, error.code)
 
 
 VARIES_BY = "Authorization, X-Platform-Token"

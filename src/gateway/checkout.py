@@ -1,8 +1,4 @@
-"""Where a request of a priced API is paid for, and where it is not let through without.
-
-Owns turning a request into an order and a payment's outcome into an answer.
-Refuses to know the steps of a payment: those are in `payments`.
-"""
+"""Translates between requests and payments: claims a payment, settles it, stores receipts."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
 from core.responses import CORS_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1
 from core.telemetry import SERVED
-from gateway.request_context import CallerHash, RequestContext, payer_identity
+from gateway.request_context import CallerHasher, RequestContext, payer_identity
 from metering.settlements import BY_SCRIPT, SettlementEvent, put_settlement
 from payments.flow import Payments
 from payments.models import AlreadyServed, Claim, PaymentRequest, Settlement
@@ -24,103 +20,110 @@ from payments.responses import repeated_answer
 from tenants.records import Tenant
 from usage import UsageRecorder
 
-PREFLIGHT = "preflight"
-"""The outcome of a browser's question whether it may ask."""
-
-REPEATED = "payment_repeated"
-"""The outcome of a request whose payment had been served before."""
-
 TENANT_ERROR = "tenant_error"
-"""The reason of a payment that was given back because the script did not serve."""
+"""The reason of a payment that was released because the script failed."""
 
+_PREFLIGHT = "preflight"
+_REPEATED = "payment_repeated"
 _RECEIPT_LENGTH_MAX = 2_000
 _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class EarlyResponse:
-    """An answer that ends a request before its script is asked, with the event's outcome."""
+    """A response that ends a request before dispatch, and the outcome of its usage event."""
 
-    answer: Response
+    response: Response
     outcome: str
 
 
 @dataclass(slots=True)
 class Checkout:
-    """Takes the payments for the requests of one isolate."""
+    """The payments of one isolate's requests."""
 
     environment: Environment
     clock: Clock
-    log: UsageRecorder
-    callers: CallerHash
+    recorder: UsageRecorder
+    callers: CallerHasher
     _payments: Payments | None = field(default=None)
 
-    async def admit(self, passage: RequestContext, tenant: Tenant) -> Claim | EarlyResponse:
-        """Let a request of a priced tenant through, or answer it here.
+    @property
+    def payments(self) -> Payments:
+        """The payment flow on this deployment's bindings. Raises `BindingMissing`."""
+        if self._payments is None:
+            resolver = resolver_of(self.environment, self.clock)
+            self._payments = Payments(self.clock, self.recorder, resolver.facilitators, resolver)
+        return self._payments
 
-        Raises `PaymentError`, `ConfigurationError`, `BindingMissing`, `LedgerOutage`.
+    async def claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse:
+        """Claim the payment of a request to a priced tenant.
+
+        Returns an `EarlyResponse` for CORS preflights, which are free, and for payments that
+        were served before. Sets the caller to the payer. Raises `PaymentError`,
+        `ConfigurationError`, `BindingMissing`, `LedgerOutage`.
         """
-        headers = passage.request.headers
-        is_preflight = passage.request.method == "OPTIONS" and "origin" in headers
+        headers = context.request.headers
+        is_preflight = context.request.method == "OPTIONS" and "origin" in headers
         if is_preflight and "access-control-request-method" in headers:
-            return EarlyResponse(_preflight(passage), PREFLIGHT)
+            return EarlyResponse(_preflight_response(context), _PREFLIGHT)
+        # Without a facilitator the 402 would describe a payment that cannot be made.
         facilitator_urls(self.environment)
-        order = PaymentRequest(
-            request_id=passage.request_id,
+        payment_request = PaymentRequest(
+            request_id=context.request_id,
             tenant=tenant,
             offer=offer_for(self.environment, tenant),
             resource=Resource(
-                passage.request.url, passage.request.method, tenant.description or tenant.slug
+                context.request.url, context.request.method, tenant.description or tenant.slug
             ),
-            target=passage.target,
+            target=context.target,
             headers=headers,
-            caller=lambda payer: self.callers.of(payer_identity(payer)),
+            caller=lambda payer: self.callers.hash(payer_identity(payer)),
         )
-        admitted = await self.payments.admit(order)
-        passage.caller = admitted.row.caller
-        if isinstance(admitted, AlreadyServed):
-            answer = repeated_answer(admitted.row, admitted.version, passage.request_id)
-            return EarlyResponse(answer, REPEATED)
-        return admitted
+        claim = await self.payments.claim(payment_request)
+        context.caller = claim.row.caller
+        if isinstance(claim, AlreadyServed):
+            response = repeated_answer(claim.row, claim.version, context.request_id)
+            return EarlyResponse(response, _REPEATED)
+        return claim
 
     async def settle(
-        self, passage: RequestContext, ticket: Claim, reply: UpstreamResponse
+        self, context: RequestContext, claim: Claim, upstream: UpstreamResponse
     ) -> Settlement | None:
-        """Settle when the script has served; None when it has not, which costs nothing.
+        """Settle the payment of a request that the script served.
 
-        Raises as `Payments.settle` does; then the script's body is dropped.
+        Releases the payment and returns None if the script responded with an error: the
+        request is not charged. Raises as `Payments.settle` does; the body is then discarded.
         """
-        if reply.status >= 400:
-            await self.payments.release(ticket, TENANT_ERROR)
+        if upstream.status >= 400:
+            await self.payments.release(claim, TENANT_ERROR)
             return None
         try:
             return await self.payments.settle(
-                ticket,
-                lambda at_ms, micros: passage.event(
-                    at_ms, reply.status, SERVED, revenue_micros=micros
+                claim,
+                lambda at_ms, micros: context.event(
+                    at_ms, upstream.status, SERVED, revenue_micros=micros
                 ),
             )
         except BaseException:
-            await reply.discard()
+            await upstream.discard()
             raise
 
-    async def release(self, ticket: Claim, reason: str = TENANT_ERROR) -> None:
-        """Give a payment back because the script failed, or was not to be asked."""
-        await self.payments.release(ticket, reason)
-
-    async def keep_receipt(
-        self, passage: RequestContext, tenant: Tenant, reply: UpstreamResponse
+    async def store_receipt(
+        self, context: RequestContext, tenant: Tenant, upstream: UpstreamResponse
     ) -> None:
-        """Keep the receipt that a script of an API without edge payment sent, to be shown."""
+        """Store the receipt that a script sent which takes payments itself.
+
+        Receipts of scripts are shown to operators and never counted as revenue.
+        """
         store = self.environment.usage_store
-        receipt = reply.header(RESPONSE_HEADER) or reply.header(RESPONSE_HEADER_V1)
+        receipt = upstream.header(RESPONSE_HEADER) or upstream.header(RESPONSE_HEADER_V1)
         if store is None or not receipt:
             return
         now_ms = self.clock.now_ms()
         event = SettlementEvent(
             source=BY_SCRIPT,
-            payment_id=passage.request_id,
-            request_id=passage.request_id,
+            payment_id=context.request_id,
+            request_id=context.request_id,
             tenant_id=tenant.tenant_id,
             slug=tenant.slug,
             payer="",
@@ -138,23 +141,15 @@ class Checkout:
             await put_settlement(store, event)
         except StoreUnavailable as error:
             _LOGGER.warning(
-                "receipt_not_kept", extra=fields(requestId=passage.request_id, cause=str(error))
+                "receipt_not_stored", extra=fields(requestId=context.request_id, cause=str(error))
             )
 
-    @property
-    def payments(self) -> Payments:
-        """The steps of a payment, on this deployment's bindings. Raises `BindingMissing`."""
-        if self._payments is None:
-            resolver = resolver_of(self.environment, self.clock)
-            self._payments = Payments(self.clock, self.log, resolver.facilitators, resolver)
-        return self._payments
 
-
-def _preflight(passage: RequestContext) -> Response:
-    """Let a browser ask: what is asked with leave to ask is paid for all the same."""
-    headers = passage.request.headers
-    asked = headers.get("access-control-request-headers", "")
-    allowed = ", ".join(part for part in ("PAYMENT-SIGNATURE, X-PAYMENT", asked) if part)
+def _preflight_response(context: RequestContext) -> Response:
+    """Allow any request with payment headers; the request itself must still be paid."""
+    headers = context.request.headers
+    requested = headers.get("access-control-request-headers", "")
+    allowed = ", ".join(part for part in ("PAYMENT-SIGNATURE, X-PAYMENT", requested) if part)
     method = headers.get("access-control-request-method", "GET")
     return Response(
         204,
@@ -164,7 +159,7 @@ def _preflight(passage: RequestContext) -> Response:
             ("access-control-allow-headers", allowed),
             ("access-control-max-age", "600"),
             ("cache-control", "no-store"),
-            ("x-request-id", passage.request_id),
+            ("x-request-id", context.request_id),
         ),
         "",
     )

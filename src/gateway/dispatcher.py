@@ -1,7 +1,6 @@
-"""A request's way: find who answers, admit it, let the script answer, record it.
+"""The pipeline of a request: find the tenant, admit, dispatch, settle, record, respond.
 
-Owns the pipeline and the hygiene of headers and paths around it. One instance
-serves an isolate. Refuses to know KV, JavaScript and the platform API.
+One dispatcher serves all requests of an isolate.
 """
 
 from __future__ import annotations
@@ -42,277 +41,283 @@ from core.responses import (
     secured,
 )
 from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
-from gateway.checkout import Checkout, EarlyResponse
-from gateway.error_handling import error_response
+from gateway.checkout import TENANT_ERROR, Checkout, EarlyResponse
+from gateway.error_handling import handle_error
 from gateway.request_context import (
     TENANT_ID,
-    CallerHash,
+    CallerHasher,
     RequestContext,
     caller_identity,
     reserved_headers,
 )
-from gateway.scheduled import run_compaction, run_payment_recovery
-from gateway.urls import ParsedUrl, check_shared_host, check_size, is_own_host, is_platform, locate
+from gateway.urls import (
+    ParsedUrl,
+    check_shared_host,
+    check_size,
+    is_own_host,
+    is_platform,
+    parse_url,
+)
 from payments.errors import PaymentFailed
 from payments.models import Claim, Settlement
-from tenants.admission import Admission, AdmittedRequest
+from tenants.admission import Admission, Reservation
 from tenants.directory import TenantDirectory
 from tenants.limit_headers import FIELDS_EXPOSED
 from tenants.records import SLUG, Tenant, is_normal_host
 from usage import CommitRole, UsageRecorder
 
-SERVICE = "clawr-dispatcher"
-TENANT_PATH = "/t"
-EXPOSE = "access-control-expose-headers"
+_SERVICE = "clawr-dispatcher"
+_TENANT_PATH = "/t"
+_EXPOSE = "access-control-expose-headers"
 
 
 class PlatformApi(Protocol):
-    """What answers below `/__platform`."""
+    """The routes below `/__platform`."""
 
     async def handle(
         self, request: Request, path: str, query: str, request_id: str, background: Background
     ) -> Response:
-        """Answer one request; raises errors of the one tree."""
-        ...
-
-    async def publish(self) -> None:
-        """Leave finished snapshots for other isolates."""
+        """Respond to one request. Raises `DispatcherError`."""
         ...
 
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Answers every request of one isolate."""
+    """Responds to every request of one isolate."""
 
     environment: Environment
     clock: Clock
     directory: TenantDirectory
-    log: UsageRecorder
+    recorder: UsageRecorder
     platform_api: PlatformApi
     explore: Explore
-    tally: RequestCounters = field(default_factory=RequestCounters)
+    counters: RequestCounters = field(default_factory=RequestCounters)
     _requests: int = 0
-    _callers: CallerHash = field(init=False)
+    _callers: CallerHasher = field(init=False)
     _checkout: Checkout = field(init=False)
     _admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
-        """Know callers by this deployment's secret, and take payments by its settings."""
-        self._callers = CallerHash(self.environment)
-        self._checkout = Checkout(self.environment, self.clock, self.log, self._callers)
+        """Create the stages of the pipeline."""
+        self._callers = CallerHasher(self.environment)
+        self._checkout = Checkout(self.environment, self.clock, self.recorder, self._callers)
         self._admission = Admission(self.environment, self.clock)
 
     async def handle(self, request: Request, background: Background) -> Response | ProxyResponse:
-        """Answer one request; whatever goes wrong becomes an answer too."""
+        """Respond to one request; an exception becomes an error response."""
         self._requests += 1
-        request_id = f"{self.log.writer}-{self._requests:06x}"
+        request_id = f"{self.recorder.writer}-{self._requests:06x}"
         arrived_ms = self.clock.now_ms()
-        surface, passage = PUBLIC, None
+        surface, context = PUBLIC, None
+        response: Response | ProxyResponse
         try:
-            passage = RequestContext(request, request_id, arrived_ms, locate(request.url))
-            if is_platform(passage.location.path):
+            context = RequestContext(request, request_id, arrived_ms, parse_url(request.url))
+            if is_platform(context.parsed_url.path):
                 surface = PLATFORM
-                answer = await self._ask_platform(passage, background)
+                response = await self._serve_platform(context, background)
             else:
-                answer = await self._answer(passage, background)
-        except Exception as error:  # noqa: BLE001 (whatever it is, somebody waits for an answer)
-            answer = error_response(error, request_id, request, passage)
-        answered_ms = passage.answered_ms if passage is not None else None
-        if answered_ms is None:
-            answered_ms = self.clock.now_ms()
-        self.tally.add(surface, answer, answered_ms - arrived_ms)
-        return secured(answer) if isinstance(answer, Response) else answer
+                response = await self._route(context, background)
+        except Exception as error:  # noqa: BLE001 (every request gets a response)
+            response = handle_error(error, request_id, request, context)
+        responded_ms = context.responded_ms if context is not None else None
+        if responded_ms is None:
+            responded_ms = self.clock.now_ms()
+        self.counters.add(surface, response, responded_ms - arrived_ms)
+        return secured(response) if isinstance(response, Response) else response
 
-    async def compact(self) -> None:
-        """Go on with compaction, on cron's behalf."""
-        await run_compaction(self.environment, self.clock)
-        await self.platform_api.publish()
-
-    async def tend_payments(self) -> None:
-        """Move left-over payments on, on cron's behalf; nothing without a ledger."""
-        if self.environment.control_database is None:
-            return
-        self._requests += 1
-        name = f"{self.log.writer}-cron-{self._requests:06x}"
-        await run_payment_recovery(self.environment, self.clock, name)
-
-    async def _ask_platform(
-        self, passage: RequestContext, background: Background
-    ) -> Response | ProxyResponse:
-        request, path, query = passage.request, passage.location.path, passage.location.query
+    async def _serve_platform(self, context: RequestContext, background: Background) -> Response:
+        request, url = context.request, context.parsed_url
         check_size(request)
-        return await self.platform_api.handle(request, path, query, passage.request_id, background)
-
-    async def _answer(
-        self, passage: RequestContext, background: Background
-    ) -> Response | ProxyResponse:
-        location = passage.location
-        if location.path in (HEALTH.path, EXPLORE.path) and await self._is_unclaimed_host(
-            location.host
-        ):
-            return await self._answer_publicly(passage, background)
-        # A directory that fails may hide a tenant who has such a path of its own.
-        if is_page(location.path) and await self._find_by_host(location.host) is None:
-            url = location.origin + location.path
-            return await page_response(self.environment, passage.request, url, passage.request_id)
-        try:
-            tenant = await self._find_tenant(passage)
-            return await self._serve(passage, tenant, background)
-        except NotFound:
-            # Not a tenant's route, so there is nothing to meter.
-            raise
-        except DispatcherError as error:
-            self._record(passage, error.status, error.code, background, is_call=error.is_call)
-            raise
-        except Exception:
-            self._record(passage, InternalError.status, InternalError.code, background)
-            raise
-
-    async def _answer_publicly(self, passage: RequestContext, background: Background) -> Response:
-        """Answer what is for everybody, and metered for nobody."""
-        request, request_id = passage.request, passage.request_id
-        if passage.location.path == HEALTH.path:
-            return _health(request, request_id)
-        return await self.explore.handle(request, passage.location.query, request_id, background)
-
-    async def _serve(
-        self, passage: RequestContext, tenant: Tenant, background: Background
-    ) -> Response | ProxyResponse:
-        """Admit a request, let the script answer, settle, record."""
-        passage.caller = self._callers.of(caller_identity(passage.request.headers))
-        if self.environment.usage_store is None:
-            raise BindingMissing("USAGE_KV")
-        ticket = await self._checkout.admit(passage, tenant) if tenant.is_priced else None
-        if isinstance(ticket, EarlyResponse):
-            status, outcome = ticket.answer.status, ticket.outcome
-            self._record(passage, status, outcome, background, is_call=False)
-            return ticket.answer
-        hold = await self._hold(passage, tenant, ticket) if tenant.is_limited else None
-        try:
-            reply = await self._dispatch(passage, tenant)
-        except BaseException:
-            if ticket is not None:
-                await self._checkout.release(ticket)
-            await self._admission.cancel(hold)
-            raise
-        paid = None
-        if ticket is not None:
-            try:
-                paid = await self._checkout.settle(passage, ticket, reply)
-            except PaymentFailed:
-                # Whatever else it ends with, the payment may yet be settled.
-                await self._admission.cancel(hold)
-                raise
-        await self._admission.finish(hold, reply.status, is_paid=paid is not None)
-        if paid is None or not paid.is_recorded:
-            self._record(passage, reply.status, SERVED, background)
-        return self._relay(passage, tenant, reply, paid, hold, background)
-
-    async def _hold(
-        self, passage: RequestContext, tenant: Tenant, ticket: Claim | None
-    ) -> AdmittedRequest:
-        """Take what the limits leave; when that is nothing, the payment is given back."""
-        is_counted = ticket is not None and ticket.is_settled
-        try:
-            return await self._admission.admit(passage.caller, tenant, is_counted=is_counted)
-        except DispatcherError as error:
-            if ticket is not None:
-                await self._checkout.release(ticket, error.code)
-            raise
-
-    def _relay(
-        self,
-        passage: RequestContext,
-        tenant: Tenant,
-        reply: UpstreamResponse,
-        paid: Settlement | None,
-        hold: AdmittedRequest | None,
-        background: Background,
-    ) -> ProxyResponse:
-        names = reply.header_names
-        if not tenant.is_priced and (RESPONSE_HEADER in names or RESPONSE_HEADER_V1 in names):
-            background.run(self._checkout.keep_receipt(passage, tenant, reply))
-        set_headers = ((REQUEST_ID, passage.request_id), (TENANT_ID, tenant.tenant_id))
-        remove = reserved_headers(names, is_priced=tenant.is_priced)
-        # Joined to what the script says of limits of its own.
-        add = () if hold is None else (*hold.fields, (EXPOSE, FIELDS_EXPOSED))
-        if paid is None:
-            return ProxyResponse(reply, set_headers, remove, add)
-        no_store = ("cache-control", "no-store")
-        exposed = (EXPOSE, EXPOSED_HEADERS)
-        return ProxyResponse(
-            reply, (*set_headers, *paid.headers, no_store), remove, (*add, exposed)
+        return await self.platform_api.handle(
+            request, url.path, url.query, context.request_id, background
         )
 
-    async def _is_unclaimed_host(self, host: str) -> bool:
-        """Tell whether a host is no tenant's: nobody's while the directory cannot be read."""
-        with suppress(ConfigurationError, StoreUnavailable):
-            return await self._find_by_host(host) is None
-        return True
+    async def _route(
+        self, context: RequestContext, background: Background
+    ) -> Response | ProxyResponse:
+        """Serve a public route, or find the tenant and serve it; record a tenant's errors."""
+        url = context.parsed_url
+        if url.path in (HEALTH.path, EXPLORE.path) and await self._is_unclaimed_host(url.host):
+            return await self._serve_public(context, background)
+        # If the directory cannot be read this raises: a tenant's host may have such a path.
+        if is_page(url.path) and await self._find_by_host(url.host) is None:
+            return await page_response(
+                self.environment, context.request, url.origin + url.path, context.request_id
+            )
+        try:
+            tenant = await self._find_tenant(context)
+            return await self._serve(context, tenant, background)
+        except NotFound:
+            # Not a tenant's route, so no event.
+            raise
+        except DispatcherError as error:
+            self._record(context, error.status, error.code, background, is_call=error.is_call)
+            raise
+        except Exception:
+            self._record(context, InternalError.status, InternalError.code, background)
+            raise
 
-    async def _find_tenant(self, passage: RequestContext) -> Tenant:
-        """Find whose request this is."""
-        location = passage.location
-        tenant = await self._find_by_host(location.host)
-        check_size(passage.request)
+    async def _serve_public(self, context: RequestContext, background: Background) -> Response:
+        """Serve a public, unmetered route."""
+        request, request_id = context.request, context.request_id
+        if context.parsed_url.path == HEALTH.path:
+            return _health_response(request, request_id)
+        return await self.explore.handle(request, context.parsed_url.query, request_id, background)
+
+    async def _find_tenant(self, context: RequestContext) -> Tenant:
+        """Find the tenant by host, else by `/t/SLUG`; set it in the context."""
+        url = context.parsed_url
+        tenant = await self._find_by_host(url.host)
+        check_size(context.request)
         if tenant is None:
-            check_shared_host(passage.request)
-            slug, rest = _split_tenant_path(location)
+            check_shared_host(context.request)
+            slug, rest = _split_tenant_path(url)
             tenant = await self.directory.by_slug(slug) if SLUG.fullmatch(slug) else None
             if tenant is None:
                 raise TenantNotFound(f"No API is published as {slug[:63]!r}.", slug=slug[:63])
-            passage.url = location.origin + rest + location.query
-        passage.tenant = tenant
+            context.upstream_url = url.origin + rest + url.query
+        context.tenant = tenant
         return tenant
 
-    async def _find_by_host(self, host: str) -> Tenant | None:
-        return await self.directory.by_host(host) if is_normal_host(host) else None
+    async def _serve(
+        self, context: RequestContext, tenant: Tenant, background: Background
+    ) -> Response | ProxyResponse:
+        """Admit a request, dispatch it, settle its payment, record it, respond."""
+        context.caller = self._callers.hash(caller_identity(context.request.headers))
+        if self.environment.usage_store is None:
+            raise BindingMissing("USAGE_KV")
+        claim = await self._checkout.claim(context, tenant) if tenant.is_priced else None
+        if isinstance(claim, EarlyResponse):
+            response = claim.response
+            self._record(context, response.status, claim.outcome, background, is_call=False)
+            return response
+        reservation = await self._reserve(context, tenant, claim) if tenant.is_limited else None
+        try:
+            upstream = await self._dispatch(context, tenant)
+        except BaseException:
+            await self._release(claim, reservation)
+            raise
+        settlement = None
+        if claim is not None:
+            settlement = await self._settle(context, claim, reservation, upstream)
+        if reservation is not None:
+            is_paid = settlement is not None
+            await self._admission.release_unused(reservation, upstream.status, is_paid=is_paid)
+        if settlement is None or not settlement.is_recorded:
+            self._record(context, upstream.status, SERVED, background)
+        return self._proxy_response(context, tenant, upstream, settlement, reservation, background)
 
-    async def _dispatch(self, passage: RequestContext, tenant: Tenant) -> UpstreamResponse:
+    async def _reserve(
+        self, context: RequestContext, tenant: Tenant, claim: Claim | None
+    ) -> Reservation:
+        """Reserve one request of the tenant's limits; release its payment if they refuse it."""
+        is_counted = claim is not None and claim.is_settled
+        try:
+            return await self._admission.reserve(context.caller, tenant, is_counted=is_counted)
+        except DispatcherError as error:
+            if claim is not None:
+                await self._checkout.payments.release(claim, error.code)
+            raise
+
+    async def _dispatch(self, context: RequestContext, tenant: Tenant) -> UpstreamResponse:
         namespace = self.environment.namespace
         if namespace is None:
             raise BindingMissing("DISPATCHER")
-        request = passage.request
+        request = context.request
         remove = reserved_headers(request.headers, is_priced=tenant.is_priced)
         return await namespace.fetch(
-            tenant.worker_name, tenant.limits, request, passage.url, remove
+            tenant.worker_name, tenant.limits, request, context.upstream_url, remove
         )
+
+    async def _release(self, claim: Claim | None, reservation: Reservation | None) -> None:
+        if claim is not None:
+            await self._checkout.payments.release(claim, TENANT_ERROR)
+        if reservation is not None:
+            await self._admission.release(reservation)
+
+    async def _settle(
+        self,
+        context: RequestContext,
+        claim: Claim,
+        reservation: Reservation | None,
+        upstream: UpstreamResponse,
+    ) -> Settlement | None:
+        try:
+            return await self._checkout.settle(context, claim, upstream)
+        except PaymentFailed:
+            # After any other error the payment may still settle, so the reservation stays.
+            if reservation is not None:
+                await self._admission.release(reservation)
+            raise
 
     def _record(
         self,
-        passage: RequestContext,
+        context: RequestContext,
         status: int,
         outcome: str,
         background: Background,
         *,
         is_call: bool = True,
     ) -> None:
-        passage.answered_ms = self.clock.now_ms()
-        event = passage.event(passage.answered_ms, status, outcome, is_call=is_call)
-        role = self.log.record(event)
+        context.responded_ms = self.clock.now_ms()
+        event = context.event(context.responded_ms, status, outcome, is_call=is_call)
+        role = self.recorder.record(event)
         store = self.environment.usage_store
         if store is None:
             return
         if role is CommitRole.LEAD:
-            background.run(self.log.commit_after_delay(store))
+            background.run(self.recorder.commit_after_delay(store))
         elif role is CommitRole.COMMIT:
-            background.run(self.log.commit(store))
+            background.run(self.recorder.commit(store))
+
+    def _proxy_response(
+        self,
+        context: RequestContext,
+        tenant: Tenant,
+        upstream: UpstreamResponse,
+        settlement: Settlement | None,
+        reservation: Reservation | None,
+        background: Background,
+    ) -> ProxyResponse:
+        names = upstream.header_names
+        if not tenant.is_priced and (RESPONSE_HEADER in names or RESPONSE_HEADER_V1 in names):
+            background.run(self._checkout.store_receipt(context, tenant, upstream))
+        set_headers = ((REQUEST_ID, context.request_id), (TENANT_ID, tenant.tenant_id))
+        remove = reserved_headers(names, is_priced=tenant.is_priced)
+        # Added, not set: the script may have its own limits.
+        add = () if reservation is None else (*reservation.headers, (_EXPOSE, FIELDS_EXPOSED))
+        if settlement is None:
+            return ProxyResponse(upstream, set_headers, remove, add)
+        no_store = ("cache-control", "no-store")
+        exposed = (_EXPOSE, EXPOSED_HEADERS)
+        return ProxyResponse(
+            upstream, (*set_headers, *settlement.headers, no_store), remove, (*add, exposed)
+        )
+
+    async def _is_unclaimed_host(self, host: str) -> bool:
+        """Tell whether no tenant has this host; true also if the directory cannot be read."""
+        with suppress(ConfigurationError, StoreUnavailable):
+            return await self._find_by_host(host) is None
+        return True
+
+    async def _find_by_host(self, host: str) -> Tenant | None:
+        return await self.directory.by_host(host) if is_normal_host(host) else None
 
 
-def _health(request: Request, request_id: str) -> Response:
+def _health_response(request: Request, request_id: str) -> Response:
     if request.method not in HEALTH.methods:
         raise MethodNotAllowed(request.method, HEALTH.methods)
-    return json_response({"ok": True, "service": SERVICE, "requestId": request_id}, request_id)
+    return json_response({"ok": True, "service": _SERVICE, "requestId": request_id}, request_id)
 
 
-def _split_tenant_path(location: ParsedUrl) -> tuple[str, str]:
-    """Split `/t/SLUG/rest` into the slug, lower case, and `/rest`."""
-    path = location.path
-    if path != TENANT_PATH and not path.startswith(TENANT_PATH + "/"):
-        if is_own_host(location.host):
-            raise NotFound("There is nothing here. APIs are at /t/SLUG or at hosts of their own.")
-        raise TenantNotFound(f"No API answers at {location.host[:253]}.", host=location.host[:253])
-    slug, slash, rest = path[len(TENANT_PATH) + 1 :].partition("/")
+def _split_tenant_path(url: ParsedUrl) -> tuple[str, str]:
+    """Split `/t/SLUG/rest` into the slug in lower case and `/rest`."""
+    path = url.path
+    if path != _TENANT_PATH and not path.startswith(_TENANT_PATH + "/"):
+        if is_own_host(url.host):
+            raise NotFound("There is nothing here. APIs are at /t/SLUG or at their own hosts.")
+        raise TenantNotFound(f"No API has the host {url.host[:253]}.", host=url.host[:253])
+    slug, slash, rest = path[len(_TENANT_PATH) + 1 :].partition("/")
     if not slug:
         raise TenantNotFound("The path names no API: it must be /t/SLUG.", slug="")
     return unquote(slug).lower(), slash + rest or "/"

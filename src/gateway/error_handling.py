@@ -1,22 +1,20 @@
-"""What becomes of a request that ends in an exception: a response, and a line in the log.
-
-Owns which failures operators hear of. Refuses to log what callers did wrong.
-"""
+"""Maps exceptions to responses, and logs those that are not the caller's fault."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import unquote_plus, urlsplit
 
 from core.errors import CallerError, DispatcherError, InternalError, StoreOutage, StoreUnavailable
 from core.logs import fields
 from core.ports import Request, Response
-from core.responses import error_answer
+from core.responses import REQUEST_ID, json_response
 from gateway.request_context import RequestContext
 
-_CONFIDENTIAL = (
+_CONFIDENTIAL_HEADERS = (
     "authorization",
     "cf-connecting-ip",
     "cookie",
@@ -32,53 +30,37 @@ _CONFIDENTIAL = (
     "x-real-ip",
 )
 
-_LENGTH_MIN = 4
-"""Shorter pieces are words and numbers that stand in any text."""
+_SECRET_LENGTH_MIN = 4
+"""Shorter parts are ordinary words and numbers; redacting them would garble any text."""
 
-_PIECES = re.compile(r"[\s,;&?=]+")
-_SHOWN = "[redacted]"
+_SEPARATORS = re.compile(r"[\s,;&?=]+")
 
-
-def redacted(text: str, request: Request) -> str:
-    """Replace every piece of what `request` holds in confidence."""
-    for piece in sorted(set(_confidential(request)), key=len, reverse=True):
-        text = text.replace(piece, _SHOWN)
-    return text
-
-
-def _confidential(request: Request) -> Iterator[str]:
-    values = [request.headers.get(name, "") for name in _CONFIDENTIAL]
-    query = urlsplit(request.url).query
-    values += [query, unquote_plus(query)]
-    for value in values:
-        for piece in (value, *_PIECES.split(value)):
-            if len(piece) >= _LENGTH_MIN:
-                yield piece
-
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""The content security policy of an error page: its own style and nothing else."""
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def error_response(
-    error: Exception, request_id: str, request: Request, passage: RequestContext | None
+def handle_error(
+    error: Exception, request_id: str, request: Request, context: RequestContext | None
 ) -> Response:
     """Make the response of an exception, and log it unless the caller is at fault.
 
-    `passage` is what was known of the request, None when not even its URL could be read.
-    What the request held in confidence does not go to the log.
+    `context` is None if not even the URL could be parsed. Confidential parts of the request
+    are redacted in the log.
     """
     if isinstance(error, CallerError):
-        return error_answer(error, request_id)
+        return error_response(error, request_id)
     shown: DispatcherError
     cause: str | None
     if isinstance(error, DispatcherError):
-        # The cause is what the caller is not shown: a script's own words, for one.
+        # The caller never sees the cause; it may quote a tenant's script.
         shown, cause = error, None if error.__cause__ is None else str(error.__cause__)
     elif isinstance(error, StoreUnavailable):
         shown, cause = StoreOutage(), str(error)
     else:
         shown, cause = InternalError(), None
-    tenant = passage.tenant if passage else None
+    tenant = context.tenant if context else None
     is_ours = shown.status == InternalError.status
     _LOGGER.log(
         logging.ERROR if is_ours else logging.WARNING,
@@ -95,4 +77,46 @@ def error_response(
         ),
         exc_info=error if not isinstance(error, DispatcherError | StoreUnavailable) else None,
     )
-    return error_answer(shown, request_id)
+    return error_response(shown, request_id)
+
+
+def error_response(error: DispatcherError, request_id: str) -> Response:
+    """Make the response of an error: its code, message and evidence as JSON, or its page."""
+    if error.page is not None:
+        return _page(error, error.page, request_id)
+    body = {
+        "ok": False,
+        "error": error.code,
+        "requestId": request_id,
+        "message": error.message,
+        **error.evidence,
+    }
+    response = json_response(body, request_id, error.status, error.headers)
+    return replace(response, error=error.code)
+
+
+def redacted(text: str, request: Request) -> str:
+    """Replace every confidential part of `request` that occurs in `text`."""
+    for part in sorted(set(_confidential_parts(request)), key=len, reverse=True):
+        text = text.replace(part, "[redacted]")
+    return text
+
+
+def _page(error: DispatcherError, page: str, request_id: str) -> Response:
+    fixed = (
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", _PAGE_POLICY),
+        ("cache-control", "no-store"),
+        (REQUEST_ID, request_id),
+    )
+    return Response(error.status, (*fixed, *error.headers), page, error.code)
+
+
+def _confidential_parts(request: Request) -> Iterator[str]:
+    values = [request.headers.get(name, "") for name in _CONFIDENTIAL_HEADERS]
+    query = urlsplit(request.url).query
+    values += [query, unquote_plus(query)]
+    for value in values:
+        for part in (value, *_SEPARATORS.split(value)):
+            if len(part) >= _SECRET_LENGTH_MIN:
+                yield part

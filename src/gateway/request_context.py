@@ -1,8 +1,4 @@
-"""One request on its way through the dispatcher, and what it leaves in the log.
-
-Owns what is known of a request so far, and the hygiene of headers around it.
-Refuses to know where it goes.
-"""
+"""What the dispatcher knows of one request: caller, reserved headers, and its usage event."""
 
 from __future__ import annotations
 
@@ -27,61 +23,17 @@ from metering.events import UsageEvent
 from tenants.records import Tenant
 
 SECRET_SETTING = "CALLER_HASH_SECRET"  # noqa: S105
+TENANT_ID = "x-tenant-id"
 
-_SIGNS = (
+_IDENTITY_HEADERS = (
     ("x-api-key", "key"),
     ("authorization", "key"),
     ("x-agent-id", "agent"),
     ("x-caller-id", "agent"),
     ("cf-connecting-ip", "ip"),
 )
-"""The headers that tell callers apart, the surest first, and the kind of what each says."""
+"""Headers that identify a caller, the most reliable first, and the kind of identity."""
 
-
-def caller_identity(headers: Mapping[str, str]) -> str:
-    """Tell who calls, as well as the request's headers (by lower-case name) can.
-
-    The kind stands before the value, so that an API key and an agent's name
-    that happen to be alike stay two callers.
-    """
-    for name, kind in _SIGNS:
-        value = headers.get(name)
-        if value and name == "authorization":
-            scheme, _, credentials = value.partition(" ")
-            value = credentials.strip() if scheme.lower() == "bearer" else None
-        if value:
-            return f"{kind}:{value[: constants.IDENTITY_LENGTH_MAX]}"
-    return "unknown:"
-
-
-def payer_identity(address: str) -> str:
-    """Tell who calls by the address that a verified payment is from."""
-    return f"payer:{address.lower()}"
-
-
-@dataclass(slots=True)
-class CallerHash:
-    """Hashes callers under the deployment's secret."""
-
-    environment: Environment
-    _key: bytes = b""
-
-    def of(self, identity: str) -> str:
-        """Hash an identity to 16 hexadecimal digits. Raises `ConfigurationError`."""
-        if not self._key:
-            secret = self.environment.setting(SECRET_SETTING)
-            if secret is None:
-                raise ConfigurationError(
-                    SECRET_SETTING,
-                    f"Set it to a long random text (`wrangler secret put {SECRET_SETTING}`):"
-                    " callers are told apart by a hash under this key.",
-                )
-            self._key = hashlib.sha256(secret.encode()).digest()
-        return hashlib.blake2b(identity.encode(), key=self._key, digest_size=8).hexdigest()
-
-
-TENANT_ID = "x-tenant-id"
-SERVED = "served"
 _RESERVED = frozenset((REQUEST_ID, TENANT_ID, PLATFORM_TOKEN_HEADER))
 
 _RESERVED_IF_PRICED = _RESERVED | {
@@ -93,40 +45,30 @@ _RESERVED_IF_PRICED = _RESERVED | {
 }
 
 
-def reserved_headers(names: Iterable[str], *, is_priced: bool = False) -> Sequence[str]:
-    """Pick, of lower-case header names, those that only the dispatcher may set or see.
-
-    Where it takes the payment, what speaks of payments is its own as well: a
-    script must not settle behind its back, nor write receipts in its name.
-    """
-    reserved = _RESERVED_IF_PRICED if is_priced else _RESERVED
-    return [name for name in names if name in reserved or name.startswith("x-clawr-")]
-
-
 @dataclass(slots=True)
 class RequestContext:
-    """What is known so far of one request on a tenant's route.
+    """What is known so far of one request.
 
-    `url` is what the script is to see in place of the request's own, `target`
-    the path and query of that, `caller` the caller's hash once it is known, `answered_ms`
-    when its event says that it was answered.
+    `parsed_url` is the request's own URL; `upstream_url` is the URL that the script receives
+    instead, None for the same. `tenant` and `caller` (a hash, see `CallerHasher`) are set once
+    known. `responded_ms` is the time of the usage event, None if none was recorded.
     """
 
     request: Request
     request_id: str
     arrived_ms: int
-    location: ParsedUrl
+    parsed_url: ParsedUrl
     tenant: Tenant | None = None
-    url: str | None = None
+    upstream_url: str | None = None
     caller: str = ""
-    answered_ms: int | None = None
+    responded_ms: int | None = None
 
     @property
     def target(self) -> str:
-        """The path and query that the script sees."""
-        if self.url is None:
-            return self.location.path + self.location.query
-        return self.url[len(self.location.origin) :]
+        """The path and query that the script receives."""
+        if self.upstream_url is None:
+            return self.parsed_url.path + self.parsed_url.query
+        return self.upstream_url[len(self.parsed_url.origin) :]
 
     def event(
         self,
@@ -137,7 +79,7 @@ class RequestContext:
         is_call: bool = True,
         revenue_micros: int = 0,
     ) -> UsageEvent:
-        """Make the one event that this request leaves in the log."""
+        """Build the usage event of this request; each request records at most one."""
         return UsageEvent(
             request_id=self.request_id,
             at_ms=at_ms,
@@ -150,3 +92,55 @@ class RequestContext:
             counted=is_call,
             revenue_micros=revenue_micros,
         )
+
+
+@dataclass(slots=True)
+class CallerHasher:
+    """Hashes callers with the deployment's secret."""
+
+    environment: Environment
+    _key: bytes = b""
+
+    def hash(self, identity: str) -> str:
+        """Hash an identity to 16 hexadecimal digits. Raises `ConfigurationError`."""
+        if not self._key:
+            secret = self.environment.setting(SECRET_SETTING)
+            if secret is None:
+                raise ConfigurationError(
+                    SECRET_SETTING,
+                    f"Set it to a long random text (`wrangler secret put {SECRET_SETTING}`):"
+                    " it is the key of the hash that identifies callers.",
+                )
+            self._key = hashlib.sha256(secret.encode()).digest()
+        return hashlib.blake2b(identity.encode(), key=self._key, digest_size=8).hexdigest()
+
+
+def caller_identity(headers: Mapping[str, str]) -> str:
+    """Identify the caller by the most reliable header present.
+
+    `headers` are by lower-case name. Returns `KIND:VALUE`: with the kind, an API key and an
+    agent of the same name remain two callers.
+    """
+    for name, kind in _IDENTITY_HEADERS:
+        value = headers.get(name)
+        if value and name == "authorization":
+            scheme, _, credentials = value.partition(" ")
+            value = credentials.strip() if scheme.lower() == "bearer" else None
+        if value:
+            return f"{kind}:{value[: constants.IDENTITY_LENGTH_MAX]}"
+    return "unknown:"
+
+
+def payer_identity(address: str) -> str:
+    """Identify the caller by the address that paid, from a verified payment."""
+    return f"payer:{address.lower()}"
+
+
+def reserved_headers(names: Iterable[str], *, is_priced: bool = False) -> Sequence[str]:
+    """Select the headers that only the dispatcher may set or see, from lower-case names.
+
+    For a priced tenant this includes the payment headers: its script must neither settle a
+    payment itself nor forge a receipt.
+    """
+    reserved = _RESERVED_IF_PRICED if is_priced else _RESERVED
+    return [name for name in names if name in reserved or name.startswith("x-clawr-")]

@@ -1,8 +1,4 @@
-"""Where a request is going: its URL taken apart, and what may be read from the parts.
-
-Owns the spelling of hosts and paths, so that nothing gets past a rule by being
-written another way. Refuses to know tenants.
-"""
+"""Parses and checks the URL of a request, so that no spelling of it bypasses a rule."""
 
 from __future__ import annotations
 
@@ -15,23 +11,22 @@ from core import constants
 from core.errors import InvalidParameter, NotFound
 from core.ports import Request
 
-PLATFORM_NAME = "__platform"
-"""The first segment of the platform API's paths."""
-
+_PLATFORM_SEGMENT = "__platform"
 _DECODINGS_MAX = 3
-_KNOWN_AUTHORITIES = 1_000
-_ODD = re.compile(r"[%\\;]")
+_AUTHORITY_CACHE_ENTRIES = 1_000
+_AMBIGUOUS = re.compile(r"[%\\;]")
 _PARAMETERS = re.compile(r";[^/]*")
 _CONTROLS = re.compile(r"[\x00-\x20\x7f]")
 _DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _OWN_HOST = re.compile(r"localhost|\d+\.\d+\.\d+\.\d+|\[.*\]|.*\.workers\.dev", re.ASCII)
+_SERVICE_WORKER_HEADER = "service-worker"
 
 
 class ParsedUrl(NamedTuple):
-    """A URL taken apart: `origin` + `path` + `query` is the URL again.
+    """The parts of an absolute URL; `origin` + `path` + `query` is the URL again.
 
-    `host` is without port and lower case; `path` starts with a slash and has
-    no dot segments; `query` is empty or starts with `?`.
+    `host` is lower case, without port; `path` starts with a slash and has no dot segments;
+    `query` is empty or starts with `?`.
     """
 
     origin: str
@@ -40,8 +35,8 @@ class ParsedUrl(NamedTuple):
     query: str
 
 
-def locate(url: str) -> ParsedUrl:
-    """Take an absolute URL apart, and resolve dot segments as browsers do.
+def parse_url(url: str) -> ParsedUrl:
+    """Parse an absolute URL and resolve dot segments as browsers do.
 
     Source: WHATWG URL Standard, "path state"; `%2e` is a dot there.
     """
@@ -57,7 +52,49 @@ def locate(url: str) -> ParsedUrl:
     return ParsedUrl(url[:slash], _host_of(url[authority:slash]), path, url[end:])
 
 
-@lru_cache(maxsize=_KNOWN_AUTHORITIES)
+def is_platform(path: str) -> bool:
+    """Tell whether any server could read `path` as a path of the platform API.
+
+    Such a path never reaches a tenant, even if it matches no route: a platform token must not
+    reach a script because the path is spelled unusually.
+    """
+    if _AMBIGUOUS.search(path):
+        return any(_starts_platform(reading) for reading in (path, *_lenient_readings(path)))
+    return _starts_platform(path)
+
+
+def is_own_host(host: str) -> bool:
+    """Tell whether `host` is an address of the dispatcher itself, never of a tenant."""
+    return _OWN_HOST.fullmatch(host) is not None
+
+
+def check_size(request: Request) -> None:
+    """Raise `InvalidParameter` if the URL or the headers are longer than Cloudflare's limits."""
+    if len(request.url) > constants.URL_LENGTH_MAX:
+        raise InvalidParameter("url", f"at most {constants.URL_LENGTH_MAX} characters long")
+    headers = request.headers
+    length = sum(map(len, headers)) + sum(map(len, headers.values()))
+    if length > constants.HEADERS_LENGTH_MAX:
+        raise InvalidParameter(
+            "headers", f"at most {constants.HEADERS_LENGTH_MAX} characters long together"
+        )
+
+
+def check_shared_host(request: Request) -> None:
+    """Raise `NotFound` if a browser requests a service worker on a host that APIs share.
+
+    The worker could read and answer the browser's requests to all other APIs: its scope is the
+    folder `/t/`, and a response header can extend it to `/`. Source: Service Workers, W3C,
+    algorithm "Update" (the script is fetched with `Service-Worker: script`).
+    """
+    if _SERVICE_WORKER_HEADER in request.headers:
+        raise NotFound(
+            "Service workers are not available here, because all APIs below /t share this host."
+            " An API with its own host may have one."
+        )
+
+
+@lru_cache(maxsize=_AUTHORITY_CACHE_ENTRIES)
 def _host_of(authority: str) -> str:
     host = authority.rpartition("@")[2].lower()
     if not host.endswith("]"):
@@ -66,31 +103,14 @@ def _host_of(authority: str) -> str:
     return host.removesuffix(".")
 
 
-def is_platform(path: str) -> bool:
-    """Tell whether `path` means the platform API, or could to anybody who reads it differently.
-
-    A path that is only another spelling of it is none of its routes, but no
-    tenant's either: what is meant for the platform, such as a token, must not
-    get to a tenant by an odd spelling.
-    """
-    if _ODD.search(path):
-        return any(_starts_platform(reading) for reading in (path, *_generous_readings(path)))
-    return _starts_platform(path)
-
-
-def is_own_host(host: str) -> bool:
-    """Tell whether `host` is an address of the dispatcher's own, never a tenant's name."""
-    return _OWN_HOST.fullmatch(host) is not None
-
-
 def _starts_platform(path: str) -> bool:
-    return path.lstrip("/").partition("/")[0].lower() == PLATFORM_NAME
+    return path.lstrip("/").partition("/")[0].lower() == _PLATFORM_SEGMENT
 
 
-def _generous_readings(path: str) -> tuple[str, str]:
-    """Read a path as any server might: encoded twice, with parameters and backslashes.
+def _lenient_readings(path: str) -> tuple[str, str]:
+    """Decode a path as the most lenient server would: encoded several times, with parameters.
 
-    Gives it with the dot segments that come to light then, and without.
+    Returns it before and after the dot segments that then appear are resolved.
     """
     for _ in range(_DECODINGS_MAX):
         path = unquote(path)
@@ -113,33 +133,3 @@ def _without_dot_segments(path: str) -> str:
         if is_last:
             kept.append("")
     return "/" + "/".join(kept)
-
-
-_WORKER_SCRIPT = "service-worker"
-
-
-def check_size(request: Request) -> None:
-    """Raise `InvalidParameter` when the URL or the headers are longer than the edge allows."""
-    if len(request.url) > constants.URL_LENGTH_MAX:
-        raise InvalidParameter("url", f"at most {constants.URL_LENGTH_MAX} characters long")
-    headers = request.headers
-    length = sum(map(len, headers)) + sum(map(len, headers.values()))
-    if length > constants.HEADERS_LENGTH_MAX:
-        raise InvalidParameter(
-            "headers", f"at most {constants.HEADERS_LENGTH_MAX} characters long together"
-        )
-
-
-def check_shared_host(request: Request) -> None:
-    """Raise `NotFound` when a browser asks for a service worker on a host that APIs share.
-
-    It would see and answer what the browser asks of the other APIs: `/t/SLUG`
-    is in the folder `/t/`, which is the script's scope then, and a header can
-    widen it to all. Source: Service Workers, W3C, algorithm "Update"
-    (the script is fetched with `Service-Worker: script`).
-    """
-    if _WORKER_SCRIPT in request.headers:
-        raise NotFound(
-            "Service workers are not given out here, because all APIs below /t share this host."
-            " An API at a host of its own may have one."
-        )

@@ -73,7 +73,7 @@ class Payments:
     resolver: PendingResolver
     _moves: int = field(default=0)
 
-    async def admit(self, order: PaymentRequest) -> Claim | AlreadyServed:
+    async def claim(self, order: PaymentRequest) -> Claim | AlreadyServed:
         """Let a request through that brings a good payment of its own.
 
         Raises `PaymentError` when it does not, `ConfigurationError`,
@@ -89,7 +89,7 @@ class Payments:
                 PaymentRequired, "payment_required", "This API is paid for by request, with x402."
             )
         try:
-            return await self._admit(order, payment, refusals)
+            return await self._verify_and_claim(order, payment, refusals)
         except InvalidPayload as error:
             raise refusals.offer(PaymentInvalid, error.reason, str(error)) from error
         except DatabaseUnavailable as error:
@@ -137,7 +137,7 @@ class Payments:
             raise refusals.failed(row, ticket.version, settling.reason)
         raise refusals.pending(row, ticket.version, settling.transaction)
 
-    async def _admit(
+    async def _verify_and_claim(
         self, order: PaymentRequest, payment: PaymentPayload, refusals: PaymentErrors
     ) -> Claim | AlreadyServed:
         found = await self._known(order, payment, refusals)

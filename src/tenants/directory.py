@@ -1,9 +1,8 @@
-"""The tenant directory: who answers at which host and at which slug.
+"""The tenant directory: finds the tenant of a host or a slug.
 
-Owns the look-ups and their cache. A record is looked up in `TENANT_KV` first
-(`host/HOST` holds a slug, `tenant/SLUG` the record), then in the variable
-`TENANT_DIRECTORY_JSON`. Each answer is kept for at most 30 s, found or not, so
-that publishing needs no redeploy. Refuses to know requests.
+A look-up reads `TENANT_KV` first (`host/HOST` holds a slug, `tenant/SLUG` the record), then
+the variable `TENANT_DIRECTORY_JSON`. Results, also misses, are cached for 30 s, so publishing
+an API needs no deployment.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class TenantDirectory:
-    """Look-ups by host and slug, with their cache; one lives as long as an isolate.
+    """Look-ups by host and slug, with a cache; one per isolate.
 
-    `store` is `TENANT_KV`, `variable` the text of `TENANT_DIRECTORY_JSON`;
-    either may be missing, but not both.
+    `store` is `TENANT_KV`, `variable` the text of `TENANT_DIRECTORY_JSON`; one of them may be
+    missing.
     """
 
     clock: Clock
@@ -37,25 +36,24 @@ class TenantDirectory:
     _cache: dict[str, tuple[int, Tenant | None]] = field(default_factory=dict)
 
     async def by_slug(self, slug: str) -> Tenant | None:
-        """Find who answers at `/t/SLUG`.
+        """Find the tenant of `/t/SLUG`.
 
-        Raises `ConfigurationError` when there is no directory at all or the
-        variable holds none, `StoreUnavailable` when KV fails and nothing is
-        known from before.
+        Raises `ConfigurationError` if there is no directory or the variable is invalid, and
+        `StoreUnavailable` if KV fails and no earlier result is cached.
         """
         return await self._look_up(keys.tenant(slug), self._stored_by_slug, slug)
 
     async def by_host(self, name: str) -> Tenant | None:
-        """Find who answers at host `name`, in its normal form. Raises as `by_slug` does."""
+        """Find the tenant of a host, given by its normal name. Raises as `by_slug` does."""
         return await self._look_up(keys.host(name), self._stored_by_host, name)
 
-    async def survey(self) -> Directory:
-        """Read every record there is, in both places; raises as `by_slug` does.
+    async def read_all(self) -> Directory:
+        """Read every record of `TENANT_KV` and the variable. Raises as `by_slug` does.
 
-        Hosts are not looked into: in `TENANT_KV` each is a key of its own.
+        The result has no hosts: in `TENANT_KV` each is a separate key.
         """
         document = self._read_variable()
-        usable = dict(document.by_slug)
+        valid = dict(document.by_slug)
         refused = list(document.refused)
         cursor = None
         while self.store is not None:
@@ -69,28 +67,28 @@ class TenantDirectory:
                     except RecordRefused as error:
                         refused.append(error)
                     else:
-                        usable.update({tenant.slug: tenant} if tenant else {})
+                        valid.update({tenant.slug: tenant} if tenant else {})
             cursor = page.cursor
             if cursor is None:
                 break
-        return Directory(usable, {}, refused)
+        return Directory(valid, {}, refused)
 
     async def _look_up(
         self, key: str, find: Callable[[KeyValueStore, str], Awaitable[Tenant | None]], name: str
     ) -> Tenant | None:
         now_ms = self.clock.now_ms()
-        known = self._cache.get(key)
-        if known is not None and now_ms - known[0] < constants.DIRECTORY_CACHE_SECONDS * 1000:
-            return known[1]
+        cached = self._cache.get(key)
+        if cached is not None and now_ms - cached[0] < constants.DIRECTORY_CACHE_SECONDS * 1000:
+            return cached[1]
         tenant = None
         if self.store is not None:
             try:
                 tenant = await find(self.store, name)
             except StoreUnavailable:
-                # What was true half a minute ago serves people better than an error.
-                if known is None:
+                # Serve the expired entry if KV is unavailable.
+                if cached is None:
                     raise
-                tenant = known[1]
+                tenant = cached[1]
         if tenant is None:
             document = self._read_variable()
             index = document.by_slug if key.startswith(keys.TENANT_PREFIX) else document.by_host
@@ -112,7 +110,7 @@ class TenantDirectory:
         key = keys.host(name)
         slug = (await store.get_many([key]))[key]
         tenant = None if slug is None else await self.by_slug(slug)
-        # The record is what counts: a left-over pointer to it must not lead anywhere.
+        # The record decides: an outdated host key must not route to the tenant.
         return tenant if tenant is not None and name in tenant.hosts else None
 
     def _read_variable(self) -> Directory:

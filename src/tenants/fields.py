@@ -1,7 +1,4 @@
-"""Reads the fields of one directory record and collects everything that is wrong with them.
-
-Owns the shapes that several fields share. Refuses to know which fields there are.
-"""
+"""Reads the fields of one directory record and collects the reasons why it is invalid."""
 
 from __future__ import annotations
 
@@ -13,27 +10,27 @@ from core import constants
 from core.ports import Json
 
 _USD = re.compile(r"(\d{1,7})(?:\.(\d{1,6})0*)?", re.ASCII)
-_SHOWN_LENGTH = 80
+_SHOWN_LENGTH_MAX = 80
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, line ends, what turns the direction of text around it, half characters."""
+"""Control characters, line ends, bidirectional controls and unpaired surrogates."""
 
 
 class RecordFields:
-    """One record; `reasons` says what is wrong with it so far."""
+    """One record; `reasons` lists what is wrong with it so far."""
 
     def __init__(self, record: Mapping[str, Json]) -> None:
-        """Take the record as it was parsed."""
+        """Take the record as parsed from JSON."""
         self.record = record
         self.reasons: list[str] = []
 
     def refuse(self, field_name: str, demand: str) -> None:
-        """Note that a field must be what `demand` says, and what it is instead."""
+        """Add the reason that a field must be `demand`, with its value."""
         value = json.dumps(self.record.get(field_name), ensure_ascii=True)
-        shown = value if len(value) <= _SHOWN_LENGTH else value[:_SHOWN_LENGTH] + "…"
+        shown = value if len(value) <= _SHOWN_LENGTH_MAX else value[:_SHOWN_LENGTH_MAX] + "…"
         self.reasons.append(f"{field_name} must be {demand}, is {shown}")
 
     def text(self, field_name: str, length_max: int = constants.TEXT_LENGTH_MAX) -> str:
-        """Read one line of text; empty when there is none, or none that can be used."""
+        """Read one line of text; empty if it is missing or invalid."""
         value = self.record.get(field_name)
         if value is None:
             return ""
@@ -44,7 +41,7 @@ class RecordFields:
         return value.strip()
 
     def matching(self, field_name: str, pattern: re.Pattern[str], demand: str) -> str:
-        """Read text of one shape; empty when it has another, which is noted."""
+        """Read text that must match `pattern`; empty if it is missing or invalid."""
         value = self.record.get(field_name)
         if type(value) is not str or not pattern.fullmatch(value):
             self.refuse(field_name, demand)
@@ -52,7 +49,7 @@ class RecordFields:
         return value
 
     def flag(self, field_name: str) -> bool:
-        """Read true or false; false when it is missing."""
+        """Read a Boolean; false if it is missing or invalid."""
         value = self.record.get(field_name, False)
         if type(value) is not bool:
             self.refuse(field_name, "true or false")
@@ -60,11 +57,12 @@ class RecordFields:
 
 
 def usd_micros(value: Json) -> int | None:
-    """Read dollars, a number or decimal text below 10,000,000, as micro-dollars; None for others.
+    """Read dollars as micro-dollars.
 
-    A fraction of a micro-dollar is none that can be counted.
+    `value` is a number or decimal text below 10,000,000 with at most 6 decimals. Returns None
+    for anything else.
     """
-    # A number prints as the shortest decimal that means it, so both shapes read alike.
+    # Formatted, a float is parsed the same way as text.
     text = f"{value:.12f}" if type(value) is float else str(value)
     match = None if type(value) is bool else _USD.fullmatch(text)
     if match is None:

@@ -1,8 +1,4 @@
-"""Allowances: how often an API may be called, and for how much, as its record says.
-
-Owns reading `rateLimit`, `usageLimit` and `spendLimit`, and which rate-limit
-bindings stand for a rate. Refuses to count: that is for `admission`.
-"""
+"""Parses the fields `rateLimit`, `usageLimit` and `spendLimit` of a directory record."""
 
 from __future__ import annotations
 
@@ -17,18 +13,16 @@ from tenants.fields import RecordFields, usd_micros
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How many requests one caller may send in any window of 10 or 60 seconds."""
+    """How many requests one caller may send in a window of 10 or 60 seconds."""
 
     requests: int
     window_seconds: int
 
     @property
     def bindings(self) -> Sequence[str]:
-        """The rate-limit bindings that allow so many together, the largest first.
+        """The rate-limit bindings whose limits add up to `requests`, the largest first.
 
-        A binding's limit is fixed when the Worker is deployed. There is one for
-        each power of two, and those in the sum that makes up `requests` are the
-        ones that a caller of this API may use up.
+        A binding's limit is fixed at deployment, so there is one for each power of two.
         """
         return [
             f"RATE_{self.window_seconds}S_{1 << bit}"
@@ -38,7 +32,7 @@ class RateLimit:
 
 
 def parse_rate_limit(fields: RecordFields) -> RateLimit | None:
-    """Read `rateLimit`; None when there is none, or none that can be used, which is noted."""
+    """Read `rateLimit`; None if it is missing or invalid, and then a reason is added."""
     given = fields.record.get("rateLimit")
     if given is None:
         return None
@@ -57,16 +51,16 @@ def parse_rate_limit(fields: RecordFields) -> RateLimit | None:
     return None
 
 
-def parse_bounds(fields: RecordFields, price_micros: int) -> QuotaLimits:
-    """Read `usageLimit` and `spendLimit`; what cannot be used is noted and bounds nothing."""
-    daily, monthly = _parse_usage(fields)
+def parse_quota_limits(fields: RecordFields, price_micros: int) -> QuotaLimits:
+    """Read `usageLimit` and `spendLimit`; an invalid one adds a reason and sets no limit."""
+    daily_requests, monthly_requests = _parse_usage(fields)
     daily_micros, monthly_micros = _parse_spend(fields, price_micros)
-    return QuotaLimits(monthly, daily, monthly_micros, daily_micros)
+    return QuotaLimits(monthly_requests, daily_requests, monthly_micros, daily_micros)
 
 
 def _parse_usage(fields: RecordFields) -> tuple[int | None, int | None]:
     names = ("dailyRequests", "monthlyRequests")
-    values = _pair(fields, "usageLimit", names)
+    values = _read_pair(fields, "usageLimit", names)
     if values is None:
         return None, None
     if all(value is None or _is_count(value, constants.QUOTA_REQUESTS_MAX) for value in values):
@@ -78,7 +72,7 @@ def _parse_usage(fields: RecordFields) -> tuple[int | None, int | None]:
 
 def _parse_spend(fields: RecordFields, price_micros: int) -> tuple[int | None, int | None]:
     names = ("dailySpendUsd", "monthlySpendUsd")
-    values = _pair(fields, "spendLimit", names)
+    values = _read_pair(fields, "spendLimit", names)
     if values is None:
         return None, None
     micros = [None if value is None else usd_micros(value) or 0 for value in values]
@@ -87,12 +81,12 @@ def _parse_spend(fields: RecordFields, price_micros: int) -> tuple[int | None, i
         fields.refuse("spendLimit", f"dailySpendUsd or monthlySpendUsd or both, {demand}")
         return None, None
     if any(amount is not None and amount < price_micros for amount in micros):
-        fields.refuse("spendLimit", "at least priceUsd, or no request could ever be paid for")
+        fields.refuse("spendLimit", "at least priceUsd, otherwise no request could be paid for")
         return None, None
     return micros[0], micros[1]
 
 
-def _pair(
+def _read_pair(
     fields: RecordFields, field_name: str, names: tuple[str, str]
 ) -> tuple[Json, Json] | None:
     given = fields.record.get(field_name)
@@ -105,5 +99,5 @@ def _pair(
     return first, second
 
 
-def _is_count(value: Json, largest: int) -> bool:
-    return type(value) is int and 1 <= value <= largest
+def _is_count(value: Json, maximum: int) -> bool:
+    return type(value) is int and 1 <= value <= maximum

@@ -1,8 +1,6 @@
-"""Tenants: the shape of a directory record and everything that can be wrong with one.
+"""Parses directory records and directory documents into tenants.
 
-Owns reading records and directory documents. A record that cannot be used is
-refused with all its reasons at once, and the others keep working. Refuses to
-know where records come from: that is for `directory`.
+An invalid record is refused with all its reasons at once; other records keep working.
 """
 
 from __future__ import annotations
@@ -21,25 +19,26 @@ from core.quotas import UNBOUNDED, QuotaLimits
 from core.safe_json import read_json
 from metering.events import Api
 from tenants.fields import RecordFields, usd_micros
-from tenants.limits import RateLimit, parse_bounds, parse_rate_limit
+from tenants.limits import RateLimit, parse_quota_limits, parse_rate_limit
+
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+"""An account or a contract on an EVM network."""
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _TENANT_ID = re.compile(r"[!-~]{1,200}", re.ASCII)
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
-_HOST_LENGTH = 253
+_HOST_LENGTH_MAX = 253
 """RFC 1035 section 2.3.4, without the final dot."""
 
-_KNOWN_HOSTS = 1_000
-ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
-"""An account or contract on an EVM network."""
+_HOST_CACHE_ENTRIES = 1_000
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """One usable record of the directory. Money is in micro-dollars.
+    """One valid record of the directory. Money is in micro-dollars.
 
-    Without slots, so that what every request asks is worked out once.
+    Without slots, because `cached_property` needs a `__dict__`.
     """
 
     slug: str
@@ -56,34 +55,34 @@ class Tenant:
     payment_network: str
     description: str
     rate_limit: RateLimit | None
-    bounds: QuotaLimits
+    quota_limits: QuotaLimits
 
     @cached_property
     def is_priced(self) -> bool:
-        """Whether each request is paid for at the edge."""
+        """Whether the dispatcher takes a payment for each request."""
         return self.x402_enabled and self.price_micros > 0
 
     @cached_property
     def is_limited(self) -> bool:
-        """Whether a request has to ask for leave before its script is asked."""
-        return self.rate_limit is not None or self.counted_bounds != UNBOUNDED
+        """Whether a request must reserve its share of a limit before dispatch."""
+        return self.rate_limit is not None or self.counted_limits != UNBOUNDED
 
     @cached_property
-    def counted_bounds(self) -> QuotaLimits:
-        """The bounds that requests are counted for; a cap bounds what is paid at the edge."""
+    def counted_limits(self) -> QuotaLimits:
+        """The limits that the quota counter checks; caps apply only to a priced API."""
         if self.is_priced:
-            return self.bounds
-        return self.bounds._replace(monthly_micros=None, daily_micros=None)
+            return self.quota_limits
+        return self.quota_limits._replace(monthly_micros=None, daily_micros=None)
 
     @cached_property
     def api(self) -> Api:
-        """How this tenant is described in usage events."""
+        """The tenant's description in usage events."""
         return Api(self.tenant_id, self.slug, self.owner, self.directory, self.price_micros)
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory document, read: its usable records, and those refused with their reasons."""
+    """A parsed directory document: the valid records, and the refused ones with their reasons."""
 
     by_slug: Mapping[str, Tenant]
     by_host: Mapping[str, Tenant]
@@ -91,10 +90,9 @@ class Directory:
 
 
 def parse_tenant(record: Json, name: str) -> Tenant:
-    """Read one record.
+    """Parse one record.
 
-    `name` says where it stands, for messages. Raises `RecordRefused` with
-    every reason at once.
+    `name` is its place, for messages. Raises `RecordRefused` with all reasons.
     """
     if not isinstance(record, dict):
         raise RecordRefused(name, ["it must be an object"])
@@ -128,7 +126,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         payment_network=fields.text("paymentNetwork"),
         description=fields.text("description", constants.DESCRIPTION_LENGTH_MAX),
         rate_limit=parse_rate_limit(fields),
-        bounds=parse_bounds(fields, price_micros),
+        quota_limits=parse_quota_limits(fields, price_micros),
     )
     if fields.reasons:
         shown_slug = record.get("slug")
@@ -138,10 +136,10 @@ def parse_tenant(record: Json, name: str) -> Tenant:
 
 
 def parse_directory(text: str) -> Directory:
-    """Read a whole directory document, in either of the contract's shapes.
+    """Parse a directory document, in either shape of docs/reference/directory.md.
 
-    Records that cannot be used are set aside in `refused`. Raises
-    `ConfigurationError` when the document as a whole is not a directory.
+    Invalid records are listed in `refused`. Raises `ConfigurationError` if the document as a
+    whole is not a directory.
     """
     try:
         document = read_json(text)
@@ -160,26 +158,25 @@ def parse_directory(text: str) -> Directory:
 
 
 def normal_host(name: str) -> str:
-    """Write a host name the way look-ups use it: lower case, ASCII, no final dot.
+    """Normalize a host name for look-ups: lower case, ASCII (Punycode), no final dot.
 
-    International names become Punycode. Raises `ValueError` for anything that
-    is no host name, such as one with a port.
+    Raises `ValueError` if it is not a host name, for example if it has a port.
     """
     name = name.lower().removesuffix(".")
     if not name.isascii():
-        # Loaded here, because only a directory written by people needs it.
+        # Imported late, because few directories need it.
         import encodings.idna  # noqa: F401, PLC0415
 
         name = name.encode("idna").decode("ascii").lower()
     labels = name.split(".")
-    if len(name) > _HOST_LENGTH or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+    if len(name) > _HOST_LENGTH_MAX or not all(_HOST_LABEL.fullmatch(label) for label in labels):
         raise ValueError(f"{name!r} is no host name")
     return name
 
 
-@lru_cache(maxsize=_KNOWN_HOSTS)
+@lru_cache(maxsize=_HOST_CACHE_ENTRIES)
 def is_normal_host(name: str) -> bool:
-    """Tell whether `name` is a host name, written the way look-ups use it."""
+    """Tell whether `name` is a host name in its normal form."""
     try:
         return normal_host(name) == name
     except ValueError:
@@ -187,7 +184,7 @@ def is_normal_host(name: str) -> bool:
 
 
 def _records(document: Json) -> Iterator[tuple[str, Json]]:
-    """Yield each record of a document with the name it goes by in messages."""
+    """Yield each record of a document with its name for messages."""
     if not isinstance(document, dict):
         raise _not_a_directory("It must be an object.")
     tenants = document.get("tenants")
@@ -199,7 +196,7 @@ def _records(document: Json) -> Iterator[tuple[str, Json]]:
         raise _not_a_directory("`tenants` must be a list, `bySlug` and `byHost` objects.")
     if "bySlug" not in document and "byHost" not in document:
         raise _not_a_directory("It has neither `tenants` nor `bySlug` nor `byHost`.")
-    # One tenant may stand under its slug and under each of its hosts.
+    # One tenant may be listed under its slug and under each of its hosts.
     merged: dict[str, tuple[str, dict[str, Json]]] = {}
     for kind, entries in (("bySlug", by_slug), ("byHost", by_host)):
         for entry, record in entries.items():

@@ -117,7 +117,7 @@ def test_every_line_of_the_log_is_json_and_ordinary_requests_leave_none(
     awaited_line(server, failed.headers["x-request-id"])
     lines = log_lines(server)
     assert all({"level", "event", "logger"} <= line.keys() for line in lines)
-    assert "compaction_went_on" in {line["event"] for line in lines}
+    assert "compaction_ran" in {line["event"] for line in lines}
     ordinary = {answer.headers["x-request-id"] for answer in (served, refused)}
     assert ordinary.isdisjoint(line.get("requestId") for line in lines)
     text = server.log.read_text()[printed_before:]

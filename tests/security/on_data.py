@@ -38,7 +38,7 @@ def keep_an_isolate_busy_with_a_huge_record() -> bool:
     record = json.dumps({**LEAST, "hosts": ["h" * 60] * (RECORD_LENGTH_MAX // 60)})
     store = FakeStore(values={"tenant/a": (record, {})})
     directory = TenantDirectory(FakeClock(), store, None)
-    return "longer than" not in str(asyncio.run(directory.survey()).refused)
+    return "longer than" not in str(asyncio.run(directory.read_all()).refused)
 
 
 def answer_at_a_host_that_the_record_does_not_name() -> bool:
@@ -105,7 +105,7 @@ def _analytics() -> Response:
 
 
 _TEXT = ("tenants.fields", "RecordFields.text", " or _CONTROL.search(value)", "")
-_PAGE = ("core.responses", "_page")
+_PAGE = ("gateway.error_handling", "_page")
 
 ON_DATA = (
     Guard(
@@ -148,7 +148,7 @@ ON_DATA = (
     Guard(
         run_anything_in_the_page_of_an_offer,
         *_PAGE,
-        "PAGE_POLICY",
+        "_PAGE_POLICY",
         '"default-src *"',
     ),
     Guard(

@@ -76,10 +76,12 @@ def _reaches_a_tenant(path: str) -> bool:
 
 _PLATFORM = ("gateway.urls", "is_platform")
 _STARTS = ("gateway.urls", "_starts_platform")
-_READINGS = ("gateway.urls", "_generous_readings")
+_READINGS = ("gateway.urls", "_lenient_readings")
 
 ON_SPELLINGS = (
-    Guard(get_past_the_platform_by_an_encoded_spelling, *_PLATFORM, "_ODD.search(path)", "False"),
+    Guard(
+        get_past_the_platform_by_an_encoded_spelling, *_PLATFORM, "_AMBIGUOUS.search(path)", "False"
+    ),
     Guard(get_past_the_platform_by_parameters_in_the_path, *_READINGS, '_PARAMETERS.sub("", ', "("),
     Guard(get_past_the_platform_by_encoding_twice, *_READINGS, "range(_DECODINGS_MAX)", "range(1)"),
     Guard(get_past_the_platform_by_control_characters, *_READINGS, '_CONTROLS.sub("", ', "("),
@@ -98,7 +100,7 @@ ON_SPELLINGS = (
     Guard(
         climb_into_the_platform_out_of_a_tenant,
         "gateway.urls",
-        "locate",
+        "parse_url",
         "and _DOT_SEGMENT.search(path)",
         "and False",
     ),

@@ -103,7 +103,7 @@ async def _compact(world: World, isolate: Isolate) -> None:
     world.compactions.append(report)
     world.after_compaction(report.made)
     world.about_to_publish(isolate)
-    await isolate.api.publish()
+    await isolate.analytics.publish(isolate.store)
 
 
 def come_to_rest(world: World) -> int:

@@ -47,7 +47,7 @@ PAYMENTS = (
     Mutation(
         "the question is asked before the claim",
         "payments.flow",
-        "Payments._admit",
+        "Payments._verify_and_claim",
         "claimed = await self._ledger.claim(row)\n    if claimed.changed_by == row.changed_by:\n"
         "        return Claim(claimed, order, payment.version)\n    found",
         "await self._ask(row); claimed = await self._ledger.claim(row)\n"
@@ -169,7 +169,7 @@ PAYMENTS = (
     Mutation(
         "a payment is not verified",
         "payments.flow",
-        "Payments._admit",
+        "Payments._verify_and_claim",
         "if not verdict.is_valid:",
         "if False:",
     ),

@@ -54,9 +54,6 @@ class Platform:
             raise NotFound("no such route")
         return json_response({"ok": True, "platform": path + query}, request_id)
 
-    async def publish(self) -> None:
-        """Nothing is read here."""
-
 
 @dataclass
 class Scene:

@@ -15,7 +15,7 @@ from typing import Any
 from core.constants import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
 from core.errors import ReadTooLarge, StoreUnavailable, TenantError
 from core.ports import Json, KeyPage, ListedKey, NamePage, Request
-from gateway.urls import locate
+from gateway.urls import parse_url
 from tests.support.fake_counters import FakeQuotaCounters, FakeRateCounter, fake_rate_counters
 from tests.support.fake_network import FakeDatabase, FakeFetcher
 
@@ -207,7 +207,7 @@ class FakeAssets:
 
     async def fetch(self, url: str, method: str, if_none_match: str | None) -> FakeReply:
         self.asked.append((url, method, if_none_match))
-        path = locate(url).path
+        path = parse_url(url).path
         tag = f'"{path}"'
         status = 404 if path not in self.paths else 304 if if_none_match == tag else 200
         self.reply = FakeReply(status, values={"etag": tag})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from api.explore.route import Explore
 from api.platform import PlatformApi
 from core.errors import DatabaseUnavailable
 from gateway.dispatcher import Dispatcher
+from gateway.scheduled import ScheduledWork
 from tenants.directory import TenantDirectory
 from tests.simulation.isolate import SETTINGS, Isolate
 from tests.simulation.payments.database import SimulatedDatabase
@@ -113,6 +115,7 @@ class PaidIsolate(Isolate):
     deployment: Deployment
     environment: PaidEnvironment = field(init=False)
     dispatcher: Dispatcher = field(init=False)
+    scheduled_work: ScheduledWork = field(init=False)
 
     def __post_init__(self) -> None:
         shared = self.deployment
@@ -126,6 +129,9 @@ class PaidIsolate(Isolate):
         self.dispatcher = Dispatcher(
             self.environment, self.clock, directory, self.log, self.api, explore
         )
+        self.scheduled_work = ScheduledWork(
+            self.environment, self.clock, self.log.writer, self.analytics
+        )
 
     def next_request_id(self) -> str:
         """Tell the name of the request that the dispatcher takes next."""
@@ -133,10 +139,6 @@ class PaidIsolate(Isolate):
 
     async def scheduled(self) -> None:
         """Do what cron does."""
-        try:
-            await self.dispatcher.tend_payments()
-        except DatabaseUnavailable:
-            # Cloudflare logs it and comes again.
-            pass
-        finally:
-            await self.dispatcher.compact()
+        # Cloudflare logs it and runs again a minute later.
+        with suppress(DatabaseUnavailable):
+            await self.scheduled_work.run()

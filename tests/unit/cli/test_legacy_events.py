@@ -68,7 +68,7 @@ def test_an_event_becomes_a_row_of_the_log_with_its_caller_hashed() -> None:
         "GET",
         200,
         42,
-        callers.of("agent:agent-7"),
+        callers.hash("agent:agent-7"),
         "served",
         True,
         10_000,

@@ -10,7 +10,7 @@ import pytest
 from core.constants import PLAN_LIMITS
 from core.ports import ProxyResponse, Response
 from gateway.request_context import caller_identity
-from gateway.urls import locate
+from gateway.urls import parse_url
 from tests.support.dispatcher_scene import Scene, error
 from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply
 
@@ -108,7 +108,7 @@ def test_no_tenant_is_reached_through_the_platforms_path(host: str, path: str) -
     answer = scene.ask(f"http://{host}{path}")
     assert isinstance(answer, Response)
     assert answer.status == (
-        200 if locate(f"http://{host}{path}").path == "/__platform/ask" else 404
+        200 if parse_url(f"http://{host}{path}").path == "/__platform/ask" else 404
     )
     assert scene.sent == []
     assert scene.events == []

@@ -240,7 +240,7 @@ def test_a_giving_back_that_fails_is_not_repeated(
     assert isinstance(scene.ask("/t/api/"), ProxyResponse)
     assert one.asked == ["reserve", "give_back"]
     assert one.uses["api/t1"].daily_requests == (0 if works_all_the_same else 1)
-    assert "failed_request_stays_counted" in [line["event"] for line in log_lines(caplog)]
+    assert "reservation_not_released" in [line["event"] for line in log_lines(caplog)]
 
 
 # Counters that do not answer, and those that are not there.

@@ -150,7 +150,7 @@ def test_a_survey_counts_the_usable_and_names_the_refused_of_both_places() -> No
         publish(store, {**WEATHER, "slug": f"w{number}"})
     store.values[keys.tenant("bad")] = ("{", None)
     directory = TenantDirectory(FakeClock(), store, variable(WEATHER, {"slug": "b"}))
-    survey = asyncio.run(directory.survey())
+    survey = asyncio.run(directory.read_all())
     assert len(survey.by_slug) == constants.KV_BULK_GET_KEYS_MAX + 21
     assert [error.record for error in survey.refused] == [
         "tenants[1] (slug 'b')",

@@ -14,7 +14,7 @@ PRICED = {"priceUsd": "0.01", "x402Enabled": True}
 
 def test_a_record_without_limits_has_none() -> None:
     tenant = parse_tenant(LEAST, "r")
-    assert (tenant.rate_limit, tenant.bounds, tenant.is_limited) == (None, UNBOUNDED, False)
+    assert (tenant.rate_limit, tenant.quota_limits, tenant.is_limited) == (None, UNBOUNDED, False)
 
 
 @pytest.mark.parametrize("seconds", [10, 60])
@@ -55,9 +55,9 @@ def test_a_rate_that_no_binding_has_is_refused(given: object) -> None:
 
 def test_quotas_are_read_one_by_one() -> None:
     both = {"dailyRequests": 5, "monthlyRequests": 100}
-    assert parse_tenant({**LEAST, "usageLimit": both}, "r").bounds == QuotaLimits(100, 5)
+    assert parse_tenant({**LEAST, "usageLimit": both}, "r").quota_limits == QuotaLimits(100, 5)
     one = {"monthlyRequests": 100}
-    assert parse_tenant({**LEAST, "usageLimit": one}, "r").bounds == QuotaLimits(
+    assert parse_tenant({**LEAST, "usageLimit": one}, "r").quota_limits == QuotaLimits(
         monthly_requests=100
     )
 
@@ -72,8 +72,8 @@ def test_a_quota_that_is_no_count_is_refused(name: str, value: object) -> None:
 def test_caps_are_read_to_the_micro_dollar() -> None:
     given = {"dailySpendUsd": "0.015", "monthlySpendUsd": 2}
     tenant = parse_tenant({**LEAST, **PRICED, "spendLimit": given}, "r")
-    assert tenant.bounds == QuotaLimits(monthly_micros=2_000_000, daily_micros=15_000)
-    assert tenant.counted_bounds == tenant.bounds
+    assert tenant.quota_limits == QuotaLimits(monthly_micros=2_000_000, daily_micros=15_000)
+    assert tenant.counted_limits == tenant.quota_limits
 
 
 @pytest.mark.parametrize("value", [0, "0.0", -1, "0.0000001", True, "much", 10_000_000])
@@ -98,5 +98,5 @@ def test_a_limit_that_says_nothing_is_refused(field: str, given: object) -> None
 def test_a_cap_without_a_price_at_the_edge_bounds_nothing() -> None:
     tenant = parse_tenant({**LEAST, "spendLimit": {"dailySpendUsd": 1}}, "r")
     assert tenant.is_limited is False
-    assert tenant.counted_bounds == UNBOUNDED
-    assert tenant.bounds != UNBOUNDED
+    assert tenant.counted_limits == UNBOUNDED
+    assert tenant.quota_limits != UNBOUNDED
