@@ -1,7 +1,6 @@
-"""What is configured, what is wrong with it, and how the log fares.
+"""The report of `GET /__platform/health`: configuration, problems, payments and the usage log.
 
-Owns the answer of `GET /__platform/health`. Whatever cannot be looked at is a
-problem in the answer, never an error of it.
+A store or server that does not respond is a problem in the report, never an error response.
 """
 
 from __future__ import annotations
@@ -35,131 +34,56 @@ from tenants.directory import TenantDirectory
 from tenants.records import Directory, Tenant
 from usage import UsageRecorder
 
+Problem = Mapping[str, str]
+"""One entry of the report's `problems` or `notices`: `code` and `message`."""
 
-def problem(code: str, message: str) -> Mapping[str, str]:
-    """Write one entry of the report's list of problems."""
-    return {"code": code, "message": message}
-
-
-async def payment_report(
-    environment: Environment,
-    clock: Clock,
-    tenants: Sequence[Tenant],
-    problems: list[Mapping[str, str]],
-) -> Mapping[str, Json]:
-    """Say how payments fare, and add to `problems` what keeps priced tenants from being paid."""
-    priced = [tenant for tenant in tenants if tenant.is_priced]
-    report: dict[str, Json] = {"pricedApis": len(priced)}
-    if environment.control_database is not None:
-        report |= await _ledger_report(environment, clock, problems)
-    elif priced:
-        problems.append(problem(BindingMissing.code, BindingMissing("CONTROL_DB").message))
-    networks = set()
-    found: dict[str, Mapping[str, str]] = {}
-    for tenant in priced:
-        try:
-            networks.add(offer_for(environment, tenant).network)
-        except ConfigurationError as error:
-            # One setting is one problem, however many tenants need it.
-            found[error.message] = problem(error.code, error.message)
-    problems += found.values()
-    if priced:
-        report["facilitators"] = await _facilitators(environment, clock, networks, problems)
-        report["chainEvidence"] = environment.setting(RPC_SETTING) is not None
-    return report
-
-
-async def _ledger_report(
-    environment: Environment, clock: Clock, problems: list[Mapping[str, str]]
-) -> Mapping[str, Json]:
-    database, store = environment.control_database, environment.usage_store
-    assert database is not None
-    through = None
-    try:
-        since_ms, pending = await Ledger(database, clock).oldest_unresolved_ms()
-        if store is not None:
-            value = (await store.get_many([keys.RECONCILED]))[keys.RECONCILED]
-            through = read_reconciled(value)
-    except DatabaseUnavailable as error:
-        message = f"CONTROL_DB cannot be read; are its migrations applied? {error}"
-        problems.append(problem("database_unavailable", message))
-        return {}
-    except StoreUnavailable as error:
-        problems.append(problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
-        return {}
-    return {
-        "pending": pending,
-        "unsettledSince": None if since_ms is None else timestamp(since_ms),
-        "reconciledThrough": None if through is None else timestamp(through),
-    }
-
-
-async def _facilitators(
-    environment: Environment,
-    clock: Clock,
-    networks: set[str],
-    problems: list[Mapping[str, str]],
-) -> Sequence[Mapping[str, Json]]:
-    try:
-        urls = facilitator_urls(environment)
-    except ConfigurationError as error:
-        problems.append(problem(error.code, error.message))
-        return []
-    facilitators = Facilitators(environment, clock)
-    shown: list[Mapping[str, Json]] = []
-    for url in urls:
-        try:
-            kinds = await facilitators.supported(url)
-        except FetchFailed as error:
-            problems.append(problem("facilitator_unavailable", f"{url}/supported: {error}"))
-            shown.append({"url": url, "answers": False, "supports": []})
-            continue
-        supported = {kind.get("network") for kind in kinds if isinstance(kind, dict)}
-        shown.append({"url": url, "answers": True, "supports": sorted(networks & supported)})
-        for network in sorted(networks - supported):
-            message = f"{url} does not settle on {network}."
-            problems.append(problem("facilitator_unsuitable", message))
-    return shown
+_CONDITIONAL_BINDINGS = ("TENANT_KV", "CONTROL_DB", "QUOTAS")
+"""Bindings that only some deployments need."""
 
 
 @dataclass(slots=True)
 class Health:
-    """Looks at one deployment, from one isolate."""
+    """Reports on the deployment as one isolate sees it."""
 
     environment: Environment
     clock: Clock
     directory: TenantDirectory
-    log: UsageRecorder
-    access: Authorizer
+    recorder: UsageRecorder
+    authorizer: Authorizer
 
     async def report(self) -> Mapping[str, Json]:
-        """Say what is configured, what is wrong with it, and how the log fares."""
+        """Return the report, as docs/reference/health.md describes it."""
         problems = self._configuration_problems()
         directory = Directory({}, {}, ())
         try:
             directory = await self.directory.read_all()
         except ConfigurationError as error:
-            problems.append(problem(error.code, error.message))
+            problems.append(_problem(error.code, error.message))
         except StoreUnavailable as error:
-            problems.append(problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
-        problems += [problem("directory_record_refused", str(error)) for error in directory.refused]
+            problems.append(_problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
+        problems += [
+            _problem("directory_record_refused", str(error)) for error in directory.refused
+        ]
         tenants = [*directory.by_slug.values()]
-        payments = await payment_report(self.environment, self.clock, tenants, problems)
+        payments = await _payment_report(self.environment, self.clock, tenants, problems)
         problems += self._missing_counters(tenants)
-        notices = [problem(code, sentence) for code, sentence in self.access.notices]
+        notices = [_problem(code, sentence) for code, sentence in self.authorizer.notices]
         notices += [
-            problem("cap_without_price", f"{slug} has a spendLimit, and no price at the edge.")
+            _problem(
+                "cap_without_price",
+                f"{slug} has a spendLimit, which has no effect: no payments are taken for it.",
+            )
             for slug, tenant in directory.by_slug.items()
             if tenant.quota_limits != tenant.counted_limits
         ]
-        stored = await self._stored_log(problems, notices)
+        stored = await self._log_report(problems, notices)
         return {
             "healthy": not problems,
             "generatedAt": timestamp(self.clock.now_ms()),
             "problems": problems,
             "notices": notices,
             "bindings": self._bindings(),
-            "access": self.access.report(),
+            "access": self.authorizer.report(),
             "directory": {
                 "usable": len(directory.by_slug),
                 "refused": [
@@ -169,7 +93,7 @@ class Health:
             },
             "payments": payments,
             "log": stored,
-            "isolate": {"writer": self.log.writer, **self.log.report()},
+            "isolate": {"writer": self.recorder.writer, **self.recorder.report()},
         }
 
     def _bindings(self) -> Mapping[str, bool]:
@@ -181,24 +105,26 @@ class Health:
             "QUOTAS": self.environment.quota_counters is not None,
         }
 
-    def _configuration_problems(self) -> list[Mapping[str, str]]:
+    def _configuration_problems(self) -> list[Problem]:
         problems = [
-            problem(BindingMissing.code, BindingMissing(name).message)
-            for name, bound in self._bindings().items()
-            if not bound and name not in ("TENANT_KV", "CONTROL_DB", "QUOTAS")
+            _problem(BindingMissing.code, BindingMissing(name).message)
+            for name, is_bound in self._bindings().items()
+            if not is_bound and name not in _CONDITIONAL_BINDINGS
         ]
         if self.environment.setting("CALLER_HASH_SECRET") is None:
             error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
-            problems.append(problem(error.code, error.message))
-        problems += [problem(ConfigurationError.code, mistake) for mistake in self.access.mistakes]
+            problems.append(_problem(error.code, error.message))
+        problems += [
+            _problem(ConfigurationError.code, sentence) for sentence in self.authorizer.problems
+        ]
         try:
             upstream_of(self.environment)
         except ConfigurationError as error:
-            problems.append(problem(error.code, error.message))
+            problems.append(_problem(error.code, error.message))
         return problems
 
-    def _missing_counters(self, tenants: Sequence[Tenant]) -> Sequence[Mapping[str, str]]:
-        """Name the bindings that limits of these tenants need and that are not there."""
+    def _missing_counters(self, tenants: Sequence[Tenant]) -> Sequence[Problem]:
+        """Return the missing bindings that the limits of these tenants need, as problems."""
         needed = {
             name
             for tenant in tenants
@@ -210,11 +136,11 @@ class Health:
         if counted and self.environment.quota_counters is None:
             needed.add(QUOTAS_BINDING)
         return [
-            problem(BindingMissing.code, BindingMissing(name).message) for name in sorted(needed)
+            _problem(BindingMissing.code, BindingMissing(name).message) for name in sorted(needed)
         ]
 
-    async def _stored_log(
-        self, problems: list[Mapping[str, str]], notices: list[Mapping[str, str]]
+    async def _log_report(
+        self, problems: list[Problem], notices: list[Problem]
     ) -> Mapping[str, Json]:
         store = self.environment.usage_store
         if store is None:
@@ -226,53 +152,142 @@ class Health:
             progress = decode_progress(values[keys.PROGRESS])
             now_minute = self.clock.now_ms() // MINUTE_MS
             overview = Overview(progress, page, late, now_minute)
-            found = await compare(store, overview)
+            comparison = await compare(store, overview)
             oldest = await oldest_uncompacted(store, overview)
         except StoreUnavailable as error:
-            problems.append(problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
+            problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
             return {}
-        invariants = invariants_of(overview, found, oldest, self.log.report())
+        invariants = invariants_of(overview, comparison, oldest, self.recorder.report())
         problems += [
-            problem(
+            _problem(
                 "invariant_broken",
-                f"{one.name} is {one.value}. {one.explanation} {one.remedy}",
+                f"{invariant.name} is {invariant.value}. {invariant.explanation}"
+                f" {invariant.remedy}",
             )
-            for one in invariants
-            if one.needs_someone
+            for invariant in invariants
+            if invariant.needs_someone
         ]
         if values[keys.DEMO] is not None:
-            notices.append(problem("demo_data", f"Figures hold made-up history: {keys.DEMO}."))
-        made = progress.made if progress else None
+            message = f"The totals include generated demo history: {keys.DEMO}."
+            notices.append(_problem("demo_data", message))
+        compacted_until = progress.made if progress else None
         return {
             "newestBatches": len(page.keys),
             "newestEvents": sum(_events_in(key.metadata) for key in page.keys),
             "olderBatches": page.cursor is not None,
-            "compactedUntil": _shown(made),
+            "compactedUntil": _shown(compacted_until),
             "oldestUncompacted": _shown(oldest),
-            "backlogMinutes": None if made is None else max(0, now_minute - made),
+            "backlogMinutes": None
+            if compacted_until is None
+            else max(0, now_minute - compacted_until),
             "lateBatches": len(late.keys),
             "compared": {
-                "from": _shown(found.first),
-                "to": _shown(found.end),
-                "batches": found.batches,
+                "from": _shown(comparison.first),
+                "to": _shown(comparison.end),
+                "batches": comparison.batches,
             },
-            "invariants": [_shown_invariant(one) for one in invariants],
+            "invariants": [_shown_invariant(invariant) for invariant in invariants],
         }
+
+
+async def _payment_report(
+    environment: Environment,
+    clock: Clock,
+    tenants: Sequence[Tenant],
+    problems: list[Problem],
+) -> Mapping[str, Json]:
+    """Report on payments, and add to `problems` what prevents priced tenants from being paid."""
+    priced = [tenant for tenant in tenants if tenant.is_priced]
+    report: dict[str, Json] = {"pricedApis": len(priced)}
+    if environment.control_database is not None:
+        report |= await _ledger_report(environment, clock, problems)
+    elif priced:
+        problems.append(_problem(BindingMissing.code, BindingMissing("CONTROL_DB").message))
+    networks = set()
+    unusable: dict[str, Problem] = {}
+    for tenant in priced:
+        try:
+            networks.add(offer_for(environment, tenant).network)
+        except ConfigurationError as error:
+            # By message: a setting that several tenants need is one problem.
+            unusable[error.message] = _problem(error.code, error.message)
+    problems += unusable.values()
+    if priced:
+        report["facilitators"] = await _facilitator_report(environment, clock, networks, problems)
+        report["chainEvidence"] = environment.setting(RPC_SETTING) is not None
+    return report
+
+
+async def _ledger_report(
+    environment: Environment, clock: Clock, problems: list[Problem]
+) -> Mapping[str, Json]:
+    database, store = environment.control_database, environment.usage_store
+    assert database is not None
+    reconciled_ms = None
+    try:
+        oldest_ms, pending = await Ledger(database, clock).oldest_unresolved_ms()
+        if store is not None:
+            value = (await store.get_many([keys.RECONCILED]))[keys.RECONCILED]
+            reconciled_ms = read_reconciled(value)
+    except DatabaseUnavailable as error:
+        message = f"CONTROL_DB cannot be read. Check that its migrations are applied. {error}"
+        problems.append(_problem("database_unavailable", message))
+        return {}
+    except StoreUnavailable as error:
+        problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
+        return {}
+    return {
+        "pending": pending,
+        "unsettledSince": None if oldest_ms is None else timestamp(oldest_ms),
+        "reconciledThrough": None if reconciled_ms is None else timestamp(reconciled_ms),
+    }
+
+
+async def _facilitator_report(
+    environment: Environment,
+    clock: Clock,
+    networks: set[str],
+    problems: list[Problem],
+) -> Sequence[Mapping[str, Json]]:
+    try:
+        urls = facilitator_urls(environment)
+    except ConfigurationError as error:
+        problems.append(_problem(error.code, error.message))
+        return []
+    facilitators = Facilitators(environment, clock)
+    shown: list[Mapping[str, Json]] = []
+    for url in urls:
+        try:
+            kinds = await facilitators.supported(url)
+        except FetchFailed as error:
+            problems.append(_problem("facilitator_unavailable", f"{url}/supported: {error}"))
+            shown.append({"url": url, "answers": False, "supports": []})
+            continue
+        supported = {kind.get("network") for kind in kinds if isinstance(kind, dict)}
+        shown.append({"url": url, "answers": True, "supports": sorted(networks & supported)})
+        for network in sorted(networks - supported):
+            message = f"{url} does not settle on {network}."
+            problems.append(_problem("facilitator_unsuitable", message))
+    return shown
+
+
+def _problem(code: str, message: str) -> Problem:
+    return {"code": code, "message": message}
 
 
 def _shown(minute: int | None) -> str | None:
     return None if minute is None else timestamp(minute * MINUTE_MS)
 
 
-def _shown_invariant(one: Invariant) -> Mapping[str, Json]:
-    is_zero = one.value == 0
+def _shown_invariant(invariant: Invariant) -> Mapping[str, Json]:
+    is_zero = invariant.value == 0
     return {
-        "name": one.name,
-        "value": one.value,
+        "name": invariant.name,
+        "value": invariant.value,
         "expected": 0,
-        "needsSomeone": one.needs_someone,
-        "explanation": None if is_zero else one.explanation,
-        "remedy": None if is_zero else one.remedy or None,
+        "needsSomeone": invariant.needs_someone,
+        "explanation": None if is_zero else invariant.explanation,
+        "remedy": None if is_zero else invariant.remedy or None,
     }
 
 

@@ -1,7 +1,4 @@
-"""Live invariants: numbers between the log, its summaries and this isolate that must be zero.
-
-Owns what each means, and what to do about it. Refuses to look for itself.
-"""
+"""Live invariants: numbers about the usage log, its summaries and this isolate that must be 0."""
 
 from __future__ import annotations
 
@@ -16,15 +13,18 @@ from metering.consistency import COUNTED, Comparison, Overview
 from metering.state import CompactionState
 
 _VISIBLE_MINUTES = 10
-"""After this long KV shows a write everywhere, with some to spare."""
+"""KV shows a write everywhere after about one minute; this is that, with a margin."""
+
+_EXAMPLES_MAX = 3
+"""Minutes or keys that an explanation lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """One number that is 0 when all is well.
+    """One number that is 0 unless something is wrong or unfinished.
 
-    `explanation` says in plain words what another value means, and `remedy` what
-    to do about it, if anything. `needs_someone` tells whether a person has to.
+    `explanation` says what another value means, `remedy` what to do about it,
+    if anything. `needs_someone` tells whether a person has to act.
     """
 
     name: str
@@ -35,122 +35,153 @@ class Invariant:
 
 
 def invariants_of(
-    overview: Overview, found: Comparison, oldest: int | None, isolate: Mapping[str, int]
+    overview: Overview,
+    comparison: Comparison,
+    oldest_uncompacted: int | None,
+    isolate: Mapping[str, int],
 ) -> Sequence[Invariant]:
-    """Put into words what was found; `isolate` is what `UsageLog.report` says."""
-    waiting = overview.now_minute - oldest if oldest is not None else 0
-    marked = _marked_minutes(overview.late)
-    unexplained = [minute for minute in found.differing if minute not in marked]
-    again = (
-        f"POST /__platform/compact?from={_shown(found.settled - MINUTES_PER_HOUR)}"
-        f"&to={_shown(found.end)} makes them again from the log."
-    )
-    lost = isolate["eventsDropped"] + found.dropped
-    unaccounted = isolate["eventsAppended"] - sum(
-        isolate[name] for name in ("eventsCommitted", "eventsHeld", "eventsDropped")
+    """Return every invariant, broken or not.
+
+    `oldest_uncompacted` is a minute since 1970, None if every minute has its
+    summary. `isolate` is the report of this isolate's `UsageRecorder`.
+    """
+    rebuild = (
+        f"POST /__platform/compact?from={_shown(comparison.settled - MINUTES_PER_HOUR)}"
+        f"&to={_shown(comparison.end)} rebuilds the summaries from the log."
     )
     return [
-        Invariant(
-            "uncompactedMinutes",
-            waiting,
-            f"The oldest minute without a summary is {_shown(overview.now_minute - waiting)}."
-            " Cron makes one within a minute or two, a read that meets a gap as well.",
-            "See in wrangler.toml and in the dashboard that cron runs every minute, and in its log"
-            f" what stops it. Batches expire after {constants.BATCH_DAYS} days.",
-            needs_someone=waiting > constants.BACKLOG_MINUTES_MAX,
-        ),
+        _uncompacted_minutes(overview, oldest_uncompacted),
+        *_summary_invariants(overview, comparison, rebuild),
+        *_event_invariants(overview, comparison, isolate, rebuild),
+    ]
+
+
+def _uncompacted_minutes(overview: Overview, oldest: int | None) -> Invariant:
+    waiting = overview.now_minute - oldest if oldest is not None else 0
+    return Invariant(
+        "uncompactedMinutes",
+        waiting,
+        f"The oldest minute without a summary is {_shown(overview.now_minute - waiting)}."
+        " Cron, or a read that misses the summary, builds it within a minute or two.",
+        "Check in wrangler.toml and in the dashboard that cron runs every minute, and look in its"
+        f" log for errors. Batches expire after {constants.BATCH_DAYS} days.",
+        needs_someone=waiting > constants.BACKLOG_MINUTES_MAX,
+    )
+
+
+def _summary_invariants(
+    overview: Overview, comparison: Comparison, rebuild: str
+) -> Sequence[Invariant]:
+    """Return the differences between summaries and the batches that they summarize."""
+    marked = _marked_minutes(overview.late)
+    unexplained = [minute for minute in comparison.differing if minute not in marked]
+    unread = [keys.summary(*period) for period in comparison.unread]
+    return [
         Invariant(
             "settledMinutesUnlikeTheLog",
-            len(found.differing),
-            f"Other batches than the summary of their hour was made of are there of"
-            f" {_list_of(found.differing)}."
-            + ("" if unexplained else " Marks of late batches are waiting for each."),
-            again if unexplained else "",
+            len(comparison.differing),
+            "The log has other batches than the hour's summary was built from, in these minutes:"
+            f" {_list_of([_shown(minute) for minute in comparison.differing])}."
+            + ("" if unexplained else " Each has a late-batch marker, so cron will rebuild it."),
+            rebuild if unexplained else "",
             needs_someone=bool(unexplained),
         ),
         Invariant(
             "summariesUnread",
-            len(found.unread),
-            "Missing, damaged or older than progress says:"
-            f" {', '.join(keys.summary(*period) for period in found.unread[:3])}."
-            " KV shows a new value everywhere after a minute or so.",
-            again,
+            len(unread),
+            "These summaries are missing, damaged, or older than the compaction state says:"
+            f" {_list_of(unread)}. KV shows a new value everywhere after about a minute.",
+            rebuild,
             needs_someone=any(
-                period.end + _VISIBLE_MINUTES <= _made_until(period, overview)
-                for period in found.unread
+                period.end + _VISIBLE_MINUTES <= _compacted_until(period, overview)
+                for period in comparison.unread
             ),
         ),
         *(
             Invariant(
                 f"{name}UnlikeTheLog",
-                found.surplus[name],
-                "Summaries name the right batches, and have other figures than those.",
-                again,
-                needs_someone=found.surplus[name] > 0,
+                comparison.surplus[name],
+                "Summaries were built from the right batches, but their totals differ from the"
+                " batches' totals.",
+                rebuild,
+                needs_someone=comparison.surplus[name] > 0,
             )
             for name in COUNTED
         ),
+    ]
+
+
+def _event_invariants(
+    overview: Overview, comparison: Comparison, isolate: Mapping[str, int], rebuild: str
+) -> Sequence[Invariant]:
+    """Return what is unreadable, lost or not counted yet."""
+    dropped = isolate["eventsDropped"] + comparison.dropped
+    unaccounted = isolate["eventsAppended"] - sum(
+        isolate[name] for name in ("eventsCommitted", "eventsHeld", "eventsDropped")
+    )
+    return [
         Invariant(
             "unreadableBatches",
-            len(found.unreadable),
-            f"Set aside and in no figure: {', '.join(found.unreadable[:3])}."
-            " They were cut short, or written by a newer version.",
-            f"Deploy the version that can read them. Then {again}",
-            needs_someone=bool(found.unreadable),
+            len(comparison.unreadable),
+            f"These batches are in no total: {_list_of(comparison.unreadable)}."
+            " They are incomplete, or a newer version wrote them.",
+            f"Deploy the version that can read them. Then {rebuild}",
+            needs_someone=bool(comparison.unreadable),
         ),
         Invariant(
             "droppedEvents",
-            lost,
-            "KV refused writes for so long that events no longer fitted into memory;"
-            " they are in no figure.",
-            "See that KV takes writes again. What was dropped cannot be had back.",
-            needs_someone=lost > 0,
+            dropped,
+            "KV refused writes until the memory for events was full. These events are in no total.",
+            "Check that KV accepts writes again. Dropped events cannot be recovered.",
+            needs_someone=dropped > 0,
         ),
         Invariant(
             "waitingBatches",
-            found.waiting,
-            "Listed after the summaries of their minutes were made; they are counted one by one"
-            " until these are made again, 20 minutes after the minute.",
+            comparison.waiting,
+            "These batches arrived after the summaries of their minutes were built. Readers add"
+            " them one by one until the summaries are rebuilt, 20 minutes after the minute.",
         ),
         Invariant(
             "lateBatches",
             len(overview.late.keys),
-            "Marks of batches that were written long after their minute; compaction makes these"
-            " minutes again, and then takes the marks away.",
+            "Batches were written long after their minute. Compaction rebuilds these minutes, and"
+            " then deletes the batches' markers.",
         ),
         Invariant(
             "heldEvents",
             isolate["eventsHeld"],
-            "In this isolate's memory, on their way to KV, or waiting for it to take writes.",
+            "These events are in this isolate's memory and not in KV yet.",
         ),
         Invariant(
             "unaccountedEvents",
             unaccounted,
-            "Events that this isolate took and neither wrote nor holds nor dropped.",
-            "This is a defect: report it with this answer.",
+            "This isolate recorded events that it neither wrote, nor holds, nor dropped.",
+            "This is a defect of the dispatcher: report it with this response.",
             needs_someone=unaccounted != 0,
         ),
     ]
 
 
-def _made_until(period: Period, overview: Overview) -> int:
-    progress = overview.progress or CompactionState()
-    return progress.settled if period.level == "hour" else progress.made
+def _compacted_until(period: Period, overview: Overview) -> int:
+    state = overview.progress or CompactionState()
+    return state.settled if period.level == "hour" else state.made
 
 
 def _marked_minutes(late: KeyPage) -> frozenset[int]:
+    """Return the minutes that have a late-batch marker."""
     minutes = set()
     for key in late.keys:
         try:
             minutes.add(keys.parse_late(key.name).minute)
         except KeyMalformed:
+            # Another version's key; it marks no minute that this version knows.
             continue
     return frozenset(minutes)
 
 
-def _list_of(minutes: Sequence[int]) -> str:
-    more = f" and {len(minutes) - 3} more" if len(minutes) > 3 else ""
-    return ", ".join(_shown(minute) for minute in minutes[:3]) + more
+def _list_of(texts: Sequence[str]) -> str:
+    rest = len(texts) - _EXAMPLES_MAX
+    return ", ".join(texts[:_EXAMPLES_MAX]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _shown(minute: int) -> str:

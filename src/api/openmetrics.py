@@ -1,6 +1,5 @@
-"""The OpenMetrics text format, version 1.0.0, as far as this Worker speaks it.
+"""Writes metric families in the OpenMetrics text format, version 1.0.0.
 
-Owns how families of samples are written. Refuses to know what they mean.
 Source: https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
 """
 
@@ -19,7 +18,7 @@ Labels: TypeAlias = Mapping[str, str]
 
 
 class Kind(Enum):
-    """What the samples of a family are."""
+    """The type of a metric family."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -29,10 +28,10 @@ class Kind(Enum):
 
 @dataclass(slots=True)
 class Family:
-    """A metric: its name, what its samples are, what it means, and its samples.
+    """One metric with its samples.
 
-    `unit` is the last word of `name` where it is given. `created_seconds` is since
-    when a counter or histogram counts, in seconds since 1970 UTC.
+    `unit`, if any, must be the last word of `name`. `created_seconds` is when a counter
+    or histogram started counting, in seconds since 1970 UTC.
     """
 
     name: str
@@ -43,14 +42,14 @@ class Family:
     lines: list[str] = field(default_factory=list)
 
     def add(self, value: Number, labels: Labels | None = None) -> Family:
-        """Add one sample, or the total of a counter; no two may have the same labels."""
+        """Add one sample; no two samples may have the same labels. Returns the family."""
         suffix = {Kind.COUNTER: "_total", Kind.INFO: "_info"}.get(self.kind, "")
         self._sample(suffix, labels or {}, value)
         self._created(labels or {})
         return self
 
     def add_histogram(self, histogram: Histogram, labels: Labels) -> Family:
-        """Add the buckets, count and sum of durations, in seconds."""
+        """Add the buckets, count and sum of a histogram, in seconds. Returns the family."""
         total = 0
         bounds = [repr(bound / 1000) for bound in histogram.bounds_ms]
         for bound, count in zip((*bounds, "+Inf"), histogram.counts, strict=True):
@@ -66,13 +65,13 @@ class Family:
             self._sample("_created", labels, self.created_seconds)
 
     def _sample(self, suffix: str, labels: Labels, value: Number) -> None:
-        shown = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
-        braces = f"{{{shown}}}" if shown else ""
+        pairs = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+        braces = f"{{{pairs}}}" if pairs else ""
         self.lines.append(f"{self.name}{suffix}{braces} {value!r}")
 
 
 def exposition(families: Sequence[Family]) -> str:
-    """Write families as one text."""
+    """Return the whole exposition, `# EOF` included."""
     lines = []
     for family in families:
         lines.append(f"# TYPE {family.name} {family.kind.value}")

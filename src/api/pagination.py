@@ -1,9 +1,7 @@
-"""Cursors: where a page of a list ended, as text for a URL.
+"""Cursors of paginated lists: base64url of a checksum and a position.
 
-Owns their form: base64url of a checksum and what it is about. With the
-checksum, whatever this software did not write for the same list is refused
-here, and never reaches KV, which fails for a cursor of its own that it does
-not know.
+The checksum rejects text that is no cursor of the same list. Without it, such
+text would reach KV, whose `list` fails for an unknown cursor.
 """
 
 from __future__ import annotations
@@ -25,29 +23,29 @@ _LISTING = b"listing"
 
 
 def encode_position(position: Position) -> str:
-    """Write a position in the events."""
+    """Encode a position in the usage events."""
     return _encode(_EVENTS, json.dumps(position, separators=(",", ":")))
 
 
 def decode_position(cursor: str) -> Position:
-    """Read what `encode_position` wrote. Raises `ValueError` for anything else."""
+    """Decode what `encode_position` returned. Raises `ValueError` for other text."""
     match read_json(_decode(_EVENTS, cursor)):
         case [int(at_ms), str(request_id), str() | None as listing] if at_ms >= 0:
             try:
                 timestamp(at_ms)
             except (OverflowError, OSError) as error:
-                raise ValueError("its time is out of range") from error
+                raise ValueError("the time is out of range") from error
             return Position(at_ms, request_id, listing)
-    raise ValueError("it is no position")
+    raise ValueError("not a position")
 
 
 def encode_listing(cursor: str) -> str:
-    """Write KV's own cursor of a listing."""
+    """Encode the cursor that KV returned with a page of keys."""
     return _encode(_LISTING, cursor)
 
 
 def decode_listing(cursor: str) -> str:
-    """Read what `encode_listing` wrote. Raises `ValueError` for anything else."""
+    """Decode what `encode_listing` returned. Raises `ValueError` for other text."""
     return _decode(_LISTING, cursor)
 
 
@@ -57,13 +55,13 @@ def _encode(kind: bytes, text: str) -> str:
 
 
 def _decode(kind: bytes, cursor: str) -> str:
-    # The decoder leaves out, in silence, what is not of its alphabet.
+    # `urlsafe_b64decode` silently skips characters outside its alphabet.
     if _CURSOR.fullmatch(cursor) is None:
-        raise ValueError("it is no cursor")
+        raise ValueError("not a cursor")
     raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     content = raw[_CHECKSUM_BYTES:]
     if _checksum(kind, content) != raw[:_CHECKSUM_BYTES]:
-        raise ValueError("it is no cursor of this list")
+        raise ValueError("not a cursor of this list")
     return content.decode()
 
 

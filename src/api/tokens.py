@@ -1,85 +1,21 @@
-"""The tokens that open the platform API, as the deployment's settings name them.
+"""Tokens of the platform API, read from `PLATFORM_ANALYTICS_TOKEN` and `PLATFORM_TOKENS`.
 
-Owns reading both settings and everything that can be wrong with them. A token
-that cannot be read opens nothing and is named; the others keep working. What is
-said of a mistake never repeats a value, which may be a token in the wrong place.
+An entry that cannot be used is ignored and reported; the others keep working. Reports
+never quote a value, which may be a token in the wrong place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv6Address
 from typing import NamedTuple, TypeGuard
 
 from core import constants
 from core.ports import Environment, Json
 from core.safe_json import read_json
-
-_WINDOW_MS = constants.AUTH_WINDOW_SECONDS * 1000
-
-
-def caller_key(address: str, secret: bytes) -> str:
-    """Hash a caller's address under `secret`, to 32 hexadecimal digits.
-
-    Who has one address of IPv6 has the 2^64 of its network, so that network counts.
-    """
-    if ":" in address:
-        with suppress(ValueError):
-            address = IPv6Address(address).packed[:8].hex()
-    return hashlib.blake2b(address.encode(errors="replace"), key=secret, digest_size=16).hexdigest()
-
-
-@dataclass(slots=True)
-class _Count:
-    ends_ms: int
-    failures: int = 0
-
-
-@dataclass(slots=True)
-class FailedAttempts:
-    """Wrong tokens in windows of a minute, by caller and of all callers."""
-
-    _by_caller: OrderedDict[str, _Count] = field(default_factory=OrderedDict)
-    _all: _Count = field(default_factory=lambda: _Count(0))
-
-    def seconds_to_wait(self, caller: str, now_ms: int) -> int:
-        """Tell for how many seconds no token of `caller` is looked at; 0 when it is at once."""
-        count = self._by_caller.get(caller)
-        if count is None or now_ms >= count.ends_ms:
-            return 0
-        is_rush = (
-            now_ms < self._all.ends_ms and self._all.failures >= constants.AUTH_FAILURES_ALL_MAX
-        )
-        allowed = 1 if is_rush else constants.AUTH_FAILURES_MAX
-        if count.failures < allowed:
-            return 0
-        return -((now_ms - count.ends_ms) // 1000)
-
-    def note(self, caller: str, now_ms: int) -> None:
-        """Count a wrong token of `caller`."""
-        count = self._by_caller.get(caller)
-        if count is None or now_ms >= count.ends_ms:
-            count = self._by_caller[caller] = _Count(now_ms + _WINDOW_MS)
-            # Forgetting the oldest gives somebody more tries, and locks nobody out.
-            if len(self._by_caller) > constants.AUTH_CALLERS_MAX:
-                self._by_caller.popitem(last=False)
-        self._by_caller.move_to_end(caller)
-        count.failures += 1
-        if now_ms >= self._all.ends_ms:
-            self._all = _Count(now_ms + _WINDOW_MS)
-        self._all.failures += 1
-
-    def bar(self, caller: str, now_ms: int) -> None:
-        """Look at no more tokens of `caller` in this window, whatever was counted here."""
-        self.note(caller, now_ms)
-        self._by_caller[caller].failures = constants.AUTH_FAILURES_MAX
-
 
 TOKEN_SETTING = "PLATFORM_ANALYTICS_TOKEN"  # noqa: S105
 TOKENS_SETTING = "PLATFORM_TOKENS"
@@ -94,49 +30,49 @@ _FIELDS = frozenset(("name", "scopes", "sha256", "notAfter"))
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """One token: its name, what it opens, its SHA-256, and its last millisecond (since 1970)."""
+    """One token; `digest` is its SHA-256, `not_after_ms` its last valid millisecond since 1970."""
 
     name: str
     scopes: frozenset[str]
     digest: bytes
     not_after_ms: int | None = None
     is_listed: bool = True
-    """Whether it stands in `PLATFORM_TOKENS`, where only long tokens count."""
+    """Whether it is from `PLATFORM_TOKENS`, where only tokens of `TOKEN_LENGTH_MIN` count."""
 
     def has_expired(self, now_ms: int) -> bool:
-        """Tell whether its time has passed."""
+        """Return whether the token is no longer valid at `now_ms`."""
         return self.not_after_ms is not None and now_ms > self.not_after_ms
 
-    def opens(self, scope: str) -> bool:
-        """Tell whether it opens routes that need `scope`; `admin` opens all."""
+    def allows(self, scope: str) -> bool:
+        """Return whether the token has `scope`; `admin` includes every scope."""
         return scope in self.scopes or ADMIN in self.scopes
 
 
 class Tokens(NamedTuple):
-    """What the settings come to.
+    """The tokens of both settings, and sentences about what should be changed.
 
-    `mistakes` are sentences, each about what opens nothing; `weaknesses` are
-    about tokens that work but should be changed.
+    `problems` are about values that are ignored or cannot be sent, `weaknesses` about
+    tokens that work.
     """
 
     usable: Sequence[AccessToken]
-    mistakes: Sequence[str]
+    problems: Sequence[str]
     weaknesses: Sequence[str]
 
 
-class _Refused(Exception):
-    """An entry cannot be used; the sentence says why."""
+class _InvalidEntry(Exception):
+    """An entry of `PLATFORM_TOKENS` cannot be used; the message says why, without a final dot."""
 
 
 def digest(token: str) -> bytes:
-    """Hash a token; tokens are compared by this, so that time tells nothing about their length."""
+    """Hash a token. Comparing digests takes the same time for tokens of any length."""
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def read_tokens(environment: Environment) -> Tokens:
-    """Read both settings."""
+    """Read the tokens of both settings."""
     usable: list[AccessToken] = []
-    mistakes: list[str] = []
+    problems: list[str] = []
     weaknesses: list[str] = []
     single = environment.setting(TOKEN_SETTING)
     if single is not None:
@@ -144,37 +80,37 @@ def read_tokens(environment: Environment) -> Tokens:
             AccessToken(TOKEN_SETTING, frozenset((ADMIN,)), digest(single), is_listed=False)
         )
         if single != single.strip():
-            mistakes.append(
-                f"{TOKEN_SETTING} begins or ends with white space, which no header can carry."
+            problems.append(
+                f"{TOKEN_SETTING} begins or ends with white space, which a header cannot contain."
             )
         if len(single) < constants.TOKEN_LENGTH_MIN:
             weaknesses.append(
                 f"{TOKEN_SETTING} is shorter than {constants.TOKEN_LENGTH_MIN} characters, and"
-                " opens everything. Set it to a long random text: `openssl rand -hex 32`."
+                " allows everything. Set it to a long random text: `openssl rand -hex 32`."
             )
     text = environment.setting(TOKENS_SETTING)
-    for place, entry in enumerate(_entries(text, mistakes) if text is not None else ()):
-        label = f"{TOKENS_SETTING}[{place}]"
+    for index, entry in enumerate(_entries(text, problems) if text is not None else ()):
+        label = f"{TOKENS_SETTING}[{index}]"
         name = entry.get("name") if isinstance(entry, dict) else None
         if _is_name(name):
             label += f" ({name})"
         try:
             usable.append(_read_entry(entry, usable))
-        except _Refused as reason:
-            mistakes.append(f"{label} opens nothing: {reason}.")
-    return Tokens(usable, mistakes, weaknesses)
+        except _InvalidEntry as error:
+            problems.append(f"{label} is ignored: {error}.")
+    return Tokens(usable, problems, weaknesses)
 
 
-def _entries(text: str, mistakes: list[str]) -> Sequence[Json]:
+def _entries(text: str, problems: list[str]) -> Sequence[Json]:
     try:
         entries = read_json(text) if len(text) <= constants.TOKENS_LENGTH_MAX else None
     except ValueError:
-        # Its message would repeat a piece of the text.
+        # The error is not reported: it quotes a part of the text.
         entries = None
     if isinstance(entries, list) and len(entries) <= constants.TOKENS_MAX:
         return entries
-    mistakes.append(
-        f"{TOKENS_SETTING} opens nothing: it must be a JSON list of at most {constants.TOKENS_MAX}"
+    problems.append(
+        f"{TOKENS_SETTING} is ignored: it must be a JSON list of at most {constants.TOKENS_MAX}"
         f" tokens and {constants.TOKENS_LENGTH_MAX} characters. See docs/security.md."
     )
     return ()
@@ -182,18 +118,18 @@ def _entries(text: str, mistakes: list[str]) -> Sequence[Json]:
 
 def _read_entry(entry: Json, earlier: Sequence[AccessToken]) -> AccessToken:
     if not isinstance(entry, dict):
-        raise _Refused("it must be an object")
-    # A misspelt `notAfter` would leave a token valid for ever.
+        raise _InvalidEntry("it must be an object")
+    # Otherwise a token with a misspelt `notAfter` would never expire.
     if not _FIELDS.issuperset(entry):
-        raise _Refused(f"its fields may be {', '.join(sorted(_FIELDS))} and no others")
+        raise _InvalidEntry(f"its only fields may be {', '.join(sorted(_FIELDS))}")
     name = entry.get("name")
     if not _is_name(name):
-        raise _Refused("name must be 1 to 64 letters, digits, ., _ or -")
+        raise _InvalidEntry("name must be 1 to 64 letters, digits, ., _ or -")
     if any(token.name == name for token in earlier):
-        raise _Refused("another token has the same name")
-    token = AccessToken(name, _scopes(entry), _digest_of(entry), _not_after_ms(entry))
+        raise _InvalidEntry("another token has the same name")
+    token = AccessToken(name, _scopes_of(entry), _digest_of(entry), _not_after_ms_of(entry))
     if any(token.digest == other.digest for other in earlier):
-        raise _Refused("another entry or setting has the same token")
+        raise _InvalidEntry(f"another entry, or {TOKEN_SETTING}, has the same token")
     return token
 
 
@@ -201,10 +137,10 @@ def _is_name(value: Json) -> TypeGuard[str]:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def _scopes(entry: Mapping[str, Json]) -> frozenset[str]:
+def _scopes_of(entry: Mapping[str, Json]) -> frozenset[str]:
     scopes = entry.get("scopes")
-    if not isinstance(scopes, list) or not scopes or any(one not in SCOPES for one in scopes):
-        raise _Refused(f"scopes must be a list of one or more of {', '.join(SCOPES)}")
+    if not isinstance(scopes, list) or not scopes or any(scope not in SCOPES for scope in scopes):
+        raise _InvalidEntry(f"scopes must be a list of one or more of {', '.join(SCOPES)}")
     return frozenset(scopes)
 
 
@@ -212,13 +148,13 @@ def _digest_of(entry: Mapping[str, Json]) -> bytes:
     text = entry.get("sha256")
     text = text.lower() if isinstance(text, str) else ""
     if not _SHA256.fullmatch(text):
-        raise _Refused("sha256 must be the SHA-256 of the token, as 64 hexadecimal digits")
+        raise _InvalidEntry("sha256 must be the SHA-256 of the token, as 64 hexadecimal digits")
     if bytes.fromhex(text) == digest(""):
-        raise _Refused("sha256 is that of an empty token")
+        raise _InvalidEntry("sha256 is the digest of an empty token")
     return bytes.fromhex(text)
 
 
-def _not_after_ms(entry: Mapping[str, Json]) -> int | None:
+def _not_after_ms_of(entry: Mapping[str, Json]) -> int | None:
     if "notAfter" not in entry:
         return None
     text = entry["notAfter"]
@@ -227,5 +163,5 @@ def _not_after_ms(entry: Mapping[str, Json]) -> int | None:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None or not constants.FIRST_YEAR <= at.year < constants.LAST_YEAR:
-        raise _Refused("notAfter must be a time with a zone, such as 2026-12-31T00:00Z")
+        raise _InvalidEntry("notAfter must be a time with a zone, such as 2026-12-31T00:00Z")
     return int(at.timestamp() * 1000)

@@ -51,7 +51,7 @@ def test_the_commands_make_a_token_that_opens_what_its_entry_says() -> None:
     [entry] = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0])
     tokens = json.dumps([{**entry, "sha256": digest}])
     access = Authorizer(FakeEnvironment(settings={"PLATFORM_TOKENS": tokens}), FakeClock())
-    assert access.mistakes == []
+    assert access.problems == []
     headers = {"authorization": f"Bearer {token}"}
     asyncio.run(access.authorize(headers, "/__platform/analytics", {}))
 

@@ -199,7 +199,7 @@ def test_health_says_which_caps_bound_nothing() -> None:
     assert body["notices"] == [
         {
             "code": "cap_without_price",
-            "message": "a has a spendLimit, and no price at the edge.",
+            "message": "a has a spendLimit, which has no effect: no payments are taken for it.",
         }
     ]
 

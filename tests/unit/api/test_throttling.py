@@ -1,13 +1,18 @@
-"""Wrong tokens are counted by address; nobody is locked out by the failures of others."""
+"""Wrong tokens are counted by address; no one is locked out by the failures of others."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from contextlib import suppress
+from ipaddress import AddressValueError, IPv6Address
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from api.auth import Authorizer, TooManyFailures
-from api.tokens import FailedAttempts, caller_key
+from api.throttling import FailedAttempts, caller_key
 from core.constants import AUTH_CALLERS_MAX, AUTH_FAILURES_ALL_MAX, AUTH_FAILURES_MAX
 from core.errors import Unauthorized
 from tests.support.fakes import FakeClock, FakeEnvironment
@@ -16,7 +21,7 @@ RIGHT = "right-token-of-the-unit-tests"
 MINUTE_MS = 60_000
 
 
-def new_access(
+def new_authorizer(
     environment: FakeEnvironment | None = None, clock: FakeClock | None = None
 ) -> Authorizer:
     environment = environment or FakeEnvironment(rate_counters={})
@@ -24,111 +29,174 @@ def new_access(
     return Authorizer(environment, clock or FakeClock())
 
 
-def ask(access: Authorizer, token: str, address: str = "192.0.2.1") -> int | str:
-    """Ask with a token; 200, or the code of the refusal."""
+def request(authorizer: Authorizer, token: str, address: str = "192.0.2.1") -> int | str:
+    """Send a request with a token; returns 200 or the error code."""
     headers = {"x-platform-token": token, "cf-connecting-ip": address}
     try:
-        asyncio.run(access.authorize(headers, "/__platform/events", {}))
-    except Unauthorized as refusal:
-        return refusal.code
+        asyncio.run(authorizer.authorize(headers, "/__platform/events", {}))
+    except Unauthorized as error:
+        return error.code
     return 200
 
 
-def fail(access: Authorizer, count: int, address: str = "192.0.2.1") -> list[int | str]:
-    return [ask(access, f"wrong {number}", address) for number in range(count)]
+def fail(authorizer: Authorizer, count: int, address: str = "192.0.2.1") -> list[int | str]:
+    return [request(authorizer, f"wrong {number}", address) for number in range(count)]
 
 
-def test_after_so_many_wrong_tokens_none_of_that_address_is_looked_at_for_a_minute() -> None:
+def test_after_too_many_wrong_tokens_an_address_is_blocked_for_a_minute() -> None:
     clock = FakeClock()
-    access = new_access(clock=clock)
-    assert fail(access, AUTH_FAILURES_MAX) == ["unauthorized"] * AUTH_FAILURES_MAX
-    assert ask(access, "wrong") == ask(access, RIGHT) == "rate_limited"
+    authorizer = new_authorizer(clock=clock)
+    assert fail(authorizer, AUTH_FAILURES_MAX) == ["unauthorized"] * AUTH_FAILURES_MAX
+    assert request(authorizer, "wrong") == request(authorizer, RIGHT) == "rate_limited"
     clock.at_ms += MINUTE_MS - 1
-    assert ask(access, RIGHT) == "rate_limited"
+    assert request(authorizer, RIGHT) == "rate_limited"
     clock.at_ms += 1
-    assert ask(access, RIGHT) == 200
+    assert request(authorizer, RIGHT) == 200
 
 
-def test_what_is_answered_then_does_not_depend_on_the_token() -> None:
-    access = new_access()
-    fail(access, AUTH_FAILURES_MAX)
-    told = []
+def test_the_response_to_a_blocked_address_does_not_depend_on_the_token() -> None:
+    authorizer = new_authorizer()
+    fail(authorizer, AUTH_FAILURES_MAX)
+    errors = []
     for token in (RIGHT, "wrong"):
         headers = {"x-platform-token": token, "cf-connecting-ip": "192.0.2.1"}
         with pytest.raises(TooManyFailures) as caught:
-            asyncio.run(access.authorize(headers, "/__platform/events", {}))
-        told.append((caught.value.message, caught.value.evidence, caught.value.headers))
-    assert told[0] == told[1]
-    assert told[0][2] == (("retry-after", "60"),)
+            asyncio.run(authorizer.authorize(headers, "/__platform/events", {}))
+        errors.append((caught.value.message, caught.value.evidence, caught.value.headers))
+    assert errors[0] == errors[1]
+    assert errors[0][2] == (("retry-after", "60"),)
 
 
-def test_a_right_token_from_elsewhere_is_let_in_whatever_others_do() -> None:
-    access = new_access()
+def test_a_right_token_from_another_address_is_accepted_during_a_flood() -> None:
+    authorizer = new_authorizer()
     for number in range(AUTH_FAILURES_ALL_MAX):
-        fail(access, 2, f"198.51.{number // 256}.{number % 256}")
-    assert ask(access, RIGHT, "192.0.2.1") == 200
+        fail(authorizer, 2, f"198.51.{number // 256}.{number % 256}")
+    assert request(authorizer, RIGHT, "192.0.2.1") == 200
 
 
-def test_when_wrong_tokens_come_from_everywhere_each_address_has_one_try() -> None:
+def test_during_a_flood_each_address_has_one_attempt() -> None:
     clock = FakeClock()
-    access = new_access(clock=clock)
-    assert fail(access, 2, "192.0.2.1") == ["unauthorized", "unauthorized"]
+    authorizer = new_authorizer(clock=clock)
+    assert fail(authorizer, 2, "192.0.2.1") == ["unauthorized", "unauthorized"]
     for number in range(AUTH_FAILURES_ALL_MAX // 16):
-        fail(access, 16, f"198.51.100.{number}")
-    assert fail(access, 2, "192.0.2.2") == ["unauthorized", "rate_limited"]
+        fail(authorizer, 16, f"198.51.100.{number}")
+    assert fail(authorizer, 2, "192.0.2.2") == ["unauthorized", "rate_limited"]
     clock.at_ms += MINUTE_MS
-    assert fail(access, 2, "192.0.2.2") == ["unauthorized", "unauthorized"]
+    assert fail(authorizer, 2, "192.0.2.2") == ["unauthorized", "unauthorized"]
 
 
-def test_requests_without_a_token_or_with_one_for_other_routes_are_no_tries() -> None:
-    access = new_access()
-    assert {ask(access, "") for _ in range(AUTH_FAILURES_MAX * 2)} == {"unauthorized"}
-    assert ask(access, RIGHT) == 200
+def test_a_request_without_a_token_is_no_failed_attempt() -> None:
+    authorizer = new_authorizer()
+    assert {request(authorizer, "") for _ in range(AUTH_FAILURES_MAX * 2)} == {"unauthorized"}
+    assert request(authorizer, RIGHT) == 200
 
 
-def test_who_has_a_network_of_ipv6_has_one_address() -> None:
+def test_all_addresses_of_an_ipv6_network_share_a_key() -> None:
     keys = {caller_key(f"2001:db8:1:2:{number:x}::1", b"k") for number in range(1, 99)}
     assert len(keys) == 1
     assert keys != {caller_key("2001:db8:1:3::1", b"k")}
     assert caller_key("not:an:address", b"k") != caller_key("not:one:either", b"k")
 
 
-def test_an_address_is_kept_as_a_hash_that_depends_on_the_secret() -> None:
+def expected_key(address: str) -> str:
+    """The key of an address, with the standard library's parser."""
+    if ":" in address:
+        with suppress(AddressValueError):
+            address = IPv6Address(address).packed[:8].hex()
+    raw = address.encode(errors="replace")
+    return hashlib.blake2b(raw, key=b"k", digest_size=16).hexdigest()
+
+
+OCTETS = st.integers(0, 300).map(str) | st.sampled_from(["", "00", "01", "0255", "\u0661", "1a"])
+IPV4 = st.lists(OCTETS, min_size=3, max_size=5).map(".".join) | st.ip_addresses(v=4).map(str)
+IPV6 = st.ip_addresses(v=6)
+HEXTETS = st.integers(0, 0x1FFFF).map("{:x}".format) | st.sampled_from(
+    ["", "", "0", "0000", "00000", "FfFf", "g", "\u0661", " 1", "1\n", "+1", "0x1", "1_0"]
+)
+ZONES = st.sampled_from(["", "%", "%eth0", "%1%2", "%%", "%/", "%::", "% ", "/64", "%a.b"])
+SPELLINGS = st.one_of(
+    IPV6.map(str),
+    IPV6.map(lambda address: address.exploded),
+    IPV6.map(lambda address: address.exploded.upper()),
+    IPV4.map("::ffff:{}".format),
+    st.builds("{}:{}".format, st.lists(HEXTETS, max_size=8).map(":".join), IPV4),
+    st.lists(HEXTETS, max_size=11).map(":".join),
+    st.builds(
+        "{}::{}".format,
+        st.lists(HEXTETS, max_size=8).map(":".join),
+        st.lists(HEXTETS, max_size=8).map(":".join),
+    ),
+    st.text("0123456789abcdefABCDEFg:.%/ \n", max_size=48),
+    st.text(max_size=20),
+)
+
+
+@given(address=st.builds("{}{}".format, SPELLINGS, ZONES))
+@example(address="::")
+@example(address=":::")
+@example(address="1::")
+@example(address="::1%")
+@example(address="fe80::1%eth0")
+@example(address="fe80::1%eth0%1")
+@example(address="::1/64")
+@example(address="1:2:3:4:5:6:7::")
+@example(address="::1:2:3:4:5:6:7")
+@example(address="1:2:3:4:5:6:7:8")
+@example(address="1:2:3:4::5:6:7:8")
+@example(address="1:2:3:4:5:6:7:8:9")
+@example(address=":1:2:3:4:5:6:7")
+@example(address="1::2::3")
+@example(address="2001:DB8::192.0.2.1")
+@example(address="1:2:3:4:5:6:192.0.2.1")
+@example(address="1:2:3:4:5:6:7:192.0.2.1")
+@example(address="::ffff:192.0.2.256")
+@example(address="::ffff:192.0.2.01")
+@example(address="192.0.2.1::")
+@example(address=":192.0.2.1")
+@example(address="192.0.2.1")
+@example(address="::1\n")
+@example(address="\ud800::1")
+@example(address="")
+def test_ipv6_spellings_are_read_as_the_standard_library_reads_them(address: str) -> None:
+    assert caller_key(address, b"k") == expected_key(address)
+
+
+def test_an_address_is_stored_as_a_keyed_hash() -> None:
     assert caller_key("192.0.2.1", b"a") != caller_key("192.0.2.1", b"b")
-    access = new_access()
-    fail(access, 1)
-    assert "192.0.2.1" not in str(access._failures)
+    authorizer = new_authorizer()
+    fail(authorizer, 1)
+    assert "192.0.2.1" not in str(authorizer._failures)
 
 
-def test_memory_is_bounded_and_the_oldest_are_forgotten_first() -> None:
+def test_memory_is_bounded_and_the_oldest_callers_are_evicted_first() -> None:
     failures = FailedAttempts()
     for number in range(AUTH_CALLERS_MAX + 10):
-        failures.note(str(number), 0)
+        failures.add(str(number), 0)
     assert len(failures._by_caller) == AUTH_CALLERS_MAX
     assert "9" not in failures._by_caller
     assert "10" in failures._by_caller
 
 
-def test_isolates_of_a_location_count_together_where_there_is_a_binding() -> None:
+def test_isolates_of_a_location_share_the_count_of_the_binding() -> None:
     environment = FakeEnvironment()
-    fail(new_access(environment), AUTH_FAILURES_MAX)
-    other = new_access(environment)
-    assert ask(other, "wrong") == "rate_limited"
-    assert ask(other, RIGHT) == "rate_limited"
-    assert ask(other, RIGHT, "192.0.2.2") == 200
+    fail(new_authorizer(environment), AUTH_FAILURES_MAX)
+    other = new_authorizer(environment)
+    assert request(other, "wrong") == "rate_limited"
+    assert request(other, RIGHT) == "rate_limited"
+    assert request(other, RIGHT, "192.0.2.2") == 200
 
 
-def test_what_the_binding_is_told_names_no_address_and_no_api() -> None:
+def test_the_bindings_key_contains_no_address_and_no_slug() -> None:
     environment = FakeEnvironment()
-    fail(new_access(environment), 1)
+    fail(new_authorizer(environment), 1)
     [key] = environment.rate_counters[f"RATE_60S_{AUTH_FAILURES_MAX}"].taken
     assert key.startswith("__platform/")
     assert "192.0.2.1" not in key
 
 
-def test_a_binding_that_fails_leaves_the_isolates_own_count() -> None:
+def test_if_the_binding_fails_the_isolates_own_count_applies() -> None:
     environment = FakeEnvironment()
     for counter in environment.rate_counters.values():
         counter.unavailable = True
-    access = new_access(environment)
-    assert fail(access, AUTH_FAILURES_MAX + 1)[-2:] == ["unauthorized", "rate_limited"]
+    authorizer = new_authorizer(environment)
+    assert fail(authorizer, AUTH_FAILURES_MAX + 1)[-2:] == ["unauthorized", "rate_limited"]
