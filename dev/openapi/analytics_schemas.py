@@ -23,8 +23,7 @@ from dev.openapi.json_schema import (
     truth,
     whole,
 )
-from metering.sketches import distinct, latency
-from metering.sketches import heavy_hitters as busiest
+from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
 from snapshots.render import WINDOWS
 
@@ -282,8 +281,8 @@ def _accuracy() -> Shape:
             ),
             "topCallerShareErrorMax": number(
                 "Above, `topCallerShare` is never under the truth and at most this"
-                f" ({busiest.SHARE_ERROR_MAX}) over it, as a share of all calls; when fifty to a"
-                " hundred callers of the same size make nearly all calls, it may be twice the"
+                f" ({heavy_hitters.SHARE_ERROR_MAX}) over it, as a share of all calls; when fifty"
+                " to a hundred callers of the same size make nearly all calls, it may be twice the"
                 " truth in one or two cases of a hundred."
             ),
         },

@@ -13,8 +13,7 @@ from core import constants
 from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, timestamp
 from core.ports import Json
 from metering.previous_period import PeriodTotals, past_of
-from metering.sketches import distinct, latency
-from metering.sketches import heavy_hitters as busiest
+from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
 from metering.totals import NOTHING, Series
 from snapshots.ranking import TrendRange, shown_revenue
@@ -100,7 +99,7 @@ def snapshot(
             "uniqueCallersExactUpTo": EXACT_CALLERS_MAX,
             "uniqueCallersRelativeErrorMax": distinct.RELATIVE_ERROR_MAX,
             "p95RelativeErrorMax": latency.RELATIVE_ERROR_MAX,
-            "topCallerShareErrorMax": busiest.SHARE_ERROR_MAX,
+            "topCallerShareErrorMax": heavy_hitters.SHARE_ERROR_MAX,
         },
     }
 

@@ -1,17 +1,14 @@
-"""Counts distinct hashes in 16 KiB: registers that remember levels, kept as bit planes.
+"""Counts distinct hashes in 16 KiB: ExaLogLog, with its registers stored as bit planes.
 
-Owns the registers and their estimate. A 64-bit hash picks one of 16,384
-registers and a level: 1 with probability 1/2, 2 with 1/4 and so on. A
-register keeps the highest level it has seen, in five bits, and in three more
-whether it has seen each of the three levels below that one. That is
-UltraLogLog (Ertl, VLDB 2024) with one flag more and one level bit less, or
-ExaLogLog (Ertl, EDBT 2025) with t = 0 and d = 3: a standard error of
-0.707/√registers = 0.55 % at the same size, where HyperLogLog has 0.81 %.
+A 64-bit hash selects one of 16,384 registers and a level: 1 with probability 1/2, 2 with 1/4
+and so on. A register stores the highest level it has seen, in five bits, and one flag for each
+of the three levels below it: whether it has seen that one. This is ExaLogLog with t = 0 and
+d = 3 (Ertl, EDBT 2025), that is, UltraLogLog (Ertl, VLDB 2024) with one more flag and one level
+bit less. Its standard error is 0.707/√registers = 0.55 %; HyperLogLog has 0.81 % at this size.
 
-Bit i of all registers lies in one whole number, the plane i. So a union is
-some hundred bitwise operations on numbers of 2 KiB, and no register is ever
-visited by a loop in Python. What a register holds depends on the set of
-hashes alone, so unions obey the laws of sets. Refuses to know what is counted.
+Bit i of all registers is stored in one integer, plane i. So a union is about a hundred bitwise
+operations on integers of 2 KiB, without a Python loop over registers. The state depends only on
+the set of hashes, so unions are associative, commutative and idempotent.
 """
 
 from __future__ import annotations
@@ -24,18 +21,7 @@ from core.ports import Json
 from metering.sketches.packing import pack, unpack
 
 RELATIVE_ERROR_MAX = 0.02
-"""How far an estimate is from the truth in all but one of a thousand cases, at most."""
-
-
-class Planes(tuple[int, ...]):  # noqa: SLOT001, a tuple cannot have any
-    """The state: five planes of the highest level, least bit first, and three flags, nearest first.
-
-    Beside it, once it was estimated, `counts`: for each level, how many registers have it as
-    their highest, and how many of those have each flag.
-    """
-
-    counts: Sequence[int] | None = None
-
+"""The largest relative error of an estimate in 99.9 % of cases."""
 
 _INDEX_BITS = 14
 _REGISTERS = 1 << _INDEX_BITS
@@ -45,18 +31,16 @@ _FLAGS = 3
 _PLANES = _LEVEL_BITS + _FLAGS
 _PLANE_BYTES = _REGISTERS // 8
 _COUNTS = 1 + _FLAGS
-_FEW = 16
-"""Up to so many hashes are looked at one by one; for more, a union is cheaper."""
+_ALL_REGISTERS = (1 << _REGISTERS) - 1
+_SINGLE_HASHES_MAX = 16
+"""Up to this many hashes are counted one by one; for more, a union is cheaper."""
 
-_EVERY = (1 << _REGISTERS) - 1
-NOTHING = Planes((0,) * _PLANES)
-"""The state before anything was counted."""
-
-# The last level stands for itself and all above it, so the shares add up to 1.
+# Level 31 also stands for all levels above it, so that the shares add up to 1.
 _SHARES = [0.0, *(2.0 ** -min(level, _LEVEL_MAX - 1) for level in range(1, _LEVEL_MAX + 1))]
 _SHARE_ABOVE = [*(2.0**-level for level in range(_LEVEL_MAX)), 0.0]
 
-# A byte of level and flags, the flag of the nearest level highest, as the planes with a bit of it.
+# For each byte of level and flags (the flag of the nearest level is the highest bit): the planes
+# in which it sets a bit.
 _PLANES_OF = [
     [
         bit if bit < _LEVEL_BITS else _PLANES - 1 + _LEVEL_BITS - bit
@@ -67,11 +51,26 @@ _PLANES_OF = [
 ]
 
 
+class Planes(tuple[int, ...]):  # noqa: SLOT001, a tuple cannot have any
+    """The state: five planes of the highest level, least bit first, and three of flags.
+
+    The flag of the level just below the highest comes first. `counts` caches, after an estimate,
+    for each level how many registers have it as their highest, and how many of these have each
+    flag.
+    """
+
+    counts: Sequence[int] | None = None
+
+
+EMPTY = Planes((0,) * _PLANES)
+"""The state before anything was counted."""
+
+
 def planes_of(hashes: Iterable[int]) -> Planes:
-    """Count `hashes`, whole numbers of 64 bits, in an empty state."""
+    """Return the state that has counted `hashes`, unsigned 64-bit integers."""
     seen: dict[int, int] = {}
     for number in hashes:
-        # Bit 30 ends the search for the lowest bit set, whatever the hash.
+        # Bit 30 limits the level, even if all bits below it are 0.
         low = number & 0x3FFF_FFFF | 0x4000_0000
         index = number >> 50
         seen[index] = seen.get(index, 0) | low & -low
@@ -85,21 +84,22 @@ def planes_of(hashes: Iterable[int]) -> Planes:
     return Planes(int.from_bytes(plane, "little") for plane in planes)
 
 
-def counted(planes: Planes, hashes: Collection[int]) -> Planes:
-    """Give the state that has counted `hashes` as well.
+def with_hashes(planes: Planes, hashes: Collection[int]) -> Planes:
+    """Return the state that has also counted `hashes`; `planes` itself if that changes nothing.
 
-    A few are counted one by one: most callers are not new and change nothing.
+    A few are counted one by one, because most of them are known and change nothing.
     """
-    if len(hashes) > _FEW:
+    if len(hashes) > _SINGLE_HASHES_MAX:
         return union(planes, planes_of(hashes))
     for number in hashes:
-        planes = _with(planes, number)
+        planes = _with_hash(planes, number)
     return planes
 
 
 def union(one: Planes, other: Planes) -> Planes:
-    """Give the state that has counted what either has."""
-    behind, same = 0, _EVERY
+    """Return the state that has counted the hashes of both."""
+    # Where `behind` has a bit, `other` has the higher level; where `same` has one, neither.
+    behind, same = 0, _ALL_REGISTERS
     for plane in range(_LEVEL_BITS - 1, -1, -1):
         differs = (one[plane] ^ other[plane]) & same
         behind |= differs & other[plane]
@@ -110,25 +110,26 @@ def union(one: Planes, other: Planes) -> Planes:
         high.append(mine ^ swapped)
         low.append(theirs ^ swapped)
     flags = [high[_LEVEL_BITS + flag] | same & low[_LEVEL_BITS + flag] for flag in range(_FLAGS)]
-    # The lower register's highest level, and its flags, fall as many flags back as it is lower.
-    falling = [low[0] | low[1] | low[2] | low[3] | low[4], *low[_LEVEL_BITS:]]
+    # The highest level of the lower register, and its flags, become flags of the higher one, as
+    # many places further down as the levels differ.
+    shifted = [low[0] | low[1] | low[2] | low[3] | low[4], *low[_LEVEL_BITS:]]
     levels = low[:_LEVEL_BITS]
     for distance in range(_FLAGS):
-        carry, reached = _EVERY, _EVERY
+        carry, reached = _ALL_REGISTERS, _ALL_REGISTERS
         for plane, bits in enumerate(levels):
             levels[plane] = bits ^ carry
             carry &= bits
             reached ^= reached & (levels[plane] ^ high[plane])
         for flag in range(distance, _FLAGS):
-            flags[flag] |= falling[flag - distance] & reached
+            flags[flag] |= shifted[flag - distance] & reached
     return Planes((*high[:_LEVEL_BITS], *flags))
 
 
 def estimate(planes: Planes) -> float:
     """Estimate how many distinct hashes were counted.
 
-    Maximum likelihood: each level that a register tells about was hit, or
-    was not, by hashes that come at a rate of λ times the level's share.
+    By maximum likelihood: a register shows for some levels whether a hash hit them. Hashes hit
+    a level at the rate λ times the level's share.
     """
     if planes.counts is None:
         planes.counts = _count(planes)
@@ -144,13 +145,39 @@ def estimate(planes: Planes) -> float:
             if distance < level:
                 hits[level - distance] += seen
                 missed += (count - seen) * _SHARES[level - distance]
-    # Registers without any level came in as level 0, which nothing can hit.
+    # Registers without any hash have level 0, which no hash can hit.
     terms = [(count, _SHARES[level]) for level, count in enumerate(hits) if level and count]
     return _REGISTERS * _likeliest_rate(terms, missed) if terms else 0.0
 
 
-def _with(planes: Planes, number: int) -> Planes:
-    """Give the state that has counted one hash as well; the same one if that changes nothing."""
+def encode_planes(planes: Planes) -> str:
+    """Encode the state as packed bytes: the planes in order, 2 KiB each, least bit first."""
+    return pack(b"".join(plane.to_bytes(_PLANE_BYTES, "little") for plane in planes))
+
+
+def decode_planes(value: Json) -> Planes:
+    """Decode a state. Raises `SummaryUnreadable` if `value` encodes none."""
+    try:
+        raw = unpack(value, _PLANES * _PLANE_BYTES)
+    except ValueError as error:
+        raise SummaryUnreadable(f"the caller registers are invalid: {error}") from error
+    planes = Planes(
+        int.from_bytes(raw[start : start + _PLANE_BYTES], "little")
+        for start in range(0, len(raw), _PLANE_BYTES)
+    )
+    least, second = planes[:2]
+    above_three = planes[2] | planes[3] | planes[4]
+    for flag, possible in zip(
+        planes[_LEVEL_BITS:],
+        (above_three | second, above_three | second & least, above_three),
+        strict=True,
+    ):
+        if flag & ~possible:
+            raise SummaryUnreadable("a caller register has a flag for a level below 1")
+    return planes
+
+
+def _with_hash(planes: Planes, number: int) -> Planes:
     low = number & 0x3FFF_FFFF | 0x4000_0000
     index = number >> 50
     before = 0
@@ -184,42 +211,15 @@ def _with(planes: Planes, number: int) -> Planes:
 def _count(planes: Planes) -> Sequence[int]:
     """Count for each level the registers that have it as their highest, and their flags."""
     counts = [0] * (_COUNTS * (_LEVEL_MAX + 1))
-    for level, registers in _by_level(planes[:_LEVEL_BITS], _EVERY, 0):
+    for level, registers in _by_level(planes[:_LEVEL_BITS], _ALL_REGISTERS, 0):
         at = level * _COUNTS
         flagged = [(registers & flag).bit_count() for flag in planes[_LEVEL_BITS:]]
         counts[at : at + _COUNTS] = [registers.bit_count(), *flagged]
     return counts
 
 
-def encode_planes(planes: Planes) -> str:
-    """Write the state as packed bytes: the planes in order, 2 KiB each, least bit first."""
-    return pack(b"".join(plane.to_bytes(_PLANE_BYTES, "little") for plane in planes))
-
-
-def decode_planes(value: Json) -> Planes:
-    """Read a state back. Raises `SummaryUnreadable` for anything that none is written as."""
-    try:
-        raw = unpack(value, _PLANES * _PLANE_BYTES)
-    except ValueError as error:
-        raise SummaryUnreadable(f"its registers cannot be read: {error}") from error
-    planes = Planes(
-        int.from_bytes(raw[start : start + _PLANE_BYTES], "little")
-        for start in range(0, len(raw), _PLANE_BYTES)
-    )
-    least, second = planes[:2]
-    above_three = planes[2] | planes[3] | planes[4]
-    for flag, possible in zip(
-        planes[_LEVEL_BITS:],
-        (above_three | second, above_three | second & least, above_three),
-        strict=True,
-    ):
-        if flag & ~possible:
-            raise SummaryUnreadable("its registers have seen levels below the first")
-    return planes
-
-
 def _by_level(planes: Sequence[int], registers: int, level: int) -> Iterator[tuple[int, int]]:
-    """Split `registers`, a set as bits, by the level in `planes`; `level` is what is known."""
+    """Split `registers`, a bit set, by level; `level` has the bits that are known so far."""
     if not registers:
         return
     if not planes:
@@ -233,9 +233,9 @@ def _by_level(planes: Sequence[int], registers: int, level: int) -> Iterator[tup
 def _likeliest_rate(terms: Sequence[tuple[int, float]], missed: float) -> float:
     """Solve Σ count·share/(exp(λ·share) - 1) = missed for the rate λ of one register.
 
-    The left side falls and is convex, so Newton's steps from a λ that is too
-    small come ever nearer without passing by. A state without a level that was
-    missed, which needs more hashes than there are, gets the first λ.
+    The left side is decreasing and convex, so Newton's method, started below the solution,
+    converges without overshooting. If `missed` is 0, which needs more hashes than exist, the
+    start value is returned.
     """
     half = sum(count * share for count, share in terms) / 2
     rate = sum(count for count, _ in terms) / (missed + half)

@@ -1,14 +1,12 @@
-"""Bounds the calls of the busiest caller, however many callers there are.
+"""Bounds the calls of the busiest caller, for any number of callers.
 
-Owns a count-min sketch (Cormode and Muthukrishnan, 2005) whose busiest key can
-be found without knowing any key. A caller's hash gives it two numbers a and b
-of ten bits, and with them one of 1,024 cells in each of four rows: a, b, a + b
-and a + xb, reckoned in a field of 1,024 elements, so that any two of them tell
-the other two. A cell holds the calls of all callers in it. A pair of a and b
-whose four cells are all high is a busy caller.
+A count-min sketch (Cormode and Muthukrishnan, 2005) whose busiest key can be found without
+storing keys. A caller's hash contains two numbers a and b of ten bits. They select one of 1,024
+cells in each of four rows: a, b, a + b and a + xb, computed in a field of 1,024 elements, so that
+any two of them determine the other two. A cell has the sum of the calls of all its callers. A
+pair (a, b) whose four cells are all high is a busy caller.
 
-Cells only add up, so any order and grouping gives the same cells. Refuses to
-know the callers.
+Cells are only added, so order and grouping do not matter.
 """
 
 from __future__ import annotations
@@ -23,33 +21,35 @@ from core.ports import Json
 from metering.sketches.packing import pack, unpack
 
 SHARE_ERROR_MAX = 0.01
-"""How far the busiest caller's share is above the truth; decision 9 says when it may be more."""
+"""The largest error of the busiest caller's share, always upward; for exceptions see decision 9."""
 
 _ROW_BITS = 10
 _ROW = 1 << _ROW_BITS
 _ROWS = 4
 _CELLS = _ROWS * _ROW
-_PARTS = 200
-"""A caller with at most one such part of the calls is not told from others of that kind."""
+_UNDETECTED_SHARE = 200
+"""Callers with at most one 200th of the calls are not told apart."""
 
-# By bytes of a lane: the type of an array of lanes, and a 1 in every lane.
-_TYPE_OF: Mapping[int, Literal["H", "I", "Q"]] = {2: "H", 4: "I", 8: "Q"}
-_ONES = {width: int.from_bytes((b"\1" + bytes(width - 1)) * _CELLS, "little") for width in _TYPE_OF}
+# By bytes of a lane: the array type of lanes, and a 1 in every lane.
+_LANE_TYPES: Mapping[int, Literal["H", "I", "Q"]] = {2: "H", 4: "I", 8: "Q"}
+_ONES = {
+    width: int.from_bytes((b"\1" + bytes(width - 1)) * _CELLS, "little") for width in _LANE_TYPES
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Calls by cell, all cells side by side in the one number `lanes`, the first lowest.
+    """Calls by cell: `lanes` is one integer with all cells side by side, the first one lowest.
 
-    A lane has 16 bits while there are fewer than 2^15 calls, then 32, and 64
-    from 2^31. So no lane overflows, and its highest bit is free.
+    A lane has 16 bits below 2^15 calls in total, 32 below 2^31, then 64. So no lane overflows,
+    and its highest bit is always 0.
     """
 
     calls: int = 0
     lanes: int = 0
 
     def plus(self, other: Cells) -> Cells:
-        """Give the cells that hold the calls of both."""
+        """Return the cells with the calls of both."""
         if not self.calls or not other.calls:
             return other if other.calls else self
         calls = self.calls + other.calls
@@ -59,11 +59,11 @@ class Cells:
     def busiest(self) -> int:
         """Bound the calls of the busiest caller from above.
 
-        Never below the truth. Callers with up to 0.5 % of the calls are not
-        told apart: the bound is 0.5 % then. Of busier ones, two may share all
-        four cells and count as one; decision 9 has the figures.
+        Callers with at most 0.5 % of the calls are not told apart: then the bound is 0.5 %. Two
+        busier callers may share all four cells and count as one; for the probability see
+        decision 9.
         """
-        best = max(1, self.calls // _PARTS)
+        best = max(1, self.calls // _UNDETECTED_SHARE)
         cells = self._cells()
         by_a, by_b = (sorted(row, key=lambda cell: -cell[1]) for row in self._above(best, cells))
         for a, calls_a in by_a:
@@ -77,20 +77,20 @@ class Cells:
         return best
 
     def encode(self) -> str:
-        """Write the cells as packed bytes: the lanes in order, each least byte first."""
+        """Encode the cells as packed bytes: the lanes in order, each little-endian."""
         return pack(self.lanes.to_bytes(_CELLS * _lane_bytes(self.calls), "little"))
 
     def _cells(self) -> memoryview:
-        """Give the calls of every cell, row by row."""
+        """Return the calls of every cell, row by row."""
         width = _lane_bytes(self.calls)
-        return memoryview(self.lanes.to_bytes(_CELLS * width, "little")).cast(_TYPE_OF[width])
+        return memoryview(self.lanes.to_bytes(_CELLS * width, "little")).cast(_LANE_TYPES[width])
 
     def _above(self, calls: int, cells: memoryview) -> Iterator[Sequence[tuple[int, int]]]:
-        """For each of the first two rows the cells with more than `calls`: fewer than 200."""
+        """Yield, for the rows of a and b, the cells with more than `calls`: fewer than 200 each."""
         width = _lane_bytes(self.calls)
         ones = _ONES[width]
         top = 1 << (8 * width - 1)
-        # Adding this carries into the free bit of every lane that is above, and no further.
+        # The sum carries into the highest bit of every lane that is above, and no further.
         over = ((self.lanes + ones * (top - 1 - calls)) & ones * top).to_bytes(
             _CELLS * width, "little"
         )
@@ -106,9 +106,9 @@ class Cells:
 
 
 def cells_of(callers: Iterable[tuple[int, int]], calls: int) -> Cells:
-    """Make the cells of callers given as (64-bit hash, calls); `calls` is their sum."""
+    """Build the cells of callers, given as (64-bit hash, calls); `calls` is the sum of these."""
     width = _lane_bytes(calls)
-    counts = array(_TYPE_OF[width], bytes(_CELLS * width))
+    counts = array(_LANE_TYPES[width], bytes(_CELLS * width))
     for number, own in callers:
         a, b = number >> 40 & 1023, number >> 30 & 1023
         counts[a] += own
@@ -119,20 +119,17 @@ def cells_of(callers: Iterable[tuple[int, int]], calls: int) -> Cells:
 
 
 def decode_cells(calls: int, value: Json) -> Cells:
-    """Read cells with `calls` in all back.
-
-    Raises `SummaryUnreadable` for anything that no cells are written as.
-    """
+    """Decode cells with `calls` in total. Raises `SummaryUnreadable` for an invalid form."""
     if calls >> 63:
-        raise SummaryUnreadable(f"its cells hold {calls} calls")
+        raise SummaryUnreadable(f"the caller cells have {calls} calls")
     width = _lane_bytes(calls)
     try:
         raw = unpack(value, _CELLS * width)
     except ValueError as error:
-        raise SummaryUnreadable(f"its cells cannot be read: {error}") from error
+        raise SummaryUnreadable(f"the caller cells are invalid: {error}") from error
     cells = Cells(calls, int.from_bytes(raw, "little"))
     if cells.lanes & _ONES[width] << (8 * width - 1):
-        raise SummaryUnreadable("a cell of it holds more than all calls")
+        raise SummaryUnreadable("a caller cell has more calls than there are in total")
     return cells
 
 
@@ -144,10 +141,10 @@ def _widened(cells: Cells, width: int) -> int:
     old = _lane_bytes(cells.calls)
     if old == width:
         return cells.lanes
-    lanes = array(_TYPE_OF[old], cells.lanes.to_bytes(_CELLS * old, "little"))
-    return int.from_bytes(array(_TYPE_OF[width], lanes).tobytes(), "little")
+    lanes = array(_LANE_TYPES[old], cells.lanes.to_bytes(_CELLS * old, "little"))
+    return int.from_bytes(array(_LANE_TYPES[width], lanes).tobytes(), "little")
 
 
 def _times_generator(b: int) -> int:
-    """Multiply by x in the field of polynomials over bits modulo x^10 + x^3 + 1."""
+    """Multiply by x in GF(2^10), the polynomials over bits modulo x^10 + x^3 + 1."""
     return b << 1 ^ (b >> 9) * 0x409

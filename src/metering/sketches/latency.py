@@ -1,9 +1,7 @@
-"""Quantiles of latencies within 1 %, mergeable in any order.
+"""Quantiles of latencies within 1 %, mergeable in any order: DDSketch.
 
-Owns the buckets. The scheme is DDSketch's (Masson, Rim and Lee, VLDB 2019):
-bucket bounds grow by a constant factor, so every value in a bucket is within
-1 % of the value it stands for. Whole milliseconds below 128 keep a bucket
-each. Refuses to know what was measured.
+Bucket bounds grow by a constant factor, so every value in a bucket is within 1 % of the bucket's
+value (Masson, Rim and Lee, VLDB 2019). Latencies below 128 ms have a bucket for each millisecond.
 """
 
 from __future__ import annotations
@@ -18,17 +16,17 @@ from core.errors import SummaryUnreadable
 from core.ports import Json
 
 RELATIVE_ERROR_MAX = 0.01
-"""How far a quantile may be from the true one, as a share of it."""
+"""The largest relative error of a quantile."""
 
 _EXACT_BELOW_MS = 128
-"""Latencies below this have a bucket each, so short ones are exact."""
+"""Latencies below this have a bucket each, so they are exact."""
 
 _GAMMA = (1 + RELATIVE_ERROR_MAX) / (1 - RELATIVE_ERROR_MAX)
 _LOG_GAMMA = math.log(_GAMMA)
 
 
-class _Written(NamedTuple):
-    """A sketch as it is written: buckets in ascending order, and how many fell into each."""
+class _Encoded(NamedTuple):
+    """An encoded sketch: its buckets in ascending order, and how many latencies each has."""
 
     total_ms: int
     measured: int
@@ -38,51 +36,52 @@ class _Written(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class LatencySketch:
-    """Counts of latencies in buckets. Latencies of 0 are not measurements.
+    """Counts of latencies by bucket. A latency of 0 is not a measurement.
 
-    A sketch that was read stays as it was written until something is added to it.
+    A decoded sketch keeps its encoded form until something is added to it.
     """
 
     count: int = 0
     total_ms: int = 0
     _buckets: dict[int, int] = field(default_factory=dict)
-    _written: _Written | None = None
+    _encoded: _Encoded | None = None
 
     def add(self, latency_ms: int) -> None:
-        """Count one latency in whole milliseconds; 0 is ignored."""
+        """Count one latency; 0 is ignored."""
         if latency_ms > 0:
-            self._open()
+            self._decode_buckets()
             bucket = _bucket_of(latency_ms)
             self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
             self.count += 1
             self.total_ms += latency_ms
 
     def merge(self, other: LatencySketch) -> None:
-        """Count everything that `other` has counted."""
-        written = other._written
-        if self.count == 0 and written is not None:
-            self._written = written
+        """Add the latencies of `other`."""
+        encoded = other._encoded
+        if self.count == 0 and encoded is not None:
+            self._encoded = encoded
         else:
-            self._open()
+            self._decode_buckets()
             mine = self._buckets
-            theirs = other._buckets.items() if written is None else _pairs_of(written)
+            theirs = other._buckets.items() if encoded is None else _decoded(encoded)
             for bucket, count in theirs:
                 mine[bucket] = mine.get(bucket, 0) + count
         self.count += other.count
         self.total_ms += other.total_ms
 
     def mean_ms(self) -> float:
-        """Exact mean, 0 when nothing was counted."""
+        """Return the exact mean; 0 when nothing was counted."""
         return self.total_ms / self.count if self.count else 0.0
 
     def quantile_ms(self, share: float) -> float:
-        """Nearest-rank quantile within 1 %, 0 when nothing was counted.
+        """Return the nearest-rank quantile within 1 %; 0 when nothing was counted.
 
-        `share` is above 0 and at most 1: 0.95 for p95.
+        Args:
+            share: Above 0, at most 1: 0.95 for p95.
         """
-        # From the top, because the quantiles that people ask for are high ones.
+        # From the top, because high quantiles are the usual ones.
         above = self.count - math.ceil(share * self.count)
-        *_, buckets, counts = self._as_written()
+        *_, buckets, counts = self._encoded_form()
         for bucket, count in zip(reversed(buckets), reversed(counts), strict=True):
             above -= count
             if above < 0:
@@ -92,47 +91,47 @@ class LatencySketch:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LatencySketch):
             return NotImplemented
-        return self._as_written() == other._as_written()
+        return self._encoded_form() == other._encoded_form()
 
-    __hash__ = None  # type: ignore[assignment]  # it changes
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def encode(self) -> Json:
-        """Write the sketch as total, count, buckets in ascending order, and their counts."""
-        return list(self._as_written())
+        """Encode the sketch as total, count, buckets in ascending order, and their counts."""
+        return list(self._encoded_form())
 
     @staticmethod
     def decode(value: Json) -> LatencySketch:
-        """Take over a sketch as it was written.
+        """Decode a sketch.
 
-        Raises `SummaryUnreadable` for what `encode` does not write, here or
-        when something is added to it.
+        Raises `SummaryUnreadable` for an invalid form; buckets are checked when something is
+        added.
         """
         match value:
             case [int(total_ms), int(count), list(buckets), list(counts)] if (
                 len(buckets) == len(counts) and total_ms >= count >= 0
             ):
-                written = _Written(total_ms, count, buckets, counts)
-                return LatencySketch(count, total_ms, _written=written)
+                encoded = _Encoded(total_ms, count, buckets, counts)
+                return LatencySketch(count, total_ms, _encoded=encoded)
             case _:
-                raise SummaryUnreadable("its latencies are of another form")
+                raise SummaryUnreadable("the latencies have an invalid form")
 
-    def _as_written(self) -> _Written:
-        if self._written is not None:
-            return self._written
+    def _encoded_form(self) -> _Encoded:
+        if self._encoded is not None:
+            return self._encoded
         buckets = sorted(self._buckets)
         counts = [self._buckets[bucket] for bucket in buckets]
-        return _Written(self.total_ms, self.count, buckets, counts)
+        return _Encoded(self.total_ms, self.count, buckets, counts)
 
-    def _open(self) -> None:
-        """Unfold what was written, because something is about to be added."""
-        if self._written is not None:
-            self._buckets = dict(_pairs_of(self._written))
-            self._written = None
+    def _decode_buckets(self) -> None:
+        """Decode the buckets, because something will be added."""
+        if self._encoded is not None:
+            self._buckets = dict(_decoded(self._encoded))
+            self._encoded = None
 
 
-def _pairs_of(written: _Written) -> Iterable[tuple[int, int]]:
-    """Unfold a sketch. Raises `SummaryUnreadable` for what is not written by `encode`."""
-    _, measured, buckets, counts = written
+def _decoded(encoded: _Encoded) -> Iterable[tuple[int, int]]:
+    """Return the buckets and their counts. Raises `SummaryUnreadable`."""
+    _, measured, buckets, counts = encoded
     if (
         set(map(type, [*buckets, *counts])) <= {int}
         and min([1, *buckets, *counts]) == 1
@@ -140,7 +139,7 @@ def _pairs_of(written: _Written) -> Iterable[tuple[int, int]]:
         and sum(counts) == measured
     ):
         return zip(buckets, counts, strict=True)
-    raise SummaryUnreadable("its latencies are of another form")
+    raise SummaryUnreadable("the latencies have an invalid form")
 
 
 def _bucket_of(latency_ms: int) -> int:
@@ -153,5 +152,5 @@ def _value_of(bucket: int) -> float:
     if bucket < _EXACT_BELOW_MS:
         return float(bucket)
     lower = _EXACT_BELOW_MS * _GAMMA ** (bucket - _EXACT_BELOW_MS)
-    # The point of the bucket that is the same share away from both of its ends.
+    # The point with the same relative distance from both bounds.
     return lower * 2 * _GAMMA / (_GAMMA + 1)

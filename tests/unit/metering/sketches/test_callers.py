@@ -1,4 +1,4 @@
-"""Callers: exact up to the limit, within bounds above, and one state for one multiset of calls."""
+"""Caller sketches: exact up to the limit, bounded above, equal for equal multisets of calls."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 
 from core.errors import SummaryUnreadable
 from metering.sketches import callers
-from metering.sketches import callers as caller_union
-from metering.sketches.callers import EXACT_CALLERS_MAX, CallerSketch, distinct_callers
+from metering.sketches.callers import EXACT_CALLERS_MAX, CallerSketch, CallerUnion
 
 LOW_LIMIT = 6
 
 
 @pytest.fixture(scope="module", params=[LOW_LIMIT], autouse=True)
 def low_limit() -> Iterator[None]:
-    """Most of these tests have the limit where a few callers pass it."""
+    """Lower the limit, so that a few callers exceed it in most of these tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(callers, "EXACT_CALLERS_MAX", LOW_LIMIT)
         yield
@@ -49,7 +48,18 @@ def merged(*sketches: CallerSketch) -> CallerSketch:
     return result
 
 
-def written(sketch: CallerSketch) -> str:
+def is_exact(sketch: CallerSketch) -> bool:
+    return sketch.state().planes is None
+
+
+def distinct_callers(sketches: Sequence[CallerSketch]) -> int:
+    union = CallerUnion()
+    for sketch in sketches:
+        union.add(sketch)
+    return union.distinct()
+
+
+def encoded(sketch: CallerSketch) -> str:
     return json.dumps(sketch.encode())
 
 
@@ -58,7 +68,7 @@ def test_any_grouping_gives_the_same(one: Calls, other: Calls, third: Calls) -> 
     left = merged(merged(of(one), of(other)), of(third))
     right = merged(of(one), merged(of(other), of(third)))
     assert left == right == of([*one, *other, *third])
-    assert written(left) == written(right)
+    assert encoded(left) == encoded(right)
 
 
 @given(calls, st.data())
@@ -67,7 +77,7 @@ def test_any_order_gives_the_same(some: Calls, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(some)))
     parts = merged(of(shuffled[cut:]), of(shuffled[:cut]))
     assert parts == of(some)
-    assert written(parts) == written(of(some))
+    assert encoded(parts) == encoded(of(some))
 
 
 @given(calls)
@@ -76,7 +86,7 @@ def test_an_empty_sketch_changes_nothing(some: Calls) -> None:
 
 
 @given(calls)
-def test_asking_and_writing_between_changes_nothing(some: Calls) -> None:
+def test_results_and_encoding_in_between_change_nothing(some: Calls) -> None:
     sketch = CallerSketch()
     for caller, count in some:
         sketch.add(caller, count)
@@ -87,7 +97,7 @@ def test_asking_and_writing_between_changes_nothing(some: Calls) -> None:
 
 
 @given(calls, calls)
-def test_merging_leaves_the_other_as_it_was(one: Calls, other: Calls) -> None:
+def test_merging_does_not_change_the_other_sketch(one: Calls, other: Calls) -> None:
     source = of(one)
     target = merged(source)
     target.merge(of(other))
@@ -101,8 +111,8 @@ def test_it_is_exact_up_to_the_limit_and_bounded_above(some: Calls) -> None:
     for caller, count in some:
         true[caller] += count
     sketch = of(some)
-    assert sketch.is_exact == (len(true) <= LOW_LIMIT)
-    if sketch.is_exact:
+    assert is_exact(sketch) == (len(true) <= LOW_LIMIT)
+    if is_exact(sketch):
         assert sketch.distinct() == len(true)
         assert sketch.busiest_calls() == max(true.values(), default=0)
     else:
@@ -111,46 +121,46 @@ def test_it_is_exact_up_to_the_limit_and_bounded_above(some: Calls) -> None:
 
 
 @given(calls)
-def test_what_was_written_is_read_back(some: Calls) -> None:
+def test_a_sketch_is_decoded_as_it_was_encoded(some: Calls) -> None:
     sketch = of(some)
-    found = CallerSketch.decode(json.loads(written(sketch)))
+    found = CallerSketch.decode(json.loads(encoded(sketch)))
     assert found == sketch
-    assert written(found) == written(sketch)
+    assert encoded(found) == encoded(sketch)
 
 
 @given(st.lists(calls, max_size=4))
 def test_a_union_without_merging_counts_the_same(groups: list[Calls]) -> None:
     sketches = [of(group) for group in groups]
-    before = [written(sketch) for sketch in sketches]
+    before = [encoded(sketch) for sketch in sketches]
     assert distinct_callers(sketches) == merged(*sketches).distinct()
-    assert [written(sketch) for sketch in sketches] == before
+    assert [encoded(sketch) for sketch in sketches] == before
 
 
 def test_the_real_limit_is_1000_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "EXACT_CALLERS_MAX", EXACT_CALLERS_MAX)
     names = [(name(number), 1) for number in range(1_001)]
     exact, more = of(names[:1_000]), of(names)
-    assert (exact.is_exact, exact.distinct(), more.is_exact) == (True, 1_000, False)
+    assert (is_exact(exact), exact.distinct(), is_exact(more)) == (True, 1_000, False)
     assert abs(more.distinct() - 1_001) <= 20
     assert merged(of(names[500:]), of(names[:700])).distinct() == more.distinct()
 
 
-def test_a_union_of_very_many_is_within_two_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_union_of_many_callers_is_within_two_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "EXACT_CALLERS_MAX", EXACT_CALLERS_MAX)
-    monkeypatch.setattr(caller_union, "_NAMED_AT_ONCE_MAX", 3_000)
+    monkeypatch.setattr(callers, "_UNION_NAMES_MAX", 3_000)
     chance = random.Random(2)
     names = [(f"{chance.getrandbits(64):016x}", 1) for _ in range(20_000)]
     sketches = [of(names[start : start + 900]) for start in range(0, 20_000, 400)]
-    assert all(sketch.is_exact for sketch in sketches)
+    assert all(is_exact(sketch) for sketch in sketches)
     assert abs(distinct_callers(sketches) / 20_000 - 1) <= 0.02
 
 
-def test_callers_that_are_not_known_are_one() -> None:
+def test_all_unknown_callers_count_as_one() -> None:
     sketch = of([("", 1), (name(1), 1), ("", 1)])
     assert (sketch.distinct(), sketch.busiest_calls()) == (2, 2)
 
 
-def test_a_caller_that_is_no_hash_is_refused() -> None:
+def test_a_caller_that_is_not_hexadecimal_is_refused() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         of([("agent:7", 1)])
 
@@ -181,19 +191,19 @@ TWO = "AAAAAAAAAAABAAAAAAAAAA=="
         [9, 1, 9, "A" * 21_848, ""],
     ],
 )
-def test_what_is_not_written_is_refused_when_it_is_added_to(bad: object) -> None:
+def test_an_invalid_encoding_is_refused_when_something_is_added(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
         CallerSketch.decode(bad).add("0")
 
 
-def test_two_callers_are_read_as_written() -> None:
+def test_two_callers_are_decoded() -> None:
     assert CallerSketch.decode([2, 4, 0, TWO, "AwQ="]) == of([("0", 3), ("1", 4)])
 
 
 @given(calls, calls)
-def test_what_was_read_goes_on_as_if_it_had_not_been_written(one: Calls, other: Calls) -> None:
+def test_a_decoded_sketch_behaves_like_the_original(one: Calls, other: Calls) -> None:
     read = CallerSketch.decode(of(one).encode())
-    figures = (of(one).distinct(), of(one).busiest_calls(), of(one).is_exact)
-    assert (read.distinct(), read.busiest_calls(), read.is_exact) == figures
+    results = (of(one).distinct(), of(one).busiest_calls(), is_exact(of(one)))
+    assert (read.distinct(), read.busiest_calls(), is_exact(read)) == results
     assert merged(read, of(other)) == merged(of(other), read) == of([*one, *other])
     assert distinct_callers([read, of(other)]) == of([*one, *other]).distinct()

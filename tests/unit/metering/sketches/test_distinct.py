@@ -1,4 +1,4 @@
-"""Distinct counting: unions are sets' unions, estimates are within 2 %, the form is canonical."""
+"""Distinct counting: unions obey the laws of sets, and estimates are within 2 %."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from hypothesis import strategies as st
 
 from core.errors import SummaryUnreadable
 from metering.sketches.distinct import (
-    NOTHING,
+    EMPTY,
     RELATIVE_ERROR_MAX,
     Planes,
-    counted,
     decode_planes,
     encode_planes,
     estimate,
     planes_of,
     union,
+    with_hashes,
 )
 from metering.sketches.packing import pack
 
 REGISTERS = 16_384
 LEVELS = 31
 
-# Few registers and any level, so that registers meet in all ways there are.
+# Few registers and any level, so that all combinations of registers occur.
 hashes = st.builds(
     lambda register, level: register << 50 | 1 << (level - 1),
     st.integers(0, 3),
@@ -38,7 +38,7 @@ groups = st.lists(hashes, max_size=12)
 
 
 def by_register(some: Sequence[int]) -> Planes:
-    """What the planes are to hold, worked out for one register after the other."""
+    """The expected planes, computed register by register."""
     planes = [0] * 8
     for register in {number >> 50 for number in some}:
         levels = {
@@ -59,7 +59,7 @@ def test_a_register_has_its_highest_level_and_the_three_below(some: list[int]) -
 
 
 @given(groups, groups)
-def test_a_union_is_as_if_all_were_counted_in_one(one: list[int], other: list[int]) -> None:
+def test_a_union_equals_counting_everything_in_one_state(one: list[int], other: list[int]) -> None:
     assert union(planes_of(one), planes_of(other)) == planes_of(one + other)
 
 
@@ -68,10 +68,10 @@ def test_unions_obey_the_laws_of_sets(one: list[int], other: list[int], third: l
     a, b, c = planes_of(one), planes_of(other), planes_of(third)
     assert union(a, b) == union(b, a)
     assert union(union(a, b), c) == union(a, union(b, c))
-    assert union(a, a) == union(a, NOTHING) == union(NOTHING, a) == a
+    assert union(a, a) == union(a, EMPTY) == union(EMPTY, a) == a
 
 
-def test_unions_of_real_hashes_are_as_if_all_were_counted_in_one() -> None:
+def test_a_union_of_random_hashes_equals_counting_everything_in_one_state() -> None:
     chance = random.Random(5)
     one, other = ([chance.getrandbits(64) for _ in range(count)] for count in (60_000, 9_000))
     assert union(planes_of(one), planes_of(other)) == planes_of(one + other)
@@ -93,7 +93,7 @@ def test_an_estimate_is_within_two_per_cent(count: int, trials: int) -> None:
 
 
 def random_bits(chance: random.Random, share: float) -> int:
-    """16,384 random bits of which each is 1 with probability `share`, to 30 binary places."""
+    """16,384 random bits, each 1 with probability `share`, to 30 binary places."""
     bits = 0
     digits = min(round(share * 2**30), 2**30 - 1)
     for place in range(30):
@@ -103,13 +103,13 @@ def random_bits(chance: random.Random, share: float) -> int:
 
 
 def state_after(count: int, seed: int) -> Planes:
-    """The planes after about `count` distinct hashes, without making them.
+    """The planes after about `count` distinct hashes, without computing these.
 
-    Hashes hit each register and level as a Poisson process. The true number
-    then varies by 1/√count, which adds to the error and is small beside it.
+    Hashes hit each register and level as a Poisson process. The true number then varies by
+    1/√count, which adds a small part to the error.
     """
     chance = random.Random(seed)
-    planes = list(NOTHING)
+    planes = list(EMPTY)
     for level in range(LEVELS, 0, -1):
         rate = count / REGISTERS * 2.0 ** -min(level, LEVELS - 1)
         hit = random_bits(chance, -math.expm1(-rate)) if rate < 25 else (1 << REGISTERS) - 1
@@ -134,7 +134,7 @@ def at_level(planes: Sequence[int], level: int) -> int:
 def test_an_estimate_of_many_is_within_two_per_cent(count: int) -> None:
     errors = [off_by(estimate(state_after(count, seed)), count) for seed in range(200)]
     assert max(errors) <= RELATIVE_ERROR_MAX
-    # The standard error that the module states, and the Poisson process's own.
+    # The standard error that the module states, plus that of the Poisson process.
     assert statistics.fmean(error**2 for error in errors) ** 0.5 < 0.0075
 
 
@@ -142,12 +142,12 @@ def test_real_hashes_of_a_large_set_are_within_two_per_cent() -> None:
     assert off_by(estimate_of_random(150_000, 1), 150_000) <= RELATIVE_ERROR_MAX
 
 
-def test_nothing_is_estimated_as_nothing() -> None:
-    assert estimate(NOTHING) == 0
+def test_an_empty_state_is_estimated_as_zero() -> None:
+    assert estimate(EMPTY) == 0
 
 
 @given(groups)
-def test_what_was_written_is_read_back(some: list[int]) -> None:
+def test_a_state_is_decoded_as_it_was_encoded(some: list[int]) -> None:
     planes = planes_of(some)
     assert decode_planes(encode_planes(planes)) == planes
 
@@ -155,7 +155,7 @@ def test_what_was_written_is_read_back(some: list[int]) -> None:
 @pytest.mark.parametrize(
     ("count", "length"), [(1_001, 3_000), (10_000, 10_000), (1_000_000, 20_000)]
 )
-def test_the_form_is_ascii_and_smaller_than_the_registers(count: int, length: int) -> None:
+def test_the_encoding_is_ascii_and_smaller_than_the_registers(count: int, length: int) -> None:
     text = encode_planes(state_after(count, 1))
     assert text.isascii()
     assert len(text) < length
@@ -170,7 +170,7 @@ def test_what_is_not_16_kibibytes_packed_is_refused(bad: object) -> None:
 
 
 @pytest.mark.parametrize(("level", "flag"), [(0, 1), (1, 1), (2, 2), (3, 3)])
-def test_registers_that_saw_a_level_below_the_first_are_refused(level: int, flag: int) -> None:
+def test_a_flag_for_a_level_below_the_first_is_refused(level: int, flag: int) -> None:
     value = level | 1 << (4 + flag)
     planes = Planes(value >> plane & 1 for plane in range(8))
     with pytest.raises(SummaryUnreadable):
@@ -182,24 +182,24 @@ def test_counting_a_few_gives_the_state_that_a_union_gives(
     known: list[int], few: list[int]
 ) -> None:
     planes = planes_of(known)
-    assert counted(planes, few) == union(planes, planes_of(few))
-    assert counted(planes, known) is planes
+    assert with_hashes(planes, few) == union(planes, planes_of(few))
+    assert with_hashes(planes, known) is planes
 
 
 @given(groups, groups)
-def test_an_estimate_goes_on_from_the_one_before(known: list[int], few: list[int]) -> None:
+def test_an_estimate_from_cached_counts_equals_a_new_one(known: list[int], few: list[int]) -> None:
     planes = planes_of(known)
     estimate(planes)
-    later = counted(planes, few)
+    later = with_hashes(planes, few)
     assert later.counts is not None
     assert estimate(later) == estimate(Planes(tuple(later)))
-    assert estimate(planes) == estimate(Planes(tuple(planes))), "what was there has not changed"
+    assert estimate(planes) == estimate(Planes(tuple(planes))), "the earlier state is unchanged"
 
 
 def test_counting_many_gives_the_state_that_a_union_gives() -> None:
     chance = random.Random(3)
     known = [chance.getrandbits(64) for _ in range(30_000)]
     planes = planes_of(known[:20_000])
-    assert counted(planes, known[20_000:]) == planes_of(known)
-    assert counted(planes, known[:9]) is planes
-    assert counted(planes, known[:1_000]) == planes
+    assert with_hashes(planes, known[20_000:]) == planes_of(known)
+    assert with_hashes(planes, known[:9]) is planes
+    assert with_hashes(planes, known[:1_000]) == planes

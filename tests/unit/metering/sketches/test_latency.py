@@ -33,18 +33,18 @@ def test_a_quantile_of_short_latencies_is_exact(latencies: list[int]) -> None:
     assert sketch.quantile_ms(0.95) == nearest_rank(latencies, 0.95)
 
 
-def test_latencies_of_zero_are_no_measurements() -> None:
+def test_a_latency_of_zero_is_not_a_measurement() -> None:
     sketch = LatencySketch()
     sketch.add(0)
     sketch.add(10)
     assert (sketch.mean_ms(), sketch.quantile_ms(0.5), sketch.count) == (10.0, 10.0, 1)
 
 
-def test_nothing_measured_is_zero() -> None:
+def test_an_empty_sketch_has_zeros() -> None:
     assert (LatencySketch().mean_ms(), LatencySketch().quantile_ms(0.95)) == (0.0, 0.0)
 
 
-def test_a_sketch_stays_small_whatever_the_latencies() -> None:
+def test_the_size_of_a_sketch_is_bounded() -> None:
     sketch = LatencySketch()
     for latency in range(1, 100_000):
         sketch.add(latency)

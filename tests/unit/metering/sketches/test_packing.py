@@ -1,4 +1,4 @@
-"""Bytes come back from their text, and nothing else is taken for such a text."""
+"""Packing is reversible, and invalid texts are refused."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from metering.sketches.packing import pack, unpack
 
 
 @given(st.binary(max_size=5_000))
-def test_bytes_come_back(raw: bytes) -> None:
+def test_packed_bytes_are_unpacked(raw: bytes) -> None:
     assert unpack(pack(raw), len(raw)) == raw
 
 
@@ -29,11 +29,11 @@ def test_another_length_is_refused(length: int) -> None:
 @pytest.mark.parametrize(
     "value", ["", "?", "AAAA", None, 7, pack(b"12345")[:-4], pack(b"1") + "AA"]
 )
-def test_what_was_not_packed_is_refused(value: object) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 (each says something else)
+def test_an_invalid_text_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (the messages differ)
         unpack(value, 5)
 
 
-def test_a_bomb_is_not_unfolded() -> None:
+def test_a_compression_bomb_is_not_decompressed() -> None:
     with pytest.raises(ValueError, match="has 101 bytes"):
         unpack(pack(bytes(100_000_000)), 100)
