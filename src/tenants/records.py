@@ -224,7 +224,7 @@ def _add_tenant(
         raise RecordRefused(label, ["another record has the same slug"])
     for host in tenant.hosts:
         if host in by_host:
-            raise RecordRefused(label, [f"{by_host[host].slug!r} answers at host {host!r} already"])
+            raise RecordRefused(label, [f"{by_host[host].slug!r} already has the host {host!r}"])
     by_slug[tenant.slug] = tenant
     by_host.update(dict.fromkeys(tenant.hosts, tenant))
 

@@ -19,20 +19,20 @@ from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply, tenan
 
 def be_taken_for_another_caller_by_forged_headers() -> bool:
     scene = Scene()
-    scene.ask("/t/weather", headers={"x-clawr-payer": "0xvictim", "x-tenant-id": "t2"})
+    scene.request("/t/weather", headers={"x-clawr-payer": "0xvictim", "x-tenant-id": "t2"})
     return not {"x-clawr-payer", "x-tenant-id"} <= set(scene.sent[0].remove_headers)
 
 
 def collect_the_platforms_token_in_a_tenants_script() -> bool:
     scene = Scene()
-    scene.ask("/t/weather", headers={"x-platform-token": "secret"})
+    scene.request("/t/weather", headers={"x-platform-token": "secret"})
     return "x-platform-token" not in scene.sent[0].remove_headers
 
 
 def forge_the_dispatchers_headers_in_a_tenants_answer() -> bool:
     names = ("x-request-id", "x-tenant-id", "x-clawr-charged")
     environment = FakeEnvironment(namespace=FakeNamespace(FakeReply(200, names)))
-    answer = Scene(environment=environment).ask("/t/weather")
+    answer = Scene(environment=environment).request("/t/weather")
     assert isinstance(answer, ProxyResponse)
     return not set(names) <= set(answer.remove_headers)
 
@@ -43,21 +43,23 @@ def forge_a_receipt_in_a_priced_tenants_answer() -> bool:
 
 def take_over_a_shared_host_with_a_service_worker() -> bool:
     scene = Scene()
-    return isinstance(scene.ask("/t/weather", headers={"service-worker": "script"}), ProxyResponse)
+    return isinstance(
+        scene.request("/t/weather", headers={"service-worker": "script"}), ProxyResponse
+    )
 
 
 def send_a_url_without_end_to_a_tenant() -> bool:
-    return isinstance(Scene().ask("/t/weather/" + "a" * URL_LENGTH_MAX), ProxyResponse)
+    return isinstance(Scene().request("/t/weather/" + "a" * URL_LENGTH_MAX), ProxyResponse)
 
 
 def send_a_url_without_end_to_the_platform() -> bool:
-    answer = Scene().ask("/__platform/ask?" + "a" * URL_LENGTH_MAX)
+    answer = Scene().request("/__platform/ask?" + "a" * URL_LENGTH_MAX)
     return isinstance(answer, Response) and answer.status == 200
 
 
 def send_headers_without_end() -> bool:
     headers = {"x": "a" * HEADERS_LENGTH_MAX}
-    return isinstance(Scene().ask("/t/weather", headers=headers), ProxyResponse)
+    return isinstance(Scene().request("/t/weather", headers=headers), ProxyResponse)
 
 
 def send_parameters_without_end() -> bool:
@@ -68,7 +70,7 @@ def send_parameters_without_end() -> bool:
 
 
 def read_a_scripts_words_in_an_error() -> bool:
-    answer = _failing_scene().ask("/t/weather")
+    answer = _failing_scene().request("/t/weather")
     return "hunter2" in str(error(answer))
 
 
@@ -90,11 +92,11 @@ def find_a_callers_secrets_in_the_log_of_a_defect() -> bool:
 
 
 def be_served_without_security_headers() -> bool:
-    return _lacks_security(Scene().ask("/health"))
+    return _lacks_security(Scene().request("/health"))
 
 
 def be_refused_without_security_headers() -> bool:
-    return _lacks_security(Scene().ask("/nothing"))
+    return _lacks_security(Scene().request("/nothing"))
 
 
 def _failing_scene(words: Mapping[str, str] | None = None) -> Scene:
@@ -110,7 +112,7 @@ def _logs_any_of(scene: Scene, secrets: Mapping[str, str]) -> bool:
     logger = logging.getLogger("gateway.error_handling")
     logger.addHandler(handler)
     try:
-        scene.ask("/t/weather?q=hunter2-query", headers=secrets)
+        scene.request("/t/weather?q=hunter2-query", headers=secrets)
     finally:
         logger.removeHandler(handler)
     assert logged

@@ -60,17 +60,17 @@ def get_past_the_platform_by_capitals() -> bool:
 
 def climb_into_the_platform_out_of_a_tenant() -> bool:
     scene = Scene()
-    scene.ask("/t/weather/../../__platform/ask")
+    scene.request("/t/weather/../../__platform/ask")
     return bool(scene.sent)
 
 
 def be_another_host_by_naming_it_before_the_real_one() -> bool:
-    return isinstance(Scene().ask("http://fx.example@dispatcher.example/x"), ProxyResponse)
+    return isinstance(Scene().request("http://fx.example@dispatcher.example/x"), ProxyResponse)
 
 
 def _reaches_a_tenant(path: str) -> bool:
     scene = Scene()
-    scene.ask(TENANT_HOST + path)
+    scene.request(TENANT_HOST + path)
     return bool(scene.sent)
 
 

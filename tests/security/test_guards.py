@@ -29,7 +29,7 @@ def test_no_attack_stands_twice() -> None:
 @pytest.mark.parametrize("path", ODD_SPELLINGS)
 def test_no_odd_spelling_of_the_platform_reaches_a_tenant(path: str) -> None:
     scene = Scene(environment=FakeEnvironment())
-    scene.ask(TENANT_HOST + path)
+    scene.request(TENANT_HOST + path)
     assert scene.sent == []
 
 
@@ -38,5 +38,5 @@ def test_no_odd_spelling_of_the_platform_reaches_a_tenant(path: str) -> None:
 )
 def test_what_is_no_spelling_of_it_reaches_the_tenant_as_it_was(path: str) -> None:
     scene = Scene(environment=FakeEnvironment())
-    scene.ask(TENANT_HOST + path)
+    scene.request(TENANT_HOST + path)
     assert [one.url or one.request.url for one in scene.sent] == [TENANT_HOST + path]

@@ -1,4 +1,4 @@
-"""A dispatcher with everything around it, for the tests of a request's way."""
+"""A dispatcher on fake bindings, for tests of the request pipeline."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TENANTS: list[dict[str, Any]] = [
 
 
 class Platform:
-    """Stands where the platform API is and says that it was asked."""
+    """Replaces the platform API; its only route is `/__platform/ask`."""
 
     async def handle(
         self, request: Request, path: str, query: str, request_id: str, background: Background
@@ -57,7 +57,7 @@ class Platform:
 
 @dataclass
 class Scene:
-    """A dispatcher with everything around it, and one way to ask it something."""
+    """A dispatcher on fake bindings; `request` sends it one request."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     environment: FakeEnvironment = field(default_factory=FakeEnvironment)
@@ -76,19 +76,19 @@ class Scene:
         )
         self.background = FakeBackground()
 
-    def ask(
+    def request(
         self, url: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> Response | ProxyResponse:
         if url.startswith("/"):
             url = "http://dispatcher.example" + url
 
-        async def scene() -> Response | ProxyResponse:
+        async def send() -> Response | ProxyResponse:
             request = FakeRequest(url, method, headers or {})
-            answer = await self.dispatcher.handle(request, self.background)
+            response = await self.dispatcher.handle(request, self.background)
             await self.background.finish()
-            return answer
+            return response
 
-        return asyncio.run(scene())
+        return asyncio.run(send())
 
     @property
     def sent(self) -> list[Sent]:
@@ -103,12 +103,12 @@ class Scene:
         )
 
 
-def error(answer: Response | ProxyResponse) -> dict[str, Any]:
-    """The body of an error, whose form is the same for all."""
-    assert isinstance(answer, Response)
-    headers = dict(answer.headers)
-    body: dict[str, Any] = json.loads(answer.body)
+def error(response: Response | ProxyResponse) -> dict[str, Any]:
+    """Check the common form of an error response, and return its body and status."""
+    assert isinstance(response, Response)
+    headers = dict(response.headers)
+    body: dict[str, Any] = json.loads(response.body)
     assert headers["content-type"] == "application/json; charset=utf-8"
     assert headers["x-request-id"] == body["requestId"]
     assert body["ok"] is False
-    return {"status": answer.status, **body}
+    return {"status": response.status, **body}

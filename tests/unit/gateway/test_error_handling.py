@@ -1,4 +1,4 @@
-"""What a request holds in confidence is taken out of texts, and nothing else is."""
+"""Confidential parts of a request are redacted in log texts, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from tests.support.fakes import FakeRequest
         ("x-forwarded-for", "192.0.2.1, 192.0.2.2", "192.0.2.2"),
     ],
 )
-def test_secrets_are_taken_out_whole_and_in_pieces(name: str, value: str, secret: str) -> None:
+def test_secrets_are_redacted_whole_and_in_parts(name: str, value: str, secret: str) -> None:
     request = FakeRequest("http://h.example/x", headers={name: value})
     for text in (f"refused {value}!", f"refused {secret}!", f"[{secret}][{secret}]"):
         assert secret not in redacted(text, request)
         assert "[redacted]" in redacted(text, request)
 
 
-def test_the_query_is_taken_out_as_it_was_sent_and_as_it_reads() -> None:
+def test_the_query_is_redacted_encoded_and_decoded() -> None:
     request = FakeRequest("http://h.example/x?mail=ada%40example.org&n=1")
     text = "GET http://h.example/x?mail=ada%40example.org&n=1 for ada@example.org"
     assert redacted(text, request) == "GET http://h.example/x?[redacted] for [redacted]"
 
 
-def test_all_else_stays_as_it_was() -> None:
+def test_other_text_is_unchanged() -> None:
     headers = {"authorization": "Bearer abc-def", "cookie": "a=b", "content-type": "text/plain"}
     request = FakeRequest("http://h.example/x?a=b&c=", headers=headers)
     text = "TypeError: b is not a function of text/plain at http://h.example/x:1"

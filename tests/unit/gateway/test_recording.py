@@ -1,4 +1,4 @@
-"""What a request leaves behind: exactly one event, whatever became of it."""
+"""Each request to a tenant's route records exactly one event, whatever its outcome."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from tests.support.dispatcher_scene import Scene, error
 from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply, FakeStore, tenant_error
 from tests.support.log_lines import log_lines
 
-# What is recorded.
 
-
-def test_a_served_request_is_one_event_with_all_that_is_known() -> None:
+def test_a_served_request_records_one_event_with_every_field() -> None:
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(FakeReply(201), takes_ms=42)))
     arrived_ms = scene.clock.at_ms
-    scene.ask("/t/weather", "POST", {"x-agent-id": "a"})
+    scene.request("/t/weather", "POST", {"x-agent-id": "a"})
     (one,) = scene.events
     assert one == UsageEvent(
         request_id="w-000001",
@@ -44,23 +42,23 @@ def test_a_served_request_is_one_event_with_all_that_is_known() -> None:
         (TenantLimitExceeded, 503, "tenant_limit_exceeded"),
     ],
 )
-def test_a_script_that_fails_is_one_counted_event(
+def test_a_script_that_fails_records_one_counted_event(
     kind: type[TenantError], status: int, code: str
 ) -> None:
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(tenant_error(kind))))
-    found = error(scene.ask("/t/weather"))
+    found = error(scene.request("/t/weather"))
     assert (found["status"], found["error"]) == (status, code)
     (one,) = scene.events
     assert (one.status, one.outcome, one.counted) == (status, code, True)
 
 
-def test_a_scripts_own_words_are_in_the_log_under_the_request_id_and_nowhere_else(
+def test_a_scripts_error_text_is_logged_under_the_request_id_and_not_sent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     failure = tenant_error(TenantWorkerFailure)
     failure.__cause__ = RuntimeError("the tenant's words\nover two lines")
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(failure)))
-    found = error(scene.ask("/t/weather"))
+    found = error(scene.request("/t/weather"))
     assert "tenant's words" not in json.dumps(found)
     (line,) = log_lines(caplog)
     assert line["cause"] == "the tenant's words\nover two lines"
@@ -72,13 +70,13 @@ def test_a_scripts_own_words_are_in_the_log_under_the_request_id_and_nowhere_els
     }
 
 
-def test_a_defect_of_ours_is_one_counted_event_and_says_nothing_of_itself(
+def test_an_unexpected_exception_records_one_counted_event_and_its_text_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     namespace = FakeNamespace(RuntimeError("a detail"))
     scene = Scene(environment=FakeEnvironment(namespace=namespace))
-    answer = scene.ask("/t/weather")
-    found = error(answer)
+    response = scene.request("/t/weather")
+    found = error(response)
     assert (found["status"], found["error"]) == (500, "internal_error")
     assert "a detail" not in json.dumps(found)
     (line,) = log_lines(caplog)
@@ -89,39 +87,39 @@ def test_a_defect_of_ours_is_one_counted_event_and_says_nothing_of_itself(
     assert [(one.outcome, one.counted) for one in scene.events] == [("internal_error", True)]
 
 
-def test_a_request_for_no_api_is_one_event_that_counts_for_none() -> None:
+def test_a_request_for_an_unknown_api_records_an_event_that_counts_for_no_api() -> None:
     scene = Scene()
-    scene.ask("/t/nope")
-    scene.ask("http://nope.example/")
+    scene.request("/t/nope")
+    scene.request("http://nope.example/")
     assert [(one.api, one.outcome, one.counted) for one in scene.events] == [
         (None, "tenant_not_found", False)
     ] * 2
 
 
-def test_the_dispatchers_own_routes_leave_no_event() -> None:
+def test_the_dispatchers_own_routes_record_no_event() -> None:
     scene = Scene()
     for url in ("http://localhost/health", "http://localhost/nope", "/__platform/ask"):
-        scene.ask(url)
+        scene.request(url)
     assert scene.events == []
 
 
 @pytest.mark.parametrize("binding", ["USAGE_KV", "DISPATCHER"])
-def test_a_missing_binding_is_named_and_loses_no_event(binding: str) -> None:
+def test_an_error_names_the_missing_binding_and_is_recorded(binding: str) -> None:
     environment = FakeEnvironment(namespace=None)
     if binding == "USAGE_KV":
         environment = FakeEnvironment(usage_store=None)
     scene = Scene(environment=environment)
-    found = error(scene.ask("/t/weather"))
+    found = error(scene.request("/t/weather"))
     assert (found["status"], found["error"]) == (500, "dispatcher_binding_missing")
     assert found["binding"] == binding
     assert binding in found["message"]
     assert [one.outcome for one in scene.events] == ["dispatcher_binding_missing"]
 
 
-def test_a_missing_secret_is_named_and_loses_no_event() -> None:
+def test_an_error_names_the_missing_secret_and_is_recorded() -> None:
     scene = Scene()
     scene.environment.settings.clear()
-    found = error(scene.ask("/t/weather"))
+    found = error(scene.request("/t/weather"))
     assert (found["status"], found["error"], found["setting"]) == (
         500,
         "configuration_error",
@@ -131,16 +129,16 @@ def test_a_missing_secret_is_named_and_loses_no_event() -> None:
     assert scene.sent == []
 
 
-def test_a_missing_directory_is_named_and_loses_no_event() -> None:
+def test_an_error_names_the_missing_directory_and_is_recorded() -> None:
     scene = Scene(variable=None)
-    found = error(scene.ask("/t/weather"))
+    found = error(scene.request("/t/weather"))
     assert (found["error"], found["setting"]) == ("configuration_error", "TENANT_DIRECTORY_JSON")
     assert [one.outcome for one in scene.events] == ["configuration_error"]
 
 
-def test_a_priced_api_that_cannot_be_paid_is_not_served() -> None:
+def test_a_priced_api_without_a_facilitator_is_not_served() -> None:
     scene = Scene()
-    found = error(scene.ask("/t/paid"))
+    found = error(scene.request("/t/paid"))
     assert (found["status"], found["error"], found["setting"]) == (
         500,
         "configuration_error",
@@ -149,22 +147,22 @@ def test_a_priced_api_that_cannot_be_paid_is_not_served() -> None:
     assert scene.sent == []
 
 
-def test_a_kv_that_refuses_writes_for_a_while_loses_no_event_and_delays_no_answer() -> None:
+def test_a_temporary_kv_outage_loses_no_event_and_delays_no_response() -> None:
     scene = Scene()
     store = scene.environment.usage_store
     assert store is not None
     store.unavailable = True
-    assert isinstance(scene.ask("/t/weather"), ProxyResponse)
+    assert isinstance(scene.request("/t/weather"), ProxyResponse)
     store.unavailable = False
-    scene.ask("/t/weather")
+    scene.request("/t/weather")
     assert len(scene.events) == 2
     assert scene.log.report()["eventsHeld"] == 0
 
 
-def test_a_directory_that_cannot_be_read_is_our_failure_and_not_a_missing_api() -> None:
+def test_an_unreadable_directory_is_an_internal_error_and_not_an_unknown_api() -> None:
     environment = FakeEnvironment(tenant_store=FakeStore(unavailable=True))
     scene = Scene(environment=environment)
-    found = error(scene.ask("/t/weather"))
+    found = error(scene.request("/t/weather"))
     assert found["error"] == "internal_error"
     assert "KV does not answer" in found["message"]
     assert [one.outcome for one in scene.events] == ["internal_error"]

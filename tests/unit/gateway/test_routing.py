@@ -1,4 +1,4 @@
-"""Where a request goes, what is passed on, and who is taken for its caller."""
+"""Which script a request reaches, which headers it forwards, and who its caller is."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gateway.urls import parse_url
 from tests.support.dispatcher_scene import Scene, error
 from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply
 
-# Where a request goes.
+# Routing.
 
 
 @pytest.mark.parametrize(
-    ("url", "script", "passed_on"),
+    ("url", "script", "upstream_url"),
     [
         ("http://h.example/t/weather", "weather-v2", "http://h.example/"),
         ("http://h.example/t/weather/", "weather-v2", "http://h.example/"),
@@ -52,11 +52,13 @@ from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply
         ("http://fx.example?q", "fx", None),
     ],
 )
-def test_a_tenants_request_reaches_its_script(url: str, script: str, passed_on: str | None) -> None:
+def test_a_request_reaches_the_script_of_its_tenant(
+    url: str, script: str, upstream_url: str | None
+) -> None:
     scene = Scene()
-    answer = scene.ask(url)
-    assert isinstance(answer, ProxyResponse)
-    assert [(sent.script, sent.url) for sent in scene.sent] == [(script, passed_on)]
+    response = scene.request(url)
+    assert isinstance(response, ProxyResponse)
+    assert [(sent.script, sent.url) for sent in scene.sent] == [(script, upstream_url)]
 
 
 @pytest.mark.parametrize(
@@ -79,9 +81,9 @@ def test_a_tenants_request_reaches_its_script(url: str, script: str, passed_on: 
         ("http://clawr.acme.workers.dev/tt/weather", "not_found"),
     ],
 )
-def test_what_nobody_answers_is_404(url: str, code: str) -> None:
+def test_an_unknown_address_is_404(url: str, code: str) -> None:
     scene = Scene()
-    found = error(scene.ask(url))
+    found = error(scene.request(url))
     assert (found["status"], found["error"]) == (404, code)
     assert scene.sent == []
 
@@ -103,50 +105,50 @@ def test_what_nobody_answers_is_404(url: str, code: str) -> None:
         "/./__platform/",
     ],
 )
-def test_no_tenant_is_reached_through_the_platforms_path(host: str, path: str) -> None:
+def test_no_spelling_of_the_platforms_path_reaches_a_tenant(host: str, path: str) -> None:
     scene = Scene()
-    answer = scene.ask(f"http://{host}{path}")
-    assert isinstance(answer, Response)
-    assert answer.status == (
+    response = scene.request(f"http://{host}{path}")
+    assert isinstance(response, Response)
+    assert response.status == (
         200 if parse_url(f"http://{host}{path}").path == "/__platform/ask" else 404
     )
     assert scene.sent == []
     assert scene.events == []
 
 
-def test_health_answers_at_the_dispatchers_own_hosts() -> None:
-    answer = Scene().ask("http://localhost:8787/health")
-    assert isinstance(answer, Response)
-    body = json.loads(answer.body)
-    assert (answer.status, body["ok"], body["service"]) == (200, True, "clawr-dispatcher")
-    assert dict(answer.headers)["x-request-id"] == body["requestId"]
+def test_health_responds_at_the_dispatchers_own_hosts() -> None:
+    response = Scene().request("http://localhost:8787/health")
+    assert isinstance(response, Response)
+    body = json.loads(response.body)
+    assert (response.status, body["ok"], body["service"]) == (200, True, "clawr-dispatcher")
+    assert dict(response.headers)["x-request-id"] == body["requestId"]
 
 
 @pytest.mark.parametrize("variable", ["{", None])
-def test_health_answers_even_without_a_directory(variable: str | None) -> None:
-    answer = Scene(variable=variable).ask("/health")
-    assert isinstance(answer, Response)
-    assert answer.status == 200
+def test_health_responds_without_a_directory(variable: str | None) -> None:
+    response = Scene(variable=variable).request("/health")
+    assert isinstance(response, Response)
+    assert response.status == 200
 
 
-def test_health_takes_no_other_method() -> None:
-    answer = Scene().ask("/health", "POST")
-    assert error(answer)["error"] == "method_not_allowed"
-    assert isinstance(answer, Response)
-    assert dict(answer.headers)["allow"] == "GET, HEAD"
+def test_health_accepts_only_get_and_head() -> None:
+    response = Scene().request("/health", "POST")
+    assert error(response)["error"] == "method_not_allowed"
+    assert isinstance(response, Response)
+    assert dict(response.headers)["allow"] == "GET, HEAD"
 
 
-def test_the_plans_limits_go_with_each_request() -> None:
+def test_the_plans_limits_are_sent_with_each_request() -> None:
     scene = Scene()
-    scene.ask("/t/weather")
+    scene.request("/t/weather")
     assert scene.sent[0].limits == PLAN_LIMITS["pro"]
 
 
-def test_a_url_past_the_edges_limit_is_refused_and_one_at_it_passes() -> None:
+def test_a_url_over_the_limit_is_refused_and_one_at_the_limit_passes() -> None:
     scene = Scene()
     start = "http://dispatcher.example/t/weather/"
-    assert isinstance(scene.ask(start + "a" * (16_384 - len(start))), ProxyResponse)
-    found = error(scene.ask(start + "a" * (16_385 - len(start))))
+    assert isinstance(scene.request(start + "a" * (16_384 - len(start))), ProxyResponse)
+    found = error(scene.request(start + "a" * (16_385 - len(start))))
     assert (found["status"], found["error"], found["parameter"]) == (
         400,
         "invalid_parameter",
@@ -155,18 +157,18 @@ def test_a_url_past_the_edges_limit_is_refused_and_one_at_it_passes() -> None:
     assert [one.counted for one in scene.events] == [False, True]
 
 
-def test_headers_past_the_edges_limit_are_refused_and_those_at_it_pass() -> None:
+def test_headers_over_the_limit_are_refused_and_those_at_the_limit_pass() -> None:
     scene = Scene()
-    assert isinstance(scene.ask("/t/weather", headers={"x": "a" * 131_071}), ProxyResponse)
-    found = error(scene.ask("/t/weather", headers={"x": "a" * 65_536, "y": "a" * 65_535}))
+    assert isinstance(scene.request("/t/weather", headers={"x": "a" * 131_071}), ProxyResponse)
+    found = error(scene.request("/t/weather", headers={"x": "a" * 65_536, "y": "a" * 65_535}))
     assert (found["error"], found["parameter"]) == ("invalid_parameter", "headers")
     assert [one.counted for one in scene.events] == [False, True]
 
 
-# What is passed on.
+# Headers.
 
 
-def test_headers_that_only_the_dispatcher_sets_are_taken_from_what_callers_send() -> None:
+def test_reserved_headers_are_removed_from_requests() -> None:
     scene = Scene()
     sent = {
         "x-request-id": "a",
@@ -175,32 +177,32 @@ def test_headers_that_only_the_dispatcher_sets_are_taken_from_what_callers_send(
         "x-clawrs": "d",
         "x": "e",
     }
-    scene.ask("/t/weather", headers=sent)
+    scene.request("/t/weather", headers=sent)
     assert sorted(scene.sent[0].remove_headers) == ["x-clawr-payer", "x-request-id", "x-tenant-id"]
 
 
-def test_headers_that_only_the_dispatcher_sets_are_taken_from_what_tenants_return() -> None:
+def test_reserved_headers_are_removed_from_tenants_responses() -> None:
     reply = FakeReply(200, ["x-request-id", "set-cookie", "x-clawr-a", "x-tenant-id"])
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(reply)))
-    answer = scene.ask("/t/weather")
-    assert isinstance(answer, ProxyResponse)
-    assert answer.remove_headers == ["x-request-id", "x-clawr-a", "x-tenant-id"]
-    set_headers = dict(answer.set_headers)
+    response = scene.request("/t/weather")
+    assert isinstance(response, ProxyResponse)
+    assert response.remove_headers == ["x-request-id", "x-clawr-a", "x-tenant-id"]
+    set_headers = dict(response.set_headers)
     assert set_headers["x-tenant-id"] == "t1"
     assert set_headers["x-request-id"] == scene.events[0].request_id
 
 
-def test_request_ids_are_never_the_same() -> None:
+def test_request_ids_are_unique() -> None:
     scene = Scene()
     ids = set()
     for _ in range(20):
-        answer = scene.ask("http://localhost/health")
-        assert isinstance(answer, Response)
-        ids.add(dict(answer.headers)["x-request-id"])
+        response = scene.request("http://localhost/health")
+        assert isinstance(response, Response)
+        ids.add(dict(response.headers)["x-request-id"])
     assert len(ids) == 20
 
 
-# Who calls.
+# Callers.
 
 
 @pytest.mark.parametrize(
@@ -217,17 +219,17 @@ def test_request_ids_are_never_the_same() -> None:
         ({"x-agent-id": "x" * 100_000}, "agent:" + "x" * 4_096),
     ],
 )
-def test_callers_are_told_apart_by_the_best_that_is_known(
+def test_a_caller_is_identified_by_the_most_reliable_header(
     headers: Mapping[str, str], identity: str
 ) -> None:
     assert caller_identity(headers) == identity
 
 
-def test_callers_are_stored_as_a_hash_that_depends_on_the_secret() -> None:
+def test_callers_are_recorded_as_a_hash_keyed_by_the_secret() -> None:
     def caller(secret: str, agent: str) -> str:
         environment = FakeEnvironment(settings={"CALLER_HASH_SECRET": secret})
         scene = Scene(environment=environment)
-        scene.ask("/t/weather", headers={"x-agent-id": agent})
+        scene.request("/t/weather", headers={"x-agent-id": agent})
         return scene.events[0].caller
 
     assert caller("s", "agent-7") == caller("s", "agent-7")

@@ -1,4 +1,4 @@
-"""Locations: a URL taken apart is the URL again, but for its dot segments."""
+"""The parts of a parsed URL make up the URL again, except for dot segments."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from gateway.urls import ParsedUrl, parse_url
     st.sampled_from(["", "?", "?a=b", "?a=/../b#c"]),
     st.sampled_from(["h.example", "H.example:80", "[::1]:8787", "u@h.example"]),
 )
-def test_a_location_is_the_url_again_but_for_dot_segments(path: str, query: str, host: str) -> None:
-    location = parse_url(f"http://{host}/{path}{query}")
-    assert location.host in ("h.example", "[::1]")
-    assert location.query == query
-    assert not {".", "..", "%2e", ".%2e", "%2e.", "%2e%2e"} & set(location.path.lower().split("/"))
+def test_the_parts_make_up_the_url_except_for_dot_segments(
+    path: str, query: str, host: str
+) -> None:
+    parsed = parse_url(f"http://{host}/{path}{query}")
+    assert parsed.host in ("h.example", "[::1]")
+    assert parsed.query == query
+    assert not {".", "..", "%2e", ".%2e", "%2e.", "%2e%2e"} & set(parsed.path.lower().split("/"))
     if not any(part.lower().replace("%2e", ".") in (".", "..") for part in path.split("/")):
-        assert location == ParsedUrl(f"http://{host}", location.host, f"/{path}", query)
+        assert parsed == ParsedUrl(f"http://{host}", parsed.host, f"/{path}", query)

@@ -1,4 +1,4 @@
-"""Limits of free APIs: what is let through, what is refused in whose words, what is given back."""
+"""Limits of free APIs: which requests are admitted, how others are refused, what is released."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ DAY_MS = 86_400_000
 
 
 def scene_of(**fields: object) -> Scene:
-    """A deployment with one API, `api`, that has these fields, and another without limits."""
-    least = {"slug": "api", "tenantId": "t1", "workerName": "api"}
-    tenants = [{**least, **fields}, {"slug": "free", "tenantId": "t2", "workerName": "free"}]
+    """A deployment with the API `api`, with these fields, and the API `free` without limits."""
+    required = {"slug": "api", "tenantId": "t1", "workerName": "api"}
+    tenants = [{**required, **fields}, {"slug": "free", "tenantId": "t2", "workerName": "free"}]
     return Scene(variable=json.dumps({"tenants": tenants}))
 
 
@@ -36,21 +36,21 @@ def counters(scene: Scene) -> FakeQuotaCounters:
     return scene.environment.quota_counters
 
 
-def headers(answer: Response | ProxyResponse) -> dict[str, str]:
-    if isinstance(answer, Response):
-        return dict(answer.headers)
-    return {**dict(answer.set_headers), **dict(answer.add_headers)}
+def headers(response: Response | ProxyResponse) -> dict[str, str]:
+    if isinstance(response, Response):
+        return dict(response.headers)
+    return {**dict(response.set_headers), **dict(response.add_headers)}
 
 
-def ask_at_once(scene: Scene, times: int) -> list[Response | ProxyResponse]:
-    """Send so many requests in one go."""
+def request_concurrently(scene: Scene, count: int) -> list[Response | ProxyResponse]:
+    """Send several requests concurrently."""
 
     async def send() -> list[Response | ProxyResponse]:
         request = FakeRequest("http://h.example/t/api/", "GET", {"x-agent-id": "a"})
-        sent = [scene.dispatcher.handle(request, scene.background) for _ in range(times)]
-        answers = await asyncio.gather(*sent)
+        sent = [scene.dispatcher.handle(request, scene.background) for _ in range(count)]
+        responses = await asyncio.gather(*sent)
         await scene.background.finish()
-        return answers
+        return responses
 
     return asyncio.run(send())
 
@@ -58,37 +58,37 @@ def ask_at_once(scene: Scene, times: int) -> list[Response | ProxyResponse]:
 # Rates.
 
 
-def test_a_caller_gets_as_many_requests_as_its_rate_and_no_more() -> None:
+def test_of_concurrent_requests_a_rate_admits_exactly_its_number() -> None:
     scene = scene_of(rateLimit={"requests": 13, "windowSeconds": 10})
-    answers = ask_at_once(scene, 32)
-    assert sum(isinstance(answer, ProxyResponse) for answer in answers) == 13
+    responses = request_concurrently(scene, 32)
+    assert sum(isinstance(response, ProxyResponse) for response in responses) == 13
     assert len(scene.sent) == 13
 
 
-def test_callers_and_apis_have_rates_of_their_own() -> None:
+def test_rates_are_counted_per_caller_and_api() -> None:
     scene = scene_of(rateLimit={"requests": 1, "windowSeconds": 60})
     for caller in ("a", "b"):
-        assert isinstance(scene.ask("/t/api/", headers={"x-agent-id": caller}), ProxyResponse)
-        assert isinstance(scene.ask("/t/api/", headers={"x-agent-id": caller}), Response)
-        assert isinstance(scene.ask("/t/free/", headers={"x-agent-id": caller}), ProxyResponse)
+        assert isinstance(scene.request("/t/api/", headers={"x-agent-id": caller}), ProxyResponse)
+        assert isinstance(scene.request("/t/api/", headers={"x-agent-id": caller}), Response)
+        assert isinstance(scene.request("/t/free/", headers={"x-agent-id": caller}), ProxyResponse)
 
 
-def test_most_requests_ask_one_binding() -> None:
+def test_most_requests_use_one_binding() -> None:
     scene = scene_of(rateLimit={"requests": 100, "windowSeconds": 10})
     for _ in range(64):
-        scene.ask("/t/api/")
+        scene.request("/t/api/")
     asked = {name: one.asked for name, one in scene.environment.rate_counters.items() if one.asked}
     assert asked == {"RATE_10S_64": 64}
 
 
-def test_a_refused_rate_says_its_policy_and_when_to_come_again() -> None:
+def test_a_rate_limited_response_has_the_policy_and_the_time_to_retry() -> None:
     scene = scene_of(rateLimit={"requests": 2, "windowSeconds": 60})
-    first = headers(scene.ask("/t/api/"))
-    # How much is left the binding does not tell, so nothing is claimed.
+    first = headers(scene.request("/t/api/"))
+    # The binding does not report the remainder, so there is no `RateLimit`.
     assert first["ratelimit-policy"] == '"caller";q=2;w=60'
     assert "ratelimit" not in first
-    scene.ask("/t/api/")
-    refused = scene.ask("/t/api/")
+    scene.request("/t/api/")
+    refused = scene.request("/t/api/")
     found = error(refused)
     assert (found["status"], found["error"], found["limit"]) == (429, "rate_limited", "rateLimit")
     assert (found["requests"], found["windowSeconds"]) == (2, 60)
@@ -99,19 +99,19 @@ def test_a_refused_rate_says_its_policy_and_when_to_come_again() -> None:
     assert "RateLimit" in shown["access-control-expose-headers"]
 
 
-def test_a_refused_request_is_an_event_and_no_call() -> None:
+def test_a_refused_request_records_an_event_that_is_not_a_call() -> None:
     scene = scene_of(rateLimit={"requests": 1, "windowSeconds": 10})
     for _ in range(3):
-        scene.ask("/t/api/")
+        scene.request("/t/api/")
     found = Counter((one.outcome, one.status, one.counted) for one in scene.events)
     assert found == {("served", 200, True): 1, ("rate_limited", 429, False): 2}
 
 
-def test_what_the_rate_refuses_uses_no_quota() -> None:
+def test_a_rate_limited_request_uses_no_quota() -> None:
     rate = {"requests": 1, "windowSeconds": 10}
     scene = scene_of(rateLimit=rate, usageLimit={"dailyRequests": 9})
     for _ in range(3):
-        scene.ask("/t/api/")
+        scene.request("/t/api/")
     assert counters(scene).uses["api/t1"].daily_requests == 1
 
 
@@ -119,32 +119,32 @@ def test_what_the_rate_refuses_uses_no_quota() -> None:
 
 
 @pytest.mark.parametrize("name", ["dailyRequests", "monthlyRequests"])
-def test_of_many_at_once_a_quota_serves_exactly_its_number(name: str) -> None:
+def test_of_concurrent_requests_a_quota_admits_exactly_its_number(name: str) -> None:
     scene = quota_scene(**{name: 7})
-    answers = ask_at_once(scene, 32)
-    refused = [error(answer) for answer in answers if isinstance(answer, Response)]
+    responses = request_concurrently(scene, 32)
+    refused = [error(response) for response in responses if isinstance(response, Response)]
     assert len(scene.sent) == 7
     assert Counter(one["error"] for one in refused) == {"usage_quota_exceeded": 25}
     assert {one["limit"] for one in refused} == {f"usageLimit.{name}"}
 
 
-def test_a_quota_says_what_is_left_and_when_it_begins_anew() -> None:
+def test_a_response_has_the_remaining_quota_and_when_it_resets() -> None:
     scene = quota_scene(dailyRequests=2, monthlyRequests=50)
     policy = '"month";q=50;w=2592000, "day";q=2;w=86400'
-    left = [headers(scene.ask("/t/api/")) for _ in range(3)]
-    assert [one["ratelimit"] for one in left] == [
+    responses = [headers(scene.request("/t/api/")) for _ in range(3)]
+    assert [one["ratelimit"] for one in responses] == [
         '"month";r=49;t=734400, "day";r=1;t=43200',
         '"month";r=48;t=734400, "day";r=0;t=43200',
         '"month";r=48;t=734400, "day";r=0;t=43200',
     ]
-    assert {one["ratelimit-policy"] for one in left} == {policy}
-    assert left[2]["retry-after"] == "43200"
+    assert {one["ratelimit-policy"] for one in responses} == {policy}
+    assert responses[2]["retry-after"] == "43200"
 
 
-def test_a_refused_quota_names_the_limit_and_its_end() -> None:
+def test_a_used_up_quota_names_the_limit_and_when_it_resets() -> None:
     scene = quota_scene(monthlyRequests=1)
-    scene.ask("/t/api/")
-    found = error(scene.ask("/t/api/"))
+    scene.request("/t/api/")
+    found = error(scene.request("/t/api/"))
     assert found["status"] == 429
     assert (found["error"], found["limit"]) == (
         "usage_quota_exceeded",
@@ -154,18 +154,18 @@ def test_a_refused_quota_names_the_limit_and_its_end() -> None:
     assert found["retryAfterSeconds"] == 734_400
 
 
-def test_the_next_day_begins_anew() -> None:
+def test_a_daily_quota_resets_at_midnight_utc() -> None:
     scene = quota_scene(dailyRequests=1)
-    assert isinstance(scene.ask("/t/api/"), ProxyResponse)
+    assert isinstance(scene.request("/t/api/"), ProxyResponse)
     scene.clock.at_ms = (NOON_MS // DAY_MS + 1) * DAY_MS - 1
-    refused = scene.ask("/t/api/")
+    refused = scene.request("/t/api/")
     assert headers(refused)["retry-after"] == "1"
     scene.clock.at_ms += 1
-    assert isinstance(scene.ask("/t/api/"), ProxyResponse)
-    assert isinstance(scene.ask("/t/api/"), Response)
+    assert isinstance(scene.request("/t/api/"), ProxyResponse)
+    assert isinstance(scene.request("/t/api/"), Response)
 
 
-def test_two_apis_count_apart() -> None:
+def test_each_api_has_its_own_counter() -> None:
     tenants = [
         {
             "slug": slug,
@@ -177,57 +177,59 @@ def test_two_apis_count_apart() -> None:
     ]
     scene = Scene(variable=json.dumps({"tenants": tenants}))
     for slug in ("a", "b", "c"):
-        assert isinstance(scene.ask(f"/t/{slug}/"), ProxyResponse)
-        assert isinstance(scene.ask(f"/t/{slug}/"), Response)
+        assert isinstance(scene.request(f"/t/{slug}/"), ProxyResponse)
+        assert isinstance(scene.request(f"/t/{slug}/"), Response)
 
 
-def test_an_api_without_limits_crosses_to_no_counter() -> None:
+def test_an_api_without_limits_uses_no_counter() -> None:
     scene = quota_scene(dailyRequests=1)
-    answer = scene.ask("/t/free/")
+    response = scene.request("/t/free/")
     assert counters(scene).asked == []
     assert all(one.asked == 0 for one in scene.environment.rate_counters.values())
-    assert "ratelimit-policy" not in headers(answer)
+    assert "ratelimit-policy" not in headers(response)
 
 
-def test_a_served_request_asks_its_counter_once() -> None:
+def test_a_served_request_calls_its_counter_once() -> None:
     scene = quota_scene(dailyRequests=5)
-    scene.ask("/t/api/")
+    scene.request("/t/api/")
     assert counters(scene).asked == ["reserve"]
 
 
-# What is given back.
+# Releases.
 
 
 @pytest.mark.parametrize(("status", "used"), [(200, 1), (302, 1), (404, 1), (500, 0), (503, 0)])
-def test_an_error_of_the_script_gives_the_quota_back(status: int, used: int) -> None:
+def test_an_error_of_the_script_releases_the_quota(status: int, used: int) -> None:
     scene = quota_scene(dailyRequests=1)
     assert scene.environment.namespace is not None
     scene.environment.namespace.reply = FakeReply(status)
-    scene.ask("/t/api/")
+    scene.request("/t/api/")
     assert counters(scene).uses["api/t1"].daily_requests == used
 
 
-def test_a_script_that_throws_gives_the_quota_back() -> None:
+def test_a_script_that_throws_releases_the_quota() -> None:
     scene = quota_scene(dailyRequests=1)
     assert scene.environment.namespace is not None
     scene.environment.namespace.reply = tenant_error(TenantWorkerFailure)
-    assert [error(scene.ask("/t/api/"))["error"] for _ in range(3)] == ["tenant_worker_failure"] * 3
+    assert [error(scene.request("/t/api/"))["error"] for _ in range(3)] == [
+        "tenant_worker_failure"
+    ] * 3
     scene.environment.namespace.reply = FakeReply()
-    assert isinstance(scene.ask("/t/api/"), ProxyResponse)
-    assert isinstance(scene.ask("/t/api/"), Response)
+    assert isinstance(scene.request("/t/api/"), ProxyResponse)
+    assert isinstance(scene.request("/t/api/"), Response)
 
 
-def test_what_fails_after_midnight_frees_nothing_of_the_new_day() -> None:
+def test_a_failure_after_midnight_releases_nothing_of_the_new_day() -> None:
     scene = quota_scene(dailyRequests=1, monthlyRequests=5)
     assert scene.environment.namespace is not None
     scene.environment.namespace.reply = FakeReply(500)
     scene.environment.namespace.takes_ms = DAY_MS
-    scene.ask("/t/api/")
+    scene.request("/t/api/")
     assert counters(scene).uses["api/t1"] == Usage(NOON_MS // DAY_MS)
 
 
 @pytest.mark.parametrize("works_all_the_same", [False, True])
-def test_a_giving_back_that_fails_is_not_repeated(
+def test_a_failed_release_is_not_retried(
     works_all_the_same: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = quota_scene(dailyRequests=2)
@@ -237,50 +239,50 @@ def test_a_giving_back_that_fails_is_not_repeated(
     one.works_all_the_same = works_all_the_same
 
     one.failing = "give_back"
-    assert isinstance(scene.ask("/t/api/"), ProxyResponse)
+    assert isinstance(scene.request("/t/api/"), ProxyResponse)
     assert one.asked == ["reserve", "give_back"]
     assert one.uses["api/t1"].daily_requests == (0 if works_all_the_same else 1)
     assert "reservation_not_released" in [line["event"] for line in log_lines(caplog)]
 
 
-# Counters that do not answer, and those that are not there.
+# Counters that do not respond, and missing bindings.
 
 
-def refused_outage(scene: Scene) -> dict[str, Any]:
-    found = error(scene.ask("/t/api/"))
+def outage_error(scene: Scene) -> dict[str, Any]:
+    found = error(scene.request("/t/api/"))
     assert scene.sent == []
     assert [one.counted for one in scene.events] == [False]
     return found
 
 
-def test_a_quota_that_cannot_be_told_serves_nobody() -> None:
+def test_a_quota_that_cannot_be_checked_admits_no_request() -> None:
     scene = quota_scene(dailyRequests=2)
     counters(scene).failing = "reserve"
-    found = refused_outage(scene)
+    found = outage_error(scene)
     assert (found["status"], found["error"]) == (500, "internal_error")
     assert "limits of this API" in found["message"]
 
 
-def test_a_rate_that_cannot_be_told_serves_nobody() -> None:
+def test_a_rate_that_cannot_be_checked_admits_no_request() -> None:
     scene = scene_of(rateLimit={"requests": 2, "windowSeconds": 10})
     scene.environment.rate_counters["RATE_10S_2"].unavailable = True
-    assert "limits of this API" in refused_outage(scene)["message"]
+    assert "limits of this API" in outage_error(scene)["message"]
 
 
-def test_bindings_that_are_missing_are_named_by_the_apis_that_need_them() -> None:
+def test_an_api_that_needs_a_missing_binding_names_it() -> None:
     scene = scene_of(
         rateLimit={"requests": 3, "windowSeconds": 10}, usageLimit={"dailyRequests": 9}
     )
     scene.environment.quota_counters = None
-    assert error(scene.ask("/t/api/"))["binding"] == "QUOTAS"
+    assert error(scene.request("/t/api/"))["binding"] == "QUOTAS"
     scene.environment.rate_counters.clear()
-    assert error(scene.ask("/t/api/"))["binding"] == "RATE_10S_2"
-    assert isinstance(scene.ask("/t/free/"), ProxyResponse)
+    assert error(scene.request("/t/api/"))["binding"] == "RATE_10S_2"
+    assert isinstance(scene.request("/t/free/"), ProxyResponse)
 
 
-def test_a_script_keeps_limits_of_its_own() -> None:
+def test_a_script_keeps_its_own_limit_headers() -> None:
     scene = quota_scene(dailyRequests=2)
-    answer = scene.ask("/t/api/")
-    assert isinstance(answer, ProxyResponse)
-    assert "ratelimit" in dict(answer.add_headers)
-    assert "ratelimit" not in answer.remove_headers
+    response = scene.request("/t/api/")
+    assert isinstance(response, ProxyResponse)
+    assert "ratelimit" in dict(response.add_headers)
+    assert "ratelimit" not in response.remove_headers

@@ -1,4 +1,4 @@
-"""The directory: KV before the variable, seen within 30 s, and others never taken down."""
+"""The directory: KV before the variable, changes visible within 30 s, bad records isolated."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_kv_the_variable_is_the_directory() -> None:
     assert by_host(directory, "weather") is None
 
 
-def test_what_is_published_in_kv_is_found_by_slug_and_host() -> None:
+def test_an_api_in_kv_is_found_by_slug_and_host() -> None:
     store = FakeStore()
     publish(store, MAPS)
     directory = TenantDirectory(FakeClock(), store, None)
@@ -59,7 +59,7 @@ def test_what_is_published_in_kv_is_found_by_slug_and_host() -> None:
     assert worker(by_host(directory, "m.example")) == "m"
 
 
-def test_kv_goes_before_the_variable_record_by_record() -> None:
+def test_kv_takes_precedence_over_the_variable_per_record() -> None:
     store = FakeStore()
     publish(store, {**WEATHER, "workerName": "weather-v2"})
     directory = TenantDirectory(FakeClock(), store, variable(WEATHER, MAPS))
@@ -67,7 +67,7 @@ def test_kv_goes_before_the_variable_record_by_record() -> None:
     assert worker(by_slug(directory, "maps")) == "m"
 
 
-def test_a_change_is_seen_within_thirty_seconds_and_not_looked_for_before() -> None:
+def test_a_change_is_visible_after_thirty_seconds_and_cached_until_then() -> None:
     clock, store = FakeClock(), FakeStore()
     publish(store, WEATHER)
     directory = TenantDirectory(clock, store, None)
@@ -81,7 +81,7 @@ def test_a_change_is_seen_within_thirty_seconds_and_not_looked_for_before() -> N
     assert worker(by_slug(directory, "weather")) == "weather-v2"
 
 
-def test_an_api_published_after_a_miss_is_seen_within_thirty_seconds() -> None:
+def test_an_api_published_after_a_miss_is_found_after_thirty_seconds() -> None:
     clock, store = FakeClock(), FakeStore()
     directory = TenantDirectory(clock, store, None)
     assert by_slug(directory, "weather") is None
@@ -90,7 +90,7 @@ def test_an_api_published_after_a_miss_is_seen_within_thirty_seconds() -> None:
     assert worker(by_slug(directory, "weather")) == "weather"
 
 
-def test_a_failing_kv_leaves_what_is_known_in_force() -> None:
+def test_an_expired_entry_is_served_while_kv_is_unavailable() -> None:
     clock, store = FakeClock(), FakeStore()
     publish(store, WEATHER)
     directory = TenantDirectory(clock, store, None)
@@ -100,13 +100,13 @@ def test_a_failing_kv_leaves_what_is_known_in_force() -> None:
     assert worker(by_slug(directory, "weather")) == "weather"
 
 
-def test_a_failing_kv_is_never_taken_for_an_unknown_api() -> None:
+def test_a_kv_outage_is_not_an_unknown_api() -> None:
     directory = TenantDirectory(FakeClock(), FakeStore(unavailable=True), variable(WEATHER))
     with pytest.raises(StoreUnavailable):
         by_slug(directory, "weather")
 
 
-def test_a_host_left_pointing_at_a_tenant_that_gave_it_up_leads_nowhere() -> None:
+def test_an_outdated_host_key_routes_to_no_tenant() -> None:
     store = FakeStore()
     publish(store, MAPS)
     publish(store, {**MAPS, "hosts": []})
@@ -114,7 +114,7 @@ def test_a_host_left_pointing_at_a_tenant_that_gave_it_up_leads_nowhere() -> Non
 
 
 @pytest.mark.parametrize("value", ["{", '{"slug": "weather"}', json.dumps(MAPS), "[]"])
-def test_a_bad_record_in_kv_is_logged_by_its_key_and_others_work(
+def test_an_invalid_record_in_kv_is_logged_with_its_key_and_others_work(
     value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = FakeStore()
@@ -129,7 +129,7 @@ def test_a_bad_record_in_kv_is_logged_by_its_key_and_others_work(
     assert worker(by_slug(directory, "maps")) == "m"
 
 
-def test_a_bad_record_in_the_variable_is_logged_by_its_place(
+def test_an_invalid_record_in_the_variable_is_logged_with_its_place(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     directory = TenantDirectory(FakeClock(), None, variable(WEATHER, {"slug": "b"}))
@@ -139,26 +139,26 @@ def test_a_bad_record_in_the_variable_is_logged_by_its_place(
     assert "tenants[1] (slug 'b')" in line["cause"]
 
 
-def test_no_directory_at_all_is_a_configuration_error_that_names_both_ways() -> None:
+def test_without_a_directory_the_configuration_error_names_both_settings() -> None:
     with pytest.raises(ConfigurationError, match=r"TENANT_DIRECTORY_JSON .* TENANT_KV"):
         by_slug(TenantDirectory(FakeClock(), None, None), "weather")
 
 
-def test_a_survey_counts_the_usable_and_names_the_refused_of_both_places() -> None:
+def test_read_all_returns_the_valid_and_the_refused_records_of_both_sources() -> None:
     store = FakeStore()
     for number in range(constants.KV_BULK_GET_KEYS_MAX + 20):
         publish(store, {**WEATHER, "slug": f"w{number}"})
     store.values[keys.tenant("bad")] = ("{", None)
     directory = TenantDirectory(FakeClock(), store, variable(WEATHER, {"slug": "b"}))
-    survey = asyncio.run(directory.read_all())
-    assert len(survey.by_slug) == constants.KV_BULK_GET_KEYS_MAX + 21
-    assert [error.record for error in survey.refused] == [
+    everything = asyncio.run(directory.read_all())
+    assert len(everything.by_slug) == constants.KV_BULK_GET_KEYS_MAX + 21
+    assert [error.record for error in everything.refused] == [
         "tenants[1] (slug 'b')",
         "TENANT_KV tenant/bad",
     ]
 
 
-def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_names_do_not_fill_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "DIRECTORY_CACHE_ENTRIES", 10)
     directory = TenantDirectory(FakeClock(), FakeStore(), None)
     for number in range(100):

@@ -1,4 +1,4 @@
-"""Directory records: what is usable, and what is said about those that are not."""
+"""Directory records: which are valid, and the reasons for refusing others."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from core.constants import PLAN_LIMITS, ScriptLimits
 from core.errors import ConfigurationError, RecordRefused
 from tenants.records import normal_host, parse_directory, parse_tenant
 
-LEAST: dict[str, Any] = {"slug": "weather", "tenantId": "tenant-1", "workerName": "weather-v2"}
+REQUIRED: dict[str, Any] = {"slug": "weather", "tenantId": "tenant-1", "workerName": "weather-v2"}
 
 
 def reasons(**fields: object) -> list[str]:
-    """Why a record with these fields is refused."""
+    """The reasons for refusing a record with these fields."""
     with pytest.raises(RecordRefused) as caught:
-        parse_tenant({**LEAST, **fields}, "tenants[0]")
+        parse_tenant({**REQUIRED, **fields}, "tenants[0]")
     return list(caught.value.reasons)
 
 
-def test_the_least_record_is_free_of_charge_on_the_free_plan() -> None:
-    tenant = parse_tenant(LEAST, "tenants[0]")
+def test_a_record_with_only_required_fields_is_unpriced_and_on_the_free_plan() -> None:
+    tenant = parse_tenant(REQUIRED, "tenants[0]")
     assert (tenant.plan, tenant.limits, tenant.price_micros) == ("free", ScriptLimits(50, 10), 0)
     assert (tenant.hosts, tenant.owner, tenant.directory) == ((), "", "")
     assert tenant.x402_enabled is False
 
 
 @pytest.mark.parametrize("plan", PLAN_LIMITS)
-def test_each_plan_has_its_limits_and_a_record_overrides_them_one_by_one(plan: str) -> None:
-    assert parse_tenant({**LEAST, "plan": plan}, "r").limits == PLAN_LIMITS[plan]
-    own = parse_tenant({**LEAST, "plan": plan, "limits": {"cpuMs": 77}}, "r").limits
+def test_a_record_overrides_single_limits_of_its_plan(plan: str) -> None:
+    assert parse_tenant({**REQUIRED, "plan": plan}, "r").limits == PLAN_LIMITS[plan]
+    own = parse_tenant({**REQUIRED, "plan": plan, "limits": {"cpuMs": 77}}, "r").limits
     assert own == (77, PLAN_LIMITS[plan].sub_requests)
 
 
@@ -50,15 +50,15 @@ def test_each_plan_has_its_limits_and_a_record_overrides_them_one_by_one(plan: s
         (None, 0),
     ],
 )
-def test_prices_are_read_to_the_micro_dollar(price: object, micros: int) -> None:
-    assert parse_tenant({**LEAST, "priceUsd": price}, "r").price_micros == micros
+def test_prices_are_exact_to_the_micro_dollar(price: object, micros: int) -> None:
+    assert parse_tenant({**REQUIRED, "priceUsd": price}, "r").price_micros == micros
 
 
 @pytest.mark.parametrize(
     "price",
     [-1, -0.01, 1e-07, "0.0000001", "1e-3", "", "free", True, float("nan"), 10_001, [], "1,5"],
 )
-def test_any_other_price_is_refused(price: object) -> None:
+def test_an_invalid_price_is_refused(price: object) -> None:
     (reason,) = reasons(priceUsd=price)
     assert reason.startswith("priceUsd must be an amount from 0 to 10000 with at most 6 decimals")
 
@@ -97,28 +97,28 @@ def test_any_other_price_is_refused(price: object) -> None:
         ("description", "x" * 2_001),
     ],
 )
-def test_a_field_that_cannot_be_used_is_named(field: str, value: object) -> None:
+def test_an_invalid_field_is_named(field: str, value: object) -> None:
     (reason,) = reasons(**{field: value})
     assert reason.startswith(f"{field} must be ")
     assert "\n" not in reason
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_reasons_are_given_at_once() -> None:
     assert len(reasons(slug="B", plan="gold", priceUsd=-1)) == 3
 
 
 def test_a_refusal_names_the_record_by_place_and_slug() -> None:
     with pytest.raises(RecordRefused, match=r"^tenants\[3\] \(slug 'weather'\): plan must be"):
-        parse_tenant({**LEAST, "plan": "gold"}, "tenants[3]")
+        parse_tenant({**REQUIRED, "plan": "gold"}, "tenants[3]")
 
 
 def test_owner_falls_back_to_the_owners_user_id() -> None:
-    assert parse_tenant({**LEAST, "ownerUserId": "u_1"}, "r").owner == "u_1"
-    assert parse_tenant({**LEAST, "owner": "@a", "ownerUserId": "u_1"}, "r").owner == "@a"
+    assert parse_tenant({**REQUIRED, "ownerUserId": "u_1"}, "r").owner == "u_1"
+    assert parse_tenant({**REQUIRED, "owner": "@a", "ownerUserId": "u_1"}, "r").owner == "@a"
 
 
 @pytest.mark.parametrize(
-    ("written", "looked_up"),
+    ("name", "normal"),
     [
         ("API.Example.COM", "api.example.com"),
         ("api.example.com.", "api.example.com"),
@@ -128,42 +128,45 @@ def test_owner_falls_back_to_the_owners_user_id() -> None:
         ("localhost", "localhost"),
     ],
 )
-def test_hosts_are_looked_up_in_one_form(written: str, looked_up: str) -> None:
-    assert normal_host(written) == looked_up
+def test_hosts_are_normalized(name: str, normal: str) -> None:
+    assert normal_host(name) == normal
 
 
 @pytest.mark.parametrize(
     "name",
     ["", ".", "a b", "a_:1", "[::1]", "-a.example", "a" * 64, "a." * 127 + "aa", "%61.example"],
 )
-def test_what_is_no_host_name_is_refused(name: str) -> None:
+def test_an_invalid_host_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"host name|label"):
         normal_host(name)
 
 
-def test_bad_records_do_not_take_the_others_down() -> None:
-    records = [LEAST, {"slug": "b"}, None, {**LEAST, "slug": "c"}]
+def test_invalid_records_do_not_affect_others() -> None:
+    records = [REQUIRED, {"slug": "b"}, None, {**REQUIRED, "slug": "c"}]
     directory = parse_directory(json.dumps({"tenants": records}))
     assert list(directory.by_slug) == ["weather", "c"]
     assert [error.record for error in directory.refused] == ["tenants[1] (slug 'b')", "tenants[2]"]
 
 
-def test_a_slug_or_host_taken_twice_is_refused_the_second_time() -> None:
-    one = {**LEAST, "hosts": ["a.example"]}
-    records = [one, {**LEAST}, {**one, "slug": "b", "hosts": ["A.example"]}]
+def test_the_second_use_of_a_slug_or_host_is_refused() -> None:
+    one = {**REQUIRED, "hosts": ["a.example"]}
+    records = [one, {**REQUIRED}, {**one, "slug": "b", "hosts": ["A.example"]}]
     directory = parse_directory(json.dumps({"tenants": records}))
     assert [error.reasons[0] for error in directory.refused] == [
         "another record has the same slug",
-        "'weather' answers at host 'a.example' already",
+        "'weather' already has the host 'a.example'",
     ]
     assert directory.by_host["a.example"].slug == "weather"
 
 
-def test_the_older_shape_by_slug_and_by_host_is_read_too() -> None:
+def test_the_older_document_shape_is_accepted() -> None:
     maps = {"tenantId": "tenant-2", "workerName": "maps"}
     document = {
         "bySlug": {"weather": {"tenantId": "tenant-1", "workerName": "weather-v2"}, "maps": maps},
-        "byHost": {"maps.example": {"slug": "maps", **maps}, "fx.example": {**LEAST, "slug": "fx"}},
+        "byHost": {
+            "maps.example": {"slug": "maps", **maps},
+            "fx.example": {**REQUIRED, "slug": "fx"},
+        },
     }
     directory = parse_directory(json.dumps(document))
     assert not directory.refused
@@ -172,7 +175,7 @@ def test_the_older_shape_by_slug_and_by_host_is_read_too() -> None:
     assert directory.by_host["fx.example"].slug == "fx"
 
 
-def test_a_bad_record_of_the_older_shape_is_named_by_its_key() -> None:
+def test_an_invalid_record_of_the_older_shape_is_named_by_its_key() -> None:
     directory = parse_directory('{"bySlug": {"Bad": {}, "worse": 7}}')
     assert [error.record for error in directory.refused] == [
         "bySlug['worse']",
@@ -183,6 +186,6 @@ def test_a_bad_record_of_the_older_shape_is_named_by_its_key() -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"tenants": {}}', '{"bySlug": []}', '"tenants"', "null"]
 )
-def test_a_document_that_is_no_directory_is_a_configuration_error(text: str) -> None:
+def test_a_document_that_is_not_a_directory_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match="TENANT_DIRECTORY_JSON"):
         parse_directory(text)

@@ -134,7 +134,7 @@ PATH = "/api/explore/analytics"
 
 
 def platform_answer(scene: Scene, url: str, method: str = "GET") -> Response:
-    answer = scene.ask(url, method)
+    answer = scene.request(url, method)
     assert isinstance(answer, Response)
     return answer
 
@@ -147,8 +147,8 @@ def test_it_answers_at_every_host_that_is_no_tenants_without_a_token() -> None:
 
 def test_a_tenants_host_and_a_tenants_paths_are_the_tenants() -> None:
     scene = Scene()
-    scene.ask(f"http://fx.example{PATH}?window=x", "POST")
-    scene.ask(f"/t/weather{PATH}")
+    scene.request(f"http://fx.example{PATH}?window=x", "POST")
+    scene.request(f"/t/weather{PATH}")
     assert [sent.script for sent in scene.sent] == ["fx", "weather-v2"]
 
 
