@@ -87,3 +87,22 @@ def test_the_list_of_decisions_has_every_one_with_its_title() -> None:
     }
     listed = re.findall(r"^(\d+)\. \[(.+)\]\(([^)]+)\)(.*)$", text, re.MULTILINE)
     assert {file: f"# {number}. {title}{note}" for number, title, file, note in listed} == titles
+
+
+def test_the_architecture_names_every_module_of_every_package() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    _, *sections = re.split(r"^### ", text, flags=re.MULTILINE)
+    named = {
+        package: set(re.findall(r"`(\w+\.(?:py|js))`", section))
+        for section in sections
+        for package in re.findall(r"`src/(\w+)/`", section.partition("\n")[0])
+    }
+    modules = {
+        folder.name: {
+            path.name for path in folder.rglob("*.[pj][ys]") if path.name != "__init__.py"
+        }
+        for folder in (ROOT / "src").iterdir()
+        if (folder / "__init__.py").exists()
+    }
+    missing = {package: modules[package] - named.get(package, set()) for package in modules}
+    assert {package: names for package, names in missing.items() if names} == {}
