@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.spec import Shape
+from api.spec import Schema
 from core import constants
 from dev.openapi.json_schema import (
     always,
@@ -27,7 +27,7 @@ from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
 from snapshots.render import WINDOWS
 
-_REVENUE: Mapping[str, Shape] = {
+_REVENUE: Mapping[str, Schema] = {
     "revenueUsd": number("What was settled, in dollars, rounded to cents for show."),
     "revenueMicros": whole("What was settled, in micro-dollars, exact."),
 }
@@ -36,7 +36,7 @@ _NOT_FOR_THE_PUBLIC = ("tenantId", "topCallerShare", "maxHourShare", "diversityR
 """Fields of an API that the page does not show."""
 
 
-def snapshot_shapes() -> Mapping[str, Shape]:
+def snapshot_shapes() -> Mapping[str, Schema]:
     """Give the shapes by the names they have in the document."""
     return {
         "Window": one_of(
@@ -100,7 +100,7 @@ def snapshot_shapes() -> Mapping[str, Shape]:
     }
 
 
-def _explore_shapes() -> Mapping[str, Shape]:
+def _explore_shapes() -> Mapping[str, Schema]:
     """Give the shapes of what the public page reads: the same figures, fewer fields."""
     snapshot, api, freshness = _snapshot(), _api_figures(), _freshness()
     kept = [name for name in snapshot["properties"] if name != "accuracy"]
@@ -138,7 +138,7 @@ def _explore_shapes() -> Mapping[str, Shape]:
     }
 
 
-def _snapshot() -> Shape:
+def _snapshot() -> Schema:
     return record(
         {
             "window": reference("Window"),
@@ -175,7 +175,7 @@ def _snapshot() -> Shape:
     )
 
 
-def _hero_stats() -> Shape:
+def _hero_stats() -> Schema:
     return record(
         {
             "activeAgents": whole("Distinct callers."),
@@ -187,7 +187,7 @@ def _hero_stats() -> Shape:
     )
 
 
-def _api_figures() -> Shape:
+def _api_figures() -> Schema:
     share = {"least": 0, "most": 1}
     return record(
         {
@@ -233,7 +233,7 @@ def _api_figures() -> Shape:
     )
 
 
-def _freshness() -> Shape:
+def _freshness() -> Schema:
     return record(
         {
             "asOf": time(
@@ -264,7 +264,7 @@ def _freshness() -> Shape:
     )
 
 
-def _accuracy() -> Shape:
+def _accuracy() -> Schema:
     return record(
         {
             "uniqueCallersExactUpTo": {

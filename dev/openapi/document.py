@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from api.routes import ROUTES, TENANT_ROUTES
-from api.spec import HTML, JSON, PARAMETERS_MAX, Parameter, Route, Shape, Success
+from api.spec import HTML, JSON, PARAMETERS_MAX, Parameter, Route, Schema, Success
 from core.errors import DispatcherError, MethodNotAllowed, NotFound, TenantNotFound
 from core.ports import Json
 from dev.openapi.analytics_schemas import snapshot_shapes
@@ -73,13 +73,13 @@ def document() -> Document:
     for route in (*ROUTES, *TENANT_ROUTES):
         places = [
             {"name": name, "in": "path", "required": True, "schema": shape}
-            for name, shape in route.places.items()
+            for name, shape in route.path_parameters.items()
         ]
         operations = {
             method.lower(): _operation(route, method, responses) for method in route.methods
         }
         parameters = [*places, *map(_parameter, route.parameters)]
-        if route.is_kept:
+        if route.is_conditional:
             parameters.append(_IF_NONE_MATCH)
         paths[route.path] = {**({"parameters": parameters} if parameters else {}), **operations}
     return {
@@ -150,18 +150,24 @@ def _by_status(route: Route) -> Mapping[int, Errors]:
 def _success(route: Route, success: Success, method: str) -> Document:
     if success.status is None:
         return {"description": success.description, "headers": _headers(OF_TENANTS)}
-    names = ALWAYS if not route.is_kept else NOT_MODIFIED if success.schema is None else KEPT
+    names = (
+        ALWAYS
+        if not route.is_conditional
+        else NOT_MODIFIED
+        if success.schema_name is None
+        else KEPT
+    )
     answer: dict[str, Json] = {
         "description": success.description,
         "headers": _headers(names),
     }
-    if success.schema is not None:
-        answer["content"] = {success.media_type: {"schema": reference(success.schema)}}
-        if route.next_page is not None and method != "HEAD":
+    if success.schema_name is not None:
+        answer["content"] = {success.media_type: {"schema": reference(success.schema_name)}}
+        if route.cursor_parameter is not None and method != "HEAD":
             answer["links"] = {
                 "nextPage": {
                     "operationId": route.name,
-                    "parameters": {f"query.{route.next_page}": "$response.body#/cursor"},
+                    "parameters": {f"query.{route.cursor_parameter}": "$response.body#/cursor"},
                     "description": "The page behind this one, when `cursor` is not null.",
                 }
             }
@@ -187,7 +193,7 @@ def _parameter(parameter: Parameter) -> Document:
         "in": "query",
         "required": parameter.is_required,
         "description": parameter.description,
-        "schema": parameter.shape,
+        "schema": parameter.schema,
     }
 
 
@@ -204,6 +210,6 @@ def _headers(names: Sequence[str]) -> Document:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _header(name: str) -> Shape:
+def _header(name: str) -> Schema:
     description, shape = HEADERS[name]
     return {"description": description, "required": is_required(name), "schema": shape}

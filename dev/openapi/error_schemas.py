@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from api.spec import Shape
+from api.spec import Schema
 from core.errors import DispatcherError
 from dev.openapi.json_schema import always, list_of, one_of, record, reference, text, whole
 
-HEADERS: Mapping[str, tuple[str, Shape]] = {
+HEADERS: Mapping[str, tuple[str, Schema]] = {
     "x-request-id": (
         "Names this request, here and in the dispatcher's log.",
         text(pattern="^[0-9a-f]+-[0-9a-f]+$"),
@@ -91,21 +91,21 @@ def is_required(name: str) -> bool:
     return name in _REQUIRED
 
 
-_OFFER: Mapping[str, Shape] = {
+_OFFER: Mapping[str, Schema] = {
     "reason": text("Why, as one word for programs."),
     "x402Version": {"type": "integer", "enum": [1, 2]},
     "accepts": list_of({"type": "object"}, "The offer, as x402 has it."),
 }
 
-_AGAIN: Mapping[str, Shape] = {"retryAfterSeconds": whole("The same as in `Retry-After`.", 1)}
+_AGAIN: Mapping[str, Schema] = {"retryAfterSeconds": whole("The same as in `Retry-After`.", 1)}
 
-_LIMIT: Mapping[str, Shape] = {
+_LIMIT: Mapping[str, Schema] = {
     "limit": text("The field of the API's record that has the limit."),
     "resetsAt": text("When the day or the month is over."),
     **_AGAIN,
 }
 
-EVIDENCE: Mapping[str, Mapping[str, Shape]] = {
+EVIDENCE: Mapping[str, Mapping[str, Schema]] = {
     "invalid_parameter": {
         "parameter": text("Its name."),
         "expected": text("What it may be, in words."),
@@ -159,7 +159,7 @@ _OPTIONAL: Mapping[str, Sequence[str]] = {
 """Fields that only some errors of a code have."""
 
 
-def error_shapes(kinds: Sequence[type[DispatcherError]]) -> Mapping[str, Shape]:
+def error_shapes(kinds: Sequence[type[DispatcherError]]) -> Mapping[str, Schema]:
     """Give the shape of each of these errors, by its name in the document."""
     return {shape_name(kind.code): _shape(kind) for kind in kinds}
 
@@ -169,7 +169,7 @@ def shape_name(code: str) -> str:
     return "Error" + "".join(part.capitalize() for part in code.split("_"))
 
 
-def _shape(kind: type[DispatcherError]) -> Shape:
+def _shape(kind: type[DispatcherError]) -> Schema:
     fields = {
         "ok": always(value=False),
         "error": one_of([kind.code]),

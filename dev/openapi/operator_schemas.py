@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.spec import Shape
+from api.spec import Schema
 from dev.openapi.json_schema import (
     always,
     list_of,
@@ -23,7 +23,7 @@ from dev.openapi.json_schema import (
 )
 from metering.settlements import AT_EDGE, BY_SCRIPT
 
-_ANSWER: Mapping[str, Shape] = {"ok": always(value=True), "requestId": reference("RequestId")}
+_ANSWER: Mapping[str, Schema] = {"ok": always(value=True), "requestId": reference("RequestId")}
 
 _CURSOR = or_null(
     text(
@@ -32,7 +32,7 @@ _CURSOR = or_null(
 )
 
 
-def report_shapes() -> Mapping[str, Shape]:
+def report_shapes() -> Mapping[str, Schema]:
     """Give the shapes by the names they have in the document."""
     return {
         "RequestId": text("The same as in the header `x-request-id`."),
@@ -68,7 +68,7 @@ def report_shapes() -> Mapping[str, Shape]:
     }
 
 
-def _event() -> Shape:
+def _event() -> Schema:
     return record(
         {
             "requestId": text("The `x-request-id` that the request was answered with."),
@@ -92,7 +92,7 @@ def _event() -> Shape:
     )
 
 
-def _settlement() -> Shape:
+def _settlement() -> Schema:
     return record(
         {
             "paymentId": text(),
@@ -120,7 +120,7 @@ def _settlement() -> Shape:
     )
 
 
-def _day() -> Shape:
+def _day() -> Schema:
     ids = list_of(text())
     tenant = record(
         {
@@ -156,7 +156,7 @@ def _day() -> Shape:
     )
 
 
-def _health() -> Shape:
+def _health() -> Schema:
     counters = (
         "eventsAppended",
         "eventsCommitted",
@@ -188,7 +188,7 @@ def _health() -> Shape:
     )
 
 
-def _access() -> Shape:
+def _access() -> Schema:
     token = record(
         {
             "name": text(),
@@ -199,7 +199,7 @@ def _access() -> Shape:
     return record({"publicAnalytics": truth(), "tokens": list_of(token)}, "Who may ask for what.")
 
 
-def _payments() -> Shape:
+def _payments() -> Schema:
     facilitator = record({"url": text(), "answers": truth(), "supports": list_of(text())})
     fields = {
         "pricedApis": whole(),
@@ -212,7 +212,7 @@ def _payments() -> Shape:
     return record(fields, optional=[name for name in fields if name != "pricedApis"])
 
 
-def _stored_log() -> Shape:
+def _stored_log() -> Schema:
     return record(
         {
             "newestBatches": whole(),
@@ -231,7 +231,7 @@ def _stored_log() -> Shape:
     )
 
 
-def _invariant() -> Shape:
+def _invariant() -> Schema:
     return record(
         {
             "name": text("What it counts, in one word."),
@@ -244,7 +244,7 @@ def _invariant() -> Shape:
     )
 
 
-def _compaction() -> Shape:
+def _compaction() -> Schema:
     return record(
         {
             **_ANSWER,

@@ -1,11 +1,7 @@
-"""Query parameters: what they may be, described and checked by the same values.
+"""Types that describe routes and query parameters, and the reading of parameters by them.
 
-Owns the kinds of parameters there are. The description of the platform API is
-made of them: requests are read with them, and the OpenAPI document is written
-from them, so neither can say what the other does not. Refuses a described
-parameter that is given twice, since whoever else reads the URL may take the
-other one. Ignores parameters that nobody described: caches and trackers add
-theirs to any URL.
+Requests are read by the same values from which the OpenAPI document is written, so
+the two cannot differ.
 """
 
 from __future__ import annotations
@@ -22,23 +18,28 @@ from core.calendar import MINUTES_PER_DAY, minute_of
 from core.errors import DispatcherError, InvalidParameter, InvalidWindow
 from core.ports import Json
 
-Shape = Mapping[str, Json]
+Schema = Mapping[str, Json]
 """JSON Schema 2020-12, which OpenAPI 3.1 uses as it is."""
 
 Pairs = Sequence[tuple[str, str]]
-Values = Mapping[str, Json]
-"""What a request asks for: by name of the parameter, as it was read; its default if not given."""
+"""The names and values of a query, decoded, in their order."""
 
+Values = Mapping[str, Json]
+"""The value of every parameter of a route, or its default, by the parameter's name."""
+
+READING = ("GET", "HEAD")
+WRITING = ("POST",)
+JSON = "application/json"
+HTML = "text/html"
+OPENMETRICS = "application/openmetrics-text"
 PARAMETERS_MAX = 100
 """Parameters that a query may have, described or not."""
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
-
 _TIME_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})$"
 )
-
 _TIME = re.compile(_TIME_PATTERN)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -47,177 +48,59 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 class Parameter:
     """One query parameter.
 
-    `read` takes its text and raises `ValueError` when that is none; `shape`
-    says the same as JSON Schema, and `expected` in words that follow "must be".
-    `depends` tells that a text of this shape may be refused all the same: for
-    the time it is, or because no answer gave it.
+    `read` parses its text and raises `ValueError` for an invalid one; `schema` describes
+    the valid texts, and so does `expected`, in words that follow "must be".
+    `is_stricter_than_schema` tells that `read` also rejects texts that fit the schema,
+    such as a time out of range.
     """
 
     name: str
     description: str
     expected: str
-    shape: Shape
+    schema: Schema
     read: Callable[[str], Json]
     default: Json = None
     is_required: bool = False
-    depends: bool = False
+    is_stricter_than_schema: bool = False
 
-    def refusal(self) -> InvalidParameter:
-        """Make the error of a request whose value is none."""
+    def error(self) -> InvalidParameter:
+        """Return the error for an invalid value."""
         return InvalidParameter(self.name, self.expected)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowParameter(Parameter):
-    """The name of a window, which has an error of its own."""
+    """The name of a window, which has its own error."""
 
-    def refusal(self) -> InvalidParameter:
-        """Name the windows there are."""
-        return InvalidWindow(self.shape["enum"])
-
-
-def query_pairs(query: str) -> Pairs:
-    """Take a query apart that is empty or starts with `?`.
-
-    Raises `InvalidParameter` when it has more than `PARAMETERS_MAX` of them.
-    """
-    try:
-        return parse_qsl(query[1:], keep_blank_values=True, max_num_fields=PARAMETERS_MAX)
-    except ValueError as error:
-        raise InvalidParameter("query", f"at most {PARAMETERS_MAX} parameters") from error
-
-
-def read_parameters(parameters: Sequence[Parameter], pairs: Pairs) -> Values:
-    """Read what a route takes from a query.
-
-    Raises `InvalidParameter` for the first parameter that is wrong.
-    """
-    values: dict[str, Json] = {}
-    for parameter in parameters:
-        given = [value for name, value in pairs if name == parameter.name]
-        if len(given) > 1:
-            raise InvalidParameter(parameter.name, "given once")
-        if not given and not parameter.is_required:
-            values[parameter.name] = parameter.default
-            continue
-        try:
-            values[parameter.name] = parameter.read("".join(given))
-        except ValueError:
-            raise parameter.refusal() from None
-    return values
-
-
-def window_name(name: str, description: str, windows: Sequence[str]) -> Parameter:
-    """One of the windows there are, or none."""
-
-    def read(text: str) -> str:
-        if text not in windows:
-            raise ValueError("it is no window")
-        return text
-
-    shape = {"type": "string", "enum": list(windows)}
-    return WindowParameter(name, description, f"one of {', '.join(windows)}", shape, read)
-
-
-def whole_number(name: str, description: str, default: int, most: int) -> Parameter:
-    """A whole number from 1 to `most`."""
-
-    def read(text: str) -> int:
-        # Longer texts are no such number, and Python would take them however long they are.
-        value = int(text) if _DIGITS.fullmatch(text) else 0
-        if not 1 <= value <= most:
-            raise ValueError("it is out of bounds")
-        return value
-
-    shape = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
-    expected = f"a whole number from 1 to {most}"
-    return Parameter(name, description, expected, shape, read, default)
-
-
-def lenient_number(name: str, description: str, default: int, most: int) -> Parameter:
-    """A whole number from 1 to `most`, which larger ones mean, too; anything else: `default`."""
-
-    def read(text: str) -> int:
-        digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
-        # Python would take a text of any length for a number, and time over it.
-        if len(digits) > len(str(most)):
-            return most
-        return min(int(digits), most) if digits else default
-
-    number = whole_number(name, description, default, most)
-    shape = {"anyOf": [number.shape, {"type": "string"}], "default": default}
-    return replace(number, shape=shape, read=read, expected="anything")
-
-
-def instant(name: str, description: str) -> Parameter:
-    """A time with a zone, which is needed; it is read as the UTC minute that it is in."""
-
-    def read(text: str) -> int:
-        # A time without a zone could be anybody's.
-        if _TIME.fullmatch(text) is None:
-            raise ValueError("it is no time")
-        at = datetime.fromisoformat(text)
-        _check_year(at)
-        return minute_of(at)
-
-    shape = {"type": "string", "pattern": _TIME_PATTERN}
-    expected = "a time such as 2026-11-22T18:00Z"
-    return Parameter(name, description, expected, shape, read, is_required=True, depends=True)
-
-
-def day(name: str, description: str) -> Parameter:
-    """A date, read as the number of that UTC day since 1970."""
-
-    def read(text: str) -> int:
-        if _DAY.fullmatch(text) is None:
-            raise ValueError("it is no day")
-        at = datetime.fromisoformat(text).replace(tzinfo=UTC)
-        _check_year(at)
-        return minute_of(at) // MINUTES_PER_DAY
-
-    shape = {"type": "string", "format": "date"}
-    return Parameter(name, description, "a day such as 2026-11-22", shape, read, depends=True)
-
-
-def cursor(name: str, description: str, read: Callable[[str], Json]) -> Parameter:
-    """The cursor of an earlier answer; `read` raises `ValueError` for any other text."""
-    shape = {"type": "string", "pattern": CURSOR_PATTERN}
-    expected = "the `cursor` of an earlier answer"
-    return Parameter(name, description, expected, shape, read, depends=True)
-
-
-def _check_year(at: datetime) -> None:
-    if not constants.FIRST_YEAR <= at.year < constants.LAST_YEAR:
-        raise ValueError("it is out of range")
-
-
-READING = ("GET", "HEAD")
-WRITING = ("POST",)
-JSON = "application/json"
-HTML = "text/html"
-OPENMETRICS = "application/openmetrics-text"
+    def error(self) -> InvalidParameter:
+        """Return the error for a window that does not exist; it lists those that do."""
+        return InvalidWindow(self.schema["enum"])
 
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """An answer without an error: `schema` names its shape in the document, None for no body."""
+    """A response that is no error.
+
+    `schema_name` is its JSON Schema's name in the OpenAPI document, None if the
+    response has no body.
+    """
 
     description: str
-    schema: str | None
+    schema_name: str | None
     media_type: str = JSON
     status: int | None = 200
-    """None for any that is not described otherwise."""
+    """None for every status that the route does not list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path.
+    """One path with its methods, parameters and responses.
 
-    `name` is the operation's, `scope` what a token must be good for (None: no
-    token is asked for), `errors` what a request to it may end with beside a
-    method that is not its own. `is_kept` tells that clients may keep the
-    answers and ask with `If-None-Match`. `next_page` names the parameter that
-    takes the answer's `cursor`, `places` the variable parts of the path.
+    `name` is the operation's id. `scope` is what a token needs, None if the route needs
+    no token. `errors` are all but `MethodNotAllowed`. `is_conditional` tells that responses
+    have an `ETag`, and requests may have `If-None-Match`. `cursor_parameter` names the
+    parameter that takes the `cursor` of a response. `path_parameters` has the schemas of
+    the variable parts of `path`.
     """
 
     path: str
@@ -229,6 +112,129 @@ class Route:
     scope: str | None = None
     description: str = ""
     parameters: Sequence[Parameter] = ()
-    is_kept: bool = False
-    next_page: str | None = None
-    places: Mapping[str, Shape] = field(default_factory=dict)
+    is_conditional: bool = False
+    cursor_parameter: str | None = None
+    path_parameters: Mapping[str, Schema] = field(default_factory=dict)
+
+
+def query_pairs(query: str) -> Pairs:
+    """Split a query that is empty or starts with `?`.
+
+    Raises `InvalidParameter` if it has more than `PARAMETERS_MAX` parameters.
+    """
+    try:
+        return parse_qsl(query[1:], keep_blank_values=True, max_num_fields=PARAMETERS_MAX)
+    except ValueError as error:
+        raise InvalidParameter("query", f"at most {PARAMETERS_MAX} parameters") from error
+
+
+def read_parameters(parameters: Sequence[Parameter], pairs: Pairs) -> Values:
+    """Read a route's parameters from a query; other parameters are ignored.
+
+    Raises `InvalidParameter` for the first one that is invalid, missing or given twice.
+    """
+    values: dict[str, Json] = {}
+    for parameter in parameters:
+        given = [value for name, value in pairs if name == parameter.name]
+        # Proxies and caches differ in which of two values they take.
+        if len(given) > 1:
+            raise InvalidParameter(parameter.name, "given once")
+        if not given and not parameter.is_required:
+            values[parameter.name] = parameter.default
+            continue
+        try:
+            values[parameter.name] = parameter.read("".join(given))
+        except ValueError:
+            raise parameter.error() from None
+    return values
+
+
+def window_name(name: str, description: str, windows: Sequence[str]) -> Parameter:
+    """Describe an optional parameter that is one of `windows`."""
+
+    def read(text: str) -> str:
+        if text not in windows:
+            raise ValueError("not a window")
+        return text
+
+    schema = {"type": "string", "enum": list(windows)}
+    return WindowParameter(name, description, f"one of {', '.join(windows)}", schema, read)
+
+
+def whole_number(name: str, description: str, default: int, maximum: int) -> Parameter:
+    """Describe an optional whole number from 1 to `maximum`."""
+
+    def read(text: str) -> int:
+        # Limited to nine digits, because Python parses a number of any length.
+        value = int(text) if _DIGITS.fullmatch(text) else 0
+        if not 1 <= value <= maximum:
+            raise ValueError("out of bounds")
+        return value
+
+    schema = {"type": "integer", "minimum": 1, "maximum": maximum, "default": default}
+    expected = f"a whole number from 1 to {maximum}"
+    return Parameter(name, description, expected, schema, read, default)
+
+
+def lenient_number(name: str, description: str, default: int, maximum: int) -> Parameter:
+    """Describe an optional whole number that is capped at `maximum`; other texts mean `default`."""
+
+    def read(text: str) -> int:
+        digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+        # Python parses a number of any length, and takes long for a long one.
+        if len(digits) > len(str(maximum)):
+            return maximum
+        return min(int(digits), maximum) if digits else default
+
+    number = whole_number(name, description, default, maximum)
+    schema = {"anyOf": [number.schema, {"type": "string"}], "default": default}
+    return replace(number, schema=schema, read=read, expected="anything")
+
+
+def instant(name: str, description: str) -> Parameter:
+    """Describe a required time with a zone; its value is its UTC minute since 1970."""
+
+    def read(text: str) -> int:
+        if _TIME.fullmatch(text) is None:
+            raise ValueError("not a time with a zone")
+        at = datetime.fromisoformat(text)
+        _check_year(at)
+        return minute_of(at)
+
+    schema = {"type": "string", "pattern": _TIME_PATTERN}
+    return Parameter(
+        name,
+        description,
+        "a time such as 2026-11-22T18:00Z",
+        schema,
+        read,
+        is_required=True,
+        is_stricter_than_schema=True,
+    )
+
+
+def day(name: str, description: str) -> Parameter:
+    """Describe an optional date; its value is the number of that UTC day since 1970."""
+
+    def read(text: str) -> int:
+        if _DAY.fullmatch(text) is None:
+            raise ValueError("not a day")
+        at = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        _check_year(at)
+        return minute_of(at) // MINUTES_PER_DAY
+
+    schema = {"type": "string", "format": "date"}
+    expected = "a day such as 2026-11-22"
+    return Parameter(name, description, expected, schema, read, is_stricter_than_schema=True)
+
+
+def cursor(name: str, description: str, read: Callable[[str], Json]) -> Parameter:
+    """Describe an optional cursor; `read` raises `ValueError` for text that is none."""
+    schema = {"type": "string", "pattern": CURSOR_PATTERN}
+    expected = "the `cursor` of an earlier response"
+    return Parameter(name, description, expected, schema, read, is_stricter_than_schema=True)
+
+
+def _check_year(at: datetime) -> None:
+    if not constants.FIRST_YEAR <= at.year < constants.LAST_YEAR:
+        raise ValueError("out of range")

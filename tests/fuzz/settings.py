@@ -19,7 +19,7 @@ def settings(url: str, token: str, now: datetime) -> str:
     depending = [
         route.path
         for route in api_routes.ROUTES
-        if any(parameter.depends for parameter in route.parameters)
+        if any(parameter.is_stricter_than_schema for parameter in route.parameters)
     ]
     tenants = [route.path for route in api_routes.TENANT_ROUTES]
     return f"""\

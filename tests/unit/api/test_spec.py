@@ -99,7 +99,7 @@ def test_an_instant_is_a_time_with_a_zone(text: str, minute: int | None) -> None
 def test_a_lenient_number_takes_anything_and_says_so(text: str, value: int) -> None:
     parameter = lenient_number("top", "", 25, 100)
     assert read_parameters((parameter,), [("top", text)]) == {"top": value}
-    jsonschema.Draft202012Validator(parameter.shape).validate(text)
+    jsonschema.Draft202012Validator(parameter.schema).validate(text)
 
 
 PARAMETERS = [
@@ -113,8 +113,8 @@ PARAMETERS = [
 def _fits(parameter: Parameter, text: str) -> bool:
     """Tell whether a text is of a parameter's shape, as who reads the document would."""
     checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-    validator = jsonschema.Draft202012Validator(parameter.shape, format_checker=checker)
-    if parameter.shape["type"] == "integer":
+    validator = jsonschema.Draft202012Validator(parameter.schema, format_checker=checker)
+    if parameter.schema["type"] == "integer":
         return re.fullmatch("[0-9]+", text) is not None and bool(validator.is_valid(int(text)))
     return bool(validator.is_valid(text))
 
@@ -141,7 +141,7 @@ def test_what_is_read_is_of_the_described_shape_and_the_other_way_round(
         value = read_parameters((parameter,), [(parameter.name, text)])[parameter.name]
     except InvalidParameter:
         # Out of its time, or a cursor of nobody's: the shape alone does not tell.
-        assert parameter.depends or not _fits(parameter, text)
+        assert parameter.is_stricter_than_schema or not _fits(parameter, text)
     else:
         assert value is not None
         assert _fits(parameter, text)
