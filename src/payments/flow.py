@@ -102,9 +102,9 @@ class Payments:
         """
         try:
             if ticket.is_settled:
-                await self._ledger.serve(ticket.row, self._name(ticket.order), served=False)
+                await self._ledger.mark_served(ticket.row, self._name(ticket.order), served=False)
             else:
-                await self._ledger.fail(ticket.row, self._name(ticket.order), reason)
+                await self._ledger.mark_failed(ticket.row, self._name(ticket.order), reason)
         except DatabaseUnavailable as error:
             # The claim runs out by itself; nobody was asked to settle it.
             _LOGGER.warning("payment_not_released", extra=payment_fields(ticket.row, error))
@@ -201,7 +201,7 @@ class Payments:
                 raise refusals.plain(PaymentAlreadyUsed, "payment_already_used", message)
             if row.state is PaymentState.SETTLED:
                 name = self._name(order)
-                if not row.served and await self._ledger.serve(row, name, served=True):
+                if not row.served and await self._ledger.mark_served(row, name, served=True):
                     served = replace(row, served=True)
                     return Claim(served, order, payment.version, is_settled=True)
                 return AlreadyServed(row, payment.version)
@@ -236,7 +236,7 @@ class Payments:
         name = self._name(ticket.order)
         try:
             if settling.outcome is Outcome.REFUSED:
-                return await self._ledger.refuse(row, name, settling.reason)
+                return await self._ledger.mark_refused(row, name, settling.reason)
             pause_ms = constants.PAYMENT_RETRY_SECONDS * 1000
             reason, transaction = settling.reason, settling.transaction
             return await self._ledger.leave_pending(row, name, reason, transaction, pause_ms)
@@ -266,7 +266,7 @@ class Payments:
         )
         refusals = PaymentErrors(ticket.order)
         try:
-            moved = await self._ledger.settle(row, self._name(ticket.order), settled)
+            moved = await self._ledger.mark_settled(row, self._name(ticket.order), settled)
         except DatabaseUnavailable as error:
             _LOGGER.exception("payment_settled_unlike_its_row", extra=payment_fields(row, error))
             # Cron mends the ledger by this event. Until then nothing may be handed out:

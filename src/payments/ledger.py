@@ -143,7 +143,7 @@ class Ledger:
             row, PaymentState.PENDING, by, change, reason, transaction, until_ms
         )
 
-    async def settle(self, row: PaymentRow, by: str, settled: Settled) -> bool:
+    async def mark_settled(self, row: PaymentRow, by: str, settled: Settled) -> bool:
         """Move a pending payment to `settled`; False when somebody else moved it before."""
         change = (
             "state = 'settled', reason = '', proof = NULL, transaction_id = ?, facilitator = ?,"
@@ -152,12 +152,12 @@ class Ledger:
         values = (settled.transaction, settled.facilitator, settled.at_ms, settled.usage_batch)
         return await self._move(row, PaymentState.PENDING, by, change, *values, int(settled.served))
 
-    async def fail(self, row: PaymentRow, by: str, reason: str) -> bool:
+    async def mark_failed(self, row: PaymentRow, by: str, reason: str) -> bool:
         """Move a payment to `failed` from the state that `row` has it in."""
         change = "state = 'failed', proof = NULL, reason = ?"
         return await self._move(row, row.state, by, change, reason)
 
-    async def refuse(self, row: PaymentRow, by: str, reason: str) -> bool:
+    async def mark_refused(self, row: PaymentRow, by: str, reason: str) -> bool:
         """Move a pending payment to `failed` whose first question a facilitator refused.
 
         False when somebody asked meanwhile: that question may be what was in its way.
@@ -167,7 +167,7 @@ class Ledger:
             row, PaymentState.PENDING, by, change, reason, where=" AND asked = 1"
         )
 
-    async def serve(self, row: PaymentRow, by: str, *, served: bool) -> bool:
+    async def mark_served(self, row: PaymentRow, by: str, *, served: bool) -> bool:
         """Note that what was paid for is being handed out, or that it could not be after all."""
         unserved = f" AND served = {int(not served)}"
         return await self._move(

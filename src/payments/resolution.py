@@ -49,7 +49,7 @@ class PendingResolver:
         if row.state is PaymentState.CLAIMED:
             # No facilitator was asked, so nothing was charged; a request that comes
             # back from the dead finds its claim gone and stops.
-            await self.ledger.fail(row, f"{by}/abandon", ABANDONED)
+            await self.ledger.mark_failed(row, f"{by}/abandon", ABANDONED)
         elif row.state is PaymentState.PENDING and await self.ledger.ask_again(row, f"{by}/ask"):
             await self._resolve_pending(row, by)
         return await self.ledger.find(row.payment_id) or row
@@ -65,7 +65,7 @@ class PendingResolver:
             await self._settle(row, by, evidence.transaction, row.facilitator)
             return
         if evidence.fate is AuthorizationState.VOID:
-            await self.ledger.fail(row, f"{by}/void", NEVER_SETTLED)
+            await self.ledger.mark_failed(row, f"{by}/void", NEVER_SETTLED)
             return
         if row.valid_before_ms <= self.clock.now_ms():
             # A facilitator says of an expired authorization that it is expired, used or not.
@@ -107,7 +107,7 @@ class PendingResolver:
         settled_at_ms = self.clock.now_ms() if at_ms is None else at_ms
         batch = revenue_batch(late_revenue(row, settled_at_ms))
         settled = Settled(transaction, facilitator, settled_at_ms, batch, served=False)
-        if not await self.ledger.settle(row, f"{by}/settle", settled):
+        if not await self.ledger.mark_settled(row, f"{by}/settle", settled):
             return
         _LOGGER.info("payment_turned_out_settled", extra=payment_fields(row))
         final = await self.ledger.find(row.payment_id)

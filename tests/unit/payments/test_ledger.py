@@ -56,7 +56,7 @@ def test_a_second_claim_gets_the_first_ones_row() -> None:
 def test_a_failed_payment_is_claimed_again_as_another_attempt() -> None:
     books = Books()
     row = books.claim(payment_row(changed_by="one"))
-    assert asyncio.run(books.ledger.fail(row, "fail", "tenant_error"))
+    assert asyncio.run(books.ledger.mark_failed(row, "fail", "tenant_error"))
     again = books.claim(payment_row(changed_by="two", claimed_at_ms=NOON_MS + 5))
     assert (again.changed_by, again.attempt, again.state) == ("two", 2, PaymentState.CLAIMED)
     assert again.claimed_at_ms == NOON_MS + 5
@@ -78,12 +78,12 @@ def test_an_identifier_stands_for_one_payment_of_its_payer() -> None:
 def test_a_payment_ends_once(end: str) -> None:
     books = Books()
     row = books.pending()
-    settle = books.ledger.settle
+    settle = books.ledger.mark_settled
     if end == "settled":
         assert asyncio.run(settle(row, "settle", SETTLED))
-        assert not asyncio.run(books.ledger.fail(row, "fail", "x"))
+        assert not asyncio.run(books.ledger.mark_failed(row, "fail", "x"))
     else:
-        assert asyncio.run(books.ledger.fail(row, "fail", "x"))
+        assert asyncio.run(books.ledger.mark_failed(row, "fail", "x"))
         assert not asyncio.run(settle(row, "settle", SETTLED))
     assert not asyncio.run(settle(row, "again", SETTLED))
     found = books.find()
@@ -96,7 +96,7 @@ def test_a_payment_ends_once(end: str) -> None:
 def test_a_claim_cannot_be_settled_without_having_been_pending() -> None:
     books = Books()
     row = books.claim(payment_row())
-    assert not asyncio.run(books.ledger.settle(row, "settle", SETTLED))
+    assert not asyncio.run(books.ledger.mark_settled(row, "settle", SETTLED))
     assert books.find() == row
 
 
@@ -105,7 +105,7 @@ def test_a_move_whose_confirmation_is_lost_is_known_again(works: bool) -> None:
     books = Books()
     row = books.pending()
     books.database.failing_after(0, works_all_the_same=works)
-    assert asyncio.run(books.ledger.settle(row, "settle", SETTLED))
+    assert asyncio.run(books.ledger.mark_settled(row, "settle", SETTLED))
     assert len(books.database.rows("SELECT * FROM entries")) == 1
 
 
@@ -142,12 +142,12 @@ def test_a_pending_payment_is_held_by_one_at_a_time() -> None:
 def test_what_was_paid_for_is_handed_out_once() -> None:
     books = Books()
     row = books.pending()
-    asyncio.run(books.ledger.settle(row, "settle", replace(SETTLED, served=False)))
+    asyncio.run(books.ledger.mark_settled(row, "settle", replace(SETTLED, served=False)))
     settled = books.find()
-    assert asyncio.run(books.ledger.serve(settled, "one", served=True))
-    assert not asyncio.run(books.ledger.serve(settled, "two", served=True))
-    assert asyncio.run(books.ledger.serve(settled, "back", served=False))
-    assert asyncio.run(books.ledger.serve(settled, "three", served=True))
+    assert asyncio.run(books.ledger.mark_served(settled, "one", served=True))
+    assert not asyncio.run(books.ledger.mark_served(settled, "two", served=True))
+    assert asyncio.run(books.ledger.mark_served(settled, "back", served=False))
+    assert asyncio.run(books.ledger.mark_served(settled, "three", served=True))
 
 
 def test_lists_have_what_is_left_over_and_nothing_else() -> None:
@@ -155,7 +155,7 @@ def test_lists_have_what_is_left_over_and_nothing_else() -> None:
     books.claim(payment_row("claimed", nonce="1"))
     books.pending(payment_id="pending", nonce="2", claimed_at_ms=NOON_MS - 5)
     done = books.pending(payment_id="settled", nonce="3", claimed_at_ms=NOON_MS - 9)
-    asyncio.run(books.ledger.settle(done, "s", SETTLED))
+    asyncio.run(books.ledger.mark_settled(done, "s", SETTLED))
     ledger = books.ledger
     assert asyncio.run(ledger.unresolved(9)) == []
     books.clock.at_ms += 1_000_000
@@ -174,7 +174,7 @@ def test_lists_have_what_is_left_over_and_nothing_else() -> None:
 def test_a_days_totals_have_settlements_and_corrections_apart() -> None:
     books = Books()
     row = books.pending()
-    asyncio.run(books.ledger.settle(row, "s", SETTLED))
+    asyncio.run(books.ledger.mark_settled(row, "s", SETTLED))
     books.database.connection.execute(
         "INSERT INTO entries (kind, payment_id, attempt, tenant_id, debit, credit, amount_micros,"
         " at_ms, note) VALUES ('correction', 'id-1', 1, 't1', 'a', 'b', -300, 5, 'refunded')"
