@@ -108,14 +108,14 @@ class UsageRecorder:
     def record(self, event: UsageEvent) -> CommitRole:
         """Buffer an event that happened just now.
 
-        When `HELD_EVENTS_MAX` events are buffered already, because KV refuses writes, the
+        When `BUFFERED_EVENTS_MAX` events are buffered already, because KV refuses writes, the
         event is dropped and counted as dropped.
 
         Returns:
             What the caller must do next.
         """
         self.counters.events_appended += 1
-        if self._buffered_events >= constants.HELD_EVENTS_MAX:
+        if self._buffered_events >= constants.BUFFERED_EVENTS_MAX:
             self.counters.events_dropped += 1
             self._dropped_unreported += 1
             return self._role_at(event.at_ms)
@@ -285,7 +285,7 @@ async def put_batch(
     """
     now_minute = clock.now_ms() // MINUTE_MS
     if now_minute - keys.parse_usage_batch(key).minute > constants.LATE_AFTER_MINUTES:
-        await store.put(keys.late(key, now_minute), "", {})
+        await store.put(keys.late_marker(key, now_minute), "", {})
     await store.put(key, value, metadata, expiration_ttl_seconds)
 
 

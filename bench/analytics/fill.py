@@ -96,7 +96,7 @@ class Fill:
             for name in store.names
             if name.startswith(("summary/base/", "summary/hour/", "summary/minute/"))
         ]
-        wanted = [keys.PROGRESS, *summaries, *batches[:KEYS_KEPT]]
+        wanted = [keys.COMPACTION_STATE, *summaries, *batches[:KEYS_KEPT]]
         return [(name, *store.values[name]) for name in wanted]
 
 
@@ -149,7 +149,7 @@ async def _summarise(store: MemoryStore, progress: CompactionState, days: Sequen
     for month in sorted(months):
         if month.end <= progress.settled:
             await maker.make_parent(month)
-    await store.put(keys.PROGRESS, progress.encode(), {})
+    await store.put(keys.COMPACTION_STATE, progress.encode(), {})
     # Each of the last hours gets its bases in its time, as from cron.
     for hours_ago in (2, 1, 0):
         report = await compact(store, NOW_MS - hours_ago * HOUR_MS, endless)

@@ -58,7 +58,8 @@ class MemoryStore:
         self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
     ) -> NamePage:
         """List up to `limit` keys, by names alone."""
-        return (await self.list_page(prefix, cursor, limit)).without_metadata()
+        page = await self.list_page(prefix, cursor, limit)
+        return NamePage([key.name for key in page.keys], page.cursor)
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read up to 100 keys."""

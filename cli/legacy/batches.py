@@ -130,7 +130,9 @@ def marks(events: Sequence[Identified], now_ms: int) -> list[dict[str, Any]]:
         Pairs for KV's bulk write.
     """
     minute = now_ms // MINUTE_MS
-    return [{"key": keys.late(one.key, minute), "value": "", "metadata": {}} for one in events]
+    return [
+        {"key": keys.late_marker(one.key, minute), "value": "", "metadata": {}} for one in events
+    ]
 
 
 def batches(events: Sequence[Identified], callers: CallerHasher) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def main() -> int:
     token = {"authorization": f"Bearer {default_token()}"}
     with httpx.Client(base_url=default_url(), headers=token, timeout=60) as client:
         kv = LocalKv(client, state)
-        known = json.loads(kv.read(keys.DEMO) or "{}")
+        known = json.loads(kv.read(keys.DEMO_HISTORY) or "{}")
         if known.get("complete"):
             console.print(_told(known, "There is made-up history already, and nothing was added:"))
             return 0
@@ -57,7 +57,7 @@ def main() -> int:
         calls = _make_up(kv, span, known.get("seed") or SEED, console)
         if before is not None and not known:
             _await_calls(client, before + calls)
-        console.print(_told(json.loads(kv.read(keys.DEMO) or "{}"), "Made up:"))
+        console.print(_told(json.loads(kv.read(keys.DEMO_HISTORY) or "{}"), "Made up:"))
     return 0
 
 
@@ -79,8 +79,8 @@ def _make_up(kv: LocalKv, span: Span, seed: int, console: Console) -> int:
     apis = {slug: tenant.api for slug, tenant in directory.by_slug.items()}
     sold = frozenset(slug for slug, tenant in directory.by_slug.items() if tenant.is_priced)
     events = make_events(apis, sold, span, seed)
-    kv.write(keys.DEMO, mark_of(span, seed, events, is_whole=False))
-    files = kv.files(keys.DEMO)
+    kv.write(keys.DEMO_HISTORY, mark_of(span, seed, events, is_whole=False))
+    files = kv.files(keys.DEMO_HISTORY)
     existing = {**kv.entries(keys.USAGE_PREFIX), **kv.entries(keys.LATE_PREFIX)}
     columns = (
         TextColumn("{task.description}"),
@@ -101,15 +101,15 @@ def _make_up(kv: LocalKv, span: Span, seed: int, console: Console) -> int:
         entries = _in_order(store.living(), existing)
         task = progress.add_task("writing values", total=len(entries))
         files.write(entries, lambda count: progress.advance(task, count))
-    kv.write(keys.DEMO, mark_of(span, seed, events, is_whole=True))
+    kv.write(keys.DEMO_HISTORY, mark_of(span, seed, events, is_whole=True))
     return sum(event.counted for event in events)
 
 
 def _in_order(entries: Mapping[str, Entry], existing: Mapping[str, Entry]) -> dict[str, Entry]:
     """Choose what is new or different; progress comes last, as it says that the rest is there."""
     chosen = {key: entry for key, entry in entries.items() if existing.get(key) != entry}
-    progress = chosen.pop(keys.PROGRESS)
-    return {**chosen, keys.PROGRESS: progress}
+    progress = chosen.pop(keys.COMPACTION_STATE)
+    return {**chosen, keys.COMPACTION_STATE: progress}
 
 
 def _check_nothing_older(kv: LocalKv, span: Span) -> None:

@@ -87,7 +87,8 @@ class VirtualStore:
         self, prefix: str, cursor: str | None, limit: int = constants.KV_LIST_KEYS_MAX
     ) -> NamePage:
         """List; see `ports.KeyValueStore`."""
-        return (await self.list_page(prefix, cursor, limit)).without_metadata()
+        page = await self.list_page(prefix, cursor, limit)
+        return NamePage([key.name for key in page.keys], page.cursor)
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read; see `ports.KeyValueStore`."""
@@ -196,7 +197,7 @@ def _settlement(event: UsageEvent) -> SettlementEvent:
 
 
 def mark_of(span: Span, seed: int, events: Sequence[UsageEvent], *, is_whole: bool) -> str:
-    """Write the value of `keys.DEMO`, which says what in the log is made up."""
+    """Write the value of `keys.DEMO_HISTORY`, which says what in the log is made up."""
     document = {
         "seed": seed,
         "days": span.days,

@@ -20,7 +20,7 @@ from core.errors import (
     FetchFailed,
     StoreUnavailable,
 )
-from core.keys import read_reconciled
+from core.keys import parse_reconciled
 from core.ports import Clock, Environment, Json
 from core.quotas import UNBOUNDED
 from metering.consistency import Overview, compare, oldest_uncompacted
@@ -148,8 +148,8 @@ class Health:
         try:
             page = await store.list_page(keys.USAGE_PREFIX, None)
             late = await store.list_page(keys.LATE_PREFIX, None)
-            values = await store.get_many([keys.PROGRESS, keys.DEMO])
-            progress = decode_progress(values[keys.PROGRESS])
+            values = await store.get_many([keys.COMPACTION_STATE, keys.DEMO_HISTORY])
+            progress = decode_progress(values[keys.COMPACTION_STATE])
             now_minute = self.clock.now_ms() // MINUTE_MS
             overview = Overview(progress, page, late, now_minute)
             comparison = await compare(store, overview)
@@ -167,8 +167,8 @@ class Health:
             for invariant in invariants
             if invariant.needs_someone
         ]
-        if values[keys.DEMO] is not None:
-            message = f"The totals include generated demo history: {keys.DEMO}."
+        if values[keys.DEMO_HISTORY] is not None:
+            message = f"The totals include generated demo history: {keys.DEMO_HISTORY}."
             notices.append(_problem("demo_data", message))
         compacted_until = progress.made if progress else None
         return {
@@ -227,8 +227,8 @@ async def _ledger_report(
     try:
         oldest_ms, pending = await Ledger(database, clock).oldest_unresolved_ms()
         if store is not None:
-            value = (await store.get_many([keys.RECONCILED]))[keys.RECONCILED]
-            reconciled_ms = read_reconciled(value)
+            value = (await store.get_many([keys.RECONCILED_UNTIL]))[keys.RECONCILED_UNTIL]
+            reconciled_ms = parse_reconciled(value)
     except DatabaseUnavailable as error:
         message = f"CONTROL_DB cannot be read. Check that its migrations are applied. {error}"
         problems.append(_problem("database_unavailable", message))

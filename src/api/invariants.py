@@ -172,7 +172,7 @@ def _marked_minutes(late: KeyPage) -> frozenset[int]:
     minutes = set()
     for key in late.keys:
         try:
-            minutes.add(keys.parse_late(key.name).minute)
+            minutes.add(keys.parse_late_marker(key.name).minute)
         except KeyMalformed:
             # Another version's key; it marks no minute that this version knows.
             continue

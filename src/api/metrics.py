@@ -18,7 +18,7 @@ from core import keys
 from core.calendar import DAY_MS, MINUTE_MS
 from core.errors import DatabaseUnavailable, StoreUnavailable
 from core.ports import Background, Clock, Environment, Json, KeyValueStore, Response
-from core.responses import text_answer
+from core.responses import text_response
 from core.telemetry import RequestCounters
 from metering.consistency import Overview, oldest_uncompacted
 from metering.events import BATCH_VERSION
@@ -75,14 +75,14 @@ class Metrics:
             return Family(name, Kind.HISTOGRAM, text, "seconds", started_seconds)
 
         requests = counter("requests", "Requests by surface, outcome and status class.")
-        for (surface, outcome, status), count in sorted(self.request_counters.answered.items()):
+        for (surface, outcome, status), count in sorted(self.request_counters.counts.items()):
             labels = {"surface": surface, "outcome": outcome, "status": f"{status}xx"}
             requests.add(count, {**own, **labels})
         durations = histogram("request_duration", "From arrival until the response's headers.")
         for surface, counts in self.request_counters.durations.items():
             durations.add_histogram(counts, {**own, "surface": surface})
         operations = counter("kv_operations", "KV operations; failed ones are retried.")
-        for (binding, operation, is_ok), count in sorted(self.environment.kv_tally.items()):
+        for (binding, operation, is_ok), count in sorted(self.environment.kv_counters.items()):
             labels = {"binding": binding, "operation": operation}
             operations.add(count, {**own, **labels, "result": "ok" if is_ok else "failed"})
         counters, report = self.recorder.counters, self.recorder.report()
@@ -155,8 +155,8 @@ class Metrics:
         now_ms = self.clock.now_ms()
         newest = await store.list_page(keys.USAGE_PREFIX, None)
         late = await store.list_page(keys.LATE_PREFIX, None)
-        values = await store.get_many([keys.PROGRESS, keys.DEMO])
-        state = decode_progress(values[keys.PROGRESS])
+        values = await store.get_many([keys.COMPACTION_STATE, keys.DEMO_HISTORY])
+        state = decode_progress(values[keys.COMPACTION_STATE])
         overview = Overview(state, newest, late, now_ms // MINUTE_MS)
         oldest = await oldest_uncompacted(store, overview)
         waiting = 0 if oldest is None else overview.now_minute - oldest
@@ -187,7 +187,7 @@ class Metrics:
                     "seconds",
                 )
             )
-        if values[keys.DEMO] is not None:
+        if values[keys.DEMO_HISTORY] is not None:
             text = "1 if the log contains generated demo history; else absent."
             families.append(_gauge("demo_data", text, 1))
         return families
@@ -210,7 +210,7 @@ class Metrics:
 
 def metrics_response(text: str, request_id: str) -> Response:
     """Return the response with metrics as `text`."""
-    return text_answer(text, request_id, headers=(("content-type", CONTENT_TYPE),))
+    return text_response(text, request_id, headers=(("content-type", CONTENT_TYPE),))
 
 
 def _build() -> Family:

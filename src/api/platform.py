@@ -23,7 +23,13 @@ from core.errors import (
     NotFound,
 )
 from core.ports import Background, Clock, Environment, Json, KeyValueStore, Request, Response
-from core.responses import REQUEST_ID, VARIES_BY, is_known, json_response, text_answer
+from core.responses import (
+    REQUEST_ID_HEADER,
+    VARY_ON_TOKEN,
+    etag_matches,
+    json_response,
+    text_response,
+)
 from core.telemetry import RequestCounters
 from metering.compactor import rebuild
 from metering.events import UsageEvent
@@ -205,11 +211,11 @@ class PlatformApi:
 
         headers = (
             ("cache-control", f"private, max-age={constants.OPENAPI_AGE_SECONDS}"),
-            ("vary", VARIES_BY),
+            ("vary", VARY_ON_TOKEN),
             ("etag", f"W/{TAG}"),
-            (REQUEST_ID, call.request_id),
+            (REQUEST_ID_HEADER, call.request_id),
         )
-        if is_known(TAG, call.if_none_match):
+        if etag_matches(TAG, call.if_none_match):
             return Response(304, headers, "")
         content = (("content-type", "application/json"), ("x-content-type-options", "nosniff"))
         return Response(200, (*content, *headers), TEXT)
@@ -227,13 +233,13 @@ def analytics_response(
     cacheability = "public" if is_public else "private"
     headers = (
         ("cache-control", f"{cacheability}, max-age={constants.ANALYTICS_AGE_SECONDS}"),
-        ("vary", VARIES_BY),
+        ("vary", VARY_ON_TOKEN),
         ("etag", f"W/{tag}"),
     )
-    if is_known(tag, if_none_match):
-        return Response(304, (*headers, (REQUEST_ID, request_id)), "")
+    if etag_matches(tag, if_none_match):
+        return Response(304, (*headers, (REQUEST_ID_HEADER, request_id)), "")
     text = answer_text({"ok": True, "requestId": request_id, **body})
-    return text_answer(text, request_id, headers=headers)
+    return text_response(text, request_id, headers=headers)
 
 
 def _json_response(call: _Call, body: Mapping[str, Json]) -> Response:

@@ -1,18 +1,17 @@
-"""The one tree of errors, each with a stable code and an HTTP status.
+"""The hierarchy of errors, each with a stable code and an HTTP status.
 
-Owns what can go wrong and what a caller is told about it. Refuses to know how
-a response is made: `respond` in the routes turns any of these into JSON.
+`gateway.error_handling` maps them to responses.
 
     DispatcherError
     ├── CallerError             the request is at fault
     │   ├── InvalidParameter        400 invalid_parameter
     │   │   └── InvalidWindow       400 invalid_window
-    │   ├── Unauthorized            401 and 429: `access_errors` has its branches
+    │   ├── Unauthorized            401 and 429: subclasses in `api.auth`
     │   ├── TenantNotFound          404 tenant_not_found
     │   ├── NotFound                404 not_found
     │   ├── MethodNotAllowed        405 method_not_allowed
-    │   ├── PaymentError            402, 409 and 503: `payment_errors` has its branches
-    │   └── LimitError              402 and 429: `limit_errors` has its branches
+    │   ├── PaymentError            402, 409 and 503: subclasses in `payments.errors`
+    │   └── LimitError              402 and 429: subclasses in `tenants.admission`
     ├── TenantError             the tenant's script is at fault
     │   ├── WorkerNotFound          404 worker_not_found
     │   ├── TenantWorkerFailure     502 tenant_worker_failure
@@ -24,20 +23,20 @@ a response is made: `respond` in the routes turns any of these into JSON.
         ├── StoreOutage
         └── LedgerOutage
 
-    DataError                   stored or given data cannot be used; never a response
+    DataError                   stored or received data cannot be used; never a response
     ├── RecordRefused               a record of the tenant directory
-    ├── KeyMalformed                a KV key that this version does not build
+    ├── KeyMalformed                a KV key of an unknown form
     ├── BatchUnreadable             a batch of the usage log
-    ├── SummaryUnreadable           a summary, or a part of one
+    ├── SummaryUnreadable           a summary or a part of one
     └── SettlementUnreadable        a settlement event
 
-    StoreUnavailable            KV did not do what was asked; the caller decides
-    ├── ReadTooLarge                more at once than it gives
-    └── LogExpired                  nor can it: what is asked for has expired
-    DatabaseUnavailable         so did D1
-    FetchFailed                 another server gave no usable answer; the caller decides
+    StoreUnavailable            KV failed; the calling code decides what follows
+    ├── ReadTooLarge                the values of one bulk get are too large
+    └── LogExpired                  the batches that are needed have expired
+    DatabaseUnavailable         D1 failed; the calling code decides
+    FetchFailed                 another server did not respond; the calling code decides
 
-The codes are the contract's; monitors and front ends rely on them.
+Monitors and front ends rely on the codes.
 """
 
 from __future__ import annotations
@@ -48,12 +47,11 @@ Evidence = str | int | Sequence[str] | Sequence[Mapping[str, object]]
 
 
 class DispatcherError(Exception):
-    """Something that ends a request with an error response.
+    """Ends a request with an error response.
 
-    `code` and `status` belong to the class, and so does `is_call`: whether a
-    request that ends so counts as a call, which it does unless it was refused
-    before dispatch. `evidence` holds what a program reading the response can
-    use, `headers` what HTTP wants beside the status.
+    Each class sets its `code`, its `status`, and `is_call`: whether the request counts as a
+    call, which it does unless it was rejected before dispatch. `evidence` has further fields
+    for programs that read the response.
     """
 
     code = "internal_error"
@@ -61,36 +59,36 @@ class DispatcherError(Exception):
     is_call = True
 
     def __init__(self, message: str, **evidence: Evidence) -> None:
-        """Take the sentence shown to the caller and the fields beside it."""
+        """Take the message for the caller and the fields of the response."""
         super().__init__(message)
         self.message = message
         self.evidence: Mapping[str, Evidence] = evidence
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Headers that the status demands, as (name, value) pairs."""
+        """Headers that HTTP requires with the status, as (name, value) pairs."""
         return ()
 
     @property
     def page(self) -> str | None:
-        """What people see in a browser in place of JSON, as HTML; None for JSON to all."""
+        """HTML to respond with instead of JSON; None for JSON."""
         return None
 
 
 class CallerError(DispatcherError):
-    """The request itself is at fault; it is refused before dispatch."""
+    """The request itself is at fault; it is rejected before dispatch."""
 
     is_call = False
 
 
 class InvalidParameter(CallerError):
-    """A query parameter has a value outside what is documented."""
+    """A query parameter has a value that is not documented."""
 
     code = "invalid_parameter"
     status = 400
 
     def __init__(self, parameter: str, expected: str) -> None:
-        """Take the parameter's name and what it may be, in words."""
+        """Take the parameter's name and a phrase that describes its values."""
         super().__init__(
             f"The parameter {parameter} must be {expected}.",
             parameter=parameter,
@@ -99,12 +97,12 @@ class InvalidParameter(CallerError):
 
 
 class InvalidWindow(InvalidParameter):
-    """`window` is none of the windows there are."""
+    """`window` is not one of the windows."""
 
     code = "invalid_window"
 
     def __init__(self, windows: Sequence[str]) -> None:
-        """Take the names of the windows there are."""
+        """Take the names of all windows."""
         DispatcherError.__init__(
             self,
             f"The parameter window must be one of {', '.join(windows)}.",
@@ -114,19 +112,19 @@ class InvalidWindow(InvalidParameter):
 
 
 class Unauthorized(CallerError):
-    """The platform API was asked without a valid token."""
+    """A request to the platform API has no valid token."""
 
     code = "unauthorized"
     status = 401
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """RFC 9110 section 11.6.1: a 401 names the scheme it wants."""
+        """RFC 9110 section 11.6.1: a 401 names the scheme."""
         return (("www-authenticate", 'Bearer realm="platform"'),)
 
 
 class TenantNotFound(CallerError):
-    """No tenant answers at this host or slug."""
+    """No tenant has this host or slug."""
 
     code = "tenant_not_found"
     status = 404
@@ -146,38 +144,38 @@ class MethodNotAllowed(CallerError):
     status = 405
 
     def __init__(self, method: str, allowed: Sequence[str]) -> None:
-        """Take the method used and those that the route answers."""
+        """Take the request's method and the methods of the route."""
         super().__init__(
-            f"This route answers {' and '.join(allowed)}, not {method}.", allowed=list(allowed)
+            f"This route accepts {' and '.join(allowed)}, not {method}.", allowed=list(allowed)
         )
         self._allowed = ", ".join(allowed)
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """RFC 9110 section 15.5.6: a 405 lists what is allowed."""
+        """RFC 9110 section 15.5.6: a 405 lists the allowed methods."""
         return (("allow", self._allowed),)
 
 
 class TenantError(DispatcherError):
-    """The tenant's script is at fault; its own words are never shown."""
+    """The tenant's script is at fault; its exception text is never shown."""
 
 
 class WorkerNotFound(TenantError):
-    """The directory names a script that the dispatch namespace does not hold."""
+    """The directory names a script that is not in the dispatch namespace."""
 
     code = "worker_not_found"
     status = 404
 
 
 class TenantWorkerFailure(TenantError):
-    """The tenant's script threw, or its answer could not be read."""
+    """The tenant's script threw, or its response could not be read."""
 
     code = "tenant_worker_failure"
     status = 502
 
 
 class TenantLimitExceeded(TenantError):
-    """The tenant's script went past its plan's limits."""
+    """The tenant's script exceeded its plan's limits."""
 
     code = "tenant_limit_exceeded"
     status = 503
@@ -193,7 +191,7 @@ class BindingMissing(OperatorError):
     code = "dispatcher_binding_missing"
 
     def __init__(self, binding: str) -> None:
-        """Take the binding's name as `wrangler.toml` spells it."""
+        """Take the binding's name in `wrangler.toml`."""
         super().__init__(
             f"The binding {binding} is not configured. Add it to wrangler.toml and deploy again.",
             binding=binding,
@@ -206,7 +204,7 @@ class ConfigurationError(OperatorError):
     code = "configuration_error"
 
     def __init__(self, setting: str, remedy: str) -> None:
-        """Take the setting's name and the sentence that says what to do."""
+        """Take the setting's name and a sentence that says what to do."""
         super().__init__(f"The setting {setting} is missing or unusable. {remedy}", setting=setting)
 
 
@@ -216,37 +214,37 @@ class InternalError(DispatcherError):
     def __init__(
         self, message: str = "The dispatcher failed. Its log has the details under this request id."
     ) -> None:
-        """Say no more than that to the caller."""
+        """Take the message for the caller, which has no details."""
         super().__init__(message)
 
 
 class StoreOutage(InternalError):
-    """KV does not do what a request cannot go on without."""
+    """KV failed, and the request cannot be served without it."""
 
     def __init__(self) -> None:
-        """Say that it passes."""
-        super().__init__("Workers KV does not answer at the moment. Try again; nothing is lost.")
+        """Ask the caller to try again."""
+        super().__init__("Workers KV does not respond at the moment. Try again; nothing is lost.")
 
 
 class LedgerOutage(InternalError):
-    """D1 does not do what a paid request cannot go on without."""
+    """D1 failed, and a paid request cannot be served without it."""
 
     is_call = False
 
     def __init__(self) -> None:
-        """Say that it passes."""
-        super().__init__("The payout ledger does not answer at the moment. Try again.")
+        """Ask the caller to try again."""
+        super().__init__("The payout ledger does not respond at the moment. Try again.")
 
 
 class DataError(Exception):
-    """Data that cannot be used; set aside and reported, never a response."""
+    """Data that cannot be used; it is skipped and reported, never a response."""
 
 
 class RecordRefused(DataError):
     """A record of the tenant directory that cannot be used.
 
-    `record` names it as an operator would look for it, `reasons` says all
-    that is wrong with it.
+    `record` is the name by which an operator finds it, `reasons` has everything that is
+    wrong with it.
     """
 
     def __init__(self, record: str, reasons: Sequence[str]) -> None:
@@ -257,7 +255,7 @@ class RecordRefused(DataError):
 
 
 class KeyMalformed(DataError):
-    """A KV key that this version of the software does not build."""
+    """A KV key of a form that this version does not build."""
 
 
 class BatchUnreadable(DataError):
@@ -265,36 +263,36 @@ class BatchUnreadable(DataError):
 
 
 class SummaryUnreadable(DataError):
-    """A summary of usage, or a part of one, that is not as this version writes it."""
+    """A summary of usage, or a part of one, that does not parse or is of a newer version."""
 
 
 class SettlementUnreadable(DataError):
-    """A settlement event that is not as this version writes it."""
+    """A settlement event that does not parse or is of a newer version."""
 
 
 class StoreUnavailable(Exception):
-    """KV refused or failed an operation; whether it took effect is not known."""
+    """A KV operation failed; whether it took effect is not known."""
 
 
 class ReadTooLarge(StoreUnavailable):
-    """The values of one bulk get are more than 25 MiB together; fewer may be had."""
+    """The values of one bulk get exceed 25 MiB together; a get of fewer keys may succeed."""
 
 
 class LogExpired(StoreUnavailable):
-    """A summary is damaged, and batches that it was made of may have expired."""
+    """A summary is damaged, and some of its batches may have expired."""
 
     def __init__(self, key: str, damage: str) -> None:
         """Take the summary's key and what is wrong with its value."""
         super().__init__(
-            f"{key} cannot be made again, because batches of it may have expired ({damage});"
-            " once it is deleted, it is made of the batches that are left"
+            f"{key} cannot be rebuilt, because some of its batches may have expired ({damage});"
+            " if you delete it, it is rebuilt from the remaining batches"
         )
         self.key = key
 
 
 class DatabaseUnavailable(Exception):
-    """D1 refused or failed a transaction; whether it took effect is not known."""
+    """A D1 transaction failed; whether it took effect is not known."""
 
 
 class FetchFailed(Exception):
-    """A request to another server got no answer; whether it had an effect is not known."""
+    """Another server did not respond; whether the request had an effect is not known."""

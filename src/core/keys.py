@@ -1,13 +1,11 @@
-"""Builds and parses every KV key, and the UTC periods that keys are made of.
+"""Builds and parses every KV key; no other module does.
 
-Owns the layout of the stores; nobody else joins strings into a key. Times are
-milliseconds since 1970-01-01T00:00Z; a minute, hour or day is the number of
+Times are milliseconds since 1970-01-01T00:00Z; a minute, hour or day is the number of
 that period since then.
 
-KV lists keys in ascending order only, and readers want the newest first. So
-the date in a key is written as its distance from the largest possible one,
-part by part (year from 9999, month from 12, day from 31, …). A listing then
-runs from the newest key to the oldest, and a day is still one prefix.
+KV lists keys in ascending order only, but readers need the newest first. So each part of
+the date in a key is inverted: year 9999 minus the year, 12 minus the month, 31 minus the day
+and so on. A listing then runs from the newest key to the oldest, and a day is still one prefix.
 """
 
 from __future__ import annotations
@@ -19,47 +17,41 @@ from typing import NamedTuple
 from core.calendar import MINUTE_MS, MINUTES_PER_DAY, MINUTES_PER_HOUR, minute_of
 from core.errors import KeyMalformed
 
-
-def read_reconciled(value: str | None) -> int | None:
-    """Read up to when all payments are reconciled, in milliseconds; None when nobody knows."""
-    return int(value) if value is not None and value.isdecimal() else None
-
-
 USAGE_PREFIX = "usage/"
 """All batches of usage events."""
 
 LATE_PREFIX = "late/"
-"""Names of usage batches that were written long after their minute."""
+"""Markers of usage batches that were written long after their minute."""
 
 SUMMARY_PREFIX = "summary/"
-"""Everything that compaction makes."""
+"""Everything that compaction writes."""
 
-PROGRESS = "summary/progress"
-"""How far compaction has come."""
+COMPACTION_STATE = "summary/progress"
+"""The state of compaction: `metering.state`."""
 
 PUBLISHED = "summary/published"
-"""Snapshots that cron computed."""
+"""The snapshots that cron computed."""
 
-PAST_PREFIX = "past/"
-"""What windows came to at past hours."""
+PREVIOUS_PERIOD_PREFIX = "past/"
+"""Each window's totals as of past hours."""
 
-DEMO = "demo/history"
-"""What says that the log holds made-up demonstration history, and of when; `dev/demo` writes it."""
+DEMO_HISTORY = "demo/history"
+"""Set by `dev.history` if the log has generated demo events: their range."""
 
 USAGE_MINUTE_LENGTH = 23
-"""Characters of a usage batch's key up to and with the slash behind its minute."""
+"""Characters of a usage batch's key including the slash after its minute."""
 
 SETTLEMENT_PREFIX = "settlement/"
 """All settlement events."""
 
-RECONCILED = "payments/reconciled"
-"""Up to when every payment is final and the same in the ledger and in KV."""
+RECONCILED_UNTIL = "payments/reconciled"
+"""The time until which every payment is final, and equal in the ledger and in KV."""
 
 TENANT_PREFIX = "tenant/"
 """All records of the tenant directory."""
 
 _LEVEL_LENGTHS = {"minute": 16, "hour": 13, "day": 10, "month": 7}
-"""How much of an inverted date names a period of each level."""
+"""Characters of an inverted date that identify a period of each level."""
 
 _FIRST = "0000-11-30T23:59"
 """The first minute of the first day of the first month, inverted."""
@@ -73,8 +65,8 @@ class BatchKey(NamedTuple):
     counter: int
 
 
-class LateMark(NamedTuple):
-    """The parts of a late batch's mark: when it was made, the batch, and the batch's minute."""
+class LateMarker(NamedTuple):
+    """The parts of a late marker; `written` is the minute in which the batch was written."""
 
     written: int
     batch_key: str
@@ -82,25 +74,25 @@ class LateMark(NamedTuple):
 
 
 def usage_batch(minute: int, writer: str, counter: int) -> str:
-    """Build the key of batch `counter` that `writer` made for the events of `minute`."""
+    """Build the key of batch `counter` of `writer`, with events of `minute`."""
     return f"{USAGE_PREFIX}{_inverted(minute)}/{writer}/{counter:06d}"
 
 
 def parse_usage_batch(key: str) -> BatchKey:
-    """Take a usage batch's key apart. Raises `KeyMalformed` for any other key."""
+    """Parse a usage batch's key. Raises `KeyMalformed` for any other key."""
     try:
         minute, writer, counter = key.removeprefix(USAGE_PREFIX).split("/")
         parsed = BatchKey(_minute_from(minute), writer, int(counter))
     except ValueError as error:
         raise KeyMalformed(f"{key!r} is not the key of a usage batch") from error
-    # Only what `usage_batch` builds is accepted, so that a batch has one key.
+    # Only keys that `usage_batch` builds are accepted, so that a batch has exactly one key.
     if not writer or key != usage_batch(*parsed):
         raise KeyMalformed(f"{key!r} is not the key of a usage batch")
     return parsed
 
 
 def batch_name(key: str) -> str:
-    """Name a usage batch within its minute: `WRITER/COUNTER`."""
+    """Return a usage batch's name within its minute: `WRITER/COUNTER`."""
     return key[USAGE_MINUTE_LENGTH:]
 
 
@@ -110,7 +102,7 @@ def usage_day(day: int) -> str:
 
 
 def usage_date(*parts: int) -> str:
-    """Build the prefix of all usage batches of a year, of its month, or of that month's day."""
+    """Build the prefix of all usage batches of a year, month or day; `parts` are numbers."""
     widths = zip((9999, 12, 31), ("04d", "02d", "02d"), parts, strict=False)
     return USAGE_PREFIX + "-".join(format(top - part, width) for top, width, part in widths)
 
@@ -125,17 +117,17 @@ def usage_minute(minute: int) -> str:
     return f"{USAGE_PREFIX}{_inverted(minute)}/"
 
 
-def late(batch_key: str, written: int) -> str:
-    """Build the key that says the usage batch `batch_key` was written late, in `written`."""
+def late_marker(batch_key: str, written: int) -> str:
+    """Build the marker of the usage batch `batch_key`, which was written in minute `written`."""
     return f"{LATE_PREFIX}{written}/{batch_key}"
 
 
-def parse_late(key: str) -> LateMark:
-    """Take the key of a mark apart. Raises `KeyMalformed` for any other key."""
+def parse_late_marker(key: str) -> LateMarker:
+    """Parse a late marker. Raises `KeyMalformed` for any other key."""
     written, _, batch_key = key.removeprefix(LATE_PREFIX).partition("/")
     if not written.isdecimal():
-        raise KeyMalformed(f"{key!r} is not the mark of a late batch")
-    return LateMark(int(written), batch_key, parse_usage_batch(batch_key).minute)
+        raise KeyMalformed(f"{key!r} is not the marker of a late batch")
+    return LateMarker(int(written), batch_key, parse_usage_batch(batch_key).minute)
 
 
 def summary(level: str, minute: int) -> str:
@@ -150,10 +142,10 @@ def summaries(level: str, parent_level: str | None = None, minute: int = 0) -> s
 
 
 def parse_summary(key: str) -> int:
-    """Find the minute that a summary's period starts at. Raises `KeyMalformed`."""
+    """Return the first minute of a summary's period. Raises `KeyMalformed`."""
     level, _, date = key.removeprefix(SUMMARY_PREFIX).partition("/")
     try:
-        # What the date leaves out is at its start, which is inverted here.
+        # The omitted parts of the date are those of the period's start, inverted.
         minute = _minute_from(date + _FIRST[len(date) :])
     except ValueError as error:
         raise KeyMalformed(f"{key!r} is not the key of a summary") from error
@@ -162,21 +154,21 @@ def parse_summary(key: str) -> int:
     return minute
 
 
-def base(first: int | None, end: int) -> str:
-    """Build the key of everything from the minute `first`, or ever, to before the minute `end`."""
+def checkpoint(first: int | None, end: int) -> str:
+    """Build the key of the totals from minute `first`, or the beginning, to before `end`."""
     start = "ever" if first is None else _inverted(first)[: _LEVEL_LENGTHS["day"]]
     return f"{SUMMARY_PREFIX}base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
 
 
-def past(end: int) -> str:
-    """Build the key of what each window came to when the hour that ends at `end` was closed."""
-    return f"{PAST_PREFIX}{_inverted(end)[: _LEVEL_LENGTHS['hour']]}"
+def previous_period(end: int) -> str:
+    """Build the key of each window's totals as of the end of the hour that ends at `end`."""
+    return f"{PREVIOUS_PERIOD_PREFIX}{_inverted(end)[: _LEVEL_LENGTHS['hour']]}"
 
 
 def settlement(claimed_at_ms: int, name: str) -> str:
     """Build the key of the settlement event of payment `name` that was claimed at that time."""
-    minute, rest_ms = divmod(claimed_at_ms, MINUTE_MS)
-    return f"{SETTLEMENT_PREFIX}{_inverted(minute)}/{MINUTE_MS - 1 - rest_ms:05d}/{name}"
+    minute, remainder_ms = divmod(claimed_at_ms, MINUTE_MS)
+    return f"{SETTLEMENT_PREFIX}{_inverted(minute)}/{MINUTE_MS - 1 - remainder_ms:05d}/{name}"
 
 
 def settlement_day(day: int) -> str:
@@ -184,8 +176,13 @@ def settlement_day(day: int) -> str:
     return SETTLEMENT_PREFIX + _inverted(day * MINUTES_PER_DAY)[:10]
 
 
+def parse_reconciled(value: str | None) -> int | None:
+    """Parse the value under `RECONCILED_UNTIL`, in milliseconds; None if there is none."""
+    return int(value) if value is not None and value.isdecimal() else None
+
+
 def payment_writer(payment_id: str) -> str:
-    """Name the writer of the one usage batch that has a payment's revenue."""
+    """Return the writer name of the one usage batch with a payment's revenue."""
     return f"payment-{payment_id}"
 
 
@@ -195,12 +192,12 @@ def tenant(slug: str) -> str:
 
 
 def host(name: str) -> str:
-    """Build the key in `TENANT_KV` whose value is the slug that answers at host `name`."""
+    """Build the key in `TENANT_KV` whose value is the slug that host `name` belongs to."""
     return f"host/{name}"
 
 
 def publication(slug: str) -> str:
-    """Build the key in `TENANT_KV` of what `clawr publish` keeps about `slug`."""
+    """Build the key in `TENANT_KV` of the state of `clawr publish` for `slug`."""
     return f"publication/{slug}"
 
 

@@ -1,32 +1,31 @@
-"""What one isolate counts while it lives: requests, how long they took, KV operations.
-
-Owns the counting, which costs a request some additions of small numbers. Refuses to
-know how any of it is shown: that is for `metrics`.
-"""
+"""Access to KV: wrappers that count operations, and reads of any number of keys."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from core import constants
-from core.constants import KV_LIST_KEYS_MAX
 from core.errors import ReadTooLarge, StoreUnavailable
 from core.ports import Json, KeyPage, KeyValueStore, NamePage
-from core.telemetry import T
 
+T = TypeVar("T")
 KvCounters = dict[tuple[str, str, bool], int]
-"""KV operations of an isolate by binding, operation, and whether they did what was asked."""
+"""KV operations of an isolate by binding, operation, and whether they succeeded."""
+
+_PARALLEL_READS = 6
+"""Cloudflare lets an invocation have six connections open; more would queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeteredStore:
-    """A KV namespace whose operations are counted in `tally` as those of `binding`."""
+    """A KV namespace whose operations are counted in `counters` under `binding`, for metrics."""
 
     store: KeyValueStore
     binding: str
-    tally: KvCounters
+    counters: KvCounters
 
     async def put(
         self,
@@ -36,53 +35,49 @@ class MeteredStore:
         expiration_ttl_seconds: int | None = None,
     ) -> None:
         """Write; see `ports.KeyValueStore`."""
-        await self._counted("put", self.store.put(key, value, metadata, expiration_ttl_seconds))
+        await self._metered("put", self.store.put(key, value, metadata, expiration_ttl_seconds))
 
     async def delete(self, key: str) -> None:
         """Delete; see `ports.KeyValueStore`."""
-        await self._counted("delete", self.store.delete(key))
+        await self._metered("delete", self.store.delete(key))
 
     async def list_page(
-        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
+        self, prefix: str, cursor: str | None, limit: int = constants.KV_LIST_KEYS_MAX
     ) -> KeyPage:
         """List; see `ports.KeyValueStore`."""
-        return await self._counted("list", self.store.list_page(prefix, cursor, limit))
+        return await self._metered("list", self.store.list_page(prefix, cursor, limit))
 
     async def list_names(
-        self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
+        self, prefix: str, cursor: str | None, limit: int = constants.KV_LIST_KEYS_MAX
     ) -> NamePage:
         """List; see `ports.KeyValueStore`."""
-        return await self._counted("list", self.store.list_names(prefix, cursor, limit))
+        return await self._metered("list", self.store.list_names(prefix, cursor, limit))
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read; see `ports.KeyValueStore`."""
-        return await self._counted("get", self.store.get_many(keys))
+        return await self._metered("get", self.store.get_many(keys))
 
-    async def _counted(self, operation: str, work: Awaitable[T]) -> T:
+    async def _metered(self, operation: str, work: Awaitable[T]) -> T:
         try:
             result = await work
         except StoreUnavailable:
-            self._count(operation, did=False)
+            self._count(operation, succeeded=False)
             raise
-        self._count(operation, did=True)
+        self._count(operation, succeeded=True)
         return result
 
-    def _count(self, operation: str, *, did: bool) -> None:
-        key = (self.binding, operation, did)
-        self.tally[key] = self.tally.get(key, 0) + 1
-
-
-_PARALLEL_READS = 6
-"""Cloudflare lets an invocation have six connections open; more would queue."""
+    def _count(self, operation: str, *, succeeded: bool) -> None:
+        key = (self.binding, operation, succeeded)
+        self.counters[key] = self.counters.get(key, 0) + 1
 
 
 class BudgetSpent(Exception):
-    """A piece of work has used the KV operations it was given; it goes on another time."""
+    """A run has used all the KV operations it was given; the next run continues it."""
 
 
 @dataclass(slots=True)
 class BudgetedStore:
-    """A KV namespace that counts operations and refuses those past a budget."""
+    """A KV namespace that allows `budget` operations, then raises `BudgetSpent`."""
 
     store: KeyValueStore
     budget: int
@@ -125,7 +120,7 @@ class BudgetedStore:
 
     @property
     def left(self) -> int:
-        """Operations that may still be spent."""
+        """Operations that are still allowed."""
         return self.budget - self.spent
 
     def _spend(self) -> None:
@@ -149,7 +144,7 @@ async def all_names(store: KeyValueStore, prefix: str) -> list[str]:
 async def has_names(store: KeyValueStore, prefix: str) -> bool:
     """Tell whether any key starts with `prefix`.
 
-    A page without keys is not the last one when it has a cursor
+    An empty page with a cursor is not the last one
     (https://developers.cloudflare.com/kv/api/list-keys/#pagination).
     """
     cursor = None
@@ -163,7 +158,11 @@ async def has_names(store: KeyValueStore, prefix: str) -> bool:
 async def get_all(
     store: KeyValueStore, names: Sequence[str], step: int = constants.KV_BULK_GET_KEYS_MAX
 ) -> dict[str, str | None]:
-    """Read any number of keys, `step` at a time or fewer if they are too large, some at once."""
+    """Read any number of keys, with up to six bulk gets in parallel.
+
+    A bulk get has `step` keys, fewer if their values are too large together. None is the
+    value of a key that does not exist. Raises `StoreUnavailable`.
+    """
     groups = [names[start : start + step] for start in range(0, len(names), step)]
     values: dict[str, str | None] = {}
     for start in range(0, len(groups), _PARALLEL_READS):

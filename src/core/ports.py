@@ -1,7 +1,6 @@
-"""What the domain needs from the outside, as Protocols, and the values that cross.
+"""Protocols for everything outside the domain, and the values that cross.
 
-Owns shapes only. `runtime` implements the protocols inside workerd; the tests
-implement them on the host.
+`runtime` implements them inside workerd; `tests.support` implements them on the host.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from core.constants import ScriptLimits
 from core.quotas import QuotaLimits, Reserved
 
 Json: TypeAlias = Any
-"""A value as `json.loads` gives it; whoever reads one checks it."""
+"""A value as `json.loads` returns it; the code that reads one checks it."""
 
 
 class Clock(Protocol):
-    """Where the time comes from."""
+    """The source of time."""
 
     def now_ms(self) -> int:
         """Milliseconds since 1970-01-01T00:00Z."""
@@ -29,28 +28,24 @@ class Clock(Protocol):
 
 
 class ListedKey(NamedTuple):
-    """One key of a listing, with the metadata it was put with."""
+    """One key of a listing, with the metadata it was written with."""
 
     name: str
     metadata: Json
 
 
 class NamePage(NamedTuple):
-    """One page of a listing by names alone; `cursor` as in `KeyPage`."""
+    """One page of a listing without metadata; `cursor` as in `KeyPage`."""
 
     names: Sequence[str]
     cursor: str | None
 
 
 class KeyPage(NamedTuple):
-    """One page of a listing; `cursor` asks for the next, None when it was the last."""
+    """One page of a listing; `cursor` identifies the next page, None after the last."""
 
     keys: Sequence[ListedKey]
     cursor: str | None
-
-    def without_metadata(self) -> NamePage:
-        """Give the names alone."""
-        return NamePage([key.name for key in self.keys], self.cursor)
 
 
 class KeyValueStore(Protocol):
@@ -63,10 +58,10 @@ class KeyValueStore(Protocol):
         metadata: Mapping[str, Json],
         expiration_ttl_seconds: int | None = None,
     ) -> None:
-        """Write `value` under `key`; last writer wins. It may expire, after 60 s at the soonest."""
+        """Write `value` under `key`; the last writer wins. The lifetime is at least 60 s."""
 
     async def delete(self, key: str) -> None:
-        """Delete `key`, if it is there."""
+        """Delete `key` if it exists."""
 
     async def list_page(
         self, prefix: str, cursor: str | None, limit: int = constants.KV_LIST_KEYS_MAX
@@ -76,32 +71,32 @@ class KeyValueStore(Protocol):
     async def list_names(
         self, prefix: str, cursor: str | None, limit: int = constants.KV_LIST_KEYS_MAX
     ) -> NamePage:
-        """List as `list_page` does, without metadata: less to carry over and to read."""
+        """List like `list_page`, without metadata, which is cheaper."""
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         """Read up to 100 keys as one operation; None for those that do not exist.
 
-        Raises `ReadTooLarge` when their values are more than 25 MiB together.
+        Raises `ReadTooLarge` if their values exceed 25 MiB together.
         """
 
 
 class Background(Protocol):
-    """What keeps work going after the response has left."""
+    """Work that continues after the response was sent."""
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start `work`; the runtime ends it 30 s after the response at the latest."""
+        """Start `work`; the runtime cancels it 30 s after the response at the latest."""
 
 
 class Request(Protocol):
-    """A request as it arrived."""
+    """A request as received."""
 
     @property
     def method(self) -> str:
-        """The method, upper case."""
+        """The method in upper case."""
 
     @property
     def url(self) -> str:
-        """The whole URL, scheme and host included."""
+        """The URL with scheme and host."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -109,7 +104,7 @@ class Request(Protocol):
 
 
 class UpstreamResponse(Protocol):
-    """What a tenant's script answered, or `Assets`; its body is never read by the dispatcher."""
+    """A response of a tenant's script or of `Assets`; the dispatcher never reads its body."""
 
     @property
     def status(self) -> int:
@@ -117,22 +112,22 @@ class UpstreamResponse(Protocol):
 
     @property
     def header_names(self) -> Sequence[str]:
-        """The names of its headers, lower case."""
+        """The names of its headers in lower case."""
 
     def header(self, name: str) -> str | None:
-        """The value of one header, None when it is not there."""
+        """The value of one header, None if it is absent."""
 
     async def discard(self) -> None:
-        """Drop its body unread; nobody is to have it."""
+        """Cancel its body unread."""
 
 
 class ProxyResponse(NamedTuple):
-    """A tenant's reply on its way out, with the headers the dispatcher changes.
+    """An upstream response to send on, and the changes to its headers.
 
-    Those to remove go first; `add_headers` join what the tenant says in the same.
+    `remove_headers` are removed first; `add_headers` are appended to headers of the same name.
     """
 
-    reply: UpstreamResponse
+    upstream: UpstreamResponse
     set_headers: Sequence[tuple[str, str]]
     remove_headers: Sequence[str]
     add_headers: Sequence[tuple[str, str]] = ()
@@ -140,9 +135,9 @@ class ProxyResponse(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response that the dispatcher makes itself; an empty `body` is none.
+    """A response that the dispatcher makes itself; it has no body if `body` is empty.
 
-    `error` is the code of the error that it tells of, empty for none.
+    `error` is the error's code, empty if there is none.
     """
 
     status: int
@@ -152,7 +147,7 @@ class Response:
 
 
 class Namespace(Protocol):
-    """The dispatch namespace that holds the tenants' scripts."""
+    """The dispatch namespace with the tenants' scripts."""
 
     def fetch(
         self,
@@ -162,10 +157,10 @@ class Namespace(Protocol):
         url: str | None,
         remove_headers: Sequence[str],
     ) -> Awaitable[UpstreamResponse]:
-        """Let `script` answer `request`.
+        """Send `request` to `script` and return its response.
 
-        `url` replaces the request's own when given; `remove_headers` are taken
-        out. Raises `WorkerNotFound`, `TenantLimitExceeded` or
+        `url` replaces the request's URL if it is not None; the script does not receive
+        `remove_headers`. Raises `WorkerNotFound`, `TenantLimitExceeded` or
         `TenantWorkerFailure`.
         """
 
@@ -176,7 +171,7 @@ class Assets(Protocol):
     def fetch(
         self, url: str, method: str, if_none_match: str | None
     ) -> Awaitable[UpstreamResponse]:
-        """Give the file at `url`; 304 when its tag is in `if_none_match`, 404 without one."""
+        """Return the file at `url`: 304 if its tag is in `if_none_match`, 404 if it is absent."""
 
 
 class Statement(NamedTuple):
@@ -187,23 +182,23 @@ class Statement(NamedTuple):
 
 
 Row: TypeAlias = Mapping[str, str | int | None]
-"""One row of a result by column."""
+"""One row of a result, by column."""
 
 
 class Database(Protocol):
-    """A D1 database: SQLite's dialect, one transaction a call."""
+    """A D1 database: SQLite's dialect, one transaction per call."""
 
     async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
-        """Run all statements as one transaction; give the rows of each.
+        """Run all statements as one transaction and return the rows of each.
 
-        A statement changes something if it returns what it changed
-        (`RETURNING`). Raises `DatabaseUnavailable` when the database fails or
-        refuses one of them; whether they took effect is then not known.
+        Statements report what they changed with `RETURNING`. Raises `DatabaseUnavailable`
+        if the database fails or rejects one of them; whether they took effect is then
+        not known.
         """
 
 
 class Fetched(NamedTuple):
-    """What another server answered."""
+    """Another server's response."""
 
     status: int
     body: str
@@ -222,33 +217,33 @@ class Fetcher(Protocol):
         timeout_ms: int,
         body_bytes_max: int,
     ) -> Fetched:
-        """Send a request and read its answer; redirects are answers.
+        """Send a request and return the response; redirects are not followed.
 
-        Raises `FetchFailed` when there is no answer in time, or a longer one
-        than `body_bytes_max`; whether the request had an effect is then not known.
+        Raises `FetchFailed` if no response arrives in time or its body is longer than
+        `body_bytes_max`; whether the request had an effect is then not known.
         """
 
 
 class RateCounter(Protocol):
-    """A rate-limit binding: so many an interval for each key, counted at one location."""
+    """A rate-limit binding: a number of requests per window and key, counted per location."""
 
     async def take(self, key: str) -> bool:
-        """Count one of `key`; False when no more are allowed. Raises `CounterUnavailable`."""
+        """Count one request of `key`; False above the limit. Raises `CounterUnavailable`."""
 
 
 class QuotaCounters(Protocol):
-    """The counters of quotas and caps, one for each API by name.
+    """The counters of quotas and spending caps, one per API, by name.
 
-    Each does one thing at a time, by the rules of `quotas`, and what it
-    answered is durable. Every method raises `CounterUnavailable` when a counter
-    does not answer; whether it counted is then not known.
+    A counter runs one call at a time, by the rules of `quotas`, and its result is durable
+    before it is returned. Every method raises `CounterUnavailable` if a counter does not
+    respond; whether it counted is then not known.
     """
 
-    async def reserve(self, name: str, at_ms: int, bounds: QuotaLimits, micros: int) -> Reserved:
-        """Count one request that costs `micros`, if `bounds` allow it."""
+    async def reserve(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
+        """Count one request that costs `micros`, if `limits` allow it."""
 
     async def release(self, name: str, day: int, requests: int, micros: int) -> None:
-        """Take back what was reserved on the UTC day `day`."""
+        """Undo a reservation made on the UTC day `day`."""
 
 
 class Environment(Protocol):
@@ -279,15 +274,15 @@ class Environment(Protocol):
         """`QUOTAS`."""
 
     def rate_counter(self, name: str) -> RateCounter | None:
-        """The rate-limit binding `name`, None when it is missing."""
+        """The rate-limit binding `name`, None if it is missing."""
 
     @property
     def fetcher(self) -> Fetcher:
         """Outgoing HTTP."""
 
     @property
-    def kv_tally(self) -> Mapping[tuple[str, str, bool], int]:
-        """Operations on KV since the isolate began: by binding, operation, and success."""
+    def kv_counters(self) -> Mapping[tuple[str, str, bool], int]:
+        """KV operations since the isolate started, by binding, operation and success."""
 
     def setting(self, name: str) -> str | None:
-        """The variable or secret `name`, None when it is missing or empty."""
+        """The variable or secret `name`, None if it is missing or empty."""

@@ -1,7 +1,4 @@
-"""The responses that the dispatcher makes itself, errors among them.
-
-Owns the one place where an error becomes a response.
-"""
+"""The responses that the dispatcher makes itself, and the headers they share."""
 
 from __future__ import annotations
 
@@ -12,40 +9,35 @@ from dataclasses import replace
 
 from core.ports import Json, Response
 
-REQUIRED_HEADER = "payment-required"
-SIGNATURE_HEADER = "payment-signature"
-RESPONSE_HEADER = "payment-response"
-SIGNATURE_HEADER_V1 = "x-payment"
-RESPONSE_HEADER_V1 = "x-payment-response"
-
+REQUEST_ID_HEADER = "x-request-id"
+PLATFORM_TOKEN_HEADER = "x-platform-token"  # noqa: S105
+PAYMENT_REQUIRED_HEADER = "payment-required"
+PAYMENT_SIGNATURE_HEADER = "payment-signature"
+PAYMENT_RESPONSE_HEADER = "payment-response"
+PAYMENT_SIGNATURE_HEADER_V1 = "x-payment"
+PAYMENT_RESPONSE_HEADER_V1 = "x-payment-response"
 EXPOSED_HEADERS = (
     "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE,"
     " RateLimit, RateLimit-Policy, Retry-After, x-request-id"
 )
-"""What scripts in browsers need to read of an answer to pay and to know that they have paid."""
+"""The response headers that scripts in browsers need in order to pay and to see the receipt."""
 
 CORS_HEADERS = (
     ("access-control-allow-origin", "*"),
     ("access-control-expose-headers", EXPOSED_HEADERS),
 )
-
-
-REQUEST_ID = "x-request-id"
-PLATFORM_TOKEN_HEADER = "x-platform-token"  # noqa: S105
 SECURITY_HEADERS = (
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("referrer-policy", "no-referrer"),
     ("x-frame-options", "DENY"),
 )
-"""What every answer of ours says unless it says something else; a tenant's answers are its own."""
+"""Defaults for the dispatcher's own responses; tenants' responses are not changed."""
 
+VARY_ON_TOKEN = "Authorization, X-Platform-Token"  # noqa: S105
+"""The `vary` header of responses that depend on the token: the headers that may carry it."""
 
-def secured(answer: Response) -> Response:
-    """Add the security headers that `answer` does not set itself."""
-    names = {name for name, _ in answer.headers}
-    missing = [pair for pair in SECURITY_HEADERS if pair[0] not in names]
-    return replace(answer, headers=(*answer.headers, *missing))
+_ETAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def json_response(
@@ -54,28 +46,29 @@ def json_response(
     status: int = 200,
     headers: Sequence[tuple[str, str]] = (),
 ) -> Response:
-    """Make a JSON response that carries its request id, and is not cached unless `headers` say."""
-    return text_answer(json.dumps(body, separators=(",", ":")), request_id, status, headers)
+    """Make a JSON response with its request id; it is not cached unless `headers` say so."""
+    return text_response(json.dumps(body, separators=(",", ":")), request_id, status, headers)
 
 
-def text_answer(
+def text_response(
     text: str, request_id: str, status: int = 200, headers: Sequence[tuple[str, str]] = ()
 ) -> Response:
-    """Make a response of `text`, JSON unless `headers` say, as `json_response` does."""
+    """Make a response of `text`, like `json_response`; its type is JSON unless `headers` say so."""
     fixed = {
         "content-type": "application/json; charset=utf-8",
         "cache-control": "no-store",
-        REQUEST_ID: request_id,
+        REQUEST_ID_HEADER: request_id,
     }
     return Response(status, tuple((fixed | dict(headers)).items()), text)
 
 
-VARIES_BY = "Authorization, X-Platform-Token"
-"""The headers that may carry the token."""
+def with_security_headers(response: Response) -> Response:
+    """Add the security headers that `response` does not set itself."""
+    names = {name for name, _ in response.headers}
+    missing = [pair for pair in SECURITY_HEADERS if pair[0] not in names]
+    return replace(response, headers=(*response.headers, *missing))
 
-_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
-
-def is_known(tag: str, wanted: str) -> bool:
-    """Tell whether `wanted`, the header `If-None-Match` or empty, has a tag, given in quotes."""
-    return wanted.strip() == "*" or tag in _TAG.findall(wanted)
+def etag_matches(tag: str, if_none_match: str) -> bool:
+    """Tell whether a request's `If-None-Match` header, empty if absent, lists the quoted `tag`."""
+    return if_none_match.strip() == "*" or tag in _ETAG.findall(if_none_match)

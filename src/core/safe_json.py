@@ -1,9 +1,8 @@
-"""JSON from others: read without letting its shape end the isolate.
+"""A JSON parser for texts from others, with a limit to the nesting.
 
-Owns one guard. CPython's reader calls itself for each level of nesting, and in
-WebAssembly a few thousand levels are past the end of the stack, which no
-`except` catches: the whole isolate is restarted. So how deep a text goes is
-known before it is read.
+CPython's parser recurses for each level of nesting. In WebAssembly a few thousand levels
+overflow the stack, which no `except` catches: the whole isolate is restarted. So the depth
+is checked before a text is parsed.
 """
 
 from __future__ import annotations
@@ -14,20 +13,20 @@ import re
 from core.ports import Json
 
 DEPTH_MAX = 100
-"""Levels of nesting that are read. What this software is sent has fewer than ten."""
+"""Levels of nesting that are accepted. What this software receives has fewer than ten."""
 
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def read_json(text: str) -> Json:
-    """Read a JSON text of up to `DEPTH_MAX` levels. Raises `ValueError` for any other text."""
+    """Parse a JSON text of up to `DEPTH_MAX` levels. Raises `ValueError` for any other text."""
     if too_deep_at(text) is not None:
         raise ValueError(f"it is nested more than {DEPTH_MAX} levels deep")
     return json.loads(text)
 
 
 def too_deep_at(text: str) -> int | None:
-    """Find the bracket that opens a level past `DEPTH_MAX`; None when no level is."""
+    """Return the index of the first bracket that exceeds `DEPTH_MAX`; None if there is none."""
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return None
     depth = 0

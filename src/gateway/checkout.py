@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from core.errors import StoreUnavailable
 from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
-from core.responses import CORS_HEADERS, RESPONSE_HEADER, RESPONSE_HEADER_V1
+from core.responses import CORS_HEADERS, PAYMENT_RESPONSE_HEADER, PAYMENT_RESPONSE_HEADER_V1
 from core.telemetry import SERVED
 from gateway.request_context import CallerHasher, RequestContext, payer_identity
 from metering.settlements import BY_SCRIPT, SettlementEvent, put_settlement
@@ -116,7 +116,9 @@ class Checkout:
         Receipts of scripts are shown to operators and never counted as revenue.
         """
         store = self.environment.usage_store
-        receipt = upstream.header(RESPONSE_HEADER) or upstream.header(RESPONSE_HEADER_V1)
+        receipt = upstream.header(PAYMENT_RESPONSE_HEADER) or upstream.header(
+            PAYMENT_RESPONSE_HEADER_V1
+        )
         if store is None or not receipt:
             return
         now_ms = self.clock.now_ms()

@@ -34,11 +34,11 @@ from core.ports import (
 )
 from core.responses import (
     EXPOSED_HEADERS,
-    REQUEST_ID,
-    RESPONSE_HEADER,
-    RESPONSE_HEADER_V1,
+    PAYMENT_RESPONSE_HEADER,
+    PAYMENT_RESPONSE_HEADER_V1,
+    REQUEST_ID_HEADER,
     json_response,
-    secured,
+    with_security_headers,
 )
 from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
 from gateway.checkout import TENANT_ERROR, Checkout, EarlyResponse
@@ -123,7 +123,7 @@ class Dispatcher:
         if responded_ms is None:
             responded_ms = self.clock.now_ms()
         self.counters.add(surface, response, responded_ms - arrived_ms)
-        return secured(response) if isinstance(response, Response) else response
+        return with_security_headers(response) if isinstance(response, Response) else response
 
     async def _serve_platform(self, context: RequestContext, background: Background) -> Response:
         request, url = context.request, context.parsed_url
@@ -280,9 +280,11 @@ class Dispatcher:
         background: Background,
     ) -> ProxyResponse:
         names = upstream.header_names
-        if not tenant.is_priced and (RESPONSE_HEADER in names or RESPONSE_HEADER_V1 in names):
+        if not tenant.is_priced and (
+            PAYMENT_RESPONSE_HEADER in names or PAYMENT_RESPONSE_HEADER_V1 in names
+        ):
             background.run(self._checkout.store_receipt(context, tenant, upstream))
-        set_headers = ((REQUEST_ID, context.request_id), (TENANT_ID, tenant.tenant_id))
+        set_headers = ((REQUEST_ID_HEADER, context.request_id), (TENANT_ID, tenant.tenant_id))
         remove = reserved_headers(names, is_priced=tenant.is_priced)
         # Added, not set: the script may have its own limits.
         add = () if reservation is None else (*reservation.headers, (_EXPOSE, FIELDS_EXPOSED))

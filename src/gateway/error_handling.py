@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus, urlsplit
 from core.errors import CallerError, DispatcherError, InternalError, StoreOutage, StoreUnavailable
 from core.logs import fields
 from core.ports import Request, Response
-from core.responses import REQUEST_ID, json_response
+from core.responses import REQUEST_ID_HEADER, json_response
 from gateway.request_context import RequestContext
 
 _CONFIDENTIAL_HEADERS = (
@@ -107,7 +107,7 @@ def _page(error: DispatcherError, page: str, request_id: str) -> Response:
         ("content-type", "text/html; charset=utf-8"),
         ("content-security-policy", _PAGE_POLICY),
         ("cache-control", "no-store"),
-        (REQUEST_ID, request_id),
+        (REQUEST_ID_HEADER, request_id),
     )
     return Response(error.status, (*fixed, *error.headers), page, error.code)
 

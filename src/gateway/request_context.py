@@ -10,13 +10,13 @@ from core import constants
 from core.errors import ConfigurationError
 from core.ports import Environment, Request
 from core.responses import (
+    PAYMENT_REQUIRED_HEADER,
+    PAYMENT_RESPONSE_HEADER,
+    PAYMENT_RESPONSE_HEADER_V1,
+    PAYMENT_SIGNATURE_HEADER,
+    PAYMENT_SIGNATURE_HEADER_V1,
     PLATFORM_TOKEN_HEADER,
-    REQUEST_ID,
-    REQUIRED_HEADER,
-    RESPONSE_HEADER,
-    RESPONSE_HEADER_V1,
-    SIGNATURE_HEADER,
-    SIGNATURE_HEADER_V1,
+    REQUEST_ID_HEADER,
 )
 from gateway.urls import ParsedUrl
 from metering.events import UsageEvent
@@ -34,14 +34,14 @@ _IDENTITY_HEADERS = (
 )
 """Headers that identify a caller, the most reliable first, and the kind of identity."""
 
-_RESERVED = frozenset((REQUEST_ID, TENANT_ID, PLATFORM_TOKEN_HEADER))
+_RESERVED = frozenset((REQUEST_ID_HEADER, TENANT_ID, PLATFORM_TOKEN_HEADER))
 
 _RESERVED_IF_PRICED = _RESERVED | {
-    REQUIRED_HEADER,
-    RESPONSE_HEADER,
-    RESPONSE_HEADER_V1,
-    SIGNATURE_HEADER,
-    SIGNATURE_HEADER_V1,
+    PAYMENT_REQUIRED_HEADER,
+    PAYMENT_RESPONSE_HEADER,
+    PAYMENT_RESPONSE_HEADER_V1,
+    PAYMENT_SIGNATURE_HEADER,
+    PAYMENT_SIGNATURE_HEADER_V1,
 }
 
 

@@ -262,7 +262,7 @@ class SummaryBuilder:
             sorted(total.unreadable),
             callers_by_directory(total.figures),
         )
-        await put_summary(self.store, keys.base(first, end), summary, BASE_TTL_SECONDS)
+        await put_summary(self.store, keys.checkpoint(first, end), summary, BASE_TTL_SECONDS)
 
 
 def _sources(names: Sequence[str]) -> Sequence[str]:

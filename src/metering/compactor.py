@@ -45,7 +45,7 @@ async def compact(store: KeyValueStore, now_ms: int, budget: int) -> CompactionR
     not even that can be done.
     """
     counted = BudgetedStore(store, budget)
-    value = (await store.get_many([keys.PROGRESS]))[keys.PROGRESS]
+    value = (await store.get_many([keys.COMPACTION_STATE]))[keys.COMPACTION_STATE]
     now_minute = now_ms // MINUTE_MS
     progress = decode_progress(value) or await first_progress(
         store, now_minute, now_minute - SETTLE_MINUTES
@@ -80,7 +80,7 @@ async def rebuild(
     """
     counted = BudgetedStore(store, budget)
     now_minute = now_ms // MINUTE_MS
-    value = (await store.get_many([keys.PROGRESS]))[keys.PROGRESS]
+    value = (await store.get_many([keys.COMPACTION_STATE]))[keys.COMPACTION_STATE]
     progress = decode_progress(value)
     if progress is None:
         progress = await first_progress(store, now_minute, now_minute - SETTLE_MINUTES)
@@ -105,7 +105,7 @@ async def _save(store: KeyValueStore, progress: CompactionState, value: str | No
     """Write progress unless it is what was read, `value`."""
     saved = progress.encode()
     if saved != value:
-        await store.put(keys.PROGRESS, saved, {"settled": progress.settled})
+        await store.put(keys.COMPACTION_STATE, saved, {"settled": progress.settled})
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from core import keys
 from core.errors import KeyMalformed, StoreUnavailable
-from core.keys import LateMark
+from core.keys import LateMarker
 from core.kv_store import all_names
 from metering.builder import SummaryBuilder
 from metering.state import SETTLE_MINUTES
@@ -78,25 +78,25 @@ class LateArrivals:
             for name in self._finished[:_FORGOTTEN_MARKS_MAX]:
                 await self.maker.store.store.delete(name)
 
-    async def _marks(self) -> Mapping[int, Sequence[tuple[str, LateMark]]]:
-        marks: dict[int, list[tuple[str, LateMark]]] = {}
+    async def _marks(self) -> Mapping[int, Sequence[tuple[str, LateMarker]]]:
+        marks: dict[int, list[tuple[str, LateMarker]]] = {}
         for name in await all_names(self.maker.store, keys.LATE_PREFIX):
             try:
-                mark = keys.parse_late(name)
+                mark = keys.parse_late_marker(name)
             except KeyMalformed:
                 self._finished.append(name)
             else:
                 marks.setdefault(mark.minute, []).append((name, mark))
         return marks
 
-    def _note_finished(self, marks: Mapping[int, Sequence[tuple[str, LateMark]]]) -> None:
+    def _note_finished(self, marks: Mapping[int, Sequence[tuple[str, LateMarker]]]) -> None:
         for minute, looked in self.maker.progress.late.items():
             if looked + _OVERLAP_MINUTES <= self.now_minute:
                 self._finished += [
                     name for name, mark in marks[minute] if mark.written + _LAST_MINUTES <= looked
                 ]
 
-    async def _look_at(self, minute: int, marks: Sequence[LateMark]) -> None:
+    async def _look_at(self, minute: int, marks: Sequence[LateMarker]) -> None:
         progress = self.maker.progress
         looked = progress.late.get(minute)
         due = [mark for mark in marks if looked is None or looked < self._due(mark)]
@@ -111,7 +111,7 @@ class LateArrivals:
             progress.outdate(minute)
         progress.late[minute] = self.now_minute
 
-    def _due(self, mark: LateMark) -> int:
+    def _due(self, mark: LateMarker) -> int:
         """Tell from when on a look for the batch of this mark is recent enough."""
         for minutes in _LOOKS:
             if mark.written + minutes <= self.now_minute:

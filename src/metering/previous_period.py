@@ -64,13 +64,13 @@ def totals_of(figures: Totals) -> PeriodTotals:
 async def put_past(store: KeyValueStore, end: int, totals: Mapping[str, PeriodTotals]) -> None:
     """Write the record of the hour that ends at the minute `end`. Raises `StoreUnavailable`."""
     value = json.dumps([_VERSION, totals], separators=(",", ":"))
-    await store.put(keys.past(end), value, {}, constants.PAST_TTL_SECONDS)
+    await store.put(keys.previous_period(end), value, {}, constants.PREVIOUS_PERIOD_TTL_SECONDS)
 
 
 def past_keys(now_ms: int) -> Sequence[str]:
     """Name the records that comparing any window at `now_ms` takes."""
     return [
-        keys.past(end)
+        keys.previous_period(end)
         for back_ms in set(_BACK_MS.values())
         for end in _hours_around(now_ms - back_ms)
     ]
@@ -83,7 +83,7 @@ def past_of(window: str, values: Mapping[str, str | None], now_ms: int) -> Previ
     missing or are of another version.
     """
     at_ms = now_ms - _BACK_MS[window]
-    before, after = (_decode(values.get(keys.past(end))) for end in _hours_around(at_ms))
+    before, after = (_decode(values.get(keys.previous_period(end))) for end in _hours_around(at_ms))
     # At midnight `before` closes one day, and a window begins with the next.
     is_first_hour = at_ms % DAY_MS < HOUR_MS
     name = TOMORROWS_WEEK if is_first_hour and window == "week" else window

@@ -226,7 +226,7 @@ class Payments:
         first = await self.facilitators.settle(proof, row.facilitator)
         if first.reason != SETTLEMENT_PENDING:
             return first
-        await self.clock.sleep_ms(constants.SETTLE_AGAIN_DELAY_MS)
+        await self.clock.sleep_ms(constants.SETTLE_RETRY_DELAY_MS)
         second = await self.facilitators.settle(proof, row.facilitator)
         # A refusal now would only say that the first transaction is in its way.
         return second if second.outcome is Outcome.SETTLED else first

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from core import constants
 from core.errors import DataError
 from core.ports import Json
-from core.responses import SIGNATURE_HEADER, SIGNATURE_HEADER_V1
+from core.responses import PAYMENT_SIGNATURE_HEADER, PAYMENT_SIGNATURE_HEADER_V1
 from core.safe_json import read_json
 from payments.requirements import (
     PAYMENT_IDENTIFIER,
@@ -105,8 +105,8 @@ def read_payment(headers: Mapping[str, str], offer: PaymentRequirements) -> Paym
     is one that is not a payment by this offer. Whether it has expired is not
     looked at: also an expired one may have been settled before.
     """
-    if SIGNATURE_HEADER in headers:
-        document = _decode_header("PAYMENT-SIGNATURE", headers[SIGNATURE_HEADER], 2)
+    if PAYMENT_SIGNATURE_HEADER in headers:
+        document = _decode_header("PAYMENT-SIGNATURE", headers[PAYMENT_SIGNATURE_HEADER], 2)
         accepted = document.get("accepted")
         if not isinstance(accepted, dict):
             raise InvalidPayload("invalid_payload", "The payment lacks the object `accepted`.")
@@ -114,8 +114,8 @@ def read_payment(headers: Mapping[str, str], offer: PaymentRequirements) -> Paym
         _match_terms(accepted, offer, offer.network)
         _match("amount", str(amount), offer.amount)
         return _payment(2, document, offer)
-    if SIGNATURE_HEADER_V1 in headers:
-        document = _decode_header("X-PAYMENT", headers[SIGNATURE_HEADER_V1], 1)
+    if PAYMENT_SIGNATURE_HEADER_V1 in headers:
+        document = _decode_header("X-PAYMENT", headers[PAYMENT_SIGNATURE_HEADER_V1], 1)
         if offer.network_v1 is None:
             raise InvalidPayload(
                 "invalid_x402_version", f"Version 1 has no name for {offer.network}: use version 2."
@@ -227,6 +227,6 @@ def _shown(value: Json) -> str:
     text = json.dumps(value)
     return (
         text
-        if len(text) <= constants.SHOWN_LENGTH_MAX
-        else text[: constants.SHOWN_LENGTH_MAX] + "…"
+        if len(text) <= constants.ECHOED_VALUE_LENGTH_MAX
+        else text[: constants.ECHOED_VALUE_LENGTH_MAX] + "…"
     )

@@ -58,7 +58,7 @@ async def run(resolver: PendingResolver, name: str) -> PaymentRunReport:
     reconciled, mended = await _reconcile_some(ledger, store, clock)
     since_ms, pending = await ledger.oldest_unresolved_ms()
     through_ms = clock.now_ms() if since_ms is None else since_ms
-    await store.put(keys.RECONCILED, str(through_ms), {"pending": pending})
+    await store.put(keys.RECONCILED_UNTIL, str(through_ms), {"pending": pending})
     return PaymentRunReport(len(rows), reconciled, mended, through_ms, pending)
 
 

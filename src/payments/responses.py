@@ -16,9 +16,9 @@ from core.calendar import timestamp
 from core.ports import Json, Response
 from core.responses import (
     CORS_HEADERS,
-    REQUIRED_HEADER,
-    RESPONSE_HEADER,
-    RESPONSE_HEADER_V1,
+    PAYMENT_REQUIRED_HEADER,
+    PAYMENT_RESPONSE_HEADER,
+    PAYMENT_RESPONSE_HEADER_V1,
     json_response,
 )
 from payments.errors import FacilitatorUnavailable, PaymentError, PaymentFailed
@@ -103,7 +103,7 @@ class PaymentErrors:
         accept = order.headers.get("accept", "")
         page = payment_page(order.offer, order.resource, message) if wants_page(accept) else None
         in_body = offer_in_body(order.offer, order.resource)
-        all_headers = ((REQUIRED_HEADER, document), *headers)
+        all_headers = ((PAYMENT_REQUIRED_HEADER, document), *headers)
         return kind(message, all_headers, page, reason=reason, **in_body)
 
     def plain(self, kind: type[Refusal], reason: str, message: str) -> Refusal:
@@ -185,5 +185,5 @@ def _receipt(row: PaymentRow, version: int) -> dict[str, Json]:
 def _headers(
     row: PaymentRow, version: int, receipt: Mapping[str, Json]
 ) -> Sequence[tuple[str, str]]:
-    name = RESPONSE_HEADER_V1 if version == _VERSION_1 else RESPONSE_HEADER
+    name = PAYMENT_RESPONSE_HEADER_V1 if version == _VERSION_1 else PAYMENT_RESPONSE_HEADER
     return ((name, encode_header(receipt)), (PAYMENT_ID, row.payment_id))

@@ -81,8 +81,8 @@ class QuotaCounter(DurableObject):
             at_ms, bounds, micros = json.loads(arguments)
             reserved = quotas.reserve(use, at_ms, QuotaLimits(*bounds), micros)
             if not reserved.exceeded:
-                values.put(_USE, json.dumps(reserved.use))
-            return json.dumps({"use": reserved.use, "exceeded": reserved.exceeded})
+                values.put(_USE, json.dumps(reserved.usage))
+            return json.dumps({"use": reserved.usage, "exceeded": reserved.exceeded})
         use = quotas.release(use, *json.loads(arguments))
         values.put(_USE, json.dumps(use))
         return "{}"

@@ -59,7 +59,7 @@ class RuntimeEnvironment:
         """Take the raw `env`, without the SDK's wrapper around it."""
         self._raw = raw
         self._settings: dict[str, str | None] = {}
-        self.kv_tally: KvCounters = {}
+        self.kv_counters: KvCounters = {}
         self.usage_store = self._store("USAGE_KV")
         self.tenant_store = self._store("TENANT_KV")
         dispatcher = getattr(raw, "DISPATCHER", None)
@@ -91,7 +91,7 @@ class RuntimeEnvironment:
         binding = getattr(self._raw, name, None)
         if binding is None:
             return None
-        return MeteredStore(RuntimeStore(binding), name, self.kv_tally)
+        return MeteredStore(RuntimeStore(binding), name, self.kv_counters)
 
 
 class RuntimeBackground:

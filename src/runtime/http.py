@@ -57,10 +57,10 @@ class RuntimeRequest:
         """Make the JavaScript `Response`; a tenant's body is passed on, never read."""
         if isinstance(answer, Response):
             return _answer(self.raw, answer.status, _lines(answer.headers), answer.body)
-        assert isinstance(answer.reply, RuntimeReply)
+        assert isinstance(answer.upstream, RuntimeReply)
         removed = "\n".join(answer.remove_headers)
         added = _lines(answer.add_headers)
-        return _relay(self.raw, answer.reply.raw, removed, _lines(answer.set_headers), added)
+        return _relay(self.raw, answer.upstream.raw, removed, _lines(answer.set_headers), added)
 
     def end(self) -> None:
         """Let go of it without an answer."""

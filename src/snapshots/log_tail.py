@@ -14,7 +14,7 @@ from functools import cache
 
 from core import constants, keys
 from core.calendar import MINUTE_MS, MINUTES_PER_DAY
-from core.keys import read_reconciled
+from core.keys import parse_reconciled
 from core.ports import KeyValueStore, NamePage
 from metering.batches import Unread, by_minute, read_batches
 from metering.events import Batch
@@ -45,7 +45,7 @@ class LogTailCache:
 
     def keep(self, name: str, batch: Batch) -> None:
         """Keep a batch; when there are too many, forget all others."""
-        if self._events + len(batch.events) > constants.KEPT_EVENTS_MAX:
+        if self._events + len(batch.events) > constants.CACHED_EVENTS_MAX:
             self._batches, self._events = {}, 0
         self._batches[name] = batch
         self._events += len(batch.events)
@@ -88,10 +88,10 @@ async def read_tail(
     """Spend two operations on what every window needs, or three. Raises `StoreUnavailable`."""
     past = past_keys(now_ms)
     found, page = await asyncio.gather(
-        store.get_many([keys.PROGRESS, keys.RECONCILED, *past]),
+        store.get_many([keys.COMPACTION_STATE, keys.RECONCILED_UNTIL, *past]),
         store.list_names(keys.USAGE_PREFIX, None, kept.keys_wanted),
     )
-    progress = kept.progress(found[keys.PROGRESS])
+    progress = kept.progress(found[keys.COMPACTION_STATE])
     names, listed_from = _listed(page)
     operations = 2
     if listed_from > progress.made and kept.keys_wanted < constants.KV_LIST_KEYS_MAX:
@@ -100,7 +100,7 @@ async def read_tail(
         names, listed_from = _listed(NamePage([*page.names, *further.names], further.cursor))
         operations += 1
     kept.learn(sum(len(some) for minute, some in names.items() if minute >= progress.made))
-    reconciled = read_reconciled(found[keys.RECONCILED])
+    reconciled = parse_reconciled(found[keys.RECONCILED_UNTIL])
     by_key = {key: found[key] for key in past}
     now_minute = now_ms // MINUTE_MS
     return LogTail(

@@ -58,7 +58,7 @@ def newest_base(progress: CompactionState, first: int | None) -> SummaryRef | No
     """Name the base that a read of the window from the minute `first`, or ever, starts with."""
     if not _has_base(first, progress.bases):
         return None
-    return SummaryRef(keys.base(first, progress.bases), base_mark(progress.version))
+    return SummaryRef(keys.checkpoint(first, progress.bases), base_mark(progress.version))
 
 
 async def read_window(
@@ -116,7 +116,7 @@ async def _read_summaries(
     """
     # The earlier bases are of use while nothing but the newest was made since.
     for back, bases in enumerate((progress.bases, progress.earlier_bases, 0)):
-        base = keys.base(first, bases) if _has_base(first, bases) else None
+        base = keys.checkpoint(first, bases) if _has_base(first, bases) else None
         floor = max(first or 0, bases if base else 0)
         wanted = {
             SummaryRef(keys.summary(*period), mark): period

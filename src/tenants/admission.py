@@ -126,11 +126,11 @@ class Admission:
             reserved = await self._counters.reserve(counter, at_ms, tenant.counted_limits, micros)
         except CounterUnavailable as error:
             raise LimitsOutage from error
-        states = (*rate, *quota_states(tenant, at_ms, reserved.use, reserved.exceeded))
+        states = (*rate, *quota_states(tenant, at_ms, reserved.usage, reserved.exceeded))
         headers = limit_headers(states)
         if reserved.exceeded:
             raise _limit_error(tenant, reserved, at_ms, headers)
-        return Reservation(headers, counter, reserved.use.day, micros)
+        return Reservation(headers, counter, reserved.usage.day, micros)
 
     async def release(self, reservation: Reservation) -> None:
         """Release all that a request reserved which was neither served nor charged."""
@@ -194,7 +194,7 @@ def _limit_error(
     tenant: Tenant, reserved: Reserved, at_ms: int, headers: Sequence[tuple[str, str]]
 ) -> UsageQuotaExceeded | CapExceeded:
     name = reserved.exceeded
-    _, end_ms = quotas.period_ms(name, reserved.use.day)
+    _, end_ms = quotas.period_ms(name, reserved.usage.day)
     bound = getattr(tenant.counted_limits, name)
     seconds = seconds_until(end_ms, at_ms)
     record_field, resets_at = _RECORD_FIELDS[name], timestamp(end_ms)

@@ -60,7 +60,7 @@ def history(server: Server, state: Path, days: str = str(DAYS)) -> subprocess.Co
 
 def planned(state: Path) -> list[UsageEvent]:
     """The events that should be there, by what the mark says of them."""
-    mark = json.loads(local_kv.value(state, keys.DEMO))
+    mark = json.loads(local_kv.value(state, keys.DEMO_HISTORY))
     assert (mark["complete"], mark["days"]) == (True, DAYS)
     return make_events(APIS, SOLD, Span(DAYS, mark["endMs"]), mark["seed"])
 
@@ -112,7 +112,7 @@ def test_one_that_was_interrupted_is_gone_on_with_and_counts_nothing_twice(
     seeded: Server, state: Path
 ) -> None:
     events = planned(state)
-    local_kv.replace(state, keys.DEMO, '"complete": true', '"complete": false')
+    local_kv.replace(state, keys.DEMO_HISTORY, '"complete": true', '"complete": false')
     again = history(seeded, state, "9")
     assert (again.returncode, "Made up" in again.stderr) == (0, True), again.stderr
     assert planned(state) == events
@@ -122,9 +122,9 @@ def test_one_that_was_interrupted_is_gone_on_with_and_counts_nothing_twice(
 def test_another_state_than_the_dispatchers_is_refused(
     seeded: Server, state: Path, tmp_path: Path
 ) -> None:
-    local_kv.replace(state, keys.DEMO, '"complete": true', '"complete": false')
+    local_kv.replace(state, keys.DEMO_HISTORY, '"complete": true', '"complete": false')
     refused = history(seeded, tmp_path)
-    local_kv.replace(state, keys.DEMO, '"complete": false', '"complete": true')
+    local_kv.replace(state, keys.DEMO_HISTORY, '"complete": false', '"complete": true')
     assert refused.returncode == 1
     assert "the same STATE=" in refused.stderr
 

@@ -23,7 +23,7 @@ async def test_a_reservation_is_counted_and_told(quota_counters: QuotaCounters) 
     first = await quota_counters.reserve("told", AT_MS, bounds, 2**51)
     assert first == Reserved(Usage(DAY, 1, 1, 2**51, 2**51))
     second = await quota_counters.reserve("told", AT_MS, bounds, 1)
-    assert second.use == Usage(DAY, 2, 2, 2**51 + 1, 2**51 + 1)
+    assert second.usage == Usage(DAY, 2, 2, 2**51 + 1, 2**51 + 1)
 
 
 async def test_a_bound_without_room_is_named_and_nothing_is_counted(
@@ -33,7 +33,7 @@ async def test_a_bound_without_room_is_named_and_nothing_is_counted(
     first = await quota_counters.reserve("full", AT_MS, bounds, 0)
     for _ in range(3):
         refused = await quota_counters.reserve("full", AT_MS, bounds, 0)
-        assert refused == Reserved(first.use, "daily_requests")
+        assert refused == Reserved(first.usage, "daily_requests")
 
 
 async def test_of_many_at_once_the_last_place_is_given_once(quota_counters: QuotaCounters) -> None:
@@ -56,7 +56,7 @@ async def test_places_given_back_meanwhile_are_given_again_and_no_others(
         if reserved.exceeded:
             return
         if number % 3 == 0:
-            await quota_counters.release("churn", reserved.use.day, 1, 10)
+            await quota_counters.release("churn", reserved.usage.day, 1, 10)
         else:
             served += 1
 
@@ -66,13 +66,13 @@ async def test_places_given_back_meanwhile_are_given_again_and_no_others(
         await request(1)
     assert served == 5
     last = await quota_counters.reserve("churn", AT_MS, bounds, 10)
-    assert (last.exceeded, last.use) == ("daily_requests", Usage(DAY, 5, 5, 50, 50))
+    assert (last.exceeded, last.usage) == ("daily_requests", Usage(DAY, 5, 5, 50, 50))
 
 
 async def test_counters_of_other_names_are_others(quota_counters: QuotaCounters) -> None:
     for name in ("apart/a", "apart/b", "apart/ä \U0001f600"):
         reserved = await quota_counters.reserve(name, AT_MS, QuotaLimits(daily_requests=1), 0)
-        assert reserved.use.daily_requests == 1
+        assert reserved.usage.daily_requests == 1
 
 
 async def test_a_day_and_a_month_begin_anew(quota_counters: QuotaCounters) -> None:
@@ -91,4 +91,4 @@ async def test_what_is_given_back_of_yesterday_frees_the_month_alone(
     await quota_counters.reserve("back", AT_MS + DAY_MS, QuotaLimits(), 10)
     await quota_counters.release("back", DAY, 1, 10)
     reserved = await quota_counters.reserve("back", AT_MS + DAY_MS, QuotaLimits(), 10)
-    assert reserved.use == Usage(DAY + 1, 2, 2, 20, 20)
+    assert reserved.usage == Usage(DAY + 1, 2, 2, 20, 20)

@@ -162,7 +162,7 @@ ON_DATA = (
         be_given_the_figures_that_somebody_with_a_token_was_given,
         "api.platform",
         "analytics_response",
-        '("vary", VARIES_BY),',
+        '("vary", VARY_ON_TOKEN),',
         "",
     ),
     Guard(

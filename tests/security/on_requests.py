@@ -215,14 +215,14 @@ ON_REQUESTS = (
         be_served_without_security_headers,
         "gateway.dispatcher",
         "Dispatcher.handle",
-        "secured(response) if",
+        "with_security_headers(response) if",
         "response if",
     ),
     Guard(
         be_refused_without_security_headers,
         "gateway.dispatcher",
         "Dispatcher.handle",
-        "secured(response) if",
+        "with_security_headers(response) if",
         "response if",
     ),
 )

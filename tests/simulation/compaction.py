@@ -26,7 +26,7 @@ from tests.simulation.world import World, at
 
 SUMMARIES = "summary/"
 BASES = "summary/base/"
-NO_SUMMARIES = (keys.PROGRESS, keys.PUBLISHED)
+NO_SUMMARIES = (keys.COMPACTION_STATE, keys.PUBLISHED)
 COMPACT = "/__platform/compact"
 
 SNAPSHOT_OPERATIONS_MAX = 6
@@ -136,7 +136,7 @@ def come_to_rest(world: World) -> int:
 
 
 def _progress(world: World) -> CompactionState:
-    progress = decode_progress(world.kv.content(keys.PROGRESS)[keys.PROGRESS])
+    progress = decode_progress(world.kv.content(keys.COMPACTION_STATE)[keys.COMPACTION_STATE])
     assert progress is not None
     return progress
 

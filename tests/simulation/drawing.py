@@ -142,7 +142,7 @@ def _limits(random: Random) -> Mapping[str, int]:
     """Draw smaller bounds than the real ones, so that small runs meet them."""
     return {
         "BATCH_EVENTS_MAX": random.choice((1, 2, 5, 20, 500)),
-        "HELD_EVENTS_MAX": random.choice((5, 30, 50_000, 50_000)),
+        "BUFFERED_EVENTS_MAX": random.choice((5, 30, 50_000, 50_000)),
         "KV_BULK_GET_KEYS_MAX": random.choice((2, 7, 100)),
         "RECENT_EVENTS_MAX": random.choice((0, 5, 20_000)),
         "TAIL_GETS_MAX": random.choice((1, 3)),

@@ -91,7 +91,7 @@ class SimulatedEnvironment:
     control_database: None = None
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
     quota_counters: None = None
-    kv_tally: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
+    kv_counters: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def rate_counter(self, name: str) -> None:
         """No rate is limited here, so nothing is called `name`."""

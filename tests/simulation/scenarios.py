@@ -37,7 +37,7 @@ def watched(random: Random, shape: Shape) -> Shape:
         limits={
             **shape.limits,
             "BATCH_EVENTS_MAX": 500,
-            "KEPT_EVENTS_MAX": random.choice((2, 20_000)),
+            "CACHED_EVENTS_MAX": random.choice((2, 20_000)),
             "RECENT_EVENTS_MAX": random.choice((0, 20_000)),
         },
         temper=Temper(),
@@ -90,7 +90,7 @@ def busy(random: Random, shape: Shape) -> Shape:
         limits={
             **shape.limits,
             "BATCH_EVENTS_MAX": random.choice((1, 2)),
-            "HELD_EVENTS_MAX": 50_000,
+            "BUFFERED_EVENTS_MAX": 50_000,
             "RECENT_EVENTS_MAX": 0,
             "TAIL_GETS_MAX": 1,
             "KV_BULK_GET_KEYS_MAX": random.choice((2, 7, 100)),

@@ -137,7 +137,8 @@ class SimulatedStore:
     async def list_names(
         self, prefix: str, cursor: str | None, limit: int = PAGE_KEYS_MAX
     ) -> NamePage:
-        return (await self.list_page(prefix, cursor, limit)).without_metadata()
+        page = await self.list_page(prefix, cursor, limit)
+        return NamePage([key.name for key in page.keys], page.cursor)
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         self._spend()

@@ -140,7 +140,9 @@ class World:
     def about_to_read(self, isolate: Isolate) -> Reading:
         """Note what a read that starts now must have in it."""
         # A batch that was written late is due when compaction is done with its mark.
-        late = {keys.parse_late(mark).batch_key for mark in self.kv.content(keys.LATE_PREFIX)}
+        late = {
+            keys.parse_late_marker(mark).batch_key for mark in self.kv.content(keys.LATE_PREFIX)
+        }
         return Reading(
             self.loop.now_ms,
             isolate.clock.now_ms(),

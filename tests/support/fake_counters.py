@@ -55,7 +55,7 @@ class FakeQuotaCounters:
     async def reserve(self, name: str, at_ms: int, bounds: QuotaLimits, micros: int) -> Reserved:
         await self._arrive("reserve")
         reserved = quotas.reserve(self.uses.get(name, Usage()), at_ms, bounds, micros)
-        self._answer("reserve", name, reserved.use)
+        self._answer("reserve", name, reserved.usage)
         await asyncio.sleep(0)
         return reserved
 

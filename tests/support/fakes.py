@@ -101,7 +101,8 @@ class FakeStore:
     async def list_names(
         self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
     ) -> NamePage:
-        return (await self.list_page(prefix, cursor, limit)).without_metadata()
+        page = await self.list_page(prefix, cursor, limit)
+        return NamePage([key.name for key in page.keys], page.cursor)
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         self.operations.append("get")
@@ -229,7 +230,7 @@ class FakeEnvironment:
     rate_counters: dict[str, FakeRateCounter] = field(
         default_factory=lambda: fake_rate_counters(10, 60)
     )
-    kv_tally: dict[tuple[str, str, bool], int] = field(default_factory=dict)
+    kv_counters: dict[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def setting(self, name: str) -> str | None:
         return self.settings.get(name) or None

@@ -11,13 +11,13 @@ import jsonschema
 
 from api.openapi_document import TEXT
 from core.ports import Response
-from core.responses import secured
+from core.responses import with_security_headers
 from dev.openapi.error_schemas import TRANSPORT
 
 
 def faults(method: str, path: str, answer: Response) -> Sequence[str]:
     """Say what of an answer to `method` at `path`, a template, is not described."""
-    answer = secured(answer)
+    answer = with_security_headers(answer)
     described = _document()["paths"][path][method.lower()]["responses"].get(str(answer.status))
     if described is None:
         return [f"status {answer.status}"]

@@ -178,7 +178,7 @@ class Market:
         request: Request = FakeRequest("http://h.example" + path, method, dict(headers or {}))
         self.namespace.reply = self.reply
         answer = await self.dispatcher.handle(request, self.background)
-        if isinstance(answer, ProxyResponse) and answer.reply.status < 400:
+        if isinstance(answer, ProxyResponse) and answer.upstream.status < 400:
             self.served.append(dict(answer.set_headers)["x-request-id"])
         await self.background.finish()
         return answer

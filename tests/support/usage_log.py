@@ -51,7 +51,7 @@ class Log:
             key = keys.usage_batch(minute, "w", self._batches)
             if late or written_ms is not None:
                 written = minute + 10 if written_ms is None else written_ms // MINUTE_MS
-                self.store.values[keys.late(key, written)] = ("", {})
+                self.store.values[keys.late_marker(key, written)] = ("", {})
             batch = Batch(group, 0)
             self.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
         self.events += events

@@ -170,7 +170,7 @@ def test_two_leaders_at_once_write_each_batch_once() -> None:
 
 
 def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HELD_EVENTS_MAX", 3)
+    monkeypatch.setattr(constants, "BUFFERED_EVENTS_MAX", 3)
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
     for one in numbered(5):
         log.record(one)
@@ -211,7 +211,7 @@ def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
     log.record(event(NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * MINUTE_MS))
     asyncio.run(log.commit_after_delay(store))
     batch, mark = sorted(store.values, reverse=True)
-    assert mark == keys.late(batch, NOON_MS // MINUTE_MS)
+    assert mark == keys.late_marker(batch, NOON_MS // MINUTE_MS)
     assert list(store.values) == [mark, batch]
 
 

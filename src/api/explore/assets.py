@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from core.errors import BindingMissing, MethodNotAllowed, NotFound
 from core.ports import Environment, ProxyResponse, Request
-from core.responses import REQUEST_ID
+from core.responses import REQUEST_ID_HEADER
 
 PAGE_PATH = "/explore"
 """The page; its files are below it, so that they shadow nothing else."""
@@ -61,4 +61,4 @@ async def page_response(
     if reply.status == 404:
         await reply.discard()
         raise NotFound(f"The page has no such file; it starts at {PAGE_PATH}.")
-    return ProxyResponse(reply, ((REQUEST_ID, request_id), *HEADERS), ())
+    return ProxyResponse(reply, ((REQUEST_ID_HEADER, request_id), *HEADERS), ())

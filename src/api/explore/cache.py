@@ -8,7 +8,7 @@ Age of what is kept, and what a request gets:
 
     up to `EXPLORE_FRESH_SECONDS`   it, at once
     up to `EXPLORE_STALE_SECONDS`   it, at once; a new one is made behind the answer
-    up to `EXPLORE_KEPT_SECONDS`    a new one, or this when there is none to be had
+    up to `EXPLORE_STALE_IF_ERROR_SECONDS`    a new one, or this when there is none to be had
     above, or made on another day   a new one, or the reason why there is none
 """
 
@@ -139,7 +139,7 @@ class StaleWhileRevalidateCache:
         return self._failure is not None and now_ms - self._failed_ms < pause_ms
 
     def _stale_if_error(self, now_ms: int) -> RenderedSnapshot:
-        kept = self._kept_for(constants.EXPLORE_KEPT_SECONDS, now_ms)
+        kept = self._kept_for(constants.EXPLORE_STALE_IF_ERROR_SECONDS, now_ms)
         if kept is None:
             assert self._failure is not None
             raise UpstreamFailed(self._failure.code, str(self._failure))
@@ -162,7 +162,9 @@ class StaleWhileRevalidateCache:
                 if self.edge is not None:
                     text = self._kept.encode()
                     background.run(
-                        self.edge.write(self.address, text, constants.EXPLORE_KEPT_SECONDS)
+                        self.edge.write(
+                            self.address, text, constants.EXPLORE_STALE_IF_ERROR_SECONDS
+                        )
                     )
             self._failure = None
         except UpstreamFailed as error:

@@ -20,7 +20,7 @@ from core import constants
 from core.errors import MethodNotAllowed
 from core.logs import fields
 from core.ports import Background, Clock, Environment, Request, Response
-from core.responses import REQUEST_ID, is_known, json_response, text_answer
+from core.responses import REQUEST_ID_HEADER, etag_matches, json_response, text_response
 from snapshots.render import WINDOWS
 
 _FORM = 1
@@ -105,6 +105,6 @@ class Explore:
 def _answer(finished: RenderedSnapshot, top: int, wanted: str, request_id: str) -> Response:
     tag = f'"{finished.tag}-{top}"'
     headers = (("cache-control", _CACHE_CONTROL), ("etag", f"W/{tag}"))
-    if is_known(tag, wanted):
-        return Response(304, (*headers, (REQUEST_ID, request_id)), "")
-    return text_answer(finished.body(top), request_id, headers=headers)
+    if etag_matches(tag, wanted):
+        return Response(304, (*headers, (REQUEST_ID_HEADER, request_id)), "")
+    return text_response(finished.body(top), request_id, headers=headers)

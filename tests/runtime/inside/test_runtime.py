@@ -113,4 +113,4 @@ async def test_a_counter_that_fails_says_so_in_the_ports_words(raw_env: Any) -> 
     counters = RuntimeQuotaCounters(raw_env.QUOTAS)
     with pytest.raises(CounterUnavailable):
         await counters.reserve("broken", 0, UNBOUNDED, "no number")  # type: ignore[arg-type]
-    assert (await counters.reserve("broken", 0, UNBOUNDED, 5)).use.daily_requests == 1
+    assert (await counters.reserve("broken", 0, UNBOUNDED, 5)).usage.daily_requests == 1

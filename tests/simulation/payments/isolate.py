@@ -85,7 +85,7 @@ class PaidEnvironment:
     tenant_store: None = None
     assets: None = None
     quota_counters: None = None
-    kv_tally: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
+    kv_counters: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def rate_counter(self, name: str) -> None:
         """No rate is limited here, so nothing is called `name`."""

@@ -14,7 +14,7 @@ from random import Random
 
 from core import keys
 from core.ports import ProxyResponse, Response
-from core.responses import REQUEST_ID
+from core.responses import REQUEST_ID_HEADER
 from gateway.request_context import TENANT_ID
 from payments.responses import PAYMENT_ID
 from tests.simulation.isolate import Invocation, Isolate
@@ -184,13 +184,13 @@ class Market(World):
     ) -> None:
         """Check what must hold of an answer at its moment."""
         headers = dict(answer.headers if isinstance(answer, Response) else answer.set_headers)
-        if headers.get(REQUEST_ID) != request_id:
-            self.problems.append(f"{request_id} is answered as {headers.get(REQUEST_ID)}")
+        if headers.get(REQUEST_ID_HEADER) != request_id:
+            self.problems.append(f"{request_id} is answered as {headers.get(REQUEST_ID_HEADER)}")
         tenant = presented.wish.tenant
         if isinstance(answer, ProxyResponse):
             if headers[TENANT_ID] != tenant.tenant_id:
                 self.problems.append(f"{request_id} for {tenant} is answered by another tenant")
-            if answer.reply.status < 400 and tenant.price_micros:
+            if answer.upstream.status < 400 and tenant.price_micros:
                 self._judge_served(request_id, presented, headers.get(PAYMENT_ID))
             return
         body = json.loads(answer.body)

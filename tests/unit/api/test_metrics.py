@@ -139,7 +139,7 @@ def test_payments_are_counted_by_state() -> None:
 
 def test_operations_on_kv_are_those_that_the_environment_counted() -> None:
     environment = FakeEnvironment(settings=dict(SETTINGS))
-    environment.kv_tally[("USAGE_KV", "put", False)] = 7
+    environment.kv_counters[("USAGE_KV", "put", False)] = 7
     found = read(Scene(environment=environment))
     name = "clawr_isolate_kv_operations_total"
     assert value(found, name, binding="USAGE_KV", operation="put", result="failed") == 7
@@ -163,7 +163,7 @@ def test_made_up_history_says_so() -> None:
     scene = Scene()
     assert "clawr_demo_data" not in read(scene)
     assert scene.environment.usage_store is not None
-    scene.environment.usage_store.values[keys.DEMO] = ("{}", None)
+    scene.environment.usage_store.values[keys.DEMO_HISTORY] = ("{}", None)
     assert value(read(scene), "clawr_demo_data") == 1
 
 
@@ -188,7 +188,7 @@ def test_headers_alone_are_to_be_had() -> None:
 
 
 def test_a_new_isolate_starts_from_nothing() -> None:
-    assert RequestCounters(5).answered == {}
+    assert RequestCounters(5).counts == {}
 
 
 def test_the_document_has_every_metric_and_the_alerts_have_no_others() -> None:

@@ -1,4 +1,4 @@
-"""Keys: what is built can be parsed again, and listings run from new to old."""
+"""A built key parses back to its parts, and listings run from new to old."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import keys
-from core.calendar import containing, timestamp
+from core.calendar import containing
 from core.errors import KeyMalformed
 
 minutes = st.integers(min_value=0, max_value=200 * 366 * 1440)
@@ -29,7 +29,7 @@ def test_a_newer_minute_sorts_before_an_older_one(one: int, other: int) -> None:
 
 
 @given(minutes)
-def test_a_day_is_one_prefix(minute: int) -> None:
+def test_the_batches_of_a_day_share_one_prefix(minute: int) -> None:
     day = minute // 1440
     key = keys.usage_batch(minute, "w", 1)
     assert key.startswith(keys.usage_day(day))
@@ -51,24 +51,19 @@ def test_a_day_is_one_prefix(minute: int) -> None:
         "tenant/weather",
     ],
 )
-def test_any_other_key_is_refused_by_name(key: str) -> None:
+def test_any_other_key_is_malformed_as_a_batch(key: str) -> None:
     with pytest.raises(KeyMalformed, match="is not the key of a usage batch"):
         keys.parse_usage_batch(key)
 
 
-def test_a_timestamp_is_rfc_3339_with_milliseconds_in_utc() -> None:
-    assert timestamp(1_709_210_096_007) == "2024-02-29T12:34:56.007Z"
-    assert timestamp(0) == "1970-01-01T00:00:00.000Z"
-
-
 @given(minutes, st.sampled_from(["minute", "hour", "day", "month"]))
-def test_the_key_of_a_summary_tells_where_its_period_starts(minute: int, level: str) -> None:
+def test_a_summarys_key_parses_back_to_the_start_of_its_period(minute: int, level: str) -> None:
     start = containing(level, minute).start
     assert keys.parse_summary(keys.summary(level, minute)) == start
 
 
 @given(minutes)
-def test_the_summaries_of_a_period_are_one_prefix(minute: int) -> None:
+def test_the_summaries_of_a_period_share_one_prefix(minute: int) -> None:
     for level, parent_level in (("minute", "hour"), ("hour", "day"), ("day", "month")):
         key = keys.summary(level, minute)
         assert key.startswith(keys.summaries(level, parent_level, minute))
@@ -91,6 +86,6 @@ def test_the_summaries_of_a_period_are_one_prefix(minute: int) -> None:
         "usage/7973-01-09T05:48/w/000001",
     ],
 )
-def test_any_other_key_is_no_summary_of_a_period(key: str) -> None:
+def test_any_other_key_is_malformed_as_a_summary(key: str) -> None:
     with pytest.raises(KeyMalformed, match="is not the key of a summary"):
         keys.parse_summary(key)

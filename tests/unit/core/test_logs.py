@@ -1,4 +1,4 @@
-"""The log is one JSON object a line, and holds nothing that is nobody's business."""
+"""Each log line is one JSON object, and none contains a caller's data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CALLS = [
 
 @pytest.fixture
 def lines() -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """What is written while a test runs: level and parsed line."""
+    """The level and the parsed line of everything logged during a test."""
     root = logging.getLogger()
     handlers, level = [*root.handlers], root.level
     written: list[tuple[str, dict[str, Any]]] = []
@@ -58,9 +58,11 @@ def test_a_line_has_its_level_event_logger_and_fields(lines: list[Any]) -> None:
     ]
 
 
-def test_an_exception_says_its_type_and_place_and_not_what_it_says(lines: list[Any]) -> None:
+def test_an_exception_is_logged_with_its_type_and_stack_but_not_its_message(
+    lines: list[Any],
+) -> None:
     def inner() -> None:
-        raise KeyError("somebody's card number\nand more")
+        raise KeyError("a caller's card number\nand more")
 
     try:
         inner()
@@ -77,7 +79,7 @@ def test_a_long_field_is_cut(lines: list[Any]) -> None:
     assert lines[0][1]["cause"] == "x" * FIELD_LENGTH_MAX
 
 
-def test_what_libraries_say_and_pythons_warnings_are_lines_too(lines: list[Any]) -> None:
+def test_messages_of_libraries_and_warnings_of_python_are_logged(lines: list[Any]) -> None:
     logging.getLogger("asyncio").error("Task %s failed", "t1")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -89,7 +91,7 @@ def test_what_libraries_say_and_pythons_warnings_are_lines_too(lines: list[Any])
     assert lines[0][1]["message"] == "Task t1 failed"
 
 
-def test_debug_is_not_written(lines: list[Any]) -> None:
+def test_debug_is_not_logged(lines: list[Any]) -> None:
     logging.getLogger("ours").debug("detail", extra=fields())
     assert lines == []
 

@@ -1,4 +1,4 @@
-"""Counting: the last free place is given once, and what is given back is free again."""
+"""A limit is never exceeded, and what is released can be reserved again."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ MONDAY_MS = NOON_MS + DAY_MS
 DECEMBER_MS = NOON_MS + 9 * DAY_MS
 
 
-def use_of(bounds: QuotaLimits, times: int, micros: int = 0) -> Usage:
-    """The use after so many reservations that all fit."""
-    use = Usage()
+def usage_after(limits: QuotaLimits, times: int, micros: int = 0) -> Usage:
+    """The usage after `times` reservations, none of which exceeds a limit."""
+    usage = Usage()
     for _ in range(times):
-        reserved = reserve(use, NOON_MS, bounds, micros)
+        reserved = reserve(usage, NOON_MS, limits, micros)
         assert reserved.exceeded == ""
-        use = reserved.use
-    return use
+        usage = reserved.usage
+    return usage
 
 
 @pytest.mark.parametrize(
-    ("bounds", "named"),
+    ("limits", "exceeded"),
     [
         (QuotaLimits(daily_requests=3), "daily_requests"),
         (QuotaLimits(monthly_requests=3), "monthly_requests"),
@@ -32,58 +32,62 @@ def use_of(bounds: QuotaLimits, times: int, micros: int = 0) -> Usage:
         (QuotaLimits(monthly_micros=39), "monthly_micros"),
     ],
 )
-def test_each_bound_lets_through_what_it_has_room_for(bounds: QuotaLimits, named: str) -> None:
-    use = use_of(bounds, 3, micros=10)
-    assert reserve(use, NOON_MS, bounds, 10) == Reserved(use, named)
+def test_a_reservation_above_a_limit_is_rejected_and_not_counted(
+    limits: QuotaLimits, exceeded: str
+) -> None:
+    usage = usage_after(limits, 3, micros=10)
+    assert reserve(usage, NOON_MS, limits, 10) == Reserved(usage, exceeded)
 
 
-def test_the_bound_that_lasts_longest_is_named() -> None:
-    bounds = QuotaLimits(monthly_requests=2, daily_requests=2)
-    assert reserve(use_of(bounds, 2), NOON_MS, bounds, 0).exceeded == "monthly_requests"
+def test_of_several_exceeded_limits_the_one_with_the_longest_period_is_named() -> None:
+    limits = QuotaLimits(monthly_requests=2, daily_requests=2)
+    assert reserve(usage_after(limits, 2), NOON_MS, limits, 0).exceeded == "monthly_requests"
 
 
-def test_what_no_bound_speaks_of_is_counted_all_the_same() -> None:
-    assert use_of(QuotaLimits(), 2, micros=5) == Usage(TODAY, 2, 2, 10, 10)
+def test_requests_without_a_limit_are_counted() -> None:
+    assert usage_after(QuotaLimits(), 2, micros=5) == Usage(TODAY, 2, 2, 10, 10)
 
 
-def test_a_new_day_begins_with_nothing_used_and_the_month_goes_on() -> None:
-    use = reserve(use_of(QuotaLimits(), 3, micros=10), MONDAY_MS, QuotaLimits(), 10).use
-    assert use == Usage(TODAY + 1, 4, 1, 40, 10)
+def test_a_new_day_resets_the_daily_counts_only() -> None:
+    usage = reserve(usage_after(QuotaLimits(), 3, micros=10), MONDAY_MS, QuotaLimits(), 10).usage
+    assert usage == Usage(TODAY + 1, 4, 1, 40, 10)
 
 
-def test_a_new_month_begins_with_nothing_used() -> None:
-    use = reserve(use_of(QuotaLimits(), 3, micros=10), DECEMBER_MS, QuotaLimits(), 10).use
-    assert use == Usage(TODAY + 9, 1, 1, 10, 10)
+def test_a_new_month_resets_all_counts() -> None:
+    usage = reserve(usage_after(QuotaLimits(), 3, micros=10), DECEMBER_MS, QuotaLimits(), 10).usage
+    assert usage == Usage(TODAY + 9, 1, 1, 10, 10)
 
 
-def test_a_clock_that_is_behind_brings_no_day_back() -> None:
-    bounds = QuotaLimits(daily_requests=1)
-    use = reserve(Usage(), MONDAY_MS, bounds, 0).use
-    assert reserve(use, NOON_MS, bounds, 0).exceeded == "daily_requests"
+def test_a_clock_that_is_behind_does_not_reset_the_day() -> None:
+    limits = QuotaLimits(daily_requests=1)
+    usage = reserve(Usage(), MONDAY_MS, limits, 0).usage
+    assert reserve(usage, NOON_MS, limits, 0).exceeded == "daily_requests"
 
 
-def test_what_is_given_back_is_free_again() -> None:
-    bounds = QuotaLimits(daily_requests=1, daily_micros=10)
-    use = release(use_of(bounds, 1, micros=10), TODAY, 1, 10)
-    assert use == Usage(TODAY)
-    assert reserve(use, NOON_MS, bounds, 10).exceeded == ""
+def test_a_released_request_can_be_reserved_again() -> None:
+    limits = QuotaLimits(daily_requests=1, daily_micros=10)
+    usage = release(usage_after(limits, 1, micros=10), TODAY, 1, 10)
+    assert usage == Usage(TODAY)
+    assert reserve(usage, NOON_MS, limits, 10).exceeded == ""
 
 
-def test_money_is_given_back_without_the_request() -> None:
-    assert release(use_of(QuotaLimits(), 2, micros=10), TODAY, 0, 10) == Usage(TODAY, 2, 2, 10, 10)
+def test_money_is_released_without_the_request() -> None:
+    assert release(usage_after(QuotaLimits(), 2, micros=10), TODAY, 0, 10) == Usage(
+        TODAY, 2, 2, 10, 10
+    )
 
 
-def test_yesterdays_reservation_frees_nothing_today() -> None:
-    use = reserve(use_of(QuotaLimits(), 1, micros=10), MONDAY_MS, QuotaLimits(), 10).use
-    assert release(use, TODAY, 1, 10) == Usage(TODAY + 1, 1, 1, 10, 10)
+def test_releasing_yesterdays_reservation_changes_the_month_only() -> None:
+    usage = reserve(usage_after(QuotaLimits(), 1, micros=10), MONDAY_MS, QuotaLimits(), 10).usage
+    assert release(usage, TODAY, 1, 10) == Usage(TODAY + 1, 1, 1, 10, 10)
 
 
-def test_last_months_reservation_frees_nothing_this_month() -> None:
-    use = reserve(use_of(QuotaLimits(), 1, micros=10), DECEMBER_MS, QuotaLimits(), 10).use
-    assert release(use, TODAY, 1, 10) == use
+def test_releasing_last_months_reservation_changes_nothing() -> None:
+    usage = reserve(usage_after(QuotaLimits(), 1, micros=10), DECEMBER_MS, QuotaLimits(), 10).usage
+    assert release(usage, TODAY, 1, 10) == usage
 
 
-def test_no_use_is_below_nothing() -> None:
+def test_usage_is_never_negative() -> None:
     assert release(Usage(TODAY), TODAY, 1, 10) == Usage(TODAY)
 
 

@@ -1,4 +1,4 @@
-"""JSON from others: read if it is shallow, refused before it is read if it is deep."""
+"""JSON that is nested too deeply is rejected before it is parsed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ values = st.recursive(
 
 
 @given(values)
-def test_what_is_shallow_is_read_as_ever(value: object) -> None:
+def test_shallow_json_is_parsed(value: object) -> None:
     assert read_json(json.dumps(value)) == value
 
 
@@ -43,6 +43,6 @@ def test_the_limit_is_exact(opened: str) -> None:
 @pytest.mark.parametrize(
     "text", ["[" * 20_000, '{"a":' * 20_000, '["\\"' + "[" * 20_000, '"' + "[" * 20_000, "[" * 101]
 )
-def test_what_is_deep_or_cut_short_is_refused(text: str) -> None:
+def test_deep_or_truncated_json_is_rejected(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011, of either kind
         read_json(text)

@@ -1,4 +1,4 @@
-"""What an isolate counts is what happened."""
+"""Every request and every KV operation is counted."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from core.telemetry import ANSWERED, PLATFORM, PUBLIC, SERVED, Histogram, Reques
 from tests.support.fakes import FakeReply, FakeStore
 
 
-def test_a_duration_is_in_the_first_bucket_that_it_is_not_above() -> None:
+def test_a_duration_is_counted_in_the_first_bucket_whose_bound_it_does_not_exceed() -> None:
     histogram = Histogram((10, 100))
     for duration_ms in (0, 10, 11, 100, 101, -5):
         histogram.add(duration_ms)
     assert (histogram.counts, histogram.sum_ms) == ([3, 2, 1], 222)
 
 
-def test_requests_are_told_apart_by_surface_outcome_and_class_of_status() -> None:
-    tally = RequestCounters()
-    tally.add(PUBLIC, ProxyResponse(FakeReply(503), (), ()), 20)
-    tally.add(PUBLIC, ProxyResponse(FakeReply(500), (), ()), 30)
-    tally.add(PUBLIC, Response(404, (), "", "tenant_not_found"), 1)
-    tally.add(PLATFORM, Response(200, (), "{}"), 400)
-    assert tally.answered == {
+def test_requests_are_counted_by_surface_outcome_and_status_class() -> None:
+    counters = RequestCounters()
+    counters.add(PUBLIC, ProxyResponse(FakeReply(503), (), ()), 20)
+    counters.add(PUBLIC, ProxyResponse(FakeReply(500), (), ()), 30)
+    counters.add(PUBLIC, Response(404, (), "", "tenant_not_found"), 1)
+    counters.add(PLATFORM, Response(200, (), "{}"), 400)
+    assert counters.counts == {
         (PUBLIC, SERVED, 5): 2,
         (PUBLIC, "tenant_not_found", 4): 1,
         (PLATFORM, ANSWERED, 2): 1,
     }
-    assert {name: sum(one.counts) for name, one in tally.durations.items()} == {
+    assert {name: sum(one.counts) for name, one in counters.durations.items()} == {
         PUBLIC: 3,
         PLATFORM: 1,
     }
 
 
-def test_operations_on_kv_are_counted_whether_they_work_or_not() -> None:
-    tally: KvCounters = {}
+def test_kv_operations_are_counted_whether_they_succeed_or_fail() -> None:
+    counters: KvCounters = {}
     fake = FakeStore(failing_puts=1)
-    store = MeteredStore(fake, "USAGE_KV", tally)
+    store = MeteredStore(fake, "USAGE_KV", counters)
 
     async def use() -> None:
         with pytest.raises(StoreUnavailable):
@@ -57,7 +57,7 @@ def test_operations_on_kv_are_counted_whether_they_work_or_not() -> None:
                 await work
 
     asyncio.run(use())
-    assert tally == {
+    assert counters == {
         ("USAGE_KV", "put", False): 1,
         ("USAGE_KV", "put", True): 1,
         **{("USAGE_KV", name, did): 1 for name in ("get", "delete") for did in (True, False)},

@@ -64,14 +64,14 @@ def test_writers_and_settlements_say_that_they_are_made_up(store: VirtualStore) 
 
 
 def test_everything_that_is_over_is_compacted(store: VirtualStore) -> None:
-    progress = decode_progress(store.entries[keys.PROGRESS].value)
+    progress = decode_progress(store.entries[keys.COMPACTION_STATE].value)
     assert progress is not None
     assert progress.made == SPAN.end_ms // MINUTE_MS
     assert len(names(store, keys.summaries("day"))) == 1
 
 
 def test_there_is_a_record_of_every_past_hour(store: VirtualStore) -> None:
-    records = names(store, keys.PAST_PREFIX)
+    records = names(store, keys.PREVIOUS_PERIOD_PREFIX)
     hours = (SPAN.end_ms - SPAN.start_ms) // HOUR_MS
     assert hours - 2 <= len(records) <= hours
 

@@ -36,7 +36,7 @@ def commit_late(log: Log, events: Sequence[UsageEvent], written_ms: int) -> Sequ
     log.commit(events)
     written = [key for key in log.store.values if key not in known]
     for key in written:
-        log.store.values[keys.late(key, written_ms // MINUTE)] = ("", {})
+        log.store.values[keys.late_marker(key, written_ms // MINUTE)] = ("", {})
     return written
 
 
@@ -64,7 +64,7 @@ def test_a_late_batch_counts_at_once_and_its_mark_goes_within_the_next_hours() -
     assert marks(log)
     now_ms = compact_each_minute(log, now_ms + MINUTE, 70)
     assert not marks(log)
-    progress = decode_progress(log.store.values[keys.PROGRESS][0])
+    progress = decode_progress(log.store.values[keys.COMPACTION_STATE][0])
     assert progress is not None
     assert (progress.late, progress.stale) == ({}, set())
 
@@ -99,7 +99,7 @@ def test_no_window_is_called_complete_while_a_late_batch_is_made_part_of_it() ->
         commit_late(log, [event(LATE_MS)], now_ms)
         commit_late(log, [event(LATE_MS - DAY)], now_ms)
         log.compact(now_ms, budget)
-        progress = decode_progress(log.store.values[keys.PROGRESS][0])
+        progress = decode_progress(log.store.values[keys.COMPACTION_STATE][0])
         assert progress is not None
         if len(progress.late) == 2:
             for window in ("today", "week", "overall"):
@@ -190,7 +190,7 @@ def test_a_mark_without_a_batch_is_forgotten_when_nobody_can_write_it_any_more()
     log = closed_log()
     now_ms = NOON_MS + 25 * MINUTE
     lost = keys.usage_batch(LATE_MS // MINUTE, "dead", 1)
-    log.store.values[keys.late(lost, now_ms // MINUTE)] = ("", {})
+    log.store.values[keys.late_marker(lost, now_ms // MINUTE)] = ("", {})
     before = log.summaries()
     now_ms = compact_each_minute(log, now_ms, 40)
     assert marks(log)
@@ -254,7 +254,7 @@ def test_a_mark_is_looked_at_each_minute_only_while_it_is_new() -> None:
     log = closed_log()
     now_minute = NOON_MS // MINUTE + 25
     commit_late(log, [event(LATE_MS)], now_minute * MINUTE)
-    progress = decode_progress(log.store.values[keys.PROGRESS][0])
+    progress = decode_progress(log.store.values[keys.COMPACTION_STATE][0])
     assert progress is not None
     looks = []
     for minute in range(60):

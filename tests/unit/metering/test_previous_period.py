@@ -79,7 +79,7 @@ def test_a_record_that_does_not_parse_or_is_newer_is_none() -> None:
     log.commit([event(NOON_MS - DAY)])
     compacted_hourly(log, NOON_MS - DAY, NOON_MS - DAY + 2 * HOUR)
     assert previous(log, "today", NOON_MS + HOUR) is not None
-    key = keys.past((NOON_MS - DAY + HOUR) // MINUTE_MS)
+    key = keys.previous_period((NOON_MS - DAY + HOUR) // MINUTE_MS)
     for value in (
         "",
         "{",

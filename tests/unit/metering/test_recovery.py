@@ -126,9 +126,9 @@ def test_lost_progress_is_put_together_from_what_is_listed(left: str | None) -> 
     log = old()
     sound = log.summaries()
     if left is None:
-        del log.store.values[keys.PROGRESS]
+        del log.store.values[keys.COMPACTION_STATE]
     else:
-        log.store.values[keys.PROGRESS] = (left, {})
+        log.store.values[keys.COMPACTION_STATE] = (left, {})
     log.store.operations.clear()
     assert log.compact(NOON_MS, 700).done
     assert len(log.store.operations) <= RECOVERY_OPERATIONS_MAX + 250
@@ -146,7 +146,7 @@ def test_summaries_that_are_not_listed_yet_are_made_again_from_the_log(level: st
     sound = log.summaries()
     newest = sorted(key for key in sound if key.startswith(f"summary/{level}/"))[:3]
     log.store.unlisted.update(newest)
-    del log.store.values[keys.PROGRESS]
+    del log.store.values[keys.COMPACTION_STATE]
     log.compact(NOON_MS)
     assert_whole(log)
     assert log.summaries() == sound
@@ -159,7 +159,7 @@ def test_progress_that_is_lost_after_forty_days_without_compaction_forgets_no_su
     log.compact(START_MS)
     later_ms = START_MS + 45 * DAY
     log.expire(later_ms)
-    del log.store.values[keys.PROGRESS]
+    del log.store.values[keys.COMPACTION_STATE]
     while not log.compact(later_ms, 700).done:
         pass
     assert log.calls("overall", later_ms) == {"weather": 2}
@@ -167,7 +167,7 @@ def test_progress_that_is_lost_after_forty_days_without_compaction_forgets_no_su
 
 def test_the_first_run_of_a_log_with_a_month_behind_it_is_bounded() -> None:
     log = old()
-    del log.store.values[keys.PROGRESS]
+    del log.store.values[keys.COMPACTION_STATE]
     log.store.operations.clear()
     log.compact(NOON_MS, 10)
     assert len(log.store.operations) <= RECOVERY_OPERATIONS_MAX
@@ -193,7 +193,7 @@ def test_whenever_progress_is_lost_figures_stay_a_plain_count(
         waiting = [one for one in waiting if one.at_ms >= now_ms]
         log.expire(now_ms)
         if now_ms in losses:
-            log.store.values.pop(keys.PROGRESS, None)
+            log.store.values.pop(keys.COMPACTION_STATE, None)
         log.compact(now_ms)
         assert_whole(log, now_ms)
 

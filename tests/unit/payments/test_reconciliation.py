@@ -105,17 +105,17 @@ def test_all_is_reconciled_up_to_the_oldest_that_is_not() -> None:
     report = asyncio.run(run(resolver_of(market.environment, market.clock), name))
     assert report.reconciled_through_ms <= settled_ms
     market.cron(2)
-    assert market.store.values[keys.RECONCILED][0] == str(market.clock.at_ms)
+    assert market.store.values[keys.RECONCILED_UNTIL][0] == str(market.clock.at_ms)
     market.facilitator.faults["settle"] = ["lost"]
     market.ask(headers=market.payment(2))
     claimed_ms = market.payments[-1]["claimed_at_ms"]
     market.cron(5)
-    assert market.store.values[keys.RECONCILED][0] == str(claimed_ms)
+    assert market.store.values[keys.RECONCILED_UNTIL][0] == str(claimed_ms)
     found = compare(market)
     assert [one["reason"] for one in found["pending"]]
     use_chain(market)
     market.cron(60)
-    assert market.store.values[keys.RECONCILED][0] == str(market.clock.at_ms)
+    assert market.store.values[keys.RECONCILED_UNTIL][0] == str(market.clock.at_ms)
     assert compare(market)["pending"] == []
 
 

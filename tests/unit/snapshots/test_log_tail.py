@@ -38,7 +38,7 @@ def test_all_windows_share_what_was_read() -> None:
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "KEPT_EVENTS_MAX", 10)
+    monkeypatch.setattr(constants, "CACHED_EVENTS_MAX", 10)
     kept = LogTailCache()
     for number in range(100):
         kept.keep(str(number), Batch([event(NOON_MS)] * 3, 0))
@@ -49,7 +49,7 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_not_kept_is_read_again_and_nothing_counts_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(constants, "KEPT_EVENTS_MAX", 2)
+    monkeypatch.setattr(constants, "CACHED_EVENTS_MAX", 2)
     log, view = Log(), WindowCache()
     for seconds in range(20):
         now_ms = NOON_MS + seconds * 1_000

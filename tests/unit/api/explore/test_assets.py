@@ -14,7 +14,7 @@ def test_the_page_answers_at_every_host_that_is_no_tenants(host: str) -> None:
     scene = Scene()
     answer = scene.request(f"http://{host}/explore?window=week")
     assert isinstance(answer, ProxyResponse)
-    assert answer.reply.status == 200
+    assert answer.upstream.status == 200
     assert scene.environment.assets is not None
     assert scene.environment.assets.asked == [(f"http://{host}/explore", "GET", None)]
 
@@ -48,7 +48,7 @@ def test_every_file_is_sent_with_a_policy_that_lets_nothing_else_in() -> None:
 def test_a_file_that_the_client_has_is_not_sent_again() -> None:
     answer = Scene().request("/explore", headers={"if-none-match": '"/explore"'})
     assert isinstance(answer, ProxyResponse)
-    assert answer.reply.status == 304
+    assert answer.upstream.status == 304
 
 
 def test_a_file_that_is_not_there_is_not_found() -> None:

@@ -69,7 +69,7 @@ def test_isolates_of_one_location_share_what_one_of_them_read() -> None:
         assert Isolate(first.store, first.clock, first.edge).calls() == 3
     assert first.store.operations == []
     assert first.edge is not None
-    assert set(first.edge.lifetimes_seconds.values()) == {constants.EXPLORE_KEPT_SECONDS}
+    assert set(first.edge.lifetimes_seconds.values()) == {constants.EXPLORE_STALE_IF_ERROR_SECONDS}
 
 
 def test_without_an_edge_cache_each_isolate_reads_for_itself() -> None:
@@ -157,7 +157,7 @@ def test_while_nothing_new_can_be_had_the_old_is_shown_up_to_an_age() -> None:
     isolate.upstream_says(snapshot_answer())
     isolate.body()
     isolate.fetcher.answer = None
-    isolate.clock.at_ms += constants.EXPLORE_KEPT_SECONDS * 1_000
+    isolate.clock.at_ms += constants.EXPLORE_STALE_IF_ERROR_SECONDS * 1_000
     assert isolate.calls() == 7
     # Another isolate of this location knows it, too.
     assert Isolate(edge=isolate.edge, clock=isolate.clock, settings=isolate.settings).calls() == 7
