@@ -57,7 +57,7 @@ def test_kv_that_refuses_writes_for_a_while_delays_no_answer_and_loses_no_event(
             assert isolate(caller)["eventsHeld"] == 50
             answer = caller.ask("/__platform/analytics?window=today", headers=PLATFORM)
             assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
-            assert "KV does not answer" in answer.json()["message"]
+            assert "KV does not respond" in answer.json()["message"]
             page = caller.ask("/api/explore/analytics")
             assert (page.status_code, page.json()["ok"]) == (200, False)
             assert page.json()["error"] == "upstream_unreachable"

@@ -164,5 +164,5 @@ def test_an_unreadable_directory_is_an_internal_error_and_not_an_unknown_api() -
     scene = Scene(environment=environment)
     found = error(scene.request("/t/weather"))
     assert found["error"] == "internal_error"
-    assert "KV does not answer" in found["message"]
+    assert "KV does not respond" in found["message"]
     assert [one.outcome for one in scene.events] == ["internal_error"]
