@@ -85,7 +85,7 @@ class TenantDirectory:
             try:
                 tenant = await find(self.store, name)
             except StoreUnavailable:
-                # Serve the expired entry if KV is unavailable.
+                # Serve the expired entry while KV is unavailable.
                 if cached is None:
                     raise
                 tenant = cached[1]

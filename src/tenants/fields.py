@@ -23,11 +23,11 @@ class RecordFields:
         self.record = record
         self.reasons: list[str] = []
 
-    def refuse(self, field_name: str, demand: str) -> None:
-        """Add the reason that a field must be `demand`, with its value."""
+    def refuse(self, field_name: str, expected: str) -> None:
+        """Add the reason that a field must be `expected`, with its value."""
         value = json.dumps(self.record.get(field_name), ensure_ascii=True)
         shown = value if len(value) <= _SHOWN_LENGTH_MAX else value[:_SHOWN_LENGTH_MAX] + "…"
-        self.reasons.append(f"{field_name} must be {demand}, is {shown}")
+        self.reasons.append(f"{field_name} must be {expected}, is {shown}")
 
     def text(self, field_name: str, length_max: int = constants.TEXT_LENGTH_MAX) -> str:
         """Read one line of text; empty if it is missing or invalid."""
@@ -35,16 +35,16 @@ class RecordFields:
         if value is None:
             return ""
         if type(value) is not str or len(value) > length_max or _CONTROL.search(value):
-            demand = f"text of at most {length_max} characters on one line, without controls"
-            self.refuse(field_name, demand)
+            expected = f"text of at most {length_max} characters on one line, without controls"
+            self.refuse(field_name, expected)
             return ""
         return value.strip()
 
-    def matching(self, field_name: str, pattern: re.Pattern[str], demand: str) -> str:
+    def matching(self, field_name: str, pattern: re.Pattern[str], expected: str) -> str:
         """Read text that must match `pattern`; empty if it is missing or invalid."""
         value = self.record.get(field_name)
         if type(value) is not str or not pattern.fullmatch(value):
-            self.refuse(field_name, demand)
+            self.refuse(field_name, expected)
             return ""
         return value
 

@@ -65,8 +65,8 @@ def _parse_usage(fields: RecordFields) -> tuple[int | None, int | None]:
         return None, None
     if all(value is None or _is_count(value, constants.QUOTA_REQUESTS_MAX) for value in values):
         return values
-    demand = f"whole numbers from 1 to {constants.QUOTA_REQUESTS_MAX}"
-    fields.refuse("usageLimit", f"dailyRequests or monthlyRequests or both, {demand}")
+    expected = f"whole numbers from 1 to {constants.QUOTA_REQUESTS_MAX}"
+    fields.refuse("usageLimit", f"dailyRequests or monthlyRequests or both, {expected}")
     return None, None
 
 
@@ -77,8 +77,8 @@ def _parse_spend(fields: RecordFields, price_micros: int) -> tuple[int | None, i
         return None, None
     micros = [None if value is None else usd_micros(value) or 0 for value in values]
     if any(amount == 0 for amount in micros):
-        demand = "amounts above 0 and below 10000000 with at most 6 decimals"
-        fields.refuse("spendLimit", f"dailySpendUsd or monthlySpendUsd or both, {demand}")
+        expected = "amounts above 0 and below 10000000 with at most 6 decimals"
+        fields.refuse("spendLimit", f"dailySpendUsd or monthlySpendUsd or both, {expected}")
         return None, None
     if any(amount is not None and amount < price_micros for amount in micros):
         fields.refuse("spendLimit", "at least priceUsd, otherwise no request could be paid for")

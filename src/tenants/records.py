@@ -170,7 +170,7 @@ def normal_host(name: str) -> str:
         name = name.encode("idna").decode("ascii").lower()
     labels = name.split(".")
     if len(name) > _HOST_LENGTH_MAX or not all(_HOST_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(f"{name!r} is no host name")
+        raise ValueError(f"{name!r} is not a host name")
     return name
 
 
