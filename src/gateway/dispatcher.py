@@ -44,7 +44,7 @@ from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
 from gateway.checkout import TENANT_ERROR, Checkout, EarlyResponse
 from gateway.error_handling import handle_error
 from gateway.request_context import (
-    TENANT_ID,
+    TENANT_ID_HEADER,
     CallerHasher,
     RequestContext,
     caller_identity,
@@ -284,7 +284,10 @@ class Dispatcher:
             PAYMENT_RESPONSE_HEADER in names or PAYMENT_RESPONSE_HEADER_V1 in names
         ):
             background.run(self._checkout.store_receipt(context, tenant, upstream))
-        set_headers = ((REQUEST_ID_HEADER, context.request_id), (TENANT_ID, tenant.tenant_id))
+        set_headers = (
+            (REQUEST_ID_HEADER, context.request_id),
+            (TENANT_ID_HEADER, tenant.tenant_id),
+        )
         remove = reserved_headers(names, is_priced=tenant.is_priced)
         # Added, not set: the script may have its own limits.
         add = () if reservation is None else (*reservation.headers, (_EXPOSE, FIELDS_EXPOSED))

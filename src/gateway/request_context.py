@@ -23,7 +23,7 @@ from metering.events import UsageEvent
 from tenants.records import Tenant
 
 SECRET_SETTING = "CALLER_HASH_SECRET"  # noqa: S105
-TENANT_ID = "x-tenant-id"
+TENANT_ID_HEADER = "x-tenant-id"
 
 _IDENTITY_HEADERS = (
     ("x-api-key", "key"),
@@ -34,7 +34,7 @@ _IDENTITY_HEADERS = (
 )
 """Headers that identify a caller, the most reliable first, and the kind of identity."""
 
-_RESERVED = frozenset((REQUEST_ID_HEADER, TENANT_ID, PLATFORM_TOKEN_HEADER))
+_RESERVED = frozenset((REQUEST_ID_HEADER, TENANT_ID_HEADER, PLATFORM_TOKEN_HEADER))
 
 _RESERVED_IF_PRICED = _RESERVED | {
     PAYMENT_REQUIRED_HEADER,

@@ -14,7 +14,7 @@ from core.responses import SECURITY_HEADERS
 from gateway.request_context import reserved_headers
 from tests.security.guard import Guard
 from tests.support.dispatcher_scene import Scene, error
-from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply, tenant_error
+from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeUpstreamResponse, tenant_error
 
 
 def be_taken_for_another_caller_by_forged_headers() -> bool:
@@ -31,7 +31,7 @@ def collect_the_platforms_token_in_a_tenants_script() -> bool:
 
 def forge_the_dispatchers_headers_in_a_tenants_answer() -> bool:
     names = ("x-request-id", "x-tenant-id", "x-clawr-charged")
-    environment = FakeEnvironment(namespace=FakeNamespace(FakeReply(200, names)))
+    environment = FakeEnvironment(namespace=FakeNamespace(FakeUpstreamResponse(200, names)))
     answer = Scene(environment=environment).request("/t/weather")
     assert isinstance(answer, ProxyResponse)
     return not set(names) <= set(answer.remove_headers)

@@ -103,7 +103,7 @@ class Facilitator:
     faults: dict[str, list[str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     pending: dict[str, str] = field(default_factory=dict)
-    takes_ms: int = 0
+    latency_ms: int = 0
     kinds: list[dict[str, Any]] | None = None
 
     async def answer(self, url: str, asked: Json) -> Fetched:
@@ -124,7 +124,7 @@ class Facilitator:
             raise FetchFailed("timed out")
         if fault.startswith("refused:"):
             return self._say(step, fault.removeprefix("refused:"))
-        await self.clock.sleep_ms(self.takes_ms)
+        await self.clock.sleep_ms(self.latency_ms)
         said = self._verify(asked) if step == "verify" else self._settle(asked, fault)
         if fault == "lost":
             raise FetchFailed("timed out")

@@ -1,4 +1,4 @@
-"""The counters of rates and quotas, implemented on the host for tests."""
+"""The ports to rate and quota counters, implemented in memory for tests."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from core.quotas import CounterUnavailable, QuotaLimits, Reserved, Usage
 
 @dataclass
 class FakeRateCounter:
-    """A rate-limit binding of limit `limit`, in one window that never ends."""
+    """A rate-limit binding that allows `limit` calls per key, in one endless window."""
 
     limit: int
     unavailable: bool = False
     taken: Counter[str] = field(default_factory=Counter)
-    asked: int = 0
+    calls: int = 0
 
     async def take(self, key: str) -> bool:
         await asyncio.sleep(0)
-        self.asked += 1
+        self.calls += 1
         if self.unavailable:
             raise CounterUnavailable("Network connection lost.")
         if self.taken[key] >= self.limit:
@@ -41,38 +41,38 @@ def fake_rate_counters(*windows: int) -> dict[str, FakeRateCounter]:
 
 @dataclass
 class FakeQuotaCounters:
-    """Durable counters in memory.
+    """Durable counters in memory, by name.
 
-    The next call of the method `failing` fails; `works_all_the_same` makes it
-    count nevertheless, as an answer that is lost does.
+    The next call of the method `failing` fails; with `takes_effect_anyway` it counts
+    nevertheless, as if only its response were lost.
     """
 
-    uses: dict[str, Usage] = field(default_factory=dict)
+    usage: dict[str, Usage] = field(default_factory=dict)
     failing: str = ""
-    works_all_the_same: bool = False
-    asked: list[str] = field(default_factory=list)
+    takes_effect_anyway: bool = False
+    calls: list[str] = field(default_factory=list)
 
-    async def reserve(self, name: str, at_ms: int, bounds: QuotaLimits, micros: int) -> Reserved:
-        await self._arrive("reserve")
-        reserved = quotas.reserve(self.uses.get(name, Usage()), at_ms, bounds, micros)
-        self._answer("reserve", name, reserved.usage)
+    async def reserve(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
+        await self._call("reserve")
+        reserved = quotas.reserve(self.usage.get(name, Usage()), at_ms, limits, micros)
+        self._store("reserve", name, reserved.usage)
         await asyncio.sleep(0)
         return reserved
 
     async def release(self, name: str, day: int, requests: int, micros: int) -> None:
-        await self._arrive("give_back")
-        use = quotas.release(self.uses.get(name, Usage()), day, requests, micros)
-        self._answer("give_back", name, use)
+        await self._call("release")
+        usage = quotas.release(self.usage.get(name, Usage()), day, requests, micros)
+        self._store("release", name, usage)
         await asyncio.sleep(0)
 
-    async def _arrive(self, method: str) -> None:
-        self.asked.append(method)
+    async def _call(self, method: str) -> None:
+        self.calls.append(method)
         await asyncio.sleep(0)
 
-    def _answer(self, method: str, name: str, use: Usage) -> None:
+    def _store(self, method: str, name: str, usage: Usage) -> None:
         fails = method == self.failing
         self.failing = "" if fails else self.failing
-        if not fails or self.works_all_the_same:
-            self.uses[name] = use
+        if not fails or self.takes_effect_anyway:
+            self.usage[name] = usage
         if fails:
             raise CounterUnavailable("Network connection lost.")

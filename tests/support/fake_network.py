@@ -20,7 +20,7 @@ class FakeDatabase:
     """D1 as SQLite in memory, with this clone's migrations applied.
 
     The next `failing` transactions fail, after `passing` more that do not;
-    `works_all_the_same` lets them take effect nevertheless, as a lost
+    `takes_effect_anyway` lets them take effect nevertheless, as a lost
     connection after the commit does.
     """
 
@@ -32,7 +32,7 @@ class FakeDatabase:
             self.connection.executescript(migration.read_text(encoding="utf-8"))
         self.failing = 0
         self.passing = 0
-        self.works_all_the_same = False
+        self.takes_effect_anyway = False
         self.transactions = 0
 
     async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
@@ -41,7 +41,7 @@ class FakeDatabase:
         fails = self.failing > 0 and self.passing == 0
         self.failing -= fails
         self.passing = max(0, self.passing - 1)
-        if fails and not self.works_all_the_same:
+        if fails and not self.takes_effect_anyway:
             raise DatabaseUnavailable("D1_ERROR: Network connection lost.")
         self.connection.execute("BEGIN")
         try:
@@ -58,10 +58,10 @@ class FakeDatabase:
             raise DatabaseUnavailable("D1_ERROR: Network connection lost.")
         return results
 
-    def failing_after(self, passing: int, *, works_all_the_same: bool) -> None:
+    def failing_after(self, passing: int, *, takes_effect_anyway: bool) -> None:
         """Let the transaction after `passing` more fail, or only seem to."""
         self.failing, self.passing = 1, passing
-        self.works_all_the_same = works_all_the_same
+        self.takes_effect_anyway = takes_effect_anyway
 
     def rows(self, sql: str, *values: str | int) -> list[dict[str, Any]]:
         """Look into the database from outside."""

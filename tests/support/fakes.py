@@ -1,7 +1,6 @@
-"""The ports, implemented on the host for tests: KV, clock, namespace and requests in memory.
+"""The ports of `core.ports`, implemented in memory for tests: KV, clock, namespace, requests.
 
-They keep the contracts of `src/ports.py` and can be told to misbehave as the
-real ones do.
+They can be told to fail as the real ones do.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ NOON_MS = 1_795_348_800_000
 
 @dataclass
 class FakeClock:
-    """A clock that moves only when told to, or when somebody sleeps."""
+    """A clock that advances only when a test sets it, or by `sleep_ms`."""
 
     at_ms: int = NOON_MS
 
@@ -41,15 +40,14 @@ class FakeClock:
 class FakeStore:
     """A KV namespace in memory.
 
-    The next `failing_puts` puts fail; `puts_work_all_the_same` makes them take
-    effect nevertheless, as a time-out after the write does. `unlisted` keys
-    exist, but listings lag behind and do not show them yet. Nothing expires by
-    itself; `lifetimes_seconds` says of each key when it would, after its put.
+    The next `failing_puts` puts fail; with `puts_take_effect_anyway` they write nevertheless, as
+    a put that times out may. `unlisted` keys exist, but listings do not show them yet. Nothing
+    expires; `lifetimes_seconds` has each key's lifetime.
     """
 
     values: dict[str, tuple[str, Json]] = field(default_factory=dict)
     failing_puts: int = 0
-    puts_work_all_the_same: bool = False
+    puts_take_effect_anyway: bool = False
     unavailable: bool = False
     unlisted: set[str] = field(default_factory=set)
     lifetimes_seconds: dict[str, int | None] = field(default_factory=dict)
@@ -64,13 +62,13 @@ class FakeStore:
     ) -> None:
         assert expiration_ttl_seconds is None or expiration_ttl_seconds >= 60
         self.operations.append("put")
-        _limit(_is_no_key(key), f"key {key[:20]!r} is not allowed")
+        _limit(_is_invalid_key(key), f"key {key[:20]!r} is not allowed")
         size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode())
         _limit(size > 1_024, f"metadata of {size} bytes, limit 1024")
         _limit(_is_too_long([value]), "value too long, limit 25 MiB")
         await asyncio.sleep(0)
         fails = self.unavailable or self.failing_puts > 0
-        if not fails or self.puts_work_all_the_same:
+        if not fails or self.puts_take_effect_anyway:
             self.values[key] = (value, dict(metadata))
             self.lifetimes_seconds[key] = expiration_ttl_seconds
         if fails:
@@ -79,7 +77,7 @@ class FakeStore:
 
     async def delete(self, key: str) -> None:
         self.operations.append("delete")
-        await self._answer()
+        await self._respond()
         self.values.pop(key, None)
 
     async def list_page(
@@ -87,7 +85,7 @@ class FakeStore:
     ) -> KeyPage:
         self.operations.append("list")
         _limit(len(prefix.encode()) > 512, "prefix too long, limit 512")
-        await self._answer()
+        await self._respond()
         names = [
             name
             for name in sorted(self.values)
@@ -107,39 +105,39 @@ class FakeStore:
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
         self.operations.append("get")
         _limit(not 0 < len(keys) <= KV_BULK_GET_KEYS_MAX, f"bulk get of {len(keys)} keys")
-        _limit(any(map(_is_no_key, keys)), "a key is not allowed")
-        await self._answer()
+        _limit(any(map(_is_invalid_key, keys)), "a key is not allowed")
+        await self._respond()
         found = {key: self.values[key][0] if key in self.values else None for key in keys}
         if _is_too_long([value or "" for value in found.values()]):
             raise ReadTooLarge("KV failed: 413, bulk get beyond 25 MiB")
         return found
 
-    async def _answer(self) -> None:
+    async def _respond(self) -> None:
         await asyncio.sleep(0)
         if self.unavailable:
             raise StoreUnavailable("KV GET failed: 503 Service Unavailable")
 
 
-def _is_no_key(key: str) -> bool:
+def _is_invalid_key(key: str) -> bool:
     return key in ("", ".", "..") or len(key.encode()) > 512
 
 
 def _is_too_long(values: Sequence[str]) -> bool:
     limit = 25 * 1024 * 1024
-    # A character has up to four bytes; most texts need no closer look.
+    # A character has at most four bytes, so most texts need not be encoded.
     if 4 * sum(map(len, values)) <= limit:
         return False
     return sum(len(value.encode()) for value in values) > limit
 
 
-def _limit(broken: bool, words: str) -> None:
-    if broken:
-        raise StoreUnavailable(f"KV failed: {words}")
+def _limit(is_exceeded: bool, message: str) -> None:
+    if is_exceeded:
+        raise StoreUnavailable(f"KV failed: {message}")
 
 
 @dataclass
 class FakeRequest:
-    """A request; header names are given in lower case."""
+    """A request; header names are in lower case."""
 
     url: str
     method: str = "GET"
@@ -147,8 +145,8 @@ class FakeRequest:
 
 
 @dataclass
-class FakeReply:
-    """A tenant's reply."""
+class FakeUpstreamResponse:
+    """A response of a tenant's script."""
 
     status: int = 200
     header_names: Sequence[str] = ("content-type",)
@@ -164,7 +162,7 @@ class FakeReply:
 
 @dataclass
 class Sent:
-    """What a namespace was asked to do."""
+    """A request that a namespace received."""
 
     script: str
     limits: ScriptLimits
@@ -175,11 +173,11 @@ class Sent:
 
 @dataclass
 class FakeNamespace:
-    """A dispatch namespace whose every script answers `reply`, or throws it."""
+    """A dispatch namespace in which every script returns or raises `response`."""
 
-    reply: FakeReply | Exception = field(default_factory=FakeReply)
+    response: FakeUpstreamResponse | Exception = field(default_factory=FakeUpstreamResponse)
     clock: FakeClock | None = None
-    takes_ms: int = 0
+    latency_ms: int = 0
     sent: list[Sent] = field(default_factory=list)
 
     async def fetch(
@@ -189,30 +187,30 @@ class FakeNamespace:
         request: Request,
         url: str | None,
         remove_headers: Sequence[str],
-    ) -> FakeReply:
+    ) -> FakeUpstreamResponse:
         self.sent.append(Sent(script, limits, request, url, remove_headers))
         if self.clock is not None:
-            await self.clock.sleep_ms(self.takes_ms)
-        if isinstance(self.reply, Exception):
-            raise self.reply
-        return self.reply
+            await self.clock.sleep_ms(self.latency_ms)
+        if isinstance(self.response, Exception):
+            raise self.response
+        return self.response
 
 
 @dataclass
 class FakeAssets:
-    """Static files of the names given, each with the tag of its name."""
+    """Static files at `paths`; the ETag of each is its path."""
 
     paths: tuple[str, ...] = ("/explore",)
-    asked: list[tuple[str, str, str | None]] = field(default_factory=list)
-    reply: FakeReply | None = None
+    requests: list[tuple[str, str, str | None]] = field(default_factory=list)
+    response: FakeUpstreamResponse | None = None
 
-    async def fetch(self, url: str, method: str, if_none_match: str | None) -> FakeReply:
-        self.asked.append((url, method, if_none_match))
+    async def fetch(self, url: str, method: str, if_none_match: str | None) -> FakeUpstreamResponse:
+        self.requests.append((url, method, if_none_match))
         path = parse_url(url).path
         tag = f'"{path}"'
         status = 404 if path not in self.paths else 304 if if_none_match == tag else 200
-        self.reply = FakeReply(status, values={"etag": tag})
-        return self.reply
+        self.response = FakeUpstreamResponse(status, values={"etag": tag})
+        return self.response
 
 
 @dataclass
@@ -241,7 +239,7 @@ class FakeEnvironment:
 
 @dataclass
 class FakeBackground:
-    """Collects work for after the response; `finish` does it."""
+    """Collects work for after the response; `finish` runs it."""
 
     work: list[Coroutine[Any, Any, None]] = field(default_factory=list)
 
@@ -254,5 +252,5 @@ class FakeBackground:
 
 
 def tenant_error(kind: type[TenantError]) -> TenantError:
-    """Make an error as the runtime makes it of a script's exception."""
+    """Make the error that `runtime.http` raises for an exception of a script."""
     return kind("The API's script failed.")

@@ -11,7 +11,7 @@ from core.ports import Fetched, Json, Row, Statement
 from core.quotas import QuotaLimits, Reserved
 from tests.support.fake_counters import FakeQuotaCounters
 from tests.support.fake_network import FakeDatabase, FakeFetcher
-from tests.support.fakes import FakeNamespace, FakeReply, FakeStore
+from tests.support.fakes import FakeNamespace, FakeStore, FakeUpstreamResponse
 
 
 class Died(BaseException):
@@ -102,7 +102,7 @@ class FusedNamespace(FakeNamespace):
     gate: asyncio.Event | None = None
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def fetch(self, *arguments: Any) -> FakeReply:
+    async def fetch(self, *arguments: Any) -> FakeUpstreamResponse:
         self.fuse.burn()
         self.reached.set()
         if self.gate is not None:

@@ -31,7 +31,13 @@ from tests.support.fake_chain import (
     Facilitator,
     signature,
 )
-from tests.support.fakes import FakeBackground, FakeClock, FakeEnvironment, FakeReply, FakeRequest
+from tests.support.fakes import (
+    FakeBackground,
+    FakeClock,
+    FakeEnvironment,
+    FakeRequest,
+    FakeUpstreamResponse,
+)
 from tests.support.fault_injection import (
     Fuse,
     FusedDatabase,
@@ -129,7 +135,7 @@ class Market:
     settings: dict[str, str] = field(default_factory=lambda: dict(SETTINGS))
     clock: FakeClock = field(default_factory=FakeClock)
     chain: Chain = field(default_factory=Chain)
-    reply: FakeReply | Exception = field(default_factory=FakeReply)
+    reply: FakeUpstreamResponse | Exception = field(default_factory=FakeUpstreamResponse)
     tenants: list[dict[str, Any]] = field(default_factory=lambda: list(TENANTS))
 
     def __post_init__(self) -> None:
@@ -146,7 +152,7 @@ class Market:
     def start(self) -> None:
         """Start an isolate; the one before is gone with its memory."""
         self.isolates += 1
-        self.namespace.reply = self.reply
+        self.namespace.response = self.reply
         self.environment = FakeEnvironment(
             usage_store=self.store,
             namespace=self.namespace,
@@ -176,7 +182,7 @@ class Market:
     ) -> Response | ProxyResponse:
         """Send a request and let the isolate finish what it promised to do afterwards."""
         request: Request = FakeRequest("http://h.example" + path, method, dict(headers or {}))
-        self.namespace.reply = self.reply
+        self.namespace.response = self.reply
         answer = await self.dispatcher.handle(request, self.background)
         if isinstance(answer, ProxyResponse) and answer.upstream.status < 400:
             self.served.append(dict(answer.set_headers)["x-request-id"])

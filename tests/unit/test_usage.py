@@ -85,7 +85,7 @@ def test_a_refused_put_is_tried_again_under_the_same_key() -> None:
 def test_a_put_that_worked_and_reported_failure_counts_once() -> None:
     log, store = (
         UsageRecorder("w", FakeClock()),
-        FakeStore(failing_puts=2, puts_work_all_the_same=True),
+        FakeStore(failing_puts=2, puts_take_effect_anyway=True),
     )
     log.record(event())
     asyncio.run(log.commit_after_delay(store))

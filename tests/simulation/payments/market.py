@@ -15,7 +15,7 @@ from random import Random
 from core import keys
 from core.ports import ProxyResponse, Response
 from core.responses import REQUEST_ID_HEADER
-from gateway.request_context import TENANT_ID
+from gateway.request_context import TENANT_ID_HEADER
 from payments.responses import PAYMENT_ID
 from tests.simulation.isolate import Invocation, Isolate
 from tests.simulation.kv import SimulatedKv, Version
@@ -188,7 +188,7 @@ class Market(World):
             self.problems.append(f"{request_id} is answered as {headers.get(REQUEST_ID_HEADER)}")
         tenant = presented.wish.tenant
         if isinstance(answer, ProxyResponse):
-            if headers[TENANT_ID] != tenant.tenant_id:
+            if headers[TENANT_ID_HEADER] != tenant.tenant_id:
                 self.problems.append(f"{request_id} for {tenant} is answered by another tenant")
             if answer.upstream.status < 400 and tenant.price_micros:
                 self._judge_served(request_id, presented, headers.get(PAYMENT_ID))

@@ -19,7 +19,7 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.payments.facilitator import SimulatedFacilitator
 from tests.simulation.payments.faults import CALM, Faults
 from tests.simulation.payments.node import SimulatedNode
-from tests.support.fakes import FakeReply
+from tests.support.fakes import FakeUpstreamResponse
 
 NODE_URL = "http://node.example"
 
@@ -95,7 +95,7 @@ class SimulatedScripts:
         request: Request,
         url: str | None,
         remove_headers: Sequence[str],
-    ) -> FakeReply:
+    ) -> FakeUpstreamResponse:
         del limits, remove_headers
         random, faults = self.random, self.faults
         self.asked.append((script, url or request.url))
@@ -104,8 +104,8 @@ class SimulatedScripts:
             took_ms = random.uniform(0, faults.script_slow_ms)
         await asyncio.sleep(took_ms / 1000)
         if random.random() >= faults.script_fails:
-            return FakeReply(random.choice((200, 200, 204, 302)))
+            return FakeUpstreamResponse(random.choice((200, 200, 204, 302)))
         error = random.choice((None, TenantWorkerFailure, TenantLimitExceeded))
         if error is not None:
             raise error("The API's script failed.")
-        return FakeReply(random.choice((400, 404, 500, 503)))
+        return FakeUpstreamResponse(random.choice((400, 404, 500, 503)))

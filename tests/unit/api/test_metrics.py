@@ -19,7 +19,7 @@ from core.ports import ProxyResponse, Response
 from core.telemetry import PUBLIC, Histogram, RequestCounters
 from tests.support.builders import event
 from tests.support.fake_network import FakeDatabase
-from tests.support.fakes import NOON_MS, FakeEnvironment, FakeReply
+from tests.support.fakes import NOON_MS, FakeEnvironment, FakeUpstreamResponse
 from tests.support.platform_scene import SETTINGS, TOKEN, Scene
 
 ROUTE = "/__platform/metrics"
@@ -62,7 +62,7 @@ def test_it_is_closed_without_the_token() -> None:
 
 def test_requests_of_the_isolate_are_counted_by_outcome() -> None:
     scene = Scene()
-    scene.api.request_counters.add(PUBLIC, ProxyResponse(FakeReply(200), (), ()), 40)
+    scene.api.request_counters.add(PUBLIC, ProxyResponse(FakeUpstreamResponse(200), (), ()), 40)
     scene.api.request_counters.add(PUBLIC, Response(402, (), "", "payment_required"), 3)
     found = read(scene)
     total = "clawr_isolate_requests_total"

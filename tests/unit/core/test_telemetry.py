@@ -10,7 +10,7 @@ from core.errors import StoreUnavailable
 from core.kv_store import KvCounters, MeteredStore
 from core.ports import ProxyResponse, Response
 from core.telemetry import ANSWERED, PLATFORM, PUBLIC, SERVED, Histogram, RequestCounters
-from tests.support.fakes import FakeReply, FakeStore
+from tests.support.fakes import FakeStore, FakeUpstreamResponse
 
 
 def test_a_duration_is_counted_in_the_first_bucket_whose_bound_it_does_not_exceed() -> None:
@@ -22,8 +22,8 @@ def test_a_duration_is_counted_in_the_first_bucket_whose_bound_it_does_not_excee
 
 def test_requests_are_counted_by_surface_outcome_and_status_class() -> None:
     counters = RequestCounters()
-    counters.add(PUBLIC, ProxyResponse(FakeReply(503), (), ()), 20)
-    counters.add(PUBLIC, ProxyResponse(FakeReply(500), (), ()), 30)
+    counters.add(PUBLIC, ProxyResponse(FakeUpstreamResponse(503), (), ()), 20)
+    counters.add(PUBLIC, ProxyResponse(FakeUpstreamResponse(500), (), ()), 30)
     counters.add(PUBLIC, Response(404, (), "", "tenant_not_found"), 1)
     counters.add(PLATFORM, Response(200, (), "{}"), 400)
     assert counters.counts == {

@@ -10,12 +10,22 @@ from core.errors import TenantError, TenantLimitExceeded, TenantWorkerFailure, W
 from core.ports import ProxyResponse
 from metering.events import Api, UsageEvent
 from tests.support.dispatcher_scene import Scene, error
-from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply, FakeStore, tenant_error
+from tests.support.fakes import (
+    FakeEnvironment,
+    FakeNamespace,
+    FakeStore,
+    FakeUpstreamResponse,
+    tenant_error,
+)
 from tests.support.log_lines import log_lines
 
 
 def test_a_served_request_records_one_event_with_every_field() -> None:
-    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(FakeReply(201), takes_ms=42)))
+    scene = Scene(
+        environment=FakeEnvironment(
+            namespace=FakeNamespace(FakeUpstreamResponse(201), latency_ms=42)
+        )
+    )
     arrived_ms = scene.clock.at_ms
     scene.request("/t/weather", "POST", {"x-agent-id": "a"})
     (one,) = scene.events

@@ -12,7 +12,7 @@ from core.ports import ProxyResponse, Response
 from gateway.request_context import caller_identity
 from gateway.urls import parse_url
 from tests.support.dispatcher_scene import Scene, error
-from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeReply
+from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeUpstreamResponse
 
 # Routing.
 
@@ -182,7 +182,7 @@ def test_reserved_headers_are_removed_from_requests() -> None:
 
 
 def test_reserved_headers_are_removed_from_tenants_responses() -> None:
-    reply = FakeReply(200, ["x-request-id", "set-cookie", "x-clawr-a", "x-tenant-id"])
+    reply = FakeUpstreamResponse(200, ["x-request-id", "set-cookie", "x-clawr-a", "x-tenant-id"])
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(reply)))
     response = scene.request("/t/weather")
     assert isinstance(response, ProxyResponse)

@@ -16,7 +16,7 @@ import pytest
 from core.ports import ProxyResponse
 from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
-from tests.support.fakes import FakeReply
+from tests.support.fakes import FakeUpstreamResponse
 from tests.support.fault_injection import Died
 from tests.support.payment_scene import PRICE_MICROS, Market, use_chain
 
@@ -130,7 +130,7 @@ def test_cron_may_die_at_every_step(fault: str) -> None:
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_claim_that_died_is_given_up_and_its_payment_is_good_again(status: int) -> None:
-    market = Market(reply=FakeReply(status))
+    market = Market(reply=FakeUpstreamResponse(status))
     headers = market.payment(validBefore=str(market.clock.at_ms // 1000 + 3_600))
     # Dead between the claim and the script's answer: verify and claim are eight operations.
     assert cut_short(market, headers, 7)

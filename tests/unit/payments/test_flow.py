@@ -12,7 +12,7 @@ import pytest
 from core.errors import TenantWorkerFailure
 from core.ports import Fetched, Json, ProxyResponse, Response
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER
-from tests.support.fakes import FakeReply, tenant_error
+from tests.support.fakes import FakeUpstreamResponse, tenant_error
 from tests.support.log_lines import log_lines
 from tests.support.payment_scene import PRICE_MICROS, Market, encode, pay_v1, read_header, refusal
 
@@ -50,7 +50,7 @@ def test_a_v1_client_pays_by_the_body_and_gets_its_own_receipt() -> None:
 
 def test_the_script_sees_no_payment_and_writes_no_receipt_of_its_own() -> None:
     names = ["payment-response", "x-payment-response", "payment-required", "set-cookie"]
-    market = Market(reply=FakeReply(200, names, {"payment-response": "forged"}))
+    market = Market(reply=FakeUpstreamResponse(200, names, {"payment-response": "forged"}))
     answer = market.ask(headers={**market.payment(), "x-payment": "another"})
     assert isinstance(answer, ProxyResponse)
     assert sorted(market.namespace.sent[0].remove_headers) == ["payment-signature", "x-payment"]
@@ -84,14 +84,14 @@ def test_callers_are_told_apart_by_who_paid() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
 def test_a_script_that_does_not_serve_costs_nothing(status: int) -> None:
-    market = Market(reply=FakeReply(status))
+    market = Market(reply=FakeUpstreamResponse(status))
     headers = market.payment()
     answer = market.ask(headers=headers)
     assert isinstance(answer, ProxyResponse)
     assert "payment-response" not in dict(answer.set_headers)
     assert (market.moved_micros, market.states) == (0, ["failed"])
     # The authorization is still good, and pays for another try.
-    market.reply = FakeReply(200)
+    market.reply = FakeUpstreamResponse(200)
     assert isinstance(market.ask(headers=headers), ProxyResponse)
     assert (market.moved_micros, market.states) == (PRICE_MICROS, ["settled"])
     assert market.revenue_micros == PRICE_MICROS
@@ -167,10 +167,10 @@ def test_a_new_signature_under_the_same_identifier_is_the_same_payment() -> None
 
 
 def test_an_identifier_whose_payment_failed_is_free_again() -> None:
-    market = Market(reply=FakeReply(500))
+    market = Market(reply=FakeUpstreamResponse(500))
     name = "pay_0123456789abcdef"
     market.ask(headers=market.payment(1, identifier=name))
-    market.reply = FakeReply(200)
+    market.reply = FakeUpstreamResponse(200)
     assert isinstance(market.ask(headers=market.payment(2, identifier=name)), ProxyResponse)
     assert sorted(market.states) == ["failed", "settled"]
     # The first authorization is still good; its name is not.
@@ -182,7 +182,7 @@ def test_an_identifier_whose_payment_failed_is_free_again() -> None:
 @pytest.mark.parametrize("round_number", range(20))
 def test_two_at_once_cost_one_settlement_and_serve_once(round_number: int) -> None:
     market = Market()
-    market.facilitator.takes_ms = round_number * 100
+    market.facilitator.latency_ms = round_number * 100
     headers = market.payment()
 
     async def scene() -> list[Response | ProxyResponse]:

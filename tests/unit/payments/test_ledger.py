@@ -104,7 +104,7 @@ def test_a_claim_cannot_be_settled_without_having_been_pending() -> None:
 def test_a_move_whose_confirmation_is_lost_is_known_again(works: bool) -> None:
     books = Books()
     row = books.pending()
-    books.database.failing_after(0, works_all_the_same=works)
+    books.database.failing_after(0, takes_effect_anyway=works)
     assert asyncio.run(books.ledger.mark_settled(row, "settle", SETTLED))
     assert len(books.database.rows("SELECT * FROM entries")) == 1
 
@@ -112,7 +112,7 @@ def test_a_move_whose_confirmation_is_lost_is_known_again(works: bool) -> None:
 @pytest.mark.parametrize("works", [False, True])
 def test_a_claim_whose_confirmation_is_lost_is_known_again(works: bool) -> None:
     books = Books()
-    books.database.failing_after(0, works_all_the_same=works)
+    books.database.failing_after(0, takes_effect_anyway=works)
     row = payment_row()
     assert books.claim(row) == row
 

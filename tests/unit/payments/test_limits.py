@@ -11,7 +11,7 @@ import pytest
 
 from core.ports import ProxyResponse, Response
 from core.quotas import Usage
-from tests.support.fakes import FakeReply
+from tests.support.fakes import FakeUpstreamResponse
 from tests.support.fault_injection import Died
 from tests.support.payment_scene import PRICE_MICROS, Market, pay, refusal, use_chain
 
@@ -38,7 +38,7 @@ def capped(payments: int) -> Market:
 
 
 def use(market: Market) -> Usage:
-    return market.counters.uses.get(COUNTER, Usage())
+    return market.counters.usage.get(COUNTER, Usage())
 
 
 def fields(answer: Response | ProxyResponse) -> dict[str, str]:
@@ -58,8 +58,8 @@ def test_a_challenge_uses_neither_rate_nor_quota() -> None:
     )
     for _ in range(5):
         market.offer()
-    assert market.counters.asked == []
-    assert all(one.asked == 0 for one in market.environment.rate_counters.values())
+    assert market.counters.calls == []
+    assert all(one.calls == 0 for one in market.environment.rate_counters.values())
     assert isinstance(buy(market, 1), ProxyResponse)
 
 
@@ -83,7 +83,7 @@ def test_a_cap_is_never_passed_and_costs_nobody_what_it_refuses(name: str) -> No
     assert market.moved_micros == 2 * PRICE_MICROS
     assert sorted(market.states) == ["failed", "settled", "settled"]
     assert market.payments[2]["reason"] == "cap_exceeded"
-    assert market.counters.uses[COUNTER].daily_micros == 2 * PRICE_MICROS
+    assert market.counters.usage[COUNTER].daily_micros == 2 * PRICE_MICROS
 
 
 def test_a_cap_is_told_in_requests_at_the_price() -> None:
@@ -131,10 +131,10 @@ def test_of_many_payments_at_once_a_cap_takes_exactly_what_fits() -> None:
 @pytest.mark.parametrize(("status", "requests"), [(404, 1), (500, 0)])
 def test_what_is_not_charged_uses_no_cap(status: int, requests: int) -> None:
     market = capped(1)
-    market.reply = FakeReply(status)
+    market.reply = FakeUpstreamResponse(status)
     buy(market, 1)
     assert use(market)[1:] == (requests, requests, 0, 0)
-    market.reply = FakeReply()
+    market.reply = FakeUpstreamResponse()
     assert isinstance(buy(market, 2), ProxyResponse)
 
 
@@ -168,7 +168,7 @@ def test_the_same_payment_again_gets_its_receipt_whatever_is_used_up() -> None:
     again = market.ask(headers=payment)
     assert isinstance(again, Response)
     assert again.status == 200
-    assert market.counters.asked == ["reserve"]
+    assert market.counters.calls == ["reserve"]
 
 
 @pytest.mark.parametrize("fault", ["", "lost", "reverted", "pending"])
@@ -179,13 +179,13 @@ def test_a_request_may_die_at_every_step_and_no_limit_is_passed(fault: str, stat
         use_chain(market)
         payment = market.payment(1)
         market.facilitator.faults["settle"] = [fault]
-        market.reply = FakeReply(status)
+        market.reply = FakeUpstreamResponse(status)
         fuse = market.fuse(operations)
         with suppress(Died):
             market.ask(headers=payment)
         market.fuse(None)
         market.facilitator.faults.clear()
-        market.reply = FakeReply()
+        market.reply = FakeUpstreamResponse()
         market.start()
         market.cron(10)
         for number in range(2, 6):

@@ -8,7 +8,7 @@ from core.ports import Fetched, Json, ProxyResponse, Response
 from payments.reconciliation import run
 from payments.resolution import resolver_of
 from tests.support.fake_chain import PAYER
-from tests.support.fakes import FakeReply
+from tests.support.fakes import FakeUpstreamResponse
 from tests.support.payment_scene import PRICE_MICROS, Market, read_header, refusal, use_chain
 
 
@@ -56,7 +56,7 @@ def test_a_settlement_that_is_refused_hands_nothing_out_and_charges_nothing(reas
     receipt = read_header(answer, "payment-response")
     assert (receipt["success"], receipt["errorReason"]) == (False, reason)
     assert read_header(answer, "payment-required")["accepts"]
-    assert isinstance(market.reply, FakeReply)
+    assert isinstance(market.reply, FakeUpstreamResponse)
     assert market.reply.is_discarded
     assert (market.states, market.entered_micros) == (["failed"], 0)
     assert [event.counted for event in market.events] == [False, False]
@@ -193,7 +193,7 @@ def test_a_transaction_whose_confirmation_is_lost_once_changes_nothing(
 ) -> None:
     market = Market()
     headers = market.payment()
-    market.database.failing_after(skip, works_all_the_same=works)
+    market.database.failing_after(skip, takes_effect_anyway=works)
     assert isinstance(market.ask(headers=headers), ProxyResponse)
     assert (market.states, len(market.chain.transfers)) == (["settled"], 1)
     assert market.entered_micros == market.revenue_micros == PRICE_MICROS
@@ -213,7 +213,7 @@ def test_what_kv_refuses_is_written_by_cron_and_counted_once() -> None:
 
 
 def test_a_scripts_own_receipt_is_kept_and_never_counted() -> None:
-    receipt = FakeReply(200, ["payment-response"], {"payment-response": "abc"})
+    receipt = FakeUpstreamResponse(200, ["payment-response"], {"payment-response": "abc"})
     market = Market(reply=receipt)
     answer = market.ask("/t/free")
     assert isinstance(answer, ProxyResponse)
@@ -250,7 +250,7 @@ def test_a_refusal_that_the_ledger_did_not_take_is_not_told_as_one() -> None:
     market.facilitator.faults["settle"] = ["refused:invalid_exact_evm_insufficient_balance"]
     headers = market.payment()
     # After the look-up, the claim and the move to pending.
-    market.database.failing_after(3, works_all_the_same=False)
+    market.database.failing_after(3, takes_effect_anyway=False)
     market.database.failing = 3
     refusal(market.ask(headers=headers), 503, "facilitator_unavailable")
     assert market.states == ["pending"]

@@ -21,7 +21,7 @@ from metering.settlements import decode_settlement, encode_settlement
 from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
 from tenants.directory import TenantDirectory
-from tests.support.fakes import NOON_MS, FakeBackground, FakeReply, FakeRequest
+from tests.support.fakes import NOON_MS, FakeBackground, FakeRequest, FakeUpstreamResponse
 from tests.support.payment_scene import PRICE_MICROS, Market, use_chain
 
 DAY = NOON_MS // DAY_MS
@@ -120,7 +120,9 @@ def test_all_is_reconciled_up_to_the_oldest_that_is_not() -> None:
 
 
 def test_receipts_of_scripts_are_counted_apart() -> None:
-    market = Market(reply=FakeReply(200, ["payment-response"], {"payment-response": "abc"}))
+    market = Market(
+        reply=FakeUpstreamResponse(200, ["payment-response"], {"payment-response": "abc"})
+    )
     market.ask("/t/free")
     found = compare(market)
     assert (found["agrees"], found["reportedByScripts"], found["tenants"]) == (True, 1, [])

@@ -14,7 +14,7 @@ from core.ports import ProxyResponse, Response
 from core.quotas import Usage
 from tests.support.dispatcher_scene import Scene, error
 from tests.support.fake_counters import FakeQuotaCounters
-from tests.support.fakes import NOON_MS, FakeReply, FakeRequest, tenant_error
+from tests.support.fakes import NOON_MS, FakeRequest, FakeUpstreamResponse, tenant_error
 from tests.support.log_lines import log_lines
 
 DAY_MS = 86_400_000
@@ -77,8 +77,8 @@ def test_most_requests_use_one_binding() -> None:
     scene = scene_of(rateLimit={"requests": 100, "windowSeconds": 10})
     for _ in range(64):
         scene.request("/t/api/")
-    asked = {name: one.asked for name, one in scene.environment.rate_counters.items() if one.asked}
-    assert asked == {"RATE_10S_64": 64}
+    calls = {name: one.calls for name, one in scene.environment.rate_counters.items() if one.calls}
+    assert calls == {"RATE_10S_64": 64}
 
 
 def test_a_rate_limited_response_has_the_policy_and_the_time_to_retry() -> None:
@@ -112,7 +112,7 @@ def test_a_rate_limited_request_uses_no_quota() -> None:
     scene = scene_of(rateLimit=rate, usageLimit={"dailyRequests": 9})
     for _ in range(3):
         scene.request("/t/api/")
-    assert counters(scene).uses["api/t1"].daily_requests == 1
+    assert counters(scene).usage["api/t1"].daily_requests == 1
 
 
 # Quotas.
@@ -184,15 +184,15 @@ def test_each_api_has_its_own_counter() -> None:
 def test_an_api_without_limits_uses_no_counter() -> None:
     scene = quota_scene(dailyRequests=1)
     response = scene.request("/t/free/")
-    assert counters(scene).asked == []
-    assert all(one.asked == 0 for one in scene.environment.rate_counters.values())
+    assert counters(scene).calls == []
+    assert all(one.calls == 0 for one in scene.environment.rate_counters.values())
     assert "ratelimit-policy" not in headers(response)
 
 
 def test_a_served_request_calls_its_counter_once() -> None:
     scene = quota_scene(dailyRequests=5)
     scene.request("/t/api/")
-    assert counters(scene).asked == ["reserve"]
+    assert counters(scene).calls == ["reserve"]
 
 
 # Releases.
@@ -202,19 +202,19 @@ def test_a_served_request_calls_its_counter_once() -> None:
 def test_an_error_of_the_script_releases_the_quota(status: int, used: int) -> None:
     scene = quota_scene(dailyRequests=1)
     assert scene.environment.namespace is not None
-    scene.environment.namespace.reply = FakeReply(status)
+    scene.environment.namespace.response = FakeUpstreamResponse(status)
     scene.request("/t/api/")
-    assert counters(scene).uses["api/t1"].daily_requests == used
+    assert counters(scene).usage["api/t1"].daily_requests == used
 
 
 def test_a_script_that_throws_releases_the_quota() -> None:
     scene = quota_scene(dailyRequests=1)
     assert scene.environment.namespace is not None
-    scene.environment.namespace.reply = tenant_error(TenantWorkerFailure)
+    scene.environment.namespace.response = tenant_error(TenantWorkerFailure)
     assert [error(scene.request("/t/api/"))["error"] for _ in range(3)] == [
         "tenant_worker_failure"
     ] * 3
-    scene.environment.namespace.reply = FakeReply()
+    scene.environment.namespace.response = FakeUpstreamResponse()
     assert isinstance(scene.request("/t/api/"), ProxyResponse)
     assert isinstance(scene.request("/t/api/"), Response)
 
@@ -222,26 +222,26 @@ def test_a_script_that_throws_releases_the_quota() -> None:
 def test_a_failure_after_midnight_releases_nothing_of_the_new_day() -> None:
     scene = quota_scene(dailyRequests=1, monthlyRequests=5)
     assert scene.environment.namespace is not None
-    scene.environment.namespace.reply = FakeReply(500)
-    scene.environment.namespace.takes_ms = DAY_MS
+    scene.environment.namespace.response = FakeUpstreamResponse(500)
+    scene.environment.namespace.latency_ms = DAY_MS
     scene.request("/t/api/")
-    assert counters(scene).uses["api/t1"] == Usage(NOON_MS // DAY_MS)
+    assert counters(scene).usage["api/t1"] == Usage(NOON_MS // DAY_MS)
 
 
-@pytest.mark.parametrize("works_all_the_same", [False, True])
+@pytest.mark.parametrize("takes_effect_anyway", [False, True])
 def test_a_failed_release_is_not_retried(
-    works_all_the_same: bool, caplog: pytest.LogCaptureFixture
+    takes_effect_anyway: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = quota_scene(dailyRequests=2)
     assert scene.environment.namespace is not None
-    scene.environment.namespace.reply = FakeReply(500)
+    scene.environment.namespace.response = FakeUpstreamResponse(500)
     one = counters(scene)
-    one.works_all_the_same = works_all_the_same
+    one.takes_effect_anyway = takes_effect_anyway
 
-    one.failing = "give_back"
+    one.failing = "release"
     assert isinstance(scene.request("/t/api/"), ProxyResponse)
-    assert one.asked == ["reserve", "give_back"]
-    assert one.uses["api/t1"].daily_requests == (0 if works_all_the_same else 1)
+    assert one.calls == ["reserve", "release"]
+    assert one.usage["api/t1"].daily_requests == (0 if takes_effect_anyway else 1)
     assert "reservation_not_released" in [line["event"] for line in log_lines(caplog)]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from core.ports import ProxyResponse
 from tests.support.dispatcher_scene import Scene, error
-from tests.support.fakes import FakeEnvironment, FakeReply
+from tests.support.fakes import FakeEnvironment, FakeUpstreamResponse
 
 
 @pytest.mark.parametrize("host", ["localhost:8787", "dispatcher.example", "d.workers.dev"])
@@ -16,7 +16,7 @@ def test_the_page_answers_at_every_host_that_is_no_tenants(host: str) -> None:
     assert isinstance(answer, ProxyResponse)
     assert answer.upstream.status == 200
     assert scene.environment.assets is not None
-    assert scene.environment.assets.asked == [(f"http://{host}/explore", "GET", None)]
+    assert scene.environment.assets.requests == [(f"http://{host}/explore", "GET", None)]
 
 
 @pytest.mark.parametrize("path", ["/explore", "/explore/", "/explore/main.js"])
@@ -25,7 +25,7 @@ def test_a_tenants_host_is_never_shadowed(path: str) -> None:
     scene.request("http://fx.example" + path)
     assert [sent.script for sent in scene.sent] == ["fx"]
     assert scene.environment.assets is not None
-    assert scene.environment.assets.asked == []
+    assert scene.environment.assets.requests == []
 
 
 def test_every_file_is_sent_with_a_policy_that_lets_nothing_else_in() -> None:
@@ -56,8 +56,8 @@ def test_a_file_that_is_not_there_is_not_found() -> None:
     shown = error(scene.request("/explore/nothing.js"))
     assert (shown["status"], shown["error"]) == (404, "not_found")
     assert scene.environment.assets is not None
-    assert isinstance(scene.environment.assets.reply, FakeReply)
-    assert scene.environment.assets.reply.is_discarded
+    assert isinstance(scene.environment.assets.response, FakeUpstreamResponse)
+    assert scene.environment.assets.response.is_discarded
 
 
 @pytest.mark.parametrize("path", ["/explored", "/EXPLORE", "/%65xplore", "/t/explore"])
@@ -65,7 +65,7 @@ def test_what_only_looks_like_the_page_is_not(path: str) -> None:
     scene = Scene()
     assert error(scene.request("http://localhost" + path))["status"] == 404
     assert scene.environment.assets is not None
-    assert scene.environment.assets.asked == []
+    assert scene.environment.assets.requests == []
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
