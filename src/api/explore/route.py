@@ -1,8 +1,6 @@
-"""What the public page reads: figures for everybody, of a fixed shape, whatever happens.
+"""The route `/api/explore/analytics`: public, sanitized data for the page.
 
-Owns the route `/api/explore/analytics`: its parameters and its answers. It
-needs no token and shows none. Refuses to know where figures come from, and
-how long they are kept.
+It responds 200 even if analytics are unavailable, so that the page always works.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import logging
 from dataclasses import dataclass, field
 
 from analytics import Analytics
-from api.explore.cache import EdgeCache, RenderedSnapshot, StaleWhileRevalidateCache, finish
+from api.explore.cache import EdgeCache, RenderedSnapshot, StaleWhileRevalidateCache, render
 from api.explore.sanitize import empty_snapshot, safe_snapshot
 from api.explore.sources import HTTP_ERROR, Source, UpstreamFailed, source_of
 from api.routes import EXPLORE
@@ -23,47 +21,46 @@ from core.ports import Background, Clock, Environment, Request, Response
 from core.responses import REQUEST_ID_HEADER, etag_matches, json_response, text_response
 from snapshots.render import WINDOWS
 
-_FORM = 1
-"""The form of what is left at the edge: another one gets another address, so that isolates of
-two versions do not read each other's."""
+_EDGE_VERSION = 1
+"""Version of the entries in the edge cache: deployments with different versions share none."""
 
 _CACHE_CONTROL = (
     f"public, max-age={constants.EXPLORE_FRESH_SECONDS},"
     f" stale-while-revalidate={constants.EXPLORE_STALE_SECONDS - constants.EXPLORE_FRESH_SECONDS}"
 )
-
 _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Explore:
-    """Answers the public page's requests of one isolate; `reader` is the platform API's."""
+    """Serves the route for one isolate; without `edge`, isolates share no entries."""
 
     environment: Environment
     clock: Clock
-    reader: Analytics
+    analytics: Analytics
     edge: EdgeCache | None
     _source: Source = field(init=False)
-    _shelves: dict[str, StaleWhileRevalidateCache] = field(default_factory=dict)
+    _caches: dict[str, StaleWhileRevalidateCache] = field(default_factory=dict)
+    """By window."""
 
     def __post_init__(self) -> None:
-        """Decide for the isolate's life where figures come from."""
-        self._source = source_of(self.environment, self.reader)
+        """Choose the source; settings cannot change during an isolate's lifetime."""
+        self._source = source_of(self.environment, self.analytics)
 
     async def handle(
         self, request: Request, query: str, request_id: str, background: Background
     ) -> Response:
-        """Answer one request with `query`, which is empty or starts with `?`.
+        """Serve one request with `query`, which is empty or starts with `?`.
 
-        Raises `MethodNotAllowed`, `InvalidWindow`, and `InvalidParameter` for one
-        given twice or a query of hundreds; nothing else that is wrong is an error.
+        Raises `MethodNotAllowed`, `InvalidWindow`, and `InvalidParameter` for a parameter
+        given twice or too many parameters.
         """
         if request.method not in EXPLORE.methods:
             raise MethodNotAllowed(request.method, EXPLORE.methods)
         values = read_parameters(EXPLORE.parameters, query_pairs(query))
         window = values["window"] or WINDOWS[0]
         try:
-            finished = await self._shelf(window).take(background)
+            rendered = await self._cache(window).get(background)
         except UpstreamFailed as error:
             body = {
                 "ok": False,
@@ -73,38 +70,40 @@ class Explore:
                 "snapshot": empty_snapshot(window, self.clock.now_ms()),
             }
             return json_response(body, request_id)
-        wanted = request.headers.get("if-none-match", "")
-        return _answer(finished, values["top"], wanted, request_id)
+        if_none_match = request.headers.get("if-none-match", "")
+        return _response(rendered, values["top"], if_none_match, request_id)
 
-    def _shelf(self, window: str) -> StaleWhileRevalidateCache:
-        if window not in self._shelves:
+    def _cache(self, window: str) -> StaleWhileRevalidateCache:
+        if window not in self._caches:
 
             async def make(background: Background) -> RenderedSnapshot:
                 return await self._make(window, background)
 
-            # A name of no server: it is never asked for anything.
-            address = f"https://explore.invalid/{_FORM}/{self._source.name}/{window}"
-            self._shelves[window] = StaleWhileRevalidateCache(self.clock, self.edge, address, make)
-        return self._shelves[window]
+            # `.invalid` is reserved (RFC 2606), so this address belongs to no server.
+            address = f"https://explore.invalid/{_EDGE_VERSION}/{self._source.name}/{window}"
+            self._caches[window] = StaleWhileRevalidateCache(self.clock, self.edge, address, make)
+        return self._caches[window]
 
     async def _make(self, window: str, background: Background) -> RenderedSnapshot:
         now_ms = self.clock.now_ms()
         try:
-            found = await self._source.snapshot(window, background)
-            snapshot = safe_snapshot(found, window, now_ms, constants.TOP_MAX)
-            answer = {"ok": True, "window": window, "source": self._source.name}
-            return finish(answer, snapshot, now_ms)
+            document = await self._source.snapshot(window, background)
+            snapshot = safe_snapshot(document, window, now_ms, constants.TOP_MAX)
+            body = {"ok": True, "window": window, "source": self._source.name}
+            return render(body, snapshot, now_ms)
         except UpstreamFailed:
             raise
         except Exception as error:
-            # A defect must not break the page either; the log has it.
+            # The page must work despite a defect; the log has its details.
             _LOGGER.exception("public_snapshot_failed", extra=fields(window=window))
             raise UpstreamFailed(HTTP_ERROR, "a defect") from error
 
 
-def _answer(finished: RenderedSnapshot, top: int, wanted: str, request_id: str) -> Response:
-    tag = f'"{finished.tag}-{top}"'
+def _response(
+    rendered: RenderedSnapshot, top: int, if_none_match: str, request_id: str
+) -> Response:
+    tag = f'"{rendered.tag}-{top}"'
     headers = (("cache-control", _CACHE_CONTROL), ("etag", f"W/{tag}"))
-    if etag_matches(tag, wanted):
+    if etag_matches(tag, if_none_match):
         return Response(304, (*headers, (REQUEST_ID_HEADER, request_id)), "")
-    return text_response(finished.body(top), request_id, headers=headers)
+    return text_response(rendered.body(top), request_id, headers=headers)

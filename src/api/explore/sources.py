@@ -1,12 +1,7 @@
-"""Where the public page's figures come from: this Worker's own log, or another dispatcher.
+"""Sources of the public page's snapshots: this Worker's analytics, or another dispatcher's.
 
-Owns asking either, and telling apart what can go wrong with it. The token for
-the other dispatcher goes to its address and nowhere else: redirects are not
-followed, and neither answers nor the log repeat it.
-
-    UpstreamFailed              there are no figures; `code` is what the page is told
-        upstream_unreachable        no whole answer in time, or no address to ask
-        upstream_http_error         an answer that is no snapshot
+The other dispatcher's token is sent to its address only: redirects are not followed, and
+neither responses nor logs contain it.
 """
 
 from __future__ import annotations
@@ -25,74 +20,80 @@ from core.errors import ConfigurationError, FetchFailed, StoreUnavailable
 from core.ports import Background, Environment, Json
 from core.safe_json import read_json
 
-ADDRESS_SETTING = "ANALYTICS_BASE_URL"
-TOKEN_SETTING = "ANALYTICS_TOKEN"  # noqa: S105
 UNREACHABLE = "upstream_unreachable"
+"""No complete response in time, or no address to send the request to."""
+
 HTTP_ERROR = "upstream_http_error"
+"""A response that is no snapshot."""
+
+_UPSTREAM_URL_SETTING = "ANALYTICS_BASE_URL"
+_UPSTREAM_TOKEN_SETTING = "ANALYTICS_TOKEN"  # noqa: S105
 _LOOPBACK = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1", re.ASCII)
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
 class UpstreamFailed(Exception):
-    """There are no figures at the moment; the message is for the log alone."""
+    """There is no snapshot at the moment."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Take what the page is told, and what operators are."""
+        """Take the code for the page, and a message for the log only."""
         super().__init__(message)
         self.code = code
 
 
 class Source(Protocol):
-    """Somewhere to get snapshots from."""
+    """Where snapshots come from."""
 
     @property
     def name(self) -> str:
-        """What the page is told about it: `self` or `upstream`."""
+        """The value of `source` in the response: `self` or `upstream`."""
         ...
 
     async def snapshot(self, window: str, background: Background) -> Json:
-        """Get what is said to be the snapshot of `window`. Raises `UpstreamFailed`."""
+        """Return the snapshot of `window`, not sanitized. Raises `UpstreamFailed`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSource:
-    """This Worker's own log, through the reader that the platform API has too."""
+    """This Worker's own analytics."""
 
     environment: Environment
-    reader: Analytics
+    analytics: Analytics
     name: str = "self"
 
     async def snapshot(self, window: str, background: Background) -> Json:
-        """Read the snapshot of `window`. Raises `UpstreamFailed`."""
+        """Return the snapshot of `window`. Raises `UpstreamFailed`."""
         store = self.environment.usage_store
         if store is None:
             raise UpstreamFailed(UNREACHABLE, "the binding USAGE_KV is not configured")
         try:
-            found = await self.reader.snapshots(store, (window,), constants.TOP_MAX, background)
+            snapshots = await self.analytics.snapshots(
+                store, (window,), constants.TOP_MAX, background
+            )
         except StoreUnavailable as error:
             raise UpstreamFailed(UNREACHABLE, f"USAGE_KV cannot be read: {error}") from error
-        return found[window]
+        return snapshots[window]
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteSource:
-    """Another dispatcher's platform API, at the address that the deployment names."""
+    """The platform API of another dispatcher, at `ANALYTICS_BASE_URL`."""
 
     environment: Environment
     name: str = "upstream"
 
     async def snapshot(self, window: str, _: Background) -> Json:
-        """Ask for the snapshot of `window`. Raises `UpstreamFailed`."""
+        """Request the snapshot of `window`. Raises `UpstreamFailed`."""
         try:
-            settings = upstream_of(self.environment)
+            upstream = upstream_of(self.environment)
         except ConfigurationError as error:
             raise UpstreamFailed(UNREACHABLE, error.message) from error
-        assert settings is not None
-        address, headers = settings
+        assert upstream is not None
+        base_url, headers = upstream
         try:
             fetched = await self.environment.fetcher.fetch(
-                f"{address}/__platform/analytics?window={window}&top={constants.TOP_MAX}",
+                f"{base_url}/__platform/analytics?window={window}&top={constants.TOP_MAX}",
                 method="GET",
                 headers=headers,
                 body=None,
@@ -100,64 +101,65 @@ class RemoteSource:
                 body_bytes_max=constants.UPSTREAM_BODY_BYTES_MAX,
             )
         except FetchFailed as error:
-            raise UpstreamFailed(UNREACHABLE, f"{address}: {error}") from error
+            raise UpstreamFailed(UNREACHABLE, f"{base_url}: {error}") from error
         if fetched.status != HTTPStatus.OK:
-            raise UpstreamFailed(HTTP_ERROR, f"{address}: status {fetched.status}")
+            raise UpstreamFailed(HTTP_ERROR, f"{base_url}: status {fetched.status}")
         try:
             document = read_json(fetched.body)
         except ValueError as error:
-            raise UpstreamFailed(HTTP_ERROR, f"{address}: no JSON") from error
-        found = document.get("snapshot") if isinstance(document, dict) else None
-        if not is_snapshot(found, window):
-            raise UpstreamFailed(HTTP_ERROR, f"{address}: no snapshot of {window}")
-        return found
+            raise UpstreamFailed(HTTP_ERROR, f"{base_url}: invalid JSON") from error
+        snapshot = document.get("snapshot") if isinstance(document, dict) else None
+        if not is_snapshot(snapshot, window):
+            raise UpstreamFailed(HTTP_ERROR, f"{base_url}: no snapshot of {window}")
+        return snapshot
 
 
-def source_of(environment: Environment, reader: Analytics) -> Source:
-    """Choose where figures come from: another dispatcher if the deployment names one."""
-    if environment.setting(ADDRESS_SETTING) is None:
-        return LocalSource(environment, reader)
+def source_of(environment: Environment, analytics: Analytics) -> Source:
+    """Return the other dispatcher if `ANALYTICS_BASE_URL` names one, else this Worker."""
+    if environment.setting(_UPSTREAM_URL_SETTING) is None:
+        return LocalSource(environment, analytics)
     return RemoteSource(environment)
 
 
 def upstream_of(environment: Environment) -> tuple[str, Mapping[str, str]] | None:
-    """Read the other dispatcher's address, without a final slash, and what to send there.
+    """Return the other dispatcher's URL, without a final slash, and the request headers.
 
-    None where none is named. Raises `ConfigurationError` for an address that
-    would show the token to others, and for a token that is none: only loopback
-    addresses may be plain HTTP.
+    None if no dispatcher is configured. Raises `ConfigurationError` for an unusable token,
+    and for a URL that would expose it: plain HTTP is only for loopback addresses.
     """
-    text = environment.setting(ADDRESS_SETTING)
-    return None if text is None else (_address(text.strip().rstrip("/")), _headers(environment))
+    text = environment.setting(_UPSTREAM_URL_SETTING)
+    return None if text is None else (_base_url(text.strip().rstrip("/")), _headers(environment))
 
 
-def _address(text: str) -> str:
+def _base_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
     except ValueError:
-        raise _unusable_address() from None
+        raise _unusable_url() from None
     is_private = parts.scheme == "https" or (
         parts.scheme == "http" and _LOOPBACK.fullmatch(host) is not None
     )
     if not is_private or not host or "@" in parts.netloc or "?" in text or "#" in text:
-        raise _unusable_address()
+        raise _unusable_url()
     return text
 
 
-def _unusable_address() -> ConfigurationError:
+def _unusable_url() -> ConfigurationError:
     return ConfigurationError(
-        ADDRESS_SETTING,
-        "It must be the address of another dispatcher, such as https://dispatch.example:"
-        " https, without a user, a query or a fragment.",
+        _UPSTREAM_URL_SETTING,
+        "It must be the URL of another dispatcher, such as https://dispatch.example: https,"
+        " without a user, a query or a fragment.",
     )
 
 
 def _headers(environment: Environment) -> Mapping[str, str]:
-    token = environment.setting(TOKEN_SETTING)
+    token = environment.setting(_UPSTREAM_TOKEN_SETTING)
     if token is None:
         return {"accept": "application/json"}
-    # A header cannot hold anything else, and the runtime's own error would repeat it.
+    # Otherwise the runtime rejects the header with an error that quotes the token.
     if not _TOKEN.fullmatch(token.strip()):
-        raise ConfigurationError(TOKEN_SETTING, "It must be printable ASCII without spaces.")
+        raise ConfigurationError(
+            _UPSTREAM_TOKEN_SETTING, "It must be printable ASCII without spaces."
+        )
     return {"accept": "application/json", "authorization": f"Bearer {token.strip()}"}

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from api.explore.cache import decode, finish
+from api.explore.cache import decode, render
 from core import constants
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
@@ -224,7 +224,7 @@ def test_what_was_left_by_others_and_is_damaged_is_made_again() -> None:
 
 def test_a_finished_answer_is_read_back_as_it_was_written() -> None:
     snapshot = {"a": 1, "topApis": [], "allApis": [{"n": number} for number in range(150)]}
-    finished = finish({"ok": True}, snapshot, 5)
+    finished = render({"ok": True}, snapshot, 5)
     assert decode(finished.encode()) == finished
     for top in (0, 1, 100):
         rows = snapshot["allApis"]
@@ -235,7 +235,7 @@ def test_a_finished_answer_is_read_back_as_it_was_written() -> None:
 
 def test_what_is_no_json_is_never_written() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        finish({"ok": True}, {"allApis": [], "x": float("nan")}, 5)
+        render({"ok": True}, {"allApis": [], "x": float("nan")}, 5)
 
 
 def test_the_log_says_why_there_was_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -248,7 +248,7 @@ def test_the_log_says_why_there_was_nothing(caplog: pytest.LogCaptureFixture) ->
     isolate.body()
     (line,) = log_lines(caplog)
     assert (line["event"], line["code"]) == (
-        "public_snapshot_not_to_be_had",
+        "public_snapshot_unavailable",
         "upstream_unreachable",
     )
     assert line["cause"] == "https://dispatch.example: connection refused"
