@@ -1,5 +1,6 @@
-"""Local development: set-up, the launcher of `make dev`, and what they emulate.
+"""Local development; nothing in this package is deployed.
 
-Nothing in this package is deployed. It runs on the host's Python (3.11 or newer);
-`dev.setup` needs the standard library alone, because it is what installs the rest.
+`setup` installs what the Makefile's targets need, with the standard library alone. `launch`
+runs the dispatcher, `demo` and `history` give it traffic, `economy` is a local x402 chain and
+facilitator, `cloudflare_api` emulates Cloudflare's API, and `check` is `make check`.
 """

@@ -1,4 +1,4 @@
-"""Chromium under Playwright, as tests, benchmark and pictures start it."""
+"""Starts Chromium with Playwright for tests, benchmarks and screenshots."""
 
 import os
 from collections.abc import Iterator
@@ -15,21 +15,21 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # The same edges of letters on every machine, for pictures that are compared.
+    # Makes text render the same on every machine, because screenshots are compared.
     "--font-render-hinting=none",
     "--disable-lcd-text",
 )
-"""No request but the page's own, and no more of the machine than a page needs."""
+"""Disable background requests and unneeded features."""
 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Run Chromium, without a window, for the time of a `with` block.
+    """Run headless Chromium during a `with` block.
 
     Raises:
-        SetupError: It is not installed.
+        SetupError: Chromium is not installed.
     """
-    # The sandbox refuses to be started by root.
+    # The sandbox cannot be used by root.
     arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)

@@ -1,13 +1,11 @@
-"""The errors that development commands end with, each one line for its reader.
+"""Errors of the development commands; `run_command_line` prints each as one line.
 
-    DevelopmentError          the base: a sentence that says what to do
-    ├── UsageError            an option or variable that cannot be used (exit code 2)
-    ├── SetupError            a step of set-up that failed (exit code 1)
-    │   ├── MachineError      this machine lacks something we cannot install
-    │   └── VersionFitError   Pyodide and workerd do not fit together
-    └── ServerError           the dispatcher did not start, or stopped by itself
-
-`run_command_line` is the only place that turns them into output.
+DevelopmentError          base class: one sentence that says what to do
+├── UsageError            invalid option or variable (exit code 2)
+├── SetupError            a step of set-up failed (exit code 1)
+│   ├── MachineError      something is missing that set-up cannot install
+│   └── VersionFitError   Pyodide and workerd have incompatible versions
+└── ServerError           the dispatcher did not start, or stopped unexpectedly
 """
 
 import errno
@@ -20,12 +18,11 @@ from pathlib import Path
 
 
 class DevelopmentError(Exception):
-    """A failure that its reader can mend.
+    """A failure that the user can fix.
 
     Args:
-        message: One sentence or two, without a line break, that say what failed and
-            what to do about it.
-        log: The file with the details, if there is one; it is named at the end.
+        message: One or two sentences that say what failed and what to do about it.
+        log: A file with details, which is named at the end of the line.
     """
 
     exit_code = 1
@@ -43,13 +40,13 @@ class DevelopmentError(Exception):
 
 
 class UsageError(DevelopmentError):
-    """An option or variable that cannot be used."""
+    """An option or variable is invalid."""
 
     exit_code = 2
 
 
 class SetupError(DevelopmentError):
-    """A step of set-up that failed."""
+    """A step of set-up failed."""
 
 
 class MachineError(SetupError):
@@ -57,22 +54,23 @@ class MachineError(SetupError):
 
 
 class VersionFitError(SetupError):
-    """The installed Pyodide is not the one that the installed workerd was made for."""
+    """The installed workerd was built for another version of Pyodide."""
 
 
 class ServerError(DevelopmentError):
-    """The dispatcher did not start, or stopped by itself."""
+    """The dispatcher did not start, or stopped unexpectedly."""
 
 
 def run_command_line(command: Callable[[], int]) -> int:
-    """Run `command` and return its exit code, printing any failure as one line.
+    """Run a command and print a failure as one line.
+
+    If the environment variable `DEBUG` is set, a failure also prints its traceback.
 
     Args:
-        command: What to run; it returns an exit code.
+        command: The command; it returns an exit code.
 
     Returns:
-        The code of `command`; a failure's own code; 130 after Ctrl-C. With `DEBUG` set
-        in the environment, failures also print their traceback.
+        The exit code of the command or of its error; 130 after Ctrl-C.
     """
     try:
         return command()
@@ -87,11 +85,7 @@ def run_command_line(command: Callable[[], int]) -> int:
 
 
 def explain_os_error(error: OSError) -> str:
-    """Return one line for an `OSError` that no step expected.
-
-    Args:
-        error: What was raised.
-    """
+    """Return one line for an unexpected `OSError`."""
     place = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full{place}: free some space, then run the same command again."

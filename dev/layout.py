@@ -1,4 +1,4 @@
-"""Where everything lives in a clone: the one place that knows the folders' names."""
+"""The paths of all files and folders of a clone that development commands use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The folders of one clone.
+    """The paths of one clone.
 
     Args:
-        root: The clone's top folder, absolute.
+        root: The absolute path of the clone.
     """
 
     root: Path
@@ -31,27 +31,27 @@ class Layout:
 
     @property
     def node_modules(self) -> Path:
-        """What `npm ci` installs."""
+        """The npm packages."""
         return self.root / "node_modules"
 
     @property
     def economy(self) -> Path:
-        """The npm package of the local payment economy, with packages of its own."""
+        """The npm package of the local payment economy, with its own dependencies."""
         return self.root / "dev" / "economy" / "node"
 
     @property
     def python_modules(self) -> Path:
-        """The packages vendored for the Worker; wrangler and pywrangler fix its name."""
+        """The Python packages vendored for the Worker; wrangler and pywrangler require the name."""
         return self.root / "python_modules"
 
     @property
     def venv_workers(self) -> Path:
-        """pywrangler's environment; only its token file is ours."""
+        """pywrangler's environment; set-up writes only its token file."""
         return self.root / ".venv-workers"
 
     @property
     def inside_modules(self) -> Path:
-        """The packages vendored for the Worker that runs pytest inside workerd."""
+        """The Python packages vendored for the Worker that runs pytest inside workerd."""
         return self.cache / "inside" / "python_modules"
 
     @property
@@ -61,17 +61,17 @@ class Layout:
 
     @property
     def api_reference(self) -> Path:
-        """The page that is written from the OpenAPI document."""
+        """The page generated from the OpenAPI document."""
         return self.root / "docs" / "reference" / "api.md"
 
     @property
     def api_examples(self) -> Path:
-        """What a dispatcher answered, for the examples of that page."""
+        """Recorded responses, the examples of that page."""
         return self.root / "dev" / "openapi" / "examples.json"
 
     @property
     def cache(self) -> Path:
-        """Everything else that set-up and the launcher write."""
+        """All other files that set-up and the launcher write."""
         return self.root / ".clawr"
 
     @property
@@ -81,7 +81,7 @@ class Layout:
 
     @property
     def databases(self) -> Path:
-        """Local databases as migrations leave them when they are new, to be copied."""
+        """New local databases with all migrations, which are copied into a new STATE."""
         return self.cache / "databases"
 
     @property
@@ -91,7 +91,7 @@ class Layout:
 
     @property
     def logs(self) -> Path:
-        """What the tools of set-up printed."""
+        """Output of the tools that set-up runs."""
         return self.cache / "logs"
 
     @property

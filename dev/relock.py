@@ -1,8 +1,8 @@
-"""`python -m dev.relock [--upgrade]`: writes every lock file anew, without addresses.
+"""`python -m dev.relock [--upgrade]`: writes every lock file, without registry addresses.
 
 Run it after a change to `dev/locks/*.in`, a package.json or the dependencies in
-pyproject.toml. Locks hold exact versions and hashes for every platform; a version that
-is locked already stays unless `--upgrade` asks for the newest.
+pyproject.toml. Lock files have exact versions and hashes for every platform. Locked versions
+are kept unless `--upgrade` is given.
 """
 
 import json
@@ -18,7 +18,7 @@ from dev.setup.node import ensure_node
 from dev.setup.stamp import write_atomically
 
 LOCKS = {"run": "3.11", "tools": "3.11", "node": "3.11", "worker": "3.14", "inside": "3.14"}
-"""Each lock file, with the oldest Python that must be able to install it."""
+"""Each lock file with the oldest Python version it must support."""
 
 _PLATFORMS = {
     "darwin": {"os": ["darwin"]},
@@ -40,8 +40,8 @@ def lock_python(layout: Layout, name: str, python_version: str, *, upgrade: bool
     Args:
         layout: The clone.
         name: The lock file's name without its suffix.
-        python_version: The oldest Python that it must serve.
-        upgrade: Whether to take the newest versions that the sources allow.
+        python_version: The oldest supported Python version.
+        upgrade: Whether to choose the newest versions that the sources allow.
 
     Raises:
         SetupError: uv failed.
@@ -67,35 +67,35 @@ def lock_python(layout: Layout, name: str, python_version: str, *, upgrade: bool
     if upgrade:
         command.append("--upgrade")
     if subprocess.run(command, cwd=layout.root, check=False).returncode != 0:
-        raise SetupError(f"uv could not lock dev/locks/{name}.in; it says why above.")
+        raise SetupError(f"uv could not lock dev/locks/{name}.in; see its message above.")
 
 
 def lock_npm(folder: Path, node: Path, npm_cli: Path) -> None:
-    """Bring a folder's package-lock.json up to its package.json.
+    """Update a folder's package-lock.json from its package.json.
 
     Raises:
         SetupError: npm failed.
     """
     command = [str(node), str(npm_cli), "install", "--package-lock-only", "--ignore-scripts"]
     if subprocess.run(command, cwd=folder, check=False).returncode != 0:
-        raise SetupError(f"npm could not lock {folder}/package.json; it says why above.")
+        raise SetupError(f"npm could not lock {folder}/package.json; see its message above.")
     path = folder / "package-lock.json"
     lock = complete_platforms(json.loads(path.read_text()))
     write_atomically(path, (json.dumps(lock, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def complete_platforms(lock: dict[str, Any]) -> dict[str, Any]:
-    """Add the builds for other platforms that npm left out of a lock.
+    """Add the builds for other platforms that npm omitted from a lock.
 
-    npm drops an optional package that the registry it asked does not have (a mirror may
-    hold one platform only), and `npm ci` then refuses the lock. Such an entry is added
-    with its exact version; it has no hash, as nothing was there to be hashed.
+    npm omits an optional package that the registry does not have (a mirror may have only one
+    platform), and `npm ci` then rejects the lock. Such an entry is added with its exact
+    version, but without a hash.
 
     Args:
         lock: package-lock.json, version 3.
 
     Returns:
-        The same lock with its packages in npm's order.
+        The same lock, with its packages in npm's order.
     """
     packages: dict[str, Any] = lock["packages"]
     missing = {

@@ -1,7 +1,7 @@
-"""`python -m dev.screenshots`: pictures of a running dispatcher's page, for the README.
+"""`python -m dev.screenshots`: takes the README's screenshots of the page at `/explore`.
 
-What they show is what the dispatcher at `URL`, or at `PORT` of this machine, has counted;
-`make demo` gives it something to show.
+The dispatcher is the one at `URL`, or at `PORT` on this machine. Run `make demo` first, so that
+the page has data.
 """
 
 import io
@@ -21,7 +21,7 @@ from dev.layout import HERE
 
 FOLDER = HERE.root / "docs" / "images"
 COLOURS = 192
-"""How many colours a picture keeps, for a file of a third of the size."""
+"""The number of colours of a picture; it reduces the file to a third of the size."""
 
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "explore-light": (
@@ -41,34 +41,34 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
-"""Each picture's query and what the browser is like."""
+"""The query and the browser settings of each picture."""
 
 
 def main() -> int:
-    """Take all pictures."""
+    """Take all screenshots."""
     url = os.environ.get("URL") or f"http://localhost:{os.environ.get('PORT') or DEFAULT_PORT}"
     FOLDER.mkdir(parents=True, exist_ok=True)
     with running_browser() as browser:
-        for name, (query, look) in PICTURES.items():
+        for name, (query, settings) in PICTURES.items():
             file = FOLDER / f"{name}.png"
-            take(browser, f"{url.rstrip('/')}/explore{query}", look, file)
+            take(browser, f"{url.rstrip('/')}/explore{query}", settings, file)
             print(f"{file.relative_to(HERE.root)}: {file.stat().st_size / 1_000:.0f} kB")
     return 0
 
 
-def take(browser: Browser, address: str, look: dict[str, Any], file: Path) -> None:
-    """Take one picture.
+def take(browser: Browser, address: str, settings: dict[str, Any], file: Path) -> None:
+    """Take one screenshot.
 
     Args:
         browser: Chromium.
         address: The page with its query.
-        look: The settings of the browser's window.
-        file: Where the picture goes.
+        settings: Playwright's options for the browser context.
+        file: The PNG file to write.
 
     Raises:
-        ServerError: The page does not answer, or has no APIs to show.
+        ServerError: The page does not load, or shows no APIs.
     """
-    context = browser.new_context(reduced_motion="reduce", **look)
+    context = browser.new_context(reduced_motion="reduce", **settings)
     try:
         page = context.new_page()
         page.goto(address)

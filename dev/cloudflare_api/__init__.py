@@ -1,9 +1,9 @@
-"""Cloudflare's own REST API, version 4, answered on this machine.
+"""An emulation of Cloudflare's REST API, version 4.
 
-Two things are built from these modules: the local API of `make dev`, which stores what it is
-sent where the running dispatcher finds it, and the stand-in of the tests, which keeps it in
-memory and checks every request (`tests/cloudflare`). The routes and their rules are written
-once; what differs is behind the ports in `dev.cloudflare_api.ports`.
+`make dev` serves it on top of the running dispatcher (`local`). The tests serve it from memory
+and check every request (`tests/cloudflare`). Both share the routes (`routes`), the parsing of
+uploads (`scripts`), the responses and errors (`responses`) and the access check (`gate`); they
+implement the stores in `ports`.
 
 The API itself: https://developers.cloudflare.com/api/
 """

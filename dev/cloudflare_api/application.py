@@ -1,4 +1,4 @@
-"""The API as one application: its routes behind the gate, and its errors as envelopes."""
+"""Builds the Starlette application: routes, access check and error responses."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,13 +13,13 @@ from dev.cloudflare_api.gate import Gate
 from dev.cloudflare_api.responses import (
     ApiError,
     on_api_error,
-    on_failure,
+    on_http_error,
+    on_unexpected_error,
     on_unknown_route,
-    on_unreadable,
 )
 
 PREFIX: Final = "/client/v4"
-"""The path of the API, as at Cloudflare's own address."""
+"""The path of the API at api.cloudflare.com."""
 
 
 def application(
@@ -33,11 +33,11 @@ def application(
     """Return the application.
 
     Args:
-        routes: Its routes, below `PREFIX`.
-        token: The API token that it takes.
-        account_id: The account that it answers for.
-        behind_gate: What else a request goes through once it is let in.
-        lifespan: What is opened and closed with it.
+        routes: The routes below `PREFIX`.
+        token: The accepted API token.
+        account_id: The only account.
+        behind_gate: Middleware that runs after the access check.
+        lifespan: Starlette's lifespan function.
     """
     gate = Middleware(Gate, token=token, account_id=account_id, prefix=PREFIX)
     return Starlette(
@@ -48,7 +48,7 @@ def application(
             ApiError: on_api_error,
             404: on_unknown_route,
             405: on_unknown_route,
-            HTTPException: on_unreadable,
-            Exception: on_failure,
+            HTTPException: on_http_error,
+            Exception: on_unexpected_error,
         },
     )

@@ -1,8 +1,8 @@
-"""Who is let in: programs of this machine that have the token, and nothing in a browser.
+"""Access check: accepts local programs that have the token, and rejects browsers.
 
-A web page can make its visitor's browser send requests to 127.0.0.1, and can give its own
-host name that address. It cannot hide the name in `Host`, nor leave out `Origin` on a request
-that changes anything, so both are looked at; and no answer ever allows another origin.
+A web page can make a browser send requests to 127.0.0.1, and can resolve its own host name to
+that address (DNS rebinding). It can neither change `Host` nor omit `Origin` on a request that
+changes something, so both headers are checked. No response allows another origin.
 """
 
 import hmac
@@ -21,27 +21,27 @@ from dev.cloudflare_api.responses import (
     NotFoundError,
     TooLargeError,
     UnauthorizedError,
-    refusal,
+    failure,
 )
 
 BODY_BYTES_MAX: Final = 100 * 1024 * 1024
 """The largest body: a bulk write of KV (https://developers.cloudflare.com/kv/platform/limits/)."""
 
-NOT_YOUR_ACCOUNT: Final = 9109
+WRONG_ACCOUNT: Final = 9109
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ACCOUNT = re.compile(r"/accounts/([^/]+)")
 _ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
-_WITH_A_TOKEN_OF_ITS_OWN = re.compile(r"/accounts/[^/]+/workers/assets/upload")
+_HAS_OWN_TOKEN = re.compile(r"/accounts/[^/]+/workers/assets/upload")
 
 
 class Gate:
-    """Lets requests through to an application, or refuses them.
+    """Middleware that rejects unauthorized or oversized requests.
 
     Args:
         app: The application.
-        token: The API token that is taken.
-        account_id: The account that there is.
+        token: The accepted API token.
+        account_id: The only account.
         prefix: The path of the API.
     """
 
@@ -53,33 +53,33 @@ class Gate:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection, as ASGI has it."""
+        """Handle one ASGI connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         path = str(scope["path"]).removeprefix(self._prefix)
         try:
-            self._check_place(headers)
-            if not _WITH_A_TOKEN_OF_ITS_OWN.fullmatch(path):
+            self._check_origin(headers)
+            if not _HAS_OWN_TOKEN.fullmatch(path):
                 self._check_token(headers)
             self._check_account(path)
             _check_length(headers)
         except ApiError as error:
-            await refusal(error)(scope, receive, send)
+            await failure(error)(scope, receive, send)
             return
         await self._app(scope, _bounded(receive), send)
 
-    def _check_place(self, headers: Headers) -> None:
+    def _check_origin(self, headers: Headers) -> None:
         hosts = headers.getlist("host")
         try:
             names = [urlsplit(f"//{host}").hostname for host in hosts]
         except ValueError:
             names = []
         if len(names) != 1 or names[0] not in _LOOPBACK:
-            raise ForbiddenError("This API answers at 127.0.0.1 and under no other name.")
+            raise ForbiddenError("This API accepts only requests to 127.0.0.1 or localhost.")
         if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
-            raise ForbiddenError("This API is not for web pages.")
+            raise ForbiddenError("This API does not accept requests from web pages.")
 
     def _check_token(self, headers: Headers) -> None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -97,7 +97,7 @@ class Gate:
                 f"Could not route to {path}, perhaps your object identifier is invalid?",
                 code=UNKNOWN_ROUTE,
             )
-        raise ForbiddenError("Unauthorized to access requested resource", code=NOT_YOUR_ACCOUNT)
+        raise ForbiddenError("Unauthorized to access requested resource", code=WRONG_ACCOUNT)
 
 
 def _check_length(headers: Headers) -> None:
@@ -107,11 +107,11 @@ def _check_length(headers: Headers) -> None:
 
 
 def _too_large() -> TooLargeError:
-    return TooLargeError(f"A body may have {BODY_BYTES_MAX} bytes.")
+    return TooLargeError(f"A body may have at most {BODY_BYTES_MAX} bytes.")
 
 
 def _bounded(receive: Receive) -> Receive:
-    """Return `receive` with an end to what it reads, for bodies that do not say their length."""
+    """Limit the body size, also of bodies without Content-Length."""
     read = 0
 
     async def bounded() -> Message:

@@ -1,7 +1,7 @@
 """The local API: Cloudflare's API on top of a running dispatcher.
 
-What is uploaded lies where the dispatcher finds it, so an API answers as soon as its script
-is there; values and databases are the dispatcher's own.
+Uploaded scripts go into a folder that the dispatcher serves, so they can be called at once. KV
+and D1 are those of the dispatcher.
 """
 
 import secrets
@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from dev.cloudflare_api.application import PREFIX, application
 from dev.cloudflare_api.explorer.client import Explorer
-from dev.cloudflare_api.explorer.created import Created
+from dev.cloudflare_api.explorer.created import CreatedNames
 from dev.cloudflare_api.explorer.d1 import ExplorerDatabases
 from dev.cloudflare_api.explorer.kv import ExplorerKv
 from dev.cloudflare_api.routes.account import AccountRoutes
@@ -30,11 +30,11 @@ from dev.launch.announcement import LOCAL_ACCOUNT
 
 @dataclass(frozen=True, slots=True)
 class LocalApi:
-    """Where the local API answers.
+    """Address and token of the local API.
 
     Args:
-        url: Its address, without a slash at the end.
-        token: The token that it takes; of this run alone.
+        url: Its address, without a trailing slash.
+        token: The accepted token; a new one for each run.
     """
 
     url: str
@@ -48,17 +48,17 @@ def running_local_api(
     folders: Sequence[Path],
     production: Mapping[str, Any],
 ) -> Iterator[LocalApi]:
-    """Serve the API for the time of a `with` block.
+    """Serve the API during a `with` block.
 
     Args:
-        dispatcher_url: Where the dispatcher listens, without a slash at the end.
-        state: Its STATE.
-        folders: The folders of scripts that it serves: first that of uploaded ones, then those
-            that are only read.
-        production: wrangler.toml, parsed: it names the databases.
+        dispatcher_url: The dispatcher's address, without a trailing slash.
+        state: The dispatcher's STATE folder.
+        folders: The folders of scripts that it serves: first the one for uploads, then
+            read-only ones.
+        production: The parsed wrangler.toml, which has the names of the databases.
 
     Raises:
-        ServerError: It did not start.
+        ServerError: The API did not start.
     """
     token = secrets.token_urlsafe(32)
     explorer = Explorer(dispatcher_url)
@@ -68,7 +68,7 @@ def running_local_api(
         yield
         await explorer.close()
 
-    kv = ExplorerKv(explorer, Created(state, "kv"))
+    kv = ExplorerKv(explorer, CreatedNames(state, "kv"))
     names = {
         one["binding"]: one["database_name"]
         for one in production.get("d1_databases", [])
@@ -79,7 +79,7 @@ def running_local_api(
         return [one.id for one in await kv.namespaces()]
 
     uploads = Uploads(folders[0], folders[1:], kv_ids)
-    databases = ExplorerDatabases(explorer, Created(state, "d1"), names)
+    databases = ExplorerDatabases(explorer, CreatedNames(state, "d1"), names)
     app = application(
         [
             *AccountRoutes(LOCAL_ACCOUNT, "This machine").routes(),

@@ -1,7 +1,7 @@
-"""What the routes need done: a store of scripts, one of values, and databases.
+"""The stores that the routes use: scripts, KV and D1.
 
-Each is there twice: `dev.cloudflare_api.local` keeps things where `make dev` finds them, and
-`tests.cloudflare` keeps them in memory.
+`dev.cloudflare_api.explorer` and `scripts` implement them for `make dev`, and
+`tests.cloudflare` in memory.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,20 @@ class ScriptStore(Protocol):
         """Return the names of all scripts, sorted."""
 
     def read(self, name: str) -> Script | None:
-        """Return a script, `None` if there is none of that name."""
+        """Return a script; `None` if it does not exist."""
 
     async def write(self, script: Script) -> None:
-        """Store a script in place of one of the same name, whole or not at all.
+        """Create or replace a script, atomically.
 
         Raises:
-            ApiError: It cannot be run here.
+            ApiError: It cannot run here.
         """
 
     async def remove(self, name: str) -> None:
-        """Remove a script that is there.
+        """Remove an existing script.
 
         Raises:
-            ApiError: It is not to be removed through this API.
+            ApiError: It cannot be removed through this API.
         """
 
 
@@ -39,24 +39,24 @@ class DispatchNamespaces(Protocol):
     """The dispatch namespaces of the account."""
 
     def names(self) -> Sequence[str]:
-        """Return the names of all, sorted."""
+        """Return all names, sorted."""
 
     def create(self, name: str) -> None:
-        """Create an empty one, whose name is free.
+        """Create an empty namespace; the name is free.
 
         Raises:
-            ApiError: There can be no other.
+            ApiError: No further namespace can be created.
         """
 
     def remove(self, name: str) -> None:
-        """Remove one that is there, with its scripts.
+        """Remove an existing namespace with its scripts.
 
         Raises:
             ApiError: It cannot be removed.
         """
 
     def scripts(self, name: str) -> ScriptStore:
-        """Return the scripts of one that is there."""
+        """Return the scripts of an existing namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Namespace:
     """A KV namespace.
 
     Args:
-        id: 32 hexadecimal digits, or what stands for them locally.
-        title: What people call it.
+        id: 32 hexadecimal digits; locally, any text.
+        title: Its title.
     """
 
     id: str
@@ -74,13 +74,13 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key in a KV namespace, and what it holds.
+    """A key of a KV namespace with its value.
 
     Args:
         key: At most 512 bytes.
         value: At most 25 MiB.
         metadata: JSON of at most 1,024 bytes; `None` for none.
-        expiration: When it goes, in seconds since the epoch; `None` for never.
+        expiration: In seconds since the epoch; `None` for never.
     """
 
     key: str
@@ -91,11 +91,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
-    """One page of a listing, values left out.
+    """One page of a listing, without values.
 
     Args:
-        keys: Name, metadata and expiration of each, in order.
-        cursor: Where the next page starts; empty at the end.
+        keys: Name, metadata and expiration of each key, in order.
+        cursor: Start of the next page; empty on the last page.
     """
 
     keys: Sequence[Entry]
@@ -103,19 +103,19 @@ class KeyPage:
 
 
 class KvNamespaces(Protocol):
-    """The KV namespaces of the account, and what they hold."""
+    """The KV namespaces of the account, with their entries."""
 
     async def namespaces(self) -> Sequence[Namespace]:
-        """Return all, by title."""
+        """Return all namespaces, in any order."""
 
     async def create(self, title: str) -> Namespace:
-        """Create an empty one, whose title is free."""
+        """Create an empty namespace; the title is free."""
 
     async def rename(self, namespace_id: str, title: str) -> None:
-        """Give one that is there another title."""
+        """Change the title of an existing namespace."""
 
     async def remove(self, namespace_id: str) -> None:
-        """Remove one that is there.
+        """Remove an existing namespace.
 
         Raises:
             ApiError: It cannot be removed.
@@ -125,16 +125,16 @@ class KvNamespaces(Protocol):
         """Return a page of the keys that start with a prefix."""
 
     async def read(self, namespace_id: str, key: str) -> Entry | None:
-        """Return an entry with its metadata; `None` if there is none."""
+        """Return an entry with its metadata; `None` if it does not exist."""
 
     async def values(self, namespace_id: str, keys: Sequence[str]) -> Mapping[str, bytes | None]:
-        """Return the values of at most a hundred keys."""
+        """Return the values of at most 100 keys; `None` for missing ones."""
 
     async def write(self, namespace_id: str, entries: Sequence[Entry]) -> None:
         """Store entries."""
 
     async def delete(self, namespace_id: str, keys: Sequence[str]) -> None:
-        """Delete keys, there or not."""
+        """Delete keys; missing ones are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +142,9 @@ class Database:
     """A D1 database.
 
     Args:
-        id: A UUID, or what stands for one locally.
-        name: What people call it.
-        other_name: What they may call it as well; empty for nothing.
+        id: A UUID; locally, any text.
+        name: Its name.
+        other_name: A second name that is accepted; empty for none.
     """
 
     id: str
@@ -154,12 +154,12 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What one statement came to.
+    """The result of one statement.
 
     Args:
         columns: The names of the columns.
         rows: The values of each row, in that order.
-        meta: Duration, changes and the like, as the API reports them.
+        meta: Duration, number of changes and so on, as the API reports them.
     """
 
     columns: Sequence[str]
@@ -171,13 +171,13 @@ class Databases(Protocol):
     """The D1 databases of the account."""
 
     async def databases(self) -> Sequence[Database]:
-        """Return all, by name."""
+        """Return all databases, in any order."""
 
     async def create(self, name: str) -> Database:
-        """Create an empty one, whose name is free."""
+        """Create an empty database; the name is free."""
 
     async def remove(self, database_id: str) -> None:
-        """Remove one that is there.
+        """Remove an existing database.
 
         Raises:
             ApiError: It cannot be removed.
@@ -186,8 +186,8 @@ class Databases(Protocol):
     async def run(
         self, database_id: str, statements: Sequence[tuple[str, Sequence[Any]]]
     ) -> Sequence[Rows]:
-        """Run SQL with its parameters, all of it or nothing.
+        """Run statements with their parameters in one transaction.
 
         Raises:
-            ApiError: SQLite refused it.
+            ApiError: SQLite reported an error.
         """

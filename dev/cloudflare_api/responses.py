@@ -1,16 +1,16 @@
-"""The envelope of every answer, and the errors that end a request, with Cloudflare's codes.
+"""Response envelopes, and the errors of the API with Cloudflare's codes.
 
-    ApiError                  the base: status, code and message of one error
-    ├── UnauthorizedError     no token, or a wrong one
-    ├── ForbiddenError        an account that the token has nothing to do with
-    ├── InvalidError          a request that cannot be understood
-    ├── NotFoundError         nothing of that name
-    ├── ConflictError         something of that name is there already
-    ├── TooLargeError         a body above the limit
-    └── NotHereError          Cloudflare can do it, and this machine cannot
+    ApiError                  base class: status, code and message
+    ├── UnauthorizedError     token missing or wrong
+    ├── ForbiddenError        the token gives no access
+    ├── InvalidError          invalid request
+    ├── NotFoundError         no object of that name
+    ├── ConflictError         the name is taken
+    ├── TooLargeError         body above the limit
+    └── UnsupportedError      possible at Cloudflare, but not in this emulation
 
-Codes are those of https://developers.cloudflare.com/workers/observability/errors/ and of the
-OpenAPI document of the API, or what wrangler and the SDKs are known to look for.
+The codes are from https://developers.cloudflare.com/workers/observability/errors/, from the
+OpenAPI document of the API, or those that wrangler and the SDKs check for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ TITLE_TAKEN: Final = 10014
 INVALID_SCRIPT: Final = 10021
 SCRIPT_TOO_LARGE: Final = 10027
 BINDING_NOT_FOUND: Final = 10056
-NOT_HERE: Final = 10023
+UNSUPPORTED: Final = 10023
 DISPATCH_NAMESPACE_NOT_FOUND: Final = 100119
 DISPATCH_NAMESPACE_TAKEN: Final = 100120
 DATABASE_NOT_FOUND: Final = 7404
@@ -43,13 +43,13 @@ DATABASE_QUERY: Final = 7500
 
 
 class ApiError(Exception):
-    """An error that the asker is told.
+    """An error that is sent to the client.
 
     Args:
-        message: What is wrong, in a sentence.
+        message: One sentence.
         status: The HTTP status.
-        code: Cloudflare's number for it.
-        headers: Further headers of the answer.
+        code: Cloudflare's error code.
+        headers: Additional response headers.
     """
 
     status = 500
@@ -72,67 +72,67 @@ class ApiError(Exception):
 
 
 class UnauthorizedError(ApiError):
-    """No token, or a wrong one."""
+    """The token is missing or wrong."""
 
     status, code = 401, AUTHENTICATION
 
 
 class ForbiddenError(ApiError):
-    """An account, or a thing, that the token gives no right to."""
+    """The token gives no access to the account or object."""
 
     status, code = 403, AUTHENTICATION
 
 
 class InvalidError(ApiError):
-    """A request that cannot be understood."""
+    """The request is invalid."""
 
     status, code = 400, BAD_REQUEST
 
 
 class NotFoundError(ApiError):
-    """Nothing of that name."""
+    """No object has that name."""
 
     status, code = 404, UNKNOWN_ROUTE
 
 
 class ConflictError(ApiError):
-    """Something of that name is there already."""
+    """The name is taken."""
 
     status, code = 409, BAD_REQUEST
 
 
 class TooLargeError(ApiError):
-    """A body above the limit."""
+    """The body is above the limit."""
 
     status, code = 413, SCRIPT_TOO_LARGE
 
 
-class NotHereError(ApiError):
-    """Something that Cloudflare has, and that cannot be had here."""
+class UnsupportedError(ApiError):
+    """Cloudflare can do it, but this emulation cannot."""
 
-    status, code = 400, NOT_HERE
+    status, code = 400, UNSUPPORTED
 
 
-def answer(
+def success(
     result: object,
     *,
     status: int = 200,
     info: Mapping[str, Any] | None = None,
     messages: Sequence[Mapping[str, Any]] = (),
 ) -> Response:
-    """Return the envelope of a success.
+    """Return the envelope of a successful response.
 
     Args:
-        result: What was asked for, as JSON.
+        result: The result, as JSON.
         status: The HTTP status.
-        info: `result_info`, about the page of a list.
-        messages: Remarks, each with a code and a message.
+        info: `result_info` of a page of a list.
+        messages: Messages, each with `code` and `message`.
     """
     document = {"success": True, "errors": [], "messages": [*messages], "result": result}
     return JSONResponse(document | ({"result_info": info} if info else {}), status_code=status)
 
 
-def refusal(error: ApiError) -> Response:
+def failure(error: ApiError) -> Response:
     """Return the envelope of an error."""
     document = {
         "success": False,
@@ -144,29 +144,29 @@ def refusal(error: ApiError) -> Response:
 
 
 async def on_api_error(_request: Request, error: Exception) -> Response:
-    """Answer with what was raised, as a handler of the application."""
+    """Handle an `ApiError`."""
     assert isinstance(error, ApiError)
-    return refusal(error)
+    return failure(error)
 
 
 async def on_unknown_route(request: Request, _error: Exception) -> Response:
-    """Answer a path, or a method of one, that no route has."""
+    """Handle an unknown path or method."""
     error = NotFoundError(
-        f"Could not route to {request.url.path}: {request.method} of it is not part of "
-        "Cloudflare's API that is answered here."
+        f"Could not route to {request.url.path}: {request.method} of this path is not "
+        "implemented by this emulation of Cloudflare's API."
     )
-    return refusal(error)
+    return failure(error)
 
 
-async def on_unreadable(_request: Request, error: Exception) -> Response:
-    """Answer a body that is no form although it says so."""
+async def on_http_error(_request: Request, error: Exception) -> Response:
+    """Handle an invalid form body."""
     assert isinstance(error, HTTPException)
-    return refusal(InvalidError(error.detail, status=error.status_code))
+    return failure(InvalidError(error.detail, status=error.status_code))
 
 
-async def on_failure(_request: Request, error: Exception) -> Response:
-    """Answer a mistake of our own."""
-    return refusal(ApiError(f"Internal error: {type(error).__name__}."))
+async def on_unexpected_error(_request: Request, error: Exception) -> Response:
+    """Handle an unexpected exception."""
+    return failure(ApiError(f"Internal error: {type(error).__name__}."))
 
 
 def paged(found: Sequence[Any], request: Request, per_page: int = 20) -> Response:
@@ -174,8 +174,8 @@ def paged(found: Sequence[Any], request: Request, per_page: int = 20) -> Respons
 
     Args:
         found: The whole list.
-        request: Who asks.
-        per_page: How many to a page where the query does not say.
+        request: The request.
+        per_page: Default page size.
     """
     size = whole_number(request, "per_page", per_page, least=1, most=1_000)
     page = whole_number(request, "page", 1, least=1, most=1_000_000)
@@ -187,14 +187,14 @@ def paged(found: Sequence[Any], request: Request, per_page: int = 20) -> Respons
         "total_count": len(found),
         "total_pages": -(-len(found) // size),
     }
-    return answer(part, info=info)
+    return success(part, info=info)
 
 
 def whole_number(request: Request, name: str, otherwise: int, *, least: int, most: int) -> int:
-    """Return a whole number of the query.
+    """Return an integer parameter of the query, `otherwise` if it is missing.
 
     Raises:
-        InvalidError: It is none, or out of its bounds.
+        InvalidError: It is no integer, or out of bounds.
     """
     text = request.query_params.get(name)
     if text is None:
@@ -205,15 +205,15 @@ def whole_number(request: Request, name: str, otherwise: int, *, least: int, mos
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """Return the JSON object of the body; raises `InvalidError` if it is something else."""
+    """Return the body's JSON object; raise `InvalidError` if it is none."""
     document = await json_body(request)
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
     return document
 
 
-async def json_body(request: Request) -> Any:  # noqa: ANN401 (any JSON there is)
-    """Return the JSON of the body; raises `InvalidError` if it is none."""
+async def json_body(request: Request) -> Any:  # noqa: ANN401 (any JSON)
+    """Return the body's JSON; raise `InvalidError` if it is not JSON."""
     try:
         return await request.json()
     except ValueError as error:
@@ -221,12 +221,12 @@ async def json_body(request: Request) -> Any:  # noqa: ANN401 (any JSON there is
 
 
 def text_field(document: Mapping[str, Any], name: str) -> str:
-    """Return a text of a JSON object that must not be empty.
+    """Return a non-empty string of a JSON object.
 
     Raises:
-        InvalidError: It is missing, empty, or no text.
+        InvalidError: It is missing, empty, or not a string.
     """
     value = document.get(name)
     if not isinstance(value, str) or not value:
-        raise InvalidError(f"{name} must be a text that is not empty.")
+        raise InvalidError(f"{name} must be a non-empty string.")
     return value

@@ -1,4 +1,4 @@
-"""An application on a free port of 127.0.0.1, in a thread of this process."""
+"""Serves an application on a free port of 127.0.0.1, in a thread of this process."""
 
 import asyncio
 import socket
@@ -19,16 +19,16 @@ STOP_SECONDS: Final = 10.0
 
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
-    """Serve an application for the time of a `with` block.
+    """Serve an application during a `with` block.
 
     Args:
         app: The application.
 
     Yields:
-        Its address, without a slash at the end.
+        Its address, without a trailing slash.
 
     Raises:
-        ServerError: It did not start.
+        ServerError: The server did not start.
     """
     listener = socket.socket()
     listener.bind((HOST, 0))

@@ -1,1 +1,1 @@
-"""The demonstration marketplace: APIs to dispatch to, and traffic that calls them."""
+"""The demo marketplace: the scripts of its APIs (`namespace`), and traffic that calls them."""

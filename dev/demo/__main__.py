@@ -1,4 +1,4 @@
-"""The command behind `make demo`: send varied traffic, then show what was counted."""
+"""`python -m dev.demo`: sends varied traffic and shows what the dispatcher counted; `make demo`."""
 
 import asyncio
 import json
@@ -28,17 +28,17 @@ Examples:
 
   python -m dev.demo --seed 7 --json | jq .report
 
-Exit codes: 0 the counts agree, 1 they differ, 2 nothing could be measured.
+Exit codes: 0 the counts agree, 1 they differ, 2 the dispatcher could not be reached.
 """
 
 
 def default_url() -> str:
-    """Return where `make dev` listens, given the same `PORT=`."""
+    """Return the address of `make dev` with the same `PORT=`."""
     return f"http://localhost:{os.environ.get('PORT') or DEFAULT_PORT}"
 
 
 def default_token() -> str:
-    """Return the token that `make dev` sets, given the same `VARS=`."""
+    """Return the platform token of `make dev` with the same `VARS=`."""
     variables = parse_variables(os.environ.get("VARS", ""))
     return variables.get("PLATFORM_ANALYTICS_TOKEN", DEVELOPMENT_TOKEN)
 
@@ -48,7 +48,7 @@ def main(
     url: Annotated[
         str,
         typer.Option(
-            help="Where the dispatcher listens.",
+            help="The dispatcher's address.",
             default_factory=default_url,
             show_default=f"http://localhost:{DEFAULT_PORT}, or PORT",
         ),
@@ -62,24 +62,22 @@ def main(
             show_default=f"{DEVELOPMENT_TOKEN}, or the one in VARS",
         ),
     ],
-    requests: Annotated[
-        int, typer.Option(help="How many requests to send.", min=1, max=100_000)
-    ] = 300,
-    concurrency: Annotated[int, typer.Option(help="How many at once.", min=1, max=256)] = 16,
+    requests: Annotated[int, typer.Option(help="Number of requests.", min=1, max=100_000)] = 300,
+    concurrency: Annotated[
+        int, typer.Option(help="Number of concurrent requests.", min=1, max=256)
+    ] = 16,
     seed: Annotated[
         int,
         typer.Option(
             help="The same seed sends the same requests.",
             default_factory=lambda: int(time.time()),
-            show_default="the time",
+            show_default="the current time",
         ),
     ],
     patience: Annotated[
-        float, typer.Option(help="Seconds to wait for the last calls to be counted.", min=0)
+        float, typer.Option(help="Seconds to wait until the last calls are counted.", min=0)
     ] = 15,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document instead.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Send a few hundred varied requests to a running dispatcher and show what it counted."""
     headers = {"authorization": f"Bearer {token}"}
@@ -110,7 +108,7 @@ def _demonstrate(
             sender.send(plan, str(client.base_url), concurrency, lambda _: progress.advance(task))
         )
         progress.update(task, description="counting")
-        after = analytics.await_snapshot(
+        after = analytics.wait_for_snapshot(
             client, lambda snapshot: compare(before, snapshot, outcomes).agrees, patience
         )
         progress.update(task, description="done")
@@ -123,15 +121,14 @@ def _show(console: Console, snapshot: analytics.Snapshot, report: Report, seed: 
     console.print(f"Sent {report.sent:,} requests (seed {seed}): {statuses}.")
     if report.unanswered:
         console.print(
-            f"{report.unanswered:,} got no whole answer; they may have been counted or not."
+            f"{report.unanswered:,} got no complete response; they may or may not be counted."
         )
     agreed = report.agrees and report.same_day
-    sentence = report.verdict[0].upper() + report.verdict[1:]
-    console.print(sentence, style="green" if agreed else "red", highlight=False)
+    console.print(report.summary, style="green" if agreed else "red", highlight=False)
 
 
 def run() -> int:
-    """Run the command line; typer ends it with its exit code."""
+    """Run the command line; typer exits with its exit code."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(epilog=EXAMPLES)(main)
     app(prog_name="python -m dev.demo")

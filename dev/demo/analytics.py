@@ -1,11 +1,9 @@
 """Reads the analytics of a running dispatcher.
 
-Owns how the platform routes are asked and what can go wrong with that, said in one line:
-
-    PlatformError               the base; a DevelopmentError with exit code 2
-    ├── NotRunningError         nothing answers there
-    ├── UnauthorizedError       the token is not the dispatcher's
-    └── UnexpectedAnswerError   something answers, but not as the contract has it
+PlatformError                 base class; a DevelopmentError with exit code 2
+├── NotRunningError           nothing listens at the URL
+├── UnauthorizedError         the token is wrong
+└── UnexpectedResponseError   the response is not that of a working dispatcher
 """
 
 import time
@@ -26,19 +24,19 @@ class PlatformError(DevelopmentError):
 
 
 class NotRunningError(PlatformError):
-    """Nothing answers at the URL."""
+    """Nothing listens at the URL."""
 
 
 class UnauthorizedError(PlatformError):
-    """The dispatcher refuses the token."""
+    """The dispatcher rejects the token."""
 
 
-class UnexpectedAnswerError(PlatformError):
-    """What answers is not a dispatcher, or one that is in trouble."""
+class UnexpectedResponseError(PlatformError):
+    """The response is not that of a working dispatcher."""
 
 
 class HeroStats(TypedDict):
-    """The figures above everything else."""
+    """The totals at the top of the page."""
 
     activeAgents: int
     publishedApis: int
@@ -64,14 +62,14 @@ class ApiRow(TypedDict):
 
 
 class Range(TypedDict):
-    """The time that a snapshot covers."""
+    """The time range of a snapshot."""
 
     startAt: str | None
     endAt: str
 
 
 class Snapshot(TypedDict):
-    """What one window's analytics hold; the fields that are shown here."""
+    """The analytics of one window; only the fields that are shown here."""
 
     window: str
     range: Range
@@ -83,7 +81,7 @@ def read_snapshot(client: httpx.Client) -> Snapshot:
     """Read today's snapshot.
 
     Args:
-        client: Has the dispatcher's address as its base and the token in its headers.
+        client: A client with the dispatcher's base URL and the token in its headers.
 
     Returns:
         The snapshot with up to 100 APIs.
@@ -93,43 +91,45 @@ def read_snapshot(client: httpx.Client) -> Snapshot:
     """
     url = str(client.base_url).rstrip("/")
     try:
-        answer = client.get("/__platform/analytics", params={"window": "today", "top": 100})
+        response = client.get("/__platform/analytics", params={"window": "today", "top": 100})
     except httpx.ConnectError as error:
         raise NotRunningError(
-            f"nothing answers at {url}: start the dispatcher with `make dev`, "
-            "or say where it is with --url"
+            f"Nothing listens at {url}: start the dispatcher with `make dev`, or give its address "
+            "with --url."
         ) from error
     except (httpx.TransportError, httpx.InvalidURL) as error:
         reason = str(error) or type(error).__name__
-        raise UnexpectedAnswerError(f"reading the analytics at {url} failed: {reason}") from error
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise UnexpectedResponseError(
+            f"Reading the analytics at {url} failed: {reason}."
+        ) from error
+    if response.status_code == httpx.codes.UNAUTHORIZED:
         raise UnauthorizedError(
-            "the dispatcher refuses the token: pass the one `make dev` printed with --token"
+            "The dispatcher rejects the token: pass the one that `make dev` printed with --token."
         )
     try:
-        body = answer.json()
+        body = response.json()
         snapshot = body["snapshot"]
         int(snapshot["heroStats"]["calls"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UnexpectedAnswerError(
-            f"no snapshot came from {url} (status {answer.status_code}): "
-            f"is a clawr dispatcher running there? It said: {answer.text[:200]!r}"
+        raise UnexpectedResponseError(
+            f"{url} returned no snapshot (status {response.status_code}): is a clawr dispatcher "
+            f"running there? The response was: {response.text[:200]!r}"
         ) from error
     return cast("Snapshot", snapshot)
 
 
-def await_snapshot(
+def wait_for_snapshot(
     client: httpx.Client, enough: Callable[[Snapshot], bool], patience_seconds: float
 ) -> Snapshot:
-    """Read today's snapshot until it is good enough; events become figures a moment late.
+    """Read today's snapshot until it meets a condition; events are counted after a delay.
 
     Args:
         client: As for `read_snapshot`.
-        enough: Whether to stop waiting.
-        patience_seconds: How long to wait at most.
+        enough: The condition.
+        patience_seconds: The maximum wait.
 
     Returns:
-        The first snapshot that was enough, else the last one read.
+        The first snapshot that meets the condition, else the last one read.
 
     Raises:
         PlatformError: It could not be read.

@@ -1,4 +1,4 @@
-"""What a demonstration found out: how many it sent, and whether the dispatcher agrees."""
+"""Compares the calls that the demo sent with those that the dispatcher counted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from dev.demo.sender import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The count of both sides.
+    """The counts of the demo and of the dispatcher.
 
     Args:
         sent: Requests sent.
-        unanswered: Those without a whole answer: counted or not, nobody here can tell.
-        to_be_counted: Those that the dispatcher should count as calls.
-        calls_before: Today's calls before the first of them.
-        calls_after: Today's calls after the last of them.
-        same_day: False when midnight UTC passed in between, so that nothing can be compared.
-        statuses: How often each status came, by status; `none` for no answer.
+        unanswered: Requests without a complete response, which may or may not be counted.
+        to_be_counted: Requests that the dispatcher should count as calls.
+        calls_before: Today's calls before the first request.
+        calls_after: Today's calls after the last request.
+        same_day: False if midnight UTC passed meanwhile, so that the counts cannot be compared.
+        statuses: Number of responses by status; `none` for no response.
     """
 
     sent: int
@@ -32,49 +32,47 @@ class Report:
 
     @property
     def counted(self) -> int:
-        """How many calls the dispatcher counted in between."""
+        """The calls that the dispatcher counted meanwhile."""
         return self.calls_after - self.calls_before
 
     @property
     def agrees(self) -> bool:
-        """Whether both counts can be true at once."""
+        """Whether both counts are consistent."""
         return self.to_be_counted <= self.counted <= self.to_be_counted + self.unanswered
 
     @property
-    def verdict(self) -> str:
-        """The outcome in a sentence."""
+    def summary(self) -> str:
+        """The result in one sentence."""
         if not self.same_day:
-            return "midnight UTC passed on the way, so today's count started anew: run it again"
+            return "Midnight UTC passed meanwhile, which resets today's calls: run it again"
         sentence = (
-            f"it should have counted {self.to_be_counted:,} calls, and counted {self.counted:,}"
+            f"It should have counted {self.to_be_counted:,} calls, and counted {self.counted:,}"
         )
         if self.agrees:
             return f"{sentence}: they agree"
         hint = (
-            "is somebody else calling it?"
-            if self.counted > self.to_be_counted
-            else "some are missing"
+            "are there other callers?" if self.counted > self.to_be_counted else "some are missing"
         )
         return f"{sentence}: they differ ({hint})"
 
     def as_json(self) -> dict[str, object]:
-        """Return everything as JSON has it, in camel case like the dispatcher's own."""
+        """Return all fields as JSON, in camel case like the dispatcher's API."""
         fields = {_camel(name): value for name, value in asdict(self).items()}
         return {**fields, "counted": self.counted, "agrees": self.agrees and self.same_day}
 
 
 def compare(before: Snapshot, after: Snapshot, outcomes: Sequence[Outcome]) -> Report:
-    """Compare what was sent with how the figures moved.
+    """Compare the sent requests with the change of the totals.
 
     Args:
         before: Today's snapshot before the first request.
         after: Today's snapshot after the last one.
-        outcomes: What became of the requests.
+        outcomes: The outcome of each request.
     """
     statuses = Counter(str(outcome.status or "none") for outcome in outcomes)
     return Report(
         sent=len(outcomes),
-        unanswered=sum(not outcome.answered for outcome in outcomes),
+        unanswered=sum(not outcome.has_response for outcome in outcomes),
         to_be_counted=sum(outcome.counted for outcome in outcomes),
         calls_before=before["heroStats"]["calls"],
         calls_after=after["heroStats"]["calls"],

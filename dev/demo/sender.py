@@ -1,8 +1,4 @@
-"""Sends planned requests to a running dispatcher and says which of them it should count.
-
-Owns the rule by which an answer counts as a call (the contract's "Snapshot"). Decides
-nothing about what is sent: see `traffic`.
-"""
+"""Sends planned requests to a running dispatcher and tells which of them it should count."""
 
 import asyncio
 import time
@@ -17,8 +13,7 @@ from dev.demo.traffic import PlannedRequest
 UPLOAD_CHUNK_BYTES = 64 * 1024
 TIMEOUT_SECONDS = 60.0
 
-# The dispatcher's own refusals, before the API is reached; they are no calls.
-REFUSED_BEFORE_DISPATCH = frozenset(
+NOT_COUNTED_CODES = frozenset(
     {
         "cap_exceeded",
         "facilitator_unavailable",
@@ -28,17 +23,18 @@ REFUSED_BEFORE_DISPATCH = frozenset(
         "usage_quota_exceeded",
     }
 )
+"""Error codes of the dispatcher for requests that never reach the API; they are no calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request.
+    """The outcome of one request.
 
     Args:
-        planned: What was sent.
-        status: HTTP status, None if no whole answer came.
-        error: The code in the dispatcher's own error, or what broke the connection.
-        seconds: From sending to the end of the answer.
+        planned: The request.
+        status: HTTP status; `None` without a complete response.
+        error: The code of the dispatcher's error, or the name of the connection error.
+        seconds: Time from sending to the end of the response.
     """
 
     planned: PlannedRequest
@@ -47,17 +43,15 @@ class Outcome:
     seconds: float
 
     @property
-    def answered(self) -> bool:
-        """Whether a whole answer came."""
+    def has_response(self) -> bool:
+        """Whether a complete response was received."""
         return self.status is not None
 
     @property
     def counted(self) -> bool:
         """Whether the dispatcher should count it as a call."""
-        refused = (
-            self.status == httpx.codes.PAYMENT_REQUIRED or self.error in REFUSED_BEFORE_DISPATCH
-        )
-        return self.answered and self.planned.api is not None and not refused
+        not_counted = self.status == httpx.codes.PAYMENT_REQUIRED or self.error in NOT_COUNTED_CODES
+        return self.has_response and self.planned.api is not None and not not_counted
 
 
 async def send(
@@ -69,13 +63,13 @@ async def send(
     """Send every request of `plan`.
 
     Args:
-        plan: What to send, in this order.
-        url: Where the dispatcher listens, without a path.
-        concurrency: How many requests may be under way at once, from 1.
-        on_outcome: Called after each answer, from the event loop.
+        plan: The requests, in order.
+        url: The dispatcher's address, without a path.
+        concurrency: The number of concurrent requests, from 1.
+        on_outcome: Called after each response, in the event loop.
 
     Returns:
-        One outcome a request, in the order in which they ended.
+        One outcome for each request, in the order of completion.
     """
     outcomes: list[Outcome] = []
     waiting = iter(plan)
@@ -104,15 +98,15 @@ async def _send_one(client: httpx.AsyncClient, planned: PlannedRequest) -> Outco
     content = _upload(planned.body_bytes) if planned.body_bytes else None
     started = time.monotonic()
     try:
-        # Cookies of one made-up caller are not another's.
+        # Each planned request has another caller, so cookies are not shared.
         client.cookies.clear()
-        answer = await client.request(
+        response = await client.request(
             planned.method, planned.path, headers=headers, content=content
         )
     except httpx.TransportError as error:
         return Outcome(planned, None, type(error).__name__, time.monotonic() - started)
     return Outcome(
-        planned, answer.status_code, _dispatcher_error(answer), time.monotonic() - started
+        planned, response.status_code, _dispatcher_error(response), time.monotonic() - started
     )
 
 
@@ -122,12 +116,12 @@ async def _upload(body_bytes: int) -> AsyncIterator[bytes]:
         yield chunk[: body_bytes - sent]
 
 
-def _dispatcher_error(answer: httpx.Response) -> str | None:
-    """The code of the dispatcher's own error; an API's errors have no request id in them."""
-    if answer.status_code < httpx.codes.BAD_REQUEST:
+def _dispatcher_error(response: httpx.Response) -> str | None:
+    """Return the code of a dispatcher's error; errors of an API have no `requestId`."""
+    if response.status_code < httpx.codes.BAD_REQUEST:
         return None
     try:
-        body = answer.json()
+        body = response.json()
     except ValueError:
         return None
     if isinstance(body, dict) and body.get("ok") is False and "requestId" in body:

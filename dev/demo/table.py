@@ -1,4 +1,4 @@
-"""Shows a snapshot in the terminal. Reads nothing, decides nothing."""
+"""Renders a snapshot for the terminal."""
 
 from rich import box
 from rich.columns import Columns
@@ -9,16 +9,16 @@ from rich.text import Text
 
 from dev.demo.analytics import ApiRow, HeroStats, Snapshot
 
-ERROR_RATE_TO_NOTICE_PCT = 5
+HIGH_ERROR_RATE_PCT = 5
 
 
 def render(snapshot: Snapshot) -> RenderableType:
-    """Return `snapshot` as hero figures above a table of ranked APIs."""
+    """Return the totals of a snapshot above a table of its ranked APIs."""
     return Group(_hero(snapshot["heroStats"]), _ranking(snapshot))
 
 
 def _hero(stats: HeroStats) -> Columns:
-    figures = {
+    totals = {
         "calls": f"{stats['calls']:,}",
         "callers": f"{stats['activeAgents']:,}",
         "APIs": f"{stats['publishedApis']:,}",
@@ -27,14 +27,14 @@ def _hero(stats: HeroStats) -> Columns:
     }
     return Columns(
         [
-            Panel(Text.assemble((figure, "bold"), f"\n{name}", justify="center"), width=14)
-            for name, figure in figures.items()
+            Panel(Text.assemble((total, "bold"), f"\n{name}", justify="center"), width=14)
+            for name, total in totals.items()
         ]
     )
 
 
 def _ranking(snapshot: Snapshot) -> Table:
-    # Eighty columns are enough for it: an owner stands below its API, and a category wraps.
+    # Fits in 80 columns: the owner is on a second line, and the category wraps.
     table = Table(
         title=f"Ranked APIs, {snapshot['window']} (latencies in milliseconds)",
         title_justify="left",
@@ -54,7 +54,7 @@ def _ranking(snapshot: Snapshot) -> Table:
 
 
 def _cells(api: ApiRow) -> list[str | Text]:
-    failing = api["errorRatePct"] >= ERROR_RATE_TO_NOTICE_PCT
+    failing = api["errorRatePct"] >= HIGH_ERROR_RATE_PCT
     return [
         str(api["rank"]),
         Text.assemble(api["endpoint"], "\n", (api["owner"], "dim")),

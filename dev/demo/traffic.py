@@ -1,7 +1,4 @@
-"""What the demonstration sends: a plan of varied requests, the same for the same seed.
-
-Owns the mix of APIs, callers and failures. Sends nothing: see `sender`.
-"""
+"""Plans the varied requests of the demo; the same seed gives the same plan."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,15 +16,15 @@ API_KEYS = tuple(f"demo-key-{number}" for number in range(1, 8))
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
-    """One request to be sent.
+    """A request to send.
 
     Args:
-        api: Slug of the API it is meant for, None for one that nobody publishes.
+        api: Slug of the called API; `None` for one that is not published.
         method: HTTP method.
         path: Path and query, from `/`.
-        host: Host name to ask for, None for the dispatcher's own.
-        headers: Further headers; they tell the caller.
-        body_bytes: Size of the body to upload, 0 for none.
+        host: Host header; `None` for the dispatcher's own.
+        headers: Further headers, which identify the caller.
+        body_bytes: Size of the body; 0 for none.
     """
 
     api: str | None
@@ -38,7 +35,7 @@ class PlannedRequest:
     body_bytes: int = 0
 
 
-Maker: TypeAlias = Callable[[Random], PlannedRequest]
+RequestFactory: TypeAlias = Callable[[Random], PlannedRequest]
 
 
 def _get(slug: str, path: str) -> PlannedRequest:
@@ -143,12 +140,11 @@ def _bad_parameter(random: Random) -> PlannedRequest:
 
 
 def _unknown_slug(random: Random) -> PlannedRequest:
-    slug = random.choice(["nobody", "gone", "not-yet-published"])
+    slug = random.choice(["unknown", "removed", "not-yet-published"])
     return PlannedRequest(None, "GET", f"/t/{slug}/anything")
 
 
-# How often each kind is sent, relative to the others.
-MIX: Mapping[Maker, int] = {
+MIX: Mapping[RequestFactory, int] = {
     _airports_list: 14,
     _airports_by_host: 5,
     _airports_nearest: 5,
@@ -169,31 +165,32 @@ MIX: Mapping[Maker, int] = {
     _bad_parameter: 2,
     _unknown_slug: 2,
 }
+"""The relative frequency of each kind of request."""
 
 
 def plan(requests: int, seed: int) -> list[PlannedRequest]:
-    """Plan the requests of one demonstration.
-
-    Every kind of request is in it at least once, if there is room for that.
+    """Plan the requests of one run; each kind occurs at least once if there are enough.
 
     Args:
-        requests: How many, from 1.
+        requests: Number of requests, from 1.
         seed: The same seed gives the same plan.
 
     Returns:
-        The requests in the order in which they are to be sent.
+        The requests, in the order to send them.
     """
     random = Random(seed)  # noqa: S311 (made-up traffic, not secrets)
-    makers = list(MIX)
-    random.shuffle(makers)
-    chosen = makers[:requests]
-    chosen += random.choices(makers, [MIX[maker] for maker in makers], k=requests - len(chosen))
+    factories = list(MIX)
+    random.shuffle(factories)
+    chosen = factories[:requests]
+    chosen += random.choices(
+        factories, [MIX[factory] for factory in factories], k=requests - len(chosen)
+    )
     random.shuffle(chosen)
-    return [_called_by_someone(maker(random), random) for maker in chosen]
+    return [_with_caller(factory(random), random) for factory in chosen]
 
 
-def _called_by_someone(request: PlannedRequest, random: Random) -> PlannedRequest:
-    """`request` with a caller; a few callers make most of the calls, as everywhere."""
+def _with_caller(request: PlannedRequest, random: Random) -> PlannedRequest:
+    """Add a caller to a request; a few callers make most of the calls."""
     busy = int(random.paretovariate(1.2)) - 1
     if random.random() < API_KEY_SHARE:
         caller = {"x-api-key": API_KEYS[busy % len(API_KEYS)]}

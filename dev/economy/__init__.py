@@ -1,7 +1,7 @@
-"""A whole payment economy on this machine: chain, dollar token, facilitator, wallets.
+"""A local payment economy: chain, dollar token, facilitator and wallets.
 
-Everything in it is real and unmodified (anvil, the official x402 facilitator) but for the
-token's contract, which behaves like USDC where facilitators and clients look. It lives in
+The chain (anvil) and the x402 facilitator are the official, unmodified programs. The token's
+contract is our own and behaves like USDC for facilitators and clients. Everything runs in
 memory, on free ports of 127.0.0.1, and ends with the process that started it.
 
     from dev.economy import running_economy

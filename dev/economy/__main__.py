@@ -1,6 +1,6 @@
-"""`python -m dev.economy`: what `make pay` runs once set-up is done.
+"""`python -m dev.economy`: pays a priced API; `make pay` calls it after set-up.
 
-Options come from the environment, as make passes them.
+Options come from the environment.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dev.economy.pay import Order, pay
+from dev.economy.pay import PaidRequest, pay
 from dev.errors import UsageError, run_command_line
 from dev.layout import HERE
 
@@ -19,23 +19,23 @@ TIMES_MAX = 1_000
 
 
 def main() -> int:
-    """Pay as often as the environment says."""
+    """Pay as many times as the environment says."""
     state = Path(os.environ.get("STATE") or HERE.cache / "state")
-    pay(HERE, state, read_order(os.environ), Console())
+    pay(HERE, state, read_request(os.environ), Console())
     return 0
 
 
-def read_order(environment: Mapping[str, str]) -> Order:
-    """Return what is to be bought, from `API`, `METHOD`, `BODY` and `COUNT`.
+def read_request(environment: Mapping[str, str]) -> PaidRequest:
+    """Return the request of `API`, `METHOD`, `BODY` and `COUNT`.
 
     Raises:
-        UsageError: One of them cannot be used.
+        UsageError: `COUNT` is invalid.
     """
     times = environment.get("COUNT") or "1"
     if not times.isdecimal() or not 1 <= int(times) <= TIMES_MAX:
-        raise UsageError(f"COUNT={times} is no whole number from 1 to {TIMES_MAX}.")
+        raise UsageError(f"COUNT={times} is not a whole number from 1 to {TIMES_MAX}.")
     body = environment.get("BODY") or ""
-    return Order(
+    return PaidRequest(
         api=(environment.get("API") or DEFAULT_API).lstrip("/"),
         method=(environment.get("METHOD") or ("POST" if body else "GET")).upper(),
         body=body,

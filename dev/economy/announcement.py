@@ -1,4 +1,4 @@
-"""Where a running dispatcher tells other commands about its economy: a file in its STATE."""
+"""The file in STATE that tells other commands about the economy of a running dispatcher."""
 
 import json
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ ADVICE = "start one with `make dev PAYMENTS=1` in another terminal, with the sam
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A dispatcher that takes payment, and where its economy is.
+    """The addresses of a dispatcher and its chain.
 
     Args:
-        dispatcher_url: Without a slash at the end.
-        rpc_url: Where the chain's node listens.
+        dispatcher_url: The dispatcher's address, without a trailing slash.
+        rpc_url: The address of the chain's node.
     """
 
     dispatcher_url: str
@@ -32,12 +32,12 @@ class Announcement:
 
 @contextmanager
 def announced(state: Path, dispatcher_url: str, rpc_url: str) -> Iterator[None]:
-    """Keep the file there for the time of a `with` block.
+    """Write the file, and remove it after the `with` block.
 
     Args:
-        state: The dispatcher's STATE.
-        dispatcher_url: Where it listens.
-        rpc_url: Where the chain's node listens.
+        state: The dispatcher's STATE folder.
+        dispatcher_url: The dispatcher's address.
+        rpc_url: The address of the chain's node.
     """
     file = state / FILE_NAME
     announcement = Announcement(dispatcher_url, rpc_url)
@@ -49,21 +49,21 @@ def announced(state: Path, dispatcher_url: str, rpc_url: str) -> Iterator[None]:
 
 
 def find_announced(state: Path) -> Announcement:
-    """Return the dispatcher that takes payment with this STATE.
+    """Return the announcement of the dispatcher that runs with payments and this STATE.
 
     Args:
         state: The folder.
 
     Raises:
-        UsageError: There is none, or it ended without saying so.
+        UsageError: None is running.
     """
     try:
         fields = json.loads((state / FILE_NAME).read_text(encoding="utf-8"))
         announcement = Announcement(**fields)
     except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"No dispatcher takes payment with STATE={state}: {ADVICE}") from error
+        raise UsageError(f"No dispatcher runs with payments and STATE={state}: {ADVICE}") from error
     if not _is_our_chain(announcement.rpc_url):
-        raise UsageError(f"The dispatcher of STATE={state} has ended: {ADVICE}")
+        raise UsageError(f"The dispatcher of STATE={state} has stopped: {ADVICE}")
     return announcement
 
 

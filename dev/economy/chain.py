@@ -1,6 +1,6 @@
-"""The local chain and its dollar token, as tests and people look at them.
+"""The local chain and its dollar token.
 
-Amounts are in the token's atomic units: a millionth of a dollar each.
+Amounts are in atomic units of the token, which are millionths of a dollar.
 """
 
 import json
@@ -16,7 +16,7 @@ from dev.economy.wallets import ISSUER
 
 CHAIN_ID = 84532
 NETWORK = f"eip155:{CHAIN_ID}"
-"""Base Sepolia by its CAIP-2 name: clients know the token there without special settings."""
+"""The CAIP-2 name of Base Sepolia, because clients know the token there."""
 
 TOKEN = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"  # noqa: S105 (an address)
 """Circle's USDC on Base Sepolia (https://developers.circle.com/stablecoins/usdc-contract-addresses)."""
@@ -25,16 +25,16 @@ TOKEN_NAME = "USDC"  # noqa: S105 (a name)
 TOKEN_VERSION = "2"  # noqa: S105 (a version)
 
 MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
-"""Multicall3, the same on all chains (https://www.multicall3.com)."""
+"""Multicall3, whose address is the same on all chains (https://www.multicall3.com)."""
 
 BLOCK_SECONDS = 10.0
-"""How long a transaction may wait for its block, where blocks are not held."""
+"""The longest wait for the block of a transaction, unless blocks are paused."""
 
 _POLL_SECONDS = 0.005
 _GAS_MONEY = 10**18
 _COMPILED = Path(__file__).with_name("contracts") / "compiled.json"
 _TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-"""The first topic of ERC-20's event Transfer: the Keccak-256 of its signature."""
+"""The first topic of the ERC-20 event Transfer: the Keccak-256 of its signature."""
 
 # The first four bytes of the Keccak-256 of each function's signature.
 _BALANCE_OF = "70a08231"
@@ -47,11 +47,11 @@ _UN_BLACKLIST = "1a895266"
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Tokens that moved.
+    """A transfer of tokens.
 
     Args:
-        sender: The payer's address, in small letters.
-        recipient: The payee's address, in small letters.
+        sender: The payer's address, in lower case.
+        recipient: The payee's address, in lower case.
         amount: In atomic units.
     """
 
@@ -62,13 +62,13 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction that the chain knows.
+    """A transaction of the chain.
 
     Args:
-        hash: Its name: 32 bytes in hexadecimal, after `0x`.
-        to: The contract that was called, in small letters.
-        succeeded: Whether it did what it was to do; `None` while it is in no block.
-        transfers: Which tokens it moved.
+        hash: 32 bytes in hexadecimal, after `0x`.
+        to: The called contract, in lower case.
+        succeeded: Whether it succeeded; `None` while it is pending.
+        transfers: Its transfers of the token.
     """
 
     hash: str
@@ -81,44 +81,44 @@ class Chain:
     """The chain, through its RPC.
 
     Args:
-        rpc: Calls to the node.
+        rpc: The client of the node.
     """
 
     def __init__(self, rpc: Rpc) -> None:
-        """Use a running node."""
+        """Keep the argument."""
         self.rpc = rpc
 
-    def place_contracts(self) -> None:
-        """Place the token and the stub of Multicall3 at their well-known addresses."""
+    def deploy_contracts(self) -> None:
+        """Put the token and the Multicall3 stub at their well-known addresses."""
         runtime = json.loads(_COMPILED.read_text(encoding="utf-8"))["runtime"]
         self.rpc.call("anvil_setCode", TOKEN, runtime["Token"])
         self.rpc.call("anvil_setCode", MULTICALL, runtime["Multicall"])
 
     def balance(self, address: str) -> int:
-        """Return how many tokens an account has."""
-        return self._ask(_BALANCE_OF, address)
+        """Return the balance of an account."""
+        return self._read_number(_BALANCE_OF, address)
 
     def is_authorization_used(self, payer: str, nonce: str) -> bool:
-        """Tell whether a signed payment was carried out or cancelled.
+        """Return whether an authorization was used or cancelled.
 
         Args:
-            payer: Who signed it.
+            payer: The address that signed it.
             nonce: The authorization's nonce, 32 bytes in hexadecimal.
         """
-        return bool(self._ask(_AUTHORIZATION_STATE, payer, nonce))
+        return bool(self._read_number(_AUTHORIZATION_STATE, payer, nonce))
 
     def fund(self, address: str, amount: int) -> None:
-        """Give an account new tokens."""
+        """Mint tokens for an account."""
         self._issue(_MINT, address, amount)
 
     def transfer(self, sender: str, recipient: str, amount: int, **fields: str) -> str:
-        """Move tokens of any account, without its key, as only a local chain can.
+        """Transfer tokens of any account, without its key.
 
         Args:
-            sender: Whose.
-            recipient: To whom.
-            amount: How many.
-            fields: More of the transaction, such as `gasPrice`.
+            sender: The payer's address.
+            recipient: The payee's address.
+            amount: In atomic units.
+            fields: Further fields of the transaction, such as `gasPrice`.
 
         Returns:
             The transaction's hash.
@@ -128,20 +128,20 @@ class Chain:
         return self.send(sender, _TRANSFER_TO, recipient, amount, **fields)
 
     def block(self, account: str) -> None:
-        """Let every transfer from or to an account fail from now on, as an issuer can."""
+        """Blacklist an account: every transfer from or to it fails."""
         self._issue(_BLACKLIST, account)
 
     def unblock(self, account: str) -> None:
-        """Take `block` back."""
+        """Remove an account from the blacklist."""
         self._issue(_UN_BLACKLIST, account)
 
     def transaction(self, transaction_hash: str) -> Transaction | None:
-        """Return a transaction, or `None` when the chain knows none of that hash."""
+        """Return a transaction; `None` if the chain does not know the hash."""
         found = self.rpc.call("eth_getTransactionByHash", transaction_hash)
         return None if found is None else self._read(found)
 
     def transactions_to_token(self) -> list[Transaction]:
-        """Return every transaction in a block that called the token, failed ones too, in order."""
+        """Return all mined transactions that called the token, in order, including failed ones."""
         found = []
         for number in range(1, self.rpc.number("eth_blockNumber") + 1):
             block = self.rpc.call("eth_getBlockByNumber", hex(number), True)  # noqa: FBT003
@@ -153,7 +153,7 @@ class Chain:
         return found
 
     def transfers_from(self, address: str) -> dict[str, Transfer]:
-        """Return what an account has paid, by transaction; each moves an account's money once."""
+        """Return the transfers from an account by transaction hash; each has at most one."""
         wanted = {
             "address": TOKEN,
             "fromBlock": "0x0",
@@ -165,10 +165,10 @@ class Chain:
         }
 
     @contextmanager
-    def held_blocks(self) -> Iterator[None]:
-        """Make no block for the time of a `with` block, so that transactions stay pending.
+    def paused_blocks(self) -> Iterator[None]:
+        """Mine no blocks during a `with` block, so that transactions stay pending.
 
-        `mine` makes one all the same. What still waits at the end gets its block then.
+        `mine` still mines one. Transactions that are pending at the end are mined then.
         """
         self.rpc.call("evm_setAutomine", False)  # noqa: FBT003
         try:
@@ -178,23 +178,23 @@ class Chain:
             self.mine()
 
     def mine(self) -> None:
-        """Make a block of what waits."""
+        """Mine a block of the pending transactions."""
         self.rpc.call("evm_mine")
 
-    def waiting(self) -> list[str]:
-        """Return the hashes of the transactions that wait for a block."""
+    def pending(self) -> list[str]:
+        """Return the hashes of the pending transactions."""
         block = self.rpc.call("eth_getBlockByNumber", "pending", False)  # noqa: FBT003
         return [str(name) for name in block["transactions"]]
 
     def drop(self, transaction_hash: str) -> None:
-        """Forget a transaction that waits for a block, as nodes do with cheap ones."""
+        """Drop a pending transaction, as nodes do with cheap ones."""
         self.rpc.call("anvil_dropTransaction", transaction_hash)
 
     def send(self, sender: str, selector: str, *words: int | str, **fields: str) -> str:
-        """Call a function of the token in a transaction of one of the chain's own accounts.
+        """Send a transaction that calls a function of the token, from an account of the chain.
 
         Raises:
-            ChainError: It would fail.
+            ChainError: The transaction would fail.
         """
         data = _call_data(selector, *words)
         request = {"from": sender, "to": TOKEN, "data": data, **fields}
@@ -205,10 +205,10 @@ class Chain:
         deadline = time.monotonic() + BLOCK_SECONDS
         while self.rpc.call("eth_getTransactionReceipt", name) is None:
             if time.monotonic() > deadline:
-                raise ChainError(f"{name} was in no block within {BLOCK_SECONDS:.0f} s.")
+                raise ChainError(f"{name} was not mined within {BLOCK_SECONDS:.0f} s.")
             time.sleep(_POLL_SECONDS)
 
-    def _ask(self, selector: str, *words: int | str) -> int:
+    def _read_number(self, selector: str, *words: int | str) -> int:
         request = {"to": TOKEN, "data": _call_data(selector, *words)}
         return self.rpc.number("eth_call", request, "latest")
 

@@ -1,4 +1,4 @@
-"""Pays a priced API of a running dispatcher, and shows what happened to the money."""
+"""Pays a priced API of a running dispatcher and prints the changed balances."""
 
 import base64
 import json
@@ -19,20 +19,20 @@ from dev.errors import DevelopmentError, UsageError
 from dev.layout import Layout
 from dev.setup.node import find_node
 
-ANSWER_SECONDS = 60.0
+RESPONSE_SECONDS = 60.0
 SHOWN_BODY_LENGTH = 400
 MICROS_PER_DOLLAR = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be bought.
+class PaidRequest:
+    """A request to pay for.
 
     Args:
-        api: The API's slug, and what follows it: `rates/convert?amount=2`.
+        api: The API's slug with path and query: `rates/convert?amount=2`.
         method: The HTTP method.
-        body: The request's body, empty for none.
-        times: How often.
+        body: The body; empty for none.
+        times: How many times to send it.
     """
 
     api: str
@@ -41,23 +41,23 @@ class Order:
     times: int
 
     def url(self, dispatcher_url: str) -> str:
-        """Return what is asked for."""
+        """Return the URL of the request."""
         path, mark, query = self.api.partition("?")
         slash = "" if "/" in path else "/"
         return f"{dispatcher_url}/t/{path}{slash}{mark}{query}"
 
-    def request(self) -> dict[str, str]:
-        """Return the method and the body as clients take them."""
+    def fields(self) -> dict[str, str]:
+        """Return the fields for `Payer.pay`."""
         return {"method": self.method, **({"body": self.body} if self.body else {})}
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What a priced API asks for.
+class Requirements:
+    """The payment requirements of a priced API.
 
     Args:
         amount: In atomic units of the token, which are micro-dollars.
-        payee: Whom to pay.
+        payee: The address to pay.
     """
 
     amount: int
@@ -65,47 +65,48 @@ class Offer:
 
 
 class NotPriced(DevelopmentError):
-    """The API did not ask for payment."""
+    """The API requires no payment."""
 
 
 class WrongPayment(DevelopmentError):
-    """The answers and the chain do not tell the same."""
+    """A payment failed, or the chain does not have it."""
 
 
-def pay(layout: Layout, state: Path, order: Order, console: Console) -> None:
-    """Buy what was ordered, one after the other, and print it.
+def pay(layout: Layout, state: Path, request: PaidRequest, console: Console) -> None:
+    """Send and pay the request the given number of times, and print the results.
 
     Args:
         layout: The clone; set-up for payments must have run.
-        state: The dispatcher's STATE.
-        order: What is to be bought.
-        console: Where to print.
+        state: The dispatcher's STATE folder.
+        request: The request.
+        console: The output.
 
     Raises:
-        UsageError: No dispatcher takes payment with this STATE.
-        NotPriced: The API asks for no payment.
-        PayerError: The client gave up.
-        WrongPayment: A purchase failed, or moved another sum than its price.
+        UsageError: No dispatcher runs with payments and this STATE.
+        NotPriced: The API requires no payment.
+        PayerError: The client failed.
+        WrongPayment: A payment failed, or transferred another amount than the price.
     """
     found = find_announced(state)
-    url = order.url(found.dispatcher_url)
-    offer = ask_for_offer(url, order)
+    url = request.url(found.dispatcher_url)
+    requirements = fetch_requirements(url, request)
     console.print(
-        f"{order.method} {url} costs {dollars(offer.amount)}, payable to {offer.payee}.",
+        f"{request.method} {url} costs {dollars(requirements.amount)}, "
+        f"payable to {requirements.payee}.",
         highlight=False,
         soft_wrap=True,
     )
     with Rpc(found.rpc_url) as rpc, running_payer(client_command(layout)) as payer:
         chain = Chain(rpc)
-        before = balances(chain, offer)
+        before = balances(chain, requirements)
         problems = [
             problem
-            for _ in range(order.times)
-            for problem in _buy(payer, chain, url, order, offer, console)
+            for _ in range(request.times)
+            for problem in _buy(payer, chain, url, request, requirements, console)
         ]
-        console.print(balance_table(before, balances(chain, offer)))
+        console.print(balance_table(before, balances(chain, requirements)))
     if problems:
-        raise WrongPayment(f"{len(problems)} of {order.times} failed: {problems[0]}.")
+        raise WrongPayment(f"{len(problems)} of {request.times} failed: {problems[0]}.")
 
 
 def client_command(layout: Layout) -> Sequence[str | Path]:
@@ -113,47 +114,47 @@ def client_command(layout: Layout) -> Sequence[str | Path]:
     return (find_node(layout), layout.economy / "payer.js")
 
 
-def ask_for_offer(url: str, order: Order) -> Offer:
-    """Ask without paying, and return what is asked for.
+def fetch_requirements(url: str, request: PaidRequest) -> Requirements:
+    """Send the request without payment, and return the payment requirements.
 
     Raises:
-        UsageError: The dispatcher does not answer.
-        NotPriced: The answer is no offer.
+        UsageError: The dispatcher does not respond.
+        NotPriced: The response is not 402.
     """
     try:
-        answer = httpx.request(
-            order.method, url, content=order.body.encode(), timeout=ANSWER_SECONDS
+        response = httpx.request(
+            request.method, url, content=request.body.encode(), timeout=RESPONSE_SECONDS
         )
     except httpx.HTTPError as error:
-        raise UsageError(f"{url} does not answer ({error}): is `make dev` running?") from error
-    required = answer.headers.get("payment-required")
-    if answer.status_code != httpx.codes.PAYMENT_REQUIRED or required is None:
+        raise UsageError(f"{url} does not respond ({error}): is `make dev` running?") from error
+    required = response.headers.get("payment-required")
+    if response.status_code != httpx.codes.PAYMENT_REQUIRED or required is None:
         raise NotPriced(
-            f"{url} asks for no payment, it answers {answer.status_code}: "
-            f"{answer.text[:SHOWN_BODY_LENGTH]}"
+            f"{url} requires no payment, it responds with {response.status_code}: "
+            f"{response.text[:SHOWN_BODY_LENGTH]}"
         )
-    offer = json.loads(base64.b64decode(required))["accepts"][0]
-    return Offer(int(offer["amount"]), offer["payTo"])
+    requirements = json.loads(base64.b64decode(required))["accepts"][0]
+    return Requirements(int(requirements["amount"]), requirements["payTo"])
 
 
-def balances(chain: Chain, offer: Offer) -> dict[str, int]:
-    """Return the tokens of both sides, by who has them."""
-    return {"buyer": chain.balance(BUYER.address), "payee": chain.balance(offer.payee)}
+def balances(chain: Chain, requirements: Requirements) -> dict[str, int]:
+    """Return the balances of buyer and payee."""
+    return {"buyer": chain.balance(BUYER.address), "payee": chain.balance(requirements.payee)}
 
 
-def wrong_with(purchase: Purchase, chain: Chain, offer: Offer) -> str | None:
-    """Return what is wrong with a purchase in a few words; `None` if nothing is.
+def find_problem(purchase: Purchase, chain: Chain, requirements: Requirements) -> str | None:
+    """Return what is wrong with a purchase; `None` if nothing is.
 
-    A request that the API itself failed must not have been paid for.
+    A request that the API failed to serve must not have been paid.
     """
     if not purchase.receipt or not purchase.receipt.get("success"):
-        return f"it answered {purchase.status} without a receipt"
+        return f"the response {purchase.status} has no receipt"
     transaction = chain.transaction(purchase.transaction)
-    expected = Transfer(BUYER.address.lower(), offer.payee.lower(), offer.amount)
+    expected = Transfer(BUYER.address.lower(), requirements.payee.lower(), requirements.amount)
     if transaction is None:
-        return f"the chain knows no transaction {purchase.transaction}"
+        return f"the chain has no transaction {purchase.transaction}"
     if not transaction.succeeded or tuple(transaction.transfers) != (expected,):
-        return f"the transaction {purchase.transaction} did not move the price"
+        return f"the transaction {purchase.transaction} did not transfer the price"
     return None
 
 
@@ -177,13 +178,18 @@ def dollars(micros: int, *, sign: bool = False) -> str:
 
 
 def _buy(
-    payer: Payer, chain: Chain, url: str, order: Order, offer: Offer, console: Console
+    payer: Payer,
+    chain: Chain,
+    url: str,
+    request: PaidRequest,
+    requirements: Requirements,
+    console: Console,
 ) -> list[str]:
     try:
-        purchase = payer.pay(BUYER, url, **order.request())
+        purchase = payer.pay(BUYER, url, **request.fields())
     except PayerError as error:
         return [error.message]
-    problem = wrong_with(purchase, chain, offer)
+    problem = find_problem(purchase, chain, requirements)
     paid = f"receipt {purchase.transaction}" if problem is None else f"not paid: {problem}"
     body = purchase.body.strip()[:SHOWN_BODY_LENGTH]
     console.print(f"{purchase.status}, {paid}", highlight=False, soft_wrap=True)

@@ -1,7 +1,6 @@
-"""An official client as a program of its own, which pays on command.
+"""Runs an official x402 client as a separate program.
 
-It gets its orders and gives its outcomes line by line, as `node/payer.js` has it, many at
-once where the caller wants that.
+Requests and results are lines of JSON (`node/payer.js`); many requests can run at once.
 """
 
 import json
@@ -18,23 +17,23 @@ from typing import Any
 from dev.economy.wallets import Wallet
 from dev.errors import DevelopmentError
 
-ANSWER_SECONDS = 150.0
+RESULT_SECONDS = 150.0
 END_SECONDS = 10.0
 
 
 class PayerError(DevelopmentError):
-    """The client gave up; the message is its own."""
+    """The client failed; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What came of a paid request.
+    """The result of a paid request.
 
     Args:
-        status: The status of the last answer.
-        headers: Its headers, their names in small letters.
+        status: The status of the last response.
+        headers: Its headers, with names in lower case.
         body: Its text.
-        receipt: What the answer's receipt says, decoded; `None` without one.
+        receipt: Its decoded receipt; `None` if it has none.
     """
 
     status: int
@@ -44,67 +43,67 @@ class Purchase:
 
     @property
     def transaction(self) -> str:
-        """The transaction that the receipt names, empty without a receipt."""
+        """The transaction in the receipt; empty without a receipt."""
         return str((self.receipt or {}).get("transaction") or "")
 
 
 class Payer:
-    """One client, running.
+    """A running client.
 
     Args:
-        process: It.
+        process: Its process.
     """
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
-        """Read the outcomes as they come."""
+        """Start to read the results."""
         self._process = process
         self._ids = count()
         self._waiting: dict[int, Future[dict[str, Any]]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def pay(self, wallet: Wallet, url: str, **order: object) -> Purchase:
-        """Send a request, and pay for it if the answer asks for that.
+    def pay(self, wallet: Wallet, url: str, **fields: object) -> Purchase:
+        """Send a request, and pay if the response is 402.
 
         Args:
-            wallet: Who pays.
-            url: What is asked for.
-            order: More of the order: `method`, `headers`, `body` (text), `version` (2 or 1).
+            wallet: The buyer's wallet.
+            url: The URL.
+            fields: Further fields: `method`, `headers`, `body` (text), `version` (2 or 1).
 
         Raises:
-            PayerError: The client gave up.
+            PayerError: The client failed.
         """
-        return self.begin_to_pay(wallet, url, **order)()
+        return self.start_payment(wallet, url, **fields)()
 
-    def begin_to_pay(self, wallet: Wallet, url: str, **order: object) -> Callable[[], Purchase]:
-        """Start a purchase; what is returned waits for its end, like `pay`."""
-        future = self._order({"key": wallet.private_key, "url": url, **order})
+    def start_payment(self, wallet: Wallet, url: str, **fields: object) -> Callable[[], Purchase]:
+        """Start a purchase; the returned function waits for its result, like `pay`."""
+        future = self._send({"key": wallet.private_key, "url": url, **fields})
 
         def result() -> Purchase:
-            outcome = _checked(future.result(ANSWER_SECONDS))
+            outcome = _checked(future.result(RESULT_SECONDS))
             return Purchase(
                 outcome["status"], outcome["headers"], outcome["body"], outcome["receipt"]
             )
 
         return result
 
-    def sign(self, wallet: Wallet, url: str, **order: object) -> tuple[str, str]:
-        """Return the header that would pay for a request, and its value, without sending it.
+    def sign(self, wallet: Wallet, url: str, **fields: object) -> tuple[str, str]:
+        """Return name and value of the header that would pay for a request, without sending it.
 
         Raises:
-            PayerError: The client gave up.
+            PayerError: The client failed.
         """
-        future = self._order({"key": wallet.private_key, "url": url, "sign": True, **order})
-        outcome = _checked(future.result(ANSWER_SECONDS))
+        future = self._send({"key": wallet.private_key, "url": url, "sign": True, **fields})
+        outcome = _checked(future.result(RESULT_SECONDS))
         return outcome["header"], outcome["value"]
 
-    def _order(self, order: dict[str, object]) -> Future[dict[str, Any]]:
+    def _send(self, request: dict[str, object]) -> Future[dict[str, Any]]:
         future: Future[dict[str, Any]] = Future()
         with self._lock:
             name = next(self._ids)
             self._waiting[name] = future
             assert self._process.stdin is not None
-            line = {"id": name, "method": "GET", "version": 2, **order}
+            line = {"id": name, "method": "GET", "version": 2, **request}
             print(json.dumps(line), file=self._process.stdin, flush=True)
         return future
 
@@ -114,18 +113,18 @@ class Payer:
             outcome = json.loads(line)
             self._waiting.pop(outcome["id"]).set_result(outcome)
         for future in self._waiting.values():
-            future.set_exception(PayerError("The client ended; it says why above."))
+            future.set_exception(PayerError("The client stopped; see its message above."))
 
 
 def _checked(outcome: dict[str, Any]) -> dict[str, Any]:
     if "error" in outcome:
-        raise PayerError(f"The client gave up: {outcome['error']}")
+        raise PayerError(f"The client failed: {outcome['error']}")
     return outcome
 
 
 @contextmanager
 def running_payer(command: Sequence[str | Path]) -> Iterator[Payer]:
-    """Run a client for the time of a `with` block.
+    """Run a client during a `with` block.
 
     Args:
         command: Its command line.

@@ -1,4 +1,4 @@
-"""A program of the economy: started through the guard, so that it never outlives this process."""
+"""Starts a server of the economy through the guard, so that it cannot outlive this process."""
 
 import re
 import subprocess
@@ -20,10 +20,10 @@ class GuardedServer:
     """A running server that prints `Listening on 127.0.0.1:PORT` when it is ready.
 
     Args:
-        name: What it is, for messages.
+        name: Its name in messages.
         command: Its command line.
         environment: All its environment variables.
-        log: The file that gets everything that it prints.
+        log: The file for its output.
     """
 
     def __init__(
@@ -44,15 +44,15 @@ class GuardedServer:
             )
 
     def wait_until_ready(self) -> str:
-        """Wait until the server listens, and return its address without a slash at the end.
+        """Wait until the server listens, and return its address without a trailing slash.
 
         Raises:
-            ServerError: It ended, or was not ready in time.
+            ServerError: It stopped, or was not ready in time.
         """
         deadline = time.monotonic() + START_SECONDS
         while not (found := _LISTENING.search(self.log.read_text(errors="replace"))):
             if self._guard.poll() is not None:
-                raise ServerError(f"{self.name} ended before it was ready.", self.log)
+                raise ServerError(f"{self.name} stopped before it was ready.", self.log)
             if time.monotonic() > deadline:
                 raise ServerError(
                     f"{self.name} was not ready within {START_SECONDS:.0f} s.", self.log
@@ -61,7 +61,7 @@ class GuardedServer:
         return f"http://127.0.0.1:{found.group(1)}"
 
     def stop(self) -> None:
-        """End the server and all that it started."""
+        """Stop the server and all its processes."""
         assert self._guard.stdin is not None
         self._guard.stdin.close()
         try:

@@ -1,4 +1,4 @@
-"""Ethereum's JSON-RPC, as far as the economy speaks it."""
+"""A client of Ethereum's JSON-RPC."""
 
 from typing import Any, Self
 
@@ -8,18 +8,18 @@ from dev.errors import DevelopmentError
 
 
 class ChainError(DevelopmentError):
-    """The local chain refused a call; its message says why."""
+    """The local chain rejected a call; the message says why."""
 
 
 class Rpc:
-    """Calls to one node.
+    """A client of one node.
 
     Args:
         url: The node's address.
     """
 
     def __init__(self, url: str) -> None:
-        """Keep one connection pool for all calls."""
+        """Create the HTTP client."""
         self._client = httpx.Client(base_url=url, timeout=30)
 
     def __enter__(self) -> Self:
@@ -35,21 +35,21 @@ class Rpc:
 
         Args:
             method: Its name, such as `eth_blockNumber`.
-            parameters: Whatever it takes.
+            parameters: Its parameters.
 
         Raises:
-            ChainError: The node answered with an error.
+            ChainError: The node returned an error.
         """
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
-        answer = self._client.post("/", json=request).json()
-        if "error" in answer:
-            raise ChainError(f"{method}: {answer['error'].get('message')}")
-        return answer["result"]
+        response = self._client.post("/", json=request).json()
+        if "error" in response:
+            raise ChainError(f"{method}: {response['error'].get('message')}")
+        return response["result"]
 
     def number(self, method: str, *parameters: object) -> int:
-        """Call a method whose result is a number in hexadecimal, and return that number.
+        """Call a method whose result is a hexadecimal number, and return the number.
 
         Raises:
-            ChainError: The node answered with an error.
+            ChainError: The node returned an error.
         """
         return int(self.call(method, *parameters), 16)

@@ -1,4 +1,4 @@
-"""Payments signed by hand: what the official clients would not sign, or not beforehand.
+"""Signs payments without an official client: invalid ones, or many in advance.
 
 Needs the packages of tests and benchmarks.
 """
@@ -29,7 +29,7 @@ Document = dict[str, Any]
 
 
 def new_wallet(economy: Economy, amount: int = 1_000_000) -> Wallet:
-    """Return a wallet that nobody else uses, with some tokens in it."""
+    """Return a new wallet, funded with `amount`."""
     account = Account.create()
     if amount:
         economy.chain.fund(account.address, amount)
@@ -37,23 +37,25 @@ def new_wallet(economy: Economy, amount: int = 1_000_000) -> Wallet:
 
 
 def decoded(header: str) -> Document:
-    """Return the JSON in a header of x402."""
+    """Decode an x402 header."""
     document: Document = json.loads(base64.b64decode(header, validate=True))
     return document
 
 
 def encoded(document: object) -> str:
-    """Return a JSON document as a header of x402 has it."""
+    """Encode a JSON document for an x402 header."""
     return base64.b64encode(json.dumps(document).encode()).decode()
 
 
 def sign(
     wallet: Wallet, required: Mapping[str, Any], changes: Mapping[str, str] | None = None
 ) -> Document:
-    """Return the payment in version 2 that an offer asks for.
+    """Sign a payment payload of x402 version 2.
 
-    `required` is the offer, decoded. `changes` are fields of the authorization that are to be
-    other ones than the offer's; they are signed too.
+    Args:
+        wallet: The payer's wallet.
+        required: The decoded payment requirements.
+        changes: Fields of the authorization to override before signing.
     """
     accepted = required["accepts"][0]
     authorization = {

@@ -1,4 +1,4 @@
-"""Starts the economy and ends it."""
+"""Starts and stops the economy."""
 
 import os
 import shutil
@@ -25,10 +25,10 @@ from dev.setup.economy import find_anvil
 from dev.setup.node import find_node
 
 STARTING_BALANCE = 1_000_000_000
-"""A thousand dollars for each buyer."""
+"""1,000 dollars for each buyer."""
 
 CONFIRMATION_SECONDS = 30.0
-"""How long a settlement waits for its block before the facilitator calls it pending."""
+"""How long a settlement waits for its block before the facilitator reports it as pending."""
 
 KEPT_LOGS = 10
 
@@ -39,9 +39,9 @@ class Economy:
 
     Args:
         chain: The chain and its token.
-        rpc_url: Where the chain's node listens.
-        facilitator_url: Where the facilitator listens, without a slash at the end.
-        logs: The folder with `chain.log` and `facilitator.log`; it stays after the end.
+        rpc_url: The address of the chain's node.
+        facilitator_url: The facilitator's address, without a trailing slash.
+        logs: The folder with `chain.log` and `facilitator.log`; it is kept.
     """
 
     chain: Chain
@@ -56,7 +56,7 @@ class Economy:
     payee: str = PAYEE
 
     def settings(self) -> dict[str, str]:
-        """Return the dispatcher's settings that make it take payment in this economy."""
+        """Return the dispatcher's settings for payments in this economy."""
         return {
             "FACILITATOR_URL": self.facilitator_url,
             "X402_NETWORK": self.network,
@@ -72,25 +72,25 @@ class Economy:
 def running_economy(
     *, confirmation_seconds: float = CONFIRMATION_SECONDS, layout: Layout = HERE
 ) -> Iterator[Economy]:
-    """Run an economy for the time of a `with` block.
+    """Run an economy during a `with` block.
 
     Args:
         confirmation_seconds: How long a settlement waits for its block before the
-            facilitator answers that it is pending.
+            facilitator reports it as pending.
         layout: The clone; set-up for payments must have run.
 
     Yields:
-        The economy, its buyers funded and its facilitator answering.
+        The running economy, with funded buyers.
 
     Raises:
         SetupError: Set-up has not run.
-        ServerError: A part of it did not start.
+        ServerError: The chain or the facilitator did not start.
     """
     logs = _new_logs(layout)
     with ExitStack() as parts:
         rpc_url = parts.enter_context(_running_chain(layout, logs))
         chain = Chain(parts.enter_context(Rpc(rpc_url)))
-        chain.place_contracts()
+        chain.deploy_contracts()
         for buyer in (BUYER, SECOND_BUYER):
             chain.fund(buyer.address, STARTING_BALANCE)
         settings = {

@@ -1,8 +1,8 @@
 """The wallets of the local chain.
 
-Their keys are published with every Ethereum development tool: they come from the phrase
-"test test test test test test test test test test test junk". Anybody can spend what is
-sent to them on a public network, so they must never be used on one.
+Their keys are public: Ethereum development tools derive them from the phrase
+"test test test test test test test test test test test junk". Never use them on a public
+network: anybody can spend their funds.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """An account of the local chain, worthless everywhere else.
+    """An account of the local chain.
 
     Args:
-        address: With its checksum capitals (EIP-55).
+        address: In the checksum form of EIP-55.
         private_key: 32 bytes in hexadecimal, after `0x`.
     """
 
@@ -25,7 +25,7 @@ FACILITATOR = Wallet(
     "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
     "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
 )
-"""Pays for the gas of every settlement."""
+"""Pays the gas of every settlement."""
 
 BUYER = Wallet(
     "0x976EA74026E726554dB657fA54763abd0C3a0aa9",
@@ -39,16 +39,16 @@ PAUPER = Wallet(
     "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f",
     "0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97",
 )
-"""Signs payments as well as anybody, and has no tokens."""
+"""Has no tokens."""
 
 ISSUER = Wallet(
     "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720",
     "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6",
 )
-"""Mints tokens and blocks accounts; contracts/Token.sol names it."""
+"""Mints tokens and blacklists accounts; its address is in contracts/Token.sol."""
 
 PAYEE = "0xBcd4042DE499D14e55001CcbB24a551F3b954096"
-"""Whom tenants' buyers pay that name no payee of their own."""
+"""The payee of tenants without their own."""
 
 ACCOUNTS = 11
-"""How many accounts of the phrase the chain must know; the payee's is the last."""
+"""The number of accounts of the phrase on the chain; the payee is the last."""

@@ -1,1 +1,1 @@
-"""Made-up history for demonstrations: thirty days that never were, in the log's real form."""
+"""Generates demo history: usage events of past days, in the real format of the log."""

@@ -1,11 +1,10 @@
-"""The local KV of a running `make dev`, written to in bulk.
+"""Bulk writes to the local KV of a running `make dev`.
 
-Owns both ways in. The door is miniflare's local explorer, an HTTP API below `/cdn-cgi/local`
-that exists under `wrangler dev` alone: Cloudflare's edge answers that path itself and has
-nothing there, so no deployment can be reached this way. Twenty thousand values would take
-minutes through it; therefore it is asked for little, and proves by a value written through
-it which files are the dispatcher's. Those are then written to directly, as miniflare has them:
-a row in SQLite and a file for each value.
+miniflare's local explorer is an HTTP API below `/cdn-cgi/local` that exists only under
+`wrangler dev`: Cloudflare's edge handles that path itself, so no deployment can be reached this
+way. Writing 20,000 values through it would take minutes. Therefore one value is written through
+it, which identifies the dispatcher's files; the others are written directly into these files
+in miniflare's format, a row in SQLite and a file for each value.
 """
 
 import json
@@ -32,36 +31,36 @@ _VALUES_AT_ONCE = 100
 _ROWS_AT_ONCE = 2_000
 
 
-class NoDoorError(DevelopmentError):
-    """What answers at the URL is no `make dev`, or one with another STATE."""
+class LocalKvError(DevelopmentError):
+    """The URL is not that of a `make dev`, or of one with another STATE."""
 
 
 class LocalKv:
     """`USAGE_KV` of the dispatcher that `client` reaches.
 
     Args:
-        client: Has the dispatcher's address as its base.
-        state: The STATE that it was started with.
+        client: A client with the dispatcher's base URL.
+        state: The dispatcher's STATE folder.
 
     Raises:
-        UsageError: The address is not this machine's own.
-        NoDoorError: Nothing answers there, or not with an explorer.
+        UsageError: The address is not a loopback address.
+        LocalKvError: The explorer cannot be reached.
     """
 
     def __init__(self, client: httpx.Client, state: Path) -> None:
         """Find the namespace through the explorer."""
         if urlsplit(str(client.base_url)).hostname not in LOOPBACK:
-            raise UsageError("History is made up for `make dev` on this machine and nowhere else.")
+            raise UsageError("History can be generated only for `make dev` on this machine.")
         self._client, self._state = client, state
         self._url = EXPLORER
-        namespaces = self._ask("GET", "")
+        namespaces = self._request("GET", "")
         found = [one["id"] for one in namespaces["result"] if one["title"] == BINDING]
         if not found:
-            raise NoDoorError(f"The dispatcher has no {BINDING}: start it with `make dev`.")
+            raise LocalKvError(f"The dispatcher has no {BINDING}: start it with `make dev`.")
         self._url = f"{EXPLORER}/{found[0]}"
 
     def read(self, key: str) -> str | None:
-        """Return a value, `None` when it is not there."""
+        """Return a value; `None` if the key does not exist."""
         return self._values([key])[key]
 
     def entries(self, prefix: str) -> dict[str, Entry]:
@@ -87,7 +86,7 @@ class LocalKv:
         while True:
             further = {"cursor": cursor} if cursor else {}
             query = {"prefix": prefix, "limit": str(_PAGE), **further}
-            page = self._ask("GET", "/keys", params=query)
+            page = self._request("GET", "/keys", params=query)
             listed |= {one["name"]: one for one in page["result"]}
             cursor = page["result_info"]["cursor"]
             if not cursor:
@@ -95,36 +94,36 @@ class LocalKv:
 
     def write(self, key: str, value: str) -> None:
         """Write one value through the explorer."""
-        self._ask("PUT", "/bulk", body=[{"key": key, "value": value}])
+        self._request("PUT", "/bulk", body=[{"key": key, "value": value}])
 
-    def files(self, proof: str) -> "KvFiles":
-        """Find the files of the namespace below the state.
+    def files(self, known_key: str) -> "KvFiles":
+        """Find the files of the namespace in the state folder.
 
         Args:
-            proof: A key that was written through the explorer a moment ago; the files that
-                have its value are the dispatcher's.
+            known_key: A key that was just written through the explorer; the files that have its
+                value are the dispatcher's.
 
         Raises:
-            NoDoorError: None have it.
+            LocalKvError: No files have it.
         """
-        value = self.read(proof)
+        value = self.read(known_key)
         folder = self._state / "v3" / "kv"
         for database in sorted(folder.glob("*/*.sqlite")):
-            for blob_id in _blob_ids(database, proof):
+            for blob_id in _blob_ids(database, known_key):
                 for blob in folder.glob(f"*/blobs/{blob_id}"):
                     if blob.read_text(encoding="utf-8") == value:
                         return KvFiles(database, blob.parent)
-        raise NoDoorError(
-            f"STATE={self._state} is not what the dispatcher at {self._client.base_url} was "
-            "started with: give both commands the same STATE=."
+        raise LocalKvError(
+            f"The dispatcher at {self._client.base_url} has another STATE than {self._state}: give "
+            "both commands the same STATE=."
         )
 
     def _values(self, names: Sequence[str]) -> dict[str, str | None]:
-        answer = self._ask("POST", "/bulk/get", body={"keys": [*names]})
-        values: dict[str, str | None] = answer["result"]["values"]
+        response = self._request("POST", "/bulk/get", body={"keys": [*names]})
+        values: dict[str, str | None] = response["result"]["values"]
         return {name: values.get(name) for name in names}
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -134,29 +133,31 @@ class LocalKv:
     ) -> dict[str, Any]:
         url = str(self._client.base_url).rstrip("/")
         try:
-            answer = self._client.request(
+            response = self._client.request(
                 method, self._url + path, params=params, json=body, timeout=60
             )
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            raise NoDoorError(
-                f"nothing answers at {url} ({reason}): start the dispatcher with `make dev`."
+            raise LocalKvError(
+                f"Nothing listens at {url} ({reason}): start the dispatcher with `make dev`."
             ) from error
         try:
-            document: dict[str, Any] = answer.json()
+            document: dict[str, Any] = response.json()
             if document["success"] is not True:
-                raise NoDoorError(f"the local KV at {url} refused: {answer.text[:200]}")
+                raise LocalKvError(
+                    f"The local KV at {url} returned an error: {response.text[:200]}"
+                )
         except (ValueError, KeyError, TypeError) as error:
-            raise NoDoorError(
-                f"what answers at {url} has no local KV (status {answer.status_code}): history "
-                "is made up under `make dev` and nowhere else."
+            raise LocalKvError(
+                f"{url} has no local KV (status {response.status_code}): history can be generated "
+                "only for `make dev`."
             ) from error
         return document
 
 
 @dataclass(frozen=True, slots=True)
 class KvFiles:
-    """A namespace on disk, as miniflare has it.
+    """The files of a KV namespace, in miniflare's format.
 
     Args:
         database: The SQLite file with a row for each key.
@@ -167,11 +168,11 @@ class KvFiles:
     blobs: Path
 
     def write(self, entries: Mapping[str, Entry], on_written: Callable[[int], None]) -> None:
-        """Write entries in their order, some thousands at once.
+        """Write entries in order, in transactions of some thousands.
 
         Args:
-            entries: By key.
-            on_written: Called with how many more are written.
+            entries: The entries by key.
+            on_written: Called with the number of entries of each transaction.
         """
         names = [*entries]
         with closing(sqlite3.connect(self.database, isolation_level=None, timeout=30)) as database:
@@ -203,7 +204,7 @@ class KvFiles:
 
 
 def _blob_ids(file: Path, key: str) -> list[str]:
-    """Look up a key in one of miniflare's databases, which may be of something else."""
+    """Return the blob ids of a key; empty if the database is not one of KV."""
     with closing(sqlite3.connect(file, timeout=30)) as database:
         tables = database.execute("SELECT name FROM sqlite_master").fetchall()
         if ("_mf_entries",) not in tables:

@@ -1,7 +1,6 @@
-"""Writes made-up events as the dispatcher would have, and compacts them as cron would have.
+"""Writes generated events into a KV namespace in memory, and compacts them on a virtual clock.
 
-Owns a KV namespace in memory that keeps time, and the virtual clock. Everything else is the
-dispatcher's own: batches, settlement events, compaction.
+Batches, settlement events and compaction use the dispatcher's own code.
 """
 
 import hashlib
@@ -21,24 +20,24 @@ from metering.settlements import SettlementEvent, put_settlement
 from payments.settlement import revenue_batch
 
 WRITER = "demo-history"
-"""The writer of every batch that was made up, but for those that hold a payment's revenue."""
+"""The writer of all generated batches except those with the revenue of a payment."""
 
 SOURCE = "demo"
-"""The source of a settlement event that was made up; never `edge`, so nothing reconciles it."""
+"""The source of generated settlement events; reconciliation considers only `edge`."""
 
 HOURLY_DAYS = 9
-"""How many days before the end compaction runs every hour, as cron would have: records of past
-hours are kept for so long. What is older comes out the same made at once."""
+"""Number of last days with hourly compaction, as by cron, which writes the records of past
+hours. Older days are compacted at once with the same result."""
 
 _CRON_MINUTE = 25
-"""When, in each hour: then the hour before has settled."""
+"""The minute of hourly compaction, late enough for the previous hour to be complete."""
 
 _UNBOUNDED = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value as KV has it: `expires` in seconds since 1970, `None` for never."""
+    """An entry of KV: `expires` is in seconds since 1970, `None` for never."""
 
     value: str
     metadata: Mapping[str, Json]
@@ -47,7 +46,7 @@ class Entry:
 
 @dataclass(slots=True)
 class VirtualStore:
-    """A KV namespace in memory whose time is `now_seconds`."""
+    """A KV namespace in memory with the virtual time `now_seconds`."""
 
     now_seconds: int = 0
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -63,7 +62,7 @@ class VirtualStore:
         """Write; see `ports.KeyValueStore`."""
         ttl = expiration_ttl_seconds
         expires = None if ttl is None else self.now_seconds + ttl
-        self.keep(key, Entry(value, dict(metadata), expires))
+        self.insert(key, Entry(value, dict(metadata), expires))
 
     async def delete(self, key: str) -> None:
         """Delete; see `ports.KeyValueStore`."""
@@ -95,14 +94,14 @@ class VirtualStore:
         found = {key: self.entries.get(key) for key in keys}
         return {key: entry.value if entry else None for key, entry in found.items()}
 
-    def keep(self, key: str, entry: Entry) -> None:
-        """Write an entry as it is."""
+    def insert(self, key: str, entry: Entry) -> None:
+        """Write an entry unchanged."""
         if key not in self.entries:
             insort(self._names, key)
         self.entries[key] = entry
 
-    def living(self) -> dict[str, Entry]:
-        """Return what has not expired, nor will within the next minute, which KV does not take."""
+    def unexpired(self) -> dict[str, Entry]:
+        """Return the entries that do not expire within 60 s, the minimum that KV accepts."""
         return {
             key: entry
             for key, entry in self.entries.items()
@@ -116,28 +115,27 @@ async def write_history(
     existing: Mapping[str, Entry],
     on_progress: Callable[[int, int], None],
 ) -> VirtualStore:
-    """Write events at their times and compact as time goes by.
+    """Write events at their times, and compact at intervals.
 
     Args:
-        events: In order of time, within `span`.
-        span: Its end is when the last compaction runs.
-        existing: Batches of the usage log, and marks of late ones, that are there already;
-            what compaction makes is made of both.
-        on_progress: Called with the minutes that are done and with all of them.
+        events: The events within `span`, in order of time.
+        span: The time range; the last compaction is at its end.
+        existing: Existing batches of the usage log and late markers; compaction includes them.
+        on_progress: Called with the number of finished minutes and of all minutes.
 
     Returns:
-        The store as it is then, what existed included.
+        The resulting store, including the existing entries.
     """
     store = VirtualStore()
     for key, entry in existing.items():
-        store.keep(key, entry)
+        store.insert(key, entry)
     minutes = [
         (minute, list(group))
         for minute, group in groupby(events, lambda event: event.at_ms // MINUTE_MS)
     ]
     first, end = span.start_ms // MINUTE_MS, span.end_ms // MINUTE_MS
     position = 0
-    for now_minute in _runs(first, end):
+    for now_minute in _compaction_minutes(first, end):
         while position < len(minutes) and minutes[position][0] < now_minute:
             await _write_minute(store, *minutes[position])
             position += 1
@@ -149,8 +147,8 @@ async def write_history(
     return store
 
 
-def _runs(first: int, end: int) -> Sequence[int]:
-    """Choose when compaction runs: minutes, ascending, the last one being `end`."""
+def _compaction_minutes(first: int, end: int) -> Sequence[int]:
+    """Return the minutes at which compaction runs, ascending; the last one is `end`."""
     start = max(first, end - HOURLY_DAYS * DAY_MS // MINUTE_MS)
     hours = range(start - start % 60 + 60 + _CRON_MINUTE, end, 60)
     return [*hours, end]
@@ -196,8 +194,8 @@ def _settlement(event: UsageEvent) -> SettlementEvent:
     )
 
 
-def mark_of(span: Span, seed: int, events: Sequence[UsageEvent], *, is_whole: bool) -> str:
-    """Write the value of `keys.DEMO_HISTORY`, which says what in the log is made up."""
+def demo_marker(span: Span, seed: int, events: Sequence[UsageEvent], *, is_complete: bool) -> str:
+    """Return the value of `keys.DEMO_HISTORY`, which describes the generated history."""
     document = {
         "seed": seed,
         "days": span.days,
@@ -207,6 +205,6 @@ def mark_of(span: Span, seed: int, events: Sequence[UsageEvent], *, is_whole: bo
         "events": len(events),
         "calls": sum(event.counted for event in events),
         "revenueMicros": sum(event.revenue_micros for event in events),
-        "complete": is_whole,
+        "complete": is_complete,
     }
     return json.dumps(document)

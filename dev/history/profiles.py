@@ -1,28 +1,28 @@
-"""How each demo API fares in made-up history: how popular it is, when, and how well it works."""
+"""The traffic profile of each demo API in generated history."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 OFFICE = (1, 1, 1, 1, 1, 2, 4, 7, 10, 11, 11, 9, 9, 11, 12, 11, 9, 7, 5, 4, 3, 2, 2, 1)
-"""Relative traffic by hour of the day, UTC: people at work in Europe and America."""
+"""Relative traffic by UTC hour: office hours in Europe and America."""
 EVENING = (4, 3, 2, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 5, 6, 7, 9, 11, 12, 12, 10, 8, 6)
-"""People at home."""
+"""Evenings."""
 ROUND = (5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 6, 6, 6, 6, 5, 5, 5, 5)
-"""Agents that never sleep."""
+"""Agents around the clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How an API fares.
+    """The traffic profile of an API.
 
     Args:
         daily_calls: Calls on a weekday at the end of the history.
-        growth: By what they grew within thirty days; below 1 they shrank.
-        hours: Relative traffic by hour of the day, UTC.
+        growth: Growth factor of the calls within 30 days; below 1 they decreased.
+        hours: Relative traffic by UTC hour.
         weekend: Traffic of Saturday and Sunday, relative to other days.
-        latency_ms: The median; the 95th percentile is about three times as much.
-        error_rate: Share of calls that fail on a good day.
-        incidents: How often in thirty days half of the calls fail for an hour or two.
+        latency_ms: The median; the 95th percentile is about three times that.
+        error_rate: Share of calls that fail outside of incidents.
+        incidents: Number of incidents in 30 days, in which half of the calls fail.
     """
 
     daily_calls: float
@@ -53,4 +53,4 @@ PROFILES: Mapping[str, Profile] = {
     "parley": Profile(12, 2.0, EVENING, 1.3, 20, 0.002),
     "sampler": Profile(10, 1.0, OFFICE, 0.6, 17, 0.001),
 }
-"""By slug: the APIs of `dev/demo/tenants.json` and `dev/demo/priced.json`."""
+"""Profiles by slug: the APIs of `dev/demo/tenants.json` and `dev/demo/priced.json`."""

@@ -1,8 +1,7 @@
-"""Makes up the events of past days, the same for the same seed.
+"""Generates usage events of past days; the same seed gives the same events.
 
-Owns who calls what and when. Agents come for a minute or so, make several calls, and
-come back; new ones join over time. Everything made up says so: request ids, payments and
-transactions begin with `demo-`. Writes nothing: see `log`.
+Agents make several calls within a minute and return on other days; new ones join over time.
+All generated request ids, payments and transactions begin with `demo-`.
 """
 
 import hashlib
@@ -17,23 +16,23 @@ from metering.events import Api, UsageEvent
 
 AGENTS = 240
 SESSION_CALLS = 6
-"""Calls of a visit, on average."""
+"""Mean calls of a session."""
 SESSION_MS = 50_000
-"""How long a visit takes at most."""
+"""Maximum duration of a session."""
 UNPAID_SHARE = 0.35
-"""Share of paid calls before which the agent asked for the price."""
-CALLERS_FAULTS = (400, 404, 422)
-FAULT_SHARE = 0.03
-REFUSED = "payment_required"
+"""Share of paid calls that follow a request without payment."""
+CLIENT_ERRORS = (400, 404, 422)
+CLIENT_ERROR_SHARE = 0.03
+PAYMENT_REQUIRED = "payment_required"
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time that is made up: whole days before `end_ms`, and the part of the day before it.
+    """The generated time range: from midnight UTC to `end_ms`.
 
     Args:
-        days: How many days, from 1.
-        end_ms: When it ends, in milliseconds since 1970 UTC.
+        days: Number of days, from 1; the last one ends at `end_ms`.
+        end_ms: The end, in milliseconds since 1970 UTC.
     """
 
     days: int
@@ -41,12 +40,12 @@ class Span:
 
     @property
     def first_day(self) -> int:
-        """The first UTC day, numbered since 1970."""
+        """The first day, in UTC days since 1970."""
         return self.end_ms // DAY_MS - self.days + 1
 
     @property
     def start_ms(self) -> int:
-        """When it starts: at midnight UTC."""
+        """The start, at midnight UTC."""
         return self.first_day * DAY_MS
 
 
@@ -55,25 +54,25 @@ class _Incident:
     start_ms: int
     end_ms: int
 
-    def hits(self, at_ms: int) -> bool:
+    def includes(self, at_ms: int) -> bool:
         return self.start_ms <= at_ms < self.end_ms
 
 
 def make_events(
-    apis: Mapping[str, Api], sold: frozenset[str], span: Span, seed: int
+    apis: Mapping[str, Api], priced: frozenset[str], span: Span, seed: int
 ) -> list[UsageEvent]:
-    """Make up every event of `span`, in order of time.
+    """Generate the events of `span`, in order of time.
 
     Args:
-        apis: What the directory says of each API, by slug; those without a profile are not called.
-        sold: The slugs of those that are paid for at the edge.
-        span: When.
-        seed: The same one gives the same events.
+        apis: The APIs of the directory by slug; those without a profile are not called.
+        priced: The slugs of the APIs that are paid at the edge.
+        span: The time range.
+        seed: The same seed gives the same events.
     """
     events: list[UsageEvent] = []
     for slug in sorted(apis.keys() & PROFILES.keys()):
         random = Random(f"{seed}/{slug}")  # noqa: S311 (made-up traffic, not secrets)
-        source = _Source(apis[slug], PROFILES[slug], span, random, is_sold=slug in sold)
+        source = _ApiTraffic(apis[slug], PROFILES[slug], span, random, is_priced=slug in priced)
         events += source.events()
     events.sort(key=lambda event: (event.at_ms, event.api, event.latency_ms, event.caller))
     return [
@@ -81,8 +80,8 @@ def make_events(
     ]
 
 
-class _Source:
-    """Makes up the events of one API."""
+class _ApiTraffic:
+    """Generates the events of one API."""
 
     def __init__(
         self,
@@ -91,11 +90,11 @@ class _Source:
         span: Span,
         random: Random,
         *,
-        is_sold: bool,
+        is_priced: bool,
     ) -> None:
-        self.api, self.profile, self.is_sold = api, profile, is_sold
+        self.api, self.profile, self.is_priced = api, profile, is_priced
         self.span, self.random = span, random
-        # Who likes this API: a few of all agents, the first of them most.
+        # The agents that call this API; the first ones call it most.
         self.agents = random.sample(range(AGENTS), k=AGENTS // 4)
         self.incidents = [_incident(span, random) for _ in range(profile.incidents)]
 
@@ -122,12 +121,14 @@ class _Source:
         times = sorted(self.random.randrange(SESSION_MS) for _ in range(calls))
         for offset_ms in times:
             at_ms = start_ms + offset_ms
-            if self.is_sold and self.random.random() < UNPAID_SHARE:
-                yield from self._if_past(self._event(at_ms - 900, 402, 3, caller, REFUSED))
-            yield from self._if_past(self._call(at_ms, caller))
+            if self.is_priced and self.random.random() < UNPAID_SHARE:
+                yield from self._if_within_span(
+                    self._event(at_ms - 900, 402, 3, caller, PAYMENT_REQUIRED)
+                )
+            yield from self._if_within_span(self._call(at_ms, caller))
 
     def _caller(self, day: int) -> str:
-        """Choose an agent who has joined by then; a few make most of the calls."""
+        """Choose an agent that has joined by that day; a few make most of the calls."""
         share = (day - self.span.first_day + 1) / self.span.days
         joined = max(8, int(len(self.agents) * (0.4 + 0.6 * share)))
         rank = int(self.random.paretovariate(0.9)) - 1
@@ -136,30 +137,30 @@ class _Source:
 
     def _call(self, at_ms: int, caller: str) -> UsageEvent:
         profile, random = self.profile, self.random
-        in_trouble = any(one.hits(at_ms) for one in self.incidents)
+        in_incident = any(one.includes(at_ms) for one in self.incidents)
         latency_ms = max(1, round(profile.latency_ms * math.exp(random.gauss(0, 0.65))))
-        if in_trouble:
+        if in_incident:
             latency_ms *= random.randint(2, 6)
-        fails = random.random() < (0.5 if in_trouble else profile.error_rate)
+        fails = random.random() < (0.5 if in_incident else profile.error_rate)
         if fails and random.random() < 0.4:
             return self._event(at_ms, 502, latency_ms, caller, "tenant_worker_failure")
         if fails:
             return self._event(at_ms, random.choice((500, 503)), latency_ms, caller, "served")
-        if random.random() < FAULT_SHARE:
-            return self._event(at_ms, random.choice(CALLERS_FAULTS), latency_ms, caller, "served")
-        # Who is served pays; who is not does not.
-        revenue = self.api.price_micros if self.is_sold else 0
+        if random.random() < CLIENT_ERROR_SHARE:
+            return self._event(at_ms, random.choice(CLIENT_ERRORS), latency_ms, caller, "served")
+        # Only served calls are paid.
+        revenue = self.api.price_micros if self.is_priced else 0
         return self._event(at_ms, 200, latency_ms, caller, "served", revenue)
 
     def _event(
         self, at_ms: int, status: int, latency_ms: int, caller: str, outcome: str, revenue: int = 0
     ) -> UsageEvent:
-        is_call = outcome != REFUSED
+        is_call = outcome != PAYMENT_REQUIRED
         return UsageEvent(
             "", at_ms, self.api, "GET", status, latency_ms, caller, outcome, is_call, revenue
         )
 
-    def _if_past(self, event: UsageEvent) -> Sequence[UsageEvent]:
+    def _if_within_span(self, event: UsageEvent) -> Sequence[UsageEvent]:
         return [event] if self.span.start_ms <= event.at_ms < self.span.end_ms else []
 
 

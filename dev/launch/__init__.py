@@ -1,6 +1,6 @@
-"""The launcher: the dispatcher under real `wrangler dev`, on this machine alone.
+"""Runs the dispatcher locally under `wrangler dev`.
 
-`python -m dev.launch` is what `make dev` runs; tests use `running_dispatcher`:
+`make dev` runs `python -m dev.launch`; tests use `running_dispatcher`:
 
     from dev.launch import running_dispatcher
 

@@ -1,8 +1,8 @@
-"""`python -m dev.launch`: what `make dev` runs once set-up is done.
+"""`python -m dev.launch`: runs the dispatcher; `make dev` calls it after set-up.
 
-With `PAYMENTS=1` in the environment it starts an economy first, and takes payment in it.
-Options come from the environment, as make passes them; `VARS` holds secrets and is never an
-argument, which other users of the machine could read.
+With `PAYMENTS=1` in the environment it first starts a local chain and facilitator. Options come
+from the environment; `VARS` has secrets and therefore is no argument, which other users of the
+machine could read.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from dev.launch.options import (
     check_state,
     check_tenants,
 )
-from dev.launch.output import TerminalFilter, undecorated
+from dev.launch.output import TerminalFilter, without_prefix
 from dev.launch.payments import (
     check_payments,
     payment_examples,
@@ -46,13 +46,13 @@ from dev.layout import HERE, Layout
 def main() -> int:
     """Run the dispatcher until Ctrl-C or a termination signal."""
     options = read_options(HERE)
-    takes_payment = check_payments(os.environ.get("PAYMENTS", ""))
+    with_payments = check_payments(os.environ.get("PAYMENTS", ""))
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
         with ExitStack() as parts:
             economy = None
-            if takes_payment:
+            if with_payments:
                 print("Starting a local chain and a facilitator …", file=sys.stderr, flush=True)
                 economy = parts.enter_context(running_economy())
                 settings = {**economy.settings(), **options.variables}
@@ -68,18 +68,18 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
 
     Args:
         options: The run's options.
-        economy: Where it is paid; `None` without payments.
+        economy: The local payment economy; `None` without payments.
 
     Raises:
-        ServerError: It did not start, or stopped by itself.
-        KeyboardInterrupt: It was interrupted, and has ended.
+        ServerError: It did not start, or stopped unexpectedly.
+        KeyboardInterrupt: It was interrupted and has stopped.
     """
     print("Starting wrangler …", file=sys.stderr, flush=True)
     terminal = TerminalFilter()
 
     def show(line: str) -> None:
         if terminal.shows(line):
-            print(undecorated(line), flush=True)
+            print(without_prefix(line), flush=True)
 
     server = start(HERE, options, show)
     with ExitStack() as parts:
@@ -91,25 +91,29 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
             parts.enter_context(announced_api(HERE, options, server))
             if economy:
                 parts.enter_context(announced(options.state, server.url, economy.rpc_url))
-            introduce(server.url, options, economy)
+            print_introduction(server.url, options, economy)
             server.wait()
         except KeyboardInterrupt:
             print("Stopping …", file=sys.stderr, flush=True)
             raise
 
 
-def introduce(url: str, options: LaunchOptions, economy: Economy | None) -> None:
-    """Print where the dispatcher listens, and commands to try.
+def print_introduction(url: str, options: LaunchOptions, economy: Economy | None) -> None:
+    """Print the dispatcher's address, token and example commands.
 
     Args:
-        url: The dispatcher's address, without a slash at the end.
+        url: The dispatcher's address, without a trailing slash.
         options: The run's options.
-        economy: Where it is paid; `None` without payments.
+        economy: The local payment economy; `None` without payments.
     """
     print(f"Ready on {url}", flush=True)
     variables = run_variables(load_production_config(HERE.wrangler_toml), options)
     token = variables.get("PLATFORM_ANALYTICS_TOKEN")
-    print(f"Platform token: {token}" if token else "No platform token: __platform is closed.")
+    print(
+        f"Platform token: {token}"
+        if token
+        else "No platform token: /__platform rejects all requests."
+    )
     print(f"Explore page: {url}/explore")
     if economy:
         print("\n".join(wallet_lines(economy)))
@@ -134,26 +138,24 @@ def _is_default(options: LaunchOptions) -> bool:
 
 
 def read_options(layout: Layout) -> LaunchOptions:
-    """Return the options of the command line and the environment, checked.
+    """Return the checked options of the command line and the environment.
 
     Args:
         layout: The clone, for the defaults.
 
     Raises:
-        UsageError: One of them cannot be used.
+        UsageError: An option is invalid.
     """
     parser = argparse.ArgumentParser(prog="python -m dev.launch", description=__doc__)
     parser.add_argument(
-        "--port", help=f"port at 127.0.0.1, 0 for any free one (PORT, {DEFAULT_PORT})"
+        "--port", help=f"port on 127.0.0.1, 0 for any free one (PORT, {DEFAULT_PORT})"
     )
     parser.add_argument("--state", help="folder of local KV and databases (STATE, .clawr/state)")
     parser.add_argument("--tenants", help="tenant directory, a JSON file (TENANTS, the demo's)")
     parser.add_argument(
         "--namespace", help="folder of the tenants' scripts (NAMESPACE, the demo's)"
     )
-    parser.add_argument(
-        "--runtime", help="local or cloudflare: whose Pyodide bundle (RUNTIME, local)"
-    )
+    parser.add_argument("--runtime", help="Pyodide bundle: local or cloudflare (RUNTIME, local)")
     arguments = parser.parse_args()
 
     def given(name: str) -> str | None:

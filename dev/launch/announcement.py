@@ -1,4 +1,4 @@
-"""Where a running `make dev` tells other commands about itself: a file in its STATE."""
+"""The file in STATE that tells other commands about a running `make dev`."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from dev.setup.stamp import write_atomically
 
 FILE_NAME = "running.json"
 LOCAL_ACCOUNT = "0" * 31 + "1"
-"""The id of the account that the local API answers for; real ones have 32 digits, too."""
+"""The account id of the local API; like real ones, it has 32 digits."""
 
 
 class NotRunning(Exception):
@@ -20,15 +20,15 @@ class NotRunning(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A dispatcher that runs on this machine.
+    """A running local dispatcher.
 
     Args:
-        process_id: Its launcher's.
-        dispatcher_url: Where it listens, without a slash at the end.
-        platform_token: Opens its platform API; may be empty.
-        api_url: Where the local half of Cloudflare's API answers, without a slash at the end.
-        api_token: The API token that it takes; of this run alone.
-        account_id: The account that it answers for.
+        process_id: The process id of its launcher.
+        dispatcher_url: Its address, without a trailing slash.
+        platform_token: The token of its platform API; may be empty.
+        api_url: The address of the local Cloudflare API, without a trailing slash.
+        api_token: The token of that API; a new one for each run.
+        account_id: The account of that API.
     """
 
     process_id: int
@@ -41,11 +41,11 @@ class Running:
 
 @contextmanager
 def announced(state: Path, running: Running) -> Iterator[None]:
-    """Keep the file there, readable by this user alone, for the time of a `with` block.
+    """Write the file, readable only by this user, and remove it after the `with` block.
 
     Args:
-        state: The dispatcher's STATE.
-        running: What it says.
+        state: The dispatcher's STATE folder.
+        running: The content of the file.
     """
     file = state / FILE_NAME
     write_atomically(file, json.dumps(asdict(running)).encode(), mode=0o600)
@@ -62,7 +62,7 @@ def find_running(state: Path) -> Running:
         state: The folder.
 
     Raises:
-        NotRunning: There is none, or it ended without saying so.
+        NotRunning: None is running.
     """
     try:
         running = Running(**json.loads((state / FILE_NAME).read_bytes()))

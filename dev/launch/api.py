@@ -1,6 +1,6 @@
-"""The local half of Cloudflare's API beside a running dispatcher, announced in its STATE.
+"""Serves the local Cloudflare API beside a running dispatcher and announces both in STATE.
 
-Its modules are imported while wrangler starts, so that nobody waits for them.
+Import this module while wrangler starts: importing the API's modules takes time.
 """
 
 import os
@@ -17,18 +17,18 @@ from dev.layout import Layout
 
 @contextmanager
 def announced_api(layout: Layout, options: LaunchOptions, server: Server) -> Iterator[Running]:
-    """Serve the API for the time of a `with` block.
+    """Serve the API during a `with` block.
 
     Args:
         layout: The clone.
         options: The run's options.
-        server: The dispatcher, answering requests.
+        server: The running dispatcher.
 
     Yields:
-        What other commands are told about the run.
+        The content of the announcement.
 
     Raises:
-        ServerError: It did not start.
+        ServerError: The API did not start.
     """
     production = load_production_config(layout.wrangler_toml)
     variables = run_variables(production, options)

@@ -1,7 +1,6 @@
-"""The development configuration, derived from the production one.
+"""Derives the configuration of a local run from wrangler.toml.
 
-wrangler.toml stays what Cloudflare deploys. A run gets a copy of it in which only what
-has no local counterpart is replaced; everything else, known here or not, is carried over.
+Only what has no local counterpart is replaced; everything else, known here or not, is copied.
 """
 
 import copy
@@ -22,48 +21,48 @@ DEVELOPMENT_VARIABLES = {
 """Secrets that production sets with `wrangler secret put`."""
 
 PROXY_VARIABLES = {"DRAIN_UPLOADS": "true"}
-"""What wrangler's development proxy needs (see `RuntimeRequest.drain`)."""
+"""Required by wrangler's development proxy (see `RuntimeRequest.drain`)."""
 
 LOCAL_BUNDLE_FLAGS = ("python_workers_development", "experimental")
-"""What makes workerd load `pyodide_dev.capnp.bin` instead of Cloudflare's bundle."""
+"""With these flags workerd loads `pyodide_dev.capnp.bin` instead of Cloudflare's bundle."""
 
 PLUGIN_NAME = "dispatch-namespace"
 PYTHON_MODULES = "python_modules"
 
 UPLOADS_NAME = "uploads"
-"""The folder in STATE of the scripts that were uploaded into the local namespace."""
+"""The folder in STATE with the scripts uploaded into the local dispatch namespace."""
 
 
 def load_production_config(path: Path) -> dict[str, Any]:
-    """Return wrangler.toml, parsed.
+    """Return the parsed wrangler.toml.
 
     Args:
         path: The file.
 
     Raises:
-        UsageError: It is missing or not TOML.
+        UsageError: The file is missing or not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UsageError(f"{path} is missing: run this in a whole clone.") from error
+        raise UsageError(f"{path} is missing: run this in a complete clone.") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path.name} is not TOML ({error}): mend the file.") from error
+        raise UsageError(f"{path.name} is not TOML ({error}): correct the file.") from error
 
 
 def development_config(
     production: Mapping[str, Any], options: LaunchOptions, plugin: Path
 ) -> dict[str, Any]:
-    """Return what wrangler is given for one run.
+    """Return the configuration of one run.
 
     Args:
-        production: wrangler.toml, parsed; left as it is.
+        production: The parsed wrangler.toml; not modified.
         options: The run's options.
         plugin: The folder of the package `miniflare-dispatch-namespace`; miniflare
             resolves a package by its absolute path too.
 
     Returns:
-        A configuration to be written as wrangler.json.
+        The content of wrangler.json.
     """
     config = copy.deepcopy(dict(production))
     config["vars"] = run_variables(production, options)
@@ -84,10 +83,10 @@ def development_config(
 
 
 def run_variables(production: Mapping[str, Any], options: LaunchOptions) -> dict[str, Any]:
-    """Return the Worker's variables, the most particular last.
+    """Return the Worker's variables; later sources override earlier ones.
 
     Args:
-        production: wrangler.toml, parsed.
+        production: The parsed wrangler.toml.
         options: The run's options.
     """
     variables: dict[str, Any] = {
@@ -96,7 +95,7 @@ def run_variables(production: Mapping[str, Any], options: LaunchOptions) -> dict
         **PROXY_VARIABLES,
     }
     if options.tenant_directory is not None:
-        # Without its white space, as wrangler copies it several times on the way.
+        # Compact, because wrangler copies it several times.
         directory = json.loads(options.tenant_directory)
         variables["TENANT_DIRECTORY_JSON"] = json.dumps(
             directory, ensure_ascii=False, separators=(",", ":")
@@ -105,7 +104,7 @@ def run_variables(production: Mapping[str, Any], options: LaunchOptions) -> dict
 
 
 def script_folders(options: LaunchOptions) -> tuple[Path, ...]:
-    """Return the folders of the local dispatch namespace; the first that has a script wins.
+    """Return the script folders of the local dispatch namespace; earlier ones take precedence.
 
     Args:
         options: The run's options.
@@ -124,7 +123,7 @@ def _local_namespace(
             "plugin": {"package": str(plugin), "name": PLUGIN_NAME},
             "options": {
                 "scripts": [str(folder) for folder in scripts],
-                # The SDK that the Worker itself has, linked beside its configuration.
+                # The Worker's own packages, linked beside its configuration.
                 "python": {"modules": PYTHON_MODULES, "compatibilityFlags": list(bundle_flags)},
             },
         },

@@ -1,9 +1,8 @@
-"""Before a start: brings the local databases up to the migrations of this clone.
+"""Applies the migrations of this clone to the local databases before a start.
 
-wrangler applies them, as it does in production, and keeps its own list of those that a
-database has. Asking it takes about two seconds, so the state folder remembers which
-migrations it was last brought up to, and a new state folder begins with a copy of what
-wrangler made for the one before it.
+wrangler applies them, as in production, and records which ones a database has. Running it
+takes about two seconds. Therefore the state folder stores a hash of the migrations that were
+last applied, and a new state folder starts with a copy of already migrated databases.
 """
 
 import contextlib
@@ -23,7 +22,7 @@ from dev.setup.npm import package_version
 from dev.setup.stamp import fingerprint as hash_of
 from dev.setup.stamp import write_atomically
 
-FAILURE = "A database migration failed: mend the newest file in migrations/."
+FAILURE = "A database migration failed: correct the newest file in migrations/."
 
 
 def apply_migrations(
@@ -33,13 +32,13 @@ def apply_migrations(
     options: LaunchOptions,
     environment: Mapping[str, str],
 ) -> None:
-    """Apply to the run's local databases the migrations that they lack.
+    """Apply missing migrations to the local databases of a run.
 
     Args:
         layout: The clone; set-up must have run.
         folder: The run's folder, its configuration written.
-        config: The run's configuration; databases without `migrations_dir` are left alone.
-        options: The run's options; the databases live in its state folder.
+        config: The run's configuration; databases without `migrations_dir` are skipped.
+        options: The run's options; the databases are in its state folder.
         environment: All environment variables of wrangler.
 
     Raises:
@@ -58,7 +57,7 @@ def apply_migrations(
         shutil.copytree(template, home)
     for database, wanted in databases:
         binding = database["binding"]
-        # Beside the databases, so that it is gone when they are.
+        # Beside the databases, so that both are deleted together.
         stamp = home / f".migrated-{binding}"
         if stamp.exists() and stamp.read_text() == wanted:
             continue
@@ -75,24 +74,24 @@ def apply_migrations(
         )
         write_atomically(stamp, wanted.encode())
     if databases and is_new and not template.exists():
-        _keep(home, template)
+        _store_template(home, template)
 
 
-def _keep(home: Path, template: Path) -> None:
-    """Copy new databases to where the next new state folder finds them, whole or not at all."""
+def _store_template(home: Path, template: Path) -> None:
+    """Copy new databases to `template`, atomically."""
     template.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=template.parent) as folder:
         copy = shutil.copytree(home, Path(folder) / "d1")
-        # Another run may have been quicker.
+        # Another run may have created it meanwhile.
         with contextlib.suppress(OSError):
             copy.rename(template)
 
 
 def fingerprint(migrations: Path) -> str:
-    """Return a hash of all migrations, by name and content.
+    """Return a hash of the names and contents of all migrations.
 
     Args:
-        migrations: The folder that holds them.
+        migrations: Their folder.
     """
     digest = hashlib.sha256()
     for file in sorted(migrations.glob("*.sql")):

@@ -1,7 +1,7 @@
-"""Before a clean end: gives the dispatcher the moment it needs to write what it counted.
+"""Before a clean stop, waits until the dispatcher has written its buffered events.
 
-Production has that moment by itself: an isolate lives on for the work it promised to its
-`waitUntil`. workerd, once asked to end, does not wait for it.
+In production, an isolate keeps running for its `waitUntil` work. A local workerd does not wait
+for it when it is stopped.
 """
 
 import http.client
@@ -11,28 +11,28 @@ import time
 from dev.launch.options import HOST
 
 DRAIN_SECONDS = 5.0
-"""Longer than a group commit takes; what KV still refuses after that is given up."""
+"""Longer than a group commit takes. Events that KV still rejects after that are lost."""
 
 
 def wait_until_written(port: int, token: str, seconds: float = DRAIN_SECONDS) -> None:
-    """Wait until no event is held in memory alone, or the time is over.
+    """Wait until no events are buffered, or the time is over.
 
     Args:
-        port: Where the dispatcher listens.
+        port: The dispatcher's port.
         token: The platform token of the run.
-        seconds: How long to wait at most. A dispatcher that does not say how much it
-            holds, such as another Worker in a test, is not waited for.
+        seconds: The maximum wait. A Worker that does not report its buffered events, such as
+            another Worker in a test, is not waited for.
     """
     deadline = time.monotonic() + seconds
-    while held_events(port, token) and time.monotonic() < deadline:
+    while buffered_events(port, token) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
-def held_events(port: int, token: str) -> int:
-    """Return how many events the dispatcher holds in memory alone; 0 if it does not say.
+def buffered_events(port: int, token: str) -> int:
+    """Return the number of events that the dispatcher has buffered; 0 if it does not report it.
 
     Args:
-        port: Where the dispatcher listens.
+        port: The dispatcher's port.
         token: The platform token of the run.
     """
     connection = http.client.HTTPConnection(HOST, port, timeout=DRAIN_SECONDS)

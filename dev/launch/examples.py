@@ -1,4 +1,4 @@
-"""The `curl` lines that `make dev` prints: each works as it stands."""
+"""The `curl` commands that `make dev` prints; each can be run unchanged."""
 
 import json
 import shlex
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One command to try.
+    """An example command.
 
     Args:
         purpose: What it shows.
@@ -21,15 +21,15 @@ class Example:
 
 
 def examples(url: str, tenant_directory: str | None, token: str | None) -> list[Example]:
-    """Return commands for the tenants that there are.
+    """Return example commands for the tenants of a run.
 
     Args:
-        url: The dispatcher's address, without a slash at the end.
-        tenant_directory: The tenant directory's JSON text, in either of its shapes.
-        token: The token for analytics; `None` when the run has none.
+        url: The dispatcher's address, without a trailing slash.
+        tenant_directory: The tenant directory as JSON text, in either of its two forms.
+        token: The platform token; `None` if the run has none.
     """
     tenants = list(_tenants(json.loads(tenant_directory))) if tenant_directory else []
-    # A call to a tenant without a price works as it stands; one with a price wants payment.
+    # Free tenants first, because a priced one responds with 402.
     tenants.sort(key=lambda tenant: bool(tenant.get("priceUsd") or tenant.get("x402Enabled")))
     found = []
     by_slug = next((tenant for tenant in tenants if tenant.get("slug")), None)
@@ -76,5 +76,5 @@ def _is_usable(tenant: object) -> bool:
 
 
 def curl(*arguments: str) -> str:
-    """Return a `curl` line, quoted for the shell."""
+    """Return a `curl` command, quoted for the shell."""
     return shlex.join(["curl", *arguments])

@@ -1,11 +1,11 @@
-"""`python -m dev.launch.guard COMMAND…`: runs a command that must not outlive its starter.
+"""`python -m dev.launch.guard COMMAND…`: runs a command that must not outlive its parent.
 
-The starter holds the other end of this process's standard input. When that end closes,
-because the starter wants it or because it was killed, the command and all processes it
-started are ended. The command's group is then swept, so that no workerd stays behind.
+The parent holds the other end of this process's standard input. When that end closes, also
+because the parent was killed, the command and all processes of its group are terminated, so
+that no workerd remains.
 
-Signals: SIGTERM asks the command to end; SIGUSR1 kills its whole group at once, which is
-how tests cut the power.
+Signals: SIGTERM terminates the command; SIGUSR1 kills its whole group at once, with which
+tests simulate a loss of power.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import sys
 import threading
 
 GRACE_SECONDS = 8.0
-"""How long the command may take to end before it is killed."""
+"""How long the command may take to terminate before it is killed."""
 
 AWAITED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
 
@@ -28,9 +28,9 @@ def main(command: list[str]) -> int:
     """Run `command` until it ends or this process's standard input closes.
 
     Returns:
-        The command's exit code, 128 and the signal's number when a signal ended it.
+        The command's exit code, or 128 plus the number of the signal that terminated it.
     """
-    # Blocked and waited for, a signal cannot slip in between a check and a sleep.
+    # Blocking the signals and waiting for them avoids a race between check and sleep.
     signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     child = subprocess.Popen(
@@ -43,14 +43,14 @@ def main(command: list[str]) -> int:
     while (code := child.poll()) is None:
         match signal.sigwait(AWAITED):
             case signal.SIGTERM | signal.SIGINT:
-                _end_group(child.pid)
+                _terminate_group(child.pid)
             case signal.SIGUSR1:
                 _signal_group(child.pid, signal.SIGKILL)
     _signal_group(child.pid, signal.SIGKILL)
     return code if code >= 0 else 128 - code
 
 
-def _end_group(group: int) -> None:
+def _terminate_group(group: int) -> None:
     _signal_group(group, signal.SIGTERM)
     killer = threading.Timer(GRACE_SECONDS, _signal_group, (group, signal.SIGKILL))
     killer.daemon = True
@@ -70,7 +70,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 def _prepare_child() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
-    # Linux alone has this; it covers the case that this very process is killed.
+    # Only on Linux; handles the case that this process is killed.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

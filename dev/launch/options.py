@@ -1,4 +1,4 @@
-"""What one run of the dispatcher is given: checked here, trusted everywhere else."""
+"""The options of one run, with their checks."""
 
 import enum
 import json
@@ -17,28 +17,28 @@ HOST = "127.0.0.1"
 
 
 class Runtime(enum.Enum):
-    """Which Pyodide bundle workerd loads."""
+    """The Pyodide bundle that workerd loads."""
 
     LOCAL = "local"
-    """The one that set-up built from npm's Pyodide; needs no network."""
+    """The bundle that set-up built from npm's Pyodide; needs no network."""
 
     CLOUDFLARE = "cloudflare"
-    """Cloudflare's own, which workerd downloads, with no development flags."""
+    """Cloudflare's bundle, which workerd downloads; no development flags."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
-    """The options of one run, checked.
+    """The checked options of one run.
 
     Args:
-        port: The port to listen on at 127.0.0.1; 0 lets the system choose a free one.
-        state: The folder where local KV and databases live; absolute.
-        namespace: The folder of the local dispatch namespace's scripts; absolute.
-        tenant_directory: The tenant directory's JSON text, or `None` for none.
+        port: The port on 127.0.0.1; 0 for any free one.
+        state: The absolute path of the folder of local KV and databases.
+        namespace: The absolute path of the folder of the tenants' scripts.
+        tenant_directory: The tenant directory as JSON text, or `None`.
         variables: Settings and secrets that override all others.
-        runtime: Which Pyodide bundle to use.
+        runtime: The Pyodide bundle to use.
         bundle: The folder of the bundle for `Runtime.LOCAL`; `None` for the one of set-up.
-        inspector_port: Where wrangler listens for debuggers; 0 lets the system choose.
+        inspector_port: The port for debuggers; 0 for any free one.
     """
 
     port: int
@@ -52,10 +52,10 @@ class LaunchOptions:
 
 
 def check_port(text: str) -> int:
-    """Return the port that `PORT` names.
+    """Return the port of `PORT`.
 
     Raises:
-        UsageError: It is not a number from 0 to 65535, or something listens there.
+        UsageError: It is not a number from 0 to 65535, or the port is taken.
     """
     if not text.isdecimal() or not 0 <= int(text) <= HIGHEST_PORT:
         raise UsageError(
@@ -63,13 +63,13 @@ def check_port(text: str) -> int:
         )
     port = int(text)
     with socket.socket() as probe:
-        # Without this option a port in TIME_WAIT, free for workerd, would look taken.
+        # Without this option, a port in TIME_WAIT, which workerd can use, would seem taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except PermissionError as error:
             raise UsageError(
-                f"Port {port} needs special rights: choose one from 1024 up, for example PORT=8788."
+                f"Port {port} needs root: choose one from 1024 up, for example PORT=8788."
             ) from error
         except OSError as error:
             raise UsageError(
@@ -80,10 +80,10 @@ def check_port(text: str) -> int:
 
 
 def check_state(folder: Path) -> Path:
-    """Return the state folder as an absolute path, made where missing.
+    """Create the state folder if it is missing; return its absolute path.
 
     Raises:
-        UsageError: It cannot be made, or not written to.
+        UsageError: It cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,16 +105,16 @@ def check_namespace(folder: Path) -> Path:
     """
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
         raise UsageError(
-            f"NAMESPACE={folder} is not a folder that can be read: give the folder that holds "
-            "the scripts (NAME.js or NAME/index.js)."
+            f"NAMESPACE={folder} is not a readable folder: give the folder of the scripts "
+            "(NAME.js or NAME/index.js)."
         )
     return folder.absolute()
 
 
 def check_tenants(file: Path) -> str:
-    """Return the text of a tenant directory, checked to be a JSON object.
+    """Return the text of a tenant directory, which must be a JSON object.
 
-    Whether its records can be used is for the Worker to say; it names the bad ones.
+    The Worker checks the records and reports invalid ones.
 
     Raises:
         UsageError: The file is missing, unreadable, or not a JSON object.
@@ -127,17 +127,17 @@ def check_tenants(file: Path) -> str:
     try:
         directory = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"TENANTS={file} is not JSON ({error}): mend the file.") from error
+        raise UsageError(f"TENANTS={file} is not JSON ({error}): correct the file.") from error
     if not isinstance(directory, dict):
-        raise UsageError(f'TENANTS={file} must hold an object such as {{"tenants": []}}.')
+        raise UsageError(f'TENANTS={file} must contain an object such as {{"tenants": []}}.')
     return text
 
 
 def check_runtime(text: str) -> Runtime:
-    """Return the runtime that `RUNTIME` names.
+    """Return the runtime of `RUNTIME`.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: It is unknown.
     """
     try:
         return Runtime(text)

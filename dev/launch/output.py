@@ -1,4 +1,4 @@
-"""What wrangler prints: what is shown of it, and what its failures mean."""
+"""Filters wrangler's output and explains its failures."""
 
 import re
 
@@ -27,15 +27,15 @@ _DECORATED = re.compile(r"^[▲✘] \[(?:WARNING|ERROR)\] (\{.*\})$")
 _BINDINGS_TABLE = re.compile(r"^(Binding\s+Resource|env\.\w+ )")
 
 
-def plain(line: str) -> str:
+def without_escapes(line: str) -> str:
     """Return a line without its terminal colours and line end."""
     return _ESCAPES.sub("", line).rstrip()
 
 
-def undecorated(line: str) -> str:
-    """Return a plain line without the sign that wrangler puts before warnings and errors.
+def without_prefix(line: str) -> str:
+    """Remove the prefix that wrangler adds to the Worker's own warnings and errors, which are JSON.
 
-    The Worker's own are JSON, and stay that; any other line comes back as it is.
+    Other lines are returned unchanged.
     """
     match = _DECORATED.match(line)
     return match.group(1) if match else line
@@ -47,12 +47,14 @@ def ready_port(line: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def why(lines: list[str]) -> str:
-    """Return in a few words why wrangler ended, from what it printed.
+def failure_reason(lines: list[str]) -> str:
+    """Return in a few words why wrangler stopped.
+
+    Preferred is a known text with an explanation, then a Python exception, then the first of
+    wrangler's errors.
 
     Args:
-        lines: Its output, plain; what we can explain counts most, then a Python exception,
-            then the first of wrangler's own errors.
+        lines: Its output, without escapes.
     """
     for text, meaning in _EXPLAINED.items():
         if any(text in line for line in lines):
@@ -69,18 +71,18 @@ def why(lines: list[str]) -> str:
 
 
 class TerminalFilter:
-    """Chooses the lines of wrangler's output that are worth showing.
+    """Selects the lines of wrangler's output to print.
 
-    Tables of bindings and modules are left out, and the warning that the development
-    configuration uses "unsafe" fields, which it does on purpose.
+    It hides the tables of bindings and modules, and the warning about "unsafe" fields, which
+    the development configuration needs.
     """
 
     def __init__(self) -> None:
-        """Start outside of any warning."""
+        """Start outside of a warning."""
         self._in_warning = False
 
     def shows(self, line: str) -> bool:
-        """Tell whether a plain line is to be shown; lines must come in order."""
+        """Return whether to print a line; lines must be passed in order."""
         if self._in_warning:
             self._in_warning = not _starts_block(line)
             if self._in_warning:

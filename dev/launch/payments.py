@@ -1,4 +1,4 @@
-"""What `PAYMENTS=1` adds to a run: a local economy, priced demo APIs, and how to pay them."""
+"""Additions of `PAYMENTS=1` to a run: priced demo APIs, wallets and example payments."""
 
 import json
 import shlex
@@ -12,10 +12,10 @@ from dev.launch.examples import Example, curl
 
 
 def check_payments(text: str) -> bool:
-    """Return whether `PAYMENTS` asks for payments.
+    """Return whether `PAYMENTS` is 1.
 
     Raises:
-        UsageError: It is neither `1` nor `0` nor empty.
+        UsageError: It is not `1`, `0` or empty.
     """
     if text not in {"", "0", "1"}:
         raise UsageError(f"PAYMENTS={text} is unknown: use PAYMENTS=1, or leave it out.")
@@ -23,13 +23,13 @@ def check_payments(text: str) -> bool:
 
 
 def with_priced_apis(tenant_directory: str, priced: Path) -> str:
-    """Return a tenant directory with the priced demo APIs at its end.
+    """Append the priced demo APIs to a tenant directory.
 
-    They are records of their own, so that the free ones stay what `make demo` calls.
+    They are separate records, so that `make demo` still calls the free ones.
 
     Args:
-        tenant_directory: The directory's JSON text, in the shape of a list.
-        priced: The file with the priced ones, in the same shape.
+        tenant_directory: The directory as JSON text, in the list form.
+        priced: The file with the priced APIs, in the same form.
     """
     directory = json.loads(tenant_directory)
     directory["tenants"] += json.loads(priced.read_text(encoding="utf-8"))["tenants"]
@@ -39,12 +39,12 @@ def with_priced_apis(tenant_directory: str, priced: Path) -> str:
 def payment_examples(
     url: str, tenant_directory: str | None, state: Path | None
 ) -> Iterator[Example]:
-    """Yield the commands that show a payment, for the first API that is priced.
+    """Yield example commands for a payment to the first priced API.
 
     Args:
-        url: The dispatcher's address, without a slash at the end.
-        tenant_directory: The tenant directory's JSON text.
-        state: The run's STATE; `None` for the default one.
+        url: The dispatcher's address, without a trailing slash.
+        tenant_directory: The tenant directory as JSON text.
+        state: The run's STATE folder; `None` for the default.
     """
     tenants = json.loads(tenant_directory or "{}").get("tenants", [])
     slugs = [tenant["slug"] for tenant in tenants if tenant.get("x402Enabled") is True]
@@ -56,7 +56,7 @@ def payment_examples(
 
 
 def wallet_lines(economy: Economy) -> Iterator[str]:
-    """Yield a line about each side of the money."""
+    """Yield lines about the wallets, the chain and the facilitator."""
     yield "Wallets on the local chain (published keys, worthless anywhere else):"
     for name, wallet in (("buyer", economy.buyer), ("second buyer", economy.second_buyer)):
         balance = dollars(economy.chain.balance(wallet.address))

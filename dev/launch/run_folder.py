@@ -1,9 +1,8 @@
-"""The folder of one run: the generated configuration beside links to the sources.
+"""The folder of one run: the generated configuration beside links to the clone.
 
-wrangler takes the folder of its configuration for the project and looks there for
-`python_modules`, the entrypoint and every relative path in the configuration. Links to
-the clone's own entries make all of that resolve as it does in production, while several
-runs keep apart what wrangler writes (`.wrangler/`).
+wrangler resolves `python_modules`, the entrypoint and all relative paths against the folder of
+its configuration. The links make that work as in production, and each run has its own
+`.wrangler/`.
 """
 
 import fcntl
@@ -25,15 +24,15 @@ _LOCK_NAME = ".lock"
 
 
 class RunFolder:
-    """A run's folder, marked as in use by a file lock for as long as the run lasts.
+    """A run's folder; a file lock marks it as in use.
 
     Args:
         layout: The clone.
-        links: Entries that differ from the clone's own: name to target.
+        links: Links that replace those to the clone: name to target.
     """
 
     def __init__(self, layout: Layout, links: Mapping[str, Path] | None = None) -> None:
-        """Make the folder and its links."""
+        """Create the folder and its links."""
         with exclusive(layout.runs / _LOCK_NAME):
             remove_abandoned(layout.runs)
             self.path = Path(tempfile.mkdtemp(dir=layout.runs, prefix="run-"))
@@ -51,25 +50,25 @@ class RunFolder:
         return self.path / CONFIG_NAME
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write the configuration, readable by this user alone: it holds secrets.
+        """Write the configuration, readable only by this user because it has secrets.
 
         Args:
-            config: What `development_config` returned.
+            config: The result of `development_config`.
         """
         content = json.dumps(config, ensure_ascii=False, indent=1, default=str)
         write_atomically(self.config, content.encode(), mode=0o600)
 
     def remove(self) -> None:
-        """Remove the folder; what its links point to stays."""
+        """Remove the folder, but not the targets of its links."""
         os.close(self.lock)
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def remove_abandoned(runs: Path) -> None:
-    """Remove the folders of runs that ended without doing so themselves.
+    """Remove the folders of runs that were killed.
 
     Args:
-        runs: The folder that holds them; its lock must be held.
+        runs: The parent folder; its lock must be held.
     """
     for folder in runs.glob("run-*"):
         descriptor = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

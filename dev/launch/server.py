@@ -1,7 +1,7 @@
-"""One running `wrangler dev`: started, awaited, watched, ended.
+"""Starts, watches and stops one `wrangler dev`.
 
-The chain of processes is this one, the guard (`dev.launch.guard`), wrangler and its
-workerds. Whatever ends this one ends the rest.
+The processes are this one, the guard (`dev.launch.guard`), wrangler and its workerds. If this
+process ends, also by a kill, the others end too.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from typing import Self
 
 from dev.errors import ServerError
 from dev.launch.options import HOST
-from dev.launch.output import plain, ready_port, why
+from dev.launch.output import failure_reason, ready_port, without_escapes
 from dev.launch.run_folder import RunFolder
 from dev.layout import Layout
 
 START_SECONDS = 120.0
-"""How long wrangler may take until the Worker answers; the slowest machine seen took 20."""
+"""Limit until the Worker responds; the slowest known machine took 20 s."""
 
 STOP_SECONDS = 15.0
 KEPT_LOGS = 30
@@ -33,11 +33,11 @@ class Server:
 
     Args:
         layout: The clone.
-        folder: The run's folder, its configuration written; removed when the server ends.
+        folder: The run's folder with its configuration; removed when the server stops.
         command: The command line of `wrangler dev`.
-        environment: All its environment variables.
-        on_line: Called with each line that wrangler prints, without colours.
-        before_stop: Called with the port when a ready server is about to be stopped.
+        environment: All environment variables of wrangler.
+        on_line: Called with each line that wrangler prints, without escapes.
+        before_stop: Called with the port before a ready server is stopped.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Server:
         """Start the processes; `wait_until_ready` waits for them."""
         self.folder = folder
         self.log = _new_log(layout, folder)
-        """Everything that wrangler printed; it stays after the server's end."""
+        """All output of wrangler; kept after the server stops."""
         self.port = 0
         self._on_line = on_line
         self._before_stop = before_stop
@@ -74,23 +74,23 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The base address, without a slash at the end."""
+        """The base address, without a trailing slash."""
         return f"http://localhost:{self.port}"
 
     @property
     def is_running(self) -> bool:
-        """Whether the processes are still there."""
+        """Whether the processes are running."""
         return self._guard.poll() is None
 
     def wait_until_ready(self, path: str = "/health", seconds: float = START_SECONDS) -> Self:
-        """Wait until the Worker answers, so that nobody's first request is a cold start.
+        """Wait until the Worker responds, so that the first request is no cold start.
 
         Args:
-            path: What to ask it for; any answer below 500 counts.
-            seconds: How long to wait at most.
+            path: The path to request; any status below 500 counts as ready.
+            seconds: The maximum wait.
 
         Raises:
-            ServerError: wrangler ended, or the Worker did not answer in time.
+            ServerError: wrangler stopped, or the Worker did not respond in time.
         """
         deadline = time.monotonic() + seconds
         while not self._ready.wait(0.02):
@@ -98,26 +98,26 @@ class Server:
             if time.monotonic() > deadline:
                 raise ServerError(f"wrangler was not ready within {seconds:.0f} s.", self.log)
         while (
-            answer := _status(self.port, path)
-        ) is None or answer >= http.client.INTERNAL_SERVER_ERROR:
+            status := _status(self.port, path)
+        ) is None or status >= http.client.INTERNAL_SERVER_ERROR:
             self._check_alive()
             if time.monotonic() > deadline:
-                shown = "nothing" if answer is None else f"status {answer}"
-                raise ServerError(f"The Worker answers GET {path} with {shown}.", self.log)
+                problem = "does not respond" if status is None else f"responds with status {status}"
+                raise ServerError(f"The Worker {problem} to GET {path}.", self.log)
             time.sleep(0.1)
         return self
 
     def wait(self) -> None:
-        """Wait until the server ends by itself.
+        """Wait until the server stops unexpectedly.
 
         Raises:
-            ServerError: It did; it is not meant to.
+            ServerError: It stopped.
         """
         self._guard.wait()
         self._check_alive()
 
     def stop(self) -> None:
-        """End all processes in good order and remove the run's folder; at most once."""
+        """Stop all processes cleanly and remove the run's folder; may be called once."""
         if self.is_running and self.port:
             self._before_stop(self.port)
         if self._guard.stdin and not self._guard.stdin.closed:
@@ -125,7 +125,7 @@ class Server:
         self._end()
 
     def kill_hard(self) -> None:
-        """End all processes at once, as a loss of power does, and remove the run's folder."""
+        """Kill all processes, as a loss of power would, and remove the run's folder."""
         with contextlib.suppress(ProcessLookupError):
             self._guard.send_signal(signal.SIGUSR1)
         self._end()
@@ -146,7 +146,7 @@ class Server:
     def _check_alive(self) -> None:
         if not self.is_running:
             self._reader.join(STOP_SECONDS)
-            raise ServerError(f"wrangler ended: {why(self._lines)}", self.log)
+            raise ServerError(f"wrangler stopped: {failure_reason(self._lines)}", self.log)
 
     def _read(self) -> None:
         output = self._guard.stdout
@@ -154,7 +154,7 @@ class Server:
         with self.log.open("wb", buffering=0) as log:
             for raw in output:
                 log.write(raw)
-                line = plain(raw.decode(errors="replace"))
+                line = without_escapes(raw.decode(errors="replace"))
                 if not self._ready.is_set():
                     self._lines.append(line)
                     self.port = ready_port(line) or 0

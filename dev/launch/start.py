@@ -1,4 +1,4 @@
-"""Starts the dispatcher: what wrangler is given, as arguments and as environment."""
+"""Starts the dispatcher: builds wrangler's arguments and environment."""
 
 import contextlib
 import os
@@ -30,21 +30,19 @@ def running_dispatcher(
     with_api: bool = False,
     layout: Layout = HERE,
 ) -> Iterator[Server]:
-    """Run the dispatcher on a free port for the time of a `with` block.
+    """Run the dispatcher on a free port during a `with` block.
 
     Args:
-        state: The folder where local KV and databases live; the same folder again sees
-            what an earlier run stored.
-        tenants: The tenant directory's JSON text.
-        namespace: The folder of the tenants' scripts; an empty one when left out.
-        variables: Settings and secrets on top of the development ones.
-        runtime: Which Pyodide bundle to use.
-        with_api: Whether the local half of Cloudflare's API runs beside it, and both are
-            announced in `state`.
+        state: The folder of local KV and databases; it keeps its data between runs.
+        tenants: The tenant directory as JSON text.
+        namespace: The folder of the tenants' scripts; empty by default.
+        variables: Settings and secrets that override the development ones.
+        runtime: The Pyodide bundle to use.
+        with_api: Whether to serve the local Cloudflare API too, and announce both in `state`.
         layout: The clone; set-up must have run.
 
     Yields:
-        The server, answering requests.
+        The server, ready for requests.
 
     Raises:
         ServerError: It did not start.
@@ -74,12 +72,12 @@ def running_dispatcher(
 def start(
     layout: Layout, options: LaunchOptions, on_line: Callable[[str], None] = lambda _line: None
 ) -> Server:
-    """Start the dispatcher without waiting for it.
+    """Start the dispatcher without waiting until it is ready.
 
     Args:
         layout: The clone; set-up must have run.
         options: The run's options.
-        on_line: Called with each line that wrangler prints, without colours.
+        on_line: Called with each line that wrangler prints, without escapes.
     """
     production = load_production_config(layout.wrangler_toml)
     folder = RunFolder(layout)
@@ -96,15 +94,15 @@ def start_in(
     *,
     extra: Mapping[str, str] | None = None,
 ) -> Server:
-    """Start `wrangler dev` in a run's folder, for a configuration of the caller's.
+    """Start `wrangler dev` in a run's folder with a given configuration.
 
     Args:
         layout: The clone; set-up must have run.
         folder: The run's folder; removed when the server ends or cannot be started.
-        config: What wrangler is given.
+        config: The content of wrangler.json.
         options: The run's options.
-        on_line: Called with each line that wrangler prints, without colours.
-        extra: Environment variables on top.
+        on_line: Called with each line that wrangler prints, without escapes.
+        extra: Further environment variables.
 
     Raises:
         SetupError: Set-up has not run.
@@ -132,7 +130,7 @@ def _drain(config: Mapping[str, Any]) -> Callable[[int], None]:
 
 
 def plugin_folder(layout: Layout) -> Path:
-    """Return the folder of the package that serves dispatch namespaces locally."""
+    """Return the folder of the npm package that emulates dispatch namespaces."""
     return layout.root / "dev" / "dispatch-namespace"
 
 
@@ -141,7 +139,7 @@ def _wrangler_command(layout: Layout, folder: RunFolder, options: LaunchOptions)
         str(find_node(layout)),
         str(layout.node_modules / "wrangler" / "bin" / "wrangler.js"),
         *("dev", "--config", str(folder.config), "--ip", HOST, "--port", str(options.port)),
-        # Port 0 keeps several runs from competing for the debugger's default port.
+        # With port 0, several runs do not compete for the debugger's default port.
         *("--inspector-port", str(options.inspector_port), "--persist-to", str(options.state)),
         "--show-interactive-dev-session=false",
     ]
@@ -153,17 +151,17 @@ def _environment(layout: Layout, folder: RunFolder, options: LaunchOptions) -> d
         "WRANGLER_SEND_ERROR_REPORTS": "false",
         "WRANGLER_HIDE_BANNER": "true",
         "WRANGLER_LOG_PATH": str(folder.path / ".wrangler" / "logs"),
-        # Runs of the same Worker must not take each other for the service to call.
+        # Separate registries: runs of the same Worker must not call each other.
         "WRANGLER_REGISTRY_PATH": str(folder.path / ".wrangler" / "registry"),
-        # Looks up `request.cf` on Cloudflare's servers, which fails without a network.
+        # Otherwise wrangler fetches `request.cf` from Cloudflare, which needs a network.
         "CLOUDFLARE_CF_FETCH_ENABLED": "false",
-        # Records a trace of every request in the state folder.
+        # Otherwise a trace of every request is stored in the state folder.
         "X_LOCAL_OBSERVABILITY": "false",
-        # The guard is a module of this clone and runs in another folder.
+        # The guard is a module of this clone, but runs in another folder.
         "PYTHONPATH": str(layout.root),
     }
     environment = {**os.environ, **quiet}
-    # Set by the launcher of another run when one starts the other; never to be inherited.
+    # Not inherited: they belong to the run that started this one.
     environment.pop("MINIFLARE_WORKERD_PATH", None)
     environment.pop("CLAWR_KEPT_STARTS", None)
     if options.runtime is Runtime.LOCAL:
@@ -172,7 +170,7 @@ def _environment(layout: Layout, folder: RunFolder, options: LaunchOptions) -> d
 
 
 def bundle_environment(layout: Layout, bundle: Path | None = None) -> dict[str, str]:
-    """Return the environment variables with which miniflare's workerd finds the local bundle.
+    """Return the environment variables that make miniflare's workerd use the local bundle.
 
     Args:
         layout: The clone; set-up must have run.

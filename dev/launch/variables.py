@@ -1,4 +1,4 @@
-"""The settings and secrets of one run, as `VARS="KEY=VALUE …"` gives them."""
+"""Parses `VARS="KEY=VALUE …"`, the settings and secrets of one run."""
 
 import re
 import shlex
@@ -9,17 +9,16 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parse_variables(text: str) -> dict[str, str]:
-    """Return the variables that a text names.
+    """Parse variables; words are split and quotes removed as in a shell.
 
-    Words are split and quotes removed as a shell does it, so a value with spaces is
-    written `KEY="two words"` or `"KEY=two words"`.
+    A value with spaces is written `KEY="two words"` or `"KEY=two words"`.
 
     Args:
-        text: `KEY=VALUE` words with white space in between; the last one of a name counts.
+        text: `KEY=VALUE` words; of words with the same name, the last one counts.
 
     Raises:
-        UsageError: A word is not `KEY=VALUE`, or a quote is not closed. The message does
-            not repeat values, which may be secrets.
+        UsageError: A word is not `KEY=VALUE`, or a quote is not closed. The message has no
+            values, because they may be secrets.
     """
     try:
         words = shlex.split(text)

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Stands in for workerd (MINIFLARE_WORKERD_PATH): adds the folder of the local Pyodide
-# bundle, an option that `wrangler dev` has no way to pass.
+# Runs workerd (MINIFLARE_WORKERD_PATH) with the folder of the local Pyodide bundle, an option
+# that `wrangler dev` cannot pass.
 #
-# Where CLAWR_KEPT_STARTS names a folder, a copy is kept there of each start: the arguments,
-# one a line, and the configuration that comes on the standard input.
+# If CLAWR_KEPT_STARTS is a folder, each start is recorded there: the arguments, one per line,
+# and the configuration from the standard input.
 command=$1
 shift
 if [ "$command" = serve ]; then

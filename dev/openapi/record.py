@@ -13,7 +13,7 @@ from rich.console import Console
 
 from dev.economy import running_economy
 from dev.economy.announcement import announced
-from dev.economy.pay import Order, pay
+from dev.economy.pay import PaidRequest, pay
 from dev.launch import running_dispatcher
 from dev.launch.payments import with_priced_apis
 from dev.layout import Layout
@@ -59,7 +59,7 @@ def record(layout: Layout) -> Mapping[str, Sequence[Example]]:
             pay(
                 layout,
                 state,
-                Order("rates/convert?from=EUR&to=JPY&amount=2", "GET", "", 2),
+                PaidRequest("rates/convert?from=EUR&to=JPY&amount=2", "GET", "", 2),
                 Console(file=nowhere),
             )
             return _record_all(client)

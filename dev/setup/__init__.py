@@ -1,5 +1,5 @@
-"""Set-up: brings a fresh clone to the point where a target of the Makefile can run.
+"""Set-up: installs what the targets of the Makefile need.
 
-Standard library only. `plan` says which steps a target needs, each module below it is
-one kind of step, and `stamp` is how a step knows that there is nothing left to do.
+Uses only the standard library. `plan` lists the steps of each target; the other modules
+implement them. `stamp` tells whether a step has been done.
 """

@@ -1,4 +1,4 @@
-"""`python -m dev.setup PURPOSE`: what every target of the Makefile runs first."""
+"""`python -m dev.setup PURPOSE`: run by every target of the Makefile first."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from dev.setup.plan import PURPOSES, set_up
 
 
 def main() -> int:
-    """Run the set-up that the command line asks for."""
+    """Run the set-up for the purpose on the command line."""
     parser = argparse.ArgumentParser(prog="python -m dev.setup", description=__doc__)
     parser.add_argument("purpose", choices=PURPOSES, help="what the clone will be used for")
     set_up(HERE, parser.parse_args().purpose)

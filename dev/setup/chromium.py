@@ -1,7 +1,7 @@
-"""Chromium, in which the page at `/explore` is tested, measured and pictured.
+"""Installs Chromium for browser tests, benchmarks and screenshots.
 
-The distribution's own is used; a browser that a test library downloads is another 150 MB
-from a server that not every machine reaches.
+It is the distribution's package, because Playwright's own browser would be a download of 150 MB
+from a server that not every machine can reach.
 """
 
 import os
@@ -11,10 +11,10 @@ from pathlib import Path
 from dev.errors import SetupError
 from dev.layout import Layout
 from dev.setup.command import run_tool
-from dev.setup.progress import shown
+from dev.setup.progress import show_progress
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-"""What the program is called, the first one found counts."""
+"""Names of the program; the first one found is used."""
 
 MAC_PATHS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -28,7 +28,7 @@ _REMEDY = (
 
 
 def chromium() -> Path | None:
-    """Return the program, or `None` where there is none."""
+    """Return the path of Chromium, or `None`."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is not None:
         return Path(found)
@@ -36,7 +36,7 @@ def chromium() -> Path | None:
 
 
 def find_chromium() -> Path:
-    """Return the program.
+    """Return the path of Chromium.
 
     Raises:
         SetupError: It is not installed.
@@ -48,26 +48,26 @@ def find_chromium() -> Path:
 
 
 def ensure_chromium(layout: Layout, lock: int) -> None:
-    """Install Chromium where that is allowed: as root, with apt.
+    """Install Chromium with apt; requires root.
 
     Args:
         layout: The clone.
         lock: The set-up lock's file descriptor.
 
     Raises:
-        SetupError: It is missing and could not be installed.
+        SetupError: It could not be installed.
     """
     if chromium() is not None:
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise SetupError(f"Chromium is missing, and only root may install it. {_REMEDY}")
+        raise SetupError(f"Chromium is missing, and only root can install it. {_REMEDY}")
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     install = [*apt, "install", "--yes", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
-    with shown("Installing Chromium"):
+    with show_progress("Installing Chromium"):
         try:
             _apt(layout, install, "apt-chromium", lock)
         except SetupError:
-            # Its lists are missing, as in a fresh image, or older than what the mirror has.
+            # The package lists are missing, as in a new image, or outdated.
             _apt(layout, [*apt, "update"], "apt-update", lock)
             _apt(layout, install, "apt-chromium", lock)
         find_chromium()

@@ -1,4 +1,4 @@
-"""Runs the tools of set-up, keeps what they print in a log, and explains their failures."""
+"""Runs the tools of set-up, logs their output and explains their failures."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ _NETWORK = (
     "then run the same command again."
 )
 _HASH = (
-    "A downloaded package is not the one that was locked: the registry or a proxy in between "
-    "altered it; look at its settings, then run the same command again."
+    "A downloaded package does not match its locked hash: the registry or a proxy altered it; "
+    "check their settings, then run the same command again."
 )
 _MODE = (
-    "A file of the clone is not writable: mend its owner or mode, then run the same command again."
+    "A file of the clone is not writable: fix its owner or mode, then run the same command again."
 )
 _WHEEL = (
-    "A locked package has no ready-made build for this Python and machine: use CPython 3.11 to "
+    "A locked package has no build for this Python and machine: use CPython 3.11 to "
     "3.14 on Linux (glibc) or macOS."
 )
 EXPLANATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -52,7 +52,7 @@ EXPLANATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
         _MODE,
     ),
 )
-"""Texts that a tool prints, and what they mean to the reader; the first match counts."""
+"""Texts in a tool's output, and their explanation; the first match counts."""
 
 
 def run_tool(
@@ -70,13 +70,13 @@ def run_tool(
         arguments: The command line.
         log: The file that gets its output; overwritten.
         cwd: The folder to run it in.
-        failure: What to say when the tool fails for a reason that we do not know.
-        environment: Variables on top of this process's own.
-        keep_open: File descriptors that the tool inherits (the set-up lock, so that it
-            stays taken while an orphaned tool still writes).
+        failure: The message if the reason of a failure is unknown.
+        environment: Variables in addition to those of this process.
+        keep_open: File descriptors that the tool inherits: the set-up lock, which then stays
+            locked while an orphaned tool still writes.
 
     Raises:
-        SetupError: It could not be run, or its exit code was not 0.
+        SetupError: The tool is missing, or its exit code was not 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -98,11 +98,11 @@ def run_tool(
 
 
 def explain(output: str, otherwise: str) -> str:
-    """Return what a failed tool's output means.
+    """Return the explanation of a failed tool's output.
 
     Args:
-        output: Everything that the tool printed.
-        otherwise: What to say when no known text is in it.
+        output: All output of the tool.
+        otherwise: The message if the output has no known text.
     """
     for texts, meaning in EXPLANATIONS:
         if any(text in output for text in texts):

@@ -1,4 +1,4 @@
-"""The command `clawr`, as a file in the virtual environment's `bin`."""
+"""Writes the command `clawr` into the virtual environment's `bin`."""
 
 from dev.layout import Layout
 from dev.setup.stamp import write_atomically
@@ -18,7 +18,7 @@ sys.exit(main())
 
 
 def ensure_command(layout: Layout) -> None:
-    """Write the command, which runs what is in the clone; a current one is left alone.
+    """Write the command, which runs the code in the clone, unless it is current.
 
     Args:
         layout: The clone.

@@ -1,7 +1,6 @@
-"""The npm packages of the local payment economy: chain, facilitator, client.
+"""Installs the npm packages of the local payment economy: chain, facilitator and client.
 
-They come to 150 MB that a dispatcher without payments has no use for, so they are
-installed for tests and for `PAYMENTS=1` alone.
+They are 150 MB, so they are installed only for tests and `PAYMENTS=1`.
 """
 
 from pathlib import Path
@@ -10,22 +9,22 @@ from dev.errors import SetupError
 from dev.layout import Layout
 from dev.setup.machine import Machine
 from dev.setup.node import Node
-from dev.setup.npm import install, left_out
-from dev.setup.progress import shown
+from dev.setup.npm import install, missing_package
+from dev.setup.progress import show_progress
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 
 
 def ensure_economy(layout: Layout, node: Node, machine: Machine, lock: int) -> None:
-    """Install what the package-lock.json of the economy names.
+    """Install the packages in the economy's package-lock.json.
 
     Args:
         layout: The clone.
-        node: Which Node.js to use.
-        machine: Which of anvil's builds must be there afterwards.
+        node: The Node.js to use.
+        machine: The machine, which determines the build of anvil.
         lock: The set-up lock's file descriptor.
 
     Raises:
-        SetupError: npm failed, or left out anvil for this machine.
+        SetupError: npm failed, or omitted anvil for this machine.
         MachineError: anvil has no build for this machine.
     """
     package = machine.anvil_package()
@@ -34,20 +33,20 @@ def ensure_economy(layout: Layout, node: Node, machine: Machine, lock: int) -> N
     expected = fingerprint(*inputs, package)
     if is_stamped(stamp, expected) and anvil_binary(layout, package).exists():
         return
-    with shown("Installing the local chain and the x402 facilitator"):
+    with show_progress("Installing the local chain and the x402 facilitator"):
         install(layout, node, layout.economy, "npm-ci-economy", lock)
         if not anvil_binary(layout, package).exists():
-            raise left_out(package)
+            raise missing_package(package)
         write_atomically(stamp, expected.encode())
 
 
 def anvil_binary(layout: Layout, package: str) -> Path:
-    """Return the path of the program anvil in the npm package that holds it."""
+    """Return the path of anvil in its npm package."""
     return layout.economy / "node_modules" / package / "bin" / "anvil"
 
 
 def find_anvil(layout: Layout) -> Path:
-    """Return the installed program anvil.
+    """Return the path of the installed anvil.
 
     Raises:
         SetupError: It is not installed.

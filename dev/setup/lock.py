@@ -1,4 +1,4 @@
-"""File locks: one process at a time in a stretch of code."""
+"""File locks between processes."""
 
 import fcntl
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(path: Path, waiting: str | None = None) -> Iterator[int]:
-    """Hold the lock file `path`, waiting for whoever holds it now.
+    """Hold an exclusive lock on the file `path` during a `with` block.
 
-    The kernel frees the lock when the last process that inherited it ends, so a killed
-    holder leaves no stale lock, and a tool of its own that outlives it is waited for.
+    The kernel releases the lock when the last process that inherited it ends. So a killed
+    process leaves no stale lock, and a tool that outlives it keeps the lock.
 
     Args:
-        path: The lock file; it and its folder are made where missing.
-        waiting: What to tell the user when there is someone to wait for.
+        path: The lock file; it and its folder are created if missing.
+        waiting: The message to print if another process has the lock.
 
     Yields:
-        The lock's file descriptor, to be inherited by the tools that write.
+        The lock's file descriptor, which tools that write must inherit.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -1,8 +1,7 @@
-"""Which machines workerd and anvil run on, and the names of their packages for each.
+"""The machines that workerd and anvil support, and their npm packages for each.
 
-The names are those of npm's packages `@cloudflare/workerd-…` and `@foundry-rs/anvil-…`.
-workerd needs glibc 2.35 (https://github.com/cloudflare/workerd#running-workerd), and so
-does the Linux build of anvil (the newest symbol version that it asks for).
+workerd needs glibc 2.35 (https://github.com/cloudflare/workerd#running-workerd), and so does
+the Linux build of anvil (according to its symbol versions).
 """
 
 import platform
@@ -32,12 +31,12 @@ MINIMUM_PYTHON = (3, 11)
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What matters about this machine.
+    """The properties of a machine that packages depend on.
 
     Args:
-        system: As `platform.system` names it.
-        architecture: As `platform.machine` names it.
-        libc: Name and version of the C library, empty where unknown or not Linux.
+        system: The result of `platform.system`.
+        architecture: The result of `platform.machine`.
+        libc: Name and version of the C library; empty if unknown or not Linux.
     """
 
     system: str
@@ -46,14 +45,14 @@ class Machine:
 
     @classmethod
     def current(cls) -> "Machine":
-        """Return the machine this runs on."""
+        """Return this machine."""
         return cls(platform.system(), platform.machine(), platform.libc_ver())
 
     def workerd_package(self) -> str:
-        """Return the npm package that holds workerd for this machine.
+        """Return the npm package of workerd for this machine.
 
         Raises:
-            MachineError: There is none, or it would not start here.
+            MachineError: There is none, or it does not run here.
         """
         name = _PACKAGES.get((self.system, self.architecture))
         if name is None:
@@ -67,10 +66,10 @@ class Machine:
         return f"@cloudflare/workerd-{name}"
 
     def anvil_package(self) -> str:
-        """Return the npm package that holds anvil, the local chain, for this machine.
+        """Return the npm package of anvil, the local chain, for this machine.
 
         Raises:
-            MachineError: There is none, or it would not start here.
+            MachineError: There is none, or it does not run here.
         """
         name = _ANVIL_PACKAGES.get((self.system, self.architecture))
         if name is None:
@@ -100,7 +99,7 @@ class Machine:
 
 
 def check_python() -> None:
-    """Refuse a Python that the code in `dev/` cannot run on.
+    """Check that this Python is new enough for the code in `dev/`.
 
     Raises:
         MachineError: It is too old.

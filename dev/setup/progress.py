@@ -1,4 +1,4 @@
-"""What set-up shows: one line for each step that has work to do, and its seconds."""
+"""Prints one line for each step of set-up, with its duration."""
 
 import sys
 import threading
@@ -11,15 +11,15 @@ TICK_SECONDS = 1.0
 
 
 @contextmanager
-def shown(title: str, stream: TextIO = sys.stderr) -> Iterator[None]:
-    """Show that a long step runs, and how long it has run or took.
+def show_progress(title: str, stream: TextIO = sys.stderr) -> Iterator[None]:
+    """Print the title of a step and its duration.
 
-    On a terminal the line counts the seconds; elsewhere it is printed once at the start
-    and once at the end.
+    On a terminal the line counts the seconds; elsewhere it is printed at the start and at the
+    end.
 
     Args:
-        title: What the step does, in the form "Installing …".
-        stream: Where to write.
+        title: The step, in the form "Installing …".
+        stream: The output stream.
     """
     started = time.monotonic()
     finished = threading.Event()

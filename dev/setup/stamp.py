@@ -1,8 +1,7 @@
-"""Stamps: how a finished step is told from a missing, outdated or half-finished one.
+"""Stamps: files that mark a step of set-up as done.
 
-A stamp is a file inside the folder that the step makes, so it goes when the folder goes.
-It is written last and atomically. Its text is the hash of everything that the step's
-result depends on.
+A stamp is in the folder that the step creates, so it is deleted with the folder. It is written
+last and atomically. Its text is a hash of everything that the result of the step depends on.
 """
 
 import hashlib
@@ -14,10 +13,10 @@ STAMP_NAME = ".clawr-stamp"
 
 
 def fingerprint(*inputs: Path | str) -> str:
-    """Return the hash of the contents of files and of texts, order included.
+    """Return a hash of files and texts, in their order.
 
     Args:
-        inputs: A path stands for the bytes of that file, a text for itself.
+        inputs: Paths, whose files are read, and texts.
 
     Returns:
         A SHA-256 digest in hexadecimal.
@@ -31,7 +30,7 @@ def fingerprint(*inputs: Path | str) -> str:
 
 
 def is_stamped(stamp: Path, expected: str) -> bool:
-    """Tell whether the file `stamp` holds the fingerprint `expected`."""
+    """Return whether the file `stamp` contains the fingerprint `expected`."""
     try:
         return stamp.read_text() == expected
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
@@ -39,11 +38,11 @@ def is_stamped(stamp: Path, expected: str) -> bool:
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file so that readers see the old content or the new, never a part.
+    """Write a file atomically: readers see the old or the new content.
 
     Args:
         path: The file; its folder must exist.
-        content: Its new bytes.
+        content: Its new content.
         mode: Its permissions.
     """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

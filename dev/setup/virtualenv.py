@@ -1,4 +1,4 @@
-"""The host's virtual environment, and the locked packages in it."""
+"""Creates the virtual environment and installs the locked packages."""
 
 import shutil
 import subprocess
@@ -9,15 +9,15 @@ from dev.errors import MachineError
 from dev.layout import Layout
 from dev.setup.command import run_tool
 from dev.setup.machine import MINIMUM_PYTHON
-from dev.setup.progress import shown
+from dev.setup.progress import show_progress
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 
 
 def ensure_venv(layout: Layout) -> None:
-    """Create the virtual environment unless a whole one is there.
+    """Create the virtual environment unless a usable one exists.
 
-    One made with another Python that will do is kept: terminals may differ in their PATH,
-    and a dispatcher may be running from it.
+    One created by another supported Python is kept: terminals may differ in their PATH, and a
+    dispatcher may be running from it.
 
     Args:
         layout: The clone.
@@ -26,15 +26,15 @@ def ensure_venv(layout: Layout) -> None:
         MachineError: This Python cannot create one.
     """
     stamp = layout.venv / STAMP_NAME
-    # A virtual environment names its own place, so a clone that was moved needs a new one.
+    # A virtual environment contains its own path, so a moved clone needs a new one.
     expected = fingerprint(str(layout.venv))
-    if is_stamped(stamp, expected) and _will_do(layout.python):
+    if is_stamped(stamp, expected) and _is_usable(layout.python):
         return
-    with shown(f"Creating .venv with Python {sys.version.split()[0]}"):
+    with show_progress(f"Creating .venv with Python {sys.version.split()[0]}"):
         if layout.venv.exists():
             shutil.rmtree(layout.venv)
         try:
-            # Debian ships Python without this module's other half until python3-venv is there.
+            # On Debian, this module is incomplete without the package python3-venv.
             import venv  # noqa: PLC0415
 
             venv.EnvBuilder(with_pip=True, symlinks=True).create(layout.venv)
@@ -48,12 +48,12 @@ def ensure_venv(layout: Layout) -> None:
 
 
 def ensure_packages(layout: Layout, group: str, title: str, lock: int) -> None:
-    """Install one lock file's packages into the virtual environment.
+    """Install the packages of a lock file into the virtual environment.
 
     Args:
         layout: The clone.
         group: The lock file's name in `dev/locks`, without its suffix.
-        title: What to show meanwhile.
+        title: The title to print meanwhile.
         lock: The set-up lock's file descriptor.
 
     Raises:
@@ -64,7 +64,7 @@ def ensure_packages(layout: Layout, group: str, title: str, lock: int) -> None:
     expected = fingerprint(requirements)
     if is_stamped(stamp, expected):
         return
-    with shown(title):
+    with show_progress(title):
         run_tool(
             [*pip(layout), "--requirement", requirements],
             log=layout.logs / f"pip-{group}.log",
@@ -76,7 +76,7 @@ def ensure_packages(layout: Layout, group: str, title: str, lock: int) -> None:
 
 
 def pip(layout: Layout) -> list[str | Path]:
-    """Return the start of a command line that installs locked, ready-made packages only."""
+    """Return the start of a pip command that installs only locked, prebuilt packages."""
     return [
         layout.python,
         "-m",
@@ -90,7 +90,7 @@ def pip(layout: Layout) -> list[str | Path]:
     ]
 
 
-def _will_do(python: Path) -> bool:
+def _is_usable(python: Path) -> bool:
     program = f"import sys, pip; sys.exit(sys.version_info[:2] < {MINIMUM_PYTHON})"
     try:
         check = subprocess.run([python, "-c", program], capture_output=True, check=False)

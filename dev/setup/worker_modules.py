@@ -1,8 +1,7 @@
-"""The Python packages vendored for workerd: pure Python, for the Worker's own version.
+"""Vendors the Worker's Python packages, which must be pure Python.
 
-pywrangler vendors into the same folder. The token files it looks for are written here
-too, so that it leaves our vendoring alone; it does its own again once pyproject.toml
-changes (`is_sync_needed` of workers-py 1.17.9).
+pywrangler vendors into the same folder. Its token files are written here too, so that it does
+not vendor again until pyproject.toml changes (`is_sync_needed` of workers-py 1.17.9).
 """
 
 import json
@@ -16,12 +15,12 @@ from typing import Any
 from dev.errors import SetupError
 from dev.layout import Layout
 from dev.setup.command import run_tool
-from dev.setup.progress import shown
+from dev.setup.progress import show_progress
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 from dev.setup.virtualenv import pip
 
 WORKER_PYTHON = "3.14"
-"""The Python of the pinned Pyodide; packages are chosen for it, not for the host's."""
+"""The Python version of the pinned Pyodide, for which packages are chosen."""
 
 TOKEN_NAME = ".synced"  # noqa: S105 (the name of a file)
 
@@ -41,20 +40,22 @@ def ensure_worker_modules(layout: Layout, lock: int) -> None:
     stamp = layout.venv_workers / STAMP_NAME
     tokens = (layout.python_modules / TOKEN_NAME, layout.venv_workers / TOKEN_NAME)
     expected = fingerprint(requirements, pyproject)
-    if is_stamped(stamp, f"{expected} {_written(tokens)}") and _are_newer(tokens, pyproject):
+    if is_stamped(stamp, f"{expected} {_modification_times(tokens)}") and _are_newer(
+        tokens, pyproject
+    ):
         return
     project = tomllib.loads(pyproject.read_text())
     check_locked(project, requirements.read_text())
-    with shown("Vendoring the Worker's Python packages"):
+    with show_progress("Vendoring the Worker's Python packages"):
         vendor(layout, requirements, layout.python_modules, lock)
         layout.venv_workers.mkdir(exist_ok=True)
         for token in tokens:
             write_atomically(token, pinned_pywrangler(project).encode())
-        write_atomically(stamp, f"{expected} {_written(tokens)}".encode())
+        write_atomically(stamp, f"{expected} {_modification_times(tokens)}".encode())
 
 
-def _written(tokens: Iterable[Path]) -> str:
-    # Where pywrangler has vendored by itself since, it has written its token anew.
+def _modification_times(tokens: Iterable[Path]) -> str:
+    # Detects that pywrangler has vendored since: it then has rewritten its token.
     times = (token.stat().st_mtime_ns if token.exists() else 0 for token in tokens)
     return " ".join(str(time) for time in times)
 
@@ -65,7 +66,7 @@ def _are_newer(tokens: Iterable[Path], file: Path) -> bool:
 
 
 def ensure_inside_modules(layout: Layout, lock: int) -> None:
-    """Vendor pytest, beside all that the Worker has, for the tests inside workerd.
+    """Vendor pytest and the Worker's packages for the tests inside workerd.
 
     Args:
         layout: The clone.
@@ -79,18 +80,18 @@ def ensure_inside_modules(layout: Layout, lock: int) -> None:
     expected = fingerprint(requirements)
     if is_stamped(stamp, expected) and layout.inside_modules.is_dir():
         return
-    with shown("Vendoring pytest for the tests inside workerd"):
+    with show_progress("Vendoring pytest for the tests inside workerd"):
         vendor(layout, requirements, layout.inside_modules, lock)
         write_atomically(stamp, expected.encode())
 
 
 def vendor(layout: Layout, requirements: Path, target: Path, lock: int) -> None:
-    """Install a lock file's packages into a folder of their own, replacing it whole.
+    """Install a lock file's packages into a folder, replacing it atomically.
 
     Args:
         layout: The clone.
         requirements: A lock file with hashes.
-        target: The folder to make; it is either the old one or the new one at any time.
+        target: The folder.
         lock: The set-up lock's file descriptor.
 
     Raises:
@@ -123,27 +124,27 @@ def vendor(layout: Layout, requirements: Path, target: Path, lock: int) -> None:
 
 
 def check_locked(pyproject: Mapping[str, Any], lock: str) -> None:
-    """Refuse a dependency of the Worker that its lock file does not know.
+    """Check that the Worker's dependencies are in the lock file.
 
     Args:
-        pyproject: pyproject.toml, parsed.
+        pyproject: The parsed pyproject.toml.
         lock: The text of `dev/locks/worker.txt`.
 
     Raises:
-        SetupError: One is missing in the lock.
+        SetupError: A dependency is missing.
     """
     locked = {normal_name(name) for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
     for requirement in pyproject.get("project", {}).get("dependencies", []):
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
         if normal_name(name) not in locked:
             raise SetupError(
-                f"pyproject.toml names {name}, which dev/locks/worker.txt does not: run "
+                f"dev/locks/worker.txt lacks {name}, a dependency in pyproject.toml: run "
                 ".venv/bin/python -m dev.relock."
             )
 
 
 def normal_name(name: str) -> str:
-    """Return a package's name as PyPI compares it."""
+    """Return the normalized name of a package (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

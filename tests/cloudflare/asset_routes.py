@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dev.cloudflare_api.responses import InvalidError, UnauthorizedError, answer, json_object
+from dev.cloudflare_api.responses import InvalidError, UnauthorizedError, json_object, success
 
 FILES_MAX = 1_000
 BUCKET_FILES = 3
@@ -54,10 +54,10 @@ class AssetRoutes:
         token = make_token()
         self._sessions[token] = manifest
         if not wanted:
-            return answer({"jwt": self._completed(token), "buckets": []})
+            return success({"jwt": self._completed(token), "buckets": []})
         starts = range(0, len(wanted), BUCKET_FILES)
         buckets = [wanted[start : start + BUCKET_FILES] for start in starts]
-        return answer({"jwt": token, "buckets": buckets})
+        return success({"jwt": token, "buckets": buckets})
 
     async def upload(self, request: Request) -> Response:
         """Take files, and say when all are there."""
@@ -70,8 +70,8 @@ class AssetRoutes:
                 content = await part.read() if isinstance(part, UploadFile) else part.encode()
                 self.files[name] = base64.b64decode(content, validate=True)
         if {one["hash"] for one in manifest.values()} <= self.files.keys():
-            return answer({"jwt": self._completed(token)}, status=201)
-        return answer({}, status=202)
+            return success({"jwt": self._completed(token)}, status=201)
+        return success({}, status=202)
 
     def _completed(self, token: str) -> str:
         completion = make_token()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dev.cloudflare_api.responses import ApiError, refusal
+from dev.cloudflare_api.responses import ApiError, failure
 
 
 class Manner(enum.Enum):
@@ -137,7 +137,7 @@ class Faults:
                 error = ApiError(
                     fault.message, code=fault.code, status=fault.status, headers=fault.headers
                 )
-                await refusal(error)(scope, receive, send)
+                await failure(error)(scope, receive, send)
             case Manner.UNREADABLE:
                 page = "<html><body>Bad gateway</body></html>"
                 response = Response(page, fault.status, media_type="text/html")

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dev.cloudflare_api.responses import InvalidError, refusal
+from dev.cloudflare_api.responses import InvalidError, failure
 from dev.cloudflare_api.scripts.upload import PARTS_MAX
 
 NOT_AS_DOCUMENTED = 10001
@@ -121,7 +121,7 @@ class Recorder:
         if wrong:
             self._record.wrong += [f"{sent.method} {sent.path}: {line}" for line in wrong]
             error = InvalidError("; ".join(wrong), code=NOT_AS_DOCUMENTED)
-            await refusal(error)(scope, receive, send_noted)
+            await failure(error)(scope, receive, send_noted)
         else:
             await self._app(scope, _replayed(sent.body, receive), send_noted)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.cloudflare_api.responses import ApiError, NotHereError
+from dev.cloudflare_api.responses import ApiError, UnsupportedError
 from dev.cloudflare_api.scripts import store as module
 from dev.cloudflare_api.scripts.folder import read_script
 from dev.cloudflare_api.scripts.store import Uploads
@@ -74,7 +74,7 @@ def test_another_upload_leaves_nothing_of_the_one_before(uploads: Uploads, tmp_p
 def test_a_refused_upload_leaves_what_was_there(uploads: Uploads, tmp_path: Path) -> None:
     write(uploads, script("api"))
     before = sorted(one.name for one in (tmp_path / "uploads").iterdir())
-    with pytest.raises(NotHereError):
+    with pytest.raises(UnsupportedError):
         write(uploads, script("api", ("index.coffee", "text/plain", b"")))
     assert sorted(one.name for one in (tmp_path / "uploads").iterdir()) == before
 
@@ -129,7 +129,7 @@ def test_scripts_of_the_folder_beside_are_read_and_never_removed(uploads: Upload
     assert {"airports", "digest", "tally"} <= set(uploads.names())
     for name in uploads.names():
         assert uploads.read(name) is not None, name
-    with pytest.raises(NotHereError):
+    with pytest.raises(UnsupportedError):
         asyncio.run(uploads.remove("digest"))
 
 

@@ -15,13 +15,13 @@ from dev.cloudflare_api.responses import (
     SERVICE_NOT_FOUND,
     InvalidError,
     NotFoundError,
-    answer,
     json_body,
     json_object,
     paged,
+    success,
 )
 from dev.cloudflare_api.routes.scripts import ScriptRoutes, described, modules_response
-from dev.cloudflare_api.scripts.upload import Script, read_upload, script_of, shown_bindings
+from dev.cloudflare_api.scripts.upload import Script, build_script, read_upload, without_secrets
 from tests.cloudflare.workers import Version, Worker, Workers
 
 ROOT: Final = "/accounts/{account}/workers/scripts"
@@ -89,7 +89,7 @@ class WorkerRoutes(ScriptRoutes):
     async def index(self, _request: Request) -> Response:
         """List the Workers."""
         scripts = [self._workers.scripts.read(one.name) for one in self._workers.all()]
-        return answer([described(script) for script in scripts if script])
+        return success([described(script) for script in scripts if script])
 
     async def get(self, request: Request) -> Response:
         """Return the code, which is what an account's own script answers with."""
@@ -98,7 +98,7 @@ class WorkerRoutes(ScriptRoutes):
     async def delete(self, request: Request) -> Response:
         """Remove a Worker."""
         await self._workers.remove(self.worker(request).name)
-        return answer(None)
+        return success(None)
 
     def shown_settings(self, script: Script) -> dict[str, Any]:
         """Return bindings and settings, with what the migrations came to."""
@@ -112,25 +112,25 @@ class WorkerRoutes(ScriptRoutes):
         """List the versions, the newest first."""
         worker = self.worker(request)
         items = [_shown(worker, one) for one in reversed(worker.versions)]
-        return answer({"items": items})
+        return success({"items": items})
 
     async def version(self, request: Request) -> Response:
         """Describe a version."""
         worker = self.worker(request)
-        return answer(_shown(worker, self._version(worker, request.path_params["version"])))
+        return success(_shown(worker, self._version(worker, request.path_params["version"])))
 
     async def post_version(self, request: Request) -> Response:
         """Upload a version, which is not deployed yet."""
         worker = self.worker(request)
         upload = await read_upload(request)
-        script = script_of(upload, worker.name, worker.versions[-1].script)
+        script = build_script(upload, worker.name, worker.versions[-1].script)
         await self._check(script, upload.metadata)
         version = self._workers.upload(script, upload.metadata)
-        return answer(_shown(worker, version) | {"startup_time_ms": 1})
+        return success(_shown(worker, version) | {"startup_time_ms": 1})
 
     async def deployments(self, request: Request) -> Response:
         """List the deployments, the newest first."""
-        return answer({"deployments": [*reversed(self.worker(request).deployments)]})
+        return success({"deployments": [*reversed(self.worker(request).deployments)]})
 
     async def deploy(self, request: Request) -> Response:
         """Deploy versions."""
@@ -142,11 +142,11 @@ class WorkerRoutes(ScriptRoutes):
         found = [self._version(worker, one["version_id"]) for one in versions]
         worker.deploy(versions, document.get("annotations") or {})
         await self._workers.scripts.write(found[0].script)
-        return answer(worker.deployments[-1])
+        return success(worker.deployments[-1])
 
     async def schedules(self, request: Request) -> Response:
         """List the crons."""
-        return answer({"schedules": [{"cron": one} for one in self.worker(request).schedules]})
+        return success({"schedules": [{"cron": one} for one in self.worker(request).schedules]})
 
     async def put_schedules(self, request: Request) -> Response:
         """Replace the crons."""
@@ -157,7 +157,7 @@ class WorkerRoutes(ScriptRoutes):
 
     async def subdomain(self, request: Request) -> Response:
         """Say where on workers.dev a Worker answers."""
-        return answer(_shown_subdomain(self.worker(request)))
+        return success(_shown_subdomain(self.worker(request)))
 
     async def post_subdomain(self, request: Request) -> Response:
         """Let a Worker answer on workers.dev, or no longer."""
@@ -165,11 +165,11 @@ class WorkerRoutes(ScriptRoutes):
         document = await json_object(request)
         worker.is_on_workers_dev = bool(document.get("enabled"))
         worker.has_previews = bool(document.get("previews_enabled", worker.is_on_workers_dev))
-        return answer(_shown_subdomain(worker))
+        return success(_shown_subdomain(worker))
 
     async def account_subdomain(self, _request: Request) -> Response:
         """Return the account's part of workers.dev."""
-        return answer({"subdomain": SUBDOMAIN})
+        return success({"subdomain": SUBDOMAIN})
 
     async def patch_script_settings(self, request: Request) -> Response:
         """Change settings that belong to no version."""
@@ -177,7 +177,7 @@ class WorkerRoutes(ScriptRoutes):
         document = await json_object(request)
         changes = {key: value for key, value in document.items() if value is not None}
         await self._workers.scripts.write(script.changed(settings={**script.settings, **changes}))
-        return answer(changes)
+        return success(changes)
 
     async def service(self, request: Request) -> Response:
         """Describe a Worker as wrangler asks for it."""
@@ -191,12 +191,12 @@ class WorkerRoutes(ScriptRoutes):
             "last_deployed_from": "wrangler",
         }
         environment = {"environment": "production", "script": about}
-        return answer({"id": worker.name, "default_environment": environment})
+        return success({"id": worker.name, "default_environment": environment})
 
     async def whole(self, request: Request) -> Response:
         """Describe a Worker as the newer half of the API does."""
         worker, script = self.worker(request), self.found(request)
-        return answer(
+        return success(
             {
                 "id": worker.name,
                 "name": worker.name,
@@ -246,7 +246,7 @@ def _shown(worker: Worker, version: Version) -> dict[str, Any]:
         },
         "annotations": version.metadata.get("annotations") or {},
         "resources": {
-            "bindings": shown_bindings(script.bindings),
+            "bindings": without_secrets(script.bindings),
             "script": {
                 "etag": script.etag,
                 "handlers": ["fetch"],

@@ -16,10 +16,10 @@ from dev.cloudflare_api.responses import (
     ConflictError,
     InvalidError,
     NotFoundError,
-    answer,
     json_body,
     json_object,
     paged,
+    success,
     text_field,
 )
 
@@ -101,7 +101,7 @@ class ZoneRoutes:
     async def index_routes(self, request: Request) -> Response:
         """List the routes of a zone."""
         zone_id = self._zone(request)
-        return answer(
+        return success(
             [_shown(one) for one in self._zones.routes.values() if one["zone_id"] == zone_id]
         )
 
@@ -119,7 +119,7 @@ class ZoneRoutes:
         """Remove a route."""
         self._route(request)
         del self._zones.routes[request.path_params["route"]]
-        return answer({"id": request.path_params["route"]})
+        return success({"id": request.path_params["route"]})
 
     async def put_routes(self, request: Request) -> Response:
         """Replace all routes that lead to a Worker."""
@@ -137,12 +137,12 @@ class ZoneRoutes:
                 "pattern": one["pattern"],
                 "script": script,
             }
-        return answer([one["pattern"] for one in routes.values() if one["script"] == script])
+        return success([one["pattern"] for one in routes.values() if one["script"] == script])
 
     async def index_domains(self, request: Request) -> Response:
         """List the custom domains."""
         service = request.query_params.get("service")
-        return answer(
+        return success(
             [one for one in self._zones.domains.values() if service in (None, one["service"])]
         )
 
@@ -150,20 +150,20 @@ class ZoneRoutes:
         """Give a Worker a host of its own."""
         document = await json_object(request)
         service = text_field(document, "service")
-        return answer(self._put_domain(text_field(document, "hostname"), service))
+        return success(self._put_domain(text_field(document, "hostname"), service))
 
     async def delete_domain(self, request: Request) -> Response:
         """Remove a custom domain."""
         if self._zones.domains.pop(request.path_params["domain"], None) is None:
             raise NotFoundError("There is no such domain.", code=DOMAIN_NOT_FOUND)
-        return answer(None)
+        return success(None)
 
     async def changeset(self, request: Request) -> Response:
         """Say what new custom domains would change."""
         script = request.path_params["script"]
         hosts = [one["hostname"] for one in await json_body(request)]
         there = {one["hostname"]: one for one in self._zones.domains.values()}
-        return answer(
+        return success(
             {
                 "added": [{"hostname": host} for host in hosts if host not in there],
                 "removed": [],
@@ -183,7 +183,7 @@ class ZoneRoutes:
         if not isinstance(origins, list):
             raise InvalidError("origins must be a list.")
         script = request.path_params["script"]
-        return answer([self._put_domain(one["hostname"], script) for one in origins])
+        return success([self._put_domain(one["hostname"], script) for one in origins])
 
     def _put_route(self, request: Request, route_id: str, document: Mapping[str, Any]) -> Response:
         zone_id = self._zone(request)
@@ -193,7 +193,7 @@ class ZoneRoutes:
             raise ConflictError("A route with the same pattern already exists.", code=ROUTE_TAKEN)
         route = {"id": route_id, "zone_id": zone_id, **document}
         self._zones.routes[route_id] = route
-        return answer(_shown(route))
+        return success(_shown(route))
 
     def _put_domain(self, host: str, service: str) -> dict[str, Any]:
         zone_id, zone_name = self._zones.zone_of(host)

@@ -101,7 +101,7 @@ def test_an_account_blocked_after_verification_pays_nothing(settling: Settling) 
 
 def test_a_settlement_without_a_block_is_pending_and_then_succeeds(settling: Settling) -> None:
     call = settling.signed(settling.economy.buyer)
-    with settling.economy.chain.held_blocks():
+    with settling.economy.chain.paused_blocks():
         pending = settling.ask("/settle", call)
         assert pending["errorReason"] == "settlement_pending"
         waiting = settling.economy.chain.transaction(pending["transaction"])
@@ -115,10 +115,10 @@ def test_a_late_block_is_an_error_without_a_transaction_in_version_1(
     settling: Settling, shops: Shops
 ) -> None:
     call = settling.signed_v1(settling.economy.buyer, shops.v1)
-    with settling.economy.chain.held_blocks():
+    with settling.economy.chain.paused_blocks():
         failed = settling.ask("/settle", call)
         assert (failed["success"], failed["transaction"]) == (False, "")
-        assert len(settling.economy.chain.waiting()) == 1
+        assert len(settling.economy.chain.pending()) == 1
     assert settling.is_carried_out(call)
     again = settling.ask("/settle", call)
     assert (again["success"], again["transaction"]) == (False, "")
@@ -130,7 +130,7 @@ def test_a_settlement_overtaken_by_another_spending_is_pending_and_then_fails(
     economy = settling.economy
     call = settling.signed(economy.second_buyer)
     all_of_it = economy.chain.balance(economy.second_buyer.address)
-    with economy.chain.held_blocks():
+    with economy.chain.paused_blocks():
         pending = settling.ask("/settle", call)
         assert pending["errorReason"] == "settlement_pending"
         overtaking = {"gasPrice": hex(10**12)}

@@ -14,7 +14,7 @@ from core import keys
 from dev.history.traffic import Span, make_events
 from dev.launch import Server, running_dispatcher
 from metering.events import UsageEvent
-from tests.unit.history.test_traffic import APIS, SOLD
+from tests.unit.history.test_traffic import APIS, PRICED
 
 from . import local_kv
 from .caller import Caller
@@ -62,7 +62,7 @@ def planned(state: Path) -> list[UsageEvent]:
     """The events that should be there, by what the mark says of them."""
     mark = json.loads(local_kv.value(state, keys.DEMO_HISTORY))
     assert (mark["complete"], mark["days"]) == (True, DAYS)
-    return make_events(APIS, SOLD, Span(DAYS, mark["endMs"]), mark["seed"])
+    return make_events(APIS, PRICED, Span(DAYS, mark["endMs"]), mark["seed"])
 
 
 def check_figures(server: Server, events: list[UsageEvent]) -> None:
@@ -108,13 +108,13 @@ def test_a_second_time_adds_nothing_and_says_so(seeded: Server, state: Path) -> 
     check_figures(seeded, planned(state))
 
 
-def test_one_that_was_interrupted_is_gone_on_with_and_counts_nothing_twice(
+def test_an_interrupted_run_is_completed_without_counting_twice(
     seeded: Server, state: Path
 ) -> None:
     events = planned(state)
     local_kv.replace(state, keys.DEMO_HISTORY, '"complete": true', '"complete": false')
     again = history(seeded, state, "9")
-    assert (again.returncode, "Made up" in again.stderr) == (0, True), again.stderr
+    assert (again.returncode, "Generated" in again.stderr) == (0, True), again.stderr
     assert planned(state) == events
     check_figures(seeded, events)
 

@@ -58,7 +58,7 @@ def test_every_answer_is_counted_once_before_and_after_restarts(
 ) -> None:
     with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
         first = load(server, REQUESTS, seed=1)
-        assert all(outcome.answered for outcome in first)
+        assert all(outcome.has_response for outcome in first)
         expected = counted(first)
         eventually(lambda: caller.calls() >= expected.total(), "all calls in the figures")
         assert counted_by_slug(caller) == expected

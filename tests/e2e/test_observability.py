@@ -10,7 +10,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from dev.launch import Server
-from dev.launch.output import plain, undecorated
+from dev.launch.output import without_escapes, without_prefix
 
 from .caller import Caller
 
@@ -37,7 +37,7 @@ def total(found: Mapping[str, Metric], name: str, **labels: str) -> float:
 
 def log_lines(server: Server) -> list[dict[str, Any]]:
     """Every line that the Worker wrote; wrangler's own never start with a brace."""
-    texts = [undecorated(plain(line)) for line in server.log.read_text().splitlines()]
+    texts = [without_prefix(without_escapes(line)) for line in server.log.read_text().splitlines()]
     return [json.loads(text) for text in texts if text.startswith("{")]
 
 

@@ -113,7 +113,7 @@ def test_every_client_ends_where_it_should(
     for path, fault in (case.faults or {}).items():
         market.proxy.always(path, fault)
     blocks: AbstractContextManager[None] = (
-        market.economy.chain.held_blocks() if case.are_blocks_held else nullcontext()
+        market.economy.chain.paused_blocks() if case.are_blocks_held else nullcontext()
     )
     with blocks:
         bought = _buy(market, payer_of, wallets, case.path)

@@ -24,10 +24,10 @@ SOMEBODY = "0x000000000000000000000000000000000000dEaD"
 def test_a_late_block_is_pending_and_then_settled(market: Market) -> None:
     wallet = market.wallet()
     payment = market.signed(wallet)
-    with market.economy.chain.held_blocks():
+    with market.economy.chain.paused_blocks():
         pending = market.send(payment)
         assert_pending(pending)
-        (waiting,) = market.economy.chain.waiting()
+        (waiting,) = market.economy.chain.pending()
         assert receipt_of(pending)["transaction"] == waiting
     market.resolve()
     market.books.check(wallet, ["settled"])
@@ -39,7 +39,7 @@ def test_a_late_block_is_as_pending_for_a_payment_of_version_1(
     market: Market, payer_of: PayerOf
 ) -> None:
     wallet = market.wallet()
-    with market.economy.chain.held_blocks():
+    with market.economy.chain.paused_blocks():
         bought = payer_of("fetch").pay(wallet, market.url(), version=1)
         assert bought.status == 503, bought.body
     market.resolve()
@@ -50,9 +50,9 @@ def test_a_transfer_that_is_reverted_is_pending_and_then_failed(market: Market) 
     wallet, chain = market.wallet(), market.economy.chain
     payment = market.signed(wallet)
     everything = chain.balance(wallet.address)
-    with chain.held_blocks():
+    with chain.paused_blocks():
         answer = market.begin(lambda: market.send(payment))
-        eventually(chain.waiting, "a settlement that waits for its block")
+        eventually(chain.pending, "a settlement that waits for its block")
         chain.transfer(wallet.address, SOMEBODY, everything, gasPrice=hex(10**12))
         assert_pending(answer.result())
     reverted = chain.transaction(receipt_of(answer.result())["transaction"])

@@ -1,8 +1,7 @@
-"""The door to a running dispatcher's local KV and databases.
+"""Client of miniflare's local explorer, the HTTP API of `wrangler dev` for local KV and D1.
 
-It is miniflare's local explorer, an HTTP API that exists under `wrangler dev` alone. Its KV and
-D1 routes take any id, bound to the Worker or not, so namespaces that were created here need no
-restart.
+Its KV and D1 routes accept any id, bound to the Worker or not, so a namespace created through
+this API needs no restart.
 """
 
 import ssl
@@ -20,25 +19,25 @@ _UNREACHABLE = 10013
 
 
 class Explorer:
-    """A connection to one dispatcher's explorer.
+    """A client of one dispatcher's explorer.
 
     Args:
-        dispatcher_url: Where the dispatcher listens, without a slash at the end.
+        dispatcher_url: The dispatcher's address, without a trailing slash.
     """
 
     def __init__(self, dispatcher_url: str) -> None:
-        """Open it; no request is sent."""
-        # Nothing here speaks TLS, and reading the certificates of the world takes 0.1 s.
+        """Create the HTTP client; no request is sent."""
+        # TLS is not used here, and loading the CA certificates takes 0.1 s.
         no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._client = httpx.AsyncClient(
             base_url=dispatcher_url + PATH, timeout=60, verify=no_certificates
         )
 
     async def close(self) -> None:
-        """Close it, in the event loop that used it."""
+        """Close the client, in the event loop that used it."""
         await self._client.aclose()
 
-    async def ask(
+    async def request(
         self,
         method: str,
         path: str,
@@ -46,21 +45,21 @@ class Explorer:
         params: Mapping[str, str] | None = None,
         document: object = None,
     ) -> dict[str, Any]:
-        """Return the envelope of an answer.
+        """Send a request and return the envelope of the response.
 
         Args:
             method: GET, PUT or POST.
-            path: Below the explorer's address.
+            path: The path below the explorer's address.
             params: The query.
-            document: The body as JSON.
+            document: The JSON body.
 
         Raises:
-            ApiError: It was refused, or the dispatcher does not answer.
+            ApiError: The explorer reported an error, or the dispatcher is unreachable.
         """
-        answer = await self.send(method, path, params=params, document=document)
-        envelope: dict[str, Any] = answer.json()
-        if answer.status_code >= HTTPStatus.BAD_REQUEST or not envelope.get("success"):
-            raise _refused(answer.status_code, envelope)
+        response = await self.send(method, path, params=params, document=document)
+        envelope: dict[str, Any] = response.json()
+        if response.status_code >= HTTPStatus.BAD_REQUEST or not envelope.get("success"):
+            raise _refused(response.status_code, envelope)
         return envelope
 
     async def send(
@@ -71,12 +70,12 @@ class Explorer:
         params: Mapping[str, str] | None = None,
         document: object = None,
     ) -> httpx.Response:
-        """Return an answer as it came; as `ask`, for those that may be no envelope."""
+        """Send a request and return the response, which may be without an envelope."""
         try:
             return await self._client.request(method, path, params=params, json=document)
         except httpx.HTTPError as error:
             raise ApiError(
-                f"The dispatcher of this machine does not answer ({type(error).__name__}).",
+                f"The local dispatcher does not respond ({type(error).__name__}).",
                 status=HTTPStatus.SERVICE_UNAVAILABLE,
                 code=_UNREACHABLE,
             ) from error

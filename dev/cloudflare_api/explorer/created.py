@@ -1,6 +1,6 @@
-"""The KV namespaces and databases that were created through the API, as a file in STATE.
+"""Names of the KV namespaces and databases created through the API, in a file in STATE.
 
-Those that the dispatcher's configuration binds are not in it; the explorer knows them.
+Those that the dispatcher's configuration binds are not in the file; the explorer lists them.
 """
 
 import json
@@ -12,11 +12,11 @@ from dev.setup.stamp import write_atomically
 FILE_NAME: Final = "created.json"
 
 
-class Created:
-    """The names of one kind of thing, by id.
+class CreatedNames:
+    """The names of one kind of resource, by id.
 
     Args:
-        state: The dispatcher's STATE.
+        state: The dispatcher's STATE folder.
         kind: `kv` or `d1`.
     """
 
@@ -26,15 +26,15 @@ class Created:
         self._kind = kind
 
     def names(self) -> dict[str, str]:
-        """Return every name by its id."""
+        """Return all names by id."""
         return dict(self._read().get(self._kind, {}))
 
     def put(self, one_id: str, name: str) -> None:
-        """Keep a name."""
+        """Store a name."""
         self._write({**self.names(), one_id: name})
 
-    def forget(self, one_id: str) -> None:
-        """Forget a name."""
+    def remove(self, one_id: str) -> None:
+        """Remove a name."""
         self._write({key: name for key, name in self.names().items() if key != one_id})
 
     def _read(self) -> dict[str, dict[str, str]]:

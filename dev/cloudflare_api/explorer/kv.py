@@ -1,4 +1,4 @@
-"""The local KV of a running dispatcher, as the routes need it."""
+"""The KV namespaces of a running dispatcher."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 from dev.cloudflare_api.explorer.client import Explorer
-from dev.cloudflare_api.explorer.created import Created
+from dev.cloudflare_api.explorer.created import CreatedNames
 from dev.cloudflare_api.ports import Entry, KeyPage, Namespace
-from dev.cloudflare_api.responses import NotHereError
+from dev.cloudflare_api.responses import UnsupportedError
 
 ROOT = "/storage/kv/namespaces"
-DELETED_AT_ONCE = 1_000
+DELETE_KEYS_MAX = 1_000
 KEYS_PER_PAGE_MIN = 10
 
 
@@ -19,45 +19,45 @@ class ExplorerKv:
     """KV behind a dispatcher's explorer.
 
     Args:
-        explorer: The way there.
+        explorer: The client.
         created: The namespaces that were created through the API.
     """
 
-    def __init__(self, explorer: Explorer, created: Created) -> None:
+    def __init__(self, explorer: Explorer, created: CreatedNames) -> None:
         """Keep the arguments."""
         self._explorer = explorer
         self._created = created
 
     async def namespaces(self) -> Sequence[Namespace]:
-        """Return those that the dispatcher binds, titled as the binding, and those created."""
-        envelope = await self._explorer.ask("GET", ROOT)
+        """Return the bound namespaces, titled like their binding, and the created ones."""
+        envelope = await self._explorer.request("GET", ROOT)
         bound = {one["id"]: one["title"] for one in envelope["result"]}
         return [Namespace(*one) for one in {**self._created.names(), **bound}.items()]
 
     async def create(self, title: str) -> Namespace:
-        """Create one, for scripts to bind."""
+        """Create a namespace that scripts can bind."""
         namespace = Namespace(uuid4().hex, title)
         self._created.put(namespace.id, title)
         return namespace
 
     async def rename(self, namespace_id: str, title: str) -> None:
-        """Give one that was created another title."""
+        """Change the title of a created namespace."""
         self._check_created(namespace_id)
         self._created.put(namespace_id, title)
 
     async def remove(self, namespace_id: str) -> None:
-        """Remove one that was created, with all that it holds."""
+        """Remove a created namespace with its entries."""
         self._check_created(namespace_id)
-        page = await self.keys(namespace_id, "", DELETED_AT_ONCE, "")
+        page = await self.keys(namespace_id, "", DELETE_KEYS_MAX, "")
         while page.keys:
             await self.delete(namespace_id, [one.key for one in page.keys])
-            page = await self.keys(namespace_id, "", DELETED_AT_ONCE, "")
-        self._created.forget(namespace_id)
+            page = await self.keys(namespace_id, "", DELETE_KEYS_MAX, "")
+        self._created.remove(namespace_id)
 
     async def keys(self, namespace_id: str, prefix: str, limit: int, cursor: str) -> KeyPage:
-        """Return a page."""
+        """Return a page of keys."""
         query = {"prefix": prefix, "limit": str(limit), **({"cursor": cursor} if cursor else {})}
-        envelope = await self._explorer.ask("GET", f"{ROOT}/{namespace_id}/keys", params=query)
+        envelope = await self._explorer.request("GET", f"{ROOT}/{namespace_id}/keys", params=query)
         keys = [
             Entry(one["name"], b"", one.get("metadata"), one.get("expiration"))
             for one in envelope["result"]
@@ -65,19 +65,19 @@ class ExplorerKv:
         return KeyPage(keys, envelope["result_info"]["cursor"])
 
     async def read(self, namespace_id: str, key: str) -> Entry | None:
-        """Return an entry; its metadata comes from a listing, as the explorer has no other way."""
+        """Return an entry; the explorer has its metadata only in listings."""
         path = f"{ROOT}/{namespace_id}/values/{_in_path(key)}"
-        answer = await self._explorer.send("GET", path)
-        if answer.status_code != 200:
+        response = await self._explorer.send("GET", path)
+        if response.status_code != 200:
             return None
-        # A key comes first among those that it is the start of.
+        # A key sorts before all longer keys that start with it.
         page = await self.keys(namespace_id, key, KEYS_PER_PAGE_MIN, "")
-        about = next((one for one in page.keys if one.key == key), Entry(key, b""))
-        return Entry(key, answer.content, about.metadata, about.expiration)
+        listed = next((one for one in page.keys if one.key == key), Entry(key, b""))
+        return Entry(key, response.content, listed.metadata, listed.expiration)
 
     async def values(self, namespace_id: str, keys: Sequence[str]) -> Mapping[str, bytes | None]:
-        """Return values."""
-        envelope = await self._explorer.ask(
+        """Return the values of keys."""
+        envelope = await self._explorer.request(
             "POST", f"{ROOT}/{namespace_id}/bulk/get", document={"keys": [*keys]}
         )
         values: Mapping[str, str | None] = envelope["result"]["values"]
@@ -86,22 +86,22 @@ class ExplorerKv:
     async def write(self, namespace_id: str, entries: Sequence[Entry]) -> None:
         """Store entries."""
         documents = [_document(entry) for entry in entries]
-        await self._explorer.ask("PUT", f"{ROOT}/{namespace_id}/bulk", document=documents)
+        await self._explorer.request("PUT", f"{ROOT}/{namespace_id}/bulk", document=documents)
 
     async def delete(self, namespace_id: str, keys: Sequence[str]) -> None:
         """Delete keys."""
         path = f"{ROOT}/{namespace_id}/bulk/delete"
-        await self._explorer.ask("POST", path, document=[*keys])
+        await self._explorer.request("POST", path, document=[*keys])
 
     def _check_created(self, namespace_id: str) -> None:
         if namespace_id not in self._created.names():
-            raise NotHereError(
-                "The local dispatcher's configuration binds this namespace: it stays as it is."
+            raise UnsupportedError(
+                "The dispatcher's configuration binds this namespace; it cannot be changed."
             )
 
 
 def _document(entry: Entry) -> dict[str, Any]:
-    """Return an entry as a bulk write has it; in base64, so that any bytes get through."""
+    """Return an entry of a bulk write; base64, because JSON cannot carry arbitrary bytes."""
     document: dict[str, Any] = {
         "key": entry.key,
         "value": base64.b64encode(entry.value).decode(),

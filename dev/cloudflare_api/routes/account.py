@@ -1,4 +1,4 @@
-"""The account, and the token that opens it: what clients ask before anything else."""
+"""The account and its token, which clients request before anything else."""
 
 from typing import Any, Final
 
@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dev.cloudflare_api.responses import answer, paged
+from dev.cloudflare_api.responses import paged, success
 
 TOKEN_ID: Final = "f" * 32
 USER_ID: Final = "e" * 32
 
 
 class AccountRoutes:
-    """The routes about the one account that there is.
+    """The routes of the only account.
 
     Args:
         account_id: Its id.
@@ -43,12 +43,12 @@ class AccountRoutes:
 
     async def user(self, _request: Request) -> Response:
         """Describe the token's user."""
-        return answer({"id": USER_ID, "email": "nobody@localhost", "organizations": []})
+        return success({"id": USER_ID, "email": "nobody@localhost", "organizations": []})
 
     async def verify(self, _request: Request) -> Response:
-        """Say that the token is good, which was found out on the way here."""
+        """Confirm the token; the gate has checked it."""
         message = {"code": 10000, "message": "This API Token is valid and active"}
-        return answer({"id": TOKEN_ID, "status": "active"}, messages=[message])
+        return success({"id": TOKEN_ID, "status": "active"}, messages=[message])
 
     async def accounts(self, request: Request) -> Response:
         """List the accounts."""
@@ -56,10 +56,10 @@ class AccountRoutes:
 
     async def account(self, _request: Request) -> Response:
         """Describe the account."""
-        return answer(self._account)
+        return success(self._account)
 
     async def memberships(self, request: Request) -> Response:
-        """List the accounts once more, as memberships."""
+        """List the accounts as memberships."""
         membership: dict[str, Any] = {
             "id": "d" * 32,
             "status": "accepted",

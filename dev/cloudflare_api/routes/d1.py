@@ -1,4 +1,4 @@
-"""D1 databases, and SQL in them.
+"""Routes of D1 databases and SQL statements.
 
 https://developers.cloudflare.com/api/resources/d1/
 """
@@ -16,9 +16,9 @@ from dev.cloudflare_api.responses import (
     DATABASE_TAKEN,
     InvalidError,
     NotFoundError,
-    answer,
     json_object,
     paged,
+    success,
     text_field,
 )
 
@@ -29,7 +29,7 @@ class D1Routes:
     """The routes of D1.
 
     Args:
-        databases: Where they are kept.
+        databases: The store.
     """
 
     def __init__(self, databases: Databases) -> None:
@@ -62,21 +62,21 @@ class D1Routes:
                 f"Database with name '{name}' already exists, please choose a different name",
                 code=DATABASE_TAKEN,
             )
-        return answer(_described(await self._databases.create(name)))
+        return success(_described(await self._databases.create(name)))
 
     async def get(self, request: Request) -> Response:
         """Describe a database, by its id or its name."""
-        return answer(_described(await self._found(request)))
+        return success(_described(await self._found(request)))
 
     async def remove(self, request: Request) -> Response:
         """Remove a database."""
         await self._databases.remove((await self._found(request)).id)
-        return answer(None)
+        return success(None)
 
     async def query(self, request: Request) -> Response:
         """Run SQL; rows are objects."""
         results = await self._run(request)
-        return answer(
+        return success(
             [
                 _result(one, [dict(zip(one.columns, row, strict=True)) for row in one.rows])
                 for one in results
@@ -86,7 +86,7 @@ class D1Routes:
     async def raw(self, request: Request) -> Response:
         """Run SQL; rows are lists."""
         results = await self._run(request)
-        return answer(
+        return success(
             [
                 _result(one, {"columns": [*one.columns], "rows": [[*row] for row in one.rows]})
                 for one in results

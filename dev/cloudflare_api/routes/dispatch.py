@@ -1,4 +1,4 @@
-"""Dispatch namespaces, and the scripts in them.
+"""Routes of dispatch namespaces and their scripts.
 
 https://developers.cloudflare.com/api/resources/workers_for_platforms/
 """
@@ -21,8 +21,8 @@ from dev.cloudflare_api.responses import (
     ConflictError,
     InvalidError,
     NotFoundError,
-    answer,
     json_object,
+    success,
     text_field,
 )
 from dev.cloudflare_api.routes.scripts import ScriptRoutes, described
@@ -38,7 +38,7 @@ class DispatchRoutes:
     """The routes of dispatch namespaces.
 
     Args:
-        namespaces: Where they are kept.
+        namespaces: The store.
     """
 
     def __init__(self, namespaces: DispatchNamespaces) -> None:
@@ -46,7 +46,7 @@ class DispatchRoutes:
         self._namespaces = namespaces
 
     def routes(self) -> list[Route]:
-        """Return the routes, those of the scripts included."""
+        """Return the routes, including those of the scripts."""
         one = f"{ROOT}/{{namespace}}"
         scripts = ScriptRoutes(
             f"{one}/scripts/{{script}}", self._scripts, DISPATCHED_SCRIPT_NOT_FOUND
@@ -62,39 +62,39 @@ class DispatchRoutes:
 
     async def index(self, _request: Request) -> Response:
         """List the namespaces."""
-        return answer([self._described(name) for name in self._namespaces.names()])
+        return success([self._described(name) for name in self._namespaces.names()])
 
     async def create(self, request: Request) -> Response:
         """Create a namespace."""
         name = text_field(await json_object(request), "name")
         if not _NAME.fullmatch(name):
             raise InvalidError(
-                "A dispatch namespace's name is small letters, digits, - and _.",
+                "The name of a dispatch namespace consists of a-z, 0-9, - and _.",
                 code=INVALID_SCRIPT,
             )
         if name in self._namespaces.names():
             raise ConflictError(
-                f"A dispatch namespace named {name} exists already.",
+                f"A dispatch namespace named {name} already exists.",
                 code=DISPATCH_NAMESPACE_TAKEN,
             )
         self._namespaces.create(name)
-        return answer(self._described(name))
+        return success(self._described(name))
 
     async def get(self, request: Request) -> Response:
         """Describe a namespace."""
-        return answer(self._described(self._found(request)))
+        return success(self._described(self._found(request)))
 
     async def delete(self, request: Request) -> Response:
         """Remove a namespace."""
         self._namespaces.remove(self._found(request))
-        return answer(None)
+        return success(None)
 
     async def list_scripts(self, request: Request) -> Response:
-        """List the scripts of a namespace; `tags=a:yes,b:no` chooses by tags."""
+        """List the scripts of a namespace; `tags=a:yes,b:no` filters by tags."""
         store = self._scripts(request)
         scripts = [store.read(name) for name in store.names()]
         wanted = _tag_filter(request.query_params.get("tags", ""))
-        return answer(
+        return success(
             [
                 described(script) | {"dispatch_namespace": request.path_params["namespace"]}
                 for script in scripts

@@ -1,4 +1,4 @@
-"""KV namespaces and what they hold.
+"""Routes of KV namespaces and their entries.
 
 https://developers.cloudflare.com/api/resources/kv/
 """
@@ -23,10 +23,10 @@ from dev.cloudflare_api.responses import (
     InvalidError,
     NotFoundError,
     TooLargeError,
-    answer,
     json_body,
     json_object,
     paged,
+    success,
     text_field,
     whole_number,
 )
@@ -47,7 +47,7 @@ class KvRoutes:
     """The routes of KV.
 
     Args:
-        kv: Where it is kept.
+        kv: The store.
     """
 
     def __init__(self, kv: KvNamespaces) -> None:
@@ -87,25 +87,25 @@ class KvRoutes:
         """Create a namespace."""
         title = text_field(await json_object(request), "title")
         await self._check_title(title)
-        return answer(_described(await self._kv.create(title)))
+        return success(_described(await self._kv.create(title)))
 
     async def get(self, request: Request) -> Response:
         """Describe a namespace."""
-        return answer(_described(await self._found(request)))
+        return success(_described(await self._found(request)))
 
     async def rename(self, request: Request) -> Response:
-        """Give a namespace another title."""
+        """Change the title of a namespace."""
         namespace = await self._found(request)
         title = text_field(await json_object(request), "title")
         if title != namespace.title:
             await self._check_title(title)
             await self._kv.rename(namespace.id, title)
-        return answer({})
+        return success({})
 
     async def remove(self, request: Request) -> Response:
         """Remove a namespace."""
         await self._kv.remove((await self._found(request)).id)
-        return answer({})
+        return success({})
 
     async def keys(self, request: Request) -> Response:
         """List keys."""
@@ -121,20 +121,20 @@ class KvRoutes:
             | ({} if one.metadata is None else {"metadata": one.metadata})
             for one in page.keys
         ]
-        return answer(listed, info={"count": len(listed), "cursor": page.cursor})
+        return success(listed, info={"count": len(listed), "cursor": page.cursor})
 
     async def value(self, request: Request) -> Response:
-        """Return a value as it is."""
+        """Return a value."""
         entry = await self._entry(request)
         headers = {} if entry.expiration is None else {"expiration": str(entry.expiration)}
         return Response(entry.value, media_type="application/octet-stream", headers=headers)
 
     async def metadata(self, request: Request) -> Response:
         """Return the metadata of a key."""
-        return answer((await self._entry(request)).metadata)
+        return success((await self._entry(request)).metadata)
 
     async def put_value(self, request: Request) -> Response:
-        """Store a value, with or without metadata."""
+        """Store a value, optionally with metadata."""
         namespace = await self._found(request)
         value, metadata = await _value_of(request)
         query = request.query_params
@@ -145,13 +145,13 @@ class KvRoutes:
             "expiration_ttl": _number_of(query.get("expiration_ttl")),
         }
         await self._kv.write(namespace.id, [_entry_of(document, value)])
-        return answer({})
+        return success({})
 
     async def delete_value(self, request: Request) -> Response:
         """Remove a key."""
         namespace = await self._found(request)
         await self._kv.delete(namespace.id, [request.path_params["key"]])
-        return answer({})
+        return success({})
 
     async def bulk_put(self, request: Request) -> Response:
         """Store many values."""
@@ -161,28 +161,28 @@ class KvRoutes:
             raise InvalidError(f"The body must be a list of at most {BULK_WRITES_MAX} entries.")
         entries = [_entry_of(document, _bulk_value(document)) for document in documents]
         await self._kv.write(namespace.id, entries)
-        return answer({"successful_key_count": len(entries), "unsuccessful_keys": []})
+        return success({"successful_key_count": len(entries), "unsuccessful_keys": []})
 
     async def bulk_get(self, request: Request) -> Response:
-        """Return many values, `withMetadata` with their metadata."""
+        """Return many values; with `withMetadata` also their metadata."""
         namespace = await self._found(request)
         document = await json_object(request)
         keys = _keys_of(document.get("keys"), BULK_READS_MAX)
         as_json = document.get("type", "text") == "json"
         if document.get("withMetadata"):
             entries = {key: await self._kv.read(namespace.id, key) for key in keys}
-            return answer(
+            return success(
                 {"values": {key: _with_metadata(one, as_json) for key, one in entries.items()}}
             )
         values = await self._kv.values(namespace.id, keys)
-        return answer({"values": {key: _decoded(values[key], as_json) for key in keys}})
+        return success({"values": {key: _decoded(values[key], as_json) for key in keys}})
 
     async def bulk_delete(self, request: Request) -> Response:
         """Remove many keys."""
         namespace = await self._found(request)
         keys = _keys_of(await json_body(request), BULK_WRITES_MAX)
         await self._kv.delete(namespace.id, keys)
-        return answer({"successful_key_count": len(keys), "unsuccessful_keys": []})
+        return success({"successful_key_count": len(keys), "unsuccessful_keys": []})
 
     async def _found(self, request: Request) -> Namespace:
         namespace_id = request.path_params["namespace"]
@@ -212,15 +212,15 @@ def _described(namespace: Namespace) -> dict[str, Any]:
 
 
 async def _value_of(request: Request) -> tuple[bytes, Any]:
-    """Return the value and the metadata of a body that is a form, or the value itself."""
+    """Return value and metadata of a form body; other bodies are the value."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await request.body(), None
     async with request.form(max_part_size=VALUE_BYTES_MAX) as form:
-        part, about = form.get("value"), form.get("metadata")
+        part, metadata = form.get("value"), form.get("metadata")
         if part is None:
             raise InvalidError("The part value is missing.")
         value = await part.read() if isinstance(part, UploadFile) else part.encode()
-        text = await about.read() if isinstance(about, UploadFile) else about
+        text = await metadata.read() if isinstance(metadata, UploadFile) else metadata
     try:
         return value, json.loads(text) if text else None
     except ValueError as error:
@@ -235,27 +235,27 @@ def _number_of(text: str | None) -> int | None:
     return int(text)
 
 
-def _bulk_value(document: Any) -> bytes:  # noqa: ANN401 (any JSON there is)
+def _bulk_value(document: Any) -> bytes:  # noqa: ANN401 (any JSON)
     if not isinstance(document, dict) or not isinstance(document.get("value"), str):
-        raise InvalidError("Each entry needs a value, which is a text.")
+        raise InvalidError("Each entry needs a value, which is a string.")
     text: str = document["value"]
     if not document.get("base64"):
         return text.encode()
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise InvalidError("A value is not base64.") from error
+        raise InvalidError("The value is not valid base64.") from error
 
 
 def _entry_of(document: Mapping[str, Any], value: bytes) -> Entry:
     key = document.get("key")
     if not isinstance(key, str) or key in ("", ".", "..") or len(key.encode()) > KEY_BYTES_MAX:
-        raise InvalidError(f"A key is a text of 1 to {KEY_BYTES_MAX} bytes, and not . or ..")
+        raise InvalidError(f"A key has 1 to {KEY_BYTES_MAX} bytes, and is not . or ..")
     if len(value) > VALUE_BYTES_MAX:
-        raise TooLargeError(f"A value may have {VALUE_BYTES_MAX} bytes.", code=BAD_REQUEST)
+        raise TooLargeError(f"A value may have at most {VALUE_BYTES_MAX} bytes.", code=BAD_REQUEST)
     metadata = document.get("metadata")
     if metadata is not None and len(json.dumps(metadata).encode()) > METADATA_BYTES_MAX:
-        raise InvalidError(f"metadata may have {METADATA_BYTES_MAX} bytes.")
+        raise InvalidError(f"metadata may have at most {METADATA_BYTES_MAX} bytes.")
     now, expiration = int(time.time()), document.get("expiration")
     seconds = document.get("expiration_ttl")
     if seconds is not None:
@@ -265,13 +265,13 @@ def _entry_of(document: Mapping[str, Any], value: bytes) -> Entry:
     return Entry(key, value, metadata, None if expiration is None else int(expiration))
 
 
-def _keys_of(document: Any, most: int) -> list[str]:  # noqa: ANN401 (any JSON there is)
+def _keys_of(document: Any, most: int) -> list[str]:  # noqa: ANN401 (any JSON)
     if (
         not isinstance(document, list)
         or len(document) > most
         or not all(isinstance(key, str) for key in document)
     ):
-        raise InvalidError(f"The keys must be a list of at most {most} texts.")
+        raise InvalidError(f"The keys must be a list of at most {most} strings.")
     return [*dict.fromkeys(document)]
 
 
@@ -281,7 +281,7 @@ def _decoded(value: bytes | None, as_json: bool) -> Any:  # noqa: ANN401, FBT001
     try:
         return json.loads(value) if as_json else value.decode()
     except ValueError as error:
-        raise InvalidError("A value is not of the type that was asked for.") from error
+        raise InvalidError("A value does not have the requested type.") from error
 
 
 def _with_metadata(entry: Entry | None, as_json: bool) -> dict[str, Any] | None:  # noqa: FBT001

@@ -1,7 +1,7 @@
-"""The part of the API about an account's own Workers, where there are none and can be none.
+"""Routes of an account's own Workers, which this emulation does not have.
 
-wrangler looks there even when it deploys into a dispatch namespace, and goes on when nothing
-is found; what would put something there is refused.
+wrangler reads these routes even when it deploys into a dispatch namespace, and continues when
+it finds nothing. Writes are rejected.
 """
 
 from starlette.requests import Request
@@ -12,8 +12,8 @@ from dev.cloudflare_api.responses import (
     SCRIPT_NOT_FOUND,
     SERVICE_NOT_FOUND,
     NotFoundError,
-    NotHereError,
-    answer,
+    UnsupportedError,
+    success,
 )
 
 _WRITING = ["PUT", "POST", "PATCH", "DELETE"]
@@ -33,7 +33,7 @@ def routes_without_workers() -> list[Route]:
 
 
 async def _none(_request: Request) -> Response:
-    return answer([])
+    return success([])
 
 
 async def _missing_script(_request: Request) -> Response:
@@ -45,8 +45,8 @@ async def _missing_service(_request: Request) -> Response:
 
 
 async def _refused(_request: Request) -> Response:
-    raise NotHereError(
-        "This machine runs the dispatcher alone, not Workers of an account: upload into the "
-        "dispatch namespace (`wrangler deploy --dispatch-namespace clawr`), or deploy to an "
-        "account of Cloudflare's."
+    raise UnsupportedError(
+        "Only the dispatcher runs on this machine, not Workers of an account: upload into the "
+        "dispatch namespace (`wrangler deploy --dispatch-namespace clawr`), or deploy to "
+        "Cloudflare."
     )

@@ -1,7 +1,7 @@
-"""What every kind of script can be asked: its code, bindings, settings and secrets.
+"""Routes of a script: modules, bindings, settings, secrets and tags.
 
-One class serves the scripts of dispatch namespaces and, in the stand-in, an account's own: the
-routes differ by what stands before them, and by where the scripts are kept.
+One class serves the scripts of dispatch namespaces and, in the tests, those of an account; they
+differ in path prefix and store.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ from dev.cloudflare_api.responses import (
     SCRIPT_NOT_FOUND,
     InvalidError,
     NotFoundError,
-    answer,
     json_body,
     json_object,
+    success,
     text_field,
 )
 from dev.cloudflare_api.scripts.upload import (
@@ -29,23 +29,22 @@ from dev.cloudflare_api.scripts.upload import (
     SETTINGS,
     Module,
     Script,
+    build_script,
+    merge_bindings,
     read_upload,
-    script_of,
-    settled_bindings,
-    shown_bindings,
+    without_secrets,
 )
 
 _BOUNDARY = "module-boundary"
 
 
 class ScriptRoutes:
-    """The routes below one script.
+    """The routes of one script.
 
     Args:
         prefix: The path of a script, with `{script}` for its name.
-        store_of: Returns where the scripts are that a request is about; raises `ApiError` where
-            there are none.
-        missing_code: The code of the error when there is no script of a name.
+        store_of: Returns the store for a request; raises `ApiError` if there is none.
+        missing_code: The error code for an unknown script.
     """
 
     def __init__(
@@ -83,23 +82,23 @@ class ScriptRoutes:
         ]
 
     def found(self, request: Request) -> Script:
-        """Return the script of a request; raises `NotFoundError` if there is none."""
+        """Return the script of a request; raise `NotFoundError` if it does not exist."""
         script = self.store_of(request).read(request.path_params["script"])
         if script is None:
             raise self.missing()
         return script
 
     def missing(self) -> NotFoundError:
-        """Return the error when there is no script of a name."""
+        """Return the error for an unknown script."""
         return NotFoundError("This Worker does not exist on your account.", code=self.missing_code)
 
     async def stored(self, request: Request, script: Script, metadata: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Store a script; return the id of its new version.
 
         Args:
-            request: Who stores it.
-            script: What is stored.
-            metadata: What the upload said of it; empty for a change of settings.
+            request: The request.
+            script: The script.
+            metadata: The metadata of the upload; empty for a change of settings.
         """
         await self.store_of(request).write(script)
         return uuid4().hex
@@ -108,43 +107,43 @@ class ScriptRoutes:
         """Upload a script."""
         upload = await read_upload(request)
         name = request.path_params["script"]
-        script = script_of(upload, name, self.store_of(request).read(name))
+        script = build_script(upload, name, self.store_of(request).read(name))
         version = await self.stored(request, script, upload.metadata)
-        return answer(described(script) | {"startup_time_ms": 1, "deployment_id": version})
+        return success(described(script) | {"startup_time_ms": 1, "deployment_id": version})
 
     async def get(self, request: Request) -> Response:
         """Describe a script."""
         script = self.found(request)
-        about = {"created_on": script.created_on, "modified_on": script.modified_on}
+        dates = {"created_on": script.created_on, "modified_on": script.modified_on}
         namespace = request.path_params.get("namespace")
-        return answer({**about, "dispatch_namespace": namespace, "script": described(script)})
+        return success({**dates, "dispatch_namespace": namespace, "script": described(script)})
 
     async def delete(self, request: Request) -> Response:
         """Remove a script."""
         script = self.found(request)
         await self.store_of(request).remove(script.name)
-        return answer(None)
+        return success(None)
 
     async def content(self, request: Request) -> Response:
         """Return the modules."""
         return modules_response(self.found(request))
 
     async def put_content(self, request: Request) -> Response:
-        """Replace the modules, and leave all else."""
+        """Replace the modules only."""
         script = self.found(request)
         upload = await read_upload(request)
-        fresh = script_of(upload, script.name, script)
+        fresh = build_script(upload, script.name, script)
         script = script.changed(main=fresh.main, modules=fresh.modules)
         await self.stored(request, script, upload.metadata)
-        return answer(described(script))
+        return success(described(script))
 
     async def bindings(self, request: Request) -> Response:
         """List the bindings."""
-        return answer(shown_bindings(self.found(request).bindings))
+        return success(without_secrets(self.found(request).bindings))
 
     async def settings(self, request: Request) -> Response:
         """Return bindings and settings."""
-        return answer(self.shown_settings(self.found(request)))
+        return success(self.shown_settings(self.found(request)))
 
     async def patch_settings(self, request: Request) -> Response:
         """Change bindings and settings."""
@@ -154,24 +153,24 @@ class ScriptRoutes:
         settings |= {key: changes[key] for key in SETTINGS if key in changes}
         bindings = script.bindings
         if "bindings" in changes:
-            bindings = settled_bindings(changes["bindings"], (), script.bindings)
+            bindings = merge_bindings(changes["bindings"], (), script.bindings)
         script = script.changed(bindings=bindings, settings=settings)
         await self.stored(request, script, changes)
-        return answer(self.shown_settings(script))
+        return success(self.shown_settings(script))
 
     def shown_settings(self, script: Script) -> dict[str, Any]:
-        """Return bindings and settings as they may be shown."""
-        return {"bindings": shown_bindings(script.bindings), **script.settings}
+        """Return bindings and settings, without secrets."""
+        return {"bindings": without_secrets(script.bindings), **script.settings}
 
     async def secrets(self, request: Request) -> Response:
-        """List the secrets, without their texts."""
+        """List the secrets, without their values."""
         script = self.found(request)
         secrets = [one for one in script.bindings if one["type"] in SECRET_KINDS]
-        return answer(shown_bindings(secrets))
+        return success(without_secrets(secrets))
 
     async def secret(self, request: Request) -> Response:
-        """Describe one secret, without its text."""
-        return answer(shown_bindings([self._secret(request)])[0])
+        """Describe one secret, without its value."""
+        return success(without_secrets([self._secret(request)])[0])
 
     async def put_secret(self, request: Request) -> Response:
         """Set a secret."""
@@ -179,10 +178,10 @@ class ScriptRoutes:
         script = self.found(request)
         others = tuple(other for other in script.bindings if other["name"] != one["name"])
         await self.stored(request, script.changed(bindings=(*others, one)), {})
-        return answer(shown_bindings([one])[0])
+        return success(without_secrets([one])[0])
 
     async def patch_secrets(self, request: Request) -> Response:
-        """Set several secrets, and remove those that are null."""
+        """Set several secrets, and remove those with the value null."""
         document = await json_object(request)
         changes = document.get("secrets", document)
         if not isinstance(changes, dict):
@@ -192,8 +191,8 @@ class ScriptRoutes:
         kept = [one for one in script.bindings if one["name"] not in changes]
         script = script.changed(bindings=(*kept, *fresh))
         await self.stored(request, script, {})
-        return answer(
-            [one for one in shown_bindings(script.bindings) if one in shown_bindings(fresh)]
+        return success(
+            [one for one in without_secrets(script.bindings) if one in without_secrets(fresh)]
         )
 
     async def delete_secret(self, request: Request) -> Response:
@@ -202,7 +201,7 @@ class ScriptRoutes:
         script = self.found(request)
         left = tuple(other for other in script.bindings if other != one)
         await self.stored(request, script.changed(bindings=left), {})
-        return answer(None)
+        return success(None)
 
     def _secret(self, request: Request) -> Mapping[str, Any]:
         name = request.path_params["secret"]
@@ -213,7 +212,7 @@ class ScriptRoutes:
 
     async def tags(self, request: Request) -> Response:
         """List the tags."""
-        return answer(self.found(request).tags)
+        return success(self.found(request).tags)
 
     async def put_tags(self, request: Request) -> Response:
         """Replace the tags."""
@@ -231,17 +230,17 @@ class ScriptRoutes:
         """Remove a tag."""
         tag = request.path_params["tag"]
         await self._tagged(request, [one for one in self.found(request).tags if one != tag])
-        return answer(None)
+        return success(None)
 
     async def _tagged(self, request: Request, tags: list[str]) -> Response:
         script = self.found(request)
         unique = [*dict.fromkeys(tags)]
         await self.stored(request, script.changed(settings={**script.settings, "tags": unique}), {})
-        return answer(unique)
+        return success(unique)
 
 
 def described(script: Script) -> dict[str, Any]:
-    """Return what an upload and a listing say of a script."""
+    """Return the description of a script in upload responses and listings."""
     return {
         "id": script.name,
         "etag": script.etag,
@@ -285,5 +284,5 @@ def _secret_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if kind not in SECRET_KINDS:
         raise InvalidError(f"A secret cannot be of the type {kind}.", code=INVALID_SCRIPT)
     if kind == "secret_text" and not isinstance(document.get("text"), str):
-        raise InvalidError("text must be a text.", code=INVALID_SCRIPT)
+        raise InvalidError("text must be a string.", code=INVALID_SCRIPT)
     return {**document, "name": name, "type": kind}

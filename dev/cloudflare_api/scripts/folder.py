@@ -1,7 +1,6 @@
-"""A script as a folder or a file that the local dispatch namespace serves, read.
+"""Reads scripts that people put into `NAMESPACE` as a folder or a file.
 
-Owns the reading of what people have put into `NAMESPACE` by hand; what was uploaded has a
-description of its own (`dev.cloudflare_api.scripts.store`).
+Uploaded scripts have a description file and are read by `dev.cloudflare_api.scripts.store`.
 """
 
 import json
@@ -11,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from dev.cloudflare_api.responses import NotHereError
+from dev.cloudflare_api.responses import UnsupportedError
 from dev.cloudflare_api.scripts.upload import Binding, Module, Script
 
 CONFIG_FILES: Final = ("wrangler.toml", "wrangler.jsonc", "wrangler.json", "config.json")
-"""As in the plugin `dev/dispatch-namespace`; the first that exists counts."""
+"""As in the plugin `dev/dispatch-namespace`; the first existing file is used."""
 
 PYTHON_MODULES: Final = "python_modules"
-"""The folder of a script's Python packages, which belong to it with all their files."""
+"""The folder of a script's Python packages; all its files are modules."""
 
 MAINS: Final = ("index.js", "index.mjs", "index.py")
 ENDINGS: Final = (".js", ".mjs", ".py")
@@ -49,14 +48,14 @@ def script_names(folder: Path) -> Iterator[str]:
 
 
 def read_script(folder: Path, name: str) -> Script | None:
-    """Return a script of a folder of scripts, `None` if there is none of that name.
+    """Return a script of a folder of scripts; `None` if it does not exist.
 
     Args:
         folder: The folder of scripts.
         name: The script's name.
 
     Raises:
-        NotHereError: Its configuration cannot be read by this API.
+        UnsupportedError: Its configuration file cannot be parsed.
     """
     home = folder / name
     if home.is_dir():
@@ -113,7 +112,7 @@ def _config(file: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except ValueError as error:
-        raise NotHereError(f"{file.name} of this script cannot be read: {error}.") from error
+        raise UnsupportedError(f"{file.name} of this script cannot be parsed: {error}.") from error
     return document if isinstance(document, dict) else {}
 
 

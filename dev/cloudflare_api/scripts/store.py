@@ -1,8 +1,8 @@
-"""The uploaded scripts of the local dispatch namespace: folders that the dispatcher serves.
+"""Stores uploaded scripts as folders that the local dispatch namespace serves.
 
-Each is `STATE/uploads/NAME`, a link to a hidden folder beside it, so that one rename swaps a
-whole script for another. In it are the modules, `config.json` for the plugin that serves it
-(`dev/dispatch-namespace`), and `.upload.json` with what only this API wants to know.
+`STATE/uploads/NAME` is a link to a hidden folder beside it, so that one rename replaces a whole
+script. The folder has the modules, `config.json` for the plugin that serves it
+(`dev/dispatch-namespace`), and `.upload.json` with the metadata that only this API uses.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from dev.cloudflare_api.responses import INVALID_SCRIPT, InvalidError, NotHereError
+from dev.cloudflare_api.responses import INVALID_SCRIPT, InvalidError, UnsupportedError
 from dev.cloudflare_api.scripts.folder import (
     CONFIG_FILES,
     CONTENT_TYPES,
@@ -28,17 +28,17 @@ from dev.cloudflare_api.scripts.folder import (
 from dev.cloudflare_api.scripts.upload import Binding, Module, Script
 
 NAMESPACE: Final = "clawr"
-"""The dispatch namespace that wrangler.toml names, the only one that there is locally."""
+"""The dispatch namespace of wrangler.toml, the only local one."""
 
 SERVED_AFTER_SECONDS: Final = 0.2
-"""Longer than the plugin trusts a version (`recheckMs`) and waits for files to settle."""
+"""Longer than the plugin's `recheckMs` plus its wait for unfinished writes."""
 
 DESCRIPTION: Final = ".upload.json"
 UNKNOWN_KV: Final = 10041
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _UNSERVED = frozenset({"application/source-map", "text/x-python-requirement"})
-"""Parts of an upload that no Worker imports: they are left out."""
+"""Content types of parts that no Worker imports; they are not stored."""
 
 KvIds = Callable[[], Awaitable[Iterable[str]]]
 
@@ -47,8 +47,8 @@ class Uploads:
     """The scripts of the local dispatch namespace.
 
     Args:
-        folder: Where uploaded scripts are kept; made when missing.
-        beside: Further folders of scripts that the dispatcher serves, which are only read.
+        folder: The folder of uploaded scripts; created if missing.
+        beside: Further, read-only folders of scripts that the dispatcher serves.
         kv_ids: Returns the ids of the KV namespaces that a script can bind.
     """
 
@@ -78,13 +78,13 @@ class Uploads:
         return None
 
     async def write(self, script: Script) -> None:
-        """Store a script; once this returns, the dispatcher serves it and no older one."""
+        """Store a script; when this returns, the dispatcher serves the new version."""
         _check(script)
         kv_ids = set(await self._kv_ids())
         for one in script.bindings:
             if one["type"] == "kv_namespace" and one["namespace_id"] not in kv_ids:
                 raise InvalidError(
-                    f"KV namespace '{one['namespace_id']}' not found, which {one['name']} binds.",
+                    f"KV namespace '{one['namespace_id']}' (binding {one['name']}) not found.",
                     code=UNKNOWN_KV,
                 )
         fresh = Path(tempfile.mkdtemp(prefix=f".{script.name}-", dir=self._folder))
@@ -97,11 +97,11 @@ class Uploads:
         await asyncio.sleep(SERVED_AFTER_SECONDS)
 
     async def remove(self, name: str) -> None:
-        """Remove an uploaded script; once this returns, the dispatcher serves it no more."""
+        """Remove an uploaded script; when this returns, the dispatcher no longer serves it."""
         home = self._folder / name
         if not home.exists():
-            raise NotHereError(
-                f"The script {name} is a file in NAMESPACE, which this API only reads: "
+            raise UnsupportedError(
+                f"The script {name} is a file in NAMESPACE, which this API cannot change: "
                 "remove the file."
             )
         if home.is_symlink():
@@ -137,19 +137,19 @@ class LocalDispatchNamespaces:
         self._uploads = uploads
 
     def names(self) -> Sequence[str]:
-        """Return its name."""
+        """Return the name of the namespace."""
         return [NAMESPACE]
 
     def create(self, name: str) -> None:
-        """Refuse to."""
-        raise NotHereError(
-            f"There is no dispatch namespace {name} on this machine, only {NAMESPACE}, which the "
-            "local dispatcher serves."
+        """Raise `UnsupportedError`."""
+        raise UnsupportedError(
+            f"The dispatch namespace {name} cannot be created: the local dispatcher serves only "
+            f"{NAMESPACE}."
         )
 
     def remove(self, name: str) -> None:
-        """Refuse to."""
-        raise NotHereError(f"The local dispatcher serves {name}: it stays.")
+        """Raise `UnsupportedError`."""
+        raise UnsupportedError(f"{name} cannot be removed: the local dispatcher serves it.")
 
     def scripts(self, name: str) -> Uploads:
         """Return its scripts."""
@@ -160,7 +160,7 @@ class LocalDispatchNamespaces:
 def _check(script: Script) -> None:
     if not _NAME.fullmatch(script.name):
         raise InvalidError(
-            f"A script's name is small letters, digits, - and _, at most 63: not {script.name}.",
+            f"A script's name has at most 63 characters of a-z, 0-9, - and _: not {script.name}.",
             code=INVALID_SCRIPT,
         )
     for module in script.modules:
@@ -168,9 +168,9 @@ def _check(script: Script) -> None:
     for one in script.bindings:
         if one["type"] not in _IN_CONFIG:
             kinds = ", ".join(sorted(_IN_CONFIG))
-            raise NotHereError(
-                f"The binding {one['name']} is of the type {one['type']}, which uploaded scripts "
-                f"cannot have on this machine; they can have {kinds}."
+            raise UnsupportedError(
+                f"The binding {one['name']} has the type {one['type']}, which is not supported "
+                f"locally; supported types: {kinds}."
             )
 
 
@@ -180,21 +180,19 @@ def _check_module(module: Module) -> None:
     path = PurePosixPath(module.name)
     parts = module.name.split("/")
     if "\\" in module.name or "\0" in module.name or any(one in ("", ".", "..") for one in parts):
-        raise InvalidError(
-            f"{module.name!r} is not a path that a module can have.", code=INVALID_SCRIPT
-        )
+        raise InvalidError(f"{module.name!r} is not a valid module path.", code=INVALID_SCRIPT)
     if parts[0] == PYTHON_MODULES:
         return
     if module.name in CONFIG_FILES or any(one.startswith(".") for one in parts):
-        raise NotHereError(
-            f"A module cannot have the name {module.name} on this machine: it stands for something "
-            "else there."
+        raise UnsupportedError(
+            f"A module cannot have the name {module.name} locally: hidden files and configuration "
+            "files are not served."
         )
     if path.suffix not in CONTENT_TYPES:
         endings = " ".join(CONTENT_TYPES)
-        raise NotHereError(
-            f"The module {module.name} has an ending that says nothing of its type; on this "
-            f"machine modules end in {endings}."
+        raise UnsupportedError(
+            f"The type of the module {module.name} cannot be told from its ending; supported "
+            f"endings: {endings}."
         )
 
 
@@ -248,11 +246,11 @@ _IN_CONFIG: Final[Mapping[str, Callable[[dict[str, Any], Binding], None]]] = {
     "json": _json,
     "kv_namespace": _kv,
 }
-"""How each type of binding is written into `config.json`; there are no others."""
+"""Writers of each supported type of binding into `config.json`."""
 
 
 def _read_upload(home: Path, name: str) -> Script | None:
-    # The link may be swapped between two reads: a script that just went is read anew.
+    # The link may be replaced between two reads: a removed script counts as missing.
     with suppress(FileNotFoundError):
         folder = home.resolve()
         described = json.loads((folder / DESCRIPTION).read_bytes())

@@ -1,7 +1,6 @@
-"""An uploaded script: read from a multipart body, and settled against what was there before.
+"""Parses a script upload from its multipart body, and merges it with the previous version.
 
-Owns the form of the upload (https://developers.cloudflare.com/workers/configuration/multipart-upload-metadata/)
-and the rules by which a new upload takes over bindings of the old one.
+https://developers.cloudflare.com/workers/configuration/multipart-upload-metadata/
 """
 
 import hashlib
@@ -21,8 +20,9 @@ from dev.cloudflare_api.responses import (
     InvalidError,
 )
 
+BINDING_NOT_INHERITED = 10057
 PARTS_MAX = 3_000
-"""As many parts as the vendored packages of a Python Worker have, and some."""
+"""More than the vendored packages of a Python Worker have files."""
 
 Binding = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ SETTINGS = (
     "tags",
     "cache_options",
 )
-"""The fields of the metadata that are settings of the script, and come back as such."""
+"""The metadata fields that are stored and returned as settings of the script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Module:
 
     Args:
         name: Its path, as other modules import it.
-        content_type: What it is.
+        content_type: Its media type.
         content: Its bytes.
     """
 
@@ -59,11 +59,11 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What one request uploads.
+    """A parsed upload.
 
     Args:
         metadata: The part `metadata`, parsed.
-        modules: All other parts that are files.
+        modules: All other file parts.
     """
 
     metadata: Mapping[str, Any]
@@ -76,12 +76,12 @@ class Script:
 
     Args:
         name: Its name.
-        main: The name of the module that is started.
+        main: The name of the main module.
         modules: Its modules.
-        bindings: Its bindings, with the texts of secrets.
-        settings: Compatibility date and flags, tags, observability and the like.
-        created_on: When it was first uploaded.
-        modified_on: When it was last changed.
+        bindings: Its bindings, including secret values.
+        settings: Compatibility date and flags, tags, observability and so on.
+        created_on: Time of the first upload.
+        modified_on: Time of the last change.
     """
 
     name: str
@@ -106,23 +106,25 @@ class Script:
         return [*(self.settings.get("tags") or ())]
 
     def changed(self, **fields: Any) -> "Script":  # noqa: ANN401 (the fields have types)
-        """Return it with other fields, changed now."""
+        """Return a copy with changed fields and `modified_on` set to now."""
         return replace(self, **fields, modified_on=now())
 
 
 def now() -> str:
-    """Return the time as the API writes it."""
+    """Return the current time in the API's format."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 async def read_upload(request: Request) -> Upload:
-    """Return what a multipart body uploads.
+    """Parse a multipart upload.
 
     Raises:
-        InvalidError: It is no multipart body, or has no usable metadata.
+        InvalidError: The body is not multipart, or its metadata is missing or invalid.
     """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise InvalidError("A script is uploaded as multipart/form-data.", code=BAD_CONTENT_TYPE)
+        raise InvalidError(
+            "A script must be uploaded as multipart/form-data.", code=BAD_CONTENT_TYPE
+        )
     metadata: dict[str, Any] | None = None
     modules = []
     async with request.form(max_files=PARTS_MAX, max_fields=100) as form:
@@ -145,9 +147,9 @@ async def read_upload(request: Request) -> Upload:
     if metadata is None:
         raise InvalidError("The part metadata is missing.", code=INVALID_SCRIPT)
     names = [module.name for module in modules]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InvalidError(f"There are two modules {twice}.", code=INVALID_SCRIPT)
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate is not None:
+        raise InvalidError(f"There are two modules {duplicate}.", code=INVALID_SCRIPT)
     return Upload(metadata, tuple(modules))
 
 
@@ -166,17 +168,16 @@ def _metadata(content: bytes) -> dict[str, Any]:
     return metadata
 
 
-def script_of(upload: Upload, name: str, previous: Script | None) -> Script:
-    """Return the script that an upload makes.
+def build_script(upload: Upload, name: str, previous: Script | None) -> Script:
+    """Return the script of an upload.
 
     Args:
-        upload: What was sent.
+        upload: The upload.
         name: The script's name.
-        previous: What was there before, if anything.
+        previous: The previous version, if there is one.
 
     Raises:
-        InvalidError: The main module is not among the modules, a binding is no binding, or one
-            is to be inherited that was not there.
+        InvalidError: The main module is missing, or a binding is invalid.
     """
     named = upload.metadata.get("main_module")
     if not isinstance(named, str):
@@ -191,7 +192,7 @@ def script_of(upload: Upload, name: str, previous: Script | None) -> Script:
         name=name,
         main=main,
         modules=upload.modules,
-        bindings=settled_bindings(
+        bindings=merge_bindings(
             upload.metadata.get("bindings") or (),
             upload.metadata.get("keep_bindings") or (),
             previous.bindings if previous else (),
@@ -204,18 +205,18 @@ def script_of(upload: Upload, name: str, previous: Script | None) -> Script:
     )
 
 
-def settled_bindings(
+def merge_bindings(
     sent: Iterable[Any], kept_kinds: Sequence[str], previous: Sequence[Binding]
 ) -> tuple[Binding, ...]:
-    """Return the bindings that a script has after an upload.
+    """Return the bindings of a script after an upload.
 
     Args:
-        sent: What the upload binds; `inherit` takes over the binding of that name.
-        kept_kinds: The kinds of bindings that stay although they are not sent again.
-        previous: What was bound before.
+        sent: The bindings of the upload; type `inherit` keeps the previous one.
+        kept_kinds: The types of bindings that are kept without being sent again.
+        previous: The previous bindings.
 
     Raises:
-        InvalidError: A binding is no binding, or one is to be inherited that was not there.
+        InvalidError: A binding is invalid, or an inherited one did not exist.
     """
     before = {one["name"]: one for one in previous}
     bindings: dict[str, Binding] = {}
@@ -231,7 +232,7 @@ def settled_bindings(
             old = before.get(one.get("old_name") or name)
             if old is None:
                 raise InvalidError(
-                    f"The binding {name} cannot be inherited: there was none before.",
+                    f"The binding {name} cannot be inherited: it did not exist before.",
                     code=BINDING_NOT_INHERITED,
                 )
             bindings[name] = {**old, "name": name}
@@ -241,11 +242,8 @@ def settled_bindings(
     return tuple({**kept, **bindings}.values())
 
 
-BINDING_NOT_INHERITED = 10057
-
-
-def shown_bindings(bindings: Iterable[Binding]) -> list[Binding]:
-    """Return bindings as they may be shown: secrets without their text."""
+def without_secrets(bindings: Iterable[Binding]) -> list[Binding]:
+    """Return the bindings, with the values of secrets removed."""
     hidden = ("text", "key_base64", "key_jwk")
     return [
         {key: value for key, value in one.items() if key not in hidden}

@@ -1,14 +1,14 @@
-/** Takes uploads of any size as a stream and answers their digest; never holds more than a chunk. */
+/** Returns the digest of uploads of any size; it reads them as a stream, one chunk at a time. */
 
 const ABOUT = {
 	name: "Digest",
-	description: "Send a file, get its digest and size. Nothing is kept, and nothing is buffered.",
+	description: "Send a file, get its digest and size. Nothing is stored or buffered.",
 	endpoints: [
 		{
 			method: "POST or PUT",
 			path: "/sha256",
 			also: ["/sha1", "/sha384", "/sha512", "/md5"],
-			parameters: { expect: "a digest in hexadecimal; a different one is answered with 422" },
+			parameters: { expect: "a digest in hexadecimal; the status is 422 if the digest differs" },
 			limits: { bytes: 512 * 1024 * 1024 },
 			example: "curl --data-binary @file /sha256",
 		},
@@ -24,7 +24,7 @@ const ALGORITHMS = {
 };
 const MAX_BYTES = ABOUT.endpoints[0].limits.bytes;
 
-function refuse(status, error, message, headers = {}) {
+function errorResponse(status, error, message, headers = {}) {
 	return Response.json({ error, message }, { status, headers });
 }
 
@@ -32,7 +32,7 @@ function hexadecimal(buffer) {
 	return [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Digest and size of `body`; `digest` is null when the body is larger than this API takes. */
+/** Returns digest and size of `body`; `digest` is null if the body is larger than the limit. */
 async function measure(algorithm, body) {
 	const stream = new crypto.DigestStream(algorithm);
 	const writer = stream.getWriter();
@@ -40,7 +40,7 @@ async function measure(algorithm, body) {
 	for await (const chunk of body ?? []) {
 		bytes += chunk.byteLength;
 		if (bytes > MAX_BYTES) {
-			stream.digest.catch(() => {}); // Aborting rejects it, and nobody else waits for it.
+			stream.digest.catch(() => {}); // Aborting rejects the promise, which is not used.
 			await writer.abort();
 			return { bytes, digest: null };
 		}
@@ -55,20 +55,20 @@ export default {
 		const { pathname, searchParams } = new URL(request.url);
 		const algorithm = ALGORITHMS[pathname];
 		if (pathname === "/" && ["GET", "HEAD"].includes(request.method)) return Response.json(ABOUT);
-		if (!algorithm) return refuse(404, "not_found", "see / for what there is");
+		if (!algorithm) return errorResponse(404, "not_found", "see / for what there is");
 		if (!["POST", "PUT"].includes(request.method)) {
-			return refuse(405, "method_not_allowed", "send the file with POST or PUT", { allow: "POST, PUT" });
+			return errorResponse(405, "method_not_allowed", "send the file with POST or PUT", { allow: "POST, PUT" });
 		}
 		const expected = searchParams.get("expect")?.toLowerCase();
 		if (expected !== undefined && !/^[0-9a-f]{32,128}$/.test(expected)) {
-			return refuse(400, "invalid_parameter", "expect must be a digest in hexadecimal");
+			return errorResponse(400, "invalid_parameter", "expect must be a digest in hexadecimal");
 		}
 		if (Number(request.headers.get("content-length") ?? 0) > MAX_BYTES) {
-			return refuse(413, "too_large", `at most ${MAX_BYTES} bytes`);
+			return errorResponse(413, "too_large", `at most ${MAX_BYTES} bytes`);
 		}
 
 		const { bytes, digest } = await measure(algorithm, request.body);
-		if (digest === null) return refuse(413, "too_large", `at most ${MAX_BYTES} bytes`);
+		if (digest === null) return errorResponse(413, "too_large", `at most ${MAX_BYTES} bytes`);
 		const contentType = request.headers.get("content-type");
 		const result = { algorithm, digest, bytes, contentType };
 		if (expected === undefined) return Response.json(result);

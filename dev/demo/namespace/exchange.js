@@ -1,4 +1,4 @@
-/** Converts between currencies at fixed reference rates. Reached by its own host name. */
+/** Converts between currencies at fixed reference rates. It has its own host name. */
 
 const ABOUT = {
 	name: "Exchange",
@@ -14,7 +14,7 @@ const ABOUT = {
 	],
 };
 
-/** Units of each currency for one euro, in millionths so that all arithmetic is in integers. */
+/** Units of each currency for one euro, in millionths, so that all arithmetic uses integers. */
 const MICROS_PER_EURO = {
 	EUR: 1_000_000n,
 	USD: 1_084_300n,
@@ -30,7 +30,7 @@ const MICROS_PER_EURO = {
 	INR: 90_870_000n,
 };
 
-function refuse(status, fields, headers = {}) {
+function errorResponse(status, fields, headers = {}) {
 	return Response.json(fields, { status, headers });
 }
 
@@ -41,7 +41,7 @@ function currency(query, name, otherwise) {
 
 function invalidCurrency(parameter) {
 	const known = Object.keys(MICROS_PER_EURO);
-	return refuse(400, { error: "invalid_parameter", parameter, message: "unknown currency", known });
+	return errorResponse(400, { error: "invalid_parameter", parameter, message: "unknown currency", known });
 }
 
 /** `numerator / denominator` to `decimals` places, half up, as text. */
@@ -70,7 +70,7 @@ function convert(query) {
 	const [, units, cents = ""] = /^(\d{1,12})(?:\.(\d{1,2}))?$/.exec(amount) ?? [];
 	if (units === undefined) {
 		const message = "amount must be a positive number with at most 12 digits and 2 decimals";
-		return refuse(400, { error: "invalid_parameter", parameter: "amount", message });
+		return errorResponse(400, { error: "invalid_parameter", parameter: "amount", message });
 	}
 	const amountCents = BigInt(units) * 100n + BigInt(cents.padEnd(2, "0"));
 	const numerator = amountCents * MICROS_PER_EURO[to];
@@ -81,12 +81,12 @@ function convert(query) {
 export default {
 	async fetch(request) {
 		if (!["GET", "HEAD"].includes(request.method)) {
-			return refuse(405, { error: "method_not_allowed", message: "use GET" }, { allow: "GET, HEAD" });
+			return errorResponse(405, { error: "method_not_allowed", message: "use GET" }, { allow: "GET, HEAD" });
 		}
 		const { host, pathname, searchParams } = new URL(request.url);
 		if (pathname === "/") return Response.json({ ...ABOUT, host });
 		if (pathname === "/rates") return rates(searchParams);
 		if (pathname === "/convert") return convert(searchParams);
-		return refuse(404, { error: "not_found", message: "see / for what there is" });
+		return errorResponse(404, { error: "not_found", message: "see / for what there is" });
 	},
 };

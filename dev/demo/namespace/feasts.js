@@ -1,8 +1,8 @@
-/** When the movable feasts fall, by the Gregorian reckoning or the Julian one. */
+/** Dates of the movable feasts, by the Gregorian or the Julian calendar. */
 
 const ABOUT = {
 	name: "Feasts",
-	description: "Dates of Easter and of the feasts that move with it, for any year from 1583 to 4099.",
+	description: "Dates of Easter and of the feasts that depend on it, for any year from 1583 to 4099.",
 	endpoints: [
 		{
 			method: "GET",
@@ -46,7 +46,7 @@ function western(year) {
 	return Date.UTC(year, 2, marchDay);
 }
 
-/** Meeus's Julian algorithm, moved to the Gregorian calendar. */
+/** Meeus's Julian algorithm; the result is converted to the Gregorian calendar. */
 function eastern(year) {
 	const d = (19 * (year % 19) + 15) % 30;
 	const e = (2 * (year % 4) + 4 * (year % 7) - d + 34) % 7;

@@ -1,8 +1,8 @@
-/** Answers what it was sent: method, URL, headers, and the size and digest of the body. */
+/** Returns the request it received: method, URL, headers, and size and digest of the body. */
 
 const ABOUT = {
 	name: "Mirror",
-	description: "Echoes the request as it arrived here, on every path and with every method.",
+	description: "Echoes the received request, on every path and with every method.",
 	endpoints: [
 		{
 			method: "any",
@@ -26,8 +26,8 @@ async function bodyOf(request) {
 	return { bytes, sha256 };
 }
 
-/** Path and query of `url` as they were written: a URL object would tidy them. */
-function written(url) {
+/** Returns path and query of `url` unchanged; a URL object would normalize them. */
+function rawPathAndQuery(url) {
 	const [, path, query] = /^[a-z]+:\/\/[^/?]*([^?]*)(?:\?(.*))?$/s.exec(url);
 	return { path, query: query ?? null };
 }
@@ -37,7 +37,7 @@ export default {
 		const echoed = {
 			method: request.method,
 			url: request.url,
-			...written(request.url),
+			...rawPathAndQuery(request.url),
 			headers: [...request.headers],
 			body: await bodyOf(request),
 		};

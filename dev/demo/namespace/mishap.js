@@ -1,16 +1,16 @@
-/** Fails now and then, and always the same way for the same seed: for testing what retries it. */
+/** Fails for some seeds, always with the same outcome for a seed, to test clients that retry. */
 
 const ABOUT = {
 	name: "Mishap",
-	description: "An API that fails now and then. The same seed always meets the same fate.",
+	description: "An API that sometimes fails. The same seed always has the same outcome.",
 	endpoints: [
 		{
 			method: "any",
 			path: "/draw",
 			parameters: {
-				seed: "any text up to 100 characters, default 0; what it draws never changes",
+				seed: "any text up to 100 characters, default 0; it determines the outcome",
 				rate: "share of seeds that fail, 0 to 1, default 0.2; every third failure is an exception",
-				fail: "no luck involved: 0 works, 1 answers 500, throw throws, a status from 400 to 599 answers it",
+				fail: "fixed outcome: 0 succeeds, 1 returns 500, throw throws, a status from 400 to 599 returns it",
 			},
 			example: "/draw?seed=7",
 		},
@@ -23,15 +23,15 @@ const ABOUT = {
 	],
 };
 
-function refuse(status, fields) {
+function errorResponse(status, fields) {
 	return Response.json(fields, { status });
 }
 
 function invalid(parameter, message) {
-	return refuse(400, { error: "invalid_parameter", parameter, message });
+	return errorResponse(400, { error: "invalid_parameter", parameter, message });
 }
 
-/** A number from 0 up to 1 out of `text`: FNV-1a, then murmur3's finish to spread neighbours. */
+/** Returns a number in [0, 1) for `text`: FNV-1a, then the finalizer of murmur3. */
 function draw(text) {
 	let value = 0x811c9dc5;
 	for (const character of text) {
@@ -42,16 +42,16 @@ function draw(text) {
 	return ((value ^ (value >>> 16)) >>> 0) / 2 ** 32;
 }
 
-function fate(seed, rate) {
+function outcomeOf(seed, rate) {
 	const drawn = draw(seed);
 	if (drawn >= rate) return "ok";
 	return drawn < rate / 3 ? "throw" : "500";
 }
 
-function meet(outcome, seed) {
+function respond(outcome, seed) {
 	if (outcome === "ok") return Response.json({ seed, outcome });
 	if (outcome === "throw") throw new Error(`mishap with seed ${seed}: the secret ingredient is missing`);
-	return refuse(Number(outcome), { error: "mishap", seed, message: "this one was meant to fail" });
+	return errorResponse(Number(outcome), { error: "mishap", seed, message: "this failure is intended" });
 }
 
 function forecast(query, rate) {
@@ -63,7 +63,7 @@ function forecast(query, rate) {
 	}
 	const outcomes = Array.from({ length: count }, (_, index) => {
 		const seed = String(Number(from) + index);
-		return { seed, outcome: fate(seed, rate) };
+		return { seed, outcome: outcomeOf(seed, rate) };
 	});
 	return Response.json({ rate, outcomes });
 }
@@ -77,15 +77,15 @@ export default {
 		const rate = /^\d*\.?\d+$/.test(rateText) ? Number(rateText) : NaN;
 		if (!(rate >= 0 && rate <= 1)) return invalid("rate", "rate must be a number from 0 to 1");
 		if (pathname === "/forecast") return forecast(searchParams, rate);
-		if (pathname !== "/draw") return refuse(404, { error: "not_found", message: "see / for what there is" });
+		if (pathname !== "/draw") return errorResponse(404, { error: "not_found", message: "see / for what there is" });
 
 		const seed = searchParams.get("seed") ?? "0";
 		if (seed.length > 100) return invalid("seed", "seed must have at most 100 characters");
 		const fail = searchParams.get("fail");
-		if (fail === null) return meet(fate(seed, rate), seed);
-		if (fail === "0") return meet("ok", seed);
-		if (fail === "1") return meet("500", seed);
-		if (fail === "throw" || /^[45]\d\d$/.test(fail)) return meet(fail, seed);
+		if (fail === null) return respond(outcomeOf(seed, rate), seed);
+		if (fail === "0") return respond("ok", seed);
+		if (fail === "1") return respond("500", seed);
+		if (fail === "throw" || /^[45]\d\d$/.test(fail)) return respond(fail, seed);
 		return invalid("fail", "fail must be 0, 1, throw or a status from 400 to 599");
 	},
 };

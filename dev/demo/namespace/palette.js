@@ -1,4 +1,4 @@
-/** Colours: conversion, contrast by WCAG 2.2, and harmonies as JSON or as an SVG picture. */
+/** Converts colours, measures contrast by WCAG 2.2, and returns harmonies as JSON or SVG. */
 
 const ABOUT = {
 	name: "Palette",
@@ -30,7 +30,7 @@ function invalid(parameter, message) {
 	return Response.json({ error: "invalid_parameter", parameter, message }, { status: 400 });
 }
 
-/** Red, green and blue of `text`, 0 to 255 each, or null if it is no colour. */
+/** Returns red, green and blue of `text`, 0 to 255 each, or null if it is not a colour. */
 function parse(text) {
 	const hex = /^#?([0-9a-f]{6})$/i.exec(text ?? "")?.[1];
 	return hex ? [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)) : null;

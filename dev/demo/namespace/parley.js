@@ -1,4 +1,4 @@
-/** A WebSocket that answers every message with the same message. */
+/** A WebSocket that echoes every message. */
 
 const ABOUT = {
 	name: "Parley",
@@ -13,23 +13,23 @@ const ABOUT = {
 	],
 };
 
-function refuse(status, fields, headers = {}) {
+function errorResponse(status, fields, headers = {}) {
 	return Response.json(fields, { status, headers });
 }
 
 function converse(socket, limit) {
-	let answered = 0;
+	let echoed = 0;
 	socket.binaryType = "arraybuffer"; // A Blob cannot be sent back.
 	socket.accept();
 	socket.addEventListener("message", ({ data }) => {
-		if (answered === limit) return; // Said after the last answer, and before our closing arrived.
+		if (echoed === limit) return; // Sent before the client received our close.
 		socket.send(data);
-		answered += 1;
-		if (answered === limit) socket.close(1000, "limit reached");
+		echoed += 1;
+		if (echoed === limit) socket.close(1000, "limit reached");
 	});
-	// Without this the runtime would leave the closing handshake half done.
+	// Without this, the runtime does not complete the closing handshake.
 	socket.addEventListener("close", ({ code }) => {
-		if (answered !== limit) socket.close(code === 1005 ? 1000 : code, "goodbye");
+		if (echoed !== limit) socket.close(code === 1005 ? 1000 : code, "goodbye");
 	});
 }
 
@@ -37,19 +37,19 @@ export default {
 	async fetch(request) {
 		const { pathname, searchParams } = new URL(request.url);
 		if (!["GET", "HEAD"].includes(request.method)) {
-			return refuse(405, { error: "method_not_allowed", message: "use GET" }, { allow: "GET, HEAD" });
+			return errorResponse(405, { error: "method_not_allowed", message: "use GET" }, { allow: "GET, HEAD" });
 		}
 		if (pathname === "/") return Response.json(ABOUT);
-		if (pathname !== "/socket") return refuse(404, { error: "not_found", message: "see / for what there is" });
+		if (pathname !== "/socket") return errorResponse(404, { error: "not_found", message: "see / for what there is" });
 		if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
 			const message = "connect with a WebSocket client";
-			return refuse(426, { error: "upgrade_required", message }, { upgrade: "websocket" });
+			return errorResponse(426, { error: "upgrade_required", message }, { upgrade: "websocket" });
 		}
 		const limitText = searchParams.get("limit");
 		const limit = limitText === null ? Infinity : Number(limitText);
 		if (!(limit >= 1 && (limit === Infinity || (Number.isInteger(limit) && limit <= 1000)))) {
 			const message = "limit must be a whole number from 1 to 1000";
-			return refuse(400, { error: "invalid_parameter", parameter: "limit", message });
+			return errorResponse(400, { error: "invalid_parameter", parameter: "limit", message });
 		}
 		const { 0: client, 1: server } = new WebSocketPair();
 		converse(server, limit);

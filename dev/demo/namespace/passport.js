@@ -1,4 +1,4 @@
-/** Signs visitors in with several cookies and a redirect, as a web session does. No secret is kept. */
+/** A web session with several cookies and a redirect. It stores nothing. */
 
 const ABOUT = {
 	name: "Passport",
@@ -11,7 +11,7 @@ const ABOUT = {
 			answers: "303 to profile, with the cookies session, theme and seen",
 			example: "/login?user=ada",
 		},
-		{ method: "GET", path: "/profile", answers: "who is signed in, or 401", example: "/profile" },
+		{ method: "GET", path: "/profile", answers: "the signed-in user, or 401", example: "/profile" },
 		{ method: "GET or POST", path: "/logout", answers: "303 to /, clearing the cookies", example: "/logout" },
 	],
 };
@@ -23,7 +23,7 @@ function cookiesOf(request) {
 	return Object.fromEntries(pairs.filter(([name, value]) => name && value !== undefined));
 }
 
-/** A redirect to `location`, which stays relative so that it holds under any prefix. */
+/** Returns a redirect to `location`, which is relative so that it works below any prefix. */
 function redirect(location, cookies) {
 	const headers = new Headers({ location, "cache-control": "no-store" });
 	for (const cookie of cookies) headers.append("set-cookie", cookie);
@@ -52,7 +52,7 @@ function profile(request) {
 	const { session, theme = "light" } = cookiesOf(request);
 	const user = session?.split(".")[0];
 	if (!user) {
-		const message = "nobody is signed in: go to login?user=NAME";
+		const message = "not signed in: go to login?user=NAME";
 		return Response.json({ error: "not_signed_in", message }, { status: 401 });
 	}
 	return Response.json({ user, theme }, { headers: { "cache-control": "private, no-store" } });

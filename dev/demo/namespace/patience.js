@@ -1,8 +1,8 @@
-/** Takes its time: waits before the headers, or lets the body drip. For testing what waits for it. */
+/** Delays the response headers, or streams the body slowly, to test timeouts of clients. */
 
 const ABOUT = {
 	name: "Patience",
-	description: "Slow on purpose: a wait before the answer, or an answer that comes a line at a time.",
+	description: "Slow on purpose: a delayed response, or a response that is sent line by line.",
 	endpoints: [
 		{
 			method: "GET or POST",
@@ -19,18 +19,18 @@ const ABOUT = {
 	],
 };
 
-function refuse(status, fields, headers = {}) {
+function errorResponse(status, fields, headers = {}) {
 	return Response.json(fields, { status, headers });
 }
 
-/** The whole number in the query, `otherwise` if it is not there, or the Response that refuses it. */
+/** Returns the whole number in the query, `otherwise` if it is missing, or an error Response. */
 function whole(query, name, to, otherwise, from = 0) {
 	const text = query.get(name);
 	if (text === null) return otherwise;
 	const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
 	if (value >= from && value <= to) return value;
 	const message = `${name} must be a whole number from ${from} to ${to}`;
-	return refuse(400, { error: "invalid_parameter", parameter: name, message });
+	return errorResponse(400, { error: "invalid_parameter", parameter: name, message });
 }
 
 function drip(lines, pauseMs) {
@@ -51,7 +51,7 @@ export default {
 		const { pathname, searchParams } = new URL(request.url);
 		const reading = ["GET", "HEAD"].includes(request.method);
 		if (!reading && !(request.method === "POST" && pathname === "/wait")) {
-			return refuse(405, { error: "method_not_allowed", message: "use GET" }, { allow: "GET, HEAD" });
+			return errorResponse(405, { error: "method_not_allowed", message: "use GET" }, { allow: "GET, HEAD" });
 		}
 		if (pathname === "/") return Response.json(ABOUT);
 		if (pathname === "/wait") {
@@ -68,6 +68,6 @@ export default {
 			const headers = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" };
 			return new Response(request.method === "HEAD" ? null : drip(lines, pauseMs), { headers });
 		}
-		return refuse(404, { error: "not_found", message: "see / for what there is" });
+		return errorResponse(404, { error: "not_found", message: "see / for what there is" });
 	},
 };

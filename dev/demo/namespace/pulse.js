@@ -1,8 +1,8 @@
-/** Streams server-sent events: made-up prices of made-up shares, the same walk for the same symbol. */
+/** Streams invented share prices as server-sent events; a symbol always has the same prices. */
 
 const ABOUT = {
 	name: "Pulse",
-	description: "Prices of invented shares as server-sent events; the same symbol always walks the same way.",
+	description: "Prices of invented shares as server-sent events; a symbol always has the same prices.",
 	endpoints: [
 		{
 			method: "GET",
@@ -12,19 +12,19 @@ const ABOUT = {
 				count: "events to send, 1 to 200, default 5",
 				interval_ms: "pause before each event but the first, 0 to 2000, default 200",
 			},
-			headers: { "last-event-id": "the last id that was seen; the stream goes on after it" },
+			headers: { "last-event-id": "the last received id; the stream continues after it" },
 			example: "/ticks?symbol=ACME&count=3&interval_ms=500",
 		},
 		{ method: "GET", path: "/price", parameters: { symbol: "as above", tick: "from 0" }, example: "/price?tick=3" },
 	],
 };
 
-function refuse(status, fields, headers = {}) {
+function errorResponse(status, fields, headers = {}) {
 	return Response.json(fields, { status, headers });
 }
 
 function invalid(parameter, message) {
-	return refuse(400, { error: "invalid_parameter", parameter, message });
+	return errorResponse(400, { error: "invalid_parameter", parameter, message });
 }
 
 function whole(query, name, from, to, otherwise) {
@@ -34,7 +34,7 @@ function whole(query, name, from, to, otherwise) {
 	return value >= from && value <= to ? value : null;
 }
 
-/** 32-bit FNV-1a of `text`. */
+/** Returns the 32-bit FNV-1a hash of `text`. */
 function hash(text) {
 	let value = 0x811c9dc5;
 	for (const character of text) {
@@ -43,7 +43,7 @@ function hash(text) {
 	return value;
 }
 
-/** The price at `tick` in cents: two waves and a bit of noise, all from the symbol's hash. */
+/** Returns the price at `tick` in cents: a sine wave plus noise derived from the symbol's hash. */
 function priceCents(symbol, tick) {
 	const base = 2000 + (hash(symbol) % 30000);
 	const noise = (hash(`${symbol}/${tick}`) % 201) - 100;
@@ -77,7 +77,7 @@ export default {
 	async fetch(request) {
 		const { pathname, searchParams } = new URL(request.url);
 		if (!["GET", "HEAD"].includes(request.method)) {
-			return refuse(405, { error: "method_not_allowed", message: "use GET" }, { allow: "GET, HEAD" });
+			return errorResponse(405, { error: "method_not_allowed", message: "use GET" }, { allow: "GET, HEAD" });
 		}
 		if (pathname === "/") return Response.json(ABOUT);
 		const symbol = (searchParams.get("symbol") ?? "CLAWR").toUpperCase();
@@ -87,7 +87,7 @@ export default {
 			if (tick === null) return invalid("tick", "tick must be a whole number from 0 to 1000000");
 			return Response.json(tickAt(symbol, tick));
 		}
-		if (pathname !== "/ticks") return refuse(404, { error: "not_found", message: "see / for what there is" });
+		if (pathname !== "/ticks") return errorResponse(404, { error: "not_found", message: "see / for what there is" });
 
 		const count = whole(searchParams, "count", 1, 200, 5);
 		if (count === null) return invalid("count", "count must be a whole number from 1 to 200");

@@ -1,8 +1,8 @@
 /**
- * `node compile.js [--check]`: compiles the contracts into contracts/compiled.json, or tells
- * whether that file is what the sources compile to.
+ * `node compile.js [--check]`: compiles the contracts into contracts/compiled.json, or checks
+ * that the file is current.
  *
- * The file is kept in the repository, so that the compiler is needed only after an edit.
+ * The file is in the repository, so that the compiler is needed only after a change.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ const FOLDER = join(import.meta.dirname, "..", "contracts");
 const COMPILED = join(FOLDER, "compiled.json");
 const CONTRACTS = ["Token", "Multicall"];
 
-/** @returns {string} The text of compiled.json that the sources come to. */
+/** @returns {string} The content of compiled.json. */
 function compile() {
 	const sources = Object.fromEntries(
 		CONTRACTS.map((name) => [`${name}.sol`, { content: readFileSync(join(FOLDER, `${name}.sol`), "utf8") }]),
@@ -21,7 +21,7 @@ function compile() {
 	const settings = {
 		evmVersion: "cancun",
 		optimizer: { enabled: true, runs: 200 },
-		// The metadata's hash would differ with every comment.
+		// Otherwise the bytecode would change with every comment.
 		metadata: { bytecodeHash: "none" },
 		outputSelection: { "*": { "*": ["evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"] } },
 	};
@@ -34,7 +34,7 @@ function compile() {
 		CONTRACTS.map((name) => {
 			const { object, immutableReferences } = output.contracts[`${name}.sol`][name].evm.deployedBytecode;
 			if (Object.keys(immutableReferences).length > 0) {
-				throw new Error(`${name} has immutable fields, which only a constructor sets, and none is run.`);
+				throw new Error(`${name} has immutable fields, but no constructor is run that could set them.`);
 			}
 			return [name, `0x${object}`];
 		}),
@@ -46,6 +46,6 @@ const compiled = compile();
 if (!process.argv.includes("--check")) {
 	writeFileSync(COMPILED, compiled);
 } else if (readFileSync(COMPILED, "utf8") !== compiled) {
-	process.stderr.write("contracts/compiled.json is not what the sources compile to: run node compile.js.\n");
+	process.stderr.write("contracts/compiled.json is not current: run node compile.js.\n");
 	process.exitCode = 1;
 }

@@ -1,10 +1,10 @@
 /**
- * The official x402 facilitator behind plain HTTP on a free port of 127.0.0.1, for the local
- * chain. Settings come from the environment: RPC_URL, PRIVATE_KEY (who pays for gas) and
- * CONFIRMATION_MS (how long a settlement waits for its block before it is called pending).
+ * Serves the official x402 facilitator over HTTP on a free port of 127.0.0.1, for the local
+ * chain. Settings come from the environment: RPC_URL, PRIVATE_KEY (pays the gas) and
+ * CONFIRMATION_MS (how long a settlement waits for its block before it is reported as pending).
  *
  * Prints one line with its address when it is ready, then one line of JSON for each call: the
- * path, the status and the milliseconds it took.
+ * path, the status and the duration in milliseconds.
  */
 import { createServer } from "node:http";
 import { performance } from "node:perf_hooks";
@@ -21,7 +21,7 @@ const NETWORK = `eip155:${CHAIN_ID}`;
 /** The same network's name in version 1 of the protocol. */
 const NETWORK_V1 = "base-sepolia";
 const BODY_BYTES_MAX = 1_000_000;
-/** How often a receipt is asked for: the local chain makes a block for each transaction at once. */
+/** Interval of polling for a receipt; short, because the local chain mines each transaction at once. */
 const POLLING_MS = 20;
 
 /**
@@ -37,7 +37,7 @@ function setting(name) {
 }
 
 /**
- * Returns the signer that the official scheme works with.
+ * Returns the signer for the official scheme.
  *
  * @param {string} rpcUrl
  * @param {`0x${string}`} privateKey
@@ -58,8 +58,8 @@ function makeSigner(rpcUrl, privateKey, confirmationTimeoutMs) {
 		pollingInterval: POLLING_MS,
 		cacheTime: 0,
 	}).extend(publicActions);
-	// One broadcast at a time. A transaction takes its number first and may then be found to
-	// fail; the next one would wait for a number that never comes.
+	// One broadcast at a time. viem takes a nonce before it finds that a transaction would fail;
+	// a concurrent transaction would then wait for that nonce forever.
 	let previous = Promise.resolve();
 	/** @type {<T>(broadcast: () => Promise<T>) => Promise<T>} */
 	const inTurn = (broadcast) => {
@@ -84,7 +84,7 @@ function makeSigner(rpcUrl, privateKey, confirmationTimeoutMs) {
 	);
 }
 
-class Unreadable extends Error {}
+class InvalidRequest extends Error {}
 
 /**
  * @param {import("node:http").IncomingMessage} request
@@ -96,14 +96,14 @@ async function readJson(request) {
 	for await (const chunk of request) {
 		length += chunk.length;
 		if (length > BODY_BYTES_MAX) {
-			throw new Unreadable("the body is too long");
+			throw new InvalidRequest("the body is too long");
 		}
 		chunks.push(chunk);
 	}
 	try {
 		return JSON.parse(Buffer.concat(chunks).toString("utf8"));
 	} catch {
-		throw new Unreadable("the body is no JSON");
+		throw new InvalidRequest("the body is not JSON");
 	}
 }
 
@@ -118,9 +118,9 @@ const facilitator = new x402Facilitator()
 
 /**
  * @param {import("node:http").IncomingMessage} request
- * @returns {Promise<[number, unknown]>} The status and the JSON of the answer.
+ * @returns {Promise<[number, unknown]>} Status and JSON of the response.
  */
-async function answer(request) {
+async function respond(request) {
 	const route = `${request.method} ${request.url}`;
 	if (route === "GET /supported") {
 		return [200, facilitator.getSupported()];
@@ -131,7 +131,7 @@ async function answer(request) {
 	try {
 		const { paymentPayload, paymentRequirements } = await readJson(request);
 		if (!paymentPayload || !paymentRequirements) {
-			throw new Unreadable("paymentPayload and paymentRequirements are needed");
+			throw new InvalidRequest("paymentPayload and paymentRequirements are required");
 		}
 		const work =
 			route === "POST /verify"
@@ -140,14 +140,14 @@ async function answer(request) {
 		return [200, await work];
 	} catch (error) {
 		const message = error instanceof Error ? error.message : String(error);
-		return [error instanceof Unreadable ? 400 : 500, { error: message }];
+		return [error instanceof InvalidRequest ? 400 : 500, { error: message }];
 	}
 }
 
 const server = createServer(async (request, response) => {
 	const started = performance.now();
-	const [status, body] = await answer(request);
-	// viem's numbers are bigint, which JSON has none of.
+	const [status, body] = await respond(request);
+	// viem returns bigint, which JSON does not support.
 	const text = JSON.stringify(body, (_key, value) => (typeof value === "bigint" ? value.toString() : value));
 	response.writeHead(status, { "content-type": "application/json" }).end(text);
 	const milliseconds = Math.round(10 * (performance.now() - started)) / 10;

@@ -1,11 +1,10 @@
 /**
- * The official client, driven over its standard input and output: `@x402/fetch` pays for one
- * request after another, or for many at once.
+ * Runs the official client `@x402/fetch` over standard input and output.
  *
  * Each line of input is a request as JSON: `id`, `key` (private key), `version` (2 or 1),
  * `method`, `url`, `headers`, `body` (text), and `sign: true` to sign without sending. Each
- * line of output is what came of it: `id` and either `status`, `headers`, `body`, `receipt`,
- * or `header` and `value` of the payment signed, or `error`.
+ * line of output is its result: `id` and either `status`, `headers`, `body`, `receipt`, or
+ * `header` and `value` of the signed payment, or `error`. Requests run concurrently.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -13,10 +12,10 @@ import { registerExactEvmScheme } from "@x402/evm/exact/client";
 import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client, x402HTTPClient } from "@x402/fetch";
 import { privateKeyToAccount } from "viem/accounts";
 
-/** @typedef {{id: number, key: `0x${string}`, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, sign?: boolean}} Order */
+/** @typedef {{id: number, key: `0x${string}`, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, sign?: boolean}} PaidRequest */
 
 /**
- * A client that was made for version 1 knows no such header and reads the offer in the body.
+ * Removes the header of version 2: a client of version 1 reads the requirements in the body.
  *
  * @param {RequestInfo | URL} input
  * @param {RequestInit} [init]
@@ -30,17 +29,17 @@ async function fetchAsVersion1(input, init) {
 }
 
 /**
- * @param {Order} order
+ * @param {PaidRequest} request
  * @returns {Promise<object>}
  */
-async function carryOut(order) {
-	const client = registerExactEvmScheme(new x402Client(), { signer: privateKeyToAccount(order.key) });
-	const send = order.version === 1 ? fetchAsVersion1 : fetch;
-	const request = { method: order.method, headers: order.headers ?? {}, body: order.body };
-	if (order.sign) {
-		return sign(client, await send(order.url, request));
+async function run(request) {
+	const client = registerExactEvmScheme(new x402Client(), { signer: privateKeyToAccount(request.key) });
+	const send = request.version === 1 ? fetchAsVersion1 : fetch;
+	const init = { method: request.method, headers: request.headers ?? {}, body: request.body };
+	if (request.sign) {
+		return sign(client, await send(request.url, init));
 	}
-	const response = await wrapFetchWithPayment(send, client)(order.url, request);
+	const response = await wrapFetchWithPayment(send, client)(request.url, init);
 	const receipt = response.headers.get("payment-response") ?? response.headers.get("x-payment-response");
 	return {
 		status: response.status,
@@ -52,8 +51,8 @@ async function carryOut(order) {
 
 /**
  * @param {x402Client} client
- * @param {Response} response The answer 402.
- * @returns {Promise<object>} The header that pays, and the payment in it.
+ * @param {Response} response The 402 response.
+ * @returns {Promise<object>} Name and value of the header that pays.
  */
 async function sign(client, response) {
 	const http = new x402HTTPClient(client);
@@ -65,8 +64,8 @@ async function sign(client, response) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-	const order = /** @type {Order} */ (JSON.parse(line));
-	carryOut(order)
+	const request = /** @type {PaidRequest} */ (JSON.parse(line));
+	run(request)
 		.catch((error) => ({ error: error instanceof Error ? error.message : String(error) }))
-		.then((outcome) => process.stdout.write(`${JSON.stringify({ id: order.id, ...outcome })}\n`));
+		.then((result) => process.stdout.write(`${JSON.stringify({ id: request.id, ...result })}\n`));
 }

@@ -1,1 +1,1 @@
-"""The demonstration: its scripts, its directory, its traffic and its command."""
+"""Tests of the demo: scripts, tenant directory, traffic and command."""

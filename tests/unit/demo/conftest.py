@@ -1,4 +1,4 @@
-"""Serves the demo scripts for the tests in this folder, one workerd for all of them."""
+"""Serves the demo scripts for the tests in this folder, with one workerd."""
 
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ NAMESPACE = REPOSITORY / "dev" / "demo" / "namespace"
 
 @pytest.fixture(scope="session")
 def demo_url() -> Iterator[str]:
-    """Where the scripts are served: `URL/NAME/path` is `path` of the script NAME."""
+    """The base URL of the scripts: `URL/NAME/path` is `path` of the script NAME."""
     command = [str(find_node(HERE)), str(Path(__file__).with_name("host.mjs")), str(NAMESPACE)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

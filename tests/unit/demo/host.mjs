@@ -1,14 +1,14 @@
 /**
- * Serves a dispatch namespace from one port: /NAME/path is path of the script NAME.
+ * Serves a dispatch namespace on one port: /NAME/path is path of the script NAME.
  *
- * Usage: node host.mjs FOLDER. Prints its URL on a line of its own, stops when its input ends.
+ * Usage: node host.mjs FOLDER. Prints its URL, and stops when its standard input ends.
  */
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 
 const PLUGIN = fileURLToPath(new URL("../../../dev/dispatch-namespace", import.meta.url));
 
-// The URL is cut as text: a URL object would tidy what a script is to see as it was written.
+// The URL is cut as text, because a URL object would normalize it.
 const DISPATCHER = `
   export default {
     async fetch(request, env) {

@@ -1,4 +1,4 @@
-"""A stand-in for the dispatcher: counts what a tenant would get, and answers analytics."""
+"""A fake dispatcher that counts the requests to tenants and serves analytics."""
 
 import json
 import threading
@@ -17,15 +17,15 @@ class StandIn(ThreadingHTTPServer):
     """Serves the demo tenants on a free port of the loopback interface.
 
     Args:
-        token: The platform token that it accepts.
-        forget_every: Loses every so-manieth call in its figures, 0 for none.
+        token: The accepted platform token.
+        forget_every: Every n-th call is missing in its totals; 0 for none.
     """
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, token: str, forget_every: int) -> None:
-        """Bind, and read the demo tenants."""
+        """Bind the port and read the demo tenants."""
         super().__init__(("127.0.0.1", 0), _Handler)
         tenants = json.loads(TENANTS_FILE.read_text(encoding="utf-8"))["tenants"]
         self.slugs = {tenant["slug"] for tenant in tenants}
@@ -39,12 +39,12 @@ class StandIn(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its address."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     @property
     def calls(self) -> int:
-        """What its analytics say."""
+        """The calls in its analytics."""
         return self.received - (self.received // self.forget_every if self.forget_every else 0)
 
 
@@ -64,9 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif host in self.server.hosts or self.path.split("/")[2:3][0] in self.server.slugs:
             with self.server.lock:
                 self.server.received += 1
-            self._answer(200, {"fine": True})
+            self._respond(200, {"fine": True})
         else:
-            self._answer(404, {"ok": False, "error": "tenant_not_found", "requestId": "r"})
+            self._respond(404, {"ok": False, "error": "tenant_not_found", "requestId": "r"})
         self.wfile.flush()
 
     def _drop_body(self) -> None:
@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _analytics(self) -> None:
         if self.headers.get("authorization") != f"Bearer {self.server.token}":
-            self._answer(401, {"ok": False, "error": "unauthorized", "requestId": "r"})
+            self._respond(401, {"ok": False, "error": "unauthorized", "requestId": "r"})
             return
         hero = {"activeAgents": 3, "publishedApis": 12, "directories": 6, "revenueUsd": 1.5}
         row = {
@@ -101,9 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
             "heroStats": {**hero, "calls": self.server.calls},
             "topApis": [row],
         }
-        self._answer(200, {"ok": True, "requestId": "r", "snapshot": snapshot})
+        self._respond(200, {"ok": True, "requestId": "r", "snapshot": snapshot})
 
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
+    def _respond(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(content)))
@@ -113,12 +113,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @contextmanager
 def stand_in(*, token: str = DEVELOPMENT_TOKEN, forget_every: int = 0) -> Iterator[StandIn]:
-    """Run a stand-in for as long as the context lasts."""
+    """Run a fake dispatcher during a `with` block."""
     with StandIn(token, forget_every) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()

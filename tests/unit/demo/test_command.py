@@ -1,4 +1,4 @@
-"""What `python -m dev.demo` says and how it exits."""
+"""The output and exit codes of `python -m dev.demo`."""
 
 import json
 import os
@@ -22,58 +22,58 @@ def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_shows_the_figures_and_that_both_counts_agree() -> None:
+def test_prints_the_totals_and_that_both_counts_agree() -> None:
     with stand_in() as server:
-        shown = demo("--url", server.url, "--requests", "60", "--seed", "1")
-    assert shown.returncode == 0, shown.stderr
-    assert "Sent 60 requests (seed 1)" in shown.stdout
-    assert f"{server.received} calls, and counted {server.received}: they agree" in shown.stdout
-    assert "@meridi" in shown.stdout
+        run = demo("--url", server.url, "--requests", "60", "--seed", "1")
+    assert run.returncode == 0, run.stderr
+    assert "Sent 60 requests (seed 1)" in run.stdout
+    assert f"{server.received} calls, and counted {server.received}: they agree" in run.stdout
+    assert "@meridi" in run.stdout
 
 
 def test_a_second_run_compares_the_difference_and_not_the_total() -> None:
     with stand_in() as server:
         demo("--url", server.url, "--requests", "30")
-        shown = demo("--url", server.url, "--requests", "30", "--json")
-    report = json.loads(shown.stdout)["report"]
-    assert shown.returncode == 0
+        run = demo("--url", server.url, "--requests", "30", "--json")
+    report = json.loads(run.stdout)["report"]
+    assert run.returncode == 0
     assert report["callsBefore"] > 0
     assert report["counted"] == report["toBeCounted"] <= report["sent"] == 30
 
 
-def test_says_when_calls_are_missing() -> None:
+def test_reports_missing_calls() -> None:
     with stand_in(forget_every=10) as server:
-        shown = demo("--url", server.url, "--requests", "60", "--patience", "0.5")
-    assert shown.returncode == 1
-    assert "they differ (some are missing)" in shown.stdout
+        run = demo("--url", server.url, "--requests", "60", "--patience", "0.5")
+    assert run.returncode == 1
+    assert "they differ (some are missing)" in run.stdout
 
 
-def test_a_wrong_token_is_one_line_that_says_what_to_do() -> None:
+def test_a_wrong_token_is_reported_in_one_line() -> None:
     with stand_in(token="another") as server:
-        shown = demo("--url", server.url)
-    assert shown.returncode == 2
-    assert shown.stderr.count("\n") == 1
-    assert "--token" in shown.stderr
+        run = demo("--url", server.url)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "--token" in run.stderr
 
 
-def test_no_dispatcher_is_one_line_that_says_what_to_do() -> None:
+def test_a_missing_dispatcher_is_reported_in_one_line() -> None:
     with stand_in() as server:
         url = server.url
-    shown = demo("--url", url)
-    assert (shown.returncode, shown.stderr.count("\n")) == (2, 1)
-    assert "make dev" in shown.stderr
+    run = demo("--url", url)
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+    assert "make dev" in run.stderr
 
 
-def test_an_address_that_is_none_is_one_line() -> None:
-    shown = demo("--url", "localhost:8787")
-    assert (shown.returncode, shown.stderr.count("\n")) == (2, 1)
+def test_an_invalid_address_is_reported_in_one_line() -> None:
+    run = demo("--url", "localhost:8787")
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
 
 
-def test_port_and_variables_mean_what_they_mean_to_make_dev() -> None:
+def test_port_and_vars_are_read_as_by_make_dev() -> None:
     with stand_in(token="secret") as server:
         port = server.url.rpartition(":")[2]
-        shown = demo("--requests", "5", PORT=port, VARS="PLATFORM_ANALYTICS_TOKEN=secret")
-    assert shown.returncode == 0, shown.stderr
+        run = demo("--requests", "5", PORT=port, VARS="PLATFORM_ANALYTICS_TOKEN=secret")
+    assert run.returncode == 0, run.stderr
 
 
 def test_help_has_examples() -> None:

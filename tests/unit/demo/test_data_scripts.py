@@ -1,4 +1,4 @@
-"""What the demo scripts that look up and compute promise their callers."""
+"""The demo scripts that look up and compute."""
 
 import httpx
 import pytest
@@ -7,31 +7,31 @@ import pytest
 class TestAirports:
     def test_filters_sorts_and_counts(self, api: httpx.Client) -> None:
         query = "country=us&sort=elevation_m&order=desc&per_page=2"
-        answer = api.get(f"/airports/airports?{query}").json()
-        assert [airport["iata"] for airport in answer["airports"]] == ["DEN", "ATL"]
-        assert (answer["total"], answer["pages"]) == (8, 4)
+        response = api.get(f"/airports/airports?{query}").json()
+        assert [airport["iata"] for airport in response["airports"]] == ["DEN", "ATL"]
+        assert (response["total"], response["pages"]) == (8, 4)
 
     def test_pages_add_up_to_the_whole_without_repeats(self, api: httpx.Client) -> None:
         first = api.get("/airports/airports?per_page=50&sort=country").json()
         seen = []
         for page in range(1, first["pages"] + 1):
-            answer = api.get(f"/airports/airports?per_page=50&sort=country&page={page}").json()
-            seen += [airport["iata"] for airport in answer["airports"]]
+            response = api.get(f"/airports/airports?per_page=50&sort=country&page={page}").json()
+            seen += [airport["iata"] for airport in response["airports"]]
         assert len(seen) == len(set(seen)) == first["total"]
 
     def test_finds_text_in_any_case_and_script(self, api: httpx.Client) -> None:
-        answer = api.get("/airports/airports", params={"q": "SÃO"}).json()
-        assert [airport["iata"] for airport in answer["airports"]] == ["GRU"]
+        response = api.get("/airports/airports", params={"q": "SÃO"}).json()
+        assert [airport["iata"] for airport in response["airports"]] == ["GRU"]
 
     def test_looks_one_up_by_its_code(self, api: httpx.Client) -> None:
         assert api.get("/airports/airports/lis").json()["city"] == "Lisbon"
         assert api.get("/airports/airports/QQQ").json()["error"] == "airport_not_found"
         assert api.get("/airports/airports/%E0%A4%A").status_code == 404
 
-    def test_measures_the_way_to_the_nearest(self, api: httpx.Client) -> None:
-        answer = api.get("/airports/nearest?latitude=48.86&longitude=2.35&limit=2").json()
-        assert [airport["iata"] for airport in answer["airports"]] == ["CDG", "LHR"]
-        assert answer["airports"][1]["distance_km"] == pytest.approx(354, abs=5)
+    def test_measures_the_distance_to_the_nearest(self, api: httpx.Client) -> None:
+        response = api.get("/airports/nearest?latitude=48.86&longitude=2.35&limit=2").json()
+        assert [airport["iata"] for airport in response["airports"]] == ["CDG", "LHR"]
+        assert response["airports"][1]["distance_km"] == pytest.approx(354, abs=5)
 
 
 class TestExchange:

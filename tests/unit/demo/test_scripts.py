@@ -1,4 +1,4 @@
-"""What all demo scripts promise their callers, asked over HTTP."""
+"""What all demo scripts have in common."""
 
 import httpx
 import pytest
@@ -7,7 +7,7 @@ from .conftest import NAMESPACE
 
 SCRIPTS = sorted(path.stem for path in NAMESPACE.iterdir())
 
-# One request a line that has one thing wrong with it, and the parameter to be named.
+# Requests with one invalid parameter, and the name of the parameter.
 BAD_PARAMETERS = [
     ("airports/airports?country=Portugal", "country"),
     ("airports/airports?sort=price", "sort"),
@@ -51,28 +51,28 @@ def test_every_script_describes_itself_at_its_root(api: httpx.Client, script: st
 
 @pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "mirror"])
 def test_an_unknown_path_is_not_found(api: httpx.Client, script: str) -> None:
-    answer = api.get(f"/{script}/no/such/path")
-    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    response = api.get(f"/{script}/no/such/path")
+    assert (response.status_code, response.json()["error"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("script", ["airports", "exchange", "feasts", "palette", "parley", "pulse"])
-def test_what_is_only_read_refuses_to_be_written(api: httpx.Client, script: str) -> None:
-    answer = api.delete(f"/{script}/")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+def test_read_only_scripts_reject_other_methods(api: httpx.Client, script: str) -> None:
+    response = api.delete(f"/{script}/")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize(("path", "parameter"), BAD_PARAMETERS)
-def test_a_bad_parameter_is_refused_by_name(
+def test_an_invalid_parameter_is_reported_by_name(
     api: httpx.Client, path: str, parameter: str | None
 ) -> None:
-    answer = api.get(f"/{path}")
-    assert 400 <= answer.status_code < 500
-    assert answer.json().get("parameter") == parameter
-    assert answer.json()["message"]
+    response = api.get(f"/{path}")
+    assert 400 <= response.status_code < 500
+    assert response.json().get("parameter") == parameter
+    assert response.json()["message"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_every_example_that_is_read_works_as_it_stands(api: httpx.Client, script: str) -> None:
+def test_every_get_example_works(api: httpx.Client, script: str) -> None:
     for endpoint in api.get(f"/{script}/").json()["endpoints"]:
         if endpoint["method"].startswith(("GET", "any")) and "upgrade" not in endpoint["method"]:
             path = endpoint.get("example", endpoint["path"]).replace("{name}", "x")

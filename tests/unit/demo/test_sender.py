@@ -1,4 +1,4 @@
-"""Which answers the demonstration expects the dispatcher to count."""
+"""Which requests the demo expects the dispatcher to count."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from dev.demo.traffic import PlannedRequest, plan
 from .stand_in import stand_in
 
 TO_A_TENANT = PlannedRequest("airports", "GET", "/t/airports/")
-TO_NOBODY = PlannedRequest(None, "GET", "/t/nobody/")
+TO_UNKNOWN = PlannedRequest(None, "GET", "/t/unknown/")
 
 
 @pytest.mark.parametrize(
@@ -23,16 +23,16 @@ TO_NOBODY = PlannedRequest(None, "GET", "/t/nobody/")
         (TO_A_TENANT, 429, "rate_limited", False),
         (TO_A_TENANT, 402, None, False),
         (TO_A_TENANT, None, "ReadError", False),
-        (TO_NOBODY, 404, "tenant_not_found", False),
+        (TO_UNKNOWN, 404, "tenant_not_found", False),
     ],
 )
-def test_a_request_counts_unless_it_was_refused_before_dispatch(
+def test_a_request_counts_unless_it_was_rejected_before_dispatch(
     planned: PlannedRequest, status: int | None, error: str | None, *, counted: bool
 ) -> None:
     assert Outcome(planned, status, error, seconds=0.1).counted is counted
 
 
-def test_everything_planned_is_sent_once_and_reported_once() -> None:
+def test_every_planned_request_is_sent_and_reported_once() -> None:
     reported: list[Outcome] = []
     with stand_in() as server:
         outcomes = asyncio.run(send(plan(120, seed=5), server.url, 8, reported.append))
@@ -41,8 +41,8 @@ def test_everything_planned_is_sent_once_and_reported_once() -> None:
     assert sum(outcome.counted for outcome in outcomes) == server.received
 
 
-def test_a_request_without_an_answer_is_told_apart() -> None:
+def test_a_request_without_a_response_is_reported() -> None:
     with stand_in() as server:
         url = server.url
     (outcome,) = asyncio.run(send([TO_A_TENANT], url, 1, lambda _: None))
-    assert (outcome.answered, outcome.error) == (False, "ConnectError")
+    assert (outcome.has_response, outcome.error) == (False, "ConnectError")

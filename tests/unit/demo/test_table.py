@@ -1,4 +1,4 @@
-"""How a snapshot is shown in a terminal."""
+"""The table of a snapshot in the terminal."""
 
 import io
 
@@ -34,12 +34,12 @@ SNAPSHOT: Snapshot = {
 }
 
 
-def test_every_figure_fits_in_eighty_columns() -> None:
+def test_every_value_fits_in_eighty_columns() -> None:
     output = io.StringIO()
     Console(file=output, width=80).print(render(SNAPSHOT))
     shown = output.getvalue()
     assert "…" not in shown
-    for figure in (
+    for value in (
         "1,234,567",
         "$12,345.67",
         "/t/airports",
@@ -51,4 +51,4 @@ def test_every_figure_fits_in_eighty_columns() -> None:
         "100.0%",
         "234.56",
     ):
-        assert figure in shown
+        assert value in shown

@@ -1,4 +1,4 @@
-"""What the plan of a demonstration promises."""
+"""The plan of the demo's requests."""
 
 import json
 
@@ -14,12 +14,12 @@ def test_the_same_seed_plans_the_same_requests() -> None:
     assert plan(200, seed=7) != plan(200, seed=8)
 
 
-def test_a_plan_has_as_many_requests_as_were_asked_for() -> None:
+def test_a_plan_has_the_requested_number_of_requests() -> None:
     assert [len(plan(count, seed=1)) for count in (1, 2, 500)] == [1, 2, 500]
 
 
-def test_every_api_is_called_and_some_that_nobody_publishes() -> None:
-    # Its limits would refuse the busiest callers, sooner or later.
+def test_published_and_unknown_apis_are_called() -> None:
+    # `sampler` is excluded: its limits would reject the busiest callers.
     called = SLUGS - {"sampler"}
     for seed in range(20):
         assert {request.api for request in plan(len(MIX), seed)} == called | {None}
@@ -34,7 +34,7 @@ def test_methods_callers_hosts_and_uploads_vary() -> None:
     assert max(request.body_bytes for request in requests) >= 1_000_000
 
 
-def test_paths_stay_within_the_api_that_they_are_meant_for() -> None:
+def test_paths_belong_to_the_called_api() -> None:
     for request in plan(500, seed=4):
         if request.host is None:
             slug = request.path.split("/")[2]

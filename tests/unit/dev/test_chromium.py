@@ -1,4 +1,4 @@
-"""Chromium is found where it is, installed where that is allowed, and asked for elsewhere."""
+"""Chromium is found, or installed as root, or the error says how to install it."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from dev.setup import chromium
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without Chromium whose every program is in this folder."""
+    """A machine without Chromium, with all its programs in this folder."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -20,7 +20,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def program(folder: Path, name: str, script: str) -> Path:
-    """Put a program into a folder."""
+    """Write an executable script into a folder."""
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -33,9 +33,7 @@ def test_it_is_found_under_each_of_its_names(programs: Path) -> None:
         assert chromium.find_chromium() == path
 
 
-def test_where_it_is_missing_and_cannot_be_installed_it_says_how_to(
-    programs: Path, tmp_path: Path
-) -> None:
+def test_an_error_says_how_to_install_it(programs: Path, tmp_path: Path) -> None:
     assert not list(programs.iterdir())
     with pytest.raises(SetupError, match="apt-get install chromium"):
         chromium.find_chromium()
@@ -43,37 +41,37 @@ def test_where_it_is_missing_and_cannot_be_installed_it_says_how_to(
         chromium.ensure_chromium(Layout(tmp_path), lock=0)
 
 
-def test_others_than_root_are_told_how_to(
+def test_without_root_it_is_not_installed(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(programs, "apt-get", "exit 99")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(SetupError, match="only root may install it"):
+    with pytest.raises(SetupError, match="only root can install it"):
         chromium.ensure_chromium(Layout(tmp_path), lock=0)
 
 
-@pytest.mark.parametrize("lists_are_new", [True, False])
+@pytest.mark.parametrize("has_package_lists", [True, False])
 def test_root_installs_it_with_apt(
-    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lists_are_new: bool
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_package_lists: bool
 ) -> None:
-    asked, updated = tmp_path / "asked", tmp_path / "updated"
-    if lists_are_new:
+    calls, updated = tmp_path / "calls", tmp_path / "updated"
+    if has_package_lists:
         updated.touch()
     program(
         programs,
         "apt-get",
-        f'echo "$@" >> {asked}\n'
+        f'echo "$@" >> {calls}\n'
         f'case "$*" in *" update") : > {updated};; *" install "*) [ -e {updated} ] || exit 100;'
         f" : > {programs}/chromium; /bin/chmod 755 {programs}/chromium;; esac",
     )
     monkeypatch.setattr("os.geteuid", lambda: 0)
     chromium.ensure_chromium(Layout(tmp_path), lock=1)
     assert chromium.chromium() == programs / "chromium"
-    orders = [line.partition("=300 ")[2].split()[0] for line in asked.read_text().splitlines()]
-    assert orders == (["install"] if lists_are_new else ["install", "update", "install"])
+    commands = [line.partition("=300 ")[2].split()[0] for line in calls.read_text().splitlines()]
+    assert commands == (["install"] if has_package_lists else ["install", "update", "install"])
 
 
-def test_apt_that_fails_is_explained(
+def test_a_failure_of_apt_is_explained(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(programs, "apt-get", "exit 100")

@@ -1,4 +1,4 @@
-"""The configuration of a run, derived from production's."""
+"""The configuration of a local run is derived from wrangler.toml."""
 
 import copy
 import json
@@ -52,7 +52,7 @@ def test_the_dispatch_namespace_is_served_by_the_plugin() -> None:
     ]
 
 
-def test_unsafe_bindings_of_production_stay() -> None:
+def test_unsafe_bindings_of_production_are_kept() -> None:
     own = {"name": "OWN", "type": "something"}
     production = PRODUCTION | {"unsafe": {"bindings": [own], "metadata": {"a": 1}}}
     unsafe = development_config(production, options(), PLUGIN)["unsafe"]
@@ -61,7 +61,7 @@ def test_unsafe_bindings_of_production_stay() -> None:
     assert len(unsafe["bindings"]) == 2
 
 
-def test_everything_else_is_carried_over_untouched() -> None:
+def test_everything_else_is_copied_unchanged() -> None:
     config = development_config(PRODUCTION, options(), PLUGIN)
     replaced = {"dispatch_namespaces", "unsafe", "vars", "compatibility_flags"}
     assert {key: config[key] for key in config.keys() - replaced} == {
@@ -69,7 +69,7 @@ def test_everything_else_is_carried_over_untouched() -> None:
     }
 
 
-def test_production_itself_is_left_as_it_is() -> None:
+def test_the_production_configuration_is_not_modified() -> None:
     before = copy.deepcopy(PRODUCTION)
     development_config(PRODUCTION, options(variables={"A": "1"}), PLUGIN)
     assert before == PRODUCTION
@@ -84,12 +84,12 @@ def test_the_local_bundle_needs_two_more_flags() -> None:
     ]
 
 
-def test_cloudflares_bundle_gets_the_flags_of_production() -> None:
+def test_cloudflares_bundle_needs_no_further_flags() -> None:
     config = development_config(PRODUCTION, options(runtime=Runtime.CLOUDFLARE), PLUGIN)
     assert config["compatibility_flags"] == ["python_workers"]
 
 
-def test_the_most_particular_variable_counts() -> None:
+def test_variables_of_the_run_override_the_others() -> None:
     directory = '{ "tenants": [] }'
     given = options(tenant_directory=directory, variables={"CALLER_HASH_SECRET": "given"})
     variables = development_config(PRODUCTION, given, PLUGIN)["vars"]

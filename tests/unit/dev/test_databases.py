@@ -1,4 +1,4 @@
-"""What tells whether a state folder's databases are up to date."""
+"""The fingerprint that tells whether local databases have all migrations."""
 
 from pathlib import Path
 
@@ -23,6 +23,6 @@ def test_the_same_migrations_have_the_same_fingerprint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "files", [{"one": "CREATE"}, {"one": "CREATE", "two": "DROP "}, {"one": "CREATE", "3": "DROP"}]
 )
-def test_other_migrations_have_another(tmp_path: Path, files: dict[str, str]) -> None:
+def test_other_migrations_have_another_fingerprint(tmp_path: Path, files: dict[str, str]) -> None:
     usual = write(tmp_path / "a", one="CREATE", two="DROP")
     assert fingerprint(usual) != fingerprint(write(tmp_path / "b", **files))

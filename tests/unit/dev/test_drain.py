@@ -1,4 +1,4 @@
-"""The moment before a clean end."""
+"""Before a clean stop, buffered events are awaited."""
 
 import json
 import threading
@@ -8,20 +8,20 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from dev.launch.drain import held_events, wait_until_written
+from dev.launch.drain import buffered_events, wait_until_written
 
-Answers = list[tuple[int, bytes]]
+Responses = list[tuple[int, bytes]]
 
 
 @pytest.fixture
-def answering() -> Iterator[Callable[[Answers], int]]:
-    """Serve answers one after the other, the last one again and again; return the port."""
+def serve_responses() -> Iterator[Callable[[Responses], int]]:
+    """Serve the given responses in turn, then repeat the last one; return the port."""
     servers: list[HTTPServer] = []
 
-    def serve(answers: Answers) -> int:
+    def serve(responses: Responses) -> int:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, body = answers.pop(0) if len(answers) > 1 else answers[0]
+                status, body = responses.pop(0) if len(responses) > 1 else responses[0]
                 if self.headers["authorization"] != "Bearer token":
                     status, body = 401, b"{}"
                 self.send_response(status)
@@ -43,31 +43,31 @@ def answering() -> Iterator[Callable[[Answers], int]]:
         server.server_close()
 
 
-def holding(events: int) -> tuple[int, bytes]:
+def buffering(events: int) -> tuple[int, bytes]:
     return 200, json.dumps({"isolate": {"eventsHeld": events}}).encode()
 
 
-def test_it_waits_until_nothing_is_held(answering: Callable[[Answers], int]) -> None:
-    answers = [holding(3), holding(1), holding(0)]
-    wait_until_written(answering(answers), "token")
-    assert answers == [holding(0)]
+def test_it_waits_until_no_events_are_buffered(serve_responses: Callable[[Responses], int]) -> None:
+    responses = [buffering(3), buffering(1), buffering(0)]
+    wait_until_written(serve_responses(responses), "token")
+    assert responses == [buffering(0)]
 
 
-def test_it_does_not_wait_for_ever(answering: Callable[[Answers], int]) -> None:
+def test_it_waits_no_longer_than_the_limit(serve_responses: Callable[[Responses], int]) -> None:
     started = time.monotonic()
-    wait_until_written(answering([holding(1)]), "token", seconds=0.2)
+    wait_until_written(serve_responses([buffering(1)]), "token", seconds=0.2)
     assert 0.2 <= time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("answer", [(200, b"hello"), (200, b"[]"), (200, b"{}"), (500, b"")])
-def test_a_worker_that_does_not_say_is_not_waited_for(
-    answering: Callable[[Answers], int], answer: tuple[int, bytes]
+@pytest.mark.parametrize("response", [(200, b"hello"), (200, b"[]"), (200, b"{}"), (500, b"")])
+def test_a_worker_that_does_not_report_is_not_waited_for(
+    serve_responses: Callable[[Responses], int], response: tuple[int, bytes]
 ) -> None:
-    assert held_events(answering([answer]), "token") == 0
+    assert buffered_events(serve_responses([response]), "token") == 0
 
 
-def test_neither_is_one_that_is_gone_or_refuses_the_token(
-    answering: Callable[[Answers], int],
+def test_a_stopped_worker_or_wrong_token_counts_as_no_events(
+    serve_responses: Callable[[Responses], int],
 ) -> None:
-    assert held_events(1, "token") == 0
-    assert held_events(answering([holding(1)]), "other") == 0
+    assert buffered_events(1, "token") == 0
+    assert buffered_events(serve_responses([buffering(1)]), "other") == 0

@@ -16,7 +16,7 @@ def commands(directory: object, token: str | None = "dev-token") -> list[str]:
     return [example.command for example in examples(URL, json.dumps(directory), token)]
 
 
-def test_there_is_one_by_path_one_by_host_and_one_for_analytics() -> None:
+def test_examples_are_by_path_by_host_and_for_analytics() -> None:
     assert commands({"tenants": [PRICED, FREE]}) == [
         f"curl {URL}/t/free/",
         f"curl -H 'Host: priced.example' {URL}/",
@@ -24,7 +24,7 @@ def test_there_is_one_by_path_one_by_host_and_one_for_analytics() -> None:
     ]
 
 
-def test_the_other_shape_of_a_directory_is_read_too() -> None:
+def test_the_other_form_of_a_directory_is_read_too() -> None:
     directory = {"bySlug": {"echo": {"workerName": "echo"}}, "byHost": {"echo.example": {}}}
     assert commands(directory)[:2] == [
         f"curl {URL}/t/echo/",
@@ -47,5 +47,5 @@ def test_names_are_quoted_for_the_shell() -> None:
 
 
 @pytest.mark.parametrize("broken", [None, 7, {"hosts": "no list"}, {"hosts": [7]}])
-def test_records_that_cannot_be_used_are_passed_over(broken: object) -> None:
+def test_invalid_records_are_skipped(broken: object) -> None:
     assert commands({"tenants": [broken, FREE]})[0] == f"curl {URL}/t/free/"

@@ -1,4 +1,4 @@
-"""The guard: whatever happens to its starter, nothing that it runs stays behind."""
+"""The guard: however its parent ends, no process of its command remains."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 OBEDIENT = "sleep 600 & echo $! > child; echo $$ > parent; wait"
 STUBBORN = f"trap '' TERM; {OBEDIENT}"
-STARTER = """
+PARENT = """
 import subprocess, sys, time
 guard = [sys.executable, "-m", "dev.launch.guard", "sh", "-c", sys.argv[1]]
 subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
@@ -30,7 +30,7 @@ Run = Callable[..., Process]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    """Start a Python program and wait until the script that it guards is up."""
+    """Start a Python program and wait until the guarded script has started."""
 
     def running(*arguments: str) -> Process:
         process = stack.enter_context(
@@ -43,7 +43,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         )
         stack.callback(process.kill)
         parent = tmp_path / "parent"
-        until(lambda: parent.exists() and parent.read_text().endswith("\n"))
+        wait_until(lambda: parent.exists() and parent.read_text().endswith("\n"))
         return process
 
     with ExitStack() as stack:
@@ -52,12 +52,12 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 @pytest.fixture
 def guard(run: Run) -> Callable[[str], Process]:
-    """Start a guard over a shell script."""
+    """Start a guard of a shell script."""
     return lambda script: run("-m", "dev.launch.guard", "sh", "-c", script)
 
 
 def is_gone(folder: Path) -> bool:
-    """Tell whether both processes of the script have ended."""
+    """Return whether both processes of the script have ended."""
     return not any(is_alive(int((folder / name).read_text())) for name in ("child", "parent"))
 
 
@@ -69,28 +69,30 @@ def is_alive(process: int) -> bool:
     return state != "Z"
 
 
-def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.01)
 
 
-def test_closing_its_input_ends_all(tmp_path: Path, guard: Callable[[str], Process]) -> None:
+def test_closing_its_input_ends_all_processes(
+    tmp_path: Path, guard: Callable[[str], Process]
+) -> None:
     process = guard(OBEDIENT)
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(15) == 128 + signal.SIGTERM
-    until(lambda: is_gone(tmp_path))
+    wait_until(lambda: is_gone(tmp_path))
 
 
-def test_a_killed_starter_ends_all(tmp_path: Path, run: Run) -> None:
-    starter = run("-c", STARTER, OBEDIENT)
-    starter.kill()
-    until(lambda: is_gone(tmp_path))
+def test_killing_the_parent_ends_all_processes(tmp_path: Path, run: Run) -> None:
+    parent = run("-c", PARENT, OBEDIENT)
+    parent.kill()
+    wait_until(lambda: is_gone(tmp_path))
 
 
-def test_a_power_cut_kills_at_once_what_would_not_end(
+def test_sigusr1_kills_at_once_a_command_that_ignores_sigterm(
     tmp_path: Path, guard: Callable[[str], Process]
 ) -> None:
     process = guard(STUBBORN)
@@ -98,12 +100,12 @@ def test_a_power_cut_kills_at_once_what_would_not_end(
     process.send_signal(signal.SIGUSR1)
     assert process.wait(15) == 128 + signal.SIGKILL
     assert time.monotonic() - started < 5
-    until(lambda: is_gone(tmp_path))
+    wait_until(lambda: is_gone(tmp_path))
 
 
-def test_it_passes_on_the_exit_code_and_sweeps_what_was_left(
+def test_it_returns_the_exit_code_and_kills_remaining_processes(
     tmp_path: Path, guard: Callable[[str], Process]
 ) -> None:
     process = guard("sleep 600 & echo $! > child; echo $$ > parent; exit 7")
     assert process.wait(15) == 7
-    until(lambda: is_gone(tmp_path))
+    wait_until(lambda: is_gone(tmp_path))

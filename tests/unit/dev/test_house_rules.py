@@ -1,4 +1,4 @@
-"""The rules of the repository, and the check of its layers."""
+"""The house rules and the check of the layers."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_a_reason_that_is_no_longer_needed_is_reported(tmp_path: Path) -> None:
     assert "needs no entry" in long_modules(tmp_path, [module], {"src/short.py": "was long"})[0]
 
 
-def test_names_must_be_free_and_say_something(tmp_path: Path) -> None:
+def test_vague_and_shadowing_names_are_reported(tmp_path: Path) -> None:
     files = [
         write(tmp_path, name)
         for name in (
@@ -75,7 +75,7 @@ def test_the_source_folder_has_at_most_twelve_entries(tmp_path: Path) -> None:
         (".npmrc", "@scope:registry = https://registry.example"),
     ],
 )
-def test_locks_name_no_registry(tmp_path: Path, name: str, text: str) -> None:
+def test_lock_files_have_no_registry_address(tmp_path: Path, name: str, text: str) -> None:
     write(tmp_path, "package-lock.json", '{"resolved": "dev/dispatch-namespace", "link": true}')
     write(tmp_path, ".npmrc", "omit-lockfile-registry-resolved=true")
     assert addresses_in_locks(Layout(tmp_path)) == []
@@ -97,7 +97,7 @@ def test_locks_name_no_registry(tmp_path: Path, name: str, text: str) -> None:
         ("core/keys", "from core.ports import Clock", "in a circle"),
     ],
 )
-def test_an_import_that_points_up_is_found(
+def test_an_import_that_breaks_a_rule_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, broken: str
 ) -> None:
     for module in ("entry", "usage", "api/routes", "runtime/kv", "gateway/urls", "core/keys"):

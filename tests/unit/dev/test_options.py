@@ -1,4 +1,4 @@
-"""The options of a run: what is refused, and with which advice."""
+"""The options of a run are checked, and errors say what to do."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ from dev.launch.options import (
 
 
 @pytest.mark.parametrize("text", ["-1", "65536", "http", "", "80.0", "²"])
-def test_what_is_no_port_is_refused(text: str) -> None:
+def test_an_invalid_port_is_rejected(text: str) -> None:
     with pytest.raises(UsageError, match="is not a port"):
         check_port(text)
 
@@ -27,7 +27,7 @@ def test_zero_means_any_free_port() -> None:
     assert check_port("0") == 0
 
 
-def test_a_taken_port_is_refused_before_anything_starts() -> None:
+def test_a_taken_port_is_rejected_before_anything_starts() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -36,20 +36,20 @@ def test_a_taken_port_is_refused_before_anything_starts() -> None:
             check_port(str(port))
 
 
-def test_a_state_folder_is_made(tmp_path: Path) -> None:
+def test_a_missing_state_folder_is_created(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "state"
     assert check_state(folder) == folder
     assert folder.is_dir()
 
 
-def test_a_state_folder_inside_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_state_folder_inside_a_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="choose another one"):
         check_state(tmp_path / "file" / "state")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_state_folder_without_permission_is_refused(tmp_path: Path) -> None:
+def test_a_state_folder_without_permission_is_rejected(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UsageError, match="not a folder that can be written"):
         check_state(tmp_path / "state")
@@ -60,11 +60,11 @@ def test_a_namespace_must_be_a_folder(tmp_path: Path) -> None:
     script.touch()
     assert check_namespace(tmp_path) == tmp_path
     for wrong in (script, tmp_path / "missing"):
-        with pytest.raises(UsageError, match="is not a folder that can be read"):
+        with pytest.raises(UsageError, match="is not a readable folder"):
             check_namespace(wrong)
 
 
-def test_a_tenant_directory_is_kept_as_text(tmp_path: Path) -> None:
+def test_a_tenant_directory_is_returned_as_text(tmp_path: Path) -> None:
     file = tmp_path / "tenants.json"
     file.write_text('{"tenants": []}')
     assert check_tenants(file) == '{"tenants": []}'
@@ -74,11 +74,11 @@ def test_a_tenant_directory_is_kept_as_text(tmp_path: Path) -> None:
     ("content", "advice"),
     [
         (b"{", "is not JSON"),
-        (b"[]", "must hold an object"),
+        (b"[]", "must contain an object"),
         (b"\xff\xfe", "not UTF-8"),
     ],
 )
-def test_a_tenant_directory_that_cannot_be_read_is_refused(
+def test_an_invalid_tenant_directory_is_rejected(
     tmp_path: Path, content: bytes, advice: str
 ) -> None:
     file = tmp_path / "tenants.json"
@@ -87,7 +87,7 @@ def test_a_tenant_directory_that_cannot_be_read_is_refused(
         check_tenants(file)
 
 
-def test_a_missing_tenant_directory_is_refused(tmp_path: Path) -> None:
+def test_a_missing_tenant_directory_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         check_tenants(tmp_path / "missing.json")
 

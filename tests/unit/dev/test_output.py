@@ -1,8 +1,8 @@
-"""wrangler's output: what is shown of it, and what its failures mean."""
+"""wrangler's output is filtered, and its failures are explained."""
 
 import pytest
 
-from dev.launch.output import TerminalFilter, plain, ready_port, why
+from dev.launch.output import TerminalFilter, failure_reason, ready_port, without_escapes
 
 STARTING = """\
 ▲ [WARNING] Processing wrangler.json configuration:
@@ -28,7 +28,7 @@ def shown(text: str) -> list[str]:
     return [line for line in text.splitlines() if terminal.shows(line)]
 
 
-def test_a_start_without_trouble_shows_nothing() -> None:
+def test_a_normal_start_prints_nothing() -> None:
     assert shown(STARTING) == []
 
 
@@ -43,16 +43,16 @@ def test_a_start_without_trouble_shows_nothing() -> None:
         "▲ [WARNING] the Worker's own warning",
     ],
 )
-def test_what_a_developer_looks_for_is_shown(line: str) -> None:
+def test_relevant_lines_are_printed(line: str) -> None:
     assert shown(line) == [line]
 
 
-def test_after_a_hidden_warning_lines_are_shown_again() -> None:
+def test_lines_after_a_hidden_warning_are_printed() -> None:
     assert shown(f"{STARTING.splitlines()[0]}\n\n    - detail\n\nhello") == ["hello"]
 
 
 def test_colours_are_removed() -> None:
-    assert plain("\x1b[31m✘ \x1b[41;31m[\x1b[0mERROR] no \r\n") == "✘ [ERROR] no"
+    assert without_escapes("\x1b[31m✘ \x1b[41;31m[\x1b[0mERROR] no \r\n") == "✘ [ERROR] no"
 
 
 def test_the_port_is_read_from_the_ready_line() -> None:
@@ -60,7 +60,7 @@ def test_the_port_is_read_from_the_ready_line() -> None:
     assert ready_port("Ready on Tuesday") is None
 
 
-def test_a_python_exception_says_why() -> None:
+def test_a_python_exception_is_the_reason() -> None:
     lines = [
         "✘ [ERROR] service core:user:x: Uncaught Error: PythonError: Traceback:",
         '    File "/session/metadata/entry.py", line 12, in <module>',
@@ -69,18 +69,20 @@ def test_a_python_exception_says_why() -> None:
         "    at null.<anonymous> (pyodideRuntime-internal:pyodide.asm:2:568796) in new_error",
         "✘ [ERROR] The Workers runtime failed to start.",
     ]
-    assert why(lines) == "ModuleNotFoundError: No module named 'missing'"
+    assert failure_reason(lines) == "ModuleNotFoundError: No module named 'missing'"
 
 
-def test_a_download_that_failed_says_what_to_do() -> None:
+def test_a_failed_download_is_explained() -> None:
     lines = ["✘ [ERROR] *** Uncaught exception ***", "  Request for Pyodide bundle failed; url = x"]
-    assert why(lines).endswith("run with RUNTIME=local.")
+    assert failure_reason(lines).endswith("run with RUNTIME=local.")
 
 
-def test_else_the_first_error_says_why() -> None:
-    assert why(["hello", "✘ [ERROR] Address in use", "✘ [ERROR] Other"]) == "Address in use"
+def test_otherwise_the_first_error_is_the_reason() -> None:
+    assert (
+        failure_reason(["hello", "✘ [ERROR] Address in use", "✘ [ERROR] Other"]) == "Address in use"
+    )
 
 
-def test_else_the_last_words_say_why() -> None:
-    assert why(["hello", "goodbye", ""]) == "goodbye"
-    assert why([]) == "it printed nothing"
+def test_otherwise_the_last_line_is_the_reason() -> None:
+    assert failure_reason(["hello", "goodbye", ""]) == "goodbye"
+    assert failure_reason([]) == "it printed nothing"

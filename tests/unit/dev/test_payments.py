@@ -1,12 +1,12 @@
-"""What `PAYMENTS=1` adds to a run, and what `make pay` is asked for."""
+"""`PAYMENTS=1` and the options of `make pay`."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from dev.economy.__main__ import DEFAULT_API, read_order
-from dev.economy.pay import Order, dollars
+from dev.economy.__main__ import DEFAULT_API, read_request
+from dev.economy.pay import PaidRequest, dollars
 from dev.errors import UsageError
 from dev.launch.payments import check_payments, payment_examples, with_priced_apis
 from dev.layout import HERE
@@ -15,17 +15,17 @@ DEMO = HERE.root / "dev" / "demo"
 URL = "http://localhost:8787"
 
 
-@pytest.mark.parametrize(("text", "asked"), [("1", True), ("0", False), ("", False)])
-def test_payments_are_asked_for_by_a_one(text: str, asked: bool) -> None:
-    assert check_payments(text) is asked
+@pytest.mark.parametrize(("text", "expected"), [("1", True), ("0", False), ("", False)])
+def test_payments_are_on_with_one(text: str, expected: bool) -> None:
+    assert check_payments(text) is expected
 
 
-def test_any_other_word_is_refused() -> None:
+def test_any_other_value_is_rejected() -> None:
     with pytest.raises(UsageError, match="use PAYMENTS=1"):
         check_payments("yes")
 
 
-def test_priced_apis_come_after_the_free_ones_and_leave_them_as_they_are() -> None:
+def test_priced_apis_are_appended_to_the_free_ones() -> None:
     free = json.loads((DEMO / "tenants.json").read_text())["tenants"]
     both = json.loads(with_priced_apis((DEMO / "tenants.json").read_text(), DEMO / "priced.json"))[
         "tenants"
@@ -50,18 +50,18 @@ def test_the_suggested_commands_are_for_the_first_priced_api() -> None:
     assert elsewhere[1].command == "make pay API=priced 'STATE=/home/my state'"
 
 
-def test_without_a_priced_api_none_is_suggested() -> None:
+def test_without_a_priced_api_nothing_is_suggested() -> None:
     assert list(payment_examples(URL, None, None)) == []
     assert list(payment_examples(URL, '{"bySlug": {}}', None)) == []
 
 
-def test_an_order_has_defaults() -> None:
-    assert read_order({"API": "", "COUNT": ""}) == Order(DEFAULT_API, "GET", "", 1)
+def test_a_request_has_defaults() -> None:
+    assert read_request({"API": "", "COUNT": ""}) == PaidRequest(DEFAULT_API, "GET", "", 1)
 
 
-def test_a_body_makes_it_a_post_unless_said_otherwise() -> None:
-    assert read_order({"BODY": "x"}).request() == {"method": "POST", "body": "x"}
-    assert read_order({"BODY": "x", "METHOD": "put"}).method == "PUT"
+def test_the_default_method_with_a_body_is_post() -> None:
+    assert read_request({"BODY": "x"}).fields() == {"method": "POST", "body": "x"}
+    assert read_request({"BODY": "x", "METHOD": "put"}).method == "PUT"
 
 
 @pytest.mark.parametrize(
@@ -73,25 +73,25 @@ def test_a_body_makes_it_a_post_unless_said_otherwise() -> None:
         ("rates?b=c/d", "/t/rates/?b=c/d"),
     ],
 )
-def test_an_api_is_named_with_or_without_a_path(api: str, path: str) -> None:
-    assert read_order({"API": api}).url(URL) == URL + path
+def test_a_path_is_optional(api: str, path: str) -> None:
+    assert read_request({"API": api}).url(URL) == URL + path
 
 
 @pytest.mark.parametrize("times", ["0", "-1", "1.5", "many", "1001"])
-def test_a_count_must_be_a_whole_number(times: str) -> None:
+def test_an_invalid_count_is_rejected(times: str) -> None:
     with pytest.raises(UsageError, match="COUNT="):
-        read_order({"COUNT": times})
+        read_request({"COUNT": times})
 
 
 @pytest.mark.parametrize(
     ("micros", "text"),
     [(0, "$0.000000"), (1, "$0.000001"), (1_234_567_890, "$1,234.567890"), (-10_000, "-$0.010000")],
 )
-def test_dollars_show_every_micro(micros: int, text: str) -> None:
+def test_dollars_have_six_decimals(micros: int, text: str) -> None:
     assert dollars(micros) == text
 
 
-def test_a_change_shows_its_sign() -> None:
+def test_a_change_has_its_sign() -> None:
     assert [dollars(change, sign=True) for change in (5, 0, -5)] == [
         "+$0.000005",
         "+$0.000000",

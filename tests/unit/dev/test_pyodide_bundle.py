@@ -1,4 +1,4 @@
-"""The Pyodide bundle: patched glue, the fit of versions, the message."""
+"""The Pyodide bundle: patched glue, matching versions, the encoded message."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_every_patch_is_applied() -> None:
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.purpose)
-def test_a_patch_that_does_not_apply_is_named(patch: object) -> None:
+def test_a_patch_that_does_not_apply_is_reported(patch: object) -> None:
     missing = GLUE.replace(patch.old, "", 1)  # type: ignore[attr-defined]
     with pytest.raises(VersionFitError, match="must be adapted to this Pyodide"):
         patch_glue(missing)
@@ -40,7 +40,7 @@ def test_the_patches_fit_the_pinned_pyodide() -> None:
     assert "export async function _createPyodideModule(" in patch_glue(glue)
 
 
-def test_the_message_reads_back_as_it_was_written() -> None:
+def test_the_message_can_be_decoded() -> None:
     message = encode_bundle(b"glue", b"\0asm", b"PK" * 70_000)
     schema = capnp.load(str(SCHEMA))
     with schema.Bundle.from_bytes(message) as bundle:
@@ -68,7 +68,7 @@ def test_the_message_reads_back_as_it_was_written() -> None:
         (b"another program altogether", None),
     ],
 )
-def test_workerd_says_which_pyodide_it_was_made_for(
+def test_the_pyodide_version_is_read_from_workerd(
     tmp_path: Path, image: bytes, version: str | None
 ) -> None:
     program = tmp_path / "workerd"
@@ -76,16 +76,16 @@ def test_workerd_says_which_pyodide_it_was_made_for(
     assert expected_pyodide(program) == version
 
 
-def test_versions_that_fit_pass() -> None:
+def test_matching_versions_pass() -> None:
     check_fit("314.0.6", "314.0.6")
 
 
-def test_versions_that_do_not_fit_are_refused_with_both_ways_out() -> None:
+def test_other_versions_are_rejected_with_both_solutions() -> None:
     with pytest.raises(VersionFitError, match=r"made for Pyodide 314\.0\.8 .* pins 314\.0\.6"):
         check_fit("314.0.6", "314.0.8")
 
 
-def test_a_workerd_that_does_not_say_is_refused() -> None:
+def test_a_workerd_without_a_version_is_rejected() -> None:
     with pytest.raises(VersionFitError, match="does not say which Pyodide"):
         check_fit("314.0.6", None)
 

@@ -15,7 +15,7 @@ def make_clone(root: Path) -> Layout:
     return Layout(root)
 
 
-def test_it_shows_the_clone_without_its_configuration_and_hidden_files(tmp_path: Path) -> None:
+def test_it_links_the_clone_without_configuration_and_hidden_files(tmp_path: Path) -> None:
     folder = RunFolder(make_clone(tmp_path))
     assert (folder.path / "src" / "entry.py").read_text() == "original"
     assert not (folder.path / "wrangler.toml").exists()
@@ -23,7 +23,7 @@ def test_it_shows_the_clone_without_its_configuration_and_hidden_files(tmp_path:
     folder.remove()
 
 
-def test_an_entry_can_be_another_one(tmp_path: Path) -> None:
+def test_a_link_can_be_replaced(tmp_path: Path) -> None:
     layout = make_clone(tmp_path)
     other = tmp_path / ".other"
     other.mkdir()
@@ -32,7 +32,7 @@ def test_an_entry_can_be_another_one(tmp_path: Path) -> None:
     folder.remove()
 
 
-def test_its_configuration_is_for_this_user_alone(tmp_path: Path) -> None:
+def test_only_this_user_can_read_its_configuration(tmp_path: Path) -> None:
     folder = RunFolder(make_clone(tmp_path))
     folder.write_config({"vars": {"SECRET": "zwölf"}})
     assert json.loads(folder.config.read_text()) == {"vars": {"SECRET": "zwölf"}}
@@ -40,7 +40,7 @@ def test_its_configuration_is_for_this_user_alone(tmp_path: Path) -> None:
     folder.remove()
 
 
-def test_removing_it_leaves_the_clone(tmp_path: Path) -> None:
+def test_removing_it_does_not_touch_the_clone(tmp_path: Path) -> None:
     folder = RunFolder(make_clone(tmp_path))
     folder.remove()
     assert not folder.path.exists()

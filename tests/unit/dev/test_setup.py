@@ -1,4 +1,4 @@
-"""The parts of set-up that decide something."""
+"""The logic of set-up, without installing anything."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ GLIBC = ("glibc", "2.36")
         ("Darwin", "arm64", "darwin-arm64", "darwin-arm64"),
     ],
 )
-def test_each_machine_has_its_workerd_and_its_anvil(
+def test_each_machine_has_its_packages(
     system: str, architecture: str, workerd: str, anvil: str
 ) -> None:
     libc = GLIBC if system == "Linux" else ("", "")
@@ -56,7 +56,7 @@ def test_each_machine_has_its_workerd_and_its_anvil(
         (Machine("Linux", "x86_64", ("glibc", "2.31")), r"needs glibc 2\.35 .* has 2\.31"),
     ],
 )
-def test_a_machine_without_workerd_is_told_so(machine: Machine, advice: str) -> None:
+def test_a_machine_without_workerd_is_reported(machine: Machine, advice: str) -> None:
     with pytest.raises(MachineError, match=advice):
         machine.workerd_package()
 
@@ -70,7 +70,7 @@ def test_a_machine_without_workerd_is_told_so(machine: Machine, advice: str) -> 
         (Machine("Linux", "x86_64", ("glibc", "2.31")), r"anvil needs glibc 2\.35 .* has 2\.31"),
     ],
 )
-def test_a_machine_without_a_local_chain_is_told_so(machine: Machine, advice: str) -> None:
+def test_a_machine_without_anvil_is_reported(machine: Machine, advice: str) -> None:
     with pytest.raises(MachineError, match=advice):
         machine.anvil_package()
 
@@ -79,7 +79,7 @@ def test_a_machine_without_a_local_chain_is_told_so(machine: Machine, advice: st
     ("version", "enough"),
     [("22.12.0", True), ("24.19.0", True), ("22.11.9", False), ("20.20.2", False)],
 )
-def test_wrangler_sets_the_oldest_node(version: str, enough: bool) -> None:
+def test_an_old_node_is_not_used(version: str, enough: bool) -> None:
     assert is_new_enough(version) is enough
 
 
@@ -94,9 +94,9 @@ def test_a_program_that_is_not_node_has_no_version(tmp_path: Path) -> None:
         ("OSError: [Errno 28] No space left on device", "The disk is full"),
         ("npm error code ENOTFOUND", "registry cannot be reached"),
         ("Failed to establish a new connection: [Errno 111]", "registry cannot be reached"),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "not the one that was locked"),
-        ("npm error code EINTEGRITY", "not the one that was locked"),
-        ("ERROR: No matching distribution found for x==1", "no ready-made build"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "does not match its locked hash"),
+        ("npm error code EINTEGRITY", "does not match its locked hash"),
+        ("ERROR: No matching distribution found for x==1", "no build for this Python"),
         ("npm error code EACCES", "not writable"),
         ("something new", "otherwise"),
     ],
@@ -113,12 +113,12 @@ def test_a_failed_tool_leaves_a_log(tmp_path: Path) -> None:
     assert log.read_text() == "details\n"
 
 
-def test_a_missing_tool_is_named(tmp_path: Path) -> None:
+def test_a_missing_tool_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="no-such-tool is missing"):
         run_tool(["no-such-tool"], log=tmp_path / "log", cwd=tmp_path, failure="It failed.")
 
 
-def test_a_stamp_stands_for_contents_and_order(tmp_path: Path) -> None:
+def test_a_fingerprint_depends_on_contents_and_order(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_text("1")
     second.write_text("2")
@@ -129,7 +129,7 @@ def test_a_stamp_stands_for_contents_and_order(tmp_path: Path) -> None:
     assert before != fingerprint(first, second, "text")
 
 
-def test_a_stamp_that_is_missing_or_other_does_not_count(tmp_path: Path) -> None:
+def test_a_missing_or_other_stamp_does_not_count(tmp_path: Path) -> None:
     stamp = tmp_path / "stamp"
     assert not is_stamped(stamp, "x")
     stamp.write_text("y")
@@ -154,7 +154,7 @@ def test_an_interrupted_write_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_the_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
+def test_only_one_process_can_hold_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     program = (
         "import sys; from pathlib import Path; from dev.setup.lock import exclusive\n"
@@ -174,9 +174,7 @@ def test_the_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
     assert output == "in\n"
 
 
-def test_a_python_without_venv_is_told_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_python_without_venv_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_arguments: object, **_named: object) -> None:
         raise subprocess.CalledProcessError(1, "ensurepip")
 
@@ -196,7 +194,7 @@ def test_every_dependency_of_the_worker_must_be_locked() -> None:
     lock = "some-package==1.0.0 \\\n    --hash=sha256:0\n"
     check_locked({"project": {"dependencies": ["Some_Package>=1", "some.package[extra]"]}}, lock)
     check_locked({}, lock)
-    with pytest.raises(SetupError, match=r"names other, .* dev\.relock"):
+    with pytest.raises(SetupError, match=r"lacks other, .* dev\.relock"):
         check_locked({"project": {"dependencies": ["other==2"]}}, lock)
 
 
@@ -272,7 +270,7 @@ def test_ctrl_c_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_a_full_disk_and_missing_rights_say_what_to_do() -> None:
+def test_a_full_disk_and_missing_permissions_are_explained() -> None:
     assert "free some space" in explain_os_error(OSError(errno.ENOSPC, "full"))
     assert "writable" in explain_os_error(PermissionError(errno.EACCES, "no", "/x"))
     assert "DEBUG=1" in explain_os_error(OSError(errno.EIO, "Input/output error"))

@@ -1,4 +1,4 @@
-"""`VARS`, as people type it."""
+"""Parsing of `VARS`."""
 
 import pytest
 
@@ -26,17 +26,17 @@ def test_words_become_variables(text: str, expected: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["KEY", "=value", "2KEY=value", "A-B=1", "OK=1 --flag"])
-def test_a_word_that_is_no_assignment_is_refused_by_its_position(text: str) -> None:
+def test_an_invalid_word_is_reported_by_its_position(text: str) -> None:
     with pytest.raises(UsageError, match=r"Word \d of VARS is not KEY=VALUE"):
         parse_variables(text)
 
 
-def test_an_open_quote_is_refused() -> None:
+def test_an_open_quote_is_rejected() -> None:
     with pytest.raises(UsageError, match="quote that is not closed"):
         parse_variables("KEY='open")
 
 
-def test_a_refusal_does_not_repeat_what_may_be_secret() -> None:
-    with pytest.raises(UsageError) as refusal:
+def test_an_error_does_not_contain_the_value() -> None:
+    with pytest.raises(UsageError) as failure:
         parse_variables("OK=1 s3cret-that-lost-its-key")
-    assert "s3cret" not in str(refusal.value)
+    assert "s3cret" not in str(failure.value)

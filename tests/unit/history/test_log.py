@@ -1,4 +1,4 @@
-"""Made-up history is in the log's real form, compacted as cron would have compacted it."""
+"""Generated history has the log's real format, and is compacted as by cron."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 from core import keys
 from core.calendar import HOUR_MS, MINUTE_MS, timestamp
 from core.kv_store import all_names
-from dev.history.log import SOURCE, WRITER, Entry, VirtualStore, mark_of, write_history
+from dev.history.log import SOURCE, WRITER, Entry, VirtualStore, demo_marker, write_history
 from dev.history.traffic import Span, make_events
 from metering.batches import Unread, read_batches
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 from metering.settlements import decode_settlement
 from metering.state import decode_progress
 from tests.support.builders import event
-from tests.unit.history.test_traffic import APIS, SOLD
+from tests.unit.history.test_traffic import APIS, PRICED
 
 SPAN = Span(2, 1_795_398_000_000)
-EVENTS = make_events(APIS, SOLD, SPAN, 1)
+EVENTS = make_events(APIS, PRICED, SPAN, 1)
 
 
 def write(existing: Mapping[str, Entry] | None = None) -> VirtualStore:
@@ -50,7 +50,7 @@ def test_the_log_has_every_event_once(store: VirtualStore) -> None:
     assert sorted(stored_events(store)) == sorted(EVENTS)
 
 
-def test_writers_and_settlements_say_that_they_are_made_up(store: VirtualStore) -> None:
+def test_writers_and_settlements_are_marked_as_demo(store: VirtualStore) -> None:
     writers = {keys.parse_usage_batch(name).writer for name in names(store, keys.USAGE_PREFIX)}
     assert all(one == WRITER or one.startswith("payment-demo-") for one in writers)
     settlements = [
@@ -63,7 +63,7 @@ def test_writers_and_settlements_say_that_they_are_made_up(store: VirtualStore) 
     )
 
 
-def test_everything_that_is_over_is_compacted(store: VirtualStore) -> None:
+def test_all_past_minutes_are_compacted(store: VirtualStore) -> None:
     progress = decode_progress(store.entries[keys.COMPACTION_STATE].value)
     assert progress is not None
     assert progress.made == SPAN.end_ms // MINUTE_MS
@@ -76,13 +76,13 @@ def test_there_is_a_record_of_every_past_hour(store: VirtualStore) -> None:
     assert hours - 2 <= len(records) <= hours
 
 
-def test_written_again_it_is_the_same_key_by_key(store: VirtualStore) -> None:
+def test_writing_again_gives_the_same_entries(store: VirtualStore) -> None:
     batches = {name: store.entries[name] for name in names(store, keys.USAGE_PREFIX)}
     again = write(batches)
     assert again.entries == store.entries
 
 
-def test_what_was_there_before_is_part_of_every_summary(store: VirtualStore) -> None:
+def test_existing_events_are_part_of_the_summaries(store: VirtualStore) -> None:
     own = event(SPAN.start_ms + HOUR_MS)
     batch = Batch((own,), 0)
     minute = own.at_ms // MINUTE_MS
@@ -93,20 +93,20 @@ def test_what_was_there_before_is_part_of_every_summary(store: VirtualStore) -> 
     assert both.entries[day] != store.entries[day]
 
 
-def test_nothing_is_kept_that_kv_would_have_dropped() -> None:
+def test_expired_entries_are_left_out() -> None:
     store = VirtualStore(now_seconds=1_000)
     asyncio.run(store.put("short", "", {}, 60))
     asyncio.run(store.put("long", "", {}, 3_600))
     asyncio.run(store.put("ever", "", {}))
-    assert store.living().keys() == {"long", "ever"}
+    assert store.unexpired().keys() == {"long", "ever"}
     asyncio.run(store.delete("ever"))
     assert names(store, "") == ["long", "short"]
 
 
-def test_the_mark_says_of_when_and_how_much() -> None:
-    mark = json.loads(mark_of(SPAN, 1, EVENTS, is_whole=True))
-    assert (mark["events"], mark["days"], mark["complete"]) == (len(EVENTS), 2, True)
-    assert mark["from"] == timestamp(SPAN.start_ms)
+def test_the_marker_has_time_range_and_counts() -> None:
+    marker = json.loads(demo_marker(SPAN, 1, EVENTS, is_complete=True))
+    assert (marker["events"], marker["days"], marker["complete"]) == (len(EVENTS), 2, True)
+    assert marker["from"] == timestamp(SPAN.start_ms)
 
 
 def names(store: VirtualStore, prefix: str) -> list[str]:

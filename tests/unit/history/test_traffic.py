@@ -1,4 +1,4 @@
-"""Made-up traffic is believable, says that it is made up, and is the same for the same seed."""
+"""Generated traffic is realistic, marked as demo, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DIRECTORY = parse_directory(
     with_priced_apis((DEMO / "tenants.json").read_text(encoding="utf-8"), DEMO / "priced.json")
 )
 APIS = {slug: tenant.api for slug, tenant in DIRECTORY.by_slug.items()}
-SOLD = frozenset(slug for slug, tenant in DIRECTORY.by_slug.items() if tenant.is_priced)
+PRICED = frozenset(slug for slug, tenant in DIRECTORY.by_slug.items() if tenant.is_priced)
 SPAN = Span(30, 1_795_398_000_000)
-EVENTS = make_events(APIS, SOLD, SPAN, 1)
+EVENTS = make_events(APIS, PRICED, SPAN, 1)
 
 
 def test_every_api_of_the_demo_has_a_profile_and_is_called() -> None:
@@ -29,12 +29,12 @@ def test_every_api_of_the_demo_has_a_profile_and_is_called() -> None:
     assert called == APIS.keys()
 
 
-def test_the_same_seed_makes_the_same_and_another_does_not() -> None:
-    assert make_events(APIS, SOLD, SPAN, 1) == EVENTS
-    assert make_events(APIS, SOLD, SPAN, 2) != EVENTS
+def test_only_the_same_seed_gives_the_same_events() -> None:
+    assert make_events(APIS, PRICED, SPAN, 1) == EVENTS
+    assert make_events(APIS, PRICED, SPAN, 2) != EVENTS
 
 
-def test_all_of_it_is_within_its_span_in_order_and_marked() -> None:
+def test_events_are_within_the_span_ordered_and_marked() -> None:
     times = [event.at_ms for event in EVENTS]
     assert times == sorted(times)
     assert SPAN.start_ms <= times[0] < times[-1] < SPAN.end_ms
@@ -43,23 +43,23 @@ def test_all_of_it_is_within_its_span_in_order_and_marked() -> None:
     assert len({event.request_id for event in EVENTS}) == len(EVENTS)
 
 
-def test_only_what_is_sold_earns_and_only_when_it_was_served() -> None:
+def test_only_served_calls_of_priced_apis_have_revenue() -> None:
     for event in EVENTS:
         if event.revenue_micros:
             assert event.api
-            assert event.api.slug in SOLD
+            assert event.api.slug in PRICED
             assert (event.status, event.outcome, event.counted) == (200, "served", True)
             assert event.revenue_micros == event.api.price_micros
     assert sum(event.revenue_micros for event in EVENTS) > 10_000_000
 
 
-def test_requests_without_payment_are_no_calls() -> None:
-    refused = [event for event in EVENTS if not event.counted]
-    assert {event.outcome for event in refused} == {"payment_required"}
-    assert {event.status for event in refused} == {402}
+def test_requests_without_payment_are_not_calls() -> None:
+    unpaid = [event for event in EVENTS if not event.counted]
+    assert {event.outcome for event in unpaid} == {"payment_required"}
+    assert {event.status for event in unpaid} == {402}
 
 
-def test_days_nights_and_weekends_differ() -> None:
+def test_traffic_differs_by_hour_and_weekday() -> None:
     exchange = [event.at_ms for event in EVENTS if event.api and event.api.slug == "exchange"]
     hours = Counter(at_ms % DAY_MS // HOUR_MS for at_ms in exchange)
     assert sum(hours[hour] for hour in (13, 14, 15)) > 4 * sum(hours[hour] for hour in (1, 2, 3))
@@ -67,7 +67,7 @@ def test_days_nights_and_weekends_differ() -> None:
     assert weekend < 0.2 * len(exchange)
 
 
-def test_agents_come_back_on_other_days_and_new_ones_join() -> None:
+def test_agents_return_on_other_days_and_new_ones_join() -> None:
     days: dict[str, set[int]] = {}
     for event in EVENTS:
         days.setdefault(event.caller, set()).add(event.at_ms // DAY_MS)
@@ -75,7 +75,7 @@ def test_agents_come_back_on_other_days_and_new_ones_join() -> None:
     assert sum(min(seen) > SPAN.first_day + 10 for seen in days.values()) > 20
 
 
-def test_there_are_errors_and_hours_with_many_of_them() -> None:
+def test_there_are_errors_and_incidents() -> None:
     hours: dict[tuple[str, int], list[bool]] = {}
     for event in EVENTS:
         if event.api and event.api.slug in ("airports", "exchange", "pulse"):
@@ -87,7 +87,7 @@ def test_there_are_errors_and_hours_with_many_of_them() -> None:
 
 
 @pytest.mark.parametrize("days", [1, 39])
-def test_a_span_ends_now_and_begins_at_a_midnight(days: int) -> None:
+def test_a_span_starts_at_midnight(days: int) -> None:
     span = Span(days, SPAN.end_ms)
     assert span.start_ms % DAY_MS == 0
     assert days - 1 < (span.end_ms - span.start_ms) / DAY_MS <= days

@@ -10,7 +10,7 @@ const ABOUT = {
 			path: "/airports",
 			parameters: {
 				country: "ISO 3166-1 code of two letters, such as PT",
-				q: "text found in the name or city, whatever its case",
+				q: "text in the name or city, case-insensitive",
 				min_elevation_m: "metres above the sea, at least",
 				max_elevation_m: "metres above the sea, at most",
 				sort: "iata (default), name, city, country, elevation_m",
@@ -33,8 +33,8 @@ const ABOUT = {
 const SORTABLE = ["iata", "name", "city", "country", "elevation_m"];
 const EARTH_RADIUS_KM = 6371;
 
-/** What is wrong with a request; answered as 400 or 404. */
-class Refused extends Error {
+/** An invalid request, with the status and body of the response. */
+class RequestError extends Error {
 	constructor(status, fields) {
 		super(fields.message);
 		this.status = status;
@@ -43,7 +43,7 @@ class Refused extends Error {
 }
 
 function invalid(parameter, message) {
-	return new Refused(400, { error: "invalid_parameter", parameter, message });
+	return new RequestError(400, { error: "invalid_parameter", parameter, message });
 }
 
 function number(query, name, { from, to, otherwise, whole = false }) {
@@ -95,7 +95,7 @@ function list(query) {
 function one(iata) {
 	const airport = airports.find((candidate) => candidate.iata === iata.toUpperCase());
 	if (!airport) {
-		throw new Refused(404, { error: "airport_not_found", message: `no airport has the code ${iata}` });
+		throw new RequestError(404, { error: "airport_not_found", message: `no airport has the code ${iata}` });
 	}
 	return airport;
 }
@@ -123,26 +123,26 @@ function nearest(query) {
 	return { from: here, airports: measured.slice(0, limit) };
 }
 
-function answer(url) {
+function resultFor(url) {
 	const [, collection, iata, ...rest] = url.pathname.split("/");
 	if (collection === "") return ABOUT;
 	if (collection === "airports" && !iata) return list(url.searchParams);
 	if (collection === "airports" && rest.length === 0) return one(decodeURIComponent(iata));
 	if (collection === "nearest" && iata === undefined) return nearest(url.searchParams);
-	throw new Refused(404, { error: "not_found", message: "see / for what there is" });
+	throw new RequestError(404, { error: "not_found", message: "see / for what there is" });
 }
 
 export default {
 	async fetch(request) {
 		if (!["GET", "HEAD"].includes(request.method)) {
-			const refusal = { error: "method_not_allowed", message: "this API is read with GET" };
-			return Response.json(refusal, { status: 405, headers: { allow: "GET, HEAD" } });
+			const body = { error: "method_not_allowed", message: "this API is read with GET" };
+			return Response.json(body, { status: 405, headers: { allow: "GET, HEAD" } });
 		}
 		try {
 			const headers = { "cache-control": "public, max-age=3600" };
-			return Response.json(answer(new URL(request.url)), { headers });
+			return Response.json(resultFor(new URL(request.url)), { headers });
 		} catch (error) {
-			if (error instanceof Refused) return Response.json(error.fields, { status: error.status });
+			if (error instanceof RequestError) return Response.json(error.fields, { status: error.status });
 			if (error instanceof URIError) return Response.json({ error: "not_found" }, { status: 404 });
 			throw error;
 		}

@@ -1,16 +1,15 @@
 /**
- * Named counters kept in this API's own KV namespace.
+ * Named counters in this API's own KV namespace.
  *
- * KV takes the last write, so counting from many places at once loses counts; for votes on a
- * demonstration that will do, and the description says so.
+ * In KV the last write wins, so concurrent increments can be lost. The description says so.
  */
 
 const ABOUT = {
 	name: "Tally",
-	description: "Named counters. Approximate when many count at once: the last write wins.",
+	description: "Named counters. Approximate if many clients count at once: the last write wins.",
 	endpoints: [
 		{ method: "GET", path: "/counters", answers: "all counters" },
-		{ method: "GET", path: "/counters/{name}", answers: "one counter, 0 if it was never counted" },
+		{ method: "GET", path: "/counters/{name}", answers: "one counter, 0 if it does not exist" },
 		{
 			method: "POST",
 			path: "/counters/{name}",
@@ -21,11 +20,11 @@ const ABOUT = {
 	],
 };
 
-function refuse(status, fields, headers = {}) {
+function errorResponse(status, fields, headers = {}) {
 	return Response.json(fields, { status, headers });
 }
 
-/** Each is a read of its own, and a plan allows only so many. */
+/** Each counter is a separate read, and plans limit the number of reads. */
 const LISTED_COUNTERS = 40;
 
 async function read(counters, name) {
@@ -42,7 +41,7 @@ async function add(counters, name, query) {
 	const by = Number(query.get("by") ?? 1);
 	if (!Number.isInteger(by) || Math.abs(by) > 1000) {
 		const message = "by must be a whole number from -1000 to 1000";
-		return refuse(400, { error: "invalid_parameter", parameter: "by", message });
+		return errorResponse(400, { error: "invalid_parameter", parameter: "by", message });
 	}
 	const count = (await read(counters, name)) + by;
 	await counters.put(name, String(count));
@@ -55,16 +54,16 @@ export default {
 		const reading = ["GET", "HEAD"].includes(request.method);
 		const [, collection, name, ...rest] = pathname.split("/");
 		if (collection !== "" && (collection !== "counters" || rest.length > 0)) {
-			return refuse(404, { error: "not_found", message: "see / for what there is" });
+			return errorResponse(404, { error: "not_found", message: "see / for what there is" });
 		}
 		if (!name) {
 			const message = "only GET here";
-			if (!reading) return refuse(405, { error: "method_not_allowed", message }, { allow: "GET, HEAD" });
+			if (!reading) return errorResponse(405, { error: "method_not_allowed", message }, { allow: "GET, HEAD" });
 			return collection === "" ? Response.json(ABOUT) : all(env.COUNTERS);
 		}
 		if (!/^[a-z0-9-]{1,40}$/.test(name)) {
 			const message = "a counter's name is 1 to 40 of a-z, 0-9 and -";
-			return refuse(400, { error: "invalid_parameter", parameter: "name", message });
+			return errorResponse(400, { error: "invalid_parameter", parameter: "name", message });
 		}
 		if (reading) return Response.json({ name, count: await read(env.COUNTERS, name) });
 		if (request.method === "POST") return add(env.COUNTERS, name, searchParams);
@@ -73,6 +72,6 @@ export default {
 			return new Response(null, { status: 204 });
 		}
 		const allow = "GET, HEAD, POST, DELETE";
-		return refuse(405, { error: "method_not_allowed", message: `one of: ${allow}` }, { allow });
+		return errorResponse(405, { error: "method_not_allowed", message: `one of: ${allow}` }, { allow });
 	},
 };

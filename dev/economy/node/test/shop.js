@@ -1,8 +1,8 @@
 /**
- * A shop that takes payment with the official server library, to prove that the economy works
- * before anything of ours sells in it. FACILITATOR_URL and PAY_TO come from the environment.
+ * A paid server built with the official library, which shows that the economy works
+ * independently of the dispatcher. FACILITATOR_URL and PAY_TO come from the environment.
  *
- * `/t/priced/cent` costs a cent and answers with the request's method and body.
+ * `/t/priced/cent` costs a cent and returns the request's method and body.
  */
 import { createServer } from "node:http";
 import process from "node:process";
