@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from analytics import WINDOWS
 from bench.analytics.fill import NOW_MS, Entry, Fill
 from bench.analytics.traffic import Traffic
 from bench.server import Measured, running
@@ -17,7 +18,6 @@ from core import keys
 from core.calendar import MINUTE_MS
 from core.ports import Json
 from metering.events import Batch, batch_metadata, encode_batch
-from snapshots.render import WINDOWS
 
 WARM_RUNS = 50
 ARRIVING = 10

@@ -23,7 +23,7 @@ from runtime.edge_cache import RuntimeEdgeCache
 from runtime.environment import RuntimeBackground, RuntimeClock, RuntimeEnvironment
 from runtime.http import RuntimeRequest
 from runtime.kv import RuntimeStore
-from snapshots.serialization import snapshot_text
+from snapshots.serialization import snapshot_json
 from usage import UsageRecorder
 
 ENDLESS = 1 << 60
@@ -151,10 +151,10 @@ async def _snapshot(
 ) -> dict[str, object]:
     _clock.at_ms = now_ms
     reader = _readers[0]
-    is_warm = bool(reader._views[window]._summaries)
+    is_warm = bool(reader._caches[window]._summaries)
     found = (await reader.snapshots(store, (window,), TOP, background))[window]
     operations = store.spent
-    text = snapshot_text(found)
+    text = snapshot_json(found)
     return {
         "operations": operations,
         "bytes": len(text),

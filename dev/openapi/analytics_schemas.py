@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from analytics import WINDOWS
 from api.spec import Schema
 from core import constants
 from dev.openapi.json_schema import (
@@ -25,7 +26,6 @@ from dev.openapi.json_schema import (
 )
 from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
-from snapshots.render import WINDOWS
 
 _REVENUE: Mapping[str, Schema] = {
     "revenueUsd": number("What was settled, in dollars, rounded to cents for show."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from analytics import Analytics
+from analytics import WINDOWS, Analytics
 from api import routes
 from api.auth import Authorizer
 from api.health import Health
@@ -40,8 +40,7 @@ from metering.totals import DEFAULT_DIRECTORY
 from payments.reconciliation import compare_day
 from payments.resolution import resolver_of
 from snapshots.ranking import shown_owner
-from snapshots.render import WINDOWS
-from snapshots.serialization import answer_text, tag_of
+from snapshots.serialization import etag_of, response_json
 from tenants.directory import TenantDirectory
 from usage import UsageRecorder
 
@@ -229,7 +228,7 @@ def analytics_response(
     It is 304 without a body if `if_none_match`, that header's value or empty, has
     the current tag. Shared caches may store it only if it `is_public`.
     """
-    tag = tag_of(body["windows"].values() if "windows" in body else [body["snapshot"]])
+    tag = etag_of(body["windows"].values() if "windows" in body else [body["snapshot"]])
     cacheability = "public" if is_public else "private"
     headers = (
         ("cache-control", f"{cacheability}, max-age={constants.ANALYTICS_AGE_SECONDS}"),
@@ -238,7 +237,7 @@ def analytics_response(
     )
     if etag_matches(tag, if_none_match):
         return Response(304, (*headers, (REQUEST_ID_HEADER, request_id)), "")
-    text = answer_text({"ok": True, "requestId": request_id, **body})
+    text = response_json({"ok": True, "requestId": request_id, **body})
     return text_response(text, request_id, headers=headers)
 
 

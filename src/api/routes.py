@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from analytics import WINDOWS
 from api.pagination import decode_listing, decode_position
 from api.spec import (
     OPENMETRICS,
@@ -44,7 +45,6 @@ from payments.errors import (
     PaymentInvalid,
     PaymentRequired,
 )
-from snapshots.render import WINDOWS
 from tenants.admission import CapExceeded, RateLimited, UsageQuotaExceeded
 
 _PLATFORM_ERRORS = (Unauthorized, RateLimited, BindingMissing, ConfigurationError, InternalError)

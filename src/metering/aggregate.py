@@ -1,9 +1,7 @@
-"""What many events come to: figures that can be merged in any order and grouping.
+"""The totals of one API, which merge in any order and grouping.
 
-Owns the sums of one API. `Aggregate.merge` is associative and commutative and
-has an empty aggregate as its identity, so that a window may be folded from
-events, from batches or from summaries and come out the same. Refuses to know
-what a window is or how figures are shown.
+`Aggregate.merge` is associative and commutative, with the empty aggregate as its identity. So
+a window has the same totals, whether it is built from events, batches or summaries.
 """
 
 from __future__ import annotations
@@ -20,24 +18,32 @@ from metering.events import Api, UsageEvent, is_error
 from metering.sketches.callers import CallerSketch
 from metering.sketches.latency import LatencySketch
 
-_WITHOUT_DAYS = 3
-"""Fields after the figures of an aggregate that has no closed days."""
+_FIELDS_WITHOUT_DAYS = 3
+"""Encoded fields after `busiest_closed_hour` when there are no closed days."""
 
 Description: TypeAlias = tuple[int, Api]
-"""How an API was described in an event, and when that was, in milliseconds since 1970."""
+"""When an event described an API, in milliseconds since 1970 UTC, and the description."""
 
 
 @dataclass(slots=True)
 class Aggregate:
-    """The figures of one API, or of many together, over some span of time.
+    """The totals of one API, or of several, over some time.
 
-    Only calls count; requests that were refused before dispatch add revenue
-    (which is 0 for them) and nothing else. `hours` are the calls by clock hour
-    of open days, `days` those by UTC day of closed ones, and
-    `busiest_closed_hour` the most in an hour of closed days, see `close_days`.
-    `described_by` is the newest description of the API with its time. Bounded
-    in size, whatever was counted, but for the hours of open days and the days
-    that were not forgotten (`forget_days`).
+    Requests that were refused before dispatch add their revenue, which is 0, and nothing else.
+    The size is bounded, except for the hours of open days and the days that were not dropped by
+    `forget_days`.
+
+    Attributes:
+        calls: The number of calls.
+        errors: Calls with an error status, see `is_error`.
+        revenue_micros: Revenue in millionths of a dollar.
+        price_sum_micros: The sum of the prices at the time of each call.
+        latency: The latencies of calls.
+        callers: The callers of calls.
+        hours: Calls by clock hour since 1970 UTC, of open days, see `close_days`.
+        days: Calls by UTC day since 1970, of closed days.
+        busiest_closed_hour: The calls of the hour with the most, among those of closed days.
+        described_by: The newest description of the API.
     """
 
     calls: int = 0
@@ -52,7 +58,7 @@ class Aggregate:
     described_by: Description | None = None
 
     def add(self, event: UsageEvent) -> None:
-        """Count one event."""
+        """Add one event."""
         self.revenue_micros += event.revenue_micros
         if event.api is not None:
             self.described_by = newest(self.described_by, (event.at_ms, event.api))
@@ -68,7 +74,7 @@ class Aggregate:
             self.price_sum_micros += event.api.price_micros
 
     def merge(self, other: Aggregate) -> None:
-        """Count everything that `other` has counted."""
+        """Add the totals of `other`."""
         self.calls += other.calls
         self.errors += other.errors
         self.revenue_micros += other.revenue_micros
@@ -83,12 +89,11 @@ class Aggregate:
         self.described_by = newest(self.described_by, other.described_by)
 
     def close_days(self, before_day: int) -> None:
-        """Keep the UTC days before `before_day` as days, and of their hours only the busiest.
+        """Replace the hours of UTC days before `before_day` by the day and its busiest hour.
 
-        Exact, and in any order with merges, as long as no event of an hour that
-        is forgotten is counted in another aggregate of the same API: close a
-        day when the aggregate has all of it. Of days so closed, and of events
-        of open days, any order and grouping gives the same.
+        Only close a day when this aggregate has all events of it: the calls of a closed hour
+        cannot be added up across aggregates. Under this condition the result is exact and does
+        not depend on the order of closing and merging.
         """
         closed = [hour for hour in self.hours if hour // HOURS_PER_DAY < before_day]
         for hour in closed:
@@ -97,15 +102,15 @@ class Aggregate:
             self.days[day] = self.days.get(day, 0) + calls
 
     def forget_days(self, before_day: int) -> None:
-        """Drop the calls by day of closed days before `before_day`; no other figure changes."""
+        """Drop the entries of `days` before `before_day`; nothing else changes."""
         self.days = {day: calls for day, calls in self.days.items() if day >= before_day}
 
     def calls_by_hour(self, first: int, end: int) -> list[int]:
-        """Give the calls of each clock hour of open days from `first` to before `end`."""
+        """Return the calls of each clock hour from `first` to before `end`; 0 in closed days."""
         return [self.hours.get(hour, 0) for hour in range(first, end)]
 
     def calls_by_day(self, first: int, end: int) -> list[int]:
-        """Give the calls of each UTC day from `first` to before `end`."""
+        """Return the calls of each UTC day from `first` to before `end`."""
         found = [self.days.get(day, 0) for day in range(first, end)]
         for hour, calls in self.hours.items():
             if first <= hour // HOURS_PER_DAY < end:
@@ -113,19 +118,19 @@ class Aggregate:
         return found
 
     def busiest_hour_calls(self) -> int:
-        """Calls in the clock hour with the most of them."""
+        """Return the calls of the busiest clock hour."""
         return max(self.busiest_closed_hour, *self.hours.values(), 0)
 
     def busiest_caller_calls(self) -> int:
-        """Calls of the caller with the most of them, as `CallerSketch.busiest_calls` knows it."""
+        """Return the calls of the busiest caller, as precise as `CallerSketch.busiest_calls`."""
         return self.callers.busiest_calls()
 
     def encode(self) -> Json:
-        """Write the aggregate as a list by position; equal ones are written alike.
+        """Encode the aggregate as a list; equal aggregates have the same encoding.
 
-        Calls, errors, revenue, sum of prices, latency, callers, busiest closed
-        hour, open hours, their calls, description (time and fields) or null; then closed
-        days and their calls, if there are any.
+        The fields are: calls, errors, revenue, sum of prices, latency, callers, busiest closed
+        hour, open hours, their calls, description (time and fields) or null; and, only if there
+        are any, closed days and their calls.
         """
         hours, days = sorted(self.hours), sorted(self.days)
         described = self.described_by
@@ -145,17 +150,17 @@ class Aggregate:
 
     @staticmethod
     def decode(value: Json) -> Aggregate:
-        """Read an aggregate back. Raises `SummaryUnreadable` for what `encode` does not write."""
+        """Decode an aggregate. Raises `SummaryUnreadable` for an invalid form."""
         try:
             (calls, errors, revenue, prices, latency, callers, busiest, *rest) = value
             hours, by_hour, api, days, by_day = (
-                rest if len(rest) > _WITHOUT_DAYS else (*rest, [], [])
+                rest if len(rest) > _FIELDS_WITHOUT_DAYS else (*rest, [], [])
             )
         except (TypeError, ValueError) as error:
-            raise SummaryUnreadable(f"an aggregate is of another form: {error}") from error
+            raise SummaryUnreadable(f"an aggregate has an invalid form: {error}") from error
         numbers = [calls, errors, revenue, prices, busiest]
         if set(map(type, numbers)) != {int} or min(numbers) < 0 or max(errors, busiest) > calls:
-            raise SummaryUnreadable(f"an aggregate has the figures {numbers}")
+            raise SummaryUnreadable(f"an aggregate has the impossible totals {numbers}")
         return Aggregate(
             calls,
             errors,
@@ -171,14 +176,14 @@ class Aggregate:
 
 
 def newest(one: Description | None, other: Description | None) -> Description | None:
-    """Choose the newer description; the whole of it decides between two of the same time."""
+    """Return the newer description; of two with the same time, the one with greater fields."""
     if one is None or (other is not None and other > one):
         return other
     return one
 
 
 def merged(aggregates: Iterable[Aggregate]) -> Aggregate:
-    """Merge any number of aggregates into a new one."""
+    """Return a new aggregate with the totals of all."""
     result = Aggregate()
     for aggregate in aggregates:
         result.merge(aggregate)
@@ -196,10 +201,10 @@ def _decode_periods(periods: Json, calls: Json) -> dict[int, int]:
         ):
             return dict(zip(periods, calls, strict=True))
         case _:
-            raise SummaryUnreadable("an aggregate's hours or days are of another form")
+            raise SummaryUnreadable("an aggregate's hours or days have an invalid form")
 
 
-def _decode_description(value: Json) -> tuple[int, Api]:
+def _decode_description(value: Json) -> Description:
     match value:
         case [int(at_ms), str(tenant_id), str(slug), str(owner), str(directory), int(price)] if {
             type(at_ms),
@@ -207,4 +212,4 @@ def _decode_description(value: Json) -> tuple[int, Api]:
         } == {int} and min(at_ms, price) >= 0:
             return at_ms, Api(tenant_id, slug, owner, directory, price)
         case _:
-            raise SummaryUnreadable("an aggregate's description is of another form")
+            raise SummaryUnreadable("an aggregate's description has an invalid form")

@@ -14,7 +14,7 @@ from core.calendar import MINUTES_PER_DAY, Period, containing
 from core.errors import LogExpired, StoreUnavailable
 from core.kv_store import BudgetedStore, all_names
 from metering.batches import Unread, read_batches
-from metering.previous_period import TOMORROWS_WEEK, put_past, totals_of
+from metering.previous_period import TOMORROWS_WEEK, put_previous_record, totals_of
 from metering.state import KEPT_MINUTES, WEEK_DAYS, CompactionState, marks_within
 from metering.summary import Summary, base_sources, fingerprint_of, get_summaries, put_summary
 from metering.totals import Totals, callers_by_directory, sum_of
@@ -44,15 +44,15 @@ class CompactionReport:
 class _Sum:
     """What summaries come to together, and the batches that were set aside for them."""
 
-    figures: Totals = field(default_factory=Totals)
+    totals: Totals = field(default_factory=Totals)
     unreadable: list[str] = field(default_factory=list)
 
     def add(self, part: Summary) -> None:
-        self.figures.merge(part.figures)
+        self.totals.merge(part.totals)
         self.unreadable += part.unreadable
 
     def copy(self) -> _Sum:
-        return _Sum(sum_of([self.figures]), [*self.unreadable])
+        return _Sum(sum_of([self.totals]), [*self.unreadable])
 
 
 @dataclass(slots=True)
@@ -97,16 +97,16 @@ class SummaryBuilder:
         unlisted: Sequence[str] = ()
         if minute < self.progress.made and not self.is_made_of(minute, names):
             unlisted = await self._unlisted(period, names)
-        figures, unread = Totals(), Unread()
+        totals, unread = Totals(), Unread()
         every = sorted([*names, *unlisted])
-        await read_batches(self.store, every, lambda _, batch: figures.add(batch), unread)
+        await read_batches(self.store, every, lambda _, batch: totals.add(batch), unread)
         # What neither a listing nor a read shows any more is gone.
         gone = frozenset(unread.missing)
         for name in names:
             if name in gone:
                 raise StoreUnavailable(f"listed, but not to be read yet: {name}")
         sources = _sources([name for name in every if name not in gone])
-        return await self._put(Summary(period, sources, figures, _keys_in(unread)))
+        return await self._put(Summary(period, sources, totals, _keys_in(unread)))
 
     async def _unlisted(self, period: Period, names: Sequence[str]) -> Sequence[str]:
         """Find the batches that a minute's stored summary has and a listing does not show."""
@@ -129,7 +129,7 @@ class SummaryBuilder:
         made_of = frozenset(stored.sources)
         lacking = [name for name in names if keys.batch_name(name) not in made_of]
         unread = Unread()
-        await read_batches(self.store, lacking, lambda _, batch: stored.figures.add(batch), unread)
+        await read_batches(self.store, lacking, lambda _, batch: stored.totals.add(batch), unread)
         if unread.missing:
             raise StoreUnavailable(f"listed, but not to be read: {unread.missing[0]}")
         if not lacking:
@@ -137,23 +137,23 @@ class SummaryBuilder:
             return stored
         sources = sorted([*stored.sources, *map(keys.batch_name, lacking)])
         unreadable = sorted([*stored.unreadable, *_keys_in(unread)])
-        return await self._put(Summary(stored.period, sources, stored.figures, unreadable))
+        return await self._put(Summary(stored.period, sources, stored.totals, unreadable))
 
     async def make_parent(self, period: Period) -> Summary | None:
         """Make a summary from those of the level below; None when there are none."""
         children = await self._children(period)
         if not children:
             return None
-        figures = Totals()
+        totals = Totals()
         unreadable: list[str] = []
         sources = []
         async for child in self._parts(period.child_level, children):
-            figures.merge(child.figures)
+            totals.merge(child.totals)
             unreadable += child.unreadable
             sources.append(f"{child.period.start}:{child.fingerprint}")
         if period.level in ("day", "month"):
-            figures.close_days(period.end // MINUTES_PER_DAY)
-        return await self._put(Summary(period, sources, figures, unreadable))
+            totals.close_days(period.end // MINUTES_PER_DAY)
+        return await self._put(Summary(period, sources, totals, unreadable))
 
     async def _put(self, summary: Summary) -> Summary:
         key = keys.summary(*summary.period)
@@ -223,7 +223,7 @@ class SummaryBuilder:
         async for part in self._parts("hour", _within(tree["hour"], today.start, end)):
             total.add(part)
         await self._put_base(today.start, end, total, sources)
-        totals = {"today": totals_of(total.figures)}
+        previous = {"today": totals_of(total.totals)}
         week_start = today.start - WEEK_DAYS * MINUTES_PER_DAY
         first = min(week_start, month.start)
         ever = total.copy()
@@ -237,17 +237,17 @@ class SummaryBuilder:
                 last = part
         # Tomorrow's week starts a day later, and is wanted as soon as it is tomorrow.
         await self._put_base(week_start + MINUTES_PER_DAY, end, total, sources)
-        totals[TOMORROWS_WEEK] = totals_of(total.figures)
+        previous[TOMORROWS_WEEK] = totals_of(total.totals)
         if last is not None:
             total.add(last)
         await self._put_base(week_start, end, total, sources)
-        totals["week"] = totals_of(total.figures)
+        previous["week"] = totals_of(total.totals)
         async for part in self._parts("month", _within(tree["month"], 0, month.start)):
             ever.add(part)
-        ever.figures.forget_days(today.start // MINUTES_PER_DAY - constants.TREND_DAYS + 1)
+        ever.totals.forget_days(today.start // MINUTES_PER_DAY - constants.TREND_DAYS + 1)
         await self._put_base(None, end, ever, sources)
-        totals["overall"] = totals_of(ever.figures)
-        await put_past(self.store, end, totals)
+        previous["overall"] = totals_of(ever.totals)
+        await put_previous_record(self.store, end, previous)
         # Last: until all is written, readers go by the bases before.
         self.progress.version += 1
 
@@ -258,9 +258,9 @@ class SummaryBuilder:
         summary = Summary(
             Period("base", end),
             sources,
-            total.figures,
+            total.totals,
             sorted(total.unreadable),
-            callers_by_directory(total.figures),
+            callers_by_directory(total.totals),
         )
         await put_summary(self.store, keys.checkpoint(first, end), summary, BASE_TTL_SECONDS)
 

@@ -177,7 +177,7 @@ def _compare_hour(found: Comparison, summary: Summary | None, minutes: Listed) -
     if summary is None:
         return
     found.unreadable += summary.unreadable
-    found.dropped += summary.figures.dropped
+    found.dropped += summary.totals.dropped
     if len(minutes) == MINUTES_PER_HOUR and not found.differing:
         listed = [key for minute in minutes.values() for key in minute]
         _compare_sums(found, summary, listed)
@@ -192,7 +192,7 @@ def _compare_minute(
     found.waiting += len(listed) - len(counted)
     if summary is not None:
         found.unreadable += summary.unreadable
-        found.dropped += summary.figures.dropped
+        found.dropped += summary.totals.dropped
         if len(counted) == len(made_of):
             _compare_sums(found, summary, counted)
 
@@ -200,18 +200,18 @@ def _compare_minute(
 def _compare_sums(found: Comparison, summary: Summary, listed: Sequence[ListedKey]) -> None:
     """Compare what the metadata of batches come to with the figures made of them."""
     aside = frozenset(summary.unreadable)
-    sums = _sums_of(summary.figures)
+    sums = _sums_of(summary.totals)
     for name in COUNTED:
         log = sum(_number_in(key.metadata, name) for key in listed if key.name not in aside)
         found.surplus[name] += abs(log - sums[name])
 
 
-def _sums_of(figures: Totals) -> Mapping[str, int]:
-    apis = figures.apis.values()
+def _sums_of(totals: Totals) -> Mapping[str, int]:
+    apis = totals.apis.values()
     return {
         "calls": sum(api.calls for api in apis),
         "revenueMicros": sum(api.revenue_micros for api in apis),
-        "dropped": figures.dropped,
+        "dropped": totals.dropped,
     }
 
 

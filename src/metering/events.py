@@ -1,8 +1,4 @@
-"""Usage events: what a request leaves behind, and how a batch of them is written.
-
-Owns the record and its form in the log. Refuses to know when and where
-batches are stored.
-"""
+"""Usage events, one for each request to a tenant's route, and the codec of their batches."""
 
 from __future__ import annotations
 
@@ -17,11 +13,12 @@ from core.errors import BatchUnreadable
 from core.ports import Json
 
 BATCH_VERSION = 1
+_API_ERRORS_BELOW_500 = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _CALLER = re.compile("[0-9a-f]{0,16}")
 
 
 class Api(NamedTuple):
-    """The published API that a request was for, as it was described at that time."""
+    """The published API that a request was for, as its record was at that time."""
 
     tenant_id: str
     slug: str
@@ -31,14 +28,20 @@ class Api(NamedTuple):
 
 
 class UsageEvent(NamedTuple):
-    """One request that reached a tenant's route, and what became of it.
+    """One request that reached a tenant's route, and its outcome.
 
-    `at_ms` is when the response's headers were ready, `latency_ms` the time
-    since the request arrived. `api` is None when no tenant answers there.
-    `caller` is a keyed hash in 16 hexadecimal digits, never an identity, and
-    empty when the request ended before it was known. `outcome` is `served` when the
-    tenant's script answered, else an error code of the contract. `counted`
-    tells calls from requests that were refused before dispatch.
+    Attributes:
+        request_id: The id in the response's `x-request-id`.
+        at_ms: When the response's headers were ready, in milliseconds since 1970 UTC.
+        api: The API; None when no tenant has this address.
+        method: The HTTP method.
+        status: The HTTP status of the response.
+        latency_ms: From the request's arrival to `at_ms`.
+        caller: A keyed hash in 16 hexadecimal digits, never an identity; empty when the request
+            ended before the caller was known.
+        outcome: `served` when the tenant's script responded, else an error code of the contract.
+        counted: Whether it is a call; False for requests refused before dispatch.
+        revenue_micros: Revenue in millionths of a dollar.
     """
 
     request_id: str
@@ -53,24 +56,32 @@ class UsageEvent(NamedTuple):
     revenue_micros: int
 
 
+def is_error(status: int) -> bool:
+    """Return whether a call with this HTTP status counts as an error of the API."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _API_ERRORS_BELOW_500
+
+
 class Batch(NamedTuple):
-    """Events written under one key, and how many the writer had to drop before them."""
+    """Events written under one key, and how many events the writer dropped before them."""
 
     events: Sequence[UsageEvent]
     dropped: int
 
 
 def encode_batch(batch: Batch, minute: int) -> str:
-    """Write a batch as JSON; its APIs are named once and rows refer to them."""
-    numbers: dict[Api | None, int | None] = {None: None}
+    """Encode a batch of events of `minute` as JSON.
+
+    Each API is written once, and rows refer to it by its index.
+    """
+    indexes: dict[Api | None, int | None] = {None: None}
     rows = []
     for event in batch.events:
-        number = numbers.get(event.api, -1)
-        if number == -1:
-            number = numbers[event.api] = len(numbers) - 1
+        index = indexes.get(event.api, -1)
+        if index == -1:
+            index = indexes[event.api] = len(indexes) - 1
         rows.append(
             (
-                number,
+                index,
                 event.at_ms - minute * MINUTE_MS,
                 event.status,
                 event.latency_ms,
@@ -82,7 +93,7 @@ def encode_batch(batch: Batch, minute: int) -> str:
                 event.request_id,
             )
         )
-    apis = [api for api in numbers if api is not None]
+    apis = [api for api in indexes if api is not None]
     return json.dumps(
         {"v": BATCH_VERSION, "dropped": batch.dropped, "apis": apis, "rows": rows},
         separators=(",", ":"),
@@ -90,16 +101,15 @@ def encode_batch(batch: Batch, minute: int) -> str:
 
 
 def decode_batch(value: str, minute: int) -> Batch:
-    """Read a batch back.
+    """Decode a batch of events of `minute`.
 
-    Raises `BatchUnreadable` when `value` was cut short, is of another version,
-    or holds anything but what `encode_batch` writes.
+    Raises `BatchUnreadable` when `value` is truncated, of another version or otherwise invalid.
     """
     try:
         document = json.loads(value)
         if document["v"] != BATCH_VERSION:
             raise BatchUnreadable(
-                f"it is of version {document['v']!r}, this software reads {BATCH_VERSION}"
+                f"it is of version {document['v']!r}; this software reads {BATCH_VERSION}"
             )
         apis = [_decode_api(fields) for fields in document["apis"]]
         start_ms = minute * MINUTE_MS
@@ -110,9 +120,9 @@ def decode_batch(value: str, minute: int) -> Batch:
 
 
 def batch_metadata(batch: Batch) -> Mapping[str, int]:
-    """Sum up a batch for its key's metadata, so that a listing tells how much is there.
+    """Return the metadata of a batch's key, so that a listing shows how much the batch has.
 
-    Calls and revenue are those of an API, as figures have them.
+    Calls and revenue include only events that belong to an API, like all totals.
     """
     of_apis = [event for event in batch.events if event.api is not None]
     return {
@@ -129,42 +139,34 @@ def _decode_api(fields: Json) -> Api:
 
 
 def _decode_row(row: Json, apis: Sequence[Api], start_ms: int) -> UsageEvent:
-    number, offset_ms, status, latency_ms, is_call, revenue, caller, method, outcome, name = row
+    index, offset_ms, status, latency_ms, counted, revenue, caller, method, outcome, name = row
     return UsageEvent(
         _text(name),
         start_ms + _whole(offset_ms),
-        None if number is None else apis[_whole(number)],
+        None if index is None else apis[_whole(index)],
         _text(method),
         _whole(status),
         _whole(latency_ms),
         _caller(caller),
         _text(outcome),
-        bool(_whole(is_call)),
+        bool(_whole(counted)),
         _whole(revenue),
     )
 
 
 def _caller(value: Json) -> str:
     if _CALLER.fullmatch(_text(value)) is None:
-        raise TypeError(f"{value!r} is no caller")
+        raise TypeError(f"{value!r} is not a caller")
     return str(value)
 
 
 def _text(value: Json) -> str:
     if type(value) is not str:
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a string")
     return value
 
 
 def _whole(value: Json) -> int:
     if type(value) is not int or value < 0:
-        raise TypeError(f"{value!r} is no whole number from 0")
+        raise TypeError(f"{value!r} is not a non-negative integer")
     return value
-
-
-_CALLER_SIDE_ERRORS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-
-
-def is_error(status: int) -> bool:
-    """Tell whether a call with this HTTP status counts as an error of the API."""
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _CALLER_SIDE_ERRORS

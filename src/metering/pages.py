@@ -1,7 +1,6 @@
 """Pages of usage events, newest first.
 
-Owns the order of events and the position that a page ends at. A page costs a
-listing or two and the batches that it shows, however long the log is.
+A page costs one or two listings and the batches that it shows, for any length of the log.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from metering.events import Batch, UsageEvent
 
 
 class Position(NamedTuple):
-    """An event's place: newer first, then by request id.
+    """An event's position in the order: newest first, then by request id.
 
-    `listing` is KV's own cursor of the listing that shows the event's minute,
-    None for the first one, so that the next page need not start from the top.
+    `listing` is KV's cursor of the listing page that has the event's minute, None for the first
+    one. With it, the next page of events does not list KV from the start.
     """
 
     at_ms: int
@@ -29,23 +28,32 @@ class Position(NamedTuple):
 
 
 async def newest_events(
-    store: KeyValueStore, held: Mapping[str, Batch], limit: int, after: Position | None
+    store: KeyValueStore, buffered: Mapping[str, Batch], limit: int, after: Position | None
 ) -> tuple[Sequence[UsageEvent], Position | None]:
-    """Find the newest `limit` events, and the position to go on from.
+    """Read a page of events.
 
-    With `after`, only the events behind that position are given; positions
-    stay valid while new events come in. The second value is None when there
-    are no more. Raises `StoreUnavailable` when KV fails.
+    Args:
+        store: `USAGE_KV`.
+        buffered: This isolate's batches by key, which KV may lack.
+        limit: The length of the page, at least 1.
+        after: Where the previous page ended; None for the first page. New events do not
+            invalidate it.
+
+    Returns:
+        The events, and the position at which the page ends; None for the last page.
+
+    Raises:
+        StoreUnavailable: KV failed.
     """
-    search = _Search(store, held, limit, after)
+    search = _Search(store, buffered, limit, after)
     listing = cursor = after.listing if after else None
     while True:
         page = await store.list_page(keys.USAGE_PREFIX, cursor)
-        split = await search.look_at(page)
+        is_split = await search.add_page(page)
         if page.cursor is None or search.is_full:
             break
-        # The next page of events starts where the listing shows its first minute whole.
-        if not split:
+        # The next page of events starts with a listing page that has all of its first minute.
+        if not is_split:
             listing = cursor
         cursor = page.cursor
     events = search.newest()
@@ -55,24 +63,24 @@ async def newest_events(
 
 
 class _Search:
-    """Collects events minute by minute until there is one more than asked for."""
+    """Collects events minute by minute, until it has one more than `limit`."""
 
     def __init__(
         self,
         store: KeyValueStore,
-        held: Mapping[str, Batch],
+        buffered: Mapping[str, Batch],
         limit: int,
         after: Position | None,
     ) -> None:
         self._store = store
-        self._held = held
+        self._buffered = buffered
         self._limit = limit
         self._after = None if after is None else (-after.at_ms, after.request_id)
         self._from = "" if after is None else keys.usage_minute(after.at_ms // MINUTE_MS)
         self._found: list[tuple[int, str, UsageEvent]] = []
         self._counts: dict[str, int] = {}
         self._unfinished: list[str] = []
-        self._local = sorted(name for name in held if name >= self._from)
+        self._local = sorted(name for name in buffered if name >= self._from)
 
     @property
     def is_full(self) -> bool:
@@ -82,15 +90,18 @@ class _Search:
         self._found.sort(key=lambda entry: entry[:2])
         return [event for _, _, event in self._found[: self._limit]]
 
-    async def look_at(self, page: KeyPage) -> bool:
-        """Take a page of keys; tell whether all of it is of a minute that began before it."""
+    async def add_page(self, page: KeyPage) -> bool:
+        """Read the batches of a page of keys, except those of a minute that may continue.
+
+        Returns whether that minute began on an earlier page.
+        """
         fresh = [key for key in page.keys if key.name >= self._from]
         self._counts |= {key.name: _count_in(key.metadata) for key in fresh}
         listed = [*self._unfinished, *(key.name for key in fresh)]
         if not listed and page.cursor is not None:
-            # An empty page tells nothing of where the next one begins.
+            # An empty page does not show where the next one begins.
             return False
-        # A minute that goes on in the next page is read with that page.
+        # A minute that continues on the next page is read with that page.
         last = _minute_part(listed[-1]) if listed and page.cursor is not None else None
         began_before = bool(self._unfinished) and _minute_part(self._unfinished[0]) == last
         self._unfinished = [name for name in listed if _minute_part(name) == last]
@@ -103,7 +114,7 @@ class _Search:
             names = names[len(group) :]
             for name in group:
                 if name not in self._counts:
-                    self._add(name, self._held[name])
+                    self._add(name, self._buffered[name])
             stored = [name for name in group if name in self._counts]
             await read_batches(self._store, stored, self._add, Unread())
         return began_before
@@ -116,13 +127,13 @@ class _Search:
 
 
 def _whole_minutes(names: Sequence[str], counts: Mapping[str, int], wanted: int) -> Sequence[str]:
-    """Take from the front of `names` the batches of as many minutes as hold `wanted` events."""
+    """Return the first of `names`: whole minutes, until they have `wanted` events."""
     minute = None
     for index, name in enumerate(names):
-        own_minute = _minute_part(name)
-        if own_minute != minute and wanted <= 0:
+        name_minute = _minute_part(name)
+        if name_minute != minute and wanted <= 0:
             return names[:index]
-        minute = own_minute
+        minute = name_minute
         wanted -= counts.get(name, constants.BATCH_EVENTS_MAX)
     return names
 

@@ -49,11 +49,11 @@ class PreviousPeriod(NamedTuple):
     totals: PeriodTotals
 
 
-def totals_of(figures: Totals) -> PeriodTotals:
+def totals_of(totals: Totals) -> PeriodTotals:
     """Add up what a window shows at its head."""
-    shown = [one for one in figures.apis.values() if one.calls or one.revenue_micros]
+    shown = [one for one in totals.apis.values() if one.calls or one.revenue_micros]
     return PeriodTotals(
-        figures.callers.distinct(),
+        totals.callers.distinct(),
         sum(one.calls > 0 for one in shown),
         len({directory_of(one.described_by) for one in shown}),
         sum(one.calls for one in shown),
@@ -61,13 +61,15 @@ def totals_of(figures: Totals) -> PeriodTotals:
     )
 
 
-async def put_past(store: KeyValueStore, end: int, totals: Mapping[str, PeriodTotals]) -> None:
+async def put_previous_record(
+    store: KeyValueStore, end: int, totals: Mapping[str, PeriodTotals]
+) -> None:
     """Write the record of the hour that ends at the minute `end`. Raises `StoreUnavailable`."""
     value = json.dumps([_VERSION, totals], separators=(",", ":"))
     await store.put(keys.previous_period(end), value, {}, constants.PREVIOUS_PERIOD_TTL_SECONDS)
 
 
-def past_keys(now_ms: int) -> Sequence[str]:
+def previous_record_keys(now_ms: int) -> Sequence[str]:
     """Name the records that comparing any window at `now_ms` takes."""
     return [
         keys.previous_period(end)
@@ -76,7 +78,9 @@ def past_keys(now_ms: int) -> Sequence[str]:
     ]
 
 
-def past_of(window: str, values: Mapping[str, str | None], now_ms: int) -> PreviousPeriod | None:
+def previous_period(
+    window: str, values: Mapping[str, str | None], now_ms: int
+) -> PreviousPeriod | None:
     """Tell what `window` had come to a day ago (today) or a week ago (the others).
 
     `values` are KV's by key, as `past_keys` names them. None where records are

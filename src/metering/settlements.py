@@ -1,11 +1,7 @@
-"""Settlement events: what the edge settled, in KV, beside the ledger in D1.
+"""Settlement events in `USAGE_KV`: payments that were settled, in addition to the ledger in D1.
 
-Owns the event's form, and writing it together with the one usage batch that
-has its revenue. Both keys are made of the payment alone, so whoever writes
-them again writes the same. Refuses to know how a payment came to be settled.
-
-A receipt that a tenant's script sends of its own accord is kept in the same
-form with another source. It is shown, and never counted.
+A receipt that a tenant's script sends by itself is stored as an event with another source. It
+is shown, but never counted.
 """
 
 from __future__ import annotations
@@ -21,22 +17,22 @@ from core.kv_store import get_all
 from core.ports import Json, KeyValueStore
 
 SETTLEMENT_VERSION = 1
-_WHOLE = ("amount_micros", "claimed_at_ms", "settled_at_ms")
-"""The fields that are whole numbers; the others are texts."""
+_INTEGER_FIELDS = ("amount_micros", "claimed_at_ms", "settled_at_ms")
+"""The other fields are strings."""
 
 AT_EDGE = "edge"
-"""The dispatcher settled it, and the ledger has it."""
+"""The source of a payment that the dispatcher settled and that is in the ledger."""
 
 BY_SCRIPT = "script"
-"""A tenant's script says so; nobody checked."""
+"""The source of a receipt that a tenant's script sent; it is not verified."""
 
 
 class SettlementEvent(NamedTuple):
-    """What the edge settled, once. Times are milliseconds since 1970 UTC, money is whole.
+    """One settled payment. Times are in milliseconds since 1970 UTC.
 
-    `payer` is the caller's keyed hash; the address is in the ledger alone.
-    For a script's own receipt only who and when is known, `receipt` is what
-    it said, and money is 0.
+    `payer` is the caller's keyed hash; only the ledger has the address. `amount` is in the
+    asset's smallest unit, `amount_micros` in millionths of a dollar. An event `BY_SCRIPT` has
+    the script's text in `receipt`, the amount 0, and only the caller and the times are known.
     """
 
     source: str
@@ -57,17 +53,17 @@ class SettlementEvent(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Where it is in KV."""
+        """The event's key in KV."""
         return keys.settlement(self.claimed_at_ms, self.payment_id)
 
 
 def encode_settlement(event: SettlementEvent) -> str:
-    """Write an event as JSON: a version and the fields by position."""
+    """Encode an event as a JSON list: the version, then the fields."""
     return json.dumps([SETTLEMENT_VERSION, *event], separators=(",", ":"))
 
 
 def decode_settlement(value: str) -> SettlementEvent:
-    """Read an event back. Raises `SettlementUnreadable` for anything else."""
+    """Decode an event. Raises `SettlementUnreadable` for an invalid form."""
     try:
         version, *fields = json.loads(value)
         if version != SETTLEMENT_VERSION:
@@ -76,7 +72,7 @@ def decode_settlement(value: str) -> SettlementEvent:
     except (ValueError, TypeError, RecursionError) as error:
         raise SettlementUnreadable(f"it does not parse: {error}") from error
     for name, found in event._asdict().items():
-        if type(found) is not (int if name in _WHOLE else str):
+        if type(found) is not (int if name in _INTEGER_FIELDS else str):
             raise SettlementUnreadable(f"its {name} is {found!r}")
     return event
 
@@ -90,7 +86,11 @@ async def put_settlement(store: KeyValueStore, event: SettlementEvent) -> None:
 async def read_settlements(
     store: KeyValueStore, names: Sequence[str]
 ) -> tuple[Sequence[SettlementEvent], Sequence[str]]:
-    """Read events by key; the second value has what cannot be read, with the reason."""
+    """Read events by key.
+
+    Returns:
+        The events, and a line for each that cannot be decoded: its key and the reason.
+    """
     events, unreadable = [], []
     for name, value in (await get_all(store, names)).items():
         try:
@@ -101,7 +101,7 @@ async def read_settlements(
 
 
 def shown_settlement(event: SettlementEvent) -> Mapping[str, Json]:
-    """Write an event as the platform API shows it."""
+    """Return an event as the platform API shows it."""
     return {
         "paymentId": event.payment_id,
         "source": event.source,

@@ -44,7 +44,7 @@ class Summary(NamedTuple):
 
     period: Period
     sources: Sequence[str]
-    figures: Totals
+    totals: Totals
     unreadable: Sequence[str]
     directories: Mapping[str, CallerSketch] = MappingProxyType({})
 
@@ -84,7 +84,7 @@ def encode_summary(summary: Summary) -> Iterator[tuple[int, str]]:
     long but for a single API or the sources. The same content gives the same texts. One is
     made after the other, so that large ones need not be in memory together.
     """
-    figures, apis = summary.figures.encode()
+    totals, apis = summary.totals.encode()
     rows = _rows_by_text(apis)
     first = next(rows)
     checks = []
@@ -99,7 +99,7 @@ def encode_summary(summary: Summary) -> Iterator[tuple[int, str]]:
         summary.sources,
         summary.unreadable,
         [[name, sketch.encode()] for name, sketch in sorted(summary.directories.items())],
-        figures,
+        totals,
     ]
     yield 0, _proven(f"{_ENCODER.encode(head)[:-1]},[{first}]]")
 
@@ -120,14 +120,14 @@ def decode_head(value: str, period: Period) -> Head:
 
 def decode_summary(head: Head, rest: Sequence[str | None]) -> Summary:
     """Put a summary together again. Raises `SummaryUnreadable` if it is not whole."""
-    period, (*_, sources, unreadable, directories, figures, apis), checks = head
+    period, (*_, sources, unreadable, directories, totals, apis), checks = head
     rows = decode_apis(apis)
     for check, text in zip(checks, rest, strict=True):
         if text is None or text[:DIGEST_LENGTH] != check:
             raise SummaryUnreadable(f"the summary of {period} lacks a part")
         rows.update(decode_apis(_unproven(text, period)))
     by_directory = {name: CallerSketch.decode(sketch) for name, sketch in directories}
-    return Summary(period, sources, Totals.decode(figures, rows), unreadable, by_directory)
+    return Summary(period, sources, Totals.decode(totals, rows), unreadable, by_directory)
 
 
 def part_keys(key: str, head: Head) -> Sequence[str]:

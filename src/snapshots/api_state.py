@@ -1,8 +1,4 @@
-"""One API of a window, as the summaries have it.
-
-Owns its aggregates by summary and what follows from them, made when asked for.
-Refuses to know the newest batches.
-"""
+"""What a window's cache keeps between reads: the totals of each API, and of the newest batches."""
 
 from __future__ import annotations
 
@@ -13,25 +9,28 @@ from typing import NamedTuple
 from metering.aggregate import Aggregate, Description, merged, newest
 from metering.events import Batch
 from metering.totals import ApiId, Totals, directory_of
-from snapshots.ranking import Row, TrendRange, api_row
+from snapshots.ranking import ApiRow, TrendRange, api_row
 
 
 @dataclass(slots=True)
 class TailTotals:
-    """Figures of some batches, each counted once."""
+    """The totals of the newest batches, each counted once."""
 
-    figures: Totals = field(default_factory=Totals)
+    totals: Totals = field(default_factory=Totals)
     _counted: dict[str, Batch] = field(default_factory=dict)
 
-    def goes_on(self, batches: Mapping[str, Batch]) -> bool:
-        """Tell whether `batches`, by key, have all that is counted."""
+    def extends(self, batches: Mapping[str, Batch]) -> bool:
+        """Return whether `batches`, by key, have everything that is counted here."""
         return all(
             name in batches and _has_grown(batch, batches[name])
             for name, batch in self._counted.items()
         )
 
     def add(self, batches: Mapping[str, Batch]) -> Totals:
-        """Count what is new in `batches`, which have all that is counted, and give that."""
+        """Count what is new in `batches`, which must have everything counted so far.
+
+        Returns the totals of the new events.
+        """
         new = Totals()
         for name, batch in batches.items():
             known = self._counted.get(name)
@@ -41,56 +40,56 @@ class TailTotals:
                 rest = batch.events[len(known.events) :]
                 new.add(Batch(rest, batch.dropped - known.dropped))
             self._counted[name] = batch
-        self.figures.merge(new)
+        self.totals.merge(new)
         return new
 
 
 def _has_grown(known: Batch, batch: Batch) -> bool:
-    """Tell whether a batch under the same key is the same or has more, as it is only added to."""
+    """Return whether `batch` is `known` or has more: a batch with the same key only grows."""
     return known is batch or (
         len(known.events) <= len(batch.events) and known.dropped <= batch.dropped
     )
 
 
 class SummaryRef(NamedTuple):
-    """A summary by its key and what it was made of."""
+    """A summary, identified by its key and the fingerprint of its sources."""
 
     key: str
-    mark: str
+    fingerprint: str
 
 
 @dataclass(slots=True)
 class ApiState:
-    """One API: its aggregates by summary, what those but the base come to, and its row."""
+    """One API: its aggregates by summary, their sum without the base, and its row."""
 
     base: Aggregate | None = None
     others: dict[SummaryRef, Aggregate] = field(default_factory=dict)
     recent: Aggregate | None = None
-    row: Row | None = None
+    row: ApiRow | None = None
     described_by: Description | None = None
 
     @property
     def directory(self) -> str:
-        """The category that the summaries have it in."""
+        """The API's category by its newest description in the summaries."""
         return directory_of(self.described_by)
 
     def parts(self) -> list[Aggregate]:
-        """Give the least aggregates that come to all that the summaries have of it."""
+        """Return as few aggregates as possible whose sum is all that the summaries have."""
         if self.recent is None and self.others:
             self.recent = merged(self.others.values())
         return [part for part in (self.base, self.recent) if part is not None]
 
-    def take(self, part: SummaryRef, aggregate: Aggregate) -> None:
-        """Add what one more summary has of it."""
-        self.others[part] = aggregate
+    def add(self, summary: SummaryRef, aggregate: Aggregate) -> None:
+        """Add the API's aggregate of one more summary."""
+        self.others[summary] = aggregate
         if self.recent is not None:
             self.recent.merge(aggregate)
         self.described_by = newest(self.described_by, aggregate.described_by)
         self.row = None
 
-    def row_in(self, identity: ApiId, span: TrendRange) -> Row:
-        """Give its row, made once: `span` is the last one's until `row` is forgotten."""
+    def row_of(self, api_id: ApiId, trend: TrendRange) -> ApiRow:
+        """Return the API's row, which is cached: reset `row` when `trend` changes."""
         if self.row is None:
             parts = self.parts()
-            self.row = api_row(identity, parts[0] if len(parts) == 1 else merged(parts), span)
+            self.row = api_row(api_id, parts[0] if len(parts) == 1 else merged(parts), trend)
         return self.row

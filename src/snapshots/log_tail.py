@@ -1,8 +1,6 @@
-"""The newest end of the log: the batches that no summary has yet.
+"""Reads the newest end of the log: the batches that no summary has yet.
 
-Owns what every read looks at first, which batches of a window count one by
-one, and reading those. A batch never changes under its key, so an isolate
-reads each once. Refuses to know summaries by more than what they were made of.
+The value of a batch's key never changes, so an isolate reads each batch once.
 """
 
 from __future__ import annotations
@@ -18,20 +16,20 @@ from core.keys import parse_reconciled
 from core.ports import KeyValueStore, NamePage
 from metering.batches import Unread, by_minute, read_batches
 from metering.events import Batch
-from metering.previous_period import past_keys
+from metering.previous_period import previous_record_keys
 from metering.state import CompactionState, decode_progress
 from usage import LocalBatches
 
 _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
-"""Later than any: a page may be empty and have another one behind it."""
+"""A minute later than any event's, for an empty page that is not the last one."""
 
 
 @dataclass(slots=True)
 class LogTailCache:
-    """What an isolate keeps of the newest end of the log between reads, in bounded space.
+    """What an isolate has read of the newest end of the log, in bounded memory.
 
-    Batches as they were read, by key; the progress of compaction; and how many keys the next
-    read lists: enough for twice as many batches without a summary as the last one found.
+    `keys_wanted` is how many keys the next read lists: twice as many batches without a summary
+    as the last read found.
     """
 
     keys_wanted: int = constants.KV_LIST_KEYS_MAX
@@ -40,35 +38,35 @@ class LogTailCache:
     _events: int = 0
 
     def get(self, name: str) -> Batch | None:
-        """Give a batch that was read before."""
+        """Return a batch that was read before."""
         return self._batches.get(name)
 
     def keep(self, name: str, batch: Batch) -> None:
-        """Keep a batch; when there are too many, forget all others."""
+        """Cache a batch; if there are too many, drop all others."""
         if self._events + len(batch.events) > constants.CACHED_EVENTS_MAX:
             self._batches, self._events = {}, 0
         self._batches[name] = batch
         self._events += len(batch.events)
 
     def progress(self, value: str | None) -> CompactionState:
-        """Read progress, or give that of the last read when it is the same."""
+        """Decode the state of compaction, which is cached while the value is the same."""
         if value != self._progress[0]:
             self._progress = (value, decode_progress(value) or CompactionState())
         return self._progress[1]
 
-    def learn(self, unsummarised: int) -> None:
-        """Take note of how many batches there were of minutes without a summary."""
+    def adapt(self, unsummarised: int) -> None:
+        """Adapt `keys_wanted` to the number of batches in minutes without a summary."""
         wanted = max(2 * unsummarised, constants.NEWEST_KEYS_MIN)
         self.keys_wanted = min(wanted, constants.KV_LIST_KEYS_MAX)
 
 
 @dataclass(slots=True)
 class LogTail:
-    """What every read looks at first: how far compaction is, and the newest batches.
+    """What every window needs: the state of compaction, and the newest batches.
 
-    `names` are keys by minute, all there are from the minute `listed_from` on;
-    `now_minute` is the reader's; `past` are the values of records of past hours, by
-    key. `operations` were spent before any window is read.
+    `names` has the keys of batches by minute, complete from the minute `listed_from` on.
+    `now_minute` is the reader's. `previous_records` has the records of previous hours by key.
+    `operations` is how many KV operations this has cost.
     """
 
     progress: CompactionState
@@ -78,30 +76,30 @@ class LogTail:
     local: LocalBatches
     kept: LogTailCache = field(default_factory=LogTailCache)
     reconciled_through_ms: int | None = None
-    past: Mapping[str, str | None] = field(default_factory=dict)
+    previous_records: Mapping[str, str | None] = field(default_factory=dict)
     operations: int = 2
 
 
 async def read_tail(
     store: KeyValueStore, local: LocalBatches, kept: LogTailCache, now_ms: int
 ) -> LogTail:
-    """Spend two operations on what every window needs, or three. Raises `StoreUnavailable`."""
-    past = past_keys(now_ms)
+    """Read what every window needs, in two or three operations. Raises `StoreUnavailable`."""
+    records = previous_record_keys(now_ms)
     found, page = await asyncio.gather(
-        store.get_many([keys.COMPACTION_STATE, keys.RECONCILED_UNTIL, *past]),
+        store.get_many([keys.COMPACTION_STATE, keys.RECONCILED_UNTIL, *records]),
         store.list_names(keys.USAGE_PREFIX, None, kept.keys_wanted),
     )
     progress = kept.progress(found[keys.COMPACTION_STATE])
     names, listed_from = _listed(page)
     operations = 2
     if listed_from > progress.made and kept.keys_wanted < constants.KV_LIST_KEYS_MAX:
-        # More came since the last read than it was prepared for.
+        # More batches came since the last read than this one expected.
         further = await store.list_names(keys.USAGE_PREFIX, page.cursor)
         names, listed_from = _listed(NamePage([*page.names, *further.names], further.cursor))
         operations += 1
-    kept.learn(sum(len(some) for minute, some in names.items() if minute >= progress.made))
+    kept.adapt(sum(len(some) for minute, some in names.items() if minute >= progress.made))
     reconciled = parse_reconciled(found[keys.RECONCILED_UNTIL])
-    by_key = {key: found[key] for key in past}
+    by_key = {key: found[key] for key in records}
     now_minute = now_ms // MINUTE_MS
     return LogTail(
         progress, names, listed_from, now_minute, local, kept, reconciled, by_key, operations
@@ -115,10 +113,14 @@ def tail_names(
     first: int | None,
     end: int | None,
 ) -> list[str]:
-    """Find the batches that no summary has, oldest first, in KV or in this isolate.
+    """Return the keys of the batches that no summary has, in KV or in this isolate, oldest first.
 
-    They are those from the minute `floor` on, and before `end`, which are not among the
-    `sources` of a minute's summary; `first` is where the window begins.
+    Args:
+        tail: The newest end of the log.
+        floor: The first minute whose batches are needed.
+        sources: The batches that are in a minute's summary, by minute.
+        first: The first minute of the window; None for all.
+        end: The minute after the last one of the window; None for all.
     """
     names: set[str] = set()
     sources_of = cache(lambda minute: frozenset(sources.get(minute, ())))
@@ -138,35 +140,37 @@ def tail_names(
 async def batches_of(
     store: KeyValueStore, tail: LogTail, names: Sequence[str], gets: int
 ) -> tuple[dict[str, Batch], Unread, str | None]:
-    """Give batches by key, with at most `gets` bulk reads; then what could not be read.
+    """Read batches, with at most `gets` bulk reads.
 
-    The oldest come first. The third is the first that was too much, if any was.
+    Returns:
+        The batches by key; what could not be read; and the first of `names` that was not read
+        because of the limit, if any.
     """
     found: dict[str, Batch] = {}
     unread = Unread()
-    fetched = []
+    to_fetch = []
     for name in names:
         if name in tail.local.recent:
             found[name] = tail.local.recent[name]
         elif name in tail.local.buffered:
-            # KV may list it already and not give it yet; or it may be too many to fetch.
+            # KV may list it before it returns it, and reads are limited.
             found[name] = tail.local.buffered[name]
         elif (kept := tail.kept.get(name)) is not None:
             found[name] = kept
         else:
-            fetched.append(name)
+            to_fetch.append(name)
     affordable = gets * constants.KV_BULK_GET_KEYS_MAX
 
-    def take(name: str, batch: Batch) -> None:
+    def add(name: str, batch: Batch) -> None:
         found[name] = batch
         tail.kept.keep(name, batch)
 
-    await read_batches(store, fetched[:affordable], take, unread)
-    return found, unread, fetched[affordable] if len(fetched) > affordable else None
+    await read_batches(store, to_fetch[:affordable], add, unread)
+    return found, unread, to_fetch[affordable] if len(to_fetch) > affordable else None
 
 
 def _listed(page: NamePage) -> tuple[Mapping[int, Sequence[str]], int]:
-    """Group a page of usage keys by minute, and tell from which minute on it has all."""
+    """Group a page of keys by minute; also return the minute from which it is complete."""
     names = by_minute(page.names)
-    # The last minute of a page may go on in the next.
+    # The last minute of a page may continue on the next.
     return names, 0 if page.cursor is None else min(names, default=_NO_MINUTE) + 1

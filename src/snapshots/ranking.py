@@ -1,8 +1,6 @@
-"""One API's figures as people are shown them, and how APIs are ranked.
+"""The rows of a snapshot: one for each API, with its trending score, and one for each category.
 
-Owns the definitions of the contract (CONTRACT, "Snapshot") that concern a
-single API: its fields, the trending score and what ranks sort by. Refuses to
-know windows, and where an aggregate comes from.
+The fields, the score and the order are defined by the contract ("Snapshot").
 """
 
 from __future__ import annotations
@@ -22,80 +20,84 @@ UNKNOWN_OWNER = "@unknown"
 
 
 class RankedRow(dict[str, Json]):
-    """What is shown of one API, which is not changed any more, and keeps its own JSON."""
+    """The fields of one API in a snapshot. It must not be changed, because it caches its JSON."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_json",)
 
     @property
-    def text(self) -> str:
-        """This row as JSON, written once."""
+    def json(self) -> str:
+        """This row as JSON."""
         try:
-            return self._text
+            return self._json
         except AttributeError:
-            self._text: str = json.dumps(self, separators=(",", ":"))
-            return self._text
+            self._json: str = json.dumps(self, separators=(",", ":"))
+            return self._json
 
 
 @dataclass(slots=True)
-class Row:
-    """One API in a window. Money is in micro-dollars.
+class ApiRow:
+    """One API in a window, before it has a rank.
 
-    `order` is what ranks sort by: score, calls and revenue down, error rate
-    and endpoint up. `shown` are the fields of the contract but for the rank.
+    `sort_key` sorts by score, calls and revenue, all descending, then by error rate and endpoint.
+    `shown` has all fields of the contract except the rank.
     """
 
     directory: str
     calls: int
     revenue_micros: int
-    order: tuple[float, int, int, float, str]
+    sort_key: tuple[float, int, int, float, str]
     shown: Mapping[str, Json]
     _ranked: RankedRow | None = None
 
     def ranked(self, rank: int) -> RankedRow:
-        """Give what is shown of it at this rank; while that is the same, the same object."""
+        """Return the fields with this rank; the same object while the rank is the same."""
         if self._ranked is None or self._ranked["rank"] != rank:
             self._ranked = RankedRow(rank=rank, **self.shown)
         return self._ranked
 
 
 class TrendRange(NamedTuple):
-    """What a trend shows: clock hours or days, as `unit` says, by number since 1970 UTC.
-
-    The end is exclusive.
-    """
+    """The periods of a trend since 1970 UTC: `unit` is "hour" or "day", `end` is exclusive."""
 
     unit: str
     first: int
     end: int
 
 
+class DirectoryRow(NamedTuple):
+    """One category in a window."""
+
+    name: str
+    calls: int
+    revenue_micros: int
+    apis: int
+    callers: int
+
+
 class _Measures(NamedTuple):
-    """What an aggregate has to be searched for, found once for each row."""
+    """Values that are expensive to compute and used twice in a row."""
 
     callers: int
     top_caller_share: float
     p95_latency_ms: float
 
 
-def api_row(identity: ApiId, aggregate: Aggregate, span: TrendRange) -> Row:
-    """Make the row of an API from all that was counted of it in a window.
-
-    Its trend are the calls in each period of `span`.
-    """
-    calls_by = aggregate.calls_by_hour if span.unit == "hour" else aggregate.calls_by_day
+def api_row(api_id: ApiId, aggregate: Aggregate, trend: TrendRange) -> ApiRow:
+    """Return the row of an API, from its totals in a window and the periods of its trend."""
+    calls_by = aggregate.calls_by_hour if trend.unit == "hour" else aggregate.calls_by_day
     calls = aggregate.calls
     measures = _measure(aggregate)
     error_rate = _share(aggregate.errors, calls)
     error_rate_pct = round(100 * error_rate, 4)
     owner = aggregate.described_by[1].owner if aggregate.described_by else ""
-    endpoint = f"/t/{identity.slug}"
+    endpoint = f"/t/{api_id.slug}"
     directory = directory_of(aggregate.described_by)
     score = _score(aggregate, measures)
     shown = {
-        "id": f"{identity.tenant_id}:{identity.slug}",
+        "id": f"{api_id.tenant_id}:{api_id.slug}",
         "endpoint": endpoint,
         "owner": shown_owner(owner),
-        "tenantId": identity.tenant_id,
+        "tenantId": api_id.tenant_id,
         "directory": directory,
         "priceUsd": round(_share(aggregate.price_sum_micros, calls) / 1_000_000, 6),
         "calls": calls,
@@ -109,30 +111,46 @@ def api_row(identity: ApiId, aggregate: Aggregate, span: TrendRange) -> Row:
         "maxHourShare": round(_share(aggregate.busiest_hour_calls(), calls), 4),
         "diversityRatio": round(_share(measures.callers, calls), 4),
         "trendingScore": score,
-        "trend": calls_by(span.first, span.end),
+        "trend": calls_by(trend.first, trend.end),
     }
-    order = (-score, -calls, -aggregate.revenue_micros, error_rate, endpoint)
-    return Row(directory, calls, aggregate.revenue_micros, order, shown)
+    sort_key = (-score, -calls, -aggregate.revenue_micros, error_rate, endpoint)
+    return ApiRow(directory, calls, aggregate.revenue_micros, sort_key, shown)
 
 
-def trending_score(aggregate: Aggregate) -> float:
-    """Score an API by the contract's formula, to two decimals.
+def directory_rows(
+    rows: Sequence[ApiRow], callers: Mapping[str, CallerUnion]
+) -> Sequence[DirectoryRow]:
+    """Return the categories of `rows`, the one with the most calls first.
 
-    Calls, revenue and callers count by orders of magnitude; few callers behind
-    many calls, bursts and slow answers cost points.
+    Args:
+        rows: All APIs of the window.
+        callers: The callers of each category.
     """
-    return _score(aggregate, _measure(aggregate))
+    members: dict[str, list[ApiRow]] = {}
+    for row in rows:
+        members.setdefault(row.directory, []).append(row)
+    found = [
+        DirectoryRow(
+            name,
+            sum(row.calls for row in own),
+            sum(row.revenue_micros for row in own),
+            sum(row.calls > 0 for row in own),
+            callers[name].distinct(),
+        )
+        for name, own in members.items()
+    ]
+    return sorted(found, key=lambda row: (-row.calls, row.name))
 
 
 def shown_owner(owner: str) -> str:
-    """Write an owner as it is shown: with an `@`, or as unknown."""
+    """Return an owner as shown: with a leading `@`, or `@unknown`."""
     if not owner:
         return UNKNOWN_OWNER
     return owner if owner.startswith("@") else "@" + owner
 
 
 def shown_revenue(micros: int) -> Mapping[str, Json]:
-    """Show money as dollars, rounded to cents for people, and exactly beside it."""
+    """Return the two fields for an amount: dollars, rounded to cents, and exact micro-dollars."""
     return {"revenueUsd": round(micros / 1_000_000, 2), "revenueMicros": micros}
 
 
@@ -145,6 +163,11 @@ def _measure(aggregate: Aggregate) -> _Measures:
 
 
 def _score(aggregate: Aggregate, measures: _Measures) -> float:
+    """Return the contract's trending score.
+
+    Calls, revenue and callers count by orders of magnitude. Few callers for many calls, bursts
+    and slow responses cost points.
+    """
     calls = aggregate.calls
     score = (
         40 * math.log10(calls + 1)
@@ -165,33 +188,3 @@ def _share(part: int, whole: int) -> float:
 
 def _clamp(value: float, ceiling: float) -> float:
     return min(max(value, 0.0), ceiling)
-
-
-class DirectoryRow(NamedTuple):
-    """One category in a window. Money is in micro-dollars."""
-
-    name: str
-    calls: int
-    revenue_micros: int
-    apis: int
-    callers: int
-
-
-def directory_rows(
-    rows: Sequence[Row], callers: Mapping[str, CallerUnion]
-) -> Sequence[DirectoryRow]:
-    """Give the categories, the most called first."""
-    members: dict[str, list[Row]] = {}
-    for row in rows:
-        members.setdefault(row.directory, []).append(row)
-    found = [
-        DirectoryRow(
-            name,
-            sum(row.calls for row in own),
-            sum(row.revenue_micros for row in own),
-            sum(row.calls > 0 for row in own),
-            callers[name].distinct(),
-        )
-        for name, own in members.items()
-    ]
-    return sorted(found, key=lambda row: (-row.calls, row.name))

@@ -1,9 +1,4 @@
-"""Windows and snapshots: what the log says, as people are shown it.
-
-Owns the definitions of the contract (CONTRACT, "Snapshot") that concern a
-whole window: which days it has, its series, how fresh it is. Everything here
-is a pure function of what was read. Refuses to read anything.
-"""
+"""Renders the data of a window as the snapshot that the contract defines ("Snapshot")."""
 
 from __future__ import annotations
 
@@ -12,24 +7,24 @@ from collections.abc import Mapping, Sequence
 from core import constants
 from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, timestamp
 from core.ports import Json
-from metering.previous_period import PeriodTotals, past_of
+from metering.previous_period import PeriodTotals, previous_period
 from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
-from metering.totals import NOTHING, Series
+from metering.totals import NO_COUNTS, Series
 from snapshots.ranking import TrendRange, shown_revenue
 from snapshots.window_cache import WindowCache
 from snapshots.window_reader import WindowData
 
 WINDOWS = ("today", "week", "overall")
+"""The windows of the contract."""
 
 
 def days_of(window: str, now_ms: int) -> Sequence[int] | None:
-    """Tell which UTC days `window` has at `now_ms`, oldest first; None means all.
+    """Return the UTC days of `window` at `now_ms`, oldest first; None means all days.
 
-    A window ends with the current day, not with the current instant: clocks of
-    different isolates differ a little, and an event of this day that is some
-    milliseconds ahead of the reader's clock is no less real. Events of later
-    days are in `overall` alone.
+    A window ends with the current day, not with the current instant, because the clocks of
+    isolates differ: an event may be some milliseconds ahead of the reader's clock. Events of
+    later days are only in `overall`.
     """
     today = now_ms // DAY_MS
     match window:
@@ -41,8 +36,8 @@ def days_of(window: str, now_ms: int) -> Sequence[int] | None:
             return None
 
 
-def trend_span(window: str, now_ms: int) -> TrendRange:
-    """Tell what the trends of APIs show: the hours of today, seven days, or thirty."""
+def trend_range(window: str, now_ms: int) -> TrendRange:
+    """Return the periods of the APIs' trends: the hours of today, seven days, or thirty."""
     today = now_ms // DAY_MS
     if window == "today":
         return TrendRange("hour", today * DAY_MS // HOUR_MS, now_ms // HOUR_MS + 1)
@@ -51,24 +46,27 @@ def trend_span(window: str, now_ms: int) -> TrendRange:
 
 
 def snapshot(
-    window: str, reading: WindowData, view: WindowCache, now_ms: int, top: int
+    window: str, data: WindowData, cache: WindowCache, now_ms: int, top: int
 ) -> Mapping[str, Json]:
-    """Make the snapshot of `window` as the contract has it.
+    """Return the snapshot of a window.
 
-    `reading` has the figures of that window and no others, and `view` what the
-    isolate kept of the one before, which may be nothing; `top` is the length of
-    `topApis`, 1 to 100.
+    Args:
+        window: One of `WINDOWS`.
+        data: What was read of this window.
+        cache: The isolate's cache of this window; it may be empty.
+        now_ms: The time of the read, in milliseconds since 1970 UTC.
+        top: The length of `topApis`, 1 to 100.
     """
-    wanted = days_of(window, now_ms)
-    rows, directories, callers, series, dropped = view.show(
-        reading.summaries, reading.batches, trend_span(window, now_ms)
+    days = days_of(window, now_ms)
+    rows, directories, callers, series, dropped = cache.show(
+        data.summaries, data.batches, trend_range(window, now_ms)
     )
     ranked = [row.ranked(rank) for rank, row in enumerate(rows, start=1)]
     return {
         "window": window,
         "generatedAt": timestamp(now_ms),
         "range": {
-            "startAt": None if wanted is None else timestamp(wanted[0] * DAY_MS),
+            "startAt": None if days is None else timestamp(days[0] * DAY_MS),
             "endAt": timestamp(now_ms),
         },
         "heroStats": _hero_stats(
@@ -80,7 +78,7 @@ def snapshot(
                 sum(row.revenue_micros for row in rows),
             )
         ),
-        "previous": _previous(window, reading, now_ms),
+        "previous": _previous(window, data, now_ms),
         "topApis": ranked[:top],
         "allApis": ranked[: constants.ALL_APIS_MAX],
         "directories": [
@@ -93,8 +91,8 @@ def snapshot(
             }
             for directory in directories
         ],
-        "series": _series(series, wanted, window, now_ms),
-        "freshness": _freshness(reading, dropped, now_ms),
+        "series": _series(series, days, window, now_ms),
+        "freshness": _freshness(data, dropped, now_ms),
         "accuracy": {
             "uniqueCallersExactUpTo": EXACT_CALLERS_MAX,
             "uniqueCallersRelativeErrorMax": distinct.RELATIVE_ERROR_MAX,
@@ -114,56 +112,56 @@ def _hero_stats(totals: PeriodTotals) -> Mapping[str, Json]:
     }
 
 
-def _previous(window: str, reading: WindowData, now_ms: int) -> Mapping[str, Json] | None:
-    """Show what the window had come to a day ago (today) or a week ago; None if nobody knows."""
-    past = past_of(window, reading.past, now_ms)
-    if past is None:
+def _previous(window: str, data: WindowData, now_ms: int) -> Mapping[str, Json] | None:
+    """Return the window's totals of a day ago (today) or a week ago; None if they are unknown."""
+    previous = previous_period(window, data.previous_records, now_ms)
+    if previous is None:
         return None
-    days = days_of(window, past.end_ms)
+    days = days_of(window, previous.end_ms)
     return {
         "range": {
             "startAt": None if days is None else timestamp(days[0] * DAY_MS),
-            "endAt": timestamp(past.end_ms),
+            "endAt": timestamp(previous.end_ms),
         },
-        "heroStats": _hero_stats(past.totals),
+        "heroStats": _hero_stats(previous.totals),
     }
 
 
 def _series(
-    series: Series, wanted: Sequence[int] | None, window: str, now_ms: int
+    series: Series, days: Sequence[int] | None, window: str, now_ms: int
 ) -> Sequence[Mapping[str, Json]]:
-    period_ms, totals = (HOUR_MS, series.hours) if window == "today" else (DAY_MS, series.by_day())
+    period_ms, counts = (HOUR_MS, series.hours) if window == "today" else (DAY_MS, series.by_day())
     today = now_ms // DAY_MS
-    first_day = min(totals, default=today) if wanted is None else wanted[0]
+    first_day = min(counts, default=today) if days is None else days[0]
     first = first_day * DAY_MS // period_ms
-    last = max(now_ms // period_ms, max(totals, default=0))
+    last = max(now_ms // period_ms, max(counts, default=0))
     return [
         {
             "startAt": timestamp(period * period_ms),
-            "calls": (totals.get(period) or NOTHING).calls,
-            **shown_revenue((totals.get(period) or NOTHING).revenue_micros),
-            "errors": (totals.get(period) or NOTHING).errors,
+            "calls": (counts.get(period) or NO_COUNTS).calls,
+            **shown_revenue((counts.get(period) or NO_COUNTS).revenue_micros),
+            "errors": (counts.get(period) or NO_COUNTS).errors,
         }
         for period in range(first, last + 1)
     ]
 
 
-def _freshness(reading: WindowData, dropped: int, now_ms: int) -> Mapping[str, Json]:
-    # What other isolates wrote is sure to be listed after this long.
+def _freshness(data: WindowData, dropped: int, now_ms: int) -> Mapping[str, Json]:
+    # After this long, KV lists everything that other isolates wrote.
     as_of_ms = now_ms - constants.KV_SETTLE_SECONDS * 1000
-    if reading.as_of is not None:
-        as_of_ms = min(as_of_ms, reading.as_of * MINUTE_MS)
-    if reading.seen_until_ms is not None:
-        as_of_ms = min(as_of_ms, reading.seen_until_ms)
+    if data.as_of is not None:
+        as_of_ms = min(as_of_ms, data.as_of * MINUTE_MS)
+    if data.seen_until_ms is not None:
+        as_of_ms = min(as_of_ms, data.seen_until_ms)
     return {
         "asOf": timestamp(as_of_ms),
         "lagSeconds": (now_ms - as_of_ms) // 1000,
-        "complete": reading.complete and not dropped and not reading.unreadable,
+        "complete": data.complete and not dropped and not data.unreadable,
         "droppedEvents": dropped,
-        "missingBatches": len(reading.missing),
-        "unreadableBatches": len(reading.unreadable),
-        "behind": reading.behind,
+        "missingBatches": len(data.missing),
+        "unreadableBatches": len(data.unreadable),
+        "behind": data.behind,
         "reconciledThrough": None
-        if reading.reconciled_through_ms is None
-        else timestamp(reading.reconciled_through_ms),
+        if data.reconciled_through_ms is None
+        else timestamp(data.reconciled_through_ms),
     }

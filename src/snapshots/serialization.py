@@ -1,7 +1,7 @@
-"""Writes snapshots as JSON, with the rows that have not changed as they were written before.
+"""Serializes snapshots as JSON, and computes their `ETag`.
 
-A thousand rows are most of a snapshot, and between two reads few of them
-change. Refuses to know what a snapshot shows.
+A thousand rows are most of a snapshot, and few of them change between two reads. So each
+`RankedRow` caches its JSON.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from snapshots.ranking import RankedRow
 _ROWS = ("topApis", "allApis")
 
 
-def snapshot_text(snapshot: Mapping[str, Json]) -> str:
-    """Write a snapshot as JSON; its two lists of rows come last."""
+def snapshot_json(snapshot: Mapping[str, Json]) -> str:
+    """Return a snapshot as JSON; its two lists of rows come last."""
     rest = {name: value for name, value in snapshot.items() if name not in _ROWS}
-    lists = (f'"{name}":[{",".join(_texts(snapshot[name]))}]' for name in _ROWS)
-    return f"{_text(rest)[:-1]},{','.join(lists)}}}"
+    lists = (f'"{name}":[{",".join(_rows_json(snapshot[name]))}]' for name in _ROWS)
+    return f"{_json(rest)[:-1]},{','.join(lists)}}}"
 
 
-def answer_text(body: Mapping[str, Json]) -> str:
-    """Write an answer that has one `snapshot`, or several by name in `windows`, as JSON."""
+def response_json(body: Mapping[str, Json]) -> str:
+    """Return a response body as JSON; it has one `snapshot`, or several by window in `windows`."""
     rest = {name: value for name, value in body.items() if name not in ("snapshot", "windows")}
     if "snapshot" in body:
-        return f'{_text(rest)[:-1]},"snapshot":{snapshot_text(body["snapshot"])}}}'
-    windows = (f'"{name}":{snapshot_text(one)}' for name, one in body["windows"].items())
-    return f'{_text(rest)[:-1]},"windows":{{{",".join(windows)}}}}}'
+        return f'{_json(rest)[:-1]},"snapshot":{snapshot_json(body["snapshot"])}}}'
+    windows = (f'"{name}":{snapshot_json(one)}' for name, one in body["windows"].items())
+    return f'{_json(rest)[:-1]},"windows":{{{",".join(windows)}}}}}'
 
 
-def tag_of(snapshots: Iterable[Mapping[str, Json]]) -> str:
-    """Name what snapshots show, in quotes: the same for the same figures, whenever asked for.
+def etag_of(snapshots: Iterable[Mapping[str, Json]]) -> str:
+    """Return the `ETag` of snapshots, in quotes: equal for equal totals.
 
-    When they were made, how fresh they are and what was before does not count;
-    whether anything was left out does. `topApis` are the first of `allApis`, as
-    many as were asked for.
+    The time of generation, the freshness and the previous period are not part of it; whether
+    anything is missing is. Of `topApis`, only the length is, because they are the first of
+    `allApis`.
     """
     digest = hashlib.blake2b(digest_size=12)
     for snapshot in snapshots:
@@ -50,14 +50,14 @@ def tag_of(snapshots: Iterable[Mapping[str, Json]]) -> str:
             "range": snapshot["range"]["startAt"],
             "freshness": {**snapshot["freshness"], "asOf": None, "lagSeconds": None},
         }
-        digest.update(_text(shown).encode())
-        digest.update(",".join(_texts(snapshot["allApis"])).encode())
+        digest.update(_json(shown).encode())
+        digest.update(",".join(_rows_json(snapshot["allApis"])).encode())
     return f'"{digest.hexdigest()}"'
 
 
-def _texts(rows: Iterable[Mapping[str, Json]]) -> Iterable[str]:
-    return (row.text if isinstance(row, RankedRow) else _text(row) for row in rows)
+def _rows_json(rows: Iterable[Mapping[str, Json]]) -> Iterable[str]:
+    return (row.json if isinstance(row, RankedRow) else _json(row) for row in rows)
 
 
-def _text(value: Json) -> str:
+def _json(value: Json) -> str:
     return json.dumps(value, separators=(",", ":"))

@@ -1,10 +1,8 @@
-"""What an isolate keeps of one window between reads, so that a read costs what has changed.
+"""Caches what an isolate has read of one window, so that the cost of a read is what has changed.
 
-Owns the summaries of the last read, the row of every API made of them, the
-callers of each category, and what the newest batches add to that. Everything
-shown equals what a fold over the whole reading gives: new batches are added,
-what changed is folded again, the rest is taken as it was. Memory is bounded by
-the window's own summaries. Refuses to read.
+The cache has the summaries of the last read, the row of each API, the callers of each category,
+and the totals of the newest batches. New batches are added and changed summaries are merged
+again. The result equals a merge of everything. Memory is bounded by the window's summaries.
 """
 
 from __future__ import annotations
@@ -20,19 +18,19 @@ from metering.sketches.callers import CallerUnion
 from metering.summary import Summary
 from metering.totals import ApiId, Series, Totals
 from snapshots.api_state import ApiState, SummaryRef, TailTotals
-from snapshots.ranking import DirectoryRow, Row, TrendRange, api_row, directory_rows
+from snapshots.ranking import ApiRow, DirectoryRow, TrendRange, api_row, directory_rows
 
-_OPEN_MAX = 64
-"""APIs that are kept unfolded, some tens of kilobytes each: those in the newest batches."""
+_OPEN_APIS_MAX = 64
+"""APIs of the newest batches that are kept decoded, some tens of kilobytes each."""
 
 
 class Shown(NamedTuple):
-    """A window's rows in the order of their ranks, its categories, and what concerns them all.
+    """A window's rows by rank, its categories, and the totals of all APIs.
 
-    `callers` are all distinct ones, `dropped` events that writers had to drop.
+    `callers` is the number of distinct callers, `dropped` that of events that writers dropped.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[ApiRow]
     directories: Sequence[DirectoryRow]
     callers: int
     series: Series
@@ -41,16 +39,16 @@ class Shown(NamedTuple):
 
 @dataclass(slots=True)
 class _Live:
-    """What the summaries and the newest batches come to together, which batches are added to.
+    """The totals of the summaries and the newest batches; more batches can be added.
 
-    `apis` are some of those that the batches have, `directories` all categories.
+    `apis` has some of the APIs in the batches, `directories` has all categories.
     """
 
     callers: CallerUnion
     series: Series
     newest: TailTotals = field(default_factory=TailTotals)
     apis: dict[ApiId, Aggregate] = field(default_factory=dict)
-    rows: dict[ApiId, Row] = field(default_factory=dict)
+    rows: dict[ApiId, ApiRow] = field(default_factory=dict)
     directories: dict[str, CallerUnion] = field(default_factory=dict)
     has_moved: bool = False
     shown: Shown | None = None
@@ -58,184 +56,189 @@ class _Live:
 
 @dataclass(slots=True)
 class WindowCache:
-    """One window, as it was when it was last read."""
+    """One window as of its last read."""
 
     _summaries: Mapping[SummaryRef, Summary] = field(default_factory=dict)
     _apis: dict[ApiId, ApiState] = field(default_factory=dict)
     _directories: dict[str, CallerUnion] = field(default_factory=dict)
     _callers: CallerUnion = field(default_factory=CallerUnion)
     _open: dict[ApiId, Aggregate] = field(default_factory=dict)
-    _span: TrendRange | None = None
+    _trend: TrendRange | None = None
     _live: _Live | None = None
 
-    def kept(self, part: SummaryRef) -> Summary | None:
-        """Find a summary of the last read, which need not be read again."""
-        return self._summaries.get(part)
+    def get(self, summary: SummaryRef) -> Summary | None:
+        """Return a summary of the last read; None if it is not cached."""
+        return self._summaries.get(summary)
 
     def show(
         self,
         summaries: Mapping[SummaryRef, Summary],
         batches: Mapping[str, Batch],
-        span: TrendRange,
+        trend: TrendRange,
     ) -> Shown:
-        """Fold a reading, made of `summaries` and of `batches` by key, into what is shown.
+        """Merge what was read of the window, and cache it.
 
-        `summaries` become those that are kept. Trends show the periods of `span`.
+        Args:
+            summaries: The summaries of the window.
+            batches: The batches by key that are in none of the summaries.
+            trend: The periods of the APIs' trends.
         """
         if summaries.keys() != self._summaries.keys():
-            self._turn_to(summaries)
+            self._replace_summaries(summaries)
             self._live = None
-        if span != self._span:
-            # Another hour or day has begun, so every trend goes on.
-            self._span, self._live = span, None
-            for standing in self._apis.values():
-                standing.row = None
-        if self._live is None or not self._live.newest.goes_on(batches):
-            self._live = self._settled(span)
-        return self._shown(self._live, self._live.newest.add(batches), span)
+        if trend != self._trend:
+            # Another hour or day has begun, so every trend has another period.
+            self._trend, self._live = trend, None
+            for state in self._apis.values():
+                state.row = None
+        if self._live is None or not self._live.newest.extends(batches):
+            self._live = self._without_batches(trend)
+        return self._shown(self._live, self._live.newest.add(batches), trend)
 
-    def _settled(self, span: TrendRange) -> _Live:
-        """Give what the summaries come to alone."""
+    def _without_batches(self, trend: TrendRange) -> _Live:
+        """Return the totals of the summaries."""
         series = Series()
         for summary in self._summaries.values():
-            series.merge(summary.figures.series)
+            series.merge(summary.totals.series)
         live = _Live(self._callers.copy(), series)
-        for identity, standing in self._apis.items():
-            live.rows[identity] = standing.row_in(identity, span)
+        for api_id, state in self._apis.items():
+            live.rows[api_id] = state.row_of(api_id, trend)
         missing = {one.directory for one in self._apis.values()} - self._directories.keys()
         self._directories.update({name: CallerUnion() for name in missing})
         if missing:
-            for standing in self._apis.values():
-                if standing.directory in missing:
-                    for part in standing.parts():
-                        self._directories[standing.directory].add(part.callers)
+            for state in self._apis.values():
+                if state.directory in missing:
+                    for part in state.parts():
+                        self._directories[state.directory].add(part.callers)
         live.directories = dict(self._directories)
         return live
 
-    def _shown(self, live: _Live, new: Totals, span: TrendRange) -> Shown:
-        """Add new figures to the live ones, and show all."""
+    def _shown(self, live: _Live, new: Totals, trend: TrendRange) -> Shown:
+        """Add new totals to the live ones, and return what is shown."""
         if live.shown is not None and not new.apis and not new.dropped:
             return live.shown
-        for identity, aggregate in new.apis.items():
-            row = api_row(identity, self._with_new(live, identity, aggregate), span)
-            before = live.rows.get(identity)
-            # The newest batches may move an API to another category: add up all anew.
+        for api_id, aggregate in new.apis.items():
+            row = api_row(api_id, self._with_new(live, api_id, aggregate), trend)
+            before = live.rows.get(api_id)
+            # The newest batches may move an API to another category: then count callers again.
             live.has_moved |= before is not None and before.directory != row.directory
-            live.rows[identity] = row
+            live.rows[api_id] = row
             if not live.has_moved:
-                self._join(live, row.directory).add(aggregate.callers)
+                self._callers_of(live, row.directory).add(aggregate.callers)
         live.callers.add(new.callers)
         live.series.merge(new.series)
-        # A payment may be settled after the window in which its request was a call has ended.
+        # A payment may be settled in a later window than the one that has its call.
         rows = [row for row in live.rows.values() if row.calls or row.revenue_micros]
         live.shown = Shown(
-            sorted(rows, key=lambda row: row.order),
-            directory_rows(rows, self._callers_anew(live) if live.has_moved else live.directories),
+            sorted(rows, key=lambda row: row.sort_key),
+            directory_rows(
+                rows, self._recounted_callers(live) if live.has_moved else live.directories
+            ),
             live.callers.distinct(),
             live.series,
-            live.newest.figures.dropped
-            + sum(one.figures.dropped for one in self._summaries.values()),
+            live.newest.totals.dropped
+            + sum(one.totals.dropped for one in self._summaries.values()),
         )
         return live.shown
 
-    def _with_new(self, live: _Live, identity: ApiId, new: Aggregate) -> Aggregate:
-        """Give an API's figures after those that are `new`."""
-        known = live.apis.get(identity)
+    def _with_new(self, live: _Live, api_id: ApiId, new: Aggregate) -> Aggregate:
+        """Return an API's aggregate, including `new`."""
+        known = live.apis.get(api_id)
         if known is not None:
             known.merge(new)
             return known
-        newest_part = live.newest.figures.apis[identity]
-        standing = self._apis.get(identity)
-        if standing is None:
+        newest_part = live.newest.totals.apis[api_id]
+        state = self._apis.get(api_id)
+        if state is None:
             return newest_part
-        found = merged([self._opened(identity, standing), newest_part])
-        if len(live.apis) < _OPEN_MAX:
-            live.apis[identity] = found
+        found = merged([self._opened(api_id, state), newest_part])
+        if len(live.apis) < _OPEN_APIS_MAX:
+            live.apis[api_id] = found
         return found
 
-    def _join(self, live: _Live, directory: str) -> CallerUnion:
-        """Give the callers of a category, to be added to."""
+    def _callers_of(self, live: _Live, directory: str) -> CallerUnion:
+        """Return the callers of a category, to which new ones can be added."""
         found = live.directories.get(directory)
         if found is None or found is self._directories.get(directory):
             found = live.directories[directory] = CallerUnion() if found is None else found.copy()
         return found
 
-    def _callers_anew(self, live: _Live) -> Mapping[str, CallerUnion]:
+    def _recounted_callers(self, live: _Live) -> Mapping[str, CallerUnion]:
         found: dict[str, CallerUnion] = {}
-        for identity, row in live.rows.items():
+        for api_id, row in live.rows.items():
             union = found.setdefault(row.directory, CallerUnion())
-            for part in self._apis[identity].parts() if identity in self._apis else ():
+            for part in self._apis[api_id].parts() if api_id in self._apis else ():
                 union.add(part.callers)
-            newest_part = live.newest.figures.apis.get(identity)
+            newest_part = live.newest.totals.apis.get(api_id)
             if newest_part is not None:
                 union.add(newest_part.callers)
         return found
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._summaries, self._apis, self._directories, self._open = {}, {}, {}, {}
         self._callers = CallerUnion()
 
-    def _turn_to(self, summaries: Mapping[SummaryRef, Summary]) -> None:
-        """Let the standings be those of `summaries`, and no others."""
+    def _replace_summaries(self, summaries: Mapping[SummaryRef, Summary]) -> None:
+        """Change the cached summaries to `summaries`."""
         by_period = {summary.period: summary for summary in summaries.values()}
         gone = [part for part in self._summaries if part not in summaries]
         new = [part for part in summaries if part not in self._summaries]
         if any(summaries[part].period.level == "base" for part in new) or not all(
-            _has_grown(self._summaries[part], by_period) for part in gone
+            _has_larger_successor(self._summaries[part], by_period) for part in gone
         ):
-            self._forget()
+            self._clear()
             gone, new = [], list(summaries)
         for part in gone:
-            # What it had is in its successor too, so callers and descriptions stay.
-            for identity in self._summaries[part].figures.apis:
-                standing = self._apis[identity]
-                del standing.others[part]
-                standing.recent = standing.row = None
-                self._open.pop(identity, None)
+            # Its successor has the same batches and more, so callers and descriptions stay.
+            for api_id in self._summaries[part].totals.apis:
+                state = self._apis[api_id]
+                del state.others[part]
+                state.recent = state.row = None
+                self._open.pop(api_id, None)
         for part in sorted(new, key=lambda part: summaries[part].period.level != "base"):
             summary = summaries[part]
-            self._callers.add(summary.figures.callers)
+            self._callers.add(summary.totals.callers)
             if summary.period.level == "base":
-                self._start_from(summary)
+                self._add_base(summary)
             else:
-                self._take(part, summary)
+                self._add_summary(part, summary)
         self._summaries = summaries
 
-    def _start_from(self, base: Summary) -> None:
-        for identity, aggregate in base.figures.apis.items():
-            self._apis[identity] = ApiState(aggregate, described_by=aggregate.described_by)
+    def _add_base(self, base: Summary) -> None:
+        for api_id, aggregate in base.totals.apis.items():
+            self._apis[api_id] = ApiState(aggregate, described_by=aggregate.described_by)
         for name, sketch in base.directories.items():
             self._directories[name] = CallerUnion()
             self._directories[name].add(sketch)
 
-    def _take(self, part: SummaryRef, summary: Summary) -> None:
-        for identity, aggregate in summary.figures.apis.items():
-            standing = self._apis.get(identity)
-            if standing is None:
-                standing = self._apis[identity] = ApiState(described_by=aggregate.described_by)
-            before = standing.directory
-            standing.take(part, aggregate)
-            self._open.pop(identity, None)
-            if standing.directory == before:
+    def _add_summary(self, part: SummaryRef, summary: Summary) -> None:
+        for api_id, aggregate in summary.totals.apis.items():
+            state = self._apis.get(api_id)
+            if state is None:
+                state = self._apis[api_id] = ApiState(described_by=aggregate.described_by)
+            before = state.directory
+            state.add(part, aggregate)
+            self._open.pop(api_id, None)
+            if state.directory == before:
                 if before in self._directories:
                     self._directories[before].add(aggregate.callers)
             else:
                 self._directories.pop(before, None)
-                self._directories.pop(standing.directory, None)
+                self._directories.pop(state.directory, None)
 
-    def _opened(self, identity: ApiId, standing: ApiState) -> Aggregate:
-        """Give what the summaries have of an API as one aggregate, ready to be merged."""
-        found = self._open.get(identity)
+    def _opened(self, api_id: ApiId, state: ApiState) -> Aggregate:
+        """Return the API's totals in the summaries as one aggregate, decoded for merging."""
+        found = self._open.get(api_id)
         if found is None:
-            if len(self._open) >= _OPEN_MAX:
+            if len(self._open) >= _OPEN_APIS_MAX:
                 self._open.clear()
-            found = self._open[identity] = merged(standing.parts())
+            found = self._open[api_id] = merged(state.parts())
             found.callers.open()
         return found
 
 
-def _has_grown(old: Summary, by_period: Mapping[Period, Summary]) -> bool:
-    """Tell whether a summary has a successor that was made of the same batches and more."""
+def _has_larger_successor(old: Summary, by_period: Mapping[Period, Summary]) -> bool:
+    """Return whether a summary was replaced by one of the same batches and more."""
     successor = by_period.get(old.period)
     return (
         successor is not None

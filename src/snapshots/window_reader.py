@@ -1,8 +1,7 @@
-"""Reads the figures of a window from a few values, whatever the traffic.
+"""Reads the data of a window from a few values in KV, at any traffic.
 
-Owns which parts together are a window: a base, the closed periods and made
-minutes after it, and the batches that no summary has yet (`tails`). Each event
-is in exactly one of those. Refuses to know what figures are shown as.
+A window consists of a base, the summaries after it, and the batches that no summary has yet
+(`log_tail`). Each event is in exactly one of these.
 """
 
 from __future__ import annotations
@@ -24,13 +23,22 @@ from snapshots.window_cache import WindowCache
 
 @dataclass(slots=True)
 class WindowData:
-    """The figures of one window, in parts, and what they may lack.
+    """The parts of one window, and what they may lack.
 
-    `batches` are those that are in none of the `summaries`, by key. Counted is everything
-    of minutes before `as_of`, or of all when it is None, that was written before
-    `seen_until_ms`, or that KV shows when that is None. `complete` tells whether nothing up
-    to there was left out; `behind` that summaries are missing which compaction would make.
-    `past` are records of past hours (`past`).
+    The data includes all events of minutes before `as_of` (None: of all minutes) that were
+    written before `seen_until_ms` (None: that KV shows).
+
+    Attributes:
+        summaries: The summaries.
+        batches: The batches that are in none of the summaries, by key.
+        as_of: See above.
+        complete: Whether nothing was left out up to there.
+        behind: Whether summaries are missing that compaction has yet to make.
+        seen_until_ms: See above.
+        missing: The keys of summaries and batches that KV did not return.
+        unreadable: The keys of batches that could not be decoded.
+        reconciled_through_ms: Until when payments are reconciled.
+        previous_records: The records of previous hours by key, see `previous_period`.
     """
 
     summaries: dict[SummaryRef, Summary] = field(default_factory=dict)
@@ -42,63 +50,64 @@ class WindowData:
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     reconciled_through_ms: int | None = None
-    past: Mapping[str, str | None] = field(default_factory=dict)
+    previous_records: Mapping[str, str | None] = field(default_factory=dict)
 
-    def end_at(self, minute: int) -> None:
-        """Note that events of this minute, or later ones, may be left out."""
+    def cap_as_of(self, minute: int) -> None:
+        """Record that events of this minute and later ones may be missing."""
         self.as_of = minute if self.as_of is None else min(self.as_of, minute)
 
-    def lack(self, minute: int) -> None:
-        """Note that summaries are missing, without which not all before this minute is counted."""
+    def mark_incomplete(self, minute: int) -> None:
+        """Record that summaries are missing, so that events from this minute on may be missing."""
         self.complete, self.behind = False, True
-        self.end_at(minute)
+        self.cap_as_of(minute)
 
 
 def newest_base(progress: CompactionState, first: int | None) -> SummaryRef | None:
-    """Name the base that a read of the window from the minute `first`, or ever, starts with."""
+    """Return the base that a read from the minute `first` (None: from the start) needs, if any."""
     if not _has_base(first, progress.bases):
         return None
     return SummaryRef(keys.checkpoint(first, progress.bases), base_mark(progress.version))
 
 
 async def read_window(
-    store: KeyValueStore, tail: LogTail, first: int | None, end: int | None, view: WindowCache
+    store: KeyValueStore, tail: LogTail, first: int | None, end: int | None, cache: WindowCache
 ) -> WindowData:
-    """Read the figures from the minute `first`, or ever, to before `end`, or to the newest.
+    """Read the data of the minutes from `first` (None: the first ever) to before `end` (None: all).
 
-    Takes summaries from `view` where it has them. Spends one operation on the
-    others, two or three where they are megabytes, a few more in the hours after
-    a long backlog, and the rest of `SNAPSHOT_OPERATIONS_MAX` on batches. Raises
-    `StoreUnavailable`.
+    Summaries in `cache` are not read again. The others cost one operation, two or three if they
+    are megabytes, and a few more in the hours after a long backlog. The rest of
+    `SNAPSHOT_OPERATIONS_MAX` is for batches. Raises `StoreUnavailable`.
     """
     progress = tail.progress
-    reading = WindowData(reconciled_through_ms=tail.reconciled_through_ms, past=tail.past)
+    data = WindowData(
+        reconciled_through_ms=tail.reconciled_through_ms, previous_records=tail.previous_records
+    )
     counted = BudgetedStore(store, constants.READ_OPERATIONS_MAX)
-    floor, sources = await _read_summaries(counted, progress, first, end, view, reading)
+    floor, sources = await _read_summaries(counted, progress, first, end, cache, data)
     stale_from = progress.stale_from(first or 0, end)
     if stale_from is not None:
-        # A late batch was found, and not everything is made again that should have it.
-        reading.lack(stale_from)
-    reading.seen_until_ms = _seen_until_ms(tail, reading.summaries)
+        # A late batch was found, and not all summaries that it belongs to are rebuilt yet.
+        data.mark_incomplete(stale_from)
+    data.seen_until_ms = _seen_until_ms(tail, data.summaries)
     names = tail_names(tail, floor, sources, first, end)
     gets_left = constants.SNAPSHOT_OPERATIONS_MAX - tail.operations - counted.spent
     gets = min(max(1, gets_left), constants.TAIL_GETS_MAX)
-    reading.batches, unread, left_out = await batches_of(store, tail, names, gets)
-    # Of minutes without a summary there may be more batches than a read lists, or than it reads.
+    data.batches, unread, left_out = await batches_of(store, tail, names, gets)
+    # Minutes without a summary may have more batches than this read lists or gets.
     ends = [progress.made] if tail.listed_from > progress.made else []
     if left_out is not None:
         ends.append(keys.parse_usage_batch(left_out).minute)
     for minute in ends:
-        reading.end_at(minute)
+        data.cap_as_of(minute)
         if progress.made < tail.now_minute - 1 or minute < progress.settled:
-            reading.lack(minute)
+            data.mark_incomplete(minute)
     if unread.missing:
-        reading.complete = False
-    if not reading.complete:
-        reading.end_at(progress.made)
-    reading.missing += unread.missing
-    reading.unreadable += unread.unreadable
-    return reading
+        data.complete = False
+    if not data.complete:
+        data.cap_as_of(progress.made)
+    data.missing += unread.missing
+    data.unreadable += unread.unreadable
+    return data
 
 
 async def _read_summaries(
@@ -106,15 +115,15 @@ async def _read_summaries(
     progress: CompactionState,
     first: int | None,
     end: int | None,
-    view: WindowCache,
-    reading: WindowData,
+    cache: WindowCache,
+    data: WindowData,
 ) -> tuple[int, Mapping[int, Sequence[str]]]:
-    """Add the summaries of a window.
+    """Read the summaries of a window into `data`.
 
-    Returns the minute from which batches count one by one, and by minute those
-    that a summary has already.
+    Returns the minute from which batches must be read, and by minute the batches that a summary
+    already has.
     """
-    # The earlier bases are of use while nothing but the newest was made since.
+    # The earlier bases are usable while only the newest were written since.
     for back, bases in enumerate((progress.bases, progress.earlier_bases, 0)):
         base = keys.checkpoint(first, bases) if _has_base(first, bases) else None
         floor = max(first or 0, bases if base else 0)
@@ -123,25 +132,25 @@ async def _read_summaries(
             for period, mark in _cover(progress, floor, end)
         }
         if base:
-            # The base comes first: it has the most.
+            # The base comes first, because it has most of the events.
             base_id = SummaryRef(base, base_mark(progress.version - back))
             wanted = {base_id: Period("base", bases), **wanted}
-        found = await _fetch(store, wanted, view)
-        # KV may not show the newest base yet: then the one before it and an hour serve as well.
+        found = await _fetch(store, wanted, cache)
+        # While KV does not show the newest base, the one before it and an hour are equivalent.
         if not base or base_id in found:
             break
     keys_found = {part.key for part in found}
     for part, period in wanted.items():
         if part.key not in keys_found:
-            reading.missing.append(part.key)
-            reading.lack(period.start)
+            data.missing.append(part.key)
+            data.mark_incomplete(period.start)
     if not base and first is None and progress.bases:
-        reading.complete = False
-        reading.end_at(0)
+        data.complete = False
+        data.cap_as_of(0)
     sources: dict[int, Sequence[str]] = {}
-    reading.summaries = found
+    data.summaries = found
     for summary in found.values():
-        reading.unreadable += summary.unreadable
+        data.unreadable += summary.unreadable
         if summary.period.level == "minute":
             sources[summary.period.start] = summary.sources
         elif summary.period.level != "base":
@@ -150,11 +159,11 @@ async def _read_summaries(
 
 
 def _seen_until_ms(tail: LogTail, summaries: Mapping[SummaryRef, Summary]) -> int | None:
-    """Tell up to when all that was written is sure to be counted; None for all that KV shows.
+    """Return until when every written event is counted; None for everything that KV shows.
 
-    Where the listing does not reach back to the minutes that have settled, those in between
-    have what compaction saw listed; and no minute that it does not reach has more than KV
-    shows of its summary, which may be an older one than compaction made.
+    If the listing does not reach back to the settled minutes, the minutes in between have only
+    what compaction saw in its own listing. And a minute before the listing has only what its
+    summary has, of which KV may show an older version.
     """
     progress = tail.progress
     marks = progress.tree["minute"]
@@ -163,7 +172,7 @@ def _seen_until_ms(tail: LogTail, summaries: Mapping[SummaryRef, Summary]) -> in
         for part, summary in summaries.items()
         if summary.period.level == "minute"
         and summary.period.start < tail.listed_from
-        and part.mark != marks.get(summary.period.start)
+        and part.fingerprint != marks.get(summary.period.start)
     ]
     if tail.listed_from > progress.settled:
         listed_ms = progress.listed_ms - constants.KV_SETTLE_SECONDS * 1000
@@ -172,10 +181,10 @@ def _seen_until_ms(tail: LogTail, summaries: Mapping[SummaryRef, Summary]) -> in
 
 
 async def _fetch(
-    store: KeyValueStore, wanted: Mapping[SummaryRef, Period], view: WindowCache
+    store: KeyValueStore, wanted: Mapping[SummaryRef, Period], cache: WindowCache
 ) -> dict[SummaryRef, Summary]:
-    """Read those of the wanted summaries that KV shows, or an older form of them."""
-    kept = {part: view.kept(part) for part in wanted}
+    """Return the wanted summaries that KV shows; some may be an older version."""
+    kept = {part: cache.get(part) for part in wanted}
     unknown = {part.key: period for part, period in wanted.items() if kept[part] is None}
     read = await get_summaries(store, unknown)
     found: dict[SummaryRef, Summary] = {}
@@ -185,15 +194,15 @@ async def _fetch(
             found[part] = known
             continue
         summary = read[part.key]
-        if summary is None or (period.level == "base" and summary.fingerprint != part.mark):
+        if summary is None or (period.level == "base" and summary.fingerprint != part.fingerprint):
             continue
-        # KV may show an older one; it goes by what it was made of.
+        # KV may show an older one, which its own fingerprint identifies.
         found[SummaryRef(part.key, summary.fingerprint)] = summary
     return found
 
 
 def _cover(progress: CompactionState, floor: int, end: int | None) -> list[tuple[Period, str]]:
-    """Choose the largest summaries that together cover everything made from `floor` on."""
+    """Choose the largest summaries that together cover everything rolled up from `floor` on."""
     known = sorted(
         (start, -Period(level, start).end, level, mark)
         for level, marks in progress.tree.items()
@@ -209,7 +218,7 @@ def _cover(progress: CompactionState, floor: int, end: int | None) -> list[tuple
 
 
 def _has_base(first: int | None, bases: int) -> bool:
-    """Tell whether compaction made a base from `first` when it made those up to `bases`."""
+    """Return whether the bases up to `bases` include one from `first`."""
     if first is None or not bases:
         return bool(bases)
     today = containing("day", bases - 1).start

@@ -129,7 +129,7 @@ class Isolate:
 
     def kept_keys(self) -> AbstractSet[str]:
         """The batches that its reader has read before, and need not read again."""
-        return self.analytics._kept._batches.keys()
+        return self.analytics._tail_cache._batches.keys()
 
     def serve(self, event: UsageEvent, invocation: Invocation) -> None:
         """Answer a request: append its event, and do what the log asks for."""

@@ -9,8 +9,8 @@ SUMMARIES = (
         "an hour is merged twice",
         "metering.totals",
         "Totals.merge",
-        "self._of(identity).merge(aggregate)",
-        "self._of(identity).merge(aggregate); self._of(identity).merge(aggregate)",
+        "self._aggregate(api_id).merge(aggregate)",
+        "self._aggregate(api_id).merge(aggregate); self._aggregate(api_id).merge(aggregate)",
     ),
     Mutation(
         "merging forgets one side's revenue",

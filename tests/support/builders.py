@@ -1,4 +1,4 @@
-"""Builds events for tests, with everything that a test does not care about filled in."""
+"""Builds events for tests, with defaults for all fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WEATHER = Api("tenant-1", "weather", "alice", "Data", 10_000)
 MAPS = Api("tenant-2", "maps", "@bob", "", 0)
 
 
-def event(  # noqa: PLR0913, each has its default
+def event(  # noqa: PLR0913 (all have defaults)
     at_ms: int = NOON_MS,
     api: Api | None = WEATHER,
     *,

@@ -1,4 +1,4 @@
-"""Takes snapshots of events given as a list, through the log and its reader."""
+"""Builds snapshots of given events, by way of the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A usage log in memory, its compaction, and a plain count to compare with."""
+"""A usage log in memory: writes, compacts and reads it, and counts its events for comparison."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from analytics import days_of
 from core import constants, keys
 from core.calendar import DAY_MS, MINUTE_MS, MINUTES_PER_DAY
 from metering.builder import CompactionReport
@@ -15,7 +16,6 @@ from metering.compactor import compact
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 from metering.totals import Totals
 from snapshots.log_tail import LogTailCache, read_tail
-from snapshots.render import days_of
 from snapshots.window_cache import WindowCache
 from snapshots.window_reader import WindowData, read_window
 from tests.support.fakes import FakeStore
@@ -24,12 +24,12 @@ from usage import LocalBatches
 T = TypeVar("T")
 
 ENOUGH = 100_000
-NOTHING = LocalBatches({}, {})
+NO_BATCHES = LocalBatches({}, {})
 
 
 @dataclass
 class Log:
-    """Events in a store, compacted when told to, and read as the platform API reads."""
+    """A log in a fake store, read the way the platform API reads it."""
 
     store: FakeStore = field(default_factory=FakeStore)
     events: list[UsageEvent] = field(default_factory=list)
@@ -39,9 +39,10 @@ class Log:
     def commit(
         self, events: Sequence[UsageEvent], *, late: bool = False, written_ms: int | None = None
     ) -> None:
-        """Write one batch for each minute of these events; late ones ten minutes after it.
+        """Write one batch for each minute of these events.
 
-        Those with `written_ms` are late and are written then.
+        With `late`, they are written ten minutes later, and with `written_ms` at that time; both
+        with a late marker.
         """
         by_minute: dict[int, list[UsageEvent]] = {}
         for event in events:
@@ -57,7 +58,7 @@ class Log:
         self.events += events
 
     def expire(self, now_ms: int) -> None:
-        """Forget the batches that KV does not have any more."""
+        """Delete the batches that have expired in KV by `now_ms`."""
         oldest = now_ms // MINUTE_MS - constants.BATCH_DAYS * MINUTES_PER_DAY
         for key in [key for key in self.store.values if key.startswith(keys.USAGE_PREFIX)]:
             if keys.parse_usage_batch(key).minute < oldest:
@@ -67,28 +68,28 @@ class Log:
         """Run compaction once."""
         return _run(compact(self.store, now_ms, budget))
 
-    def read(self, window: str, now_ms: int, view: WindowCache | None = None) -> WindowData:
-        """Read one window, in an isolate that keeps nothing unless `view` is given."""
+    def read(self, window: str, now_ms: int, cache: WindowCache | None = None) -> WindowData:
+        """Read one window, in a new isolate unless `cache` is given."""
 
         async def scene() -> WindowData:
-            tail = await read_tail(self.store, NOTHING, self.kept, now_ms)
+            tail = await read_tail(self.store, NO_BATCHES, self.kept, now_ms)
             days = days_of(window, now_ms)
             first = None if days is None else days[0] * MINUTES_PER_DAY
             end = None if days is None else (days[-1] + 1) * MINUTES_PER_DAY
-            return await read_window(self.store, tail, first, end, view or WindowCache())
+            return await read_window(self.store, tail, first, end, cache or WindowCache())
 
         return _run(scene())
 
-    def calls(self, window: str, now_ms: int, view: WindowCache | None = None) -> Counter[str]:
-        """Calls by slug, as read."""
+    def calls(self, window: str, now_ms: int, cache: WindowCache | None = None) -> Counter[str]:
+        """Return the calls by slug, as read."""
         found: Counter[str] = Counter()
-        for part in parts_of(self.read(window, now_ms, view)):
-            for identity, aggregate in part.apis.items():
-                found[identity.slug] += aggregate.calls
+        for part in parts_of(self.read(window, now_ms, cache)):
+            for api_id, aggregate in part.apis.items():
+                found[api_id.slug] += aggregate.calls
         return +found
 
     def expected(self, window: str, now_ms: int) -> Counter[str]:
-        """Calls by slug, by a plain count of the events."""
+        """Return the expected calls by slug, counted from the events."""
         days = days_of(window, now_ms)
         return Counter(
             event.api.slug
@@ -97,7 +98,7 @@ class Log:
         )
 
     def summaries(self) -> dict[str, str]:
-        """Everything that compaction stored, but for its progress and bases."""
+        """Return everything that compaction stored, except its state and the bases."""
         return {
             key: value
             for key, (value, _) in self.store.values.items()
@@ -105,16 +106,16 @@ class Log:
         }
 
 
-def parts_of(reading: WindowData) -> Sequence[Totals]:
-    """All figures of a reading; each event is in one of them."""
+def parts_of(data: WindowData) -> Sequence[Totals]:
+    """Return the totals of a window in parts; each event is in one of them."""
     newest = Totals()
-    for batch in reading.batches.values():
+    for batch in data.batches.values():
         newest.add(batch)
-    return [*(summary.figures for summary in reading.summaries.values()), newest]
+    return [*(summary.totals for summary in data.summaries.values()), newest]
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end. `asyncio.run` would write its result down for a signal handler."""
+    """Run `work`. `asyncio.run` is slow for large results: its signal handler formats them."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(work)

@@ -1,4 +1,4 @@
-"""The reader: right figures at once, or slightly older ones that say so."""
+"""Analytics: current snapshots, or slightly older published ones that say so."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from analytics import Analytics
+from analytics import WINDOWS, Analytics
 from core import constants, keys
 from core.calendar import HOUR_MS, MINUTE_MS
 from metering.events import Api, UsageEvent
-from snapshots.render import WINDOWS
 from tests.support.builders import event
 from tests.support.fakes import NOON_MS, FakeBackground, FakeClock
 from tests.support.usage_log import Log
@@ -20,20 +19,20 @@ MINUTE = MINUTE_MS
 
 
 class Isolate:
-    """One isolate's reader and what it left for later."""
+    """One isolate's analytics and its background work."""
 
     def __init__(self, log: Log, now_ms: int = NOON_MS) -> None:
         self.store = log.store
         self.clock = FakeClock(now_ms)
-        self.reader = Analytics(self.clock, UsageRecorder("w", self.clock))
+        self.analytics = Analytics(self.clock, UsageRecorder("w", self.clock))
         self.background = FakeBackground()
 
     def read(self, window: str = "overall", top: int = 25) -> Mapping[str, Any]:
-        found = self.reader.snapshots(self.store, (window,), top, self.background)
+        found = self.analytics.snapshots(self.store, (window,), top, self.background)
         return asyncio.run(found)[window]
 
     def publish(self) -> bool:
-        return asyncio.run(self.reader.publish(self.store))
+        return asyncio.run(self.analytics.publish(self.store))
 
     def finish(self) -> None:
         asyncio.run(self.background.finish())
@@ -60,7 +59,7 @@ def a_log(apis: int, now_ms: int = NOON_MS) -> Log:
     return log
 
 
-def test_a_new_isolate_answers_with_what_cron_published_and_says_how_old_it_is() -> None:
+def test_a_new_isolate_returns_published_snapshots_with_their_age() -> None:
     log = a_log(120)
     assert Isolate(log).publish()
     log.commit(calls_of(1, NOON_MS + MINUTE))
@@ -72,12 +71,12 @@ def test_a_new_isolate_answers_with_what_cron_published_and_says_how_old_it_is()
     assert found["freshness"]["asOf"] == "2026-11-22T11:59:00.000Z"
     assert found["freshness"]["lagSeconds"] == 180
     isolate.finish()
-    assert isolate.read()["heroStats"]["calls"] == 121, "it has caught up since"
-    assert isolate.read("today")["heroStats"]["calls"] == 121, "with every window"
+    assert isolate.read()["heroStats"]["calls"] == 121, "it has read the log in the background"
+    assert isolate.read("today")["heroStats"]["calls"] == 121, "and every window of it"
     isolate.finish()
 
 
-def test_only_one_request_reads_ahead_at_a_time() -> None:
+def test_only_one_request_at_a_time_warms_the_caches() -> None:
     log = a_log(120)
     Isolate(log).publish()
     isolate = Isolate(log)
@@ -86,11 +85,11 @@ def test_only_one_request_reads_ahead_at_a_time() -> None:
     assert len(isolate.background.work) == 1
     isolate.clock.at_ms += constants.WARMING_MS_MAX
     isolate.read()
-    assert len(isolate.background.work) == 2, "the first may have been cut off"
+    assert len(isolate.background.work) == 2, "the first may have been cancelled"
     isolate.finish()
 
 
-def test_what_was_published_too_long_ago_is_not_used() -> None:
+def test_snapshots_published_too_long_ago_are_not_used() -> None:
     log = a_log(120)
     Isolate(log).publish()
     log.commit(calls_of(1, NOON_MS))
@@ -98,7 +97,7 @@ def test_what_was_published_too_long_ago_is_not_used() -> None:
     assert first_read(log, now_ms=later_ms)["heroStats"]["calls"] == 121
 
 
-def test_what_was_published_yesterday_is_not_used() -> None:
+def test_snapshots_published_yesterday_are_not_used() -> None:
     midnight_ms = NOON_MS + 12 * HOUR_MS
     log = a_log(120, midnight_ms)
     Isolate(log, midnight_ms - 1_000).publish()
@@ -107,13 +106,13 @@ def test_what_was_published_yesterday_is_not_used() -> None:
     assert found["range"]["startAt"] == "2026-11-23T00:00:00.000Z"
 
 
-def test_a_log_of_few_apis_is_always_read_as_of_now() -> None:
+def test_snapshots_of_few_apis_are_not_published() -> None:
     log = a_log(constants.PUBLISHED_APIS_MIN - 1)
     assert not Isolate(log).publish()
     assert keys.PUBLISHED not in log.store.values
 
 
-def test_what_is_published_is_what_an_isolate_computes() -> None:
+def test_published_snapshots_equal_computed_ones() -> None:
     log = a_log(120)
     log.commit(calls_of(3, NOON_MS - MINUTE))
     expected = {window: first_read(log, window) for window in WINDOWS}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from analytics import Analytics
+from analytics import WINDOWS, Analytics
 from api.explore.cache import EdgeCache, RenderedSnapshot, StaleWhileRevalidateCache, render
 from api.explore.sanitize import empty_snapshot, safe_snapshot
 from api.explore.sources import HTTP_ERROR, Source, UpstreamFailed, source_of
@@ -19,7 +19,6 @@ from core.errors import MethodNotAllowed
 from core.logs import fields
 from core.ports import Background, Clock, Environment, Request, Response
 from core.responses import REQUEST_ID_HEADER, etag_matches, json_response, text_response
-from snapshots.render import WINDOWS
 
 _EDGE_VERSION = 1
 """Version of the entries in the edge cache: deployments with different versions share none."""

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from analytics import days_of
 from core import constants
 from core.calendar import DAY_MS, timestamp
 from core.ports import Json
 from metering.totals import DEFAULT_DIRECTORY
 from snapshots.ranking import UNKNOWN_OWNER, shown_revenue
-from snapshots.render import days_of
 
 _WHOLE_MAX = 2**53 - 1
 """The largest whole number that JavaScript represents exactly (`Number.MAX_SAFE_INTEGER`)."""

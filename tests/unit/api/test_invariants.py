@@ -175,9 +175,9 @@ def test_figures_that_are_not_those_of_their_batches_are_seen_and_mended(
     log = busy()
     key, period = keys.summary(level, minute), Period(level, minute)
     sources = sources_of(log, period)
-    figures = Totals()
-    figures.add(Batch([event(minute * MINUTE, revenue_micros=7)], 0))
-    forged = Summary(period, sources, figures, ())
+    totals = Totals()
+    totals.add(Batch([event(minute * MINUTE, revenue_micros=7)], 0))
+    forged = Summary(period, sources, totals, ())
     metadata = {"fingerprint": forged.fingerprint}
     log.store.values[key] = (dict(encode_summary(forged))[0], metadata)
     seen = Examined(log)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics import WINDOWS
 from core import keys
 from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.errors import StoreUnavailable
 from metering.compactor import rebuild
 from metering.events import Api, UsageEvent
 from metering.state import SETTLE_MINUTES
-from snapshots.render import WINDOWS
 from snapshots.window_cache import WindowCache
 from tests.support.builders import MAPS, WEATHER, event
 from tests.support.fakes import NOON_MS, FakeStore

@@ -87,7 +87,7 @@ def test_a_batch_with_anything_else_in_it_is_unreadable(value: str) -> None:
 
 
 def test_a_batch_of_a_newer_version_says_so() -> None:
-    with pytest.raises(BatchUnreadable, match="version 2, this software reads 1"):
+    with pytest.raises(BatchUnreadable, match="version 2; this software reads 1"):
         decode_batch('{"v":2}', MINUTE)
 
 

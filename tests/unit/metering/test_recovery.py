@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics import WINDOWS
 from core import constants, keys
 from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.errors import InvalidParameter
 from metering.compactor import rebuild
 from metering.events import UsageEvent
-from snapshots.render import WINDOWS
 from tests.support.builders import MAPS, WEATHER, event
 from tests.support.fakes import NOON_MS, FakeClock
 from tests.support.platform_scene import Scene

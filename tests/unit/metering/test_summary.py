@@ -30,14 +30,14 @@ def short_parts() -> Iterator[None]:
 
 
 def a_summary(apis: int, calls: int = 1) -> Summary:
-    figures = Totals()
+    totals = Totals()
     rows = [
         event(NOON_MS + call, Api(f"t{number}", f"api-{number}", "ü", "Data", 10))
         for number in range(apis)
         for call in range(calls)
     ]
-    figures.add(Batch(rows, 0))
-    return Summary(PERIOD, [f"{apis}:{calls}"], figures, [])
+    totals.add(Batch(rows, 0))
+    return Summary(PERIOD, [f"{apis}:{calls}"], totals, [])
 
 
 def read_back(store: FakeStore) -> Summary | None:

@@ -1,4 +1,4 @@
-"""An isolate reads each of the newest batches once, and keeps them in bounded space."""
+"""An isolate reads each of the newest batches once, and caches them in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_batch_is_read_once() -> None:
     assert first.batches.items() <= again.batches.items()
 
 
-def test_all_windows_share_what_was_read() -> None:
+def test_all_windows_share_the_cached_batches() -> None:
     log = Log()
     log.commit([event(NOON_MS - 1_000)])
     log.read("today", NOON_MS)
@@ -37,7 +37,7 @@ def test_all_windows_share_what_was_read() -> None:
     assert log.store.operations == ["get", "list"]
 
 
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "CACHED_EVENTS_MAX", 10)
     kept = LogTailCache()
     for number in range(100):
@@ -46,18 +46,18 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(kept.get(str(number)) is not None for number in range(100)) <= 3
 
 
-def test_what_is_not_kept_is_read_again_and_nothing_counts_twice(
+def test_batches_dropped_from_the_cache_are_read_again_and_count_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(constants, "CACHED_EVENTS_MAX", 2)
-    log, view = Log(), WindowCache()
+    log, cache = Log(), WindowCache()
     for seconds in range(20):
         now_ms = NOON_MS + seconds * 1_000
         log.commit([event(now_ms)])
-        assert log.calls("today", now_ms, view) == log.expected("today", now_ms)
+        assert log.calls("today", now_ms, cache) == log.expected("today", now_ms)
 
 
-def test_a_read_lists_what_it_needs_and_more_when_more_has_come() -> None:
+def test_a_read_lists_few_keys_and_more_if_more_batches_came() -> None:
     log = Log()
     log.commit([event(NOON_MS - 1_000)])
     log.read("today", NOON_MS)

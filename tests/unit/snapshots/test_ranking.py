@@ -1,4 +1,4 @@
-"""The trending score and the order it gives."""
+"""The trending score, and the order of ranks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ import pytest
 from core.calendar import HOUR_MS
 from metering.aggregate import Aggregate
 from metering.events import Api, UsageEvent
-from snapshots.ranking import shown_owner, trending_score
+from metering.totals import ApiId
+from snapshots.ranking import TrendRange, api_row, shown_owner
 from tests.support.builders import event
 from tests.support.fakes import NOON_MS
 from tests.support.snapshot_builders import shot
 
 
-def test_the_score_of_that_api_by_hand() -> None:
+def trending_score(aggregate: Aggregate) -> float:
+    score = api_row(ApiId("t", "api"), aggregate, TrendRange("hour", 0, 0)).shown["trendingScore"]
+    assert isinstance(score, float)
+    return score
+
+
+def test_the_score_is_the_formula() -> None:
     aggregate = Aggregate()
     for one in [event(latency_ms=10, caller="c1"), event(latency_ms=20, caller="c2")]:
         aggregate.add(one)
@@ -38,9 +45,7 @@ def test_the_score_of_that_api_by_hand() -> None:
         ),
     ],
 )
-def test_what_looks_artificial_or_slow_costs_points(
-    events: Sequence[UsageEvent], lost: float
-) -> None:
+def test_artificial_or_slow_traffic_costs_points(events: Sequence[UsageEvent], lost: float) -> None:
     aggregate = Aggregate()
     for one in events:
         aggregate.add(one)
@@ -70,7 +75,7 @@ def test_a_higher_score_ranks_first() -> None:
     assert ranked({"a": [event()], "b": many}) == ["b", "a"]
 
 
-def test_equal_figures_rank_by_endpoint() -> None:
+def test_equal_apis_rank_by_endpoint() -> None:
     assert ranked({"b": [event()], "c": [event()], "a": [event()]}) == ["a", "b", "c"]
 
 

@@ -1,4 +1,4 @@
-"""Snapshots: every figure as the contract defines it, and the ranking's rules."""
+"""Snapshots: all fields as the contract defines them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TODAY = NOON_MS // DAY_MS
 
 
 def at(text: str) -> int:
-    """Milliseconds since the epoch of an ISO time in UTC."""
+    """Return an ISO time in UTC as milliseconds since the epoch."""
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
@@ -67,7 +67,7 @@ def test_an_event_of_a_later_day_waits_for_its_day() -> None:
     assert calls_in("week", ["2026-11-23T00:00"], "2026-11-22T23:59:59.999") == 0
 
 
-def test_windows_say_when_they_start_and_end() -> None:
+def test_the_range_has_the_windows_start_and_end() -> None:
     assert shot([])["range"] == {
         "startAt": "2026-11-22T00:00:00.000Z",
         "endAt": "2026-11-22T12:00:00.000Z",
@@ -92,7 +92,7 @@ def test_an_empty_log_is_a_snapshot_of_zeros(window: str) -> None:
     assert empty["freshness"]["complete"] is True
 
 
-def test_one_apis_figures_are_as_defined() -> None:
+def test_the_row_of_an_api_is_as_defined() -> None:
     events = [
         event(NOON_MS - 2 * HOUR_MS, latency_ms=10, caller="c1", revenue_micros=10_000),
         event(NOON_MS - HOUR_MS, latency_ms=20, caller="c1", status=500),
@@ -141,7 +141,7 @@ def test_refused_requests_alone_publish_no_api() -> None:
     assert found["allApis"] == []
 
 
-def test_requests_for_no_api_are_in_no_figure() -> None:
+def test_requests_for_no_api_are_not_counted() -> None:
     assert shot([event(api=None, counted=False, status=404)])["heroStats"]["calls"] == 0
 
 
@@ -196,7 +196,7 @@ def test_overalls_series_runs_from_the_first_day_with_gaps_filled() -> None:
     ]
 
 
-def test_bounds_of_what_is_not_exact_are_published() -> None:
+def test_the_bounds_of_estimates_are_published() -> None:
     assert shot([])["accuracy"] == {
         "uniqueCallersExactUpTo": 1_000,
         "uniqueCallersRelativeErrorMax": 0.02,
@@ -205,7 +205,7 @@ def test_bounds_of_what_is_not_exact_are_published() -> None:
     }
 
 
-def test_very_many_callers_are_counted_within_the_published_bounds() -> None:
+def test_many_callers_are_counted_within_the_published_bounds() -> None:
     names = [f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(1_500)]
     events = [event(api=api, caller=name) for name in names for api in (WEATHER, MAPS)] + [
         event(caller=names[7])
@@ -218,13 +218,13 @@ def test_very_many_callers_are_counted_within_the_published_bounds() -> None:
     assert found["directories"][0]["uniqueCallers"] == pytest.approx(1_500, rel=0.02)
 
 
-def test_what_was_left_out_is_said() -> None:
+def test_freshness_shows_what_is_missing() -> None:
     batches = {"batch": Batch([event()], 4)}
     minute = NOON_MS // MINUTE_MS - 30
-    reading = WindowData(
+    data = WindowData(
         {}, batches, as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
     )
-    assert snapshot("today", reading, WindowCache(), NOON_MS, 25)["freshness"] == {
+    assert snapshot("today", data, WindowCache(), NOON_MS, 25)["freshness"] == {
         "asOf": "2026-11-22T11:30:00.000Z",
         "lagSeconds": 1_800,
         "complete": False,
@@ -236,7 +236,7 @@ def test_what_was_left_out_is_said() -> None:
     }
 
 
-def test_a_whole_reading_is_as_fresh_as_kv_can_be() -> None:
+def test_complete_data_is_as_fresh_as_kv_allows() -> None:
     found = shot([event()])["freshness"]
     assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
         True,
@@ -245,9 +245,9 @@ def test_a_whole_reading_is_as_fresh_as_kv_can_be() -> None:
     )
 
 
-def test_figures_are_as_fresh_as_what_was_looked_for() -> None:
-    reading = WindowData(as_of=NOON_MS // MINUTE_MS, seen_until_ms=NOON_MS - 20 * MINUTE_MS)
-    found = snapshot("today", reading, WindowCache(), NOON_MS, 25)["freshness"]
+def test_freshness_is_limited_by_what_was_seen() -> None:
+    data = WindowData(as_of=NOON_MS // MINUTE_MS, seen_until_ms=NOON_MS - 20 * MINUTE_MS)
+    found = snapshot("today", data, WindowCache(), NOON_MS, 25)["freshness"]
     assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
         True,
         "2026-11-22T11:40:00.000Z",
@@ -280,7 +280,7 @@ def test_a_window_equals_a_plain_count_of_its_events(events: list[UsageEvent], w
     assert {api["endpoint"]: api["calls"] for api in found["allApis"] if api["calls"]} == {
         f"/t/{slug}": count for slug, count in names.items()
     }
-    # Also what is settled after its request counts, were it in a window without calls.
+    # Revenue that is settled after its request counts even in a window without calls.
     revenue = sum(one.revenue_micros for one in events if one.at_ms // DAY_MS >= first)
     assert found["heroStats"]["revenueMicros"] == revenue
     assert sum(api["revenueMicros"] for api in found["allApis"]) == revenue

@@ -1,4 +1,4 @@
-"""Views: what an isolate keeps between reads changes what they cost, and nothing that is shown."""
+"""The window cache changes what a read costs, and nothing that is shown."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.support.usage_log import Log
 
 MINUTE = MINUTE_MS
 START_MS = NOON_MS - 12 * HOUR_MS - 40 * MINUTE
-"""So that a run goes over midnight, and over full hours."""
+"""Early enough that a run passes midnight and full hours."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def low_limit() -> Iterator[None]:
-    """Let a few callers be so many that they are estimated."""
+    """Lower the limit, so that a few callers are estimated."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(callers, "EXACT_CALLERS_MAX", 4)
         yield
@@ -34,7 +34,7 @@ def low_limit() -> Iterator[None]:
 
 def some_event(chance: Random, at_ms: int) -> UsageEvent:
     number = chance.randrange(4)
-    # A category changes now and then, and the newest one counts.
+    # Categories change sometimes, and the newest one counts.
     api = Api(f"t{number}", f"api-{number}", "alice", chance.choice(("", "Data", "Data", "AI")), 10)
     return event(
         at_ms,
@@ -49,11 +49,11 @@ def some_event(chance: Random, at_ms: int) -> UsageEvent:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 200), st.booleans())
-def test_a_view_that_was_kept_shows_what_a_new_one_does(
+def test_a_filled_cache_shows_the_same_as_an_empty_one(
     seed: int, pause_minutes: int, is_split: bool
 ) -> None:
     chance = Random(seed)
-    log, kept = Log(), {window: WindowCache() for window in WINDOWS}
+    log, caches = Log(), {window: WindowCache() for window in WINDOWS}
     now_ms = START_MS
     with pytest.MonkeyPatch.context() as patch:
         if is_split:
@@ -68,30 +68,32 @@ def test_a_view_that_was_kept_shows_what_a_new_one_does(
                 log.compact(now_ms, chance.choice((20, 10_000)))
             for window in WINDOWS:
                 new = snapshot(window, log.read(window, now_ms), WindowCache(), now_ms, 25)
-                view = kept[window]
-                again = snapshot(window, log.read(window, now_ms, view), view, now_ms, 25)
+                cache = caches[window]
+                again = snapshot(window, log.read(window, now_ms, cache), cache, now_ms, 25)
                 if again["freshness"]["complete"] or new["freshness"]["complete"]:
                     assert again == new
             now_ms += chance.randrange(1, pause_minutes * MINUTE)
-        # Marks are looked at once a minute.
+        # Late markers are processed once a minute.
         now_ms += MINUTE
         log.compact(now_ms)
-        for window, view in kept.items():
-            assert log.calls(window, now_ms, view) == log.expected(window, now_ms)
+        for window, cache in caches.items():
+            assert log.calls(window, now_ms, cache) == log.expected(window, now_ms)
 
 
-def test_only_what_is_new_is_read() -> None:
-    log, view = Log(), WindowCache()
+def test_only_new_data_is_read() -> None:
+    log, cache = Log(), WindowCache()
     log.commit([event(NOON_MS - minute * MINUTE) for minute in range(90)])
     log.compact(NOON_MS)
-    snapshot("today", log.read("today", NOON_MS, view), view, NOON_MS, 25)
+    snapshot("today", log.read("today", NOON_MS, cache), cache, NOON_MS, 25)
     log.store.operations.clear()
-    assert len(log.read("today", NOON_MS, view).summaries) > 10
-    assert sorted(log.store.operations) == ["get", "list"], "progress, and what is new"
+    assert len(log.read("today", NOON_MS, cache).summaries) > 10
+    assert sorted(log.store.operations) == ["get", "list"], (
+        "the state of compaction, and new batches"
+    )
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_a_base_that_kv_does_not_show_yet_is_replaced_by_the_one_before(window: str) -> None:
+def test_an_earlier_base_replaces_one_that_kv_does_not_show_yet(window: str) -> None:
     log = Log()
     log.commit([event(NOON_MS - minute * MINUTE) for minute in range(0, 300, 7)])
     for minutes in (-38, 22):
@@ -102,7 +104,7 @@ def test_a_base_that_kv_does_not_show_yet_is_replaced_by_the_one_before(window: 
     assert len(hidden) == 4
     for key in hidden:
         del log.store.values[key]
-    reading = log.read(window, now_ms)
-    assert reading.complete
-    assert any(part.key.startswith("summary/base/") for part in reading.summaries)
+    data = log.read(window, now_ms)
+    assert data.complete
+    assert any(part.key.startswith("summary/base/") for part in data.summaries)
     assert log.calls(window, now_ms) == log.expected(window, now_ms)

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from analytics import WINDOWS
 from core.errors import InvalidParameter, InvalidWindow, MethodNotAllowed
 from core.ports import Response
-from snapshots.render import WINDOWS
 from tests.support.dispatcher_scene import Scene
 from tests.support.explore_scene import Isolate, assert_empty, header, snapshot_answer, upstream
 from tests.support.explore_shape import check

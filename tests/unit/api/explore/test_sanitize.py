@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics import WINDOWS
 from api.explore.sanitize import empty_snapshot, is_snapshot, safe_snapshot
-from snapshots.render import WINDOWS
 from tests.support.explore_shape import API, DIRECTORY, FRESHNESS, HERO, POINT, SNAPSHOT, check
 from tests.support.fakes import NOON_MS
 from tests.support.platform_scene import ROUTES, Scene
