@@ -17,7 +17,7 @@ from dev.history.traffic import Span
 from metering.compactor import compact
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 from metering.settlements import SettlementEvent, put_settlement
-from payments.settlement import revenue_batch
+from payments.settlement import encode_revenue_batch
 
 WRITER = "demo-history"
 """The writer of all generated batches except those with the revenue of a payment."""
@@ -168,7 +168,9 @@ async def _write_minute(store: VirtualStore, minute: int, events: Sequence[Usage
             settlement = _settlement(event)
             writer = keys.payment_writer(settlement.payment_id)
             metadata = batch_metadata(Batch((event,), 0))
-            await store.put(keys.usage_batch(minute, writer, 1), revenue_batch(event), metadata)
+            await store.put(
+                keys.usage_batch(minute, writer, 1), encode_revenue_batch(event), metadata
+            )
             await put_settlement(store, settlement)
 
 

@@ -28,7 +28,7 @@ from metering.state import decode_progress
 from payments.chain import RPC_SETTING
 from payments.facilitator import Facilitators
 from payments.ledger import Ledger
-from payments.requirements import facilitator_urls, offer_for
+from payments.requirements import facilitator_urls, requirements_for
 from tenants.admission import QUOTAS_BINDING
 from tenants.directory import TenantDirectory
 from tenants.records import Directory, Tenant
@@ -207,7 +207,7 @@ async def _payment_report(
     unusable: dict[str, Problem] = {}
     for tenant in priced:
         try:
-            networks.add(offer_for(environment, tenant).network)
+            networks.add(requirements_for(environment, tenant).network)
         except ConfigurationError as error:
             # By message: a setting that several tenants need is one problem.
             unusable[error.message] = _problem(error.code, error.message)

@@ -14,9 +14,9 @@ from gateway.request_context import CallerHasher, RequestContext, payer_identity
 from metering.settlements import BY_SCRIPT, SettlementEvent, put_settlement
 from payments.flow import Payments
 from payments.models import AlreadyServed, Claim, PaymentRequest, Settlement
-from payments.requirements import Resource, facilitator_urls, offer_for
+from payments.requirements import Resource, facilitator_urls, requirements_for
 from payments.resolution import resolver_of
-from payments.responses import repeated_answer
+from payments.responses import already_served_response
 from tenants.records import Tenant
 from usage import UsageRecorder
 
@@ -71,7 +71,7 @@ class Checkout:
         payment_request = PaymentRequest(
             request_id=context.request_id,
             tenant=tenant,
-            offer=offer_for(self.environment, tenant),
+            requirements=requirements_for(self.environment, tenant),
             resource=Resource(
                 context.request.url, context.request.method, tenant.description or tenant.slug
             ),
@@ -82,7 +82,7 @@ class Checkout:
         claim = await self.payments.claim(payment_request)
         context.caller = claim.row.caller
         if isinstance(claim, AlreadyServed):
-            response = repeated_answer(claim.row, claim.version, context.request_id)
+            response = already_served_response(claim.row, claim.version, context.request_id)
             return EarlyResponse(response, _REPEATED)
         return claim
 

@@ -49,7 +49,7 @@ class ScheduledWork:
             extra=fields(
                 resolved=report.resolved,
                 reconciled=report.reconciled,
-                mended=report.mended,
+                rewritten=report.rewritten,
                 pending=report.pending,
             ),
         )

@@ -1,9 +1,8 @@
-"""What the chain itself says of an authorization: used, cancelled, or never to be used.
+"""Queries the blockchain, through a JSON-RPC node, for the state of an authorization.
 
-Owns four questions to a JSON-RPC node and what their answers prove. Needed
-when a facilitator's answer was lost: that a nonce is used does not tell by
-what, and of an expired authorization a facilitator tells nothing at all.
-Without `X402_RPC_URL` nobody is asked, and nothing is proved.
+This is needed if a facilitator's response was lost. A used nonce alone does not prove which
+transaction used it, and facilitators say nothing about expired authorizations. Without the
+setting `X402_RPC_URL` there is no query and no proof.
 
 Sources: EIP-3009 for `authorizationState` and the events; the Ethereum JSON-RPC
 specification (https://ethereum.github.io/execution-apis/).
@@ -37,69 +36,71 @@ _TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
 
 class AuthorizationState(Enum):
-    """What became of an authorization."""
+    """The state of an authorization on the chain."""
 
     MOVED = "moved"
-    """It moved the money it was signed for, to whom it was signed for."""
+    """The signed amount moved to the signed payee."""
     VOID = "void"
-    """It never moved that money and never will: cancelled, used otherwise, or expired."""
+    """It did not move that amount and never will: canceled, used otherwise, or expired."""
     OPEN = "open"
-    """Nothing is proved: it may still be used, or its traces are out of reach."""
+    """Nothing is proven: it may still be used, or its transaction was not found."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainProof:
-    """A fate and the transaction that proves it, which may be empty."""
+    """The state of an authorization and the transaction that proves it, which may be empty."""
 
-    fate: AuthorizationState
+    state: AuthorizationState
     transaction: str = ""
 
 
-NOTHING = ChainProof(AuthorizationState.OPEN)
+NO_PROOF = ChainProof(AuthorizationState.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Asks the node that the deployment names, if it names one."""
+    """The client of the node that the deployment configures, if it does."""
 
     environment: Environment
     clock: Clock
 
-    async def look(self, row: PaymentRow) -> ChainProof:
-        """Find out what became of a payment's authorization.
+    async def query(self, row: PaymentRow) -> ChainProof:
+        """Query the state of a payment's authorization.
 
-        Nothing is proved when no node is configured, or it gives no answer.
+        Returns `NO_PROOF` if no node is configured or it does not respond.
         """
         url = self.environment.setting(RPC_SETTING)
         if url is None:
-            return NOTHING
+            return NO_PROOF
         try:
-            return await self._look(url, row)
+            return await self._query(url, row)
         except FetchFailed:
-            return NOTHING
+            return NO_PROOF
 
-    async def _look(self, url: str, row: PaymentRow) -> ChainProof:
+    async def _query(self, url: str, row: PaymentRow) -> ChainProof:
         owner, nonce = _word(row.payer), row.nonce
         block = await self._call(url, "eth_getBlockByNumber", ["latest", False])
         if not isinstance(block, dict):
-            raise FetchFailed("the node has no newest block")
-        newest, made_seconds = _number(block.get("number")), _number(block.get("timestamp"))
+            raise FetchFailed("the node has no latest block")
+        latest, block_seconds = _number(block.get("number")), _number(block.get("timestamp"))
         data = _AUTHORIZATION_STATE + owner[2:] + nonce[2:]
-        # Asked of that very block: behind one address are nodes that are not equally far.
-        state = await self._call(url, "eth_call", [{"to": row.asset, "data": data}, hex(newest)])
+        # Queried at that block: the nodes behind one address may be at different blocks.
+        state = await self._call(url, "eth_call", [{"to": row.asset, "data": data}, hex(latest)])
         if not isinstance(state, str) or len(state) != len(owner):
-            raise FetchFailed("the token does not tell the state of authorizations")
+            raise FetchFailed("the token has no state of authorizations")
         is_used = int(state, 16) != 0
         if not is_used:
-            # By the chain's own time: a node may be behind it, and our clock may be off.
+            # Compared with the block's time: the node may lag, and our clock may be wrong.
             end_ms = row.valid_before_ms + constants.EXPIRY_MARGIN_MS
-            return ChainProof(AuthorizationState.VOID) if made_seconds * 1000 >= end_ms else NOTHING
+            return (
+                ChainProof(AuthorizationState.VOID) if block_seconds * 1000 >= end_ms else NO_PROOF
+            )
         age_seconds = (self.clock.now_ms() - row.claimed_at_ms) // 1000
-        # One block a second is more than these networks make; nodes refuse wider ranges.
+        # These networks make less than one block per second; nodes reject wider ranges.
         span = min(age_seconds + constants.RPC_BLOCKS_BEFORE, constants.RPC_BLOCKS_MAX)
         wanted = {
             "address": row.asset,
-            "fromBlock": hex(max(0, newest - span)),
+            "fromBlock": hex(max(0, latest - span)),
             "toBlock": "latest",
             "topics": [[_USED, _CANCELED], owner, nonce],
         }
@@ -110,7 +111,7 @@ class Chain:
                 return ChainProof(AuthorizationState.VOID, transaction)
             receipt = await self._call(url, "eth_getTransactionReceipt", [transaction])
             return _read_receipt(receipt, row, transaction)
-        return NOTHING
+        return NO_PROOF
 
     async def _call(self, url: str, method: str, parameters: Sequence[Json]) -> Json:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
@@ -123,18 +124,18 @@ class Chain:
             body_bytes_max=constants.RPC_BODY_BYTES_MAX,
         )
         try:
-            answer = read_json(fetched.body)
+            document = read_json(fetched.body)
         except ValueError as error:
             raise FetchFailed(f"{method}: status {fetched.status}, and no JSON") from error
-        if not isinstance(answer, dict) or "result" not in answer:
+        if not isinstance(document, dict) or "result" not in document:
             raise FetchFailed(f"{method}: status {fetched.status}, and no result")
-        return answer["result"]
+        return document["result"]
 
 
 def _read_receipt(receipt: Json, row: PaymentRow, transaction: str) -> ChainProof:
-    """Tell whether a transaction that used the authorization moved the money as signed."""
+    """Check whether the transaction that used the authorization moved the signed amount."""
     if not isinstance(receipt, dict) or not isinstance(receipt.get("logs"), list):
-        return NOTHING
+        return NO_PROOF
     wanted = [_TRANSFER, _word(row.payer), _word(row.pay_to)]
     for log in receipt["logs"]:
         is_token = str(log.get("address", "")).lower() == row.asset.lower()
@@ -148,7 +149,7 @@ def _topics(log: Mapping[str, Json]) -> list[str]:
 
 
 def _word(address: str) -> str:
-    """Write an address as a word of 32 bytes."""
+    """Return an address as a 32-byte word in hexadecimal."""
     return "0x" + address[2:].lower().rjust(64, "0")
 
 
@@ -156,4 +157,4 @@ def _number(value: Json) -> int:
     try:
         return int(str(value), 16)
     except ValueError as error:
-        raise FetchFailed(f"{value!r} is no number") from error
+        raise FetchFailed(f"{value!r} is not a number") from error

@@ -1,14 +1,14 @@
-"""Why a paid request is not answered with what was asked for, one class each.
+"""The errors that end a paid request.
 
-    PaymentError                    every answer says so in headers that browsers may read
-    ├── PaymentRequired                 402 payment_required: nothing was presented
-    ├── PaymentInvalid                  402 payment_invalid: what was presented is no payment
-    ├── PaymentFailed                   402 payment_failed: it could not be settled
+    PaymentError                    all of them are readable by scripts of any origin
+    ├── PaymentRequired                 402 payment_required: the request has no payment
+    ├── PaymentInvalid                  402 payment_invalid: the payment is malformed or rejected
+    ├── PaymentFailed                   402 payment_failed: the payment could not be settled
     ├── PaymentAlreadyUsed              409 payment_already_used: it paid for another request
-    ├── PaymentInProgress               409 payment_in_progress: another request holds it
+    ├── PaymentInProgress               409 payment_in_progress: another request is using it
     └── FacilitatorUnavailable          503 facilitator_unavailable
 
-Owns the codes, statuses and headers that all of these share. The codes are the contract's.
+Clients rely on the codes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.responses import CORS_HEADERS
 
 
 class PaymentError(CallerError):
-    """A paid request that ends before it is served, and is no call."""
+    """Ends a paid request before it is served; it does not count as a call."""
 
     def __init__(
         self,
@@ -29,38 +29,38 @@ class PaymentError(CallerError):
         page: str | None = None,
         **evidence: Evidence,
     ) -> None:
-        """Take the sentence for the caller, what x402 says in headers, and a page for people."""
+        """Take the message for the caller, the x402 headers, and the HTML page for people."""
         super().__init__(message, **evidence)
         self._headers = tuple(headers)
         self._page = page
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """What x402 says, readable for scripts of any origin."""
+        """The x402 headers, and CORS headers that let scripts of any origin read them."""
         return (*CORS_HEADERS, *self._headers)
 
     @property
     def page(self) -> str | None:
-        """The offer as a page, when a browser asked for one."""
+        """The payment requirements as a page, if a browser sent the request."""
         return self._page
 
 
 class PaymentRequired(PaymentError):
-    """A priced API was called without a payment."""
+    """A request to a priced API has no payment."""
 
     code = "payment_required"
     status = 402
 
 
 class PaymentInvalid(PaymentError):
-    """What was presented as a payment is none, or not for this; nothing was claimed."""
+    """The payment is malformed, for something else, or rejected; nothing was claimed."""
 
     code = "payment_invalid"
     status = 402
 
 
 class PaymentFailed(PaymentError):
-    """The payment could not be settled; nothing was charged and nothing is handed out."""
+    """The payment could not be settled; nothing was charged and the request is not served."""
 
     code = "payment_failed"
     status = 402
@@ -74,14 +74,14 @@ class PaymentAlreadyUsed(PaymentError):
 
 
 class PaymentInProgress(PaymentError):
-    """Another request with this very payment is under way."""
+    """Another request with the same payment is in progress."""
 
     code = "payment_in_progress"
     status = 409
 
 
 class FacilitatorUnavailable(PaymentError):
-    """No facilitator says whether the payment is good, or whether it was settled."""
+    """No facilitator responded, so it is unknown whether the payment is valid or settled."""
 
     code = "facilitator_unavailable"
     status = 503

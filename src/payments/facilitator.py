@@ -1,8 +1,7 @@
-"""What facilitators say about a payment: good or not, settled or not, or nothing at all.
+"""The client of x402 facilitators, which verify and settle payments.
 
-Owns asking them, in order and within time limits, and what each answer means.
-"Failed" is said only when it is known: a timeout, an answer of 5xx, nonsense
-and `settlement_pending` all leave it open whether money moved.
+A settle call counts as refused only if that is certain. After a timeout, a 5xx response, an
+unreadable response or `settlement_pending`, money may have moved, and the outcome is unknown.
 
 Source: the specification of x402 version 2, sections 5.3, 5.4, 7 and 9, and
 the error codes of the official facilitators (packages x402 and @x402/evm).
@@ -28,24 +27,24 @@ from payments.requirements import NETWORKS_V1, facilitator_urls
 SETTLEMENT_PENDING = "settlement_pending"
 _LOGGER = logging.getLogger(__name__)
 _REFUSAL = re.compile(r"(?:invalid|insufficient|unsupported)_[a-z0-9_]+|network_mismatch")
-"""Codes that say what is wrong with a payment, so that nothing was sent. Anything else leaves
-it open: some official facilitators put the words of an exception there."""
+"""Codes for a payment that was rejected before anything was sent to the chain. Any other text
+leaves the outcome unknown: some official facilitators put an exception's message there."""
 
 _FAILED_TRANSACTION = ("transaction_failed", "invalid_transaction_state", "transfer_event_mismatch")
-"""Ends of reasons that are certain with the hash of a transaction, and a guess without."""
+"""Suffixes of reasons that are certain only together with a transaction's hash."""
 
 
 class NoFacilitator(Exception):
-    """No facilitator gave a verdict; `causes` says what each did instead."""
+    """No facilitator verified the payment; the message has the cause for each."""
 
     def __init__(self, causes: Sequence[str]) -> None:
-        """Take one sentence for each facilitator that was asked."""
+        """Take one cause for each facilitator."""
         super().__init__("; ".join(causes) or "no facilitator supports this payment")
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What a facilitator says of a payment before it is settled."""
+    """The result of a verify call."""
 
     is_valid: bool
     reason: str
@@ -54,7 +53,7 @@ class VerifyResult:
 
 
 class Outcome(Enum):
-    """What became of the money, as far as is known."""
+    """Whether the money moved."""
 
     SETTLED = "settled"
     REFUSED = "refused"
@@ -63,7 +62,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SettleResult:
-    """What a facilitator says of settling a payment; `transaction` may be empty."""
+    """The result of a settle call; `transaction` may be empty."""
 
     outcome: Outcome
     transaction: str
@@ -73,16 +72,17 @@ class SettleResult:
 
 @dataclass(slots=True)
 class Facilitators:
-    """Asks the facilitators that the deployment names; one lives as long as an isolate."""
+    """The facilitators of this deployment; one object per isolate."""
 
     environment: Environment
     clock: Clock
     _supported: dict[str, tuple[int, Json]] = field(default_factory=dict)
 
     async def verify(self, proof: Mapping[str, Json], payer: str) -> VerifyResult:
-        """Ask whether a payment of `payer` is good; the first verdict counts.
+        """Verify a payment of `payer` with the first facilitator that responds.
 
-        Raises `NoFacilitator` when nobody gives one, and `ConfigurationError`.
+        `proof` is what `PaymentPayload.proof` returns. Raises `NoFacilitator` if none
+        responds, and `ConfigurationError`.
         """
         causes = []
         for url in facilitator_urls(self.environment):
@@ -91,32 +91,33 @@ class Facilitators:
                 continue
             try:
                 fetched = await self._post(f"{url}/verify", proof, constants.VERIFY_TIMEOUT_MS)
-                return _verdict(fetched, payer, url)
+                return _read_verify_result(fetched, payer, url)
             except FetchFailed as error:
                 causes.append(f"{url}/verify: {error}")
         raise NoFacilitator(causes)
 
     async def settle(self, proof: Mapping[str, Json], url: str) -> SettleResult:
-        """Have the facilitator at `url` settle a payment; never raises for what it answers."""
+        """Ask the facilitator at `url` to settle a payment; failures are an unknown outcome."""
         try:
             fetched = await self._post(f"{url}/settle", proof, constants.SETTLE_TIMEOUT_MS)
-            return _settling(fetched, proof["paymentRequirements"], url)
+            return _read_settle_result(fetched, proof["paymentRequirements"], url)
         except FetchFailed as error:
-            # Whatever went wrong, the money may have moved all the same.
+            # Whatever failed, the money may have moved.
             _LOGGER.warning(
-                "facilitator_silent", extra=fields(facilitator=url, step="settle", cause=str(error))
+                "facilitator_call_failed",
+                extra=fields(facilitator=url, step="settle", cause=str(error)),
             )
             return SettleResult(Outcome.UNKNOWN, "", "facilitator_unavailable", url)
 
     async def supported(self, url: str) -> Json:
-        """Ask which kinds of payment a facilitator supports; kept for a while.
+        """Return the kinds of payment that a facilitator supports, cached for 10 minutes.
 
         Raises `FetchFailed`.
         """
         now_ms = self.clock.now_ms()
-        known = self._supported.get(url)
-        if known is not None and now_ms - known[0] < constants.SUPPORTED_CACHE_SECONDS * 1000:
-            return known[1]
+        cached = self._supported.get(url)
+        if cached is not None and now_ms - cached[0] < constants.SUPPORTED_CACHE_SECONDS * 1000:
+            return cached[1]
         fetched = await self._fetcher.fetch(
             f"{url}/supported",
             method="GET",
@@ -132,18 +133,18 @@ class Facilitators:
         return document["kinds"]
 
     async def _supports(self, url: str, proof: Mapping[str, Json]) -> bool:
-        """Tell whether a facilitator may be asked: it says so, or says nothing."""
-        known = self._supported.get(url)
-        if known is None:
-            # The question itself will show; a second one before it would only cost time.
+        """Tell whether a facilitator supports a payment; True if that is not known."""
+        cached = self._supported.get(url)
+        if cached is None:
+            # The verify call will show it; a call before it would only add latency.
             return True
-        wanted = proof["paymentRequirements"]
+        requirements = proof["paymentRequirements"]
         return any(
             isinstance(kind, dict)
             and kind.get("x402Version") == proof["x402Version"]
-            and kind.get("scheme") == wanted["scheme"]
-            and kind.get("network") == wanted["network"]
-            for kind in known[1]
+            and kind.get("scheme") == requirements["scheme"]
+            and kind.get("network") == requirements["network"]
+            for kind in cached[1]
         )
 
     async def _post(self, url: str, proof: Mapping[str, Json], timeout_ms: int) -> Fetched:
@@ -165,23 +166,25 @@ class Facilitators:
         return {} if key is None else {"authorization": f"Bearer {key}"}
 
 
-def _verdict(fetched: Fetched, payer: str, url: str) -> VerifyResult:
+def _read_verify_result(fetched: Fetched, payer: str, url: str) -> VerifyResult:
     document = _document(fetched)
     is_valid = document.get("isValid")
     if type(is_valid) is not bool:
-        raise FetchFailed(f"status {fetched.status}, and no verdict")
-    named = document.get("payer")
-    if is_valid and isinstance(named, str) and named.lower() != payer:
-        raise FetchFailed("the payer is another one than the payment's")
+        raise FetchFailed(f"status {fetched.status}, and no result")
+    named_payer = document.get("payer")
+    if is_valid and isinstance(named_payer, str) and named_payer.lower() != payer:
+        raise FetchFailed("the result names another payer than the payment")
     reason = _text(document, "invalidReason") or ("" if is_valid else "unexplained")
     return VerifyResult(is_valid, reason, _text(document, "invalidMessage"), url)
 
 
-def _settling(fetched: Fetched, wanted: Mapping[str, Json], url: str) -> SettleResult:
+def _read_settle_result(
+    fetched: Fetched, requirements: Mapping[str, Json], url: str
+) -> SettleResult:
     document = _document(fetched)
     success = document.get("success")
     if type(success) is not bool:
-        raise FetchFailed(f"status {fetched.status}, and no word of success")
+        raise FetchFailed(f"status {fetched.status}, and no result")
     transaction = _text(document, "transaction")
     reason = _text(document, "errorReason")
     if not success:
@@ -192,13 +195,13 @@ def _settling(fetched: Fetched, wanted: Mapping[str, Json], url: str) -> SettleR
         return SettleResult(outcome, transaction, reason or "unexplained", url)
     network = _text(document, "network")
     if not transaction or NETWORKS_V1.get(network, network) != NETWORKS_V1.get(
-        wanted["network"], wanted["network"]
+        requirements["network"], requirements["network"]
     ):
-        raise FetchFailed("a success without a transaction on the network that was asked for")
+        raise FetchFailed("a success without a transaction on the required network")
     amount = document.get("amount")
-    demanded = wanted.get("amount", wanted.get("maxAmountRequired"))
+    demanded = requirements.get("amount", requirements.get("maxAmountRequired"))
     if amount is not None and str(amount) != demanded:
-        raise FetchFailed(f"a success over {amount!r}; {demanded} was asked for")
+        raise FetchFailed(f"a success with the amount {amount!r} instead of {demanded}")
     return SettleResult(Outcome.SETTLED, transaction, "", url)
 
 

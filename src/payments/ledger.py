@@ -1,11 +1,9 @@
-"""The payout ledger: who claimed a payment, and what became of it.
+"""The payout ledger: the state of every payment, in D1.
 
-Owns the states `claimed → pending → settled | failed` and `claimed → failed`;
-each move is one transaction, made only from the state that it starts from, and
-writes its entry and its line of the audit by trigger. A failed payment can be
-claimed again. Whoever moves a payment leaves a name of its own with it, so
-that a move whose confirmation was lost can be repeated and known again.
-Refuses to know facilitators and requests.
+The states are `claimed → pending → settled | failed` and `claimed → failed`; a failed payment
+can be claimed again. Each change is one transaction, made only from the state it expects, and
+triggers write its ledger entry and its audit row. Each change stores a unique name, `by`. If
+its confirmation is lost, the change is repeated and recognized by that name.
 """
 
 from __future__ import annotations
@@ -20,9 +18,9 @@ from core.ports import Clock, Database, Row, Statement
 from payments.models import COLUMNS, PaymentRow, PaymentState, read_row
 
 ABANDONED = "abandoned"
-"""The reason of a claim whose request ended, or took too long, before settlement."""
+"""The reason of a claim whose request ended or took too long before settlement."""
 
-_TRIES = 3
+_ATTEMPTS = 3
 _PAUSE_MS = 150
 _BY_ID = "SELECT * FROM payments WHERE payment_id = ?"
 
@@ -55,7 +53,7 @@ _FREE_IDENTIFIER = (
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What is known of a settlement, and the batch of the usage log that has its revenue."""
+    """The result of a settlement, and the batch of the usage log with its revenue."""
 
     transaction: str
     facilitator: str
@@ -66,7 +64,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class DayTotals:
-    """The ledger's side of one day for one tenant, in micro-dollars."""
+    """The ledger's totals of one day for one tenant, in micro-dollars."""
 
     tenant_id: str
     settled_micros: int
@@ -75,35 +73,35 @@ class DayTotals:
 
 @dataclass(frozen=True, slots=True)
 class PaymentCounts:
-    """How many payments are in each state: of those claimed since some time, and of open ones."""
+    """Payments by state: of those claimed since some time, and of all unresolved ones."""
 
     since: Mapping[PaymentState, int]
     unresolved: Mapping[PaymentState, int]
 
 
 class Ledger:
-    """One deployment's ledger. Every method raises `DatabaseUnavailable` when D1 fails."""
+    """The ledger of one deployment. Every method raises `DatabaseUnavailable` if D1 fails."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        """Take the database, whose migrations must have been applied."""
+        """Take the database, with all migrations applied."""
         self._database = database
         self._clock = clock
 
     async def find(self, payment_id: str) -> PaymentRow | None:
-        """Look a payment up."""
-        (rows,) = await self._insist(Statement(_BY_ID, (payment_id,)))
+        """Return a payment; None if it is not in the ledger."""
+        (rows,) = await self._execute_with_retry(Statement(_BY_ID, (payment_id,)))
         return read_row(rows[0]) if rows else None
 
     async def claim(self, wanted: PaymentRow) -> PaymentRow:
-        """Claim a payment, unless somebody has it.
+        """Claim a payment, unless it is already claimed.
 
-        Returns the row that is there now: `wanted`, with its own `changed_by`,
-        or the one that is in its way, by authorization or by identifier.
+        Returns the row in the ledger: `wanted`, recognizable by its `changed_by`, or the row
+        that conflicts with it by authorization or by identifier.
         """
         values = _values(wanted)
         terms = tuple(value for name, value in values.items() if name in _TERMS)
         owner = (wanted.payer, wanted.identifier)
-        found = await self._insist(
+        found = await self._execute_with_retry(
             Statement(_FREE_IDENTIFIER, (*owner, wanted.payment_id)),
             Statement(_CLAIM, tuple(values.values())),
             Statement(_CLAIM_AGAIN, (*terms, wanted.payment_id, *owner)),
@@ -112,12 +110,12 @@ class Ledger:
         return read_row(found[3][0])
 
     async def begin_settling(self, row: PaymentRow, by: str) -> bool:
-        """Move a claim to `pending`, just before a facilitator is asked.
+        """Change a claim to `pending`, right before the settle call.
 
-        False when the claim was given up meanwhile: then nobody may be asked.
+        False if the claim was abandoned in the meantime; it must not be settled then.
         """
         until_ms = self._clock.now_ms() + constants.SETTLE_LEASE_MS
-        return await self._move(
+        return await self._change(
             row,
             PaymentState.CLAIMED,
             by,
@@ -125,104 +123,106 @@ class Ledger:
             until_ms,
         )
 
-    async def ask_again(self, row: PaymentRow, by: str) -> bool:
-        """Take a pending payment that nobody works on; False when somebody does."""
+    async def take_over(self, row: PaymentRow, by: str) -> bool:
+        """Take the lease of a pending payment for a settle call; False if it has not expired."""
         now_ms = self._clock.now_ms()
         change = "asked = asked + 1, lease_until_ms = ?"
         free = f" AND lease_until_ms <= {now_ms:d}"
         until_ms = now_ms + constants.SETTLE_LEASE_MS
-        return await self._move(row, PaymentState.PENDING, by, change, until_ms, where=free)
+        return await self._change(row, PaymentState.PENDING, by, change, until_ms, where=free)
 
-    async def leave_pending(
+    async def defer(
         self, row: PaymentRow, by: str, reason: str, transaction: str, pause_ms: int
     ) -> bool:
-        """Let a pending payment rest for a while, with what is known so far."""
+        """Keep a payment pending for `pause_ms` until the next attempt, with what is known."""
         until_ms = self._clock.now_ms() + pause_ms
         change = "reason = ?, transaction_id = ?, lease_until_ms = ?"
-        return await self._move(
+        return await self._change(
             row, PaymentState.PENDING, by, change, reason, transaction, until_ms
         )
 
     async def mark_settled(self, row: PaymentRow, by: str, settled: Settled) -> bool:
-        """Move a pending payment to `settled`; False when somebody else moved it before."""
+        """Change a pending payment to `settled`; False if it is no longer pending."""
         change = (
             "state = 'settled', reason = '', proof = NULL, transaction_id = ?, facilitator = ?,"
             " settled_at_ms = ?, usage_batch = ?, served = ?"
         )
         values = (settled.transaction, settled.facilitator, settled.at_ms, settled.usage_batch)
-        return await self._move(row, PaymentState.PENDING, by, change, *values, int(settled.served))
+        return await self._change(
+            row, PaymentState.PENDING, by, change, *values, int(settled.served)
+        )
 
     async def mark_failed(self, row: PaymentRow, by: str, reason: str) -> bool:
-        """Move a payment to `failed` from the state that `row` has it in."""
+        """Change a payment from the state in `row` to `failed`."""
         change = "state = 'failed', proof = NULL, reason = ?"
-        return await self._move(row, row.state, by, change, reason)
+        return await self._change(row, row.state, by, change, reason)
 
     async def mark_refused(self, row: PaymentRow, by: str, reason: str) -> bool:
-        """Move a pending payment to `failed` whose first question a facilitator refused.
+        """Change a pending payment to `failed` whose first settle call was refused.
 
-        False when somebody asked meanwhile: that question may be what was in its way.
+        False if there was another settle call: it may have succeeded and caused the refusal.
         """
         change = "state = 'failed', proof = NULL, reason = ?"
-        return await self._move(
+        return await self._change(
             row, PaymentState.PENDING, by, change, reason, where=" AND asked = 1"
         )
 
     async def mark_served(self, row: PaymentRow, by: str, *, served: bool) -> bool:
-        """Note that what was paid for is being handed out, or that it could not be after all."""
+        """Record that the paid request is being served, or that it could not be."""
         unserved = f" AND served = {int(not served)}"
-        return await self._move(
+        return await self._change(
             row, PaymentState.SETTLED, by, "served = ?", int(served), where=unserved
         )
 
     async def unresolved(self, limit: int) -> Sequence[PaymentRow]:
-        """List claims and pending payments that nobody works on, the oldest first."""
+        """List claims and pending payments whose lease has expired, the oldest first."""
         sql = (
             "SELECT * FROM payments WHERE state IN ('claimed', 'pending') AND lease_until_ms <= ?"
             " ORDER BY lease_until_ms LIMIT ?"
         )
-        (rows,) = await self._insist(Statement(sql, (self._clock.now_ms(), limit)))
+        (rows,) = await self._execute_with_retry(Statement(sql, (self._clock.now_ms(), limit)))
         return [read_row(row) for row in rows]
 
     async def unreconciled(self, before_ms: int, limit: int) -> Sequence[PaymentRow]:
-        """List settled payments not yet found in KV, settled before a time, the oldest first."""
+        """List payments settled before a time that are not reconciled, the oldest first."""
         sql = (
             "SELECT * FROM payments WHERE state = 'settled' AND reconciled_at_ms IS NULL"
             " AND settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?"
         )
-        (rows,) = await self._insist(Statement(sql, (before_ms, limit)))
+        (rows,) = await self._execute_with_retry(Statement(sql, (before_ms, limit)))
         return [read_row(row) for row in rows]
 
     async def reconcile(self, payment_ids: Sequence[str]) -> None:
-        """Note that these settled payments were found in KV as they are here."""
+        """Record that these settled payments are equal in KV."""
         marks = ", ".join("?" for _ in payment_ids)
         sql = f"UPDATE payments SET reconciled_at_ms = ? WHERE payment_id IN ({marks})"  # noqa: S608
         if payment_ids:
-            await self._insist(Statement(sql, (self._clock.now_ms(), *payment_ids)))
+            await self._execute_with_retry(Statement(sql, (self._clock.now_ms(), *payment_ids)))
 
     async def oldest_unresolved_ms(self) -> tuple[int | None, int]:
-        """Tell since when something is not final or not found in KV, and how much is pending."""
+        """Return the claim time of the oldest payment not reconciled, and how many are pending."""
         sql = (
             "SELECT MIN(claimed_at_ms) AS since, SUM(state = 'pending') AS pending FROM payments"
             " WHERE state IN ('claimed', 'pending')"
             " OR (state = 'settled' AND reconciled_at_ms IS NULL)"
         )
-        (rows,) = await self._insist(Statement(sql))
+        (rows,) = await self._execute_with_retry(Statement(sql))
         since, pending = rows[0]["since"], rows[0]["pending"]
         return None if since is None else int(since), int(pending or 0)
 
-    async def of_day(self, day: int) -> Sequence[PaymentRow]:
-        """List every payment claimed on a UTC day that is settled or pending."""
+    async def payments_on(self, day: int) -> Sequence[PaymentRow]:
+        """List the settled and pending payments claimed on a UTC day."""
         sql = (
             "SELECT * FROM payments WHERE claimed_at_ms >= ? AND claimed_at_ms < ?"
             " AND state IN ('settled', 'pending') ORDER BY claimed_at_ms, payment_id"
         )
         bounds = (day * DAY_MS, (day + 1) * DAY_MS)
-        (rows,) = await self._insist(Statement(sql, bounds))
+        (rows,) = await self._execute_with_retry(Statement(sql, bounds))
         return [read_row(row) for row in rows]
 
     async def counts(self, since_ms: int) -> PaymentCounts:
-        """Count payments by state; reads as many rows as were claimed since then or are open."""
-        (since, unresolved) = await self._insist(
+        """Count payments by state; reads the rows claimed since then and the unresolved ones."""
+        (since, unresolved) = await self._execute_with_retry(
             Statement(
                 "SELECT state, COUNT(*) AS count FROM payments"
                 " WHERE claimed_at_ms >= ? GROUP BY state",
@@ -233,16 +233,13 @@ class Ledger:
                 " WHERE state IN ('claimed', 'pending') GROUP BY state"
             ),
         )
-        every, found = (
-            dict.fromkeys(PaymentState, 0),
-            {PaymentState.CLAIMED: 0, PaymentState.PENDING: 0},
+        return PaymentCounts(
+            {**dict.fromkeys(PaymentState, 0), **_by_state(since)},
+            {PaymentState.CLAIMED: 0, PaymentState.PENDING: 0, **_by_state(unresolved)},
         )
-        every.update(_by_state(since))
-        found.update(_by_state(unresolved))
-        return PaymentCounts(every, found)
 
-    async def totals_of_day(self, day: int) -> Sequence[DayTotals]:
-        """Add up the entries for payments claimed on a UTC day, by tenant."""
+    async def totals_on(self, day: int) -> Sequence[DayTotals]:
+        """Sum the entries for payments claimed on a UTC day, by tenant."""
         sql = (
             "SELECT e.tenant_id AS tenant,"
             " SUM(CASE WHEN e.kind = 'settlement' THEN e.amount_micros ELSE 0 END) AS settled,"
@@ -252,13 +249,13 @@ class Ledger:
             " GROUP BY e.tenant_id ORDER BY e.tenant_id"
         )
         bounds = (day * DAY_MS, (day + 1) * DAY_MS)
-        (rows,) = await self._insist(Statement(sql, bounds))
+        (rows,) = await self._execute_with_retry(Statement(sql, bounds))
         return [
             DayTotals(str(row["tenant"]), int(row["settled"] or 0), int(row["corrected"] or 0))
             for row in rows
         ]
 
-    async def _move(
+    async def _change(
         self,
         row: PaymentRow,
         start: PaymentState,
@@ -272,16 +269,16 @@ class Ledger:
             f" WHERE payment_id = ? AND attempt = ? AND state = ?{where}"
         )
         key = (row.payment_id, row.attempt, start.value)
-        found = await self._insist(
+        found = await self._execute_with_retry(
             Statement(sql, (by, self._clock.now_ms(), *values, *key)),
             Statement(_BY_ID, (row.payment_id,)),
         )
-        # Also after a try whose confirmation was lost: the name tells whose change it was.
+        # The name also recognizes this change after an attempt whose confirmation was lost.
         return bool(found[1]) and found[1][0]["changed_by"] == by
 
-    async def _insist(self, *statements: Statement) -> Sequence[Sequence[Row]]:
-        """Run a transaction, again if need be; every one here may run twice."""
-        for last in (*[False] * (_TRIES - 1), True):
+    async def _execute_with_retry(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        """Run a transaction, up to three times; every transaction here may run twice."""
+        for last in (*[False] * (_ATTEMPTS - 1), True):
             try:
                 return await self._database.execute(*statements)
             except DatabaseUnavailable:

@@ -1,8 +1,4 @@
-"""A paid request as far as its payment is concerned, from its order to its receipt.
-
-Owns the values that the steps of `payments` hand on to each other. Refuses to
-do any of the steps.
-"""
+"""The values of a payment: the request it is for, its row in the ledger, claim and settlement."""
 
 from __future__ import annotations
 
@@ -22,30 +18,59 @@ from payments.requirements import PaymentRequirements, Resource
 from tenants.records import Tenant
 
 
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """A request to a priced tenant, as far as its payment needs it.
+
+    `headers` are by lower-case name, `target` is the path and query that the tenant's script
+    receives, `caller` returns the caller's hash for a payer's address.
+    """
+
+    request_id: str
+    tenant: Tenant
+    requirements: PaymentRequirements
+    resource: Resource
+    target: str
+    headers: Mapping[str, str]
+    caller: Callable[[str], str]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what is requested: API, method, path and query, whatever the host.
+
+        The body is not included, because the dispatcher never reads it. A payment is served
+        once, so presenting it again with another body gains nothing.
+        """
+        api = self.tenant.api
+        parts = (api.tenant_id, api.slug, self.resource.method, self.target)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 class PaymentState(Enum):
-    """What is known of a payment."""
+    """The state of a payment in the ledger."""
 
     CLAIMED = "claimed"
-    """A request holds it; no facilitator has been asked to settle it."""
+    """A request uses it; no facilitator has been asked to settle it yet."""
     PENDING = "pending"
-    """A facilitator was, or is just being, asked to settle it; money may have moved."""
+    """A facilitator was asked to settle it, or is just being asked; money may have moved."""
     SETTLED = "settled"
-    """The money moved, in a transaction that is known."""
+    """The money moved, in a known transaction."""
     FAILED = "failed"
-    """It was not settled, and nothing was charged; it may be presented again."""
+    """It was not settled and nothing was charged; it may be presented again."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """One payment authorization. Times are milliseconds since 1970 UTC, money is whole.
+    """One payment authorization. Times are milliseconds since 1970 UTC; money is an integer.
 
-    `payment_id` names the authorization, `identifier` is the payer's own name
-    for it. `fingerprint` tells the request that it pays for, `proof_digest`
-    what was signed, `proof` what a facilitator is asked with while it is not
-    final. `lease_until_ms` is until when somebody works on it, `changed_by`
-    who changed its state last, `asked` how often a facilitator was asked to
-    settle it. `served` tells whether what it paid for was handed out.
-    `usage_batch` is the batch of the usage log that has its revenue.
+    - `payment_id` identifies the authorization; `identifier` is the payer's own name for it.
+    - `fingerprint` identifies the request that it pays for.
+    - `proof_digest` is a hash of what was signed. `proof` is what is sent to a facilitator;
+      it is deleted once the payment is settled or failed.
+    - `lease_until_ms` is when the current work on it ends; `changed_by` names the last change.
+    - `asked` counts the settle calls.
+    - `served` tells whether the request it pays for was served.
+    - `usage_batch` is the batch of the usage log with its revenue.
     """
 
     payment_id: str
@@ -88,66 +113,23 @@ COLUMNS = tuple(one.name for one in dataclasses.fields(PaymentRow))
 """The columns of the table, in order."""
 
 
-def read_row(row: Row) -> PaymentRow:
-    """Read a row as the database gives it."""
-    values: dict[str, Any] = {name: row[name] for name in COLUMNS}
-    return PaymentRow(
-        **{**values, "state": PaymentState(row["state"]), "served": bool(row["served"])}
-    )
-
-
-def payment_fields(row: PaymentRow, cause: object = None) -> Mapping[str, Mapping[str, Json]]:
-    """Make the `extra` of a line in the log about a payment; `cause` is told as text."""
-    return fields(
-        payment=row.payment_id,
-        requestId=row.request_id,
-        tenant=row.tenant_id,
-        state=row.state.value,
-        cause=None if cause is None else str(cause),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRequest:
-    """A request of a priced tenant, as far as its payment is concerned.
-
-    `headers` are by lower-case name, `target` is the path and query that the
-    tenant gets, `caller` makes the caller's hash of a payer's address.
-    """
-
-    request_id: str
-    tenant: Tenant
-    offer: PaymentRequirements
-    resource: Resource
-    target: str
-    headers: Mapping[str, str]
-    caller: Callable[[str], str]
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what is asked for: API, method, path and query, whatever the host.
-
-        Not of the body, which is never read here. It needs not be: a payment
-        is handed out for once, so another body gets nothing by it.
-        """
-        api = self.tenant.api
-        asked = (api.tenant_id, api.slug, self.resource.method, self.target)
-        return hashlib.sha256("\n".join(asked).encode()).hexdigest()
-
-
 @dataclass(slots=True)
 class Claim:
-    """A payment that lets one request through. `is_settled` when it was before this request."""
+    """A payment that admits one request.
+
+    `version` is that of x402. `is_settled` if an earlier request settled it without being
+    served.
+    """
 
     row: PaymentRow
-    order: PaymentRequest
+    request: PaymentRequest
     version: int
     is_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyServed:
-    """A payment that was settled, and served, for the same request before."""
+    """A payment that was settled and served before, for the same request."""
 
     row: PaymentRow
     version: int
@@ -155,10 +137,10 @@ class AlreadyServed:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A settled payment's receipt as headers.
+    """The receipt of a settled payment, as headers.
 
-    `is_recorded` tells whether the request's usage event, with its revenue, is
-    in the log already.
+    `is_recorded` tells whether the request's usage event, with its revenue, is already
+    recorded.
     """
 
     headers: Sequence[tuple[str, str]]
@@ -166,41 +148,41 @@ class Settlement:
 
 
 def new_payment_row(
-    order: PaymentRequest, payment: PaymentPayload, facilitator: str, name: str, now_ms: int
+    request: PaymentRequest, payload: PaymentPayload, facilitator: str, name: str, now_ms: int
 ) -> PaymentRow:
-    """Write the row that claims a verified payment for an order.
+    """Make the row that claims a payment, verified by `facilitator`, for a request.
 
-    `facilitator` verified it, `name` is whose claim this is.
+    `name` identifies this claim in the ledger.
     """
-    offer, api = order.offer, order.tenant.api
+    requirements, api = request.requirements, request.tenant.api
     return PaymentRow(
-        payment_id=payment.payment_id(offer),
+        payment_id=payload.payment_id(requirements),
         attempt=1,
         state=PaymentState.CLAIMED,
         reason="",
         changed_at_ms=now_ms,
         changed_by=name,
         lease_until_ms=now_ms + constants.CLAIM_LEASE_MS,
-        request_id=order.request_id,
-        fingerprint=order.fingerprint,
-        proof_digest=payment.digest,
-        proof=json.dumps(payment.proof(offer, order.resource)),
-        identifier=payment.identifier,
-        payer=payment.payer,
-        pay_to=offer.pay_to,
-        network=offer.network,
-        asset=offer.asset,
-        nonce=payment.nonce,
-        amount=offer.amount,
-        amount_micros=offer.amount_micros,
-        valid_before_ms=payment.valid_before_ms,
+        request_id=request.request_id,
+        fingerprint=request.fingerprint,
+        proof_digest=payload.digest,
+        proof=json.dumps(payload.proof(requirements, request.resource)),
+        identifier=payload.identifier,
+        payer=payload.payer,
+        pay_to=requirements.pay_to,
+        network=requirements.network,
+        asset=requirements.asset,
+        nonce=payload.nonce,
+        amount=requirements.amount,
+        amount_micros=requirements.amount_micros,
+        valid_before_ms=payload.valid_before_ms,
         claimed_at_ms=now_ms,
         tenant_id=api.tenant_id,
         slug=api.slug,
         owner=api.owner,
         directory=api.directory,
-        method=order.resource.method,
-        caller=order.caller(payment.payer),
+        method=request.resource.method,
+        caller=request.caller(payload.payer),
         asked=0,
         facilitator=facilitator,
         transaction_id="",
@@ -208,4 +190,23 @@ def new_payment_row(
         served=False,
         usage_batch=None,
         reconciled_at_ms=None,
+    )
+
+
+def read_row(row: Row) -> PaymentRow:
+    """Parse a row of the table `payments`."""
+    values: dict[str, Any] = {name: row[name] for name in COLUMNS}
+    return PaymentRow(
+        **{**values, "state": PaymentState(row["state"]), "served": bool(row["served"])}
+    )
+
+
+def payment_fields(row: PaymentRow, cause: object = None) -> Mapping[str, Mapping[str, Json]]:
+    """Return the `extra` of a logging call about a payment; `cause` is logged as text."""
+    return fields(
+        payment=row.payment_id,
+        requestId=row.request_id,
+        tenant=row.tenant_id,
+        state=row.state.value,
+        cause=None if cause is None else str(cause),
     )

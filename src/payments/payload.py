@@ -1,8 +1,7 @@
-"""Payments as they arrive on the wire, in versions 2 and 1 of x402.
+"""Parses the payment header of a request, in versions 2 and 1 of x402.
 
-Owns what may be wrong with one. Compares known fields only: clients reorder
-what they echo, and drop what they do not know. Refuses to know whether a
-payment is good; that is for a facilitator.
+Only known fields are compared with the requirements: clients reorder what they echo, and drop
+what they do not know. A facilitator decides whether the payment is valid.
 
 Sources: the specification of version 2, its HTTP transport and its extension
 `payment-identifier` (https://github.com/coinbase/x402, folder specs).
@@ -27,8 +26,8 @@ from payments.requirements import (
     SCHEME,
     PaymentRequirements,
     Resource,
-    requirements,
-    requirements_v1,
+    accepts_entry,
+    accepts_entry_v1,
 )
 from tenants.records import ADDRESS
 
@@ -37,24 +36,24 @@ _SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,8192}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,78}", re.ASCII)
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{16,128}", re.ASCII)
 _TIMES_MAX = 2**48
-"""Seconds; clients that mean "for ever" sign larger numbers."""
+"""Seconds; clients that mean "forever" sign larger numbers."""
 
 
 class InvalidPayload(DataError):
-    """A payment header that cannot be a payment for this; `reason` is a word for programs."""
+    """A header that is not a payment for this request; `reason` is a code for programs."""
 
     def __init__(self, reason: str, message: str) -> None:
-        """Take the word and the sentence for a developer."""
+        """Take the code, and the message for developers."""
         super().__init__(message)
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentPayload:
-    """A payment as a client presented it; whether it is good is not known yet.
+    """A payment as a client presented it, not verified yet.
 
-    `document` is the whole payload as it came, `payer` and `nonce` are in lower
-    case, `identifier` is the client's own name for the payment, if it gave one.
+    `document` is the whole payload as received; `payer` and `nonce` are in lower case;
+    `identifier` is the client's own name for the payment, if it has one.
     """
 
     version: int
@@ -64,17 +63,17 @@ class PaymentPayload:
     valid_before_ms: int
     identifier: str | None
 
-    def payment_id(self, offer: PaymentRequirements) -> str:
-        """Name the authorization that was signed: 32 hexadecimal digits.
+    def payment_id(self, requirements: PaymentRequirements) -> str:
+        """Return the id of the signed authorization: 32 hexadecimal digits.
 
-        A token lets an authorization through once for each payer and nonce,
-        so two payments of one name could never both be settled.
+        A token accepts one authorization per payer and nonce, so two payments with the same
+        id can never both be settled.
         """
-        parts = (offer.network, offer.asset.lower(), self.payer, self.nonce)
+        parts = (requirements.network, requirements.asset.lower(), self.payer, self.nonce)
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
     def check_time(self, now_ms: int) -> None:
-        """Raise `InvalidPayload` when the authorization has expired."""
+        """Raise `InvalidPayload` if the authorization has expired."""
         if self.valid_before_ms <= now_ms:
             seconds = (now_ms - self.valid_before_ms) // 1000
             raise InvalidPayload(
@@ -84,13 +83,17 @@ class PaymentPayload:
 
     @property
     def digest(self) -> str:
-        """A hash of what was signed and the signature, by which it is known again."""
+        """A hash of what was signed and of the signature, to recognize the payment."""
         signed = json.dumps(self.document["payload"], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(signed.encode()).hexdigest()
 
-    def proof(self, offer: PaymentRequirements, resource: Resource) -> Mapping[str, Json]:
-        """Write what a facilitator is asked with: the payment, and what we demand of it."""
-        wanted = requirements(offer) if self.version > 1 else requirements_v1(offer, resource)
+    def proof(self, requirements: PaymentRequirements, resource: Resource) -> Mapping[str, Json]:
+        """Return the body of a call to a facilitator: the payment and its requirements."""
+        wanted = (
+            accepts_entry(requirements)
+            if self.version > 1
+            else accepts_entry_v1(requirements, resource)
+        )
         return {
             "x402Version": self.version,
             "paymentPayload": self.document,
@@ -98,31 +101,36 @@ class PaymentPayload:
         }
 
 
-def read_payment(headers: Mapping[str, str], offer: PaymentRequirements) -> PaymentPayload | None:
-    """Read the payment of a request whose headers are named in lower case.
+def read_payment(
+    headers: Mapping[str, str], requirements: PaymentRequirements
+) -> PaymentPayload | None:
+    """Parse the payment of a request whose `headers` are by lower-case name.
 
-    None when there is no payment header. Raises `InvalidPayload` when there
-    is one that is not a payment by this offer. Whether it has expired is not
-    looked at: also an expired one may have been settled before.
+    Returns None if there is no payment header. Raises `InvalidPayload` if it does not meet
+    the requirements. Expiry is not checked, because an expired payment may have been settled
+    before.
     """
     if PAYMENT_SIGNATURE_HEADER in headers:
         document = _decode_header("PAYMENT-SIGNATURE", headers[PAYMENT_SIGNATURE_HEADER], 2)
         accepted = document.get("accepted")
         if not isinstance(accepted, dict):
             raise InvalidPayload("invalid_payload", "The payment lacks the object `accepted`.")
-        amount = accepted.get("amount")
-        _match_terms(accepted, offer, offer.network)
-        _match("amount", str(amount), offer.amount)
-        return _payment(2, document, offer)
+        _match("scheme", accepted.get("scheme"), SCHEME)
+        _match("network", accepted.get("network"), requirements.network)
+        _match("asset", accepted.get("asset"), requirements.asset)
+        _match("payTo", accepted.get("payTo"), requirements.pay_to)
+        _match("amount", str(accepted.get("amount")), requirements.amount)
+        return _parse(2, document, requirements)
     if PAYMENT_SIGNATURE_HEADER_V1 in headers:
         document = _decode_header("X-PAYMENT", headers[PAYMENT_SIGNATURE_HEADER_V1], 1)
-        if offer.network_v1 is None:
+        if requirements.network_v1 is None:
             raise InvalidPayload(
-                "invalid_x402_version", f"Version 1 has no name for {offer.network}: use version 2."
+                "invalid_x402_version",
+                f"Version 1 has no name for {requirements.network}: use version 2.",
             )
         _match("scheme", document.get("scheme"), SCHEME)
-        _match("network", document.get("network"), offer.network_v1)
-        return _payment(1, document, offer)
+        _match("network", document.get("network"), requirements.network_v1)
+        return _parse(1, document, requirements)
     return None
 
 
@@ -142,69 +150,64 @@ def _decode_header(name: str, value: str, version: int) -> dict[str, Json]:
     try:
         document = read_json(raw.decode())
     except ValueError as error:
-        raise InvalidPayload("invalid_payload", f"{name} holds no JSON: {error}.") from error
+        raise InvalidPayload("invalid_payload", f"{name} has no JSON: {error}.") from error
     if not isinstance(document, dict):
-        raise InvalidPayload("invalid_payload", f"{name} holds no JSON object.")
+        raise InvalidPayload("invalid_payload", f"{name} has no JSON object.")
     found = document.get("x402Version")
     if type(found) is not int or found != version:
         raise InvalidPayload(
             "invalid_x402_version",
-            f"{name} has x402Version {_shown(found)}; this header carries version {version}.",
+            f"{name} has x402Version {_excerpt(found)}; this header carries version {version}.",
         )
     return document
 
 
-def _payment(
-    version: int, document: Mapping[str, Json], offer: PaymentRequirements
+def _parse(
+    version: int, document: Mapping[str, Json], requirements: PaymentRequirements
 ) -> PaymentPayload:
     payload = document.get("payload")
     authorization = payload.get("authorization") if isinstance(payload, dict) else None
     if not isinstance(payload, dict) or not isinstance(authorization, dict):
         raise InvalidPayload(
             "invalid_payload",
-            "The payment lacks the object `payload.authorization` (EIP-3009 is what is asked for).",
+            "The payment lacks the object `payload.authorization` (EIP-3009 is required).",
         )
-    _shape("payload.signature", payload.get("signature"), _SIGNATURE, "0x and hexadecimal digits")
-    payer = _shape("from", authorization.get("from"), ADDRESS, "an address").lower()
-    nonce = _shape("nonce", authorization.get("nonce"), _NONCE, "0x and 64 hexadecimal digits")
-    _match("authorization.to", authorization.get("to"), offer.pay_to)
-    value = _shape("value", _digits(authorization.get("value")), _DIGITS, "a whole number")
-    _match("authorization.value", str(int(value)), offer.amount)
+    _check("payload.signature", payload.get("signature"), _SIGNATURE, "0x and hexadecimal digits")
+    payer = _check("from", authorization.get("from"), ADDRESS, "an address").lower()
+    nonce = _check("nonce", authorization.get("nonce"), _NONCE, "0x and 64 hexadecimal digits")
+    _match("authorization.to", authorization.get("to"), requirements.pay_to)
+    value = _check("value", _digits(authorization.get("value")), _DIGITS, "a whole number")
+    _match("authorization.value", str(int(value)), requirements.amount)
     times = [
-        int(_shape(name, _digits(authorization.get(name)), _DIGITS, "seconds since 1970"))
+        int(_check(name, _digits(authorization.get(name)), _DIGITS, "seconds since 1970"))
         for name in ("validAfter", "validBefore")
     ]
-    # Later times are all the same to us, and must fit the ledger.
+    # Later times make no difference, and the value must fit into the ledger.
     valid_before_ms = min(times[1], _TIMES_MAX) * 1000
     return PaymentPayload(
         version, document, payer, nonce.lower(), valid_before_ms, _read_identifier(document)
     )
 
 
-def _match_terms(accepted: Mapping[str, Json], offer: PaymentRequirements, network: str) -> None:
-    _match("scheme", accepted.get("scheme"), SCHEME)
-    _match("network", accepted.get("network"), network)
-    _match("asset", accepted.get("asset"), offer.asset)
-    _match("payTo", accepted.get("payTo"), offer.pay_to)
-
-
 def _match(name: str, found: Json, wanted: str) -> None:
-    # Addresses are the same in any case; nothing else that is compared has letters to mix.
+    # Addresses are not case-sensitive, and no other compared value has mixed case.
     if not isinstance(found, str) or found.lower() != wanted.lower():
         raise InvalidPayload(
             "payment_mismatch",
-            f"The payment has {name} {_shown(found)}; what is asked for is {wanted!r}.",
+            f"The payment has {name} {_excerpt(found)}; {wanted!r} is required.",
         )
 
 
-def _shape(name: str, found: Json, pattern: re.Pattern[str], demand: str) -> str:
+def _check(name: str, found: Json, pattern: re.Pattern[str], expected: str) -> str:
     if not isinstance(found, str) or not pattern.fullmatch(found):
-        raise InvalidPayload("invalid_payload", f"`{name}` must be {demand}, is {_shown(found)}.")
+        raise InvalidPayload(
+            "invalid_payload", f"`{name}` must be {expected}, is {_excerpt(found)}."
+        )
     return found
 
 
 def _digits(value: Json) -> Json:
-    # Some clients write numbers as numbers.
+    # Some clients send numbers instead of strings.
     return str(value) if type(value) is int else value
 
 
@@ -215,7 +218,7 @@ def _read_identifier(document: Mapping[str, Json]) -> str | None:
     identifier = info.get("id") if isinstance(info, dict) else None
     if identifier is None:
         return None
-    return _shape(
+    return _check(
         f"extensions.{PAYMENT_IDENTIFIER}.info.id",
         identifier,
         _IDENTIFIER,
@@ -223,10 +226,6 @@ def _read_identifier(document: Mapping[str, Json]) -> str | None:
     )
 
 
-def _shown(value: Json) -> str:
-    text = json.dumps(value)
-    return (
-        text
-        if len(text) <= constants.ECHOED_VALUE_LENGTH_MAX
-        else text[: constants.ECHOED_VALUE_LENGTH_MAX] + "…"
-    )
+def _excerpt(value: Json) -> str:
+    text, most = json.dumps(value), constants.ECHOED_VALUE_LENGTH_MAX
+    return text if len(text) <= most else text[:most] + "…"

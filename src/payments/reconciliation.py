@@ -1,9 +1,7 @@
-"""Makes the two sides of every payment agree: the ledger in D1, and KV.
+"""Reconciles the ledger in D1 with the settlement events and the revenue in KV.
 
-Owns the comparison, and mending what has one clear answer: whatever the ledger
-has settled is in KV once, as an event and as revenue. An event that the
-ledger knows nothing of is shown, and left to people. Refuses to find out what
-became of a payment; that is for `resolution`.
+A payment that is settled in the ledger but missing in KV is written again. An event in KV
+without a settled payment in the ledger is only reported.
 """
 
 from __future__ import annotations
@@ -27,52 +25,53 @@ from metering.settlements import (
 from payments.ledger import DayTotals, Ledger
 from payments.models import PaymentRow, PaymentState
 from payments.resolution import PendingResolver
-from payments.settlement import publish, revenue_key, settlement_of
+from payments.settlement import publish, revenue_key, settlement_event
 
 _LOGGER = logging.getLogger(__name__)
 _SETTLED_FOR_MS = 60_000
-"""Younger ones are not looked for: who settled them may be just writing them."""
+"""Payments settled more recently are skipped, because they may just be written to KV."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRunReport:
-    """What one run did: payments moved on, compared and found the same, and written again."""
+    """What one run did: payments resolved, found equal in KV, and written to KV again."""
 
     resolved: int
     reconciled: int
-    mended: int
+    rewritten: int
     reconciled_through_ms: int
     pending: int
 
 
 async def run(resolver: PendingResolver, name: str) -> PaymentRunReport:
-    """Move left-over payments on, then compare and mend; cron does this every minute.
+    """Resolve payments, then reconcile some; cron does this every minute.
 
-    `name` is this run's own. Raises `DatabaseUnavailable` and `StoreUnavailable`;
-    what was done until then stays done.
+    `name` is a unique name for this run. Raises `DatabaseUnavailable` and `StoreUnavailable`;
+    the next run continues.
     """
     clock, ledger, store = resolver.clock, resolver.ledger, resolver.store
     rows = await ledger.unresolved(constants.PENDING_ROWS_MAX)
     for number, row in enumerate(rows):
         await resolver.resolve(row, f"{name}/{number}")
-    reconciled, mended = await _reconcile_some(ledger, store, clock)
+    reconciled, rewritten = await _reconcile(ledger, store, clock)
     since_ms, pending = await ledger.oldest_unresolved_ms()
     through_ms = clock.now_ms() if since_ms is None else since_ms
     await store.put(keys.RECONCILED_UNTIL, str(through_ms), {"pending": pending})
-    return PaymentRunReport(len(rows), reconciled, mended, through_ms, pending)
+    return PaymentRunReport(len(rows), reconciled, rewritten, through_ms, pending)
 
 
 async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping[str, Json]:
-    """Compare both sides for the payments presented on a UTC day.
+    """Compare the ledger and KV for the payments claimed on a UTC day.
 
-    Raises `DatabaseUnavailable` and `StoreUnavailable`.
+    Returns the fields of `GET /__platform/reconciliation`. Raises `DatabaseUnavailable` and
+    `StoreUnavailable`.
     """
     names = await all_names(store, keys.settlement_day(day))
     events, unreadable = await read_settlements(store, names)
     at_edge = {event.payment_id: event for event in events if event.source == AT_EDGE}
-    rows = await ledger.of_day(day)
+    rows = await ledger.payments_on(day)
     settled = {row.payment_id: row for row in rows if row.state is PaymentState.SETTLED}
-    totals = {total.tenant_id: total for total in await ledger.totals_of_day(day)}
+    totals = {total.tenant_id: total for total in await ledger.totals_on(day)}
     tenants = sorted({*totals, *(event.tenant_id for event in at_edge.values())})
     differing = {
         "onlyAtEdge": sorted(at_edge.keys() - settled.keys()),
@@ -80,24 +79,24 @@ async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping
         "unequal": sorted(
             name
             for name in at_edge.keys() & settled.keys()
-            if at_edge[name] != settlement_of(settled[name])
+            if at_edge[name] != settlement_event(settled[name])
         ),
     }
-    shown = [_compare(name, [*at_edge.values()], totals.get(name)) for name in tenants]
+    compared = [_compare_tenant(name, [*at_edge.values()], totals.get(name)) for name in tenants]
     return {
         "date": timestamp(day * DAY_MS)[:10],
         "agrees": not any(differing.values())
         and not unreadable
-        and all(tenant["differenceMicros"] == 0 for tenant in shown),
-        "tenants": shown,
+        and all(tenant["differenceMicros"] == 0 for tenant in compared),
+        "tenants": compared,
         "differing": differing,
-        "pending": [_shown_pending(row) for row in rows if row.state is PaymentState.PENDING],
+        "pending": [_pending_entry(row) for row in rows if row.state is PaymentState.PENDING],
         "unreadable": unreadable,
         "reportedByScripts": sum(event.source == BY_SCRIPT for event in events),
     }
 
 
-def _compare(
+def _compare_tenant(
     tenant_id: str,
     events: Sequence[SettlementEvent],
     total: DayTotals | None,
@@ -113,7 +112,7 @@ def _compare(
     }
 
 
-def _shown_pending(row: PaymentRow) -> Mapping[str, Json]:
+def _pending_entry(row: PaymentRow) -> Mapping[str, Json]:
     return {
         "paymentId": row.payment_id,
         "tenantId": row.tenant_id,
@@ -125,32 +124,35 @@ def _shown_pending(row: PaymentRow) -> Mapping[str, Json]:
     }
 
 
-async def _reconcile_some(ledger: Ledger, store: KeyValueStore, clock: Clock) -> tuple[int, int]:
-    """Compare some settled payments with KV; write again what is not there as it should be."""
+async def _reconcile(ledger: Ledger, store: KeyValueStore, clock: Clock) -> tuple[int, int]:
+    """Compare some settled payments with KV and write those that differ again.
+
+    Returns how many were equal and how many were written.
+    """
     before_ms = clock.now_ms() - _SETTLED_FOR_MS
     rows = await ledger.unreconciled(before_ms, constants.RECONCILED_ROWS_MAX)
     if not rows:
         return 0, 0
-    wanted = {row.payment_id: _in_store(row) for row in rows}
+    wanted = {row.payment_id: _expected_in_store(row) for row in rows}
     names = [name for pairs in wanted.values() for name in pairs]
     found = await get_all(store, names)
-    same = [
+    equal = [
         row.payment_id
         for row in rows
         if all(found[name] == value for name, value in wanted[row.payment_id].items())
     ]
-    await ledger.reconcile(same)
-    # Those are looked at once more, and count as reconciled when they are seen.
-    mended = [row for row in rows if row.payment_id not in same]
-    for row in mended:
+    await ledger.reconcile(equal)
+    # These are compared again by a later run, and are reconciled if they are equal then.
+    differing = [row for row in rows if row.payment_id not in equal]
+    for row in differing:
         _LOGGER.warning(
-            "payment_written_again", extra=fields(payment=row.payment_id, tenant=row.tenant_id)
+            "settlement_rewritten", extra=fields(payment=row.payment_id, tenant=row.tenant_id)
         )
         await publish(store, clock, row)
-    return len(same), len(mended)
+    return len(equal), len(differing)
 
 
-def _in_store(row: PaymentRow) -> Mapping[str, str | None]:
-    """Say what KV must have of a settled payment, by key."""
-    event = settlement_of(row)
+def _expected_in_store(row: PaymentRow) -> Mapping[str, str | None]:
+    """Return the values that KV must have for a settled payment, by key."""
+    event = settlement_event(row)
     return {event.key: encode_settlement(event), revenue_key(row): row.usage_batch}

@@ -1,8 +1,8 @@
-"""What a request of a priced API costs, in what, and who is paid.
+"""Payment requirements: what a request to a priced API costs, in which token, and who is paid.
 
-Owns turning a tenant's price and the deployment's settings into an offer, and
-names the setting when one is missing: there is no default payee, network or
-token. Refuses to know how an offer is written.
+They are made from the tenant's record and the deployment's settings. There is no default
+payee, network or token. `payment_required_document` and the functions after it write them in
+the form of x402 version 2 or 1 (https://github.com/coinbase/x402, folder specs).
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from core.errors import ConfigurationError
 from core.ports import Environment, Json
 from tenants.records import ADDRESS, Tenant
 
+SCHEME = "exact"
+PAYMENT_IDENTIFIER = "payment-identifier"
 FACILITATORS = "FACILITATOR_URL"
-_WITH_SECRET = re.compile(r"//[^/]*@|[?#]")
-"""A URL that has a password in it, or could have a key."""
-
 NETWORKS_V1 = {
     "base": "eip155:8453",
     "base-sepolia": "eip155:84532",
@@ -40,10 +39,12 @@ NETWORKS_V1 = {
     "celo": "eip155:42220",
     "monad": "eip155:143",
 }
-"""Networks that x402 version 1 has a name for, with their CAIP-2 identifiers."""
+"""Networks that have a name in x402 version 1, with their CAIP-2 identifiers."""
 
 _NAMES_V1 = {network: name for name, network in NETWORKS_V1.items()}
-_USDC_DECIMALS = 6
+_NETWORK = re.compile(r"eip155:[1-9][0-9]{0,31}", re.ASCII)
+_WITH_SECRET = re.compile(r"//[^/]*@|[?#]")
+"""A URL with a password, or with a query that may contain a key."""
 
 _USDC = frozenset(
     (
@@ -56,21 +57,38 @@ _USDC = frozenset(
         ("eip155:421614", "0x75faf114eafb1bdbe2f0316df893fd58ce46aa4d"),
     )
 )
-"""USDC where it is known to be; its decimals need not be configured."""
+"""Known contracts of USDC, whose decimals need not be configured."""
 
-_NETWORK = re.compile(r"eip155:[1-9][0-9]{0,31}", re.ASCII)
+_USDC_DECIMALS = 6
+_MICRO_DECIMALS = 6
 _DECIMALS = re.compile(r"[0-9]{1,2}", re.ASCII)
 _DECIMALS_MAX = 30
-_MICRO_DECIMALS = 6
+_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+_QUERY_METHODS = ("GET", "HEAD", "DELETE")
+_BODY_METHODS = ("POST", "PUT", "PATCH")
+_IDENTIFIER_SCHEMA: Mapping[str, Json] = {
+    "$schema": _SCHEMA,
+    "type": "object",
+    "properties": {
+        "required": {"type": "boolean"},
+        "id": {
+            "type": "string",
+            "minLength": 16,
+            "maxLength": 128,
+            "pattern": "^[a-zA-Z0-9_-]+$",
+        },
+    },
+    "required": ["required"],
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequirements:
     """One way to pay for one request, by the scheme `exact` with EIP-3009.
 
-    `network` is in CAIP-2 form, `amount` the price in the token's smallest
-    unit, `amount_micros` the same in micro-dollars. `asset_name` and
-    `asset_version` are what the token is signed for as (EIP-712).
+    `network` is in CAIP-2 form, `amount` the price in the token's smallest unit,
+    `amount_micros` the same in micro-dollars. `asset_name` and `asset_version` identify the
+    token in signatures (EIP-712).
     """
 
     network: str
@@ -83,15 +101,29 @@ class PaymentRequirements:
 
     @property
     def network_v1(self) -> str | None:
-        """The network's name in version 1; None where it has none."""
-        return _NAMES_V1.get(self.network)
+        """The network's name in x402 version 1; None if it has none."""
+        return network_name_v1(self.network)
 
 
-def offer_for(environment: Environment, tenant: Tenant) -> PaymentRequirements:
-    """Make the offer of a priced tenant.
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What is paid for: its URL, method and description."""
 
-    Raises `ConfigurationError` with the name of a setting, or of a field of
-    the tenant's record, that is missing or unusable.
+    url: str
+    method: str
+    description: str
+
+
+def network_name_v1(network: str) -> str | None:
+    """Return the name in x402 version 1 of a CAIP-2 network; None if it has none."""
+    return _NAMES_V1.get(network)
+
+
+def requirements_for(environment: Environment, tenant: Tenant) -> PaymentRequirements:
+    """Return the payment requirements of a priced tenant.
+
+    Raises `ConfigurationError` with the name of the setting, or of the field of the tenant's
+    record, that is missing or unusable.
     """
     network = _required(environment, "X402_NETWORK", "the network in CAIP-2 form, eip155:8453")
     network = NETWORKS_V1.get(network, network)
@@ -101,7 +133,7 @@ def offer_for(environment: Environment, tenant: Tenant) -> PaymentRequirements:
     if wanted and wanted != network:
         raise ConfigurationError(
             "paymentNetwork",
-            f"The record of {tenant.slug} asks to be paid on {wanted}; this deployment settles"
+            f"The record of {tenant.slug} demands payment on {wanted}; this deployment settles"
             f" on {network} (X402_NETWORK).",
         )
     asset = _required(environment, "X402_ASSET", "the address of the token's contract")
@@ -124,7 +156,7 @@ def offer_for(environment: Environment, tenant: Tenant) -> PaymentRequirements:
 
 
 def facilitator_urls(environment: Environment) -> list[str]:
-    """Read the facilitators in the order in which they are asked, without final slashes.
+    """Return the facilitators' URLs without final slashes, in the order in which they are tried.
 
     Raises `ConfigurationError`.
     """
@@ -132,7 +164,7 @@ def facilitator_urls(environment: Environment) -> list[str]:
     urls = [url.strip().rstrip("/") for url in text.split(",") if url.strip()]
     if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
         raise _unusable(FACILITATORS, "one or more http(s) URLs, separated by commas")
-    # These URLs stand in logs, at health and in settlements.
+    # The URLs appear in logs, at health and in settlements.
     if any(_WITH_SECRET.search(url) for url in urls):
         raise _unusable(
             FACILITATORS, "URLs without password and query: a key goes into FACILITATOR_API_KEY"
@@ -147,7 +179,7 @@ def _decimals(environment: Environment, network: str, asset: str) -> int:
     if text is None:
         raise ConfigurationError(
             "X402_ASSET_DECIMALS",
-            f"The token {asset} on {network} is not one that is known to have 6 decimals."
+            f"The decimals of the token {asset} on {network} are not known."
             " Set it to what the contract's decimals() returns.",
         )
     if not _DECIMALS.fullmatch(text) or int(text) > _DECIMALS_MAX:
@@ -158,10 +190,10 @@ def _decimals(environment: Environment, network: str, asset: str) -> int:
 def _atomic_units(micros: int, decimals: int) -> str:
     if decimals >= _MICRO_DECIMALS:
         return str(micros * 10 ** (decimals - _MICRO_DECIMALS))
-    units, rest = divmod(micros, 10 ** (_MICRO_DECIMALS - decimals))
-    if rest:
+    units, remainder = divmod(micros, 10 ** (_MICRO_DECIMALS - decimals))
+    if remainder:
         raise ConfigurationError(
-            "priceUsd", f"A token with {decimals} decimals cannot be split that finely."
+            "priceUsd", f"The price has more decimal places than the token, which has {decimals}."
         )
     return str(units)
 
@@ -177,75 +209,15 @@ def _unusable(name: str, what: str) -> ConfigurationError:
     return ConfigurationError(name, f"It must be {what}.")
 
 
-SCHEME = "exact"
-PAYMENT_IDENTIFIER = "payment-identifier"
-_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
-_QUERY_METHODS = ("GET", "HEAD", "DELETE")
-_BODY_METHODS = ("POST", "PUT", "PATCH")
-
-_IDENTIFIER_SCHEMA: Mapping[str, Json] = {
-    "$schema": _SCHEMA,
-    "type": "object",
-    "properties": {
-        "required": {"type": "boolean"},
-        "id": {
-            "type": "string",
-            "minLength": 16,
-            "maxLength": 128,
-            "pattern": "^[a-zA-Z0-9_-]+$",
-        },
-    },
-    "required": ["required"],
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """What is paid for: its URL, its method and what it is."""
-
-    url: str
-    method: str
-    description: str
-
-
-def requirements(offer: PaymentRequirements) -> dict[str, Json]:
-    """Write an offer as an entry of `accepts` in version 2."""
-    return {
-        "scheme": SCHEME,
-        "network": offer.network,
-        "amount": offer.amount,
-        "asset": offer.asset,
-        "payTo": offer.pay_to,
-        "maxTimeoutSeconds": constants.PAYMENT_VALID_SECONDS,
-        "extra": {"name": offer.asset_name, "version": offer.asset_version},
-    }
-
-
-def requirements_v1(offer: PaymentRequirements, resource: Resource) -> dict[str, Json]:
-    """Write an offer as an entry of `accepts` in version 1, whose network must have a name."""
-    return {
-        "scheme": SCHEME,
-        "network": offer.network_v1,
-        "maxAmountRequired": offer.amount,
-        "resource": resource.url,
-        "description": resource.description,
-        "mimeType": "",
-        "payTo": offer.pay_to,
-        "maxTimeoutSeconds": constants.PAYMENT_VALID_SECONDS,
-        "asset": offer.asset,
-        "extra": {"name": offer.asset_name, "version": offer.asset_version},
-    }
-
-
-def payment_required(
-    offer: PaymentRequirements, resource: Resource, error: str
+def payment_required_document(
+    requirements: PaymentRequirements, resource: Resource, error: str
 ) -> Mapping[str, Json]:
-    """Write the object of the header `PAYMENT-REQUIRED`, for clients and for indexers."""
+    """Return the document of the header `PAYMENT-REQUIRED`, for clients and for indexers."""
     return {
         "x402Version": 2,
         "error": error,
         "resource": {"url": resource.url, "description": resource.description},
-        "accepts": [requirements(offer)],
+        "accepts": [accepts_entry(requirements)],
         "extensions": {
             PAYMENT_IDENTIFIER: {"info": {"required": False}, "schema": _IDENTIFIER_SCHEMA},
             **_discovery(resource.method),
@@ -253,33 +225,62 @@ def payment_required(
     }
 
 
-def offer_in_body(offer: PaymentRequirements, resource: Resource) -> Mapping[str, Json]:
-    """Write what the body of a 402 says beside the error: version 1 looks there for the offer."""
-    if offer.network_v1 is None:
-        return {"x402Version": 2, "accepts": [requirements(offer)]}
-    return {"x402Version": 1, "accepts": [requirements_v1(offer, resource)]}
+def accepts_in_body(requirements: PaymentRequirements, resource: Resource) -> Mapping[str, Json]:
+    """Return the x402 fields of a 402's body, which clients of version 1 read."""
+    if requirements.network_v1 is None:
+        return {"x402Version": 2, "accepts": [accepts_entry(requirements)]}
+    return {"x402Version": 1, "accepts": [accepts_entry_v1(requirements, resource)]}
+
+
+def accepts_entry(requirements: PaymentRequirements) -> dict[str, Json]:
+    """Return the requirements as an entry of `accepts` in version 2."""
+    return {
+        "scheme": SCHEME,
+        "network": requirements.network,
+        "amount": requirements.amount,
+        "asset": requirements.asset,
+        "payTo": requirements.pay_to,
+        "maxTimeoutSeconds": constants.PAYMENT_VALID_SECONDS,
+        "extra": {"name": requirements.asset_name, "version": requirements.asset_version},
+    }
+
+
+def accepts_entry_v1(requirements: PaymentRequirements, resource: Resource) -> dict[str, Json]:
+    """Return the requirements, whose network must have a name, as an entry in version 1."""
+    return {
+        "scheme": SCHEME,
+        "network": requirements.network_v1,
+        "maxAmountRequired": requirements.amount,
+        "resource": resource.url,
+        "description": resource.description,
+        "mimeType": "",
+        "payTo": requirements.pay_to,
+        "maxTimeoutSeconds": constants.PAYMENT_VALID_SECONDS,
+        "asset": requirements.asset,
+        "extra": {"name": requirements.asset_name, "version": requirements.asset_version},
+    }
 
 
 def encode_header(document: Mapping[str, Json]) -> str:
-    """Write an object as a header's value: base64 of JSON."""
+    """Encode a document as a header's value: base64 of JSON."""
     text = json.dumps(document, separators=(",", ":"))
     return binascii.b2a_base64(text.encode(), newline=False).decode("ascii")
 
 
 def _discovery(method: str) -> Mapping[str, Json]:
-    """Write what indexers need to know of an endpoint: how it is called."""
+    """Return the extension `bazaar`, which tells indexers how the endpoint is called."""
     if method not in (*_QUERY_METHODS, *_BODY_METHODS):
         return {}
-    found: dict[str, Json] = {"type": "http", "method": method}
-    shape: dict[str, Json] = {
+    example: dict[str, Json] = {"type": "http", "method": method}
+    properties: dict[str, Json] = {
         "type": {"type": "string", "const": "http"},
         "method": {"type": "string", "enum": [method]},
     }
     if method in _BODY_METHODS:
-        found |= {"bodyType": "json", "body": {}}
-        shape |= {"bodyType": {"type": "string"}, "body": {"type": "object"}}
-    entry = {"type": "object", "properties": shape, "required": list(shape)}
+        example |= {"bodyType": "json", "body": {}}
+        properties |= {"bodyType": {"type": "string"}, "body": {"type": "object"}}
+    entry = {"type": "object", "properties": properties, "required": list(properties)}
     schema = {"$schema": _SCHEMA, "type": "object", "properties": {"input": entry}}
     return {
-        "bazaar": {"info": {"input": found}, "schema": {**schema, "required": ["input"]}},
+        "bazaar": {"info": {"input": example}, "schema": {**schema, "required": ["input"]}},
     }

@@ -1,8 +1,7 @@
-"""Finds out what became of payments that nobody works on any more.
+"""Resolves payments whose lease has expired.
 
-Owns the order of evidence: the settlement event that a dying request left in
-KV, then the chain, then the facilitator, asked again. Whatever none of them
-proves stays pending. Refuses to answer requests.
+The sources of proof, in this order: the settlement event that a dying request left in KV, the
+chain, and another settle call. A payment that none of them proves stays pending.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from payments.facilitator import Facilitators, Outcome
 from payments.ledger import ABANDONED, Ledger, Settled
 from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.requirements import facilitator_urls
-from payments.settlement import late_revenue, publish, revenue_batch
+from payments.settlement import encode_revenue_batch, late_revenue_event, publish
 
 NEVER_SETTLED = "expired"
 """The reason of a payment whose authorization is void on the chain."""
 
 _LOGGER = logging.getLogger(__name__)
 _PAUSE_MS = 45_000
-"""Less than a minute, so that each run of cron asks while an answer can still be had."""
+"""Less than a minute, so that each cron run makes an attempt before the payment expires."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingResolver:
-    """Moves left-over payments on, as far as there is proof."""
+    """Resolves pending payments as far as there is proof."""
 
     ledger: Ledger
     facilitators: Facilitators
@@ -41,16 +40,15 @@ class PendingResolver:
     clock: Clock
 
     async def resolve(self, row: PaymentRow, by: str) -> PaymentRow:
-        """Move a payment on whose lease is over; returns it as it is then.
+        """Resolve a payment whose lease has expired, and return its new row.
 
-        `by` is the name of whoever does it, used by nobody else. Raises
-        `DatabaseUnavailable`.
+        `by` is a unique name for this change of the ledger. Raises `DatabaseUnavailable`.
         """
         if row.state is PaymentState.CLAIMED:
-            # No facilitator was asked, so nothing was charged; a request that comes
-            # back from the dead finds its claim gone and stops.
+            # No facilitator was asked, so nothing was charged. If the request is still
+            # running, it finds its claim failed and stops.
             await self.ledger.mark_failed(row, f"{by}/abandon", ABANDONED)
-        elif row.state is PaymentState.PENDING and await self.ledger.ask_again(row, f"{by}/ask"):
+        elif row.state is PaymentState.PENDING and await self.ledger.take_over(row, f"{by}/ask"):
             await self._resolve_pending(row, by)
         return await self.ledger.find(row.payment_id) or row
 
@@ -60,25 +58,25 @@ class PendingResolver:
             at_ms, facilitator = event.settled_at_ms, event.facilitator
             await self._settle(row, by, event.transaction, facilitator, at_ms)
             return
-        evidence = await self.chain.look(row)
-        if evidence.fate is AuthorizationState.MOVED:
-            await self._settle(row, by, evidence.transaction, row.facilitator)
+        proof = await self.chain.query(row)
+        if proof.state is AuthorizationState.MOVED:
+            await self._settle(row, by, proof.transaction, row.facilitator)
             return
-        if evidence.fate is AuthorizationState.VOID:
+        if proof.state is AuthorizationState.VOID:
             await self.ledger.mark_failed(row, f"{by}/void", NEVER_SETTLED)
             return
         if row.valid_before_ms <= self.clock.now_ms():
-            # A facilitator says of an expired authorization that it is expired, used or not.
-            await self._leave(row, by, "outcome_unknown", row.transaction_id)
+            # A facilitator rejects an expired authorization whether it was used or not.
+            await self._defer(row, by, "outcome_unknown", row.transaction_id)
             return
         assert row.proof is not None
-        settling = await self.facilitators.settle(json.loads(row.proof), self._whom_to_ask(row))
-        if settling.outcome is Outcome.SETTLED:
-            await self._settle(row, by, settling.transaction, settling.facilitator)
+        result = await self.facilitators.settle(json.loads(row.proof), self._next_facilitator(row))
+        if result.outcome is Outcome.SETTLED:
+            await self._settle(row, by, result.transaction, result.facilitator)
             return
-        # It was asked before, so a refusal now does not tell what became of that first time.
-        transaction = settling.transaction or row.transaction_id
-        await self._leave(row, by, settling.reason, transaction)
+        # A refusal of this call does not tell the outcome of the earlier one.
+        transaction = result.transaction or row.transaction_id
+        await self._defer(row, by, result.reason, transaction)
 
     async def _event_in_store(self, row: PaymentRow) -> SettlementEvent | None:
         try:
@@ -89,8 +87,8 @@ class PendingResolver:
             return None
         return events[0] if events else None
 
-    def _whom_to_ask(self, row: PaymentRow) -> str:
-        """Ask whoever was asked first, then, when that leads nowhere, each in turn."""
+    def _next_facilitator(self, row: PaymentRow) -> str:
+        """Choose the facilitator of the first call, and for further attempts each in turn."""
         urls = facilitator_urls(self.facilitators.environment)
         known = row.facilitator in urls
         start = urls.index(row.facilitator) if known else 0
@@ -105,29 +103,29 @@ class PendingResolver:
         at_ms: int | None = None,
     ) -> None:
         settled_at_ms = self.clock.now_ms() if at_ms is None else at_ms
-        batch = revenue_batch(late_revenue(row, settled_at_ms))
+        batch = encode_revenue_batch(late_revenue_event(row, settled_at_ms))
         settled = Settled(transaction, facilitator, settled_at_ms, batch, served=False)
         if not await self.ledger.mark_settled(row, f"{by}/settle", settled):
             return
-        _LOGGER.info("payment_turned_out_settled", extra=payment_fields(row))
+        _LOGGER.info("pending_payment_settled", extra=payment_fields(row))
         final = await self.ledger.find(row.payment_id)
         assert final is not None
         try:
             await publish(self.store, self.clock, final)
         except StoreUnavailable as error:
-            _LOGGER.warning("payment_waits_for_cron", extra=payment_fields(row, str(error)))
+            _LOGGER.warning("settlement_not_published", extra=payment_fields(row, str(error)))
 
-    async def _leave(self, row: PaymentRow, by: str, reason: str, transaction: str) -> None:
+    async def _defer(self, row: PaymentRow, by: str, reason: str, transaction: str) -> None:
         pause_ms = _PAUSE_MS
-        # The block that proves an authorization unused may be seen a while after it was made.
+        # The block that proves an authorization unused may be visible only after a while.
         if row.valid_before_ms + 2 * constants.EXPIRY_MARGIN_MS < self.clock.now_ms():
             pause_ms = min(_PAUSE_MS * 2 ** min(row.asked, 10), constants.PENDING_BACKOFF_MS_MAX)
-        await self.ledger.leave_pending(row, f"{by}/leave", reason, transaction, pause_ms)
-        _LOGGER.warning("payment_stays_pending", extra=payment_fields(row, reason))
+        await self.ledger.defer(row, f"{by}/leave", reason, transaction, pause_ms)
+        _LOGGER.warning("payment_still_pending", extra=payment_fields(row, reason))
 
 
 def resolver_of(environment: Environment, clock: Clock) -> PendingResolver:
-    """Put a resolver together on this deployment's bindings. Raises `BindingMissing`."""
+    """Make a resolver with this deployment's bindings. Raises `BindingMissing`."""
     database, store = environment.control_database, environment.usage_store
     if database is None:
         raise BindingMissing("CONTROL_DB")

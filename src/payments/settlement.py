@@ -1,11 +1,6 @@
-"""Settlement events: what the edge settled, in KV, beside the ledger in D1.
+"""A settled payment in KV: its settlement event, and the usage batch with its revenue.
 
-Owns the event's form, and writing it together with the one usage batch that
-has its revenue. Both keys are made of the payment alone, so whoever writes
-them again writes the same. Refuses to know how a payment came to be settled.
-
-A receipt that a tenant's script sends of its own accord is kept in the same
-form with another source. It is shown, and never counted.
+Both keys are derived from the payment alone, so writing them again changes nothing.
 """
 
 from __future__ import annotations
@@ -19,11 +14,20 @@ from payments.models import PaymentRow
 from usage import record_settlement
 
 LATE_REVENUE = "settled_later"
-"""The outcome of an event that has revenue of a request which got no answer at its time."""
+"""The outcome of an event with the revenue of a request that ended before it was settled."""
 
 
-def settlement_of(row: PaymentRow) -> SettlementEvent:
-    """Write the event of a settled payment."""
+async def publish(store: KeyValueStore, clock: Clock, row: PaymentRow) -> None:
+    """Write the settlement event and the usage batch of a settled payment.
+
+    Raises `StoreUnavailable`.
+    """
+    assert row.usage_batch is not None
+    await record_settlement(store, clock, settlement_event(row), revenue_key(row), row.usage_batch)
+
+
+def settlement_event(row: PaymentRow) -> SettlementEvent:
+    """Make the settlement event of a settled payment."""
     assert row.settled_at_ms is not None
     return SettlementEvent(
         source=AT_EDGE,
@@ -44,8 +48,8 @@ def settlement_of(row: PaymentRow) -> SettlementEvent:
     )
 
 
-def late_revenue(row: PaymentRow, at_ms: int) -> UsageEvent:
-    """Make the usage event of revenue alone: no call, because its request ended before."""
+def late_revenue_event(row: PaymentRow, at_ms: int) -> UsageEvent:
+    """Make the usage event of revenue alone; its request was counted when it ended."""
     api = Api(row.tenant_id, row.slug, row.owner, row.directory, row.amount_micros)
     return UsageEvent(
         request_id=row.request_id,
@@ -61,11 +65,6 @@ def late_revenue(row: PaymentRow, at_ms: int) -> UsageEvent:
     )
 
 
-def revenue_batch(event: UsageEvent) -> str:
-    """Write the usage batch that holds one event of a paid request."""
-    return encode_batch(Batch((event,), 0), event.at_ms // MINUTE_MS)
-
-
 def revenue_key(row: PaymentRow) -> str:
     """Build the key of a settled payment's usage batch."""
     assert row.settled_at_ms is not None
@@ -73,17 +72,13 @@ def revenue_key(row: PaymentRow) -> str:
     return keys.usage_batch(minute, keys.payment_writer(row.payment_id), 1)
 
 
-def read_revenue_batch(row: PaymentRow) -> Batch:
-    """Read the usage batch that a settled payment's row holds."""
+def encode_revenue_batch(event: UsageEvent) -> str:
+    """Encode the usage batch with the one event of a paid request."""
+    return encode_batch(Batch((event,), 0), event.at_ms // MINUTE_MS)
+
+
+def decode_revenue_batch(row: PaymentRow) -> Batch:
+    """Decode the usage batch in a settled payment's row."""
     assert row.settled_at_ms is not None
     assert row.usage_batch is not None
     return decode_batch(row.usage_batch, row.settled_at_ms // MINUTE_MS)
-
-
-async def publish(store: KeyValueStore, clock: Clock, row: PaymentRow) -> None:
-    """Write the settlement event and the usage batch of a settled payment.
-
-    Raises `StoreUnavailable`.
-    """
-    assert row.usage_batch is not None
-    await record_settlement(store, clock, settlement_of(row), revenue_key(row), row.usage_batch)

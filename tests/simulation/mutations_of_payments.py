@@ -19,7 +19,7 @@ PAYMENTS = (
     Mutation(
         "a move that somebody else made is taken for one's own",
         "payments.ledger",
-        "Ledger._move",
+        "Ledger._change",
         'found[1][0]["changed_by"] == by',
         "True",
     ),
@@ -27,7 +27,7 @@ PAYMENTS = (
         "a payment is settled without being pending before",
         "payments.flow",
         "Payments.settle",
-        "begun = await self._ledger.begin_settling(row, self._name(ticket.order))",
+        "begun = await self._ledger.begin_settling(row, self._change_name(claim.request))",
         "begun = True",
     ),
     Mutation(
@@ -42,17 +42,17 @@ PAYMENTS = (
         "payments.flow",
         "Payments.settle",
         "    begun = await",
-        "    settling = await self._ask(row); begun = await",
+        "    result = await self._call_facilitator(row); begun = await",
     ),
     Mutation(
         "the question is asked before the claim",
         "payments.flow",
         "Payments._verify_and_claim",
         "claimed = await self._ledger.claim(row)\n    if claimed.changed_by == row.changed_by:\n"
-        "        return Claim(claimed, order, payment.version)\n    found",
-        "await self._ask(row); claimed = await self._ledger.claim(row)\n"
+        "        return Claim(claimed, request, payload.version)\n    resumed",
+        "await self._call_facilitator(row); claimed = await self._ledger.claim(row)\n"
         "    if claimed.changed_by == row.changed_by:\n"
-        "        return Claim(claimed, order, payment.version)\n    found",
+        "        return Claim(claimed, request, payload.version)\n    resumed",
     ),
     Mutation(
         "revenue is written under another key each time",
@@ -64,7 +64,7 @@ PAYMENTS = (
     Mutation(
         "revenue that turns up later counts as a call",
         "payments.settlement",
-        "late_revenue",
+        "late_revenue_event",
         "counted=False",
         "counted=True",
     ),
@@ -78,7 +78,7 @@ PAYMENTS = (
     Mutation(
         "a settled payment is served whenever it is presented",
         "payments.flow",
-        "Payments._go_on",
+        "Payments._resume",
         "if not row.served and await self._ledger.mark_served(row, name, served=True):",
         "if await self._ledger.mark_served(row, name, served=True) or True:",
     ),
@@ -92,14 +92,14 @@ PAYMENTS = (
     Mutation(
         "a settled payment is never served later",
         "payments.flow",
-        "Payments._go_on",
+        "Payments._resume",
         "if not row.served and await",
         "if False and await",
     ),
     Mutation(
         "a refusal after pending is taken for a failure",
         "payments.flow",
-        "Payments._ask",
+        "Payments._call_facilitator",
         "return second if second.outcome is Outcome.SETTLED else first",
         "return second",
     ),
@@ -107,8 +107,8 @@ PAYMENTS = (
         "a refusal when asked again is taken for a failure",
         "payments.resolution",
         "PendingResolver._resolve_pending",
-        "await self._leave(row, by, settling.reason, transaction)",
-        "await self.ledger.mark_failed(row, by, settling.reason)",
+        "await self._defer(row, by, result.reason, transaction)",
+        "await self.ledger.mark_failed(row, by, result.reason)",
     ),
     Mutation(
         "a refusal counts although somebody else has asked meanwhile",
@@ -127,7 +127,7 @@ PAYMENTS = (
     Mutation(
         "a failure without a transaction is taken for certain",
         "payments.facilitator",
-        "_settling",
+        "_read_settle_result",
         "is_certain = bool(transaction)",
         "is_certain = True",
     ),
@@ -135,21 +135,21 @@ PAYMENTS = (
         "a payment is given back after it was settled",
         "payments.flow",
         "Payments.release",
-        "if ticket.is_settled:",
+        "if claim.is_settled:",
         "if False:",
     ),
     Mutation(
         "whoever cannot serve a settled payment keeps it",
         "payments.flow",
         "Payments.release",
-        "await self._ledger.mark_served(ticket.row, self._name(ticket.order), served=False)",
+        "await self._ledger.mark_served(claim.row, name, served=False)",
         "pass",
     ),
     Mutation(
         "a payment is good for any request",
         "payments.flow",
-        "Payments._go_on",
-        "if row.fingerprint != order.fingerprint:",
+        "Payments._resume",
+        "if row.fingerprint != request.fingerprint:",
         "if False:",
     ),
     Mutation(
@@ -162,15 +162,15 @@ PAYMENTS = (
     Mutation(
         "a receipt is given to whoever knows the nonce",
         "payments.flow",
-        "Payments._known",
-        "if known is None or known.proof_digest != payment.digest:",
+        "Payments._resume_known",
+        "if known is None or known.proof_digest != payload.digest:",
         "if known is None:",
     ),
     Mutation(
         "a payment is not verified",
         "payments.flow",
         "Payments._verify_and_claim",
-        "if not verdict.is_valid:",
+        "if not verified.is_valid:",
         "if False:",
     ),
     Mutation(
@@ -183,8 +183,8 @@ PAYMENTS = (
     Mutation(
         "an authorization is void when our own clock says so",
         "payments.chain",
-        "Chain._look",
-        "if made_seconds * 1000 >= end_ms",
+        "Chain._query",
+        "if block_seconds * 1000 >= end_ms",
         "if self.clock.now_ms() >= end_ms",
     ),
     Mutation(
@@ -197,14 +197,14 @@ PAYMENTS = (
     Mutation(
         "what KV lacks counts as reconciled",
         "payments.reconciliation",
-        "_reconcile_some",
+        "_reconcile",
         "        if all(found[name] == value for name, value in wanted[row.payment_id].items())\n",
         "",
     ),
     Mutation(
         "what KV has otherwise is left so",
         "payments.reconciliation",
-        "_reconcile_some",
+        "_reconcile",
         "        await publish(store, clock, row)",
         "        pass",
     ),

@@ -16,7 +16,7 @@ from core import keys
 from core.ports import ProxyResponse, Response
 from core.responses import REQUEST_ID_HEADER
 from gateway.request_context import TENANT_ID_HEADER
-from payments.responses import PAYMENT_ID
+from payments.responses import PAYMENT_ID_HEADER
 from tests.simulation.isolate import Invocation, Isolate
 from tests.simulation.kv import SimulatedKv, Version
 from tests.simulation.loop import VirtualLoop
@@ -191,7 +191,7 @@ class Market(World):
             if headers[TENANT_ID_HEADER] != tenant.tenant_id:
                 self.problems.append(f"{request_id} for {tenant} is answered by another tenant")
             if answer.upstream.status < 400 and tenant.price_micros:
-                self._judge_served(request_id, presented, headers.get(PAYMENT_ID))
+                self._judge_served(request_id, presented, headers.get(PAYMENT_ID_HEADER))
             return
         body = json.loads(answer.body)
         if "payment" in body:

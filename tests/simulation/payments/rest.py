@@ -85,7 +85,7 @@ def _resolve(market: Market, isolate: PaidIsolate) -> None:
         claimed = [row for row in rows if row["state"] == PaymentState.CLAIMED.value]
         pending = [row for row in rows if row["state"] == PaymentState.PENDING.value]
         is_known = any(not unknowable(market, row, rested_at_ms) for row in pending)
-        if claimed or is_known or report.reconciled or report.mended:
+        if claimed or is_known or report.reconciled or report.rewritten:
             continue
         if not any(row["reconciled_at_ms"] is None for row in rows if row["settled_at_ms"]) and (
             not pending or turn >= _RUNS_FOR_UNKNOWABLE

@@ -20,11 +20,11 @@ from metering.settlements import (
 )
 from payments.models import PaymentState
 from payments.settlement import (
-    late_revenue,
-    read_revenue_batch,
-    revenue_batch,
+    decode_revenue_batch,
+    encode_revenue_batch,
+    late_revenue_event,
     revenue_key,
-    settlement_of,
+    settlement_event,
 )
 from tests.support.fakes import NOON_MS
 from tests.support.payment_builders import ROW
@@ -34,13 +34,13 @@ SETTLED = replace(
     state=PaymentState.SETTLED,
     transaction_id="0xabc",
     settled_at_ms=NOON_MS + 1_234,
-    usage_batch=revenue_batch(late_revenue(ROW, NOON_MS + 1_234)),
+    usage_batch=encode_revenue_batch(late_revenue_event(ROW, NOON_MS + 1_234)),
 )
 times = st.integers(0, 4_000_000_000_000)
 
 
 def test_an_event_reads_back_as_it_was_written() -> None:
-    event = settlement_of(SETTLED)
+    event = settlement_event(SETTLED)
     assert decode_settlement(encode_settlement(event)) == event
 
 
@@ -54,15 +54,15 @@ def test_anything_else_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("position", range(1, 16))
 def test_a_field_of_another_kind_is_refused(position: int) -> None:
-    fields = json.loads(encode_settlement(settlement_of(SETTLED)))
+    fields = json.loads(encode_settlement(settlement_event(SETTLED)))
     fields[position] = None
     with pytest.raises(SettlementUnreadable):
         decode_settlement(json.dumps(fields))
 
 
 def test_the_payers_address_is_in_no_event() -> None:
-    assert ROW.payer not in encode_settlement(settlement_of(SETTLED)).lower()
-    assert ROW.payer not in json.dumps(shown_settlement(settlement_of(SETTLED))).lower()
+    assert ROW.payer not in encode_settlement(settlement_event(SETTLED)).lower()
+    assert ROW.payer not in json.dumps(shown_settlement(settlement_event(SETTLED))).lower()
 
 
 @given(times, times)
@@ -73,7 +73,7 @@ def test_a_newer_payment_sorts_before_an_older_one(one: int, other: int) -> None
 
 
 def test_the_revenue_is_one_batch_of_the_minute_it_was_settled_in() -> None:
-    (event,) = read_revenue_batch(SETTLED).events
+    (event,) = decode_revenue_batch(SETTLED).events
     assert (event.revenue_micros, event.counted, event.at_ms) == (10_000, False, NOON_MS + 1_234)
     key = keys.parse_usage_batch(revenue_key(SETTLED))
     assert (key.minute, key.writer) == (event.at_ms // MINUTE_MS, "payment-id-1")
@@ -82,11 +82,11 @@ def test_the_revenue_is_one_batch_of_the_minute_it_was_settled_in() -> None:
 def test_no_two_payments_share_a_key() -> None:
     other = replace(SETTLED, payment_id="id-2")
     assert revenue_key(SETTLED) != revenue_key(other)
-    assert settlement_of(SETTLED).key != settlement_of(other).key
+    assert settlement_event(SETTLED).key != settlement_event(other).key
 
 
 def test_what_a_script_says_is_shown_as_not_counted() -> None:
-    event: SettlementEvent = settlement_of(SETTLED)._replace(source="script", receipt="abc")
+    event: SettlementEvent = settlement_event(SETTLED)._replace(source="script", receipt="abc")
     shown = shown_settlement(event)
     assert (shown["counted"], shown["receipt"]) == (False, "abc")
-    assert shown_settlement(settlement_of(SETTLED))["counted"] is True
+    assert shown_settlement(settlement_event(SETTLED))["counted"] is True

@@ -68,7 +68,7 @@ def test_the_facilitator_gets_our_terms_and_our_key_and_the_log_gets_neither(
         assert headers["authorization"] == "Bearer facilitators-key"
         assert asked["paymentRequirements"]["payTo"] == PAYEE
     lines = log_lines(caplog)
-    assert "facilitator_silent" in [line["event"] for line in lines]
+    assert "facilitator_call_failed" in [line["event"] for line in lines]
     assert "facilitators-key" not in json.dumps(lines)
 
 

@@ -127,12 +127,12 @@ def test_a_database_that_goes_on_failing_is_said_to() -> None:
 def test_a_pending_payment_is_held_by_one_at_a_time() -> None:
     books = Books()
     row = books.pending()
-    ask = books.ledger.ask_again
+    ask = books.ledger.take_over
     assert not asyncio.run(ask(row, "early"))
     books.clock.at_ms += 60_000
     assert asyncio.run(ask(row, "one"))
     assert not asyncio.run(ask(row, "two"))
-    assert asyncio.run(books.ledger.leave_pending(row, "rest", "why", "0x1", 5_000))
+    assert asyncio.run(books.ledger.defer(row, "rest", "why", "0x1", 5_000))
     found = books.find()
     assert (found.asked, found.reason, found.transaction_id) == (2, "why", "0x1")
     books.clock.at_ms += 5_000
@@ -180,6 +180,6 @@ def test_a_days_totals_have_settlements_and_corrections_apart() -> None:
         " at_ms, note) VALUES ('correction', 'id-1', 1, 't1', 'a', 'b', -300, 5, 'refunded')"
     )
     day = NOON_MS // 86_400_000
-    (total,) = asyncio.run(books.ledger.totals_of_day(day))
+    (total,) = asyncio.run(books.ledger.totals_on(day))
     assert (total.settled_micros, total.corrected_micros) == (10_000, -300)
-    assert asyncio.run(books.ledger.totals_of_day(day - 1)) == []
+    assert asyncio.run(books.ledger.totals_on(day - 1)) == []
