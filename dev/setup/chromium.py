@@ -11,7 +11,7 @@ from pathlib import Path
 from dev.errors import SetupError
 from dev.layout import Layout
 from dev.setup.command import run_tool
-from dev.setup.progress import show_progress
+from dev.setup.progress import shown
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 """Names of the program; the first one found is used."""
@@ -63,7 +63,7 @@ def ensure_chromium(layout: Layout, lock: int) -> None:
         raise SetupError(f"Chromium is missing, and only root can install it. {_REMEDY}")
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     install = [*apt, "install", "--yes", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
-    with show_progress("Installing Chromium"):
+    with shown("Installing Chromium"):
         try:
             _apt(layout, install, "apt-chromium", lock)
         except SetupError:

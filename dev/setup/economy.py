@@ -10,7 +10,7 @@ from dev.layout import Layout
 from dev.setup.machine import Machine
 from dev.setup.node import Node
 from dev.setup.npm import install, missing_package
-from dev.setup.progress import show_progress
+from dev.setup.progress import shown
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 
 
@@ -33,7 +33,7 @@ def ensure_economy(layout: Layout, node: Node, machine: Machine, lock: int) -> N
     expected = fingerprint(*inputs, package)
     if is_stamped(stamp, expected) and anvil_binary(layout, package).exists():
         return
-    with show_progress("Installing the local chain and the x402 facilitator"):
+    with shown("Installing the local chain and the x402 facilitator"):
         install(layout, node, layout.economy, "npm-ci-economy", lock)
         if not anvil_binary(layout, package).exists():
             raise missing_package(package)

@@ -8,7 +8,7 @@ from dev.layout import Layout
 from dev.setup.command import run_tool
 from dev.setup.machine import Machine
 from dev.setup.node import Node
-from dev.setup.progress import show_progress
+from dev.setup.progress import shown
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 
 
@@ -31,7 +31,7 @@ def ensure_npm_packages(layout: Layout, node: Node, machine: Machine, lock: int)
     expected = fingerprint(*inputs, workerd_package)
     if is_stamped(stamp, expected) and workerd_binary(layout, workerd_package).exists():
         return
-    with show_progress("Installing wrangler, workerd and Pyodide"):
+    with shown("Installing wrangler, workerd and Pyodide"):
         install(layout, node, layout.root, "npm-ci", lock)
         if not workerd_binary(layout, workerd_package).exists():
             raise missing_package(workerd_package)

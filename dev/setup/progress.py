@@ -11,7 +11,7 @@ TICK_SECONDS = 1.0
 
 
 @contextmanager
-def show_progress(title: str, stream: TextIO = sys.stderr) -> Iterator[None]:
+def shown(title: str, stream: TextIO = sys.stderr) -> Iterator[None]:
     """Print the title of a step and its duration.
 
     On a terminal the line counts the seconds; elsewhere it is printed at the start and at the

@@ -17,7 +17,7 @@ from dev.errors import SetupError, VersionFitError, run_command_line
 from dev.layout import HERE, Layout
 from dev.setup.command import run_tool
 from dev.setup.npm import package_version
-from dev.setup.progress import show_progress
+from dev.setup.progress import shown
 from dev.setup.pyodide_patches import patch_glue
 from dev.setup.stamp import fingerprint, write_atomically
 
@@ -72,7 +72,7 @@ def ensure_bundle(layout: Layout, workerd: Path, lock: int) -> None:
     folder = bundle_folder(layout)
     if (folder / BUNDLE_NAME).exists():
         return
-    with show_progress("Building the Pyodide bundle"):
+    with shown("Building the Pyodide bundle"):
         check_fit(package_version(layout, "pyodide"), expected_pyodide(workerd))
         folder.mkdir(parents=True, exist_ok=True)
         run_tool(

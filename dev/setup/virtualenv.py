@@ -9,7 +9,7 @@ from dev.errors import MachineError
 from dev.layout import Layout
 from dev.setup.command import run_tool
 from dev.setup.machine import MINIMUM_PYTHON
-from dev.setup.progress import show_progress
+from dev.setup.progress import shown
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 
 
@@ -30,7 +30,7 @@ def ensure_venv(layout: Layout) -> None:
     expected = fingerprint(str(layout.venv))
     if is_stamped(stamp, expected) and _is_usable(layout.python):
         return
-    with show_progress(f"Creating .venv with Python {sys.version.split()[0]}"):
+    with shown(f"Creating .venv with Python {sys.version.split()[0]}"):
         if layout.venv.exists():
             shutil.rmtree(layout.venv)
         try:
@@ -64,7 +64,7 @@ def ensure_packages(layout: Layout, group: str, title: str, lock: int) -> None:
     expected = fingerprint(requirements)
     if is_stamped(stamp, expected):
         return
-    with show_progress(title):
+    with shown(title):
         run_tool(
             [*pip(layout), "--requirement", requirements],
             log=layout.logs / f"pip-{group}.log",

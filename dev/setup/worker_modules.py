@@ -15,7 +15,7 @@ from typing import Any
 from dev.errors import SetupError
 from dev.layout import Layout
 from dev.setup.command import run_tool
-from dev.setup.progress import show_progress
+from dev.setup.progress import shown
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 from dev.setup.virtualenv import pip
 
@@ -46,7 +46,7 @@ def ensure_worker_modules(layout: Layout, lock: int) -> None:
         return
     project = tomllib.loads(pyproject.read_text())
     check_locked(project, requirements.read_text())
-    with show_progress("Vendoring the Worker's Python packages"):
+    with shown("Vendoring the Worker's Python packages"):
         vendor(layout, requirements, layout.python_modules, lock)
         layout.venv_workers.mkdir(exist_ok=True)
         for token in tokens:
@@ -80,7 +80,7 @@ def ensure_inside_modules(layout: Layout, lock: int) -> None:
     expected = fingerprint(requirements)
     if is_stamped(stamp, expected) and layout.inside_modules.is_dir():
         return
-    with show_progress("Vendoring pytest for the tests inside workerd"):
+    with shown("Vendoring pytest for the tests inside workerd"):
         vendor(layout, requirements, layout.inside_modules, lock)
         write_atomically(stamp, expected.encode())
 
