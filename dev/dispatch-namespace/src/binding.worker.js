@@ -1,15 +1,14 @@
 /**
- * What the dispatching Worker gets as `env.DISPATCHER`.
+ * The binding `env.DISPATCHER` of the dispatching Worker, in whose isolate it runs.
  *
- * Runs inside that Worker's own isolate. Owns the hot path: which version of a
- * script is current, and its entrypoint in this isolate's loader. Code itself is
- * fetched by the host Worker, once for each version.
+ * For each call it determines the current version of the script, and its entrypoint in this
+ * isolate's loader. The host Worker fetches the code, once for each version.
  */
 
 /** @typedef {{version?: string, error?: string, checkedAt: number}} Current */
 
 const MAX_PARAMETER_SETS = 8;
-/** Names come from requests, so there may be no end of them. */
+/** Names come from requests, so their number is unbounded. */
 const MAX_NAMES = 10_000;
 
 export default function (/** @type {any} */ env) {
@@ -33,8 +32,8 @@ class DispatchNamespace {
 	 * @param {string} name Name of the script.
 	 * @param {{props?: unknown}} [args] `props` arrives as the script's `ctx.props`.
 	 * @param {{limits?: {cpuMs?: number, subRequests?: number}, outbound?: Record<string, unknown>}} [options]
-	 * @returns {object} At once, whether or not there is such a script; a missing
-	 *   one throws `Error("Worker not found.")` from `fetch`, as in production.
+	 * @returns {object} A Fetcher, immediately. If the script does not exist, its `fetch`
+	 *   throws `Error("Worker not found.")`, as in production.
 	 */
 	get(name, args, options) {
 		const call = {
@@ -55,8 +54,8 @@ class DispatchNamespace {
 		if (this.#loaded.has(id)) {
 			worker = this.#env.loader.get(id, load);
 		} else {
-			// The loader remembers a failure under the id for good, so the code is
-			// fetched before the loader hears of the id.
+			// The loader permanently remembers a failure of an id, so the code is fetched
+			// before the loader is called.
 			const code = await load();
 			const keep = parameters === undefined || this.#countParameters(`${name}@${version}`);
 			worker = keep ? this.#env.loader.get(id, () => code) : this.#env.loader.load(code);
@@ -66,9 +65,9 @@ class DispatchNamespace {
 	}
 
 	/**
-	 * An isolate has one way out, so each set of outbound parameters needs its own,
-	 * and the loader never lets go of what it knows by an id. Where parameters are
-	 * new with every call, all but the first few isolates are made for one call.
+	 * An isolate has a single outbound Worker, so each set of parameters needs its own isolate,
+	 * and the loader never releases isolates with an id. Therefore only the first sets of
+	 * parameters get one; later isolates serve a single call.
 	 */
 	#countParameters(/** @type {string} */ script) {
 		const count = (this.#parameterSets.get(script) ?? 0) + 1;
@@ -86,9 +85,9 @@ class DispatchNamespace {
 		const now = Date.now();
 		let current = this.#current.get(name);
 		if (current === undefined || now - current.checkedAt >= this.#env.settings.recheckMs) {
-			// One request looks; those that come meanwhile go by what is known.
+			// One request checks; concurrent ones use the known version.
 			if (current !== undefined) current.checkedAt = now;
-			current = await this.#look(name, now);
+			current = await this.#fetchVersion(name, now);
 			if (this.#current.size >= MAX_NAMES) this.#current.clear();
 			this.#current.set(name, current);
 		}
@@ -97,7 +96,7 @@ class DispatchNamespace {
 	}
 
 	/** @returns {Promise<Current>} */
-	async #look(/** @type {string} */ name, /** @type {number} */ now) {
+	async #fetchVersion(/** @type {string} */ name, /** @type {number} */ now) {
 		const { folder } = this.#env.settings;
 		const response = await this.#env.scripts.fetch(`http://scripts/${folder}/${encodeURIComponent(name)}`);
 		const body = await response.json();
@@ -107,12 +106,12 @@ class DispatchNamespace {
 	}
 }
 
-/** Keys that something which is not a method call may ask an object for. */
+/** Keys that are read from objects without being method calls. */
 const NOT_METHODS = new Set(["then", "toJSON", "constructor", "length", "size"]);
 
 /**
- * A Fetcher whose entrypoint is found when it is first needed: `fetch`, and any
- * other method as a remote procedure call.
+ * Returns a Fetcher that resolves its entrypoint on the first call: `fetch`, and any other
+ * method as an RPC.
  *
  * @param {() => Promise<any>} entrypoint
  */
@@ -133,8 +132,8 @@ function stub(entrypoint) {
 }
 
 /**
- * Scripts of a namespace are not trusted with `request.cf`. A request that is
- * made from another one inherits it, so the parts are put together anew.
+ * Removes `request.cf`, which scripts of a namespace do not get. A copied request inherits
+ * it, so the request is rebuilt from its parts.
  *
  * @param {any} request
  */

@@ -1,10 +1,8 @@
 /**
- * The configuration of one script: which files may hold it, and what of it
- * this plugin honours.
+ * Parses and validates the configuration of a script.
  *
- * Owns parsing and validation. Bindings of a kind that cannot be served are
- * refused by name, since a script that finds its binding missing fails later
- * and less clearly.
+ * Unsupported bindings are an error, because a script without its binding would fail later and
+ * less clearly.
  */
 import { parse as parseJsonc, printParseErrorCode } from "jsonc-parser";
 import { parse as parseToml } from "smol-toml";
@@ -18,10 +16,10 @@ import { parse as parseToml } from "smol-toml";
  * @property {Record<string, string>} kv Binding name to namespace id.
  */
 
-/** Names of configuration files inside a script's folder, first one wins. */
+/** Names of configuration files in a script's folder; the first existing one is used. */
 export const CONFIG_FILES = ["wrangler.toml", "wrangler.jsonc", "wrangler.json", "config.json"];
 
-/** Keys of a wrangler configuration that bind something this plugin has not. */
+/** Keys of a wrangler configuration for unsupported bindings. */
 const UNSUPPORTED = [
 	"ai",
 	"analytics_engine_datasets",
@@ -43,7 +41,7 @@ const UNSUPPORTED = [
 	"workflows",
 ];
 
-/** A configuration that cannot be used; `fileName` says where. */
+/** An invalid configuration in the file `fileName`. */
 export class ConfigError extends Error {
 	/** @param {string} fileName @param {string} problem */
 	constructor(fileName, problem) {
@@ -54,7 +52,7 @@ export class ConfigError extends Error {
 }
 
 /**
- * @param {string} fileName Name for messages; its ending chooses the parser.
+ * @param {string} fileName Name for messages; its ending determines the parser.
  * @param {string} text
  * @returns {ScriptConfig}
  * @throws {ConfigError}
@@ -82,7 +80,7 @@ function readKv(fileName, list) {
 		if (!isString(entry?.binding)) {
 			throw new ConfigError(fileName, 'each of "kv_namespaces" needs "binding"');
 		}
-		// As in wrangler: local state is kept under the preview id if there is one.
+		// As in wrangler, local state uses the preview id if there is one.
 		const id = entry.preview_id ?? entry.id ?? entry.binding;
 		if (!isString(id)) {
 			throw new ConfigError(fileName, `the id of KV namespace "${entry.binding}" must be a string`);
@@ -110,7 +108,7 @@ function readJson(fileName, text) {
 		const line = text.slice(0, errors[0].offset).split("\n").length;
 		throw new ConfigError(fileName, `${printParseErrorCode(errors[0].error)} in line ${line}`);
 	}
-	if (!isTable(value)) throw new ConfigError(fileName, "must hold an object");
+	if (!isTable(value)) throw new ConfigError(fileName, "must contain an object");
 	return value;
 }
 

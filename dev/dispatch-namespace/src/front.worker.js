@@ -1,8 +1,8 @@
 /**
- * Puts a module of this plugin's own in front of a script's main module.
+ * Wraps a script's main module in a module of this plugin.
  */
 
-/** Names that a script's own modules, which begin with its name, cannot have. */
+/** Names that cannot collide with a script's modules, which begin with its name. */
 const MAIN = "dispatch-namespace-main.js";
 const FRONT = "dispatch-namespace-front.js";
 const SETTINGS = "dispatch-namespace-settings.json";
@@ -12,10 +12,9 @@ const PYTHON_FRONT = "_dispatch_namespace_front.py";
 
 /**
  * @param {any} code Code for the loader.
- * @param {string} front Source of a module that exports `front`, a function from
- *   the script's default export to what takes its place. It is evaluated before
- *   any module of the script.
- * @param {unknown} settings What that module imports as its settings.
+ * @param {string} front Source of a module that exports `front`, a function that maps the
+ *   script's default export to its replacement. It is evaluated before any module of the script.
+ * @param {unknown} settings The settings that the module imports.
  */
 export function withFront(code, front, settings) {
 	const path = JSON.stringify(`./${code.mainModule}`);
@@ -41,8 +40,8 @@ export function withFront(code, front, settings) {
 /**
  * @param {any} code Code of a Python script for the loader.
  * @param {string} front Source of a module with a function `front(script, settings)`
- *   that returns the names that workerd is to find in the main module. It is
- *   evaluated before any module of the script.
+ *   that returns the names to export from the main module. It is evaluated before any module
+ *   of the script.
  * @param {unknown} settings
  */
 export function withPythonFront(code, front, settings) {

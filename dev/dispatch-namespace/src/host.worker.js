@@ -1,6 +1,6 @@
 /**
- * The Worker beside the dispatching Worker: turns a script into the code that
- * workerd's loader takes, with the bindings that the script may have.
+ * The Worker beside the dispatching Worker: converts a script to code for workerd's loader,
+ * with the bindings of the script.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import pythonLimiter from "limiter.script.py.txt";
@@ -9,13 +9,13 @@ import parametersFront from "parameters.script.txt";
 import { withFront, withPythonFront } from "./front.worker.js";
 
 /**
- * What one `get()` asks for beyond the script itself.
+ * Options of one `get()`.
  * @typedef {object} Variant
  * @property {{cpuMs?: number, subRequests?: number}} [limits]
  * @property {Record<string, unknown>} [parameters] For the outbound Worker.
  */
 
-/** Entrypoint that the dispatching Worker's binding calls. */
+/** The entrypoint that the binding of the dispatching Worker calls. */
 export class Host extends WorkerEntrypoint {
 	/**
 	 * @param {string} name
@@ -35,7 +35,7 @@ export class Host extends WorkerEntrypoint {
 	}
 }
 
-/** The outbound Worker: gets every `fetch()` of a script, with its parameters in `env`. */
+/** The outbound Worker: handles every `fetch()` of a script, with its parameters in `env`. */
 export class Outbound extends WorkerEntrypoint {
 	async fetch(/** @type {Request} */ request) {
 		const { outbound } = this.env.SETTINGS;
@@ -53,7 +53,7 @@ export class Outbound extends WorkerEntrypoint {
 	}
 }
 
-/** One script's KV binding: the methods of `KVNamespace`, in one namespace. */
+/** The KV binding of a script: the methods of `KVNamespace` for one namespace. */
 export class Kv extends WorkerEntrypoint {
 	#key(/** @type {unknown} */ key) {
 		return `${this.ctx.props.id}\0${key}`;
@@ -100,7 +100,7 @@ function toCode(script, { compatibilityDate, pythonFlags }) {
 	return {
 		compatibilityDate: script.config.compatibilityDate ?? compatibilityDate,
 		compatibilityFlags,
-		// Some flags of the runtime's own developers are among those that Python may need.
+		// Python may need experimental flags.
 		...(added.includes("experimental") ? { allowExperimental: true } : {}),
 		mainModule: script.mainModule,
 		modules: Object.fromEntries(

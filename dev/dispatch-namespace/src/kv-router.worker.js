@@ -1,8 +1,7 @@
 /**
- * Lets one KV binding reach every namespace: keys arrive as ID, a NUL, KEY, and
- * leave as KEY for the namespace ID. Speaks the protocol between workerd's
- * `KvNamespace` and the service behind it; only the places where keys stand in
- * requests are touched, answers hold the plain keys already.
+ * Routes one KV binding to all namespaces: keys are received as ID, a NUL, KEY, and forwarded
+ * as KEY to the namespace ID. It uses the protocol between workerd's `KvNamespace` and its
+ * service, and changes only the keys in requests; responses have the plain keys already.
  */
 const NAMESPACE_HEADER = "MF-Namespace";
 

@@ -1,8 +1,8 @@
 /**
- * KV namespaces that need not be known when workerd starts.
+ * The services of the scripts' KV bindings.
  *
- * Owns the services behind the scripts' KV bindings. They are miniflare's own,
- * so a namespace with some id is the same one that wrangler itself would use.
+ * Namespaces need not be known when workerd starts. The services are miniflare's own, so an id
+ * refers to the same namespace as in wrangler.
  */
 
 import { readFileSync } from "node:fs";
@@ -31,8 +31,8 @@ export async function kvServices(tmpPath, sharedOptions, compatibilityDate) {
 					},
 				],
 				bindings: [
-					// Without the usual props, which would name one namespace, the service
-					// takes the namespace from a header of each request.
+					// Without props, which would select one namespace, the service reads the
+					// namespace from a header of each request.
 					{
 						name: "KV",
 						service: miniflare.getStorageService(miniflare.KV_LOCAL_ENTRY_SERVICE_NAME, {}, sharedOptions),
@@ -44,8 +44,8 @@ export async function kvServices(tmpPath, sharedOptions, compatibilityDate) {
 }
 
 /**
- * The miniflare that has loaded this plugin, wherever it is installed. A second
- * copy of another version would build services that the first cannot serve.
+ * Returns the miniflare that has loaded this plugin, wherever it is installed. A second copy
+ * of another version would create incompatible services.
  *
  * @returns {Promise<any>}
  */

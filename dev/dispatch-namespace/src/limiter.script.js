@@ -1,10 +1,9 @@
 /**
- * Keeps the limits of one script, from inside its isolate.
+ * Enforces the limits of a script, inside its isolate.
  *
- * workerd accepts limits for a loaded Worker and does not enforce them, so this
- * module stands in front of the script: it counts subrequests by invocation, and
- * times what a handler does before it first awaits. It can stop a further
- * subrequest; it cannot stop code that is running.
+ * workerd accepts limits for a loaded Worker, but does not enforce them. This module wraps the
+ * script: it counts the subrequests of each invocation, and measures the time before a handler's
+ * first await. It can reject a subrequest, but cannot stop running code.
  */
 
 import { WorkerEntrypoint } from "cloudflare:workers";
@@ -17,7 +16,7 @@ const {
 	limits: { cpuMs = Infinity, subRequests = Infinity },
 } = settings;
 
-/** Added to cpuMs, because a busy machine may stop a thread for a while. */
+/** Tolerance, because a busy machine may suspend a thread for a while. */
 const CPU_GRACE_MS = 50;
 
 /** @type {AsyncLocalStorage<{subRequests: number}>} */
@@ -41,7 +40,7 @@ function invoke(handler) {
 	const startedAt = Date.now();
 	const result = invocation.run({ subRequests: 0 }, handler);
 	if (Date.now() - startedAt > cpuMs + CPU_GRACE_MS) {
-		// Nobody will wait for the result; its own failure is not news any more.
+		// The result is discarded, so its rejection must not be reported as unhandled.
 		Promise.resolve(result).catch(() => {});
 		throw new Error("Worker exceeded CPU time limit.");
 	}
@@ -67,7 +66,7 @@ function countedEnv(env) {
 
 /**
  * @param {any} main Default export of the script's main module.
- * @returns {any} What takes its place.
+ * @returns {any} Its replacement.
  */
 export function front(main) {
 	if (typeof main === "function") return limitedClass(main);

@@ -1,7 +1,7 @@
-"""Keeps the limits of one Python script, from inside its isolate.
+"""Enforces the limits of a Python script, inside its isolate.
 
-What `limiter.script.js` does for JavaScript: counts subrequests by invocation, and times
-what a handler computes. It can stop a handler where it awaits, and nowhere else.
+Like `limiter.script.js` for JavaScript, it counts the subrequests of each invocation and
+measures the computing time of a handler. It can stop a handler only at an await.
 """
 
 import functools
@@ -18,39 +18,39 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 CPU_GRACE_SECONDS = 0.05
-"""Added to cpuMs, because a busy machine may stop a thread for a while."""
+"""Tolerance, because a busy machine may suspend a thread for a while."""
 
 
 class Invocation:
-    """What one call from outside may still use.
+    """The remaining subrequests and computing time of one invocation.
 
     Args:
-        limits: `cpuMs` and `subRequests`, either may be missing.
+        limits: `cpuMs` and `subRequests`; both are optional.
     """
 
     def __init__(self, limits: Mapping[str, float]) -> None:
-        """Begin with all of it."""
+        """Start with the full limits."""
         self._sub_requests = limits.get("subRequests", float("inf"))
         self._seconds = limits.get("cpuMs", float("inf")) / 1000 + CPU_GRACE_SECONDS
 
     def take_sub_request(self) -> None:
-        """Count one.
+        """Count a subrequest.
 
         Raises:
-            js.Error: There were as many as allowed before.
+            js.Error: The limit is exceeded.
         """
         self._sub_requests -= 1
         if self._sub_requests < 0:
             raise js.Error.new("Too many subrequests by single Worker invocation.")
 
     def take_time_since(self, started: float) -> None:
-        """Count time that was computed.
+        """Count computing time.
 
         Args:
-            started: What `time.monotonic` said when it began.
+            started: `time.monotonic()` at the start.
 
         Raises:
-            js.Error: It was more than allowed, all in all.
+            js.Error: The limit is exceeded.
         """
         self._seconds -= time.monotonic() - started
         if self._seconds < 0:
@@ -58,11 +58,11 @@ class Invocation:
 
 
 current: ContextVar[Invocation | None] = ContextVar("current", default=None)
-"""Tasks inherit it, so what a handler leaves to others counts too."""
+"""Tasks inherit it, so those that a handler creates are counted too."""
 
 
 def counting(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Return the function, each call of which is a subrequest."""
+    """Return a function whose calls are counted as subrequests."""
 
     def counted(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         invocation = current.get()
@@ -73,54 +73,54 @@ def counting(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
     return counted
 
 
-# Before any module of the script, or of the SDK, can take hold of the plain one.
+# Before any module of the script or the SDK can keep a reference to the original.
 js.fetch = counting(js.fetch)
 
 from workers import WorkerEntrypoint  # noqa: E402
 
 
 class CountedBinding:
-    """A KV binding whose methods count; all else, its type too, is the binding's."""
+    """A KV binding whose method calls are counted; all other attributes are the binding's."""
 
     def __init__(self, binding: Any) -> None:
-        """Stand in front of a binding."""
+        """Wrap a binding."""
         self._binding = binding
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the binding has by this name."""
+        """Return an attribute of the binding, with methods counted."""
         value = getattr(self._binding, name)
         return counting(value) if callable(value) and name != "constructor" else value
 
 
 class CountedEnv:
-    """The env of a script, its KV bindings counted."""
+    """The env of a script, with counted KV bindings."""
 
     def __init__(self, env: Any, kv_bindings: list[str]) -> None:
-        """Stand in front of an env."""
+        """Wrap an env."""
         self._env = env
         self._kv_bindings = kv_bindings
 
     def __getattr__(self, name: str) -> Any:
-        """Return the variable or binding of this name."""
+        """Return a variable or binding."""
         value = getattr(self._env, name)
         return CountedBinding(value) if name in self._kv_bindings else value
 
 
 class Timed:
-    """Awaits what a handler returned, as long as there is time left.
+    """Awaits the result of a handler until the computing time is used up.
 
     Args:
-        awaitable: Such as a coroutine that has not begun.
-        invocation: What may be used.
+        awaitable: The result, such as a coroutine that has not started.
+        invocation: The invocation with its limits.
     """
 
     def __init__(self, awaitable: Awaitable[Any], invocation: Invocation) -> None:
-        """Begin nothing yet."""
+        """Keep the arguments."""
         self._awaitable = awaitable
         self._invocation = invocation
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        """Run it step by step: a step is what it computes from one await to the next."""
+        """Run step by step; a step is the computation between two awaits."""
         steps: Any = self._awaitable.__await__()
         step = functools.partial(next, steps)
         while True:
@@ -136,22 +136,22 @@ class Timed:
                 steps.close()
                 raise
             try:
-                answer = yield pending
+                value = yield pending
             except GeneratorExit:
                 steps.close()
                 raise
-            except BaseException as error:  # noqa: BLE001 (it is the handler's to catch)
+            except BaseException as error:  # noqa: BLE001 (passed to the handler)
                 step = functools.partial(steps.throw, error)
             else:
-                step = functools.partial(steps.send, answer)
+                step = functools.partial(steps.send, value)
 
 
 def limited(handler: Callable[..., Any], limits: Mapping[str, float]) -> Callable[..., Any]:
-    """Return a handler that is limited when it is called from outside.
+    """Return a handler with limits on its calls from outside.
 
     Args:
-        handler: A method; another handler may call it too, within its own limits.
-        limits: Those of each invocation.
+        handler: A method. Calls from other handlers count to the limits of their invocation.
+        limits: The limits of each invocation.
     """
 
     def invoke(*args: Any, **kwargs: Any) -> Any:
@@ -174,11 +174,11 @@ def limited(handler: Callable[..., Any], limits: Mapping[str, float]) -> Callabl
 
 
 def limit_class(entrypoint: type, limits: Mapping[str, float], kv_bindings: list[str]) -> None:
-    """Limit all that can be called of an entrypoint.
+    """Limit all public methods of an entrypoint.
 
     Args:
-        entrypoint: A subclass of the SDK's WorkerEntrypoint; changed.
-        limits: Those of each invocation.
+        entrypoint: A subclass of the SDK's WorkerEntrypoint; modified.
+        limits: The limits of each invocation.
         kv_bindings: The names of its KV bindings.
     """
     own = entrypoint.__mro__[: entrypoint.__mro__.index(WorkerEntrypoint)]
@@ -188,7 +188,7 @@ def limit_class(entrypoint: type, limits: Mapping[str, float], kv_bindings: list
                 setattr(base, name, limited(method, limits))
 
     def construct(self: Any, ctx: Any, env: Any) -> None:
-        # A base of this class may be an entrypoint of its own.
+        # A base class may be an entrypoint too, and must not wrap the env again.
         is_first = not hasattr(self, "_is_counted")
         self._is_counted = True
         initialize(self, ctx, CountedEnv(env, kv_bindings) if is_first else env)
@@ -202,10 +202,10 @@ def front(script: ModuleType, settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         script: Its main module.
-        settings: `limits`, and `kvBindings`, the names of its KV bindings.
+        settings: `limits` and `kvBindings`, the names of its KV bindings.
 
     Returns:
-        What workerd is to find in the main module.
+        The names to export from the main module.
     """
     names = {name: value for name, value in vars(script).items() if not name.startswith("__")}
     for value in names.values():

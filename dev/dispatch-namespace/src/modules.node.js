@@ -1,11 +1,9 @@
 /**
- * How the files of a script become modules of workerd.
- *
- * Owns the table from a file's ending to a module's type.
+ * Converts the files of a script to modules of workerd.
  */
 
 /**
- * A module as it travels to workerd: text as text, bytes as base64.
+ * A module as sent to workerd: text as text, bytes as base64.
  * @typedef {{js: string} | {py: string} | {text: string} | {json: unknown} | {data: string} | {wasm: string}} Module
  */
 
@@ -35,7 +33,7 @@ export function typeOfFile(fileName) {
 /**
  * @param {string} moduleName Name of the module, for messages.
  * @param {Buffer} contents
- * @param {ModuleType} [type] By its name where left out.
+ * @param {ModuleType} [type] By default determined by the name.
  * @returns {Module}
  * @throws {SyntaxError} If a JSON module does not parse.
  */

@@ -1,18 +1,16 @@
 /**
- * What may stand in a binding's `options`, and what is made of it.
+ * Parses and validates the `options` of a binding in the wrangler configuration.
  *
- * Owns the validation of everything that a user writes into the wrangler
- * configuration. Refuses, in one line that names the binding, whatever it does
- * not know, so that a misspelt option is never silently ignored.
+ * Unknown options are an error, so that a misspelled option is not silently ignored.
  */
 import { statSync } from "node:fs";
 import path from "node:path";
 
 /**
  * @typedef {object} PythonOptions
- * @property {string} [modules] Absolute path of the folder of packages for Python
- *   scripts that bring no `workers` package of their own.
- * @property {string[]} compatibilityFlags What Python scripts get besides their own.
+ * @property {string} [modules] Absolute path of the folder of packages for Python scripts
+ *   without their own `workers` package.
+ * @property {string[]} compatibilityFlags Flags that Python scripts get in addition to their own.
  *
  * @typedef {object} OutboundOptions
  * @property {string} [service] A Worker of the same wrangler session.
@@ -22,22 +20,22 @@ import path from "node:path";
  * @typedef {object} NamespaceOptions
  * @property {string} binding Name of the binding, for messages.
  * @property {string} namespace Name of the dispatch namespace.
- * @property {string[]} scripts Absolute paths of the folders with the scripts, the
- *   first that holds a script wins. Some of them may not exist yet.
+ * @property {string[]} scripts Absolute paths of the folders with the scripts; the first one
+ *   that has a script is used. Some of them may not exist yet.
  * @property {PythonOptions} python
- * @property {number} recheckMs How long a script's version is trusted before
- *   the folder is looked at again, in milliseconds.
+ * @property {number} recheckMs How long a script's version is used before the folder is
+ *   checked again, in milliseconds.
  * @property {OutboundOptions} [outbound]
  */
 
 export const DEFAULT_RECHECK_MS = 150;
 
 const KNOWN = ["scripts", "recheckMs", "outbound", "python"];
-const KNOWN_OF_PYTHON = ["modules", "compatibilityFlags"];
-/** Fields of the binding itself, which wrangler merges into the options. */
+const KNOWN_PYTHON = ["modules", "compatibilityFlags"];
+/** Fields of the binding, which wrangler merges into the options. */
 const FROM_BINDING = ["namespace", "outbound"];
 
-/** An option that cannot be used; its message is one line for the user. */
+/** An invalid option; its message is one line for the user. */
 export class OptionError extends Error {
 	/** @param {string} binding @param {string} problem */
 	constructor(binding, problem) {
@@ -50,9 +48,9 @@ export class OptionError extends Error {
 /**
  * @param {string} binding Name of the binding.
  * @param {Record<string, unknown>} raw Options as wrangler passes them.
- * @param {string} rootPath Folder that relative paths start from.
+ * @param {string} rootPath Folder against which relative paths are resolved.
  * @returns {NamespaceOptions}
- * @throws {OptionError} If anything in `raw` cannot be used.
+ * @throws {OptionError} If an option is invalid.
  */
 export function readOptions(binding, raw, rootPath) {
 	for (const key of Object.keys(raw)) {
@@ -63,10 +61,7 @@ export function readOptions(binding, raw, rootPath) {
 	const { scripts, namespace = binding, recheckMs = DEFAULT_RECHECK_MS } = raw;
 	const given = Array.isArray(scripts) ? scripts : [scripts];
 	if (given.length === 0 || !given.every(isText)) {
-		throw new OptionError(
-			binding,
-			'option "scripts" must name the folder that holds the scripts, or a list of folders',
-		);
+		throw new OptionError(binding, 'option "scripts" must name the folder of the scripts, or a list of folders');
 	}
 	if (typeof namespace !== "string") {
 		throw new OptionError(binding, '"namespace" must be a string');
@@ -75,7 +70,7 @@ export function readOptions(binding, raw, rootPath) {
 		throw new OptionError(binding, 'option "recheckMs" must be a number of milliseconds, 0 or more');
 	}
 	const folders = given.map((folder) => path.resolve(rootPath, folder));
-	// A folder that something else will make is fine; that none is there is a slip of the pen.
+	// A folder may be created later, but if none exists, the option is probably wrong.
 	if (!folders.some(isFolder)) {
 		throw new OptionError(binding, `option "scripts": there is no folder ${folders.join(" or ")}`);
 	}
@@ -99,9 +94,9 @@ function readPython(binding, raw = {}, rootPath) {
 	if (typeof raw !== "object" || raw === null || Array.isArray(raw)) {
 		throw new OptionError(binding, 'option "python" must be a table');
 	}
-	const unknown = Object.keys(raw).find((key) => !KNOWN_OF_PYTHON.includes(key));
+	const unknown = Object.keys(raw).find((key) => !KNOWN_PYTHON.includes(key));
 	if (unknown !== undefined) {
-		throw new OptionError(binding, `unknown option "python.${unknown}" (known: ${KNOWN_OF_PYTHON.join(", ")})`);
+		throw new OptionError(binding, `unknown option "python.${unknown}" (known: ${KNOWN_PYTHON.join(", ")})`);
 	}
 	const { modules, compatibilityFlags = [] } = raw;
 	if (!Array.isArray(compatibilityFlags) || !compatibilityFlags.every(isText)) {
@@ -115,9 +110,8 @@ function readPython(binding, raw = {}, rootPath) {
 }
 
 /**
- * Accepts the form of `dispatch_namespaces` (`{service, parameters}`), the form
- * of the upload API (`{worker: {service}, params: [{name}]}`) and this plugin's
- * own (`{script, parameters}`).
+ * Accepts the form of `dispatch_namespaces` (`{service, parameters}`), of the upload API
+ * (`{worker: {service}, params: [{name}]}`) and of this plugin (`{script, parameters}`).
  *
  * @param {string} binding
  * @param {any} raw

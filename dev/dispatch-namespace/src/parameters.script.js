@@ -1,6 +1,5 @@
 /**
- * Stands in front of an outbound Worker: its env holds, besides its own, the
- * parameters that the dispatcher gave for the call that fetches.
+ * Wraps an outbound Worker: adds the parameters of the dispatcher's call to its env.
  */
 
 /** @param {any} env @param {any} ctx */

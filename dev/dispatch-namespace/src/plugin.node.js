@@ -1,8 +1,8 @@
 /**
- * The plugin as miniflare sees it: `plugins["dispatch-namespace"]`.
+ * The miniflare plugin `plugins["dispatch-namespace"]`.
  *
- * Owns what each binding becomes in workerd's configuration: a wrapped binding
- * inside the dispatching Worker, and a host Worker beside it.
+ * In workerd's configuration, each binding becomes a wrapped binding inside the dispatching
+ * Worker, and a host Worker beside it.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -13,12 +13,12 @@ import { scriptServerService, serveFolders } from "./script-server.node.js";
 const PLUGIN = "dispatch-namespace";
 const SCRIPTS_SERVICE = `${PLUGIN}:scripts`;
 const BINDING_MODULE = `${PLUGIN}:binding`;
-/** Date of the plugin's own Workers; scripts have their own. */
+/** Compatibility date of the plugin's Workers; scripts have their own. */
 const COMPATIBILITY_DATE = "2026-01-01";
 
 const source = (/** @type {string} */ file) => readFileSync(new URL(file, import.meta.url), "utf8");
 
-/** @param {any} worker Options of one Worker, as miniflare parsed them. */
+/** @param {any} worker Options of one Worker, parsed by miniflare. */
 function namespacesOf(worker) {
 	const rootPath = worker.dev?.rootPath ?? process.cwd();
 	return Object.entries(worker.config.env ?? {})

@@ -1,9 +1,8 @@
 /**
- * Which modules a Python script is made of.
+ * Determines the modules of a Python script.
  *
- * Owns their names: as wrangler uploads them, a script's modules are named from the
- * folder of its main module, and its packages lie in `python_modules/` beside its
- * configuration.
+ * As in wrangler's uploads, module names are relative to the folder of the main module, and
+ * packages are in `python_modules/` beside the configuration.
  */
 import path from "node:path";
 import { typeOfFile } from "./modules.node.js";
@@ -23,9 +22,9 @@ export const isPython = (fileName) => typeOfFile(fileName) === "py";
 /**
  * @param {Source} source
  * @param {SourceFile} main One of its files.
- * @param {string} [shared] Absolute path of a folder of packages, for a script that
- *   has no package `workers` of its own.
- * @returns {Promise<SourceFile[]>} With the names that the modules have in workerd.
+ * @param {string} [shared] Absolute path of a folder of packages for a script without its own
+ *   package `workers`.
+ * @returns {Promise<SourceFile[]>} The files, with their module names in workerd.
  */
 export async function pythonFiles(source, main, shared) {
 	const folder = main.name.slice(0, main.name.length - path.posix.basename(main.name).length);
@@ -46,8 +45,8 @@ export async function pythonFiles(source, main, shared) {
 }
 
 /**
- * What a package brings besides Python is there to be opened as a file, but for the
- * JavaScript of the SDK, which it imports.
+ * Other files than Python in a package are data, except for the JavaScript of the SDK, which
+ * it imports.
  *
  * @param {SourceFile} file
  * @returns {SourceFile}

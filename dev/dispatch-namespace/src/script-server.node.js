@@ -1,9 +1,8 @@
 /**
- * The way from workerd to the folders: a server on the loopback address.
+ * A server on the loopback address through which workerd reads the scripts.
  *
- * Owns one server for the whole Node process. It hands out what scripts contain,
- * so it answers only requests that carry its secret, which workerd is told and
- * nobody else. It does not keep the process alive.
+ * There is one for the whole Node process. Only workerd knows its secret; requests without it
+ * are rejected. The server does not keep the process alive.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
@@ -19,9 +18,9 @@ const secret = randomBytes(32).toString("hex");
 let listening;
 
 /**
- * @param {string[]} roots Absolute paths of folders of scripts, the first that holds one wins.
+ * @param {string[]} roots Absolute paths of folders of scripts; the first one that has a script is used.
  * @param {string} [pythonModules] Absolute path of the folder of packages for Python scripts.
- * @returns {string} The key under which the server knows them.
+ * @returns {string} The key of these folders in requests.
  */
 export function serveFolders(roots, pythonModules) {
 	const key = createHash("sha256")
@@ -46,7 +45,7 @@ export async function scriptServerService() {
 /** @returns {Promise<number>} the port */
 function listen() {
 	const server = createServer((request, response) => {
-		answer(request).then(
+		respond(request).then(
 			({ status, body }) => {
 				response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 			},
@@ -67,13 +66,13 @@ function listen() {
 }
 
 /**
- * `GET /KEY/NAME` answers `{version}`, `GET /KEY/NAME/VERSION` the script.
+ * `GET /KEY/NAME` returns `{version}`, `GET /KEY/NAME/VERSION` the script.
  *
  * @param {import("node:http").IncomingMessage} request
  * @returns {Promise<{status: number, body: unknown}>}
  */
-async function answer(request) {
-	if (!isOurs(request.headers[SECRET_HEADER])) return { status: 403, body: {} };
+async function respond(request) {
+	if (!hasSecret(request.headers[SECRET_HEADER])) return { status: 403, body: {} };
 	const [, key, name, version] = (request.url ?? "").split("/").map(decodeURIComponent);
 	const folder = folders.get(key);
 	if (folder === undefined) return { status: 410, body: {} };
@@ -92,7 +91,7 @@ async function answer(request) {
 }
 
 /** @param {string | string[] | undefined} given */
-function isOurs(given) {
+function hasSecret(given) {
 	const hash = (/** @type {string} */ text) => createHash("sha256").update(text).digest();
 	return typeof given === "string" && timingSafeEqual(hash(given), hash(secret));
 }

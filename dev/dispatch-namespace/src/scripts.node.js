@@ -1,8 +1,8 @@
 /**
- * Folders of scripts, read afresh whenever they change.
+ * Reads the scripts of folders, and again when they change.
  *
- * Owns versions. A version is a hash of everything that workerd is given, so that
- * equal contents are equal versions, whatever the clock says.
+ * A version is a hash of everything that workerd gets, so equal contents have equal versions,
+ * regardless of file times.
  */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { readConfig } from "./config.node.js";
 import { toModule, typeOfFile } from "./modules.node.js";
 import { isPython, pythonFiles } from "./python.node.js";
-import { findSource, ScriptError, signatureOf, whyNoMain } from "./source.node.js";
+import { findSource, missingMainMessage, ScriptError, signatureOf } from "./source.node.js";
 
 /**
  * @typedef {import("./config.node.js").ScriptConfig} ScriptConfig
@@ -26,12 +26,12 @@ import { findSource, ScriptError, signatureOf, whyNoMain } from "./source.node.j
  * @property {ScriptConfig} config
  */
 
-const MAX_TORN_READS = 5;
+const MAX_READ_ATTEMPTS = 5;
 const VERSIONS_KEPT = 3;
-/** How long files must have been left alone before they are believed. Saving
- * often means emptying a file and then filling it. */
+/** How long files must be unchanged before they are used: editors often truncate a file and
+ * then write it. */
 const SETTLED_MS = 20;
-/** The same for an empty script, which is hardly ever meant, on a busy machine. */
+/** The same for an empty script, which is usually a file that is just being written. */
 const SETTLED_EMPTY_MS = 1000;
 
 class EmptyScriptError extends ScriptError {}
@@ -43,7 +43,7 @@ export class ScriptFolders {
 	#recent = new Map();
 
 	/**
-	 * @param {string[]} roots Absolute paths of the folders, the first that holds a script wins.
+	 * @param {string[]} roots Absolute paths of the folders; the first one that has a script is used.
 	 * @param {string} [pythonModules] Absolute path of the folder of packages for Python scripts.
 	 */
 	constructor(roots, pythonModules) {
@@ -53,38 +53,38 @@ export class ScriptFolders {
 
 	/**
 	 * @param {string} name
-	 * @returns {Promise<string | undefined>} The version of the script as it is
-	 *   on disk now; undefined if there is none of this name.
-	 * @throws {ScriptError} If it is there but cannot be run.
+	 * @returns {Promise<string | undefined>} The current version of the script on disk;
+	 *   undefined if it does not exist.
+	 * @throws {ScriptError} If it exists but cannot be run.
 	 */
 	async version(name) {
 		const known = this.#current.get(name);
 		/** @type {Script | ScriptError} */
 		let unsettled = new ScriptError(name, "its files keep changing");
-		for (let attempt = 0; attempt < MAX_TORN_READS; attempt++) {
+		for (let attempt = 0; attempt < MAX_READ_ATTEMPTS; attempt++) {
 			const source = await this.#find(name);
 			if (source === undefined) return undefined;
 			const signature = await signatureOf(source);
 			if (signature !== undefined) {
-				if (known?.signature === signature.text) return settle(known.outcome);
+				if (known?.signature === signature.text) return versionOrThrow(known.outcome);
 				const outcome = await read(name, source, this.pythonModules);
 				const settledMs = outcome instanceof EmptyScriptError ? SETTLED_EMPTY_MS : SETTLED_MS;
 				const isSettled = Math.abs(Date.now() - signature.changedAt) >= settledMs;
-				// A file that changed while it was read may have been read half old, half
-				// new. Such a mixture must not become a version.
+				// If a file changed while it was read, the result may be partly old, and
+				// must not become a version.
 				if (isSettled && (await signatureOf(source))?.text === signature.text) {
-					return settle(this.#keep(name, signature.text, outcome));
+					return versionOrThrow(this.#remember(name, signature.text, outcome));
 				}
 				if (outcome instanceof ScriptError) unsettled = outcome;
 			}
 			await delay(SETTLED_MS + 1);
 		}
-		return settle(known?.outcome ?? unsettled);
+		return versionOrThrow(known?.outcome ?? unsettled);
 	}
 
 	/**
 	 * @param {string} name
-	 * @param {string} version As `version()` has returned it lately.
+	 * @param {string} version A version that `version()` returned recently.
 	 * @returns {Script | undefined}
 	 */
 	script(name, version) {
@@ -92,7 +92,7 @@ export class ScriptFolders {
 	}
 
 	/**
-	 * A folder that is not there holds nothing, unless none of them is there.
+	 * A missing folder counts as empty, unless all folders are missing.
 	 *
 	 * @param {string} name
 	 */
@@ -110,7 +110,7 @@ export class ScriptFolders {
 	}
 
 	/** @param {string} name @param {string} signature @param {Script | ScriptError} outcome */
-	#keep(name, signature, outcome) {
+	#remember(name, signature, outcome) {
 		this.#current.set(name, { signature, outcome });
 		if (!(outcome instanceof ScriptError)) {
 			const others = (this.#recent.get(name) ?? []).filter((s) => s.version !== outcome.version);
@@ -121,7 +121,7 @@ export class ScriptFolders {
 }
 
 /** @param {Script | ScriptError} outcome */
-function settle(outcome) {
+function versionOrThrow(outcome) {
 	if (outcome instanceof ScriptError) throw outcome;
 	return outcome.version;
 }
@@ -140,7 +140,7 @@ async function read(name, source, pythonModules) {
 				: readConfig(source.config.name, await readFile(source.config.path, "utf8"));
 		const mains = config.main === undefined ? source.mains : [source.prefix + path.posix.normalize(config.main)];
 		const main = mains.map((name) => source.files.find((file) => file.name === name && isCode(file))).find(Boolean);
-		if (main === undefined) return new ScriptError(name, whyNoMain(mains));
+		if (main === undefined) return new ScriptError(name, missingMainMessage(mains));
 		const python = isPython(main.name);
 		const files = python ? await pythonFiles(source, main, pythonModules) : source.files.filter(isForJavaScript);
 		/** @type {Record<string, Module>} */
@@ -155,8 +155,8 @@ async function read(name, source, pythonModules) {
 			.slice(0, 16);
 		return { version, mainModule, modules, config };
 	} catch (error) {
-		// Whatever is wrong with the files stays wrong until they change, and is
-		// remembered with their signature; a file that went away is looked for again.
+		// The error is valid until the files change, so it is stored with their signature. If a
+		// file was removed, the signature differs and the script is read again.
 		return new ScriptError(name, /** @type {Error} */ (error).message);
 	}
 }

@@ -1,8 +1,8 @@
 /**
- * Which files make up the script NAME.
+ * Finds the files of a script in a folder of scripts.
  *
- * Owns the layout of the folder. Refuses names that production would not have,
- * which also keeps every path inside the folder.
+ * Names that are invalid in production are rejected, which also keeps every path inside the
+ * folder.
  */
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
@@ -13,22 +13,22 @@ import { typeOfFile } from "./modules.node.js";
  * @typedef {object} SourceFile
  * @property {string} name Name of the module: the path from the folder, with "/".
  * @property {string} path
- * @property {import("./modules.node.js").ModuleType} [type] By its name where left out.
+ * @property {import("./modules.node.js").ModuleType} [type] By default determined by the name.
  *
- * @typedef {object} Source What belongs to a script, before anything is read.
+ * @typedef {object} Source The files of a script, not yet read.
  * @property {SourceFile[]} files
  * @property {SourceFile} [config]
  * @property {string} prefix "" for a single file, "NAME/" for a folder.
- * @property {string[]} mains Names of the main module, first one wins.
+ * @property {string[]} mains Possible names of the main module; the first existing one is used.
  */
 
 const NAME = /^[a-z0-9][a-z0-9_-]*$/;
 const MAX_FILES = 1000;
-const PASSED_OVER = new Set(["node_modules", "__pycache__"]);
-/** Endings of a main module, and the names of one that the configuration does not name. */
+const IGNORED = new Set(["node_modules", "__pycache__"]);
+/** Endings of a main module. */
 const MAIN_ENDINGS = ["js", "mjs", "py"];
 
-/** A script that is there but cannot be run; the message says what to mend. */
+/** A script that exists but cannot be run; the message says what to correct. */
 export class ScriptError extends Error {
 	/** @param {string} script @param {string} problem */
 	constructor(script, problem) {
@@ -39,14 +39,14 @@ export class ScriptError extends Error {
 }
 
 /**
- * The listing, not the file system's own look-up, decides whether a name exists: on
- * some systems that look-up does not tell "a.js" from "A.js".
+ * Whether a name exists is checked in the listing, because some file systems do not
+ * distinguish "a.js" from "A.js".
  *
  * @param {string} root Absolute path of the folder of scripts.
- * @param {Set<string>} entries What is in that folder.
+ * @param {Set<string>} entries The names in that folder.
  * @param {string} name
- * @returns {Promise<Source | undefined>} undefined if there is no such script.
- * @throws {ScriptError} If there is something of that name that is no script.
+ * @returns {Promise<Source | undefined>} undefined if the script does not exist.
+ * @throws {ScriptError} If the name is ambiguous, or is not a script.
  */
 export async function findSource(root, entries, name) {
 	if (!NAME.test(name)) return undefined;
@@ -85,10 +85,10 @@ async function folder(root, name) {
 }
 
 /**
- * Adds the files below a folder, in the order of their names.
+ * Adds the files below a folder, ordered by name.
  *
  * @param {string} folder
- * @param {string} prefix What their names begin with.
+ * @param {string} prefix The prefix of their names.
  * @param {SourceFile[]} files
  * @param {(file: SourceFile) => boolean} isWanted
  */
@@ -98,14 +98,14 @@ export async function walk(folder, prefix, files, isWanted) {
 		entries = await readdir(folder, { withFileTypes: true });
 	} catch (error) {
 		if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ENOENT") throw error;
-		// Gone since it was listed. It has no signature either, so all is looked at again.
+		// Removed since it was listed. It has no signature, so the script is read again.
 		files.push({ name: prefix, path: folder });
 		return;
 	}
 	for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-		if (entry.name.startsWith(".") || PASSED_OVER.has(entry.name) || files.length > MAX_FILES) continue;
+		if (entry.name.startsWith(".") || IGNORED.has(entry.name) || files.length > MAX_FILES) continue;
 		const file = { name: `${prefix}/${entry.name}`, path: path.join(folder, entry.name) };
-		// A link to nothing is no file; the script that imports it will say so.
+		// A dangling link is ignored; a script that imports it fails with a clear message.
 		const target = entry.isSymbolicLink() ? await stat(file.path).catch(() => undefined) : entry;
 		if (target === undefined) continue;
 		if (target.isDirectory()) await walk(file.path, file.name, files, isWanted);
@@ -114,8 +114,7 @@ export async function walk(folder, prefix, files, isWanted) {
 }
 
 /**
- * What editors leave lying about is not part of a script; whatever a Python package
- * brought is.
+ * Files of unknown types, such as backups of editors, are ignored, except in Python packages.
  *
  * @param {SourceFile} file
  */
@@ -126,9 +125,9 @@ function isPart({ name }) {
 
 /**
  * @param {Source} source
- * @returns {Promise<{text: string, changedAt: number} | undefined>} A text that
- *   changes when any file does, and when the last one did, in milliseconds since
- *   the epoch; undefined if a file has just gone.
+ * @returns {Promise<{text: string, changedAt: number} | undefined>} A text that changes with
+ *   any file, and the time of the last change in milliseconds since the epoch; undefined if a
+ *   file was just removed.
  */
 export async function signatureOf({ files, config }) {
 	const all = config === undefined ? files : [...files, config];
@@ -144,8 +143,8 @@ export async function signatureOf({ files, config }) {
 	return { text: lines.join("\n"), changedAt };
 }
 
-/** @param {string[]} mains What was looked for. */
-export function whyNoMain(mains) {
+/** @param {string[]} mains The names that do not exist. */
+export function missingMainMessage(mains) {
 	const [wanted] = mains;
 	if (wanted.endsWith(".ts")) return `its main module ${wanted} is TypeScript; name the JavaScript that it is built to`;
 	return `it has no ${mains.join(" or ")}`;

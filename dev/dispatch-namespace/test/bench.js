@@ -1,9 +1,8 @@
 /**
- * What a dispatch costs above a plain service binding.
+ * Compares the cost of a dispatch with that of a service binding.
  *
- * One Worker makes the same calls both ways, one after the other and inside one
- * request, so that neither HTTP nor the load generator is measured. Rounds
- * alternate; the figure is the median round.
+ * One Worker makes the calls sequentially inside one request, so that neither HTTP nor a load
+ * generator is measured. Rounds alternate; the result is the median round.
  */
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { PACKAGE, says, temporaryFolder, writeFiles } from "./namespace.js";
@@ -20,7 +19,7 @@ export default { async fetch(request, env) {
 		"dispatch, a client's request": () => env.DISPATCHER.get("hello").fetch(request),
 		"service, a client's request": () => env.SERVICE.fetch(request),
 		"dispatch with limits": () => env.DISPATCHER.get("hello", {}, { limits }).fetch(request.url),
-		"dispatch to a missing script": () => env.DISPATCHER.get("nobody").fetch(request.url).catch(() => new Response()),
+		"dispatch to a missing script": () => env.DISPATCHER.get("missing").fetch(request.url).catch(() => new Response()),
 	};
 	const rounds = Object.fromEntries(Object.keys(ways).map((way) => [way, []]));
 	for (let round = 0; round < ${ROUNDS}; round++) {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ConfigError, readConfig } from "../src/config.node.js";
 
 /** @param {string} file @param {string} text @param {RegExp} message */
-const refused = (file, text, message) =>
+const assertRejected = (file, text, message) =>
 	assert.throws(
 		() => readConfig(file, text),
 		(/** @type {Error} */ error) => {
@@ -33,7 +33,7 @@ kv_namespaces = [{ binding = "STORE", id = "abc" }]
 PLAN = "free"
 TABLE = { a = 1 }
 `;
-	// Tables of the TOML parser have no prototype, which no reader can tell.
+	// Tables of the TOML parser have no prototype; structuredClone adds it for the comparison.
 	assert.deepEqual(structuredClone(readConfig("x/wrangler.toml", text)), EXPECTED);
 });
 
@@ -48,14 +48,15 @@ test("a wrangler.jsonc may have comments and trailing commas", () => {
 	assert.deepEqual(readConfig("x/wrangler.jsonc", text), EXPECTED);
 });
 
-test("a KV namespace without an id is known by its binding", () => {
+test("the default id of a KV namespace is its binding", () => {
 	assert.deepEqual(readConfig("x.json", '{"kv_namespaces": [{"binding": "A"}]}').kv, { A: "A" });
 });
 
-test("a syntax error in TOML is one line", () => refused("x/wrangler.toml", "a = \n", /Invalid TOML/));
-test("a syntax error in JSON names its line", () => refused("x.json", '{\n"a": ,\n}', /in line 2/));
-test("a binding that cannot be served is refused by name", () => {
-	refused("x/wrangler.toml", '[[d1_databases]]\nbinding = "DB"', /"d1_databases" is not supported/);
+test("a syntax error in TOML is one line", () => assertRejected("x/wrangler.toml", "a = \n", /Invalid TOML/));
+test("a syntax error in JSON is reported with its line", () => assertRejected("x.json", '{\n"a": ,\n}', /in line 2/));
+test("an unsupported binding is rejected by name", () => {
+	assertRejected("x/wrangler.toml", '[[d1_databases]]\nbinding = "DB"', /"d1_databases" is not supported/);
 });
-test("a value of the wrong type is refused by name", () => refused("x.json", '{"vars": 1}', /"vars" must be a table/));
-test("a list is no configuration", () => refused("x.json", "[]", /must hold an object/));
+test("a value of the wrong type is rejected by name", () =>
+	assertRejected("x.json", '{"vars": 1}', /"vars" must be a table/));
+test("a list is not a configuration", () => assertRejected("x.json", "[]", /must contain an object/));

@@ -59,11 +59,11 @@ const namespace = await startNamespace({
 	"store-c/index.js": KV_SCRIPT,
 	"store-c/config.json": kv("one"),
 	"untrusted.js": script(`
-		const refusal = (use) => use().then(String, (error) => error.message);
+		const errorOf = (use) => use().then(String, (error) => error.message);
 		return Response.json({
 			cf: typeof request.cf,
-			cache: await refusal(async () => caches.default.match("http://x/")),
-			opened: await refusal(async () => (await caches.open("x")).match("http://x/")),
+			cache: await errorOf(async () => caches.default.match("http://x/")),
+			opened: await errorOf(async () => (await caches.open("x")).match("http://x/")),
 		});`),
 	"rpc.js": `
 		import { WorkerEntrypoint } from "cloudflare:workers";
@@ -81,9 +81,9 @@ const text = async (dispatch, target) => (await namespace.fetch(dispatch, target
 /** @param {string | object} dispatch @param {string} [target] */
 const json = async (dispatch, target) => /** @type {any} */ ((await namespace.fetch(dispatch, target)).json());
 
-test("a script answers", async () => assert.equal(await text("hello"), "hello"));
+test("a script responds", async () => assert.equal(await text("hello"), "hello"));
 
-for (const name of ["nobody", "Hello", "../hello", "hello.js", "", "many/lib"]) {
+for (const name of ["missing", "Hello", "../hello", "hello.js", "", "many/lib"]) {
 	test(`get(${JSON.stringify(name)}) gives a Fetcher whose fetch throws "Worker not found."`, async () => {
 		assert.deepEqual(await json(name), { name: "Error", message: "Worker not found." });
 	});
@@ -93,15 +93,15 @@ test("an exception of a script reaches the dispatcher", async () => {
 	assert.deepEqual(await json("thrower"), { name: "TypeError", message: "no soup" });
 });
 
-test("a script that does not parse names its file and line", async () => {
+test("a syntax error is reported with file and line", async () => {
 	const { message } = await json("broken");
 	assert.match(message, /SyntaxError.*\n.*at broken\.js:3/s);
 });
 
-test("a script that fails to start says so", async () =>
+test("an exception at start is reported", async () =>
 	assert.match((await json("top")).message, /at the top\n.*top\.js:3/));
 
-test("a folder's modules of every kind are there to import", async () => {
+test("modules of every type can be imported", async () => {
 	assert.deepEqual(await json("many"), {
 		shout: "HI!",
 		data: { a: [1] },
@@ -157,7 +157,7 @@ test("a script keeps its state between requests", async () => {
 	assert.deepEqual([await text("state"), await text("state")], ["1", "2"]);
 });
 
-test("new, changed, half-saved and removed scripts are seen at once", async () => {
+test("new, changed, half-saved and removed scripts are detected at once", async () => {
 	assert.match(await text("fresh"), /Worker not found/);
 	namespace.write({ "fresh.js": says("one") });
 	assert.equal(await text("fresh"), "one");
@@ -173,7 +173,7 @@ test("new, changed, half-saved and removed scripts are seen at once", async () =
 	assert.match(await text("fresh"), /Worker not found/);
 });
 
-test("a change in a module of a folder is seen at once", async () => {
+test("a change in a module of a folder is detected at once", async () => {
 	namespace.write({
 		"deep/index.js": 'import word from "./lib/word.txt"; export default { fetch: () => new Response(word) };',
 		"deep/lib/word.txt": "a",
@@ -183,7 +183,7 @@ test("a change in a module of a folder is seen at once", async () => {
 	assert.equal(await text("deep"), "b");
 });
 
-test("a folder that cannot be read is reported, and found again", async () => {
+test("an unreadable folder is reported, and read when it is back", async () => {
 	const gone = await startNamespace({ "hello.js": says("hello") });
 	try {
 		const moved = `${gone.folder}-moved`;
@@ -196,7 +196,7 @@ test("a folder that cannot be read is reported, and found again", async () => {
 	}
 });
 
-test("with the usual recheckMs, a burst goes by one look, and a change is seen after it", async () => {
+test("with the default recheckMs, a burst causes one check, and a later change is detected", async () => {
 	const calm = await startNamespace({ "hello.js": says("one") }, { options: { recheckMs: 200 } });
 	try {
 		const burst = async () =>
@@ -211,7 +211,7 @@ test("with the usual recheckMs, a burst goes by one look, and a change is seen a
 	}
 });
 
-test("two namespaces of one Worker do not know each other's scripts", async () => {
+test("two namespaces of one Worker have separate scripts", async () => {
 	const other = temporaryFolder();
 	writeFiles(other.folder, { "hello.js": says("the other"), "only.js": says("only there") });
 	const both = await startNamespace({ "hello.js": says("one") }, { others: { OTHER: other.folder } });

@@ -50,7 +50,7 @@ const namespace = await startNamespace({
 });
 after(() => namespace.stop());
 
-/** What Node's fetch hides: raw headers and the connection.
+/** Gives access to raw headers and the connection, which fetch hides.
  * @param {string} name @param {http.RequestOptions & {path?: string}} [options] @returns {Promise<http.IncomingMessage>} */
 function raw(name, options = {}) {
 	return new Promise((resolve, reject) => {
@@ -88,7 +88,7 @@ test("the length of a body that has one is kept", async () => {
 	await response.text();
 });
 
-test("a large upload is streamed, not gathered first", async () => {
+test("a large upload is streamed, not buffered", async () => {
 	const total = 32 * 1024 * 1024;
 	let sent = 0;
 	const body = new ReadableStream({
@@ -102,7 +102,7 @@ test("a large upload is streamed, not gathered first", async () => {
 	assert.deepEqual(await response.json(), { bytes: total, several: true });
 });
 
-test("a large answer arrives whole", async () => {
+test("a large response arrives completely", async () => {
 	assert.equal((await (await namespace.fetch("large")).arrayBuffer()).byteLength, 5_000_000);
 });
 
@@ -120,7 +120,7 @@ test("server-sent events arrive one by one", async () => {
 	assert.ok(arrivals[2][1] - arrivals[0][1] >= 60, "with time between them");
 });
 
-test("a redirect is handed on with each of its cookies", async () => {
+test("a redirect is passed on with each of its cookies", async () => {
 	const response = await raw("cookies");
 	assert.equal(response.statusCode, 302);
 	assert.equal(response.headers.location, "/elsewhere");
@@ -137,7 +137,7 @@ for (const status of [204, 304, 404, 500]) {
 	});
 }
 
-test("a WebSocket is handed through", async () => {
+test("a WebSocket is passed through", async () => {
 	const { promise, resolve, reject } = Promise.withResolvers();
 	const request = http.request(namespace.url, {
 		headers: {
@@ -161,7 +161,7 @@ test("a WebSocket is handed through", async () => {
 	assert.deepEqual(await promise, [101, "echo hi"]);
 });
 
-test("a client that goes away stops the script's stream", async () => {
+test("a client that disconnects stops the script's stream", async () => {
 	const response = await raw("slow");
 	await new Promise((resolve) => response.once("data", resolve));
 	response.destroy();

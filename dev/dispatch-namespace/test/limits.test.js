@@ -52,7 +52,7 @@ test("a script may make as many subrequests as its limit", async () => {
 	assert.equal(await (await call("object", { subRequests: 2 }, "/?fetches=2")).text(), "done");
 });
 
-test("one subrequest more throws to the dispatcher", async () => {
+test("one more subrequest throws to the dispatcher", async () => {
 	assert.deepEqual(await (await call("object", { subRequests: 2 }, "/?fetches=3")).json(), TOO_MANY);
 });
 
@@ -60,21 +60,21 @@ test("KV operations count", async () => {
 	assert.deepEqual(await (await call("object", { subRequests: 2 }, "/?fetches=1&reads=2")).json(), TOO_MANY);
 });
 
-test("each invocation counts for itself, also at once", async () => {
+test("concurrent invocations are counted separately", async () => {
 	const all = await Promise.all(Array.from({ length: 8 }, () => call("object", { subRequests: 3 }, "/?fetches=3")));
 	assert.deepEqual(await Promise.all(all.map((response) => response.text())), Array(8).fill("done"));
 });
 
-test("calls with other limits have theirs", async () => {
+test("calls have separate limits", async () => {
 	assert.deepEqual(await (await call("object", { subRequests: 0 }, "/?fetches=1")).json(), TOO_MANY);
 	assert.equal(await (await call("object", undefined, "/?fetches=5")).text(), "done");
 });
 
-test("a script that kept fetch when it started is counted too", async () => {
+test("a reference to fetch from the start is counted too", async () => {
 	assert.deepEqual(await (await call("captured", { subRequests: 1 })).json(), TOO_MANY);
 });
 
-test("a script may catch the breach", async () => {
+test("a script can catch the error", async () => {
 	assert.equal(await (await call("caught", { subRequests: 1 })).text(), `caught ${TOO_MANY.message}`);
 });
 
@@ -95,11 +95,11 @@ test("computing past cpuMs before the first await throws to the dispatcher", asy
 	assert.equal(await (await call("plain", { cpuMs: 1 })).text(), "done");
 });
 
-test("a script that does not parse is named as without limits", async () => {
+test("a syntax error is reported as without limits", async () => {
 	assert.match(/** @type {any} */ (await (await call("broken", { cpuMs: 50 })).json()).message, /at broken\.js:3/);
 });
 
-test("limits that are no numbers are refused", async () => {
+test("limits that are not numbers are rejected", async () => {
 	assert.deepEqual(await (await call("plain", { cpuMs: "soon" })).json(), {
 		name: "TypeError",
 		message: "limits.cpuMs must be a number, 0 or more",

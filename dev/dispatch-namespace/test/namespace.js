@@ -1,4 +1,4 @@
-/** A folder of scripts and a real miniflare in front of it, for one test file. */
+/** A folder of scripts and a real miniflare that serves it, for one test file. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -8,8 +8,8 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 export const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * Dispatches to the script that the header `dispatch` describes, and answers a
- * thrown error as status 599 with its name and message.
+ * Dispatches to the script in the header `dispatch`. A thrown error becomes a response with
+ * status 599, name and message.
  */
 export const DISPATCHER = `
 export default {
@@ -45,7 +45,7 @@ export function temporaryFolder() {
 /**
  * @param {Record<string, string | Uint8Array>} files Files of the namespace.
  * @param {{options?: object, workers?: any[], others?: Record<string, string>, flags?: string[]}} [settings]
- *   `others` are further bindings, each with its folder; `flags` the dispatching Worker's.
+ *   `others` are further bindings with their folders; `flags` are those of the dispatching Worker.
  */
 export async function startNamespace(files, { options = {}, workers = [], others = {}, flags = [] } = {}) {
 	const { folder, remove } = temporaryFolder();

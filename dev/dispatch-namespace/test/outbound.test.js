@@ -36,7 +36,7 @@ test("an outbound script gets every fetch, with its parameters in env", async ()
 	}
 });
 
-test("an outbound script in Python is refused, and says why", async () => {
+test("an outbound script in Python is rejected", async () => {
 	writeFiles(folder, { "away.py": "a" });
 	const namespace = await startNamespace(
 		{ "caller.js": CALLER },
@@ -70,14 +70,14 @@ test("an outbound service of the same session gets every fetch", async () => {
 	}
 });
 
-test("an outbound service that is not there is named", async () => {
+test("a missing outbound service is reported", async () => {
 	await assert.rejects(
 		startNamespace({}, { options: { outbound: { service: "out" } } }),
 		/"out" is not a Worker of this session \(there are: dispatcher\)/,
 	);
 });
 
-test("a bad option stops the start with its one line", async () => {
+test("an invalid option is reported at start", async () => {
 	await assert.rejects(
 		startNamespace({}, { options: { scripts: "/does/not/exist" } }),
 		/binding DISPATCHER: .* there is no folder \/does\/not\/exist/,

@@ -22,7 +22,7 @@ async function load(name) {
 	return script;
 }
 /** @param {string} name @param {RegExp} message */
-const refused = (name, message) =>
+const assertRejected = (name, message) =>
 	assert.rejects(scripts.version(name), (error) => error instanceof ScriptError && message.test(error.message));
 
 test("a single file is a script, with its configuration beside it", async () => {
@@ -61,7 +61,7 @@ test("main in the configuration names the main module", async () => {
 	assert.equal((await load("built")).mainModule, "built/dist/worker.js");
 });
 
-test("equal contents are an equal version, and a touch changes nothing", async () => {
+test("equal contents have an equal version, regardless of file times", async () => {
 	write({ "same.js": "a" });
 	const first = await scripts.version("same");
 	utimesSync(path.join(folder, "same.js"), 1, 1);
@@ -72,7 +72,7 @@ test("equal contents are an equal version, and a touch changes nothing", async (
 	assert.equal(await scripts.version("same"), first);
 });
 
-test("a change of equal size within one tick of the clock is seen", async () => {
+test("a change of equal size within one clock tick is detected", async () => {
 	const seen = new Set();
 	for (let i = 0; i < 10; i++) {
 		write({ "quick.js": `${i}` });
@@ -81,14 +81,14 @@ test("a change of equal size within one tick of the clock is seen", async () => 
 	assert.equal(seen.size, 10);
 });
 
-test("a change of the configuration alone is a new version", async () => {
+test("a change of the configuration is a new version", async () => {
 	write({ "conf.js": "a", "conf.json": '{"vars": {"A": 1}}' });
 	const first = await scripts.version("conf");
 	write({ "conf.json": '{"vars": {"A": 2}}' });
 	assert.notEqual(await scripts.version("conf"), first);
 });
 
-test("a script appears, moves and goes", async () => {
+test("a script is created, renamed and removed", async () => {
 	assert.equal(await scripts.version("fleeting"), undefined);
 	write({ "fleeting.js": "a" });
 	assert.ok(await scripts.version("fleeting"));
@@ -124,9 +124,9 @@ test("a file of another case is not the script", async () => {
 	assert.equal(await scripts.version("mixed"), undefined);
 });
 
-test("two sources of one name are refused", async () => {
+test("two sources of one name are rejected", async () => {
 	write({ "twice.js": "a", "twice/index.js": "b" });
-	await refused("twice", /several of it: twice.js, twice\//);
+	await assertRejected("twice", /several of it: twice.js, twice\//);
 });
 
 test("a Python script has the modules beside its main one, and its packages", async () => {
@@ -157,7 +157,7 @@ test("a Python script has the modules beside its main one, and its packages", as
 	});
 });
 
-test("a Python script without an SDK of its own gets the one that is handed over", async () => {
+test("a Python script without its own SDK gets the shared one", async () => {
 	write({
 		"sdk/workers/__init__.py": "shared",
 		"sdk/workers/workflows.js": "js",
@@ -182,12 +182,12 @@ test("a Python script without an SDK of its own gets the one that is handed over
 	});
 });
 
-test("a JavaScript script leaves Python files aside", async () => {
+test("a JavaScript script ignores Python files", async () => {
 	write({ "mixed/index.js": "a", "mixed/tool.py": "b" });
 	assert.deepEqual(Object.keys((await load("mixed")).modules), ["mixed/index.js"]);
 });
 
-test("of several folders the first that holds a script wins, whenever it appears", async () => {
+test("the first folder that has a script is used, also if it appears later", async () => {
 	const [first, second] = [path.join(folder, "first"), path.join(folder, "second")];
 	write({ "second/shared.js": "second", "second/only.js": "second" });
 	const both = new ScriptFolders([first, second]);
@@ -204,7 +204,7 @@ test("of several folders the first that holds a script wins, whenever it appears
 	assert.deepEqual(await source("shared"), { js: "second" });
 });
 
-test("a script that is swapped for another is one or the other", async () => {
+test("a replaced script is either the old or the new one", async () => {
 	const at = (/** @type {string} */ name) => path.join(folder, name);
 	write({ "swapped/index.js": "0", "swapped/lib/deep/a.js": "0", "swapped/lib/deep/b.js": "0" });
 	await load("swapped");
@@ -221,7 +221,7 @@ test("a script that is swapped for another is one or the other", async () => {
 	})();
 	while (busy) {
 		const version = await scripts.version("swapped");
-		// Between the two moves there is no such script.
+		// Between the two renames the script does not exist.
 		const modules = version === undefined ? [] : Object.values(scripts.script("swapped", version)?.modules ?? {});
 		assert.ok(new Set(modules.map((module) => JSON.stringify(module))).size <= 1);
 		await delay(1);
@@ -229,40 +229,40 @@ test("a script that is swapped for another is one or the other", async () => {
 	await swapping;
 });
 
-test("a broken script is not passed over for one of the next folder", async () => {
+test("a broken script is not replaced by one of the next folder", async () => {
 	write({ "upper/half.js": "a", "upper/half.json": "{", "lower/half.js": "b" });
 	const both = new ScriptFolders([path.join(folder, "upper"), path.join(folder, "lower")]);
 	await assert.rejects(both.version("half"), /half.json/);
 });
 
-test("a folder without a main module says which it looked for", async () => {
+test("a folder without a main module is reported", async () => {
 	write({ "empty/lib.js": "" });
-	await refused("empty", /it has no empty\/index.js or empty\/index.mjs or empty\/index.py/);
+	await assertRejected("empty", /it has no empty\/index.js or empty\/index.mjs or empty\/index.py/);
 });
 
 test("main cannot leave the folder", async () => {
 	write({ "secret.js": "a", "thief/config.json": '{"main": "../secret.js"}' });
-	await refused("thief", /it has no thief\/..\/secret.js/);
+	await assertRejected("thief", /it has no thief\/..\/secret.js/);
 });
 
-test("TypeScript is pointed to its build", async () => {
+test("TypeScript is reported with a hint to build it", async () => {
 	write({ "typed/config.json": '{"main": "index.ts"}' });
-	await refused("typed", /is TypeScript/);
+	await assertRejected("typed", /is TypeScript/);
 });
 
-test("a broken configuration is refused until it is mended", async () => {
-	write({ "mend.js": "a", "mend.json": "{" });
-	await refused("mend", /mend.json: .* in line 1/);
-	write({ "mend.json": "{}" });
-	assert.ok(await scripts.version("mend"));
+test("a broken configuration is rejected until it is corrected", async () => {
+	write({ "repair.js": "a", "repair.json": "{" });
+	await assertRejected("repair", /repair.json: .* in line 1/);
+	write({ "repair.json": "{}" });
+	assert.ok(await scripts.version("repair"));
 });
 
-test("a JSON module that does not parse is named", async () => {
+test("a syntax error in a JSON module is reported", async () => {
 	write({ "data/index.js": "a", "data/x.json": "{" });
-	await refused("data", /data\/x.json/);
+	await assertRejected("data", /data\/x.json/);
 });
 
-test("a link to a folder is followed, a dangling one is no file", async () => {
+test("a link to a folder is followed, a dangling one is ignored", async () => {
 	write({ "linked/index.js": "a", "elsewhere/b.js": "b" });
 	symlinkSync(path.join(folder, "elsewhere"), path.join(folder, "linked/lib"));
 	assert.deepEqual(Object.keys((await load("linked")).modules), ["linked/index.js", "linked/lib/b.js"]);
@@ -270,7 +270,7 @@ test("a link to a folder is followed, a dangling one is no file", async () => {
 	assert.deepEqual(Object.keys((await load("linked")).modules), ["linked/index.js", "linked/lib/b.js"]);
 });
 
-test("a file that is emptied and filled again is read when it is full", async () => {
+test("a truncated file is read after it is written again", async () => {
 	write({ "saved.js": "old" });
 	const old = await scripts.version("saved");
 	write({ "saved.js": "" });
@@ -280,12 +280,12 @@ test("a file that is emptied and filled again is read when it is full", async ()
 	assert.deepEqual(scripts.script("saved", version ?? "")?.modules, { "saved.js": { js: "new" } });
 });
 
-test("a script that stays empty says so, after a second if there was one before", async () => {
+test("an empty script is reported, after a second if there was a version before", async () => {
 	write({ "blank.js": "\n", "blanked.js": "old" });
-	await refused("blank", /its main module blank.js is empty/);
+	await assertRejected("blank", /its main module blank.js is empty/);
 	const old = await scripts.version("blanked");
 	write({ "blanked.js": "" });
 	assert.equal(await scripts.version("blanked"), old);
 	await delay(1000);
-	await refused("blanked", /its main module blanked.js is empty/);
+	await assertRejected("blanked", /its main module blanked.js is empty/);
 });

@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { PACKAGE, says, script, temporaryFolder, writeFiles } from "./namespace.js";
 
-// Wherever npm put it: in a workspace, packages lie above their users.
+// In a workspace, npm installs packages above their users.
 const MANIFEST = createRequire(import.meta.url).resolve("wrangler/package.json");
 const WRANGLER = path.join(path.dirname(MANIFEST), "bin/wrangler.js");
 const { folder, remove } = temporaryFolder();
@@ -43,7 +43,7 @@ writeFiles(folder, {
 	"dispatcher.js": DISPATCHER,
 	"namespace/hello.js": says("hello"),
 	"namespace/store.js": script(`
-		console.log("the script is heard");
+		console.log("a log line of the script");
 		if (request.method === "PUT") await env.STORE.put("key", await request.text());
 		return new Response(await env.STORE.get("key"));`),
 	"namespace/store.json": '{"kv_namespaces": [{"binding": "STORE", "id": "store"}]}',
@@ -53,7 +53,7 @@ writeFiles(folder, {
 function wrangler(args) {
 	const child = spawn(process.execPath, [WRANGLER, ...args], {
 		cwd: folder,
-		// Other sessions of the same user must neither be seen nor disturbed.
+		// Isolates the test from other wrangler sessions of the same user.
 		env: {
 			...process.env,
 			XDG_CONFIG_HOME: path.join(folder, ".config"),
@@ -86,28 +86,28 @@ async function withDev(use) {
 	}
 }
 
-/** Asks until the answer is the one expected.
+/** Requests the URL until the response is the expected one.
  * @param {string} url @param {string} expected @param {number} [patienceMs] */
 async function becomes(url, expected, patienceMs = 1000) {
 	const deadline = Date.now() + patienceMs;
 	for (;;) {
 		const response = await fetch(url);
-		const answer = `${response.status} ${await response.text()}`;
-		if (answer === expected) return;
-		if (Date.now() > deadline) assert.equal(answer, expected);
+		const actual = `${response.status} ${await response.text()}`;
+		if (actual === expected) return;
+		if (Date.now() > deadline) assert.equal(actual, expected);
 		await delay(20);
 	}
 }
 
-test("under wrangler dev, scripts answer, change, persist and log", async () => {
+test("under wrangler dev, scripts respond, change, persist and log", async () => {
 	await withDev(async (url, output) => {
 		await becomes(`${url}/hello`, "200 hello");
-		await becomes(`${url}/nobody`, "404 ");
-		writeFiles(folder, { "namespace/nobody.js": says("somebody"), "namespace/hello.js": says("changed") });
-		await becomes(`${url}/nobody`, "200 somebody");
+		await becomes(`${url}/later`, "404 ");
+		writeFiles(folder, { "namespace/later.js": says("here"), "namespace/hello.js": says("changed") });
+		await becomes(`${url}/later`, "200 here");
 		await becomes(`${url}/hello`, "200 changed");
 		assert.equal(await (await fetch(`${url}/store`, { method: "PUT", body: "kept" })).text(), "kept");
-		while (!output.text.includes("the script is heard")) await delay(20);
+		while (!output.text.includes("a log line of the script")) await delay(20);
 		writeFiles(folder, { "dispatcher.js": DISPATCHER.replace('"", { status: 404 }', '"none", { status: 404 }') });
 		await becomes(`${url}/absent`, "404 none", 15_000);
 		await becomes(`${url}/hello`, "200 changed");
@@ -115,7 +115,7 @@ test("under wrangler dev, scripts answer, change, persist and log", async () => 
 	await withDev(async (url) => becomes(`${url}/store`, "200 kept"));
 });
 
-test("the same KV namespace is there for wrangler's own commands", async () => {
+test("wrangler's own commands use the same KV namespace", async () => {
 	const { child, output } = wrangler(["kv", "key", "get", "key", "--namespace-id", "store", "--local", "--text"]);
 	await once(child, "exit");
 	assert.match(output.text, /kept/);
@@ -128,7 +128,7 @@ test("the same configuration deploys as a dispatch namespace", async () => {
 	assert.match(output.text, /env\.DISPATCHER \(dispatch_namespace\)|dispatch_namespace/);
 });
 
-test("a bad option ends wrangler dev with one line", async () => {
+test("an invalid option is reported in one line", async () => {
 	writeFiles(folder, { "wrangler.toml": CONFIG.replace("./namespace", "./absent") });
 	const { child, output } = wrangler(["dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"]);
 	const exited = once(child, "exit");
@@ -138,12 +138,12 @@ test("a bad option ends wrangler dev with one line", async () => {
 	assert.match(output.text, /binding DISPATCHER: option "scripts": there is no folder .*absent/);
 });
 
-test("the README's example runs as it is printed", async () => {
+test("the README's example runs unchanged", async () => {
 	const readme = readFileSync(path.join(PACKAGE, "README.md"), "utf8");
 	const files = [...readme.matchAll(/^`(\S+)`:\n\n```\w+\n([\s\S]*?)^```/gm)].map(([, name, text]) => [name, text]);
 	assert.equal(files.length, 6);
 	rmSync(path.join(folder, "namespace"), { recursive: true });
-	// Here the package is not installed beside miniflare.
+	// In this test the package is not installed beside miniflare.
 	writeFiles(
 		folder,
 		Object.fromEntries(
@@ -156,6 +156,6 @@ test("the README's example runs as it is printed", async () => {
 	const calls = [...readme.matchAll(/^\$ curl http:\/\/localhost:8787(\S+)\n(.*\n)/gm)];
 	assert.equal(calls.length, 3);
 	await withDev(async (url) => {
-		for (const [, target, answer] of calls) assert.equal(await (await fetch(url + target)).text(), answer);
+		for (const [, target, expected] of calls) assert.equal(await (await fetch(url + target)).text(), expected);
 	});
 });
