@@ -11,7 +11,7 @@ from core import logs
 from core.telemetry import RequestCounters
 from gateway.dispatcher import Dispatcher
 from gateway.scheduled import ScheduledWork
-from runtime.coroutine_driver import CoroutineDriver, without_signature
+from runtime.coroutine_driver import driven
 from runtime.counters import QuotaCounter
 from runtime.edge_cache import RuntimeEdgeCache
 from runtime.environment import (
@@ -33,13 +33,13 @@ class _Isolate(NamedTuple):
     scheduled_work: ScheduledWork
 
 
+logs.set_up(write_log)
 _isolates: list[_Isolate] = []
 
 
 def _isolate(raw_environment: Any) -> _Isolate:
     # Created by the first request: a start-up snapshot must not contain random names.
     if not _isolates:
-        logs.set_up(write_log)
         environment = RuntimeEnvironment(raw_environment)
         clock = RuntimeClock()
         directory = TenantDirectory(
@@ -56,13 +56,9 @@ def _isolate(raw_environment: Any) -> _Isolate:
     return _isolates[0]
 
 
-@without_signature
-def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
+@driven
+async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     """Respond to one request."""
-    return CoroutineDriver(_respond(raw_request, raw_environment, context)).go_on()
-
-
-async def _respond(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     dispatcher = _isolate(raw_environment).dispatcher
     request = RuntimeRequest(raw_request, context)
     try:

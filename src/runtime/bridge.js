@@ -1,22 +1,22 @@
 /**
- * What each request needs of JavaScript, in as few calls from Python as there can be: every
- * attribute that is read from Python, and every call, costs more than all of a function here.
+ * The JavaScript side of each request, in as few calls from Python as possible: an attribute read
+ * from Python, or a call, costs more than all that a function here does.
  *
- * A promise that a call returns would become a future of Python's event loop on its way, so it is
- * returned in an object. Lists cross as lines of one text. Neither a name nor a value of a header, nor a method or a
- * URL can hold a line break: `Headers`, `Request` and the HTTP parser refuse one.
+ * A promise that a call returns would arrive in Python as a future of its event loop, so it is
+ * returned inside an object. Lists are passed as the lines of one text: no name or value of a header,
+ * no method and no URL can hold a line break, because `Headers`, `Request` and the HTTP parser reject it.
  */
 
-/** What `waitUntil` was given for a request that is not answered yet. @type {WeakMap<Request, () => void>} */
+/** What ends `waitUntil` for each request without a response. @type {WeakMap<Request, () => void>} */
 const ends = new WeakMap();
 
 /**
- * Read a request that has arrived, and keep its work going until it is answered, even when the
- * client goes away meanwhile: what the tenant did is to be recorded.
+ * Read a request that has arrived, and keep its work running until `end`, even if the client
+ * disconnects: the tenant's call must be recorded.
  *
  * @param {Request} request
  * @param {{ waitUntil(promise: Promise<unknown>): void }} context
- * @returns {string} the method, the URL, then each header's name, lower case, and its value
+ * @returns {string} the method, the URL, then each header's name in lower case and its value
  */
 export function arrive(request, context) {
 	const { promise, resolve } = Promise.withResolvers();
@@ -29,39 +29,56 @@ export function arrive(request, context) {
 	return lines.join("\n");
 }
 
-/** Let go of a request that is answered. @param {Request} request */
+/** Release a request. @param {Request} request */
 export function end(request) {
 	ends.get(request)?.();
 }
 
 /**
- * Go on with some work when what it awaits is settled.
+ * Resume a coroutine when the promise that it awaits is settled.
  *
  * @template T
  * @param {{ promise: Promise<unknown> }} awaited
- * @param {(value: unknown, error?: Error) => T} goOn - called once
- * @returns {{ promise: Promise<T> }} what going on comes to
+ * @param {(value: unknown, error?: Error) => T} resume - called once
+ * @returns {{ promise: Promise<T> }} what `resume` returns
  */
-export function follow({ promise }, goOn) {
+export function follow({ promise }, resume) {
 	return {
 		promise: promise.then(
-			(value) => goOn(value),
-			// Anything can be thrown; only an `Error` is an exception of Python's.
-			(error) => goOn(undefined, error instanceof Error ? error : new Error(String(error))),
+			(value) => resume(value),
+			// JavaScript can throw anything; only an `Error` becomes an exception in Python.
+			(error) => resume(undefined, error instanceof Error ? error : new Error(String(error))),
 		),
 	};
 }
 
+/** A settled promise, for the check at start-up. @returns {{ promise: Promise<void> }} */
+export function settled() {
+	return { promise: Promise.resolve() };
+}
+
 /**
- * Let a script of a dispatch namespace answer a request.
+ * Call a Python function as workerd calls a handler.
+ *
+ * @template T
+ * @param {{ callRelaxed(...values: unknown[]): T }} handler
+ * @param {...unknown} values
+ * @returns {T}
+ */
+export function callRelaxed(handler, ...values) {
+	return handler.callRelaxed(...values);
+}
+
+/**
+ * Send a request to a script of a dispatch namespace.
  *
  * @param {{ get(name: string, args: object, options: object): { fetch(request: Request): Promise<Response> } }} namespace
  * @param {string} script
  * @param {number} cpuMs
  * @param {number} subRequests
  * @param {Request} request
- * @param {string} url - in place of the request's own; empty for that
- * @param {string} removed - the names of headers that are taken out, as lines
+ * @param {string} url - in place of the request's own; empty to keep that
+ * @param {string} removed - the names of headers to remove, as lines
  * @returns {{ promise: Promise<Response> }}
  */
 export function dispatch(namespace, script, cpuMs, subRequests, request, url, removed) {
@@ -73,42 +90,42 @@ export function dispatch(namespace, script, cpuMs, subRequests, request, url, re
 }
 
 /**
- * Read what a script answered.
+ * Read a script's response.
  *
- * @param {Response} reply
- * @returns {string} its status, then the names of its headers, lower case
+ * @param {Response} upstream
+ * @returns {string} its status, then the names of its headers in lower case
  */
-export function describe(reply) {
-	return [reply.status, ...reply.headers.keys()].join("\n");
+export function describe(upstream) {
+	return [upstream.status, ...upstream.headers.keys()].join("\n");
 }
 
 /**
- * Answer a request with a script's reply, whose body is passed on and never read.
+ * Respond with a script's response, whose body is streamed and never read.
  *
  * @param {Request} request
- * @param {Response} reply
- * @param {string} removed - the names of headers that go, as lines
- * @param {string} set - names and values of headers that are set then, as lines
- * @param {string} added - names and values of headers that join what there is, as lines
+ * @param {Response} upstream
+ * @param {string} removed - the names of headers to remove, as lines
+ * @param {string} set - names and values of headers to set after that, as lines
+ * @param {string} added - names and values of headers to append, as lines
  * @returns {Response}
  */
-export function relay(request, reply, removed, set, added) {
-	const answer = new Response(reply.body, reply);
+export function forward(request, upstream, removed, set, added) {
+	const response = new Response(upstream.body, upstream);
 	for (const name of lines(removed)) {
-		answer.headers.delete(name);
+		response.headers.delete(name);
 	}
 	for (const [name, value] of pairs(set)) {
-		answer.headers.set(name, value);
+		response.headers.set(name, value);
 	}
 	for (const [name, value] of pairs(added)) {
-		answer.headers.append(name, value);
+		response.headers.append(name, value);
 	}
 	end(request);
-	return answer;
+	return response;
 }
 
 /**
- * Answer a request by ourselves.
+ * Respond with the dispatcher's own response.
  *
  * @param {Request} request
  * @param {number} status
@@ -116,28 +133,28 @@ export function relay(request, reply, removed, set, added) {
  * @param {string} body - empty for none
  * @returns {Response}
  */
-export function answer(request, status, headers, body) {
-	const made = new Response(body || null, { status, headers: [...pairs(headers)] });
+export function respond(request, status, headers, body) {
+	const response = new Response(body || null, { status, headers: [...pairs(headers)] });
 	end(request);
-	return made;
+	return response;
 }
 
 /**
- * Drop the body of a reply, or its connection, which nobody is to have.
+ * Discard the body of an unused response, or its connection.
  *
- * @param {Response & { webSocket?: { accept(): void, close(): void } | null }} reply
+ * @param {Response & { webSocket?: { accept(): void, close(): void } | null }} upstream
  */
-export async function discard(reply) {
-	if (reply.webSocket) {
-		reply.webSocket.accept();
-		reply.webSocket.close();
+export async function discard(upstream) {
+	if (upstream.webSocket) {
+		upstream.webSocket.accept();
+		upstream.webSocket.close();
 	} else {
-		await reply.body?.cancel();
+		await upstream.body?.cancel();
 	}
 }
 
 /**
- * Read the rest of an upload that was passed on to nobody.
+ * Read the rest of an upload that no script has read.
  *
  * @param {Request} request
  * @returns {{ promise: Promise<void> }}
@@ -148,13 +165,13 @@ export function drain(request) {
 }
 
 /**
- * List keys of a KV namespace by their names alone.
+ * List the names of keys of a KV namespace.
  *
  * @param {{ list(options: object): Promise<{ keys: { name: string }[], list_complete: boolean, cursor?: string }> }} namespace
  * @param {string} prefix
  * @param {number} limit
  * @param {string | undefined} cursor
- * @returns {Promise<string>} as JSON: the names, and what asks for the next page or null
+ * @returns {Promise<string>} as JSON: the names, and the cursor of the next page or null
  */
 export async function listNames(namespace, prefix, limit, cursor) {
 	const page = await namespace.list({ prefix, limit, cursor });

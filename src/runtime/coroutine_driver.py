@@ -1,98 +1,156 @@
-"""A request's work, driven from promise to promise without a task of asyncio's.
+"""Runs a request's coroutine from promise to promise, without an asyncio task.
 
-Every turn of Pyodide's event loop is a message that JavaScript posts to itself, and a task
-takes five of them to await one promise: more than all of what a request needs otherwise. So
-a request's coroutine is run at once up to the promise that it awaits, and on from there when
-JavaScript says that the promise is settled. Work that awaits anything of asyncio's, such as
-what reads KV does, goes on as a task.
+Each turn of Pyodide's event loop is a message that JavaScript posts to itself, and a task takes
+five turns to await one promise: more than the rest of a request costs. So a request's coroutine
+runs at once up to the promise that it awaits, and JavaScript resumes it when the promise is
+settled. If it awaits an asyncio future, as KV reads do, the rest of it runs as a task.
+
+This depends on three details that Pyodide does not document. `tests/runtime` pins them, and
+`driver_failure` checks them when the Worker starts: where one is missing, handlers run as tasks.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import _set_running_loop
+import logging
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
-from pyodide.ffi import JsProxy, create_once_callable
+from pyodide.ffi import JsProxy, create_once_callable, run_sync
 from workers import import_from_javascript
 
+from core.logs import fields
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-_follow = import_from_javascript("runtime/bridge.js").follow
+_bridge = import_from_javascript("runtime/bridge.js")
+_follow = _bridge.follow
+_LOGGER = logging.getLogger(__name__)
+
+
+def driven(handler: Callable[[Any, Any, Any], Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """Let a `CoroutineDriver` run a handler of the Worker.
+
+    If the runtime lacks what the driver needs, the handler stays a plain coroutine function,
+    and the first request logs why.
+    """
+    failure = driver_failure()
+    if failure is None:
+
+        def drive(request: Any, environment: Any, context: Any) -> Any:
+            return CoroutineDriver(handler(request, environment, context)).resume()
+
+        return without_signature(drive)
+
+    unreported = [failure]
+
+    async def run_plainly(request: Any, environment: Any, context: Any) -> Any:
+        if unreported:
+            _LOGGER.warning("coroutine_driver_unavailable", extra=fields(cause=unreported.pop()))
+        return await handler(request, environment, context)
+
+    return run_plainly
+
+
+def driver_failure() -> str | None:
+    """Return why requests cannot be driven in this runtime, None if they can.
+
+    Tries all three details as a request uses them: JavaScript calls a handler without
+    signature; JavaScript resumes a coroutine by a plain call, which cannot switch stacks; and
+    the coroutine then finds its event loop.
+    """
+    probe = _resumed()
+    try:
+        if _bridge.callRelaxed(without_signature(_third), 1, 2, 3) != 3:
+            return "a handler without signature gets other arguments"
+        if run_sync(CoroutineDriver(probe).resume()) is not True:
+            return "a resumed coroutine has another result"
+    except Exception as error:  # noqa: BLE001 (a missing detail may show as any exception)
+        return f"{type(error).__name__}: {error}"
+    finally:
+        probe.close()
+    return None
 
 
 def without_signature(handler: Handler) -> Handler:
-    """Let Pyodide call a handler with what there is, in place of binding arguments by name.
+    """Make Pyodide pass arguments to a handler by position, without binding them by name.
 
-    It does that at each request, in a quarter of all instructions that one takes here, to leave
-    out arguments that a handler does not name; and it does not where `inspect` finds no
-    signature, as with functions that are not written in Python.
+    Pyodide binds them for each request, to leave out those that the handler does not name; that
+    is a quarter of all instructions of a request. It does not if `inspect.signature` raises
+    `TypeError`, as it does for this value of `__signature__`.
     """
     handler.__signature__ = 0  # type: ignore[attr-defined]
     return handler
 
 
 class JsPromise:
-    """Awaits a JavaScript promise, driven or in a task; raises `JsException` when it fails."""
+    """Awaits a JavaScript promise, driven or in a task; raises `JsException` if it is rejected."""
 
     __slots__ = ("_holder",)
 
     def __init__(self, holder: Any) -> None:
-        """Take the object whose `promise` it is: one that a call gives is a future already."""
+        """Take an object with the promise as `promise`: a returned promise would be a future."""
         self._holder = holder
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        """Give the promise to whoever drives, or to asyncio."""
+        """Yield the holder to the driver, or let asyncio wait for the promise."""
         if CoroutineDriver.is_driving:
             return (yield self._holder)
         return (yield from self._holder.promise.__await__())
 
 
 class CoroutineDriver:
-    """Drives one coroutine, in a context of its own as a task's is.
+    """Runs one coroutine, in a context of its own as a task does.
 
-    `is_driving` tells work that is driven now from that of tasks; nothing else runs meanwhile.
+    `is_driving` is true while a coroutine is driven, and false in tasks. Nothing else can run
+    in between.
     """
 
-    __slots__ = ("_context", "_loop", "_work")
+    __slots__ = ("_context", "_coroutine", "_loop")
     is_driving = False
 
-    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Take the work, which has not begun."""
-        self._work = work
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Take a coroutine that has not started."""
+        self._coroutine = coroutine
         self._loop = asyncio.get_event_loop()
         self._context = copy_context()
 
-    def go_on(self, value: Any = None, error: BaseException | None = None) -> Any:
-        """Run the work up to what it awaits next.
+    def resume(self, value: Any = None, error: BaseException | None = None) -> Any:
+        """Run the coroutine up to what it awaits next.
 
-        `value` or `error` is what it awaited last. Gives its result, or what
-        JavaScript can await to have that; raises what the work raises.
+        Args:
+            value: The result of what it awaited last.
+            error: What that raised instead; None if it raised nothing.
+
+        Returns:
+            The coroutine's result, or a promise or future of it.
+
+        Raises whatever the coroutine raises.
         """
-        # As the loop does at each turn of its own: what starts a task asks which loop runs.
-        _set_running_loop(self._loop)
+        # As Pyodide's event loop does for each callback: this call may have a thread state of its
+        # own, without a running loop, and `asyncio.create_task` needs one.
+        asyncio._set_running_loop(self._loop)  # noqa: SLF001
         CoroutineDriver.is_driving = True
         try:
             if error is None:
-                awaited = self._context.run(self._work.send, value)
+                awaited = self._context.run(self._coroutine.send, value)
             else:
-                awaited = self._context.run(self._work.throw, error)
+                awaited = self._context.run(self._coroutine.throw, error)
         except StopIteration as done:
             return done.value
         finally:
             CoroutineDriver.is_driving = False
         if isinstance(awaited, JsProxy):
-            return _follow(awaited, create_once_callable(self.go_on)).promise
-        return self._loop.create_task(_rest(self._work, awaited), context=self._context)
+            return _follow(awaited, create_once_callable(self.resume)).promise
+        return self._loop.create_task(_finish(self._coroutine, awaited), context=self._context)
 
 
 class _Rest:
-    """The rest of some work; `awaited` is what it gave asyncio to wait for."""
+    """The rest of a coroutine that has yielded `awaited` for asyncio."""
 
-    def __init__(self, work: Coroutine[Any, Any, Any], awaited: Any) -> None:
-        self._work = work
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], awaited: Any) -> None:
+        self._coroutine = coroutine
         self._awaited = awaited
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -100,15 +158,25 @@ class _Rest:
         while True:
             try:
                 value = yield awaited
-            except BaseException as error:  # noqa: BLE001 (a cancellation is the work's as well)
-                step = partial(self._work.throw, error)
+            except BaseException as error:  # noqa: BLE001 (a cancellation concerns the coroutine)
+                step = partial(self._coroutine.throw, error)
             else:
-                step = partial(self._work.send, value)
+                step = partial(self._coroutine.send, value)
             try:
                 awaited = step()
             except StopIteration as done:
                 return done.value
 
 
-async def _rest(work: Coroutine[Any, Any, Any], awaited: Any) -> Any:
-    return await _Rest(work, awaited)
+async def _finish(coroutine: Coroutine[Any, Any, Any], awaited: Any) -> Any:
+    return await _Rest(coroutine, awaited)
+
+
+def _third(_first: int, _second: int, third: int) -> int:
+    return third
+
+
+async def _resumed() -> bool:
+    await JsPromise(_bridge.settled())
+    asyncio.get_running_loop()
+    return True

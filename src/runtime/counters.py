@@ -1,9 +1,6 @@
-"""The Workers runtime's counters: rate-limit bindings, and a Durable Object for each API.
+"""Counters: rate-limit bindings, and a Durable Object for each API that has quotas or caps.
 
-Owns these crossings, and the Durable Object's storage. Refuses to decide
-anything: the rules of counting are in `quotas`.
-
-JavaScript objects have no types here, so they are `Any`.
+`core.quotas` has the rules of counting.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ class RuntimeRateCounter:
         self._binding = binding
 
     async def take(self, key: str) -> bool:
-        """Count one of `key`; False when no more are allowed. Raises `CounterUnavailable`."""
+        """Count one request of `key`; False if over the limit. Raises `CounterUnavailable`."""
         options = js_object({"key": key})
         try:
             outcome = await self._binding.limit(options)
@@ -42,7 +39,7 @@ class RuntimeRateCounter:
 
 
 class RuntimeQuotaCounters:
-    """The Durable Objects of class `QuotaCounter`, by name."""
+    """The Durable Objects of the class `QuotaCounter`, by name."""
 
     def __init__(self, binding: Any) -> None:
         """Take the raw binding."""
@@ -50,30 +47,38 @@ class RuntimeQuotaCounters:
 
     async def reserve(self, name: str, at_ms: int, bounds: QuotaLimits, micros: int) -> Reserved:
         """Count one request; see `ports.QuotaCounters`."""
-        answer = json.loads(await self._ask(name, "reserve", at_ms, list(bounds), micros))
-        return Reserved(Usage(*answer["use"]), answer["exceeded"])
+        result = json.loads(await self._call(name, "reserve", at_ms, list(bounds), micros))
+        return Reserved(Usage(*result["use"]), result["exceeded"])
 
     async def release(self, name: str, day: int, requests: int, micros: int) -> None:
-        """Take back what was reserved; see `ports.QuotaCounters`."""
-        await self._ask(name, "give_back", day, requests, micros)
+        """Release a reservation; see `ports.QuotaCounters`."""
+        await self._call(name, "release", day, requests, micros)
 
-    async def _ask(self, name: str, method: str, *arguments: object) -> str:
+    async def _call(self, name: str, method: str, *arguments: object) -> str:
         try:
             counter = self._binding.getByName(name)
-            return str(await counter.ask(method, json.dumps(arguments)))
+            return str(await counter.execute(method, json.dumps(arguments)))
         except JsException as error:
             raise CounterUnavailable(str(error)) from error
 
 
 class QuotaCounter(DurableObject):
-    """One API's counter: a single value in storage of its own.
+    """One API's counter: one value in a storage of its own.
 
-    Python runs to its end here without an `await`, and the runtime holds the
-    answer until what was written is durable.
+    A call runs without an `await`, so no other call runs in between, and the runtime delays
+    its result until the write is durable.
     """
 
-    async def ask(self, method: str, arguments: str) -> str:
-        """Do `reserve` or `release` with its arguments as JSON; its answer is JSON as well."""
+    async def execute(self, method: str, arguments: str) -> str:
+        """Run `reserve` or `release`.
+
+        Args:
+            method: Which of the two.
+            arguments: Its arguments, as the text of a JSON array.
+
+        Returns:
+            Its result as JSON text: `use` and `exceeded` of `reserve`, nothing of `release`.
+        """
         values = self.ctx.storage.kv
         stored = values.get(_USE)
         use = Usage(*json.loads(stored)) if stored else Usage()

@@ -1,10 +1,4 @@
-"""The Workers runtime's way out: D1 and outgoing HTTP, on workerd's JavaScript objects.
-
-Beside `runtime` the only module that imports `js` and `pyodide`. Owns these
-crossings between Python and JavaScript. Refuses to decide anything.
-
-JavaScript objects have no types here, so they are `Any`.
-"""
+"""D1 databases."""
 
 from __future__ import annotations
 
@@ -38,6 +32,6 @@ class RuntimeDatabase:
 
     def _prepare(self, statement: Statement) -> Any:
         prepared = self._binding.prepare(statement.sql)
-        # None would cross as `undefined`, which D1 does not take for NULL.
+        # None would become `undefined`, which D1 rejects; `null` is NULL.
         values = [jsnull if value is None else value for value in statement.values]
         return prepared.bind(*values) if values else prepared

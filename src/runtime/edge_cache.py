@@ -1,10 +1,4 @@
-"""The Workers runtime's Cache API: what the isolates of one location share.
-
-Beside `runtime` one of the few that import `js` and `pyodide`. Owns these
-crossings between Python and JavaScript. Refuses to decide anything.
-
-JavaScript objects have no types here, so they are `Any`.
-"""
+"""The Cache API, which the isolates of one location share."""
 
 from __future__ import annotations
 
@@ -18,7 +12,7 @@ from core.logs import fields
 from runtime.kv import js_object
 
 CACHE = "clawr-explore"
-"""A cache of its own, and not `caches.default`, which answers of `fetch` get into as well."""
+"""The name of a separate cache: `caches.default` also stores responses of `fetch`."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -26,34 +20,34 @@ _LOGGER = logging.getLogger(__name__)
 class RuntimeEdgeCache:
     """The Cache API (https://developers.cloudflare.com/workers/runtime-apis/cache/).
 
-    On `workers.dev` and where a location has dropped it, nothing is found, which is no error.
+    On `workers.dev`, and where a location has evicted the entry, a read finds nothing.
     """
 
     def __init__(self) -> None:
-        """Open nothing yet: a cache is opened in a request."""
+        """Open nothing yet: a cache can be opened only in a request."""
         self._cache: Any = None
 
     async def read(self, address: str) -> str | None:
-        """Find what was left at an address; None when nothing is there, or the cache fails."""
+        """Return the text stored at an address; None if there is none, or if the cache fails."""
         try:
-            found = await (await self._opened()).match(address)
-            return str(await found.text()) if found else None
+            response = await (await self._open()).match(address)
+            return str(await response.text()) if response else None
         except JsException as error:
             _LOGGER.warning("edge_cache_not_read", extra=fields(address=address, cause=str(error)))
             return None
 
     async def write(self, address: str, text: str, seconds: int) -> None:
-        """Leave `text` at an address for `seconds`, unless the cache fails."""
+        """Store `text` at an address for `seconds`; log it if the cache fails."""
         lifetime = {"cache-control": f"public, max-age={seconds}"}
         try:
-            kept = js.Response.new(text, js_object({"headers": lifetime}))
-            await (await self._opened()).put(address, kept)
+            response = js.Response.new(text, js_object({"headers": lifetime}))
+            await (await self._open()).put(address, response)
         except JsException as error:
             _LOGGER.warning(
                 "edge_cache_not_written", extra=fields(address=address, cause=str(error))
             )
 
-    async def _opened(self) -> Any:
+    async def _open(self) -> Any:
         if self._cache is None:
             self._cache = await js.caches.open(CACHE)
         return self._cache

@@ -1,9 +1,4 @@
-"""The Workers runtime: implements the ports on top of workerd's JavaScript objects.
-
-With the modules `runtime_*` the only one that imports `js` and `pyodide`; JavaScript's
-objects are `Any` here. Owns the clock, the bindings and work after the answer. Refuses to
-decide anything.
-"""
+"""The Worker's environment: bindings, settings, the clock, background work, the log's output."""
 
 from __future__ import annotations
 
@@ -16,20 +11,20 @@ import js
 from core.kv_store import KvCounters, MeteredStore
 from runtime.counters import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime.d1 import RuntimeDatabase
-from runtime.http import RuntimeFetcher, RuntimeNamespace, RuntimeReply
+from runtime.http import RuntimeFetcher, RuntimeNamespace, RuntimeUpstreamResponse
 from runtime.kv import RuntimeStore, js_object
 
 _now = js.Date.now
 _running: set[asyncio.Future[None]] = set()
-"""Work after answers; asyncio itself holds it by a weak reference only."""
+"""Tasks that run after the response; asyncio itself keeps only weak references to them."""
 
 
 class RuntimeClock:
-    """`Date.now`, which stands still between two operations of input or output."""
+    """`Date.now`, which advances only at input and output."""
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970-01-01T00:00Z."""
-        # Python's own clock is made to advance at each look, which would show in latencies.
+        """Return the milliseconds since 1970-01-01T00:00Z."""
+        # Each read of Python's clock advances it here, which would add to measured latencies.
         return int(_now())
 
     async def sleep_ms(self, duration_ms: int) -> None:
@@ -44,16 +39,18 @@ class RuntimeAssets:
         """Take the raw binding."""
         self._binding = binding
 
-    async def fetch(self, url: str, method: str, if_none_match: str | None) -> RuntimeReply:
-        """Give one file; see `ports.Assets`."""
-        # Nothing else of the request concerns a file, its credentials least of all.
+    async def fetch(
+        self, url: str, method: str, if_none_match: str | None
+    ) -> RuntimeUpstreamResponse:
+        """Fetch one file; see `ports.Assets`."""
+        # No other header of the request may be sent, above all no credentials.
         headers = {} if if_none_match is None else {"if-none-match": if_none_match}
         init = {"method": method, "headers": headers, "redirect": "manual"}
-        return RuntimeReply(await self._binding.fetch(url, js_object(init)))
+        return RuntimeUpstreamResponse(await self._binding.fetch(url, js_object(init)))
 
 
 class RuntimeEnvironment:
-    """The Worker's `env`; bindings and settings do not change while an isolate lives."""
+    """The Worker's `env`; bindings and settings are constant in an isolate."""
 
     def __init__(self, raw: Any) -> None:
         """Take the raw `env`, without the SDK's wrapper around it."""
@@ -73,15 +70,15 @@ class RuntimeEnvironment:
         self.fetcher = RuntimeFetcher()
 
     def rate_counter(self, name: str) -> RuntimeRateCounter | None:
-        """The rate-limit binding `name`, None when it is missing."""
+        """Return the rate-limit binding `name`, None if it is missing."""
         binding = getattr(self._raw, name, None)
         return RuntimeRateCounter(binding) if binding else None
 
     def setting(self, name: str) -> str | None:
-        """The variable or secret `name`, None when it is missing or empty."""
+        """Return the variable or secret `name`, None if it is missing or empty."""
         if name not in self._settings:
             value = getattr(self._raw, name, None)
-            # A JSON variable arrives as an object and is wanted as the text it was.
+            # A JSON variable arrives as an object; callers expect its text.
             if value is not None and not isinstance(value, str):
                 value = js.JSON.stringify(value)
             self._settings[name] = value or None
@@ -102,7 +99,7 @@ class RuntimeBackground:
         self._context = context
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start `work`; the runtime ends it 30 s after the response at the latest."""
+        """Start `work`; the runtime cancels it 30 s after the response."""
         done = js.Promise.withResolvers()
         self._context.waitUntil(done.promise)
         task = asyncio.ensure_future(work)
@@ -116,11 +113,11 @@ class RuntimeBackground:
 
 
 def write_log(level: str, line: str) -> None:
-    """Write one line of the log; the console's method says its level to Cloudflare, too."""
+    """Write one line of the log, with the console method of its level, which Cloudflare shows."""
     methods = {"info": js.console.log, "warning": js.console.warn}
     methods.get(level, js.console.error)(line)
 
 
 def writer_id() -> str:
-    """Make a name for this isolate that no other ever has: 64 random bits."""
+    """Return a unique name for this isolate: 64 random bits in hexadecimal."""
     return str(js.crypto.randomUUID()).replace("-", "")[:16]

@@ -1,8 +1,8 @@
-"""Requests and answers inside workerd: implements their ports by a few calls into JavaScript.
+"""HTTP: the Worker's requests and responses, the dispatch namespace, and `fetch`.
 
-Each attribute that is read from JavaScript and each call into it costs some microseconds, a
-good part of what a request may cost here; so `runtime/bridge.js` does in one call what belongs
-together, and lists cross as lines of one text. Refuses to decide anything.
+An attribute read from JavaScript, or a call, takes microseconds, which is much of what a request
+costs. So `bridge.js` groups what belongs together into one call, and lists are passed as the
+lines of one text.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from core.errors import (
 from core.ports import Fetched, ProxyResponse, Request, Response
 from runtime.coroutine_driver import JsPromise
 
-_crossings = import_from_javascript("runtime/bridge.js")
-_arrive, _end, _drain = _crossings.arrive, _crossings.end, _crossings.drain
-_dispatch, _describe, _discard = _crossings.dispatch, _crossings.describe, _crossings.discard
-_relay, _answer = _crossings.relay, _crossings.answer
+_bridge = import_from_javascript("runtime/bridge.js")
+_arrive, _end, _drain = _bridge.arrive, _bridge.end, _bridge.drain
+_dispatch, _describe, _discard = _bridge.dispatch, _bridge.describe, _bridge.discard
+_forward, _respond = _bridge.forward, _bridge.respond
 _LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
 
 
 class RuntimeRequest:
-    """A request as workerd hands it over, from its arrival to its answer.
+    """A request to the Worker.
 
-    `headers` are by lower-case name, repeated ones joined by a comma.
+    `headers` are by lower-case name; the values of repeated headers are joined by a comma.
     """
 
     __slots__ = ("headers", "method", "raw", "url")
@@ -45,7 +45,7 @@ class RuntimeRequest:
     def __init__(self, raw: Any, context: Any) -> None:
         """Take the JavaScript `Request` and its execution context.
 
-        Its work goes on until it is answered or ended, even when the client goes away.
+        Its work continues until `respond` or `end`, even if the client disconnects.
         """
         self.raw = raw
         self.method: str
@@ -53,33 +53,35 @@ class RuntimeRequest:
         self.method, self.url, *fields = _arrive(raw, context).split("\n")
         self.headers: Mapping[str, str] = dict(zip(fields[::2], fields[1::2], strict=True))
 
-    def respond(self, answer: Response | ProxyResponse) -> Any:
-        """Make the JavaScript `Response`; a tenant's body is passed on, never read."""
-        if isinstance(answer, Response):
-            return _answer(self.raw, answer.status, _lines(answer.headers), answer.body)
-        assert isinstance(answer.upstream, RuntimeReply)
-        removed = "\n".join(answer.remove_headers)
-        added = _lines(answer.add_headers)
-        return _relay(self.raw, answer.upstream.raw, removed, _lines(answer.set_headers), added)
+    def respond(self, response: Response | ProxyResponse) -> Any:
+        """Return the JavaScript `Response`; a script's body is streamed, never read."""
+        if isinstance(response, Response):
+            return _respond(self.raw, response.status, _lines(response.headers), response.body)
+        assert isinstance(response.upstream, RuntimeUpstreamResponse)
+        removed = "\n".join(response.remove_headers)
+        added = _lines(response.add_headers)
+        return _forward(
+            self.raw, response.upstream.raw, removed, _lines(response.set_headers), added
+        )
 
     def end(self) -> None:
-        """Let go of it without an answer."""
+        """Release the request without responding."""
         _end(self.raw)
 
     async def drain(self) -> None:
-        """Read the rest of an upload that was passed on to nobody, for `make dev` alone.
+        """Read the rest of an upload that no script has read; only `make dev` needs this.
 
-        wrangler's development proxy loses the answer to an unread upload, unless
-        the Worker is JavaScript (cloudflare/workers-sdk#15203). Cloudflare's edge
-        does not, so the launcher asks for this by the setting `DRAIN_UPLOADS`.
+        wrangler's development proxy loses the response to an unread upload unless the
+        Worker is JavaScript (cloudflare/workers-sdk#15203). Cloudflare's edge does not,
+        so only the launcher sets `DRAIN_UPLOADS`.
         """
-        # A client that leaves half-way ends this as well.
+        # A client that disconnects ends the upload with an exception.
         with suppress(JsException):
             await JsPromise(_drain(self.raw))
 
 
-class RuntimeReply:
-    """What a tenant's script answered; `header_names` are lower case."""
+class RuntimeUpstreamResponse:
+    """A script's response, or a static file's; `header_names` are lower case."""
 
     __slots__ = ("header_names", "raw", "status")
 
@@ -91,11 +93,11 @@ class RuntimeReply:
         self.header_names: Sequence[str] = names
 
     def header(self, name: str) -> str | None:
-        """The value of one header, None when it is not there."""
+        """Return the value of one header, None if it is missing."""
         return self.raw.headers.get(name) or None
 
     async def discard(self) -> None:
-        """Drop its body, or its connection, which nobody is to have."""
+        """Discard its body, or its connection."""
         with suppress(JsException):
             await _discard(self.raw)
 
@@ -114,31 +116,31 @@ class RuntimeNamespace:
         request: Request,
         url: str | None,
         remove_headers: Sequence[str],
-    ) -> RuntimeReply:
-        """Let `script` answer; see `ports.Namespace`."""
+    ) -> RuntimeUpstreamResponse:
+        """Send the request to `script`; see `ports.Namespace`."""
         assert isinstance(request, RuntimeRequest)
-        bounds = (limits.cpu_ms, limits.sub_requests)
+        script_limits = (limits.cpu_ms, limits.sub_requests)
         removed = "\n".join(remove_headers)
         try:
             raw = await JsPromise(
-                _dispatch(self._binding, script, *bounds, request.raw, url or "", removed)
+                _dispatch(self._binding, script, *script_limits, request.raw, url or "", removed)
             )
         except JsException as error:
             raise _tenant_error(script, error) from error
-        return RuntimeReply(raw)
+        return RuntimeUpstreamResponse(raw)
 
 
 def _lines(headers: Iterable[tuple[str, str]]) -> str:
-    """Join names and values. Raises `ValueError` for one that holds a line break."""
+    """Join names and values. Raises `ValueError` if one has a line break."""
     parts = tuple(chain.from_iterable(headers))
     text = "\n".join(parts)
     if text.count("\n") > max(0, len(parts) - 1):
-        raise ValueError("a header holds a line break")
+        raise ValueError("a header has a line break")
     return text
 
 
 def _tenant_error(script: str, error: JsException) -> TenantError:
-    """Tell from an exception's text what went wrong; its text goes no further than the log."""
+    """Classify an exception by its message, which is logged and never sent to the client."""
     text = str(error.message)
     if text.startswith("Worker not found"):
         return WorkerNotFound(f"The script {script!r} of this API is not in the namespace.")
@@ -160,12 +162,12 @@ class RuntimeFetcher:
         timeout_ms: int,
         body_bytes_max: int,
     ) -> Fetched:
-        """Send a request and read its answer; see `ports.Fetcher`."""
+        """Send a request and read the response; see `ports.Fetcher`."""
         options: dict[str, Any] = {"method": method, "headers": headers, "redirect": "manual"}
         if body is not None:
             options["body"] = body
         init = to_js(options, dict_converter=js.Object.fromEntries)
-        # The signal ends the reading of the body as well.
+        # The signal also aborts the reading of the body.
         init.signal = js.AbortSignal.timeout(timeout_ms)
         try:
             response = await js.fetch(url, init)
@@ -185,4 +187,4 @@ async def _read(stream: Any, bytes_max: int) -> bytes:
         content += part.value.to_bytes()
         if len(content) > bytes_max:
             await reader.cancel()
-            raise FetchFailed(f"the answer is longer than {bytes_max} bytes")
+            raise FetchFailed(f"the response is longer than {bytes_max} bytes")

@@ -1,8 +1,4 @@
-"""Workers KV inside workerd: implements the port on top of the raw binding.
-
-Owns how values cross between JavaScript, whose objects are `Any` here, and
-Python. Refuses to know what they mean.
-"""
+"""Workers KV."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from core.ports import Json, KeyPage, ListedKey, NamePage
 
 _list_names = import_from_javascript("runtime/bridge.js").listNames
 _FEW_VALUES = 8
-"""Up to so many values cross one by one; more cross together, as one JSON text."""
+"""Up to this many values are converted one by one; more are passed as one JSON text."""
 
 
 class RuntimeStore:
@@ -47,7 +43,7 @@ class RuntimeStore:
             raise StoreUnavailable(str(error)) from error
 
     async def delete(self, key: str) -> None:
-        """Delete `key`, if it is there. Raises `StoreUnavailable`."""
+        """Delete `key` if it exists. Raises `StoreUnavailable`."""
         try:
             await self._binding.delete(key)
         except JsException as error:
@@ -71,7 +67,7 @@ class RuntimeStore:
     async def list_names(
         self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
     ) -> NamePage:
-        """List as above, by names alone. Raises `StoreUnavailable`."""
+        """List up to `limit` names of keys that start with `prefix`. Raises `StoreUnavailable`."""
         try:
             found = await _list_names(self._binding, prefix, limit, cursor)
         except JsException as error:
@@ -83,11 +79,11 @@ class RuntimeStore:
         try:
             found = await self._binding.get(to_js(list(keys)))
         except JsException as error:
-            # 413 Content Too Large, in the words "KV GET_BULK failed: 413 Total size of …".
+            # 413 Content Too Large: "KV GET_BULK failed: 413 Total size of …".
             kind = ReadTooLarge if " 413 " in str(error) else StoreUnavailable
             raise kind(str(error)) from error
         if len(keys) <= _FEW_VALUES:
-            # What is asked for in small numbers may be megabytes, and is in memory once this way.
+            # Small groups may have values of megabytes; this way they are in memory only once.
             few = {key: found.get(key) for key in keys}
             return {key: None if value is jsnull else value for key, value in few.items()}
         values: Mapping[str, str | None] = json.loads(
@@ -97,5 +93,5 @@ class RuntimeStore:
 
 
 def js_object(value: Mapping[str, Any]) -> Any:
-    """Make a JavaScript object of a mapping."""
+    """Return a mapping as a JavaScript object."""
     return to_js(value, dict_converter=js.Object.fromEntries)

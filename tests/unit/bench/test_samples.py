@@ -15,7 +15,7 @@ PROFILE = {
         node(2, "wasm-function[3792]", "wasm://wasm/0249d42a"),
         node(3, "bo", "pyodideRuntime-internal:pyodide.asm"),
         node(4, "fetch"),
-        node(5, "relay", "crossings.js"),
+        node(5, "forward", "bridge.js"),
         node(6, "never sampled"),
     ],
     "samples": [1, 2, 2, 3, 4, 5],

@@ -11,7 +11,7 @@ from pyodide.ffi import create_once_callable, create_proxy, jsnull
 from core.constants import PLAN_LIMITS
 from core.errors import TenantWorkerFailure, WorkerNotFound
 from core.ports import ProxyResponse, Response
-from runtime.http import RuntimeNamespace, RuntimeReply, RuntimeRequest
+from runtime.http import RuntimeNamespace, RuntimeRequest, RuntimeUpstreamResponse
 
 LIMITS = PLAN_LIMITS["enterprise"]
 
@@ -36,7 +36,7 @@ def response(answer: Response | ProxyResponse) -> Any:
     return request("http://h/").respond(answer)
 
 
-async def reply_of(namespace: RuntimeNamespace, kind: str) -> RuntimeReply:
+async def reply_of(namespace: RuntimeNamespace, kind: str) -> RuntimeUpstreamResponse:
     """What the script `replies` answers at `/KIND`."""
     return await namespace.fetch("replies", LIMITS, request(f"http://h/{kind}"), None, ())
 

@@ -1,4 +1,4 @@
-"""Work that is driven from promise to promise, and by asyncio where it needs that."""
+"""Coroutines that run from promise to promise, and in asyncio where they need it."""
 
 import asyncio
 from contextvars import ContextVar
@@ -10,11 +10,11 @@ from pyodide.ffi import JsException
 
 from runtime.coroutine_driver import CoroutineDriver, JsPromise
 
-_name: ContextVar[str] = ContextVar("_name", default="nobody")
+_name: ContextVar[str] = ContextVar("_name", default="unset")
 
 
 def holder(promise: str) -> Any:
-    """An object with a promise, as the calls into JavaScript give one."""
+    """Return an object with a promise, as the functions of `bridge.js` do."""
     made = js.Object.new()
     resolvers = js.Promise.withResolvers()
     made.promise = resolvers.promise
@@ -27,31 +27,31 @@ def holder(promise: str) -> Any:
     return made
 
 
-async def test_work_without_waiting_is_done_at_once() -> None:
-    """Its result is what `go_on` gives."""
+async def test_a_coroutine_that_awaits_nothing_finishes_at_once() -> None:
+    """`resume` returns its result."""
 
     async def work() -> str:
         return "done"
 
-    assert CoroutineDriver(work()).go_on() == "done"
+    assert CoroutineDriver(work()).resume() == "done"
 
 
 async def test_promises_are_awaited_one_after_the_other() -> None:
-    """Each gives its value, and none of it makes a task."""
+    """Each returns its value, and none starts a task."""
     before = asyncio.all_tasks()
-    made: list[set[asyncio.Task[Any]]] = []
+    started: list[set[asyncio.Task[Any]]] = []
 
     async def work() -> str:
         first = await JsPromise(holder("one"))
-        made.append(asyncio.all_tasks() - before)
+        started.append(asyncio.all_tasks() - before)
         return f"{first} {await JsPromise(holder('two'))}"
 
-    assert await CoroutineDriver(work()).go_on() == "one two"
-    assert made == [set()]
+    assert await CoroutineDriver(work()).resume() == "one two"
+    assert started == [set()]
 
 
-async def test_a_promise_that_fails_is_raised_where_it_is_awaited() -> None:
-    """Whoever awaits may go on from there."""
+async def test_a_rejected_promise_raises_where_it_is_awaited() -> None:
+    """The coroutine can catch the exception and continue."""
 
     async def work() -> str:
         with pytest.raises(JsException, match="the promise failed"):
@@ -60,11 +60,11 @@ async def test_a_promise_that_fails_is_raised_where_it_is_awaited() -> None:
             await JsPromise(holder("fails with nothing"))
         return f"and {await JsPromise(holder('after'))}"
 
-    assert await CoroutineDriver(work()).go_on() == "and after"
+    assert await CoroutineDriver(work()).resume() == "and after"
 
 
-async def test_what_work_raises_is_raised() -> None:
-    """At once, after a promise, and after something of asyncio's."""
+async def test_an_exception_of_the_coroutine_is_raised() -> None:
+    """At once, after a promise, and after an asyncio future."""
 
     async def work(*awaited: Any) -> None:
         for one in awaited:
@@ -72,15 +72,15 @@ async def test_what_work_raises_is_raised() -> None:
         raise LookupError("lost")
 
     with pytest.raises(LookupError, match="lost"):
-        CoroutineDriver(work()).go_on()
+        CoroutineDriver(work()).resume()
     with pytest.raises(JsException, match="PythonError"):
-        await CoroutineDriver(work(JsPromise(holder("one")))).go_on()
+        await CoroutineDriver(work(JsPromise(holder("one")))).resume()
     with pytest.raises(LookupError, match="lost"):
-        await CoroutineDriver(work(asyncio.sleep(0))).go_on()
+        await CoroutineDriver(work(asyncio.sleep(0))).resume()
 
 
 async def test_asyncio_and_promises_mix() -> None:
-    """From the first future on, a task awaits promises as well, failing ones too."""
+    """From the first future on, a task awaits promises too, rejected ones included."""
 
     async def work() -> list[str]:
         found = [await JsPromise(holder("one"))]
@@ -92,12 +92,12 @@ async def test_asyncio_and_promises_mix() -> None:
         found.append(await JsPromise(holder("four")))
         return found
 
-    found = await CoroutineDriver(work()).go_on()
+    found = await CoroutineDriver(work()).resume()
     assert list(found) == ["one", "two", "three", "four"]
 
 
-async def test_each_work_has_a_context_of_its_own() -> None:
-    """What one sets is there after it waited, and nobody else's."""
+async def test_each_coroutine_has_a_context_of_its_own() -> None:
+    """A variable keeps its value across awaits, and no other coroutine sees it."""
 
     async def work(name: str) -> str:
         _name.set(name)
@@ -105,8 +105,8 @@ async def test_each_work_has_a_context_of_its_own() -> None:
         await asyncio.sleep(0.001)
         return _name.get()
 
-    first, second = CoroutineDriver(work("first")).go_on(), CoroutineDriver(work("second")).go_on()
-    assert [await first, await second, _name.get()] == ["first", "second", "nobody"]
+    first, second = (CoroutineDriver(work(name)).resume() for name in ("first", "second"))
+    assert [await first, await second, _name.get()] == ["first", "second", "unset"]
 
 
 async def _later(value: str) -> str:
