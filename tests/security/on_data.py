@@ -101,7 +101,7 @@ def _is_taken(record: dict[str, Any]) -> bool:
 
 
 def _analytics() -> Response:
-    return Scene().answer("/__platform/analytics", "?window=today")
+    return Scene().request("/__platform/analytics", "?window=today")
 
 
 _TEXT = ("tenants.fields", "RecordFields.text", " or _CONTROL.search(value)", "")

@@ -1,4 +1,4 @@
-"""The public page's route with everything around it, for its tests."""
+"""The public page's route whose environment, clock, store and edge cache are fakes."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ UPSTREAM = {"ANALYTICS_BASE_URL": "https://dispatch.example", "ANALYTICS_TOKEN":
 
 @dataclass
 class FakeEdge:
-    """A location's cache, which holds what it is given until it is cleared."""
+    """A location's edge cache whose entries never expire."""
 
-    kept: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, str] = field(default_factory=dict)
     lifetimes_seconds: dict[str, int] = field(default_factory=dict)
     reads: int = 0
 
     async def read(self, address: str) -> str | None:
         self.reads += 1
         await asyncio.sleep(0)
-        return self.kept.get(address)
+        return self.entries.get(address)
 
     async def write(self, address: str, text: str, seconds: int) -> None:
         await asyncio.sleep(0)
-        self.kept[address] = text
+        self.entries[address] = text
         self.lifetimes_seconds[address] = seconds
 
 
 @dataclass
 class Isolate:
-    """One isolate's route. Isolates of one location share store, clock and edge."""
+    """One isolate's route. Pass store, clock and edge to share them with another isolate."""
 
     store: FakeStore = field(default_factory=FakeStore)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -58,62 +58,63 @@ class Isolate:
     def __post_init__(self) -> None:
         self.environment = FakeEnvironment(usage_store=self.store, settings=self.settings)
         self.fetcher = self.environment.fetcher
-        self.log = UsageRecorder("w", self.clock)
-        reader = Analytics(self.clock, self.log)
-        self.explore = Explore(self.environment, self.clock, reader, self.edge)
+        self.recorder = UsageRecorder("w", self.clock)
+        analytics = Analytics(self.clock, self.recorder)
+        self.explore = Explore(self.environment, self.clock, analytics, self.edge)
 
-    def call(self, calls: int) -> None:
-        """Let an API have been called."""
+    def record_calls(self, calls: int) -> None:
+        """Record calls of an API, and write them to the store."""
         for number in range(calls):
-            self.log.record(event(NOON_MS - number, request_id=f"r{number}"))
-        asyncio.run(self.log.commit_after_delay(self.store))
+            self.recorder.record(event(NOON_MS - number, request_id=f"r{number}"))
+        asyncio.run(self.recorder.commit_after_delay(self.store))
 
-    async def answer(
+    async def handle(
         self, query: str = "", headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> Response:
         request = FakeRequest(f"http://h/api/explore/analytics{query}", method, headers or {})
         return await self.explore.handle(request, query, "id-1", self.background)
 
-    def ask(
+    def request(
         self, query: str = "", headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> Response:
-        """Ask, and do what was left for later before the answer is looked at."""
+        """Send a request, and finish the background work of its response."""
 
-        async def scene() -> Response:
-            answer = await self.answer(query, headers, method)
+        async def send() -> Response:
+            response = await self.handle(query, headers, method)
             await self.background.finish()
-            return answer
+            return response
 
-        return asyncio.run(scene())
+        return asyncio.run(send())
 
     def body(self, query: str = "") -> dict[str, Any]:
-        answer = self.ask(query)
-        assert answer.status == 200
-        found: dict[str, Any] = json.loads(answer.body)
-        return found
+        """Send a request; fail unless the response is 200, and return its body."""
+        response = self.request(query)
+        assert response.status == 200
+        body: dict[str, Any] = json.loads(response.body)
+        return body
 
     def calls(self, query: str = "") -> int:
-        """Tell how many calls the page shows."""
+        """Return how many calls the page shows."""
         calls: int = self.body(query)["snapshot"]["heroStats"]["calls"]
         return calls
 
-    def upstream_says(self, body: Json, status: int = 200) -> None:
-        """Let the other dispatcher answer so."""
+    def set_upstream(self, body: Json, status: int = 200) -> None:
+        """Set the other dispatcher's response."""
         text = body if isinstance(body, str) else json.dumps(body)
 
-        async def answer(_url: str, _body: Json) -> Fetched:
+        async def respond(_url: str, _body: Json) -> Fetched:
             return Fetched(status, text)
 
-        self.fetcher.answer = answer
+        self.fetcher.answer = respond
 
 
 def upstream(**changes: str) -> Isolate:
-    """An isolate whose figures are another dispatcher's."""
+    """Return an isolate whose source is another dispatcher."""
     return Isolate(settings={**UPSTREAM, **changes})
 
 
-def snapshot_answer(window: str = "today", calls: int = 7) -> dict[str, Any]:
-    """What another dispatcher says."""
+def upstream_body(window: str = "today", calls: int = 7) -> dict[str, Any]:
+    """Return a body of the other dispatcher's analytics route."""
     hero = {"activeAgents": 1, "publishedApis": 1, "directories": 1, "calls": calls}
     apis = [{"id": "t:a", "rank": 1, "endpoint": "/t/a", "tenantId": "t", "calls": calls}]
     return {
@@ -124,21 +125,21 @@ def snapshot_answer(window: str = "today", calls: int = 7) -> dict[str, Any]:
     }
 
 
-def header(answer: Response, name: str) -> str:
-    """Find the one header of a name."""
-    (value,) = [value for key, value in answer.headers if key == name]
+def header(response: Response, name: str) -> str:
+    """Return the value of the only header with a name."""
+    (value,) = [value for key, value in response.headers if key == name]
     return value
 
 
 def assert_empty(isolate: Isolate, code: str) -> None:
-    """Fail unless the page gets an empty snapshot and no secret."""
-    answer = isolate.ask("?window=week")
-    assert answer.status == 200
-    assert header(answer, "cache-control") == "no-store"
-    body = json.loads(answer.body)
+    """Fail unless the response has an empty snapshot and no secret."""
+    response = isolate.request("?window=week")
+    assert response.status == 200
+    assert header(response, "cache-control") == "no-store"
+    body = json.loads(response.body)
     assert (body["ok"], body["error"], body["window"]) == (False, code, "week")
     assert set(body) == {"ok", "error", "window", "source", "snapshot"}
     check(body["snapshot"], "week", 25)
     assert body["snapshot"]["allApis"] == []
-    assert UPSTREAM["ANALYTICS_TOKEN"] not in answer.body
-    assert "dispatch.example" not in answer.body
+    assert UPSTREAM["ANALYTICS_TOKEN"] not in response.body
+    assert "dispatch.example" not in response.body

@@ -1,6 +1,6 @@
-"""What the public page may rely on in a snapshot: every field, its type and its bounds.
+"""Checks a snapshot of the public page: its fields, their types and their bounds.
 
-Written down beside `src/safe_snapshot.py` on purpose: what is checked must not check itself.
+It repeats what `api.explore.sanitize` does, so that the code is not checked by itself.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ENDPOINT = re.compile(r"/[A-Za-z0-9._~/-]+")
 
 
 def check(snapshot: dict[str, Any], window: str, top: int) -> None:
-    """Fail unless a snapshot is of the documented shape."""
+    """Fail unless a snapshot has the documented shape, with `top` rows in `topApis` at most."""
     assert set(snapshot) == SNAPSHOT
     assert snapshot["window"] == window
     check_time(snapshot["generatedAt"])
@@ -157,7 +157,7 @@ def check_text(text: Any, length_max: int) -> None:
 
 
 def is_hidden(character: str) -> bool:
-    """Tell of a character whether it is a control or changes the direction of others."""
+    """Return whether a character is a control, a surrogate, or changes the text direction."""
     code = ord(character)
     bidirectional = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
     return (

@@ -1,4 +1,4 @@
-"""A platform API with everything around it, for its tests."""
+"""A platform API whose environment, clock and stores are fakes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTINGS = {"PLATFORM_ANALYTICS_TOKEN": RIGHT, "CALLER_HASH_SECRET": "secret"}
 
 @dataclass
 class Scene:
-    """A platform API with everything around it."""
+    """One isolate's platform API; `variable` is `TENANT_DIRECTORY_JSON`."""
 
     environment: FakeEnvironment = field(
         default_factory=lambda: FakeEnvironment(settings=dict(SETTINGS))
@@ -36,56 +36,60 @@ class Scene:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
-        self.log = UsageRecorder("w", self.clock)
+        self.recorder = UsageRecorder("w", self.clock)
         directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
         self.background = FakeBackground()
-        analytics = Analytics(self.clock, self.log)
-        self.api = PlatformApi(self.environment, self.clock, directory, self.log, analytics)
+        analytics = Analytics(self.clock, self.recorder)
+        self.api = PlatformApi(self.environment, self.clock, directory, self.recorder, analytics)
 
-    def ask(
-        self,
-        path: str,
-        query: str = "",
-        headers: Mapping[str, str] = TOKEN,
-        method: str = "GET",
-    ) -> dict[str, Any]:
-        answer = self.answer(path, query, headers, method)
-        assert answer.status == 200
-        is_kept = path == ROUTES[0]
-        assert (dict(answer.headers)["cache-control"] == "no-store") is not is_kept
-        body: dict[str, Any] = json.loads(answer.body)
-        assert (body["ok"], body["requestId"]) == (True, "id-1")
-        return body
-
-    def answer(
+    def request(
         self,
         path: str,
         query: str = "",
         headers: Mapping[str, str] = TOKEN,
         method: str = "GET",
     ) -> Response:
+        """Send a request, and finish the background work of its response."""
         request = FakeRequest(f"http://h{path}{query}", method, headers)
 
-        async def scene() -> Response:
-            answer = await self.api.handle(request, path, query, "id-1", self.background)
+        async def send() -> Response:
+            response = await self.api.handle(request, path, query, "id-1", self.background)
             await self.background.finish()
-            return answer
+            return response
 
-        return asyncio.run(scene())
+        return asyncio.run(send())
 
-    def refusal(
+    def body(
+        self,
+        path: str,
+        query: str = "",
+        headers: Mapping[str, str] = TOKEN,
+        method: str = "GET",
+    ) -> dict[str, Any]:
+        """Send a request; fail unless the response is 200 and JSON, and return its body."""
+        response = self.request(path, query, headers, method)
+        assert response.status == 200
+        is_cacheable = path == ROUTES[0]
+        assert (dict(response.headers)["cache-control"] == "no-store") is not is_cacheable
+        body: dict[str, Any] = json.loads(response.body)
+        assert (body["ok"], body["requestId"]) == (True, "id-1")
+        return body
+
+    def error(
         self,
         path: str,
         query: str = "",
         headers: Mapping[str, str] = TOKEN,
         method: str = "GET",
     ) -> DispatcherError:
+        """Send a request; fail unless it ends in an error, and return that."""
         with pytest.raises(DispatcherError) as caught:
-            self.ask(path, query, headers, method)
+            self.body(path, query, headers, method)
         return caught.value
 
     def commit(self, count: int) -> None:
+        """Record `count` events and write them to the store."""
         assert self.environment.usage_store is not None
         for number in range(count):
-            self.log.record(event(NOON_MS - number, request_id=f"r{number:03d}"))
-        asyncio.run(self.log.commit_after_delay(self.environment.usage_store))
+            self.recorder.record(event(NOON_MS - number, request_id=f"r{number:03d}"))
+        asyncio.run(self.recorder.commit_after_delay(self.environment.usage_store))

@@ -1,4 +1,4 @@
-"""Live invariants: zero or explained, and whatever is broken is seen, named and mended."""
+"""Health finds and explains every broken invariant, and its remedy repairs it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPERATIONS_MAX = 12
 
 
 def busy(hours: int = 3) -> Log:
-    """A log with two batches every other minute until now, and compacted until now."""
+    """Return a log with two batches every other minute until now, compacted until now."""
     log = Log()
     for at_ms in range(NOW_MS - hours * HOUR, NOW_MS, 2 * MINUTE):
         for number in range(2):
@@ -32,46 +32,48 @@ def busy(hours: int = 3) -> Log:
     return log
 
 
-class Examined:
-    """What health says of a log."""
+class HealthReport:
+    """The health report of a log, checked for consistency."""
 
     def __init__(self, log: Log, now_ms: int = NOW_MS) -> None:
         environment = FakeEnvironment(usage_store=log.store, settings=dict(SETTINGS))
         self.scene = Scene(environment, clock=FakeClock(now_ms))
         self.log = log
-        self.look()
+        self.refresh()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         self.log.store.operations.clear()
-        self.body = self.scene.ask("/__platform/health")
+        self.body = self.scene.body("/__platform/health")
         assert len(self.log.store.operations) <= OPERATIONS_MAX
-        self.all = {one["name"]: one for one in self.body["log"]["invariants"]}
-        for one in self.all.values():
-            assert one["expected"] == 0
-            assert bool(one["value"]) == bool(one["explanation"])
-            assert not one["needsSomeone"] or (one["value"] and one["remedy"])
+        self.all = {invariant["name"]: invariant for invariant in self.body["log"]["invariants"]}
+        for invariant in self.all.values():
+            assert invariant["expected"] == 0
+            assert bool(invariant["value"]) == bool(invariant["explanation"])
+            assert not invariant["needsSomeone"] or (invariant["value"] and invariant["remedy"])
         named = {
             problem["message"].split()[0]
             for problem in self.body["problems"]
             if problem["code"] == "invariant_broken"
         }
-        assert named == {name for name, one in self.all.items() if one["needsSomeone"]}
+        assert named == {name for name, invariant in self.all.items() if invariant["needsSomeone"]}
         assert self.body["healthy"] == (not self.body["problems"])
 
     @property
     def broken(self) -> set[str]:
-        return {name for name, one in self.all.items() if one["needsSomeone"]}
+        return {name for name, invariant in self.all.items() if invariant["needsSomeone"]}
 
     @property
     def not_zero(self) -> set[str]:
-        return {name for name, one in self.all.items() if one["value"]}
+        return {name for name, invariant in self.all.items() if invariant["value"]}
 
-    def mend(self) -> None:
-        """Do what the first remedy says, to the letter."""
-        remedy = next(one["remedy"] for one in self.all.values() if one["needsSomeone"])
+    def apply_remedy(self) -> None:
+        """Send the request that the first remedy names."""
+        remedy = next(
+            invariant["remedy"] for invariant in self.all.values() if invariant["needsSomeone"]
+        )
         path, _, query = remedy[remedy.index("/") :].split()[0].partition("?")
-        assert self.scene.ask(path, f"?{query}", method="POST")["complete"]
-        self.look()
+        assert self.scene.body(path, f"?{query}", method="POST")["complete"]
+        self.refresh()
 
 
 def batch_of(log: Log, minute: int) -> str:
@@ -79,11 +81,11 @@ def batch_of(log: Log, minute: int) -> str:
     return next(key for key in log.store.values if key.startswith(prefix))
 
 
-def test_a_sound_log_has_nothing_but_zeros() -> None:
-    seen = Examined(busy())
-    assert seen.not_zero == set()
-    assert seen.body["healthy"]
-    compared = seen.body["log"]["compared"]
+def test_every_invariant_of_a_correct_log_is_zero() -> None:
+    health = HealthReport(busy())
+    assert health.not_zero == set()
+    assert health.body["healthy"]
+    compared = health.body["log"]["compared"]
     assert compared == {
         "from": "2026-11-22T11:00:00.000Z",
         "to": "2026-11-22T12:50:00.000Z",
@@ -91,56 +93,56 @@ def test_a_sound_log_has_nothing_but_zeros() -> None:
     }
 
 
-def test_an_empty_log_has_nothing_but_zeros() -> None:
-    assert Examined(Log()).not_zero == set()
+def test_every_invariant_of_an_empty_log_is_zero() -> None:
+    assert HealthReport(Log()).not_zero == set()
 
 
-def test_a_log_that_has_just_begun_is_explained() -> None:
+def test_a_new_log_is_healthy_before_its_first_compaction() -> None:
     log = Log()
     log.commit([event(NOW_MS - MINUTE)])
-    seen = Examined(log)
-    assert seen.not_zero == {"uncompactedMinutes"}
-    assert seen.body["healthy"]
-    assert seen.body["log"]["oldestUncompacted"] == "2026-11-22T12:49:00.000Z"
+    health = HealthReport(log)
+    assert health.not_zero == {"uncompactedMinutes"}
+    assert health.body["healthy"]
+    assert health.body["log"]["oldestUncompacted"] == "2026-11-22T12:49:00.000Z"
 
 
-def test_a_batch_that_vanished_from_a_settled_hour_is_seen_and_mended() -> None:
+def test_a_batch_missing_from_a_settled_hour_is_found_and_repaired() -> None:
     log = busy()
     del log.store.values[batch_of(log, SETTLED_HOUR + 30)]
-    seen = Examined(log)
-    assert seen.broken == {"settledMinutesUnlikeTheLog"}
-    assert "2026-11-22T11:30:00.000Z" in seen.all["settledMinutesUnlikeTheLog"]["explanation"]
-    seen.mend()
-    assert seen.not_zero == set()
+    health = HealthReport(log)
+    assert health.broken == {"settledMinutesUnlikeTheLog"}
+    assert "2026-11-22T11:30:00.000Z" in health.all["settledMinutesUnlikeTheLog"]["explanation"]
+    health.apply_remedy()
+    assert health.not_zero == set()
 
 
-def test_a_batch_that_nobody_announced_in_a_settled_hour_is_seen_and_mended() -> None:
+def test_an_unmarked_batch_in_a_settled_hour_is_found_and_repaired() -> None:
     log = busy()
     log.commit([event((SETTLED_HOUR + 31) * MINUTE)])
-    seen = Examined(log)
-    assert seen.broken == {"settledMinutesUnlikeTheLog"}
-    seen.mend()
-    assert seen.not_zero == set()
+    health = HealthReport(log)
+    assert health.broken == {"settledMinutesUnlikeTheLog"}
+    health.apply_remedy()
+    assert health.not_zero == set()
     assert log.calls("overall", NOW_MS) == log.expected("overall", NOW_MS)
 
 
-def test_a_late_batch_is_explained_by_its_mark() -> None:
+def test_a_late_batch_with_a_marker_is_no_problem() -> None:
     log = busy()
     log.commit([event((SETTLED_HOUR + 31) * MINUTE)], late=True)
-    seen = Examined(log)
-    assert seen.not_zero == {"settledMinutesUnlikeTheLog", "lateBatches"}
-    assert seen.broken == set()
-    assert seen.body["healthy"]
+    health = HealthReport(log)
+    assert health.not_zero == {"settledMinutesUnlikeTheLog", "lateBatches"}
+    assert health.broken == set()
+    assert health.body["healthy"]
     log.compact(NOW_MS)
-    seen.look()
-    assert "settledMinutesUnlikeTheLog" not in seen.not_zero
+    health.refresh()
+    assert "settledMinutesUnlikeTheLog" not in health.not_zero
 
 
 @pytest.mark.parametrize(
     ("level", "minute"), [("hour", SETTLED_HOUR), ("minute", SETTLED_HOUR + 60 + 4)]
 )
 @pytest.mark.parametrize("damage", ["gone", "{", "stale"])
-def test_a_summary_that_is_not_as_it_should_be_is_seen_and_mended(
+def test_a_missing_damaged_or_stale_summary_is_found_and_repaired(
     level: str, minute: int, damage: str
 ) -> None:
     log = busy()
@@ -151,27 +153,25 @@ def test_a_summary_that_is_not_as_it_should_be_is_seen_and_mended(
         log.store.values[key] = (dict(encode_summary(Summary(period, [], Totals(), ())))[0], {})
     else:
         log.store.values[key] = (damage, {})
-    seen = Examined(log)
-    assert seen.broken == {"summariesUnread"}
-    assert key in seen.all["summariesUnread"]["explanation"]
-    seen.mend()
-    assert seen.not_zero == set()
+    health = HealthReport(log)
+    assert health.broken == {"summariesUnread"}
+    assert key in health.all["summariesUnread"]["explanation"]
+    health.apply_remedy()
+    assert health.not_zero == set()
 
 
-def test_a_summary_that_was_just_made_may_not_be_seen_yet() -> None:
+def test_a_recent_summary_that_kv_does_not_show_yet_is_no_problem() -> None:
     log = busy()
     del log.store.values[keys.summary("minute", NOW_MS // MINUTE - 2)]
-    seen = Examined(log)
-    assert seen.not_zero == {"summariesUnread"}
-    assert seen.body["healthy"]
+    health = HealthReport(log)
+    assert health.not_zero == {"summariesUnread"}
+    assert health.body["healthy"]
 
 
 @pytest.mark.parametrize(
     ("level", "minute"), [("hour", SETTLED_HOUR), ("minute", SETTLED_HOUR + 60 + 4)]
 )
-def test_figures_that_are_not_those_of_their_batches_are_seen_and_mended(
-    level: str, minute: int
-) -> None:
+def test_wrong_totals_in_a_summary_are_found_and_repaired(level: str, minute: int) -> None:
     log = busy()
     key, period = keys.summary(level, minute), Period(level, minute)
     sources = sources_of(log, period)
@@ -180,16 +180,16 @@ def test_figures_that_are_not_those_of_their_batches_are_seen_and_mended(
     forged = Summary(period, sources, totals, ())
     metadata = {"fingerprint": forged.fingerprint}
     log.store.values[key] = (dict(encode_summary(forged))[0], metadata)
-    seen = Examined(log)
-    assert seen.broken == {"callsUnlikeTheLog", "revenueMicrosUnlikeTheLog"}
+    health = HealthReport(log)
+    assert health.broken == {"callsUnlikeTheLog", "revenueMicrosUnlikeTheLog"}
     calls = 90 if level == "hour" else 3
-    assert seen.all["callsUnlikeTheLog"]["value"] == calls - 1
-    seen.mend()
-    assert seen.not_zero == set()
+    assert health.all["callsUnlikeTheLog"]["value"] == calls - 1
+    health.apply_remedy()
+    assert health.not_zero == set()
 
 
 def sources_of(log: Log, period: Period) -> list[str]:
-    """What a period's summary was made of."""
+    """Return the sources of a period's summary."""
     if period.level == "minute":
         prefix = keys.usage_minute(period.start)
         return sorted(keys.batch_name(key) for key in log.store.values if key.startswith(prefix))
@@ -205,73 +205,71 @@ def fingerprint_in(metadata: Json) -> str:
     return str(metadata["fingerprint"])
 
 
-def test_a_batch_that_cannot_be_read_is_named() -> None:
+def test_an_unreadable_batch_is_named() -> None:
     log = busy()
     bad = batch_of(log, SETTLED_HOUR + 30)
     log.store.values[bad] = ('{"v":9}', log.store.values[bad][1])
     log.compact(NOW_MS)
-    seen = Examined(log)
-    assert seen.broken == set(), "its summary was made before"
-    scene = seen.scene
-    scene.ask("/__platform/compact", "?from=2026-11-22T11:00Z&to=2026-11-22T12:00Z", method="POST")
-    seen.look()
-    assert seen.broken == {"unreadableBatches"}
-    assert bad in seen.all["unreadableBatches"]["explanation"]
+    health = HealthReport(log)
+    assert health.broken == set(), "its summary was built before"
+    scene = health.scene
+    scene.body("/__platform/compact", "?from=2026-11-22T11:00Z&to=2026-11-22T12:00Z", method="POST")
+    health.refresh()
+    assert health.broken == {"unreadableBatches"}
+    assert bad in health.all["unreadableBatches"]["explanation"]
 
 
-def test_events_that_were_dropped_are_told_from_the_log_and_from_memory() -> None:
+def test_dropped_events_of_the_log_and_of_this_isolate_are_added() -> None:
     log = busy()
     minute = SETTLED_HOUR + 101
     batch = Batch([event(minute * MINUTE)], 4)
     key = keys.usage_batch(minute, "w", 999)
     log.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
     log.compact(NOW_MS + 50 * MINUTE)
-    seen = Examined(log, NOW_MS + 50 * MINUTE)
-    assert seen.all["droppedEvents"]["value"] == 4
-    seen.scene.log.counters.events_dropped = 3
-    seen.scene.log.counters.events_appended = 3
-    seen.look()
-    assert seen.all["droppedEvents"]["value"] == 7
-    assert seen.broken == {"droppedEvents"}
+    health = HealthReport(log, NOW_MS + 50 * MINUTE)
+    assert health.all["droppedEvents"]["value"] == 4
+    health.scene.recorder.counters.events_dropped = 3
+    health.scene.recorder.counters.events_appended = 3
+    health.refresh()
+    assert health.all["droppedEvents"]["value"] == 7
+    assert health.broken == {"droppedEvents"}
 
 
-def test_an_event_that_this_isolate_lost_track_of_is_told() -> None:
-    seen = Examined(busy())
-    seen.scene.log.counters.events_appended = 1
-    seen.look()
-    assert seen.broken == {"unaccountedEvents"}
+def test_an_event_that_this_isolate_lost_is_reported() -> None:
+    health = HealthReport(busy())
+    health.scene.recorder.counters.events_appended = 1
+    health.refresh()
+    assert health.broken == {"unaccountedEvents"}
 
 
-def test_batches_that_came_after_their_summary_wait_and_are_explained() -> None:
+def test_batches_that_arrived_after_their_summary_are_no_problem() -> None:
     log = busy()
     log.commit([event(NOW_MS - 5 * MINUTE)])
-    seen = Examined(log)
-    assert seen.not_zero == {"waitingBatches"}
-    assert seen.body["healthy"]
+    health = HealthReport(log)
+    assert health.not_zero == {"waitingBatches"}
+    assert health.body["healthy"]
 
 
-@pytest.mark.parametrize(("hours", "is_told"), [(1, False), (3, False), (4, True), (800, True)])
-def test_a_backlog_of_hours_is_a_problem_long_before_batches_expire(
-    hours: int, is_told: bool
-) -> None:
+@pytest.mark.parametrize(("hours", "is_problem"), [(1, False), (3, False), (4, True), (800, True)])
+def test_a_backlog_of_hours_is_a_problem(hours: int, is_problem: bool) -> None:
     log = busy()
     log.commit([event(NOW_MS)])
-    seen = Examined(log, NOW_MS + hours * HOUR)
-    assert seen.broken == ({"uncompactedMinutes"} if is_told else set())
-    assert seen.body["log"]["oldestUncompacted"] == "2026-11-22T12:50:00.000Z"
-    if is_told:
-        assert "cron runs every minute" in seen.all["uncompactedMinutes"]["remedy"]
+    health = HealthReport(log, NOW_MS + hours * HOUR)
+    assert health.broken == ({"uncompactedMinutes"} if is_problem else set())
+    assert health.body["log"]["oldestUncompacted"] == "2026-11-22T12:50:00.000Z"
+    if is_problem:
+        assert "cron runs every minute" in health.all["uncompactedMinutes"]["remedy"]
         log.compact(NOW_MS + hours * HOUR)
-        seen.look()
-        assert seen.body["healthy"]
+        health.refresh()
+        assert health.body["healthy"]
 
 
-def test_no_traffic_is_no_backlog() -> None:
-    assert Examined(busy(), NOW_MS + 30 * 24 * HOUR).not_zero == set()
+def test_without_traffic_there_is_no_backlog() -> None:
+    assert HealthReport(busy(), NOW_MS + 30 * 24 * HOUR).not_zero == set()
 
 
 def crowded(minutes: range) -> Log:
-    """A log with 80 batches in each of these minutes before now."""
+    """Return a log with 80 batches in each of these minutes before now."""
     log = Log()
     for minute in minutes:
         at_ms = NOW_MS - minute * MINUTE
@@ -280,20 +278,20 @@ def crowded(minutes: range) -> Log:
     return log
 
 
-def test_heavy_traffic_is_compared_as_far_as_the_operations_go() -> None:
+def test_under_heavy_traffic_the_newest_minutes_are_compared() -> None:
     log = crowded(range(1, 140))
     log.compact(NOW_MS)
-    seen = Examined(log)
-    assert seen.not_zero == set()
-    assert 3_000 < seen.body["log"]["compared"]["batches"] < 8_000
-    assert "2026-11-22T11:10" < seen.body["log"]["compared"]["from"] < "2026-11-22T11:13"
+    health = HealthReport(log)
+    assert health.not_zero == set()
+    assert 3_000 < health.body["log"]["compared"]["batches"] < 8_000
+    assert "2026-11-22T11:10" < health.body["log"]["compared"]["from"] < "2026-11-22T11:13"
     del log.store.values[batch_of(log, SETTLED_HOUR + 30)]
-    seen.look()
-    assert seen.broken == {"settledMinutesUnlikeTheLog"}
+    health.refresh()
+    assert health.broken == {"settledMinutesUnlikeTheLog"}
 
 
-def test_heavy_traffic_that_was_never_compacted_is_told() -> None:
-    assert not Examined(crowded(range(1, 20))).broken
+def test_heavy_traffic_without_compaction_is_a_problem() -> None:
+    assert not HealthReport(crowded(range(1, 20))).broken
     log = crowded(range(1, 20))
     log.commit([event(NOW_MS - 4 * HOUR)])
-    assert Examined(log).broken == {"uncompactedMinutes"}
+    assert HealthReport(log).broken == {"uncompactedMinutes"}

@@ -1,4 +1,4 @@
-"""`/__platform/metrics` is OpenMetrics as the official parser reads it, and tells what happened."""
+"""`/__platform/metrics` is valid OpenMetrics, and its values match what happened."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ ROUTE = "/__platform/metrics"
 
 
 def families(text: str) -> Mapping[str, Metric]:
-    """Parse strictly; the parser raises for whatever the specification forbids."""
+    """Parse with the official parser, which raises for invalid text."""
     parse: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
     return {family.name: family for family in parse(text)}
 
 
 def read(scene: Scene) -> Mapping[str, Metric]:
-    return families(scene.answer(ROUTE).body)
+    return families(scene.request(ROUTE).body)
 
 
 def value(found: Mapping[str, Metric], name: str, **labels: str) -> float:
-    """The value of the one sample that has these labels, perhaps among others."""
+    """Return the value of the only sample that has these labels."""
     (sample,) = [
         sample
         for family in found.values()
@@ -46,21 +46,21 @@ def value(found: Mapping[str, Metric], name: str, **labels: str) -> float:
     return sample.value
 
 
-def test_it_is_openmetrics_text_by_content_type_and_to_its_last_line() -> None:
-    answer = Scene().answer(ROUTE)
-    headers = dict(answer.headers)
+def test_the_response_is_complete_openmetrics_text() -> None:
+    response = Scene().request(ROUTE)
+    headers = dict(response.headers)
     assert headers["content-type"] == CONTENT_TYPE
     assert (headers["cache-control"], headers["x-request-id"]) == ("no-store", "id-1")
-    assert answer.body.endswith("\n# EOF\n")
-    assert len(families(answer.body)) > 20
+    assert response.body.endswith("\n# EOF\n")
+    assert len(families(response.body)) > 20
 
 
-def test_it_is_closed_without_the_token() -> None:
+def test_metrics_need_a_token() -> None:
     with pytest.raises(Unauthorized):
-        Scene().answer(ROUTE, headers={})
+        Scene().request(ROUTE, headers={})
 
 
-def test_requests_of_the_isolate_are_counted_by_outcome() -> None:
+def test_requests_are_counted_by_outcome() -> None:
     scene = Scene()
     scene.api.request_counters.add(PUBLIC, ProxyResponse(FakeUpstreamResponse(200), (), ()), 40)
     scene.api.request_counters.add(PUBLIC, Response(402, (), "", "payment_required"), 3)
@@ -73,10 +73,10 @@ def test_requests_of_the_isolate_are_counted_by_outcome() -> None:
     assert value(found, bucket, surface="public", le="0.025") == 1
 
 
-def test_the_log_is_counted_and_its_commit_lag() -> None:
+def test_recorded_and_committed_events_and_the_commit_lag_are_counted() -> None:
     scene = Scene()
     scene.commit(3)
-    scene.log.record(event(NOON_MS, request_id="held"))
+    scene.recorder.record(event(NOON_MS, request_id="buffered"))
     found = read(scene)
     assert value(found, "clawr_isolate_events_appended_total") == 4
     assert value(found, "clawr_isolate_events_committed_total") == 3
@@ -85,11 +85,11 @@ def test_the_log_is_counted_and_its_commit_lag() -> None:
     assert batches == value(found, "clawr_isolate_commit_lag_seconds_count")
 
 
-def test_the_days_figures_are_those_of_the_snapshot() -> None:
+def test_metrics_of_today_equal_the_snapshot() -> None:
     scene = Scene()
-    scene.log.record(event(NOON_MS - 1, status=503, revenue_micros=20_000))
+    scene.recorder.record(event(NOON_MS - 1, status=503, revenue_micros=20_000))
     scene.commit(2)
-    hero = scene.ask("/__platform/analytics", "?window=today")["snapshot"]["heroStats"]
+    hero = scene.body("/__platform/analytics", "?window=today")["snapshot"]["heroStats"]
     found = read(scene)
     assert value(found, "clawr_today_calls") == hero["calls"] == 3
     assert value(found, "clawr_today_call_errors") == 1
@@ -98,26 +98,26 @@ def test_the_days_figures_are_those_of_the_snapshot() -> None:
     assert value(found, "clawr_snapshot_complete") == 1
 
 
-def test_a_backlog_shows_its_age_until_it_is_compacted() -> None:
+def test_a_backlog_has_an_age_until_it_is_compacted() -> None:
     scene = Scene()
     scene.clock.at_ms = NOON_MS - 90 * MINUTE_MS
-    scene.log.record(event(scene.clock.at_ms))
+    scene.recorder.record(event(scene.clock.at_ms))
     store = scene.environment.usage_store
     assert store is not None
-    asyncio.run(scene.log.commit_after_delay(store))
+    asyncio.run(scene.recorder.commit_after_delay(store))
     scene.clock.at_ms = NOON_MS
     overdue = read(scene)
     assert value(overdue, "clawr_uncompacted_minutes") == 90
     oldest = value(overdue, "clawr_oldest_uncompacted_seconds")
     assert oldest == (NOON_MS - 90 * MINUTE_MS) / 1000
-    # That read met a gap, and went on with compaction behind its answer.
+    # That read found a gap, and ran compaction in the background.
     compacted = read(scene)
     assert value(compacted, "clawr_uncompacted_minutes") == 0
     assert "clawr_oldest_uncompacted_seconds" not in compacted
     assert value(compacted, "clawr_compacted_until_seconds") == NOON_MS / 1000
 
 
-def test_without_kv_the_isolates_own_are_there_and_the_source_is_down() -> None:
+def test_without_kv_the_isolates_metrics_remain_and_the_source_is_down() -> None:
     scene = Scene()
     assert scene.environment.usage_store is not None
     scene.environment.usage_store.unavailable = True
@@ -137,7 +137,7 @@ def test_payments_are_counted_by_state() -> None:
     assert value(found, "clawr_source_up", source="CONTROL_DB") == 1
 
 
-def test_operations_on_kv_are_those_that_the_environment_counted() -> None:
+def test_kv_operations_are_those_that_the_environment_counted() -> None:
     environment = FakeEnvironment(settings=dict(SETTINGS))
     environment.kv_counters[("USAGE_KV", "put", False)] = 7
     found = read(Scene(environment=environment))
@@ -145,7 +145,7 @@ def test_operations_on_kv_are_those_that_the_environment_counted() -> None:
     assert value(found, name, binding="USAGE_KV", operation="put", result="failed") == 7
 
 
-def test_no_label_holds_what_tenants_or_callers_choose() -> None:
+def test_no_label_has_values_that_tenants_or_callers_choose() -> None:
     scene = Scene()
     scene.commit(5)
     names = {
@@ -154,12 +154,12 @@ def test_no_label_holds_what_tenants_or_callers_choose() -> None:
         for sample in family.samples
         for name in sample.labels
     }
-    chosen_by_us = {"isolate", "surface", "outcome", "status", "le", "binding", "operation"}
-    forms = {"batch_format", "summary_format", "progress_format", "settlement_format"}
-    assert names <= chosen_by_us | forms | {"result", "source", "state"}
+    own_labels = {"isolate", "surface", "outcome", "status", "le", "binding", "operation"}
+    formats = {"batch_format", "summary_format", "progress_format", "settlement_format"}
+    assert names <= own_labels | formats | {"result", "source", "state"}
 
 
-def test_made_up_history_says_so() -> None:
+def test_demo_history_has_a_metric() -> None:
     scene = Scene()
     assert "clawr_demo_data" not in read(scene)
     assert scene.environment.usage_store is not None
@@ -167,7 +167,7 @@ def test_made_up_history_says_so() -> None:
     assert value(read(scene), "clawr_demo_data") == 1
 
 
-def test_texts_with_quotes_and_line_ends_are_read_back_as_they_were() -> None:
+def test_quotes_and_line_breaks_are_escaped() -> None:
     text = 'a "b" \\ c\nd'
     family = Family("x", Kind.GAUGE, text).add(1, {"label": text})
     (read_back,) = families(exposition([family])).values()
@@ -175,7 +175,7 @@ def test_texts_with_quotes_and_line_ends_are_read_back_as_they_were() -> None:
     assert read_back.samples[0].labels == {"label": text}
 
 
-def test_a_histogram_without_any_duration_is_one_all_the_same() -> None:
+def test_an_empty_histogram_has_all_buckets() -> None:
     family = Family("x_seconds", Kind.HISTOGRAM, "X.", "seconds", 1.5)
     family.add_histogram(Histogram((1, 2_500)), {})
     found = families(exposition([family]))
@@ -183,20 +183,20 @@ def test_a_histogram_without_any_duration_is_one_all_the_same() -> None:
     assert value(found, "x_seconds_created") == 1.5
 
 
-def test_headers_alone_are_to_be_had() -> None:
-    assert Scene().answer(ROUTE, headers=TOKEN, method="HEAD").status == 200
+def test_head_is_supported() -> None:
+    assert Scene().request(ROUTE, headers=TOKEN, method="HEAD").status == 200
 
 
-def test_a_new_isolate_starts_from_nothing() -> None:
+def test_a_new_isolate_starts_at_zero() -> None:
     assert RequestCounters(5).counts == {}
 
 
-def test_the_document_has_every_metric_and_the_alerts_have_no_others() -> None:
+def test_the_docs_list_every_metric_and_the_alerts_use_no_others() -> None:
     text = (Path(__file__).parents[3] / "docs" / "observability.md").read_text(encoding="utf-8")
     table = text.replace("`…_", "`clawr_isolate_events_")
     environment = FakeEnvironment(settings=dict(SETTINGS), control_database=FakeDatabase())
     names = read(Scene(environment=environment)).keys()
     assert [name for name in names if f"`{name}`" not in table] == []
-    asked = set(re.findall(r"clawr_\w+", text[text.index("groups:") :]))
+    used = set(re.findall(r"clawr_\w+", text[text.index("groups:") :]))
     counters = {f"{name}_total" for name in names}
-    assert asked <= names | counters, asked - names - counters
+    assert used <= names | counters, used - names - counters

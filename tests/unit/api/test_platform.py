@@ -1,4 +1,4 @@
-"""The platform API: exact about parameters, honest about health."""
+"""The platform API validates parameters exactly and reports every problem in its health."""
 
 from __future__ import annotations
 
@@ -13,92 +13,94 @@ from tests.support.fakes import FakeEnvironment, FakeStore
 from tests.support.platform_scene import RIGHT, ROUTES, SETTINGS, Scene
 
 
-def test_an_unknown_route_is_not_found_once_authorised() -> None:
-    assert isinstance(Scene().refusal("/__platform/nope"), NotFound)
+def test_an_unknown_route_is_not_found_if_the_token_is_valid() -> None:
+    assert isinstance(Scene().error("/__platform/nope"), NotFound)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_routes_are_for_reading(method: str) -> None:
-    refusal = Scene().refusal(ROUTES[0], method=method)
-    assert isinstance(refusal, MethodNotAllowed)
-    assert dict(refusal.headers) == {"allow": "GET, HEAD"}
+def test_routes_for_reading_reject_other_methods(method: str) -> None:
+    error = Scene().error(ROUTES[0], method=method)
+    assert isinstance(error, MethodNotAllowed)
+    assert dict(error.headers) == {"allow": "GET, HEAD"}
 
 
 @pytest.mark.parametrize("window", ["", "yesterday", "Today", "today%20", "week,today"])
-def test_a_window_there_is_not_is_refused_with_those_there_are(window: str) -> None:
-    refusal = Scene().refusal("/__platform/analytics", f"?window={window}")
-    assert isinstance(refusal, InvalidWindow)
-    assert (refusal.code, refusal.status) == ("invalid_window", 400)
-    assert refusal.evidence["expected"] == ["today", "week", "overall"]
+def test_an_unknown_window_gets_an_error_that_lists_the_windows(window: str) -> None:
+    error = Scene().error("/__platform/analytics", f"?window={window}")
+    assert isinstance(error, InvalidWindow)
+    assert (error.code, error.status) == ("invalid_window", 400)
+    assert error.evidence["expected"] == ["today", "week", "overall"]
 
 
 @pytest.mark.parametrize(
     ("route", "name", "largest"), [(ROUTES[0], "top", 100), (ROUTES[1], "limit", 2_000)]
 )
-def test_counts_are_whole_numbers_within_their_bounds(route: str, name: str, largest: int) -> None:
+def test_counts_must_be_whole_numbers_within_their_bounds(
+    route: str, name: str, largest: int
+) -> None:
     scene = Scene()
     for good in ("1", str(largest), "007"):
-        scene.ask(route, f"?{name}={good}")
+        scene.body(route, f"?{name}={good}")
     for bad in ("", "0", "-1", "1.5", "ten", str(largest + 1), "9" * 5_000, "\u0661", "1e1", "+1"):
-        refusal = scene.refusal(route, f"?{name}={bad}")
-        assert isinstance(refusal, InvalidParameter)
-        assert refusal.code == "invalid_parameter"
-        assert refusal.evidence["parameter"] == name
-        assert str(largest) in refusal.message
+        error = scene.error(route, f"?{name}={bad}")
+        assert isinstance(error, InvalidParameter)
+        assert error.code == "invalid_parameter"
+        assert error.evidence["parameter"] == name
+        assert str(largest) in error.message
 
 
 @pytest.mark.parametrize(
     "cursor", ["", "nope", "e30", "LTEuYQ", "OTk5OTk5OTk5OTk5OTk5OTk5OTkuYQ", "MTIz", "é", "=" * 50]
 )
-def test_a_made_up_cursor_is_refused(cursor: str) -> None:
-    refusal = Scene().refusal("/__platform/events", f"?cursor={cursor}")
-    assert refusal.evidence.get("parameter") == "cursor"
+def test_an_invalid_cursor_is_rejected(cursor: str) -> None:
+    error = Scene().error("/__platform/events", f"?cursor={cursor}")
+    assert error.evidence.get("parameter") == "cursor"
 
 
-def test_a_flood_of_parameters_is_refused() -> None:
-    assert isinstance(Scene().refusal(ROUTES[0], "?" + "a=1&" * 200), InvalidParameter)
+def test_too_many_parameters_are_rejected() -> None:
+    assert isinstance(Scene().error(ROUTES[0], "?" + "a=1&" * 200), InvalidParameter)
 
 
-def test_one_window_is_one_snapshot() -> None:
+def test_a_request_for_one_window_returns_one_snapshot() -> None:
     scene = Scene()
     scene.commit(3)
-    body = scene.ask("/__platform/analytics", "?window=today&top=1")
+    body = scene.body("/__platform/analytics", "?window=today&top=1")
     assert body["window"] == body["snapshot"]["window"] == "today"
     assert body["generatedAt"] == body["snapshot"]["generatedAt"]
     assert body["snapshot"]["heroStats"]["calls"] == 3
 
 
-def test_without_a_window_there_are_all_three() -> None:
+def test_a_request_without_a_window_returns_all_three() -> None:
     scene = Scene()
     scene.commit(3)
-    body = scene.ask("/__platform/analytics")
+    body = scene.body("/__platform/analytics")
     assert list(body["windows"]) == ["today", "week", "overall"]
     assert [shot["heroStats"]["calls"] for shot in body["windows"].values()] == [3, 3, 3]
     assert "snapshot" not in body
 
 
-def test_events_not_committed_yet_are_counted_too() -> None:
+def test_events_that_are_not_in_kv_yet_are_counted() -> None:
     scene = Scene()
     scene.commit(2)
-    scene.log.record(event(request_id="held"))
-    body = scene.ask("/__platform/analytics", "?window=overall")
+    scene.recorder.record(event(request_id="buffered"))
+    body = scene.body("/__platform/analytics", "?window=overall")
     assert body["snapshot"]["heroStats"]["calls"] == 3
 
 
 def test_events_are_listed_newest_first_page_by_page() -> None:
     scene = Scene()
     scene.commit(5)
-    first = scene.ask("/__platform/events", "?limit=3")
-    second = scene.ask("/__platform/events", f"?limit=3&cursor={first['cursor']}")
+    first = scene.body("/__platform/events", "?limit=3")
+    second = scene.body("/__platform/events", f"?limit=3&cursor={first['cursor']}")
     ids = [one["requestId"] for one in (*first["events"], *second["events"])]
     assert ids == ["r000", "r001", "r002", "r003", "r004"]
     assert second["cursor"] is None
 
 
-def test_an_event_is_shown_with_everything_but_who_called() -> None:
+def test_an_event_has_every_documented_field() -> None:
     scene = Scene()
     scene.commit(1)
-    assert scene.ask("/__platform/events")["events"] == [
+    assert scene.body("/__platform/events")["events"] == [
         {
             "requestId": "r000",
             "at": "2026-11-22T12:00:00.000Z",
@@ -119,27 +121,27 @@ def test_an_event_is_shown_with_everything_but_who_called() -> None:
     ]
 
 
-def test_an_event_for_no_api_has_none() -> None:
+def test_the_api_fields_of_an_event_without_an_api_are_null() -> None:
     scene = Scene()
-    scene.log.record(event(api=None, caller="", counted=False))
-    (one,) = scene.ask("/__platform/events")["events"]
-    assert [one[name] for name in ("tenantId", "endpoint", "owner", "priceUsd", "caller")] == [
+    scene.recorder.record(event(api=None, caller="", counted=False))
+    (shown,) = scene.body("/__platform/events")["events"]
+    assert [shown[name] for name in ("tenantId", "endpoint", "owner", "priceUsd", "caller")] == [
         None
     ] * 5
 
 
-def test_without_its_kv_the_log_cannot_be_read_and_the_binding_is_named() -> None:
+def test_without_usage_kv_the_error_names_the_binding() -> None:
     scene = Scene(FakeEnvironment(usage_store=None, settings=dict(SETTINGS)))
     for route in ROUTES[:2]:
-        assert scene.refusal(route).evidence["binding"] == "USAGE_KV"
+        assert scene.error(route).evidence["binding"] == "USAGE_KV"
 
 
-def test_a_sound_deployment_is_healthy() -> None:
+def test_a_deployment_without_problems_is_healthy() -> None:
     scene = Scene(
         variable=json.dumps({"tenants": [{"slug": "a", "tenantId": "t", "workerName": "a"}]})
     )
     scene.commit(2)
-    body = scene.ask("/__platform/health")
+    body = scene.body("/__platform/health")
     assert (body["healthy"], body["problems"], body["notices"]) == (True, [], [])
     assert body["bindings"] == {
         "USAGE_KV": True,
@@ -168,7 +170,7 @@ def test_a_sound_deployment_is_healthy() -> None:
     assert body["isolate"]["eventsCommitted"] == 2
 
 
-def test_health_names_everything_that_is_wrong() -> None:
+def test_health_lists_every_problem() -> None:
     environment = FakeEnvironment(
         usage_store=FakeStore(unavailable=True),
         tenant_store=FakeStore(values={keys.tenant("bad"): ("{", None)}),
@@ -176,9 +178,9 @@ def test_health_names_everything_that_is_wrong() -> None:
         settings={"PLATFORM_ANALYTICS_TOKEN": RIGHT},
     )
     scene = Scene(environment, json.dumps({"tenants": [{"slug": "B"}]}))
-    body = scene.ask("/__platform/health")
+    body = scene.body("/__platform/health")
     assert body["healthy"] is False
-    said = " | ".join(f"{problem['code']}: {problem['message']}" for problem in body["problems"])
+    text = " | ".join(f"{problem['code']}: {problem['message']}" for problem in body["problems"])
     for part in (
         "dispatcher_binding_missing: The binding DISPATCHER",
         "configuration_error: The setting CALLER_HASH_SECRET",
@@ -186,16 +188,16 @@ def test_health_names_everything_that_is_wrong() -> None:
         "directory_record_refused: TENANT_KV tenant/bad: it is no JSON",
         "store_unavailable: USAGE_KV",
     ):
-        assert part in said
+        assert part in text
     assert [one["record"] for one in body["directory"]["refused"]] == [
         "tenants[0] (slug 'B')",
         "TENANT_KV tenant/bad",
     ]
 
 
-def test_health_says_which_caps_bound_nothing() -> None:
+def test_health_lists_spend_limits_that_have_no_effect() -> None:
     record = {"slug": "a", "tenantId": "t", "workerName": "a", "spendLimit": {"dailySpendUsd": 5}}
-    body = Scene(variable=json.dumps({"tenants": [record]})).ask("/__platform/health")
+    body = Scene(variable=json.dumps({"tenants": [record]})).body("/__platform/health")
     assert body["notices"] == [
         {
             "code": "cap_without_price",
@@ -204,7 +206,7 @@ def test_health_says_which_caps_bound_nothing() -> None:
     ]
 
 
-def test_health_names_the_bindings_that_limits_need() -> None:
+def test_health_lists_missing_bindings_that_limits_need() -> None:
     limited = {
         "usageLimit": {"dailyRequests": 5},
         "rateLimit": {"requests": 5, "windowSeconds": 10},
@@ -217,28 +219,28 @@ def test_health_names_the_bindings_that_limits_need() -> None:
     )
     for fields, names in ((limited, ["QUOTAS", "RATE_10S_1", "RATE_10S_4"]), ({}, [])):
         variable = json.dumps({"tenants": [{**record, **fields}]})
-        body = Scene(environment, variable).ask("/__platform/health")
-        said = [problem["message"].split()[2] for problem in body["problems"]]
-        assert said == names
+        body = Scene(environment, variable).body("/__platform/health")
+        found = [problem["message"].split()[2] for problem in body["problems"]]
+        assert found == names
 
 
 @pytest.mark.parametrize("variable", ["{", None])
-def test_health_answers_even_without_a_directory(variable: str | None) -> None:
-    body = Scene(variable=variable).ask("/__platform/health")
+def test_health_works_without_a_usable_directory(variable: str | None) -> None:
+    body = Scene(variable=variable).body("/__platform/health")
     assert "TENANT_DIRECTORY_JSON" in body["problems"][0]["message"]
 
 
-def test_health_shows_no_secret() -> None:
+def test_health_contains_no_secret() -> None:
     settings = {"PLATFORM_ANALYTICS_TOKEN": RIGHT, "CALLER_HASH_SECRET": "hush-hush"}
-    body = Scene(FakeEnvironment(settings=settings)).ask("/__platform/health")
+    body = Scene(FakeEnvironment(settings=settings)).body("/__platform/health")
     assert "hush-hush" not in json.dumps(body)
     assert RIGHT not in json.dumps(body)
 
 
-def test_a_range_is_rebuilt_and_what_changed_is_named() -> None:
+def test_a_rebuild_reports_its_range_and_the_changed_summaries() -> None:
     scene = Scene()
     scene.commit(2)
-    body = scene.ask(
+    body = scene.body(
         "/__platform/compact", "?from=2026-11-22T11:00Z&to=2026-11-22T12:00Z", method="POST"
     )
     assert (body["complete"], body["changed"]) == (True, [])
@@ -258,11 +260,11 @@ def test_a_range_is_rebuilt_and_what_changed_is_named() -> None:
         ("?from=0001-01-01T00:00Z&to=2026-11-22T11:00Z", "from"),
     ],
 )
-def test_a_range_that_makes_no_sense_is_refused(query: str, parameter: str) -> None:
-    refusal = Scene().refusal("/__platform/compact", query, method="POST")
-    assert isinstance(refusal, InvalidParameter)
-    assert refusal.evidence["parameter"] == parameter
+def test_an_invalid_range_is_rejected(query: str, parameter: str) -> None:
+    error = Scene().error("/__platform/compact", query, method="POST")
+    assert isinstance(error, InvalidParameter)
+    assert error.evidence["parameter"] == parameter
 
 
-def test_a_rebuild_is_asked_for_by_post() -> None:
-    assert isinstance(Scene().refusal("/__platform/compact"), MethodNotAllowed)
+def test_a_rebuild_needs_post() -> None:
+    assert isinstance(Scene().error("/__platform/compact"), MethodNotAllowed)

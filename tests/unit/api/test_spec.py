@@ -1,4 +1,4 @@
-"""Parameters are read by their description, and by nothing else."""
+"""Parameters are read as their description says."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ def read(parameter: Parameter, query: str) -> Any:
     return read_parameters((parameter,), query_pairs(query))[parameter.name]
 
 
-def test_what_is_not_given_is_its_default() -> None:
+def test_an_absent_parameter_has_its_default() -> None:
     assert read_parameters((WINDOW, TOP, DAY), ()) == {"window": None, "top": 25, "day": None}
 
 
-def test_what_is_needed_and_not_given_is_refused() -> None:
+def test_an_absent_required_parameter_is_rejected() -> None:
     with pytest.raises(InvalidParameter, match="from must be a time such as"):
         read(FROM, "")
 
 
-def test_a_described_parameter_is_given_once() -> None:
+def test_a_repeated_parameter_is_rejected() -> None:
     for query in ("?top=5&top=5", "?top=5&x=1&top=7", "?%74op=5&top=5"):
         with pytest.raises(InvalidParameter, match="top must be given once"):
             read(TOP, query)
 
 
-def test_parameters_that_nobody_described_are_ignored_up_to_a_bound() -> None:
+def test_other_parameters_are_ignored_up_to_a_limit() -> None:
     assert read(TOP, "?_=1&_=2&utm_source=x&top=7") == 7
     with pytest.raises(InvalidParameter):
         read(TOP, "?top=7" + "&_=1" * PARAMETERS_MAX)
 
 
-def test_a_window_has_an_error_of_its_own() -> None:
+def test_an_invalid_window_has_its_own_error() -> None:
     with pytest.raises(InvalidWindow) as caught:
         read(WINDOW, "?window=Today")
     assert caught.value.evidence["expected"] == ["today", "week"]
@@ -83,7 +83,7 @@ def test_a_window_has_an_error_of_its_own() -> None:
         ("2025-01-01T00:00Z%0A", None),
     ],
 )
-def test_an_instant_is_a_time_with_a_zone(text: str, minute: int | None) -> None:
+def test_an_instant_must_be_a_time_with_a_zone(text: str, minute: int | None) -> None:
     if minute is not None:
         assert read(FROM, f"?from={text}") == minute
         return
@@ -96,7 +96,7 @@ def test_an_instant_is_a_time_with_a_zone(text: str, minute: int | None) -> None
     [("5", 5), ("007", 7), ("100", 100), ("101", 100), ("9" * 5_000, 100)]
     + [(text, 25) for text in ("", "0", "000", "-1", "1.5", "1e1", "+1", "\u0661", "nonsense")],
 )
-def test_a_lenient_number_takes_anything_and_says_so(text: str, value: int) -> None:
+def test_a_lenient_number_accepts_any_text(text: str, value: int) -> None:
     parameter = lenient_number("top", "", 25, 100)
     assert read_parameters((parameter,), [("top", text)]) == {"top": value}
     jsonschema.Draft202012Validator(parameter.schema).validate(text)
@@ -111,7 +111,7 @@ PARAMETERS = [
 
 
 def _fits(parameter: Parameter, text: str) -> bool:
-    """Tell whether a text is of a parameter's shape, as who reads the document would."""
+    """Return whether a text fits a parameter's schema, as a client would check it."""
     checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
     validator = jsonschema.Draft202012Validator(parameter.schema, format_checker=checker)
     if parameter.schema["type"] == "integer":
@@ -134,13 +134,11 @@ TEXTS = st.one_of(
 @given(text=TEXTS)
 @example(text="")
 @example(text="2026-11-22\n")
-def test_what_is_read_is_of_the_described_shape_and_the_other_way_round(
-    parameter: Parameter, text: str
-) -> None:
+def test_a_text_is_accepted_exactly_if_it_fits_the_schema(parameter: Parameter, text: str) -> None:
     try:
         value = read_parameters((parameter,), [(parameter.name, text)])[parameter.name]
     except InvalidParameter:
-        # Out of its time, or a cursor of nobody's: the shape alone does not tell.
+        # For example a time out of range, or a cursor that was never issued.
         assert parameter.is_stricter_than_schema or not _fits(parameter, text)
     else:
         assert value is not None
@@ -153,7 +151,7 @@ POSITIONS = st.builds(
 
 
 @given(POSITIONS, st.text(max_size=50))
-def test_cursors_are_read_back(position: Position, listing: str) -> None:
+def test_a_decoded_cursor_equals_what_was_encoded(position: Position, listing: str) -> None:
     assert decode_position(encode_position(position)) == position
     assert decode_listing(encode_listing(listing)) == listing
     parameter = cursor("cursor", "", decode_listing)
@@ -161,7 +159,7 @@ def test_cursors_are_read_back(position: Position, listing: str) -> None:
 
 
 @given(POSITIONS, st.data())
-def test_a_cursor_that_was_changed_or_is_another_lists_is_refused(
+def test_a_changed_cursor_and_one_of_another_list_are_rejected(
     position: Position, data: st.DataObject
 ) -> None:
     text = encode_position(position)

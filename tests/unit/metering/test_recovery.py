@@ -200,12 +200,12 @@ def test_whenever_progress_is_lost_figures_stay_a_plain_count(
 
 def test_a_range_whose_batches_may_have_expired_is_refused_with_the_time_from_which_on() -> None:
     query = "?from=2026-10-14T11:59Z&to=2026-10-14T12:30Z"
-    refusal = Scene().refusal("/__platform/compact", query, method="POST")
+    refusal = Scene().error("/__platform/compact", query, method="POST")
     assert isinstance(refusal, InvalidParameter)
     assert refusal.evidence["parameter"] == "from"
     assert "2026-10-14T12:00:00.000Z or later" in refusal.message
     assert "40 days" in refusal.message
-    body = Scene().ask(
+    body = Scene().body(
         "/__platform/compact", "?from=2026-10-14T12:00Z&to=2026-10-14T12:30Z", method="POST"
     )
     assert (body["complete"], body["stoppedBy"]) == (True, None)

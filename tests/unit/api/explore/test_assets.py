@@ -1,4 +1,4 @@
-"""Where the page answers, what its files are sent with, and what it never shadows."""
+"""The page is served on the dispatcher's hosts only, with restrictive headers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tests.support.fakes import FakeEnvironment, FakeUpstreamResponse
 
 
 @pytest.mark.parametrize("host", ["localhost:8787", "dispatcher.example", "d.workers.dev"])
-def test_the_page_answers_at_every_host_that_is_no_tenants(host: str) -> None:
+def test_every_host_that_belongs_to_no_tenant_has_the_page(host: str) -> None:
     scene = Scene()
-    answer = scene.request(f"http://{host}/explore?window=week")
-    assert isinstance(answer, ProxyResponse)
-    assert answer.upstream.status == 200
+    response = scene.request(f"http://{host}/explore?window=week")
+    assert isinstance(response, ProxyResponse)
+    assert response.upstream.status == 200
     assert scene.environment.assets is not None
     assert scene.environment.assets.requests == [(f"http://{host}/explore", "GET", None)]
 
 
 @pytest.mark.parametrize("path", ["/explore", "/explore/", "/explore/main.js"])
-def test_a_tenants_host_is_never_shadowed(path: str) -> None:
+def test_the_same_path_at_a_tenants_host_belongs_to_the_tenant(path: str) -> None:
     scene = Scene()
     scene.request("http://fx.example" + path)
     assert [sent.script for sent in scene.sent] == ["fx"]
@@ -28,10 +28,10 @@ def test_a_tenants_host_is_never_shadowed(path: str) -> None:
     assert scene.environment.assets.requests == []
 
 
-def test_every_file_is_sent_with_a_policy_that_lets_nothing_else_in() -> None:
-    answer = Scene().request("/explore")
-    assert isinstance(answer, ProxyResponse)
-    headers = dict(answer.set_headers)
+def test_every_file_has_restrictive_security_headers() -> None:
+    response = Scene().request("/explore")
+    assert isinstance(response, ProxyResponse)
+    headers = dict(response.set_headers)
     policy = headers["content-security-policy"].split("; ")
     assert "default-src 'none'" in policy
     assert "script-src 'self'" in policy
@@ -45,13 +45,13 @@ def test_every_file_is_sent_with_a_policy_that_lets_nothing_else_in() -> None:
     assert headers["x-request-id"]
 
 
-def test_a_file_that_the_client_has_is_not_sent_again() -> None:
-    answer = Scene().request("/explore", headers={"if-none-match": '"/explore"'})
-    assert isinstance(answer, ProxyResponse)
-    assert answer.upstream.status == 304
+def test_a_matching_tag_gets_304() -> None:
+    response = Scene().request("/explore", headers={"if-none-match": '"/explore"'})
+    assert isinstance(response, ProxyResponse)
+    assert response.upstream.status == 304
 
 
-def test_a_file_that_is_not_there_is_not_found() -> None:
+def test_a_missing_file_is_not_found() -> None:
     scene = Scene()
     shown = error(scene.request("/explore/nothing.js"))
     assert (shown["status"], shown["error"]) == (404, "not_found")
@@ -61,7 +61,7 @@ def test_a_file_that_is_not_there_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("path", ["/explored", "/EXPLORE", "/%65xplore", "/t/explore"])
-def test_what_only_looks_like_the_page_is_not(path: str) -> None:
+def test_similar_paths_are_not_the_page(path: str) -> None:
     scene = Scene()
     assert error(scene.request("http://localhost" + path))["status"] == 404
     assert scene.environment.assets is not None
@@ -69,18 +69,18 @@ def test_what_only_looks_like_the_page_is_not(path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
-def test_the_page_is_only_read(method: str) -> None:
+def test_only_get_and_head_are_allowed(method: str) -> None:
     shown = error(Scene().request("/explore", method))
     assert (shown["status"], shown["allowed"]) == (405, ["GET", "HEAD"])
 
 
-def test_a_missing_binding_is_named() -> None:
+def test_without_the_binding_the_error_names_it() -> None:
     shown = error(Scene(environment=FakeEnvironment(assets=None)).request("/explore"))
     assert (shown["status"], shown["error"]) == (500, "dispatcher_binding_missing")
     assert shown["binding"] == "ASSETS"
 
 
-def test_a_visit_of_the_page_is_no_call() -> None:
+def test_requests_for_the_page_are_not_metered() -> None:
     scene = Scene()
     scene.request("/explore")
     scene.request("/explore", "POST")

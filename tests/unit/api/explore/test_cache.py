@@ -1,4 +1,4 @@
-"""The public page's answers are made seldom: by one request at a time, behind the others."""
+"""Entries of the explore cache are made rarely, and by one request at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core import constants
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
 from metering.compactor import compact
-from tests.support.explore_scene import Isolate, snapshot_answer, upstream
+from tests.support.explore_scene import Isolate, upstream, upstream_body
 from tests.support.fakes import NOON_MS, FakeClock
 from tests.support.log_lines import log_lines
 
@@ -20,49 +20,51 @@ READ = constants.SNAPSHOT_OPERATIONS_MAX
 
 
 class StillClock(FakeClock):
-    """A clock that does not move while others wait, however many there are."""
+    """A clock that does not advance while requests wait."""
 
     async def sleep_ms(self, duration_ms: int) -> None:
         await asyncio.sleep(duration_ms / 1_000)
 
 
 def busy_isolate() -> Isolate:
-    """An isolate with three calls in a log that cron looks after."""
+    """Return an isolate with three calls in a compacted log."""
     isolate = Isolate(clock=StillClock())
-    isolate.call(3)
+    isolate.record_calls(3)
     asyncio.run(compact(isolate.store, NOON_MS, constants.COMPACTION_OPERATIONS))
     isolate.store.operations.clear()
     return isolate
 
 
-def test_ten_thousand_visitors_cost_as_much_as_one() -> None:
+def test_ten_thousand_requests_cost_as_much_as_one() -> None:
     isolate = busy_isolate()
 
-    async def visits() -> None:
+    async def send_all() -> None:
         for number in range(10_000):
             query = f"?window={('today', 'week', 'overall')[number % 3]}&top={number}"
-            assert (await isolate.answer(query)).status == 200
+            assert (await isolate.handle(query)).status == 200
         await isolate.background.finish()
 
-    asyncio.run(visits())
+    asyncio.run(send_all())
     assert 0 < len(isolate.store.operations) <= 3 * READ
 
 
-def test_visitors_who_come_at_once_wait_for_one_read() -> None:
+def test_concurrent_requests_wait_for_one_read() -> None:
     isolate = busy_isolate()
 
-    async def visits() -> list[int]:
-        answers = await asyncio.gather(*(isolate.answer() for _ in range(500)))
+    async def send_all() -> list[int]:
+        responses = await asyncio.gather(*(isolate.handle() for _ in range(500)))
         await isolate.background.finish()
-        return [json.loads(answer.body)["snapshot"]["heroStats"]["calls"] for answer in answers]
+        return [
+            json.loads(response.body)["snapshot"]["heroStats"]["calls"] for response in responses
+        ]
 
-    assert set(asyncio.run(visits())) == {3}
+    assert set(asyncio.run(send_all())) == {3}
     assert 0 < len(isolate.store.operations) <= READ
 
 
-def test_isolates_of_one_location_share_what_one_of_them_read() -> None:
+def test_isolates_of_one_location_share_an_entry() -> None:
     first = Isolate()
-    first.call(3)
+    first.record_calls(3)
     assert first.calls() == 3
     first.store.operations.clear()
     for _ in range(20):
@@ -72,114 +74,114 @@ def test_isolates_of_one_location_share_what_one_of_them_read() -> None:
     assert set(first.edge.lifetimes_seconds.values()) == {constants.EXPLORE_STALE_IF_ERROR_SECONDS}
 
 
-def test_without_an_edge_cache_each_isolate_reads_for_itself() -> None:
+def test_without_an_edge_cache_each_isolate_reads() -> None:
     first = Isolate(edge=None)
-    first.call(3)
+    first.record_calls(3)
     assert first.calls() == 3
     assert Isolate(first.store, first.clock, edge=None).calls() == 3
 
 
-def test_an_old_answer_is_given_at_once_and_renewed_behind() -> None:
+def test_a_stale_entry_is_returned_and_renewed_in_the_background() -> None:
     isolate = upstream()
-    isolate.upstream_says(snapshot_answer(calls=1))
+    isolate.set_upstream(upstream_body(calls=1))
     assert isolate.calls() == 1
-    isolate.upstream_says(snapshot_answer(calls=2))
+    isolate.set_upstream(upstream_body(calls=2))
     isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000
     assert isolate.calls() == 1, "still fresh"
     assert len(isolate.fetcher.sent) == 1
     isolate.clock.at_ms += 1
-    assert isolate.calls() == 1, "slightly old, and not waited for"
+    assert isolate.calls() == 1, "stale"
     assert len(isolate.fetcher.sent) == 2
     assert isolate.calls() == 2
 
 
 def test_only_one_request_renews_at_a_time() -> None:
     isolate = upstream()
-    isolate.upstream_says(snapshot_answer())
+    isolate.set_upstream(upstream_body())
     isolate.body()
     isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000 + 1
 
-    async def visits() -> None:
-        await asyncio.gather(*(isolate.answer(f"?top={number}") for number in range(50)))
+    async def send_all() -> None:
+        await asyncio.gather(*(isolate.handle(f"?top={number}") for number in range(50)))
         assert len(isolate.background.work) == 1
         await isolate.background.finish()
 
-    asyncio.run(visits())
+    asyncio.run(send_all())
     assert len(isolate.fetcher.sent) == 2
 
 
-def test_whoever_dies_while_renewing_is_replaced() -> None:
+def test_another_request_renews_if_the_first_dies() -> None:
     isolate = upstream()
-    isolate.upstream_says(snapshot_answer(calls=1))
+    isolate.set_upstream(upstream_body(calls=1))
     isolate.body()
     isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000 + 1
-    asyncio.run(isolate.answer())
+    asyncio.run(isolate.handle())
     isolate.background.work.pop().close()
-    isolate.upstream_says(snapshot_answer(calls=2))
+    isolate.set_upstream(upstream_body(calls=2))
     isolate.clock.at_ms += constants.EXPLORE_LEASE_MS
     assert isolate.calls() == 1
     assert isolate.calls() == 2
 
 
-def test_whoever_waits_for_one_who_dies_reads_for_itself() -> None:
+def test_a_request_that_waits_for_one_that_dies_makes_the_entry() -> None:
     isolate = upstream()
 
     async def never(_url: str, _body: Json) -> Fetched:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def scene() -> None:
+    async def die_while_renewing() -> None:
         isolate.fetcher.answer = never
-        dying = asyncio.create_task(isolate.answer())
+        dying = asyncio.create_task(isolate.handle())
         await asyncio.sleep(0.01)
-        waiting = asyncio.create_task(isolate.answer())
+        waiting = asyncio.create_task(isolate.handle())
         await asyncio.sleep(0)
         dying.cancel()
-        isolate.upstream_says(snapshot_answer())
-        answer = await waiting
-        assert json.loads(answer.body)["ok"]
+        isolate.set_upstream(upstream_body())
+        response = await waiting
+        assert json.loads(response.body)["ok"]
         await isolate.background.finish()
 
-    asyncio.run(scene())
+    asyncio.run(die_while_renewing())
 
 
-def test_an_answer_too_old_to_be_given_at_once_is_waited_for() -> None:
+def test_a_request_waits_if_the_entry_is_too_old() -> None:
     isolate = upstream()
-    isolate.upstream_says(snapshot_answer(calls=1))
+    isolate.set_upstream(upstream_body(calls=1))
     isolate.body()
-    isolate.upstream_says(snapshot_answer(calls=2))
+    isolate.set_upstream(upstream_body(calls=2))
     isolate.clock.at_ms += constants.EXPLORE_STALE_SECONDS * 1_000 + 1
     assert isolate.calls() == 2
 
 
-def test_while_nothing_new_can_be_had_the_old_is_shown_up_to_an_age() -> None:
+def test_if_making_an_entry_fails_the_old_one_is_returned_up_to_an_age() -> None:
     isolate = upstream()
-    isolate.upstream_says(snapshot_answer())
+    isolate.set_upstream(upstream_body())
     isolate.body()
     isolate.fetcher.answer = None
     isolate.clock.at_ms += constants.EXPLORE_STALE_IF_ERROR_SECONDS * 1_000
     assert isolate.calls() == 7
-    # Another isolate of this location knows it, too.
+    # Another isolate of this location has it from the edge cache.
     assert Isolate(edge=isolate.edge, clock=isolate.clock, settings=isolate.settings).calls() == 7
     isolate.clock.at_ms += 1
     assert isolate.body()["error"] == "upstream_unreachable"
 
 
-def test_a_failure_is_asked_about_again_after_a_pause_and_then_forgotten() -> None:
+def test_after_a_failure_there_is_a_pause_before_the_next_attempt() -> None:
     isolate = upstream()
     for _ in range(100):
         assert not isolate.body()["ok"]
         isolate.clock.at_ms += 10
     assert len(isolate.fetcher.sent) == 1
-    isolate.upstream_says(snapshot_answer())
+    isolate.set_upstream(upstream_body())
     isolate.clock.at_ms += constants.EXPLORE_RETRY_SECONDS * 1_000
     assert isolate.body()["ok"]
     assert len(isolate.fetcher.sent) == 2
 
 
-def test_a_failure_behind_an_answer_is_not_repeated_with_every_answer() -> None:
+def test_a_failure_in_the_background_is_not_repeated_by_every_request() -> None:
     isolate = upstream()
-    isolate.upstream_says(snapshot_answer())
+    isolate.set_upstream(upstream_body())
     isolate.body()
     isolate.fetcher.answer = None
     isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000 + 1
@@ -188,23 +190,23 @@ def test_a_failure_behind_an_answer_is_not_repeated_with_every_answer() -> None:
     assert len(isolate.fetcher.sent) == 2
 
 
-def test_those_who_wait_for_a_failure_get_it_too() -> None:
+def test_requests_that_wait_for_a_failure_get_its_error() -> None:
     isolate = upstream()
 
-    async def visits() -> list[str]:
-        answers = await asyncio.gather(*(isolate.answer() for _ in range(50)))
-        return [json.loads(answer.body)["error"] for answer in answers]
+    async def send_all() -> list[str]:
+        responses = await asyncio.gather(*(isolate.handle() for _ in range(50)))
+        return [json.loads(response.body)["error"] for response in responses]
 
-    assert set(asyncio.run(visits())) == {"upstream_unreachable"}
+    assert set(asyncio.run(send_all())) == {"upstream_unreachable"}
     assert len(isolate.fetcher.sent) == 1
 
 
-def test_yesterdays_window_is_not_shown_as_todays() -> None:
+def test_an_entry_of_yesterday_is_not_used_today() -> None:
     isolate = upstream()
     isolate.clock.at_ms = 1_795_392_000_000 - 1_000
-    isolate.upstream_says(snapshot_answer(calls=1))
+    isolate.set_upstream(upstream_body(calls=1))
     assert isolate.calls() == 1
-    isolate.upstream_says(snapshot_answer(calls=0))
+    isolate.set_upstream(upstream_body(calls=0))
     isolate.clock.at_ms += 1_000
     assert isolate.calls() == 0
     isolate.fetcher.answer = None
@@ -212,33 +214,33 @@ def test_yesterdays_window_is_not_shown_as_todays() -> None:
     assert not isolate.body()["ok"]
 
 
-def test_what_was_left_by_others_and_is_damaged_is_made_again() -> None:
+def test_a_damaged_entry_of_the_edge_cache_is_replaced() -> None:
     isolate = Isolate()
-    isolate.call(3)
+    isolate.record_calls(3)
     isolate.body()
     assert isolate.edge is not None
     for damage in ("", "\n", "a b\n{\n}", "1\n{\n}", "x" * 100):
-        isolate.edge.kept = dict.fromkeys(isolate.edge.kept, damage)
+        isolate.edge.entries = dict.fromkeys(isolate.edge.entries, damage)
         assert Isolate(isolate.store, isolate.clock, isolate.edge).calls() == 3
 
 
-def test_a_finished_answer_is_read_back_as_it_was_written() -> None:
+def test_a_decoded_entry_equals_the_encoded_one() -> None:
     snapshot = {"a": 1, "topApis": [], "allApis": [{"n": number} for number in range(150)]}
-    finished = render({"ok": True}, snapshot, 5)
-    assert decode(finished.encode()) == finished
+    rendered = render({"ok": True}, snapshot, 5)
+    assert decode(rendered.encode()) == rendered
     for top in (0, 1, 100):
         rows = snapshot["allApis"]
         assert isinstance(rows, list)
         expected = {"ok": True, "snapshot": {**snapshot, "topApis": rows[:top]}}
-        assert json.loads(finished.body(top)) == expected
+        assert json.loads(rendered.body(top)) == expected
 
 
-def test_what_is_no_json_is_never_written() -> None:
+def test_a_number_that_json_does_not_have_is_an_error() -> None:
     with pytest.raises(ValueError, match="JSON"):
         render({"ok": True}, {"allApis": [], "x": float("nan")}, 5)
 
 
-def test_the_log_says_why_there_was_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_the_cause_of_an_unavailable_snapshot(caplog: pytest.LogCaptureFixture) -> None:
     isolate = upstream()
 
     async def refused(_url: str, _body: Json) -> Fetched:

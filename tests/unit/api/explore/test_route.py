@@ -1,4 +1,4 @@
-"""The public page's route: right parameters, one shape, no token, whatever happens behind it."""
+"""The public page's route needs no token and always returns a snapshot of the same shape."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from analytics import WINDOWS
 from core.errors import InvalidParameter, InvalidWindow, MethodNotAllowed
 from core.ports import Response
 from tests.support.dispatcher_scene import Scene
-from tests.support.explore_scene import Isolate, assert_empty, header, snapshot_answer, upstream
+from tests.support.explore_scene import Isolate, assert_empty, header, upstream, upstream_body
 from tests.support.explore_shape import check
 from tests.support.fakes import FakeEnvironment
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_each_window_is_its_own_snapshot(window: str) -> None:
+def test_each_window_has_its_own_snapshot(window: str) -> None:
     isolate = Isolate()
-    isolate.call(3)
+    isolate.record_calls(3)
     body = isolate.body(f"?window={window}")
     assert {name: body[name] for name in ("ok", "window", "source")} == {
         "ok": True,
@@ -30,20 +30,20 @@ def test_each_window_is_its_own_snapshot(window: str) -> None:
     assert body["snapshot"]["heroStats"]["calls"] == 3
 
 
-def test_without_a_window_it_is_today() -> None:
+def test_the_default_window_is_today() -> None:
     assert Isolate().body()["window"] == "today"
 
 
 @pytest.mark.parametrize("query", ["?window=", "?window=TODAY", "?window=%00"])
-def test_no_other_window_is_taken(query: str) -> None:
+def test_other_windows_are_rejected(query: str) -> None:
     with pytest.raises(InvalidWindow) as caught:
-        Isolate().ask(query)
+        Isolate().request(query)
     assert caught.value.evidence["expected"] == list(WINDOWS)
 
 
-def test_a_parameter_that_is_given_twice_is_refused() -> None:
+def test_a_repeated_parameter_is_rejected() -> None:
     with pytest.raises(InvalidParameter, match="once"):
-        Isolate().ask("?window=today&window=today")
+        Isolate().request("?window=today&window=today")
 
 
 @pytest.mark.parametrize(
@@ -65,59 +65,59 @@ def test_a_parameter_that_is_given_twice_is_refused() -> None:
         ("%20", 25),
     ],
 )
-def test_top_is_how_many_rows_and_nonsense_means_25(given: str, rows: int) -> None:
+def test_top_limits_the_rows_and_an_invalid_value_means_25(given: str, rows: int) -> None:
     isolate = upstream()
     many = [{"endpoint": f"/t/a{number}", "rank": number + 1} for number in range(130)]
-    answer = snapshot_answer()
-    isolate.upstream_says({**answer, "snapshot": {**answer["snapshot"], "allApis": many}})
+    response = upstream_body()
+    isolate.set_upstream({**response, "snapshot": {**response["snapshot"], "allApis": many}})
     snapshot = isolate.body(f"?top={given}")["snapshot"]
     check(snapshot, "today", rows)
     assert (len(snapshot["topApis"]), len(snapshot["allApis"])) == (rows, 130)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
-def test_it_can_only_be_read(method: str) -> None:
+def test_only_get_and_head_are_allowed(method: str) -> None:
     with pytest.raises(MethodNotAllowed):
-        Isolate().ask(method=method)
+        Isolate().request(method=method)
 
 
-def test_a_query_of_hundreds_of_parameters_is_refused() -> None:
+def test_too_many_parameters_are_rejected() -> None:
     with pytest.raises(InvalidParameter):
-        Isolate().ask("?" + "&a=1" * 200)
+        Isolate().request("?" + "&a=1" * 200)
 
 
-def test_an_answer_that_is_known_is_not_sent_again() -> None:
+def test_a_matching_tag_gets_304() -> None:
     isolate = Isolate()
-    first = isolate.ask("?top=3")
+    first = isolate.request("?top=3")
     tag = header(first, "etag")
-    again = isolate.ask("?top=3", {"if-none-match": tag})
+    again = isolate.request("?top=3", {"if-none-match": tag})
     assert (again.status, again.body, header(again, "etag")) == (304, "", tag)
     assert header(again, "x-request-id") == "id-1"
-    for answer in (first, again):
-        assert header(answer, "cache-control") == ("public, max-age=5, stale-while-revalidate=55")
-    assert isolate.ask("?top=4", {"if-none-match": tag}).status == 200, "other rows"
-    assert isolate.ask("?top=3&window=week", {"if-none-match": tag}).status == 200
+    for response in (first, again):
+        assert header(response, "cache-control") == ("public, max-age=5, stale-while-revalidate=55")
+    assert isolate.request("?top=4", {"if-none-match": tag}).status == 200, "other rows"
+    assert isolate.request("?top=3&window=week", {"if-none-match": tag}).status == 200
     isolate.clock.at_ms += 61_000
-    assert isolate.ask("?top=3", {"if-none-match": tag}).status == 200, "made anew"
-    assert isolate.ask(method="HEAD").status == 200
+    assert isolate.request("?top=3", {"if-none-match": tag}).status == 200, "a new entry"
+    assert isolate.request(method="HEAD").status == 200
 
 
-# Its own log.
+# Failures of its own analytics.
 
 
-def test_a_store_that_fails_is_an_empty_snapshot() -> None:
+def test_if_the_store_fails_the_snapshot_is_empty() -> None:
     isolate = Isolate()
     isolate.store.unavailable = True
     assert_empty(isolate, "upstream_unreachable")
 
 
-def test_a_missing_store_is_an_empty_snapshot() -> None:
+def test_without_a_store_the_snapshot_is_empty() -> None:
     isolate = Isolate()
     isolate.environment.usage_store = None
     assert_empty(isolate, "upstream_unreachable")
 
 
-def test_a_defect_is_an_empty_snapshot_and_is_in_the_log(
+def test_a_defect_is_logged_and_the_snapshot_is_empty(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -133,44 +133,44 @@ def test_a_defect_is_an_empty_snapshot_and_is_in_the_log(
 PATH = "/api/explore/analytics"
 
 
-def platform_answer(scene: Scene, url: str, method: str = "GET") -> Response:
-    answer = scene.request(url, method)
-    assert isinstance(answer, Response)
-    return answer
+def public_response(scene: Scene, url: str, method: str = "GET") -> Response:
+    response = scene.request(url, method)
+    assert isinstance(response, Response)
+    return response
 
 
-def test_it_answers_at_every_host_that_is_no_tenants_without_a_token() -> None:
+def test_every_host_that_belongs_to_no_tenant_has_the_route() -> None:
     for host in ("localhost:8787", "dispatcher.example", "127.0.0.1", "x.workers.dev"):
-        answer = platform_answer(Scene(), f"http://{host}{PATH}?window=week&token=x")
-        assert (answer.status, json.loads(answer.body)["window"]) == (200, "week")
+        response = public_response(Scene(), f"http://{host}{PATH}?window=week&token=x")
+        assert (response.status, json.loads(response.body)["window"]) == (200, "week")
 
 
-def test_a_tenants_host_and_a_tenants_paths_are_the_tenants() -> None:
+def test_the_same_path_at_a_tenant_belongs_to_the_tenant() -> None:
     scene = Scene()
     scene.request(f"http://fx.example{PATH}?window=x", "POST")
     scene.request(f"/t/weather{PATH}")
     assert [sent.script for sent in scene.sent] == ["fx", "weather-v2"]
 
 
-def test_nothing_of_it_is_metered() -> None:
+def test_requests_for_the_route_are_not_metered() -> None:
     scene = Scene()
-    assert platform_answer(scene, PATH).status == 200
-    assert platform_answer(scene, PATH + "?window=x").status == 400
-    assert platform_answer(scene, PATH, "POST").status == 405
+    assert public_response(scene, PATH).status == 200
+    assert public_response(scene, PATH + "?window=x").status == 400
+    assert public_response(scene, PATH, "POST").status == 405
     assert scene.events == []
 
 
 @pytest.mark.parametrize("variable", ["{", None])
-def test_it_answers_even_without_a_directory(variable: str | None) -> None:
-    assert platform_answer(Scene(variable=variable), PATH).status == 200
+def test_the_route_works_without_a_directory(variable: str | None) -> None:
+    assert public_response(Scene(variable=variable), PATH).status == 200
 
 
-def test_it_answers_even_without_any_binding() -> None:
+def test_the_route_works_without_any_binding() -> None:
     environment = FakeEnvironment(usage_store=None, namespace=None)
-    answer = platform_answer(Scene(environment=environment), PATH)
-    assert (answer.status, json.loads(answer.body)["ok"]) == (200, False)
+    response = public_response(Scene(environment=environment), PATH)
+    assert (response.status, json.loads(response.body)["ok"]) == (200, False)
 
 
 @pytest.mark.parametrize("path", [PATH + "/", PATH + "x", "/api/explore", "/API/explore/analytics"])
-def test_no_other_path_is_its_own(path: str) -> None:
-    assert platform_answer(Scene(), path).status == 404
+def test_similar_paths_are_not_found(path: str) -> None:
+    assert public_response(Scene(), path).status == 404

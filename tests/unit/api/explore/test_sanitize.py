@@ -1,4 +1,4 @@
-"""Whatever comes in as a snapshot, one of the documented shape comes out; safe ones unchanged."""
+"""Any JSON value becomes a snapshot of the documented shape; a sanitized one stays unchanged."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ anything = st.recursive(
 
 
 def fields_of(*known: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects with some of these fields, and anything in them."""
+    """Objects with some of these fields, and any values."""
     return st.fixed_dictionaries({}, optional=dict.fromkeys(known, anything))
 
 
@@ -83,7 +83,7 @@ windows = st.sampled_from(WINDOWS)
 
 @settings(max_examples=300, deadline=None)
 @given(documents, windows, st.integers(0, 100))
-def test_anything_becomes_a_safe_snapshot_and_stays_one(
+def test_any_value_becomes_a_safe_snapshot_and_stays_one(
     document: Any, window: str, top: int
 ) -> None:
     found = safe_snapshot(document, window, NOON_MS, top)
@@ -94,10 +94,10 @@ def test_anything_becomes_a_safe_snapshot_and_stays_one(
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_a_snapshot_of_this_software_keeps_every_figure_that_is_shown(window: str) -> None:
+def test_a_snapshot_of_this_dispatcher_keeps_every_shown_value(window: str) -> None:
     scene = Scene()
     scene.commit(7)
-    snapshot = scene.ask(ROUTES[0], f"?window={window}&top=1")["snapshot"]
+    snapshot = scene.body(ROUTES[0], f"?window={window}&top=1")["snapshot"]
     found = safe_snapshot(snapshot, window, 0, 1)
     check(dict(found), window, 1)
     for name in SNAPSHOT - {"allApis", "topApis", "freshness"}:
@@ -105,14 +105,14 @@ def test_a_snapshot_of_this_software_keeps_every_figure_that_is_shown(window: st
     for name in FRESHNESS:
         assert found["freshness"][name] == snapshot["freshness"][name]
     (row,), (original,) = found["allApis"], snapshot["allApis"]
-    # The one figure of ours that may be below zero.
+    # The only value of a snapshot that may be negative.
     assert row["trendingScore"] == max(0, original["trendingScore"])
     for name in API - {"trendingScore"}:
         assert row[name] == original[name], name
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_the_empty_snapshot_has_the_shape_of_all_others(window: str) -> None:
+def test_the_empty_snapshot_has_the_documented_shape(window: str) -> None:
     found = dict(empty_snapshot(window, NOON_MS))
     check(found, window, 25)
     assert found["generatedAt"] == NOON
@@ -153,12 +153,12 @@ def row(endpoint: str = "/t/a", **given: Any) -> dict[str, Any]:
         "/t/" + "a" * 200,
     ],
 )
-def test_a_row_whose_endpoint_nobody_should_copy_is_dropped(endpoint: Any) -> None:
+def test_a_row_with_an_unsafe_endpoint_is_dropped(endpoint: Any) -> None:
     assert apis(row(endpoint), None, [], "row", row("/t/fine"))[0]["endpoint"] == "/t/fine"
     assert len(apis(row(endpoint), row("/t/fine"))) == 1
 
 
-def test_what_a_row_lacks_is_filled() -> None:
+def test_missing_fields_of_a_row_have_defaults() -> None:
     (found,) = apis(row())
     assert (found["id"], found["owner"], found["directory"]) == ("/t/a", "@unknown", "APIs")
     assert (found["errorRatePct"], found["uptimePct"], found["trend"]) == (0, 100, [])
@@ -166,7 +166,7 @@ def test_what_a_row_lacks_is_filled() -> None:
     assert found["uptimePct"] == 87.5
 
 
-def test_names_are_one_visible_line() -> None:
+def test_names_become_one_line_without_hidden_characters() -> None:
     (found,) = apis(
         row(owner="al\u202eice\n ", directory="\x00 \u2066", id="t:\ud800a" + "b" * 999)
     )
@@ -174,7 +174,7 @@ def test_names_are_one_visible_line() -> None:
     assert found["id"] == ("t:a" + "b" * 999)[:300]
     (found,) = apis(row(owner="@" + "o" * 300, directory="مرحبا 👩\u200d🔬"))
     assert found["owner"] == "@" + "o" * 200
-    assert found["directory"] == "مرحبا 👩\u200d🔬", "what scripts and emoji are written with stays"
+    assert found["directory"] == "مرحبا 👩\u200d🔬", "joiners stay"
 
 
 @pytest.mark.parametrize(
@@ -192,15 +192,13 @@ def test_names_are_one_visible_line() -> None:
         ([7], 0),
     ],
 )
-def test_counts_are_whole_and_within_what_javascript_counts_exactly(
-    given: Any, expected: int
-) -> None:
+def test_counts_are_whole_and_exact_in_javascript(given: Any, expected: int) -> None:
     (found,) = apis(row(calls=given, trend=[given]))
     assert (found["calls"], found["trend"]) == (expected, [expected])
     assert type(found["calls"]) is int
 
 
-def test_ranks_are_those_given_without_gaps() -> None:
+def test_ranks_keep_their_order_and_have_no_gaps() -> None:
     found = apis(row("/t/c", rank=7), row("/t/a", rank=2), None, row("/t/b", rank=3))
     assert [(api["rank"], api["endpoint"]) for api in found] == [
         (1, "/t/a"),
@@ -208,15 +206,15 @@ def test_ranks_are_those_given_without_gaps() -> None:
         (3, "/t/c"),
     ]
     broken = apis(row("/t/c", rank=7), row("/t/a"), row("/t/b", rank=-3))
-    assert [api["endpoint"] for api in broken] == ["/t/c", "/t/a", "/t/b"], "as they came"
+    assert [api["endpoint"] for api in broken] == ["/t/c", "/t/a", "/t/b"], "in the given order"
 
 
-def test_of_rows_with_one_id_the_first_counts() -> None:
+def test_of_rows_with_the_same_id_the_first_is_used() -> None:
     found = apis(row("/t/a", id="x", calls=1), row("/t/b", id="x", calls=2), row("/t/a", id="y"))
     assert [(api["id"], api["calls"]) for api in found] == [("x", 1), ("y", 0)]
 
 
-def test_no_more_rows_than_a_page_can_hold() -> None:
+def test_rows_and_points_are_limited() -> None:
     many = [row(f"/t/a{number}") for number in range(5_000)]
     assert len(apis(*many)) == 1_000
     days = [
@@ -231,7 +229,7 @@ def test_no_more_rows_than_a_page_can_hold() -> None:
     assert found[-1]["startAt"].startswith(days[-1]["startAt"][:10]), "the newest stay"
 
 
-def test_the_whole_is_not_less_than_its_parts() -> None:
+def test_hero_statistics_are_at_least_the_sum_of_the_rows() -> None:
     found = safe_snapshot(
         {
             "heroStats": {"calls": 5, "revenueMicros": 0, "activeAgents": 1, "publishedApis": 9},
@@ -255,7 +253,7 @@ def test_the_whole_is_not_less_than_its_parts() -> None:
     }
 
 
-def test_the_period_before_is_passed_on_if_it_says_which_it_was() -> None:
+def test_the_previous_period_is_kept_if_its_range_is_valid() -> None:
     bounds = {"startAt": "2026-11-21T00:00:00.000Z", "endAt": "2026-11-21T12:00:00.000Z"}
     hero = {"activeAgents": 1, "publishedApis": 2, "directories": 1, "calls": 9}
     money = {"revenueUsd": 1.5, "revenueMicros": 1_500_000}
@@ -275,13 +273,13 @@ def test_the_period_before_is_passed_on_if_it_says_which_it_was() -> None:
 
 
 @pytest.mark.parametrize(("window", "points"), [("today", 24), ("week", 7), ("overall", 30)])
-def test_a_trend_ends_with_the_newest_point(window: str, points: int) -> None:
+def test_a_trend_keeps_its_newest_points(window: str, points: int) -> None:
     given = {"allApis": [row(trend=list(range(50)))]}
     (found,) = safe_snapshot(given, window, NOON_MS, 0)["allApis"]
     assert found["trend"] == list(range(50))[-points:]
 
 
-def test_what_is_no_snapshot_is_told_from_one_with_bad_values() -> None:
+def test_a_snapshot_with_invalid_values_is_still_a_snapshot() -> None:
     good = {"window": "week", "heroStats": {}, "allApis": []}
     assert is_snapshot(good, "week")
     assert is_snapshot({"heroStats": {"calls": "many"}, "topApis": [None]}, "week")

@@ -1,4 +1,4 @@
-"""Another dispatcher: asked with its own token, believed only if it answers a snapshot."""
+"""Another dispatcher gets its own token, and its response must be a snapshot."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import json
 import pytest
 
 from core.ports import Json
-from tests.support.explore_scene import UPSTREAM, assert_empty, snapshot_answer, upstream
+from tests.support.explore_scene import UPSTREAM, assert_empty, upstream, upstream_body
 from tests.support.explore_shape import check
 from tests.support.platform_scene import Scene
 
-NOT_TO_BE_ASKED = "http://dispatch.example"
+PLAIN_HTTP_URL = "http://dispatch.example"
 TOKEN = UPSTREAM["ANALYTICS_TOKEN"]
 
 
-def test_figures_may_be_another_dispatchers() -> None:
+def test_the_snapshot_of_another_dispatcher_is_returned() -> None:
     isolate = upstream()
-    isolate.upstream_says(snapshot_answer("week"))
+    isolate.set_upstream(upstream_body("week"))
     body = isolate.body("?window=week")
     assert (body["ok"], body["source"]) == (True, "upstream")
     check(body["snapshot"], "week", 25)
@@ -32,15 +32,15 @@ def test_figures_may_be_another_dispatchers() -> None:
     assert isolate.store.operations == []
 
 
-def test_without_a_token_none_is_sent() -> None:
+def test_without_a_token_no_authorization_is_sent() -> None:
     isolate = upstream(ANALYTICS_TOKEN="")
-    isolate.upstream_says(snapshot_answer())
+    isolate.set_upstream(upstream_body())
     assert isolate.body()["ok"]
     assert isolate.fetcher.sent[0][1] == {"accept": "application/json"}
 
 
-GOOD = snapshot_answer("week")
-BAD_ANSWERS: list[tuple[Json, int]] = [
+GOOD = upstream_body("week")
+BAD_RESPONSES: list[tuple[Json, int]] = [
     (GOOD, 500),
     (GOOD, 401),
     (GOOD, 301),
@@ -60,20 +60,20 @@ BAD_ANSWERS: list[tuple[Json, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "status"), BAD_ANSWERS)
-def test_an_answer_that_is_no_snapshot_is_an_empty_one(body: Json, status: int) -> None:
+@pytest.mark.parametrize(("body", "status"), BAD_RESPONSES)
+def test_if_the_response_is_no_snapshot_the_snapshot_is_empty(body: Json, status: int) -> None:
     isolate = upstream()
-    isolate.upstream_says(body, status)
+    isolate.set_upstream(body, status)
     assert_empty(isolate, "upstream_http_error")
 
 
-def test_no_answer_is_an_empty_snapshot() -> None:
+def test_without_a_response_the_snapshot_is_empty() -> None:
     assert_empty(upstream(), "upstream_unreachable")
 
 
-def test_an_answer_without_end_is_an_empty_snapshot() -> None:
+def test_if_the_response_is_too_long_the_snapshot_is_empty() -> None:
     isolate = upstream()
-    isolate.upstream_says(" " * 5_000_000)
+    isolate.set_upstream(" " * 5_000_000)
     assert_empty(isolate, "upstream_unreachable")
 
 
@@ -92,9 +92,9 @@ def test_an_answer_without_end_is_an_empty_snapshot() -> None:
         "https://[::1",
     ],
 )
-def test_an_address_that_would_give_the_token_away_is_never_asked(address: str) -> None:
+def test_a_url_that_would_expose_the_token_gets_no_request(address: str) -> None:
     isolate = upstream(ANALYTICS_BASE_URL=address)
-    isolate.upstream_says(GOOD)
+    isolate.set_upstream(GOOD)
     assert_empty(isolate, "upstream_unreachable")
     assert isolate.fetcher.sent == []
 
@@ -108,25 +108,25 @@ def test_an_address_that_would_give_the_token_away_is_never_asked(address: str) 
         "https://dispatch.example/base/",
     ],
 )
-def test_loopback_needs_no_https(address: str) -> None:
+def test_https_and_loopback_urls_are_used(address: str) -> None:
     isolate = upstream(ANALYTICS_BASE_URL=address)
-    isolate.upstream_says(GOOD)
+    isolate.set_upstream(GOOD)
     assert isolate.body("?window=week")["ok"]
     assert isolate.fetcher.sent[0][0].startswith(address.rstrip("/") + "/__platform/analytics?")
 
 
-def test_a_token_that_is_none_is_not_sent(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_token_is_neither_sent_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
     isolate = upstream(ANALYTICS_TOKEN="two words\r\nx-evil: 1")
-    isolate.upstream_says(GOOD)
+    isolate.set_upstream(GOOD)
     assert_empty(isolate, "upstream_unreachable")
     assert isolate.fetcher.sent == []
     assert "two words" not in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ANALYTICS_BASE_URL", NOT_TO_BE_ASKED), ("ANALYTICS_TOKEN", "two words")]
+    ("name", "value"), [("ANALYTICS_BASE_URL", PLAIN_HTTP_URL), ("ANALYTICS_TOKEN", "two words")]
 )
-def test_operators_are_told_which_setting_cannot_be_used(name: str, value: str) -> None:
+def test_health_names_the_unusable_setting(name: str, value: str) -> None:
     scene = Scene()
     scene.environment.settings.update(UPSTREAM)
     assert problems(scene) == []
@@ -137,6 +137,6 @@ def test_operators_are_told_which_setting_cannot_be_used(name: str, value: str) 
 
 
 def problems(scene: Scene) -> list[str]:
-    """What health says about the settings for another dispatcher."""
-    said = [problem["message"] for problem in scene.ask("/__platform/health")["problems"]]
-    return [message for message in said if "ANALYTICS_" in message]
+    """Return the problems that health reports about the settings of this source."""
+    messages = [problem["message"] for problem in scene.body("/__platform/health")["problems"]]
+    return [message for message in messages if "ANALYTICS_" in message]
