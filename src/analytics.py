@@ -75,7 +75,7 @@ class Analytics:
                     background.run(self._warm(store))
                 return published
         found = await self._read_windows(store, tail, windows, now_ms)
-        if tail.progress.made < now_ms // MINUTE_MS - 1:
+        if tail.state.summarized_until < now_ms // MINUTE_MS - 1:
             background.run(self._catch_up(store))
         for problem in {one for data in found.values() for one in data.unreadable}:
             _LOGGER.warning("batch_unreadable", extra=fields(cause=problem))
@@ -109,7 +109,7 @@ class Analytics:
 
     def _is_new_to(self, tail: LogTail, window: str, now_ms: int) -> bool:
         """Return whether this isolate has not read the base of a window yet."""
-        base = newest_base(tail.progress, _first_minute(window, now_ms))
+        base = newest_base(tail.state, _first_minute(window, now_ms))
         return base is not None and self._caches[window].get(base) is None
 
     async def _read_windows(

@@ -72,14 +72,14 @@ class Fill:
         a_day = self.events // DAYS
         store = MemoryStore()
         start = days.stop * MINUTES_PER_DAY
-        progress = CompactionState(made=start, settled=start)
+        progress = CompactionState(summarized_until=start, watermark=start)
         with ProcessPoolExecutor(PROCESSES) as pool:
             made = pool.map(partial(closed_day, count=a_day, apis=self.apis), days)
             for done, (day, texts, fingerprint) in enumerate(made, start=1):
                 key = keys.summary("day", day * MINUTES_PER_DAY)
                 for number, text in texts:
                     store.values[part_key(key, number)] = (text, {})
-                progress.tree["day"][day * MINUTES_PER_DAY] = fingerprint
+                progress.fingerprints["day"][day * MINUTES_PER_DAY] = fingerprint
                 on_progress(done, DAYS)
         for day in range(days.stop, today + 1):
             day_ms = day * DAY_MS
@@ -147,8 +147,8 @@ async def _summarise(store: MemoryStore, progress: CompactionState, days: Sequen
     maker = SummaryBuilder(BudgetedStore(store, endless), progress, rebuildable_from=0)
     months = {containing("month", day * MINUTES_PER_DAY) for day in days}
     for month in sorted(months):
-        if month.end <= progress.settled:
-            await maker.make_parent(month)
+        if month.end <= progress.watermark:
+            await maker.build_parent(month)
     await store.put(keys.COMPACTION_STATE, progress.encode(), {})
     # Each of the last hours gets its bases in its time, as from cron.
     for hours_ago in (2, 1, 0):

@@ -24,7 +24,7 @@ from core.keys import parse_reconciled
 from core.ports import Clock, Environment, Json
 from core.quotas import UNBOUNDED
 from metering.consistency import Overview, compare, oldest_uncompacted
-from metering.state import decode_progress
+from metering.state import decode_state
 from payments.chain import RPC_SETTING
 from payments.facilitator import Facilitators
 from payments.ledger import Ledger
@@ -149,7 +149,7 @@ class Health:
             page = await store.list_page(keys.USAGE_PREFIX, None)
             late = await store.list_page(keys.LATE_PREFIX, None)
             values = await store.get_many([keys.COMPACTION_STATE, keys.DEMO_HISTORY])
-            progress = decode_progress(values[keys.COMPACTION_STATE])
+            progress = decode_state(values[keys.COMPACTION_STATE])
             now_minute = self.clock.now_ms() // MINUTE_MS
             overview = Overview(progress, page, late, now_minute)
             comparison = await compare(store, overview)
@@ -170,7 +170,7 @@ class Health:
         if values[keys.DEMO_HISTORY] is not None:
             message = f"The totals include generated demo history: {keys.DEMO_HISTORY}."
             notices.append(_problem("demo_data", message))
-        compacted_until = progress.made if progress else None
+        compacted_until = progress.summarized_until if progress else None
         return {
             "newestBatches": len(page.keys),
             "newestEvents": sum(_events_in(key.metadata) for key in page.keys),

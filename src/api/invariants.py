@@ -100,11 +100,11 @@ def _summary_invariants(
         *(
             Invariant(
                 f"{name}UnlikeTheLog",
-                comparison.surplus[name],
+                comparison.drift[name],
                 "Summaries were built from the right batches, but their totals differ from the"
                 " batches' totals.",
                 rebuild,
-                needs_someone=comparison.surplus[name] > 0,
+                needs_someone=comparison.drift[name] > 0,
             )
             for name in COUNTED
         ),
@@ -163,8 +163,8 @@ def _event_invariants(
 
 
 def _compacted_until(period: Period, overview: Overview) -> int:
-    state = overview.progress or CompactionState()
-    return state.settled if period.level == "hour" else state.made
+    state = overview.state or CompactionState()
+    return state.watermark if period.level == "hour" else state.summarized_until
 
 
 def _marked_minutes(late: KeyPage) -> frozenset[int]:

@@ -23,7 +23,7 @@ from core.telemetry import RequestCounters
 from metering.consistency import Overview, oldest_uncompacted
 from metering.events import BATCH_VERSION
 from metering.settlements import SETTLEMENT_VERSION
-from metering.state import PROGRESS_VERSION, decode_progress
+from metering.state import STATE_VERSION, decode_state
 from metering.summary import SUMMARY_VERSION
 from payments.ledger import Ledger
 from usage import UsageRecorder
@@ -156,7 +156,7 @@ class Metrics:
         newest = await store.list_page(keys.USAGE_PREFIX, None)
         late = await store.list_page(keys.LATE_PREFIX, None)
         values = await store.get_many([keys.COMPACTION_STATE, keys.DEMO_HISTORY])
-        state = decode_progress(values[keys.COMPACTION_STATE])
+        state = decode_state(values[keys.COMPACTION_STATE])
         overview = Overview(state, newest, late, now_ms // MINUTE_MS)
         oldest = await oldest_uncompacted(store, overview)
         waiting = 0 if oldest is None else overview.now_minute - oldest
@@ -183,7 +183,7 @@ class Metrics:
                 _gauge(
                     "compacted_until_seconds",
                     "Every minute before this has its summary; in seconds since 1970 UTC.",
-                    state.made * 60,
+                    state.summarized_until * 60,
                     "seconds",
                 )
             )
@@ -218,7 +218,7 @@ def _build() -> Family:
     formats: Mapping[str, int] = {
         "batch_format": BATCH_VERSION,
         "summary_format": SUMMARY_VERSION,
-        "progress_format": PROGRESS_VERSION,
+        "progress_format": STATE_VERSION,
         "settlement_format": SETTLEMENT_VERSION,
     }
     labels = {name: str(version) for name, version in formats.items()}

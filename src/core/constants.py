@@ -184,7 +184,7 @@ TOP_DEFAULT = 25
 TOP_MAX = 100
 ALL_APIS_MAX = 1_000
 TREND_DAYS = 30
-"""Days that `overall` shows for each API, and keeps in its checkpoint."""
+"""Days that `overall` shows for each API, and keeps in its base."""
 
 SERIES_POINTS_MAX = 3_660
 """Points of a series: ten years of days."""

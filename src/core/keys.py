@@ -154,7 +154,7 @@ def parse_summary(key: str) -> int:
     return minute
 
 
-def checkpoint(first: int | None, end: int) -> str:
+def base(first: int | None, end: int) -> str:
     """Build the key of the totals from minute `first`, or the beginning, to before `end`."""
     start = "ever" if first is None else _inverted(first)[: _LEVEL_LENGTHS["day"]]
     return f"{SUMMARY_PREFIX}base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"

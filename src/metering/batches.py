@@ -1,8 +1,4 @@
-"""Finds and reads batches of the usage log, and counts what that costs.
-
-Owns listing, bulk reading and setting aside what cannot be read. Refuses to
-know what the events are for.
-"""
+"""Reads batches of the usage log, and groups their keys by minute."""
 
 from __future__ import annotations
 
@@ -19,14 +15,14 @@ from metering.events import Batch, decode_batch
 
 @dataclass(slots=True)
 class Unread:
-    """What could not be included in a read, by key."""
+    """The batches that could not be read: `missing` by key, `unreadable` as `KEY: REASON`."""
 
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
 def by_minute(names: Sequence[str]) -> dict[int, Sequence[str]]:
-    """Group the keys of batches by minute; `names` ascend, as KV lists them. Other keys go."""
+    """Group keys of batches, in ascending order, by minute; other keys are dropped."""
     found: dict[int, Sequence[str]] = {}
     start = 0
     while start < len(names):
@@ -34,7 +30,7 @@ def by_minute(names: Sequence[str]) -> dict[int, Sequence[str]]:
         if minute is None:
             start += 1
             continue
-        # The character after the slash that ends the minute.
+        # "0" is the character after the slash that ends the minute.
         behind = names[start][: keys.USAGE_MINUTE_LENGTH - 1] + "0"
         end = bisect_left(names, behind, start)
         found[minute] = names[start:end]
@@ -43,7 +39,7 @@ def by_minute(names: Sequence[str]) -> dict[int, Sequence[str]]:
 
 
 def minute_of(name: str) -> int | None:
-    """Tell the minute of a batch's key; None for any other key."""
+    """Return the minute of a batch's key; None for any other key."""
     try:
         return keys.parse_usage_batch(name).minute
     except KeyMalformed:
@@ -53,10 +49,10 @@ def minute_of(name: str) -> int | None:
 async def read_batches(
     store: KeyValueStore, names: Sequence[str], add: Callable[[str, Batch], None], unread: Unread
 ) -> None:
-    """Read batches a hundred at a time and hand each to `add` with its key.
+    """Read batches and call `add` with the key and value of each.
 
-    What cannot be read is noted in `unread` and never stops the rest. No more
-    than a few hundred batches are in memory at once.
+    What cannot be read is added to `unread`. At most a few hundred batches are in memory at the
+    same time. Raises `StoreUnavailable`.
     """
     step = constants.KV_BULK_GET_KEYS_MAX
     for start in range(0, len(names), step * 2):

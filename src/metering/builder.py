@@ -1,7 +1,7 @@
-"""Makes single summaries and bases out of what lies below them.
+"""Builds single summaries and bases from their parts.
 
-Owns reading the parts of a summary, proving them, and making again those that
-are not what they should be. Refuses to decide when: that is for `rollups`.
+A part that is missing, or whose fingerprint is not the expected one, is rebuilt first. When to
+build what is decided by `compactor`.
 """
 
 from __future__ import annotations
@@ -15,22 +15,27 @@ from core.errors import LogExpired, StoreUnavailable
 from core.kv_store import BudgetedStore, all_names
 from metering.batches import Unread, read_batches
 from metering.previous_period import TOMORROWS_WEEK, put_previous_record, totals_of
-from metering.state import KEPT_MINUTES, WEEK_DAYS, CompactionState, marks_within
+from metering.state import KEPT_MINUTES, WEEK_DAYS, CompactionState, child_fingerprints
 from metering.summary import Summary, base_sources, fingerprint_of, get_summaries, put_summary
 from metering.totals import Totals, callers_by_directory, sum_of
 
 BASE_TTL_SECONDS = 3 * 86_400
-"""Bases are for the current hours only; what they hold stays in the summaries."""
+"""Bases are read only in the hours after they were written."""
 
-_PARTS_AT_ONCE = {"minute": 10, "hour": 4, "day": 2, "month": 1}
-"""Summaries read together, by level; a large one is megabytes when APIs have many callers."""
+_PARTS_PER_READ = {"minute": 10, "hour": 4, "day": 2, "month": 1}
+"""Summaries read together, by level; one may be megabytes if APIs have many callers."""
 
 
 @dataclass(slots=True)
 class CompactionReport:
-    """What one run of compaction did: keys made, and those that came out differently.
+    """What one run of compaction did.
 
-    `stopped_by` is why it ended early, unless that was its budget.
+    Attributes:
+        made: The keys that were written.
+        changed: Those whose value differs from before; only of a rebuild.
+        operations: How many KV operations it used.
+        done: Whether it finished.
+        stopped_by: The error that stopped it, if any.
     """
 
     made: list[str] = field(default_factory=list)
@@ -42,7 +47,7 @@ class CompactionReport:
 
 @dataclass(slots=True)
 class _Sum:
-    """What summaries come to together, and the batches that were set aside for them."""
+    """The totals of several summaries, and their undecodable batches."""
 
     totals: Totals = field(default_factory=Totals)
     unreadable: list[str] = field(default_factory=list)
@@ -57,15 +62,20 @@ class _Sum:
 
 @dataclass(slots=True)
 class SummaryBuilder:
-    """Makes summaries, and keeps the tree of `progress` up to date with them.
+    """Builds summaries, and keeps the fingerprints in `state` up to date.
 
-    Of minutes before `rebuildable_from` batches may have expired. With
-    `compares`, each summary is compared with what is stored before it is
-    written. All methods raise `StoreUnavailable` and `BudgetSpent`.
+    All methods raise `StoreUnavailable` and `BudgetSpent`.
+
+    Args:
+        store: `USAGE_KV`, with the budget of this run.
+        state: The state of compaction.
+        rebuildable_from: Batches of earlier minutes may have expired.
+        report: Records what was written.
+        compares: Whether to compare each summary with the stored one before writing it.
     """
 
     store: BudgetedStore
-    progress: CompactionState
+    state: CompactionState
     rebuildable_from: int
     report: CompactionReport = field(default_factory=CompactionReport)
     compares: bool = False
@@ -75,19 +85,27 @@ class SummaryBuilder:
         return await all_names(self.store, keys.usage_minute(minute))
 
     def is_made_of(self, minute: int, names: Sequence[str]) -> bool:
-        """Tell whether progress knows the minute's summary as made of exactly these batches."""
-        return self.progress.tree["minute"].get(minute) == fingerprint_of(_sources(names))
+        """Return whether the minute's summary has exactly these batches."""
+        return self.state.fingerprints["minute"].get(minute) == fingerprint_of(_sources(names))
 
-    async def make_minute(self, minute: int, names: Sequence[str]) -> Summary | None:
-        """Make a minute's summary from its batches; None when it has none.
+    async def build_minute(self, minute: int, names: Sequence[str]) -> Summary | None:
+        """Build a minute's summary from its batches.
 
-        When it is made again, also from those that it was made of before and
-        that `names`, from a listing, does not show. Where batches may have
-        expired, the stored summary only gains those that it lacks. Raises
-        `LogExpired` when that one cannot be read.
+        A summary that is rebuilt keeps the batches that it had and that the listing lacks. If
+        batches may have expired, the stored summary only gains those that it lacks.
+
+        Args:
+            minute: The minute.
+            names: The keys of its batches, from a listing.
+
+        Returns:
+            The summary; None if the minute has no batches.
+
+        Raises:
+            LogExpired: The stored summary is invalid, and batches may have expired.
         """
         period = Period("minute", minute)
-        known = self.progress.tree["minute"].get(minute)
+        known = self.state.fingerprints["minute"].get(minute)
         if not names and known is None:
             return None
         if minute < self.rebuildable_from:
@@ -95,21 +113,21 @@ class SummaryBuilder:
             if stored is not None:
                 return await self._add_to(stored, names)
         unlisted: Sequence[str] = ()
-        if minute < self.progress.made and not self.is_made_of(minute, names):
+        if minute < self.state.summarized_until and not self.is_made_of(minute, names):
             unlisted = await self._unlisted(period, names)
         totals, unread = Totals(), Unread()
         every = sorted([*names, *unlisted])
         await read_batches(self.store, every, lambda _, batch: totals.add(batch), unread)
-        # What neither a listing nor a read shows any more is gone.
+        # Batches that neither the listing nor a read shows no longer exist.
         gone = frozenset(unread.missing)
         for name in names:
             if name in gone:
-                raise StoreUnavailable(f"listed, but not to be read yet: {name}")
+                raise StoreUnavailable(f"listed, but not readable yet: {name}")
         sources = _sources([name for name in every if name not in gone])
         return await self._put(Summary(period, sources, totals, _keys_in(unread)))
 
     async def _unlisted(self, period: Period, names: Sequence[str]) -> Sequence[str]:
-        """Find the batches that a minute's stored summary has and a listing does not show."""
+        """Return the batches that a minute's stored summary has and the listing lacks."""
         stored = await self._stored(period)
         if stored is None:
             return ()
@@ -117,31 +135,31 @@ class SummaryBuilder:
         return [prefix + source for source in stored.sources if prefix + source not in listed]
 
     async def _kept(self, period: Period) -> Summary | None:
-        """Read what cannot be made again; None when it is not there at all."""
+        """Read a summary that cannot be rebuilt; None if there is none."""
         stored = await self._stored(period)
         key = keys.summary(*period)
         if stored is None and (await self.store.get_many([key]))[key] is not None:
-            raise LogExpired(key, "it fails its own check")
+            raise LogExpired(key, "its checksum is wrong")
         return stored
 
     async def _add_to(self, stored: Summary, names: Sequence[str]) -> Summary:
-        """Add batches to a summary whose own may be gone, and keep all that it has."""
+        """Add batches to a summary whose other batches may have expired."""
         made_of = frozenset(stored.sources)
         lacking = [name for name in names if keys.batch_name(name) not in made_of]
         unread = Unread()
         await read_batches(self.store, lacking, lambda _, batch: stored.totals.add(batch), unread)
         if unread.missing:
-            raise StoreUnavailable(f"listed, but not to be read: {unread.missing[0]}")
+            raise StoreUnavailable(f"listed, but not readable: {unread.missing[0]}")
         if not lacking:
-            self.progress.tree["minute"][stored.period.start] = stored.fingerprint
+            self.state.fingerprints["minute"][stored.period.start] = stored.fingerprint
             return stored
         sources = sorted([*stored.sources, *map(keys.batch_name, lacking)])
         unreadable = sorted([*stored.unreadable, *_keys_in(unread)])
         return await self._put(Summary(stored.period, sources, stored.totals, unreadable))
 
-    async def make_parent(self, period: Period) -> Summary | None:
-        """Make a summary from those of the level below; None when there are none."""
-        children = await self._children(period)
+    async def build_parent(self, period: Period) -> Summary | None:
+        """Build a summary from those of the level below; None if there are none."""
+        children = await self._parts_of(period)
         if not children:
             return None
         totals = Totals()
@@ -161,24 +179,24 @@ class SummaryBuilder:
             self.report.changed.append(key)
         await put_summary(self.store, key, summary)
         level, start = summary.period
-        self.progress.tree[level][start] = summary.fingerprint
+        self.state.fingerprints[level][start] = summary.fingerprint
         self.report.made.append(key)
         return summary
 
-    async def _children(self, period: Period) -> Mapping[int, str]:
-        """Find the fingerprints of what a period is made of, by start."""
-        tree = self.progress.tree[period.child_level]
+    async def _parts_of(self, period: Period) -> Mapping[int, str]:
+        """Return the fingerprints of the parts of a period, by start."""
+        tree = self.state.fingerprints[period.child_level]
         known = {start: mark for start, mark in tree.items() if period.start <= start < period.end}
-        oldest = self.progress.earlier_bases - KEPT_MINUTES[period.child_level]
-        if period.start >= max(oldest, self.progress.known_from):
+        oldest = self.state.earlier_bases_until - KEPT_MINUTES[period.child_level]
+        if period.start >= max(oldest, self.state.known_from):
             return known
-        # It was made long ago, and only what is stored tells of what.
-        return {**await marks_within(self.store, period), **known}
+        # It was built long ago, so only the stored summaries show its parts.
+        return {**await child_fingerprints(self.store, period), **known}
 
     async def _parts(self, level: str, marks: Mapping[int, str]) -> AsyncIterator[Summary]:
-        """Read summaries, a few at a time; make those again that are not what they should be."""
+        """Read summaries, a few at a time; rebuild those with another fingerprint."""
         starts = sorted(marks)
-        step = _PARTS_AT_ONCE[level]
+        step = _PARTS_PER_READ[level]
         for index in range(0, len(starts), step):
             periods = [Period(level, start) for start in starts[index : index + step]]
             wanted = {keys.summary(*period): period for period in periods}
@@ -186,43 +204,43 @@ class SummaryBuilder:
             for key, period in wanted.items():
                 summary = found.pop(key)
                 if summary is None or summary.fingerprint != marks[period.start]:
-                    summary = await self._made_again(period)
+                    summary = await self._rebuilt(period)
                 yield summary
 
     async def _stored(self, period: Period) -> Summary | None:
         key = keys.summary(*period)
         return (await get_summaries(self.store, {key: period}))[key]
 
-    async def _made_again(self, period: Period) -> Summary:
+    async def _rebuilt(self, period: Period) -> Summary:
         if period.level == "minute":
-            made = await self.make_minute(period.start, await self.names(period.start))
+            made = await self.build_minute(period.start, await self.names(period.start))
         else:
-            made = await self.make_parent(period)
+            made = await self.build_parent(period)
         if made is None:
-            raise StoreUnavailable(f"the summary of {period} cannot be made yet")
+            raise StoreUnavailable(f"the summary of {period} cannot be built yet")
         return made
 
     async def rebuild_invalidated(self) -> None:
-        """Make again what `progress` says is stale, from the bottom up; the bases come last."""
-        progress = self.progress
-        for period in progress.in_order():
+        """Rebuild what is invalidated in `state`, parts first, the bases last."""
+        state = self.state
+        for period in state.in_order():
             if period.level != "base":
-                await self.make_parent(period)
-                progress.stale.discard(period)
-        if progress.stale:
-            await self.write_checkpoints(progress.bases)
-            progress.stale.clear()
+                await self.build_parent(period)
+                state.invalidated.discard(period)
+        if state.invalidated:
+            await self.write_bases(state.bases_until)
+            state.invalidated.clear()
 
-    async def write_checkpoints(self, end: int) -> None:
-        """Make what readers start from: everything of a window up to the minute `end`."""
-        tree = self.progress.tree
-        sources = base_sources(self.progress.version + 1)
+    async def write_bases(self, end: int) -> None:
+        """Write the bases: everything of each window up to the minute `end`."""
+        tree = self.state.fingerprints
+        sources = base_sources(self.state.version + 1)
         today = containing("day", end - 1)
         month = containing("month", end - 1)
         total = _Sum()
         async for part in self._parts("hour", _within(tree["hour"], today.start, end)):
             total.add(part)
-        await self._put_base(today.start, end, total, sources)
+        await self._write_base(today.start, end, total, sources)
         previous = {"today": totals_of(total.totals)}
         week_start = today.start - WEEK_DAYS * MINUTES_PER_DAY
         first = min(week_start, month.start)
@@ -235,26 +253,26 @@ class SummaryBuilder:
                 total.add(part)
             elif part.period.start == week_start:
                 last = part
-        # Tomorrow's week starts a day later, and is wanted as soon as it is tomorrow.
-        await self._put_base(week_start + MINUTES_PER_DAY, end, total, sources)
+        # Tomorrow's week starts a day later, and is read as soon as tomorrow begins.
+        await self._write_base(week_start + MINUTES_PER_DAY, end, total, sources)
         previous[TOMORROWS_WEEK] = totals_of(total.totals)
         if last is not None:
             total.add(last)
-        await self._put_base(week_start, end, total, sources)
+        await self._write_base(week_start, end, total, sources)
         previous["week"] = totals_of(total.totals)
         async for part in self._parts("month", _within(tree["month"], 0, month.start)):
             ever.add(part)
         ever.totals.forget_days(today.start // MINUTES_PER_DAY - constants.TREND_DAYS + 1)
-        await self._put_base(None, end, ever, sources)
+        await self._write_base(None, end, ever, sources)
         previous["overall"] = totals_of(ever.totals)
         await put_previous_record(self.store, end, previous)
-        # Last: until all is written, readers go by the bases before.
-        self.progress.version += 1
+        # Last, because until all are written, readers use the earlier bases.
+        self.state.version += 1
 
-    async def _put_base(
+    async def _write_base(
         self, first: int | None, end: int, total: _Sum, sources: Sequence[str]
     ) -> None:
-        # In order of their keys, so that the same parts give the same text.
+        # Sorted, so that equal bases have equal encodings.
         summary = Summary(
             Period("base", end),
             sources,
@@ -262,7 +280,7 @@ class SummaryBuilder:
             sorted(total.unreadable),
             callers_by_directory(total.totals),
         )
-        await put_summary(self.store, keys.checkpoint(first, end), summary, BASE_TTL_SECONDS)
+        await put_summary(self.store, keys.base(first, end), summary, BASE_TTL_SECONDS)
 
 
 def _sources(names: Sequence[str]) -> Sequence[str]:

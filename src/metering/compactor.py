@@ -1,16 +1,13 @@
-"""Compaction: makes summaries of minutes, hours, days and months, and bases of windows.
+"""Compaction: builds summaries of minutes, hours, days and months, and bases of windows.
 
-Owns what is made when, and how far it has come (`CompactionState`). Everything made
-is a pure function of the level below, so it can be made twice, in two places,
-or be interrupted anywhere, and comes out the same.
+A summary is a pure function of the level below. So it can be built twice, in two places, or be
+interrupted anywhere, with the same result.
 
-A minute is summarised when it is over, and again by each run that sees more of
-its batches listed, for the last time when it has settled: listings lag behind
-writes, and clocks differ. Only settled minutes go into
-hours, hours into days, days into months. A base is everything of a window up
-to an hour, so that a reader needs one value in place of hundreds. A batch
-that is written later than that leaves a mark, and what it belongs to is made
-again (`late`).
+A minute is summarized when it is over, and rebuilt when a listing shows more of its batches,
+because listings lag behind writes and clocks differ, until it is settled. Hours consist of
+settled minutes, days of hours, months of days. A base is everything of a window up to an hour,
+so that a reader needs one value instead of hundreds. Batches that are written even later have a
+late marker, and what contains them is rebuilt (`invalidation`).
 """
 
 from __future__ import annotations
@@ -29,132 +26,139 @@ from metering.invalidation import LateArrivals
 from metering.state import (
     SETTLE_MINUTES,
     CompactionState,
-    decode_progress,
-    first_progress,
+    decode_state,
+    initial_state,
     rebuildable_from,
 )
 
 _LAG_MINUTES = 100
-"""How late cron may be until what has not settled is a backlog, and not listed all at once."""
+"""If cron is later than this, unsettled minutes are a backlog and not listed all together."""
 
 
 async def compact(store: KeyValueStore, now_ms: int, budget: int) -> CompactionReport:
-    """Go on with compaction for at most about `budget` KV operations.
+    """Run compaction with about `budget` KV operations.
 
-    Saves its progress whatever stops it. Raises `StoreUnavailable` only when
-    not even that can be done.
+    The state is saved, no matter what stops the run. Raises `StoreUnavailable` only if reading or
+    saving the state fails.
     """
     counted = BudgetedStore(store, budget)
     value = (await store.get_many([keys.COMPACTION_STATE]))[keys.COMPACTION_STATE]
     now_minute = now_ms // MINUTE_MS
-    progress = decode_progress(value) or await first_progress(
+    state = decode_state(value) or await initial_state(
         store, now_minute, now_minute - SETTLE_MINUTES
     )
-    maker = SummaryBuilder(counted, progress, rebuildable_from(now_minute))
-    run = CompactionRun(maker, now_minute)
+    builder = SummaryBuilder(counted, state, rebuildable_from(now_minute))
+    run = CompactionRun(builder, now_minute)
     try:
         await run.run()
         if run.listed is not None:
-            progress.listed_ms = now_ms
-        maker.report.done = True
+            state.listed_ms = now_ms
+        builder.report.done = True
     except BudgetSpent:
         pass
     except StoreUnavailable as error:
-        maker.report.stopped_by = str(error)
-    await _save(store, progress, value)
-    await run.late.forget()
-    maker.report.operations = counted.spent
-    return maker.report
+        builder.report.stopped_by = str(error)
+    await _save(store, state, value)
+    await run.late.delete_processed()
+    builder.report.operations = counted.spent
+    return builder.report
 
 
 async def rebuild(
     store: KeyValueStore, now_ms: int, first: int, end: int, budget: int
 ) -> CompactionReport:
-    """Make every summary of the minutes from `first` to before `end` again from the log.
+    """Rebuild the summaries of the minutes from `first` to before `end` from the log.
 
-    Also those of the closed periods around them, and the bases. The report
-    names what came out differently, and is not `done` when `budget` KV
-    operations were not enough. Minutes before `recovery.rebuildable_from` only
-    gain batches that they lack; where one of them cannot be read, the report
-    says what it was stopped by. Raises `StoreUnavailable`.
+    Also those of the closed periods that contain them, and the bases. Minutes before
+    `state.rebuildable_from` only gain batches that they lack.
+
+    Returns:
+        The report. `changed` has what differs from before. `done` is False if `budget` KV
+        operations were not enough, or if an unreadable summary `stopped_by` names cannot be
+        rebuilt because its batches may have expired.
+
+    Raises:
+        StoreUnavailable: KV failed.
     """
     counted = BudgetedStore(store, budget)
     now_minute = now_ms // MINUTE_MS
     value = (await store.get_many([keys.COMPACTION_STATE]))[keys.COMPACTION_STATE]
-    progress = decode_progress(value)
-    if progress is None:
-        progress = await first_progress(store, now_minute, now_minute - SETTLE_MINUTES)
-    maker = SummaryBuilder(counted, progress, rebuildable_from(now_minute), compares=True)
-    run = CompactionRun(maker, progress.made)
+    state = decode_state(value)
+    if state is None:
+        state = await initial_state(store, now_minute, now_minute - SETTLE_MINUTES)
+    builder = SummaryBuilder(counted, state, rebuildable_from(now_minute), compares=True)
+    run = CompactionRun(builder, state.summarized_until)
     try:
-        await run.again(range(first, min(end, progress.made)))
-        maker.report.done = True
+        await run.rebuild(range(first, min(end, state.summarized_until)))
+        builder.report.done = True
     except BudgetSpent:
         pass
     except LogExpired as error:
-        maker.report.stopped_by = str(error)
+        builder.report.stopped_by = str(error)
     except StoreUnavailable:
-        await _save(store, progress, value)
+        await _save(store, state, value)
         raise
-    await _save(store, progress, value)
-    maker.report.operations = counted.spent
-    return maker.report
+    await _save(store, state, value)
+    builder.report.operations = counted.spent
+    return builder.report
 
 
-async def _save(store: KeyValueStore, progress: CompactionState, value: str | None) -> None:
-    """Write progress unless it is what was read, `value`."""
-    saved = progress.encode()
+async def _save(store: KeyValueStore, state: CompactionState, value: str | None) -> None:
+    """Write the state unless it equals the value that was read."""
+    saved = state.encode()
     if saved != value:
-        await store.put(keys.COMPACTION_STATE, saved, {"settled": progress.settled})
+        await store.put(keys.COMPACTION_STATE, saved, {"settled": state.watermark})
 
 
 @dataclass(slots=True)
 class CompactionRun:
-    """One run of compaction on one state of progress.
+    """One run of compaction.
 
-    `listed` has the batches of every minute that had not settled when it began, by minute;
-    None when there are too many, and then each minute is listed by itself.
+    `listed` has the batches of every unsettled minute at the start, by minute. It is None if
+    they are too many; then each minute is listed separately.
     """
 
-    maker: SummaryBuilder
+    builder: SummaryBuilder
     now_minute: int
     listed: Mapping[int, Sequence[str]] | None = None
     late: LateArrivals = field(init=False)
 
     def __post_init__(self) -> None:
-        self.late = LateArrivals(self.maker, self.now_minute)
+        self.late = LateArrivals(self.builder, self.now_minute)
 
     async def run(self) -> None:
-        """Do all steps in order; each may be the last one that the budget allows."""
-        progress = self.maker.progress
-        await self.late.look()
-        await self.maker.rebuild_invalidated()
+        """Run all steps in order. Raises `BudgetSpent` at any of them, and `StoreUnavailable`."""
+        state = self.builder.state
+        await self.late.process()
+        await self.builder.rebuild_invalidated()
         self.listed = await self._list_unsettled()
-        while progress.settled + SETTLE_MINUTES < self.now_minute:
+        while state.watermark + SETTLE_MINUTES < self.now_minute:
             await self._settle_some()
-        while progress.made < self.now_minute:
-            await self.maker.make_minute(progress.made, await self._names(progress.made))
-            progress.made += 1
+        while state.summarized_until < self.now_minute:
+            await self.builder.build_minute(
+                state.summarized_until, await self._names(state.summarized_until)
+            )
+            state.summarized_until += 1
         if self.listed is not None:
-            for minute in range(progress.settled, progress.made):
-                await self._make_if_changed(minute, await self._names(minute))
+            for minute in range(state.watermark, state.summarized_until):
+                await self._build_if_changed(minute, await self._names(minute))
 
-    async def again(self, minutes: Iterable[int]) -> None:
-        """Make the summaries of these minutes again, and all that they are part of."""
+    async def rebuild(self, minutes: Iterable[int]) -> None:
+        """Rebuild the summaries of these minutes and everything that contains them."""
         for minute in minutes:
-            await self.maker.make_minute(minute, await self.maker.names(minute))
-            self.maker.progress.outdate(minute)
-        await self.maker.rebuild_invalidated()
+            await self.builder.build_minute(minute, await self.builder.names(minute))
+            self.builder.state.invalidate(minute)
+        await self.builder.rebuild_invalidated()
 
     async def _list_unsettled(self) -> Mapping[int, Sequence[str]] | None:
-        """List the batches of every minute that has not settled; None if they are too many."""
-        start = self.maker.progress.settled
+        """List the batches of every unsettled minute; None if they are too many."""
+        start = self.builder.state.watermark
         if start + SETTLE_MINUTES + _LAG_MINUTES < self.now_minute:
             return None
         names: list[str] = []
         cursor = None
-        for _ in range(min(constants.COMPACTION_PAGES_MAX, self.maker.store.left // 2)):
-            page = await self.maker.store.list_names(keys.USAGE_PREFIX, cursor)
+        for _ in range(min(constants.COMPACTION_PAGES_MAX, self.builder.store.left // 2)):
+            page = await self.builder.store.list_names(keys.USAGE_PREFIX, cursor)
             names += page.names
             cursor = page.cursor
             # A listing runs from the newest key to the oldest.
@@ -164,18 +168,18 @@ class CompactionRun:
         return None
 
     async def _names(self, minute: int) -> Sequence[str]:
-        """Give the batches of a minute, as they were listed last."""
+        """Return the batches of a minute."""
         if self.listed is not None:
             return self.listed.get(minute, [])
-        return await self.maker.names(minute)
+        return await self.builder.names(minute)
 
-    async def _make_if_changed(self, minute: int, names: Sequence[str]) -> None:
-        if not self.maker.is_made_of(minute, names):
-            await self.maker.make_minute(minute, names)
+    async def _build_if_changed(self, minute: int, names: Sequence[str]) -> None:
+        if not self.builder.is_made_of(minute, names):
+            await self.builder.build_minute(minute, names)
 
     async def _settle_some(self) -> None:
-        """Look at the next minute, hour or empty day for the last time."""
-        start = self.maker.progress.settled
+        """Settle the next minute, hour or empty day."""
+        start = self.builder.state.watermark
         settled_end = self.now_minute - SETTLE_MINUTES
         is_listed = self.listed is not None
         if is_listed or start % MINUTES_PER_HOUR or start + MINUTES_PER_HOUR > settled_end:
@@ -183,36 +187,36 @@ class CompactionRun:
             return
         if start % MINUTES_PER_DAY == 0 and start + MINUTES_PER_DAY <= settled_end:
             day = keys.usage_day(start // MINUTES_PER_DAY)
-            known = self.maker.progress.tree["minute"]
+            known = self.builder.state.fingerprints["minute"]
             is_known = any(start <= minute < start + MINUTES_PER_DAY for minute in known)
-            if not is_known and not await has_names(self.maker.store, day):
+            if not is_known and not await has_names(self.builder.store, day):
                 await self._skip(start + MINUTES_PER_DAY)
                 return
         hour = keys.usage_hour(start // MINUTES_PER_HOUR)
-        listed = by_minute(await all_names(self.maker.store, hour))
+        listed = by_minute(await all_names(self.builder.store, hour))
         for minute in range(start, start + MINUTES_PER_HOUR):
             await self._settle(minute, listed.get(minute, []))
 
     async def _skip(self, end: int) -> None:
-        """Pass over an empty day, up to but not past its last minute, which closes it."""
-        self.maker.progress.settled = end - 1
+        """Skip an empty day, except its last minute, which closes the day."""
+        self.builder.state.watermark = end - 1
         await self._settle(end - 1, [])
 
     async def _settle(self, minute: int, names: Sequence[str]) -> None:
-        """Look at a minute for the last time, and close what ends with it."""
-        progress = self.maker.progress
-        await self._make_if_changed(minute, names)
+        """Rebuild a minute a last time if needed, and build the periods that end with it."""
+        state = self.builder.state
+        await self._build_if_changed(minute, names)
         if (minute + 1) % MINUTES_PER_HOUR == 0:
             await self._close(Period("minute", minute).parent, minute + 1)
             if minute + 1 + MINUTES_PER_HOUR + SETTLE_MINUTES > self.now_minute:
-                # While there is a backlog, bases would be made for nobody.
-                await self.maker.write_checkpoints(minute + 1)
-                progress.earlier_bases, progress.bases = progress.bases, minute + 1
-                progress.prune()
-        progress.settled = minute + 1
-        progress.made = max(progress.made, minute + 1)
+                # During a backlog nothing reads the bases.
+                await self.builder.write_bases(minute + 1)
+                state.earlier_bases_until, state.bases_until = state.bases_until, minute + 1
+                state.prune()
+        state.watermark = minute + 1
+        state.summarized_until = max(state.summarized_until, minute + 1)
 
     async def _close(self, period: Period | None, end: int) -> None:
         while period is not None and period.end == end:
-            await self.maker.make_parent(period)
+            await self.builder.build_parent(period)
             period = period.parent

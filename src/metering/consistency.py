@@ -1,8 +1,7 @@
-"""Compares the log with its summaries, as far as a bounded number of KV operations reaches.
+"""Compares the log with its summaries, with a bounded number of KV operations.
 
-Owns what is compared: the batches of the last settled hour and of the minutes
-since, by their keys and metadata, with what summaries say that they were made
-of and come to. Refuses to judge what a difference means, and to mend any.
+The batches of the last settled hour and of the minutes since, by key and metadata, are compared
+with the sources and totals of their summaries.
 """
 
 from __future__ import annotations
@@ -20,19 +19,27 @@ from metering.summary import Summary, get_summaries
 from metering.totals import Totals
 
 COUNTED = ("calls", "revenueMicros", "dropped")
-"""What the metadata of a batch and the figures made of it both have."""
+"""The sums that both the metadata of a batch and totals have."""
 
 _HOUR_PAGES = (4, 2, 2)
-"""Pages of a thousand batches listed of the settled hour and of the two after it."""
+"""How many pages of a thousand keys are listed: of the settled hour, and of the two after it."""
 
 Listed = Mapping[int, Sequence[ListedKey]]
+"""Listed batches by minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What is known before anything is compared: progress, newest batches, marks, the time."""
+    """What was read before the comparison.
 
-    progress: CompactionState | None
+    Attributes:
+        state: The state of compaction; None if there is none.
+        newest: A page of the newest batches.
+        late: A page of late markers.
+        now_minute: The current minute.
+    """
+
+    state: CompactionState | None
     newest: KeyPage
     late: KeyPage
     now_minute: int
@@ -40,15 +47,19 @@ class Overview:
 
 @dataclass(slots=True)
 class Comparison:
-    """What comparing batches with summaries came to.
+    """The result of comparing batches with summaries.
 
-    The minutes from `first` to before `end` were looked at, those before
-    `settled` as settled ones; the log has `batches` there. `differing` are
-    settled minutes with other batches than their hour was made of, `unread` the
-    periods whose summaries could not be had as progress has them. `surplus` is
-    by how much the sums differ where the batches are the same. `waiting`
-    batches are in no summary yet; `unreadable` ones were set aside, and before
-    those in summaries `dropped` events were.
+    Attributes:
+        first: The first minute that was compared.
+        end: The minute after the last one that was compared.
+        settled: Minutes before this were compared as settled ones.
+        batches: How many batches the log has in these minutes.
+        differing: Settled minutes whose batches are not the sources of their hour.
+        unread: The periods whose summaries are not those in the state of compaction.
+        drift: By how much sums differ although the batches are the same.
+        waiting: How many batches are in no summary yet.
+        dropped: How many events writers dropped.
+        unreadable: The keys of batches that could not be decoded.
     """
 
     first: int
@@ -57,7 +68,7 @@ class Comparison:
     batches: int = 0
     differing: list[int] = field(default_factory=list)
     unread: list[Period] = field(default_factory=list)
-    surplus: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    drift: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     waiting: int = 0
     dropped: int = 0
     unreadable: list[str] = field(default_factory=list)
@@ -65,7 +76,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The batches that were listed: by minute, of the minutes in `covered`, before `end`."""
+    """The listed batches: by minute, of the minutes in `covered`, before `end`."""
 
     hour: Period
     end: int
@@ -74,26 +85,26 @@ class _Span:
 
     @property
     def settled(self) -> Listed:
-        """Those of the settled hour."""
+        """The batches of the settled hour."""
         return {minute: self.of(minute) for minute in self.covered if minute < self.hour.end}
 
     @property
     def unsettled(self) -> Listed:
-        """Those of the minutes since that are made."""
+        """The batches of later minutes that have a summary."""
         return {minute: self.of(minute) for minute in self.covered if minute >= self.hour.end}
 
     def of(self, minute: int) -> Sequence[ListedKey]:
-        """The batches of a minute."""
+        """Return the batches of a minute."""
         return self.minutes.get(minute, ())
 
 
 async def compare(store: KeyValueStore, overview: Overview) -> Comparison:
     """Compare batches with summaries, in at most nine operations. Raises `StoreUnavailable`."""
-    progress = overview.progress
-    if progress is None:
+    state = overview.state
+    if state is None:
         return Comparison(overview.now_minute, overview.now_minute, overview.now_minute)
-    span = await _list_span(store, progress)
-    wanted = _wanted(progress, span)
+    span = await _list_span(store, state)
+    wanted = _wanted(state, span)
     summaries = await _read(store, wanted)
     found = Comparison(
         first=min(span.covered, default=span.end),
@@ -111,12 +122,12 @@ async def compare(store: KeyValueStore, overview: Overview) -> Comparison:
     return found
 
 
-async def _list_span(store: KeyValueStore, progress: CompactionState) -> _Span:
-    """List the last settled hour and the made minutes since, as far as pages reach."""
-    settled = progress.settled - progress.settled % MINUTES_PER_HOUR
+async def _list_span(store: KeyValueStore, state: CompactionState) -> _Span:
+    """List the last settled hour and the summarized minutes since, as far as pages reach."""
+    settled = state.watermark - state.watermark % MINUTES_PER_HOUR
     hour = Period("hour", settled - MINUTES_PER_HOUR)
-    # With their hour, the summaries of the minutes are one bulk get.
-    end = min(progress.made, settled + constants.KV_BULK_GET_KEYS_MAX - 1)
+    # One bulk get reads the summaries of these minutes and of the hour.
+    end = min(state.summarized_until, settled + constants.KV_BULK_GET_KEYS_MAX - 1)
     minutes: dict[int, Sequence[ListedKey]] = {}
     covered: list[int] = []
     for index, pages in enumerate(_HOUR_PAGES):
@@ -128,16 +139,16 @@ async def _list_span(store: KeyValueStore, progress: CompactionState) -> _Span:
     return _Span(hour, end, covered, minutes)
 
 
-def _wanted(progress: CompactionState, span: _Span) -> Mapping[Period, str]:
-    """Choose the summaries to read, with their fingerprints: the hour's, and minutes' since."""
-    tree = progress.tree
+def _wanted(state: CompactionState, span: _Span) -> Mapping[Period, str]:
+    """Return the summaries to read, with their fingerprints: the hour and the minutes since."""
+    tree = state.fingerprints
     hours = [span.hour] if span.hour.start in tree["hour"] else []
     minutes = [Period("minute", one) for one in span.unsettled if one in tree["minute"]]
     return {period: tree[period.level][period.start] for period in (*hours, *minutes)}
 
 
 async def _read(store: KeyValueStore, wanted: Mapping[Period, str]) -> Mapping[Period, Summary]:
-    """Read those summaries that are as progress has them."""
+    """Read summaries; those with another fingerprint are left out."""
     periods = {keys.summary(*period): period for period in wanted}
     found = await get_summaries(store, periods)
     return {
@@ -148,7 +159,7 @@ async def _read(store: KeyValueStore, wanted: Mapping[Period, str]) -> Mapping[P
 
 
 async def _list_hour(store: KeyValueStore, hour: int, pages: int) -> tuple[Listed, int]:
-    """List the newest batches of an hour by minute, and tell from which minute on it has all."""
+    """List the newest batches of an hour by minute; also return the first complete minute."""
     minutes: dict[int, list[ListedKey]] = {}
     cursor = None
     for _ in range(pages):
@@ -160,14 +171,14 @@ async def _list_hour(store: KeyValueStore, hour: int, pages: int) -> tuple[Liste
         cursor = page.cursor
         if cursor is None:
             return minutes, hour * MINUTES_PER_HOUR
-    # The oldest minute that was reached may go on in the next page.
+    # The oldest minute may continue on the next page.
     oldest = min(minutes, default=(hour + 1) * MINUTES_PER_HOUR - 1)
     minutes.pop(oldest, None)
     return minutes, oldest + 1
 
 
 def _compare_hour(found: Comparison, summary: Summary | None, minutes: Listed) -> None:
-    """Compare the settled minutes with what their hour was made of, then the sums."""
+    """Compare the settled minutes with the sources of their hour, then the sums."""
     marks = dict(source.split(":") for source in summary.sources) if summary else {}
     found.differing += [
         minute
@@ -186,7 +197,7 @@ def _compare_hour(found: Comparison, summary: Summary | None, minutes: Listed) -
 def _compare_minute(
     found: Comparison, summary: Summary | None, listed: Sequence[ListedKey]
 ) -> None:
-    """Compare a minute that may get more batches with those that it was made of."""
+    """Compare a minute, which may still get batches, with the sources of its summary."""
     made_of = frozenset(summary.sources) if summary else frozenset()
     counted = [key for key in listed if keys.batch_name(key.name) in made_of]
     found.waiting += len(listed) - len(counted)
@@ -198,12 +209,12 @@ def _compare_minute(
 
 
 def _compare_sums(found: Comparison, summary: Summary, listed: Sequence[ListedKey]) -> None:
-    """Compare what the metadata of batches come to with the figures made of them."""
-    aside = frozenset(summary.unreadable)
+    """Compare the sums in the metadata of batches with the totals."""
+    unreadable = frozenset(summary.unreadable)
     sums = _sums_of(summary.totals)
     for name in COUNTED:
-        log = sum(_number_in(key.metadata, name) for key in listed if key.name not in aside)
-        found.surplus[name] += abs(log - sums[name])
+        log = sum(_number_in(key.metadata, name) for key in listed if key.name not in unreadable)
+        found.drift[name] += abs(log - sums[name])
 
 
 def _sums_of(totals: Totals) -> Mapping[str, int]:
@@ -216,12 +227,12 @@ def _sums_of(totals: Totals) -> Mapping[str, int]:
 
 
 async def oldest_uncompacted(store: KeyValueStore, overview: Overview) -> int | None:
-    """Find the oldest minute that is over, has batches and no summary; None if all have one.
+    """Return the oldest minute that is over, has batches and no summary; None if all have one.
 
-    When there are too many batches to see it, the first minute that may be it.
-    Costs one operation at most. Raises `StoreUnavailable`.
+    If there are too many batches to list, it is the first minute that may be meant. Costs at most
+    one operation. Raises `StoreUnavailable`.
     """
-    made = overview.progress.made if overview.progress else 0
+    made = overview.state.summarized_until if overview.state else 0
     listed = [
         minute
         for minute in (minute_of(key.name) for key in overview.newest.keys)
@@ -231,7 +242,7 @@ async def oldest_uncompacted(store: KeyValueStore, overview: Overview) -> int | 
         return min((minute for minute in listed if minute >= made), default=None)
     if made:
         return made
-    # Nothing was ever compacted, and there is more than a page can show.
+    # Nothing was ever compacted, and the log is longer than a page.
     long_ago = overview.now_minute - constants.BACKLOG_MINUTES_MAX - MINUTES_PER_HOUR
     if await has_names(store, keys.usage_hour(long_ago // MINUTES_PER_HOUR)):
         return long_ago

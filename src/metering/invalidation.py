@@ -1,18 +1,14 @@
-"""Late batches: finds them by their marks, and has what they belong to made again.
+"""Processes late batches: finds them by their markers, and rebuilds what contains them.
 
-A writer that commits a batch long after its minute puts a mark first. Owns when
-a mark is looked at, and when it may go. Refuses to know how a batch is written.
+A writer that commits a batch long after its minute first puts a marker. While the marker is new,
+its minute is listed with every run; again when listings have had time to show the batch; and a
+last time when all clocks and listings have settled and every run with an older state has ended.
+Then each batch with a marker is listed, or never will be. After the last listing the summaries
+are rebuilt in any case, because a run with an older state may have overwritten them.
 
-A minute that has marks is looked at each minute while they are new, again when
-the listing has had time to show their batches, and for the last time when
-clocks and listings have settled and every run is over that knew less: then all
-batches that its marks speak of are listed, or never will be. What was made of
-them is made again in any case, because such a run may have written over it.
-
-When a minute was looked at is in `Progress.late`. Should a run with older
-progress write over it, then also the last look is forgotten and is had again. A
-mark is deleted when progress, as it was read from KV, says that the last look
-was longer ago than any run takes.
+`CompactionState.late` records when a minute was last listed. If a run overwrites the state with
+an older one, the last listing is repeated. A marker is deleted when the state, as read from KV,
+says that the last listing was longer ago than any run takes.
 """
 
 from __future__ import annotations
@@ -29,91 +25,94 @@ from metering.builder import SummaryBuilder
 from metering.state import SETTLE_MINUTES
 
 _OVERLAP_MINUTES = 20
-"""How long a run may still be under way after another one, and read what was before that:
-Cloudflare ends cron's after 15 minutes, and reads are out of date by one or two.
-(https://developers.cloudflare.com/workers/platform/limits/#wall-time-limits-by-invocation-type)"""
+"""How long a run may overlap with another one and use what it read before it: Cloudflare ends
+cron runs after 15 minutes, and reads may be one or two minutes old
+(https://developers.cloudflare.com/workers/platform/limits/#wall-time-limits-by-invocation-type)."""
 
 _LAST_MINUTES = SETTLE_MINUTES + _OVERLAP_MINUTES
-"""How long after a mark was written the last look at its minute is due."""
+"""How long after a marker was written the last listing of its minute is due."""
 
-_LOOKS = (_LAST_MINUTES, SETTLE_MINUTES, 3)
-"""How long after a mark was written single looks are due, the first because listings lag by up
-to two minutes. Before that, one is due each minute."""
+_LISTINGS_MINUTES = (_LAST_MINUTES, SETTLE_MINUTES, 3)
+"""How long after a marker was written single listings are due; the one after 3 minutes because
+listings lag by up to two. Before that, one is due each minute."""
 
-_FORGOTTEN_MARKS_MAX = 200
-"""Marks deleted by one run, so that with its budget it stays below Cloudflare's 1,000."""
+_DELETED_MARKERS_MAX = 200
+"""Markers deleted by one run, so that with its budget it stays below Cloudflare's 1,000."""
 
 
 @dataclass(slots=True)
 class LateArrivals:
-    """The marks as one run of compaction finds them; `now_minute` is its own clock's."""
+    """The late markers in one run of compaction; `now_minute` is the minute of its own clock."""
 
-    maker: SummaryBuilder
+    builder: SummaryBuilder
     now_minute: int
     _finished: list[str] = field(default_factory=list)
 
-    async def look(self) -> None:
-        """Look for late batches where it is due, and make the minutes again that have some.
+    async def process(self) -> None:
+        """List minutes with late markers if due, and rebuild those that have late batches.
 
-        What these minutes are part of becomes stale. Raises `StoreUnavailable`
-        and `BudgetSpent`; where it ended, it goes on the next time.
+        What contains these minutes is invalidated. Raises `StoreUnavailable` and `BudgetSpent`;
+        the next run continues where this one stopped.
         """
-        progress = self.maker.progress
-        marks = await self._marks()
-        progress.late = {minute: at for minute, at in progress.late.items() if minute in marks}
-        if not progress.stale:
-            self._note_finished(marks)
-        # First where nobody has looked yet, then where that is longest ago.
-        for minute in sorted(marks, key=lambda one: progress.late.get(one, -1)):
-            # What is not made yet will be, from all that is listed by then.
-            if minute < progress.made:
-                await self._look_at(minute, [mark for _, mark in marks[minute]])
+        state = self.builder.state
+        markers = await self._markers()
+        state.late = {minute: at for minute, at in state.late.items() if minute in markers}
+        if not state.invalidated:
+            self._collect_finished(markers)
+        # Minutes that were never listed come first, then those listed longest ago.
+        for minute in sorted(markers, key=lambda one: state.late.get(one, -1)):
+            # Minutes without a summary yet will be built from all batches listed by then.
+            if minute < state.summarized_until:
+                await self._process_minute(minute, [marker for _, marker in markers[minute]])
 
-    async def forget(self) -> None:
-        """Delete marks that are done with.
+    async def delete_processed(self) -> None:
+        """Delete markers whose batches are processed.
 
-        Beyond the budget: when it was spent on late batches, they would be late for ever.
+        Not counted in the budget: otherwise markers would stay forever when late batches use up
+        the budget.
         """
         with suppress(StoreUnavailable):
-            for name in self._finished[:_FORGOTTEN_MARKS_MAX]:
-                await self.maker.store.store.delete(name)
+            for name in self._finished[:_DELETED_MARKERS_MAX]:
+                await self.builder.store.store.delete(name)
 
-    async def _marks(self) -> Mapping[int, Sequence[tuple[str, LateMarker]]]:
-        marks: dict[int, list[tuple[str, LateMarker]]] = {}
-        for name in await all_names(self.maker.store, keys.LATE_PREFIX):
+    async def _markers(self) -> Mapping[int, Sequence[tuple[str, LateMarker]]]:
+        markers: dict[int, list[tuple[str, LateMarker]]] = {}
+        for name in await all_names(self.builder.store, keys.LATE_PREFIX):
             try:
-                mark = keys.parse_late_marker(name)
+                marker = keys.parse_late_marker(name)
             except KeyMalformed:
                 self._finished.append(name)
             else:
-                marks.setdefault(mark.minute, []).append((name, mark))
-        return marks
+                markers.setdefault(marker.minute, []).append((name, marker))
+        return markers
 
-    def _note_finished(self, marks: Mapping[int, Sequence[tuple[str, LateMarker]]]) -> None:
-        for minute, looked in self.maker.progress.late.items():
-            if looked + _OVERLAP_MINUTES <= self.now_minute:
+    def _collect_finished(self, markers: Mapping[int, Sequence[tuple[str, LateMarker]]]) -> None:
+        for minute, listed_at in self.builder.state.late.items():
+            if listed_at + _OVERLAP_MINUTES <= self.now_minute:
                 self._finished += [
-                    name for name, mark in marks[minute] if mark.written + _LAST_MINUTES <= looked
+                    name
+                    for name, marker in markers[minute]
+                    if marker.written + _LAST_MINUTES <= listed_at
                 ]
 
-    async def _look_at(self, minute: int, marks: Sequence[LateMarker]) -> None:
-        progress = self.maker.progress
-        looked = progress.late.get(minute)
-        due = [mark for mark in marks if looked is None or looked < self._due(mark)]
+    async def _process_minute(self, minute: int, markers: Sequence[LateMarker]) -> None:
+        state = self.builder.state
+        listed_at = state.late.get(minute)
+        due = [marker for marker in markers if listed_at is None or listed_at < self._due(marker)]
         if not due:
             return
-        names = await self.maker.names(minute)
+        names = await self.builder.names(minute)
         listed = frozenset(names)
-        seen = [mark for mark in due if mark.batch_key in listed]
-        is_last = any(mark.written + _LAST_MINUTES <= self.now_minute for mark in seen)
-        if is_last or (seen and not self.maker.is_made_of(minute, names)):
-            await self.maker.make_minute(minute, names)
-            progress.outdate(minute)
-        progress.late[minute] = self.now_minute
+        seen = [marker for marker in due if marker.batch_key in listed]
+        is_last = any(marker.written + _LAST_MINUTES <= self.now_minute for marker in seen)
+        if is_last or (seen and not self.builder.is_made_of(minute, names)):
+            await self.builder.build_minute(minute, names)
+            state.invalidate(minute)
+        state.late[minute] = self.now_minute
 
-    def _due(self, mark: LateMarker) -> int:
-        """Tell from when on a look for the batch of this mark is recent enough."""
-        for minutes in _LOOKS:
-            if mark.written + minutes <= self.now_minute:
-                return mark.written + minutes
+    def _due(self, marker: LateMarker) -> int:
+        """Return from when on a listing for the batch of this marker is recent enough."""
+        for minutes in _LISTINGS_MINUTES:
+            if marker.written + minutes <= self.now_minute:
+                return marker.written + minutes
         return self.now_minute

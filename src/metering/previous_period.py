@@ -1,12 +1,8 @@
-"""What the windows came to at past hours, so that people see what has changed since.
+"""The totals of each window a day or a week ago, for comparison.
 
-Owns a small record for each hour, written when bases are made: the totals of
-each window up to then. A reader compares its window with what it came to a day
-or a week earlier. That moment is within an hour, so the two records around it
-are weighed by where it is between them. Refuses to know how windows are made.
-
-A record is a comfort, never a figure to bill by: while there is a backlog no
-bases are made, so there may be none for an hour.
+Whenever bases are written, a small record for that hour is written too: the totals of each
+window until then. The totals at a moment are interpolated between the records before and after
+it. There may be no record for an hour, because no bases are written during a backlog.
 """
 
 from __future__ import annotations
@@ -21,7 +17,7 @@ from core.ports import KeyValueStore
 from metering.totals import Totals, directory_of
 
 TOMORROWS_WEEK = "tomorrow"
-"""What a record calls the six days that begin the week of the day after its own."""
+"""In a record: the first six days of the week window of the next day."""
 
 _VERSION = 1
 _HOUR_MINUTES = HOUR_MS // MINUTE_MS
@@ -30,7 +26,7 @@ _BACK_MS = {"today": DAY_MS, "week": 7 * DAY_MS, "overall": 7 * DAY_MS}
 
 
 class PeriodTotals(NamedTuple):
-    """What a window comes to: distinct callers, APIs called, categories, calls, micro-dollars."""
+    """The totals of a window: distinct callers, APIs with calls, categories, calls, revenue."""
 
     callers: int
     apis: int
@@ -43,14 +39,14 @@ _NOTHING = PeriodTotals(0, 0, 0, 0, 0)
 
 
 class PreviousPeriod(NamedTuple):
-    """What a window came to at the instant `end_ms`, in milliseconds since 1970."""
+    """The totals of a window as of `end_ms`, in milliseconds since 1970 UTC."""
 
     end_ms: int
     totals: PeriodTotals
 
 
 def totals_of(totals: Totals) -> PeriodTotals:
-    """Add up what a window shows at its head."""
+    """Return the totals that a snapshot shows for a window."""
     shown = [one for one in totals.apis.values() if one.calls or one.revenue_micros]
     return PeriodTotals(
         totals.callers.distinct(),
@@ -70,7 +66,7 @@ async def put_previous_record(
 
 
 def previous_record_keys(now_ms: int) -> Sequence[str]:
-    """Name the records that comparing any window at `now_ms` takes."""
+    """Return the keys of the records that `previous_period` needs for any window."""
     return [
         keys.previous_period(end)
         for back_ms in set(_BACK_MS.values())
@@ -81,14 +77,19 @@ def previous_record_keys(now_ms: int) -> Sequence[str]:
 def previous_period(
     window: str, values: Mapping[str, str | None], now_ms: int
 ) -> PreviousPeriod | None:
-    """Tell what `window` had come to a day ago (today) or a week ago (the others).
+    """Return the totals of `window` a day ago (today) or a week ago (the others).
 
-    `values` are KV's by key, as `past_keys` names them. None where records are
-    missing or are of another version.
+    Args:
+        window: One of the contract's windows.
+        values: The records, by the keys that `previous_record_keys` returned.
+        now_ms: The current time, in milliseconds since 1970 UTC.
+
+    Returns:
+        The totals; None if a record is missing or has another version.
     """
     at_ms = now_ms - _BACK_MS[window]
     before, after = (_decode(values.get(keys.previous_period(end))) for end in _hours_around(at_ms))
-    # At midnight `before` closes one day, and a window begins with the next.
+    # A record of midnight has the day before, but the window starts with the new day.
     is_first_hour = at_ms % DAY_MS < HOUR_MS
     name = TOMORROWS_WEEK if is_first_hour and window == "week" else window
     start = before[name] if before else None

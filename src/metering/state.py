@@ -1,9 +1,8 @@
-"""Finds out from listings what summaries there are, when nothing else tells.
+"""The state of compaction: how far it is, its codec, and how it is recovered from listings.
 
-Owns where compaction begins without progress: at the first of a log, or, when
-progress was lost, behind the newest summaries, so that nothing is forgotten
-that the log does not have any more. Refuses to read a summary: its key names
-its period, and its metadata its fingerprint.
+Without a stored state, compaction starts at the oldest batch of the log. If the state was lost,
+it starts after the newest summaries, because older batches may have expired. The key of a
+summary has its period and the metadata its fingerprint, so no summary has to be read for that.
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ from metering.batches import by_minute
 
 LEVELS = ("minute", "hour", "day", "month")
 SETTLE_MINUTES = 20
-"""When a minute is looked at for the last time: 5 min for a writer's clock that is behind
-and 5 for ours ahead, 5 in which a late writer does not leave a mark, 2 for the listing's
-lag, and some to spare."""
+"""When a minute is settled: 5 minutes for a writer's clock that is slow, 5 for ours that is fast,
+5 in which a late writer puts no marker, 2 for the lag of listings, and a margin."""
 
 WEEK_DAYS = 6
 """Days before today that the window `week` has."""
@@ -35,176 +33,196 @@ KEPT_MINUTES = {
     "hour": 2 * MINUTES_PER_DAY,
     "day": 40 * MINUTES_PER_DAY,
 }
-"""How long the tree remembers a level's fingerprints after they went into a larger period."""
+"""How long fingerprints are kept after their summaries became part of a larger one."""
 
-PROGRESS_VERSION = 3
-_STALE_LEVELS = (*LEVELS, "base")
+STATE_VERSION = 3
+_INVALIDATED_LEVELS = (*LEVELS, "base")
+_NEWEST_SUMMARIES = constants.KV_LIST_KEYS_MAX
+"""Summaries of a level that recovery lists, one page: hours of six weeks, days of three years,
+months of eighty. All are more than `KEPT_MINUTES`."""
 
 
 @dataclass(slots=True)
 class CompactionState:
-    """How far compaction has come.
+    """How far compaction is.
 
-    Every minute before `made` has its summary unless it had no batches, and
-    every one before `settled` for the last time. `bases` is the minute up to which
-    there are bases, and `earlier_bases` that of those before them, for readers
-    whom KV does not show the newest yet. `tree` has the fingerprint of
-    each summary that is not yet part of a larger one, or still of use to
-    readers, by level and start; of periods that start before `known_from` it may not
-    know all children. `version` changes whenever bases are made. At `listed_ms` a run
-    began that found in the summaries of all minutes up to `made` every batch that KV listed.
+    A concurrent run may overwrite a newer state with an older one. Then all fields go back
+    together, so they stay consistent with each other.
 
-    `late` has, by minute, when the batches of minutes with marks were looked at
-    the last time (`late.LateBatches`), and `stale` what is to be made again
-    because of what was found then; among it a period of level `base` stands for
-    all bases, and starts with an hour that they lack something of. Both go back
-    with everything else when an older value is written over this one, and so
-    does what they vouch for.
+    Attributes:
+        summarized_until: Every minute before this has a summary, unless it had no batches.
+        watermark: Minutes before this are settled: they get no more batches without a marker.
+        bases_until: The minute at which the bases end.
+        earlier_bases_until: The same of the bases before, for readers that KV does not show the
+            newest yet.
+        known_from: For periods that start before this minute, `fingerprints` may be incomplete.
+        version: Incremented whenever bases are written.
+        listed_ms: When the last run began whose listing had all minutes until
+            `summarized_until`, and whose summaries have every batch in it.
+        fingerprints: Those of all summaries that are not part of a larger one yet, or that
+            readers still use, by level and start.
+        late: When the batches of minutes with late markers were last listed, by minute.
+        invalidated: What must be rebuilt because of late batches. A period of the level `base`
+            stands for all bases, and starts with an hour of which they lack something.
     """
 
-    made: int = 0
-    settled: int = 0
-    bases: int = 0
-    earlier_bases: int = 0
+    summarized_until: int = 0
+    watermark: int = 0
+    bases_until: int = 0
+    earlier_bases_until: int = 0
     known_from: int = 0
     version: int = 0
     listed_ms: int = 0
-    tree: dict[str, dict[int, str]] = field(default_factory=lambda: {level: {} for level in LEVELS})
+    fingerprints: dict[str, dict[int, str]] = field(
+        default_factory=lambda: {level: {} for level in LEVELS}
+    )
     late: dict[int, int] = field(default_factory=dict)
-    stale: set[Period] = field(default_factory=set)
+    invalidated: set[Period] = field(default_factory=set)
 
     def prune(self) -> None:
-        """Forget what is part of something larger and of no more use to readers.
+        """Drop the fingerprints of summaries that are part of a larger one and no longer read.
 
-        What late batches belong to is kept: reads of what was written for them may
-        still be out of date, and then only the tree knows of it.
+        Those of periods with late batches are kept: KV may still show older summaries of these,
+        and only the fingerprint reveals it.
         """
         for level, kept_minutes in KEPT_MINUTES.items():
-            oldest = self.earlier_bases - kept_minutes
+            oldest = self.earlier_bases_until - kept_minutes
             late = {containing(level, minute).start for minute in self.late}
-            marks = self.tree[level].items()
-            self.tree[level] = {
+            marks = self.fingerprints[level].items()
+            self.fingerprints[level] = {
                 start: mark for start, mark in marks if start >= oldest or start in late
             }
 
-    def outdate(self, minute: int) -> None:
-        """Note that this minute was made again, so that what it is part of must be, too."""
+    def invalidate(self, minute: int) -> None:
+        """Mark everything that contains `minute` as to be rebuilt, after the minute itself was."""
         for level in LEVELS[1:]:
             period = containing(level, minute)
-            if period.end <= self.settled:
-                self.stale.add(period)
-        if minute < self.bases:
-            self.stale.add(Period("base", containing("hour", minute).start))
+            if period.end <= self.watermark:
+                self.invalidated.add(period)
+        if minute < self.bases_until:
+            self.invalidated.add(Period("base", containing("hour", minute).start))
 
-    def stale_from(self, first: int, end: int | None) -> int | None:
-        """Tell from when on summaries within these minutes may lack something; None for never."""
+    def invalidated_from(self, first: int, end: int | None) -> int | None:
+        """Return the first of these minutes that invalidated summaries may lack, if any."""
         starts = [
             max(first, start)
-            for level, start in self.stale
+            for level, start in self.invalidated
             if (end is None or start < end)
             and (start if level == "base" else Period(level, start).end - 1) >= first
         ]
         return min(starts, default=None)
 
     def in_order(self) -> Sequence[Period]:
-        """Sort what is stale, so that parts come before what they are part of."""
-        return sorted(self.stale, key=lambda one: (_STALE_LEVELS.index(one.level), one.start))
+        """Return what is invalidated, with parts before what contains them."""
+        return sorted(
+            self.invalidated, key=lambda one: (_INVALIDATED_LEVELS.index(one.level), one.start)
+        )
 
     def encode(self) -> str:
-        """Write it as JSON."""
-        tree = {level: sorted(parts.items()) for level, parts in self.tree.items()}
-        pointers = [self.made, self.settled, self.bases, self.earlier_bases, self.known_from]
+        """Encode the state as JSON."""
+        tree = {level: sorted(parts.items()) for level, parts in self.fingerprints.items()}
+        pointers = [
+            self.summarized_until,
+            self.watermark,
+            self.bases_until,
+            self.earlier_bases_until,
+            self.known_from,
+        ]
         late = sorted(self.late.items())
-        form = [PROGRESS_VERSION, pointers, self.version, self.listed_ms]
+        form = [STATE_VERSION, pointers, self.version, self.listed_ms]
         content = [*form, tree, late, self.in_order()]
         return json.dumps(content, separators=(",", ":"))
 
 
-def decode_progress(value: str | None) -> CompactionState | None:
-    """Read progress back; None when there is none or it is of another version."""
+def decode_state(value: str | None) -> CompactionState | None:
+    """Decode a state; None if there is none or it has another version."""
     if value is None:
         return None
     try:
-        form, pointers, version, listed_ms, tree, late, stale = json.loads(value)
-        if form != PROGRESS_VERSION:
+        form, pointers, version, listed_ms, fingerprints, late, invalidated = json.loads(value)
+        if form != STATE_VERSION:
             return None
-        made, settled, bases, earlier_bases, known_from = map(int, pointers)
+        summarized_until, watermark, bases, earlier_bases, known_from = map(int, pointers)
         return CompactionState(
-            made,
-            settled,
+            summarized_until,
+            watermark,
             bases,
             earlier_bases,
             known_from,
             int(version),
             int(listed_ms),
-            {level: dict(tree[level]) for level in LEVELS},
+            {level: dict(fingerprints[level]) for level in LEVELS},
             dict(late),
-            {Period(level, start) for level, start in stale},
+            {Period(level, start) for level, start in invalidated},
         )
     except (ValueError, TypeError, KeyError):
         return None
 
 
-_NEWEST = constants.KV_LIST_KEYS_MAX
-"""Summaries of a level that are looked for: hours of six weeks, days of three years, months
-of eighty. More than `progress.KEPT_MINUTES`, and as many as one page may have."""
-
-
 def rebuildable_from(now_minute: int) -> int:
-    """Tell the first minute of which the log is sure to have every batch still."""
+    """Return the first minute of which no batch has expired."""
     return now_minute - constants.REBUILD_DAYS * MINUTES_PER_DAY
 
 
-async def first_progress(store: KeyValueStore, now_minute: int, unsettled: int) -> CompactionState:
-    """Begin where summaries end, at the oldest batch, or at this hour without any.
+async def initial_state(store: KeyValueStore, now_minute: int, unsettled: int) -> CompactionState:
+    """Return a state that starts after the newest summaries, or at the oldest batch, or now.
 
-    Of the minutes from `unsettled` on, a batch may exist that is not listed
-    yet. Costs some fifty operations, or as many as there are days without
-    traffic. Raises `StoreUnavailable`.
+    Costs about fifty operations, or as many as there are days without traffic.
+
+    Args:
+        store: `USAGE_KV`.
+        now_minute: The current minute.
+        unsettled: From this minute on, batches may exist that are not listed yet.
+
+    Raises:
+        StoreUnavailable: KV failed.
     """
     found = await _from_summaries(store, now_minute)
     if found is None:
         start = min(containing("hour", unsettled).start, await _oldest_day(store, now_minute))
-        found = CompactionState(made=start, settled=start, known_from=start)
+        found = CompactionState(summarized_until=start, watermark=start, known_from=start)
     return found
 
 
-async def marks_within(store: KeyValueStore, period: Period) -> Mapping[int, str]:
-    """Find the fingerprints of all summaries of the level below `period`, by start."""
-    return await _marks(store, keys.summaries(period.child_level, *period), None)
+async def child_fingerprints(store: KeyValueStore, period: Period) -> Mapping[int, str]:
+    """Return the fingerprints of all summaries that `period` consists of, by start."""
+    return await _fingerprints(store, keys.summaries(period.child_level, *period), None)
 
 
 async def _from_summaries(store: KeyValueStore, now_minute: int) -> CompactionState | None:
-    """Put together what progress must have known; None when no hour was closed yet."""
+    """Rebuild the state from the summaries that KV lists; None if no hour was closed yet."""
     levels = LEVELS[1:]
-    tree = {level: await _marks(store, keys.summaries(level), _NEWEST) for level in levels}
+    tree = {
+        level: await _fingerprints(store, keys.summaries(level), _NEWEST_SUMMARIES)
+        for level in levels
+    }
     if not tree["hour"]:
         return None
     end = max(tree["hour"]) + MINUTES_PER_HOUR
-    # What was being made just before progress was lost may be missing, or not be listed yet.
+    # The last summaries before the state was lost may be missing or not listed yet.
     first = rebuildable_from(now_minute)
     settled = _closed_until(tree, first, await _listed_until(store, tree, first, end))
     minutes: Mapping[int, str] = {}
     if settled < first:
-        # Compaction has not run for so long that the log cannot give these again.
-        minutes = await _marks(store, keys.summaries("minute"), _NEWEST)
-    progress = CompactionState(
-        made=settled, settled=settled, known_from=settled, version=now_minute
+        # Compaction has not run for so long that the batches of these minutes have expired.
+        minutes = await _fingerprints(store, keys.summaries("minute"), _NEWEST_SUMMARIES)
+    state = CompactionState(
+        summarized_until=settled, watermark=settled, known_from=settled, version=now_minute
     )
     for level, marks in tree.items():
-        progress.tree[level] = {
+        state.fingerprints[level] = {
             start: mark for start, mark in marks.items() if Period(level, start).end <= settled
         }
-    progress.tree["minute"] = {
+    state.fingerprints["minute"] = {
         minute: mark for minute, mark in minutes.items() if minute >= settled
     }
-    return progress
+    return state
 
 
 async def _listed_until(
     store: KeyValueStore, tree: Mapping[str, Mapping[int, str]], first: int, end: int
 ) -> int:
-    """Find up to when each hour and day is listed that the log has batches of."""
+    """Return until when every hour and day with batches has a listed summary."""
     start = containing("day", first).start
     for day in range(start, end, MINUTES_PER_DAY):
         in_log = keys.usage_day(day // MINUTES_PER_DAY)
@@ -216,13 +234,13 @@ async def _listed_until(
             if hour not in tree["hour"] and await has_names(store, in_log):
                 return hour
         if day_end <= end:
-            # Its last hour settles again, and closes it.
+            # Settling its last hour again closes the day.
             return day_end - MINUTES_PER_HOUR
     return end
 
 
 def _closed_until(tree: Mapping[str, Mapping[int, str]], first: int, end: int) -> int:
-    """Find up to when each month is listed that has days; its last hour closes it again."""
+    """Return until when every month with days has a listed summary; its last hour closes it."""
     months = {containing("month", day) for day in tree["day"]}
     unlisted = [month.end for month in months if month.start not in tree["month"]]
     return min(
@@ -230,33 +248,35 @@ def _closed_until(tree: Mapping[str, Mapping[int, str]], first: int, end: int) -
     )
 
 
-async def _marks(store: KeyValueStore, prefix: str, at_most: int | None) -> Mapping[int, str]:
-    """List summaries, the newest first, and take their fingerprints from the metadata."""
+async def _fingerprints(
+    store: KeyValueStore, prefix: str, at_most: int | None
+) -> Mapping[int, str]:
+    """List summaries, newest first, and return the fingerprints in their metadata, by start."""
     found: dict[int, str] = {}
     cursor = None
     while True:
         page = await store.list_page(prefix, cursor)
-        found |= _marks_on(page)
+        found |= _fingerprints_on(page)
         cursor = page.cursor
         if cursor is None or (at_most is not None and len(found) >= at_most):
             return found
 
 
-def _marks_on(page: KeyPage) -> Mapping[int, str]:
+def _fingerprints_on(page: KeyPage) -> Mapping[int, str]:
     found = {}
     for name, metadata in page.keys:
         with suppress(KeyMalformed):
-            # Without its fingerprint no summary is what it should be, so it is made again.
+            # A summary without a fingerprint matches none, so it is rebuilt.
             mark = metadata.get("fingerprint") if isinstance(metadata, dict) else None
             found[keys.parse_summary(name)] = str(mark)
     return found
 
 
 async def _oldest_day(store: KeyValueStore, now_minute: int) -> int:
-    """Find the first minute of the day of the oldest batch there is, or of this minute.
+    """Return the first minute of the oldest batch's day; this minute if there are no batches.
 
-    KV lists the newest first, so in a log of more than a page the oldest is looked for
-    by year, then month, then day: some fifty operations, once in its life.
+    KV lists the newest batches first. So in a log of more than a page, this searches by year,
+    month and day, which costs about fifty operations, once.
     """
     page = await store.list_names(keys.USAGE_PREFIX, None)
     if page.cursor is None:

@@ -1,9 +1,8 @@
-"""Summaries: the figures of one period, and what exactly they were made of.
+"""Summaries: the totals of one period and the names of their sources; codec and storage.
 
-Owns how a summary is written and how it proves itself. A summary is a cache:
-one that fails its own check is thrown away and made again. KV takes values up
-to a size, so a large summary is several texts: the first says which others
-belong to it, and no mixture of two versions is ever taken for one.
+A summary can be rebuilt, so one that fails its checksum is ignored. KV limits the size of
+values, so a large summary has several parts. The first one, the head, has the checksums of the
+others, so parts of different versions are never combined.
 """
 
 from __future__ import annotations
@@ -24,22 +23,28 @@ from metering.totals import Totals, decode_apis
 
 SUMMARY_VERSION = 3
 DIGEST_LENGTH = 16
-"""Characters of the check before every text."""
+"""Characters of the checksum before every part."""
 
 SOURCES_AT = 4
-"""Where the sources are in the list that a summary is."""
+"""The index of the sources in the head."""
+
+_PARTS_PER_GET = 8
+"""Parts of large summaries in one bulk get, which returns at most 25 MiB."""
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 class Summary(NamedTuple):
-    """The figures of `period`.
+    """The totals of a period, or a base: those of a window up to some hour.
 
-    `sources` names what they were made of, in order: for a minute the batches
-    as `WRITER/COUNTER`, for a larger period its children as
-    `START:FINGERPRINT`, for a base the number of the time that bases were made.
-    `unreadable` names the batches below that were set aside. `directories` has
-    the callers of each category, as its APIs were described last; in a base alone.
+    Attributes:
+        period: The period; of level `base` for a base.
+        sources: What the totals are made of, in order. For a minute, its batches as
+            `WRITER/COUNTER`; for a larger period, its parts as `START:FINGERPRINT`; for a base,
+            its version.
+        totals: The totals.
+        unreadable: The keys of batches that could not be decoded.
+        directories: Only in a base: the callers of each category, by the newest descriptions.
     """
 
     period: Period
@@ -50,12 +55,12 @@ class Summary(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Tells two summaries of the same period with different sources apart."""
+        """Identifies the sources among summaries of the same period."""
         return fingerprint_of(self.sources)
 
 
 class Head(NamedTuple):
-    """The first text of a summary, proven and parsed; `rest` are the checks of the others."""
+    """The decoded first part of a summary; `rest` has the checksums of the other parts."""
 
     period: Period
     body: Json
@@ -63,33 +68,33 @@ class Head(NamedTuple):
 
 
 def fingerprint_of(sources: Sequence[str]) -> str:
-    """Shorten what a summary was made of to 16 hexadecimal digits."""
+    """Return the hash of a summary's sources, 16 hexadecimal digits."""
     return _digest("\n".join(sources))
 
 
 def base_sources(version: int) -> Sequence[str]:
-    """Name what a base is told apart by: how often bases had been made, with it."""
+    """Return the sources of a base: how many times bases have been written, including it."""
     return [str(version)]
 
 
-def base_mark(version: int) -> str:
-    """Give the fingerprint of the bases that were made as the `version`th."""
+def base_fingerprint(version: int) -> str:
+    """Return the fingerprint of the bases of this version."""
     return fingerprint_of(base_sources(version))
 
 
 def encode_summary(summary: Summary) -> Iterator[tuple[int, str]]:
-    """Write a summary as one text or several, numbered; the first, number 0, comes last.
+    """Yield the numbered parts of a summary; the head, number 0, comes last.
 
-    Each is a check of the rest of it, then JSON, and at most `SUMMARY_PART_LENGTH_MAX`
-    long but for a single API or the sources. The same content gives the same texts. One is
-    made after the other, so that large ones need not be in memory together.
+    Each part is a checksum, then JSON. It is at most `SUMMARY_PART_LENGTH_MAX` long, unless a
+    single API or the sources are longer. Equal summaries have equal parts. Parts are encoded one
+    after the other, so that not all are in memory at the same time.
     """
     totals, apis = summary.totals.encode()
-    rows = _rows_by_text(apis)
+    rows = _rows_by_part(apis)
     first = next(rows)
     checks = []
     for number, others in enumerate(rows, start=1):
-        text = _proven(f"[{others}]")
+        text = _with_checksum(f"[{others}]")
         checks.append(text[:DIGEST_LENGTH])
         yield number, text
     head = [
@@ -101,16 +106,16 @@ def encode_summary(summary: Summary) -> Iterator[tuple[int, str]]:
         [[name, sketch.encode()] for name, sketch in sorted(summary.directories.items())],
         totals,
     ]
-    yield 0, _proven(f"{_ENCODER.encode(head)[:-1]},[{first}]]")
+    yield 0, _with_checksum(f"{_ENCODER.encode(head)[:-1]},[{first}]]")
 
 
 def decode_head(value: str, period: Period) -> Head:
-    """Read the first text of the summary of `period`. Raises `SummaryUnreadable`."""
-    body = _unproven(value, period)
+    """Decode the head of the summary of `period`. Raises `SummaryUnreadable`."""
+    body = _checked(value, period)
     try:
         version, level, start, rest, *_ = body
     except (TypeError, ValueError) as error:
-        raise SummaryUnreadable(f"the summary of {period} is of another form: {error}") from error
+        raise SummaryUnreadable(f"the summary of {period} has an invalid form: {error}") from error
     if version != SUMMARY_VERSION or (level, start) != tuple(period):
         raise SummaryUnreadable(
             f"the summary of {period} is one of {level} {start}, version {version}"
@@ -119,29 +124,29 @@ def decode_head(value: str, period: Period) -> Head:
 
 
 def decode_summary(head: Head, rest: Sequence[str | None]) -> Summary:
-    """Put a summary together again. Raises `SummaryUnreadable` if it is not whole."""
+    """Decode a summary from its head and parts. Raises `SummaryUnreadable` if one is missing."""
     period, (*_, sources, unreadable, directories, totals, apis), checks = head
     rows = decode_apis(apis)
     for check, text in zip(checks, rest, strict=True):
         if text is None or text[:DIGEST_LENGTH] != check:
             raise SummaryUnreadable(f"the summary of {period} lacks a part")
-        rows.update(decode_apis(_unproven(text, period)))
+        rows.update(decode_apis(_checked(text, period)))
     by_directory = {name: CallerSketch.decode(sketch) for name, sketch in directories}
     return Summary(period, sources, Totals.decode(totals, rows), unreadable, by_directory)
 
 
 def part_keys(key: str, head: Head) -> Sequence[str]:
-    """Name the keys of the other texts of the summary whose first one is under `key`."""
+    """Return the keys of the other parts of the summary whose head has this key."""
     return [part_key(key, number) for number in range(1, len(head.rest) + 1)]
 
 
 def part_key(key: str, number: int) -> str:
-    """Name the key of text `number` of a summary; 0 is the first."""
+    """Return the key of part `number` of a summary; 0 is the head."""
     return f"{key}/{number}" if number else key
 
 
-def _rows_by_text(apis: Iterator[Json]) -> Iterator[str]:
-    """Write APIs as JSON, separated by commas, cut into one text or several of limited length."""
+def _rows_by_part(apis: Iterator[Json]) -> Iterator[str]:
+    """Encode APIs as JSON, separated by commas, in texts of limited length."""
     texts: list[str] = []
     length = 0
     for api in apis:
@@ -154,14 +159,14 @@ def _rows_by_text(apis: Iterator[Json]) -> Iterator[str]:
     yield ",".join(texts)
 
 
-def _proven(body: str) -> str:
+def _with_checksum(body: str) -> str:
     return _digest(body) + body
 
 
-def _unproven(value: str, period: Period) -> Json:
+def _checked(value: str, period: Period) -> Json:
     body = value[DIGEST_LENGTH:]
     if _digest(body) != value[:DIGEST_LENGTH]:
-        raise SummaryUnreadable(f"the summary of {period} fails its own check")
+        raise SummaryUnreadable(f"the summary of {period} has a wrong checksum")
     try:
         return json.loads(body)
     except ValueError as error:
@@ -172,14 +177,10 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_LENGTH // 2).hexdigest()
 
 
-_PARTS_AT_ONCE = 8
-"""Further texts of large summaries in one bulk get, which holds 25 MiB."""
-
-
 async def put_summary(
     store: KeyValueStore, key: str, summary: Summary, ttl_seconds: int | None = None
 ) -> None:
-    """Write a summary, its first text last: who finds that one may look for the others.
+    """Write a summary, its head last, so that the parts exist before the head names them.
 
     Raises `StoreUnavailable`.
     """
@@ -191,14 +192,14 @@ async def put_summary(
 async def get_summaries(
     store: KeyValueStore, wanted: Mapping[str, Period]
 ) -> Mapping[str, Summary | None]:
-    """Read summaries by key; None for those that are missing or fail their own check.
+    """Read summaries by key; None for those that are missing or invalid.
 
     Raises `StoreUnavailable`.
     """
     values = await get_all(store, list(wanted))
     heads: dict[str, Head] = {}
     for key, period in wanted.items():
-        # A reference less to a text that can be megabytes.
+        # `pop` frees the text, which may be megabytes.
         value = values.pop(key)
         if value is not None:
             try:
@@ -206,7 +207,7 @@ async def get_summaries(
             except SummaryUnreadable:
                 continue
     names = [name for key, head in heads.items() for name in part_keys(key, head)]
-    parts = await get_all(store, names, _PARTS_AT_ONCE)
+    parts = await get_all(store, names, _PARTS_PER_GET)
     found: dict[str, Summary | None] = dict.fromkeys(wanted)
     for key, head in heads.items():
         try:

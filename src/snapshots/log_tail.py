@@ -17,7 +17,7 @@ from core.ports import KeyValueStore, NamePage
 from metering.batches import Unread, by_minute, read_batches
 from metering.events import Batch
 from metering.previous_period import previous_record_keys
-from metering.state import CompactionState, decode_progress
+from metering.state import CompactionState, decode_state
 from usage import LocalBatches
 
 _NO_MINUTE = 10_000 * 366 * MINUTES_PER_DAY
@@ -33,7 +33,7 @@ class LogTailCache:
     """
 
     keys_wanted: int = constants.KV_LIST_KEYS_MAX
-    _progress: tuple[str | None, CompactionState] = (None, CompactionState())
+    _state: tuple[str | None, CompactionState] = (None, CompactionState())
     _batches: dict[str, Batch] = field(default_factory=dict)
     _events: int = 0
 
@@ -48,11 +48,11 @@ class LogTailCache:
         self._batches[name] = batch
         self._events += len(batch.events)
 
-    def progress(self, value: str | None) -> CompactionState:
+    def state(self, value: str | None) -> CompactionState:
         """Decode the state of compaction, which is cached while the value is the same."""
-        if value != self._progress[0]:
-            self._progress = (value, decode_progress(value) or CompactionState())
-        return self._progress[1]
+        if value != self._state[0]:
+            self._state = (value, decode_state(value) or CompactionState())
+        return self._state[1]
 
     def adapt(self, unsummarised: int) -> None:
         """Adapt `keys_wanted` to the number of batches in minutes without a summary."""
@@ -69,7 +69,7 @@ class LogTail:
     `operations` is how many KV operations this has cost.
     """
 
-    progress: CompactionState
+    state: CompactionState
     names: Mapping[int, Sequence[str]]
     listed_from: int
     now_minute: int
@@ -89,20 +89,20 @@ async def read_tail(
         store.get_many([keys.COMPACTION_STATE, keys.RECONCILED_UNTIL, *records]),
         store.list_names(keys.USAGE_PREFIX, None, kept.keys_wanted),
     )
-    progress = kept.progress(found[keys.COMPACTION_STATE])
+    state = kept.state(found[keys.COMPACTION_STATE])
     names, listed_from = _listed(page)
     operations = 2
-    if listed_from > progress.made and kept.keys_wanted < constants.KV_LIST_KEYS_MAX:
+    if listed_from > state.summarized_until and kept.keys_wanted < constants.KV_LIST_KEYS_MAX:
         # More batches came since the last read than this one expected.
         further = await store.list_names(keys.USAGE_PREFIX, page.cursor)
         names, listed_from = _listed(NamePage([*page.names, *further.names], further.cursor))
         operations += 1
-    kept.adapt(sum(len(some) for minute, some in names.items() if minute >= progress.made))
+    kept.adapt(sum(len(some) for minute, some in names.items() if minute >= state.summarized_until))
     reconciled = parse_reconciled(found[keys.RECONCILED_UNTIL])
     by_key = {key: found[key] for key in records}
     now_minute = now_ms // MINUTE_MS
     return LogTail(
-        progress, names, listed_from, now_minute, local, kept, reconciled, by_key, operations
+        state, names, listed_from, now_minute, local, kept, reconciled, by_key, operations
     )
 
 

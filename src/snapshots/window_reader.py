@@ -15,7 +15,7 @@ from core.kv_store import BudgetedStore
 from core.ports import KeyValueStore
 from metering.events import Batch
 from metering.state import WEEK_DAYS, CompactionState
-from metering.summary import Summary, base_mark, get_summaries
+from metering.summary import Summary, base_fingerprint, get_summaries
 from snapshots.api_state import SummaryRef
 from snapshots.log_tail import LogTail, batches_of, tail_names
 from snapshots.window_cache import WindowCache
@@ -62,11 +62,11 @@ class WindowData:
         self.cap_as_of(minute)
 
 
-def newest_base(progress: CompactionState, first: int | None) -> SummaryRef | None:
+def newest_base(state: CompactionState, first: int | None) -> SummaryRef | None:
     """Return the base that a read from the minute `first` (None: from the start) needs, if any."""
-    if not _has_base(first, progress.bases):
+    if not _has_base(first, state.bases_until):
         return None
-    return SummaryRef(keys.checkpoint(first, progress.bases), base_mark(progress.version))
+    return SummaryRef(keys.base(first, state.bases_until), base_fingerprint(state.version))
 
 
 async def read_window(
@@ -78,13 +78,13 @@ async def read_window(
     are megabytes, and a few more in the hours after a long backlog. The rest of
     `SNAPSHOT_OPERATIONS_MAX` is for batches. Raises `StoreUnavailable`.
     """
-    progress = tail.progress
+    state = tail.state
     data = WindowData(
         reconciled_through_ms=tail.reconciled_through_ms, previous_records=tail.previous_records
     )
     counted = BudgetedStore(store, constants.READ_OPERATIONS_MAX)
-    floor, sources = await _read_summaries(counted, progress, first, end, cache, data)
-    stale_from = progress.stale_from(first or 0, end)
+    floor, sources = await _read_summaries(counted, state, first, end, cache, data)
+    stale_from = state.invalidated_from(first or 0, end)
     if stale_from is not None:
         # A late batch was found, and not all summaries that it belongs to are rebuilt yet.
         data.mark_incomplete(stale_from)
@@ -94,17 +94,17 @@ async def read_window(
     gets = min(max(1, gets_left), constants.TAIL_GETS_MAX)
     data.batches, unread, left_out = await batches_of(store, tail, names, gets)
     # Minutes without a summary may have more batches than this read lists or gets.
-    ends = [progress.made] if tail.listed_from > progress.made else []
+    ends = [state.summarized_until] if tail.listed_from > state.summarized_until else []
     if left_out is not None:
         ends.append(keys.parse_usage_batch(left_out).minute)
     for minute in ends:
         data.cap_as_of(minute)
-        if progress.made < tail.now_minute - 1 or minute < progress.settled:
+        if state.summarized_until < tail.now_minute - 1 or minute < state.watermark:
             data.mark_incomplete(minute)
     if unread.missing:
         data.complete = False
     if not data.complete:
-        data.cap_as_of(progress.made)
+        data.cap_as_of(state.summarized_until)
     data.missing += unread.missing
     data.unreadable += unread.unreadable
     return data
@@ -112,7 +112,7 @@ async def read_window(
 
 async def _read_summaries(
     store: KeyValueStore,
-    progress: CompactionState,
+    state: CompactionState,
     first: int | None,
     end: int | None,
     cache: WindowCache,
@@ -124,16 +124,16 @@ async def _read_summaries(
     already has.
     """
     # The earlier bases are usable while only the newest were written since.
-    for back, bases in enumerate((progress.bases, progress.earlier_bases, 0)):
-        base = keys.checkpoint(first, bases) if _has_base(first, bases) else None
+    for back, bases in enumerate((state.bases_until, state.earlier_bases_until, 0)):
+        base = keys.base(first, bases) if _has_base(first, bases) else None
         floor = max(first or 0, bases if base else 0)
         wanted = {
             SummaryRef(keys.summary(*period), mark): period
-            for period, mark in _cover(progress, floor, end)
+            for period, mark in _cover(state, floor, end)
         }
         if base:
             # The base comes first, because it has most of the events.
-            base_id = SummaryRef(base, base_mark(progress.version - back))
+            base_id = SummaryRef(base, base_fingerprint(state.version - back))
             wanted = {base_id: Period("base", bases), **wanted}
         found = await _fetch(store, wanted, cache)
         # While KV does not show the newest base, the one before it and an hour are equivalent.
@@ -144,7 +144,7 @@ async def _read_summaries(
         if part.key not in keys_found:
             data.missing.append(part.key)
             data.mark_incomplete(period.start)
-    if not base and first is None and progress.bases:
+    if not base and first is None and state.bases_until:
         data.complete = False
         data.cap_as_of(0)
     sources: dict[int, Sequence[str]] = {}
@@ -165,8 +165,8 @@ def _seen_until_ms(tail: LogTail, summaries: Mapping[SummaryRef, Summary]) -> in
     what compaction saw in its own listing. And a minute before the listing has only what its
     summary has, of which KV may show an older version.
     """
-    progress = tail.progress
-    marks = progress.tree["minute"]
+    state = tail.state
+    marks = state.fingerprints["minute"]
     bounds = [
         summary.period.start * MINUTE_MS
         for part, summary in summaries.items()
@@ -174,9 +174,9 @@ def _seen_until_ms(tail: LogTail, summaries: Mapping[SummaryRef, Summary]) -> in
         and summary.period.start < tail.listed_from
         and part.fingerprint != marks.get(summary.period.start)
     ]
-    if tail.listed_from > progress.settled:
-        listed_ms = progress.listed_ms - constants.KV_SETTLE_SECONDS * 1000
-        bounds.append(max(listed_ms, progress.settled * MINUTE_MS))
+    if tail.listed_from > state.watermark:
+        listed_ms = state.listed_ms - constants.KV_SETTLE_SECONDS * 1000
+        bounds.append(max(listed_ms, state.watermark * MINUTE_MS))
     return min(bounds, default=None)
 
 
@@ -201,11 +201,11 @@ async def _fetch(
     return found
 
 
-def _cover(progress: CompactionState, floor: int, end: int | None) -> list[tuple[Period, str]]:
+def _cover(state: CompactionState, floor: int, end: int | None) -> list[tuple[Period, str]]:
     """Choose the largest summaries that together cover everything rolled up from `floor` on."""
     known = sorted(
         (start, -Period(level, start).end, level, mark)
-        for level, marks in progress.tree.items()
+        for level, marks in state.fingerprints.items()
         for start, mark in marks.items()
         if start >= floor and (end is None or start < end)
     )

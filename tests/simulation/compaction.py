@@ -15,7 +15,7 @@ from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, timestamp
 from core.ports import Json
 from metering import summary as summaries
 from metering.compactor import compact
-from metering.state import CompactionState, decode_progress
+from metering.state import CompactionState, decode_state
 from tests.simulation.invariants import InvariantBroken, require
 from tests.simulation.isolate import Invocation, Isolate
 from tests.simulation.kv import SimulatedKv, Write
@@ -128,7 +128,7 @@ def come_to_rest(world: World) -> int:
         report = world.compactions[-1]
         if report.done and not report.made:
             # Whoever compacted last may have had a clock that is ahead of this one.
-            is_ahead = _progress(world).made > now_ms // MINUTE_MS
+            is_ahead = _progress(world).summarized_until > now_ms // MINUTE_MS
             if not is_ahead and not world.kv.content(keys.LATE_PREFIX):
                 return now_ms
             world.loop.run(world.loop.now_ms + _UNTIL_QUIET_MS)
@@ -136,7 +136,7 @@ def come_to_rest(world: World) -> int:
 
 
 def _progress(world: World) -> CompactionState:
-    progress = decode_progress(world.kv.content(keys.COMPACTION_STATE)[keys.COMPACTION_STATE])
+    progress = decode_state(world.kv.content(keys.COMPACTION_STATE)[keys.COMPACTION_STATE])
     assert progress is not None
     return progress
 

@@ -16,7 +16,7 @@ from dev.history.traffic import Span, make_events
 from metering.batches import Unread, read_batches
 from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
 from metering.settlements import decode_settlement
-from metering.state import decode_progress
+from metering.state import decode_state
 from tests.support.builders import event
 from tests.unit.history.test_traffic import APIS, PRICED
 
@@ -64,9 +64,9 @@ def test_writers_and_settlements_are_marked_as_demo(store: VirtualStore) -> None
 
 
 def test_all_past_minutes_are_compacted(store: VirtualStore) -> None:
-    progress = decode_progress(store.entries[keys.COMPACTION_STATE].value)
+    progress = decode_state(store.entries[keys.COMPACTION_STATE].value)
     assert progress is not None
-    assert progress.made == SPAN.end_ms // MINUTE_MS
+    assert progress.summarized_until == SPAN.end_ms // MINUTE_MS
     assert len(names(store, keys.summaries("day"))) == 1
 
 

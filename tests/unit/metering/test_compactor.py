@@ -98,7 +98,7 @@ def test_compacting_again_changes_nothing(events: list[UsageEvent]) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(some_events, some_events)
-def test_a_batch_that_was_written_days_late_is_counted_and_all_above_it_made_again(
+def test_a_batch_that_was_written_days_late_is_counted_and_all_above_it_rebuilt(
     events: list[UsageEvent], tardy: list[UsageEvent]
 ) -> None:
     log, fresh = Log(), Log()
@@ -165,7 +165,7 @@ def test_a_backlog_is_worked_off_in_bounded_steps_while_reads_tell_the_truth() -
     assert log.calls("overall", NOON_MS)["s0"] == 3_000
 
 
-def test_a_minute_that_listings_showed_only_in_part_is_made_again_when_it_has_settled() -> None:
+def test_a_minute_that_listings_showed_only_in_part_is_rebuilt_when_it_has_settled() -> None:
     log = Log()
     log.commit([event(NOON_MS, request_id="a")])
     log.commit([event(NOON_MS + 1, request_id="b")])
@@ -181,7 +181,7 @@ def test_a_minute_that_listings_showed_only_in_part_is_made_again_when_it_has_se
 
 
 @pytest.mark.parametrize("damage", ["", "{", "0" * 16 + "[]"])
-def test_a_summary_that_fails_its_own_check_is_made_again(damage: str) -> None:
+def test_a_summary_that_fails_its_own_check_is_rebuilt(damage: str) -> None:
     log = busy(200, 2)
     log.compact(NOON_MS)
     sound = log.summaries()

@@ -14,7 +14,7 @@ from metering.builder import SummaryBuilder
 from metering.compactor import rebuild
 from metering.events import UsageEvent
 from metering.invalidation import LateArrivals
-from metering.state import decode_progress
+from metering.state import decode_state
 from tests.support.builders import event
 from tests.support.fakes import NOON_MS
 from tests.support.usage_log import ENOUGH, Log
@@ -64,9 +64,9 @@ def test_a_late_batch_counts_at_once_and_its_mark_goes_within_the_next_hours() -
     assert marks(log)
     now_ms = compact_each_minute(log, now_ms + MINUTE, 70)
     assert not marks(log)
-    progress = decode_progress(log.store.values[keys.COMPACTION_STATE][0])
+    progress = decode_state(log.store.values[keys.COMPACTION_STATE][0])
     assert progress is not None
-    assert (progress.late, progress.stale) == ({}, set())
+    assert (progress.late, progress.invalidated) == ({}, set())
 
 
 def test_a_late_batch_that_a_listing_shows_and_then_hides_stays_counted() -> None:
@@ -99,7 +99,7 @@ def test_no_window_is_called_complete_while_a_late_batch_is_made_part_of_it() ->
         commit_late(log, [event(LATE_MS)], now_ms)
         commit_late(log, [event(LATE_MS - DAY)], now_ms)
         log.compact(now_ms, budget)
-        progress = decode_progress(log.store.values[keys.COMPACTION_STATE][0])
+        progress = decode_state(log.store.values[keys.COMPACTION_STATE][0])
         assert progress is not None
         if len(progress.late) == 2:
             for window in ("today", "week", "overall"):
@@ -254,12 +254,12 @@ def test_a_mark_is_looked_at_each_minute_only_while_it_is_new() -> None:
     log = closed_log()
     now_minute = NOON_MS // MINUTE + 25
     commit_late(log, [event(LATE_MS)], now_minute * MINUTE)
-    progress = decode_progress(log.store.values[keys.COMPACTION_STATE][0])
+    progress = decode_state(log.store.values[keys.COMPACTION_STATE][0])
     assert progress is not None
     looks = []
     for minute in range(60):
         counted = BudgetedStore(log.store, ENOUGH)
-        look = LateArrivals(SummaryBuilder(counted, progress, 0), now_minute + minute).look()
+        look = LateArrivals(SummaryBuilder(counted, progress, 0), now_minute + minute).process()
         asyncio.run(look)
         if counted.spent > 1:
             looks.append(minute)

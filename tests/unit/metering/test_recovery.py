@@ -141,7 +141,7 @@ def test_lost_progress_is_put_together_from_what_is_listed(left: str | None) -> 
 
 
 @pytest.mark.parametrize("level", ["minute", "hour", "day"])
-def test_summaries_that_are_not_listed_yet_are_made_again_from_the_log(level: str) -> None:
+def test_summaries_that_are_not_listed_yet_are_rebuilt_from_the_log(level: str) -> None:
     log = old()
     sound = log.summaries()
     newest = sorted(key for key in sound if key.startswith(f"summary/{level}/"))[:3]
