@@ -83,7 +83,7 @@ def check_size(request: Request) -> None:
 def check_shared_host(request: Request) -> None:
     """Raise `NotFound` if a browser requests a service worker on a host that APIs share.
 
-    The worker could read and answer the browser's requests to all other APIs: its scope is the
+    The worker could intercept the browser's requests to all other APIs: its scope is the
     folder `/t/`, and a response header can extend it to `/`. Source: Service Workers, W3C,
     algorithm "Update" (the script is fetched with `Service-Worker: script`).
     """

@@ -1,4 +1,4 @@
-"""Each request to a tenant's route records exactly one event, whatever its outcome."""
+"""Each request to a tenant's route records exactly one event."""
 
 from __future__ import annotations
 

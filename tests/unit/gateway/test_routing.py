@@ -182,8 +182,8 @@ def test_reserved_headers_are_removed_from_requests() -> None:
 
 
 def test_reserved_headers_are_removed_from_tenants_responses() -> None:
-    reply = FakeUpstreamResponse(200, ["x-request-id", "set-cookie", "x-clawr-a", "x-tenant-id"])
-    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(reply)))
+    upstream = FakeUpstreamResponse(200, ["x-request-id", "set-cookie", "x-clawr-a", "x-tenant-id"])
+    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(upstream)))
     response = scene.request("/t/weather")
     assert isinstance(response, ProxyResponse)
     assert response.remove_headers == ["x-request-id", "x-clawr-a", "x-tenant-id"]
