@@ -63,13 +63,13 @@ def run_a_script_in_the_page_of_an_offer() -> bool:
     market = Market()
     market.tenants[0] = {**market.tenants[0], "description": SCRIPT}
     market.start()
-    answer = market.ask(headers={"accept": "text/html"})
+    answer = market.call(headers={"accept": "text/html"})
     assert isinstance(answer, Response)
     return SCRIPT in answer.body
 
 
 def run_anything_in_the_page_of_an_offer() -> bool:
-    answer = Market().ask(headers={"accept": "text/html"})
+    answer = Market().call(headers={"accept": "text/html"})
     assert isinstance(answer, Response)
     policy = dict(answer.headers).get("content-security-policy", "")
     return "default-src 'none'" not in policy

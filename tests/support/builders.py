@@ -1,12 +1,53 @@
-"""Builds events for tests, with defaults for all fields."""
+"""Builds usage events and rows of the ledger for tests, with defaults for all fields."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from metering.events import Api, UsageEvent
+from payments.models import PaymentRow, PaymentState
+from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
 from tests.support.fakes import NOON_MS
 
 WEATHER = Api("tenant-1", "weather", "alice", "Data", 10_000)
 MAPS = Api("tenant-2", "maps", "@bob", "", 0)
+PAYMENT_ROW = PaymentRow(
+    payment_id="id-1",
+    attempt=1,
+    state=PaymentState.CLAIMED,
+    reason="",
+    changed_at_ms=NOON_MS,
+    changed_by="me",
+    lease_until_ms=NOON_MS + 300_000,
+    request_id="r-1",
+    fingerprint="f",
+    proof_digest="d",
+    proof="{}",
+    identifier=None,
+    payer=PAYER.lower(),
+    pay_to=PAYEE,
+    network=NETWORK,
+    asset=USDC,
+    nonce="0x" + "01" * 32,
+    amount="10000",
+    amount_micros=10_000,
+    valid_before_ms=NOON_MS + 300_000,
+    claimed_at_ms=NOON_MS,
+    tenant_id="t1",
+    slug="paid",
+    owner="",
+    directory="",
+    method="GET",
+    caller="c1",
+    asked=0,
+    facilitator="http://f",
+    transaction_id="",
+    settled_at_ms=None,
+    served=False,
+    usage_batch=None,
+    reconciled_at_ms=None,
+)
 
 
 def event(  # noqa: PLR0913 (all have defaults)
@@ -33,3 +74,8 @@ def event(  # noqa: PLR0913 (all have defaults)
         counted,
         revenue_micros,
     )
+
+
+def payment_row(payment_id: str = "id-1", **changes: Any) -> PaymentRow:
+    """Build a row in the state `claimed`."""
+    return replace(PAYMENT_ROW, payment_id=payment_id, **changes)

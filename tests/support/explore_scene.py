@@ -105,7 +105,7 @@ class Isolate:
         async def respond(_url: str, _body: Json) -> Fetched:
             return Fetched(status, text)
 
-        self.fetcher.answer = respond
+        self.fetcher.respond = respond
 
 
 def upstream(**changes: str) -> Isolate:

@@ -1,7 +1,7 @@
-"""A chain and a facilitator in memory, for the tests of payments.
+"""A blockchain and a facilitator in memory, for tests of payments.
 
-The facilitator judges as the official ones do (x402 2.25, @x402/evm 2.27) and can be told
-to misbehave as they may.
+The facilitator verifies as the official ones do (x402 2.25, @x402/evm 2.27), and simulates
+their failures.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ NETWORK = "eip155:84532"
 USDC = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
 PAYEE = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
 PAYER = "0x857b06519E91e3A54538791bDbb0E22373e36b66"
-URL = "http://facilitator.example"
+FACILITATOR_URL = "http://facilitator.example"
 RPC_URL = "http://node.example"
 
 
 @dataclass
 class Chain:
-    """Balances, and what became of each authorization by payer and nonce."""
+    """Balances, and the transaction of each used authorization by payer and nonce."""
 
     balances: dict[str, int] = field(default_factory=lambda: {PAYER.lower(): 10**9})
     used: dict[tuple[str, str], str] = field(default_factory=dict)
     canceled: set[tuple[str, str]] = field(default_factory=set)
     transfers: list[dict[str, Any]] = field(default_factory=list)
     block_seconds: int = NOON_MS // 1000
-    """When the newest block was made."""
+    """The time of the latest block."""
 
     def transfer(self, authorization: Mapping[str, Any]) -> str | None:
-        """Move money once for each nonce; the transaction, or None with the reason kept."""
+        """Move money once per nonce; return the transaction, or None if that is impossible."""
         payer, nonce = authorization["from"].lower(), authorization["nonce"].lower()
         value = int(authorization["value"])
         if (payer, nonce) in self.used or self.balances.get(payer, 0) < value:
@@ -51,12 +51,12 @@ class Chain:
         return transaction
 
     def cancel(self, payer: str, nonce: str) -> None:
-        """The payer makes an authorization void, at its own cost."""
+        """Cancel an authorization, as its payer can."""
         self.used[payer.lower(), nonce.lower()] = f"0x{'c' * 64}"
         self.canceled.add((payer.lower(), nonce.lower()))
 
     def rpc(self, method: str, parameters: list[Any]) -> Json:
-        """Answer as a node does."""
+        """Return the result of a JSON-RPC call, as a node does."""
         if method == "eth_getBlockByNumber":
             assert parameters == ["latest", False]
             return {"number": "0x1000", "timestamp": hex(self.block_seconds)}
@@ -80,59 +80,59 @@ class Chain:
         return {"logs": [{"address": USDC, "topics": topics, "data": hex(moved["value"])}]}
 
 
-SPOILT = {
+BROKEN_RESPONSES = {
     "500": Fetched(500, '{"error": "internal"}'),
-    "nonsense": Fetched(200, "<html>not what you think</html>"),
+    "nonsense": Fetched(200, "<html>an error page</html>"),
     "success without transaction": Fetched(200, json.dumps({"success": True, "network": NETWORK})),
 }
-"""What a facilitator may answer after having done its work."""
+"""What a broken facilitator may respond with after it did its work."""
 
 
 @dataclass
 class Facilitator:
-    """A facilitator before a chain.
+    """A facilitator that settles on `chain`.
 
-    `faults` are taken one for each question to the step that they name:
-    `down` (no answer, no effect), `lost` (no answer, but the effect), `500`
-    (the effect, then an error), `nonsense` (the effect, then rubbish),
-    `pending` (the transaction is sent and not seen), `reverted`, `refused:REASON`.
+    `faults` lists faults by step (`verify` or `settle`); each call takes the next one:
+    `down` (no response and no effect), `lost` (no response after taking effect), `500` and
+    `nonsense` (such a response after taking effect), `pending` (the transaction was sent and
+    is not confirmed), `reverted`, `refused:REASON`.
     """
 
     chain: Chain
     clock: FakeClock
     faults: dict[str, list[str]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     pending: dict[str, str] = field(default_factory=dict)
     latency_ms: int = 0
     kinds: list[dict[str, Any]] | None = None
 
-    async def answer(self, url: str, asked: Json) -> Fetched:
+    async def respond(self, url: str, body: Json) -> Fetched:
         if url == RPC_URL:
             self.chain.block_seconds = self.clock.at_ms // 1000
-            result = self.chain.rpc(asked["method"], asked["params"])
+            result = self.chain.rpc(body["method"], body["params"])
             return Fetched(200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}))
-        return await self._answer(url, asked)
+        return await self._respond_to(url, body)
 
-    async def _answer(self, url: str, asked: Json) -> Fetched:
+    async def _respond_to(self, url: str, body: Json) -> Fetched:
         step = url.rpartition("/")[2]
         if step == "supported":
             return Fetched(404 if self.kinds is None else 200, json.dumps({"kinds": self.kinds}))
-        self.asked.append(step)
+        self.calls.append(step)
         queue = self.faults.get(step, [])
         fault = queue.pop(0) if queue else ""
         if fault == "down":
             raise FetchFailed("timed out")
         if fault.startswith("refused:"):
-            return self._say(step, fault.removeprefix("refused:"))
+            return self._result(step, fault.removeprefix("refused:"))
         await self.clock.sleep_ms(self.latency_ms)
-        said = self._verify(asked) if step == "verify" else self._settle(asked, fault)
+        response = self._verify(body) if step == "verify" else self._settle(body, fault)
         if fault == "lost":
             raise FetchFailed("timed out")
-        return SPOILT.get(fault, said)
+        return BROKEN_RESPONSES.get(fault, response)
 
-    def _refusal(self, asked: Json) -> str | None:
-        authorization = asked["paymentPayload"]["payload"]["authorization"]
-        wanted = asked["paymentRequirements"]
+    def _rejection(self, body: Json) -> str | None:
+        authorization = body["paymentPayload"]["payload"]["authorization"]
+        wanted = body["paymentRequirements"]
         amount = wanted.get("amount", wanted.get("maxAmountRequired"))
         key = (authorization["from"].lower(), authorization["nonce"].lower())
         checks = {
@@ -144,7 +144,7 @@ class Facilitator:
                 authorization["validBefore"]
             )
             < self.clock.at_ms // 1000 + 6,
-            "invalid_exact_evm_payload_signature": asked["paymentPayload"]["payload"]["signature"]
+            "invalid_exact_evm_payload_signature": body["paymentPayload"]["payload"]["signature"]
             != signature(authorization),
             "invalid_exact_evm_nonce_already_used": key in self.chain.used,
             "invalid_exact_evm_insufficient_balance": self.chain.balances.get(key[0], 0)
@@ -152,42 +152,42 @@ class Facilitator:
         }
         return next((reason for reason, fails in checks.items() if fails), None)
 
-    def _verify(self, asked: Json) -> Fetched:
-        return self._say("verify", self._refusal(asked))
+    def _verify(self, body: Json) -> Fetched:
+        return self._result("verify", self._rejection(body))
 
-    def _settle(self, asked: Json, fault: str) -> Fetched:
-        payload = asked["paymentPayload"]["payload"]
+    def _settle(self, body: Json, fault: str) -> Fetched:
+        payload = body["paymentPayload"]["payload"]
         known = self.pending.pop(payload["signature"], None)
         if known is not None:
-            return self._say("settle", None, known)
-        reason = self._refusal(asked)
+            return self._result("settle", None, known)
+        reason = self._rejection(body)
         if reason is not None:
-            return self._say("settle", reason)
+            return self._result("settle", reason)
         if fault == "reverted":
-            return self._say("settle", "invalid_exact_evm_transaction_failed", "0xdead")
+            return self._result("settle", "invalid_exact_evm_transaction_failed", "0xdead")
         transaction = self.chain.transfer(payload["authorization"])
         assert transaction is not None
         if fault == "pending":
             self.pending[payload["signature"]] = transaction
-            return self._say("settle", "settlement_pending", transaction)
-        return self._say("settle", None, transaction)
+            return self._result("settle", "settlement_pending", transaction)
+        return self._result("settle", None, transaction)
 
-    def _say(self, step: str, reason: str | None, transaction: str = "") -> Fetched:
+    def _result(self, step: str, reason: str | None, transaction: str = "") -> Fetched:
         if step == "verify":
-            body: Json = {"isValid": reason is None, "payer": PAYER, "invalidReason": reason}
+            document: Json = {"isValid": reason is None, "payer": PAYER, "invalidReason": reason}
         else:
-            body = {
+            document = {
                 "success": reason is None,
                 "errorReason": reason,
                 "transaction": transaction,
                 "network": NETWORK,
                 "payer": PAYER,
             }
-        said = {name: value for name, value in body.items() if value is not None}
-        return Fetched(200, json.dumps(said))
+        response = {name: value for name, value in document.items() if value is not None}
+        return Fetched(200, json.dumps(response))
 
 
 def signature(authorization: Mapping[str, Any]) -> str:
-    """What stands for a signature: whoever changes what was signed has another."""
+    """Return a stand-in for a signature, which differs if what was signed differs."""
     text = json.dumps(authorization, sort_keys=True).encode()
     return "0x" + base64.b16encode(text).decode().lower()[:130].ljust(130, "0")

@@ -1,4 +1,4 @@
-"""The ports to D1 and to other servers, implemented on the host for tests."""
+"""Fakes of D1 and of other servers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 class FakeDatabase:
-    """D1 as SQLite in memory, with this clone's migrations applied.
+    """D1 as SQLite in memory, with all migrations applied.
 
-    The next `failing` transactions fail, after `passing` more that do not;
-    `takes_effect_anyway` lets them take effect nevertheless, as a lost
-    connection after the commit does.
+    After the next `passing` transactions, `failing` transactions fail. With
+    `takes_effect_anyway` they are committed before they fail, as if the connection was lost.
     """
 
     def __init__(self) -> None:
@@ -59,20 +58,20 @@ class FakeDatabase:
         return results
 
     def failing_after(self, passing: int, *, takes_effect_anyway: bool) -> None:
-        """Let the transaction after `passing` more fail, or only seem to."""
+        """Let one transaction fail, after `passing` more that succeed."""
         self.failing, self.passing = 1, passing
         self.takes_effect_anyway = takes_effect_anyway
 
     def rows(self, sql: str, *values: str | int) -> list[dict[str, Any]]:
-        """Look into the database from outside."""
+        """Run a query directly on the database."""
         return [dict(row) for row in self.connection.execute(sql, values)]
 
 
 @dataclass
 class FakeFetcher:
-    """Another server at every address: `answer` makes its reply, or raises `FetchFailed`."""
+    """A server at every address; `respond(url, body)` returns its response or raises."""
 
-    answer: Callable[[str, Json], Awaitable[Fetched]] | None = None
+    respond: Callable[[str, Json], Awaitable[Fetched]] | None = None
     sent: list[tuple[str, Mapping[str, str], Json]] = field(default_factory=list)
 
     async def fetch(
@@ -87,12 +86,12 @@ class FakeFetcher:
     ) -> Fetched:
         assert method == ("GET" if body is None else "POST")
         assert timeout_ms > 0
-        asked = None if body is None else json.loads(body)
-        self.sent.append((url, headers, asked))
+        parsed = None if body is None else json.loads(body)
+        self.sent.append((url, headers, parsed))
         await asyncio.sleep(0)
-        if self.answer is None:
+        if self.respond is None:
             raise FetchFailed("Network connection lost.")
-        fetched = await self.answer(url, asked)
+        fetched = await self.respond(url, parsed)
         if len(fetched.body.encode()) > body_bytes_max:
-            raise FetchFailed("the answer is too long")
+            raise FetchFailed("the response is too long")
         return fetched

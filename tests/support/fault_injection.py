@@ -1,4 +1,4 @@
-"""Stores, scripts and a network at which an isolate may die, before or after any operation."""
+"""Fakes that simulate the death of the isolate before or after any of their operations."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from tests.support.fake_network import FakeDatabase, FakeFetcher
 from tests.support.fakes import FakeNamespace, FakeStore, FakeUpstreamResponse
 
 
-class Died(BaseException):
-    """The isolate is gone; nothing that it was doing goes on."""
+class IsolateDied(BaseException):
+    """The isolate is gone, and everything it was doing with it."""
 
 
 @dataclass
-class Fuse:
-    """Burns by one before and after each operation; when it is burnt down, all is over."""
+class CrashPoint:
+    """Counts steps, one before and one after each operation; the isolate dies after `after`."""
 
-    left: int | None = None
-    burnt: int = 0
+    after: int | None = None
+    steps: int = 0
 
-    def burn(self) -> None:
-        self.burnt += 1
-        if self.left is not None and self.burnt > self.left:
-            raise Died
+    def step(self) -> None:
+        self.steps += 1
+        if self.after is not None and self.steps > self.after:
+            raise IsolateDied
 
 
 @dataclass
-class FusedStore(FakeStore):
-    """KV that an isolate may die at."""
+class CrashingStore(FakeStore):
+    """KV at whose operations the isolate may die."""
 
-    fuse: Fuse = field(default_factory=Fuse)
+    crash_point: CrashPoint = field(default_factory=CrashPoint)
 
     async def put(
         self,
@@ -44,69 +44,69 @@ class FusedStore(FakeStore):
         metadata: Mapping[str, Json],
         expiration_ttl_seconds: int | None = None,
     ) -> None:
-        self.fuse.burn()
+        self.crash_point.step()
         await super().put(key, value, metadata, expiration_ttl_seconds)
-        self.fuse.burn()
+        self.crash_point.step()
 
 
-class FusedDatabase(FakeDatabase):
-    """D1 that an isolate may die at."""
+class CrashingDatabase(FakeDatabase):
+    """D1 at whose operations the isolate may die."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.fuse = Fuse()
+        self.crash_point = CrashPoint()
 
     async def execute(self, *statements: Statement) -> list[list[Row]]:
-        self.fuse.burn()
+        self.crash_point.step()
         found = [[*rows] for rows in await super().execute(*statements)]
-        self.fuse.burn()
+        self.crash_point.step()
         return found
 
 
 @dataclass
-class FusedQuotaCounters(FakeQuotaCounters):
-    """Counters that an isolate may die at; they themselves live on."""
+class CrashingQuotaCounters(FakeQuotaCounters):
+    """Counters at whose operations the isolate may die; the counters survive."""
 
-    fuse: Fuse = field(default_factory=Fuse)
+    crash_point: CrashPoint = field(default_factory=CrashPoint)
 
     async def reserve(self, name: str, at_ms: int, bounds: QuotaLimits, micros: int) -> Reserved:
-        self.fuse.burn()
+        self.crash_point.step()
         reserved = await super().reserve(name, at_ms, bounds, micros)
-        self.fuse.burn()
+        self.crash_point.step()
         return reserved
 
     async def release(self, name: str, day: int, requests: int, micros: int) -> None:
-        self.fuse.burn()
+        self.crash_point.step()
         await super().release(name, day, requests, micros)
-        self.fuse.burn()
+        self.crash_point.step()
 
 
 @dataclass
-class FusedFetcher(FakeFetcher):
-    """A network that an isolate may die at."""
+class CrashingFetcher(FakeFetcher):
+    """A network at whose operations the isolate may die."""
 
-    fuse: Fuse = field(default_factory=Fuse)
+    crash_point: CrashPoint = field(default_factory=CrashPoint)
 
     async def fetch(self, url: str, **options: Any) -> Fetched:
-        self.fuse.burn()
+        self.crash_point.step()
         fetched = await super().fetch(url, **options)
-        self.fuse.burn()
+        self.crash_point.step()
         return fetched
 
 
 @dataclass
-class FusedNamespace(FakeNamespace):
-    """Scripts that an isolate may die at, or that take until a gate is opened."""
+class CrashingNamespace(FakeNamespace):
+    """Scripts at which the isolate may die, or which wait for `gate`."""
 
-    fuse: Fuse = field(default_factory=Fuse)
+    crash_point: CrashPoint = field(default_factory=CrashPoint)
     gate: asyncio.Event | None = None
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def fetch(self, *arguments: Any) -> FakeUpstreamResponse:
-        self.fuse.burn()
+        self.crash_point.step()
         self.reached.set()
         if self.gate is not None:
             await self.gate.wait()
         reply = await super().fetch(*arguments)
-        self.fuse.burn()
+        self.crash_point.step()
         return reply

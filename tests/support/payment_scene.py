@@ -1,4 +1,4 @@
-"""A deployment in memory, a payer before it, and isolates that come and go."""
+"""A deployment in memory whose isolates can die, and a payer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from payments.resolution import resolver_of
 from tenants.directory import TenantDirectory
 from tests.support.dispatcher_scene import Platform
 from tests.support.fake_chain import (
+    FACILITATOR_URL,
     NETWORK,
     PAYEE,
     PAYER,
     RPC_URL,
-    URL,
     USDC,
     Chain,
     Facilitator,
@@ -39,19 +39,19 @@ from tests.support.fakes import (
     FakeUpstreamResponse,
 )
 from tests.support.fault_injection import (
-    Fuse,
-    FusedDatabase,
-    FusedFetcher,
-    FusedNamespace,
-    FusedQuotaCounters,
-    FusedStore,
+    CrashingDatabase,
+    CrashingFetcher,
+    CrashingNamespace,
+    CrashingQuotaCounters,
+    CrashingStore,
+    CrashPoint,
 )
 from usage import UsageRecorder
 
 PRICE_MICROS = 10_000
 SETTINGS = {
     "CALLER_HASH_SECRET": "secret",
-    "FACILITATOR_URL": URL,
+    "FACILITATOR_URL": FACILITATOR_URL,
     "FACILITATOR_API_KEY": "facilitators-key",
     "X402_NETWORK": NETWORK,
     "X402_ASSET": USDC,
@@ -61,22 +61,22 @@ SETTINGS = {
 }
 TENANTS: list[dict[str, Any]] = [
     {"slug": "paid", "tenantId": "t1", "workerName": "p", "priceUsd": 0.01, "x402Enabled": True},
-    {"slug": "dear", "tenantId": "t2", "workerName": "d", "priceUsd": 2, "x402Enabled": True},
+    {"slug": "expensive", "tenantId": "t2", "workerName": "d", "priceUsd": 2, "x402Enabled": True},
     {"slug": "free", "tenantId": "t3", "workerName": "f"},
 ]
 
 
 def pay(
-    answer: Response,
+    response: Response,
     number: int = 1,
     *,
     now_ms: int,
     identifier: str | None = None,
     **changes: Any,
 ) -> dict[str, str]:
-    """Pay what a 402 asks for, as a client of version 2 does; `changes` are of what is signed."""
-    offer = read_header(answer, "payment-required")
-    accepted = offer["accepts"][0]
+    """Return the headers of a version 2 client that pays a 402; `changes` replace signed fields."""
+    required = read_header(response, "payment-required")
+    accepted = required["accepts"][0]
     authorization = {
         "from": PAYER,
         "to": accepted["payTo"],
@@ -88,7 +88,7 @@ def pay(
     }
     payload: dict[str, Any] = {
         "x402Version": 2,
-        # Clients reorder what they echo, and drop what they do not know.
+        # Clients may reorder the fields that they echo.
         "accepted": dict(reversed([*accepted.items()])),
         "payload": {"signature": signature(authorization), "authorization": authorization},
     }
@@ -98,9 +98,9 @@ def pay(
     return {"payment-signature": encode(payload)}
 
 
-def pay_v1(answer: Response, nonce: int = 1, *, now_ms: int) -> dict[str, str]:
-    """Pay what the body of a 402 asks for, as a client of version 1 does."""
-    accepted = json.loads(answer.body)["accepts"][0]
+def pay_v1(response: Response, nonce: int = 1, *, now_ms: int) -> dict[str, str]:
+    """Return the headers of a version 1 client that pays the 402 in the body."""
+    accepted = json.loads(response.body)["accepts"][0]
     authorization = {
         "from": PAYER,
         "to": accepted["payTo"],
@@ -122,15 +122,15 @@ def encode(document: Json) -> str:
     return base64.b64encode(json.dumps(document).encode()).decode()
 
 
-def read_header(answer: Response | ProxyResponse, name: str) -> Any:
+def read_header(response: Response | ProxyResponse, name: str) -> Any:
     """Decode one of the protocol's headers."""
-    headers = answer.headers if isinstance(answer, Response) else answer.set_headers
+    headers = response.headers if isinstance(response, Response) else response.set_headers
     return json.loads(base64.b64decode(dict(headers)[name], validate=True))
 
 
 @dataclass
 class Market:
-    """One deployment with everything around it, in which isolates come and go."""
+    """One deployment with its stores, facilitator and chain, which survive its isolates."""
 
     settings: dict[str, str] = field(default_factory=lambda: dict(SETTINGS))
     clock: FakeClock = field(default_factory=FakeClock)
@@ -140,17 +140,17 @@ class Market:
 
     def __post_init__(self) -> None:
         self.facilitator = Facilitator(self.chain, self.clock)
-        self.store = FusedStore()
-        self.database = FusedDatabase()
-        self.fetcher = FusedFetcher(self.facilitator.answer)
-        self.namespace = FusedNamespace(clock=self.clock)
-        self.counters = FusedQuotaCounters()
+        self.store = CrashingStore()
+        self.database = CrashingDatabase()
+        self.fetcher = CrashingFetcher(self.facilitator.respond)
+        self.namespace = CrashingNamespace(clock=self.clock)
+        self.counters = CrashingQuotaCounters()
         self.served: list[str] = []
         self.isolates = 0
         self.start()
 
     def start(self) -> None:
-        """Start an isolate; the one before is gone with its memory."""
+        """Start a new isolate; the memory of the previous one is lost."""
         self.isolates += 1
         self.namespace.response = self.reply
         self.environment = FakeEnvironment(
@@ -170,42 +170,44 @@ class Market:
         )
         self.background = FakeBackground()
 
-    def fuse(self, left: int | None) -> Fuse:
-        """Give the isolate a fuse; it dies at the operation that burns it down."""
-        fuse = Fuse(left)
-        self.store.fuse = self.database.fuse = self.fetcher.fuse = self.namespace.fuse = fuse
-        self.counters.fuse = fuse
-        return fuse
+    def crash_after(self, steps: int | None) -> CrashPoint:
+        """Let the isolate die after so many steps; None for never."""
+        crash_point = CrashPoint(steps)
+        self.store.crash_point = self.database.crash_point = self.fetcher.crash_point = (
+            self.namespace.crash_point
+        ) = crash_point
+        self.counters.crash_point = crash_point
+        return crash_point
 
     async def send(
         self, path: str = "/t/paid/x", headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> Response | ProxyResponse:
-        """Send a request and let the isolate finish what it promised to do afterwards."""
+        """Send a request and run the background work to its end."""
         request: Request = FakeRequest("http://h.example" + path, method, dict(headers or {}))
         self.namespace.response = self.reply
-        answer = await self.dispatcher.handle(request, self.background)
-        if isinstance(answer, ProxyResponse) and answer.upstream.status < 400:
-            self.served.append(dict(answer.set_headers)["x-request-id"])
+        response = await self.dispatcher.handle(request, self.background)
+        if isinstance(response, ProxyResponse) and response.upstream.status < 400:
+            self.served.append(dict(response.set_headers)["x-request-id"])
         await self.background.finish()
-        return answer
+        return response
 
-    def ask(
+    def call(
         self, path: str = "/t/paid/x", headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> Response | ProxyResponse:
         return asyncio.run(self.send(path, headers, method))
 
-    def offer(self, path: str = "/t/paid/x") -> Response:
-        answer = self.ask(path)
-        assert isinstance(answer, Response)
-        assert answer.status == 402
-        return answer
+    def challenge(self, path: str = "/t/paid/x") -> Response:
+        response = self.call(path)
+        assert isinstance(response, Response)
+        assert response.status == 402
+        return response
 
     def payment(self, number: int = 1, path: str = "/t/paid/x", **changes: Any) -> dict[str, str]:
-        """Get an offer and sign it."""
-        return pay(self.offer(path), number, now_ms=self.clock.at_ms, **changes)
+        """Return the headers that pay for a request."""
+        return pay(self.challenge(path), number, now_ms=self.clock.at_ms, **changes)
 
-    def cron(self, runs: int = 1) -> None:
-        """Let cron come, a minute apart."""
+    def run_cron(self, runs: int = 1) -> None:
+        """Run cron, once a minute."""
         for _ in range(runs):
             self.clock.at_ms += 60_000
             name = f"cron-{self.clock.at_ms}"
@@ -221,18 +223,18 @@ class Market:
 
     @property
     def entered_micros(self) -> int:
-        """What the ledger's entries come to."""
+        """The sum of the ledger's entries."""
         (row,) = self.database.rows("SELECT SUM(amount_micros) AS sum FROM entries")
         return int(row["sum"] or 0)
 
     @property
     def moved_micros(self) -> int:
-        """What moved on the chain; USDC's unit is a micro-dollar."""
+        """The sum of the transfers on the chain; USDC's unit is a micro-dollar."""
         return sum(moved["value"] for moved in self.chain.transfers)
 
     @property
     def events(self) -> list[UsageEvent]:
-        """Every event that is in KV."""
+        """Every usage event in KV."""
         found: list[UsageEvent] = []
         for key, (value, _) in self.store.values.items():
             if key.startswith(USAGE_PREFIX):
@@ -241,19 +243,19 @@ class Market:
 
     @property
     def revenue_micros(self) -> int:
-        """What the log says was earned."""
+        """The revenue in the usage log."""
         return sum(event.revenue_micros for event in self.events)
 
 
-def use_chain(market: Market) -> None:
-    """Let the deployment ask the chain itself."""
+def enable_chain(market: Market) -> None:
+    """Configure a node, so that the deployment can query the chain."""
     market.settings[RPC_SETTING] = RPC_URL
 
 
-def refusal(answer: Response | ProxyResponse, status: int, code: str) -> dict[str, Any]:
-    """The body of a refusal, whose status and code are these."""
-    assert isinstance(answer, Response), answer
-    body: dict[str, Any] = json.loads(answer.body)
-    assert (answer.status, body["error"]) == (status, code), body
-    assert dict(answer.headers)["cache-control"] == "no-store"
+def error_body(response: Response | ProxyResponse, status: int, code: str) -> dict[str, Any]:
+    """Check the status and code of an error response, and return its body."""
+    assert isinstance(response, Response), response
+    body: dict[str, Any] = json.loads(response.body)
+    assert (response.status, body["error"]) == (status, code), body
+    assert dict(response.headers)["cache-control"] == "no-store"
     return body

@@ -26,15 +26,15 @@ from payments.settlement import (
     revenue_key,
     settlement_event,
 )
+from tests.support.builders import PAYMENT_ROW
 from tests.support.fakes import NOON_MS
-from tests.support.payment_builders import ROW
 
 SETTLED = replace(
-    ROW,
+    PAYMENT_ROW,
     state=PaymentState.SETTLED,
     transaction_id="0xabc",
     settled_at_ms=NOON_MS + 1_234,
-    usage_batch=encode_revenue_batch(late_revenue_event(ROW, NOON_MS + 1_234)),
+    usage_batch=encode_revenue_batch(late_revenue_event(PAYMENT_ROW, NOON_MS + 1_234)),
 )
 times = st.integers(0, 4_000_000_000_000)
 
@@ -61,8 +61,8 @@ def test_a_field_of_another_kind_is_refused(position: int) -> None:
 
 
 def test_the_payers_address_is_in_no_event() -> None:
-    assert ROW.payer not in encode_settlement(settlement_event(SETTLED)).lower()
-    assert ROW.payer not in json.dumps(shown_settlement(settlement_event(SETTLED))).lower()
+    assert PAYMENT_ROW.payer not in encode_settlement(settlement_event(SETTLED)).lower()
+    assert PAYMENT_ROW.payer not in json.dumps(shown_settlement(settlement_event(SETTLED))).lower()
 
 
 @given(times, times)

@@ -1,7 +1,7 @@
-"""Invariant 4 while isolates die: one payment, one settlement at most, one served request at most.
+"""One payment, at most one settlement and one served request, even if isolates die (invariant 4).
 
-Every request here is cut short before or after each of its operations, under each of a
-facilitator's faults. Then cron goes on, the payer comes again, and all accounts are compared.
+The isolate dies before or after each operation of a request, with each fault of a facilitator.
+Then cron runs, the payer retries, and all accounts are compared.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from core.ports import ProxyResponse
 from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
 from tests.support.fakes import FakeUpstreamResponse
-from tests.support.fault_injection import Died
-from tests.support.payment_scene import PRICE_MICROS, Market, use_chain
+from tests.support.fault_injection import IsolateDied
+from tests.support.payment_scene import PRICE_MICROS, Market, enable_chain
 
 FAULTS = ["", "down", "lost", "500", "nonsense", "pending", "reverted"]
 OPERATIONS_MAX = 60
@@ -26,7 +26,7 @@ OPERATIONS_MAX = 60
 
 @dataclass
 class Accounts:
-    """What must be true of one payment's money, whatever happened."""
+    """What must be true of the money of one payment."""
 
     market: Market
 
@@ -34,12 +34,12 @@ class Accounts:
         market = self.market
         transfers = len(market.chain.transfers)
         assert transfers <= 1
-        assert len(market.served) <= transfers, "served unpaid, or twice"
+        assert len(market.served) <= transfers, "served without payment, or twice"
         assert market.revenue_micros <= market.entered_micros <= market.moved_micros
         assert sum(event.counted for event in market.events) <= 1
 
     def check_at_rest(self) -> None:
-        """Nothing is left open, and every side says the same."""
+        """Check that nothing is unresolved, and that all accounts agree."""
         self.check()
         market = self.market
         assert set(market.states) <= {"settled", "failed"}
@@ -58,41 +58,41 @@ def pairs(rows: list[dict[str, str]]) -> list[tuple[dict[str, str], dict[str, st
     return list(itertools.pairwise(rows))
 
 
-def cut_short(market: Market, headers: dict[str, str], operations: int) -> bool:
-    """Send a request whose isolate dies after so many operations; tell whether it did."""
-    fuse = market.fuse(operations)
+def crash(market: Market, headers: dict[str, str], operations: int) -> bool:
+    """Send a request whose isolate dies after so many steps; return whether it did."""
+    crash_point = market.crash_after(operations)
     try:
-        market.ask(headers=headers)
-    except Died:
+        market.call(headers=headers)
+    except IsolateDied:
         return True
     finally:
-        market.fuse(None)
+        market.crash_after(None)
         market.start()
-    return fuse.burnt > operations
+    return crash_point.steps > operations
 
 
 @pytest.mark.parametrize("returns", ["at once", "after cron", "never"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_may_die_at_every_step(fault: str, returns: str) -> None:
+def test_a_request_may_crash_at_every_step(fault: str, returns: str) -> None:
     for operations in range(OPERATIONS_MAX):
         market = Market()
-        use_chain(market)
+        enable_chain(market)
         headers = market.payment()
         market.facilitator.faults["settle"] = [fault]
-        died = cut_short(market, headers, operations)
+        died = crash(market, headers, operations)
         if returns == "after cron":
-            market.cron(2)
+            market.run_cron(2)
         if returns != "never":
-            market.ask(headers=headers)
-            market.cron()
-            market.ask(headers=headers)
+            market.call(headers=headers)
+            market.run_cron()
+            market.call(headers=headers)
         Accounts(market).check()
-        market.cron(12)
+        market.run_cron(12)
         if returns != "never":
-            market.ask(headers=headers)
+            market.call(headers=headers)
         Accounts(market).check_at_rest()
         if returns != "never" and died and market.chain.transfers:
-            # Paid for is served, but for the one moment between the last write and the answer.
+            # A paid request is served, unless the isolate died after the last write.
             assert market.served or market.payments[0]["served"]
         if not died:
             return
@@ -100,50 +100,52 @@ def test_a_request_may_die_at_every_step(fault: str, returns: str) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_cron_may_die_at_every_step(fault: str) -> None:
+def test_cron_may_crash_at_every_step(fault: str) -> None:
     for operations in range(OPERATIONS_MAX):
         market = Market()
-        use_chain(market)
+        enable_chain(market)
         headers = market.payment()
         market.facilitator.faults["settle"] = ["lost" if fault else "down", fault]
-        market.ask(headers=headers)
-        fuse = market.fuse(operations)
+        market.call(headers=headers)
+        crash_point = market.crash_after(operations)
         died = False
         for turn in range(4):
             market.clock.at_ms += 60_000
             try:
                 resolver = resolver_of(market.environment, market.clock)
                 asyncio.run(run(resolver, f"cron-{turn}"))
-            except Died:
+            except IsolateDied:
                 died = True
                 break
-        assert died == (fuse.left is not None and fuse.burnt > fuse.left)
-        market.fuse(None)
+        assert died == (crash_point.after is not None and crash_point.steps > crash_point.after)
+        market.crash_after(None)
         market.start()
         Accounts(market).check()
-        market.cron(12)
-        market.ask(headers=headers)
+        market.run_cron(12)
+        market.call(headers=headers)
         Accounts(market).check_at_rest()
         if not died:
             return
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_a_claim_that_died_is_given_up_and_its_payment_is_good_again(status: int) -> None:
+def test_a_claim_whose_isolate_died_is_abandoned_and_its_payment_may_be_presented_again(
+    status: int,
+) -> None:
     market = Market(reply=FakeUpstreamResponse(status))
     headers = market.payment(validBefore=str(market.clock.at_ms // 1000 + 3_600))
-    # Dead between the claim and the script's answer: verify and claim are eight operations.
-    assert cut_short(market, headers, 7)
+    # It dies between the claim and dispatch: the eighth step is the one after the claim.
+    assert crash(market, headers, 7)
     assert market.states == ["claimed"]
-    market.cron(6)
+    market.run_cron(6)
     assert market.states == ["failed"]
     assert market.chain.transfers == []
-    answer = market.ask(headers=headers)
-    assert isinstance(answer, ProxyResponse)
+    response = market.call(headers=headers)
+    assert isinstance(response, ProxyResponse)
     assert len(market.chain.transfers) == (1 if status < 400 else 0)
 
 
-def test_a_request_that_comes_back_after_its_claim_was_given_up_settles_nothing() -> None:
+def test_a_request_whose_claim_was_abandoned_settles_nothing() -> None:
     market = Market()
     headers = market.payment(validBefore=str(market.clock.at_ms // 1000 + 3_600))
 
@@ -154,19 +156,19 @@ def test_a_request_that_comes_back_after_its_claim_was_given_up_settles_nothing(
         market.clock.at_ms += 400_000
         await run(resolver_of(market.environment, market.clock), "cron-1")
         market.namespace.gate.set()
-        answer = await slow
-        assert not isinstance(answer, ProxyResponse)
-        assert json.loads(answer.body)["reason"] == "abandoned"
-        return answer.status
+        response = await slow
+        assert not isinstance(response, ProxyResponse)
+        assert json.loads(response.body)["reason"] == "abandoned"
+        return response.status
 
     assert asyncio.run(scene()) == 402
     assert (market.states, market.chain.transfers, market.served) == (["failed"], [], [])
 
 
-def test_two_crons_at_once_ask_once() -> None:
+def test_two_concurrent_cron_runs_make_one_settle_call() -> None:
     market = Market()
     market.facilitator.faults["settle"] = ["down"]
-    market.ask(headers=market.payment())
+    market.call(headers=market.payment())
     market.clock.at_ms += 60_000
 
     async def scene() -> None:
@@ -174,7 +176,7 @@ def test_two_crons_at_once_ask_once() -> None:
         await asyncio.gather(run(resolver, "cron-1"), run(resolver, "cron-2"))
 
     asyncio.run(scene())
-    assert market.facilitator.asked.count("settle") == 2
+    assert market.facilitator.calls.count("settle") == 2
     assert (market.states, len(market.chain.transfers)) == (["settled"], 1)
-    market.cron(3)
+    market.run_cron(3)
     assert market.revenue_micros == PRICE_MICROS

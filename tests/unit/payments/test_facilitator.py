@@ -1,4 +1,4 @@
-"""What each answer of a facilitator means, and that nothing unknown is taken for a failure."""
+"""A facilitator's response never makes an unknown outcome a failure."""
 
 from __future__ import annotations
 
@@ -24,80 +24,82 @@ PROOF: dict[str, Any] = {
 ONE, TWO = "http://one.example", "http://two.example"
 
 
-def facilitators(*answers: Fetched | Exception) -> tuple[Facilitators, FakeFetcher]:
-    """Facilitators that give these answers, one for each question."""
-    queue = list(answers)
+def facilitators(*responses: Fetched | Exception) -> tuple[Facilitators, FakeFetcher]:
+    """Facilitators that return these responses, one per call."""
+    queue = list(responses)
 
-    async def answer(_url: str, _asked: Json) -> Fetched:
-        given = queue.pop(0)
-        if isinstance(given, Exception):
-            raise given
-        return given
+    async def respond(_url: str, _body: Json) -> Fetched:
+        response = queue.pop(0)
+        if isinstance(response, Exception):
+            raise response
+        return response
 
-    fetcher = FakeFetcher(answer)
+    fetcher = FakeFetcher(respond)
     environment = FakeEnvironment(settings={"FACILITATOR_URL": f"{ONE}/, {TWO}"}, fetcher=fetcher)
     return Facilitators(environment, FakeClock()), fetcher
 
 
-def says(status: int = 200, **body: object) -> Fetched:
+def json_result(status: int = 200, **body: object) -> Fetched:
     return Fetched(status, json.dumps(body))
 
 
-def settle(answer: Fetched | Exception) -> SettleResult:
-    asked, _ = facilitators(answer)
-    return asyncio.run(asked.settle(PROOF, ONE))
+def settle(response: Fetched | Exception) -> SettleResult:
+    client, _ = facilitators(response)
+    return asyncio.run(client.settle(PROOF, ONE))
 
 
-def verify(*answers: Fetched | Exception) -> VerifyResult:
-    asked, _ = facilitators(*answers)
-    return asyncio.run(asked.verify(PROOF, PAYER.lower()))
+def verify(*responses: Fetched | Exception) -> VerifyResult:
+    client, _ = facilitators(*responses)
+    return asyncio.run(client.verify(PROOF, PAYER.lower()))
 
 
 SETTLED: dict[str, Any] = {"success": True, "transaction": TRANSACTION, "network": NETWORK}
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        says(**SETTLED),
-        says(**SETTLED, payer=PAYER, amount="10000", unknown=1),
-        says(**{**SETTLED, "network": "base-sepolia"}),
+        json_result(**SETTLED),
+        json_result(**SETTLED, payer=PAYER, amount="10000", unknown=1),
+        json_result(**{**SETTLED, "network": "base-sepolia"}),
     ],
 )
-def test_a_success_with_its_transaction_is_settled(answer: Fetched) -> None:
-    assert settle(answer) == SettleResult(Outcome.SETTLED, TRANSACTION, "", ONE)
+def test_a_success_with_its_transaction_is_settled(response: Fetched) -> None:
+    assert settle(response) == SettleResult(Outcome.SETTLED, TRANSACTION, "", ONE)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         FetchFailed("timed out"),
         Fetched(200, ""),
         Fetched(200, "<html>"),
         Fetched(200, "[" * 100_000),
         Fetched(200, "[]"),
-        says(),
-        says(success="yes"),
-        says(success=True),
-        says(success=True, transaction="", network=NETWORK),
-        says(success=True, transaction=TRANSACTION),
-        says(success=True, transaction=TRANSACTION, network="eip155:1"),
-        says(**SETTLED, amount="9999"),
-        says(500, **SETTLED),
-        says(502, success=False, errorReason="insufficient_funds"),
-        says(401, error="unauthorized"),
-        says(success=False),
-        says(success=False, errorReason=""),
-        says(success=False, errorReason="Timed out while waiting for the transaction."),
-        says(success=False, errorReason="some_new_reason"),
-        says(success=False, errorReason="settlement_pending", transaction=TRANSACTION),
-        says(success=False, errorReason="unexpected_settle_error"),
-        says(success=False, errorReason="transaction_failed", transaction=""),
-        says(success=False, errorReason="invalid_exact_evm_transaction_failed"),
+        json_result(),
+        json_result(success="yes"),
+        json_result(success=True),
+        json_result(success=True, transaction="", network=NETWORK),
+        json_result(success=True, transaction=TRANSACTION),
+        json_result(success=True, transaction=TRANSACTION, network="eip155:1"),
+        json_result(**SETTLED, amount="9999"),
+        json_result(500, **SETTLED),
+        json_result(502, success=False, errorReason="insufficient_funds"),
+        json_result(401, error="unauthorized"),
+        json_result(success=False),
+        json_result(success=False, errorReason=""),
+        json_result(success=False, errorReason="Timed out while waiting for the transaction."),
+        json_result(success=False, errorReason="some_new_reason"),
+        json_result(success=False, errorReason="settlement_pending", transaction=TRANSACTION),
+        json_result(success=False, errorReason="unexpected_settle_error"),
+        json_result(success=False, errorReason="transaction_failed", transaction=""),
+        json_result(success=False, errorReason="invalid_exact_evm_transaction_failed"),
     ],
 )
-def test_whatever_leaves_it_open_is_unknown(answer: Fetched | Exception) -> None:
-    assert settle(answer).outcome is Outcome.UNKNOWN
+def test_a_response_that_is_not_certain_is_an_unknown_outcome(
+    response: Fetched | Exception,
+) -> None:
+    assert settle(response).outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -110,58 +112,64 @@ def test_whatever_leaves_it_open_is_unknown(answer: Fetched | Exception) -> None
         ("invalid_transaction_state", TRANSACTION),
     ],
 )
-def test_a_reason_that_leaves_nothing_open_is_a_refusal(reason: str, transaction: str) -> None:
-    found = settle(says(success=False, errorReason=reason, transaction=transaction))
+def test_a_certain_reason_is_a_refusal(reason: str, transaction: str) -> None:
+    found = settle(json_result(success=False, errorReason=reason, transaction=transaction))
     assert (found.outcome, found.reason) == (Outcome.REFUSED, reason)
 
 
-def test_a_transaction_that_waits_is_remembered() -> None:
-    found = settle(says(success=False, errorReason="settlement_pending", transaction=TRANSACTION))
+def test_a_pending_transaction_is_part_of_the_result() -> None:
+    found = settle(
+        json_result(success=False, errorReason="settlement_pending", transaction=TRANSACTION)
+    )
     assert (found.transaction, found.reason) == (TRANSACTION, "settlement_pending")
 
 
-def test_a_verdict_is_taken_from_the_first_who_gives_one() -> None:
-    assert verify(says(isValid=True, payer=PAYER)) == VerifyResult(True, "", "", ONE)
-    refused = says(400, isValid=False, invalidReason="insufficient_funds", invalidMessage="poor")
+def test_the_first_verify_result_counts() -> None:
+    assert verify(json_result(isValid=True, payer=PAYER)) == VerifyResult(True, "", "", ONE)
+    refused = json_result(
+        400, isValid=False, invalidReason="insufficient_funds", invalidMessage="poor"
+    )
     assert verify(refused) == VerifyResult(False, "insufficient_funds", "poor", ONE)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         FetchFailed("timed out"),
         Fetched(503, '{"isValid": true}'),
         Fetched(200, "nonsense"),
-        says(valid=True),
-        says(isValid="true"),
-        says(isValid=True, payer="0x" + "00" * 20),
+        json_result(valid=True),
+        json_result(isValid="true"),
+        json_result(isValid=True, payer="0x" + "00" * 20),
     ],
 )
-def test_whoever_gives_no_verdict_is_passed_over(answer: Fetched | Exception) -> None:
-    assert verify(answer, says(isValid=True)).facilitator == TWO
+def test_a_facilitator_without_a_verify_result_is_skipped(response: Fetched | Exception) -> None:
+    assert verify(response, json_result(isValid=True)).facilitator == TWO
     with pytest.raises(NoFacilitator, match=r"one\.example.*two\.example"):
-        verify(answer, answer)
+        verify(response, response)
 
 
-def test_a_refusal_without_a_reason_is_one_all_the_same() -> None:
-    assert verify(says(isValid=False)).reason == "unexplained"
+def test_a_rejection_without_a_reason_is_a_rejection() -> None:
+    assert verify(json_result(isValid=False)).reason == "unexplained"
 
 
-def test_what_is_supported_is_asked_once_and_then_believed_for_a_while() -> None:
+def test_what_a_facilitator_supports_is_cached_for_ten_minutes() -> None:
     kinds = [{"x402Version": 2, "scheme": "exact", "network": "eip155:1"}]
-    asked, fetcher = facilitators(says(kinds=kinds), says(isValid=True))
-    assert isinstance(asked.clock, FakeClock)
-    assert asyncio.run(asked.supported(ONE)) == asyncio.run(asked.supported(ONE)) == kinds
-    # Who says that it does not settle on this network is not asked to.
-    assert asyncio.run(asked.verify(PROOF, PAYER.lower())).facilitator == TWO
+    client, fetcher = facilitators(json_result(kinds=kinds), json_result(isValid=True))
+    assert isinstance(client.clock, FakeClock)
+    assert asyncio.run(client.supported(ONE)) == asyncio.run(client.supported(ONE)) == kinds
+    # A facilitator that does not support the network is not called.
+    assert asyncio.run(client.verify(PROOF, PAYER.lower())).facilitator == TWO
     assert [url for url, _, _ in fetcher.sent] == [f"{ONE}/supported", f"{TWO}/verify"]
-    asked.clock.at_ms += 600_000
+    client.clock.at_ms += 600_000
     with pytest.raises(IndexError):
-        asyncio.run(asked.supported(ONE))
+        asyncio.run(client.supported(ONE))
 
 
-@pytest.mark.parametrize("answer", [says(kinds=1), says(404, kinds=[]), Fetched(200, "x")])
-def test_an_answer_that_names_no_kinds_is_none(answer: Fetched) -> None:
-    asked, _ = facilitators(answer)
+@pytest.mark.parametrize(
+    "response", [json_result(kinds=1), json_result(404, kinds=[]), Fetched(200, "x")]
+)
+def test_a_response_without_kinds_is_a_failed_call(response: Fetched) -> None:
+    client, _ = facilitators(response)
     with pytest.raises(FetchFailed):
-        asyncio.run(asked.supported(ONE))
+        asyncio.run(client.supported(ONE))

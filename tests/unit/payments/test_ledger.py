@@ -1,4 +1,4 @@
-"""The ledger: who holds a payment, and that each of its moves is made once."""
+"""Each payment has one claim at a time, and each change of its state is made once."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 from core.errors import DatabaseUnavailable
 from payments.ledger import Ledger, Settled
 from payments.models import PaymentRow, PaymentState
+from tests.support.builders import payment_row
 from tests.support.fake_network import FakeDatabase
 from tests.support.fakes import NOON_MS, FakeClock
-from tests.support.payment_builders import payment_row
 
 SETTLED = Settled("0xabc", "http://f", NOON_MS + 1, "{}", served=True)
 
 
 class Books:
-    """A ledger over SQLite, and what is in it."""
+    """A ledger on SQLite."""
 
     def __init__(self) -> None:
         self.database = FakeDatabase()
@@ -40,14 +40,14 @@ class Books:
         return row
 
 
-def test_a_claim_is_found_as_it_was_made() -> None:
+def test_a_claim_is_stored_as_given() -> None:
     books = Books()
     row = payment_row(identifier="pay_0123456789abcdef")
     assert books.claim(row) == row == books.find()
     assert asyncio.run(books.ledger.find("nope")) is None
 
 
-def test_a_second_claim_gets_the_first_ones_row() -> None:
+def test_a_second_claim_returns_the_row_of_the_first() -> None:
     books = Books()
     first = books.claim(payment_row(changed_by="one"))
     assert books.claim(payment_row(changed_by="two", request_id="r-2")) == first
@@ -60,11 +60,11 @@ def test_a_failed_payment_is_claimed_again_as_another_attempt() -> None:
     again = books.claim(payment_row(changed_by="two", claimed_at_ms=NOON_MS + 5))
     assert (again.changed_by, again.attempt, again.state) == ("two", 2, PaymentState.CLAIMED)
     assert again.claimed_at_ms == NOON_MS + 5
-    # The first attempt's owner can do nothing with it any more.
+    # The first attempt can no longer change it.
     assert not asyncio.run(books.ledger.begin_settling(row, "late"))
 
 
-def test_an_identifier_stands_for_one_payment_of_its_payer() -> None:
+def test_an_identifier_belongs_to_one_payment_of_its_payer() -> None:
     books = Books()
     name = "pay_0123456789abcdef"
     first = books.claim(payment_row(identifier=name))
@@ -75,7 +75,7 @@ def test_an_identifier_stands_for_one_payment_of_its_payer() -> None:
 
 
 @pytest.mark.parametrize("end", ["settled", "failed"])
-def test_a_payment_ends_once(end: str) -> None:
+def test_a_payment_becomes_final_once(end: str) -> None:
     books = Books()
     row = books.pending()
     settle = books.ledger.mark_settled
@@ -93,7 +93,7 @@ def test_a_payment_ends_once(end: str) -> None:
     assert [tuple(entry.values()) for entry in kinds] == [expected]
 
 
-def test_a_claim_cannot_be_settled_without_having_been_pending() -> None:
+def test_a_claim_must_be_pending_before_it_is_settled() -> None:
     books = Books()
     row = books.claim(payment_row())
     assert not asyncio.run(books.ledger.mark_settled(row, "settle", SETTLED))
@@ -101,7 +101,7 @@ def test_a_claim_cannot_be_settled_without_having_been_pending() -> None:
 
 
 @pytest.mark.parametrize("works", [False, True])
-def test_a_move_whose_confirmation_is_lost_is_known_again(works: bool) -> None:
+def test_a_change_whose_confirmation_is_lost_is_recognized(works: bool) -> None:
     books = Books()
     row = books.pending()
     books.database.failing_after(0, takes_effect_anyway=works)
@@ -110,36 +110,36 @@ def test_a_move_whose_confirmation_is_lost_is_known_again(works: bool) -> None:
 
 
 @pytest.mark.parametrize("works", [False, True])
-def test_a_claim_whose_confirmation_is_lost_is_known_again(works: bool) -> None:
+def test_a_claim_whose_confirmation_is_lost_is_recognized(works: bool) -> None:
     books = Books()
     books.database.failing_after(0, takes_effect_anyway=works)
     row = payment_row()
     assert books.claim(row) == row
 
 
-def test_a_database_that_goes_on_failing_is_said_to() -> None:
+def test_a_database_that_keeps_failing_raises() -> None:
     books = Books()
     books.database.failing = 9
     with pytest.raises(DatabaseUnavailable):
         books.claim(payment_row())
 
 
-def test_a_pending_payment_is_held_by_one_at_a_time() -> None:
+def test_a_pending_payment_has_one_lease_at_a_time() -> None:
     books = Books()
     row = books.pending()
-    ask = books.ledger.take_over
-    assert not asyncio.run(ask(row, "early"))
+    take_over = books.ledger.take_over
+    assert not asyncio.run(take_over(row, "early"))
     books.clock.at_ms += 60_000
-    assert asyncio.run(ask(row, "one"))
-    assert not asyncio.run(ask(row, "two"))
+    assert asyncio.run(take_over(row, "one"))
+    assert not asyncio.run(take_over(row, "two"))
     assert asyncio.run(books.ledger.defer(row, "rest", "why", "0x1", 5_000))
     found = books.find()
     assert (found.asked, found.reason, found.transaction_id) == (2, "why", "0x1")
     books.clock.at_ms += 5_000
-    assert asyncio.run(ask(row, "three"))
+    assert asyncio.run(take_over(row, "three"))
 
 
-def test_what_was_paid_for_is_handed_out_once() -> None:
+def test_a_settled_payment_is_served_once() -> None:
     books = Books()
     row = books.pending()
     asyncio.run(books.ledger.mark_settled(row, "settle", replace(SETTLED, served=False)))
@@ -150,7 +150,7 @@ def test_what_was_paid_for_is_handed_out_once() -> None:
     assert asyncio.run(books.ledger.mark_served(settled, "three", served=True))
 
 
-def test_lists_have_what_is_left_over_and_nothing_else() -> None:
+def test_lists_have_exactly_the_unresolved_and_the_unreconciled_payments() -> None:
     books = Books()
     books.claim(payment_row("claimed", nonce="1"))
     books.pending(payment_id="pending", nonce="2", claimed_at_ms=NOON_MS - 5)
@@ -171,7 +171,7 @@ def test_lists_have_what_is_left_over_and_nothing_else() -> None:
     assert asyncio.run(ledger.oldest_unresolved_ms()) == (NOON_MS - 5, 1)
 
 
-def test_a_days_totals_have_settlements_and_corrections_apart() -> None:
+def test_the_totals_of_a_day_separate_settlements_and_corrections() -> None:
     books = Books()
     row = books.pending()
     asyncio.run(books.ledger.mark_settled(row, "s", SETTLED))

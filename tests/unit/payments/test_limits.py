@@ -1,4 +1,4 @@
-"""Limits of priced APIs: no limit is used by who has not paid, and no cap is ever passed."""
+"""Unpaid requests use up no limit of a priced API, and no spending cap is ever exceeded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from core.ports import ProxyResponse, Response
 from core.quotas import Usage
 from tests.support.fakes import FakeUpstreamResponse
-from tests.support.fault_injection import Died
-from tests.support.payment_scene import PRICE_MICROS, Market, pay, refusal, use_chain
+from tests.support.fault_injection import IsolateDied
+from tests.support.payment_scene import PRICE_MICROS, Market, enable_chain, error_body, pay
 
 OPERATIONS_MAX = 60
 COUNTER = "paid/t1"
@@ -33,51 +33,51 @@ def limited(**fields: object) -> Market:
 
 
 def capped(payments: int) -> Market:
-    """The same with a cap of so many payments a day."""
+    """A deployment whose priced API has a cap of so many payments per day."""
     return limited(spendLimit={"dailySpendUsd": f"0.{payments:02d}"})
 
 
-def use(market: Market) -> Usage:
+def usage(market: Market) -> Usage:
     return market.counters.usage.get(COUNTER, Usage())
 
 
-def fields(answer: Response | ProxyResponse) -> dict[str, str]:
-    if isinstance(answer, Response):
-        return dict(answer.headers)
-    return dict(answer.add_headers)
+def fields(response: Response | ProxyResponse) -> dict[str, str]:
+    if isinstance(response, Response):
+        return dict(response.headers)
+    return dict(response.add_headers)
 
 
 def buy(market: Market, number: int) -> Response | ProxyResponse:
-    """Pay for a request of its own."""
-    return market.ask(headers=market.payment(number))
+    """Send a request with a new payment."""
+    return market.call(headers=market.payment(number))
 
 
-def test_a_challenge_uses_neither_rate_nor_quota() -> None:
+def test_a_request_without_payment_uses_neither_rate_nor_quota() -> None:
     market = limited(
         rateLimit={"requests": 1, "windowSeconds": 60}, usageLimit={"dailyRequests": 1}
     )
     for _ in range(5):
-        market.offer()
+        market.challenge()
     assert market.counters.calls == []
     assert all(one.calls == 0 for one in market.environment.rate_counters.values())
     assert isinstance(buy(market, 1), ProxyResponse)
 
 
-def test_what_is_used_up_is_said_only_to_who_brings_a_payment() -> None:
+def test_an_exceeded_quota_is_reported_only_to_requests_with_a_payment() -> None:
     market = limited(usageLimit={"dailyRequests": 1})
     assert isinstance(buy(market, 1), ProxyResponse)
-    market.offer()
-    refusal(buy(market, 2), 429, "usage_quota_exceeded")
+    market.challenge()
+    error_body(buy(market, 2), 429, "usage_quota_exceeded")
 
 
 @pytest.mark.parametrize("name", ["dailySpendUsd", "monthlySpendUsd"])
-def test_a_cap_is_never_passed_and_costs_nobody_what_it_refuses(name: str) -> None:
+def test_a_cap_is_never_exceeded_and_rejected_payments_are_not_charged(name: str) -> None:
     market = limited(spendLimit={name: "0.025"})
-    answers = [buy(market, number) for number in (1, 2, 3)]
-    assert [isinstance(answer, ProxyResponse) for answer in answers] == [True, True, False]
-    body = refusal(answers[2], 402, "cap_exceeded")
+    responses = [buy(market, number) for number in (1, 2, 3)]
+    assert [isinstance(response, ProxyResponse) for response in responses] == [True, True, False]
+    body = error_body(responses[2], 402, "cap_exceeded")
     assert (body["limit"], body["limitMicros"]) == (f"spendLimit.{name}", 25_000)
-    shown = fields(answers[2])
+    shown = fields(responses[2])
     assert int(shown["retry-after"]) == body["retryAfterSeconds"] > 0
     assert "payment-required" not in shown
     assert market.moved_micros == 2 * PRICE_MICROS
@@ -86,86 +86,86 @@ def test_a_cap_is_never_passed_and_costs_nobody_what_it_refuses(name: str) -> No
     assert market.counters.usage[COUNTER].daily_micros == 2 * PRICE_MICROS
 
 
-def test_a_cap_is_told_in_requests_at_the_price() -> None:
+def test_the_header_of_a_cap_counts_requests_at_the_price() -> None:
     market = capped(3)
     shown = fields(buy(market, 1))
     assert shown["ratelimit-policy"] == '"day-spend";q=3;w=86400'
     assert shown["ratelimit"].startswith('"day-spend";r=2;t=')
 
 
-def test_a_payment_that_a_limit_refused_is_good_another_day() -> None:
+def test_a_payment_rejected_by_a_limit_may_be_presented_another_day() -> None:
     market = limited(spendLimit={"dailySpendUsd": 0.01})
     assert isinstance(buy(market, 1), ProxyResponse)
     second = market.payment(2, validBefore=str(market.clock.at_ms // 1000 + 10**6))
-    refusal(market.ask(headers=second), 402, "cap_exceeded")
+    error_body(market.call(headers=second), 402, "cap_exceeded")
     market.clock.at_ms += 86_400_000
-    assert isinstance(market.ask(headers=second), ProxyResponse)
+    assert isinstance(market.call(headers=second), ProxyResponse)
     assert market.moved_micros == 2 * PRICE_MICROS
 
 
-def test_payers_have_rates_of_their_own_whatever_they_call_themselves() -> None:
+def test_a_payer_has_one_rate_whatever_its_agent_id() -> None:
     market = limited(rateLimit={"requests": 1, "windowSeconds": 60})
     assert isinstance(buy(market, 1), ProxyResponse)
-    again = {**market.payment(2), "x-agent-id": "somebody else"}
-    refusal(market.ask(headers=again), 429, "rate_limited")
+    again = {**market.payment(2), "x-agent-id": "another"}
+    error_body(market.call(headers=again), 429, "rate_limited")
     assert market.moved_micros == PRICE_MICROS
 
 
-def test_of_many_payments_at_once_a_cap_takes_exactly_what_fits() -> None:
+def test_of_many_concurrent_payments_a_cap_admits_exactly_what_fits() -> None:
     market = capped(5)
-    offer = market.offer()
+    challenge = market.challenge()
 
     async def scene() -> list[Response | ProxyResponse]:
         sent = [
-            market.send(headers=pay(offer, number, now_ms=market.clock.at_ms))
+            market.send(headers=pay(challenge, number, now_ms=market.clock.at_ms))
             for number in range(1, 33)
         ]
         return await asyncio.gather(*sent)
 
-    answers = asyncio.run(scene())
-    refused = [json.loads(one.body)["error"] for one in answers if isinstance(one, Response)]
+    responses = asyncio.run(scene())
+    refused = [json.loads(one.body)["error"] for one in responses if isinstance(one, Response)]
     assert refused == ["cap_exceeded"] * 27
     assert market.moved_micros == 5 * PRICE_MICROS
 
 
 @pytest.mark.parametrize(("status", "requests"), [(404, 1), (500, 0)])
-def test_what_is_not_charged_uses_no_cap(status: int, requests: int) -> None:
+def test_an_uncharged_request_uses_no_cap(status: int, requests: int) -> None:
     market = capped(1)
     market.reply = FakeUpstreamResponse(status)
     buy(market, 1)
-    assert use(market)[1:] == (requests, requests, 0, 0)
+    assert usage(market)[1:] == (requests, requests, 0, 0)
     market.reply = FakeUpstreamResponse()
     assert isinstance(buy(market, 2), ProxyResponse)
 
 
-def test_a_settlement_that_fails_gives_all_back() -> None:
+def test_a_failed_settlement_releases_its_reservation() -> None:
     market = capped(1)
     payment = market.payment(1)
     market.facilitator.faults["settle"] = ["reverted"]
-    refusal(market.ask(headers=payment), 402, "payment_failed")
-    assert use(market)[1:] == (0, 0, 0, 0)
+    error_body(market.call(headers=payment), 402, "payment_failed")
+    assert usage(market)[1:] == (0, 0, 0, 0)
     assert isinstance(buy(market, 2), ProxyResponse)
     assert market.moved_micros == PRICE_MICROS
 
 
-def test_a_payment_that_may_yet_settle_stays_counted_and_is_counted_once() -> None:
+def test_a_pending_payment_stays_reserved_and_is_counted_once() -> None:
     market = capped(1)
-    use_chain(market)
+    enable_chain(market)
     payment = market.payment(1)
     market.facilitator.faults["settle"] = ["lost"]
-    refusal(market.ask(headers=payment), 503, "facilitator_unavailable")
-    refusal(buy(market, 2), 402, "cap_exceeded")
-    market.cron(2)
-    assert isinstance(market.ask(headers=payment), ProxyResponse)
-    assert market.moved_micros == use(market).daily_micros == PRICE_MICROS
-    assert use(market).daily_requests == 1
+    error_body(market.call(headers=payment), 503, "facilitator_unavailable")
+    error_body(buy(market, 2), 402, "cap_exceeded")
+    market.run_cron(2)
+    assert isinstance(market.call(headers=payment), ProxyResponse)
+    assert market.moved_micros == usage(market).daily_micros == PRICE_MICROS
+    assert usage(market).daily_requests == 1
 
 
-def test_the_same_payment_again_gets_its_receipt_whatever_is_used_up() -> None:
+def test_a_payment_presented_again_gets_its_receipt_even_if_limits_are_exceeded() -> None:
     market = capped(1)
     payment = market.payment(1)
-    assert isinstance(market.ask(headers=payment), ProxyResponse)
-    again = market.ask(headers=payment)
+    assert isinstance(market.call(headers=payment), ProxyResponse)
+    again = market.call(headers=payment)
     assert isinstance(again, Response)
     assert again.status == 200
     assert market.counters.calls == ["reserve"]
@@ -173,30 +173,32 @@ def test_the_same_payment_again_gets_its_receipt_whatever_is_used_up() -> None:
 
 @pytest.mark.parametrize("fault", ["", "lost", "reverted", "pending"])
 @pytest.mark.parametrize("status", [200, 500])
-def test_a_request_may_die_at_every_step_and_no_limit_is_passed(fault: str, status: int) -> None:
+def test_a_request_may_crash_at_every_step_and_no_limit_is_exceeded(
+    fault: str, status: int
+) -> None:
     for operations in range(OPERATIONS_MAX):
         market = limited(spendLimit={"dailySpendUsd": "0.02"}, usageLimit={"dailyRequests": 2})
-        use_chain(market)
+        enable_chain(market)
         payment = market.payment(1)
         market.facilitator.faults["settle"] = [fault]
         market.reply = FakeUpstreamResponse(status)
-        fuse = market.fuse(operations)
-        with suppress(Died):
-            market.ask(headers=payment)
-        market.fuse(None)
+        crash_point = market.crash_after(operations)
+        with suppress(IsolateDied):
+            market.call(headers=payment)
+        market.crash_after(None)
         market.facilitator.faults.clear()
         market.reply = FakeUpstreamResponse()
         market.start()
-        market.cron(10)
+        market.run_cron(10)
         for number in range(2, 6):
             buy(market, number)
-        market.ask(headers=payment)
-        market.cron(10)
+        market.call(headers=payment)
+        market.run_cron(10)
         assert len(market.served) <= 2
         assert market.moved_micros <= 2 * PRICE_MICROS
-        assert market.moved_micros <= use(market).daily_micros <= 2 * PRICE_MICROS
-        # One reservation at the most is lost with the isolate.
+        assert market.moved_micros <= usage(market).daily_micros <= 2 * PRICE_MICROS
+        # At most one reservation is lost with the isolate.
         assert market.moved_micros >= PRICE_MICROS
-        if fuse.burnt <= operations:
+        if crash_point.steps <= operations:
             return
     raise AssertionError("no number of operations was enough")

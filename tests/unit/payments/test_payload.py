@@ -1,4 +1,4 @@
-"""Payments as they arrive: whatever a header holds, it is a payment or is refused in words."""
+"""Every payment header is either parsed or rejected with a message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from payments.payload import InvalidPayload, PaymentPayload, read_payment
 from payments.requirements import PaymentRequirements, Resource
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
 
-OFFER = PaymentRequirements(NETWORK, USDC, "10000", 10_000, PAYEE, "USDC", "2")
+REQUIREMENTS = PaymentRequirements(NETWORK, USDC, "10000", 10_000, PAYEE, "USDC", "2")
 ACCEPTED = {
     "scheme": "exact",
     "network": NETWORK,
@@ -42,8 +42,8 @@ def header(document: object) -> dict[str, str]:
     return {"payment-signature": base64.b64encode(json.dumps(document).encode()).decode()}
 
 
-def read(document: object, offer: PaymentRequirements = OFFER) -> PaymentPayload:
-    payment = read_payment(header(document), offer)
+def read(document: object, requirements: PaymentRequirements = REQUIREMENTS) -> PaymentPayload:
+    payment = read_payment(header(document), requirements)
     assert payment is not None
     return payment
 
@@ -54,67 +54,67 @@ def changed(**authorization: object) -> dict[str, Any]:
 
 
 def test_a_request_without_a_payment_header_has_no_payment() -> None:
-    assert read_payment({"accept": "*/*"}, OFFER) is None
+    assert read_payment({"accept": "*/*"}, REQUIREMENTS) is None
 
 
-def test_addresses_are_the_same_in_any_case() -> None:
+def test_addresses_are_not_case_sensitive() -> None:
     accepted = {**ACCEPTED, "asset": USDC.lower(), "payTo": PAYEE.upper().replace("0X", "0x")}
     payment = read({**DOCUMENT, "accepted": accepted})
     assert payment.payer == PAYER.lower()
     assert payment.nonce == "0x" + "ab" * 32
 
 
-def test_numbers_may_be_written_as_numbers() -> None:
+def test_integers_may_be_sent_as_json_numbers() -> None:
     payment = read(changed(validAfter=0, validBefore=1795349100, value=10000))
     assert payment.valid_before_ms == 1_795_349_100_000
 
 
-def test_an_authorization_for_ever_fits_the_ledger() -> None:
+def test_an_authorization_without_expiry_fits_into_the_ledger() -> None:
     assert read(changed(validBefore=str(2**256 - 1))).valid_before_ms < 2**63
 
 
-def test_a_payment_is_named_by_its_authorization_alone() -> None:
+def test_the_payment_id_depends_on_the_authorization_alone() -> None:
     name = "pay_0123456789abcdef"
     extensions = {"payment-identifier": {"info": {"required": False, "id": name}}}
     named = read({**DOCUMENT, "extensions": extensions})
     assert named.identifier == name
-    assert named.payment_id(OFFER) == read(DOCUMENT).payment_id(OFFER)
+    assert named.payment_id(REQUIREMENTS) == read(DOCUMENT).payment_id(REQUIREMENTS)
     assert named.digest == read(DOCUMENT).digest
     other = read(changed(nonce="0x" + "00" * 32))
-    assert other.payment_id(OFFER) != named.payment_id(OFFER)
+    assert other.payment_id(REQUIREMENTS) != named.payment_id(REQUIREMENTS)
     assert other.digest != named.digest
 
 
 @pytest.mark.parametrize("name", ["short", "x" * 129, "has spaces in it now", 7, {}])
-def test_an_identifier_that_is_none_is_refused(name: object) -> None:
+def test_an_invalid_identifier_is_rejected(name: object) -> None:
     extensions = {"payment-identifier": {"info": {"id": name}}}
     with pytest.raises(InvalidPayload, match="16 to 128"):
         read({**DOCUMENT, "extensions": extensions})
 
 
 @pytest.mark.parametrize("extensions", [None, [], {}, {"payment-identifier": None}, "x"])
-def test_other_extensions_do_not_matter(extensions: object) -> None:
+def test_other_extensions_are_ignored(extensions: object) -> None:
     assert read({**DOCUMENT, "extensions": extensions}).identifier is None
 
 
-def test_the_facilitator_gets_the_payment_as_it_came_and_our_own_terms() -> None:
+def test_the_facilitator_gets_the_payload_as_received_and_our_requirements() -> None:
     document = {**DOCUMENT, "unknown": {"kept": True}}
-    proof = read(document).proof(OFFER, Resource("http://h/", "GET", ""))
+    proof = read(document).proof(REQUIREMENTS, Resource("http://h/", "GET", ""))
     assert proof["paymentPayload"] == document
     assert proof["paymentRequirements"]["payTo"] == PAYEE
     assert proof["paymentRequirements"]["extra"] == {"name": "USDC", "version": "2"}
 
 
-def test_a_network_without_a_name_in_version_1_is_paid_in_version_2() -> None:
-    offer = PaymentRequirements("eip155:999", USDC, "10000", 10_000, PAYEE, "USDC", "2")
+def test_a_network_without_a_version_1_name_requires_version_2() -> None:
+    requirements = PaymentRequirements("eip155:999", USDC, "10000", 10_000, PAYEE, "USDC", "2")
     value = base64.b64encode(b'{"x402Version": 1}').decode()
     with pytest.raises(InvalidPayload, match="use version 2"):
-        read_payment({"x-payment": value}, offer)
+        read_payment({"x-payment": value}, requirements)
 
 
 @pytest.mark.parametrize("part", ["accepted", "payload"])
 @pytest.mark.parametrize("value", [None, 1, "x", [], {}])
-def test_a_part_of_another_kind_is_refused(part: str, value: object) -> None:
+def test_a_field_of_the_wrong_type_is_rejected(part: str, value: object) -> None:
     with pytest.raises(InvalidPayload):
         read({**DOCUMENT, part: value})
 
@@ -127,9 +127,9 @@ anything = st.recursive(
 
 
 @given(st.text())
-def test_any_text_is_refused_in_words(value: str) -> None:
+def test_any_text_is_rejected_with_a_message(value: str) -> None:
     with pytest.raises(InvalidPayload):
-        read_payment({"payment-signature": value}, OFFER)
+        read_payment({"payment-signature": value}, REQUIREMENTS)
 
 
 @given(
@@ -138,9 +138,9 @@ def test_any_text_is_refused_in_words(value: str) -> None:
     st.sampled_from([*AUTHORIZATION]),
     anything,
 )
-def test_any_document_is_a_payment_or_refused_in_words(
+def test_any_document_is_parsed_or_rejected_with_a_message(
     part: str, value: object, field: str, other: object
 ) -> None:
     for document in ({**DOCUMENT, part: value}, changed(**{field: other})):
         with suppress(InvalidPayload):
-            assert len(read(document).payment_id(OFFER)) == 32
+            assert len(read(document).payment_id(REQUIREMENTS)) == 32

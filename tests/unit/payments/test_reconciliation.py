@@ -1,4 +1,4 @@
-"""Both sides of every payment: what differs is named, and mended where that is clear."""
+"""Differences between the ledger and KV are reported, and corrected if KV is behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
 from tenants.directory import TenantDirectory
 from tests.support.fakes import NOON_MS, FakeBackground, FakeRequest, FakeUpstreamResponse
-from tests.support.payment_scene import PRICE_MICROS, Market, use_chain
+from tests.support.payment_scene import PRICE_MICROS, Market, enable_chain
 
 DAY = NOON_MS // DAY_MS
 
@@ -38,16 +38,16 @@ def event_key(market: Market) -> str:
 
 
 def paid(number: int = 1) -> Market:
-    """A market in which so many payments were settled."""
+    """A deployment with so many settled payments."""
     market = Market()
     for nonce in range(1, number + 1):
-        market.ask(headers=market.payment(nonce))
+        market.call(headers=market.payment(nonce))
     return market
 
 
-def test_sound_books_agree_tenant_by_tenant() -> None:
+def test_the_ledger_and_kv_agree_tenant_by_tenant() -> None:
     market = paid(3)
-    market.ask("/t/dear/x", market.payment(9, "/t/dear/x"))
+    market.call("/t/expensive/x", market.payment(9, "/t/expensive/x"))
     found = compare(market)
     assert (found["date"], found["agrees"]) == ("2026-11-22", True)
     sums = {
@@ -58,19 +58,19 @@ def test_sound_books_agree_tenant_by_tenant() -> None:
     assert compare(market, DAY - 1)["tenants"] == []
 
 
-def test_an_event_that_the_ledger_lacks_is_named_and_left_to_people() -> None:
+def test_an_event_without_a_ledger_row_is_reported_and_not_changed() -> None:
     market = paid()
     event = decode_settlement(market.store.values[event_key(market)][0])
     foreign = event._replace(payment_id="foreign")
     market.store.values[foreign.key] = (encode_settlement(foreign), None)
-    market.cron(3)
+    market.run_cron(3)
     found = compare(market)
     assert (found["agrees"], found["differing"]["onlyAtEdge"]) == (False, ["foreign"])
     assert found["tenants"][0]["differenceMicros"] == PRICE_MICROS
 
 
 @pytest.mark.parametrize("damage", ["gone", "altered", "unreadable"])
-def test_an_event_that_is_not_as_in_the_ledger_is_named_and_then_mended(damage: str) -> None:
+def test_an_event_that_differs_from_the_ledger_is_reported_and_then_rewritten(damage: str) -> None:
     market = paid()
     key = event_key(market)
     right = market.store.values[key]
@@ -82,57 +82,54 @@ def test_an_event_that_is_not_as_in_the_ledger_is_named_and_then_mended(damage: 
     else:
         market.store.values[key] = ("{", None)
     assert compare(market)["agrees"] is False
-    market.cron(2)
+    market.run_cron(2)
     assert market.store.values[key] == right
     assert compare(market)["agrees"] is True
 
 
-def test_revenue_that_is_gone_is_written_again_and_marked_for_compaction() -> None:
+def test_lost_revenue_is_rewritten_and_marked_for_compaction() -> None:
     market = paid()
     (key,) = [key for key in market.store.values if "payment-" in key]
     del market.store.values[key]
     market.clock.at_ms += 3 * HOUR_MS
     asyncio.run(compact(market.store, market.clock.at_ms, 700))
-    market.cron()
+    market.run_cron()
     assert market.revenue_micros == PRICE_MICROS
     assert any(name.startswith(keys.LATE_PREFIX) for name in market.store.values)
 
 
-def test_all_is_reconciled_up_to_the_oldest_that_is_not() -> None:
+def test_everything_before_the_oldest_unresolved_payment_is_reconciled() -> None:
     market = paid()
     settled_ms = market.clock.at_ms
     name = "first run"
     report = asyncio.run(run(resolver_of(market.environment, market.clock), name))
     assert report.reconciled_through_ms <= settled_ms
-    market.cron(2)
+    market.run_cron(2)
     assert market.store.values[keys.RECONCILED_UNTIL][0] == str(market.clock.at_ms)
     market.facilitator.faults["settle"] = ["lost"]
-    market.ask(headers=market.payment(2))
+    market.call(headers=market.payment(2))
     claimed_ms = market.payments[-1]["claimed_at_ms"]
-    market.cron(5)
+    market.run_cron(5)
     assert market.store.values[keys.RECONCILED_UNTIL][0] == str(claimed_ms)
     found = compare(market)
     assert [one["reason"] for one in found["pending"]]
-    use_chain(market)
-    market.cron(60)
+    enable_chain(market)
+    market.run_cron(60)
     assert market.store.values[keys.RECONCILED_UNTIL][0] == str(market.clock.at_ms)
     assert compare(market)["pending"] == []
 
 
-def test_receipts_of_scripts_are_counted_apart() -> None:
+def test_receipts_of_scripts_are_counted_separately() -> None:
     market = Market(
         reply=FakeUpstreamResponse(200, ["payment-response"], {"payment-response": "abc"})
     )
-    market.ask("/t/free")
+    market.call("/t/free")
     found = compare(market)
     assert (found["agrees"], found["reportedByScripts"], found["tenants"]) == (True, 1, [])
 
 
-# Through the platform API.
-
-
-def ask(market: Market, path: str, status: int = 200) -> dict[str, Any]:
-    """Ask the platform API of a market's newest isolate."""
+def get(market: Market, path: str, status: int = 200) -> dict[str, Any]:
+    """Call the platform API of the deployment."""
     market.settings["PLATFORM_ANALYTICS_TOKEN"] = "right"
     directory = TenantDirectory(market.clock, None, json.dumps({"tenants": market.tenants}))
     analytics = Analytics(market.clock, market.log)
@@ -143,26 +140,26 @@ def ask(market: Market, path: str, status: int = 200) -> dict[str, Any]:
 
     async def scene() -> Response | ProxyResponse:
         background = FakeBackground()
-        answer = await dispatcher.handle(request, background)
+        response = await dispatcher.handle(request, background)
         await background.finish()
-        return answer
+        return response
 
-    answer = asyncio.run(scene())
-    assert isinstance(answer, Response)
-    assert answer.status == status, answer.body
-    body: dict[str, Any] = json.loads(answer.body)
+    response = asyncio.run(scene())
+    assert isinstance(response, Response)
+    assert response.status == status, response.body
+    body: dict[str, Any] = json.loads(response.body)
     return body
 
 
-def test_settlements_come_page_by_page_the_newest_first() -> None:
+def test_settlements_are_paged_newest_first() -> None:
     market = Market()
     for nonce in range(1, 6):
-        market.ask(headers=market.payment(nonce))
+        market.call(headers=market.payment(nonce))
         market.clock.at_ms += 30_000
     seen: list[str] = []
     cursor = ""
     while True:
-        page = ask(market, f"settlements?limit=2{cursor}")
+        page = get(market, f"settlements?limit=2{cursor}")
         seen += [one["settledAt"] for one in page["settlements"]]
         if page["cursor"] is None:
             break
@@ -174,46 +171,43 @@ def test_settlements_come_page_by_page_the_newest_first() -> None:
 @pytest.mark.parametrize(
     "query", ["settlements?limit=0", "settlements?cursor=%FF", "reconciliation?day=2026-02-30"]
 )
-def test_what_is_wrong_with_a_question_is_said(query: str) -> None:
-    assert ask(paid(), query, 400)["error"] == "invalid_parameter"
+def test_an_invalid_parameter_is_rejected(query: str) -> None:
+    assert get(paid(), query, 400)["error"] == "invalid_parameter"
 
 
-def test_a_day_that_has_not_begun_is_refused() -> None:
-    assert ask(paid(), "reconciliation?day=2026-11-23", 400)["parameter"] == "day"
+def test_a_future_day_is_rejected() -> None:
+    assert get(paid(), "reconciliation?day=2026-11-23", 400)["parameter"] == "day"
 
 
-def test_a_day_is_compared_for_whoever_asks() -> None:
+def test_the_reconciliation_route_compares_today_by_default() -> None:
     market = paid()
     assert (
-        ask(market, "reconciliation")["day"] == ask(market, "reconciliation?day=2026-11-22")["day"]
+        get(market, "reconciliation")["day"] == get(market, "reconciliation?day=2026-11-22")["day"]
     )
     market.environment.control_database = None
-    assert ask(market, "reconciliation", 500)["binding"] == "CONTROL_DB"
+    assert get(market, "reconciliation", 500)["binding"] == "CONTROL_DB"
 
 
-def test_snapshots_say_up_to_when_revenue_is_reconciled() -> None:
+def test_snapshots_say_until_when_revenue_is_reconciled() -> None:
     market = paid()
     assert (
-        ask(market, "analytics?window=today")["snapshot"]["freshness"]["reconciledThrough"] is None
+        get(market, "analytics?window=today")["snapshot"]["freshness"]["reconciledThrough"] is None
     )
-    market.cron(2)
-    found = ask(market, "analytics?window=today")["snapshot"]
+    market.run_cron(2)
+    found = get(market, "analytics?window=today")["snapshot"]
     assert found["freshness"]["reconciledThrough"] == timestamp(market.clock.at_ms)
     assert found["heroStats"]["revenueMicros"] == PRICE_MICROS
 
 
-# Health.
-
-
 def problems(market: Market) -> list[str]:
-    return [one["message"] for one in ask(market, "health")["problems"]]
+    return [one["message"] for one in get(market, "health")["problems"]]
 
 
-def test_a_deployment_that_can_be_paid_has_no_problem() -> None:
+def test_a_complete_configuration_has_no_problem() -> None:
     market = Market()
     kinds = [{"x402Version": 2, "scheme": "exact", "network": "eip155:84532"}]
     market.facilitator.kinds = kinds
-    found = ask(market, "health")
+    found = get(market, "health")
     assert found["problems"] == []
     assert found["payments"]["facilitators"] == [
         {"url": "http://facilitator.example", "answers": True, "supports": ["eip155:84532"]}
@@ -223,13 +217,13 @@ def test_a_deployment_that_can_be_paid_has_no_problem() -> None:
 @pytest.mark.parametrize(
     "setting", ["FACILITATOR_URL", "X402_ASSET", "PAY_TO_ADDRESS", "X402_ASSET_VERSION"]
 )
-def test_a_missing_setting_shows_before_the_first_caller_meets_it(setting: str) -> None:
+def test_a_missing_setting_is_a_problem_at_health(setting: str) -> None:
     market = Market()
     del market.settings[setting]
     assert len([text for text in problems(market) if setting in text]) == 1
 
 
-def test_what_else_keeps_an_api_from_being_paid_shows_too() -> None:
+def test_other_obstacles_to_payments_are_problems_at_health() -> None:
     market = Market()
     assert any("/supported" in text for text in problems(market))
     market.facilitator.kinds = [{"network": "eip155:1"}]

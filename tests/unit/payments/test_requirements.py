@@ -1,4 +1,4 @@
-"""What is asked for, in what form, and what is refused as no payment."""
+"""A 402 describes how to pay, and headers that do not meet it are rejected."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import pytest
 
 from core.ports import ProxyResponse, Response
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
-from tests.support.payment_scene import Market, encode, read_header, refusal
+from tests.support.payment_scene import Market, encode, error_body, read_header
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
-def test_without_a_payment_the_offer_comes_before_everything_else(method: str) -> None:
+def test_a_request_without_payment_gets_the_requirements_before_any_other_check(
+    method: str,
+) -> None:
     market = Market()
-    answer = market.ask(method=method)
-    body = refusal(answer, 402, "payment_required")
-    offer = read_header(answer, "payment-required")
-    assert offer["x402Version"] == 2
-    assert offer["resource"]["url"] == "http://h.example/t/paid/x"
-    assert offer["accepts"] == [
+    response = market.call(method=method)
+    body = error_body(response, 402, "payment_required")
+    challenge = read_header(response, "payment-required")
+    assert challenge["x402Version"] == 2
+    assert challenge["resource"]["url"] == "http://h.example/t/paid/x"
+    assert challenge["accepts"] == [
         {
             "scheme": "exact",
             "network": NETWORK,
@@ -33,7 +35,7 @@ def test_without_a_payment_the_offer_comes_before_everything_else(method: str) -
         }
     ]
     assert (body["x402Version"], body["accepts"][0]["network"]) == (1, "base-sepolia")
-    assert not (market.facilitator.asked)
+    assert not (market.facilitator.calls)
     assert not (market.namespace.sent)
     assert not (market.payments)
     assert [(event.outcome, event.counted) for event in market.events] == [
@@ -41,43 +43,43 @@ def test_without_a_payment_the_offer_comes_before_everything_else(method: str) -
     ]
 
 
-def test_browsers_agents_may_read_the_offer() -> None:
-    headers = dict(Market().offer().headers)
+def test_scripts_in_browsers_may_read_the_requirements() -> None:
+    headers = dict(Market().challenge().headers)
     assert headers["access-control-allow-origin"] == "*"
     exposed = headers["access-control-expose-headers"].lower()
     assert "payment-required" in exposed
     assert "payment-response" in exposed
 
 
-def test_a_browsers_leave_to_ask_is_given_at_the_edge_and_serves_nothing() -> None:
+def test_a_preflight_is_answered_without_dispatch() -> None:
     market = Market()
-    asked = {
+    preflight = {
         "origin": "http://page.example",
         "access-control-request-method": "POST",
         "access-control-request-headers": "payment-signature, content-type",
     }
-    answer = market.ask(headers=asked, method="OPTIONS")
-    assert isinstance(answer, Response)
-    headers = dict(answer.headers)
-    assert (answer.status, answer.body) == (204, "")
+    response = market.call(headers=preflight, method="OPTIONS")
+    assert isinstance(response, Response)
+    headers = dict(response.headers)
+    assert (response.status, response.body) == (204, "")
     assert headers["access-control-allow-methods"] == "POST"
     assert "content-type" in headers["access-control-allow-headers"]
     assert market.namespace.sent == []
 
 
-def test_people_get_a_page_that_shows_every_text_as_text() -> None:
+def test_browsers_get_a_page_with_all_texts_escaped() -> None:
     market = Market()
     market.tenants[0] = {**market.tenants[0], "description": "<script>alert(1)</script>"}
     market.start()
-    answer = market.ask(headers={"accept": "text/html,*/*"})
-    assert isinstance(answer, Response)
-    headers = dict(answer.headers)
-    assert answer.status == 402
+    response = market.call(headers={"accept": "text/html,*/*"})
+    assert isinstance(response, Response)
+    headers = dict(response.headers)
+    assert response.status == 402
     assert headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in headers["content-security-policy"]
-    assert "<script" not in answer.body
-    assert "$0.01" in answer.body
-    assert read_header(answer, "payment-required")["accepts"]
+    assert "<script" not in response.body
+    assert "$0.01" in response.body
+    assert read_header(response, "payment-required")["accepts"]
 
 
 @pytest.mark.parametrize(
@@ -91,43 +93,43 @@ def test_people_get_a_page_that_shows_every_text_as_text() -> None:
         "PAY_TO_ADDRESS",
     ],
 )
-def test_a_missing_setting_is_named(setting: str) -> None:
+def test_a_missing_setting_is_named_in_the_error(setting: str) -> None:
     market = Market()
     del market.settings[setting]
-    assert refusal(market.ask(), 500, "configuration_error")["setting"] == setting
+    assert error_body(market.call(), 500, "configuration_error")["setting"] == setting
     assert market.namespace.sent == []
 
 
-def test_a_token_of_unknown_decimals_is_refused_until_they_are_configured() -> None:
+def test_an_unknown_token_needs_configured_decimals() -> None:
     market = Market()
     market.settings["X402_ASSET"] = PAYER
-    body = refusal(market.ask(), 500, "configuration_error")
+    body = error_body(market.call(), 500, "configuration_error")
     assert body["setting"] == "X402_ASSET_DECIMALS"
     market.settings["X402_ASSET_DECIMALS"] = "18"
-    accepted = read_header(market.offer(), "payment-required")["accepts"][0]
+    accepted = read_header(market.challenge(), "payment-required")["accepts"][0]
     assert accepted["amount"] == "1" + "0" * 16
 
 
-def test_without_a_ledger_nothing_is_served() -> None:
+def test_without_a_ledger_no_priced_request_is_served() -> None:
     market = Market()
     headers = market.payment()
     market.start()
     market.environment.control_database = None
-    assert refusal(market.ask(headers=headers), 500, "dispatcher_binding_missing")["binding"] == (
-        "CONTROL_DB"
-    )
+    assert error_body(market.call(headers=headers), 500, "dispatcher_binding_missing")[
+        "binding"
+    ] == ("CONTROL_DB")
 
 
-def test_a_free_api_asks_neither_ledger_nor_facilitator() -> None:
+def test_a_free_api_needs_neither_ledger_nor_facilitator() -> None:
     market = Market()
     before = market.database.transactions
-    assert isinstance(market.ask("/t/free"), ProxyResponse)
+    assert isinstance(market.call("/t/free"), ProxyResponse)
     assert market.database.transactions == before
     assert market.fetcher.sent == []
 
 
 def broken(market: Market, **changes: Any) -> dict[str, str]:
-    """A payment with other fields at its top."""
+    """A payment with changed top-level fields."""
     document = json.loads(base64.b64decode(market.payment()["payment-signature"]))
     return {"payment-signature": encode({**document, **changes})}
 
@@ -145,14 +147,14 @@ def broken(market: Market, **changes: Any) -> dict[str, str]:
         (encode(json.loads("[" * 50 + "]" * 50)), "invalid_payload", "object"),
     ],
 )
-def test_a_header_that_is_no_payment_is_refused_with_its_reason(
+def test_a_malformed_header_is_rejected_with_its_reason(
     header: str, reason: str, words: str
 ) -> None:
     market = Market()
-    body = refusal(market.ask(headers={"payment-signature": header}), 402, "payment_invalid")
+    body = error_body(market.call(headers={"payment-signature": header}), 402, "payment_invalid")
     assert body["reason"] == reason
     assert words in body["message"]
-    assert not (market.facilitator.asked)
+    assert not (market.facilitator.calls)
     assert not (market.namespace.sent)
     assert not (market.payments)
 
@@ -167,14 +169,16 @@ def test_a_header_that_is_no_payment_is_refused_with_its_reason(
         ("scheme", "upto"),
     ],
 )
-def test_terms_that_were_not_offered_are_refused(field: str, value: str) -> None:
+def test_terms_that_differ_from_the_requirements_are_rejected(field: str, value: str) -> None:
     market = Market()
-    offer = read_header(market.offer(), "payment-required")
-    accepted = {**offer["accepts"][0], field: value}
-    body = refusal(market.ask(headers=broken(market, accepted=accepted)), 402, "payment_invalid")
+    challenge = read_header(market.challenge(), "payment-required")
+    accepted = {**challenge["accepts"][0], field: value}
+    body = error_body(
+        market.call(headers=broken(market, accepted=accepted)), 402, "payment_invalid"
+    )
     assert body["reason"] == "payment_mismatch"
     assert field in body["message"]
-    assert not (market.facilitator.asked)
+    assert not (market.facilitator.calls)
     assert not (market.payments)
 
 
@@ -189,20 +193,20 @@ def test_terms_that_were_not_offered_are_refused(field: str, value: str) -> None
         ({"value": "1e4"}, "invalid_payload"),
     ],
 )
-def test_an_authorization_for_something_else_is_refused(
+def test_an_authorization_for_something_else_is_rejected(
     changes: dict[str, Any], reason: str
 ) -> None:
     market = Market()
     headers = market.payment(**changes)
-    assert refusal(market.ask(headers=headers), 402, "payment_invalid")["reason"] == reason
-    assert not (market.facilitator.asked)
+    assert error_body(market.call(headers=headers), 402, "payment_invalid")["reason"] == reason
+    assert not (market.facilitator.calls)
     assert not (market.payments)
 
 
-def test_what_the_facilitator_refuses_is_refused_with_its_reason_and_claims_nothing() -> None:
+def test_a_payment_that_the_facilitator_rejects_is_not_claimed() -> None:
     market = Market()
     market.chain.balances.clear()
-    body = refusal(market.ask(headers=market.payment()), 402, "payment_invalid")
+    body = error_body(market.call(headers=market.payment()), 402, "payment_invalid")
     assert body["reason"] == "invalid_exact_evm_insufficient_balance"
     assert not (market.payments)
     assert not (market.namespace.sent)

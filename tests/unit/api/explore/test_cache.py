@@ -131,7 +131,7 @@ def test_a_request_that_waits_for_one_that_dies_makes_the_entry() -> None:
         raise AssertionError
 
     async def die_while_renewing() -> None:
-        isolate.fetcher.answer = never
+        isolate.fetcher.respond = never
         dying = asyncio.create_task(isolate.handle())
         await asyncio.sleep(0.01)
         waiting = asyncio.create_task(isolate.handle())
@@ -158,7 +158,7 @@ def test_if_making_an_entry_fails_the_old_one_is_returned_up_to_an_age() -> None
     isolate = upstream()
     isolate.set_upstream(upstream_body())
     isolate.body()
-    isolate.fetcher.answer = None
+    isolate.fetcher.respond = None
     isolate.clock.at_ms += constants.EXPLORE_STALE_IF_ERROR_SECONDS * 1_000
     assert isolate.calls() == 7
     # Another isolate of this location has it from the edge cache.
@@ -183,7 +183,7 @@ def test_a_failure_in_the_background_is_not_repeated_by_every_request() -> None:
     isolate = upstream()
     isolate.set_upstream(upstream_body())
     isolate.body()
-    isolate.fetcher.answer = None
+    isolate.fetcher.respond = None
     isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000 + 1
     for _ in range(100):
         assert isolate.calls() == 7
@@ -209,7 +209,7 @@ def test_an_entry_of_yesterday_is_not_used_today() -> None:
     isolate.set_upstream(upstream_body(calls=0))
     isolate.clock.at_ms += 1_000
     assert isolate.calls() == 0
-    isolate.fetcher.answer = None
+    isolate.fetcher.respond = None
     isolate.clock.at_ms += 86_400_000
     assert not isolate.body()["ok"]
 
@@ -246,7 +246,7 @@ def test_the_log_has_the_cause_of_an_unavailable_snapshot(caplog: pytest.LogCapt
     async def refused(_url: str, _body: Json) -> Fetched:
         raise FetchFailed("connection refused")
 
-    isolate.fetcher.answer = refused
+    isolate.fetcher.respond = refused
     isolate.body()
     (line,) = log_lines(caplog)
     assert (line["event"], line["code"]) == (
