@@ -1,1 +1,1 @@
-"""Attacks on the real code, each of which succeeds when the guard against it is taken out."""
+"""Attacks on the real code; each succeeds if its guard is removed."""

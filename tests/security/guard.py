@@ -1,4 +1,4 @@
-"""One guard: the attack that it stops, and the way to take it out."""
+"""A guard: an attack, and the code without which the attack succeeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.simulation.mutating import Mutation, mutated
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """`attack` tells whether it got what it wanted; without the guard it must."""
+    """`attack` returns whether it succeeded; it must if `new` replaces `old` in `function`."""
 
     attack: Callable[[], bool]
     module: str
@@ -20,14 +20,14 @@ class Guard:
 
     @property
     def name(self) -> str:
-        """What the guard is for, in words."""
+        """The attack, in words."""
         return self.attack.__name__.replace("_", " ")
 
     def holds(self) -> bool:
-        """Attack the code as it is."""
+        """Return whether the attack fails."""
         return not self.attack()
 
     def is_needed(self) -> bool:
-        """Attack the code without the guard."""
+        """Return whether the attack succeeds without the guard."""
         with mutated(Mutation(self.name, self.module, self.function, self.old, self.new)):
             return self.attack()

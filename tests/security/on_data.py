@@ -1,4 +1,4 @@
-"""Attacks by data: what stands in directory records, and what comes back out of them."""
+"""Attacks through data in directory records and settings, and through cached responses."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from tests.support.fakes import FakeClock, FakeEnvironment, FakeStore
 from tests.support.payment_scene import Market
 from tests.support.platform_scene import Scene
 
-LEAST = {"slug": "a", "tenantId": "t", "workerName": "w"}
+MINIMAL_RECORD = {"slug": "a", "tenantId": "t", "workerName": "w"}
 SCRIPT = "<script>alert(1)</script>"
 
 
-def split_the_answer_by_a_tenants_id() -> bool:
-    return _is_taken({**LEAST, "tenantId": "t\r\nset-cookie: a=b"})
+def split_the_response_by_a_tenant_id() -> bool:
+    return _is_accepted({**MINIMAL_RECORD, "tenantId": "t\r\nset-cookie: a=b"})
 
 
-def turn_the_text_around_an_owners_name() -> bool:
-    return _is_taken({**LEAST, "owner": "@ecila\u202e"})
+def reverse_the_text_around_an_owners_name() -> bool:
+    return _is_accepted({**MINIMAL_RECORD, "owner": "@ecila\u202e"})
 
 
-def stop_the_log_with_half_a_character() -> bool:
-    return _is_taken({**LEAST, "owner": "\ud800"})
+def break_the_log_with_a_lone_surrogate() -> bool:
+    return _is_accepted({**MINIMAL_RECORD, "owner": "\ud800"})
 
 
 def keep_an_isolate_busy_with_a_huge_record() -> bool:
-    record = json.dumps({**LEAST, "hosts": ["h" * 60] * (RECORD_LENGTH_MAX // 60)})
+    record = json.dumps({**MINIMAL_RECORD, "hosts": ["h" * 60] * (RECORD_LENGTH_MAX // 60)})
     store = FakeStore(values={"tenant/a": (record, {})})
     directory = TenantDirectory(FakeClock(), store, None)
     return "longer than" not in str(asyncio.run(directory.read_all()).refused)
 
 
-def answer_at_a_host_that_the_record_does_not_name() -> bool:
-    record = json.dumps({**LEAST, "hosts": ["a.example"]})
+def serve_a_host_that_the_record_does_not_name() -> bool:
+    record = json.dumps({**MINIMAL_RECORD, "hosts": ["a.example"]})
     values: dict[str, tuple[str, Any]] = {
         "tenant/a": (record, {}),
         "host/victim.example": ("a", {}),
@@ -51,7 +51,7 @@ def answer_at_a_host_that_the_record_does_not_name() -> bool:
     return asyncio.run(directory.by_host("victim.example")) is not None
 
 
-def end_the_isolate_by_deep_nesting() -> bool:
+def crash_the_isolate_by_deep_nesting() -> bool:
     try:
         read_json("[" * (DEPTH_MAX + 1) + "]" * (DEPTH_MAX + 1))
     except ValueError:
@@ -59,27 +59,27 @@ def end_the_isolate_by_deep_nesting() -> bool:
     return True
 
 
-def run_a_script_in_the_page_of_an_offer() -> bool:
+def run_a_script_in_the_payment_page() -> bool:
     market = Market()
     market.tenants[0] = {**market.tenants[0], "description": SCRIPT}
     market.start()
-    answer = market.call(headers={"accept": "text/html"})
-    assert isinstance(answer, Response)
-    return SCRIPT in answer.body
+    response = market.call(headers={"accept": "text/html"})
+    assert isinstance(response, Response)
+    return SCRIPT in response.body
 
 
-def run_anything_in_the_page_of_an_offer() -> bool:
-    answer = Market().call(headers={"accept": "text/html"})
-    assert isinstance(answer, Response)
-    policy = dict(answer.headers).get("content-security-policy", "")
+def load_anything_in_the_payment_page() -> bool:
+    response = Market().call(headers={"accept": "text/html"})
+    assert isinstance(response, Response)
+    policy = dict(response.headers).get("content-security-policy", "")
     return "default-src 'none'" not in policy
 
 
-def have_private_figures_kept_by_a_shared_cache() -> bool:
+def get_private_analytics_from_a_shared_cache() -> bool:
     return "private" not in dict(_analytics().headers)["cache-control"]
 
 
-def be_given_the_figures_that_somebody_with_a_token_was_given() -> bool:
+def get_analytics_cached_for_another_token() -> bool:
     return "Authorization" not in dict(_analytics().headers).get("vary", "")
 
 
@@ -92,7 +92,7 @@ def read_a_facilitators_password_in_the_log() -> bool:
     return True
 
 
-def _is_taken(record: dict[str, Any]) -> bool:
+def _is_accepted(record: dict[str, Any]) -> bool:
     try:
         parse_tenant(record, "record")
     except RecordRefused:
@@ -109,14 +109,14 @@ _PAGE = ("gateway.error_handling", "_page")
 
 ON_DATA = (
     Guard(
-        split_the_answer_by_a_tenants_id,
+        split_the_response_by_a_tenant_id,
         "tenants.fields",
         "RecordFields.matching",
         "pattern.fullmatch(value)",
         "pattern.match(value)",
     ),
-    Guard(turn_the_text_around_an_owners_name, *_TEXT),
-    Guard(stop_the_log_with_half_a_character, *_TEXT),
+    Guard(reverse_the_text_around_an_owners_name, *_TEXT),
+    Guard(break_the_log_with_a_lone_surrogate, *_TEXT),
     Guard(
         keep_an_isolate_busy_with_a_huge_record,
         "tenants.directory",
@@ -125,41 +125,41 @@ ON_DATA = (
         "if False:",
     ),
     Guard(
-        answer_at_a_host_that_the_record_does_not_name,
+        serve_a_host_that_the_record_does_not_name,
         "tenants.directory",
         "TenantDirectory._stored_by_host",
         " and name in tenant.hosts",
         "",
     ),
     Guard(
-        end_the_isolate_by_deep_nesting,
+        crash_the_isolate_by_deep_nesting,
         "core.safe_json",
         "read_json",
         "too_deep_at(text) is not None",
         "False",
     ),
     Guard(
-        run_a_script_in_the_page_of_an_offer,
+        run_a_script_in_the_payment_page,
         "payments.responses",
         "payment_page",
         "escape(resource.description)",
         "resource.description",
     ),
     Guard(
-        run_anything_in_the_page_of_an_offer,
+        load_anything_in_the_payment_page,
         *_PAGE,
         "_PAGE_POLICY",
         '"default-src *"',
     ),
     Guard(
-        have_private_figures_kept_by_a_shared_cache,
+        get_private_analytics_from_a_shared_cache,
         "api.platform",
         "analytics_response",
         '"public" if is_public else "private"',
         '"public"',
     ),
     Guard(
-        be_given_the_figures_that_somebody_with_a_token_was_given,
+        get_analytics_cached_for_another_token,
         "api.platform",
         "analytics_response",
         '("vary", VARY_ON_TOKEN),',

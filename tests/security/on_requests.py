@@ -1,4 +1,4 @@
-"""Attacks by requests: forged headers, stolen words, too much of everything."""
+"""Attacks through requests: forged headers, disclosed secrets, oversized input."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tests.support.dispatcher_scene import Scene, error
 from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeUpstreamResponse, tenant_error
 
 
-def be_taken_for_another_caller_by_forged_headers() -> bool:
+def impersonate_a_caller_by_forged_headers() -> bool:
     scene = Scene()
     scene.request("/t/weather", headers={"x-clawr-payer": "0xvictim", "x-tenant-id": "t2"})
     return not {"x-clawr-payer", "x-tenant-id"} <= set(scene.sent[0].remove_headers)
 
 
-def collect_the_platforms_token_in_a_tenants_script() -> bool:
+def collect_the_platform_token_in_a_script() -> bool:
     scene = Scene()
     scene.request("/t/weather", headers={"x-platform-token": "secret"})
     return "x-platform-token" not in scene.sent[0].remove_headers
 
 
-def forge_the_dispatchers_headers_in_a_tenants_answer() -> bool:
+def forge_the_dispatchers_headers_in_a_script() -> bool:
     names = ("x-request-id", "x-tenant-id", "x-clawr-charged")
     environment = FakeEnvironment(namespace=FakeNamespace(FakeUpstreamResponse(200, names)))
-    answer = Scene(environment=environment).request("/t/weather")
-    assert isinstance(answer, ProxyResponse)
-    return not set(names) <= set(answer.remove_headers)
+    response = Scene(environment=environment).request("/t/weather")
+    assert isinstance(response, ProxyResponse)
+    return not set(names) <= set(response.remove_headers)
 
 
-def forge_a_receipt_in_a_priced_tenants_answer() -> bool:
+def forge_a_receipt_in_a_priced_script() -> bool:
     return "payment-response" not in reserved_headers(("payment-response",), is_priced=True)
 
 
@@ -48,30 +48,30 @@ def take_over_a_shared_host_with_a_service_worker() -> bool:
     )
 
 
-def send_a_url_without_end_to_a_tenant() -> bool:
+def send_an_oversized_url_to_a_tenant() -> bool:
     return isinstance(Scene().request("/t/weather/" + "a" * URL_LENGTH_MAX), ProxyResponse)
 
 
-def send_a_url_without_end_to_the_platform() -> bool:
-    answer = Scene().request("/__platform/ask?" + "a" * URL_LENGTH_MAX)
-    return isinstance(answer, Response) and answer.status == 200
+def send_an_oversized_url_to_the_platform() -> bool:
+    response = Scene().request("/__platform/ask?" + "a" * URL_LENGTH_MAX)
+    return isinstance(response, Response) and response.status == 200
 
 
-def send_headers_without_end() -> bool:
+def send_oversized_headers() -> bool:
     headers = {"x": "a" * HEADERS_LENGTH_MAX}
     return isinstance(Scene().request("/t/weather", headers=headers), ProxyResponse)
 
 
-def send_parameters_without_end() -> bool:
+def send_too_many_parameters() -> bool:
     try:
         return len(query_pairs("?" + "&".join(f"a{number}=1" for number in range(1_000)))) > 100
     except InvalidParameter:
         return False
 
 
-def read_a_scripts_words_in_an_error() -> bool:
-    answer = _failing_scene().request("/t/weather")
-    return "hunter2" in str(error(answer))
+def read_a_scripts_exception_in_an_error() -> bool:
+    response = _failing_scene().request("/t/weather")
+    return "hunter2" in str(error(response))
 
 
 def find_a_callers_secrets_in_the_log() -> bool:
@@ -86,22 +86,22 @@ def find_a_callers_secrets_in_the_log() -> bool:
 
 def find_a_callers_secrets_in_the_log_of_a_defect() -> bool:
     secrets = {"x-api-key": "hunter2-key"}
-    reply = RuntimeError(f"what now? {secrets}")
-    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(reply)))
+    defect = RuntimeError(f"a defect: {secrets}")
+    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(defect)))
     return _logs_any_of(scene, secrets)
 
 
-def be_served_without_security_headers() -> bool:
-    return _lacks_security(Scene().request("/health"))
+def get_a_response_without_security_headers() -> bool:
+    return _lacks_security_headers(Scene().request("/health"))
 
 
-def be_refused_without_security_headers() -> bool:
-    return _lacks_security(Scene().request("/nothing"))
+def get_an_error_without_security_headers() -> bool:
+    return _lacks_security_headers(Scene().request("/nothing"))
 
 
-def _failing_scene(words: Mapping[str, str] | None = None) -> Scene:
+def _failing_scene(secrets: Mapping[str, str] | None = None) -> Scene:
     failure = tenant_error(TenantWorkerFailure)
-    failure.__cause__ = RuntimeError(f"hunter2 {dict(words or {})}?q=hunter2-query")
+    failure.__cause__ = RuntimeError(f"hunter2 {dict(secrets or {})}?q=hunter2-query")
     return Scene(environment=FakeEnvironment(namespace=FakeNamespace(failure)))
 
 
@@ -117,40 +117,40 @@ def _logs_any_of(scene: Scene, secrets: Mapping[str, str]) -> bool:
         logger.removeHandler(handler)
     assert logged
     text = "\n".join(logged)
-    pieces = ("hunter2-", *secrets.values())
-    return any(piece in text for piece in pieces)
+    disclosed = ("hunter2-", *secrets.values())
+    return any(secret in text for secret in disclosed)
 
 
-def _lacks_security(answer: Response | ProxyResponse) -> bool:
-    assert isinstance(answer, Response)
-    return not {name for name, _ in SECURITY_HEADERS} <= {name for name, _ in answer.headers}
+def _lacks_security_headers(response: Response | ProxyResponse) -> bool:
+    assert isinstance(response, Response)
+    return not {name for name, _ in SECURITY_HEADERS} <= {name for name, _ in response.headers}
 
 
 _RESERVED = ("gateway.request_context", "reserved_headers")
 
 ON_REQUESTS = (
     Guard(
-        be_taken_for_another_caller_by_forged_headers,
+        impersonate_a_caller_by_forged_headers,
         "gateway.dispatcher",
         "Dispatcher._dispatch",
         "reserved_headers(request.headers, is_priced=tenant.is_priced)",
         "()",
     ),
     Guard(
-        collect_the_platforms_token_in_a_tenants_script,
+        collect_the_platform_token_in_a_script,
         *_RESERVED,
         "else _RESERVED",
         "else _RESERVED - {PLATFORM_TOKEN_HEADER}",
     ),
     Guard(
-        forge_the_dispatchers_headers_in_a_tenants_answer,
+        forge_the_dispatchers_headers_in_a_script,
         "gateway.dispatcher",
         "Dispatcher._proxy_response",
         "reserved_headers(names, is_priced=tenant.is_priced)",
         "()",
     ),
     Guard(
-        forge_a_receipt_in_a_priced_tenants_answer,
+        forge_a_receipt_in_a_priced_script,
         *_RESERVED,
         "_RESERVED_IF_PRICED if is_priced else _RESERVED",
         "_RESERVED",
@@ -163,35 +163,35 @@ ON_REQUESTS = (
         "if False:",
     ),
     Guard(
-        send_a_url_without_end_to_a_tenant,
+        send_an_oversized_url_to_a_tenant,
         "gateway.dispatcher",
         "Dispatcher._find_tenant",
         "check_size(context.request)",
         "pass",
     ),
     Guard(
-        send_a_url_without_end_to_the_platform,
+        send_an_oversized_url_to_the_platform,
         "gateway.dispatcher",
         "Dispatcher._serve_platform",
         "check_size(request)",
         "pass",
     ),
     Guard(
-        send_headers_without_end,
+        send_oversized_headers,
         "gateway.urls",
         "check_size",
         "if length > constants.HEADERS_LENGTH_MAX:",
         "if False:",
     ),
     Guard(
-        send_parameters_without_end,
+        send_too_many_parameters,
         "api.spec",
         "query_pairs",
         ", max_num_fields=PARAMETERS_MAX",
         "",
     ),
     Guard(
-        read_a_scripts_words_in_an_error,
+        read_a_scripts_exception_in_an_error,
         "gateway.error_handling",
         "error_response",
         '"message": error.message',
@@ -212,14 +212,14 @@ ON_REQUESTS = (
         '{"type": repr(record.exc_info[1])',
     ),
     Guard(
-        be_served_without_security_headers,
+        get_a_response_without_security_headers,
         "gateway.dispatcher",
         "Dispatcher.handle",
         "with_security_headers(response) if",
         "response if",
     ),
     Guard(
-        be_refused_without_security_headers,
+        get_an_error_without_security_headers,
         "gateway.dispatcher",
         "Dispatcher.handle",
         "with_security_headers(response) if",

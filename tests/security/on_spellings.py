@@ -1,4 +1,4 @@
-"""Attacks by spelling: paths that are the platform's to some, and hosts that are another's."""
+"""Attacks through unusual spellings of platform paths and of hosts."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ ODD_SPELLINGS = (
     "/x%5c..%5c__platform",
     "/__platform%2f..%2f..%2fx",
 )
-"""Paths that a more generous server would take for the platform's."""
+"""Paths that a more lenient server would read as a platform path."""
 
 
-def get_past_the_platform_by_an_encoded_spelling() -> bool:
+def bypass_the_platform_by_an_encoded_spelling() -> bool:
     return _reaches_a_tenant("/%5f_platform/health")
 
 
-def get_past_the_platform_by_parameters_in_the_path() -> bool:
+def bypass_the_platform_by_parameters_in_the_path() -> bool:
     return _reaches_a_tenant("/__platform;x=y/health")
 
 
-def get_past_the_platform_by_encoding_twice() -> bool:
+def bypass_the_platform_by_encoding_twice() -> bool:
     return _reaches_a_tenant("/%255f_platform/health")
 
 
-def get_past_the_platform_by_control_characters() -> bool:
+def bypass_the_platform_by_control_characters() -> bool:
     return _reaches_a_tenant("/__platform%00/health")
 
 
-def get_past_the_platform_by_an_encoded_slash() -> bool:
+def bypass_the_platform_by_an_encoded_slash() -> bool:
     return _reaches_a_tenant("/x/..%2f__platform/health")
 
 
-def get_past_the_platform_by_leaving_it_again() -> bool:
+def bypass_the_platform_by_leaving_it_again() -> bool:
     return _reaches_a_tenant("/__platform%2f..%2f..%2fx")
 
 
-def get_past_the_platform_by_backslashes() -> bool:
+def bypass_the_platform_by_backslashes() -> bool:
     return _reaches_a_tenant("/__platform\\health")
 
 
-def get_past_the_platform_by_slashes() -> bool:
+def bypass_the_platform_by_slashes() -> bool:
     return _reaches_a_tenant("///__platform/health")
 
 
-def get_past_the_platform_by_capitals() -> bool:
+def bypass_the_platform_by_capitals() -> bool:
     return _reaches_a_tenant("/__Platform/health")
 
 
-def climb_into_the_platform_out_of_a_tenant() -> bool:
+def reach_the_platform_through_a_tenants_path() -> bool:
     scene = Scene()
     scene.request("/t/weather/../../__platform/ask")
     return bool(scene.sent)
 
 
-def be_another_host_by_naming_it_before_the_real_one() -> bool:
+def impersonate_a_host_in_the_user_part_of_the_url() -> bool:
     return isinstance(Scene().request("http://fx.example@dispatcher.example/x"), ProxyResponse)
 
 
@@ -80,32 +80,32 @@ _READINGS = ("gateway.urls", "_lenient_readings")
 
 ON_SPELLINGS = (
     Guard(
-        get_past_the_platform_by_an_encoded_spelling, *_PLATFORM, "_AMBIGUOUS.search(path)", "False"
+        bypass_the_platform_by_an_encoded_spelling, *_PLATFORM, "_AMBIGUOUS.search(path)", "False"
     ),
-    Guard(get_past_the_platform_by_parameters_in_the_path, *_READINGS, '_PARAMETERS.sub("", ', "("),
-    Guard(get_past_the_platform_by_encoding_twice, *_READINGS, "range(_DECODINGS_MAX)", "range(1)"),
-    Guard(get_past_the_platform_by_control_characters, *_READINGS, '_CONTROLS.sub("", ', "("),
+    Guard(bypass_the_platform_by_parameters_in_the_path, *_READINGS, '_PARAMETERS.sub("", ', "("),
+    Guard(bypass_the_platform_by_encoding_twice, *_READINGS, "range(_DECODINGS_MAX)", "range(1)"),
+    Guard(bypass_the_platform_by_control_characters, *_READINGS, '_CONTROLS.sub("", ', "("),
     Guard(
-        get_past_the_platform_by_an_encoded_slash, *_READINGS, "_without_dot_segments(path)", "path"
+        bypass_the_platform_by_an_encoded_slash, *_READINGS, "_without_dot_segments(path)", "path"
     ),
     Guard(
-        get_past_the_platform_by_leaving_it_again,
+        bypass_the_platform_by_leaving_it_again,
         *_READINGS,
         "return path,",
         "return _without_dot_segments(path),",
     ),
-    Guard(get_past_the_platform_by_backslashes, *_READINGS, r'path.replace("\\", "/")', "path"),
-    Guard(get_past_the_platform_by_slashes, *_STARTS, 'path.lstrip("/")', "path[1:]"),
-    Guard(get_past_the_platform_by_capitals, *_STARTS, ".lower()", ""),
+    Guard(bypass_the_platform_by_backslashes, *_READINGS, r'path.replace("\\", "/")', "path"),
+    Guard(bypass_the_platform_by_slashes, *_STARTS, 'path.lstrip("/")', "path[1:]"),
+    Guard(bypass_the_platform_by_capitals, *_STARTS, ".lower()", ""),
     Guard(
-        climb_into_the_platform_out_of_a_tenant,
+        reach_the_platform_through_a_tenants_path,
         "gateway.urls",
         "parse_url",
         "and _DOT_SEGMENT.search(path)",
         "and False",
     ),
     Guard(
-        be_another_host_by_naming_it_before_the_real_one,
+        impersonate_a_host_in_the_user_part_of_the_url,
         "gateway.urls",
         "_host_of",
         '.rpartition("@")[2]',

@@ -1,4 +1,4 @@
-"""docs/security.md names what there is, and its commands make a token that works."""
+"""docs/security.md lists every attack, and its commands create a working token."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ THREATS = re.findall(r"^\|[^|]+\|[^|]+\|([^|]+)\|$", TABLE, re.MULTILINE)[2:]
 WRANGLER = tomllib.loads((REPOSITORY / "wrangler.toml").read_text(encoding="utf-8"))
 
 
-def named(cell: str) -> list[str]:
+def names_in(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def test_every_threat_is_shown_by_tests_that_exist() -> None:
+def test_every_threat_has_tests_that_exist() -> None:
     attacks = {guard.attack.__name__ for guard in GUARDS}
     assert len(THREATS) > 15
     for cell in THREATS:
-        assert named(cell), cell
-        for name in named(cell):
+        assert names_in(cell), cell
+        for name in names_in(cell):
             exists = (REPOSITORY / name).is_file() if "/" in name else name in attacks
             assert exists, name
 
 
 def test_every_attack_is_in_the_table() -> None:
-    shown = {name for cell in THREATS for name in named(cell)}
-    assert {guard.attack.__name__ for guard in GUARDS} <= shown
+    listed = {name for cell in THREATS for name in names_in(cell)}
+    assert {guard.attack.__name__ for guard in GUARDS} <= listed
     files = (REPOSITORY / "tests" / "e2e").glob("test_security_*.py")
-    assert {f"tests/e2e/{file.name}" for file in files} <= shown
+    assert {f"tests/e2e/{file.name}" for file in files} <= listed
 
 
-def test_the_commands_make_a_token_that_opens_what_its_entry_says() -> None:
+def test_the_commands_create_a_token_for_the_entry() -> None:
     commands = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
     assert len(commands) == 1
     script = commands[0] + 'printf "%s" "$token"'
-    made = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)  # noqa: S607
-    digest, token = made.stdout.split("\n")
+    result = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)  # noqa: S607
+    digest, token = result.stdout.split("\n")
     [entry] = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0])
     tokens = json.dumps([{**entry, "sha256": digest}])
-    access = Authorizer(FakeEnvironment(settings={"PLATFORM_TOKENS": tokens}), FakeClock())
-    assert access.problems == []
+    authorizer = Authorizer(FakeEnvironment(settings={"PLATFORM_TOKENS": tokens}), FakeClock())
+    assert authorizer.problems == []
     headers = {"authorization": f"Bearer {token}"}
-    asyncio.run(access.authorize(headers, "/__platform/analytics", {}))
+    asyncio.run(authorizer.authorize(headers, "/__platform/analytics", {}))
 
 
-def test_the_deployment_keeps_queries_out_of_logs_and_has_the_binding_that_counts() -> None:
+def test_the_configuration_redacts_queries_and_has_the_rate_limit_binding() -> None:
     assert WRANGLER["observability"]["redact_query_string"] is True
     name = f"RATE_{AUTH_WINDOW_SECONDS}S_{AUTH_FAILURES_MAX}"
     [binding] = [one for one in WRANGLER["ratelimits"] if one["name"] == name]
