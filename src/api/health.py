@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from api.auth import Authorizer
 from api.explore.sources import upstream_of
-from api.invariants import Invariant, invariants_of
+from api.invariants import Invariant, invariants_of, minute_timestamp
 from core import keys
 from core.calendar import MINUTE_MS, timestamp
 from core.errors import (
@@ -149,9 +149,9 @@ class Health:
             page = await store.list_page(keys.USAGE_PREFIX, None)
             late = await store.list_page(keys.LATE_PREFIX, None)
             values = await store.get_many([keys.COMPACTION_STATE, keys.DEMO_HISTORY])
-            progress = decode_state(values[keys.COMPACTION_STATE])
+            state = decode_state(values[keys.COMPACTION_STATE])
             now_minute = self.clock.now_ms() // MINUTE_MS
-            overview = Overview(progress, page, late, now_minute)
+            overview = Overview(state, page, late, now_minute)
             comparison = await compare(store, overview)
             oldest = await oldest_uncompacted(store, overview)
         except StoreUnavailable as error:
@@ -170,20 +170,20 @@ class Health:
         if values[keys.DEMO_HISTORY] is not None:
             message = f"The totals include generated demo history: {keys.DEMO_HISTORY}."
             notices.append(_problem("demo_data", message))
-        compacted_until = progress.summarized_until if progress else None
+        compacted_until = state.summarized_until if state else None
         return {
             "newestBatches": len(page.keys),
             "newestEvents": sum(_events_in(key.metadata) for key in page.keys),
             "olderBatches": page.cursor is not None,
-            "compactedUntil": _shown(compacted_until),
-            "oldestUncompacted": _shown(oldest),
+            "compactedUntil": _optional_timestamp(compacted_until),
+            "oldestUncompacted": _optional_timestamp(oldest),
             "backlogMinutes": None
             if compacted_until is None
             else max(0, now_minute - compacted_until),
             "lateBatches": len(late.keys),
             "compared": {
-                "from": _shown(comparison.first),
-                "to": _shown(comparison.end),
+                "from": _optional_timestamp(comparison.first),
+                "to": _optional_timestamp(comparison.end),
                 "batches": comparison.batches,
             },
             "invariants": [_shown_invariant(invariant) for invariant in invariants],
@@ -275,8 +275,8 @@ def _problem(code: str, message: str) -> Problem:
     return {"code": code, "message": message}
 
 
-def _shown(minute: int | None) -> str | None:
-    return None if minute is None else timestamp(minute * MINUTE_MS)
+def _optional_timestamp(minute: int | None) -> str | None:
+    return None if minute is None else minute_timestamp(minute)
 
 
 def _shown_invariant(invariant: Invariant) -> Mapping[str, Json]:

@@ -46,8 +46,8 @@ def invariants_of(
     summary. `isolate` is the report of this isolate's `UsageRecorder`.
     """
     rebuild = (
-        f"POST /__platform/compact?from={_shown(comparison.settled - MINUTES_PER_HOUR)}"
-        f"&to={_shown(comparison.end)} rebuilds the summaries from the log."
+        f"POST /__platform/compact?from={minute_timestamp(comparison.settled - MINUTES_PER_HOUR)}"
+        f"&to={minute_timestamp(comparison.end)} rebuilds the summaries from the log."
     )
     return [
         _uncompacted_minutes(overview, oldest_uncompacted),
@@ -56,12 +56,17 @@ def invariants_of(
     ]
 
 
+def minute_timestamp(minute: int) -> str:
+    """Return the start of a minute since 1970, as `timestamp` writes it."""
+    return timestamp(minute * MINUTE_MS)
+
+
 def _uncompacted_minutes(overview: Overview, oldest: int | None) -> Invariant:
     waiting = overview.now_minute - oldest if oldest is not None else 0
     return Invariant(
         "uncompactedMinutes",
         waiting,
-        f"The oldest minute without a summary is {_shown(overview.now_minute - waiting)}."
+        f"The oldest minute without a summary is {minute_timestamp(overview.now_minute - waiting)}."
         " Cron, or a read that misses the summary, builds it within a minute or two.",
         "Check in wrangler.toml and in the dashboard that cron runs every minute, and look in its"
         f" log for errors. Batches expire after {constants.BATCH_DAYS} days.",
@@ -81,7 +86,7 @@ def _summary_invariants(
             "settledMinutesUnlikeTheLog",
             len(comparison.differing),
             "The log has other batches than the hour's summary was built from, in these minutes:"
-            f" {_list_of([_shown(minute) for minute in comparison.differing])}."
+            f" {_list_of([minute_timestamp(minute) for minute in comparison.differing])}."
             + ("" if unexplained else " Each has a late-batch marker, so cron will rebuild it."),
             rebuild if unexplained else "",
             needs_someone=bool(unexplained),
@@ -182,7 +187,3 @@ def _marked_minutes(late: KeyPage) -> frozenset[int]:
 def _list_of(texts: Sequence[str]) -> str:
     rest = len(texts) - _EXAMPLES_MAX
     return ", ".join(texts[:_EXAMPLES_MAX]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _shown(minute: int) -> str:
-    return timestamp(minute * MINUTE_MS)

@@ -35,7 +35,7 @@ OPENMETRICS = "application/openmetrics-text"
 PARAMETERS_MAX = 100
 """Parameters that a query may have, described or not."""
 
-_DIGITS = re.compile(r"[0-9]{1,9}")
+_NINE_DIGITS = re.compile(r"[0-9]{1,9}")
 _TIME_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})$"
@@ -166,7 +166,7 @@ def whole_number(name: str, description: str, default: int, maximum: int) -> Par
 
     def read(text: str) -> int:
         # Limited to nine digits, because Python parses a number of any length.
-        value = int(text) if _DIGITS.fullmatch(text) else 0
+        value = int(text) if _NINE_DIGITS.fullmatch(text) else 0
         if not 1 <= value <= maximum:
             raise ValueError("out of bounds")
         return value
