@@ -199,7 +199,12 @@ class Dispatcher:
             raise
         settlement = None
         if claim is not None:
-            settlement = await self._settle(context, claim, reservation, upstream)
+            try:
+                settlement = await self._checkout.settle(context, claim, upstream)
+            except PaymentFailed:
+                # After any other error the payment may still settle, so the reservation stays.
+                await self._release(None, reservation)
+                raise
         if reservation is not None:
             is_paid = settlement is not None
             await self._admission.release_unused(reservation, upstream.status, is_paid=is_paid)
@@ -230,25 +235,11 @@ class Dispatcher:
         )
 
     async def _release(self, claim: Claim | None, reservation: Reservation | None) -> None:
+        """Release what was claimed and reserved for a request that is not served."""
         if claim is not None:
             await self._checkout.payments.release(claim, TENANT_ERROR)
         if reservation is not None:
             await self._admission.release(reservation)
-
-    async def _settle(
-        self,
-        context: RequestContext,
-        claim: Claim,
-        reservation: Reservation | None,
-        upstream: UpstreamResponse,
-    ) -> Settlement | None:
-        try:
-            return await self._checkout.settle(context, claim, upstream)
-        except PaymentFailed:
-            # After any other error the payment may still settle, so the reservation stays.
-            if reservation is not None:
-                await self._admission.release(reservation)
-            raise
 
     def _record(
         self,
