@@ -1,5 +1,8 @@
-"""The command `clawr`: publishes APIs, deploys the dispatcher, reads its figures.
+"""The command `clawr`: publishes APIs, deploys the dispatcher, and shows its analytics.
 
-Runs on the host. It may import what `src/` knows about keys, records and periods, and what
-`dev/` knows about the clone; nothing there imports it.
+Runs on the operator's machine. It may import from `src/` (keys, records, events) and from `dev/`
+(the clone's layout and set-up); neither imports it. Entry point: `cli.app.main`.
+
+`cli.app` and `cli.commands` define options and help; `cli.publish`, `cli.deploy`, `cli.doctor`,
+`cli.analytics` and `cli.legacy` implement the commands; the modules beside them are shared.
 """

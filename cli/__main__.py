@@ -1,4 +1,4 @@
-"""`python -m cli`: the same as `clawr`."""
+"""Runs `clawr` as `python -m cli`."""
 
 import sys
 

@@ -1,7 +1,6 @@
-"""Cloudflare's API through the official SDK, and what its errors mean to people.
+"""Opens Cloudflare's API through the official SDK, and turns its errors into `CommandError`s.
 
-The SDK repeats what may be repeated (connection errors, 408, 409, 429 with Retry-After, 5xx);
-what is still wrong after that is explained here, and nowhere else.
+The SDK retries connection errors, 408, 409, 429 with Retry-After, and 5xx.
 """
 
 from collections.abc import Iterator
@@ -23,37 +22,39 @@ from cli.targets import Account
 
 TIMEOUT: Final = httpx.Timeout(60, connect=10)
 RETRIES: Final = 4
+RUN_AGAIN: Final = "Run the same command again. Completed steps are not repeated."
+"""Advice after a temporary failure."""
 
 _MESSAGE_CHARACTERS_MAX = 500
 
 _MEANINGS: Final[dict[int, tuple[type[CommandError], str, str]]] = {
     401: (
         AccessError,
-        "Cloudflare refused the token",
-        "Check CLOUDFLARE_API_TOKEN; `clawr doctor` says which rights it needs.",
+        "Cloudflare rejected the token",
+        "Check CLOUDFLARE_API_TOKEN. `clawr doctor` lists the permissions that it needs.",
     ),
     403: (
         AccessError,
-        "The token may not do this",
-        "Give it the right that is missing; `clawr doctor` says which ones are needed.",
+        "The token lacks a permission",
+        "Add the missing permission. `clawr doctor` lists the ones that are needed.",
     ),
-    404: (MissingError, "Cloudflare knows nothing by that name", ""),
+    404: (MissingError, "Cloudflare does not have this resource", ""),
     409: (
         ConflictError,
-        "Something else stands in the way",
-        "Look at what is there, then run the same command again.",
+        "The resource conflicts with an existing one",
+        "Resolve the conflict, then run the same command again.",
     ),
     429: (
         QuotaError,
-        "Cloudflare asks to wait, or the account's limit is reached",
-        "Wait some minutes, then run the same command again.",
+        "Cloudflare's rate limit or a limit of the account is reached",
+        "Wait a few minutes, then run the same command again.",
     ),
 }
-"""What a status below 500 means: the error, what failed, and what to do."""
+"""By status below 500: the error, its message and its advice."""
 
 
 def open_account(account: Account) -> cloudflare.Cloudflare:
-    """Return a client of the account's API; close it, or use it in a `with` block."""
+    """Return a client for the account's API, to be used in a `with` block."""
     return cloudflare.Cloudflare(
         api_token=account.token.reveal(),
         base_url=account.url,
@@ -64,42 +65,39 @@ def open_account(account: Account) -> cloudflare.Cloudflare:
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn the SDK's errors into `CommandError`s, for the time of a `with` block.
+    """Turn the SDK's errors into `CommandError`s within a `with` block.
 
     Args:
-        what: What was being done, such as "listing KV namespaces".
+        what: The operation, such as "listing KV namespaces".
     """
     try:
         yield
     except cloudflare.APITimeoutError as error:
-        raise NetworkError(
-            f"Cloudflare did not answer in time while {what}.",
-            "Run the same command again: what was done already stays done.",
-        ) from error
+        raise NetworkError(f"Cloudflare's API timed out while {what}.", RUN_AGAIN) from error
     except cloudflare.APIConnectionError as error:
         raise NetworkError(
             f"Cloudflare's API could not be reached while {what} ({_cause(error)}).",
             "Check the network and CLOUDFLARE_API_BASE_URL, then run the same command again.",
         ) from error
     except cloudflare.APIStatusError as error:
-        raise _of_status(what, error) from error
+        raise _status_error(what, error) from error
 
 
-def _of_status(what: str, error: cloudflare.APIStatusError) -> CommandError:
-    said, status = _said(error), error.status_code
+def _status_error(what: str, error: cloudflare.APIStatusError) -> CommandError:
+    reason, status = _reason(error), error.status_code
     if status >= 500:
         return NetworkError(
-            f"Cloudflare failed with status {status} while {what}: {said}",
-            "Run the same command again later: what was done already stays done.",
+            f"Cloudflare's API failed with status {status} while {what}: {reason}",
+            f"Wait a few minutes. {RUN_AGAIN}",
         )
     kind, message, advice = _MEANINGS.get(
-        status, (CommandError, f"Cloudflare refused it with status {status}", "")
+        status, (CommandError, f"Cloudflare rejected the request with status {status}", "")
     )
-    return kind(f"{message} ({what}): {said}", advice)
+    return kind(f"{message} ({what}): {reason}", advice)
 
 
-def _said(error: cloudflare.APIStatusError) -> str:
-    """Return the messages of the answer, which are in Cloudflare's envelope of all answers."""
+def _reason(error: cloudflare.APIStatusError) -> str:
+    """Return the messages in the response's envelope, or the start of the response."""
     body = error.body
     errors = body.get("errors") if isinstance(body, dict) else None
     if isinstance(errors, list):

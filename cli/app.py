@@ -1,8 +1,4 @@
-"""The command's parts, put together; and the one place that turns failures into output.
-
-Each command is a module of its own in `cli/commands`, which the list below adds. Commands
-import what they need when they run, so that help and completion are quick.
-"""
+"""Assembles the commands of `clawr`, and turns every failure into output and an exit code."""
 
 import io
 import os
@@ -19,28 +15,27 @@ from cli.commands import (
     doctor,
     events,
     import_legacy,
-    kv,
-    namespace,
     publish,
     rebuild,
     reconcile,
     show,
+    stores,
     unpublish,
 )
 from cli.errors import CommandError, InputError
-from cli.options import PANEL_ACCOUNT, PANEL_APIS, PANEL_FIGURES
+from cli.options import PANEL_ACCOUNT, PANEL_ANALYTICS, PANEL_APIS
 from cli.output import Output
 from dev.errors import DevelopmentError, explain_os_error
 
 VERSION: Final = "0.1.0"
 
 MISUSE: Final[type[Exception]] = typer.BadParameter.__mro__[1]
-"""What an unknown command or option raises; typer gives it no public name."""
+"""The exception for an unknown command or option; typer does not export its class."""
 
 app = typer.Typer(
     name="clawr",
-    help="Publish paid APIs, deploy the dispatcher in front of them, and read what they earn.",
-    epilog="Every command has examples: clawr COMMAND --help",
+    help="Publish paid APIs, deploy the dispatcher in front of them, and see usage and revenue.",
+    epilog="Show a command's options and examples: clawr COMMAND --help",
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,10 +63,10 @@ app.command(rich_help_panel=PANEL_APIS, epilog=publish.EXAMPLES)(publish.publish
 app.command(rich_help_panel=PANEL_APIS, epilog=unpublish.EXAMPLES)(unpublish.unpublish)
 app.command(rich_help_panel=PANEL_APIS, epilog=apis.EXAMPLES)(apis.apis)
 app.command(rich_help_panel=PANEL_APIS, epilog=show.EXAMPLES)(show.show)
-app.command(rich_help_panel=PANEL_FIGURES, epilog=analytics.EXAMPLES)(analytics.analytics)
-app.command(rich_help_panel=PANEL_FIGURES, epilog=events.EXAMPLES)(events.events)
-app.command(rich_help_panel=PANEL_FIGURES, epilog=reconcile.EXAMPLES)(reconcile.reconcile)
-app.command(rich_help_panel=PANEL_FIGURES, epilog=rebuild.EXAMPLES)(rebuild.rebuild)
+app.command(rich_help_panel=PANEL_ANALYTICS, epilog=analytics.EXAMPLES)(analytics.analytics)
+app.command(rich_help_panel=PANEL_ANALYTICS, epilog=events.EXAMPLES)(events.events)
+app.command(rich_help_panel=PANEL_ANALYTICS, epilog=reconcile.EXAMPLES)(reconcile.reconcile)
+app.command(rich_help_panel=PANEL_ANALYTICS, epilog=rebuild.EXAMPLES)(rebuild.rebuild)
 app.command(rich_help_panel=PANEL_ACCOUNT, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(rich_help_panel=PANEL_ACCOUNT, epilog=import_legacy.EXAMPLES)(
     import_legacy.import_legacy
@@ -83,23 +78,23 @@ for name, is_old in ((deploy_dispatcher.NAME, False), (deploy_dispatcher.OLD_NAM
         hidden=is_old,
         rich_help_panel=PANEL_ACCOUNT,
     )(deploy_dispatcher.deploy_dispatcher)
-app.add_typer(kv.app, name="kv", rich_help_panel=PANEL_ACCOUNT)
-app.add_typer(namespace.app, name="namespace", rich_help_panel=PANEL_ACCOUNT)
+app.add_typer(stores.kv_app, name="kv", rich_help_panel=PANEL_ACCOUNT)
+app.add_typer(stores.namespace_app, name="namespace", rich_help_panel=PANEL_ACCOUNT)
 
 
 def main() -> int:
-    """Run the command that the arguments name; return its exit code."""
+    """Run the command in `sys.argv`; return its exit code."""
     arguments = sys.argv[1:] or ["--help"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that has no such character shows another one, and no traceback.
+            # Replace characters that the terminal cannot show, instead of failing.
             stream.reconfigure(errors="replace")
     try:
         return _run(arguments)
     except (KeyboardInterrupt, typer.Abort):
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # What is still buffered has nowhere to go; at exit, Python would complain about it.
+        # Python flushes at exit, and would report that the pipe is closed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except CommandError as error:
@@ -114,7 +109,7 @@ def _run(arguments: list[str]) -> int:
     try:
         code = app(arguments, prog_name="clawr", standalone_mode=False)
     except MISUSE as error:
-        raise InputError(_explained(error), "`--help` shows what there is.") from error
+        raise InputError(_usage_message(error), "Run it with --help to see its options.") from error
     except DevelopmentError as error:
         raise CommandError(str(error)) from error
     except BrokenPipeError:
@@ -124,6 +119,6 @@ def _run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _explained(error: Exception) -> str:
-    say = getattr(error, "format_message", None)
-    return str(say() if say else error)
+def _usage_message(error: Exception) -> str:
+    format_message = getattr(error, "format_message", None)
+    return str(format_message() if format_message else error)

@@ -1,7 +1,4 @@
-"""What a shell completes beyond commands and options: the APIs that the dispatcher knows.
-
-Quick, and silent about everything that fails: somebody is in the middle of typing.
-"""
+"""Completes API slugs in the shell. It must be fast and must not print errors."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,8 +7,8 @@ SECONDS_MAX: Final = 1.0
 
 
 def complete_slug(incomplete: str) -> Sequence[str]:
-    """Return the slugs of called APIs that begin as what was typed, the most called first."""
-    import httpx  # noqa: PLC0415 - only when a shell asks
+    """Return the slugs of called APIs that start with `incomplete`, most called first."""
+    import httpx  # noqa: PLC0415 - only when a shell completes
 
     from cli.errors import CommandError  # noqa: PLC0415
     from cli.platform import Platform  # noqa: PLC0415
@@ -19,10 +16,10 @@ def complete_slug(incomplete: str) -> Sequence[str]:
 
     try:
         with Platform(find_target().dispatcher, httpx.Timeout(SECONDS_MAX)) as platform:
-            answer = platform.send(
+            response = platform.send(
                 "GET", "/__platform/analytics", {"window": "overall", "top": 100}, attempts=1
             )
-        rows = (answer.document or {})["snapshot"]["allApis"]
+        rows = (response.document or {})["snapshot"]["allApis"]
         slugs = [str(row["endpoint"]).removeprefix("/t/") for row in rows]
     except (CommandError, OSError, KeyError, TypeError):
         return []

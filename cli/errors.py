@@ -1,30 +1,23 @@
-"""What `clawr` ends with when it cannot do what it was asked, and the exit codes.
+"""The errors of `clawr` and their exit codes.
 
-    CommandError              the base: what failed, and what to do about it (exit code 1)
-    ├── InputError            an argument, a file or a setting that cannot be used (2)
-    ├── AccessError           a token is missing, wrong, or lacks a right (3)
-    ├── MissingError          what was named does not exist (4)
-    ├── ConflictError         it exists already, or someone else changed it meanwhile (5)
-    ├── NetworkError          nobody answered, or not in time; the same command may be repeated (6)
-    ├── QuotaError            a limit of the account or of its rate (7)
-    └── FindingError          the command worked, and what it looked at is not as it should be (8)
-
-Ctrl-C ends with 130, also where a command goes on until then; who reads the output and goes away
-ends it with 141. `cli.app.main` is the only place that turns them into output.
+`cli.app.main` prints them. Ctrl-C ends a command with 130, a closed output pipe with 141.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+SAME_VERSION: Final = "Use the version of `clawr` that belongs to the dispatcher's version."
+"""Advice after a response that cannot be read."""
 
 
 class CommandError(Exception):
-    """A failure that its reader can mend.
+    """The command failed.
 
     Args:
-        message: What failed, in a sentence.
-        advice: What to do about it, in a sentence; may be empty.
-        findings: All that is wrong, where it is more than one thing.
+        message: What is wrong, as a sentence.
+        advice: How to fix it, as a sentence; may be empty.
+        findings: The single mistakes, if there may be several.
     """
 
     exit_code: ClassVar[int] = 1
@@ -40,12 +33,12 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with an input.
+    """One mistake in an input.
 
     Args:
-        message: What, and how to mend it.
-        place: Where: a file, a field; may be empty.
-        line: The line in that file, from 1; `None` where there is none.
+        message: What is wrong, and how to fix it.
+        place: A file, option or field; may be empty.
+        line: The line in that file, from 1, if known.
     """
 
     message: str
@@ -53,60 +46,60 @@ class Finding:
     line: int | None = None
 
     def __str__(self) -> str:
-        """Return `place:line: message`, as editors and terminals understand it."""
+        """Return `place:line: message`, which editors and terminals recognize."""
         where = self.place if self.line is None else f"{self.place}:{self.line}"
         return f"{where}: {self.message}" if where else self.message
 
 
 class InputError(CommandError):
-    """An argument, a file or a setting that cannot be used."""
+    """An argument, a file or a setting is invalid."""
 
     exit_code = 2
     code = "invalid_input"
 
 
 class AccessError(CommandError):
-    """A token is missing, wrong, or lacks a right."""
+    """A token is missing, invalid, or lacks a permission."""
 
     exit_code = 3
     code = "no_access"
 
 
 class MissingError(CommandError):
-    """What was named does not exist."""
+    """A resource does not exist."""
 
     exit_code = 4
     code = "not_found"
 
 
 class ConflictError(CommandError):
-    """It exists already, or someone else changed it meanwhile."""
+    """A resource belongs to another API or Worker, or was changed concurrently."""
 
     exit_code = 5
     code = "conflict"
 
 
 class NetworkError(CommandError):
-    """Nobody answered, or not in time."""
+    """A server could not be reached, timed out, or failed with a 5xx status."""
 
     exit_code = 6
     code = "unreachable"
 
 
 class QuotaError(CommandError):
-    """A limit of the account, or of the rate at which it may ask."""
+    """A rate limit or a limit of the account is reached."""
 
     exit_code = 7
     code = "limit_reached"
 
 
 class FindingError(CommandError):
-    """The command worked; what it looked at is not as it should be.
+    """The command succeeded and found problems.
 
     Args:
-        message: What is wrong, in a sentence.
-        advice: What to do about it, in a sentence; may be empty.
-        document: What the command found, which `--json` prints with the message.
+        message: What is wrong, as a sentence.
+        advice: How to fix it, as a sentence; may be empty.
+        document: The command's result, which `--json` prints with the message.
     """
 
     exit_code = 8

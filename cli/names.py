@@ -1,4 +1,4 @@
-"""Names that Cloudflare gives out: of Workers and of dispatch namespaces."""
+"""Checks the names of Workers and dispatch namespaces."""
 
 import re
 from typing import Final
@@ -6,24 +6,25 @@ from typing import Final
 from cli.errors import InputError
 
 NAME_CHARACTERS_MAX: Final = 63
-"""A Worker's name is a label of its workers.dev address, so DNS bounds it."""
+"""A Worker's name is a DNS label of its workers.dev address."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 
 
 def check_name(name: str, what: str) -> str:
-    """Return a name that can be used.
+    """Return `name` if it is valid.
 
     Args:
-        name: As it was given.
-        what: What it names, for the message.
+        name: The name.
+        what: The kind of resource, for the message.
 
     Raises:
-        InputError: It has other characters than small letters, digits, `-` and `_`, or too many.
+        InputError: It is too long, or has characters other than a-z, 0-9, `-` and `_`.
     """
     if len(name) > NAME_CHARACTERS_MAX or not _NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot be the name of a {what}: small letters, digits, - and _, beginning "
-            f"and ending with a letter or digit, {NAME_CHARACTERS_MAX} characters at most."
+            f"{name!r} is not a valid name for a {what}.",
+            "Use lowercase letters, digits, - and _, with a letter or digit at both ends, and at "
+            f"most {NAME_CHARACTERS_MAX} characters.",
         )
     return name

@@ -1,9 +1,23 @@
-"""The options that most commands take, so that they read the same everywhere."""
+"""The options that commands share, and the decorator that adds them to a command."""
 
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
+
+from cli.targets import NAMESPACE, Target, find_target
+
+if TYPE_CHECKING:
+    from cli.publish.store import Store
+
+PANEL_APIS: Final = "APIs"
+PANEL_ANALYTICS: Final = "Analytics"
+PANEL_ACCOUNT: Final = "Dispatcher and account"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
@@ -11,62 +25,135 @@ LocalOption = Annotated[
     bool | None,
     typer.Option(
         "--local/--remote",
-        help="Work on the running `make dev`, or on the Cloudflare account. "
-        "Without either: the account if one is configured, else `make dev`.",
+        help="Use the running `make dev`, or the Cloudflare account. "
+        "Default: the account if one is configured, otherwise `make dev`.",
         show_default=False,
     ),
 ]
 
 StateOption = Annotated[
     Path | None,
-    typer.Option("--state", help="The STATE of the `make dev` that is meant.", show_default=False),
+    typer.Option("--state", help="The STATE folder of the `make dev` to use.", show_default=False),
 ]
 
 EnvironmentOption = Annotated[
     Path | None,
     typer.Option(
         "--env",
-        help="A file of KEY=VALUE lines; what the environment has already wins.",
+        help="A file of KEY=VALUE lines. Environment variables take precedence.",
         show_default=False,
     ),
 ]
 
 UrlOption = Annotated[
     str | None,
-    typer.Option("--url", help="The dispatcher's address (CLAWR_URL).", show_default=False),
+    typer.Option("--url", help="The dispatcher's URL (CLAWR_URL).", show_default=False),
 ]
 
 ExecuteOption = Annotated[
     bool,
-    typer.Option("--execute", help="Do it. Without, only what would be done is shown."),
+    typer.Option("--execute", help="Apply the changes. Without it, they are only shown."),
 ]
 
 NamespaceOption = Annotated[
-    str, typer.Option("--dispatch-namespace", help="Where the account's scripts are.")
+    str, typer.Option("--dispatch-namespace", help="The dispatch namespace of the APIs' scripts.")
 ]
 
 TenantKvOption = Annotated[
     str | None,
     typer.Option(
         "--tenant-kv-id",
-        help="The KV namespace of the directory (TENANT_KV_ID); else the one titled TENANT_KV.",
+        help="The id of the directory's KV namespace (TENANT_KV_ID). "
+        "Default: the namespace titled TENANT_KV.",
         show_default=False,
     ),
 ]
 
-PANEL_APIS: Final = "APIs"
-PANEL_FIGURES: Final = "Figures"
-PANEL_ACCOUNT: Final = "Dispatcher and account"
-
 IntervalOption = Annotated[
-    float, typer.Option("--interval", min=1, max=3_600, help="Seconds between two looks.")
+    float, typer.Option("--interval", min=1, max=3_600, help="Seconds between two requests.")
 ]
 
 
-def examples(*lines: str) -> str:
-    """Return the end of a command's help.
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """Options for commands that use the account's API only."""
+
+    local: LocalOption = None
+    state: StateOption = None
+    env: EnvironmentOption = None
+
+    def find(self) -> Target:
+        """Return the target; raises as `find_target` does."""
+        return find_target(local=self.local, env=self.env, state=self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherOptions(TargetOptions):
+    """Options for commands that call the dispatcher."""
+
+    url: UrlOption = None
+
+    def find(self) -> Target:
+        """Return the target; raises as `find_target` does."""
+        return find_target(local=self.local, env=self.env, state=self.state, url=self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryOptions:
+    """Options for commands that read or write published APIs."""
+
+    namespace: NamespaceOption = NAMESPACE
+    tenant_kv_id: TenantKvOption = None
+
+    def open(self, target: Target) -> "AbstractContextManager[Store]":
+        """Open the directory and the scripts; raises as `open_store` does."""
+        from cli.publish.store import open_store  # noqa: PLC0415 - imports the SDK
+
+        return open_store(target, namespace=self.namespace, tenant_kv_id=self.tenant_kv_id)
+
+
+def option_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter of a command that is a dataclass with one option for each field.
+
+    typer takes the options from the signature, so the fields' annotations and defaults become
+    parameters in the place of the dataclass.
 
     Args:
-        lines: Commands as people type them.
+        command: A typer command with parameters such as `options: TargetOptions`.
+    """
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if not is_dataclass(parameter.annotation):
+            parameters.append(parameter)
+            continue
+        group = parameter.annotation
+        groups[parameter.name] = group
+        hints = get_type_hints(group, include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                field.name, parameter.kind, default=field.default, annotation=hints[field.name]
+            )
+            for field in fields(group)
+        ]
+
+    @wraps(command)
+    def run(**options: Any) -> None:  # noqa: ANN401
+        for name, group in groups.items():
+            options[name] = group(
+                **{field.name: options.pop(field.name) for field in fields(group)}
+            )
+        command(**options)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
+
+
+def examples(*lines: str) -> str:
+    """Return the last part of a command's help.
+
+    Args:
+        lines: Complete command lines.
     """
     return "\n\n".join(("Examples:", *(f"`{line}`" for line in lines)))

@@ -1,9 +1,7 @@
-"""What a command prints: a result on standard output, all else on standard error.
+"""Prints a command's output: the result to standard output, everything else to standard error.
 
-With `--json` the result is one JSON document and nothing else, so that scripts can read it;
-without, it is for people. A command that goes on until it is stopped prints one document a
-line. Progress is for people at a terminal, and goes to standard error. Nothing is printed with
-a secret in it.
+With `--json`, standard output has exactly one JSON document, or one per line for commands that run
+until Ctrl-C. Progress is shown in terminals only. Known secrets are removed from all output.
 """
 
 import io
@@ -12,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, NoReturn, TextIO, cast
+from typing import IO, Any, Final, NoReturn, TextIO, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,46 +19,49 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from cli.errors import CommandError, FindingError
 from cli.secret import document_without_secrets, without_secrets
 
+NOTHING_CHANGED: Final = "Nothing was changed. Add --execute to apply."
+"""The last line of a command that was run without `--execute`."""
+
 
 class Output:
-    """Where one command prints.
+    """The output of one command.
 
     Args:
         as_json: Whether the result is printed as JSON.
     """
 
     def __init__(self, *, as_json: bool) -> None:
-        """Open both consoles; without a terminal, lines are never wrapped."""
+        """Open both consoles. Without a terminal, lines are not wrapped."""
         self.as_json = as_json
         width = None if sys.stdout.isatty() else 10_000
-        self.people = _Console(
+        self.console = _Console(
             file=_cleaned(sys.stdout), soft_wrap=True, width=width, highlight=False
         )
         self.notes = _Console(file=_cleaned(sys.stderr), soft_wrap=True, highlight=False)
 
     @property
     def is_interactive(self) -> bool:
-        """Whether people look at the result in a terminal."""
-        return self.people.is_terminal and not self.as_json
+        """Whether the result is shown in a terminal."""
+        return self.console.is_terminal and not self.as_json
 
     def result(self, document: Mapping[str, Any], show: Callable[[Console], None]) -> None:
-        """Print what the command came to.
+        """Print the command's result.
 
         Args:
             document: The result as JSON; `ok` is added.
-            show: Prints the same for people.
+            show: Prints the same as text.
         """
         if self.as_json:
             _write_json({"ok": True, **document}, indent=1)
         else:
-            show(self.people)
+            show(self.console)
 
     def entry(self, document: Mapping[str, Any], show: Callable[[Console], None]) -> None:
-        """Print one of many results that come as time goes on; as JSON, one a line."""
+        """Print one result of a command that runs until Ctrl-C; as JSON, on one line."""
         if self.as_json:
             _write_json(document, indent=None)
         else:
-            show(self.people)
+            show(self.console)
 
     def finding(
         self,
@@ -69,31 +70,36 @@ class Output:
         message: str,
         advice: str = "",
     ) -> NoReturn:
-        """Print a result that is not as it should be, and end the command with that.
+        """Print a result that has problems, and end the command with exit code 8.
 
         Args:
             document: The result as JSON; `ok`, `error`, `message` and `advice` are added.
-            show: Prints the same for people, without the message.
-            message: What is wrong, in a sentence.
-            advice: What to do about it, in a sentence; may be empty.
+            show: Prints the same as text, without the message.
+            message: What is wrong, as a sentence.
+            advice: How to fix it, as a sentence; may be empty.
 
         Raises:
             FindingError: Always.
         """
         if not self.as_json:
-            show(self.people)
+            show(self.console)
         raise FindingError(message, advice, document=document)
 
     def note(self, text: str) -> None:
-        """Print a remark that is not the result; rich markup is not read."""
+        """Print a line to standard error, without reading rich markup."""
         self.notes.print(text, markup=False)
+
+    def progress(self, text: str) -> None:
+        """Print a step to standard error, unless the result is JSON."""
+        if not self.as_json:
+            self.note(text)
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Show at a terminal that something is under way, for the time of a `with` block.
+        """Show a spinner in a terminal during a `with` block.
 
         Args:
-            what: What is done, in the form "Uploading …".
+            what: The operation, in the form "Uploading …".
         """
         if self.notes.is_terminal and not self.as_json:
             with self.notes.status(what):
@@ -103,14 +109,14 @@ class Output:
 
     @contextmanager
     def advancing(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a bar at a terminal, for the time of a `with` block.
+        """Show a progress bar in a terminal during a `with` block.
 
         Args:
-            what: What is done, in the form "Uploading".
-            total: How much there is to do.
+            what: The operation, in the form "Uploading".
+            total: The number of units to do.
 
         Yields:
-            What to call with how much of it is done.
+            A function to call with the number of units done.
         """
         bar = Progress(
             TextColumn("{task.description}"),
@@ -125,7 +131,7 @@ class Output:
 
     @contextmanager
     def steps(self) -> Iterator[Callable[[str], None]]:
-        """Show at a terminal which step is under way; the block says it by what it gets."""
+        """Show the current step in a terminal; the block calls the yielded function with it."""
         if self.notes.is_terminal and not self.as_json:
             with self.notes.status("") as status:
                 yield lambda step: status.update(escape(step))
@@ -133,7 +139,7 @@ class Output:
             yield lambda _step: None
 
     def failure(self, error: CommandError) -> None:
-        """Print a failure: as JSON on standard output if asked, else on standard error."""
+        """Print a failure: as JSON to standard output with `--json`, else to standard error."""
         if self.as_json:
             document = {
                 **(error.document if isinstance(error, FindingError) else {}),
@@ -156,7 +162,7 @@ class Output:
             self.note(error.advice)
 
     def current_traceback(self) -> None:
-        """Print the traceback of the exception that is being handled."""
+        """Print the traceback of the exception being handled."""
         self.note(traceback.format_exc())
 
 
@@ -167,7 +173,7 @@ def _write_json(document: Mapping[str, Any], *, indent: int | None) -> None:
 
 
 class _Console(Console):
-    """A console that leaves it to `cli.app.main` what becomes of a closed pipe."""
+    """A console that leaves a closed pipe to `cli.app.main`; rich's own exits with code 1."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -179,14 +185,14 @@ def _cleaned(stream: TextIO) -> IO[str]:
 
 
 class _Cleaned(io.TextIOBase):
-    """A stream that takes secrets out of what is written to it."""
+    """A stream that removes secrets from what is written to it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of what is below, which tells rich which characters there are."""
+        """The encoding of the underlying stream, from which rich chooses characters."""
         return self._stream.encoding
 
     def write(self, text: str) -> int:

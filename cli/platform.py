@@ -1,7 +1,7 @@
-"""The dispatcher's platform API as commands ask it, and what its errors mean to people.
+"""Calls the dispatcher's platform API, and turns its errors into `CommandError`s.
 
-The token goes to the dispatcher's own address and nowhere else: a redirect is not followed. An
-answer is read up to a bound, in bounded time.
+Redirects are not followed, so that the token is only sent to the dispatcher. Responses are bounded
+in size and time.
 """
 
 import random
@@ -19,29 +19,29 @@ from cli.targets import Dispatcher
 from core.safe_json import read_json
 
 TIMEOUT: Final = httpx.Timeout(60, connect=10)
-ANSWER_SECONDS_MAX: Final = 120.0
-ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
-"""Ten times what a thousand APIs in three windows come to."""
+RESPONSE_SECONDS_MAX: Final = 120.0
+RESPONSE_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Ten times the size of three windows with a thousand APIs."""
 
 ATTEMPTS: Final = 3
 PAUSE_SECONDS: Final = 0.3
-"""Before the second attempt, about; twice as long before the third."""
+"""The mean pause before the second attempt; doubled before the third."""
 
-HOSTS_HERE: Final = ("localhost", "127.0.0.1", "::1")
-"""What runs on this machine."""
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 _IDEMPOTENT = ("GET", "HEAD")
-_SAID_CHARACTERS_MAX = 500
+_REASON_CHARACTERS_MAX = 500
+_URL_ADVICE = "Set --url (or CLAWR_URL), such as https://clawr-dispatcher.example.workers.dev"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, whatever it is.
+class Response:
+    """A response with any status.
 
     Args:
-        status: Its status.
-        headers: Its headers; names in any case.
-        body: Its body, decoded as its headers say.
+        status: The status code.
+        headers: The headers, case-insensitive.
+        body: The body, with its content encoding removed.
     """
 
     status: int
@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def document(self) -> dict[str, Any] | None:
-        """Return the JSON object that the body is, without secrets; `None` if it is none."""
+        """The body as a JSON object, with secrets replaced; `None` if it is not one."""
         try:
             document = read_json(self.body.decode())
         except ValueError:
@@ -59,33 +59,33 @@ class Answer:
 
 
 class Platform:
-    """A connection to one dispatcher.
+    """A client for one dispatcher.
 
     Args:
-        dispatcher: Where it is.
-        timeout: How long each step may take.
+        dispatcher: Its URL and token.
+        timeout: Timeouts for connecting and for each read.
 
     Raises:
-        InputError: Its address is none.
+        InputError: The URL or the token is invalid.
     """
 
     def __init__(self, dispatcher: Dispatcher, timeout: httpx.Timeout = TIMEOUT) -> None:
-        """Open it; no request is sent."""
+        """Create the client; no request is sent."""
         self.url = dispatcher.url
         host = _checked_host(dispatcher.url)
         headers = {"accept": "application/json"}
         if dispatcher.token:
             headers["authorization"] = _authorization(dispatcher.token.reveal())
-        # A proxy of the environment is for the world, not for what runs on this machine.
+        # Proxies from the environment are not used for this machine.
         self._client = httpx.Client(
             base_url=dispatcher.url,
             headers=headers,
             timeout=timeout,
-            trust_env=host not in HOSTS_HERE,
+            trust_env=host not in LOCAL_HOSTS,
         )
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the client."""
         return self
 
     def __exit__(
@@ -94,43 +94,43 @@ class Platform:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the client."""
         self._client.close()
 
     def get(self, path: str, **parameters: str | int) -> dict[str, Any]:
-        """Return the JSON of a platform route; a 5xx answer is asked for again.
+        """Return the JSON of a platform route.
 
         Args:
             path: Such as `/__platform/analytics`.
             parameters: The query.
 
         Raises:
-            CommandError: It was refused, failed, or could not be reached.
+            CommandError: The dispatcher rejected the request, failed, or could not be reached.
         """
-        return self.ask("GET", path, parameters)
+        return self.request("GET", path, parameters)
 
     def get_unless(
         self, tag: str, path: str, **parameters: str | int
     ) -> tuple[dict[str, Any] | None, str]:
-        """Return the JSON of a platform route and its tag, if it is not what `tag` names.
+        """Return the JSON of a platform route, unless its entity tag is still `tag`.
 
         Args:
-            tag: The tag of an earlier answer, or an empty text.
+            tag: The entity tag of an earlier response, or an empty text.
             path: As for `get`.
             parameters: The query.
 
         Returns:
-            The document, or `None` when nothing has changed; and the tag for the next time.
+            The document, or `None` if it has not changed; and its entity tag.
 
         Raises:
             CommandError: As for `get`.
         """
-        answer = self.send("GET", path, parameters, {"if-none-match": tag} if tag else {})
-        if answer.status == httpx.codes.NOT_MODIFIED:
+        response = self.send("GET", path, parameters, {"if-none-match": tag} if tag else {})
+        if response.status == httpx.codes.NOT_MODIFIED:
             return None, tag
-        return self._read(answer, path), answer.headers.get("etag", "")
+        return self._read(response, path), response.headers.get("etag", "")
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -138,13 +138,13 @@ class Platform:
         *,
         may_repeat: bool = False,
     ) -> dict[str, Any]:
-        """Return the JSON of a platform route; as `get`, for other methods.
+        """Return the JSON of a platform route, for any method.
 
         Args:
             method: The method.
             path: As for `get`.
             parameters: The query.
-            may_repeat: Whether doing it twice does no harm, though it is no GET.
+            may_repeat: Whether the request is idempotent although its method is not.
 
         Raises:
             CommandError: As for `get`.
@@ -160,68 +160,68 @@ class Platform:
         headers: Mapping[str, str] | None = None,
         *,
         attempts: int = ATTEMPTS,
-    ) -> Answer:
-        """Send a request and return what comes back, whatever it says.
+    ) -> Response:
+        """Send a request and return the response, whatever its status.
 
         Args:
             method: The method.
             path: As for `get`.
             parameters: The query.
             headers: More headers.
-            attempts: How often it is sent at most; again after a 5xx answer, or when the
-                connection failed.
+            attempts: The maximum number of attempts; a 5xx response or a failed connection is
+                retried, a timeout is not.
 
         Raises:
-            NetworkError: Nobody answered, or not in time, or with too much.
+            NetworkError: The dispatcher could not be reached, timed out, or sent too much.
         """
         tried = 0
         request = self._client.build_request(method, path, params=parameters, headers=headers)
         while True:
             tried += 1
             try:
-                answer = self._send_once(request)
+                response = self._send_once(request)
             except httpx.TimeoutException as error:
-                raise NetworkError(
-                    f"{self.url} did not answer in time.", "Run the same command again."
-                ) from error
+                raise self._timeout() from error
             except httpx.TransportError as error:
                 if tried == attempts:
                     raise NetworkError(
                         f"The dispatcher at {self.url} could not be reached ({error}).",
-                        "Check the address (--url, CLAWR_URL), and that it is running.",
+                        "Check the URL (--url, CLAWR_URL), and that the dispatcher is running.",
                     ) from error
             else:
-                if answer.status < 500 or tried == attempts:
-                    return answer
+                if response.status < 500 or tried == attempts:
+                    return response
             time.sleep(PAUSE_SECONDS * 2 ** (tried - 1) * random.uniform(0.7, 1.3))  # noqa: S311
 
-    def _send_once(self, request: httpx.Request) -> Answer:
-        deadline = time.monotonic() + ANSWER_SECONDS_MAX
-        answer = self._client.send(request, stream=True)
+    def _send_once(self, request: httpx.Request) -> Response:
+        deadline = time.monotonic() + RESPONSE_SECONDS_MAX
+        response = self._client.send(request, stream=True)
         try:
             body = bytearray()
-            for part in answer.iter_bytes():
+            for part in response.iter_bytes():
                 body += part
-                if len(body) > ANSWER_BYTES_MAX:
+                if len(body) > RESPONSE_BYTES_MAX:
                     raise NetworkError(
-                        f"{self.url} answers more than {ANSWER_BYTES_MAX // 2**20} MiB.",
-                        "Check that the address is a dispatcher's.",
+                        f"The response of {self.url} is larger than {RESPONSE_BYTES_MAX // 2**20} "
+                        "MiB.",
+                        "Check that the URL is a dispatcher's.",
                     )
                 if time.monotonic() > deadline:
-                    raise NetworkError(
-                        f"{self.url} did not answer in time.", "Run the same command again."
-                    )
-            return Answer(answer.status_code, answer.headers, bytes(body))
+                    raise self._timeout()
+            return Response(response.status_code, response.headers, bytes(body))
         finally:
-            answer.close()
+            response.close()
 
-    def _read(self, answer: Answer, path: str) -> dict[str, Any]:
-        status, document = answer.status, answer.document
+    def _timeout(self) -> NetworkError:
+        return NetworkError(f"{self.url} timed out.", "Run the same command again.")
+
+    def _read(self, response: Response, path: str) -> dict[str, Any]:
+        status, document = response.status, response.document
         if 300 <= status < 400:
             raise CommandError(
-                f"{self.url} redirects {path} to another address; that is not followed, because "
-                "the token is for this one alone.",
-                "Give the dispatcher's own address with --url or in CLAWR_URL.",
+                f"{self.url} redirects {path}. Redirects are not followed, because the token must "
+                "only be sent to the dispatcher.",
+                "Set --url or CLAWR_URL to the dispatcher's own URL.",
             )
         if document is None and status >= 500:
             raise NetworkError(
@@ -230,55 +230,52 @@ class Platform:
             )
         if document is None:
             raise CommandError(
-                f"{self.url} answered {path} with status {status} and no JSON object.",
-                "Check that the address is a dispatcher's.",
+                f"{self.url} responded to {path} with status {status} and no JSON object.",
+                "Check that the URL is a dispatcher's.",
             )
         if status < 400:
             return document
-        raise _refusal(answer, document, path)
+        raise _status_error(response, document, path)
 
 
-def _refusal(answer: Answer, document: Mapping[str, Any], path: str) -> CommandError:
+def _status_error(response: Response, document: Mapping[str, Any], path: str) -> CommandError:
     text = f"{document.get('error')}: {document.get('message') or document.get('detail') or ''}"
-    said = f"{text[:_SAID_CHARACTERS_MAX].strip()} (request {document.get('requestId')})"
-    match answer.status:
+    reason = f"{text[:_REASON_CHARACTERS_MAX].strip()} (request {document.get('requestId')})"
+    match response.status:
         case 401:
             return AccessError(
-                f"The dispatcher refused the token for {path}: {said}",
+                f"The dispatcher rejected the token for {path}: {reason}",
                 "Set PLATFORM_ANALYTICS_TOKEN to a token of this dispatcher.",
             )
         case 400 | 405:
-            return InputError(f"The dispatcher refused {path}: {said}")
+            return InputError(f"The dispatcher rejected the request {path}: {reason}")
         case 404:
-            return MissingError(f"The dispatcher has no {path}: {said}")
+            return MissingError(f"The dispatcher has no route {path}: {reason}")
         case 429:
-            wait = answer.headers.get("retry-after", "")
+            wait = response.headers.get("retry-after", "")
             advice = f"Try again in {wait} seconds." if wait.isdecimal() else "Try again later."
-            return QuotaError(f"The dispatcher asks to wait: {said}", advice)
+            return QuotaError(f"The dispatcher's rate limit is reached: {reason}", advice)
         case status:
-            return CommandError(f"The dispatcher failed with {status} at {path}: {said}")
+            return CommandError(f"The dispatcher failed with status {status} at {path}: {reason}")
 
 
 def _checked_host(url: str) -> str:
-    """Return the host of an address; raises `InputError`, which does not repeat a password."""
+    """Return the host of a URL; raises `InputError`, whose message does not contain a password."""
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise InputError("The dispatcher's address is not a URL.", _URL_ADVICE) from error
+        raise InputError("The dispatcher's URL is not valid.", _URL_ADVICE) from error
     if address.userinfo:
-        raise InputError("The dispatcher's address has a user or password in it.", _URL_ADVICE)
+        raise InputError("The dispatcher's URL contains a user or password.", _URL_ADVICE)
     if address.scheme not in ("http", "https") or not address.host:
-        raise InputError(f"{url!r} is not the address of a dispatcher.", _URL_ADVICE)
+        raise InputError(f"{url!r} is not the URL of a dispatcher.", _URL_ADVICE)
     return address.host
 
 
 def _authorization(token: str) -> str:
     if not token.isascii() or not token.isprintable():
         raise InputError(
-            "PLATFORM_ANALYTICS_TOKEN has characters that no header can carry.",
-            "Look for a line break or a letter that is not ASCII at its end.",
+            "PLATFORM_ANALYTICS_TOKEN contains characters that are not allowed in a header.",
+            "Check it for line breaks and characters that are not ASCII.",
         )
     return f"Bearer {token}"
-
-
-_URL_ADVICE = "Give --url (or CLAWR_URL) such as https://clawr-dispatcher.example.workers.dev"

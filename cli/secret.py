@@ -1,17 +1,16 @@
-"""Text that is never shown: not in a traceback, a log or a message.
+"""Keeps secrets out of all output: messages, logs and tracebacks.
 
-A server may send a token back, and a library may put one into its message. So every secret
-is known from the moment it is made, and `without_secrets` takes all of them out of whatever is
-about to be printed.
+A server may echo a token, and a library may include one in an error message. So every `Secret` is
+registered when it is created, and `without_secrets` removes all of them from a text.
 """
 
 from typing import Any, Final
 
 HIDDEN: Final = "[hidden]"
-"""What is shown in a secret's place."""
+"""The text that replaces a secret."""
 
 _HIDDEN_CHARACTERS_MIN = 6
-"""Shorter texts are found in any output by chance, and are no secrets to anybody."""
+"""Shorter texts occur in output by chance, and are not worth protecting."""
 
 _known: set[str] = set()
 
@@ -20,41 +19,41 @@ class Secret:
     """A token or password.
 
     Args:
-        text: What it is; `reveal` alone gives it away.
+        text: The secret; only `reveal` returns it.
     """
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        """Keep the text, and keep it out of all output from now on."""
+        """Register the text, so that it is removed from all output from now on."""
         self._text = text
         if len(text) >= _HIDDEN_CHARACTERS_MIN:
             _known.add(text)
 
     def reveal(self) -> str:
-        """Return the text, to be sent to whom it is for."""
+        """Return the text, to send it to the server that it is for."""
         return self._text
 
     def __bool__(self) -> bool:
-        """Whether there is any text."""
+        """Whether the text is not empty."""
         return bool(self._text)
 
     def __repr__(self) -> str:
-        """Return a text that says nothing."""
+        """Return a placeholder."""
         return "Secret(…)"
 
     __str__ = __repr__
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without any of the secrets that are known."""
+    """Return a text with all registered secrets replaced."""
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
 
 
 def document_without_secrets(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return a JSON document without any of the secrets that are known, in names and values."""
+    """Return a JSON value with all registered secrets replaced, in names and values."""
     if isinstance(value, str):
         return without_secrets(value)
     if isinstance(value, dict):

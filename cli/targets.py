@@ -1,8 +1,7 @@
-"""What a command works on: a Cloudflare account, or the `make dev` that runs on this machine.
+"""Finds the target of a command: a Cloudflare account, or the `make dev` on this machine.
 
-Owns where that is said: options first, then the environment, then a file given with `--env`;
-a running `make dev` says it by a file in its STATE. Both are the same to commands: an address
-of Cloudflare's API with a token, and the address of a dispatcher with its token.
+Options take precedence over the environment, and the environment over the `--env` file. A running
+`make dev` writes its addresses and tokens into a file in its STATE folder.
 """
 
 import os
@@ -22,17 +21,17 @@ CLOUDFLARE_URL: Final = "https://api.cloudflare.com/client/v4"
 """https://developers.cloudflare.com/api/"""
 
 NAMESPACE: Final = "clawr"
-"""The dispatch namespace that wrangler.toml names."""
+"""The dispatch namespace in wrangler.toml."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where Cloudflare's API is, and whose account is meant.
+    """A Cloudflare account.
 
     Args:
-        url: The API's address, without a slash at the end.
-        account_id: The account, 32 hexadecimal digits.
-        token: An API token of it.
+        url: The API's URL, without a trailing slash.
+        account_id: 32 hexadecimal digits.
+        token: An API token.
     """
 
     url: str
@@ -42,11 +41,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """Where the dispatcher answers.
+    """A dispatcher.
 
     Args:
-        url: Its address, without a slash at the end.
-        token: Opens its platform API; may be empty.
+        url: Its URL, without a trailing slash.
+        token: The token of its platform API; may be empty.
     """
 
     url: str
@@ -58,11 +57,11 @@ class Target:
     """What a command works on.
 
     Args:
-        is_local: Whether it is the `make dev` of this machine.
-        settings: The environment and the `--env` file, as one.
-        state: STATE of `make dev`; `None` for an account.
-        known_account: Use `account`, which says what is missing.
-        known_dispatcher: Use `dispatcher`, which says what is missing.
+        is_local: Whether it is the `make dev` on this machine.
+        settings: The environment merged with the `--env` file.
+        state: The STATE folder of `make dev`; `None` for an account.
+        known_account: The account, if configured; `account` raises if not.
+        known_dispatcher: The dispatcher, if configured; `dispatcher` raises if not.
     """
 
     is_local: bool
@@ -73,7 +72,7 @@ class Target:
 
     @property
     def account(self) -> Account:
-        """Return the account; raises `AccessError` when it is not configured."""
+        """Return the account; raises `AccessError` if none is configured."""
         if self.known_account is None:
             missing = [
                 name
@@ -82,19 +81,19 @@ class Target:
             ]
             raise AccessError(
                 f"No Cloudflare account is configured: {' and '.join(missing)} not set.",
-                "Set them in the environment or in a file given with --env; "
-                "docs/deploy.md says how to make a token. "
-                "Without an account, run `make dev` and use --local.",
+                "Set them in the environment or in the --env file; "
+                "docs/deploy.md explains how to create a token. "
+                "To work without an account, run `make dev` and use --local.",
             )
         return self.known_account
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """Return the dispatcher; raises `InputError` when its address is not known."""
+        """Return the dispatcher; raises `InputError` if its URL is not known."""
         if self.known_dispatcher is None:
             raise InputError(
-                "The dispatcher's address is not known.",
-                "Give it with --url or in CLAWR_URL, and its token in PLATFORM_ANALYTICS_TOKEN; "
+                "The dispatcher's URL is not known.",
+                "Set --url or CLAWR_URL, and PLATFORM_ANALYTICS_TOKEN to its token; "
                 "or run `make dev` and use --local.",
             )
         return self.known_dispatcher
@@ -107,17 +106,17 @@ def find_target(
     state: Path | None = None,
     url: str | None = None,
 ) -> Target:
-    """Return what is meant by options and environment.
+    """Return the target that options and environment select.
 
     Args:
-        local: `--local` or `--remote`; `None` for the account if one is configured, else for
-            the `make dev` that runs.
+        local: `--local` or `--remote`; `None` selects the account if one is configured, otherwise
+            the running `make dev`.
         env: A file of KEY=VALUE lines.
-        state: The STATE of the `make dev` that is meant; the default one if left out.
-        url: The dispatcher's address, where it is not what the target says by itself.
+        state: The STATE folder of `make dev`; `None` for the default one.
+        url: The dispatcher's URL, if it differs from the configured one.
 
     Raises:
-        InputError: A file cannot be read, or `--local` was asked for and nothing runs.
+        InputError: The `--env` file cannot be read, or `local` is true and no `make dev` runs.
     """
     settings = _settings(env)
     is_configured = any(
@@ -130,9 +129,7 @@ def find_target(
             running = find_running(folder)
         except NotRunning as error:
             if local:
-                raise InputError(
-                    str(error), "Start it with `make dev` in another terminal."
-                ) from error
+                raise InputError(str(error), "Run `make dev` in another terminal.") from error
         else:
             return Target(
                 is_local=True,

@@ -1,4 +1,4 @@
-"""Usage events in a terminal, one a line, in columns that stay where they are."""
+"""Formats usage events, one per line, in columns of fixed width."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class _Column:
     """A column.
 
     Args:
-        heading: Its head.
-        width: How many characters it has.
-        width_min: From which width of the terminal on it is shown.
-        is_number: Whether it is on the right.
+        heading: The heading.
+        width: The width in characters.
+        width_min: The least terminal width at which it is shown.
+        is_number: Whether it is aligned to the right.
     """
 
     heading: str
@@ -44,16 +44,16 @@ _STYLES = {"2": "green", "3": "cyan", "4": "yellow", "5": "red"}
 
 @dataclass(frozen=True, slots=True)
 class EventLines:
-    """Draws events for a terminal of a width.
+    """Formats events for a terminal.
 
     Args:
-        width: How many characters it has.
+        width: The terminal's width in characters.
     """
 
     width: int
 
     def head(self) -> Text:
-        """Return the line above the first event."""
+        """Return the line of headings."""
         return Text(self._joined({column.heading: column.heading for column in _COLUMNS}), "dim")
 
     def line(self, event: Event) -> Text:

@@ -1,8 +1,7 @@
-"""Usage events from the dispatcher's pages: the newest ones, or all of them as they come.
+"""Reads usage events from the dispatcher's pages: the newest ones, or new ones as they arrive.
 
-The log shows an event a moment after it happened, and one from a place far away up to a minute
-or more later, when newer ones have been seen. So whoever follows it looks back a little at every
-look, and tells by their ids what has been shown.
+Events of distant locations may appear in the log a minute later than newer ones. So each poll reads
+again the last two minutes, and skips events that were already shown, by their ids.
 """
 
 import re
@@ -13,18 +12,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from cli.analytics.formatting import read_time, span_text
-from cli.errors import AccessError, CommandError, InputError
+from cli.errors import SAME_VERSION, AccessError, CommandError, InputError
 from cli.platform import Platform
 
 PATH: Final = "/__platform/events"
 PAGE_EVENTS_MAX: Final = 2_000
-"""What the dispatcher gives at most (docs/reference/api.md)."""
+"""The dispatcher's maximum (docs/reference/api.md)."""
 
-LOOKED_AT_MAX: Final = 100_000
-"""Events that are looked at for those that are wanted."""
+SEARCHED_MAX: Final = 100_000
+"""How many events are searched for matching ones."""
 
-LOOK_BACK_SECONDS: Final = 120.0
-"""KV shows a write everywhere after 60 seconds or more (Cloudflare); twice that."""
+OVERLAP_SECONDS: Final = 120.0
+"""Twice the time after which KV usually shows a write everywhere."""
 
 _FIRST_PAGE_EVENTS = 200
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
@@ -36,8 +35,8 @@ class Event:
 
     Args:
         at: When the response's headers were ready.
-        request_id: Its id; no two events have the same.
-        document: All of it, as the dispatcher gives it.
+        request_id: The request's id, unique among events.
+        document: The complete event, as the dispatcher returns it.
     """
 
     at: datetime
@@ -46,12 +45,12 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which events are shown.
+class EventFilter:
+    """Selects events.
 
     Args:
-        slugs: Of these APIs; of all when empty.
-        statuses: With these statuses, such as `404` or `5xx`; with any when empty.
+        slugs: The APIs; empty for all.
+        statuses: The statuses, such as `404` or `5xx`; empty for all.
     """
 
     slugs: Sequence[str] = ()
@@ -62,11 +61,12 @@ class Wanted:
         for status in self.statuses:
             if not _STATUS.fullmatch(status):
                 raise InputError(
-                    f"--status {status} is not a status.", "Give one such as 404, or 5xx for all."
+                    f"--status {status} is not a status.",
+                    "Use a status such as 404, or a class such as 5xx.",
                 )
 
-    def has(self, event: Event) -> bool:
-        """Tell whether an event is one of them."""
+    def matches(self, event: Event) -> bool:
+        """Return whether an event is selected."""
         status = str(event.document.get("status"))
         kinds = (status, f"{status[:1]}xx")
         endpoints = [f"/t/{slug}" for slug in self.slugs]
@@ -75,31 +75,33 @@ class Wanted:
         )
 
 
-def newest_events(platform: Platform, wanted: Wanted, limit: int) -> tuple[Sequence[Event], int]:
-    """Return the newest `limit` wanted events, newest first, and how many were looked at.
+def newest_events(
+    platform: Platform, wanted: EventFilter, limit: int
+) -> tuple[Sequence[Event], int]:
+    """Return the newest `limit` matching events, newest first, and how many were searched.
 
     Raises:
         CommandError: They could not be read.
     """
     found: list[Event] = []
-    looked_at = 0
+    searched = 0
     has_filter = bool(wanted.slugs or wanted.statuses)
     size = PAGE_EVENTS_MAX if has_filter else min(limit, PAGE_EVENTS_MAX)
     for page in _pages(platform, size):
-        looked_at += len(page)
-        found += [event for event in page if wanted.has(event)]
-        if len(found) >= limit or looked_at >= LOOKED_AT_MAX:
+        searched += len(page)
+        found += [event for event in page if wanted.matches(event)]
+        if len(found) >= limit or searched >= SEARCHED_MAX:
             break
-    return found[:limit], looked_at
+    return found[:limit], searched
 
 
 @dataclass(slots=True)
 class Follower:
-    """Gives each event once.
+    """Returns each event once.
 
     Args:
         platform: The dispatcher.
-        now: Tells the time, in seconds since the epoch.
+        now: Returns the time in seconds since 1970.
     """
 
     platform: Platform
@@ -108,7 +110,7 @@ class Follower:
     _since: float = 0.0
 
     def begin(self, limit: int) -> Sequence[Event]:
-        """Return the last `limit` events, oldest first; those before them count as shown.
+        """Return the last `limit` events, oldest first; earlier ones count as shown.
 
         Raises:
             CommandError: They could not be read.
@@ -121,11 +123,11 @@ class Follower:
         self._remember(seen)
         return seen[:limit][::-1]
 
-    def look(self) -> Sequence[Event]:
-        """Return the events that have not been given yet, oldest first.
+    def poll(self) -> Sequence[Event]:
+        """Return the events that were not returned yet, oldest first.
 
         Raises:
-            CommandError: They could not be read; the next look gives them.
+            CommandError: They could not be read; the next poll returns them.
         """
         found: list[Event] = []
         for page in _pages(self.platform, _FIRST_PAGE_EVENTS):
@@ -146,50 +148,50 @@ class Follower:
         self._shown = {name: at for name, at in self._shown.items() if at >= self._since}
 
     def _horizon(self, events: Sequence[Event]) -> float:
-        """Return the time before which no more events are expected; 0 before the first one."""
+        """Return the time before which no more events are expected; 0 without events."""
         newest = max(map(_seconds, events), default=0.0)
-        # An isolate's clock may be ahead; what others write then must not count as old.
-        return max(0.0, min(newest, self.now()) - LOOK_BACK_SECONDS)
+        # If an isolate's clock is ahead, events of other isolates must not count as old.
+        return max(0.0, min(newest, self.now()) - OVERLAP_SECONDS)
 
 
-def followed(
+def follow(
     follower: Follower,
     interval_seconds: float,
-    on_trouble: Callable[[str], None],
+    on_outage: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Event]:
-    """Give events as they come, for ever, oldest first, through outages of the dispatcher.
+    """Yield new events endlessly, oldest first, also after outages of the dispatcher.
 
     Args:
-        follower: What has begun.
-        interval_seconds: How long to wait between looks.
-        on_trouble: Called with a sentence when looks begin to fail, and when they work again.
-        pause: What waits.
+        follower: The follower, after `begin`.
+        interval_seconds: The pause between two polls.
+        on_outage: Called with a sentence when polls start to fail, and when they succeed again.
+        pause: Waits for a number of seconds.
 
     Raises:
-        CommandError: A look failed in a way that time does not mend.
+        CommandError: The token or the request was rejected, so that retrying is useless.
     """
     failing_since: float | None = None
     while True:
         pause(interval_seconds)
         try:
-            fresh = follower.look()
+            fresh = follower.poll()
         except (AccessError, InputError):
             raise
         except CommandError as error:
             if failing_since is None:
-                on_trouble(f"{error.message} Trying again until it does.")
+                on_outage(f"{error.message} Retrying until it responds.")
                 failing_since = time.monotonic()
             continue
         if failing_since is not None:
-            away = span_text(time.monotonic() - failing_since)
-            on_trouble(f"The dispatcher answers again, after {away}; nothing was left out.")
+            outage = span_text(time.monotonic() - failing_since)
+            on_outage(f"The dispatcher responds again after {outage}. No event was left out.")
             failing_since = None
         yield from fresh
 
 
 def _pages(platform: Platform, first_size: int) -> Iterator[Sequence[Event]]:
-    """Read pages, newest first: a small one, and then as large as they may be."""
+    """Yield pages, newest first: a small one, then pages of the maximum size."""
     parameters: dict[str, str | int] = {"limit": first_size}
     while True:
         document = platform.get(PATH, **parameters)
@@ -202,7 +204,7 @@ def _pages(platform: Platform, first_size: int) -> Iterator[Sequence[Event]]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CommandError(
                 f"The dispatcher's events cannot be read ({type(error).__name__}: {error}).",
-                "Use the command of the same version as the dispatcher.",
+                SAME_VERSION,
             ) from error
         yield page
         if cursor is None:

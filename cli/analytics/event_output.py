@@ -1,21 +1,21 @@
-"""Prints usage events: a list of them, or each as it comes."""
+"""Prints usage events: a list, or a stream of new ones."""
 
 from collections.abc import Sequence
 
 from rich.console import Console
 
 from cli.analytics.event_lines import EventLines
-from cli.analytics.event_log import LOOKED_AT_MAX, Event, Follower, Wanted, followed
+from cli.analytics.event_log import SEARCHED_MAX, Event, EventFilter, Follower, follow
 from cli.output import Output
 
 
-def print_events(output: Output, found: Sequence[Event], looked_at: int) -> None:
-    """Print events that were found, and whether there may be more.
+def print_events(output: Output, found: Sequence[Event], searched: int) -> None:
+    """Print events, and whether the search stopped early.
 
     Args:
-        output: Where to.
+        output: The output.
         found: The events.
-        looked_at: How many the log was searched for them.
+        searched: How many events were searched.
     """
 
     def show(console: Console) -> None:
@@ -23,38 +23,38 @@ def print_events(output: Output, found: Sequence[Event], looked_at: int) -> None
         console.print(lines.head())
         for event in found:
             console.print(lines.line(event))
-        if looked_at >= LOOKED_AT_MAX:
-            output.note(f"Stopped after looking at {looked_at:,} events.")
+        if searched >= SEARCHED_MAX:
+            output.note(f"Stopped after searching {searched:,} events.")
 
-    document = {"events": [dict(event.document) for event in found], "lookedAt": looked_at}
+    document = {"events": [dict(event.document) for event in found], "lookedAt": searched}
     output.result(document, show)
 
 
 def print_stream(
-    output: Output, follower: Follower, wanted: Wanted, limit: int, interval_seconds: float
+    output: Output, follower: Follower, wanted: EventFilter, limit: int, interval_seconds: float
 ) -> None:
-    """Print the last events and then each new one, until it is interrupted.
+    """Print the last events and then each new one, until interrupted.
 
     Args:
-        output: Where to.
-        follower: What gives them; it has not begun.
-        wanted: Which are printed.
-        limit: How many of the last ones to begin with.
-        interval_seconds: How long to wait between looks.
+        output: The output.
+        follower: A new follower.
+        wanted: Selects the events to print.
+        limit: How many of the last events to read first.
+        interval_seconds: The pause between two polls.
 
     Raises:
-        CommandError: They could not be read, in a way that time does not mend.
+        CommandError: The token or the request was rejected, or the first read failed.
     """
-    lines = EventLines(output.people.width)
+    lines = EventLines(output.console.width)
     before = follower.begin(limit)
     if not output.as_json:
-        output.people.print(lines.head())
+        output.console.print(lines.head())
 
     def show(event: Event) -> None:
-        if wanted.has(event):
+        if wanted.matches(event):
             output.entry(event.document, lambda console: console.print(lines.line(event)))
 
     for event in before:
         show(event)
-    for event in followed(follower, interval_seconds, output.note):
+    for event in follow(follower, interval_seconds, output.note):
         show(event)

@@ -1,4 +1,4 @@
-"""How single values are shown: numbers, money, times, shares, and texts of other people."""
+"""Formats single values: text from others, money, times, changes and bars."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,12 +9,12 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 def plain_text(text: object) -> str:
-    """Return a text that cannot move the cursor or colour anything, whoever wrote it."""
+    """Return a text without control characters, which could move the cursor or set colors."""
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(text))
 
 
 def money(micros: int) -> str:
-    """Return micro-dollars in dollars: in cents where that is exact, else in full."""
+    """Return micro-dollars as dollars: with two decimals if that is exact, otherwise with six."""
     sign, micros = ("-" if micros < 0 else ""), abs(micros)
     if micros % 10_000 == 0:
         return f"{sign}${micros / MICROS:,.2f}"
@@ -22,7 +22,7 @@ def money(micros: int) -> str:
 
 
 def cents(micros: int) -> str:
-    """Return micro-dollars in dollars, rounded to cents, or to what shows that it is not none."""
+    """Return micro-dollars as dollars, rounded to cents; amounts below a cent are not rounded."""
     if 0 < micros < 10_000:
         return f"${micros / MICROS:.6f}".rstrip("0")
     return f"${micros / MICROS:,.2f}"
@@ -34,7 +34,7 @@ def clock_time(moment: datetime) -> str:
 
 
 def read_time(text: str) -> datetime:
-    """Return the time that the dispatcher wrote; raises `ValueError` if it is none."""
+    """Return a time from the dispatcher; raises `ValueError` if it is not valid."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
@@ -42,7 +42,7 @@ def read_time(text: str) -> datetime:
 
 
 def span_text(seconds: float) -> str:
-    """Return a length of time in the largest unit that suits it."""
+    """Return a duration in the largest unit of which it has at least two."""
     for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
@@ -50,7 +50,7 @@ def span_text(seconds: float) -> str:
 
 
 def change(now: int, before: int) -> str:
-    """Return by how much a figure has changed, as an arrow and per cent; empty without any."""
+    """Return the relative change as an arrow and per cent; empty if there is none."""
     if not before or now == before:
         return ""
     percent = 100 * (now - before) / before
@@ -58,15 +58,15 @@ def change(now: int, before: int) -> str:
 
 
 def bars(values: Sequence[int], width: int) -> str:
-    """Draw figures as a row of bars, the lowest of which stands for zero.
+    """Draw values as a row of bars. The lowest bar means zero.
 
     Args:
-        values: Figures from 0 up, the oldest first.
-        width: How many characters there are at most; neighbours are added up to fit.
+        values: Values from 0 up, oldest first.
+        width: The maximum number of characters; adjacent values are added up to fit.
     """
     if not values:
         return ""
-    # The newest group is a whole one, so that groups keep their members as time goes on.
+    # Only the oldest group may be incomplete, so that the newest bars are comparable.
     size = -(-len(values) // width)
     groups = [sum(values[max(0, end - size) : end]) for end in range(len(values), 0, -size)][::-1]
     most = max(groups) or 1

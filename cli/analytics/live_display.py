@@ -1,4 +1,4 @@
-"""Shows looks at a snapshot as they come: in place at a terminal, else one below the other."""
+"""Shows updates of a snapshot: in place in a terminal, otherwise one below the other."""
 
 from collections.abc import Iterable
 
@@ -8,47 +8,49 @@ from rich.text import Text
 
 from cli.analytics.snapshot import read_snapshot
 from cli.analytics.snapshot_view import SnapshotView
-from cli.analytics.watching import Look
+from cli.analytics.watching import Update
 from cli.output import Output
 
 
-def show_live(output: Output, seen: Iterable[Look]) -> None:
-    """Draw each look over the one before, at a terminal, until it is interrupted.
+def show_live(output: Output, updates: Iterable[Update]) -> None:
+    """Draw each update over the previous one in a terminal, until interrupted.
 
     Raises:
-        CommandError: A look failed for good.
+        CommandError: As for `watch_snapshot`.
     """
     with Live(
-        Text("Asking the dispatcher …"),
-        console=output.people,
+        Text("Requesting analytics …"),
+        console=output.console,
         refresh_per_second=1,
         vertical_overflow="crop",
     ) as live:
-        for look in seen:
-            snapshot = read_snapshot(look.document)
-            live.update(SnapshotView(snapshot, status=look.trouble, fits_height=True), refresh=True)
+        for update in updates:
+            snapshot = read_snapshot(update.document)
+            live.update(
+                SnapshotView(snapshot, status=update.failure, fits_height=True), refresh=True
+            )
 
 
-def show_each(output: Output, seen: Iterable[Look]) -> None:
-    """Print each look that differs from the one before, and once that looks fail.
+def show_each(output: Output, updates: Iterable[Update]) -> None:
+    """Print each new snapshot, and the first failure of each outage.
 
     Raises:
-        CommandError: A look failed for good.
+        CommandError: As for `watch_snapshot`.
     """
     is_failing = False
-    for look in seen:
-        if look.trouble and not is_failing:
-            output.note(look.trouble)
-        is_failing = bool(look.trouble)
-        if look.is_new:
-            _show_one(output, look)
+    for update in updates:
+        if update.failure and not is_failing:
+            output.note(update.failure)
+        is_failing = bool(update.failure)
+        if update.is_new:
+            _show_one(output, update)
 
 
-def _show_one(output: Output, look: Look) -> None:
-    view = SnapshotView(read_snapshot(look.document))
+def _show_one(output: Output, update: Update) -> None:
+    view = SnapshotView(read_snapshot(update.document))
 
     def show(console: Console) -> None:
         console.print(view, soft_wrap=False)
         console.print()
 
-    output.entry(look.document, show)
+    output.entry(update.document, show)

@@ -1,7 +1,7 @@
-"""Has the dispatcher make summaries of a range again, an hour at a time.
+"""Rebuilds the summaries of a range, one hour per request to the dispatcher.
 
-Owns the steps: a request takes a bounded number of KV operations, so a step that was not
-enough for is halved. Each may be repeated without harm, so what fails can be gone on with.
+A request has a limited number of KV operations. If an hour needs more, it is split into halves.
+Steps are idempotent, so a failed run can be continued.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from cli.errors import CommandError, InputError
+from cli.errors import SAME_VERSION, CommandError, InputError
 from cli.platform import Platform
 
 PATH: Final = "/__platform/compact"
 STEP: Final = timedelta(hours=1)
 DAYS_MAX: Final = 39
-"""How far back the dispatcher makes summaries again (docs/reference/api.md)."""
+"""How old the range may be for the dispatcher (docs/reference/api.md)."""
 
 _MINUTE = timedelta(minutes=1)
 _FORMAT = "%Y-%m-%dT%H:%MZ"
@@ -23,14 +23,14 @@ _FORMAT = "%Y-%m-%dT%H:%MZ"
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Whole minutes, from `start` to before `end`, in UTC."""
+    """Whole minutes in UTC, from `start` up to and excluding `end`."""
 
     start: datetime
     end: datetime
 
     @property
     def steps(self) -> Sequence["Range"]:
-        """Return the range in clock hours, of which the first and the last may be parts."""
+        """The range split at full hours."""
         found = []
         start = self.start
         while start < self.end:
@@ -41,31 +41,31 @@ class Range:
 
     @property
     def minutes(self) -> int:
-        """Return how many minutes it has."""
+        """The number of minutes."""
         return (self.end - self.start) // _MINUTE
 
     @property
     def halves(self) -> Sequence["Range"]:
-        """Return it in two parts; in one when it is a minute."""
+        """The range in two parts, or itself if it is one minute."""
         if self.minutes < 2:
             return [self]
         middle = self.start + _MINUTE * (self.minutes // 2)
         return [Range(self.start, middle), Range(middle, self.end)]
 
     def __str__(self) -> str:
-        """Return it as the dispatcher and people read it."""
+        """Return the range as text, such as `2026-11-22T14:00Z to 2026-11-22T15:00Z`."""
         return f"{self.start:{_FORMAT}} to {self.end:{_FORMAT}}"
 
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What has been done so far.
+    """The progress of a rebuild.
 
     Args:
-        until: The end of what is done.
-        summaries: How many were made again.
-        changed: Keys that came out differently.
-        operations: KV operations that it took.
+        until: The end of the completed part.
+        summaries: The number of rebuilt summaries.
+        changed: Keys of the summaries that changed.
+        operations: The number of KV operations.
     """
 
     until: datetime
@@ -75,10 +75,10 @@ class Rebuilt:
 
 
 def checked_range(start: datetime, end: datetime, now: datetime | None = None) -> Range:
-    """Return a range in whole minutes that the dispatcher takes; its end is now at the latest.
+    """Return a range in whole minutes, whose end is at most `now`.
 
     Raises:
-        InputError: It is empty, or begins too long ago.
+        InputError: It is empty, or starts too long ago.
     """
     now = (now or datetime.now(UTC)).replace(second=0, microsecond=0)
     start, end = start.replace(second=0, microsecond=0), min(end, now)
@@ -88,17 +88,17 @@ def checked_range(start: datetime, end: datetime, now: datetime | None = None) -
     if start < earliest:
         raise InputError(
             f"--from {start:{_FORMAT}} is too long ago: batches of the log expire after 40 days.",
-            f"Begin at {earliest + _MINUTE:{_FORMAT}} or later.",
+            f"Start at {earliest + _MINUTE:{_FORMAT}} or later.",
         )
     if start >= end:
         raise InputError(
-            "The range is empty.", "--from must be before --to, and before this minute."
+            "The range is empty.", "--from must be before --to and before the current minute."
         )
     return Range(start, end)
 
 
 def rebuild(platform: Platform, wanted: Range, on_step: Callable[[Rebuilt], None]) -> Rebuilt:
-    """Make the summaries of a range again.
+    """Rebuild the summaries of a range.
 
     Args:
         platform: The dispatcher.
@@ -106,16 +106,16 @@ def rebuild(platform: Platform, wanted: Range, on_step: Callable[[Rebuilt], None
         on_step: Called after each step.
 
     Raises:
-        CommandError: A step failed; the advice says how to go on from there.
+        CommandError: A step failed; the advice says how to continue.
     """
     done = Rebuilt(wanted.start)
-    waiting = [*wanted.steps][::-1]
-    while waiting:
-        step = waiting.pop()
+    pending = [*wanted.steps][::-1]
+    while pending:
+        step = pending.pop()
         try:
-            report = _ask(platform, step)
+            report = _compact(platform, step)
         except CommandError as error:
-            advice = _going_on(error.advice, Range(step.start, wanted.end))
+            advice = _continuation(error.advice, Range(step.start, wanted.end))
             raise type(error)(error.message, advice) from error
         done.summaries += report["rebuilt"]
         done.operations += report["operations"]
@@ -125,18 +125,18 @@ def rebuild(platform: Platform, wanted: Range, on_step: Callable[[Rebuilt], None
             on_step(done)
             continue
         if report["stoppedBy"] or step.minutes < 2:
-            reason = report["stoppedBy"] or "one minute takes more KV operations than there are"
+            reason = report["stoppedBy"] or "one minute needs more KV operations than allowed"
             raise CommandError(
                 f"The dispatcher stopped within {step}: {reason}",
-                _going_on("", Range(step.start, wanted.end)),
+                _continuation("", Range(step.start, wanted.end)),
             )
-        waiting += [*step.halves][::-1]
+        pending += [*step.halves][::-1]
     return done
 
 
-def _ask(platform: Platform, step: Range) -> Mapping[str, Any]:
+def _compact(platform: Platform, step: Range) -> Mapping[str, Any]:
     span = {"from": f"{step.start:{_FORMAT}}", "to": f"{step.end:{_FORMAT}}"}
-    document = platform.ask("POST", PATH, span, may_repeat=True)
+    document = platform.request("POST", PATH, span, may_repeat=True)
     try:
         return {
             "complete": bool(document["complete"]),
@@ -148,13 +148,10 @@ def _ask(platform: Platform, step: Range) -> Mapping[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise CommandError(
             f"The dispatcher's report cannot be read ({type(error).__name__}: {error}).",
-            "Use the command of the same version as the dispatcher.",
+            SAME_VERSION,
         ) from error
 
 
-def _going_on(advice: str, rest: Range) -> str:
-    how = (
-        "To go on from there: clawr rebuild "
-        f"--from {rest.start:{_FORMAT}} --to {rest.end:{_FORMAT}} --execute"
-    )
-    return f"{advice} {how}".strip()
+def _continuation(advice: str, rest: Range) -> str:
+    command = f"clawr rebuild --from {rest.start:{_FORMAT}} --to {rest.end:{_FORMAT}} --execute"
+    return f"{advice} To continue from there: {command}".strip()

@@ -1,4 +1,4 @@
-"""A day of the ledger beside the settlement events, in a terminal."""
+"""Shows the reconciliation of a day: the ledger compared with the settlement events."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.analytics.formatting import money, plain_text
-from cli.errors import CommandError
+from cli.errors import SAME_VERSION, CommandError
 
 _KINDS = {
     "onlyAtEdge": "settled at the edge, not in the ledger",
     "onlyInLedger": "in the ledger, not settled at the edge",
-    "unequal": "on both sides, and not the same",
+    "unequal": "on both sides, with different amounts or data",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TenantSums:
-    """What a tenant's payments come to, in micro-dollars.
+    """The total amounts of a tenant's payments, in micro-dollars.
 
     Args:
-        tenant_id: Whose they are.
-        at_edge: By settlement events.
-        in_ledger: By the ledger.
-        corrected: What was found to have moved after all.
-        difference: Of both sides.
+        tenant_id: The tenant.
+        at_edge: Total of the settlement events.
+        in_ledger: Total of the ledger.
+        corrected: Total of payments that were later found to be settled.
+        difference: The difference of both sides.
     """
 
     tenant_id: str
@@ -40,15 +40,15 @@ class TenantSums:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """One day, on both sides.
+    """The reconciliation of one day.
 
     Args:
         date: The UTC day, `YYYY-MM-DD`.
-        agrees: Whether nothing differs.
-        tenants: The sums.
-        differing: Ids of payments that differ, by how.
+        agrees: Whether there is no difference.
+        tenants: The totals of each tenant.
+        differing: Ids of payments that differ, by kind of difference.
         pending: Ids of payments whose outcome is not known yet.
-        unreadable: Keys of settlement events that cannot be read, and why.
+        unreadable: Keys of settlement events that cannot be read, with the reason.
     """
 
     date: str
@@ -59,8 +59,8 @@ class Reconciliation:
     unreadable: Sequence[str]
 
     @property
-    def trouble(self) -> str:
-        """Return what is wrong, in a sentence; empty if nothing is."""
+    def problem(self) -> str:
+        """What is wrong, as a sentence; empty if nothing is."""
         count = sum(len(ids) for ids in self.differing.values())
         if not self.agrees:
             return (
@@ -71,17 +71,17 @@ class Reconciliation:
         return ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it."""
+        """Draw the reconciliation."""
         yield Text(f"Payments presented on {self.date} (UTC)", style="bold")
         if self.tenants:
             yield self._sums()
         else:
-            yield Text("There were none.")
+            yield Text("None.")
         for kind, ids in self.differing.items():
             yield from _listed(_KINDS.get(kind, kind), ids, "red")
         yield from _listed("settlement events that cannot be read", self.unreadable, "red")
-        yield from _listed("pending: whether they moved is not known yet", self.pending, "yellow")
-        if not self.trouble:
+        yield from _listed("pending: the outcome is not known yet", self.pending, "yellow")
+        if not self.problem:
             yield Text("Both sides agree.", style="green")
 
     def _sums(self) -> Table:
@@ -101,10 +101,10 @@ class Reconciliation:
 
 
 def read_reconciliation(document: Mapping[str, Any]) -> Reconciliation:
-    """Read an answer of `/__platform/reconciliation`.
+    """Parse a response of `/__platform/reconciliation`.
 
     Raises:
-        CommandError: It is not as docs/reference/api.md has it.
+        CommandError: It does not have the fields of docs/reference/api.md.
     """
     try:
         day = document["day"]
@@ -130,7 +130,7 @@ def read_reconciliation(document: Mapping[str, Any]) -> Reconciliation:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CommandError(
             f"The dispatcher's reconciliation cannot be read ({type(error).__name__}: {error}).",
-            "Use the command of the same version as the dispatcher.",
+            SAME_VERSION,
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A snapshot as the dispatcher gives it, read and checked: docs/reference/api.md has its fields."""
+"""Parses a snapshot of `/__platform/analytics` (fields: docs/reference/api.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from cli.analytics.formatting import MICROS, plain_text, read_time
-from cli.errors import CommandError
+from cli.errors import SAME_VERSION, CommandError
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures above everything else.
+    """The totals of all APIs.
 
     Args:
         calls: Calls.
         callers: Distinct callers.
         apis: APIs that were called.
         categories: Categories that were called.
-        revenue_micros: What was settled, in micro-dollars.
+        revenue_micros: Settled revenue, in micro-dollars.
     """
 
     calls: int
@@ -37,15 +37,15 @@ class Api:
         endpoint: `/t/SLUG`.
         owner: Starts with `@`.
         category: The field `directory`.
-        price_micros: Mean listed price of a call, in micro-dollars.
+        price_micros: The mean listed price of a call, in micro-dollars.
         calls: Calls.
         callers: Distinct callers.
-        revenue_micros: What was settled, in micro-dollars.
-        latency_ms: Mean.
-        p95_latency_ms: Nearest rank.
-        error_percent: Errors of calls, 0 to 100.
+        revenue_micros: Settled revenue, in micro-dollars.
+        latency_ms: The mean latency.
+        p95_latency_ms: The nearest-rank 95th percentile.
+        error_percent: The share of calls with errors, 0 to 100.
         score: The trending score.
-        trend: Calls by hour or day, the oldest first.
+        trend: Calls by hour or day, oldest first.
     """
 
     rank: int
@@ -65,29 +65,29 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Up to when a snapshot is whole.
+    """How current and complete a snapshot is.
 
     Args:
-        as_of: Everything before is counted.
-        is_complete: Whether nothing was left out.
-        left_out: What was left out, in words.
-        reconciled_through: Up to when revenue is reconciled; `None` where there is no ledger.
+        as_of: Everything before this time is counted.
+        is_complete: Whether nothing is missing.
+        missing: What is missing, in words.
+        reconciled_through: Revenue is reconciled up to this time; `None` without a ledger.
     """
 
     as_of: datetime
     is_complete: bool
-    left_out: Sequence[str]
+    missing: Sequence[str]
     reconciled_through: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """The bounds of what is not exact.
+    """The error bounds of approximate values.
 
     Args:
-        callers_exact_up_to: Distinct callers are exact up to this.
-        callers_error: Relative error above.
-        p95_error: Relative error of the 95th percentile.
+        callers_exact_up_to: The number up to which distinct callers are exact.
+        callers_error: The maximum relative error of distinct callers above that number.
+        p95_error: The maximum relative error of the 95th percentile.
     """
 
     callers_exact_up_to: int
@@ -97,24 +97,24 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All figures of one window at one moment.
+    """A snapshot of one window.
 
     Args:
-        window: Its name.
-        start_at: When it begins; `None` for `overall`.
-        made_at: When the figures were put together.
-        totals: Of all APIs.
-        before: What they were a day or a week ago; `None` while nobody knows.
-        apis: The first by rank.
-        api_count: How many there are in all.
-        series: Calls of all APIs by hour or day, the oldest first.
-        freshness: Up to when it is whole.
-        accuracy: The bounds of what is not exact.
+        window: The window's name.
+        start_at: When the window starts; `None` for `overall`.
+        generated_at: When the snapshot was generated.
+        totals: The totals of all APIs.
+        before: The totals of the previous day or week; `None` if there are none.
+        apis: The first APIs by rank.
+        api_count: The number of all APIs.
+        series: Calls of all APIs by hour or day, oldest first.
+        freshness: How current and complete it is.
+        accuracy: The error bounds of approximate values.
     """
 
     window: str
     start_at: datetime | None
-    made_at: datetime
+    generated_at: datetime
     totals: Totals
     before: Totals | None
     apis: Sequence[Api]
@@ -125,17 +125,17 @@ class Snapshot:
 
 
 def read_snapshot(document: Mapping[str, Any]) -> Snapshot:
-    """Read an answer of `/__platform/analytics` for one window.
+    """Parse a response of `/__platform/analytics` for one window.
 
     Raises:
-        CommandError: It is not as docs/reference/api.md has it.
+        CommandError: It does not have the fields of docs/reference/api.md.
     """
     try:
         return _snapshot(document["snapshot"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CommandError(
             f"The dispatcher's snapshot cannot be read ({type(error).__name__}: {error}).",
-            "Use the command of the same version as the dispatcher.",
+            SAME_VERSION,
         ) from error
 
 
@@ -145,7 +145,7 @@ def _snapshot(snapshot: Mapping[str, Any]) -> Snapshot:
     return Snapshot(
         window=plain_text(snapshot["window"]),
         start_at=None if start_at is None else read_time(start_at),
-        made_at=read_time(snapshot["generatedAt"]),
+        generated_at=read_time(snapshot["generatedAt"]),
         totals=_totals(snapshot["heroStats"]),
         before=None if previous is None else _totals(previous["heroStats"]),
         apis=[_api(api) for api in snapshot["topApis"]],
@@ -194,13 +194,13 @@ def _freshness(freshness: Mapping[str, Any]) -> Freshness:
         "batches could not be read": int(freshness["missingBatches"]),
         "batches were set aside": int(freshness["unreadableBatches"]),
     }
-    left_out = [f"{count:,} {what}" for what, count in counted.items() if count]
+    missing = [f"{count:,} {what}" for what, count in counted.items() if count]
     if freshness["behind"]:
-        left_out.append("older minutes have no summaries yet")
+        missing.append("older minutes have no summaries yet")
     through = freshness["reconciledThrough"]
     return Freshness(
         as_of=read_time(freshness["asOf"]),
         is_complete=bool(freshness["complete"]),
-        left_out=left_out,
+        missing=missing,
         reconciled_through=None if through is None else read_time(through),
     )

@@ -1,6 +1,6 @@
-"""A snapshot in a terminal: totals, a ranking with bars, and how far the figures can be trusted.
+"""Shows a snapshot in a terminal: totals, a ranking with bars, freshness and accuracy.
 
-Takes the width that there is: eighty columns are enough, two hundred show everything.
+It adapts to the terminal's width: 80 columns are enough, 200 show everything.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,23 +16,23 @@ from rich.text import Text
 from cli.analytics.formatting import bars, cents, change, clock_time, span_text
 from cli.analytics.snapshot import Api, Snapshot
 
-ERRORS_TO_NOTICE_PERCENT = 5
+ERRORS_WARNING_PERCENT = 5
 WIDTH_MAX = 200
-UNBOUNDED_WIDTH = 120
-"""How wide it is where there is no terminal, such as in a file."""
+WIDTH_WITHOUT_TERMINAL = 120
 
-_BARS_WIDTH = (8, 30)
-"""Of a row: the least that shows anything, and the days of `overall`."""
+_BARS_WIDTH_MIN = 8
+_BARS_WIDTH_MAX = 30
+"""One bar for each day of `overall`."""
 
 _NAME_WIDTH = 16
-"""What a name has at least where bars are wide."""
+"""The least width of a name if the bars are wider than their minimum."""
 
 _NAME_WIDTH_MIN = 4
 
 _TREND = "trend"
 
-_LINES_AROUND = 14
-"""Lines of a view that are not rows of the ranking, at most."""
+_OTHER_LINES_MAX = 14
+"""The maximum number of lines that are not rows of the ranking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class _Column:
     """A column of the ranking.
 
     Args:
-        heading: Its head.
-        cell: What it shows of an API, given the width of bars.
-        width_min: From which width of the terminal on it is shown.
-        is_text: Whether it is on the left.
-        is_name: Whether it may be cut where there is no room.
+        heading: The heading.
+        cell: Returns the cell of an API, given the width of bars.
+        width_min: The least terminal width at which it is shown.
+        is_text: Whether it is aligned to the left.
+        is_name: Whether it may be truncated.
     """
 
     heading: str
@@ -55,7 +55,7 @@ class _Column:
 
 
 def _errors(api: Api, _: int) -> Text:
-    failing = api.error_percent >= ERRORS_TO_NOTICE_PERCENT
+    failing = api.error_percent >= ERRORS_WARNING_PERCENT
     return Text(f"{api.error_percent:.1f}%", style="red" if failing else "")
 
 
@@ -81,10 +81,10 @@ class SnapshotView:
     """Draws a snapshot.
 
     Args:
-        snapshot: What is drawn.
-        now: Tells the time, for ages.
-        status: What else there is to say, such as that nobody answers; may be empty.
-        fits_height: Whether rows that the terminal has no room for are left out.
+        snapshot: The snapshot.
+        now: Returns the time, from which ages are calculated.
+        status: A line below it, such as an outage; may be empty.
+        fits_height: Whether to leave out rows that do not fit the terminal's height.
     """
 
     snapshot: Snapshot
@@ -93,12 +93,12 @@ class SnapshotView:
     fits_height: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it as wide as the terminal."""
+        """Draw it in the terminal's width."""
         is_unbounded = options.max_width > 1_000
-        width = UNBOUNDED_WIDTH if is_unbounded else min(options.max_width, WIDTH_MAX)
+        width = WIDTH_WITHOUT_TERMINAL if is_unbounded else min(options.max_width, WIDTH_MAX)
         rows = len(self.snapshot.apis)
         if self.fits_height:
-            rows = max(1, min(rows, console.height - _LINES_AROUND))
+            rows = max(1, min(rows, console.height - _OTHER_LINES_MAX))
         yield self._title()
         yield from self._totals(width)
         yield Text()
@@ -107,7 +107,7 @@ class SnapshotView:
         else:
             yield Text("No API was called.")
         yield Text()
-        yield from self._trust()
+        yield from self._freshness()
         if self.status:
             yield Text(self.status, style="yellow")
 
@@ -118,7 +118,7 @@ class SnapshotView:
 
     def _totals(self, width: int) -> Iterator[RenderableType]:
         now, before = self.snapshot.totals, self.snapshot.before
-        figures = (
+        totals = (
             ("calls", f"{now.calls:,}", before and change(now.calls, before.calls)),
             ("callers", f"{now.callers:,}", before and change(now.callers, before.callers)),
             ("APIs", f"{now.apis:,}", before and change(now.apis, before.apis)),
@@ -130,10 +130,8 @@ class SnapshotView:
             ),
         )
         line = Text()
-        for name, figure, moved in figures:
-            part = Text.assemble(
-                (figure, "bold"), f" {name}", (f" {moved}" if moved else "", "dim")
-            )
+        for name, value, moved in totals:
+            part = Text.assemble((value, "bold"), f" {name}", (f" {moved}" if moved else "", "dim"))
             if line and len(line) + 3 + len(part) > width:
                 yield line
                 line = Text()
@@ -163,7 +161,7 @@ class SnapshotView:
         if rows < self.snapshot.api_count:
             yield Text(f"… {self.snapshot.api_count - rows:,} more APIs", style="dim")
 
-    def _trust(self) -> Iterator[RenderableType]:
+    def _freshness(self) -> Iterator[RenderableType]:
         freshness, accuracy = self.snapshot.freshness, self.snapshot.accuracy
         age = span_text(max(0.0, (self.now() - freshness.as_of).total_seconds()))
         line = f"Counted up to {clock_time(freshness.as_of)} UTC, {age} ago"
@@ -171,8 +169,8 @@ class SnapshotView:
             line += f"; revenue reconciled up to {clock_time(freshness.reconciled_through)}"
         yield Text(f"{line}.")
         if not freshness.is_complete:
-            reasons = ", ".join(freshness.left_out) or "the dispatcher says so"
-            yield Text(f"Not complete: {reasons}.", style="red")
+            reasons = ", ".join(freshness.missing) or "the dispatcher gives no reason"
+            yield Text(f"Incomplete: {reasons}.", style="red")
         yield Text(
             f"Calls, errors and money are exact; callers up to "
             f"{accuracy.callers_exact_up_to:,}, then within {accuracy.callers_error * 100:g} %; "
@@ -182,12 +180,12 @@ class SnapshotView:
 
 
 def _widths(columns: Sequence[_Column], apis: Sequence[Api], width: int) -> Mapping[str, int]:
-    """Return how wide each column is: figures whole, then bars, and names as far as there is room.
+    """Return the width of each column: numbers in full, then bars, then names in what is left.
 
     Args:
-        columns: Those that are shown.
-        apis: Their rows.
-        width: What there is for all of them.
+        columns: The columns to show.
+        apis: The rows.
+        width: The total width.
     """
     names = [column.heading for column in columns if column.is_name]
     room = width - 2 * (len(columns) - 1)
@@ -196,11 +194,10 @@ def _widths(columns: Sequence[_Column], apis: Sequence[Api], width: int) -> Mapp
         if column.heading != _TREND:
             cells = (cell_len(str(column.cell(api, 1))) for api in apis)
             widths[column.heading] = max([len(column.heading), *cells])
-    figures = sum(wide for heading, wide in widths.items() if heading not in names)
-    least, most = _BARS_WIDTH
-    most = min(most, max((len(api.trend) for api in apis), default=least))
-    widths[_TREND] = max(least, min(most, room - figures - _NAME_WIDTH * len(names)))
-    room -= figures + widths[_TREND]
+    numbers = sum(wide for heading, wide in widths.items() if heading not in names)
+    most = min(_BARS_WIDTH_MAX, max((len(api.trend) for api in apis), default=_BARS_WIDTH_MIN))
+    widths[_TREND] = max(_BARS_WIDTH_MIN, min(most, room - numbers - _NAME_WIDTH * len(names)))
+    room -= numbers + widths[_TREND]
     wanted = sum(widths[name] for name in names)
     if wanted > room:
         for name in names:

@@ -1,6 +1,6 @@
-"""Looks at a snapshot again and again, through outages.
+"""Polls a snapshot, also through outages.
 
-While nothing changes, a look costs the dispatcher an answer without a body.
+Requests are conditional: while nothing changes, the dispatcher responds without a body.
 """
 
 import time
@@ -16,42 +16,43 @@ PATH: Final = "/__platform/analytics"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one look came to.
+class Update:
+    """The result of one poll.
 
     Args:
-        document: The newest answer there is.
-        is_new: Whether it differs from the one before.
-        trouble: Why this look failed, in a sentence; empty when it did not.
+        document: The newest response.
+        is_new: Whether it differs from the previous one.
+        failure: Why this poll failed, as a sentence; empty if it succeeded.
     """
 
     document: dict[str, Any]
     is_new: bool
-    trouble: str = ""
+    failure: str = ""
 
 
-def looks(
+def watch_snapshot(
     platform: Platform,
     window: str,
     top: int,
     interval_seconds: float,
     pause: Callable[[float], None] = time.sleep,
-) -> Iterator[Look]:
-    """Look at a window's snapshot for ever.
+) -> Iterator[Update]:
+    """Poll a window's snapshot endlessly.
 
     Args:
         platform: The dispatcher.
         window: The window's name.
         top: How many APIs.
-        interval_seconds: How long to wait between looks.
-        pause: What waits.
+        interval_seconds: The pause between two polls.
+        pause: Waits for a number of seconds.
 
     Raises:
-        CommandError: The first look failed, or a later one in a way that time does not mend.
+        CommandError: The first poll failed, or a later one because the token or the request was
+            rejected.
     """
     document, tag = platform.get_unless("", PATH, window=window, top=top)
     assert document is not None
-    yield Look(document, is_new=True)
+    yield Update(document, is_new=True)
     failing_since: float | None = None
     while True:
         pause(interval_seconds)
@@ -61,9 +62,10 @@ def looks(
             raise
         except CommandError as error:
             failing_since = failing_since or time.monotonic()
-            away = span_text(time.monotonic() - failing_since)
-            yield Look(document, is_new=False, trouble=f"{error.message} For {away}; trying again.")
+            outage = span_text(time.monotonic() - failing_since)
+            failure = f"{error.message} Retrying for {outage}."
+            yield Update(document, is_new=False, failure=failure)
         else:
             failing_since = None
             document = document if newer is None else newer
-            yield Look(document, is_new=newer is not None)
+            yield Update(document, is_new=newer is not None)

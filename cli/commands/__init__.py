@@ -1,1 +1,5 @@
-"""The commands, one module each; `cli.app` adds them."""
+"""The commands of `clawr`: options and help, one module for each command or group.
+
+`cli.app` adds them. Each imports its implementation when it runs, so that help and shell
+completion start quickly.
+"""

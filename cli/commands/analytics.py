@@ -1,4 +1,4 @@
-"""`clawr analytics`: the ranking, with bars, once or for as long as somebody watches."""
+"""`clawr analytics`: a window's totals and ranking, once or continuously."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,13 +6,11 @@ from typing import Annotated
 import typer
 
 from cli.options import (
-    EnvironmentOption,
+    DispatcherOptions,
     IntervalOption,
     JsonOption,
-    LocalOption,
-    StateOption,
-    UrlOption,
     examples,
+    option_groups,
 )
 from cli.output import Output
 
@@ -25,50 +23,46 @@ EXAMPLES = examples(
 
 
 class Window(StrEnum):
-    """The windows there are."""
+    """The analytics windows."""
 
     TODAY = "today"
     WEEK = "week"
     OVERALL = "overall"
 
 
+@option_groups
 def analytics(
     *,
-    window: Annotated[Window, typer.Option("--window", help="Which window.")] = Window.TODAY,
-    top: Annotated[int, typer.Option("--top", min=1, max=100, help="How many APIs.")] = 25,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on, until Ctrl-C.")] = False,
+    window: Annotated[Window, typer.Option("--window", help="The window to show.")] = Window.TODAY,
+    top: Annotated[int, typer.Option("--top", min=1, max=100, help="How many APIs to list.")] = 25,
+    watch: Annotated[bool, typer.Option("--watch", help="Update until Ctrl-C.")] = False,
     interval: IntervalOption = 5.0,
     as_json: JsonOption = False,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
-    url: UrlOption = None,
+    target: DispatcherOptions,
 ) -> None:
-    """Show what was called, by whom, how fast and how well.
+    """Show totals and a ranking of APIs by calls, callers, latency, errors and revenue.
 
-    Bars show calls by hour of today, or by day. Below the ranking stands up to when everything
-    is counted, and how exact the figures are.
+    The bars are calls by hour for today, otherwise by day. The last lines say up to when
+    everything is counted, and how exact the totals are.
 
-    With --watch, a terminal shows the newest figures until Ctrl-C, which ends with exit code
-    130; elsewhere each new snapshot is printed below the one before, with --json as one JSON
-    document a line. A dispatcher that goes away is asked again until it is back. While nothing
-    changes, a look costs it an answer without a body.
+    With --watch, a terminal shows the current totals until Ctrl-C, which ends the command with exit
+    code 130. Without a terminal, each new snapshot is printed below the previous one; with --json,
+    as one JSON document per line. While the dispatcher cannot be reached, the command retries.
+    While nothing changes, the dispatcher responds without a body.
     """
     from cli.analytics.live_display import show_each, show_live
     from cli.analytics.snapshot import read_snapshot
     from cli.analytics.snapshot_view import SnapshotView
-    from cli.analytics.watching import PATH, looks
+    from cli.analytics.watching import PATH, watch_snapshot
     from cli.platform import Platform
-    from cli.targets import find_target
 
     output = Output(as_json=as_json)
-    target = find_target(local=local, env=env, state=state, url=url)
-    with Platform(target.dispatcher) as platform:
+    with Platform(target.find().dispatcher) as platform:
         if watch:
-            seen = looks(platform, window.value, top, interval)
-            (show_live if output.is_interactive else show_each)(output, seen)
+            updates = watch_snapshot(platform, window.value, top, interval)
+            (show_live if output.is_interactive else show_each)(output, updates)
             return
-        with output.working("Asking the dispatcher …"):
+        with output.working("Requesting analytics …"):
             document = platform.get(PATH, window=window.value, top=top)
     view = SnapshotView(read_snapshot(document))
     output.result(document, lambda console: console.print(view, soft_wrap=False))

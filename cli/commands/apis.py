@@ -1,40 +1,26 @@
-"""`clawr apis`: everything that is published."""
+"""`clawr apis`: lists all published APIs."""
 
 from typing import Final
 
-from cli.options import (
-    EnvironmentOption,
-    JsonOption,
-    LocalOption,
-    NamespaceOption,
-    StateOption,
-    TenantKvOption,
-    examples,
-)
-from cli.targets import NAMESPACE
+from cli.options import DirectoryOptions, JsonOption, TargetOptions, examples, option_groups
 
 EXAMPLES: Final = examples("clawr apis", "clawr apis --local --json")
 
 
+@option_groups
 def apis(
     *,
-    namespace: NamespaceOption = NAMESPACE,
-    tenant_kv_id: TenantKvOption = None,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
+    directory: DirectoryOptions,
+    target: TargetOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """List what is published: slug, price, plan, category, hosts and script.
+    """List the published APIs: slug, price, plan, category, hosts and script.
 
-    These are the records in TENANT_KV; the dispatcher reads the variable TENANT_DIRECTORY_JSON
-    besides, which stands in its own configuration.
+    The list contains the records in TENANT_KV. It does not contain the records in the dispatcher's
+    TENANT_DIRECTORY_JSON variable.
     """
     from cli.output import Output
-    from cli.publish.catalogue import list_apis
-    from cli.publish.store import open_store
-    from cli.targets import find_target
+    from cli.publish.listing import list_apis
 
-    target = find_target(local=local, env=env, state=state)
-    with open_store(target, namespace=namespace, tenant_kv_id=tenant_kv_id) as store:
+    with directory.open(target.find()) as store:
         list_apis(store, Output(as_json=as_json))

@@ -1,4 +1,4 @@
-"""`clawr deploy-dispatcher`, and `clawr cloudflare-deploy-dispatcher` as it was called."""
+"""`clawr deploy-dispatcher`, and its old name `clawr cloudflare-deploy-dispatcher`."""
 
 from typing import Annotated
 
@@ -27,25 +27,27 @@ EXAMPLES = examples(
 
 def deploy_dispatcher(
     *,
-    script_name: Annotated[str, typer.Option(help="What the Worker is called.")],
+    script_name: Annotated[str, typer.Option(help="The Worker's name.")],
     dispatch_namespace: Annotated[
-        str, typer.Option(help="The dispatch namespace that holds the scripts of APIs.")
+        str, typer.Option(help="The dispatch namespace that holds the APIs' scripts.")
     ],
     usage_kv_id: Annotated[
         str | None,
         typer.Option(
-            help="The KV namespace of the log. Left out, the one that is bound already, "
-            "or the one with the title.",
+            help="The id of the usage log's KV namespace. Default: the one that is bound, "
+            "otherwise the one with the title below.",
             show_default=False,
         ),
     ] = None,
     tenant_kv_id: Annotated[
         str | None,
-        typer.Option(help="The KV namespace of the directory; likewise.", show_default=False),
+        typer.Option(
+            help="The id of the directory's KV namespace. Same default.", show_default=False
+        ),
     ] = None,
     control_db_id: Annotated[
         str | None,
-        typer.Option(help="The D1 database of the ledger; likewise.", show_default=False),
+        typer.Option(help="The id of the ledger's D1 database. Same default.", show_default=False),
     ] = None,
     usage_kv_title: Annotated[
         str | None, typer.Option(help="Default: SCRIPT-NAME-usage.", show_default=False)
@@ -57,41 +59,41 @@ def deploy_dispatcher(
         str | None, typer.Option(help="Default: SCRIPT-NAME-control.", show_default=False)
     ] = None,
     create_missing: Annotated[
-        bool, typer.Option("--create-missing", help="Make the stores that are not there.")
+        bool, typer.Option("--create-missing", help="Create missing stores.")
     ] = False,
     domain: Annotated[
         list[str] | None,
-        typer.Option(help="A host of a zone of the account, as the Worker's own; repeatable."),
+        typer.Option(help="A custom domain in one of the account's zones. Repeatable."),
     ] = None,
     route: Annotated[
         list[str] | None,
-        typer.Option(help="A pattern such as example.com/api/*; repeatable."),
+        typer.Option(help="A route pattern such as example.com/api/*. Repeatable."),
     ] = None,
     replace_secret: Annotated[
         list[str] | None,
-        typer.Option(help="Set this secret, though it is set; repeatable."),
+        typer.Option(help="Overwrite this secret. Repeatable."),
     ] = None,
     remove_variables: Annotated[
         bool,
         typer.Option(
             "--remove-variables",
-            help="Remove variables that only the deployed Worker has; they stay otherwise.",
+            help="Remove variables that only the deployed Worker has. Default: keep them.",
         ),
     ] = False,
     execute: ExecuteOption = False,
     local: LocalOption = None,
     url: UrlOption = None,
     wait: Annotated[
-        float, typer.Option(help="For how many seconds it may be silent afterwards.", min=0)
+        float, typer.Option(help="Seconds to wait for the deployed dispatcher to respond.", min=0)
     ] = 60,
     env: EnvironmentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy this clone's dispatcher to a Cloudflare account; first show what that changes.
+    """Show what deploying this clone's dispatcher would change; with --execute, deploy it.
 
-    Without --execute nothing is changed, and without a token nothing is asked. Settings and
-    secrets come from the environment or the --env file (docs/reference/settings.md); secrets that
-    are set already are kept. Running it twice changes nothing.
+    Without a token, no account is contacted and nothing is compared. Settings and secrets come from
+    the environment or the --env file (docs/reference/settings.md). Secrets that are already set are
+    kept. Running the same command again changes nothing.
     """
     from cli.deploy.request import DeployRequest, WantedStore, refuse_local
     from cli.deploy.run import deploy

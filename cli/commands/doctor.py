@@ -1,13 +1,6 @@
-"""`clawr doctor`: looks at everything that has to be right, and says what to mend."""
+"""`clawr doctor`: checks the machine, the account and the dispatcher."""
 
-from cli.options import (
-    EnvironmentOption,
-    JsonOption,
-    LocalOption,
-    StateOption,
-    UrlOption,
-    examples,
-)
+from cli.options import DispatcherOptions, JsonOption, examples, option_groups
 from cli.output import Output
 
 EXAMPLES = examples(
@@ -17,30 +10,23 @@ EXAMPLES = examples(
 )
 
 
-def doctor(
-    *,
-    as_json: JsonOption = False,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
-    url: UrlOption = None,
-) -> None:
-    """Check tools, token, rights, bindings, dispatcher, cron and clock, and say what to mend.
+@option_groups
+def doctor(*, as_json: JsonOption = False, options: DispatcherOptions) -> None:
+    """Check tools, token, permissions, bindings, dispatcher, cron and clock.
 
-    Nothing is changed. What is not configured is not checked, and said so. Ends with exit code
-    8 when anything failed; warnings do not count.
+    Says how to fix each problem, and changes nothing. What is not configured is reported as not
+    checked. Ends with exit code 8 if a check failed; warnings do not count.
     """
     from cli.doctor.account import check_account
     from cli.doctor.check import Report, State
     from cli.doctor.dev_server import check_local
     from cli.doctor.dispatcher import check_dispatcher
     from cli.doctor.machine import check_machine
-    from cli.targets import find_target
     from dev.layout import HERE
 
     output = Output(as_json=as_json)
-    target = find_target(local=local, env=env, state=state, url=url)
-    with output.working("Looking at this machine, the account and the dispatcher …"):
+    target = options.find()
+    with output.working("Checking this machine, the account and the dispatcher …"):
         report = Report(
             [
                 *check_machine(HERE),
@@ -55,6 +41,6 @@ def doctor(
             report.document,
             report.show,
             f"{failed} of {len(report.checks)} checks failed.",
-            "The lines above say what to mend.",
+            "The report says how to fix each problem.",
         )
     output.result(report.document, report.show)

@@ -1,4 +1,4 @@
-"""`clawr events`: what each request left in the log, newest first or as they come."""
+"""`clawr events`: lists the usage events of the log, or follows new ones."""
 
 from typing import Annotated
 
@@ -6,13 +6,11 @@ import typer
 
 from cli.completion import complete_slug
 from cli.options import (
-    EnvironmentOption,
+    DispatcherOptions,
     IntervalOption,
     JsonOption,
-    LocalOption,
-    StateOption,
-    UrlOption,
     examples,
+    option_groups,
 )
 from cli.output import Output
 
@@ -24,10 +22,11 @@ EXAMPLES = examples(
 )
 
 
+@option_groups
 def events(
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new ones, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Print new events until Ctrl-C.")
     ] = False,
     limit: Annotated[
         int | None,
@@ -36,45 +35,44 @@ def events(
             "-n",
             min=0,
             max=100_000,
-            help="How many; 50, with --follow 10 to begin with.",
+            help="How many events to print. Default: 50; with --follow, 10 before the new ones.",
         ),
     ] = None,
     slugs: Annotated[
         list[str] | None,
-        typer.Option("--slug", help="Of this API; may be repeated.", autocompletion=complete_slug),
+        typer.Option(
+            "--slug", help="Only events of this API. Repeatable.", autocompletion=complete_slug
+        ),
     ] = None,
     statuses: Annotated[
         list[str] | None,
-        typer.Option("--status", help="With this status, or 4xx, 5xx; may be repeated."),
+        typer.Option(
+            "--status", help="Only events with this status, such as 404 or 5xx. Repeatable."
+        ),
     ] = None,
     interval: IntervalOption = 2.0,
     as_json: JsonOption = False,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
-    url: UrlOption = None,
+    target: DispatcherOptions,
 ) -> None:
-    """List usage events, the newest first; with --follow as they come, the oldest first.
+    """List usage events, newest first; with --follow, print new ones, oldest first.
 
-    With --follow, the last events are shown and then each new one, once, until Ctrl-C, which
-    ends with exit code 130; with --json, each is one JSON document a line. An event that comes
-    late from a place far away is shown when it comes, if that is within two minutes. A
-    dispatcher that goes away is asked again until it is back, and nothing is left out.
+    With --follow, the last events are printed and then each new event once, until Ctrl-C, which
+    ends the command with exit code 130. With --json, each event is one JSON document per line.
+    Events that arrive up to two minutes late from a distant location are printed when they arrive.
+    While the dispatcher cannot be reached, the command retries, and no event is left out.
     """
-    from cli.analytics.event_log import Follower, Wanted, newest_events
+    from cli.analytics.event_log import EventFilter, Follower, newest_events
     from cli.analytics.event_output import print_events, print_stream
     from cli.platform import Platform
-    from cli.targets import find_target
 
     output = Output(as_json=as_json)
-    wanted = Wanted(slugs or (), statuses or ())
-    target = find_target(local=local, env=env, state=state, url=url)
-    with Platform(target.dispatcher) as platform:
+    wanted = EventFilter(slugs or (), statuses or ())
+    with Platform(target.find().dispatcher) as platform:
         if follow:
             print_stream(
                 output, Follower(platform), wanted, 10 if limit is None else limit, interval
             )
             return
         with output.working("Reading the log …"):
-            found, looked_at = newest_events(platform, wanted, 50 if limit is None else limit)
-    print_events(output, found, looked_at)
+            found, searched = newest_events(platform, wanted, 50 if limit is None else limit)
+    print_events(output, found, searched)

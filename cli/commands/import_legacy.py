@@ -1,19 +1,11 @@
-"""`clawr import-legacy`: brings the event list of an older dispatcher into the log."""
+"""`clawr import-legacy`: imports the event list of an older dispatcher."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import (
-    EnvironmentOption,
-    ExecuteOption,
-    JsonOption,
-    LocalOption,
-    StateOption,
-    UrlOption,
-    examples,
-)
+from cli.options import DispatcherOptions, ExecuteOption, JsonOption, examples, option_groups
 
 EXAMPLES = examples(
     "clawr import-legacy events.json",
@@ -22,37 +14,37 @@ EXAMPLES = examples(
 )
 
 
+@option_groups
 def import_legacy(
     *,
-    file: Annotated[Path, typer.Argument(help="The event list, JSON.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The event list, as JSON.", show_default=False)],
     execute: ExecuteOption = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out entries that cannot be used.")
-    ] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip invalid entries.")] = False,
     naming: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="OLD=NEW", help="What a field is called in the file."),
+        typer.Option("--map", metavar="OLD=NEW", help="The file's name for a field. Repeatable."),
     ] = None,
     usage_kv_id: Annotated[
         str | None,
-        typer.Option(help="The KV namespace of USAGE_KV; wrangler.toml's.", show_default=False),
+        typer.Option(
+            help="The id of the KV namespace USAGE_KV. Default: the one in wrangler.toml.",
+            show_default=False,
+        ),
     ] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait until all of it is counted.")] = 300,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait until all events are counted.")
+    ] = 300,
     as_json: JsonOption = False,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
-    url: UrlOption = None,
+    target: DispatcherOptions,
 ) -> None:
-    """Bring the event list of an older dispatcher's single KV value into the log.
+    """Import the event list that an older dispatcher kept in one KV value.
 
-    All entries are checked first, and nothing is written if one cannot be used. Events that are
-    in the log already are left alone, so the same or a longer list may be imported again.
-    docs/import-legacy.md has the fields, and what becomes of events older than 40 days.
+    All entries are checked first; if one is invalid, nothing is written. Events that are already in
+    the log are not imported again, so the same list or a longer one can be imported repeatedly.
+    docs/import-legacy.md describes the fields, and what happens to events older than 40 days.
     """
     from cli.legacy.command import Request, run
     from cli.output import Output
-    from cli.targets import find_target
 
     request = Request(
         file=file,
@@ -62,5 +54,4 @@ def import_legacy(
         usage_kv_id=usage_kv_id,
         wait_seconds=wait,
     )
-    target = find_target(local=local, env=env, state=state, url=url)
-    run(request, target, Output(as_json=as_json))
+    run(request, target.find(), Output(as_json=as_json))

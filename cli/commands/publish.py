@@ -1,4 +1,4 @@
-"""`clawr publish`: from a file, a folder or an address to an API that can be called."""
+"""`clawr publish`: publishes a dataset, a Worker, or another server's API."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -6,17 +6,13 @@ from typing import Annotated, Final
 import typer
 
 from cli.options import (
-    EnvironmentOption,
+    DirectoryOptions,
+    DispatcherOptions,
     ExecuteOption,
     JsonOption,
-    LocalOption,
-    NamespaceOption,
-    StateOption,
-    TenantKvOption,
-    UrlOption,
     examples,
+    option_groups,
 )
-from cli.targets import NAMESPACE
 
 RECORD: Final = "Directory record"
 DATASET: Final = "Datasets"
@@ -42,6 +38,7 @@ def _field(name: str, help_text: str) -> typer.models.OptionInfo:
     return option
 
 
+@option_groups
 def publish(
     path: Annotated[
         Path | None,
@@ -51,103 +48,115 @@ def publish(
         ),
     ] = None,
     *,
-    slug: Annotated[_Text, _field("--slug", "Its name in /t/SLUG.")] = None,
-    price: Annotated[_Text, _field("--price", "US dollars a request, such as 0.001.")] = None,
-    category: Annotated[_Text, _field("--category", "What people find it under.")] = None,
+    slug: Annotated[_Text, _field("--slug", "The name in /t/SLUG.")] = None,
+    price: Annotated[
+        _Text, _field("--price", "Price of a request in US dollars, such as 0.001.")
+    ] = None,
+    category: Annotated[_Text, _field("--category", "Category in the public ranking.")] = None,
     plan: Annotated[
         _Text, _field("--plan", "free, pro, business, enterprise or quarantine.")
     ] = None,
-    host: Annotated[
-        list[str] | None, _field("--host", "A host name of its own; may be repeated.")
-    ] = None,
-    owner: Annotated[_Text, _field("--owner", "Who made it, such as @ada.")] = None,
+    host: Annotated[list[str] | None, _field("--host", "A custom host name. Repeatable.")] = None,
+    owner: Annotated[_Text, _field("--owner", "The creator's handle, such as @ada.")] = None,
     owner_user_id: Annotated[
-        _Text, _field("--owner-user-id", "The same, where there is no name.")
+        _Text, _field("--owner-user-id", "The creator's user id, if there is no handle.")
     ] = None,
     tenant_id: Annotated[
-        _Text, _field("--tenant-id", "Whose it is (CLAWR_TENANT_ID); else ten_SLUG.")
+        _Text, _field("--tenant-id", "The tenant (CLAWR_TENANT_ID). Default: ten_SLUG.")
     ] = None,
-    description: Annotated[_Text, _field("--description", "What it does, in a line.")] = None,
+    description: Annotated[_Text, _field("--description", "A one-line description.")] = None,
     script: Annotated[
-        _Text, _field("--script", "The script's name in the dispatch namespace; else the slug.")
+        _Text, _field("--script", "The script's name in the dispatch namespace. Default: the slug.")
     ] = None,
-    pay_to: Annotated[_Text, _field("--pay-to", "The address that is paid.")] = None,
-    network: Annotated[_Text, _field("--network", "The network of payments.")] = None,
+    pay_to: Annotated[_Text, _field("--pay-to", "The address that receives payments.")] = None,
+    network: Annotated[_Text, _field("--network", "The payment network.")] = None,
     x402: Annotated[
         bool | None,
         typer.Option(
             "--x402/--no-x402",
-            help="Whether the price is asked for at the edge; it is, if there is one.",
+            help="Whether the dispatcher requires payment. Default: yes, if there is a price.",
             rich_help_panel=RECORD,
             show_default=False,
         ),
     ] = None,
     rate_limit: Annotated[
-        _Text, _field("--rate-limit", "Requests of each caller: N/10s or N/60s.")
+        _Text, _field("--rate-limit", "Requests per caller: N/10s or N/60s.")
     ] = None,
-    daily_requests: Annotated[_Count, _field("--daily-requests", "Requests a UTC day.")] = None,
-    monthly_requests: Annotated[_Count, _field("--monthly-requests", "Requests a month.")] = None,
-    daily_spend: Annotated[_Text, _field("--daily-spend", "US dollars it takes a day.")] = None,
+    daily_requests: Annotated[_Count, _field("--daily-requests", "Requests per UTC day.")] = None,
+    monthly_requests: Annotated[
+        _Count, _field("--monthly-requests", "Requests per UTC month.")
+    ] = None,
+    daily_spend: Annotated[
+        _Text, _field("--daily-spend", "Revenue cap per day, in US dollars.")
+    ] = None,
     monthly_spend: Annotated[
-        _Text, _field("--monthly-spend", "US dollars it takes a month.")
+        _Text, _field("--monthly-spend", "Revenue cap per month, in US dollars.")
     ] = None,
-    cpu_ms: Annotated[_Count, _field("--cpu-ms", "CPU time, if not the plan's.")] = None,
+    cpu_ms: Annotated[
+        _Count, _field("--cpu-ms", "CPU time limit per request. Default: the plan's.")
+    ] = None,
     sub_requests: Annotated[
-        _Count, _field("--sub-requests", "Sub-requests, if not the plan's.")
+        _Count, _field("--sub-requests", "Subrequest limit per request. Default: the plan's.")
     ] = None,
     record: Annotated[
-        Path | None, _field("--record", "A JSON file with fields; options win over it.")
+        Path | None, _field("--record", "A JSON file with record fields. Options take precedence.")
     ] = None,
     delimiter: Annotated[
         _Text,
-        typer.Option(help="Between the cells of a CSV file.", rich_help_panel=DATASET),
+        typer.Option(
+            help="The delimiter of a CSV file. Default: detected.", rich_help_panel=DATASET
+        ),
     ] = None,
     id_column: Annotated[
         _Text,
         typer.Option(
             "--id",
-            help="The column that rows are known by; else `id`, else their number.",
+            help="The column that identifies a row. Default: `id`, otherwise the row number.",
             rich_help_panel=DATASET,
         ),
     ] = None,
     wrap: Annotated[
-        _Text, typer.Option(help="The address to pass requests on to.", rich_help_panel=WRAP)
+        _Text, typer.Option(help="The URL to forward requests to.", rich_help_panel=WRAP)
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(help="A method that is passed on; GET and HEAD else.", rich_help_panel=WRAP),
+        typer.Option(
+            help="A method to forward. Repeatable. Default: GET and HEAD.", rich_help_panel=WRAP
+        ),
     ] = None,
     secret_header: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=VARIABLE: a header with what that environment variable holds.",
+            help="NAME=VARIABLE: a request header whose value is in this environment variable.",
             rich_help_panel=WRAP,
         ),
     ] = None,
     timeout_seconds: Annotated[
-        float, typer.Option(help="How long an answer may take.", rich_help_panel=WRAP)
+        float, typer.Option(help="The response timeout.", rich_help_panel=WRAP)
     ] = 20,
     max_response_bytes: Annotated[
-        int, typer.Option(help="How large an answer may be.", rich_help_panel=WRAP)
+        int, typer.Option(help="The largest response body.", rich_help_panel=WRAP)
     ] = 10_485_760,
     forward_authorization: Annotated[
         bool,
         typer.Option(
             "--forward-authorization",
-            help="Pass the caller's Authorization on.",
+            help="Forward the caller's Authorization header.",
             rich_help_panel=WRAP,
         ),
     ] = False,
     allow_private: Annotated[
         bool,
         typer.Option(
-            "--allow-private", help="Wrap what is on this machine (--local).", rich_help_panel=WRAP
+            "--allow-private",
+            help="Allow a target on a private network (--local only).",
+            rich_help_panel=WRAP,
         ),
     ] = False,
     cache_seconds: Annotated[
         int | None,
         typer.Option(
-            help="How long answers may be kept; 60 for a dataset, else as the target says.",
+            help="Cache lifetime of responses. Default: 60 for a dataset, otherwise the target's.",
             show_default=False,
         ),
     ] = None,
@@ -158,30 +167,25 @@ def publish(
         ),
     ] = False,
     renew_secrets: Annotated[
-        bool, typer.Option("--renew-secrets", help="Send the values of secrets again.")
+        bool, typer.Option("--renew-secrets", help="Upload the secrets' values again.")
     ] = False,
-    namespace: NamespaceOption = NAMESPACE,
-    tenant_kv_id: TenantKvOption = None,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
-    url: UrlOption = None,
+    directory: DirectoryOptions,
+    options: DispatcherOptions,
     execute: ExecuteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Publish an API: a dataset, a Worker, or another server's API.
 
-    Shows what would be done, and does it with --execute. The record is what the options and
-    --record say: a field that is left out is taken away. Everything is checked before anything
-    is sent, and a second run of the same command changes nothing.
+    Without --execute, only shows what would change. The options and --record describe the complete
+    record: a field that is not given is removed. Everything is validated before anything is sent,
+    and running the same command again changes nothing.
     """
     from cli.output import Output
     from cli.publish.publishing import Request, publish_api
     from cli.publish.record import RecordOptions
-    from cli.publish.wrap import Wrapping
-    from cli.targets import find_target
+    from cli.publish.scripts.wrap import Wrapping
 
-    target = find_target(local=local, env=env, state=state, url=url)
+    target = options.find()
     fields = RecordOptions(
         fields={
             "slug": slug,
@@ -225,7 +229,6 @@ def publish(
         cache_seconds=cache_seconds,
         replace_script=replace_script,
         renew_secrets=renew_secrets,
-        namespace=namespace,
-        tenant_kv_id=tenant_kv_id,
+        directory=directory,
     )
     publish_api(target, request, Output(as_json=as_json), execute=execute)

@@ -1,20 +1,12 @@
-"""`clawr rebuild`: makes summaries of a range again from the log."""
+"""`clawr rebuild`: rebuilds the summaries of a range from the log."""
 
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from cli.options import (
-    EnvironmentOption,
-    ExecuteOption,
-    JsonOption,
-    LocalOption,
-    StateOption,
-    UrlOption,
-    examples,
-)
-from cli.output import Output
+from cli.options import DispatcherOptions, ExecuteOption, JsonOption, examples, option_groups
+from cli.output import NOTHING_CHANGED, Output
 
 EXAMPLES = examples(
     "clawr rebuild --from 2026-11-22 --to 2026-11-23",
@@ -22,31 +14,28 @@ EXAMPLES = examples(
 )
 
 
+@option_groups
 def rebuild(
     *,
-    start: Annotated[str, typer.Option("--from", help="The first minute, or day; UTC.")],
-    end: Annotated[str, typer.Option("--to", help="The minute or day after the last; UTC.")],
+    start: Annotated[str, typer.Option("--from", help="The first minute or day, in UTC.")],
+    end: Annotated[str, typer.Option("--to", help="The minute or day after the last, in UTC.")],
     execute: ExecuteOption = False,
     as_json: JsonOption = False,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
-    url: UrlOption = None,
+    options: DispatcherOptions,
 ) -> None:
-    """Make summaries again from the log, and say which came out differently.
+    """Rebuild summaries from the log, and list those that changed.
 
-    In a sound log none does. The range is done an hour at a time, within the last 39 days. Doing
-    it twice does no harm; what fails on the way says how to go on from there.
+    If the log is intact, none changes. The range is rebuilt hour by hour, and starts at most 39
+    days ago. Running the command twice is harmless; if it fails, the error says how to continue.
     """
     from cli.analytics.dates import read_moment
     from cli.analytics.rebuilding import checked_range
     from cli.analytics.rebuilding import rebuild as rebuild_range
     from cli.platform import Platform
-    from cli.targets import find_target
 
     output = Output(as_json=as_json)
     wanted = checked_range(read_moment("--from", start), read_moment("--to", end))
-    target = find_target(local=local, env=env, state=state, url=url)
+    target = options.find()
     hours, steps = wanted.minutes / 60, len(wanted.steps)
     plan = {
         "from": wanted.start.isoformat(),
@@ -60,10 +49,10 @@ def rebuild(
 
         def show_plan(console: Console) -> None:
             console.print(
-                f"Would make the summaries of {wanted} again at {address}: {hours:g} hours in "
+                f"Would rebuild the summaries of {wanted} at {address}: {hours:g} hours in "
                 f"{steps} steps."
             )
-            console.print("Nothing was changed; --execute does it.")
+            console.print(NOTHING_CHANGED)
 
         output.result(plan, show_plan)
         return
@@ -79,13 +68,13 @@ def rebuild(
 
     def show(console: Console) -> None:
         console.print(
-            f"Made {done.summaries:,} summaries of {wanted} again, with {done.operations:,} KV "
+            f"Rebuilt {done.summaries:,} summaries of {wanted} with {done.operations:,} KV "
             "operations."
         )
         if not done.changed:
-            console.print("None came out differently.")
+            console.print("None changed.")
             return
-        console.print(f"{len(done.changed)} came out differently, and are mended:")
+        console.print(f"{len(done.changed)} were wrong and are corrected:")
         for key in done.changed:
             console.print(f"  {key}", markup=False)
 

@@ -1,17 +1,10 @@
-"""`clawr reconcile`: whether the ledger and the settlement events of a day are the same."""
+"""`clawr reconcile`: compares the ledger with the settlement events of a day."""
 
 from typing import Annotated
 
 import typer
 
-from cli.options import (
-    EnvironmentOption,
-    JsonOption,
-    LocalOption,
-    StateOption,
-    UrlOption,
-    examples,
-)
+from cli.options import DispatcherOptions, JsonOption, examples, option_groups
 from cli.output import Output
 
 EXAMPLES = examples(
@@ -21,6 +14,7 @@ EXAMPLES = examples(
 )
 
 
+@option_groups
 def reconcile(
     *,
     day: Annotated[
@@ -28,40 +22,35 @@ def reconcile(
         typer.Option(
             "--day",
             metavar="YYYY-MM-DD",
-            help="The UTC day; yesterday when left out.",
+            help="The UTC day. Default: yesterday.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
-    url: UrlOption = None,
+    target: DispatcherOptions,
 ) -> None:
-    """Compare the payout ledger of a day with what was settled at the edge.
+    """Compare the payout ledger of a day with the settlement events recorded at the edge.
 
-    Ends with exit code 8 when anything differs or cannot be read, and names the payments.
-    Payments that are pending are listed; they differ from nothing yet.
+    Ends with exit code 8 if anything differs or cannot be read, and lists the payments concerned.
+    Pending payments are listed too, but are not differences.
     """
     from cli.analytics.dates import read_day
     from cli.analytics.reconciliation_view import read_reconciliation
     from cli.platform import Platform
-    from cli.targets import find_target
 
     output = Output(as_json=as_json)
     date = read_day(day)
-    target = find_target(local=local, env=env, state=state, url=url)
     with (
-        Platform(target.dispatcher) as platform,
-        output.working(f"Comparing both sides of {date} …"),
+        Platform(target.find().dispatcher) as platform,
+        output.working(f"Comparing ledger and settlement events of {date} …"),
     ):
         document = platform.get("/__platform/reconciliation", day=date)
     found = read_reconciliation(document)
-    if found.trouble:
+    if found.problem:
         output.finding(
             document,
             lambda console: console.print(found, soft_wrap=False),
-            found.trouble,
-            "docs/reference/ledger.md says what each difference means.",
+            found.problem,
+            "docs/reference/ledger.md explains each kind of difference.",
         )
     output.result(document, lambda console: console.print(found, soft_wrap=False))

@@ -1,41 +1,32 @@
-"""`clawr show`: everything about one API."""
+"""`clawr show`: shows one API in full."""
 
 from typing import Annotated, Final
 
 import typer
 
 from cli.options import (
-    EnvironmentOption,
+    DirectoryOptions,
+    DispatcherOptions,
     JsonOption,
-    LocalOption,
-    NamespaceOption,
-    StateOption,
-    TenantKvOption,
-    UrlOption,
     examples,
+    option_groups,
 )
-from cli.targets import NAMESPACE
 
 EXAMPLES: Final = examples("clawr show airports", "clawr show airports --local --json")
 
 
+@option_groups
 def show(
-    slug: Annotated[str, typer.Argument(help="The API.")],
+    slug: Annotated[str, typer.Argument(help="The API's slug.")],
     *,
-    namespace: NamespaceOption = NAMESPACE,
-    tenant_kv_id: TenantKvOption = None,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
-    url: UrlOption = None,
+    directory: DirectoryOptions,
+    options: DispatcherOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one API: record, addresses, routes, columns and script, and what is wrong with it."""
+    """Show one API: record, addresses, routes, columns, script, and problems."""
     from cli.output import Output
     from cli.publish.show import show_api
-    from cli.publish.store import open_store
-    from cli.targets import find_target
 
-    target = find_target(local=local, env=env, state=state, url=url)
-    with open_store(target, namespace=namespace, tenant_kv_id=tenant_kv_id) as store:
+    target = options.find()
+    with directory.open(target) as store:
         show_api(store, target.known_dispatcher, slug, Output(as_json=as_json))

@@ -1,20 +1,17 @@
-"""`clawr unpublish`: takes an API out of the directory."""
+"""`clawr unpublish`: removes an API from the directory."""
 
 from typing import Annotated, Final
 
 import typer
 
 from cli.options import (
-    EnvironmentOption,
+    DirectoryOptions,
     ExecuteOption,
     JsonOption,
-    LocalOption,
-    NamespaceOption,
-    StateOption,
-    TenantKvOption,
+    TargetOptions,
     examples,
+    option_groups,
 )
-from cli.targets import NAMESPACE
 
 EXAMPLES: Final = examples(
     "clawr unpublish airports --local",
@@ -23,42 +20,38 @@ EXAMPLES: Final = examples(
 )
 
 
+@option_groups
 def unpublish(
-    slug: Annotated[str, typer.Argument(help="The API.")],
+    slug: Annotated[str, typer.Argument(help="The API's slug.")],
     *,
     tenant_id: Annotated[
         str | None,
-        typer.Option(help="Whose it must be; refused if it is another's.", show_default=False),
+        typer.Option(help="Fail unless the API belongs to this tenant.", show_default=False),
     ] = None,
     delete_script: Annotated[
         bool,
         typer.Option(
-            "--delete-script", help="Delete its script, too, when no caller can meet it any more."
+            "--delete-script", help="Delete its script too, once no request can reach it."
         ),
     ] = False,
-    namespace: NamespaceOption = NAMESPACE,
-    tenant_kv_id: TenantKvOption = None,
-    local: LocalOption = None,
-    state: StateOption = None,
-    env: EnvironmentOption = None,
+    directory: DirectoryOptions,
+    options: TargetOptions,
     execute: ExecuteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take an API out of the directory; its figures stay.
+    """Remove an API from the directory. Its analytics stay.
 
-    Shows what would be done, and does it with --execute. Callers may still be served for the
-    30 seconds for which the dispatcher keeps a look-up. --delete-script waits that long, and
-    keeps a script that another API has as well.
+    Without --execute, only shows what would change. The dispatcher caches lookups for 30 seconds,
+    so callers may still be served for that long. --delete-script waits that long, and keeps the
+    script if another API uses it.
     """
     from cli.output import Output
-    from cli.publish.store import open_store
-    from cli.publish.unpublish import withdraw_api
-    from cli.targets import find_target
+    from cli.publish.unpublish import unpublish_api
 
-    target = find_target(local=local, env=env, state=state)
+    target = options.find()
     output = Output(as_json=as_json)
-    with open_store(target, namespace=namespace, tenant_kv_id=tenant_kv_id) as store:
-        withdraw_api(
+    with directory.open(target) as store:
+        unpublish_api(
             store,
             slug,
             output,

@@ -1,7 +1,7 @@
-"""Brings the dispatcher of this clone to a Cloudflare account.
+"""Deploys this clone's dispatcher to a Cloudflare account. Entry point: `run.deploy`.
 
     request ──► resources, configuration ──► bundle ──► plan ──► execution ──► inspection
 
-`plan` is all that a dry run does, and asks the account without changing it; `execution` does
-what a plan says. wrangler builds and uploads; what is deployed is read by the official SDK.
+A dry run ends with `plan`, which only reads from the account; `execution` carries a plan out.
+wrangler builds and uploads the Worker; the official SDK reads what is deployed.
 """

@@ -1,7 +1,7 @@
-"""What would be uploaded, made by wrangler itself: modules, metadata, static files.
+"""Builds the Worker with wrangler: modules, metadata and static files.
 
-`wrangler deploy --dry-run --outfile` writes the very form that a deployment sends, so what a
-plan shows is not a second opinion on the configuration.
+`wrangler deploy --dry-run --outfile` writes the form that a deployment uploads, so a plan shows
+exactly what would be sent.
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from cli.deploy.wrangler import Wrangler
 from cli.errors import CommandError
 
 _NOT_CONTENT = ("annotations", "keep_bindings")
-"""Fields of the metadata that say how to upload, and not what."""
+"""Fields of the metadata that control the upload and are not part of the Worker."""
 
 _SETTINGS = ("triggers", "workers_dev", "migrations")
-"""What wrangler sends after the form, or makes only when it knows what is deployed."""
+"""Settings that are not in the form: wrangler sends them in other requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An upload.
+    """A Worker, ready to be uploaded.
 
     Args:
-        metadata: Main module, bindings, compatibility date and more, as Cloudflare gets them.
-        modules: Each module's hash, by its name.
-        assets: Each static file's size in bytes and hash, by its path.
-        raw_bytes: All modules.
-        compressed_bytes: The same, with gzip.
-        digest: A hash of all of it, and of the schedules, routes and migrations with it.
+        metadata: Main module, bindings, compatibility date and more, as uploaded.
+        modules: Each module's hash, by name.
+        assets: Each static file's size in bytes and hash, by path.
+        raw_bytes: The size of all modules.
+        compressed_bytes: The same after gzip.
+        digest: A hash of all of it, and of schedules, routes and migrations.
     """
 
     metadata: Mapping[str, Any]
@@ -43,14 +43,14 @@ class Bundle:
 
 
 def build_bundle(wrangler: Wrangler, config: Mapping[str, Any]) -> Bundle:
-    """Return what a configuration comes to; nobody is asked over the network.
+    """Build the Worker of a configuration, without network access.
 
     Args:
-        wrangler: In the folder of the run.
+        wrangler: wrangler in the run's folder.
         config: The configuration.
 
     Raises:
-        CommandError: wrangler refused it.
+        CommandError: wrangler failed.
     """
     folder = wrangler.folder
     folder.write_config(config)
@@ -63,7 +63,10 @@ def build_bundle(wrangler: Wrangler, config: Mapping[str, Any]) -> Bundle:
     parts = _parts(form.read_bytes())
     size = ran.record("deploy").get("bundle_size") or {}
     if "metadata" not in parts or not size:
-        raise CommandError("wrangler built the Worker and did not say what it is.")
+        raise CommandError(
+            "wrangler built the Worker, but its output has no metadata or no size.",
+            "Run `make clawr` to install the wrangler version that this clone needs.",
+        )
     metadata = json.loads(parts.pop("metadata"))
     modules = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
     assets = _assets(folder.path / config["assets"]["directory"]) if "assets" in config else {}
@@ -85,15 +88,16 @@ def build_bundle(wrangler: Wrangler, config: Mapping[str, Any]) -> Bundle:
 
 
 def is_domain(route: str | Mapping[str, Any]) -> bool:
-    """Return whether a route of a configuration is a host that becomes the Worker's own.
+    """Return whether a route of a configuration is a custom domain.
 
-    Those are compared with what the account has, as others may have changed them.
+    Custom domains are not in the digest. They are compared with the account, where they may have
+    been changed by other means.
     """
     return not isinstance(route, str) and bool(route.get("custom_domain"))
 
 
 def _parts(form: bytes) -> dict[str, bytes]:
-    """Return the parts of a multipart form by their names."""
+    """Return the parts of a multipart form by name."""
     boundary, _, _ = form.partition(b"\r\n")
     parts = {}
     for part in form.split(boundary)[1:-1]:

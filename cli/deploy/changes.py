@@ -1,7 +1,7 @@
-"""What an upload changes against what is deployed, said for people.
+"""Compares an upload with the deployed Worker: bindings, variables and schedules.
 
-Whether anything has to be uploaded is decided by the digest that the last deployment left; what
-is compared here also finds what somebody changed by other means since.
+The digest of the last deployment decides whether an upload is needed. This comparison describes the
+changes, and also finds changes made by other means since.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,26 +21,26 @@ class Change:
 
     Args:
         sign: `+`, `~` or `-`.
-        what: What is different, in a few words; never the text of a variable.
+        what: What differs, in a few words, without values of variables.
     """
 
     sign: str
     what: str
 
     def __str__(self) -> str:
-        """Return the line that shows it."""
+        """Return it as a line of the plan."""
         return f"{self.sign} {self.what}"
 
 
 def binding_changes(
     wanted: Sequence[Mapping[str, Any]], deployed: Deployed, *, keeps_variables: bool
 ) -> Iterator[Change]:
-    """Yield how the bindings differ, variables among them.
+    """Yield the differences of bindings, including variables.
 
     Args:
         wanted: The bindings of the upload.
-        deployed: What is deployed.
-        keeps_variables: Whether variables stay that only the deployed Worker has.
+        deployed: The deployed Worker.
+        keeps_variables: Whether variables that only the deployed Worker has are kept.
     """
     before = {str(one["name"]): one for one in deployed.bindings if _counts(one)}
     after = {str(one["name"]): one for one in wanted if _counts(one)}
@@ -49,7 +49,7 @@ def binding_changes(
             yield Change(ADDED, described(one))
         elif _differ(one, before[name]):
             is_text = one["type"] in VARIABLE_TYPES
-            old = "" if is_text else f", was {described(before[name])}"
+            old = "" if is_text else f"; was {described(before[name])}"
             yield Change(CHANGED, f"{described(one)}{old}")
     for name, one in before.items():
         is_kept = keeps_variables and one["type"] in VARIABLE_TYPES
@@ -70,7 +70,7 @@ def kept_variables(wanted: Sequence[Mapping[str, Any]], deployed: Deployed | Non
 
 
 def cron_changes(wanted: Sequence[str], deployed: Deployed) -> Iterator[Change]:
-    """Yield how the schedules differ."""
+    """Yield the differences of schedules."""
     for cron in wanted:
         if cron not in deployed.crons:
             yield Change(ADDED, f"schedule {cron}")
@@ -80,7 +80,7 @@ def cron_changes(wanted: Sequence[str], deployed: Deployed) -> Iterator[Change]:
 
 
 def described(binding: Mapping[str, Any]) -> str:
-    """Return a binding in a few words, without a variable's text."""
+    """Return a binding in a few words, without a variable's value."""
     kind = str(binding.get("type"))
     name = binding.get("name")
     match kind:
@@ -91,10 +91,10 @@ def described(binding: Mapping[str, Any]) -> str:
         case "dispatch_namespace":
             detail = f"dispatch namespace {binding.get('namespace')}"
         case "durable_object_namespace":
-            detail = f"Durable Objects of the class {binding.get('class_name')}"
+            detail = f"Durable Object class {binding.get('class_name')}"
         case "ratelimit":
             simple = binding.get("simple") or {}
-            detail = f"{simple.get('limit')} requests in {simple.get('period')} s"
+            detail = f"{simple.get('limit')} requests per {simple.get('period')} s"
         case "plain_text" | "json":
             detail = "variable"
         case "assets":
@@ -109,7 +109,7 @@ def _counts(binding: Mapping[str, Any]) -> bool:
 
 
 def _differ(wanted: Mapping[str, Any], deployed: Mapping[str, Any]) -> bool:
-    # Cloudflare adds fields of its own, and calls a database's id by two names.
+    # Cloudflare adds fields, and has two names for a database's id.
     return any(
         _differ(value, deployed[field])
         if isinstance(value, dict) and isinstance(deployed.get(field), dict)

@@ -1,6 +1,6 @@
-"""The configuration that wrangler is given: wrangler.toml, with this deployment's names and ids.
+"""Builds wrangler's configuration: wrangler.toml with the names and ids of this deployment.
 
-wrangler.toml itself stays as it is, so that an upgrade of the clone never meets changes in it.
+wrangler.toml itself is not changed, so that upgrading the clone causes no conflicts.
 """
 
 import copy
@@ -11,8 +11,8 @@ from cli.deploy.deployed import DIGEST_VARIABLE
 from cli.deploy.request import DeployRequest
 from cli.deploy.resources import Origin, Resource
 
-_TO_BE_MADE = "to-be-made"
-"""Stands for an id while there is none; only dry runs see it."""
+_TO_BE_CREATED = "to-be-created"
+"""The id of a store that does not exist yet, in dry runs."""
 
 
 def deployment_config(
@@ -25,18 +25,18 @@ def deployment_config(
     """Return the configuration of a deployment.
 
     Args:
-        production: wrangler.toml, parsed; left as it is.
-        request: What was asked for.
-        resources: The stores; bindings of those that are left out are left out.
-        variables: The variables that are uploaded.
-        own_domains: Hosts that the Worker has already. wrangler replaces all of them once a
-            domain is configured, so they are configured, too; without any it leaves them alone.
+        production: wrangler.toml, parsed; not changed.
+        request: The request.
+        resources: The stores; bindings to stores that are left out are removed.
+        variables: The variables to upload.
+        own_domains: Custom domains that the Worker has already. If any domain is configured,
+            wrangler removes all others, so these are configured too; otherwise it keeps them.
     """
     config = copy.deepcopy(dict(production))
     config["name"] = request.script_name
     config["vars"] = dict(variables)
     config["keep_vars"] = request.keeps_variables
-    # What is installed on this machine is nobody's business.
+    # Do not report the packages installed on this machine.
     config["dependencies_instrumentation"] = {"enabled": False}
     stores = {one.binding: one for one in resources if one.origin is not Origin.LEFT_OUT}
     config["kv_namespaces"] = _bound(config.get("kv_namespaces", []), stores, "id")
@@ -59,7 +59,7 @@ def deployment_config(
 
 
 def with_digest(config: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    """Return the configuration with the variable by which the next deployment knows this one."""
+    """Return the configuration with the digest, which the next deployment compares."""
     return {**config, "vars": {**config["vars"], DIGEST_VARIABLE: digest}}
 
 
@@ -67,7 +67,7 @@ def _bound(
     entries: Sequence[Mapping[str, Any]], stores: Mapping[str, Resource], field: str
 ) -> list[dict[str, Any]]:
     return [
-        {**entry, field: stores[entry["binding"]].id or _TO_BE_MADE}
+        {**entry, field: stores[entry["binding"]].id or _TO_BE_CREATED}
         for entry in entries
         if entry["binding"] in stores
     ]

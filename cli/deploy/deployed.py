@@ -1,6 +1,6 @@
-"""What is deployed now, read through the official SDK; nothing is changed.
+"""Reads the deployed Worker through the official SDK.
 
-It is read from the version that serves, not from the newest one: after a rollback they differ.
+It reads the version that serves traffic, which after a rollback is not the newest one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,13 @@ import cloudflare
 from cli.account_api import explained
 
 SCRIPT_NOT_FOUND: Final = 10007
-"""https://developers.cloudflare.com/api/resources/workers/: this Worker does not exist."""
+"""Cloudflare's error code for a Worker that does not exist.
+
+https://developers.cloudflare.com/api/resources/workers/
+"""
 
 DIGEST_VARIABLE: Final = "CLAWR_DIGEST"
-"""The variable that a deployment leaves behind: a hash of all that was uploaded."""
+"""The variable that a deployment adds: a hash of everything that was uploaded."""
 
 SECRET_TYPES: Final = ("secret_text", "secret_key")
 VARIABLE_TYPES: Final = ("plain_text", "json")
@@ -28,19 +31,19 @@ class Deployed:
     """A deployed Worker.
 
     Args:
-        version_id: The version that serves.
-        share_percent: How much of the traffic it gets; below 100 during a gradual deployment.
-        made_at: When it was made, as Cloudflare says it.
-        source: What made it: `wrangler`, `dash`, `api`, …
-        trigger: What it was made for: `upload`, `secret`, …; may be empty.
-        bindings: All of its bindings, as uploads name them; secrets without their texts.
-        crons: Its schedules.
-        secrets: Names of its secrets.
+        version_id: The version that serves most of the traffic.
+        share_percent: Its share of the traffic; below 100 during a gradual deployment.
+        created_at: When it was created, in Cloudflare's format.
+        source: What created it: `wrangler`, `dash`, `api`, …
+        trigger: Why it was created: `upload`, `secret`, …; may be empty.
+        bindings: All bindings, in the format of uploads; secrets without values.
+        crons: The schedules.
+        secrets: The names of the secrets.
     """
 
     version_id: str
     share_percent: float
-    made_at: str
+    created_at: str
     source: str
     trigger: str
     bindings: tuple[Mapping[str, Any], ...]
@@ -49,24 +52,24 @@ class Deployed:
 
     @property
     def is_by_wrangler(self) -> bool:
-        """Whether it is what wrangler uploaded, but for secrets that were set since."""
+        """Whether wrangler uploaded it, apart from secrets that were set since."""
         return self.source == "wrangler" or self.trigger == "secret"
 
     @property
     def digest(self) -> str | None:
-        """What the last deployment by this command left; `None` if there was none."""
+        """The digest of the last deployment by this command; `None` if there was none."""
         if self.source == "dash" and self.trigger != "secret":
-            # Code that was edited in the dashboard keeps the variable of what it replaced.
+            # An edit in the dashboard keeps the variable although the code differs.
             return None
         found = self.binding(DIGEST_VARIABLE)
         return str(found.get("text")) if found else None
 
     def binding(self, name: str) -> Mapping[str, Any] | None:
-        """Return a binding by its name."""
+        """Return the binding with this name, if any."""
         return next((one for one in self.bindings if one.get("name") == name), None)
 
     def store_id(self, name: str) -> str | None:
-        """Return the id of the KV namespace or database that a binding refers to."""
+        """Return the id of the KV namespace or database of a binding, if any."""
         found = self.binding(name) or {}
         for field in _ID_FIELDS.get(str(found.get("type")), ()):
             if found.get(field):
@@ -77,10 +80,10 @@ class Deployed:
 def read_deployed(
     client: cloudflare.Cloudflare, account_id: str, script_name: str
 ) -> Deployed | None:
-    """Return the deployed Worker, or `None` if there is none with this name.
+    """Return the deployed Worker, or `None` if it does not exist.
 
     Args:
-        client: A client of the account's API.
+        client: A client for the account's API.
         account_id: The account.
         script_name: The Worker's name.
 
@@ -100,7 +103,7 @@ def read_deployed(
     if not versions:
         return None
     serving = max(versions, key=lambda one: float(one["percentage"]))
-    with explained(f"reading the version of {script_name} that serves"):
+    with explained(f"reading the active version of {script_name}"):
         version = _result(
             scripts.versions.with_raw_response.get(
                 serving["version_id"], account_id=account_id, script_name=script_name
@@ -114,7 +117,7 @@ def read_deployed(
     return Deployed(
         version_id=str(serving["version_id"]),
         share_percent=float(serving["percentage"]),
-        made_at=str(about.get("created_on") or ""),
+        created_at=str(about.get("created_on") or ""),
         source=str(about.get("source") or ""),
         trigger=str((version.get("annotations") or {}).get("workers/triggered_by") or ""),
         bindings=tuple((version.get("resources") or {}).get("bindings") or ()),
@@ -124,12 +127,12 @@ def read_deployed(
 
 
 def read_domains(client: cloudflare.Cloudflare, account_id: str) -> Mapping[str, str]:
-    """Return the hosts of the account that are Workers' own: host to the Worker's name.
+    """Return the account's custom domains: host to the Worker's name.
 
     Raises:
         CommandError: They could not be read.
     """
-    with explained("listing the domains of Workers"):
+    with explained("listing custom domains"):
         found = client.workers.domains.list(account_id=account_id)
         return {str(one.hostname): str(one.service) for one in found}
 
@@ -137,17 +140,17 @@ def read_domains(client: cloudflare.Cloudflare, account_id: str) -> Mapping[str,
 def applied_migrations(
     client: cloudflare.Cloudflare, account_id: str, database_id: str
 ) -> frozenset[str]:
-    """Return the names of the migrations that a database has, by wrangler's own list.
+    """Return the names of the migrations applied to a database, from wrangler's own table.
 
     Raises:
-        CommandError: The database could not be asked.
+        CommandError: The database could not be read.
     """
 
     def rows(sql: str) -> Sequence[Mapping[str, Any]]:
         page = client.d1.database.query(database_id, account_id=account_id, sql=sql)
         return [dict(row) for one in page.result for row in one.results or ()]  # type: ignore[call-overload]
 
-    with explained("reading which migrations the database has"):
+    with explained("reading the database's migrations"):
         table = rows(f"SELECT name FROM sqlite_master WHERE name = '{_MIGRATIONS_TABLE}'")  # noqa: S608
         if not table:
             return frozenset()

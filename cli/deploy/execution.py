@@ -1,7 +1,7 @@
-"""Does what a plan says, step by step; each may be repeated.
+"""Carries out a plan in idempotent steps.
 
-The order is chosen so that whatever fails leaves a Worker that serves: stores and migrations
-come first, which the deployed version does not mind, and code and secrets go up as one version.
+A failure at any step leaves a working Worker: stores and migrations come first, which the deployed
+version tolerates, and code and secrets are uploaded as one version.
 """
 
 import json
@@ -14,8 +14,8 @@ from cli.deploy.bundle import build_bundle
 from cli.deploy.configuration import deployment_config, with_digest
 from cli.deploy.plan import Plan
 from cli.deploy.request import CONTROL_DB
-from cli.deploy.resources import Origin, make_missing
-from cli.deploy.wrangler import Wrangler, arguments_of_deployment
+from cli.deploy.resources import Origin, create_missing
+from cli.deploy.wrangler import Wrangler, deploy_arguments
 from cli.errors import CommandError, InputError
 from cli.stores import Stores
 from dev.launch.config import load_production_config
@@ -27,42 +27,42 @@ _STARTUP = re.compile(r"Startup Time: (\d+) ms")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What was done.
+    """The result of a deployment.
 
     Args:
-        version_id: The version that serves now; `None` if none was uploaded.
-        startup_ms: How long Cloudflare saw it take to start; `None` if it did not say.
-        made: Names of stores that were made.
-        applied: Names of database migrations that were applied.
-        secrets: Names of secrets that were set.
-        addresses: Where wrangler says that it answers.
+        version_id: The uploaded version; `None` if none was uploaded.
+        startup_ms: The startup time that Cloudflare measured, if reported.
+        created: Names of the created stores.
+        applied: Names of the applied database migrations.
+        secrets: Names of the secrets that were set.
+        addresses: The Worker's addresses, as reported by wrangler.
     """
 
     version_id: str | None
     startup_ms: int | None
-    made: tuple[str, ...]
+    created: tuple[str, ...]
     applied: tuple[str, ...]
     secrets: tuple[str, ...]
     addresses: tuple[str, ...]
 
 
 def check_executable(plan: Plan) -> None:
-    """Return if a plan can be carried out.
+    """Check that a plan can be carried out.
 
     Raises:
-        InputError: A secret is missing that the Worker cannot serve without, or it is too much
-            for any plan of Cloudflare's.
+        InputError: A required secret is missing, or the Worker exceeds the limits of all Cloudflare
+            plans.
     """
     if plan.secrets.is_refused:
         missing = [f"{name} is not set. {what}" for name, what in plan.secrets.advice.items()]
         raise InputError(
             " ".join(missing),
-            "Put it into the environment or into the file given with --env, and run this again.",
+            "Set it in the environment or in the --env file, and run the same command again.",
         )
-    too_much = [one for one in plan.measures if one.is_too_much]
-    if too_much:
-        said = "; ".join(f"{one.value:,} {one.what}, at most {one.paid:,}" for one in too_much)
-        raise InputError(f"Cloudflare would refuse the Worker: {said}.")
+    exceeded = [one for one in plan.measures if one.is_exceeded]
+    if exceeded:
+        reasons = "; ".join(f"{one.value:,} {one.what}, at most {one.paid:,}" for one in exceeded)
+        raise InputError(f"The Worker exceeds Cloudflare's limits: {reasons}.")
 
 
 def execute(
@@ -71,16 +71,16 @@ def execute(
     """Carry out a plan that has changes.
 
     Args:
-        plan: What to do.
-        wrangler: In the folder of the run, with the account.
-        stores: The account's.
-        progress: Called with what is under way.
+        plan: The plan.
+        wrangler: wrangler in the run's folder, with the account.
+        stores: The account's stores.
+        progress: Called with each step.
 
     Raises:
-        CommandError: A step failed; those before it are done, and the next run goes on there.
+        CommandError: A step failed. The next run continues there.
     """
-    progress("Making what is missing …")
-    resources = make_missing(plan.resources, stores)
+    progress("Creating missing stores …")
+    resources = create_missing(plan.resources, stores)
     config, bundle = plan.config, plan.bundle
     if resources != plan.resources:
         config = deployment_config(
@@ -99,8 +99,8 @@ def execute(
             name="migrations",
             failure="The database migrations could not be applied.",
         )
-    made = tuple(one.name for one in resources if one.origin is Origin.MADE)
-    done = Deployment(None, None, made, plan.pending, (), ())
+    created = tuple(one.name for one in resources if one.origin is Origin.MADE)
+    done = Deployment(None, None, created, plan.pending, (), ())
     if not plan.uploads:
         return done
     progress("Uploading the Worker …")
@@ -110,7 +110,7 @@ def execute(
         write_atomically(secrets_file, json.dumps(dict(plan.secrets.fresh)).encode(), mode=0o600)
     try:
         ran = wrangler.run(
-            *arguments_of_deployment(bundle.digest, secrets_file),
+            *deploy_arguments(bundle.digest, secrets_file),
             name="deploy",
             failure="The Worker could not be deployed.",
         )
@@ -120,7 +120,7 @@ def execute(
     record = ran.record("deploy")
     if not record.get("version_id"):
         raise CommandError(
-            "wrangler ended well and named no version: it cannot be said whether it deployed.",
+            "wrangler succeeded but reported no version, so the deployment cannot be confirmed.",
             "Run the same command again.",
         )
     startup = _STARTUP.search(ran.output)

@@ -1,4 +1,4 @@
-"""Looks at the deployed dispatcher as its callers and its operator see it."""
+"""Checks the deployed dispatcher: `/health`, platform health and analytics."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,19 +19,19 @@ PAUSE_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found.
+    """The result.
 
     Args:
-        url: Where the dispatcher was asked; `None` if it has no known address.
-        answers: Whether `/health` answered.
-        problems: What somebody must mend, in sentences.
-        notices: What somebody should know, in sentences.
-        calls: Today's calls, by the analytics; `None` if they could not be read.
-        apis: How many APIs the directory has; `None` if health could not be read.
+        url: The dispatcher's URL, if known.
+        responds: Whether `/health` responded.
+        problems: What must be fixed, as sentences.
+        notices: What the operator should know, as sentences.
+        calls: Today's calls; `None` if analytics could not be read.
+        apis: The number of APIs in the directory; `None` if health could not be read.
     """
 
     url: str | None
-    answers: bool
+    responds: bool
     problems: tuple[str, ...]
     notices: tuple[str, ...] = ()
     calls: int | None = None
@@ -41,35 +41,37 @@ class Inspection:
 def inspect(
     url: str | None, token: Secret, wait_seconds: float, progress: Callable[[str], None]
 ) -> Inspection:
-    """Ask health and analytics; nothing that is wrong raises.
+    """Read health and analytics. Problems are returned, not raised.
 
     Args:
-        url: The dispatcher's address.
-        token: Opens its platform API; may be empty.
-        wait_seconds: For how long it may be silent: a new address takes a while to answer.
-        progress: Called with what is under way.
+        url: The dispatcher's URL.
+        token: The token of its platform API; may be empty.
+        wait_seconds: How long to wait for a response: a new address takes a while.
+        progress: Called with each step.
     """
     if url is None:
         return Inspection(
             None,
-            answers=False,
-            problems=("Its address is not known: give it with --url to have it looked at.",),
+            responds=False,
+            problems=("The dispatcher's URL is not known. Set --url to check it.",),
         )
     with Platform(Dispatcher(url, token)) as platform:
         progress(f"Waiting for {url} …")
-        silence = _wait(platform, wait_seconds)
-        if silence is not None:
-            said = f"It does not answer after {wait_seconds:g} s: {silence}"
-            return Inspection(url, answers=False, problems=(said,))
+        failure = _wait(platform, wait_seconds)
+        if failure is not None:
+            problem = f"The dispatcher did not respond within {wait_seconds:g} s: {failure}"
+            return Inspection(url, responds=False, problems=(problem,))
         if not token:
-            said = "PLATFORM_ANALYTICS_TOKEN is not in the environment, so health and analytics "
-            return Inspection(url, answers=True, problems=(), notices=(f"{said}were not asked.",))
+            notice = (
+                "PLATFORM_ANALYTICS_TOKEN is not set, so health and analytics were not checked."
+            )
+            return Inspection(url, responds=True, problems=(), notices=(notice,))
         progress("Reading health and analytics …")
-        return _looked_at(platform)
+        return _read(platform)
 
 
 def address(client: cloudflare.Cloudflare, account_id: str, script_name: str) -> str | None:
-    """Return where a Worker answers: at workers.dev, else at a domain of its own.
+    """Return a Worker's URL: at workers.dev, otherwise its first custom domain.
 
     Raises:
         CommandError: It could not be read.
@@ -85,7 +87,7 @@ def address(client: cloudflare.Cloudflare, account_id: str, script_name: str) ->
 
 
 def _wait(platform: Platform, seconds: float) -> str | None:
-    """Return why it is silent, or `None` once it answers."""
+    """Return why there is no response, or `None` once there is one."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -98,24 +100,24 @@ def _wait(platform: Platform, seconds: float) -> str | None:
             return None
 
 
-def _looked_at(platform: Platform) -> Inspection:
+def _read(platform: Platform) -> Inspection:
     try:
         health = platform.get("/__platform/health")
         analytics = platform.get("/__platform/analytics", window="today")
     except CommandError as error:
         advice = (
-            "Secrets that are set are kept: is the token in the environment another one? "
-            "--replace-secret PLATFORM_ANALYTICS_TOKEN sets it."
+            "The deployed secret is kept and may differ from the token in the environment. "
+            "--replace-secret PLATFORM_ANALYTICS_TOKEN overwrites it."
             if isinstance(error, AccessError)
             else error.advice
         )
         return Inspection(
-            platform.url, answers=True, problems=(f"{error.message} {advice}".strip(),)
+            platform.url, responds=True, problems=(f"{error.message} {advice}".strip(),)
         )
     calls = analytics.get("snapshot", {}).get("heroStats", {}).get("calls")
     return Inspection(
         platform.url,
-        answers=True,
+        responds=True,
         problems=_sentences(health.get("problems", [])),
         notices=_sentences(health.get("notices", [])),
         calls=int(calls) if calls is not None else None,

@@ -1,4 +1,4 @@
-"""What a deployment would do, found out without changing anything."""
+"""Plans a deployment, without changing anything."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,21 +33,20 @@ from dev.launch.config import load_production_config
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A deployment as it would be.
+    """A planned deployment.
 
     Args:
-        request: What was asked for.
+        request: The request.
         resources: The stores.
-        config: What wrangler is given.
-        bundle: What would be uploaded.
-        secrets: What becomes of each secret.
+        config: wrangler's configuration.
+        bundle: The Worker to upload.
+        secrets: What happens to each secret.
         kept_variables: Names of variables that only the deployed Worker has.
-        deployed: What is deployed; `None` if nothing is, or nobody could be asked.
-        not_compared: Why nothing could be compared; `None` if it was.
+        deployed: The deployed Worker; `None` if there is none or it could not be read.
+        not_compared: Why nothing was compared; `None` if it was.
         migrations: The database migrations of this clone.
-        pending: Those that the database lacks.
-        domains: Hosts of the account that are Workers' own, host to Worker; read only when
-            some are asked for.
+        pending: The migrations that the database lacks.
+        domains: The account's custom domains, host to Worker; read only if the request has any.
     """
 
     request: DeployRequest
@@ -64,7 +63,7 @@ class Plan:
 
     @property
     def own_domains(self) -> tuple[str, ...]:
-        """Hosts that are this Worker's already."""
+        """The Worker's current custom domains."""
         return _own(self.domains, self.request.script_name)
 
     @property
@@ -74,22 +73,22 @@ class Plan:
 
     @property
     def bindings(self) -> tuple[Mapping[str, Any], ...]:
-        """The bindings of the upload, variables among them."""
+        """The bindings of the upload, including variables."""
         return tuple(self.bundle.metadata["bindings"])
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """How the deployed Worker would change; empty when it is the same already."""
+        """The changes to the deployed Worker; empty if it is up to date."""
         return tuple(self._changes())
 
     @property
     def uploads(self) -> bool:
-        """Whether there is anything to upload; migrations alone need none."""
+        """Whether a version is uploaded; migrations alone need none."""
         return any(not change.what.startswith(_MIGRATION) for change in self.changes)
 
     @property
     def measures(self) -> tuple[Measured, ...]:
-        """Its figures beside Cloudflare's limits."""
+        """The upload's sizes and counts with Cloudflare's limits."""
         texts = [str(one.get("text", "")) for one in self.bindings if _is_variable(one)]
         hidden = [""] * (len(self.secrets.kept) + len(self.secrets.fresh))
         return measured(
@@ -111,7 +110,7 @@ class Plan:
             yield Change(CHANGED if is_there else ADDED, f"secret {name}")
         for host in self.request.domains:
             if host not in self.own_domains:
-                yield Change(ADDED, f"domain {host}, whose DNS records are replaced")
+                yield Change(ADDED, f"domain {host}, replacing its DNS records")
         if self.deployed is None:
             yield Change(ADDED, f"the Worker {self.request.script_name}")
         else:
@@ -119,8 +118,8 @@ class Plan:
 
     def _worker_changes(self, deployed: Deployed) -> Iterator[Change]:
         is_same = deployed.digest == self.bundle.digest
-        # A version never changes: one that this very upload made has its bindings, however
-        # Cloudflare writes them down.
+        # Versions are immutable: a version of this same upload has the same bindings, even if
+        # Cloudflare represents them differently.
         compared = list(cron_changes(self.crons, deployed))
         if not (is_same and deployed.is_by_wrangler):
             compared += binding_changes(
@@ -130,11 +129,12 @@ class Plan:
         if deployed.share_percent < 100:
             yield Change(
                 CHANGED,
-                f"all traffic, of which version {deployed.version_id} gets "
-                f"{deployed.share_percent:g} % now",
+                f"all traffic to the new version; now version {deployed.version_id} gets "
+                f"{deployed.share_percent:g} %",
             )
         if deployed.digest is None:
-            yield Change(CHANGED, f"the version that {deployed.source or 'somebody'} uploaded")
+            source = deployed.source or "an unknown source"
+            yield Change(CHANGED, f"the version uploaded by {source}")
         elif not is_same and not compared:
             yield Change(CHANGED, "the Worker's code, files or settings")
 
@@ -149,18 +149,18 @@ def make_plan(
     stores: Stores | None,
     not_compared: str | None,
 ) -> Plan:
-    """Return what a deployment would do.
+    """Plan a deployment.
 
     Args:
-        request: What was asked for.
-        settings: The environment and the `--env` file.
-        wrangler: In a folder of its own.
-        stores: The account's; `None` if it cannot be asked.
-        not_compared: Why it cannot; `None` if it can.
+        request: The request.
+        settings: The environment merged with the `--env` file.
+        wrangler: wrangler in the run's folder.
+        stores: The account's stores; `None` without an account.
+        not_compared: Why there is no account; `None` if there is one.
 
     Raises:
-        CommandError: The account could not be read, a store that is needed is missing, or the
-            Worker could not be built.
+        CommandError: The account could not be read, a required store is missing, or the Worker
+            could not be built.
     """
     deployed = (
         read_deployed(stores.client, stores.account_id, request.script_name) if stores else None
@@ -191,15 +191,17 @@ def make_plan(
 
 
 def _check_domains(request: DeployRequest, domains: Mapping[str, str]) -> None:
-    # Without a terminal wrangler takes a host from another Worker and does not ask.
+    # Without a terminal, wrangler takes over another Worker's domain without asking.
     taken = [
-        Finding(f"It belongs to the Worker {domains[host]}.", host)
+        Finding(f"belongs to the Worker {domains[host]}", host)
         for host in request.domains
         if domains.get(host, request.script_name) != request.script_name
     ]
     if taken:
         raise ConflictError(
-            "A domain is another Worker's.", "Remove it there first, or leave it out.", taken
+            "A domain belongs to another Worker.",
+            "Remove it from that Worker, or remove the --domain option.",
+            taken,
         )
 
 

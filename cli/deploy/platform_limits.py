@@ -1,7 +1,7 @@
-"""Cloudflare's limits that an upload can meet.
+"""Cloudflare's limits for uploads.
 
-https://developers.cloudflare.com/workers/platform/limits/, read in November 2026. Where its pages
-differ, the smaller figure is here.
+Source: https://developers.cloudflare.com/workers/platform/limits/, November 2026. Where its pages
+differ, this module has the smaller number.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ COMPRESSED_BYTES_FREE: Final = 3_000_000
 COMPRESSED_BYTES_PAID: Final = 10_000_000
 RAW_BYTES_MAX: Final = 64 * 1024 * 1024
 STARTUP_MS_MAX: Final = 1_000
-"""Measured by Cloudflare at the upload; it refuses what takes longer."""
+"""Cloudflare measures the startup time at the upload, and rejects Workers that take longer."""
 
 VARIABLES_FREE: Final = 64
 VARIABLES_PAID: Final = 128
@@ -22,18 +22,18 @@ ASSETS_PAID: Final = 100_000
 ASSET_BYTES_MAX: Final = 25 * 1024 * 1024
 CRONS_FREE: Final = 5
 CRONS_PAID: Final = 250
-"""In a whole account."""
+"""Per account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure of an upload beside its limits.
+    """A size or count of an upload, with its limits.
 
     Args:
         what: What was measured, with its unit.
-        value: How much it is.
+        value: The measured value.
         free: The limit of the free plan.
-        paid: The limit of the paid plan, which dispatch namespaces need anyway.
+        paid: The limit of the paid plan, which dispatch namespaces require.
     """
 
     what: str
@@ -42,8 +42,8 @@ class Measured:
     paid: int
 
     @property
-    def is_too_much(self) -> bool:
-        """Whether Cloudflare refuses it on any plan."""
+    def is_exceeded(self) -> bool:
+        """Whether the value exceeds the limit of all plans."""
         return self.value > self.paid
 
 
@@ -55,14 +55,14 @@ def measured(
     asset_bytes: Sequence[int],
     crons: int,
 ) -> tuple[Measured, ...]:
-    """Return the figures of an upload beside their limits.
+    """Return the sizes and counts of an upload with their limits.
 
     Args:
-        raw_bytes: All modules.
-        compressed_bytes: The same, with gzip.
-        variables: The texts of variables; secrets as empty ones, as nobody knows theirs.
+        raw_bytes: The size of all modules.
+        compressed_bytes: The same after gzip.
+        variables: The values of variables; an empty text for each secret, whose value is unknown.
         asset_bytes: The size of each static file.
-        crons: How many schedules there are.
+        crons: The number of schedules.
     """
     longest = max((len(text.encode()) for text in variables), default=0)
     return (

@@ -1,4 +1,4 @@
-"""What a deployment was asked for."""
+"""The options of a deployment, validated."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,11 +15,11 @@ DISPATCHER: Final = "DISPATCHER"
 
 @dataclass(frozen=True, slots=True)
 class WantedStore:
-    """A KV namespace or database, by id or by name.
+    """A KV namespace or database to bind.
 
     Args:
         id: Its id, if given.
-        name: What it is found and made by.
+        name: The title or name by which it is found or created otherwise.
     """
 
     id: str | None
@@ -31,16 +31,16 @@ class DeployRequest:
     """A deployment.
 
     Args:
-        script_name: What the Worker is called.
-        dispatch_namespace: Where the scripts of APIs are.
-        usage_kv: Where the log is.
-        tenant_kv: Where the directory is.
-        control_db: Where the ledger is.
-        creates_missing: Whether stores that are not there are made.
-        keeps_variables: Whether variables stay that only the deployed Worker has.
-        replaced_secrets: Names of secrets to be set though they are set.
-        domains: Hosts that become the Worker's own.
-        routes: Patterns of a zone's URLs.
+        script_name: The Worker's name.
+        dispatch_namespace: The dispatch namespace of the APIs' scripts.
+        usage_kv: The KV namespace of the usage log.
+        tenant_kv: The KV namespace of the directory.
+        control_db: The database of the ledger.
+        creates_missing: Whether to create missing stores.
+        keeps_variables: Whether to keep variables that only the deployed Worker has.
+        replaced_secrets: Names of secrets to overwrite.
+        domains: Custom domains.
+        routes: Route patterns.
     """
 
     script_name: str
@@ -64,7 +64,7 @@ class DeployRequest:
             if store.id is not None and not _is_id(store.id):
                 raise InputError(
                     f"{store.id!r} is not the id of a KV namespace or D1 database.",
-                    "`clawr kv list` shows ids.",
+                    "`clawr kv list` lists the ids of KV namespaces.",
                 )
 
 
@@ -74,13 +74,9 @@ def _is_id(text: str) -> bool:
 
 
 def refuse_local(*, is_local: bool) -> None:
-    """Return if an account is meant: `make dev` runs this clone's dispatcher from its sources.
-
-    Raises:
-        InputError: The `make dev` of this machine is meant.
-    """
+    """Raise `InputError` for `--local`: `make dev` runs the dispatcher from its sources."""
     if is_local:
         raise InputError(
-            "`make dev` runs the dispatcher of this clone already: there is nothing to deploy.",
-            "Leave out --local to see the plan for an account, with or without a token.",
+            "`make dev` already runs the dispatcher of this clone; there is nothing to deploy.",
+            "Remove --local to see the plan for an account, with or without a token.",
         )

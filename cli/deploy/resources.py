@@ -1,4 +1,4 @@
-"""The stores that a deployment binds: given, bound already, found by name, or to be made."""
+"""Finds the stores that a deployment binds: given, bound, found by name, or to be created."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from cli.stores import Store, Stores, named
 
 
 class Origin(Enum):
-    """How a store was settled on."""
+    """How a store was chosen. The plan's JSON has the lowercase names of the members."""
 
     GIVEN = "given"
     BOUND = "as deployed"
     FOUND = "found by its name"
-    TO_MAKE = "will be made"
-    MADE = "made"
+    TO_MAKE = "will be created"
+    MADE = "created"
     LEFT_OUT = "left out"
 
 
@@ -28,10 +28,10 @@ class Resource:
 
     Args:
         binding: The binding's name.
-        what: What kind it is.
-        name: What it is called.
-        id: What the binding refers to; `None` while there is none.
-        origin: How it was settled on.
+        what: The kind of store.
+        name: Its title or name.
+        id: The id for the binding; `None` until it is created.
+        origin: How it was chosen.
     """
 
     binding: str
@@ -45,13 +45,13 @@ _KV = "KV namespace"
 _D1 = "D1 database"
 _DISPATCH = "dispatch namespace"
 
-_WITHOUT = {
-    USAGE_KV: "figures have nowhere to go",
-    DISPATCHER: "there are no scripts to call",
+_REQUIRED_FOR = {
+    USAGE_KV: "usage is recorded in it",
+    DISPATCHER: "it contains the APIs' scripts",
 }
-"""Stores that a Worker cannot do without."""
+"""Stores that the dispatcher requires, and why."""
 
-_HOW_TO_MAKE = {
+_CREATE_COMMANDS = {
     _KV: "clawr kv create {name} --execute",
     _D1: "npx wrangler d1 create {name}",
     _DISPATCH: "clawr namespace create {name} --execute",
@@ -64,13 +64,13 @@ def find_resources(
     """Return the four stores.
 
     Args:
-        request: What was asked for.
-        stores: The account's; `None` if it cannot be asked.
-        deployed: The deployed Worker, if there is one.
+        request: The request.
+        stores: The account's stores; `None` without an account.
+        deployed: The deployed Worker, if any.
 
     Raises:
-        MissingError: Stores that are needed are not there; all of them are named.
-        CommandError: The account could not be asked.
+        MissingError: Required stores do not exist; the findings name all of them.
+        CommandError: The account could not be read.
     """
     namespaces = cache(stores.kv_namespaces) if stores else None
     databases = cache(stores.databases) if stores else None
@@ -97,37 +97,39 @@ def find_resources(
             resource = replace(resource, id=store.id, origin=Origin.FOUND)
         elif request.creates_missing:
             resource = replace(resource, origin=Origin.TO_MAKE)
-        elif binding in _WITHOUT:
-            missing.append(_absent(resource, is_asked=stores is not None))
+        elif binding in _REQUIRED_FOR:
+            missing.append(_absent(resource, has_account=stores is not None))
         found.append(resource)
     found.append(_namespace(request, stores, missing))
     if missing:
         raise MissingError(
-            "Something that the dispatcher is bound to is missing.",
-            "Make what is missing, or add --create-missing.",
+            "Stores that the dispatcher needs are missing.",
+            "Create them, or add --create-missing.",
             missing,
         )
     return tuple(found)
 
 
-def make_missing(resources: Sequence[Resource], stores: Stores) -> tuple[Resource, ...]:
-    """Make those that are to be made; return all, with their ids.
+def create_missing(resources: Sequence[Resource], stores: Stores) -> tuple[Resource, ...]:
+    """Create the stores that are to be created; return all stores with their ids.
 
     Raises:
-        CommandError: Cloudflare refused one; those before it exist and are found next time.
+        CommandError: Cloudflare rejected one. The next run finds those created before it.
     """
-    return tuple(_made(one, stores) if one.origin is Origin.TO_MAKE else one for one in resources)
+    return tuple(
+        _created(one, stores) if one.origin is Origin.TO_MAKE else one for one in resources
+    )
 
 
-def _made(resource: Resource, stores: Stores) -> Resource:
-    make = {
-        _KV: stores.make_kv_namespace,
-        _D1: stores.make_database,
-        _DISPATCH: stores.make_dispatch_namespace,
+def _created(resource: Resource, stores: Stores) -> Resource:
+    create = {
+        _KV: stores.create_kv_namespace,
+        _D1: stores.create_database,
+        _DISPATCH: stores.create_dispatch_namespace,
     }[resource.what]
-    made = make(resource.name)
-    origin = Origin.MADE if made.is_new else Origin.FOUND
-    return replace(resource, id=made.store.id, origin=origin)
+    created = create(resource.name)
+    origin = Origin.MADE if created.is_new else Origin.FOUND
+    return replace(resource, id=created.store.id, origin=origin)
 
 
 def _namespace(request: DeployRequest, stores: Stores | None, missing: list[Finding]) -> Resource:
@@ -136,7 +138,7 @@ def _namespace(request: DeployRequest, stores: Stores | None, missing: list[Find
     if stores is None or named(stores.dispatch_namespaces(), name):
         return resource
     if not request.creates_missing:
-        missing.append(_absent(resource, is_asked=True))
+        missing.append(_absent(resource, has_account=True))
     return replace(resource, origin=Origin.TO_MAKE)
 
 
@@ -145,10 +147,13 @@ def _with_id(stores: Sequence[Store] | None, store_id: str) -> Store | None:
 
 
 def _unknown(resource: Resource, store_id: str) -> Finding:
-    return Finding(f"The account has no {resource.what} with the id {store_id}.", resource.binding)
+    return Finding(f"the account has no {resource.what} with the id {store_id}", resource.binding)
 
 
-def _absent(resource: Resource, *, is_asked: bool) -> Finding:
-    make = _HOW_TO_MAKE[resource.what].format(name=resource.name)
-    said = f"the account has no {resource.what} {resource.name!r}" if is_asked else "no id is given"
-    return Finding(f"{said}, and {_WITHOUT[resource.binding]} without. {make}", resource.binding)
+def _absent(resource: Resource, *, has_account: bool) -> Finding:
+    reason = _REQUIRED_FOR[resource.binding]
+    create = _CREATE_COMMANDS[resource.what].format(name=resource.name)
+    missing = (
+        f"the account has no {resource.what} {resource.name!r}" if has_account else "no id is given"
+    )
+    return Finding(f"{missing} ({reason}). Create it: {create}", resource.binding)

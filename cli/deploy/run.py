@@ -1,4 +1,4 @@
-"""`clawr deploy-dispatcher`, from its options to its exit code."""
+"""Runs `clawr deploy-dispatcher`: plan, deploy, check, print."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from cli.deploy.settings import CONFIDENTIAL
 from cli.deploy.show import plan_document, result_document, show_plan, show_result
 from cli.deploy.wrangler import Wrangler
 from cli.errors import AccessError
-from cli.output import Output
+from cli.output import NOTHING_CHANGED, Output
 from cli.secret import Secret
 from cli.stores import Stores
 from cli.targets import Target
@@ -26,7 +26,6 @@ from dev.layout import Layout
 from dev.setup.plan import RUN, set_up
 
 WAIT_SECONDS: Final = 60.0
-_NOTHING_DONE: Final = "Nothing was done: add --execute."
 
 
 def deploy(
@@ -38,30 +37,30 @@ def deploy(
     is_executed: bool,
     wait_seconds: float = WAIT_SECONDS,
 ) -> None:
-    """Plan a deployment, carry it out if asked, print both.
+    """Plan a deployment; with `is_executed`, carry it out and check the dispatcher.
 
     Args:
-        request: What was asked for.
-        target: The account and, if known, the dispatcher's address.
-        layout: The clone; what its set-up lacks after an upgrade is made up for.
-        output: Where to print.
-        is_executed: Whether it is carried out.
-        wait_seconds: For how long the dispatcher may be silent afterwards.
+        request: The request.
+        target: The account and, if known, the dispatcher's URL.
+        layout: The clone. Its set-up is completed first if it is not current.
+        output: The output.
+        is_executed: Whether to carry it out.
+        wait_seconds: How long to wait for the deployed dispatcher to respond.
 
     Raises:
-        FindingError: It is deployed, and something is wrong with what answers.
-        CommandError: It could not be planned or carried out.
+        FindingError: The deployed dispatcher has problems.
+        CommandError: The deployment could not be planned or carried out.
     """
     account = target.account if is_executed else target.known_account
     set_up(layout, RUN)
-    # As with Ctrl-C: wrangler ends, and the file with the secrets goes.
+    # As with Ctrl-C, end wrangler and delete the file with the secrets.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _folder(layout) as folder:
         secrets = tuple(target.settings.get(name, "") for name in CONFIDENTIAL)
         wrangler = Wrangler(layout, folder, account, secrets)
         if account is None:
             with output.working("Building the Worker …"):
-                plan = make_plan(request, target.settings, wrangler, None, _why(target))
+                plan = make_plan(request, target.settings, wrangler, None, _missing_account(target))
             _show_plan(plan, output)
             return
         with open_account(account) as client:
@@ -73,14 +72,14 @@ def deploy(
                 return
             check_executable(plan)
             if not output.as_json:
-                show_plan(plan, output.people)
+                show_plan(plan, output.console)
             deployment = None
             if plan.changes:
                 with output.steps() as progress:
                     wrangler = replace(wrangler, on_line=progress)
                     deployment = execute(plan, wrangler, stores, progress)
-            found = _looked_at(target, plan, stores, output, wait_seconds)
-    _show_result(plan, deployment, found, output)
+            inspection = _inspect(target, plan, stores, output, wait_seconds)
+    _show_result(plan, deployment, inspection, output)
 
 
 @contextmanager
@@ -93,7 +92,8 @@ def _folder(layout: Layout) -> Iterator[RunFolder]:
         folder.remove()
 
 
-def _why(target: Target) -> str:
+def _missing_account(target: Target) -> str:
+    """Return the message of the error that `target.account` raises."""
     try:
         _ = target.account
     except AccessError as error:
@@ -101,7 +101,7 @@ def _why(target: Target) -> str:
     raise AssertionError("there is an account")
 
 
-def _looked_at(
+def _inspect(
     target: Target, plan: Plan, stores: Stores, output: Output, wait_seconds: float
 ) -> Inspection:
     progress: Callable[[str], None]
@@ -119,19 +119,20 @@ def _show_plan(plan: Plan, output: Output) -> None:
     def show(console: Console) -> None:
         show_plan(plan, console)
         if plan.changes:
-            console.print(_NOTHING_DONE, markup=False)
+            console.print(NOTHING_CHANGED, markup=False)
 
     output.result({"executed": False, **plan_document(plan)}, show)
 
 
 def _show_result(
-    plan: Plan, deployment: Deployment | None, found: Inspection, output: Output
+    plan: Plan, deployment: Deployment | None, inspection: Inspection, output: Output
 ) -> None:
-    document = {"executed": True, **plan_document(plan), **result_document(deployment, found)}
+    document = {"executed": True, **plan_document(plan), **result_document(deployment, inspection)}
 
     def show(console: Console) -> None:
-        show_result(deployment, found, console)
+        show_result(deployment, inspection, console)
 
-    if found.problems:
-        output.finding(document, show, "Something is wrong with what answers.", found.problems[0])
+    if inspection.problems:
+        problem = inspection.problems[0]
+        output.finding(document, show, "The deployed dispatcher has problems.", problem)
     output.result(document, show)

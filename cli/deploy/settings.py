@@ -1,4 +1,4 @@
-"""The Worker's settings, as far as a deployment must know them (docs/reference/settings.md)."""
+"""Chooses the variables and secrets of a deployment (docs/reference/settings.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ VARIABLES: Final = (
     "X402_RPC_URL",
     "PAY_TO_ADDRESS",
 )
-"""What anybody may see who may see the Worker."""
+"""Settings that everyone with access to the Worker may see."""
 
 SECRETS: Final = (
     CALLER_HASH_SECRET,
@@ -31,16 +31,16 @@ SECRETS: Final = (
     "ANALYTICS_TOKEN",
     "FACILITATOR_API_KEY",
 )
-"""What Cloudflare keeps and shows nobody."""
+"""Settings that are stored as secrets, which Cloudflare never shows."""
 
 CONFIDENTIAL: Final = (*SECRETS, "X402_RPC_URL")
-"""What no log may have: an address of a node often holds a key."""
+"""Settings that must not be logged: a node's URL often contains a key."""
 
-_WITHOUT: Final = {
-    CALLER_HASH_SECRET: "No API can be called without it. Make it once and keep it, as changing "
-    "it makes every caller a new one: openssl rand -hex 32",
-    "PLATFORM_ANALYTICS_TOKEN": "Without it and PLATFORM_TOKENS, figures cannot be read. "
-    "Make it: openssl rand -hex 32",
+_REQUIRED: Final = {
+    CALLER_HASH_SECRET: "No API can be called without it. Create it once and keep it, because a "
+    "new value makes every caller count as a new one: openssl rand -hex 32",
+    "PLATFORM_ANALYTICS_TOKEN": "Without it and PLATFORM_TOKENS, analytics cannot be read. "
+    "Create it: openssl rand -hex 32",
 }
 
 _TOKENS = ("PLATFORM_ANALYTICS_TOKEN", "PLATFORM_TOKENS")
@@ -48,13 +48,13 @@ _TOKENS = ("PLATFORM_ANALYTICS_TOKEN", "PLATFORM_TOKENS")
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What becomes of each secret.
+    """What happens to each secret.
 
     Args:
-        kept: Those that are set on the deployed Worker, and stay.
-        fresh: Those that are set now; name to text.
-        advice: Of those that are missing: name to what to do about it.
-        is_refused: Whether the Worker cannot serve without what is missing.
+        kept: Names of secrets that the deployed Worker has and keeps.
+        fresh: Secrets to set, name to value.
+        advice: How to provide each missing secret, by name.
+        is_refused: Whether the Worker cannot serve without a missing one.
     """
 
     kept: tuple[str, ...]
@@ -66,21 +66,26 @@ class Secrets:
 def chosen_secrets(
     settings: Mapping[str, str], deployed: frozenset[str], replaced: frozenset[str]
 ) -> Secrets:
-    """Return what becomes of each secret.
+    """Return what happens to each secret.
 
     Args:
-        settings: The environment and the `--env` file.
+        settings: The environment merged with the `--env` file.
         deployed: Names of the secrets that the deployed Worker has.
-        replaced: Names of those to be set anew, though they are there.
+        replaced: Names of the secrets to overwrite.
 
     Raises:
-        InputError: One that is to be set anew is no secret, or has no text in `settings`.
+        InputError: A secret to overwrite is not known, or has no value in `settings`.
     """
     for name in sorted(replaced):
         if name not in SECRETS:
-            raise InputError(f"{name} is no secret: {', '.join(SECRETS)} are.")
+            raise InputError(
+                f"--replace-secret {name} is not a secret.", f"Use one of {', '.join(SECRETS)}."
+            )
         if not settings.get(name):
-            raise InputError(f"{name} is not set, and so cannot replace what is deployed.")
+            raise InputError(
+                f"--replace-secret {name} needs a value, but {name} is not set.",
+                "Set it in the environment or in the --env file.",
+            )
     fresh = {
         name: settings[name]
         for name in SECRETS
@@ -94,7 +99,7 @@ def chosen_secrets(
     return Secrets(
         kept,
         fresh,
-        {name: _WITHOUT[name] for name in needed},
+        {name: _REQUIRED[name] for name in needed},
         is_refused=CALLER_HASH_SECRET in needed,
     )
 
@@ -102,12 +107,12 @@ def chosen_secrets(
 def chosen_variables(
     settings: Mapping[str, str], configured: Mapping[str, object], deployed_secrets: frozenset[str]
 ) -> dict[str, str]:
-    """Return the variables that are uploaded.
+    """Return the variables to upload.
 
-    One that the deployed Worker has as a secret stays a secret: an upload cannot have both.
+    A variable that the deployed Worker has as a secret is left out: a Worker cannot have both.
 
     Args:
-        settings: The environment and the `--env` file; they win.
+        settings: The environment merged with the `--env` file; takes precedence.
         configured: `vars` of wrangler.toml.
         deployed_secrets: Names of the secrets that the deployed Worker has.
     """

@@ -1,4 +1,4 @@
-"""A plan and what became of it, as a document and for people; no setting's text is in either."""
+"""Formats a plan and its result, as JSON and as text. Neither contains values of secrets."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "digest": plan.bundle.digest,
         "deployed": {
             "versionId": deployed.version_id,
-            "madeAt": deployed.made_at,
+            "madeAt": deployed.created_at,
             "source": deployed.source,
             "digest": deployed.digest,
         }
@@ -85,30 +85,33 @@ def plan_document(plan: Plan) -> dict[str, Any]:
 
 
 def show_plan(plan: Plan, console: Console) -> None:
-    """Print a plan for people."""
+    """Print a plan as text."""
     metadata = plan.bundle.metadata
     console.print(f"[bold]Worker {plan.request.script_name}[/], ", end="")
-    _plain(console, f"{metadata['main_module']}, of {metadata['compatibility_date']}")
+    _plain(
+        console,
+        f"{metadata['main_module']}, compatibility date {metadata['compatibility_date']}",
+    )
     _section(console, "Bindings", _binding_rows(plan))
     variables = [(name, shown_text(name, text)) for name, text in _variables(plan)]
-    state = "stays" if plan.request.keeps_variables else "is removed"
-    kept = [(name, f"{state}: only the deployed Worker has it") for name in plan.kept_variables]
+    state = "kept" if plan.request.keeps_variables else "will be removed"
+    kept = [(name, f"{state}; only the deployed Worker has it") for name in plan.kept_variables]
     _section(console, "Variables", [*variables, *kept])
     _section(console, "Secrets", _secret_rows(plan))
-    _section(console, "Beside it", _other_rows(plan))
+    _section(console, "Other settings", _other_rows(plan))
     _section(
         console,
         "Limits",
         [(one.what, f"{one.value:,}", _limit(one.free, one.paid)) for one in plan.measures],
     )
     if plan.not_compared:
-        console.print("[bold yellow]Nothing could be compared:[/] ", end="")
+        console.print("[bold yellow]Not compared with an account:[/] ", end="")
         _plain(console, plan.not_compared)
         return
     changes = plan.changes
     if not changes:
-        console.print("[bold green]No change:[/] ", end="")
-        _plain(console, "what is deployed is what this clone has.")
+        console.print("[bold green]No changes:[/] ", end="")
+        _plain(console, "the deployed Worker is up to date.")
         return
     console.print("[bold]Changes[/]")
     for change in changes:
@@ -116,12 +119,12 @@ def show_plan(plan: Plan, console: Console) -> None:
 
 
 def result_document(deployment: Deployment | None, inspection: Inspection) -> dict[str, Any]:
-    """Return what was done and found as JSON; `deployment` is `None` if nothing had to be done."""
+    """Return the result as JSON; `deployment` is `None` if there were no changes."""
     return {
         "deployment": {
             "versionId": deployment.version_id,
             "startupMs": deployment.startup_ms,
-            "made": list(deployment.made),
+            "made": list(deployment.created),
             "migrationsApplied": list(deployment.applied),
             "secretsSet": list(deployment.secrets),
             "addresses": list(deployment.addresses),
@@ -130,7 +133,7 @@ def result_document(deployment: Deployment | None, inspection: Inspection) -> di
         else None,
         "inspection": {
             "url": inspection.url,
-            "answers": inspection.answers,
+            "answers": inspection.responds,
             "problems": list(inspection.problems),
             "notices": list(inspection.notices),
             "callsToday": inspection.calls,
@@ -140,32 +143,32 @@ def result_document(deployment: Deployment | None, inspection: Inspection) -> di
 
 
 def show_result(deployment: Deployment | None, inspection: Inspection, console: Console) -> None:
-    """Print what was done and found for people."""
+    """Print the result as text; `deployment` is `None` if there were no changes."""
     if deployment:
-        console.print("[bold green]Done[/]")
-        for line in _done(deployment):
+        console.print("[bold green]Deployed[/]")
+        for line in _deployment_lines(deployment):
             _plain(console, f"  {line}")
-    console.print("[bold]Looked at[/] ", end="")
+    console.print("[bold]Checked[/] ", end="")
     _plain(console, inspection.url or "nothing")
-    if inspection.answers:
-        _plain(console, "  /health answers.")
+    if inspection.responds:
+        _plain(console, "  /health responds.")
     if inspection.calls is not None:
-        _plain(console, f"  Analytics answer: {inspection.calls:,} calls today.")
+        _plain(console, f"  Analytics respond: {inspection.calls:,} calls today.")
         _plain(console, f"  {inspection.apis} APIs in the directory.")
-    for said in inspection.problems:
+    for problem in inspection.problems:
         console.print("  [bold red]problem:[/] ", end="")
-        _plain(console, said)
-    for said in inspection.notices:
+        _plain(console, problem)
+    for notice in inspection.notices:
         console.print("  [yellow]notice:[/] ", end="")
-        _plain(console, said)
+        _plain(console, notice)
 
 
 def shown_text(name: str, text: str) -> str:
-    """Return what may be seen of a variable: enough to recognise it.
+    """Return a shortened value of a variable, enough to recognize it.
 
     Args:
-        name: Its name.
-        text: Its text; a path, query or password in a URL may be a key, and is left out.
+        name: The variable's name.
+        text: Its value; the path, query and password of a URL may be keys, and are left out.
     """
     if name == DIRECTORY:
         return f"{_tenants_in(text)}, {len(text.encode()):,} bytes"
@@ -174,16 +177,16 @@ def shown_text(name: str, text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS_MAX else f"{text[:_SHOWN_CHARACTERS_MAX]}…"
 
 
-def _done(deployment: Deployment) -> Iterator[str]:
-    for name in deployment.made:
-        yield f"made {name}"
+def _deployment_lines(deployment: Deployment) -> Iterator[str]:
+    for name in deployment.created:
+        yield f"created {name}"
     for name in deployment.applied:
-        yield f"applied {name}"
+        yield f"applied the migration {name}"
     for name in deployment.secrets:
         yield f"set the secret {name}"
     if deployment.version_id:
         started = (
-            f", which starts in {deployment.startup_ms} ms (at most {STARTUP_MS_MAX})"
+            f", startup time {deployment.startup_ms} ms (limit {STARTUP_MS_MAX})"
             if deployment.startup_ms is not None
             else ""
         )
@@ -212,7 +215,7 @@ def _binding_rows(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def _resource(resource: Resource) -> str:
     if resource.origin is Origin.LEFT_OUT:
-        return f"left out: no id was given, and no {resource.what} is called {resource.name}"
+        return f"left out: no id was given, and no {resource.what} is named {resource.name}"
     name = f" {resource.name}" if resource.name else ""
     has_id = resource.id and resource.id != resource.name
     return f"{resource.what}{name}{f' {resource.id}' if has_id else ''} ({resource.origin.value})"
@@ -222,9 +225,9 @@ def _secret_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     for name in sorted(plan.secrets.fresh):
         yield name, "will be set"
     for name in plan.secrets.kept:
-        yield name, "is set, and stays"
+        yield name, "already set; kept"
     for name, advice in plan.secrets.advice.items():
-        yield name, f"is missing. {advice}"
+        yield name, f"missing. {advice}"
 
 
 def _other_rows(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -236,7 +239,7 @@ def _other_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "static files", f"{len(plan.bundle.assets)}, {size:,} bytes"
     tags = ", ".join(str(one["tag"]) for one in plan.config.get("migrations", []))
     yield "Durable Object migrations", tags or "none"
-    pending = f"; to be applied: {', '.join(plan.pending)}" if plan.pending else ""
+    pending = f"; pending: {', '.join(plan.pending)}" if plan.pending else ""
     yield "database migrations", f"{len(plan.migrations)}{pending}"
     yield "modules", f"{len(plan.bundle.modules)}"
 

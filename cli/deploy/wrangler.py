@@ -1,8 +1,8 @@
-"""Runs the clone's own wrangler without a terminal.
+"""Runs the clone's wrangler, without a terminal.
 
-wrangler gets none of this process's environment but what it needs to reach Cloudflare; so it
-asks nobody, takes no other account, and shows no setting. What it prints goes to a log file,
-without the secrets that are known here; the file stays when it fails.
+wrangler only gets the environment variables that it needs to reach Cloudflare: it cannot prompt,
+use another account, or see settings. Its output goes to a log file, without known secrets; the file
+is kept if wrangler fails.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cli.deploy.wrangler_failures import AGAIN, explain
+from cli.account_api import RUN_AGAIN
+from cli.deploy.wrangler_failures import explain
 from cli.errors import NetworkError
 from cli.targets import Account
 from dev.launch.run_folder import RunFolder
@@ -33,39 +34,39 @@ _PASSED_ON = (
 )
 _HIDDEN = "…"
 _SECRET_CHARACTERS_MIN = 6
-"""Shorter ones are in ordinary words."""
+"""Shorter texts occur in ordinary words."""
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A run of wrangler that went well.
+    """A successful run of wrangler.
 
     Args:
         output: Everything that it printed, without secrets.
-        records: What it wrote for programs; each has a `type`.
+        records: Its machine-readable output; each record has a `type`.
     """
 
     output: str
     records: tuple[Mapping[str, Any], ...]
 
     def record(self, kind: str) -> Mapping[str, Any]:
-        """Return the last record of this `type`; an empty one if there is none."""
+        """Return the last record of this `type`, or an empty one."""
         return next((one for one in reversed(self.records) if one.get("type") == kind), {})
 
 
 @dataclass(frozen=True, slots=True)
 class Wrangler:
-    """wrangler in the folder of one run.
+    """wrangler in a run's folder.
 
     Args:
         layout: The clone; set-up must have run.
-        folder: Where the configuration is, and what it names.
-        account: Whose API it asks; `None` for runs that ask nobody.
-        secrets: Texts that must not be seen.
+        folder: The folder with the configuration and the files that it names.
+        account: The account; `None` for runs without network access.
+        secrets: Texts to remove from the output.
         on_line: Called with each line that it prints.
-        seconds_max: How long a run may take.
+        seconds_max: The timeout of a run.
     """
 
     layout: Layout
@@ -76,15 +77,15 @@ class Wrangler:
     seconds_max: float = SECONDS_MAX
 
     def run(self, *arguments: str | Path, name: str, failure: str) -> Ran:
-        """Run it and wait.
+        """Run wrangler and wait until it ends.
 
         Args:
             arguments: Its command and options, without `--config`.
-            name: What the log file is called.
-            failure: What to say when it fails.
+            name: The last part of the log file's name.
+            failure: The sentence that an error message starts with.
 
         Raises:
-            CommandError: It failed; the message is wrangler's, the log has the rest.
+            CommandError: It failed. The message is wrangler's; the log has the complete output.
         """
         log = self.layout.logs / f"{self.folder.path.name}-{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ class Wrangler:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            # wrangler is two processes, which end together.
+            # wrangler has two processes. A group of their own lets both be killed.
             start_new_session=True,
         ) as process:
 
@@ -118,8 +119,8 @@ class Wrangler:
                 _end(process)
         if is_late.is_set():
             raise NetworkError(
-                f"{failure} wrangler was not done after {self.seconds_max:g} s.",
-                f"{AGAIN} Log: {log}",
+                f"{failure} wrangler timed out after {self.seconds_max:g} s.",
+                f"{RUN_AGAIN} Log: {log}",
             )
         if code != 0:
             raise explain(output, failure, log)
@@ -129,7 +130,7 @@ class Wrangler:
     def _read(self, process: "subprocess.Popen[str]", log: Path) -> str:
         lines = []
         assert process.stdout is not None
-        # It shows variables, as wrangler does.
+        # The output contains the values of variables, so only the owner may read the file.
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             for line in process.stdout:
@@ -159,7 +160,7 @@ class Wrangler:
             "WRANGLER_LOG_PATH": str(own / "logs"),
             "WRANGLER_OUTPUT_FILE_PATH": str(records),
             "CLOUDFLARE_CF_FETCH_ENABLED": "false",
-            # Where a log-in of the user's own would be found.
+            # An empty folder, so that wrangler does not find the user's own login.
             "XDG_CONFIG_HOME": str(own / "config"),
         }
         if self.account:
@@ -183,12 +184,12 @@ def _records(file: Path) -> tuple[Mapping[str, Any], ...]:
     return tuple(json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
 
 
-def arguments_of_deployment(digest: str, secrets_file: Path | None) -> Sequence[str | Path]:
+def deploy_arguments(digest: str, secrets_file: Path | None) -> Sequence[str | Path]:
     """Return wrangler's arguments for an upload.
 
     Args:
-        digest: Of all that is uploaded; its beginning becomes the version's tag.
-        secrets_file: Secrets to be set with it, a JSON object.
+        digest: The upload's digest; its first 12 digits become the version's tag.
+        secrets_file: A JSON object of secrets to set.
     """
     secrets = ("--secrets-file", secrets_file) if secrets_file else ()
     return (

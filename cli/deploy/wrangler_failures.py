@@ -1,9 +1,10 @@
-"""What wrangler's failures mean: by Cloudflare's numbers in its messages, else by their words."""
+"""Maps wrangler's error messages to `CommandError`s, by Cloudflare's codes or by their text."""
 
 import re
 from pathlib import Path
 from typing import Final
 
+from cli.account_api import RUN_AGAIN
 from cli.errors import (
     AccessError,
     CommandError,
@@ -13,44 +14,43 @@ from cli.errors import (
     QuotaError,
 )
 
-AGAIN: Final = "Run the same command again: what was done already stays done."
-_RIGHTS = "The token is wrong or lacks a right; docs/deploy.md names those it needs."
-_LIMITS = "A limit of the account; docs/deploy.md says which there are."
-_IN_THE_WAY = "Look at what is there, then run the same command again."
-_WAIT = "Wait some minutes, then run the same command again."
+_PERMISSIONS = "Check the token and its permissions; docs/deploy.md lists the ones it needs."
+_LIMITS = "Check the limits of the account; docs/deploy.md lists them."
+_CONFLICT = "Resolve the conflict, then run the same command again."
+_WAIT = "Wait a few minutes, then run the same command again."
 
 _CODES: Final[dict[int, tuple[type[CommandError], str]]] = {
     971: (QuotaError, _WAIT),
-    1000: (AccessError, _RIGHTS),
-    7403: (AccessError, _RIGHTS),
+    1000: (AccessError, _PERMISSIONS),
+    7403: (AccessError, _PERMISSIONS),
     7406: (QuotaError, _LIMITS),
-    9106: (AccessError, _RIGHTS),
-    9109: (AccessError, _RIGHTS),
-    10000: (AccessError, _RIGHTS),
-    10001: (AccessError, _RIGHTS),
-    10002: (NetworkError, AGAIN),
-    10007: (MissingError, "Somebody removed it meanwhile. Run the same command again."),
-    10013: (NetworkError, AGAIN),
-    10020: (ConflictError, _IN_THE_WAY),
+    9106: (AccessError, _PERMISSIONS),
+    9109: (AccessError, _PERMISSIONS),
+    10000: (AccessError, _PERMISSIONS),
+    10001: (AccessError, _PERMISSIONS),
+    10002: (NetworkError, RUN_AGAIN),
+    10007: (MissingError, "It was removed concurrently. Run the same command again."),
+    10013: (NetworkError, RUN_AGAIN),
+    10020: (ConflictError, _CONFLICT),
     10027: (QuotaError, _LIMITS),
     10037: (QuotaError, _LIMITS),
     10072: (QuotaError, _LIMITS),
-    100120: (ConflictError, _IN_THE_WAY),
+    100120: (ConflictError, _CONFLICT),
     10121: (AccessError, "Dispatch namespaces need a Workers for Platforms subscription."),
 }
-"""Cloudflare's numbers in wrangler's messages: what they mean, and what to do."""
+"""By Cloudflare's error code: the error and its advice."""
 
 _TEXTS: Final[tuple[tuple[str, type[CommandError], str], ...]] = (
     (r"-> 429\b|too many requests", QuotaError, _WAIT),
-    (r"-> 40[13]\b", AccessError, _RIGHTS),
-    (r"-> 5\d\d\b", NetworkError, AGAIN),
+    (r"-> 40[13]\b", AccessError, _PERMISSIONS),
+    (r"-> 5\d\d\b", NetworkError, RUN_AGAIN),
     (
         r"fetch failed|ECONN|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|socket|timed? ?out|terminated",
         NetworkError,
-        f"Check the network and CLOUDFLARE_API_BASE_URL. {AGAIN}",
+        f"Check the network and CLOUDFLARE_API_BASE_URL. {RUN_AGAIN}",
     ),
 )
-"""The same for messages without a number; the first that matches counts."""
+"""The same for messages without a known code. The first match counts."""
 
 _END_OF_MESSAGE = (
     "If you think this is a bug",
@@ -63,30 +63,30 @@ _END_OF_MESSAGE = (
 
 
 def explain(output: str, failure: str, log: Path) -> CommandError:
-    """Return what a failed run of wrangler means.
+    """Return the error for a failed run of wrangler.
 
     Args:
         output: Everything that it printed.
-        failure: What was being done, in a sentence.
-        log: Where the output is.
+        failure: What failed, as a sentence.
+        log: The log file.
     """
-    said = _said(output)
-    kind, advice = _meaning(said)
-    return kind(f"{failure} wrangler says: {said}", f"{advice} Log: {log}".strip())
+    message = _message(output)
+    kind, advice = _meaning(message)
+    return kind(f"{failure} wrangler: {message}", f"{advice} Log: {log}".strip())
 
 
-def _meaning(said: str) -> tuple[type[CommandError], str]:
-    for code in re.findall(r"\[code: (\d+)\]", said):
+def _meaning(message: str) -> tuple[type[CommandError], str]:
+    for code in re.findall(r"\[code: (\d+)\]", message):
         if int(code) in _CODES:
             return _CODES[int(code)]
     for pattern, kind, advice in _TEXTS:
-        if re.search(pattern, said, re.IGNORECASE):
+        if re.search(pattern, message, re.IGNORECASE):
             return kind, advice
     return CommandError, ""
 
 
-def _said(output: str) -> str:
-    """Return wrangler's own words: from its first error on, until it offers to report it."""
+def _message(output: str) -> str:
+    """Return wrangler's own message: from its first error to its offer to report a bug."""
     _, _, after = output.partition("[ERROR]")
     lines = [line.strip() for line in (after or output).splitlines()]
     kept = []
@@ -95,4 +95,4 @@ def _said(output: str) -> str:
             break
         if line:
             kept.append(line)
-    return " ".join(kept if after else kept[-5:])[:700] or "nothing"
+    return " ".join(kept if after else kept[-5:])[:700] or "no message"

@@ -1,6 +1,6 @@
-"""The Cloudflare account: the token, its rights, and what `wrangler.toml` binds.
+"""Checks the Cloudflare account: the token, its permissions, and the bindings of `wrangler.toml`.
 
-Everything is asked for by reading. Whether a token may also write shows only when it does.
+All checks only read. Whether the token may also write is not known before a command writes.
 """
 
 import tomllib
@@ -20,46 +20,46 @@ from cli.targets import Account, Target
 PART = "account"
 EXPIRES_SOON: Final = timedelta(days=14)
 
-_TOKEN_REMEDY = "Make a new token (docs/deploy.md says how), and set CLOUDFLARE_API_TOKEN to it."  # noqa: S105
-_CREATE = "`clawr deploy-dispatcher --create-missing` makes it."
-_DEPLOY = "`clawr deploy-dispatcher` deploys it as wrangler.toml has it."
+_TOKEN_REMEDY = "Create a new token (see docs/deploy.md), and set CLOUDFLARE_API_TOKEN to it."  # noqa: S105
+_CREATE = "Run `clawr deploy-dispatcher --create-missing`, which creates it."
+_DEPLOY = "Run `clawr deploy-dispatcher`, which deploys it as configured in wrangler.toml."
 
 Names = Mapping[str, str]
-"""What an account has: ids by title or name."""
+"""Resources of an account: ids by title or name."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Right:
-    """A right that a token needs.
+class _Permission:
+    """A permission that the token needs.
 
     Args:
-        name: As Cloudflare's token page has it.
-        read: Reads what needs the right, and returns what there is: ids by name.
+        name: Its name on Cloudflare's token page.
+        read: Lists the resources that it gives access to.
     """
 
     name: str
     read: Callable[[cloudflare.Cloudflare, str], Names]
 
 
-_SCRIPTS = _Right(
+_SCRIPTS = _Permission(
     "Workers Scripts",
     lambda client, account: {
         str(one.id): str(one.id) for one in client.workers.scripts.list(account_id=account)
     },
 )
-_KV = _Right(
+_KV = _Permission(
     "Workers KV Storage",
     lambda client, account: {
         one.title: one.id for one in client.kv.namespaces.list(account_id=account)
     },
 )
-_D1 = _Right(
+_D1 = _Permission(
     "D1",
     lambda client, account: {
         str(one.name): str(one.uuid) for one in client.d1.database.list(account_id=account)
     },
 )
-_NAMESPACES = _Right(
+_NAMESPACES = _Permission(
     "Workers for Platforms",
     lambda client, account: {
         str(one.namespace_name): str(one.namespace_id)
@@ -69,14 +69,14 @@ _NAMESPACES = _Right(
 
 
 def check_account(target: Target, wrangler_toml: Path) -> Iterator[Check]:
-    """Look at the target's account, if one is configured.
+    """Check the target's account, if one is configured.
 
     Args:
-        target: What is looked at.
-        wrangler_toml: What is deployed.
+        target: The target.
+        wrangler_toml: The configuration to compare with.
     """
     if target.known_account is None or not target.known_account.url:
-        said = "none is configured" if not target.is_local else "`make dev` serves no API"
+        said = "none is configured" if not target.is_local else "`make dev` serves no account API"
         remedy = "" if target.is_local else "Set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN."
         yield Check(PART, "account", State.UNCHECKED, said, remedy)
         return
@@ -88,11 +88,11 @@ def check_account(target: Target, wrangler_toml: Path) -> Iterator[Check]:
             if token.state is State.FAILED:
                 return
         found: dict[str, Names] = {}
-        for right in (_SCRIPTS, _KV, _D1, _NAMESPACES):
-            check, names = _right(client, account, right)
+        for permission in (_SCRIPTS, _KV, _D1, _NAMESPACES):
+            check, names = _read_with(client, account, permission)
             yield check
             if names is not None:
-                found[right.name] = names
+                found[permission.name] = names
         if not target.is_local:
             config = tomllib.loads(wrangler_toml.read_text())
             yield from _stores(config, found)
@@ -105,7 +105,7 @@ def _token(client: cloudflare.Cloudflare, account: Account) -> Check:
             try:
                 verified: Any = client.user.tokens.verify()
             except (cloudflare.AuthenticationError, cloudflare.PermissionDeniedError):
-                # One that belongs to the account and to no user is verified elsewhere.
+                # A token that belongs to the account, not to a user, has another endpoint.
                 verified = client.accounts.tokens.verify(account_id=account.account_id)
     except CommandError as error:
         remedy = _TOKEN_REMEDY if isinstance(error, AccessError) else error.advice
@@ -115,29 +115,29 @@ def _token(client: cloudflare.Cloudflare, account: Account) -> Check:
         return Check(PART, "token", State.FAILED, f"it is {status}", _TOKEN_REMEDY)
     expires: datetime | None = verified.expires_on
     if expires is None:
-        return Check(PART, "token", State.OK, "active, and never expires")
+        return Check(PART, "token", State.OK, "active, without expiry date")
     is_soon = expires - datetime.now(UTC) < EXPIRES_SOON
     state = State.WARNING if is_soon else State.OK
     said = f"active until {expires:%Y-%m-%d}"
     return Check(PART, "token", state, said, _TOKEN_REMEDY if is_soon else "")
 
 
-def _right(
-    client: cloudflare.Cloudflare, account: Account, right: _Right
+def _read_with(
+    client: cloudflare.Cloudflare, account: Account, permission: _Permission
 ) -> tuple[Check, Names | None]:
     try:
-        with explained(f"reading with the right {right.name}"):
-            names = right.read(client, account.account_id)
+        with explained(f"reading with the permission {permission.name}"):
+            names = permission.read(client, account.account_id)
     except AccessError as error:
-        remedy = f"Give the token the right `{right.name}: Edit`."
-        return Check(PART, right.name, State.FAILED, error.message, remedy), None
+        remedy = f"Add the permission `{permission.name}: Edit` to the token."
+        return Check(PART, permission.name, State.FAILED, error.message, remedy), None
     except CommandError as error:
-        return Check(PART, right.name, State.FAILED, error.message, error.advice), None
-    return Check(PART, right.name, State.OK, f"may be read; there are {len(names)}"), names
+        return Check(PART, permission.name, State.FAILED, error.message, error.advice), None
+    return Check(PART, permission.name, State.OK, f"readable; {len(names)} found"), names
 
 
 def _stores(config: Mapping[str, Any], found: Mapping[str, Names]) -> Iterator[Check]:
-    """Compare the stores that `wrangler.toml` names with those that the account has."""
+    """Check that the account has the stores that `wrangler.toml` names."""
     for one in config.get("kv_namespaces", ()):
         yield from _bound(found.get(_KV.name), one["binding"], one.get("id"), "KV namespace")
     for one in config.get("d1_databases", ()):
@@ -161,7 +161,7 @@ def _worker(
     config: Mapping[str, Any],
     scripts: Names | None,
 ) -> Iterator[Check]:
-    """Compare what is deployed with `wrangler.toml`: bindings by name, and cron."""
+    """Compare the deployed Worker's bindings (by name) and cron triggers with `wrangler.toml`."""
     if scripts is None:
         return
     name = config["name"]
@@ -169,7 +169,7 @@ def _worker(
         yield Check(PART, "Worker", State.WARNING, f"{name} is not deployed yet", _DEPLOY)
         return
     try:
-        with explained(f"reading how {name} is deployed"):
+        with explained(f"reading the settings of {name}"):
             settings: Any = client.workers.scripts.script_and_version_settings.get(
                 name, account_id=account.account_id
             )
@@ -180,21 +180,21 @@ def _worker(
     bound = {str(one.name) for one in settings.bindings or ()}
     missing = sorted(_binding_names(config) - bound)
     if missing:
-        said = f"{name} is deployed without {', '.join(missing)}"
+        said = f"{name} is deployed without the bindings {', '.join(missing)}"
         yield Check(PART, "Worker", State.FAILED, said, _DEPLOY)
     else:
-        yield Check(PART, "Worker", State.OK, f"{name} is deployed with all of its bindings")
+        yield Check(PART, "Worker", State.OK, f"{name} is deployed with all bindings")
     wanted = set(config.get("triggers", {}).get("crons", ()))
     lacking = wanted - {one.cron for one in schedules.schedules or ()}
     if lacking:
-        said = f"it is deployed without {', '.join(sorted(lacking))}"
+        said = f"the Worker is deployed without {', '.join(sorted(lacking))}"
         yield Check(PART, "cron trigger", State.FAILED, said, _DEPLOY)
     else:
-        yield Check(PART, "cron trigger", State.OK, ", ".join(sorted(wanted)) or "none is wanted")
+        yield Check(PART, "cron trigger", State.OK, ", ".join(sorted(wanted)) or "none configured")
 
 
 def _binding_names(config: Mapping[str, Any]) -> set[str]:
-    """Return the names of all bindings that `wrangler.toml` asks for."""
+    """Return the names of all bindings in `wrangler.toml`."""
     lists = ("kv_namespaces", "d1_databases", "dispatch_namespaces")
     names = {one["binding"] for kind in lists for one in config.get(kind, ())}
     names |= {one["name"] for one in config.get("durable_objects", {}).get("bindings", ())}
@@ -204,16 +204,16 @@ def _binding_names(config: Mapping[str, Any]) -> set[str]:
 
 
 def _bound(names: Names | None, binding: str, wanted: str | None, kind: str) -> Iterator[Check]:
-    """Compare what `wrangler.toml` names with what the account has, as far as that is known."""
+    """Check that the account has the store of a binding; `names` is `None` if it is not known."""
     if names is None:
         return
     if not wanted:
-        said = f"wrangler.toml names no {kind}"
-        remedy = f"Give its id where you deploy, or let {_CREATE}"
+        said = f"wrangler.toml has no id for the {kind}"
+        remedy = "Give its id to `clawr deploy-dispatcher`, or create it with --create-missing."
         yield Check(PART, binding, State.WARNING, said, remedy)
     elif wanted in names.values():
         name = next(name for name, known in names.items() if known == wanted)
         yield Check(PART, binding, State.OK, f"{kind} {name}")
     else:
-        said = f"the account has no {kind} {wanted}, which wrangler.toml names"
+        said = f"the account does not have the {kind} {wanted} of wrangler.toml"
         yield Check(PART, binding, State.FAILED, said, _CREATE)

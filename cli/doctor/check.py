@@ -1,4 +1,4 @@
-"""What one look came to, and how all of them are shown."""
+"""The result of a check, and the report of all checks."""
 
 import enum
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from cli.analytics.formatting import plain_text
 
 
 class State(enum.Enum):
-    """How something is."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works; somebody should look at it."""
+    """It works, but the operator should know."""
 
     FAILED = "failed"
     UNCHECKED = "not checked"
-    """Nothing can be said about it; that is no failure."""
+    """It could not be checked, which is not a failure."""
 
 
 _STYLES = {
@@ -33,14 +33,14 @@ _STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at.
+    """One check.
 
     Args:
-        part: What it belongs to, such as "machine".
-        name: What it is, in a word or two.
-        state: How it is.
-        said: What was found, in a sentence or less.
-        remedy: What to do; empty when nothing is to be done.
+        part: The part of the report, such as "machine".
+        name: What was checked, in a word or two.
+        state: The result.
+        said: What was found.
+        remedy: How to fix it; empty if there is nothing to fix.
     """
 
     part: str
@@ -63,16 +63,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was looked at.
+    """All checks.
 
     Args:
-        checks: In order; those of a part together.
+        checks: In order, grouped by part.
     """
 
     checks: Sequence[Check]
 
     def count(self, state: State) -> int:
-        """Return how many are so."""
+        """Return how many checks have this state."""
         return sum(check.state is state for check in self.checks)
 
     @property
@@ -86,7 +86,7 @@ class Report:
         }
 
     def show(self, console: Console) -> None:
-        """Print a line for each, and below it what to do."""
+        """Print a line for each check, and below it the remedy."""
         part = ""
         for check in self.checks:
             if check.part != part:

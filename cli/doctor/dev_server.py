@@ -1,4 +1,4 @@
-"""The `make dev` that may run on this machine, as its STATE announces it."""
+"""Checks whether `make dev` runs on this machine."""
 
 from cli.doctor.check import Check, State
 from cli.targets import Target
@@ -9,18 +9,18 @@ PART = "make dev"
 
 
 def check_local(target: Target, layout: Layout) -> Check:
-    """Look whether `make dev` runs, and has said so.
+    """Check the file with which `make dev` announces itself in its STATE folder.
 
     Args:
-        target: What is looked at otherwise.
-        layout: The clone.
+        target: Its `state` is the folder, if it has one.
+        layout: The clone, for the default folder.
     """
     state = target.state or layout.cache / "state"
     try:
         running = find_running(state)
     except NotRunning as error:
         if (state / FILE_NAME).exists():
-            said = f"it ended without taking back {state / FILE_NAME}"
+            said = f"it ended without removing {state / FILE_NAME}"
             return Check(PART, "announcement", State.WARNING, said, "Start `make dev` again.")
         return Check(PART, "announcement", State.UNCHECKED, str(error))
-    return Check(PART, "announcement", State.OK, f"runs at {running.dispatcher_url}")
+    return Check(PART, "announcement", State.OK, f"running at {running.dispatcher_url}")

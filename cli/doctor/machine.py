@@ -1,4 +1,4 @@
-"""This machine: the tools that set-up installs, and their versions."""
+"""Checks this machine: the tools that set-up installs, and their versions."""
 
 import json
 import platform
@@ -18,11 +18,11 @@ from dev.setup.worker_modules import pinned_pywrangler
 
 PART = "machine"
 
-_SET_UP = "Run `make clawr`, which sets up what is missing."
+_SET_UP = "Run `make clawr`, which installs what is missing."
 
 
 def check_machine(layout: Layout) -> Iterator[Check]:
-    """Look at the tools of a clone.
+    """Check the tools of a clone.
 
     Args:
         layout: The clone.
@@ -50,7 +50,7 @@ def _node(layout: Layout) -> Check:
     version = node_version(program)
     if version is None or not is_new_enough(version):
         needed = ".".join(map(str, MINIMUM_NODE))
-        said = version or f"{program} does not run"
+        said = version or f"{program} cannot be run"
         return Check(PART, "node", State.FAILED, said, f"Install Node.js {needed} or newer.")
     return Check(PART, "node", State.OK, version)
 
@@ -65,9 +65,9 @@ def _pywrangler(layout: Layout) -> Check:
     try:
         found = metadata.version("workers-py")
     except metadata.PackageNotFoundError:
-        # Deploying goes through wrangler, and set-up vendors what the Worker imports.
+        # Deployments use wrangler, and set-up vendors the Worker's packages.
         return Check(PART, "pywrangler", State.OK, "not installed, and not needed")
-    return _version("pywrangler", found, wanted, "Run `make check` once, which installs it.")
+    return _version("pywrangler", found, wanted, "Run `make check`, which installs it.")
 
 
 def _set_up(layout: Layout) -> Check:
@@ -84,7 +84,7 @@ def _version(name: str, found: str | None, wanted: str, remedy: str) -> Check:
     if found is None:
         return Check(PART, name, State.FAILED, "not installed", remedy)
     if found != wanted:
-        said = f"{found}, and this clone was made with {wanted}"
+        said = f"{found}; this clone is tested with {wanted}"
         return Check(PART, name, State.WARNING, said, remedy)
     return Check(PART, name, State.OK, found)
 

@@ -1,8 +1,8 @@
-"""Brings the event list of the single-value log, as older dispatchers kept it, into the log.
+"""Imports the event list that older dispatchers kept in one KV value. Entry point: `command.run`.
 
     file ──► entries ──► event (each entry checked) ──► identified ──► batches ──► KV ──► compaction
 
-Every event gets a batch of its own, whose key follows from the event. So importing is putting
-the same keys again, however a list is split, overlapped or repeated: nothing is read to be
-changed, and nothing is counted twice, also when the batches have expired since.
+Each event gets its own batch, whose key is derived from the event. So importing is idempotent:
+however lists are split, overlap or repeat, the same event has the same key and is counted once,
+also after its batch has expired.
 """

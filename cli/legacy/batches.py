@@ -1,9 +1,8 @@
-"""Old events as batches of the log: what each is called, and what is written for it.
+"""Turns old events into batches of the log, with keys derived from the events.
 
-The key of an event's batch follows from the event alone, so that the same event is the same
-key in every list that has it. An event with an id is known by it, its time and its API. One
-without is known by what it says, but for who called: the key must not give that away. Of
-several that say the same, the n-th of one list is the n-th of any other.
+The same event gets the same key in every list. The key is a hash of the event's id, time and API;
+if it has no id, of its content without the caller, which a key must not reveal. Equal events
+without ids are numbered: the n-th in one list is the n-th in any other.
 """
 
 import hashlib
@@ -27,11 +26,11 @@ WRITER_PREFIX: Final = "legacy-"
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An entry that cannot be used.
+    """An invalid entry.
 
     Args:
-        entry: Where it is.
-        reasons: Everything that is wrong with it.
+        entry: The entry.
+        reasons: All its mistakes.
     """
 
     entry: Entry
@@ -52,18 +51,18 @@ class Identified:
 
     @property
     def minute(self) -> int:
-        """The UTC minute that it happened in, counted from 1970."""
+        """The event's UTC minute, in minutes since 1970."""
         return self.old.event.at_ms // MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
 class OldList:
-    """A whole list, read.
+    """A parsed event list.
 
     Args:
-        events: Its events by key, each once, in the order of the list.
-        refused: The entries that cannot be used.
-        repeated: How many entries were there a second time.
+        events: The events by key, each once, in the order of the list.
+        refused: The invalid entries.
+        repeated: The number of repeated entries.
     """
 
     events: Mapping[str, Identified]
@@ -72,12 +71,12 @@ class OldList:
 
 
 def read_list(entries: Sequence[Entry], naming: Naming, now_ms: int) -> OldList:
-    """Check every entry and give each event its key.
+    """Check every entry and derive the key of each event.
 
     Args:
         entries: The list.
-        naming: Where the fields are.
-        now_ms: Now, in milliseconds since 1970.
+        naming: The file's names of fields.
+        now_ms: The current time in milliseconds since 1970.
     """
     reader = EventReader(now_ms)
     found: dict[str, Identified] = {}
@@ -87,7 +86,7 @@ def read_list(entries: Sequence[Entry], naming: Naming, now_ms: int) -> OldList:
     alike: Counter[str] = Counter()
     for entry in entries:
         if not isinstance(entry.value, dict):
-            refused.append(Refused(entry, ["it must be an object"]))
+            refused.append(Refused(entry, ["must be an object"]))
             continue
         try:
             old = reader.read(naming.record(entry.value))
@@ -102,7 +101,7 @@ def read_list(entries: Sequence[Entry], naming: Naming, now_ms: int) -> OldList:
             repeated += 1
             if known.old != old:
                 index = places[one.key].index
-                reason = f"it has the id, time and API of entry {index}, and says something else"
+                reason = f"same id, time and API as entry {index}, but different content"
                 refused.append(Refused(entry, [reason]))
                 repeated -= 1
         else:
@@ -111,20 +110,20 @@ def read_list(entries: Sequence[Entry], naming: Naming, now_ms: int) -> OldList:
 
 
 def caller_hashes(secret: str) -> CallerHasher:
-    """Return what hashes callers as the dispatcher does.
+    """Return the dispatcher's hash of callers.
 
     Args:
-        secret: Its `CALLER_HASH_SECRET`.
+        secret: The dispatcher's `CALLER_HASH_SECRET`.
     """
     return CallerHasher(cast(Environment, _OneSetting(secret)))
 
 
 def marks(events: Sequence[Identified], now_ms: int) -> list[dict[str, Any]]:
-    """Return the marks that make compaction look at the minutes of these events.
+    """Return the marks that make compaction process the minutes of these events.
 
     Args:
-        events: What is to be written behind them.
-        now_ms: Now, in milliseconds since 1970.
+        events: The events, whose batches are written after the marks.
+        now_ms: The current time in milliseconds since 1970.
 
     Returns:
         Pairs for KV's bulk write.
@@ -140,7 +139,7 @@ def batches(events: Sequence[Identified], callers: CallerHasher) -> list[dict[st
 
     Args:
         events: The events.
-        callers: What hashes those who called.
+        callers: The hash of callers.
 
     Returns:
         Pairs for KV's bulk write.
@@ -184,7 +183,7 @@ def _identified(old: OldEvent, content: str, number: int) -> Identified:
 
 @dataclass(frozen=True, slots=True)
 class _OneSetting:
-    """All of the environment that hashing asks for."""
+    """The part of the environment that `CallerHasher` reads."""
 
     secret: str
 

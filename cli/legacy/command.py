@@ -1,4 +1,4 @@
-"""`clawr import-legacy` from its options to what it prints."""
+"""Implements `clawr import-legacy`: reads the list, imports it, prints the result."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from cli.legacy.entries import read_entries
 from cli.legacy.fields import read_naming
 from cli.legacy.importing import Plan, Work, carry_out, is_counted, make_plan
 from cli.legacy.usage_store import find_usage_store
-from cli.output import Output
+from cli.output import NOTHING_CHANGED, Output
 from cli.platform import Platform
 from cli.secret import Secret
 from cli.targets import Target
@@ -28,14 +28,14 @@ from gateway.request_context import SECRET_SETTING
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for.
+    """The options of `clawr import-legacy`.
 
     Args:
         file: The event list.
         naming: Options of the form `OLD=NEW`.
         execute: Whether to write.
-        skip_bad: Whether entries that cannot be used are left out.
-        usage_kv_id: The id of the KV namespace, if it was given.
+        skip_bad: Whether to skip invalid entries.
+        usage_kv_id: The id of the KV namespace, if given.
         wait_seconds: How long to wait until everything is counted.
     """
 
@@ -48,17 +48,18 @@ class Request:
 
 
 def run(request: Request, target: Target, output: Output) -> None:
-    """Import, or show what an import would do.
+    """Show what an import would write; with `request.execute`, import the list.
 
     Args:
-        request: What was asked for.
-        target: Where.
-        output: Where it is said.
+        request: The options.
+        target: The account and the dispatcher.
+        output: The output.
 
     Raises:
-        InputError: The file, an entry or an option cannot be used.
-        AccessError: The secret that callers are hashed with is not known.
-        CommandError: The account or the dispatcher refused, failed, or could not be reached.
+        InputError: The file, an entry or an option is invalid.
+        AccessError: `CALLER_HASH_SECRET` is not set, and events have callers.
+        CommandError: The account or the dispatcher rejected a request, failed, or could not be
+            reached.
     """
     naming = read_naming(request.naming)
     now_ms = int(time.time() * 1000)
@@ -66,14 +67,14 @@ def run(request: Request, target: Target, output: Output) -> None:
     findings = [_finding(one, request.file) for one in old.refused]
     if findings and not request.skip_bad:
         raise InputError(
-            f"Entries of {request.file} cannot be used ({len(findings)}); nothing was written.",
-            "Mend them, give other names with --map, or leave them out with --skip-bad.",
+            f"{len(findings)} entries of {request.file} are invalid. Nothing was written.",
+            "Correct them, map their field names with --map, or skip them with --skip-bad.",
             findings,
         )
     secret = _secret(target, old)
     account = target.account
     with open_account(account) as client, Platform(target.dispatcher) as platform:
-        with output.working("Looking at what is there …"):
+        with output.working("Reading the usage log …"):
             store = find_usage_store(
                 client, account.account_id, request.usage_kv_id, is_local=target.is_local
             )
@@ -88,15 +89,15 @@ def run(request: Request, target: Target, output: Output) -> None:
 
 
 def _secret(target: Target, old: OldList) -> Secret:
-    """Return what callers are hashed with; only where there are callers is it asked for."""
+    """Return the secret that callers are hashed with; it is required only if there are callers."""
     given = target.settings.get(SECRET_SETTING)
     if not given and target.is_local:
         given = DEVELOPMENT_VARIABLES[SECRET_SETTING]
     if not given and any(one.old.caller for one in old.events.values()):
         raise AccessError(
-            f"{SECRET_SETTING} is not set: callers are stored as hashes under it alone.",
-            "Set it in the environment or in a file given with --env, to what the dispatcher has; "
-            "with another one, each caller would count as two.",
+            f"{SECRET_SETTING} is not set, but it is needed to hash callers.",
+            "Set it to the dispatcher's value, in the environment or in the --env file; "
+            "with another value, each caller would count as two.",
         )
     return Secret(given or "")
 
@@ -111,11 +112,11 @@ def _document(
     request: Request, plan: Plan, after: Mapping[ApiName, Counted] | None
 ) -> dict[str, Any]:
     times = [one.old.event.at_ms for one in plan.old.events.values()]
-    more = plan.comes_to
+    added = plan.added
     names = sorted(sums([one.old.event for one in plan.old.events.values()]))
     apis = []
     for name in names:
-        adds = more.get(name, Counted())
+        adds = added.get(name, Counted())
         shown = {"tenantId": name.tenant_id, "slug": name.slug, "adds": _shown(adds)}
         shown["before"] = _shown(plan.before.get(name, Counted()))
         if after is not None:
@@ -127,8 +128,8 @@ def _document(
         "events": len(plan.old.events),
         "from": timestamp(min(times)) if times else None,
         "to": timestamp(max(times)) if times else None,
-        "imported" if request.execute else "toImport": len(plan.lacking),
-        "alreadyThere": len(plan.there),
+        "imported" if request.execute else "toImport": len(plan.missing),
+        "alreadyThere": len(plan.existing),
         "repeated": plan.old.repeated,
         "skipped": [
             {"index": one.entry.index, "line": one.entry.line, "reasons": list(one.reasons)}
@@ -161,22 +162,22 @@ def _show(
         )
     verb = "imported" if request.execute else "to import"
     console.print(
-        f"{len(plan.lacking):,} {verb}, {len(plan.there):,} already there, "
+        f"{len(plan.missing):,} {verb}, {len(plan.existing):,} already there, "
         f"{plan.old.repeated:,} repeated in the file, {len(findings):,} skipped"
     )
     if plan.older and not document.get("counted"):
         console.print(
-            f"{plan.older:,} of them are older than the log is kept: cron counts them, within "
-            "an hour."
+            f"{plan.older:,} of them are too old to count now; cron counts them within an hour."
         )
     console.print(_table(document["apis"], with_after=after is not None))
     if after is None:
-        console.print("Nothing was written; --execute does it.")
+        console.print(NOTHING_CHANGED)
     elif document["counted"]:
-        console.print("All of it is counted.")
+        console.print("All events are counted.")
     else:
         console.print(
-            "Not all of it is counted yet; cron goes on, and the same command says how far it is."
+            "Some events are not counted yet. Cron continues; run the same command again to see "
+            "the progress."
         )
 
 

@@ -1,7 +1,6 @@
-"""Has the dispatcher count what was written, and says what it counts.
+"""Makes the dispatcher count imported events, and reads its totals.
 
-Owns the ranges that are asked for. What is older than summaries are made again from the log
-for, compaction finds by its marks.
+Recent minutes are compacted on request. Compaction by cron finds older ones by their marks.
 """
 
 import time
@@ -18,7 +17,7 @@ from core.calendar import MINUTE_MS, timestamp
 from metering.state import rebuildable_from
 
 MARGIN_MINUTES: Final = 10
-"""How far from the end of what the dispatcher makes again we keep, for clocks that differ."""
+"""A margin for clock differences, at the start of the range that is compacted on request."""
 POLL_SECONDS: Final = 5.0
 LOCAL_POLL_SECONDS: Final = 0.2
 
@@ -26,7 +25,7 @@ Sleep = Callable[[float], None]
 
 
 class ApiName(NamedTuple):
-    """What tells one API from another."""
+    """The key of an API's totals."""
 
     tenant_id: str
     slug: str
@@ -34,7 +33,7 @@ class ApiName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What all figures of an API come to.
+    """The totals of an API.
 
     Args:
         calls: Its calls.
@@ -45,12 +44,12 @@ class Counted:
     revenue_micros: int = 0
 
     def __add__(self, other: "Counted") -> "Counted":
-        """Return both together."""
+        """Return the sum of both."""
         return Counted(self.calls + other.calls, self.revenue_micros + other.revenue_micros)
 
 
-def counted_ever(platform: Platform) -> dict[ApiName, Counted]:
-    """Return what `overall` has of each API.
+def overall_totals(platform: Platform) -> dict[ApiName, Counted]:
+    """Return the totals of each API in the window `overall`.
 
     Args:
         platform: The dispatcher's platform API.
@@ -65,21 +64,21 @@ def counted_ever(platform: Platform) -> dict[ApiName, Counted]:
 
 
 def recent(minutes: Sequence[int], now_minute: int) -> Sequence[int]:
-    """Return those minutes whose summaries the dispatcher makes again when it is asked.
+    """Return those minutes that the dispatcher compacts on request.
 
     Args:
-        minutes: Counted from 1970.
-        now_minute: The one that is now.
+        minutes: Minutes since 1970.
+        now_minute: The current minute.
     """
     earliest = rebuildable_from(now_minute) + MARGIN_MINUTES
     return [minute for minute in minutes if minute >= earliest]
 
 
 def ranges(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield ranges that have all of these minutes, each from its first to before its second.
+    """Yield ranges that contain all of these minutes: the first minute, and the one after the last.
 
     Args:
-        minutes: In any order, also several times.
+        minutes: In any order, with repetitions.
     """
     first = last = None
     for minute in sorted(set(minutes)):
@@ -94,7 +93,7 @@ def ranges(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def compact(platform: Platform, first: int, end: int) -> None:
-    """Have the summaries of a range made again, in parts where it is too much at once.
+    """Compact a range; if it is too much for one request, compact its halves.
 
     Args:
         platform: The dispatcher's platform API.
@@ -102,17 +101,17 @@ def compact(platform: Platform, first: int, end: int) -> None:
         end: The minute after the last.
 
     Raises:
-        CommandError: The dispatcher refused, or was stopped.
+        CommandError: The dispatcher rejected the request, or stopped.
     """
     span = {"from": _shown(first), "to": _shown(end)}
-    report = platform.ask("POST", "/__platform/compact", span)
+    report = platform.request("POST", "/__platform/compact", span)
     if report["complete"]:
         return
     if report.get("stoppedBy") or end - first == 1:
         raise CommandError(
-            f"Compaction from {span['from']} to {span['to']} was stopped: "
-            f"{report.get('stoppedBy') or 'it takes more than one request may'}.",
-            "The events are in the log, and cron goes on with them; `clawr analytics` shows them.",
+            f"Compaction from {span['from']} to {span['to']} stopped: "
+            f"{report.get('stoppedBy') or 'it needs more KV operations than a request may use'}.",
+            "The events are in the log and cron will count them; check `clawr analytics` later.",
         )
     middle = (first + end) // 2
     compact(platform, first, middle)
@@ -125,13 +124,13 @@ def await_counted(
     seconds: float,
     pause: Callable[[], None],
 ) -> Mapping[ApiName, Counted]:
-    """Ask until each API has at least what is wanted, or time is up; return the last answer.
+    """Read totals until each API has at least the wanted ones, or time is up; return the last ones.
 
     Args:
-        read: Asks once.
-        wanted: By API.
-        seconds: How long to go on at most.
-        pause: What is done between two questions.
+        read: Reads the totals.
+        wanted: The wanted totals by API.
+        seconds: The maximum time.
+        pause: Called between two reads.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -142,7 +141,7 @@ def await_counted(
 
 
 def has_all(found: Mapping[ApiName, Counted], wanted: Mapping[ApiName, Counted]) -> bool:
-    """Tell whether each API has at least what is wanted."""
+    """Return whether each API has at least the wanted totals."""
     return all(
         found.get(name, Counted()).calls >= least.calls
         and found.get(name, Counted()).revenue_micros >= least.revenue_micros
@@ -151,22 +150,25 @@ def has_all(found: Mapping[ApiName, Counted], wanted: Mapping[ApiName, Counted])
 
 
 def run_cron(url: str) -> None:
-    """Fire the cron trigger of a `make dev`, which fires none by itself.
+    """Run the cron trigger of `make dev`, which does not run it on its own.
 
     Args:
-        url: The dispatcher's address.
+        url: The dispatcher's URL.
 
     Raises:
-        NetworkError: It cannot be reached.
+        NetworkError: It failed or could not be reached.
     """
     try:
         httpx.get(f"{url}/cdn-cgi/handler/scheduled", timeout=120).raise_for_status()
     except httpx.HTTPError as error:
-        raise NetworkError(f"The cron trigger at {url} could not be fired ({error}).") from error
+        raise NetworkError(
+            f"The cron trigger at {url} could not be run ({error}).",
+            "Check that `make dev` is running, then run the same command again.",
+        ) from error
 
 
 def sums(events: Sequence[Any]) -> dict[ApiName, Counted]:
-    """Return what events come to, by API.
+    """Return the totals of events, by API.
 
     Args:
         events: Usage events.

@@ -1,7 +1,4 @@
-"""Reads a file's event list: each entry with the line it begins in.
-
-Owns the shapes that the document as a whole may have. Refuses to look into an entry.
-"""
+"""Reads an event list from a file: each entry with its line."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,7 +9,7 @@ from typing import Any, Final
 from cli.errors import Finding, InputError
 from core.safe_json import read_json
 
-SHAPES: Final = 'a list of events, or an object whose "events" is one'
+SHAPES: Final = 'a list of events, or an object with the list in "events"'
 
 _SPACE: Final = " \t\r\n"
 
@@ -22,9 +19,9 @@ class Entry:
     """One entry of the list.
 
     Args:
-        index: Its place in the list, from 0.
-        line: The line in the file that it begins in, from 1.
-        value: What it says, as JSON gives it.
+        index: Its index in the list, from 0.
+        line: The line in which it starts, from 1.
+        value: The JSON value.
     """
 
     index: int
@@ -33,31 +30,31 @@ class Entry:
 
 
 def read_entries(file: Path) -> Sequence[Entry]:
-    """Return the entries of a file, in its order.
+    """Return the entries of a file, in order.
 
     Args:
         file: UTF-8 text, with or without a byte order mark.
 
     Raises:
-        InputError: It cannot be read, is not JSON, or holds no event list.
+        InputError: It cannot be read, is not JSON, or contains no event list.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise InputError(f"{file} cannot be read: {reason}.") from error
     try:
         document = read_json(text)
     except ValueError as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         raise InputError(
-            f"{file} is not JSON.",
-            f"It must hold {SHAPES}.",
+            f"{file} is not valid JSON.",
+            f"It must contain {SHAPES}.",
             [Finding(str(error), str(file), line)],
         ) from error
     events = document.get("events") if isinstance(document, dict) else document
     if not isinstance(events, list):
-        raise InputError(f"{file} holds no event list.", f"It must hold {SHAPES}.")
+        raise InputError(f"{file} contains no event list.", f"It must contain {SHAPES}.")
     starts = _starts(text, _list_start(text, is_object=isinstance(document, dict)))
     found: list[Entry] = []
     line, counted_to = 1, 0
@@ -69,36 +66,36 @@ def read_entries(file: Path) -> Sequence[Entry]:
 
 
 def _list_start(text: str, *, is_object: bool) -> int:
-    """Find the bracket of the list in a text that is known to be JSON."""
-    at = _behind_space(text, 0)
+    """Return the position of the list's bracket in a valid JSON text."""
+    at = _past_space(text, 0)
     if not is_object:
         return at
     decode = json.JSONDecoder().raw_decode
     found = at
     while text[at] != "}":
-        name, at = decode(text, _behind_space(text, at + 1))
-        value_at = _behind_space(text, _behind_space(text, at) + 1)
+        name, at = decode(text, _past_space(text, at + 1))
+        value_at = _past_space(text, _past_space(text, at) + 1)
         if name == "events":
-            # Of several, the last one counts, as for `json.loads`.
+            # If the name is repeated, the last one counts, as in `json.loads`.
             found = value_at
         _, at = decode(text, value_at)
-        at = _behind_space(text, at)
+        at = _past_space(text, at)
     return found
 
 
 def _starts(text: str, bracket: int) -> Iterator[int]:
-    """Yield where each element of a list begins."""
+    """Yield the position of each element of a list."""
     decode = json.JSONDecoder().raw_decode
-    at = _behind_space(text, bracket + 1)
+    at = _past_space(text, bracket + 1)
     while text[at] != "]":
         yield at
         _, end = decode(text, at)
-        at = _behind_space(text, end)
+        at = _past_space(text, end)
         if text[at] == ",":
-            at = _behind_space(text, at + 1)
+            at = _past_space(text, at + 1)
 
 
-def _behind_space(text: str, at: int) -> int:
+def _past_space(text: str, at: int) -> int:
     while text[at] in _SPACE:
         at += 1
     return at

@@ -1,6 +1,6 @@
-"""One entry of the list, checked and turned into a usage event of the log.
+"""Checks one entry of the list and turns it into a usage event.
 
-Owns what each field may be. The API's own fields are judged as in a directory record.
+The API's fields are checked with the dispatcher's parser of directory records.
 """
 
 import math
@@ -20,12 +20,12 @@ from tenants.records import parse_tenant
 
 LATENCY_MS_MAX: Final = 86_400_000
 CLOCK_MINUTES: Final = 5
-"""How far an event may be ahead of this machine's clock."""
+"""How far an event may be in the future by this machine's clock."""
 
 REFUSED_OUTCOMES: Final = frozenset(
     {"rate_limited", "usage_quota_exceeded", "cap_exceeded", "tenant_not_found", "refused"}
 )
-"""Outcomes of requests that ended before dispatch, besides all that begin with `payment_`."""
+"""Outcomes of requests that ended before dispatch; those starting with `payment_` did too."""
 
 PAYMENT_REQUIRED: Final = 402
 
@@ -41,12 +41,12 @@ _CALLERS: Final = (("apiKey", "key"), ("agentId", "agent"), ("ip", "ip"))
 
 @dataclass(frozen=True, slots=True)
 class OldEvent:
-    """An entry that can be used.
+    """A valid entry.
 
     Args:
-        event: What goes into the log; its caller and request id are filled in later.
-        caller: Who called, as the dispatcher would have told it; empty when nobody knows.
-        own_id: The id that the entry has itself; empty without one.
+        event: The event for the log; its caller and request id are set later.
+        caller: The caller's identity, in the dispatcher's form; empty if unknown.
+        own_id: The entry's id; may be empty.
     """
 
     event: UsageEvent
@@ -55,10 +55,10 @@ class OldEvent:
 
 
 class EntryRefusedError(Exception):
-    """An entry that cannot be used.
+    """An entry is invalid.
 
     Args:
-        reasons: Everything that is wrong with it.
+        reasons: All its mistakes.
     """
 
     def __init__(self, reasons: list[str]) -> None:
@@ -72,20 +72,20 @@ class EventReader:
     """Turns records into events.
 
     Args:
-        now_ms: What is later than this, by more than clocks differ, is refused.
+        now_ms: The current time in milliseconds since 1970; later events are rejected.
     """
 
     now_ms: int
     _apis: dict[str, Api] = field(default_factory=dict)
 
     def read(self, record: Mapping[str, Any]) -> OldEvent:
-        """Return the event that a record describes.
+        """Return the event of a record.
 
         Args:
             record: The fields of `fields.NAMES`.
 
         Raises:
-            EntryRefusedError: With all that is wrong.
+            EntryRefusedError: The record is invalid; it has all mistakes.
         """
         checked = _Checked(record)
         at_ms = self._time(checked)
@@ -142,7 +142,7 @@ class EventReader:
         slug = record.get("slug")
         path = _ENDPOINT.fullmatch(slug) if type(slug) is str else None
         described["slug"] = path[1] if path else slug
-        # As JSON tells them apart: 1, 1.0 and true are one key of a dictionary.
+        # As dictionary keys, 1, 1.0 and True would be equal; their texts are not.
         name = repr(described)
         if name not in self._apis:
             try:
@@ -156,7 +156,7 @@ class EventReader:
 
 @dataclass(slots=True)
 class _Checked:
-    """The fields of one record; `reasons` says what is wrong with it so far."""
+    """Reads the fields of one record, and collects mistakes in `reasons`."""
 
     record: Mapping[str, Any]
     reasons: list[str] = field(default_factory=list)
@@ -220,10 +220,10 @@ class _Checked:
 
 
 def request_id_of(own_id: str, writer: str) -> str:
-    """Return what an imported event is called in `/__platform/events`.
+    """Return the request id of an imported event.
 
     Args:
-        own_id: The entry's own id.
-        writer: The writer of its batch, where the id cannot be shown as it is.
+        own_id: The entry's id.
+        writer: The writer of its batch, used if `own_id` is not a valid request id.
     """
     return own_id if _REQUEST_ID.fullmatch(own_id) else writer

@@ -1,4 +1,4 @@
-"""What the fields of an old event may be called, and how one that is named otherwise is found."""
+"""Finds the fields of an old event under their known names, or under names given with `--map`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,25 +27,24 @@ NAMES: Final[Mapping[str, Sequence[str]]] = {
     "ip": ("ip",),
     "id": ("id", "eventId", "requestId"),
 }
-"""By field: the names that it is looked for under; the first one that is there counts."""
+"""The known names of each field; the first that an entry has is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Where the fields of an entry are.
+    """The names of fields in a file.
 
     Args:
-        given: By field: the path that it stands at, such as `request.status`, which comes
-            before all of `NAMES`.
+        given: Paths by field, such as `request.status`; they take precedence over `NAMES`.
     """
 
     given: Mapping[str, Sequence[str]]
 
     def record(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an entry with the fields of `NAMES`; those that are missing or null left out.
+        """Return the fields of `NAMES` that an entry has and that are not null.
 
         Args:
-            entry: As the file has it.
+            entry: The entry in the file.
         """
         found = {}
         for field, names in NAMES.items():
@@ -60,28 +59,28 @@ class Naming:
 
 
 def read_naming(options: Sequence[str]) -> Naming:
-    """Return what options of the form `OLD=NEW` say.
+    """Parse options of the form `OLD=NEW`.
 
     Args:
         options: Such as `request.status=status`; NEW is a key of `NAMES`.
 
     Raises:
-        InputError: Some cannot be used; all of them are named.
+        InputError: Some are invalid; the findings list all of them.
     """
     given: dict[str, Sequence[str]] = {}
     findings = []
     for option in options:
         old, separator, new = option.partition("=")
         if not separator or not all(old.split(".")):
-            findings.append(Finding(f"{option!r} is not of the form OLD=NEW.", "--map"))
+            findings.append(Finding(f"{option!r} is not of the form OLD=NEW", "--map"))
         elif new not in NAMES:
-            findings.append(Finding(f"{new!r} is none of {', '.join(NAMES)}.", "--map"))
+            findings.append(Finding(f"{new!r} is not one of {', '.join(NAMES)}", "--map"))
         elif new in given:
-            findings.append(Finding(f"{new!r} is given twice.", "--map"))
+            findings.append(Finding(f"{new!r} is given twice", "--map"))
         else:
             given[new] = tuple(old.split("."))
     if findings:
-        raise InputError("--map cannot be used as given.", findings=findings)
+        raise InputError("--map is invalid.", "Use --map OLD=NEW.", findings)
     return Naming(given)
 
 

@@ -1,7 +1,7 @@
-"""The import itself: what is there already, what it comes to, and the writing of the rest.
+"""Plans and carries out an import.
 
-Owns the order: marks before batches, batches before compaction. Whatever ends it in between,
-the same command goes on: marks make compaction look, and keys are the same again.
+Marks are written before batches, and batches before compaction is requested. So an interrupted
+import is counted by cron, and running the same command again completes it.
 """
 
 import time
@@ -17,8 +17,8 @@ from cli.legacy.counting import (
     Counted,
     await_counted,
     compact,
-    counted_ever,
     has_all,
+    overall_totals,
     ranges,
     recent,
     run_cron,
@@ -34,58 +34,65 @@ from gateway.request_context import CallerHasher
 from metering.summary import SOURCES_AT, decode_head
 
 LISTED_SECONDS: Final = constants.KV_SETTLE_SECONDS + 15
-"""How long after a write a listing at another location may lack it."""
+"""How long a listing at another location may not contain a written key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an import would do.
+    """A planned import.
 
     Args:
         old: The list.
-        there: The keys of its events that are in the log already.
-        before: What the dispatcher counted of each API, ever.
-        now_ms: When this was looked at, in milliseconds since 1970.
+        existing: The keys of events that are already in the log.
+        before: The dispatcher's totals of each API.
+        now_ms: When the plan was made, in milliseconds since 1970.
     """
 
     old: OldList
-    there: frozenset[str]
+    existing: frozenset[str]
     before: Mapping[ApiName, Counted]
     now_ms: int
 
     @property
-    def lacking(self) -> Sequence[Identified]:
+    def missing(self) -> Sequence[Identified]:
         """The events that are not in the log yet."""
-        return [one for key, one in self.old.events.items() if key not in self.there]
+        return [one for key, one in self.old.events.items() if key not in self.existing]
 
     @property
-    def comes_to(self) -> Mapping[ApiName, Counted]:
-        """What the events that are not in the log yet come to, by API."""
-        return sums([one.old.event for one in self.lacking])
+    def added(self) -> Mapping[ApiName, Counted]:
+        """The totals of the events that are not in the log yet, by API."""
+        return sums([one.old.event for one in self.missing])
+
+    @property
+    def wanted(self) -> Mapping[ApiName, Counted]:
+        """The totals after the import, of each API that it changes."""
+        return {
+            name: self.before.get(name, Counted()) + added for name, added in self.added.items()
+        }
 
     @property
     def now_minute(self) -> int:
-        """When this was looked at, in minutes since 1970."""
+        """When the plan was made, in minutes since 1970."""
         return self.now_ms // MINUTE_MS
 
     @property
     def older(self) -> int:
-        """How many of the events to be written are older than the log that summaries need."""
-        minutes = [one.minute for one in self.lacking]
+        """How many of the events to write are too old to be compacted on request."""
+        minutes = [one.minute for one in self.missing]
         return len(minutes) - len(recent(minutes, self.now_minute))
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Where an import is done.
+    """What an import works with.
 
     Args:
         store: The usage log.
         platform: The dispatcher's platform API.
-        callers: Hashes those who called.
+        callers: The hash of callers.
         is_local: Whether the dispatcher is a `make dev`.
-        output: Where progress is shown.
-        sleep: Waits for some seconds.
+        output: Shows the progress.
+        sleep: Waits for a number of seconds.
     """
 
     store: UsageStore
@@ -97,76 +104,74 @@ class Work:
 
 
 def make_plan(old: OldList, store: UsageStore, platform: Platform, now_ms: int) -> Plan:
-    """Look at what is there.
+    """Plan an import.
 
     Args:
         old: The list.
         store: The usage log.
         platform: The dispatcher's platform API.
-        now_ms: Now, in milliseconds since 1970.
+        now_ms: The current time in milliseconds since 1970.
     """
-    there = already_there(old.events, store, now_ms // MINUTE_MS)
-    return Plan(old, there, counted_ever(platform), now_ms)
+    existing = existing_keys(old.events, store, now_ms // MINUTE_MS)
+    return Plan(old, existing, overall_totals(platform), now_ms)
 
 
-def already_there(
+def existing_keys(
     events: Mapping[str, Identified], store: UsageStore, now_minute: int
 ) -> frozenset[str]:
-    """Return the keys of those events that are in the log, or were when they were summarised.
+    """Return the keys of events that are in the log, or in summaries of expired batches.
 
     Args:
-        events: By key.
+        events: The events by key.
         store: The usage log.
-        now_minute: Now, in minutes since 1970.
+        now_minute: The current minute, in minutes since 1970.
     """
-    there = frozenset(store.values(list(events)))
-    lacking = [one for key, one in events.items() if key not in there]
-    return there | _summarised(lacking, store, now_minute)
+    existing = frozenset(store.values(list(events)))
+    others = [one for key, one in events.items() if key not in existing]
+    return existing | _summarized(others, store, now_minute)
 
 
 def carry_out(plan: Plan, work: Work, patience_seconds: float) -> Mapping[ApiName, Counted]:
-    """Write what is lacking, have it counted, and return what the dispatcher counts then.
+    """Write the missing events, have them counted, and return the dispatcher's totals.
 
     Args:
-        plan: What `make_plan` returned a moment ago.
-        work: Where it is done.
+        plan: A recent plan.
+        work: What the import works with.
         patience_seconds: How long to wait until everything is counted.
 
     Raises:
-        CommandError: It was refused, failed, or could not be reached.
+        CommandError: A request was rejected or failed, or the server could not be reached.
     """
-    lacking = plan.lacking
-    with work.output.working(f"Writing {len(lacking)} events …"):
-        work.store.write(marks(lacking, plan.now_ms))
-        work.store.write(batches(lacking, work.callers))
-    if lacking and not work.is_local:
+    missing = plan.missing
+    with work.output.working(f"Writing {len(missing)} events …"):
+        work.store.write(marks(missing, plan.now_ms))
+        work.store.write(batches(missing, work.callers))
+    if missing and not work.is_local:
         with work.output.working(f"Waiting {LISTED_SECONDS} s until Cloudflare lists them …"):
             work.sleep(LISTED_SECONDS)
-    # Also for events that were there: an import that ended early is gone on with.
+    # Also compact existing events, in case an earlier import was interrupted before this step.
     minutes = recent([one.minute for one in plan.old.events.values()], plan.now_minute)
-    asked = list(ranges(minutes))
-    for number, (first, end) in enumerate(asked, 1):
-        with work.output.working(f"Counting range {number} of {len(asked)} …"):
+    spans = list(ranges(minutes))
+    for number, (first, end) in enumerate(spans, 1):
+        with work.output.working(f"Counting range {number} of {len(spans)} …"):
             compact(work.platform, first, end)
-    wanted = {name: plan.before.get(name, Counted()) + more for name, more in plan.comes_to.items()}
     with work.output.working("Waiting until the dispatcher shows them …"):
         return await_counted(
-            lambda: counted_ever(work.platform),
-            wanted,
+            lambda: overall_totals(work.platform),
+            plan.wanted,
             patience_seconds,
             lambda: _pause(work),
         )
 
 
 def is_counted(plan: Plan, after: Mapping[ApiName, Counted]) -> bool:
-    """Tell whether everything that was written shows in the figures.
+    """Return whether the dispatcher's totals include all imported events.
 
     Args:
-        plan: What was done.
-        after: What the dispatcher counts now.
+        plan: The plan that was carried out.
+        after: The dispatcher's totals after it.
     """
-    wanted = {name: plan.before.get(name, Counted()) + more for name, more in plan.comes_to.items()}
-    return has_all(after, wanted)
+    return has_all(after, plan.wanted)
 
 
 def _pause(work: Work) -> None:
@@ -177,8 +182,8 @@ def _pause(work: Work) -> None:
         work.sleep(POLL_SECONDS)
 
 
-def _summarised(events: Sequence[Identified], store: UsageStore, now_minute: int) -> frozenset[str]:
-    """Find the events whose batches have expired, but not what was made of them."""
+def _summarized(events: Sequence[Identified], store: UsageStore, now_minute: int) -> frozenset[str]:
+    """Return the keys of events whose batches have expired but are listed in summaries."""
     old = {one.minute for one in events} - set(recent([one.minute for one in events], now_minute))
     names = {keys.summary("minute", minute): minute for minute in old}
     found = set()

@@ -1,4 +1,4 @@
-"""The KV namespace of the usage log, reached through the account's API."""
+"""Reads and writes the KV namespace of the usage log through the account's API."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dev.layout import HERE
 BINDING: Final = "USAGE_KV"
 KEYS_READ_MAX: Final = 100
 KEYS_WRITTEN_MAX: Final = 2_000
-"""Keys of one request; Cloudflare takes 10,000, and people like to see it move."""
+"""Keys per request. Cloudflare allows 10,000; smaller requests show progress."""
 ATTEMPTS: Final = 4
 
 
@@ -24,7 +24,7 @@ class UsageStore:
     """One KV namespace.
 
     Args:
-        client: A client of the account's API.
+        client: A client for the account's API.
         account_id: The account.
         namespace_id: The namespace.
     """
@@ -39,17 +39,17 @@ class UsageStore:
         """Return the values of those keys that exist.
 
         Args:
-            names: Keys, as many as you like.
-            advance: Called with how many were asked for.
+            names: Any number of keys.
+            advance: Called with the number of keys of each request.
         """
         found: dict[str, str] = {}
         for start in range(0, len(names), KEYS_READ_MAX):
             some = names[start : start + KEYS_READ_MAX]
             with explained("reading from the usage log"):
-                answer = self.client.kv.namespaces.bulk_get(
+                result = self.client.kv.namespaces.bulk_get(
                     self.namespace_id, account_id=self.account_id, keys=list(some), type="text"
                 )
-            values = getattr(answer, "values", None) or {}
+            values = getattr(result, "values", None) or {}
             found |= {name: str(value) for name, value in values.items() if value is not None}
             advance(len(some))
         return found
@@ -57,14 +57,14 @@ class UsageStore:
     def write(
         self, pairs: Sequence[dict[str, Any]], advance: Callable[[int], None] = lambda _count: None
     ) -> None:
-        """Write pairs, in order; those that Cloudflare could not write are tried again.
+        """Write pairs in order; those that Cloudflare could not write are retried.
 
         Args:
-            pairs: Of the bulk write: `key`, `value`, `metadata`, `expiration_ttl`.
-            advance: Called with how many were written.
+            pairs: Pairs for KV's bulk write: `key`, `value`, `metadata`, `expiration_ttl`.
+            advance: Called with the number of pairs of each request.
 
         Raises:
-            CommandError: It was refused, or some could not be written.
+            CommandError: A request was rejected, or some pairs could not be written.
         """
         for start in range(0, len(pairs), KEYS_WRITTEN_MAX):
             some = pairs[start : start + KEYS_WRITTEN_MAX]
@@ -77,45 +77,47 @@ class UsageStore:
             else:
                 raise CommandError(
                     f"Cloudflare could not write {len(list(left))} keys of the usage log.",
-                    "Run the same command again: what is written stays written, and counts once.",
+                    "Run the same command again. Events that were written are counted only once.",
                 )
             advance(len(some))
 
     def _write(self, pairs: Sequence[dict[str, Any]]) -> Sequence[str]:
         with explained("writing to the usage log"):
-            answer = self.client.kv.namespaces.bulk_update(
+            result = self.client.kv.namespaces.bulk_update(
                 self.namespace_id, account_id=self.account_id, body=cast(list[Body], pairs)
             )
-        return (answer and answer.unsuccessful_keys) or ()
+        return (result and result.unsuccessful_keys) or ()
 
 
 def find_usage_store(
     client: cloudflare.Cloudflare, account_id: str, given: str | None, *, is_local: bool
 ) -> UsageStore:
-    """Return the namespace that the dispatcher's `USAGE_KV` is.
+    """Return the KV namespace that is bound as the dispatcher's `USAGE_KV`.
 
     Args:
-        client: A client of the account's API.
+        client: A client for the account's API.
         account_id: The account.
-        given: Its id, if that was said.
-        is_local: Whether it is a `make dev`, whose namespaces are called like their bindings.
+        given: Its id, if given.
+        is_local: Whether the target is `make dev`, whose namespaces have their bindings' names.
 
     Raises:
-        InputError: Nothing says which one it is.
-        MissingError: The `make dev` has none.
+        InputError: The id is neither given nor in wrangler.toml.
+        MissingError: `make dev` has no such namespace.
     """
     if not given and not is_local:
         bindings = load_production_config(HERE.wrangler_toml).get("kv_namespaces", [])
         given = next((one.get("id") for one in bindings if one.get("binding") == BINDING), None)
         if not given:
             raise InputError(
-                f"wrangler.toml does not say which KV namespace {BINDING} is.",
-                "Give its id with --usage-kv-id; `clawr kv list` shows them.",
+                f"The id of the KV namespace {BINDING} is not known: wrangler.toml has none.",
+                "Set it with --usage-kv-id; `clawr kv list` lists the ids.",
             )
     if not given:
         with explained("listing KV namespaces"):
             listed = client.kv.namespaces.list(account_id=account_id)
             given = next((one.id for one in listed if one.title == BINDING), None)
         if not given:
-            raise MissingError(f"The running `make dev` has no KV namespace {BINDING}.")
+            raise MissingError(
+                f"The running `make dev` has no KV namespace {BINDING}.", "Start it again."
+            )
     return UsageStore(client, account_id, given)

@@ -1,4 +1,6 @@
-"""From a file to an API: what is published, what it becomes, and how it gets there.
+"""Publishes APIs: `publishing.publish_api`, `unpublish.unpublish_api`, `listing` and `show`.
 
-Reading and checking sends nothing; `store` is the only module that speaks to an account.
+`record` builds the directory record and `scripts` the script (from `data`, a folder or a URL); both
+validate without network access. `plan` compares them with the account, `steps` applies the plan,
+and `store` is the only module that calls the account's API.
 """

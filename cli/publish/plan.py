@@ -1,6 +1,6 @@
-"""What publishing would change, and what stands in its way.
+"""Plans a publication: the changes, and conflicts with slugs, hosts and scripts of others.
 
-Owns whose slugs, hosts and scripts are whose. Reads the store and changes nothing.
+Reads the store and changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cli.errors import ConflictError, Finding
-from cli.publish.bundle import Bundle
+from cli.publish.scripts.bundle import Bundle
 from cli.publish.store import Store
 from core import keys
 from tenants.records import Tenant
@@ -17,20 +17,21 @@ NEW: Final = "new"
 REPLACED: Final = "replaced"
 UNCHANGED: Final = "unchanged"
 
-LOOK_UP_SECONDS: Final = 30
-"""How long the dispatcher keeps a look-up (docs/reference/directory.md)."""
+LOOKUP_SECONDS: Final = 30
+"""How long the dispatcher caches a lookup (docs/reference/directory.md)."""
 
 TAG: Final = "clawr"
+"""The tag of all scripts published by this command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field of the record that becomes another.
+    """A change of a field of the record.
 
     Args:
-        field: Its name.
-        before: What is there; `None` for nothing.
-        after: What will be there; `None` for nothing.
+        field: The field's name.
+        before: The current value; `None` if it is not set.
+        after: The new value; `None` if it is removed.
     """
 
     field: str
@@ -40,20 +41,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What publishing will do.
+    """A planned publication.
 
     Args:
-        record: The directory record as it will be written.
-        tenant: The same as the dispatcher reads it.
+        record: The directory record to write.
+        tenant: The same, as parsed by the dispatcher.
         bundle: The script.
         script_state: `NEW`, `REPLACED` or `UNCHANGED`.
-        changes: What of the record changes; all of it when the API is new.
-        is_new: Whether nothing is published under this slug yet.
-        hosts_added: Hosts whose pointers are written.
-        hosts_removed: Hosts whose pointers are deleted.
-        publication: What is kept about it beside the record; without its time.
-        is_publication_changed: Whether that is another than what is kept.
-        notes: What its reader should know.
+        changes: The changes of the record; all fields if the API is new.
+        is_new: Whether the slug is not published yet.
+        hosts_added: Hosts whose pointers to the slug are written.
+        hosts_removed: Hosts whose pointers to the slug are deleted.
+        publication: The publication document, which is stored beside the record; without its time.
+        is_publication_changed: Whether it differs from the stored one.
+        notes: Hints for the user.
     """
 
     record: Mapping[str, Any]
@@ -89,25 +90,25 @@ def make_plan(
     replace_script: bool,
     renew_secrets: bool,
 ) -> Plan:
-    """Return what publishing would do.
+    """Plan a publication.
 
     Args:
-        store: What is published already.
+        store: The directory and the scripts.
         record: The directory record.
-        tenant: The same, as the dispatcher reads it.
+        tenant: The same, as parsed by the dispatcher.
         bundle: The script.
         replace_script: Whether a script that was not published for this slug may be replaced.
-        renew_secrets: Whether to upload even if only secrets may have changed.
+        renew_secrets: Whether to upload the script even if it is unchanged.
 
     Raises:
-        ConflictError: The slug, a host or the script belongs to somebody else.
+        ConflictError: The slug, a host or the script belongs to another tenant or API.
     """
     current = store.document(keys.tenant(tenant.slug))
     kept = store.document(keys.publication(tenant.slug)) or {}
     conflicts = [*_slug_conflicts(current, tenant), *_host_conflicts(store, tenant)]
-    others = sharing(store, tenant.slug, tenant.worker_name)
+    others = other_users(store, tenant.slug, tenant.worker_name)
     conflicts += [
-        Finding(f"{slug} of tenant {other.get('tenantId')} is answered by it", "--script")
+        Finding(f"{slug} of tenant {other.get('tenantId')} uses this script", "--script")
         for slug, other in others.items()
         if other.get("tenantId") != tenant.tenant_id
     ]
@@ -122,14 +123,14 @@ def make_plan(
         conflicts.append(
             Finding(
                 f"the namespace {store.namespace} has a script {tenant.worker_name} that was not "
-                "published for this API: give another --script, or --replace-script",
+                "published for this API: use another --script, or add --replace-script",
                 "--script",
             )
         )
     if conflicts:
         raise ConflictError(
-            f"{tenant.slug} cannot be published: it would take what belongs to others.",
-            "Nothing was sent.",
+            f"{tenant.slug} cannot be published, because of conflicts with other APIs.",
+            "Resolve the conflicts listed above. Nothing was sent.",
             conflicts,
         )
     publication = {
@@ -162,23 +163,23 @@ def make_plan(
 
 
 def slug_tag(slug: str) -> str:
-    """Return the tag of a script that says for which API it was published."""
+    """Return the tag that names the API for which a script was published."""
     return f"{TAG}-slug-{slug}"
 
 
 def digest_tag(digest: str) -> str:
-    """Return the tag of a script that says what was uploaded."""
+    """Return the tag that identifies a script's content."""
     return f"{TAG}-digest-{digest[:32]}"
 
 
 def hosts_of(record: Mapping[str, Any]) -> list[str]:
-    """Return the hosts of a record, whatever else it holds."""
+    """Return the hosts of a record that may be invalid."""
     hosts = record.get("hosts")
     return [one for one in hosts if isinstance(one, str)] if isinstance(hosts, list) else []
 
 
-def sharing(store: Store, slug: str, script: object) -> dict[str, dict[str, Any]]:
-    """Return the records of other APIs that have the same script, by their slug."""
+def other_users(store: Store, slug: str, script: object) -> dict[str, dict[str, Any]]:
+    """Return the records of other APIs that use the same script, by slug."""
     records = store.documents(keys.TENANT_PREFIX).items()
     return {
         key.removeprefix(keys.TENANT_PREFIX): record
@@ -205,7 +206,7 @@ def _host_conflicts(store: Store, tenant: Tenant) -> list[Finding]:
         if slug is None or slug == tenant.slug:
             continue
         other = store.document(keys.tenant(slug)) or {}
-        # A pointer to a record that does not name the host leads nowhere, and may be replaced.
+        # A pointer to a record that does not have the host is stale, and may be replaced.
         if host in hosts_of(other):
             conflicts.append(
                 Finding(f"{host} belongs to {slug} of tenant {other.get('tenantId')}", "--host")
@@ -232,21 +233,20 @@ def _notes(
 ) -> list[str]:
     notes = []
     if tenant.price_micros and not tenant.x402_enabled:
-        notes.append("The price is shown, and not asked for at the edge: --x402 does that.")
+        notes.append("The price is listed, but payment is not required. Add --x402 to require it.")
     if tenant.is_priced and not tenant.pay_to:
-        notes.append("Without --pay-to, the dispatcher's own PAY_TO_ADDRESS is paid.")
+        notes.append("Without --pay-to, payments go to the dispatcher's PAY_TO_ADDRESS.")
     if "?" in bundle.about.get("target", ""):
         notes.append(
-            "The address's own parameters are part of the script and are shown: a key belongs "
-            "into --secret-header."
+            "The URL's query is stored in the script and is shown. Use --secret-header for keys."
         )
     if others and not is_same:
-        notes.append(f"The script is also that of {', '.join(sorted(others))}.")
+        notes.append(f"The script is also used by {', '.join(sorted(others))}.")
     if bundle.secrets and is_same:
         notes.append(
-            "Whether values of secrets changed is not known: --renew-secrets sends them again."
+            "Changed values of secrets cannot be detected. Add --renew-secrets to upload them."
         )
     old = (current or {}).get("workerName")
     if old and old != tenant.worker_name:
-        notes.append(f"The script {old} stays in the namespace.")
+        notes.append(f"The previous script {old} stays in the namespace.")
     return notes

@@ -1,24 +1,25 @@
-"""A plan as JSON and for people; values of secrets are in neither."""
+"""Formats a plan, as JSON and as text. Neither contains values of secrets."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 
-from cli.publish.plan import LOOK_UP_SECONDS, UNCHANGED, Plan
-from cli.publish.smoke_test import Called
+from cli.output import NOTHING_CHANGED
+from cli.publish.plan import LOOKUP_SECONDS, UNCHANGED, Plan
+from cli.publish.smoke_test import FirstCall
 
 
 def plan_document(
-    plan: Plan, *, executed: bool, called: Called | None, is_local: bool
+    plan: Plan, *, executed: bool, call: FirstCall | None, is_local: bool
 ) -> dict[str, Any]:
     """Return a plan as JSON.
 
     Args:
         plan: The plan.
         executed: Whether it was carried out.
-        called: What the call afterwards came to.
-        is_local: Whether it is of the `make dev`.
+        call: The test call, if there was one.
+        is_local: Whether the target is `make dev`.
     """
     bundle = plan.bundle
     return {
@@ -49,23 +50,23 @@ def plan_document(
         },
         "about": dict(bundle.about),
         "notes": [*plan.notes, *_after(plan, executed=executed, is_local=is_local)],
-        "call": called and {"url": called.url, "status": called.status, "said": called.said},
+        "call": call and {"url": call.url, "status": call.status, "said": call.body},
     }
 
 
 def show_plan(console: Console, document: Mapping[str, Any]) -> None:
-    """Print what `plan_document` returned."""
+    """Print the document of `plan_document` as text."""
     slug = document["slug"]
     if document["changed"]:
         lines = [
             f"{slug}: {'published' if document['executed'] else 'would be published'}",
             *_script_lines(document["script"]),
             *_record_lines(document),
-            *(f"  host {host} leads there" for host in document["hosts"]["added"]),
-            *(f"  host {host} leads there no more" for host in document["hosts"]["removed"]),
+            *(f"  host {host} added" for host in document["hosts"]["added"]),
+            *(f"  host {host} removed" for host in document["hosts"]["removed"]),
         ]
     else:
-        lines = [f"{slug} is published like this already: nothing changes."]
+        lines = [f"{slug} is up to date: nothing changes."]
     for line in (*lines, *_about_lines(document["about"]), *_last_lines(document)):
         console.print(line, markup=False)
 
@@ -100,10 +101,11 @@ def _record_lines(document: Mapping[str, Any]) -> list[str]:
 def _about_lines(about: Mapping[str, Any]) -> list[str]:
     columns = [
         f"  column {one['name']}: {one['type']}"
-        + (", or nothing" if one["isNullable"] and one["type"] != "null" else "")
+        + (" or null" if one["isNullable"] and one["type"] != "null" else "")
         for one in about.get("columns", ())
     ]
-    rows = [f"  {about['rows']:,} rows, by {about['id'] or 'number'}"] if "rows" in about else []
+    key = about.get("id") or "row number"
+    rows = [f"  {about['rows']:,} rows, identified by {key}"] if "rows" in about else []
     return [*rows, *columns, *(f"  {one}" for one in about.get("endpoints", ()))]
 
 
@@ -111,24 +113,24 @@ def _last_lines(document: Mapping[str, Any]) -> list[str]:
     lines = [f"note: {note}" for note in document["notes"]]
     call = document["call"]
     if call:
-        answered = call["status"] or "nobody answered"
-        return [*lines, f"curl -i {call['url']}", f"  {answered}: {call['said']}"]
+        status = call["status"] or "no response"
+        return [*lines, f"curl -i {call['url']}", f"  {status}: {call['said']}"]
     if document["changed"] and not document["executed"]:
-        return [*lines, "Nothing was changed: --execute does it."]
+        return [*lines, NOTHING_CHANGED]
     return lines
 
 
 def _after(plan: Plan, *, executed: bool, is_local: bool) -> list[str]:
     if not executed or not plan.is_changing:
         return []
-    elsewhere = "" if is_local else " KV shows a write elsewhere after a minute or so."
+    kv_delay = "" if is_local else " At other locations, KV may show the change a minute later."
     if plan.is_new and is_local:
         return []
-    kept = f"The dispatcher keeps look-ups for {LOOK_UP_SECONDS} s"
-    return [f"{kept}: until then, callers may meet what was there before.{elsewhere}"]
+    cached = f"The dispatcher caches lookups for {LOOKUP_SECONDS} s."
+    return [f"{cached} Until then, callers may get the previous version.{kv_delay}"]
 
 
 def _shown(value: object) -> str:
     if value is None:
-        return "(nothing)"
+        return "(not set)"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

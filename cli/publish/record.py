@@ -1,8 +1,6 @@
-"""The directory record of what is published, from options and a file.
+"""Builds the directory record from options and a JSON file; options take precedence.
 
-It is checked as the dispatcher will check it.
-
-An option wins over the same field of the file.
+The record is validated with the dispatcher's own code.
 """
 
 import re
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cli.publish.json_lines import JsonMistake, check_end, line_of, members
+from cli.located_json import JsonMistake, check_end, line_of, members
 from cli.publish.validation import Findings
 from core.errors import RecordRefused
 from tenants.records import SLUG, Tenant, normal_host, parse_tenant
@@ -35,18 +33,18 @@ OPTIONS: Final[Mapping[str, str]] = {
     "usageLimit": "--daily-requests, --monthly-requests",
     "spendLimit": "--daily-spend, --monthly-spend",
 }
-"""Each field of a record, and the options that say it."""
+"""The options that set each field of a record."""
 
 _RATE = re.compile(r"(\d{1,9})/(\d{1,4})s", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
-    """What options say of a record.
+    """The options for a record.
 
     Args:
-        fields: Fields by name; `None` where nothing was said.
-        pairs: Fields that are objects, by name; left out where nothing was said of any part.
+        fields: Fields by name; `None` if not given.
+        pairs: Fields that are objects, by name, with their parts; `None` if a part is not given.
         rate: `rateLimit` as `N/10s` or `N/60s`.
         file: A JSON file with fields.
     """
@@ -57,24 +55,24 @@ class RecordOptions:
     file: Path | None = None
 
     def given(self, findings: Findings) -> dict[str, Any]:
-        """Return the fields that were said; what is wrong with the rate is noted."""
+        """Return the given fields; an invalid rate is added to `findings`."""
         given = {name: value for name, value in self.fields.items() if value is not None}
         for name, parts in self.pairs.items():
-            said = {part: value for part, value in parts.items() if value is not None}
-            if said:
-                given[name] = said
+            given_parts = {part: value for part, value in parts.items() if value is not None}
+            if given_parts:
+                given[name] = given_parts
         rate = self.rate and read_rate(self.rate, findings)
         return {**given, "rateLimit": rate} if rate else given
 
 
 def checked_record(options: RecordOptions) -> tuple[dict[str, Any], Tenant]:
-    """Return the record, and as the dispatcher will read it.
+    """Return the record, and the same as parsed by the dispatcher.
 
     Args:
-        options: What was said.
+        options: The options.
 
     Raises:
-        InputError: With everything that is wrong.
+        InputError: The record is invalid; the findings list all mistakes.
     """
     findings = Findings()
     given, file = options.given(findings), options.file
@@ -83,10 +81,10 @@ def checked_record(options: RecordOptions) -> tuple[dict[str, Any], Tenant]:
     place = file.name if file else ""
     for name in fields:
         if name not in OPTIONS:
-            findings.add(f"there is no field {name!r}", place, lines[name])
+            findings.add(f"unknown field {name!r}", place, lines[name])
     record = {name: value for name, value in {**fields, **given}.items() if value is not None}
     slug = record.get("slug")
-    # A slug that is refused must not be refused again under the names that are made of it.
+    # An invalid slug must be reported once, and not again for the names derived from it.
     name = slug if isinstance(slug, str) and SLUG.fullmatch(slug) else "slug"
     record.setdefault("workerName", name)
     record.setdefault("tenantId", f"ten_{name}")
@@ -110,10 +108,10 @@ def checked_record(options: RecordOptions) -> tuple[dict[str, Any], Tenant]:
 
 
 def read_rate(text: str, findings: Findings) -> dict[str, int] | None:
-    """Return `rateLimit` of a text such as `100/60s`; what is wrong is noted."""
+    """Return `rateLimit` for a text such as `100/60s`; mistakes are added to `findings`."""
     match = _RATE.fullmatch(text)
     if match is None:
-        findings.add(f"it must read N/10s or N/60s, is {text!r}", "--rate-limit")
+        findings.add(f"must be N/10s or N/60s, is {text!r}", "--rate-limit")
         return None
     return {"requests": int(match[1]), "windowSeconds": int(match[2])}
 
@@ -122,7 +120,7 @@ def _read_file(file: Path, lines: dict[str, int], findings: Findings) -> dict[st
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         findings.add(str(reason), file.name)
         return {}
     fields: dict[str, Any] = {}
@@ -130,16 +128,16 @@ def _read_file(file: Path, lines: dict[str, int], findings: Findings) -> dict[st
         for at, name, value in members(text):
             line = line_of(text, at)
             if name in fields:
-                findings.add(f"{name!r} is there already, in line {lines[name]}", file.name, line)
+                findings.add(f"{name!r} is already set in line {lines[name]}", file.name, line)
             fields[name], lines[name] = value, line
         check_end(text)
     except JsonMistake as error:
-        findings.add(f"it is no JSON object: {error.message}", file.name, error.line)
+        findings.add(f"not a JSON object: {error.message}", file.name, error.line)
     return fields
 
 
 def _normal_hosts(hosts: Sequence[Any]) -> list[Any]:
-    """Write hosts as look-ups do; what is no host stays, to be refused with all else."""
+    """Normalize hosts as lookups do. Invalid ones are unchanged; `parse_tenant` reports them."""
     normal = []
     for host in hosts:
         try:

@@ -1,4 +1,4 @@
-"""`clawr show`: everything that is known of one API, and what is wrong with it."""
+"""Implements `clawr show`: shows one API and its problems."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from rich.console import Console
 
 from cli.errors import MissingError
 from cli.output import Output
-from cli.publish.catalogue import summary
+from cli.publish.listing import summary
 from cli.publish.plan import digest_tag, hosts_of
 from cli.publish.store import Store
 from cli.targets import Dispatcher
@@ -17,32 +17,33 @@ def show_api(store: Store, dispatcher: Dispatcher | None, slug: str, output: Out
     """Print one API.
 
     Args:
-        store: Where it is published.
-        dispatcher: Where it answers, if that is known.
+        store: The directory and the scripts.
+        dispatcher: The dispatcher, if known, for the API's URL.
         slug: The API.
-        output: Where it is shown.
+        output: The output.
 
     Raises:
-        MissingError: Nothing is published under this slug.
+        MissingError: The slug is not published.
     """
     with output.working("Reading …"):
         record = store.document(keys.tenant(slug))
         if record is None:
-            raise MissingError(f"Nothing is published as {slug}.", "`clawr apis` lists what is.")
-        kept = store.document(keys.publication(slug)) or {}
-        brief = summary(slug, record)
-        problems = brief["problems"]
+            raise MissingError(
+                f"{slug} is not published.", "`clawr apis` lists the published APIs."
+            )
+        publication = store.document(keys.publication(slug)) or {}
+        problems = summary(slug, record)["problems"]
         script = record.get("workerName")
         tags = store.script_tags(script) if isinstance(script, str) and script else None
         if tags is None:
             problems.append(f"the namespace {store.namespace} has no script {script}")
-        elif kept and digest_tag(str(kept.get("digest"))) not in tags:
-            problems.append(f"the script {script} is another than what was published here")
+        elif publication and digest_tag(str(publication.get("digest"))) not in tags:
+            problems.append(f"the script {script} was changed since it was published")
         hosts = hosts_of(record)
         problems += [
-            f"host {host} leads to {there or 'nothing'}"
+            f"host {host} points to {owner or 'no API'}"
             for host in hosts
-            if (there := store.text(keys.host(host))) != slug
+            if (owner := store.text(keys.host(host))) != slug
         ]
     urls = [f"https://{host}" for host in hosts]
     if dispatcher:
@@ -55,9 +56,9 @@ def show_api(store: Store, dispatcher: Dispatcher | None, slug: str, output: Out
             "name": script,
             "exists": tags is not None,
             "tags": [*(tags or ())],
-            **{name: kept.get(name) for name in ("kind", "digest", "bytes", "publishedAt")},
+            **{name: publication.get(name) for name in ("kind", "digest", "bytes", "publishedAt")},
         },
-        "about": kept.get("about") or {},
+        "about": publication.get("about") or {},
         "problems": problems,
     }
     output.result(document, lambda console: _show(console, document))
@@ -78,7 +79,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     for endpoint in about.get("endpoints", ()):
         line(f"{'endpoint':<15} {endpoint}")
     if "rows" in about:
-        line(f"{'rows':<15} {about['rows']:,}, by {about['id'] or 'number'}")
+        line(f"{'rows':<15} {about['rows']:,}, identified by {about['id'] or 'row number'}")
     for column in about.get("columns", ()):
         line(f"{'column':<15} {column['name']}: {column['type']}")
     for problem in document["problems"]:

@@ -1,4 +1,4 @@
-"""The first call of an API, to say what a caller meets."""
+"""Calls a published API once, to show what a caller gets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,42 +11,42 @@ from cli.secret import Secret
 TIMEOUT_SECONDS: Final = 30
 BODY_CHARACTERS_MAX: Final = 300
 CHARACTERS_READ: Final = 10_000
-"""More than is shown: a secret that is cut off would not be known for one."""
+"""More than is shown, because a truncated secret would not be recognized."""
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
-    """What a call came to.
+class FirstCall:
+    """The result of a call.
 
     Args:
-        url: What was called.
-        status: The answer's status; `None` where nobody answered.
-        said: The beginning of its body, or why there was none.
+        url: The URL.
+        status: The response's status; `None` if there was no response.
+        body: The beginning of the body, or why there was no response.
     """
 
     url: str
     status: int | None
-    said: str
+    body: str
 
 
-def call_api(dispatcher_url: str, slug: str, secrets: Sequence[Secret] = ()) -> Called:
-    """Call an API once, without paying.
+def call_api(dispatcher_url: str, slug: str, secrets: Sequence[Secret] = ()) -> FirstCall:
+    """Call an API once, without payment.
 
     Args:
-        dispatcher_url: Where the dispatcher answers.
+        dispatcher_url: The dispatcher's URL.
         slug: The API.
-        secrets: What is not shown, even if the API says it.
+        secrets: Secrets to replace in the body.
     """
     url = f"{dispatcher_url}/t/{slug}"
     try:
-        with httpx.stream("GET", url, timeout=TIMEOUT_SECONDS) as answer:
-            said = ""
-            for part in answer.iter_text():
-                said += part
-                if len(said) >= CHARACTERS_READ:
+        with httpx.stream("GET", url, timeout=TIMEOUT_SECONDS) as response:
+            body = ""
+            for part in response.iter_text():
+                body += part
+                if len(body) >= CHARACTERS_READ:
                     break
             for secret in secrets:
-                said = said.replace(secret.reveal(), str(secret))
-            return Called(url, answer.status_code, said[:BODY_CHARACTERS_MAX])
+                body = body.replace(secret.reveal(), str(secret))
+            return FirstCall(url, response.status_code, body[:BODY_CHARACTERS_MAX])
     except httpx.HTTPError as error:
-        return Called(url, None, str(error) or type(error).__name__)
+        return FirstCall(url, None, str(error) or type(error).__name__)

@@ -1,8 +1,8 @@
-"""Carries a plan out, in an order that leaves nothing half-way for callers.
+"""Applies a plan, in an order that is safe for callers at every step.
 
-Publishing: the script, what is kept about it, the record, then the hosts that lead to it. So no
-request meets a record whose script is not there, and what was interrupted is finished by the same
-command. Unpublishing goes the other way.
+Publishing writes the script, the publication document, the record, then the host pointers. So no
+request finds a record without its script, and the same command completes an interrupted run.
+Unpublishing uses the reverse order, and keeps the script.
 """
 
 import json
@@ -15,16 +15,16 @@ from cli.publish.store import Store
 from core import keys
 
 Report = Callable[[str], None]
-"""Is told what is done next, in the form "Uploading …"."""
+"""Called with each step, in the form "Uploading …"."""
 
 
 def publish(store: Store, plan: Plan, report: Report) -> None:
-    """Do what a plan says.
+    """Apply a plan.
 
     Args:
-        store: Where.
-        plan: What.
-        report: Is told of each step.
+        store: The directory and the scripts.
+        plan: The plan.
+        report: Called with each step.
     """
     slug, tenant = plan.tenant.slug, plan.tenant
     if plan.script_state != UNCHANGED:
@@ -32,31 +32,31 @@ def publish(store: Store, plan: Plan, report: Report) -> None:
         tags = [TAG, slug_tag(slug), digest_tag(plan.bundle.digest)]
         store.upload(tenant.worker_name, plan.bundle, tags)
     if plan.script_state != UNCHANGED or plan.is_publication_changed:
-        report("Writing what is kept about it …")
-        stamped = {**plan.publication, "publishedAt": _now()}
-        store.write(keys.publication(slug), _json(stamped))
+        report("Writing the publication document …")
+        publication = {**plan.publication, "publishedAt": _now()}
+        store.write(keys.publication(slug), _json(publication))
     if plan.changes:
         report("Writing the directory record …")
         store.write(keys.tenant(slug), _json(plan.record))
     for host in plan.hosts_added:
-        report(f"Leading {host} there …")
+        report(f"Adding the host {host} …")
         store.write(keys.host(host), slug)
     for host in plan.hosts_removed:
-        report(f"Letting go of {host} …")
+        report(f"Removing the host {host} …")
         store.delete(keys.host(host))
 
 
 def unpublish(store: Store, slug: str, hosts: Sequence[str], report: Report) -> None:
-    """Take an API out of the directory; its script stays.
+    """Remove an API from the directory.
 
     Args:
-        store: Where.
+        store: The directory.
         slug: The API.
-        hosts: Hosts that lead to it.
-        report: Is told of each step.
+        hosts: Hosts that point to it.
+        report: Called with each step.
     """
     for host in hosts:
-        report(f"Letting go of {host} …")
+        report(f"Removing the host {host} …")
         store.delete(keys.host(host))
     report("Deleting the directory record …")
     store.delete(keys.tenant(slug))

@@ -1,7 +1,4 @@
-"""Where things are published: the directory in `TENANT_KV`, and scripts in the dispatch namespace.
-
-Speaks to Cloudflare's API by the official SDK, and knows nothing of what is right to publish.
-"""
+"""Reads and writes the directory in `TENANT_KV`, and scripts in the dispatch namespace."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +9,13 @@ import cloudflare
 from cloudflare.types.kv.namespace_bulk_get_response import WorkersKVBulkGetResult
 from cloudflare.types.workers_for_platforms.dispatch.namespaces import script_update_params
 
-from cli.account_api import explained, open_account
+from cli.account_api import RUN_AGAIN, explained, open_account
 from cli.errors import MissingError, NetworkError
-from cli.publish.bundle import Bundle
+from cli.publish.scripts.bundle import Bundle
 from cli.targets import Target
 
 TENANT_KV: Final = "TENANT_KV"
-"""The binding's name, and the title of its namespace where no id is given."""
+"""The binding's name, and the title of its namespace if no id is given."""
 
 BULK_GET_MAX: Final = 100
 
@@ -27,7 +24,7 @@ class Store:
     """The directory and the scripts of one account.
 
     Args:
-        client: The account's API.
+        client: A client for the account's API.
         account_id: The account.
         namespace: The dispatch namespace.
         tenant_kv_id: The KV namespace of the directory.
@@ -36,30 +33,30 @@ class Store:
     def __init__(
         self, client: cloudflare.Cloudflare, account_id: str, namespace: str, tenant_kv_id: str
     ) -> None:
-        """Keep the arguments; nothing is asked."""
+        """Keep the arguments; no request is sent."""
         self._client = client
         self._account_id = account_id
         self.namespace = namespace
         self._kv_id = tenant_kv_id
 
     def text(self, key: str) -> str | None:
-        """Return a value of the directory, `None` when it is not there."""
+        """Return a value of the directory, or `None`."""
         with explained(f"reading {key} of {TENANT_KV}"):
             try:
-                answer = self._client.kv.namespaces.values.get(
+                response = self._client.kv.namespaces.values.get(
                     key, account_id=self._account_id, namespace_id=self._kv_id
                 )
             except cloudflare.NotFoundError:
                 return None
-            return answer.text()
+            return response.text()
 
     def document(self, key: str) -> dict[str, Any] | None:
-        """Return a value that is a JSON object; one that is none counts as empty."""
+        """Return a value as a JSON object; empty if it is not one."""
         text = self.text(key)
         return None if text is None else _object(text)
 
     def documents(self, prefix: str) -> dict[str, dict[str, Any]]:
-        """Return all values whose key starts with `prefix`, by their key."""
+        """Return all values whose key starts with `prefix`, by key."""
         with explained(f"listing {TENANT_KV}"):
             listed = self._client.kv.namespaces.keys.list(
                 self._kv_id, account_id=self._account_id, prefix=prefix
@@ -73,18 +70,15 @@ class Store:
     def write(self, key: str, value: str) -> None:
         """Write a value of the directory."""
         with explained(f"writing {key} of {TENANT_KV}"):
-            # The SDK's update of a single value takes files only.
-            answer = self._client.kv.namespaces.bulk_update(
+            # The SDK's method for a single value accepts files only.
+            result = self._client.kv.namespaces.bulk_update(
                 self._kv_id, account_id=self._account_id, body=[{"key": key, "value": value}]
             )
-        if answer and answer.unsuccessful_keys:
-            raise NetworkError(
-                f"{TENANT_KV} did not take {key}.",
-                "Run the same command again: what was done already stays done.",
-            )
+        if result and result.unsuccessful_keys:
+            raise NetworkError(f"Cloudflare could not write {key} to {TENANT_KV}.", RUN_AGAIN)
 
     def delete(self, key: str) -> None:
-        """Delete a value of the directory, if it is there."""
+        """Delete a value of the directory, if it exists."""
         with explained(f"deleting {key} of {TENANT_KV}"):
             try:
                 self._client.kv.namespaces.values.delete(
@@ -94,8 +88,8 @@ class Store:
                 return
 
     def script_tags(self, name: str) -> Sequence[str] | None:
-        """Return the tags of a script, `None` when there is no such script."""
-        with explained(f"looking for the script {name}"):
+        """Return the tags of a script, or `None` if it does not exist."""
+        with explained(f"reading the script {name}"):
             try:
                 found = self._client.workers_for_platforms.dispatch.namespaces.scripts.get(
                     name, account_id=self._account_id, dispatch_namespace=self.namespace
@@ -105,7 +99,7 @@ class Store:
         return (found.script.tags if found.script else None) or ()
 
     def upload(self, name: str, bundle: Bundle, tags: Sequence[str]) -> None:
-        """Upload a script, whole, in place of one of the same name."""
+        """Upload a script; one of the same name is replaced."""
         metadata = cast("script_update_params.Metadata", bundle.metadata(tags))
         files = [(one.name, one.content, one.media_type) for one in bundle.modules]
         with explained(f"uploading the script {name}"):
@@ -118,7 +112,7 @@ class Store:
             )
 
     def delete_script(self, name: str) -> None:
-        """Delete a script, if it is there."""
+        """Delete a script, if it exists."""
         with explained(f"deleting the script {name}"):
             try:
                 self._client.workers_for_platforms.dispatch.namespaces.scripts.delete(
@@ -129,25 +123,25 @@ class Store:
 
     def _texts(self, names: Sequence[str]) -> Mapping[str, str]:
         with explained(f"reading {TENANT_KV}"):
-            answer = self._client.kv.namespaces.bulk_get(
+            result = self._client.kv.namespaces.bulk_get(
                 self._kv_id, account_id=self._account_id, keys=[*names], type="text"
             )
-        values = answer.values if isinstance(answer, WorkersKVBulkGetResult) else None
+        values = result.values if isinstance(result, WorkersKVBulkGetResult) else None
         return {name: text for name, text in (values or {}).items() if isinstance(text, str)}
 
 
 @contextmanager
 def open_store(target: Target, *, namespace: str, tenant_kv_id: str | None) -> Iterator[Store]:
-    """Open what a command works on, for the time of a `with` block.
+    """Open the directory and the scripts of a target, for a `with` block.
 
     Args:
-        target: The account, or the `make dev`.
+        target: The account or `make dev`.
         namespace: The dispatch namespace.
-        tenant_kv_id: The KV namespace of the directory; found by its title when left out and not
-            in `TENANT_KV_ID` either.
+        tenant_kv_id: The KV namespace of the directory; `None` for the setting `TENANT_KV_ID`,
+            otherwise the namespace titled `TENANT_KV`.
 
     Raises:
-        MissingError: There is no KV namespace of that title.
+        MissingError: There is no KV namespace with that title.
     """
     account = target.account
     given = tenant_kv_id or (None if target.is_local else target.settings.get("TENANT_KV_ID"))
@@ -163,10 +157,10 @@ def _find(client: cloudflare.Cloudflare, account_id: str) -> str:
     for one in listed:
         if one.title == TENANT_KV:
             return one.id
-    titles = ", ".join(sorted(one.title for one in listed)) or "none at all"
+    titles = ", ".join(sorted(one.title for one in listed)) or "none"
     raise MissingError(
-        f"No KV namespace is titled {TENANT_KV}; there are: {titles}.",
-        "Give its id with --tenant-kv-id or in TENANT_KV_ID; `clawr kv create` makes one.",
+        f"No KV namespace is titled {TENANT_KV}. Existing titles: {titles}.",
+        "Set its id with --tenant-kv-id or TENANT_KV_ID; `clawr kv create` creates one.",
     )
 
 

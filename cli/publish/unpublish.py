@@ -1,4 +1,4 @@
-"""`clawr unpublish` from end to end."""
+"""Implements `clawr unpublish`."""
 
 import time
 from typing import Any, Final
@@ -6,19 +6,19 @@ from typing import Any, Final
 from rich.console import Console
 
 from cli.errors import ConflictError, MissingError
-from cli.output import Output
-from cli.publish.plan import LOOK_UP_SECONDS, hosts_of, sharing
+from cli.output import NOTHING_CHANGED, Output
+from cli.publish.plan import LOOKUP_SECONDS, hosts_of, other_users
 from cli.publish.steps import unpublish
 from cli.publish.store import Store
 from core import keys
 
 KV_SECONDS: Final = 60
-"""https://developers.cloudflare.com/kv/concepts/how-kv-works/: when a write is seen everywhere."""
+"""When a KV write is visible everywhere: https://developers.cloudflare.com/kv/concepts/how-kv-works/"""
 
 MARGIN_SECONDS: Final = 2
 
 
-def withdraw_api(
+def unpublish_api(
     store: Store,
     slug: str,
     output: Output,
@@ -28,55 +28,57 @@ def withdraw_api(
     is_local: bool,
     execute: bool,
 ) -> None:
-    """Show what unpublishing would do; with `execute`, do it.
+    """Show what unpublishing would change; with `execute`, apply it.
 
     Args:
-        store: Where it is published.
+        store: The directory and the scripts.
         slug: The API.
-        output: Where it is shown.
-        tenant_id: Whose it must be; anybody's when left out.
-        delete_script: Whether its script goes, too.
-        is_local: Whether it is of the `make dev`.
-        execute: Whether to do it.
+        output: The output.
+        tenant_id: The tenant that the API must belong to; `None` for any.
+        delete_script: Whether to delete its script too.
+        is_local: Whether the target is `make dev`.
+        execute: Whether to apply the changes.
 
     Raises:
-        MissingError: Nothing is published under this slug.
-        ConflictError: It is another tenant's.
+        MissingError: The slug is not published.
+        ConflictError: It belongs to another tenant.
     """
-    with output.working("Looking …"):
+    with output.working("Reading …"):
         record = store.document(keys.tenant(slug))
-        kept = store.document(keys.publication(slug))
-        if record is None and kept is None:
+        publication = store.document(keys.publication(slug))
+        if record is None and publication is None:
             raise MissingError(
-                f"Nothing is published as {slug}.",
-                "`clawr apis` lists what is; an API of TENANT_DIRECTORY_JSON stands in the "
-                "dispatcher's configuration.",
+                f"{slug} is not published.",
+                "`clawr apis` lists the published APIs. To remove an API of TENANT_DIRECTORY_JSON, "
+                "change that variable of the dispatcher.",
             )
-        record, kept = record or {}, kept or {}
+        record, publication = record or {}, publication or {}
         if tenant_id and record and record.get("tenantId") != tenant_id:
-            raise ConflictError(f"{slug} belongs to {record.get('tenantId')}, not to {tenant_id}.")
+            raise ConflictError(
+                f"{slug} belongs to {record.get('tenantId')}, not to {tenant_id}.",
+                "Check the slug and --tenant-id.",
+            )
         hosts = [one for one in hosts_of(record) if store.text(keys.host(one)) == slug]
-        script = record.get("workerName") or kept.get("script")
-        others = list(sharing(store, slug, script))
-    goes = delete_script and not others and isinstance(script, str)
-    wait_seconds = LOOK_UP_SECONDS + MARGIN_SECONDS + (0 if is_local else KV_SECONDS)
+        script = record.get("workerName") or publication.get("script")
+        others = list(other_users(store, slug, script))
+    deletes = delete_script and not others and isinstance(script, str)
+    wait_seconds = LOOKUP_SECONDS + MARGIN_SECONDS + (0 if is_local else KV_SECONDS)
     if execute:
-        report = output.note if not output.as_json else _silent
-        unpublish(store, slug, hosts, report)
-        if goes:
-            with output.working(f"Waiting {wait_seconds} s until no caller can meet it …"):
+        unpublish(store, slug, hosts, output.progress)
+        if deletes:
+            with output.working(f"Waiting {wait_seconds} s until no request can reach it …"):
                 time.sleep(wait_seconds)
-            # Somebody may have published it meanwhile.
-            others = list(sharing(store, slug, script))
-            goes = not others
-            if goes:
-                report(f"Deleting the script {script} …")
+            # Another API may have been published with this script in the meantime.
+            others = list(other_users(store, slug, script))
+            deletes = not others
+            if deletes:
+                output.progress(f"Deleting the script {script} …")
                 store.delete_script(str(script))
     document: dict[str, Any] = {
         "slug": slug,
         "executed": execute,
         "hosts": hosts,
-        "script": {"name": script, "deleted": goes, "alsoOf": others},
+        "script": {"name": script, "deleted": deletes, "alsoOf": others},
         "seenAfterSeconds": wait_seconds,
     }
     output.result(document, lambda console: _show(console, document))
@@ -90,17 +92,13 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     done = document["executed"]
     line(f"{document['slug']}: {'unpublished' if done else 'would be unpublished'}")
     for host in document["hosts"]:
-        line(f"  host {host} {'leads' if done else 'would lead'} nowhere")
+        line(f"  host {host} {'removed' if done else 'would be removed'}")
     if script["deleted"]:
         line(f"  script {script['name']} {'deleted' if done else 'would be deleted'}")
     elif script["name"]:
-        why = f": it is also that of {', '.join(script['alsoOf'])}" if script["alsoOf"] else ""
-        line(f"  script {script['name']} stays{why}")
+        reason = f": it is also used by {', '.join(script['alsoOf'])}" if script["alsoOf"] else ""
+        line(f"  script {script['name']} kept{reason}")
     if not done:
-        line("Nothing was changed: --execute does it.")
+        line(NOTHING_CHANGED)
     elif not script["deleted"]:
         line(f"Callers may still be served for {document['seenAfterSeconds']} s.")
-
-
-def _silent(_step: str) -> None:
-    pass

@@ -1,4 +1,4 @@
-"""All that is wrong with an input, told at once and within bounds."""
+"""Collects all mistakes of an input, to report them in one error."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,22 +6,22 @@ from typing import Final
 from cli.errors import Finding, InputError
 
 FINDINGS_MAX: Final = 20
-"""Mistakes that are shown; of more, how many there are."""
+"""How many mistakes are listed; the rest is only counted."""
 
 
 class Findings:
-    """Collects mistakes; `InputError` has the first of them and how many there are."""
+    """The mistakes of one input."""
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Start without mistakes."""
         self._first: list[Finding] = []
         self._count = 0
 
     def add(self, message: str, place: str = "", line: int | None = None) -> None:
-        """Note a mistake.
+        """Add a mistake.
 
         Args:
-            message: What is wrong, and how to mend it.
+            message: What is wrong, and how to fix it.
             place: The file, option or field.
             line: The line in that file, from 1.
         """
@@ -30,25 +30,23 @@ class Findings:
             self._first.append(Finding(message, place, line))
 
     def extend(self, findings: Sequence[Finding]) -> None:
-        """Note mistakes that were found elsewhere."""
+        """Add several mistakes."""
         for one in findings:
             self.add(one.message, one.place, one.line)
 
     def __bool__(self) -> bool:
-        """Whether anything is wrong."""
+        """Whether there are mistakes."""
         return self._count > 0
 
     def refuse(self, what: str) -> None:
-        """Raise `InputError` if anything is wrong.
+        """Raise `InputError` if there are mistakes.
 
         Args:
-            what: What cannot be used, such as "The dataset".
+            what: The input, such as "The dataset".
         """
         if not self:
             return
         shown = len(self._first)
         number = "one mistake" if self._count == 1 else f"{self._count} mistakes"
-        rest = f"; the first {shown} of them" if self._count > shown else ""
-        raise InputError(
-            f"{what} cannot be used: {number}{rest}.", "Nothing was sent.", self._first
-        )
+        rest = f"; showing the first {shown}" if self._count > shown else ""
+        raise InputError(f"{what} is invalid: {number}{rest}.", "Nothing was sent.", self._first)

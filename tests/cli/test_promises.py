@@ -17,10 +17,9 @@ import pytest
 from cli import account_api
 from cli import platform as platform_module
 from cli.app import main
-from cli.catalogue import Listed, commands
-from cli.command_reference import examples, is_current
+from cli.command_reference import ListedCommand, commands, examples, is_current
 from cli.errors import CommandError
-from cli.options import PANEL_ACCOUNT, PANEL_APIS, PANEL_FIGURES
+from cli.options import PANEL_ACCOUNT, PANEL_ANALYTICS, PANEL_APIS
 from dev.layout import HERE
 
 from .command import clawr, clawr_running
@@ -44,7 +43,7 @@ NEEDED = {
 CODES = {0, *(error.exit_code for error in CommandError.__subclasses__()), 1}
 
 
-def _arguments(listed: Listed) -> Sequence[str]:
+def _arguments(listed: ListedCommand) -> Sequence[str]:
     """Return what makes the command complete, though perhaps not sensible."""
     if listed.name in NEEDED:
         return NEEDED[listed.name]
@@ -96,7 +95,7 @@ def _lead_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("answer", [_echo, _refuse, _fail])
 @pytest.mark.parametrize("debug", ["", "1"])
 def test_one_json_document_and_no_token_whatever_a_server_says(
-    listed: Listed,
+    listed: ListedCommand,
     answer: Callable[[Asked], Reply],
     debug: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -121,7 +120,7 @@ def test_one_json_document_and_no_token_whatever_a_server_says(
 @pytest.mark.usefixtures("_alone")
 @pytest.mark.parametrize("listed", COMMANDS, ids=[one.name for one in COMMANDS])
 def test_with_nothing_configured_it_says_what_is_missing(
-    listed: Listed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    listed: ListedCommand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [*listed.words, *_arguments(listed), "--json"]
     monkeypatch.setattr("sys.argv", ["clawr", *arguments])
@@ -132,10 +131,10 @@ def test_with_nothing_configured_it_says_what_is_missing(
 
 
 @pytest.mark.parametrize("listed", COMMANDS, ids=[one.name for one in COMMANDS])
-def test_it_has_help_examples_and_json(listed: Listed) -> None:
+def test_it_has_help_examples_and_json(listed: ListedCommand) -> None:
     command = listed.command
     assert command.help
-    assert listed.panel in (PANEL_APIS, PANEL_FIGURES, PANEL_ACCOUNT)
+    assert listed.panel in (PANEL_APIS, PANEL_ANALYTICS, PANEL_ACCOUNT)
     shown = examples(listed)
     assert shown, "its epilog has no example: cli.options.examples"
     assert [line for line in shown if not line.startswith(f"clawr {listed.name}")] == []
@@ -144,7 +143,7 @@ def test_it_has_help_examples_and_json(listed: Listed) -> None:
 
 
 @pytest.mark.parametrize("listed", COMMANDS, ids=[one.name for one in COMMANDS])
-def test_its_examples_have_only_options_that_there_are(listed: Listed) -> None:
+def test_its_examples_have_only_options_that_there_are(listed: ListedCommand) -> None:
     for line in examples(listed):
         words = shlex.split(line)[1:]
         assert tuple(words[: len(listed.words)]) == tuple(listed.words)
@@ -208,7 +207,7 @@ def test_a_terminal_without_bars_is_shown_something_else() -> None:
 def test_it_runs_as_a_module_too() -> None:
     program = [str(HERE.python), "-m", "cli", "analytics", "--url", "nowhere"]
     ran = subprocess.run(program, cwd=HERE.root, capture_output=True, text=True, check=False)
-    assert (ran.returncode, "is not the address" in ran.stderr) == (2, True)
+    assert (ran.returncode, "is not the URL of a dispatcher" in ran.stderr) == (2, True)
 
 
 def test_watching_goes_on_when_a_dispatcher_comes_back() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cli.publish.wrap import Wrapping, wrap_bundle
+from cli.publish.scripts.wrap import Wrapping, wrap_bundle
 from dev.layout import HERE
 from dev.setup.node import find_node
 

@@ -1,1 +1,1 @@
-"""What each module of `cli/` promises."""
+"""Tests of the command `clawr`, module by module."""

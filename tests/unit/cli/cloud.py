@@ -1,4 +1,4 @@
-"""The little of Cloudflare's API that tests of single functions need, in this process."""
+"""A fake of Cloudflare's API, in this process, for unit tests."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,20 +9,20 @@ import cloudflare
 import httpx
 
 ACCOUNT = "a" * 32
-TOKEN = "token-that-nobody-may-see"
+TOKEN = "token-that-must-not-be-shown"
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
 def result(value: object, status: int = 200) -> httpx.Response:
-    """Return an answer in the envelope of all answers."""
+    """Return a successful response in Cloudflare's envelope."""
     return httpx.Response(
         status, json={"success": True, "errors": [], "messages": [], "result": value}
     )
 
 
 def refusal(status: int, code: int, message: str) -> httpx.Response:
-    """Return a refusal in that envelope."""
+    """Return an error response in that envelope."""
     errors = [{"code": code, "message": message}]
     return httpx.Response(
         status, json={"success": False, "errors": errors, "messages": [], "result": None}
@@ -31,17 +31,17 @@ def refusal(status: int, code: int, message: str) -> httpx.Response:
 
 @dataclass(slots=True)
 class Cloud:
-    """Answers by method and path, and remembers what it was asked.
+    """Responds by method and path, and records the requests.
 
     Args:
-        answers: `METHOD path below the account` to what is answered.
+        answers: Response functions by `METHOD path`, with the path below the account.
     """
 
     answers: Mapping[str, Answer]
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
     def client(self) -> cloudflare.Cloudflare:
-        """Return the official client, with this at its other end."""
+        """Return the official client, connected to this fake."""
         return cloudflare.Cloudflare(
             api_token=TOKEN,
             http_client=httpx.Client(transport=httpx.MockTransport(self._answer)),
@@ -53,4 +53,4 @@ class Cloud:
         key = f"{request.method} {path}"
         self.asked.append((key, json.loads(request.content) if request.content else None))
         known = self.answers.get(key)
-        return known(request) if known else refusal(404, 7003, f"no answer to {key}")
+        return known(request) if known else refusal(404, 7003, f"no response for {key}")

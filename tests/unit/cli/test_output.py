@@ -1,4 +1,4 @@
-"""What is printed, and what never is."""
+"""The output of commands, without secrets."""
 
 import json
 from typing import Any
@@ -14,23 +14,23 @@ SECRET = Secret("a-secret-of-these-tests")
 
 
 def test_a_result_is_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
-    Output(as_json=True).result({"one": 1}, lambda _: pytest.fail("this is for people"))
+    Output(as_json=True).result({"one": 1}, lambda _: pytest.fail("not text"))
     assert json.loads(capsys.readouterr().out) == {"ok": True, "one": 1}
 
 
 def test_a_failure_is_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
-    error = InputError("bad", "mend it", [Finding("wrong", "file.csv", 3)])
+    error = InputError("bad", "fix it", [Finding("wrong", "file.csv", 3)])
     Output(as_json=True).failure(error)
     assert json.loads(capsys.readouterr().out) == {
         "ok": False,
         "error": "invalid_input",
         "message": "bad",
-        "advice": "mend it",
+        "advice": "fix it",
         "findings": [{"place": "file.csv", "line": 3, "message": "wrong"}],
     }
 
 
-def test_a_finding_keeps_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_are_printed_with_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(as_json=True)
     with pytest.raises(FindingError) as caught:
         output.finding({"ok": True, "rows": [1]}, lambda _: None, "it differs")
@@ -40,7 +40,7 @@ def test_a_finding_keeps_what_was_found(capsys: pytest.CaptureFixture[str]) -> N
     assert (document["ok"], document["rows"], document["message"]) == (False, [1], "it differs")
 
 
-def test_for_people_a_finding_is_shown_before_it_is_complained_about(
+def test_as_text_the_result_is_printed_before_the_finding(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(FindingError):
@@ -48,7 +48,7 @@ def test_for_people_a_finding_is_shown_before_it_is_complained_about(
     assert capsys.readouterr().out == "rows\n"
 
 
-def test_entries_are_one_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_entries_are_printed_one_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(as_json=True)
     for number in range(3):
         output.entry({"number": number, "text": "a\nb"}, lambda _: None)
@@ -76,23 +76,23 @@ def test_no_secret_is_printed(as_json: bool, capsys: pytest.CaptureFixture[str])
     assert "ValueError" in shown.err
 
 
-def test_a_short_text_is_no_secret() -> None:
+def test_a_short_text_is_not_replaced() -> None:
     Secret("dev")
     assert without_secrets("developer") == "developer"
 
 
 @pytest.mark.parametrize("value", [1, None, 1.5, True, "text", ["a"], {"a": {"b": []}}])
-def test_a_document_without_secrets_stays_as_it_is(value: Any) -> None:
+def test_a_document_without_secrets_is_unchanged(value: Any) -> None:
     assert document_without_secrets(value) == value
 
 
-def test_the_longer_of_two_secrets_leaves_nothing_behind() -> None:
+def test_the_longer_of_two_overlapping_secrets_is_replaced() -> None:
     Secret("prefix")
     Secret("prefix-and-more")
     assert without_secrets("prefix-and-more") == HIDDEN
 
 
-def test_progress_is_not_for_files(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_not_printed_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(as_json=False)
     with output.advancing("Counting", 3) as advance:
         advance(3)

@@ -1,4 +1,4 @@
-"""What the connection to a dispatcher promises, tried on a server that misbehaves."""
+"""The client of the platform API, against a server that misbehaves."""
 
 import time
 from collections.abc import Callable
@@ -22,66 +22,66 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE_SECONDS", 0.001)
 
 
-def test_a_failure_is_asked_for_again() -> None:
+def test_a_server_error_is_retried() -> None:
     with answering(in_turn(Reply(b"", 500), Reply({"ok": True}))) as server:
         with Platform(server.dispatcher) as platform:
             assert platform.get(PATH) == {"ok": True}
         assert len(server.asked) == 2
 
 
-def test_failures_are_not_asked_for_for_ever() -> None:
+def test_the_number_of_retries_is_limited() -> None:
     with answering(in_turn(FAILED)) as server:
         with Platform(server.dispatcher) as platform, pytest.raises(NetworkError, match="502"):
             platform.get(PATH)
         assert len(server.asked) == module.ATTEMPTS
 
 
-def test_what_must_not_happen_twice_is_sent_once() -> None:
+def test_a_request_that_is_not_idempotent_is_not_retried() -> None:
     with answering(in_turn(FAILED)) as server:
         with Platform(server.dispatcher) as platform, pytest.raises(NetworkError):
-            platform.ask("POST", "/anything", {})
+            platform.request("POST", "/anything", {})
         assert len(server.asked) == 1
 
 
-def test_nobody_there_is_explained() -> None:
+def test_a_failed_connection_is_explained() -> None:
     with answering(in_turn(FAILED)) as server:
         gone = server.dispatcher
     with Platform(gone) as platform, pytest.raises(NetworkError, match="could not be reached"):
         platform.get(PATH)
 
 
-def test_a_slow_answer_is_a_timeout_and_not_asked_for_again() -> None:
+def test_a_slow_response_times_out_and_is_not_retried() -> None:
     with answering(in_turn(Reply({}, seconds=0.5))) as server:
         with (
             Platform(server.dispatcher, httpx.Timeout(0.1)) as platform,
-            pytest.raises(NetworkError, match="in time"),
+            pytest.raises(NetworkError, match="timed out"),
         ):
             platform.get(PATH)
         assert len(server.asked) == 1
 
 
-def test_an_answer_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ANSWER_SECONDS_MAX", -1.0)
+def test_an_endless_response_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESPONSE_SECONDS_MAX", -1.0)
     with (
         answering(in_turn(Reply({"ok": True}))) as server,
         Platform(server.dispatcher) as platform,
-        pytest.raises(NetworkError, match="in time"),
+        pytest.raises(NetworkError, match="timed out"),
     ):
         platform.get(PATH)
 
 
-def test_a_huge_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ANSWER_BYTES_MAX", 2**20)
+def test_a_huge_response_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESPONSE_BYTES_MAX", 2**20)
     with (
         answering(in_turn(Reply(b" " * 2**22))) as server,
         Platform(server.dispatcher) as platform,
-        pytest.raises(NetworkError, match="more than 1 MiB"),
+        pytest.raises(NetworkError, match="larger than 1 MiB"),
     ):
         platform.get(PATH)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b"", b"[" * 100_000, b"\xff"])
-def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+def test_a_response_without_a_json_object_is_rejected(body: bytes) -> None:
     with (
         answering(in_turn(Reply(body))) as server,
         Platform(server.dispatcher) as platform,
@@ -102,7 +102,7 @@ def test_a_redirect_is_not_followed() -> None:
         assert other.asked == []
 
 
-def test_the_token_is_sent_and_never_shown_where_it_is_sent_back() -> None:
+def test_an_echoed_token_is_not_shown() -> None:
     def echo(asked: Asked) -> Reply:
         said = asked.headers["authorization"]
         return Reply({"error": said, "message": said, "requestId": said, said: [said]}, 401)
@@ -120,7 +120,7 @@ def test_the_token_is_sent_and_never_shown_where_it_is_sent_back() -> None:
     ("status", "error"),
     [(400, InputError), (404, MissingError), (405, InputError), (500, CommandError)],
 )
-def test_a_refusal_says_the_dispatchers_words(status: int, error: type[CommandError]) -> None:
+def test_a_rejection_has_the_dispatchers_message(status: int, error: type[CommandError]) -> None:
     body = {"ok": False, "error": "code", "message": "the reason", "requestId": "r-1"}
     with (
         answering(in_turn(Reply(body, status))) as server,
@@ -130,7 +130,7 @@ def test_a_refusal_says_the_dispatchers_words(status: int, error: type[CommandEr
         platform.get(PATH)
 
 
-def test_who_is_asked_to_wait_is_told_how_long() -> None:
+def test_a_rate_limit_says_how_long_to_wait() -> None:
     reply = Reply({"error": "rate_limited"}, 429, {"retry-after": "17"})
     with (
         answering(in_turn(reply)) as server,
@@ -141,7 +141,7 @@ def test_who_is_asked_to_wait_is_told_how_long() -> None:
     assert "17 seconds" in caught.value.advice
 
 
-def test_an_unchanged_answer_is_asked_for_by_its_tag() -> None:
+def test_an_unchanged_document_is_not_sent_again() -> None:
     def answer(asked: Asked) -> Reply:
         if asked.headers.get("if-none-match") == 'W/"one"':
             return Reply(b"", 304, {"etag": 'W/"one"'})
@@ -155,24 +155,24 @@ def test_an_unchanged_answer_is_asked_for_by_its_tag() -> None:
 @pytest.mark.parametrize(
     "url", ["nowhere", "ftp://host", "http://", "https://[::1", "file:///etc/passwd"]
 )
-def test_what_is_no_address_is_refused_before_anything_is_sent(url: str) -> None:
+def test_an_invalid_url_is_rejected(url: str) -> None:
     with pytest.raises(InputError):
         Platform(Dispatcher(url, Secret("")))
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+def test_a_url_with_a_password_is_rejected_without_repeating_it() -> None:
     with pytest.raises(InputError) as caught:
         Platform(Dispatcher("https://me:swordfish@example.test", Secret("")))
     assert "swordfish" not in caught.value.message
 
 
 @pytest.mark.parametrize("token", ["with\nbreak", "schlüssel"])
-def test_a_token_that_no_header_carries_is_refused(token: str) -> None:
+def test_a_token_that_is_not_valid_in_a_header_is_rejected(token: str) -> None:
     with pytest.raises(InputError):
         Platform(Dispatcher("https://example.test", Secret(token)))
 
 
-def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_between_attempts_double(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     record: Callable[[float], None] = pauses.append
     monkeypatch.setattr(module, "PAUSE_SECONDS", 1.0)

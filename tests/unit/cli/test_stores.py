@@ -1,4 +1,4 @@
-"""Stores of an account are found by name, and made once."""
+"""Stores of an account are found by name, and created only if they do not exist."""
 
 import httpx
 import pytest
@@ -24,19 +24,19 @@ def test_every_page_of_a_listing_is_read() -> None:
     ]
 
 
-def test_a_listing_that_repeats_itself_ends() -> None:
+def test_a_listing_that_repeats_its_first_page_ends() -> None:
     cloud = Cloud({f"GET {NAMESPACES}": lambda _: result([{"id": "1", "title": "one"}])})
     assert Stores(cloud.client(), ACCOUNT).kv_namespaces() == [Store("one", "1")]
 
 
-def test_what_has_the_name_already_is_found_and_nothing_is_made() -> None:
+def test_an_existing_store_is_returned_and_nothing_is_created() -> None:
     cloud = Cloud({f"GET {NAMESPACES}": lambda _: result([{"id": "1", "title": "usage"}])})
-    made = Stores(cloud.client(), ACCOUNT).make_kv_namespace("usage")
-    assert (made.store.id, made.is_new) == ("1", False)
+    created = Stores(cloud.client(), ACCOUNT).create_kv_namespace("usage")
+    assert (created.store.id, created.is_new) == ("1", False)
     assert not any(key.startswith("POST") for key, _ in cloud.asked)
 
 
-def test_what_somebody_made_meanwhile_is_found() -> None:
+def test_a_store_created_concurrently_is_returned() -> None:
     answers = iter([[], [{"uuid": "1", "name": "control"}]])
     cloud = Cloud(
         {
@@ -46,11 +46,11 @@ def test_what_somebody_made_meanwhile_is_found() -> None:
             "POST /d1/database": lambda _: refusal(400, 7502, "exists already"),
         }
     )
-    made = Stores(cloud.client(), ACCOUNT).make_database("control")
-    assert (made.store.id, made.is_new) == ("1", False)
+    created = Stores(cloud.client(), ACCOUNT).create_database("control")
+    assert (created.store.id, created.is_new) == ("1", False)
 
 
-def test_a_refusal_that_has_another_reason_is_said() -> None:
+def test_another_conflict_is_raised() -> None:
     cloud = Cloud(
         {
             "GET /workers/dispatch/namespaces": lambda _: result([]),
@@ -58,40 +58,40 @@ def test_a_refusal_that_has_another_reason_is_said() -> None:
         }
     )
     with pytest.raises(ConflictError, match="in the way"):
-        Stores(cloud.client(), ACCOUNT).make_dispatch_namespace("market")
+        Stores(cloud.client(), ACCOUNT).create_dispatch_namespace("market")
 
 
-def test_a_right_that_the_token_lacks_is_explained() -> None:
+def test_a_missing_permission_is_explained() -> None:
     cloud = Cloud({f"GET {NAMESPACES}": lambda _: refusal(403, 10000, "Authentication error")})
     with pytest.raises(AccessError, match="listing KV namespaces"):
         Stores(cloud.client(), ACCOUNT).kv_namespaces()
 
 
-def test_a_subscription_that_is_missing_is_thought_of() -> None:
+def test_a_missing_subscription_is_mentioned() -> None:
     cloud = Cloud({"GET /workers/dispatch/namespaces": lambda _: refusal(403, 10121, "no access")})
     with pytest.raises(AccessError) as caught:
-        Stores(cloud.client(), ACCOUNT).make_dispatch_namespace("market")
+        Stores(cloud.client(), ACCOUNT).create_dispatch_namespace("market")
     assert caught.value.advice.endswith("need a Workers for Platforms subscription.")
     assert caught.value.advice.count("subscription") == 1
 
 
-def test_a_name_that_two_have_finds_neither() -> None:
+def test_an_ambiguous_name_is_rejected() -> None:
     with pytest.raises(InputError, match=r"1, 2"):
         named([Store("usage", "1"), Store("usage", "2")], "usage")
 
 
 @pytest.mark.parametrize("name", ["market", "a", "market-2", "my_market"])
-def test_a_name_that_can_be_used(name: str) -> None:
+def test_a_valid_name_is_accepted(name: str) -> None:
     assert check_name(name, "Worker") == name
 
 
 @pytest.mark.parametrize("name", ["", "Market", "-market", "market-", "m" * 64, "a b", "../x"])
-def test_a_name_that_cannot_be_used(name: str) -> None:
-    with pytest.raises(InputError, match="small letters"):
+def test_an_invalid_name_is_rejected(name: str) -> None:
+    with pytest.raises(InputError, match="not a valid name"):
         check_name(name, "Worker")
 
 
 @pytest.mark.parametrize("title", ["", "  ", "a\nb", "x" * 513])
-def test_a_title_that_cannot_be_used(title: str) -> None:
-    with pytest.raises(InputError, match="title of a KV namespace"):
+def test_an_invalid_title_is_rejected(title: str) -> None:
+    with pytest.raises(InputError, match="not a valid title"):
         check_kv_title(title)

@@ -1,0 +1,92 @@
+"""The directory record is built from options and a file; mistakes are reported with their place."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.errors import InputError
+from cli.publish.record import OPTIONS, RecordOptions, checked_record
+from tenants.records import parse_tenant
+
+
+def options(rate: str | None = None, file: Path | None = None, **fields: Any) -> RecordOptions:
+    pairs: dict[str, Any] = {
+        name: fields.pop(name) for name in ("limits", "usageLimit") if name in fields
+    }
+    return RecordOptions(fields, pairs, rate, file)
+
+
+def findings(asked: RecordOptions) -> list[str]:
+    with pytest.raises(InputError) as raised:
+        checked_record(asked)
+    return [str(one) for one in raised.value.findings]
+
+
+def test_only_the_slug_is_required() -> None:
+    record, tenant = checked_record(options(slug="airports"))
+    assert record == {"slug": "airports", "tenantId": "ten_airports", "workerName": "airports"}
+    assert not tenant.is_priced
+
+
+def test_a_price_requires_payment_unless_it_is_disabled() -> None:
+    assert checked_record(options(slug="a", priceUsd="0.001"))[1].price_micros == 1_000
+    assert checked_record(options(slug="a", priceUsd="0.001"))[1].is_priced
+    assert not checked_record(options(slug="a", priceUsd="0.001", x402Enabled=False))[1].is_priced
+
+
+def test_every_field_of_a_record_can_be_set(tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    file.write_text('{"spendLimit": {"dailySpendUsd": 5}, "plan": "pro", "slug": "b"}')
+    record, tenant = checked_record(
+        options(
+            "100/60s",
+            file,
+            slug="a",
+            tenantId="t",
+            workerName="w",
+            owner="@ada",
+            ownerUserId="u",
+            directory="Travel",
+            hosts=["Bücher.example.", "a.example"],
+            priceUsd="0.5",
+            payTo="0x" + "1" * 40,
+            paymentNetwork="eip155:84532",
+            description="d",
+            limits={"cpuMs": 10, "subRequests": None},
+            usageLimit={"dailyRequests": 5, "monthlyRequests": None},
+        )
+    )
+    assert set(record) == set(OPTIONS)
+    assert record["hosts"] == ["xn--bcher-kva.example", "a.example"]
+    assert (record["slug"], record["plan"]) == ("a", "pro")
+    assert record["limits"] == {"cpuMs": 10}
+    assert parse_tenant(record, "again") == tenant
+
+
+def test_every_mistake_is_reported_with_its_option_or_line(tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    file.write_text(
+        '{\n "plan": "gold",\n "colour": 1,\n "x402Enabled": "yes",\n "plan": "gold"\n}'
+    )
+    told = findings(options("5/7", file, slug="Bad Slug", priceUsd="-1"))
+    assert [one.split(" must", 1)[0] for one in told] == [
+        "--rate-limit:",
+        "record.json:5: 'plan' is already set in line 2",
+        "record.json:3: unknown field 'colour'",
+        "--slug: slug",
+        "record.json:5: plan",
+        "--price: priceUsd",
+        "record.json:4: x402Enabled",
+    ]
+
+
+def test_a_missing_slug_is_the_only_mistake_reported() -> None:
+    assert len(findings(options())) == 1
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"a"', '{"slug": "a"} more', ""])
+def test_a_file_without_a_json_object_is_rejected(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "record.json"
+    file.write_text(text)
+    assert findings(options(file=file, slug="a"))[0].startswith("record.json:1: not a JSON object")
