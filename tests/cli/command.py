@@ -1,4 +1,4 @@
-"""Runs the installed command `clawr` and keeps what it printed."""
+"""Runs the command `clawr` and captures its output."""
 
 import contextlib
 import io
@@ -23,12 +23,12 @@ SECONDS_MAX = 120
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A command that has ended.
+    """The result of a command.
 
     Args:
-        code: Its exit code.
-        out: What it wrote to standard output.
-        err: What it wrote to standard error.
+        code: The exit code.
+        out: Standard output.
+        err: Standard error.
     """
 
     code: int
@@ -37,7 +37,7 @@ class Ran:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Return what it printed with `--json`."""
+        """The document printed with `--json`."""
         document: dict[str, Any] = json.loads(self.out)
         return document
 
@@ -45,12 +45,12 @@ class Ran:
 def clawr(
     *arguments: str | Path, settings: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Ran:
-    """Run the command with an environment that holds nothing but `settings` and PATH.
+    """Run the installed command with `settings`, PATH and HOME as its only environment.
 
     Args:
         arguments: Its arguments.
         settings: Environment variables.
-        folder: Where it runs; the clone when left out.
+        folder: The working directory; `None` for the clone.
     """
     completed = subprocess.run(
         [CLAWR, *arguments],
@@ -68,7 +68,7 @@ def clawr(
 def clawr_inside(
     *arguments: str | Path, settings: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Ran:
-    """Run the command as `clawr` does, but in this process, which is much quicker."""
+    """Run the command as `clawr` does, but in this process, which is much faster."""
     out, err = io.StringIO(), io.StringIO()
     with (
         mock.patch.dict(os.environ, _environment(settings), clear=True),
@@ -85,7 +85,7 @@ def clawr_inside(
 def clawr_running(
     *arguments: str, settings: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run the command for the time of a `with` block, as `clawr` does, but not for ever.
+    """Run the installed command during a `with` block, for a limited time.
 
     Args:
         arguments: Its arguments.
@@ -99,17 +99,17 @@ def clawr_running(
         stderr=subprocess.PIPE,
         text=True,
     )
-    # Who reads its lines would wait for ever when it prints none.
-    impatience = threading.Timer(SECONDS_MAX / 2, process.kill)
-    impatience.start()
+    # Without output, a test that reads lines would block forever.
+    timeout = threading.Timer(SECONDS_MAX / 2, process.kill)
+    timeout.start()
     try:
         with process:
             yield process
             process.kill()
     finally:
         process.kill()
-        impatience.cancel()
-        impatience.join()
+        timeout.cancel()
+        timeout.join()
 
 
 def _environment(settings: Mapping[str, str] | None) -> Mapping[str, str]:

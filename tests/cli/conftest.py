@@ -1,4 +1,4 @@
-"""What tests of the command share: an account to deploy to, and a market to publish in."""
+"""Fixtures for tests of the command: a fake account, and a market to publish to."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def local_market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMarket]:
-    """A running dispatcher with the local API, free APIs and no economy, for all to publish in.
+    """A running dispatcher with the local API and free APIs, shared by all tests.
 
-    Tests leave it as they found it, or use names that nobody else does.
+    Tests restore its state, or use unique names.
     """
     with running_market(tmp_path_factory.mktemp("market")) as market:
         yield market
@@ -31,17 +31,17 @@ def local_market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMark
 
 @pytest.fixture(scope="session")
 def stage() -> Iterator[Stage]:
-    """Where the stand-ins answer."""
+    """The server of the fake accounts."""
     with running_stage() as stage:
         yield stage
 
 
 @pytest.fixture
 def stand_in(stage: Stage) -> Iterator[StandIn]:
-    """An account of Cloudflare's, empty, which fails the test that sends it nonsense.
+    """An empty fake account, which fails a test that sends an invalid request.
 
-    `.settings` are the environment variables that lead there, `.requests` is what it was sent,
-    `.fail(…)` makes it fail.
+    `.settings` are the environment variables that select it, `.requests` are the received requests,
+    `.fail(…)` makes requests fail.
     """
     with StandIn().on(stage) as stand_in:
         yield stand_in

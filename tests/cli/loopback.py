@@ -1,4 +1,4 @@
-"""A server on this machine that answers as it is told, and remembers who asked what."""
+"""A local server with configurable responses, which records its requests."""
 
 import json
 import socket
@@ -20,13 +20,13 @@ TOKEN = "token-of-the-loopback-server"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that came.
+    """A received request.
 
     Args:
-        method: Its method.
-        path: Its path without the query.
-        query: Its parameters.
-        headers: Its headers, by name in lower case.
+        method: The method.
+        path: The path without the query.
+        query: The query's parameters.
+        headers: The headers, by lower-case name.
     """
 
     method: str
@@ -37,13 +37,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer.
+    """A response.
 
     Args:
-        body: An object for JSON, or bytes as they are.
-        status: Its status.
+        body: An object, sent as JSON, or bytes.
+        status: The status code.
         headers: More headers.
-        seconds: How long it takes.
+        seconds: The delay before it is sent.
     """
 
     body: Mapping[str, Any] | bytes = b""
@@ -57,9 +57,9 @@ class Loopback:
     """The server.
 
     Args:
-        answer: Gives the reply for a request.
-        url: Where it is.
-        asked: What came, in order.
+        answer: Returns the reply to a request.
+        url: The server's URL.
+        asked: The received requests, in order.
     """
 
     answer: Callable[[Asked], Reply]
@@ -68,24 +68,24 @@ class Loopback:
 
     @property
     def port(self) -> int:
-        """Return its port."""
+        """The server's port."""
         return int(self.url.rpartition(":")[2])
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """Return it as a dispatcher with a token."""
+        """The server as a dispatcher with a token."""
         return Dispatcher(self.url, Secret(TOKEN))
 
 
 @contextmanager
 def answering(answer: Callable[[Asked], Reply], port: int = 0) -> Iterator[Loopback]:
-    """Run a server for the time of a `with` block, at a free port if none is given."""
+    """Run a server during a `with` block, at a free port if none is given."""
     loopback = Loopback(answer)
     connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Head and body in one packet: with two, each answer waits for an acknowledgement.
+        # Send head and body in one packet: with two, each response waits for an acknowledgement.
         wbufsize = 2**16
 
         def setup(self) -> None:
@@ -133,14 +133,14 @@ def answering(answer: Callable[[Asked], Reply], port: int = 0) -> Iterator[Loopb
         server.shutdown()
         thread.join()
         server.server_close()
-        # Otherwise a client that keeps its connection would be answered on and on.
+        # Otherwise a client with an open connection would still get responses.
         for connection in connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 def in_turn(*replies: Reply) -> Callable[[Asked], Reply]:
-    """Give the replies one after the other, and the last one for ever."""
+    """Return the replies one after the other, and then the last one repeatedly."""
     waiting = list(replies)
 
     def answer(_: Asked) -> Reply:
@@ -150,6 +150,6 @@ def in_turn(*replies: Reply) -> Callable[[Asked], Reply]:
 
 
 def recorded(operation: str) -> dict[str, Any]:
-    """Return what a real dispatcher answered to an operation of its API."""
+    """Return a real dispatcher's recorded response to an operation of its API."""
     body: dict[str, Any] = json.loads(HERE.api_examples.read_text())[operation][0]["body"]
     return body

@@ -1,4 +1,4 @@
-"""The dispatcher that tests of the command publish to, with the local API beside it."""
+"""A running dispatcher with the local API, to which tests publish."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,17 +23,17 @@ PAYMENTS = {
     "X402_ASSET_VERSION": "2",
 }
 KINDS = {"kinds": [{"x402Version": 2, "scheme": "exact", "network": "eip155:84532"}]}
-"""What the facilitator says it can do: enough to ask for payment; nobody pays here."""
+"""The facilitator's supported kinds: enough to require payment; no test pays."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalMarket:
-    """A running dispatcher and its local API, announced in its STATE.
+    """A running dispatcher and its local API.
 
     Args:
-        state: Its STATE, for `--state`.
-        running: What it announces: addresses, tokens, the account's id.
-        account: A client of its API.
+        state: The STATE folder, for `--state`.
+        running: The addresses, tokens and account id that it announces.
+        account: A client for the local API.
     """
 
     state: Path
@@ -42,12 +42,12 @@ class LocalMarket:
 
     @property
     def url(self) -> str:
-        """The dispatcher's address, without a slash at the end."""
+        """The dispatcher's URL, without a trailing slash."""
         return self.running.dispatcher_url
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment variables that lead the SDK and wrangler to the local API."""
+        """The environment variables with which the SDK and wrangler use the local API."""
         return {
             "CLOUDFLARE_API_BASE_URL": self.running.api_url,
             "CLOUDFLARE_API_TOKEN": self.running.api_token,
@@ -61,7 +61,7 @@ class LocalMarket:
 
 @contextmanager
 def running_market(state: Path) -> Iterator[LocalMarket]:
-    """Run it for the time of a `with` block, with the demo's free APIs."""
+    """Run a market during a `with` block, with the demo's free APIs."""
     with (
         answering(lambda _: Reply(KINDS)) as facilitator,
         running_dispatcher(

@@ -1,4 +1,4 @@
-"""A terminal with a shell in it, driven as a person does: by keys, looking at what appears."""
+"""A pseudo-terminal with a shell, driven by key presses and the text that appears."""
 
 import contextlib
 import fcntl
@@ -19,14 +19,14 @@ from typing import Final
 PATIENCE_SECONDS: Final = 30.0
 CTRL_C: Final = "\x03"
 CTRL_U: Final = "\x15"
-"""Takes back what was typed."""
+"""Clears the line."""
 
 TAB: Final = "\t"
 PROMPT: Final = "ready> "
 
 _CODES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[=>]|\][^\x07]*\x07)")
 _START = f"PS1='{PROMPT}'; [ ! -f ~/.bashrc ] || . ~/.bashrc\n"
-"""What the shell begins with: its system's own file may set another prompt."""
+"""Start-up commands of the shell; the system's own may set another prompt."""
 
 _LOG_IN = "import os, sys; os.login_tty(0); os.execvp(sys.argv[1], sys.argv[1:])"
 
@@ -36,9 +36,9 @@ class Terminal:
     """The screen's side of a pseudo-terminal.
 
     Args:
-        screen: Its file descriptor.
+        screen: The file descriptor.
         process: The shell.
-        raw: All that has appeared, with codes for colours and the cursor.
+        raw: All output, with control codes.
     """
 
     screen: int
@@ -48,7 +48,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """Return all that has appeared, without codes."""
+        """All output, without control codes."""
         return _CODES.sub("", self.raw)
 
     def type(self, keys: str) -> None:
@@ -56,22 +56,22 @@ class Terminal:
         os.write(self.screen, keys.encode())
 
     def run(self, command: str) -> str:
-        """Type a command and wait until it has ended; return what appeared, with codes."""
+        """Type a command, wait until it ends, and return its output with control codes."""
         start = len(self.raw)
         self.type(f"{command}\n")
         self.wait_for(PROMPT)
         return self.raw[start:]
 
     def wait_for(self, text: str) -> None:
-        """Wait until `text` appears behind what was waited for before.
+        """Wait until `text` appears after the text of the previous wait.
 
         Raises:
-            TimeoutError: It does not.
+            TimeoutError: It does not appear.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (place := self.text.find(text, self._read)) < 0:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{text!r} did not appear behind {self.text[self._read :]!r}")
+                raise TimeoutError(f"{text!r} did not appear after {self.text[self._read :]!r}")
             if select.select([self.screen], [], [], 0.5)[0]:
                 self.raw += os.read(self.screen, 65_536).decode(errors="replace")
         self._read = place + len(text)
@@ -81,14 +81,13 @@ class Terminal:
 def shell(
     settings: Mapping[str, str], path: Sequence[Path], columns: int = 80, rows: int = 40
 ) -> Iterator[Terminal]:
-    """Open a terminal with a shell for the time of a `with` block.
+    """Open a terminal with a shell during a `with` block.
 
     Args:
-        settings: Environment variables, HOME among them; there are no others but a few that
-            shells need.
-        path: Folders of programs, before the system's.
-        columns: How wide it is.
-        rows: How high it is.
+        settings: Environment variables, including HOME; the shell gets only a few others.
+        path: Folders to search for programs first.
+        columns: The width.
+        rows: The height.
     """
     screen, keyboard = os.openpty()
     fcntl.ioctl(keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -115,7 +114,7 @@ def shell(
         terminal.wait_for(PROMPT)
         yield terminal
     finally:
-        # The shell ends its jobs when the terminal goes away.
+        # The shell ends its jobs when the terminal closes.
         os.close(screen)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)

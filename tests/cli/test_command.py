@@ -1,4 +1,4 @@
-"""What holds for the command as a whole."""
+"""The command without a subcommand, and unknown commands."""
 
 import pytest
 
@@ -7,15 +7,15 @@ from cli.secret import Secret
 from .command import clawr
 
 
-def test_it_says_its_version() -> None:
+def test_it_prints_its_version() -> None:
     assert clawr("--version").out.startswith("clawr ")
 
 
-def test_without_arguments_it_explains_itself() -> None:
+def test_without_arguments_it_prints_help() -> None:
     assert "Publish paid APIs" in clawr().out
 
 
-def test_a_command_that_does_not_exist_is_a_mistake_of_use() -> None:
+def test_an_unknown_command_is_a_usage_error() -> None:
     ran = clawr("publsh")
     assert ran.code == 2
     assert "publsh" in ran.err

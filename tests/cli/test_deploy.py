@@ -1,4 +1,4 @@
-"""`clawr deploy-dispatcher --execute` deploys the real Worker with the real wrangler, once."""
+"""`clawr deploy-dispatcher --execute` deploys the real Worker with the real wrangler."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ READS = ("SELECT",)
 
 @dataclass(frozen=True, slots=True)
 class Deployments:
-    """An empty account, and what came of a dry run and three deployments to it.
+    """The results of a dry run and three deployments to an empty account.
 
     Args:
         account: The account.
         dry: The dry run.
-        failed: The first deployment, in which the database's migrations are refused.
-        first: The first one that goes through.
-        second: The one after it.
-        sent: What the account was sent by each of them.
+        failed: The first deployment, in which the database's migrations fail.
+        first: The first successful deployment.
+        second: The deployment after it.
+        sent: The requests of each of them.
     """
 
     account: StandIn
@@ -58,35 +58,35 @@ class Deployments:
 def deployments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployments]:
     file = tmp_path_factory.mktemp("env") / "production.env"
     file.write_text("".join(f"{name}={text}\n" for name, text in SECRETS.items()))
-    # A market of its own, whose health nobody changes by publishing; and a stage of its own, as
-    # the tests that use `stand_in` take turns at another one.
+    # Its own market, because publishing changes a market's health; and its own stage, because the
+    # tests that use `stand_in` share another one.
     with (
         running_market(tmp_path_factory.mktemp("market")) as market,
         running_stage() as stage,
         StandIn().on(stage) as account,
     ):
         common = (*OPTIONS, "--create-missing", "--env", file, "--url", market.url, "--json")
-        ran: list[Ran] = []
+        runs: list[Ran] = []
         sent: list[list[Sent]] = []
         for more in ((), ("--execute",), ("--execute",), ("--execute",)):
             before = len(account.requests)
-            if len(ran) == 1:
+            if len(runs) == 1:
                 account.fail("POST", "*/query", faults.FORBIDDEN)
-            ran.append(clawr(*common, *more, settings=account.settings))
+            runs.append(clawr(*common, *more, settings=account.settings))
             sent.append(account.requests[before:])
-        dry, failed, first, second = ran
+        dry, failed, first, second = runs
         yield Deployments(account, dry, failed, first, second, sent)
         log_of(failed).unlink()
         assert not account.record.wrong
 
 
 def log_of(ran: Ran) -> Path:
-    """Return the log that a failure names."""
+    """Return the log file in the advice of a failure."""
     return Path(ran.document["advice"].partition("Log: ")[2])
 
 
 def changing(requests: list[Sent]) -> list[str]:
-    """Return the requests that change something."""
+    """Return the requests that are not reads."""
     return [
         f"{one.method} {one.path}"
         for one in requests
@@ -101,13 +101,13 @@ def test_a_dry_run_changes_nothing(deployments: Deployments) -> None:
     assert {"sign": "+", "what": f"the Worker {NAME}"} in deployments.dry.document["changes"]
 
 
-def test_a_deployment_that_fails_on_its_way_says_where_and_why(deployments: Deployments) -> None:
+def test_a_failed_deployment_names_the_step_and_the_log(deployments: Deployments) -> None:
     assert deployments.failed.code == 3
     assert "database migrations could not be applied" in deployments.failed.document["message"]
     assert "Authentication error" in log_of(deployments.failed).read_text()
 
 
-def test_what_was_made_before_a_failure_is_found_again(deployments: Deployments) -> None:
+def test_stores_created_before_a_failure_are_found_again(deployments: Deployments) -> None:
     assert deployments.first.code == 0, deployments.first.out + deployments.first.err
     assert deployments.first.document["deployment"]["made"] == []
     assert {one["name"]: one["origin"] for one in deployments.first.document["resources"]} == {
@@ -118,7 +118,7 @@ def test_what_was_made_before_a_failure_is_found_again(deployments: Deployments)
     }
 
 
-def test_what_was_made_is_bound(deployments: Deployments) -> None:
+def test_created_stores_are_bound(deployments: Deployments) -> None:
     bindings = {one["name"]: one for one in deployments.worker.versions[0].script.bindings}
     assert bindings["DISPATCHER"]["namespace"] == "scripts"
     ids = {one["binding"]: one["id"] for one in deployments.first.document["resources"]}
@@ -127,13 +127,13 @@ def test_what_was_made_is_bound(deployments: Deployments) -> None:
     assert deployments.worker.schedules == ["* * * * *"]
 
 
-def test_secrets_are_set_with_the_code_as_one_version(deployments: Deployments) -> None:
+def test_secrets_and_code_are_uploaded_as_one_version(deployments: Deployments) -> None:
     version = deployments.worker.versions[0]
     secrets = {one["name"] for one in version.script.bindings if one["type"] == "secret_text"}
     assert secrets == set(SECRETS)
 
 
-def test_the_version_says_where_it_is_from(deployments: Deployments) -> None:
+def test_the_version_is_tagged_with_its_digest(deployments: Deployments) -> None:
     version = deployments.worker.versions[0]
     digest = deployments.second.document["digest"]
     assert version.metadata["annotations"]["workers/tag"] == f"clawr-{digest[:12]}"
@@ -144,14 +144,14 @@ def test_the_database_has_its_migrations(deployments: Deployments) -> None:
     assert deployments.second.document["databaseMigrations"]["pending"] == []
 
 
-def test_a_second_deployment_uploads_nothing_and_says_so(deployments: Deployments) -> None:
+def test_a_second_deployment_uploads_nothing(deployments: Deployments) -> None:
     assert deployments.second.code == 0, deployments.second.out
     assert deployments.second.document["changes"] == []
     assert deployments.second.document["deployment"] is None
     assert changing(deployments.sent[3]) == []
 
 
-def test_what_answers_is_looked_at_each_time(deployments: Deployments) -> None:
+def test_the_dispatcher_is_checked_after_each_deployment(deployments: Deployments) -> None:
     for ran in (deployments.first, deployments.second):
         found = ran.document["inspection"]
         assert found["answers"]
@@ -160,30 +160,30 @@ def test_what_answers_is_looked_at_each_time(deployments: Deployments) -> None:
         assert found["problems"] == []
 
 
-def test_no_secret_is_in_what_is_printed_or_left_behind(deployments: Deployments) -> None:
+def test_no_secret_is_printed_or_left_in_a_log(deployments: Deployments) -> None:
     ran = (deployments.dry, deployments.failed, deployments.first, deployments.second)
     shown = [one.out + one.err for one in ran] + [log_of(deployments.failed).read_text()]
     assert [text for text in shown for hidden in HIDDEN if hidden in text] == []
 
 
-def test_what_others_changed_since_is_seen_and_mended(deployments: Deployments) -> None:
+def test_changes_by_other_means_are_detected_and_reverted(deployments: Deployments) -> None:
     deployments.worker.schedules = []
     settings = {**deployments.account.settings, **SECRETS}
     done = clawr(*OPTIONS, "--execute", "--wait", "0", "--json", settings=settings)
     assert done.document["changes"] == [{"sign": "+", "what": "schedule * * * * *"}]
     assert deployments.worker.schedules == ["* * * * *"]
-    # Nobody answers at the stand-in's own address.
+    # The Worker does not run at the address in the fake account.
     assert (done.code, done.document["inspection"]["answers"]) == (8, False)
 
 
-def test_secrets_that_are_set_are_kept(deployments: Deployments) -> None:
+def test_existing_secrets_are_kept(deployments: Deployments) -> None:
     settings = {**deployments.account.settings, "PLATFORM_ANALYTICS_TOKEN": "another"}
     ran = clawr(*OPTIONS, settings=settings)
-    assert "PLATFORM_ANALYTICS_TOKEN  is set, and stays" in ran.out
-    assert "No change" in ran.out
+    assert "PLATFORM_ANALYTICS_TOKEN  already set; kept" in ran.out
+    assert "No changes" in ran.out
 
 
-def test_a_domain_is_added_to_those_that_are_there_and_taken_from_nobody(
+def test_a_domain_is_added_and_not_taken_from_another_worker(
     deployments: Deployments,
 ) -> None:
     account = deployments.account
@@ -207,7 +207,7 @@ def test_a_domain_is_added_to_those_that_are_there_and_taken_from_nobody(
     }
 
 
-def test_without_the_secret_that_it_needs_nothing_is_begun(stand_in: StandIn) -> None:
+def test_without_a_required_secret_nothing_is_changed(stand_in: StandIn) -> None:
     ran = clawr(*OPTIONS, "--create-missing", "--execute", settings=stand_in.settings)
     assert ran.code == 2
     assert "CALLER_HASH_SECRET is not set" in ran.err

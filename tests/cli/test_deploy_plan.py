@@ -1,4 +1,4 @@
-"""`clawr deploy-dispatcher` shows what it would do, of the real Worker, without an account."""
+"""`clawr deploy-dispatcher` plans a deployment of the real Worker without an account."""
 
 import json
 
@@ -30,13 +30,13 @@ def dry() -> Ran:
     return ran
 
 
-def test_it_says_that_nothing_could_be_compared_and_why(dry: Ran) -> None:
+def test_the_plan_says_why_nothing_was_compared(dry: Ran) -> None:
     assert "CLOUDFLARE_API_TOKEN not set" in dry.document["notCompared"]
     assert dry.document["changes"] is None
     assert dry.document["executed"] is False
 
 
-def test_it_names_every_binding_of_the_configuration(dry: Ran) -> None:
+def test_the_plan_lists_every_binding(dry: Ran) -> None:
     config = load_production_config(HERE.wrangler_toml)
     named = {one["name"] for one in dry.document["bindings"]}
     assert {one["name"] for one in config["ratelimits"]} <= named
@@ -45,7 +45,7 @@ def test_it_names_every_binding_of_the_configuration(dry: Ran) -> None:
     assert dry.document["durableObjectMigrations"] == ["quotas"]
 
 
-def test_it_names_settings_and_shows_no_secret(dry: Ran) -> None:
+def test_the_plan_lists_settings_without_secrets(dry: Ran) -> None:
     assert dry.document["secrets"]["set"] == ["CALLER_HASH_SECRET"]
     assert list(dry.document["secrets"]["missing"]) == ["PLATFORM_ANALYTICS_TOKEN"]
     assert dry.document["variables"]["uploaded"] == {
@@ -55,7 +55,7 @@ def test_it_names_settings_and_shows_no_secret(dry: Ran) -> None:
     assert "hidden" not in dry.out + dry.err
 
 
-def test_the_worker_keeps_within_the_limits_of_the_free_plan(dry: Ran) -> None:
+def test_the_worker_is_within_the_limits_of_the_free_plan(dry: Ran) -> None:
     measured = {one["what"]: one for one in dry.document["limits"]}
     assert measured["compressed bytes"]["value"] > 50_000
     assert all(one["value"] <= one["free"] for one in measured.values())
@@ -68,33 +68,33 @@ def test_the_old_name_does_the_same(dry: Ran) -> None:
     assert json.loads(again.out) == dry.document
 
 
-def test_people_see_the_same_and_how_to_go_on() -> None:
+def test_the_plan_as_text_says_how_to_apply_it() -> None:
     ran = clawr("deploy-dispatcher", *OPTIONS, "--create-missing", settings=SETTINGS)
-    assert "KV namespace market-tenants (will be made)" in ran.out
-    assert "Nothing could be compared" in ran.out
-    assert ran.out.rstrip().endswith("add --execute.")
+    assert "KV namespace market-tenants (will be created)" in ran.out
+    assert "Not compared with an account" in ran.out
+    assert ran.out.rstrip().endswith("Add --execute to apply.")
 
 
-def test_executing_without_an_account_is_refused() -> None:
+def test_executing_without_an_account_is_an_error() -> None:
     ran = clawr("deploy-dispatcher", *OPTIONS, "--execute", settings=SETTINGS)
     assert ran.code == 3
     assert "CLOUDFLARE_API_TOKEN not set" in ran.err
 
 
-def test_there_is_nothing_to_deploy_to_make_dev() -> None:
+def test_deploying_to_make_dev_is_an_error() -> None:
     ran = clawr("deploy-dispatcher", *OPTIONS, "--local")
     assert ran.code == 2
-    assert "runs the dispatcher of this clone already" in ran.err
+    assert "already runs the dispatcher of this clone" in ran.err
 
 
-def test_a_store_that_is_needed_and_not_given_is_named() -> None:
+def test_a_missing_required_store_is_reported() -> None:
     ran = clawr("deploy-dispatcher", *OPTIONS[:4], settings=SETTINGS)
     assert ran.code == 4
     assert "clawr kv create market-usage --execute" in ran.err
 
 
 @pytest.mark.parametrize("option", ["--script-name", "--dispatch-namespace"])
-def test_what_must_be_given_is_asked_for(option: str) -> None:
+def test_a_missing_required_option_is_reported(option: str) -> None:
     position = OPTIONS.index(option)
     ran = clawr("deploy-dispatcher", *OPTIONS[:position], *OPTIONS[position + 2 :])
     assert ran.code == 2

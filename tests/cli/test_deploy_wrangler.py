@@ -1,4 +1,4 @@
-"""How wrangler's failures reach people: what they mean, where the rest is, and no secret."""
+"""wrangler's failures become errors with a log file, without secrets."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +35,7 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[RunFolder]:
-    """A small Worker, whose deployment takes a second."""
+    """The folder of a small Worker."""
     folder = RunFolder(HERE)
     (folder.path / "small.mjs").write_text("export default { fetch: () => new Response() }")
     folder.write_config(CONFIG)
@@ -50,19 +50,19 @@ def wrangler(folder: RunFolder, stand_in: StandIn) -> Wrangler:
 
 
 def failure(wrangler: Wrangler) -> CommandError:
-    """Return what a deployment fails with."""
+    """Return the error of a failing deployment."""
     with pytest.raises(CommandError) as caught:
         wrangler.run("deploy", name="deploy", failure="It could not be deployed.")
     log = Path(caught.value.advice.partition("Log: ")[2])
-    said = log.read_text() + caught.value.message + caught.value.advice
+    shown = log.read_text() + caught.value.message + caught.value.advice
     log.unlink()
-    assert SECRET not in said
+    assert SECRET not in shown
     assert wrangler.account is not None
-    assert wrangler.account.token.reveal() not in said
+    assert wrangler.account.token.reveal() not in shown
     return caught.value
 
 
-def test_a_run_that_goes_well_leaves_its_records_and_no_log(wrangler: Wrangler) -> None:
+def test_a_successful_run_returns_records_and_leaves_no_log(wrangler: Wrangler) -> None:
     lines: list[str] = []
     ran = replace(wrangler, on_line=lines.append).run("deploy", name="deploy", failure="It failed.")
     assert ran.record("deploy")["version_id"]
@@ -83,33 +83,31 @@ def test_a_run_that_goes_well_leaves_its_records_and_no_log(wrangler: Wrangler) 
     ],
     ids=["401", "404", "409", "quota", "502", "cut"],
 )
-def test_each_way_to_fail_has_its_kind(
+def test_each_failure_has_its_error(
     wrangler: Wrangler, stand_in: StandIn, fault: Fault, kind: type[CommandError]
 ) -> None:
     stand_in.fail("GET", "*/workers/services/small", fault, times=None)
     stand_in.fail("PUT", "*/workers/scripts/small", fault, times=None)
     error = failure(wrangler)
     assert type(error) is kind
-    assert error.message.startswith("It could not be deployed. wrangler says: ")
+    assert error.message.startswith("It could not be deployed. wrangler: ")
 
 
-def test_a_wait_that_is_asked_for_is_kept(wrangler: Wrangler, stand_in: StandIn) -> None:
+def test_a_rate_limited_request_is_retried(wrangler: Wrangler, stand_in: StandIn) -> None:
     stand_in.fail("PUT", "*/workers/scripts/small", faults.RATE_LIMITED)
     wrangler.run("deploy", name="deploy", failure="It could not be deployed.")
     puts = [one.status for one in stand_in.requests if one.method == "PUT"]
     assert puts[:2] == [429, 200]
 
 
-def test_a_server_that_never_answers_is_not_waited_for_without_end(
-    wrangler: Wrangler, stand_in: StandIn
-) -> None:
+def test_a_server_that_does_not_respond_times_out(wrangler: Wrangler, stand_in: StandIn) -> None:
     stand_in.fail("PUT", "*/workers/scripts/small", faults.TIMED_OUT)
     error = failure(replace(wrangler, seconds_max=4))
     assert isinstance(error, NetworkError)
-    assert "not done after 4 s" in error.message
+    assert "timed out after 4 s" in error.message
 
 
-def test_nobody_at_the_address_is_a_failure_of_the_network(wrangler: Wrangler) -> None:
+def test_an_unreachable_api_is_a_network_error(wrangler: Wrangler) -> None:
     assert wrangler.account is not None
-    nobody = replace(wrangler.account, url="http://127.0.0.1:9/client/v4")
-    assert isinstance(failure(replace(wrangler, account=nobody)), NetworkError)
+    unreachable = replace(wrangler.account, url="http://127.0.0.1:9/client/v4")
+    assert isinstance(failure(replace(wrangler, account=unreachable)), NetworkError)

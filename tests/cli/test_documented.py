@@ -1,4 +1,4 @@
-"""Every command line of README and docs is one that the command takes."""
+"""Every command line of README and docs is valid."""
 
 import re
 import shlex
@@ -31,13 +31,13 @@ WRANGLER_LINES = [line for line in lines_of(DEPLOY) if line.startswith("npx wran
 ROOT = typer.main.get_command(app)
 
 
-def test_there_are_command_lines() -> None:
+def test_command_lines_are_found() -> None:
     assert len(LINES) > 5
     assert {line.split()[0] for line in lines_of(DEPLOY)} == {"clawr", "npx", "git", "umask"}
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_command_line_is_taken_as_it_is_written(line: str) -> None:
+def test_a_documented_command_line_is_valid(line: str) -> None:
     _, *words = shlex.split(line, comments=True)
     command: Any = ROOT
     context = command.make_context("clawr", words)
@@ -49,7 +49,7 @@ def test_a_command_line_is_taken_as_it_is_written(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", WRANGLER_LINES)
-def test_a_line_of_wrangler_names_a_command_and_its_options(line: str) -> None:
+def test_a_documented_wrangler_line_is_valid(line: str) -> None:
     words = shlex.split(line)[2:]
     options = [word for word in words if word.startswith("--")]
     names = [word for word in words[: words.index(options[0])] if word.islower()]

@@ -20,7 +20,7 @@ APIS = ("weather", "maps")
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """STATE of a dispatcher that runs and says where its API is."""
+    """The STATE folder of a running dispatcher with the local API."""
     state = tmp_path_factory.mktemp("state")
     variables = {"PLATFORM_ANALYTICS_TOKEN": PLATFORM_TOKEN}
     with running_dispatcher(state=state, variables=variables, with_api=True):
@@ -28,7 +28,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def events(days_ago: Sequence[float], first: int = 0, count: int = 6) -> list[dict[str, Any]]:
-    """Make up some events around each of these times."""
+    """Return some events around each of these times."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return [
         {
@@ -54,7 +54,7 @@ def imported(state: Path, tmp_path: Path, values: object, *options: str) -> Ran:
     return clawr("import-legacy", file, "--map", "settled=revenueUsd", *where, *options)
 
 
-def test_a_list_is_counted_once_with_what_is_older_than_the_log(
+def test_a_list_is_counted_once_including_events_older_than_the_log(
     state: Path, tmp_path: Path
 ) -> None:
     shown = imported(state, tmp_path, events(DAYS_AGO), "--json")
@@ -83,32 +83,30 @@ def test_a_list_is_counted_once_with_what_is_older_than_the_log(
     repeated = imported(state, tmp_path, grown, "--execute")
     assert repeated.code == 0, repeated.out + repeated.err
     assert "0 imported, 24 already there" in repeated.out
-    assert "All of it is counted." in repeated.out
+    assert "All events are counted." in repeated.out
 
 
-def test_events_are_shown_as_they_were(state: Path, tmp_path: Path) -> None:
+def test_imported_events_keep_their_fields(state: Path, tmp_path: Path) -> None:
     (value,) = events([10.5], count=1)
     assert imported(state, tmp_path, [value], "--execute").code == 0
     running = json.loads((state / "running.json").read_text())
-    answer = httpx.get(
+    response = httpx.get(
         f"{running['dispatcher_url']}/__platform/events?limit=2000",
         headers={"x-platform-token": PLATFORM_TOKEN},
     )
-    (found,) = [one for one in answer.json()["events"] if one["requestId"] == value["requestId"]]
+    (found,) = [one for one in response.json()["events"] if one["requestId"] == value["requestId"]]
     assert found["endpoint"] == "/t/weather"
     assert found["owner"] == "@old"
     assert found["status"] == 200
     assert found["caller"] not in (None, "agent-0")
 
 
-def test_nothing_is_written_when_an_entry_is_bad_unless_it_is_skipped(
-    state: Path, tmp_path: Path
-) -> None:
+def test_an_invalid_entry_stops_the_import_unless_skipped(state: Path, tmp_path: Path) -> None:
     values = [*events([5.5], count=2), {"tenantId": "t"}, 7]
     refused = imported(state, tmp_path, values, "--execute")
     assert refused.code == 2
     assert f"{tmp_path / 'events.json'}:25: entry 2: " in refused.err
-    assert "entry 3: it must be an object" in refused.err
+    assert "entry 3: must be an object" in refused.err
 
     done = imported(state, tmp_path, values, "--execute", "--skip-bad", "--json")
     assert done.code == 0, done.out + done.err
@@ -116,7 +114,7 @@ def test_nothing_is_written_when_an_entry_is_bad_unless_it_is_skipped(
     assert [one["index"] for one in done.document["skipped"]] == [2, 3]
 
 
-def test_without_the_secret_of_an_account_callers_are_not_imported(tmp_path: Path) -> None:
+def test_callers_are_not_imported_without_the_accounts_secret(tmp_path: Path) -> None:
     file = tmp_path / "events.json"
     file.write_text(json.dumps(events([1], count=1)))
     settings = {"CLOUDFLARE_API_TOKEN": "t", "CLOUDFLARE_ACCOUNT_ID": "0" * 32}

@@ -1,4 +1,4 @@
-"""The local API of `make dev`: what is uploaded through it answers at once."""
+"""The local API of `make dev`: uploaded scripts serve immediately."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ NOTE = ("note.txt", b"noted", "text/plain")
 
 @pytest.fixture
 def scripts(local_market: LocalMarket) -> Iterator["Scripts"]:
-    """The scripts of the local namespace; those that a test uploads are removed after it."""
+    """The scripts of the local namespace; uploads of a test are removed after it."""
     scripts = Scripts(local_market)
     yield scripts
     for name in scripts.uploaded:
@@ -39,7 +39,7 @@ def scripts(local_market: LocalMarket) -> Iterator["Scripts"]:
 
 
 class Scripts:
-    """Uploads scripts that say what they were given, each with a record that leads to it."""
+    """Uploads scripts that return their bindings, each with a directory record."""
 
     def __init__(self, market: LocalMarket) -> None:
         self.market = market
@@ -60,10 +60,10 @@ class Scripts:
             files=[("index.js", SAYING, "application/javascript+module"), WORD, NOTE],
         )
         self.uploaded.add(name)
-        self.lead_to(name)
+        self.add_record(name)
         return answer
 
-    def lead_to(self, name: str) -> None:
+    def add_record(self, name: str) -> None:
         record = {"slug": name, "tenantId": f"ten_{name}", "workerName": name}
         self.market.account.kv.namespaces.bulk_update(
             "TENANT_KV",
@@ -72,7 +72,7 @@ class Scripts:
         )
 
 
-def test_an_uploaded_script_answers_at_once_with_all_it_was_given(
+def test_an_uploaded_script_serves_immediately_with_its_bindings(
     local_market: LocalMarket, scripts: Scripts
 ) -> None:
     account_id = local_market.running.account_id
@@ -112,7 +112,7 @@ def test_an_uploaded_script_answers_at_once_with_all_it_was_given(
     assert "more" not in answer.json()
 
 
-def test_secrets_and_tags_are_changed_without_an_upload(
+def test_secrets_and_tags_change_without_an_upload(
     local_market: LocalMarket, scripts: Scripts
 ) -> None:
     scripts.upload("keeper", bindings=[{"name": "KEY", "type": "secret_text", "text": "old"}])
@@ -132,7 +132,7 @@ def test_secrets_and_tags_are_changed_without_an_upload(
     assert settings.tags == ["one", "two"]
 
 
-def test_a_removed_script_is_gone_at_once(local_market: LocalMarket, scripts: Scripts) -> None:
+def test_a_removed_script_is_gone_immediately(local_market: LocalMarket, scripts: Scripts) -> None:
     scripts.upload("leaver")
     assert local_market.call("leaver").status_code == 200
     scripts.api.delete("leaver", account_id=scripts.account_id, dispatch_namespace=NAMESPACE)
@@ -140,7 +140,7 @@ def test_a_removed_script_is_gone_at_once(local_market: LocalMarket, scripts: Sc
     assert local_market.call("leaver").json()["error"] == "worker_not_found"
 
 
-def test_what_is_uploaded_is_for_this_user_alone(
+def test_uploaded_secrets_are_readable_by_the_user_only(
     local_market: LocalMarket, scripts: Scripts
 ) -> None:
     scripts.upload("hider", bindings=[{"name": "KEY", "type": "secret_text", "text": "swordfish"}])
@@ -153,7 +153,7 @@ def test_what_is_uploaded_is_for_this_user_alone(
     assert (local_market.state / "running.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_scripts_of_the_folder_are_listed_with_those_uploaded(
+def test_scripts_of_the_folder_and_uploads_are_listed(
     local_market: LocalMarket, scripts: Scripts
 ) -> None:
     scripts.upload("joiner")
@@ -179,7 +179,7 @@ def test_the_scripts_of_the_folder_are_listed_with_those_uploaded(
         ({"name": "I", "type": "inherit"}, "there was none before"),
     ],
 )
-def test_a_binding_that_cannot_be_had_is_refused_by_name(
+def test_an_unsupported_binding_is_rejected_by_name(
     scripts: Scripts, binding: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(cloudflare.BadRequestError) as caught:
@@ -191,7 +191,7 @@ def test_a_binding_that_cannot_be_had_is_refused_by_name(
         scripts.api.get("asker", account_id=scripts.account_id, dispatch_namespace=NAMESPACE)
 
 
-def test_the_databases_of_the_dispatcher_are_there_under_both_their_names(
+def test_the_dispatchers_databases_have_both_names(
     local_market: LocalMarket,
 ) -> None:
     account_id = local_market.running.account_id
@@ -214,7 +214,7 @@ def test_wrangler_deploys_into_the_local_namespace(
         "type Env = { SAID: string };\n"
         "export default { fetch: (_: Request, env: Env) => new Response(env.SAID + note) };\n"
     )
-    scripts.lead_to("typed")
+    scripts.add_record("typed")
     wrangler(local_market.settings, "deploy", "--dispatch-namespace", NAMESPACE, folder=tmp_path)
     scripts.uploaded.add("typed")
     assert local_market.call("typed").text == "by wranglernoted"
@@ -222,7 +222,7 @@ def test_wrangler_deploys_into_the_local_namespace(
     assert "wrangler deploy --dispatch-namespace clawr" in said
 
 
-def test_wrangler_reads_and_writes_the_dispatchers_own_kv(
+def test_wrangler_reads_and_writes_the_dispatchers_kv(
     local_market: LocalMarket, tmp_path: Path
 ) -> None:
     where = ("odd/ké y", "--namespace-id", "TENANT_KV", "--remote")
@@ -239,7 +239,7 @@ def test_wrangler_reads_and_writes_the_dispatchers_own_kv(
     kv.values.delete("odd/ké y", account_id=account_id, namespace_id="TENANT_KV")
 
 
-def test_the_local_api_is_behind_the_gate(local_market: LocalMarket) -> None:
+def test_the_local_api_requires_the_token_and_a_local_host(local_market: LocalMarket) -> None:
     url = f"{local_market.running.api_url}/accounts"
     good = {"authorization": f"Bearer {local_market.running.api_token}"}
     assert httpx.get(url, headers=good).status_code == 200

@@ -1,4 +1,4 @@
-"""What every command promises, whichever it is: tried on all that there are."""
+"""Promises of all commands, tested on each of them."""
 
 import json
 import os
@@ -38,13 +38,13 @@ NEEDED = {
         "--execute",
     )
 }
-"""Arguments that mean something, for commands that otherwise would ask nobody."""
+"""Valid arguments for commands that would otherwise fail before any request."""
 
 CODES = {0, *(error.exit_code for error in CommandError.__subclasses__()), 1}
 
 
 def _arguments(listed: ListedCommand) -> Sequence[str]:
-    """Return what makes the command complete, though perhaps not sensible."""
+    """Return values for all required parameters of a command."""
     if listed.name in NEEDED:
         return NEEDED[listed.name]
     found: list[str] = []
@@ -71,8 +71,8 @@ def _fail(asked: Asked) -> Reply:
 
 
 @pytest.fixture
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Take all settings of this machine away, and all patience."""
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remove all settings from the environment, and all pauses and retries."""
     for name in os.environ:
         if name.startswith(("CLOUDFLARE_", "CLAWR_", "PLATFORM_")) or name in ("DEBUG", "STATE"):
             monkeypatch.delenv(name)
@@ -82,7 +82,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(platform_module, "PAUSE_SECONDS", 0.0)
 
 
-def _lead_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _configure(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAWR_URL", url)
     monkeypatch.setenv("PLATFORM_ANALYTICS_TOKEN", PLATFORM_TOKEN)
     monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", f"{url}/client/v4")
@@ -90,11 +90,11 @@ def _lead_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", ACCOUNT_TOKEN)
 
 
-@pytest.mark.usefixtures("_alone")
+@pytest.mark.usefixtures("_isolated")
 @pytest.mark.parametrize("listed", COMMANDS, ids=[one.name for one in COMMANDS])
 @pytest.mark.parametrize("answer", [_echo, _refuse, _fail])
 @pytest.mark.parametrize("debug", ["", "1"])
-def test_one_json_document_and_no_token_whatever_a_server_says(
+def test_json_is_one_document_and_no_token_is_shown_for_any_response(
     listed: ListedCommand,
     answer: Callable[[Asked], Reply],
     debug: str,
@@ -104,7 +104,7 @@ def test_one_json_document_and_no_token_whatever_a_server_says(
     monkeypatch.setenv("DEBUG", debug)
     for way in (["--json"], []):
         with answering(answer) as server:
-            _lead_to(server.url, monkeypatch)
+            _configure(server.url, monkeypatch)
             arguments = [*listed.words, *_arguments(listed), *way]
             monkeypatch.setattr("sys.argv", ["clawr", *arguments])
             code = main()
@@ -117,9 +117,9 @@ def test_one_json_document_and_no_token_whatever_a_server_says(
             assert json.loads(shown.out)["ok"] == (code == 0)
 
 
-@pytest.mark.usefixtures("_alone")
+@pytest.mark.usefixtures("_isolated")
 @pytest.mark.parametrize("listed", COMMANDS, ids=[one.name for one in COMMANDS])
-def test_with_nothing_configured_it_says_what_is_missing(
+def test_without_configuration_the_error_says_what_is_missing(
     listed: ListedCommand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [*listed.words, *_arguments(listed), "--json"]
@@ -143,18 +143,18 @@ def test_it_has_help_examples_and_json(listed: ListedCommand) -> None:
 
 
 @pytest.mark.parametrize("listed", COMMANDS, ids=[one.name for one in COMMANDS])
-def test_its_examples_have_only_options_that_there_are(listed: ListedCommand) -> None:
+def test_its_examples_are_valid(listed: ListedCommand) -> None:
     for line in examples(listed):
         words = shlex.split(line)[1:]
         assert tuple(words[: len(listed.words)]) == tuple(listed.words)
         listed.command.make_context(listed.name, words[len(listed.words) :])
 
 
-def test_the_reference_is_of_these_commands() -> None:
+def test_the_command_reference_is_current() -> None:
     assert is_current()
 
 
-def test_help_is_quick() -> None:
+def test_help_imports_no_slow_modules() -> None:
     heavy = "cloudflare", "httpx"
     asked = f"import sys, cli.app; print([one for one in {heavy!r} if one in sys.modules])"
     program = [str(HERE.python), "-c", asked]
@@ -162,7 +162,7 @@ def test_help_is_quick() -> None:
     assert ran.stdout.strip() == "[]"
 
 
-def test_nobody_there_has_a_code_of_its_own() -> None:
+def test_an_unreachable_dispatcher_has_its_exit_code() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -170,7 +170,7 @@ def test_nobody_there_has_a_code_of_its_own() -> None:
     assert (ran.code, ran.document["error"]) == (6, "unreachable")
 
 
-def test_what_differs_has_a_code_of_its_own_and_is_all_there() -> None:
+def test_findings_have_their_exit_code_and_are_all_printed() -> None:
     document: dict[str, Any] = recorded("reconciliation")
     document["day"] |= {"agrees": False}
     document["day"]["differing"]["onlyAtEdge"] = ["pay-1"]
@@ -182,13 +182,13 @@ def test_what_differs_has_a_code_of_its_own_and_is_all_there() -> None:
     assert (shown.code, "pay-1" in shown.out, "differ in 1" in shown.err) == (8, True, True)
 
 
-def test_a_failed_check_has_that_code_too() -> None:
+def test_a_failed_check_has_the_exit_code_of_findings() -> None:
     with answering(lambda _: Reply(b"<html>")) as server:
         ran = clawr("doctor", "--url", server.url, "--json")
     assert (ran.code, ran.document["failed"]) == (8, 1)
 
 
-def test_a_mistake_has_a_traceback_only_where_it_is_asked_for() -> None:
+def test_a_traceback_is_printed_only_with_debug() -> None:
     plain = clawr("events", "--status", "abc", settings={"CLAWR_URL": "http://localhost"})
     asked = clawr(
         "events", "--status", "abc", settings={"CLAWR_URL": "http://localhost", "DEBUG": "1"}
@@ -197,20 +197,20 @@ def test_a_mistake_has_a_traceback_only_where_it_is_asked_for() -> None:
     assert (asked.code, "Traceback" in asked.err) == (2, True)
 
 
-def test_a_terminal_without_bars_is_shown_something_else() -> None:
+def test_characters_that_cannot_be_encoded_are_replaced() -> None:
     with answering(lambda _: Reply(recorded("analytics"))) as server:
         ran = clawr("analytics", "--url", server.url, settings={"PYTHONIOENCODING": "ascii"})
     assert (ran.code, ran.err) == (0, "")
     assert "/t/rates" in ran.out
 
 
-def test_it_runs_as_a_module_too() -> None:
+def test_it_runs_as_a_module() -> None:
     program = [str(HERE.python), "-m", "cli", "analytics", "--url", "nowhere"]
     ran = subprocess.run(program, cwd=HERE.root, capture_output=True, text=True, check=False)
     assert (ran.returncode, "is not the URL of a dispatcher" in ran.stderr) == (2, True)
 
 
-def test_watching_goes_on_when_a_dispatcher_comes_back() -> None:
+def test_watching_continues_after_an_outage() -> None:
     def reply(calls: int) -> Reply:
         document: dict[str, Any] = recorded("analytics")
         document["snapshot"]["heroStats"]["calls"] = calls

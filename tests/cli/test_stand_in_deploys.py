@@ -1,4 +1,4 @@
-"""The stand-in takes what the real wrangler sends when it deploys this repository's Worker."""
+"""The fake account accepts the requests of the real wrangler when it deploys a Worker."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from .wrangler import wrangler
 NAME = "clawr-dispatcher"
 
 
-def test_the_dispatcher_is_deployed_whole_and_its_database_migrated(stand_in: StandIn) -> None:
+def test_the_dispatcher_is_deployed_and_its_database_migrated(stand_in: StandIn) -> None:
     wrangler(stand_in.settings, "deploy")
     wrangler(stand_in.settings, "d1", "migrations", "apply", "CONTROL_DB", "--remote")
 
@@ -37,7 +37,7 @@ def test_the_dispatcher_is_deployed_whole_and_its_database_migrated(stand_in: St
     assert any("CREATE TABLE payments" in sql for sql in migrations)
 
 
-def test_a_second_deploy_sees_the_first(stand_in: StandIn) -> None:
+def test_a_second_deployment_reuses_the_first(stand_in: StandIn) -> None:
     wrangler(stand_in.settings, "deploy")
     files = len(stand_in.assets.files)
     before = len(stand_in.requests)
@@ -53,7 +53,7 @@ def test_a_second_deploy_sees_the_first(stand_in: StandIn) -> None:
     assert not [one for one in stand_in.requests[before:] if "assets/upload" in one.path]
 
 
-def test_a_deploy_survives_a_gateway_that_fails_once(stand_in: StandIn) -> None:
+def test_a_deployment_survives_a_temporary_failure(stand_in: StandIn) -> None:
     stand_in.fail("PUT", f"*/workers/scripts/{NAME}", faults.UNAVAILABLE)
     wrangler(stand_in.settings, "deploy")
     puts = [one for one in stand_in.requests if one.method == "PUT" and one.path.endswith(NAME)]

@@ -10,25 +10,27 @@ from .command import clawr
 from .market import LocalMarket
 
 
-def test_one_is_shown_then_made_then_found_and_listed(stand_in: StandIn) -> None:
+def test_a_kv_namespace_is_created_once_and_listed(stand_in: StandIn) -> None:
     create = ("kv", "create", "market")
     shown = clawr(*create, settings=stand_in.settings).out
-    assert shown == "Would make the KV namespace market. Nothing was done: add --execute.\n"
-    made = clawr(*create, "--execute", "--json", settings=stand_in.settings).document
-    assert (made["exists"], made["created"]) == (True, True)
+    assert shown == (
+        "Would create the KV namespace market. Nothing was changed. Add --execute to apply.\n"
+    )
+    created = clawr(*create, "--execute", "--json", settings=stand_in.settings).document
+    assert (created["exists"], created["created"]) == (True, True)
     found = clawr(*create, "--execute", "--json", settings=stand_in.settings).document
-    assert (found["id"], found["created"]) == (made["id"], False)
+    assert (found["id"], found["created"]) == (created["id"], False)
     assert [one.method for one in stand_in.requests].count("POST") == 1
     listed = clawr("kv", "list", settings=stand_in.settings).out
     assert [line.split() for line in listed.splitlines()] == [
         ["name", "id"],
-        ["market", made["id"]],
+        ["market", created["id"]],
     ]
 
 
-def test_a_dispatch_namespace_is_made_once(stand_in: StandIn) -> None:
+def test_a_dispatch_namespace_is_created_once(stand_in: StandIn) -> None:
     create = ("namespace", "create", "market", "--execute")
-    assert "Made the dispatch" in clawr(*create, settings=stand_in.settings).out
+    assert "Created the dispatch" in clawr(*create, settings=stand_in.settings).out
     assert "exists" in clawr(*create, settings=stand_in.settings).out
     assert stand_in.namespaces.names() == ["market"]
 
@@ -36,7 +38,7 @@ def test_a_dispatch_namespace_is_made_once(stand_in: StandIn) -> None:
 @pytest.mark.parametrize(
     "fault", [faults.UNAUTHORIZED, faults.NO_DISPATCH_NAMESPACES], ids=["401", "403"]
 )
-def test_a_refusal_is_explained_and_shows_no_token(stand_in: StandIn, fault: Fault) -> None:
+def test_a_rejected_request_is_explained_without_the_token(stand_in: StandIn, fault: Fault) -> None:
     stand_in.fail("*", "*/dispatch/namespaces", fault, times=None)
     ran = clawr("namespace", "list", settings=stand_in.settings)
     assert ran.code == 3
@@ -45,14 +47,14 @@ def test_a_refusal_is_explained_and_shows_no_token(stand_in: StandIn, fault: Fau
 
 
 @pytest.mark.parametrize("fault", [faults.RATE_LIMITED, faults.CUT], ids=["429", "cut"])
-def test_what_fails_once_is_asked_again(stand_in: StandIn, fault: Fault) -> None:
+def test_a_temporary_failure_is_retried(stand_in: StandIn, fault: Fault) -> None:
     stand_in.fail("POST", "*/storage/kv/namespaces", fault)
     ran = clawr("kv", "create", "market", "--execute", "--json", settings=stand_in.settings)
     assert ran.code == 0, ran.out
     assert ran.document["id"]
 
 
-def test_make_dev_lists_its_own(local_market: LocalMarket) -> None:
+def test_make_dev_has_its_own_stores(local_market: LocalMarket) -> None:
     stores = clawr("kv", "list", "--local", "--state", local_market.state, "--json")
     assert {"TENANT_KV", "USAGE_KV"} <= {one["name"] for one in stores.document["namespaces"]}
     listed = clawr("namespace", "list", "--local", "--state", local_market.state)

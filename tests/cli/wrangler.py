@@ -15,13 +15,13 @@ SECONDS_MAX = 120
 def wrangler(
     settings: Mapping[str, str], *arguments: str, folder: Path = HERE.root, code: int = 0
 ) -> str:
-    """Run wrangler, and return what it printed.
+    """Run wrangler and return its output.
 
     Args:
-        settings: The environment variables that lead it to an API.
+        settings: The environment variables that select the API.
         arguments: Its arguments.
-        folder: Where it runs.
-        code: The exit code that is expected.
+        folder: The working directory.
+        code: The expected exit code.
     """
     completed = subprocess.run(
         [find_node(HERE), PROGRAM, *arguments],

@@ -1,1 +1,1 @@
-"""The commands that read figures, at a real dispatcher and in real terminals."""
+"""The commands that read analytics, against a real dispatcher and in real terminals."""

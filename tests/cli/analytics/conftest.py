@@ -1,4 +1,4 @@
-"""One dispatcher with some traffic, which all of these tests only read."""
+"""A dispatcher with some traffic, shared by these tests."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -12,41 +12,41 @@ from dev.launch import running_dispatcher
 from dev.layout import HERE
 from tests.cli.command import Ran, clawr
 
-TOKEN = "marker-token-of-these-tests-that-nobody-prints"
-CALLS = ("feasts/easter?year=2026", "feasts/", "airports/airports?country=CH&limit=1", "nobody/")
+TOKEN = "marker-token-that-must-not-be-printed"
+CALLS = ("feasts/easter?year=2026", "feasts/", "airports/airports?country=CH&limit=1", "unknown/")
 PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A dispatcher that has been called.
+    """A dispatcher whose APIs were called.
 
     Args:
-        url: Where it is.
+        url: Its URL.
     """
 
     url: str
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """Return the environment that leads commands there."""
+        """The environment with which commands use it."""
         return {"CLAWR_URL": self.url, "PLATFORM_ANALYTICS_TOKEN": TOKEN}
 
     def run(self, *arguments: str) -> Ran:
-        """Run a command there."""
+        """Run a command on it."""
         return clawr(*arguments, settings=self.settings)
 
     def call(self, path: str) -> str:
         """Call an API; return the request's id."""
-        answer = httpx.get(f"{self.url}/t/{path}", headers={"x-agent-id": "reader"}, timeout=30)
-        return answer.headers["x-request-id"]
+        response = httpx.get(f"{self.url}/t/{path}", headers={"x-agent-id": "reader"}, timeout=30)
+        return response.headers["x-request-id"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that share the dispatcher in one worker."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("cli-figures"))
+            item.add_marker(pytest.mark.xdist_group("cli-analytics"))
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +69,8 @@ def _wait_until_counted(market: Market) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     headers = {"authorization": f"Bearer {TOKEN}"}
     while time.monotonic() < deadline:
-        answer = httpx.get(f"{market.url}/__platform/analytics?window=today", headers=headers)
-        if answer.json()["snapshot"]["heroStats"]["calls"] >= len(CALLS) - 1:
+        response = httpx.get(f"{market.url}/__platform/analytics?window=today", headers=headers)
+        if response.json()["snapshot"]["heroStats"]["calls"] >= len(CALLS) - 1:
             return
         time.sleep(0.1)
-    raise TimeoutError("The calls did not become figures.")
+    raise TimeoutError("The calls were not counted.")

@@ -1,4 +1,4 @@
-"""The commands at a real dispatcher, as scripts run them."""
+"""The commands against a real dispatcher, without a terminal."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ def test_analytics(market: Market) -> None:
     assert (snapshot["window"], len(snapshot["topApis"])) == ("week", 2)
 
 
-def test_analytics_for_people(market: Market) -> None:
+def test_analytics_as_text(market: Market) -> None:
     ran = market.run("analytics")
     assert "/t/feasts" in ran.out
     assert "Counted up to" in ran.out
@@ -30,7 +30,7 @@ def test_events(market: Market) -> None:
     assert market.run("events", "--status", "404").out.count("/t/feasts") == 0
 
 
-def test_events_are_followed_as_json_lines_until_they_are_interrupted(market: Market) -> None:
+def test_events_are_followed_as_json_lines_until_interrupted(market: Market) -> None:
     arguments = ("events", "--follow", "--json", "--interval", "1", "--limit", "1")
     with clawr_running(*arguments, settings=market.settings) as follower:
         assert follower.stdout is not None
@@ -51,7 +51,7 @@ def test_reconcile(market: Market) -> None:
     assert ran.document["day"]["date"] in (yesterday, f"{datetime.now(UTC):%Y-%m-%d}")
 
 
-def test_reconcile_a_day_that_has_not_begun(market: Market) -> None:
+def test_reconcile_rejects_a_future_day(market: Market) -> None:
     ran = market.run("reconcile", "--day", f"{NOW + timedelta(days=2):%Y-%m-%d}")
     assert (ran.code, "a day that has begun" in ran.err) == (2, True)
 
@@ -74,7 +74,7 @@ def test_doctor(market: Market) -> None:
     assert states["account"] == "not checked"
 
 
-def test_a_wrong_token_is_explained(market: Market) -> None:
+def test_a_rejected_token_is_explained(market: Market) -> None:
     settings = {"CLAWR_URL": market.url, "PLATFORM_ANALYTICS_TOKEN": "wrong-token-for-all"}
     ran = clawr("analytics", settings=settings)
     assert (ran.code, ran.out) == (3, "")

@@ -1,4 +1,4 @@
-"""The command at a terminal, as a person uses it."""
+"""The command in a terminal."""
 
 import re
 import time
@@ -12,13 +12,13 @@ from tests.cli.analytics.conftest import TOKEN, Market
 from tests.cli.command import CLAWR
 from tests.cli.terminal import CTRL_C, CTRL_U, PROMPT, TAB, Terminal, shell
 
-COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7][0-9;]*m|\x1b\[[0-9;]*9[0-7][0-9;]*m|\x1b\[38;")
+COLOR = re.compile(r"\x1b\[[0-9;]*3[0-7][0-9;]*m|\x1b\[[0-9;]*9[0-7][0-9;]*m|\x1b\[38;")
 ENDED_BY_CTRL_C = "130"
 
 
 @pytest.fixture
 def terminal(market: Market, tmp_path: Path) -> Iterator[Terminal]:
-    """A terminal of 80 columns, whose shell knows the command and the dispatcher."""
+    """A terminal of 80 columns, configured for the dispatcher."""
     settings = {**market.settings, "HOME": str(tmp_path)}
     with shell(settings, [CLAWR.parent]) as terminal:
         yield terminal
@@ -33,7 +33,7 @@ def _code(terminal: Terminal) -> str:
     return found[1]
 
 
-def test_what_a_person_does_all_day(market: Market, terminal: Terminal) -> None:
+def test_a_typical_session(market: Market, terminal: Terminal) -> None:
     assert "Publish paid APIs" in terminal.run("clawr")
 
     mistyped = terminal.run("clawr analytcs")
@@ -45,10 +45,10 @@ def test_what_a_person_does_all_day(market: Market, terminal: Terminal) -> None:
     assert "--watch" in help_text
     assert "clawr analytics --window week" in help_text
 
-    figures = terminal.run("clawr analytics")
-    assert "/t/feasts" in figures
-    assert "Counted up to" in figures
-    assert max(len(line.rstrip("\r")) for line in _plain(figures)) <= 80
+    shown = terminal.run("clawr analytics")
+    assert "/t/feasts" in shown
+    assert "Counted up to" in shown
+    assert max(len(line.rstrip("\r")) for line in _plain(shown)) <= 80
 
     terminal.type("clawr analytics --watch --interval 1\n")
     terminal.wait_for("/t/feasts")
@@ -67,7 +67,7 @@ def test_what_a_person_does_all_day(market: Market, terminal: Terminal) -> None:
     assert _code(terminal) == ENDED_BY_CTRL_C
 
     assert "agree" in terminal.run("clawr reconcile")
-    # What was hidden for a live view is there again.
+    # The cursor, which a live view hides, is visible again.
     assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l")
 
 
@@ -75,8 +75,8 @@ def _plain(shown: str) -> list[str]:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").splitlines()
 
 
-def test_colours_are_for_terminals(terminal: Terminal, tmp_path: Path) -> None:
-    assert COLOUR.search(terminal.run("clawr events -n 4"))
+def test_colors_are_printed_in_terminals_only(terminal: Terminal, tmp_path: Path) -> None:
+    assert COLOR.search(terminal.run("clawr events -n 4"))
     terminal.run(f"clawr events -n 4 > {tmp_path}/events 2> {tmp_path}/notes")
     written = (tmp_path / "events").read_text()
     assert "GET" in written
@@ -87,10 +87,10 @@ def test_no_color_is_respected(terminal: Terminal) -> None:
     terminal.run("export NO_COLOR=1")
     shown = terminal.run("clawr events -n 4; clawr analytics; clawr analytcs; clawr --help")
     assert "/t/feasts" in shown
-    assert not COLOUR.search(shown)
+    assert not COLOR.search(shown)
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(terminal: Terminal) -> None:
+def test_a_closed_pipe_is_not_an_error_message(terminal: Terminal) -> None:
     shown = terminal.run("clawr events -n 4 | head -n 1; echo ${PIPESTATUS[0]}")
     assert "BrokenPipe" not in shown
     assert "error" not in shown
@@ -112,9 +112,7 @@ def test_bash_completes_commands_windows_and_slugs(terminal: Terminal) -> None:
         terminal.type(CTRL_U)
 
 
-def test_completion_that_is_installed_is_there_in_the_next_shell(
-    market: Market, tmp_path: Path
-) -> None:
+def test_installed_completion_works_in_the_next_shell(market: Market, tmp_path: Path) -> None:
     settings = {**market.settings, "HOME": str(tmp_path)}
     with shell(settings, [CLAWR.parent]) as terminal:
         assert "completion installed" in terminal.run("clawr --install-completion")
@@ -125,7 +123,7 @@ def test_completion_that_is_installed_is_there_in_the_next_shell(
         terminal.wait_for("ile ")
 
 
-def test_completion_is_quick_and_silent_when_nobody_answers(tmp_path: Path) -> None:
+def test_completion_is_fast_and_silent_without_a_dispatcher(tmp_path: Path) -> None:
     settings = {"HOME": str(tmp_path), "CLAWR_URL": "http://127.0.0.1:9", "STATE": str(tmp_path)}
     with shell(settings, [HERE.venv / "bin"]) as terminal:
         terminal.run('eval "$(clawr --show-completion)"')

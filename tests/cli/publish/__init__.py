@@ -1,1 +1,1 @@
-"""Publishing, on a running `make dev` and on an account."""
+"""Publishing to a running `make dev` and to an account."""

@@ -1,4 +1,4 @@
-"""What tests of publishing share: commands on the market, and an API that is being taken back."""
+"""Fixtures for tests of publishing: commands on the market, and a running `unpublish`."""
 
 import subprocess
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from .local import Local
 
 @pytest.fixture(scope="session")
 def local(local_market: LocalMarket) -> Local:
-    """Commands on that market."""
+    """Commands on the market."""
     return Local(local_market.state, local_market.url)
 
 
 @pytest.fixture(scope="session")
-def withdrawing(
+def unpublishing(
     local: Local, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[subprocess.Popen[str]]:
-    """`clawr unpublish` of an API that was called; it waits while other tests run."""
+    """A running `clawr unpublish`, which waits while other tests run."""
     file = tmp_path_factory.mktemp("gone") / "gone.js"
     file.write_text("export default { fetch: () => new Response('hello') };\n")
     local.done("publish", file, "--slug", "gone", "--host", "gone.example", "--execute")

@@ -1,4 +1,4 @@
-"""The commands and files that a page of the documentation shows."""
+"""Extracts the commands and files of a documentation page."""
 
 import re
 import shlex
@@ -11,12 +11,12 @@ _COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One command of a page.
+    """A command of a page.
 
     Args:
-        program: Its name.
-        arguments: Its arguments.
-        settings: Variables set in front of it.
+        program: The program.
+        arguments: The arguments.
+        settings: The variables set before it.
     """
 
     program: str
@@ -25,13 +25,13 @@ class Shown:
 
 
 def write_files(page: Path, folder: Path) -> None:
-    """Write the files that a page shows."""
+    """Write the files of a page."""
     for name, content in _FILE.findall(page.read_text(encoding="utf-8")):
         (folder / name).write_text(content, encoding="utf-8")
 
 
 def commands(page: Path) -> list[Shown]:
-    """Return the commands that a page shows, in their order."""
+    """Return the commands of a page, in order."""
     shown = []
     for block in _COMMANDS.findall(page.read_text(encoding="utf-8")):
         for line in block.splitlines():

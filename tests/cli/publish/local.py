@@ -1,4 +1,4 @@
-"""Commands on a `make dev` that runs, and what callers of its APIs get."""
+"""Runs commands on a running `make dev`, and calls its APIs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,12 @@ from tests.cli.command import Ran, clawr_inside
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """One `make dev`.
+    """A running `make dev`.
 
     Args:
-        state: Its STATE.
-        url: The dispatcher's address.
-        folder: Where commands run.
+        state: The STATE folder.
+        url: The dispatcher's URL.
+        folder: The working directory of commands.
     """
 
     state: Path
@@ -26,7 +26,7 @@ class Local:
 
     @property
     def where(self) -> tuple[str, ...]:
-        """Return the options that lead a command there."""
+        """The options that select it."""
         return ("--local", "--state", str(self.state))
 
     def __call__(self, *arguments: str | Path, **settings: str) -> Ran:
@@ -34,7 +34,7 @@ class Local:
         return clawr_inside(*arguments, *self.where, settings=settings, folder=self.folder)
 
     def done(self, *arguments: str | Path, **settings: str) -> dict[str, Any]:
-        """Return the result of a command that has to work."""
+        """Return the result of a command that must succeed."""
         ran = self(*arguments, "--json", **settings)
         assert ran.code == 0, ran.out + ran.err
         return ran.document
@@ -44,5 +44,5 @@ class Local:
         return httpx.get(f"{self.url}/t/{path}", timeout=30, **more)
 
     def client(self, slug: str) -> httpx.Client:
-        """Return a client whose addresses are relative to an API."""
+        """Return a client with an API's base URL."""
         return httpx.Client(base_url=f"{self.url}/t/{slug}", timeout=30)

@@ -1,4 +1,4 @@
-"""Publishing on an account: what is sent in which order, and what happens when that fails."""
+"""Publishing to an account: the order of requests, and failures."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ CODE = "export default { fetch: () => new Response('hello') };\n"
 
 
 class Publisher:
-    """Commands on the stand-in, with one Worker to publish."""
+    """Runs commands on the fake account, with one Worker to publish."""
 
     def __init__(self, stand_in: StandIn, folder: Path) -> None:
         self.stand_in, self.folder = stand_in, folder
@@ -37,7 +37,7 @@ class Publisher:
         return self("publish", "hello.js", "--slug", "hello", "--host", "a.example", *more)
 
     def changes(self) -> list[str]:
-        """Return what was changed, as method and key or script, and forget it."""
+        """Return the changes since the last call, as method and key or script."""
         sent = [one for one in self.stand_in.requests if one.method in ("PUT", "DELETE")]
         self.stand_in.requests.clear()
         return [f"{one.method} {_subject(one.path, one.document)}" for one in sent]
@@ -51,7 +51,7 @@ def _subject(path: str, document: object) -> str:
 
 @pytest.fixture
 def publisher(stand_in: StandIn, tmp_path: Path) -> Publisher:
-    """An account with what `clawr` publishes into."""
+    """An account with a dispatch namespace and a directory."""
     stand_in.namespaces.create("clawr")
     asyncio.run(stand_in.kv.create("TENANT_KV"))
     return Publisher(stand_in, tmp_path)
@@ -60,7 +60,7 @@ def publisher(stand_in: StandIn, tmp_path: Path) -> Publisher:
 STEPS = ["PUT hello", "PUT publication/hello", "PUT tenant/hello", "PUT host/a.example"]
 
 
-def test_the_script_is_there_before_the_record_and_the_record_before_its_host(
+def test_the_script_is_written_before_the_record_and_the_record_before_its_host(
     publisher: Publisher,
 ) -> None:
     assert publisher.publish("--execute").code == 0
@@ -73,7 +73,7 @@ def test_the_script_is_there_before_the_record_and_the_record_before_its_host(
     ]
 
 
-def test_without_execute_and_the_second_time_nothing_is_changed(publisher: Publisher) -> None:
+def test_nothing_is_changed_without_execute_or_a_second_time(publisher: Publisher) -> None:
     assert publisher.publish().code == 0
     assert publisher.changes() == []
     publisher.publish("--execute")
@@ -82,7 +82,7 @@ def test_without_execute_and_the_second_time_nothing_is_changed(publisher: Publi
     assert publisher.changes() == []
 
 
-def test_only_what_differs_is_sent(publisher: Publisher) -> None:
+def test_only_differences_are_sent(publisher: Publisher) -> None:
     publisher.publish("--execute")
     publisher.changes()
     publisher.publish("--execute", "--price", "0.01")
@@ -93,35 +93,35 @@ def test_only_what_differs_is_sent(publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("done", range(len(STEPS)))
-def test_what_was_interrupted_is_finished_by_the_same_command(
+def test_the_same_command_completes_an_interrupted_run(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
     monkeypatch.setattr(account_api, "RETRIES", 0)
     publisher.stand_in.fail("PUT", "*", faults.INTERNAL, first=done + 1)
     ran = publisher.publish("--execute")
-    assert (ran.code, "what was done already stays done" in ran.err) == (6, True)
+    assert (ran.code, "Completed steps are not repeated" in ran.err) == (6, True)
     publisher.changes()
     assert publisher.publish("--execute").code == 0
     assert publisher.changes() == STEPS[done:]
-    assert publisher.publish().out.startswith("hello is published like this already")
+    assert publisher.publish().out.startswith("hello is up to date")
 
 
 @pytest.mark.parametrize(
     ("fault", "code", "told"),
     [
-        (faults.UNAUTHORIZED, 3, "Cloudflare refused the token"),
-        (faults.FORBIDDEN, 3, "The token may not do this"),
-        (faults.CONFLICT, 5, "Something else stands in the way"),
-        (faults.RATE_LIMITED, 7, "Cloudflare asks to wait"),
-        (faults.TOO_MANY_KV_WRITES, 7, "or the account's limit is reached"),
-        (faults.INTERNAL, 6, "Cloudflare failed with status 500"),
-        (faults.BAD_GATEWAY, 6, "Cloudflare failed with status 502"),
+        (faults.UNAUTHORIZED, 3, "Cloudflare rejected the token"),
+        (faults.FORBIDDEN, 3, "The token lacks a permission"),
+        (faults.CONFLICT, 5, "The resource conflicts"),
+        (faults.RATE_LIMITED, 7, "Cloudflare's rate limit"),
+        (faults.TOO_MANY_KV_WRITES, 7, "a limit of the account is reached"),
+        (faults.INTERNAL, 6, "Cloudflare's API failed with status 500"),
+        (faults.BAD_GATEWAY, 6, "Cloudflare's API failed with status 502"),
         (faults.INVALID_SCRIPT, 1, "Uncaught SyntaxError"),
         (faults.TOO_LARGE, 1, "exceeded the size limit"),
         (faults.CUT, 6, "could not be reached"),
     ],
 )
-def test_a_refusal_is_explained_and_leaves_no_record(
+def test_a_failed_upload_is_explained_and_leaves_no_record(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch, fault: Fault, code: int, told: str
 ) -> None:
     monkeypatch.setattr(account_api, "RETRIES", 0)
@@ -133,13 +133,13 @@ def test_a_refusal_is_explained_and_leaves_no_record(
     assert publisher.changes() == ["PUT hello"]
 
 
-def test_a_failure_that_passes_is_not_seen(publisher: Publisher) -> None:
+def test_a_temporary_failure_is_retried(publisher: Publisher) -> None:
     publisher.stand_in.fail("PUT", "*/scripts/hello", faults.UNAVAILABLE)
     assert publisher.publish("--execute").code == 0
     assert publisher.changes() == [STEPS[0], *STEPS]
 
 
-def test_a_secret_is_sent_as_one_and_shown_by_its_name(publisher: Publisher) -> None:
+def test_a_secret_is_uploaded_as_a_secret_and_shown_by_name(publisher: Publisher) -> None:
     wrap = ("publish", "--wrap", "https://api.example.com", "--slug", "wrapped")
     ran = publisher(*wrap, "--secret-header", "x-key=KEY", "--execute", KEY="swordfish")
     assert ran.code == 0, ran.err
@@ -155,7 +155,7 @@ def test_a_secret_is_sent_as_one_and_shown_by_its_name(publisher: Publisher) -> 
     assert not any(b"swordfish" in one.body for one in others)
 
 
-def test_a_script_that_was_not_published_here_is_not_replaced_unasked(
+def test_another_script_is_replaced_only_with_the_option(
     publisher: Publisher,
 ) -> None:
     publisher.publish("--execute")
@@ -168,15 +168,15 @@ def test_a_script_that_was_not_published_here_is_not_replaced_unasked(
     assert publisher(*other, "--replace-script").code == 0
 
 
-def test_apis_that_share_a_script_know_when_it_is_anothers(publisher: Publisher) -> None:
+def test_a_script_shared_by_apis_is_detected_as_changed(publisher: Publisher) -> None:
     (publisher.folder / "other.js").write_text(CODE.replace("hello", "bye"))
     both = ("--script", "hello", "--tenant-id", "t-1", "--execute")
     first = ("publish", "hello.js", "--slug", "first", *both)
     publisher(*first)
     shared = publisher("publish", "other.js", "--slug", "second", *both)
-    assert "The script is also that of first." in shared.out
+    assert "The script is also used by first." in shared.out
     shown = publisher("show", "first", "--json").document
-    assert shown["problems"] == ["the script hello is another than what was published here"]
+    assert shown["problems"] == ["the script hello was changed since it was published"]
     assert publisher(*first, "--json").document["script"]["state"] == "replaced"
 
 
@@ -191,33 +191,33 @@ def test_every_example_of_the_help_works(publisher: Publisher) -> None:
         for line in module.EXAMPLES.split("\n\n")[1:]:
             program, *arguments = [one for one in shlex.split(line.strip("`")) if one != "--local"]
             if "--delete-script" in arguments:
-                # It would wait until no caller can meet the script.
+                # It would wait until no request can reach the script.
                 arguments.remove("--execute")
             ran = publisher(*arguments, WEATHER_KEY="swordfish")
-            # The last example is of an API that the one before it took back.
-            is_gone = "--delete-script" in arguments
-            assert (program, ran.code) == ("clawr", 4 if is_gone else 0), (line, ran.err)
+            # The last example is of an API that the one before it unpublished.
+            is_unpublished = "--delete-script" in arguments
+            assert (program, ran.code) == ("clawr", 4 if is_unpublished else 0), (line, ran.err)
 
 
-def test_parameters_of_the_address_are_told_to_be_no_secret(publisher: Publisher) -> None:
+def test_a_note_says_that_the_urls_query_is_not_secret(publisher: Publisher) -> None:
     wrap = ("publish", "--wrap", "https://api.example.com/?key=1", "--slug", "wrapped")
-    assert "a key belongs into --secret-header" in publisher(*wrap).out
+    assert "Use --secret-header for keys" in publisher(*wrap).out
 
 
-def test_private_networks_are_not_wrapped_on_an_account(publisher: Publisher) -> None:
+def test_private_networks_cannot_be_wrapped_on_an_account(publisher: Publisher) -> None:
     wrap = ("publish", "--wrap", "http://127.0.0.1:9000", "--slug", "wrapped", "--allow-private")
     ran = publisher(*wrap)
-    assert (ran.code, "--local alone" in ran.err) == (2, True)
+    assert (ran.code, "needs --local" in ran.err) == (2, True)
 
 
-def test_a_directory_that_is_not_found_is_asked_for(publisher: Publisher) -> None:
+def test_a_missing_directory_is_an_error(publisher: Publisher) -> None:
     ran = publisher("apis", "--tenant-kv-id", "0" * 32)
     assert ran.code == 4
     publisher.stand_in.fail("GET", "*/storage/kv/namespaces", faults.FORBIDDEN)
     assert publisher("apis").code == 3
 
 
-def test_records_that_the_dispatcher_refuses_are_listed_with_the_reasons(
+def test_invalid_records_are_listed_with_the_reasons(
     publisher: Publisher,
 ) -> None:
     (publisher.folder / "hello.js").write_text(CODE)

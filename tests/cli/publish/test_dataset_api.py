@@ -1,4 +1,4 @@
-"""A dataset as callers meet it, inside workerd behind the dispatcher."""
+"""A published dataset, called through the dispatcher in workerd."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,8 @@ import pytest
 
 from .local import Local
 
-# These tests run first, so that what waits for half a minute has begun.
-pytestmark = pytest.mark.usefixtures("withdrawing")
+# These tests run first, to start the `unpublish` that waits for half a minute.
+pytestmark = pytest.mark.usefixtures("unpublishing")
 
 CSV = """code,name,country,runways,elevation,opened,hub,remark
 ZRH,Zürich,CH,3,432,1953-06-14,true,
@@ -35,7 +35,7 @@ def codes(answer: httpx.Response) -> list[str]:
     return [row["code"] for row in answer.json()["rows"]]
 
 
-def test_without_a_query_all_rows_come_typed(client: httpx.Client) -> None:
+def test_without_a_query_all_rows_are_returned_with_types(client: httpx.Client) -> None:
     page = client.get("").json()
     assert page["total"] == 5
     assert page["rows"][1] == {
@@ -78,7 +78,7 @@ def test_without_a_query_all_rows_come_typed(client: httpx.Client) -> None:
         ("offset=99", []),
     ],
 )
-def test_rows_are_filtered_sorted_and_cut(
+def test_rows_are_filtered_sorted_and_paged(
     client: httpx.Client, query: str, expected: list[str]
 ) -> None:
     assert codes(client.get(f"?{query}")) == expected
@@ -99,7 +99,7 @@ def test_pages_are_linked_from_first_to_last(client: httpx.Client) -> None:
     assert '<?sort=code&limit=2&offset=4>; rel="last"' in answer.headers["link"]
 
 
-def test_only_fields_that_were_asked_for_are_shown(client: httpx.Client) -> None:
+def test_only_requested_fields_are_returned(client: httpx.Client) -> None:
     rows = client.get("?fields=name,code&runways=1").json()["rows"]
     assert [list(row.items()) for row in rows] == [[("name", "Sion"), ("code", "SIR")]]
 
@@ -128,7 +128,7 @@ def test_one_row_is_found_by_its_id(client: httpx.Client) -> None:
         ("constructor=x", ["constructor"]),
     ],
 )
-def test_every_mistake_of_a_query_is_named(
+def test_every_mistake_of_a_query_is_reported(
     client: httpx.Client, query: str, parameters: list[str]
 ) -> None:
     answer = client.get(f"?{query}")
@@ -139,7 +139,7 @@ def test_every_mistake_of_a_query_is_named(
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_an_answer_is_not_sent_again_to_who_has_it(client: httpx.Client) -> None:
+def test_an_unchanged_response_is_not_sent_again(client: httpx.Client) -> None:
     first = client.get("?country=CH")
     assert first.headers["cache-control"] == "public, max-age=60"
     tag = first.headers["etag"]
@@ -147,7 +147,7 @@ def test_an_answer_is_not_sent_again_to_who_has_it(client: httpx.Client) -> None
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
 
 
-def test_head_and_options_say_what_get_would(client: httpx.Client) -> None:
+def test_head_and_options_match_get(client: httpx.Client) -> None:
     head = client.head("?country=CH")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["x-total-count"] == "3"
@@ -158,7 +158,7 @@ def test_head_and_options_say_what_get_would(client: httpx.Client) -> None:
     assert client.get("/nowhere").status_code == 404
 
 
-def test_its_schema_fits_its_rows(client: httpx.Client) -> None:
+def test_the_schema_validates_the_rows(client: httpx.Client) -> None:
     schema = client.get("/schema.json").json()
     jsonschema.Draft202012Validator.check_schema(schema)
     for row in client.get("").json()["rows"]:
@@ -167,7 +167,7 @@ def test_its_schema_fits_its_rows(client: httpx.Client) -> None:
     assert schema["properties"]["remark"] == {"type": ["string", "null"]}
 
 
-def test_its_openapi_document_describes_what_it_answers(client: httpx.Client) -> None:
+def test_the_openapi_document_describes_the_routes(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     names = {one["name"] for one in document["paths"]["/"]["get"]["parameters"]}
     assert {"limit", "sort", "fields", "offset", "elevation[gte]", "name[contains]"} <= names

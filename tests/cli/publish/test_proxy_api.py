@@ -1,4 +1,4 @@
-"""Another server's API as callers meet it: wrapped, inside workerd behind the dispatcher."""
+"""A wrapped API, called through the dispatcher in workerd."""
 
 import time
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def client(local: Local, upstream: Upstream) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_path_and_query_are_joined_and_the_targets_own_cannot_be_changed(
+def test_path_and_query_are_appended_to_the_targets(
     client: httpx.Client,
 ) -> None:
     seen = client.get("/users/7?a=1&fixed=2&b=x%20y").json()
@@ -55,9 +55,7 @@ def test_no_path_leads_out_of_the_target(
     )
 
 
-def test_the_secret_reaches_the_target_and_nobody_else(
-    client: httpx.Client, upstream: Upstream
-) -> None:
+def test_the_secret_is_sent_to_the_target_only(client: httpx.Client, upstream: Upstream) -> None:
     assert client.get("/x", headers={"x-api-key": "mine"}).status_code == 200
     assert upstream.seen[-1]["headers"]["x-api-key"] == "swordfish"
     client.get("/redirect-elsewhere")
@@ -65,9 +63,7 @@ def test_the_secret_reaches_the_target_and_nobody_else(
     assert "x-api-key" not in upstream.seen[-1]["headers"]
 
 
-def test_what_is_between_caller_and_platform_stays_there(
-    client: httpx.Client, upstream: Upstream
-) -> None:
+def test_platform_headers_are_not_forwarded(client: httpx.Client, upstream: Upstream) -> None:
     sent = {
         "authorization": "Bearer mine",
         "cookie": "a=b",
@@ -89,7 +85,7 @@ def test_what_is_between_caller_and_platform_stays_there(
     assert answer.headers["cache-control"] == "public, max-age=30"
 
 
-def test_bodies_pass_both_ways(client: httpx.Client) -> None:
+def test_bodies_are_forwarded_in_both_directions(client: httpx.Client) -> None:
     assert client.post("/echo", content=b"hello").json()["body"] == "hello"
     assert client.get("/packed").json() == {"packed": True}
     assert client.get("/small-chunked").text == "part part part "
@@ -97,9 +93,7 @@ def test_bodies_pass_both_ways(client: httpx.Client) -> None:
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_methods_that_are_not_allowed_are_not_passed_on(
-    client: httpx.Client, upstream: Upstream
-) -> None:
+def test_other_methods_are_not_forwarded(client: httpx.Client, upstream: Upstream) -> None:
     before = len(upstream.seen)
     answer = client.delete("/x")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
@@ -119,7 +113,7 @@ def test_methods_that_are_not_allowed_are_not_passed_on(
         ("/redirect-file", 502, "upstream_refused"),
     ],
 )
-def test_failures_of_the_target_are_told_as_such(
+def test_failures_of_the_target_have_their_error_codes(
     client: httpx.Client, path: str, status: int, error: str
 ) -> None:
     answer = client.get(path)
@@ -129,19 +123,19 @@ def test_failures_of_the_target_are_told_as_such(
     assert "secret of" not in answer.text
 
 
-def test_what_the_caller_did_wrong_is_passed_on(client: httpx.Client) -> None:
+def test_client_errors_of_the_target_are_forwarded(client: httpx.Client) -> None:
     answer = client.get("/missing")
     assert (answer.status_code, answer.json()) == (404, {"error": "nothing here"})
 
 
-def test_redirects_are_followed_for_reading_alone(client: httpx.Client) -> None:
+def test_redirects_are_followed_for_reads_only(client: httpx.Client) -> None:
     assert client.get("/redirect-inside").json()["path"] == "/v1/landed"
     answer = client.post("/redirect-inside", content=b"x")
     assert (answer.status_code, answer.json()["error"]) == (502, "upstream_redirect")
 
 
-def test_an_address_of_a_private_network_is_not_asked(local: Local, upstream: Upstream) -> None:
-    """Published past the command's own look at it, the script refuses it itself."""
+def test_the_script_does_not_call_private_networks(local: Local, upstream: Upstream) -> None:
+    """The script checks addresses itself, even if the command's check was bypassed."""
     wrap(local, upstream, "closed")
     settings = local.state / "uploads" / "closed" / "settings.js"
     text = settings.read_text()
@@ -157,7 +151,7 @@ def test_an_address_of_a_private_network_is_not_asked(local: Local, upstream: Up
     assert len(upstream.seen) == before
 
 
-def test_the_callers_authorization_is_passed_on_where_that_is_wanted(
+def test_the_callers_authorization_is_forwarded_with_the_option(
     local: Local, upstream: Upstream
 ) -> None:
     wrap(local, upstream, "forwarding", "--forward-authorization")

@@ -1,4 +1,4 @@
-"""What a wrapper keeps where the runtime gives it a cache, as production does."""
+"""The cache of a wrapped API, in a runtime that has one, as production does."""
 
 import json
 import os
@@ -15,7 +15,7 @@ CONTROL = "private, max-age=30"
 
 
 def call(folder: Path, calls: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
-    """Return body and `Cache-Control` of each answer; a body says how often it was asked for."""
+    """Return body and `Cache-Control` of each response; the body counts the target's requests."""
     wrapping = Wrapping("https://api.example.com/v1", methods=("GET", "POST"), cache_seconds=30)
     for module in wrap_bundle(wrapping, {}, CONTROL).modules:
         (folder / module.name).write_bytes(module.content)
@@ -32,7 +32,7 @@ def call(folder: Path, calls: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
     return [(one["body"], one["cacheControl"]) for one in json.loads(ran.stdout)]
 
 
-def test_an_answer_is_kept_for_the_same_question_alone(tmp_path: Path) -> None:
+def test_a_response_is_cached_for_equal_requests_only(tmp_path: Path) -> None:
     json_only = {"headers": {"accept": "application/json"}}
     answers = call(
         tmp_path,
@@ -52,6 +52,6 @@ def test_an_answer_is_kept_for_the_same_question_alone(tmp_path: Path) -> None:
     )
     bodies = [body for body, _ in answers]
     assert bodies == ["1", "1", "2", "3", "4", "1", "2", "1", "2", "1", "2"]
-    # Who paid for an answer is told to keep it for himself, whether it was kept here or not.
+    # Callers get the configured header, whether the response came from the cache or not.
     assert [control for _, control in answers[:3]] == [CONTROL] * 3
     assert answers[5][1] == "private"

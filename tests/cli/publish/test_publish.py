@@ -21,7 +21,7 @@ SECONDS_MAX = 60
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the page, and where commands run."""
+    """A folder with the files of the page."""
     folder = tmp_path_factory.mktemp("publish")
     write_files(PAGE, folder)
     return folder
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def here(local: Local, folder: Path) -> Local:
-    """The same, where those files are."""
+    """Commands that run in that folder."""
     return replace(local, folder=folder)
 
 
@@ -39,7 +39,7 @@ def test_every_command_of_the_page_works(here: Local) -> None:
             answer = httpx.get(shown.arguments[-1].replace("http://localhost:8787", here.url))
             assert answer.text in PAGE.read_text(encoding="utf-8")
             continue
-        # What waits for half a minute is done in test_unpublish.py.
+        # test_unpublish.py runs the command that waits for half a minute.
         arguments = [one for one in shown.arguments if one != "--local"]
         if "--delete-script" in arguments:
             arguments.remove("--execute")
@@ -47,7 +47,7 @@ def test_every_command_of_the_page_works(here: Local) -> None:
         assert ran.code == 0, (arguments, ran.out, ran.err)
 
 
-def test_a_dataset_with_a_price_is_not_answered_unpaid(here: Local) -> None:
+def test_a_priced_dataset_requires_payment(here: Local) -> None:
     asked = ("publish", "airports.csv", "--slug", "sold", "--execute", "--price", "0.001")
     document = here.done(*asked, "--pay-to", "0x" + "1" * 40)
     assert document["call"]["status"] == 402
@@ -56,14 +56,14 @@ def test_a_dataset_with_a_price_is_not_answered_unpaid(here: Local) -> None:
     assert (row["isPriced"], row["priceUsd"], row["script"]) == (True, "0.001", "sold")
 
 
-def test_a_dataset_without_one_is_answered(here: Local) -> None:
+def test_a_free_dataset_is_served(here: Local) -> None:
     document = here.done("publish", "airports.csv", "--slug", "open", "--execute")
     assert document["call"]["status"] == 200
     page = here.get("open", params={"country": "CH", "sort": "-opened"}).json()
     assert [row["code"] for row in page["rows"]] == ["ZRH", "GVA"]
 
 
-def test_the_same_again_changes_nothing(here: Local) -> None:
+def test_a_second_run_changes_nothing(here: Local) -> None:
     asked = ("publish", "airports.csv", "--slug", "twice", "--host", "twice.example", "--execute")
     first = here.done(*asked)
     second = clawr(*asked, *here.where, "--json", folder=here.folder).document
@@ -83,7 +83,7 @@ def test_a_run_without_execute_changes_nothing(here: Local) -> None:
     assert here("show", "planned").code == 4
 
 
-def test_hosts_come_and_go(here: Local) -> None:
+def test_hosts_are_added_and_removed(here: Local) -> None:
     asked = ("publish", "hello.js", "--slug", "hosted", "--execute")
     here.done(*asked, "--host", "One.Example", "--host", "two.example")
     called = httpx.get(f"{here.url}/deep", headers={"host": "one.example"})
@@ -96,7 +96,7 @@ def test_hosts_come_and_go(here: Local) -> None:
     assert (again.code, "two.example belongs to hosted" in again.err) == (5, True)
 
 
-def test_what_is_anothers_is_a_conflict(here: Local) -> None:
+def test_resources_of_others_are_a_conflict(here: Local) -> None:
     here.done("publish", "hello.js", "--slug", "owned", "--tenant-id", "t-1", "--execute")
     taken = here("publish", "hello.js", "--slug", "owned", "--tenant-id", "t-2", "--execute")
     assert (taken.code, "belongs to t-1" in taken.err) == (5, True)
@@ -109,7 +109,7 @@ def test_what_is_anothers_is_a_conflict(here: Local) -> None:
     assert here("unpublish", "owned", "--tenant-id", "t-2", "--execute").code == 5
 
 
-def test_a_wrapped_server_is_asked_with_its_secret(here: Local) -> None:
+def test_a_wrapped_server_gets_its_secret(here: Local) -> None:
     with running_upstream() as upstream:
         asked = ("publish", "--wrap", f"{upstream.url}/v1", "--slug", "wrapped-up", "--execute")
         secret = ("--secret-header", "x-api-key=KEY", "--allow-private")
@@ -119,7 +119,7 @@ def test_a_wrapped_server_is_asked_with_its_secret(here: Local) -> None:
         assert here.get("wrapped-up/a").json()["path"] == "/v1/a"
         assert upstream.seen[-1]["headers"]["x-api-key"] == "swordfish"
         assert "swordfish" not in json.dumps(here.done("show", "wrapped-up"))
-        # Another value is not noticed, and is sent when that is asked for.
+        # A changed value is not detected, and is uploaded with --renew-secrets.
         again = here.done(*asked, *secret, KEY="marlin")
         assert not again["changed"]
         assert "--renew-secrets" in " ".join(again["notes"])
@@ -130,12 +130,12 @@ def test_a_wrapped_server_is_asked_with_its_secret(here: Local) -> None:
             here.get("wrapped-up/a")
 
 
-def test_a_private_address_is_wrapped_only_where_that_is_said(here: Local) -> None:
+def test_a_private_address_needs_an_option(here: Local) -> None:
     ran = here("publish", "--wrap", "http://127.0.0.1:9000", "--slug", "closed-up")
-    assert (ran.code, "--wrap: it is not on the public internet" in ran.err) == (2, True)
+    assert (ran.code, "--wrap: not on the public internet" in ran.err) == (2, True)
 
 
-def test_mistakes_are_told_all_at_once_and_nothing_is_sent(here: Local, folder: Path) -> None:
+def test_all_mistakes_are_reported_at_once(here: Local, folder: Path) -> None:
     (folder / "bad.csv").write_text("a,a\n1\n1,2,3\n")
     ran = here("publish", "bad.csv", "--slug", "Bad", "--plan", "gold", "--execute", "--json")
     assert ran.code == 2

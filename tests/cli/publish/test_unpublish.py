@@ -1,4 +1,4 @@
-"""`clawr unpublish`: an API that is gone for callers, and its script only then."""
+"""`clawr unpublish` removes an API, and its script only when no request can reach it."""
 
 import json
 import subprocess
@@ -10,9 +10,9 @@ CODE = "export default { fetch: () => new Response('hello') };\n"
 SECONDS_MAX = 60
 
 
-def test_what_is_not_published_cannot_be_unpublished(local: Local) -> None:
+def test_an_unknown_slug_is_an_error(local: Local) -> None:
     ran = local("unpublish", "never", "--execute")
-    assert (ran.code, "Nothing is published as never" in ran.err) == (4, True)
+    assert (ran.code, "never is not published" in ran.err) == (4, True)
 
 
 def test_a_run_without_execute_changes_nothing(local: Local, tmp_path: Path) -> None:
@@ -23,19 +23,17 @@ def test_a_run_without_execute_changes_nothing(local: Local, tmp_path: Path) -> 
     assert local.done("show", "kept")["problems"] == []
 
 
-def test_its_script_stays_unless_that_is_said(local: Local, tmp_path: Path) -> None:
+def test_the_script_is_kept_by_default(local: Local, tmp_path: Path) -> None:
     (tmp_path / "left.js").write_text(CODE)
     local.done("publish", tmp_path / "left.js", "--slug", "left", "--execute")
     assert not local.done("unpublish", "left", "--execute")["script"]["deleted"]
     assert (local.state / "uploads" / "left").is_dir()
-    # Its tag says whose it was, so that it may be published again.
+    # Its tag names the API, so that it can be published again.
     assert local.done("publish", tmp_path / "left.js", "--slug", "left", "--execute")["isNew"]
 
 
-def test_what_was_unpublished_is_found_no_more(
-    local: Local, withdrawing: subprocess.Popen[str]
-) -> None:
-    out, _ = withdrawing.communicate(timeout=SECONDS_MAX)
+def test_an_unpublished_api_is_gone(local: Local, unpublishing: subprocess.Popen[str]) -> None:
+    out, _ = unpublishing.communicate(timeout=SECONDS_MAX)
     document = json.loads(out)
     assert document["script"] == {"name": "gone", "deleted": True, "alsoOf": []}
     assert document["hosts"] == ["gone.example"]

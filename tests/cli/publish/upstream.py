@@ -1,4 +1,4 @@
-"""Another server, to be wrapped: it answers in every way that a wrapper has to deal with."""
+"""A server to be wrapped, with every kind of response that a wrapper must handle."""
 
 import gzip
 import json
@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 
 class Upstream:
-    """A server on a free port of this machine.
+    """A server on a free local port.
 
-    `url` is its address; `seen` are the requests that it got, as JSON.
+    `url` is its URL; `seen` are the received requests, as JSON.
     """
 
     def __init__(self, port: int) -> None:
@@ -24,7 +24,7 @@ class Upstream:
 
 @contextmanager
 def running_upstream() -> Iterator[Upstream]:
-    """Run one for the time of a `with` block."""
+    """Run a server during a `with` block."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     upstream = Upstream(server.server_port)
     server.upstream = upstream  # type: ignore[attr-defined]
