@@ -92,9 +92,8 @@ class Chain:
         if not is_used:
             # Compared with the block's time: the node may lag, and our clock may be wrong.
             end_ms = row.valid_before_ms + constants.EXPIRY_MARGIN_MS
-            return (
-                ChainProof(AuthorizationState.VOID) if block_seconds * 1000 >= end_ms else NO_PROOF
-            )
+            has_expired = block_seconds * 1000 >= end_ms
+            return ChainProof(AuthorizationState.VOID) if has_expired else NO_PROOF
         age_seconds = (self.clock.now_ms() - row.claimed_at_ms) // 1000
         # These networks make less than one block per second; nodes reject wider ranges.
         span = min(age_seconds + constants.RPC_BLOCKS_BEFORE, constants.RPC_BLOCKS_MAX)

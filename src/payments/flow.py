@@ -31,7 +31,7 @@ from payments.facilitator import (
     Outcome,
     SettleResult,
 )
-from payments.ledger import ABANDONED, Ledger, Settled
+from payments.ledger import ABANDONED, Ledger, SettlementRecord
 from payments.models import (
     AlreadyServed,
     Claim,
@@ -98,7 +98,7 @@ class Payments:
         resumed = await self._resume_known(request, payload, errors)
         if resumed is not None:
             return resumed
-        payload.check_time(self.clock.now_ms())
+        payload.check_expiry(self.clock.now_ms())
         proof = payload.proof(request.requirements, request.resource)
         try:
             verified = await self.facilitators.verify(proof, payload.payer)
@@ -223,7 +223,9 @@ class Payments:
     ) -> Settlement:
         at_ms = self.clock.now_ms()
         batch = encode_revenue_batch(event(at_ms, row.amount_micros))
-        settled = Settled(result.transaction, result.facilitator, at_ms, batch, served=True)
+        settled = SettlementRecord(
+            result.transaction, result.facilitator, at_ms, batch, served=True
+        )
         final = replace(
             row,
             state=PaymentState.SETTLED,

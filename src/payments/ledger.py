@@ -52,8 +52,8 @@ _FREE_IDENTIFIER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """The result of a settlement, and the batch of the usage log with its revenue."""
+class SettlementRecord:
+    """What is recorded of a settlement, with the batch of the usage log with its revenue."""
 
     transaction: str
     facilitator: str
@@ -141,7 +141,7 @@ class Ledger:
             row, PaymentState.PENDING, by, change, reason, transaction, until_ms
         )
 
-    async def mark_settled(self, row: PaymentRow, by: str, settled: Settled) -> bool:
+    async def mark_settled(self, row: PaymentRow, by: str, settled: SettlementRecord) -> bool:
         """Change a pending payment to `settled`; False if it is no longer pending."""
         change = (
             "state = 'settled', reason = '', proof = NULL, transaction_id = ?, facilitator = ?,"

@@ -35,8 +35,8 @@ _NONCE = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,8192}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,78}", re.ASCII)
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{16,128}", re.ASCII)
-_TIMES_MAX = 2**48
-"""Seconds; clients that mean "forever" sign larger numbers."""
+_SECONDS_MAX = 2**48
+"""Clients that mean "forever" sign larger numbers."""
 
 
 class InvalidPayload(DataError):
@@ -72,7 +72,7 @@ class PaymentPayload:
         parts = (requirements.network, requirements.asset.lower(), self.payer, self.nonce)
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
-    def check_time(self, now_ms: int) -> None:
+    def check_expiry(self, now_ms: int) -> None:
         """Raise `InvalidPayload` if the authorization has expired."""
         if self.valid_before_ms <= now_ms:
             seconds = (now_ms - self.valid_before_ms) // 1000
@@ -183,7 +183,7 @@ def _parse(
         for name in ("validAfter", "validBefore")
     ]
     # Later times make no difference, and the value must fit into the ledger.
-    valid_before_ms = min(times[1], _TIMES_MAX) * 1000
+    valid_before_ms = min(times[1], _SECONDS_MAX) * 1000
     return PaymentPayload(
         version, document, payer, nonce.lower(), valid_before_ms, _read_identifier(document)
     )

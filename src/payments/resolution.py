@@ -16,7 +16,7 @@ from core.ports import Clock, Environment, KeyValueStore
 from metering.settlements import SettlementEvent, read_settlements
 from payments.chain import AuthorizationState, Chain
 from payments.facilitator import Facilitators, Outcome
-from payments.ledger import ABANDONED, Ledger, Settled
+from payments.ledger import ABANDONED, Ledger, SettlementRecord
 from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.requirements import facilitator_urls
 from payments.settlement import encode_revenue_batch, late_revenue_event, publish
@@ -104,7 +104,7 @@ class PendingResolver:
     ) -> None:
         settled_at_ms = self.clock.now_ms() if at_ms is None else at_ms
         batch = encode_revenue_batch(late_revenue_event(row, settled_at_ms))
-        settled = Settled(transaction, facilitator, settled_at_ms, batch, served=False)
+        settled = SettlementRecord(transaction, facilitator, settled_at_ms, batch, served=False)
         if not await self.ledger.mark_settled(row, f"{by}/settle", settled):
             return
         _LOGGER.info("pending_payment_settled", extra=payment_fields(row))

@@ -184,8 +184,8 @@ PAYMENTS = (
         "an authorization is void when our own clock says so",
         "payments.chain",
         "Chain._query",
-        "if block_seconds * 1000 >= end_ms",
-        "if self.clock.now_ms() >= end_ms",
+        "has_expired = block_seconds * 1000 >= end_ms",
+        "has_expired = self.clock.now_ms() >= end_ms",
     ),
     Mutation(
         "cron takes claims for pending payments",

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from core.errors import DatabaseUnavailable
-from payments.ledger import Ledger, Settled
+from payments.ledger import Ledger, SettlementRecord
 from payments.models import PaymentRow, PaymentState
 from tests.support.builders import payment_row
 from tests.support.fake_network import FakeDatabase
 from tests.support.fakes import NOON_MS, FakeClock
 
-SETTLED = Settled("0xabc", "http://f", NOON_MS + 1, "{}", served=True)
+SETTLED = SettlementRecord("0xabc", "http://f", NOON_MS + 1, "{}", served=True)
 
 
 class Books:
