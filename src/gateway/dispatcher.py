@@ -216,9 +216,9 @@ class Dispatcher:
         self, context: RequestContext, tenant: Tenant, claim: Claim | None
     ) -> Reservation:
         """Reserve one request of the tenant's limits; release its payment if they refuse it."""
-        is_counted = claim is not None and claim.is_settled
+        has_quota = claim is not None and claim.is_settled
         try:
-            return await self._admission.reserve(context.caller, tenant, is_counted=is_counted)
+            return await self._admission.reserve(context.caller, tenant, has_quota=has_quota)
         except DispatcherError as error:
             if claim is not None:
                 await self._checkout.payments.release(claim, error.code)

@@ -106,19 +106,17 @@ class Admission:
     environment: Environment
     clock: Clock
 
-    async def reserve(
-        self, caller: str, tenant: Tenant, *, is_counted: bool = False
-    ) -> Reservation:
+    async def reserve(self, caller: str, tenant: Tenant, *, has_quota: bool = False) -> Reservation:
         """Reserve one request of a limited tenant's rate, quotas and caps.
 
-        `is_counted` means that an earlier request with the same payment reserved the quota.
-        Raises `LimitError` if a limit is used up, `BindingMissing` or `LimitsOutage` if one
-        cannot be checked.
+        With `has_quota`, only the rate is counted: an earlier request with the same payment
+        reserved the quota. Raises `LimitError` if a limit is used up, `BindingMissing` or
+        `LimitsOutage` if one cannot be checked.
         """
         await self._count_rate(caller, tenant)
         rate = rate_state(tenant)
         at_ms = self.clock.now_ms()
-        if is_counted or tenant.counted_limits == UNBOUNDED:
+        if has_quota or tenant.counted_limits == UNBOUNDED:
             return Reservation(limit_headers((*rate, *quota_states(tenant, at_ms, None))))
         counter = _counter_name(tenant)
         micros = tenant.price_micros if tenant.is_priced else 0
