@@ -51,7 +51,7 @@ demo: ## a few hundred requests to the running dispatcher, then its snapshot (PO
 pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 COUNT=1 METHOD= BODY=)
 	@$(SETUP) payments && exec $(PYTHON) -m dev.economy
 
-test: ## the whole test suite
+test: ## the whole test suite (RUNTIME=newest: what needs workerd, on npm's newest one)
 	@$(SETUP) browser && exec $(PYTHON) -m dev.test
 
 accept: ## takes the pictures that the page's tests compare with, after a change that is meant

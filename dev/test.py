@@ -13,10 +13,14 @@ from dev.errors import run_command_line
 from dev.launch.config import LOCAL_BUNDLE_FLAGS
 from dev.launch.start import bundle_environment, plugin_folder
 from dev.layout import HERE, Layout
+from dev.newest import run_on_newest
 from dev.setup.node import find_node
 
 PROCESSES = 3
 """One more than the smallest machine we test on has cores: many tests wait for time to pass."""
+
+NEWEST = "newest"
+"""`RUNTIME` for npm's newest wrangler, workerd and Pyodide, in place of the pinned ones."""
 
 PARALLEL = (f"--numprocesses={PROCESSES}", "--dist=loadgroup")
 """Tests of one group share a server, so they stay in one process."""
@@ -25,6 +29,8 @@ PARALLEL = (f"--numprocesses={PROCESSES}", "--dist=loadgroup")
 def main() -> int:
     """Run the tests; the exit code is that of the first runner that failed."""
     chosen = sys.argv[1:]
+    if os.environ.get("RUNTIME") == NEWEST:
+        return run_on_newest(PARALLEL, chosen)
     if chosen:
         return python_tests(HERE, *PARALLEL, *chosen)
     codes = (
