@@ -1,4 +1,4 @@
-"""`make bench [SIZE=small|full]`: measures everything, prints one table, writes it as JSON."""
+"""`make bench [SIZE=small|full]`: runs the benchmarks, prints and stores their results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.analytics.fill import Entry, Fill
 from bench.endurance import overload, soak
 from bench.profile import counts
 from bench.report import page as report
-from bench.report import results as kept
+from bench.report import results as results_store
 from bench.requests import comparison
 from bench.table import Results, shown
 from dev.errors import UsageError, run_command_line
@@ -25,7 +25,7 @@ from dev.layout import HERE
 
 
 class Size(NamedTuple):
-    """How much is measured."""
+    """The amount of work of each benchmark."""
 
     fills: tuple[int, ...]
     restarts: int
@@ -55,12 +55,12 @@ PARTS = (
 )
 ROUND_SECONDS = 3.0
 FEW_APIS = 10
-"""So few that the smallest log has each of them in every window, as the largest has."""
+"""Few enough that all APIs have events in every window, even in the smallest log."""
 
 
 @dataclass(slots=True)
 class _Progress:
-    """Says on the error output what is being done, with the time since the start."""
+    """Prints the current step to stderr, with the time since the start."""
 
     started: float
 
@@ -69,7 +69,7 @@ class _Progress:
 
 
 def main() -> int:
-    """Measure; the figures never decide about the exit code."""
+    """Measure, print and store; missed targets do not change the exit code."""
     name = os.environ.get("SIZE") or "small"
     if name not in SIZES:
         raise UsageError(f"SIZE={name} is unknown: use {' or '.join(SIZES)}.")
@@ -77,10 +77,10 @@ def main() -> int:
     chosen = tuple(only.split(",")) if only else PARTS
     if not set(chosen) <= set(PARTS):
         raise UsageError(f"ONLY={only} is unknown: use some of {','.join(PARTS)}.")
-    source, load = kept.source(HERE.root), os.getloadavg()
+    source, load = results_store.source(HERE.root), os.getloadavg()
     results = _measured(name, chosen)
-    file = kept.keep(
-        HERE.root / report.RESULTS, kept.measured(source, name, load, results.as_json())
+    file = results_store.store(
+        HERE.root / report.RESULTS, results_store.new_results(source, name, load, results.as_json())
     )
     console = Console(width=150)
     console.print(*shown(results), sep="\n")
@@ -105,7 +105,7 @@ def _measure_logs(
     results: Results, size: Size, chosen: Sequence[str], say: Callable[[str], None]
 ) -> None:
     def filled(fill: Fill) -> Sequence[Entry]:
-        say(f"{fill.events:,} events in {fill.apis:,} APIs: made, or found in the cache")
+        say(f"{fill.events:,} events in {fill.apis:,} APIs: generating, or reading from the cache")
         return fill.entries(lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None)
 
     for fill in map(Fill, size.fills if {"snapshots", "explore"} & set(chosen) else ()):

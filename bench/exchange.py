@@ -1,12 +1,13 @@
-"""One connection that carries one request after the other, and says what came back of each."""
+"""HTTP/1.1 keep-alive connections for load tests, which time each response."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from dev.launch.options import HOST
 
@@ -15,8 +16,8 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer: when its body began and when it was whole, by `time.perf_counter`; its status."""
+class Response:
+    """A response: start and end of its body by `time.perf_counter`, and its status."""
 
     began: float
     at: float
@@ -24,11 +25,11 @@ class Reply:
 
 
 class Exchange(asyncio.Protocol):
-    """A connection that is kept; `on_reply` gets None where it broke before the answer."""
+    """A keep-alive connection; `on_response` gets `None` if it breaks before the response."""
 
-    def __init__(self, on_reply: Callable[[Exchange, Reply | None], None]) -> None:
-        """Take whom to tell."""
-        self._on_reply = on_reply
+    def __init__(self, on_response: Callable[[Exchange, Response | None], None]) -> None:
+        """Keep the callback."""
+        self._on_reply = on_response
         self._transport: asyncio.Transport | None = None
         self._is_waiting = False
         self._head = b""
@@ -37,12 +38,12 @@ class Exchange(asyncio.Protocol):
         self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what is written to."""
+        """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def send(self, request: bytes) -> None:
-        """Send one request; the one before must have been answered."""
+        """Send a request; the previous one must be complete."""
         assert not self._is_waiting
         assert self._transport is not None
         self._is_waiting = True
@@ -50,12 +51,12 @@ class Exchange(asyncio.Protocol):
         self._transport.write(request)
 
     def close(self) -> None:
-        """Leave, whether or not an answer is still to come."""
+        """Close the connection, also during a request."""
         assert self._transport is not None
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Look for the answer's end, by its length or its last chunk."""
+        """Detect the end of the response by its length or its last chunk."""
         if not self._head:
             self._tail += data
             head, found, rest = self._tail.partition(_HEAD_END)
@@ -76,24 +77,46 @@ class Exchange(asyncio.Protocol):
         if is_whole:
             self._is_waiting = False
             now = time.perf_counter()
-            self._on_reply(self, Reply(self._began or now, now, int(self._head.split(b" ", 2)[1])))
+            self._on_reply(
+                self, Response(self._began or now, now, int(self._head.split(b" ", 2)[1]))
+            )
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Say so where an answer was awaited."""
+        """Report a lost connection during a request."""
         if self._is_waiting:
             self._is_waiting = False
             self._on_reply(self, None)
 
 
-async def connect(port: int, on_reply: Callable[[Exchange, Reply | None], None]) -> Exchange:
-    """Connect to a port of this machine."""
+class Caller(Protocol):
+    """Sends requests over one connection, each after the previous response."""
+
+    done: asyncio.Event
+
+    def next(self, exchange: Exchange) -> None:
+        """Send the next request, or close the connection and set `done`."""
+
+    def on_response(self, exchange: Exchange, response: Response | None) -> None:
+        """Handle a response, or `None` for a broken connection."""
+
+
+async def run_callers(port: int, callers: Sequence[Caller]) -> None:
+    """Connect all callers, and wait until they are done."""
+    for caller in callers:
+        caller.next(await connect(port, caller.on_response))
+    for caller in callers:
+        await caller.done.wait()
+
+
+async def connect(port: int, on_response: Callable[[Exchange, Response | None], None]) -> Exchange:
+    """Connect to a port on this machine."""
     loop = asyncio.get_running_loop()
-    _, exchange = await loop.create_connection(partial(Exchange, on_reply), HOST, port)
+    _, exchange = await loop.create_connection(partial(Exchange, on_response), HOST, port)
     return exchange
 
 
-def written(target: str, **headers: str) -> bytes:
-    """Write a GET request; `_` in the names of headers stands for `-`."""
+def get_request(target: str, **headers: str) -> bytes:
+    """Return a GET request as bytes; `_` in header names is replaced by `-`."""
     lines = [f"GET {target} HTTP/1.1", f"host: {HOST}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode()

@@ -43,7 +43,7 @@ class ImportFigures:
     whole_ms: float
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 

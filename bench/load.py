@@ -1,4 +1,4 @@
-"""Load on one port of this machine: one thread, some connections, each asking again and again."""
+"""Closed-loop load on a local port, with response times."""
 
 from __future__ import annotations
 
@@ -8,34 +8,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from bench.exchange import Exchange, Reply, connect
+from bench.exchange import Exchange, Response, run_callers
 from dev.launch.options import HOST
 
 
 @dataclass(slots=True)
 class Load:
-    """What came back: times in seconds from a request's first byte to its answer's last.
+    """Response times in seconds, from sending the request to the last byte of the response.
 
-    `first_times` are those to the first byte of the answer's body. Both lists are in the order
-    in which answers were whole.
+    `first_times` are those to the first byte of the body. Both are in order of completion.
     """
 
     seconds: float = 0.0
     times: list[float] = field(default_factory=list)
     first_times: list[float] = field(default_factory=list)
-    refused: int = 0
+    unexpected: int = 0
 
     @property
     def per_second(self) -> float:
-        """Answers a second."""
+        """Responses per second."""
         return len(self.times) / self.seconds
 
     def quantile_ms(self, share: float) -> float:
-        """The time within which this share of the answers came, in milliseconds."""
+        """Return a quantile of the response times, in milliseconds."""
         return _quantile_ms(self.times, share)
 
     def first_quantile_ms(self, share: float) -> float:
-        """The time within which this share of the answers began to come, in milliseconds."""
+        """Return a quantile of the times to the first byte, in milliseconds."""
         return _quantile_ms(self.first_times, share)
 
 
@@ -45,14 +44,14 @@ def _quantile_ms(times: Sequence[float], share: float) -> float:
 
 
 NextRequest = Callable[[], bytes | None]
-"""Gives the next request, whole; None when no more is to be sent."""
+"""Returns the next request as bytes; `None` at the end."""
 
 
 @dataclass(slots=True)
 class _Caller:
-    """One connection: the next request goes out as soon as the answer to the one before is whole.
+    """One connection; it sends the next request after the previous response.
 
-    One that breaks before its answer was refused.
+    A connection that breaks counts as an unexpected response.
     """
 
     next_request: NextRequest
@@ -70,14 +69,14 @@ class _Caller:
         self.started = time.perf_counter()
         exchange.send(request)
 
-    def on_reply(self, exchange: Exchange, reply: Reply | None) -> None:
-        if reply is None:
-            self.load.refused += 1
+    def on_response(self, exchange: Exchange, response: Response | None) -> None:
+        if response is None:
+            self.load.unexpected += 1
             self.done.set()
             return
-        self.load.times.append(reply.at - self.started)
-        self.load.first_times.append(reply.began - self.started)
-        self.load.refused += reply.status != self.status
+        self.load.times.append(response.at - self.started)
+        self.load.first_times.append(response.began - self.started)
+        self.load.unexpected += response.status != self.status
         self.next(exchange)
 
 
@@ -89,7 +88,7 @@ def request_text(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
 ) -> bytes:
-    """Write one request as it goes over the wire."""
+    """Return a request as bytes."""
     sized = {"content-length": str(len(body))} if body else {}
     fields = {"host": f"{HOST}:{port}", "x-agent-id": "bench", **(headers or {}), **sized}
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
@@ -106,9 +105,9 @@ def load(
     body: bytes = b"",
     status: int = HTTPStatus.OK,
 ) -> Load:
-    """Ask for `seconds`, over `connections` at once.
+    """Send the same request for `seconds` over several connections.
 
-    Raises `RuntimeError` when anything but `status` came back, or nothing.
+    Raises `RuntimeError` if a response does not have `status`, or there is none.
     """
     request = request_text(port, target, method=method, body=body)
     until = time.perf_counter() + seconds
@@ -120,9 +119,9 @@ def load(
 
 
 def send_each(port: int, requests: Sequence[bytes], *, connections: int) -> Load:
-    """Send each request once, over `connections` at once; every answer must be 200.
+    """Send each request once over several connections.
 
-    Raises `RuntimeError` when anything else came back, or nothing.
+    Raises `RuntimeError` if a response is not 200, or there is none.
     """
     waiting = iter(requests)
     found = asyncio.run(_load(port, lambda: next(waiting, None), connections, HTTPStatus.OK))
@@ -130,17 +129,16 @@ def send_each(port: int, requests: Sequence[bytes], *, connections: int) -> Load
 
 
 def _checked(found: Load, what: str) -> Load:
-    if found.refused or not found.times:
-        raise RuntimeError(f"{found.refused} of {len(found.times)} answers were wrong: {what}")
+    if found.unexpected or not found.times:
+        raise RuntimeError(
+            f"{found.unexpected} of {len(found.times)} responses were unexpected: {what}"
+        )
     return found
 
 
 async def _load(port: int, next_request: NextRequest, connections: int, status: int) -> Load:
     found, started = Load(), time.perf_counter()
     callers = [_Caller(next_request, status, found) for _ in range(connections)]
-    for caller in callers:
-        caller.next(await connect(port, caller.on_reply))
-    for caller in callers:
-        await caller.done.wait()
+    await run_callers(port, callers)
     found.seconds = time.perf_counter() - started
     return found

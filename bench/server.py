@@ -1,4 +1,4 @@
-"""The measured Worker under `wrangler dev`: started, filled, asked, watched from outside."""
+"""Runs the measured Worker under `wrangler dev`, and reads CPU and memory of workerd."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the Worker answered, and how long it took from outside."""
+class TimedResponse:
+    """A response body, and the duration seen by the client."""
 
     body: Json
     seconds: float
@@ -39,20 +39,20 @@ class Answer:
 
 @dataclass(slots=True)
 class Measured:
-    """A running Worker; one connection, one request at a time."""
+    """A running Worker, with one connection."""
 
     port: int
     connection: http.client.HTTPConnection
 
-    def ask(self, path: str, body: bytes | None = None, **query: object) -> Answer:
-        """Ask once; raises `RuntimeError` when the Worker failed."""
+    def request(self, path: str, body: bytes | None = None, **query: object) -> TimedResponse:
+        """Send a request; raise `RuntimeError` if the Worker failed."""
         started = time.perf_counter()
         text = self._exchange(path, body, query)
         seconds = time.perf_counter() - started
-        return Answer(json.loads(text), seconds)
+        return TimedResponse(json.loads(text), seconds)
 
     def fetch(self, path: str, **query: object) -> int:
-        """Ask once, read the answer without looking at it, and give its length in bytes."""
+        """Send a request, read the body, and return its length in bytes."""
         return len(self._exchange(path, None, query))
 
     def _exchange(self, path: str, body: bytes | None, query: Mapping[str, object]) -> bytes:
@@ -65,45 +65,45 @@ class Measured:
         return text
 
     def load(self, entries: Iterable[Entry]) -> None:
-        """Put entries into the Worker's KV: small ones many at a time, large ones as a stream."""
+        """Write entries to the Worker's KV: small ones in groups, large ones as a stream."""
         small: list[tuple[str, str, Json]] = []
         size = 0
         for key, value, metadata in entries:
             if len(value) > _SMALL:
-                self.ask("/load", value.encode(), key=key, metadata=json.dumps(metadata))
+                self.request("/load", value.encode(), key=key, metadata=json.dumps(metadata))
                 continue
             small.append((key, value, {"metadata": metadata}))
             size += len(value)
             if size > _SMALL:
-                self.ask("/load-many", json.dumps(small).encode())
+                self.request("/load-many", json.dumps(small).encode())
                 small, size = [], 0
-        self.ask("/load-many", json.dumps(small).encode())
+        self.request("/load-many", json.dumps(small).encode())
 
     def delete(self, names: Sequence[str]) -> None:
-        """Take keys out of the Worker's KV again."""
-        self.ask("/delete-many", json.dumps(names).encode())
+        """Delete keys from the Worker's KV."""
+        self.request("/delete-many", json.dumps(names).encode())
 
     def direct_port(self) -> int:
-        """Find where workerd itself takes requests: wrangler's proxy costs more than an answer."""
+        """Return workerd's own port, because wrangler's proxy costs more than a response."""
         ports = [port for pid, _, _ in _workerds() for port in _ports_of(pid)]
         return next(port for port in ports if port != self.port and _is_worker(port))
 
     def cpu_seconds(self) -> float:
-        """CPU time so far of every workerd that this process started."""
+        """Return the CPU time of all workerds that this process started."""
         return cpu_seconds()
 
     def peak_mb(self) -> float:
-        """The most memory that the largest workerd has had resident: V8, Pyodide and KV."""
+        """Return the peak resident memory of the largest workerd: V8, Pyodide and KV."""
         return max(peak for _, _, peak in _workerds())
 
     def heap_mb(self) -> float:
-        """Pyodide's memory, which grows and never shrinks."""
-        return float(self.ask("/empty").body["heap_bytes"]) / 1e6
+        """Return Pyodide's memory, which never shrinks."""
+        return float(self.request("/empty").body["heap_bytes"]) / 1e6
 
 
 @contextmanager
 def connected(port: int) -> Iterator[Measured]:
-    """Hold one connection to a Worker."""
+    """Open a connection to a Worker during a `with` block."""
     connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_SECONDS)
     try:
         yield Measured(port, connection)
@@ -113,7 +113,7 @@ def connected(port: int) -> Iterator[Measured]:
 
 @contextmanager
 def running(state: Path) -> Iterator[Measured]:
-    """Run the bench's Worker; the same `state` again sees what an earlier run stored."""
+    """Run the measured Worker; `state` keeps its KV between runs."""
     state.mkdir(parents=True, exist_ok=True)
     scripts = state / "no-scripts"
     scripts.mkdir(exist_ok=True)
@@ -125,7 +125,7 @@ def running(state: Path) -> Iterator[Measured]:
     production = load_production_config(HERE.wrangler_toml)
     config = development_config(production, options, plugin_folder(HERE))
     config["main"] = "bench_inside/bench_entry.py"
-    # Cron and the drain at the end are for the dispatcher alone.
+    # Only the dispatcher has cron and buffered events.
     config.pop("triggers", None)
     config["vars"] = {}
     server = start_in(HERE, folder, config, options)
@@ -138,7 +138,7 @@ def running(state: Path) -> Iterator[Measured]:
 
 
 def _is_worker(port: int) -> bool:
-    """Tell whether the Worker answers at a port; other parts of miniflare do at others."""
+    """Return whether the Worker listens at a port; others are of other parts of miniflare."""
     connection = http.client.HTTPConnection(HOST, port, timeout=_PROBE_SECONDS)
     try:
         connection.request("GET", "/empty")
@@ -151,10 +151,10 @@ def _is_worker(port: int) -> bool:
 
 
 def _ports_of(pid: int) -> list[int]:
-    """Find the ports at which a process listens for TCP connections (proc(5), /proc/net/tcp)."""
+    """Return the TCP ports at which a process listens (proc(5), /proc/net/tcp)."""
     sockets = set()
     for file in Path(f"/proc/{pid}/fd").iterdir():
-        # What is listed may be closed by now.
+        # A listed descriptor may be closed meanwhile.
         with suppress(FileNotFoundError):
             sockets.add(str(file.readlink()).removeprefix("socket:[").removesuffix("]"))
     lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
@@ -167,39 +167,39 @@ def _ports_of(pid: int) -> list[int]:
 
 
 def open_ports() -> set[int]:
-    """Find where the workerds that this process started listen."""
+    """Return the ports of all workerds that this process started."""
     return set(listeners())
 
 
 def listeners() -> dict[int, int]:
-    """Find the workerds that this process started: by each port, the process at it."""
+    """Return port to process id of all workerds that this process started."""
     return {port: pid for pid, _, _ in _workerds() for port in _ports_of(pid)}
 
 
 def resident_mb(pid: int) -> float:
-    """Tell how much memory of a process is resident now (proc(5), VmRSS)."""
+    """Return the resident memory of a process (proc(5), VmRSS)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024 / 1e6
 
 
 def cpu_seconds() -> float:
-    """CPU time so far of every workerd that this process started."""
+    """Return the CPU time of all workerds that this process started."""
     return sum(cpu for _, cpu, _ in _workerds())
 
 
 def workerd_at(port: int) -> int:
-    """Find which of the workerds that this process started listens at a port."""
+    """Return the process id of the workerd that listens at a port."""
     return next(pid for pid, _, _ in _workerds() if port in _ports_of(pid))
 
 
 def cpu_seconds_of(process: int) -> float:
-    """CPU time so far of one process (proc(5), /proc/PID/stat)."""
+    """Return the CPU time of a process (proc(5), /proc/PID/stat)."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _workerds() -> list[tuple[int, float, float]]:
-    """Process, CPU seconds and peak megabytes of each workerd below this process."""
+    """Return process id, CPU seconds and peak megabytes of each workerd below this process."""
     parents, found = {}, []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.requests.contender import ECHO, TENANT, put_in_place
+from bench.requests.contender import ECHO, TENANT, use_contender
 from bench.server import resident_mb
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions
@@ -131,7 +131,7 @@ def kept_start(main: str | None, state: Path) -> Iterator[Kept]:
     config.pop("triggers", None)
     config["vars"].pop("PLATFORM_ANALYTICS_TOKEN")
     if main is not None:
-        put_in_place(main, folder.path, config)
+        use_contender(main, folder.path, config)
     server = start_in(HERE, folder, config, options, extra={"CLAWR_KEPT_STARTS": str(kept)})
     try:
         server.wait_until_ready("/t/echo/")

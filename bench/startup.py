@@ -64,7 +64,7 @@ class StartFigures:
         self.resident_mb.append(start.resident_mb)
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 

@@ -1,4 +1,4 @@
-"""All figures of one run, as JSON and as a table beside their targets."""
+"""All results of one run, as JSON and as tables with their targets."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from bench.startup import StartFigures
 from core.ports import Json
 
 EXPLORE_RATIO_MIN = 5
-"""How many times as many visitors an answer that is kept must serve as one computed for each."""
+"""Minimum ratio of cached to computed responses per second."""
 
 
 @dataclass(slots=True)
 class Results:
-    """What one run measured, by part."""
+    """The results of one run, by part."""
 
     snapshots: list[SnapshotFigures] = field(default_factory=list)
     growth: list[SnapshotFigures] = field(default_factory=list)
@@ -49,31 +49,19 @@ class Results:
     overload: list[OverloadFigures] = field(default_factory=list)
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return the results by part."""
         return {
-            "snapshots": [figures.as_json() for figures in self.snapshots],
-            "growth": [figures.as_json() for figures in self.growth],
-            "compaction": [figures.as_json() for figures in self.compaction],
-            "designs": [figures.as_json() for figures in self.designs],
-            "explore": [figures.as_json() for figures in self.explore],
-            "page": [figures.as_json() for figures in self.page],
-            "requests": [figures.as_json() for figures in self.requests],
-            "bodies": [figures.as_json() for figures in self.bodies],
-            "profile": [figures.as_json() for figures in self.profile],
-            "startup": [figures.as_json() for figures in self.startup],
-            "imports": [figures.as_json() for figures in self.imports],
-            "soak": [figures.as_json() for figures in self.soak],
-            "overload": [figures.as_json() for figures in self.overload],
+            part: [figures.as_json() for figures in getattr(self, part)] for part in self.__slots__
         }
 
 
 Row = tuple[str, float, float, str]
-"""What, figure, target, unit. A figure up to its target is good."""
+"""Name, value, target and unit; a value up to the target is good."""
 
 
 def shown(results: Results) -> Iterable[Table]:
-    """Make the table of everything that has a target."""
-    table = Table("what", "figure", "target", "figure / target", title="make bench")
+    """Yield the tables of all parts."""
+    table = Table("metric", "value", "target", "value / target", title="make bench")
     for what, figure, target, unit in [
         *_snapshot_rows(results.snapshots),
         *_growth_rows(results.growth),
@@ -106,11 +94,11 @@ def shown(results: Results) -> Iterable[Table]:
 
 def _explore_table(explore: list[ExploreFigures]) -> Table:
     table = Table(
-        "the public page's answers",
-        "kept / computed",
+        "responses of the public page",
+        "cached / computed",
         "target",
         "rounds",
-        "kept/s",
+        "cached/s",
         "computed/s",
         "KB",
     )
@@ -134,10 +122,10 @@ def _snapshot_rows(snapshots: list[SnapshotFigures]) -> Iterable[Row]:
         yield f"{name}: KV operations", one.operations, 6, ""
         yield f"{name}: warm, p50", one.warm_p50_ms, float("inf"), "ms"
         yield f"{name}: warm, p95", one.warm_p95_ms, 60, "ms"
-        yield f"{name}: nothing new, p50", one.unchanged_p50_ms, float("inf"), "ms"
+        yield f"{name}: unchanged, p50", one.unchanged_p50_ms, float("inf"), "ms"
         yield f"{name}: warm, CPU", one.warm_cpu_ms, float("inf"), "ms"
         yield f"{name}: new isolate, slowest", max(one.new_isolate_ms), 250, "ms"
-        yield f"{name}: computed from nothing, p95", one.computed_p95_ms, float("inf"), "ms"
+        yield f"{name}: computed, p95", one.computed_p95_ms, float("inf"), "ms"
         yield f"{name}: Pyodide's memory", one.heap_mb, 128, "MB"
         yield f"{name}: largest value stored", one.largest_value_mb, 26.2, "MB"
 
@@ -149,7 +137,7 @@ def _growth_rows(figures: list[SnapshotFigures]) -> Iterable[Row]:
         name = f"{one.window}, {one.events:,} events, {one.apis} APIs"
         yield f"{name}: warm, p50", one.warm_p50_ms, float("inf"), "ms"
         if one.warm_p50_ms != least:
-            yield f"{name}: of the smallest's", one.warm_p50_ms / least, 1.5, "times"
+            yield f"{name}: relative to the smallest log", one.warm_p50_ms / least, 1.5, "times"
 
 
 def _compaction_rows(compaction: list[CompactionFigures]) -> Iterable[Row]:
@@ -178,4 +166,4 @@ def _page_rows(page: list[PageFigures]) -> Iterable[Row]:
         yield f"{name}: usable, p50", one.usable_ms, 1_000, "ms"
         yield f"{name}: usable, slowest of {one.visits}", one.slowest_usable_ms, float("inf"), "ms"
         yield "first visit of the page: files, compressed", one.files_kb, 150, "kB"
-        yield "first visit of the page: figures, compressed", one.answer_kb, float("inf"), "kB"
+        yield "first visit of the page: data, compressed", one.answer_kb, float("inf"), "kB"

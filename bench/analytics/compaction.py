@@ -1,4 +1,4 @@
-"""What it costs inside workerd to compact an hour of a million events."""
+"""Measures the compaction of an hour of events inside workerd."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ AFTER_MS = START_MS + HOUR_MS + 21 * MINUTE_MS
 
 @dataclass(frozen=True, slots=True)
 class CompactionFigures:
-    """One hour, compacted as a backlog in runs of 700 operations.
+    """The compaction of one hour as a backlog, in runs with the operation budget of cron.
 
-    `cpu_seconds` are those of all of workerd, less what only reading the same
-    batches from the simulated KV takes.
+    `cpu_seconds` is the CPU time of workerd minus that of only reading the same batches from
+    the simulated KV.
     """
 
     events: int
@@ -38,12 +38,12 @@ class CompactionFigures:
     peak_mb: float
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return asdict(self)
 
 
 def measure(events: int, say: Callable[[str], None]) -> CompactionFigures:
-    """Write the hour's full batches into local KV, start anew, and compact."""
+    """Write the hour's batches into local KV, restart, and compact."""
     with TemporaryDirectory() as name:
         state = Path(name)
         say(f"an hour of {events:,} events: loading")
@@ -57,7 +57,7 @@ def measure(events: int, say: Callable[[str], None]) -> CompactionFigures:
             for minute in range(60):
                 prefix = keys.usage_minute(START_MS // MINUTE_MS + minute)
                 assert prefix.startswith(hour)
-                worker.ask("/read", prefix=prefix)
+                worker.request("/read", prefix=prefix)
             kv_cpu = worker.cpu_seconds() - before
         with running(state) as worker:
             before = worker.cpu_seconds()
@@ -65,10 +65,10 @@ def measure(events: int, say: Callable[[str], None]) -> CompactionFigures:
             done = False
             while not done:
                 budget = constants.COMPACTION_OPERATIONS
-                answer = worker.ask("/compact", now=AFTER_MS, budget=budget)
-                done = answer.body["done"]
-                operations += answer.body["operations"]
-                seconds += answer.seconds
+                response = worker.request("/compact", now=AFTER_MS, budget=budget)
+                done = response.body["done"]
+                operations += response.body["operations"]
+                seconds += response.seconds
                 runs += 1
             cpu = worker.cpu_seconds() - before - kv_cpu
             return CompactionFigures(
@@ -86,7 +86,7 @@ def measure(events: int, say: Callable[[str], None]) -> CompactionFigures:
 
 def _hour(count: int) -> Iterator[Entry]:
     events = Traffic().events("hour", START_MS, START_MS + HOUR_MS, count)
-    # As if from one very busy isolate: every batch is full.
+    # As from one very busy isolate: every batch is full.
     groups = grouped(events, HOUR_MS, constants.BATCH_EVENTS_MAX)
     for number, (minute, group) in enumerate(groups, start=1):
         batch = Batch(group, 0)

@@ -1,8 +1,7 @@
-"""KV writes of this design and of the two obvious ones, at the same traffic.
+"""Compares the KV writes of this design with two simpler ones, at the same traffic.
 
-Time is simulated, the code is real: the group commit and compaction of the
-dispatcher, and two small contenders, on a KV that takes one write a second
-for each key, as Cloudflare's does.
+Time is simulated. The code is the dispatcher's group commit and compaction, and two small
+alternatives, on a KV that accepts one write per second for each key, like Cloudflare's.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ READ_DOLLARS = 0.5 / 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class DesignFigures:
-    """One design: what it writes, what it costs, what it loses."""
+    """Writes, cost and lost requests of one design."""
 
     design: str
     requests: int
@@ -44,17 +43,17 @@ class DesignFigures:
     lost_pct: float
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return asdict(self)
 
 
 class _SimulatedSelector(selectors.DefaultSelector):
-    """Never waits: it moves the loop's clock instead."""
+    """Advances the loop's clock instead of waiting."""
 
     now = 0.0
 
     def select(self, timeout: float | None = None) -> Any:  # noqa: ANN401
-        """Pass the time."""
+        """Advance the clock by the timeout."""
         self.now += timeout or 0
         return super().select(0)
 
@@ -76,7 +75,7 @@ class _LoopClock:
 
 @dataclass(slots=True)
 class _LimitedStore(MemoryStore):
-    """KV that refuses a second write to a key within a second; `attempts` counts all."""
+    """KV that rejects a second write to a key within a second; `attempts` counts all writes."""
 
     last: dict[str, float] = field(default_factory=dict)
     attempts: int = 0
@@ -88,7 +87,7 @@ class _LimitedStore(MemoryStore):
         metadata: Mapping[str, Json],
         expiration_ttl_seconds: int | None = None,
     ) -> None:
-        """Write after a moment, or raise `StoreUnavailable`."""
+        """Write after a delay, or raise `StoreUnavailable`."""
         self.attempts += 1
         await asyncio.sleep(PUT_SECONDS)
         now = asyncio.get_running_loop().time()
@@ -99,7 +98,7 @@ class _LimitedStore(MemoryStore):
 
 
 def measure(minutes: int, say: Callable[[str], None]) -> list[DesignFigures]:
-    """Run this design in one isolate and in four, then the two contenders."""
+    """Run this design in one isolate and in four, then the two alternatives."""
     found = []
     for isolates in (1, 4):
         say(f"{REQUESTS_PER_SECOND} requests/s: this design, isolates: {isolates}")
@@ -164,7 +163,7 @@ async def _ours(loop: asyncio.AbstractEventLoop, minutes: int, isolates: int) ->
 
 
 async def _one_value() -> DesignFigures:
-    """Every request reads the value with all counts, adds one and writes it back."""
+    """Every request increments a count in one value with all counts."""
     store = _LimitedStore()
 
     async def each(event: UsageEvent) -> None:
@@ -184,7 +183,7 @@ async def _one_value() -> DesignFigures:
 
 
 async def _key_an_event() -> DesignFigures:
-    """Every request writes a key of its own."""
+    """Every request writes a separate key."""
     store = _LimitedStore()
 
     async def each(event: UsageEvent) -> None:

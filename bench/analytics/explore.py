@@ -1,9 +1,8 @@
-"""What a visitor of the public page costs: an answer that is kept, beside one computed for it.
+"""Compares cached responses of the public page with computed ones.
 
-Both are asked in turns of the same running isolate, by as many clients, whole
-bodies read. Time goes on meanwhile, so what is kept is made anew every few
-seconds, as in production; the computed ones are what `/__platform/analytics`
-does, by an isolate that has read before. workerd is asked directly.
+The same isolate serves both in alternating rounds, to the same number of clients. Meanwhile time
+passes, so the cached snapshot is rendered every few seconds, as in production. The computed
+responses are those of `/__platform/analytics` in a warm isolate. Requests go directly to workerd.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ ROUND_SECONDS = 2.5
 
 @dataclass(frozen=True, slots=True)
 class ExploreFigures:
-    """One window of one log; answers per second of each round, and the ratio of neighbours."""
+    """Responses per second of each round for one window of a log, and their ratios."""
 
     events: int
     window: str
@@ -42,7 +41,7 @@ class ExploreFigures:
         return statistics.median(self.ratios)
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return {**asdict(self), "ratio": self.ratio}
 
 
@@ -59,7 +58,7 @@ def measure(
             now = NOW_MS + int((time.monotonic() - started) * 1_000)
             return client.fetch(path, window=window, now=now)
 
-        # The first of each reads the log; what is measured are visitors after that.
+        # The first requests read the log and are not measured.
         sizes = [ask(worker, path) for path in ("/computed", "/kept", "/computed", "/kept")]
         port = worker.direct_port()
         kept, computed = [], []
@@ -72,8 +71,8 @@ def measure(
 
 
 def _per_second(port: int, ask: Callable[[Measured], int]) -> float:
-    """Ask from several clients at once for the time of a round."""
-    answered: list[int] = []
+    """Return the responses per second of several concurrent clients during a round."""
+    completed: list[int] = []
     failures: list[Exception] = []
     started = time.monotonic()
 
@@ -86,7 +85,7 @@ def _per_second(port: int, ask: Callable[[Measured], int]) -> float:
                     count += 1
         except Exception as error:  # noqa: BLE001, raised again below
             failures.append(error)
-        answered.append(count)
+        completed.append(count)
 
     clients = [threading.Thread(target=visit) for _ in range(CLIENTS)]
     for client in clients:
@@ -95,4 +94,4 @@ def _per_second(port: int, ask: Callable[[Measured], int]) -> float:
         client.join()
     for failure in failures:
         raise failure
-    return sum(answered) / (time.monotonic() - started)
+    return sum(completed) / (time.monotonic() - started)

@@ -1,9 +1,8 @@
-"""Fills a log with months of traffic through the domain's own code, and keeps what a read needs.
+"""Generates a log with months of traffic, and returns the entries that a read needs.
 
-The last two days are batches, encoded and compacted as in production. Days
-before are added up from their events at once: `Totals` come out the same
-whatever the grouping, and the summaries of their minutes and hours are of no
-use to a read any more. Months and bases are made of the days by compaction.
+The last two days are batches, encoded and compacted as in production. Earlier days are summed
+directly from their events: `Totals` do not depend on the grouping, and reads no longer use the
+summaries of their minutes and hours. Compaction builds months and bases from the days.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ from metering.summary import Summary, encode_summary, part_key
 from metering.totals import Totals
 
 NOW_MS = 1_795_348_800_000 + 19 * MINUTE_MS + 30_000
-"""2026-11-22T12:19:30Z: the worst moment of an hour, just before it gets a new base."""
+"""2026-11-22T12:19:30Z: the worst time within an hour, just before the next base."""
 
 DAYS = 90
 RECENT_DAYS = 2
 PROCESSES = 2
-KEYS_KEPT = 1_500
-"""Batches kept for reading: more than one page of a listing."""
+BATCHES_MAX = 1_500
+"""Number of batches to return; more than one page of a listing."""
 
 Entry = tuple[str, str, Json]
 """Key, value, metadata."""
@@ -48,13 +47,13 @@ Entry = tuple[str, str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What there is to measure: `events` over the last 90 days, in `apis` APIs."""
+    """A log of `events` in `apis` APIs over the last 90 days."""
 
     events: int
     apis: int = 1_000
 
     def entries(self, on_progress: Callable[[int, int], None]) -> Sequence[Entry]:
-        """Give what a read may touch, from the cache if the sources have not changed."""
+        """Return the entries that reads use; from the cache unless the sources have changed."""
         cached = HERE.cache / "bench" / f"fill-{self.events}-{self.apis}-{source_hash()}.json"
         if cached.exists():
             entries: Sequence[Entry] = json.loads(cached.read_text())
@@ -96,12 +95,12 @@ class Fill:
             for name in store.names
             if name.startswith(("summary/base/", "summary/hour/", "summary/minute/"))
         ]
-        wanted = [keys.COMPACTION_STATE, *summaries, *batches[:KEYS_KEPT]]
+        wanted = [keys.COMPACTION_STATE, *summaries, *batches[:BATCHES_MAX]]
         return [(name, *store.values[name]) for name in wanted]
 
 
 def source_hash() -> str:
-    """Tell whether what makes a fill is still the same: this module and what it imports of ours."""
+    """Return a hash of this module and all our modules that it imports, as the cache key."""
     code = (
         "import sys, bench.analytics.fill\n"
         "print(*(one.__file__ for one in sys.modules.values() if getattr(one, '__file__', None)))"
@@ -124,7 +123,7 @@ def source_hash() -> str:
 
 
 def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[tuple[int, str]], str]:
-    """Make the summary of a whole day from its events: day, numbered texts, fingerprint."""
+    """Return the summary of a day: day, numbered texts, fingerprint."""
     events = Traffic(apis).events(f"d{day}", day * DAY_MS, (day + 1) * DAY_MS, count)
     figures = Totals()
     figures.add(Batch(list(events), 0))
@@ -134,7 +133,7 @@ def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[tuple[int
 
 
 def write_batches(store: MemoryStore, day: int, events: Iterator[UsageEvent]) -> None:
-    """Put the events of a day as one isolate would have written them."""
+    """Write the events of a day in batches, as one isolate would."""
     groups = grouped(events, constants.COMMIT_DELAY_MS, constants.BATCH_EVENTS_MAX)
     for number, (minute, group) in enumerate(groups, start=1):
         batch = Batch(group, 0)
@@ -150,7 +149,7 @@ async def _summarise(store: MemoryStore, progress: CompactionState, days: Sequen
         if month.end <= progress.watermark:
             await maker.build_parent(month)
     await store.put(keys.COMPACTION_STATE, progress.encode(), {})
-    # Each of the last hours gets its bases in its time, as from cron.
+    # The bases of the last hours are written at their times, as by cron.
     for hours_ago in (2, 1, 0):
         report = await compact(store, NOW_MS - hours_ago * HOUR_MS, endless)
         assert report.done

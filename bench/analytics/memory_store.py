@@ -1,4 +1,4 @@
-"""A KV namespace in memory that lists large logs quickly, on the host."""
+"""A KV namespace in memory that lists large logs quickly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.ports import Json, KeyPage, ListedKey, NamePage
 
 @dataclass(slots=True)
 class MemoryStore:
-    """KV without its faults; `written` counts puts."""
+    """KV without faults and delays; counts writes, listings and reads."""
 
     values: dict[str, tuple[str, Json]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class MemoryStore:
         metadata: Mapping[str, Json],
         expiration_ttl_seconds: int | None = None,
     ) -> None:
-        """Write; nothing ever expires."""
+        """Write a value; nothing expires."""
         assert expiration_ttl_seconds is None or expiration_ttl_seconds >= 60
         self.written += 1
         if key not in self.values:
@@ -35,7 +35,7 @@ class MemoryStore:
         self.values[key] = (value, dict(metadata))
 
     async def delete(self, key: str) -> None:
-        """Delete `key`, if it is there."""
+        """Delete `key` if it exists."""
         self.written += 1
         if self.values.pop(key, None) is not None:
             self.names.pop(bisect_left(self.names, key))
@@ -57,7 +57,7 @@ class MemoryStore:
     async def list_names(
         self, prefix: str, cursor: str | None, limit: int = KV_LIST_KEYS_MAX
     ) -> NamePage:
-        """List up to `limit` keys, by names alone."""
+        """List up to `limit` key names."""
         page = await self.list_page(prefix, cursor, limit)
         return NamePage([key.name for key in page.keys], page.cursor)
 

@@ -1,4 +1,4 @@
-"""How soon the page at `/explore` is painted and can be used, in Chromium on the loopback."""
+"""Measures how soon the page at `/explore` is painted and usable, in local Chromium."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from dev.layout import HERE
 
 APIS = 300
 SLOWDOWN = 4
-"""How many times slower than this machine the browser's processor is made."""
+"""Factor by which the browser's processor is throttled."""
 
 VISITS = 9
 _SETTLE_SECONDS = 20.0
 _SCRIPT = 'export default { fetch() { return new Response("ok"); } };'
 _EDGE_LEVEL = 6
-"""gzip's own middle, about what an edge server takes the time for."""
+"""The default level of gzip, similar to edge servers."""
 
 _MARK_FIRST_ROW = """
 new MutationObserver((_, observer) => {
   if (document.querySelector("#rows tr")) {
     observer.disconnect();
-    // After the paint that shows it, when the page answers to the reader again.
+    // After the paint that shows it, when the page is interactive again.
     requestAnimationFrame(() => setTimeout(() => performance.mark("usable")));
   }
 }).observe(document, {childList: true, subtree: true});
@@ -50,10 +50,10 @@ new Promise(resolve => new PerformanceObserver(marks => {
 
 @dataclass(frozen=True, slots=True)
 class PageFigures:
-    """First visits of the page. Times in ms from the start of the navigation, medians.
+    """First visits of the page: median times in ms from the start of the navigation.
 
-    `paint_ms` is the largest contentful paint, `usable_ms` when the list of APIs is shown
-    and the page answers to the reader; sizes are compressed with gzip.
+    `paint_ms` is the largest contentful paint, `usable_ms` the time when the list of APIs is
+    shown and the page is interactive; sizes are compressed with gzip.
     """
 
     apis: int
@@ -66,7 +66,7 @@ class PageFigures:
     answer_kb: float
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return asdict(self)
 
 
@@ -95,7 +95,7 @@ def measure(say: Callable[[str], None]) -> PageFigures:
             answer = _fill(server.url)
             say(f"page: {VISITS} first visits, processor {SLOWDOWN} times slower")
             with running_browser() as browser:
-                _visit(browser, server.url)  # What the machine reads from disk once.
+                _visit(browser, server.url)  # Warms the disk cache.
                 visits = [_visit(browser, server.url) for _ in range(VISITS)]
     return PageFigures(
         APIS,
@@ -110,7 +110,7 @@ def measure(say: Callable[[str], None]) -> PageFigures:
 
 
 def _fill(url: str) -> bytes:
-    """Call every API, and give the page's figures once they hold all of them."""
+    """Call every API, and return the page's data once it contains all of them."""
     with httpx.Client(base_url=url, timeout=30) as client:
         for number in range(APIS):
             client.get(f"/t/api-{number}/").raise_for_status()
@@ -120,7 +120,7 @@ def _fill(url: str) -> bytes:
             if len(answer.json()["snapshot"]["allApis"]) == APIS:
                 return answer.content
             if time.monotonic() > deadline:
-                raise RuntimeError("the page's figures lack APIs that were called")
+                raise RuntimeError("the page's data lacks called APIs")
             time.sleep(0.5)
 
 
@@ -139,7 +139,7 @@ def _visit(browser: Browser, url: str) -> tuple[float, float]:
 
 
 def _files() -> list[bytes]:
-    """Everything that a first visit loads; the ranking is explained on a page of its own."""
+    """Return all files of a first visit; ranking.html is a separate page."""
     folder = HERE.root / "public" / "explore"
     return [file.read_bytes() for file in folder.iterdir() if file.name != "ranking.html"]
 

@@ -1,4 +1,4 @@
-"""How long a snapshot takes inside workerd, whatever the log's size."""
+"""Measures snapshots inside workerd for logs of different sizes."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ from metering.events import Batch, batch_metadata, encode_batch
 
 WARM_RUNS = 50
 ARRIVING = 10
-"""Events that came since the last read: about those of five seconds, with 10 million in 90 days."""
-FORGETFUL_RUNS = 10
+"""New events before each warm read: about five seconds of 10 million events in 90 days."""
+COLD_RUNS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFigures:
-    """One window of one log. Times in ms, less those of a request that does nothing.
+    """One window of one log. Times are in ms, minus the time of an empty request.
 
-    `new_isolate_ms` is the first read after each restart, with cron's snapshot at
-    hand; `computed_p95_ms` that of isolates without it, which run already and have
-    no summaries yet. `warm_*` are reads by an isolate that has read before, and finds
-    one new batch of `ARRIVING` events each time; `warm_cpu_ms` is what all of workerd
-    spends on one, which other work on the machine does not change. `unchanged_p50_ms`
-    is a read that finds nothing new.
+    `new_isolate_ms` is the first read after each restart, with the snapshot that cron published;
+    `computed_p95_ms` is a read without it in a running isolate without summaries. `warm_*` are
+    reads in an isolate that has read before and finds one new batch of `ARRIVING` events;
+    `warm_cpu_ms` is workerd's CPU time of such a read. `unchanged_p50_ms` is a read that finds
+    nothing new.
     """
 
     events: int
@@ -55,14 +54,14 @@ class SnapshotFigures:
     largest_value_mb: float
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return asdict(self)
 
 
 def measure(
     fill: Fill, entries: Sequence[Entry], restarts: int, say: Callable[[str], None]
 ) -> list[SnapshotFigures]:
-    """Measure every window of a log, each window in isolates of its own."""
+    """Measure every window of a log, each in separate isolates."""
     events = fill.events
     with TemporaryDirectory() as name:
         state = Path(name)
@@ -74,7 +73,7 @@ def measure(
         for window in WINDOWS:
             with running(state) as worker:
                 say(f"{events:,} events: publishing")
-                worker.ask("/publish", now=NOW_MS)
+                worker.request("/publish", now=NOW_MS)
             firsts: list[float] = []
             for number in range(restarts):
                 say(f"{events:,} events: {window}, isolate {number + 1} of {restarts}")
@@ -90,7 +89,7 @@ def measure(
 def growth(
     logs: Sequence[tuple[Fill, Sequence[Entry]]], rounds: int, say: Callable[[str], None]
 ) -> list[SnapshotFigures]:
-    """Measure logs in turn, `rounds` times; give each window's round of the median warm read."""
+    """Measure logs in alternating rounds; return the round of the median warm read by window."""
     measured: list[SnapshotFigures] = []
     for number in range(1, rounds + 1):
         say(f"round {number} of {rounds}")
@@ -109,7 +108,7 @@ def _measure_window(
 ) -> SnapshotFigures:
     operations = 0
     while not _snapshot(worker, window)[1]["was_warm"]:
-        pass  # It is reading ahead.
+        pass  # Until the isolate has read ahead.
     unchanged = [_snapshot(worker, window)[0] - empty for _ in range(WARM_RUNS)]
     warm, cpu = [], 0.0
     arrivals = list(_arrivals(window, fill.apis))
@@ -120,8 +119,8 @@ def _measure_window(
         cpu += worker.cpu_seconds() - before
     worker.delete([keys.PUBLISHED, *(key for key, _, _ in arrivals)])
     computed = []
-    for _ in range(FORGETFUL_RUNS):
-        worker.ask("/forget")
+    for _ in range(COLD_RUNS):
+        worker.request("/forget")
         took, body = _snapshot(worker, window)
         computed.append(took - empty)
         operations = max(operations, body["operations"])
@@ -146,7 +145,7 @@ def _measure_window(
 
 
 def _arrivals(window: str, apis: int) -> Iterator[Entry]:
-    """Make the batches that come between reads."""
+    """Yield the batches that are written between reads."""
     start_ms = NOW_MS - NOW_MS % MINUTE_MS
     for number in range(1, WARM_RUNS + 1):
         events = Traffic(apis).events(f"{window}{number}", start_ms, NOW_MS, ARRIVING)
@@ -157,14 +156,14 @@ def _arrivals(window: str, apis: int) -> Iterator[Entry]:
 
 
 def _snapshot(worker: Measured, window: str) -> tuple[float, Json]:
-    answer = worker.ask("/snapshot", window=window, now=NOW_MS)
-    if not answer.body["complete"]:
-        raise RuntimeError(f"the snapshot lacks something: {answer.body}")
-    return answer.seconds * 1_000, answer.body
+    response = worker.request("/snapshot", window=window, now=NOW_MS)
+    if not response.body["complete"]:
+        raise RuntimeError(f"the snapshot is incomplete: {response.body}")
+    return response.seconds * 1_000, response.body
 
 
 def _empty_ms(worker: Measured) -> float:
-    return statistics.median(worker.ask("/empty").seconds for _ in range(30)) * 1_000
+    return statistics.median(worker.request("/empty").seconds for _ in range(30)) * 1_000
 
 
 def _p95(values: Sequence[float]) -> float:

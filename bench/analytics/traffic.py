@@ -1,4 +1,4 @@
-"""Made-up traffic from a seed: skewed over APIs and callers, as marketplaces are."""
+"""Generates events from a seed, skewed over APIs and callers like a marketplace."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ PRICE_MICROS = 10_000
 
 
 def _zipf(count: int) -> Sequence[float]:
-    """Cumulative weights of Zipf's law: number n is 1/n as likely as number 1."""
+    """Return the cumulative weights of Zipf's law with exponent 1."""
     return list(itertools.accumulate(1 / rank for rank in range(1, count + 1)))
 
 
 @dataclass(slots=True)
 class Traffic:
-    """Events of `apis` APIs by `agents` callers, both after Zipf's law with exponent 1.
+    """Events of `apis` APIs by `agents` callers, both distributed by Zipf's law.
 
-    Every API draws from the same callers, which is the worst case for distinct
-    callers: real agents have their habits.
+    All APIs have the same callers, the worst case for counting distinct callers.
     """
 
     apis: int = 1_000
@@ -33,7 +32,7 @@ class Traffic:
     _caller_weights: Sequence[float] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Draw the population; the same for every seed of events."""
+        """Generate APIs and callers; they do not depend on the seed of the events."""
         chance = random.Random(1)  # noqa: S311
         self._apis = [
             Api(f"t-{number}", f"api-{number}", f"@o{number % 300}", f"D{number % 20}", 10_000)
@@ -44,7 +43,7 @@ class Traffic:
         self._caller_weights = _zipf(self.agents)
 
     def events(self, seed: str, start_ms: int, end_ms: int, count: int) -> Iterator[UsageEvent]:
-        """Draw `count` events from `start_ms` to before `end_ms`, in the order of time."""
+        """Yield `count` events in [start_ms, end_ms), in order of time."""
         chance = random.Random(seed)  # noqa: S311
         times = sorted(int(start_ms + chance.random() * (end_ms - start_ms)) for _ in range(count))
         apis = chance.choices(self._apis, cum_weights=self._api_weights, k=count)
@@ -70,7 +69,7 @@ class Traffic:
 def grouped(
     events: Iterator[UsageEvent], delay_ms: int, most: int
 ) -> Iterator[tuple[int, list[UsageEvent]]]:
-    """Group events as one isolate's group commit does; give each group with its minute."""
+    """Group events like an isolate's group commit; yield each group with its minute."""
     group: list[UsageEvent] = []
     for event in events:
         if group and (

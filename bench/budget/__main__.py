@@ -1,4 +1,4 @@
-"""`make budget`: what each kind of request costs, beside its budget; lowers what cost less."""
+"""`make budget`: counts each kind of request, compares with the budget, and lowers it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from dev.errors import run_command_line
 
 
 def main() -> int:
-    """Measure; write what may be written; tell whether that is all that differs."""
+    """Measure, lower the budget, and return 1 if a count exceeds it."""
     read()
     with bench() as running:
         found = running.measure()
     BUDGET.write_text(lowered(BUDGET.read_text(encoding="utf-8"), found), encoding="utf-8")
     budget, known = read(), read_crossings()
-    told = differences(found, budget, known)
-    too_many = [line for line in told if TOO_MANY in line]
+    lines = differences(found, budget, known)
+    too_many = [line for line in lines if TOO_MANY in line]
     exceeding = {line.partition(":")[0] for line in too_many}
-    # What is known of a kind that exceeds stays, so that the difference can be told again.
+    # The crossings of a kind that exceeds its budget are kept, to show the difference again.
     write_crossings(
         {
             kind: known.get(kind, {}) if kind in exceeding else one.crossings
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _table(found: Mapping[str, Measured], budget: Budget) -> Table:
-    table = Table("kind", "counter", "found", "may be", title="make budget")
+    table = Table("kind", "counter", "found", "allowed", title="make budget")
     for kind, one in found.items():
         for counter, count in one.counters.items():
             line = budget.get(kind, {}).get(counter)

@@ -1,8 +1,8 @@
-"""The budget: what each kind of request may cost, why, and how a measurement compares with it.
+"""Reads, compares and lowers the budget of each kind of request.
 
-`budget.toml` has a number and its reason for each counter of each kind, and `crossings.csv`
-which crossings they are. A measurement must be what the budget says, exactly: what costs more
-is refused, and so is what costs less, until its line is lowered. Refuses to raise a line.
+`budget.toml` has a count and its reason for each counter of each kind, and `crossings.csv` the
+names of the crossings. A measurement must equal the budget: a higher count is an error, and so
+is a lower one until its line is lowered. Lines are raised only by hand.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pathlib import Path
 BUDGET = Path(__file__).with_name("budget.toml")
 CROSSINGS = Path(__file__).with_name("crossings.csv")
 REASON_LENGTH = 20
-"""Characters of a reason at the least: nothing shorter says anything."""
+"""Minimum length of a reason, in characters."""
 TOO_MANY = "too many"
-MOST_CHANGES = 20
-"""How many crossings a message names."""
+CHANGES_MAX = 20
+"""Maximum number of crossings in a message."""
 
 Crossings = Mapping[str, Counter[str]]
-"""By counter (`to_javascript` or `to_python`): how often, by name."""
+"""Number of crossings by counter (`to_javascript` or `to_python`) and name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the budget: a number and why it is no lower."""
+    """One line of the budget: a count and the reason why it is not lower."""
 
     count: int
     reason: str
@@ -37,11 +37,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one kind was measured to cost.
+    """The measured counts of one kind.
 
     Args:
-        counters: The counters of `budget.toml`, by name; operations on KV by theirs.
-        crossings: Which crossings the first two of them are.
+        counters: Counts by counter of `budget.toml`; KV operations by their name.
+        crossings: The crossings of `to_javascript` and `to_python`.
     """
 
     counters: Mapping[str, int]
@@ -49,14 +49,14 @@ class Measured:
 
 
 Budget = Mapping[str, Mapping[str, Line]]
-"""By kind and counter."""
+"""Lines by kind and counter."""
 
 
 def read(path: Path = BUDGET) -> Budget:
     """Read the budget.
 
     Raises:
-        ValueError: A line has no number, or no reason worth the name.
+        ValueError: A line has no count, or no sufficient reason.
     """
     budget = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
@@ -75,7 +75,7 @@ def _line(name: str, fields: object) -> Line:
 
 
 def read_crossings(path: Path = CROSSINGS) -> dict[str, dict[str, Counter[str]]]:
-    """Read which crossings the budget's numbers are, by kind and counter."""
+    """Read the known crossings by kind and counter."""
     found: dict[str, dict[str, Counter[str]]] = {}
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
@@ -93,9 +93,9 @@ def differences(
     budget: Budget,
     crossings: Mapping[str, Crossings],
 ) -> list[str]:
-    """Say where a measurement differs from the budget, in a line each; none is good."""
+    """Return a line for each difference between a measurement and the budget."""
     unknown = [kind for kind in budget if kind not in measured]
-    found = [f"{kind}: it is not measured any more; take it out." for kind in unknown]
+    found = [f"{kind}: it is no longer measured; remove it." for kind in unknown]
     for kind, one in measured.items():
         lines = budget.get(kind, {})
         for counter in sorted({*lines, *one.counters}):
@@ -104,35 +104,35 @@ def differences(
             known = crossings.get(kind, {}).get(counter, Counter())
             which = changes(one.crossings.get(counter, Counter()), known)
             if count > allowed:
-                verdict = f"is {count} and may be {allowed}, so {count - allowed} {TOO_MANY}"
+                problem = f"is {count}, the budget is {allowed}: {count - allowed} {TOO_MANY}"
             elif count < allowed:
-                verdict = f"is {count} and may be {allowed}: `make budget` lowers that"
+                problem = f"is {count}, the budget is {allowed}: run `make budget` to lower it"
             elif which:
-                verdict = f"is {count} as before, but not the same: `make budget` notes which"
+                problem = f"is {count} as before, with other crossings: run `make budget`"
             else:
                 continue
-            found.append(f"{kind}: {counter} {verdict}" + (f" ({which})" if which else "") + ".")
+            found.append(f"{kind}: {counter} {problem}" + (f" ({which})" if which else "") + ".")
     return found
 
 
 def changes(found: Counter[str], known: Counter[str]) -> str:
-    """Say by how much counts differ from what is known of them, the most first; else nothing."""
+    """Describe the differences between counts, largest first; empty if there are none."""
     by_name = {name: found[name] - known[name] for name in {*found, *known}}
     changed = sorted(
         (item for item in by_name.items() if item[1]), key=lambda item: (-abs(item[1]), item[0])
     )
-    told = [f"{change:+d} {name}" for name, change in changed[:MOST_CHANGES]]
-    if others := changed[MOST_CHANGES:]:
-        told.append(f"{sum(change for _, change in others):+d} in {len(others)} others")
-    return "; ".join(told)
+    texts = [f"{change:+d} {name}" for name, change in changed[:CHANGES_MAX]]
+    if others := changed[CHANGES_MAX:]:
+        texts.append(f"{sum(change for _, change in others):+d} in {len(others)} others")
+    return "; ".join(texts)
 
 
 def lowered(text: str, measured: Mapping[str, Measured]) -> str:
-    """Return the text of `budget.toml` with every line lowered to what was measured.
+    """Return the text of `budget.toml` with every line lowered to the measured count.
 
-    A line whose count came to nothing is taken out. Lines that would have to rise stay.
+    Lines with the count 0 are removed. Lines that would have to be raised are unchanged.
     """
-    kept, kind = [], ""
+    lines, kind = [], ""
     for line in text.splitlines(keepends=True):
         section = re.match(r"\[(\w+)\]", line)
         entry = re.match(r'"?([\w.]+)"? = \{ count = (\d+),', line)
@@ -143,14 +143,14 @@ def lowered(text: str, measured: Mapping[str, Measured]) -> str:
             if count == 0:
                 continue
             if count < int(entry[2]):
-                kept.append(line.replace(f"count = {entry[2]},", f"count = {count},", 1))
+                lines.append(line.replace(f"count = {entry[2]},", f"count = {count},", 1))
                 continue
-        kept.append(line)
-    return "".join(kept)
+        lines.append(line)
+    return "".join(lines)
 
 
 def write_crossings(crossings: Mapping[str, Crossings], path: Path = CROSSINGS) -> None:
-    """Write down which crossings there are, a row for each, a column for each kind."""
+    """Write the crossings, with a row for each and a column for each kind."""
     rows = sorted(
         {
             (counter, name)

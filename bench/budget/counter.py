@@ -1,4 +1,4 @@
-"""What a request crossed, asked of KV and allocated: read from a Worker with that bundle."""
+"""Reads crossings, KV operations and allocations from a Worker with the counting bundle."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _POLL_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened between two moments.
+    """The counts between two points in time.
 
     Args:
         to_javascript: Calls from Python into JavaScript, by name.
         to_python: Calls from JavaScript into Python, by name.
-        operations: Operations on KV, as "BINDING.method".
-        allocations: How often Python asked its allocator for a block, or for another size.
-        is_waiting: Whether an operation on KV, or a timer, has not ended yet.
+        operations: KV operations, as "BINDING.method".
+        allocations: Allocations and reallocations of Python.
+        is_waiting: Whether a KV operation or a timer is pending.
     """
 
     to_javascript: Counter[str]
@@ -35,66 +35,66 @@ class Counts:
 
 
 class CrossingCounter:
-    """Asks the counting bundle of one running Worker."""
+    """Controls the counting bundle of one running Worker."""
 
     def __init__(self, inspector: Inspector) -> None:
-        """Take an inspector that is attached to the Worker."""
+        """Keep an inspector that is attached to the Worker."""
         self._inspector = inspector
 
     def set_clock(self, start_ms: int) -> None:
-        """Let the Worker's clock go on by 1 ms with every call of Python, from `start_ms` on.
+        """Let the Worker's clock start at `start_ms` and advance by 1 ms with every call of Python.
 
-        That is in milliseconds since 1970. So it does not matter when, and how fast, a request
-        is counted; and as in production, time stands still while Python computes.
+        `start_ms` is in milliseconds since 1970. The counts then do not depend on the time and
+        speed of a request; as in production, time stops while Python computes.
         """
-        self._ask(f"setClock({start_ms})")
+        self._call(f"setClock({start_ms})")
 
     def hold_timers(self) -> None:
-        """Let timers wait from now on until `settled`, so that no commit falls into a request."""
-        self._ask("watchTimers()")
-        self._ask("holdTimers(true)")
+        """Delay timers until `settled`, so that no commit runs during a request."""
+        self._call("watchTimers()")
+        self._call("holdTimers(true)")
 
     def watch_allocator(self) -> None:
-        """Count allocations from now on, and have Python collect no cycles any more."""
-        self._ask("watchAllocator()")
+        """Start to count allocations, and disable Python's garbage collector."""
+        self._call("watchAllocator()")
 
     def reset(self) -> None:
-        """Begin to count at nothing."""
-        self._ask("reset()")
+        """Reset all counts to 0."""
+        self._call("reset()")
 
     def read(self) -> Counts:
-        """Return what was counted since `reset`, once nothing more happens.
+        """Return the counts since `reset`, once they no longer change.
 
         Raises:
-            InspectorError: It goes on and on.
+            InspectorError: They keep changing.
         """
-        return self._at_rest(lambda _counts: True)
+        return self._when_stable(lambda _counts: True)
 
     def settled(self) -> Counts:
-        """Return what was counted since `reset`, once the Worker has nothing left to do.
+        """Return the counts since `reset`, once the Worker has no pending work.
 
-        Timers are let go on for that, and held again afterwards.
+        Delayed timers run meanwhile.
 
         Raises:
-            InspectorError: It goes on and on.
+            InspectorError: The Worker keeps working.
         """
-        self._ask("holdTimers(false)")
-        counts = self._at_rest(lambda counts: not counts.is_waiting)
-        self._ask("holdTimers(true)")
+        self._call("holdTimers(false)")
+        counts = self._when_stable(lambda counts: not counts.is_waiting)
+        self._call("holdTimers(true)")
         return counts
 
-    def _at_rest(self, is_over: Callable[[Counts], bool]) -> Counts:
+    def _when_stable(self, is_done: Callable[[Counts], bool]) -> Counts:
         until = time.monotonic() + SETTLED_SECONDS
         before, counts = None, self._read()
-        while counts != before or not is_over(counts):
+        while counts != before or not is_done(counts):
             if time.monotonic() > until:
-                raise InspectorError(f"The Worker did not come to rest: {counts}")
+                raise InspectorError(f"The Worker keeps working: {counts}")
             time.sleep(_POLL_SECONDS)
             before, counts = counts, self._read()
         return counts
 
     def _read(self) -> Counts:
-        found = self._ask("read()")
+        found = self._call("read()")
         return Counts(
             Counter(found["toJavaScript"]),
             Counter(found["toPython"]),
@@ -104,12 +104,12 @@ class CrossingCounter:
         )
 
     def run(self, source: str) -> str:
-        """Run Python in the Worker's interpreter, and return what it left in `js.clawrSaid`.
+        """Run Python in the Worker's interpreter, and return the value of `js.clawrOutput`.
 
         Raises:
-            InspectorError: It raised; the Worker's output has the traceback.
+            InspectorError: It raised; the traceback is in the Worker's output.
         """
-        return str(self._ask(f"run({json.dumps(source)})"))
+        return str(self._call(f"run({json.dumps(source)})"))
 
-    def _ask(self, call: str) -> Any:  # noqa: ANN401 (JSON)
+    def _call(self, call: str) -> Any:  # noqa: ANN401 (JSON)
         return self._inspector.evaluate(f"globalThis.clawrCounting.{call}")

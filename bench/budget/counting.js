@@ -1,38 +1,37 @@
-// Counts what crosses between Python and JavaScript. This text stands at the head of the
-// Pyodide glue (see glue.py), so it is part of that module; `globalThis.clawrCounting`, at the
-// end, is what a debugger asks from outside.
+// Counts calls between Python and JavaScript ("crossings"). This text is prepended to the Pyodide
+// glue (see glue.py), so it is part of that module. A debugger uses `globalThis.clawrCounting`.
 
-/** Calls by Python's WebAssembly into JavaScript, by name. */
+/** Calls from Python's WebAssembly into JavaScript, by name. */
 let toJavaScript = {};
-/** Calls by JavaScript into Python's WebAssembly, by name. */
+/** Calls from JavaScript into Python's WebAssembly, by name. */
 let toPython = {};
-/** Operations on KV, as "BINDING.method", and how many of them have not ended yet. */
+/** KV operations, as "BINDING.method", and the number of pending ones. */
 let operations = {};
 let pending = 0;
-/** Calls of Python's allocator, by kind; 0 until `watchAllocator`. */
+/** Calls of Python's allocator by kind; 0 until `watchAllocator`. */
 let allocator = { malloc: 0, calloc: 0, realloc: 0 };
-/** Timers that wait for `holdTimers(false)`. */
+/** Number of timers that wait for `holdTimers(false)`. */
 let heldTimers = 0;
 let isHolding = false;
-/** Milliseconds since 1970; null while the clock is workerd's. */
+/** Milliseconds since 1970; null for workerd's clock. */
 let clock = null;
-/** V8 collects when it likes, so what it then tells Python is no request's. */
+/** V8 collects garbage at any time, so calls of its finalizers are not counted. */
 let isFinalizing = false;
 
 const ALLOCATOR_BYTES = 20;
-/** `mem` and `obj` of CPython's PyMemAllocatorDomain; `raw` holds no objects of Python's. */
+/** `mem` and `obj` of CPython's PyMemAllocatorDomain; `raw` has no Python objects. */
 const ALLOCATOR_DOMAINS = [1, 2];
 const STORE_METHODS = ["get", "getWithMetadata", "put", "list", "delete"];
-/** Timers from here on can be held; shorter ones are how Pyodide's event loop turns. */
+/** Only longer timers are delayed; shorter ones drive Pyodide's event loop. */
 const HELD_FROM_MS = 100;
 const HELD_POLL_MS = 5;
 
-/** The glue's `Module`, its `UTF8ToString`, and the exports without their counting. */
+/** The glue's `Module`, its `UTF8ToString`, and the exports without counting. */
 const raw = {};
-/** The name in `env` of each KV namespace seen; "" for their prototype. */
+/** The name in `env` of each known KV namespace; "" for their prototype. */
 const storeNames = new WeakMap();
 
-// Before anybody keeps the function.
+// Before other code keeps a reference to the function.
 const { now: realNow } = Date;
 Date.now = function now() {
 	return clock ?? realNow();
@@ -45,7 +44,7 @@ function count(table, name) {
 function kindOf(value) {
 	const type = typeof value;
 	if (type !== "object" && type !== "function") return type;
-	// To look at what is Python's own would be a crossing.
+	// Reading an attribute of a Python object would be a crossing.
 	if (raw.module.API.isPyProxy(value)) return "PyProxy";
 	const tag = Object.prototype.toString.call(value).slice(8, -1);
 	return type === "function" ? `${tag} ${value.name}` : tag;
@@ -54,7 +53,7 @@ function kindOf(value) {
 const member = (object, name) => `${kindOf(object)}.${name}`;
 const memberAt = (object, pointer) => member(object, raw.text(pointer));
 
-// What tells two crossings of one name apart, for those where that helps.
+// Details that distinguish crossings of the same name.
 const DETAILS = {
 	JsProxy_GetAttr_js: memberAt,
 	JsProxy_SetAttr_js: memberAt,
@@ -75,11 +74,11 @@ function named(name, values) {
 	return detail ? `${name} ${detail(...values)}` : name;
 }
 
-// A function that is WebAssembly itself is left alone: no JavaScript may stand between two of
-// them when the stack is switched.
+// WebAssembly functions are not wrapped: stack switching allows no JavaScript frame between two
+// of them.
 const isNative = (called) => Function.prototype.toString.call(called).includes("[native code]");
 
-/** Give the imports of Python's WebAssembly as they are, but counted. */
+/** Returns the imports of Python's WebAssembly, with counting. */
 export function countedImports(imports, module, text) {
 	Object.assign(raw, { module, text });
 	const counted = {};
@@ -96,11 +95,11 @@ export function countedImports(imports, module, text) {
 	return counted;
 }
 
-/** Give the exports of Python's WebAssembly as they are, but counted. */
+/** Returns the exports of Python's WebAssembly, with counting. */
 export function countedExports(exports) {
 	raw.exports = { ...exports };
 	for (const [name, called] of Object.entries(exports)) {
-		// `WebAssembly.promising` takes no other functions; `promised` counts what becomes of these.
+		// `WebAssembly.promising` accepts only native functions; `promised` counts their calls.
 		if (typeof called !== "function" || name.endsWith("_promising")) continue;
 		exports[name] = (...values) => {
 			count(toPython, named(name, values));
@@ -111,25 +110,25 @@ export function countedExports(exports) {
 	return exports;
 }
 
-/** Count one call into Python on a stack of its own, given what it is called with. */
+/** Counts a call into Python on a separate stack. */
 export function promised(_function, values) {
 	count(toPython, "_pyproxy_apply_promising");
 	entered(values);
 }
 
-/** Python is called, with these values: workerd's clock, too, stands still until such a moment. */
+/** Handles a call into Python: advances the clock, as workerd's clock advances between calls. */
 function entered(values) {
 	if (clock !== null) clock++;
 	watchStores(values);
 }
 
-/** V8 tells Python of what it has collected now and then, between any two crossings. */
+/** Marks calls of finalizers, which V8 makes at any time. */
 export class CountedRegistry extends FinalizationRegistry {
 	constructor(cleanUp) {
-		super((held) => {
+		super((value) => {
 			isFinalizing = true;
 			try {
-				cleanUp(held);
+				cleanUp(value);
 			} finally {
 				isFinalizing = false;
 			}
@@ -137,7 +136,7 @@ export class CountedRegistry extends FinalizationRegistry {
 	}
 }
 
-/** Count the operations of every KV namespace, once an `env` is among what Python is called with. */
+/** Starts to count the operations of the KV namespaces in an `env` that is passed to Python. */
 function watchStores(values) {
 	for (const env of values) {
 		if (kindOf(env) !== "Object") continue;
@@ -157,16 +156,16 @@ function watchMethods(prototype) {
 		const watched = function (...values) {
 			count(operations, `${storeNames.get(this)}.${method}`);
 			pending++;
-			const answer = original.apply(this, values);
+			const result = original.apply(this, values);
 			const ended = () => pending--;
-			answer.then(ended, ended);
-			return answer;
+			result.then(ended, ended);
+			return result;
 		};
 		prototype[method] = Object.defineProperty(watched, "name", { value: method });
 	}
 }
 
-/** Count every block that Python asks its allocator for, and collect no cycles meanwhile. */
+/** Starts to count allocations, and disables Python's garbage collector. */
 function watchAllocator() {
 	const { module, exports } = raw;
 	const place = module._malloc(ALLOCATOR_BYTES);
@@ -193,25 +192,25 @@ function watchAllocator() {
 	exports.PyGC_Disable();
 }
 
-/** Make every timer of some length wait while `isHolding`, inside the request that it is of. */
+/** Makes longer timers wait while `isHolding`, inside the request that started them. */
 function watchTimers() {
 	const { setTimeout } = globalThis;
 	globalThis.setTimeout = (called, duration, ...values) => {
 		if (!(duration >= HELD_FROM_MS)) return setTimeout(called, duration, ...values);
 		heldTimers++;
-		const look = () => {
-			if (isHolding) return setTimeout(look, HELD_POLL_MS);
+		const check = () => {
+			if (isHolding) return setTimeout(check, HELD_POLL_MS);
 			heldTimers--;
 			called(...values);
 		};
-		return setTimeout(look, isHolding ? HELD_POLL_MS : duration);
+		return setTimeout(check, isHolding ? HELD_POLL_MS : duration);
 	};
 	globalThis.scheduler.wait = (duration) => new Promise((resolve) => globalThis.setTimeout(resolve, duration));
 }
 
 globalThis.clawrCounting = {
 	read: () => ({ toJavaScript, toPython, operations, allocator, isWaiting: pending + heldTimers > 0 }),
-	/** Count from nothing; what Python keeps for reuse is given up, as that depends on what was before. */
+	/** Resets the counts; also frees memory that Python keeps for reuse, which depends on earlier work. */
 	reset() {
 		raw.exports.PyGC_Collect();
 		toJavaScript = {};
@@ -224,18 +223,18 @@ globalThis.clawrCounting = {
 	holdTimers(isHeld) {
 		isHolding = isHeld;
 	},
-	/** Let the clock stand at `start`, and go on by a millisecond each time that Python is called. */
+	/** Sets the clock to `start`; it then advances by a millisecond with each call of Python. */
 	setClock(start) {
 		clock = start;
 	},
-	/** Run Python in `__main__`, and give the text that it leaves in `globalThis.clawrSaid`. */
+	/** Runs Python in `__main__`, and returns the text in `globalThis.clawrOutput`. */
 	run(source) {
 		const { module, exports } = raw;
 		const place = module.stringToNewUTF8(source);
-		globalThis.clawrSaid = "";
+		globalThis.clawrOutput = "";
 		const failed = exports.PyRun_SimpleString(place);
 		module._free(place);
-		if (failed) throw new Error("Python failed; the Worker's output says why.");
-		return globalThis.clawrSaid;
+		if (failed) throw new Error("Python failed; see the Worker's output.");
+		return globalThis.clawrOutput;
 	},
 };

@@ -1,8 +1,8 @@
-"""The counting variant of the Pyodide bundle: the same, with every crossing counted.
+"""Builds a variant of the Pyodide bundle that counts every crossing.
 
-The WebAssembly of Python reaches JavaScript through its imports and is reached through its
-exports, and nothing else; the glue holds both. So they are wrapped there, by `counting.js`,
-and neither the Worker nor the runtime around it is changed.
+Python's WebAssembly calls JavaScript only through its imports, and is called only through its
+exports. Both are in the glue, where `counting.js` wraps them. The Worker and the runtime are
+unchanged.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ PATCHES = (
         1,
     ),
     Patch(
-        "hand the counted imports on",
+        "use the counted imports",
         "{env:wasmImports,wasi_snapshot_preview1:wasmImports,",
         "{env:counted,wasi_snapshot_preview1:counted,",
         1,
@@ -34,24 +34,24 @@ PATCHES = (
         1,
     ),
     Patch(
-        "count calls on a stack of their own",
+        "count calls on separate stacks",
         "return promisingApplyHandler(...args)",
         "promised(...args);return promisingApplyHandler(...args)",
         1,
     ),
-    Patch("leave V8's collector out", "new FinalizationRegistry(", "new CountedRegistry(", 2),
+    Patch("do not count V8's finalizers", "new FinalizationRegistry(", "new CountedRegistry(", 2),
 )
-"""For Pyodide 314.0.6, as the patches of `dev.setup.pyodide_patches` are."""
+"""For Pyodide 314.0.6, like the patches in `dev.setup.pyodide_patches`."""
 
 
 def counting_bundle(layout: Layout) -> Path:
-    """Return the folder of the counting bundle, built when it is not there.
+    """Return the folder of the counting bundle; build it if it is missing.
 
     Args:
         layout: The clone; set-up must have run.
 
     Raises:
-        VersionFitError: The glue is not the one that the patches are for.
+        VersionFitError: The patches do not fit this glue.
         SetupError: Set-up has not run.
     """
     plain = find_bundle(layout)
@@ -71,12 +71,12 @@ def counting_bundle(layout: Layout) -> Path:
 
 
 def counting_glue(glue: str) -> str:
-    """Return `pyodide.asm.mjs` changed for workerd, and for counting.
+    """Return `pyodide.asm.mjs` patched for workerd and for counting.
 
     Args:
-        glue: The file's text, as npm has it.
+        glue: The file's original text.
 
     Raises:
-        VersionFitError: A text to replace is not there as often as it must be.
+        VersionFitError: The patches do not fit this glue.
     """
     return COUNTING.read_text(encoding="utf-8") + apply_patches(patch_glue(glue), PATCHES)

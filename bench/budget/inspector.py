@@ -1,4 +1,4 @@
-"""V8's inspector inside a running workerd, through wrangler's own port for debuggers.
+"""A client of V8's inspector in a running workerd, through wrangler's inspector port.
 
 The protocol: https://chromedevtools.github.io/devtools-protocol/v8/.
 """
@@ -18,72 +18,72 @@ from websockets.typing import Origin
 from dev.launch.options import HOST
 
 READY_SECONDS = 30.0
-ANSWER_SECONDS = 60.0
+RESULT_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 
 
 class InspectorError(Exception):
-    """The inspector refused, or what it was asked to run failed."""
+    """The inspector returned an error, or the evaluated code failed."""
 
 
 class Inspector:
-    """One connection to the inspector of the Worker; commands one after the other."""
+    """A connection to the inspector of the Worker; commands run sequentially."""
 
     def __init__(self, connection: ClientConnection) -> None:
-        """Take an open connection; `attached` makes one."""
+        """Keep an open connection; `attached` opens one."""
         self._connection = connection
         self._commands = 0
         self._context: int | None = None
 
     def send(self, method: str, **parameters: object) -> dict[str, Any]:
-        """Give one command, wait for its result, and return that.
+        """Send a command and return its result.
 
         Raises:
-            InspectorError: It was refused.
+            InspectorError: The inspector returned an error.
         """
         self._commands += 1
         command = {"id": self._commands, "method": method, "params": parameters}
         self._connection.send(json.dumps(command))
         while True:
-            message = json.loads(self._connection.recv(ANSWER_SECONDS))
+            message = json.loads(self._connection.recv(RESULT_SECONDS))
             if message.get("method") == "Runtime.executionContextCreated":
                 self._context = message["params"]["context"]["id"]
             if message.get("id") != self._commands:
                 continue
             if "error" in message:
                 raise InspectorError(f"{method}: {message['error']['message']}")
-            # workerd answers some commands without a result.
+            # workerd responds to some commands without a result.
             result: dict[str, Any] = message.get("result", {})
             return result
 
-    def evaluate(self, expression: str) -> Any:  # noqa: ANN401 (whatever JSON it is)
-        """Return what a JavaScript expression comes to, by value.
+    def evaluate(self, expression: str) -> Any:  # noqa: ANN401 (any JSON)
+        """Evaluate a JavaScript expression and return its value.
 
         Raises:
-            InspectorError: It threw.
+            InspectorError: It threw an exception.
         """
         if self._context is None:
             self.send("Runtime.enable")
-        answer = self.send(
+        result = self.send(
             "Runtime.evaluate",
             expression=expression,
             returnByValue=True,
             contextId=self._context,
         )
-        if "exceptionDetails" in answer:
-            raise InspectorError(json.dumps(answer["exceptionDetails"])[:2_000])
-        return answer["result"].get("value")
+        if "exceptionDetails" in result:
+            raise InspectorError(json.dumps(result["exceptionDetails"])[:2_000])
+        return result["result"].get("value")
 
 
 @contextmanager
 def attached(port: int) -> Iterator[Inspector]:
-    """Attach to the Worker of the wrangler whose port for debuggers this is.
+    """Attach to the Worker through wrangler's inspector port.
 
     Raises:
-        InspectorError: Nobody answers there.
+        InspectorError: Nothing listens there.
     """
     url = _debugger_url(port)
-    # wrangler refuses debuggers that name no origin.
+    # wrangler rejects debuggers without an origin.
     origin = Origin(f"http://{HOST}")
     with connect(url, origin=origin, max_size=None, compression=None, proxy=None) as connection:
         yield Inspector(connection)

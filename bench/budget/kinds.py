@@ -1,4 +1,4 @@
-"""The kinds of requests that have a budget, and the marketplace that they are sent to."""
+"""The kinds of requests with a budget, and the tenants they are sent to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DIRECTORY = {
     ]
 }
 SETTINGS = {
-    # Nothing listens there: who has not paid is answered without a facilitator.
+    # Nothing listens there: unpaid requests need no facilitator.
     "FACILITATOR_URL": f"http://{HOST}:9",
     "X402_NETWORK": "eip155:84532",
     "X402_ASSET": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
@@ -50,10 +50,10 @@ class Kind:
 
     Args:
         name: Its name in the budget.
-        status: What it must be answered with.
+        status: The expected status.
         path: Path and query.
         method: The method.
-        headers: Its headers beside what every request has.
+        headers: Its headers in addition to those of every request.
         body: Its body.
     """
 
@@ -79,10 +79,10 @@ KINDS = (
 
 
 def send(connection: http.client.HTTPConnection, kind: Kind) -> None:
-    """Send one request, read its answer whole.
+    """Send one request and read the response.
 
     Raises:
-        AssertionError: The answer has another status.
+        AssertionError: The response has another status.
     """
     headers = {"user-agent": "budget", "x-agent-id": "budget", **kind.headers}
     connection.request(kind.method, kind.path, kind.body, headers)

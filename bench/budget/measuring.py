@@ -1,7 +1,7 @@
-"""Measures what each kind of request costs, in a dispatcher of its own.
+"""Counts each kind of request in a running dispatcher.
 
-The clock, the timers and Python's collector go by what is sent, not by the time it takes, so
-the same code gives the same counts on every machine.
+The clock, the timers and Python's garbage collector depend on the requests and not on real time,
+so the same code gives the same counts on every machine.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from dev.launch.options import HOST, LaunchOptions
 from dev.layout import HERE
 
 NOON_MS = 1_795_262_400_000
-"""2026-11-21T12:00Z: far from the ends of a minute, an hour and a day."""
+"""2026-11-21T12:00Z: no minute, hour or day ends during a measurement."""
 
 WARM_UP = 16
-"""Requests before any is counted: caches are filled, and Python's bytecode has adapted itself."""
+"""Uncounted requests that fill caches and let Python's bytecode specialize."""
 
 FOLLOWING = 3
-"""How often a request is counted: it must do the same each time."""
+"""How often a request is counted; the counts must be equal."""
 
 
 class NotRepeatable(Exception):
-    """The same request was counted again, and did something else."""
+    """Repeated requests have different counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one kind of request costs.
+    """The counts of one kind of request.
 
     Args:
-        leading: A request into an empty buffer of events, which starts a commit.
-        following: A request whose event goes with that commit.
-        commit: The commit itself, of five events.
+        leading: A request with an empty event buffer, which starts a commit.
+        following: A request whose event joins that commit.
+        commit: The commit of five events.
     """
 
     leading: Counts
@@ -52,7 +52,7 @@ class Costs:
 
 @dataclass(slots=True)
 class Bench:
-    """A running dispatcher, one connection to it, and what counts in it."""
+    """A running dispatcher with one connection and its counter."""
 
     connection: http.client.HTTPConnection
     counter: CrossingCounter
@@ -69,16 +69,16 @@ class Bench:
         return found
 
     def costs(self, kind: Kind) -> Costs:
-        """Count what one kind of request costs.
+        """Count one kind of request.
 
         Raises:
-            NotRepeatable: It does not do the same each time.
+            NotRepeatable: Repeated requests have different counts.
         """
         for _ in range(WARM_UP):
             send(self.connection, kind)
         self.counter.settled()
         leading = self._counted(kind)
-        # A request gives back the last of what the one before it took.
+        # Not counted: a request also frees objects of the previous one.
         send(self.connection, kind)
         following = [self._counted(kind) for _ in range(FOLLOWING)]
         self.counter.reset()
@@ -86,7 +86,7 @@ class Bench:
         for other in following:
             if changes := difference(other, following[0]):
                 raise NotRepeatable(f"{kind.name}: {changes}")
-        # Now and then a table of Python's own grows, in preparation for many requests.
+        # The minimum, because a table of Python sometimes grows.
         return Costs(leading, min(following, key=lambda one: one.allocations), commit)
 
     def _counted(self, kind: Kind) -> Counts:
@@ -97,7 +97,7 @@ class Bench:
 
 @contextmanager
 def bench() -> Iterator[Bench]:
-    """Run a dispatcher to be measured for the time of a `with` block."""
+    """Run a dispatcher for measurements during a `with` block."""
     with TemporaryDirectory() as state:
         options = LaunchOptions(
             port=0,
@@ -118,13 +118,13 @@ def bench() -> Iterator[Bench]:
 
 
 def measured(counts: Counts) -> Measured:
-    """Return what was counted as the budget has it."""
+    """Convert counts to the form of the budget."""
     crossings = {"to_javascript": counts.to_javascript, "to_python": counts.to_python}
     totals = {counter: names.total() for counter, names in crossings.items()}
     return Measured({**totals, "allocations": counts.allocations, **counts.operations}, crossings)
 
 
 def difference(found: Counts, known: Counts) -> str:
-    """Say which crossings and operations two counts do not share; nothing if they are the same."""
+    """Describe how crossings and operations differ; empty if they are equal."""
     every = [one.to_javascript + one.to_python + one.operations for one in (found, known)]
     return changes(every[0], every[1])

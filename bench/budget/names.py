@@ -1,7 +1,7 @@
-"""What V8 calls by a number or a letter in Python's WebAssembly and its glue, by full names.
+"""Full names of functions that V8 shows by number or short name in WebAssembly and glue.
 
-The WebAssembly has no section of names, but it exports most of CPython's functions by theirs;
-of the glue's functions that were made short, `a(short,"long")` tells the name.
+The WebAssembly has no name section, but exports most of CPython's functions by name. The glue
+contains `a(short,"long")` for its shortened function names.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _SHORTENED = re.compile(r'\ba\((\w+),"(\w+)"\)')
 
 
 def python_functions(layout: Layout) -> Mapping[int, str]:
-    """Return the functions of `pyodide.asm.wasm` that have a name, by their number."""
+    """Return the names of the exported functions of `pyodide.asm.wasm` by number."""
     wasm = (layout.node_modules / "pyodide" / "pyodide.asm.wasm").read_bytes()
     return exported_functions(wasm)
 
 
 def glue_functions(layout: Layout) -> Mapping[str, str]:
-    """Return the full names of the glue's functions, by their short ones."""
+    """Return the full names of the glue's functions by their short names."""
     glue = (layout.node_modules / "pyodide" / "pyodide.asm.mjs").read_text(encoding="utf-8")
     return dict(_SHORTENED.findall(glue))
 
 
 def exported_functions(wasm: bytes) -> dict[int, str]:
-    """Return the names under which a WebAssembly module exports functions, by their number.
+    """Return the names of the exported functions of a WebAssembly module by number.
 
     The format: https://webassembly.github.io/spec/core/binary/modules.html#export-section.
-    Of several names of one function the first counts.
+    If a function has several names, the first one is used.
     """
     names: dict[int, str] = {}
     at = _HEADER_BYTES
@@ -54,7 +54,7 @@ def exported_functions(wasm: bytes) -> dict[int, str]:
 
 
 def _number(wasm: bytes, at: int) -> tuple[int, int]:
-    """Read a LEB128 number; return it, and where it ends."""
+    """Read a LEB128 number; return the number and the position after it."""
     value = shift = 0
     while True:
         byte = wasm[at]

@@ -1,4 +1,4 @@
-"""A Worker under `wrangler dev` whose crossings are counted."""
+"""Runs a Worker under `wrangler dev` with an inspector or with the counting bundle."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from dev.launch.start import plugin_folder, start_in
 from dev.layout import Layout
 
 Adapt = Callable[[RunFolder, dict[str, Any]], None]
-"""Given a run's folder and configuration before its start, to change them."""
+"""A function that changes a run's folder and configuration before its start."""
 
 
 @contextmanager
 def running_counted(
     layout: Layout, options: LaunchOptions
 ) -> Iterator[tuple[Server, CrossingCounter]]:
-    """Run the dispatcher with the counting bundle for the time of a `with` block.
+    """Run the dispatcher with the counting bundle during a `with` block.
 
     Args:
         layout: The clone; set-up must have run.
         options: The run's options.
 
     Yields:
-        The server, and what counts in it.
+        The server and its counter.
 
     Raises:
         ServerError: It did not start.
-        InspectorError: It cannot be asked for its counts.
+        InspectorError: The inspector cannot be reached.
     """
     with running_attached(layout, options, is_counting=True) as (server, inspector):
         yield server, CrossingCounter(inspector)
@@ -52,28 +52,28 @@ def running_attached(
     adapt: Adapt = lambda _folder, _config: None,
     ready: str = "/health",
 ) -> Iterator[tuple[Server, Inspector]]:
-    """Run a Worker with an inspector attached to it for the time of a `with` block.
+    """Run a Worker with an attached inspector during a `with` block.
 
     Args:
         layout: The clone; set-up must have run.
         options: The run's options.
-        is_counting: Whether with the counting bundle; else with the plain one.
-        adapt: Changes the folder and the configuration of the dispatcher's own run.
-        ready: The path that answers once the Worker is ready.
+        is_counting: Whether to use the counting bundle instead of the plain one.
+        adapt: Changes the folder and the configuration of the run.
+        ready: The path that responds once the Worker is ready.
 
     Yields:
         The server and the inspector.
 
     Raises:
         ServerError: It did not start.
-        InspectorError: The inspector does not answer.
+        InspectorError: The inspector cannot be reached.
     """
     bundle = counting_bundle(layout) if is_counting else None
     options = replace(options, bundle=bundle, inspector_port=_free_port())
     config = development_config(
         load_production_config(layout.wrangler_toml), options, plugin_folder(layout)
     )
-    # Only what production has: no settings for wrangler's proxy.
+    # As in production, without settings for wrangler's proxy.
     for name in PROXY_VARIABLES:
         config["vars"].pop(name, None)
     folder = RunFolder(layout)
@@ -88,7 +88,7 @@ def running_attached(
 
 
 def _free_port() -> int:
-    # wrangler says nowhere which port it chose by itself.
+    # wrangler does not print the inspector port that it chooses.
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

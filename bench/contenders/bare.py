@@ -1,8 +1,8 @@
-"""(b) Python without the SDK's entrypoint: hands the request on, and the answer back."""
+"""(b) Python without the SDK's entrypoint: forwards the request and returns the response."""
 
 from typing import Any
 
 
 async def on_fetch(request: Any, env: Any, _context: Any) -> Any:
-    """Answer one request."""
+    """Handle a request."""
     return await env.DISPATCHER.get("echo").fetch(request)

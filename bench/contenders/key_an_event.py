@@ -1,4 +1,4 @@
-"""(e) A dispatcher that writes each event under a key of its own."""
+"""(e) A dispatcher that writes each event under a separate key."""
 
 import json
 import time
@@ -14,10 +14,10 @@ OPTIONS = to_js({"limits": {"cpuMs": 50, "subRequests": 10}}, dict_converter=js.
 
 
 class Default(WorkerEntrypoint):
-    """What Cloudflare calls."""
+    """The entrypoint."""
 
     async def fetch(self, request: Any) -> Any:
-        """Answer one request."""
+        """Handle a request."""
         arrived = time.time()
         address = urlsplit(request.url)
         slug = address.path.split("/")[2]
@@ -28,7 +28,7 @@ class Default(WorkerEntrypoint):
         path = address.path.removeprefix(f"/t/{slug}") or "/"
         url = address._replace(path=path).geturl()
         script = self.env.DISPATCHER.get(tenant["workerName"], to_js({}), OPTIONS)
-        answer = await script.fetch(js.Request.new(url, request.js_object))
+        response = await script.fetch(js.Request.new(url, request.js_object))
         event = {
             "id": str(uuid.uuid4()),
             "at": arrived,
@@ -36,11 +36,11 @@ class Default(WorkerEntrypoint):
             "slug": slug,
             "owner": tenant["owner"],
             "method": str(request.method),
-            "status": answer.status,
+            "status": response.status,
             "latencyMs": round((time.time() - arrived) * 1_000),
             "caller": request.headers.get("x-agent-id") or "",
             "priceUsd": 0,
         }
         key = f"event/{event['at']:.6f}/{event['id']}"
         self.ctx.waitUntil(self.env.USAGE_KV.put(key, json.dumps(event)))
-        return answer
+        return response

@@ -1,10 +1,10 @@
-// (d) A dispatcher that keeps its whole log in one value, at most 5,000 events long.
-const KEPT = 5_000;
+// (d) A dispatcher that stores its log in one value of at most 5,000 events.
+const EVENTS_MAX = 5_000;
 
 async function record(store, event) {
 	const events = JSON.parse((await store.get("events")) ?? "[]");
 	events.unshift(event);
-	await store.put("events", JSON.stringify(events.slice(0, KEPT)));
+	await store.put("events", JSON.stringify(events.slice(0, EVENTS_MAX)));
 }
 
 export default {
@@ -17,7 +17,7 @@ export default {
 		url.pathname = url.pathname.slice(`/t/${slug}`.length) || "/";
 		const limits = { cpuMs: 50, subRequests: 10 };
 		const script = env.DISPATCHER.get(tenant.workerName, {}, { limits });
-		const answer = await script.fetch(new Request(url, request));
+		const response = await script.fetch(new Request(url, request));
 		const event = {
 			id: crypto.randomUUID(),
 			at: new Date(arrived).toISOString(),
@@ -25,12 +25,12 @@ export default {
 			slug,
 			owner: tenant.owner,
 			method: request.method,
-			status: answer.status,
+			status: response.status,
 			latencyMs: Date.now() - arrived,
 			caller: request.headers.get("x-agent-id") ?? "",
 			priceUsd: 0,
 		};
 		context.waitUntil(record(env.USAGE_KV, event));
-		return answer;
+		return response;
 	},
 };

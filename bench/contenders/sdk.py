@@ -1,4 +1,4 @@
-"""(c) The SDK's entrypoint, and nothing else: hands the request on, and the answer back."""
+"""(c) Only the SDK's entrypoint: forwards the request and returns the response."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from workers import WorkerEntrypoint
 
 
 class Default(WorkerEntrypoint):
-    """What Cloudflare calls."""
+    """The entrypoint."""
 
     async def fetch(self, request: Any) -> Any:
-        """Answer one request."""
+        """Handle a request."""
         return await self.env.DISPATCHER.get("echo").fetch(request.js_object)

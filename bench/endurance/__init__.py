@@ -1,1 +1,1 @@
-"""How the dispatcher bears long and heavy load: soak and overload."""
+"""Long and heavy load on the dispatcher: soak and overload."""

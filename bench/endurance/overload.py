@@ -1,6 +1,6 @@
-"""Ten times as many callers as can be served: who is answered, how late, and what is left of it.
+"""Measures an overload of ten times the capacity, and the recovery from it.
 
-Once with callers who wait for as long as it takes, and once with callers who leave.
+Once with callers that wait, and once with callers that time out.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 from rich.table import Table
 
-from bench.endurance.arrivals import Arrived, arriving
-from bench.endurance.steady import Kind, ask
-from bench.endurance.worker import Counts, Endured, running
-from bench.exchange import written
+from bench.endurance.arrivals import OpenLoopResult, run_open_loop
+from bench.endurance.steady import Kind, run_closed_loop
+from bench.endurance.worker import Counts, RunningDispatcher, running
+from bench.exchange import get_request
 from core.ports import Json
 
 TIMES = 10
@@ -27,22 +27,22 @@ CALM_SHARE = 0.3
 CALM_SECONDS = 3.0
 AFTERWARDS_SECONDS = 10.0
 WRITTEN_SECONDS = 2.0
-"""Within which everything that was answered is written."""
+"""Time until all events are written."""
 PATIENCE_SECONDS = {"wait": 300.0, "leave after 3 s": 3.0}
 RECOVERED = 2.0
-"""How many times the median of before is still as before."""
+"""Recovered if the median is at most this multiple of the median before."""
 
-ECHO = Kind("an API answers", written("/t/echo/"), 200)
+ECHO = Kind("an API responds", get_request("/t/echo/"), 200)
 
 
 @dataclass(slots=True)
 class OverloadFigures:
-    """One overload; times in milliseconds, from when a caller was due to the whole answer.
+    """One overload; times in milliseconds, from the scheduled time to the complete response.
 
-    `capacity` is answers a second with sixteen callers. `before_ms` and `first_second_ms` are
-    medians with few callers, before and right after; `recovered_seconds` is the first of the
-    seconds afterwards that is as before, None when there is none. `counted` is how many of all
-    callers the figures have.
+    `capacity` is responses per second with 16 connections. `before_ms` and `first_second_ms` are
+    medians under low load, before and right after; `recovered_seconds` is the first second
+    afterwards that is as before, `None` if there is none. `counted` is how many of the calls the
+    analytics have.
     """
 
     callers: str
@@ -62,71 +62,75 @@ class OverloadFigures:
     counts: list[Counts] = field(default_factory=list)
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         found = {name: getattr(self, name) for name in self.__slots__}
         names = Counts.__slots__
         return found | {"counts": {n: [getattr(one, n) for one in self.counts] for n in names}}
 
 
 def measure(seconds: float, say: Callable[[str], None]) -> list[OverloadFigures]:
-    """Overload an isolate for `seconds`, each kind of callers a new one."""
+    """Overload a new isolate for `seconds`, with each kind of callers."""
     found = []
     for callers, patience_seconds in PATIENCE_SECONDS.items():
-        with TemporaryDirectory() as name, running(Path(name)) as endured:
-            say(f"overload: callers who {callers}")
-            found.append(_overloaded(endured, callers, patience_seconds, seconds))
+        with TemporaryDirectory() as name, running(Path(name)) as dispatcher:
+            say(f"overload: callers that {callers}")
+            found.append(_overloaded(dispatcher, callers, patience_seconds, seconds))
     return found
 
 
 def _overloaded(
-    endured: Endured, callers: str, patience_seconds: float, seconds: float
+    dispatcher: RunningDispatcher, callers: str, patience_seconds: float, seconds: float
 ) -> OverloadFigures:
-    ask(endured.port, itertools.repeat(ECHO, CAPACITY_REQUESTS), CONNECTIONS)
-    found = ask(endured.port, itertools.repeat(ECHO, CAPACITY_REQUESTS), CONNECTIONS)
+    run_closed_loop(dispatcher.port, itertools.repeat(ECHO, CAPACITY_REQUESTS), CONNECTIONS)
+    found = run_closed_loop(dispatcher.port, itertools.repeat(ECHO, CAPACITY_REQUESTS), CONNECTIONS)
     capacity = len(found.times) / found.seconds
-    before = _calm(endured.port, capacity, CALM_SECONDS)
+    before = _calm(dispatcher.port, capacity, CALM_SECONDS)
     time.sleep(WRITTEN_SECONDS)
-    calls, counts = endured.calls(), [endured.counts()]
-    crowd = arriving(
-        endured.port,
+    calls, counts = dispatcher.calls(), [dispatcher.counts()]
+    load = run_open_loop(
+        dispatcher.port,
         ECHO.request,
         per_second=TIMES * capacity,
         seconds=seconds,
         patience_seconds=patience_seconds,
     )
-    after = _calm(endured.port, capacity, AFTERWARDS_SECONDS)
+    after = _calm(dispatcher.port, capacity, AFTERWARDS_SECONDS)
     time.sleep(WRITTEN_SECONDS)
-    counted = endured.calls() - calls - len(after.answers)
-    counts.append(endured.counts())
+    counted = dispatcher.calls() - calls - len(after.answers)
+    counts.append(dispatcher.counts())
     usual_ms = _quantile_ms(before.times(), 0.5)
     return OverloadFigures(
         callers=callers,
         capacity=capacity,
-        offered=crowd.offered,
-        answered=len(crowd.answers),
-        left=crowd.left,
-        broken=crowd.broken,
-        p50_ms=_quantile_ms(crowd.times(), 0.5),
-        p99_ms=_quantile_ms(crowd.times(), 0.99),
-        slowest_ms=_quantile_ms(crowd.times(), 1),
+        offered=load.offered,
+        answered=len(load.answers),
+        left=load.left,
+        broken=load.broken,
+        p50_ms=_quantile_ms(load.times(), 0.5),
+        p99_ms=_quantile_ms(load.times(), 0.99),
+        slowest_ms=_quantile_ms(load.times(), 1),
         before_ms=usual_ms,
         first_second_ms=_quantile_ms(after.times(0, 1), 0.5),
         recovered_seconds=_recovered(after, usual_ms),
         counted=counted,
-        statuses={str(status): count for status, count in crowd.statuses.items()},
+        statuses={str(status): count for status, count in load.statuses.items()},
         counts=counts,
     )
 
 
-def _calm(port: int, capacity: float, seconds: float) -> Arrived:
+def _calm(port: int, capacity: float, seconds: float) -> OpenLoopResult:
     per_second = CALM_SHARE * capacity
-    waits = PATIENCE_SECONDS["wait"]
-    return arriving(
-        port, ECHO.request, per_second=per_second, seconds=seconds, patience_seconds=waits
+    patience_seconds = PATIENCE_SECONDS["wait"]
+    return run_open_loop(
+        port,
+        ECHO.request,
+        per_second=per_second,
+        seconds=seconds,
+        patience_seconds=patience_seconds,
     )
 
 
-def _recovered(after: Arrived, usual_ms: float) -> int | None:
+def _recovered(after: OpenLoopResult, usual_ms: float) -> int | None:
     for second in range(int(AFTERWARDS_SECONDS)):
         if _quantile_ms(after.times(second, second + 1), 0.5) <= RECOVERED * usual_ms:
             return second
@@ -140,18 +144,18 @@ def _quantile_ms(ordered: Sequence[float], share: float) -> float:
 
 
 def shown(figures: list[OverloadFigures]) -> Iterable[Table]:
-    """Make the table."""
+    """Yield the table."""
     table = Table(
-        "10 times what can be served, callers who",
-        "could serve",
+        "overload of 10 times, callers that",
+        "capacity",
         "offered",
         "answered",
         "left, broken",
-        "answered p50 / p99 / slowest",
-        "p50 before, first second after",
-        "as before after",
-        "calls in the figures",
-        "WebAssembly, resident MB grown",
+        "latency p50 / p99 / slowest",
+        "p50 before, in the first second after",
+        "recovered after",
+        "calls counted",
+        "growth of WebAssembly, resident MB",
     )
     for one in figures:
         grown, resident = (

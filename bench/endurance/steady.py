@@ -1,4 +1,4 @@
-"""Steady load: some connections, each asking for the next thing as soon as it was answered."""
+"""Closed-loop load: each connection sends its next request when it has the response."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bench.exchange import Exchange, Reply, connect
+from bench.exchange import Exchange, Response, run_callers
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of request: its text, the status it is to be answered with, whether it counts."""
+    """A kind of request: its text, its expected status, and whether it is counted as a call."""
 
     name: str
     request: bytes
@@ -22,8 +22,8 @@ class Kind:
 
 
 @dataclass(slots=True)
-class Steady:
-    """What came back: times in seconds in the order of the answers, and what was not expected."""
+class ClosedLoopResult:
+    """Latencies in seconds in order of completion, and unexpected responses."""
 
     seconds: float = 0.0
     times: list[float] = field(default_factory=list)
@@ -33,10 +33,10 @@ class Steady:
 
 @dataclass(slots=True)
 class _Caller:
-    """One connection's course."""
+    """The state of one connection."""
 
     kinds: Iterator[Kind]
-    found: Steady
+    found: ClosedLoopResult
     done: asyncio.Event = field(default_factory=asyncio.Event)
     kind: Kind | None = None
     started: float = 0.0
@@ -50,30 +50,27 @@ class _Caller:
             self.started = time.perf_counter()
             exchange.send(self.kind.request)
 
-    def on_reply(self, exchange: Exchange, reply: Reply | None) -> None:
+    def on_response(self, exchange: Exchange, response: Response | None) -> None:
         assert self.kind is not None
-        status = None if reply is None else reply.status
+        status = None if response is None else response.status
         if status != self.kind.status:
             self.found.surprises[f"{self.kind.name}: {status}"] += 1
-        if reply is None:
+        if response is None:
             self.done.set()
             return
-        self.found.times.append(reply.at - self.started)
+        self.found.times.append(response.at - self.started)
         self.found.calls += self.kind.is_call
         self.next(exchange)
 
 
-def ask(port: int, kinds: Iterator[Kind], connections: int) -> Steady:
-    """Ask for all of `kinds`, over `connections` at once."""
-    return asyncio.run(_ask(port, kinds, connections))
+def run_closed_loop(port: int, kinds: Iterator[Kind], connections: int) -> ClosedLoopResult:
+    """Send all requests over the given number of connections."""
+    return asyncio.run(_run(port, kinds, connections))
 
 
-async def _ask(port: int, kinds: Iterator[Kind], connections: int) -> Steady:
-    found, started = Steady(), time.perf_counter()
+async def _run(port: int, kinds: Iterator[Kind], connections: int) -> ClosedLoopResult:
+    found, started = ClosedLoopResult(), time.perf_counter()
     callers = [_Caller(kinds, found) for _ in range(connections)]
-    for caller in callers:
-        caller.next(await connect(port, caller.on_reply))
-    for caller in callers:
-        await caller.done.wait()
+    await run_callers(port, callers)
     found.seconds = time.perf_counter() - started
     return found

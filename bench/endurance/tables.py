@@ -1,4 +1,4 @@
-"""Start-up, soak and overload as rows of Markdown tables, from the form in which they are kept."""
+"""Rows of the tables of start-up, soak and overload, from stored results."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from core.ports import Json
 Rows = Iterable[tuple[str, ...]]
 
 START_HEADS = (
-    "from … to the first answer",
-    "CPU, of the SDK's (≤ 1.3)",
+    "from … to the first response",
+    "CPU relative to the SDK (≤ 1.3)",
     "rounds",
     "CPU",
-    "time, of the SDK's",
+    "time relative to the SDK",
     "time",
     "snapshot",
 )
-SOAK_HEADS = ("a soak", "by 100,000 requests", "noise", "target", "at the end")
+SOAK_HEADS = ("a soak", "per 100,000 requests", "noise", "target", "at the end")
 OVERLOAD_HEADS = (
-    "ten times what can be served, callers who",
-    "could serve",
+    "overload of ten times, callers that",
+    "capacity",
     "offered",
     "answered",
-    "left",
-    "answered, p50 / p99 / slowest",
+    "timed out",
+    "latency, p50 / p99 / slowest",
     "p50 before, in the first second after",
-    "as before after",
+    "recovered after",
     "calls counted",
 )
 
 _WHAT = {
-    "resident_mb": ("memory of the process", f"< {SLOPE_TARGET_MB:g} MB"),
-    "wasm_mb": ("Python's memory", f"< {SLOPE_TARGET_MB:g} MB"),
-    "references": ("what Python holds of JavaScript", "within the noise"),
-    "lent": ("what JavaScript holds of Python", "within the noise"),
-    "objects": ("what Python's collector knows", "within the noise"),
+    "resident_mb": ("resident memory of the process", f"< {SLOPE_TARGET_MB:g} MB"),
+    "wasm_mb": ("WebAssembly memory of Python", f"< {SLOPE_TARGET_MB:g} MB"),
+    "references": ("JavaScript objects held by Python", "within the noise"),
+    "lent": ("Python objects held by JavaScript", "within the noise"),
+    "objects": ("objects of Python's garbage collector", "within the noise"),
 }
 
 
 def start_rows(figures: Sequence[Json]) -> Rows:
-    """Give each contender's starts, those from nothing first."""
+    """Yield a row for each Worker, starts without snapshot first."""
     measures = {(one["what"], one["is_from_snapshot"]): one for one in figures}
     for one in sorted(figures, key=lambda one: bool(one["is_from_snapshot"])):
         beside = measures[one["beside"], one["is_from_snapshot"]]
@@ -63,7 +63,7 @@ def start_rows(figures: Sequence[Json]) -> Rows:
 
 
 def soak_rows(figures: Sequence[Json]) -> Rows:
-    """Give what grew in each soak, how its latencies went, and what was counted."""
+    """Yield growth, latencies and counted calls of each soak."""
     for one in figures:
         counts = [
             Counts(**dict(zip(one["counts"], leg, strict=True)))
@@ -78,7 +78,7 @@ def soak_rows(figures: Sequence[Json]) -> Rows:
             what = f"{name}, last third / first"
             yield what, f"{last / first:.2f}", "", "1", f"{last:.1f} ms"
         yield (
-            f"calls counted of those answered, {one['requests']:,} requests",
+            f"counted calls, {one['requests']:,} requests",
             "",
             "",
             "all",
@@ -87,7 +87,7 @@ def soak_rows(figures: Sequence[Json]) -> Rows:
 
 
 def overload_rows(figures: Sequence[Json]) -> Rows:
-    """Give each kind of callers."""
+    """Yield a row for each kind of callers."""
     for one in figures:
         seconds = one["recovered_seconds"]
         yield (

@@ -1,4 +1,4 @@
-"""The dispatcher under `wrangler dev` with a route that counts what is alive in its isolate."""
+"""Runs the dispatcher with a route that counts live objects in its isolate."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ SCRIPTS = Path(__file__).parent / "namespace"
 COUNTS = "/__counts"
 APIS = ("echo", "broken")
 TIMEOUT_SECONDS = 120.0
-# `gc` is for what is counted, never for the dispatcher.
+# Only the counting route uses `gc`.
 EXPOSED_GC = {"MINIFLARE_WORKERD_V8_FLAGS": "--expose-gc"}
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What is alive in an isolate when JavaScript and Python have collected their garbage.
+    """Live objects and memory of an isolate after garbage collection.
 
-    `references` are what Python holds of JavaScript, `lent` what JavaScript holds of Python
-    and took since the first count, `objects` what Python's garbage collector knows.
+    `references` are JavaScript objects held by Python, `lent` Python objects held by JavaScript
+    since the first count, `objects` those of Python's garbage collector.
     """
 
     references: int
@@ -44,8 +44,8 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Endured:
-    """A running dispatcher; `port` is where workerd itself takes requests, `url` wrangler's."""
+class RunningDispatcher:
+    """A running dispatcher; `port` is that of workerd, `url` that of wrangler."""
 
     port: int
     pid: int
@@ -53,36 +53,36 @@ class Endured:
     client: httpx.Client
 
     def counts(self) -> Counts:
-        """Count what is alive."""
+        """Count live objects."""
         found = self.client.get(COUNTS).raise_for_status().json()
         resident = resident_mb(self.pid)
         return Counts(**{**found, "resident_mb": resident})
 
     def calls(self) -> int:
-        """Tell how many calls its figures have, of all APIs."""
+        """Return the calls of all APIs in its analytics."""
         snapshot = self._platform("analytics?window=overall")["snapshot"]
         return int(snapshot["heroStats"]["calls"])
 
     def run_cron(self) -> None:
-        """Fire its trigger, as Cloudflare does every minute."""
+        """Run cron, as Cloudflare does every minute."""
         fired = httpx.get(f"{self.url}/cdn-cgi/handler/scheduled", timeout=TIMEOUT_SECONDS)
         fired.raise_for_status()
 
     def _platform(self, route: str) -> Json:
         headers = {"authorization": f"Bearer {DEVELOPMENT_TOKEN}"}
-        answer = self.client.get(f"/__platform/{route}", headers=headers)
-        return answer.raise_for_status().json()
+        response = self.client.get(f"/__platform/{route}", headers=headers)
+        return response.raise_for_status().json()
 
 
 @contextmanager
-def running(state: Path) -> Iterator[Endured]:
-    """Run the dispatcher with one API that answers, one that fails, one without a script."""
+def running(state: Path) -> Iterator[RunningDispatcher]:
+    """Run the dispatcher with an API that responds, one that fails, and one without a script."""
     tenants = [
         {"slug": slug, "tenantId": slug, "workerName": slug, "owner": "@bench", "plan": "pro"}
         for slug in (*APIS, "ghost")
     ]
     directory = json.dumps({"tenants": tenants})
-    # A copy: the clone may change in the course of a long run.
+    # A copy, because the clone may change during a long run.
     scripts = shutil.copytree(SCRIPTS, state / "scripts")
     options = LaunchOptions(port=0, state=state, namespace=scripts, tenant_directory=directory)
     folder = RunFolder(HERE)
@@ -99,13 +99,13 @@ def running(state: Path) -> Iterator[Endured]:
         new = {port: pid for port, pid in listeners().items() if port not in known | {server.port}}
         port = next(port for port in sorted(new) if _is_worker(port))
         with httpx.Client(base_url=f"http://{HOST}:{port}", timeout=TIMEOUT_SECONDS) as client:
-            yield Endured(port, new[port], server.url, client)
+            yield RunningDispatcher(port, new[port], server.url, client)
     finally:
         server.stop()
 
 
 def _is_worker(port: int) -> bool:
-    """Tell whether the Worker answers at a port; other parts of miniflare do at others."""
+    """Return whether the Worker listens at a port; others are of other parts of miniflare."""
     try:
         return "references" in httpx.get(f"http://{HOST}:{port}{COUNTS}", timeout=5).json()
     except (httpx.HTTPError, ValueError):

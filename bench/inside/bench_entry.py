@@ -1,7 +1,7 @@
-"""The Worker that is measured: reads and compacts as the dispatcher does, when asked to.
+"""The measured Worker: reads and compacts with the dispatcher's code, controlled by its path.
 
-The host measures from outside, because clocks stand still in a Worker while it
-computes. `/empty` is what a request costs that does nothing.
+The host measures the time, because a Worker's clock stops while it computes. `/empty` is a
+request that does nothing.
 """
 
 import json
@@ -31,7 +31,7 @@ TOP = 25
 
 
 class BenchClock:
-    """A clock that stands where the host says."""
+    """A clock that the host sets."""
 
     at_ms = 0
 
@@ -66,7 +66,7 @@ _forget()
 
 
 async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
-    """Do what the path says; answer with what was done, never with the whole result."""
+    """Run the action of the path; respond with a short report of it."""
     address = urlsplit(raw_request.url)
     given = dict(parse_qsl(address.query))
     raw = raw_environment.USAGE_KV
@@ -80,8 +80,8 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
         case "/kept" | "/computed":
             environment = RuntimeEnvironment(raw_environment)
             background = RuntimeBackground(context)
-            answer = await _page(environment, store, address.path, given, background)
-            return RuntimeRequest(raw_request, context).respond(answer)
+            response = await _page(environment, store, address.path, given, background)
+            return RuntimeRequest(raw_request, context).respond(response)
         case "/publish":
             _clock.at_ms = int(given["now"])
             done = {"published": await _readers[0].publish(store)}
@@ -103,7 +103,7 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
 
 
 async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, object]:
-    """Store one value as it streams in, or store or delete many that the body names."""
+    """Store one streamed value, or store or delete the many in the body."""
     if "key" in given:
         options = js.JSON.parse(json.dumps({"metadata": json.loads(given["metadata"])}))
         await raw.put(given["key"], request.body, options)
@@ -117,7 +117,7 @@ async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, ob
 
 
 async def _read(raw: Json, prefix: str) -> dict[str, object]:
-    """Read as many values as a listing shows; nothing of them reaches Python."""
+    """Read the values of one listing without converting them to Python."""
     page = await raw.list(js.JSON.parse(json.dumps({"prefix": prefix})))
     names = [entry.name for entry in page.keys]
     for start in range(0, len(names), 100):
@@ -132,7 +132,7 @@ async def _page(
     given: dict[str, str],
     background: RuntimeBackground,
 ) -> Response:
-    """Answer as the public page's route does, or as the platform API does, with the whole body."""
+    """Respond like the route of the public page, or like the platform API."""
     _clock.at_ms = max(_clock.at_ms, int(given["now"]))
     window = given["window"]
     if path == "/kept":

@@ -1,7 +1,7 @@
 """Counts bytecode instructions by function, inside the Worker's interpreter.
 
-Run as source in the Worker by the inspector, and never imported: `begin()` before what is to be
-counted, `end()` after it.
+The inspector runs it as source in the Worker: `begin()` before the counted code, `end()` after
+it.
 """
 
 import json
@@ -25,13 +25,13 @@ _monitoring.register_callback(TOOL, _EVENT, _count)
 
 
 def begin() -> None:
-    """Count from nothing."""
+    """Reset the counts and start."""
     _counts.clear()
     _monitoring.set_events(TOOL, _EVENT)
 
 
 def end() -> None:
-    """Stop, and leave file, function and count of each as JSON where the inspector finds it."""
+    """Stop, and store file, function and count of each as JSON for the inspector."""
     _monitoring.set_events(TOOL, 0)
     rows = [(code.co_filename, code.co_qualname, count) for code, count in _counts.items()]
-    globalThis.clawrSaid = json.dumps([row for row in rows if row[0] != "<string>"])
+    globalThis.clawrOutput = json.dumps([row for row in rows if row[0] != "<string>"])

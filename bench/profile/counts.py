@@ -1,7 +1,7 @@
-"""What one request does, counted, and where its time goes, sampled: ours beside a pass-through.
+"""Profiles one request of the dispatcher and of pass-through Workers.
 
-Crossings, allocations and bytecode instructions are exact, counted with the bundle of
-`bench.budget`; samples are of the plain one, under load, and as noisy as the machine is.
+Crossings, allocations and bytecode instructions are exact counts with the bundle of
+`bench.budget`. Samples are taken with the plain bundle under load, and depend on the machine.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NOON_MS = 1_795_262_400_000
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """One that is profiled; `main` is None for this dispatcher, and `has_class` is the SDK's."""
+    """A profiled Worker; `main` is `None` for this dispatcher, `has_class` is of the SDK."""
 
     letter: str
     what: str
@@ -56,7 +56,7 @@ ALL = (
 
 @dataclass(frozen=True, slots=True)
 class ProfileFigures:
-    """What one request of one of them does; `instructions` are Python's, by function."""
+    """The profile of one request; `instructions` are Python bytecode instructions by function."""
 
     letter: str
     what: str
@@ -67,7 +67,7 @@ class ProfileFigures:
     samples: Samples
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return {
             "letter": self.letter,
             "what": self.what,
@@ -82,12 +82,12 @@ class ProfileFigures:
 
 
 def measure(seconds: float, say: Callable[[str], None]) -> list[ProfileFigures]:
-    """Profile all of them; each is sampled for `seconds`."""
+    """Profile all Workers; each is sampled for `seconds`."""
     return [_profiled(one, seconds, say) for one in ALL]
 
 
 def _profiled(one: Profiled, seconds: float, say: Callable[[str], None]) -> ProfileFigures:
-    say(f"counting what ({one.letter}) does in a request")
+    say(f"counting a request of ({one.letter})")
     with _running(one, is_counting=True) as (server, inspector):
         counter = CrossingCounter(inspector)
         connection = http.client.HTTPConnection(HOST, server.port)
@@ -109,16 +109,16 @@ def _profiled(one: Profiled, seconds: float, say: Callable[[str], None]) -> Prof
 
 
 def _counted(counter: CrossingCounter, connection: http.client.HTTPConnection) -> Counts:
-    """Count a request that no commit is part of: none of them costs less."""
+    """Return the minimum counts of a request without a commit."""
     counter.set_clock(NOON_MS)
     counter.hold_timers()
     counter.watch_allocator()
     for _ in range(WARM_UP):
-        _ask(connection)
+        _request(connection)
     found = []
     for _ in range(COUNTED):
         counter.reset()
-        _ask(connection)
+        _request(connection)
         found.append(counter.read())
     return min(found, key=lambda counts: counts.allocations)
 
@@ -128,7 +128,7 @@ def _instructions(counter: CrossingCounter, connection: http.client.HTTPConnecti
     found: list[Counter[str]] = []
     for _ in range(COUNTED):
         counter.run("begin()")
-        _ask(connection)
+        _request(connection)
         rows = json.loads(counter.run("end()"))
         found.append(_by_function(rows))
     return found[-1]
@@ -142,12 +142,12 @@ def _by_function(rows: list[tuple[str, str, int]]) -> Counter[str]:
     return found
 
 
-def _ask(connection: http.client.HTTPConnection) -> None:
+def _request(connection: http.client.HTTPConnection) -> None:
     connection.request("GET", TARGET, headers={"x-agent-id": "bench"})
-    answer = connection.getresponse()
-    body = answer.read()
-    if answer.status != http.client.OK:
-        raise RuntimeError(f"{TARGET}: {answer.status} {body[:300]!r}")
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != http.client.OK:
+        raise RuntimeError(f"{TARGET}: {response.status} {body[:300]!r}")
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def _running(one: Profiled, *, is_counting: bool) -> Iterator[tuple[Server, Insp
 
 
 def _adapt(one: Profiled, folder: RunFolder, config: dict[str, Any]) -> None:
-    # As in production, files are the edge's business and no Worker's.
+    # In production the edge serves files, not the Worker.
     config.pop("assets", None)
     if one.main is None:
         return

@@ -1,7 +1,7 @@
-"""Where V8's sampling profiler finds a Worker under load, by function.
+"""Samples a Worker under load with V8's profiler.
 
-It sees JavaScript, the WebAssembly that is Python, and what workerd itself does for them; of
-Python's own functions it sees only the interpreter, and `bench.profile.counts` counts those.
+The profiler sees JavaScript, Python's WebAssembly and workerd's native functions. It cannot see
+Python functions, only the interpreter; `bench.profile.counts` counts those.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NUMBERED = re.compile(r"wasm-function\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Microseconds of one request, on an average of `requests`, by part and by function."""
+    """Mean microseconds per request, by part and by function."""
 
     requests: int
     parts: Mapping[str, float]
@@ -49,25 +49,25 @@ class Samples:
 
 
 def sampled(inspector: Inspector, port: int, target: str, seconds: float) -> Samples:
-    """Sample a Worker that answers `target` at `port` for `seconds`, once it is warm."""
+    """Sample a warm Worker under load on `target` for `seconds`."""
     load(port, target, seconds=WARM_UP_SECONDS, connections=CONNECTIONS)
     inspector.send("Profiler.enable")
     inspector.send("Profiler.setSamplingInterval", interval=INTERVAL_MICROSECONDS)
     inspector.send("Profiler.start")
-    answers = load(port, target, seconds=seconds, connections=CONNECTIONS)
+    result = load(port, target, seconds=seconds, connections=CONNECTIONS)
     profile = inspector.send("Profiler.stop")["profile"]
-    return read(profile, len(answers.times))
+    return read(profile, len(result.times))
 
 
 def read(profile: Json, requests: int) -> Samples:
-    """Read a profile as V8 gives it.
+    """Parse a profile of V8.
 
     The format: https://chromedevtools.github.io/devtools-protocol/v8/Profiler/#type-Profile.
     """
     python, glue = python_functions(HERE), glue_functions(HERE)
     own_microseconds: Counter[int] = Counter()
     for node, microseconds in zip(profile["samples"], profile["timeDeltas"], strict=True):
-        # A longer one means that the machine was doing something else.
+        # A longer delta means that the machine was busy with other work.
         own_microseconds[node] += min(microseconds, LONGEST_MICROSECONDS)
     parts: defaultdict[str, float] = defaultdict(float)
     functions: defaultdict[str, float] = defaultdict(float)

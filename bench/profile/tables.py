@@ -1,4 +1,4 @@
-"""A profile as tables: what is counted first, by name; then what was sampled."""
+"""Tables of a profile: counts, then samples."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from rich.table import Table
 from bench.profile.counts import ProfileFigures
 
 ROWS = 40
-"""How many names a table has at the most; the results have them all."""
+"""Maximum number of rows of a table; the stored results have all."""
 
 
 def profile_tables(profile: Sequence[ProfileFigures]) -> Iterable[Table]:
-    """Make the tables of everything that was profiled."""
+    """Yield the tables of all profiled Workers."""
     if not profile:
         return
     totals: dict[str, list[float]] = {
         "crossings from Python to JavaScript": [one.to_javascript.total() for one in profile],
         "crossings from JavaScript to Python": [one.to_python.total() for one in profile],
-        "blocks asked of Python's allocator": [one.allocations for one in profile],
+        "allocations of Python": [one.allocations for one in profile],
         "bytecode instructions": [one.instructions.total() for one in profile],
     }
-    yield _table("a request does, exactly", profile, totals, digits=0)
+    yield _table("counts per request", profile, totals, digits=0)
     for title, counts in (
         ("crossings to JavaScript", [one.to_javascript for one in profile]),
         ("crossings to Python", [one.to_python for one in profile]),
@@ -36,7 +36,7 @@ def profile_tables(profile: Sequence[ProfileFigures]) -> Iterable[Table]:
 
 
 def _by_name(counts: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
-    """Give each name's counts, the names that the last one has most of first."""
+    """Return the counts by name, ordered by those of the last Worker, largest first."""
     rows = {name: [one.get(name, 0) for one in counts] for name in set().union(*counts)}
     order = sorted(rows, key=lambda name: ([-count for count in rows[name][::-1]], name))
     return {name: rows[name] for name in order[:ROWS]}

@@ -1,7 +1,7 @@
-"""Draws figures as SVG: the same bytes from the same figures, readable by whoever cannot see them.
+"""Draws charts as SVG: reproducible bytes, with a text description for screen readers.
 
-Pictures are black on white, so that they can be read on a dark page, too; text is text. Series
-differ in their markers as well as in their colours, which are Okabe's and Ito's for all eyes.
+Charts are black on white, so that they are readable on a dark page. Series differ in markers and
+in colours, which are those of Okabe and Ito for colour-blind readers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SERIES = (
     ("#56b4e9", "v"),
     ("#e69f00", "P"),
 )
-"""A colour and a marker for each series; as many as a picture may have."""
+"""Colour and marker of each series; their number is the maximum."""
 
 WIDTH_INCHES = 8.0
 ROW_INCHES = 0.42
@@ -43,7 +43,7 @@ STYLE: Mapping[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "savefig.bbox": "tight",
-    # What makes ids the same each time, and keeps text as text.
+    # Makes ids reproducible, and keeps text as text.
     "svg.fonttype": "none",
     "svg.hashsalt": "clawr-dispatcher",
 }
@@ -51,7 +51,7 @@ STYLE: Mapping[Any, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture: its title, what it shows in words, and how it is drawn."""
+    """A chart: its title, description, number of rows and drawing function."""
 
     title: str
     description: str
@@ -59,9 +59,9 @@ class Chart:
     draw: Callable[[Axes], None]
 
     def svg(self) -> str:
-        """Draw it."""
+        """Return the chart as SVG."""
         with mpl.rc_context():
-            # Whatever the reader's own settings are.
+            # Independent of the user's matplotlib settings.
             mpl.rcdefaults()
             mpl.rcParams.update(STYLE)
             height = ALLOWANCE_INCHES + ROW_INCHES * self.rows
@@ -77,18 +77,18 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The rounds of one figure of a contender."""
+    """The values of one metric of a contender, by round."""
 
     label: str
     values: Sequence[float]
 
     @property
     def median(self) -> float:
-        """The middle of the rounds."""
+        """The median of the rounds."""
         return statistics.median(self.values)
 
-    def said(self, unit: str) -> str:
-        """Say it in words."""
+    def describe(self, unit: str) -> str:
+        """Describe the values in words."""
         ends = f"{min(self.values):.3g} to {max(self.values):.3g}"
         return f"{self.label}: {self.median:.3g} {unit} ({ends})"
 
@@ -99,16 +99,16 @@ def spreads_chart(
     """Draw medians as points on a logarithmic scale, with a line from lowest to highest.
 
     Args:
-        title: The picture's title.
-        unit: Of the axis.
-        series: By name; each has the same labels in the same order.
-        mark: Where a dashed line is drawn, or None.
+        title: The title.
+        unit: The unit of the axis.
+        series: Spreads by series; all have the same labels in the same order.
+        mark: Position of a dashed line, or `None`.
     """
     labels = [spread.label for spread in next(iter(series.values()))]
 
     def draw(axes: Axes) -> None:
         places = range(len(labels), 0, -1)
-        assert len(series) <= len(SERIES), "too many series for one picture"
+        assert len(series) <= len(SERIES), "too many series for one chart"
         for (name, spreads), (colour, marker) in zip(series.items(), SERIES, strict=False):
             for place, spread in zip(places, spreads, strict=True):
                 ends = [min(spread.values), max(spread.values)]
@@ -124,7 +124,7 @@ def spreads_chart(
                         textcoords="offset points",
                         ha="center",
                         fontsize=9,
-                        # Readable where the dashed line is behind it.
+                        # Readable in front of the dashed line.
                         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
                     )
         axes.set_yticks(list(places), labels)
@@ -138,11 +138,11 @@ def spreads_chart(
         if len(series) > 1:
             _legend(axes)
 
-    said = [
-        f"{name}: " + "; ".join(spread.said(unit) for spread in spreads)
+    texts = [
+        f"{name}: " + "; ".join(spread.describe(unit) for spread in spreads)
         for name, spreads in series.items()
     ]
-    return Chart(title, ". ".join(said) + ".", len(labels), draw)
+    return Chart(title, ". ".join(texts) + ".", len(labels), draw)
 
 
 def lines_chart(
@@ -156,17 +156,16 @@ def lines_chart(
     """Draw series as lines between their points.
 
     Args:
-        title: The picture's title.
-        axis: What is along the bottom, and what is up the side.
-        series: Points by the series' name.
-        target: A name and a height for a dashed line, or None.
-        names: What the points along the bottom are called; numbers on a logarithmic scale
-            when empty.
+        title: The title.
+        axis: Labels of the x and y axes.
+        series: Points by series.
+        target: Name and y value of a dashed line, or `None`.
+        names: Labels of the x axis; if empty, the axis is logarithmic.
     """
     bottom, side = axis
 
     def draw(axes: Axes) -> None:
-        assert len(series) <= len(SERIES), "too many series for one picture"
+        assert len(series) <= len(SERIES), "too many series for one chart"
         for (name, points), (colour, marker) in zip(series.items(), SERIES, strict=False):
             across, up = zip(*points, strict=True)
             axes.plot(across, up, color=colour, marker=marker, label=name)
@@ -183,15 +182,15 @@ def lines_chart(
         axes.grid(axis="y", color="#dddddd", linewidth=0.8)
         _legend(axes)
 
-    said = [
+    texts = [
         f"{name}: " + "; ".join(f"{_named(x, names)}: {y:.3g}" for x, y in points)
         for name, points in series.items()
     ]
-    return Chart(title, f"{side} by {bottom}. " + ". ".join(said) + ".", 5, draw)
+    return Chart(title, f"{side} by {bottom}. " + ". ".join(texts) + ".", 5, draw)
 
 
 def bars_chart(title: str, unit: str, bars: Mapping[str, float], *, target: float) -> Chart:
-    """Draw one bar for each label, with its figure, and a dashed line at the target."""
+    """Draw a bar for each label, with its value, and a dashed line at the target."""
 
     def draw(axes: Axes) -> None:
         places = list(range(len(bars), 0, -1))
@@ -201,12 +200,12 @@ def bars_chart(title: str, unit: str, bars: Mapping[str, float], *, target: floa
         axes.set_xlabel(unit)
         axes.axvline(target, color=GREY, linestyle="--", linewidth=1)
 
-    said = "; ".join(f"{label}: {value:,.4g}" for label, value in bars.items())
-    return Chart(title, f"{unit}. {said}. The target is {target:g}.", len(bars), draw)
+    texts = "; ".join(f"{label}: {value:,.4g}" for label, value in bars.items())
+    return Chart(title, f"{unit}. {texts}. The target is {target:g}.", len(bars), draw)
 
 
 def spreads(figures: Sequence[Json], name: str) -> list[Spread]:
-    """Make spreads of a field of `RequestFigures` as JSON, of those that have it."""
+    """Return the spreads of a field of `RequestFigures` as JSON, if it has values."""
     return [Spread(f"({one['letter']}) {one['what']}", one[name]) for one in figures if one[name]]
 
 
@@ -215,7 +214,7 @@ def _named(place: float, names: Sequence[str]) -> str:
 
 
 def _logarithmic(axes: Axes, steps: tuple[float, ...]) -> None:
-    """Make the axis along the bottom logarithmic, with plain numbers at these steps of each ten."""
+    """Make the x axis logarithmic, with labels at these multiples of each power of ten."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=steps))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -227,10 +226,10 @@ def _legend(axes: Axes) -> None:
 
 
 def _described(svg: str, title: str, description: str) -> str:
-    """Give a picture a name and words for whoever cannot see it."""
+    """Add title and description for screen readers."""
     head, found, rest = svg.partition("<svg ")
     attributes, _, inside = rest.partition(">")
-    assert found, "no picture"
+    assert found, "no SVG"
     assert inside, "no end of the first tag"
     words = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
     return f'{head}<svg role="img" {attributes}>\n {words}{inside}'

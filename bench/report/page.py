@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.report import tables as report_tables
 from bench.report.charts import Chart
 from bench.report.plots import plots
-from bench.report.results import Kept, all_kept, newest
+from bench.report.results import CommitResults, load_all, newest
 from bench.report.tables import PARTS, part_table, provenance
 
 RESULTS = Path("bench/results")
@@ -30,49 +30,49 @@ _BLOCK = re.compile(
     r"(<!-- figures: (picture )?(\w+) -->\n)(.*?)(<!-- end of figures -->)", re.DOTALL
 )
 
-_TABLES: Mapping[str, tuple[str, Callable[[Kept], str]]] = {
+_TABLES: Mapping[str, tuple[str, Callable[[CommitResults], str]]] = {
     "ratios": ("requests", report_tables.ratio_table),
     "requests": ("requests", report_tables.request_table),
     "growth": ("growth", report_tables.growth_table),
 }
-"""Tables that are not simply those of a part: their part, and what writes them."""
+"""Further tables: their part and the function that renders them."""
 
 
-def written(root: Path) -> dict[Path, str]:
-    """Give what the page and its pictures must be, by their path in the clone."""
-    kept = all_kept(root / RESULTS)
-    charts = dict(plots(kept))
+def rendered(root: Path) -> dict[Path, str]:
+    """Return the content of the page and its charts, by path in the clone."""
+    stored = load_all(root / RESULTS)
+    charts = dict(plots(stored))
     files = {PICTURES / f"{name}.svg": chart.svg() for name, chart in charts.items()}
-    return {PAGE: page((root / PAGE).read_text(), kept, charts), **files}
+    return {PAGE: page((root / PAGE).read_text(), stored, charts), **files}
 
 
-def page(text: str, kept: Sequence[Kept], charts: Mapping[str, Chart]) -> str:
-    """Fill the newest figures into the page; a table that none are kept of stays as it is.
+def page(text: str, stored: Sequence[CommitResults], charts: Mapping[str, Chart]) -> str:
+    """Insert the newest results into the page; blocks without results are unchanged.
 
     Raises:
-        KeyError: The page asks for a table that there is none of.
+        KeyError: The page has a block of an unknown table.
     """
 
     def block(found: re.Match[str]) -> str:
         start, is_picture, name, inside, end = found.groups()
-        inside = _picture(name, charts) if is_picture else _table(name, kept) or inside
+        inside = _picture(name, charts) if is_picture else _table(name, stored) or inside
         return f"{start}{inside}{end}"
 
     return _BLOCK.sub(block, text)
 
 
 def _picture(name: str, charts: Mapping[str, Chart]) -> str:
-    """Show a picture; nothing where it needs more figures than there are."""
+    """Return the link to a chart; empty if there are no results for it."""
     if name not in charts:
         return ""
     file = (PICTURES / f"{name}.svg").relative_to(PAGE.parent)
     return f"\n![{charts[name].title}]({file})\n\n"
 
 
-def _table(name: str, kept: Sequence[Kept]) -> str:
-    """Show a table; nothing where no figures are kept."""
+def _table(name: str, stored: Sequence[CommitResults]) -> str:
+    """Return a table; empty if there are no results for it."""
     part = name if name in PARTS else _TABLES[name][0]
-    found = newest(kept, part)
+    found = newest(stored, part)
     if found is None:
         return ""
     text = part_table(found, part) if name in PARTS else _TABLES[name][1](found)
@@ -80,8 +80,8 @@ def _table(name: str, kept: Sequence[Kept]) -> str:
 
 
 def write(root: Path) -> list[Path]:
-    """Write the page and its pictures; give what was changed, relative to the clone."""
-    wanted = written(root)
+    """Write the page and its charts; return the changed paths, relative to the clone."""
+    wanted = rendered(root)
     changed = _differing(root, wanted)
     for path in changed:
         file = root / path
@@ -94,15 +94,15 @@ def write(root: Path) -> list[Path]:
 
 
 def is_current(root: Path) -> bool:
-    """Tell whether page and pictures are those of the newest figures; print what is not."""
-    stale = _differing(root, written(root))
+    """Return whether page and charts are current; print those that are not."""
+    stale = _differing(root, rendered(root))
     for path in stale:
-        print(f"{path} is not of the newest figures in {RESULTS}: run make plots.")
+        print(f"{path} does not match the newest results in {RESULTS}: run make plots.")
     return not stale
 
 
 def _differing(root: Path, wanted: Mapping[Path, str]) -> list[Path]:
-    """Name what is not as the figures have it: changed, missing, or of figures long gone."""
+    """Return the paths of changed, missing and superfluous files."""
     found = {path.relative_to(root) for path in (root / PICTURES).glob("*.svg")}
     changed = {
         path

@@ -1,4 +1,4 @@
-"""Which pictures docs/performance.md has, each from the newest figures of its part."""
+"""The charts of docs/performance.md, each from the newest results of its part."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.report import charts
 from bench.report.charts import Chart, Spread
-from bench.report.results import Kept, newest
+from bench.report.results import CommitResults, newest
 from bench.requests.ratios import ratios
 from core.ports import Json
 
@@ -14,28 +14,28 @@ WARM_MS_MAX = 60.0
 WRITES_MAX = 20.0
 
 
-def plots(kept: Sequence[Kept]) -> Iterable[tuple[str, Chart]]:
-    """Make pictures by the name of their file; parts that were never measured have none.
+def plots(stored: Sequence[CommitResults]) -> Iterable[tuple[str, Chart]]:
+    """Yield charts by file name; parts without results have none.
 
     Args:
-        kept: What is kept, the oldest commit first.
+        stored: The stored results, oldest commit first.
     """
-    requests = _figures(kept, "requests")
+    requests = _figures(stored, "requests")
     if requests:
         yield "answers", _answers(requests)
         yield "cpu", _cpu(requests)
         yield "times", _times(requests)
-    if snapshots := _figures(kept, "snapshots"):
+    if snapshots := _figures(stored, "snapshots"):
         yield "snapshots", _snapshots(snapshots)
-    if designs := _figures(kept, "designs"):
+    if designs := _figures(stored, "designs"):
         yield "writes", _writes(designs)
-    measured = [one for one in kept if "requests" in one.parts and "bodies" in one.parts]
+    measured = [one for one in stored if "requests" in one.parts and "bodies" in one.parts]
     if len(measured) > 1:
         yield "history", _history(measured)
 
 
-def _figures(kept: Sequence[Kept], part: str) -> Sequence[Json]:
-    found = newest(kept, part)
+def _figures(stored: Sequence[CommitResults], part: str) -> Sequence[Json]:
+    found = newest(stored, part)
     return [] if found is None else found.parts[part].figures
 
 
@@ -47,15 +47,15 @@ def _answers(requests: Sequence[Json]) -> Chart:
             [m / c for m, c in zip(one["per_second"], floor["per_second"], strict=True)],
         )
         for one in requests
-        # Its answers wait for the facilitator.
+        # Paid requests wait for the facilitator.
         if one["paid"] is None
     ]
-    title = "Answers a second beside the SDK's empty pass-through"
-    return charts.spreads_chart(title, "times those of (c)", {"answers": shares}, mark=1.0)
+    title = "Responses per second relative to the SDK's pass-through"
+    return charts.spreads_chart(title, "relative to (c)", {"responses": shares}, mark=1.0)
 
 
 def _cpu(requests: Sequence[Json]) -> Chart:
-    title = "CPU of a small request, the script and storage included"
+    title = "CPU of a small request, including script and storage"
     return charts.spreads_chart(title, "ms", {"CPU": charts.spreads(requests, "cpu_ms")})
 
 
@@ -74,7 +74,7 @@ def _snapshots(snapshots: Sequence[Json]) -> Chart:
         name = f"{one['window']}, {one['apis']:,} APIs"
         series.setdefault(name, []).append((one["events"], one["warm_p50_ms"]))
     return charts.lines_chart(
-        "A read of analytics, whatever the log's size",
+        "Reads of analytics by log size",
         ("events in 90 days", "ms, warm, p50"),
         series,
         target=("target of p95", WARM_MS_MAX),
@@ -83,13 +83,13 @@ def _snapshots(snapshots: Sequence[Json]) -> Chart:
 
 def _writes(designs: Sequence[Json]) -> Chart:
     bars = {one["design"]: one["writes_per_1000"] for one in designs}
-    title = "KV writes at 200 requests a second"
-    return charts.bars_chart(title, "writes for 1,000 requests", bars, target=WRITES_MAX)
+    title = "KV writes at 200 requests per second"
+    return charts.bars_chart(title, "writes per 1,000 requests", bars, target=WRITES_MAX)
 
 
-def _history(measured: Sequence[Kept]) -> Chart:
+def _history(measured: Sequence[CommitResults]) -> Chart:
     wanted = {
-        "answers/s, (f) / (c)": "answers a second",
+        "responses/s, (f) / (c)": "responses per second",
         "CPU of a small request, (f) / (c)": "CPU",
     }
     series: dict[str, list[tuple[float, float]]] = {name: [] for name in wanted.values()}
@@ -99,9 +99,9 @@ def _history(measured: Sequence[Kept]) -> Chart:
             if ratio.what in wanted:
                 series[wanted[ratio.what]].append((place, ratio.median))
     return charts.lines_chart(
-        "This dispatcher, a free API, from commit to commit",
-        ("commit", "times those of (c)"),
+        "This dispatcher, a free API, by commit",
+        ("commit", "relative to (c)"),
         series,
-        target=("the SDK's empty pass-through", 1.0),
+        target=("the SDK's pass-through", 1.0),
         names=[one.commit for one in measured],
     )

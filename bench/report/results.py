@@ -1,10 +1,10 @@
-"""Figures kept for each commit, in `bench/results/COMMIT.json`: one form, for plots and tables.
+"""Stores the results of each commit in `bench/results/COMMIT.json`, for charts and tables.
 
     {"form": 1, "commit": "1a2b3c4", "committed": "2026-11-23T07:00:00+00:00", "processors": 2,
      "parts": {"requests": {"size": "full", "load": [0.1, 0.2, 0.3], "figures": [{…}, …]}, …}}
 
-A run replaces the parts that it measured and leaves the others. What was measured of sources
-that no commit has ends in `-dirty`: git ignores such a file, and so do plots and tables.
+A run replaces the parts that it measured. Results of uncommitted sources end in `-dirty`; git,
+charts and tables ignore them.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from core.ports import Json
 FORM = 1
 DIRTY = "-dirty"
 DIGITS = 5
-"""Significant ones of numbers that are no whole ones: more than any clock here is good for."""
+"""Significant digits of floats; more than the accuracy of any measurement."""
 
 _UNMEASURED = ("docs", "bench/results", "*.md")
-"""What may differ from the commit without a figure being another's: what runs write, and texts."""
+"""Files whose changes do not make the sources dirty: texts, and files that runs write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one part of a run measured; `load` are the machine's load averages at its start."""
+    """The results of one part of a run; `load` are the load averages at its start."""
 
     size: str
     load: Sequence[float]
@@ -39,8 +39,8 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """All that is kept of a commit, which was made at `committed`."""
+class CommitResults:
+    """The results of a commit, which was made at `committed`."""
 
     commit: str
     committed: str
@@ -49,17 +49,17 @@ class Kept:
 
 
 class Source(NamedTuple):
-    """What is measured: a commit, and when it was made."""
+    """The measured commit and its time."""
 
     commit: str
     committed: str
 
 
 def source(root: Path) -> Source:
-    """Name what a clone has now, before it is measured.
+    """Return the current commit of a clone.
 
     Args:
-        root: The clone's top folder.
+        root: The clone.
     """
     changed = [f":(exclude){path}" for path in _UNMEASURED]
     is_dirty = bool(_git(root, "status", "--porcelain", "--", ".", *changed))
@@ -68,21 +68,21 @@ def source(root: Path) -> Source:
     return Source(commit + DIRTY * is_dirty, datetime.fromtimestamp(seconds, UTC).isoformat())
 
 
-def measured(source: Source, size: str, load: Sequence[float], parts: Json) -> Kept:
-    """Name what was measured.
+def new_results(source: Source, size: str, load: Sequence[float], parts: Json) -> CommitResults:
+    """Return the results of a run.
 
     Args:
-        source: Of what.
-        size: How much was measured.
+        source: The measured commit.
+        size: The SIZE of the run.
         load: The load averages at the start.
-        parts: Part to its figures; parts without any are left out.
+        parts: Part to its figures; empty parts are omitted.
     """
     found = {name: Part(size, list(load), figures) for name, figures in parts.items() if figures}
-    return Kept(*source, os.cpu_count() or 1, found)
+    return CommitResults(*source, os.cpu_count() or 1, found)
 
 
-def keep(folder: Path, new: Kept) -> Path:
-    """Write figures beside those that the same commit has already; give the file."""
+def store(folder: Path, new: CommitResults) -> Path:
+    """Merge new results into the file of their commit; return the file."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{new.commit}.json"
     earlier = _read(file).parts if file.exists() else {}
@@ -95,27 +95,27 @@ def keep(folder: Path, new: Kept) -> Path:
     return file
 
 
-def all_kept(folder: Path) -> list[Kept]:
-    """Read what is kept of commits, the oldest commit first; what ends in `-dirty` is left out."""
+def load_all(folder: Path) -> list[CommitResults]:
+    """Read the results of all commits, oldest first, without those that end in `-dirty`."""
     files = [file for file in folder.glob("*.json") if not file.stem.endswith(DIRTY)]
     return sorted((_read(file) for file in files), key=lambda one: (one.committed, one.commit))
 
 
-def newest(kept: Iterable[Kept], part: str) -> Kept | None:
-    """Give the newest commit of which a part was measured."""
-    return next((one for one in reversed(list(kept)) if part in one.parts), None)
+def newest(stored: Iterable[CommitResults], part: str) -> CommitResults | None:
+    """Return the results of the newest commit that has a part; `None` if there is none."""
+    return next((one for one in reversed(list(stored)) if part in one.parts), None)
 
 
-def _read(file: Path) -> Kept:
+def _read(file: Path) -> CommitResults:
     document = json.loads(file.read_text())
     if document.get("form") != FORM:
         raise ValueError(f"{file.name} is not of form {FORM}: measure that commit again.")
     parts = {name: Part(**part) for name, part in document["parts"].items()}
-    return Kept(document["commit"], document["committed"], document["processors"], parts)
+    return CommitResults(document["commit"], document["committed"], document["processors"], parts)
 
 
 def _part_text(name: str, part: Part) -> str:
-    """Write a part with a line for each of its figures, so that differences are readable."""
+    """Write a part with one line for each figure, so that diffs are readable."""
     head = f'"size": {_text(part.size)}, "load": {_text(part.load)}, "figures": ['
     figures = ",\n".join(f"   {_text(figures)}" for figures in part.figures)
     return f"  {_text(name)}: {{{head}\n{figures}\n  ]}}"
@@ -137,9 +137,9 @@ def _rounded(value: Json) -> Json:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """Ask git; empty where there is no repository."""
+    """Return the output of git; empty without a repository."""
     found = subprocess.run(
-        ["git", *arguments],  # noqa: S607 (whichever git there is)
+        ["git", *arguments],  # noqa: S607 (any git)
         cwd=root,
         capture_output=True,
         text=True,

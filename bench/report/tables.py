@@ -1,4 +1,4 @@
-"""Figures as tables in Markdown, by part, from the form in which they are kept."""
+"""Markdown tables of stored results, by part."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.endurance import tables as endurance
-from bench.report.results import Kept
+from bench.report.results import CommitResults
 from bench.requests import tables as request_tables
 from bench.requests.ratios import Ratio, ratios
 from core.ports import Json
@@ -15,26 +15,26 @@ from dev.openapi.tables import table
 Rows = Iterable[tuple[str, ...]]
 
 
-def provenance(kept: Kept, part: str) -> str:
-    """Say what was measured, how much of it, and where."""
-    one = kept.parts[part]
+def provenance(stored: CommitResults, part: str) -> str:
+    """Return commit, size and machine of a result."""
+    one = stored.parts[part]
     load = f"{one.load[0]:.1f}" if one.load else "unknown"
     return (
-        f"Commit `{kept.commit}`, `SIZE={one.size}`, {kept.processors} processors, "
+        f"Commit `{stored.commit}`, `SIZE={one.size}`, {stored.processors} processors, "
         f"load {load} at the start."
     )
 
 
-def ratio_table(kept: Kept) -> str:
-    """Write the ratios of requests, with their targets."""
-    found = ratios(kept.parts["requests"].figures, kept.parts["bodies"].figures)
+def ratio_table(stored: CommitResults) -> str:
+    """Return the table of ratios with their targets."""
+    found = ratios(stored.parts["requests"].figures, stored.parts["bodies"].figures)
     rows = [(*request_tables.ratio_cells(ratio), _met(ratio)) for ratio in found]
     return table((*request_tables.RATIO_HEADS, "met"), rows)
 
 
-def request_table(kept: Kept) -> str:
-    """Write what each contender did."""
-    return table(request_tables.HEADS, request_tables.cells(kept.parts["requests"].figures))
+def request_table(stored: CommitResults) -> str:
+    """Return the table of the contenders."""
+    return table(request_tables.HEADS, request_tables.cells(stored.parts["requests"].figures))
 
 
 def _met(ratio: Ratio) -> str:
@@ -55,9 +55,9 @@ def _snapshot_rows(figures: Sequence[Json]) -> Rows:
         )
 
 
-def growth_table(kept: Kept) -> str:
-    """Write how much longer a warm read takes of the largest log than of the smallest."""
-    figures = kept.parts["growth"].figures
+def growth_table(stored: CommitResults) -> str:
+    """Return the table that compares warm reads of the largest and the smallest log."""
+    figures = stored.parts["growth"].figures
     rows = []
     for window in dict.fromkeys(one["window"] for one in figures):
         logs = [one for one in figures if one["window"] == window]
@@ -112,7 +112,7 @@ def _page_rows(figures: Sequence[Json]) -> Rows:
         yield "largest paint, p50", f"{one['paint_ms']:,.0f} ms", "≤ 1,000 ms"
         yield "list shown and usable, p50", usable, "≤ 1,000 ms"
         yield "files, compressed", f"{one['files_kb']:.1f} kB", "≤ 150 kB"
-        yield "figures, compressed", f"{one['answer_kb']:.1f} kB", ""
+        yield "data, compressed", f"{one['answer_kb']:.1f} kB", ""
 
 
 PARTS: Mapping[str, tuple[tuple[str, ...], Callable[[Sequence[Json]], Rows]]] = {
@@ -121,16 +121,16 @@ PARTS: Mapping[str, tuple[tuple[str, ...], Callable[[Sequence[Json]], Rows]]] = 
             "window, events, APIs",
             "KV operations (≤ 6)",
             "warm, p50 / p95 (≤ 60 ms)",
-            "nothing new, p50",
+            "unchanged, p50",
             "CPU of a warm read",
             "new isolate, slowest (≤ 250 ms)",
-            "computed from nothing, p95",
+            "computed, p95",
             "WebAssembly memory (≤ 128 MB)",
         ),
         _snapshot_rows,
     ),
     "compaction": (
-        ("events in the hour", "CPU (≤ 30 s a million)", "CPU of KV", "memory (≤ 100 MB)"),
+        ("events in the hour", "CPU (≤ 30 s per million)", "CPU of KV", "memory (≤ 100 MB)"),
         _compaction_rows,
     ),
     "designs": (
@@ -144,23 +144,23 @@ PARTS: Mapping[str, tuple[tuple[str, ...], Callable[[Sequence[Json]], Rows]]] = 
     ),
     "explore": (
         (
-            "the public page's answers, events",
-            "kept / computed (≥ 5)",
+            "responses of the public page, events",
+            "cached / computed (≥ 5)",
             "rounds",
-            "kept/s",
+            "cached/s",
             "computed/s",
             "body",
         ),
         _explore_rows,
     ),
-    "page": (("first visits of `/explore`", "figure", "target"), _page_rows),
+    "page": (("first visits of `/explore`", "value", "target"), _page_rows),
     "startup": (endurance.START_HEADS, endurance.start_rows),
     "soak": (endurance.SOAK_HEADS, endurance.soak_rows),
     "overload": (endurance.OVERLOAD_HEADS, endurance.overload_rows),
 }
 
 
-def part_table(kept: Kept, part: str) -> str:
-    """Write the table of one of `PARTS`."""
+def part_table(stored: CommitResults, part: str) -> str:
+    """Return the table of one of `PARTS`."""
     heads, rows = PARTS[part]
-    return table(heads, rows(kept.parts[part].figures))
+    return table(heads, rows(stored.parts[part].figures))

@@ -1,4 +1,4 @@
-"""What bodies do to workerd's memory: a dispatcher that keeps them would grow with them."""
+"""Measures workerd's memory during uploads, which would grow if bodies were buffered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.ports import Json
 
 TURNS = 3
 TURN_MB = 200
-"""What goes up in bodies of 10 MB, and then in bodies of 100 MB: as much garbage of each."""
+"""Total upload of each body size, so that both create the same amount of garbage."""
 
 WATCHED = ("b", "f")
 MEGABYTE = 1_000_000
@@ -20,10 +20,10 @@ MEGABYTE = 1_000_000
 
 @dataclass(slots=True)
 class BodyFigures:
-    """One contender: the most memory that its workerd had resident while bodies went up.
+    """Peak resident memory of a contender's workerd during uploads, in megabytes.
 
-    In megabytes, of V8, Pyodide, KV and the script that reads the bodies: `small_mb` with bodies
-    of a kilobyte, `ten_mb` and `hundred_mb` by turn, with bodies of so many megabytes.
+    It includes V8, Pyodide, KV and the script that reads the bodies. `small_mb` is with bodies of
+    1 kB, `ten_mb` and `hundred_mb` by turn with bodies of 10 and 100 MB.
     """
 
     letter: str
@@ -33,20 +33,20 @@ class BodyFigures:
     hundred_mb: list[float] = field(default_factory=list)
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def measure(all_running: list[Running], say: Callable[[str], None]) -> list[BodyFigures]:
-    """Send uploads of growing size to the contenders that are `WATCHED`."""
+    """Send uploads of increasing size to the `WATCHED` contenders."""
     found = []
     for running in all_running:
         contender = running.contender
         if contender.letter in WATCHED:
-            say(f"memory while bodies go up: ({contender.letter})")
+            say(f"memory during uploads: ({contender.letter})")
             small = _peak_mb(running, 0.001, TURN_MB // 10)
             figures = BodyFigures(contender.letter, contender.what, small)
-            # The first ones of a size that is new grow what is kept for the next.
+            # The first uploads of a size grow buffers that are reused.
             _peak_mb(running, 10, TURN_MB // 10)
             for _ in range(TURNS):
                 figures.ten_mb.append(_peak_mb(running, 10, TURN_MB // 10))
@@ -56,16 +56,16 @@ def measure(all_running: list[Running], say: Callable[[str], None]) -> list[Body
 
 
 def _peak_mb(running: Running, size_mb: float, uploads: int) -> float:
-    """Send bodies one after the other, and give the peak of memory meanwhile."""
+    """Send bodies sequentially, and return the peak memory meanwhile."""
     body = bytes(round(size_mb * MEGABYTE))
     upload = request_text(running.port, "/t/echo/", method="POST", body=body)
-    _forget_peak(running.process)
+    _reset_peak(running.process)
     send_each(running.port, [upload] * uploads, connections=1)
     return _peak_of(running.process)
 
 
-def _forget_peak(process: int) -> None:
-    """Let a process's peak of resident memory begin anew (proc(5), /proc/PID/clear_refs)."""
+def _reset_peak(process: int) -> None:
+    """Reset a process's peak resident memory (proc(5), /proc/PID/clear_refs)."""
     Path(f"/proc/{process}/clear_refs").write_text("5")
 
 

@@ -1,6 +1,6 @@
-"""What a request costs: this dispatcher beside what people would use instead.
+"""Compares the cost of a request with alternatives to this dispatcher.
 
-Every contender runs at the same time, asked in turns, by the same client.
+All contenders run at the same time, and the same client measures them in turns.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from bench.requests import bodies
 from bench.requests.bodies import BodyFigures
 from bench.requests.contender import Contender, Running, running
 from bench.requests.figures import RequestFigures
-from bench.requests.paid import Till, priced
+from bench.requests.paid import PaidMeasurement, priced
 from bench.server import cpu_seconds_of
 from dev.economy import running_economy
 
 CONNECTIONS = 16
 MEGABYTE = 1_000_000
 STREAM = "64/16384/5"
-"""A streamed answer: 64 chunks of 16 KiB, 5 ms apart, so a megabyte in a third of a second."""
+"""A streamed response: 64 chunks of 16 KiB, 5 ms apart: a megabyte in a third of a second."""
 
 FREE = (
     Contender("a", "JavaScript, passes on", "pass_through.js"),
@@ -37,30 +37,30 @@ FREE = (
 
 
 class Measured(NamedTuple):
-    """What a run of all contenders gives."""
+    """The results of all contenders."""
 
     requests: list[RequestFigures]
     bodies: list[BodyFigures]
 
 
 class Measuring(Protocol):
-    """Measures one running contender, in turns with the others."""
+    """Measures one running contender."""
 
     def warm_up(self) -> None:
-        """Let it load, compile and cache."""
+        """Send requests until code and caches are loaded."""
         ...
 
     def run_round(self, seconds: float) -> None:
-        """Measure it once."""
+        """Measure one round."""
         ...
 
     def finished(self) -> list[RequestFigures]:
-        """Give all that was measured, and what its log has of it."""
+        """Return the results, including what its log recorded."""
         ...
 
 
 def measure(rounds: int, seconds: float, say: Callable[[str], None]) -> Measured:
-    """Run all contenders, in turns, `rounds` times for `seconds` each."""
+    """Run all contenders in `rounds` alternating rounds of `seconds` each."""
     with TemporaryDirectory() as name, ExitStack() as parts:
         say("starting the chain and the facilitator")
         economy = parts.enter_context(running_economy())
@@ -70,23 +70,23 @@ def measure(rounds: int, seconds: float, say: Callable[[str], None]) -> Measured
             return parts.enter_context(running(contender, Path(name) / contender.letter))
 
         free = [start(one) for one in FREE]
-        contest: list[Measuring] = [_Passing(one) for one in free]
-        contest.append(Till(start(priced(economy)), economy, CONNECTIONS))
+        measurements: list[Measuring] = [_Passing(one) for one in free]
+        measurements.append(PaidMeasurement(start(priced(economy)), economy, CONNECTIONS))
         say("warming up")
-        for each in contest:
+        for each in measurements:
             each.warm_up()
         for number in range(rounds):
             say(f"round {number + 1} of {rounds}")
-            for each in contest:
+            for each in measurements:
                 each.run_round(seconds)
-        say("counting what is in the logs, the ledger and the chain")
-        found = [figures for each in contest for figures in each.finished()]
+        say("counting entries of the logs, the ledger and the chain")
+        found = [figures for each in measurements for figures in each.finished()]
         return Measured(found, bodies.measure(free, say))
 
 
 @dataclass(slots=True)
 class _Passing:
-    """Measures a contender that passes on what it gets for nothing."""
+    """Measures a contender with a free API."""
 
     running: Running
     _figures: RequestFigures = field(init=False)

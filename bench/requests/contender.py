@@ -1,7 +1,7 @@
-"""Starts a contender, asks what its log has in the end, and knows which process it is.
+"""Runs a contender and reads what its log recorded.
 
-Each is a Worker under a wrangler of its own, reached at workerd itself, without wrangler's
-development proxy; each hands requests to the same script through the same local namespace.
+Each contender is a Worker under a separate wrangler. Requests go directly to workerd, not through
+wrangler's development proxy. All dispatch to the same script in the same local namespace.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from dev.layout import HERE
 CONTENDERS = HERE.root / "bench" / "contenders"
 ECHO = CONTENDERS / "namespace"
 OLD_LOG_EVENTS = 5_000
-ASKED_SECONDS = 120.0
+REQUEST_SECONDS = 120.0
 PROBE_SECONDS = 2.0
-NOBODY, NOT_FOUND = "/t/nobody/", "tenant_not_found"
-"""What is asked before a run, and what those answer that look at it: no log counts it as a call."""
+UNKNOWN_API, NOT_FOUND = "/t/unknown/", "tenant_not_found"
+"""The path requested before a run, and its error code; no log counts it as a call."""
 
 FUNCTIONS_FLAG = "disable_python_no_global_handlers"
 TENANT = {
@@ -55,15 +55,15 @@ OLD_EVENT = {
     "priceUsd": 0,
 }
 WRITTEN_SECONDS = 2
-"""Within which everything that was answered is written, if it is to be."""
+"""Time until all events are written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way to pass a request on.
+    """A Worker that dispatches requests.
 
-    `main` is None for this dispatcher. `tenants` are its records, `variables` its settings on
-    top of those of development.
+    `main` is `None` for this dispatcher. `tenants` are its records, `variables` its settings in
+    addition to those of development.
     """
 
     letter: str
@@ -75,30 +75,30 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A contender that runs: the port and the process of its workerd, and its KV."""
+    """A running contender: port and process id of its workerd, and its KV."""
 
     contender: Contender
     port: int
     process: int
     store: LocalKv
 
-    def ask_platform(self, path: str, **query: str) -> Json:
-        """Ask this dispatcher's platform API; raises httpx's errors."""
-        answer = httpx.get(
+    def request_platform(self, path: str, **query: str) -> Json:
+        """Request this dispatcher's platform API; raises httpx's errors."""
+        response = httpx.get(
             f"http://{HOST}:{self.port}/__platform/{path}",
             params=query,
             headers={"authorization": f"Bearer {DEVELOPMENT_TOKEN}"},
-            timeout=ASKED_SECONDS,
+            timeout=REQUEST_SECONDS,
         )
-        document: Json = answer.raise_for_status().json()
+        document: Json = response.raise_for_status().json()
         return document
 
     def wait_until_written(self) -> None:
-        """Give it time to write what it records after its answers."""
+        """Wait until it has written its events."""
         time.sleep(WRITTEN_SECONDS)
 
     def recorded(self) -> int | None:
-        """Count the requests in its log, when it had time to write; None where there is none."""
+        """Return the number of requests in its log; `None` if it has none."""
         self.wait_until_written()
         match self.contender.letter:
             case "d":
@@ -107,14 +107,14 @@ class Running:
             case "e":
                 return len(self.store.names("event/"))
             case "f":
-                snapshot = self.ask_platform("analytics", window="overall")["snapshot"]
+                snapshot = self.request_platform("analytics", window="overall")["snapshot"]
                 return int(snapshot["heroStats"]["calls"])
         return None
 
 
 @contextmanager
 def running(contender: Contender, state: Path) -> Iterator[Running]:
-    """Run a contender for the time of a `with` block."""
+    """Run a contender during a `with` block."""
     state.mkdir(parents=True)
     tenants = json.dumps({"tenants": contender.tenants})
     options = LaunchOptions(
@@ -128,18 +128,18 @@ def running(contender: Contender, state: Path) -> Iterator[Running]:
         load_production_config(HERE.wrangler_toml), options, plugin_folder(HERE)
     )
     config.pop("triggers", None)
-    # Cloudflare's own router of files is part of the edge; miniflare's, which stands in for it,
-    # would cost a quarter of a request.
+    # In production the edge serves files; miniflare's replacement would cost a quarter of a
+    # request.
     config.pop("assets", None)
-    # For wrangler's proxy, which nothing here goes through.
+    # Only for wrangler's proxy, which is not used here.
     config["vars"].pop("DRAIN_UPLOADS")
     folder = RunFolder(HERE)
     if contender.main is not None:
-        put_in_place(contender.main, folder.path, config)
+        use_contender(contender.main, folder.path, config)
     known = open_ports()
     server = start_in(HERE, folder, config, options)
     try:
-        server.wait_until_ready(NOBODY)
+        server.wait_until_ready(UNKNOWN_API)
         direct = _direct_port(open_ports() - known - {server.port})
         with httpx.Client(base_url=f"http://{HOST}:{server.port}") as client:
             store = LocalKv(client, state)
@@ -150,8 +150,8 @@ def running(contender: Contender, state: Path) -> Iterator[Running]:
         server.stop()
 
 
-def put_in_place(main: str, folder: Path, config: dict[str, Any]) -> None:
-    """Have a Worker of `contenders/` run in place of this dispatcher."""
+def use_contender(main: str, folder: Path, config: dict[str, Any]) -> None:
+    """Configure a run for a Worker of `contenders/` instead of this dispatcher."""
     inside = folder / "bench_contender"
     inside.mkdir()
     source = CONTENDERS / main
@@ -160,7 +160,7 @@ def put_in_place(main: str, folder: Path, config: dict[str, Any]) -> None:
     for name in ("assets", "durable_objects", "migrations", "ratelimits", "rules"):
         config.pop(name, None)
     flags = config["compatibility_flags"] if source.suffix == ".py" else []
-    # Only (b) is a function; the others are as a new project is.
+    # Only (b) is a function; the others use the flags of a new project.
     of_functions = source.name == "bare.py"
     config["compatibility_flags"] = [
         flag for flag in flags if of_functions or flag != FUNCTIONS_FLAG
@@ -168,12 +168,14 @@ def put_in_place(main: str, folder: Path, config: dict[str, Any]) -> None:
 
 
 def _direct_port(ports: set[int]) -> int:
-    """Find where workerd itself takes requests; other parts of miniflare do at the others."""
+    """Return the port of workerd; the others are of other parts of miniflare."""
     for port in sorted(ports):
         try:
-            answer = httpx.get(f"http://{HOST}:{port}{NOBODY}", timeout=PROBE_SECONDS).json()
+            response = httpx.get(f"http://{HOST}:{port}{UNKNOWN_API}", timeout=PROBE_SECONDS).json()
         except (httpx.HTTPError, ValueError):
             continue
-        if isinstance(answer, dict) and (answer.get("echo") or answer.get("error") == NOT_FOUND):
+        if isinstance(response, dict) and (
+            response.get("echo") or response.get("error") == NOT_FOUND
+        ):
             return port
-    raise RuntimeError(f"workerd answers at none of the ports {sorted(ports)}")
+    raise RuntimeError(f"workerd responds at none of the ports {sorted(ports)}")

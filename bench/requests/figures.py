@@ -10,13 +10,12 @@ from core.ports import Json
 
 @dataclass(slots=True)
 class PaidFigures:
-    """The payments of contender (g), by round; the last two are of the whole run.
+    """The payments of contender (g), by round; the last two fields are of the whole run.
 
-    All times are those of payments one after the other. `facilitator_ms` is the median of what
-    the facilitator took for a payment, to verify and to settle it; `own_ms` of what was left of
-    the request's time; `own_per_second` is how many a second that leaves. Of all payments, each of
-    which was answered with 200, so many are settled in the `ledger`, and were `transferred` on
-    the chain.
+    Times are those of sequential payments. `facilitator_ms` is the median time of the
+    facilitator, to verify and settle; `own_ms` that of the rest of the request;
+    `own_per_second` the requests per second without the facilitator's time. `ledger` and
+    `transferred` are the number of payments in the ledger and on the chain.
     """
 
     facilitator_ms: list[float] = field(default_factory=list)
@@ -26,19 +25,19 @@ class PaidFigures:
     transferred: int = 0
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(slots=True)
 class RequestFigures:
-    """One contender, by round: answers a second, and times in milliseconds.
+    """One contender, by round: responses per second, and times in milliseconds.
 
-    `alone_ms` is the median with one connection, `busy_*` with sixteen; `cpu_ms` is what its
-    workerd spends on one of those, the script and KV included; `download_ms` are 1 MB down,
-    `upload_ms` 10 MB up, whole; `first_ms` and `last_ms` are the first and the last byte of
-    a body that the script sends in chunks with pauses. Of `sent` requests its log has `recorded`
-    afterwards, None where nothing is. `paid` is of (g) alone.
+    `alone_ms` is the median with one connection, `busy_*` with sixteen; `cpu_ms` is the CPU time
+    of its workerd per request, including script and KV; `download_ms` is a download of 1 MB,
+    `upload_ms` an upload of 10 MB; `first_ms` and `last_ms` are the times of the first and last
+    byte of a streamed body. `recorded` is the number of the `sent` requests in its log, `None`
+    without a log. `paid` exists only for (g).
     """
 
     letter: str
@@ -65,6 +64,6 @@ class RequestFigures:
         self.cpu_ms.append(cpu_seconds / len(busy.times) * 1_000)
 
     def as_json(self) -> Json:
-        """Give everything by name."""
+        """Return all fields by name."""
         plain = {name: getattr(self, name) for name in self.__slots__}
         return {**plain, "paid": None if self.paid is None else self.paid.as_json()}

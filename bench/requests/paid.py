@@ -1,8 +1,8 @@
-"""What a paid request costs, with the facilitator's time taken off.
+"""Measures paid requests, without the facilitator's time.
 
-The facilitator and the chain are the real ones of the local economy. Payments are signed before
-they are sent, since signing is the client's work, and each is sent once. What the facilitator
-took is what it wrote down itself for each of its calls.
+The facilitator and the chain are those of the local economy. Payments are signed in advance,
+because signing is the client's work, and each is sent once. The facilitator logs the duration of
+each of its calls.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from dev.economy.signing import decoded, encoded, sign
 from dev.launch.options import HOST
 
 PAID = "this dispatcher, a priced API, paid"
-UNPAID = "this dispatcher, a priced API, the offer"
+UNPAID = "this dispatcher, a priced API, unpaid"
 PRICE_MICROS = 10_000
 ALONE_PAYMENTS = 20
-"""Payments of a round that are sent one after the other."""
+"""Sequential payments of a round."""
 
 BUSY_PAYMENTS = 64
-"""Payments of a round that are sent over many connections."""
+"""Concurrent payments of a round."""
 
 TARGET = "/t/sold/"
 SOLD = {
@@ -44,8 +44,8 @@ SOLD = {
     "priceUsd": "0.01",
     "x402Enabled": True,
 }
-CHALLENGED = "payment_required"
-"""The outcome of the event of a request that was answered with the offer."""
+PAYMENT_REQUIRED_OUTCOME = "payment_required"
+"""The outcome of an unpaid request in its event."""
 
 WAITED_SECONDS = 5.0
 _POLL_SECONDS = 0.005
@@ -53,18 +53,18 @@ _EVENTS_A_PAGE = 2_000
 
 
 def priced(economy: Economy) -> Contender:
-    """Describe this dispatcher as it is paid in an economy."""
+    """Return the contender of this dispatcher with payments in an economy."""
     return Contender("g", PAID, tenants=(TENANT, SOLD), variables=economy.settings())
 
 
 @dataclass(slots=True)
-class Till:
-    """Pays a running dispatcher, and asks it for offers alone.
+class PaidMeasurement:
+    """Measures paid and unpaid requests of a running dispatcher.
 
     Args:
-        running: It.
-        economy: Where it is paid.
-        connections: How many there are at once when it is busy.
+        running: The dispatcher.
+        economy: The local economy.
+        connections: The number of concurrent connections under load.
     """
 
     running: Running
@@ -72,24 +72,24 @@ class Till:
     connections: int
     _paid: PaidFigures = field(default_factory=PaidFigures)
     _figures: RequestFigures = field(default_factory=lambda: RequestFigures("g", PAID))
-    _offers: RequestFigures = field(default_factory=lambda: RequestFigures("g0", UNPAID))
+    _unpaid: RequestFigures = field(default_factory=lambda: RequestFigures("g0", UNPAID))
     _facilitator: FacilitatorLog = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read the facilitator's log from here on."""
+        """Start to read the facilitator's log."""
         self._facilitator = FacilitatorLog(self.economy.logs / "facilitator.log")
 
     def warm_up(self) -> None:
-        """Let everything load that a payment needs."""
+        """Send some payments."""
         send_each(self.running.port, self._signed(ALONE_PAYMENTS), connections=4)
         self._facilitator.payments(ALONE_PAYMENTS)
 
     def run_round(self, seconds: float) -> None:
-        """Measure both once."""
+        """Measure one round of both."""
         process, port = self.running.process, self.running.port
         payments = self._signed(ALONE_PAYMENTS)
         alone = send_each(port, payments, connections=1)
-        self._tell_apart(alone.times, self._facilitator.payments(ALONE_PAYMENTS))
+        self._add_times(alone.times, self._facilitator.payments(ALONE_PAYMENTS))
         payments = self._signed(BUSY_PAYMENTS)
         before = cpu_seconds_of(process)
         busy = send_each(port, payments, connections=self.connections)
@@ -99,25 +99,27 @@ class Till:
         alone = load(port, TARGET, seconds=seconds / 3, connections=1, status=status)
         before = cpu_seconds_of(process)
         busy = load(port, TARGET, seconds=seconds, connections=self.connections, status=status)
-        self._offers.add(alone, busy, cpu_seconds_of(process) - before)
-        self._offers.sent += len(alone.times) + len(busy.times)
+        self._unpaid.add(alone, busy, cpu_seconds_of(process) - before)
+        self._unpaid.sent += len(alone.times) + len(busy.times)
 
     def finished(self) -> list[RequestFigures]:
-        """Give both, with what became of all payments and of all events."""
+        """Return both results, with the counts of the analytics, the ledger and the chain."""
         self.running.wait_until_written()
         paid, today = self._paid, time.strftime("%Y-%m-%d", time.gmtime())
-        snapshot = self.running.ask_platform("analytics", window="overall")["snapshot"]
-        day = self.running.ask_platform("reconciliation", day=today)["day"]
+        snapshot = self.running.request_platform("analytics", window="overall")["snapshot"]
+        day = self.running.request_platform("reconciliation", day=today)["day"]
         self._figures.recorded = sum(
             api["calls"] for api in snapshot["allApis"] if api["tenantId"] == SOLD["tenantId"]
         )
         paid.ledger = sum(one["inLedgerMicros"] for one in day["tenants"]) // PRICE_MICROS
         paid.transferred = len(self.economy.chain.transfers_from(self.economy.buyer.address))
         self._figures.paid = paid
-        self._offers.recorded = sum(event["outcome"] == CHALLENGED for event in self._events())
-        return [self._offers, self._figures]
+        self._unpaid.recorded = sum(
+            event["outcome"] == PAYMENT_REQUIRED_OUTCOME for event in self._events()
+        )
+        return [self._unpaid, self._figures]
 
-    def _tell_apart(self, times: Sequence[float], facilitator_ms: Sequence[float]) -> None:
+    def _add_times(self, times: Sequence[float], facilitator_ms: Sequence[float]) -> None:
         own = [whole * 1_000 - its for whole, its in zip(times, facilitator_ms, strict=True)]
         self._paid.facilitator_ms.append(statistics.median(facilitator_ms))
         self._paid.own_ms.append(statistics.median(own))
@@ -126,42 +128,42 @@ class Till:
     def _events(self) -> Iterator[Json]:
         query = {"limit": str(_EVENTS_A_PAGE)}
         while True:
-            page = self.running.ask_platform("events", **query)
+            page = self.running.request_platform("events", **query)
             yield from page["events"]
             if page["cursor"] is None:
                 return
             query["cursor"] = page["cursor"]
 
     def _signed(self, payments: int) -> list[bytes]:
-        """Make requests with a payment each; the offer that they pay is asked for first."""
+        """Return requests with signed payments, for payment requirements that are fetched first."""
         port = self.running.port
-        answer = httpx.get(f"http://{HOST}:{port}{TARGET}", timeout=WAITED_SECONDS)
-        offer = decoded(answer.headers["payment-required"])
-        self._offers.sent += 1
+        response = httpx.get(f"http://{HOST}:{port}{TARGET}", timeout=WAITED_SECONDS)
+        requirements = decoded(response.headers["payment-required"])
+        self._unpaid.sent += 1
         self._figures.sent += payments
         return [
             request_text(
                 port,
                 TARGET,
-                headers={"payment-signature": encoded(sign(self.economy.buyer, offer))},
+                headers={"payment-signature": encoded(sign(self.economy.buyer, requirements))},
             )
             for _ in range(payments)
         ]
 
 
 class FacilitatorLog:
-    """The milliseconds that the facilitator took, as it wrote them down."""
+    """The durations of the facilitator's calls, in milliseconds, from its log."""
 
     def __init__(self, file: Path) -> None:
-        """Read from what is written from now on."""
+        """Start at the current end of the file."""
         self._file = file
         self._start = file.stat().st_size
 
     def payments(self, count: int) -> list[float]:
-        """Give what the next payments took, to verify and to settle, in the order of their ends.
+        """Return the durations of the next payments (verify plus settle), in order of completion.
 
-        With several at once, what is added up may be of different ones. Raises `RuntimeError`
-        when there are others than `count`, one failed, or they are not there in time.
+        For concurrent payments, a sum may mix calls of different ones. Raises `RuntimeError` if
+        there are more than `count`, a call failed, or they are not logged in time.
         """
         deadline = time.monotonic() + WAITED_SECONDS
         lines = self._whole_lines()

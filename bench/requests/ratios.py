@@ -1,4 +1,4 @@
-"""What a request costs, as ratios beside their targets: from figures as they are kept, in JSON."""
+"""Ratios of the request benchmark with their targets, from stored results."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from core.ports import Json
 
 BODY_GROWTH_MB = 9.0
-"""By how much the peak may be higher with bodies of 100 MB than with bodies of 10 MB: a tenth of
-what it would be at least if they were kept."""
+"""Maximum growth of the peak memory from 10 MB to 100 MB bodies: a tenth of the growth if bodies
+were buffered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One comparison: its median over the rounds, the rounds' extremes, and its target.
+    """A comparison: median, minimum and maximum over the rounds, and the target.
 
-    `at_least` and `at_most` are the target, None where there is none; with both, which are then
-    the same, it is for the extremes, too.
+    `at_least` and `at_most` are the target, `None` without one. If both are set, they are equal,
+    and minimum and maximum must meet them too.
     """
 
     what: str
@@ -31,7 +31,7 @@ class Ratio:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the median is on the target's good side; None without a target."""
+        """Whether the target is met; `None` without a target."""
         if self.at_least is not None and self.at_most is not None:
             return self.at_least <= self.lowest <= self.highest <= self.at_most
         if self.at_least is not None:
@@ -47,14 +47,14 @@ class Ratio:
 
     @property
     def rounds(self) -> str:
-        """The extremes of the rounds; empty when there was one figure."""
+        """Minimum and maximum of the rounds; empty if they are equal."""
         if self.lowest == self.highest:
             return ""
         return f"{self._number(self.lowest)} to {self._number(self.highest)}"
 
     @property
     def target(self) -> str:
-        """The target in words; empty when there is none."""
+        """The target as text; empty without one."""
         if self.at_least is not None:
             sign = "≥" if self.at_most is None else "="
             return f"{sign} {self.at_least:g} {self.unit}"
@@ -62,14 +62,14 @@ class Ratio:
 
     def _number(self, value: float) -> str:
         if self.at_least is not None and self.at_most is not None:
-            # One of a million would show.
+            # Precise enough to show one of a million.
             return f"{value:.7g}"
         digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
         return f"{value:.{digits}f}"
 
 
 def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
-    """Compare this dispatcher, a free API and a priced one, with the others.
+    """Compare this dispatcher, with a free and a priced API, with the other contenders.
 
     Args:
         requests: `RequestFigures` as JSON.
@@ -78,15 +78,13 @@ def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
     by = {one["letter"]: one for one in requests}
     f = by["f"]
     for letter, least in (("c", 1.0), ("d", 4.0), ("e", 2.0)):
-        yield _over(f, by[letter], "answers/s, (f) / ({})", "per_second", at_least=least)
-    yield _recorded("requests in the log of those answered, (f)", f, [f["recorded"]])
+        yield _over(f, by[letter], "responses/s, (f) / ({})", "per_second", at_least=least)
+    yield _recorded("requests in the log / sent, (f)", f, [f["recorded"]])
     g, paid = by["g"], by["g"]["paid"]
     places = [g["recorded"], paid["ledger"], paid["transferred"]]
-    yield _recorded(
-        "payments counted, in the ledger and on the chain of those answered, (g)", g, places
-    )
+    yield _recorded("payments counted, in the ledger and on the chain / sent, (g)", g, places)
     yield _each(
-        "added to a small request, one connection, p50, (f) less (c)",
+        "small request, one connection, p50, (f) minus (c)",
         [mine - theirs for mine, theirs in _rounds(f, by["c"], "alone_ms")],
         "ms",
         at_most=0.0,
@@ -97,7 +95,7 @@ def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
     for size, name in (("1 MB down", "download_ms"), ("10 MB up", "upload_ms")):
         bodies_alone = zip(_body_ms(f, name), _body_ms(by["b"], name), strict=True)
         yield _each(
-            f"{size}, less what a small request takes, (f) less (b)",
+            f"{size}, minus a small request, (f) minus (b)",
             [mine - theirs for mine, theirs in bodies_alone],
             "ms",
         )
@@ -110,13 +108,13 @@ def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
     for one in bodies:
         pairs = zip(one["hundred_mb"], one["ten_mb"], strict=True)
         yield _each(
-            f"memory, more with 100 MB up than with 10 MB up, ({one['letter']})",
+            f"memory growth from 10 MB to 100 MB uploads, ({one['letter']})",
             [hundred - ten for hundred, ten in pairs],
             "MB",
             at_most=BODY_GROWTH_MB,
         )
     yield _over(f, by["c"], "CPU of a small request, (f) / ({})", "cpu_ms")
-    yield _over(by["g0"], f, "CPU of an offer, (g0) / ({})", "cpu_ms")
+    yield _over(by["g0"], f, "CPU of an unpaid request, (g0) / ({})", "cpu_ms")
     yield from _paid(g, f)
 
 
@@ -126,23 +124,23 @@ def _paid(g: Json, f: Json) -> Iterable[Ratio]:
     pairs = zip(paid["own_per_second"], alone, strict=True)
     yield _over(g, f, "CPU of a paid request, (g) / ({})", "cpu_ms")
     yield _each(
-        "answers/s on one connection without the facilitator's time, (g) / (f)",
+        "responses/s on one connection without the facilitator, (g) / (f)",
         [mine / theirs for mine, theirs in pairs],
         "times",
     )
     yield _each("a paid request, one connection, p50, (g)", g["alone_ms"], "ms")
-    yield _each("the facilitator's part of it", paid["facilitator_ms"], "ms")
-    yield _each("what is left of it", paid["own_ms"], "ms")
+    yield _each("its time in the facilitator", paid["facilitator_ms"], "ms")
+    yield _each("its remaining time", paid["own_ms"], "ms")
 
 
 def _recorded(what: str, one: Json, places: Sequence[int]) -> Ratio:
-    """Compare what is recorded somewhere with what was answered: nothing lost, nothing twice."""
+    """Compare recorded with sent requests: none lost, none counted twice."""
     shares = [place / one["sent"] for place in places]
     return _each(what, shares, "times", at_least=1.0, at_most=1.0)
 
 
 def _body_ms(one: Json, name: str) -> Iterable[float]:
-    """What the body itself takes: a request with it, less one without."""
+    """Return the time of the body: a request with it minus a small one."""
     return [whole - small for whole, small in zip(one[name], one["alone_ms"], strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Two tables of what a request costs: the ratios with their targets, and what they are made of."""
+"""Tables of the request benchmark: ratios with targets, and the contenders."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rich.table import Table
 from bench.requests.ratios import Ratio, ratios
 from core.ports import Json
 
-RATIO_HEADS = ("what a request costs", "median of the rounds", "rounds", "target")
+RATIO_HEADS = ("comparison", "median of the rounds", "rounds", "target")
 HEADS = (
-    "a request through",
-    "answers/s, of (c)'s",
-    "answers/s",
+    "contender",
+    "responses/s, relative to (c)",
+    "responses/s",
     "CPU ms",
     "alone, p50 ms",
     "busy, p50 / p99 ms",
@@ -26,12 +26,12 @@ HEADS = (
 
 
 def ratio_cells(ratio: Ratio) -> tuple[str, ...]:
-    """Give a ratio's cells, one for each of `RATIO_HEADS`."""
+    """Return the cells of a ratio, one for each of `RATIO_HEADS`."""
     return (ratio.what, ratio.figure, ratio.rounds, ratio.target)
 
 
 def cells(requests: Sequence[Json]) -> Iterable[tuple[str, ...]]:
-    """Give each contender's cells, one for each of `HEADS`: medians of the rounds."""
+    """Yield the cells of each contender, one for each of `HEADS`: medians of the rounds."""
     floor = next(one for one in requests if one["letter"] == "c")
     for one in requests:
         pairs = zip(one["per_second"], floor["per_second"], strict=True)
@@ -51,8 +51,8 @@ def cells(requests: Sequence[Json]) -> Iterable[tuple[str, ...]]:
 
 
 def shown(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Table]:
-    """Make both tables; ratios that miss their target are red."""
-    table = Table(*RATIO_HEADS, title="ratios, each of its own round")
+    """Yield both tables; ratios that miss their target are red."""
+    table = Table(*RATIO_HEADS, title="ratios, by round")
     for ratio in ratios(requests, bodies):
         style = {None: "", True: "green", False: "red"}[ratio.is_met]
         table.add_row(*ratio_cells(ratio), style=style)
@@ -68,7 +68,7 @@ def _median(values: Sequence[float], digits: int) -> str:
 
 
 def _recorded(one: Json) -> str:
-    """Say how many of its requests a contender has, in its log and wherever else it must."""
+    """Return how many of its requests a contender recorded, and where."""
     if one["recorded"] is None:
         return ""
     places = {"": one["recorded"]}

@@ -1,4 +1,4 @@
-"""Answers, and nothing else, without the SDK's entrypoint."""
+"""A Worker that only responds, without the SDK's entrypoint."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ import js
 
 
 async def on_fetch(_request: Any, _env: Any, _context: Any) -> Any:
-    """Answer one request."""
+    """Handle a request."""
     return js.Response.new("empty")

@@ -1,4 +1,4 @@
-// What workerd and miniflare take by themselves: answers, and nothing else.
+// A Worker that only responds: the cost of workerd and miniflare alone.
 export default {
 	fetch: () => new Response("empty"),
 };

@@ -1,4 +1,4 @@
-"""Answers, and nothing else, by the SDK's entrypoint."""
+"""A Worker that only responds, with the SDK's entrypoint."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from workers import Response, WorkerEntrypoint
 
 
 class Default(WorkerEntrypoint):
-    """What Cloudflare calls."""
+    """The entrypoint."""
 
     async def fetch(self, _request: Any) -> Any:
-        """Answer one request."""
+        """Handle a request."""
         return Response("empty")

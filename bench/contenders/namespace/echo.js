@@ -1,5 +1,5 @@
-// What every contender hands requests to.
-const ANSWER = JSON.stringify({ echo: true, text: "x".repeat(200) });
+// The script that every contender dispatches to.
+const RESPONSE = JSON.stringify({ echo: true, text: "x".repeat(200) });
 const HEADERS = { "content-type": "application/json" };
 
 async function received(body) {
@@ -8,7 +8,7 @@ async function received(body) {
 	return bytes;
 }
 
-// A chunk after each pause, but for the first, which leaves at once.
+// Sends the first chunk at once, and each further one after a pause.
 function inChunks(chunks, bytes, pauseMs) {
 	let sent = 0;
 	return new ReadableStream({
@@ -24,7 +24,7 @@ function body(path) {
 	const [, size] = path.match(/\/bytes\/(\d+)$/) ?? [];
 	if (size) return new Uint8Array(Number(size));
 	const [, ...stream] = path.match(/\/stream\/(\d+)\/(\d+)\/(\d+)$/) ?? [];
-	return stream.length ? inChunks(...stream.map(Number)) : ANSWER;
+	return stream.length ? inChunks(...stream.map(Number)) : RESPONSE;
 }
 
 export default {

@@ -1,6 +1,6 @@
-"""The real Worker, and one route beside it that counts what is alive in its isolate.
+"""The real Worker with one more route, which counts live objects in its isolate.
 
-Nothing is replaced: other requests go straight to the entrypoint.
+All other requests go to the unchanged entrypoint.
 """
 
 import gc
@@ -19,21 +19,21 @@ on_scheduled = entry.on_scheduled
 
 COUNTS = "/__counts"
 COLLECTIONS = 3
-"""What one garbage collector lets go of may be the last that holds something of the other."""
+"""Several rounds, because an object freed by one collector may hold one of the other."""
 
 _garbage = import_from_javascript("garbage.js")
 _watched: list[Any] = []
 
 
 def on_fetch(request: Any, environment: Any, context: Any) -> Any:
-    """Answer one request."""
+    """Handle a request."""
     if urlsplit(request.url).path == COUNTS:
         return _counts()
     return entry.on_fetch(request, environment, context)
 
 
 async def _counts() -> Any:
-    """Count what is alive; the first call begins to watch what JavaScript has of Python."""
+    """Count live objects; the first call starts to track Python objects held by JavaScript."""
     module = pyodide_js._module
     if not _watched:
         _watched.append(_garbage.watch(module))

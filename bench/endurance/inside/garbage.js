@@ -1,24 +1,24 @@
-// Counts Python's objects that JavaScript has: lent from now on, and not given back or
+// Counts the Python objects that JavaScript holds: created from now on, and neither destroyed nor
 // collected since.
 export function watch(pyodide) {
 	const registry = pyodide.finalizationRegistry;
-	const tally = { count: 0 };
-	const collected = new FinalizationRegistry(() => tally.count--);
+	const counter = { count: 0 };
+	const collected = new FinalizationRegistry(() => counter.count--);
 	pyodide.finalizationRegistry = {
-		register(target, held, token) {
-			tally.count++;
+		register(target, value, token) {
+			counter.count++;
 			collected.register(target, undefined, token);
-			registry.register(target, held, token);
+			registry.register(target, value, token);
 		},
 		unregister(token) {
-			if (collected.unregister(token)) tally.count--;
+			if (collected.unregister(token)) counter.count--;
 			registry.unregister(token);
 		},
 	};
-	return tally;
+	return counter;
 }
 
-// Collects JavaScript's garbage, and lets what depends on that run (V8 has --expose-gc).
+// Collects JavaScript's garbage, and lets finalizers run (V8 has --expose-gc).
 export async function collect() {
 	globalThis.gc();
 	await new Promise((resolve) => setTimeout(resolve, 10));

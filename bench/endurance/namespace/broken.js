@@ -1,4 +1,4 @@
-// An API that fails.
+// An API that throws.
 export default {
 	fetch() {
 		throw new Error("broken");

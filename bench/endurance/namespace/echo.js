@@ -1,7 +1,7 @@
-// An API that answers.
-const ANSWER = JSON.stringify({ echo: true, text: "x".repeat(200) });
+// An API that responds.
+const RESPONSE = JSON.stringify({ echo: true, text: "x".repeat(200) });
 const HEADERS = { "content-type": "application/json" };
 
 export default {
-	fetch: () => new Response(ANSWER, { headers: HEADERS }),
+	fetch: () => new Response(RESPONSE, { headers: HEADERS }),
 };

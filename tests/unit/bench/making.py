@@ -1,8 +1,8 @@
-"""Figures of runs that never were, in the form in which they are kept."""
+"""Builders of invented benchmark results, in their stored form."""
 
 from __future__ import annotations
 
-from bench.report.results import Kept, Part
+from bench.report.results import CommitResults, Part
 from bench.requests.bodies import BodyFigures
 from bench.requests.figures import PaidFigures, RequestFigures
 from core.ports import Json
@@ -11,12 +11,12 @@ LETTERS = ("a", "b", "c", "d", "e", "f", "g0", "g")
 
 
 def requests(**faster: float) -> list[Json]:
-    """Make two rounds of all contenders, which answer alike but for those named in `faster`."""
+    """Return two rounds of all contenders, which differ only by the factors in `faster`."""
     return [_one(letter, faster.get(letter, 1.0)).as_json() for letter in LETTERS]
 
 
 def bodies(growth_mb: float = 1.0) -> list[Json]:
-    """Make a turn with bodies for (b) and (f)."""
+    """Return a turn of uploads for (b) and (f)."""
     return [
         BodyFigures(letter, f"contender {letter}", 250.0, [380.0], [380.0 + growth_mb]).as_json()
         for letter in ("b", "f")
@@ -46,7 +46,7 @@ def _one(letter: str, factor: float) -> RequestFigures:
 
 
 def snapshots() -> list[Json]:
-    """Make a window of two logs."""
+    """Return one window of two logs."""
     return [
         {
             "events": events,
@@ -66,17 +66,17 @@ def snapshots() -> list[Json]:
 
 
 def designs() -> list[Json]:
-    """Make two designs."""
+    """Return two designs."""
     return [
         {"design": name, "writes_per_1000": writes, "dollars_per_million": 1.0, "lost_pct": 0.0}
         for name, writes in (("this design", 19.97), ("one key an event", 1_000.0))
     ]
 
 
-def kept(commit: str, committed: str, **parts: list[Json]) -> Kept:
-    """Make what is kept of a commit."""
+def results(commit: str, committed: str, **parts: list[Json]) -> CommitResults:
+    """Return the results of a commit."""
     load = [0.5, 0.5, 0.5]
-    return Kept(
+    return CommitResults(
         commit,
         committed,
         2,

@@ -1,4 +1,4 @@
-"""What the guard says of a measurement, and what it writes down by itself."""
+"""Comparison of measurements with the budget, and lowering of the budget."""
 
 from collections import Counter
 from pathlib import Path
@@ -27,21 +27,21 @@ def found(names: dict[str, int], allocations: int = 10, **operations: int) -> di
     return {"free": Measured(counters, crossings)}
 
 
-def test_what_the_budget_says_is_good() -> None:
+def test_counts_equal_to_the_budget_are_accepted() -> None:
     assert differences(found({"get url": 2, "call fetch": 1}), BUDGET, KNOWN) == []
 
 
-def test_a_crossing_too_many_is_named() -> None:
+def test_an_additional_crossing_is_reported() -> None:
     (line,) = differences(found({"get url": 3, "call fetch": 1}), BUDGET, KNOWN)
-    assert line == "free: to_javascript is 4 and may be 3, so 1 too many (+1 get url)."
+    assert line == "free: to_javascript is 4, the budget is 3: 1 too many (+1 get url)."
 
 
-def test_a_crossing_less_asks_for_a_lower_line() -> None:
+def test_a_lower_count_is_reported() -> None:
     (line,) = differences(found({"get url": 2}), BUDGET, KNOWN)
-    assert line.startswith("free: to_javascript is 2 and may be 3: `make budget` lowers that")
+    assert line.startswith("free: to_javascript is 2, the budget is 3: run `make budget`")
 
 
-def test_another_crossing_in_place_of_one_is_named() -> None:
+def test_a_replaced_crossing_is_reported() -> None:
     (line,) = differences(found({"get url": 2, "call open": 1}), BUDGET, KNOWN)
     assert "(-1 call fetch; +1 call open)" in line
 
@@ -50,15 +50,15 @@ def test_an_operation_without_a_line_is_too_many() -> None:
     (line,) = differences(
         found({"get url": 2, "call fetch": 1}, **{"USAGE_KV.put": 1}), BUDGET, KNOWN
     )
-    assert line == "free: USAGE_KV.put is 1 and may be 0, so 1 too many."
+    assert line == "free: USAGE_KV.put is 1, the budget is 0: 1 too many."
 
 
 def test_a_kind_that_is_not_measured_has_no_budget() -> None:
     (line,) = differences({}, BUDGET, KNOWN)
-    assert "not measured" in line
+    assert "no longer measured" in line
 
 
-def test_many_changes_are_told_by_the_largest() -> None:
+def test_the_largest_of_many_changes_are_reported() -> None:
     new = {f"get {name}": number for number, name in enumerate("abcdefghijklmnopqrstuvwxyz", 1)}
     (line,) = differences(
         found(new), {"free": {**BUDGET["free"], "to_javascript": Line(351, WHY)}}, {}
@@ -89,14 +89,14 @@ def test_lines_are_lowered_and_never_raised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["7", '{ count = 7, reason = "so" }', "{ count = 7 }"])
-def test_a_line_without_a_reason_is_refused(tmp_path: Path, line: str) -> None:
+def test_a_line_without_a_reason_is_rejected(tmp_path: Path, line: str) -> None:
     path = tmp_path / "budget.toml"
     path.write_text(f"[free]\nallocations = {line}\n")
     with pytest.raises(ValueError, match=r"free\.allocations"):
         read(path)
 
 
-def test_crossings_read_back_as_they_were_written(tmp_path: Path) -> None:
+def test_written_crossings_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "crossings.csv"
     both = {kind: {"to_python": Counter({name: 2})} for kind, name in (("a", "x"), ("b", "y, z"))}
     write_crossings(both, path)

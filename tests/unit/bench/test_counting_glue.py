@@ -1,4 +1,4 @@
-"""The glue of the counting bundle: every patch fits, or says which one does not."""
+"""The glue of the counting bundle: every patch fits, or is reported."""
 
 import pytest
 
@@ -16,6 +16,6 @@ def test_the_patches_fit_the_pinned_pyodide() -> None:
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.purpose)
-def test_a_patch_that_does_not_apply_is_named(patch: Patch) -> None:
+def test_a_patch_that_does_not_apply_is_reported(patch: Patch) -> None:
     with pytest.raises(VersionFitError, match=patch.purpose):
         apply_patches(patch.old * (patch.times + 1), [patch])

@@ -1,4 +1,4 @@
-"""Names for what V8 numbers: taken from what WebAssembly exports."""
+"""Names of WebAssembly functions, from its exports."""
 
 from bench.budget.names import exported_functions, glue_functions, python_functions
 from dev.layout import HERE
@@ -7,7 +7,7 @@ MODULE = bytes(
     [
         *b"\0asm",
         *(1, 0, 0, 0),
-        *(1, 4, 1, 0x60, 0, 0),  # one type: a function of nothing
+        *(1, 4, 1, 0x60, 0, 0),  # one type: a function without parameters
         *(7, 20, 4),  # four exports
         *(1, *b"m", 2, 0),  # a memory
         *(1, *b"f", 0, 0x80, 0x02),  # function 256

@@ -1,4 +1,4 @@
-"""The load generator sends what it is given, once each, and refuses wrong answers."""
+"""The load generator sends each request once and rejects unexpected responses."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ PAUSE_SECONDS = 0.05
 
 
 class Recorder(ThreadingHTTPServer):
-    """Keeps the paths that it was asked for."""
+    """Records the requested paths."""
 
     daemon_threads = True
 
@@ -57,7 +57,7 @@ def recorder() -> Iterator[Recorder]:
         server.shutdown()
 
 
-def test_each_request_is_sent_once_whatever_the_connections() -> None:
+def test_each_request_is_sent_once_over_several_connections() -> None:
     with recorder() as server:
         paths = [f"/{number}" for number in range(50)]
         port = server.server_address[1]
@@ -74,14 +74,14 @@ def test_the_first_byte_of_a_stream_comes_before_the_last() -> None:
 
 
 @pytest.mark.parametrize("path", ["/priced", "/cut"])
-def test_what_is_not_answered_well_ends_the_run(path: str) -> None:
+def test_an_unexpected_response_ends_the_run(path: str) -> None:
     with recorder() as server:
         port = server.server_address[1]
-        with pytest.raises(RuntimeError, match="wrong"):
+        with pytest.raises(RuntimeError, match="unexpected"):
             send_each(port, [request_text(port, path)], connections=1)
 
 
-def test_another_status_can_be_the_right_one() -> None:
+def test_another_status_can_be_expected() -> None:
     with recorder() as server:
         port = server.server_address[1]
         found = load(port, "/priced", seconds=0.05, connections=2, status=402)

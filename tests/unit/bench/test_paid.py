@@ -1,4 +1,4 @@
-"""What the facilitator took is read from its own log, payment by payment."""
+"""The facilitator's time for each payment is read from its log."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_payment_is_its_verification_and_its_settlement(file: Path) -> None:
+def test_a_payment_is_verify_plus_settle(file: Path) -> None:
     log = FacilitatorLog(file)
     written(file, ("/supported", 200, 50.0), ("/verify", 200, 1.5), ("/settle", 200, 20.0))
     assert log.payments(1) == [21.5]
@@ -34,21 +34,21 @@ def test_a_payment_is_its_verification_and_its_settlement(file: Path) -> None:
     assert log.payments(1) == [32.0]
 
 
-def test_a_call_that_failed_is_no_payment(file: Path) -> None:
+def test_a_failed_call_is_an_error(file: Path) -> None:
     log = FacilitatorLog(file)
     written(file, ("/verify", 200, 1.5), ("/settle", 500, 20.0))
     with pytest.raises(RuntimeError, match="not those of 1 payments"):
         log.payments(1)
 
 
-def test_a_call_too_many_is_found_out(file: Path) -> None:
+def test_an_additional_call_is_an_error(file: Path) -> None:
     log = FacilitatorLog(file)
     written(file, *[("/verify", 200, 1.0)] * 3)
     with pytest.raises(RuntimeError, match="not those of 1 payments"):
         log.payments(1)
 
 
-def test_a_call_that_never_comes_is_not_waited_for_endlessly(
+def test_a_missing_call_is_an_error_after_a_timeout(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paid, "WAITED_SECONDS", 0.01)

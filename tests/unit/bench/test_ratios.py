@@ -1,4 +1,4 @@
-"""Ratios are made round by round, and say whether they meet their targets."""
+"""Ratios are computed by round and compared with their targets."""
 
 import pytest
 
@@ -14,52 +14,52 @@ def named(what: str, **faster: float) -> Ratio:
 
 
 def test_a_ratio_is_of_the_same_round() -> None:
-    ratio = named("answers/s, (f) / (c)", f=1.5)
-    # The second round was slower for both; that is no difference between them.
+    ratio = named("responses/s, (f) / (c)", f=1.5)
+    # The second round was slower for both, so the ratio is the same.
     assert (ratio.median, ratio.lowest, ratio.highest) == (1.5, 1.5, 1.5)
     assert ratio.figure == "1.50 times"
     assert ratio.rounds == ""
 
 
 @pytest.mark.parametrize(("faster", "is_met"), [(0.99, False), (1.0, True)])
-def test_a_target_is_met_from_its_bound_on(faster: float, is_met: bool) -> None:
-    assert named("answers/s, (f) / (c)", f=faster).is_met is is_met
-    assert named("added to a small request", f=faster).is_met is is_met
+def test_a_target_includes_its_bound(faster: float, is_met: bool) -> None:
+    assert named("responses/s, (f) / (c)", f=faster).is_met is is_met
+    assert named("small request", f=faster).is_met is is_met
 
 
 @pytest.mark.parametrize(("recorded", "is_met"), [(999, False), (1_000, True), (1_001, False)])
-def test_a_log_has_every_request_and_none_twice(recorded: int, is_met: bool) -> None:
+def test_lost_and_duplicate_requests_miss_the_target(recorded: int, is_met: bool) -> None:
     requests = making.requests()
     for one in requests:
         one["recorded"] = recorded
-    found = [ratio for ratio in ratios(requests, making.bodies()) if "answered" in ratio.what]
+    found = [ratio for ratio in ratios(requests, making.bodies()) if "/ sent" in ratio.what]
     assert [ratio.is_met for ratio in found] == [is_met, is_met]
     assert found[0].target == "= 1 times"
 
 
-def test_what_has_no_target_is_neither_good_nor_bad() -> None:
-    ratio = named("CPU of an offer")
+def test_a_ratio_without_target_is_neither_met_nor_missed() -> None:
+    ratio = named("CPU of an unpaid request")
     assert ratio.is_met is None
     assert ratio.target == ""
 
 
-def test_a_body_that_is_kept_misses_its_target() -> None:
+def test_buffered_bodies_miss_the_target() -> None:
     found = list(ratios(making.requests(), making.bodies(growth_mb=100.0)))
     memory = [ratio for ratio in found if ratio.what.startswith("memory")]
     assert [ratio.what for ratio in memory if ratio.is_met is False] == [
-        "memory, more with 100 MB up than with 10 MB up, (b)",
-        "memory, more with 100 MB up than with 10 MB up, (f)",
+        "memory growth from 10 MB to 100 MB uploads, (b)",
+        "memory growth from 10 MB to 100 MB uploads, (f)",
     ]
 
 
-def test_the_facilitators_time_is_taken_off() -> None:
-    ratio = named("answers/s on one connection without")
+def test_the_facilitators_time_is_subtracted() -> None:
+    ratio = named("responses/s on one connection without")
     # 100 of 500 a second in the first round, 50 of 250 in the second.
     assert ratio.median == pytest.approx(0.2)
-    assert named("what is left of it").rounds == "10.0 to 20.0"
+    assert named("its remaining time").rounds == "10.0 to 20.0"
 
 
-def test_a_table_says_what_is_missing_in_a_log() -> None:
+def test_a_table_shows_missing_requests() -> None:
     requests = making.requests()
     requests[3]["recorded"] = 400
     requests[-1]["paid"]["ledger"] = 999
@@ -70,6 +70,6 @@ def test_a_table_says_what_is_missing_in_a_log() -> None:
     assert rows[-1][-1] == "1,000, 999 in the ledger, 1,000 on the chain of 1,000"
 
 
-def test_both_tables_are_shown() -> None:
+def test_both_tables_have_all_rows() -> None:
     tables = list(shown(making.requests(), making.bodies()))
     assert [table.row_count for table in tables] == [22, len(making.LETTERS)]

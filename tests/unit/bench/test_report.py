@@ -1,4 +1,4 @@
-"""Pictures and tables are made from figures: the same from the same, and for every reader."""
+"""Charts and tables are reproducible and accessible."""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -7,7 +7,7 @@ import pytest
 
 from bench.report import page as report
 from bench.report.plots import plots
-from bench.report.results import Kept, keep
+from bench.report.results import CommitResults, store
 
 from . import making
 
@@ -36,8 +36,8 @@ measured elsewhere
 """
 
 
-def run(commit: str = "1a2b3c4", hour: int = 7, **faster: float) -> Kept:
-    return making.kept(
+def run(commit: str = "1a2b3c4", hour: int = 7, **faster: float) -> CommitResults:
+    return making.results(
         commit,
         f"2026-11-23T{hour:02}:00:00+00:00",
         requests=making.requests(**faster),
@@ -52,17 +52,17 @@ def clone(tmp_path: Path) -> Path:
     (tmp_path / report.PAGE).parent.mkdir(parents=True)
     (tmp_path / report.PAGE).write_text(PAGE.replace("ratios", "snapshots"))
     (tmp_path / report.RESULTS).parent.mkdir(parents=True)
-    keep(tmp_path / report.RESULTS, making.kept("1a2b3c4", MORNING, designs=making.designs()))
+    store(tmp_path / report.RESULTS, making.results("1a2b3c4", MORNING, designs=making.designs()))
     return tmp_path
 
 
-def test_the_same_figures_give_the_same_pictures() -> None:
+def test_the_same_results_give_the_same_charts() -> None:
     pictures = [{name: chart.svg() for name, chart in plots([run()])} for _ in range(2)]
     assert pictures[0] == pictures[1]
     assert list(pictures[0]) == ["answers", "cpu", "times", "snapshots", "writes"]
 
 
-def test_a_picture_says_in_words_what_it_shows() -> None:
+def test_a_chart_has_title_and_description() -> None:
     for name, chart in plots([run(f=1.5), run("5d6e7f8", 8)]):
         picture = ET.fromstring(chart.svg())  # noqa: S314 (our own)
         assert picture.get("role") == "img"
@@ -74,43 +74,43 @@ def test_a_picture_says_in_words_what_it_shows() -> None:
         assert chart.title in texts, name
 
 
-def test_words_hold_the_figures() -> None:
+def test_descriptions_contain_the_values() -> None:
     said = {name: chart.description for name, chart in plots([run(f=1.5)])}
-    assert "(f) contender f: 1.5 times those of (c) (1.5 to 1.5)" in said["answers"]
+    assert "(f) contender f: 1.5 relative to (c) (1.5 to 1.5)" in said["answers"]
     assert "today, 1,000 APIs: 10,000: 10; 1,000,000: 20" in said["snapshots"]
     assert "this design: 19.97; one key an event: 1,000" in said["writes"]
 
 
-def test_the_course_of_commits_is_drawn_when_there_is_one() -> None:
+def test_several_commits_have_a_history_chart() -> None:
     course = dict(plots([run(f=0.5), run("5d6e7f8", 8, f=2.0)]))["history"]
-    assert "answers a second: 1a2b3c4: 0.5; 5d6e7f8: 2." in course.description
+    assert "responses per second: 1a2b3c4: 0.5; 5d6e7f8: 2." in course.description
 
 
-def test_the_page_gets_the_newest_figures_between_its_words() -> None:
-    newer = making.kept("5d6e7f8", MORNING, designs=making.designs()[:1])
+def test_the_newest_results_are_inserted_into_the_page() -> None:
+    newer = making.results("5d6e7f8", MORNING, designs=making.designs()[:1])
     kept = [run(), newer]
     text = report.page(PAGE, kept, dict(plots(kept)))
     assert "\nWords of our own.\n" in text
     assert "old" not in text
-    assert "| answers/s, (f) / (c) | 1.00 times |  | ≥ 1 times | yes |" in text
+    assert "| responses/s, (f) / (c) | 1.00 times |  | ≥ 1 times | yes |" in text
     assert "| this design | 19.97 | $1.00 | 0.0 % |\n\nCommit `5d6e7f8`, `SIZE=small`" in text
     assert "<!-- figures: page -->\nmeasured elsewhere\n" in text
-    assert "![KV writes at 200 requests a second](images/performance/writes.svg)\n" in text
+    assert "![KV writes at 200 requests per second](images/performance/writes.svg)\n" in text
     assert "<!-- figures: picture history -->\n<!-- end of figures -->\n" in text
 
 
-def test_what_is_written_is_current_until_there_are_other_figures(
+def test_written_files_are_current_until_there_are_new_results(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert not report.is_current(clone)
-    assert "docs/performance.md is not of the newest figures" in capsys.readouterr().out
+    assert "docs/performance.md does not match the newest results" in capsys.readouterr().out
     assert report.write(clone) == [report.PICTURES / "writes.svg", report.PAGE]
     assert report.is_current(clone)
-    keep(clone / report.RESULTS, making.kept("5d6e7f8", MORNING, designs=making.designs()[:1]))
+    store(clone / report.RESULTS, making.results("5d6e7f8", MORNING, designs=making.designs()[:1]))
     assert not report.is_current(clone)
 
 
-def test_a_picture_of_figures_long_gone_is_taken_away(clone: Path) -> None:
+def test_a_superfluous_chart_is_removed(clone: Path) -> None:
     report.write(clone)
     stray = clone / report.PICTURES / "stray.svg"
     stray.write_text("<svg/>")
@@ -118,7 +118,7 @@ def test_a_picture_of_figures_long_gone_is_taken_away(clone: Path) -> None:
     assert not stray.exists()
 
 
-def test_a_page_that_asks_for_what_there_is_not_is_refused(clone: Path) -> None:
+def test_an_unknown_table_is_an_error(clone: Path) -> None:
     (clone / report.PAGE).write_text("<!-- figures: nonsense -->\n<!-- end of figures -->\n")
     with pytest.raises(KeyError, match="nonsense"):
         report.write(clone)

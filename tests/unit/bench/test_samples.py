@@ -1,4 +1,4 @@
-"""A profile of V8's, read: each sample belongs to a part and to a function with a name."""
+"""Parsing of V8 profiles by part and function."""
 
 import pytest
 
@@ -23,7 +23,7 @@ PROFILE = {
 }
 
 
-def test_each_request_has_its_share_of_the_samples() -> None:
+def test_times_are_per_request() -> None:
     samples = read(PROFILE, 10)
     assert samples.parts == pytest.approx({"idle": 20, PYTHON: 40, GLUE: 5, NATIVE: 2, OWN: 1})
 
