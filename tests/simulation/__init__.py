@@ -1,1 +1,1 @@
-"""Runs the real domain code against KV at its worst, on a virtual clock, from one seed."""
+"""Simulation: runs the real code against worst-case stores, on a virtual clock, from a seed."""

@@ -1,8 +1,8 @@
 """`SEEDS=N FROM=S python -m tests.simulation`: runs seeds on all cores.
 
-The kinds of runs take turns, `KIND=payments` or `KIND=metering` runs one alone, and
-`KIND=… SEED=S` one seed. `MUTATIONS=1` tries every mutation in place of that, and writes the
-table of them. `make simulate` hands its variables on, so they are read from the environment.
+The kinds of runs take turns. `KIND=payments` or `KIND=metering` runs only one kind, and
+`KIND=… SEED=S` one seed. `MUTATIONS=1` tries every mutation instead, and prints their table.
+The variables come from the environment, because `make simulate` passes them on.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def run(kind_and_seed: tuple[str, int]) -> tuple[str, Outcome]:
 
 
 def outcomes(runs: Iterable[tuple[str, int]], processes: int) -> Iterator[tuple[str, Outcome]]:
-    """Run seeds on some processes; outcomes come as they are ready."""
+    """Run seeds on several processes; yield outcomes as they are ready."""
     with multiprocessing.get_context("fork").Pool(processes) as pool:
         yield from pool.imap_unordered(run, runs, CHUNK)
 
 
 def show(kind: str, seed: int) -> int:
-    """Run one seed and print what became of it; 1 when it failed."""
+    """Run one seed and print its outcome; return 1 if it failed."""
     outcome = KINDS[kind].run(seed)
     for name, value in asdict(outcome).items():
         print(f"{name:>15}: {value}")
@@ -47,7 +47,7 @@ def show(kind: str, seed: int) -> int:
 
 
 def simulate(kinds: Iterable[str], seeds: range, processes: int) -> int:
-    """Run many seeds, of each kind in turn, and print how it went; 1 when a seed failed."""
+    """Run many seeds, of each kind in turn, and print a report; return 1 if a seed failed."""
     started = shown = time.monotonic()
     totals = {kind: Counter[str]() for kind in kinds}
     number = failed = 0
@@ -79,12 +79,12 @@ def simulate(kinds: Iterable[str], seeds: range, processes: int) -> int:
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name) or str(default)
     if not text.isdecimal():
-        sys.exit(f"{name} must be a whole number from 0, not {text!r}.")
+        sys.exit(f"{name} must be a non-negative integer, not {text!r}.")
     return int(text)
 
 
 def main() -> int:
-    """Run what the environment asks for."""
+    """Run what the environment variables select."""
     kind = os.environ.get("KIND")
     if kind and kind not in KINDS:
         sys.exit(f"KIND must be one of {', '.join(KINDS)}, not {kind!r}.")

@@ -1,7 +1,7 @@
-"""Compaction in a run: cron's kinds of punctuality, the way to rest, and what must come out.
+"""Compaction in a run: when cron runs, how a run comes to rest, and two invariants.
 
-3. Rebuilt from the log, every summary is byte for byte what is stored.
-6. What a read costs in KV operations does not depend on the traffic.
+3. Every summary rebuilt from the log is byte-for-byte identical to the stored one.
+6. The cost of a read, in KV operations, does not depend on the traffic.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NO_SUMMARIES = (keys.COMPACTION_STATE, keys.PUBLISHED)
 COMPACT = "/__platform/compact"
 
 SNAPSHOT_OPERATIONS_MAX = 6
-"""What a snapshot of one window may cost at rest, whatever the log holds."""
+"""The most operations that a snapshot of one window may cost at rest, for any log."""
 
 _RESTS_AT_MIDNIGHT = 0.3
 _UNTIL_QUIET_MS = 20 * MINUTE_MS
@@ -41,13 +41,13 @@ _CRON_MINUTES = (0, 1, 2, 3, 4, 20, 21)
 """When cron runs after a burst."""
 
 _LATE_MINUTES = (-121, -61, -1, 0, 1, 2, 3, 4, 5, 20, 21, 40, 41, 61, 62)
-"""When cron runs around late batches: before, at once, and when they are looked for again."""
+"""When cron runs around late batches: before, at once, and when their minutes are listed again."""
 
 
 def schedule_cron(world: World) -> None:
-    """Let cron run after each burst, and when late batches are looked for.
+    """Schedule cron after each burst and around late batches.
 
-    It is as punctual as the seed says, and runs as often each time.
+    The seed determines how late cron is and how many times it runs.
     """
     shape, random = world.shape, world.random
     times: list[float] = []
@@ -61,7 +61,7 @@ def schedule_cron(world: World) -> None:
         ]
         times += [closing_ms(burst.at_ms) + minutes * MINUTE_MS for minutes in range(3)]
     if shape.returns:
-        # Without them no batch is late; so these are not left to chance.
+        # Only these runs see late batches, so they are always scheduled.
         always += [shape.returns[0] + minutes * MINUTE_MS for minutes in _LATE_MINUTES]
 
     def run() -> None:
@@ -73,7 +73,7 @@ def schedule_cron(world: World) -> None:
 
 
 def schedule_repairs(world: World) -> None:
-    """Let operators have ranges rebuilt around the traffic, whatever else is going on."""
+    """Schedule rebuilds of ranges by operators, concurrent with everything else."""
     for at_ms in world.shape.repairs:
         burst = world.random.choice(world.shape.bursts)
         first = int(burst.at_ms) // MINUTE_MS - world.random.choice((0, 1, 30))
@@ -107,13 +107,13 @@ async def _compact(world: World, isolate: Isolate) -> None:
 
 
 def come_to_rest(world: World) -> int:
-    """Let time pass and compaction run until it has nothing to do; return its clock's time."""
+    """Run compaction until it has nothing left to do; return the time of its clock."""
     isolate = world.start_isolate()
     isolate.fuse = 0
     isolate.clock.be_true()
     rested_ms = world.loop.now_ms + 2 * HOUR_MS
     if world.random.random() < _RESTS_AT_MIDNIGHT:
-        # Of a new day there are no summaries yet, and of the old one there must be enough.
+        # The new day has no summaries yet, and those of the old one must be sufficient.
         midnight_ms = (rested_ms // DAY_MS + 1) * DAY_MS
         rested_ms = midnight_ms + world.random.uniform(0, 90) * MINUTE_MS
     world.loop.run(rested_ms)
@@ -127,27 +127,27 @@ def come_to_rest(world: World) -> int:
         require(len(world.compactions) > done, "compaction does not end at rest")
         report = world.compactions[-1]
         if report.done and not report.made:
-            # Whoever compacted last may have had a clock that is ahead of this one.
-            is_ahead = _progress(world).summarized_until > now_ms // MINUTE_MS
+            # The isolate that compacted last may have had a clock ahead of this one.
+            is_ahead = _state(world).summarized_until > now_ms // MINUTE_MS
             if not is_ahead and not world.kv.content(keys.LATE_PREFIX):
                 return now_ms
             world.loop.run(world.loop.now_ms + _UNTIL_QUIET_MS)
     raise InvariantBroken("compaction always finds something to do")
 
 
-def _progress(world: World) -> CompactionState:
-    progress = decode_state(world.kv.content(keys.COMPACTION_STATE)[keys.COMPACTION_STATE])
-    assert progress is not None
-    return progress
+def _state(world: World) -> CompactionState:
+    state = decode_state(world.kv.content(keys.COMPACTION_STATE)[keys.COMPACTION_STATE])
+    assert state is not None
+    return state
 
 
 def rebuilt(world: World, now_ms: int) -> Mapping[str, str]:
-    """Make every summary from the log alone, in a new namespace, with nothing in its way."""
+    """Build every summary from the log alone, in a new and fault-free namespace."""
     loop = VirtualLoop(Random(0), now_ms)  # type: ignore[abstract]
     kv = SimulatedKv(loop, Random(0))
     for key, value in world.kv.content(keys.USAGE_PREFIX).items():
         kv.place(Write(key, value, world.kv.records[key][-1].metadata))
-    store = SimulatedStore(kv, "anew")
+    store = SimulatedStore(kv, "rebuilt")
     for _ in range(_RUNS_MAX):
         task = loop.create_task(compact(store, now_ms, constants.COMPACTION_OPERATIONS))
         loop.run(loop.now_ms + 60_000)
@@ -159,20 +159,20 @@ def rebuilt(world: World, now_ms: int) -> Mapping[str, str]:
 
 
 def check_summaries(world: World, now_ms: int) -> None:
-    """Check that what is stored at rest is what the log says, byte for byte."""
-    stored, anew = _summaries(world.kv), rebuilt(world, now_ms)
-    for key in sorted(stored.keys() | anew.keys()):
-        if key.startswith(BASES) and key not in anew:
-            # Bases of earlier hours are left to expire; nobody reads them any more.
+    """Check that the summaries at rest are byte-for-byte those rebuilt from the log."""
+    stored, expected = _summaries(world.kv), rebuilt(world, now_ms)
+    for key in sorted(stored.keys() | expected.keys()):
+        if key.startswith(BASES) and key not in expected:
+            # Bases of earlier hours are no longer read, and expire.
             continue
-        require(key in anew, f"{key} is stored, and the log has no events for it")
+        require(key in expected, f"{key} is stored, and the log has no events for it")
         require(key in stored, f"{key} is missing")
-        same = _unnumbered(key, stored[key]) == _unnumbered(key, anew[key])
+        same = _unnumbered(key, stored[key]) == _unnumbered(key, expected[key])
         require(same, f"{key} is not what the log says")
 
 
 def _unnumbered(key: str, text: str) -> Json:
-    """Leave out of a base how often bases had been made before."""
+    """Remove the version from a base, which counts how many times bases were written."""
     if not key.startswith(BASES) or key.count("/") > BASES.count("/") + 1:
         return text
     body = json.loads(text[summaries.DIGEST_LENGTH :])
@@ -181,7 +181,7 @@ def _unnumbered(key: str, text: str) -> Json:
 
 
 def check_price(operations: int, windows: int) -> None:
-    """Check that a read at rest cost no more than it may at any traffic."""
+    """Check the cost of a read at rest against the limit for any traffic."""
     allowed = SNAPSHOT_OPERATIONS_MAX * windows
     require(operations <= allowed, f"a read of {windows} windows took {operations} operations")
 

@@ -1,7 +1,7 @@
-"""What one seed chooses.
+"""Draws the circumstances of a run from its seed.
 
-Runs are small and of very different shapes, so that many seeds reach many
-corners. Everything is drawn here or from generators that are seeded here.
+Runs are small and very different, so that many seeds reach many corner cases. All random choices
+come from generators that are seeded here.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from tests.simulation.scenarios import all_at_once, busy, just_closed, tardy, wa
 from tests.simulation.shape import CLOCK_OFF_MS_MAX, Burst, Shape, closing_ms
 
 _ALL_AT_ONCE = 0.3
-"""The share of runs in which reading KV is as bad as it can be."""
+"""The share of runs with the worst possible reads of KV."""
 
 _TARDY = 0.3
-"""The share of runs in which isolates write what they hold one after another, amid compaction."""
+"""The share of runs in which isolates write buffered events one by one, during compaction."""
 
 _JUST_CLOSED = 0.04
-"""The share of runs in which many ask while KV does not show yet what closing an hour made."""
+"""The share of runs with many reads while KV does not show the summaries of a closed hour yet."""
 
 _WATCHED = 0.04
-"""The share of runs in which one isolate is asked again and again while it takes requests."""
+"""The share of runs in which one isolate serves many reads while it records requests."""
 
 _BUSY = 0.08
-"""The share of runs in which there are more batches than reads list, and minutes made again."""
+"""The share of runs with more batches than reads list, and with rebuilt minutes."""
 
 _PAUSING = 0.2
-"""The share of the other runs in which cron does not come until an hour closes."""
+"""The share of the other runs in which cron pauses until an hour closes."""
 
 _STARTS = (
     datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
@@ -41,7 +41,7 @@ _STARTS = (
     datetime(2026, 11, 22, 17, 59, tzinfo=UTC),
     datetime(2026, 11, 22, 18, 11, tzinfo=UTC),
 )
-"""A minute or two before a year, a day, a leap month, an hour; and an ordinary time."""
+"""Just before a new year, day, leap month and hour; and an ordinary time."""
 
 
 def shape_of(random: Random) -> Shape:
@@ -84,7 +84,7 @@ def shape_of(random: Random) -> Shape:
         shape = all_at_once(random, shape)
     if random.random() < _TARDY:
         return tardy(random, shape)
-    # A generator of its own, so that all other runs stay as they were.
+    # A separate generator, so that other runs do not change.
     own = Random(shape.start_ms)
     scenario = own.random()
     if scenario < _JUST_CLOSED:
@@ -99,7 +99,7 @@ def shape_of(random: Random) -> Shape:
 def _returns(
     random: Random, outages: Sequence[tuple[float, float]], start_ms: float, end_ms: float
 ) -> Sequence[float]:
-    """Draw when requests come again to those who hold events: at any time, and after outages."""
+    """Draw when isolates with buffered events get a request: at any time, and after outages."""
     times = [random.uniform(start_ms, end_ms) for _ in range(random.randrange(4))]
     for _, over_ms in outages:
         times += [over_ms + random.uniform(0, 600_000) for _ in range(random.randrange(4))]
@@ -107,7 +107,7 @@ def _returns(
 
 
 def _times(random: Random, bursts: Sequence[Burst], end_ms: float, count: int) -> Sequence[float]:
-    """Draw when somebody asks: amid and after bursts, around compaction, until all is settled."""
+    """Draw the times of reads: during and after bursts, around compaction, until all is settled."""
     times = []
     for _ in range(count):
         burst = random.choice(bursts)
@@ -139,7 +139,7 @@ def _bursts(random: Random, start_ms: int) -> Sequence[Burst]:
 
 
 def _limits(random: Random) -> Mapping[str, int]:
-    """Draw smaller bounds than the real ones, so that small runs meet them."""
+    """Draw smaller limits than the real ones, so that small runs reach them."""
     return {
         "BATCH_EVENTS_MAX": random.choice((1, 2, 5, 20, 500)),
         "BUFFERED_EVENTS_MAX": random.choice((5, 30, 50_000, 50_000)),
@@ -159,7 +159,7 @@ def _temper(random: Random, bursts: Sequence[Burst], end_ms: float) -> Temper:
 
     outages = []
     for _ in range(random.choice((0, 0, 1, 2))):
-        # Those that begin with a burst leave isolates with events that they write late.
+        # Outages that start with a burst make isolates write its events late.
         burst_ms = random.choice(bursts).at_ms + random.uniform(-2_000, 2_000)
         begin_ms = random.choice((burst_ms, random.uniform(bursts[0].at_ms, end_ms)))
         lasts_ms = random.choice((2_000.0, 40_000.0, 240_000.0, 900_000.0))

@@ -1,15 +1,15 @@
-"""What must hold of every run, whatever happened in it.
+"""The invariants of every metering run.
 
-1. Never inflated: no figure shown is above what had really been appended; no
-   event is in KV under two keys; a batch never changes.
-2. Nothing lost in silence: events appended are those in KV, those in the
-   memory of isolates that died, and those that the log counted as dropped.
-3. Summaries are what the log says: `summaries.check`, once there are any.
-4. Money: none yet; `check_money` is its place.
+1. Never inflated: no total is above the number of recorded events; no event is in KV under two
+   keys; a batch never changes.
+2. Nothing lost silently: the recorded events are those in KV, those in the memory of isolates
+   that died, and those that were counted as dropped.
+3. Summaries equal those rebuilt from the log: `compaction.check_summaries`.
+4. Money: see `payments`.
 5. Tenants never mix.
-6. A read's price does not depend on the traffic: `summaries.check` again.
+6. The cost of a read does not depend on the traffic: `compaction.check_price`.
 
-And `freshness` never claims to be complete while something settled is missing.
+And `freshness` never says complete while settled events are missing.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ Shown = Mapping[str, Any]
 
 LARGE_SUMMARIES = ("summary/hour/", "summary/day/", "summary/month/")
 
-HELD_SHOWN_MS = 300_000
-"""How long events that an isolate holds are sure to be in its own answers."""
+BUFFERED_SHOWN_MS = 300_000
+"""How old buffered events may be at most to be always in their own isolate's responses."""
 
 
 class InvariantBroken(Exception):
-    """A run in which something happened that never may."""
+    """A run broke an invariant."""
 
 
-def require(condition: object, words: str) -> None:
+def require(condition: object, message: str) -> None:
     if not condition:
-        raise InvariantBroken(words)
+        raise InvariantBroken(message)
 
 
 def days_of(window: str, now_ms: int) -> Sequence[int] | None:
-    """The UTC days of a window, as the contract has it."""
+    """Return the UTC days of a window, as the contract defines them."""
     today = now_ms // DAY_MS
     return {"today": [today], "week": range(today - 6, today + 1), "overall": None}[window]
 
@@ -55,9 +55,9 @@ def days_of(window: str, now_ms: int) -> Sequence[int] | None:
 def check_snapshot(
     world: World, reading: Reading, shown: Shown, *, listed_all: bool = False
 ) -> None:
-    """Check one snapshot against what had happened when it was shown.
+    """Check one snapshot against what had happened when it was returned.
 
-    `listed_all` says that whoever made it saw a listing of batches to its end.
+    `listed_all` says that its reader listed all batches.
     """
     days = days_of(shown["window"], reading.clock_ms)
     rows = {row["id"]: row for row in shown["allApis"]}
@@ -71,9 +71,11 @@ def check_snapshot(
             f"{name} is inflated in {shown['window']}: {sums_in(row)} of {truth[name]}",
         )
     _check_totals(world.appended, shown, rows)
-    # Older ones may be of a period that is closed, which only compaction adds them to.
-    young = [event for event in reading.held if event.at_ms > reading.clock_ms - HELD_SHOWN_MS]
-    _check_presence(young, days, rows, "what this isolate holds is missing")
+    # Older ones may belong to a closed period, to which only compaction adds them.
+    young = [
+        event for event in reading.buffered if event.at_ms > reading.clock_ms - BUFFERED_SHOWN_MS
+    ]
+    _check_presence(young, days, rows, "buffered events of this isolate are missing")
     freshness = shown["freshness"]
     if freshness["complete"]:
         due = reading.due(as_of_ms(shown), listed_all=listed_all)
@@ -81,24 +83,24 @@ def check_snapshot(
 
 
 def as_of_ms(shown: Shown) -> float:
-    """Read up to when a snapshot is whole."""
+    """Return until when a snapshot is complete, in milliseconds."""
     return datetime.fromisoformat(shown["freshness"]["asOf"]).timestamp() * 1000
 
 
 def sums_in(row: Shown) -> Sums:
-    """Read the figures of a row that can only grow."""
+    """Return the sums of a row that can only grow."""
     errors = round(row["errorRatePct"] * row["calls"] / 100)
     return Sums(row["calls"], errors, row["revenueMicros"])
 
 
 def _check_row(appended: Count, row: Shown) -> None:
-    """Check that everything in a row is of that row's API and nobody else's."""
+    """Check that a row has only data of its own API."""
     api = api_of(int(row["endpoint"].rpartition("-")[2]))
     expected = (shown_id(api), api.tenant_id, api.owner, api.directory, api.price_micros / 1e6)
     found = tuple(row[name] for name in ("id", "tenantId", "owner", "directory", "priceUsd"))
     require(found == expected, f"tenants are mixed: {found}, expected {expected}")
     callers = appended.callers[row["id"]]
-    require(row["uniqueCallers"] <= len(callers), f"{row['id']} has callers of somebody else")
+    require(row["uniqueCallers"] <= len(callers), f"{row['id']} has callers of another API")
     busiest = row["topCallerShare"] * row["calls"]
     require(busiest <= max(callers.values()) + 0.5, f"{row['id']}: its busiest caller is inflated")
 
@@ -120,7 +122,7 @@ def _check_totals(appended: Count, shown: Shown, rows: Mapping[str, Shown]) -> N
         sums = Sums(point["calls"], point["errors"], point["revenueMicros"])
         true = truth.get(int(at_ms) // (hours * HOUR_MS), Sums())
         require(sums.within(true), f"the series is inflated at {point['startAt']}")
-    # Requests refused before dispatch are in no row's calls, so only calls are the same.
+    # Requests refused before dispatch are in no row's calls, so only calls are equal.
     charted = sum(point["calls"] for point in shown["series"])
     require(charted == total.calls, f"the series has {charted} calls of {total.calls}")
 
@@ -138,11 +140,10 @@ def _check_presence(
 
 
 def check_seen(world: World, reading: Reading, unseen: AbstractSet[str], shown: Shown) -> None:
-    """Check that a read that could not get what it saw listed does not claim to be complete.
+    """Check that a read that could not get listed batches does not say it is complete.
 
-    What is of later than the answer is as of may be left out. So may late batches until
-    compaction is done with their marks: what they belong to may be a base already, and then
-    no read looks for them.
+    Batches after `asOf` may be missing. So may late batches while they have a marker: if a base
+    covers their minute, no read lists them.
     """
     days = days_of(shown["window"], reading.clock_ms)
     for key in unseen - reading.local_keys - reading.late:
@@ -154,14 +155,14 @@ def check_seen(world: World, reading: Reading, unseen: AbstractSet[str], shown: 
 
 
 def check_denied(reading: Reading, denied: AbstractSet[str], shown: Shown) -> None:
-    """Check that a read that was not given a summary that is there does not claim to be complete.
+    """Check that a read to which KV did not show a summary does not say it is complete.
 
-    Minutes are left out: what they are made of is also among the newest batches.
+    Summaries of minutes are not checked: their batches are also in the log tail.
     """
     days = days_of(shown["window"], reading.clock_ms)
     for key in denied:
         if key.startswith(LARGE_SUMMARIES):
-            # A large one is in several texts, each with a key that begins like the first's.
+            # A large one has several parts, whose keys begin with the key of the head.
             first_key = "/".join(key.split("/")[:3])
             day = keys.parse_summary(first_key) * MINUTE_MS // DAY_MS
             inside = days is None or day in days
@@ -169,14 +170,14 @@ def check_denied(reading: Reading, denied: AbstractSet[str], shown: Shown) -> No
 
 
 def _is_summarised(world: World, key: str) -> bool:
-    """Tell whether a minute's summary ever had this batch; then it need not be read itself."""
+    """Return whether a minute's summary ever had this batch."""
     summary = keys.summary("minute", keys.parse_usage_batch(key).minute)
     versions = world.kv.records.get(summary, ())
     return any(keys.batch_name(key) in (version.value or "") for version in versions)
 
 
 def check_events(world: World, events: Sequence[Shown]) -> None:
-    """Check a page of events: real ones, each once, newest first, nobody's but their own."""
+    """Check a page of events: each is real, appears once, newest first, with its own tenant."""
     names = [event["requestId"] for event in events]
     require(len(set(names)) == len(names), "an event is shown twice")
     times = [event["at"] for event in events]
@@ -193,14 +194,14 @@ def check_events(world: World, events: Sequence[Shown]) -> None:
 
 @dataclass(slots=True)
 class Stored:
-    """What is in KV at rest: the events, and by day how many were dropped before them."""
+    """The contents of KV at rest: the events, and the dropped events by day."""
 
     count: Count = field(default_factory=Count)
     dropped: Counter[int] = field(default_factory=Counter)
 
 
 def check_log(world: World) -> Stored:
-    """Check the whole log at rest; return the plain count of what is in KV."""
+    """Check the whole log at rest; return the count of the events in KV."""
     require(not world.problems, "; ".join(world.problems))
     require(not world.loop.problems, "; ".join(world.loop.problems))
     require(not world.kv.breaches, "KV's limits were broken: " + "; ".join(world.kv.breaches))
@@ -219,7 +220,7 @@ def check_log(world: World) -> Stored:
             stored.count.add(event)
     accounted = events.keys() | world.lost | world.dropped
     missing = world.appended.events.keys() - accounted
-    require(not missing, f"{len(missing)} events are lost in silence: {sorted(missing)[:3]}")
+    require(not missing, f"{len(missing)} events are lost silently: {sorted(missing)[:3]}")
     require(not world.dropped & events.keys(), "a dropped event is in KV")
     for key, acknowledged in world.kv.acknowledged.items():
         if key.startswith(keys.USAGE_PREFIX):
@@ -231,25 +232,25 @@ def check_log(world: World) -> Stored:
         require(not isolate.problems, "; ".join(isolate.problems))
     for isolate in world.living():
         held = isolate.log.report()["eventsHeld"]
-        require(not held, f"a living isolate still holds {held} events after its last request")
+        require(not held, f"a living isolate still buffers {held} events after its last request")
     _check_dropped(world, stored)
     return stored
 
 
 def _check_dropped(world: World, stored: Stored) -> None:
-    """Check that what was dropped is in KV's batches, in a living memory, or lost with it."""
+    """Check that dropped events are reported in KV, or in memory, or in lost memory."""
     unreported = world.unreported + sum(one.log._dropped_unreported for one in world.living())
     content = world.kv.content(keys.USAGE_PREFIX)
     lost = sum(dropped for key, dropped in world.lost_batches.items() if key not in content)
     told = stored.dropped.total()
     require(
         told + unreported + lost == len(world.dropped),
-        f"{len(world.dropped)} events were dropped, and KV tells of {told}",
+        f"{len(world.dropped)} events were dropped, and KV reports {told}",
     )
 
 
 def check_final(world: World, shown: Shown, now_ms: int, stored: Stored) -> None:
-    """Check that a snapshot at rest is the plain count of what is in KV, figure by figure."""
+    """Check that a snapshot at rest equals the count of the events in KV, field by field."""
     days = days_of(shown["window"], now_ms)
     truth = {name: sums for name, sums in stored.count.by_api(days).items() if sums.calls}
     rows = {row["id"]: row for row in shown["allApis"]}
@@ -280,12 +281,7 @@ def check_final(world: World, shown: Shown, now_ms: int, stored: Stored) -> None
         require(abs(row["p95LatencyMs"] - p95) <= 0.0101 * p95, f"{name}: p95 latency")
     bad = any(key.split("/")[2] == "bad" for key in world.kv.names(keys.USAGE_PREFIX))
     complete = shown["freshness"]["complete"]
-    require(not (complete and bad and days is None), "complete in spite of an unreadable batch")
+    require(not (complete and bad and days is None), "complete despite an unreadable batch")
     dropped = sum(n for day, n in stored.dropped.items() if days is None or day in days)
     require(shown["freshness"]["droppedEvents"] == dropped, f"{dropped} events were dropped")
-    require(not (complete and dropped), "complete in spite of dropped events")
-
-
-def check_money(world: World) -> None:
-    """Check that the ledger equals the settlements; there is no ledger yet."""
-    del world
+    require(not (complete and dropped), "complete despite dropped events")

@@ -1,4 +1,4 @@
-"""An isolate: the real log and the real platform API, a clock of its own, and its death."""
+"""A simulated isolate: the real recorder and platform API, with its own clock, until it dies."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _HEADERS = {"x-platform-token": TOKEN}
 
 @dataclass(slots=True)
 class IsolateClock:
-    """A clock that is off by up to `off_ms`, by more or less as time passes, never going back.
+    """A monotonic clock whose error changes over time, up to `off_ms`.
 
-    From `offset_ms` it gains `drift` of the time that passes until it is off by as much
-    as it may be, then loses as much, and so on; once it leaps ahead.
+    Starting at the error `offset_ms`, it is fast by the share `drift` until the error is
+    `off_ms`, then slow until it is the opposite, and so on. It also leaps ahead once.
     """
 
     loop: VirtualLoop
@@ -52,7 +52,7 @@ class IsolateClock:
         return int(self.loop.now_ms + self._offset_ms())
 
     def be_true(self) -> None:
-        """Tell the true time from now on, and never be late."""
+        """From now on, return the true time, and sleep exactly."""
         self.off_ms = self.offset_ms = self.drift = self.late_ms = 0.0
         self.leap_at_ms = float("inf")
 
@@ -60,7 +60,7 @@ class IsolateClock:
         true_ms = self.loop.now_ms
         offset_ms = self.offset_ms
         if self.drift:
-            # A wave of straight lines, from -off to off and back.
+            # A triangle wave from -off to off.
             swing_ms = 4 * self.off_ms
             gained_ms = (true_ms * self.drift + offset_ms) % swing_ms
             offset_ms = abs(gained_ms - swing_ms / 2) - self.off_ms
@@ -73,10 +73,10 @@ class IsolateClock:
 
 
 class Mortal(Protocol):
-    """Whoever is told when an isolate ends."""
+    """Gets notified when an isolate dies."""
 
     def died(self, isolate: Isolate) -> None:
-        """Take note of what is lost with it."""
+        """Record what is lost with it."""
         ...
 
 
@@ -94,7 +94,7 @@ class SimulatedEnvironment:
     kv_counters: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def rate_counter(self, name: str) -> None:
-        """No rate is limited here, so nothing is called `name`."""
+        """Return None: no rate is limited in a simulation."""
 
     def setting(self, name: str) -> str | None:
         return SETTINGS.get(name)
@@ -102,7 +102,7 @@ class SimulatedEnvironment:
 
 @dataclass(slots=True)
 class Isolate:
-    """One isolate at one location; it dies when its fuse has burnt down."""
+    """One isolate at one location; it dies after `fuse` steps."""
 
     loop: VirtualLoop
     store: SimulatedStore
@@ -122,21 +122,21 @@ class Isolate:
         self.api = PlatformApi(environment, self.clock, directory, self.log, self.analytics)
 
     def die(self) -> None:
-        """End at once: nothing that is under way here goes on, memory is gone."""
+        """End at once: work in progress stops, and memory is lost."""
         if self.alive:
             self.alive = False
             self.registry.died(self)
 
-    def kept_keys(self) -> AbstractSet[str]:
-        """The batches that its reader has read before, and need not read again."""
+    def cached_keys(self) -> AbstractSet[str]:
+        """Return the keys of the batches that its reader has cached."""
         return self.analytics._tail_cache._batches.keys()
 
     def serve(self, event: UsageEvent, invocation: Invocation) -> None:
-        """Answer a request: append its event, and do what the log asks for."""
-        invocation.context.run(self._append, event, invocation)
+        """Serve a request: record its event, and run what the recorder requires."""
+        invocation.context.run(self._record, event, invocation)
         invocation.responded()
 
-    def _append(self, event: UsageEvent, invocation: Invocation) -> None:
+    def _record(self, event: UsageEvent, invocation: Invocation) -> None:
         role = self.log.record(event)
         if role is CommitRole.LEAD:
             invocation.run(self.log.commit_after_delay(self.store))
@@ -146,7 +146,7 @@ class Isolate:
     async def ask(
         self, path: str, query: str, invocation: Invocation, method: str = "GET"
     ) -> Response | None:
-        """Ask the platform API; None when KV failed it."""
+        """Call the platform API; None if KV was unavailable."""
         request = FakeRequest(f"http://localhost{path}{query}", method, _HEADERS)
         try:
             return await self.api.handle(request, path, query, "request", invocation)
@@ -156,7 +156,7 @@ class Isolate:
 
 @dataclass(slots=True)
 class Invocation:
-    """One request, or one cron run, of an isolate, with the work behind it."""
+    """One request or cron run of an isolate, with its background work."""
 
     isolate: Isolate
     fuse: int = 0
@@ -164,11 +164,11 @@ class Invocation:
     listed: set[str] = field(default_factory=set)
     read: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
-    """Keys that a listing showed to this invocation and every read said to be missing."""
+    """Keys that a listing showed to this invocation, and every read reported missing."""
     denied: set[str] = field(default_factory=set)
-    """Keys that are there and were said to be missing since it last listed all batches."""
+    """Existing keys that were reported missing since it last listed all batches."""
     listed_all: bool = False
-    """Whether its newest listing of all batches came to the end."""
+    """Whether its newest listing of all batches reached the end."""
     cut_at_ms: float = float("inf")
     context: Context = field(init=False)
 
@@ -182,7 +182,7 @@ class Invocation:
             return False
         self.fuse -= 1
         if self.fuse == 0:
-            # Its request is dropped alone; the isolate and its memory live on.
+            # Only its request is dropped; the isolate survives.
             self.cut_at_ms = isolate.loop.now_ms
             return False
         isolate.fuse -= 1
@@ -194,11 +194,11 @@ class Invocation:
         return not self.isolate.alive or self.isolate.loop.now_ms >= self.cut_at_ms
 
     def responded(self) -> None:
-        """Start the time that is left for work behind the response."""
+        """Start the time limit of background work."""
         self.cut_at_ms = self.isolate.loop.now_ms + BACKGROUND_MS
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start work of this invocation (the port `Background`)."""
+        """Run background work of this invocation (the port `Background`)."""
         loop = self.isolate.loop
         loop.keep(work)
         loop.create_task(self._watch(work), context=self.context)
@@ -208,11 +208,11 @@ class Invocation:
             await work
         except StoreUnavailable:
             pass
-        except Exception as error:  # noqa: BLE001, whatever it is, it is a finding
+        except Exception as error:  # noqa: BLE001 (any error is a finding)
             self.isolate.problems.append(f"background work failed: {error!r}")
 
 
-def parse(answer: Response) -> Mapping[str, Any]:
-    """Read an answer of the platform API."""
-    body: Mapping[str, Any] = json.loads(answer.body)
+def parse(response: Response) -> Mapping[str, Any]:
+    """Decode a response of the platform API."""
+    body: Mapping[str, Any] = json.loads(response.body)
     return body

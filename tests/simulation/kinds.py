@@ -1,4 +1,4 @@
-"""The kinds of runs: metering, and payments; each seed is a run of either."""
+"""The two kinds of runs: metering and payments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Outcome: TypeAlias = metering.Outcome | payments.Outcome
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How to run a seed, how to say so, and which figures of its outcomes are summed up."""
+    """How to run a seed, the command for it, and which fields of outcomes are summed."""
 
     run: Callable[[int], Outcome]
     replay_command: Callable[[int], str]

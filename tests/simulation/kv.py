@@ -1,10 +1,8 @@
-"""Workers KV at its worst, on virtual time.
+"""Worst-case Workers KV on virtual time: everything that its documentation does not rule out.
 
-Owns what KV may do without breaking its documentation
-(https://developers.cloudflare.com/kv/concepts/how-kv-works/, .../kv/platform/limits/):
-listings that lag, reads of old values and of keys that are said to be missing,
-refused, failed, slow, late and hanging writes, outages. Refuses to know what
-the keys mean, and what asking costs: that is `store`'s.
+That is: listings that lag; reads of old values, and of keys reported missing; refused, failed,
+slow, late and hanging writes; and outages
+(https://developers.cloudflare.com/kv/concepts/how-kv-works/, .../kv/platform/limits/).
 """
 
 from __future__ import annotations
@@ -29,10 +27,10 @@ STALE_READ_MS_MAX = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Temper:
-    """How KV behaves in one run; all zero is KV at its best.
+    """The faults of KV in one run; none by default.
 
-    The shares are probabilities for one operation; `outages` are spans of
-    virtual milliseconds in which everything fails.
+    Shares are probabilities for one operation. `outages` are spans in virtual milliseconds in
+    which everything fails.
     """
 
     refused: float = 0.0
@@ -46,17 +44,14 @@ class Temper:
     listing_flaps: float = 0.0
     stale: float = 0.0
     stale_keys: tuple[str, ...] = ("",)
-    """How keys start that are out of date when they are read; some may be while others are not."""
+    """The prefixes of keys of which reads may return old values."""
     page_keys: int = PAGE_KEYS_MAX
     odd_pages: float = 0.0
     outages: Sequence[tuple[float, float]] = ()
 
 
 class Version(NamedTuple):
-    """One value that a key had, since when, until when, and with what metadata.
-
-    Without a value the key was deleted.
-    """
+    """One value of a key, valid from `at_ms` until `expires_ms`; None if it was deleted."""
 
     at_ms: float
     value: str | None
@@ -65,7 +60,7 @@ class Version(NamedTuple):
 
 
 class Write(NamedTuple):
-    """A put on its way, or a deletion, which has no value."""
+    """A put, or a deletion, which has no value."""
 
     key: str
     value: str | None
@@ -73,27 +68,27 @@ class Write(NamedTuple):
     lives_ms: float = float("inf")
 
 
-class Fate(Enum):
-    """What becomes of a put: whether it takes effect, and what the writer is told when."""
+class Effect(Enum):
+    """The effect of a put, and the response that the writer gets."""
 
     DONE = "done"
     REFUSED = "refused"
     FAILED = "failed"
     FAILED_AFTER_EFFECT = "failed after effect"
     FAILED_BEFORE_EFFECT = "failed, and takes effect later"
-    HANGS_AFTER_EFFECT = "takes effect and never answers"
-    HANGS = "never answers"
+    HANGS_AFTER_EFFECT = "takes effect without a response"
+    HANGS = "never responds"
 
 
-_WITHOUT_EFFECT = (Fate.REFUSED, Fate.FAILED, Fate.HANGS)
-WITHOUT_ANSWER = (Fate.HANGS, Fate.HANGS_AFTER_EFFECT)
+_WITHOUT_EFFECT = (Effect.REFUSED, Effect.FAILED, Effect.HANGS)
+WITHOUT_RESPONSE = (Effect.HANGS, Effect.HANGS_AFTER_EFFECT)
 
 
 @dataclass(slots=True)
 class SimulatedKv:
-    """One namespace, as it truly is; what is seen of it depends on the location.
+    """The true contents of one namespace; what reads see of it depends on the location.
 
-    `watch` is called with key, value and metadata whenever a write takes effect.
+    `watch` is called with the key and version of each write that takes effect.
     """
 
     loop: VirtualLoop
@@ -105,13 +100,13 @@ class SimulatedKv:
     acknowledged: dict[str, str | None] = field(default_factory=dict)
     operations: int = 0
     outside: Context = field(default_factory=Context)
-    """Where KV's own work runs, which goes on when an isolate dies."""
+    """The context of KV's own work, which continues when an isolate dies."""
     _names: list[str] = field(default_factory=list)
     _lags: dict[tuple[str, str], float] = field(default_factory=dict)
     _seen: dict[tuple[str, str], Version | None] = field(default_factory=dict)
 
     def place(self, write: Write) -> None:
-        """Let a write take effect now."""
+        """Apply a write now."""
         key, now_ms = write.key, self.loop.now_ms
         version = Version(now_ms, write.value, write.metadata, now_ms + write.lives_ms)
         if key in self.records:
@@ -122,12 +117,12 @@ class SimulatedKv:
         self.watch(key, version)
 
     def content(self, prefix: str = "") -> Mapping[str, str]:
-        """What is truly there, by key in ascending order."""
+        """Return the true contents by key, in ascending order."""
         newest = ((name, self._living(self.records[name][-1])) for name in self.names(prefix))
         return {name: version.value or "" for name, version in newest if version is not None}
 
     def names(self, prefix: str) -> Sequence[str]:
-        """The keys that ever were there and start with `prefix`, in ascending order."""
+        """Return all keys with `prefix` that ever existed, in ascending order."""
         start = bisect_left(self._names, prefix)
         end = bisect_left(self._names, prefix + "\U0010ffff", start)
         return self._names[start:end]
@@ -136,46 +131,46 @@ class SimulatedKv:
         now_ms = self.loop.now_ms
         return any(start <= now_ms < end for start, end in self.temper.outages)
 
-    def fate(self) -> Fate:
-        """Choose what becomes of a put."""
+    def draw_effect(self) -> Effect:
+        """Draw the effect of a put."""
         temper, drawn = self.temper, self.random.random()
-        for share, fate in (
-            (temper.refused, Fate.REFUSED),
-            (temper.failed, Fate.FAILED),
-            (temper.failed_after_effect, Fate.FAILED_AFTER_EFFECT),
-            (temper.failed_before_effect, Fate.FAILED_BEFORE_EFFECT),
-            (temper.hangs, Fate.HANGS),
-            (temper.hangs, Fate.HANGS_AFTER_EFFECT),
+        for share, effect in (
+            (temper.refused, Effect.REFUSED),
+            (temper.failed, Effect.FAILED),
+            (temper.failed_after_effect, Effect.FAILED_AFTER_EFFECT),
+            (temper.failed_before_effect, Effect.FAILED_BEFORE_EFFECT),
+            (temper.hangs, Effect.HANGS),
+            (temper.hangs, Effect.HANGS_AFTER_EFFECT),
         ):
             drawn -= share
             if drawn < 0:
-                return fate
-        return Fate.DONE
+                return effect
+        return Effect.DONE
 
     def delay_ms(self) -> float:
-        """Choose how long one way to KV takes."""
+        """Draw the duration of one way to KV or back."""
         if self.random.random() < self.temper.slow:
             return self.random.uniform(100, 5_000)
         return self.random.uniform(1, 60)
 
-    def arrive(self, write: Write, fate: Fate) -> Fate:
-        """Let a write arrive at KV, and say what became of it."""
+    def arrive(self, write: Write, effect: Effect) -> Effect:
+        """Process a write that arrives at KV; return its effect."""
         versions = self.records.get(write.key)
-        if fate in _WITHOUT_EFFECT:
-            return fate
+        if effect in _WITHOUT_EFFECT:
+            return effect
         if self.is_out() or (
             versions is not None and self.loop.now_ms - versions[-1].at_ms < WRITE_INTERVAL_MS
         ):
-            return Fate.HANGS if fate in WITHOUT_ANSWER else Fate.REFUSED
+            return Effect.HANGS if effect in WITHOUT_RESPONSE else Effect.REFUSED
         self.place(write)
-        return fate
+        return effect
 
     def listed(self, location: str, name: str) -> Version | None:
-        """Choose which version of a key a listing shows at `location`, if any."""
+        """Return the version of a key that a listing shows at `location`, if any."""
         return self._living(self._listed(location, name))
 
     def read(self, location: str, name: str) -> Version | None:
-        """Choose which version of a key a read gives at `location`; None for missing."""
+        """Return the version of a key that a read returns at `location`; None for missing."""
         return self._living(self._read(location, name))
 
     def _living(self, version: Version | None) -> Version | None:
@@ -206,7 +201,7 @@ class SimulatedKv:
         if is_steady or newest.at_ms <= horizon_ms:
             return newest
         possible: list[Version | None] = [newest]
-        # A version may still be read for a while after the next one has replaced it.
+        # Reads may return a replaced version for a while.
         possible += [
             old
             for old, new in zip([None, *versions[:-1]], versions, strict=True)

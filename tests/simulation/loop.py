@@ -1,9 +1,8 @@
-"""An event loop on virtual time, whose whole order of events comes from one seed.
+"""An event loop on virtual time, whose order of events is determined by a seed.
 
-Owns time, the order of what is ready, and who may still run: work belongs to a
-scope (an invocation of an isolate), found through its context, and work of a
-scope that has ended is never resumed. Its `finally` blocks do not run either,
-just as workerd drops a request or an isolate.
+Work belongs to a scope, an invocation of an isolate, which is found through its context. Work of
+a scope that has ended is never resumed, and its `finally` blocks do not run, as when workerd
+drops a request or an isolate.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ Result = TypeVar("Result")
 
 
 class Scope(Protocol):
-    """What work belongs to."""
+    """The owner of work."""
 
     def may_run(self) -> bool:
-        """Tell whether the next step of this scope's work is taken or all of it is over."""
+        """Count a step; return whether it may run."""
         ...
 
     def has_ended(self) -> bool:
-        """Tell whether no step will be taken any more."""
+        """Return whether no further step will run."""
         ...
 
 
@@ -38,7 +37,7 @@ SCOPE: ContextVar[Scope | None] = ContextVar("SCOPE", default=None)
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
-    """The least that tasks, futures, `gather` and timers need of a loop."""
+    """Implements only what tasks, futures, `gather` and timers need of a loop."""
 
     def __init__(self, random: Random, now_ms: float) -> None:
         self.now_ms = now_ms
@@ -75,10 +74,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         del name
         if asyncio.iscoroutine(coro):
             self.keep(coro)
-        # The name leads to the scope, for when nothing else of the task is left.
+        # The name identifies the scope when only the task's exception is left.
         self._scopes.append(SCOPE.get() if context is None else context.get(SCOPE))
         task = asyncio.Task(coro, loop=self, name=str(len(self._scopes) - 1), context=context)
-        # Whoever dies leaves its tasks pending; that is what is simulated.
+        # A dead isolate leaves its tasks pending on purpose.
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         return task
 
@@ -116,23 +115,23 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         task = context.get("task") or context.get("future")
         if isinstance(task, asyncio.Task):
             scope = self._scopes[int(task.get_name())]
-            # Whoever would have taken the exception has ended meanwhile.
+            # The work that would have handled the exception has ended.
             if scope is not None and scope.has_ended():
                 return
         self.problems.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Leave it in the heap; it is passed over when its time comes."""
+        """Do nothing: cancelled timers are skipped when they are due."""
 
     def keep(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Keep work that may be dropped: Python would end it, `finally` blocks and all."""
+        """Keep a reference to work that may be dropped, or Python would run its `finally`."""
         self._coroutines.append(coroutine)
 
     def dispose(self) -> None:
-        """End everything that was dropped, once the run is over and nothing can come of it."""
+        """Close all dropped work after the run."""
         for coroutine in self._coroutines:
             for _ in range(_CLOSINGS_MAX):
-                # Work that awaits while it ends, to give something back, has to be told again.
+                # Work that awaits while it is closed must be closed again.
                 with suppress(RuntimeError):
                     coroutine.close()
                     break
@@ -141,7 +140,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._ready.clear()
 
     def run(self, until_ms: float) -> None:
-        """Run everything that happens until then; time stands at `until_ms` afterwards."""
+        """Run everything that is due until `until_ms`, and advance the time to it."""
         asyncio._set_running_loop(self)
         try:
             while self._ready or (self._timers and self._timers[0][0] <= until_ms):
@@ -153,7 +152,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _step(self) -> None:
         ready = self._ready
         if ready:
-            # Any order of what is ready may happen, so the seed chooses one.
+            # Ready work may run in any order, so the seed chooses one.
             chosen = int(self._random.random() * len(ready))
             ready[chosen], ready[-1] = ready[-1], ready[chosen]
             handle = ready.pop()

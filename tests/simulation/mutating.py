@@ -1,8 +1,7 @@
-"""Breaks the real code on purpose, for as long as a `with` block lasts.
+"""Breaks the real code on purpose, during a `with` block.
 
-A mutation replaces a piece of one function's source text. It fails loudly when
-the text is not there exactly once, so that no mutation silently does nothing
-after the code has changed.
+A mutation replaces a piece of one function's source text. It raises an error unless the text
+occurs exactly once, so that no mutation silently does nothing after the code has changed.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from tests.simulation.kinds import KINDS, Outcome
 
 
 class MutationOutdated(Exception):
-    """The text that a mutation replaces is not in the code (any more)."""
+    """The text that a mutation replaces does not occur exactly once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One way to break the code: in `module`, in `function` (with its class), `old` for `new`."""
+    """Replaces `old` by `new` in a function (`CLASS.NAME` for a method) of a module."""
 
     name: str
     module: str
@@ -34,7 +33,7 @@ class Mutation:
     old: str
     new: str
     kind: str = "metering"
-    """The kind of runs that must catch it."""
+    """The kind of runs that must detect it."""
 
     def changed(self) -> Any:
         """Compile the broken function."""
@@ -46,16 +45,16 @@ class Mutation:
         if source.count(self.old) != 1:
             raise MutationOutdated(
                 f"{self.name}: {self.module}.{self.function} has {source.count(self.old)}"
-                f" times {self.old!r}, once was expected"
+                f" times {self.old!r}, expected once"
             )
         flags = __future__.annotations.compiler_flag
         code = compile(source.replace(self.old, self.new), f"<{self.name}>", "exec", flags)
         made: dict[str, Any] = {}
-        exec(code, module.__dict__, made)  # noqa: S102, it is our own code
+        exec(code, module.__dict__, made)  # noqa: S102 (our own code)
         return made[name]
 
     def place(self) -> tuple[Any, str]:
-        """Find what holds the function, a module or a class, and its name there."""
+        """Return the module or class that has the function, and its name there."""
         owner: Any = importlib.import_module(self.module)
         *path, name = self.function.split(".")
         for part in path:
@@ -65,7 +64,7 @@ class Mutation:
 
 @contextmanager
 def mutated(mutation: Mutation) -> Iterator[None]:
-    """Break the code, wherever the function was imported to, and mend it afterwards."""
+    """Break the function in every module that imports it, and restore it afterwards."""
     owner, name = mutation.place()
     original, broken = getattr(owner, name), mutation.changed()
     places: list[tuple[Any, str]] = [(owner, name)]
@@ -86,9 +85,9 @@ def mutated(mutation: Mutation) -> Iterator[None]:
 
 
 def first_catch(mutation: Mutation, seeds: Iterable[int]) -> tuple[int, Outcome] | None:
-    """Run seeds until the mutation is caught; say how many it took, None when it never was.
+    """Run seeds until one detects the mutation; return their number and the outcome.
 
-    A seed catches a mutation when it fails with it and does not fail without it.
+    A seed detects a mutation if it fails with it and passes without it.
     """
     run = KINDS[mutation.kind].run
     for count, seed in enumerate(seeds, start=1):

@@ -1,4 +1,4 @@
-"""All the ways in which the code is broken on purpose, and the table of what catches each.
+"""All mutations, and the table of what detects each.
 
 The table is part of `docs/simulation.md`, where `make simulate MUTATIONS=1` writes it.
 """
@@ -17,7 +17,7 @@ from tests.simulation.mutations_of_reading import READING
 from tests.simulation.mutations_of_summaries import SUMMARIES
 
 SEEDS = range(1_000)
-"""Within so many seeds each must be caught."""
+"""Each mutation must be detected within these seeds."""
 
 MUTATIONS = (*LOG, *READING, *SUMMARIES, *PAYMENTS)
 
@@ -28,7 +28,7 @@ _SHOWN_LENGTH = 90
 
 
 class Catch(NamedTuple):
-    """How many seeds it took to catch a mutation, and what did; None when none did."""
+    """How many seeds it took to detect a mutation (None: it was not), and the failure."""
 
     mutation: Mutation
     seeds: int | None
@@ -36,7 +36,7 @@ class Catch(NamedTuple):
 
     @property
     def row(self) -> str:
-        """Write it as a row of the table."""
+        """Return the row of the table."""
         place = f"`{self.mutation.module}.{self.mutation.function}`"
         words = self.failure.partition(": ")[2].replace("|", "/").replace(f"{ROOT}/", "")
         shown = words if len(words) <= _SHOWN_LENGTH else f"{words[:_SHOWN_LENGTH]}…"
@@ -45,7 +45,7 @@ class Catch(NamedTuple):
 
 
 def seeds_to_try(mutation: Mutation) -> Iterator[int]:
-    """Give the seed that caught a mutation when the table was written, then all, from the first."""
+    """Yield the seed that detects a mutation according to the table, then all seeds."""
     start = PAGE.read_text().find(f"\n| {mutation.name} |")
     count = PAGE.read_text()[start:].split("|", 4)[3].strip() if start >= 0 else ""
     if count.isdecimal():
@@ -54,7 +54,7 @@ def seeds_to_try(mutation: Mutation) -> Iterator[int]:
 
 
 def tabulate(processes: int) -> int:
-    """Try all mutations, print what catches each, and write the table; 1 when one escapes."""
+    """Try all mutations and write the table; return 1 if one is not detected."""
     catches = []
     for caught in _catches(MUTATIONS, processes):
         catches.append(caught)

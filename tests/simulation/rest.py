@@ -1,4 +1,4 @@
-"""A run at rest: everything shown must be exactly what is in KV, at a bounded price."""
+"""A run at rest: everything shown must equal what is in KV, at a bounded cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tests.simulation.invariants import (
     check_events,
     check_final,
     check_log,
-    check_money,
     require,
 )
 from tests.simulation.isolate import Invocation, Isolate, parse
@@ -26,54 +25,53 @@ Result = TypeVar("Result")
 
 
 def check_at_rest(world: World) -> None:
-    """Let compaction come to rest, then look at everything from a new isolate."""
+    """Let compaction come to rest, then check everything from a new isolate."""
     stored = check_log(world)
-    check_money(world)
     compaction.check_summaries(world, compaction.come_to_rest(world))
     isolate = world.start_isolate()
     isolate.fuse = 0
     now_ms = isolate.clock.now_ms()
-    for shown in _ask_for_windows(world, isolate):
+    for shown in _read_windows(world, isolate):
         check_final(world, shown, now_ms, stored)
     _check_pages(world, isolate, stored)
 
 
-def snapshots_in(answer: Response) -> Sequence[Shown]:
-    """The snapshots of an answer, for one window or for all."""
-    body = parse(answer)
+def snapshots_in(response: Response) -> Sequence[Shown]:
+    """Return the snapshots of a response, for one window or for all."""
+    body = parse(response)
     return [body["snapshot"]] if "snapshot" in body else list(body["windows"].values())
 
 
-def _ask_for_windows(world: World, isolate: Isolate) -> Sequence[Shown]:
+def _read_windows(world: World, isolate: Isolate) -> Sequence[Shown]:
     invocation = Invocation(isolate)
 
     async def ask() -> tuple[Response | None, int]:
         return await isolate.ask(ANALYTICS, "", invocation), invocation.operations
 
-    answer, operations = result(world, invocation, ask())
+    response, operations = result(world, invocation, ask())
     compaction.check_price(operations, windows=3)
-    require(answer is not None, "a read at rest gets no answer")
-    assert answer is not None
-    return snapshots_in(answer)
+    require(response is not None, "a read at rest gets no response")
+    assert response is not None
+    return snapshots_in(response)
 
 
 def _check_pages(world: World, isolate: Isolate, stored: Stored) -> None:
-    """Check that pages of events are all there are, each once, newest first."""
+    """Check that pages of events have all events, each once, newest first."""
     limit = world.random.choice((1, 7, 2_000)) if len(stored.count.events) < 40 else 50
     found: list[Shown] = []
     cursor = ""
     while True:
         query = f"?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
         invocation = Invocation(isolate)
-        answer = result(world, invocation, isolate.ask(EVENTS, query, invocation))
-        assert answer is not None
-        page = parse(answer)
+        response = result(world, invocation, isolate.ask(EVENTS, query, invocation))
+        assert response is not None
+        page = parse(response)
         require(len(page["events"]) <= limit, "a page of events is too long")
         found += page["events"]
         cursor = page["cursor"]
         if cursor is None:
             break
-        require(page["events"], "an empty page of events says that there are more")
+        require(page["events"], "an empty page of events has a cursor")
     check_events(world, found)
     missing = stored.count.events.keys() - {event["requestId"] for event in found}
     require(not missing, f"{len(missing)} of {len(stored.count.events)} events are on no page")

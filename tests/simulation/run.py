@@ -1,4 +1,4 @@
-"""Runs one seed and checks everything that must hold; says how to do it again."""
+"""Runs one seed and checks all invariants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.simulation.invariants import (
 from tests.simulation.isolate import Invocation, Isolate, parse
 from tests.simulation.kv import STALE_READ_MS_MAX
 from tests.simulation.rest import ANALYTICS, EVENTS, check_at_rest, snapshots_in
-from tests.simulation.world import World, at, bounds, come_to_rest, new_world, schedule
+from tests.simulation.world import World, at, come_to_rest, limits, new_world, schedule
 
 HOURS = "summary/hour/"
 QUERIES = ("?window=today", "?window=week", "?window=overall", "")
@@ -25,7 +25,7 @@ QUERIES = ("?window=today", "?window=week", "?window=overall", "")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run came to; `failure` is None when everything held."""
+    """The outcome of one run; `failure` is None if all invariants held."""
 
     seed: int
     failure: str | None
@@ -41,11 +41,11 @@ class Outcome:
 
 
 class Readers:
-    """Ask for snapshots and events at any time from any isolate, and check the answers."""
+    """Read snapshots and events at any time from any isolate, and check the responses."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.answered = 0
+        self.responses = 0
         self.complete = 0
         self.followed = 0
         self.failures: list[str] = []
@@ -56,7 +56,7 @@ class Readers:
         self.world.after_compaction = self.follow
 
     def follow(self, made: Sequence[str]) -> None:
-        """Ask while KV may not show yet what compaction has just written, if that is much."""
+        """Schedule a read while KV may not show yet what compaction has just written."""
         world = self.world
         chance = 0.9 if any(key.startswith(HOURS) for key in made) else 0.2
         if self.followed < world.shape.reads_after_compaction and world.random.random() < chance:
@@ -68,39 +68,39 @@ class Readers:
             )
 
     def check(self) -> None:
-        """Raise what the first reader found that was shown something wrong."""
+        """Raise the first failure that a reader found."""
         for failure in self.failures:
             raise InvariantBroken(failure)
 
     def start(self) -> None:
         world = self.world
-        # Those who hold events have more to put together, and to get wrong.
-        holding = [one for one in world.living() if one.log.report()["eventsHeld"]]
-        chosen = holding if holding and world.random.random() < 0.6 else [world.some_isolate()]
+        # Isolates with buffered events have more sources to combine, so they are preferred.
+        buffering = [one for one in world.living() if one.log.report()["eventsHeld"]]
+        chosen = buffering if buffering and world.random.random() < 0.6 else [world.some_isolate()]
         isolate = world.random.choice(chosen)
         if world.random.random() < 0.3:
-            self.ask(isolate, EVENTS, f"?limit={world.random.choice((1, 5, 2000))}")
+            self.read(isolate, EVENTS, f"?limit={world.random.choice((1, 5, 2000))}")
         else:
-            self.ask(isolate, ANALYTICS, world.random.choice(QUERIES))
+            self.read(isolate, ANALYTICS, world.random.choice(QUERIES))
 
-    def ask(self, isolate: Isolate, path: str, query: str) -> None:
+    def read(self, isolate: Isolate, path: str, query: str) -> None:
         invocation = self.world.invocation(isolate)
-        invocation.run(self._ask(invocation, path, query))
+        invocation.run(self._read(invocation, path, query))
 
-    async def _ask(self, invocation: Invocation, path: str, query: str) -> None:
+    async def _read(self, invocation: Invocation, path: str, query: str) -> None:
         isolate = invocation.isolate
         reading = self.world.about_to_read(isolate)
-        answer = await isolate.ask(path, query, invocation)
-        if answer is None:
+        response = await isolate.ask(path, query, invocation)
+        if response is None:
             return
-        self.answered += 1
-        # What was written while it read may have moved on, to where it does not look.
-        reading = reading.still_held(isolate)
+        self.responses += 1
+        # Events that were committed during the read may be where it has already looked.
+        reading = reading.still_buffered(isolate)
         try:
             if path == EVENTS:
-                check_events(self.world, parse(answer)["events"])
+                check_events(self.world, parse(response)["events"])
             else:
-                found = snapshots_in(answer)
+                found = snapshots_in(response)
                 for shown in found:
                     self.complete += shown["freshness"]["complete"]
                     published = self.world.published.get(shown["generatedAt"])
@@ -108,19 +108,19 @@ class Readers:
                     check_snapshot(self.world, published or reading, shown, listed_all=listed_all)
                     check_seen(self.world, reading, invocation.unseen, shown)
                     if len(found) == 1:
-                        # Of several windows, one may be given what another is not.
+                        # With several windows, KV may show a summary to one and not to another.
                         check_denied(reading, invocation.denied, shown)
         except InvariantBroken as broken:
-            self.failures.append(f"{broken} (asked {path}{query})")
+            self.failures.append(f"{broken} (read {path}{query})")
 
 
 def run(seed: int) -> Outcome:
-    """Run one seed to its end; the same seed is the same run, step by step."""
+    """Run one seed; the same seed gives the same run, step by step."""
     logging.disable(logging.CRITICAL)
     world = new_world(seed)
     readers = Readers(world)
     failure = None
-    with bounds(world.shape):
+    with limits(world.shape):
         try:
             schedule(world)
             schedule_cron(world)
@@ -131,7 +131,7 @@ def run(seed: int) -> Outcome:
             readers.check()
             check_at_rest(world)
             readers.check()
-        except Exception as error:  # noqa: BLE001, whatever it is, it is a finding
+        except Exception as error:  # noqa: BLE001 (any error is a finding)
             failure = f"{type(error).__name__}: {error}"
         finally:
             world.loop.dispose()
@@ -144,7 +144,7 @@ def run(seed: int) -> Outcome:
         stored=len(stored),
         lost=len(world.lost - stored),
         dropped=len(world.dropped),
-        reads=readers.answered,
+        reads=readers.responses,
         reads_complete=readers.complete,
         isolates=len(world.isolates),
         operations=world.kv.operations,
@@ -153,5 +153,5 @@ def run(seed: int) -> Outcome:
 
 
 def replay_command(seed: int) -> str:
-    """How to run one seed again."""
+    """Return the command that runs a seed again."""
     return f"make simulate KIND=metering SEED={seed}"

@@ -1,6 +1,6 @@
-"""Misfortunes that seldom come together by themselves, and without which some defects do not show.
+"""Combinations of faults that are rare by chance, and that some defects need to show.
 
-Each takes the circumstances of a run and gives those of one that meets it.
+Each function takes the circumstances of a run and returns others that have the combination.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.simulation.shape import Burst, Shape, closing_ms
 
 
 def watched(random: Random, shape: Shape) -> Shape:
-    """Ask the only isolate while batches grow in it, and while they become part of summaries."""
+    """Read from the only isolate while its batches grow and become part of summaries."""
     bursts = [replace(burst, spacing_ms=random.choice((10.0, 40.0))) for burst in shape.bursts]
     reads = [
         burst.at_ms + random.choice((burst.requests * burst.spacing_ms, 180_000)) * random.random()
@@ -45,7 +45,7 @@ def watched(random: Random, shape: Shape) -> Shape:
 
 
 def just_closed(random: Random, shape: Shape) -> Shape:
-    """Let cron close an hour in time, and hide its summary and the bases from many."""
+    """Close an hour in time, and hide its summary and the bases from many readers."""
     closings = [closing_ms(burst.at_ms) for burst in shape.bursts]
     reads = [random.choice(closings) + random.uniform(0, 150_000) for _ in range(25)]
     return replace(
@@ -70,16 +70,16 @@ def just_closed(random: Random, shape: Shape) -> Shape:
 
 
 def busy(random: Random, shape: Shape) -> Shape:
-    """Let more batches arrive, for some minutes, than a read lists, and hide newer summaries."""
+    """Write more batches than a read lists, for some minutes, and hide newer summaries."""
     first_ms = shape.bursts[0].at_ms
     bursts = [Burst(first_ms + number * 20_000, 8, 2_000.0) for number in range(8)]
-    asked_ms = 6 * MINUTE_MS
+    reads_ms = 6 * MINUTE_MS
     return replace(
         shape,
         locations=3,
         isolates=3,
         bursts=bursts,
-        reads=sorted(first_ms + random.uniform(30_000, asked_ms) for _ in range(25)),
+        reads=sorted(first_ms + random.uniform(30_000, reads_ms) for _ in range(25)),
         reads_after_compaction=8,
         kills=(),
         fuse=0,
@@ -107,7 +107,7 @@ def busy(random: Random, shape: Shape) -> Shape:
 
 
 def tardy(random: Random, shape: Shape) -> Shape:
-    """Let KV be down while a burst arrives, and those who hold its events write them much later."""
+    """Make KV unavailable during a burst, whose events are written much later."""
     burst = random.choice(shape.bursts)
     over_ms = burst.at_ms + random.choice((30_000.0, 240_000.0))
     first_ms = over_ms + random.choice((5, 10, 65, 300, 1_500)) * MINUTE_MS
@@ -128,9 +128,9 @@ def tardy(random: Random, shape: Shape) -> Shape:
 
 
 def all_at_once(random: Random, shape: Shape) -> Shape:
-    """Let everything that readers are shown be at its worst, and those who ask live.
+    """Make everything that readers see as bad as possible, and let the readers live.
 
-    Some defects need four misfortunes together, which seldom come by themselves.
+    Some defects need four faults together.
     """
     return replace(
         shape,

@@ -1,4 +1,4 @@
-"""What one run is like: traffic, isolates, clocks, limits, and how bad KV is."""
+"""The circumstances of a run: traffic, isolates, clocks, limits, and the faults of KV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One run's circumstances; times are virtual milliseconds."""
+    """The circumstances of one run; times are in virtual milliseconds."""
 
     start_ms: int
     locations: int
@@ -32,36 +32,36 @@ class Shape:
     bursts: Sequence[Burst]
     reads: Sequence[float]
     reads_after_compaction: int
-    """How many more readers at most ask right after a run of compaction."""
+    """The largest number of additional reads right after a run of compaction."""
     returns: Sequence[float]
-    """When isolates that hold events get another request, and may write them late."""
+    """When isolates with buffered events get another request, and may write them late."""
     repairs: Sequence[float]
-    """When an operator has a range rebuilt."""
+    """When an operator rebuilds a range."""
     kills: Sequence[float]
     fuse: int
     """Steps after which an isolate dies, on average; 0 for never."""
     cron_runs: int
-    """How often cron runs each minute: not at all, once or twice."""
+    """How many times cron runs each minute: 0, 1 or 2."""
     cron_late_ms: float
     cron_pauses: bool
-    """Whether cron pauses from its first look at a minute until the minute's hour closes."""
+    """Whether cron pauses from its first run in an hour until that hour closes."""
     cut: float
-    """The share of invocations that are dropped alone."""
+    """The share of invocations that are dropped, without their isolate."""
     clock_off_ms: int
     clocks_drift: bool
     timers_late_ms: float
     limits: Mapping[str, int]
     bad_batches: int
     aftermath_ms: float
-    """How long everything goes on as badly when the last request has been answered."""
+    """How long the faults continue after the last response."""
     temper: Temper
 
     @property
     def traffic_ends_ms(self) -> float:
-        """When the last request may arrive."""
+        """The time of the last request."""
         return max(burst.at_ms + 3 * burst.requests * burst.spacing_ms for burst in self.bursts)
 
 
 def closing_ms(at_ms: float) -> float:
-    """When the hour of a time is closed: its last minute has settled by then."""
+    """Return when the hour of a time is closed: its last minute has settled then."""
     return (at_ms // HOUR_MS + 1) * HOUR_MS + 20 * MINUTE_MS

@@ -1,8 +1,7 @@
-"""The binding of a simulated namespace at one location: the port, and KV's limits.
+"""The binding of a simulated KV namespace at one location, with KV's limits.
 
-What the code under test asks against KV's limits
-(https://developers.cloudflare.com/kv/platform/limits/) fails as in KV, and is
-remembered as a breach besides.
+A call that exceeds KV's limits (https://developers.cloudflare.com/kv/platform/limits/) fails as
+in KV, and is also recorded as a breach.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Protocol
 from core import keys
 from core.errors import ReadTooLarge, StoreUnavailable
 from core.ports import Json, KeyPage, ListedKey, NamePage
-from tests.simulation.kv import PAGE_KEYS_MAX, WITHOUT_ANSWER, Fate, SimulatedKv, Write
+from tests.simulation.kv import PAGE_KEYS_MAX, WITHOUT_RESPONSE, Effect, SimulatedKv, Write
 from tests.simulation.loop import SCOPE
 
 KEY_BYTES_MAX = 512
@@ -29,7 +28,7 @@ OPERATIONS_MAX = 1_000
 
 
 class Metered(Protocol):
-    """An invocation, whose KV operations are counted."""
+    """An invocation whose KV operations are counted."""
 
     operations: int
     listed: set[str]
@@ -41,7 +40,7 @@ class Metered(Protocol):
 
 @dataclass(slots=True)
 class SimulatedStore:
-    """The binding of a namespace at one location: what the port promises, and no more."""
+    """The binding at one location; it promises no more than the port."""
 
     kv: SimulatedKv
     location: str
@@ -57,7 +56,7 @@ class SimulatedStore:
         self._check_key(key)
         size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode())
         self._limit(size > METADATA_BYTES_MAX, f"metadata of {size} bytes, limit 1024")
-        # Only a long text can be too many bytes, and counting them all takes time.
+        # Counting bytes is slow, and only long values can have too many.
         if len(value) > VALUE_BYTES_MAX // 4:
             size = len(value.encode())
             self._limit(size > VALUE_BYTES_MAX, f"value of {size} bytes, limit 25 MiB")
@@ -73,28 +72,28 @@ class SimulatedStore:
         await self._write(Write(key, None, {}))
 
     async def _write(self, write: Write) -> None:
-        """Let a write travel to KV, and wait for the answer, which may never come."""
+        """Send a write to KV and wait for the response, which may never arrive."""
         kv, loop = self.kv, self.kv.loop
-        answer: asyncio.Future[None] = loop.create_future()
-        there_ms, back_ms, fate = kv.delay_ms(), kv.delay_ms(), kv.fate()
+        response: asyncio.Future[None] = loop.create_future()
+        there_ms, back_ms, effect = kv.delay_ms(), kv.delay_ms(), kv.draw_effect()
 
         def arrive() -> None:
-            became = kv.arrive(write, fate)
-            if fate is not Fate.FAILED_BEFORE_EFFECT and became not in WITHOUT_ANSWER:
-                loop.call_later(back_ms / 1000, settle, became, context=kv.outside)
+            outcome = kv.arrive(write, effect)
+            if effect is not Effect.FAILED_BEFORE_EFFECT and outcome not in WITHOUT_RESPONSE:
+                loop.call_later(back_ms / 1000, settle, outcome, context=kv.outside)
 
-        def settle(became: Fate) -> None:
-            if became is Fate.DONE:
+        def settle(outcome: Effect) -> None:
+            if outcome is Effect.DONE:
                 kv.acknowledged[write.key] = write.value
-                answer.set_result(None)
+                response.set_result(None)
             else:
-                answer.set_exception(StoreUnavailable(f"KV PUT failed: {became.value}"))
+                response.set_exception(StoreUnavailable(f"KV PUT failed: {outcome.value}"))
 
-        if fate is Fate.FAILED_BEFORE_EFFECT:
+        if effect is Effect.FAILED_BEFORE_EFFECT:
             there_ms += kv.random.uniform(0, 5_000)
-            loop.call_later(back_ms / 1000, settle, fate, context=kv.outside)
+            loop.call_later(back_ms / 1000, settle, effect, context=kv.outside)
         loop.call_later(there_ms / 1000, arrive, context=kv.outside)
-        await answer
+        await response
 
     async def list_page(
         self, prefix: str, cursor: str | None, limit: int = PAGE_KEYS_MAX
@@ -103,7 +102,7 @@ class SimulatedStore:
         self._limit(not 0 < limit <= PAGE_KEYS_MAX, f"page of {limit} keys, limit 1000")
         if prefix:
             self._check_key(prefix)
-        await self._journey("LIST")
+        await self._round_trip("LIST")
         kv = self.kv
         size = min(limit, kv.temper.page_keys)
         names = kv.names(prefix)
@@ -120,11 +119,11 @@ class SimulatedStore:
             end += 1
         if scope := self._scope():
             if cursor is None:
-                # Only what the newest listing showed counts as shown.
+                # Only the newest listing counts.
                 scope.unseen = {name for name in scope.unseen if not name.startswith(prefix)}
                 scope.listed = {name for name in scope.listed if not name.startswith(prefix)}
                 if prefix == keys.USAGE_PREFIX:
-                    # A reader starts all over again with this.
+                    # With this listing, a reader starts again from the beginning.
                     scope.denied.clear()
             scope.listed.update(key.name for key in listed)
         is_last = end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages)
@@ -145,7 +144,7 @@ class SimulatedStore:
         self._limit(not 0 < len(keys) <= BULK_KEYS_MAX, f"bulk get of {len(keys)} keys, limit 100")
         for key in keys:
             self._check_key(key)
-        await self._journey("GET")
+        await self._round_trip("GET")
         found = {key: self.kv.read(self.location, key) for key in keys}
         if scope := self._scope():
             read = {key for key, version in found.items() if version is not None}
@@ -158,15 +157,15 @@ class SimulatedStore:
             raise ReadTooLarge("KV failed: 413, total size of a bulk get exceeds 25 MiB")
         return {key: None if version is None else version.value for key, version in found.items()}
 
-    async def _journey(self, what: str) -> None:
-        """Go to KV and back, or fail on the way, or never return."""
+    async def _round_trip(self, what: str) -> None:
+        """Wait for a round trip to KV, which may fail or never end."""
         kv = self.kv
-        answer: asyncio.Future[None] = kv.loop.create_future()
+        response: asyncio.Future[None] = kv.loop.create_future()
         drawn = kv.random.random()
         if drawn >= kv.temper.hangs:
             delay_ms = kv.delay_ms()
-            kv.loop.call_later(delay_ms / 1000, answer.set_result, None, context=kv.outside)
-        await answer
+            kv.loop.call_later(delay_ms / 1000, response.set_result, None, context=kv.outside)
+        await response
         if kv.is_out() or kv.random.random() < kv.temper.reads_fail:
             raise StoreUnavailable(f"KV {what} failed: 503 Service Unavailable")
 
@@ -191,7 +190,7 @@ class SimulatedStore:
         )
         self._limit(key in ("", ".", ".."), f"key {key!r} is not allowed")
 
-    def _limit(self, broken: bool, words: str) -> None:
+    def _limit(self, broken: bool, message: str) -> None:
         if broken:
-            self.kv.breaches.append(words)
-            raise StoreUnavailable(f"KV failed: {words}")
+            self.kv.breaches.append(message)
+            raise StoreUnavailable(f"KV failed: {message}")

@@ -1,4 +1,4 @@
-"""The simulation catches what it is there to catch: the code broken on purpose."""
+"""The simulation detects every mutation: code that is broken on purpose."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_a_mutation_is_undone() -> None:
     assert usage.UsageRecorder._write is before
 
 
-def test_a_mutation_of_text_that_is_not_there_fails_loudly() -> None:
+def test_a_mutation_of_missing_text_raises() -> None:
     outdated = replace(MUTATIONS[0], old="no such text")
     with pytest.raises(MutationOutdated, match="0 times"), mutated(outdated):
         pass
 
 
-def test_no_mutation_is_there_twice() -> None:
+def test_the_names_of_mutations_are_unique() -> None:
     assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS)

@@ -1,4 +1,4 @@
-"""What really happened in a run, counted plainly and apart from the code under test."""
+"""Counts what really happened in a run, independently of the code under test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from metering.events import Api, UsageEvent
 
 
 class Sums(NamedTuple):
-    """Figures that can only grow."""
+    """Sums that can only grow."""
 
     calls: int = 0
     errors: int = 0
@@ -22,12 +22,12 @@ class Sums(NamedTuple):
         return Sums(*map(sum, zip(self, other, strict=True)))
 
     def within(self, other: Sums) -> bool:
-        """Whether no figure is above the other's."""
+        """Return whether no sum is above the other's."""
         return all(mine <= theirs for mine, theirs in zip(self, other, strict=True))
 
 
 def shown_id(api: Api) -> str:
-    """Write an API's id as a snapshot shows it."""
+    """Return an API's id as a snapshot shows it."""
     return f"{api.tenant_id}:{api.slug}"
 
 
@@ -43,7 +43,7 @@ def sums_of(event: UsageEvent) -> Sums:
 
 @dataclass(slots=True)
 class Count:
-    """A plain count of some events, by API and UTC day and hour."""
+    """A count of events by API, UTC day and hour."""
 
     events: dict[str, UsageEvent] = field(default_factory=dict)
     by_day: dict[int, dict[str, Sums]] = field(default_factory=lambda: defaultdict(dict))
@@ -63,7 +63,7 @@ class Count:
             self.callers[api][event.caller] += 1
 
     def by_api(self, days: Sequence[int] | None) -> dict[str, Sums]:
-        """Sum up `days`, or all when it is None, by API."""
+        """Return the sums of `days` (None: all) by API."""
         total: dict[str, Sums] = {}
         for day, apis in self.by_day.items():
             if days is None or day in days:
@@ -72,7 +72,7 @@ class Count:
         return total
 
     def by_period(self, hours: int) -> dict[int, Sums]:
-        """Sum up by periods of so many hours."""
+        """Return the sums by periods of `hours` hours."""
         total: dict[int, Sums] = {}
         for hour, sums in self.by_hour.items():
             total[hour // hours] = total.get(hour // hours, Sums()).plus(sums)

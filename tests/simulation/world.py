@@ -1,8 +1,4 @@
-"""One run: isolates, requests, readers, deaths and KV, from the first request to rest.
-
-Owns who does what when, and the record of it that the invariants are checked
-against. Refuses to judge: that is for `invariants`.
-"""
+"""One run: schedules requests, deaths and faults, and records what the invariants need."""
 
 from __future__ import annotations
 
@@ -20,19 +16,19 @@ from tests.simulation.drawing import shape_of
 from tests.simulation.isolate import Invocation, Isolate, IsolateClock
 from tests.simulation.kv import SimulatedKv, Temper, Version, Write
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.reading import Reading, held_by, local_keys
+from tests.simulation.reading import Reading, buffered_by, local_keys
 from tests.simulation.shape import Shape
 from tests.simulation.store import SimulatedStore
 from tests.simulation.truth import Count
 from usage import UsageRecorder
 
 REST_MS = 600_000
-"""How long a run goes on after its last request: claims run out, listings settle."""
+"""How long a run continues after its last request: claims expire, listings settle."""
 
 
 @dataclass(slots=True)
 class World:
-    """One run under way."""
+    """The state of one run."""
 
     seed: int
     shape: Shape
@@ -44,20 +40,20 @@ class World:
     dropped: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     lost_batches: dict[str, int] = field(default_factory=dict)
-    """Events dropped before each batch that an isolate took with it, by key."""
+    """Dropped events that each lost batch would have reported, by key."""
     unreported: int = 0
     key_of: dict[str, str] = field(default_factory=dict)
     committed: list[tuple[float, str, Sequence[UsageEvent]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     compactions: list[CompactionReport] = field(default_factory=list)
     published: dict[str, Reading] = field(default_factory=dict)
-    """What was known when snapshots were published, by the time that they show."""
+    """The readings at the times when snapshots were published, by `generatedAt`."""
     after_compaction: Callable[[Sequence[str]], None] = lambda _made: None
     _started: int = 0
     _requests: int = 0
 
     def start_isolate(self) -> Isolate:
-        """Start an isolate at some location, with a clock of its own."""
+        """Start an isolate at a random location, with its own clock."""
         shape, random = self.shape, self.random
         self._started += 1
         clock = self.new_clock()
@@ -73,7 +69,7 @@ class World:
         return isolate
 
     def new_clock(self) -> IsolateClock:
-        """Set up the clock of one isolate."""
+        """Return the clock of a new isolate."""
         shape, random = self.shape, self.random
         off_ms = shape.clock_off_ms
         clock = IsolateClock(
@@ -92,14 +88,14 @@ class World:
         return [isolate for isolate in self.isolates if isolate.alive]
 
     def some_isolate(self) -> Isolate:
-        """Choose who gets the next request; whoever died has been replaced."""
+        """Return the isolate for the next request; dead isolates are replaced."""
         living = self.living()
         if len(living) < self.shape.isolates:
             return self.start_isolate()
         return self.random.choice(living)
 
     def request(self, isolate: Isolate | None = None) -> None:
-        """Let one request be answered and recorded."""
+        """Serve and record one request."""
         isolate = isolate or self.some_isolate()
         event = self._event(isolate)
         self.appended.add(event)
@@ -110,19 +106,19 @@ class World:
             self.dropped.add(event.request_id)
 
     def invocation(self, isolate: Isolate) -> Invocation:
-        """Start an invocation, which may be dropped alone after some steps."""
+        """Start an invocation, which may be dropped after some steps."""
         cut = self.random.random() < self.shape.cut
         return Invocation(isolate, fuse=self.random.randint(1, 12) if cut else 0)
 
     def died(self, isolate: Isolate) -> None:
-        """Remember what an isolate takes with it (the protocol `Mortal`)."""
-        self.lost.update(event.request_id for event in held_by(isolate))
+        """Record what is lost with an isolate (the protocol `Mortal`)."""
+        self.lost.update(event.request_id for event in buffered_by(isolate))
         for key, batch in isolate.log.local_batches().buffered.items():
             self.lost_batches[key] = batch.dropped
         self.unreported += isolate.log._dropped_unreported
 
     def watch(self, key: str, version: Version) -> None:
-        """Look at every write as it takes effect."""
+        """Check every write when it takes effect."""
         if not key.startswith(keys.USAGE_PREFIX):
             return
         before = self.kv.records[key][:-1]
@@ -138,28 +134,28 @@ class World:
         self.committed.append((self.loop.now_ms, key, events))
 
     def about_to_read(self, isolate: Isolate) -> Reading:
-        """Note what a read that starts now must have in it."""
-        # A batch that was written late is due when compaction is done with its mark.
+        """Return what a read that starts now must include."""
+        # A late batch is due when compaction has deleted its marker.
         late = {
-            keys.parse_late_marker(mark).batch_key for mark in self.kv.content(keys.LATE_PREFIX)
+            keys.parse_late_marker(marker).batch_key for marker in self.kv.content(keys.LATE_PREFIX)
         }
         return Reading(
             self.loop.now_ms,
             isolate.clock.now_ms(),
             self.shape.clock_off_ms,
             local_keys(isolate),
-            held_by(isolate),
+            buffered_by(isolate),
             [(at_ms, events) for at_ms, key, events in self.committed if key not in late],
             late,
         )
 
     def about_to_publish(self, isolate: Isolate) -> None:
-        """Note what snapshots that are published now must have in them."""
+        """Record what snapshots that are published now must include."""
         reading = self.about_to_read(isolate)
-        self.published[timestamp(reading.clock_ms)] = replace(reading, held=[])
+        self.published[timestamp(reading.clock_ms)] = replace(reading, buffered=[])
 
     def place_bad_batch(self) -> None:
-        """Put what no reader can read among the batches: cut short, newer, or no batch at all."""
+        """Put an undecodable batch: truncated, of a newer version, or something else."""
         minute = int(self.loop.now_ms) // MINUTE_MS
         key = keys.usage_batch(minute, "bad", self.random.randrange(1_000_000))
         value = self.random.choice(("", '{"v":1,"apis":[', '{"v":99}', "null", "[]"))
@@ -191,7 +187,7 @@ class World:
 
 
 def api_of(number: int) -> Api:
-    """Describe API `number`; two in a row belong to one tenant, and the price tells which."""
+    """Return API `number`. Each tenant has two, and each API has a different price."""
     tenant = number // 2
     return Api(
         f"tenant-{tenant}", f"api-{number}", f"@owner-{tenant}", f"Kind {tenant}", 1000 + number
@@ -199,12 +195,12 @@ def api_of(number: int) -> Api:
 
 
 def caller_of(api: int, number: int) -> str:
-    """Make the hash of one caller, who calls one API alone."""
+    """Return the hash of a caller, who calls only one API."""
     return hashlib.blake2b(f"{api} {number}".encode(), digest_size=8).hexdigest()
 
 
 def new_world(seed: int) -> World:
-    """Make the world of a seed, before anything has happened."""
+    """Return the initial state of a run."""
     random = Random(seed)
     shape = shape_of(random)
     loop = VirtualLoop(Random(random.random()), shape.start_ms)  # type: ignore[abstract]
@@ -215,8 +211,8 @@ def new_world(seed: int) -> World:
 
 
 @contextmanager
-def bounds(shape: Shape) -> Iterator[None]:
-    """Put the run's own bounds in the place of the real ones."""
+def limits(shape: Shape) -> Iterator[None]:
+    """Replace the real limits by those of the run."""
     real = {name: getattr(constants, name) for name in shape.limits}
     for name, value in shape.limits.items():
         setattr(constants, name, value)
@@ -228,7 +224,7 @@ def bounds(shape: Shape) -> Iterator[None]:
 
 
 def schedule(world: World) -> None:
-    """Arrange requests, deaths and bad batches; readers are arranged by who checks them."""
+    """Schedule requests, deaths and bad batches."""
     shape, random = world.shape, world.random
     for burst in shape.bursts:
         at_ms = burst.at_ms
@@ -241,8 +237,8 @@ def schedule(world: World) -> None:
             random.choice(living).die()
 
     def come_back() -> None:
-        if holding := [one for one in world.living() if one.log.report()["eventsHeld"]]:
-            world.request(random.choice(holding))
+        if buffering := [one for one in world.living() if one.log.report()["eventsHeld"]]:
+            world.request(random.choice(buffering))
 
     for at_ms in shape.returns:
         at(world, at_ms, come_back)
@@ -253,12 +249,12 @@ def schedule(world: World) -> None:
 
 
 def at(world: World, at_ms: float, act: Callable[[], None]) -> None:
-    """Let something happen at a time, from outside of every isolate."""
+    """Schedule an action outside of all isolates."""
     world.loop.call_at(at_ms / 1000, act, context=world.kv.outside)
 
 
 def come_to_rest(world: World) -> None:
-    """End the misbehaviour, let every living isolate have one more request, and wait."""
+    """Stop all faults, send one more request to every living isolate, and wait."""
     world.shape = replace(world.shape, cut=0.0)
     world.kv.temper = Temper(page_keys=world.kv.temper.page_keys)
     world.loop.run(world.loop.now_ms + REST_MS)

@@ -92,7 +92,7 @@ def _resolve(market: Market, isolate: PaidIsolate) -> None:
         ):
             return
     open_rows = [(row["payment_id"], row["state"], row["reason"]) for row in claimed + pending]
-    require(condition=False, words=f"cron does not come to rest: {open_rows}")
+    require(condition=False, message=f"cron does not come to rest: {open_rows}")
 
 
 def _present_what_is_due(market: Market, isolate: PaidIsolate) -> None:

@@ -11,7 +11,7 @@ from logging import NullHandler
 from tests.simulation.payments.market import Market, new_market, schedule_deaths_and_cron
 from tests.simulation.payments.payers import Payers
 from tests.simulation.payments.rest import check_at_rest, come_to_rest, read_rows
-from tests.simulation.world import bounds
+from tests.simulation.world import limits
 
 KIND = "payments"
 
@@ -75,7 +75,7 @@ def run(seed: int) -> Outcome:
     market = new_market(seed)
     payers = Payers(market)
     failure = None
-    with bounds(market.shape), _watched(market):
+    with limits(market.shape), _watched(market):
         try:
             payers.schedule()
             schedule_deaths_and_cron(market)
