@@ -1,4 +1,4 @@
-"""The ways in which the group commit is broken on purpose."""
+"""Mutations of the group commit."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ LOG = (
         "self.clock, self._new_key(sealed.minute), value",
     ),
     Mutation(
-        "a batch is thrown away at the deadline",
+        "a batch is dropped at the deadline",
         "usage",
         "UsageRecorder._write",
         "deadline_ms:\n                return",
         "deadline_ms:\n                return self._mark_committed(key)",
     ),
     Mutation(
-        "a failed put is taken for done",
+        "a failed put is taken for a success",
         "usage",
         "UsageRecorder._write",
         "self.counters.puts_failed += 1",
         "return self._mark_committed(key)",
     ),
     Mutation(
-        "the buffer is cleared before the put succeeded",
+        "the buffer is cleared before the put has succeeded",
         "usage",
         "UsageRecorder._write",
         "sealed = self._sealed[key]",
         "sealed = self._sealed[key]; self._mark_committed(key)",
     ),
     Mutation(
-        "a dead leader's claim never ends",
+        "a dead leader's claim never expires",
         "usage",
         "UsageRecorder._claim",
         "batch.claimed_until_ms <= now_ms",
@@ -48,7 +48,7 @@ LOG = (
         "self._leader_until_ms",
     ),
     Mutation(
-        "an event just before the minute's end goes into the next partition",
+        "an event at the end of a minute goes into the next one",
         "usage",
         "UsageRecorder.record",
         "event.at_ms // MINUTE_MS",
@@ -62,7 +62,7 @@ LOG = (
         "minute = next(iter(self._open), minute); entry = self._open.get(minute)",
     ),
     Mutation(
-        "a leader writes only the newest of its minutes",
+        "a leader writes only the newest minute",
         "usage",
         "UsageRecorder.commit_after_delay",
         "in tuple(self._open):",
@@ -76,14 +76,14 @@ LOG = (
         "pass",
     ),
     Mutation(
-        "dropped events are not told to readers",
+        "dropped events are not reported to readers",
         "usage",
         "UsageRecorder.record",
         "self._dropped_unreported += 1",
         "pass",
     ),
     Mutation(
-        "dropped events are told with every batch again",
+        "dropped events are reported again with every batch",
         "usage",
         "UsageRecorder._seal",
         "self._dropped_unreported = 0",
@@ -104,14 +104,14 @@ LOG = (
         "Batch(events[: max(1, len(events) - 1)],",
     ),
     Mutation(
-        "a writer uses one key twice",
+        "a writer uses a key twice",
         "usage",
         "UsageRecorder._new_key",
         "self.writer, self._next_counter",
         "self.writer, self._next_counter % 3",
     ),
     Mutation(
-        "all isolates write under one name",
+        "all isolates use the same writer name",
         "usage",
         "UsageRecorder._new_key",
         "self.writer, self._next_counter",
