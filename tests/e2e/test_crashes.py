@@ -9,15 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
-import pytest
 
 from dev.launch import Server
 
 from .caller import Caller
 from .conftest import TOKEN, Starter
 from .marketplace import DEMO_TENANTS
-
-pytestmark = pytest.mark.alone
 
 CRASHES = 10
 CONCURRENCY = 16

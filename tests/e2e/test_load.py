@@ -6,8 +6,6 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from dev.demo.sender import Outcome, send
 from dev.demo.traffic import plan
 from dev.launch import Server
@@ -15,8 +13,6 @@ from dev.launch import Server
 from .caller import Caller, eventually
 from .conftest import TOKEN, Starter
 from .marketplace import DEMO_TENANTS
-
-pytestmark = pytest.mark.alone
 
 REQUESTS = 5_000
 CONCURRENCY = 32

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import pytest
 
 from dev.economy import Economy
 from dev.economy.signing import Document
@@ -26,8 +25,6 @@ from .faults import (
     status,
 )
 from .market import CLAIM_SECONDS, PRICE, Market, is_served, open_market, priced_directory
-
-pytestmark = pytest.mark.alone
 
 SEED = 4
 LIVES = 3

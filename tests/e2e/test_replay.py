@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import httpx
-import pytest
 
 from .caller import eventually
 from .conftest import TOKEN
@@ -164,7 +163,6 @@ def course(state: Path, namespace: Path, sent: list[Call]) -> Iterator[Course]:
         yield Course(replay, server.url, sent)
 
 
-@pytest.mark.alone
 def test_windows_equal_a_plain_count_whenever_they_are_read(
     namespace: Path, tmp_path: Path
 ) -> None:
