@@ -17,7 +17,14 @@ from dev.layout import HERE, Layout
 from dev.setup.node import ensure_node
 from dev.setup.stamp import write_atomically
 
-LOCKS = {"run": "3.11", "tools": "3.11", "node": "3.11", "worker": "3.14", "inside": "3.14"}
+LOCKS = {
+    "installer": "3.11",
+    "run": "3.11",
+    "tools": "3.11",
+    "node": "3.11",
+    "worker": "3.14",
+    "inside": "3.14",
+}
 """Each lock file with the oldest Python version it must support."""
 
 _PLATFORMS = {

@@ -9,7 +9,7 @@ from dev.setup.machine import Machine, check_python
 from dev.setup.node import ensure_node
 from dev.setup.npm import ensure_npm_packages, workerd_binary
 from dev.setup.pyodide_bundle import ensure_bundle
-from dev.setup.virtualenv import ensure_packages, ensure_venv
+from dev.setup.virtualenv import INSTALLER, ensure_packages, ensure_venv
 from dev.setup.worker_modules import ensure_inside_modules, ensure_worker_modules
 
 RUN = "run"
@@ -37,6 +37,7 @@ def set_up(layout: Layout, purpose: str) -> None:
     waiting = "Waiting for another set-up in this clone to finish …"
     with exclusive(layout.cache / "setup.lock", waiting) as lock:
         ensure_venv(layout)
+        ensure_packages(layout, INSTALLER, "Installing uv", lock)
         ensure_packages(layout, RUN, "Installing Python packages", lock)
         ensure_command(layout)
         node = ensure_node(layout, lock)

@@ -12,6 +12,9 @@ from dev.setup.machine import MINIMUM_PYTHON
 from dev.setup.progress import shown
 from dev.setup.stamp import STAMP_NAME, fingerprint, is_stamped, write_atomically
 
+INSTALLER = "installer"
+"""The group with uv."""
+
 
 def ensure_venv(layout: Layout) -> None:
     """Create the virtual environment unless a usable one exists.
@@ -57,7 +60,7 @@ def ensure_packages(layout: Layout, group: str, title: str, lock: int) -> None:
         lock: The set-up lock's file descriptor.
 
     Raises:
-        SetupError: pip failed.
+        SetupError: The packages could not be installed.
     """
     requirements = layout.locks / f"{group}.txt"
     stamp = layout.venv / f"{STAMP_NAME}-{group}"
@@ -66,13 +69,26 @@ def ensure_packages(layout: Layout, group: str, title: str, lock: int) -> None:
         return
     with shown(title):
         run_tool(
-            [*pip(layout), "--requirement", requirements],
-            log=layout.logs / f"pip-{group}.log",
+            [*_installer(layout, group), "--requirement", requirements],
+            log=layout.logs / f"install-{group}.log",
             cwd=layout.root,
-            failure=f"pip could not install {requirements.relative_to(layout.root)}.",
+            failure=f"The packages of {requirements.relative_to(layout.root)} could not be installed.",
             keep_open=[lock],
         )
         write_atomically(stamp, expected.encode())
+
+
+def _installer(layout: Layout, group: str) -> list[str | Path]:
+    """Return the start of the command line that installs a group: pip installs uv, and uv the rest.
+
+    Measured on a new machine: 16 s with uv, 75 s with pip.
+    """
+    if group == INSTALLER:
+        return pip(layout)
+    return [
+        *(layout.venv / "bin" / "uv", "pip", "install", "--python", layout.python),
+        *("--require-hashes", "--only-binary=:all:", "--no-progress", "--system-certs"),
+    ]
 
 
 def pip(layout: Layout) -> list[str | Path]:
