@@ -5,6 +5,8 @@ Each chunk of seeds is one test. A failure prints its seed and the command that 
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from tests.simulation.payments.run import Outcome, replay_command, run
@@ -17,18 +19,36 @@ def explained(outcome: Outcome) -> str:
     return f"seed {outcome.seed}: {outcome.failure}; again: {replay_command(outcome.seed)}"
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+_FIRST = pytest.mark.xdist_group("payment-simulation-first-seeds")
+"""The tests that use the first two chunks run in one process, so each chunk runs once."""
+
+
+@cache
+def outcomes_from(first: int) -> list[Outcome]:
+    """Run a chunk of seeds."""
+    return [run(seed) for seed in range(first, first + CHUNK)]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        *(pytest.param(first, marks=_FIRST) for first in (0, CHUNK)),
+        *range(2 * CHUNK, SEEDS, CHUNK),
+    ],
+)
 def test_every_account_agrees_for_every_seed(first: int) -> None:
-    outcomes = [run(seed) for seed in range(first, first + CHUNK)]
+    outcomes = outcomes_from(first)
     assert [explained(outcome) for outcome in outcomes if outcome.failure] == []
 
 
+@_FIRST
 def test_the_same_seed_is_the_same_run() -> None:
-    assert [run(seed) for seed in range(20)] == [run(seed) for seed in range(20)]
+    assert [run(seed) for seed in range(20)] == outcomes_from(0)[:20]
 
 
+@_FIRST
 def test_the_seeds_cover_the_intended_faults() -> None:
-    outcomes = [run(seed) for seed in range(100)]
+    outcomes = [*outcomes_from(0), *outcomes_from(CHUNK)]
     assert sum(outcome.served for outcome in outcomes) > 100, "payers are served"
     assert sum(outcome.settled_later for outcome in outcomes) > 50, (
         "responses are lost after money has moved"
