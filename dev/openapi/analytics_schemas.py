@@ -1,7 +1,4 @@
-"""The shapes of analytics: snapshots, as the platform and the public page read them.
-
-Owns what each figure is said to mean (CONTRACT, "Snapshot"). Refuses to compute any.
-"""
+"""JSON Schemas of analytics responses: snapshots of the platform API and of the public page."""
 
 from __future__ import annotations
 
@@ -28,23 +25,23 @@ from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
 
 _REVENUE: Mapping[str, Schema] = {
-    "revenueUsd": number("What was settled, in dollars, rounded to cents for show."),
-    "revenueMicros": whole("What was settled, in micro-dollars, exact."),
+    "revenueUsd": number("Sum of settled payments in dollars, rounded to cents for display."),
+    "revenueMicros": whole("Sum of settled payments in micro-dollars, exact."),
 }
 
-_NOT_FOR_THE_PUBLIC = ("tenantId", "topCallerShare", "maxHourShare", "diversityRatio")
-"""Fields of an API that the page does not show."""
+_PRIVATE_FIELDS = ("tenantId", "topCallerShare", "maxHourShare", "diversityRatio")
+"""Fields of an API that the public snapshot does not have."""
 
 
-def snapshot_shapes() -> Mapping[str, Schema]:
-    """Give the shapes by the names they have in the document."""
+def analytics_schemas() -> Mapping[str, Schema]:
+    """Return the schemas by name."""
     return {
         "Window": one_of(
             WINDOWS,
             "`today` starts at 00:00 UTC, `week` is today and the six UTC days before it,"
-            " `overall` is everything ever recorded. An event that is some milliseconds ahead of"
-            " the reader's clock counts in its day; one of a later day waits for that day, in"
-            " `overall` it counts at once.",
+            " `overall` is everything ever recorded. An event slightly ahead of the reader's clock"
+            " counts in its day. An event of a later day counts in `overall` at once, and in the"
+            " other windows from that day.",
         ),
         "HeroStats": _hero_stats(),
         "ApiFigures": _api_figures(),
@@ -53,16 +50,16 @@ def snapshot_shapes() -> Mapping[str, Schema]:
                 "directory": text("The category, `APIs` if none."),
                 "calls": whole(),
                 **_REVENUE,
-                "apis": whole("APIs of the category that were called."),
-                "uniqueCallers": whole("Distinct callers of all of them."),
+                "apis": whole("Called APIs of the category."),
+                "uniqueCallers": whole("Distinct callers of these APIs."),
             }
         ),
         "SeriesEntry": record(
             {
-                "startAt": time("When the hour or the day begins."),
+                "startAt": time("Start of the hour or day."),
                 "calls": whole(),
                 **_REVENUE,
-                "errors": whole("Calls that were answered with status 500 and up, 408 or 429."),
+                "errors": whole("Calls with status 500 and up, 408 or 429."),
             }
         ),
         "Freshness": _freshness(),
@@ -72,8 +69,8 @@ def snapshot_shapes() -> Mapping[str, Schema]:
                 "range": record({"startAt": or_null(time("Null for `overall`.")), "endAt": time()}),
                 "heroStats": reference("HeroStats"),
             },
-            "What the window had come to a day ago (`today`) or a week ago, at the same time,"
-            " weighed between two full hours.",
+            "The window's statistics at the same time a day ago (`today`) or a week ago,"
+            " interpolated between two full hours.",
         ),
         "Snapshot": _snapshot(),
         "Analytics": record(
@@ -93,15 +90,15 @@ def snapshot_shapes() -> Mapping[str, Schema]:
                 "generatedAt": time(),
                 "windows": record({window: reference("Snapshot") for window in WINDOWS}),
             },
-            "All windows, when none was asked for.",
+            "All windows, if the request names none.",
         ),
         "AnyAnalytics": {"oneOf": [reference("Analytics"), reference("AllAnalytics")]},
-        **_explore_shapes(),
+        **_explore_schemas(),
     }
 
 
-def _explore_shapes() -> Mapping[str, Schema]:
-    """Give the shapes of what the public page reads: the same figures, fewer fields."""
+def _explore_schemas() -> Mapping[str, Schema]:
+    """Return the schemas of the public page's data: the same values, fewer fields."""
     snapshot, api, freshness = _snapshot(), _api_figures(), _freshness()
     kept = [name for name in snapshot["properties"] if name != "accuracy"]
     rows = list_of(reference("ExploreApi"), "By rank.", constants.ALL_APIS_MAX)
@@ -118,21 +115,24 @@ def _explore_shapes() -> Mapping[str, Schema]:
             }
         ),
     }
-    answer = {
+    response = {
         "window": reference("Window"),
-        "source": one_of(("self", "upstream"), "Whose figures these are."),
+        "source": one_of(
+            ("self", "upstream"),
+            "`self`: this dispatcher's analytics. `upstream`: another dispatcher's.",
+        ),
         "snapshot": reference("ExploreSnapshot"),
     }
     failures = ("upstream_http_error", "upstream_unreachable")
     return {
         "ExploreApi": part_of(
-            api, [name for name in api["properties"] if name not in _NOT_FOR_THE_PUBLIC]
+            api, [name for name in api["properties"] if name not in _PRIVATE_FIELDS]
         ),
         "ExploreSnapshot": record(fields),
-        "Explore": record({"ok": always(value=True), **answer}),
+        "Explore": record({"ok": always(value=True), **response}),
         "ExploreFailed": record(
-            {"ok": always(value=False), "error": one_of(failures), **answer},
-            "There are no figures at the moment; the snapshot is empty.",
+            {"ok": always(value=False), "error": one_of(failures), **response},
+            "Analytics are unavailable; the snapshot is empty.",
         ),
         "AnyExplore": {"oneOf": [reference("Explore"), reference("ExploreFailed")]},
     }
@@ -142,7 +142,7 @@ def _snapshot() -> Schema:
     return record(
         {
             "window": reference("Window"),
-            "generatedAt": time("When the figures were put together."),
+            "generatedAt": time("When the snapshot was computed."),
             "range": record(
                 {
                     "startAt": or_null(time("Null for `overall`.")),
@@ -152,22 +152,20 @@ def _snapshot() -> Schema:
             "heroStats": reference("HeroStats"),
             "previous": {
                 "anyOf": [reference("Previous"), {"type": "null"}],
-                "description": "Null while no record of that time exists.",
+                "description": "Null if there is no data of that time.",
             },
             "topApis": list_of(
                 reference("ApiFigures"), "The first `top` by rank.", constants.TOP_MAX
             ),
             "allApis": list_of(
                 reference("ApiFigures"),
-                "All by rank, the first of them the same as in `topApis`.",
+                "All APIs by rank; the first ones are those of `topApis`.",
                 constants.ALL_APIS_MAX,
             ),
-            "directories": list_of(
-                reference("DirectoryFigures"), "Categories, the most called first."
-            ),
+            "directories": list_of(reference("DirectoryFigures"), "Categories, most calls first."),
             "series": list_of(
                 reference("SeriesEntry"),
-                "Hours for `today`, days otherwise, gaps filled with zeros.",
+                "By hour for `today`, otherwise by day; gaps are filled with zeros.",
             ),
             "freshness": reference("Freshness"),
             "accuracy": reference("Accuracy"),
@@ -179,9 +177,9 @@ def _hero_stats() -> Schema:
     return record(
         {
             "activeAgents": whole("Distinct callers."),
-            "publishedApis": whole("APIs that were called."),
-            "directories": whole("Categories that were called."),
-            "calls": whole("Requests that were not refused before dispatch."),
+            "publishedApis": whole("APIs with at least one call."),
+            "directories": whole("Categories with at least one call."),
+            "calls": whole("Requests that were not rejected before dispatch."),
             **_REVENUE,
         }
     )
@@ -193,41 +191,41 @@ def _api_figures() -> Schema:
         {
             "id": text("`tenantId:slug`."),
             "rank": whole(
-                "By score down, calls down, revenue down, error rate up, endpoint up.", 1
+                "Ordered by score, calls and revenue (descending), then error rate and endpoint.", 1
             ),
             "endpoint": text("`/t/SLUG`."),
             "owner": text("Starts with `@`; `@unknown` if none.", "^@"),
             "tenantId": text(),
             "directory": text("The category, `APIs` if none."),
             "priceUsd": number("Mean listed price of the calls, in dollars."),
-            "calls": whole("Requests that were not refused before dispatch."),
+            "calls": whole("Requests that were not rejected before dispatch."),
             **_REVENUE,
             "uniqueCallers": whole("Distinct callers."),
             "latencyMs": number(
-                "Mean over latencies above 0, from arrival to the response's headers."
+                "Mean of latencies above 0, from arrival to the response's headers."
             ),
-            "p95LatencyMs": number("Nearest rank over the same."),
+            "p95LatencyMs": number("Nearest-rank 95th percentile of the same latencies."),
             "errorRatePct": number(
-                "Share of calls with status 500 and up, 408 or 429, in per cent.", 0, 100
+                "Percentage of calls with status 500 and up, 408 or 429.", 0, 100
             ),
             "uptimePct": number("100 minus `errorRatePct`.", 0, 100),
-            "topCallerShare": number("Calls of the busiest caller, over calls.", **share),
-            "maxHourShare": number("Calls in the busiest clock hour, over calls.", **share),
+            "topCallerShare": number("Calls of the busiest caller divided by calls.", **share),
+            "maxHourShare": number("Calls in the busiest clock hour divided by calls.", **share),
             "diversityRatio": number(
-                "Distinct callers over calls; above 1 by no more than callers are overestimated."
+                "Distinct callers divided by calls; above 1 only if callers are overestimated."
             ),
             "trendingScore": number(
                 "40·L(calls+1) + 25·L(100·revenueUsd+1) + 20·L(callers+1)"
                 " + max(0, 10 - 0.7·errorRatePct) - clamp(120·(0.18 - diversityRatio), 0, 20)"
                 " - clamp(80·(topCallerShare - 0.45), 0, 25)"
                 " - clamp(70·(maxHourShare - 0.4), 0, 20)"
-                " - clamp((p95LatencyMs - 800)/75, 0, 15), with L the decimal logarithm.",
+                " - clamp((p95LatencyMs - 800)/75, 0, 15), with L = log10.",
                 None,
             ),
             "trend": list_of(
                 whole(),
-                "Calls by hour of today so far, or by day: seven in `week`, thirty in `overall`;"
-                " oldest first, the last is the current one.",
+                "Calls by hour for `today`, otherwise by day (7 in `week`, 30 in `overall`);"
+                " oldest first, the last is the current hour or day.",
             ),
         }
     )
@@ -237,27 +235,27 @@ def _freshness() -> Schema:
     return record(
         {
             "asOf": time(
-                "Everything that was written to the log up to this time is counted; newer events"
-                " are counted as far as they are visible."
+                "Everything written to the log up to this time is counted. Newer events are counted"
+                " if they are already visible."
             ),
             "lagSeconds": whole(
-                f"How long ago `asOf` is: {constants.KV_SETTLE_SECONDS} at best, because KV needs"
-                " that long to show a write everywhere; up to 180 where hundreds of batches are"
-                " written in 20 minutes, because figures of minutes that are over are then those"
-                " of the last run of compaction. More means that compaction does not come by."
+                f"Age of `asOf`: at least {constants.KV_SETTLE_SECONDS}, because KV needs that long"
+                " to show a write everywhere; up to 180 if hundreds of batches are written in 20"
+                " minutes, because past minutes are then as of the last compaction. More means that"
+                " compaction does not run."
             ),
             "complete": truth(
-                "False when anything up to `asOf` was left out, or may have been: see the next"
-                " four."
+                "False if something up to `asOf` was left out, or may have been: see the next four"
+                " fields."
             ),
             "droppedEvents": whole("Events that did not fit into memory while KV refused writes."),
-            "missingBatches": whole("Batches that were listed and could not be read."),
-            "unreadableBatches": whole("Batches that were set aside."),
-            "behind": truth("Whether compaction has yet to make summaries of older minutes."),
+            "missingBatches": whole("Batches that are listed, but could not be read."),
+            "unreadableBatches": whole("Batches that are damaged, or of a newer version."),
+            "behind": truth("Whether summaries of older minutes are still missing."),
             "reconciledThrough": or_null(
                 time(
-                    "Every payment presented before is final, and the same in the ledger and in"
-                    " the log; null where there is no ledger, or cron has not come yet."
+                    "Every payment presented before this is final, and the same in the ledger and"
+                    " the log; null if there is no ledger, or cron has not run yet."
                 )
             ),
         }
@@ -269,22 +267,22 @@ def _accuracy() -> Schema:
         {
             "uniqueCallersExactUpTo": {
                 **always(EXACT_CALLERS_MAX),
-                "description": "Distinct callers (`uniqueCallers`, `activeAgents`) are exact up to"
-                " this, and so is `topCallerShare` up to as many callers.",
+                "description": "Up to this number, distinct callers (`uniqueCallers`,"
+                " `activeAgents`) and `topCallerShare` are exact.",
             },
             "uniqueCallersRelativeErrorMax": number(
-                f"Above, within this ({distinct.RELATIVE_ERROR_MAX}) of the truth in at least"
-                " 99.9 % of cases."
+                f"Above that number, the relative error is at most this"
+                f" ({distinct.RELATIVE_ERROR_MAX}) in at least 99.9 % of cases."
             ),
             "p95RelativeErrorMax": number(
                 f"`p95LatencyMs` is within this ({latency.RELATIVE_ERROR_MAX}) of the true value."
             ),
             "topCallerShareErrorMax": number(
-                "Above, `topCallerShare` is never under the truth and at most this"
-                f" ({heavy_hitters.SHARE_ERROR_MAX}) over it, as a share of all calls; when fifty"
-                " to a hundred callers of the same size make nearly all calls, it may be twice the"
-                " truth in one or two cases of a hundred."
+                "Above that number, `topCallerShare` is never too low, and at most this"
+                f" ({heavy_hitters.SHARE_ERROR_MAX}, a share of all calls) too high. If fifty to a"
+                " hundred callers of the same size make nearly all calls, it may be twice the true"
+                " value in one or two cases of a hundred."
             ),
         },
-        "Calls, errors, money and hours are exact; these are the bounds of the rest.",
+        "Error bounds of the estimated values. Calls, errors, money and hours are exact.",
     )

@@ -11,58 +11,58 @@ from api.routes import ROUTES, TENANT_ROUTES
 from api.spec import HTML, JSON, PARAMETERS_MAX, Parameter, Route, Schema, Success
 from core.errors import DispatcherError, MethodNotAllowed, NotFound, TenantNotFound
 from core.ports import Json
-from dev.openapi.analytics_schemas import snapshot_shapes
+from dev.openapi.analytics_schemas import analytics_schemas
 from dev.openapi.error_schemas import (
     ALWAYS,
     HEADERS,
     KEPT,
     NOT_MODIFIED,
     OF_TENANTS,
-    error_shapes,
+    error_schemas,
     headers_of_errors,
     is_required,
-    shape_name,
+    schema_name,
 )
 from dev.openapi.json_schema import reference, text
-from dev.openapi.operator_schemas import report_shapes
+from dev.openapi.operator_schemas import operator_schemas
 from payments.errors import PaymentRequired
 
 Document = Mapping[str, Json]
 Errors = Sequence[type[DispatcherError]]
 VERSION = "1.0.0"
-"""The description's own version; fields may be added to answers at any time."""
+"""The version of this description; fields may be added to responses at any time."""
 
 _INTRODUCTION = f"""\
-What the dispatcher answers itself. Every answer carries `x-request-id`.
+The routes that the dispatcher serves. Every response has `x-request-id`.
 
 **Tokens.** Everything below `/__platform` needs `Authorization: Bearer TOKEN` or
-`x-platform-token: TOKEN`, with a token that is good for the scope of the route. A token in the
-query string is refused, even beside a right one.
+`x-platform-token: TOKEN`, with a token that has the scope of the route. A token in the query
+string is rejected, even beside a valid one.
 
-**Methods and paths.** `HEAD` works wherever `GET` does. Another method is answered 405
-`method_not_allowed`, with `Allow`; another path 404 `not_found`.
+**Methods and paths.** `HEAD` works wherever `GET` does. Other methods get 405
+`method_not_allowed` with `Allow`; other paths get 404 `not_found`.
 
-**Parameters.** One that is described and wrong is answered 400 `invalid_parameter`
-(`invalid_window` for a window), and so is one that is given twice. Others are ignored, up to
-{PARAMETERS_MAX} of them.
+**Parameters.** An invalid or repeated parameter gets 400 `invalid_parameter` (`invalid_window`
+for a window). Parameters that are not described are ignored. A query may have up to
+{PARAMETERS_MAX} parameters.
 
-**Errors** are JSON: `ok` (false), `error` (the code), `requestId`, `message` for people, and what
-else a program can use. They are never kept by caches.
+**Errors** are JSON: `ok` (false), `error` (the code), `requestId`, `message` for people, and
+fields for programs. Caches do not store them.
 """
 
 _OF_ANY_PATH: Errors = (MethodNotAllowed, NotFound, TenantNotFound)
 
 _STATUS_TEXTS = {
-    400: "A parameter is wrong.",
-    401: "No token, or none that opens this route.",
-    402: "A payment is needed, or a cap on spending is reached.",
-    404: "No such API or path, or the namespace lacks the script that the record names.",
-    405: "The path answers other methods.",
-    409: "The payment was presented before, for another request or just now.",
+    400: "A parameter is invalid.",
+    401: "There is no token, or none with the scope of this route.",
+    402: "A payment is required, or a spending cap is reached.",
+    404: "There is no such API or path, or the API's script is not in the namespace.",
+    405: "The path does not allow this method.",
+    409: "The payment was already presented, for another request or for one that is in progress.",
     429: "Too many requests.",
-    500: "The deployment lacks something, or the dispatcher failed.",
-    502: "The API's script failed; its words are in the log under the request id.",
-    503: "The API went past its plan's limits, or nobody can tell whether a payment is good.",
+    500: "The deployment is incomplete, or the dispatcher failed.",
+    502: "The API's script failed; the log has the exception under the request id.",
+    503: "The API exceeded its plan's limits, or no facilitator responded.",
 }
 
 
@@ -71,14 +71,14 @@ def document() -> Document:
     responses: dict[str, Json] = {}
     paths: dict[str, dict[str, Json]] = {}
     for route in (*ROUTES, *TENANT_ROUTES):
-        places = [
-            {"name": name, "in": "path", "required": True, "schema": shape}
-            for name, shape in route.path_parameters.items()
+        path_parameters = [
+            {"name": name, "in": "path", "required": True, "schema": schema}
+            for name, schema in route.path_parameters.items()
         ]
         operations = {
             method.lower(): _operation(route, method, responses) for method in route.methods
         }
-        parameters = [*places, *map(_parameter, route.parameters)]
+        parameters = [*path_parameters, *map(_parameter, route.parameters)]
         if route.is_conditional:
             parameters.append(_IF_NONE_MATCH)
         paths[route.path] = {**({"parameters": parameters} if parameters else {}), **operations}
@@ -90,7 +90,7 @@ def document() -> Document:
             "summary": "Routes, meters and charges requests to published APIs.",
             "description": _INTRODUCTION,
         },
-        "servers": [{"url": "/", "description": "The dispatcher that gave this document."}],
+        "servers": [{"url": "/", "description": "The dispatcher that serves this document."}],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -99,13 +99,17 @@ def document() -> Document:
             },
             "headers": {name: _header(name) for name in HEADERS},
             "responses": responses,
-            "schemas": {**snapshot_shapes(), **report_shapes(), **error_shapes(described_errors())},
+            "schemas": {
+                **analytics_schemas(),
+                **operator_schemas(),
+                **error_schemas(described_errors()),
+            },
         },
     }
 
 
 def described_errors() -> Errors:
-    """Give every error that some route may end with, one for each code."""
+    """Return every error of any route, one for each code."""
     by_code = {
         error.code: error
         for route in (*ROUTES, *TENANT_ROUTES)
@@ -124,22 +128,22 @@ def _operation(route: Route, method: str, responses: dict[str, Json]) -> Documen
     operation["security"] = (
         [] if route.scope is None else [{"bearer": [route.scope]}, {"platformToken": [route.scope]}]
     )
-    answers = {
+    responses_by_status = {
         "default" if success.status is None else str(success.status): _success(
             route, success, method
         )
         for success in route.successes
     }
     for status, errors in _by_status(route).items():
-        name = "Or".join(shape_name(error.code) for error in errors)
+        name = "Or".join(schema_name(error.code) for error in errors)
         responses[name] = _error(status, errors)
-        answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
-    operation["responses"] = answers
+        responses_by_status[str(status)] = {"$ref": f"#/components/responses/{name}"}
+    operation["responses"] = responses_by_status
     return operation
 
 
 def _by_status(route: Route) -> Mapping[int, Errors]:
-    # Scripts answer whatever method they like.
+    # A tenant's script decides which methods it allows.
     own = () if route in TENANT_ROUTES else (MethodNotAllowed,)
     found: dict[int, list[type[DispatcherError]]] = {}
     for error in (*route.errors, *own):
@@ -157,29 +161,29 @@ def _success(route: Route, success: Success, method: str) -> Document:
         if success.schema_name is None
         else KEPT
     )
-    answer: dict[str, Json] = {
+    response: dict[str, Json] = {
         "description": success.description,
         "headers": _headers(names),
     }
     if success.schema_name is not None:
-        answer["content"] = {success.media_type: {"schema": reference(success.schema_name)}}
+        response["content"] = {success.media_type: {"schema": reference(success.schema_name)}}
         if route.cursor_parameter is not None and method != "HEAD":
-            answer["links"] = {
+            response["links"] = {
                 "nextPage": {
                     "operationId": route.name,
                     "parameters": {f"query.{route.cursor_parameter}": "$response.body#/cursor"},
-                    "description": "The page behind this one, when `cursor` is not null.",
+                    "description": "The next page, if `cursor` is not null.",
                 }
             }
-    return answer
+    return response
 
 
 def _error(status: int, errors: Errors) -> Document:
     codes = [error.code for error in errors]
-    shapes = [reference(shape_name(code)) for code in codes]
-    content = {JSON: {"schema": shapes[0] if len(shapes) == 1 else {"oneOf": shapes}}}
+    schemas = [reference(schema_name(code)) for code in codes]
+    content = {JSON: {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}}
     if PaymentRequired in errors:
-        content[HTML] = {"schema": text("The offer as a page, where a browser asks.")}
+        content[HTML] = {"schema": text("The payment page, for browsers.")}
     return {
         "description": f"{_STATUS_TEXTS[status]} `{'`, `'.join(codes)}`.",
         "headers": _headers(headers_of_errors(codes)),
@@ -201,7 +205,7 @@ _IF_NONE_MATCH: Document = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "The `ETag` of an earlier answer; 304 when it is still the same.",
+    "description": "The `ETag` of an earlier response; 304 if it still matches.",
     "schema": {"type": "string"},
 }
 
@@ -211,5 +215,5 @@ def _headers(names: Sequence[str]) -> Document:
 
 
 def _header(name: str) -> Schema:
-    description, shape = HEADERS[name]
-    return {"description": description, "required": is_required(name), "schema": shape}
+    description, schema = HEADERS[name]
+    return {"description": description, "required": is_required(name), "schema": schema}

@@ -1,7 +1,6 @@
-"""The shapes of errors: what stands beside each code.
+"""JSON Schemas of errors, and the headers of all responses.
 
-Owns the fields that are named here by code; all else comes from the tree of
-errors itself. A code without an entry here is a defect, and its test fails.
+`EVIDENCE` must have an entry for every error code; a test checks it.
 """
 
 from __future__ import annotations
@@ -14,33 +13,33 @@ from dev.openapi.json_schema import always, list_of, one_of, record, reference, 
 
 HEADERS: Mapping[str, tuple[str, Schema]] = {
     "x-request-id": (
-        "Names this request, here and in the dispatcher's log.",
+        "The request's id, also in the dispatcher's log.",
         text(pattern="^[0-9a-f]+-[0-9a-f]+$"),
     ),
-    "cache-control": ("`no-store`, unless this route says otherwise.", text()),
-    "content-security-policy": ("What a page may load that shows this: nothing.", text()),
+    "cache-control": ("`no-store`, unless the route describes another value.", text()),
+    "content-security-policy": ("Allows a page that shows the response to load nothing.", text()),
     "referrer-policy": ("`no-referrer`.", text()),
     "x-frame-options": ("`DENY`.", text()),
     "x-content-type-options": ("Always `nosniff`.", {"type": "string", "enum": ["nosniff"]}),
     "etag": (
-        "Names what is shown; `If-None-Match` takes it.",
+        "Tag of the content, for `If-None-Match`.",
         text(pattern='^W/"[0-9a-f]+(-[0-9]+)?"$'),
     ),
-    "vary": ("Names the headers that may carry the token.", text()),
-    "www-authenticate": ("RFC 6750: how to ask.", text(pattern="^Bearer ")),
-    "allow": ("The methods that the path answers.", text(pattern="^[A-Z]+(, [A-Z]+)*$")),
-    "retry-after": ("When to come again, in seconds.", whole(least=1)),
-    "payment-required": ("What x402 offers: base64 of JSON.", text()),
-    "payment-response": ("What became of the payment: base64 of JSON.", text()),
-    "x-payment-response": ("The same for version 1 of x402.", text()),
-    "x-clawr-payment-id": ("Names the payment in the ledger.", text()),
+    "vary": ("The headers that may contain the token.", text()),
+    "www-authenticate": ("How to authenticate (RFC 6750).", text(pattern="^Bearer ")),
+    "allow": ("The methods that the path allows.", text(pattern="^[A-Z]+(, [A-Z]+)*$")),
+    "retry-after": ("Seconds to wait before the next attempt.", whole(least=1)),
+    "payment-required": ("The x402 payment requirements, as base64 of JSON.", text()),
+    "payment-response": ("The result of the payment, as base64 of JSON.", text()),
+    "x-payment-response": ("The same for x402 version 1.", text()),
+    "x-clawr-payment-id": ("The payment's id in the ledger.", text()),
     "ratelimit-policy": ("The API's limits (draft-ietf-httpapi-ratelimit-headers-10).", text()),
-    "ratelimit": ("What is left of them.", text()),
-    "access-control-allow-origin": ("Any origin may read why.", text()),
-    "access-control-expose-headers": ("What scripts in browsers may read.", text()),
-    "x-tenant-id": ("Whose script answered.", text()),
+    "ratelimit": ("What remains of these limits.", text()),
+    "access-control-allow-origin": ("`*`: scripts of any origin may read the error.", text()),
+    "access-control-expose-headers": ("The headers that scripts in browsers may read.", text()),
+    "x-tenant-id": ("The tenant whose script responded.", text()),
 }
-"""Every header that is described, with what it says and what it looks like."""
+"""The description and schema of every header, by name."""
 
 _PROTECTING = ("content-security-policy", "referrer-policy", "x-frame-options")
 ALWAYS = ("x-request-id", "cache-control", "x-content-type-options", *_PROTECTING)
@@ -57,11 +56,11 @@ TRANSPORT = (
     "keep-alive",
     "transfer-encoding",
 )
-"""What HTTP itself adds to any answer; a description of it would say nothing."""
+"""Headers that HTTP adds to any response; the document does not describe them."""
 
 _CROSS_ORIGIN = ("access-control-allow-origin", "access-control-expose-headers")
 _PAID = ("payment-required", "payment-response", "x-payment-response", "x-clawr-payment-id")
-_OFFERED = (*_PAID, *_CROSS_ORIGIN)
+_PAYMENT_REQUIRED = (*_PAID, *_CROSS_ORIGIN)
 _LIMITED = ("retry-after", "ratelimit-policy", "ratelimit", *_CROSS_ORIGIN)
 
 _OF_ERRORS: Mapping[str, Sequence[str]] = {
@@ -70,9 +69,9 @@ _OF_ERRORS: Mapping[str, Sequence[str]] = {
     "rate_limited": _LIMITED,
     "usage_quota_exceeded": _LIMITED,
     "cap_exceeded": _LIMITED,
-    "payment_required": _OFFERED,
-    "payment_invalid": _OFFERED,
-    "payment_failed": _OFFERED,
+    "payment_required": _PAYMENT_REQUIRED,
+    "payment_invalid": _PAYMENT_REQUIRED,
+    "payment_failed": _PAYMENT_REQUIRED,
     "payment_already_used": _CROSS_ORIGIN,
     "payment_in_progress": ("retry-after", *_CROSS_ORIGIN),
     "facilitator_unavailable": ("retry-after", *_PAID, *_CROSS_ORIGIN),
@@ -82,73 +81,78 @@ _REQUIRED = frozenset((*ALWAYS, "www-authenticate", "allow"))
 
 
 def headers_of_errors(codes: Sequence[str]) -> Sequence[str]:
-    """Name the headers that an answer with one of these codes may have."""
+    """Return the headers that a response with one of these codes may have."""
     return list(dict.fromkeys((*ALWAYS, *(n for code in codes for n in _OF_ERRORS.get(code, ())))))
 
 
 def is_required(name: str) -> bool:
-    """Tell whether a header is there whenever an answer is described with it."""
+    """Return whether a header is in every response that is described with it."""
     return name in _REQUIRED
 
 
-_OFFER: Mapping[str, Schema] = {
-    "reason": text("Why, as one word for programs."),
+_REQUIREMENTS: Mapping[str, Schema] = {
+    "reason": text("The reason, as a code."),
     "x402Version": {"type": "integer", "enum": [1, 2]},
-    "accepts": list_of({"type": "object"}, "The offer, as x402 has it."),
+    "accepts": list_of({"type": "object"}, "The payment requirements, as x402 defines them."),
 }
 
-_AGAIN: Mapping[str, Schema] = {"retryAfterSeconds": whole("The same as in `Retry-After`.", 1)}
+_RETRY: Mapping[str, Schema] = {"retryAfterSeconds": whole("The same as in `Retry-After`.", 1)}
 
 _LIMIT: Mapping[str, Schema] = {
     "limit": text("The field of the API's record that has the limit."),
-    "resetsAt": text("When the day or the month is over."),
-    **_AGAIN,
+    "resetsAt": text("The end of the day or month."),
+    **_RETRY,
 }
 
 EVIDENCE: Mapping[str, Mapping[str, Schema]] = {
     "invalid_parameter": {
-        "parameter": text("Its name."),
-        "expected": text("What it may be, in words."),
+        "parameter": text("The parameter's name."),
+        "expected": text("The valid values, in words."),
     },
     "invalid_window": {
         "parameter": always("window"),
-        "expected": list_of(text(), "The windows there are."),
+        "expected": list_of(text(), "The valid windows."),
     },
     "unauthorized": {
-        "requiredScope": text("What the token is not good for, where that is why."),
-        "expiredAt": text("When the token ended, where that is why."),
+        "requiredScope": text("The scope that the token does not have, if that is the reason."),
+        "expiredAt": text("When the token expired, if that is the reason."),
     },
     "not_found": {},
     "tenant_not_found": {
-        "slug": text("What was looked for, when it was looked for by path."),
-        "host": text("What was looked for, when it was looked for by host."),
+        "slug": text("The slug in the path, if the request had one."),
+        "host": text("The host, if the path had no slug."),
     },
     "method_not_allowed": {"allowed": list_of(text(), "The same as in `Allow`.")},
     "worker_not_found": {},
     "tenant_worker_failure": {},
     "tenant_limit_exceeded": {},
-    "dispatcher_binding_missing": {"binding": text("Its name in `wrangler.toml`.")},
-    "configuration_error": {"setting": text("Its name.")},
+    "dispatcher_binding_missing": {"binding": text("The binding's name in `wrangler.toml`.")},
+    "configuration_error": {"setting": text("The setting's name.")},
     "internal_error": {},
-    "payment_required": _OFFER,
-    "payment_invalid": _OFFER,
-    "payment_failed": _OFFER,
+    "payment_required": _REQUIREMENTS,
+    "payment_invalid": _REQUIREMENTS,
+    "payment_failed": _REQUIREMENTS,
     "payment_already_used": {"reason": text()},
     "payment_in_progress": {"reason": text()},
     "facilitator_unavailable": {
-        "reason": text("`settlement_pending` when money may have moved."),
-        "paymentId": text("Which payment that is."),
+        "reason": text("`settlement_pending` if money may have moved."),
+        "paymentId": text("The id of that payment."),
     },
     "rate_limited": {
-        "limit": text("`rateLimit`; wrong tokens have no such limit, nor the next two."),
-        "requests": whole("Requests in a window.", 1),
+        "limit": text(
+            "`rateLimit`; absent, like the next two fields, if wrong tokens were the reason."
+        ),
+        "requests": whole("Allowed requests in a window.", 1),
         "windowSeconds": whole(least=1),
-        **_AGAIN,
+        **_RETRY,
     },
-    "usage_quota_exceeded": {**_LIMIT, "requests": whole("What the API answers in that time.")},
-    "cap_exceeded": {**_LIMIT, "limitMicros": whole("What it may cost, in micro-dollars.")},
+    "usage_quota_exceeded": {**_LIMIT, "requests": whole("Allowed requests in that period.")},
+    "cap_exceeded": {
+        **_LIMIT,
+        "limitMicros": whole("Allowed spending in that period, in micro-dollars."),
+    },
 }
-"""What a program can use of each error, by code."""
+"""The schemas of the fields beside `message`, by error code."""
 
 _OPTIONAL: Mapping[str, Sequence[str]] = {
     "unauthorized": ("requiredScope", "expiredAt"),
@@ -156,25 +160,25 @@ _OPTIONAL: Mapping[str, Sequence[str]] = {
     "facilitator_unavailable": ("paymentId",),
     "rate_limited": ("limit", "requests", "windowSeconds"),
 }
-"""Fields that only some errors of a code have."""
+"""Fields of `EVIDENCE` that are not in every error of a code."""
 
 
-def error_shapes(kinds: Sequence[type[DispatcherError]]) -> Mapping[str, Schema]:
-    """Give the shape of each of these errors, by its name in the document."""
-    return {shape_name(kind.code): _shape(kind) for kind in kinds}
+def error_schemas(kinds: Sequence[type[DispatcherError]]) -> Mapping[str, Schema]:
+    """Return the schema of each of these errors by its name in the document."""
+    return {schema_name(kind.code): _schema(kind) for kind in kinds}
 
 
-def shape_name(code: str) -> str:
-    """Say under which name the document has the error of a code."""
+def schema_name(code: str) -> str:
+    """Return the name of an error code's schema in the document."""
     return "Error" + "".join(part.capitalize() for part in code.split("_"))
 
 
-def _shape(kind: type[DispatcherError]) -> Schema:
+def _schema(kind: type[DispatcherError]) -> Schema:
     fields = {
         "ok": always(value=False),
         "error": one_of([kind.code]),
         "requestId": reference("RequestId"),
-        "message": text("What is wrong, in words for people; they may change."),
+        "message": text("The problem, in words for people; the text may change."),
         **EVIDENCE[kind.code],
     }
     optional = _OPTIONAL.get(kind.code, ())

@@ -1,7 +1,4 @@
-"""The shapes of what operators read: events, settlements, reconciliation, health, compaction.
-
-Owns what each field is said to mean. Refuses to know who may ask.
-"""
+"""JSON Schemas of events, settlements, reconciliation, health and compaction."""
 
 from __future__ import annotations
 
@@ -23,42 +20,40 @@ from dev.openapi.json_schema import (
 )
 from metering.settlements import AT_EDGE, BY_SCRIPT
 
-_ANSWER: Mapping[str, Schema] = {"ok": always(value=True), "requestId": reference("RequestId")}
+_RESPONSE: Mapping[str, Schema] = {"ok": always(value=True), "requestId": reference("RequestId")}
 
 _CURSOR = or_null(
-    text(
-        "Asks for the next page, and stays valid while new entries come in; null on the last page."
-    )
+    text("The parameter for the next page, also valid after new entries; null on the last page.")
 )
 
 
-def report_shapes() -> Mapping[str, Schema]:
-    """Give the shapes by the names they have in the document."""
+def operator_schemas() -> Mapping[str, Schema]:
+    """Return the schemas by name."""
     return {
         "RequestId": text("The same as in the header `x-request-id`."),
         "ServiceHealth": record(
             {"ok": always(value=True), "service": text(), "requestId": reference("RequestId")}
         ),
         "Event": _event(),
-        "Events": record({**_ANSWER, "events": list_of(reference("Event")), "cursor": _CURSOR}),
+        "Events": record({**_RESPONSE, "events": list_of(reference("Event")), "cursor": _CURSOR}),
         "Settlement": _settlement(),
         "Settlements": record(
             {
-                **_ANSWER,
+                **_RESPONSE,
                 "settlements": list_of(reference("Settlement")),
-                "unreadable": list_of(text(), "Keys of events that cannot be read, and why."),
+                "unreadable": list_of(text(), "Keys of unreadable events, with the reason."),
                 "cursor": _CURSOR,
             }
         ),
-        "Reconciliation": record({**_ANSWER, "day": _day()}),
+        "Reconciliation": record({**_RESPONSE, "day": _day()}),
         "Problem": record(
-            {"code": text("What kind of problem it is."), "message": text("In words.")}
+            {"code": text("The kind of problem."), "message": text("The problem, in words.")}
         ),
         "Invariant": _invariant(),
         "StoredLog": _stored_log(),
         "Health": _health(),
         "Compaction": _compaction(),
-        "Metrics": text("OpenMetrics, ending with `# EOF`."),
+        "Metrics": text("OpenMetrics text, which ends with `# EOF`."),
         "OpenApi": {
             "type": "object",
             "properties": {"openapi": always("3.1.0")},
@@ -71,9 +66,11 @@ def report_shapes() -> Mapping[str, Schema]:
 def _event() -> Schema:
     return record(
         {
-            "requestId": text("The `x-request-id` that the request was answered with."),
+            "requestId": text("The `x-request-id` of the response."),
             "at": time("When the response's headers were ready."),
-            "tenantId": or_null(text("Null when no API answers there, like the next four.")),
+            "tenantId": or_null(
+                text("Null, like the next four fields, if the request reached no API.")
+            ),
             "endpoint": or_null(text("`/t/SLUG`.")),
             "owner": or_null(text()),
             "directory": or_null(text()),
@@ -82,10 +79,10 @@ def _event() -> Schema:
             "status": whole(least=100),
             "latencyMs": whole("From arrival to the response's headers."),
             "caller": or_null(
-                text("A keyed hash of who called; null when the request ended before.")
+                text("Keyed hash of the caller; null if the request ended before it was known.")
             ),
-            "outcome": text("`served` when the script answered, else the error's code."),
-            "counted": truth("Whether it is a call: not when it was refused before dispatch."),
+            "outcome": text("`served` if the script responded, otherwise the error code."),
+            "counted": truth("Whether it is a call: false if it was rejected before dispatch."),
             "revenueUsd": number(),
             "revenueMicros": whole(),
         }
@@ -98,14 +95,14 @@ def _settlement() -> Schema:
             "paymentId": text(),
             "source": one_of(
                 (AT_EDGE, BY_SCRIPT),
-                f"`{AT_EDGE}`: the dispatcher settled it. `{BY_SCRIPT}`: a receipt that a script"
-                " sent of its own accord; nobody checked.",
+                f"`{AT_EDGE}`: settled by the dispatcher. `{BY_SCRIPT}`: an unverified receipt that"
+                " a script sent.",
             ),
-            "counted": truth("Whether it is revenue: what the edge settled is."),
+            "counted": truth("Whether it is revenue; only payments settled by the dispatcher are."),
             "requestId": text(),
             "tenantId": text(),
             "endpoint": text(),
-            "payer": or_null(text("A keyed hash of the payer.")),
+            "payer": or_null(text("Keyed hash of the payer.")),
             "network": text(),
             "asset": text(),
             "amount": text("In the token's smallest unit."),
@@ -113,9 +110,9 @@ def _settlement() -> Schema:
             "amountMicros": whole(),
             "transaction": text(),
             "facilitator": text(),
-            "claimedAt": time("When it was presented."),
+            "claimedAt": time("When the payment was presented."),
             "settledAt": time(),
-            "receipt": or_null(text("What a script said.")),
+            "receipt": or_null(text("The receipt of the script.")),
         }
     )
 
@@ -125,9 +122,9 @@ def _day() -> Schema:
     tenant = record(
         {
             "tenantId": text(),
-            "settledAtEdgeMicros": whole("By settlement events, in micro-dollars."),
-            "inLedgerMicros": whole("By the ledger."),
-            "correctedMicros": whole("What was found to have moved after all."),
+            "settledAtEdgeMicros": whole("Sum of the settlement events, in micro-dollars."),
+            "inLedgerMicros": whole("Sum of the ledger, in micro-dollars."),
+            "correctedMicros": whole("Sum of failed payments that turned out to be settled."),
             "differenceMicros": {"type": "integer"},
         }
     )
@@ -137,7 +134,7 @@ def _day() -> Schema:
             "tenantId": text(),
             "amountMicros": whole(),
             "reason": text(),
-            "asked": whole("How often a facilitator was asked."),
+            "asked": whole("How often a facilitator was queried."),
             "transaction": or_null(text()),
             "claimedAt": time(),
         }
@@ -145,14 +142,16 @@ def _day() -> Schema:
     return record(
         {
             "date": text(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
-            "agrees": truth("Whether nothing differs."),
+            "agrees": truth("Whether both sides are equal."),
             "tenants": list_of(tenant),
             "differing": record({"onlyAtEdge": ids, "onlyInLedger": ids, "unequal": ids}),
             "pending": list_of(pending, "Payments whose outcome is not known yet."),
             "unreadable": list_of(text()),
-            "reportedByScripts": whole("Receipts of scripts, which nobody counts."),
+            "reportedByScripts": whole(
+                "Number of unverified receipts of scripts; they are not revenue."
+            ),
         },
-        "The payments presented on one UTC day, on both sides.",
+        "The payments presented on one UTC day, in the settlement events and in the ledger.",
     )
 
 
@@ -169,20 +168,22 @@ def _health() -> Schema:
     refused = record({"record": text(), "reasons": list_of(text())})
     return record(
         {
-            **_ANSWER,
+            **_RESPONSE,
             "healthy": truth("Whether there are no problems."),
             "generatedAt": time(),
-            "problems": list_of(reference("Problem"), "Each needs a person."),
-            "notices": list_of(reference("Problem"), "These need nobody at once."),
-            "bindings": record({name: truth() for name in bindings}, "Which are configured."),
+            "problems": list_of(reference("Problem"), "Each of them needs a person."),
+            "notices": list_of(reference("Problem"), "None of them needs a person at once."),
+            "bindings": record(
+                {name: truth() for name in bindings}, "Whether each binding is configured."
+            ),
             "directory": record({"usable": whole(), "refused": list_of(refused)}),
             "payments": _payments(),
             "access": _access(),
-            "log": {"anyOf": [reference("StoredLog"), record({}, "KV cannot be read.")]},
+            "log": {"anyOf": [reference("StoredLog"), record({}, "Empty if KV cannot be read.")]},
             "isolate": record(
                 {"writer": text(), **{name: whole() for name in counters}},
-                "What the isolate that answers did since it started; another request may meet"
-                " another one.",
+                "Counters of the responding isolate since it started; another request may reach"
+                " another isolate.",
             ),
         }
     )
@@ -193,10 +194,12 @@ def _access() -> Schema:
         {
             "name": text(),
             "scopes": list_of(text()),
-            "notAfter": or_null(time("When it ends, if it does.")),
+            "notAfter": or_null(time("When the token expires; null if it does not.")),
         }
     )
-    return record({"publicAnalytics": truth(), "tokens": list_of(token)}, "Who may ask for what.")
+    return record(
+        {"publicAnalytics": truth(), "tokens": list_of(token)}, "Who may use the platform API."
+    )
 
 
 def _payments() -> Schema:
@@ -206,8 +209,8 @@ def _payments() -> Schema:
         "pending": whole("Payments whose outcome is not known yet."),
         "unsettledSince": or_null(time()),
         "reconciledThrough": or_null(time()),
-        "facilitators": list_of(facilitator, "Where there are priced APIs."),
-        "chainEvidence": truth("Whether a node of the chain can be asked."),
+        "facilitators": list_of(facilitator, "Present if there are priced APIs."),
+        "chainEvidence": truth("Whether a node of the chain is configured for queries."),
     }
     return record(fields, optional=[name for name in fields if name != "pricedApis"])
 
@@ -224,7 +227,7 @@ def _stored_log() -> Schema:
             "lateBatches": whole(),
             "compared": record(
                 {"from": or_null(time()), "to": or_null(time()), "batches": whole()},
-                "What the invariants are of.",
+                "The range that the invariants cover.",
             ),
             "invariants": list_of(reference("Invariant")),
         }
@@ -234,12 +237,14 @@ def _stored_log() -> Schema:
 def _invariant() -> Schema:
     return record(
         {
-            "name": text("What it counts, in one word."),
+            "name": text("What the value counts."),
             "value": {"type": "integer"},
             "expected": always(0),
-            "needsSomeone": truth("Whether a person has to look; it is a problem then, too."),
-            "explanation": or_null(text("What the value means; null when it is zero.")),
-            "remedy": or_null(text("What to do; null when it is zero, or nothing is to be done.")),
+            "needsSomeone": truth("Whether a person has to act; then it is also a problem."),
+            "explanation": or_null(text("The meaning of the value; null if it is zero.")),
+            "remedy": or_null(
+                text("What to do; null if the value is zero or nothing needs to be done.")
+            ),
         }
     )
 
@@ -247,15 +252,17 @@ def _invariant() -> Schema:
 def _compaction() -> Schema:
     return record(
         {
-            **_ANSWER,
+            **_RESPONSE,
             "from": time(),
             "to": time(),
-            "complete": truth("False when the KV operations were not enough, or it was stopped."),
-            "rebuilt": whole("Summaries that were made again."),
-            "changed": list_of(
-                text(), "Keys that came out differently, which is none in a sound log."
+            "complete": truth(
+                "False if the KV operations were not enough, or an error stopped the rebuild."
             ),
-            "operations": whole("KV operations spent."),
-            "stoppedBy": or_null(text("What a person has to decide.")),
+            "rebuilt": whole("Number of rebuilt summaries."),
+            "changed": list_of(
+                text(), "Keys of summaries that changed; none if the log was consistent."
+            ),
+            "operations": whole("Number of KV operations."),
+            "stoppedBy": or_null(text("The problem that a person has to decide on.")),
         }
     )

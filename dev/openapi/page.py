@@ -1,4 +1,4 @@
-"""The whole page, as Markdown."""
+"""Renders the API reference page as Markdown."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,28 +11,28 @@ METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 
 FURTHER = {
     "health": "What each invariant means and what to do about it: [health](health.md).",
-    "settlements": "How payments come about: [payments](../payments.md).",
-    "reconciliation": "What is on both sides: [the ledger](ledger.md).",
-    "explore": "What is kept for how long, and every field: [explore](explore.md).",
+    "settlements": "How payments work: [payments](../payments.md).",
+    "reconciliation": "What is compared: [the ledger](ledger.md).",
+    "explore": "Every field, and the cache lifetimes: [explore](explore.md).",
     "metrics": "Every metric and its type: [logs and metrics](../observability.md).",
     "call": "Payments: [payments](../payments.md). Rates, quotas and caps: [limits](../limits.md).",
 }
-"""What other pages say of a route, by its operation's name."""
+"""Links to other pages, by the operation's id."""
 
 _HEAD = """\
 # The API
 
-<!-- Written by `python -m dev.openapi` from the OpenAPI document and recorded answers. -->
+<!-- Written by `python -m dev.openapi` from the OpenAPI document and recorded responses. -->
 
-The same as the OpenAPI 3.1 document that the dispatcher gives at `/__platform/openapi.json`.
+This page is the OpenAPI 3.1 document that the dispatcher serves at `/__platform/openapi.json`.
 """
 
 
 def page(examples: Mapping[str, Sequence[Part]]) -> str:
-    """Write the page.
+    """Return the page.
 
     Args:
-        examples: Recorded answers by the name of their operation.
+        examples: Recorded responses by the operation's id.
     """
     return "\n\n".join(part for part in _parts(document(), examples) if part) + "\n"
 
@@ -41,24 +41,24 @@ def _parts(document: Part, examples: Mapping[str, Sequence[Part]]) -> Iterator[s
     yield _HEAD.strip()
     yield document["info"]["description"].strip()
     yield "## Routes"
-    yield table(("route", "what it gives", "scope of the token"), _overview(document))
+    yield table(("route", "purpose", "token scope"), _overview(document))
     for path, item in document["paths"].items():
         yield from _route(document, path, item, examples)
     yield "## Errors"
-    yield table(("status", "code", "beside `message`"), _errors(document))
+    yield table(("status", "code", "fields beside `message`"), _errors(document))
     yield "## Headers"
     yield table(
-        ("header", "what it says"),
+        ("header", "meaning"),
         (
             (f"`{name}`", header["description"])
             for name, header in document["components"]["headers"].items()
         ),
     )
-    yield "## Shapes"
-    yield "Fields may be added; none is renamed or dropped."
-    for name, shape in document["components"]["schemas"].items():
+    yield "## Schemas"
+    yield "Fields may be added; no field is renamed or removed."
+    for name, schema in document["components"]["schemas"].items():
         if not name.startswith("Error"):
-            yield from _shape(name, shape)
+            yield from _schema(name, schema)
 
 
 def _overview(document: Part) -> Iterable[Sequence[str]]:
@@ -82,18 +82,18 @@ def _route(
     yield f"{operation['summary']}. {operation.get('description', '')}".strip()
     yield FURTHER.get(name, "")
     yield parameter_table(item.get("parameters", ()))
-    yield table(("status", "answer"), _answers(document, operation))
+    yield table(("status", "response"), _responses(document, operation))
     for example in examples.get(name, ()):
         yield _example(example)
 
 
-def _answers(document: Part, operation: Part) -> Iterable[Sequence[str]]:
-    for status, answer in operation["responses"].items():
-        found = answer
-        if "$ref" in answer:
-            found = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+def _responses(document: Part, operation: Part) -> Iterable[Sequence[str]]:
+    for status, response in operation["responses"].items():
+        found = response
+        if "$ref" in response:
+            found = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
         text = found["description"]
-        if "$ref" not in answer:
+        if "$ref" not in response:
             for content in found.get("content", {}).values():
                 text += f" {kind(content['schema'])}"
         yield status if status != "default" else "any", text
@@ -104,9 +104,9 @@ def _errors(document: Part) -> Iterable[Sequence[str]]:
     statuses: dict[str, str] = {"ErrorNotFound": "404", "ErrorTenantNotFound": "404"}
     for item in document["paths"].values():
         for operation in (item[method] for method in METHODS if method in item):
-            for status, answer in operation["responses"].items():
-                if "$ref" in answer:
-                    names = answer["$ref"].rpartition("/")[2].split("OrError")
+            for status, response in operation["responses"].items():
+                if "$ref" in response:
+                    names = response["$ref"].rpartition("/")[2].split("OrError")
                     statuses |= {f"Error{name.removeprefix('Error')}": status for name in names}
     usual = ("ok", "error", "requestId", "message")
     rows = []
@@ -114,23 +114,23 @@ def _errors(document: Part) -> Iterable[Sequence[str]]:
         fields = schemas[name]["properties"]
         code = fields["error"]["enum"][0]
         beside = (
-            f"`{field}`: {shape.get('description', kind(shape))}"
-            for field, shape in fields.items()
+            f"`{field}`: {schema.get('description', kind(schema))}"
+            for field, schema in fields.items()
             if field not in usual
         )
         rows.append((status, f"`{code}`", " ".join(beside)))
     return sorted(rows)
 
 
-def _shape(name: str, shape: Part) -> Iterator[str]:
+def _schema(name: str, schema: Part) -> Iterator[str]:
     yield f"### {name}"
-    yield shape.get("description", "")
-    yield field_table(shape) if shape.get("properties") else f"{kind(shape)}"
+    yield schema.get("description", "")
+    yield field_table(schema) if schema.get("properties") else f"{kind(schema)}"
 
 
 def _example(example: Part) -> str:
     lines = [f"{name}: {value}" for name, value in example["headers"].items()]
     body: Any = example.get("body")
     text = "" if body is None else "\n" + json.dumps(body, indent=2, ensure_ascii=False)
-    answer = "\n".join((f"HTTP/1.1 {example['status']}", *lines)) + "\n" + text
-    return f"```sh\n{example['command']}\n```\n\n```\n{answer.rstrip()}\n```"
+    response = "\n".join((f"HTTP/1.1 {example['status']}", *lines)) + "\n" + text
+    return f"```sh\n{example['command']}\n```\n\n```\n{response.rstrip()}\n```"

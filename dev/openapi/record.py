@@ -1,4 +1,4 @@
-"""Records what a real dispatcher answers, for the page's examples."""
+"""Records responses of a real dispatcher as examples for the API reference."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from dev.layout import Layout
 
 TOKEN = "dev-token"  # noqa: S105
 URL = "http://localhost:8787"
-"""Where `make dev` listens; the page's commands ask there."""
+"""The address of `make dev`, for the commands on the page."""
 
 SHOWN_HEADERS = (
     "content-type",
@@ -40,7 +40,7 @@ Json: TypeAlias = Any
 
 
 def record(layout: Layout) -> Mapping[str, Sequence[Example]]:
-    """Start a dispatcher, call and pay its APIs, and return what it answers by operation."""
+    """Start a dispatcher, call and pay its APIs, and return its responses by operation."""
     demo = layout.root / "dev" / "demo"
     tenants = with_priced_apis((demo / "tenants.json").read_text(), demo / "priced.json")
     with tempfile.TemporaryDirectory() as name, running_economy() as economy:
@@ -68,7 +68,7 @@ def record(layout: Layout) -> Mapping[str, Sequence[Example]]:
 def _record_all(client: httpx.Client) -> Mapping[str, Sequence[Example]]:
     now = datetime.now(UTC)
     span = f"from={now - timedelta(minutes=2):%Y-%m-%dT%H:%MZ}&to={now:%Y-%m-%dT%H:%MZ}"
-    asked = {
+    paths_by_operation = {
         "serviceHealth": ("/health",),
         "analytics": ("/__platform/analytics?window=today&top=1", "/__platform/analytics?top=0"),
         "events": ("/__platform/events?limit=1",),
@@ -77,26 +77,31 @@ def _record_all(client: httpx.Client) -> Mapping[str, Sequence[Example]]:
         "health": ("/__platform/health",),
         "call": ("/t/feasts/easter?year=2026", "/t/nobody/"),
     }
-    found = {name: [_ask(client, "GET", path) for path in paths] for name, paths in asked.items()}
-    found["compact"] = [_ask(client, "POST", f"/__platform/compact?{span}")]
+    found = {
+        name: [_example(client, "GET", path) for path in paths]
+        for name, paths in paths_by_operation.items()
+    }
+    found["compact"] = [_example(client, "POST", f"/__platform/compact?{span}")]
     return found
 
 
-def _ask(client: httpx.Client, method: str, path: str) -> Example:
+def _example(client: httpx.Client, method: str, path: str) -> Example:
     headers = {"authorization": f"Bearer {TOKEN}"} if path.startswith("/__platform") else {}
-    answer = client.request(method, path, headers=headers)
+    response = client.request(method, path, headers=headers)
     options = "".join(f"-H 'Authorization: Bearer {TOKEN}' " for _ in headers)
     verb = "" if method == "GET" else f"-X {method} "
     return {
         "command": f"curl -i {verb}{options}'{URL}{path}'",
-        "status": answer.status_code,
-        "headers": {name: answer.headers[name] for name in SHOWN_HEADERS if name in answer.headers},
-        "body": _cut(json.loads(answer.text)),
+        "status": response.status_code,
+        "headers": {
+            name: response.headers[name] for name in SHOWN_HEADERS if name in response.headers
+        },
+        "body": _cut(json.loads(response.text)),
     }
 
 
 def _cut(value: Json) -> Json:
-    """Leave the first entry of each list, so that an example shows every field once."""
+    """Shorten each list to its first entry."""
     if isinstance(value, dict):
         return {name: _cut(part) for name, part in value.items()}
     return [_cut(part) for part in value[:1]] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Markdown for parts of the OpenAPI document: tables of parameters, fields and answers."""
+"""Markdown tables of parameters and fields of the OpenAPI document."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ _FORMATS = {"": "text", "date": "date, `YYYY-MM-DD`", "date-time": "time"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table; nothing when it has no rows."""
+    """Return a table; an empty text if it has no rows."""
     lines = [_row(row) for row in rows]
     return "\n".join((_row(head), f"|{'---|' * len(head)}", *lines)) if lines else ""
 
@@ -21,12 +21,12 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def parameter_table(parameters: Iterable[Part]) -> str:
-    """List the parameters of a route."""
+    """Return a table of a route's parameters."""
     return table(
-        ("parameter", "in", "what it may be", "what it is"),
+        ("parameter", "in", "type", "meaning"),
         (
             (
-                f"`{parameter['name']}`" + (", needed" if parameter["required"] else ""),
+                f"`{parameter['name']}`" + (", required" if parameter["required"] else ""),
                 parameter["in"],
                 kind(parameter["schema"]),
                 parameter.get("description") or parameter["schema"].get("description", ""),
@@ -36,14 +36,14 @@ def parameter_table(parameters: Iterable[Part]) -> str:
     )
 
 
-def field_table(shape: Part) -> str:
-    """List the fields of a record, those of records in it with a dot."""
-    return table(("field", "what it may be", "what it is"), _fields(shape, ""))
+def field_table(schema: Part) -> str:
+    """Return a table of an object's fields; fields of nested objects have dotted names."""
+    return table(("field", "type", "meaning"), _fields(schema, ""))
 
 
-def _fields(shape: Part, prefix: str) -> Iterable[Sequence[str]]:
-    for name, field in shape["properties"].items():
-        optional = "" if name in shape["required"] else ", not always there"
+def _fields(schema: Part, prefix: str) -> Iterable[Sequence[str]]:
+    for name, field in schema["properties"].items():
+        optional = "" if name in schema["required"] else ", optional"
         meaning = field.get("description", "")
         yield f"`{prefix}{name}`{optional}", kind(field), meaning
         inner = field.get("items", field)
@@ -52,43 +52,43 @@ def _fields(shape: Part, prefix: str) -> Iterable[Sequence[str]]:
             yield from _fields(inner, f"{prefix}{name}{dots}")
 
 
-def kind(shape: Part) -> str:
-    """Say in some words what a value may be."""
-    if "$ref" in shape:
-        name = shape["$ref"].rpartition("/")[2]
+def kind(schema: Part) -> str:
+    """Return a schema's type in words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
-    if "const" in shape:
-        return f"`{json.dumps(shape['const'])}`"
-    if "enum" in shape:
-        return ", ".join(f"`{value}`" for value in shape["enum"]) + _default(shape)
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"]) + _default(schema)
     for word in ("anyOf", "oneOf"):
-        if word in shape:
-            return " or ".join(kind(one) for one in shape[word])
-    types = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
-    return " or ".join(_plain(one, shape) for one in types)
+        if word in schema:
+            return " or ".join(kind(one) for one in schema[word])
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return " or ".join(_plain(one, schema) for one in types)
 
 
-def _plain(name: str, shape: Part) -> str:
+def _plain(name: str, schema: Part) -> str:
     match name:
         case "array":
-            most = f", at most {shape['maxItems']:,}" if "maxItems" in shape else ""
-            return f"list of {kind(shape['items'])}{most}"
+            most = f", at most {schema['maxItems']:,}" if "maxItems" in schema else ""
+            return f"list of {kind(schema['items'])}{most}"
         case "integer" | "number":
             word = "whole number" if name == "integer" else "number"
-            return word + _bounds(shape) + _default(shape)
+            return word + _bounds(schema) + _default(schema)
         case "string":
-            return _FORMATS[shape.get("format", "")]
+            return _FORMATS[schema.get("format", "")]
         case "boolean":
             return "true or false"
         case _:
             return name
 
 
-def _bounds(shape: Part) -> str:
-    if "maximum" in shape:
-        return f", {shape['minimum']:,} to {shape['maximum']:,}"
-    return f", from {shape['minimum']}" if shape.get("minimum") else ""
+def _bounds(schema: Part) -> str:
+    if "maximum" in schema:
+        return f", {schema['minimum']:,} to {schema['maximum']:,}"
+    return f", from {schema['minimum']}" if schema.get("minimum") else ""
 
 
-def _default(shape: Part) -> str:
-    return f"; {shape['default']} if not given" if "default" in shape else ""
+def _default(schema: Part) -> str:
+    return f"; {schema['default']} by default" if "default" in schema else ""

@@ -1,4 +1,4 @@
-"""Whether an answer is one that the OpenAPI document describes."""
+"""Checks responses against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from core.responses import with_security_headers
 from dev.openapi.error_schemas import TRANSPORT
 
 
-def faults(method: str, path: str, answer: Response) -> Sequence[str]:
-    """Say what of an answer to `method` at `path`, a template, is not described."""
-    answer = with_security_headers(answer)
-    described = _document()["paths"][path][method.lower()]["responses"].get(str(answer.status))
+def faults(method: str, path: str, response: Response) -> Sequence[str]:
+    """Return how a response to `method` at `path`, a template, differs from its description."""
+    response = with_security_headers(response)
+    described = _document()["paths"][path][method.lower()]["responses"].get(str(response.status))
     if described is None:
-        return [f"status {answer.status}"]
+        return [f"status {response.status}"]
     if "$ref" in described:
         described = _document()["components"]["responses"][described["$ref"].rpartition("/")[2]]
-    return [*_header_faults(described, dict(answer.headers)), *_body_faults(described, answer)]
+    return [*_header_faults(described, dict(response.headers)), *_body_faults(described, response)]
 
 
 @cache
@@ -39,13 +39,13 @@ def _header_faults(described: Mapping[str, Any], headers: Mapping[str, str]) -> 
     return [f"header {name}" for name in sorted(extra | missing)]
 
 
-def _body_faults(described: Mapping[str, Any], answer: Response) -> Sequence[str]:
+def _body_faults(described: Mapping[str, Any], response: Response) -> Sequence[str]:
     if "content" not in described:
-        return ["body"] if answer.body else []
-    media_type = dict(answer.headers)["content-type"].partition(";")[0]
+        return ["body"] if response.body else []
+    media_type = dict(response.headers)["content-type"].partition(";")[0]
     if media_type not in described["content"]:
         return [f"content type {media_type}"]
     schema = {**described["content"][media_type]["schema"], "components": _document()["components"]}
     validator = jsonschema.Draft202012Validator(schema)
-    body = json.loads(answer.body) if media_type == "application/json" else answer.body
+    body = json.loads(response.body) if media_type == "application/json" else response.body
     return [error.message for error in validator.iter_errors(body)]

@@ -16,7 +16,7 @@ from api.routes import PLATFORM_ROUTES
 from api.spec import Route
 from core.errors import DispatcherError
 from dev.openapi.document import described_errors, document
-from dev.openapi.error_schemas import EVIDENCE, shape_name
+from dev.openapi.error_schemas import EVIDENCE, schema_name
 from gateway.error_handling import error_response
 from payments import errors as payment_errors
 from tenants import admission as limit_errors
@@ -47,8 +47,8 @@ def test_every_error_code_is_described() -> None:
     codes = {kind.code for kind in _with_subclasses(DispatcherError)}
     assert EVIDENCE.keys() == codes
     assert {kind.code for kind in described_errors()} == codes
-    shapes = document()["components"]["schemas"]
-    assert {name for name in shapes if name.startswith("Error")} == set(map(shape_name, codes))
+    schemas = document()["components"]["schemas"]
+    assert {name for name in schemas if name.startswith("Error")} == set(map(schema_name, codes))
 
 
 def test_every_component_is_used() -> None:

@@ -1,4 +1,4 @@
-"""The page on the API is written from the description, and its examples are real answers."""
+"""The API reference matches the OpenAPI document, and its examples are real responses."""
 
 import json
 from dataclasses import replace
@@ -25,25 +25,25 @@ PATHS = {
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "call"])
-def test_an_example_is_an_answer_that_is_described_now(name: str) -> None:
+def test_an_example_matches_the_current_description(name: str) -> None:
     method, path = PATHS[name]
     for example in EXAMPLES[name]:
-        # The page leaves out a header that says the same for every answer.
+        # The page omits this header, which is the same in every response.
         headers = {**example["headers"], "x-content-type-options": "nosniff"}
-        answer = Response(example["status"], tuple(headers.items()), json.dumps(example["body"]))
-        assert faults(method.upper(), path, answer) == []
+        response = Response(example["status"], tuple(headers.items()), json.dumps(example["body"]))
+        assert faults(method.upper(), path, response) == []
 
 
 def test_every_route_and_every_code_is_on_the_page() -> None:
     text = page(EXAMPLES)
     for path in document()["paths"]:
         assert f"{path}`" in text
-    for name, shape in document()["components"]["schemas"].items():
+    for name, schema in document()["components"]["schemas"].items():
         if name.startswith("Error"):
-            assert f"`{shape['properties']['error']['enum'][0]}`" in text
+            assert f"`{schema['properties']['error']['enum'][0]}`" in text
 
 
-def test_every_link_on_the_page_leads_somewhere() -> None:
+def test_every_link_on_the_page_has_a_target() -> None:
     text = page(EXAMPLES)
     headings = {line.lstrip("# ").lower() for line in text.splitlines() if line.startswith("### ")}
     for part in text.split("](")[1:]:
@@ -82,13 +82,13 @@ def test_the_generated_module_holds_the_document_as_compact_json() -> None:
     assert module["TEXT"] == json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def test_a_bar_in_a_cell_is_not_the_cells_end() -> None:
+def test_a_bar_in_a_cell_is_escaped() -> None:
     assert table(("a", "b"), [("x|y", "z")]) == "| a | b |\n|---|---|\n| x\\|y | z |"
     assert table(("a",), []) == ""
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"),
+    ("schema", "words"),
     [
         ({"const": False}, "`false`"),
         ({"type": ["string", "null"], "format": "date-time"}, "time or null"),
@@ -97,5 +97,5 @@ def test_a_bar_in_a_cell_is_not_the_cells_end() -> None:
         ({"anyOf": [{"$ref": "#/x/Name"}, {"type": "null"}]}, "[Name](#name) or null"),
     ],
 )
-def test_a_shape_is_said_in_words(shape: dict[str, Any], words: str) -> None:
-    assert kind(shape) == words
+def test_a_schema_is_described_in_words(schema: dict[str, Any], words: str) -> None:
+    assert kind(schema) == words
