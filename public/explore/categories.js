@@ -1,5 +1,5 @@
 /**
- * The categories as cards, each of which lists its own APIs alone when pressed.
+ * The categories as cards; pressing one lists only its APIs.
  *
  * @typedef {import("./snapshot.js").Category} Category
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -12,7 +12,7 @@ const SHOWN = 5;
 /** @typedef {{item: HTMLLIElement, button: HTMLButtonElement, name: HTMLElement, calls: HTMLElement, rest: HTMLElement, bar: HTMLElement}} Card */
 
 export class Categories {
-	/** @param {(name: string) => void} choose Called with the category to list, empty for all. */
+	/** @param {(name: string) => void} choose Called with the category to list; empty for all. */
 	constructor(choose) {
 		this.list = byId("categories", HTMLUListElement);
 		this.select = byId("category", HTMLSelectElement);
@@ -34,7 +34,7 @@ export class Categories {
 	/**
 	 * @param {Snapshot} snapshot
 	 * @param {readonly string[]} order The names in the order to show.
-	 * @param {string} chosen The category that is listed alone, empty for none.
+	 * @param {string} chosen The only listed category; empty for all.
 	 */
 	show({ categories, totals }, order, chosen) {
 		const byName = new Map(categories.map((category) => [category.name, category]));
@@ -65,7 +65,7 @@ export class Categories {
 		this.#fillSelect(chosen);
 	}
 
-	/** Shows none. */
+	/** Shows no categories. */
 	clear() {
 		this.list.replaceChildren();
 		this.cards.clear();

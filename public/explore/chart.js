@@ -1,5 +1,5 @@
 /**
- * The course of calls and revenue: two panels over one time axis, drawn at the width there is.
+ * Calls and revenue over time: two panels with one time axis, drawn at the available width.
  *
  * @typedef {import("./snapshot.js").Point} Point
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -15,7 +15,7 @@ const RIGHT = 8;
 const TOP = 12;
 const BETWEEN = 34;
 const BOTTOM = 28;
-/** How high each panel is, and from which width on. */
+/** Height of each panel, and the width from which it applies. */
 const WIDE = { from: 560, calls: 222, revenue: 104 };
 const NARROW = { calls: 150, revenue: 76 };
 const LABEL_WIDTH = 72;
@@ -27,7 +27,7 @@ export class Chart {
 		this.table = byId("course-table", HTMLElement);
 		/** @type {Snapshot | null} */
 		this.snapshot = null;
-		/** @type {number | null} Which point is read; `null` for none. */
+		/** @type {number | null} The selected point; `null` for none. */
 		this.chosen = null;
 		this.width = 0;
 		this.marker = draw("rect", { class: "marker", y: TOP });
@@ -53,7 +53,7 @@ export class Chart {
 		this.#fillTable();
 	}
 
-	/** Shows nothing. */
+	/** Removes the chart. */
 	clear() {
 		this.snapshot = null;
 		this.chosen = null;
@@ -66,7 +66,7 @@ export class Chart {
 		return this.snapshot?.series ?? [];
 	}
 
-	/** How many columns there is room for: a day has all its hours, also those to come. */
+	/** The number of columns: a day has all its hours, including future ones. */
 	get #places() {
 		return this.snapshot?.window === "today" ? Math.max(HOURS, this.#series.length) : this.#series.length;
 	}
@@ -129,7 +129,7 @@ export class Chart {
 				];
 			}),
 			draw("path", { class: `columns ${what}`, d: columnsPath(columns.slice(0, -1), width) }),
-			// The newest is not over yet.
+			// The newest period is not over yet.
 			draw("path", { class: `columns ${what} open`, d: columnsPath(columns.slice(-1), width) }),
 			...(isCalls ? [draw("path", { class: "columns errors", d: columnsPath(failed, width) })] : []),
 			title,

@@ -1,5 +1,5 @@
 /**
- * The switch between light and dark; `early.js` applies what it remembers.
+ * The switch between light and dark colours; `early.js` applies the stored choice.
  *
  * @param {HTMLButtonElement} button
  */
@@ -11,7 +11,7 @@ export function switchColours(button) {
 	const label = () => button.setAttribute("aria-label", `Use ${other()} colours`);
 	button.addEventListener("click", () => {
 		const wanted = other();
-		// Back at the system's colours, the page follows the system again.
+		// If the choice equals the system's colours, the page follows the system again.
 		const chosen = wanted === ofSystem() ? null : wanted;
 		if (chosen) {
 			root.dataset.theme = chosen;
@@ -34,6 +34,6 @@ function remember(chosen) {
 			localStorage.removeItem("theme");
 		}
 	} catch {
-		// Storage is closed to this page; the choice lasts as long as the visit.
+		// Storage is not available; the choice lasts for this visit.
 	}
 }

@@ -1,5 +1,5 @@
 /**
- * One API in full, and how to call it.
+ * The detail of one API, and how to call it.
  *
  * @typedef {import("./snapshot.js").Api} Api
  * @typedef {import("./snapshot.js").WindowName} WindowName
@@ -29,7 +29,7 @@ const FIGURES = [
 ];
 
 export class Detail {
-	/** @param {() => void} close Called when the reader closes it. */
+	/** @param {() => void} close Called when the user closes it. */
 	constructor(close) {
 		this.dialog = byId("detail", HTMLDialogElement);
 		this.id = "";
@@ -65,8 +65,8 @@ export class Detail {
 	}
 
 	/**
-	 * @param {Api | null} api The API to show; `null` when it is not in this window.
-	 * @param {string} id Whose detail is wanted.
+	 * @param {Api | null} api The API to show; `null` if it is not in this window.
+	 * @param {string} id The id of the API.
 	 * @param {WindowName} window
 	 */
 	show(api, id, window) {
@@ -83,7 +83,7 @@ export class Detail {
 		}
 	}
 
-	/** Closes it without a word to anyone. */
+	/** Closes it without calling `close`. */
 	hide() {
 		this.id = "";
 		if (this.dialog.open) {
@@ -106,7 +106,7 @@ export class Detail {
 		this.trend.replaceChildren(spark);
 		const snippets = snippetsOf(api, location.origin);
 		const written = snippets.map(({ text }) => text).join("\n");
-		// A reader may be marking or copying it.
+		// Unchanged snippets are kept, because the user may be selecting or copying text.
 		if (this.written !== written) {
 			this.written = written;
 			const free =
@@ -126,7 +126,7 @@ function shown({ name, text }) {
 	button.addEventListener("click", async () => {
 		const copied = await copy(text, code);
 		write(button, copied ? "Copied" : "Marked");
-		write(said, copied ? `${name} copied.` : "Marked; copy it with your keyboard.");
+		write(said, copied ? `${name} copied.` : "Selected; copy it with your keyboard.");
 		setTimeout(() => {
 			write(button, "Copy");
 			write(said, "");
@@ -138,7 +138,7 @@ function shown({ name, text }) {
 
 /**
  * @param {string} text
- * @param {HTMLElement} code Marked when the clipboard is closed to this page.
+ * @param {HTMLElement} code Selected if the clipboard is not available.
  * @returns {Promise<boolean>}
  */
 async function copy(text, code) {

@@ -1,10 +1,10 @@
 /**
- * Elements: found by id with their kind checked, and made from text alone, never from markup.
+ * Finds elements by id with a type check, and creates elements from text, never from markup.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @typedef {Record<string, string | number | boolean | null>} Attributes `true` is an empty value, `false` and `null` leave one out. */
+/** @typedef {Record<string, string | number | boolean | null>} Attributes `true` is an empty value; `false` and `null` omit the attribute. */
 
 /**
  * @template {HTMLElement} T
@@ -49,7 +49,7 @@ export function draw(tag, attributes = {}, ...children) {
 }
 
 /**
- * Changes a text only when it differs: a selection in it stays, and nothing is read out again.
+ * Changes a text only if it differs, which keeps selections and avoids repeated announcements.
  *
  * @param {Node} node
  * @param {string} text

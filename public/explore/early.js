@@ -1,20 +1,20 @@
-// Runs before the first paint and before the modules are there.
+// Runs before the first paint and before the modules are loaded.
 (() => {
-	// A remembered choice of colours must never flash the other.
+	// Applies the stored colours before the first paint, to avoid a flash of the others.
 	try {
 		const chosen = localStorage.getItem("theme");
 		if (chosen === "light" || chosen === "dark") {
 			document.documentElement.dataset.theme = chosen;
 		}
 	} catch {
-		// Storage is closed to this page; the system's colours it is.
+		// Storage is not available; the page uses the system's colours.
 	}
-	// The figures are asked for while the modules are still on their way; feed.js takes the answer.
-	if (document.currentScript?.hasAttribute("data-asks")) {
-		const named = new URLSearchParams(location.search).get("window") ?? "";
-		const source = `/api/explore/analytics?window=${named === "week" || named === "overall" ? named : "today"}&top=100`;
+	// Requests the first snapshot while the modules are loading; feed.js uses the response.
+	if (document.currentScript?.hasAttribute("data-prefetch")) {
+		const requested = new URLSearchParams(location.search).get("window") ?? "";
+		const source = `/api/explore/analytics?window=${requested === "week" || requested === "overall" ? requested : "today"}&top=100`;
 		const response = fetch(source, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(20_000) });
 		response.catch(() => {});
-		Object.assign(globalThis, { asked: { source, response } });
+		Object.assign(globalThis, { prefetched: { source, response } });
 	}
 })();

@@ -1,13 +1,13 @@
 /**
- * Where the figures come from: asked for at once, then every 15 seconds while the page is seen.
+ * Requests snapshots: at once, then every 15 seconds while the page is visible.
  *
- * A failure leaves the last figures where they are; the next attempt comes later each time, or
- * when the reader asks for it.
+ * After a failure the last snapshot stays, and the delay increases until the next success. The
+ * user can retry at once.
  *
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./snapshot.js").WindowName} WindowName
- * @typedef {{kind: "unreachable" | "refused" | "upstream", code: string}} Trouble `refused`: an answer of another
- *   kind; `upstream`: the route answers, but what it asks for figures does not.
+ * @typedef {{kind: "unreachable" | "refused" | "upstream", code: string}} Trouble `refused`: an unexpected
+ *   response; `upstream`: the route responds, but its source of analytics does not.
  * @typedef {{onSnapshot: (snapshot: Snapshot) => void, onTrouble: (trouble: Trouble) => void}} Listener
  */
 import { readSnapshot, record } from "./snapshot.js";
@@ -26,36 +26,36 @@ export class Feed {
 		/** @type {WindowName} */
 		this.window = "today";
 		this.failures = 0;
-		this.askedAt = 0;
+		this.requestedAt = 0;
 		this.timer = 0;
 		/** @type {AbortController | null} */
-		this.asking = null;
-		document.addEventListener("visibilitychange", () => this.#seen());
+		this.pending = null;
+		document.addEventListener("visibilitychange", () => this.#onVisibilityChange());
 	}
 
 	/**
-	 * Asks for a window now, and goes on with that one.
+	 * Requests a window now and from now on.
 	 *
 	 * @param {WindowName} window
 	 */
 	follow(window) {
 		this.window = window;
 		this.failures = 0;
-		this.ask();
+		this.request();
 	}
 
-	/** Asks now; an answer that is still on its way is not waited for. */
-	async ask() {
+	/** Requests a snapshot now; a pending request is aborted. */
+	async request() {
 		clearTimeout(this.timer);
-		this.asking?.abort();
-		const asking = new AbortController();
-		this.asking = asking;
-		this.askedAt = Date.now();
-		const found = await fetchSnapshot(this.window, asking.signal);
-		if (asking.signal.aborted) {
+		this.pending?.abort();
+		const pending = new AbortController();
+		this.pending = pending;
+		this.requestedAt = Date.now();
+		const found = await fetchSnapshot(this.window, pending.signal);
+		if (pending.signal.aborted) {
 			return;
 		}
-		this.asking = null;
+		this.pending = null;
 		if ("kind" in found) {
 			this.failures += 1;
 			this.listener.onTrouble(found);
@@ -63,22 +63,22 @@ export class Feed {
 			this.failures = 0;
 			this.listener.onSnapshot(found);
 		}
-		this.#plan(Math.min(REFRESH_MS * 2 ** this.failures, DELAY_MAX_MS));
+		this.#schedule(Math.min(REFRESH_MS * 2 ** this.failures, DELAY_MAX_MS));
 	}
 
 	/** @param {number} delay */
-	#plan(delay) {
+	#schedule(delay) {
 		clearTimeout(this.timer);
 		if (!document.hidden) {
-			this.timer = setTimeout(() => this.ask(), delay);
+			this.timer = setTimeout(() => this.request(), delay);
 		}
 	}
 
-	#seen() {
+	#onVisibilityChange() {
 		if (document.hidden) {
 			clearTimeout(this.timer);
-		} else if (!this.asking) {
-			this.#plan(Math.max(0, this.askedAt + REFRESH_MS - Date.now()));
+		} else if (!this.pending) {
+			this.#schedule(Math.max(0, this.requestedAt + REFRESH_MS - Date.now()));
 		}
 	}
 }
@@ -92,28 +92,28 @@ async function fetchSnapshot(window, signal) {
 	try {
 		const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
 		const source = sourceOf(window);
-		const response = await (askedEarly(source) ??
+		const response = await (takePrefetched(source) ??
 			fetch(source, { signal: limited, headers: { accept: "application/json" } }));
-		const answer = record(await response.json().catch(() => null));
-		if (answer.ok === true && answer.snapshot) {
-			return readSnapshot(answer.snapshot, window);
+		const body = record(await response.json().catch(() => null));
+		if (body.ok === true && body.snapshot) {
+			return readSnapshot(body.snapshot, window);
 		}
-		const code = typeof answer.error === "string" ? answer.error : `status ${response.status}`;
-		return { kind: response.ok && answer.ok === false ? "upstream" : "refused", code };
+		const code = typeof body.error === "string" ? body.error : `status ${response.status}`;
+		return { kind: response.ok && body.ok === false ? "upstream" : "refused", code };
 	} catch {
-		return { kind: "unreachable", code: "no answer" };
+		return { kind: "unreachable", code: "no response" };
 	}
 }
 
 /**
- * Takes the answer that `early.js` asked for, once and only for the window that is wanted.
+ * Returns the response that `early.js` requested, once and only for the same window.
  *
  * @param {string} source
  * @returns {Promise<Response> | null}
  */
-function askedEarly(source) {
-	const page = /** @type {{asked?: {source: string, response: Promise<Response>}}} */ (globalThis);
-	const asked = page.asked;
-	delete page.asked;
-	return asked?.source === source ? asked.response : null;
+function takePrefetched(source) {
+	const page = /** @type {{prefetched?: {source: string, response: Promise<Response>}}} */ (globalThis);
+	const prefetched = page.prefetched;
+	delete page.prefetched;
+	return prefetched?.source === source ? prefetched.response : null;
 }

@@ -1,5 +1,5 @@
 /**
- * Figures as people read them. All times are UTC, as the windows are.
+ * Formats numbers and times. All times are UTC, like the windows.
  */
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -33,23 +33,23 @@ const COMPACT_FROM = 1_000_000;
 /** @param {number} value */
 export const count = (value) => whole.format(value);
 
-/** @param {number} value Shortened from a million on. */
+/** @param {number} value Abbreviated from a million. */
 export const shortCount = (value) => (value < COMPACT_FROM ? whole : compact).format(value);
 
-/** @param {number} value Shortened from a thousand on. */
+/** @param {number} value Abbreviated from a thousand. */
 export const axisCount = (value) => (value < 1_000 ? whole : compact).format(value);
 
-/** @param {number} micros Millionths of a dollar; what is less than a cent is not called nothing. */
+/** @param {number} micros Millionths of a dollar; less than a cent is not shown as zero. */
 export const money = (micros) => (micros > 0 && micros < 5_000 ? "<$0.01" : dollars.format(micros / 1e6));
 
-/** @param {number} micros Millionths of a dollar; shortened from a million dollars on. */
+/** @param {number} micros Millionths of a dollar; abbreviated from a million dollars. */
 export const shortMoney = (micros) =>
 	micros / 1e6 < COMPACT_FROM ? money(micros) : compactDollars.format(micros / 1e6);
 
 /** @param {number} micros Millionths of a dollar. */
 export const axisMoney = (micros) => (micros / 1e6 < 10 && micros > 0 ? price : wholeDollars).format(micros / 1e6);
 
-/** @param {number} usd What one call costs. */
+/** @param {number} usd The price of a call. */
 export const callPrice = (usd) => (usd > 0 ? price.format(usd) : "Free");
 
 /** @param {number} milliseconds */
@@ -63,7 +63,7 @@ export function duration(milliseconds) {
 	return `${(milliseconds / 1_000).toFixed(milliseconds < 10_000 ? 2 : 1)} s`;
 }
 
-/** @param {number} value A percentage; one short of a hundred is never rounded up to it. */
+/** @param {number} value A percentage; values below 100 are never rounded up to 100. */
 export function percent(value) {
 	const shown = value < 100 ? Math.min(99.99, value) : 100;
 	return `${shown.toFixed(2).replace(/\.?0+$/, "")}%`;

@@ -1,5 +1,5 @@
 /**
- * The totals of a period, each with its change against the one before.
+ * The totals of a period, each with its change from the previous period.
  *
  * @typedef {import("./snapshot.js").Totals} Totals
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -36,7 +36,7 @@ export function showTotals(snapshot) {
 	}
 }
 
-/** Shows that there are no figures. */
+/** Shows that there are no totals. */
 export function showNoTotals() {
 	for (const cell of byId("hero", HTMLElement).children) {
 		const [, value, change] = cell.children;
@@ -69,7 +69,7 @@ function changeOf(now, before, window, full) {
 
 /**
  * @param {number} now
- * @param {number} before Above zero.
+ * @param {number} before Greater than zero.
  */
 function relative(now, before) {
 	const percent = (Math.abs(now - before) / before) * 100;
@@ -79,7 +79,7 @@ function relative(now, before) {
 	return `${percent < 10 ? percent.toFixed(1) : Math.round(percent)}%`;
 }
 
-/** @param {Snapshot} snapshot @returns {string} Which time it is about. */
+/** @param {Snapshot} snapshot @returns {string} The time range in words. */
 export function periodOf({ window, startAt, series, generatedAt }) {
 	const first = startAt ?? series[0]?.startAt;
 	if (!first) {

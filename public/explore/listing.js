@@ -1,5 +1,5 @@
 /**
- * Which APIs are listed, and in which order. Knows no elements.
+ * Filters and sorts the listed APIs.
  *
  * @typedef {import("./snapshot.js").Api} Api
  * @typedef {import("./view.js").View} View
@@ -19,11 +19,11 @@ const BY = {
 };
 
 /**
- * Every word of the search must be in the endpoint, the owner or the category.
+ * Each word of the search must occur in the endpoint, owner or category.
  *
  * @param {readonly Api[]} apis
  * @param {View} view
- * @returns {Api[]} Those that the view lists, in its order, however many; equals are by rank.
+ * @returns {Api[]} All matching APIs in the order of the view; ties are ordered by rank.
  */
 export function listed(apis, view) {
 	const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);

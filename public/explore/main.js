@@ -1,8 +1,8 @@
 /**
- * The page: the reader's view, the newest figures, and what each change of either shows.
+ * The page: combines the user's view with the newest snapshot, and updates all parts.
  *
- * New figures are written where they stand. Their order is another matter: while the list or
- * the categories are on screen, rows stay where they are, and a new order is offered.
+ * New values are shown in place. While the list or the categories are visible, rows keep their
+ * order, and a button offers the new one.
  *
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./snapshot.js").WindowName} WindowName
@@ -27,9 +27,9 @@ const MORE_ROWS = 50;
 const NAMES = { today: "Today", week: "Week", overall: "Overall" };
 
 let view = readView(location.search);
-/** @type {Map<WindowName, Snapshot>} The last of each window, to have something at once. */
+/** @type {Map<WindowName, Snapshot>} The last snapshot of each window, to show it at once. */
 const snapshots = new Map();
-/** The snapshot whose order is on screen. @type {Snapshot | null} */
+/** The snapshot whose order is shown. @type {Snapshot | null} */
 let arranged = null;
 let searchTimer = 0;
 
@@ -45,13 +45,13 @@ const showSort = sortControls(sortBy);
 const detail = new Detail(closeDetail);
 const feed = new Feed({ onSnapshot: receive, onTrouble: complain });
 
-/** @param {SortKey} sort Turns the order round when it is sorted so already. */
+/** @param {SortKey} sort Reverses the order if it is already sorted by this key. */
 function sortBy(sort) {
 	go({ sort, descending: sort === view.sort ? !view.descending : SORTS[sort].descending });
 }
 
 /**
- * Goes to another view, as the next one of the browser's history or in place of this one.
+ * Changes the view, as a new entry of the browser's history or in place of the current one.
  *
  * @param {Partial<View>} change
  * @param {"push" | "replace"} [how]
@@ -66,7 +66,7 @@ function go(change, how = "push") {
 	follow(before);
 }
 
-/** @param {View} before Shows the view, and asks for figures when they are another window's. */
+/** @param {View} before Shows the view, and requests a snapshot if the window has changed. */
 function follow(before) {
 	if (view.window !== before.window) {
 		arranged = snapshots.get(view.window) ?? null;
@@ -98,13 +98,13 @@ function receive(snapshot) {
 function complain(trouble) {
 	main.removeAttribute("aria-busy");
 	const last = snapshots.get(view.window) ?? null;
-	showTrouble(trouble, last, () => feed.ask());
+	showTrouble(trouble, last, () => feed.request());
 	if (!last) {
 		clear();
 	}
 }
 
-/** Takes another window's figures away, which must not be taken for this one's. */
+/** Removes the values of another window, so that they are not mistaken for this one's. */
 function clear() {
 	showNoTotals();
 	chart.clear();
@@ -117,7 +117,7 @@ function clear() {
 	document.body.dataset.figures = "none";
 }
 
-/** Whether the reader would see rows or cards change places. */
+/** Whether a changed order of rows or cards would be visible. */
 function isBeingRead() {
 	return [byId("rows", HTMLElement), byId("categories", HTMLElement)].some((part) => {
 		const { top, bottom } = part.getBoundingClientRect();
@@ -150,8 +150,8 @@ function render() {
 }
 
 /**
- * @param {Snapshot} snapshot The newest figures.
- * @param {Snapshot} order Whose order they are shown in.
+ * @param {Snapshot} snapshot The newest snapshot.
+ * @param {Snapshot} order The snapshot whose order is shown.
  */
 function showList(snapshot, order) {
 	const newest = new Map(snapshot.apis.map((api) => [api.id, api]));
@@ -195,11 +195,11 @@ function showNothing(matches, total) {
 		});
 		nothing.replaceChildren(make("p", {}, "No API matches this search and category."), button);
 	} else if (kind) {
-		const overall = make("button", { type: "button" }, "Look at everything so far");
+		const overall = make("button", { type: "button" }, "Show everything so far");
 		overall.addEventListener("click", () => go({ window: "overall" }));
 		const text = {
-			today: "Nobody has called an API today yet.",
-			week: "Nobody has called an API this week.",
+			today: "No API has been called today yet.",
+			week: "No API has been called this week.",
 			overall: "No API has been called yet.",
 		};
 		nothing.replaceChildren(make("p", {}, text[view.window]), ...(view.window === "overall" ? [] : [overall]));
@@ -239,7 +239,7 @@ function showControls() {
 		}
 	}
 	byId("data", HTMLAnchorElement).href = sourceOf(view.window);
-	// What is being typed is newer than the view.
+	// The typed text is newer than the view.
 	if (document.activeElement !== search) {
 		search.value = view.search;
 	}

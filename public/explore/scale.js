@@ -1,13 +1,13 @@
 /**
- * From figures to places in a drawing.
+ * Scales values to coordinates.
  */
 
 /**
  * Picks round values for the lines of an axis, from 0 to `maximum` or just above it.
  *
  * @param {number} maximum
- * @param {number} lines How many at most, above zero.
- * @param {number} [unit] The smallest step; 1 for what is counted.
+ * @param {number} lines The maximum number of lines, greater than zero.
+ * @param {number} [unit] The smallest step; 1 for counts.
  * @returns {number[]}
  */
 export function ticks(maximum, lines, unit = 1) {
@@ -22,7 +22,7 @@ export function ticks(maximum, lines, unit = 1) {
 }
 
 /**
- * Draws columns as one path, rounded at the top when they are wide enough.
+ * Draws columns as one path, with rounded tops if they are wide enough.
  *
  * @param {readonly {x: number, top: number, bottom: number}[]} columns
  * @param {number} width

@@ -1,5 +1,5 @@
 /**
- * What the page is given, read with care: whatever is missing or of another kind becomes nothing.
+ * Parses a snapshot; missing values and values of a wrong type become empty.
  *
  * @typedef {{calls: number, revenueMicros: number, agents: number, apis: number, directories: number}} Totals
  * @typedef {{
@@ -24,8 +24,8 @@ export const WINDOWS = ["today", "week", "overall"];
 const TREND_POINTS_MAX = 48;
 
 /**
- * @param {unknown} raw The `snapshot` of an answer.
- * @param {WindowName} window What was asked for.
+ * @param {unknown} raw The `snapshot` of a response.
+ * @param {WindowName} window The requested window.
  * @returns {Snapshot}
  */
 export function readSnapshot(raw, window) {
@@ -140,7 +140,7 @@ const number = (value) => (typeof value === "number" && Number.isFinite(value) &
 /** @param {unknown} value @returns {string} */
 const text = (value) => (typeof value === "string" ? value : "");
 
-/** @param {Record<string, unknown>} given @returns {number} Money, exact where it is given exactly. */
+/** @param {Record<string, unknown>} given @returns {number} Micro-dollars; exact if the exact field exists. */
 const micros = ({ revenueMicros, revenueUsd }) => number(revenueMicros) || Math.round(number(revenueUsd) * 1e6);
 
 /** @param {unknown} value @returns {Date | null} */

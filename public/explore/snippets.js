@@ -1,5 +1,5 @@
 /**
- * How an API is called, as text to be copied into a shell or a program.
+ * Code that calls an API, to copy into a shell or a program.
  *
  * @typedef {import("./snapshot.js").Api} Api
  * @typedef {{name: string, language: string, text: string}} Snippet
@@ -7,8 +7,8 @@
 
 /**
  * @param {Api} api
- * @param {string} origin Where the APIs answer.
- * @returns {string} The URL of the API's root; never of another host, whatever the endpoint holds.
+ * @param {string} origin The origin of the APIs.
+ * @returns {string} The URL of the API's root, always on `origin`.
  */
 export function urlOf(api, origin) {
 	const path = api.endpoint.split("/").map(encodeURIComponent).join("/");
@@ -22,7 +22,7 @@ export function urlOf(api, origin) {
  */
 export function snippetsOf(api, origin) {
 	const url = urlOf(api, origin);
-	// What encodeURIComponent leaves as it is holds one character that a shell would read: the quote.
+	// The only shell character that encodeURIComponent does not escape is the single quote.
 	const curl = { name: "curl", language: "sh", text: `curl -i '${url.replaceAll("'", "%27")}'` };
 	if (api.priceUsd === 0) {
 		return [curl];

@@ -9,7 +9,7 @@ const INSET = 2.5;
 
 /**
  * @param {readonly number[] | null} trend Calls, oldest first.
- * @param {"hour" | "day"} per What each number stands for.
+ * @param {"hour" | "day"} per The period of each number.
  * @param {number} width
  * @param {number} height
  * @returns {SVGSVGElement}

@@ -1,5 +1,5 @@
 /**
- * How the figures are: live, behind, or what went wrong and what the reader can do.
+ * The status of the data: live, behind, or failed with a reason and a retry button.
  *
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  * @typedef {import("./feed.js").Trouble} Trouble
@@ -26,14 +26,14 @@ function live(state, text) {
 
 /**
  * @param {string} kind
- * @param {string} text Empty to say nothing.
+ * @param {string} text Empty to remove the notice.
  * @param {(() => void) | null} retry
  */
 function notice(kind, text, retry) {
 	const box = byId("notice", HTMLElement);
 	box.className = `notice ${kind}`;
 	const shown = box.firstElementChild;
-	// The same notice again must not be read out again, nor take the focus from its button.
+	// An unchanged notice is kept, to avoid a repeated announcement and to keep the focus.
 	if (shown?.textContent === text || (!shown && !text)) {
 		return;
 	}
@@ -46,7 +46,7 @@ function notice(kind, text, retry) {
 	box.replaceChildren(make("p", {}, text), ...(retry ? [button] : []));
 }
 
-/** @param {Snapshot} snapshot The newest one, which has just come. */
+/** @param {Snapshot} snapshot The snapshot that was just received. */
 export function showFresh(snapshot) {
 	const { asOf, complete, lagSeconds } = snapshot.freshness;
 	const until = asOf ? clock(asOf) : "–";
@@ -56,17 +56,17 @@ export function showFresh(snapshot) {
 		return;
 	}
 	live("stale", `Up to ${until} UTC`);
-	const behind = `Everything is counted up to ${until} UTC, ${age(lagSeconds)} ago; newer figures are not whole yet.`;
+	const behind = `Everything is counted up to ${until} UTC, ${age(lagSeconds)} ago; newer figures are incomplete.`;
 	notice(
 		"stale",
-		complete ? behind : "Some calls are still missing from these figures; they are being caught up.",
+		complete ? behind : "Some calls are still missing from these figures; they will be added soon.",
 		null,
 	);
 }
 
 /**
  * @param {Trouble} trouble
- * @param {Snapshot | null} last What is still shown.
+ * @param {Snapshot | null} last The snapshot that is still shown.
  * @param {() => void} retry
  */
 export function showTrouble(trouble, last, retry) {
@@ -76,7 +76,7 @@ export function showTrouble(trouble, last, retry) {
 	notice("failed", last ? `${reason}${from}` : `${reason} There are no figures to show yet.`, retry);
 }
 
-/** Says that figures are on their way, for the first time or for another window. */
+/** Shows that a snapshot is loading. */
 export function showLoading() {
 	live("loading", "Loading");
 }

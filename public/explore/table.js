@@ -1,6 +1,6 @@
 /**
- * The list of APIs. A row keeps its element for as long as its API is listed, so that focus,
- * selection and place stay with it when its figures change.
+ * The list of APIs. A row keeps its element while its API is listed, so that focus, selection and
+ * position are kept when its values change.
  *
  * @typedef {import("./snapshot.js").Api} Api
  * @typedef {import("./view.js").View} View
@@ -34,7 +34,7 @@ const POOR_UPTIME_PCT = 95;
 export class Table {
 	/**
 	 * @param {(key: SortKey) => void} sort Called with the column to sort by.
-	 * @param {(id: string) => void} open Called with the API whose detail is wanted.
+	 * @param {(id: string) => void} open Called with the API to open.
 	 */
 	constructor(sort, open) {
 		this.body = byId("rows", HTMLTableSectionElement);
@@ -61,7 +61,7 @@ export class Table {
 	}
 
 	/**
-	 * @param {readonly Api[]} apis Those to show, in their order.
+	 * @param {readonly Api[]} apis The APIs to show, in order.
 	 * @param {View} view
 	 */
 	show(apis, view) {
@@ -87,7 +87,7 @@ export class Table {
 		});
 	}
 
-	/** @param {string} id Moves the focus to an API's row, if it is listed. */
+	/** @param {string} id Moves the focus to the row of an API, if it is listed. */
 	focus(id) {
 		this.rows.get(id)?.link.focus();
 	}
@@ -154,7 +154,7 @@ function fill(row, api, view) {
 	}
 }
 
-/** @param {(key: SortKey) => void} choose @returns {(view: View) => void} Shows what is chosen. */
+/** @param {(key: SortKey) => void} choose @returns {(view: View) => void} A function that shows the choice. */
 export function sortControls(choose) {
 	const select = byId("sort", HTMLSelectElement);
 	const direction = byId("direction", HTMLButtonElement);
@@ -166,6 +166,9 @@ export function sortControls(choose) {
 	return (view) => {
 		select.value = view.sort;
 		write(direction, view.descending ? "↓" : "↑");
-		direction.setAttribute("aria-label", view.descending ? "Highest first; turn round" : "Lowest first; turn round");
+		direction.setAttribute(
+			"aria-label",
+			view.descending ? "Highest first; reverse the order" : "Lowest first; reverse the order",
+		);
 	};
 }

@@ -1,11 +1,11 @@
 /**
- * What is shown, kept in the address: every view can be shared, and Back goes to the one before.
+ * The view, stored in the address: it can be shared, and Back returns to the previous view.
  *
  * @typedef {import("./snapshot.js").WindowName} WindowName
  * @typedef {"rank" | "endpoint" | "price" | "calls" | "revenue" | "callers" | "latency" | "uptime"} SortKey
  * @typedef {{
  *   window: WindowName, search: string, category: string, sort: SortKey, descending: boolean, rows: number, api: string,
- * }} View `rows` is how many are shown at most, `api` whose detail is open, empty for none.
+ * }} View `rows` is the maximum number of rows, `api` the id of the open detail, empty for none.
  */
 import { WINDOWS } from "./snapshot.js";
 
@@ -29,7 +29,7 @@ export const SORTS = {
 export const isSortKey = (text) => Object.hasOwn(SORTS, text);
 
 /**
- * Reads a query string; what it does not say, or says wrongly, is as on the first visit.
+ * Parses a query string; missing and invalid parameters get their defaults.
  *
  * @param {string} query
  * @returns {View}
@@ -52,7 +52,7 @@ export function readView(query) {
 }
 
 /**
- * Writes the address of a view; what is as on the first visit is left out.
+ * Returns the address of a view, without parameters that have their defaults.
  *
  * @param {View} view
  * @returns {string}

@@ -1,4 +1,4 @@
-"""Chromium and a dispatcher for the tests of the page, and what no visit may end with."""
+"""Chromium, a dispatcher and a visitor for the tests of the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .visit import Visitor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests in one process, where they share a browser and a dispatcher."""
+    """Run these tests in one process, because they share a browser and a dispatcher."""
     for item in items:
         if "tests/browser/" in item.path.as_posix():
             item.add_marker(pytest.mark.xdist_group("browser"))
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium; it ends with this folder's tests, as it keeps an event loop to itself."""
+    """Chromium; it ends with this folder's tests, because it blocks other event loops."""
     with running_browser() as browser:
         yield browser
 
@@ -41,11 +41,11 @@ def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def visitor(browser: Browser, dispatcher: Server) -> Iterator[Visitor]:
-    """Visit the page; afterwards nothing may have gone wrong unseen."""
+    """A visitor; the test fails if the page had errors or requested other origins."""
     visitor = Visitor(browser, dispatcher.url)
     try:
         yield visitor
-        assert visitor.troubles == []
-        assert visitor.strangers == []
+        assert visitor.errors == []
+        assert visitor.foreign_requests == []
     finally:
         visitor.leave()

@@ -1,7 +1,7 @@
-"""Answers of `/api/explore/analytics` for states that a marketplace is seldom in.
+"""Fake responses of `/api/explore/analytics` for states that are hard to produce.
 
-They have the form of the real route's, which `test_page_live.py` shows the page too, and the
-same figures on every day, so that pictures of the page can be compared.
+They have the form of the real route's response, which `test_page_live.py` uses, and constant
+values, so that screenshots can be compared.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 NOW = datetime(2026, 11, 22, 14, 25, tzinfo=UTC)
-"""What time it is in these answers, and on the page's clock."""
+"""The time of these responses and of the page's clock."""
 
 CATEGORIES = (
     "Finance",
@@ -50,7 +50,7 @@ Answer = dict[str, Any]
 
 
 def answer(window: str = "today", *, apis: int = 40, seed: int = 1, **changes: Any) -> Answer:
-    """Make an answer with `apis` rows; `changes` replace fields of its snapshot."""
+    """Return a response with `apis` rows; `changes` replace fields of its snapshot."""
     chance = random.Random(f"{seed} {window}")
     rows = [_row(number, window, chance) for number in range(apis)]
     totals = _totals(rows)
@@ -76,13 +76,13 @@ def answer(window: str = "today", *, apis: int = 40, seed: int = 1, **changes: A
 
 
 def failure(error: str = "upstream_unreachable", window: str = "today") -> Answer:
-    """Make what the route answers when the analytics behind it fail."""
+    """Return the route's response if the source of the analytics fails."""
     empty = answer(window, apis=0)["snapshot"]
     return {"ok": False, "error": error, "window": window, "source": "local", "snapshot": empty}
 
 
 def row(endpoint: str = "/t/weather", rank: int = 1, **changes: Any) -> dict[str, Any]:
-    """Make one row; `changes` replace its fields."""
+    """Return one row; `changes` replace its fields."""
     made = _row(0, "today", random.Random(0))
     return {**made, "id": f"ten:{endpoint}", "endpoint": endpoint, "rank": rank, **changes}
 

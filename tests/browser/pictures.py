@@ -1,7 +1,6 @@
-"""Pictures of the page, compared with those that were last accepted.
+"""Compares screenshots of the page with the accepted ones.
 
-Letters are smoothed a little differently from one build of Chromium to the next, so pixels
-may differ slightly everywhere and clearly in few places.
+Chromium builds differ in font smoothing, so all pixels may differ slightly, and a few clearly.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from PIL import Image, ImageChops, ImageFilter
 ACCEPTED = Path(__file__).parent / "accepted"
 
 PIXEL_TOLERANCE = 48
-"""By how much, of 255, a channel of a blurred pixel may differ."""
+"""Maximum difference of a channel of a blurred pixel, of 255."""
 
 DIFFERENT_SHARE_MAX = 0.001
 
 
 def compare(name: str, picture: bytes, found: Path) -> None:
-    """Fail when `picture` is not like the accepted one; `ACCEPT=1` accepts it instead.
+    """Fail if `picture` differs from the accepted one; with `ACCEPT=1`, accept it.
 
-    Both are blurred by a pixel first. The new picture and where it differs are left in `found`.
+    Both are blurred by a pixel first. The new picture and the differences are saved in `found`.
     """
     accepted = ACCEPTED / f"{name}.png"
     new = Image.open(io.BytesIO(picture)).convert("RGB")
@@ -31,7 +30,7 @@ def compare(name: str, picture: bytes, found: Path) -> None:
         ACCEPTED.mkdir(exist_ok=True)
         new.quantize(128).save(accepted, optimize=True)
         return
-    assert accepted.exists(), f"There is no accepted picture {name}: look, then `make accept`."
+    assert accepted.exists(), f"There is no accepted picture {name}: run `make accept`."
     old = Image.open(accepted).convert("RGB")
     found.mkdir(parents=True, exist_ok=True)
     new.save(found / f"{name}.png")
@@ -42,6 +41,6 @@ def compare(name: str, picture: bytes, found: Path) -> None:
     share = sum(mask.histogram()[255:]) / (new.width * new.height)
     mask.save(found / f"{name}-difference.png")
     assert share <= DIFFERENT_SHARE_MAX, (
-        f"{share:.2%} of {name} differs from what was accepted: look at {found}, then mend the "
-        "page or `make accept`."
+        f"{share:.2%} of {name} differs from the accepted picture: see {found}, then fix the page "
+        "or run `make accept`."
     )

@@ -1,4 +1,4 @@
-"""Accessible to everyone: axe finds nothing in any state, colours or width."""
+"""Accessibility: axe finds no violation in any state, colours or width."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_axe_finds_nothing_on_the_page_and_in_a_detail(
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing_when_things_go_wrong(visitor: Visitor, look: dict[str, Any]) -> None:
+def test_axe_finds_nothing_after_failures(visitor: Visitor, look: dict[str, Any]) -> None:
     visitor.network = lambda window: figures.failure(window=window)
     page = visitor.open(waits_for="#retry", **look)
     assert violations(page) == []
@@ -55,15 +55,13 @@ def test_axe_finds_nothing_when_things_go_wrong(visitor: Visitor, look: dict[str
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing_where_the_ranking_is_explained(
-    visitor: Visitor, look: dict[str, Any]
-) -> None:
+def test_axe_finds_nothing_on_the_ranking_page(visitor: Visitor, look: dict[str, Any]) -> None:
     page = visitor.page(**look)
     page.goto(f"{visitor.url}/explore/ranking")
     assert violations(page) == []
 
 
-def test_nothing_moves_for_those_who_want_it_still(visitor: Visitor) -> None:
+def test_reduced_motion_disables_animations(visitor: Visitor) -> None:
     moving = "document.getAnimations().filter(one => one.playState === 'running').length"
     page = visitor.open(reduced_motion="reduce")
     assert page.evaluate(moving) == 0

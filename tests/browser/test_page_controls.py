@@ -1,4 +1,4 @@
-"""All that can be chosen on the page, with pointer and keys, and how the address keeps it."""
+"""The controls of the page, with pointer and keyboard, and the address that stores the view."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def endpoints(page: Page) -> list[str]:
     return texts(page, "#rows .open")
 
 
-def test_a_window_is_chosen_and_back_goes_to_the_one_before(visitor: Visitor) -> None:
+def test_a_window_is_chosen_and_back_returns_to_the_previous_one(visitor: Visitor) -> None:
     page = visitor.open()
     page.get_by_role("link", name="Overall").click()
     expect(page.locator("#hero .value").first).to_have_text("8.67M")
@@ -41,7 +41,7 @@ def test_search_finds_endpoint_owner_and_category_word_by_word(visitor: Visitor)
     assert query_of(page) == {"q": "northbank language"}
 
 
-def test_a_search_without_a_match_can_be_taken_back(visitor: Visitor) -> None:
+def test_a_search_without_a_match_can_be_cleared(visitor: Visitor) -> None:
     page = visitor.open("?q=nowhere&category=Data", waits_for="#nothing button")
     expect(page.locator("#count")).to_have_text("0 matches of 40 APIs")
     page.get_by_role("button", name="Show all APIs").click()
@@ -50,7 +50,7 @@ def test_a_search_without_a_match_can_be_taken_back(visitor: Visitor) -> None:
     assert query_of(page) == {}
 
 
-def test_a_category_is_listed_alone_by_card_or_by_list(visitor: Visitor) -> None:
+def test_a_category_is_chosen_by_card_or_by_list(visitor: Visitor) -> None:
     page = visitor.open()
     card = page.get_by_role("button", name="Media")
     card.click()
@@ -62,7 +62,7 @@ def test_a_category_is_listed_alone_by_card_or_by_list(visitor: Visitor) -> None
     expect(page.locator("#count")).to_have_text("40 APIs")
     page.locator("#category").select_option("Search")
     assert set(texts(page, "#rows .category-cell")) == {"Search"}
-    # A chosen category is among the cards, even when it is one of the small ones.
+    # The chosen category has a card, even if it is a small one.
     expect(page.get_by_role("button", name="Search")).to_be_visible()
 
 
@@ -76,7 +76,7 @@ def test_a_category_is_listed_alone_by_card_or_by_list(visitor: Visitor) -> None
         ("API", "endpoint", ".open", "/t/airports"),
     ],
 )
-def test_columns_sort_the_useful_way_first_and_then_the_other(
+def test_columns_sort_in_the_useful_order_first_and_then_reversed(
     visitor: Visitor, header: str, key: str, cell: str, first: str
 ) -> None:
     page = visitor.open(viewport={"width": 1440, "height": 900})
@@ -92,7 +92,7 @@ def test_columns_sort_the_useful_way_first_and_then_the_other(
     expect(page.locator(f"#rows {cell}").first).to_contain_text(first)
 
 
-def test_on_a_phone_every_order_is_to_be_had(visitor: Visitor) -> None:
+def test_every_order_is_available_on_a_phone(visitor: Visitor) -> None:
     page = visitor.open(viewport=PHONE)
     page.locator("#sort").select_option("latency")
     assert query_of(page) == {"sort": "latency"}
@@ -106,20 +106,20 @@ def test_a_shared_address_shows_the_same_view(visitor: Visitor) -> None:
     page = visitor.open("?window=week&q=northbank&sort=calls&order=asc&rows=75")
     expect(page.get_by_role("searchbox")).to_have_value("northbank")
     expect(page.locator("#sort")).to_have_value("calls")
-    assert visitor.asked == ["week"]
+    assert visitor.requested == ["week"]
     calls = [int(text.replace(",", "")) for text in texts(page, "#rows .calls")]
     assert calls == sorted(calls)
     assert len(calls) == 8
 
 
 @pytest.mark.parametrize("query", ["?window=year&sort=__proto__&rows=-4&order=up", "?rows=1e9&q="])
-def test_nonsense_in_an_address_is_the_first_visit(visitor: Visitor, query: str) -> None:
+def test_invalid_parameters_are_ignored(visitor: Visitor, query: str) -> None:
     page = visitor.open(query)
-    assert visitor.asked == ["today"]
+    assert visitor.requested == ["today"]
     expect(page.locator("[aria-sort]")).to_have_count(1)
 
 
-def test_more_rows_are_shown_when_asked_for(visitor: Visitor) -> None:
+def test_more_rows_are_shown_on_request(visitor: Visitor) -> None:
     page = visitor.open()
     page.get_by_role("button", name="Show 15 more").click()
     expect(page.locator("#rows tr")).to_have_count(40)
@@ -150,7 +150,7 @@ def test_an_address_with_a_detail_opens_it_and_closing_stays_on_the_page(visitor
     assert query_of(page) == {"window": "week"}
 
 
-def test_a_detail_that_is_not_in_these_figures_says_so(visitor: Visitor) -> None:
+def test_a_detail_of_an_unknown_api_is_reported(visitor: Visitor) -> None:
     page = visitor.open("?api=ten_gone:gone", waits_for="#detail[open]")
     expect(page.locator("#detail")).to_contain_text("Not called in this period")
 
@@ -167,7 +167,7 @@ def test_how_to_call_is_copied(visitor: Visitor) -> None:
     assert f'fetchAndPay("{visitor.url}/t/exchange/")' in copied
 
 
-def test_where_the_clipboard_is_closed_the_text_is_marked(visitor: Visitor) -> None:
+def test_without_a_clipboard_the_text_is_selected(visitor: Visitor) -> None:
     page = visitor.open("?api=ten_exchange:exchange", waits_for="#detail[open]")
     page.evaluate("delete Navigator.prototype.clipboard")
     page.get_by_role("button", name="Copy curl").click()
@@ -181,9 +181,7 @@ def test_a_free_api_is_called_without_a_payment(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_follow_the_system_until_chosen_and_then_are_remembered(
-    visitor: Visitor, scheme: str
-) -> None:
+def test_colours_follow_the_system_until_a_choice_is_stored(visitor: Visitor, scheme: str) -> None:
     other = {"light": "dark", "dark": "light"}[scheme]
     page = visitor.open(color_scheme=scheme)
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -212,7 +210,7 @@ def test_the_chart_is_read_with_keys_and_pointer(visitor: Visitor) -> None:
     expect(page.locator("#readout")).to_contain_text("00:00\u201301:00 UTC: ")
 
 
-def test_the_chart_is_a_table_too(visitor: Visitor) -> None:
+def test_the_chart_is_also_a_table(visitor: Visitor) -> None:
     page = visitor.open()
     page.get_by_text("Show as a table").click()
     rows = page.locator("#course-table tbody tr")
@@ -223,7 +221,7 @@ def test_the_chart_is_a_table_too(visitor: Visitor) -> None:
     ]
 
 
-def test_the_whole_page_is_walked_with_the_keyboard(visitor: Visitor) -> None:
+def test_the_whole_page_can_be_used_with_the_keyboard(visitor: Visitor) -> None:
     page = visitor.open(viewport={"width": 1440, "height": 900})
     walked = []
     for _ in range(28):

@@ -1,4 +1,4 @@
-"""The page on what the dispatcher itself counted, with nothing in between."""
+"""The page with real responses of the dispatcher."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_calls_that_were_made_are_on_the_page(visitor: Visitor, dispatcher: Serv
         eventually(counted, "the calls in the page's figures")
     page = visitor.page()
     page.unroute(ROUTE)
-    # Of what the day is, the figures know best.
+    # The day is taken from the snapshot.
     page.clock.resume()
     page.goto(f"{visitor.url}/explore?sort=calls")
     expect(page.locator("#rows tr")).to_have_count(2)

@@ -1,4 +1,4 @@
-"""The page looks as it was last accepted."""
+"""The page looks like the accepted screenshots."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_page_looks_as_accepted(
     page.evaluate("document.fonts.ready")
     address = page.locator("#detail code")
     if address.count():
-        # The port is another one in each run.
+        # The port differs in each run.
         page.evaluate(
             "() => { for (const code of document.querySelectorAll('#detail code'))"
             " code.textContent = code.textContent.replace(/localhost:\\d+/, 'localhost:8787'); }"
@@ -47,7 +47,7 @@ def test_failure_looks_as_accepted(visitor: Visitor) -> None:
     pictures.compare("failed", page.screenshot(animations="disabled"), FOUND)
 
 
-def test_a_change_that_is_seen_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_visible_change_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ACCEPT", raising=False)
     accepted = Image.open(pictures.ACCEPTED / "wide-light.png").convert("RGB")
     accepted.paste((255, 255, 255), (50, 225, 240, 290))

@@ -1,4 +1,4 @@
-"""New figures come by themselves, and never move what is being read."""
+"""New figures are loaded automatically, and never move what the user reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .visit import Visitor, texts
 
 
 def shuffled(window: str) -> figures.Answer:
-    """The same APIs a little later: more calls, and the second is first now."""
+    """The same APIs later: more calls, and the second is now first."""
     answer = figures.answer(window)
     rows = answer["snapshot"]["allApis"]
     for row in rows:
@@ -23,18 +23,18 @@ def endpoints(page: Page) -> list[str]:
     return texts(page, "#rows .open")
 
 
-def test_figures_are_asked_for_every_quarter_of_a_minute(visitor: Visitor) -> None:
+def test_figures_are_requested_every_15_seconds(visitor: Visitor) -> None:
     page = visitor.open()
     page.clock.run_for(12_000)
-    assert visitor.asked == ["today"]
+    assert visitor.requested == ["today"]
     for times in (2, 3):
         with page.expect_response("**/api/explore/analytics**"):
             page.clock.run_for(15_000)
         expect(page.locator("#live")).to_have_attribute("data-state", "live")
-        assert len(visitor.asked) == times
+        assert len(visitor.requested) == times
 
 
-def test_new_figures_are_written_where_they_stand(visitor: Visitor) -> None:
+def test_new_figures_keep_the_order_of_visible_rows(visitor: Visitor) -> None:
     page = visitor.open()
     page.locator("#rows tr").nth(4).scroll_into_view_if_needed()
     link = page.get_by_role("link", name="/t/rain-radar", exact=True)
@@ -55,7 +55,7 @@ def test_new_figures_are_written_where_they_stand(visitor: Visitor) -> None:
     expect(moved).to_be_hidden()
 
 
-def test_out_of_sight_the_new_order_is_taken_at_once(visitor: Visitor) -> None:
+def test_invisible_rows_are_reordered_at_once(visitor: Visitor) -> None:
     page = visitor.open(viewport={"width": 900, "height": 300})
     visitor.network = shuffled
     page.clock.run_for(15_000)
@@ -64,7 +64,7 @@ def test_out_of_sight_the_new_order_is_taken_at_once(visitor: Visitor) -> None:
     expect(page.locator("#moved")).to_be_hidden()
 
 
-def test_whoever_changes_the_view_gets_the_new_order(visitor: Visitor) -> None:
+def test_a_changed_view_has_the_new_order(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.network = shuffled
     page.locator("#apis").scroll_into_view_if_needed()
@@ -75,7 +75,7 @@ def test_whoever_changes_the_view_gets_the_new_order(visitor: Visitor) -> None:
     assert endpoints(page)[:2] == ["/t/airports", "/t/exchange"]
 
 
-def test_an_open_detail_is_kept_up_to_date(visitor: Visitor) -> None:
+def test_an_open_detail_is_updated(visitor: Visitor) -> None:
     page = visitor.open("?api=ten_exchange:exchange", waits_for="#detail[open]")
     page.get_by_role("button", name="Copy curl").focus()
     visitor.network = shuffled
@@ -84,7 +84,7 @@ def test_an_open_detail_is_kept_up_to_date(visitor: Visitor) -> None:
     expect(page.get_by_role("button", name="Copy curl")).to_be_focused()
 
 
-def test_what_is_being_typed_is_left_alone(visitor: Visitor) -> None:
+def test_typed_text_is_not_overwritten(visitor: Visitor) -> None:
     page = visitor.open()
     page.get_by_role("searchbox").fill("ti")
     page.clock.run_for(15_000)
@@ -93,7 +93,7 @@ def test_what_is_being_typed_is_left_alone(visitor: Visitor) -> None:
 
 
 def hide(page: Page, *, hidden: bool) -> None:
-    """Put the tab in the background or bring it back, as the browser tells the page."""
+    """Hide or show the tab, as reported by the browser."""
     page.evaluate(
         "value => { Object.defineProperty(document, 'hidden', {configurable: true, value});"
         " document.dispatchEvent(new Event('visibilitychange')); }",
@@ -101,24 +101,24 @@ def hide(page: Page, *, hidden: bool) -> None:
     )
 
 
-def test_a_tab_in_the_background_asks_for_nothing(visitor: Visitor) -> None:
+def test_a_hidden_tab_sends_no_requests(visitor: Visitor) -> None:
     page = visitor.open()
     hide(page, hidden=True)
     page.clock.run_for(120_000)
-    assert visitor.asked == ["today"]
+    assert visitor.requested == ["today"]
     with page.expect_response("**/api/explore/analytics**"):
         hide(page, hidden=False)
         page.clock.run_for(1)
-    assert visitor.asked == ["today", "today"]
+    assert visitor.requested == ["today", "today"]
 
 
-def test_failures_are_followed_by_longer_pauses(visitor: Visitor) -> None:
+def test_delays_increase_after_failures(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.network = lambda window: figures.failure(window=window)
     page.clock.run_for(15_000)
     expect(page.locator("#retry")).to_be_visible()
     page.clock.run_for(29_000)
-    assert len(visitor.asked) == 2
+    assert len(visitor.requested) == 2
     with page.expect_response("**/api/explore/analytics**"):
         page.clock.run_for(1_500)
-    assert len(visitor.asked) == 3
+    assert len(visitor.requested) == 3

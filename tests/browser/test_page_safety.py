@@ -1,4 +1,4 @@
-"""The page is fenced in: it loads and runs nothing but its own files, and is small."""
+"""The page loads and runs only its own files, and is small."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def client(dispatcher: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_policy_blocks_scripts_and_styles_that_are_no_files_of_the_page(
+def test_the_policy_blocks_foreign_scripts_and_styles(
     visitor: Visitor,
 ) -> None:
     visitor.expected = ("Content Security Policy", "blocked", "TrustedHTML", "TrustedScript")
@@ -46,8 +46,8 @@ def test_the_policy_blocks_scripts_and_styles_that_are_no_files_of_the_page(
     assert blocked == "TypeError"
 
 
-def test_the_inline_scripts_of_a_page_are_what_the_policy_blocks(visitor: Visitor) -> None:
-    """The same page with an inline script in it, as after an injection: it does not run."""
+def test_the_policy_blocks_inline_scripts(visitor: Visitor) -> None:
+    """An inline script in the page, as after an injection, does not run."""
     visitor.expected = ("Content Security Policy",)
     page = visitor.page()
 
@@ -63,7 +63,7 @@ def test_the_inline_scripts_of_a_page_are_what_the_policy_blocks(visitor: Visito
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_every_file_has_its_kind_its_tag_and_the_policy(client: httpx.Client, file: object) -> None:
+def test_every_file_has_type_etag_and_policy(client: httpx.Client, file: object) -> None:
     name = file.name  # type: ignore[attr-defined]
     path = {"index.html": "/explore", "ranking.html": "/explore/ranking"}.get(
         name, f"/explore/{name}"
@@ -81,7 +81,7 @@ def test_every_file_has_its_kind_its_tag_and_the_policy(client: httpx.Client, fi
     assert head.headers["etag"] == answer.headers["etag"]
 
 
-def test_the_page_is_only_read_and_what_is_not_there_is_not_found(client: httpx.Client) -> None:
+def test_other_methods_and_unknown_files_are_rejected(client: httpx.Client) -> None:
     refused = client.post("/explore", content=b"x" * 100)
     assert (refused.status_code, refused.json()["error"]) == (405, "method_not_allowed")
     assert client.get("/explore/").headers["location"] == "/explore"
@@ -90,7 +90,7 @@ def test_the_page_is_only_read_and_what_is_not_there_is_not_found(client: httpx.
         assert (answer.status_code, answer.json()["ok"]) == (404, False)
 
 
-def test_a_tenants_host_has_its_own_explore(dispatcher: Server) -> None:
+def test_a_tenants_host_serves_its_own_explore(dispatcher: Server) -> None:
     with Caller(dispatcher.url, "") as caller:
         answer = caller.ask("/explore", host="airports.demo.localhost")
     assert answer.headers["x-tenant-id"] == "ten_meridian_airports"

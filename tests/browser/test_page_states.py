@@ -24,20 +24,20 @@ def test_the_totals_are_shown_with_their_change(visitor: Visitor) -> None:
     assert page.locator("#period").inner_text() == "22 November 2026, since midnight UTC."
 
 
-def test_without_a_period_before_no_change_is_claimed(visitor: Visitor) -> None:
+def test_without_a_previous_period_no_change_is_shown(visitor: Visitor) -> None:
     visitor.network = lambda window: figures.answer(window, previous=None)
     page = visitor.open()
     assert texts(page, "#hero .change") == [""] * 5
 
 
-def test_a_period_before_without_anything_is_no_division_by_zero(visitor: Visitor) -> None:
+def test_an_empty_previous_period_is_no_division_by_zero(visitor: Visitor) -> None:
     before = {"heroStats": dict.fromkeys(figures.answer()["snapshot"]["heroStats"], 0)}
     visitor.network = lambda window: figures.answer(window, previous=before)
     page = visitor.open()
     assert texts(page, "#hero .change")[0].startswith("▲ 144,438 more")
 
 
-def test_every_figure_of_a_row_is_there(visitor: Visitor) -> None:
+def test_a_row_has_every_value(visitor: Visitor) -> None:
     page = visitor.open(viewport={"width": 1440, "height": 900})
     cells = [text.replace("\n", " ") for text in texts(page, "#rows tr:first-child > *")]
     assert cells == [
@@ -48,7 +48,7 @@ def test_every_figure_of_a_row_is_there(visitor: Visitor) -> None:
     assert trend.startswith("Calls per hour: ")
 
 
-def test_until_the_first_figures_come_it_says_that_it_is_loading(visitor: Visitor) -> None:
+def test_the_page_shows_that_it_is_loading(visitor: Visitor) -> None:
     page = visitor.page()
     page.unroute("**/api/explore/analytics**")
     held: list[Route] = []
@@ -64,9 +64,9 @@ def test_until_the_first_figures_come_it_says_that_it_is_loading(visitor: Visito
 def test_a_day_without_calls_offers_everything_so_far(visitor: Visitor) -> None:
     visitor.network = lambda window: figures.answer(window, apis=0 if window == "today" else 40)
     page = visitor.open(waits_for="#nothing")
-    expect(page.locator("#nothing")).to_contain_text("Nobody has called an API today yet.")
+    expect(page.locator("#nothing")).to_contain_text("No API has been called today yet.")
     assert texts(page, "#hero .value") == ["0", "$0.00", "0", "0", "0"]
-    page.get_by_role("button", name="Look at everything so far").click()
+    page.get_by_role("button", name="Show everything so far").click()
     expect(page.locator("#rows tr")).to_have_count(25)
 
 
@@ -77,7 +77,7 @@ def test_a_day_without_calls_offers_everything_so_far(visitor: Visitor) -> None:
         ({"complete": False, "lagSeconds": 60}, "still missing"),
     ],
 )
-def test_figures_that_are_behind_say_so(
+def test_incomplete_or_late_figures_are_reported(
     visitor: Visitor, freshness: dict[str, object], words: str
 ) -> None:
     known = {"asOf": "2026-11-22T14:04:00Z", **freshness}
@@ -87,7 +87,7 @@ def test_figures_that_are_behind_say_so(
     expect(page.locator("#live")).to_have_attribute("data-state", "stale")
 
 
-def test_when_figures_fail_to_come_the_last_ones_stay(visitor: Visitor) -> None:
+def test_after_a_failure_the_last_figures_stay(visitor: Visitor) -> None:
     page = visitor.open()
     before = texts(page, "#rows tr")
     visitor.network = lambda window: figures.failure("upstream_http_error", window)
@@ -103,9 +103,7 @@ def test_when_figures_fail_to_come_the_last_ones_stay(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, "<h1>Bad gateway</h1>", '{"ok": true, "snap', "[]"])
-def test_figures_that_never_came_can_be_asked_for_again(
-    visitor: Visitor, answer: str | None
-) -> None:
+def test_a_failed_first_request_can_be_retried(visitor: Visitor, answer: str | None) -> None:
     visitor.expected = (UNREACHABLE,)
     visitor.network = lambda _window: answer
     page = visitor.open(waits_for="#retry")
@@ -116,7 +114,7 @@ def test_figures_that_never_came_can_be_asked_for_again(
     expect(page.locator("#rows tr")).to_have_count(25)
 
 
-def test_another_windows_figures_are_not_left_standing_for_a_failed_one(visitor: Visitor) -> None:
+def test_figures_of_another_window_are_removed_after_a_failure(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.network = lambda window: figures.failure(window=window)
     page.get_by_role("link", name="Week").click()
@@ -125,7 +123,7 @@ def test_another_windows_figures_are_not_left_standing_for_a_failed_one(visitor:
     expect(page.locator("#rows tr")).to_have_count(0)
 
 
-def test_names_are_text_whatever_they_hold(visitor: Visitor) -> None:
+def test_names_are_never_markup(visitor: Visitor) -> None:
     hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     rows = [
         figures.row(f"/t/{hostile}", owner=f"@{hostile}", directory=hostile),
@@ -141,7 +139,7 @@ def test_names_are_text_whatever_they_hold(visitor: Visitor) -> None:
     assert code == f"curl -i '{visitor.url}/t/../../evil.example%27%22%60%24(id)/'"
 
 
-def test_nonsense_in_a_snapshot_becomes_nothing(visitor: Visitor) -> None:
+def test_invalid_values_in_a_snapshot_are_ignored(visitor: Visitor) -> None:
     rows = [
         None,
         7,

@@ -1,4 +1,4 @@
-"""A visit of the page: a browser's window of its own, and what the network answers in it."""
+"""A visit of the page in a browser window, with fake responses of the analytics route."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 Network = Callable[[str], "figures.Answer | str | None"]
-"""What the route answers for a window: JSON, a text as it stands, or nothing at all."""
+"""Returns the response for a window: JSON, a text, or `None` for a network error."""
 
 
 @dataclass
 class Visitor:
-    """Opens the page at `url`, and notes what went wrong on it and where it asked elsewhere."""
+    """Opens the page at `url`, and records errors and requests to other origins."""
 
     browser: Browser
     url: str
     network: Network = figures.answer
-    asked: list[str] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    foreign_requests: list[str] = field(default_factory=list)
     expected: tuple[str, ...] = ()
     _contexts: list[BrowserContext] = field(default_factory=list)
 
     def open(self, query: str = "", *, waits_for: str = "#rows tr", **settings: Any) -> Page:
-        """Open `/explore` with a query, and wait for a selector to be seen."""
+        """Open `/explore` with a query, and wait until a selector is visible."""
         page = self.page(**settings)
         page.goto(f"{self.url}/explore{query}")
         page.wait_for_selector(waits_for)
         return page
 
     def page(self, **settings: Any) -> Page:
-        """Make a window whose clock stands at the time of the figures until it is moved."""
+        """Open a window whose clock stops at the time of the fake responses."""
         context = self.browser.new_context(
             **{
                 "viewport": WIDE,
@@ -55,9 +55,9 @@ class Visitor:
         page = context.new_page()
         page.clock.install(time=figures.NOW)
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._request)
-        page.route(ROUTE, self._answer)
+        page.route(ROUTE, self._respond)
         return page
 
     def leave(self) -> None:
@@ -66,33 +66,33 @@ class Visitor:
             context.close()
         self._contexts.clear()
 
-    def _answer(self, route: Route) -> None:
+    def _respond(self, route: Route) -> None:
         window = parse_qs(urlsplit(route.request.url).query)["window"][0]
-        self.asked.append(window)
-        answer = self.network(window)
-        if answer is None:
+        self.requested.append(window)
+        response = self.network(window)
+        if response is None:
             route.abort()
-        elif isinstance(answer, str):
-            route.fulfill(body=answer, content_type="text/html")
+        elif isinstance(response, str):
+            route.fulfill(body=response, content_type="text/html")
         else:
-            route.fulfill(json=answer)
+            route.fulfill(json=response)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not any(
             text in message.text for text in self.expected
         ):
-            self.troubles.append(message.text)
+            self.errors.append(message.text)
 
     def _request(self, request: Request) -> None:
         if not request.url.startswith(self.url + "/"):
-            self.strangers.append(request.url)
+            self.foreign_requests.append(request.url)
 
 
 def texts(page: Page, selector: str) -> list[str]:
-    """The texts of all elements that a selector finds."""
+    """Return the texts of all elements that match a selector."""
     return [text.strip() for text in page.locator(selector).all_inner_texts()]
 
 
 def query_of(page: Page) -> dict[str, str]:
-    """The query of the page's address."""
+    """Return the query of the page's address."""
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
