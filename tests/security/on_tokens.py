@@ -252,9 +252,9 @@ ON_TOKENS = (
     Guard(
         guess_tokens_from_many_addresses_of_one_network,
         "api.throttling",
-        "_ipv6_network",
-        "[:_NETWORK_HEXTETS]",
-        "",
+        "caller_key",
+        ".packed[:8]",
+        ".packed",
     ),
     Guard(
         guess_tokens_at_another_isolate,
