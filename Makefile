@@ -1,8 +1,8 @@
-# Every target sets up what it needs by itself; a second time that takes under a second.
+# Every target first sets up what it needs; if nothing is missing, that takes under a second.
 #
 #   make dev PORT=8787 STATE=DIR TENANTS=FILE.json NAMESPACE=DIR VARS="KEY=VALUE …" PAYMENTS=1
 #
-# Variables are passed in the environment, as they were typed: a $ in VARS stays a $.
+# Variables are passed in the environment without expansion: a $ in VARS stays a $.
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -36,52 +36,52 @@ PYTHON := .venv/bin/python
 
 .PHONY: help dev clawr demo pay test accept screenshots fuzz simulate budget check format bench plots clean
 
-help: ## this list
+help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-dev: ## the dispatcher under wrangler dev (PAYMENTS=1: with a local chain to be paid on)
+dev: ## runs the dispatcher under wrangler dev (PAYMENTS=1: with a local chain and facilitator)
 	@$(SETUP) $(if $(filter 1,$(PAYMENTS)),payments,run) && exec $(PYTHON) -m dev.launch
 
-clawr: ## sets up the command clawr, and says where it is
+clawr: ## sets up the command clawr and prints its path
 	@$(SETUP) run && .venv/bin/clawr --help && echo "Run it as .venv/bin/clawr, or as clawr after: . .venv/bin/activate"
 
-demo: ## a few hundred requests to the running dispatcher, then its snapshot (PORT= HISTORY=30: days made up before)
+demo: ## sends a few hundred requests to the running dispatcher, then prints its snapshot (PORT= HISTORY=30: with demo history)
 	@$(SETUP) run $(if $(HISTORY),&& PYTHONPATH=src $(PYTHON) -m dev.history) && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
 
 pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 COUNT=1 METHOD= BODY=)
 	@$(SETUP) payments && exec $(PYTHON) -m dev.economy
 
-test: ## the whole test suite (RUNTIME=newest: what needs workerd, on npm's newest one)
+test: ## runs all tests (RUNTIME=newest: what needs workerd, on npm's newest one)
 	@$(SETUP) browser && exec $(PYTHON) -m dev.test
 
-accept: ## takes the pictures that the page's tests compare with, after a change that is meant
+accept: ## accepts new screenshots of the page, after an intended change
 	@$(SETUP) browser && exec env ACCEPT=1 $(PYTHON) -m dev.test tests/browser/test_page_pictures.py
 
-screenshots: ## pictures of a running dispatcher's page for the README (URL= or PORT=)
+screenshots: ## takes the README's screenshots of a running dispatcher's page (URL= or PORT=)
 	@$(SETUP) browser && exec $(PYTHON) -m dev.screenshots
 
-fuzz: ## schemathesis against all that the OpenAPI document describes (REQUESTS=10000 SEED=)
+fuzz: ## fuzzes the API that the OpenAPI document describes (REQUESTS=10000 SEED=)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.fuzz
 
-simulate: ## metering and payments in a world at its worst (SEEDS=2000 FROM=0 KIND=, one SEED=, or MUTATIONS=1)
+simulate: ## simulates metering and payments under faults (SEEDS=2000 FROM=0 KIND=, one SEED=, or MUTATIONS=1)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
 
-budget: ## counts what each kind of request costs, beside its budget (docs/budget.md); lowers what costs less
+budget: ## counts each kind of request and compares with its budget (docs/budget.md); lowers the budget
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench.budget
 
-check: ## formatter, linter, types, layering rules
+check: ## checks formatting, lint, types, layers and house rules
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check
 
-format: ## mends what the formatters and linters can mend
+format: ## formats the code and applies the automatic fixes of the linters
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## the benchmarks (SIZE=small or full, ONLY=any of requests,profile,startup,soak,overload,designs,compaction,snapshots,growth,explore,page)
+bench: ## runs the benchmarks (SIZE=small or full, ONLY=any of requests,profile,startup,soak,overload,designs,compaction,snapshots,growth,explore,page)
 	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
 
-plots: ## pictures and tables of docs/performance.md, from bench/results (make bench ends with it)
+plots: ## writes charts and tables of docs/performance.md from bench/results (also done by make bench)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench.report
 
-clean: ## removes everything that set-up and runs made
+clean: ## removes everything that set-up and runs created
 	@rm -rf .venv .venv-workers .clawr .wrangler node_modules python_modules
 	@rm -rf dev/economy/node/node_modules
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -1,4 +1,4 @@
-"""What the page shows of figures as they come, as they fail to, and as nobody should send them."""
+"""The page with normal, missing, late and invalid data."""
 
 from __future__ import annotations
 
