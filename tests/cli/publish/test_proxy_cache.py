@@ -20,7 +20,7 @@ def call(folder: Path, calls: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
     for module in wrap_bundle(wrapping, {}, CONTROL).modules:
         (folder / module.name).write_bytes(module.content)
     ran = subprocess.run(
-        [find_node(HERE), Path(__file__).with_name("kept_answers.mjs"), folder],
+        [find_node(HERE), Path(__file__).with_name("cached_responses.mjs"), folder],
         input="\n".join(map(json.dumps, calls)),
         capture_output=True,
         text=True,

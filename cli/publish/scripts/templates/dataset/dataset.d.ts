@@ -1,4 +1,4 @@
-// What `cli/publish/dataset.py` writes as dataset.js and rows.txt, for the type check.
+// The modules dataset.js and rows.txt, which `cli/publish/scripts/dataset.py` generates, for the type check.
 export interface Column {
 	name: string;
 	type: string;
@@ -8,10 +8,10 @@ export interface Column {
 export interface Dataset {
 	title: string;
 	description: string;
-	/** Changes with the rows and with the code that answers from them. */
+	/** A hash of the rows and of the code. */
 	version: string;
 	cacheControl: string;
-	/** The column that rows are known by; null for their number. */
+	/** The column that identifies a row; null for the row number. */
 	id: string | null;
 	columns: Column[];
 }

@@ -1,4 +1,4 @@
-/** What the dataset has, as JSON Schema (2020-12) of a row and as OpenAPI 3.1 of the routes. */
+/** Describes the dataset: a row as JSON Schema (2020-12), and the routes as OpenAPI 3.1. */
 import { LIMIT_DEFAULT, LIMIT_MAX, OPERATORS } from "./query.js";
 
 /**
@@ -28,7 +28,7 @@ export function describe(dataset) {
 		required: ["rows", "total", "limit", "offset", "next"],
 		properties: {
 			rows: { type: "array", items: { $ref: "#/components/schemas/Row" } },
-			total: { type: "integer", description: "How many rows match in all." },
+			total: { type: "integer", description: "The number of matching rows." },
 			limit: { type: "integer" },
 			offset: { type: "integer" },
 			next: { type: ["string", "null"], description: "The query of the next page." },
@@ -40,21 +40,23 @@ export function describe(dataset) {
 		paths: {
 			"/": {
 				get: {
-					summary: "A page of the rows that match.",
+					summary: "A page of matching rows.",
 					parameters: [...pageParameters(), ...dataset.columns.flatMap(filterParameters)],
 					responses: {
-						200: answer("The page; the header Link leads to the others.", page),
-						400: answer("The query cannot be used; every mistake is named.", { $ref: "#/components/schemas/Problem" }),
+						200: response("The page. The Link header has the other pages.", page),
+						400: response("The query is invalid; details lists all mistakes.", {
+							$ref: "#/components/schemas/Problem",
+						}),
 					},
 				},
 			},
 			"/rows/{id}": {
 				get: {
-					summary: `One row, by ${dataset.id === null ? "its number from 1" : dataset.id}.`,
+					summary: `One row by ${dataset.id === null ? "its number, from 1" : dataset.id}.`,
 					parameters: [{ name: "id", in: "path", required: true, schema: { type: "string" } }],
 					responses: {
-						200: answer("The row.", { $ref: "#/components/schemas/Row" }),
-						404: answer("There is none.", { $ref: "#/components/schemas/Problem" }),
+						200: response("The row.", { $ref: "#/components/schemas/Row" }),
+						404: response("There is no such row.", { $ref: "#/components/schemas/Problem" }),
 					},
 				},
 			},
@@ -79,16 +81,16 @@ function valueSchema({ type, isNullable }) {
 
 function pageParameters() {
 	return [
-		queryParameter("limit", `Rows a page; ${LIMIT_DEFAULT} without.`, {
+		queryParameter("limit", `Rows per page; the default is ${LIMIT_DEFAULT}.`, {
 			type: "integer",
 			minimum: 1,
 			maximum: LIMIT_MAX,
 		}),
-		queryParameter("offset", "How many rows to pass over.", { type: "integer", minimum: 0 }),
-		queryParameter("sort", "Columns with commas in between, each with - in front to turn it round.", {
+		queryParameter("offset", "The number of rows to skip.", { type: "integer", minimum: 0 }),
+		queryParameter("sort", "Columns separated by commas; a leading - sorts in descending order.", {
 			type: "string",
 		}),
-		queryParameter("fields", "Columns to show, with commas in between.", { type: "string" }),
+		queryParameter("fields", "Columns to return, separated by commas.", { type: "string" }),
 	];
 }
 
@@ -106,7 +108,7 @@ function queryParameter(name, description, schema) {
 }
 
 /** @param {string} description @param {object} schema */
-function answer(description, schema) {
+function response(description, schema) {
 	return { description, content: { "application/json": { schema } } };
 }
 
@@ -118,8 +120,8 @@ const MEANINGS = {
 	gte: "Greater or equal.",
 	lt: "Less.",
 	lte: "Less or equal.",
-	contains: "Has this text in it, in capitals or not.",
-	null: "true: without a value; false: with one.",
+	contains: "Contains this text, ignoring case.",
+	null: "true: null; false: not null.",
 };
 
 const PROBLEM = {

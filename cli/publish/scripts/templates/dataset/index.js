@@ -1,14 +1,14 @@
 /**
- * A dataset as an API: pages of rows, one row, and what there is to ask for.
+ * Serves a dataset: pages of rows, single rows, and its description.
  *
- * Owns routes and methods. The rows are in memory, read once when the Worker starts.
+ * The rows are parsed once, when the Worker starts, and stay in memory.
  */
 
-import { json, notModified, problem } from "./answers.js";
 import { dataset } from "./dataset.js";
 import { describe, schemaOf } from "./description.js";
 import { pageLinks } from "./links.js";
 import { readQuery } from "./query.js";
+import { json, notModified, problem } from "./responses.js";
 import { findRow, selectRows } from "./rows.js";
 
 const METHODS = "GET, HEAD, OPTIONS";
@@ -24,13 +24,12 @@ export default {
 			});
 		}
 		if (request.method !== "GET" && request.method !== "HEAD") {
-			return problem(405, "method_not_allowed", `This API is read with ${METHODS}.`, {}, { allow: METHODS });
+			return problem(405, "method_not_allowed", `This API accepts ${METHODS}.`, {}, { allow: METHODS });
 		}
-		const answer = route(new URL(request.url));
-		if (answer.status === 200 && notModified(request)) {
-			return new Response(null, { status: 304, headers: answer.headers });
-		}
-		return request.method === "HEAD" ? new Response(null, { status: answer.status, headers: answer.headers }) : answer;
+		const response = route(new URL(request.url));
+		const { status, headers } = response;
+		if (status === 200 && notModified(request)) return new Response(null, { status: 304, headers });
+		return request.method === "HEAD" ? new Response(null, { status, headers }) : response;
 	},
 };
 
@@ -42,14 +41,14 @@ function route(url) {
 	if (path === "/openapi.json") return json(describe(dataset));
 	const [, id] = /^\/rows\/([^/]+)$/.exec(path) ?? [];
 	if (id !== undefined) return oneRow(id);
-	return problem(404, "not_found", "There is no such path; there are /, /rows/ID, /schema.json and /openapi.json.");
+	return problem(404, "not_found", "Unknown path. The paths are /, /rows/ID, /schema.json and /openapi.json.");
 }
 
 /** @param {URL} url */
 function rows(url) {
 	const query = readQuery(url.searchParams, dataset);
 	if (query.mistakes.length > 0) {
-		return problem(400, "invalid_parameter", "The query cannot be used.", { details: query.mistakes });
+		return problem(400, "invalid_parameter", "The query is invalid.", { details: query.mistakes });
 	}
 	const found = selectRows(query);
 	const links = pageLinks(url.searchParams, query, found.total);

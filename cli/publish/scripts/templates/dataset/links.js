@@ -1,7 +1,7 @@
 /**
- * Links between pages.
+ * Builds the links between pages.
  *
- * They hold a query alone: whatever address the API is called at, a link leads back there.
+ * A link consists of a query only, so it works at every address of the API.
  */
 
 /**

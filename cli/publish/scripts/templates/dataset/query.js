@@ -1,8 +1,4 @@
-/**
- * What a caller asks for, out of a URL's query.
- *
- * Owns the parameters and everything that can be wrong with them; all mistakes are told at once.
- */
+/** Parses a URL's query into filters, order, fields and page; reports all mistakes at once. */
 
 /**
  * @typedef {import("./dataset.js").Dataset} Dataset
@@ -49,9 +45,9 @@ export function readQuery(parameters, dataset) {
 	for (const [parameter, text] of parameters) {
 		/** @param {string} message */
 		const refuse = (message) => query.mistakes.push({ parameter, message });
-		const isShape = Object.hasOwn(SHAPES, parameter);
-		if (isShape && seen.has(parameter)) refuse("It is there twice.");
-		else if (isShape) SHAPES[parameter](query, text, columns, refuse);
+		const isOption = Object.hasOwn(OPTIONS, parameter);
+		if (isOption && seen.has(parameter)) refuse("It is given twice.");
+		else if (isOption) OPTIONS[parameter](query, text, columns, refuse);
 		else addFilter(query, parameter, text, columns, dataset, refuse);
 		seen.add(parameter);
 	}
@@ -60,7 +56,7 @@ export function readQuery(parameters, dataset) {
 }
 
 /** @type {Record<string, (query: Query, text: string, columns: Map<string, number>, refuse: (message: string) => void) => void>} */
-const SHAPES = {
+const OPTIONS = {
 	limit(query, text, _columns, refuse) {
 		query.limit = whole(text, 1, LIMIT_MAX) ?? refuseWhole(refuse, 1, LIMIT_MAX);
 	},
@@ -98,7 +94,7 @@ function addFilter(query, parameter, text, columns, dataset, refuse) {
 	if (column === undefined) return refuse(unknown(name ?? parameter, columns));
 	const { type } = dataset.columns[column];
 	if (!OPERATORS[type].includes(operator)) {
-		return refuse(`A ${type} column has ${OPERATORS[type].join(", ")}, and no ${operator}.`);
+		return refuse(`A ${type} column does not support ${operator}; it supports ${OPERATORS[type].join(", ")}.`);
 	}
 	const reader = operator === "null" ? READERS.boolean : READERS[type];
 	const value = reader.read(text);
@@ -108,7 +104,7 @@ function addFilter(query, parameter, text, columns, dataset, refuse) {
 
 /** @param {string} name @param {Map<string, number>} columns */
 function unknown(name, columns) {
-	return `There is no column ${JSON.stringify(name)}; there are ${[...columns.keys()].join(", ")}.`;
+	return `Unknown column ${JSON.stringify(name)}; the columns are ${[...columns.keys()].join(", ")}.`;
 }
 
 /** @param {string} text @param {number} least @param {number} most */

@@ -1,4 +1,4 @@
-/** The rows: filtered, sorted, cut into a page, and found by id. */
+/** Filters, sorts and pages the rows, and finds a row by its id. */
 import { dataset } from "./dataset.js";
 import text from "./rows.txt";
 
@@ -29,7 +29,7 @@ const TESTS = {
 
 /**
  * @param {Query} query
- * @returns {{rows: Record<string, Value>[], total: number}} One page, and how many rows match in all.
+ * @returns {{rows: Record<string, Value>[], total: number}} One page, and the number of matching rows.
  */
 export function selectRows({ filters, orders, fields, limit, offset }) {
 	const tests = filters.map(({ column, operator, value }) => {
@@ -55,7 +55,7 @@ export function findRow(id) {
 }
 
 /**
- * Rows without a value come last, whichever way the others run.
+ * Nulls come last in both directions.
  *
  * @param {Value[]} one
  * @param {Value[]} other

@@ -1,23 +1,22 @@
 /**
- * Bodies of bounded size.
+ * Limits the size of response bodies.
  *
- * A body whose length is not known beforehand is read whole before anything is passed on, so that
- * a caller gets it whole or is told so, and pays for no half of one. A stream of events never ends
- * by itself, and is passed on as it comes.
+ * A body of unknown length is buffered before the response starts, so that a caller never pays for a
+ * truncated body. An event stream is endless, and is streamed.
  */
 
-/** The body is larger than it may be. */
+/** The body exceeds the limit. */
 export class TooLarge extends Error {}
 
 /**
- * @param {Response} answer One with a body.
+ * @param {Response} response A response with a body.
  * @param {number} bytesMax
  * @returns {Promise<ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>>}
  * @throws {TooLarge}
  */
-export async function readBounded(answer, bytesMax) {
-	const body = /** @type {ReadableStream<Uint8Array>} */ (answer.body);
-	const { headers } = answer;
+export async function readBounded(response, bytesMax) {
+	const body = /** @type {ReadableStream<Uint8Array>} */ (response.body);
+	const { headers } = response;
 	const declared = headers.has("content-encoding") ? null : headers.get("content-length");
 	if (declared !== null) {
 		if (Number(declared) > bytesMax) {

@@ -1,18 +1,18 @@
 /**
- * Answers kept for the time that `--cache-seconds` gives.
+ * Caches responses for `--cache-seconds`.
  *
- * A script in a dispatch namespace has caches of its own by name, and none by default; where the
- * runtime gives it none at all (on a laptop), the header for callers is all there is.
+ * A script in a dispatch namespace has named caches, but no default cache. Where the runtime has no
+ * cache (`make dev`), only the `Cache-Control` header for callers remains.
  */
 import { VARYING } from "./headers.js";
 import { settings } from "./settings.js";
 
-/** Whether the runtime has a cache for this script; known when it was first asked. */
-let isThere = true;
+/** Whether the runtime has a cache; false after the first failure. */
+let isAvailable = true;
 
 /** @param {Request} request @param {URL} url */
 export async function cached(request, url) {
-	if (!isThere || !isCacheable(request)) return undefined;
+	if (!isAvailable || !isCacheable(request)) return undefined;
 	try {
 		const cache = await caches.open("answers");
 		const found = await cache.match(await keyOf(request, url));
@@ -21,23 +21,23 @@ export async function cached(request, url) {
 		if (settings.cacheControl !== null) headers.set("cache-control", settings.cacheControl);
 		return new Response(found.body, { headers });
 	} catch (error) {
-		isThere = false;
+		isAvailable = false;
 		console.debug("no_cache", /** @type {Error} */ (error).message);
 		return undefined;
 	}
 }
 
 /**
- * Keeps an answer behind the caller's back; call `cached` first.
+ * Stores a response in the background; call `cached` first.
  *
  * @param {Request} request
  * @param {URL} url
- * @param {Response} answer
+ * @param {Response} response
  * @param {{waitUntil: (promise: Promise<unknown>) => void}} ctx
  */
-export function keep(request, url, answer, ctx) {
-	if (!isThere || !isCacheable(request)) return;
-	const copy = answer.clone();
+export function store(request, url, response, ctx) {
+	if (!isAvailable || !isCacheable(request)) return;
+	const copy = response.clone();
 	const headers = new Headers(copy.headers);
 	headers.set("cache-control", `max-age=${settings.cacheSeconds}`);
 	const put = async () => {

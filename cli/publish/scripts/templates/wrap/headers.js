@@ -1,7 +1,7 @@
-/** Which headers go where: what is meant for one connection, or for the platform, goes no further. */
+/** Selects the headers to forward: not those of one connection, nor those of the platform. */
 import { settings } from "./settings.js";
 
-/** https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what has no meaning behind it. */
+/** https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and others that belong to one connection. */
 const CONNECTION = [
 	"connection",
 	"keep-alive",
@@ -17,7 +17,7 @@ const CONNECTION = [
 	"expect",
 ];
 
-/** Who calls and how it was paid is between the caller and the platform. */
+/** Identity and payment of the caller, which are for the platform only. */
 const PLATFORM = [
 	"x-tenant-id",
 	"x-request-id",
@@ -37,7 +37,7 @@ const PLATFORM = [
 	"accept-encoding",
 ];
 
-/** What a kept answer may depend on, besides its address; `accept-encoding` is always the same. */
+/** Headers that are part of the cache key; `accept-encoding` is not forwarded. */
 export const VARYING = ["accept", "accept-language"];
 
 const PLATFORM_PREFIXES = ["x-clawr-", "cf-", "x-forwarded-"];
@@ -45,7 +45,7 @@ const PLATFORM_PREFIXES = ["x-clawr-", "cf-", "x-forwarded-"];
 /**
  * @param {Request} request
  * @param {Record<string, string>} env
- * @param {{isFirstOrigin: boolean}} where The secrets are for the target's own origin, and for no redirect's.
+ * @param {{isFirstOrigin: boolean}} where Secrets are only sent to the target's origin, not to that of a redirect.
  */
 export function requestHeaders(request, env, { isFirstOrigin }) {
 	const headers = withoutConnection(request.headers);
@@ -61,27 +61,27 @@ export function requestHeaders(request, env, { isFirstOrigin }) {
 }
 
 /**
- * The body arrives here uncompressed, and cookies would be the platform's.
+ * The body is already decompressed, and cookies would be set for the platform's host.
  *
- * @param {Response} answer
+ * @param {Response} response
  * @param {string | null} cacheControl
  */
-export function answerHeaders(answer, cacheControl) {
-	const headers = withoutConnection(answer.headers);
+export function responseHeaders(response, cacheControl) {
+	const headers = withoutConnection(response.headers);
 	for (const name of ["set-cookie", "content-encoding", "alt-svc", "strict-transport-security"]) headers.delete(name);
-	if (cacheControl !== null && mayBeKept(answer)) headers.set("cache-control", cacheControl);
+	if (cacheControl !== null && isCacheable(response)) headers.set("cache-control", cacheControl);
 	return headers;
 }
 
 /**
- * Whether the other side lets its answer be kept for others.
+ * Whether the target allows a shared cache to store its response.
  *
- * @param {Response} answer As it came.
+ * @param {Response} response As received.
  */
-export function mayBeKept({ status, headers }) {
+export function isCacheable({ status, headers }) {
 	const varying = (headers.get("vary") ?? "").split(",").map((name) => name.trim().toLowerCase());
-	const isTold = varying.every((name) => name === "" || name === "accept-encoding" || VARYING.includes(name));
-	return status === 200 && isTold && !/no-store|private/i.test(headers.get("cache-control") ?? "");
+	const isKnown = varying.every((name) => name === "" || name === "accept-encoding" || VARYING.includes(name));
+	return status === 200 && isKnown && !/no-store|private/i.test(headers.get("cache-control") ?? "");
 }
 
 /** @param {Headers} from */

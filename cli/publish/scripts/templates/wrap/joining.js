@@ -1,24 +1,24 @@
-/** The address that a request is passed on to. */
+/** Builds the URL to which a request is forwarded. */
 
 /**
- * Joins the target's path and query with those of the request. The target's own parameters stay
- * as they are, whatever the caller sends under the same names.
+ * Appends the request's path and query to the target's. Callers cannot override the target's own
+ * parameters.
  *
- * @param {URL} asked
+ * @param {URL} requested
  * @param {URL} target
- * @returns {URL | undefined} undefined if the path would lead out of the target's.
+ * @returns {URL | undefined} undefined if the path is outside the target's.
  */
-export function joined(asked, target) {
+export function joined(requested, target) {
 	const base = target.pathname.replace(/\/+$/, "");
 	const url = new URL(target);
-	// The setter takes dot segments out, and never changes the host.
-	url.pathname = asked.pathname === "/" ? target.pathname : base + asked.pathname;
+	// The setter resolves dot segments, and never changes the host.
+	url.pathname = requested.pathname === "/" ? target.pathname : base + requested.pathname;
 	if (url.pathname !== target.pathname && !url.pathname.startsWith(`${base}/`)) return undefined;
 	if (target.search === "") {
-		url.search = asked.search;
+		url.search = requested.search;
 		return url;
 	}
-	for (const [name, value] of asked.searchParams) {
+	for (const [name, value] of requested.searchParams) {
 		if (!target.searchParams.has(name)) url.searchParams.append(name, value);
 	}
 	return url;

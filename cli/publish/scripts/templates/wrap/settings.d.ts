@@ -1,15 +1,15 @@
-// What `cli/publish/wrap.py` writes as settings.js, for the type check.
+// The module settings.js, which `cli/publish/scripts/wrap.py` generates, for the type check.
 export interface Settings {
 	target: string;
 	methods: string[];
 	timeoutSeconds: number;
 	responseBytesMax: number;
 	cacheSeconds: number;
-	/** What callers are told of keeping; null for what the target says. */
+	/** The Cache-Control header of responses; null for the target's. */
 	cacheControl: string | null;
 	forwardAuthorization: boolean;
 	allowPrivate: boolean;
-	/** Name of a header to the binding that has its value. */
+	/** The binding with the value of each header. */
 	secretHeaders: Record<string, string>;
 }
 

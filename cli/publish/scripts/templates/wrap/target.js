@@ -1,8 +1,8 @@
 /**
- * Which addresses are asked: those of the public internet, over HTTP.
+ * Checks the address of a request: only public HTTP addresses are allowed.
  *
- * A name that a resolver turns into a private address is not seen here; on Cloudflare's network
- * such an address leads nowhere. `cli/publish/addresses.py` has the same rules for publishing.
+ * Host names are not resolved; Cloudflare's network cannot reach private addresses anyway.
+ * `cli/publish/scripts/addresses.py` has the same rules for publishing.
  */
 
 const PRIVATE_ENDINGS = [
@@ -21,7 +21,7 @@ const PRIVATE_ENDINGS = [
 	"invalid",
 ];
 
-/** Network and length of prefix: whatever is not public, by https://www.iana.org/assignments/iana-ipv4-special-registry */
+/** Networks that are not public, with prefix lengths: https://www.iana.org/assignments/iana-ipv4-special-registry */
 const PRIVATE_NETWORKS = /** @type {[number, number][]} */ ([
 	[0x00000000, 8],
 	[0x0a000000, 8],
@@ -41,9 +41,9 @@ const PRIVATE_NETWORKS = /** @type {[number, number][]} */ ([
 ]);
 
 /**
- * @param {URL} url As the URL standard reads it, so that every spelling of an IPv4 address is the dotted one.
+ * @param {URL} url Parsed by the URL standard, which normalizes all spellings of IPv4 addresses.
  * @param {boolean} allowPrivate
- * @returns {string | undefined} Why the address is not asked, to be read behind "an address that".
+ * @returns {string | undefined} Why the address is not allowed, to follow "an address that".
  */
 export function whyRefused(url, allowPrivate) {
 	if (url.protocol !== "http:" && url.protocol !== "https:") return "is neither http nor https";
@@ -72,10 +72,10 @@ function isPublicV4(host) {
 }
 
 /**
- * Global unicast is 2000::/3. Within it, 2001::/23 is for protocols, 2001:db8::/32 and 3fff::/20
- * for documents, and 2002::/16 holds any IPv4 address.
+ * Global unicast is 2000::/3. In it, 2001::/23 is for protocols, 2001:db8::/32 and 3fff::/20 are for
+ * documentation, and 2002::/16 embeds IPv4 addresses.
  *
- * @param {string} host In the compressed form that URLs have.
+ * @param {string} host In the compressed form of URLs.
  */
 function isPublicV6(host) {
 	const [first, second] = host.split(":").map((part) => Number.parseInt(part || "0", 16));

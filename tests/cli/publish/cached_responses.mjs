@@ -1,6 +1,6 @@
 /**
- * Runs a wrapper with a cache, as a dispatch namespace in production gives it one: under miniflare,
- * with a server behind it that counts. Takes the script's folder; prints what each call came to.
+ * Runs a wrapper under miniflare, which has a cache as dispatch namespaces in production have, with a
+ * target that counts requests. Takes the script's folder; prints the response to each call.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -31,9 +31,9 @@ const market = new Miniflare(
 
 const calls = [];
 for (const line of readFileSync(0, "utf8").trim().split("\n")) {
-	const { path: asked, ...init } = JSON.parse(line);
-	const answer = await market.dispatchFetch(`http://caller.example${asked}`, init);
-	calls.push({ body: await answer.text(), cacheControl: answer.headers.get("cache-control") });
+	const { path: called, ...init } = JSON.parse(line);
+	const response = await market.dispatchFetch(`http://caller.example${called}`, init);
+	calls.push({ body: await response.text(), cacheControl: response.headers.get("cache-control") });
 }
 console.log(JSON.stringify(calls));
 await market.dispose();

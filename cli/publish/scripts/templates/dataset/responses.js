@@ -1,4 +1,4 @@
-/** JSON answers: the headers that all have, and what a caller is told who asked for the wrong thing. */
+/** Builds JSON responses, error responses and conditional responses. */
 import { dataset } from "./dataset.js";
 
 const ETAG = `"${dataset.version}"`;
@@ -26,8 +26,8 @@ export function problem(status, error, message, more = {}, headers = {}) {
 }
 
 /**
- * Whether the caller has this version of the data already. Every answer is made of it and the
- * URL alone, so that one tag is enough for all of them.
+ * Whether the caller already has this version of the dataset. Responses depend on the dataset and the
+ * URL only, so all of them share one entity tag.
  *
  * @param {Request} request
  */
