@@ -79,8 +79,8 @@ def shown(results: Results) -> Iterable[Table]:
     if results.explore:
         yield _explore_table(results.explore)
     if results.requests:
-        kept = results.as_json()
-        yield from tables.shown(kept["requests"], kept["bodies"])
+        stored = results.as_json()
+        yield from tables.shown(stored["requests"], stored["bodies"])
     yield from profile_tables(results.profile)
     if results.startup:
         yield from startup.shown(results.startup)

@@ -54,23 +54,23 @@ def measure(
         worker.load(entries)
         started = time.monotonic()
 
-        def ask(client: Measured, path: str) -> int:
+        def request(client: Measured, path: str) -> int:
             now = NOW_MS + int((time.monotonic() - started) * 1_000)
             return client.fetch(path, window=window, now=now)
 
         # The first requests read the log and are not measured.
-        sizes = [ask(worker, path) for path in ("/computed", "/kept", "/computed", "/kept")]
+        sizes = [request(worker, path) for path in ("/computed", "/cached", "/computed", "/cached")]
         port = worker.direct_port()
-        kept, computed = [], []
+        cached, computed = [], []
         for number in range(ROUNDS):
             say(f"{events:,} events: {window}, round {number + 1} of {ROUNDS}")
-            kept.append(_per_second(port, lambda client: ask(client, "/kept")))
-            computed.append(_per_second(port, lambda client: ask(client, "/computed")))
-    ratios = [one / other for one, other in zip(kept, computed, strict=True)]
-    return ExploreFigures(events, window, sizes[-1], kept, computed, ratios)
+            cached.append(_per_second(port, lambda client: request(client, "/cached")))
+            computed.append(_per_second(port, lambda client: request(client, "/computed")))
+    ratios = [one / other for one, other in zip(cached, computed, strict=True)]
+    return ExploreFigures(events, window, sizes[-1], cached, computed, ratios)
 
 
-def _per_second(port: int, ask: Callable[[Measured], int]) -> float:
+def _per_second(port: int, request: Callable[[Measured], int]) -> float:
     """Return the responses per second of several concurrent clients during a round."""
     completed: list[int] = []
     failures: list[Exception] = []
@@ -81,7 +81,7 @@ def _per_second(port: int, ask: Callable[[Measured], int]) -> float:
         try:
             with connected(port) as client:
                 while time.monotonic() - started < ROUND_SECONDS:
-                    ask(client)
+                    request(client)
                     count += 1
         except Exception as error:  # noqa: BLE001, raised again below
             failures.append(error)

@@ -92,7 +92,7 @@ def measure(say: Callable[[str], None]) -> PageFigures:
             tenants=json.dumps({"tenants": tenants}),
             namespace=scripts,
         ) as server:
-            answer = _fill(server.url)
+            response = _fill(server.url)
             say(f"page: {VISITS} first visits, processor {SLOWDOWN} times slower")
             with running_browser() as browser:
                 _visit(browser, server.url)  # Warms the disk cache.
@@ -105,7 +105,7 @@ def measure(say: Callable[[str], None]) -> PageFigures:
         statistics.median(usable for _, usable in visits),
         max(usable for _, usable in visits),
         sum(map(_compressed, _files())) / 1_000,
-        _compressed(answer) / 1_000,
+        _compressed(response) / 1_000,
     )
 
 
@@ -116,9 +116,9 @@ def _fill(url: str) -> bytes:
             client.get(f"/t/api-{number}/").raise_for_status()
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
-            answer = client.get("/api/explore/analytics", params={"window": "today", "top": 100})
-            if len(answer.json()["snapshot"]["allApis"]) == APIS:
-                return answer.content
+            response = client.get("/api/explore/analytics", params={"window": "today", "top": 100})
+            if len(response.json()["snapshot"]["allApis"]) == APIS:
+                return response.content
             if time.monotonic() > deadline:
                 raise RuntimeError("the page's data lacks called APIs")
             time.sleep(0.5)

@@ -21,7 +21,7 @@ TICK_SECONDS = 0.005
 class OpenLoopResult:
     """The results of all requests.
 
-    `answers` are pairs of seconds: the scheduled time since the start, and the latency of the
+    `responses` are pairs of seconds: the scheduled time since the start, and the latency of the
     response. `statuses` counts them; `left` is the number of timeouts, `broken` of connection
     errors.
     """
@@ -29,12 +29,12 @@ class OpenLoopResult:
     offered: int = 0
     left: int = 0
     broken: int = 0
-    answers: list[tuple[float, float]] = field(default_factory=list)
+    responses: list[tuple[float, float]] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
     def times(self, since: float = 0.0, until: float = float("inf")) -> Sequence[float]:
         """Return the sorted latencies of requests scheduled in [since, until)."""
-        return sorted(seconds for due, seconds in self.answers if since <= due < until)
+        return sorted(seconds for due, seconds in self.responses if since <= due < until)
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class _Callers:
             return
         self._idle.append(exchange)
         self.found.statuses[response.status] += 1
-        self.found.answers.append((due - self.started, response.at - due))
+        self.found.responses.append((due - self.started, response.at - due))
 
     def close(self) -> None:
         """Close the idle connections."""

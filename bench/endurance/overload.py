@@ -96,14 +96,14 @@ def _overloaded(
     )
     after = _calm(dispatcher.port, capacity, AFTERWARDS_SECONDS)
     time.sleep(WRITTEN_SECONDS)
-    counted = dispatcher.calls() - calls - len(after.answers)
+    counted = dispatcher.calls() - calls - len(after.responses)
     counts.append(dispatcher.counts())
     usual_ms = _quantile_ms(before.times(), 0.5)
     return OverloadFigures(
         callers=callers,
         capacity=capacity,
         offered=load.offered,
-        answered=len(load.answers),
+        answered=len(load.responses),
         left=load.left,
         broken=load.broken,
         p50_ms=_quantile_ms(load.times(), 0.5),

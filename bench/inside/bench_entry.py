@@ -77,7 +77,7 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
         case "/snapshot":
             background = RuntimeBackground(context)
             done = await _snapshot(store, given["window"], int(given["now"]), background)
-        case "/kept" | "/computed":
+        case "/cached" | "/computed":
             environment = RuntimeEnvironment(raw_environment)
             background = RuntimeBackground(context)
             response = await _page(environment, store, address.path, given, background)
@@ -135,7 +135,7 @@ async def _page(
     """Respond like the route of the public page, or like the platform API."""
     _clock.at_ms = max(_clock.at_ms, int(given["now"]))
     window = given["window"]
-    if path == "/kept":
+    if path == "/cached":
         request = PageRequest()
         if not _pages:
             _pages.append(Explore(environment, _clock, _readers[0], RuntimeEdgeCache()))

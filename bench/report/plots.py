@@ -22,7 +22,7 @@ def plots(stored: Sequence[CommitResults]) -> Iterable[tuple[str, Chart]]:
     """
     requests = _figures(stored, "requests")
     if requests:
-        yield "answers", _answers(requests)
+        yield "responses", _responses(requests)
         yield "cpu", _cpu(requests)
         yield "times", _times(requests)
     if snapshots := _figures(stored, "snapshots"):
@@ -39,7 +39,7 @@ def _figures(stored: Sequence[CommitResults], part: str) -> Sequence[Json]:
     return [] if found is None else found.parts[part].figures
 
 
-def _answers(requests: Sequence[Json]) -> Chart:
+def _responses(requests: Sequence[Json]) -> Chart:
     floor = next(one for one in requests if one["letter"] == "c")
     shares = [
         Spread(

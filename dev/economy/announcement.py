@@ -11,7 +11,7 @@ import httpx
 from dev.economy.chain import CHAIN_ID
 from dev.economy.rpc import ChainError, Rpc
 from dev.errors import UsageError
-from dev.setup.stamp import write_atomically
+from dev.setup.stamp import temporary_file
 
 FILE_NAME = "economy.json"
 ADVICE = "start one with `make dev PAYMENTS=1` in another terminal, with the same STATE=."
@@ -39,13 +39,9 @@ def announced(state: Path, dispatcher_url: str, rpc_url: str) -> Iterator[None]:
         dispatcher_url: The dispatcher's address.
         rpc_url: The address of the chain's node.
     """
-    file = state / FILE_NAME
-    announcement = Announcement(dispatcher_url, rpc_url)
-    write_atomically(file, json.dumps(asdict(announcement)).encode())
-    try:
+    content = json.dumps(asdict(Announcement(dispatcher_url, rpc_url))).encode()
+    with temporary_file(state / FILE_NAME, content):
         yield
-    finally:
-        file.unlink(missing_ok=True)
 
 
 def find_announced(state: Path) -> Announcement:

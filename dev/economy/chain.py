@@ -186,10 +186,6 @@ class Chain:
         block = self.rpc.call("eth_getBlockByNumber", "pending", False)  # noqa: FBT003
         return [str(name) for name in block["transactions"]]
 
-    def drop(self, transaction_hash: str) -> None:
-        """Drop a pending transaction, as nodes do with cheap ones."""
-        self.rpc.call("anvil_dropTransaction", transaction_hash)
-
     def send(self, sender: str, selector: str, *words: int | str, **fields: str) -> str:
         """Send a transaction that calls a function of the token, from an account of the chain.
 

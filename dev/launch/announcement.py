@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dev.setup.stamp import write_atomically
+from dev.setup.stamp import temporary_file
 
 FILE_NAME = "running.json"
 LOCAL_ACCOUNT = "0" * 31 + "1"
@@ -47,12 +47,9 @@ def announced(state: Path, running: Running) -> Iterator[None]:
         state: The dispatcher's STATE folder.
         running: The content of the file.
     """
-    file = state / FILE_NAME
-    write_atomically(file, json.dumps(asdict(running)).encode(), mode=0o600)
-    try:
+    content = json.dumps(asdict(running)).encode()
+    with temporary_file(state / FILE_NAME, content, mode=0o600):
         yield
-    finally:
-        file.unlink(missing_ok=True)
 
 
 def find_running(state: Path) -> Running:

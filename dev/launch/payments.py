@@ -49,10 +49,10 @@ def payment_examples(
     tenants = json.loads(tenant_directory or "{}").get("tenants", [])
     slugs = [tenant["slug"] for tenant in tenants if tenant.get("x402Enabled") is True]
     if slugs:
-        yield Example("A priced API asks for payment", curl("-i", f"{url}/t/{slugs[0]}/"))
+        yield Example("A priced API, without payment", curl("-i", f"{url}/t/{slugs[0]}/"))
         where = [f"STATE={state}"] if state else []
         command = shlex.join(["make", "pay", f"API={slugs[0]}", *where])
-        yield Example("Paying it as the buyer", command)
+        yield Example("The same API, paid by the buyer", command)
 
 
 def wallet_lines(economy: Economy) -> Iterator[str]:

@@ -7,6 +7,8 @@ last and atomically. Its text is a hash of everything that the result of the ste
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 STAMP_NAME = ".clawr-stamp"
@@ -56,3 +58,19 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def temporary_file(path: Path, content: bytes, mode: int = 0o644) -> Iterator[None]:
+    """Write a file atomically, and remove it after the `with` block.
+
+    Args:
+        path: The file; its folder must exist.
+        content: Its content.
+        mode: Its permissions.
+    """
+    write_atomically(path, content, mode)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

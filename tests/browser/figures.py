@@ -46,10 +46,10 @@ NAMES = (
 )
 HOUR = timedelta(hours=1)
 
-Answer = dict[str, Any]
+Response = dict[str, Any]
 
 
-def answer(window: str = "today", *, apis: int = 40, seed: int = 1, **changes: Any) -> Answer:
+def response(window: str = "today", *, apis: int = 40, seed: int = 1, **changes: Any) -> Response:
     """Return a response with `apis` rows; `changes` replace fields of its snapshot."""
     chance = random.Random(f"{seed} {window}")
     rows = [_row(number, window, chance) for number in range(apis)]
@@ -75,9 +75,9 @@ def answer(window: str = "today", *, apis: int = 40, seed: int = 1, **changes: A
     return {"ok": True, "window": window, "source": "local", "snapshot": snapshot | changes}
 
 
-def failure(error: str = "upstream_unreachable", window: str = "today") -> Answer:
+def failure(error: str = "upstream_unreachable", window: str = "today") -> Response:
     """Return the route's response if the source of the analytics fails."""
-    empty = answer(window, apis=0)["snapshot"]
+    empty = response(window, apis=0)["snapshot"]
     return {"ok": False, "error": error, "window": window, "source": "local", "snapshot": empty}
 
 

@@ -48,7 +48,7 @@ def test_axe_finds_nothing_after_failures(visitor: Visitor, look: dict[str, Any]
     page = visitor.open(waits_for="#retry", **look)
     assert violations(page) == []
     behind = {"asOf": "2026-11-22T14:04:00Z", "complete": False, "lagSeconds": 999}
-    visitor.network = lambda window: figures.answer(window, apis=0, freshness=behind)
+    visitor.network = lambda window: figures.response(window, apis=0, freshness=behind)
     page.get_by_role("button", name="Try again").click()
     page.wait_for_selector("#nothing")
     assert violations(page) == []

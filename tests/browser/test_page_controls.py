@@ -215,7 +215,7 @@ def test_the_chart_is_also_a_table(visitor: Visitor) -> None:
     page.get_by_text("Show as a table").click()
     rows = page.locator("#course-table tbody tr")
     expect(rows).to_have_count(15)
-    series = figures.answer()["snapshot"]["series"]
+    series = figures.response()["snapshot"]["series"]
     assert texts(page, "#course-table tbody td:nth-child(2)") == [
         f"{point['calls']:,}" for point in series
     ]

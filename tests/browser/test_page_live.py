@@ -17,8 +17,8 @@ def test_calls_that_were_made_are_on_the_page(visitor: Visitor, dispatcher: Serv
             client.get(f"/t/{path}", headers={"x-agent-id": path})
 
         def counted() -> bool:
-            answer = client.get("/api/explore/analytics", params={"window": "today", "top": 100})
-            return bool(answer.json()["snapshot"]["heroStats"]["calls"] >= 3)
+            response = client.get("/api/explore/analytics", params={"window": "today", "top": 100})
+            return bool(response.json()["snapshot"]["heroStats"]["calls"] >= 3)
 
         eventually(counted, "the calls in the page's figures")
     page = visitor.page()

@@ -8,15 +8,15 @@ from . import figures
 from .visit import Visitor, texts
 
 
-def shuffled(window: str) -> figures.Answer:
+def shuffled(window: str) -> figures.Response:
     """The same APIs later: more calls, and the second is now first."""
-    answer = figures.answer(window)
-    rows = answer["snapshot"]["allApis"]
+    response = figures.response(window)
+    rows = response["snapshot"]["allApis"]
     for row in rows:
         row["calls"] += 1_000
     rows[0], rows[1] = rows[1], rows[0]
     rows[0]["rank"], rows[1]["rank"] = 1, 2
-    return answer
+    return response
 
 
 def endpoints(page: Page) -> list[str]:

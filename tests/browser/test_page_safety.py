@@ -52,9 +52,9 @@ def test_the_policy_blocks_inline_scripts(visitor: Visitor) -> None:
     page = visitor.page()
 
     def inject(route: object) -> None:
-        answer = route.fetch()  # type: ignore[attr-defined]
-        body = answer.text().replace("<body", "<script>window.broken = 1</script><body")
-        route.fulfill(response=answer, body=body)  # type: ignore[attr-defined]
+        response = route.fetch()  # type: ignore[attr-defined]
+        body = response.text().replace("<body", "<script>window.broken = 1</script><body")
+        route.fulfill(response=response, body=body)  # type: ignore[attr-defined]
 
     page.route("**/explore", inject)
     page.goto(f"{visitor.url}/explore")
@@ -68,17 +68,17 @@ def test_every_file_has_type_etag_and_policy(client: httpx.Client, file: object)
     path = {"index.html": "/explore", "ranking.html": "/explore/ranking"}.get(
         name, f"/explore/{name}"
     )
-    answer = client.get(path)
+    response = client.get(path)
     kinds = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg"}
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith(kinds[name.rpartition(".")[2]])
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'; ")
-    assert answer.headers["cache-control"] == "public, max-age=0, must-revalidate"
-    again = client.get(path, headers={"if-none-match": answer.headers["etag"]})
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith(kinds[name.rpartition(".")[2]])
+    assert response.headers["content-security-policy"].startswith("default-src 'none'; ")
+    assert response.headers["cache-control"] == "public, max-age=0, must-revalidate"
+    again = client.get(path, headers={"if-none-match": response.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     head = client.head(path)
     assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["etag"] == answer.headers["etag"]
+    assert head.headers["etag"] == response.headers["etag"]
 
 
 def test_other_methods_and_unknown_files_are_rejected(client: httpx.Client) -> None:
@@ -86,15 +86,15 @@ def test_other_methods_and_unknown_files_are_rejected(client: httpx.Client) -> N
     assert (refused.status_code, refused.json()["error"]) == (405, "method_not_allowed")
     assert client.get("/explore/").headers["location"] == "/explore"
     for path in ("/explore/nothing.js", "/explore/../wrangler.toml", "/explore/%2e%2e%2fpublic"):
-        answer = client.get(path)
-        assert (answer.status_code, answer.json()["ok"]) == (404, False)
+        response = client.get(path)
+        assert (response.status_code, response.json()["ok"]) == (404, False)
 
 
 def test_a_tenants_host_serves_its_own_explore(dispatcher: Server) -> None:
     with Caller(dispatcher.url, "") as caller:
-        answer = caller.ask("/explore", host="airports.demo.localhost")
-    assert answer.headers["x-tenant-id"] == "ten_meridian_airports"
-    assert "content-security-policy" not in answer.headers
+        response = caller.ask("/explore", host="airports.demo.localhost")
+    assert response.headers["x-tenant-id"] == "ten_meridian_airports"
+    assert "content-security-policy" not in response.headers
 
 
 def test_a_first_visit_is_small() -> None:

@@ -25,14 +25,14 @@ def test_the_totals_are_shown_with_their_change(visitor: Visitor) -> None:
 
 
 def test_without_a_previous_period_no_change_is_shown(visitor: Visitor) -> None:
-    visitor.network = lambda window: figures.answer(window, previous=None)
+    visitor.network = lambda window: figures.response(window, previous=None)
     page = visitor.open()
     assert texts(page, "#hero .change") == [""] * 5
 
 
 def test_an_empty_previous_period_is_no_division_by_zero(visitor: Visitor) -> None:
-    before = {"heroStats": dict.fromkeys(figures.answer()["snapshot"]["heroStats"], 0)}
-    visitor.network = lambda window: figures.answer(window, previous=before)
+    before = {"heroStats": dict.fromkeys(figures.response()["snapshot"]["heroStats"], 0)}
+    visitor.network = lambda window: figures.response(window, previous=before)
     page = visitor.open()
     assert texts(page, "#hero .change")[0].startswith("▲ 144,438 more")
 
@@ -51,18 +51,18 @@ def test_a_row_has_every_value(visitor: Visitor) -> None:
 def test_the_page_shows_that_it_is_loading(visitor: Visitor) -> None:
     page = visitor.page()
     page.unroute("**/api/explore/analytics**")
-    held: list[Route] = []
-    page.route("**/api/explore/analytics**", lambda route: held.append(route))  # noqa: PLW0108 (a bound method takes no marks)
+    routes: list[Route] = []
+    page.route("**/api/explore/analytics**", lambda route: routes.append(route))  # noqa: PLW0108 (a bound method takes no marks)
     page.goto(f"{visitor.url}/explore")
     expect(page.locator("#live-text")).to_have_text("Loading")
     expect(page.locator("#main")).to_have_attribute("aria-busy", "true")
-    held[0].fulfill(json=figures.answer())
+    routes[0].fulfill(json=figures.response())
     expect(page.locator("#rows tr")).to_have_count(25)
     expect(page.locator("#main")).not_to_have_attribute("aria-busy", "true")
 
 
 def test_a_day_without_calls_offers_everything_so_far(visitor: Visitor) -> None:
-    visitor.network = lambda window: figures.answer(window, apis=0 if window == "today" else 40)
+    visitor.network = lambda window: figures.response(window, apis=0 if window == "today" else 40)
     page = visitor.open(waits_for="#nothing")
     expect(page.locator("#nothing")).to_contain_text("No API has been called today yet.")
     assert texts(page, "#hero .value") == ["0", "$0.00", "0", "0", "0"]
@@ -81,7 +81,7 @@ def test_incomplete_or_late_figures_are_reported(
     visitor: Visitor, freshness: dict[str, object], words: str
 ) -> None:
     known = {"asOf": "2026-11-22T14:04:00Z", **freshness}
-    visitor.network = lambda window: figures.answer(window, freshness=known)
+    visitor.network = lambda window: figures.response(window, freshness=known)
     page = visitor.open()
     expect(page.locator("#notice")).to_contain_text(words)
     expect(page.locator("#live")).to_have_attribute("data-state", "stale")
@@ -96,20 +96,20 @@ def test_after_a_failure_the_last_figures_stay(visitor: Visitor) -> None:
     expect(page.locator("#notice")).to_contain_text("These figures are from 14:25 UTC.")
     assert texts(page, "#rows tr") == before
     assert texts(page, "#hero .value")[0] == "144,438"
-    visitor.network = lambda window: figures.answer(window, seed=2)
+    visitor.network = lambda window: figures.response(window, seed=2)
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#notice")).to_be_empty()
     expect(page.locator("#live")).to_have_attribute("data-state", "live")
 
 
-@pytest.mark.parametrize("answer", [None, "<h1>Bad gateway</h1>", '{"ok": true, "snap', "[]"])
-def test_a_failed_first_request_can_be_retried(visitor: Visitor, answer: str | None) -> None:
+@pytest.mark.parametrize("response", [None, "<h1>Bad gateway</h1>", '{"ok": true, "snap', "[]"])
+def test_a_failed_first_request_can_be_retried(visitor: Visitor, response: str | None) -> None:
     visitor.expected = (UNREACHABLE,)
-    visitor.network = lambda _window: answer
+    visitor.network = lambda _window: response
     page = visitor.open(waits_for="#retry")
     expect(page.locator("#notice")).to_contain_text("There are no figures to show yet.")
     assert texts(page, "#hero .value") == ["\u2013"] * 5
-    visitor.network = figures.answer
+    visitor.network = figures.response
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#rows tr")).to_have_count(25)
 
@@ -130,7 +130,7 @@ def test_names_are_never_markup(visitor: Visitor) -> None:
         figures.row("/t/../../evil.example'\"`$(id)", 2, directory="javascript:alert(1)"),
     ]
     directories = [{"directory": hostile, "calls": 3, "revenueMicros": 5, "apis": 1}]
-    visitor.network = lambda window: figures.answer(window, allApis=rows, directories=directories)
+    visitor.network = lambda window: figures.response(window, allApis=rows, directories=directories)
     page = visitor.open()
     expect(page.locator("#rows .open").first).to_have_text(f"/t/{hostile}")
     assert page.locator("#main img").count() == 0
@@ -152,7 +152,7 @@ def test_invalid_values_in_a_snapshot_are_ignored(visitor: Visitor) -> None:
             "priceUsd": {},
         },
     ]
-    visitor.network = lambda window: figures.answer(
+    visitor.network = lambda window: figures.response(
         window,
         allApis=rows,
         series=[{"startAt": "never"}, None],

@@ -15,7 +15,7 @@ ROUTE = "**/api/explore/analytics**"
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
-Network = Callable[[str], "figures.Answer | str | None"]
+Network = Callable[[str], "figures.Response | str | None"]
 """Returns the response for a window: JSON, a text, or `None` for a network error."""
 
 
@@ -25,7 +25,7 @@ class Visitor:
 
     browser: Browser
     url: str
-    network: Network = figures.answer
+    network: Network = figures.response
     requested: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     foreign_requests: list[str] = field(default_factory=list)

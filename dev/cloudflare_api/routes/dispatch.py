@@ -28,9 +28,6 @@ from dev.cloudflare_api.responses import (
 from dev.cloudflare_api.routes.scripts import ScriptRoutes, described
 
 ROOT: Final = "/accounts/{account}/workers/dispatch/namespaces"
-TAGS_MAX: Final = 8
-"""https://developers.cloudflare.com/cloudflare-for-platforms/workers-for-platforms/platform/limits/"""
-
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 

@@ -48,20 +48,20 @@ class Uploads:
 
     Args:
         folder: The folder of uploaded scripts; created if missing.
-        beside: Further, read-only folders of scripts that the dispatcher serves.
+        read_only: Further, read-only folders of scripts that the dispatcher serves.
         kv_ids: Returns the ids of the KV namespaces that a script can bind.
     """
 
-    def __init__(self, folder: Path, beside: Sequence[Path], kv_ids: KvIds) -> None:
+    def __init__(self, folder: Path, read_only: Sequence[Path], kv_ids: KvIds) -> None:
         """Keep the arguments."""
         self._folder = folder
-        self._beside = beside
+        self._read_only = read_only
         self._kv_ids = kv_ids
         folder.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> Sequence[str]:
         """Return the names of all scripts."""
-        folders = [folder for folder in (self._folder, *self._beside) if folder.is_dir()]
+        folders = [folder for folder in (self._folder, *self._read_only) if folder.is_dir()]
         return sorted({name for folder in folders for name in script_names(folder)})
 
     def read(self, name: str) -> Script | None:
@@ -71,7 +71,7 @@ class Uploads:
         home = self._folder / name
         if (home / DESCRIPTION).exists():
             return _read_upload(home, name)
-        for folder in (self._folder, *self._beside):
+        for folder in (self._folder, *self._read_only):
             script = read_script(folder, name)
             if script is not None:
                 return script

@@ -59,7 +59,7 @@ def clone(tmp_path: Path) -> Path:
 def test_the_same_results_give_the_same_charts() -> None:
     pictures = [{name: chart.svg() for name, chart in plots([run()])} for _ in range(2)]
     assert pictures[0] == pictures[1]
-    assert list(pictures[0]) == ["answers", "cpu", "times", "snapshots", "writes"]
+    assert list(pictures[0]) == ["responses", "cpu", "times", "snapshots", "writes"]
 
 
 def test_a_chart_has_title_and_description() -> None:
@@ -75,10 +75,10 @@ def test_a_chart_has_title_and_description() -> None:
 
 
 def test_descriptions_contain_the_values() -> None:
-    said = {name: chart.description for name, chart in plots([run(f=1.5)])}
-    assert "(f) contender f: 1.5 relative to (c) (1.5 to 1.5)" in said["answers"]
-    assert "today, 1,000 APIs: 10,000: 10; 1,000,000: 20" in said["snapshots"]
-    assert "this design: 19.97; one key an event: 1,000" in said["writes"]
+    descriptions = {name: chart.description for name, chart in plots([run(f=1.5)])}
+    assert "(f) contender f: 1.5 relative to (c) (1.5 to 1.5)" in descriptions["responses"]
+    assert "today, 1,000 APIs: 10,000: 10; 1,000,000: 20" in descriptions["snapshots"]
+    assert "this design: 19.97; one key an event: 1,000" in descriptions["writes"]
 
 
 def test_several_commits_have_a_history_chart() -> None:
@@ -88,8 +88,8 @@ def test_several_commits_have_a_history_chart() -> None:
 
 def test_the_newest_results_are_inserted_into_the_page() -> None:
     newer = making.results("5d6e7f8", MORNING, designs=making.designs()[:1])
-    kept = [run(), newer]
-    text = report.page(PAGE, kept, dict(plots(kept)))
+    stored = [run(), newer]
+    text = report.page(PAGE, stored, dict(plots(stored)))
     assert "\nWords of our own.\n" in text
     assert "old" not in text
     assert "| responses/s, (f) / (c) | 1.00 times |  | ≥ 1 times | yes |" in text

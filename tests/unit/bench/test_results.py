@@ -31,12 +31,12 @@ def test_a_run_of_one_part_keeps_the_others(tmp_path: Path) -> None:
 def test_commits_are_ordered_by_time(tmp_path: Path) -> None:
     store(tmp_path, making.results("aaaaaaa", NOON, page=[{"a": 1}]))
     store(tmp_path, making.results("bbbbbbb", MORNING, page=[{"a": 2}], designs=making.designs()))
-    kept = load_all(tmp_path)
-    assert [one.commit for one in kept] == ["bbbbbbb", "aaaaaaa"]
+    stored = load_all(tmp_path)
+    assert [one.commit for one in stored] == ["bbbbbbb", "aaaaaaa"]
     names = {
         part: one and one.commit
         for part in ("page", "designs", "explore")
-        for one in [newest(kept, part)]
+        for one in [newest(stored, part)]
     }
     assert names == {"page": "aaaaaaa", "designs": "bbbbbbb", "explore": None}
 
