@@ -7,11 +7,12 @@ the Linux build of anvil (according to its symbol versions).
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dev.errors import MachineError
 
-_PACKAGES = {
+_WORKERD_PACKAGES = {
     ("Linux", "x86_64"): "linux-64",
     ("Linux", "aarch64"): "linux-arm64",
     ("Linux", "arm64"): "linux-arm64",
@@ -54,16 +55,8 @@ class Machine:
         Raises:
             MachineError: There is none, or it does not run here.
         """
-        name = _PACKAGES.get((self.system, self.architecture))
-        if name is None:
-            raise MachineError(
-                f"workerd has no build for {self.system or 'this system'} on "
-                f"{self.architecture or 'this processor'}: use Linux (x86-64 or arm64, glibc) or "
-                "macOS; on Windows, use WSL 2."
-            )
-        if self.system == "Linux":
-            self._check_libc("workerd")
-        return f"@cloudflare/workerd-{name}"
+        remedy = "use Linux (x86-64 or arm64, glibc) or macOS; on Windows, use WSL 2."
+        return f"@cloudflare/workerd-{self._build('workerd', _WORKERD_PACKAGES, remedy)}"
 
     def anvil_package(self) -> str:
         """Return the npm package of anvil, the local chain, for this machine.
@@ -71,16 +64,19 @@ class Machine:
         Raises:
             MachineError: There is none, or it does not run here.
         """
-        name = _ANVIL_PACKAGES.get((self.system, self.architecture))
+        remedy = "run without PAYMENTS=1, or use Linux (x86-64 or arm64, glibc) or macOS."
+        return f"@foundry-rs/anvil-{self._build('anvil', _ANVIL_PACKAGES, remedy)}"
+
+    def _build(self, program: str, packages: Mapping[tuple[str, str], str], remedy: str) -> str:
+        name = packages.get((self.system, self.architecture))
         if name is None:
             raise MachineError(
-                f"anvil, the local chain, has no build for {self.system or 'this system'} on "
-                f"{self.architecture or 'this processor'}: run without PAYMENTS=1, or use Linux "
-                "(x86-64 or arm64, glibc) or macOS."
+                f"{program} has no build for {self.system or 'this system'} on "
+                f"{self.architecture or 'this processor'}: {remedy}"
             )
         if self.system == "Linux":
-            self._check_libc("anvil")
-        return f"@foundry-rs/anvil-{name}"
+            self._check_libc(program)
+        return name
 
     def _check_libc(self, program: str) -> None:
         library, version = self.libc
