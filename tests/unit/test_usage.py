@@ -1,4 +1,4 @@
-"""The log: every event is written once, whatever KV and the isolate's requests do."""
+"""The recorder writes every event once, no matter how KV and requests fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from usage import CommitRole, UsageRecorder
 
 
 def stored(store: FakeStore) -> list[str]:
-    """The request ids in KV, duplicates and all."""
+    """Return the request ids in KV, including duplicates."""
     ids = []
     for key, (value, _) in store.values.items():
         batch = decode_batch(value, keys.parse_usage_batch(key).minute)
@@ -29,13 +29,13 @@ def numbered(count: int, at_ms: int = NOON_MS) -> list[UsageEvent]:
     return [event(at_ms, request_id=f"w-{number:06d}") for number in range(count)]
 
 
-def test_one_request_leads_and_the_others_only_append() -> None:
+def test_one_request_leads_and_the_others_only_record() -> None:
     log = UsageRecorder("w", FakeClock())
     roles = [log.record(one) for one in numbered(10)]
     assert roles == [CommitRole.LEAD] + [CommitRole.NONE] * 9
 
 
-def test_a_leader_writes_everything_that_came_in_while_it_waited() -> None:
+def test_a_leader_writes_everything_recorded_while_it_waited() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
 
     async def scene() -> None:
@@ -52,7 +52,7 @@ def test_a_leader_writes_everything_that_came_in_while_it_waited() -> None:
     assert log.report()["eventsHeld"] == 0
 
 
-def test_whoever_fills_a_batch_commits_it_at_once() -> None:
+def test_the_request_that_fills_a_batch_commits_it_at_once() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
     roles = [log.record(one) for one in numbered(constants.BATCH_EVENTS_MAX)]
     assert roles[-1] is CommitRole.COMMIT
@@ -73,7 +73,7 @@ def test_a_batch_never_crosses_a_minute() -> None:
     assert stored(store) == ["after", "before"]
 
 
-def test_a_refused_put_is_tried_again_under_the_same_key() -> None:
+def test_a_refused_put_is_retried_with_the_same_key() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore(failing_puts=3)
     log.record(event())
     asyncio.run(log.commit_after_delay(store))
@@ -82,7 +82,7 @@ def test_a_refused_put_is_tried_again_under_the_same_key() -> None:
     assert log.report()["putsFailed"] == 3
 
 
-def test_a_put_that_worked_and_reported_failure_counts_once() -> None:
+def test_a_put_that_failed_after_its_effect_counts_once() -> None:
     log, store = (
         UsageRecorder("w", FakeClock()),
         FakeStore(failing_puts=2, puts_take_effect_anyway=True),
@@ -92,7 +92,7 @@ def test_a_put_that_worked_and_reported_failure_counts_once() -> None:
     assert stored(store) == ["w-000001"]
 
 
-def test_what_kv_refuses_for_too_long_is_written_by_the_next_leader() -> None:
+def test_the_next_leader_writes_what_kv_refused_until_the_deadline() -> None:
     clock = FakeClock()
     log, store = UsageRecorder("w", clock), FakeStore(unavailable=True)
     log.record(event(request_id="one"))
@@ -169,7 +169,7 @@ def test_two_leaders_at_once_write_each_batch_once() -> None:
     assert len(stored(store)) == 5
 
 
-def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_buffer_drops_events_and_reports_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "BUFFERED_EVENTS_MAX", 3)
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
     for one in numbered(5):
@@ -182,47 +182,47 @@ def test_a_full_memory_drops_and_says_how_many(monkeypatch: pytest.MonkeyPatch) 
     assert decode_batch(value, NOON_MS // MINUTE_MS).dropped == 2
 
 
-def test_held_batches_show_open_and_sealed_events_under_the_key_they_will_have() -> None:
+def test_buffered_batches_have_open_and_sealed_events_by_their_final_key() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore(unavailable=True)
     log.record(event(request_id="sealed"))
     asyncio.run(log.commit_after_delay(store))
     log.record(event(request_id="open"))
-    held = log.local_batches().buffered
-    assert sorted(one.request_id for batch in held.values() for one in batch.events) == [
+    buffered = log.local_batches().buffered
+    assert sorted(one.request_id for batch in buffered.values() for one in batch.events) == [
         "open",
         "sealed",
     ]
     store.unavailable = False
     asyncio.run(log.commit_after_delay(store))
-    assert set(store.values) == set(held)
+    assert set(store.values) == set(buffered)
     assert log.local_batches().buffered == {}
 
 
-def test_a_copy_of_held_batches_does_not_grow() -> None:
+def test_a_copy_of_buffered_batches_does_not_grow() -> None:
     log = UsageRecorder("w", FakeClock())
     log.record(event())
-    held = log.local_batches().buffered
+    buffered = log.local_batches().buffered
     log.record(event(request_id="later"))
-    assert [len(batch.events) for batch in held.values()] == [1]
+    assert [len(batch.events) for batch in buffered.values()] == [1]
 
 
-def test_a_batch_written_long_after_its_minute_leaves_a_mark_first() -> None:
+def test_a_late_batch_has_a_marker_that_is_written_first() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
     log.record(event(NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * MINUTE_MS))
     asyncio.run(log.commit_after_delay(store))
-    batch, mark = sorted(store.values, reverse=True)
-    assert mark == keys.late_marker(batch, NOON_MS // MINUTE_MS)
-    assert list(store.values) == [mark, batch]
+    batch, marker = sorted(store.values, reverse=True)
+    assert marker == keys.late_marker(batch, NOON_MS // MINUTE_MS)
+    assert list(store.values) == [marker, batch]
 
 
-def test_a_batch_written_in_time_leaves_no_mark() -> None:
+def test_a_batch_written_in_time_has_no_marker() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore()
     log.record(event(NOON_MS - constants.LATE_AFTER_MINUTES * MINUTE_MS))
     asyncio.run(log.commit_after_delay(store))
     assert [key for key in store.values if key.startswith(keys.LATE_PREFIX)] == []
 
 
-def test_committed_batches_are_kept_for_a_while_as_they_are_in_kv(
+def test_recent_batches_are_kept_as_they_are_in_kv(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(constants, "RECENT_EVENTS_MAX", 10)

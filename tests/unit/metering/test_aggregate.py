@@ -1,4 +1,4 @@
-"""Aggregates: the laws of merging, and figures that equal a plain count."""
+"""Aggregates: the laws of merging, and totals that equal a count of the events."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_any_order_and_grouping_gives_the_same(some: list[UsageEvent], data: st.
 
 
 @given(events)
-def test_figures_equal_a_plain_count(some: list[UsageEvent]) -> None:
+def test_totals_equal_a_count_of_the_events(some: list[UsageEvent]) -> None:
     aggregate = of(some)
     calls = [one for one in some if one.counted]
     assert aggregate.calls == len(calls)
@@ -126,11 +126,11 @@ def closed(some: list[UsageEvent], before_day: int) -> Aggregate:
 
 
 @given(over_days, st.permutations(range(4)), st.integers(0, 3))
-def test_closed_days_and_todays_hours_give_what_a_fold_over_all_gives(
+def test_closed_days_and_todays_hours_equal_one_aggregate_of_all(
     some: list[UsageEvent], order: list[int], cut: int
 ) -> None:
     days = [[one for one in some if one.at_ms // DAY_MS == TODAY - ago] for ago in order]
-    # Each day on its own, in any order and grouping; today, ago 0, stays open.
+    # Each day separately, in any order and grouping; today (0 days ago) stays open.
     parts = [closed(day, TODAY) for day in days]
     found = merged([merged(parts[:cut]), merged(parts[cut:])])
     assert found == closed(some, TODAY)
@@ -141,7 +141,7 @@ def test_closed_days_and_todays_hours_give_what_a_fold_over_all_gives(
 
 
 @given(over_days)
-def test_closing_days_twice_or_later_changes_no_figure(some: list[UsageEvent]) -> None:
+def test_closing_days_twice_or_later_changes_no_total(some: list[UsageEvent]) -> None:
     aggregate = closed(some, TODAY - 2)
     aggregate.close_days(TODAY)
     aggregate.close_days(TODAY)
@@ -149,19 +149,19 @@ def test_closing_days_twice_or_later_changes_no_figure(some: list[UsageEvent]) -
 
 
 @given(over_days, st.integers(TODAY - 3, TODAY + 1), st.integers(TODAY - 3, TODAY + 1))
-def test_calls_by_day_equal_a_plain_count_until_they_are_forgotten(
+def test_calls_by_day_equal_a_count_until_they_are_dropped(
     some: list[UsageEvent], before_day: int, kept_from: int
 ) -> None:
     aggregate = closed(some, before_day)
     count = Counter(one.at_ms // DAY_MS for one in some if one.counted)
     days = range(TODAY - 3, TODAY + 2)
     assert aggregate.calls_by_day(TODAY - 3, TODAY + 2) == [count[day] for day in days]
-    figures = aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours
+    totals = aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours
     aggregate.forget_days(kept_from)
     assert aggregate.calls_by_day(TODAY - 3, TODAY + 2) == [
         0 if day < min(kept_from, before_day) else count[day] for day in days
     ]
-    assert figures == (aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours)
+    assert totals == (aggregate.calls, aggregate.busiest_hour_calls(), aggregate.hours)
 
 
 def written(aggregate: Aggregate) -> str:
@@ -169,7 +169,9 @@ def written(aggregate: Aggregate) -> str:
 
 
 @given(events, st.data())
-def test_equal_aggregates_are_written_alike(some: list[UsageEvent], data: st.DataObject) -> None:
+def test_equal_aggregates_have_the_same_encoding(
+    some: list[UsageEvent], data: st.DataObject
+) -> None:
     shuffled = data.draw(st.permutations(some))
     cut = data.draw(st.integers(0, len(some)))
     parts = merged([of(shuffled[:cut]), of(shuffled[cut:])])
@@ -177,19 +179,19 @@ def test_equal_aggregates_are_written_alike(some: list[UsageEvent], data: st.Dat
 
 
 @given(over_days, st.integers(TODAY - 3, TODAY + 1))
-def test_what_was_written_is_read_back(some: list[UsageEvent], before_day: int) -> None:
+def test_an_aggregate_is_decoded_as_it_was_encoded(some: list[UsageEvent], before_day: int) -> None:
     aggregate = closed(some, before_day)
     found = Aggregate.decode(json.loads(written(aggregate)))
     assert found == aggregate
     assert written(found) == written(aggregate)
 
 
-def test_a_small_aggregate_is_short() -> None:
-    # 18 figures, one caller, and the description.
+def test_the_encoding_of_a_small_aggregate_is_short() -> None:
+    # 18 numbers, one caller, and the description.
     assert len(written(of([event()]))) <= 132
 
 
-def spoilt(position: int, value: Json) -> Json:
+def damaged(position: int, value: Json) -> Json:
     form = of([event(), event(latency_ms=300)]).encode()
     form[position] = value
     return form
@@ -202,26 +204,26 @@ def spoilt(position: int, value: Json) -> Json:
         7,
         [],
         {},
-        *(spoilt(position, None) for position in range(9)),
-        *(spoilt(position, -1) for position in range(10)),
-        spoilt(0, 1.0),
-        spoilt(0, True),
-        spoilt(1, 3),
-        spoilt(4, [320, [20, 20], [1, 1]]),
-        spoilt(4, [320, [20, 200], [1]]),
-        spoilt(4, [320, [20, 200], [1, 0]]),
-        spoilt(4, [320, [20, "x"], [1, 1]]),
-        spoilt(4, [1, [20, 200], [1, 1]]),
-        spoilt(6, 3),
-        spoilt(7, [2, 1]),
-        spoilt(7, [True]),
-        spoilt(8, [0]),
-        spoilt(8, [1, 1]),
-        spoilt(8, ["1"]),
-        spoilt(9, []),
-        spoilt(9, [1, "t", "s", "o", "d", -1]),
-        spoilt(9, [1, "t", "s", "o", "d", True]),
-        spoilt(9, [1, "t", "s", "o", None, 1]),
+        *(damaged(position, None) for position in range(9)),
+        *(damaged(position, -1) for position in range(10)),
+        damaged(0, 1.0),
+        damaged(0, True),
+        damaged(1, 3),
+        damaged(4, [320, [20, 20], [1, 1]]),
+        damaged(4, [320, [20, 200], [1]]),
+        damaged(4, [320, [20, 200], [1, 0]]),
+        damaged(4, [320, [20, "x"], [1, 1]]),
+        damaged(4, [1, [20, 200], [1, 1]]),
+        damaged(6, 3),
+        damaged(7, [2, 1]),
+        damaged(7, [True]),
+        damaged(8, [0]),
+        damaged(8, [1, 1]),
+        damaged(8, ["1"]),
+        damaged(9, []),
+        damaged(9, [1, "t", "s", "o", "d", -1]),
+        damaged(9, [1, "t", "s", "o", "d", True]),
+        damaged(9, [1, "t", "s", "o", None, 1]),
         [*of([event()]).encode(), [TODAY]],
         [*of([event()]).encode(), [TODAY], [0]],
         [*of([event()]).encode(), [TODAY], [1, 1]],
@@ -229,6 +231,6 @@ def spoilt(position: int, value: Json) -> Json:
         [*of([event()]).encode(), [TODAY], [1], []],
     ],
 )
-def test_what_is_not_written_is_refused(bad: Json) -> None:
+def test_an_invalid_encoding_is_refused(bad: Json) -> None:
     with pytest.raises(SummaryUnreadable):
         Aggregate.decode(bad)

@@ -1,4 +1,4 @@
-"""Compaction: the same whatever interrupts it, and reads that equal a plain count throughout."""
+"""Compaction: the same result after any interruption, and correct reads at any time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ some_events = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(some_events, st.lists(st.integers(0, 18 * DAY), max_size=6), st.integers(30, 400))
-def test_windows_equal_a_plain_count_whenever_compaction_runs_and_however_far_it_gets(
+def test_windows_equal_a_count_of_the_events_however_far_compaction_is(
     events: list[UsageEvent], pauses: list[int], budget: int
 ) -> None:
     log, views = Log(), {window: WindowCache() for window in WINDOWS}
@@ -69,7 +69,7 @@ def test_windows_equal_a_plain_count_whenever_compaction_runs_and_however_far_it
 
 @settings(max_examples=40, deadline=None)
 @given(some_events, st.lists(st.integers(3, 120), min_size=1, max_size=5))
-def test_interrupted_compaction_ends_at_the_same_bytes(
+def test_interrupted_compaction_writes_the_same_bytes(
     events: list[UsageEvent], budgets: list[int]
 ) -> None:
     whole, pieces = Log(), Log()
@@ -119,7 +119,7 @@ def test_a_batch_that_was_written_days_late_is_counted_and_all_above_it_rebuilt(
 
 
 def busy(minutes: int, apis: int) -> Log:
-    """A log with a batch of every API in each of so many minutes before noon."""
+    """Return a log with a batch of every API in each of these minutes before noon."""
     log = Log()
     for minute in range(minutes):
         log.commit(
@@ -132,31 +132,31 @@ def busy(minutes: int, apis: int) -> Log:
 
 
 @pytest.mark.parametrize("minutes", [10, 600, 6_000])
-def test_a_read_costs_at_most_six_operations_whatever_the_traffic(minutes: int) -> None:
+def test_a_read_costs_at_most_six_operations_at_any_traffic(minutes: int) -> None:
     log = busy(minutes, 3)
     assert log.compact(NOON_MS).done
     for window in WINDOWS:
         log.store.operations.clear()
-        reading = log.read(window, NOON_MS + 30_000)
-        assert reading.complete
+        data = log.read(window, NOON_MS + 30_000)
+        assert data.complete
         assert len(log.store.operations) <= 6
         assert log.calls(window, NOON_MS) == log.expected(window, NOON_MS)
 
 
-def test_a_backlog_is_worked_off_in_bounded_steps_while_reads_tell_the_truth() -> None:
+def test_a_backlog_is_processed_in_bounded_runs_while_reads_are_correct() -> None:
     log = busy(3_000, 1)
     runs = 0
     while True:
         report = log.compact(NOON_MS, 200)
         assert report.operations <= 200
-        reading = log.read("overall", NOON_MS)
-        counted = sum(part.apis[key].calls for part in parts_of(reading) for key in part.apis)
+        data = log.read("overall", NOON_MS)
+        counted = sum(part.apis[key].calls for part in parts_of(data) for key in part.apis)
         assert counted <= 3_000
-        if reading.complete:
+        if data.complete:
             assert counted == 3_000
         else:
-            assert reading.as_of is not None
-            before = sum(one.at_ms < reading.as_of * MINUTE for one in log.events)
+            assert data.as_of is not None
+            before = sum(one.at_ms < data.as_of * MINUTE for one in log.events)
             assert counted >= before
         runs += 1
         if report.done:
@@ -175,7 +175,7 @@ def test_a_minute_that_listings_showed_only_in_part_is_rebuilt_when_it_has_settl
     assert log.calls("today", NOON_MS + 2 * MINUTE)["weather"] == 1
     log.store.unlisted.clear()
     later_ms = NOON_MS + (SETTLE_MINUTES + 2) * MINUTE
-    assert log.calls("today", later_ms)["weather"] == 2, "what a listing shows counts at once"
+    assert log.calls("today", later_ms)["weather"] == 2, "listed batches count at once"
     log.compact(later_ms)
     assert log.calls("today", later_ms)["weather"] == 2
 
@@ -194,17 +194,17 @@ def test_a_summary_that_fails_its_own_check_is_rebuilt(damage: str) -> None:
     assert {key: log.summaries()[key] for key in hours} == {key: sound[key] for key in hours}
 
 
-def test_a_batch_that_cannot_be_read_is_named_and_stops_nothing() -> None:
+def test_an_undecodable_batch_is_reported_and_stops_nothing() -> None:
     log = busy(3, 1)
     bad = max(log.store.values)
     log.store.values[bad] = ('{"v":9}', {})
     log.compact(NOON_MS)
-    reading = log.read("overall", NOON_MS)
-    assert reading.unreadable == [bad]
+    data = log.read("overall", NOON_MS)
+    assert data.unreadable == [bad]
     assert sum(log.calls("overall", NOON_MS).values()) == 2
 
 
-def test_kv_that_fails_half_way_loses_nothing() -> None:
+def test_a_failure_of_kv_loses_nothing() -> None:
     log = busy(300, 2)
 
     class Failing(FakeStore):
@@ -215,14 +215,14 @@ def test_kv_that_fails_half_way_loses_nothing() -> None:
 
     log.store = Failing(values=log.store.values)
     for _ in range(400):
-        # Only where the progress itself cannot be saved is there anything to be told.
+        # Compaction raises an error only if it cannot save its state.
         with suppress(StoreUnavailable):
             if log.compact(NOON_MS).done:
                 break
     assert log.calls("overall", NOON_MS) == log.expected("overall", NOON_MS)
 
 
-def test_a_rebuild_of_what_is_sound_changes_nothing() -> None:
+def test_a_rebuild_of_intact_summaries_changes_nothing() -> None:
     log = busy(300, 2)
     log.compact(NOON_MS)
     before = log.summaries()
@@ -233,7 +233,7 @@ def test_a_rebuild_of_what_is_sound_changes_nothing() -> None:
     assert log.summaries() == before
 
 
-def test_a_rebuild_mends_what_is_damaged_and_names_it() -> None:
+def test_a_rebuild_repairs_damaged_summaries_and_reports_them() -> None:
     log = busy(300, 2)
     log.compact(NOON_MS)
     sound = log.summaries()
@@ -246,7 +246,7 @@ def test_a_rebuild_mends_what_is_damaged_and_names_it() -> None:
     assert log.summaries() == sound
 
 
-def test_a_rebuild_stops_at_its_budget_and_says_so() -> None:
+def test_a_rebuild_stops_at_its_budget_and_reports_it() -> None:
     log = busy(300, 2)
     log.compact(NOON_MS)
     first = NOON_MS // MINUTE - 200

@@ -1,4 +1,4 @@
-"""Events: a batch reads back as it was written, and anything else is set aside by name."""
+"""Batches are decoded as they were encoded, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -34,19 +34,17 @@ batches = st.builds(Batch, st.lists(events, max_size=20), st.integers(0, 100))
 
 
 @given(batches)
-def test_a_batch_reads_back_as_it_was_written(batch: Batch) -> None:
+def test_a_batch_is_decoded_as_it_was_encoded(batch: Batch) -> None:
     assert decode_batch(encode_batch(batch, MINUTE), MINUTE) == batch
 
 
-def test_an_api_is_named_once_in_a_batch() -> None:
+def test_an_api_is_written_once_in_a_batch() -> None:
     batch = Batch([event(api=WEATHER), event(api=MAPS), event(api=WEATHER)], 0)
     assert json.loads(encode_batch(batch, MINUTE))["apis"] == [list(WEATHER), list(MAPS)]
 
 
 @given(batches, st.data())
-def test_a_batch_cut_short_is_unreadable_and_nothing_else(
-    batch: Batch, data: st.DataObject
-) -> None:
+def test_a_truncated_batch_raises_only_batch_unreadable(batch: Batch, data: st.DataObject) -> None:
     value = encode_batch(batch, MINUTE)
     cut = value[: data.draw(st.integers(0, len(value) - 1))]
     with pytest.raises(BatchUnreadable):
@@ -81,16 +79,16 @@ def _with(position: int, value: object) -> str:
         _with(9, None),
     ],
 )
-def test_a_batch_with_anything_else_in_it_is_unreadable(value: str) -> None:
+def test_a_batch_with_invalid_contents_is_unreadable(value: str) -> None:
     with pytest.raises(BatchUnreadable, match="does not parse"):
         decode_batch(value, MINUTE)
 
 
-def test_a_batch_of_a_newer_version_says_so() -> None:
+def test_the_error_names_the_version_of_a_newer_batch() -> None:
     with pytest.raises(BatchUnreadable, match="version 2; this software reads 1"):
         decode_batch('{"v":2}', MINUTE)
 
 
-def test_metadata_tells_how_much_a_batch_holds() -> None:
+def test_metadata_has_the_sums_of_a_batch() -> None:
     batch = Batch([event(revenue_micros=5), event(counted=False, revenue_micros=7)], 3)
     assert batch_metadata(batch) == {"events": 2, "calls": 1, "revenueMicros": 12, "dropped": 3}

@@ -1,4 +1,4 @@
-"""Late batches: none is forgotten, whatever listings, reads and other runs do meanwhile."""
+"""Late batches: none is lost, no matter what listings, reads and other runs do."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LATE_MS = NOON_MS - 5 * HOUR
 """When the late events of these tests happened; their hour is closed by noon."""
 
 
-def marks(log: Log) -> Sequence[str]:
+def markers(log: Log) -> Sequence[str]:
     return [key for key in log.store.values if key.startswith(keys.LATE_PREFIX)]
 
 
 def commit_late(log: Log, events: Sequence[UsageEvent], written_ms: int) -> Sequence[str]:
-    """Write batches as a writer does that could not for a while; return their keys."""
+    """Write late batches with their markers; return their keys."""
     known = set(log.store.values)
     log.commit(events)
     written = [key for key in log.store.values if key not in known]
@@ -41,7 +41,7 @@ def commit_late(log: Log, events: Sequence[UsageEvent], written_ms: int) -> Sequ
 
 
 def closed_log() -> Log:
-    """A log of the hours until noon, all of which are closed, with bases."""
+    """Return a log with bases in which all hours until noon are closed."""
     log = Log()
     log.commit([event(NOON_MS - hours * HOUR - MINUTE) for hours in range(12)])
     assert log.compact(NOON_MS + 21 * MINUTE).done
@@ -55,18 +55,18 @@ def compact_each_minute(log: Log, first_ms: int, minutes: int) -> int:
     return first_ms + (minutes - 1) * MINUTE
 
 
-def test_a_late_batch_counts_at_once_and_its_mark_goes_within_the_next_hours() -> None:
+def test_a_late_batch_counts_at_once_and_its_marker_is_deleted_within_hours() -> None:
     log = closed_log()
     now_ms = NOON_MS + 25 * MINUTE
     commit_late(log, [event(LATE_MS)], now_ms)
     compact_each_minute(log, now_ms, 1)
     assert log.calls("today", now_ms) == log.expected("today", now_ms)
-    assert marks(log)
+    assert markers(log)
     now_ms = compact_each_minute(log, now_ms + MINUTE, 70)
-    assert not marks(log)
-    progress = decode_state(log.store.values[keys.COMPACTION_STATE][0])
-    assert progress is not None
-    assert (progress.late, progress.invalidated) == ({}, set())
+    assert not markers(log)
+    state = decode_state(log.store.values[keys.COMPACTION_STATE][0])
+    assert state is not None
+    assert (state.late, state.invalidated) == ({}, set())
 
 
 def test_a_late_batch_that_a_listing_shows_and_then_hides_stays_counted() -> None:
@@ -91,7 +91,7 @@ def test_a_late_batch_that_is_not_listed_at_first_is_found_later() -> None:
     assert log.calls("today", now_ms) == log.expected("today", now_ms)
 
 
-def test_no_window_is_called_complete_while_a_late_batch_is_made_part_of_it() -> None:
+def test_no_window_is_complete_while_a_late_batch_is_being_added_to_it() -> None:
     now_ms = NOON_MS + 25 * MINUTE
     partly = 0
     for budget in range(60):
@@ -99,15 +99,15 @@ def test_no_window_is_called_complete_while_a_late_batch_is_made_part_of_it() ->
         commit_late(log, [event(LATE_MS)], now_ms)
         commit_late(log, [event(LATE_MS - DAY)], now_ms)
         log.compact(now_ms, budget)
-        progress = decode_state(log.store.values[keys.COMPACTION_STATE][0])
-        assert progress is not None
-        if len(progress.late) == 2:
+        state = decode_state(log.store.values[keys.COMPACTION_STATE][0])
+        assert state is not None
+        if len(state.late) == 2:
             for window in ("today", "week", "overall"):
-                reading = log.read(window, now_ms)
-                partly += not reading.complete
+                data = log.read(window, now_ms)
+                partly += not data.complete
                 is_right = log.calls(window, now_ms) == log.expected(window, now_ms)
-                assert is_right or not reading.complete
-                assert reading.complete or (reading.as_of or 0) * MINUTE <= LATE_MS
+                assert is_right or not data.complete
+                assert data.complete or (data.as_of or 0) * MINUTE <= LATE_MS
     assert partly
     assert log.read("overall", now_ms).complete
 
@@ -122,13 +122,13 @@ def test_a_late_batch_of_yesterday_leaves_today_complete() -> None:
 
 
 @pytest.mark.parametrize("minutes", [0, 1, 3, 4, 20, 40, 41, 59])
-def test_a_late_batch_survives_that_older_progress_is_written_over_newer(minutes: int) -> None:
+def test_a_late_batch_survives_an_older_state_overwriting_a_newer_one(minutes: int) -> None:
     log = closed_log()
     older = dict(log.store.values)
     now_ms = NOON_MS + 25 * MINUTE
     commit_late(log, [event(LATE_MS)], now_ms)
     now_ms = compact_each_minute(log, now_ms, minutes + 1)
-    # Another run, which knew nothing of it, finishes now: with its summaries and its progress.
+    # Another run, which did not know the batch, writes its summaries and its state now.
     log.store.values |= {key: value for key, value in older.items() if key.startswith("summary/")}
     now_ms = compact_each_minute(log, now_ms + MINUTE, 130)
     assert log.calls("today", now_ms) == log.expected("today", now_ms)
@@ -138,24 +138,24 @@ def test_a_late_batch_survives_that_older_progress_is_written_over_newer(minutes
     }
     fresh.compact(now_ms)
     assert log.summaries() == fresh.summaries()
-    assert not marks(log)
+    assert not markers(log)
 
 
-def test_summaries_that_a_run_writes_late_are_put_right_by_the_last_look() -> None:
+def test_the_last_listing_corrects_summaries_that_another_run_wrote_late() -> None:
     log = closed_log()
     older = dict(log.store.values)
     now_ms = NOON_MS + 25 * MINUTE
     commit_late(log, [event(LATE_MS)], now_ms)
     now_ms = compact_each_minute(log, now_ms, 15)
     right = log.summaries()
-    # Another run's summaries arrive, but its progress does not.
+    # Another run writes its summaries, but not its state.
     log.store.values |= {key: older[key] for key in right if key in older}
     assert log.summaries() != right
     compact_each_minute(log, now_ms + MINUTE, 70)
     assert right.items() <= log.summaries().items()
 
 
-def test_a_batch_of_an_hour_that_had_none_stops_nothing() -> None:
+def test_a_late_batch_of_an_empty_hour_stops_nothing() -> None:
     log = Log()
     for hours in range(8):
         log.commit([event(NOON_MS + hours * HOUR)])
@@ -167,7 +167,7 @@ def test_a_batch_of_an_hour_that_had_none_stops_nothing() -> None:
         assert log.calls(window, now_ms) == log.expected(window, now_ms)
 
 
-def test_another_late_batch_of_an_hour_keeps_what_reads_do_not_show_yet() -> None:
+def test_another_late_batch_of_an_hour_keeps_batches_that_reads_do_not_show_yet() -> None:
     log = Log()
     for hours in range(8):
         log.commit([event(NOON_MS + hours * HOUR)])
@@ -175,7 +175,7 @@ def test_another_late_batch_of_an_hour_keeps_what_reads_do_not_show_yet() -> Non
     now_ms = NOON_MS + 8 * HOUR + 16 * MINUTE
     before = dict(log.store.values)
     commit_late(log, [event(NOON_MS - 4 * DAY, request_id="a")], now_ms)
-    # The first is handled; then an hour is closed, which lets progress forget old summaries.
+    # The first is processed; then an hour is closed, so old fingerprints are dropped.
     now_ms = compact_each_minute(log, now_ms, 10)
     commit_late(log, [event(NOON_MS - 4 * DAY + MINUTE, request_id="b")], now_ms)
     hour = keys.summary("hour", (NOON_MS - 4 * DAY) // MINUTE)
@@ -186,27 +186,27 @@ def test_another_late_batch_of_an_hour_keeps_what_reads_do_not_show_yet() -> Non
     assert log.calls("overall", now_ms) == log.expected("overall", now_ms)
 
 
-def test_a_mark_without_a_batch_is_forgotten_when_nobody_can_write_it_any_more() -> None:
+def test_a_marker_without_a_batch_is_deleted_when_the_batch_can_no_longer_come() -> None:
     log = closed_log()
     now_ms = NOON_MS + 25 * MINUTE
     lost = keys.usage_batch(LATE_MS // MINUTE, "dead", 1)
     log.store.values[keys.late_marker(lost, now_ms // MINUTE)] = ("", {})
     before = log.summaries()
     now_ms = compact_each_minute(log, now_ms, 40)
-    assert marks(log)
+    assert markers(log)
     compact_each_minute(log, now_ms + MINUTE, 30)
-    assert not marks(log)
+    assert not markers(log)
     assert before.items() <= log.summaries().items()
 
 
-def test_what_is_not_a_mark_is_deleted() -> None:
+def test_an_invalid_marker_is_deleted() -> None:
     log = closed_log()
     log.store.values["late/nonsense"] = ("", {})
     log.compact(NOON_MS + 25 * MINUTE)
-    assert not marks(log)
+    assert not markers(log)
 
 
-def test_a_rebuild_keeps_what_a_listing_does_not_show() -> None:
+def test_a_rebuild_keeps_batches_that_the_listing_lacks() -> None:
     log = closed_log()
     before = log.summaries()
     batches = [key for key in log.store.values if key.startswith(keys.USAGE_PREFIX)]
@@ -217,7 +217,7 @@ def test_a_rebuild_keeps_what_a_listing_does_not_show() -> None:
     assert log.summaries() == before
 
 
-def test_a_rebuild_that_stops_at_its_budget_is_finished_by_compaction() -> None:
+def test_compaction_finishes_a_rebuild_that_stopped_at_its_budget() -> None:
     log = closed_log()
     sound = log.summaries()
     hour = keys.summary("hour", NOON_MS // MINUTE - 60)
@@ -230,37 +230,37 @@ def test_a_rebuild_that_stops_at_its_budget_is_finished_by_compaction() -> None:
     assert day not in sound
 
 
-def test_an_outage_leaves_work_that_is_done_in_bounded_runs() -> None:
+def test_the_late_batches_of_an_outage_are_processed_in_bounded_runs() -> None:
     log = closed_log()
     now_ms = NOON_MS + 25 * MINUTE
     minutes = [LATE_MS - LATE_MS % HOUR - minute * MINUTE for minute in range(90)]
     for number in range(10):
         tardy = [event(at_ms + number, request_id=f"{number}-{at_ms}") for at_ms in minutes]
         commit_late(log, tardy, now_ms)
-    assert len(marks(log)) == 900
+    assert len(markers(log)) == 900
     runs = 0
-    while marks(log):
+    while markers(log):
         report = log.compact(now_ms, 300)
         assert report.operations <= 300
         now_ms += MINUTE
         runs += 1
         if runs > 5:
             assert log.calls("today", now_ms) == log.expected("today", now_ms)
-    # The last look is due after forty minutes, and twenty later marks may go, 200 at a time.
+    # The last listing is due after 40 minutes; 20 minutes later markers go, 200 at a time.
     assert runs < 80
 
 
-def test_a_mark_is_looked_at_each_minute_only_while_it_is_new() -> None:
+def test_a_minute_with_a_marker_is_listed_each_minute_only_while_it_is_new() -> None:
     log = closed_log()
     now_minute = NOON_MS // MINUTE + 25
     commit_late(log, [event(LATE_MS)], now_minute * MINUTE)
-    progress = decode_state(log.store.values[keys.COMPACTION_STATE][0])
-    assert progress is not None
-    looks = []
+    state = decode_state(log.store.values[keys.COMPACTION_STATE][0])
+    assert state is not None
+    listings = []
     for minute in range(60):
         counted = BudgetedStore(log.store, ENOUGH)
-        look = LateArrivals(SummaryBuilder(counted, progress, 0), now_minute + minute).process()
-        asyncio.run(look)
+        listing = LateArrivals(SummaryBuilder(counted, state, 0), now_minute + minute).process()
+        asyncio.run(listing)
         if counted.spent > 1:
-            looks.append(minute)
-    assert looks == [0, 1, 2, 3, 20, 40]
+            listings.append(minute)
+    assert listings == [0, 1, 2, 3, 20, 40]

@@ -1,4 +1,4 @@
-"""Past: what a window had come to a day or a week ago, from a record for each hour."""
+"""Previous periods: the totals of a window a day or a week ago, from hourly records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIDNIGHT = NOON_MS - 12 * HOUR
 
 
 def compacted_hourly(log: Log, first_ms: int, last_ms: int) -> None:
-    """Run compaction once an hour, when the hour before has settled."""
+    """Run compaction once an hour, when the previous hour has settled."""
     for now_ms in range(first_ms, last_ms + 1, HOUR):
         assert log.compact(now_ms + 25 * MINUTE_MS).done
 
@@ -28,7 +28,7 @@ def previous(log: Log, window: str, now_ms: int) -> Json:
     return snapshot(window, log.read(window, now_ms), WindowCache(), now_ms, 25)["previous"]
 
 
-def test_a_new_marketplace_has_nothing_to_compare_with() -> None:
+def test_a_new_marketplace_has_no_previous_period() -> None:
     log = Log()
     log.commit([event(NOON_MS)])
     compacted_hourly(log, NOON_MS, NOON_MS + HOUR)
@@ -61,7 +61,7 @@ def test_today_is_compared_with_yesterday_at_the_same_time() -> None:
 
 
 @pytest.mark.parametrize("window", ["week", "overall"])
-def test_the_others_are_compared_with_a_week_ago(window: str) -> None:
+def test_other_windows_are_compared_with_a_week_ago(window: str) -> None:
     log = Log()
     days = 9
     log.commit([event(MIDNIGHT + day * DAY + 30 * MINUTE_MS) for day in range(-days, 8)])
@@ -74,7 +74,7 @@ def test_the_others_are_compared_with_a_week_ago(window: str) -> None:
         assert (found["range"]["startAt"] is None) == (window == "overall")
 
 
-def test_a_record_that_does_not_parse_or_is_newer_is_none() -> None:
+def test_an_invalid_or_newer_record_is_ignored() -> None:
     log = Log()
     log.commit([event(NOON_MS - DAY)])
     compacted_hourly(log, NOON_MS - DAY, NOON_MS - DAY + 2 * HOUR)

@@ -1,4 +1,4 @@
-"""Batches expire, and nothing that they came to is forgotten, whatever else is lost."""
+"""Expired batches stay in the totals, even if the state of compaction is lost."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ DAY = DAY_MS
 START_MS = NOON_MS - 70 * DAY
 
 RECOVERY_OPERATIONS_MAX = 120
-"""What finding out where to go on may cost on top of a run's budget."""
+"""The operations that recovering the state may cost in addition to a run's budget."""
 
 
 def old(days: int = 70) -> Log:
-    """A log of so many days up to noon, compacted each day, whose old batches have expired."""
+    """Return a log of these days until noon, compacted daily, whose old batches have expired."""
     return deepcopy(_old(days))
 
 
@@ -68,7 +68,7 @@ def test_summaries_never_expire() -> None:
     }
 
 
-def test_figures_outlive_the_batches_they_were_made_of() -> None:
+def test_totals_outlive_their_batches() -> None:
     log = old()
     assert len([key for key in log.store.values if key.startswith("usage/")]) < 3 * 42
     assert log.expected("overall", NOON_MS).total() == 210
@@ -76,14 +76,14 @@ def test_figures_outlive_the_batches_they_were_made_of() -> None:
 
 
 @pytest.mark.parametrize("level", ["hour", "day", "month"])
-def test_a_damaged_summary_is_made_of_those_below_it_when_its_batches_have_expired(
+def test_a_damaged_summary_is_rebuilt_from_the_level_below_after_batches_expired(
     level: str,
 ) -> None:
     log = old()
     sound = log.summaries()
     damaged = max(key for key in sound if key.startswith(f"summary/{level}/"))
     log.store.values[damaged] = ("damage", {})
-    # A late batch of the same day is what makes somebody look.
+    # A late batch of the same day causes a rebuild.
     log.commit([event(START_MS + 2 * HOUR)], late=True)
     log.compact(NOON_MS)
     assert_whole(log)
@@ -97,7 +97,7 @@ def test_a_late_batch_adds_to_a_minute_whose_other_batches_have_expired() -> Non
     assert_whole(log)
 
 
-def test_a_minute_that_lost_its_batches_is_never_made_emptier() -> None:
+def test_a_minute_whose_batches_expired_never_loses_totals() -> None:
     log = old()
     before = log.summaries()
     minute = START_MS // MINUTE
@@ -106,7 +106,7 @@ def test_a_minute_that_lost_its_batches_is_never_made_emptier() -> None:
     assert log.summaries() == before
 
 
-def test_a_damaged_minute_whose_batches_have_expired_is_reported_and_left_as_it_is() -> None:
+def test_a_damaged_minute_whose_batches_expired_is_reported_and_not_changed() -> None:
     log = old()
     minute = START_MS // MINUTE
     damaged = keys.summary("minute", minute)
@@ -122,7 +122,7 @@ def test_a_damaged_minute_whose_batches_have_expired_is_reported_and_left_as_it_
 
 
 @pytest.mark.parametrize("left", [None, "", "{", "[1,2,3,4,5,6,7]", "null"])
-def test_lost_progress_is_put_together_from_what_is_listed(left: str | None) -> None:
+def test_a_lost_state_is_recovered_from_listings(left: str | None) -> None:
     log = old()
     sound = log.summaries()
     if left is None:
@@ -152,9 +152,9 @@ def test_summaries_that_are_not_listed_yet_are_rebuilt_from_the_log(level: str) 
     assert log.summaries() == sound
 
 
-def test_progress_that_is_lost_after_forty_days_without_compaction_forgets_no_summary() -> None:
+def test_a_state_lost_after_forty_days_without_compaction_loses_no_summary() -> None:
     log = Log()
-    # Made, but not settled: no hour has this minute, and its batch will have expired.
+    # Summarized, but not settled: no hour has this minute, and its batch will expire.
     log.commit([event(START_MS - 2 * HOUR), event(START_MS - 13 * MINUTE)])
     log.compact(START_MS)
     later_ms = START_MS + 45 * DAY
@@ -165,7 +165,7 @@ def test_progress_that_is_lost_after_forty_days_without_compaction_forgets_no_su
     assert log.calls("overall", later_ms) == {"weather": 2}
 
 
-def test_the_first_run_of_a_log_with_a_month_behind_it_is_bounded() -> None:
+def test_the_first_run_on_a_log_of_a_month_is_bounded() -> None:
     log = old()
     del log.store.values[keys.COMPACTION_STATE]
     log.store.operations.clear()
@@ -181,12 +181,12 @@ some_events = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(some_events, st.lists(moments, max_size=8), st.sets(moments, max_size=5))
-def test_whenever_progress_is_lost_figures_stay_a_plain_count(
+def test_totals_equal_a_count_whenever_the_state_is_lost(
     events: list[UsageEvent], times: list[int], losses: set[int]
 ) -> None:
     log = Log()
     waiting = sorted(events, key=lambda one: one.at_ms)
-    # Compaction may rest for a month, never for longer than batches live.
+    # Compaction may pause for a month, but not for longer than batches exist.
     regular = range(NOON_MS - 100 * DAY, NOON_MS, 30 * DAY)
     for now_ms in sorted({*times, *losses, *regular, NOON_MS + MINUTE}):
         log.commit([one for one in waiting if one.at_ms < now_ms])
@@ -198,7 +198,7 @@ def test_whenever_progress_is_lost_figures_stay_a_plain_count(
         assert_whole(log, now_ms)
 
 
-def test_a_range_whose_batches_may_have_expired_is_refused_with_the_time_from_which_on() -> None:
+def test_a_range_whose_batches_may_have_expired_is_refused_with_the_earliest_time() -> None:
     query = "?from=2026-10-14T11:59Z&to=2026-10-14T12:30Z"
     refusal = Scene().error("/__platform/compact", query, method="POST")
     assert isinstance(refusal, InvalidParameter)
@@ -211,5 +211,5 @@ def test_a_range_whose_batches_may_have_expired_is_refused_with_the_time_from_wh
     assert (body["complete"], body["stoppedBy"]) == (True, None)
 
 
-def test_the_margin_is_more_than_clocks_differ() -> None:
+def test_the_margin_exceeds_the_clock_difference() -> None:
     assert constants.REBUILD_DAYS < constants.BATCH_DAYS

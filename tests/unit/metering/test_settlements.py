@@ -1,4 +1,4 @@
-"""Settlement events: written and read back, and refused when they are anything else."""
+"""Settlement events are decoded as they were encoded, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SETTLED = replace(
 times = st.integers(0, 4_000_000_000_000)
 
 
-def test_an_event_reads_back_as_it_was_written() -> None:
+def test_an_event_is_decoded_as_it_was_encoded() -> None:
     event = settlement_event(SETTLED)
     assert decode_settlement(encode_settlement(event)) == event
 
@@ -47,20 +47,20 @@ def test_an_event_reads_back_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     "value", ["", "[]", "{}", "null", "[1]", "[2, 3]", "[9" + ', ""' * 15 + "]", "[" * 9_999]
 )
-def test_anything_else_is_refused(value: str) -> None:
+def test_an_invalid_encoding_is_refused(value: str) -> None:
     with pytest.raises(SettlementUnreadable):
         decode_settlement(value)
 
 
 @pytest.mark.parametrize("position", range(1, 16))
-def test_a_field_of_another_kind_is_refused(position: int) -> None:
+def test_a_field_of_another_type_is_refused(position: int) -> None:
     fields = json.loads(encode_settlement(settlement_event(SETTLED)))
     fields[position] = None
     with pytest.raises(SettlementUnreadable):
         decode_settlement(json.dumps(fields))
 
 
-def test_the_payers_address_is_in_no_event() -> None:
+def test_no_event_has_the_payers_address() -> None:
     assert PAYMENT_ROW.payer not in encode_settlement(settlement_event(SETTLED)).lower()
     assert PAYMENT_ROW.payer not in json.dumps(shown_settlement(settlement_event(SETTLED))).lower()
 
@@ -72,7 +72,7 @@ def test_a_newer_payment_sorts_before_an_older_one(one: int, other: int) -> None
     assert first.startswith(keys.settlement_day(one // DAY_MS))
 
 
-def test_the_revenue_is_one_batch_of_the_minute_it_was_settled_in() -> None:
+def test_the_revenue_is_one_batch_of_the_minute_of_settlement() -> None:
     (event,) = decode_revenue_batch(SETTLED).events
     assert (event.revenue_micros, event.counted, event.at_ms) == (10_000, False, NOON_MS + 1_234)
     key = keys.parse_usage_batch(revenue_key(SETTLED))
@@ -85,7 +85,7 @@ def test_no_two_payments_share_a_key() -> None:
     assert settlement_event(SETTLED).key != settlement_event(other).key
 
 
-def test_what_a_script_says_is_shown_as_not_counted() -> None:
+def test_a_scripts_receipt_is_shown_as_not_counted() -> None:
     event: SettlementEvent = settlement_event(SETTLED)._replace(source="script", receipt="abc")
     shown = shown_settlement(event)
     assert (shown["counted"], shown["receipt"]) == (False, "abc")

@@ -1,4 +1,4 @@
-"""Summaries: one text or several, proven each, and whole or not there."""
+"""Summaries: one or several parts, each with a checksum, and complete or ignored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEY = "summary/day/x"
 
 @pytest.fixture(autouse=True)
 def short_parts() -> Iterator[None]:
-    """Let a few APIs be too many for one text."""
+    """Lower the limit, so that a few APIs need several parts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "SUMMARY_PART_LENGTH_MAX", 500)
         yield
@@ -45,7 +45,7 @@ def read_back(store: FakeStore) -> Summary | None:
 
 
 @pytest.mark.parametrize("apis", [0, 1, 3, 4, 40])
-def test_what_was_put_is_read_back_whatever_its_size(apis: int) -> None:
+def test_a_summary_of_any_size_is_read_as_it_was_written(apis: int) -> None:
     store, summary = FakeStore(), a_summary(apis)
     asyncio.run(put_summary(store, KEY, summary))
     assert read_back(store) == summary
@@ -53,14 +53,14 @@ def test_what_was_put_is_read_back_whatever_its_size(apis: int) -> None:
     assert (len(store.values) > 1) == (apis > 3)
 
 
-def test_its_first_text_is_put_last() -> None:
+def test_the_head_is_written_last() -> None:
     store = FakeStore()
     asyncio.run(put_summary(store, KEY, a_summary(40)))
     assert list(store.values)[-1] == KEY
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_a_text_of_another_version_is_not_taken_for_its_own(number: int) -> None:
+def test_a_part_of_another_version_is_not_accepted(number: int) -> None:
     store = FakeStore()
     asyncio.run(put_summary(store, KEY, a_summary(12)))
     other = dict(encode_summary(a_summary(12, calls=2)))

@@ -1,4 +1,4 @@
-"""The marketplace's series: sums by hour and day that may be closed at any time."""
+"""The series of the marketplace: counts by hour and day, whose days may be closed at any time."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_days_may_be_closed_before_a_merge_or_after(
 
 
 @given(moments, st.integers(TODAY - 3, TODAY + 1))
-def test_what_was_written_is_read_back(some: list[Moment], before_day: int) -> None:
+def test_a_series_is_decoded_as_it_was_encoded(some: list[Moment], before_day: int) -> None:
     series = of(some, before_day)
     text = json.dumps(series.encode())
     found = Series.decode(json.loads(text))
@@ -91,6 +91,6 @@ def test_what_was_written_is_read_back(some: list[Moment], before_day: int) -> N
         [[[1, 1, 0, 0], [1, 1, 0, 0]], []],
     ],
 )
-def test_what_is_not_written_is_refused(bad: object) -> None:
+def test_an_invalid_encoding_is_refused(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
         Series.decode(bad)

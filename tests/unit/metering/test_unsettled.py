@@ -1,4 +1,4 @@
-"""Minutes that have not settled: compaction lists all of their batches, and reads go by that."""
+"""Unsettled minutes: compaction lists all their batches, and reads rely on that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MINUTE = MINUTE_MS
 
 
 def listed_longer_than_a_page() -> Log:
-    """Make a log of 12 minutes with 120 batches each, compacted as if by cron."""
+    """Return a log of 12 minutes with 120 batches each, compacted as by cron."""
     log = Log()
     for half_second in range(1_500):
         log.commit([event(NOON_MS - half_second * 500)])
@@ -25,15 +25,15 @@ def listed_longer_than_a_page() -> Log:
     return log
 
 
-def test_where_a_page_does_not_reach_figures_are_as_of_what_compaction_saw() -> None:
+def test_minutes_before_the_listed_page_are_as_of_compactions_listing() -> None:
     log = listed_longer_than_a_page()
-    reading = log.read("today", NOON_MS)
-    assert reading.complete
-    assert reading.seen_until_ms == NOON_MS - constants.KV_SETTLE_SECONDS * 1_000
+    data = log.read("today", NOON_MS)
+    assert data.complete
+    assert data.seen_until_ms == NOON_MS - constants.KV_SETTLE_SECONDS * 1_000
     assert log.calls("today", NOON_MS) == log.expected("today", NOON_MS)
-    # What comes now for a minute that the page does not reach, the next run finds.
+    # The next run finds new batches of minutes before the page.
     log.commit([event(NOON_MS - 12 * MINUTE)])
-    assert log.read("today", NOON_MS).seen_until_ms == reading.seen_until_ms
+    assert log.read("today", NOON_MS).seen_until_ms == data.seen_until_ms
     assert log.calls("today", NOON_MS) != log.expected("today", NOON_MS)
     log.compact(NOON_MS + MINUTE)
     assert log.calls("today", NOON_MS + MINUTE) == log.expected("today", NOON_MS)
@@ -41,7 +41,7 @@ def test_where_a_page_does_not_reach_figures_are_as_of_what_compaction_saw() -> 
     assert (later.complete, later.seen_until_ms) == (True, NOON_MS)
 
 
-def test_figures_are_not_newer_than_the_oldest_summary_that_kv_shows() -> None:
+def test_as_of_is_not_later_than_the_oldest_summary_that_kv_shows() -> None:
     log = listed_longer_than_a_page()
     minute = NOON_MS // MINUTE - 11
     key = keys.summary("minute", minute)
@@ -49,35 +49,35 @@ def test_figures_are_not_newer_than_the_oldest_summary_that_kv_shows() -> None:
     log.commit([event(minute * MINUTE)])
     log.compact(NOON_MS)
     log.store.values[key] = before
-    reading = log.read("today", NOON_MS)
-    assert (reading.complete, reading.seen_until_ms) == (True, minute * MINUTE)
+    data = log.read("today", NOON_MS)
+    assert (data.complete, data.seen_until_ms) == (True, minute * MINUTE)
 
 
-def test_too_many_batches_to_list_are_looked_at_minute_by_minute(
+def test_too_many_batches_for_one_listing_are_listed_by_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = listed_longer_than_a_page()
     monkeypatch.setattr(constants, "COMPACTION_PAGES_MAX", 1)
     assert log.compact(NOON_MS + MINUTE).done
-    reading = log.read("today", NOON_MS + MINUTE)
-    assert reading.seen_until_ms == NOON_MS - constants.KV_SETTLE_SECONDS * 1_000
+    data = log.read("today", NOON_MS + MINUTE)
+    assert data.seen_until_ms == NOON_MS - constants.KV_SETTLE_SECONDS * 1_000
     assert log.calls("today", NOON_MS + MINUTE) == log.expected("today", NOON_MS)
 
 
-def test_a_minute_with_more_batches_than_a_read_takes_is_left_to_compaction() -> None:
+def test_a_minute_with_more_batches_than_a_read_gets_waits_for_compaction() -> None:
     log = Log()
     for number in range(1_200):
         log.commit([event(NOON_MS - 1 + number * 40)])
     log.compact(NOON_MS)
     for _ in range(2):
         log.store.operations.clear()
-        reading = log.read("today", NOON_MS + 50_000)
+        data = log.read("today", NOON_MS + 50_000)
         assert len(log.store.operations) <= constants.SNAPSHOT_OPERATIONS_MAX
-        assert (reading.complete, reading.behind) == (True, False)
-        assert reading.as_of == NOON_MS // MINUTE
-    # Later that is a gap, because compaction should have come by.
-    reading = log.read("today", NOON_MS + 3 * MINUTE)
-    assert (reading.complete, reading.behind) == (False, True)
+        assert (data.complete, data.behind) == (True, False)
+        assert data.as_of == NOON_MS // MINUTE
+    # Later that is a gap, because compaction should have run.
+    data = log.read("today", NOON_MS + 3 * MINUTE)
+    assert (data.complete, data.behind) == (False, True)
     log.compact(NOON_MS + MINUTE)
     assert log.calls("today", NOON_MS + MINUTE) == log.expected("today", NOON_MS)
 
