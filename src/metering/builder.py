@@ -185,17 +185,21 @@ class SummaryBuilder:
 
     async def _parts_of(self, period: Period) -> Mapping[int, str]:
         """Return the fingerprints of the parts of a period, by start."""
-        tree = self.state.fingerprints[period.child_level]
-        known = {start: mark for start, mark in tree.items() if period.start <= start < period.end}
+        fingerprints = self.state.fingerprints[period.child_level]
+        known = {
+            start: fingerprint
+            for start, fingerprint in fingerprints.items()
+            if period.start <= start < period.end
+        }
         oldest = self.state.earlier_bases_until - KEPT_MINUTES[period.child_level]
         if period.start >= max(oldest, self.state.known_from):
             return known
         # It was built long ago, so only the stored summaries show its parts.
         return {**await child_fingerprints(self.store, period), **known}
 
-    async def _parts(self, level: str, marks: Mapping[int, str]) -> AsyncIterator[Summary]:
+    async def _parts(self, level: str, fingerprints: Mapping[int, str]) -> AsyncIterator[Summary]:
         """Read summaries, a few at a time; rebuild those with another fingerprint."""
-        starts = sorted(marks)
+        starts = sorted(fingerprints)
         step = _PARTS_PER_READ[level]
         for index in range(0, len(starts), step):
             periods = [Period(level, start) for start in starts[index : index + step]]
@@ -203,7 +207,7 @@ class SummaryBuilder:
             found = dict(await get_summaries(self.store, wanted))
             for key, period in wanted.items():
                 summary = found.pop(key)
-                if summary is None or summary.fingerprint != marks[period.start]:
+                if summary is None or summary.fingerprint != fingerprints[period.start]:
                     summary = await self._rebuilt(period)
                 yield summary
 
@@ -233,12 +237,12 @@ class SummaryBuilder:
 
     async def write_bases(self, end: int) -> None:
         """Write the bases: everything of each window up to the minute `end`."""
-        tree = self.state.fingerprints
+        by_level = self.state.fingerprints
         sources = base_sources(self.state.version + 1)
         today = containing("day", end - 1)
         month = containing("month", end - 1)
         total = _Sum()
-        async for part in self._parts("hour", _within(tree["hour"], today.start, end)):
+        async for part in self._parts("hour", _within(by_level["hour"], today.start, end)):
             total.add(part)
         await self._write_base(today.start, end, total, sources)
         previous = {"today": totals_of(total.totals)}
@@ -246,7 +250,7 @@ class SummaryBuilder:
         first = min(week_start, month.start)
         ever = total.copy()
         last: Summary | None = None
-        async for part in self._parts("day", _within(tree["day"], first, today.start)):
+        async for part in self._parts("day", _within(by_level["day"], first, today.start)):
             if part.period.start >= month.start:
                 ever.add(part)
             if part.period.start > week_start:
@@ -260,7 +264,7 @@ class SummaryBuilder:
             total.add(last)
         await self._write_base(week_start, end, total, sources)
         previous["week"] = totals_of(total.totals)
-        async for part in self._parts("month", _within(tree["month"], 0, month.start)):
+        async for part in self._parts("month", _within(by_level["month"], 0, month.start)):
             ever.add(part)
         ever.totals.forget_days(today.start // MINUTES_PER_DAY - constants.TREND_DAYS + 1)
         await self._write_base(None, end, ever, sources)
@@ -291,5 +295,5 @@ def _keys_in(unread: Unread) -> list[str]:
     return sorted(problem.partition(": ")[0] for problem in unread.unreadable)
 
 
-def _within(tree: Mapping[int, str], start: int, end: int) -> Mapping[int, str]:
-    return {own: mark for own, mark in tree.items() if start <= own < end}
+def _within(fingerprints: Mapping[int, str], start: int, end: int) -> Mapping[int, str]:
+    return {one: fingerprint for one, fingerprint in fingerprints.items() if start <= one < end}

@@ -141,10 +141,10 @@ async def _list_span(store: KeyValueStore, state: CompactionState) -> _Span:
 
 def _wanted(state: CompactionState, span: _Span) -> Mapping[Period, str]:
     """Return the summaries to read, with their fingerprints: the hour and the minutes since."""
-    tree = state.fingerprints
-    hours = [span.hour] if span.hour.start in tree["hour"] else []
-    minutes = [Period("minute", one) for one in span.unsettled if one in tree["minute"]]
-    return {period: tree[period.level][period.start] for period in (*hours, *minutes)}
+    by_level = state.fingerprints
+    hours = [span.hour] if span.hour.start in by_level["hour"] else []
+    minutes = [Period("minute", one) for one in span.unsettled if one in by_level["minute"]]
+    return {period: by_level[period.level][period.start] for period in (*hours, *minutes)}
 
 
 async def _read(store: KeyValueStore, wanted: Mapping[Period, str]) -> Mapping[Period, Summary]:
@@ -179,11 +179,11 @@ async def _list_hour(store: KeyValueStore, hour: int, pages: int) -> tuple[Liste
 
 def _compare_hour(found: Comparison, summary: Summary | None, minutes: Listed) -> None:
     """Compare the settled minutes with the sources of their hour, then the sums."""
-    marks = dict(source.split(":") for source in summary.sources) if summary else {}
+    fingerprints = dict(source.split(":") for source in summary.sources) if summary else {}
     found.differing += [
         minute
         for minute, listed in minutes.items()
-        if marks.get(str(minute)) != (_fingerprint(minute, listed) if listed else None)
+        if fingerprints.get(str(minute)) != (_fingerprint(minute, listed) if listed else None)
     ]
     if summary is None:
         return

@@ -88,9 +88,11 @@ class CompactionState:
         for level, kept_minutes in KEPT_MINUTES.items():
             oldest = self.earlier_bases_until - kept_minutes
             late = {containing(level, minute).start for minute in self.late}
-            marks = self.fingerprints[level].items()
+            fingerprints = self.fingerprints[level].items()
             self.fingerprints[level] = {
-                start: mark for start, mark in marks if start >= oldest or start in late
+                start: fingerprint
+                for start, fingerprint in fingerprints
+                if start >= oldest or start in late
             }
 
     def invalidate(self, minute: int) -> None:
@@ -120,7 +122,7 @@ class CompactionState:
 
     def encode(self) -> str:
         """Encode the state as JSON."""
-        tree = {level: sorted(parts.items()) for level, parts in self.fingerprints.items()}
+        by_level = {level: sorted(parts.items()) for level, parts in self.fingerprints.items()}
         pointers = [
             self.summarized_until,
             self.watermark,
@@ -130,7 +132,7 @@ class CompactionState:
         ]
         late = sorted(self.late.items())
         form = [STATE_VERSION, pointers, self.version, self.listed_ms]
-        content = [*form, tree, late, self.in_order()]
+        content = [*form, by_level, late, self.in_order()]
         return json.dumps(content, separators=(",", ":"))
 
 
@@ -192,16 +194,16 @@ async def child_fingerprints(store: KeyValueStore, period: Period) -> Mapping[in
 async def _from_summaries(store: KeyValueStore, now_minute: int) -> CompactionState | None:
     """Rebuild the state from the summaries that KV lists; None if no hour was closed yet."""
     levels = LEVELS[1:]
-    tree = {
+    by_level = {
         level: await _fingerprints(store, keys.summaries(level), _NEWEST_SUMMARIES)
         for level in levels
     }
-    if not tree["hour"]:
+    if not by_level["hour"]:
         return None
-    end = max(tree["hour"]) + MINUTES_PER_HOUR
+    end = max(by_level["hour"]) + MINUTES_PER_HOUR
     # The last summaries before the state was lost may be missing or not listed yet.
     first = rebuildable_from(now_minute)
-    settled = _closed_until(tree, first, await _listed_until(store, tree, first, end))
+    settled = _closed_until(by_level, first, await _listed_until(store, by_level, first, end))
     minutes: Mapping[int, str] = {}
     if settled < first:
         # Compaction has not run for so long that the batches of these minutes have expired.
@@ -209,29 +211,31 @@ async def _from_summaries(store: KeyValueStore, now_minute: int) -> CompactionSt
     state = CompactionState(
         summarized_until=settled, watermark=settled, known_from=settled, version=now_minute
     )
-    for level, marks in tree.items():
+    for level, fingerprints in by_level.items():
         state.fingerprints[level] = {
-            start: mark for start, mark in marks.items() if Period(level, start).end <= settled
+            start: fingerprint
+            for start, fingerprint in fingerprints.items()
+            if Period(level, start).end <= settled
         }
     state.fingerprints["minute"] = {
-        minute: mark for minute, mark in minutes.items() if minute >= settled
+        minute: fingerprint for minute, fingerprint in minutes.items() if minute >= settled
     }
     return state
 
 
 async def _listed_until(
-    store: KeyValueStore, tree: Mapping[str, Mapping[int, str]], first: int, end: int
+    store: KeyValueStore, by_level: Mapping[str, Mapping[int, str]], first: int, end: int
 ) -> int:
     """Return until when every hour and day with batches has a listed summary."""
     start = containing("day", first).start
     for day in range(start, end, MINUTES_PER_DAY):
         in_log = keys.usage_day(day // MINUTES_PER_DAY)
-        if day in tree["day"] or not await has_names(store, in_log):
+        if day in by_level["day"] or not await has_names(store, in_log):
             continue
         day_end = day + MINUTES_PER_DAY
         for hour in range(day, min(day_end, end), MINUTES_PER_HOUR):
             in_log = keys.usage_hour(hour // MINUTES_PER_HOUR)
-            if hour not in tree["hour"] and await has_names(store, in_log):
+            if hour not in by_level["hour"] and await has_names(store, in_log):
                 return hour
         if day_end <= end:
             # Settling its last hour again closes the day.
@@ -239,10 +243,10 @@ async def _listed_until(
     return end
 
 
-def _closed_until(tree: Mapping[str, Mapping[int, str]], first: int, end: int) -> int:
+def _closed_until(by_level: Mapping[str, Mapping[int, str]], first: int, end: int) -> int:
     """Return until when every month with days has a listed summary; its last hour closes it."""
-    months = {containing("month", day) for day in tree["day"]}
-    unlisted = [month.end for month in months if month.start not in tree["month"]]
+    months = {containing("month", day) for day in by_level["day"]}
+    unlisted = [month.end for month in months if month.start not in by_level["month"]]
     return min(
         [end, *(month_end - MINUTES_PER_HOUR for month_end in unlisted if first < month_end <= end)]
     )
@@ -267,8 +271,8 @@ def _fingerprints_on(page: KeyPage) -> Mapping[int, str]:
     for name, metadata in page.keys:
         with suppress(KeyMalformed):
             # A summary without a fingerprint matches none, so it is rebuilt.
-            mark = metadata.get("fingerprint") if isinstance(metadata, dict) else None
-            found[keys.parse_summary(name)] = str(mark)
+            fingerprint = metadata.get("fingerprint") if isinstance(metadata, dict) else None
+            found[keys.parse_summary(name)] = str(fingerprint)
     return found
 
 

@@ -6,9 +6,9 @@ The value of a batch's key never changes, so an isolate reads each batch once.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 from core import constants, keys
 from core.calendar import MINUTE_MS, MINUTES_PER_DAY
@@ -74,35 +74,37 @@ class LogTail:
     listed_from: int
     now_minute: int
     local: LocalBatches
-    kept: LogTailCache = field(default_factory=LogTailCache)
+    cache: LogTailCache = field(default_factory=LogTailCache)
     reconciled_through_ms: int | None = None
     previous_records: Mapping[str, str | None] = field(default_factory=dict)
     operations: int = 2
 
 
 async def read_tail(
-    store: KeyValueStore, local: LocalBatches, kept: LogTailCache, now_ms: int
+    store: KeyValueStore, local: LocalBatches, cache: LogTailCache, now_ms: int
 ) -> LogTail:
     """Read what every window needs, in two or three operations. Raises `StoreUnavailable`."""
     records = previous_record_keys(now_ms)
     found, page = await asyncio.gather(
         store.get_many([keys.COMPACTION_STATE, keys.RECONCILED_UNTIL, *records]),
-        store.list_names(keys.USAGE_PREFIX, None, kept.keys_wanted),
+        store.list_names(keys.USAGE_PREFIX, None, cache.keys_wanted),
     )
-    state = kept.state(found[keys.COMPACTION_STATE])
+    state = cache.state(found[keys.COMPACTION_STATE])
     names, listed_from = _listed(page)
     operations = 2
-    if listed_from > state.summarized_until and kept.keys_wanted < constants.KV_LIST_KEYS_MAX:
+    if listed_from > state.summarized_until and cache.keys_wanted < constants.KV_LIST_KEYS_MAX:
         # More batches came since the last read than this one expected.
         further = await store.list_names(keys.USAGE_PREFIX, page.cursor)
         names, listed_from = _listed(NamePage([*page.names, *further.names], further.cursor))
         operations += 1
-    kept.adapt(sum(len(some) for minute, some in names.items() if minute >= state.summarized_until))
+    cache.adapt(
+        sum(len(some) for minute, some in names.items() if minute >= state.summarized_until)
+    )
     reconciled = parse_reconciled(found[keys.RECONCILED_UNTIL])
     by_key = {key: found[key] for key in records}
     now_minute = now_ms // MINUTE_MS
     return LogTail(
-        state, names, listed_from, now_minute, local, kept, reconciled, by_key, operations
+        state, names, listed_from, now_minute, local, cache, reconciled, by_key, operations
     )
 
 
@@ -123,7 +125,7 @@ def tail_names(
         end: The minute after the last one of the window; None for all.
     """
     names: set[str] = set()
-    sources_of = cache(lambda minute: frozenset(sources.get(minute, ())))
+    sources_of = functools.cache(lambda minute: frozenset(sources.get(minute, ())))
     for minute, listed in tail.names.items():
         if minute >= floor and (end is None or minute < end):
             made_of = sources_of(minute)
@@ -155,15 +157,15 @@ async def batches_of(
         elif name in tail.local.buffered:
             # KV may list it before it returns it, and reads are limited.
             found[name] = tail.local.buffered[name]
-        elif (kept := tail.kept.get(name)) is not None:
-            found[name] = kept
+        elif (cached := tail.cache.get(name)) is not None:
+            found[name] = cached
         else:
             to_fetch.append(name)
     affordable = gets * constants.KV_BULK_GET_KEYS_MAX
 
     def add(name: str, batch: Batch) -> None:
         found[name] = batch
-        tail.kept.keep(name, batch)
+        tail.cache.keep(name, batch)
 
     await read_batches(store, to_fetch[:affordable], add, unread)
     return found, unread, to_fetch[affordable] if len(to_fetch) > affordable else None

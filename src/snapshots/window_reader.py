@@ -84,10 +84,10 @@ async def read_window(
     )
     counted = BudgetedStore(store, constants.READ_OPERATIONS_MAX)
     floor, sources = await _read_summaries(counted, state, first, end, cache, data)
-    stale_from = state.invalidated_from(first or 0, end)
-    if stale_from is not None:
+    incomplete_from = state.invalidated_from(first or 0, end)
+    if incomplete_from is not None:
         # A late batch was found, and not all summaries that it belongs to are rebuilt yet.
-        data.mark_incomplete(stale_from)
+        data.mark_incomplete(incomplete_from)
     data.seen_until_ms = _seen_until_ms(tail, data.summaries)
     names = tail_names(tail, floor, sources, first, end)
     gets_left = constants.SNAPSHOT_OPERATIONS_MAX - tail.operations - counted.spent
@@ -128,8 +128,8 @@ async def _read_summaries(
         base = keys.base(first, bases) if _has_base(first, bases) else None
         floor = max(first or 0, bases if base else 0)
         wanted = {
-            SummaryRef(keys.summary(*period), mark): period
-            for period, mark in _cover(state, floor, end)
+            SummaryRef(keys.summary(*period), fingerprint): period
+            for period, fingerprint in _cover(state, floor, end)
         }
         if base:
             # The base comes first, because it has most of the events.
@@ -166,13 +166,13 @@ def _seen_until_ms(tail: LogTail, summaries: Mapping[SummaryRef, Summary]) -> in
     summary has, of which KV may show an older version.
     """
     state = tail.state
-    marks = state.fingerprints["minute"]
+    fingerprints = state.fingerprints["minute"]
     bounds = [
         summary.period.start * MINUTE_MS
         for part, summary in summaries.items()
         if summary.period.level == "minute"
         and summary.period.start < tail.listed_from
-        and part.fingerprint != marks.get(summary.period.start)
+        and part.fingerprint != fingerprints.get(summary.period.start)
     ]
     if tail.listed_from > state.watermark:
         listed_ms = state.listed_ms - constants.KV_SETTLE_SECONDS * 1000
@@ -184,12 +184,12 @@ async def _fetch(
     store: KeyValueStore, wanted: Mapping[SummaryRef, Period], cache: WindowCache
 ) -> dict[SummaryRef, Summary]:
     """Return the wanted summaries that KV shows; some may be an older version."""
-    kept = {part: cache.get(part) for part in wanted}
-    unknown = {part.key: period for part, period in wanted.items() if kept[part] is None}
+    cached = {part: cache.get(part) for part in wanted}
+    unknown = {part.key: period for part, period in wanted.items() if cached[part] is None}
     read = await get_summaries(store, unknown)
     found: dict[SummaryRef, Summary] = {}
     for part, period in wanted.items():
-        known = kept[part]
+        known = cached[part]
         if known is not None:
             found[part] = known
             continue
@@ -204,15 +204,15 @@ async def _fetch(
 def _cover(state: CompactionState, floor: int, end: int | None) -> list[tuple[Period, str]]:
     """Choose the largest summaries that together cover everything rolled up from `floor` on."""
     known = sorted(
-        (start, -Period(level, start).end, level, mark)
-        for level, marks in state.fingerprints.items()
-        for start, mark in marks.items()
+        (start, -Period(level, start).end, level, fingerprint)
+        for level, fingerprints in state.fingerprints.items()
+        for start, fingerprint in fingerprints.items()
         if start >= floor and (end is None or start < end)
     )
     chosen = []
-    for start, negative_end, level, mark in known:
+    for start, negative_end, level, fingerprint in known:
         if start >= floor:
-            chosen.append((Period(level, start), mark))
+            chosen.append((Period(level, start), fingerprint))
             floor = -negative_end
     return chosen
 

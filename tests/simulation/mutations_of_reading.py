@@ -108,7 +108,7 @@ READING = (
         "an older version of a summary is taken for the newest",
         "snapshots.window_reader",
         "_seen_until_ms",
-        "and part.fingerprint != marks.get(summary.period.start)",
+        "and part.fingerprint != fingerprints.get(summary.period.start)",
         "and False",
     ),
     Mutation(

@@ -142,7 +142,7 @@ SUMMARIES = (
         "a summary with an outdated fingerprint is used",
         "metering.builder",
         "SummaryBuilder._parts",
-        "if summary is None or summary.fingerprint != marks[period.start]:",
+        "if summary is None or summary.fingerprint != fingerprints[period.start]:",
         "if summary is None:",
     ),
     Mutation(
