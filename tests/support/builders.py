@@ -1,4 +1,4 @@
-"""Builds usage events and rows of the ledger for tests, with defaults for all fields."""
+"""Builds events and rows of the ledger for tests, with defaults for all fields."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from metering.events import Api, UsageEvent
+from metering.settlements import AT_EDGE, SettlementEvent
 from payments.models import PaymentRow, PaymentState
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
 from tests.support.fakes import NOON_MS
@@ -47,6 +48,24 @@ PAYMENT_ROW = PaymentRow(
     served=False,
     usage_batch=None,
     reconciled_at_ms=None,
+)
+
+SETTLEMENT = SettlementEvent(
+    source=AT_EDGE,
+    payment_id="id-1",
+    request_id="r-1",
+    tenant_id="t1",
+    slug="paid",
+    payer="c1",
+    network=NETWORK,
+    asset=USDC,
+    amount="10000",
+    amount_micros=10_000,
+    transaction="0xabc",
+    facilitator="http://f",
+    claimed_at_ms=NOON_MS,
+    settled_at_ms=NOON_MS + 1_234,
+    receipt="",
 )
 
 

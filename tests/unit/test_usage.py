@@ -10,10 +10,10 @@ import pytest
 from core import constants, keys
 from core.calendar import MINUTE_MS
 from core.ports import Json
-from metering.events import UsageEvent, decode_batch
-from tests.support.builders import event
+from metering.events import Batch, UsageEvent, decode_batch, encode_batch
+from tests.support.builders import SETTLEMENT, event
 from tests.support.fakes import NOON_MS, FakeClock, FakeStore
-from usage import CommitRole, UsageRecorder
+from usage import CommitRole, UsageRecorder, record_settlement
 
 
 def stored(store: FakeStore) -> list[str]:
@@ -220,6 +220,20 @@ def test_a_batch_written_in_time_has_no_marker() -> None:
     log.record(event(NOON_MS - constants.LATE_AFTER_MINUTES * MINUTE_MS))
     asyncio.run(log.commit_after_delay(store))
     assert [key for key in store.values if key.startswith(keys.LATE_PREFIX)] == []
+
+
+def test_a_settlement_is_recorded_with_its_revenue_and_a_late_one_with_a_marker() -> None:
+    at_ms = NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * MINUTE_MS
+    minute = at_ms // MINUTE_MS
+    key = keys.usage_batch(minute, keys.payment_writer(SETTLEMENT.payment_id), 1)
+    value = encode_batch(Batch([event(at_ms, revenue_micros=10_000)], 0), minute)
+    store = FakeStore()
+    asyncio.run(record_settlement(store, FakeClock(), SETTLEMENT, key, value))
+    marker = keys.late_marker(key, NOON_MS // MINUTE_MS)
+    assert set(store.values) == {SETTLEMENT.key, marker, key}
+    assert [*store.values].index(marker) < [*store.values].index(key)
+    assert store.values[key][0] == value
+    assert store.values[key][1]["revenueMicros"] == 10_000
 
 
 def test_recent_batches_are_kept_as_they_are_in_kv(
