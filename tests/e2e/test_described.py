@@ -38,9 +38,9 @@ def test_nothing_is_answered_that_is_not_described(found: Round) -> None:
 
 
 def test_every_operation_was_tried_and_answered_well_and_badly(found: Round) -> None:
-    tried = {answer.rpartition(" ")[0] for answer in found.answers}
+    tried = {answer.rpartition(" ")[0] for answer in found.responses}
     assert tried >= operations_of(api_routes.ROUTES)
-    statuses = {int(answer.rpartition(" ")[2]) for answer in found.answers}
+    statuses = {int(answer.rpartition(" ")[2]) for answer in found.responses}
     assert {200, 400, 402, 404, 405} <= statuses
 
 

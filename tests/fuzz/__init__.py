@@ -1,1 +1,1 @@
-"""Schemathesis tries everything that the OpenAPI document describes, and much that it does not."""
+"""Fuzzing with schemathesis: requests that the OpenAPI document describes, and invalid ones."""

@@ -1,7 +1,7 @@
-"""`REQUESTS=N SEED=S python -m tests.fuzz`: tries the described API until N requests were answered.
+"""`REQUESTS=N SEED=S python -m tests.fuzz`: fuzzes the API with at least N requests.
 
-It starts a dispatcher that takes payment, with traffic in it, on a free port of this machine.
-`make fuzz` hands its variables on, so they are read from the environment.
+It starts a dispatcher that accepts payments and has traffic, on a free port of this machine.
+`make fuzz` passes its variables in the environment.
 """
 
 import json
@@ -27,7 +27,7 @@ TOKEN = "token-of-the-fuzzer"
 
 
 def main() -> int:
-    """Run rounds and print what they came to; 1 when one of them found something."""
+    """Run rounds and print their results; return 1 if a round found a failure."""
     requests = int(os.environ.get("REQUESTS") or REQUESTS)
     seed = int(os.environ.get("SEED") or time.time())
     with tempfile.TemporaryDirectory() as name:
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def fuzz(folder: Path, requests: int, seed: int) -> int:
-    """Start what is tried in `folder`, and try it."""
+    """Start a dispatcher with its state in `folder`, and fuzz it."""
     namespace = marketplace.make_namespace(folder / "namespace")
     state = folder / "state"
     with running_economy() as economy, running_fault_proxy(economy.facilitator_url) as proxy:
@@ -52,27 +52,29 @@ def fuzz(folder: Path, requests: int, seed: int) -> int:
             open_market(server, economy, proxy, state, TOKEN) as market,
         ):
             make_traffic(market)
-            return try_all(target_at(server.url, TOKEN), folder, requests, seed)
+            return run_and_print(target_at(server.url, TOKEN), folder, requests, seed)
 
 
-def try_all(target: Target, folder: Path, requests: int, seed: int) -> int:
-    """Run rounds and print what they came to."""
-    answers: Counter[str] = Counter()
+def run_and_print(target: Target, folder: Path, requests: int, seed: int) -> int:
+    """Run rounds and print their results."""
+    responses: Counter[str] = Counter()
     failed = cases = 0
     started = time.monotonic()
     for one in run_rounds(target, folder, requests, seed, EXAMPLES):
-        answers += one.answers
+        responses += one.responses
         cases += one.cases
         failed += not one.passed
-        verdict = "nothing found" if one.passed else f"{one.failures} different failures"
-        print(f"seed {one.seed}: {one.requests} requests, {one.cases} cases, {verdict}", flush=True)
+        result = "no failures" if one.passed else f"{one.failures} different failures"
+        print(f"seed {one.seed}: {one.requests} requests, {one.cases} cases, {result}", flush=True)
         if not one.passed:
             print(one.output, flush=True)
-    for name, count in sorted(answers.items()):
+    for name, count in sorted(responses.items()):
         print(f"  {name}: {count}")
     seconds = time.monotonic() - started
-    print(f"{answers.total()} requests, {cases} cases in {seconds:.0f} s, {failed} rounds failed.")
-    return 1 if failed or answers.total() < requests else 0
+    print(
+        f"{responses.total()} requests, {cases} cases in {seconds:.0f} s, {failed} rounds failed."
+    )
+    return 1 if failed or responses.total() < requests else 0
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ ROUND_SECONDS_MAX = 1_800
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is tried.
+    """A dispatcher to fuzz.
 
     Args:
-        url: Where the dispatcher listens.
-        token: The platform's.
-        document: The description, as JSON.
+        url: Its base URL.
+        token: A token for its platform routes.
+        document: Its OpenAPI document, as JSON.
     """
 
     url: str
@@ -34,27 +34,27 @@ class Target:
 
 
 def target_at(url: str, token: str) -> Target:
-    """Take a dispatcher with its own description."""
+    """Return a running dispatcher with the document that it serves."""
     headers = {"authorization": f"Bearer {token}"}
-    answer = httpx.get(f"{url}/__platform/openapi.json", headers=headers, timeout=60)
-    return Target(url, token, answer.raise_for_status().text)
+    response = httpx.get(f"{url}/__platform/openapi.json", headers=headers, timeout=60)
+    return Target(url, token, response.raise_for_status().text)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one run of schemathesis came to.
+    """The result of one run of schemathesis.
 
     Args:
-        seed: What its data were drawn from.
-        answers: How often each route, method and status came, by `METHOD PATH STATUS`.
-        failures: Different failures that it found.
-        cases: Test cases that it made.
-        passed: Whether it found nothing.
-        output: All that it printed.
+        seed: The seed of its data.
+        responses: The number of responses by `METHOD PATH STATUS`.
+        failures: The number of different failures.
+        cases: The number of test cases.
+        passed: Whether it found no failure.
+        output: Everything that it printed.
     """
 
     seed: int
-    answers: Counter[str]
+    responses: Counter[str]
     failures: int
     cases: int
     passed: bool
@@ -62,15 +62,15 @@ class Round:
 
     @property
     def requests(self) -> int:
-        """How many requests were answered."""
-        return self.answers.total()
+        """The number of responses."""
+        return self.responses.total()
 
 
 def run_round(target: Target, folder: Path, seed: int, examples: int) -> Round:
     """Run schemathesis once: examples, coverage, `examples` for each operation, and stateful."""
-    names = ("st.toml", "openapi.json", "tally.json", "report.json")
-    config, document, tally, report = (folder / name for name in names)
-    # From its own address, schemathesis would leave out the route that gives the document.
+    names = ("st.toml", "openapi.json", "counts.json", "report.json")
+    config, document, counts_file, report = (folder / name for name in names)
+    # With the document's own URL, schemathesis would skip the route that serves it.
     document.write_text(target.document)
     config.write_text(settings(target.url, target.token, datetime.now(UTC)))
     command = [
@@ -84,7 +84,7 @@ def run_round(target: Target, folder: Path, seed: int, examples: int) -> Round:
     completed = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths, "FUZZ_TALLY": str(tally)},
+        env={**os.environ, "PYTHONPATH": paths, "FUZZ_COUNTS": str(counts_file)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -95,7 +95,9 @@ def run_round(target: Target, folder: Path, seed: int, examples: int) -> Round:
     cases = json.loads(report.read_text())["test_cases"] if report.exists() else {}
     return Round(
         seed=seed,
-        answers=Counter(json.loads(tally.read_text())) if tally.exists() else Counter(),
+        responses=Counter(json.loads(counts_file.read_text()))
+        if counts_file.exists()
+        else Counter(),
         failures=cases.get("unique_failures", 0),
         cases=cases.get("generated", 0),
         passed=completed.returncode == 0,
@@ -106,7 +108,7 @@ def run_round(target: Target, folder: Path, seed: int, examples: int) -> Round:
 def run_rounds(
     target: Target, folder: Path, requests: int, seed: int, examples: int
 ) -> Iterator[Round]:
-    """Run rounds with one seed after the other until so many requests were answered."""
+    """Run rounds with consecutive seeds until there were `requests` responses."""
     done = 0
     while done < requests:
         found = run_round(target, folder, seed, examples)

@@ -1,7 +1,6 @@
-"""What schemathesis does beside its own checks; it loads this module by name.
+"""Hooks for schemathesis, which loads this module by name.
 
-It looks for headers that nobody described, and counts what was answered. The count goes to
-the file that `FUZZ_TALLY` names.
+They check for undescribed headers, and count the responses into the file `FUZZ_COUNTS`.
 """
 
 import atexit
@@ -16,7 +15,7 @@ import schemathesis
 
 from dev.openapi.error_schemas import TRANSPORT
 
-_answers: Counter[str] = Counter()
+_responses: Counter[str] = Counter()
 _lock = threading.Lock()
 
 
@@ -26,17 +25,17 @@ def no_undescribed_header(
     response: schemathesis.Response,
     case: schemathesis.Case[Any],
 ) -> None:
-    """Every header of an answer is described with its status, or is HTTP's own."""
-    answers = case.operation.definition.raw["responses"]
-    answer = answers.get(str(response.status_code))
-    if answer is None:
-        # A script's own answer; that it may be one is another check's business.
+    """Every header of a response is described with its status, or added by HTTP."""
+    responses = case.operation.definition.raw["responses"]
+    described = responses.get(str(response.status_code))
+    if described is None:
+        # A script's response; another check decides whether a script may respond here.
         return
-    if "$ref" in answer:
-        name = answer["$ref"].rpartition("/")[2]
-        answer = case.operation.schema.raw_schema["components"]["responses"][name]
-    described = {name.lower() for name in answer["headers"]}
-    extra = {name.lower() for name in response.headers} - described - set(TRANSPORT)
+    if "$ref" in described:
+        name = described["$ref"].rpartition("/")[2]
+        described = case.operation.schema.raw_schema["components"]["responses"][name]
+    names = {name.lower() for name in described["headers"]}
+    extra = {name.lower() for name in response.headers} - names - set(TRANSPORT)
     assert not extra, f"{response.status_code} has undescribed headers: {sorted(extra)}"
 
 
@@ -46,13 +45,13 @@ def after_call(
     case: schemathesis.Case[Any],
     response: schemathesis.Response,
 ) -> None:
-    """Count an answer by the route and the method that were asked."""
+    """Count a response by method, route and status."""
     with _lock:
-        _answers[f"{case.method} {case.operation.path} {response.status_code}"] += 1
+        _responses[f"{case.method} {case.operation.path} {response.status_code}"] += 1
 
 
 @atexit.register
-def _write_tally() -> None:
-    path = os.environ.get("FUZZ_TALLY")
+def _write_counts() -> None:
+    path = os.environ.get("FUZZ_COUNTS")
     if path is not None:
-        Path(path).write_text(json.dumps(_answers))
+        Path(path).write_text(json.dumps(_responses))

@@ -1,7 +1,7 @@
-"""How schemathesis is set up for the platform's description.
+"""The configuration of schemathesis.
 
-Every check is on but one: `ignored_auth` sends wrong tokens by the hundred, and wrong tokens
-are throttled. That a token is needed is a test of its own.
+Every check is on except `ignored_auth`, which sends hundreds of invalid tokens; the dispatcher
+throttles these, and other tests check that a token is required.
 """
 
 import json
@@ -13,7 +13,7 @@ from api.spec import Route
 
 
 def settings(url: str, token: str, now: datetime) -> str:
-    """Write the configuration, as TOML."""
+    """Return the configuration as TOML."""
     times = [_time(now - timedelta(minutes=minutes)) for minutes in (-5, 0, 1, 2, 10, 60, 170)]
     days = [f"{(now - timedelta(days=days)).astimezone(UTC):%Y-%m-%d}" for days in (-1, 0, 1, 30)]
     depending = [
@@ -33,7 +33,7 @@ request-timeout = 30
 times.values = {json.dumps(times)}
 days.values = {json.dumps(days)}
 limits.values = [1, 2, 2000]
-slugs.values = ["sold", "sold-beside", "given", "nobody"]
+slugs.values = ["sold", "sold-beside", "given", "missing"]
 
 [parameters]
 "query.from" = {{ dictionary = "times", probability = 0.7 }}
@@ -45,12 +45,12 @@ slugs.values = ["sold", "sold-beside", "given", "nobody"]
 [checks]
 ignored_auth.enabled = false
 
-# What is right by its shape may be out of its time, or the cursor of no answer.
+# A value that matches its schema may be out of range, or the cursor of no response.
 [[operations]]
 include-path = {json.dumps(depending)}
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
 
-# Scripts answer any method, and any path; priced ones want to be paid.
+# Scripts accept any method and any path; priced ones require payment.
 [[operations]]
 include-path = {json.dumps(tenants)}
 checks.positive_data_acceptance.enabled = false
@@ -63,5 +63,5 @@ def _time(at: datetime) -> str:
 
 
 def operations_of(routes: Sequence[Route]) -> set[str]:
-    """Name the operations of routes as the tally does, without statuses."""
+    """Return the operations of routes as the counts name them, without statuses."""
     return {f"{method} {route.path}" for route in routes for method in route.methods}

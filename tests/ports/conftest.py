@@ -1,4 +1,4 @@
-"""Which stores the shared suite is run against on the host, and how its tests run."""
+"""The implementations of the ports that the shared suite tests on the host."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ TEMPERS = {
     "simulated": Temper(),
     "simulated-odd-pages": Temper(page_keys=7, odd_pages=0.5),
 }
-"""What the shared suite must hold with; what KV does worse has promises of its own."""
+"""The behavior of KV that the shared suite accepts; `test_kv_at_its_worst` tests worse."""
 
 
 def simulated(temper: Temper, seed: int = 0) -> SimulatedStore:
-    """Make an empty namespace of its own on virtual time."""
+    """Return an empty namespace on virtual time."""
     loop = VirtualLoop(Random(seed), NOON_MS)  # type: ignore[abstract]
     return SimulatedStore(SimulatedKv(loop, Random(seed), temper), "here")
 
 
 @pytest.fixture(params=["fake", *TEMPERS])
 def store(request: pytest.FixtureRequest) -> KeyValueStore:
-    """Each of the stores in turn, empty."""
+    """Each store in turn, empty."""
     if request.param == "fake":
         return FakeStore()
     return simulated(TEMPERS[request.param])
@@ -47,13 +47,13 @@ def database() -> Database:
 
 @pytest.fixture
 def quota_counters() -> QuotaCounters:
-    """The counters of quotas, all at nothing."""
+    """The quota counters, all at zero."""
     return FakeQuotaCounters()
 
 
 @pytest.fixture
 def rate_counter_of() -> Callable[[str], RateCounter]:
-    """Give a rate-limit binding by name."""
+    """Return a function that returns a rate-limit binding by name."""
     return fake_rate_counters(10, 60).__getitem__
 
 
@@ -76,5 +76,5 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 def _result(task: asyncio.Task[Any]) -> None:
-    assert task.done(), "the test waits for something that never comes"
+    assert task.done(), "the test awaits something that never happens"
     task.result()

@@ -1,8 +1,7 @@
-"""What every database keeps, whoever implements it: the fake on the host and D1 alike.
+"""What every `Database` promises: the fake on the host, and D1.
 
-This very file also runs inside workerd, where `tests/runtime/inside` links to it. So it
-imports nothing of the tests, and each test has rows of its own: there the database
-outlives a test.
+This file also runs inside workerd, where `tests/runtime/inside` links to it. So it imports
+nothing from the tests, and each test uses rows of its own: there all tests share a database.
 """
 
 from __future__ import annotations

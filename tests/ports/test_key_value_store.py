@@ -1,8 +1,7 @@
 """What every `KeyValueStore` promises: the fake, the simulated one, and the real binding.
 
-This file also runs inside workerd, where `tests/runtime/inside` links to it. So it
-imports nothing of the tests, and each test has keys of its own: there the namespace
-outlives a test. `tests/ports/conftest.py` says which stores the host tries.
+This file also runs inside workerd, where `tests/runtime/inside` links to it. So it imports
+nothing from the tests, and each test uses keys of its own: there all tests share a namespace.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ MEBIBYTE = 1024 * 1024
 async def put(
     store: KeyValueStore, key: str, value: str = "v", metadata: Mapping[str, Json] | None = None
 ) -> None:
-    """Put, again if need be: a second write to a key within a second may be refused."""
+    """Put, and retry: KV may reject a second write to a key within a second."""
     for _ in range(2):
         try:
             return await store.put(key, value, metadata or {})
@@ -31,7 +30,7 @@ async def put(
 
 
 async def listed(store: KeyValueStore, prefix: str) -> Sequence[ListedKey]:
-    """All keys of a prefix, over as many pages as there are."""
+    """Return all keys of a prefix, from all pages."""
     keys: list[ListedKey] = []
     cursor = None
     while True:
@@ -43,7 +42,7 @@ async def listed(store: KeyValueStore, prefix: str) -> Sequence[ListedKey]:
 
 
 async def names(store: KeyValueStore, prefix: str) -> Sequence[str]:
-    """The same by names alone."""
+    """Return the names of all keys of a prefix."""
     found: list[str] = []
     cursor = None
     while True:
@@ -67,7 +66,7 @@ async def test_metadata_comes_back_with_the_listing(store: KeyValueStore) -> Non
     assert await listed(store, "metadata/") == [ListedKey("metadata/a", metadata)]
 
 
-async def test_empty_metadata_is_nothing_to_rely_on(store: KeyValueStore) -> None:
+async def test_empty_metadata_may_be_listed_as_none(store: KeyValueStore) -> None:
     await put(store, "empty-metadata/a", "v", {})
     (key,) = await listed(store, "empty-metadata/")
     assert not key.metadata
@@ -102,14 +101,14 @@ async def test_a_key_is_a_prefix_of_itself(store: KeyValueStore) -> None:
     assert await names(store, "self/a") == ["self/a", "self/ab"]
 
 
-async def test_what_is_put_again_is_there_once_with_its_last_value(store: KeyValueStore) -> None:
+async def test_a_key_that_is_put_again_has_its_last_value(store: KeyValueStore) -> None:
     await put(store, "again/a", "first", {"n": 1})
     await put(store, "again/a", "second", {"n": 2})
     assert await store.get_many(["again/a"]) == {"again/a": "second"}
     assert await listed(store, "again/") == [ListedKey("again/a", {"n": 2})]
 
 
-async def test_more_than_a_page_is_each_key_once_and_no_page_is_too_long(
+async def test_pages_list_each_key_once_and_are_not_too_long(
     store: KeyValueStore,
 ) -> None:
     expected = [f"page/{number:04d}" for number in range(1_003)]
@@ -124,12 +123,12 @@ async def test_more_than_a_page_is_each_key_once_and_no_page_is_too_long(
         cursor = page.cursor
         if cursor is None:
             break
-        # What comes in before the cursor does not shift what comes after it.
+        # A new key before the cursor does not shift the keys after it.
         await put(store, "page/!")
     assert found == expected
 
 
-async def test_names_alone_are_those_of_the_listing(store: KeyValueStore) -> None:
+async def test_listed_names_are_those_of_the_listed_keys(store: KeyValueStore) -> None:
     for name in ("alone/b", "alone/a\nalone/c", 'alone/"', "alone/ä"):
         await put(store, name, "v", {"n": 1})
     assert await names(store, "alone/") == [key.name for key in await listed(store, "alone/")]
@@ -148,7 +147,7 @@ async def test_a_key_has_up_to_512_bytes(store: KeyValueStore, key: str) -> None
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "k" * 513, "ä" * 257])
-async def test_a_key_that_kv_does_not_take_is_refused(store: KeyValueStore, key: str) -> None:
+async def test_an_invalid_key_is_rejected(store: KeyValueStore, key: str) -> None:
     with pytest.raises(StoreUnavailable):
         await store.put(key, "v", {})
     with pytest.raises(StoreUnavailable):
@@ -178,7 +177,7 @@ async def test_a_value_has_up_to_25_mebibytes(store: KeyValueStore) -> None:
     assert await names(store, "value-size/") == ["value-size/fits"]
 
 
-async def test_a_bulk_get_answers_up_to_a_hundred_keys(store: KeyValueStore) -> None:
+async def test_a_bulk_get_reads_up_to_a_hundred_keys(store: KeyValueStore) -> None:
     keys = [f"hundred/{number}" for number in range(100)]
     await put(store, keys[7])
     found = await store.get_many(keys)
@@ -187,14 +186,14 @@ async def test_a_bulk_get_answers_up_to_a_hundred_keys(store: KeyValueStore) -> 
 
 
 @pytest.mark.parametrize("count", [0, 101])
-async def test_a_bulk_get_of_none_or_more_than_a_hundred_is_refused(
+async def test_a_bulk_get_of_none_or_more_than_a_hundred_is_rejected(
     store: KeyValueStore, count: int
 ) -> None:
     with pytest.raises(StoreUnavailable):
         await store.get_many([f"many/{number}" for number in range(count)])
 
 
-async def test_a_bulk_get_answers_up_to_25_mebibytes_in_all(store: KeyValueStore) -> None:
+async def test_a_bulk_get_reads_up_to_25_mebibytes_in_total(store: KeyValueStore) -> None:
     half = "x" * (12 * MEBIBYTE)
     for name in ("a", "b", "c"):
         await put(store, f"bulk-size/{name}", half)
@@ -203,12 +202,14 @@ async def test_a_bulk_get_answers_up_to_25_mebibytes_in_all(store: KeyValueStore
         await store.get_many(["bulk-size/a", "bulk-size/b", "bulk-size/c"])
 
 
-async def test_a_key_asked_for_twice_is_answered(store: KeyValueStore) -> None:
+async def test_a_key_can_be_read_twice_in_one_bulk_get(store: KeyValueStore) -> None:
     await put(store, "twice/a")
     assert await store.get_many(["twice/a", "twice/a"]) == {"twice/a": "v"}
 
 
-async def test_keys_may_hold_what_urls_and_objects_treat_specially(store: KeyValueStore) -> None:
+async def test_keys_may_contain_special_characters_of_urls_and_objects(
+    store: KeyValueStore,
+) -> None:
     odd = ["odd/%2F", "odd/?a=b#c", "odd/a b", "odd/a+b", "odd/\\", "odd//", "odd/__proto__"]
     for key in odd:
         await put(store, key, key)

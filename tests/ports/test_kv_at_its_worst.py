@@ -1,4 +1,4 @@
-"""What the simulated KV promises even at its worst, and that it does misbehave as KV may."""
+"""What the simulated KV promises at its worst, and that it misbehaves as KV may."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def play(store: SimulatedStore, scene: Coroutine[Any, Any, Result]) -> Result:
     return task.result()
 
 
-async def insist(operation: Callable[[], Awaitable[Result]]) -> Result:
-    """Ask until KV answers."""
+async def retry(operation: Callable[[], Awaitable[Result]]) -> Result:
+    """Call until KV responds."""
     while True:
         try:
             return await operation()
@@ -60,53 +60,55 @@ async def names(store: SimulatedStore) -> list[str]:
     found: list[str] = []
     cursor = None
     while True:
-        page = await insist(lambda cursor=cursor: store.list_page("k/", cursor))  # type: ignore[misc]
+        page = await retry(lambda cursor=cursor: store.list_page("k/", cursor))  # type: ignore[misc]
         found += [key.name for key in page.keys]
         cursor = page.cursor
         if cursor is None:
             return found
 
 
-async def write_and_look(store: SimulatedStore, looks: int) -> tuple[list[list[str]], list[str]]:
-    """Write five keys, a twice, then list and read `k/a` again and again while time passes."""
+async def write_and_read(store: SimulatedStore, count: int) -> tuple[list[list[str]], list[str]]:
+    """Write five keys, `k/a` twice, then list and read `k/a` repeatedly while time passes."""
     for key in ("a", "b", "c", "d", "e"):
-        await insist(lambda key=key: store.put(f"k/{key}", "old", {}))  # type: ignore[misc]
+        await retry(lambda key=key: store.put(f"k/{key}", "old", {}))  # type: ignore[misc]
         await pause(store, 10_000)
-    await insist(lambda: store.put("k/a", "new", {}))
+    await retry(lambda: store.put("k/a", "new", {}))
     listings, values = [], []
-    for _ in range(looks):
+    for _ in range(count):
         listings.append(await names(store))
-        values.append(str((await insist(lambda: store.get_many(["k/a"])))["k/a"]))
+        values.append(str((await retry(lambda: store.get_many(["k/a"])))["k/a"]))
         await pause(store, 8_000)
     return listings, values
 
 
 def test_listings_lag_behind_and_may_show_a_later_key_first() -> None:
-    early = [look for seed in SEEDS for look in play_look(seed)[0][:3]]
+    early = [look for seed in SEEDS for look in play_reads(seed)[0][:3]]
     assert any(len(look) < 5 for look in early)
     assert any("k/d" in look and "k/a" not in look for look in early)
 
 
-def play_look(seed: int) -> tuple[list[list[str]], list[str]]:
+def play_reads(seed: int) -> tuple[list[list[str]], list[str]]:
     store = simulated(WORST, seed)
-    return play(store, write_and_look(store, 20))
+    return play(store, write_and_read(store, 20))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_listing_is_ascending_without_doubles_and_whole_after_two_minutes(seed: int) -> None:
-    listings, _ = play_look(seed)
+def test_a_listing_is_ascending_without_duplicates_and_complete_after_two_minutes(
+    seed: int,
+) -> None:
+    listings, _ = play_reads(seed)
     assert all(look == sorted(set(look)) for look in listings)
     assert listings[-1] == ["k/a", "k/b", "k/c", "k/d", "k/e"]
 
 
 def test_an_old_value_may_be_read_for_a_while() -> None:
-    assert any("old" in play_look(seed)[1][:3] for seed in SEEDS)
-    assert any("None" in play_look(seed)[1][:3] for seed in SEEDS)
+    assert any("old" in play_reads(seed)[1][:3] for seed in SEEDS)
+    assert any("None" in play_reads(seed)[1][:3] for seed in SEEDS)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_only_what_was_written_is_read_and_after_a_minute_the_last_of_it(seed: int) -> None:
-    _, values = play_look(seed)
+def test_a_read_returns_a_written_value_and_after_a_minute_the_last_one(seed: int) -> None:
+    _, values = play_reads(seed)
     assert set(values) <= {"old", "new", "None"}
     assert set(values[-(20 - STALE_READ_MS_MAX // 8_000 - 4) :]) == {"new"}
 
@@ -132,7 +134,7 @@ def test_a_put_that_fails_may_have_worked(share: str, takes_effect: bool) -> Non
     assert store.kv.acknowledged == {}
 
 
-def test_a_put_that_was_said_to_fail_can_take_effect_after_the_next_one() -> None:
+def test_a_failed_put_can_take_effect_after_the_next_one() -> None:
     last = set()
     for seed in SEEDS:
         store = simulated(Temper(), seed)
@@ -149,7 +151,7 @@ def test_a_put_that_was_said_to_fail_can_take_effect_after_the_next_one() -> Non
     assert last == {"first", "second"}
 
 
-def test_a_second_write_to_a_key_within_a_second_is_refused() -> None:
+def test_a_second_write_to_a_key_within_a_second_is_rejected() -> None:
     store = simulated(Temper())
 
     async def scene() -> None:
@@ -164,7 +166,7 @@ def test_a_second_write_to_a_key_within_a_second_is_refused() -> None:
     assert store.kv.content() == {"k/a": "third", "k/b": "another key"}
 
 
-def test_an_outage_refuses_everything_and_ends() -> None:
+def test_an_outage_rejects_everything_and_ends() -> None:
     store = simulated(Temper())
     now_ms = store.kv.loop.now_ms
     store.kv.temper = Temper(outages=[(now_ms, now_ms + 60_000)])
@@ -183,7 +185,7 @@ def test_an_outage_refuses_everything_and_ends() -> None:
     assert store.kv.content() == {"k/a": "v"}
 
 
-def test_limits_hold_at_its_worst_and_are_remembered_as_breaches() -> None:
+def test_limits_apply_at_its_worst_and_breaches_are_recorded() -> None:
     store = simulated(WORST)
 
     async def scene() -> None:
@@ -198,8 +200,8 @@ def test_limits_hold_at_its_worst_and_are_remembered_as_breaches() -> None:
     assert len(store.kv.breaches) == 3
 
 
-class Nobody:
-    """Takes no note of deaths."""
+class NoObserver:
+    """Ignores the deaths of isolates."""
 
     def died(self, isolate: Isolate) -> None:
         del isolate
@@ -208,16 +210,16 @@ class Nobody:
 def test_an_invocation_has_a_thousand_operations() -> None:
     store = simulated(Temper())
     clock = IsolateClock(store.kv.loop)
-    isolate = Isolate(store.kv.loop, store, clock, UsageRecorder("w", clock), Nobody(), fuse=0)
-    answered = []
+    isolate = Isolate(store.kv.loop, store, clock, UsageRecorder("w", clock), NoObserver(), fuse=0)
+    done = []
 
     async def scene() -> None:
         for number in range(OPERATIONS_MAX + 1):
             await store.list_page("k/", None)
-            answered.append(number)
+            done.append(number)
 
     Invocation(isolate).run(scene())
     store.kv.loop.run(store.kv.loop.now_ms + 3_600_000)
-    assert len(answered) == OPERATIONS_MAX
+    assert len(done) == OPERATIONS_MAX
     assert store.kv.breaches == ["too many API requests by single Worker invocation"]
     store.kv.loop.dispose()

@@ -1,8 +1,7 @@
-"""What the counters of quotas keep, whoever implements them: the fake and Durable Objects alike.
+"""What every `QuotaCounters` promises: the fake on the host, and Durable Objects.
 
-This very file also runs inside workerd, where `tests/runtime/inside` links to it. So it
-imports nothing of the tests, and each test has counters of its own: there they outlive
-a test.
+This file also runs inside workerd, where `tests/runtime/inside` links to it. So it imports
+nothing from the tests, and each test uses names of its own: there all tests share the counters.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ AT_MS = 1_795_348_800_000
 DAY = AT_MS // DAY_MS
 
 
-async def test_a_reservation_is_counted_and_told(quota_counters: QuotaCounters) -> None:
+async def test_a_reservation_is_counted_and_returned(quota_counters: QuotaCounters) -> None:
     bounds = QuotaLimits(monthly_requests=10, daily_micros=2**52)
     first = await quota_counters.reserve("told", AT_MS, bounds, 2**51)
     assert first == Reserved(Usage(DAY, 1, 1, 2**51, 2**51))
@@ -26,7 +25,7 @@ async def test_a_reservation_is_counted_and_told(quota_counters: QuotaCounters) 
     assert second.usage == Usage(DAY, 2, 2, 2**51 + 1, 2**51 + 1)
 
 
-async def test_a_bound_without_room_is_named_and_nothing_is_counted(
+async def test_an_exceeded_limit_is_named_and_nothing_is_counted(
     quota_counters: QuotaCounters,
 ) -> None:
     bounds = QuotaLimits(daily_requests=1)
@@ -36,7 +35,9 @@ async def test_a_bound_without_room_is_named_and_nothing_is_counted(
         assert refused == Reserved(first.usage, "daily_requests")
 
 
-async def test_of_many_at_once_the_last_place_is_given_once(quota_counters: QuotaCounters) -> None:
+async def test_of_many_concurrent_requests_one_gets_the_last_place(
+    quota_counters: QuotaCounters,
+) -> None:
     asked = [
         quota_counters.reserve("race", AT_MS, QuotaLimits(daily_requests=7), 0) for _ in range(32)
     ]
@@ -44,7 +45,7 @@ async def test_of_many_at_once_the_last_place_is_given_once(quota_counters: Quot
     assert found == {"": 7, "daily_requests": 25}
 
 
-async def test_places_given_back_meanwhile_are_given_again_and_no_others(
+async def test_only_released_places_are_reserved_again(
     quota_counters: QuotaCounters,
 ) -> None:
     bounds = QuotaLimits(daily_requests=5, daily_micros=50)
@@ -69,13 +70,13 @@ async def test_places_given_back_meanwhile_are_given_again_and_no_others(
     assert (last.exceeded, last.usage) == ("daily_requests", Usage(DAY, 5, 5, 50, 50))
 
 
-async def test_counters_of_other_names_are_others(quota_counters: QuotaCounters) -> None:
+async def test_each_name_has_a_counter_of_its_own(quota_counters: QuotaCounters) -> None:
     for name in ("apart/a", "apart/b", "apart/ä \U0001f600"):
         reserved = await quota_counters.reserve(name, AT_MS, QuotaLimits(daily_requests=1), 0)
         assert reserved.usage.daily_requests == 1
 
 
-async def test_a_day_and_a_month_begin_anew(quota_counters: QuotaCounters) -> None:
+async def test_a_new_day_and_a_new_month_start_at_zero(quota_counters: QuotaCounters) -> None:
     bounds = QuotaLimits(monthly_requests=2, daily_requests=1)
     outcomes = [
         (await quota_counters.reserve("turn", AT_MS + days * DAY_MS, bounds, 0)).exceeded
@@ -84,7 +85,7 @@ async def test_a_day_and_a_month_begin_anew(quota_counters: QuotaCounters) -> No
     assert outcomes == ["", "daily_requests", "", "monthly_requests", ""]
 
 
-async def test_what_is_given_back_of_yesterday_frees_the_month_alone(
+async def test_a_release_of_yesterday_changes_only_the_month(
     quota_counters: QuotaCounters,
 ) -> None:
     await quota_counters.reserve("back", AT_MS, QuotaLimits(), 10)

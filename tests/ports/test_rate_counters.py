@@ -1,8 +1,7 @@
-"""What rate-limit bindings keep, whoever implements them: the fakes and those of workerd alike.
+"""What every `RateCounter` promises: the fakes on the host, and the bindings of workerd.
 
-This very file also runs inside workerd, where `tests/runtime/inside` links to it. So it
-imports nothing of the tests, and each test has counters of its own: there they outlive
-a test.
+This file also runs inside workerd, where `tests/runtime/inside` links to it. So it imports
+nothing from the tests, and each test uses keys of its own: there all tests share the counters.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from core.ports import RateCounter
 from tenants.limits import RateLimit
 
 RateCounterOf = Callable[[str], RateCounter]
-"""Gives the binding of a name, which must exist."""
+"""Returns the binding of a name, which must exist."""
 
 
 async def in_one_window(window_seconds: int, count: Callable[[str], Awaitable[int]]) -> int:
-    """Count with a key of its own, anew when a window has ended meanwhile: then all begins anew."""
+    """Count with a new key; repeat if a window ended in between, because counts restart then."""
     for attempt in range(5):
         window = time.time() // window_seconds
         found = await count(f"{window_seconds}/{window}/{attempt}")
         if time.time() // window_seconds == window:
             return found
-    raise AssertionError("no window was long enough")
+    raise AssertionError("every attempt took longer than a window")
 
 
 @pytest.mark.parametrize("window_seconds", [10, 60])
@@ -51,14 +50,14 @@ async def test_the_bindings_of_a_rate_allow_it_exactly(
 
 
 @pytest.mark.parametrize("window_seconds", [10, 60])
-async def test_every_power_of_two_up_to_the_largest_has_its_binding(
+async def test_each_power_of_two_up_to_the_largest_has_a_binding(
     rate_counter_of: RateCounterOf, window_seconds: int
 ) -> None:
     for name in RateLimit(8_191, window_seconds).bindings:
         assert await rate_counter_of(name).take("first")
 
 
-async def test_keys_count_apart(rate_counter_of: RateCounterOf) -> None:
+async def test_keys_are_counted_separately(rate_counter_of: RateCounterOf) -> None:
     counter = rate_counter_of("RATE_60S_1")
 
     async def count(name: str) -> int:

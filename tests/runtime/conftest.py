@@ -1,4 +1,4 @@
-"""Shows each test of `inside/` as an item, and runs them all in one Worker."""
+"""Collects each test of `inside/` as an item, and runs them all in one Worker."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -12,14 +12,14 @@ RESULTS = pytest.StashKey[Mapping[str, list[Result]]]()
 
 
 class InsideFailure(Exception):
-    """A test inside workerd failed; the text is the report from there."""
+    """A test inside workerd failed; the text is its report."""
 
 
 class InsideModule(pytest.File):
-    """A file of tests for the Python inside workerd, which the host cannot import."""
+    """A file of tests that only Python inside workerd can import."""
 
     def collect(self) -> Iterator["InsideItem"]:
-        """Yield an item for each test function, found by its name as pytest does."""
+        """Yield an item for each function whose name starts with `test_`."""
         tree = ast.parse(self.path.read_bytes(), filename=str(self.path))
         for name in names_of_tests(tree):
             yield InsideItem.from_parent(self, name=name)
@@ -29,17 +29,17 @@ class InsideItem(pytest.Item):
     """One test function inside workerd, with all its parameters."""
 
     def __init__(self, **arguments: object) -> None:
-        """Keep all these items in one worker process of a parallel run: they share a Worker."""
+        """Group these items, so that one process of a parallel run starts one Worker for all."""
         super().__init__(**arguments)  # type: ignore[arg-type]
         self.add_marker(pytest.mark.xdist_group("inside"))
 
     @property
     def inside_name(self) -> str:
-        """The name by which pytest inside workerd knows the test."""
+        """The id of the test in the pytest inside workerd."""
         return f"{self.path.name}::{self.name}"
 
     def runtest(self) -> None:
-        """Run all selected tests at the first call; then tell what became of this one."""
+        """Run all selected tests with the first item; report the result of this one."""
         results = _results(self.session)
         own = results.get(self.inside_name) or results.get(self.path.name)
         if not own:
@@ -54,18 +54,18 @@ class InsideItem(pytest.Item):
             pytest.skip(own[0].text)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:  # type: ignore[override]
-        """Return the report from inside, or the host's own trouble."""
+        """Return the report from inside, or that of a failure on the host."""
         if isinstance(excinfo.value, InsideFailure):
             return str(excinfo.value)
         return str(super().repr_failure(excinfo))
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Return where the test is, for reports."""
+        """Return the test's location for reports."""
         return self.path, None, self.inside_name
 
 
 def names_of_tests(tree: ast.Module) -> Iterator[str]:
-    """Yield the names of a module's tests, methods as "TestClass::test_method"."""
+    """Yield the names of a module's tests; methods are "TestClass::test_method"."""
     yield from _test_functions(tree.body)
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
@@ -81,7 +81,7 @@ def _test_functions(body: list[ast.stmt]) -> Iterator[str]:
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> InsideModule | None:
-    """Keep the host from importing the files of `inside/`."""
+    """Prevent the host from importing the files of `inside/`."""
     if module_path.parent == INSIDE:
         return InsideModule.from_parent(parent, path=module_path)
     return None

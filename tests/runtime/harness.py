@@ -1,4 +1,4 @@
-"""Starts the Worker that runs pytest inside workerd, and asks it to run tests."""
+"""Starts the Worker that runs pytest inside workerd, and sends it the tests to run."""
 
 import json
 import shutil
@@ -20,20 +20,20 @@ from dev.layout import HERE, Layout
 
 INSIDE = Path(__file__).parent / "inside"
 SCRIPTS = Path(__file__).parent / "scripts"
-"""The tenants' scripts that the dispatch namespace of these tests holds."""
+"""The scripts in the dispatch namespace of these tests."""
 
 RUN_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one test, or of one set of parameters of a test.
+    """The result of one test, or of one set of parameters of a test.
 
     Args:
-        nodeid: pytest's name for it, relative to `inside/`.
+        nodeid: The id of the test in pytest, relative to `inside/`.
         outcome: "passed", "failed" or "skipped".
-        text: The failure or the reason, as pytest words it.
-        expected_failure: The reason given to `xfail`, or `None`.
+        text: pytest's text of the failure or of the reason.
+        expected_failure: The reason of `xfail`, or `None`.
         output: What the test printed.
     """
 
@@ -81,12 +81,12 @@ class InsideWorker:
             tests: Names such as "test_kv.py::test_put", relative to `inside/`.
 
         Returns:
-            For each function its results, one for each set of its parameters; a file
-            that cannot be imported has one under the file's own name.
+            The results of each function, one for each set of its parameters; a file that
+            cannot be imported has one result under its own name.
         """
         query = urllib.parse.urlencode({"tests": json.dumps(sorted(tests))})
-        answer = httpx.get(f"{self._server.url}/run?{query}", timeout=RUN_SECONDS)
-        report: dict[str, Any] = answer.raise_for_status().json()
+        response = httpx.get(f"{self._server.url}/run?{query}", timeout=RUN_SECONDS)
+        report: dict[str, Any] = response.raise_for_status().json()
         results = defaultdict(list)
         for entry in report["results"]:
             result = Result(**entry)
@@ -99,7 +99,7 @@ class InsideWorker:
         return self._server.log
 
     def close(self) -> None:
-        """End the Worker."""
+        """Stop the Worker."""
         self._server.stop()
         self._state.cleanup()
 

@@ -1,7 +1,7 @@
-"""The Worker that runs pytest inside workerd; `harness.py` is its counterpart on the host.
+"""The Worker that runs pytest inside workerd; `harness.py` starts it on the host.
 
-`GET /run?tests=JSON` runs the tests named and answers with a report of each. Tests and
-fixtures may be `async`: they run on the Worker's own event loop.
+`GET /run?tests=JSON` runs the named tests and returns a report of each. Tests and fixtures may
+be `async`: they run on the Worker's event loop.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ OPTIONS = (
 
 
 class Reporter:
-    """Collects what became of each test, and lends the Worker's environment to tests.
+    """Collects the results, and provides the Worker's environment to tests as fixtures.
 
     Args:
         environment: The bindings as the SDK wraps them.
@@ -58,7 +58,7 @@ class Reporter:
 
     @pytest.fixture
     def raw_env(self) -> Any:
-        """The bindings as JavaScript sees them."""
+        """The bindings as JavaScript objects."""
         return self._environment._env
 
     @pytest.fixture
@@ -68,17 +68,17 @@ class Reporter:
 
     @pytest.fixture
     def database(self) -> RuntimeDatabase:
-        """The payout ledger's database, through the port, all migrations applied."""
+        """The ledger's database, through the port, with all migrations applied."""
         return RuntimeDatabase(self._environment._env.CONTROL_DB)
 
     @pytest.fixture
     def quota_counters(self) -> RuntimeQuotaCounters:
-        """The counters of quotas, through the port."""
+        """The quota counters, through the port."""
         return RuntimeQuotaCounters(self._environment._env.QUOTAS)
 
     @pytest.fixture
     def rate_counter_of(self) -> Callable[[str], RuntimeRateCounter]:
-        """Give a rate-limit binding by name, through the port."""
+        """Return a function that returns a rate-limit binding by name, through the port."""
         raw = self._environment._env
         return lambda name: RuntimeRateCounter(getattr(raw, name))
 
@@ -100,8 +100,8 @@ class Reporter:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any]
     ) -> Generator[None, object, object]:
-        """Make fixtures that are coroutine functions or async generators plain ones."""
-        # pytest means `func` to be final, and offers no other way to change what is called.
+        """Wrap fixtures that are coroutine functions or async generators in plain functions."""
+        # pytest declares `func` final, but has no other way to replace it.
         function = fixturedef.func
         if inspect.isasyncgenfunction(function):
             fixturedef.func = _synchronous_generator(function)  # type: ignore[misc]
@@ -110,12 +110,12 @@ class Reporter:
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the outcome of a test, or of a set-up or teardown that was no success."""
+        """Record the result of a test, or of a failed set-up or teardown."""
         if report.when == "call" or report.outcome != "passed":
             self._add(report.nodeid, report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Keep a failure to import a file of tests."""
+        """Record the failure to import a file of tests."""
         if report.outcome != "passed":
             self._add(report.nodeid, report)
 
@@ -136,7 +136,7 @@ class Reporter:
 
 @handler
 async def on_fetch(request: Request, environment: Any, context: Any) -> Response:
-    """Answer `GET /run`, and anything else with a greeting."""
+    """Run tests for `GET /run`; respond with "ready" to any other request."""
     address = urlsplit(request.url)
     if address.path != "/run":
         return Response("ready")

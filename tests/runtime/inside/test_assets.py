@@ -1,12 +1,12 @@
-"""The binding of static files, with the page's own in it."""
+"""The binding of static files, with the files of the page."""
 
 from typing import Any
 
 from runtime.environment import RuntimeEnvironment
 
 
-async def test_a_static_file_has_a_tag_and_is_not_sent_to_who_has_it(raw_env: Any) -> None:
-    """The binding gives a file with its kind and tag, 304 to its tag and 404 without a file."""
+async def test_a_static_file_has_a_tag_and_is_not_sent_again_for_it(raw_env: Any) -> None:
+    """The binding returns a file with type and tag, 304 for the tag, and 404 without a file."""
     assets = RuntimeEnvironment(raw_env).assets
     assert assets is not None
     page = await assets.fetch("http://h/explore", "GET", None)

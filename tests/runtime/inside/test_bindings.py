@@ -1,4 +1,4 @@
-"""The runtime module on real bindings: every crossing between Python and JavaScript."""
+"""The package `runtime` on real bindings."""
 
 import asyncio
 from typing import Any
@@ -12,11 +12,11 @@ from runtime.counters import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime.environment import RuntimeBackground, RuntimeClock, RuntimeEnvironment, writer_id
 from runtime.kv import RuntimeStore
 
-# KV, beyond what every store promises (`test_key_value_store.py`).
+# KV, in addition to what every store promises (`test_key_value_store.py`).
 
 
-async def test_a_refused_operation_has_the_words_of_kv(store: RuntimeStore) -> None:
-    """A key or a request that KV refuses is our own error with KV's reason."""
+async def test_a_rejected_operation_has_the_message_of_kv(store: RuntimeStore) -> None:
+    """If KV rejects a key or a request, the error has KV's reason."""
     with pytest.raises(StoreUnavailable, match="512"):
         await store.put("k" * 600, "v", {})
     with pytest.raises(StoreUnavailable, match="100"):
@@ -27,7 +27,7 @@ async def test_a_refused_operation_has_the_words_of_kv(store: RuntimeStore) -> N
 
 
 def test_bindings_and_settings_are_found_and_missing_ones_are_none(raw_env: Any) -> None:
-    """What wrangler.toml binds is there; what nobody set is None."""
+    """Everything that wrangler.toml binds exists; a missing setting is None."""
     environment = RuntimeEnvironment(raw_env)
     assert environment.usage_store is not None
     assert environment.tenant_store is not None
@@ -37,11 +37,11 @@ def test_bindings_and_settings_are_found_and_missing_ones_are_none(raw_env: Any)
     assert environment.quota_counters is not None
     assert environment.rate_counter("RATE_10S_1") is not None
     assert environment.setting("CALLER_HASH_SECRET")
-    assert environment.setting("NOBODY_SET_THIS") is None
+    assert environment.setting("MISSING_SETTING") is None
 
 
-def test_nothing_bound_is_nothing_there() -> None:
-    """An environment without bindings is no error until a request needs one."""
+def test_an_environment_without_bindings_is_no_error() -> None:
+    """Each binding is None."""
     environment = RuntimeEnvironment(js.Object.new())
     assert environment.usage_store is None
     assert environment.namespace is None
@@ -52,8 +52,8 @@ def test_nothing_bound_is_nothing_there() -> None:
     assert environment.setting("PLATFORM_ANALYTICS_TOKEN") is None
 
 
-def test_a_json_variable_reads_as_the_text_it_was() -> None:
-    """A directory given as a JSON variable arrives as an object and is text again."""
+def test_a_json_variable_is_read_as_text() -> None:
+    """A directory in a JSON variable arrives as an object and is converted back."""
     raw = js.JSON.parse('{"TENANT_DIRECTORY_JSON": {"tenants": []}, "EMPTY": ""}')
     environment = RuntimeEnvironment(raw)
     assert environment.setting("TENANT_DIRECTORY_JSON") == '{"tenants":[]}'
@@ -63,15 +63,15 @@ def test_a_json_variable_reads_as_the_text_it_was() -> None:
 # Time, names, and work after the response.
 
 
-async def test_the_clock_sleeps_at_least_as_long_as_asked() -> None:
-    """Both are `Date.now`'s milliseconds."""
+async def test_the_clock_sleeps_at_least_the_given_time() -> None:
+    """In milliseconds of `Date.now`."""
     clock = RuntimeClock()
     before_ms = clock.now_ms()
     await clock.sleep_ms(30)
     assert 29 <= clock.now_ms() - before_ms < 5_000
 
 
-def test_writers_have_names_of_their_own() -> None:
+def test_writers_have_unique_names() -> None:
     """64 random bits, in hexadecimal."""
     names = {writer_id() for _ in range(100)}
     assert len(names) == 100
@@ -79,7 +79,7 @@ def test_writers_have_names_of_their_own() -> None:
 
 
 async def test_background_work_runs_to_its_end(ctx: Any) -> None:
-    """What fails is over as well, and nobody waits for it."""
+    """A failure in the background reaches no other work."""
     background = RuntimeBackground(ctx)
     done: list[str] = []
 
@@ -100,16 +100,16 @@ async def test_background_work_runs_to_its_end(ctx: Any) -> None:
 # Counters.
 
 
-async def test_a_rate_limit_that_fails_says_so_in_the_ports_words() -> None:
-    """Whatever the binding throws is one exception of ours."""
+async def test_a_failing_rate_limit_raises_the_error_of_the_port() -> None:
+    """Any exception of the binding becomes `CounterUnavailable`."""
     raw = js.Object.new()
     raw.limit = js.Promise.reject.bind(js.Promise, js.Error.new("Network connection lost."))
     with pytest.raises(CounterUnavailable, match="connection lost"):
         await RuntimeRateCounter(raw).take("key")
 
 
-async def test_a_counter_that_fails_says_so_in_the_ports_words(raw_env: Any) -> None:
-    """An exception inside the Durable Object is one of ours, and it counts on afterwards."""
+async def test_a_failing_counter_raises_the_error_of_the_port(raw_env: Any) -> None:
+    """An exception in the Durable Object becomes `CounterUnavailable`, and it still counts."""
     counters = RuntimeQuotaCounters(raw_env.QUOTAS)
     with pytest.raises(CounterUnavailable):
         await counters.reserve("broken", 0, UNBOUNDED, "no number")  # type: ignore[arg-type]

@@ -10,29 +10,29 @@ from runtime.http import RuntimeFetcher
 
 
 def data_url(text: str) -> str:
-    """An address whose server answers `text`."""
+    """Return a URL whose response is `text`."""
     return f"data:application/json,{text}"
 
 
-async def ask(url: str, **changes: Any) -> Fetched:
-    """Fetch with usual limits."""
+async def fetch(url: str, **changes: Any) -> Fetched:
+    """Fetch with the usual limits."""
     usual: dict[str, Any] = {"headers": {}, "method": "GET", "body": None, "timeout_ms": 5_000}
     return await RuntimeFetcher().fetch(url, **{**usual, "body_bytes_max": 100, **changes})
 
 
-async def test_an_answer_is_its_status_and_its_text() -> None:
-    """What the other server says arrives as it is."""
-    assert await ask(data_url("true")) == Fetched(200, "true")
+async def test_a_response_has_its_status_and_its_text() -> None:
+    """The text is unchanged."""
+    assert await fetch(data_url("true")) == Fetched(200, "true")
 
 
-async def test_a_server_that_is_not_there_is_our_own_error() -> None:
-    """Nobody listens at port 1."""
+async def test_an_unreachable_server_raises_the_error_of_the_port() -> None:
+    """No server listens on port 1."""
     with pytest.raises(FetchFailed):
-        await ask("http://127.0.0.1:1/", method="POST", body="{}", headers={"a": "b"})
+        await fetch("http://127.0.0.1:1/", method="POST", body="{}", headers={"a": "b"})
 
 
-async def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
-    """A body past the limit is our own error."""
-    assert len((await ask(data_url("x" * 100))).body) == 100
+async def test_a_response_that_is_too_long_is_not_read_to_its_end() -> None:
+    """A body over the limit raises `FetchFailed`."""
+    assert len((await fetch(data_url("x" * 100))).body) == 100
     with pytest.raises(FetchFailed, match="longer"):
-        await ask(data_url("x" * 101))
+        await fetch(data_url("x" * 101))

@@ -1,4 +1,4 @@
-/** Answers with the request as it arrived, and with headers that tenants may not set. */
+/** Responds with the request as it arrived, and with headers that scripts may not set. */
 export default {
 	async fetch(request) {
 		const headers = new Headers({ "content-type": "application/json", "x-clawr-fake": "1", "x-request-id": "fake" });

@@ -1,4 +1,4 @@
-/** Answers with the kind of reply that its path names. */
+/** Responds with the kind of response that its path names. */
 export default {
 	fetch(request) {
 		const kind = new URL(request.url).pathname.slice(1);
