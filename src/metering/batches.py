@@ -26,7 +26,7 @@ def by_minute(names: Sequence[str]) -> dict[int, Sequence[str]]:
     found: dict[int, Sequence[str]] = {}
     start = 0
     while start < len(names):
-        minute = minute_of(names[start])
+        minute = batch_minute(names[start])
         if minute is None:
             start += 1
             continue
@@ -38,7 +38,7 @@ def by_minute(names: Sequence[str]) -> dict[int, Sequence[str]]:
     return found
 
 
-def minute_of(name: str) -> int | None:
+def batch_minute(name: str) -> int | None:
     """Return the minute of a batch's key; None for any other key."""
     try:
         return keys.parse_usage_batch(name).minute

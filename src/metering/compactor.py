@@ -20,7 +20,7 @@ from core.calendar import MINUTE_MS, MINUTES_PER_DAY, MINUTES_PER_HOUR, Period
 from core.errors import LogExpired, StoreUnavailable
 from core.kv_store import BudgetedStore, BudgetSpent, all_names, has_names
 from core.ports import KeyValueStore
-from metering.batches import by_minute, minute_of
+from metering.batches import batch_minute, by_minute
 from metering.builder import CompactionReport, SummaryBuilder
 from metering.invalidation import LateArrivals
 from metering.state import (
@@ -74,8 +74,8 @@ async def rebuild(
 
     Returns:
         The report. `changed` has what differs from before. `done` is False if `budget` KV
-        operations were not enough, or if an unreadable summary `stopped_by` names cannot be
-        rebuilt because its batches may have expired.
+        operations were not enough, or if a damaged summary cannot be rebuilt because its batches
+        may have expired; then `stopped_by` names it.
 
     Raises:
         StoreUnavailable: KV failed.
@@ -162,7 +162,7 @@ class CompactionRun:
             names += page.names
             cursor = page.cursor
             # A listing runs from the newest key to the oldest.
-            oldest = minute_of(page.names[-1]) if page.names else None
+            oldest = batch_minute(page.names[-1]) if page.names else None
             if cursor is None or (oldest is not None and oldest < start):
                 return by_minute(names)
         return None

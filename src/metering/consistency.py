@@ -13,7 +13,7 @@ from core import constants, keys
 from core.calendar import MINUTES_PER_HOUR, Period
 from core.kv_store import has_names
 from core.ports import Json, KeyPage, KeyValueStore, ListedKey
-from metering.batches import minute_of
+from metering.batches import batch_minute
 from metering.state import CompactionState
 from metering.summary import Summary, get_summaries
 from metering.totals import Totals
@@ -165,7 +165,7 @@ async def _list_hour(store: KeyValueStore, hour: int, pages: int) -> tuple[Liste
     for _ in range(pages):
         page = await store.list_page(keys.usage_hour(hour), cursor)
         for key in page.keys:
-            minute = minute_of(key.name)
+            minute = batch_minute(key.name)
             if minute is not None:
                 minutes.setdefault(minute, []).append(key)
         cursor = page.cursor
@@ -235,7 +235,7 @@ async def oldest_uncompacted(store: KeyValueStore, overview: Overview) -> int | 
     made = overview.state.summarized_until if overview.state else 0
     listed = [
         minute
-        for minute in (minute_of(key.name) for key in overview.newest.keys)
+        for minute in (batch_minute(key.name) for key in overview.newest.keys)
         if minute is not None and minute < overview.now_minute
     ]
     if overview.newest.cursor is None or (listed and min(listed) < made):
