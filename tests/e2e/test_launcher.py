@@ -63,7 +63,7 @@ def test_nothing_runs_on_after_its_end(tmp_path: Path, number: signal.Signals) -
     [
         ({"VARS": "NOT-A-WORD"}, "is not KEY=VALUE"),
         ({"TENANTS": "/nowhere.json"}, "give a JSON file"),
-        ({"NAMESPACE": "/nowhere"}, "give the folder that holds the scripts"),
+        ({"NAMESPACE": "/nowhere"}, "give the folder of the scripts"),
         ({"STATE": "/dev/null/state"}, "choose another one"),
         ({"PORT": "http"}, "give a number"),
         ({"RUNTIME": "other"}, "RUNTIME=local or RUNTIME=cloudflare"),

@@ -65,14 +65,14 @@ def test_it_buys_from_the_dispatcher(market: Market, tmp_path: Path) -> None:
     assert '"goods":"bread","method":"PUT","path":"/loaf","body":"hello"' in shown.stdout
     assert market.economy.chain.balance(market.economy.payee) == paid + PRICE
     assert failed.returncode == 1
-    assert "500, not paid: it answered 500 without a receipt" in failed.stdout
+    assert "500, not paid: the response 500 has no receipt" in failed.stdout
 
 
 @pytest.mark.parametrize(
     ("variables", "code", "advice"),
     [
-        ({"API": "free"}, 1, "asks for no payment, it answers 404"),
-        ({"COUNT": "none"}, 2, "COUNT=none is no whole number"),
+        ({"API": "free"}, 1, "requires no payment, it responds with 404"),
+        ({"COUNT": "none"}, 2, "COUNT=none is not a whole number"),
         ({"STATE": "/nowhere"}, 2, "start one with `make dev PAYMENTS=1`"),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_purchase_that_fails_fails_the_command(economy: Economy, state: Path) 
     finally:
         economy.chain.unblock(economy.buyer.address)
     assert shown.returncode == 1
-    assert "402, not paid: it answered 402 without a receipt" in shown.stdout
+    assert "402, not paid: the response 402 has no receipt" in shown.stdout
     assert shown.stderr.startswith("error: 1 of 1 failed")
 
 
@@ -102,5 +102,5 @@ def test_a_dispatcher_that_was_killed_is_not_taken_for_a_running_one(tmp_path: P
     with announced(tmp_path, nobody, nobody):
         shown = pay(tmp_path)
     assert shown.returncode == 2
-    assert "has ended" in shown.stderr
+    assert "has stopped" in shown.stderr
     assert not (tmp_path / FILE_NAME).exists()
