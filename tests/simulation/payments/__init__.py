@@ -1,1 +1,1 @@
-"""Runs the real payment code against D1, facilitators, a chain and payers at their worst."""
+"""Simulation of payments: the real code against worst-case D1, facilitators, chain and payers."""

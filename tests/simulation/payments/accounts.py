@@ -1,10 +1,9 @@
-"""What must hold of every run of payments once it is at rest.
+"""The invariants of every run of payments at rest.
 
-4. One payment, at most one settlement and at most one served request; never
-   served unpaid; the ledger equals the settlements, the revenue shown and the
-   money that moved. A payment that stays pending could not be known, and is
-   named. Nothing that was refused was charged.
-5. Tenants never mix: all of this holds for each tenant by itself.
+4. One payment, at most one settlement and at most one served request; nothing is served unpaid;
+   the ledger equals the settlements, the revenue shown and the money that moved. A payment that
+   stays pending cannot be decided, and is reported. Nothing that was refused was charged.
+5. Tenants never mix: all of this holds for each tenant separately.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ REACH_MS = 9_000 * BLOCK_MS
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Everything that is written anywhere about money, at rest."""
+    """All records about money, at rest."""
 
     rows: Mapping[str, Mapping[str, Any]]
     entries: Sequence[Mapping[str, Any]]
@@ -60,7 +59,7 @@ def read_books(market: Market) -> Books:
 
 
 def check_run(market: Market) -> None:
-    """Check what was noted on the way."""
+    """Check the problems that were recorded during the run."""
     problems = [*market.problems, *market.loop.problems]
     for isolate in market.isolates:
         problems += isolate.problems
@@ -69,7 +68,7 @@ def check_run(market: Market) -> None:
 
 
 def check_books(market: Market, books: Books) -> None:
-    """Check every account against every other."""
+    """Check that all records agree."""
     _check_states(market, books)
     _check_ledger(books)
     _check_chain(market, books)
@@ -77,14 +76,14 @@ def check_books(market: Market, books: Books) -> None:
 
 
 def unknowable(market: Market, row: Mapping[str, Any], rested_at_ms: float) -> bool:
-    """Tell whether nothing that can be asked proves what became of a pending payment."""
+    """Return whether no facilitator and no node can prove the outcome of a pending payment."""
     if not market.payment_shape.has_node:
         return True
     return bool(rested_at_ms - row["claimed_at_ms"] > REACH_MS - 2 * HOUR_MS)
 
 
 def _check_states(market: Market, books: Books) -> None:
-    """Check that each payment went its way in permitted steps, and is somewhere final."""
+    """Check that each payment took permitted steps to a final state."""
     sql = "SELECT * FROM audit ORDER BY line"
     steps = defaultdict(list)
     for line in market.deployment.database.rows(sql):
@@ -125,7 +124,7 @@ def _check_ledger(books: Books) -> None:
 
 
 def _check_chain(market: Market, books: Books) -> None:
-    """Check that what is settled moved, and that what a facilitator moved is settled."""
+    """Check that settled money has moved, and that money moved by a facilitator is settled."""
     by_name = {(row["payer"], row["nonce"]): row for row in books.rows.values()}
     moved = {one.name: one for one in market.chain.transfers}
     require(len(moved) == len(market.chain.transfers), "an authorization moved money twice")
@@ -148,13 +147,13 @@ def _check_chain(market: Market, books: Books) -> None:
 
 
 def _check_events(market: Market, books: Books) -> None:
-    """Check that no request counts twice, and that revenue is what is settled, for each tenant."""
+    """Check for each tenant that no request counts twice, and that revenue equals settlements."""
     calls = Counter(event.request_id for event in books.events if event.counted)
     twice = [name for name, count in calls.items() if count > 1]
     require(not twice, f"{twice} count as more than one call")
     told = {name: market.refused[name] for name in calls if name in market.refused}
     for row in books.rows.values():
-        # D1 may have taken note of its being served after it had said three times that it failed.
+        # D1 may have recorded it as served after it had reported a failure three times.
         if row["served"] and told.get(row["request_id"]) == SETTLEMENT_PENDING:
             del told[row["request_id"]]
     require(not told, f"{told} were refused, or got a receipt, and count as calls")
@@ -182,7 +181,7 @@ def settled_by_tenant(books: Books) -> Counter[str]:
 
 
 def check_shown(books: Books, shown: Shown) -> None:
-    """Check that the snapshot of all time shows the ledger's sums."""
+    """Check that the overall snapshot shows the ledger's sums."""
     due = settled_by_tenant(books)
     found = Counter({row["tenantId"]: row["revenueMicros"] for row in shown["allApis"]})
     require(+found == +due, f"revenue shown is {+found}, the ledger has {+due}")
@@ -191,7 +190,7 @@ def check_shown(books: Books, shown: Shown) -> None:
 
 
 def check_compared(books: Books, compared: Mapping[str, Any]) -> None:
-    """Check what reconciliation says of a day: it agrees, and names what is pending."""
+    """Check reconciliation of a day: it agrees, and names pending payments."""
     require(compared["agrees"], f"reconciliation finds differences: {compared}")
     day = compared["date"]
     due = {

@@ -1,7 +1,7 @@
-"""A chain with one token, as it truly is: blocks, transactions, balances, authorizations.
+"""The true state of a chain with one token: blocks, transactions, balances, authorizations.
 
-The token lets an authorization through once for each payer and nonce, within
-its time, as EIP-3009 has it. Refuses to know who asks; nodes are in `node`.
+The token accepts an authorization once for each payer and nonce, within its validity, as
+EIP-3009 requires. What nodes report of it is in `node`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ BLOCK_MS = 2_000
 FIRST_BLOCK = 20_000
 
 Authorization: TypeAlias = Mapping[str, Any]
-"""What a payer signs: `from`, `to`, `value`, `validAfter`, `validBefore`, `nonce`, as texts."""
+"""What a payer signs: `from`, `to`, `value`, `validAfter`, `validBefore`, `nonce`, as strings."""
 
 Name: TypeAlias = tuple[str, str]
 """An authorization's payer and nonce, in lower case."""
 
 
 class Transfer(NamedTuple):
-    """Money that moved. `by` is a facilitator's URL, or empty when the payer did it alone."""
+    """Money that moved. `by` is a facilitator's URL, or empty when the payer sent it."""
 
     name: Name
     payee: str
@@ -39,7 +39,7 @@ class Transfer(NamedTuple):
 
 @dataclass(slots=True)
 class Transaction:
-    """One transaction on its way; `mined` is done when it is in a block, if that ever comes."""
+    """A sent transaction; `mined` is done when it is in a block, which may never happen."""
 
     number: int
     authorization: Authorization
@@ -54,7 +54,7 @@ class Transaction:
 
 
 class Use(NamedTuple):
-    """What made an authorization void: a transaction in a block, or its payer's cancelling."""
+    """What used up an authorization: a transaction in a block, or a cancellation by its payer."""
 
     block: int
     transaction: str
@@ -63,7 +63,7 @@ class Use(NamedTuple):
 
 @dataclass(slots=True)
 class SimulatedChain:
-    """The chain; its time is the true one."""
+    """The chain; it has the true time."""
 
     loop: VirtualLoop
     random: Random
@@ -76,11 +76,11 @@ class SimulatedChain:
 
     @property
     def block(self) -> int:
-        """The newest block's number."""
+        """Return the number of the newest block."""
         return FIRST_BLOCK + (int(self.loop.now_ms) - self.start_ms) // BLOCK_MS
 
     def timestamp(self, block: int) -> int:
-        """When a block was made, in seconds."""
+        """Return the time of a block, in seconds."""
         return (self.start_ms + (block - FIRST_BLOCK) * BLOCK_MS) // 1000
 
     @property
@@ -88,7 +88,7 @@ class SimulatedChain:
         return [one.transfer for one in self.transactions if one.transfer is not None]
 
     def refusal(self, authorization: Authorization) -> str | None:
-        """Say why the token would not let an authorization through now; None if it would."""
+        """Return why the token would refuse an authorization now; None if it would accept it."""
         name, now = name_of(authorization), self.timestamp(self.block)
         if not int(authorization["validAfter"]) < now < int(authorization["validBefore"]):
             return "invalid_exact_evm_payload_authorization_valid_before"
@@ -116,7 +116,7 @@ class SimulatedChain:
         return transaction
 
     def cancel(self, name: Name) -> None:
-        """Let a payer make an authorization void, if nothing else did."""
+        """Cancel an authorization for its payer, unless it is used up."""
         self.uses.setdefault(name, Use(self.block, f"0xc{len(self.uses):063x}", is_cancelled=True))
 
     def _mine(self, transaction: Transaction, reverts: bool) -> None:
@@ -134,11 +134,11 @@ class SimulatedChain:
 
 
 def name_of(authorization: Authorization) -> Name:
-    """Name an authorization as the token does."""
+    """Return the token's identifier of an authorization."""
     return authorization["from"].lower(), authorization["nonce"].lower()
 
 
 def signed(authorization: Authorization) -> str:
-    """What stands for a signature: whoever changes what was signed needs another."""
+    """Return a stand-in for a signature, which depends on everything that is signed."""
     text = json.dumps(authorization, sort_keys=True).lower().encode()
     return "0x" + hashlib.shake_128(text).hexdigest(65)

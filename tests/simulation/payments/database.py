@@ -1,7 +1,7 @@
-"""D1 at its worst: the real migrations on real SQLite, behind an unreliable connection.
+"""Worst-case D1: the real migrations on real SQLite, behind an unreliable connection.
 
-A transaction is whole or not there at all; whether it took effect, when, and
-whether anybody is told are three different things.
+A transaction takes effect completely or not at all. Whether and when it takes effect, and
+whether the caller gets a response, are independent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.simulation.payments.faults import CALM, Faults
 from tests.support.fake_network import MIGRATIONS
 
 PARAMETERS_MAX = 100
-"""Values that D1 binds to one statement
+"""The most values that D1 binds to one statement
 (https://developers.cloudflare.com/d1/platform/limits/)."""
 
 
@@ -46,7 +46,7 @@ def _new_connection() -> sqlite3.Connection:
 
 
 class Fate(Enum):
-    """What becomes of a transaction: whether it takes effect, and what its caller is told."""
+    """The effect of a transaction, and the response that the caller gets."""
 
     DONE = "done"
     FAILED = "failed"
@@ -57,12 +57,12 @@ class Fate(Enum):
 
 @dataclass(slots=True)
 class SimulatedDatabase:
-    """The one database of a deployment, as every isolate reaches it (the port `Database`)."""
+    """The database of a deployment (the port `Database`)."""
 
     loop: VirtualLoop
     random: Random
     outside: Context
-    """Where the database's own work runs, which goes on when an isolate dies."""
+    """The context of the database's own work, which continues when an isolate dies."""
     faults: Faults = CALM
     transactions: int = 0
     connection: sqlite3.Connection = field(default_factory=_new_connection)
@@ -96,7 +96,7 @@ class SimulatedDatabase:
         return await answer
 
     def rows(self, sql: str, *values: str | int) -> list[dict[str, Any]]:
-        """Look into the database from outside."""
+        """Query the database without faults."""
         return [dict(row) for row in self.connection.execute(sql, values)]
 
     def _transact(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:

@@ -1,8 +1,7 @@
-"""A facilitator at its worst before the chain: it judges as the official ones do, and then …
+"""A worst-case facilitator: it verifies like the official ones, and then settles with faults.
 
-It never lies about what it knows: a refusal with a reason is true of the
-question that it answers. What it does not know it may put in any words that
-the official ones use for that, in rubbish, or in no words at all.
+It never lies about what it knows: a refusal with a reason is true. For what it does not know, it
+may use any response that the official ones use for that, invalid data, or no response.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from tests.simulation.payments.chain import SimulatedChain, Transaction, signed
 from tests.simulation.payments.faults import CALM, Faults
 
 _MARGIN_SECONDS = 6
-"""The official facilitators refuse what expires sooner."""
+"""The official facilitators refuse authorizations that expire sooner."""
 _WAITS_MS = 60_000
 """How long it waits for a transaction to be mined."""
 _UNSETTLED = "invalid_exact_evm_transaction_failed"
 
 
 class Fate(Enum):
-    """What goes wrong with a settlement."""
+    """The fault of a settlement."""
 
     NOTHING = "nothing"
     DOWN = "not asked at all"
@@ -47,12 +46,12 @@ _WORDS = {
     Fate.UNSURE: "unexpected_settle_error",
     Fate.GUESS: _UNSETTLED,
 }
-"""What it says of a transaction that it does not wait for."""
+"""Its result for a transaction that it does not wait for."""
 
 
 @dataclass(slots=True)
 class SimulatedFacilitator:
-    """One facilitator; `url` is its name on the chain, `known` what it has sent, by signature."""
+    """One facilitator; `url` identifies it on the chain, `known` has what it sent, by signature."""
 
     url: str
     network: str
@@ -63,7 +62,7 @@ class SimulatedFacilitator:
     asked_to_settle: int = 0
 
     async def answer(self, step: str, asked: Json) -> Fetched:
-        """Answer one question. Raises `FetchFailed` when nobody is there."""
+        """Respond to one request. Raises `FetchFailed` when it is unavailable."""
         random, faults = self.random, self.faults
         if step == "supported":
             return Fetched(404, "not here")
@@ -78,7 +77,7 @@ class SimulatedFacilitator:
                 raise FetchFailed("timed out")
             return random.choice((Fetched(500, "{}"), Fetched(200, "<html>"), Fetched(200, "[]")))
         reason = self._misfit(asked)
-        # What stands behind it may be behind the chain, and reserves nothing anyway.
+        # Its node may be behind the chain, and verifying reserves nothing.
         if reason is None and random.random() >= faults.facilitator_blind:
             reason = self.chain.refusal(_authorization(asked))
         body = {"isValid": reason is None, "payer": _authorization(asked)["from"]}
@@ -105,7 +104,7 @@ class SimulatedFacilitator:
     async def _do_settle(self, asked: Json, fate: Fate) -> Mapping[str, Json]:
         signature = asked["paymentPayload"]["payload"]["signature"]
         if self.random.random() < self.faults.facilitator_forgets:
-            # Another instance answers, which knows the chain and not what the first one sent.
+            # Another instance responds, which does not know what the first one sent.
             self.known.pop(signature, None)
         transaction = self.known.get(signature)
         if transaction is None or (transaction.mined.done() and not transaction.mined.result()):
@@ -120,7 +119,7 @@ class SimulatedFacilitator:
         return self._said(asked, words, transaction.hash if fate is Fate.PENDING else "")
 
     async def _wait(self, asked: Json, transaction: Transaction) -> Mapping[str, Json]:
-        """Wait for a transaction to be mined, and tell what became of it."""
+        """Wait for a transaction to be mined, and return the result."""
         mined = transaction.mined
         reason: str | None = SETTLEMENT_PENDING
         if not mined.done():
@@ -130,7 +129,7 @@ class SimulatedFacilitator:
         return self._said(asked, reason, transaction.hash)
 
     def _misfit(self, asked: Json) -> str | None:
-        """Say why a payment is none for what is demanded."""
+        """Return why a payment does not meet its requirements, if so."""
         payment, wanted = asked["paymentPayload"]["payload"], asked["paymentRequirements"]
         authorization = payment["authorization"]
         amount = wanted.get("amount", wanted.get("maxAmountRequired"))

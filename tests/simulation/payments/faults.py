@@ -1,6 +1,6 @@
-"""How bad everything around the payment code is in one run.
+"""The faults of everything around the payment code in one run.
 
-The shares are probabilities for one operation; all zero is the world at its best.
+Shares are probabilities for one operation; with all at zero there are no faults.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from random import Random
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What D1, facilitators, the chain, its node and the tenants' scripts do wrong.
+    """The faults of D1, facilitators, the chain, its node, scripts and clients.
 
-    `node_lag_ms` is how far a node may be behind the chain, `script_slow_ms` how
-    long a slow script takes, `client_leaves` how often a client does not wait.
+    A node may be `node_lag_ms` behind the chain. A slow script takes `script_slow_ms`.
+    `client_leaves` is the share of clients that do not wait for the response.
     """
 
     database_fails: float = 0.0
@@ -43,7 +43,7 @@ CALM = Faults()
 
 
 def faults_of(random: Random) -> Faults:
-    """Draw how bad everything is in one run; some runs are calm in most respects."""
+    """Draw the faults of one run; some runs have few."""
 
     def share(worst: float) -> float:
         return random.choice((0.0, worst / 5, worst))

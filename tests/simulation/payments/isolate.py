@@ -1,4 +1,4 @@
-"""An isolate with the whole dispatcher in it, as `src/entry.py` wires it."""
+"""A simulated isolate with the whole dispatcher, wired as in `src/entry.py`."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ class PaidEnvironment:
     kv_counters: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def rate_counter(self, name: str) -> None:
-        """No rate is limited here, so nothing is called `name`."""
+        """Return None: no rate is limited in a simulation."""
 
     def setting(self, name: str) -> str | None:
         return self.settings.get(name)
 
 
 def settings(urls: str, node_url: str | None) -> Mapping[str, str]:
-    """Write the settings of a deployment; without a node nothing is proved by the chain."""
+    """Return the settings of a deployment; without a node, nothing is proven by the chain."""
     found = {
         **SETTINGS,
         "CALLER_HASH_SECRET": "secret",
@@ -110,7 +110,7 @@ def settings(urls: str, node_url: str | None) -> Mapping[str, str]:
 
 @dataclass(slots=True, kw_only=True)
 class PaidIsolate(Isolate):
-    """One isolate at one location that answers whole requests."""
+    """One isolate at one location that serves whole requests."""
 
     deployment: Deployment
     environment: PaidEnvironment = field(init=False)
@@ -134,11 +134,11 @@ class PaidIsolate(Isolate):
         )
 
     def next_request_id(self) -> str:
-        """Tell the name of the request that the dispatcher takes next."""
+        """Return the id of the next request in the dispatcher."""
         return f"{self.log.writer}-{self.dispatcher._requests + 1:06x}"
 
     async def scheduled(self) -> None:
-        """Do what cron does."""
-        # Cloudflare logs it and runs again a minute later.
+        """Run what cron runs."""
+        # Cloudflare logs the error and runs cron again a minute later.
         with suppress(DatabaseUnavailable):
             await self.scheduled_work.run()

@@ -1,7 +1,6 @@
-"""One run of payments: isolates, tenants, cron, and the record of what was answered.
+"""One run of payments: isolates, tenants, cron, and checks of every response.
 
-Owns who does what when, and what must hold at the very moment of an answer.
-What must hold at rest is in `accounts`.
+The invariants at rest are in `accounts`.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from usage import UsageRecorder
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for: the same wish is the same request."""
+    """What a payer requests: equal wishes are equal requests."""
 
     tenant: Tenant
     method: str
@@ -57,9 +56,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A request as it was sent; `name` is of the authorization that it brought, if any.
+    """A request as it was sent; `name` identifies its authorization, if any.
 
-    Of a forged one the signature is not of what it brings.
+    A forged one has the signature of another payment.
     """
 
     wish: Wish
@@ -71,7 +70,7 @@ class Presented:
 
 @dataclass(slots=True, kw_only=True)
 class Market(World):
-    """One run under way."""
+    """The state of one run."""
 
     payment_shape: PaymentShape
     chain: SimulatedChain
@@ -79,15 +78,15 @@ class Market(World):
     node: SimulatedNode
     deployment: Deployment
     asked: dict[str, Presented] = field(default_factory=dict)
-    """Every request by the id that the dispatcher gave it."""
+    """Every request by its id in the dispatcher."""
     served: dict[str, list[str]] = field(default_factory=dict)
-    """The requests that each payment was handed out for."""
+    """The requests that were served for each payment."""
     refused: dict[str, str] = field(default_factory=dict)
-    """The requests that were not served because of their payment, with the word for it."""
+    """The requests that were refused because of their payment, with the error code."""
     receipts: int = 0
 
     def start_isolate(self) -> PaidIsolate:
-        """Start an isolate at some location, with a clock of its own."""
+        """Start an isolate at a random location, with its own clock."""
         shape, random = self.shape, self.random
         self._started += 1
         clock = self.new_clock()
@@ -104,14 +103,14 @@ class Market(World):
         return isolate
 
     def calm_isolate(self) -> PaidIsolate:
-        """Start an isolate that does not die, with the true time."""
+        """Start an isolate that does not die and has the true time."""
         isolate = self.start_isolate()
         isolate.fuse = 0
         isolate.clock.be_true()
         return isolate
 
     def some_isolate(self) -> PaidIsolate:
-        """Choose who gets the next request; whoever died has been replaced."""
+        """Return the isolate for the next request; dead isolates are replaced."""
         living = [isolate for isolate in self.isolates if isolate.alive]
         if len(living) < self.shape.isolates:
             return self.start_isolate()
@@ -120,19 +119,19 @@ class Market(World):
         return chosen
 
     def invocation(self, isolate: Isolate) -> Invocation:
-        """Start an invocation, which may be dropped alone after some steps."""
+        """Start an invocation, which may be dropped after some steps."""
         cut = self.random.random() < self.shape.cut
         return Invocation(isolate, fuse=self.random.randint(1, 80) if cut else 0)
 
     def watch(self, key: str, version: Version) -> None:
-        """Look at every write as it takes effect: a batch never changes."""
+        """Check every write when it takes effect: a batch never changes."""
         if key.startswith(keys.USAGE_PREFIX):
             before = self.kv.records[key][:-1]
             if any(old.value != version.value for old in before):
                 self.problems.append(f"the batch {key} was written with another value")
 
     def worsen(self, faults: Faults) -> None:
-        """Let everything behave as `faults` say from now on."""
+        """Apply `faults` to everything from now on."""
         shared = self.deployment
         shared.database.faults = shared.scripts.faults = faults
         self.chain.faults = self.node.faults = faults
@@ -140,14 +139,14 @@ class Market(World):
             facilitator.faults = faults
 
     def cron(self) -> None:
-        """Let cron come to some isolate."""
+        """Run cron in some isolate."""
         isolate = self.some_isolate()
         self.invocation(isolate).run(isolate.scheduled())
 
     async def ask(
         self, presented: Presented, patience_ms: float, isolate: PaidIsolate | None = None
     ) -> Response | ProxyResponse | None:
-        """Send a request and wait for its answer; None when none comes in time."""
+        """Send a request and wait for the response; None on a timeout."""
         isolate = isolate or self.some_isolate()
         invocation = self.invocation(isolate)
         answered: asyncio.Future[Response | ProxyResponse | None] = self.loop.create_future()
@@ -173,7 +172,7 @@ class Market(World):
         request_id = isolate.next_request_id()
         self.asked[request_id] = presented
         answer = await isolate.dispatcher.handle(request, invocation)
-        # Whoever left may have got it all the same.
+        # A client that left may have received the response.
         self._judge(request_id, presented, answer)
         if not answered.done():
             answered.set_result(answer)
@@ -182,7 +181,7 @@ class Market(World):
     def _judge(
         self, request_id: str, presented: Presented, answer: Response | ProxyResponse
     ) -> None:
-        """Check what must hold of an answer at its moment."""
+        """Check the invariants of a response."""
         headers = dict(answer.headers if isinstance(answer, Response) else answer.set_headers)
         if headers.get(REQUEST_ID_HEADER) != request_id:
             self.problems.append(f"{request_id} is answered as {headers.get(REQUEST_ID_HEADER)}")
@@ -212,7 +211,7 @@ class Market(World):
             self.problems.append(f"payment {payment_id} is served {len(requests)} times")
 
     def _judge_row(self, request_id: str, presented: Presented, payment_id: str) -> None:
-        """Check that a payment that gets something was made, for this and by who presents it."""
+        """Check that a served payment is settled, for this request and by this payer."""
         sql = "SELECT * FROM payments WHERE payment_id = ?"
         found = self.deployment.database.rows(sql, payment_id)
         if not found or found[0]["state"] != "settled":
@@ -232,11 +231,11 @@ class Market(World):
             and (presented.name[0], presented.identifier) == (row["payer"], row["identifier"])
         )
         if not is_own or presented.is_forged:
-            self.problems.append(f"{request_id} is served with somebody else's payment")
+            self.problems.append(f"{request_id} is served with another payer's payment")
 
 
 def new_market(seed: int) -> Market:
-    """Make the market of a seed, before anything has happened."""
+    """Return the initial state of a run."""
     random = Random(seed)
     shape = payment_shape_of(random)
     metering = shape.metering
@@ -274,7 +273,7 @@ def new_market(seed: int) -> Market:
 
 
 def schedule_deaths_and_cron(market: Market) -> None:
-    """Arrange what happens without payers."""
+    """Schedule everything except payers."""
 
     def kill() -> None:
         if living := market.living():

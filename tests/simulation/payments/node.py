@@ -1,7 +1,7 @@
-"""A JSON-RPC node before the chain: there or not, and perhaps behind.
+"""A JSON-RPC node of the chain, which may be unavailable or behind.
 
-What stands behind one address may be many nodes, so each question may be
-answered by one that is behind by another distance.
+One address may have many nodes, so each request may be served by one that is behind by another
+number of blocks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.simulation.payments.chain import BLOCK_MS, SimulatedChain
 from tests.simulation.payments.faults import CALM, Faults
 
 LOGS_BLOCKS_MAX = 10_000
-"""Public nodes refuse to search more blocks at once."""
+"""Public nodes refuse to search more blocks in one request."""
 
 _NONSENSE = (
     Fetched(502, "<html>Bad Gateway</html>"),
@@ -29,12 +29,12 @@ _NONSENSE = (
 
 
 class Refused(Exception):
-    """A question that a node answers with an error."""
+    """A node responds with an error."""
 
 
 @dataclass(slots=True)
 class SimulatedNode:
-    """Answers questions about the blocks that it has."""
+    """Responds to requests about the blocks that it has."""
 
     chain: SimulatedChain
     random: Random
@@ -42,7 +42,7 @@ class SimulatedNode:
     faults: Faults = CALM
 
     def answer(self, asked: Json) -> Fetched:
-        """Answer one question. Raises `FetchFailed` when nobody is there."""
+        """Respond to one request. Raises `FetchFailed` when it is unavailable."""
         if self.random.random() < self.faults.node_fails:
             if self.random.random() < 0.5:
                 raise FetchFailed("timed out")

@@ -1,6 +1,6 @@
-"""What an isolate reaches of the world: other servers, and its tenants' scripts.
+"""The outside of an isolate: other servers, and the tenants' scripts.
 
-Each question travels, and is answered by somebody who goes on when the isolate dies.
+A request travels to another server, which continues when the isolate dies.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SimulatedScripts:
     random: Random
     faults: Faults = CALM
     asked: list[tuple[str, str]] = field(default_factory=list)
-    """Which script was asked for which URL."""
+    """The scripts that were called, with the URL."""
 
     async def fetch(
         self,

@@ -1,4 +1,4 @@
-"""Payers at their worst: they come twice and at once, leave, tamper, cancel, and are poor."""
+"""Worst-case payers: they repeat requests, leave, tamper, cancel, and lack money."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def payer_address(number: int) -> str:
 
 @dataclass(slots=True)
 class Payers:
-    """Everybody who comes in one run."""
+    """All payers of one run."""
 
     market: Market
     visits: int = 0
     _identifiers: int = field(default=0)
 
     def schedule(self) -> None:
-        """Give everybody money, and let them come."""
+        """Give the payers money, and schedule their requests."""
         shape, chain = self.market.payment_shape, self.market.chain
         for number in range(shape.payers):
             chain.balances[payer_address(number).lower()] = _POOR if number < shape.poor else _RICH
@@ -70,7 +70,7 @@ class Payers:
         await asyncio.gather(*waiting)
 
     async def _is_offered(self, wish: Wish) -> bool:
-        """Ask without paying; tell whether there was an offer, which must be the tenant's."""
+        """Send a request without a payment; return whether the API requires one."""
         answer = await self._send(Presented(wish, {}))
         if not isinstance(answer, Response) or answer.status != 402:
             return False
@@ -80,7 +80,7 @@ class Payers:
         return True
 
     async def _insist(self, presented: Presented) -> None:
-        """Present a payment until something comes of it, or patience ends."""
+        """Present a payment until it is decided, or the payer gives up."""
         market, random = self.market, self.market.random
         for _ in range(random.randint(1, _TRIES)):
             answer = await self._send(presented)
@@ -91,9 +91,9 @@ class Payers:
                 return
             await asyncio.sleep(random.choice((0.05, 2, 31, 200, 400)))
             if answer is None and presented.identifier is not None and random.random() < 0.5:
-                # A client that lost its answer may sign anew under the same name.
-                anew = self._authorization(presented.wish.tenant, presented.name)
-                presented = self._pay(presented.wish, anew, presented.identifier)
+                # A client that lost the response may sign again with the same identifier.
+                again = self._authorization(presented.wish.tenant, presented.name)
+                presented = self._pay(presented.wish, again, presented.identifier)
 
     async def _send(self, presented: Presented) -> Response | ProxyResponse | None:
         market, random = self.market, self.market.random
@@ -119,7 +119,7 @@ class Payers:
         random = self.market.random
         if random.random() >= 0.3:
             return None
-        # One that was used before, for whatever, now and then.
+        # Sometimes one that was used before.
         self._identifiers += random.random() < 0.7
         return f"payment-number-{self._identifiers:06d}"
 
@@ -130,7 +130,7 @@ class Payers:
         identifier: str | None = None,
         signature: str | None = None,
     ) -> Presented:
-        """Write a request with its payment, in either version."""
+        """Return a request with its payment, in either version."""
         payment = {
             "signature": signature or signed(authorization),
             "authorization": authorization,
@@ -156,7 +156,7 @@ class Payers:
         return Presented(wish, headers, name_of(authorization), identifier)
 
     def _tampered(self, wish: Wish, authorization: Authorization) -> Presented:
-        """Change what was signed, and keep the signature."""
+        """Return the payment with other contents and the same signature."""
         changes: Sequence[Mapping[str, str]] = (
             {"to": _ELSEWHERE},
             {"value": "0"},
@@ -169,7 +169,7 @@ class Payers:
         return replace(forged, is_forged=signed(changed) != signed(authorization))
 
     def _signed_again(self, wish: Wish, authorization: Authorization) -> Presented:
-        """Sign another payment with the same nonce, perhaps for another tenant."""
+        """Sign another payment with the same nonce, possibly for another tenant."""
         tenant = self.market.random.choice([one for one in TENANTS if one.price_micros])
         pay_to, amount = _terms(tenant)
         ends = str(int(authorization["validBefore"]) + 60)
@@ -177,7 +177,7 @@ class Payers:
         return self._pay(replace(wish, tenant=tenant), again)
 
     def _interfere(self, authorization: Authorization) -> None:
-        """Let the payer cancel an authorization, use it himself, or use its nonce otherwise."""
+        """Cancel an authorization, send it to the chain, or use its nonce for another payment."""
         market, random = self.market, self.market.random
         if random.random() >= market.payment_shape.faults.payer_interferes:
             return

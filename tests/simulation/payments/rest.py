@@ -1,4 +1,4 @@
-"""The way of a run of payments to rest: faults end, cron goes on, payers get what is theirs."""
+"""The end of a run of payments: faults end, cron continues, payers get what they paid for."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from tests.simulation.payments.market import Market, Presented
 from tests.simulation.rest import ANALYTICS, result, snapshots_in
 
 _SETTLES_MS = 1_500_000
-"""How long the last visits go on: a client waits ten minutes at most for each answer."""
+"""How long the last requests take: a client waits at most ten minutes for each response."""
 
 _CRON_MS = 65_000
 _RUNS_MAX = 200
 _RUNS_CLOSE = 15
 _RUNS_FAR_MS = 65 * MINUTE_MS
-"""How far apart cron's later runs are looked at: longer than any pause between two questions."""
+"""The interval of cron's later runs: longer than any pause between two queries."""
 _PATIENCE_MS = 50_000
 _RUNS_FOR_UNKNOWABLE = 20
 
 
 def come_to_rest(market: Market) -> None:
-    """End the misbehaviour, and wait for everybody who is under way."""
+    """Stop all faults, and wait for all requests in progress."""
     market.shape = replace(market.shape, cut=0.0, fuse=0)
     market.kv.temper = Temper(page_keys=market.kv.temper.page_keys)
     market.worsen(CALM)
@@ -53,7 +53,7 @@ def come_to_rest(market: Market) -> None:
 
 
 def check_at_rest(market: Market) -> None:
-    """Let cron come to rest, look at every account, serve what is due, and look again."""
+    """Run cron to rest, check all records, serve what is due, and check again."""
     isolate = market.calm_isolate()
     _resolve(market, isolate)
     check_run(market)
@@ -75,7 +75,7 @@ def check_at_rest(market: Market) -> None:
 
 
 def _resolve(market: Market, isolate: PaidIsolate) -> None:
-    """Let cron run until nothing is left that it could do."""
+    """Run cron until it has nothing left to do."""
     rested_at_ms = market.loop.now_ms
     for turn in range(_RUNS_MAX):
         market.loop.run(market.loop.now_ms + (_CRON_MS if turn < _RUNS_CLOSE else _RUNS_FAR_MS))
@@ -96,7 +96,7 @@ def _resolve(market: Market, isolate: PaidIsolate) -> None:
 
 
 def _present_what_is_due(market: Market, isolate: PaidIsolate) -> None:
-    """Present every settled payment again, to two isolates at once: it is served if it was not."""
+    """Present every settled payment again to two isolates: it must be served if it was not."""
     other = market.calm_isolate()
     for row in read_rows(market):
         if row["state"] != PaymentState.SETTLED.value:
@@ -110,7 +110,7 @@ def _present_what_is_due(market: Market, isolate: PaidIsolate) -> None:
                 *(market.ask(presented, _PATIENCE_MS, one) for one in (isolate, other))
             )
 
-        # Whoever comes while the script fails loses nothing by it.
+        # A request during a failure of the script does not lose its payment.
         market.worsen(Faults(script_fails=1.0))
         _done(market, isolate, ask_both())
         market.worsen(CALM)

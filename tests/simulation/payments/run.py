@@ -1,4 +1,4 @@
-"""Runs one seed of payments and checks everything that must hold; says how to do it again."""
+"""Runs one seed of payments and checks all invariants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KIND = "payments"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run came to; `failure` is None when everything held."""
+    """The outcome of one run; `failure` is None if all invariants held."""
 
     seed: int
     failure: str | None
@@ -37,7 +37,7 @@ class Outcome:
 
 
 class _Unexpected(logging.Handler):
-    """Takes note of every exception that the dispatcher did not expect."""
+    """Records every unexpected exception of the dispatcher."""
 
     def __init__(self, market: Market) -> None:
         super().__init__(logging.ERROR)
@@ -50,14 +50,14 @@ class _Unexpected(logging.Handler):
 
 @contextmanager
 def _watched(market: Market) -> Iterator[None]:
-    """Let warnings pass unseen, and note errors."""
+    """Ignore warnings, and record errors."""
     logger, handler, silence = (
         logging.getLogger("gateway.error_handling"),
         _Unexpected(market),
         NullHandler(),
     )
     logger.addHandler(handler)
-    # Without any handler, Python prints what the others log.
+    # Without any handler, Python prints the log records of other loggers.
     logging.getLogger().addHandler(silence)
     propagates, logger.propagate = logger.propagate, False
     logging.disable(logging.WARNING)
@@ -71,7 +71,7 @@ def _watched(market: Market) -> Iterator[None]:
 
 
 def run(seed: int) -> Outcome:
-    """Run one seed to its end; the same seed is the same run, step by step."""
+    """Run one seed; the same seed gives the same run, step by step."""
     market = new_market(seed)
     payers = Payers(market)
     failure = None
@@ -82,7 +82,7 @@ def run(seed: int) -> Outcome:
             market.loop.run(market.payment_shape.ends_ms)
             come_to_rest(market)
             check_at_rest(market)
-        except Exception as error:  # noqa: BLE001, whatever it is, it is a finding
+        except Exception as error:  # noqa: BLE001 (any error is a finding)
             failure = f"{type(error).__name__}: {error}"
         finally:
             market.loop.dispose()
@@ -109,5 +109,5 @@ def run(seed: int) -> Outcome:
 
 
 def replay_command(seed: int) -> str:
-    """How to run one seed again."""
+    """Return the command that runs a seed again."""
     return f"make simulate KIND={KIND} SEED={seed}"

@@ -1,4 +1,4 @@
-"""What one seed chooses for a run of payments, beside what it chooses for metering."""
+"""Draws the circumstances of a run of payments, in addition to those of metering."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from tests.simulation.shape import Burst, Shape
 
 @dataclass(frozen=True, slots=True)
 class PaymentShape:
-    """One run's circumstances; times are virtual milliseconds."""
+    """The circumstances of one run; times are in virtual milliseconds."""
 
     metering: Shape
     faults: Faults
     visits: Sequence[float]
-    """When payers come."""
+    """When payers send requests."""
     cron: Sequence[float]
     ends_ms: float
     """When faults end."""
     payers: int
     poor: int
-    """How many of the payers have little money."""
+    """How many payers have little money."""
     facilitators: int
     has_node: bool
     replays: float
-    """The share of payments that are presented again although they were served."""
+    """The share of payments that are presented again after they were served."""
     at_once: Sequence[int]
-    """How many requests present one payment at once; one is drawn for each."""
+    """How many requests present a payment at the same time; drawn for each payment."""
 
 
 def payment_shape_of(random: Random) -> PaymentShape:
@@ -61,7 +61,7 @@ def payment_shape_of(random: Random) -> PaymentShape:
             metering,
             bursts=bursts,
             fuse=random.choice((0, 0, 40, 150)),
-            # Whatever dies, dies before faults end.
+            # Isolates die only before the faults end.
             kills=[random.uniform(visits[0], visits[-1] + 60_000) for _ in metering.kills],
             limits={**metering.limits, **small},
         ),
