@@ -92,7 +92,7 @@ def test_other_methods_and_unknown_files_are_rejected(client: httpx.Client) -> N
 
 def test_a_tenants_host_serves_its_own_explore(dispatcher: Server) -> None:
     with Caller(dispatcher.url, "") as caller:
-        response = caller.ask("/explore", host="airports.demo.localhost")
+        response = caller.request("/explore", host="airports.demo.localhost")
     assert response.headers["x-tenant-id"] == "ten_meridian_airports"
     assert "content-security-policy" not in response.headers
 

@@ -39,7 +39,7 @@ class Caller:
     def __exit__(self, *_: object) -> None:
         self.client.close()
 
-    def ask(
+    def request(
         self,
         target: str,
         *,
@@ -62,9 +62,9 @@ class Caller:
     def platform(self, route: str, **parameters: str | int) -> dict[str, Any]:
         """Ask `/__platform/ROUTE` with the token, and return its JSON."""
         headers = {"authorization": f"Bearer {self.token}"}
-        answer = self.client.get(f"/__platform/{route}", params=parameters, headers=headers)
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
+        response = self.client.get(f"/__platform/{route}", params=parameters, headers=headers)
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
         return body
 
     def snapshot(self, window: str = "today") -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Caller:
 
     def flush(self) -> None:
         """Return when everything that was answered before now is in the log."""
-        request_id = self.ask("/t/marker/").headers["x-request-id"]
+        request_id = self.request("/t/marker/").headers["x-request-id"]
         eventually(
             lambda: any(event["requestId"] == request_id for event in self.events("marker")),
             f"the event of request {request_id}",

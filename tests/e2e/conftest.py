@@ -14,14 +14,14 @@ from dev.economy.payer import Payer, running_payer
 from dev.launch import Server, running_dispatcher
 
 from . import marketplace
+from .attacked_dispatcher import SETTINGS as ATTACKED_SETTINGS
+from .attacked_dispatcher import AttackedDispatcher, open_attacked_dispatcher
+from .attacked_dispatcher import directory as attacked_directory
 from .caller import Caller
+from .facilitator_client import FacilitatorClient
 from .fault_proxy import FaultProxy, running_fault_proxy
-from .fortress import SETTINGS as FORTRESS_SETTINGS
-from .fortress import Fortress, open_fortress
-from .fortress import directory as fortress_directory
-from .market import Market, open_market, priced_directory
+from .paid_dispatcher import PaidDispatcher, open_paid_dispatcher, priced_directory
 from .payers import CLIENTS
-from .settling import Settling
 from .shops import running_shop, running_v1_shop
 
 TOKEN = "token-of-the-end-to-end-tests"
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             fixtures = getattr(item, "fixturenames", ())
-            is_shared = {"server": "shared", "market": "market", "fortress": "fortress"}
+            is_shared = {"server": "shared", "paid_dispatcher": "market", "attacked": "fortress"}
             name = next((group for fixture, group in is_shared.items() if fixture in fixtures), "")
             name = name or item.path.stem
             item.add_marker(pytest.mark.xdist_group(f"e2e-{name}"))
@@ -137,41 +137,43 @@ def shops(economy: Economy, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def settling(economy: Economy, payer_of: PayerOf, shops: Shops) -> Settling:
+def facilitator(economy: Economy, payer_of: PayerOf, shops: Shops) -> FacilitatorClient:
     """Payments signed and brought to the facilitator without a server in between."""
-    return Settling(economy, payer_of("fetch"), shops.v2)
+    return FacilitatorClient(economy, payer_of("fetch"), shops.v2)
 
 
 @pytest.fixture(scope="session")
-def shared_market(
+def shared_paid_dispatcher(
     start: Starter,
     economy: Economy,
     shared_fault_proxy: FaultProxy,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Market]:
+) -> Iterator[PaidDispatcher]:
     """A dispatcher that takes payment; tests take `market`."""
-    state = tmp_path_factory.mktemp("market")
+    state = tmp_path_factory.mktemp("paid")
     settings = {**economy.settings(), "FACILITATOR_URL": shared_fault_proxy.url}
     with (
         start(state, priced_directory(), settings) as server,
-        open_market(server, economy, shared_fault_proxy, state, TOKEN) as market,
+        open_paid_dispatcher(server, economy, shared_fault_proxy, state, TOKEN) as paid_dispatcher,
     ):
-        yield market
+        yield paid_dispatcher
 
 
 @pytest.fixture
-def market(shared_market: Market) -> Market:
+def paid_dispatcher(shared_paid_dispatcher: PaidDispatcher) -> PaidDispatcher:
     """A dispatcher that takes payment, and whose facilitator does not fail yet."""
-    shared_market.proxy.reset()
-    return shared_market
+    shared_paid_dispatcher.proxy.reset()
+    return shared_paid_dispatcher
 
 
 @pytest.fixture(scope="session")
-def fortress(start: Starter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
+def attacked(
+    start: Starter, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AttackedDispatcher]:
     """A dispatcher that attacks are tried on."""
-    state = tmp_path_factory.mktemp("fortress")
+    state = tmp_path_factory.mktemp("attacked")
     with (
-        start(state, fortress_directory(), FORTRESS_SETTINGS) as server,
-        open_fortress(server, state) as fortress,
+        start(state, attacked_directory(), ATTACKED_SETTINGS) as server,
+        open_attacked_dispatcher(server, state) as attacked,
     ):
-        yield fortress
+        yield attacked

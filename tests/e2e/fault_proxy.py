@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
-from .faults import Answer, Call, Cut, Fault, pass_on
+from .faults import Call, ConnectionDropped, Fault, Response, pass_on
 
 UPSTREAM_SECONDS = 200.0
 
@@ -33,7 +33,7 @@ class FaultProxy:
         calls: Every call so far, in the order of arrival.
     """
 
-    ask_upstream: Callable[[Call], Answer]
+    call_upstream: Callable[[Call], Response]
     calls: list[Call] = field(default_factory=list)
     _queues: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _always: dict[str, Fault] = field(default_factory=dict)
@@ -53,12 +53,12 @@ class FaultProxy:
         try:
             yield
         finally:
-            self._hang_up()
+            self._stop_listening()
 
     @contextmanager
     def down(self) -> Iterator[None]:
         """Refuse every connection for the time of a `with` block."""
-        self._hang_up()
+        self._stop_listening()
         try:
             yield
         finally:
@@ -69,7 +69,7 @@ class FaultProxy:
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def _hang_up(self) -> None:
+    def _stop_listening(self) -> None:
         assert self._server is not None
         self._server.end()
 
@@ -99,14 +99,14 @@ class FaultProxy:
         with self._lock:
             return [call for call in self.calls if call.path == path]
 
-    def meet(self, call: Call) -> Answer:
+    def meet(self, call: Call) -> Response:
         """Record a call, and return what its fault makes of it."""
         with self._lock:
             self.calls.append(call)
             queue = self._queues[call.path]
             fault = queue.popleft() if queue else self._always.get(call.path, pass_on)
-        call.answer = fault(call)
-        return call.answer
+        call.response = fault(call)
+        return call.response
 
 
 @contextmanager
@@ -114,19 +114,19 @@ def running_fault_proxy(upstream: str) -> Iterator[FaultProxy]:
     """Run a proxy in front of the facilitator at `upstream` for the time of a `with` block."""
     with httpx.Client(base_url=upstream, timeout=UPSTREAM_SECONDS) as client:
 
-        def ask_upstream(call: Call) -> Answer:
+        def call_upstream(call: Call) -> Response:
             started = time.monotonic()
-            answer = client.request(
+            response = client.request(
                 "POST" if call.body else "GET",
                 call.path,
                 content=call.body,
                 headers={"content-type": "application/json"},
             )
             call.upstream_seconds = time.monotonic() - started
-            call.upstream = Answer(answer.status_code, answer.content)
+            call.upstream = Response(response.status_code, response.content)
             return call.upstream
 
-        proxy = FaultProxy(ask_upstream)
+        proxy = FaultProxy(call_upstream)
         with proxy.listening():
             yield proxy
 
@@ -177,21 +177,21 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("content-length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
         proxy = self.server.proxy
-        call = Call(self.path, headers, self.rfile.read(length), proxy.ask_upstream)
+        call = Call(self.path, headers, self.rfile.read(length), proxy.call_upstream)
         try:
-            answer = proxy.meet(call)
-        except Cut:
+            response = proxy.meet(call)
+        except ConnectionDropped:
             reset_at_close(self.connection)
             self.close_connection = True
             return
         try:
-            self.send_response(answer.status)
-            self.send_header("content-type", answer.content_type)
-            self.send_header("content-length", str(len(answer.body)))
-            if answer.status // 100 == 3:
+            self.send_response(response.status)
+            self.send_header("content-type", response.content_type)
+            self.send_header("content-length", str(len(response.body)))
+            if response.status // 100 == 3:
                 self.send_header("location", "/elsewhere")
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
         except OSError:
             # The caller has not waited for it.
             self.close_connection = True
@@ -202,7 +202,7 @@ def reset_at_close(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def address_of_nobody() -> str:
+def refused_address() -> str:
     """Return an address of this machine where connections are refused."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

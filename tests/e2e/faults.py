@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What the proxy answers; `body` as it goes out, whole."""
 
     status: int
@@ -36,9 +36,9 @@ class Call:
     path: str
     headers: Mapping[str, str]
     body: bytes
-    pass_on: Callable[["Call"], Answer]
-    upstream: Answer | None = None
-    answer: Answer | None = None
+    pass_on: Callable[["Call"], Response]
+    upstream: Response | None = None
+    response: Response | None = None
     upstream_seconds: float = 0.0
 
     def json(self) -> Any:
@@ -46,40 +46,40 @@ class Call:
         return json.loads(self.body)
 
 
-class Cut(Exception):
+class ConnectionDropped(Exception):
     """Ends the connection without an answer."""
 
 
-Fault: TypeAlias = Callable[[Call], Answer]
+Fault: TypeAlias = Callable[[Call], Response]
 
 
-def pass_on(call: Call) -> Answer:
+def pass_on(call: Call) -> Response:
     """Do what the real facilitator does."""
     return call.pass_on(call)
 
 
-def cut(_call: Call) -> Answer:
+def drop_connection(_call: Call) -> Response:
     """Reset the connection before the real facilitator hears of it."""
-    raise Cut
+    raise ConnectionDropped
 
 
-def cut_after_it_worked(call: Call) -> Answer:
+def drop_connection_after_success(call: Call) -> Response:
     """Let the real facilitator do it, and reset the connection in place of its answer."""
     pass_on(call)
-    raise Cut
+    raise ConnectionDropped
 
 
 def status(code: int) -> Fault:
     """Answer a status without asking the real facilitator."""
-    return lambda _call: Answer(code, b'{"error":"made to fail"}')
+    return lambda _call: Response(code, b'{"error":"made to fail"}')
 
 
-def after_it_worked(code: int) -> Fault:
+def fail_after_success(code: int) -> Fault:
     """Let the real facilitator do it, and answer a failure's status all the same."""
 
-    def fault(call: Call) -> Answer:
+    def fault(call: Call) -> Response:
         pass_on(call)
-        return Answer(code, b'{"error":"made to fail after it worked"}')
+        return Response(code, b'{"error":"made to fail after it worked"}')
 
     return fault
 
@@ -87,20 +87,20 @@ def after_it_worked(code: int) -> Fault:
 def slow(seconds: float) -> Fault:
     """Pass it on after a while."""
 
-    def fault(call: Call) -> Answer:
+    def fault(call: Call) -> Response:
         time.sleep(seconds)
         return pass_on(call)
 
     return fault
 
 
-def slow_answer(seconds: float) -> Fault:
+def slow_response(seconds: float) -> Fault:
     """Pass it on at once, and keep the answer for a while."""
 
-    def fault(call: Call) -> Answer:
-        answer = pass_on(call)
+    def fault(call: Call) -> Response:
+        response = pass_on(call)
         time.sleep(seconds)
-        return answer
+        return response
 
     return fault
 
@@ -108,17 +108,17 @@ def slow_answer(seconds: float) -> Fault:
 def body(text: str | bytes, code: int = 200, content_type: str = "application/json") -> Fault:
     """Answer a body without asking the real facilitator."""
     content = text.encode() if isinstance(text, str) else text
-    return lambda _call: Answer(code, content, content_type)
+    return lambda _call: Response(code, content, content_type)
 
 
-def reply(document: object, code: int = 200) -> Fault:
+def json_body(document: object, code: int = 200) -> Fault:
     """Answer a JSON document without asking the real facilitator."""
     return body(json.dumps(document), code)
 
 
 def settlement_pending(transaction: str, network: str, payer: str) -> Fault:
     """Answer that a settlement was sent and is in no block yet."""
-    return reply(
+    return json_body(
         {
             "success": False,
             "errorReason": "settlement_pending",
@@ -129,12 +129,14 @@ def settlement_pending(transaction: str, network: str, payer: str) -> Fault:
     )
 
 
-NONSENSE: Mapping[str, Fault] = {
+INVALID_RESPONSES: Mapping[str, Fault] = {
     "a page": body("<html><body>Welcome</body></html>", content_type="text/html"),
     "half a document": body('{"isValid": true, "success": tr'),
-    "a list": reply([1, 2, 3]),
-    "no fields": reply({}),
-    "wrong types": reply({"isValid": "yes", "success": "yes", "transaction": 5, "network": None}),
+    "a list": json_body([1, 2, 3]),
+    "no fields": json_body({}),
+    "wrong types": json_body(
+        {"isValid": "yes", "success": "yes", "transaction": 5, "network": None}
+    ),
     "nothing": body(b""),
     "no UTF-8": body(b"\xff\xfe\x00{"),
     "a huge body": body(b" " * 20_000_000 + b'{"isValid": true, "success": true}'),

@@ -66,7 +66,7 @@ def directory() -> dict[str, Any]:
         tenant("late-script", "late-script"),
         tenant("nameless", "mirror", owner=None, ownerUserId="4711", directory=None),
         *(tenant(slug, "mirror", hosts=[f"{slug}.e2e.example"]) for slug in NEIGHBOURS),
-        *(tenant(f"fate-{fate}", script) for fate, script in FATES.items()),
+        *(tenant(f"event-{scenario}", script) for scenario, script in EVENT_SCENARIOS.items()),
     ]
     return {"tenants": [*BAD_RECORDS, *good]}
 
@@ -74,7 +74,7 @@ def directory() -> dict[str, Any]:
 NEIGHBOURS = ("neighbour-a", "neighbour-b", "neighbour-c")
 """Tenants of the same script, called at the same time."""
 
-FATES = {
+EVENT_SCENARIOS = {
     "served": "mirror",
     "failed": "crafted",
     "missing": "no-such-script",
@@ -86,7 +86,7 @@ FATES = {
     "socket": "parley",
     "many": "mirror",
 }
-"""What becomes of the requests of a tenant named `fate-…`, and the script behind it."""
+"""What becomes of the requests of a tenant named `event-…`, and the script behind it."""
 
 
 def make_namespace(folder: Path) -> Path:

@@ -25,7 +25,7 @@ from x402.mechanisms.evm.exact.register import register_exact_evm_client
 
 AT_ONCE = 16
 TIMEOUT_SECONDS = 120
-OFFER = "payment-required"
+PAYMENT_REQUIRED = "payment-required"
 
 
 class AsyncVersion1(httpx.AsyncHTTPTransport):
@@ -33,7 +33,7 @@ class AsyncVersion1(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
-        response.headers.pop(OFFER, None)
+        response.headers.pop(PAYMENT_REQUIRED, None)
         return response
 
 
@@ -42,7 +42,7 @@ class Version1(requests.adapters.HTTPAdapter):
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         response: requests.Response = super().build_response(req, resp)
-        response.headers.pop(OFFER, None)
+        response.headers.pop(PAYMENT_REQUIRED, None)
         return response
 
 
@@ -82,7 +82,7 @@ def pay_with_requests(order: dict[str, Any]) -> tuple[int, dict[str, str], str]:
         return answer.status_code, headers, answer.text
 
 
-def carry_out(transport: str, order: dict[str, Any]) -> dict[str, Any]:
+def purchase(transport: str, order: dict[str, Any]) -> dict[str, Any]:
     """Carry out one order; return its outcome."""
     if transport == "httpx":
         status, headers, body = asyncio.run(pay_with_httpx(order))
@@ -101,7 +101,7 @@ def main() -> None:
     def answer(line: str) -> None:
         order = json.loads(line)
         try:
-            outcome = carry_out(transport, order)
+            outcome = purchase(transport, order)
         except Exception as error:  # noqa: BLE001 (whatever the client raises is an outcome)
             outcome = {"error": f"{type(error).__name__}: {error}"}
         with printing:

@@ -74,10 +74,10 @@ class Replay:
 
     def cron(self, at_ms: int) -> None:
         """Let cron fire once."""
-        answer = self.client.get("/cdn-cgi/handler/scheduled", params={"time": at_ms})
-        assert (answer.status_code, answer.text) == (200, "ok"), answer.text
+        response = self.client.get("/cdn-cgi/handler/scheduled", params={"time": at_ms})
+        assert (response.status_code, response.text) == (200, "ok"), response.text
 
-    def ask(
+    def request(
         self,
         target: str,
         at_ms: int,
@@ -93,9 +93,9 @@ class Replay:
     def platform(self, route: str, at_ms: int, method: str = "GET") -> dict[str, Any]:
         """Ask `/__platform/ROUTE` with the token, and return its JSON."""
         headers = {"authorization": f"Bearer {self.token}"}
-        answer = self.ask(f"/__platform/{route}", at_ms, method=method, headers=headers)
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
+        response = self.request(f"/__platform/{route}", at_ms, method=method, headers=headers)
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
         return body
 
     def snapshot(self, window: str, at_ms: int) -> dict[str, Any]:

@@ -57,22 +57,24 @@ def running_v1_shop(economy: Economy) -> Iterator[str]:
             pass
 
         def _sell(self, body: bytes) -> None:
-            offer = v1_offer(economy, url)
+            requirements = v1_requirements(economy, url)
             payment = self.headers.get("x-payment")
             if payment is None:
-                self._answer(402, {"x402Version": 1, "error": "pay first", "accepts": [offer]})
+                self._respond(
+                    402, {"x402Version": 1, "error": "pay first", "accepts": [requirements]}
+                )
                 return
             call = {
                 "x402Version": 1,
                 "paymentPayload": json.loads(base64.b64decode(payment)),
-                "paymentRequirements": offer,
+                "paymentRequirements": requirements,
             }
             settled = httpx.post(f"{economy.facilitator_url}/settle", json=call, timeout=60).json()
             receipt = base64.b64encode(json.dumps(settled).encode()).decode()
             served = {"method": self.command, "body": body.decode()}
-            self._answer(200 if settled["success"] else 402, served, receipt)
+            self._respond(200 if settled["success"] else 402, served, receipt)
 
-        def _answer(self, code: int, document: dict[str, Any], receipt: str = "") -> None:
+        def _respond(self, code: int, document: dict[str, Any], receipt: str = "") -> None:
             content = json.dumps(document).encode()
             self.send_response(code)
             if receipt:
@@ -91,7 +93,7 @@ def running_v1_shop(economy: Economy) -> Iterator[str]:
             server.shutdown()
 
 
-def v1_offer(economy: Economy, url: str) -> dict[str, Any]:
+def v1_requirements(economy: Economy, url: str) -> dict[str, Any]:
     """Return the requirements of a cent in version 1."""
     return {
         "scheme": "exact",

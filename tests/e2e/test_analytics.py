@@ -55,8 +55,8 @@ def _ten_calls(caller: Caller) -> dict[str, Any]:
     for header, value, calls, failures in CALLERS:
         for index in range(calls):
             outcome = 1 if index < failures else 0
-            caller.ask(f"/t/ledger/draw?fail={outcome}", headers={header: value})
-    caller.ask("/t/nameless/")
+            caller.request(f"/t/ledger/draw?fail={outcome}", headers={header: value})
+    caller.request("/t/nameless/")
     return eventually(
         lambda: api if (api := caller.api("ledger")) and api["calls"] >= 10 else None,
         "ten calls of ledger",
@@ -90,8 +90,8 @@ def test_a_caller_is_told_by_its_key_before_its_agent_and_never_stored_in_clear(
     caller: Caller,
 ) -> None:
     for agent in ("agent-a", "agent-b", "agent-c"):
-        caller.ask("/t/identity/", headers={"x-api-key": "same-key", "x-agent-id": agent})
-    caller.ask("/t/identity/", headers={"x-agent-id": "agent-a"})
+        caller.request("/t/identity/", headers={"x-api-key": "same-key", "x-agent-id": agent})
+    caller.request("/t/identity/", headers={"x-agent-id": "agent-a"})
     eventually(lambda: (caller.api("identity") or {"calls": 0})["calls"] == 4, "four calls")
     identity = caller.api("identity")
     assert identity is not None
@@ -102,8 +102,8 @@ def test_a_caller_is_told_by_its_key_before_its_agent_and_never_stored_in_clear(
 
 def test_errors_are_what_the_contract_calls_errors(caller: Caller) -> None:
     for status in (200, 302, 404, 408, 429, 500, 503):
-        assert caller.ask(f"/t/errors/answer?status={status}").status_code == status
-    assert caller.ask("/t/errors/throw").status_code == 502
+        assert caller.request(f"/t/errors/answer?status={status}").status_code == status
+    assert caller.request("/t/errors/throw").status_code == 502
     eventually(lambda: (caller.api("errors") or {"calls": 0})["calls"] == 8, "eight calls")
     errors = caller.api("errors")
     assert errors is not None
@@ -215,10 +215,10 @@ def test_the_series_has_no_gaps(snapshot: dict[str, Any]) -> None:
 
 def test_without_a_window_all_three_come_at_once(caller: Caller, ledger: dict[str, Any]) -> None:
     assert ledger
-    answer = caller.platform("analytics")
-    assert set(answer) >= {"ok", "requestId", "generatedAt", "windows"}
-    assert set(answer["windows"]) == set(WINDOWS)
-    for name, snapshot in answer["windows"].items():
+    response = caller.platform("analytics")
+    assert set(response) >= {"ok", "requestId", "generatedAt", "windows"}
+    assert set(response["windows"]) == set(WINDOWS)
+    for name, snapshot in response["windows"].items():
         assert snapshot["window"] == name
         assert snapshot["heroStats"]["calls"] >= 10
 
@@ -233,13 +233,15 @@ def test_top_bounds_the_top_and_leaves_all_alone(caller: Caller, ledger: dict[st
 @pytest.mark.parametrize("window", ["yesterday", "", "TODAY", "today,week", "__proto__"])
 def test_a_window_that_is_none_is_invalid_window(caller: Caller, window: str) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
-    answer = caller.client.get("/__platform/analytics", params={"window": window}, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_window")
+    response = caller.client.get(
+        "/__platform/analytics", params={"window": window}, headers=headers
+    )
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_window")
 
 
 @pytest.mark.parametrize("top", ["0", "101", "-1", "2.5", "many", "", "1e1"])
 def test_a_top_out_of_range_is_invalid_parameter(caller: Caller, top: str) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
     parameters = {"window": "today", "top": top}
-    answer = caller.client.get("/__platform/analytics", params=parameters, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameter")
+    response = caller.client.get("/__platform/analytics", params=parameters, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_parameter")

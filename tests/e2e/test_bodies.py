@@ -30,14 +30,16 @@ def digest_of(total_bytes: int) -> str:
 def test_an_upload_of_50_mb_of_known_length_arrives_whole(caller: Caller) -> None:
     size = 50 * MEBIBYTE
     headers = {"content-length": str(size)}
-    answer = caller.ask("/t/digest/sha256", method="PUT", headers=headers, content=chunks(size))
-    assert (answer.json()["bytes"], answer.json()["digest"]) == (size, digest_of(size))
+    response = caller.request(
+        "/t/digest/sha256", method="PUT", headers=headers, content=chunks(size)
+    )
+    assert (response.json()["bytes"], response.json()["digest"]) == (size, digest_of(size))
 
 
 def test_a_chunked_upload_of_50_mb_arrives_whole(caller: Caller) -> None:
     size = 50 * MEBIBYTE + 1
-    answer = caller.ask("/t/digest/sha256", method="POST", content=chunks(size))
-    assert (answer.json()["bytes"], answer.json()["digest"]) == (size, digest_of(size))
+    response = caller.request("/t/digest/sha256", method="POST", content=chunks(size))
+    assert (response.json()["bytes"], response.json()["digest"]) == (size, digest_of(size))
 
 
 def test_a_download_of_50_mb_arrives_whole(caller: Caller) -> None:
@@ -46,20 +48,20 @@ def test_a_download_of_50_mb_arrives_whole(caller: Caller) -> None:
     # Asked for as it is, because wrangler compresses where Cloudflare's edge would.
     headers = {"accept-encoding": "identity"}
     target = f"/t/crafted/download?bytes={size}"
-    with caller.client.stream("GET", target, headers=headers) as answer:
-        for chunk in answer.iter_raw():
+    with caller.client.stream("GET", target, headers=headers) as response:
+        for chunk in response.iter_raw():
             digest.update(chunk)
     assert digest.hexdigest() == digest_of(size)
 
 
 def test_events_arrive_one_by_one_while_the_tenant_still_writes(caller: Caller) -> None:
     name = uuid.uuid4().hex
-    with caller.client.stream("GET", f"/t/gate/stream?id={name}") as answer:
-        assert answer.headers["content-type"] == "text/event-stream"
-        lines = answer.iter_lines()
+    with caller.client.stream("GET", f"/t/gate/stream?id={name}") as response:
+        assert response.headers["content-type"] == "text/event-stream"
+        lines = response.iter_lines()
         assert next(lines) == "data: first"
         # The second is written only now that the first was read.
-        assert caller.ask(f"/t/gate/release?id={name}").json() == {"released": name}
+        assert caller.request(f"/t/gate/release?id={name}").json() == {"released": name}
         assert [line for line in lines if line] == ["data: second"]
 
 
@@ -73,7 +75,7 @@ def test_an_upload_reaches_the_tenant_while_the_caller_still_sends(caller: Calle
         # The rest is sent only once the tenant has seen the beginning.
         await asyncio.to_thread(
             eventually,
-            lambda: caller.ask(f"/t/gate/seen?id={name}").json()["bytes"] == len(PATTERN),
+            lambda: caller.request(f"/t/gate/seen?id={name}").json()["bytes"] == len(PATTERN),
             "the tenant sees the first chunk",
         )
         seen_early = True
@@ -83,26 +85,26 @@ def test_an_upload_reaches_the_tenant_while_the_caller_still_sends(caller: Calle
         async with httpx.AsyncClient(base_url=caller.url, timeout=60) as client:
             return await client.post(f"/t/gate/upload?id={name}", content=body())
 
-    answer = asyncio.run(upload())
+    response = asyncio.run(upload())
     assert seen_early
-    assert answer.json() == {"bytes": 2 * len(PATTERN)}
+    assert response.json() == {"bytes": 2 * len(PATTERN)}
 
 
 def test_a_compressed_response_stays_as_the_tenant_compressed_it(caller: Caller) -> None:
     request = caller.client.stream(
         "GET", "/t/crafted/gzip?text=small", headers={"accept-encoding": "gzip"}
     )
-    with request as answer:
-        raw = b"".join(answer.iter_raw())
-    assert answer.headers["content-encoding"] == "gzip"
+    with request as response:
+        raw = b"".join(response.iter_raw())
+    assert response.headers["content-encoding"] == "gzip"
     assert gzip.decompress(raw) == b"small"
 
 
 def test_a_compressed_upload_is_not_unpacked_on_its_way(caller: Caller) -> None:
     packed = gzip.compress(b"an upload" * 1000)
     headers = {"content-encoding": "gzip"}
-    answer = caller.ask("/t/mirror/", method="POST", headers=headers, content=packed)
-    seen = answer.json()["request"]
+    response = caller.request("/t/mirror/", method="POST", headers=headers, content=packed)
+    seen = response.json()["request"]
     assert dict(seen["headers"])["content-encoding"] == "gzip"
     assert seen["body"] == {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
 
@@ -115,18 +117,18 @@ def test_an_upload_that_nobody_reads_does_not_hold_up_the_answer(
     caller: Caller, target: str, status: int
 ) -> None:
     for _ in range(3):
-        answer = caller.ask(target, method="POST", content=chunks(4 * MEBIBYTE))
-        assert answer.status_code == status
-        assert caller.ask("/health").json()["ok"] is True
+        response = caller.request(target, method="POST", content=chunks(4 * MEBIBYTE))
+        assert response.status_code == status
+        assert caller.request("/health").json()["ok"] is True
 
 
 def test_an_empty_upload_is_empty(caller: Caller) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
-        answer = caller.ask("/t/mirror/", method=method, content=b"")
-        assert answer.json()["request"]["body"]["bytes"] == 0
+        response = caller.request("/t/mirror/", method=method, content=b"")
+        assert response.json()["request"]["body"]["bytes"] == 0
 
 
 def test_bytes_that_are_no_text_pass_unchanged(caller: Caller) -> None:
     body = bytes(range(256)) + b"\xff\xfe\x00\r\n\r\n"
-    answer = caller.ask("/t/mirror/", method="POST", content=body)
-    assert answer.json()["request"]["body"]["sha256"] == hashlib.sha256(body).hexdigest()
+    response = caller.request("/t/mirror/", method="POST", content=body)
+    assert response.json()["request"]["body"]["sha256"] == hashlib.sha256(body).hexdigest()

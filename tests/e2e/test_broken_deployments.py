@@ -62,21 +62,24 @@ def test_a_missing_binding_is_named_to_callers_and_at_health(
         ) as server,
         Caller(server.url, TOKEN) as caller,
     ):
-        answer = caller.ask("/t/feasts/")
-        assert (answer.status_code, answer.json()["error"]) == (500, "dispatcher_binding_missing")
-        assert answer.json()["binding"] == binding
+        response = caller.request("/t/feasts/")
+        assert (response.status_code, response.json()["error"]) == (
+            500,
+            "dispatcher_binding_missing",
+        )
+        assert response.json()["binding"] == binding
         headers = {"authorization": f"Bearer {TOKEN}"}
-        health = caller.ask("/__platform/health", headers=headers).json()
+        health = caller.request("/__platform/health", headers=headers).json()
         assert health["bindings"][binding] is False
         assert any(binding in problem["message"] for problem in health["problems"])
         assert health["isolate"]["eventsAppended"] == 1, "the event is not lost"
         if events:
-            listed = caller.ask("/__platform/events", headers=headers).json()["events"]
+            listed = caller.request("/__platform/events", headers=headers).json()["events"]
             assert [event["outcome"] for event in listed] == ["dispatcher_binding_missing"]
 
 
 def test_headers_past_the_limit_are_refused(caller: Caller) -> None:
-    answer = caller.ask("/t/mirror/", headers={"x-large": "a" * 140_000})
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameter")
-    assert answer.json()["parameter"] == "headers"
-    assert caller.ask("/t/mirror/", headers={"x-large": "a" * 100_000}).status_code == 200
+    response = caller.request("/t/mirror/", headers={"x-large": "a" * 140_000})
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_parameter")
+    assert response.json()["parameter"] == "headers"
+    assert caller.request("/t/mirror/", headers={"x-large": "a" * 100_000}).status_code == 200

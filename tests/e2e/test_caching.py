@@ -12,27 +12,27 @@ TARGETS = ["", "?window=today", "?window=week&top=5", "?window=overall"]
 def test_figures_that_are_known_are_not_sent_again(caller: Caller, query: str, method: str) -> None:
     token = {"authorization": f"Bearer {caller.token}"}
     caller.flush()
-    first = caller.ask(f"/__platform/analytics{query}", method=method, headers=token)
+    first = caller.request(f"/__platform/analytics{query}", method=method, headers=token)
     assert first.status_code == 200
     tag = first.headers["etag"]
     assert tag.startswith('W/"')
     assert first.headers["cache-control"] == "private, max-age=5"
     conditional = {**token, "if-none-match": tag}
-    again = caller.ask(f"/__platform/analytics{query}", method=method, headers=conditional)
+    again = caller.request(f"/__platform/analytics{query}", method=method, headers=conditional)
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == tag
     assert again.headers["vary"].lower().startswith("authorization, x-platform-token")
     assert again.headers["x-request-id"] != first.headers["x-request-id"]
 
-    assert caller.ask("/t/marker/").status_code == 200
-    changed = caller.ask(f"/__platform/analytics{query}", method=method, headers=conditional)
+    assert caller.request("/t/marker/").status_code == 200
+    changed = caller.request(f"/__platform/analytics{query}", method=method, headers=conditional)
     assert changed.status_code == 200
     assert changed.headers["etag"] != tag
 
 
 def test_what_is_refused_is_not_kept(caller: Caller) -> None:
     for target in ("/__platform/analytics", "/__platform/analytics?window=never"):
-        answer = caller.ask(target, headers={"if-none-match": "*"})
-        assert answer.status_code == 401
-        assert answer.headers["cache-control"] == "no-store"
-        assert "etag" not in answer.headers
+        response = caller.request(target, headers={"if-none-match": "*"})
+        assert response.status_code == 401
+        assert response.headers["cache-control"] == "no-store"
+        assert "etag" not in response.headers

@@ -13,7 +13,7 @@ from dev.launch import Server
 from .caller import Caller, eventually
 from .conftest import TOKEN, PayerOf, Starter
 from .fault_proxy import FaultProxy
-from .faults import after_it_worked, cut
+from .faults import drop_connection, fail_after_success
 
 PRICE = 10_000
 TENANTS = {
@@ -52,8 +52,8 @@ def bookkeeper(priced: Server) -> Iterator[Caller]:
 
 def cron(server: Server) -> None:
     """Let cron come once."""
-    answer = httpx.get(f"{server.url}/cdn-cgi/handler/scheduled", timeout=60)
-    assert answer.status_code == 200, answer.text
+    response = httpx.get(f"{server.url}/cdn-cgi/handler/scheduled", timeout=60)
+    assert response.status_code == 200, response.text
 
 
 def revenue(bookkeeper: Caller) -> int:
@@ -81,10 +81,10 @@ def test_an_official_client_pays_and_every_account_says_so(
     method: str,
 ) -> None:
     before = economy.chain.balance(economy.buyer.address), revenue(bookkeeper)
-    order = {"method": method, "version": version}
+    options = {"method": method, "version": version}
     if method == "POST":
-        order["body"] = "hello"
-    bought = payer_of(name).pay(economy.buyer, f"{priced.url}/t/cent/echo?a=1", **order)
+        options["body"] = "hello"
+    bought = payer_of(name).pay(economy.buyer, f"{priced.url}/t/cent/echo?a=1", **options)
     assert bought.status == 200, bought
     assert bought.receipt is not None
     assert bought.receipt["success"] is True
@@ -125,7 +125,7 @@ def test_an_api_that_fails_costs_nothing(
     assert economy.chain.balance(economy.buyer.address) == before
 
 
-@pytest.mark.parametrize("fault", [after_it_worked(500), cut])
+@pytest.mark.parametrize("fault", [fail_after_success(500), drop_connection])
 def test_a_settlement_whose_answer_was_lost_is_found_and_then_served_once(
     priced: Server,
     bookkeeper: Caller,
@@ -156,9 +156,9 @@ def test_a_settlement_whose_answer_was_lost_is_found_and_then_served_once(
 
 def test_what_is_no_payment_is_refused_with_its_reason(priced: Server) -> None:
     for value, words in (("x" * 100_000, "100000"), ("!", "base64"), ("e30=", "x402Version")):
-        answer = httpx.get(f"{priced.url}/t/cent/", headers={"payment-signature": value})
-        assert (answer.status_code, answer.json()["error"]) == (402, "payment_invalid")
-        assert words in answer.json()["message"]
+        response = httpx.get(f"{priced.url}/t/cent/", headers={"payment-signature": value})
+        assert (response.status_code, response.json()["error"]) == (402, "payment_invalid")
+        assert words in response.json()["message"]
 
 
 def test_the_deployment_says_that_it_can_be_paid(bookkeeper: Caller) -> None:

@@ -20,20 +20,20 @@ DIRECTORY = json.loads(DEMO_TENANTS.read_text(encoding="utf-8"))
 
 def fire_cron(server: Server) -> None:
     """Do what Cloudflare's cron does every minute."""
-    answer = httpx.get(f"{server.url}/cdn-cgi/handler/scheduled", timeout=60)
-    assert (answer.status_code, answer.text) == (200, "ok")
+    response = httpx.get(f"{server.url}/cdn-cgi/handler/scheduled", timeout=60)
+    assert (response.status_code, response.text) == (200, "ok")
 
 
 def log_of(caller: Caller) -> dict[str, object]:
     """What health says of the log."""
-    log: dict[str, object] = caller.ask("/__platform/health", headers=PLATFORM).json()["log"]
+    log: dict[str, object] = caller.request("/__platform/health", headers=PLATFORM).json()["log"]
     return log
 
 
 def test_cron_summarises_what_is_over_and_no_figure_moves(start: Starter, tmp_path: Path) -> None:
     with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
         for _ in range(20):
-            assert caller.ask("/t/feasts/").status_code == 200
+            assert caller.request("/t/feasts/").status_code == 200
         before = caller.snapshot("overall")["allApis"]
         fire_cron(server)
         eventually(lambda: log_of(caller)["compactedUntil"] is not None, "the first compaction", 10)
@@ -53,18 +53,18 @@ def test_a_rebuild_of_a_sound_log_changes_nothing(caller: Caller) -> None:
     now = time.gmtime()
     today = time.strftime("%Y-%m-%d", now)
     query = f"from={today}T00:00Z&to={today}T01:00Z"
-    answer = caller.ask(f"/__platform/compact?{query}", method="POST", headers=PLATFORM)
-    assert answer.status_code == 200
-    assert (answer.json()["complete"], answer.json()["changed"]) == (True, [])
+    response = caller.request(f"/__platform/compact?{query}", method="POST", headers=PLATFORM)
+    assert response.status_code == 200
+    assert (response.json()["complete"], response.json()["changed"]) == (True, [])
 
 
 @pytest.mark.parametrize("query", ["", "from=now&to=later", "from=2026-11-22T00:00Z&to=x"])
 def test_a_range_that_makes_no_sense_is_refused(caller: Caller, query: str) -> None:
-    answer = caller.ask(f"/__platform/compact?{query}", method="POST", headers=PLATFORM)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameter")
+    response = caller.request(f"/__platform/compact?{query}", method="POST", headers=PLATFORM)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_parameter")
 
 
 def test_compaction_is_closed_without_a_token(caller: Caller) -> None:
     query = "from=2026-11-22T00:00Z&to=2026-11-22T01:00Z"
-    assert caller.ask(f"/__platform/compact?{query}", method="POST").status_code == 401
-    assert caller.ask(f"/__platform/compact?{query}", headers=PLATFORM).status_code == 405
+    assert caller.request(f"/__platform/compact?{query}", method="POST").status_code == 401
+    assert caller.request(f"/__platform/compact?{query}", headers=PLATFORM).status_code == 405

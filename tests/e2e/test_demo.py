@@ -41,15 +41,15 @@ def test_every_demo_api_describes_itself_through_the_dispatcher(demo_server: Ser
     tenants = json.loads(DEMO_TENANTS.read_text(encoding="utf-8"))["tenants"]
     with Caller(demo_server.url, "dev-token") as caller:
         for tenant in tenants:
-            answer = caller.ask(f"/t/{tenant['slug']}/")
-            assert answer.json()["name"].lower() == tenant["workerName"]
-            assert answer.headers["x-tenant-id"] == tenant["tenantId"]
+            response = caller.request(f"/t/{tenant['slug']}/")
+            assert response.json()["name"].lower() == tenant["workerName"]
+            assert response.headers["x-tenant-id"] == tenant["tenantId"]
 
 
 def test_a_demo_host_answers_as_curl_would_ask_it(demo_server: Server) -> None:
     with Caller(demo_server.url, "dev-token") as caller:
-        answer = caller.ask("/convert?from=EUR&to=JPY&amount=2", host="fx.demo.localhost")
-        assert answer.json()["result"] == "326.84"
+        response = caller.request("/convert?from=EUR&to=JPY&amount=2", host="fx.demo.localhost")
+        assert response.json()["result"] == "326.84"
 
 
 def test_both_counts_agree_also_the_second_time(demo_server: Server) -> None:

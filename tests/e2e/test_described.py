@@ -16,7 +16,7 @@ from tests.fuzz.traffic import make_traffic
 
 from .caller import eventually
 from .conftest import TOKEN
-from .market import Market
+from .paid_dispatcher import PaidDispatcher
 
 SEED = 20_261_123
 EXAMPLES = 8
@@ -25,11 +25,13 @@ HEADERS = {"authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="module")
-def found(shared_market: Market, tmp_path_factory: pytest.TempPathFactory) -> Round:
+def found(
+    shared_paid_dispatcher: PaidDispatcher, tmp_path_factory: pytest.TempPathFactory
+) -> Round:
     """What a short run of schemathesis finds in a dispatcher that has something to show."""
-    shared_market.proxy.reset()
-    make_traffic(shared_market)
-    target = target_at(shared_market.server.url, TOKEN)
+    shared_paid_dispatcher.proxy.reset()
+    make_traffic(shared_paid_dispatcher)
+    target = target_at(shared_paid_dispatcher.server.url, TOKEN)
     return run_round(target, tmp_path_factory.mktemp("fuzz"), SEED, EXAMPLES)
 
 
@@ -38,28 +40,34 @@ def test_nothing_is_answered_that_is_not_described(found: Round) -> None:
 
 
 def test_every_operation_was_tried_and_answered_well_and_badly(found: Round) -> None:
-    tried = {answer.rpartition(" ")[0] for answer in found.responses}
+    tried = {response.rpartition(" ")[0] for response in found.responses}
     assert tried >= operations_of(api_routes.ROUTES)
-    statuses = {int(answer.rpartition(" ")[2]) for answer in found.responses}
+    statuses = {int(response.rpartition(" ")[2]) for response in found.responses}
     assert {200, 400, 402, 404, 405} <= statuses
 
 
-def test_a_route_is_answered_at_its_path_with_each_of_its_methods(market: Market) -> None:
+def test_a_route_is_answered_at_its_path_with_each_of_its_methods(
+    paid_dispatcher: PaidDispatcher,
+) -> None:
     now = datetime.now(UTC)
     query = {"from": f"{now:%Y-%m-%dT%H:00Z}", "to": f"{now:%Y-%m-%dT%H:01Z}"}
     for route in api_routes.ROUTES:
         for method in route.methods:
-            url = f"{market.server.url}{route.path}"
+            url = f"{paid_dispatcher.server.url}{route.path}"
             parameters = query if route is api_routes.COMPACT else None
-            answer = httpx.request(method, url, params=parameters, headers=HEADERS, timeout=60)
-            assert answer.status_code == 200, (method, route.path, answer.text)
+            response = httpx.request(method, url, params=parameters, headers=HEADERS, timeout=60)
+            assert response.status_code == 200, (method, route.path, response.text)
 
 
-def test_every_route_with_a_scope_is_closed_without_a_token(market: Market) -> None:
+def test_every_route_with_a_scope_is_closed_without_a_token(
+    paid_dispatcher: PaidDispatcher,
+) -> None:
     for route in api_routes.ROUTES:
         for method in route.methods:
-            answer = httpx.request(method, f"{market.server.url}{route.path}", timeout=60)
-            assert (answer.status_code == 401) is (route.scope is not None), route.path
+            response = httpx.request(
+                method, f"{paid_dispatcher.server.url}{route.path}", timeout=60
+            )
+            assert (response.status_code == 401) is (route.scope is not None), route.path
 
 
 def _planted(document: dict[str, Any]) -> dict[str, Any]:
@@ -73,11 +81,11 @@ def _planted(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_an_undescribed_field_and_an_undescribed_header_are_found(
-    market: Market, tmp_path: Path
+    paid_dispatcher: PaidDispatcher, tmp_path: Path
 ) -> None:
-    assert market.caller.ask("/t/given/").status_code == 200
-    eventually(lambda: market.caller.events("given"), "an event to describe")
-    target = target_at(market.server.url, TOKEN)
+    assert paid_dispatcher.caller.request("/t/given/").status_code == 200
+    eventually(lambda: paid_dispatcher.caller.events("given"), "an event to describe")
+    target = target_at(paid_dispatcher.server.url, TOKEN)
     planted = replace(target, document=json.dumps(_planted(json.loads(target.document))))
     found = run_round(planted, tmp_path, SEED, 1)
     assert not found.passed

@@ -39,22 +39,22 @@ def test_what_is_published_in_kv_answers_without_a_restart(start: Starter, tmp_p
     publish(state, record("early", hosts=["early.e2e.example"]), tmp_path)
     variable = {"tenants": [tenant("in-variable", "mirror"), tenant("early", "no-such-script")]}
     with start(state, variable) as server, Caller(server.url, TOKEN) as caller:
-        assert caller.ask("/t/early/").headers["x-tenant-id"] == "ten_early"
-        assert caller.ask("/t/early/").status_code == 200, "KV goes before the variable"
-        assert caller.ask("/x", host="early.e2e.example").headers["x-tenant-id"] == "ten_early"
-        assert caller.ask("/t/in-variable/").status_code == 200
-        assert caller.ask("/t/late/").status_code == 404
+        assert caller.request("/t/early/").headers["x-tenant-id"] == "ten_early"
+        assert caller.request("/t/early/").status_code == 200, "KV goes before the variable"
+        assert caller.request("/x", host="early.e2e.example").headers["x-tenant-id"] == "ten_early"
+        assert caller.request("/t/in-variable/").status_code == 200
+        assert caller.request("/t/late/").status_code == 404
 
         bad = {"tenant/faulty": json.dumps({"slug": "faulty", "tenantId": "ten_faulty"})}
         publish(state, {**record("late"), **bad}, tmp_path)
         eventually(
-            lambda: caller.ask("/t/late/").status_code == 200,
+            lambda: caller.request("/t/late/").status_code == 200,
             "the API published last",
             within_seconds=CACHE_SECONDS + 5,
         )
-        assert caller.ask("/t/faulty/").status_code in {404, 500}
+        assert caller.request("/t/faulty/").status_code in {404, 500}
         assert "faulty" in json.dumps(caller.platform("health"))
-        assert caller.ask("/t/early/").status_code == 200
+        assert caller.request("/t/early/").status_code == 200
 
 
 def test_a_directory_that_is_none_is_a_configuration_error_that_names_its_setting(
@@ -62,11 +62,11 @@ def test_a_directory_that_is_none_is_a_configuration_error_that_names_its_settin
 ) -> None:
     variables = {"TENANT_DIRECTORY_JSON": '{"tenants": ['}
     with start(tmp_path, None, variables) as server, Caller(server.url, TOKEN) as caller:
-        answer = caller.ask("/t/mirror/")
-        assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
-        assert "TENANT_DIRECTORY_JSON" in answer.text
+        response = caller.request("/t/mirror/")
+        assert (response.status_code, response.json()["error"]) == (500, "configuration_error")
+        assert "TENANT_DIRECTORY_JSON" in response.text
         assert "TENANT_DIRECTORY_JSON" in json.dumps(caller.platform("health"))
-        assert caller.ask("/health").status_code == 200
+        assert caller.request("/health").status_code == 200
 
 
 def test_the_shape_by_host_and_slug_is_read_too(start: Starter, tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_the_shape_by_host_and_slug_is_read_too(start: Starter, tmp_path: Path) 
     by_host = {"Two.E2E.example": {**tenant("two", "mirror")}}
     document = {"byHost": by_host, "bySlug": by_slug}
     with start(tmp_path, document) as server, Caller(server.url, TOKEN) as caller:
-        assert caller.ask("/t/one/").headers["x-tenant-id"] == "ten_one"
-        assert caller.ask("/", host="two.e2e.example").headers["x-tenant-id"] == "ten_two"
+        assert caller.request("/t/one/").headers["x-tenant-id"] == "ten_one"
+        assert caller.request("/", host="two.e2e.example").headers["x-tenant-id"] == "ten_two"
         assert "bad" in json.dumps(caller.platform("health"))
 
 
@@ -83,8 +83,8 @@ def test_without_a_directory_nothing_is_published_and_health_says_so(
     start: Starter, tmp_path: Path
 ) -> None:
     with start(tmp_path) as server, Caller(server.url, TOKEN) as caller:
-        assert caller.ask("/t/mirror/").status_code in {404, 500}
-        assert caller.ask("/health").status_code == 200
+        assert caller.request("/t/mirror/").status_code in {404, 500}
+        assert caller.request("/health").status_code == 200
         assert caller.platform("health")["ok"] is True
 
 
@@ -92,9 +92,9 @@ def test_a_missing_setting_is_an_error_that_names_it(start: Starter, tmp_path: P
     directory = {"tenants": [tenant("mirror", "mirror")]}
     variables = {"CALLER_HASH_SECRET": ""}
     with start(tmp_path, directory, variables) as server, Caller(server.url, TOKEN) as caller:
-        answer = caller.ask("/t/mirror/")
-        assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
-        assert "CALLER_HASH_SECRET" in answer.text
+        response = caller.request("/t/mirror/")
+        assert (response.status_code, response.json()["error"]) == (500, "configuration_error")
+        assert "CALLER_HASH_SECRET" in response.text
         assert "CALLER_HASH_SECRET" in json.dumps(caller.platform("health"))
 
 
@@ -106,8 +106,8 @@ def test_a_script_put_into_the_namespace_later_answers_without_a_restart(
     def await_answer(status: int, text: str) -> None:
         eventually(
             lambda: (
-                (answer := caller.ask("/t/late-script/")).status_code == status
-                and text in answer.text
+                (response := caller.request("/t/late-script/")).status_code == status
+                and text in response.text
             ),
             f"{status} {text}",
         )
@@ -123,5 +123,5 @@ def test_a_script_put_into_the_namespace_later_answers_without_a_restart(
 def test_one_tenants_failure_leaves_the_others_alone(server: Server, caller: Caller) -> None:
     assert server.is_running
     for broken in ("unfinished", "ghost", "crafted"):
-        caller.ask(f"/t/{broken}/throw")
-        assert caller.ask("/t/mirror/").status_code == 200
+        caller.request(f"/t/{broken}/throw")
+        assert caller.request("/t/mirror/").status_code == 200

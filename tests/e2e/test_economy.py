@@ -17,8 +17,8 @@ from dev.layout import HERE
 from dev.setup.node import find_node
 
 from .conftest import PayerOf, Shops
+from .facilitator_client import FacilitatorClient
 from .payers import CLIENTS
-from .settling import Settling
 from .shops import PRICE
 
 
@@ -55,106 +55,117 @@ def test_an_official_client_pays_exactly_the_price(
     assert economy.chain.transactions_to_token()[-1] == transaction
 
 
-def test_verifying_reserves_nothing_and_moves_nothing(settling: Settling) -> None:
-    call = settling.signed(settling.economy.buyer)
-    before = settling.economy.chain.transactions_to_token()
-    assert settling.ask("/verify", call)["isValid"] is True
-    assert settling.ask("/verify", call)["isValid"] is True
-    assert settling.economy.chain.transactions_to_token() == before
+def test_verifying_reserves_nothing_and_moves_nothing(facilitator: FacilitatorClient) -> None:
+    call = facilitator.signed(facilitator.economy.buyer)
+    before = facilitator.economy.chain.transactions_to_token()
+    assert facilitator.post("/verify", call)["isValid"] is True
+    assert facilitator.post("/verify", call)["isValid"] is True
+    assert facilitator.economy.chain.transactions_to_token() == before
 
 
-def test_the_same_payment_settles_once(settling: Settling) -> None:
-    call = settling.signed(settling.economy.buyer)
-    assert settling.ask("/settle", call)["success"] is True
-    again = settling.ask("/settle", call)
+def test_the_same_payment_settles_once(facilitator: FacilitatorClient) -> None:
+    call = facilitator.signed(facilitator.economy.buyer)
+    assert facilitator.post("/settle", call)["success"] is True
+    again = facilitator.post("/settle", call)
     assert again["errorReason"] == "invalid_exact_evm_nonce_already_used"
-    assert settling.ask("/verify", call)["invalidReason"] == again["errorReason"]
+    assert facilitator.post("/verify", call)["invalidReason"] == again["errorReason"]
 
 
-def test_the_same_payment_settled_twice_at_once_moves_money_once(settling: Settling) -> None:
-    economy = settling.economy
-    call = settling.signed(economy.buyer)
+def test_the_same_payment_settled_twice_at_once_moves_money_once(
+    facilitator: FacilitatorClient,
+) -> None:
+    economy = facilitator.economy
+    call = facilitator.signed(economy.buyer)
     before = economy.chain.balance(economy.payee)
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda _: settling.ask("/settle", call), range(2)))
-    assert sorted(answer["success"] for answer in answers) == [False, True]
+        responses = list(pool.map(lambda _: facilitator.post("/settle", call), range(2)))
+    assert sorted(response["success"] for response in responses) == [False, True]
     assert economy.chain.balance(economy.payee) == before + PRICE
 
 
-def test_who_has_no_tokens_is_told_so(settling: Settling) -> None:
-    refused = settling.ask("/verify", settling.signed(settling.economy.pauper))
+def test_who_has_no_tokens_is_told_so(facilitator: FacilitatorClient) -> None:
+    refused = facilitator.post("/verify", facilitator.signed(facilitator.economy.pauper))
     assert refused["invalidReason"] == "invalid_exact_evm_insufficient_balance"
 
 
-def test_an_account_blocked_after_verification_pays_nothing(settling: Settling) -> None:
-    economy = settling.economy
-    call = settling.signed(economy.second_buyer)
-    assert settling.ask("/verify", call)["isValid"] is True
+def test_an_account_blocked_after_verification_pays_nothing(facilitator: FacilitatorClient) -> None:
+    economy = facilitator.economy
+    call = facilitator.signed(economy.second_buyer)
+    assert facilitator.post("/verify", call)["isValid"] is True
     economy.chain.block(economy.second_buyer.address)
     try:
-        settled = settling.ask("/settle", call)
+        settled = facilitator.post("/settle", call)
     finally:
         economy.chain.unblock(economy.second_buyer.address)
     assert (settled["success"], settled["transaction"]) == (False, "")
-    assert not settling.is_carried_out(call)
+    assert not facilitator.is_settled(call)
 
 
-def test_a_settlement_without_a_block_is_pending_and_then_succeeds(settling: Settling) -> None:
-    call = settling.signed(settling.economy.buyer)
-    with settling.economy.chain.paused_blocks():
-        pending = settling.ask("/settle", call)
+def test_a_settlement_without_a_block_is_pending_and_then_succeeds(
+    facilitator: FacilitatorClient,
+) -> None:
+    call = facilitator.signed(facilitator.economy.buyer)
+    with facilitator.economy.chain.paused_blocks():
+        pending = facilitator.post("/settle", call)
         assert pending["errorReason"] == "settlement_pending"
-        waiting = settling.economy.chain.transaction(pending["transaction"])
+        waiting = facilitator.economy.chain.transaction(pending["transaction"])
         assert waiting is not None
         assert waiting.succeeded is None
-    settled = settling.ask("/settle", call)
+    settled = facilitator.post("/settle", call)
     assert (settled["success"], settled["transaction"]) == (True, pending["transaction"])
 
 
 def test_a_late_block_is_an_error_without_a_transaction_in_version_1(
-    settling: Settling, shops: Shops
+    facilitator: FacilitatorClient, shops: Shops
 ) -> None:
-    call = settling.signed_v1(settling.economy.buyer, shops.v1)
-    with settling.economy.chain.paused_blocks():
-        failed = settling.ask("/settle", call)
+    call = facilitator.signed_v1(facilitator.economy.buyer, shops.v1)
+    with facilitator.economy.chain.paused_blocks():
+        failed = facilitator.post("/settle", call)
         assert (failed["success"], failed["transaction"]) == (False, "")
-        assert len(settling.economy.chain.pending()) == 1
-    assert settling.is_carried_out(call)
-    again = settling.ask("/settle", call)
+        assert len(facilitator.economy.chain.pending()) == 1
+    assert facilitator.is_settled(call)
+    again = facilitator.post("/settle", call)
     assert (again["success"], again["transaction"]) == (False, "")
 
 
 def test_a_settlement_overtaken_by_another_spending_is_pending_and_then_fails(
-    settling: Settling,
+    facilitator: FacilitatorClient,
 ) -> None:
-    economy = settling.economy
-    call = settling.signed(economy.second_buyer)
+    economy = facilitator.economy
+    call = facilitator.signed(economy.second_buyer)
     all_of_it = economy.chain.balance(economy.second_buyer.address)
     with economy.chain.paused_blocks():
-        pending = settling.ask("/settle", call)
+        pending = facilitator.post("/settle", call)
         assert pending["errorReason"] == "settlement_pending"
         overtaking = {"gasPrice": hex(10**12)}
         economy.chain.transfer(economy.second_buyer.address, economy.payee, all_of_it, **overtaking)
     try:
-        failed = settling.ask("/settle", call)
+        failed = facilitator.post("/settle", call)
         assert (failed["success"], failed["transaction"]) == (False, pending["transaction"])
         reverted = economy.chain.transaction(pending["transaction"])
         assert reverted is not None
         assert reverted.succeeded is False
-        assert not settling.is_carried_out(call)
+        assert not facilitator.is_settled(call)
     finally:
         economy.chain.fund(economy.second_buyer.address, all_of_it)
 
 
-def test_after_a_failure_the_next_settlement_goes_through(settling: Settling) -> None:
-    used = settling.signed(settling.economy.buyer)
-    settling.ask("/settle", used)
-    fresh = [settling.signed(settling.economy.buyer) for _ in range(3)]
+def test_after_a_failure_the_next_settlement_goes_through(facilitator: FacilitatorClient) -> None:
+    used = facilitator.signed(facilitator.economy.buyer)
+    facilitator.post("/settle", used)
+    fresh = [facilitator.signed(facilitator.economy.buyer) for _ in range(3)]
     with ThreadPoolExecutor(6) as pool:
-        answers = list(
-            pool.map(lambda call: settling.ask("/settle", call), [used, *fresh, used, used])
+        responses = list(
+            pool.map(lambda call: facilitator.post("/settle", call), [used, *fresh, used, used])
         )
-    assert [answer["success"] for answer in answers] == [False, True, True, True, False, False]
+    assert [response["success"] for response in responses] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 HOLDER = """

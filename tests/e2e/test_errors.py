@@ -7,11 +7,11 @@ from .caller import Caller
 from .marketplace import SECRET
 
 
-def assert_is_error(answer: httpx.Response, status: int, code: str) -> None:
-    assert (answer.status_code, answer.json()["error"]) == (status, code)
-    assert answer.json()["ok"] is False
-    assert answer.json()["requestId"] == answer.headers["x-request-id"]
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+def assert_is_error(response: httpx.Response, status: int, code: str) -> None:
+    assert (response.status_code, response.json()["error"]) == (status, code)
+    assert response.json()["ok"] is False
+    assert response.json()["requestId"] == response.headers["x-request-id"]
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def assert_is_error(answer: httpx.Response, status: int, code: str) -> None:
     ],
 )
 def test_errors_have_one_shape(caller: Caller, target: str, status: int, code: str) -> None:
-    assert_is_error(caller.ask(target), status, code)
+    assert_is_error(caller.request(target), status, code)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_errors_have_one_shape(caller: Caller, target: str, status: int, code: s
 def test_a_script_that_fails_is_tenant_worker_failure_and_its_words_stay_inside(
     caller: Caller, target: str
 ) -> None:
-    answer = caller.ask(target)
-    assert_is_error(answer, 502, "tenant_worker_failure")
-    shown = answer.text + str(answer.headers)
+    response = caller.request(target)
+    assert_is_error(response, 502, "tenant_worker_failure")
+    shown = response.text + str(response.headers)
     assert SECRET not in shown
     assert "cannot connect" not in shown
     assert "Error" not in shown.replace("tenant_worker_failure", "")
@@ -52,38 +52,38 @@ def test_a_script_that_fails_is_tenant_worker_failure_and_its_words_stay_inside(
 
 def test_a_script_past_its_limit_is_tenant_limit_exceeded(caller: Caller) -> None:
     # To count it reads and writes: two sub-requests, where its record allows one.
-    answer = caller.ask("/t/tight/counters/cups", method="POST")
-    assert_is_error(answer, 503, "tenant_limit_exceeded")
-    assert caller.ask("/t/tight/counters/cups").status_code == 200
+    response = caller.request("/t/tight/counters/cups", method="POST")
+    assert_is_error(response, 503, "tenant_limit_exceeded")
+    assert caller.request("/t/tight/counters/cups").status_code == 200
 
 
 def test_a_script_cannot_pass_its_failure_off_as_a_missing_script(caller: Caller) -> None:
-    answer = caller.ask("/t/crafted/throw-like-the-platform")
-    assert answer.status_code in {404, 502}
-    assert answer.json()["error"] in {"worker_not_found", "tenant_worker_failure"}
+    response = caller.request("/t/crafted/throw-like-the-platform")
+    assert response.status_code in {404, 502}
+    assert response.json()["error"] in {"worker_not_found", "tenant_worker_failure"}
 
 
 def test_a_script_that_fails_midway_cuts_its_body_short(caller: Caller) -> None:
-    with caller.client.stream("GET", "/t/crafted/throw-midway") as answer:
-        assert answer.status_code == 200
+    with caller.client.stream("GET", "/t/crafted/throw-midway") as response:
+        assert response.status_code == 200
         with pytest.raises(httpx.RemoteProtocolError):
-            answer.read()
-    assert caller.ask("/health").status_code == 200
+            response.read()
+    assert caller.request("/health").status_code == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("route", ["analytics", "events", "health"])
 def test_platform_routes_are_read_only(caller: Caller, route: str, method: str) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
-    answer = caller.ask(f"/__platform/{route}", method=method, headers=headers)
-    assert_is_error(answer, 405, "method_not_allowed")
-    assert "GET" in answer.headers["allow"]
+    response = caller.request(f"/__platform/{route}", method=method, headers=headers)
+    assert_is_error(response, 405, "method_not_allowed")
+    assert "GET" in response.headers["allow"]
 
 
 def test_health_is_read_only(caller: Caller) -> None:
-    assert_is_error(caller.ask("/health", method="POST"), 405, "method_not_allowed")
+    assert_is_error(caller.request("/health", method="POST"), 405, "method_not_allowed")
 
 
 def test_an_unknown_platform_route_is_not_found(caller: Caller) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
-    assert_is_error(caller.ask("/__platform/nothing", headers=headers), 404, "not_found")
+    assert_is_error(caller.request("/__platform/nothing", headers=headers), 404, "not_found")

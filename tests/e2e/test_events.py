@@ -32,30 +32,32 @@ def connection(caller: Caller) -> Iterator[socket.socket]:
 
 
 def test_a_served_request_makes_one_event_that_tells_it_all(caller: Caller) -> None:
-    answer = caller.ask("/t/fate-served/a/b?c", method="PUT", headers={"x-agent-id": "agent-9"})
-    event = assert_one_event(caller, "fate-served")
-    assert event["requestId"] == answer.headers["x-request-id"]
+    response = caller.request(
+        "/t/event-served/a/b?c", method="PUT", headers={"x-agent-id": "agent-9"}
+    )
+    event = assert_one_event(caller, "event-served")
+    assert event["requestId"] == response.headers["x-request-id"]
     assert (event["method"], event["status"], event["counted"]) == ("PUT", 200, True)
     assert event["latencyMs"] is not None
     assert "agent-9" not in str(event)
 
 
 def test_a_failed_request_makes_one_event(caller: Caller) -> None:
-    answer = caller.ask("/t/fate-failed/throw")
-    event = assert_one_event(caller, "fate-failed")
-    assert (event["requestId"], event["status"]) == (answer.headers["x-request-id"], 502)
+    response = caller.request("/t/event-failed/throw")
+    event = assert_one_event(caller, "event-failed")
+    assert (event["requestId"], event["status"]) == (response.headers["x-request-id"], 502)
 
 
 def test_a_request_for_a_missing_script_makes_one_event(caller: Caller) -> None:
-    caller.ask("/t/fate-missing/")
-    event = assert_one_event(caller, "fate-missing")
+    caller.request("/t/event-missing/")
+    event = assert_one_event(caller, "event-missing")
     # Its tenant is known, so that it is none of the contract's refusals before dispatch.
     assert (event["status"], event["counted"]) == (404, True)
 
 
 def test_a_request_for_an_unknown_tenant_makes_one_event_that_is_no_call(caller: Caller) -> None:
     calls_before = caller.calls()
-    request_id = caller.ask(f"/t/{uuid.uuid4().hex}/").headers["x-request-id"]
+    request_id = caller.request(f"/t/{uuid.uuid4().hex}/").headers["x-request-id"]
     caller.flush()
     (event,) = [event for event in caller.events() if event["requestId"] == request_id]
     assert (event["status"], event["counted"]) == (404, False)
@@ -64,67 +66,67 @@ def test_a_request_for_an_unknown_tenant_makes_one_event_that_is_no_call(caller:
 
 def test_a_body_that_breaks_off_makes_one_event(caller: Caller) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
-        caller.ask("/t/fate-broken-download/throw-midway")
-    assert_one_event(caller, "fate-broken-download")
+        caller.request("/t/event-broken-download/throw-midway")
+    assert_one_event(caller, "event-broken-download")
 
 
 def test_a_websocket_makes_one_event(caller: Caller) -> None:
-    with connect(caller.url.replace("http", "ws") + "/t/fate-socket/socket?limit=2") as wire:
+    with connect(caller.url.replace("http", "ws") + "/t/event-socket/socket?limit=2") as wire:
         for message in ("one", "two"):
             wire.send(message)
             wire.recv(timeout=10)
-    assert assert_one_event(caller, "fate-socket")["status"] == 101
+    assert assert_one_event(caller, "event-socket")["status"] == 101
 
 
 def test_a_caller_who_leaves_before_the_answer_makes_one_event(caller: Caller) -> None:
     with connection(caller) as wire:
-        wire.sendall(b"GET /t/fate-abandoned-wait/wait?delay_ms=1000 HTTP/1.1\r\nhost: x\r\n\r\n")
+        wire.sendall(b"GET /t/event-abandoned-wait/wait?delay_ms=1000 HTTP/1.1\r\nhost: x\r\n\r\n")
         # Waits until the request is under way at the tenant: it then takes a second.
         caller.flush()
-    assert_one_event(caller, "fate-abandoned-wait")
+    assert_one_event(caller, "event-abandoned-wait")
 
 
 def test_many_callers_who_leave_at_once_make_one_event_each(caller: Caller) -> None:
     with contextlib.ExitStack() as wires:
         for _ in range(20):
             wire = wires.enter_context(connection(caller))
-            target = b"/t/fate-abandoned-many/wait?delay_ms=500"
+            target = b"/t/event-abandoned-many/wait?delay_ms=500"
             wire.sendall(b"GET " + target + b" HTTP/1.1\r\nhost: x\r\n\r\n")
         caller.flush()
-    eventually(lambda: len(caller.events("fate-abandoned-many")) >= 20, "20 events")
+    eventually(lambda: len(caller.events("event-abandoned-many")) >= 20, "20 events")
     caller.flush()
-    assert len(caller.events("fate-abandoned-many")) == 20
+    assert len(caller.events("event-abandoned-many")) == 20
 
 
 def test_a_caller_who_leaves_halfway_through_an_upload_makes_one_event(caller: Caller) -> None:
     name = uuid.uuid4().hex
     with connection(caller) as wire:
-        target = f"/t/fate-abandoned-upload/upload?id={name}"
+        target = f"/t/event-abandoned-upload/upload?id={name}"
         head = f"POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n"
         wire.sendall(head.encode() + bytes(500_000))
         wire.settimeout(20)
         # Left only once the upload is under way: nothing else shows that from outside.
         caller.flush()
-    assert_one_event(caller, "fate-abandoned-upload")
+    assert_one_event(caller, "event-abandoned-upload")
 
 
 def test_a_caller_who_leaves_halfway_through_a_stream_makes_one_event(caller: Caller) -> None:
     with connection(caller) as wire:
-        wire.sendall(b"GET /t/fate-abandoned-download/stream?id=never HTTP/1.1\r\nhost: x\r\n\r\n")
+        wire.sendall(b"GET /t/event-abandoned-download/stream?id=never HTTP/1.1\r\nhost: x\r\n\r\n")
         received = b""
         while b"data: first" not in received:
             received += wire.recv(65536)
-    assert_one_event(caller, "fate-abandoned-download")
+    assert_one_event(caller, "event-abandoned-download")
 
 
 def test_events_are_listed_newest_first_and_page_by_page(caller: Caller) -> None:
-    sent = [caller.ask("/t/fate-many/").headers["x-request-id"] for _ in range(7)]
+    sent = [caller.request("/t/event-many/").headers["x-request-id"] for _ in range(7)]
     caller.flush()
-    listed = [event["requestId"] for event in caller.events("fate-many")]
+    listed = [event["requestId"] for event in caller.events("event-many")]
     assert listed == sent[::-1]
 
     newest = caller.platform("events", limit=3)
-    caller.ask("/t/fate-many/later")  # What comes in between must not shift the next page.
+    caller.request("/t/event-many/later")  # What comes in between must not shift the next page.
     older = caller.platform("events", limit=3, cursor=newest["cursor"])
     assert len(newest["events"]) == len(older["events"]) == 3
     ids = [event["requestId"] for event in newest["events"] + older["events"]]
@@ -136,12 +138,12 @@ def test_events_are_listed_newest_first_and_page_by_page(caller: Caller) -> None
 @pytest.mark.parametrize("limit", ["0", "2001", "-1", "1.5", "ten", "", "1e2", "९"])
 def test_a_limit_out_of_range_is_refused(caller: Caller, limit: str) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
-    answer = caller.client.get("/__platform/events", params={"limit": limit}, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameter")
+    response = caller.client.get("/__platform/events", params={"limit": limit}, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_parameter")
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "AAAA", "%FF", "-" * 1000])
 def test_a_cursor_that_is_none_is_refused(caller: Caller, cursor: str) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
-    answer = caller.client.get("/__platform/events", params={"cursor": cursor}, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_parameter")
+    response = caller.client.get("/__platform/events", params={"cursor": cursor}, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_parameter")

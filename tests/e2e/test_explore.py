@@ -18,9 +18,9 @@ MADE_SECONDS = 5.0
 
 
 def page(caller: Caller, query: str = "") -> dict[str, Any]:
-    answer = caller.ask(f"{PATH}{query}")
-    assert answer.status_code == 200
-    body: dict[str, Any] = answer.json()
+    response = caller.request(f"{PATH}{query}")
+    assert response.status_code == 200
+    body: dict[str, Any] = response.json()
     assert "requestId" not in body, "bodies are everybody's, the header is one request's"
     return body
 
@@ -28,7 +28,7 @@ def page(caller: Caller, query: str = "") -> dict[str, Any]:
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_page_shows_what_the_platform_knows(caller: Caller, window: str) -> None:
     for fail in (0, 0, 1):
-        caller.ask(f"/t/ledger/draw?fail={fail}", headers={"x-agent-id": f"explorer-{fail}"})
+        caller.request(f"/t/ledger/draw?fail={fail}", headers={"x-agent-id": f"explorer-{fail}"})
     caller.flush()
     platform = caller.snapshot(window)
     calls = platform["heroStats"]["calls"]
@@ -62,36 +62,36 @@ def test_its_parameters_are_the_contracts(caller: Caller) -> None:
         check(page(caller, f"?top={top}")["snapshot"], "today", 25)
     check(page(caller, "?top=9999999999999999999999")["snapshot"], "today", 100)
     for window in ("", "yesterday", "TODAY", "%00"):
-        answer = caller.ask(f"{PATH}?window={window}")
-        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_window")
-        assert answer.json()["expected"] == list(WINDOWS)
-        assert answer.headers["cache-control"] == "no-store"
+        response = caller.request(f"{PATH}?window={window}")
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_window")
+        assert response.json()["expected"] == list(WINDOWS)
+        assert response.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_it_can_only_be_read(caller: Caller, method: str) -> None:
-    answer = caller.ask(PATH, method=method)
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
-    assert answer.json()["error"] == "method_not_allowed"
+    response = caller.request(PATH, method=method)
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+    assert response.json()["error"] == "method_not_allowed"
 
 
 def test_a_tenants_host_keeps_the_path_for_its_tenant(caller: Caller) -> None:
     for target, host in ((f"{PATH}?window=x", MIRROR_HOST), (f"/t/mirror{PATH}?window=x", None)):
-        answer = caller.ask(target, host=host, method="POST")
-        assert answer.status_code == 200
-        assert answer.headers["x-tenant-id"] == "ten_mirror"
-        assert answer.json()["request"]["path"] == PATH
+        response = caller.request(target, host=host, method="POST")
+        assert response.status_code == 200
+        assert response.headers["x-tenant-id"] == "ten_mirror"
+        assert response.json()["request"]["path"] == PATH
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_is_known_is_not_sent_again(caller: Caller, method: str) -> None:
     def twice() -> bool:
-        first = caller.ask(f"{PATH}?window=week", method=method)
+        first = caller.request(f"{PATH}?window=week", method=method)
         assert first.status_code == 200
         assert first.headers["cache-control"].startswith("public, max-age=")
         assert first.headers["content-type"] == "application/json; charset=utf-8"
         tag = first.headers["etag"]
-        again = caller.ask(f"{PATH}?window=week", method=method, headers={"if-none-match": tag})
+        again = caller.request(f"{PATH}?window=week", method=method, headers={"if-none-match": tag})
         assert again.headers["x-request-id"] != first.headers["x-request-id"]
         if again.status_code == 200:
             assert again.headers["etag"] != tag
@@ -105,13 +105,13 @@ def test_what_is_known_is_not_sent_again(caller: Caller, method: str) -> None:
 def test_many_visitors_are_given_few_answers(caller: Caller) -> None:
     page(caller)
     started = time.monotonic()
-    tags = {caller.ask(f"{PATH}?top=7").headers["etag"] for _ in range(300)}
+    tags = {caller.request(f"{PATH}?top=7").headers["etag"] for _ in range(300)}
     elapsed = time.monotonic() - started
     assert len(tags) <= 2 + elapsed / MADE_SECONDS
 
 
 def test_it_needs_no_token_and_takes_none(caller: Caller) -> None:
     for headers in ({}, {"authorization": "Bearer wrong"}, {"x-platform-token": "wrong"}):
-        assert caller.ask(f"{PATH}?token=x", headers=headers).status_code == 200
+        assert caller.request(f"{PATH}?token=x", headers=headers).status_code == 200
     # What it shows opens nothing else.
-    assert caller.ask("/__platform/analytics").status_code == 401
+    assert caller.request("/__platform/analytics").status_code == 401

@@ -13,7 +13,7 @@ from tests.support.explore_shape import check
 from .caller import Caller, eventually
 from .conftest import TOKEN, Starter
 from .fault_proxy import FaultProxy, running_fault_proxy
-from .faults import Answer, Call, Fault, body, cut, reply, slow, status
+from .faults import Call, Fault, Response, body, drop_connection, json_body, slow, status
 
 PATH = "/api/explore/analytics"
 WINDOWS = ("today", "week", "overall")
@@ -41,10 +41,10 @@ FAILURES: list[tuple[str, Fault, str]] = [
     ("half a JSON", body('{"ok": true, "snapshot": {"heroSt'), HTTP_ERROR),
     ("deep nesting", body("[" * 200_000), HTTP_ERROR),
     ("a number of a million digits", body('{"snapshot":' + "1" * 1_000_000 + "}"), HTTP_ERROR),
-    ("wrong types", reply({"ok": True, "snapshot": [GOOD]}), HTTP_ERROR),
-    ("another window", reply({"snapshot": {**GOOD, "window": "yesterday"}}), HTTP_ERROR),
+    ("wrong types", json_body({"ok": True, "snapshot": [GOOD]}), HTTP_ERROR),
+    ("another window", json_body({"snapshot": {**GOOD, "window": "yesterday"}}), HTTP_ERROR),
     ("no UTF-8", body(b'{"snapshot": "\xff\xfe'), HTTP_ERROR),
-    ("a reset", cut, UNREACHABLE),
+    ("a reset", drop_connection, UNREACHABLE),
     ("too much", body(" " * 5_000_000), UNREACHABLE),
     ("no answer in time", slow(7.0), UNREACHABLE),
 ]
@@ -57,7 +57,7 @@ def upstream() -> Iterator[FaultProxy]:
 
 
 @pytest.fixture(scope="module")
-def borrower(
+def page_caller(
     start: Starter, upstream: FaultProxy, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Caller]:
     """A deployment whose figures are those of `upstream`."""
@@ -74,18 +74,18 @@ def target(window: str) -> str:
 
 
 def page(caller: Caller, window: str) -> dict[str, Any]:
-    answer = caller.ask(f"{PATH}?window={window}&top=3")
-    assert answer.status_code == 200
-    assert TOKEN not in answer.text
-    assert TOKEN not in str(answer.headers)
-    found: dict[str, Any] = answer.json()
+    response = caller.request(f"{PATH}?window={window}&top=3")
+    assert response.status_code == 200
+    assert TOKEN not in response.text
+    assert TOKEN not in str(response.headers)
+    found: dict[str, Any] = response.json()
     assert (found["window"], found["source"]) == (window, "upstream")
     check(found["snapshot"], window, 3)
     return found
 
 
 def test_however_it_fails_the_page_gets_an_empty_snapshot(
-    borrower: Caller, upstream: FaultProxy, server: Server
+    page_caller: Caller, upstream: FaultProxy, server: Server
 ) -> None:
     for number, (name, fault, code) in enumerate(FAILURES):
         window = WINDOWS[number % len(WINDOWS)]
@@ -93,7 +93,7 @@ def test_however_it_fails_the_page_gets_an_empty_snapshot(
         asked = upstream.count(target(window))
 
         def asked_again(window: str = window, asked: int = asked) -> dict[str, Any] | None:
-            found = page(borrower, window)
+            found = page(page_caller, window)
             return found if upstream.count(target(window)) > asked else None
 
         found = eventually(asked_again, f"the page to ask again ({name})")
@@ -105,26 +105,26 @@ def test_however_it_fails_the_page_gets_an_empty_snapshot(
     # Values that are wrong in a snapshot are made safe one by one.
     upstream.always(target("week"), body(HOSTILE))
     found = eventually(
-        lambda: found if (found := page(borrower, "week"))["ok"] else None, "a snapshot"
+        lambda: found if (found := page(page_caller, "week"))["ok"] else None, "a snapshot"
     )
     (row,) = found["snapshot"]["allApis"]
     assert row["owner"] == "@</script><script>alert(1)</script>"
     assert (row["rank"], row["calls"], row["trend"]) == (1, 2, [])
 
     # A dispatcher that is well again is believed; when it is gone, what it said still holds.
-    def other_dispatcher(call: Call) -> Answer:
+    def other_dispatcher(call: Call) -> Response:
         headers = {"authorization": call.headers["authorization"]}
-        answer = httpx.get(f"{server.url}{call.path}", headers=headers)
-        return Answer(answer.status_code, answer.content)
+        response = httpx.get(f"{server.url}{call.path}", headers=headers)
+        return Response(response.status_code, response.content)
 
-    with Caller(server.url, TOKEN) as lender:
-        lender.ask("/t/ledger/draw")
-        lender.flush()
-        calls = lender.snapshot("overall")["heroStats"]["calls"]
+    with Caller(server.url, TOKEN) as upstream_caller:
+        upstream_caller.request("/t/ledger/draw")
+        upstream_caller.flush()
+        calls = upstream_caller.snapshot("overall")["heroStats"]["calls"]
     upstream.always(target("overall"), other_dispatcher)
 
     def is_theirs() -> dict[str, Any] | None:
-        found = page(borrower, "overall")
+        found = page(page_caller, "overall")
         return found if found["snapshot"]["heroStats"]["calls"] >= calls else None
 
     theirs = eventually(is_theirs, "the other dispatcher's figures")
@@ -133,5 +133,5 @@ def test_however_it_fails_the_page_gets_an_empty_snapshot(
         stack.enter_context(upstream.down())
         asked = len(upstream.calls)
         for _ in range(20):
-            assert page(borrower, "overall")["ok"]
+            assert page(page_caller, "overall")["ok"]
         assert len(upstream.calls) == asked

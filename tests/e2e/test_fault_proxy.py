@@ -5,27 +5,29 @@ import time
 import httpx
 import pytest
 
-from .fault_proxy import FaultProxy, address_of_nobody
+from .facilitator_client import FacilitatorClient
+from .fault_proxy import FaultProxy, refused_address
 from .faults import (
-    NONSENSE,
+    INVALID_RESPONSES,
     Fault,
-    after_it_worked,
-    cut,
-    cut_after_it_worked,
+    drop_connection,
+    drop_connection_after_success,
+    fail_after_success,
     slow,
-    slow_answer,
+    slow_response,
     status,
 )
-from .settling import Settling
 
 
-def test_the_proxy_passes_on_and_records(settling: Settling, fault_proxy: FaultProxy) -> None:
+def test_the_proxy_passes_on_and_records(
+    facilitator: FacilitatorClient, fault_proxy: FaultProxy
+) -> None:
     supported = httpx.get(f"{fault_proxy.url}/supported").json()
     assert {"x402Version": 2, "scheme": "exact", "network": "eip155:84532"} in supported["kinds"]
-    call = settling.signed(settling.economy.buyer)
+    call = facilitator.signed(facilitator.economy.buyer)
     headers = {"authorization": "Bearer key"}
-    answer = httpx.post(f"{fault_proxy.url}/settle", json=call, headers=headers)
-    assert answer.json()["success"] is True
+    response = httpx.post(f"{fault_proxy.url}/settle", json=call, headers=headers)
+    assert response.json()["success"] is True
     assert [recorded.path for recorded in fault_proxy.calls] == ["/supported", "/settle"]
     (settled,) = fault_proxy.calls_to("/settle")
     assert settled.json() == call
@@ -35,34 +37,37 @@ def test_the_proxy_passes_on_and_records(settling: Settling, fault_proxy: FaultP
 
 def test_each_fault_meets_one_call_in_turn(fault_proxy: FaultProxy) -> None:
     fault_proxy.always("/verify", status(503))
-    fault_proxy.then("/verify", status(500), *NONSENSE.values())
-    answers = [
-        httpx.post(f"{fault_proxy.url}/verify", content=b"{}") for _ in range(len(NONSENSE) + 2)
+    fault_proxy.then("/verify", status(500), *INVALID_RESPONSES.values())
+    responses = [
+        httpx.post(f"{fault_proxy.url}/verify", content=b"{}")
+        for _ in range(len(INVALID_RESPONSES) + 2)
     ]
-    codes = [answer.status_code for answer in answers]
-    assert codes == [500, *([200] * (len(NONSENSE) - 1)), 302, 503]
+    codes = [response.status_code for response in responses]
+    assert codes == [500, *([200] * (len(INVALID_RESPONSES) - 1)), 302, 503]
     assert all(call.upstream is None for call in fault_proxy.calls)
 
 
 def test_a_line_is_cut_before_or_after_it_worked(
-    settling: Settling, fault_proxy: FaultProxy
+    facilitator: FacilitatorClient, fault_proxy: FaultProxy
 ) -> None:
-    call = settling.signed(settling.economy.buyer)
-    fault_proxy.then("/settle", cut, cut_after_it_worked)
+    call = facilitator.signed(facilitator.economy.buyer)
+    fault_proxy.then("/settle", drop_connection, drop_connection_after_success)
     for is_used in (False, True):
         with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
             httpx.post(f"{fault_proxy.url}/settle", json=call)
-        assert settling.is_carried_out(call) is is_used
+        assert facilitator.is_settled(call) is is_used
 
 
-def test_a_failure_after_it_worked_has_worked(settling: Settling, fault_proxy: FaultProxy) -> None:
-    call = settling.signed(settling.economy.buyer)
-    fault_proxy.then("/settle", after_it_worked(500))
+def test_a_failure_after_it_worked_has_worked(
+    facilitator: FacilitatorClient, fault_proxy: FaultProxy
+) -> None:
+    call = facilitator.signed(facilitator.economy.buyer)
+    fault_proxy.then("/settle", fail_after_success(500))
     assert httpx.post(f"{fault_proxy.url}/settle", json=call).status_code == 500
-    assert settling.is_carried_out(call)
+    assert facilitator.is_settled(call)
 
 
-@pytest.mark.parametrize("fault", [slow(0.5), slow_answer(0.5)])
+@pytest.mark.parametrize("fault", [slow(0.5), slow_response(0.5)])
 def test_a_slow_facilitator_is_slow(fault_proxy: FaultProxy, fault: Fault) -> None:
     fault_proxy.then("/supported", fault)
     started = time.monotonic()
@@ -82,4 +87,4 @@ def test_a_facilitator_that_is_down_refuses_and_comes_back(fault_proxy: FaultPro
 
 def test_nobody_listens_at_the_address_of_nobody() -> None:
     with pytest.raises(httpx.ConnectError):
-        httpx.get(address_of_nobody())
+        httpx.get(refused_address())

@@ -18,19 +18,19 @@ RESERVED = {
 
 def test_what_callers_forge_never_reaches_a_tenant(caller: Caller) -> None:
     for target, host in [("/t/mirror/x", None), ("/x", MIRROR_HOST)]:
-        answer = caller.ask(target, host=host, headers=RESERVED)
-        assert "forged" not in answer.text
-        assert answer.headers["x-request-id"] != "forged"
+        response = caller.request(target, host=host, headers=RESERVED)
+        assert "forged" not in response.text
+        assert response.headers["x-request-id"] != "forged"
 
 
 def test_what_tenants_forge_never_reaches_a_caller(caller: Caller) -> None:
-    answer = caller.ask("/t/crafted/spoof")
-    assert "spoofed" not in answer.headers.values()
-    assert answer.headers["x-tenant-id"] == "ten_crafted"
-    assert len(answer.headers.get_list("x-request-id")) == 1
-    assert len(answer.headers.get_list("x-tenant-id")) == 1
-    assert not [name for name in answer.headers if name.startswith("x-clawr-")]
-    assert answer.headers["x-own"] == "kept"
+    response = caller.request("/t/crafted/spoof")
+    assert "spoofed" not in response.headers.values()
+    assert response.headers["x-tenant-id"] == "ten_crafted"
+    assert len(response.headers.get_list("x-request-id")) == 1
+    assert len(response.headers.get_list("x-tenant-id")) == 1
+    assert not [name for name in response.headers if name.startswith("x-clawr-")]
+    assert response.headers["x-own"] == "kept"
 
 
 def test_every_other_request_header_arrives_as_it_was_sent(caller: Caller) -> None:
@@ -46,8 +46,8 @@ def test_every_other_request_header_arrives_as_it_was_sent(caller: Caller) -> No
         "if-none-match": '"tag"',
         "range": "bytes=0-1",
     }
-    answer = caller.ask("/t/mirror/", method="POST", headers=sent, content=b"x")
-    seen = dict(answer.json()["request"]["headers"])
+    response = caller.request("/t/mirror/", method="POST", headers=sent, content=b"x")
+    seen = dict(response.json()["request"]["headers"])
     assert {name: seen.get(name) for name in sent} == sent
 
 
@@ -61,21 +61,21 @@ def test_every_other_response_header_arrives_as_it_was_sent(caller: Caller) -> N
         "x-custom": "kept",
     }
     lines = [("header", f"{name}:{value}") for name, value in sent.items()]
-    answer = caller.ask(f"/t/crafted/answer?body=x&{urlencode(lines)}")
-    assert {name: answer.headers.get(name) for name in sent} == sent
+    response = caller.request(f"/t/crafted/answer?body=x&{urlencode(lines)}")
+    assert {name: response.headers.get(name) for name in sent} == sent
 
 
 @pytest.mark.parametrize("value", [b"caf\xc3\xa9", b"caf\xe9", b"\xff\xfe", b"tab\there"])
 def test_header_values_beyond_ascii_harm_nobody(caller: Caller, value: bytes) -> None:
-    answer = caller.client.get("/t/mirror/", headers=[(b"x-note", value)])
-    assert answer.status_code in {200, 400}
-    if answer.status_code == 200:
-        assert dict(answer.json()["request"]["headers"])["x-note"]
+    response = caller.client.get("/t/mirror/", headers=[(b"x-note", value)])
+    assert response.status_code in {200, 400}
+    if response.status_code == 200:
+        assert dict(response.json()["request"]["headers"])["x-note"]
 
 
 def test_repeated_headers_all_arrive(caller: Caller) -> None:
     headers = [("x-many", "one"), ("x-many", "two"), ("accept", "a/b"), ("accept", "c/d")]
-    seen = dict(caller.ask("/t/mirror/", headers=headers).json()["request"]["headers"])
+    seen = dict(caller.request("/t/mirror/", headers=headers).json()["request"]["headers"])
     assert (seen["x-many"], seen["accept"]) == ("one, two", "a/b, c/d")
 
 
@@ -98,20 +98,20 @@ def test_repeated_headers_all_arrive(caller: Caller) -> None:
     ],
 )
 def test_every_response_carries_a_request_id(caller: Caller, method: str, target: str) -> None:
-    answer = caller.ask(target, method=method)
-    assert len(answer.headers.get_list("x-request-id")) == 1
-    assert len(answer.headers["x-request-id"]) >= 8
+    response = caller.request(target, method=method)
+    assert len(response.headers.get_list("x-request-id")) == 1
+    assert len(response.headers["x-request-id"]) >= 8
 
 
 def test_no_two_requests_have_the_same_id(caller: Caller) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: caller.client.get("/health"), range(200)))
-    assert len({answer.headers["x-request-id"] for answer in answers}) == 200
+        responses = list(pool.map(lambda _: caller.client.get("/health"), range(200)))
+    assert len({response.headers["x-request-id"] for response in responses}) == 200
 
 
 def test_a_large_header_passes_or_is_refused_but_harms_nobody(caller: Caller) -> None:
-    passed = caller.ask("/t/mirror/", headers={"x-large": "v" * 8_000})
+    passed = caller.request("/t/mirror/", headers={"x-large": "v" * 8_000})
     assert dict(passed.json()["request"]["headers"])["x-large"] == "v" * 8_000
-    refused = caller.ask("/t/mirror/", headers={"x-huge": "v" * 1_000_000})
+    refused = caller.request("/t/mirror/", headers={"x-huge": "v" * 1_000_000})
     assert 400 <= refused.status_code < 500
-    assert caller.ask("/t/mirror/").status_code == 200
+    assert caller.request("/t/mirror/").status_code == 200

@@ -15,14 +15,14 @@ def test_every_bad_record_is_named_with_its_reason(caller: Caller) -> None:
 
 
 def test_the_others_keep_working(caller: Caller) -> None:
-    assert caller.ask("/t/mirror/").status_code == 200
+    assert caller.request("/t/mirror/").status_code == 200
     assert len(BAD_RECORDS) == 5
 
 
 def test_a_bad_record_answers_to_nobody(caller: Caller) -> None:
     for slug in ("no-worker", "bad-price", "bad-plan"):
-        answer = caller.ask(f"/t/{slug}/")
-        assert (answer.status_code, answer.json()["error"]) == (404, "tenant_not_found")
+        response = caller.request(f"/t/{slug}/")
+        assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
 
 
 def test_no_setting_is_shown(caller: Caller) -> None:

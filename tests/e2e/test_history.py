@@ -38,7 +38,7 @@ def seeded(state: Path) -> Iterator[Server]:
         namespace=DEMO_NAMESPACE,
     ) as server:
         with Caller(server.url, "dev-token") as caller:
-            assert caller.ask("/t/mirror/").status_code == 200
+            assert caller.request("/t/mirror/").status_code == 200
             caller.snapshot("overall")
         made = history(server, state)
         assert made.returncode == 0, made.stdout + made.stderr

@@ -36,7 +36,7 @@ def test_a_broken_summary_is_told_and_mended(replay: Replay, tmp_path: Path) -> 
         return {one["name"]: one for one in found if one["value"]}
 
     for minute in range(5, 95, 10):
-        replay.ask("/t/mirror/", START_MS + minute * MINUTE_MS)
+        replay.request("/t/mirror/", START_MS + minute * MINUTE_MS)
     eventually(lambda: len(keys(tmp_path, "usage/")) == 9, "nine batches")
     replay.cron(NOW_MS)
     assert invariants() == {}
@@ -56,7 +56,7 @@ def test_a_broken_summary_is_told_and_mended(replay: Replay, tmp_path: Path) -> 
     assert [problem["code"] for problem in health["problems"]] == ["invariant_broken"]
 
     remedy = told["summariesUnread"]["remedy"].split()[1]
-    mended = replay.ask(remedy, NOW_MS, method="POST", headers=PLATFORM).json()
+    mended = replay.request(remedy, NOW_MS, method="POST", headers=PLATFORM).json()
     assert (mended["complete"], mended["changed"]) == (True, broken)
     assert invariants() == {}
     assert replay.snapshot("today", NOW_MS)["heroStats"]["calls"] == 9

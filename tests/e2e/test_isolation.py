@@ -24,13 +24,13 @@ async def call(client: httpx.AsyncClient, number: int, turn: asyncio.Semaphore) 
     else:
         path = f"/t/{slug}{path}"
     async with turn:
-        answer = await client.post(path, headers=headers, content=body)
-    seen = answer.json()["request"]
+        response = await client.post(path, headers=headers, content=body)
+    seen = response.json()["request"]
     assert (seen["path"], seen["query"]) == (f"/{number}", f"number={number}")
     assert dict(seen["headers"])["x-number"] == str(number)
     assert seen["body"]["sha256"] == hashlib.sha256(body).hexdigest()
-    assert answer.headers["x-tenant-id"] == f"ten_{slug}"
-    return answer.headers["x-request-id"]
+    assert response.headers["x-tenant-id"] == f"ten_{slug}"
+    return response.headers["x-request-id"]
 
 
 def test_each_answer_is_that_of_its_own_request_and_counted_at_its_own_tenant(

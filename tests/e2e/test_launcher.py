@@ -27,7 +27,7 @@ def test_the_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:
         assert re.fullmatch(r"Ready on http://localhost:\d+", ready)
         launch.read_until("__platform/analytics")
         commands = [line.strip() for line in launch.lines if line.startswith("  curl ")]
-        answers = [
+        responses = [
             subprocess.run(
                 [*shlex.split(command), "--silent", "--max-time", "20"],
                 capture_output=True,
@@ -36,10 +36,10 @@ def test_the_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:
             ).stdout
             for command in commands
         ]
-        assert len(answers) == 3
-        assert answers[0].startswith("echo: ")
-        assert answers[1].startswith("echo: ")
-        assert json.loads(answers[2])["ok"] is True
+        assert len(responses) == 3
+        assert responses[0].startswith("echo: ")
+        assert responses[1].startswith("echo: ")
+        assert json.loads(responses[2])["ok"] is True
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -110,12 +110,12 @@ def own_clone(tmp_path: Path) -> Layout:
     return Layout(root)
 
 
-def worker(answer: str) -> str:
+def worker(response: str) -> str:
     """Return the source of a Worker that gives one answer."""
     return (
         "from js import Response\n"
         "async def on_fetch(request, env):\n"
-        f"    return Response.new({answer!r})\n"
+        f"    return Response.new({response!r})\n"
     )
 
 
@@ -176,8 +176,8 @@ def test_a_clean_end_loses_no_event(tmp_path: Path) -> None:
         # It ends right after the last answer, before a group commit is due.
         assert all(client.get("/t/echo/").is_success for _ in range(20))
     with running_dispatcher(**run) as server:
-        answer = httpx.get(
+        response = httpx.get(
             f"{server.url}/__platform/analytics?window=overall",
             headers={"authorization": "Bearer dev-token"},
         )
-        assert answer.json()["snapshot"]["heroStats"]["calls"] == 20
+        assert response.json()["snapshot"]["heroStats"]["calls"] == 20

@@ -48,7 +48,7 @@ def limited(
         yield server
 
 
-async def ask_at_once(url: str, times: int, agent: str = "a") -> list[httpx.Response]:
+async def request_at_once(url: str, times: int, agent: str = "a") -> list[httpx.Response]:
     headers = {"x-agent-id": agent}
     bounds = httpx.Limits(max_connections=times)
     async with httpx.AsyncClient(timeout=60, limits=bounds, headers=headers) as client:
@@ -62,21 +62,22 @@ async def ask_at_once(url: str, times: int, agent: str = "a") -> list[httpx.Resp
 def test_of_32_at_once_a_quota_serves_exactly_its_number(
     limited: Server, slug: str, limit: str, window: str
 ) -> None:
-    answers = asyncio.run(ask_at_once(f"{limited.url}/t/{slug}/echo", AT_ONCE))
-    served = [answer for answer in answers if answer.status_code == 200]
-    refused = [answer for answer in answers if answer.status_code == 429]
+    responses = asyncio.run(request_at_once(f"{limited.url}/t/{slug}/echo", AT_ONCE))
+    served = [response for response in responses if response.status_code == 200]
+    refused = [response for response in responses if response.status_code == 429]
     assert (len(served), len(refused)) == (QUOTA, AT_ONCE - QUOTA)
     left = {
-        answer.headers["ratelimit"].split(f'"{window}";r=')[1].split(";")[0] for answer in served
+        response.headers["ratelimit"].split(f'"{window}";r=')[1].split(";")[0]
+        for response in served
     }
     assert left == {str(number) for number in range(QUOTA)}, "each place is given once"
-    for answer in refused:
-        body = answer.json()
+    for response in refused:
+        body = response.json()
         assert (body["error"], body["limit"]) == ("usage_quota_exceeded", f"usageLimit.{limit}")
-        assert answer.headers["retry-after"] == str(body["retryAfterSeconds"])
-        assert f'"{window}";r=0;t={body["retryAfterSeconds"]}' in answer.headers["ratelimit"]
-        assert f'"{window}";q={QUOTA};w=' in answer.headers["ratelimit-policy"]
-        assert "x-tenant-id" not in answer.headers
+        assert response.headers["retry-after"] == str(body["retryAfterSeconds"])
+        assert f'"{window}";r=0;t={body["retryAfterSeconds"]}' in response.headers["ratelimit"]
+        assert f'"{window}";q={QUOTA};w=' in response.headers["ratelimit-policy"]
+        assert "x-tenant-id" not in response.headers
 
 
 def test_of_32_at_once_a_rate_serves_exactly_its_number(limited: Server) -> None:
@@ -84,18 +85,21 @@ def test_of_32_at_once_a_rate_serves_exactly_its_number(limited: Server) -> None
 
     def in_one_window() -> list[httpx.Response] | None:
         window = time.time() // 10
-        answers = asyncio.run(ask_at_once(url, AT_ONCE, agent=f"agent {window}"))
-        return answers if time.time() // 10 == window else None
+        responses = asyncio.run(request_at_once(url, AT_ONCE, agent=f"agent {window}"))
+        return responses if time.time() // 10 == window else None
 
-    answers = eventually(in_one_window, "32 answers in one window of ten seconds")
-    assert Counter(answer.status_code for answer in answers) == {200: QUOTA, 429: AT_ONCE - QUOTA}
-    for answer in answers:
-        assert answer.headers["ratelimit-policy"] == f'"caller";q={QUOTA};w=10'
-        if answer.status_code == 429:
-            assert answer.json()["error"] == "rate_limited"
-            assert answer.headers["retry-after"] == "10"
-            assert answer.headers["ratelimit"] == '"caller";r=0;t=10'
-    another = asyncio.run(ask_at_once(url, 1, agent="somebody else"))
+    responses = eventually(in_one_window, "32 answers in one window of ten seconds")
+    assert Counter(response.status_code for response in responses) == {
+        200: QUOTA,
+        429: AT_ONCE - QUOTA,
+    }
+    for response in responses:
+        assert response.headers["ratelimit-policy"] == f'"caller";q={QUOTA};w=10'
+        if response.status_code == 429:
+            assert response.json()["error"] == "rate_limited"
+            assert response.headers["retry-after"] == "10"
+            assert response.headers["ratelimit"] == '"caller";r=0;t=10'
+    another = asyncio.run(request_at_once(url, 1, agent="somebody else"))
     assert another[0].status_code == 200
 
 
@@ -122,8 +126,8 @@ def test_refused_requests_are_events_and_no_calls(limited: Server) -> None:
 
 
 def test_an_api_without_limits_says_nothing_of_any(limited: Server) -> None:
-    answer = httpx.get(f"{limited.url}/t/free/echo")
-    assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
+    response = httpx.get(f"{limited.url}/t/free/echo")
+    assert not {"ratelimit", "ratelimit-policy"} & set(response.headers)
 
 
 def test_a_cap_takes_what_fits_and_no_wallet_pays_for_more(
@@ -168,30 +172,30 @@ def test_killed_under_load_again_and_again_a_quota_is_never_passed(
     served = 0
 
     async def load_until_killed(server: Server) -> int:
-        answers = 0
+        responses = 0
 
         async def send(client: httpx.AsyncClient) -> None:
-            nonlocal answers
+            nonlocal responses
             while True:
                 try:
-                    answer = await client.get(f"{server.url}/t/quota/echo")
+                    response = await client.get(f"{server.url}/t/quota/echo")
                 except httpx.HTTPError:
                     return
-                assert answer.status_code == 200, answer.text
-                answers += 1
-                if answers == 5:
+                assert response.status_code == 200, response.text
+                responses += 1
+                if responses == 5:
                     server.kill_hard()
 
         async with httpx.AsyncClient(timeout=30) as client:
             await asyncio.gather(*(send(client) for _ in range(4)))
-        return answers
+        return responses
 
     for _ in range(crashes):
         with start(tmp_path, directory) as server:
             served += asyncio.run(load_until_killed(server))
     with start(tmp_path, directory) as server:
-        answers = asyncio.run(ask_at_once(f"{server.url}/t/quota/echo", quota))
-    served += sum(answer.status_code == 200 for answer in answers)
+        responses = asyncio.run(request_at_once(f"{server.url}/t/quota/echo", quota))
+    served += sum(response.status_code == 200 for response in responses)
     print(f"{served} of {quota} served over {crashes} crashes")
     assert served <= quota
     # At most the four requests under way at a crash are counted without an answer.

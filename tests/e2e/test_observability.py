@@ -19,10 +19,12 @@ TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 def families(caller: Caller) -> Mapping[str, Metric]:
     """Scrape once, and parse strictly."""
-    answer = caller.ask("/__platform/metrics", headers={"authorization": f"Bearer {caller.token}"})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, TYPE)
+    response = caller.request(
+        "/__platform/metrics", headers={"authorization": f"Bearer {caller.token}"}
+    )
+    assert (response.status_code, response.headers["content-type"]) == (200, TYPE)
     parse: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
-    return {family.name: family for family in parse(answer.text)}
+    return {family.name: family for family in parse(response.text)}
 
 
 def total(found: Mapping[str, Metric], name: str, **labels: str) -> float:
@@ -55,9 +57,9 @@ def awaited_line(server: Server, request_id: str) -> dict[str, Any]:
 def test_the_figures_are_what_was_sent(caller: Caller) -> None:
     before = families(caller)
     for _ in range(5):
-        assert caller.ask("/t/mirror/").status_code == 200
+        assert caller.request("/t/mirror/").status_code == 200
     for _ in range(3):
-        assert caller.ask("/t/nobody-is-here").status_code == 404
+        assert caller.request("/t/nobody-is-here").status_code == 404
     deadline = time.monotonic() + 15
     while True:
         after = families(caller)
@@ -87,16 +89,16 @@ def test_the_figures_are_what_was_sent(caller: Caller) -> None:
 
 
 def test_both_ways_in_are_closed_to_others(caller: Caller) -> None:
-    assert caller.ask("/__platform/metrics").status_code == 401
-    assert caller.ask(f"/__platform/metrics?token={caller.token}").status_code == 401
+    assert caller.request("/__platform/metrics").status_code == 401
+    assert caller.request(f"/__platform/metrics?token={caller.token}").status_code == 401
 
 
 def test_a_failure_leaves_one_line_with_its_request_and_place(
     server: Server, caller: Caller
 ) -> None:
-    answer = caller.ask("/t/crafted/throw", headers={"x-api-key": "callers-own-key"})
-    assert answer.status_code == 502
-    line = awaited_line(server, answer.headers["x-request-id"])
+    response = caller.request("/t/crafted/throw", headers={"x-api-key": "callers-own-key"})
+    assert response.status_code == 502
+    line = awaited_line(server, response.headers["x-request-id"])
     assert (line["level"], line["event"]) == ("warning", "request_failed")
     assert (line["code"], line["status"], line["endpoint"]) == (
         "tenant_worker_failure",
@@ -110,15 +112,15 @@ def test_every_line_of_the_log_is_json_and_ordinary_requests_leave_none(
     server: Server, caller: Caller
 ) -> None:
     printed_before = len(server.log.read_text())
-    served = caller.ask("/t/mirror/", headers={"x-api-key": "callers-own-key"})
-    refused = caller.ask("/t/nobody-is-here")
-    assert caller.ask("/cdn-cgi/handler/scheduled").text == "ok"
-    failed = caller.ask("/t/crafted/throw")
+    served = caller.request("/t/mirror/", headers={"x-api-key": "callers-own-key"})
+    refused = caller.request("/t/nobody-is-here")
+    assert caller.request("/cdn-cgi/handler/scheduled").text == "ok"
+    failed = caller.request("/t/crafted/throw")
     awaited_line(server, failed.headers["x-request-id"])
     lines = log_lines(server)
     assert all({"level", "event", "logger"} <= line.keys() for line in lines)
     assert "compaction_ran" in {line["event"] for line in lines}
-    ordinary = {answer.headers["x-request-id"] for answer in (served, refused)}
+    ordinary = {response.headers["x-request-id"] for response in (served, refused)}
     assert ordinary.isdisjoint(line.get("requestId") for line in lines)
     text = server.log.read_text()[printed_before:]
     # Nothing that Python or JavaScript prints by itself, and nothing that is a secret.

@@ -32,7 +32,9 @@ def refusing_kv(state: Path) -> Iterator[None]:
 
 def isolate(caller: Caller) -> dict[str, int]:
     """What the isolate's end of the log says of itself."""
-    figures: dict[str, int] = caller.ask("/__platform/health", headers=PLATFORM).json()["isolate"]
+    figures: dict[str, int] = caller.request("/__platform/health", headers=PLATFORM).json()[
+        "isolate"
+    ]
     return figures
 
 
@@ -48,21 +50,21 @@ def test_kv_that_refuses_writes_for_a_while_delays_no_answer_and_loses_no_event(
         ) as server,
         Caller(server.url, TOKEN) as caller,
     ):
-        assert caller.ask("/t/feasts/").status_code == 200
+        assert caller.request("/t/feasts/").status_code == 200
         eventually(lambda: isolate(caller)["eventsCommitted"] == 1, "the first commit")
         with refusing_kv(tmp_path):
             for _ in range(50):
-                assert caller.ask("/t/feasts/").status_code == 200
+                assert caller.request("/t/feasts/").status_code == 200
             eventually(lambda: isolate(caller)["putsFailed"] > 0, "a put that was refused")
             assert isolate(caller)["eventsHeld"] == 50
-            answer = caller.ask("/__platform/analytics?window=today", headers=PLATFORM)
-            assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
-            assert "KV does not respond" in answer.json()["message"]
-            page = caller.ask("/api/explore/analytics")
+            response = caller.request("/__platform/analytics?window=today", headers=PLATFORM)
+            assert (response.status_code, response.json()["error"]) == (500, "internal_error")
+            assert "KV does not respond" in response.json()["message"]
+            page = caller.request("/api/explore/analytics")
             assert (page.status_code, page.json()["ok"]) == (200, False)
             assert page.json()["error"] == "upstream_unreachable"
             check(page.json()["snapshot"], "today", 25)
-            health = caller.ask("/__platform/health", headers=PLATFORM).json()
+            health = caller.request("/__platform/health", headers=PLATFORM).json()
             assert any("USAGE_KV" in problem["message"] for problem in health["problems"])
         eventually(lambda: isolate(caller)["eventsHeld"] == 0, "everything committed")
         assert isolate(caller)["eventsDropped"] == 0
@@ -79,13 +81,13 @@ def test_an_outage_that_outlives_a_leader_ends_with_the_next_request(tmp_path: P
         ) as server,
         Caller(server.url, TOKEN) as caller,
     ):
-        assert caller.ask("/t/feasts/").status_code == 200
+        assert caller.request("/t/feasts/").status_code == 200
         eventually(lambda: isolate(caller)["eventsCommitted"] == 1, "the first commit")
         with refusing_kv(tmp_path):
-            assert caller.ask("/t/feasts/").status_code == 200
+            assert caller.request("/t/feasts/").status_code == 200
             gives_up = time.monotonic() + 32
             eventually(lambda: time.monotonic() > gives_up, "the leader to give up", 60)
             assert isolate(caller)["eventsHeld"] == 1
-        assert caller.ask("/t/feasts/").status_code == 200
+        assert caller.request("/t/feasts/").status_code == 200
         eventually(lambda: isolate(caller)["eventsHeld"] == 0, "everything committed")
         assert caller.calls() == 3

@@ -15,8 +15,8 @@ from dev.economy.announcement import FILE_NAME, announced
 from dev.layout import HERE
 
 from .conftest import Shops
-from .fault_proxy import address_of_nobody
-from .market import Market
+from .fault_proxy import refused_address
+from .paid_dispatcher import PaidDispatcher
 from .shops import PRICE
 
 
@@ -56,14 +56,14 @@ def test_it_shows_price_receipts_answers_and_both_balances(economy: Economy, sta
     assert economy.chain.balance(economy.buyer.address) == before - 3 * PRICE
 
 
-def test_it_buys_from_the_dispatcher(market: Market, tmp_path: Path) -> None:
-    paid = market.economy.chain.balance(market.economy.payee)
-    with announced(tmp_path, market.server.url, market.economy.rpc_url):
+def test_it_buys_from_the_dispatcher(paid_dispatcher: PaidDispatcher, tmp_path: Path) -> None:
+    paid = paid_dispatcher.economy.chain.balance(paid_dispatcher.economy.payee)
+    with announced(tmp_path, paid_dispatcher.server.url, paid_dispatcher.economy.rpc_url):
         shown = pay(tmp_path, API="sold-by-platform/loaf?thick=1", METHOD="PUT", BODY="hello")
         failed = pay(tmp_path, API="sold-by-platform/?status=500")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert '"goods":"bread","method":"PUT","path":"/loaf","body":"hello"' in shown.stdout
-    assert market.economy.chain.balance(market.economy.payee) == paid + PRICE
+    assert paid_dispatcher.economy.chain.balance(paid_dispatcher.economy.payee) == paid + PRICE
     assert failed.returncode == 1
     assert "500, not paid: the response 500 has no receipt" in failed.stdout
 
@@ -98,7 +98,7 @@ def test_a_purchase_that_fails_fails_the_command(economy: Economy, state: Path) 
 
 
 def test_a_dispatcher_that_was_killed_is_not_taken_for_a_running_one(tmp_path: Path) -> None:
-    nobody = address_of_nobody()
+    nobody = refused_address()
     with announced(tmp_path, nobody, nobody):
         shown = pay(tmp_path)
     assert shown.returncode == 2

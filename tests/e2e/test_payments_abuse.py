@@ -10,76 +10,80 @@ import pytest
 
 from dev.economy.signing import Document, encoded
 
-from .market import PRICE, Market, is_served, receipt_of
+from .paid_dispatcher import PRICE, PaidDispatcher, is_served, receipt_of
 
 ROUNDS = 100
 
 
 def test_a_replay_gets_the_receipt_and_is_neither_charged_nor_served_again(
-    market: Market,
+    paid_dispatcher: PaidDispatcher,
 ) -> None:
-    wallet = market.wallet()
-    payment = market.signed(wallet)
-    first = market.send(payment)
+    wallet = paid_dispatcher.wallet()
+    payment = paid_dispatcher.signed(wallet)
+    first = paid_dispatcher.send(payment)
     assert is_served(first), first.text
-    again = [market.send(payment) for _ in range(3)]
-    assert [answer.status_code for answer in again] == [200] * 3
-    assert not any(is_served(answer) for answer in again)
-    assert {receipt_of(answer)["transaction"] for answer in again} == {
+    again = [paid_dispatcher.send(payment) for _ in range(3)]
+    assert [response.status_code for response in again] == [200] * 3
+    assert not any(is_served(response) for response in again)
+    assert {receipt_of(response)["transaction"] for response in again} == {
         receipt_of(first)["transaction"]
     }
-    market.books.check(wallet, ["settled"])
+    paid_dispatcher.records.check(wallet, ["settled"])
 
 
 @pytest.mark.parametrize("elsewhere", ["sold/other", "sold/?other=1", "sold-beside/"])
-def test_a_payment_for_one_request_does_not_pay_for_another(market: Market, elsewhere: str) -> None:
-    wallet = market.wallet()
-    payment = market.signed(wallet)
-    assert is_served(market.send(payment))
-    refused = market.send(payment, elsewhere)
+def test_a_payment_for_one_request_does_not_pay_for_another(
+    paid_dispatcher: PaidDispatcher, elsewhere: str
+) -> None:
+    wallet = paid_dispatcher.wallet()
+    payment = paid_dispatcher.signed(wallet)
+    assert is_served(paid_dispatcher.send(payment))
+    refused = paid_dispatcher.send(payment, elsewhere)
     assert (refused.status_code, refused.json()["error"]) == (409, "payment_already_used")
-    market.books.check(wallet, ["settled"])
+    paid_dispatcher.records.check(wallet, ["settled"])
 
 
-def test_a_payment_for_one_method_does_not_pay_for_another(market: Market) -> None:
-    wallet = market.wallet()
-    payment = market.signed(wallet)
-    assert is_served(market.send(payment))
-    assert market.send(payment, method="POST").status_code == 409
-    market.books.check(wallet, ["settled"])
+def test_a_payment_for_one_method_does_not_pay_for_another(paid_dispatcher: PaidDispatcher) -> None:
+    wallet = paid_dispatcher.wallet()
+    payment = paid_dispatcher.signed(wallet)
+    assert is_served(paid_dispatcher.send(payment))
+    assert paid_dispatcher.send(payment, method="POST").status_code == 409
+    paid_dispatcher.records.check(wallet, ["settled"])
 
 
 def test_two_at_once_cost_one_settlement_and_serve_one_request(
-    market: Market, record_property: Any
+    paid_dispatcher: PaidDispatcher, record_property: Any
 ) -> None:
-    wallet = market.wallet(2 * ROUNDS * PRICE)
-    before = market.economy.chain.balance(wallet.address)
-    payments = [market.signed(wallet) for _ in range(ROUNDS)]
+    wallet = paid_dispatcher.wallet(2 * ROUNDS * PRICE)
+    before = paid_dispatcher.economy.chain.balance(wallet.address)
+    payments = [paid_dispatcher.signed(wallet) for _ in range(ROUNDS)]
     pairs: Counter[tuple[int, ...]] = Counter()
     with ThreadPoolExecutor(2) as pool:
         for payment in payments:
-            both = list(pool.map(market.send, [payment, payment]))
-            assert [is_served(answer) for answer in both].count(True) == 1, [
-                answer.text for answer in both
+            both = list(pool.map(paid_dispatcher.send, [payment, payment]))
+            assert [is_served(response) for response in both].count(True) == 1, [
+                response.text for response in both
             ]
-            pairs[tuple(sorted(answer.status_code for answer in both))] += 1
-    answers = ", ".join(f"{both}: {times}" for both, times in sorted(pairs.items()))
-    record_property("payment at once", (str(ROUNDS), answers, str(market.proxy.count("/settle"))))
+            pairs[tuple(sorted(response.status_code for response in both))] += 1
+    responses = ", ".join(f"{both}: {times}" for both, times in sorted(pairs.items()))
+    record_property(
+        "payment at once", (str(ROUNDS), responses, str(paid_dispatcher.proxy.count("/settle")))
+    )
     assert set(pairs) <= {(200, 200), (200, 409)}
-    assert market.economy.chain.balance(wallet.address) == before - ROUNDS * PRICE
-    assert market.proxy.count("/settle") == ROUNDS
-    market.books.check(wallet, ["settled"] * ROUNDS)
+    assert paid_dispatcher.economy.chain.balance(wallet.address) == before - ROUNDS * PRICE
+    assert paid_dispatcher.proxy.count("/settle") == ROUNDS
+    paid_dispatcher.records.check(wallet, ["settled"] * ROUNDS)
 
 
-def test_ten_at_once_for_two_paths_cost_one_settlement(market: Market) -> None:
-    wallet = market.wallet()
-    payment = market.signed(wallet)
+def test_ten_at_once_for_two_paths_cost_one_settlement(paid_dispatcher: PaidDispatcher) -> None:
+    wallet = paid_dispatcher.wallet()
+    payment = paid_dispatcher.signed(wallet)
     paths = ["sold/", "sold/other"] * 5
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda path: market.send(payment, path), paths))
-    assert [is_served(answer) for answer in answers].count(True) == 1
-    assert {answer.status_code for answer in answers} <= {200, 409}
-    market.books.check(wallet, ["settled"])
+        responses = list(pool.map(lambda path: paid_dispatcher.send(payment, path), paths))
+    assert [is_served(response) for response in responses].count(True) == 1
+    assert {response.status_code for response in responses} <= {200, 409}
+    paid_dispatcher.records.check(wallet, ["settled"])
 
 
 TAMPERED: dict[str, dict[str, Any]] = {
@@ -97,15 +101,15 @@ TAMPERED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", TAMPERED)
 def test_a_payment_changed_after_signing_is_refused_and_claims_nothing(
-    market: Market, name: str
+    paid_dispatcher: PaidDispatcher, name: str
 ) -> None:
-    wallet = market.wallet()
-    payment = market.signed(wallet)
+    wallet = paid_dispatcher.wallet()
+    payment = paid_dispatcher.signed(wallet)
     changes = TAMPERED[name]
     payment["accepted"] = {**payment["accepted"], **changes.get("accepted", {})}
     payment["payload"]["authorization"] |= changes.get("authorization", {})
-    _is_refused(market, payment)
-    market.books.check(wallet, [])
+    _is_refused(paid_dispatcher, payment)
+    paid_dispatcher.records.check(wallet, [])
 
 
 @pytest.mark.parametrize(
@@ -119,27 +123,27 @@ def test_a_payment_changed_after_signing_is_refused_and_claims_nothing(
     ],
 )
 def test_a_payment_signed_over_other_terms_is_refused_and_claims_nothing(
-    market: Market, changes: dict[str, str], reason: str | None
+    paid_dispatcher: PaidDispatcher, changes: dict[str, str], reason: str | None
 ) -> None:
-    wallet = market.wallet()
-    refused = _is_refused(market, market.signed(wallet, changes=changes))
+    wallet = paid_dispatcher.wallet()
+    refused = _is_refused(paid_dispatcher, paid_dispatcher.signed(wallet, changes=changes))
     assert reason is None or refused["reason"] == reason
-    market.books.check(wallet, [])
+    paid_dispatcher.records.check(wallet, [])
 
 
-def test_a_payment_signed_by_somebody_else_is_refused(market: Market) -> None:
-    victim, thief = market.wallet(), market.wallet(0)
-    payment = market.signed(thief)
+def test_a_payment_signed_by_somebody_else_is_refused(paid_dispatcher: PaidDispatcher) -> None:
+    victim, thief = paid_dispatcher.wallet(), paid_dispatcher.wallet(0)
+    payment = paid_dispatcher.signed(thief)
     payment["payload"]["authorization"]["from"] = victim.address
-    _is_refused(market, payment)
-    market.books.check(victim, [])
+    _is_refused(paid_dispatcher, payment)
+    paid_dispatcher.records.check(victim, [])
 
 
-def test_who_is_broke_is_told_so_and_claims_nothing(market: Market) -> None:
-    wallet = market.wallet(PRICE - 1)
-    refused = _is_refused(market, market.signed(wallet))
+def test_who_is_broke_is_told_so_and_claims_nothing(paid_dispatcher: PaidDispatcher) -> None:
+    wallet = paid_dispatcher.wallet(PRICE - 1)
+    refused = _is_refused(paid_dispatcher, paid_dispatcher.signed(wallet))
     assert refused["reason"] == "invalid_exact_evm_insufficient_balance"
-    market.books.check(wallet, [])
+    paid_dispatcher.records.check(wallet, [])
 
 
 UNREADABLE: dict[str, Any] = {
@@ -157,21 +161,23 @@ UNREADABLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_header_that_is_no_payment_is_refused_with_a_reason(market: Market, name: str) -> None:
-    claims = len(market.books.rows())
-    answer = market.send(UNREADABLE[name])
+def test_a_header_that_is_no_payment_is_refused_with_a_reason(
+    paid_dispatcher: PaidDispatcher, name: str
+) -> None:
+    claims = len(paid_dispatcher.records.rows())
+    response = paid_dispatcher.send(UNREADABLE[name])
     # A header of 100 KB may be too much for what stands before the dispatcher.
-    assert answer.status_code == (402 if name != "100 KB" else answer.status_code)
-    assert answer.status_code in {402, 400, 431}
-    assert answer.status_code != 402 or answer.json()["message"]
-    assert len(market.books.rows()) == claims
+    assert response.status_code == (402 if name != "100 KB" else response.status_code)
+    assert response.status_code in {402, 400, 431}
+    assert response.status_code != 402 or response.json()["message"]
+    assert len(paid_dispatcher.records.rows()) == claims
 
 
-def _is_refused(market: Market, payment: Document) -> dict[str, Any]:
-    answer: httpx.Response = market.send(copy.deepcopy(payment))
-    assert answer.status_code == 402, answer.text
-    assert "bread" not in answer.text
-    assert answer.headers["payment-required"]
-    refused: dict[str, Any] = answer.json()
+def _is_refused(paid_dispatcher: PaidDispatcher, payment: Document) -> dict[str, Any]:
+    response: httpx.Response = paid_dispatcher.send(copy.deepcopy(payment))
+    assert response.status_code == 402, response.text
+    assert "bread" not in response.text
+    assert response.headers["payment-required"]
+    refused: dict[str, Any] = response.json()
     assert refused["message"]
     return refused

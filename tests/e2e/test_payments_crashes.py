@@ -13,14 +13,14 @@ from dev.economy import Economy
 from .caller import eventually
 from .conftest import TOKEN, Starter
 from .fault_proxy import FaultProxy
-from .faults import Answer, Call, pass_on
-from .market import (
-    CLAIM_SECONDS,
+from .faults import Call, Response, pass_on
+from .paid_dispatcher import (
+    BEYOND_LEASE_SECONDS,
+    BEYOND_TIMEOUT_SECONDS,
     PRICE,
-    QUESTION_SECONDS,
-    Market,
+    PaidDispatcher,
     is_served,
-    open_market,
+    open_paid_dispatcher,
     priced_directory,
 )
 
@@ -35,13 +35,13 @@ class Halt:
     def __init__(self, *, has_worked: bool) -> None:
         self._has_worked = has_worked
         self.is_reached = threading.Event()
-        self.go_on = threading.Event()
+        self.resume = threading.Event()
 
-    def __call__(self, call: Call) -> Answer:
-        answer = pass_on(call) if self._has_worked else None
+    def __call__(self, call: Call) -> Response:
+        response = pass_on(call) if self._has_worked else None
         self.is_reached.set()
-        self.go_on.wait(30)
-        return answer or pass_on(call)
+        self.resume.wait(30)
+        return response or pass_on(call)
 
 
 STEPS = {
@@ -67,52 +67,52 @@ def test_a_payment_survives_the_death_of_its_isolate(
     halt = Halt(has_worked=False)
     with (
         start(tmp_path, priced_directory(), settings) as server,
-        open_market(server, economy, fault_proxy, tmp_path, TOKEN) as market,
+        open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
     ):
-        wallet = market.wallet()
-        payment = market.signed(wallet, PATH)
+        wallet = paid_dispatcher.wallet()
+        payment = paid_dispatcher.signed(wallet, PATH)
         if step in STEPS:
             path, has_worked = STEPS[step]
             halt = Halt(has_worked=has_worked)
             fault_proxy.then(path, halt)
-        answer = market.begin(lambda: market.send(payment, PATH))
+        response = paid_dispatcher.begin(lambda: paid_dispatcher.send(payment, PATH))
         if step in STEPS:
             assert halt.is_reached.wait(30)
         elif step == "while the script works":
-            eventually(lambda: market.books.states(wallet) == ["claimed"], "a claim")
+            eventually(lambda: paid_dispatcher.records.states(wallet) == ["claimed"], "a claim")
         else:
-            served += is_served(answer.result(30))
+            served += is_served(response.result(30))
         server.kill_hard()
         with suppress(httpx.HTTPError):
-            served += is_served(answer.result(30)) if step != "right after the answer" else 0
-    halt.go_on.set()
+            served += is_served(response.result(30)) if step != "right after the answer" else 0
+    halt.resume.set()
     fault_proxy.reset()
     with (
         start(tmp_path, priced_directory(), settings) as server,
-        open_market(server, economy, fault_proxy, tmp_path, TOKEN) as market,
+        open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
     ):
-        states = market.books.states(wallet)
-        early = market.send(payment, PATH)
+        states = paid_dispatcher.records.states(wallet)
+        early = paid_dispatcher.send(payment, PATH)
         served += is_served(early)
-        _await_the_end(market, lambda: market.books.states(wallet))
-        late = [market.send(payment, PATH) for _ in range(2)]
+        _await_the_end(paid_dispatcher, lambda: paid_dispatcher.records.states(wallet))
+        late = [paid_dispatcher.send(payment, PATH) for _ in range(2)]
         served += sum(is_served(one) for one in late)
         row = (
             step,
             states[0] if states else "empty",
             str(early.status_code),
             str(late[0].status_code),
-            f"served {served} times, ledger {', '.join(market.books.states(wallet))}",
+            f"served {served} times, ledger {', '.join(paid_dispatcher.records.states(wallet))}",
         )
         record_property("payment killed", row)
         assert served == 1
-        market.books.check(wallet, ["settled"])
+        paid_dispatcher.records.check(wallet, ["settled"])
         assert economy.chain.balance(wallet.address) == 99 * PRICE
 
 
-def _await_the_end(market: Market, states: Callable[[], list[str]]) -> None:
+def _await_the_end(paid_dispatcher: PaidDispatcher, states: Callable[[], list[str]]) -> None:
     """Let time pass and cron run until the payment is settled or failed, or was never there."""
-    for seconds in (QUESTION_SECONDS, CLAIM_SECONDS):
+    for seconds in (BEYOND_TIMEOUT_SECONDS, BEYOND_LEASE_SECONDS):
         if set(states()) <= {"settled", "failed"}:
             return
-        market.resolve(seconds)
+        paid_dispatcher.resolve(seconds)

@@ -12,8 +12,15 @@ from dev.economy import Wallet
 from dev.economy.payer import PayerError, Purchase
 
 from .conftest import PayerOf
-from .faults import Fault, after_it_worked, cut, cut_after_it_worked, reply, status
-from .market import PRICE, Market, is_served
+from .faults import (
+    Fault,
+    drop_connection,
+    drop_connection_after_success,
+    fail_after_success,
+    json_body,
+    status,
+)
+from .paid_dispatcher import PRICE, PaidDispatcher, is_served
 from .payers import CLIENTS
 
 Record = Callable[[str, object], None]
@@ -83,19 +90,21 @@ class Outcome:
 CASES = {
     "nothing": Case(200, "settled", finally_settled=True),
     "verify answers 500": Case(503, "", finally_settled=False, faults={"/verify": status(500)}),
-    "verify is cut": Case(503, "", finally_settled=False, faults={"/verify": cut}),
+    "verify is cut": Case(503, "", finally_settled=False, faults={"/verify": drop_connection}),
     "settle answers 500": Case(
         503, "pending", finally_settled=True, faults={"/settle": status(500)}
     ),
-    "settle is cut": Case(503, "pending", finally_settled=True, faults={"/settle": cut}),
+    "settle is cut": Case(
+        503, "pending", finally_settled=True, faults={"/settle": drop_connection}
+    ),
     "settle works, answers 500": Case(
-        503, "pending", finally_settled=True, faults={"/settle": after_it_worked(500)}
+        503, "pending", finally_settled=True, faults={"/settle": fail_after_success(500)}
     ),
     "settle works, is cut": Case(
-        503, "pending", finally_settled=True, faults={"/settle": cut_after_it_worked}
+        503, "pending", finally_settled=True, faults={"/settle": drop_connection_after_success}
     ),
     "settle refuses": Case(
-        402, "failed", finally_settled=False, faults={"/settle": reply(REFUSAL)}
+        402, "failed", finally_settled=False, faults={"/settle": json_body(REFUSAL)}
     ),
     "the block is late": Case(503, "pending", finally_settled=True, are_blocks_held=True),
     "the buyer is broke": Case(402, "", finally_settled=False, balance=PRICE - 1),
@@ -106,24 +115,24 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_client_ends_where_it_should(
-    market: Market, payer_of: PayerOf, record_property: Record, name: str
+    paid_dispatcher: PaidDispatcher, payer_of: PayerOf, record_property: Record, name: str
 ) -> None:
     case = CASES[name]
-    wallets = [market.wallet(case.balance) for _ in ROUTES]
+    wallets = [paid_dispatcher.wallet(case.balance) for _ in ROUTES]
     for path, fault in (case.faults or {}).items():
-        market.proxy.always(path, fault)
+        paid_dispatcher.proxy.always(path, fault)
     blocks: AbstractContextManager[None] = (
-        market.economy.chain.paused_blocks() if case.are_blocks_held else nullcontext()
+        paid_dispatcher.economy.chain.paused_blocks() if case.are_blocks_held else nullcontext()
     )
     with blocks:
-        bought = _buy(market, payer_of, wallets, case.path)
-    seen = [market.books.states(wallet) for wallet in wallets]
+        bought = _buy(paid_dispatcher, payer_of, wallets, case.path)
+    seen = [paid_dispatcher.records.states(wallet) for wallet in wallets]
     payments = {
         call.json()["paymentPayload"]["payload"]["authorization"]["from"]: call.json()
-        for call in market.proxy.calls_to("/verify")
+        for call in paid_dispatcher.proxy.calls_to("/verify")
     }
-    market.proxy.reset()
-    market.resolve()
+    paid_dispatcher.proxy.reset()
+    paid_dispatcher.resolve()
     wanted = Outcome(
         status=case.status,
         is_served=case.status == 200,
@@ -136,9 +145,9 @@ def test_every_client_ends_where_it_should(
         then = None
         if states == ["pending"]:
             payment = payments[wallet.address]["paymentPayload"]
-            again = market.send(payment, case.path, route[2])
+            again = paid_dispatcher.send(payment, case.path, route[2])
             then = (again.status_code, is_served(again))
-        paid = case.balance - market.economy.chain.balance(wallet.address)
+        paid = case.balance - paid_dispatcher.economy.chain.balance(wallet.address)
         state = states[0] if states else ""
         is_bread = '"bread"' in purchase.body
         outcomes.append(Outcome(purchase.status, is_bread, state, then, paid))
@@ -146,10 +155,12 @@ def test_every_client_ends_where_it_should(
     assert outcomes == [wanted] * len(ROUTES)
     for wallet in wallets:
         final = "settled" if case.finally_settled else "failed"
-        market.books.check(wallet, [final] if case.state else [])
+        paid_dispatcher.records.check(wallet, [final] if case.state else [])
 
 
-def _buy(market: Market, payer_of: PayerOf, wallets: Sequence[Wallet], path: str) -> list[Purchase]:
+def _buy(
+    paid_dispatcher: PaidDispatcher, payer_of: PayerOf, wallets: Sequence[Wallet], path: str
+) -> list[Purchase]:
     """Let each route's client buy with a wallet of its own, all at once."""
     clients = {client: payer_of(client) for client in CLIENTS}
 
@@ -158,7 +169,7 @@ def _buy(market: Market, payer_of: PayerOf, wallets: Sequence[Wallet], path: str
         sent = {"body": "{}"} if method == "POST" else {}
         try:
             return clients[client].pay(
-                wallet, market.url(path), method=method, version=version, **sent
+                wallet, paid_dispatcher.url(path), method=method, version=version, **sent
             )
         except PayerError as error:
             pytest.fail(f"{route}: {error}")

@@ -15,16 +15,23 @@ from dev.economy.signing import Document
 from .conftest import TOKEN, Starter
 from .fault_proxy import FaultProxy
 from .faults import (
-    Answer,
     Call,
-    after_it_worked,
-    cut,
-    cut_after_it_worked,
+    Response,
+    drop_connection,
+    drop_connection_after_success,
+    fail_after_success,
     pass_on,
-    slow_answer,
+    slow_response,
     status,
 )
-from .market import CLAIM_SECONDS, PRICE, Market, is_served, open_market, priced_directory
+from .paid_dispatcher import (
+    BEYOND_LEASE_SECONDS,
+    PRICE,
+    PaidDispatcher,
+    is_served,
+    open_paid_dispatcher,
+    priced_directory,
+)
 
 SEED = 4
 LIVES = 3
@@ -37,11 +44,11 @@ KILLED_AFTER = 50
 
 FAULTS = (
     *[pass_on] * 6,
-    cut,
+    drop_connection,
     status(500),
-    after_it_worked(500),
-    cut_after_it_worked,
-    slow_answer(0.3),
+    fail_after_success(500),
+    drop_connection_after_success,
+    slow_response(0.3),
 )
 
 
@@ -51,28 +58,28 @@ class Soak:
     def __init__(self) -> None:
         self.served: Counter[str] = Counter()
         self.unanswered: set[str] = set()
-        self.answers: Counter[int] = Counter()
+        self.responses: Counter[int] = Counter()
         self._random = random.Random(SEED)
         self._lock = threading.Lock()
 
-    def fault(self, call: Call) -> Answer:
+    def fault(self, call: Call) -> Response:
         """Fail, or not, as chance has it."""
         with self._lock:
             chosen = self._random.choice(FAULTS)
         return chosen(call)
 
-    def present(self, market: Market, payment: Document) -> None:
+    def present(self, paid_dispatcher: PaidDispatcher, payment: Document) -> None:
         """Send a request with a payment, and note what came back."""
         name = payment["payload"]["authorization"]["nonce"]
         try:
-            answer = market.send(payment)
+            response = paid_dispatcher.send(payment)
         except httpx.HTTPError:
             with self._lock:
                 self.unanswered.add(name)
             return
         with self._lock:
-            self.answers[answer.status_code] += 1
-            self.served[name] += is_served(answer)
+            self.responses[response.status_code] += 1
+            self.served[name] += is_served(response)
 
 
 def test_no_payment_is_charged_or_served_twice_whatever_happens(
@@ -87,32 +94,32 @@ def test_no_payment_is_charged_or_served_twice_whatever_happens(
     for _ in range(LIVES):
         with (
             start(tmp_path, priced_directory(), settings) as server,
-            open_market(server, economy, fault_proxy, tmp_path, TOKEN) as market,
+            open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
         ):
-            wallet = market.wallet(PAYMENTS * PRICE)
-            offered = [market.signed(wallet) for _ in range(PAYMENTS)]
-            payments += offered
+            wallet = paid_dispatcher.wallet(PAYMENTS * PRICE)
+            created = [paid_dispatcher.signed(wallet) for _ in range(PAYMENTS)]
+            payments += created
             fault_proxy.always("/verify", soak.fault)
             fault_proxy.always("/settle", soak.fault)
-            before = soak.answers.total()
+            before = soak.responses.total()
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                for payment in [*offered, *offered, *offered]:
-                    pool.submit(soak.present, market, payment)
-                while soak.answers.total() - before < KILLED_AFTER:
+                for payment in [*created, *created, *created]:
+                    pool.submit(soak.present, paid_dispatcher, payment)
+                while soak.responses.total() - before < KILLED_AFTER:
                     threading.Event().wait(0.01)
                 server.kill_hard()
         fault_proxy.reset()
     with (
         start(tmp_path, priced_directory(), settings) as server,
-        open_market(server, economy, fault_proxy, tmp_path, TOKEN) as market,
+        open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
     ):
-        while _unfinished(market):
-            market.resolve(CLAIM_SECONDS / 2)
+        while _unfinished(paid_dispatcher):
+            paid_dispatcher.resolve(BEYOND_LEASE_SECONDS / 2)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for payment in [*payments, *payments]:
-                pool.submit(soak.present, market, payment)
-        assert _unfinished(market) == 0
-        settled = market.books.check_all() // PRICE
+                pool.submit(soak.present, paid_dispatcher, payment)
+        assert _unfinished(paid_dispatcher) == 0
+        settled = paid_dispatcher.records.check_all() // PRICE
         lost = [
             payment["payload"]["authorization"]["nonce"]
             for payment in payments
@@ -122,7 +129,7 @@ def test_no_payment_is_charged_or_served_twice_whatever_happens(
             "payment soak",
             (
                 str(len(payments)),
-                ", ".join(f"{code}: {times}" for code, times in sorted(soak.answers.items())),
+                ", ".join(f"{code}: {times}" for code, times in sorted(soak.responses.items())),
                 str(LIVES),
                 f"{settled} settled, {sum(soak.served.values())} served, {len(lost)} answers lost",
             ),
@@ -132,5 +139,5 @@ def test_no_payment_is_charged_or_served_twice_whatever_happens(
         assert settled == len(payments), "what is good is paid for in the end, once"
 
 
-def _unfinished(market: Market) -> int:
-    return sum(row["state"] in {"claimed", "pending"} for row in market.books.rows())
+def _unfinished(paid_dispatcher: PaidDispatcher) -> int:
+    return sum(row["state"] in {"claimed", "pending"} for row in paid_dispatcher.records.rows())

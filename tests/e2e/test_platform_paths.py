@@ -30,28 +30,28 @@ SPELLINGS = [
 def test_no_spelling_reaches_a_tenant_or_opens_without_a_token(
     caller: Caller, target: str, host: str | None
 ) -> None:
-    answer = caller.ask(target, host=host)
-    assert answer.status_code in {401, 404}, answer.text
-    assert "x-tenant-id" not in answer.headers
-    assert answer.json()["error"] in {"unauthorized", "not_found", "tenant_not_found"}
+    response = caller.request(target, host=host)
+    assert response.status_code in {401, 404}, response.text
+    assert "x-tenant-id" not in response.headers
+    assert response.json()["error"] in {"unauthorized", "not_found", "tenant_not_found"}
 
 
 @pytest.mark.parametrize(
     "target", ["/t/mirror/../../__platform/analytics", "/t/mirror/%2e%2e/%2e%2e/__platform/health"]
 )
 def test_climbing_out_of_a_tenant_meets_the_lock(caller: Caller, target: str) -> None:
-    answer = caller.ask(target)
-    assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized")
+    response = caller.request(target)
+    assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
 
 
 def test_a_tenants_host_answers_the_platform_with_the_platform(caller: Caller) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
-    answer = caller.ask("/__platform/health", host=MIRROR_HOST, headers=headers)
-    assert answer.status_code == 200
-    assert "x-tenant-id" not in answer.headers
-    assert answer.json()["ok"] is True
+    response = caller.request("/__platform/health", host=MIRROR_HOST, headers=headers)
+    assert response.status_code == 200
+    assert "x-tenant-id" not in response.headers
+    assert response.json()["ok"] is True
 
 
 def test_what_only_begins_like_it_belongs_to_the_tenant(caller: Caller) -> None:
     for target in ("/__platforms", "/__platform-guide/x", "/a/__platform"):
-        assert caller.ask(target, host=MIRROR_HOST).headers["x-tenant-id"] == "ten_mirror"
+        assert caller.request(target, host=MIRROR_HOST).headers["x-tenant-id"] == "ten_mirror"

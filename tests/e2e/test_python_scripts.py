@@ -4,10 +4,10 @@ from .caller import Caller
 
 
 def test_a_python_script_gets_the_request_and_answers_within_its_plan(caller: Caller) -> None:
-    answer = caller.ask("/t/serpent/a/b?c=1", method="POST", content=b"body")
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["x-tenant-id"] == "ten_serpent"
-    assert answer.json() == {
+    response = caller.request("/t/serpent/a/b?c=1", method="POST", content=b"body")
+    assert response.status_code == 200, response.text
+    assert response.headers["x-tenant-id"] == "ten_serpent"
+    assert response.json() == {
         "body": "body",
         "python": "CPython",
         "method": "POST",

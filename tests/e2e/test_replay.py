@@ -13,8 +13,7 @@ import httpx
 
 from .caller import eventually
 from .conftest import TOKEN
-from .marketplace import tenant
-from .plain_count import (
+from .expected_snapshot import (
     DAY_MS,
     HOUR_MS,
     Api,
@@ -25,6 +24,7 @@ from .plain_count import (
     in_window,
     series,
 )
+from .marketplace import tenant
 from .replaying import ARRIVES, TAKES, Replay, replaying_worker
 
 MINUTE_MS = 60_000
@@ -103,18 +103,18 @@ async def _send(url: str, requests: Sequence[Planned]) -> None:
             script = "throw" if one.status == 502 else f"answer?status={one.status}"
             headers = {ARRIVES: str(one.at_ms), TAKES: str(one.takes_ms)}
             headers |= dict([one.caller] if one.caller else [])
-            answer = await client.get(f"{url}/t/{one.slug}/{script}", headers=headers)
+            response = await client.get(f"{url}/t/{one.slug}/{script}", headers=headers)
             if one.call is not None:
-                assert answer.status_code == one.status, (one, answer.text)
+                assert response.status_code == one.status, (one, response.text)
             else:
-                assert answer.status_code in (402, 404), answer.text
+                assert response.status_code in (402, 404), response.text
 
     async with httpx.AsyncClient(timeout=60) as client:
         await asyncio.gather(*(worker(client) for _ in range(CONCURRENCY)))
 
 
 @dataclass(slots=True)
-class Course:
+class ReplayedTraffic:
     """A replay under way, and what was sent so far."""
 
     replay: Replay
@@ -155,12 +155,12 @@ class Course:
 
 
 @contextmanager
-def course(state: Path, namespace: Path, sent: list[Call]) -> Iterator[Course]:
+def replayed_traffic(state: Path, namespace: Path, sent: list[Call]) -> Iterator[ReplayedTraffic]:
     with (
         replaying_worker(state, namespace, {"tenants": RECORDS}, TOKEN) as server,
         Replay(server, TOKEN) as replay,
     ):
-        yield Course(replay, server.url, sent)
+        yield ReplayedTraffic(replay, server.url, sent)
 
 
 def test_windows_equal_a_plain_count_whenever_they_are_read(
@@ -169,7 +169,7 @@ def test_windows_equal_a_plain_count_whenever_they_are_read(
     random = Random(1)
     sent: list[Call] = []
     day_ms = DAY_BEFORE_MS + DAY_MS
-    with course(tmp_path, namespace, sent) as replay:
+    with replayed_traffic(tmp_path, namespace, sent) as replay:
         # Days that leave the week one by one, most of them with cron late in the evening.
         for days_ago in range(9, 0, -1):
             start_ms = day_ms - days_ago * DAY_MS
@@ -190,7 +190,7 @@ def test_windows_equal_a_plain_count_whenever_they_are_read(
             if not 12 <= (start_ms - day_ms) // HOUR_MS < 18:
                 replay.replay.cron(now_ms)
             eventually(lambda: replay.read(now_ms), "a complete reading")  # noqa: B023
-    with course(tmp_path, namespace, sent) as replay:
+    with replayed_traffic(tmp_path, namespace, sent) as replay:
         # Another isolate, which has nothing in memory, in the night and on later days.
         for now_ms in (day_ms + DAY_MS - 1, day_ms + DAY_MS + 25 * MINUTE_MS, day_ms + 8 * DAY_MS):
             eventually(lambda: replay.read(now_ms), "a complete reading after a restart")  # noqa: B023

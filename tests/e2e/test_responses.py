@@ -11,19 +11,19 @@ from .caller import Caller
 
 
 def test_head_reaches_the_tenant_as_head_and_has_no_body(caller: Caller) -> None:
-    answer = caller.ask("/t/crafted/method", method="HEAD")
-    assert answer.headers["x-seen-method"] == "HEAD"
-    assert answer.content == b""
+    response = caller.request("/t/crafted/method", method="HEAD")
+    assert response.headers["x-seen-method"] == "HEAD"
+    assert response.content == b""
     # The connection is still in step: a body that was sent anyway would be read as the next answer.
-    assert caller.ask("/t/crafted/method").headers["x-seen-method"] == "GET"
+    assert caller.request("/t/crafted/method").headers["x-seen-method"] == "GET"
 
 
 @pytest.mark.parametrize("target", ["/t/nobody/", "/__platform/analytics", "/t/crafted/throw"])
 def test_head_of_an_error_has_no_body_either(caller: Caller, target: str) -> None:
-    answer = caller.ask(target, method="HEAD")
-    assert answer.status_code in {401, 404, 502}
-    assert answer.content == b""
-    assert caller.ask("/health").json()["ok"] is True
+    response = caller.request(target, method="HEAD")
+    assert response.status_code in {401, 404, 502}
+    assert response.content == b""
+    assert caller.request("/health").json()["ok"] is True
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -32,35 +32,35 @@ def test_redirects_are_passed_on_and_not_followed(
     caller: Caller, status: int, location: str
 ) -> None:
     header = f"location:{location}".replace("%", "%25").replace("?", "%3F")
-    answer = caller.ask(f"/t/crafted/answer?status={status}&header={header}")
-    assert (answer.status_code, answer.headers["location"]) == (status, location)
+    response = caller.request(f"/t/crafted/answer?status={status}&header={header}")
+    assert (response.status_code, response.headers["location"]) == (status, location)
 
 
 def test_several_cookies_stay_several(caller: Caller) -> None:
-    answer = caller.ask("/t/passport/login?user=ada&theme=dark")
-    cookies = answer.headers.get_list("set-cookie")
+    response = caller.request("/t/passport/login?user=ada&theme=dark")
+    cookies = response.headers.get_list("set-cookie")
     assert [cookie.split("=")[0] for cookie in cookies] == ["session", "theme", "seen"]
     assert cookies[2] == "seen=1; Expires=Fri, 31 Dec 2038 23:59:59 GMT; SameSite=Lax"
 
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_statuses_without_a_body_have_none(caller: Caller, status: int) -> None:
-    answer = caller.ask(f"/t/crafted/answer?status={status}&header=etag:%22v1%22")
-    assert (answer.status_code, answer.content) == (status, b"")
-    assert answer.headers["etag"] == '"v1"'
-    assert caller.ask("/health").json()["ok"] is True
+    response = caller.request(f"/t/crafted/answer?status={status}&header=etag:%22v1%22")
+    assert (response.status_code, response.content) == (status, b"")
+    assert response.headers["etag"] == '"v1"'
+    assert caller.request("/health").json()["ok"] is True
 
 
 @pytest.mark.parametrize(
     "status", [200, 201, 202, 206, 400, 401, 402, 403, 404, 409, 418, 429, 500, 502, 503, 599]
 )
 def test_a_tenants_own_status_and_body_are_its_own(caller: Caller, status: int) -> None:
-    answer = caller.ask(
+    response = caller.request(
         f"/t/crafted/answer?status={status}&body=own&header=content-type:text/x-own"
     )
-    assert (answer.status_code, answer.text) == (status, "own")
-    assert answer.headers["content-type"] == "text/x-own"
-    assert answer.headers["x-tenant-id"] == "ten_crafted"
+    assert (response.status_code, response.text) == (status, "own")
+    assert response.headers["content-type"] == "text/x-own"
+    assert response.headers["x-tenant-id"] == "ten_crafted"
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_figures_outlive_their_batches_and_the_progress_of_compaction(
     replay: Replay, tmp_path: Path
 ) -> None:
     def call(at_ms: int, batches: int) -> None:
-        assert replay.ask("/t/mirror/", at_ms).status_code == 200
+        assert replay.request("/t/mirror/", at_ms).status_code == 200
         eventually(lambda: len(keys(tmp_path, "usage/")) == batches, f"batch {batches}")
 
     def calls() -> dict[str, int]:
@@ -59,7 +59,7 @@ def test_figures_outlive_their_batches_and_the_progress_of_compaction(
 
     headers = {"authorization": f"Bearer {TOKEN}"}
     old = "/__platform/compact?from=2026-08-14T12:00Z&to=2026-08-14T13:00Z"
-    refused = replay.ask(old, NOW_MS, method="POST", headers=headers)
+    refused = replay.request(old, NOW_MS, method="POST", headers=headers)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_parameter")
     assert "2026-08-21T12:00:00.000Z or later" in refused.json()["message"]
     assert calls() == expected

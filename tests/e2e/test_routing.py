@@ -13,10 +13,10 @@ from .marketplace import INTERNATIONAL_HOST_ASCII, MIRROR_HOST
 def seen_by_mirror(
     caller: Caller, target: str, *, method: str = "GET", host: str | None = None
 ) -> dict[str, Any]:
-    answer = caller.ask(target, method=method, host=host)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["x-tenant-id"] == "ten_mirror"
-    seen: dict[str, Any] = answer.json()["request"]
+    response = caller.request(target, method=method, host=host)
+    assert response.status_code == 200, response.text
+    assert response.headers["x-tenant-id"] == "ten_mirror"
+    seen: dict[str, Any] = response.json()["request"]
     return seen
 
 
@@ -145,9 +145,9 @@ def test_dot_segments_are_resolved_before_anybody_is_chosen(
 def test_a_path_cannot_climb_out_of_its_tenant_into_nothing_known(
     caller: Caller, target: str
 ) -> None:
-    answer = caller.ask(target)
-    assert answer.status_code == 404
-    assert answer.json()["error"] in {"not_found", "tenant_not_found"}
+    response = caller.request(target)
+    assert response.status_code == 404
+    assert response.json()["error"] in {"not_found", "tenant_not_found"}
 
 
 def test_a_long_path_and_query_arrive_whole(caller: Caller) -> None:
@@ -157,8 +157,8 @@ def test_a_long_path_and_query_arrive_whole(caller: Caller) -> None:
 
 
 def test_a_path_beyond_reason_is_refused_and_harms_nobody(caller: Caller) -> None:
-    answer = caller.ask("/t/mirror/" + "p" * 100_000)
-    assert 400 <= answer.status_code < 500
+    response = caller.request("/t/mirror/" + "p" * 100_000)
+    assert 400 <= response.status_code < 500
     assert seen_by_mirror(caller, "/t/mirror/after")["path"] == "/after"
 
 
@@ -166,22 +166,22 @@ def test_a_path_beyond_reason_is_refused_and_harms_nobody(caller: Caller) -> Non
     "target", ["/t/", "/t//x", "/t/no-such-slug", "/t/no-such-slug/x", "/t/%00/x", "/t/%FF"]
 )
 def test_a_slug_that_nobody_has_is_tenant_not_found(caller: Caller, target: str) -> None:
-    answer = caller.ask(target)
-    assert (answer.status_code, answer.json()["error"]) == (404, "tenant_not_found")
+    response = caller.request(target)
+    assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
 
 
 @pytest.mark.parametrize(
     "target", ["/", "/t", "/tmirror", "/nothing/here", "/T/mirror", "/favicon.ico"]
 )
 def test_a_path_that_is_no_route_is_not_found(caller: Caller, target: str) -> None:
-    answer = caller.ask(target)
-    assert answer.status_code == 404
-    assert answer.json()["error"] in {"not_found", "tenant_not_found"}
+    response = caller.request(target)
+    assert response.status_code == 404
+    assert response.json()["error"] in {"not_found", "tenant_not_found"}
 
 
 def test_a_host_that_nobody_has_is_tenant_not_found(caller: Caller) -> None:
-    answer = caller.ask("/", host="nobody.e2e.example")
-    assert (answer.status_code, answer.json()["error"]) == (404, "tenant_not_found")
+    response = caller.request("/", host="nobody.e2e.example")
+    assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
 
 
 @pytest.mark.parametrize(
@@ -189,16 +189,16 @@ def test_a_host_that_nobody_has_is_tenant_not_found(caller: Caller) -> None:
     ["[::1]:8787", "a..b", "-", "%6d", "x" * 300, "xn--a", f"{MIRROR_HOST}..", f"{MIRROR_HOST}@x"],
 )
 def test_a_host_that_is_no_name_harms_nobody(caller: Caller, host: str) -> None:
-    answer = caller.ask("/t/no-such-slug/", host=host)
-    assert (answer.status_code, answer.json()["error"]) == (404, "tenant_not_found")
-    assert caller.ask("/health").status_code == 200
+    response = caller.request("/t/no-such-slug/", host=host)
+    assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
+    assert caller.request("/health").status_code == 200
 
 
 def test_health_answers_at_the_dispatchers_own_host(caller: Caller) -> None:
-    answer = caller.ask("/health")
-    assert answer.status_code == 200
-    assert answer.json() == {
+    response = caller.request("/health")
+    assert response.status_code == 200
+    assert response.json() == {
         "ok": True,
         "service": "clawr-dispatcher",
-        "requestId": answer.headers["x-request-id"],
+        "requestId": response.headers["x-request-id"],
     }

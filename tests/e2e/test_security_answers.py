@@ -5,7 +5,15 @@ from urllib.parse import quote
 
 import pytest
 
-from .fortress import FORMULA, IMAGE, OPERATOR, SCRIPT, Fortress, head_of, status_of
+from .attacked_dispatcher import (
+    FORMULA,
+    IMAGE,
+    OPERATOR,
+    SCRIPT,
+    AttackedDispatcher,
+    head_of,
+    status_of,
+)
 from .marketplace import MIRROR_HOST
 
 SECURITY = {
@@ -35,27 +43,29 @@ TOKEN = {"x-platform-token": OPERATOR}
     ],
 )
 def test_every_answer_of_ours_has_security_headers_and_is_not_kept(
-    fortress: Fortress, target: str, status: int, headers: dict[str, str]
+    attacked: AttackedDispatcher, target: str, status: int, headers: dict[str, str]
 ) -> None:
-    answer = fortress.caller.ask(target, headers=headers)
-    assert answer.status_code == status
-    assert {name: answer.headers.get(name) for name in SECURITY} == SECURITY
+    response = attacked.caller.request(target, headers=headers)
+    assert response.status_code == status
+    assert {name: response.headers.get(name) for name in SECURITY} == SECURITY
 
 
-def test_figures_may_be_kept_by_who_asked_and_by_nobody_else(fortress: Fortress) -> None:
+def test_figures_may_be_kept_by_who_asked_and_by_nobody_else(attacked: AttackedDispatcher) -> None:
     asked = "/__platform/analytics?window=today"
-    answer = fortress.caller.ask(asked, headers=TOKEN)
-    assert answer.headers["cache-control"] == "private, max-age=5"
-    again = fortress.caller.ask(asked, headers={**TOKEN, "if-none-match": answer.headers["etag"]})
-    for one in (answer, again):
+    response = attacked.caller.request(asked, headers=TOKEN)
+    assert response.headers["cache-control"] == "private, max-age=5"
+    again = attacked.caller.request(
+        asked, headers={**TOKEN, "if-none-match": response.headers["etag"]}
+    )
+    for one in (response, again):
         assert one.headers["x-content-type-options"] == "nosniff"
         assert "authorization, x-platform-token" in one.headers["vary"].lower()
 
 
-def test_a_tenants_answer_is_not_given_headers_of_ours(fortress: Fortress) -> None:
-    answer = fortress.caller.ask("/t/crafted/answer?body=x")
+def test_a_tenants_answer_is_not_given_headers_of_ours(attacked: AttackedDispatcher) -> None:
+    response = attacked.caller.request("/t/crafted/answer?body=x")
     assert not {"content-security-policy", "x-frame-options", "referrer-policy"} & set(
-        answer.headers
+        response.headers
     )
 
 
@@ -63,30 +73,34 @@ SPLITTING = ["a\r\nset-cookie: a=b", "a\nx-tenant-id: forged", "a\rb", "a\0b", "
 
 
 @pytest.mark.parametrize("value", SPLITTING, ids=ascii)
-def test_a_script_cannot_split_its_answer_by_a_header(fortress: Fortress, value: str) -> None:
-    answer = _raw_get(fortress, f"/t/crafted/answer?body=x&header=x-a:{quote(value)}")
-    assert status_of(answer) == 502
-    _assert_whole(answer)
+def test_a_script_cannot_split_its_answer_by_a_header(
+    attacked: AttackedDispatcher, value: str
+) -> None:
+    response = _raw_get(attacked, f"/t/crafted/answer?body=x&header=x-a:{quote(value)}")
+    assert status_of(response) == 502
+    _assert_whole(response)
 
 
 @pytest.mark.parametrize("value", SPLITTING, ids=ascii)
-def test_a_script_cannot_split_its_answer_by_its_reason(fortress: Fortress, value: str) -> None:
-    _assert_whole(_raw_get(fortress, f"/t/tattletale/reason?reason={quote(value)}"))
+def test_a_script_cannot_split_its_answer_by_its_reason(
+    attacked: AttackedDispatcher, value: str
+) -> None:
+    _assert_whole(_raw_get(attacked, f"/t/tattletale/reason?reason={quote(value)}"))
 
 
 @pytest.mark.parametrize("name", ["connection", "keep-alive", "transfer-encoding", "trailer"])
-def test_a_script_cannot_speak_for_the_connection(fortress: Fortress, name: str) -> None:
+def test_a_script_cannot_speak_for_the_connection(attacked: AttackedDispatcher, name: str) -> None:
     header = quote(f"{name}:x-request-id")
-    answer = _raw_get(fortress, f"/t/crafted/answer?body=hello&header={header}")
-    assert status_of(answer) == 200
-    assert "x-request-id: " in head_of(answer)
-    assert f"{name}: x-request-id" not in head_of(answer)
-    assert answer.endswith(b"hello")
+    response = _raw_get(attacked, f"/t/crafted/answer?body=hello&header={header}")
+    assert status_of(response) == 200
+    assert "x-request-id: " in head_of(response)
+    assert f"{name}: x-request-id" not in head_of(response)
+    assert response.endswith(b"hello")
 
 
-def test_a_script_cannot_say_how_long_its_answer_is(fortress: Fortress) -> None:
-    answer = _raw_get(fortress, "/t/crafted/answer?body=hello&header=content-length:2")
-    assert "content-length: 5" in head_of(answer)
+def test_a_script_cannot_say_how_long_its_answer_is(attacked: AttackedDispatcher) -> None:
+    response = _raw_get(attacked, "/t/crafted/answer?body=hello&header=content-length:2")
+    assert "content-length: 5" in head_of(response)
 
 
 CACHING = "".join(
@@ -103,37 +117,39 @@ CACHING = "".join(
 )
 
 
-def test_what_one_tenant_lets_be_kept_is_nobody_elses_answer(fortress: Fortress) -> None:
-    caller = fortress.caller
-    poisoned = caller.ask(f"/t/crafted/answer?body=poison{CACHING}")
+def test_what_one_tenant_lets_be_kept_is_nobody_elses_answer(attacked: AttackedDispatcher) -> None:
+    caller = attacked.caller
+    poisoned = caller.request(f"/t/crafted/answer?body=poison{CACHING}")
     assert poisoned.headers["cdn-cache-control"].startswith("public")
     # Not even its own: nothing is kept here, so each request is answered, and counted.
-    again = caller.ask(f"/t/crafted/answer?body=poison{CACHING}")
+    again = caller.request(f"/t/crafted/answer?body=poison{CACHING}")
     assert again.headers["x-request-id"] != poisoned.headers["x-request-id"]
     for method in ("GET", "HEAD"):
-        beside = caller.ask(
+        beside = caller.request(
             "/t/beside/answer?body=clean", method=method, headers={"if-none-match": '"shared"'}
         )
         assert (beside.status_code, beside.headers["x-tenant-id"]) == (200, "ten_beside")
         assert "etag" not in beside.headers
-    assert caller.ask("/health").headers["cache-control"] == "no-store"
+    assert caller.request("/health").headers["cache-control"] == "no-store"
     for host in (None, MIRROR_HOST, "crafted.e2e.example"):
-        refused = caller.ask(f"/__platform/analytics?body=poison{CACHING}", host=host)
+        refused = caller.request(f"/__platform/analytics?body=poison{CACHING}", host=host)
         assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
     caller.flush()
     answered = {event["requestId"] for event in caller.events("crafted")}
     assert {one.headers["x-request-id"] for one in (poisoned, again)} <= answered
 
 
-def test_hostile_names_are_data_in_json_that_nobody_takes_for_a_page(fortress: Fortress) -> None:
-    caller = fortress.caller
+def test_hostile_names_are_data_in_json_that_nobody_takes_for_a_page(
+    attacked: AttackedDispatcher,
+) -> None:
+    caller = attacked.caller
     for slug in ("hostile", "formula"):
-        assert caller.ask(f"/t/{slug}/").status_code == 200
+        assert caller.request(f"/t/{slug}/").status_code == 200
     caller.flush()
     for route in ("analytics?window=today", "events"):
-        answer = caller.ask(f"/__platform/{route}", headers={**TOKEN, "accept": "text/html"})
-        assert answer.headers["content-type"] == "application/json; charset=utf-8"
-        assert answer.headers["x-content-type-options"] == "nosniff"
+        response = caller.request(f"/__platform/{route}", headers={**TOKEN, "accept": "text/html"})
+        assert response.headers["content-type"] == "application/json; charset=utf-8"
+        assert response.headers["x-content-type-options"] == "nosniff"
     shown = {api["tenantId"]: api for api in caller.snapshot()["allApis"]}
     hostile = shown["ten_hostile"]
     assert (hostile["owner"], hostile["directory"]) == (f"@{SCRIPT}", IMAGE)
@@ -141,31 +157,33 @@ def test_hostile_names_are_data_in_json_that_nobody_takes_for_a_page(fortress: F
     assert shown["ten_formula"]["owner"] == f"@{FORMULA}"
 
 
-def test_a_refusal_shows_what_it_repeats_as_json(fortress: Fortress) -> None:
-    answer = fortress.caller.ask(f"/t/{quote(SCRIPT + chr(10))}/", headers={"accept": "text/html"})
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
-    assert json.loads(answer.text)["error"] == "tenant_not_found"
+def test_a_refusal_shows_what_it_repeats_as_json(attacked: AttackedDispatcher) -> None:
+    response = attacked.caller.request(
+        f"/t/{quote(SCRIPT + chr(10))}/", headers={"accept": "text/html"}
+    )
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    assert json.loads(response.text)["error"] == "tenant_not_found"
 
 
-def test_the_page_of_an_offer_shows_hostile_text_as_text(fortress: Fortress) -> None:
+def test_the_page_of_an_offer_shows_hostile_text_as_text(attacked: AttackedDispatcher) -> None:
     target = "/t/sold/%3Cscript%3E?q=%22%3E%3Cimg%20src=x%3E"
-    answer = fortress.caller.ask(target, headers={"accept": "text/html"})
-    assert answer.status_code == 402
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert "<script" not in answer.text
-    assert "<img" not in answer.text
-    assert "&lt;script&gt;alert(1)" in answer.text
+    response = attacked.caller.request(target, headers={"accept": "text/html"})
+    assert response.status_code == 402
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "<script" not in response.text
+    assert "<img" not in response.text
+    assert "&lt;script&gt;alert(1)" in response.text
 
 
-def _raw_get(fortress: Fortress, target: str) -> bytes:
+def _raw_get(attacked: AttackedDispatcher, target: str) -> bytes:
     start = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    return fortress.raw(start.encode())
+    return attacked.raw(start.encode())
 
 
-def _assert_whole(answer: bytes) -> None:
-    assert answer.count(b"HTTP/1.1 ") == 1
-    head = head_of(answer)
+def _assert_whole(response: bytes) -> None:
+    assert response.count(b"HTTP/1.1 ") == 1
+    head = head_of(response)
     assert "set-cookie" not in head
     assert "forged" not in head
     assert "<html>" not in head

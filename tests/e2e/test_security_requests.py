@@ -2,7 +2,7 @@
 
 import pytest
 
-from .fortress import OPERATOR, Fortress, head_of, status_of
+from .attacked_dispatcher import OPERATOR, AttackedDispatcher, head_of, status_of
 from .marketplace import MIRROR_HOST
 
 START = b"POST /t/mirror/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -25,13 +25,13 @@ TWO_IN_ONE = {
 
 
 @pytest.mark.parametrize("framing", TWO_IN_ONE.values(), ids=TWO_IN_ONE)
-def test_one_request_is_never_read_as_two(fortress: Fortress, framing: bytes) -> None:
-    answer = fortress.raw(START + framing)
-    assert answer.count(b"HTTP/1.1 ") == 1
-    assert status_of(answer) in {200, 400, 501}
-    assert b"ten_victim" not in answer
-    fortress.caller.flush()
-    assert fortress.caller.events("victim") == []
+def test_one_request_is_never_read_as_two(attacked: AttackedDispatcher, framing: bytes) -> None:
+    response = attacked.raw(START + framing)
+    assert response.count(b"HTTP/1.1 ") == 1
+    assert status_of(response) in {200, 400, 501}
+    assert b"ten_victim" not in response
+    attacked.caller.flush()
+    assert attacked.caller.events("victim") == []
 
 
 ODD_HEADERS = {
@@ -49,12 +49,12 @@ ODD_HEADERS = {
 
 @pytest.mark.parametrize("lines", ODD_HEADERS.values(), ids=ODD_HEADERS)
 def test_no_spelling_of_a_reserved_header_reaches_a_script(
-    fortress: Fortress, lines: bytes
+    attacked: AttackedDispatcher, lines: bytes
 ) -> None:
     end = b"Connection: close\r\n\r\n"
-    answer = fortress.raw(b"GET /t/mirror/ HTTP/1.1\r\nHost: localhost\r\n" + lines + end)
-    assert status_of(answer) in {200, 400}
-    body = answer.partition(b"\r\n\r\n")[2].lower()
+    response = attacked.raw(b"GET /t/mirror/ HTTP/1.1\r\nHost: localhost\r\n" + lines + end)
+    assert status_of(response) in {200, 400}
+    body = response.partition(b"\r\n\r\n")[2].lower()
     for name in (b'["x-clawr-', b'["x-tenant-id', b'["x-request-id', b'["x-platform-token'):
         assert name not in body
 
@@ -68,11 +68,11 @@ HOSTS = {
 
 
 @pytest.mark.parametrize("lines", HOSTS.values(), ids=HOSTS)
-def test_only_the_host_itself_says_who_is_asked(fortress: Fortress, lines: bytes) -> None:
+def test_only_the_host_itself_says_who_is_asked(attacked: AttackedDispatcher, lines: bytes) -> None:
     host = f"Host: {MIRROR_HOST}\r\n".encode()
-    answer = fortress.raw(b"GET /x HTTP/1.1\r\n" + host + lines + b"Connection: close\r\n\r\n")
-    assert b"ten_victim" not in answer
-    assert status_of(answer) in {200, 400, 404, 500}
+    response = attacked.raw(b"GET /x HTTP/1.1\r\n" + host + lines + b"Connection: close\r\n\r\n")
+    assert b"ten_victim" not in response
+    assert status_of(response) in {200, 400, 404, 500}
 
 
 @pytest.mark.parametrize(
@@ -87,35 +87,37 @@ def test_only_the_host_itself_says_who_is_asked(fortress: Fortress, lines: bytes
         "[victim.e2e.example]",
     ],
 )
-def test_a_host_that_is_only_like_a_tenants_is_not_its(fortress: Fortress, host: str) -> None:
+def test_a_host_that_is_only_like_a_tenants_is_not_its(
+    attacked: AttackedDispatcher, host: str
+) -> None:
     line = f"Host: {host}\r\n".encode()
-    answer = fortress.raw(b"GET /x HTTP/1.1\r\n" + line + b"Connection: close\r\n\r\n")
-    assert b"ten_victim" not in answer
+    response = attacked.raw(b"GET /x HTTP/1.1\r\n" + line + b"Connection: close\r\n\r\n")
+    assert b"ten_victim" not in response
 
 
 @pytest.mark.parametrize(
     "target", ["http://victim.e2e.example/x", "http://victim.e2e.example/__platform/health"]
 )
 def test_a_target_with_a_host_of_its_own_cannot_be_two_hosts(
-    fortress: Fortress, target: str
+    attacked: AttackedDispatcher, target: str
 ) -> None:
     line = f"GET {target} HTTP/1.1\r\nHost: {MIRROR_HOST}\r\nConnection: close\r\n\r\n"
-    answer = fortress.raw(line.encode())
+    response = attacked.raw(line.encode())
     if "__platform" in target:
-        assert status_of(answer) in {400, 401}
-        assert b"x-tenant-id" not in answer.lower()
+        assert status_of(response) in {400, 401}
+        assert b"x-tenant-id" not in response.lower()
         return
     # Whoever it is taken for, the script is told the same host that it was chosen by.
-    seen_by = [name for name in (b"mirror", b"victim") if b"x-tenant-id: ten_" + name in answer]
+    seen_by = [name for name in (b"mirror", b"victim") if b"x-tenant-id: ten_" + name in response]
     assert len(seen_by) <= 1
     for name in seen_by:
-        assert b'"url":"http://' + name + b".e2e.example/x" in answer
+        assert b'"url":"http://' + name + b".e2e.example/x" in response
 
 
 @pytest.mark.parametrize("header", ["x-http-method-override", "x-method-override", "x-http-method"])
-def test_a_header_cannot_change_the_method(fortress: Fortress, header: str) -> None:
+def test_a_header_cannot_change_the_method(attacked: AttackedDispatcher, header: str) -> None:
     headers = {"x-platform-token": OPERATOR, header: "POST"}
-    assert fortress.caller.ask("/__platform/compact", headers=headers).status_code == 405
+    assert attacked.caller.request("/__platform/compact", headers=headers).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -134,14 +136,14 @@ def test_a_header_cannot_change_the_method(fortress: Fortress, header: str) -> N
 )
 @pytest.mark.parametrize("host", [None, MIRROR_HOST])
 def test_no_odd_spelling_of_the_platform_reaches_a_tenant(
-    fortress: Fortress, path: str, host: str | None
+    attacked: AttackedDispatcher, path: str, host: str | None
 ) -> None:
-    answer = fortress.caller.ask(path, host=host)
-    assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized")
-    assert "x-tenant-id" not in answer.headers
+    response = attacked.caller.request(path, host=host)
+    assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
+    assert "x-tenant-id" not in response.headers
     # With a token it is no route either.
     headers = {"x-platform-token": OPERATOR}
-    assert fortress.caller.ask(path, host=host, headers=headers).status_code == 404
+    assert attacked.caller.request(path, host=host, headers=headers).status_code == 404
 
 
 TOO_MUCH = {
@@ -160,31 +162,35 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize("name", TOO_MUCH)
-def test_what_is_too_large_is_refused_and_harms_nobody(fortress: Fortress, name: str) -> None:
+def test_what_is_too_large_is_refused_and_harms_nobody(
+    attacked: AttackedDispatcher, name: str
+) -> None:
     method, target, headers, content = TOO_MUCH[name]
     token = {} if "token" in name else {"x-platform-token": OPERATOR}
-    answer = fortress.caller.ask(
+    response = attacked.caller.request(
         target, method=method, headers={**token, **headers}, content=content or None
     )
-    assert 400 <= answer.status_code < 500
-    assert fortress.caller.ask("/health").status_code == 200
+    assert 400 <= response.status_code < 500
+    assert attacked.caller.request("/health").status_code == 200
 
 
 @pytest.mark.parametrize("target", ["/t/crafted/x.js", "/t/crafted"])
-def test_no_api_gets_a_service_worker_on_the_shared_host(fortress: Fortress, target: str) -> None:
+def test_no_api_gets_a_service_worker_on_the_shared_host(
+    attacked: AttackedDispatcher, target: str
+) -> None:
     headers = {"service-worker": "script"}
-    answer = fortress.caller.ask(target, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
-    own = fortress.caller.ask("/answer?body=x", host="crafted.e2e.example", headers=headers)
+    response = attacked.caller.request(target, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (404, "not_found")
+    own = attacked.caller.request("/answer?body=x", host="crafted.e2e.example", headers=headers)
     assert (own.status_code, own.headers["x-tenant-id"]) == (200, "ten_crafted")
 
 
 def test_what_the_client_names_in_connection_takes_nothing_out_of_our_answer(
-    fortress: Fortress,
+    attacked: AttackedDispatcher,
 ) -> None:
-    answer = fortress.raw(
+    response = attacked.raw(
         b"GET /t/mirror/ HTTP/1.1\r\nHost: localhost\r\n"
         b"Connection: close, x-request-id, x-tenant-id\r\n\r\n"
     )
-    assert "x-request-id: " in head_of(answer)
-    assert "x-tenant-id: ten_mirror" in head_of(answer)
+    assert "x-request-id: " in head_of(response)
+    assert "x-tenant-id: ten_mirror" in head_of(response)

@@ -3,7 +3,14 @@
 import base64
 import json
 
-from .fortress import BOOKS, FACILITATOR_KEY, HASH_SECRET, MONITOR, OPERATOR, Fortress
+from .attacked_dispatcher import (
+    BOOKS,
+    FACILITATOR_KEY,
+    HASH_SECRET,
+    MONITOR,
+    OPERATOR,
+    AttackedDispatcher,
+)
 
 ADDRESS = "203.0.113.177"
 SENT = {
@@ -34,29 +41,29 @@ TARGETS = [
 
 
 def test_marked_secrets_are_found_nowhere_after_they_were_sent_everywhere(
-    fortress: Fortress,
+    attacked: AttackedDispatcher,
 ) -> None:
-    caller = fortress.caller
+    caller = attacked.caller
     well_formed = {"x402Version": 2, "payload": {"signature": "marked-signature-af"}}
     payments = ["marked-payment-3f", base64.b64encode(json.dumps(well_formed).encode()).decode()]
     for target in TARGETS:
         for payment in payments:
             headers = {**SENT, "payment-signature": payment}
-            caller.ask(f"{target}?{QUERY}", method="POST", headers=headers, content=BODY)
-    answer = caller.ask("/t/tattletale/x?key=marked-query-6f", headers=SENT)
-    assert (answer.status_code, "marked" in answer.text) == (502, False)
-    caller.ask(f"/__platform/analytics?token={OPERATOR}")
+            caller.request(f"{target}?{QUERY}", method="POST", headers=headers, content=BODY)
+    response = caller.request("/t/tattletale/x?key=marked-query-6f", headers=SENT)
+    assert (response.status_code, "marked" in response.text) == (502, False)
+    caller.request(f"/__platform/analytics?token={OPERATOR}")
     platform = {"x-platform-token": OPERATOR}
     for route in ("analytics", "events", "compact"):
         method = "POST" if route == "compact" else "GET"
-        caller.ask(f"/__platform/{route}?{QUERY}", method=method, headers=platform)
+        caller.request(f"/__platform/{route}?{QUERY}", method=method, headers=platform)
     caller.flush()
 
     shown = [caller.platform(route) for route in ("analytics", "settlements", "health")]
     places = {
         "platform's answers": json.dumps([*shown, caller.events()]),
-        "log": fortress.log(),
-        "store": fortress.stored().decode("latin-1"),
+        "log": attacked.log(),
+        "store": attacked.stored().decode("latin-1"),
     }
     # Otherwise the search would prove nothing.
     assert "ten_mirror" in places["platform's answers"]

@@ -2,7 +2,15 @@
 
 import pytest
 
-from .fortress import BOOKS, FORMULA, GUEST, MONITOR, MONITOR_NEXT, OPERATOR, Fortress
+from .attacked_dispatcher import (
+    BOOKS,
+    FORMULA,
+    GUEST,
+    MONITOR,
+    MONITOR_NEXT,
+    OPERATOR,
+    AttackedDispatcher,
+)
 
 FIGURES = ["analytics?window=today", "health"]
 EVENTS = ["events", "settlements", "reconciliation"]
@@ -10,12 +18,16 @@ COMPACT = "compact?from=2026-11-22T11:00Z&to=2026-11-22T11:01Z"
 WRONG_TOKENS_MAX = 32
 
 
-def ask(
-    fortress: Fortress, route: str, token: str, address: str = "192.0.2.1", method: str = "GET"
+def request(
+    attacked: AttackedDispatcher,
+    route: str,
+    token: str,
+    address: str = "192.0.2.1",
+    method: str = "GET",
 ) -> tuple[int, dict[str, str], str]:
     headers = {"authorization": f"Bearer {token}", "cf-connecting-ip": address}
-    answer = fortress.caller.ask(f"/__platform/{route}", method=method, headers=headers)
-    return answer.status_code, dict(answer.headers), answer.text
+    response = attacked.caller.request(f"/__platform/{route}", method=method, headers=headers)
+    return response.status_code, dict(response.headers), response.text
 
 
 @pytest.mark.parametrize(
@@ -23,11 +35,11 @@ def ask(
     [(MONITOR, FIGURES), (BOOKS, EVENTS), (OPERATOR, [*FIGURES, *EVENTS, COMPACT])],
 )
 def test_each_token_opens_what_its_scope_says(
-    fortress: Fortress, token: str, opened: list[str]
+    attacked: AttackedDispatcher, token: str, opened: list[str]
 ) -> None:
     for route in [*FIGURES, *EVENTS, COMPACT]:
         method = "POST" if route == COMPACT else "GET"
-        status, headers, text = ask(fortress, route, token, method=method)
+        status, headers, text = request(attacked, route, token, method=method)
         if route in opened:
             assert status != 401, (route, text)
         else:
@@ -36,16 +48,19 @@ def test_each_token_opens_what_its_scope_says(
 
 
 def test_while_a_token_is_rotated_both_are_valid_and_one_that_has_ended_is_not(
-    fortress: Fortress,
+    attacked: AttackedDispatcher,
 ) -> None:
-    assert [ask(fortress, "health", token)[0] for token in (MONITOR, MONITOR_NEXT)] == [200, 200]
-    status, headers, text = ask(fortress, "health", GUEST)
+    assert [request(attacked, "health", token)[0] for token in (MONITOR, MONITOR_NEXT)] == [
+        200,
+        200,
+    ]
+    status, headers, text = request(attacked, "health", GUEST)
     assert (status, "expired at 2026-01-01" in text) == (401, True)
     assert "invalid_token" in headers["www-authenticate"]
 
 
-def test_health_names_tokens_and_shows_nothing_of_them(fortress: Fortress) -> None:
-    report = fortress.caller.platform("health")
+def test_health_names_tokens_and_shows_nothing_of_them(attacked: AttackedDispatcher) -> None:
+    report = attacked.caller.platform("health")
     assert [token["name"] for token in report["access"]["tokens"]] == [
         "PLATFORM_ANALYTICS_TOKEN",
         "monitor-1",
@@ -59,17 +74,17 @@ def test_health_names_tokens_and_shows_nothing_of_them(fortress: Fortress) -> No
 
 
 def test_wrong_tokens_are_throttled_by_address_and_a_right_one_from_elsewhere_is_not(
-    fortress: Fortress,
+    attacked: AttackedDispatcher,
 ) -> None:
     attacker, friend = "198.51.100.66", "198.51.100.67"
-    told = [ask(fortress, "health", f"wrong-{number}", attacker) for number in range(40)]
+    told = [request(attacked, "health", f"wrong-{number}", attacker) for number in range(40)]
     statuses = [status for status, _, _ in told]
     assert statuses[:WRONG_TOKENS_MAX] == [401] * WRONG_TOKENS_MAX
     assert set(statuses[WRONG_TOKENS_MAX:]) == {429}
-    status, headers, text = ask(fortress, "health", OPERATOR, attacker)
+    status, headers, text = request(attacked, "health", OPERATOR, attacker)
     assert (status, '"error":"rate_limited"' in text) == (429, True)
     assert 1 <= int(headers["retry-after"]) <= 60
-    assert ask(fortress, "health", OPERATOR, friend)[0] == 200
+    assert request(attacked, "health", OPERATOR, friend)[0] == 200
     # Who has been refused is refused at the platform alone.
-    answer = fortress.caller.ask("/t/mirror/", headers={"cf-connecting-ip": attacker})
-    assert answer.status_code == 200
+    response = attacked.caller.request("/t/mirror/", headers={"cf-connecting-ip": attacker})
+    assert response.status_code == 200

@@ -31,9 +31,9 @@ WRONG_HEADERS = [
 
 
 def assert_closed(caller: Caller, target: str, headers: dict[str, str]) -> None:
-    answer = caller.ask(target, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized"), headers
-    assert TOKEN not in answer.text
+    response = caller.request(target, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (401, "unauthorized"), headers
+    assert TOKEN not in response.text
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -57,8 +57,8 @@ def test_nothing_but_the_token_opens(caller: Caller, headers: dict[str, str]) ->
     ids=str,
 )
 def test_the_token_opens_in_either_header(caller: Caller, headers: dict[str, str]) -> None:
-    answer = caller.ask("/__platform/analytics?window=today", headers=headers)
-    assert answer.status_code == 200
+    response = caller.request("/__platform/analytics?window=today", headers=headers)
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("name", ["token", "access_token", "x-platform-token", "TOKEN"])
@@ -91,7 +91,7 @@ def test_without_a_token_configured_everything_is_closed(
 
 def test_without_a_token_configured_tenants_answer_all_the_same(unconfigured: Server) -> None:
     with Caller(unconfigured.url, "") as caller:
-        assert caller.ask("/t/mirror/").status_code == 200
+        assert caller.request("/t/mirror/").status_code == 200
 
 
 def test_made_public_the_analytics_open_and_nothing_else_does(
@@ -99,8 +99,8 @@ def test_made_public_the_analytics_open_and_nothing_else_does(
 ) -> None:
     variables = {**WITHOUT_TOKEN, "ALLOW_PUBLIC_PLATFORM_ANALYTICS": "true"}
     with start(tmp_path, DIRECTORY, variables) as server, Caller(server.url, "") as caller:
-        assert caller.ask("/__platform/analytics?window=today").status_code == 200
-        assert caller.ask("/__platform/analytics").status_code == 200
+        assert caller.request("/__platform/analytics?window=today").status_code == 200
+        assert caller.request("/__platform/analytics").status_code == 200
         for route in ("events", "health", "", "no-such-route", "analytics/", "analytics/x"):
             assert_closed(caller, f"/__platform/{route}", {})
         assert_closed(caller, f"/__platform/analytics?token={TOKEN}", {})

@@ -16,7 +16,7 @@ from dev.economy import running_economy
 from dev.launch import running_dispatcher
 from tests.e2e import marketplace
 from tests.e2e.fault_proxy import running_fault_proxy
-from tests.e2e.market import open_market, priced_directory
+from tests.e2e.paid_dispatcher import open_paid_dispatcher, priced_directory
 
 from .campaign import Target, run_rounds, target_at
 from .traffic import make_traffic
@@ -49,9 +49,9 @@ def fuzz(folder: Path, requests: int, seed: int) -> int:
             running_dispatcher(
                 state=state, tenants=tenants, namespace=namespace, variables=variables
             ) as server,
-            open_market(server, economy, proxy, state, TOKEN) as market,
+            open_paid_dispatcher(server, economy, proxy, state, TOKEN) as paid_dispatcher,
         ):
-            make_traffic(market)
+            make_traffic(paid_dispatcher)
             return run_and_print(target_at(server.url, TOKEN), folder, requests, seed)
 
 

@@ -13,22 +13,22 @@ from dev.economy import Economy, Wallet
 from dev.economy.signing import Document, decoded, encoded, new_wallet, sign
 from dev.launch import Server
 
-from .books import OWN_PAYEE, Books
 from .caller import Caller
 from .fault_proxy import FaultProxy
 from .marketplace import tenant
+from .payment_records import OWN_PAYEE, PaymentRecords
 
 PRICE = 10_000
-QUESTION_SECONDS = 60.0
+BEYOND_TIMEOUT_SECONDS = 60.0
 """Longer than a question to a facilitator is waited for, shorter than a payment is valid."""
 
-CLAIM_SECONDS = 301.0
+BEYOND_LEASE_SECONDS = 301.0
 """Longer than a script may take for a paid request."""
 
-FOR_EVER_SECONDS = 100_000.0
+BEYOND_VALIDITY_SECONDS = 100_000.0
 """Longer than any authorization is valid."""
 
-ANSWER_SECONDS = 60.0
+RESPONSE_SECONDS = 60.0
 
 
 def priced_directory() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def priced_directory() -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Market:
+class PaidDispatcher:
     """A running dispatcher that takes payment.
 
     Args:
@@ -59,7 +59,7 @@ class Market:
     server: Server
     economy: Economy
     proxy: FaultProxy
-    books: Books
+    records: PaymentRecords
     caller: Caller
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32))
 
@@ -71,7 +71,7 @@ class Market:
         """Return a wallet that nobody else uses."""
         return new_wallet(self.economy, amount)
 
-    def offer(self, path: str = "sold/", method: str = "GET") -> Document:
+    def payment_required(self, path: str = "sold/", method: str = "GET") -> Document:
         """Return what an API asks for, decoded."""
         return decoded(self.send(None, path, method).headers["payment-required"])
 
@@ -79,7 +79,7 @@ class Market:
         self, wallet: Wallet, path: str = "sold/", changes: Mapping[str, str] | None = None
     ) -> Document:
         """Return a payment for a request, signed and not yet presented."""
-        return sign(wallet, self.offer(path), changes)
+        return sign(wallet, self.payment_required(path), changes)
 
     def send(
         self,
@@ -87,7 +87,7 @@ class Market:
         path: str = "sold/",
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
-        seconds: float = ANSWER_SECONDS,
+        seconds: float = RESPONSE_SECONDS,
     ) -> httpx.Response:
         """Send a request with a payment, or with a header that is none."""
         paying = {}
@@ -106,46 +106,50 @@ class Market:
 
     def run_cron(self) -> None:
         """Do what cron does every minute."""
-        answer = httpx.get(f"{self.server.url}/cdn-cgi/handler/scheduled", timeout=ANSWER_SECONDS)
-        assert answer.text == "ok", answer.text
+        response = httpx.get(
+            f"{self.server.url}/cdn-cgi/handler/scheduled", timeout=RESPONSE_SECONDS
+        )
+        assert response.text == "ok", response.text
 
-    def resolve(self, seconds: float = QUESTION_SECONDS) -> None:
+    def resolve(self, seconds: float = BEYOND_TIMEOUT_SECONDS) -> None:
         """Let time pass, then cron run."""
-        self.books.let_time_pass(seconds)
+        self.records.let_time_pass(seconds)
         self.run_cron()
 
 
-def is_served(answer: httpx.Response) -> bool:
+def is_served(response: httpx.Response) -> bool:
     """Tell whether an answer hands out what is sold."""
-    return answer.status_code == 200 and '"goods":"bread"' in answer.text
+    return response.status_code == 200 and '"goods":"bread"' in response.text
 
 
-def receipt_of(answer: httpx.Response) -> Document:
+def receipt_of(response: httpx.Response) -> Document:
     """Return an answer's receipt, decoded; it must have one."""
-    return decoded(answer.headers["payment-response"])
+    return decoded(response.headers["payment-response"])
 
 
 @contextmanager
-def open_market(
+def open_paid_dispatcher(
     server: Server, economy: Economy, proxy: FaultProxy, state: Path, token: str
-) -> Iterator[Market]:
+) -> Iterator[PaidDispatcher]:
     """Open a market around a running dispatcher."""
     with Caller(server.url, token) as caller:
-        yield Market(server, economy, proxy, Books(state, economy), caller)
+        yield PaidDispatcher(server, economy, proxy, PaymentRecords(state, economy), caller)
 
 
-def assert_pending(answer: httpx.Response) -> None:
+def assert_pending(response: httpx.Response) -> None:
     """Fail unless an answer says that nobody knows yet whether a payment was settled."""
-    assert answer.status_code == 503, answer.text
-    assert answer.json()["reason"] == "settlement_pending"
-    assert answer.headers["retry-after"]
-    assert "bread" not in answer.text
+    assert response.status_code == 503, response.text
+    assert response.json()["reason"] == "settlement_pending"
+    assert response.headers["retry-after"]
+    assert "bread" not in response.text
 
 
-def assert_served_once(market: Market, payment: Document, path: str = "sold/") -> None:
+def assert_served_once(
+    paid_dispatcher: PaidDispatcher, payment: Document, path: str = "sold/"
+) -> None:
     """Present a payment that turned out settled: it is served, then only its receipt is."""
-    first = market.send(payment, path)
+    first = paid_dispatcher.send(payment, path)
     assert is_served(first), first.text
-    again = market.send(payment, path)
+    again = paid_dispatcher.send(payment, path)
     assert again.status_code == 200
     assert not is_served(again)

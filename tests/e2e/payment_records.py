@@ -20,7 +20,7 @@ _SETTLEMENTS = "SELECT amount_micros FROM entries WHERE payment_id = ? AND kind 
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class PaymentRecords:
     """Both sides of the payments of one dispatcher.
 
     Args:

@@ -80,7 +80,7 @@ def directory() -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Fortress:
+class AttackedDispatcher:
     """The dispatcher, where it keeps things, and ways to ask it."""
 
     server: Server
@@ -89,16 +89,16 @@ class Fortress:
 
     def raw(self, request: bytes) -> bytes:
         """Send bytes as they are; whatever comes back until the connection ends."""
-        answer = b""
+        response = b""
         with socket.create_connection(("127.0.0.1", self.server.port), RAW_SECONDS) as connection:
             connection.sendall(request)
             try:
                 while piece := connection.recv(65_536):
-                    answer += piece
+                    response += piece
             except ConnectionResetError:
                 # It ended all the same.
                 pass
-        return answer
+        return response
 
     def log(self) -> str:
         """What was printed since the start, at which wrangler shows the settings it was given."""
@@ -111,18 +111,18 @@ class Fortress:
 
 
 @contextmanager
-def open_fortress(server: Server, state: Path) -> Iterator[Fortress]:
+def open_attacked_dispatcher(server: Server, state: Path) -> Iterator[AttackedDispatcher]:
     with Caller(server.url, OPERATOR) as caller:
-        yield Fortress(server, state, caller)
+        yield AttackedDispatcher(server, state, caller)
 
 
-def status_of(answer: bytes) -> int:
+def status_of(response: bytes) -> int:
     """The status of the first answer."""
-    match = re.match(rb"HTTP/1\.1 (\d{3})", answer)
-    assert match, answer[:200]
+    match = re.match(rb"HTTP/1\.1 (\d{3})", response)
+    assert match, response[:200]
     return int(match[1])
 
 
-def head_of(answer: bytes) -> str:
+def head_of(response: bytes) -> str:
     """Status line and headers of the first answer, lower case."""
-    return answer.partition(b"\r\n\r\n")[0].decode("latin-1").lower()
+    return response.partition(b"\r\n\r\n")[0].decode("latin-1").lower()
