@@ -1,1 +1,1 @@
-"""Promises kept by the whole dispatcher under `wrangler dev`, asked over HTTP."""
+"""Tests of the whole dispatcher under `wrangler dev`, over HTTP."""

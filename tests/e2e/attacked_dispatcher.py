@@ -1,4 +1,4 @@
-"""A dispatcher under attack: tenants with hostile names, tokens of every kind, raw requests."""
+"""A dispatcher for security tests: tenants with hostile names, many tokens, raw requests."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ SCRIPT = "<script>alert(1)</script>"
 IMAGE = '"><img src=x onerror=alert(1)>'
 FORMULA = '=HYPERLINK("http://evil.example")'
 FACILITATOR_KEY = "key-of-the-facilitator-7c1e"
-HASH_SECRET = "hash-secret-of-the-fortress-51ab"
+HASH_SECRET = "hash-secret-of-the-tests-51ab"
 
 RAW_SECONDS = 20.0
 
@@ -81,14 +81,14 @@ def directory() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class AttackedDispatcher:
-    """The dispatcher, where it keeps things, and ways to ask it."""
+    """The dispatcher, its STATE and a client for it."""
 
     server: Server
     state: Path
     caller: Caller
 
     def raw(self, request: bytes) -> bytes:
-        """Send bytes as they are; whatever comes back until the connection ends."""
+        """Send these bytes; return everything received until the connection ends."""
         response = b""
         with socket.create_connection(("127.0.0.1", self.server.port), RAW_SECONDS) as connection:
             connection.sendall(request)
@@ -96,17 +96,17 @@ class AttackedDispatcher:
                 while piece := connection.recv(65_536):
                     response += piece
             except ConnectionResetError:
-                # It ended all the same.
+                # A reset ends the response too.
                 pass
         return response
 
     def log(self) -> str:
-        """What was printed since the start, at which wrangler shows the settings it was given."""
+        """Return the output after the start; before it, wrangler prints the settings."""
         printed = self.server.log.read_text(encoding="utf-8", errors="replace")
         return printed.partition("Ready on http")[2]
 
     def stored(self) -> bytes:
-        """Every byte of the local KV, databases and counters."""
+        """Return all bytes of the local KV, databases and counters."""
         return b"".join(file.read_bytes() for file in self.state.rglob("*") if file.is_file())
 
 
@@ -117,12 +117,12 @@ def open_attacked_dispatcher(server: Server, state: Path) -> Iterator[AttackedDi
 
 
 def status_of(response: bytes) -> int:
-    """The status of the first answer."""
+    """Return the status of the first response."""
     match = re.match(rb"HTTP/1\.1 (\d{3})", response)
     assert match, response[:200]
     return int(match[1])
 
 
 def head_of(response: bytes) -> str:
-    """Status line and headers of the first answer, lower case."""
+    """Return status line and headers of the first response in lower case."""
     return response.partition(b"\r\n\r\n")[0].decode("latin-1").lower()

@@ -1,4 +1,4 @@
-"""A caller of one dispatcher, which sends what it is told byte for byte."""
+"""A client for one dispatcher that sends targets and headers unchanged."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,18 +15,18 @@ Found = TypeVar("Found")
 def eventually(
     probe: Callable[[], Found | None], what: str, within_seconds: float = PATIENCE_SECONDS
 ) -> Found:
-    """Return the first truthy result of `probe`; fail, naming `what` was waited for."""
+    """Return the first truthy result of `probe`; fail after the time with the text `what`."""
     deadline = time.monotonic() + within_seconds
     while not (found := probe()):
         assert time.monotonic() < deadline, (
-            f"waited {within_seconds} s in vain: {what}; last: {found!r}"
+            f"not within {within_seconds} s: {what}; last: {found!r}"
         )
         time.sleep(POLL_SECONDS)
     return found
 
 
 class Caller:
-    """Sends requests to the dispatcher at `url`; `token` is the platform's."""
+    """Sends requests to the dispatcher at `url`; `token` is for the platform API."""
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
@@ -48,19 +48,19 @@ class Caller:
         headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
         content: bytes | Iterator[bytes] | None = None,
     ) -> httpx.Response:
-        """Send one request whose target is `target` as it stands: nothing tidies it."""
-        wanted = httpx.Headers(headers)
+        """Send one request with exactly this target; nothing normalizes it."""
+        sent_headers = httpx.Headers(headers)
         if host is not None:
-            wanted["host"] = host
-        # Cookies of one test are not another's.
+            sent_headers["host"] = host
+        # Tests do not share cookies.
         self.client.cookies.clear()
         extensions = {"target": target.encode("ascii")}
         return self.client.request(
-            method, "/", headers=wanted, content=content, extensions=extensions
+            method, "/", headers=sent_headers, content=content, extensions=extensions
         )
 
     def platform(self, route: str, **parameters: str | int) -> dict[str, Any]:
-        """Ask `/__platform/ROUTE` with the token, and return its JSON."""
+        """Return the JSON of `/__platform/ROUTE`, requested with the token."""
         headers = {"authorization": f"Bearer {self.token}"}
         response = self.client.get(f"/__platform/{route}", params=parameters, headers=headers)
         assert response.status_code == 200, response.text
@@ -68,22 +68,22 @@ class Caller:
         return body
 
     def snapshot(self, window: str = "today") -> dict[str, Any]:
-        """Read one window's snapshot."""
+        """Return the snapshot of a window."""
         snapshot: dict[str, Any] = self.platform("analytics", window=window, top=100)["snapshot"]
         return snapshot
 
     def calls(self, window: str = "overall") -> int:
-        """Read how many calls were ever counted."""
+        """Return how many calls a window counts."""
         calls: int = self.snapshot(window)["heroStats"]["calls"]
         return calls
 
     def api(self, slug: str, window: str = "today") -> dict[str, Any] | None:
-        """Read the figures of one API, None if nobody called it."""
+        """Return the row of an API in a window's snapshot, None if it has no calls."""
         apis: list[dict[str, Any]] = self.snapshot(window)["allApis"]
         return next((api for api in apis if api["tenantId"] == f"ten_{slug}"), None)
 
     def events(self, slug: str | None = None) -> list[dict[str, Any]]:
-        """Read all events, newest first; with `slug`, those of one tenant."""
+        """Return all events, newest first; with `slug`, those of one tenant."""
         events: list[dict[str, Any]] = []
         page: dict[str, Any] = {"cursor": None}
         while True:
@@ -95,13 +95,14 @@ class Caller:
         return [event for event in events if slug is None or event["tenantId"] == f"ten_{slug}"]
 
     def settle(self) -> None:
-        """Return when nothing waits any more to be written to KV."""
+        """Wait until all events are written to KV."""
         eventually(
-            lambda: self.platform("health")["isolate"]["eventsHeld"] == 0, "an empty backlog"
+            lambda: self.platform("health")["isolate"]["eventsHeld"] == 0,
+            "no event waits for its write",
         )
 
     def flush(self) -> None:
-        """Return when everything that was answered before now is in the log."""
+        """Wait until the log has the events of all requests answered before this call."""
         request_id = self.request("/t/marker/").headers["x-request-id"]
         eventually(
             lambda: any(event["requestId"] == request_id for event in self.events("marker")),

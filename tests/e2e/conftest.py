@@ -1,4 +1,4 @@
-"""One dispatcher for all tests that leave it as they found it; others start their own."""
+"""Fixtures: a shared dispatcher for tests that do not change it; other tests start their own."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,14 +27,14 @@ from .shops import running_shop, running_v1_shop
 TOKEN = "token-of-the-end-to-end-tests"
 
 CONFIRMATION_SECONDS = 3.0
-"""How long a settlement waits for its block in tests that make it wait in vain."""
+"""How long a settlement waits for its block in tests where no block comes."""
 
 Starter = Callable[..., AbstractContextManager[Server]]
 PayerOf = Callable[[str], Payer]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a dispatcher in one worker, and each other module in one."""
+    """Run tests that share a dispatcher in one worker, and each other module in one worker."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             fixtures = getattr(item, "fixturenames", ())
@@ -46,13 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def namespace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of scripts: the demo's and the tests' own."""
+    """The folder with the scripts of the demo and of the tests."""
     return marketplace.make_namespace(tmp_path_factory.mktemp("namespace"))
 
 
 @pytest.fixture(scope="session")
 def start(namespace: Path) -> Starter:
-    """Start a dispatcher that differs from the shared one in what is said."""
+    """Start a dispatcher with its own state, tenants and settings."""
 
     @contextmanager
     def starter(
@@ -87,14 +87,14 @@ def caller(server: Server) -> Iterator[Caller]:
 
 @pytest.fixture(scope="session")
 def economy() -> Iterator[Economy]:
-    """A chain, a token and a facilitator, with two buyers who have a thousand dollars each."""
+    """A chain, a token, a facilitator, and two buyers with a thousand dollars each."""
     with running_economy(confirmation_seconds=CONFIRMATION_SECONDS) as economy:
         yield economy
 
 
 @pytest.fixture(scope="session")
 def payer_of() -> Iterator[PayerOf]:
-    """Give the official client of a name, started when it is first asked for."""
+    """Return the official client of a name; it starts when it is first used."""
     running: dict[str, Payer] = {}
     with ExitStack() as stack:
 
@@ -108,21 +108,21 @@ def payer_of() -> Iterator[PayerOf]:
 
 @pytest.fixture(scope="session")
 def shared_fault_proxy(economy: Economy) -> Iterator[FaultProxy]:
-    """A facilitator that fails on demand; tests take `fault_proxy`."""
+    """A facilitator that fails on demand; tests use `fault_proxy`."""
     with running_fault_proxy(economy.facilitator_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def fault_proxy(shared_fault_proxy: FaultProxy) -> FaultProxy:
-    """A facilitator that fails on demand, and has not been told to yet."""
+    """A facilitator that fails on demand; no fault is set yet."""
     shared_fault_proxy.reset()
     return shared_fault_proxy
 
 
 @dataclass(frozen=True, slots=True)
 class Shops:
-    """The URL of what each shop sells for a cent, by the version it speaks."""
+    """The URL of each shop's resource, which costs a cent, by x402 version."""
 
     v2: str
     v1: str
@@ -130,7 +130,7 @@ class Shops:
 
 @pytest.fixture(scope="session")
 def shops(economy: Economy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shops]:
-    """Shops in the economy that have nothing to do with the dispatcher."""
+    """Two shops in the economy, which do not use the dispatcher."""
     log = tmp_path_factory.mktemp("shop") / "shop.log"
     with running_shop(economy, log) as v2, running_v1_shop(economy) as v1:
         yield Shops(v2, v1)
@@ -138,7 +138,7 @@ def shops(economy: Economy, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="session")
 def facilitator(economy: Economy, payer_of: PayerOf, shops: Shops) -> FacilitatorClient:
-    """Payments signed and brought to the facilitator without a server in between."""
+    """A client that sends signed payments directly to the facilitator."""
     return FacilitatorClient(economy, payer_of("fetch"), shops.v2)
 
 
@@ -149,7 +149,7 @@ def shared_paid_dispatcher(
     shared_fault_proxy: FaultProxy,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[PaidDispatcher]:
-    """A dispatcher that takes payment; tests take `market`."""
+    """A dispatcher with priced APIs; tests use `paid_dispatcher`."""
     state = tmp_path_factory.mktemp("paid")
     settings = {**economy.settings(), "FACILITATOR_URL": shared_fault_proxy.url}
     with (
@@ -161,7 +161,7 @@ def shared_paid_dispatcher(
 
 @pytest.fixture
 def paid_dispatcher(shared_paid_dispatcher: PaidDispatcher) -> PaidDispatcher:
-    """A dispatcher that takes payment, and whose facilitator does not fail yet."""
+    """A dispatcher with priced APIs; its facilitator has no fault set yet."""
     shared_paid_dispatcher.proxy.reset()
     return shared_paid_dispatcher
 
@@ -170,7 +170,7 @@ def paid_dispatcher(shared_paid_dispatcher: PaidDispatcher) -> PaidDispatcher:
 def attacked(
     start: Starter, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AttackedDispatcher]:
-    """A dispatcher that attacks are tried on."""
+    """The dispatcher of the security tests."""
     state = tmp_path_factory.mktemp("attacked")
     with (
         start(state, attacked_directory(), ATTACKED_SETTINGS) as server,

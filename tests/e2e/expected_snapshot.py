@@ -1,4 +1,4 @@
-"""What a snapshot must show, counted plainly from the requests that were sent."""
+"""Computes expected snapshots from the requests that were sent, with a plain count."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ ERRORS = (408, 429)
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What the directory says of an API."""
+    """An API as the directory describes it."""
 
     slug: str
     tenant_id: str
@@ -26,7 +26,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was not refused, and when its answer was ready."""
+    """A request that was not refused; `at_ms` is when its response was ready."""
 
     api: Api
     at_ms: int
@@ -36,7 +36,7 @@ class Call:
 
 
 def in_window(calls: Iterable[Call], window: str, now_ms: int) -> list[Call]:
-    """Choose the calls of a window as the contract has it."""
+    """Return the calls in a window, as the contract defines it."""
     today = now_ms // DAY_MS
     first = {"today": today, "week": today - 6, "overall": 0}[window]
     last = math.inf if window == "overall" else today
@@ -44,7 +44,7 @@ def in_window(calls: Iterable[Call], window: str, now_ms: int) -> list[Call]:
 
 
 def hero_stats(calls: Sequence[Call]) -> Mapping[str, float]:
-    """The totals."""
+    """Return the totals."""
     return {
         "activeAgents": len({call.caller for call in calls}),
         "publishedApis": len({call.api for call in calls}),
@@ -56,25 +56,25 @@ def hero_stats(calls: Sequence[Call]) -> Mapping[str, float]:
 
 
 def directories(calls: Sequence[Call]) -> list[Mapping[str, Any]]:
-    """The categories, the busiest first."""
+    """Return the categories, busiest first."""
     rows = []
     for name in {call.api.directory for call in calls}:
-        mine = [call for call in calls if call.api.directory == name]
+        own = [call for call in calls if call.api.directory == name]
         rows.append(
             {
                 "directory": name,
-                "calls": len(mine),
+                "calls": len(own),
                 "revenueUsd": 0.0,
                 "revenueMicros": 0,
-                "apis": len({call.api for call in mine}),
-                "uniqueCallers": len({call.caller for call in mine}),
+                "apis": len({call.api for call in own}),
+                "uniqueCallers": len({call.caller for call in own}),
             }
         )
     return sorted(rows, key=lambda row: (-row["calls"], row["directory"]))
 
 
 def series(calls: Sequence[Call], window: str, now_ms: int) -> list[Mapping[str, Any]]:
-    """Hours of today, or days; every one from the first to the current one."""
+    """Return the hours of today, or the days of a window, without gaps up to now."""
     step_ms = HOUR_MS if window == "today" else DAY_MS
     today = now_ms // DAY_MS
     first_day = {
@@ -103,7 +103,7 @@ def is_error(call: Call) -> bool:
 
 
 def trend(calls: Sequence[Call], window: str, now_ms: int) -> list[int]:
-    """Calls by hour of today, or of the last seven or thirty days."""
+    """Return the calls of each hour of today, or of each of the last 7 or 30 days."""
     step_ms = HOUR_MS if window == "today" else DAY_MS
     last = now_ms // step_ms
     length = {"today": last % 24 + 1, "week": 7, "overall": 30}[window]
@@ -114,12 +114,12 @@ def trend(calls: Sequence[Call], window: str, now_ms: int) -> list[int]:
 def check_apis(
     shown: Sequence[Mapping[str, Any]], calls: Sequence[Call], window: str, now_ms: int
 ) -> None:
-    """Check every row and the order of rows."""
+    """Check all rows and their order."""
     by_api: dict[str, list[Call]] = {}
     for call in calls:
         by_api.setdefault(f"{call.api.tenant_id}:{call.api.slug}", []).append(call)
     assert {row["id"]: row["calls"] for row in shown} == {
-        name: len(mine) for name, mine in by_api.items()
+        name: len(own) for name, own in by_api.items()
     }
     for row in shown:
         _check_row(row, by_api[row["id"]])
@@ -170,5 +170,5 @@ def _check_row(row: Mapping[str, Any], calls: Sequence[Call]) -> None:
     assert abs(row["trendingScore"] - score) <= 0.0051, (row["trendingScore"], score)
 
 
-def _clamp(value: float, most: float) -> float:
-    return min(max(value, 0.0), most)
+def _clamp(value: float, largest: float) -> float:
+    return min(max(value, 0.0), largest)

@@ -1,4 +1,4 @@
-"""Signed payments, and the facilitator to bring them to, without a server in between."""
+"""Signs payments and sends them directly to the facilitator."""
 
 import base64
 import json
@@ -13,12 +13,12 @@ from dev.economy.payer import Payer
 
 @dataclass(frozen=True, slots=True)
 class FacilitatorClient:
-    """Has payments signed and brings them to the facilitator.
+    """Signs payments and sends them to the facilitator.
 
     Args:
-        economy: Where the money is.
-        payer: Signs.
-        shop: The URL of what is sold.
+        economy: The facilitator and its chain.
+        payer: The client that signs.
+        shop: The URL of a priced resource.
     """
 
     economy: Economy
@@ -26,7 +26,7 @@ class FacilitatorClient:
     shop: str
 
     def signed(self, wallet: Wallet) -> dict[str, Any]:
-        """Return what a server would send to a facilitator about a new payment."""
+        """Return a facilitator request for a new payment, as a server would send it."""
         requirements = httpx.get(self.shop).headers["payment-required"]
         _, value = self.payer.sign(wallet, self.shop)
         return {
@@ -36,7 +36,7 @@ class FacilitatorClient:
         }
 
     def signed_v1(self, wallet: Wallet, v1_shop: str) -> dict[str, Any]:
-        """Return the same in version 1, for what the shop at `v1_shop` sells."""
+        """Return the same in version 1, for the resource `v1_shop`."""
         requirements = httpx.get(v1_shop).json()["accepts"][0]
         _, value = self.payer.sign(wallet, v1_shop, version=1)
         return {
@@ -46,14 +46,14 @@ class FacilitatorClient:
         }
 
     def post(self, path: str, call: dict[str, Any]) -> dict[str, Any]:
-        """Return what the facilitator answers to a call, which it must accept."""
+        """Send a call; return the facilitator's response, which must have status 200."""
         response = httpx.post(self.economy.facilitator_url + path, json=call, timeout=60)
         assert response.status_code == 200, response.text
         document: dict[str, Any] = response.json()
         return document
 
     def is_settled(self, call: dict[str, Any]) -> bool:
-        """Tell whether the chain has carried out the payment in a call."""
+        """Tell whether the payment in a call was settled on the chain."""
         authorization = call["paymentPayload"]["payload"]["authorization"]
         return self.economy.chain.is_authorization_used(
             authorization["from"], authorization["nonce"]

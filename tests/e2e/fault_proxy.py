@@ -1,10 +1,10 @@
-"""A facilitator that fails as it is told to: a real server in front of the real one.
+"""A proxy in front of the facilitator that fails on demand.
 
-Every call goes through one `Fault`, a function of the call that may pass it on. A test puts
-faults in a queue for a path, each for one call; without any, calls are passed on.
+Each call is handled by one `Fault`, a function that may pass the call on. Tests queue faults
+for a path, one for each call; without any, calls are passed on.
 
     with running_fault_proxy(economy.facilitator_url) as proxy:
-        proxy.then("/settle", after_it_worked(500), pass_on)
+        proxy.then("/settle", fail_after_success(500), pass_on)
 """
 
 import socket
@@ -26,11 +26,11 @@ UPSTREAM_SECONDS = 200.0
 
 @dataclass(slots=True)
 class FaultProxy:
-    """A proxy.
+    """A proxy that handles each call with the next fault of its path.
 
     Args:
-        ask_upstream: Does what the real facilitator does.
-        calls: Every call so far, in the order of arrival.
+        call_upstream: Sends a call to the real facilitator.
+        calls: All calls so far, in the order of arrival.
     """
 
     call_upstream: Callable[[Call], Response]
@@ -43,12 +43,12 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        """Its address, without a slash at the end; the same as long as the proxy lives."""
+        """The address of the proxy, without a final slash; it never changes."""
         return f"http://127.0.0.1:{self._port}"
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen for the time of a `with` block."""
+        """Listen during a `with` block."""
         self._listen()
         try:
             yield
@@ -57,7 +57,7 @@ class FaultProxy:
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Refuse every connection for the time of a `with` block."""
+        """Refuse all connections during a `with` block."""
         self._stop_listening()
         try:
             yield
@@ -74,24 +74,24 @@ class FaultProxy:
         self._server.end()
 
     def then(self, path: str, *faults: Fault) -> None:
-        """Let the next calls to a path meet these faults, each one call."""
+        """Queue faults for the next calls to a path, one for each call."""
         with self._lock:
             self._queues[path].extend(faults)
 
     def always(self, path: str, fault: Fault) -> None:
-        """Let every call to a path meet a fault, once the queue is empty."""
+        """Handle all calls to a path with a fault when its queue is empty."""
         with self._lock:
             self._always[path] = fault
 
     def reset(self) -> None:
-        """Forget all faults and all calls."""
+        """Remove all faults and recorded calls."""
         with self._lock:
             self._queues.clear()
             self._always.clear()
             self.calls.clear()
 
     def count(self, path: str) -> int:
-        """Return how many calls to a path there were."""
+        """Return the number of calls to a path."""
         return len(self.calls_to(path))
 
     def calls_to(self, path: str) -> list[Call]:
@@ -99,8 +99,8 @@ class FaultProxy:
         with self._lock:
             return [call for call in self.calls if call.path == path]
 
-    def meet(self, call: Call) -> Response:
-        """Record a call, and return what its fault makes of it."""
+    def respond_to(self, call: Call) -> Response:
+        """Record a call and return the response of its fault."""
         with self._lock:
             self.calls.append(call)
             queue = self._queues[call.path]
@@ -111,7 +111,7 @@ class FaultProxy:
 
 @contextmanager
 def running_fault_proxy(upstream: str) -> Iterator[FaultProxy]:
-    """Run a proxy in front of the facilitator at `upstream` for the time of a `with` block."""
+    """Run a proxy in front of the facilitator at `upstream` during a `with` block."""
     with httpx.Client(base_url=upstream, timeout=UPSTREAM_SECONDS) as client:
 
         def call_upstream(call: Call) -> Response:
@@ -132,7 +132,7 @@ def running_fault_proxy(upstream: str) -> Iterator[FaultProxy]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Listens for a proxy, and ends its connections with itself."""
+    """The proxy's HTTP server; it closes its connections when it ends."""
 
     daemon_threads = True
 
@@ -142,7 +142,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def end(self) -> None:
-        """Listen no longer, and reset every connection."""
+        """Stop listening and close all connections."""
         self.shutdown()
         self.server_close()
         for connection in list(self.connections):
@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         call = Call(self.path, headers, self.rfile.read(length), proxy.call_upstream)
         try:
-            response = proxy.meet(call)
+            response = proxy.respond_to(call)
         except ConnectionDropped:
             reset_at_close(self.connection)
             self.close_connection = True
@@ -193,17 +193,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(response.body)
         except OSError:
-            # The caller has not waited for it.
+            # The caller has disconnected.
             self.close_connection = True
 
 
 def reset_at_close(connection: socket.socket) -> None:
-    """Let the connection end with a reset instead of a farewell."""
+    """Make closing the connection send a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def refused_address() -> str:
-    """Return an address of this machine where connections are refused."""
+    """Return a local address that refuses connections."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""Ways in which a facilitator can fail: functions of a call that may pass it on."""
+"""Failures of a facilitator, as functions of a call that may pass it on."""
 
 import json
 import time
@@ -9,28 +9,29 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the proxy answers; `body` as it goes out, whole."""
+    """A response of the proxy, with its whole body."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
 
     def json(self) -> Any:
-        """Return the body, parsed."""
+        """Return the parsed body."""
         return json.loads(self.body)
 
 
 @dataclass(slots=True)
 class Call:
-    """One call to the facilitator, and what became of it.
+    """One call to the facilitator and its response.
 
     Args:
         path: `/verify`, `/settle` or `/supported`.
-        headers: By their names in small letters.
-        body: As it came.
-        upstream: What the real facilitator answered; `None` if it was not asked.
-        answer: What the caller got; `None` while it waits, or if the line was cut.
-        upstream_seconds: How long the real facilitator took.
+        headers: By lower-case name.
+        body: The request body.
+        pass_on: Sends the call to the real facilitator.
+        upstream: The response of the real facilitator; `None` if it got no call.
+        response: The response to the caller; `None` before it, or if the connection was dropped.
+        upstream_seconds: How long the real facilitator took, in seconds.
     """
 
     path: str
@@ -42,50 +43,50 @@ class Call:
     upstream_seconds: float = 0.0
 
     def json(self) -> Any:
-        """Return the body, parsed."""
+        """Return the parsed body."""
         return json.loads(self.body)
 
 
 class ConnectionDropped(Exception):
-    """Ends the connection without an answer."""
+    """Raised by a fault to close the connection without a response."""
 
 
 Fault: TypeAlias = Callable[[Call], Response]
 
 
 def pass_on(call: Call) -> Response:
-    """Do what the real facilitator does."""
+    """Send the call to the real facilitator."""
     return call.pass_on(call)
 
 
 def drop_connection(_call: Call) -> Response:
-    """Reset the connection before the real facilitator hears of it."""
+    """Reset the connection without calling the real facilitator."""
     raise ConnectionDropped
 
 
 def drop_connection_after_success(call: Call) -> Response:
-    """Let the real facilitator do it, and reset the connection in place of its answer."""
+    """Call the real facilitator, then reset the connection instead of responding."""
     pass_on(call)
     raise ConnectionDropped
 
 
 def status(code: int) -> Fault:
-    """Answer a status without asking the real facilitator."""
+    """Respond with a status without calling the real facilitator."""
     return lambda _call: Response(code, b'{"error":"made to fail"}')
 
 
 def fail_after_success(code: int) -> Fault:
-    """Let the real facilitator do it, and answer a failure's status all the same."""
+    """Call the real facilitator, then respond with an error status."""
 
     def fault(call: Call) -> Response:
         pass_on(call)
-        return Response(code, b'{"error":"made to fail after it worked"}')
+        return Response(code, b'{"error":"made to fail after success"}')
 
     return fault
 
 
 def slow(seconds: float) -> Fault:
-    """Pass it on after a while."""
+    """Call the real facilitator after a delay."""
 
     def fault(call: Call) -> Response:
         time.sleep(seconds)
@@ -95,7 +96,7 @@ def slow(seconds: float) -> Fault:
 
 
 def slow_response(seconds: float) -> Fault:
-    """Pass it on at once, and keep the answer for a while."""
+    """Call the real facilitator at once and delay its response."""
 
     def fault(call: Call) -> Response:
         response = pass_on(call)
@@ -106,18 +107,18 @@ def slow_response(seconds: float) -> Fault:
 
 
 def body(text: str | bytes, code: int = 200, content_type: str = "application/json") -> Fault:
-    """Answer a body without asking the real facilitator."""
+    """Respond with a body without calling the real facilitator."""
     content = text.encode() if isinstance(text, str) else text
     return lambda _call: Response(code, content, content_type)
 
 
 def json_body(document: object, code: int = 200) -> Fault:
-    """Answer a JSON document without asking the real facilitator."""
+    """Respond with a JSON document without calling the real facilitator."""
     return body(json.dumps(document), code)
 
 
 def settlement_pending(transaction: str, network: str, payer: str) -> Fault:
-    """Answer that a settlement was sent and is in no block yet."""
+    """Respond that a settlement was sent and is in no block yet."""
     return json_body(
         {
             "success": False,
@@ -143,4 +144,4 @@ INVALID_RESPONSES: Mapping[str, Fault] = {
     "deep nesting": body("[" * 30_000),
     "a redirect": body("", 302),
 }
-"""Answers that no facilitator should give, by what they are."""
+"""Responses that no facilitator should send, by description."""

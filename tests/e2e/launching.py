@@ -1,4 +1,4 @@
-"""The launcher in the background, as make runs it."""
+"""Runs the launcher in the background, as make does."""
 
 import json
 import os
@@ -30,14 +30,14 @@ class Launch:
 
     Args:
         process: The process.
-        lines: What it has printed so far.
+        lines: The lines printed so far.
     """
 
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
 
     def read_until(self, pattern: str) -> str:
-        """Read lines until one matches, and return that one."""
+        """Read lines until one matches and return it."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))

@@ -1,4 +1,4 @@
-"""The KV of a running `wrangler dev` as it lies on disk: looked at, aged and damaged."""
+"""Reads, ages and damages the KV of a running `wrangler dev` in its files on disk."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def _has_entries(database: sqlite3.Connection) -> bool:
 
 
 def keys(state: Path, prefix: str) -> set[str]:
-    """Every key with this prefix, expired or not."""
+    """Return all keys with this prefix, expired or not."""
     with _namespaces(state) as namespaces:
         names = {
             key
@@ -36,14 +36,14 @@ def keys(state: Path, prefix: str) -> set[str]:
 
 
 def age(state: Path, by_ms: int) -> None:
-    """Let everything that expires do so this much sooner."""
+    """Move all expiry times forward by so many milliseconds."""
     with _namespaces(state) as namespaces:
         for _, database in namespaces:
             database.execute("UPDATE _mf_entries SET expiration = expiration - ?", (by_ms,))
 
 
 def delete(state: Path, key: str) -> None:
-    """Delete a key that is there."""
+    """Delete a key, which must exist."""
     with _namespaces(state) as namespaces:
         statement = "DELETE FROM _mf_entries WHERE key = ?"
         deleted = sum(database.execute(statement, (key,)).rowcount for _, database in namespaces)
@@ -51,7 +51,7 @@ def delete(state: Path, key: str) -> None:
 
 
 def cut_short(state: Path, key: str) -> None:
-    """Leave only the first half of a value."""
+    """Truncate a value to its first half."""
     with _namespaces(state) as namespaces:
         statement = "SELECT blob_id FROM _mf_entries WHERE key = ?"
         blobs = [
@@ -66,12 +66,12 @@ def cut_short(state: Path, key: str) -> None:
 
 
 def value(state: Path, key: str) -> str:
-    """The value of a key that is there."""
+    """Return the value of a key, which must exist."""
     return _blob(state, key).read_text(encoding="utf-8")
 
 
 def replace(state: Path, key: str, old: str, new: str) -> None:
-    """Change a part of a value that is there once."""
+    """Replace a part of a value, which must occur once."""
     blob = _blob(state, key)
     text = blob.read_text(encoding="utf-8")
     assert text.count(old) == 1, text

@@ -1,7 +1,7 @@
-"""The tenants and scripts that the end-to-end tests call: the demo's, and some that misbehave.
+"""The tenants and scripts of the end-to-end tests: the demo's and misbehaving ones.
 
-A test that counts events has a tenant of its own, so that tests share one dispatcher and
-still run in any order.
+A test that counts events has its own tenant, so that tests that share a dispatcher can run
+in any order.
 """
 
 import shutil
@@ -13,7 +13,7 @@ DEMO_NAMESPACE = REPOSITORY / "dev" / "demo" / "namespace"
 DEMO_TENANTS = REPOSITORY / "dev" / "demo" / "tenants.json"
 
 SECRET = "hunter2"
-"""Part of what scripts say when they fail; it must never be seen."""
+"""Part of the exceptions of scripts; it must not be in any response."""
 
 MIRROR_HOST = "mirror.e2e.example"
 INTERNATIONAL_HOST = "Bücher.E2E.example"
@@ -32,7 +32,7 @@ BAD_RECORDS: list[Any] = [
 
 
 def tenant(slug: str, worker_name: str, **fields: Field) -> dict[str, Any]:
-    """Return a directory record with what every record needs."""
+    """Return a directory record with defaults for the required fields."""
     return {
         "slug": slug,
         "tenantId": f"ten_{slug}",
@@ -47,7 +47,7 @@ def tenant(slug: str, worker_name: str, **fields: Field) -> dict[str, Any]:
 
 
 def directory() -> dict[str, Any]:
-    """Return the directory document of the shared dispatcher, bad records and all."""
+    """Return the directory of the shared dispatcher, which has bad records too."""
     good = [
         tenant("mirror", "mirror", hosts=[MIRROR_HOST, INTERNATIONAL_HOST]),
         tenant("digest", "digest"),
@@ -72,7 +72,7 @@ def directory() -> dict[str, Any]:
 
 
 NEIGHBOURS = ("neighbour-a", "neighbour-b", "neighbour-c")
-"""Tenants of the same script, called at the same time."""
+"""Tenants of one script, called concurrently."""
 
 EVENT_SCENARIOS = {
     "served": "mirror",
@@ -86,11 +86,11 @@ EVENT_SCENARIOS = {
     "socket": "parley",
     "many": "mirror",
 }
-"""What becomes of the requests of a tenant named `event-…`, and the script behind it."""
+"""How requests to the tenant `event-…` end, and its script."""
 
 
 def make_namespace(folder: Path) -> Path:
-    """Fill `folder` with the scripts of the demo and those of the tests, and return it."""
+    """Copy the scripts of the demo and the tests to `folder` and return it."""
     shutil.copytree(DEMO_NAMESPACE, folder, dirs_exist_ok=True)
     shutil.copytree(Path(__file__).with_name("namespace"), folder, dirs_exist_ok=True)
     return folder

@@ -1,4 +1,4 @@
-"""A dispatcher that takes payment, for tests: its APIs, its facilitator, its books."""
+"""A dispatcher with priced APIs: its facilitator, payment records and a paying client."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,10 +20,10 @@ from .payment_records import OWN_PAYEE, PaymentRecords
 
 PRICE = 10_000
 BEYOND_TIMEOUT_SECONDS = 60.0
-"""Longer than a question to a facilitator is waited for, shorter than a payment is valid."""
+"""Longer than the timeout of a facilitator call, shorter than a payment is valid."""
 
 BEYOND_LEASE_SECONDS = 301.0
-"""Longer than a script may take for a paid request."""
+"""Longer than the lease of a claim, the time that a script may take for a paid request."""
 
 BEYOND_VALIDITY_SECONDS = 100_000.0
 """Longer than any authorization is valid."""
@@ -32,7 +32,7 @@ RESPONSE_SECONDS = 60.0
 
 
 def priced_directory() -> dict[str, Any]:
-    """Return the directory of the market: three priced APIs, and one free of charge."""
+    """Return a directory of three priced APIs and a free one."""
     priced: dict[str, Any] = {"priceUsd": "0.01", "x402Enabled": True}
     return {
         "tenants": [
@@ -46,14 +46,14 @@ def priced_directory() -> dict[str, Any]:
 
 @dataclass(slots=True)
 class PaidDispatcher:
-    """A running dispatcher that takes payment.
+    """A running dispatcher with priced APIs.
 
     Args:
-        server: It.
-        economy: Where it is paid.
-        proxy: The facilitator that it asks.
-        books: Ledger and chain.
-        caller: Asks the platform API.
+        server: The dispatcher.
+        economy: The economy that it is paid in.
+        proxy: Its facilitator.
+        records: Its payments in ledger and chain.
+        caller: A client for the platform API.
     """
 
     server: Server
@@ -64,21 +64,21 @@ class PaidDispatcher:
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32))
 
     def url(self, path: str = "sold/") -> str:
-        """Return the URL of what is sold at `/t/…`."""
+        """Return the URL of `/t/PATH`."""
         return f"{self.server.url}/t/{path}"
 
     def wallet(self, amount: int = 100 * PRICE) -> Wallet:
-        """Return a wallet that nobody else uses."""
+        """Return a new wallet with `amount` micro-dollars."""
         return new_wallet(self.economy, amount)
 
     def payment_required(self, path: str = "sold/", method: str = "GET") -> Document:
-        """Return what an API asks for, decoded."""
+        """Return the decoded payment requirements of an API."""
         return decoded(self.send(None, path, method).headers["payment-required"])
 
     def signed(
         self, wallet: Wallet, path: str = "sold/", changes: Mapping[str, str] | None = None
     ) -> Document:
-        """Return a payment for a request, signed and not yet presented."""
+        """Return a signed payment for a request."""
         return sign(wallet, self.payment_required(path), changes)
 
     def send(
@@ -89,7 +89,7 @@ class PaidDispatcher:
         headers: Mapping[str, str] | None = None,
         seconds: float = RESPONSE_SECONDS,
     ) -> httpx.Response:
-        """Send a request with a payment, or with a header that is none."""
+        """Send a request with a payment, an invalid payment header (a text), or none."""
         paying = {}
         if isinstance(payment, str):
             paying["payment-signature"] = payment
@@ -101,29 +101,29 @@ class PaidDispatcher:
         )
 
     def begin(self, send: Callable[[], httpx.Response]) -> "Future[httpx.Response]":
-        """Send a request without waiting for its answer."""
+        """Start to send a request; return the future of its response."""
         return self._threads.submit(send)
 
     def run_cron(self) -> None:
-        """Do what cron does every minute."""
+        """Run cron once."""
         response = httpx.get(
             f"{self.server.url}/cdn-cgi/handler/scheduled", timeout=RESPONSE_SECONDS
         )
         assert response.text == "ok", response.text
 
     def resolve(self, seconds: float = BEYOND_TIMEOUT_SECONDS) -> None:
-        """Let time pass, then cron run."""
+        """Let time pass, then run cron."""
         self.records.let_time_pass(seconds)
         self.run_cron()
 
 
 def is_served(response: httpx.Response) -> bool:
-    """Tell whether an answer hands out what is sold."""
+    """Tell whether a response is the script's, with what was paid for."""
     return response.status_code == 200 and '"goods":"bread"' in response.text
 
 
 def receipt_of(response: httpx.Response) -> Document:
-    """Return an answer's receipt, decoded; it must have one."""
+    """Return the decoded receipt of a response, which must have one."""
     return decoded(response.headers["payment-response"])
 
 
@@ -131,13 +131,13 @@ def receipt_of(response: httpx.Response) -> Document:
 def open_paid_dispatcher(
     server: Server, economy: Economy, proxy: FaultProxy, state: Path, token: str
 ) -> Iterator[PaidDispatcher]:
-    """Open a market around a running dispatcher."""
+    """Wrap a running dispatcher with priced APIs."""
     with Caller(server.url, token) as caller:
         yield PaidDispatcher(server, economy, proxy, PaymentRecords(state, economy), caller)
 
 
 def assert_pending(response: httpx.Response) -> None:
-    """Fail unless an answer says that nobody knows yet whether a payment was settled."""
+    """Fail unless a response says that the settlement is pending."""
     assert response.status_code == 503, response.text
     assert response.json()["reason"] == "settlement_pending"
     assert response.headers["retry-after"]
@@ -147,7 +147,7 @@ def assert_pending(response: httpx.Response) -> None:
 def assert_served_once(
     paid_dispatcher: PaidDispatcher, payment: Document, path: str = "sold/"
 ) -> None:
-    """Present a payment that turned out settled: it is served, then only its receipt is."""
+    """Present a settled payment twice: the first time it is served, then it gets its receipt."""
     first = paid_dispatcher.send(payment, path)
     assert is_served(first), first.text
     again = paid_dispatcher.send(payment, path)

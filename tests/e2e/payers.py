@@ -1,4 +1,4 @@
-"""The official clients that tests pay with."""
+"""The official x402 clients that tests pay with."""
 
 import sys
 from collections.abc import Mapping, Sequence

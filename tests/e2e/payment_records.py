@@ -1,4 +1,4 @@
-"""The money's two sides: what the dispatcher's ledger says, and what the chain did."""
+"""Compares the payments in the dispatcher's ledger with the transfers on the chain."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from dev.economy.wallets import PAYEE
 
 BUSY_SECONDS = 10.0
 OWN_PAYEE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
-"""Whom the APIs of the market are paid for that name a payee."""
+"""The payee of priced APIs whose record names one."""
 
 PAYEES = {OWN_PAYEE.lower(), PAYEE.lower()}
 
@@ -21,18 +21,18 @@ _SETTLEMENTS = "SELECT amount_micros FROM entries WHERE payment_id = ? AND kind 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRecords:
-    """Both sides of the payments of one dispatcher.
+    """The payments of one dispatcher, in its ledger and on the chain.
 
     Args:
-        state: Its STATE; the ledger is read from D1's file in there.
-        economy: Where it is paid.
+        state: The dispatcher's STATE; the ledger is read from D1's file in it.
+        economy: The economy that it is paid in.
     """
 
     state: Path
     economy: Economy
 
     def rows(self, wallet: Wallet | None = None) -> list[dict[str, Any]]:
-        """Return the ledger's payments in the order of their claims, all or one payer's."""
+        """Return all payments of the ledger or one payer's, in the order of their claims."""
         condition, values = ("WHERE payer = ?", [wallet.address.lower()]) if wallet else ("", [])
         with self._open() as database:
             found = database.execute(
@@ -42,11 +42,11 @@ class PaymentRecords:
             return [dict(row) for row in found]
 
     def states(self, wallet: Wallet) -> list[str]:
-        """Return the states of a payer's payments."""
+        """Return the states of a payer's payments, in the order of their claims."""
         return [row["state"] for row in self.rows(wallet)]
 
     def let_time_pass(self, seconds: float) -> None:
-        """Move every deadline of the ledger into the past, as if so much time had passed."""
+        """Move all open deadlines in the ledger back, as if `seconds` had passed."""
         milliseconds = round(1000 * seconds)
         with self._open() as database:
             database.execute(
@@ -57,22 +57,22 @@ class PaymentRecords:
             database.commit()
 
     def check(self, wallet: Wallet, states: Sequence[str]) -> None:
-        """Fail unless a payer's payments are in these states and the chain says the same.
+        """Fail unless a payer's payments have these states and the chain agrees.
 
-        Each settled payment is one transfer of exactly its amount to its payee, and there is
-        no other transfer; each has one entry in the ledger over its amount.
+        Each settled payment is one transfer of exactly its amount to its payee, and has one
+        ledger entry with its amount. There are no other transfers.
         """
         rows = self.rows(wallet)
         assert [row["state"] for row in rows] == list(states), rows
         self._check_money(rows, self._paid_by(wallet.address))
 
     def check_all(self) -> int:
-        """Fail unless the ledger and the chain agree on every payer; return the micro-dollars."""
+        """Fail unless ledger and chain agree for every payer; return the settled micro-dollars."""
         rows = self.rows()
         for payer in {row["payer"] for row in rows}:
             own, moved = [row for row in rows if row["payer"] == payer], self._paid_by(payer)
             if payer == self.economy.buyer.address.lower():
-                # `make pay` buys with this wallet, as tests do from dispatchers of their own.
+                # This wallet also pays other servers: in `make pay`, and in other tests.
                 known = {row["transaction_id"] for row in own}
                 moved = {name: transfer for name, transfer in moved.items() if name in known}
             self._check_money(own, moved)

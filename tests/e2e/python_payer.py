@@ -1,9 +1,9 @@
-"""The official Python clients, driven as `dev/economy/node/payer.js` is, line by line.
+"""Runs the official Python clients, with the line protocol of `dev/economy/node/payer.js`.
 
-It pays only; payments that are to be looked at first are signed by the other one.
+It can only pay; `payer.js` can also sign without paying.
 
-The first argument chooses the transport: `httpx` or `requests`. It runs as a program of its
-own, since its libraries warn about each other and ours count a warning as an error.
+The first argument is the transport, `httpx` or `requests`. It runs in its own process, because
+its libraries emit warnings, which the tests treat as errors.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from x402.http.clients.httpx import x402AsyncTransport
 from x402.http.clients.requests import x402HTTPAdapter
 from x402.mechanisms.evm.exact.register import register_exact_evm_client
 
-AT_ONCE = 16
+CONCURRENCY = 16
 TIMEOUT_SECONDS = 120
 PAYMENT_REQUIRED = "payment-required"
 
 
 class AsyncVersion1(httpx.AsyncHTTPTransport):
-    """What a client sees that was made for version 1: it knows no header with the offer."""
+    """Removes the version 2 header with the payment requirements, so that clients use version 1."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
@@ -38,7 +38,7 @@ class AsyncVersion1(httpx.AsyncHTTPTransport):
 
 
 class Version1(requests.adapters.HTTPAdapter):
-    """The same for requests."""
+    """`AsyncVersion1` for requests."""
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         response: requests.Response = super().build_response(req, resp)
@@ -47,7 +47,7 @@ class Version1(requests.adapters.HTTPAdapter):
 
 
 class PayingVersion1(x402HTTPAdapter, Version1):
-    """The official adapter on top of that."""
+    """The official adapter on top of `Version1`."""
 
 
 async def pay_with_httpx(order: dict[str, Any]) -> tuple[int, dict[str, str], str]:
@@ -59,10 +59,10 @@ async def pay_with_httpx(order: dict[str, Any]) -> tuple[int, dict[str, str], st
     else:
         http = wrapHttpxWithPayment(client, timeout=TIMEOUT_SECONDS)
     async with http:
-        answer = await http.request(
+        response = await http.request(
             order["method"], order["url"], headers=order.get("headers"), content=order.get("body")
         )
-        return answer.status_code, dict(answer.headers), answer.text
+        return response.status_code, dict(response.headers), response.text
 
 
 def pay_with_requests(order: dict[str, Any]) -> tuple[int, dict[str, str], str]:
@@ -71,19 +71,19 @@ def pay_with_requests(order: dict[str, Any]) -> tuple[int, dict[str, str], str]:
     adapter = PayingVersion1(client) if order["version"] == 1 else x402_http_adapter(client)
     with requests.Session() as http:
         http.mount("http://", adapter)
-        answer = http.request(
+        response = http.request(
             order["method"],
             order["url"],
             headers=order.get("headers"),
             data=order.get("body"),
             timeout=TIMEOUT_SECONDS,
         )
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return answer.status_code, headers, answer.text
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return response.status_code, headers, response.text
 
 
 def purchase(transport: str, order: dict[str, Any]) -> dict[str, Any]:
-    """Carry out one order; return its outcome."""
+    """Pay as one line of input says; return the outcome."""
     if transport == "httpx":
         status, headers, body = asyncio.run(pay_with_httpx(order))
     else:
@@ -94,22 +94,22 @@ def purchase(transport: str, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Carry out orders until the input ends."""
+    """Pay for each line until the input ends."""
     (transport,) = sys.argv[1:]
     printing = threading.Lock()
 
-    def answer(line: str) -> None:
+    def handle(line: str) -> None:
         order = json.loads(line)
         try:
             outcome = purchase(transport, order)
-        except Exception as error:  # noqa: BLE001 (whatever the client raises is an outcome)
+        except Exception as error:  # noqa: BLE001 (any exception of the client is an outcome)
             outcome = {"error": f"{type(error).__name__}: {error}"}
         with printing:
             print(json.dumps({"id": order["id"], **outcome}), flush=True)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
         for line in sys.stdin:
-            pool.submit(answer, line)
+            pool.submit(handle, line)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The real Worker at any time: started with a clock that requests and cron set themselves."""
+"""Runs the real Worker with a clock that each request and cron run sets."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ PRICED = {
     "X402_ASSET_VERSION": "2",
     "PAY_TO_ADDRESS": "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
 }
-"""What an offer needs; nobody accepts it here."""
+"""Settings that priced APIs need; no payment is made."""
 
 ARRIVES = "x-replay-arrives-ms"
 TAKES = "x-replay-takes-ms"
@@ -35,7 +35,7 @@ TAKES = "x-replay-takes-ms"
 def replaying_worker(
     state: Path, namespace: Path, tenants: Mapping[str, Any], token: str
 ) -> Iterator[Server]:
-    """Run it; the same `state` again sees what an earlier run stored."""
+    """Run the Worker; with the same `state` it has the data of an earlier run."""
     state.mkdir(parents=True, exist_ok=True)
     options = LaunchOptions(
         port=0,
@@ -60,7 +60,7 @@ def replaying_worker(
 
 
 class Replay:
-    """Asks a replaying Worker at times of its own."""
+    """A client that chooses the time at the Worker for each request."""
 
     def __init__(self, server: Server, token: str) -> None:
         self.token = token
@@ -73,7 +73,7 @@ class Replay:
         self.client.close()
 
     def cron(self, at_ms: int) -> None:
-        """Let cron fire once."""
+        """Run cron once at `at_ms`."""
         response = self.client.get("/cdn-cgi/handler/scheduled", params={"time": at_ms})
         assert (response.status_code, response.text) == (200, "ok"), response.text
 
@@ -86,12 +86,12 @@ class Replay:
         headers: Mapping[str, str] | None = None,
         takes_ms: int = 0,
     ) -> httpx.Response:
-        """Send one request that arrives at `at_ms`, and whose answer takes so long."""
+        """Send a request that arrives at `at_ms` and takes `takes_ms`."""
         times = {ARRIVES: str(at_ms), TAKES: str(takes_ms)}
         return self.client.request(method, target, headers={**times, **(headers or {})})
 
     def platform(self, route: str, at_ms: int, method: str = "GET") -> dict[str, Any]:
-        """Ask `/__platform/ROUTE` with the token, and return its JSON."""
+        """Return the JSON of `/__platform/ROUTE`, requested with the token."""
         headers = {"authorization": f"Bearer {self.token}"}
         response = self.request(f"/__platform/{route}", at_ms, method=method, headers=headers)
         assert response.status_code == 200, response.text
@@ -99,12 +99,12 @@ class Replay:
         return body
 
     def snapshot(self, window: str, at_ms: int) -> dict[str, Any]:
-        """Read one window as it is at `at_ms`."""
+        """Return a window's snapshot at `at_ms`."""
         route = f"analytics?window={window}&top=100"
         snapshot: dict[str, Any] = self.platform(route, at_ms)["snapshot"]
         return snapshot
 
     def log(self, at_ms: int) -> dict[str, Any]:
-        """Read what health says of the log."""
+        """Return what health reports about the log."""
         log: dict[str, Any] = self.platform("health", at_ms)["log"]
         return log

@@ -1,7 +1,7 @@
-"""Shops that sell for a cent without the dispatcher: they prove that the economy itself works.
+"""Shops that sell for a cent without the dispatcher, to test the economy alone.
 
-`running_shop` uses the official server library, which knows version 2 alone, so that
-`running_v1_shop` speaks version 1 by the letter of its specification.
+`running_shop` uses the official server library, which supports only version 2;
+`running_v1_shop` implements version 1 after its specification.
 """
 
 import base64
@@ -27,7 +27,7 @@ NETWORK_V1 = "base-sepolia"
 
 @contextmanager
 def running_shop(economy: Economy, log: Path) -> Iterator[str]:
-    """Run a shop with the official server library; yields the URL of what it sells."""
+    """Run a shop with the official server library; yield the URL of its resource."""
     server = GuardedServer(
         "The shop",
         (find_node(HERE), HERE.economy / "test" / "shop.js"),
@@ -42,7 +42,7 @@ def running_shop(economy: Economy, log: Path) -> Iterator[str]:
 
 @contextmanager
 def running_v1_shop(economy: Economy) -> Iterator[str]:
-    """Run a shop that speaks version 1; yields the URL of what it sells."""
+    """Run a shop that supports version 1; yield the URL of its resource."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -94,7 +94,7 @@ def running_v1_shop(economy: Economy) -> Iterator[str]:
 
 
 def v1_requirements(economy: Economy, url: str) -> dict[str, Any]:
-    """Return the requirements of a cent in version 1."""
+    """Return payment requirements of one cent in version 1."""
     return {
         "scheme": "exact",
         "network": NETWORK_V1,

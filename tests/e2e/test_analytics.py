@@ -1,4 +1,4 @@
-"""The snapshot has every field of the contract, and its figures are those of the traffic."""
+"""Snapshots have every field of the contract, with totals that match the traffic."""
 
 import math
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ API_FIELDS = {
     "trendingScore",
 }
 
-# (header, value, how often it calls, how many of those calls fail)
+# (header, value, number of calls, number of failed calls)
 CALLERS = [
     ("x-agent-id", "planner", 6, 0),
     ("x-api-key", "key-1", 3, 2),
@@ -46,7 +46,7 @@ CALLERS = [
 
 @pytest.fixture(scope="module")
 def ledger(server: Server) -> Iterator[dict[str, Any]]:
-    """The figures of an API after ten calls that are known to the last detail."""
+    """The row of an API after ten known calls."""
     with Caller(server.url, TOKEN) as caller:
         yield _ten_calls(caller)
 
@@ -72,13 +72,13 @@ def test_calls_errors_and_callers_are_exact(ledger: dict[str, Any]) -> None:
     assert 0 < ledger["latencyMs"] <= ledger["p95LatencyMs"] * 1.01
 
 
-def test_an_api_is_described_as_the_directory_has_it(ledger: dict[str, Any]) -> None:
+def test_an_api_has_the_fields_of_its_directory_record(ledger: dict[str, Any]) -> None:
     assert (ledger["owner"], ledger["directory"]) == ("@owner-of-ledger", "Ledgers")
     assert (ledger["tenantId"], ledger["priceUsd"]) == ("ten_ledger", 0.25)
     assert "ledger" in ledger["endpoint"]
 
 
-def test_an_owner_is_shown_with_an_at_sign_and_a_missing_category_as_apis(
+def test_an_owner_starts_with_an_at_sign_and_a_missing_category_is_apis(
     caller: Caller, ledger: dict[str, Any]
 ) -> None:
     assert ledger
@@ -86,7 +86,7 @@ def test_an_owner_is_shown_with_an_at_sign_and_a_missing_category_as_apis(
     assert (nameless["owner"], nameless["directory"]) == ("@4711", "APIs")
 
 
-def test_a_caller_is_told_by_its_key_before_its_agent_and_never_stored_in_clear(
+def test_a_caller_is_identified_by_its_key_before_its_agent_and_stored_as_a_hash(
     caller: Caller,
 ) -> None:
     for agent in ("agent-a", "agent-b", "agent-c"):
@@ -100,7 +100,7 @@ def test_a_caller_is_told_by_its_key_before_its_agent_and_never_stored_in_clear(
     assert "same-key" not in str(caller.events("identity"))
 
 
-def test_errors_are_what_the_contract_calls_errors(caller: Caller) -> None:
+def test_only_5xx_408_and_429_count_as_errors(caller: Caller) -> None:
     for status in (200, 302, 404, 408, 429, 500, 503):
         assert caller.request(f"/t/errors/answer?status={status}").status_code == status
     assert caller.request("/t/errors/throw").status_code == 502
@@ -111,7 +111,7 @@ def test_errors_are_what_the_contract_calls_errors(caller: Caller) -> None:
     assert errors["uptimePct"] == pytest.approx(100 * 3 / 8, abs=0.01)
 
 
-def test_the_trending_score_is_the_contracts_formula(ledger: dict[str, Any]) -> None:
+def test_the_trending_score_follows_the_contracts_formula(ledger: dict[str, Any]) -> None:
     assert ledger["trendingScore"] == pytest.approx(score(ledger), abs=0.011)
 
 
@@ -139,7 +139,7 @@ def snapshot(
     return caller.snapshot(request.param)
 
 
-def test_every_field_of_the_contract_is_there(snapshot: dict[str, Any]) -> None:
+def test_a_snapshot_has_every_field_of_the_contract(snapshot: dict[str, Any]) -> None:
     names = {"window", "generatedAt", "range", "heroStats", "topApis", "allApis", "directories"}
     assert names | {"series", "freshness", "accuracy"} <= set(snapshot)
     assert set(snapshot["heroStats"]) >= HERO_FIELDS
@@ -151,7 +151,7 @@ def test_every_field_of_the_contract_is_there(snapshot: dict[str, Any]) -> None:
     assert set(snapshot["freshness"]) >= {"asOf", "complete", "lagSeconds"}
 
 
-def test_money_is_also_an_integer_wherever_it_is_shown(snapshot: dict[str, Any]) -> None:
+def test_every_revenue_in_dollars_is_also_given_in_micro_dollars(snapshot: dict[str, Any]) -> None:
     def check(value: object) -> None:
         if isinstance(value, dict):
             if "revenueUsd" in value:
@@ -166,7 +166,7 @@ def test_money_is_also_an_integer_wherever_it_is_shown(snapshot: dict[str, Any])
     check(snapshot)
 
 
-def test_the_parts_add_up_to_the_whole(snapshot: dict[str, Any]) -> None:
+def test_apis_categories_and_series_add_up_to_the_totals(snapshot: dict[str, Any]) -> None:
     hero = snapshot["heroStats"]
     for part in ("allApis", "directories", "series"):
         assert sum(row["calls"] for row in snapshot[part]) == hero["calls"], part
@@ -175,7 +175,7 @@ def test_the_parts_add_up_to_the_whole(snapshot: dict[str, Any]) -> None:
     assert sum(row["apis"] for row in snapshot["directories"]) == len(snapshot["allApis"])
 
 
-def test_apis_are_ranked_as_the_contract_has_it(snapshot: dict[str, Any]) -> None:
+def test_apis_are_ranked_in_the_contracts_order(snapshot: dict[str, Any]) -> None:
     apis = snapshot["allApis"]
     assert [api["rank"] for api in apis] == list(range(1, len(apis) + 1))
     order = [
@@ -193,7 +193,7 @@ def test_apis_are_ranked_as_the_contract_has_it(snapshot: dict[str, Any]) -> Non
     assert len({api["id"] for api in apis}) == len(apis)
 
 
-def test_the_range_is_the_windows(snapshot: dict[str, Any]) -> None:
+def test_the_range_starts_where_the_window_starts(snapshot: dict[str, Any]) -> None:
     generated = datetime.fromisoformat(snapshot["generatedAt"])
     midnight = generated.replace(hour=0, minute=0, second=0, microsecond=0)
     start = snapshot["range"]["startAt"]
@@ -213,7 +213,9 @@ def test_the_series_has_no_gaps(snapshot: dict[str, Any]) -> None:
     assert gaps <= {step}
 
 
-def test_without_a_window_all_three_come_at_once(caller: Caller, ledger: dict[str, Any]) -> None:
+def test_without_a_window_the_response_has_all_three(
+    caller: Caller, ledger: dict[str, Any]
+) -> None:
     assert ledger
     response = caller.platform("analytics")
     assert set(response) >= {"ok", "requestId", "generatedAt", "windows"}
@@ -223,7 +225,7 @@ def test_without_a_window_all_three_come_at_once(caller: Caller, ledger: dict[st
         assert snapshot["heroStats"]["calls"] >= 10
 
 
-def test_top_bounds_the_top_and_leaves_all_alone(caller: Caller, ledger: dict[str, Any]) -> None:
+def test_top_limits_top_apis_but_not_all_apis(caller: Caller, ledger: dict[str, Any]) -> None:
     assert ledger
     snapshot = caller.platform("analytics", window="today", top=1)["snapshot"]
     assert len(snapshot["topApis"]) == 1
@@ -231,7 +233,7 @@ def test_top_bounds_the_top_and_leaves_all_alone(caller: Caller, ledger: dict[st
 
 
 @pytest.mark.parametrize("window", ["yesterday", "", "TODAY", "today,week", "__proto__"])
-def test_a_window_that_is_none_is_invalid_window(caller: Caller, window: str) -> None:
+def test_an_unknown_window_is_invalid_window(caller: Caller, window: str) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
     response = caller.client.get(
         "/__platform/analytics", params={"window": window}, headers=headers
@@ -240,7 +242,7 @@ def test_a_window_that_is_none_is_invalid_window(caller: Caller, window: str) ->
 
 
 @pytest.mark.parametrize("top", ["0", "101", "-1", "2.5", "many", "", "1e1"])
-def test_a_top_out_of_range_is_invalid_parameter(caller: Caller, top: str) -> None:
+def test_top_out_of_range_is_invalid_parameter(caller: Caller, top: str) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
     parameters = {"window": "today", "top": top}
     response = caller.client.get("/__platform/analytics", params=parameters, headers=headers)

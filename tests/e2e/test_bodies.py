@@ -1,4 +1,4 @@
-"""Bodies of any size stream both ways; the dispatcher neither waits for them nor changes them."""
+"""Bodies of any size stream in both directions, unbuffered and unchanged."""
 
 import asyncio
 import gzip
@@ -27,7 +27,7 @@ def digest_of(total_bytes: int) -> str:
     return digest.hexdigest()
 
 
-def test_an_upload_of_50_mb_of_known_length_arrives_whole(caller: Caller) -> None:
+def test_a_50_mb_upload_of_known_length_arrives_whole(caller: Caller) -> None:
     size = 50 * MEBIBYTE
     headers = {"content-length": str(size)}
     response = caller.request(
@@ -36,16 +36,16 @@ def test_an_upload_of_50_mb_of_known_length_arrives_whole(caller: Caller) -> Non
     assert (response.json()["bytes"], response.json()["digest"]) == (size, digest_of(size))
 
 
-def test_a_chunked_upload_of_50_mb_arrives_whole(caller: Caller) -> None:
+def test_a_chunked_50_mb_upload_arrives_whole(caller: Caller) -> None:
     size = 50 * MEBIBYTE + 1
     response = caller.request("/t/digest/sha256", method="POST", content=chunks(size))
     assert (response.json()["bytes"], response.json()["digest"]) == (size, digest_of(size))
 
 
-def test_a_download_of_50_mb_arrives_whole(caller: Caller) -> None:
+def test_a_50_mb_download_arrives_whole(caller: Caller) -> None:
     size = 50 * MEBIBYTE + 7
     digest = hashlib.sha256()
-    # Asked for as it is, because wrangler compresses where Cloudflare's edge would.
+    # Without this header wrangler compresses, as Cloudflare's edge does.
     headers = {"accept-encoding": "identity"}
     target = f"/t/crafted/download?bytes={size}"
     with caller.client.stream("GET", target, headers=headers) as response:
@@ -54,13 +54,13 @@ def test_a_download_of_50_mb_arrives_whole(caller: Caller) -> None:
     assert digest.hexdigest() == digest_of(size)
 
 
-def test_events_arrive_one_by_one_while_the_tenant_still_writes(caller: Caller) -> None:
+def test_server_sent_events_arrive_while_the_tenant_still_writes(caller: Caller) -> None:
     name = uuid.uuid4().hex
     with caller.client.stream("GET", f"/t/gate/stream?id={name}") as response:
         assert response.headers["content-type"] == "text/event-stream"
         lines = response.iter_lines()
         assert next(lines) == "data: first"
-        # The second is written only now that the first was read.
+        # The tenant writes the second event only after this request.
         assert caller.request(f"/t/gate/release?id={name}").json() == {"released": name}
         assert [line for line in lines if line] == ["data: second"]
 
@@ -72,7 +72,7 @@ def test_an_upload_reaches_the_tenant_while_the_caller_still_sends(caller: Calle
     async def body() -> AsyncIterator[bytes]:
         nonlocal seen_early
         yield PATTERN
-        # The rest is sent only once the tenant has seen the beginning.
+        # The rest is sent after the tenant has received the first chunk.
         await asyncio.to_thread(
             eventually,
             lambda: caller.request(f"/t/gate/seen?id={name}").json()["bytes"] == len(PATTERN),
@@ -90,7 +90,7 @@ def test_an_upload_reaches_the_tenant_while_the_caller_still_sends(caller: Calle
     assert response.json() == {"bytes": 2 * len(PATTERN)}
 
 
-def test_a_compressed_response_stays_as_the_tenant_compressed_it(caller: Caller) -> None:
+def test_a_compressed_response_is_passed_on_unchanged(caller: Caller) -> None:
     request = caller.client.stream(
         "GET", "/t/crafted/gzip?text=small", headers={"accept-encoding": "gzip"}
     )
@@ -100,20 +100,23 @@ def test_a_compressed_response_stays_as_the_tenant_compressed_it(caller: Caller)
     assert gzip.decompress(raw) == b"small"
 
 
-def test_a_compressed_upload_is_not_unpacked_on_its_way(caller: Caller) -> None:
-    packed = gzip.compress(b"an upload" * 1000)
+def test_a_compressed_upload_is_passed_on_unchanged(caller: Caller) -> None:
+    compressed = gzip.compress(b"an upload" * 1000)
     headers = {"content-encoding": "gzip"}
-    response = caller.request("/t/mirror/", method="POST", headers=headers, content=packed)
+    response = caller.request("/t/mirror/", method="POST", headers=headers, content=compressed)
     seen = response.json()["request"]
     assert dict(seen["headers"])["content-encoding"] == "gzip"
-    assert seen["body"] == {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+    assert seen["body"] == {
+        "bytes": len(compressed),
+        "sha256": hashlib.sha256(compressed).hexdigest(),
+    }
 
 
 @pytest.mark.parametrize(
     ("target", "status"),
-    [("/health", 405), ("/__platform/analytics", 401), ("/t/nobody/", 404)],
+    [("/health", 405), ("/__platform/analytics", 401), ("/t/unknown/", 404)],
 )
-def test_an_upload_that_nobody_reads_does_not_hold_up_the_answer(
+def test_an_unread_upload_does_not_delay_the_response(
     caller: Caller, target: str, status: int
 ) -> None:
     for _ in range(3):
@@ -128,7 +131,7 @@ def test_an_empty_upload_is_empty(caller: Caller) -> None:
         assert response.json()["request"]["body"]["bytes"] == 0
 
 
-def test_bytes_that_are_no_text_pass_unchanged(caller: Caller) -> None:
+def test_binary_bodies_arrive_unchanged(caller: Caller) -> None:
     body = bytes(range(256)) + b"\xff\xfe\x00\r\n\r\n"
     response = caller.request("/t/mirror/", method="POST", content=body)
     assert response.json()["request"]["body"]["sha256"] == hashlib.sha256(body).hexdigest()

@@ -1,4 +1,4 @@
-"""A deployment that lacks something says what, and how to mend it."""
+"""Responses and health name the binding that a deployment lacks."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ DEMO = DEMO_TENANTS.read_text(encoding="utf-8")
 
 @pytest.fixture
 def without(tmp_path: Path) -> Callable[[str, str], Layout]:
-    """Make a clone whose wrangler.toml lacks one binding."""
+    """Return a function that makes a clone whose wrangler.toml lacks one binding."""
 
     def make(kind: str, binding: str) -> Layout:
         root = tmp_path / "clone"
@@ -36,10 +36,10 @@ def without(tmp_path: Path) -> Callable[[str, str], Layout]:
             (root / name).symlink_to(HERE.root / name)
         (root / ".clawr").mkdir()
         (root / ".clawr" / "bundles").symlink_to(HERE.bundles)
-        whole = HERE.wrangler_toml.read_text(encoding="utf-8")
-        lacking, count = re.subn(TABLE.format(kind=kind, binding=binding), "", whole)
+        complete = HERE.wrangler_toml.read_text(encoding="utf-8")
+        incomplete, count = re.subn(TABLE.format(kind=kind, binding=binding), "", complete)
         assert count == 1
-        (root / "wrangler.toml").write_text(lacking, encoding="utf-8")
+        (root / "wrangler.toml").write_text(incomplete, encoding="utf-8")
         return Layout(root)
 
     return make
@@ -49,7 +49,7 @@ def without(tmp_path: Path) -> Callable[[str, str], Layout]:
     ("kind", "binding", "events"),
     [("dispatch_namespaces", "DISPATCHER", 1), ("kv_namespaces", "USAGE_KV", 0)],
 )
-def test_a_missing_binding_is_named_to_callers_and_at_health(
+def test_a_missing_binding_is_named_in_responses_and_health(
     without: Callable[[str, str], Layout], tmp_path: Path, kind: str, binding: str, events: int
 ) -> None:
     with (
@@ -78,7 +78,7 @@ def test_a_missing_binding_is_named_to_callers_and_at_health(
             assert [event["outcome"] for event in listed] == ["dispatcher_binding_missing"]
 
 
-def test_headers_past_the_limit_are_refused(caller: Caller) -> None:
+def test_headers_over_the_limit_are_refused(caller: Caller) -> None:
     response = caller.request("/t/mirror/", headers={"x-large": "a" * 140_000})
     assert (response.status_code, response.json()["error"]) == (400, "invalid_parameter")
     assert response.json()["parameter"] == "headers"

@@ -1,4 +1,4 @@
-"""What requests cost in the real Worker: exactly what their budget says."""
+"""Each kind of request costs exactly its budget in the real Worker."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from bench.budget.budget import differences, read, read_crossings
 from bench.budget.kinds import FREE
 from bench.budget.measuring import Bench, bench, measured
 
-PLANTED = """
+ADDED_CROSSING = """
 import js
 from gateway import dispatcher
 original = dispatcher.Dispatcher.handle
@@ -17,7 +17,7 @@ async def handle(self, *arguments):
     return await original(self, *arguments)
 dispatcher.Dispatcher.handle = handle
 """
-"""One look at the clock more on the way of every request."""
+"""Adds one reading of the clock to every request."""
 
 pytestmark = pytest.mark.xdist_group("budget")
 
@@ -28,16 +28,16 @@ def running() -> Iterator[Bench]:
         yield running
 
 
-def test_every_kind_of_request_costs_what_its_budget_says(running: Bench) -> None:
+def test_every_kind_of_request_costs_exactly_its_budget(running: Bench) -> None:
     found = differences(running.measure(), read(), read_crossings())
     assert not found, "\n".join(["docs/budget.md says what to do.", *found])
 
 
-def test_a_planted_crossing_is_found_and_named(running: Bench) -> None:
-    running.counter.run(PLANTED)
+def test_an_added_crossing_is_found_and_named(running: Bench) -> None:
+    running.counter.run(ADDED_CROSSING)
     found = {FREE.name: measured(running.costs(FREE).following)}
     budget = {FREE.name: read()[FREE.name]}
-    told = differences(found, budget, read_crossings())
-    javascript = next(line for line in told if "to_javascript" in line)
+    lines = differences(found, budget, read_crossings())
+    javascript = next(line for line in lines if "to_javascript" in line)
     assert "too many" in javascript
     assert "+1 JsProxy_GetAttr_js Function Date.now" in javascript

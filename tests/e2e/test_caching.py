@@ -1,4 +1,4 @@
-"""Analytics through real HTTP: kept for a moment, and not sent again while nothing has changed."""
+"""Analytics may be cached for a few seconds, and are not sent again while unchanged."""
 
 import pytest
 
@@ -9,7 +9,7 @@ TARGETS = ["", "?window=today", "?window=week&top=5", "?window=overall"]
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("query", TARGETS)
-def test_figures_that_are_known_are_not_sent_again(caller: Caller, query: str, method: str) -> None:
+def test_unchanged_analytics_are_not_sent_again(caller: Caller, query: str, method: str) -> None:
     token = {"authorization": f"Bearer {caller.token}"}
     caller.flush()
     first = caller.request(f"/__platform/analytics{query}", method=method, headers=token)
@@ -30,7 +30,7 @@ def test_figures_that_are_known_are_not_sent_again(caller: Caller, query: str, m
     assert changed.headers["etag"] != tag
 
 
-def test_what_is_refused_is_not_kept(caller: Caller) -> None:
+def test_a_refused_request_is_not_cached(caller: Caller) -> None:
     for target in ("/__platform/analytics", "/__platform/analytics?window=never"):
         response = caller.request(target, headers={"if-none-match": "*"})
         assert response.status_code == 401

@@ -1,4 +1,4 @@
-"""The dispatcher charges: official clients pay it, and every account says the same."""
+"""Official clients pay the dispatcher; chain, revenue, settlements and reconciliation agree."""
 
 import base64
 import json
@@ -37,33 +37,33 @@ def priced(
     shared_fault_proxy: FaultProxy,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """A dispatcher that is paid in the economy, through a facilitator that can fail."""
+    """A dispatcher with priced APIs, whose facilitator fails on demand."""
     variables = {**economy.settings(), "FACILITATOR_URL": shared_fault_proxy.url}
     with start(tmp_path_factory.mktemp("priced"), TENANTS, variables) as server:
         yield server
 
 
 @pytest.fixture
-def bookkeeper(priced: Server) -> Iterator[Caller]:
-    """Who reads the platform's accounts."""
+def platform(priced: Server) -> Iterator[Caller]:
+    """A client for the platform API."""
     with Caller(priced.url, TOKEN) as caller:
         yield caller
 
 
 def cron(server: Server) -> None:
-    """Let cron come once."""
+    """Run cron once."""
     response = httpx.get(f"{server.url}/cdn-cgi/handler/scheduled", timeout=60)
     assert response.status_code == 200, response.text
 
 
-def revenue(bookkeeper: Caller) -> int:
-    micros: int = bookkeeper.snapshot("today")["heroStats"]["revenueMicros"]
+def revenue(platform: Caller) -> int:
+    micros: int = platform.snapshot("today")["heroStats"]["revenueMicros"]
     return micros
 
 
-def agreed(bookkeeper: Caller) -> dict[str, object]:
-    """The day's reconciliation, which must agree."""
-    day: dict[str, object] = bookkeeper.platform("reconciliation")["day"]
+def reconciled_day(platform: Caller) -> dict[str, object]:
+    """Return the day's reconciliation, which must agree."""
+    day: dict[str, object] = platform.platform("reconciliation")["day"]
     assert day["agrees"], day
     return day
 
@@ -71,16 +71,16 @@ def agreed(bookkeeper: Caller) -> dict[str, object]:
 @pytest.mark.parametrize("version", [2, 1])
 @pytest.mark.parametrize("name", ["fetch", "httpx", "requests"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_official_client_pays_and_every_account_says_so(
+def test_an_official_client_pays_and_all_accounts_agree(
     priced: Server,
-    bookkeeper: Caller,
+    platform: Caller,
     economy: Economy,
     payer_of: PayerOf,
     name: str,
     version: int,
     method: str,
 ) -> None:
-    before = economy.chain.balance(economy.buyer.address), revenue(bookkeeper)
+    before = economy.chain.balance(economy.buyer.address), revenue(platform)
     options = {"method": method, "version": version}
     if method == "POST":
         options["body"] = "hello"
@@ -93,32 +93,30 @@ def test_an_official_client_pays_and_every_account_says_so(
     assert transaction is not None
     assert [transfer.amount for transfer in transaction.transfers] == [PRICE]
     assert economy.chain.balance(economy.buyer.address) == before[0] - PRICE
-    # Written down before the answer left, so nothing is to be waited for.
-    assert revenue(bookkeeper) == before[1] + PRICE
-    newest = bookkeeper.platform("settlements", limit=1)["settlements"][0]
+    # It is recorded before the response is sent, so there is no need to wait.
+    assert revenue(platform) == before[1] + PRICE
+    newest = platform.platform("settlements", limit=1)["settlements"][0]
     assert newest["transaction"] == bought.receipt["transaction"]
     assert newest["amountMicros"] == PRICE
-    agreed(bookkeeper)
+    reconciled_day(platform)
 
 
-def test_the_same_payment_again_gets_its_receipt(
-    priced: Server, bookkeeper: Caller, economy: Economy, payer_of: PayerOf
+def test_a_repeated_payment_gets_its_receipt(
+    priced: Server, platform: Caller, economy: Economy, payer_of: PayerOf
 ) -> None:
     url = f"{priced.url}/t/cent/again"
     header, value = payer_of("fetch").sign(economy.buyer, url)
     first = httpx.get(url, headers={header: value}, timeout=60)
-    money = economy.chain.balance(economy.buyer.address), revenue(bookkeeper)
+    money = economy.chain.balance(economy.buyer.address), revenue(platform)
     again = httpx.get(url, headers={header: value}, timeout=60)
     other = httpx.get(f"{url}?other", headers={header: value}, timeout=60)
     assert (first.status_code, again.status_code, other.status_code) == (200, 200, 409)
     assert again.headers["payment-response"] == first.headers["payment-response"]
     assert again.json()["payment"]["state"] == "settled"
-    assert (economy.chain.balance(economy.buyer.address), revenue(bookkeeper)) == money
+    assert (economy.chain.balance(economy.buyer.address), revenue(platform)) == money
 
 
-def test_an_api_that_fails_costs_nothing(
-    priced: Server, economy: Economy, payer_of: PayerOf
-) -> None:
+def test_a_failed_script_costs_nothing(priced: Server, economy: Economy, payer_of: PayerOf) -> None:
     before = economy.chain.balance(economy.buyer.address)
     bought = payer_of("fetch").pay(economy.buyer, f"{priced.url}/t/mishap/draw?fail=throw")
     assert bought.status == 502
@@ -126,15 +124,15 @@ def test_an_api_that_fails_costs_nothing(
 
 
 @pytest.mark.parametrize("fault", [fail_after_success(500), drop_connection])
-def test_a_settlement_whose_answer_was_lost_is_found_and_then_served_once(
+def test_a_settlement_whose_response_was_lost_is_resolved_and_served_once(
     priced: Server,
-    bookkeeper: Caller,
+    platform: Caller,
     economy: Economy,
     payer_of: PayerOf,
     fault_proxy: FaultProxy,
     fault: object,
 ) -> None:
-    before = economy.chain.balance(economy.buyer.address), revenue(bookkeeper)
+    before = economy.chain.balance(economy.buyer.address), revenue(platform)
     url = f"{priced.url}/t/cent/lost"
     header, value = payer_of("fetch").sign(economy.buyer, url)
     fault_proxy.then("/settle", fault)  # type: ignore[arg-type]
@@ -147,22 +145,22 @@ def test_a_settlement_whose_answer_was_lost_is_found_and_then_served_once(
         cron(priced)
         return httpx.get(url, headers={header: value}, timeout=60).status_code == 200
 
-    # Cron looks again when the first pause is over, half a minute later.
-    eventually(served, "the proof of the settlement", 60)
+    # Cron checks a pending payment again after half a minute.
+    eventually(served, "the settlement to be proven", 60)
     assert economy.chain.balance(economy.buyer.address) == before[0] - PRICE
-    assert revenue(bookkeeper) == before[1] + PRICE
-    agreed(bookkeeper)
+    assert revenue(platform) == before[1] + PRICE
+    reconciled_day(platform)
 
 
-def test_what_is_no_payment_is_refused_with_its_reason(priced: Server) -> None:
+def test_an_invalid_payment_header_is_refused_with_the_reason(priced: Server) -> None:
     for value, words in (("x" * 100_000, "100000"), ("!", "base64"), ("e30=", "x402Version")):
         response = httpx.get(f"{priced.url}/t/cent/", headers={"payment-signature": value})
         assert (response.status_code, response.json()["error"]) == (402, "payment_invalid")
         assert words in response.json()["message"]
 
 
-def test_the_deployment_says_that_it_can_be_paid(bookkeeper: Caller) -> None:
-    health = bookkeeper.platform("health")
+def test_health_reports_that_payments_work(platform: Caller) -> None:
+    health = platform.platform("health")
     assert health["problems"] == []
     assert health["payments"]["pricedApis"] == len(TENANTS["tenants"])
     assert health["payments"]["facilitators"][0]["supports"] == ["eip155:84532"]

@@ -1,4 +1,4 @@
-"""`make demo` against the real dispatcher: the demo marketplace works, and both counts agree."""
+"""`make demo` works against the real dispatcher, and both counts agree."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from .marketplace import DEMO_NAMESPACE, DEMO_TENANTS, REPOSITORY
 
 @pytest.fixture(scope="module")
 def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A dispatcher with what `make dev` gives it."""
+    """A dispatcher with the tenants and scripts of `make dev`."""
     with running_dispatcher(
         state=tmp_path_factory.mktemp("demo"),
         tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
@@ -31,13 +31,13 @@ def demo(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_record_of_the_demo_directory_can_be_used(demo_server: Server) -> None:
+def test_every_demo_record_is_valid(demo_server: Server) -> None:
     with Caller(demo_server.url, "dev-token") as caller:
         report = json.dumps(caller.platform("health"))
     assert "directory_record_refused" not in report
 
 
-def test_every_demo_api_describes_itself_through_the_dispatcher(demo_server: Server) -> None:
+def test_every_demo_api_responds_with_its_name(demo_server: Server) -> None:
     tenants = json.loads(DEMO_TENANTS.read_text(encoding="utf-8"))["tenants"]
     with Caller(demo_server.url, "dev-token") as caller:
         for tenant in tenants:
@@ -46,13 +46,13 @@ def test_every_demo_api_describes_itself_through_the_dispatcher(demo_server: Ser
             assert response.headers["x-tenant-id"] == tenant["tenantId"]
 
 
-def test_a_demo_host_answers_as_curl_would_ask_it(demo_server: Server) -> None:
+def test_a_demo_api_responds_at_its_host(demo_server: Server) -> None:
     with Caller(demo_server.url, "dev-token") as caller:
         response = caller.request("/convert?from=EUR&to=JPY&amount=2", host="fx.demo.localhost")
         assert response.json()["result"] == "326.84"
 
 
-def test_both_counts_agree_also_the_second_time(demo_server: Server) -> None:
+def test_both_counts_agree_in_repeated_runs(demo_server: Server) -> None:
     for seed in ("1", "2"):
         shown = demo(demo_server, "--requests", "300", "--seed", seed)
         assert shown.returncode == 0, shown.stdout + shown.stderr
@@ -60,7 +60,7 @@ def test_both_counts_agree_also_the_second_time(demo_server: Server) -> None:
         assert "Ranked APIs" in shown.stdout
 
 
-def test_a_wrong_token_is_said_in_one_line(demo_server: Server) -> None:
+def test_a_wrong_token_is_reported_in_one_line(demo_server: Server) -> None:
     shown = demo(demo_server, "--token", "wrong")
     assert (shown.returncode, shown.stderr.count("\n")) == (2, 1)
     assert "--token" in shown.stderr

@@ -1,4 +1,4 @@
-"""The running Worker answers what its OpenAPI document says, whatever it is asked."""
+"""The responses of the running Worker match its OpenAPI document."""
 
 import json
 from dataclasses import replace
@@ -28,25 +28,25 @@ HEADERS = {"authorization": f"Bearer {TOKEN}"}
 def found(
     shared_paid_dispatcher: PaidDispatcher, tmp_path_factory: pytest.TempPathFactory
 ) -> Round:
-    """What a short run of schemathesis finds in a dispatcher that has something to show."""
+    """The result of a short schemathesis run against a dispatcher that has data."""
     shared_paid_dispatcher.proxy.reset()
     make_traffic(shared_paid_dispatcher)
     target = target_at(shared_paid_dispatcher.server.url, TOKEN)
     return run_round(target, tmp_path_factory.mktemp("fuzz"), SEED, EXAMPLES)
 
 
-def test_nothing_is_answered_that_is_not_described(found: Round) -> None:
+def test_every_response_is_described(found: Round) -> None:
     assert found.passed, found.output
 
 
-def test_every_operation_was_tried_and_answered_well_and_badly(found: Round) -> None:
+def test_every_operation_was_tried_with_success_and_errors(found: Round) -> None:
     tried = {response.rpartition(" ")[0] for response in found.responses}
     assert tried >= operations_of(api_routes.ROUTES)
     statuses = {int(response.rpartition(" ")[2]) for response in found.responses}
     assert {200, 400, 402, 404, 405} <= statuses
 
 
-def test_a_route_is_answered_at_its_path_with_each_of_its_methods(
+def test_every_route_responds_to_each_of_its_methods(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     now = datetime.now(UTC)
@@ -59,7 +59,7 @@ def test_a_route_is_answered_at_its_path_with_each_of_its_methods(
             assert response.status_code == 200, (method, route.path, response.text)
 
 
-def test_every_route_with_a_scope_is_closed_without_a_token(
+def test_every_route_with_a_scope_needs_a_token(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     for route in api_routes.ROUTES:
@@ -70,8 +70,8 @@ def test_every_route_with_a_scope_is_closed_without_a_token(
             assert (response.status_code == 401) is (route.scope is not None), route.path
 
 
-def _planted(document: dict[str, Any]) -> dict[str, Any]:
-    """Leave one field of one answer, and one header of another, out of the description."""
+def _without_descriptions(document: dict[str, Any]) -> dict[str, Any]:
+    """Remove one field of a response and one header of another from the description."""
     del document["components"]["schemas"]["Event"]["properties"]["status"]
     document["components"]["schemas"]["Event"]["required"].remove("status")
     del document["paths"]["/health"]["get"]["responses"]["200"]["headers"]["cache-control"]
@@ -84,10 +84,12 @@ def test_an_undescribed_field_and_an_undescribed_header_are_found(
     paid_dispatcher: PaidDispatcher, tmp_path: Path
 ) -> None:
     assert paid_dispatcher.caller.request("/t/given/").status_code == 200
-    eventually(lambda: paid_dispatcher.caller.events("given"), "an event to describe")
+    eventually(lambda: paid_dispatcher.caller.events("given"), "an event")
     target = target_at(paid_dispatcher.server.url, TOKEN)
-    planted = replace(target, document=json.dumps(_planted(json.loads(target.document))))
-    found = run_round(planted, tmp_path, SEED, 1)
+    incomplete = replace(
+        target, document=json.dumps(_without_descriptions(json.loads(target.document)))
+    )
+    found = run_round(incomplete, tmp_path, SEED, 1)
     assert not found.passed
     assert "'status' was unexpected" in found.output
     assert "undescribed headers: ['cache-control']" in found.output

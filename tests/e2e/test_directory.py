@@ -1,4 +1,4 @@
-"""The directory comes from `TENANT_KV`, else from the variable, and its faults are named."""
+"""The directory is read from `TENANT_KV`, else from the variable; errors are reported."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ CACHE_SECONDS = 30
 
 
 def publish(state: Path, entries: Mapping[str, str], folder: Path) -> None:
-    """Put `entries` into the local `TENANT_KV` as an operator does: with wrangler."""
+    """Put `entries` into the local `TENANT_KV` with wrangler, as an operator does."""
     file = folder / "entries.json"
     file.write_text(json.dumps([{"key": key, "value": value} for key, value in entries.items()]))
     wrangler = HERE.node_modules / "wrangler" / "bin" / "wrangler.js"
@@ -28,19 +28,19 @@ def publish(state: Path, entries: Mapping[str, str], folder: Path) -> None:
 
 
 def record(slug: str, hosts: list[str] | None = None) -> dict[str, str]:
-    """The entries of one API in `TENANT_KV`."""
+    """Return the entries of one API in `TENANT_KV`."""
     published = tenant(slug, "mirror", hosts=hosts or [])
     by_host = {f"host/{host}": slug for host in hosts or []}
     return {f"tenant/{slug}": json.dumps(published), **by_host}
 
 
-def test_what_is_published_in_kv_answers_without_a_restart(start: Starter, tmp_path: Path) -> None:
+def test_an_api_published_in_kv_is_served_without_a_restart(start: Starter, tmp_path: Path) -> None:
     state = tmp_path / "state"
     publish(state, record("early", hosts=["early.e2e.example"]), tmp_path)
     variable = {"tenants": [tenant("in-variable", "mirror"), tenant("early", "no-such-script")]}
     with start(state, variable) as server, Caller(server.url, TOKEN) as caller:
         assert caller.request("/t/early/").headers["x-tenant-id"] == "ten_early"
-        assert caller.request("/t/early/").status_code == 200, "KV goes before the variable"
+        assert caller.request("/t/early/").status_code == 200, "KV has priority over the variable"
         assert caller.request("/x", host="early.e2e.example").headers["x-tenant-id"] == "ten_early"
         assert caller.request("/t/in-variable/").status_code == 200
         assert caller.request("/t/late/").status_code == 404
@@ -57,7 +57,7 @@ def test_what_is_published_in_kv_answers_without_a_restart(start: Starter, tmp_p
         assert caller.request("/t/early/").status_code == 200
 
 
-def test_a_directory_that_is_none_is_a_configuration_error_that_names_its_setting(
+def test_an_invalid_directory_is_a_configuration_error_that_names_the_setting(
     start: Starter, tmp_path: Path
 ) -> None:
     variables = {"TENANT_DIRECTORY_JSON": '{"tenants": ['}
@@ -69,7 +69,7 @@ def test_a_directory_that_is_none_is_a_configuration_error_that_names_its_settin
         assert caller.request("/health").status_code == 200
 
 
-def test_the_shape_by_host_and_slug_is_read_too(start: Starter, tmp_path: Path) -> None:
+def test_a_directory_keyed_by_host_and_slug_is_read(start: Starter, tmp_path: Path) -> None:
     by_slug = {"one": {**tenant("one", "mirror")}, "bad": {"slug": "bad"}}
     by_host = {"Two.E2E.example": {**tenant("two", "mirror")}}
     document = {"byHost": by_host, "bySlug": by_slug}
@@ -79,7 +79,7 @@ def test_the_shape_by_host_and_slug_is_read_too(start: Starter, tmp_path: Path) 
         assert "bad" in json.dumps(caller.platform("health"))
 
 
-def test_without_a_directory_nothing_is_published_and_health_says_so(
+def test_without_a_directory_no_api_is_served_and_health_is_ok(
     start: Starter, tmp_path: Path
 ) -> None:
     with start(tmp_path) as server, Caller(server.url, TOKEN) as caller:
@@ -88,7 +88,9 @@ def test_without_a_directory_nothing_is_published_and_health_says_so(
         assert caller.platform("health")["ok"] is True
 
 
-def test_a_missing_setting_is_an_error_that_names_it(start: Starter, tmp_path: Path) -> None:
+def test_a_missing_setting_is_a_configuration_error_that_names_it(
+    start: Starter, tmp_path: Path
+) -> None:
     directory = {"tenants": [tenant("mirror", "mirror")]}
     variables = {"CALLER_HASH_SECRET": ""}
     with start(tmp_path, directory, variables) as server, Caller(server.url, TOKEN) as caller:
@@ -98,12 +100,10 @@ def test_a_missing_setting_is_an_error_that_names_it(start: Starter, tmp_path: P
         assert "CALLER_HASH_SECRET" in json.dumps(caller.platform("health"))
 
 
-def test_a_script_put_into_the_namespace_later_answers_without_a_restart(
-    caller: Caller, namespace: Path
-) -> None:
+def test_a_script_added_later_is_served_without_a_restart(caller: Caller, namespace: Path) -> None:
     script = namespace / "late-script.js"
 
-    def await_answer(status: int, text: str) -> None:
+    def await_response(status: int, text: str) -> None:
         eventually(
             lambda: (
                 (response := caller.request("/t/late-script/")).status_code == status
@@ -112,15 +112,15 @@ def test_a_script_put_into_the_namespace_later_answers_without_a_restart(
             f"{status} {text}",
         )
 
-    await_answer(404, "worker_not_found")
+    await_response(404, "worker_not_found")
     for text in ("first", "second"):
         script.write_text(f"export default {{ fetch: () => new Response('{text}') }};")
-        await_answer(200, text)
+        await_response(200, text)
     script.unlink()
-    await_answer(404, "worker_not_found")
+    await_response(404, "worker_not_found")
 
 
-def test_one_tenants_failure_leaves_the_others_alone(server: Server, caller: Caller) -> None:
+def test_a_failing_tenant_does_not_affect_others(server: Server, caller: Caller) -> None:
     assert server.is_running
     for broken in ("unfinished", "ghost", "crafted"):
         caller.request(f"/t/{broken}/throw")

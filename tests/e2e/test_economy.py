@@ -1,4 +1,4 @@
-"""The local economy by itself: official clients pay official servers in it, and it fails truly."""
+"""The local economy without the dispatcher: payments between official clients and servers."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from .payers import CLIENTS
 from .shops import PRICE
 
 
-def test_the_compiled_contracts_are_those_of_the_sources() -> None:
+def test_the_compiled_contracts_match_their_sources() -> None:
     compiler = [str(find_node(HERE)), str(HERE.economy / "compile.js"), "--check"]
     checked = subprocess.run(compiler, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
@@ -55,7 +55,7 @@ def test_an_official_client_pays_exactly_the_price(
     assert economy.chain.transactions_to_token()[-1] == transaction
 
 
-def test_verifying_reserves_nothing_and_moves_nothing(facilitator: FacilitatorClient) -> None:
+def test_verifying_reserves_and_moves_no_money(facilitator: FacilitatorClient) -> None:
     call = facilitator.signed(facilitator.economy.buyer)
     before = facilitator.economy.chain.transactions_to_token()
     assert facilitator.post("/verify", call)["isValid"] is True
@@ -63,7 +63,7 @@ def test_verifying_reserves_nothing_and_moves_nothing(facilitator: FacilitatorCl
     assert facilitator.economy.chain.transactions_to_token() == before
 
 
-def test_the_same_payment_settles_once(facilitator: FacilitatorClient) -> None:
+def test_a_payment_settles_once(facilitator: FacilitatorClient) -> None:
     call = facilitator.signed(facilitator.economy.buyer)
     assert facilitator.post("/settle", call)["success"] is True
     again = facilitator.post("/settle", call)
@@ -71,7 +71,7 @@ def test_the_same_payment_settles_once(facilitator: FacilitatorClient) -> None:
     assert facilitator.post("/verify", call)["invalidReason"] == again["errorReason"]
 
 
-def test_the_same_payment_settled_twice_at_once_moves_money_once(
+def test_two_concurrent_settlements_of_a_payment_move_money_once(
     facilitator: FacilitatorClient,
 ) -> None:
     economy = facilitator.economy
@@ -83,12 +83,14 @@ def test_the_same_payment_settled_twice_at_once_moves_money_once(
     assert economy.chain.balance(economy.payee) == before + PRICE
 
 
-def test_who_has_no_tokens_is_told_so(facilitator: FacilitatorClient) -> None:
+def test_a_payer_without_balance_is_refused_with_that_reason(
+    facilitator: FacilitatorClient,
+) -> None:
     refused = facilitator.post("/verify", facilitator.signed(facilitator.economy.pauper))
     assert refused["invalidReason"] == "invalid_exact_evm_insufficient_balance"
 
 
-def test_an_account_blocked_after_verification_pays_nothing(facilitator: FacilitatorClient) -> None:
+def test_a_payer_blocked_after_verification_pays_nothing(facilitator: FacilitatorClient) -> None:
     economy = facilitator.economy
     call = facilitator.signed(economy.second_buyer)
     assert facilitator.post("/verify", call)["isValid"] is True
@@ -101,7 +103,7 @@ def test_an_account_blocked_after_verification_pays_nothing(facilitator: Facilit
     assert not facilitator.is_settled(call)
 
 
-def test_a_settlement_without_a_block_is_pending_and_then_succeeds(
+def test_a_settlement_without_a_block_is_pending_and_later_succeeds(
     facilitator: FacilitatorClient,
 ) -> None:
     call = facilitator.signed(facilitator.economy.buyer)
@@ -115,7 +117,7 @@ def test_a_settlement_without_a_block_is_pending_and_then_succeeds(
     assert (settled["success"], settled["transaction"]) == (True, pending["transaction"])
 
 
-def test_a_late_block_is_an_error_without_a_transaction_in_version_1(
+def test_in_version_1_a_settlement_without_a_block_is_an_error_without_a_transaction(
     facilitator: FacilitatorClient, shops: Shops
 ) -> None:
     call = facilitator.signed_v1(facilitator.economy.buyer, shops.v1)
@@ -128,17 +130,19 @@ def test_a_late_block_is_an_error_without_a_transaction_in_version_1(
     assert (again["success"], again["transaction"]) == (False, "")
 
 
-def test_a_settlement_overtaken_by_another_spending_is_pending_and_then_fails(
+def test_a_settlement_overtaken_by_another_transfer_is_pending_and_later_fails(
     facilitator: FacilitatorClient,
 ) -> None:
     economy = facilitator.economy
     call = facilitator.signed(economy.second_buyer)
-    all_of_it = economy.chain.balance(economy.second_buyer.address)
+    whole_balance = economy.chain.balance(economy.second_buyer.address)
     with economy.chain.paused_blocks():
         pending = facilitator.post("/settle", call)
         assert pending["errorReason"] == "settlement_pending"
         overtaking = {"gasPrice": hex(10**12)}
-        economy.chain.transfer(economy.second_buyer.address, economy.payee, all_of_it, **overtaking)
+        economy.chain.transfer(
+            economy.second_buyer.address, economy.payee, whole_balance, **overtaking
+        )
     try:
         failed = facilitator.post("/settle", call)
         assert (failed["success"], failed["transaction"]) == (False, pending["transaction"])
@@ -147,10 +151,10 @@ def test_a_settlement_overtaken_by_another_spending_is_pending_and_then_fails(
         assert reverted.succeeded is False
         assert not facilitator.is_settled(call)
     finally:
-        economy.chain.fund(economy.second_buyer.address, all_of_it)
+        economy.chain.fund(economy.second_buyer.address, whole_balance)
 
 
-def test_after_a_failure_the_next_settlement_goes_through(facilitator: FacilitatorClient) -> None:
+def test_a_failed_settlement_does_not_affect_the_next(facilitator: FacilitatorClient) -> None:
     used = facilitator.signed(facilitator.economy.buyer)
     facilitator.post("/settle", used)
     fresh = [facilitator.signed(facilitator.economy.buyer) for _ in range(3)]
@@ -178,7 +182,9 @@ with running_economy() as economy:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_it_ends_with_the_process_that_started_it(number: signal.Signals, tmp_path: Path) -> None:
+def test_the_economy_ends_with_the_process_that_started_it(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     environment = {**os.environ, "PYTHONPATH": str(HERE.root)}
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER],

@@ -1,6 +1,6 @@
-"""Under long load nothing in an isolate grows, and a rush of callers costs nobody an event.
+"""Under load an isolate's memory does not grow, and a burst of requests loses no event.
 
-What is alive is counted, not timed: `make bench ONLY=soak,overload` does both in full.
+The tests count objects and do not measure time; `make bench ONLY=soak,overload` does both.
 """
 
 from collections.abc import Iterator
@@ -18,57 +18,62 @@ from .caller import eventually
 
 WARM_REQUESTS = 500
 REQUESTS = 2_000
-RUSH = 400
+BURST = 400
 OBJECTS_PER_CALL = 2
-"""An event and its place, kept for readers of the same isolate (`limits.RECENT_EVENTS_MAX`)."""
-OBJECTS_BESIDE = 500
-"""Views and batches that the figures of a growing log keep."""
+"""An event and its position, kept for reads in the same isolate (`RECENT_EVENTS_MAX`)."""
+OBJECTS_OTHER = 500
+"""Views and batches that the totals of a growing log keep."""
 
 
 @pytest.fixture(scope="module")
 def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDispatcher]:
-    """A dispatcher that has done everything at least once."""
+    """A dispatcher that has served every kind of request."""
     with running(tmp_path_factory.mktemp("dispatcher")) as dispatcher:
         run_closed_loop(dispatcher.port, iter([kind for _, kind in MIXTURE]), 1)
         run_closed_loop(dispatcher.port, mixture(WARM_REQUESTS, seed=1), CONNECTIONS)
         yield dispatcher
 
 
-def quiet(dispatcher: RunningDispatcher, calls: int) -> Counts:
-    """Count what is alive once everything that was answered is written."""
-    eventually(lambda: dispatcher.calls() >= calls, "all calls in the figures")
+def counts_when_idle(dispatcher: RunningDispatcher, calls: int) -> Counts:
+    """Count objects after all events are written and counted."""
+    eventually(lambda: dispatcher.calls() >= calls, "all calls in the totals")
     assert dispatcher.calls() == calls
     return dispatcher.counts()
 
 
-def alive(dispatcher: RunningDispatcher) -> tuple[int, int]:
-    """Count what each side holds of the other."""
+def references(dispatcher: RunningDispatcher) -> tuple[int, int]:
+    """Return how many objects Python and JavaScript hold of each other."""
     counts = dispatcher.counts()
     return counts.references, counts.lent
 
 
-def test_nothing_alive_grows_with_the_number_of_requests(dispatcher: RunningDispatcher) -> None:
-    eventually(lambda: dispatcher.counts().lent == 0, "the end of what was still running")
+def test_memory_does_not_grow_with_the_number_of_requests(dispatcher: RunningDispatcher) -> None:
+    eventually(lambda: dispatcher.counts().lent == 0, "the end of running requests")
     calls = dispatcher.calls()
-    before = quiet(dispatcher, calls)
+    before = counts_when_idle(dispatcher, calls)
     found = run_closed_loop(dispatcher.port, mixture(REQUESTS, seed=2), CONNECTIONS)
-    quiet(dispatcher, calls + found.calls)
+    counts_when_idle(dispatcher, calls + found.calls)
     assert not found.surprises
     assert len(found.times) == REQUESTS
-    eventually(lambda: alive(dispatcher) == (before.references, before.lent), "the end of them all")
+    eventually(
+        lambda: references(dispatcher) == (before.references, before.lent),
+        "the end of all requests",
+    )
     after = dispatcher.counts()
     assert after.wasm_mb == before.wasm_mb
-    assert after.objects - before.objects <= OBJECTS_PER_CALL * found.calls + OBJECTS_BESIDE
+    assert after.objects - before.objects <= OBJECTS_PER_CALL * found.calls + OBJECTS_OTHER
 
 
-def test_a_rush_of_callers_is_answered_and_counted_to_the_last(
+def test_a_burst_of_requests_is_answered_and_counted_completely(
     dispatcher: RunningDispatcher,
 ) -> None:
     calls = dispatcher.calls()
-    before = quiet(dispatcher, calls)
-    rush = run_open_loop(
-        dispatcher.port, ECHO.request, per_second=100 * RUSH, seconds=0.01, patience_seconds=120
+    before = counts_when_idle(dispatcher, calls)
+    burst = run_open_loop(
+        dispatcher.port, ECHO.request, per_second=100 * BURST, seconds=0.01, patience_seconds=120
     )
-    assert rush.statuses == {HTTPStatus.OK: RUSH}
-    quiet(dispatcher, calls + RUSH)
-    eventually(lambda: alive(dispatcher) == (before.references, before.lent), "the end of the rush")
+    assert burst.statuses == {HTTPStatus.OK: BURST}
+    counts_when_idle(dispatcher, calls + BURST)
+    eventually(
+        lambda: references(dispatcher) == (before.references, before.lent), "the end of the burst"
+    )

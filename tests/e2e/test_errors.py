@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the caller gets the contract's code in its shape, and no secret."""
+"""Every error has the contract's code and shape, and discloses no secret."""
 
 import httpx
 import pytest
@@ -17,14 +17,16 @@ def assert_is_error(response: httpx.Response, status: int, code: str) -> None:
 @pytest.mark.parametrize(
     ("target", "status", "code"),
     [
-        ("/t/nobody/", 404, "tenant_not_found"),
+        ("/t/unknown/", 404, "tenant_not_found"),
         ("/t/ghost/", 404, "worker_not_found"),
         ("/t/crafted/throw", 502, "tenant_worker_failure"),
         ("/__platform/analytics", 401, "unauthorized"),
         ("/", 404, "not_found"),
     ],
 )
-def test_errors_have_one_shape(caller: Caller, target: str, status: int, code: str) -> None:
+def test_all_errors_have_the_same_shape(
+    caller: Caller, target: str, status: int, code: str
+) -> None:
     assert_is_error(caller.request(target), status, code)
 
 
@@ -38,7 +40,7 @@ def test_errors_have_one_shape(caller: Caller, target: str, status: int, code: s
         "/t/unfinished/",
     ],
 )
-def test_a_script_that_fails_is_tenant_worker_failure_and_its_words_stay_inside(
+def test_a_failing_script_is_tenant_worker_failure_without_its_exception_text(
     caller: Caller, target: str
 ) -> None:
     response = caller.request(target)
@@ -50,20 +52,20 @@ def test_a_script_that_fails_is_tenant_worker_failure_and_its_words_stay_inside(
     assert ".js" not in shown
 
 
-def test_a_script_past_its_limit_is_tenant_limit_exceeded(caller: Caller) -> None:
-    # To count it reads and writes: two sub-requests, where its record allows one.
+def test_a_script_over_its_limit_is_tenant_limit_exceeded(caller: Caller) -> None:
+    # The script makes two sub-requests; its record allows one.
     response = caller.request("/t/tight/counters/cups", method="POST")
     assert_is_error(response, 503, "tenant_limit_exceeded")
     assert caller.request("/t/tight/counters/cups").status_code == 200
 
 
-def test_a_script_cannot_pass_its_failure_off_as_a_missing_script(caller: Caller) -> None:
+def test_a_script_that_imitates_the_platforms_error_gets_a_defined_error(caller: Caller) -> None:
     response = caller.request("/t/crafted/throw-like-the-platform")
     assert response.status_code in {404, 502}
     assert response.json()["error"] in {"worker_not_found", "tenant_worker_failure"}
 
 
-def test_a_script_that_fails_midway_cuts_its_body_short(caller: Caller) -> None:
+def test_a_script_that_fails_while_streaming_breaks_off_its_body(caller: Caller) -> None:
     with caller.client.stream("GET", "/t/crafted/throw-midway") as response:
         assert response.status_code == 200
         with pytest.raises(httpx.RemoteProtocolError):

@@ -1,4 +1,4 @@
-"""What the public page reads, through real HTTP: of one shape, without a token, seldom made."""
+"""The public page's route: fixed shape, no token, few distinct responses."""
 
 import json
 import time
@@ -13,20 +13,20 @@ from .marketplace import MIRROR_HOST
 
 PATH = "/api/explore/analytics"
 WINDOWS = ("today", "week", "overall")
-MADE_SECONDS = 5.0
-"""For how long an answer is given again; see `limits.EXPLORE_FRESH_SECONDS`."""
+FRESH_SECONDS = 5.0
+"""How long a response is reused; see `EXPLORE_FRESH_SECONDS`."""
 
 
 def page(caller: Caller, query: str = "") -> dict[str, Any]:
     response = caller.request(f"{PATH}{query}")
     assert response.status_code == 200
     body: dict[str, Any] = response.json()
-    assert "requestId" not in body, "bodies are everybody's, the header is one request's"
+    assert "requestId" not in body, "the body is shared by requests"
     return body
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_the_page_shows_what_the_platform_knows(caller: Caller, window: str) -> None:
+def test_the_page_shows_the_platforms_snapshot(caller: Caller, window: str) -> None:
     for fail in (0, 0, 1):
         caller.request(f"/t/ledger/draw?fail={fail}", headers={"x-agent-id": f"explorer-{fail}"})
     caller.flush()
@@ -35,8 +35,8 @@ def test_the_page_shows_what_the_platform_knows(caller: Caller, window: str) -> 
 
     def caught_up() -> dict[str, Any] | None:
         body = page(caller, f"?window={window}&top=2")
-        is_so = body["snapshot"]["heroStats"]["calls"] >= calls
-        return body if is_so else None
+        is_current = body["snapshot"]["heroStats"]["calls"] >= calls
+        return body if is_current else None
 
     body = eventually(caught_up, "the page to catch up")
     assert (body["ok"], body["window"], body["source"]) == (True, window, "self")
@@ -56,7 +56,7 @@ def test_the_page_shows_what_the_platform_knows(caller: Caller, window: str) -> 
     assert "tenantId" not in json.dumps(snapshot)
 
 
-def test_its_parameters_are_the_contracts(caller: Caller) -> None:
+def test_parameters_follow_the_contract(caller: Caller) -> None:
     assert page(caller)["window"] == "today"
     for top in ("0", "-1", "many", "1.5", ""):
         check(page(caller, f"?top={top}")["snapshot"], "today", 25)
@@ -69,13 +69,13 @@ def test_its_parameters_are_the_contracts(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_it_can_only_be_read(caller: Caller, method: str) -> None:
+def test_the_route_is_read_only(caller: Caller, method: str) -> None:
     response = caller.request(PATH, method=method)
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
     assert response.json()["error"] == "method_not_allowed"
 
 
-def test_a_tenants_host_keeps_the_path_for_its_tenant(caller: Caller) -> None:
+def test_at_a_tenants_host_the_path_belongs_to_the_tenant(caller: Caller) -> None:
     for target, host in ((f"{PATH}?window=x", MIRROR_HOST), (f"/t/mirror{PATH}?window=x", None)):
         response = caller.request(target, host=host, method="POST")
         assert response.status_code == 200
@@ -84,7 +84,7 @@ def test_a_tenants_host_keeps_the_path_for_its_tenant(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_is_known_is_not_sent_again(caller: Caller, method: str) -> None:
+def test_an_unchanged_response_is_not_sent_again(caller: Caller, method: str) -> None:
     def twice() -> bool:
         first = caller.request(f"{PATH}?window=week", method=method)
         assert first.status_code == 200
@@ -99,19 +99,19 @@ def test_what_is_known_is_not_sent_again(caller: Caller, method: str) -> None:
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
         return True
 
-    eventually(twice, "two questions about one answer")
+    eventually(twice, "two requests for the same response")
 
 
-def test_many_visitors_are_given_few_answers(caller: Caller) -> None:
+def test_many_requests_share_few_responses(caller: Caller) -> None:
     page(caller)
     started = time.monotonic()
     tags = {caller.request(f"{PATH}?top=7").headers["etag"] for _ in range(300)}
     elapsed = time.monotonic() - started
-    assert len(tags) <= 2 + elapsed / MADE_SECONDS
+    assert len(tags) <= 2 + elapsed / FRESH_SECONDS
 
 
-def test_it_needs_no_token_and_takes_none(caller: Caller) -> None:
+def test_the_route_needs_no_token_and_ignores_tokens(caller: Caller) -> None:
     for headers in ({}, {"authorization": "Bearer wrong"}, {"x-platform-token": "wrong"}):
         assert caller.request(f"{PATH}?token=x", headers=headers).status_code == 200
-    # What it shows opens nothing else.
+    # Other routes still need the token.
     assert caller.request("/__platform/analytics").status_code == 401

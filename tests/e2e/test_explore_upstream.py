@@ -1,4 +1,4 @@
-"""The page of a deployment whose figures are another dispatcher's, which fails in every way."""
+"""The page of a deployment that reads analytics from another dispatcher, which can fail."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -46,7 +46,7 @@ FAILURES: list[tuple[str, Fault, str]] = [
     ("no UTF-8", body(b'{"snapshot": "\xff\xfe'), HTTP_ERROR),
     ("a reset", drop_connection, UNREACHABLE),
     ("too much", body(" " * 5_000_000), UNREACHABLE),
-    ("no answer in time", slow(7.0), UNREACHABLE),
+    ("no response in time", slow(7.0), UNREACHABLE),
 ]
 
 
@@ -60,10 +60,10 @@ def upstream() -> Iterator[FaultProxy]:
 def page_caller(
     start: Starter, upstream: FaultProxy, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Caller]:
-    """A deployment whose figures are those of `upstream`."""
+    """A client of a deployment that reads analytics from `upstream`."""
     settings = {"ANALYTICS_BASE_URL": upstream.url + "/", "ANALYTICS_TOKEN": TOKEN}
     with (
-        start(tmp_path_factory.mktemp("borrower"), {"tenants": []}, settings) as server,
+        start(tmp_path_factory.mktemp("reader"), {"tenants": []}, settings) as server,
         Caller(server.url, TOKEN) as caller,
     ):
         yield caller
@@ -84,25 +84,27 @@ def page(caller: Caller, window: str) -> dict[str, Any]:
     return found
 
 
-def test_however_it_fails_the_page_gets_an_empty_snapshot(
+def test_whatever_the_upstream_returns_the_page_gets_a_valid_snapshot(
     page_caller: Caller, upstream: FaultProxy, server: Server
 ) -> None:
     for number, (name, fault, code) in enumerate(FAILURES):
         window = WINDOWS[number % len(WINDOWS)]
         upstream.always(target(window), fault)
-        asked = upstream.count(target(window))
+        calls_before = upstream.count(target(window))
 
-        def asked_again(window: str = window, asked: int = asked) -> dict[str, Any] | None:
+        def called_again(
+            window: str = window, calls_before: int = calls_before
+        ) -> dict[str, Any] | None:
             found = page(page_caller, window)
-            return found if upstream.count(target(window)) > asked else None
+            return found if upstream.count(target(window)) > calls_before else None
 
-        found = eventually(asked_again, f"the page to ask again ({name})")
+        found = eventually(called_again, f"the page to call upstream again ({name})")
         assert (found["ok"], found.get("error")) == (False, code), name
         assert found["snapshot"]["allApis"] == []
     assert upstream.count("/elsewhere") == 0, "redirects are not followed"
     assert {call.headers["authorization"] for call in upstream.calls} == {f"Bearer {TOKEN}"}
 
-    # Values that are wrong in a snapshot are made safe one by one.
+    # Invalid values in a snapshot are replaced one by one.
     upstream.always(target("week"), body(HOSTILE))
     found = eventually(
         lambda: found if (found := page(page_caller, "week"))["ok"] else None, "a snapshot"
@@ -111,7 +113,7 @@ def test_however_it_fails_the_page_gets_an_empty_snapshot(
     assert row["owner"] == "@</script><script>alert(1)</script>"
     assert (row["rank"], row["calls"], row["trend"]) == (1, 2, [])
 
-    # A dispatcher that is well again is believed; when it is gone, what it said still holds.
+    # A recovered dispatcher is read again; when it is down, its last snapshot is served.
     def other_dispatcher(call: Call) -> Response:
         headers = {"authorization": call.headers["authorization"]}
         response = httpx.get(f"{server.url}{call.path}", headers=headers)
@@ -123,15 +125,15 @@ def test_however_it_fails_the_page_gets_an_empty_snapshot(
         calls = upstream_caller.snapshot("overall")["heroStats"]["calls"]
     upstream.always(target("overall"), other_dispatcher)
 
-    def is_theirs() -> dict[str, Any] | None:
+    def upstream_page() -> dict[str, Any] | None:
         found = page(page_caller, "overall")
         return found if found["snapshot"]["heroStats"]["calls"] >= calls else None
 
-    theirs = eventually(is_theirs, "the other dispatcher's figures")
-    assert theirs["ok"]
+    shown = eventually(upstream_page, "the other dispatcher's snapshot")
+    assert shown["ok"]
     with ExitStack() as stack:
         stack.enter_context(upstream.down())
-        asked = len(upstream.calls)
+        calls_before = len(upstream.calls)
         for _ in range(20):
             assert page(page_caller, "overall")["ok"]
-        assert len(upstream.calls) == asked
+        assert len(upstream.calls) == calls_before

@@ -1,4 +1,4 @@
-"""The facilitator that fails on demand fails as it is told to, and as it says."""
+"""The fault proxy passes calls on and fails on demand."""
 
 import time
 
@@ -35,7 +35,7 @@ def test_the_proxy_passes_on_and_records(
     assert settled.upstream_seconds > 0
 
 
-def test_each_fault_meets_one_call_in_turn(fault_proxy: FaultProxy) -> None:
+def test_queued_faults_handle_one_call_each_in_order(fault_proxy: FaultProxy) -> None:
     fault_proxy.always("/verify", status(503))
     fault_proxy.then("/verify", status(500), *INVALID_RESPONSES.values())
     responses = [
@@ -47,7 +47,7 @@ def test_each_fault_meets_one_call_in_turn(fault_proxy: FaultProxy) -> None:
     assert all(call.upstream is None for call in fault_proxy.calls)
 
 
-def test_a_line_is_cut_before_or_after_it_worked(
+def test_a_connection_is_dropped_before_or_after_settling(
     facilitator: FacilitatorClient, fault_proxy: FaultProxy
 ) -> None:
     call = facilitator.signed(facilitator.economy.buyer)
@@ -58,7 +58,7 @@ def test_a_line_is_cut_before_or_after_it_worked(
         assert facilitator.is_settled(call) is is_used
 
 
-def test_a_failure_after_it_worked_has_worked(
+def test_a_failure_after_success_has_settled(
     facilitator: FacilitatorClient, fault_proxy: FaultProxy
 ) -> None:
     call = facilitator.signed(facilitator.economy.buyer)
@@ -68,14 +68,14 @@ def test_a_failure_after_it_worked_has_worked(
 
 
 @pytest.mark.parametrize("fault", [slow(0.5), slow_response(0.5)])
-def test_a_slow_facilitator_is_slow(fault_proxy: FaultProxy, fault: Fault) -> None:
+def test_a_slow_fault_delays_the_response(fault_proxy: FaultProxy, fault: Fault) -> None:
     fault_proxy.then("/supported", fault)
     started = time.monotonic()
     assert httpx.get(f"{fault_proxy.url}/supported").status_code == 200
     assert time.monotonic() - started >= 0.5
 
 
-def test_a_facilitator_that_is_down_refuses_and_comes_back(fault_proxy: FaultProxy) -> None:
+def test_a_proxy_that_is_down_refuses_connections_and_recovers(fault_proxy: FaultProxy) -> None:
     with httpx.Client(base_url=fault_proxy.url) as client:
         assert client.get("/supported").status_code == 200
         with fault_proxy.down(), pytest.raises(httpx.TransportError):
@@ -85,6 +85,6 @@ def test_a_facilitator_that_is_down_refuses_and_comes_back(fault_proxy: FaultPro
         assert client.get("/supported").status_code == 200
 
 
-def test_nobody_listens_at_the_address_of_nobody() -> None:
+def test_the_refused_address_refuses_connections() -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(refused_address())

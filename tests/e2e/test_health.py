@@ -1,4 +1,4 @@
-"""`/__platform/health` says what is wrong, and bad directory records take nobody down."""
+"""`/__platform/health` reports invalid records, which do not affect other tenants."""
 
 import json
 
@@ -6,7 +6,7 @@ from .caller import Caller
 from .marketplace import BAD_RECORDS
 
 
-def test_every_bad_record_is_named_with_its_reason(caller: Caller) -> None:
+def test_every_invalid_record_is_named_with_its_reason(caller: Caller) -> None:
     report = json.dumps(caller.platform("health"))
     for name in ("Has Spaces", "no-worker", "bad-price", "bad-plan"):
         assert name in report
@@ -14,16 +14,16 @@ def test_every_bad_record_is_named_with_its_reason(caller: Caller) -> None:
         assert reason in report
 
 
-def test_the_others_keep_working(caller: Caller) -> None:
+def test_valid_records_are_served(caller: Caller) -> None:
     assert caller.request("/t/mirror/").status_code == 200
     assert len(BAD_RECORDS) == 5
 
 
-def test_a_bad_record_answers_to_nobody(caller: Caller) -> None:
+def test_an_invalid_record_is_not_served(caller: Caller) -> None:
     for slug in ("no-worker", "bad-price", "bad-plan"):
         response = caller.request(f"/t/{slug}/")
         assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
 
 
-def test_no_setting_is_shown(caller: Caller) -> None:
+def test_the_token_is_not_shown(caller: Caller) -> None:
     assert caller.token not in json.dumps(caller.platform("health"))

@@ -1,4 +1,4 @@
-"""`make demo HISTORY=` makes up past days, which the dispatcher shows to the last call."""
+"""`make demo HISTORY=` generates past days, and the dispatcher shows every generated call."""
 
 import json
 import os
@@ -25,13 +25,13 @@ DAYS = 3
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the dispatcher keeps its KV."""
+    """The dispatcher's STATE."""
     return tmp_path_factory.mktemp("history")
 
 
 @pytest.fixture(scope="module")
 def seeded(state: Path) -> Iterator[Server]:
-    """A dispatcher as `make dev` starts it, with one call of its own before history is made up."""
+    """A dispatcher as `make dev` starts it, with one call made before history is generated."""
     with running_dispatcher(
         state=state,
         tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
@@ -40,8 +40,8 @@ def seeded(state: Path) -> Iterator[Server]:
         with Caller(server.url, "dev-token") as caller:
             assert caller.request("/t/mirror/").status_code == 200
             caller.snapshot("overall")
-        made = history(server, state)
-        assert made.returncode == 0, made.stdout + made.stderr
+        generated = history(server, state)
+        assert generated.returncode == 0, generated.stdout + generated.stderr
         yield server
 
 
@@ -59,14 +59,14 @@ def history(server: Server, state: Path, days: str = str(DAYS)) -> subprocess.Co
 
 
 def planned(state: Path) -> list[UsageEvent]:
-    """The events that should be there, by what the mark says of them."""
+    """Return the expected events, generated again with the stored seed."""
     mark = json.loads(local_kv.value(state, keys.DEMO_HISTORY))
     assert (mark["complete"], mark["days"]) == (True, DAYS)
     return make_events(APIS, PRICED, Span(DAYS, mark["endMs"]), mark["seed"])
 
 
-def check_figures(server: Server, events: list[UsageEvent]) -> None:
-    """Compare `overall` with a plain count of what was made up, and the one call before it."""
+def check_totals(server: Server, events: list[UsageEvent]) -> None:
+    """Compare `overall` with a count of the generated events and the one earlier call."""
     calls = [event for event in events if event.counted and event.api]
     with Caller(server.url, "dev-token") as caller:
         snapshot = caller.snapshot("overall")
@@ -87,10 +87,10 @@ def check_figures(server: Server, events: list[UsageEvent]) -> None:
 
 
 def test_overall_equals_a_plain_count(seeded: Server, state: Path) -> None:
-    check_figures(seeded, planned(state))
+    check_totals(seeded, planned(state))
 
 
-def test_the_log_and_its_summaries_agree_and_say_that_they_are_made_up(seeded: Server) -> None:
+def test_health_reports_no_problems_and_a_notice_about_demo_data(seeded: Server) -> None:
     with Caller(seeded.url, "dev-token") as caller:
         health = caller.platform("health")
         yesterday = caller.snapshot("today")["previous"]
@@ -99,13 +99,13 @@ def test_the_log_and_its_summaries_agree_and_say_that_they_are_made_up(seeded: S
     assert yesterday is not None
 
 
-def test_a_second_time_adds_nothing_and_says_so(seeded: Server, state: Path) -> None:
+def test_a_second_run_adds_nothing_and_reports_it(seeded: Server, state: Path) -> None:
     before = local_kv.keys(state, "")
     again = history(seeded, state)
     assert again.returncode == 0
     assert "nothing was added" in again.stderr
     assert local_kv.keys(state, "") == before
-    check_figures(seeded, planned(state))
+    check_totals(seeded, planned(state))
 
 
 def test_an_interrupted_run_is_completed_without_counting_twice(
@@ -116,10 +116,10 @@ def test_an_interrupted_run_is_completed_without_counting_twice(
     again = history(seeded, state, "9")
     assert (again.returncode, "Generated" in again.stderr) == (0, True), again.stderr
     assert planned(state) == events
-    check_figures(seeded, events)
+    check_totals(seeded, events)
 
 
-def test_another_state_than_the_dispatchers_is_refused(
+def test_a_state_of_another_dispatcher_is_refused(
     seeded: Server, state: Path, tmp_path: Path
 ) -> None:
     local_kv.replace(state, keys.DEMO_HISTORY, '"complete": true', '"complete": false')
@@ -130,6 +130,6 @@ def test_another_state_than_the_dispatchers_is_refused(
 
 
 @pytest.mark.parametrize("days", ["0", "40", "many"])
-def test_days_that_make_no_sense_are_refused(seeded: Server, state: Path, days: str) -> None:
+def test_an_invalid_number_of_days_is_refused(seeded: Server, state: Path, days: str) -> None:
     refused = history(seeded, state, days)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)

@@ -1,4 +1,4 @@
-"""A summary that is broken in the real local KV is told by health, and mended as it says."""
+"""Health reports a damaged summary in the local KV, and its remedy repairs it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,9 @@ def replay(namespace: Path, tmp_path: Path) -> Iterator[Replay]:
         yield replay
 
 
-def test_a_broken_summary_is_told_and_mended(replay: Replay, tmp_path: Path) -> None:
+def test_a_damaged_summary_is_reported_and_its_remedy_repairs_it(
+    replay: Replay, tmp_path: Path
+) -> None:
     def invariants() -> dict[str, dict[str, Any]]:
         found: list[dict[str, Any]] = replay.log(NOW_MS)["invariants"]
         return {one["name"]: one for one in found if one["value"]}
@@ -42,21 +44,21 @@ def test_a_broken_summary_is_told_and_mended(replay: Replay, tmp_path: Path) -> 
     assert invariants() == {}
     assert replay.platform("health", NOW_MS)["healthy"] is True
 
-    # The settled hour, and a minute after it.
-    broken = ["summary/hour/7973-01-09T11", "summary/minute/7973-01-09T10:34"]
-    assert keys(tmp_path, "summary/") >= set(broken)
-    for key in broken:
+    # An hour whose summary is final, and a minute after it.
+    damaged = ["summary/hour/7973-01-09T11", "summary/minute/7973-01-09T10:34"]
+    assert keys(tmp_path, "summary/") >= set(damaged)
+    for key in damaged:
         cut_short(tmp_path, key)
-    told = invariants()
-    assert set(told) == {"summariesUnread"}
-    assert told["summariesUnread"]["value"] == 2
-    assert all(key in told["summariesUnread"]["explanation"] for key in broken)
+    reported = invariants()
+    assert set(reported) == {"summariesUnread"}
+    assert reported["summariesUnread"]["value"] == 2
+    assert all(key in reported["summariesUnread"]["explanation"] for key in damaged)
     health = replay.platform("health", NOW_MS)
     assert health["healthy"] is False
     assert [problem["code"] for problem in health["problems"]] == ["invariant_broken"]
 
-    remedy = told["summariesUnread"]["remedy"].split()[1]
-    mended = replay.request(remedy, NOW_MS, method="POST", headers=PLATFORM).json()
-    assert (mended["complete"], mended["changed"]) == (True, broken)
+    remedy = reported["summariesUnread"]["remedy"].split()[1]
+    repaired = replay.request(remedy, NOW_MS, method="POST", headers=PLATFORM).json()
+    assert (repaired["complete"], repaired["changed"]) == (True, damaged)
     assert invariants() == {}
     assert replay.snapshot("today", NOW_MS)["heroStats"]["calls"] == 9

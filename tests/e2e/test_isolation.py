@@ -1,4 +1,4 @@
-"""However many requests run at once, none of them sees anything of another."""
+"""Concurrent requests never see each other's data."""
 
 import asyncio
 import hashlib
@@ -13,8 +13,8 @@ REQUESTS = 480
 CONCURRENCY = 32
 
 
-async def call(client: httpx.AsyncClient, number: int, turn: asyncio.Semaphore) -> str:
-    """Send request `number`, assert that the answer is its own, and return its id."""
+async def call(client: httpx.AsyncClient, number: int, slots: asyncio.Semaphore) -> str:
+    """Send request `number`, check that the response belongs to it, and return its id."""
     slug = NEIGHBOURS[number % len(NEIGHBOURS)]
     body = f"body of {number} ".encode() * (number % 50)
     headers = {"x-agent-id": f"agent-{number}", "x-number": str(number)}
@@ -23,7 +23,7 @@ async def call(client: httpx.AsyncClient, number: int, turn: asyncio.Semaphore) 
         headers["host"] = f"{slug}.e2e.example"
     else:
         path = f"/t/{slug}{path}"
-    async with turn:
+    async with slots:
         response = await client.post(path, headers=headers, content=body)
     seen = response.json()["request"]
     assert (seen["path"], seen["query"]) == (f"/{number}", f"number={number}")
@@ -33,21 +33,21 @@ async def call(client: httpx.AsyncClient, number: int, turn: asyncio.Semaphore) 
     return response.headers["x-request-id"]
 
 
-def test_each_answer_is_that_of_its_own_request_and_counted_at_its_own_tenant(
+def test_each_response_belongs_to_its_request_and_counts_for_its_tenant(
     caller: Caller,
 ) -> None:
     async def all_at_once() -> list[str]:
-        turn = asyncio.Semaphore(CONCURRENCY)
+        slots = asyncio.Semaphore(CONCURRENCY)
         async with httpx.AsyncClient(base_url=caller.url, timeout=60) as client:
-            return await asyncio.gather(*(call(client, n, turn) for n in range(REQUESTS)))
+            return await asyncio.gather(*(call(client, n, slots) for n in range(REQUESTS)))
 
     request_ids = asyncio.run(all_at_once())
     assert len(set(request_ids)) == REQUESTS
     caller.flush()
     each = REQUESTS // len(NEIGHBOURS)
     for slug in NEIGHBOURS:
-        figures = caller.api(slug)
-        assert figures is not None
-        assert (figures["calls"], figures["uniqueCallers"]) == (each, each)
+        row = caller.api(slug)
+        assert row is not None
+        assert (row["calls"], row["uniqueCallers"]) == (each, each)
     events = [event for slug in NEIGHBOURS for event in caller.events(slug)]
     assert Counter(event["requestId"] for event in events) == Counter(request_ids)

@@ -1,4 +1,4 @@
-"""`make dev PAYMENTS=1`: an economy comes and goes with the dispatcher."""
+"""`make dev PAYMENTS=1` starts an economy, which ends with the dispatcher."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ from .launching import launched, until_refused
 DEMO = {"PAYMENTS": "1", "TENANTS": "", "NAMESPACE": ""}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_the_economy_ends_with_the_launcher(tmp_path: Path, number: signal.Signals) -> None:
     with launched(tmp_path, **DEMO) as launch:
@@ -45,7 +45,7 @@ def test_without_payments_there_is_no_priced_api_and_no_chain(tmp_path: Path) ->
         assert httpx.get(f"{url}/t/exchange/").status_code == 200
 
 
-def test_another_word_than_one_ends_in_one_line(tmp_path: Path) -> None:
+def test_an_unknown_value_of_payments_is_reported_in_one_line(tmp_path: Path) -> None:
     with launched(tmp_path, PAYMENTS="yes") as launch:
         output, _ = launch.process.communicate(timeout=30)
         assert launch.process.returncode == 2

@@ -1,4 +1,4 @@
-"""The launcher as `make dev` runs it: what it prints, and that it leaves nothing behind."""
+"""The launcher as `make dev` runs it: its output, its errors, and that it stops its processes."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from dev.layout import HERE, Layout
 from .launching import SCRIPT, TENANTS, is_alive, launched, until_refused
 
 
-def test_the_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:
+def test_the_printed_commands_work(tmp_path: Path) -> None:
     with launched(tmp_path, VARS="PLATFORM_ANALYTICS_TOKEN='two words'") as launch:
         ready = launch.read_until("^Ready on")
         assert re.fullmatch(r"Ready on http://localhost:\d+", ready)
@@ -42,9 +42,9 @@ def test_the_commands_it_prints_work_as_they_stand(tmp_path: Path) -> None:
         assert json.loads(responses[2])["ok"] is True
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_nothing_runs_on_after_its_end(tmp_path: Path, number: signal.Signals) -> None:
+def test_no_process_survives_the_launcher(tmp_path: Path, number: signal.Signals) -> None:
     with launched(tmp_path) as launch:
         port = int(launch.read_until("^Ready on").rpartition(":")[2])
         guard = launch.guard
@@ -69,7 +69,7 @@ def test_nothing_runs_on_after_its_end(tmp_path: Path, number: signal.Signals) -
         ({"RUNTIME": "other"}, "RUNTIME=local or RUNTIME=cloudflare"),
     ],
 )
-def test_what_cannot_be_used_ends_in_one_line(
+def test_an_invalid_setting_is_reported_in_one_line(
     tmp_path: Path, settings: dict[str, str], advice: str
 ) -> None:
     with launched(tmp_path, **settings) as launch:
@@ -80,7 +80,7 @@ def test_what_cannot_be_used_ends_in_one_line(
     assert output.count("\n") == 1
 
 
-def test_a_taken_port_ends_in_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -91,7 +91,7 @@ def test_a_taken_port_ends_in_one_line(tmp_path: Path) -> None:
 
 @pytest.fixture
 def own_clone(tmp_path: Path) -> Layout:
-    """A clone whose sources may be changed, on top of this one's set-up."""
+    """A clone whose sources tests may change; it shares this clone's set-up."""
     root = tmp_path / "clone"
     (root / "src").mkdir(parents=True)
     (root / "src" / "entry.py").write_text(worker("first"))
@@ -111,7 +111,7 @@ def own_clone(tmp_path: Path) -> Layout:
 
 
 def worker(response: str) -> str:
-    """Return the source of a Worker that gives one answer."""
+    """Return the source of a Worker that always responds with this text."""
     return (
         "from js import Response\n"
         "async def on_fetch(request, env):\n"
@@ -119,14 +119,14 @@ def worker(response: str) -> str:
     )
 
 
-def test_an_edit_is_picked_up_while_it_runs(own_clone: Layout, tmp_path: Path) -> None:
+def test_edited_sources_are_reloaded(own_clone: Layout, tmp_path: Path) -> None:
     with running_dispatcher(state=tmp_path / "state", layout=own_clone) as server:
         assert httpx.get(server.url).text == "first"
         deadline = time.monotonic() + 60
         saved = 0.0
         while httpx.get(server.url, timeout=30).text != "second":
             assert time.monotonic() < deadline, server.log.read_text()
-            # wrangler starts to watch some time after it is ready, and misses what came before.
+            # wrangler starts to watch files some time after it is ready, and misses earlier edits.
             if time.monotonic() > saved + 5:
                 save(own_clone.root / "src" / "entry.py", worker("second"))
                 saved = time.monotonic()
@@ -134,13 +134,13 @@ def test_an_edit_is_picked_up_while_it_runs(own_clone: Layout, tmp_path: Path) -
 
 
 def save(file: Path, text: str) -> None:
-    """Save a file as editors do: one that is written in place may be read while it is empty."""
+    """Save a file by renaming, as editors do, so that wrangler never reads an empty one."""
     edited = file.parent.parent / f"{file.name}.new"
     edited.write_text(text)
     edited.replace(file)
 
 
-def test_a_worker_that_does_not_start_says_why(own_clone: Layout, tmp_path: Path) -> None:
+def test_a_worker_that_does_not_start_reports_the_reason(own_clone: Layout, tmp_path: Path) -> None:
     (own_clone.root / "src" / "entry.py").write_text("import not_there\n")
     with (
         pytest.raises(ServerError, match="No module named 'not_there'") as failure,
@@ -163,7 +163,7 @@ def test_a_large_tenant_directory_reaches_the_worker(own_clone: Layout, tmp_path
         assert int(httpx.get(server.url).text) == len(text) > 300_000
 
 
-def test_a_clean_end_loses_no_event(tmp_path: Path) -> None:
+def test_a_clean_shutdown_loses_no_event(tmp_path: Path) -> None:
     scripts = tmp_path / "scripts"
     scripts.mkdir()
     (scripts / "echo.js").write_text(SCRIPT)
@@ -173,7 +173,7 @@ def test_a_clean_end_loses_no_event(tmp_path: Path) -> None:
         "namespace": scripts,
     }
     with running_dispatcher(**run) as server, httpx.Client(base_url=server.url) as client:
-        # It ends right after the last answer, before a group commit is due.
+        # The launcher stops right after the last response, before a group commit is due.
         assert all(client.get("/t/echo/").is_success for _ in range(20))
     with running_dispatcher(**run) as server:
         response = httpx.get(

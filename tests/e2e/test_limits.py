@@ -1,4 +1,4 @@
-"""Limits hold through `wrangler dev`: at once, at the edge of a crash, and for money."""
+"""Limits hold through `wrangler dev`: for concurrent requests, crashes and payments."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from dev.launch import Server
 from .caller import Caller, eventually
 from .conftest import TOKEN, PayerOf, Starter
 
-AT_ONCE = 32
+CONCURRENCY = 32
 QUOTA = 11
 PRICE = 10_000
 PRICED = {"priceUsd": 0.01, "x402Enabled": True}
@@ -50,8 +50,8 @@ def limited(
 
 async def request_at_once(url: str, times: int, agent: str = "a") -> list[httpx.Response]:
     headers = {"x-agent-id": agent}
-    bounds = httpx.Limits(max_connections=times)
-    async with httpx.AsyncClient(timeout=60, limits=bounds, headers=headers) as client:
+    connection_limits = httpx.Limits(max_connections=times)
+    async with httpx.AsyncClient(timeout=60, limits=connection_limits, headers=headers) as client:
         return list(await asyncio.gather(*(client.get(url) for _ in range(times))))
 
 
@@ -59,18 +59,18 @@ async def request_at_once(url: str, times: int, agent: str = "a") -> list[httpx.
     ("slug", "limit", "window"),
     [("quota", "dailyRequests", "day"), ("month", "monthlyRequests", "month")],
 )
-def test_of_32_at_once_a_quota_serves_exactly_its_number(
+def test_a_quota_serves_exactly_its_number_of_concurrent_requests(
     limited: Server, slug: str, limit: str, window: str
 ) -> None:
-    responses = asyncio.run(request_at_once(f"{limited.url}/t/{slug}/echo", AT_ONCE))
+    responses = asyncio.run(request_at_once(f"{limited.url}/t/{slug}/echo", CONCURRENCY))
     served = [response for response in responses if response.status_code == 200]
     refused = [response for response in responses if response.status_code == 429]
-    assert (len(served), len(refused)) == (QUOTA, AT_ONCE - QUOTA)
+    assert (len(served), len(refused)) == (QUOTA, CONCURRENCY - QUOTA)
     left = {
         response.headers["ratelimit"].split(f'"{window}";r=')[1].split(";")[0]
         for response in served
     }
-    assert left == {str(number) for number in range(QUOTA)}, "each place is given once"
+    assert left == {str(number) for number in range(QUOTA)}, "each remaining count is given once"
     for response in refused:
         body = response.json()
         assert (body["error"], body["limit"]) == ("usage_quota_exceeded", f"usageLimit.{limit}")
@@ -80,18 +80,18 @@ def test_of_32_at_once_a_quota_serves_exactly_its_number(
         assert "x-tenant-id" not in response.headers
 
 
-def test_of_32_at_once_a_rate_serves_exactly_its_number(limited: Server) -> None:
+def test_a_rate_limit_serves_exactly_its_number_of_concurrent_requests(limited: Server) -> None:
     url = f"{limited.url}/t/rate/echo"
 
     def in_one_window() -> list[httpx.Response] | None:
         window = time.time() // 10
-        responses = asyncio.run(request_at_once(url, AT_ONCE, agent=f"agent {window}"))
+        responses = asyncio.run(request_at_once(url, CONCURRENCY, agent=f"agent {window}"))
         return responses if time.time() // 10 == window else None
 
-    responses = eventually(in_one_window, "32 answers in one window of ten seconds")
+    responses = eventually(in_one_window, "32 responses in one window of ten seconds")
     assert Counter(response.status_code for response in responses) == {
         200: QUOTA,
-        429: AT_ONCE - QUOTA,
+        429: CONCURRENCY - QUOTA,
     }
     for response in responses:
         assert response.headers["ratelimit-policy"] == f'"caller";q={QUOTA};w=10'
@@ -99,11 +99,11 @@ def test_of_32_at_once_a_rate_serves_exactly_its_number(limited: Server) -> None
             assert response.json()["error"] == "rate_limited"
             assert response.headers["retry-after"] == "10"
             assert response.headers["ratelimit"] == '"caller";r=0;t=10'
-    another = asyncio.run(request_at_once(url, 1, agent="somebody else"))
+    another = asyncio.run(request_at_once(url, 1, agent="another caller"))
     assert another[0].status_code == 200
 
 
-def test_refused_requests_are_events_and_no_calls(limited: Server) -> None:
+def test_refused_requests_are_events_but_not_calls(limited: Server) -> None:
     url = f"{limited.url}/t/failing/draw?fail=throw"
     assert {httpx.get(url).status_code for _ in range(5)} == {502}, "failures use no quota"
     for _ in range(2):
@@ -125,12 +125,12 @@ def test_refused_requests_are_events_and_no_calls(limited: Server) -> None:
         assert api["calls"] == 7
 
 
-def test_an_api_without_limits_says_nothing_of_any(limited: Server) -> None:
+def test_an_api_without_limits_has_no_rate_limit_headers(limited: Server) -> None:
     response = httpx.get(f"{limited.url}/t/free/echo")
     assert not {"ratelimit", "ratelimit-policy"} & set(response.headers)
 
 
-def test_a_cap_takes_what_fits_and_no_wallet_pays_for_more(
+def test_a_spend_cap_admits_payments_up_to_its_amount(
     limited: Server, economy: Economy, payer_of: PayerOf
 ) -> None:
     payer = payer_of("fetch")
@@ -146,7 +146,7 @@ def test_a_cap_takes_what_fits_and_no_wallet_pays_for_more(
     assert int(bought[3].headers["retry-after"]) > 0
 
 
-def test_a_paid_request_that_fails_leaves_room_for_another(
+def test_a_failed_paid_request_does_not_use_up_the_cap(
     limited: Server, economy: Economy, payer_of: PayerOf
 ) -> None:
     before = economy.chain.balance(economy.buyer.address)
@@ -157,14 +157,14 @@ def test_a_paid_request_that_fails_leaves_room_for_another(
     assert economy.chain.balance(economy.buyer.address) == before - PRICE
 
 
-def test_the_deployment_says_that_its_limits_hold(limited: Server) -> None:
+def test_health_reports_no_problems_with_limits(limited: Server) -> None:
     with Caller(limited.url, TOKEN) as caller:
         health = caller.platform("health")
     assert (health["problems"], health["notices"]) == ([], [])
     assert health["bindings"]["QUOTAS"] is True
 
 
-def test_killed_under_load_again_and_again_a_quota_is_never_passed(
+def test_a_quota_is_never_exceeded_across_crashes_under_load(
     start: Starter, tmp_path: Path
 ) -> None:
     quota, crashes = 60, 4
@@ -198,5 +198,5 @@ def test_killed_under_load_again_and_again_a_quota_is_never_passed(
     served += sum(response.status_code == 200 for response in responses)
     print(f"{served} of {quota} served over {crashes} crashes")
     assert served <= quota
-    # At most the four requests under way at a crash are counted without an answer.
+    # At most the four requests in flight at a crash are counted without a response.
     assert served >= quota - 4 * crashes

@@ -1,4 +1,4 @@
-"""Under load every answer is counted once, before and after a restart, in few KV writes."""
+"""Under load every response is counted once, also after restarts, with few KV writes."""
 
 import asyncio
 import json
@@ -22,24 +22,24 @@ DIRECTORY = json.loads(DEMO_TENANTS.read_text(encoding="utf-8"))
 
 
 def load(server: Server, requests: int, seed: int) -> list[Outcome]:
-    """Send mixed traffic, and return what became of it."""
+    """Send mixed traffic and return the outcomes."""
     return asyncio.run(send(plan(requests, seed), server.url, CONCURRENCY, lambda _: None))
 
 
 def counted(outcomes: list[Outcome]) -> Counter[str]:
-    """How many of them should be counted, by slug."""
+    """Return how many calls should be counted, by slug."""
     return Counter(str(outcome.planned.api) for outcome in outcomes if outcome.counted)
 
 
 def counted_by_slug(caller: Caller) -> Counter[str]:
-    """How many calls the dispatcher has counted, by slug."""
+    """Return how many calls the dispatcher has counted, by slug."""
     slugs = {tenant["tenantId"]: tenant["slug"] for tenant in DIRECTORY["tenants"]}
     apis = caller.snapshot("overall")["allApis"]
     return Counter({slugs[api["tenantId"]]: api["calls"] for api in apis})
 
 
 def usage_keys(state: Path) -> set[str]:
-    """The keys of the usage log, read from where miniflare keeps its KV."""
+    """Return the keys of the usage log, read from miniflare's files."""
     keys: set[str] = set()
     for file in state.rglob("*.sqlite"):
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
@@ -49,14 +49,14 @@ def usage_keys(state: Path) -> set[str]:
     return {key for key in keys if key.startswith("usage/")}
 
 
-def test_every_answer_is_counted_once_before_and_after_restarts(
+def test_every_response_is_counted_once_before_and_after_restarts(
     start: Starter, tmp_path: Path
 ) -> None:
     with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
         first = load(server, REQUESTS, seed=1)
         assert all(outcome.has_response for outcome in first)
         expected = counted(first)
-        eventually(lambda: caller.calls() >= expected.total(), "all calls in the figures")
+        eventually(lambda: caller.calls() >= expected.total(), "all calls in the totals")
         assert counted_by_slug(caller) == expected
         caller.settle()
         writes = len(usage_keys(tmp_path))
@@ -75,7 +75,7 @@ def test_every_answer_is_counted_once_before_and_after_restarts(
         assert caller.snapshot("today")["freshness"]["complete"] is True
 
 
-def test_a_kill_under_load_costs_the_last_moments_at_most_and_invents_nothing(
+def test_a_kill_under_load_loses_only_the_latest_calls_and_adds_none(
     start: Starter, tmp_path: Path
 ) -> None:
     shown_early = 0
@@ -100,7 +100,7 @@ def test_a_kill_under_load_costs_the_last_moments_at_most_and_invents_nothing(
         assert caller.calls() == kept + more
 
 
-def test_figures_read_while_the_load_runs_never_go_back(start: Starter, tmp_path: Path) -> None:
+def test_totals_read_under_load_never_decrease(start: Starter, tmp_path: Path) -> None:
     readings: list[int] = []
     with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
 
@@ -117,7 +117,7 @@ def test_figures_read_while_the_load_runs_never_go_back(start: Starter, tmp_path
             return outcomes
 
         expected = counted(asyncio.run(both())).total()
-        eventually(lambda: caller.calls() >= expected, "all calls in the figures")
+        eventually(lambda: caller.calls() >= expected, "all calls in the totals")
         assert caller.calls() == expected
     assert readings == sorted(readings)
     assert len(set(readings)) > 2

@@ -1,4 +1,4 @@
-"""Metrics and log of the real Worker: figures equal what was sent, lines are JSON."""
+"""Metrics of the real Worker equal the traffic, and log lines are JSON."""
 
 import json
 import re
@@ -18,7 +18,7 @@ TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 def families(caller: Caller) -> Mapping[str, Metric]:
-    """Scrape once, and parse strictly."""
+    """Request the metrics once and parse them strictly."""
     response = caller.request(
         "/__platform/metrics", headers={"authorization": f"Bearer {caller.token}"}
     )
@@ -28,7 +28,7 @@ def families(caller: Caller) -> Mapping[str, Metric]:
 
 
 def total(found: Mapping[str, Metric], name: str, **labels: str) -> float:
-    """Add up the samples that have these labels."""
+    """Return the sum of the samples that have these labels."""
     return sum(
         sample.value
         for family in found.values()
@@ -38,13 +38,13 @@ def total(found: Mapping[str, Metric], name: str, **labels: str) -> float:
 
 
 def log_lines(server: Server) -> list[dict[str, Any]]:
-    """Every line that the Worker wrote; wrangler's own never start with a brace."""
+    """Return the log lines of the Worker; wrangler's own never start with a brace."""
     texts = [without_prefix(without_escapes(line)) for line in server.log.read_text().splitlines()]
     return [json.loads(text) for text in texts if text.startswith("{")]
 
 
 def awaited_line(server: Server, request_id: str) -> dict[str, Any]:
-    """The one line about a request, which wrangler prints a moment later."""
+    """Wait for the one log line about a request, and return it."""
     deadline = time.monotonic() + 10
     while True:
         found = [line for line in log_lines(server) if line.get("requestId") == request_id]
@@ -54,12 +54,12 @@ def awaited_line(server: Server, request_id: str) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def test_the_figures_are_what_was_sent(caller: Caller) -> None:
+def test_metrics_equal_the_traffic(caller: Caller) -> None:
     before = families(caller)
     for _ in range(5):
         assert caller.request("/t/mirror/").status_code == 200
     for _ in range(3):
-        assert caller.request("/t/nobody-is-here").status_code == 404
+        assert caller.request("/t/unknown").status_code == 404
     deadline = time.monotonic() + 15
     while True:
         after = families(caller)
@@ -67,7 +67,7 @@ def test_the_figures_are_what_was_sent(caller: Caller) -> None:
             name: total(after, name) - total(before, name)
             for name in ("clawr_today_calls", "clawr_isolate_events_committed_total")
         }
-        # The commit comes a moment after the answers.
+        # The commit comes a moment after the responses.
         if list(grown.values()) == [5, 8] or time.monotonic() > deadline:
             break
         time.sleep(0.1)
@@ -88,12 +88,12 @@ def test_the_figures_are_what_was_sent(caller: Caller) -> None:
     assert total(after, "clawr_source_up") == 2
 
 
-def test_both_ways_in_are_closed_to_others(caller: Caller) -> None:
+def test_metrics_need_the_token_in_a_header(caller: Caller) -> None:
     assert caller.request("/__platform/metrics").status_code == 401
     assert caller.request(f"/__platform/metrics?token={caller.token}").status_code == 401
 
 
-def test_a_failure_leaves_one_line_with_its_request_and_place(
+def test_a_failure_is_one_log_line_with_its_request_and_endpoint(
     server: Server, caller: Caller
 ) -> None:
     response = caller.request("/t/crafted/throw", headers={"x-api-key": "callers-own-key"})
@@ -108,12 +108,12 @@ def test_a_failure_leaves_one_line_with_its_request_and_place(
     assert line["cause"]
 
 
-def test_every_line_of_the_log_is_json_and_ordinary_requests_leave_none(
+def test_log_lines_are_json_and_ordinary_requests_log_nothing(
     server: Server, caller: Caller
 ) -> None:
     printed_before = len(server.log.read_text())
     served = caller.request("/t/mirror/", headers={"x-api-key": "callers-own-key"})
-    refused = caller.request("/t/nobody-is-here")
+    refused = caller.request("/t/unknown")
     assert caller.request("/cdn-cgi/handler/scheduled").text == "ok"
     failed = caller.request("/t/crafted/throw")
     awaited_line(server, failed.headers["x-request-id"])
@@ -123,7 +123,7 @@ def test_every_line_of_the_log_is_json_and_ordinary_requests_leave_none(
     ordinary = {response.headers["x-request-id"] for response in (served, refused)}
     assert ordinary.isdisjoint(line.get("requestId") for line in lines)
     text = server.log.read_text()[printed_before:]
-    # Nothing that Python or JavaScript prints by itself, and nothing that is a secret.
+    # No output of Python or JavaScript itself, and no secrets.
     assert not re.search(r"Traceback|^\s+at |WARNING:|ERROR:", text, re.MULTILINE)
     logged = json.dumps(lines)
     assert "callers-own-key" not in logged

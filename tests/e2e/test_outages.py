@@ -1,4 +1,4 @@
-"""While the real local KV refuses everything, answers go out and no event is lost."""
+"""While the local KV fails, requests are served and no event is lost."""
 
 import sqlite3
 import time
@@ -18,7 +18,7 @@ PLATFORM = {"authorization": f"Bearer {TOKEN}"}
 
 @contextmanager
 def refusing_kv(state: Path) -> Iterator[None]:
-    """Lock miniflare's databases, so that KV fails as it does in an outage."""
+    """Lock miniflare's databases, so that KV fails as in an outage."""
     with ExitStack() as stack:
         for file in state.rglob("*.sqlite"):
             database = sqlite3.connect(file, isolation_level=None, timeout=10)
@@ -31,14 +31,14 @@ def refusing_kv(state: Path) -> Iterator[None]:
 
 
 def isolate(caller: Caller) -> dict[str, int]:
-    """What the isolate's end of the log says of itself."""
-    figures: dict[str, int] = caller.request("/__platform/health", headers=PLATFORM).json()[
+    """Return what health reports about the isolate's events."""
+    counts: dict[str, int] = caller.request("/__platform/health", headers=PLATFORM).json()[
         "isolate"
     ]
-    return figures
+    return counts
 
 
-def test_kv_that_refuses_writes_for_a_while_delays_no_answer_and_loses_no_event(
+def test_a_kv_outage_delays_no_response_and_loses_no_event(
     tmp_path: Path,
 ) -> None:
     with (
@@ -71,7 +71,7 @@ def test_kv_that_refuses_writes_for_a_while_delays_no_answer_and_loses_no_event(
         assert caller.calls() == 51
 
 
-def test_an_outage_that_outlives_a_leader_ends_with_the_next_request(tmp_path: Path) -> None:
+def test_after_a_leader_gave_up_the_next_request_writes_the_events(tmp_path: Path) -> None:
     with (
         running_dispatcher(
             state=tmp_path,
@@ -85,8 +85,8 @@ def test_an_outage_that_outlives_a_leader_ends_with_the_next_request(tmp_path: P
         eventually(lambda: isolate(caller)["eventsCommitted"] == 1, "the first commit")
         with refusing_kv(tmp_path):
             assert caller.request("/t/feasts/").status_code == 200
-            gives_up = time.monotonic() + 32
-            eventually(lambda: time.monotonic() > gives_up, "the leader to give up", 60)
+            gives_up_at = time.monotonic() + 32
+            eventually(lambda: time.monotonic() > gives_up_at, "the leader to give up", 60)
             assert isolate(caller)["eventsHeld"] == 1
         assert caller.request("/t/feasts/").status_code == 200
         eventually(lambda: isolate(caller)["eventsHeld"] == 0, "everything committed")

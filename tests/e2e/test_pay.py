@@ -1,4 +1,4 @@
-"""`make pay`: the official client pays, and what it shows is what the chain says."""
+"""`make pay` pays with the official client, and its output matches the chain."""
 
 import os
 import re
@@ -22,14 +22,14 @@ from .shops import PRICE
 
 @pytest.fixture
 def state(economy: Economy, shops: Shops, tmp_path: Path) -> Iterator[Path]:
-    """The STATE of a server that takes payment, here the official one."""
+    """The STATE of a server with priced APIs, here the official one."""
     parts = urlsplit(shops.v2)
     with announced(tmp_path, f"{parts.scheme}://{parts.netloc}", economy.rpc_url):
         yield tmp_path
 
 
 def pay(state: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run what `make pay` runs."""
+    """Run the command of `make pay`."""
     return subprocess.run(
         [sys.executable, "-m", "dev.economy"],
         cwd=HERE.root,
@@ -42,7 +42,9 @@ def pay(state: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_shows_price_receipts_answers_and_both_balances(economy: Economy, state: Path) -> None:
+def test_the_output_has_price_receipts_responses_and_both_balances(
+    economy: Economy, state: Path
+) -> None:
     before = economy.chain.balance(economy.buyer.address)
     shown = pay(state, API="priced/cent", BODY="hello", COUNT="3")
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -56,7 +58,7 @@ def test_it_shows_price_receipts_answers_and_both_balances(economy: Economy, sta
     assert economy.chain.balance(economy.buyer.address) == before - 3 * PRICE
 
 
-def test_it_buys_from_the_dispatcher(paid_dispatcher: PaidDispatcher, tmp_path: Path) -> None:
+def test_it_pays_the_dispatcher(paid_dispatcher: PaidDispatcher, tmp_path: Path) -> None:
     paid = paid_dispatcher.economy.chain.balance(paid_dispatcher.economy.payee)
     with announced(tmp_path, paid_dispatcher.server.url, paid_dispatcher.economy.rpc_url):
         shown = pay(tmp_path, API="sold-by-platform/loaf?thick=1", METHOD="PUT", BODY="hello")
@@ -76,7 +78,7 @@ def test_it_buys_from_the_dispatcher(paid_dispatcher: PaidDispatcher, tmp_path: 
         ({"STATE": "/nowhere"}, 2, "start one with `make dev PAYMENTS=1`"),
     ],
 )
-def test_what_cannot_be_paid_ends_in_one_line(
+def test_a_payment_that_cannot_be_made_is_reported_in_one_line(
     state: Path, variables: dict[str, str], code: int, advice: str
 ) -> None:
     shown = pay(state, **variables)
@@ -86,7 +88,7 @@ def test_what_cannot_be_paid_ends_in_one_line(
     assert shown.stderr.count("\n") == 1
 
 
-def test_a_purchase_that_fails_fails_the_command(economy: Economy, state: Path) -> None:
+def test_a_failed_payment_fails_the_command(economy: Economy, state: Path) -> None:
     economy.chain.block(economy.buyer.address)
     try:
         shown = pay(state, API="priced/cent")
@@ -97,9 +99,9 @@ def test_a_purchase_that_fails_fails_the_command(economy: Economy, state: Path) 
     assert shown.stderr.startswith("error: 1 of 1 failed")
 
 
-def test_a_dispatcher_that_was_killed_is_not_taken_for_a_running_one(tmp_path: Path) -> None:
-    nobody = refused_address()
-    with announced(tmp_path, nobody, nobody):
+def test_a_killed_dispatcher_is_reported_as_ended(tmp_path: Path) -> None:
+    url = refused_address()
+    with announced(tmp_path, url, url):
         shown = pay(tmp_path)
     assert shown.returncode == 2
     assert "has stopped" in shown.stderr

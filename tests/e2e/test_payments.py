@@ -1,4 +1,4 @@
-"""Official clients, unmodified, pay the dispatcher: exactly the price, on the real chain."""
+"""Unmodified official clients pay the dispatcher exactly the price, on the local chain."""
 
 import json
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_an_official_client_pays_the_price_and_is_served(
     paid_dispatcher.records.check(wallet, ["settled"])
 
 
-def test_a_tenant_without_a_payee_sells_for_the_platform(
+def test_without_a_payee_the_platform_is_paid(
     paid_dispatcher: PaidDispatcher, payer_of: PayerOf
 ) -> None:
     wallet, chain = paid_dispatcher.wallet(), paid_dispatcher.economy.chain
@@ -62,7 +62,7 @@ def test_a_tenant_without_a_payee_sells_for_the_platform(
     assert chain.balance(paid_dispatcher.economy.payee) == before + PRICE
 
 
-def test_a_priced_host_of_its_own_is_paid_like_a_path(paid_dispatcher: PaidDispatcher) -> None:
+def test_a_priced_api_is_paid_at_its_host_too(paid_dispatcher: PaidDispatcher) -> None:
     wallet = paid_dispatcher.wallet()
     payment = paid_dispatcher.signed(wallet, "sold-by-platform/")
     host = {"host": "sold.e2e.example"}
@@ -73,7 +73,7 @@ def test_a_priced_host_of_its_own_is_paid_like_a_path(paid_dispatcher: PaidDispa
     paid_dispatcher.records.check(wallet, ["settled"])
 
 
-def test_who_does_not_pay_is_not_served_and_nothing_is_claimed(
+def test_an_unpaid_request_is_not_served_and_claims_nothing(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     claims = len(paid_dispatcher.records.rows())
@@ -88,7 +88,7 @@ def test_who_does_not_pay_is_not_served_and_nothing_is_claimed(
     assert paid_dispatcher.proxy.calls == []
 
 
-def test_settlements_ledger_and_analytics_say_the_same(paid_dispatcher: PaidDispatcher) -> None:
+def test_settlements_ledger_and_analytics_agree(paid_dispatcher: PaidDispatcher) -> None:
     before = _revenue(paid_dispatcher)
     wallets = [paid_dispatcher.wallet() for _ in range(5)]
     receipts = [
@@ -106,7 +106,7 @@ def test_settlements_ledger_and_analytics_say_the_same(paid_dispatcher: PaidDisp
         assert wallet.address.lower() not in json.dumps(events).lower()
 
 
-def test_payment_costs_what_is_measured_here(
+def test_the_latency_of_payments_is_measured(
     paid_dispatcher: PaidDispatcher, record_property: Record
 ) -> None:
     def milliseconds(send: Callable[[], httpx.Response]) -> float:

@@ -1,4 +1,4 @@
-"""Payments presented twice, elsewhere, changed or late: never served unpaid or charged twice."""
+"""Repeated, changed, late or misdirected payments are never served unpaid or charged twice."""
 
 import copy
 from collections import Counter
@@ -15,7 +15,7 @@ from .paid_dispatcher import PRICE, PaidDispatcher, is_served, receipt_of
 ROUNDS = 100
 
 
-def test_a_replay_gets_the_receipt_and_is_neither_charged_nor_served_again(
+def test_a_repeated_payment_gets_the_receipt_without_charge_or_service(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -51,7 +51,7 @@ def test_a_payment_for_one_method_does_not_pay_for_another(paid_dispatcher: Paid
     paid_dispatcher.records.check(wallet, ["settled"])
 
 
-def test_two_at_once_cost_one_settlement_and_serve_one_request(
+def test_two_concurrent_requests_with_one_payment_are_charged_and_served_once(
     paid_dispatcher: PaidDispatcher, record_property: Any
 ) -> None:
     wallet = paid_dispatcher.wallet(2 * ROUNDS * PRICE)
@@ -60,12 +60,12 @@ def test_two_at_once_cost_one_settlement_and_serve_one_request(
     pairs: Counter[tuple[int, ...]] = Counter()
     with ThreadPoolExecutor(2) as pool:
         for payment in payments:
-            both = list(pool.map(paid_dispatcher.send, [payment, payment]))
-            assert [is_served(response) for response in both].count(True) == 1, [
-                response.text for response in both
+            pair = list(pool.map(paid_dispatcher.send, [payment, payment]))
+            assert [is_served(response) for response in pair].count(True) == 1, [
+                response.text for response in pair
             ]
-            pairs[tuple(sorted(response.status_code for response in both))] += 1
-    responses = ", ".join(f"{both}: {times}" for both, times in sorted(pairs.items()))
+            pairs[tuple(sorted(response.status_code for response in pair))] += 1
+    responses = ", ".join(f"{pair}: {times}" for pair, times in sorted(pairs.items()))
     record_property(
         "payment at once", (str(ROUNDS), responses, str(paid_dispatcher.proxy.count("/settle")))
     )
@@ -75,7 +75,9 @@ def test_two_at_once_cost_one_settlement_and_serve_one_request(
     paid_dispatcher.records.check(wallet, ["settled"] * ROUNDS)
 
 
-def test_ten_at_once_for_two_paths_cost_one_settlement(paid_dispatcher: PaidDispatcher) -> None:
+def test_ten_concurrent_requests_to_two_paths_are_charged_and_served_once(
+    paid_dispatcher: PaidDispatcher,
+) -> None:
     wallet = paid_dispatcher.wallet()
     payment = paid_dispatcher.signed(wallet)
     paths = ["sold/", "sold/other"] * 5
@@ -122,7 +124,7 @@ def test_a_payment_changed_after_signing_is_refused_and_claims_nothing(
         ({"validAfter": "99999999999", "validBefore": "999999999999"}, None),
     ],
 )
-def test_a_payment_signed_over_other_terms_is_refused_and_claims_nothing(
+def test_a_payment_signed_for_other_terms_is_refused_and_claims_nothing(
     paid_dispatcher: PaidDispatcher, changes: dict[str, str], reason: str | None
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -131,7 +133,7 @@ def test_a_payment_signed_over_other_terms_is_refused_and_claims_nothing(
     paid_dispatcher.records.check(wallet, [])
 
 
-def test_a_payment_signed_by_somebody_else_is_refused(paid_dispatcher: PaidDispatcher) -> None:
+def test_a_payment_signed_by_another_payer_is_refused(paid_dispatcher: PaidDispatcher) -> None:
     victim, thief = paid_dispatcher.wallet(), paid_dispatcher.wallet(0)
     payment = paid_dispatcher.signed(thief)
     payment["payload"]["authorization"]["from"] = victim.address
@@ -139,7 +141,9 @@ def test_a_payment_signed_by_somebody_else_is_refused(paid_dispatcher: PaidDispa
     paid_dispatcher.records.check(victim, [])
 
 
-def test_who_is_broke_is_told_so_and_claims_nothing(paid_dispatcher: PaidDispatcher) -> None:
+def test_a_payer_without_balance_is_refused_with_that_reason_and_claims_nothing(
+    paid_dispatcher: PaidDispatcher,
+) -> None:
     wallet = paid_dispatcher.wallet(PRICE - 1)
     refused = _is_refused(paid_dispatcher, paid_dispatcher.signed(wallet))
     assert refused["reason"] == "invalid_exact_evm_insufficient_balance"
@@ -161,12 +165,12 @@ UNREADABLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_header_that_is_no_payment_is_refused_with_a_reason(
+def test_an_invalid_payment_header_is_refused_with_a_reason(
     paid_dispatcher: PaidDispatcher, name: str
 ) -> None:
     claims = len(paid_dispatcher.records.rows())
     response = paid_dispatcher.send(UNREADABLE[name])
-    # A header of 100 KB may be too much for what stands before the dispatcher.
+    # A header of 100 KB may already be refused by the server in front of the dispatcher.
     assert response.status_code == (402 if name != "100 KB" else response.status_code)
     assert response.status_code in {402, 400, 431}
     assert response.status_code != 402 or response.json()["message"]

@@ -1,4 +1,4 @@
-"""Killed without warning at any step, a payment is charged at most once and served at most once."""
+"""If the Worker is killed at any step, a payment is charged and served at most once."""
 
 import threading
 from collections.abc import Callable
@@ -30,15 +30,15 @@ PATH = "sold/?wait_ms=700"
 
 
 class Halt:
-    """Stops a call to the facilitator until the test goes on, before or after it worked."""
+    """Holds a call to the facilitator, before or after its success, until `resume` is set."""
 
-    def __init__(self, *, has_worked: bool) -> None:
-        self._has_worked = has_worked
+    def __init__(self, *, has_succeeded: bool) -> None:
+        self._has_succeeded = has_succeeded
         self.is_reached = threading.Event()
         self.resume = threading.Event()
 
     def __call__(self, call: Call) -> Response:
-        response = pass_on(call) if self._has_worked else None
+        response = pass_on(call) if self._has_succeeded else None
         self.is_reached.set()
         self.resume.wait(30)
         return response or pass_on(call)
@@ -50,11 +50,11 @@ STEPS = {
     "before settlement": ("/settle", False),
     "after settlement": ("/settle", True),
 }
-"""Where a call is halted while the dispatcher is killed: its path, and whether it has worked."""
+"""At which call the dispatcher is killed: its path, and whether the call has succeeded."""
 
 
-@pytest.mark.parametrize("step", [*STEPS, "while the script works", "right after the answer"])
-def test_a_payment_survives_the_death_of_its_isolate(
+@pytest.mark.parametrize("step", [*STEPS, "while the script runs", "right after the response"])
+def test_a_payment_survives_a_crash_of_its_isolate(
     start: Starter,
     economy: Economy,
     fault_proxy: FaultProxy,
@@ -64,7 +64,7 @@ def test_a_payment_survives_the_death_of_its_isolate(
 ) -> None:
     settings = {**economy.settings(), "FACILITATOR_URL": fault_proxy.url}
     served = 0
-    halt = Halt(has_worked=False)
+    halt = Halt(has_succeeded=False)
     with (
         start(tmp_path, priced_directory(), settings) as server,
         open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
@@ -72,19 +72,19 @@ def test_a_payment_survives_the_death_of_its_isolate(
         wallet = paid_dispatcher.wallet()
         payment = paid_dispatcher.signed(wallet, PATH)
         if step in STEPS:
-            path, has_worked = STEPS[step]
-            halt = Halt(has_worked=has_worked)
+            path, has_succeeded = STEPS[step]
+            halt = Halt(has_succeeded=has_succeeded)
             fault_proxy.then(path, halt)
         response = paid_dispatcher.begin(lambda: paid_dispatcher.send(payment, PATH))
         if step in STEPS:
             assert halt.is_reached.wait(30)
-        elif step == "while the script works":
+        elif step == "while the script runs":
             eventually(lambda: paid_dispatcher.records.states(wallet) == ["claimed"], "a claim")
         else:
             served += is_served(response.result(30))
         server.kill_hard()
         with suppress(httpx.HTTPError):
-            served += is_served(response.result(30)) if step != "right after the answer" else 0
+            served += is_served(response.result(30)) if step != "right after the response" else 0
     halt.resume.set()
     fault_proxy.reset()
     with (
@@ -94,7 +94,7 @@ def test_a_payment_survives_the_death_of_its_isolate(
         states = paid_dispatcher.records.states(wallet)
         early = paid_dispatcher.send(payment, PATH)
         served += is_served(early)
-        _await_the_end(paid_dispatcher, lambda: paid_dispatcher.records.states(wallet))
+        _wait_until_resolved(paid_dispatcher, lambda: paid_dispatcher.records.states(wallet))
         late = [paid_dispatcher.send(payment, PATH) for _ in range(2)]
         served += sum(is_served(one) for one in late)
         row = (
@@ -110,8 +110,8 @@ def test_a_payment_survives_the_death_of_its_isolate(
         assert economy.chain.balance(wallet.address) == 99 * PRICE
 
 
-def _await_the_end(paid_dispatcher: PaidDispatcher, states: Callable[[], list[str]]) -> None:
-    """Let time pass and cron run until the payment is settled or failed, or was never there."""
+def _wait_until_resolved(paid_dispatcher: PaidDispatcher, states: Callable[[], list[str]]) -> None:
+    """Let time pass and run cron until the payment is settled or failed, or was never claimed."""
     for seconds in (BEYOND_TIMEOUT_SECONDS, BEYOND_LEASE_SECONDS):
         if set(states()) <= {"settled", "failed"}:
             return

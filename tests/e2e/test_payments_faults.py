@@ -1,7 +1,7 @@
-"""Whatever the facilitator does, a payment ends in one state, and the money is where it says.
+"""If the facilitator fails, a payment ends in one state, and the chain agrees with it.
 
-A payment whose outcome nobody knows is answered 503 and not served. Later it is found out:
-then the same payment, presented again, is served, or it never was charged.
+A payment with an unknown outcome gets status 503 and is not served. Cron resolves it later:
+then the same payment is served if it was charged.
 """
 
 from pathlib import Path
@@ -34,22 +34,22 @@ from .paid_dispatcher import (
 )
 
 WITHOUT_RESULT: dict[str, Fault] = {
-    "cut": drop_connection,
+    "dropped": drop_connection,
     "500": status(500),
     "503": status(503),
     **INVALID_RESPONSES,
 }
-"""Ways not to say whether a payment is good, or whether it was settled, and do nothing."""
+"""Responses without a verify or settle result; nothing was settled."""
 
 SETTLED_WITHOUT_RESPONSE: dict[str, Fault] = {
-    "500 after it worked": fail_after_success(500),
-    "cut after it worked": drop_connection_after_success,
+    "500 after settling": fail_after_success(500),
+    "dropped after settling": drop_connection_after_success,
 }
-"""Ways to settle a payment and not to say so."""
+"""Failures to respond after settling."""
 
 
 @pytest.mark.parametrize("fault", WITHOUT_RESULT)
-def test_without_a_verdict_nothing_is_claimed_and_the_payment_stays_good(
+def test_without_a_verify_result_nothing_is_claimed_and_the_payment_stays_valid(
     paid_dispatcher: PaidDispatcher, fault: str
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -64,7 +64,7 @@ def test_without_a_verdict_nothing_is_claimed_and_the_payment_stays_good(
     paid_dispatcher.records.check(wallet, ["settled"])
 
 
-def test_with_the_facilitator_down_nothing_is_claimed_and_the_payment_stays_good(
+def test_with_the_facilitator_down_nothing_is_claimed_and_the_payment_stays_valid(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -77,7 +77,7 @@ def test_with_the_facilitator_down_nothing_is_claimed_and_the_payment_stays_good
     assert is_served(paid_dispatcher.send(payment))
 
 
-def test_a_facilitator_that_goes_down_before_settlement_leaves_it_pending(
+def test_a_payment_is_pending_if_the_facilitator_goes_down_before_settlement(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -92,7 +92,7 @@ def test_a_facilitator_that_goes_down_before_settlement_leaves_it_pending(
     paid_dispatcher.records.check(wallet, ["settled"])
 
 
-def test_a_verdict_that_takes_too_long_is_none(paid_dispatcher: PaidDispatcher) -> None:
+def test_a_verify_result_after_the_timeout_is_ignored(paid_dispatcher: PaidDispatcher) -> None:
     wallet = paid_dispatcher.wallet()
     payment = paid_dispatcher.signed(wallet)
     paid_dispatcher.proxy.then("/verify", slow_response(12))
@@ -100,7 +100,7 @@ def test_a_verdict_that_takes_too_long_is_none(paid_dispatcher: PaidDispatcher) 
     paid_dispatcher.records.check(wallet, [])
 
 
-def test_a_slow_facilitator_is_waited_for(paid_dispatcher: PaidDispatcher) -> None:
+def test_a_slow_facilitator_is_awaited(paid_dispatcher: PaidDispatcher) -> None:
     wallet = paid_dispatcher.wallet()
     paid_dispatcher.proxy.then("/verify", slow(1))
     paid_dispatcher.proxy.then("/settle", slow_response(3))
@@ -109,7 +109,7 @@ def test_a_slow_facilitator_is_waited_for(paid_dispatcher: PaidDispatcher) -> No
 
 
 @pytest.mark.parametrize("fault", WITHOUT_RESULT)
-def test_a_settlement_not_begun_is_pending_and_made_later(
+def test_a_settlement_that_failed_is_pending_and_settled_later(
     paid_dispatcher: PaidDispatcher, fault: str
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -126,7 +126,7 @@ def test_a_settlement_not_begun_is_pending_and_made_later(
 
 
 @pytest.mark.parametrize("fault", SETTLED_WITHOUT_RESPONSE)
-def test_a_settlement_unheard_of_is_found_on_the_chain(
+def test_a_settlement_without_response_is_found_on_the_chain(
     paid_dispatcher: PaidDispatcher, fault: str
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -140,7 +140,7 @@ def test_a_settlement_unheard_of_is_found_on_the_chain(
     assert paid_dispatcher.economy.chain.balance(wallet.address) == 99 * PRICE
 
 
-def test_a_settlement_that_takes_too_long_is_found_on_the_chain(
+def test_a_settlement_after_the_timeout_is_found_on_the_chain(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -152,7 +152,7 @@ def test_a_settlement_that_takes_too_long_is_found_on_the_chain(
     assert_served_once(paid_dispatcher, payment)
 
 
-def test_the_next_facilitator_is_asked_when_the_first_is_down(
+def test_the_next_facilitator_is_used_if_the_first_is_down(
     start: Starter, economy: Economy, fault_proxy: FaultProxy, tmp_path: Path
 ) -> None:
     urls = f"{refused_address()}, {fault_proxy.url}/"

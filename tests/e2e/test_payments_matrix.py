@@ -1,4 +1,4 @@
-"""Every official client meets every fault, in both versions, and ends where it should."""
+"""Every official client gets the expected outcome for every fault, in both versions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,16 +38,16 @@ REFUSAL = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault, and what it must come to for every client.
+    """A fault and the expected outcome for every client.
 
     Args:
-        status: The status that the client gets.
-        state: The payment's state in the ledger right then, empty without a payment.
-        finally_settled: Whether the money has moved in the end.
-        path: What is bought.
-        faults: What the facilitator does, by path.
-        balance: What the buyer has.
-        are_blocks_held: Whether the chain makes no block meanwhile.
+        status: The response status.
+        state: The payment's state in the ledger at the response, empty without a payment.
+        finally_settled: Whether the payment is settled in the end.
+        path: The requested path.
+        faults: The facilitator's faults, by path.
+        balance: The buyer's balance in micro-dollars.
+        are_blocks_paused: Whether the chain makes no blocks during the request.
     """
 
     status: int
@@ -56,20 +56,20 @@ class Case:
     path: str = "sold/"
     faults: Mapping[str, Fault] | None = None
     balance: int = 5 * PRICE
-    are_blocks_held: bool = False
+    are_blocks_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a purchase came to.
+    """The outcome of a purchase.
 
     Args:
-        status: The status that the client got.
-        is_served: Whether it got what it paid for.
-        state: The payment's state in the ledger right then, empty without a payment.
-        then: Status and whether it was served, of the same payment presented again at the
-            end; `None` when that was not needed.
-        paid: How many micro-dollars have left the buyer at the end.
+        status: The response status.
+        is_served: Whether the response is the script's.
+        state: The payment's state in the ledger at the response, empty without a payment.
+        then: Status and whether it was served, for the same payment presented again at the
+            end; `None` if that was not needed.
+        paid: How many micro-dollars the buyer paid in the end.
     """
 
     status: int
@@ -89,24 +89,24 @@ class Outcome:
 
 CASES = {
     "nothing": Case(200, "settled", finally_settled=True),
-    "verify answers 500": Case(503, "", finally_settled=False, faults={"/verify": status(500)}),
-    "verify is cut": Case(503, "", finally_settled=False, faults={"/verify": drop_connection}),
-    "settle answers 500": Case(
+    "verify responds 500": Case(503, "", finally_settled=False, faults={"/verify": status(500)}),
+    "verify is dropped": Case(503, "", finally_settled=False, faults={"/verify": drop_connection}),
+    "settle responds 500": Case(
         503, "pending", finally_settled=True, faults={"/settle": status(500)}
     ),
-    "settle is cut": Case(
+    "settle is dropped": Case(
         503, "pending", finally_settled=True, faults={"/settle": drop_connection}
     ),
-    "settle works, answers 500": Case(
+    "settle works, responds 500": Case(
         503, "pending", finally_settled=True, faults={"/settle": fail_after_success(500)}
     ),
-    "settle works, is cut": Case(
+    "settle works, is dropped": Case(
         503, "pending", finally_settled=True, faults={"/settle": drop_connection_after_success}
     ),
     "settle refuses": Case(
         402, "failed", finally_settled=False, faults={"/settle": json_body(REFUSAL)}
     ),
-    "the block is late": Case(503, "pending", finally_settled=True, are_blocks_held=True),
+    "the block is late": Case(503, "pending", finally_settled=True, are_blocks_paused=True),
     "the buyer is broke": Case(402, "", finally_settled=False, balance=PRICE - 1),
     "the script fails": Case(500, "failed", finally_settled=False, path="sold/?status=500"),
     "the script throws": Case(502, "failed", finally_settled=False, path="sold/?throw=1"),
@@ -114,7 +114,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_client_ends_where_it_should(
+def test_every_client_gets_the_expected_outcome(
     paid_dispatcher: PaidDispatcher, payer_of: PayerOf, record_property: Record, name: str
 ) -> None:
     case = CASES[name]
@@ -122,7 +122,7 @@ def test_every_client_ends_where_it_should(
     for path, fault in (case.faults or {}).items():
         paid_dispatcher.proxy.always(path, fault)
     blocks: AbstractContextManager[None] = (
-        paid_dispatcher.economy.chain.paused_blocks() if case.are_blocks_held else nullcontext()
+        paid_dispatcher.economy.chain.paused_blocks() if case.are_blocks_paused else nullcontext()
     )
     with blocks:
         bought = _buy(paid_dispatcher, payer_of, wallets, case.path)
@@ -161,7 +161,7 @@ def test_every_client_ends_where_it_should(
 def _buy(
     paid_dispatcher: PaidDispatcher, payer_of: PayerOf, wallets: Sequence[Wallet], path: str
 ) -> list[Purchase]:
-    """Let each route's client buy with a wallet of its own, all at once."""
+    """Let each route's client buy with its own wallet, concurrently."""
     clients = {client: payer_of(client) for client in CLIENTS}
 
     def buy(wallet: Wallet, route: tuple[str, int, str]) -> Purchase:

@@ -1,4 +1,4 @@
-"""Whatever becomes of a transfer, a script or a client: ledger and chain end up saying the same."""
+"""Ledger and chain agree after failures of transfers, scripts and clients."""
 
 import time
 
@@ -21,7 +21,9 @@ STARTED = time.time()
 OTHER_ADDRESS = "0x000000000000000000000000000000000000dEaD"
 
 
-def test_a_late_block_is_pending_and_then_settled(paid_dispatcher: PaidDispatcher) -> None:
+def test_a_settlement_with_a_late_block_is_pending_and_later_settled(
+    paid_dispatcher: PaidDispatcher,
+) -> None:
     wallet = paid_dispatcher.wallet()
     payment = paid_dispatcher.signed(wallet)
     with paid_dispatcher.economy.chain.paused_blocks():
@@ -35,7 +37,7 @@ def test_a_late_block_is_pending_and_then_settled(paid_dispatcher: PaidDispatche
     assert_served_once(paid_dispatcher, payment)
 
 
-def test_a_late_block_is_as_pending_for_a_payment_of_version_1(
+def test_a_version_1_settlement_with_a_late_block_is_pending_and_later_settled(
     paid_dispatcher: PaidDispatcher, payer_of: PayerOf
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -46,7 +48,7 @@ def test_a_late_block_is_as_pending_for_a_payment_of_version_1(
     paid_dispatcher.records.check(wallet, ["settled"])
 
 
-def test_a_transfer_that_is_reverted_is_pending_and_then_failed(
+def test_a_reverted_transfer_is_pending_and_later_failed(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     wallet, chain = paid_dispatcher.wallet(), paid_dispatcher.economy.chain
@@ -83,7 +85,7 @@ def test_a_refused_settlement_is_not_charged_and_not_served(
     paid_dispatcher.records.check(wallet, ["failed"])
 
 
-def test_spent_between_verification_and_settlement_is_not_served(
+def test_a_payer_blocked_between_verification_and_settlement_is_not_served(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -102,7 +104,7 @@ def test_spent_between_verification_and_settlement_is_not_served(
 
 
 @pytest.mark.parametrize("failure", ["sold/?status=500", "sold/?status=404", "sold/?throw=1"])
-def test_a_script_that_fails_is_not_paid_for(paid_dispatcher: PaidDispatcher, failure: str) -> None:
+def test_a_failed_script_is_not_charged(paid_dispatcher: PaidDispatcher, failure: str) -> None:
     wallet = paid_dispatcher.wallet()
     payment = paid_dispatcher.signed(wallet, failure)
     response = paid_dispatcher.send(payment, failure)
@@ -112,7 +114,7 @@ def test_a_script_that_fails_is_not_paid_for(paid_dispatcher: PaidDispatcher, fa
     paid_dispatcher.records.check(wallet, ["failed"])
 
 
-def test_a_client_that_leaves_during_settlement_is_charged_once(
+def test_a_client_that_disconnects_during_settlement_is_charged_once(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -127,7 +129,7 @@ def test_a_client_that_leaves_during_settlement_is_charged_once(
     paid_dispatcher.records.check(wallet, ["settled"])
 
 
-def test_a_client_that_leaves_while_the_script_works_is_charged_once_or_not(
+def test_a_client_that_disconnects_during_the_script_is_charged_at_most_once(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -137,12 +139,12 @@ def test_a_client_that_leaves_while_the_script_works_is_charged_once_or_not(
         paid_dispatcher.send(payment, path, seconds=0.8)
     eventually(
         lambda: paid_dispatcher.records.states(wallet) in (["settled"], ["failed"]),
-        "a payment at its end",
+        "a resolved payment",
     )
     paid_dispatcher.records.check(wallet, paid_dispatcher.records.states(wallet))
 
 
-def test_all_that_happened_here_agrees_in_ledger_chain_and_log(
+def test_ledger_chain_and_log_agree_at_the_end(
     paid_dispatcher: PaidDispatcher,
 ) -> None:
     paid_dispatcher.resolve(BEYOND_VALIDITY_SECONDS)
@@ -150,7 +152,7 @@ def test_all_that_happened_here_agrees_in_ledger_chain_and_log(
     assert settled > 0
     assert {row["state"] for row in paid_dispatcher.records.rows()} <= {"settled", "failed"}
     in_ledger = 0
-    # Midnight UTC may have passed on the way.
+    # Midnight UTC may have passed since the start.
     for day in {time.strftime("%Y-%m-%d", time.gmtime(at)) for at in (STARTED, time.time())}:
         compared = paid_dispatcher.caller.platform("reconciliation", day=day)["day"]
         assert compared["agrees"] is True, compared

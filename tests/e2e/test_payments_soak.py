@@ -1,4 +1,4 @@
-"""Many payments at once, a facilitator that fails at random, and deaths in between."""
+"""Many concurrent payments with a facilitator that fails at random, and crashes."""
 
 import random
 import threading
@@ -34,13 +34,13 @@ from .paid_dispatcher import (
 )
 
 SEED = 4
-LIVES = 3
+STARTS = 3
 PAYMENTS = 30
-"""In each life, every one of them presented three times."""
+"""Per start of the dispatcher; each is presented three times."""
 
-AT_ONCE = 8
+CONCURRENCY = 8
 KILLED_AFTER = 50
-"""Answers of a life after which it ends without warning."""
+"""Responses after which a started dispatcher is killed."""
 
 FAULTS = (
     *[pass_on] * 6,
@@ -53,7 +53,7 @@ FAULTS = (
 
 
 class Soak:
-    """Sends payments and counts what each got, over several lives of the dispatcher."""
+    """Sends payments and counts the outcomes, over several starts of the dispatcher."""
 
     def __init__(self) -> None:
         self.served: Counter[str] = Counter()
@@ -63,13 +63,13 @@ class Soak:
         self._lock = threading.Lock()
 
     def fault(self, call: Call) -> Response:
-        """Fail, or not, as chance has it."""
+        """Apply a random fault, or none."""
         with self._lock:
             chosen = self._random.choice(FAULTS)
         return chosen(call)
 
     def present(self, paid_dispatcher: PaidDispatcher, payment: Document) -> None:
-        """Send a request with a payment, and note what came back."""
+        """Send a request with a payment and count the outcome."""
         name = payment["payload"]["authorization"]["nonce"]
         try:
             response = paid_dispatcher.send(payment)
@@ -82,7 +82,7 @@ class Soak:
             self.served[name] += is_served(response)
 
 
-def test_no_payment_is_charged_or_served_twice_whatever_happens(
+def test_no_payment_is_charged_or_served_twice_despite_faults_and_crashes(
     start: Starter,
     economy: Economy,
     fault_proxy: FaultProxy,
@@ -91,7 +91,7 @@ def test_no_payment_is_charged_or_served_twice_whatever_happens(
 ) -> None:
     soak, payments = Soak(), []
     settings = {**economy.settings(), "FACILITATOR_URL": fault_proxy.url}
-    for _ in range(LIVES):
+    for _ in range(STARTS):
         with (
             start(tmp_path, priced_directory(), settings) as server,
             open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
@@ -102,7 +102,7 @@ def test_no_payment_is_charged_or_served_twice_whatever_happens(
             fault_proxy.always("/verify", soak.fault)
             fault_proxy.always("/settle", soak.fault)
             before = soak.responses.total()
-            with ThreadPoolExecutor(AT_ONCE) as pool:
+            with ThreadPoolExecutor(CONCURRENCY) as pool:
                 for payment in [*created, *created, *created]:
                     pool.submit(soak.present, paid_dispatcher, payment)
                 while soak.responses.total() - before < KILLED_AFTER:
@@ -113,12 +113,12 @@ def test_no_payment_is_charged_or_served_twice_whatever_happens(
         start(tmp_path, priced_directory(), settings) as server,
         open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
     ):
-        while _unfinished(paid_dispatcher):
+        while _unresolved(paid_dispatcher):
             paid_dispatcher.resolve(BEYOND_LEASE_SECONDS / 2)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
             for payment in [*payments, *payments]:
                 pool.submit(soak.present, paid_dispatcher, payment)
-        assert _unfinished(paid_dispatcher) == 0
+        assert _unresolved(paid_dispatcher) == 0
         settled = paid_dispatcher.records.check_all() // PRICE
         lost = [
             payment["payload"]["authorization"]["nonce"]
@@ -130,14 +130,14 @@ def test_no_payment_is_charged_or_served_twice_whatever_happens(
             (
                 str(len(payments)),
                 ", ".join(f"{code}: {times}" for code, times in sorted(soak.responses.items())),
-                str(LIVES),
-                f"{settled} settled, {sum(soak.served.values())} served, {len(lost)} answers lost",
+                str(STARTS),
+                f"{settled} settled, {sum(soak.served.values())} served, {len(lost)} lost",
             ),
         )
-        assert max(soak.served.values()) == 1, "nothing is handed out twice"
-        assert set(lost) <= soak.unanswered, "who was answered was served in the end"
-        assert settled == len(payments), "what is good is paid for in the end, once"
+        assert max(soak.served.values()) == 1, "no payment is served twice"
+        assert set(lost) <= soak.unanswered, "every payment with a response was served in the end"
+        assert settled == len(payments), "every payment is settled once in the end"
 
 
-def _unfinished(paid_dispatcher: PaidDispatcher) -> int:
+def _unresolved(paid_dispatcher: PaidDispatcher) -> int:
     return sum(row["state"] in {"claimed", "pending"} for row in paid_dispatcher.records.rows())

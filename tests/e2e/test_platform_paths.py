@@ -1,4 +1,4 @@
-"""`__platform` never reaches a tenant, however it is spelled and whatever the host."""
+"""No spelling of `__platform` reaches a tenant, at any host."""
 
 import pytest
 
@@ -39,12 +39,12 @@ def test_no_spelling_reaches_a_tenant_or_opens_without_a_token(
 @pytest.mark.parametrize(
     "target", ["/t/mirror/../../__platform/analytics", "/t/mirror/%2e%2e/%2e%2e/__platform/health"]
 )
-def test_climbing_out_of_a_tenant_meets_the_lock(caller: Caller, target: str) -> None:
+def test_leaving_a_tenants_path_needs_the_token(caller: Caller, target: str) -> None:
     response = caller.request(target)
     assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
 
 
-def test_a_tenants_host_answers_the_platform_with_the_platform(caller: Caller) -> None:
+def test_the_platform_is_served_at_a_tenants_host_too(caller: Caller) -> None:
     headers = {"authorization": f"Bearer {caller.token}"}
     response = caller.request("/__platform/health", host=MIRROR_HOST, headers=headers)
     assert response.status_code == 200
@@ -52,6 +52,6 @@ def test_a_tenants_host_answers_the_platform_with_the_platform(caller: Caller) -
     assert response.json()["ok"] is True
 
 
-def test_what_only_begins_like_it_belongs_to_the_tenant(caller: Caller) -> None:
+def test_other_paths_with_that_prefix_belong_to_the_tenant(caller: Caller) -> None:
     for target in ("/__platforms", "/__platform-guide/x", "/a/__platform"):
         assert caller.request(target, host=MIRROR_HOST).headers["x-tenant-id"] == "ten_mirror"

@@ -1,9 +1,9 @@
-"""A tenant's script in Python is dispatched to like any other."""
+"""A tenant's script may be written in Python."""
 
 from .caller import Caller
 
 
-def test_a_python_script_gets_the_request_and_answers_within_its_plan(caller: Caller) -> None:
+def test_a_python_script_gets_the_request_and_responds(caller: Caller) -> None:
     response = caller.request("/t/serpent/a/b?c=1", method="POST", content=b"body")
     assert response.status_code == 200, response.text
     assert response.headers["x-tenant-id"] == "ten_serpent"

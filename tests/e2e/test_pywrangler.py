@@ -1,4 +1,4 @@
-"""pywrangler, the tool that deploys Python Workers, takes the clone as it is."""
+"""pywrangler, the tool that deploys Python Workers, can deploy a clone."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from dev.layout import HERE
 
 
 def test_a_dry_deployment_needs_no_sync_and_no_development_flag(tmp_path: Path) -> None:
-    # The environment has `npx` where set-up installed Node; else it is the machine's own.
+    # The virtual environment has `npx` if set-up installed Node; else the machine has it.
     programs = os.pathsep.join([str(HERE.venv / "bin"), os.environ["PATH"]])
     out = tmp_path / "out"
     completed = subprocess.run(

@@ -1,4 +1,4 @@
-"""Every command of the README works as written, in the order and terminal given."""
+"""All commands of the README work as written, in the given order and terminal."""
 
 import os
 import re
@@ -23,11 +23,11 @@ SERVER_SECONDS = 180
 STOP_SECONDS = 60
 COMMAND_SECONDS = 300
 SETUP_DONE = "SETUP=true"
-"""Replaces a target's set-up, which has run before any test and changes the clone."""
+"""Skips a target's set-up, which has already run and would change the clone."""
 
 
 class Command(NamedTuple):
-    """One command line of the README; `terminal` is 0 where the README names none."""
+    """A command line of the README; `terminal` is 0 if the README names none."""
 
     terminal: int
     line: str
@@ -47,11 +47,11 @@ def commands_of(text: str) -> list[Command]:
 
 COMMANDS = commands_of(README)
 TOUR = [command for command in COMMANDS if command.terminal]
-"""What a reader types in two terminals. The rest needs an account, or tests and benchmarks."""
+"""The commands for two terminals; the others need an account, or run tests and benchmarks."""
 
 
 class Terminal:
-    """A shell command that keeps running, and what it printed.
+    """A shell command that keeps running, with its output.
 
     Args:
         line: The command line.
@@ -81,7 +81,7 @@ class Terminal:
         assert any(line.startswith("Ready on ") for line in self._lines), "".join(self._lines)
 
     def press_ctrl_c(self) -> None:
-        """Interrupt the command as a terminal does, and wait until it has ended."""
+        """Interrupt the command as a terminal does, and wait for its end."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGINT)
             self._process.wait(STOP_SECONDS)
@@ -105,7 +105,7 @@ def free_port() -> str:
 
 
 def as_run(line: str, port: str) -> str:
-    """Return a command line with the test's port, and without a target's set-up."""
+    """Return a command line with the test's port and without a target's set-up."""
     if line.startswith("curl "):
         assert PORT in line
         return f"{line.replace(PORT, port)} --silent --show-error --include --max-time 30"
@@ -160,7 +160,7 @@ def test_the_tour_uses_two_terminals() -> None:
     }
 
 
-def test_every_other_command_is_for_an_account_or_for_checks() -> None:
+def test_all_other_commands_are_for_an_account_or_for_checks() -> None:
     """`tests/cli/test_deploy.py` runs the command for an account."""
     others = [line for terminal, line in COMMANDS if not terminal]
     assert {line.split()[0] for line in others} == {"clawr", "make"}
@@ -168,11 +168,11 @@ def test_every_other_command_is_for_an_account_or_for_checks() -> None:
 
 
 @pytest.mark.parametrize("line", [line for _, line in COMMANDS if line.startswith("make")])
-def test_a_make_line_names_a_target_that_explains_itself(line: str) -> None:
+def test_a_make_command_names_a_target_with_a_description(line: str) -> None:
     target, *settings = shlex.split(line)[1:]
     assert all(re.fullmatch(r"[A-Z]+=.*", setting) for setting in settings)
     assert re.search(rf"^{target}: ## \S", MAKEFILE, re.MULTILINE)
 
 
-def test_it_is_short_enough_to_be_read() -> None:
+def test_the_readme_has_fewer_than_200_lines() -> None:
     assert len(README.splitlines()) < 200

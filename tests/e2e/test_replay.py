@@ -1,4 +1,4 @@
-"""Days of traffic replayed through the real Worker: windows equal a plain count at any time."""
+"""Windows equal a plain count at any time, for days of traffic sent to the real Worker."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ APIS = {
     "lonely": Api("lonely", "ten_lonely", "@unknown", "APIs", 0.0),
     "ghost": Api("ghost", "ten_ghost", "@owner-of-ghost", "End to end", 0.0),
 }
-REFUSED = ("priced", "nobody")
+REFUSED = ("priced", "unknown")
 STATUSES = {
     "steady": (200, 200, 200, 201, 304, 404),
     "shaky": (200, 200, 408, 429, 500, 502, 503),
@@ -60,7 +60,7 @@ TYPICAL_MS = {"slow": 900.0}
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One request: when it arrives, for whom, what is answered when, and who asks."""
+    """One request: its arrival, API, status, duration and caller."""
 
     at_ms: int
     slug: str
@@ -70,7 +70,7 @@ class Planned:
 
     @property
     def call(self) -> Call | None:
-        """What it counts as; None when it is refused before dispatch."""
+        """The call that it counts as; None if it is refused before dispatch."""
         if self.slug in REFUSED:
             return None
         caller = "" if self.caller is None else str(self.caller)
@@ -79,7 +79,7 @@ class Planned:
 
 
 def planned(random: Random, start_ms: int, span_ms: int, count: int) -> list[Planned]:
-    """Draw requests; some hours are busier, some callers call most."""
+    """Draw random requests; some hours are busier, some callers call more often."""
     requests = []
     for _ in range(count):
         at_ms = start_ms + int(random.betavariate(2, 1.5) * (span_ms - MINUTE_MS))
@@ -87,7 +87,7 @@ def planned(random: Random, start_ms: int, span_ms: int, count: int) -> list[Pla
         callers = 2 if slug == "lonely" else 60
         number = min(int(random.paretovariate(0.7)), callers)
         header = ("x-agent-id", "x-api-key")[number % 2]
-        # Some send nothing that tells them apart.
+        # Some requests have no caller header.
         caller = None if random.random() < 0.05 else (header, f"caller-{number}")
         takes_ms = int(random.lognormvariate(0, 0.8) * TYPICAL_MS.get(slug, 60)) + 1
         status = random.choice(STATUSES.get(slug, (0,)))
@@ -115,7 +115,7 @@ async def _send(url: str, requests: Sequence[Planned]) -> None:
 
 @dataclass(slots=True)
 class ReplayedTraffic:
-    """A replay under way, and what was sent so far."""
+    """A running replay with the calls sent so far."""
 
     replay: Replay
     url: str
@@ -128,11 +128,11 @@ class ReplayedTraffic:
             lambda: (
                 self.replay.platform("health", requests[-1].at_ms)["isolate"]["eventsHeld"] == 0
             ),
-            "everything to be written",
+            "all events to be written",
         )
 
     def read(self, now_ms: int) -> bool:
-        """Read all windows and check them; tell whether they are complete."""
+        """Read and check all windows; tell whether they are complete."""
         windows = self.replay.platform("analytics?top=100", now_ms)["windows"]
         assert tuple(windows) == WINDOWS
         complete = [self._check(name, windows[name], now_ms) for name in WINDOWS]
@@ -144,7 +144,7 @@ class ReplayedTraffic:
             assert shown["heroStats"]["calls"] <= len(calls)
             as_of_ms = datetime.fromisoformat(shown["freshness"]["asOf"]).timestamp() * 1000
             due = sum(call.at_ms < as_of_ms for call in calls)
-            assert shown["heroStats"]["calls"] >= due, "what it says is counted is not"
+            assert shown["heroStats"]["calls"] >= due, "calls before asOf are missing"
             return False
         assert shown["heroStats"] == hero_stats(calls)
         check_apis(shown["allApis"], calls, window, now_ms)
@@ -170,7 +170,7 @@ def test_windows_equal_a_plain_count_whenever_they_are_read(
     sent: list[Call] = []
     day_ms = DAY_BEFORE_MS + DAY_MS
     with replayed_traffic(tmp_path, namespace, sent) as replay:
-        # Days that leave the week one by one, most of them with cron late in the evening.
+        # Days before and within the week; on most of them cron runs late in the evening.
         for days_ago in range(9, 0, -1):
             start_ms = day_ms - days_ago * DAY_MS
             replay.send(planned(random, start_ms, DAY_MS, 60))
@@ -181,7 +181,7 @@ def test_windows_equal_a_plain_count_whenever_they_are_read(
                     lambda at_ms=start_ms: replay.read(at_ms + DAY_MS - 1),  # type: ignore[misc]
                     "a complete reading before midnight",
                 )
-        # The first of December, read at many times; cron rests in the afternoon.
+        # The first of December, read at many times; cron does not run in the afternoon.
         requests = planned(random, day_ms, DAY_MS, 1_500)
         for start_ms in range(day_ms, day_ms + DAY_MS, 2 * HOUR_MS):
             end_ms = start_ms + 2 * HOUR_MS
@@ -191,7 +191,7 @@ def test_windows_equal_a_plain_count_whenever_they_are_read(
                 replay.replay.cron(now_ms)
             eventually(lambda: replay.read(now_ms), "a complete reading")  # noqa: B023
     with replayed_traffic(tmp_path, namespace, sent) as replay:
-        # Another isolate, which has nothing in memory, in the night and on later days.
+        # Another isolate with empty memory, at night and on later days.
         for now_ms in (day_ms + DAY_MS - 1, day_ms + DAY_MS + 25 * MINUTE_MS, day_ms + 8 * DAY_MS):
             eventually(lambda: replay.read(now_ms), "a complete reading after a restart")  # noqa: B023
         replay.replay.cron(day_ms + 8 * DAY_MS)

@@ -1,4 +1,4 @@
-"""Batches expire in the real local KV after 40 days; what they came to stays."""
+"""Batches expire in the local KV after 40 days; totals stay the same."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def replay(namespace: Path, tmp_path: Path) -> Iterator[Replay]:
         yield replay
 
 
-def test_figures_outlive_their_batches_and_the_progress_of_compaction(
+def test_totals_survive_expired_batches_and_lost_compaction_progress(
     replay: Replay, tmp_path: Path
 ) -> None:
     def call(at_ms: int, batches: int) -> None:

@@ -1,4 +1,4 @@
-"""A request reaches the tenant that its host or slug names, with its path and query intact."""
+"""Requests reach the tenant of their host or slug, with path and query unchanged."""
 
 import re
 from random import Random
@@ -38,9 +38,7 @@ def seen_by_mirror(
         ("/t/mirror/health", "/health"),
     ],
 )
-def test_the_slug_is_taken_off_the_path_and_nothing_else_changes(
-    caller: Caller, target: str, path: str
-) -> None:
+def test_only_the_slug_is_removed_from_the_path(caller: Caller, target: str, path: str) -> None:
     assert seen_by_mirror(caller, target)["path"] == path
 
 
@@ -57,7 +55,7 @@ def test_the_slug_is_taken_off_the_path_and_nothing_else_changes(
         "%7B%22k%22%3A1%7D",
     ],
 )
-def test_the_query_is_kept_byte_for_byte(caller: Caller, query: str) -> None:
+def test_the_query_is_unchanged_byte_for_byte(caller: Caller, query: str) -> None:
     assert seen_by_mirror(caller, f"/t/mirror?{query}")["query"] == query
     assert seen_by_mirror(caller, f"/any/path?{query}", host=MIRROR_HOST)["query"] == query
 
@@ -67,8 +65,8 @@ def test_an_empty_query_stays_an_empty_query(caller: Caller) -> None:
     assert seen_by_mirror(caller, "/t/mirror?")["url"].endswith("/?")
 
 
-def made_up_target(random: Random) -> str:
-    """A path and query of whatever workerd takes in a URL, without dot segments."""
+def random_target(random: Random) -> str:
+    """Return a random path and query that workerd accepts, without dot segments."""
     pieces = [
         *"aZ09-_~!$&'()*+,;=:@/[]|^{}",
         "//",
@@ -86,10 +84,10 @@ def made_up_target(random: Random) -> str:
     return path + random.choice(["", "?"]) + query.replace("?", "") if query else path
 
 
-def test_a_tenant_sees_the_same_by_its_slug_as_by_its_host(caller: Caller) -> None:
+def test_a_tenant_sees_the_same_url_by_slug_and_by_host(caller: Caller) -> None:
     random = Random(20261122)
     for _ in range(200):
-        target = made_up_target(random)
+        target = random_target(random)
         by_host = seen_by_mirror(caller, target, host=MIRROR_HOST)
         by_slug = seen_by_mirror(caller, f"/t/mirror{target}")
         assert by_slug["path"] == by_host["path"], target
@@ -97,7 +95,7 @@ def test_a_tenant_sees_the_same_by_its_slug_as_by_its_host(caller: Caller) -> No
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_every_method_goes_through(caller: Caller, method: str) -> None:
+def test_every_method_is_passed_on(caller: Caller, method: str) -> None:
     assert seen_by_mirror(caller, "/t/mirror/x", method=method)["method"] == method
 
 
@@ -114,14 +112,14 @@ def test_every_method_goes_through(caller: Caller, method: str) -> None:
         f"{INTERNATIONAL_HOST_ASCII}:443",
     ],
 )
-def test_a_host_names_its_tenant_in_any_case_with_any_port(caller: Caller, host: str) -> None:
+def test_a_host_selects_its_tenant_in_any_case_with_any_port(caller: Caller, host: str) -> None:
     assert seen_by_mirror(caller, "/some/path", host=host)["path"] == "/some/path"
 
 
 @pytest.mark.parametrize(
     "target", ["/t/crafted/answer", "/t/no-such-slug/", "/t", "/health", "/explore"]
 )
-def test_the_host_decides_before_the_path_does(caller: Caller, target: str) -> None:
+def test_the_host_has_priority_over_the_path(caller: Caller, target: str) -> None:
     assert seen_by_mirror(caller, target, host=MIRROR_HOST)["path"] == target
 
 
@@ -135,16 +133,14 @@ def test_the_host_decides_before_the_path_does(caller: Caller, target: str) -> N
         ("/../../t/mirror/a", "/a"),
     ],
 )
-def test_dot_segments_are_resolved_before_anybody_is_chosen(
+def test_dot_segments_are_resolved_before_the_tenant_is_selected(
     caller: Caller, target: str, path: str
 ) -> None:
     assert seen_by_mirror(caller, target)["path"] == path
 
 
 @pytest.mark.parametrize("target", ["/t/mirror/..", "/t/mirror/../..", "/t/mirror/%2e%2e/x"])
-def test_a_path_cannot_climb_out_of_its_tenant_into_nothing_known(
-    caller: Caller, target: str
-) -> None:
+def test_a_path_that_leaves_its_tenant_is_not_found(caller: Caller, target: str) -> None:
     response = caller.request(target)
     assert response.status_code == 404
     assert response.json()["error"] in {"not_found", "tenant_not_found"}
@@ -156,7 +152,7 @@ def test_a_long_path_and_query_arrive_whole(caller: Caller) -> None:
     assert (seen["path"], seen["query"]) == (path, query)
 
 
-def test_a_path_beyond_reason_is_refused_and_harms_nobody(caller: Caller) -> None:
+def test_an_oversized_path_is_refused(caller: Caller) -> None:
     response = caller.request("/t/mirror/" + "p" * 100_000)
     assert 400 <= response.status_code < 500
     assert seen_by_mirror(caller, "/t/mirror/after")["path"] == "/after"
@@ -165,7 +161,7 @@ def test_a_path_beyond_reason_is_refused_and_harms_nobody(caller: Caller) -> Non
 @pytest.mark.parametrize(
     "target", ["/t/", "/t//x", "/t/no-such-slug", "/t/no-such-slug/x", "/t/%00/x", "/t/%FF"]
 )
-def test_a_slug_that_nobody_has_is_tenant_not_found(caller: Caller, target: str) -> None:
+def test_an_unknown_slug_is_tenant_not_found(caller: Caller, target: str) -> None:
     response = caller.request(target)
     assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
 
@@ -173,14 +169,14 @@ def test_a_slug_that_nobody_has_is_tenant_not_found(caller: Caller, target: str)
 @pytest.mark.parametrize(
     "target", ["/", "/t", "/tmirror", "/nothing/here", "/T/mirror", "/favicon.ico"]
 )
-def test_a_path_that_is_no_route_is_not_found(caller: Caller, target: str) -> None:
+def test_an_unknown_path_is_not_found(caller: Caller, target: str) -> None:
     response = caller.request(target)
     assert response.status_code == 404
     assert response.json()["error"] in {"not_found", "tenant_not_found"}
 
 
-def test_a_host_that_nobody_has_is_tenant_not_found(caller: Caller) -> None:
-    response = caller.request("/", host="nobody.e2e.example")
+def test_an_unknown_host_is_tenant_not_found(caller: Caller) -> None:
+    response = caller.request("/", host="unknown.e2e.example")
     assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
 
 
@@ -188,13 +184,13 @@ def test_a_host_that_nobody_has_is_tenant_not_found(caller: Caller) -> None:
     "host",
     ["[::1]:8787", "a..b", "-", "%6d", "x" * 300, "xn--a", f"{MIRROR_HOST}..", f"{MIRROR_HOST}@x"],
 )
-def test_a_host_that_is_no_name_harms_nobody(caller: Caller, host: str) -> None:
+def test_an_invalid_host_is_tenant_not_found(caller: Caller, host: str) -> None:
     response = caller.request("/t/no-such-slug/", host=host)
     assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
     assert caller.request("/health").status_code == 200
 
 
-def test_health_answers_at_the_dispatchers_own_host(caller: Caller) -> None:
+def test_health_is_served_at_the_dispatchers_host(caller: Caller) -> None:
     response = caller.request("/health")
     assert response.status_code == 200
     assert response.json() == {

@@ -1,4 +1,4 @@
-"""Requests that try to be two, to be another's, to be the platform's, or to be too much."""
+"""Smuggled, forged and oversized requests are refused or harmless."""
 
 import pytest
 
@@ -25,7 +25,9 @@ TWO_IN_ONE = {
 
 
 @pytest.mark.parametrize("framing", TWO_IN_ONE.values(), ids=TWO_IN_ONE)
-def test_one_request_is_never_read_as_two(attacked: AttackedDispatcher, framing: bytes) -> None:
+def test_no_second_request_can_be_smuggled_into_one(
+    attacked: AttackedDispatcher, framing: bytes
+) -> None:
     response = attacked.raw(START + framing)
     assert response.count(b"HTTP/1.1 ") == 1
     assert status_of(response) in {200, 400, 501}
@@ -68,7 +70,9 @@ HOSTS = {
 
 
 @pytest.mark.parametrize("lines", HOSTS.values(), ids=HOSTS)
-def test_only_the_host_itself_says_who_is_asked(attacked: AttackedDispatcher, lines: bytes) -> None:
+def test_only_the_host_header_selects_the_tenant(
+    attacked: AttackedDispatcher, lines: bytes
+) -> None:
     host = f"Host: {MIRROR_HOST}\r\n".encode()
     response = attacked.raw(b"GET /x HTTP/1.1\r\n" + host + lines + b"Connection: close\r\n\r\n")
     assert b"ten_victim" not in response
@@ -87,7 +91,7 @@ def test_only_the_host_itself_says_who_is_asked(attacked: AttackedDispatcher, li
         "[victim.e2e.example]",
     ],
 )
-def test_a_host_that_is_only_like_a_tenants_is_not_its(
+def test_a_host_similar_to_a_tenants_does_not_select_it(
     attacked: AttackedDispatcher, host: str
 ) -> None:
     line = f"Host: {host}\r\n".encode()
@@ -98,7 +102,7 @@ def test_a_host_that_is_only_like_a_tenants_is_not_its(
 @pytest.mark.parametrize(
     "target", ["http://victim.e2e.example/x", "http://victim.e2e.example/__platform/health"]
 )
-def test_a_target_with_a_host_of_its_own_cannot_be_two_hosts(
+def test_an_absolute_target_is_read_as_one_host_everywhere(
     attacked: AttackedDispatcher, target: str
 ) -> None:
     line = f"GET {target} HTTP/1.1\r\nHost: {MIRROR_HOST}\r\nConnection: close\r\n\r\n"
@@ -107,7 +111,7 @@ def test_a_target_with_a_host_of_its_own_cannot_be_two_hosts(
         assert status_of(response) in {400, 401}
         assert b"x-tenant-id" not in response.lower()
         return
-    # Whoever it is taken for, the script is told the same host that it was chosen by.
+    # The script sees the host that it was selected by.
     seen_by = [name for name in (b"mirror", b"victim") if b"x-tenant-id: ten_" + name in response]
     assert len(seen_by) <= 1
     for name in seen_by:
@@ -141,7 +145,7 @@ def test_no_odd_spelling_of_the_platform_reaches_a_tenant(
     response = attacked.caller.request(path, host=host)
     assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
     assert "x-tenant-id" not in response.headers
-    # With a token it is no route either.
+    # With a token it is not a route either.
     headers = {"x-platform-token": OPERATOR}
     assert attacked.caller.request(path, host=host, headers=headers).status_code == 404
 
@@ -162,9 +166,7 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize("name", TOO_MUCH)
-def test_what_is_too_large_is_refused_and_harms_nobody(
-    attacked: AttackedDispatcher, name: str
-) -> None:
+def test_an_oversized_request_is_refused(attacked: AttackedDispatcher, name: str) -> None:
     method, target, headers, content = TOO_MUCH[name]
     token = {} if "token" in name else {"x-platform-token": OPERATOR}
     response = attacked.caller.request(
@@ -175,7 +177,7 @@ def test_what_is_too_large_is_refused_and_harms_nobody(
 
 
 @pytest.mark.parametrize("target", ["/t/crafted/x.js", "/t/crafted"])
-def test_no_api_gets_a_service_worker_on_the_shared_host(
+def test_no_service_worker_is_served_on_the_shared_host(
     attacked: AttackedDispatcher, target: str
 ) -> None:
     headers = {"service-worker": "script"}
@@ -185,7 +187,7 @@ def test_no_api_gets_a_service_worker_on_the_shared_host(
     assert (own.status_code, own.headers["x-tenant-id"]) == (200, "ten_crafted")
 
 
-def test_what_the_client_names_in_connection_takes_nothing_out_of_our_answer(
+def test_a_connection_header_of_the_client_removes_no_response_headers(
     attacked: AttackedDispatcher,
 ) -> None:
     response = attacked.raw(

@@ -1,4 +1,4 @@
-"""Scopes, rotation and throttling of tokens, at the running Worker."""
+"""Scopes, rotation and throttling of tokens in the running Worker."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from .attacked_dispatcher import (
     AttackedDispatcher,
 )
 
-FIGURES = ["analytics?window=today", "health"]
+ANALYTICS = ["analytics?window=today", "health"]
 EVENTS = ["events", "settlements", "reconciliation"]
 COMPACT = "compact?from=2026-11-22T11:00Z&to=2026-11-22T11:01Z"
 WRONG_TOKENS_MAX = 32
@@ -32,12 +32,12 @@ def request(
 
 @pytest.mark.parametrize(
     ("token", "opened"),
-    [(MONITOR, FIGURES), (BOOKS, EVENTS), (OPERATOR, [*FIGURES, *EVENTS, COMPACT])],
+    [(MONITOR, ANALYTICS), (BOOKS, EVENTS), (OPERATOR, [*ANALYTICS, *EVENTS, COMPACT])],
 )
-def test_each_token_opens_what_its_scope_says(
+def test_each_token_opens_the_routes_of_its_scopes(
     attacked: AttackedDispatcher, token: str, opened: list[str]
 ) -> None:
-    for route in [*FIGURES, *EVENTS, COMPACT]:
+    for route in [*ANALYTICS, *EVENTS, COMPACT]:
         method = "POST" if route == COMPACT else "GET"
         status, headers, text = request(attacked, route, token, method=method)
         if route in opened:
@@ -47,7 +47,7 @@ def test_each_token_opens_what_its_scope_says(
             assert "insufficient_scope" in headers["www-authenticate"]
 
 
-def test_while_a_token_is_rotated_both_are_valid_and_one_that_has_ended_is_not(
+def test_during_rotation_both_tokens_are_valid_and_an_expired_one_is_not(
     attacked: AttackedDispatcher,
 ) -> None:
     assert [request(attacked, "health", token)[0] for token in (MONITOR, MONITOR_NEXT)] == [
@@ -59,7 +59,7 @@ def test_while_a_token_is_rotated_both_are_valid_and_one_that_has_ended_is_not(
     assert "invalid_token" in headers["www-authenticate"]
 
 
-def test_health_names_tokens_and_shows_nothing_of_them(attacked: AttackedDispatcher) -> None:
+def test_health_lists_tokens_by_name_only(attacked: AttackedDispatcher) -> None:
     report = attacked.caller.platform("health")
     assert [token["name"] for token in report["access"]["tokens"]] == [
         "PLATFORM_ANALYTICS_TOKEN",
@@ -73,18 +73,18 @@ def test_health_names_tokens_and_shows_nothing_of_them(attacked: AttackedDispatc
     assert FORMULA not in str(report["access"])
 
 
-def test_wrong_tokens_are_throttled_by_address_and_a_right_one_from_elsewhere_is_not(
+def test_wrong_tokens_are_throttled_by_address(
     attacked: AttackedDispatcher,
 ) -> None:
-    attacker, friend = "198.51.100.66", "198.51.100.67"
-    told = [request(attacked, "health", f"wrong-{number}", attacker) for number in range(40)]
-    statuses = [status for status, _, _ in told]
+    attacker, other = "198.51.100.66", "198.51.100.67"
+    results = [request(attacked, "health", f"wrong-{number}", attacker) for number in range(40)]
+    statuses = [status for status, _, _ in results]
     assert statuses[:WRONG_TOKENS_MAX] == [401] * WRONG_TOKENS_MAX
     assert set(statuses[WRONG_TOKENS_MAX:]) == {429}
     status, headers, text = request(attacked, "health", OPERATOR, attacker)
     assert (status, '"error":"rate_limited"' in text) == (429, True)
     assert 1 <= int(headers["retry-after"]) <= 60
-    assert request(attacked, "health", OPERATOR, friend)[0] == 200
-    # Who has been refused is refused at the platform alone.
+    assert request(attacked, "health", OPERATOR, other)[0] == 200
+    # Throttling affects only the platform API.
     response = attacked.caller.request("/t/mirror/", headers={"cf-connecting-ip": attacker})
     assert response.status_code == 200

@@ -1,6 +1,6 @@
-"""Set-up's failures, as a newcomer meets them: one line that says what to do.
+"""Failures of set-up are one line that says what to do.
 
-Whole set-ups of a fresh clone take too long for every run; these are the fast parts.
+Only the fast parts are tested; complete set-ups of a clone take too long for every run.
 """
 
 import os
@@ -18,12 +18,12 @@ from dev.setup.node import find_node, machine_node, packaged_node
 from dev.setup.npm import ensure_npm_packages
 
 UNREACHABLE = "http://127.0.0.1:1"
-"""An address of this machine where nothing ever listens."""
+"""A local address that refuses connections."""
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What a fresh clone has of set-up."""
+    """A fresh clone with the files that set-up needs."""
     root = tmp_path / "clone"
     shutil.copytree(
         HERE.root / "dev",
@@ -48,8 +48,8 @@ def make(target: str, clone: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def the_error(completed: subprocess.CompletedProcess[str]) -> str:
-    """Return the only line that is neither progress nor make's own closing words."""
+def error_line(completed: subprocess.CompletedProcess[str]) -> str:
+    """Return the only line that is neither progress nor make's final message."""
     lines = [
         line
         for line in completed.stderr.splitlines()
@@ -59,7 +59,9 @@ def the_error(completed: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def test_without_a_network_it_says_so_and_names_the_log(clone: Path, tmp_path: Path) -> None:
+def test_an_unreachable_package_registry_is_reported_with_the_log(
+    clone: Path, tmp_path: Path
+) -> None:
     completed = make(
         "dev",
         clone,
@@ -72,11 +74,11 @@ def test_without_a_network_it_says_so_and_names_the_log(clone: Path, tmp_path: P
         HOME=str(tmp_path),
     )
     assert completed.returncode != 0
-    assert the_error(completed).startswith("error: The package registry cannot be reached")
+    assert error_line(completed).startswith("error: The package registry cannot be reached")
     assert "pip-run.log" in completed.stderr
 
 
-def test_npm_without_a_network_says_so(
+def test_an_unreachable_npm_registry_is_reported(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("npm_config_registry", UNREACHABLE)
@@ -88,7 +90,9 @@ def test_npm_without_a_network_says_so(
         ensure_npm_packages(Layout(clone), node, Machine.current(), lock=0)
 
 
-def test_without_a_new_enough_python_it_says_which_is_needed(clone: Path, tmp_path: Path) -> None:
+def test_a_missing_python_is_reported_with_the_required_version(
+    clone: Path, tmp_path: Path
+) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("python3", "python3.13", "python"):
@@ -100,10 +104,10 @@ def test_without_a_new_enough_python_it_says_which_is_needed(clone: Path, tmp_pa
         (programs / name).symlink_to(program)
     completed = make("dev", clone, PATH=str(programs))
     assert completed.returncode != 0
-    assert the_error(completed).startswith("error: Python 3.11 or newer is needed")
+    assert error_line(completed).startswith("error: Python 3.11 or newer is needed")
 
 
-def test_an_older_python_is_passed_over_for_one_that_will_do(clone: Path, tmp_path: Path) -> None:
+def test_a_broken_python_is_skipped_for_a_working_one(clone: Path, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "python3").write_text("#!/bin/sh\nexit 1\n")
@@ -131,7 +135,7 @@ def test_a_node_that_is_too_old_is_not_used(
     assert machine_node() is None
 
 
-def test_a_second_set_up_finds_nothing_to_do() -> None:
+def test_a_second_set_up_does_nothing() -> None:
     completed = subprocess.run(
         [sys.executable, "-m", "dev.setup", "tools"],
         cwd=HERE.root,

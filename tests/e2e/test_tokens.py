@@ -1,4 +1,4 @@
-"""The platform routes are closed to everybody without the token, and by default to all."""
+"""Platform routes need the token; without a configured token they are closed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,12 +37,12 @@ def assert_closed(caller: Caller, target: str, headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_no_route_opens_without_the_token(caller: Caller, route: str) -> None:
+def test_every_route_needs_the_token(caller: Caller, route: str) -> None:
     assert_closed(caller, f"/__platform/{route}", {})
 
 
 @pytest.mark.parametrize("headers", WRONG_HEADERS, ids=str)
-def test_nothing_but_the_token_opens(caller: Caller, headers: dict[str, str]) -> None:
+def test_only_the_exact_token_is_accepted(caller: Caller, headers: dict[str, str]) -> None:
     assert_closed(caller, "/__platform/analytics?window=today", headers)
 
 
@@ -56,7 +56,7 @@ def test_nothing_but_the_token_opens(caller: Caller, headers: dict[str, str]) ->
     ],
     ids=str,
 )
-def test_the_token_opens_in_either_header(caller: Caller, headers: dict[str, str]) -> None:
+def test_the_token_is_accepted_in_either_header(caller: Caller, headers: dict[str, str]) -> None:
     response = caller.request("/__platform/analytics?window=today", headers=headers)
     assert response.status_code == 200
 
@@ -64,7 +64,7 @@ def test_the_token_opens_in_either_header(caller: Caller, headers: dict[str, str
 @pytest.mark.parametrize("name", ["token", "access_token", "x-platform-token", "TOKEN"])
 def test_a_token_in_the_query_is_refused(caller: Caller, name: str) -> None:
     assert_closed(caller, f"/__platform/analytics?window=today&{name}={TOKEN}", {})
-    # Even beside a right one: what stands in a URL stands in logs.
+    # Even beside a correct header, because URLs are logged.
     headers = {"authorization": f"Bearer {TOKEN}"}
     assert_closed(caller, f"/__platform/analytics?window=today&{name}={TOKEN}", headers)
 
@@ -75,28 +75,26 @@ WITHOUT_TOKEN = {"PLATFORM_ANALYTICS_TOKEN": ""}
 
 @pytest.fixture(scope="module")
 def unconfigured(start: Starter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A dispatcher that was given no token."""
+    """A dispatcher without a configured token."""
     with start(tmp_path_factory.mktemp("closed"), DIRECTORY, WITHOUT_TOKEN) as server:
         yield server
 
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("headers", WRONG_HEADERS[:6], ids=str)
-def test_without_a_token_configured_everything_is_closed(
+def test_without_a_configured_token_every_route_is_closed(
     unconfigured: Server, route: str, headers: dict[str, str]
 ) -> None:
     with Caller(unconfigured.url, "") as caller:
         assert_closed(caller, f"/__platform/{route}", headers)
 
 
-def test_without_a_token_configured_tenants_answer_all_the_same(unconfigured: Server) -> None:
+def test_without_a_configured_token_tenants_are_served(unconfigured: Server) -> None:
     with Caller(unconfigured.url, "") as caller:
         assert caller.request("/t/mirror/").status_code == 200
 
 
-def test_made_public_the_analytics_open_and_nothing_else_does(
-    start: Starter, tmp_path: Path
-) -> None:
+def test_only_analytics_can_be_made_public(start: Starter, tmp_path: Path) -> None:
     variables = {**WITHOUT_TOKEN, "ALLOW_PUBLIC_PLATFORM_ANALYTICS": "true"}
     with start(tmp_path, DIRECTORY, variables) as server, Caller(server.url, "") as caller:
         assert caller.request("/__platform/analytics?window=today").status_code == 200

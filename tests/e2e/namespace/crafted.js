@@ -1,4 +1,4 @@
-/** Answers as its caller asks: any status, any headers, any body, and every way to fail. */
+/** Responds as the request says: any status, headers and body, and several failures. */
 
 const SECRET = "postgres://root:hunter2@db.internal";
 
@@ -13,7 +13,7 @@ const ROUTES = {
 		return new Response(searchParams.get("body"), { status: Number(searchParams.get("status") ?? 200), headers });
 	},
 
-	/** Names the method it was asked with in a header, where HEAD can show it too. */
+	/** Returns the request's method in a header, which HEAD has too. */
 	"/method": (_, request) => {
 		const headers = { "x-seen-method": request.method };
 		return new Response(request.method === "HEAD" ? null : "seen", { headers });

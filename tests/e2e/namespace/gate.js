@@ -1,6 +1,6 @@
 /**
- * Proves streaming without a clock: a body goes on only when another request says so, and
- * says how much of an upload has come while it is still coming.
+ * Tests streaming without a clock: a response continues only when another request releases it,
+ * and another request reads how many bytes of an upload have arrived so far.
  */
 
 const POLL_MS = 20;

@@ -1,4 +1,4 @@
-/** Gives away what it is sent: in what it throws, and in the reason phrase of its answer. */
+/** Discloses the request in its exception, and in the reason phrase of its response. */
 
 export default {
 	async fetch(request) {

@@ -1,4 +1,4 @@
-/** What paid requests buy: goods that say what they were bought with, or a failure as ordered. */
+/** The script of priced APIs: responds with "bread" and the request, or fails as requested. */
 
 export default {
 	async fetch(request) {

@@ -1,4 +1,4 @@
-"""A tenant's script in Python: says what it was asked, and which Python that was."""
+"""A tenant's script in Python: returns the request and the Python implementation."""
 
 import platform
 from typing import Any
@@ -11,7 +11,7 @@ class Default(WorkerEntrypoint):
     """The script's only entrypoint."""
 
     async def fetch(self, request: Any) -> Response:
-        """Answer any request."""
+        """Return the request as JSON."""
         url = urlsplit(request.url)
         seen = {"method": request.method, "path": url.path, "query": url.query}
         seen |= {"body": await request.text(), "python": platform.python_implementation()}

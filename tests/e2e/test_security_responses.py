@@ -1,4 +1,4 @@
-"""What hostile scripts and records can make of the answers of others: nothing."""
+"""Hostile scripts and records cannot affect the responses of others."""
 
 import json
 from urllib.parse import quote
@@ -31,7 +31,7 @@ TOKEN = {"x-platform-token": OPERATOR}
     [
         ("/health", 200, {}),
         ("/nothing", 404, {}),
-        ("/t/nobody/", 404, {}),
+        ("/t/unknown/", 404, {}),
         ("/t/sold/", 402, {}),
         ("/t/crafted/throw", 502, {}),
         ("/__platform/health", 401, {}),
@@ -42,7 +42,7 @@ TOKEN = {"x-platform-token": OPERATOR}
         ("/__platform/compact", 405, TOKEN),
     ],
 )
-def test_every_answer_of_ours_has_security_headers_and_is_not_kept(
+def test_the_dispatchers_responses_have_security_headers_and_are_not_cached(
     attacked: AttackedDispatcher, target: str, status: int, headers: dict[str, str]
 ) -> None:
     response = attacked.caller.request(target, headers=headers)
@@ -50,19 +50,19 @@ def test_every_answer_of_ours_has_security_headers_and_is_not_kept(
     assert {name: response.headers.get(name) for name in SECURITY} == SECURITY
 
 
-def test_figures_may_be_kept_by_who_asked_and_by_nobody_else(attacked: AttackedDispatcher) -> None:
-    asked = "/__platform/analytics?window=today"
-    response = attacked.caller.request(asked, headers=TOKEN)
+def test_analytics_may_be_cached_only_privately(attacked: AttackedDispatcher) -> None:
+    target = "/__platform/analytics?window=today"
+    response = attacked.caller.request(target, headers=TOKEN)
     assert response.headers["cache-control"] == "private, max-age=5"
     again = attacked.caller.request(
-        asked, headers={**TOKEN, "if-none-match": response.headers["etag"]}
+        target, headers={**TOKEN, "if-none-match": response.headers["etag"]}
     )
     for one in (response, again):
         assert one.headers["x-content-type-options"] == "nosniff"
         assert "authorization, x-platform-token" in one.headers["vary"].lower()
 
 
-def test_a_tenants_answer_is_not_given_headers_of_ours(attacked: AttackedDispatcher) -> None:
+def test_a_tenants_response_gets_no_security_headers(attacked: AttackedDispatcher) -> None:
     response = attacked.caller.request("/t/crafted/answer?body=x")
     assert not {"content-security-policy", "x-frame-options", "referrer-policy"} & set(
         response.headers
@@ -73,7 +73,7 @@ SPLITTING = ["a\r\nset-cookie: a=b", "a\nx-tenant-id: forged", "a\rb", "a\0b", "
 
 
 @pytest.mark.parametrize("value", SPLITTING, ids=ascii)
-def test_a_script_cannot_split_its_answer_by_a_header(
+def test_a_script_cannot_split_its_response_by_a_header(
     attacked: AttackedDispatcher, value: str
 ) -> None:
     response = _raw_get(attacked, f"/t/crafted/answer?body=x&header=x-a:{quote(value)}")
@@ -82,14 +82,14 @@ def test_a_script_cannot_split_its_answer_by_a_header(
 
 
 @pytest.mark.parametrize("value", SPLITTING, ids=ascii)
-def test_a_script_cannot_split_its_answer_by_its_reason(
+def test_a_script_cannot_split_its_response_by_its_reason_phrase(
     attacked: AttackedDispatcher, value: str
 ) -> None:
     _assert_whole(_raw_get(attacked, f"/t/tattletale/reason?reason={quote(value)}"))
 
 
 @pytest.mark.parametrize("name", ["connection", "keep-alive", "transfer-encoding", "trailer"])
-def test_a_script_cannot_speak_for_the_connection(attacked: AttackedDispatcher, name: str) -> None:
+def test_a_script_cannot_set_connection_headers(attacked: AttackedDispatcher, name: str) -> None:
     header = quote(f"{name}:x-request-id")
     response = _raw_get(attacked, f"/t/crafted/answer?body=hello&header={header}")
     assert status_of(response) == 200
@@ -98,7 +98,7 @@ def test_a_script_cannot_speak_for_the_connection(attacked: AttackedDispatcher, 
     assert response.endswith(b"hello")
 
 
-def test_a_script_cannot_say_how_long_its_answer_is(attacked: AttackedDispatcher) -> None:
+def test_a_script_cannot_set_a_wrong_content_length(attacked: AttackedDispatcher) -> None:
     response = _raw_get(attacked, "/t/crafted/answer?body=hello&header=content-length:2")
     assert "content-length: 5" in head_of(response)
 
@@ -117,11 +117,13 @@ CACHING = "".join(
 )
 
 
-def test_what_one_tenant_lets_be_kept_is_nobody_elses_answer(attacked: AttackedDispatcher) -> None:
+def test_cache_headers_of_a_tenant_do_not_affect_other_responses(
+    attacked: AttackedDispatcher,
+) -> None:
     caller = attacked.caller
     poisoned = caller.request(f"/t/crafted/answer?body=poison{CACHING}")
     assert poisoned.headers["cdn-cache-control"].startswith("public")
-    # Not even its own: nothing is kept here, so each request is answered, and counted.
+    # The dispatcher caches nothing, so the same request is served and counted again.
     again = caller.request(f"/t/crafted/answer?body=poison{CACHING}")
     assert again.headers["x-request-id"] != poisoned.headers["x-request-id"]
     for method in ("GET", "HEAD"):
@@ -139,7 +141,7 @@ def test_what_one_tenant_lets_be_kept_is_nobody_elses_answer(attacked: AttackedD
     assert {one.headers["x-request-id"] for one in (poisoned, again)} <= answered
 
 
-def test_hostile_names_are_data_in_json_that_nobody_takes_for_a_page(
+def test_hostile_names_are_returned_only_as_json_data(
     attacked: AttackedDispatcher,
 ) -> None:
     caller = attacked.caller
@@ -153,11 +155,11 @@ def test_hostile_names_are_data_in_json_that_nobody_takes_for_a_page(
     shown = {api["tenantId"]: api for api in caller.snapshot()["allApis"]}
     hostile = shown["ten_hostile"]
     assert (hostile["owner"], hostile["directory"]) == (f"@{SCRIPT}", IMAGE)
-    # An owner begins with @, and is data as it was published: who makes a table of it escapes it.
+    # The API returns an owner unescaped, after an @; escaping is left to the output format.
     assert shown["ten_formula"]["owner"] == f"@{FORMULA}"
 
 
-def test_a_refusal_shows_what_it_repeats_as_json(attacked: AttackedDispatcher) -> None:
+def test_an_error_with_hostile_text_is_json(attacked: AttackedDispatcher) -> None:
     response = attacked.caller.request(
         f"/t/{quote(SCRIPT + chr(10))}/", headers={"accept": "text/html"}
     )
@@ -165,7 +167,7 @@ def test_a_refusal_shows_what_it_repeats_as_json(attacked: AttackedDispatcher) -
     assert json.loads(response.text)["error"] == "tenant_not_found"
 
 
-def test_the_page_of_an_offer_shows_hostile_text_as_text(attacked: AttackedDispatcher) -> None:
+def test_the_payment_page_escapes_hostile_text(attacked: AttackedDispatcher) -> None:
     target = "/t/sold/%3Cscript%3E?q=%22%3E%3Cimg%20src=x%3E"
     response = attacked.caller.request(target, headers={"accept": "text/html"})
     assert response.status_code == 402
