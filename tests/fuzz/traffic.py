@@ -20,7 +20,7 @@ def make_traffic(paid_dispatcher: PaidDispatcher) -> None:
         assert paid_dispatcher.caller.request("/t/given/", headers=headers).status_code == 200
     eventually(
         lambda: len(paid_dispatcher.caller.events("given")) >= FREE_CALLS,
-        "the events of the free calls",
+        "events of the free calls",
     )
     settlements = paid_dispatcher.caller.platform("settlements")["settlements"]
     assert len(settlements) >= PAYMENTS
