@@ -56,5 +56,7 @@ def test_the_seeds_cover_the_intended_faults() -> None:
     assert sum(outcome.failed for outcome in outcomes) > 50, "settlements are refused or expire"
     assert sum(outcome.pending for outcome in outcomes) > 10, "some outcomes cannot be known"
     assert sum(outcome.receipts for outcome in outcomes) > 100, "payments are presented again"
-    questions = sum(outcome.questions for outcome in outcomes)
-    assert questions > 1.3 * sum(outcome.settled for outcome in outcomes), "some are queried again"
+    settle_requests = sum(outcome.settle_requests for outcome in outcomes)
+    assert settle_requests > 1.3 * sum(outcome.settled for outcome in outcomes), (
+        "some are queried again"
+    )

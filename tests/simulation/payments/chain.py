@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.payments.faults import CALM, Faults
+from tests.simulation.payments.faults import NO_FAULTS, Faults
 
 BLOCK_MS = 2_000
 FIRST_BLOCK = 20_000
@@ -69,7 +69,7 @@ class SimulatedChain:
     random: Random
     outside: Context
     start_ms: int
-    faults: Faults = CALM
+    faults: Faults = NO_FAULTS
     balances: dict[str, int] = field(default_factory=dict)
     uses: dict[Name, Use] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)

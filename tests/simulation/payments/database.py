@@ -19,7 +19,7 @@ from typing import Any
 from core.errors import DatabaseUnavailable
 from core.ports import Row, Statement
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.payments.faults import CALM, Faults
+from tests.simulation.payments.faults import NO_FAULTS, Faults
 from tests.support.fake_network import MIGRATIONS
 
 PARAMETERS_MAX = 100
@@ -45,14 +45,14 @@ def _new_connection() -> sqlite3.Connection:
     return connection
 
 
-class Fate(Enum):
+class TransactionOutcome(Enum):
     """The effect of a transaction, and the response that the caller gets."""
 
     DONE = "done"
     FAILED = "failed"
     FAILED_AFTER_EFFECT = "failed after effect"
     FAILED_BEFORE_EFFECT = "failed, and takes effect later"
-    HANGS = "takes effect and never answers"
+    HANGS = "takes effect and never responds"
 
 
 @dataclass(slots=True)
@@ -63,37 +63,37 @@ class SimulatedDatabase:
     random: Random
     outside: Context
     """The context of the database's own work, which continues when an isolate dies."""
-    faults: Faults = CALM
+    faults: Faults = NO_FAULTS
     transactions: int = 0
     connection: sqlite3.Connection = field(default_factory=_new_connection)
 
     async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
-        answer: asyncio.Future[Sequence[Sequence[Row]]] = self.loop.create_future()
-        fate, there_ms, back_ms = self._fate(), self._delay_ms(), self._delay_ms()
+        response: asyncio.Future[Sequence[Sequence[Row]]] = self.loop.create_future()
+        outcome, there_ms, back_ms = self._draw_outcome(), self._delay_ms(), self._delay_ms()
 
         def fail() -> None:
-            answer.set_exception(DatabaseUnavailable("D1_ERROR: Network connection lost."))
+            response.set_exception(DatabaseUnavailable("D1_ERROR: Network connection lost."))
 
         def arrive() -> None:
             try:
                 found = self._transact(statements)
             except DatabaseUnavailable as error:
-                if fate is not Fate.FAILED_BEFORE_EFFECT:
-                    answer.set_exception(error)
+                if outcome is not TransactionOutcome.FAILED_BEFORE_EFFECT:
+                    response.set_exception(error)
                 return
-            if fate is Fate.DONE:
-                self._later(back_ms, lambda: answer.set_result(found))
-            elif fate is Fate.FAILED_AFTER_EFFECT:
+            if outcome is TransactionOutcome.DONE:
+                self._later(back_ms, lambda: response.set_result(found))
+            elif outcome is TransactionOutcome.FAILED_AFTER_EFFECT:
                 self._later(back_ms, fail)
 
-        if fate is Fate.FAILED:
+        if outcome is TransactionOutcome.FAILED:
             self._later(there_ms + back_ms, fail)
-        elif fate is Fate.FAILED_BEFORE_EFFECT:
+        elif outcome is TransactionOutcome.FAILED_BEFORE_EFFECT:
             self._later(back_ms, fail)
             self._later(back_ms + self.random.uniform(0, 5_000), arrive)
         else:
             self._later(there_ms, arrive)
-        return await answer
+        return await response
 
     def rows(self, sql: str, *values: str | int) -> list[dict[str, Any]]:
         """Query the database without faults."""
@@ -115,18 +115,18 @@ class SimulatedDatabase:
         connection.execute("COMMIT")
         return found
 
-    def _fate(self) -> Fate:
+    def _draw_outcome(self) -> TransactionOutcome:
         faults, drawn = self.faults, self.random.random()
-        for share, fate in (
-            (faults.database_fails, Fate.FAILED),
-            (faults.database_fails_after_effect, Fate.FAILED_AFTER_EFFECT),
-            (faults.database_fails_before_effect, Fate.FAILED_BEFORE_EFFECT),
-            (faults.database_hangs, Fate.HANGS),
+        for share, outcome in (
+            (faults.database_fails, TransactionOutcome.FAILED),
+            (faults.database_fails_after_effect, TransactionOutcome.FAILED_AFTER_EFFECT),
+            (faults.database_fails_before_effect, TransactionOutcome.FAILED_BEFORE_EFFECT),
+            (faults.database_hangs, TransactionOutcome.HANGS),
         ):
             drawn -= share
             if drawn < 0:
-                return fate
-        return Fate.DONE
+                return outcome
+        return TransactionOutcome.DONE
 
     def _delay_ms(self) -> float:
         if self.random.random() < self.faults.database_slow:

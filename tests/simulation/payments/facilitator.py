@@ -17,7 +17,7 @@ from core.errors import FetchFailed
 from core.ports import Fetched, Json
 from payments.facilitator import SETTLEMENT_PENDING
 from tests.simulation.payments.chain import SimulatedChain, Transaction, signed
-from tests.simulation.payments.faults import CALM, Faults
+from tests.simulation.payments.faults import NO_FAULTS, Faults
 
 _MARGIN_SECONDS = 6
 """The official facilitators refuse authorizations that expire sooner."""
@@ -26,25 +26,25 @@ _WAITS_MS = 60_000
 _UNSETTLED = "invalid_exact_evm_transaction_failed"
 
 
-class Fate(Enum):
+class SettleFault(Enum):
     """The fault of a settlement."""
 
     NOTHING = "nothing"
-    DOWN = "not asked at all"
-    LOST = "settled, and the answer is lost"
-    ERROR = "settled, and then an error of its own"
-    NONSENSE = "settled, and then rubbish"
+    DOWN = "never called"
+    LOST = "settled, and the response is lost"
+    ERROR = "settled, and then an internal error"
+    NONSENSE = "settled, and then an invalid response"
     NO_TRANSACTION = "a success that names no transaction"
     PENDING = "sent, and not waited for"
-    UNSURE = "sent, and then a word for not knowing"
+    UNSURE = "sent, and then an unknown result"
     GUESS = "sent, and then a failure without a transaction"
 
 
-_FAULTS = tuple(Fate)[1:]
+_FAULTS = tuple(SettleFault)[1:]
 _WORDS = {
-    Fate.PENDING: SETTLEMENT_PENDING,
-    Fate.UNSURE: "unexpected_settle_error",
-    Fate.GUESS: _UNSETTLED,
+    SettleFault.PENDING: SETTLEMENT_PENDING,
+    SettleFault.UNSURE: "unexpected_settle_error",
+    SettleFault.GUESS: _UNSETTLED,
 }
 """Its result for a transaction that it does not wait for."""
 
@@ -57,68 +57,70 @@ class SimulatedFacilitator:
     network: str
     chain: SimulatedChain
     random: Random
-    faults: Faults = CALM
+    faults: Faults = NO_FAULTS
     known: dict[str, Transaction] = field(default_factory=dict)
-    asked_to_settle: int = 0
+    settle_requests: int = 0
 
-    async def answer(self, step: str, asked: Json) -> Fetched:
+    async def respond(self, step: str, request: Json) -> Fetched:
         """Respond to one request. Raises `FetchFailed` when it is unavailable."""
         random, faults = self.random, self.faults
         if step == "supported":
             return Fetched(404, "not here")
         if random.random() < faults.facilitator_slow:
             await asyncio.sleep(random.uniform(1, 40))
-        return await (self._verify(asked) if step == "verify" else self._settle(asked))
+        return await (self._verify(request) if step == "verify" else self._settle(request))
 
-    async def _verify(self, asked: Json) -> Fetched:
+    async def _verify(self, request: Json) -> Fetched:
         random, faults = self.random, self.faults
         if random.random() < faults.verify_fails:
             if random.random() < 0.4:
                 raise FetchFailed("timed out")
             return random.choice((Fetched(500, "{}"), Fetched(200, "<html>"), Fetched(200, "[]")))
-        reason = self._misfit(asked)
+        reason = self._mismatch(request)
         # Its node may be behind the chain, and verifying reserves nothing.
         if reason is None and random.random() >= faults.facilitator_blind:
-            reason = self.chain.refusal(_authorization(asked))
-        body = {"isValid": reason is None, "payer": _authorization(asked)["from"]}
+            reason = self.chain.refusal(_authorization(request))
+        body = {"isValid": reason is None, "payer": _authorization(request)["from"]}
         return _fetched(body if reason is None else {**body, "invalidReason": reason})
 
-    async def _settle(self, asked: Json) -> Fetched:
-        self.asked_to_settle += 1
-        fate = Fate.NOTHING
+    async def _settle(self, request: Json) -> Fetched:
+        self.settle_requests += 1
+        fault = SettleFault.NOTHING
         if self.random.random() < self.faults.settle_fails:
-            fate = self.random.choice(_FAULTS)
-        if fate is Fate.DOWN:
+            fault = self.random.choice(_FAULTS)
+        if fault is SettleFault.DOWN:
             raise FetchFailed("Network connection lost.")
-        said = await self._do_settle(asked, fate)
-        if fate is Fate.LOST:
+        result = await self._do_settle(request, fault)
+        if fault is SettleFault.LOST:
             raise FetchFailed("timed out")
-        if fate is Fate.ERROR:
+        if fault is SettleFault.ERROR:
             return Fetched(500, '{"error":"internal"}')
-        if fate is Fate.NONSENSE:
-            return Fetched(200, "<html>not what you think</html>")
-        if fate is Fate.NO_TRANSACTION and said["success"]:
-            return _fetched({**said, "transaction": ""})
-        return _fetched(said)
+        if fault is SettleFault.NONSENSE:
+            return Fetched(200, "<html>not JSON</html>")
+        if fault is SettleFault.NO_TRANSACTION and result["success"]:
+            return _fetched({**result, "transaction": ""})
+        return _fetched(result)
 
-    async def _do_settle(self, asked: Json, fate: Fate) -> Mapping[str, Json]:
-        signature = asked["paymentPayload"]["payload"]["signature"]
+    async def _do_settle(self, request: Json, fault: SettleFault) -> Mapping[str, Json]:
+        signature = request["paymentPayload"]["payload"]["signature"]
         if self.random.random() < self.faults.facilitator_forgets:
             # Another instance responds, which does not know what the first one sent.
             self.known.pop(signature, None)
         transaction = self.known.get(signature)
         if transaction is None or (transaction.mined.done() and not transaction.mined.result()):
-            refusal = self._misfit(asked) or self.chain.refusal(_authorization(asked))
+            refusal = self._mismatch(request) or self.chain.refusal(_authorization(request))
             if refusal is not None:
-                return self._said(asked, refusal)
-            transaction = self.chain.send(_authorization(asked), self.url)
+                return self._result(request, refusal)
+            transaction = self.chain.send(_authorization(request), self.url)
             self.known[signature] = transaction
-        words = _WORDS.get(fate)
+        words = _WORDS.get(fault)
         if words is None:
-            return await self._wait(asked, transaction)
-        return self._said(asked, words, transaction.hash if fate is Fate.PENDING else "")
+            return await self._wait(request, transaction)
+        return self._result(
+            request, words, transaction.hash if fault is SettleFault.PENDING else ""
+        )
 
-    async def _wait(self, asked: Json, transaction: Transaction) -> Mapping[str, Json]:
+    async def _wait(self, request: Json, transaction: Transaction) -> Mapping[str, Json]:
         """Wait for a transaction to be mined, and return the result."""
         mined = transaction.mined
         reason: str | None = SETTLEMENT_PENDING
@@ -126,11 +128,11 @@ class SimulatedFacilitator:
             await asyncio.wait([mined], timeout=_WAITS_MS / 1000)
         if mined.done():
             reason = None if mined.result() else _UNSETTLED
-        return self._said(asked, reason, transaction.hash)
+        return self._result(request, reason, transaction.hash)
 
-    def _misfit(self, asked: Json) -> str | None:
+    def _mismatch(self, request: Json) -> str | None:
         """Return why a payment does not meet its requirements, if so."""
-        payment, wanted = asked["paymentPayload"]["payload"], asked["paymentRequirements"]
+        payment, wanted = request["paymentPayload"]["payload"], request["paymentRequirements"]
         authorization = payment["authorization"]
         amount = wanted.get("amount", wanted.get("maxAmountRequired"))
         soonest = int(self.chain.loop.now_ms) // 1000 + _MARGIN_SECONDS
@@ -147,18 +149,20 @@ class SimulatedFacilitator:
         }
         return next((reason for reason, fails in checks.items() if fails), None)
 
-    def _said(self, asked: Json, reason: str | None, transaction: str = "") -> Mapping[str, Json]:
-        said: dict[str, Json] = {
+    def _result(
+        self, request: Json, reason: str | None, transaction: str = ""
+    ) -> Mapping[str, Json]:
+        result: dict[str, Json] = {
             "success": reason is None,
             "transaction": transaction,
             "network": self.network,
-            "payer": _authorization(asked)["from"],
+            "payer": _authorization(request)["from"],
         }
-        return said if reason is None else {**said, "errorReason": reason}
+        return result if reason is None else {**result, "errorReason": reason}
 
 
-def _authorization(asked: Json) -> Mapping[str, Json]:
-    found: Mapping[str, Json] = asked["paymentPayload"]["payload"]["authorization"]
+def _authorization(request: Json) -> Mapping[str, Json]:
+    found: Mapping[str, Json] = request["paymentPayload"]["payload"]["authorization"]
     return found
 
 

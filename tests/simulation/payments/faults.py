@@ -39,14 +39,14 @@ class Faults:
     client_leaves: float = 0.0
 
 
-CALM = Faults()
+NO_FAULTS = Faults()
 
 
 def faults_of(random: Random) -> Faults:
     """Draw the faults of one run; some runs have few."""
 
-    def share(worst: float) -> float:
-        return random.choice((0.0, worst / 5, worst))
+    def share(largest: float) -> float:
+        return random.choice((0.0, largest / 5, largest))
 
     return Faults(
         database_fails=share(0.2),

@@ -17,7 +17,7 @@ from gateway.scheduled import ScheduledWork
 from tenants.directory import TenantDirectory
 from tests.simulation.isolate import SETTINGS, Isolate
 from tests.simulation.payments.database import SimulatedDatabase
-from tests.simulation.payments.outside import SimulatedNetwork, SimulatedScripts
+from tests.simulation.payments.network import SimulatedNetwork, SimulatedScripts
 from tests.simulation.store import SimulatedStore
 
 NETWORK = "eip155:84532"

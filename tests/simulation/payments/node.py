@@ -15,7 +15,7 @@ from core.errors import FetchFailed
 from core.ports import Fetched, Json
 from payments.chain import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
 from tests.simulation.payments.chain import BLOCK_MS, SimulatedChain
-from tests.simulation.payments.faults import CALM, Faults
+from tests.simulation.payments.faults import NO_FAULTS, Faults
 
 LOGS_BLOCKS_MAX = 10_000
 """Public nodes refuse to search more blocks in one request."""
@@ -39,9 +39,9 @@ class SimulatedNode:
     chain: SimulatedChain
     random: Random
     token: str
-    faults: Faults = CALM
+    faults: Faults = NO_FAULTS
 
-    def answer(self, asked: Json) -> Fetched:
+    def respond(self, request: Json) -> Fetched:
         """Respond to one request. Raises `FetchFailed` when it is unavailable."""
         if self.random.random() < self.faults.node_fails:
             if self.random.random() < 0.5:
@@ -50,12 +50,12 @@ class SimulatedNode:
         lag_blocks = int(self.random.uniform(0, self.faults.node_lag_ms) / BLOCK_MS)
         head = self.chain.block - lag_blocks
         try:
-            said = {"result": self._ask(asked["method"], asked["params"], head)}
+            content = {"result": self._call(request["method"], request["params"], head)}
         except Refused as error:
-            said = {"error": {"code": -32000, "message": str(error)}}
-        return Fetched(200, json.dumps({"jsonrpc": "2.0", "id": 1, **said}))
+            content = {"error": {"code": -32000, "message": str(error)}}
+        return Fetched(200, json.dumps({"jsonrpc": "2.0", "id": 1, **content}))
 
-    def _ask(self, method: str, parameters: Sequence[Json], head: int) -> Json:
+    def _call(self, method: str, parameters: Sequence[Json], head: int) -> Json:
         if method == "eth_getBlockByNumber":
             number = _block(parameters[0], head)
             return {"number": hex(number), "timestamp": hex(self.chain.timestamp(number))}

@@ -17,17 +17,17 @@ from tests.simulation import compaction
 from tests.simulation.invariants import require
 from tests.simulation.isolate import Invocation
 from tests.simulation.kv import Temper
-from tests.simulation.payments.accounts import (
-    check_books,
-    check_compared,
+from tests.simulation.payments.faults import NO_FAULTS, Faults
+from tests.simulation.payments.invariants import (
+    check_reconciliation,
+    check_records,
     check_run,
     check_shown,
-    read_books,
-    unknowable,
+    is_unprovable,
+    read_records,
 )
-from tests.simulation.payments.faults import CALM, Faults
 from tests.simulation.payments.isolate import PaidIsolate
-from tests.simulation.payments.market import Market, Presented
+from tests.simulation.payments.world import PaymentWorld, SentRequest
 from tests.simulation.rest import ANALYTICS, result, snapshots_in
 
 _SETTLES_MS = 1_500_000
@@ -42,49 +42,49 @@ _PATIENCE_MS = 50_000
 _RUNS_FOR_UNKNOWABLE = 20
 
 
-def come_to_rest(market: Market) -> None:
+def come_to_rest(world: PaymentWorld) -> None:
     """Stop all faults, and wait for all requests in progress."""
-    market.shape = replace(market.shape, cut=0.0, fuse=0)
-    market.kv.temper = Temper(page_keys=market.kv.temper.page_keys)
-    market.worsen(CALM)
-    for isolate in market.living():
+    world.shape = replace(world.shape, cut=0.0, fuse=0)
+    world.kv.temper = Temper(page_keys=world.kv.temper.page_keys)
+    world.set_faults(NO_FAULTS)
+    for isolate in world.living():
         isolate.fuse = 0
-    market.loop.run(market.loop.now_ms + _SETTLES_MS)
+    world.loop.run(world.loop.now_ms + _SETTLES_MS)
 
 
-def check_at_rest(market: Market) -> None:
+def check_at_rest(world: PaymentWorld) -> None:
     """Run cron to rest, check all records, serve what is due, and check again."""
-    isolate = market.calm_isolate()
-    _resolve(market, isolate)
-    check_run(market)
-    check_books(market, read_books(market))
-    _present_what_is_due(market, isolate)
-    _resolve(market, isolate)
-    check_run(market)
-    compaction.check_summaries(market, compaction.come_to_rest(market))
-    books = read_books(market)
-    check_books(market, books)
-    reader = market.calm_isolate()
+    isolate = world.reliable_isolate()
+    _resolve(world, isolate)
+    check_run(world)
+    check_records(world, read_records(world))
+    _serve_settled(world, isolate)
+    _resolve(world, isolate)
+    check_run(world)
+    compaction.check_summaries(world, compaction.come_to_rest(world))
+    records = read_records(world)
+    check_records(world, records)
+    reader = world.reliable_isolate()
     invocation = Invocation(reader)
-    answer = result(market, invocation, reader.ask(ANALYTICS, "?window=overall", invocation))
-    require(answer is not None, "a read at rest gets no answer")
-    assert answer is not None
-    check_shown(books, snapshots_in(answer)[0])
-    for day in sorted({row["claimed_at_ms"] // DAY_MS for row in books.rows.values()}):
-        check_compared(books, _compared(market, day))
+    response = result(world, invocation, reader.ask(ANALYTICS, "?window=overall", invocation))
+    require(response is not None, "a read at rest gets no response")
+    assert response is not None
+    check_shown(records, snapshots_in(response)[0])
+    for day in sorted({row["claimed_at_ms"] // DAY_MS for row in records.rows.values()}):
+        check_reconciliation(records, _compared(world, day))
 
 
-def _resolve(market: Market, isolate: PaidIsolate) -> None:
+def _resolve(world: PaymentWorld, isolate: PaidIsolate) -> None:
     """Run cron until it has nothing left to do."""
-    rested_at_ms = market.loop.now_ms
+    rested_at_ms = world.loop.now_ms
     for turn in range(_RUNS_MAX):
-        market.loop.run(market.loop.now_ms + (_CRON_MS if turn < _RUNS_CLOSE else _RUNS_FAR_MS))
+        world.loop.run(world.loop.now_ms + (_CRON_MS if turn < _RUNS_CLOSE else _RUNS_FAR_MS))
         work = run(resolver_of(isolate.environment, isolate.clock), f"rest-{rested_at_ms}-{turn}")
-        report = _done(market, isolate, work)
-        rows = read_rows(market)
+        report = _done(world, isolate, work)
+        rows = read_rows(world)
         claimed = [row for row in rows if row["state"] == PaymentState.CLAIMED.value]
         pending = [row for row in rows if row["state"] == PaymentState.PENDING.value]
-        is_known = any(not unknowable(market, row, rested_at_ms) for row in pending)
+        is_known = any(not is_unprovable(world, row, rested_at_ms) for row in pending)
         if claimed or is_known or report.reconciled or report.rewritten:
             continue
         if not any(row["reconciled_at_ms"] is None for row in rows if row["settled_at_ms"]) and (
@@ -95,46 +95,49 @@ def _resolve(market: Market, isolate: PaidIsolate) -> None:
     require(condition=False, message=f"cron does not come to rest: {open_rows}")
 
 
-def _present_what_is_due(market: Market, isolate: PaidIsolate) -> None:
+def _serve_settled(world: PaymentWorld, isolate: PaidIsolate) -> None:
     """Present every settled payment again to two isolates: it must be served if it was not."""
-    other = market.calm_isolate()
-    for row in read_rows(market):
+    other = world.reliable_isolate()
+    for row in read_rows(world):
         if row["state"] != PaymentState.SETTLED.value:
             continue
-        presented = market.asked[row["request_id"]]
+        sent = world.requests[row["request_id"]]
 
-        async def ask_both(
-            presented: Presented = presented,
+        async def send_both(
+            sent: SentRequest = sent,
         ) -> Sequence[Response | ProxyResponse | None]:
             return await asyncio.gather(
-                *(market.ask(presented, _PATIENCE_MS, one) for one in (isolate, other))
+                *(world.send(sent, _PATIENCE_MS, one) for one in (isolate, other))
             )
 
         # A request during a failure of the script does not lose its payment.
-        market.worsen(Faults(script_fails=1.0))
-        _done(market, isolate, ask_both())
-        market.worsen(CALM)
-        answers = _done(market, isolate, ask_both())
-        relays = [answer for answer in answers if isinstance(answer, ProxyResponse)]
-        due = 0 if row["served"] else 1
-        require(len(relays) == due, f"{row['payment_id']}, {due} due, is answered {answers}")
-        again = _done(market, isolate, market.ask(presented, _PATIENCE_MS, isolate))
+        world.set_faults(Faults(script_fails=1.0))
+        _done(world, isolate, send_both())
+        world.set_faults(NO_FAULTS)
+        responses = _done(world, isolate, send_both())
+        proxied = [response for response in responses if isinstance(response, ProxyResponse)]
+        expected = 0 if row["served"] else 1
+        require(
+            len(proxied) == expected,
+            f"{row['payment_id']}, {expected} due, gets {responses}",
+        )
+        again = _done(world, isolate, world.send(sent, _PATIENCE_MS, isolate))
         is_receipt = isinstance(again, Response) and again.status == HTTPStatus.OK
-        require(is_receipt, f"{row['payment_id']} was served and is answered {again}")
+        require(is_receipt, f"{row['payment_id']} was served and gets {again}")
 
 
-def read_rows(market: Market) -> list[dict[str, Any]]:
-    return market.deployment.database.rows("SELECT * FROM payments ORDER BY payment_id")
+def read_rows(world: PaymentWorld) -> list[dict[str, Any]]:
+    return world.deployment.database.rows("SELECT * FROM payments ORDER BY payment_id")
 
 
-def _compared(market: Market, day: int) -> Mapping[str, Any]:
-    isolate = market.calm_isolate()
+def _compared(world: PaymentWorld, day: int) -> Mapping[str, Any]:
+    isolate = world.reliable_isolate()
     resolver = resolver_of(isolate.environment, isolate.clock)
     compared: Mapping[str, Any] = _done(
-        market, isolate, compare_day(resolver.ledger, resolver.store, day)
+        world, isolate, compare_day(resolver.ledger, resolver.store, day)
     )
     return compared
 
 
-def _done(market: Market, isolate: PaidIsolate, work: Coroutine[Any, Any, Any]) -> Any:
-    return result(market, Invocation(isolate), work)
+def _done(world: PaymentWorld, isolate: PaidIsolate, work: Coroutine[Any, Any, Any]) -> Any:
+    return result(world, Invocation(isolate), work)

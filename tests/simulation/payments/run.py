@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import NullHandler
 
-from tests.simulation.payments.market import Market, new_market, schedule_deaths_and_cron
 from tests.simulation.payments.payers import Payers
 from tests.simulation.payments.rest import check_at_rest, come_to_rest, read_rows
+from tests.simulation.payments.world import PaymentWorld, new_world, schedule_deaths_and_cron
 from tests.simulation.world import limits
 
 KIND = "payments"
@@ -30,7 +30,7 @@ class Outcome:
     settled_later: int
     pending: int
     failed: int
-    questions: int
+    settle_requests: int
     isolates: int
     transactions: int
     steps: int
@@ -39,21 +39,21 @@ class Outcome:
 class _Unexpected(logging.Handler):
     """Records every unexpected exception of the dispatcher."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, world: PaymentWorld) -> None:
         super().__init__(logging.ERROR)
-        self.market = market
+        self.world = world
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
-            self.market.problems.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
+            self.world.problems.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
 
 
 @contextmanager
-def _watched(market: Market) -> Iterator[None]:
+def _watched(world: PaymentWorld) -> Iterator[None]:
     """Ignore warnings, and record errors."""
     logger, handler, silence = (
         logging.getLogger("gateway.error_handling"),
-        _Unexpected(market),
+        _Unexpected(world),
         NullHandler(),
     )
     logger.addHandler(handler)
@@ -72,39 +72,39 @@ def _watched(market: Market) -> Iterator[None]:
 
 def run(seed: int) -> Outcome:
     """Run one seed; the same seed gives the same run, step by step."""
-    market = new_market(seed)
-    payers = Payers(market)
+    world = new_world(seed)
+    payers = Payers(world)
     failure = None
-    with limits(market.shape), _watched(market):
+    with limits(world.shape), _watched(world):
         try:
             payers.schedule()
-            schedule_deaths_and_cron(market)
-            market.loop.run(market.payment_shape.ends_ms)
-            come_to_rest(market)
-            check_at_rest(market)
+            schedule_deaths_and_cron(world)
+            world.loop.run(world.payment_shape.ends_ms)
+            come_to_rest(world)
+            check_at_rest(world)
         except Exception as error:  # noqa: BLE001 (any error is a finding)
             failure = f"{type(error).__name__}: {error}"
         finally:
-            market.loop.dispose()
-    rows = read_rows(market)
+            world.loop.dispose()
+    rows = read_rows(world)
     states = [row["state"] for row in rows]
     outcome = Outcome(
         seed=seed,
         failure=failure,
-        requests=len(market.asked),
+        requests=len(world.requests),
         visits=payers.visits,
-        served=sum(map(len, market.served.values())),
-        receipts=market.receipts,
+        served=sum(map(len, world.served.values())),
+        receipts=world.receipts,
         settled=states.count("settled"),
         settled_later=sum("settled_later" in (row["usage_batch"] or "") for row in rows),
         pending=states.count("pending"),
         failed=states.count("failed"),
-        questions=sum(one.asked_to_settle for one in market.facilitators.values()),
-        isolates=len(market.isolates),
-        transactions=market.deployment.database.transactions,
-        steps=market.loop.steps,
+        settle_requests=sum(one.settle_requests for one in world.facilitators.values()),
+        isolates=len(world.isolates),
+        transactions=world.deployment.database.transactions,
+        steps=world.loop.steps,
     )
-    market.deployment.database.connection.close()
+    world.deployment.database.connection.close()
     return outcome
 
 

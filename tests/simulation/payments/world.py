@@ -1,6 +1,6 @@
 """One run of payments: isolates, tenants, cron, and checks of every response.
 
-The invariants at rest are in `accounts`.
+The invariants at rest are in `invariants`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from tests.simulation.payments.isolate import (
     Tenant,
     settings,
 )
+from tests.simulation.payments.network import NODE_URL, SimulatedNetwork, SimulatedScripts
 from tests.simulation.payments.node import SimulatedNode
-from tests.simulation.payments.outside import NODE_URL, SimulatedNetwork, SimulatedScripts
 from tests.simulation.payments.shape import PaymentShape, payment_shape_of
 from tests.simulation.store import SimulatedStore
 from tests.simulation.world import World, at
@@ -42,8 +42,8 @@ from usage import UsageRecorder
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a payer requests: equal wishes are equal requests."""
+class Resource:
+    """What a payer requests: equal resources are equal requests."""
 
     tenant: Tenant
     method: str
@@ -55,13 +55,13 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class SentRequest:
     """A request as it was sent; `name` identifies its authorization, if any.
 
     A forged one has the signature of another payment.
     """
 
-    wish: Wish
+    resource: Resource
     headers: Mapping[str, str]
     name: Name | None = None
     identifier: str | None = None
@@ -69,7 +69,7 @@ class Presented:
 
 
 @dataclass(slots=True, kw_only=True)
-class Market(World):
+class PaymentWorld(World):
     """The state of one run."""
 
     payment_shape: PaymentShape
@@ -77,7 +77,7 @@ class Market(World):
     facilitators: Mapping[str, SimulatedFacilitator]
     node: SimulatedNode
     deployment: Deployment
-    asked: dict[str, Presented] = field(default_factory=dict)
+    requests: dict[str, SentRequest] = field(default_factory=dict)
     """Every request by its id in the dispatcher."""
     served: dict[str, list[str]] = field(default_factory=dict)
     """The requests that were served for each payment."""
@@ -102,7 +102,7 @@ class Market(World):
         self.isolates.append(isolate)
         return isolate
 
-    def calm_isolate(self) -> PaidIsolate:
+    def reliable_isolate(self) -> PaidIsolate:
         """Start an isolate that does not die and has the true time."""
         isolate = self.start_isolate()
         isolate.fuse = 0
@@ -130,7 +130,7 @@ class Market(World):
             if any(old.value != version.value for old in before):
                 self.problems.append(f"the batch {key} was written with another value")
 
-    def worsen(self, faults: Faults) -> None:
+    def set_faults(self, faults: Faults) -> None:
         """Apply `faults` to everything from now on."""
         shared = self.deployment
         shared.database.faults = shared.scripts.faults = faults
@@ -143,74 +143,76 @@ class Market(World):
         isolate = self.some_isolate()
         self.invocation(isolate).run(isolate.scheduled())
 
-    async def ask(
-        self, presented: Presented, patience_ms: float, isolate: PaidIsolate | None = None
+    async def send(
+        self, sent: SentRequest, patience_ms: float, isolate: PaidIsolate | None = None
     ) -> Response | ProxyResponse | None:
         """Send a request and wait for the response; None on a timeout."""
         isolate = isolate or self.some_isolate()
         invocation = self.invocation(isolate)
-        answered: asyncio.Future[Response | ProxyResponse | None] = self.loop.create_future()
+        received: asyncio.Future[Response | ProxyResponse | None] = self.loop.create_future()
 
         def leave() -> None:
-            if not answered.done():
-                answered.set_result(None)
+            if not received.done():
+                received.set_result(None)
                 invocation.responded()
 
         self.loop.call_later(patience_ms / 1000, leave, context=self.kv.outside)
-        invocation.run(self._handle(isolate, invocation, presented, answered))
-        return await answered
+        invocation.run(self._handle(isolate, invocation, sent, received))
+        return await received
 
     async def _handle(
         self,
         isolate: PaidIsolate,
         invocation: Invocation,
-        presented: Presented,
-        answered: asyncio.Future[Response | ProxyResponse | None],
+        sent: SentRequest,
+        received: asyncio.Future[Response | ProxyResponse | None],
     ) -> None:
-        wish = presented.wish
-        request = FakeRequest(wish.url, wish.method, presented.headers)
+        resource = sent.resource
+        request = FakeRequest(resource.url, resource.method, sent.headers)
         request_id = isolate.next_request_id()
-        self.asked[request_id] = presented
-        answer = await isolate.dispatcher.handle(request, invocation)
+        self.requests[request_id] = sent
+        response = await isolate.dispatcher.handle(request, invocation)
         # A client that left may have received the response.
-        self._judge(request_id, presented, answer)
-        if not answered.done():
-            answered.set_result(answer)
+        self._check_response(request_id, sent, response)
+        if not received.done():
+            received.set_result(response)
             invocation.responded()
 
-    def _judge(
-        self, request_id: str, presented: Presented, answer: Response | ProxyResponse
+    def _check_response(
+        self, request_id: str, sent: SentRequest, response: Response | ProxyResponse
     ) -> None:
         """Check the invariants of a response."""
-        headers = dict(answer.headers if isinstance(answer, Response) else answer.set_headers)
+        headers = dict(response.headers if isinstance(response, Response) else response.set_headers)
         if headers.get(REQUEST_ID_HEADER) != request_id:
-            self.problems.append(f"{request_id} is answered as {headers.get(REQUEST_ID_HEADER)}")
-        tenant = presented.wish.tenant
-        if isinstance(answer, ProxyResponse):
+            self.problems.append(
+                f"{request_id} has the response of {headers.get(REQUEST_ID_HEADER)}"
+            )
+        tenant = sent.resource.tenant
+        if isinstance(response, ProxyResponse):
             if headers[TENANT_ID_HEADER] != tenant.tenant_id:
-                self.problems.append(f"{request_id} for {tenant} is answered by another tenant")
-            if answer.upstream.status < 400 and tenant.price_micros:
-                self._judge_served(request_id, presented, headers.get(PAYMENT_ID_HEADER))
+                self.problems.append(f"{request_id} for {tenant} is served by another tenant")
+            if response.upstream.status < 400 and tenant.price_micros:
+                self._check_served(request_id, sent, headers.get(PAYMENT_ID_HEADER))
             return
-        body = json.loads(answer.body)
+        body = json.loads(response.body)
         if "payment" in body:
             self.receipts += 1
             self.refused[request_id] = "receipt"
-            self._judge_row(request_id, presented, body["payment"]["id"])
+            self._check_settled(request_id, sent, body["payment"]["id"])
         elif body["error"].startswith(("payment_", "facilitator_")):
             self.refused[request_id] = body.get("reason", body["error"])
 
-    def _judge_served(self, request_id: str, presented: Presented, payment_id: str | None) -> None:
+    def _check_served(self, request_id: str, sent: SentRequest, payment_id: str | None) -> None:
         if payment_id is None:
             self.problems.append(f"{request_id} is served unpaid: it names no payment")
             return
-        self._judge_row(request_id, presented, payment_id)
+        self._check_settled(request_id, sent, payment_id)
         requests = self.served.setdefault(payment_id, [])
         requests.append(request_id)
         if len(requests) > 1:
             self.problems.append(f"payment {payment_id} is served {len(requests)} times")
 
-    def _judge_row(self, request_id: str, presented: Presented, payment_id: str) -> None:
+    def _check_settled(self, request_id: str, sent: SentRequest, payment_id: str) -> None:
         """Check that a served payment is settled, for this request and by this payer."""
         sql = "SELECT * FROM payments WHERE payment_id = ?"
         found = self.deployment.database.rows(sql, payment_id)
@@ -218,23 +220,23 @@ class Market(World):
             self.problems.append(f"{request_id} is served unpaid: {payment_id} is not settled")
             return
         row = found[0]
-        name, wish = (row["payer"], row["nonce"]), presented.wish
+        name, resource = (row["payer"], row["nonce"]), sent.resource
         transfers = [one for one in self.chain.transfers if one.name == name]
-        due = (wish.tenant.payee, wish.tenant.price_micros)
-        if [(one.payee, one.value) for one in transfers] != [due]:
-            self.problems.append(f"{request_id} is served unpaid: {due} did not move")
-        if self.asked[row["request_id"]].wish != wish:
+        expected = (resource.tenant.payee, resource.tenant.price_micros)
+        if [(one.payee, one.value) for one in transfers] != [expected]:
+            self.problems.append(f"{request_id} is served unpaid: {expected} did not move")
+        if self.requests[row["request_id"]].resource != resource:
             self.problems.append(f"{request_id} is served with a payment for another request")
-        is_own = presented.name == name or (
-            presented.identifier is not None
-            and presented.name is not None
-            and (presented.name[0], presented.identifier) == (row["payer"], row["identifier"])
+        is_own = sent.name == name or (
+            sent.identifier is not None
+            and sent.name is not None
+            and (sent.name[0], sent.identifier) == (row["payer"], row["identifier"])
         )
-        if not is_own or presented.is_forged:
+        if not is_own or sent.is_forged:
             self.problems.append(f"{request_id} is served with another payer's payment")
 
 
-def new_market(seed: int) -> Market:
+def new_world(seed: int) -> PaymentWorld:
     """Return the initial state of a run."""
     random = Random(seed)
     shape = payment_shape_of(random)
@@ -255,7 +257,7 @@ def new_market(seed: int) -> Market:
         SimulatedScripts(draw()),
         settings(",".join(urls), NODE_URL if shape.has_node else None),
     )
-    market = Market(
+    world = PaymentWorld(
         seed,
         metering,
         random,
@@ -267,19 +269,19 @@ def new_market(seed: int) -> Market:
         node=node,
         deployment=deployment,
     )
-    kv.watch = market.watch
-    market.worsen(shape.faults)
-    return market
+    kv.watch = world.watch
+    world.set_faults(shape.faults)
+    return world
 
 
-def schedule_deaths_and_cron(market: Market) -> None:
+def schedule_deaths_and_cron(world: PaymentWorld) -> None:
     """Schedule everything except payers."""
 
     def kill() -> None:
-        if living := market.living():
-            market.random.choice(living).die()
+        if living := world.living():
+            world.random.choice(living).die()
 
-    for at_ms in market.shape.kills:
-        at(market, at_ms, kill)
-    for at_ms in market.payment_shape.cron:
-        at(market, at_ms, market.cron)
+    for at_ms in world.shape.kills:
+        at(world, at_ms, kill)
+    for at_ms in world.payment_shape.cron:
+        at(world, at_ms, world.cron)

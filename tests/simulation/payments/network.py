@@ -1,4 +1,4 @@
-"""The outside of an isolate: other servers, and the tenants' scripts.
+"""What an isolate calls: other servers, and the tenants' scripts.
 
 A request travels to another server, which continues when the isolate dies.
 """
@@ -17,7 +17,7 @@ from core.errors import FetchFailed, TenantLimitExceeded, TenantWorkerFailure
 from core.ports import Fetched, Json, Request
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.payments.facilitator import SimulatedFacilitator
-from tests.simulation.payments.faults import CALM, Faults
+from tests.simulation.payments.faults import NO_FAULTS, Faults
 from tests.simulation.payments.node import SimulatedNode
 from tests.support.fakes import FakeUpstreamResponse
 
@@ -46,37 +46,37 @@ class SimulatedNetwork:
     ) -> Fetched:
         assert method == ("GET" if body is None else "POST")
         assert "content-type" in headers or body is None
-        answer: asyncio.Future[Fetched] = self.loop.create_future()
-        asked = None if body is None else json.loads(body)
+        response: asyncio.Future[Fetched] = self.loop.create_future()
+        request = None if body is None else json.loads(body)
 
         def give_up() -> None:
-            if not answer.done():
-                answer.set_exception(FetchFailed("timed out"))
+            if not response.done():
+                response.set_exception(FetchFailed("timed out"))
 
         self.loop.call_later(timeout_ms / 1000, give_up, context=self.outside)
-        self.loop.create_task(self._serve(url, asked, answer), context=self.outside)
-        fetched = await answer
+        self.loop.create_task(self._serve(url, request, response), context=self.outside)
+        fetched = await response
         assert len(fetched.body) <= body_bytes_max
         return fetched
 
-    async def _serve(self, url: str, asked: Json, answer: asyncio.Future[Fetched]) -> None:
+    async def _serve(self, url: str, request: Json, response: asyncio.Future[Fetched]) -> None:
         await asyncio.sleep(self.random.uniform(0.005, 0.1))
         found: Fetched | FetchFailed
         try:
             if url == NODE_URL:
-                found = self.node.answer(asked)
+                found = self.node.respond(request)
             else:
                 host, _, step = url.rpartition("/")
-                found = await self.facilitators[host].answer(step, asked)
+                found = await self.facilitators[host].respond(step, request)
         except FetchFailed as error:
             found = error
         await asyncio.sleep(self.random.uniform(0.005, 0.1))
-        if answer.done():
+        if response.done():
             return
         if isinstance(found, FetchFailed):
-            answer.set_exception(found)
+            response.set_exception(found)
         else:
-            answer.set_result(found)
+            response.set_result(found)
 
 
 @dataclass(slots=True)
@@ -84,8 +84,8 @@ class SimulatedScripts:
     """The tenants' scripts (the port `Namespace`): they fail, are slow, and throw."""
 
     random: Random
-    faults: Faults = CALM
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    faults: Faults = NO_FAULTS
+    calls: list[tuple[str, str]] = field(default_factory=list)
     """The scripts that were called, with the URL."""
 
     async def fetch(
@@ -98,7 +98,7 @@ class SimulatedScripts:
     ) -> FakeUpstreamResponse:
         del limits, remove_headers
         random, faults = self.random, self.faults
-        self.asked.append((script, url or request.url))
+        self.calls.append((script, url or request.url))
         took_ms = random.uniform(1, 200)
         if random.random() < faults.script_slow:
             took_ms = random.uniform(0, faults.script_slow_ms)

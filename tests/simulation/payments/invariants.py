@@ -22,14 +22,14 @@ from payments.facilitator import SETTLEMENT_PENDING
 from tests.simulation.invariants import Shown, require
 from tests.simulation.payments.chain import BLOCK_MS
 from tests.simulation.payments.isolate import TENANTS
-from tests.simulation.payments.market import Market
+from tests.simulation.payments.world import PaymentWorld
 
 REACH_MS = 9_000 * BLOCK_MS
 """How far back the code under test searches the chain."""
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class PaymentRecords:
     """All records about money, at rest."""
 
     rows: Mapping[str, Mapping[str, Any]]
@@ -41,8 +41,8 @@ class Books:
         return [row for row in self.rows.values() if row["state"] == state]
 
 
-def read_books(market: Market) -> Books:
-    database, content = market.deployment.database, market.kv.content
+def read_records(world: PaymentWorld) -> PaymentRecords:
+    database, content = world.deployment.database, world.kv.content
     rows = database.rows("SELECT * FROM payments ORDER BY claimed_at_ms, payment_id")
     events: list[UsageEvent] = []
     for key, value in content(keys.USAGE_PREFIX).items():
@@ -50,7 +50,7 @@ def read_books(market: Market) -> Books:
     found = [decode_settlement(value) for value in content(keys.SETTLEMENT_PREFIX).values()]
     settlements = {event.payment_id: event for event in found if event.source == AT_EDGE}
     require(len(settlements) == len(found), "a payment has two settlement events")
-    return Books(
+    return PaymentRecords(
         {row["payment_id"]: row for row in rows},
         database.rows("SELECT * FROM entries ORDER BY entry"),
         settlements,
@@ -58,82 +58,87 @@ def read_books(market: Market) -> Books:
     )
 
 
-def check_run(market: Market) -> None:
+def check_run(world: PaymentWorld) -> None:
     """Check the problems that were recorded during the run."""
-    problems = [*market.problems, *market.loop.problems]
-    for isolate in market.isolates:
+    problems = [*world.problems, *world.loop.problems]
+    for isolate in world.isolates:
         problems += isolate.problems
     require(not problems, "; ".join(problems[:5]))
-    require(not market.kv.breaches, "KV's limits were broken: " + "; ".join(market.kv.breaches))
+    require(not world.kv.breaches, "KV's limits were broken: " + "; ".join(world.kv.breaches))
 
 
-def check_books(market: Market, books: Books) -> None:
+def check_records(world: PaymentWorld, records: PaymentRecords) -> None:
     """Check that all records agree."""
-    _check_states(market, books)
-    _check_ledger(books)
-    _check_chain(market, books)
-    _check_events(market, books)
+    _check_states(world, records)
+    _check_ledger(records)
+    _check_chain(world, records)
+    _check_events(world, records)
 
 
-def unknowable(market: Market, row: Mapping[str, Any], rested_at_ms: float) -> bool:
+def is_unprovable(world: PaymentWorld, row: Mapping[str, Any], rested_at_ms: float) -> bool:
     """Return whether no facilitator and no node can prove the outcome of a pending payment."""
-    if not market.payment_shape.has_node:
+    if not world.payment_shape.has_node:
         return True
     return bool(rested_at_ms - row["claimed_at_ms"] > REACH_MS - 2 * HOUR_MS)
 
 
-def _check_states(market: Market, books: Books) -> None:
+def _check_states(world: PaymentWorld, records: PaymentRecords) -> None:
     """Check that each payment took permitted steps to a final state."""
     sql = "SELECT * FROM audit ORDER BY line"
     steps = defaultdict(list)
-    for line in market.deployment.database.rows(sql):
+    for line in world.deployment.database.rows(sql):
         steps[line["payment_id"]].append(line)
-    require(steps.keys() == books.rows.keys(), "payments and audit are of different payments")
+    require(steps.keys() == records.rows.keys(), "payments and audit are of different payments")
     for payment_id, lines in steps.items():
         gaps = [one for one, two in pairwise(lines) if one["to_state"] != two["from_state"]]
         require(not gaps, f"the audit of {payment_id} has gaps")
-        require(lines[-1]["to_state"] == books.rows[payment_id]["state"], "the audit is behind")
-    for row in books.rows.values():
-        wish = market.asked[row["request_id"]].wish
+        require(lines[-1]["to_state"] == records.rows[payment_id]["state"], "the audit is behind")
+    for row in records.rows.values():
+        resource = world.requests[row["request_id"]].resource
         found = (row["tenant_id"], row["pay_to"], row["amount_micros"], row["method"])
-        tenant = wish.tenant
-        due = (tenant.tenant_id, tenant.payee, tenant.price_micros, wish.method)
-        require(found == due, f"payment {row['payment_id']} is of {found}, its request of {due}")
+        tenant = resource.tenant
+        expected = (tenant.tenant_id, tenant.payee, tenant.price_micros, resource.method)
+        require(
+            found == expected,
+            f"payment {row['payment_id']} is of {found}, its request of {expected}",
+        )
 
 
-def _check_ledger(books: Books) -> None:
-    settled = {row["payment_id"]: row for row in books.in_state("settled")}
-    entered = {one["payment_id"]: one for one in books.entries if one["kind"] == "settlement"}
+def _check_ledger(records: PaymentRecords) -> None:
+    settled = {row["payment_id"]: row for row in records.in_state("settled")}
+    entered = {one["payment_id"]: one for one in records.entries if one["kind"] == "settlement"}
     require(entered.keys() == settled.keys(), "entries and settled payments differ")
     for payment_id, entry in entered.items():
         row = settled[payment_id]
         found = (entry["amount_micros"], entry["tenant_id"], entry["note"])
-        due = (row["amount_micros"], row["tenant_id"], row["transaction_id"])
-        require(found == due, f"the entry of {payment_id} is {found}, not {due}")
+        expected = (row["amount_micros"], row["tenant_id"], row["transaction_id"])
+        require(found == expected, f"the entry of {payment_id} is {found}, not {expected}")
     require(
-        books.settlements.keys() == settled.keys(),
-        f"events of {sorted(books.settlements)}, settled are {sorted(settled)}",
+        records.settlements.keys() == settled.keys(),
+        f"events of {sorted(records.settlements)}, settled are {sorted(settled)}",
     )
-    for payment_id, event in books.settlements.items():
+    for payment_id, event in records.settlements.items():
         row = settled[payment_id]
-        told = (event.amount_micros, event.tenant_id, event.transaction, event.settled_at_ms)
+        reported = (event.amount_micros, event.tenant_id, event.transaction, event.settled_at_ms)
         names = ("amount_micros", "tenant_id", "transaction_id", "settled_at_ms")
-        is_same = told == tuple(row[name] for name in names)
+        is_same = reported == tuple(row[name] for name in names)
         require(is_same, f"the settlement event of {payment_id} is {event}")
         require(row["reconciled_at_ms"] is not None, f"{payment_id} is not reconciled at rest")
 
 
-def _check_chain(market: Market, books: Books) -> None:
+def _check_chain(world: PaymentWorld, records: PaymentRecords) -> None:
     """Check that settled money has moved, and that money moved by a facilitator is settled."""
-    by_name = {(row["payer"], row["nonce"]): row for row in books.rows.values()}
-    moved = {one.name: one for one in market.chain.transfers}
-    require(len(moved) == len(market.chain.transfers), "an authorization moved money twice")
-    for row in books.in_state("settled"):
+    by_name = {(row["payer"], row["nonce"]): row for row in records.rows.values()}
+    moved = {one.name: one for one in world.chain.transfers}
+    require(len(moved) == len(world.chain.transfers), "an authorization moved money twice")
+    for row in records.in_state("settled"):
         transfer = moved.get((row["payer"], row["nonce"]))
         require(transfer is not None, f"{row['payment_id']} is settled, and nothing moved")
         assert transfer is not None
-        due = (row["pay_to"].lower(), int(row["amount"]))
-        require((transfer.payee, transfer.value) == due, f"{row['payment_id']} moved {transfer}")
+        expected = (row["pay_to"].lower(), int(row["amount"]))
+        require(
+            (transfer.payee, transfer.value) == expected, f"{row['payment_id']} moved {transfer}"
+        )
     for name, transfer in moved.items():
         if not transfer.by:
             continue
@@ -146,60 +151,62 @@ def _check_chain(market: Market, books: Books) -> None:
         )
 
 
-def _check_events(market: Market, books: Books) -> None:
+def _check_events(world: PaymentWorld, records: PaymentRecords) -> None:
     """Check for each tenant that no request counts twice, and that revenue equals settlements."""
-    calls = Counter(event.request_id for event in books.events if event.counted)
+    calls = Counter(event.request_id for event in records.events if event.counted)
     twice = [name for name, count in calls.items() if count > 1]
     require(not twice, f"{twice} count as more than one call")
-    told = {name: market.refused[name] for name in calls if name in market.refused}
-    for row in books.rows.values():
+    reported = {name: world.refused[name] for name in calls if name in world.refused}
+    for row in records.rows.values():
         # D1 may have recorded it as served after it had reported a failure three times.
-        if row["served"] and told.get(row["request_id"]) == SETTLEMENT_PENDING:
-            del told[row["request_id"]]
-    require(not told, f"{told} were refused, or got a receipt, and count as calls")
-    for event in books.events:
-        presented = market.asked.get(event.request_id)
-        require(presented is not None, f"{event.request_id} never happened")
-        assert presented is not None
+        if row["served"] and reported.get(row["request_id"]) == SETTLEMENT_PENDING:
+            del reported[row["request_id"]]
+    require(not reported, f"{reported} were refused, or got a receipt, and count as calls")
+    for event in records.events:
+        sent = world.requests.get(event.request_id)
+        require(sent is not None, f"{event.request_id} never happened")
+        assert sent is not None
         tenant = event.api.tenant_id if event.api else None
-        require(tenant == presented.wish.tenant.tenant_id, f"{event.request_id} is of {tenant}")
+        require(tenant == sent.resource.tenant.tenant_id, f"{event.request_id} is of {tenant}")
     earned: Counter[str] = Counter()
-    for event in books.events:
+    for event in records.events:
         if event.api is not None:
             earned[event.api.tenant_id] += event.revenue_micros
-    require(+earned == +settled_by_tenant(books), f"revenue in the log is {earned}")
-    for payment_id, requests in market.served.items():
-        state = books.rows[payment_id]["state"]
+    require(+earned == +settled_by_tenant(records), f"revenue in the log is {earned}")
+    for payment_id, requests in world.served.items():
+        state = records.rows[payment_id]["state"]
         require(state == "settled", f"{requests} were served, and {payment_id} is {state}")
 
 
-def settled_by_tenant(books: Books) -> Counter[str]:
+def settled_by_tenant(records: PaymentRecords) -> Counter[str]:
     found: Counter[str] = Counter()
-    for entry in books.entries:
+    for entry in records.entries:
         found[entry["tenant_id"]] += entry["amount_micros"]
     return found
 
 
-def check_shown(books: Books, shown: Shown) -> None:
+def check_shown(records: PaymentRecords, shown: Shown) -> None:
     """Check that the overall snapshot shows the ledger's sums."""
-    due = settled_by_tenant(books)
+    expected = settled_by_tenant(records)
     found = Counter({row["tenantId"]: row["revenueMicros"] for row in shown["allApis"]})
-    require(+found == +due, f"revenue shown is {+found}, the ledger has {+due}")
+    require(+found == +expected, f"revenue shown is {+found}, the ledger has {+expected}")
     total = shown["heroStats"]["revenueMicros"]
-    require(total == due.total(), f"revenue shown is {total}, the ledger has {due.total()}")
+    require(
+        total == expected.total(), f"revenue shown is {total}, the ledger has {expected.total()}"
+    )
 
 
-def check_compared(books: Books, compared: Mapping[str, Any]) -> None:
+def check_reconciliation(records: PaymentRecords, compared: Mapping[str, Any]) -> None:
     """Check reconciliation of a day: it agrees, and names pending payments."""
     require(compared["agrees"], f"reconciliation finds differences: {compared}")
     day = compared["date"]
-    due = {
+    expected = {
         row["payment_id"]
-        for row in books.in_state("pending")
+        for row in records.in_state("pending")
         if timestamp(row["claimed_at_ms"])[:10] == day
     }
     named = {row["paymentId"] for row in compared["pending"]}
-    require(named == due, f"{due - named} are pending on {day} and not named")
+    require(named == expected, f"{expected - named} are pending on {day} and not named")
     by_tenant = {one["tenantId"]: one["inLedgerMicros"] for one in compared["tenants"]}
     names = {tenant.tenant_id for tenant in TENANTS}
     require(by_tenant.keys() <= names, f"reconciliation names {by_tenant}")
