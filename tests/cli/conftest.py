@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloudflare.stand_in import Stage, StandIn, running_stage
+from tests.cloudflare.fake_account import AccountServer, FakeAccount, running_account_server
 
 from .market import LocalMarket, running_market
 
@@ -30,19 +30,19 @@ def local_market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMark
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[Stage]:
+def server() -> Iterator[AccountServer]:
     """The server of the fake accounts."""
-    with running_stage() as stage:
-        yield stage
+    with running_account_server() as server:
+        yield server
 
 
 @pytest.fixture
-def stand_in(stage: Stage) -> Iterator[StandIn]:
+def fake_account(server: AccountServer) -> Iterator[FakeAccount]:
     """An empty fake account, which fails a test that sends an invalid request.
 
     `.settings` are the environment variables that select it, `.requests` are the received requests,
     `.fail(…)` makes requests fail.
     """
-    with StandIn().on(stage) as stand_in:
-        yield stand_in
-    assert not stand_in.record.wrong, "\n".join(stand_in.record.wrong)
+    with FakeAccount().on(server) as fake_account:
+        yield fake_account
+    assert not fake_account.record.wrong, "\n".join(fake_account.record.wrong)

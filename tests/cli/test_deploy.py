@@ -8,9 +8,9 @@ import cloudflare
 import pytest
 
 from tests.cloudflare import faults
+from tests.cloudflare.fake_account import TOKEN as ACCOUNT_TOKEN
+from tests.cloudflare.fake_account import FakeAccount, running_account_server
 from tests.cloudflare.recording import Sent
-from tests.cloudflare.stand_in import TOKEN as ACCOUNT_TOKEN
-from tests.cloudflare.stand_in import StandIn, running_stage
 from tests.cloudflare.workers import Worker
 
 from .command import Ran, clawr
@@ -40,7 +40,7 @@ class Deployments:
         sent: The requests of each of them.
     """
 
-    account: StandIn
+    account: FakeAccount
     dry: Ran
     failed: Ran
     first: Ran
@@ -58,12 +58,12 @@ class Deployments:
 def deployments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployments]:
     file = tmp_path_factory.mktemp("env") / "production.env"
     file.write_text("".join(f"{name}={text}\n" for name, text in SECRETS.items()))
-    # Its own market, because publishing changes a market's health; and its own stage, because the
-    # tests that use `stand_in` share another one.
+    # Its own market, because publishing changes a market's health; and its own server, because the
+    # tests that use `fake_account` share another one.
     with (
         running_market(tmp_path_factory.mktemp("market")) as market,
-        running_stage() as stage,
-        StandIn().on(stage) as account,
+        running_account_server() as server,
+        FakeAccount().on(server) as account,
     ):
         common = (*OPTIONS, "--create-missing", "--env", file, "--url", market.url, "--json")
         runs: list[Ran] = []
@@ -207,9 +207,9 @@ def test_a_domain_is_added_and_not_taken_from_another_worker(
     }
 
 
-def test_without_a_required_secret_nothing_is_changed(stand_in: StandIn) -> None:
-    ran = clawr(*OPTIONS, "--create-missing", "--execute", settings=stand_in.settings)
+def test_without_a_required_secret_nothing_is_changed(fake_account: FakeAccount) -> None:
+    ran = clawr(*OPTIONS, "--create-missing", "--execute", settings=fake_account.settings)
     assert ran.code == 2
     assert "CALLER_HASH_SECRET is not set" in ran.err
     assert "openssl rand" in ran.err
-    assert changing(stand_in.requests) == []
+    assert changing(fake_account.requests) == []

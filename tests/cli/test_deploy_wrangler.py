@@ -20,8 +20,8 @@ from cli.targets import Account
 from dev.launch.run_folder import RunFolder
 from dev.layout import HERE
 from tests.cloudflare import faults
+from tests.cloudflare.fake_account import FakeAccount
 from tests.cloudflare.faults import Fault
-from tests.cloudflare.stand_in import StandIn
 
 SECRET = "hidden-in-the-workers-variables"
 CONFIG = {
@@ -44,8 +44,8 @@ def folder() -> Iterator[RunFolder]:
 
 
 @pytest.fixture
-def wrangler(folder: RunFolder, stand_in: StandIn) -> Wrangler:
-    account = Account(stand_in.url, stand_in.account_id, Secret(stand_in.token))
+def wrangler(folder: RunFolder, fake_account: FakeAccount) -> Wrangler:
+    account = Account(fake_account.url, fake_account.account_id, Secret(fake_account.token))
     return Wrangler(HERE, folder, account, (SECRET,))
 
 
@@ -84,24 +84,26 @@ def test_a_successful_run_returns_records_and_leaves_no_log(wrangler: Wrangler) 
     ids=["401", "404", "409", "quota", "502", "cut"],
 )
 def test_each_failure_has_its_error(
-    wrangler: Wrangler, stand_in: StandIn, fault: Fault, kind: type[CommandError]
+    wrangler: Wrangler, fake_account: FakeAccount, fault: Fault, kind: type[CommandError]
 ) -> None:
-    stand_in.fail("GET", "*/workers/services/small", fault, times=None)
-    stand_in.fail("PUT", "*/workers/scripts/small", fault, times=None)
+    fake_account.fail("GET", "*/workers/services/small", fault, times=None)
+    fake_account.fail("PUT", "*/workers/scripts/small", fault, times=None)
     error = failure(wrangler)
     assert type(error) is kind
     assert error.message.startswith("It could not be deployed. wrangler: ")
 
 
-def test_a_rate_limited_request_is_retried(wrangler: Wrangler, stand_in: StandIn) -> None:
-    stand_in.fail("PUT", "*/workers/scripts/small", faults.RATE_LIMITED)
+def test_a_rate_limited_request_is_retried(wrangler: Wrangler, fake_account: FakeAccount) -> None:
+    fake_account.fail("PUT", "*/workers/scripts/small", faults.RATE_LIMITED)
     wrangler.run("deploy", name="deploy", failure="It could not be deployed.")
-    puts = [one.status for one in stand_in.requests if one.method == "PUT"]
+    puts = [one.status for one in fake_account.requests if one.method == "PUT"]
     assert puts[:2] == [429, 200]
 
 
-def test_a_server_that_does_not_respond_times_out(wrangler: Wrangler, stand_in: StandIn) -> None:
-    stand_in.fail("PUT", "*/workers/scripts/small", faults.TIMED_OUT)
+def test_a_server_that_does_not_respond_times_out(
+    wrangler: Wrangler, fake_account: FakeAccount
+) -> None:
+    fake_account.fail("PUT", "*/workers/scripts/small", faults.TIMED_OUT)
     error = failure(replace(wrangler, seconds_max=4))
     assert isinstance(error, NetworkError)
     assert "timed out after 4 s" in error.message

@@ -3,53 +3,55 @@
 import pytest
 
 from tests.cloudflare import faults
+from tests.cloudflare.fake_account import FakeAccount
 from tests.cloudflare.faults import Fault
-from tests.cloudflare.stand_in import StandIn
 
 from .command import clawr
 from .market import LocalMarket
 
 
-def test_a_kv_namespace_is_created_once_and_listed(stand_in: StandIn) -> None:
+def test_a_kv_namespace_is_created_once_and_listed(fake_account: FakeAccount) -> None:
     create = ("kv", "create", "market")
-    shown = clawr(*create, settings=stand_in.settings).out
+    shown = clawr(*create, settings=fake_account.settings).out
     assert shown == (
         "Would create the KV namespace market. Nothing was changed. Add --execute to apply.\n"
     )
-    created = clawr(*create, "--execute", "--json", settings=stand_in.settings).document
+    created = clawr(*create, "--execute", "--json", settings=fake_account.settings).document
     assert (created["exists"], created["created"]) == (True, True)
-    found = clawr(*create, "--execute", "--json", settings=stand_in.settings).document
+    found = clawr(*create, "--execute", "--json", settings=fake_account.settings).document
     assert (found["id"], found["created"]) == (created["id"], False)
-    assert [one.method for one in stand_in.requests].count("POST") == 1
-    listed = clawr("kv", "list", settings=stand_in.settings).out
+    assert [one.method for one in fake_account.requests].count("POST") == 1
+    listed = clawr("kv", "list", settings=fake_account.settings).out
     assert [line.split() for line in listed.splitlines()] == [
         ["name", "id"],
         ["market", created["id"]],
     ]
 
 
-def test_a_dispatch_namespace_is_created_once(stand_in: StandIn) -> None:
+def test_a_dispatch_namespace_is_created_once(fake_account: FakeAccount) -> None:
     create = ("namespace", "create", "market", "--execute")
-    assert "Created the dispatch" in clawr(*create, settings=stand_in.settings).out
-    assert "exists" in clawr(*create, settings=stand_in.settings).out
-    assert stand_in.namespaces.names() == ["market"]
+    assert "Created the dispatch" in clawr(*create, settings=fake_account.settings).out
+    assert "exists" in clawr(*create, settings=fake_account.settings).out
+    assert fake_account.namespaces.names() == ["market"]
 
 
 @pytest.mark.parametrize(
     "fault", [faults.UNAUTHORIZED, faults.NO_DISPATCH_NAMESPACES], ids=["401", "403"]
 )
-def test_a_rejected_request_is_explained_without_the_token(stand_in: StandIn, fault: Fault) -> None:
-    stand_in.fail("*", "*/dispatch/namespaces", fault, times=None)
-    ran = clawr("namespace", "list", settings=stand_in.settings)
+def test_a_rejected_request_is_explained_without_the_token(
+    fake_account: FakeAccount, fault: Fault
+) -> None:
+    fake_account.fail("*", "*/dispatch/namespaces", fault, times=None)
+    ran = clawr("namespace", "list", settings=fake_account.settings)
     assert ran.code == 3
     assert fault.message in ran.err
-    assert stand_in.token not in ran.out + ran.err
+    assert fake_account.token not in ran.out + ran.err
 
 
 @pytest.mark.parametrize("fault", [faults.RATE_LIMITED, faults.CUT], ids=["429", "cut"])
-def test_a_temporary_failure_is_retried(stand_in: StandIn, fault: Fault) -> None:
-    stand_in.fail("POST", "*/storage/kv/namespaces", fault)
-    ran = clawr("kv", "create", "market", "--execute", "--json", settings=stand_in.settings)
+def test_a_temporary_failure_is_retried(fake_account: FakeAccount, fault: Fault) -> None:
+    fake_account.fail("POST", "*/storage/kv/namespaces", fault)
+    ran = clawr("kv", "create", "market", "--execute", "--json", settings=fake_account.settings)
     assert ran.code == 0, ran.out
     assert ran.document["id"]
 

@@ -1,1 +1,4 @@
-"""A stand-in for Cloudflare's API: keeps what it is sent in memory, and checks every request."""
+"""A fake Cloudflare account: an API with in-memory stores that checks every request.
+
+Tests of the command import `fake_account` and `faults`.
+"""

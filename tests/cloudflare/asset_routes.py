@@ -1,4 +1,4 @@
-"""Static assets: what is there already is not uploaded again.
+"""Routes for static assets; existing files are not uploaded again.
 
 https://developers.cloudflare.com/workers/static-assets/direct-upload/
 """
@@ -17,18 +17,18 @@ from dev.cloudflare_api.responses import InvalidError, UnauthorizedError, json_o
 
 FILES_MAX = 1_000
 BUCKET_FILES = 3
-"""How many files are asked for at once; few, so that there are several buckets."""
+"""Files per upload request; few, so that tests have several buckets."""
 
 
 class AssetRoutes:
-    """The routes of assets, and the files."""
+    """The routes of assets, and the uploaded files."""
 
     def __init__(self) -> None:
-        """Start without any file."""
+        """Start without files."""
         self.files: dict[str, bytes] = {}
         """Content by hash."""
         self.manifests: dict[str, dict[str, Any]] = {}
-        """What each completion token stands for."""
+        """The manifest of each completed upload, by completion token."""
         self._sessions: dict[str, dict[str, Any]] = {}
 
     def routes(self) -> list[Route]:
@@ -46,7 +46,7 @@ class AssetRoutes:
         ]
 
     async def open_session(self, request: Request) -> Response:
-        """Say which files of a manifest are to be uploaded."""
+        """Return the files of a manifest that must be uploaded."""
         manifest = (await json_object(request)).get("manifest")
         if not isinstance(manifest, dict):
             raise InvalidError("manifest must be an object.")
@@ -60,11 +60,11 @@ class AssetRoutes:
         return success({"jwt": token, "buckets": buckets})
 
     async def upload(self, request: Request) -> Response:
-        """Take files, and say when all are there."""
+        """Store files; return a completion token when all are uploaded."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         manifest = self._sessions.get(token)
         if manifest is None:
-            raise UnauthorizedError("The upload's token is of no session.")
+            raise UnauthorizedError("The upload's token belongs to no session.")
         async with request.form(max_files=FILES_MAX, max_fields=FILES_MAX) as form:
             for name, part in form.multi_items():
                 content = await part.read() if isinstance(part, UploadFile) else part.encode()
@@ -80,7 +80,7 @@ class AssetRoutes:
 
 
 def make_token() -> str:
-    """Return a token of the form that wrangler reads: the part in the middle is JSON."""
+    """Return a token in the form of a JWT, whose payload wrangler reads."""
     parts = [{"alg": "none"}, {"id": uuid4().hex, "exp": 4_102_444_800}]
     encoded = [
         base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts

@@ -1,4 +1,4 @@
-"""Whether a request is as the API is documented: its path, query, body and parts."""
+"""Checks whether a request matches the API's documentation: path, query, body and parts."""
 
 import json
 import re
@@ -26,24 +26,24 @@ MODULE_TYPES = frozenset(
         "application/source-map",
     }
 )
-"""As the SDK's documentation of `files` has them."""
+"""From the SDK's documentation of `files`."""
 
 FORM_FIELDS = ("metadata", "settings")
-"""The fields of an upload that are parts of their own."""
+"""The fields of an upload that are separate parts."""
 
 _HASH = re.compile(r"[0-9a-f]{32}")
 _NUMBERS = re.compile(r"\[\d+\]")
 
 
 def check(sent: Sent) -> list[str]:
-    """Return a line for everything that is wrong with a request.
+    """Return a line for each mistake of a request.
 
     Args:
         sent: The request.
     """
     operation = find_operation(sent)
     if operation is None:
-        return ["is no request that the stand-in knows"]
+        return ["is not a supported request"]
     lines = [*_query_lines(sent, operation)]
     found = [*_body_misfits(sent, operation)]
     allowed = operation.beyond
@@ -51,7 +51,7 @@ def check(sent: Sent) -> list[str]:
 
 
 def find_operation(sent: Sent) -> Operation | None:
-    """Return what a request is, `None` if it is nothing known."""
+    """Return the operation of a request; `None` if it is not supported."""
     for operation in OPERATIONS:
         if operation.method == sent.method and operation.pattern.fullmatch(sent.path):
             return operation
@@ -63,15 +63,15 @@ def _query_lines(sent: Sent, operation: Operation) -> Iterator[str]:
     for name, text in sent.query.items():
         if name not in operation.query:
             if f"?{name}" not in operation.beyond:
-                yield f"has no {name} in its query"
+                yield f"has an unknown query parameter {name}"
             continue
         hint = known.get(name, (str, False))[0]
         if all(misfits(value, hint) for value in _readings(text)):
-            yield f"has {name}={text} in its query, which is no {hint}"
+            yield f"has {name}={text} in its query, which is not a {hint}"
 
 
 def _readings(text: str) -> list[object]:
-    """Return what a text of the query can stand for."""
+    """Return the possible values of a text in the query."""
     readings: list[object] = [text]
     if text in ("true", "false"):
         readings.append(text == "true")
@@ -84,9 +84,9 @@ def _body_misfits(sent: Sent, operation: Operation) -> Iterator[Misfit]:
     match operation.body:
         case Body.NONE:
             if sent.body not in (b"", b"{}"):
-                yield Misfit("", "is there, and should not be")
+                yield Misfit("", "must be empty")
         case Body.FIELDS:
-            yield from _fitting_best(sent, operation)
+            yield from _best_match(sent, operation)
         case Body.WHOLE:
             yield from misfits(sent.document, fields(operation.kind)["body"][0])
         case Body.UPLOAD:
@@ -97,12 +97,12 @@ def _body_misfits(sent: Sent, operation: Operation) -> Iterator[Misfit]:
             yield from _file_misfits(sent)
 
 
-def _fitting_best(sent: Sent, operation: Operation) -> list[Misfit]:
-    """Return the misfits of a body whose type may be one of several."""
+def _best_match(sent: Sent, operation: Operation) -> list[Misfit]:
+    """Return the misfits of a body whose type is a union: those of the best match."""
     is_one = typing_extensions.is_typeddict(operation.kind)
     members = [operation.kind] if is_one else get_args(operation.kind)
     if not isinstance(sent.document, dict):
-        return [Misfit("", "is no JSON object")]
+        return [Misfit("", "is not a JSON object")]
     elsewhere = {*operation.pattern.groupindex, *operation.query}
     return min(
         (_misfits_of_fields(sent.document, member, elsewhere) for member in members), key=len
@@ -132,7 +132,7 @@ def _json_misfits(part: Part, hint: Any) -> Iterator[Misfit]:
     try:
         document = json.loads(part.content)
     except ValueError:
-        yield Misfit(part.name, "is no JSON")
+        yield Misfit(part.name, "is not JSON")
         return
     yield from misfits(document, hint, part.name)
 
@@ -142,7 +142,7 @@ def _module_misfits(part: Part) -> Iterator[Misfit]:
         yield Misfit(part.name, "is a part without a file name")
     kind = (part.content_type or "").split(";")[0]
     if kind not in MODULE_TYPES:
-        yield Misfit(part.name, f"is a part of the type {kind or 'nothing'}")
+        yield Misfit(part.name, f"is a part of the type {kind or '(none)'}")
 
 
 def _value_misfits(sent: Sent) -> Iterator[Misfit]:
@@ -150,7 +150,7 @@ def _value_misfits(sent: Sent) -> Iterator[Misfit]:
         return
     names = [part.name for part in sent.parts]
     if "value" not in names or {*names} - {"value", "metadata"}:
-        yield Misfit("", f"is a form of {', '.join(names)}, not of value and metadata")
+        yield Misfit("", f"is a form with {', '.join(names)}, not with value and metadata")
     for part in sent.parts:
         if part.name == "metadata":
             yield from _json_misfits(part, object)
@@ -158,9 +158,9 @@ def _value_misfits(sent: Sent) -> Iterator[Misfit]:
 
 def _file_misfits(sent: Sent) -> Iterator[Misfit]:
     if not sent.parts:
-        yield Misfit("", "is no form of files")
+        yield Misfit("", "is not a form with files")
     if sent.query.get("base64") != "true":
-        yield Misfit("", "is not in base64")
+        yield Misfit("", "is not base64")
     for part in sent.parts:
         if not _HASH.fullmatch(part.name):
-            yield Misfit(part.name, "is no hash of a file")
+            yield Misfit(part.name, "is not a hash")

@@ -1,4 +1,4 @@
-"""How the stand-in fails when a test tells it to: every way that the API is known to fail."""
+"""Failures that tests can inject into the fake account: all known failures of the API."""
 
 import enum
 import fnmatch
@@ -15,28 +15,28 @@ class Manner(enum.Enum):
     """How a request fails."""
 
     REFUSED = "refused"
-    """It is answered with an error, and not done."""
+    """An error response; the request has no effect."""
 
     UNREADABLE = "unreadable"
-    """A gateway answers with a page of its own, no envelope, and it is not done."""
+    """A gateway's page without an envelope; the request has no effect."""
 
     SILENT = "silent"
-    """It is done, and never answered."""
+    """No response; the request takes effect."""
 
     CUT = "cut"
-    """It is done, and the connection ends in the middle of the answer."""
+    """The connection ends in the middle of the response; the request takes effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to fail.
+    """A failure.
 
     Args:
-        status: The HTTP status; of no meaning where nothing is answered.
-        code: Cloudflare's number.
-        message: Cloudflare's text.
-        headers: Further headers.
-        manner: How it fails.
+        status: The HTTP status, if there is a response.
+        code: Cloudflare's error code.
+        message: Cloudflare's error message.
+        headers: More headers.
+        manner: How the request fails.
     """
 
     status: int = 500
@@ -78,15 +78,15 @@ TOO_MANY_DATABASES = Fault(400, 7406, "System limit reached: databases per accou
 
 @dataclass(slots=True)
 class Rule:
-    """Which requests fail.
+    """Selects the requests that fail.
 
     Args:
-        method: Their method, `*` for any.
-        path: A pattern of their path below the API's address, as a shell has it.
-        fault: How they fail.
-        first: The first one that fails, from 1.
-        times: How many fail; `None` for all from then on.
-        met: How many there were.
+        method: The method, `*` for any.
+        path: A shell pattern of the path below the API's base URL.
+        fault: The failure.
+        first: The number of the first request that fails, from 1.
+        times: How many requests fail; `None` for all further ones.
+        matched: The number of requests that matched so far.
     """
 
     method: str
@@ -94,23 +94,23 @@ class Rule:
     fault: Fault
     first: int = 1
     times: int | None = 1
-    met: int = 0
+    matched: int = 0
 
-    def meets(self, method: str, path: str) -> bool:
-        """Return whether a request fails, and count it."""
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether a request fails, and count it if it matches."""
         if self.method not in ("*", method) or not fnmatch.fnmatchcase(path, self.path):
             return False
-        self.met += 1
-        after = self.met - self.first
+        self.matched += 1
+        after = self.matched - self.first
         return after >= 0 and (self.times is None or after < self.times)
 
 
 class Faults:
-    """Makes requests fail by rules.
+    """Middleware that makes requests fail.
 
     Args:
-        app: What answers the others.
-        rules: The rules; the first that meets a request counts.
+        app: The application for all other requests.
+        rules: The rules; the first that matches is used.
         prefix: The path of the API.
     """
 
@@ -121,13 +121,13 @@ class Faults:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
+        """Handle a request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         path = str(scope["path"]).removeprefix(self._prefix)
         method = str(scope["method"])
-        rule = next((one for one in self._rules if one.meets(method, path)), None)
+        rule = next((one for one in self._rules if one.matches(method, path)), None)
         if rule is None:
             await self._app(scope, receive, send)
             return
@@ -143,24 +143,24 @@ class Faults:
                 response = Response(page, fault.status, media_type="text/html")
                 await response(scope, receive, send)
             case Manner.SILENT:
-                await self._app(scope, receive, _unheard)
-                await _until_gone(receive)
+                await self._app(scope, receive, _discard)
+                await _until_disconnected(receive)
             case Manner.CUT:
                 await self._app(scope, receive, _cut_short(send))
 
 
-async def _unheard(_message: Message) -> None:
-    """Take an answer and hand it to nobody."""
+async def _discard(_message: Message) -> None:
+    """Discard a response."""
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _until_disconnected(receive: Receive) -> None:
     message = await receive()
     while message["type"] != "http.disconnect":
         message = await receive()
 
 
 def _cut_short(send: Send) -> Send:
-    """Return a `send` that lets half of the body through, and ends the connection there."""
+    """Return a `send` that sends half of the body and then ends the connection."""
 
     async def cut(message: Message) -> None:
         if message["type"] == "http.response.body":

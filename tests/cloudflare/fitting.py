@@ -1,7 +1,7 @@
-"""Whether JSON fits a type of the official SDK, exactly: no field more, none less.
+"""Checks whether JSON matches a type of the official SDK exactly.
 
-The SDK describes what is sent by `TypedDict`s. Its lists are of types that a validator would
-read lazily or not at all (`Iterable`, `SequenceNotStr`), so the types are read here.
+The SDK describes requests by `TypedDict`s with `Iterable` and `SequenceNotStr`, which validation
+libraries do not check, so this module interprets the types itself.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ import typing_extensions
 from cloudflare._types import SequenceNotStr
 from cloudflare._utils import PropertyInfo
 
-UNKNOWN = "is no field of the SDK's types"
+UNKNOWN = "is not a field of the SDK's types"
 MISSING = "is missing"
 
 _REQUIRED: tuple[Any, ...] = (Required, typing_extensions.Required)
@@ -31,23 +31,23 @@ _LITERALS: tuple[Any, ...] = (Literal, typing_extensions.Literal)
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """One way in which a value does not fit.
+    """One difference between a value and its type.
 
     Args:
-        place: Where in the document, such as `metadata.bindings[3].id`.
-        problem: What is wrong there.
+        place: The place in the document, such as `metadata.bindings[3].id`.
+        problem: What is wrong.
     """
 
     place: str
     problem: str
 
     def __str__(self) -> str:
-        """Return both."""
+        """Return place and problem."""
         return f"{self.place or 'the body'} {self.problem}"
 
 
 def fields(kind: Any) -> dict[str, tuple[Any, bool]]:
-    """Return the fields of a `TypedDict` by their names on the wire, and whether each must be."""
+    """Return the fields of a `TypedDict` by JSON name: type, and whether it is required."""
     found = {}
     for name, hint in typing_extensions.get_type_hints(kind, include_extras=True).items():
         is_required = get_origin(hint) in _REQUIRED
@@ -57,12 +57,12 @@ def fields(kind: Any) -> dict[str, tuple[Any, bool]]:
 
 
 def misfits(value: object, kind: Any, place: str = "") -> list[Misfit]:
-    """Return everything in a JSON value that does not fit a type of the SDK.
+    """Return the differences between a JSON value and a type of the SDK.
 
     Args:
-        value: The JSON.
+        value: The JSON value.
         kind: The type.
-        place: Where the value is.
+        place: The place of the value.
     """
     while get_origin(kind) in _WRAPPERS:
         kind = get_args(kind)[0]
@@ -86,7 +86,7 @@ def _wire_name(name: str, hint: Any) -> str:
 
 def _misfits_of_object(value: object, kind: Any, place: str) -> list[Misfit]:
     if not isinstance(value, dict):
-        return [Misfit(place, "is no object")]
+        return [Misfit(place, "is not an object")]
     known = fields(kind)
     found = [Misfit(_below(place, name), UNKNOWN) for name in value if name not in known]
     for name, (inner, is_required) in known.items():
@@ -99,7 +99,7 @@ def _misfits_of_object(value: object, kind: Any, place: str) -> list[Misfit]:
 
 def _misfits_of_list(value: object, kind: Any, place: str) -> list[Misfit]:
     if not isinstance(value, list):
-        return [Misfit(place, "is no list")]
+        return [Misfit(place, "is not a list")]
     return [
         misfit
         for number, one in enumerate(value)
@@ -109,20 +109,20 @@ def _misfits_of_list(value: object, kind: Any, place: str) -> list[Misfit]:
 
 def _misfits_of_mapping(value: object, kind: Any, place: str) -> list[Misfit]:
     if not isinstance(value, dict):
-        return [Misfit(place, "is no object")]
+        return [Misfit(place, "is not an object")]
     return [
         misfit for name, one in value.items() for misfit in misfits(one, kind, _below(place, name))
     ]
 
 
 def _misfits_of_union(value: object, members: Iterable[Any], place: str) -> list[Misfit]:
-    """Return the misfits of the member that is meant, or else of the one that fits best."""
+    """Return the misfits of the member with the value's `type`, otherwise of the best match."""
     tried = [(misfits(value, member, place), member) for member in members]
-    meant = [found for found, member in tried if _is_meant(value, member)]
-    return min(meant or [found for found, _ in tried], key=len)
+    same_type = [found for found, member in tried if _has_type_of(value, member)]
+    return min(same_type or [found for found, _ in tried], key=len)
 
 
-def _is_meant(value: object, member: Any) -> bool:
+def _has_type_of(value: object, member: Any) -> bool:
     if not isinstance(value, dict) or not typing_extensions.is_typeddict(member):
         return False
     hint = fields(member).get("type", (None, False))[0]

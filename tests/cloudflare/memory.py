@@ -1,4 +1,4 @@
-"""What the stand-in keeps in memory: scripts, dispatch namespaces, KV and databases."""
+"""The in-memory stores of the fake account: scripts, dispatch namespaces, KV and databases."""
 
 import re
 import sqlite3
@@ -17,7 +17,7 @@ class MemoryScripts:
     """Scripts by name."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start empty."""
         self._scripts: dict[str, Script] = {}
 
     def names(self) -> Sequence[str]:
@@ -41,7 +41,7 @@ class MemoryDispatchNamespaces:
     """Dispatch namespaces by name."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start empty."""
         self._namespaces: dict[str, MemoryScripts] = {}
 
     def names(self) -> Sequence[str]:
@@ -49,7 +49,7 @@ class MemoryDispatchNamespaces:
         return sorted(self._namespaces)
 
     def create(self, name: str) -> None:
-        """Create one."""
+        """Create a namespace."""
         self._namespaces[name] = MemoryScripts()
 
     def remove(self, name: str) -> None:
@@ -62,26 +62,26 @@ class MemoryDispatchNamespaces:
 
 
 class MemoryKv:
-    """KV namespaces, without any lag."""
+    """KV namespaces with immediate consistency."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start empty."""
         self._titles: dict[str, str] = {}
         self._entries: dict[str, dict[str, Entry]] = {}
 
     async def namespaces(self) -> Sequence[Namespace]:
-        """Return all."""
+        """Return all of them."""
         return [Namespace(one, title) for one, title in self._titles.items()]
 
     async def create(self, title: str) -> Namespace:
-        """Create one."""
+        """Create a namespace."""
         namespace = Namespace(uuid4().hex, title)
         self._titles[namespace.id] = title
         self._entries[namespace.id] = {}
         return namespace
 
     async def rename(self, namespace_id: str, title: str) -> None:
-        """Give one another title."""
+        """Rename a namespace."""
         self._titles[namespace_id] = title
 
     async def remove(self, namespace_id: str) -> None:
@@ -89,7 +89,7 @@ class MemoryKv:
         del self._titles[namespace_id], self._entries[namespace_id]
 
     async def keys(self, namespace_id: str, prefix: str, limit: int, cursor: str) -> KeyPage:
-        """Return a page; the cursor is the last key of the page before."""
+        """Return a page; the cursor is the last key of the previous page."""
         names = sorted(key for key in self._live(namespace_id) if key.startswith(prefix))
         rest = [key for key in names if key > cursor]
         page = rest[:limit]
@@ -124,19 +124,19 @@ class MemoryKv:
 
 
 class MemoryDatabases:
-    """Databases that SQLite keeps in memory."""
+    """In-memory SQLite databases."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start empty."""
         self._names: dict[str, str] = {}
         self._open: dict[str, sqlite3.Connection] = {}
 
     async def databases(self) -> Sequence[Database]:
-        """Return all."""
+        """Return all of them."""
         return [Database(one, name) for one, name in self._names.items()]
 
     async def create(self, name: str) -> Database:
-        """Create one."""
+        """Create a namespace."""
         database = Database(str(uuid4()), name)
         self._names[database.id] = name
         self._open[database.id] = sqlite3.connect(
@@ -152,7 +152,7 @@ class MemoryDatabases:
     async def run(
         self, database_id: str, statements: Sequence[tuple[str, Sequence[Any]]]
     ) -> Sequence[Rows]:
-        """Run SQL, in one transaction."""
+        """Run SQL in one transaction."""
         connection = self._open[database_id]
         connection.execute("BEGIN")
         try:
@@ -174,17 +174,17 @@ class MemoryDatabases:
 
 
 def split_sql(text: str) -> list[str]:
-    """Return the statements of a text, as SQLite tells them apart; comments alone are none."""
+    """Split a text into SQL statements, without those that consist of comments only."""
     statements, start = [], 0
     for match in re.finditer(";", text):
         part = text[start : match.end()]
         if sqlite3.complete_statement(part):
             statements.append(part.strip())
             start = match.end()
-    return [one for one in [*statements, text[start:].strip()] if _says_something(one)]
+    return [one for one in [*statements, text[start:].strip()] if _is_statement(one)]
 
 
-def _says_something(statement: str) -> bool:
+def _is_statement(statement: str) -> bool:
     lines = re.sub(r"/\*.*?\*/", "", statement, flags=re.DOTALL).splitlines()
     return any(line.strip(" ;") and not line.strip().startswith("--") for line in lines)
 

@@ -1,4 +1,4 @@
-"""What a request of the API is: its method, its path, and how it carries what it carries."""
+"""Describes an operation of the API: method, path, and the encoding of its parameters."""
 
 import enum
 import re
@@ -11,28 +11,28 @@ from starlette.routing import compile_path
 
 
 class Body(enum.Enum):
-    """How a request carries what its type describes."""
+    """The encoding of a request's body."""
 
     NONE = "no body"
-    FIELDS = "a JSON object of the fields"
-    WHOLE = "JSON that is the field `body`"
-    UPLOAD = "a form: the field `metadata` or `settings` as JSON, and files"
-    VALUE = "a value as it is, or a form with a value and metadata"
-    FILES = "a form of files named by their hashes"
+    FIELDS = "a JSON object with the fields"
+    WHOLE = "the field `body` as JSON"
+    UPLOAD = "a form with the field `metadata` or `settings` as JSON, and files"
+    VALUE = "a raw value, or a form with a value and metadata"
+    FILES = "a form with files named by their hashes"
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One request that can be sent.
+    """An operation.
 
     Args:
-        method: Its method.
-        path: Its path; names in braces are those of the type's fields.
-        kind: The SDK's type of what it carries; `None` where it has none.
-        body: How it is carried.
-        query: The fields that are in the query.
-        beyond: What is sent although the SDK's types lack it, and why: a place in the document
-            without numbers, or `?name` for the query.
+        method: The method.
+        path: The path; names in braces are fields of the type.
+        kind: The SDK's type of the parameters, if any.
+        body: The encoding of the body.
+        query: The fields in the query.
+        beyond: Fields that clients send although the SDK's types lack them, with the reason: a
+            place in the document without numbers, or `?name` for the query.
     """
 
     method: str
@@ -44,5 +44,5 @@ class Operation:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """What its path looks like."""
+        """The pattern of the path."""
         return compile_path(self.path)[0]

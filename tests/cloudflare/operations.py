@@ -1,7 +1,6 @@
-"""The requests that the stand-in takes: each with the SDK's own type of what it carries.
+"""The operations of the fake account, with the SDK's types of their parameters.
 
-What wrangler is known to send beyond these types is named one by one, with the reason; nothing
-else passes.
+Fields that wrangler sends but the types lack are listed with the reason; all others are rejected.
 """
 
 from cloudflare.types import accounts, d1, durable_objects, kv, workers, zones
@@ -25,21 +24,21 @@ DISPATCH = f"{WORKERS}/dispatch/namespaces"
 USER_SCRIPT = f"{DISPATCH}/{{dispatch_namespace}}/scripts/{{script_name}}"
 
 UPLOADED_BY_WRANGLER = {
-    "?excludeScript": "wrangler wants no code in the answer",
-    "metadata.code_update_strategy": "wrangler says how Durable Objects change over",
+    "?excludeScript": "wrangler needs no code in the response",
+    "metadata.code_update_strategy": "wrangler sends how Durable Objects are updated",
     "metadata.bindings[].id": "wrangler names a database by `id`, the SDK by `database_id`",
     "metadata.bindings[].database_id": "wrangler names a database by `id`",
 }
 VERSIONED_BY_WRANGLER = {
     **UPLOADED_BY_WRANGLER,
     "metadata.assets": "wrangler uploads a version with its assets; the SDK's type has none",
-    "metadata.observability": "wrangler says the same of a version as of a script",
+    "metadata.observability": "wrangler sends the same for a version as for a script",
 }
 DEPLOYED_BY_WRANGLER = {
-    "code_update_strategy": "wrangler says how Durable Objects change over",
+    "code_update_strategy": "wrangler sends how Durable Objects are updated",
 }
-PAGED_BY_WRANGLER = {"?page": "wrangler asks for pages of every list"}
-FIELDS_BY_WRANGLER = {"?fields": "wrangler asks for the two fields that it reads"}
+PAGED_BY_WRANGLER = {"?page": "wrangler requests all lists in pages"}
+FIELDS_BY_WRANGLER = {"?fields": "wrangler requests the two fields that it reads"}
 
 ACCOUNT_OPERATIONS = (
     Operation("GET", "/user"),
@@ -184,7 +183,7 @@ DISPATCH_OPERATIONS = (
     Operation(
         "GET",
         f"{DISPATCH}/{{dispatch_namespace}}/scripts",
-        beyond={"?tags": "documented for Workers for Platforms, and not in the SDK yet"},
+        beyond={"?tags": "documented for Workers for Platforms, but not in the SDK yet"},
     ),
     Operation("GET", USER_SCRIPT),
     Operation(

@@ -1,4 +1,4 @@
-"""What the stand-in was sent: each request as it came, and what it was answered."""
+"""Records each request to the fake account, and its response status."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -21,10 +21,10 @@ class Part:
     """One part of a multipart body.
 
     Args:
-        name: Its name.
-        file_name: Its file name; `None` for a field.
-        content_type: What it says it is; `None` for a field without a type.
-        content: Its bytes.
+        name: The name.
+        file_name: The file name; `None` for a field.
+        content_type: The media type; `None` for a field without one.
+        content: The content.
     """
 
     name: str
@@ -35,17 +35,17 @@ class Part:
 
 @dataclass(slots=True)
 class Sent:
-    """One request.
+    """A received request.
 
     Args:
-        method: Its method.
-        path: Its path below the API's address.
-        query: Its query.
-        headers: Its headers, names in small letters.
-        body: Its body.
-        document: The body as JSON; `None` where it is none.
+        method: The method.
+        path: The path below the API's base URL.
+        query: The query's parameters.
+        headers: The headers, by lower-case name.
+        body: The body.
+        document: The body as JSON; `None` if it is not JSON.
         parts: The parts of a multipart body.
-        status: What it was answered with; 0 for not at all.
+        status: The status of the response; 0 if there was none.
     """
 
     method: str
@@ -59,13 +59,13 @@ class Sent:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The part of an upload that describes it; empty where there is none."""
+        """The metadata of an upload; empty if it has none."""
         found = [one.content for one in self.parts if one.name in ("metadata", "settings")]
         metadata: dict[str, Any] = json.loads(found[0]) if found else {}
         return metadata
 
     def __str__(self) -> str:
-        """Return the line that names it."""
+        """Return the request and its status as one line."""
         query = "&".join(f"{name}={value}" for name, value in self.query.items())
         return f"{self.method} {self.path}{'?' if query else ''}{query} {self.status}"
 
@@ -75,11 +75,11 @@ Check = Callable[[Sent], list[str]]
 
 @dataclass(slots=True)
 class Record:
-    """Everything that was sent, and what was wrong with it.
+    """All requests and their mistakes.
 
     Args:
         requests: All requests, in order.
-        wrong: A line for everything that is not as the API is documented.
+        wrong: A line for each difference from the documented API.
     """
 
     requests: list[Sent] = field(default_factory=list)
@@ -87,12 +87,12 @@ class Record:
 
 
 class Recorder:
-    """Keeps each request, and refuses those that are not as documented.
+    """Middleware that records requests, and rejects those that are not as documented.
 
     Args:
-        app: What answers them.
-        record: Where they are kept.
-        check: Returns a line for everything that is wrong with one.
+        app: The application.
+        record: The record to add requests to.
+        check: Returns a line for each mistake of a request.
         prefix: The path of the API.
     """
 
@@ -104,7 +104,7 @@ class Recorder:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
+        """Handle a request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -113,7 +113,7 @@ class Recorder:
         self._record.requests.append(sent)
         wrong = self._check(sent)
 
-        async def send_noted(message: Message) -> None:
+        async def send_recorded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 sent.status = message["status"]
             await send(message)
@@ -121,9 +121,9 @@ class Recorder:
         if wrong:
             self._record.wrong += [f"{sent.method} {sent.path}: {line}" for line in wrong]
             error = InvalidError("; ".join(wrong), code=NOT_AS_DOCUMENTED)
-            await failure(error)(scope, receive, send_noted)
+            await failure(error)(scope, receive, send_recorded)
         else:
-            await self._app(scope, _replayed(sent.body, receive), send_noted)
+            await self._app(scope, _replayed(sent.body, receive), send_recorded)
 
 
 async def read_request(request: Request, prefix: str) -> Sent:
@@ -138,7 +138,7 @@ async def read_request(request: Request, prefix: str) -> Sent:
     )
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):
-        # A request reads its form from the body that it has kept.
+        # The form is parsed from the body that the request has already read.
         async with request.form(max_files=PARTS_MAX, max_fields=PARTS_MAX) as form:
             sent.parts = tuple([await _part(name, value) for name, value in form.multi_items()])
     elif kind.split(";")[0] in JSON_TYPES:
@@ -156,7 +156,7 @@ async def _part(name: str, value: UploadFile | str) -> Part:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives a body again, and after it what comes next."""
+    """Return a `receive` that repeats the body, and then returns further messages."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""Whatever is asked, the answer is Cloudflare's envelope."""
+"""Every response has Cloudflare's envelope."""
 
 import httpx
 import pytest
@@ -8,8 +8,8 @@ from dev.cloudflare_api.routes.dispatch import DispatchRoutes
 from dev.cloudflare_api.scripts.upload import PARTS_MAX
 from dev.cloudflare_api.serving import served
 
+from .fake_account import ACCOUNT, TOKEN
 from .memory import MemoryDispatchNamespaces
-from .stand_in import ACCOUNT, TOKEN
 
 SCRIPTS = f"/accounts/{ACCOUNT}/workers/dispatch/namespaces/clawr/scripts"
 FORM = {"content-type": "multipart/form-data; boundary=b"}
@@ -17,7 +17,7 @@ FORM = {"content-type": "multipart/form-data; boundary=b"}
 
 @pytest.fixture(scope="module")
 def client() -> object:
-    """A client of routes that nobody checks requests for."""
+    """A client for routes without the check of requests."""
     namespaces = MemoryDispatchNamespaces()
     namespaces.create("clawr")
     app = application(DispatchRoutes(namespaces).routes(), token=TOKEN, account_id=ACCOUNT)
@@ -31,7 +31,7 @@ def client() -> object:
 
 
 def form(*parts: str) -> bytes:
-    """Return a multipart body of these parts."""
+    """Return a multipart body with these parts."""
     return "".join(f"--b\r\n{part}\r\n" for part in parts).encode() + b"--b--\r\n"
 
 
@@ -59,12 +59,12 @@ def form(*parts: str) -> bytes:
         ),
     ],
 )
-def test_an_upload_that_cannot_be_read_is_refused_in_the_envelope(
+def test_an_unreadable_upload_is_rejected_in_the_envelope(
     client: httpx.Client, content: bytes, said: str
 ) -> None:
-    answer = client.put(f"{SCRIPTS}/api", content=content, headers=FORM)
-    document = answer.json()
-    assert answer.status_code == 400
+    response = client.put(f"{SCRIPTS}/api", content=content, headers=FORM)
+    document = response.json()
+    assert response.status_code == 400
     assert (document["success"], document["result"]) == (False, None)
     assert said in document["errors"][0]["message"]
 
@@ -79,10 +79,10 @@ def test_an_upload_that_cannot_be_read_is_refused_in_the_envelope(
         ("GET", f"{SCRIPTS}?tags=nonsense", 400),
     ],
 )
-def test_what_is_not_there_is_refused_in_the_envelope(
+def test_an_unknown_resource_is_rejected_in_the_envelope(
     client: httpx.Client, method: str, path: str, status: int
 ) -> None:
-    answer = client.request(method, path)
-    assert answer.status_code == status
-    assert answer.json()["success"] is False
-    assert answer.json()["errors"][0]["message"]
+    response = client.request(method, path)
+    assert response.status_code == status
+    assert response.json()["success"] is False
+    assert response.json()["errors"][0]["message"]

@@ -1,4 +1,4 @@
-"""A request that is not as the SDK's types have it is refused, and named."""
+"""A request that does not match the SDK's types is rejected with the place of the mistake."""
 
 import json
 from typing import Any
@@ -7,9 +7,9 @@ import cloudflare
 import httpx
 import pytest
 
+from .fake_account import ACCOUNT, FakeAccount
 from .fitting import misfits
 from .operations import OPERATIONS
-from .stand_in import ACCOUNT, StandIn
 
 NAMESPACES = f"/accounts/{ACCOUNT}/workers/dispatch/namespaces"
 SCRIPT = f"{NAMESPACES}/clawr/scripts/api"
@@ -17,13 +17,15 @@ GOOD = {"main_module": "index.js"}
 CODE = ("index.js", b"export default {};", "application/javascript+module")
 
 
-def send(account: StandIn, method: str, path: str, **body: Any) -> httpx.Response:
-    """Send a request that the SDK would not."""
+def send(account: FakeAccount, method: str, path: str, **body: Any) -> httpx.Response:
+    """Send a request that the SDK would not send."""
     headers = {"authorization": f"Bearer {account.token}"}
     return httpx.request(method, account.url + path, headers=headers, **body)
 
 
-def upload(account: StandIn, metadata: object, *files: tuple[str, bytes, str]) -> httpx.Response:
+def upload(
+    account: FakeAccount, metadata: object, *files: tuple[str, bytes, str]
+) -> httpx.Response:
     """Upload a script with any metadata."""
     parts: list[Any] = [("metadata", (None, json.dumps(metadata)))]
     parts += [(file[0], file) for file in files or (CODE,)]
@@ -33,8 +35,8 @@ def upload(account: StandIn, metadata: object, *files: tuple[str, bytes, str]) -
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({**GOOD, "main": "index.js"}, "metadata.main is no field"),
-        ({**GOOD, "tags": "one"}, "metadata.tags is no list"),
+        ({**GOOD, "main": "index.js"}, "metadata.main is not a field"),
+        ({**GOOD, "tags": "one"}, "metadata.tags is not a list"),
         ({**GOOD, "tags": [1]}, "metadata.tags[0] is 1"),
         ({**GOOD, "limits": {"cpu_ms": "50"}}, "metadata.limits.cpu_ms is '50'"),
         ({**GOOD, "usage_model": "free"}, "metadata.usage_model is 'free'"),
@@ -47,21 +49,21 @@ def upload(account: StandIn, metadata: object, *files: tuple[str, bytes, str]) -
             "metadata.bindings[0].namespace_id is missing",
         ),
         ({**GOOD, "bindings": [{"name": "A", "type": "telepathy"}]}, "metadata.bindings[0]"),
-        ([], "metadata is no object"),
+        ([], "metadata is not an object"),
     ],
 )
-def test_metadata_that_does_not_fit_is_refused_by_its_place(
-    account: StandIn, client: cloudflare.Cloudflare, metadata: object, said: str
+def test_metadata_of_another_type_is_rejected_with_its_place(
+    account: FakeAccount, client: cloudflare.Cloudflare, metadata: object, said: str
 ) -> None:
     client.workers_for_platforms.dispatch.namespaces.create(account_id=ACCOUNT, name="clawr")
-    answer = upload(account, metadata)
-    assert answer.status_code == 400
-    assert said in answer.text
+    response = upload(account, metadata)
+    assert response.status_code == 400
+    assert said in response.text
     assert said in "\n".join(account.record.wrong)
     assert account.namespaces.scripts("clawr").names() == []
 
 
-def test_a_module_must_say_of_which_type_it_is(account: StandIn) -> None:
+def test_a_module_must_have_a_known_type(account: FakeAccount) -> None:
     assert (
         "is a part of the type text/html"
         in upload(account, GOOD, CODE, ("page.html", b"", "text/html")).text
@@ -71,40 +73,40 @@ def test_a_module_must_say_of_which_type_it_is(account: StandIn) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "said"),
     [
-        ("GET", f"/accounts/{ACCOUNT}/r2/buckets", {}, "no request that the stand-in knows"),
-        ("POST", f"{NAMESPACES}/clawr", {}, "no request that the stand-in knows"),
-        ("GET", f"{NAMESPACES}/clawr?verbose=1", {}, "has no verbose in its query"),
+        ("GET", f"/accounts/{ACCOUNT}/r2/buckets", {}, "not a supported request"),
+        ("POST", f"{NAMESPACES}/clawr", {}, "not a supported request"),
+        ("GET", f"{NAMESPACES}/clawr?verbose=1", {}, "has an unknown query parameter verbose"),
         (
             "GET",
             f"/accounts/{ACCOUNT}/storage/kv/namespaces?per_page=many",
             {},
             "has per_page=many",
         ),
-        ("POST", NAMESPACES, {"json": {"title": "clawr"}}, "title is no field"),
-        ("POST", NAMESPACES, {"json": ["clawr"]}, "is no JSON object"),
-        ("POST", NAMESPACES, {"content": b"name=clawr"}, "is no JSON object"),
-        ("GET", NAMESPACES, {"json": {"name": "clawr"}}, "is there, and should not be"),
+        ("POST", NAMESPACES, {"json": {"title": "clawr"}}, "title is not a field"),
+        ("POST", NAMESPACES, {"json": ["clawr"]}, "is not a JSON object"),
+        ("POST", NAMESPACES, {"content": b"name=clawr"}, "is not a JSON object"),
+        ("GET", NAMESPACES, {"json": {"name": "clawr"}}, "must be empty"),
         (
             "PUT",
             f"/accounts/{ACCOUNT}/workers/scripts/shop/schedules",
             {"json": [{"cron": "* * * * *", "zone": "x"}]},
-            "[0].zone is no field",
+            "[0].zone is not a field",
         ),
     ],
 )
-def test_a_request_that_is_not_documented_is_refused(
-    account: StandIn, method: str, path: str, body: dict[str, Any], said: str
+def test_an_undocumented_request_is_rejected(
+    account: FakeAccount, method: str, path: str, body: dict[str, Any], said: str
 ) -> None:
-    answer = send(account, method, path, **body)
-    assert answer.status_code == 400
-    assert said in answer.json()["errors"][0]["message"]
+    response = send(account, method, path, **body)
+    assert response.status_code == 400
+    assert said in response.json()["errors"][0]["message"]
 
 
-def test_every_exception_for_wrangler_has_its_reason() -> None:
+def test_every_exception_for_wrangler_has_a_reason() -> None:
     for operation in OPERATIONS:
         for place, reason in operation.beyond.items():
             assert reason, (operation.path, place)
 
 
-def test_what_the_sdk_does_not_type_fits_anything() -> None:
+def test_an_untyped_value_matches_anything() -> None:
     assert misfits({"any": ["thing"]}, object) == []

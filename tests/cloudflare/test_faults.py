@@ -1,11 +1,11 @@
-"""The stand-in fails as it is told to, and as clients of the real API see it fail."""
+"""Injected failures look to clients like those of the real API."""
 
 import cloudflare
 import pytest
 
 from . import faults
+from .fake_account import ACCOUNT, FakeAccount
 from .faults import Fault
-from .stand_in import ACCOUNT, StandIn
 
 KV = f"/accounts/{ACCOUNT}/storage/kv/namespaces"
 
@@ -31,8 +31,8 @@ KV = f"/accounts/{ACCOUNT}/storage/kv/namespaces"
         (faults.CUT, cloudflare.APIConnectionError),
     ],
 )
-def test_a_request_fails_once_and_then_no_more(
-    account: StandIn,
+def test_a_request_fails_once(
+    account: FakeAccount,
     client: cloudflare.Cloudflare,
     fault: Fault,
     raised: type[cloudflare.APIError],
@@ -43,8 +43,8 @@ def test_a_request_fails_once_and_then_no_more(
     assert list(client.kv.namespaces.list(account_id=ACCOUNT)) == []
 
 
-def test_an_answer_that_never_comes_is_a_time_out_and_what_was_asked_for_is_done(
-    account: StandIn, client: cloudflare.Cloudflare
+def test_a_request_without_response_times_out_and_takes_effect(
+    account: FakeAccount, client: cloudflare.Cloudflare
 ) -> None:
     account.fail("POST", KV, faults.TIMED_OUT)
     impatient = client.with_options(timeout=0.5)
@@ -53,8 +53,8 @@ def test_an_answer_that_never_comes_is_a_time_out_and_what_was_asked_for_is_done
     assert [one.title for one in client.kv.namespaces.list(account_id=ACCOUNT)] == ["late"]
 
 
-def test_a_cut_connection_leaves_what_was_asked_for_done(
-    account: StandIn, client: cloudflare.Cloudflare
+def test_a_request_whose_connection_is_cut_takes_effect(
+    account: FakeAccount, client: cloudflare.Cloudflare
 ) -> None:
     account.fail("POST", KV, faults.CUT)
     with pytest.raises(cloudflare.APIConnectionError):
@@ -62,8 +62,8 @@ def test_a_cut_connection_leaves_what_was_asked_for_done(
     assert [one.title for one in client.kv.namespaces.list(account_id=ACCOUNT)] == ["cut"]
 
 
-def test_rules_choose_by_method_path_and_number(
-    account: StandIn, client: cloudflare.Cloudflare
+def test_rules_select_by_method_path_and_number(
+    account: FakeAccount, client: cloudflare.Cloudflare
 ) -> None:
     account.fail("*", "*/d1/*", faults.INTERNAL, first=2, times=2)
     failed = []
@@ -78,8 +78,8 @@ def test_rules_choose_by_method_path_and_number(
     assert list(client.kv.namespaces.list(account_id=ACCOUNT)) == []
 
 
-def test_the_sdk_waits_as_long_as_a_rate_limit_says_and_repeats(
-    account: StandIn, client: cloudflare.Cloudflare
+def test_the_sdk_retries_after_a_rate_limit(
+    account: FakeAccount, client: cloudflare.Cloudflare
 ) -> None:
     account.fail("GET", KV, faults.RATE_LIMITED)
     assert list(client.with_options(max_retries=1).kv.namespaces.list(account_id=ACCOUNT)) == []

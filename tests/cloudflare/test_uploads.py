@@ -1,4 +1,4 @@
-"""What is uploaded locally becomes a folder that the dispatcher can serve, or is refused."""
+"""A local upload becomes a folder that the dispatcher can serve, or is rejected."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ DEMO = HERE.root / "dev" / "demo" / "namespace"
 
 @pytest.fixture
 def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uploads:
-    """An empty namespace beside the demo's scripts; nobody serves it, so nobody is waited for."""
+    """An empty namespace beside the demo's scripts, without a dispatcher that serves it."""
     monkeypatch.setattr(module, "SERVED_AFTER_SECONDS", 0)
 
     async def no_kv() -> list[str]:
@@ -29,7 +29,7 @@ def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uploads:
 
 
 def script(name: str = "api", *modules: tuple[str, str, bytes]) -> Script:
-    """Return a script of these modules."""
+    """Return a script with these modules."""
     found = modules or (("index.js", JAVASCRIPT, b"export default {};"),)
     return Script(name, found[0][0], tuple(Module(*one) for one in found))
 
@@ -39,7 +39,7 @@ def write(uploads: Uploads, one: Script) -> None:
     asyncio.run(uploads.write(one))
 
 
-def test_a_script_is_found_again_as_it_was_stored(uploads: Uploads, tmp_path: Path) -> None:
+def test_a_stored_script_is_read_unchanged(uploads: Uploads, tmp_path: Path) -> None:
     stored = Script(
         "api",
         "index.js",
@@ -63,7 +63,7 @@ def test_a_script_is_found_again_as_it_was_stored(uploads: Uploads, tmp_path: Pa
     }
 
 
-def test_another_upload_leaves_nothing_of_the_one_before(uploads: Uploads, tmp_path: Path) -> None:
+def test_an_upload_removes_the_previous_one(uploads: Uploads, tmp_path: Path) -> None:
     write(uploads, script("api", ("index.js", JAVASCRIPT, b"1"), ("old.js", JAVASCRIPT, b"2")))
     write(uploads, script("api", ("main.js", JAVASCRIPT, b"3")))
     folder = tmp_path / "uploads"
@@ -71,7 +71,7 @@ def test_another_upload_leaves_nothing_of_the_one_before(uploads: Uploads, tmp_p
     assert len([one for one in folder.iterdir() if not one.is_symlink()]) == 1
 
 
-def test_a_refused_upload_leaves_what_was_there(uploads: Uploads, tmp_path: Path) -> None:
+def test_a_rejected_upload_keeps_the_previous_one(uploads: Uploads, tmp_path: Path) -> None:
     write(uploads, script("api"))
     before = sorted(one.name for one in (tmp_path / "uploads").iterdir())
     with pytest.raises(UnsupportedError):
@@ -96,7 +96,7 @@ def test_a_refused_upload_leaves_what_was_there(uploads: Uploads, tmp_path: Path
         "type.script.ts",
     ],
 )
-def test_a_module_that_would_be_something_else_here_is_refused(
+def test_a_module_with_an_unsafe_name_is_rejected(
     uploads: Uploads, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(ApiError):
@@ -106,7 +106,7 @@ def test_a_module_that_would_be_something_else_here_is_refused(
 
 
 @pytest.mark.parametrize("name", ["Upper", "../up", "dot.ted", "-dash", "a" * 64, ""])
-def test_a_name_that_the_namespace_cannot_have_is_refused(uploads: Uploads, name: str) -> None:
+def test_an_invalid_script_name_is_rejected(uploads: Uploads, name: str) -> None:
     with pytest.raises(ApiError):
         write(uploads, script(name))
     assert uploads.read(name) is None
@@ -118,14 +118,14 @@ def test_source_maps_and_requirements_are_left_out(uploads: Uploads, tmp_path: P
     assert not (tmp_path / "uploads" / "api" / "index.js.map").exists()
 
 
-def test_packages_of_a_python_script_come_with_all_their_files(uploads: Uploads) -> None:
+def test_packages_of_a_python_script_are_kept_completely(uploads: Uploads) -> None:
     names = ("entry.py", "python_modules/.synced", "python_modules/package/py.typed")
     stored = script("api", *((name, "text/x-python", b"") for name in names))
     write(uploads, stored)
     assert uploads.read("api") == stored
 
 
-def test_scripts_of_the_folder_beside_are_read_and_never_removed(uploads: Uploads) -> None:
+def test_scripts_of_the_folder_are_readable_and_not_removable(uploads: Uploads) -> None:
     assert {"airports", "digest", "tally"} <= set(uploads.names())
     for name in uploads.names():
         assert uploads.read(name) is not None, name
@@ -133,7 +133,7 @@ def test_scripts_of_the_folder_beside_are_read_and_never_removed(uploads: Upload
         asyncio.run(uploads.remove("digest"))
 
 
-def test_an_upload_stands_before_a_script_of_the_same_name_until_it_is_removed(
+def test_an_upload_takes_precedence_until_it_is_removed(
     uploads: Uploads,
 ) -> None:
     write(uploads, script("digest", ("index.js", JAVASCRIPT, b"mine")))
@@ -146,7 +146,7 @@ def test_an_upload_stands_before_a_script_of_the_same_name_until_it_is_removed(
     assert again.modules[0].content != b"mine"
 
 
-def test_a_script_written_by_hand_keeps_its_configuration_when_a_secret_is_set(
+def test_the_configuration_of_a_folder_is_read(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "hand").mkdir()

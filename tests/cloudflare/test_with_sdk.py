@@ -1,4 +1,4 @@
-"""The official SDK finds in the stand-in what it put there, and nothing it sends is refused."""
+"""The official SDK works with the fake account, and all its requests are valid."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import pytest
 
 from dev.cloudflare_api.routes.kv import KEY_BYTES_MAX
 
-from .stand_in import ACCOUNT, StandIn
+from .fake_account import ACCOUNT, FakeAccount
 
 CODE = ("index.js", b"export default {};", "application/javascript+module")
 
 
 @pytest.fixture(autouse=True)
-def nothing_wrong(account: StandIn) -> Any:
+def nothing_wrong(account: FakeAccount) -> Any:
     """Fail a test whose requests are not as documented."""
     yield
     assert account.record.wrong == []
@@ -182,7 +182,7 @@ def test_dispatch_namespaces_and_their_scripts(client: cloudflare.Cloudflare) ->
         scripts.get("api", **where)
 
 
-def test_workers(account: StandIn, client: cloudflare.Cloudflare) -> None:
+def test_workers(account: FakeAccount, client: cloudflare.Cloudflare) -> None:
     scripts = client.workers.scripts
     metadata: Any = {
         "main_module": "index.js",
@@ -235,11 +235,11 @@ def test_workers(account: StandIn, client: cloudflare.Cloudflare) -> None:
             {"bindings": [{"name": "N", "type": "dispatch_namespace", "namespace": "none"}]},
             "binding N of type dispatch_namespace",
         ),
-        ({"assets": {"jwt": "made.up"}}, "are not all there"),
+        ({"assets": {"jwt": "made.up"}}, "are incomplete"),
     ],
 )
-def test_a_worker_cannot_bind_what_the_account_does_not_have(
-    account: StandIn, client: cloudflare.Cloudflare, more: dict[str, Any], said: str
+def test_a_worker_cannot_bind_missing_resources(
+    account: FakeAccount, client: cloudflare.Cloudflare, more: dict[str, Any], said: str
 ) -> None:
     metadata: Any = {"main_module": "index.js", **more}
     with pytest.raises(cloudflare.BadRequestError) as caught:

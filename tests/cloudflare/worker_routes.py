@@ -1,4 +1,4 @@
-"""The routes of an account's own Workers.
+"""Routes for Workers outside dispatch namespaces.
 
 https://developers.cloudflare.com/api/resources/workers/
 """
@@ -25,17 +25,17 @@ from dev.cloudflare_api.scripts.upload import Script, build_script, read_upload,
 from tests.cloudflare.workers import Version, Worker, Workers
 
 ROOT: Final = "/accounts/{account}/workers/scripts"
-SUBDOMAIN: Final = "stand-in"
+SUBDOMAIN: Final = "fake-account"
 
 Check = Callable[[Script, Mapping[str, Any]], Awaitable[None]]
 
 
 class WorkerRoutes(ScriptRoutes):
-    """The routes.
+    """The routes of Workers.
 
     Args:
-        workers: Where the Workers are kept.
-        check: Raises `ApiError` for an upload that names what the account does not have.
+        workers: The Workers.
+        check: Raises `ApiError` for an upload that refers to missing resources.
     """
 
     def __init__(self, workers: Workers, check: Check) -> None:
@@ -45,7 +45,7 @@ class WorkerRoutes(ScriptRoutes):
         self._check = check
 
     def routes(self) -> list[Route]:
-        """Return the routes, those of every script included."""
+        """Return the routes, including those of all scripts."""
         one = self.prefix
         return [
             Route(ROOT, self.index, methods=["GET"]),
@@ -80,7 +80,7 @@ class WorkerRoutes(ScriptRoutes):
         return worker
 
     async def stored(self, _request: Request, script: Script, metadata: Mapping[str, Any]) -> str:
-        """Keep a version and deploy it."""
+        """Store a version and deploy it."""
         await self._check(script, metadata)
         version = self._workers.upload(script, metadata)
         await self._workers.deploy(script.name, version)
@@ -92,7 +92,7 @@ class WorkerRoutes(ScriptRoutes):
         return success([described(script) for script in scripts if script])
 
     async def get(self, request: Request) -> Response:
-        """Return the code, which is what an account's own script answers with."""
+        """Return the code; for a script of a dispatch namespace, this is another route."""
         return modules_response(self.found(request))
 
     async def delete(self, request: Request) -> Response:
@@ -101,7 +101,7 @@ class WorkerRoutes(ScriptRoutes):
         return success(None)
 
     def shown_settings(self, script: Script) -> dict[str, Any]:
-        """Return bindings and settings, with what the migrations came to."""
+        """Return bindings and settings, including the migration tag."""
         worker = self._workers.find(script.name)
         return {
             **super().shown_settings(script),
@@ -109,7 +109,7 @@ class WorkerRoutes(ScriptRoutes):
         }
 
     async def versions(self, request: Request) -> Response:
-        """List the versions, the newest first."""
+        """List the versions, newest first."""
         worker = self.worker(request)
         items = [_shown(worker, one) for one in reversed(worker.versions)]
         return success({"items": items})
@@ -129,7 +129,7 @@ class WorkerRoutes(ScriptRoutes):
         return success(_shown(worker, version) | {"startup_time_ms": 1})
 
     async def deployments(self, request: Request) -> Response:
-        """List the deployments, the newest first."""
+        """List the deployments, newest first."""
         return success({"deployments": [*reversed(self.worker(request).deployments)]})
 
     async def deploy(self, request: Request) -> Response:
@@ -156,11 +156,11 @@ class WorkerRoutes(ScriptRoutes):
         return await self.schedules(request)
 
     async def subdomain(self, request: Request) -> Response:
-        """Say where on workers.dev a Worker answers."""
+        """Return whether a Worker has a workers.dev address."""
         return success(_shown_subdomain(self.worker(request)))
 
     async def post_subdomain(self, request: Request) -> Response:
-        """Let a Worker answer on workers.dev, or no longer."""
+        """Enable or disable a Worker's workers.dev address."""
         worker = self.worker(request)
         document = await json_object(request)
         worker.is_on_workers_dev = bool(document.get("enabled"))
@@ -168,11 +168,11 @@ class WorkerRoutes(ScriptRoutes):
         return success(_shown_subdomain(worker))
 
     async def account_subdomain(self, _request: Request) -> Response:
-        """Return the account's part of workers.dev."""
+        """Return the account's workers.dev subdomain."""
         return success({"subdomain": SUBDOMAIN})
 
     async def patch_script_settings(self, request: Request) -> Response:
-        """Change settings that belong to no version."""
+        """Change settings that are not part of a version."""
         script = self.found(request)
         document = await json_object(request)
         changes = {key: value for key, value in document.items() if value is not None}
@@ -180,7 +180,7 @@ class WorkerRoutes(ScriptRoutes):
         return success(changes)
 
     async def service(self, request: Request) -> Response:
-        """Describe a Worker as wrangler asks for it."""
+        """Describe a Worker in the form that wrangler reads."""
         worker = self._workers.find(request.path_params["script"])
         if worker is None:
             raise NotFoundError("workers.api.error.service_not_found", code=SERVICE_NOT_FOUND)
@@ -194,7 +194,7 @@ class WorkerRoutes(ScriptRoutes):
         return success({"id": worker.name, "default_environment": environment})
 
     async def whole(self, request: Request) -> Response:
-        """Describe a Worker as the newer half of the API does."""
+        """Describe a Worker in the form of the newer API."""
         worker, script = self.worker(request), self.found(request)
         return success(
             {

@@ -1,4 +1,4 @@
-"""An account's own Workers, as the stand-in keeps them: versions, deployments, triggers."""
+"""The fake account's Workers: versions, deployments and triggers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ class Version:
     Args:
         id: A UUID.
         number: From 1.
-        script: What it runs.
-        metadata: What was uploaded beside the code; empty for a change of settings.
-        created_on: When it was made.
+        script: The script.
+        metadata: The metadata of the upload; empty for a change of settings.
+        created_on: When it was created.
     """
 
     id: str
@@ -34,14 +34,14 @@ class Worker:
     """A Worker.
 
     Args:
-        name: Its name.
-        versions: All of them, the oldest first.
-        deployments: The id of the version of each deployment, the newest last.
-        migration_tag: The last migration of Durable Objects that was applied.
-        classes: The classes of Durable Objects that the migrations have made.
-        schedules: Its crons.
-        is_on_workers_dev: Whether it answers at its workers.dev address.
-        has_previews: Whether its versions do.
+        name: The name.
+        versions: All versions, oldest first.
+        deployments: The deployments, newest last.
+        migration_tag: The tag of the last Durable Object migration.
+        classes: The Durable Object classes that the migrations have created.
+        schedules: The crons.
+        is_on_workers_dev: Whether its workers.dev address is enabled.
+        has_previews: Whether its preview addresses are enabled.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Worker:
     has_previews: bool = False
 
     def add_version(self, script: Script, metadata: Mapping[str, Any]) -> Version:
-        """Keep a version; it is not deployed yet."""
+        """Store a version without deploying it."""
         self.migrate(metadata.get("migrations"))
         self._check_objects(script)
         version = Version(str(uuid4()), len(self.versions) + 1, script, metadata)
@@ -82,10 +82,10 @@ class Worker:
         )
 
     def migrate(self, migrations: Mapping[str, Any] | None) -> None:
-        """Apply migrations of Durable Objects.
+        """Apply Durable Object migrations.
 
         Raises:
-            InvalidError: They start from another tag than the Worker's.
+            InvalidError: They do not start from the Worker's tag.
         """
         if not migrations:
             return
@@ -118,10 +118,10 @@ MIGRATION_PRECONDITION = 10079
 
 
 class Workers:
-    """The Workers of the account; their deployed scripts are a store like any other."""
+    """The Workers of the account, and a store of their deployed scripts."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start empty."""
         self.scripts = MemoryScripts()
         self._workers: dict[str, Worker] = {}
 
@@ -134,7 +134,7 @@ class Workers:
         return [*self._workers.values()]
 
     def upload(self, script: Script, metadata: Mapping[str, Any]) -> Version:
-        """Keep a new version of a Worker, which is made if there is none."""
+        """Store a new version of a Worker, which is created if it does not exist."""
         worker = self._workers.get(script.name) or Worker(script.name)
         version = worker.add_version(script, metadata)
         self._workers[script.name] = worker

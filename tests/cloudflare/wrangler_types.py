@@ -1,4 +1,4 @@
-"""What wrangler 4 sends to paths that the SDK does not have, as types of the same kind."""
+"""Types of wrangler 4's requests to paths that the SDK does not have."""
 
 from collections.abc import Iterable
 from typing import Required
@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 
 class ScriptRoute(TypedDict, total=False):
-    """A route that leads to a script."""
+    """A route to a script."""
 
     pattern: Required[str]
     zone_id: str
@@ -21,7 +21,7 @@ class ScriptRoutes(TypedDict, total=False):
 
 
 class Origin(TypedDict, total=False):
-    """A host that is to be a script's own."""
+    """A custom domain of a script."""
 
     hostname: Required[str]
     zone_id: str
@@ -31,14 +31,14 @@ class Origin(TypedDict, total=False):
 
 
 class Changeset(TypedDict, total=False):
-    """`POST …/scripts/NAME/domains/changeset`: what would change."""
+    """`POST …/scripts/NAME/domains/changeset`: the changes of custom domains."""
 
     replace_state: bool
     body: Required[Iterable[Origin]]
 
 
 class Records(TypedDict, total=False):
-    """`PUT …/scripts/NAME/domains/records`: all hosts of a script."""
+    """`PUT …/scripts/NAME/domains/records`: all custom domains of a script."""
 
     override_scope: bool
     override_existing_origin: bool
@@ -47,6 +47,6 @@ class Records(TypedDict, total=False):
 
 
 class Removal(TypedDict, total=False):
-    """`DELETE …/services/NAME`: a script with all that belongs to it."""
+    """`DELETE …/services/NAME`: remove a script with all its resources."""
 
     force: bool

@@ -1,4 +1,4 @@
-"""Zones, and what of them leads to Workers: routes and custom domains.
+"""Routes for zones, and for the routes and custom domains of Workers.
 
 https://developers.cloudflare.com/workers/configuration/routing/
 """
@@ -32,13 +32,13 @@ class Zones:
     """The zones of the account, their routes and their custom domains."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start empty."""
         self.names: dict[str, str] = {}
-        """Each zone's name by its id."""
+        """Names of zones by id."""
         self.routes: dict[str, dict[str, Any]] = {}
-        """Each route by its id, with the zone's."""
+        """Routes by id, each with its zone's id."""
         self.domains: dict[str, dict[str, Any]] = {}
-        """Each custom domain by its id."""
+        """Custom domains by id."""
 
     def add(self, name: str) -> str:
         """Add a zone, such as `example.com`; return its id."""
@@ -47,7 +47,7 @@ class Zones:
         return zone_id
 
     def zone_of(self, host: str) -> tuple[str, str]:
-        """Return id and name of the zone that a host belongs to.
+        """Return id and name of a host's zone.
 
         Raises:
             NotFoundError: There is none.
@@ -59,10 +59,10 @@ class Zones:
 
 
 class ZoneRoutes:
-    """The API's routes about zones.
+    """The API's routes for zones.
 
     Args:
-        zones: Where they are kept.
+        zones: The zones.
     """
 
     def __init__(self, zones: Zones) -> None:
@@ -89,7 +89,7 @@ class ZoneRoutes:
         ]
 
     async def index(self, request: Request) -> Response:
-        """List the zones, all or those of a name."""
+        """List the zones, or the one with a name."""
         wanted = request.query_params.get("name")
         found = [
             {"id": zone_id, "name": name, "status": "active"}
@@ -106,11 +106,11 @@ class ZoneRoutes:
         )
 
     async def create_route(self, request: Request) -> Response:
-        """Lead a pattern to a Worker."""
+        """Create a route to a Worker."""
         return self._put_route(request, uuid4().hex, await json_object(request))
 
     async def update_route(self, request: Request) -> Response:
-        """Lead another pattern to a Worker, or a pattern to another."""
+        """Change a route's pattern or Worker."""
         route_id = request.path_params["route"]
         self._route(request)
         return self._put_route(request, route_id, await json_object(request))
@@ -122,7 +122,7 @@ class ZoneRoutes:
         return success({"id": request.path_params["route"]})
 
     async def put_routes(self, request: Request) -> Response:
-        """Replace all routes that lead to a Worker."""
+        """Replace all routes of a Worker."""
         script = request.path_params["script"]
         routes = self._zones.routes
         for route_id in [key for key, one in routes.items() if one.get("script") == script]:
@@ -147,7 +147,7 @@ class ZoneRoutes:
         )
 
     async def put_domain(self, request: Request) -> Response:
-        """Give a Worker a host of its own."""
+        """Add a custom domain to a Worker."""
         document = await json_object(request)
         service = text_field(document, "service")
         return success(self._put_domain(text_field(document, "hostname"), service))
@@ -159,25 +159,25 @@ class ZoneRoutes:
         return success(None)
 
     async def changeset(self, request: Request) -> Response:
-        """Say what new custom domains would change."""
+        """Return the changes that new custom domains would cause."""
         script = request.path_params["script"]
         hosts = [one["hostname"] for one in await json_body(request)]
-        there = {one["hostname"]: one for one in self._zones.domains.values()}
+        existing = {one["hostname"]: one for one in self._zones.domains.values()}
         return success(
             {
-                "added": [{"hostname": host} for host in hosts if host not in there],
+                "added": [{"hostname": host} for host in hosts if host not in existing],
                 "removed": [],
                 "updated": [
-                    {**there[host], "modified": there[host]["service"] != script}
+                    {**existing[host], "modified": existing[host]["service"] != script}
                     for host in hosts
-                    if host in there
+                    if host in existing
                 ],
                 "conflicting": [],
             }
         )
 
     async def put_domains(self, request: Request) -> Response:
-        """Give a Worker several hosts."""
+        """Add several custom domains to a Worker."""
         document = await json_object(request)
         origins = document.get("origins")
         if not isinstance(origins, list):
@@ -197,9 +197,9 @@ class ZoneRoutes:
 
     def _put_domain(self, host: str, service: str) -> dict[str, Any]:
         zone_id, zone_name = self._zones.zone_of(host)
-        there = [one for one in self._zones.domains.values() if one["hostname"] == host]
+        existing = [one for one in self._zones.domains.values() if one["hostname"] == host]
         domain = {
-            "id": there[0]["id"] if there else uuid4().hex,
+            "id": existing[0]["id"] if existing else uuid4().hex,
             "cert_id": uuid4().hex,
             "environment": "production",
             "hostname": host,

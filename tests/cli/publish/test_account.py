@@ -15,8 +15,8 @@ from cli.secret import Secret
 from cli.targets import Account
 from tests.cli.command import Ran, clawr_inside
 from tests.cloudflare import faults
+from tests.cloudflare.fake_account import ACCOUNT, TOKEN, FakeAccount
 from tests.cloudflare.faults import Fault
-from tests.cloudflare.stand_in import ACCOUNT, TOKEN, StandIn
 
 CODE = "export default { fetch: () => new Response('hello') };\n"
 
@@ -24,13 +24,13 @@ CODE = "export default { fetch: () => new Response('hello') };\n"
 class Publisher:
     """Runs commands on the fake account, with one Worker to publish."""
 
-    def __init__(self, stand_in: StandIn, folder: Path) -> None:
-        self.stand_in, self.folder = stand_in, folder
+    def __init__(self, fake_account: FakeAccount, folder: Path) -> None:
+        self.fake_account, self.folder = fake_account, folder
         (folder / "hello.js").write_text(CODE)
 
     def __call__(self, *arguments: str, **settings: str) -> Ran:
         return clawr_inside(
-            *arguments, settings={**self.stand_in.settings, **settings}, folder=self.folder
+            *arguments, settings={**self.fake_account.settings, **settings}, folder=self.folder
         )
 
     def publish(self, *more: str) -> Ran:
@@ -38,8 +38,8 @@ class Publisher:
 
     def changes(self) -> list[str]:
         """Return the changes since the last call, as method and key or script."""
-        sent = [one for one in self.stand_in.requests if one.method in ("PUT", "DELETE")]
-        self.stand_in.requests.clear()
+        sent = [one for one in self.fake_account.requests if one.method in ("PUT", "DELETE")]
+        self.fake_account.requests.clear()
         return [f"{one.method} {_subject(one.path, one.document)}" for one in sent]
 
 
@@ -50,11 +50,11 @@ def _subject(path: str, document: object) -> str:
 
 
 @pytest.fixture
-def publisher(stand_in: StandIn, tmp_path: Path) -> Publisher:
+def publisher(fake_account: FakeAccount, tmp_path: Path) -> Publisher:
     """An account with a dispatch namespace and a directory."""
-    stand_in.namespaces.create("clawr")
-    asyncio.run(stand_in.kv.create("TENANT_KV"))
-    return Publisher(stand_in, tmp_path)
+    fake_account.namespaces.create("clawr")
+    asyncio.run(fake_account.kv.create("TENANT_KV"))
+    return Publisher(fake_account, tmp_path)
 
 
 STEPS = ["PUT hello", "PUT publication/hello", "PUT tenant/hello", "PUT host/a.example"]
@@ -97,7 +97,7 @@ def test_the_same_command_completes_an_interrupted_run(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
     monkeypatch.setattr(account_api, "RETRIES", 0)
-    publisher.stand_in.fail("PUT", "*", faults.INTERNAL, first=done + 1)
+    publisher.fake_account.fail("PUT", "*", faults.INTERNAL, first=done + 1)
     ran = publisher.publish("--execute")
     assert (ran.code, "Completed steps are not repeated" in ran.err) == (6, True)
     publisher.changes()
@@ -125,16 +125,16 @@ def test_a_failed_upload_is_explained_and_leaves_no_record(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch, fault: Fault, code: int, told: str
 ) -> None:
     monkeypatch.setattr(account_api, "RETRIES", 0)
-    publisher.stand_in.fail("PUT", "*/scripts/hello", fault)
+    publisher.fake_account.fail("PUT", "*/scripts/hello", fault)
     ran = publisher.publish("--execute")
     assert (ran.code, told in ran.err) == (code, True), ran.err
     assert "Traceback" not in ran.err
-    assert publisher.stand_in.token not in ran.err + ran.out
+    assert publisher.fake_account.token not in ran.err + ran.out
     assert publisher.changes() == ["PUT hello"]
 
 
 def test_a_temporary_failure_is_retried(publisher: Publisher) -> None:
-    publisher.stand_in.fail("PUT", "*/scripts/hello", faults.UNAVAILABLE)
+    publisher.fake_account.fail("PUT", "*/scripts/hello", faults.UNAVAILABLE)
     assert publisher.publish("--execute").code == 0
     assert publisher.changes() == [STEPS[0], *STEPS]
 
@@ -145,7 +145,7 @@ def test_a_secret_is_uploaded_as_a_secret_and_shown_by_name(publisher: Publisher
     assert ran.code == 0, ran.err
     assert "binding SECRET_HEADER_1 (secret_text)" in ran.out
     assert "swordfish" not in ran.out + ran.err
-    upload, *others = [one for one in publisher.stand_in.requests if one.method == "PUT"]
+    upload, *others = [one for one in publisher.fake_account.requests if one.method == "PUT"]
     assert upload.metadata["bindings"] == [
         {"type": "secret_text", "name": "SECRET_HEADER_1", "text": "swordfish"}
     ]
@@ -213,7 +213,7 @@ def test_private_networks_cannot_be_wrapped_on_an_account(publisher: Publisher) 
 def test_a_missing_directory_is_an_error(publisher: Publisher) -> None:
     ran = publisher("apis", "--tenant-kv-id", "0" * 32)
     assert ran.code == 4
-    publisher.stand_in.fail("GET", "*/storage/kv/namespaces", faults.FORBIDDEN)
+    publisher.fake_account.fail("GET", "*/storage/kv/namespaces", faults.FORBIDDEN)
     assert publisher("apis").code == 3
 
 
@@ -223,8 +223,8 @@ def test_invalid_records_are_listed_with_the_reasons(
     (publisher.folder / "hello.js").write_text(CODE)
     publisher.publish("--execute", "--category", "[bold]Travel")
     publisher("publish", "hello.js", "--slug", "other", "--execute")
-    namespace = asyncio.run(publisher.stand_in.kv.namespaces())[0].id
-    with open_account(Account(publisher.stand_in.url, ACCOUNT, Secret(TOKEN))) as client:
+    namespace = asyncio.run(publisher.fake_account.kv.namespaces())[0].id
+    with open_account(Account(publisher.fake_account.url, ACCOUNT, Secret(TOKEN))) as client:
         client.kv.namespaces.bulk_update(
             namespace,
             account_id=ACCOUNT,

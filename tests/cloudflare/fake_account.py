@@ -1,4 +1,4 @@
-"""The stand-in: an account of Cloudflare's on a port of this machine."""
+"""The fake account, served on a local port."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,20 +25,20 @@ from tests.cloudflare.workers import Workers
 from tests.cloudflare.zone_routes import ZoneRoutes, Zones
 
 ACCOUNT: Final = "a" * 32
-TOKEN: Final = "token-of-the-stand-in"
+TOKEN: Final = "token-of-the-fake-account"
 
 _NAMED: Final = {"kv_namespace": "namespace_id", "d1": "id", "dispatch_namespace": "namespace"}
 _NAMING: Final = ("database_id", "id", "namespace_id", "namespace")
-"""The fields in which a binding names what it leads to; wrangler and the SDK differ for D1."""
+"""The fields of a binding that refer to a resource; wrangler and the SDK differ for D1."""
 
 
-class StandIn:
-    """One account, empty at first."""
+class FakeAccount:
+    """A fake account, empty at first."""
 
     def __init__(self) -> None:
-        """Make the account."""
+        """Create the account."""
         self.url = ""
-        """The API's address, without a slash at the end."""
+        """The API's base URL, without a trailing slash."""
         self.token = TOKEN
         self.account_id = ACCOUNT
         self.workers = Workers()
@@ -52,12 +52,12 @@ class StandIn:
 
     @property
     def requests(self) -> list[Sent]:
-        """Everything that it was sent, in order."""
+        """The received requests, in order."""
         return self.record.requests
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment variables that lead the SDK, wrangler and clawr here."""
+        """The environment variables that select it in the SDK, wrangler and clawr."""
         return {
             "CLOUDFLARE_API_BASE_URL": self.url,
             "CLOUDFLARE_API_TOKEN": self.token,
@@ -67,37 +67,37 @@ class StandIn:
     def fail(
         self, method: str, path: str, fault: Fault, *, first: int = 1, times: int | None = 1
     ) -> None:
-        """Let requests fail.
+        """Make requests fail.
 
         Args:
-            method: Their method, `*` for any.
-            path: A pattern of their path below the API's address, such as `*/secrets`.
-            fault: How they fail, such as `faults.RATE_LIMITED`.
-            first: The first one that fails, from 1.
-            times: How many fail; `None` for all from then on.
+            method: The method, `*` for any.
+            path: A shell pattern of the path below the API's base URL, such as `*/secrets`.
+            fault: The failure, such as `faults.RATE_LIMITED`.
+            first: The number of the first request that fails, from 1.
+            times: How many requests fail; `None` for all further ones.
         """
         self._rules.append(Rule(method, path, fault, first, times))
 
     @contextmanager
-    def on(self, stage: "Stage") -> Iterator["StandIn"]:
-        """Answer at a stage for the time of a `with` block."""
-        self.url = stage.url
-        stage.app = self._application()
+    def on(self, server: "AccountServer") -> Iterator["FakeAccount"]:
+        """Serve this account during a `with` block."""
+        self.url = server.url
+        server.app = self._application()
         try:
             yield self
         finally:
             self.databases.close()
 
     async def _check(self, script: Script, metadata: Mapping[str, Any]) -> None:
-        """Raise `ApiError` when a script names what the account does not have."""
-        there = {
+        """Raise `ApiError` if a script refers to resources that the account does not have."""
+        existing = {
             "kv_namespace": {one.id for one in await self.kv.namespaces()},
             "d1": {one.id for one in await self.databases.databases()},
             "dispatch_namespace": {*self.namespaces.names()},
         }
         for one in script.bindings:
             named = next((one[key] for key in _NAMING if key in one), None)
-            if one["type"] in there and named not in there[one["type"]]:
+            if one["type"] in existing and named not in existing[one["type"]]:
                 raise InvalidError(
                     f"binding {one['name']} of type {one['type']} must have a valid "
                     f"`{_NAMED[one['type']]}` specified",
@@ -105,12 +105,12 @@ class StandIn:
                 )
         token = metadata.get("assets", {}).get("jwt")
         if token is not None and token not in self.assets.manifests:
-            raise InvalidError("The assets of this upload are not all there.", code=INVALID_SCRIPT)
+            raise InvalidError("The assets of this upload are incomplete.", code=INVALID_SCRIPT)
 
     def _application(self) -> ASGIApp:
         return application(
             [
-                *AccountRoutes(self.account_id, "Stand-in").routes(),
+                *AccountRoutes(self.account_id, "Fake account").routes(),
                 *DispatchRoutes(self.namespaces).routes(),
                 *KvRoutes(self.kv).routes(),
                 *D1Routes(self.databases).routes(),
@@ -127,26 +127,26 @@ class StandIn:
         )
 
 
-class Stage:
-    """A port at which one stand-in after another answers, as each port takes time to open."""
+class AccountServer:
+    """A server that serves one account after another, because opening a port takes time."""
 
     def __init__(self) -> None:
-        """Start without a stand-in."""
+        """Start without an account."""
         self.url = ""
-        """The API's address, without a slash at the end."""
+        """The API's base URL, without a trailing slash."""
         self.app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request to whoever is on stage."""
+        """Pass a request to the current account (ASGI)."""
         assert scope["type"] == "http"
         assert self.app is not None
         await self.app(scope, receive, send)
 
 
 @contextmanager
-def running_stage() -> Iterator[Stage]:
-    """Open a stage for the time of a `with` block."""
-    stage = Stage()
-    with served(stage) as address:
-        stage.url = address + PREFIX
-        yield stage
+def running_account_server() -> Iterator[AccountServer]:
+    """Run a server during a `with` block."""
+    server = AccountServer()
+    with served(server) as address:
+        server.url = address + PREFIX
+        yield server
