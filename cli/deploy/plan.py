@@ -30,6 +30,8 @@ from cli.errors import ConflictError, Finding
 from cli.stores import Stores
 from dev.launch.config import load_production_config
 
+_MIGRATION = "database migration "
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -137,9 +139,6 @@ class Plan:
             yield Change(CHANGED, f"the version uploaded by {source}")
         elif not is_same and not compared:
             yield Change(CHANGED, "the Worker's code, files or settings")
-
-
-_MIGRATION = "database migration "
 
 
 def make_plan(

@@ -4,7 +4,7 @@ All checks only read. Whether the token may also write is not known before a com
 """
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ import cloudflare
 from cli.account_api import explained, open_account
 from cli.doctor.check import Check, State
 from cli.errors import AccessError, CommandError
+from cli.stores import Store, Stores
 from cli.targets import Account, Target
 
 PART = "account"
@@ -38,34 +39,19 @@ class _Permission:
     """
 
     name: str
-    read: Callable[[cloudflare.Cloudflare, str], Names]
+    read: Callable[[Stores], Sequence[Store]]
 
 
 _SCRIPTS = _Permission(
     "Workers Scripts",
-    lambda client, account: {
-        str(one.id): str(one.id) for one in client.workers.scripts.list(account_id=account)
-    },
+    lambda stores: [
+        Store(str(one.id), str(one.id))
+        for one in stores.client.workers.scripts.list(account_id=stores.account_id)
+    ],
 )
-_KV = _Permission(
-    "Workers KV Storage",
-    lambda client, account: {
-        one.title: one.id for one in client.kv.namespaces.list(account_id=account)
-    },
-)
-_D1 = _Permission(
-    "D1",
-    lambda client, account: {
-        str(one.name): str(one.uuid) for one in client.d1.database.list(account_id=account)
-    },
-)
-_NAMESPACES = _Permission(
-    "Workers for Platforms",
-    lambda client, account: {
-        str(one.namespace_name): str(one.namespace_id)
-        for one in client.workers_for_platforms.dispatch.namespaces.list(account_id=account)
-    },
-)
+_KV = _Permission("Workers KV Storage", Stores.kv_namespaces)
+_D1 = _Permission("D1", Stores.databases)
+_NAMESPACES = _Permission("Workers for Platforms", Stores.dispatch_namespaces)
 
 
 def check_account(target: Target, wrangler_toml: Path) -> Iterator[Check]:
@@ -76,9 +62,11 @@ def check_account(target: Target, wrangler_toml: Path) -> Iterator[Check]:
         wrangler_toml: The configuration to compare with.
     """
     if target.known_account is None or not target.known_account.url:
-        said = "none is configured" if not target.is_local else "`make dev` serves no account API"
+        message = (
+            "none is configured" if not target.is_local else "`make dev` serves no account API"
+        )
         remedy = "" if target.is_local else "Set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN."
-        yield Check(PART, "account", State.UNCHECKED, said, remedy)
+        yield Check(PART, "account", State.UNCHECKED, message, remedy)
         return
     account = target.known_account
     with open_account(account) as client:
@@ -118,8 +106,8 @@ def _token(client: cloudflare.Cloudflare, account: Account) -> Check:
         return Check(PART, "token", State.OK, "active, without expiry date")
     is_soon = expires - datetime.now(UTC) < EXPIRES_SOON
     state = State.WARNING if is_soon else State.OK
-    said = f"active until {expires:%Y-%m-%d}"
-    return Check(PART, "token", state, said, _TOKEN_REMEDY if is_soon else "")
+    message = f"active until {expires:%Y-%m-%d}"
+    return Check(PART, "token", state, message, _TOKEN_REMEDY if is_soon else "")
 
 
 def _read_with(
@@ -127,12 +115,13 @@ def _read_with(
 ) -> tuple[Check, Names | None]:
     try:
         with explained(f"reading with the permission {permission.name}"):
-            names = permission.read(client, account.account_id)
+            stores = permission.read(Stores(client, account.account_id))
     except AccessError as error:
         remedy = f"Add the permission `{permission.name}: Edit` to the token."
         return Check(PART, permission.name, State.FAILED, error.message, remedy), None
     except CommandError as error:
         return Check(PART, permission.name, State.FAILED, error.message, error.advice), None
+    names = {store.name: store.id for store in stores}
     return Check(PART, permission.name, State.OK, f"readable; {len(names)} found"), names
 
 
@@ -180,15 +169,15 @@ def _worker(
     bound = {str(one.name) for one in settings.bindings or ()}
     missing = sorted(_binding_names(config) - bound)
     if missing:
-        said = f"{name} is deployed without the bindings {', '.join(missing)}"
-        yield Check(PART, "Worker", State.FAILED, said, _DEPLOY)
+        message = f"{name} is deployed without the bindings {', '.join(missing)}"
+        yield Check(PART, "Worker", State.FAILED, message, _DEPLOY)
     else:
         yield Check(PART, "Worker", State.OK, f"{name} is deployed with all bindings")
     wanted = set(config.get("triggers", {}).get("crons", ()))
     lacking = wanted - {one.cron for one in schedules.schedules or ()}
     if lacking:
-        said = f"the Worker is deployed without {', '.join(sorted(lacking))}"
-        yield Check(PART, "cron trigger", State.FAILED, said, _DEPLOY)
+        message = f"the Worker is deployed without {', '.join(sorted(lacking))}"
+        yield Check(PART, "cron trigger", State.FAILED, message, _DEPLOY)
     else:
         yield Check(PART, "cron trigger", State.OK, ", ".join(sorted(wanted)) or "none configured")
 
@@ -208,12 +197,12 @@ def _bound(names: Names | None, binding: str, wanted: str | None, kind: str) -> 
     if names is None:
         return
     if not wanted:
-        said = f"wrangler.toml has no id for the {kind}"
+        message = f"wrangler.toml has no id for the {kind}"
         remedy = "Give its id to `clawr deploy-dispatcher`, or create it with --create-missing."
-        yield Check(PART, binding, State.WARNING, said, remedy)
+        yield Check(PART, binding, State.WARNING, message, remedy)
     elif wanted in names.values():
         name = next(name for name, known in names.items() if known == wanted)
         yield Check(PART, binding, State.OK, f"{kind} {name}")
     else:
-        said = f"the account does not have the {kind} {wanted} of wrangler.toml"
-        yield Check(PART, binding, State.FAILED, said, _CREATE)
+        message = f"the account does not have the {kind} {wanted} of wrangler.toml"
+        yield Check(PART, binding, State.FAILED, message, _CREATE)

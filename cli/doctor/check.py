@@ -39,14 +39,14 @@ class Check:
         part: The part of the report, such as "machine".
         name: What was checked, in a word or two.
         state: The result.
-        said: What was found.
+        message: What was found.
         remedy: How to fix it; empty if there is nothing to fix.
     """
 
     part: str
     name: str
     state: State
-    said: str
+    message: str
     remedy: str = ""
 
     @property
@@ -56,7 +56,7 @@ class Check:
             "part": self.part,
             "name": self.name,
             "state": self.state.value,
-            "said": self.said,
+            "said": self.message,
             "remedy": self.remedy,
         }
 
@@ -95,7 +95,7 @@ class Report:
             line = Text.assemble(
                 "  ",
                 (f"{check.state.value:<11}", _STYLES[check.state]),
-                f"  {plain_text(check.name)}: {plain_text(check.said)}",
+                f"  {plain_text(check.name)}: {plain_text(check.message)}",
             )
             console.print(line)
             if check.remedy:

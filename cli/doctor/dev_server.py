@@ -20,7 +20,7 @@ def check_local(target: Target, layout: Layout) -> Check:
         running = find_running(state)
     except NotRunning as error:
         if (state / FILE_NAME).exists():
-            said = f"it ended without removing {state / FILE_NAME}"
-            return Check(PART, "announcement", State.WARNING, said, "Start `make dev` again.")
+            message = f"it ended without removing {state / FILE_NAME}"
+            return Check(PART, "announcement", State.WARNING, message, "Start `make dev` again.")
         return Check(PART, "announcement", State.UNCHECKED, str(error))
     return Check(PART, "announcement", State.OK, f"running at {running.dispatcher_url}")

@@ -75,8 +75,8 @@ def _check(platform: Platform, target: Target) -> Iterator[Check]:
             yield Check(PART, name, State.FAILED, error.message, error.advice)
             return
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            said = f"the response cannot be read ({type(error).__name__}: {error})"
-            yield Check(PART, name, State.FAILED, said, SAME_VERSION)
+            message = f"the response cannot be read ({type(error).__name__}: {error})"
+            yield Check(PART, name, State.FAILED, message, SAME_VERSION)
             return
 
 
@@ -84,17 +84,17 @@ def _service(response: Response, url: str) -> Check:
     document = response.document or {}
     if response.status == 200 and document.get("service") == "clawr-dispatcher":
         return Check(PART, "/health", State.OK, f"the dispatcher responds at {url}")
-    said = f"{url} responds with status {response.status}, but is not a dispatcher"
+    message = f"{url} responds with status {response.status}, but is not a dispatcher"
     remedy = "Check the URL. At a tenant's host, /health is the tenant's own route."
-    return Check(PART, "/health", State.FAILED, said, remedy)
+    return Check(PART, "/health", State.FAILED, message, remedy)
 
 
 def encryption_check(url: str) -> Iterator[Check]:
     """Warn if the token is sent unencrypted to another machine."""
     address = httpx.URL(url)
     if address.scheme == "http" and address.host not in LOCAL_HOSTS:
-        said = f"the token is sent unencrypted to {url}"
-        yield Check(PART, "encryption", State.WARNING, said, "Use an https URL.")
+        message = f"the token is sent unencrypted to {url}"
+        yield Check(PART, "encryption", State.WARNING, message, "Use an https URL.")
 
 
 def clock_check(read: Callable[[str], datetime], text: str, started: float, ended: float) -> Check:
@@ -117,8 +117,8 @@ def clock_check(read: Callable[[str], datetime], text: str, started: float, ende
     if seconds < CLOCK_WARNING_SECONDS:
         return Check(PART, "clock", State.OK, "this machine and the dispatcher agree")
     state = State.FAILED if seconds > CLOCK_FAILURE_SECONDS else State.WARNING
-    said = f"this machine's clock is {span_text(seconds)} {word} the dispatcher's"
-    return Check(PART, "clock", state, said, "Synchronize this machine's clock, such as by NTP.")
+    message = f"this machine's clock is {span_text(seconds)} {word} the dispatcher's"
+    return Check(PART, "clock", state, message, "Synchronize this machine's clock, such as by NTP.")
 
 
 def _health(platform: Platform, target: Target, *, has_date: bool) -> Iterator[Check]:
@@ -134,12 +134,12 @@ def _health(platform: Platform, target: Target, *, has_date: bool) -> Iterator[C
     for notice in report["notices"]:
         yield Check(PART, str(notice["code"]), State.WARNING, str(notice["message"]))
     if missing:
-        said = f"not bound: {', '.join(missing)}"
+        message = f"not bound: {', '.join(missing)}"
         remedy = (
             "Add them to wrangler.toml: priced APIs need CONTROL_DB, quotas need QUOTAS, and "
             "publishing needs TENANT_KV."
         )
-        yield Check(PART, "bindings", State.WARNING, said, remedy)
+        yield Check(PART, "bindings", State.WARNING, message, remedy)
     else:
         yield Check(PART, "bindings", State.OK, ", ".join(report["bindings"]))
     directory = report["directory"]
@@ -157,8 +157,8 @@ def _log(report: Mapping[str, Any], *, is_local: bool) -> Iterator[Check]:
     log = report["log"]
     if log:
         broken = [one for one in log["invariants"] if one["needsSomeone"]]
-        said = f"{len(log['invariants'])} checked, {len(broken)} violated"
-        yield Check(PART, "invariants", State.FAILED if broken else State.OK, said)
+        message = f"{len(log['invariants'])} checked, {len(broken)} violated"
+        yield Check(PART, "invariants", State.FAILED if broken else State.OK, message)
         yield _cron(log["backlogMinutes"], is_local=is_local)
     isolate = report["isolate"]
     dropped, buffered = isolate["eventsDropped"], isolate["eventsHeld"]
@@ -176,20 +176,20 @@ def _cron(backlog_minutes: int | None, *, is_local: bool) -> Check:
         state = State.UNCHECKED if is_local else State.WARNING
         remedy = _CRON_REMEDY_LOCAL if is_local else _CRON_REMEDY
         return Check(PART, "cron", state, "it has never run", remedy)
-    said = f"the last compaction was {span_text(backlog_minutes * 60)} ago"
+    message = f"the last compaction was {span_text(backlog_minutes * 60)} ago"
     if is_local or backlog_minutes <= BACKLOG_WARNING_MINUTES:
-        return Check(PART, "cron", State.OK, said)
-    return Check(PART, "cron", State.WARNING, said, _CRON_REMEDY)
+        return Check(PART, "cron", State.OK, message)
+    return Check(PART, "cron", State.WARNING, message, _CRON_REMEDY)
 
 
 def _freshness(platform: Platform, _: Target, **__: bool) -> Iterator[Check]:
     document = platform.get("/__platform/analytics", window="today", top=1)
     freshness = document["snapshot"]["freshness"]
-    said = f"counted up to {plain_text(freshness['asOf'])}, {freshness['lagSeconds']} s ago"
+    message = f"counted up to {plain_text(freshness['asOf'])}, {freshness['lagSeconds']} s ago"
     if freshness["complete"]:
-        yield Check(PART, "freshness", State.OK, said)
+        yield Check(PART, "freshness", State.OK, message)
         return
     names = ("droppedEvents", "missingBatches", "unreadableBatches", "behind")
     reasons = ", ".join(f"{name} {freshness[name]}" for name in names if freshness[name])
     remedy = "docs/reference/health.md explains each reason."
-    yield Check(PART, "freshness", State.WARNING, f"{said}; incomplete: {reasons}", remedy)
+    yield Check(PART, "freshness", State.WARNING, f"{message}; incomplete: {reasons}", remedy)

@@ -50,8 +50,8 @@ def _node(layout: Layout) -> Check:
     version = node_version(program)
     if version is None or not is_new_enough(version):
         needed = ".".join(map(str, MINIMUM_NODE))
-        said = version or f"{program} cannot be run"
-        return Check(PART, "node", State.FAILED, said, f"Install Node.js {needed} or newer.")
+        message = version or f"{program} cannot be run"
+        return Check(PART, "node", State.FAILED, message, f"Install Node.js {needed} or newer.")
     return Check(PART, "node", State.OK, version)
 
 
@@ -84,8 +84,8 @@ def _version(name: str, found: str | None, wanted: str, remedy: str) -> Check:
     if found is None:
         return Check(PART, name, State.FAILED, "not installed", remedy)
     if found != wanted:
-        said = f"{found}; this clone is tested with {wanted}"
-        return Check(PART, name, State.WARNING, said, remedy)
+        message = f"{found}; this clone is tested with {wanted}"
+        return Check(PART, name, State.WARNING, message, remedy)
     return Check(PART, name, State.OK, found)
 
 

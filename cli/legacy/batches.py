@@ -165,8 +165,8 @@ def _batch(one: Identified, callers: CallerHasher) -> dict[str, Any]:
 def _content(event: UsageEvent) -> str:
     api = event.api
     assert api is not None
-    said = (api.tenant_id, api.slug, event.at_ms, event.method, event.status, event.latency_ms)
-    return json.dumps([*said, event.outcome, event.counted, event.revenue_micros])
+    known = (api.tenant_id, api.slug, event.at_ms, event.method, event.status, event.latency_ms)
+    return json.dumps([*known, event.outcome, event.counted, event.revenue_micros])
 
 
 def _identified(old: OldEvent, content: str, number: int) -> Identified:

@@ -9,6 +9,7 @@ from cloudflare.types.kv.namespace_bulk_update_params import Body
 
 from cli.account_api import explained
 from cli.errors import CommandError, InputError, MissingError
+from cli.stores import Stores, named
 from dev.launch.config import load_production_config
 from dev.layout import HERE
 
@@ -113,11 +114,10 @@ def find_usage_store(
                 "Set it with --usage-kv-id; `clawr kv list` lists the ids.",
             )
     if not given:
-        with explained("listing KV namespaces"):
-            listed = client.kv.namespaces.list(account_id=account_id)
-            given = next((one.id for one in listed if one.title == BINDING), None)
-        if not given:
+        found = named(Stores(client, account_id).kv_namespaces(), BINDING)
+        if found is None:
             raise MissingError(
                 f"The running `make dev` has no KV namespace {BINDING}.", "Start it again."
             )
+        given = found.id
     return UsageStore(client, account_id, given)

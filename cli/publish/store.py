@@ -12,6 +12,7 @@ from cloudflare.types.workers_for_platforms.dispatch.namespaces import script_up
 from cli.account_api import RUN_AGAIN, explained, open_account
 from cli.errors import MissingError, NetworkError
 from cli.publish.scripts.bundle import Bundle
+from cli.stores import Stores, named
 from cli.targets import Target
 
 TENANT_KV: Final = "TENANT_KV"
@@ -152,12 +153,11 @@ def open_store(target: Target, *, namespace: str, tenant_kv_id: str | None) -> I
 
 
 def _find(client: cloudflare.Cloudflare, account_id: str) -> str:
-    with explained("listing KV namespaces"):
-        listed = list(client.kv.namespaces.list(account_id=account_id))
-    for one in listed:
-        if one.title == TENANT_KV:
-            return one.id
-    titles = ", ".join(sorted(one.title for one in listed)) or "none"
+    stores = Stores(client, account_id).kv_namespaces()
+    found = named(stores, TENANT_KV)
+    if found is not None:
+        return found.id
+    titles = ", ".join(one.name for one in stores) or "none"
     raise MissingError(
         f"No KV namespace is titled {TENANT_KV}. Existing titles: {titles}.",
         "Set its id with --tenant-kv-id or TENANT_KV_ID; `clawr kv create` creates one.",

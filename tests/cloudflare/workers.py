@@ -9,6 +9,8 @@ from dev.cloudflare_api.responses import INVALID_SCRIPT, InvalidError
 from dev.cloudflare_api.scripts.upload import Script, now
 from tests.cloudflare.memory import MemoryScripts
 
+MIGRATION_PRECONDITION = 10079
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -112,9 +114,6 @@ class Worker:
                     "implement Durable Objects.",
                     code=INVALID_SCRIPT,
                 )
-
-
-MIGRATION_PRECONDITION = 10079
 
 
 class Workers:

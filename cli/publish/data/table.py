@@ -15,6 +15,12 @@ NAME_LENGTH_MAX: Final = 100
 INTEGER_MAX: Final = 2**53 - 1
 """The largest integer that JavaScript represents exactly."""
 
+JOINED: Final[Mapping[frozenset[str], str]] = {
+    frozenset({"integer", "number"}): "number",
+    frozenset({"date", "text"}): "text",
+}
+"""The type of a column with values of two types."""
+
 Value = str | int | float | bool | None
 
 _INVALID_NAME = re.compile("[\x00-\x1f\x7f-\x9f,\\[\\]\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -142,10 +148,3 @@ def type_of(value: Value) -> str:
             return "number"
         case _:
             return "date" if is_date(value) else "text"
-
-
-JOINED: Final[Mapping[frozenset[str], str]] = {
-    frozenset({"integer", "number"}): "number",
-    frozenset({"date", "text"}): "text",
-}
-"""The type of a column with values of two types."""

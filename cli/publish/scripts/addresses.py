@@ -27,6 +27,34 @@ PRIVATE_ENDINGS: Final = (
 )
 """Domains that public resolvers do not have, or that mean this machine or network."""
 
+_REFUSED_V4 = tuple(
+    ipaddress.IPv4Network(one)
+    for one in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+"""https://www.iana.org/assignments/iana-ipv4-special-registry/"""
+
+_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+_REFUSED_V6 = tuple(
+    ipaddress.IPv6Network(one) for one in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+)
+"""Within 2000::/3: protocol assignments, documentation, and 6to4, which embeds IPv4 addresses."""
+
 _INVALID = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -83,32 +111,3 @@ def _is_public_v6(host: str) -> bool:
     except ValueError:
         return False
     return address in _GLOBAL_V6 and not any(address in one for one in _REFUSED_V6)
-
-
-_REFUSED_V4 = tuple(
-    ipaddress.IPv4Network(one)
-    for one in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-    )
-)
-"""https://www.iana.org/assignments/iana-ipv4-special-registry/"""
-
-_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
-_REFUSED_V6 = tuple(
-    ipaddress.IPv6Network(one) for one in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
-)
-"""Within 2000::/3: protocol assignments, documentation, and 6to4, which embeds IPv4 addresses."""

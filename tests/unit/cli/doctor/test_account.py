@@ -149,7 +149,8 @@ def test_a_worker_without_bindings_and_cron_fails(
     server.answer = answer
     checks = {check.name: check for check in check_account(_target(account), config)}
     assert checks["Worker"].state is State.FAILED
-    assert "ASSETS, CONTROL_DB, DISPATCHER, QUOTAS, RATE_10S_1, TENANT_KV" in checks["Worker"].said
+    missing = "ASSETS, CONTROL_DB, DISPATCHER, QUOTAS, RATE_10S_1, TENANT_KV"
+    assert missing in checks["Worker"].message
     assert checks["cron trigger"].state is State.FAILED
 
 

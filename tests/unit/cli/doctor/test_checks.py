@@ -83,7 +83,7 @@ def test_what_is_not_configured_is_not_checked(tmp_path: Path) -> None:
         *check_dispatcher(target),
     ]
     assert {check.state for check in checks} == {State.UNCHECKED}
-    assert all(check.said for check in checks)
+    assert all(check.message for check in checks)
 
 
 def test_a_stale_announcement_is_a_warning(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_incomplete_analytics_are_a_warning(server: Loopback) -> None:
     server.answer = answer
     checks = {one.name: one for one in check_dispatcher(_target(dispatcher=server.dispatcher))}
     assert checks["freshness"].state is State.WARNING
-    assert "droppedEvents 4" in checks["freshness"].said
+    assert "droppedEvents 4" in checks["freshness"].message
 
 
 def test_without_a_token_platform_health_is_not_checked(server: Loopback) -> None:
@@ -213,7 +213,7 @@ def test_the_clocks_are_compared(
 
     server.answer = answer
     checks = {one.name: one for one in check_dispatcher(_target(dispatcher=server.dispatcher))}
-    assert (checks["clock"].state, word in checks["clock"].said) == (state, True)
+    assert (checks["clock"].state, word in checks["clock"].message) == (state, True)
 
 
 def test_a_report_shows_remedies_and_no_control_characters() -> None:
