@@ -94,14 +94,14 @@ class Caller:
                 break
         return [event for event in events if slug is None or event["tenantId"] == f"ten_{slug}"]
 
-    def settle(self) -> None:
+    def wait_until_written(self) -> None:
         """Wait until all events are written to KV."""
         eventually(
             lambda: self.platform("health")["isolate"]["eventsHeld"] == 0,
             "no event waits for its write",
         )
 
-    def flush(self) -> None:
+    def wait_until_logged(self) -> None:
         """Wait until the log has the events of all requests answered before this call."""
         request_id = self.request("/t/marker/").headers["x-request-id"]
         eventually(

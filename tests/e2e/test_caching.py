@@ -11,7 +11,7 @@ TARGETS = ["", "?window=today", "?window=week&top=5", "?window=overall"]
 @pytest.mark.parametrize("query", TARGETS)
 def test_unchanged_analytics_are_not_sent_again(caller: Caller, query: str, method: str) -> None:
     token = {"authorization": f"Bearer {caller.token}"}
-    caller.flush()
+    caller.wait_until_logged()
     first = caller.request(f"/__platform/analytics{query}", method=method, headers=token)
     assert first.status_code == 200
     tag = first.headers["etag"]

@@ -18,7 +18,7 @@ from .marketplace import DEMO_TENANTS
 
 CRASHES = 10
 CONCURRENCY = 16
-ANSWERS_BEFORE_CRASH = 150
+RESPONSES_BEFORE_CRASH = 150
 COMMIT_DELAY_SECONDS = 0.25
 """How long a leader waits before it writes."""
 
@@ -40,10 +40,10 @@ async def load_until_killed(server: Server) -> Mapping[str, float]:
         nonlocal killed_at
         with suppress(httpx.HTTPError):
             while not killed_at:
-                answer = await client.get("/t/feasts/")
-                assert answer.status_code == 200
-                answered[answer.headers["x-request-id"]] = time.monotonic()
-                if len(answered) >= ANSWERS_BEFORE_CRASH and not killed_at:
+                response = await client.get("/t/feasts/")
+                assert response.status_code == 200
+                answered[response.headers["x-request-id"]] = time.monotonic()
+                if len(answered) >= RESPONSES_BEFORE_CRASH and not killed_at:
                     killed_at = time.monotonic()
                     server.kill_hard()
 

@@ -172,7 +172,7 @@ def test_a_failed_settlement_does_not_affect_the_next(facilitator: FacilitatorCl
     ]
 
 
-HOLDER = """
+PARENT = """
 import sys, time
 from dev.economy import running_economy
 with running_economy() as economy:
@@ -187,18 +187,18 @@ def test_the_economy_ends_with_the_process_that_started_it(
 ) -> None:
     environment = {**os.environ, "PYTHONPATH": str(HERE.root)}
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDER],
+        [sys.executable, "-c", PARENT],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    ) as holder:
-        assert holder.stdout is not None
-        urls = holder.stdout.readline().split()
+    ) as parent:
+        assert parent.stdout is not None
+        urls = parent.stdout.readline().split()
         assert len(urls) == 2
-        holder.send_signal(number)
-        holder.wait(20)
+        parent.send_signal(number)
+        parent.wait(20)
     deadline = time.monotonic() + 15
     while any(_listens(url) for url in urls):
         assert time.monotonic() < deadline, urls

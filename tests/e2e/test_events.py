@@ -16,7 +16,7 @@ from .caller import Caller, eventually
 def assert_one_event(caller: Caller, slug: str) -> dict[str, object]:
     (event,) = eventually(lambda: caller.events(slug), f"an event of {slug}")
     # Later requests are recorded by then, so a second event would be too.
-    caller.flush()
+    caller.wait_until_logged()
     assert len(caller.events(slug)) == 1
     return event
 
@@ -58,10 +58,10 @@ def test_a_request_for_a_missing_script_creates_one_event(caller: Caller) -> Non
 def test_a_request_for_an_unknown_tenant_creates_one_uncounted_event(caller: Caller) -> None:
     calls_before = caller.calls()
     request_id = caller.request(f"/t/{uuid.uuid4().hex}/").headers["x-request-id"]
-    caller.flush()
+    caller.wait_until_logged()
     (event,) = [event for event in caller.events() if event["requestId"] == request_id]
     assert (event["status"], event["counted"]) == (404, False)
-    assert caller.calls() == calls_before + 1  # The one call is from `flush`.
+    assert caller.calls() == calls_before + 1  # The one call is from `wait_until_logged`.
 
 
 def test_a_response_that_breaks_off_creates_one_event(caller: Caller) -> None:
@@ -82,7 +82,7 @@ def test_a_client_that_disconnects_before_the_response_creates_one_event(caller:
     with connection(caller) as wire:
         wire.sendall(b"GET /t/event-abandoned-wait/wait?delay_ms=1000 HTTP/1.1\r\nhost: x\r\n\r\n")
         # By then the request has reached the tenant, where it takes a second.
-        caller.flush()
+        caller.wait_until_logged()
     assert_one_event(caller, "event-abandoned-wait")
 
 
@@ -92,9 +92,9 @@ def test_many_clients_that_disconnect_at_once_create_one_event_each(caller: Call
             wire = wires.enter_context(connection(caller))
             target = b"/t/event-abandoned-many/wait?delay_ms=500"
             wire.sendall(b"GET " + target + b" HTTP/1.1\r\nhost: x\r\n\r\n")
-        caller.flush()
+        caller.wait_until_logged()
     eventually(lambda: len(caller.events("event-abandoned-many")) >= 20, "20 events")
-    caller.flush()
+    caller.wait_until_logged()
     assert len(caller.events("event-abandoned-many")) == 20
 
 
@@ -106,7 +106,7 @@ def test_a_client_that_disconnects_during_an_upload_creates_one_event(caller: Ca
         wire.sendall(head.encode() + bytes(500_000))
         wire.settimeout(20)
         # By then the upload has started, which cannot be observed directly.
-        caller.flush()
+        caller.wait_until_logged()
     assert_one_event(caller, "event-abandoned-upload")
 
 
@@ -121,7 +121,7 @@ def test_a_client_that_disconnects_during_a_stream_creates_one_event(caller: Cal
 
 def test_events_are_listed_newest_first_in_pages(caller: Caller) -> None:
     sent = [caller.request("/t/event-many/").headers["x-request-id"] for _ in range(7)]
-    caller.flush()
+    caller.wait_until_logged()
     listed = [event["requestId"] for event in caller.events("event-many")]
     assert listed == sent[::-1]
 

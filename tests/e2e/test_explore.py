@@ -29,7 +29,7 @@ def page(caller: Caller, query: str = "") -> dict[str, Any]:
 def test_the_page_shows_the_platforms_snapshot(caller: Caller, window: str) -> None:
     for fail in (0, 0, 1):
         caller.request(f"/t/ledger/draw?fail={fail}", headers={"x-agent-id": f"explorer-{fail}"})
-    caller.flush()
+    caller.wait_until_logged()
     platform = caller.snapshot(window)
     calls = platform["heroStats"]["calls"]
 

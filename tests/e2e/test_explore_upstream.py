@@ -121,7 +121,7 @@ def test_whatever_the_upstream_returns_the_page_gets_a_valid_snapshot(
 
     with Caller(server.url, TOKEN) as upstream_caller:
         upstream_caller.request("/t/ledger/draw")
-        upstream_caller.flush()
+        upstream_caller.wait_until_logged()
         calls = upstream_caller.snapshot("overall")["heroStats"]["calls"]
     upstream.always(target("overall"), other_dispatcher)
 

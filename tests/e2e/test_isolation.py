@@ -43,7 +43,7 @@ def test_each_response_belongs_to_its_request_and_counts_for_its_tenant(
 
     request_ids = asyncio.run(all_at_once())
     assert len(set(request_ids)) == REQUESTS
-    caller.flush()
+    caller.wait_until_logged()
     each = REQUESTS // len(NEIGHBOURS)
     for slug in NEIGHBOURS:
         row = caller.api(slug)

@@ -58,7 +58,7 @@ def test_every_response_is_counted_once_before_and_after_restarts(
         expected = counted(first)
         eventually(lambda: caller.calls() >= expected.total(), "all calls in the totals")
         assert counted_by_slug(caller) == expected
-        caller.settle()
+        caller.wait_until_written()
         writes = len(usage_keys(tmp_path))
         assert 1 <= writes <= REQUESTS / REQUESTS_PER_WRITE
 
@@ -67,7 +67,7 @@ def test_every_response_is_counted_once_before_and_after_restarts(
         expected += counted(load(server, 500, seed=2))
         eventually(lambda: caller.calls() >= expected.total(), "the calls of the second run")
         assert counted_by_slug(caller) == expected, "after a second run"
-        caller.settle()
+        caller.wait_until_written()
         server.kill_hard()
 
     with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
@@ -79,15 +79,15 @@ def test_a_kill_under_load_loses_only_the_latest_calls_and_adds_none(
     start: Starter, tmp_path: Path
 ) -> None:
     shown_early = 0
-    answers = 0
+    responses = 0
     with start(tmp_path, DIRECTORY) as server, Caller(server.url, TOKEN) as caller:
 
         def watch(_: Outcome) -> None:
-            nonlocal answers, shown_early
-            answers += 1
-            if answers == 200:
+            nonlocal responses, shown_early
+            responses += 1
+            if responses == 200:
                 shown_early = caller.calls()
-            elif answers == 500:
+            elif responses == 500:
                 server.kill_hard()
 
         asyncio.run(send(plan(600, seed=3), server.url, CONCURRENCY, watch))

@@ -94,7 +94,7 @@ def test_settlements_ledger_and_analytics_agree(paid_dispatcher: PaidDispatcher)
     receipts = [
         receipt_of(paid_dispatcher.send(paid_dispatcher.signed(wallet))) for wallet in wallets
     ]
-    paid_dispatcher.caller.settle()
+    paid_dispatcher.caller.wait_until_written()
     assert _revenue(paid_dispatcher) - before == 5 * PRICE
     events = paid_dispatcher.caller.platform("settlements", limit=1000)["settlements"]
     shown = {event["transaction"]: event for event in events}

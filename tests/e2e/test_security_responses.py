@@ -136,7 +136,7 @@ def test_cache_headers_of_a_tenant_do_not_affect_other_responses(
     for host in (None, MIRROR_HOST, "crafted.e2e.example"):
         refused = caller.request(f"/__platform/analytics?body=poison{CACHING}", host=host)
         assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
-    caller.flush()
+    caller.wait_until_logged()
     answered = {event["requestId"] for event in caller.events("crafted")}
     assert {one.headers["x-request-id"] for one in (poisoned, again)} <= answered
 
@@ -147,7 +147,7 @@ def test_hostile_names_are_returned_only_as_json_data(
     caller = attacked.caller
     for slug in ("hostile", "formula"):
         assert caller.request(f"/t/{slug}/").status_code == 200
-    caller.flush()
+    caller.wait_until_logged()
     for route in ("analytics?window=today", "events"):
         response = caller.request(f"/__platform/{route}", headers={**TOKEN, "accept": "text/html"})
         assert response.headers["content-type"] == "application/json; charset=utf-8"

@@ -57,7 +57,7 @@ def test_secrets_sent_in_every_way_are_found_nowhere(
     for route in ("analytics", "events", "compact"):
         method = "POST" if route == "compact" else "GET"
         caller.request(f"/__platform/{route}?{QUERY}", method=method, headers=platform)
-    caller.flush()
+    caller.wait_until_logged()
 
     shown = [caller.platform(route) for route in ("analytics", "settlements", "health")]
     places = {

@@ -1,4 +1,4 @@
-"""What tests find out besides passing: shown as tables when a run ends, and kept as JSON.
+"""Results that tests record: shown as tables when a run ends, and kept as JSON.
 
 A test records a row with pytest's `record_property(NAME, row)`, NAME being one of `TABLES`.
 """
@@ -10,9 +10,9 @@ from pathlib import Path
 
 TABLES: Mapping[str, Sequence[str]] = {
     "payment": ("client", "version", "method", "fault", "outcome"),
-    "payment killed": ("killed", "ledger then", "at once", "later", "in the end"),
-    "payment at once": ("rounds", "answers", "settlements"),
-    "payment soak": ("payments", "answers", "deaths", "in the end"),
+    "payment killed": ("killed", "ledger", "first retry", "later retry", "outcome"),
+    "payment at once": ("rounds", "responses", "settlements"),
+    "payment soak": ("payments", "responses", "crashes", "outcome"),
     "payment time": ("what", "median"),
 }
 """The columns of each table."""
