@@ -1,12 +1,12 @@
-// Imports one module in Pyodide under Node.js, whose clocks run while Python computes, and
-// writes what CPython says of each import (-X importtime). `imports.py` starts it.
+// Imports one module in Pyodide under Node.js, whose clocks advance while Python computes, and
+// prints the time of each import (-X importtime). `imports.py` starts it.
 import { loadPyodide } from "pyodide";
 
 const [root, name] = process.argv.slice(2);
 const lines = [];
 const pyodide = await loadPyodide({ args: ["-X", "importtime"], stderr: (line) => lines.push(line) });
 
-// What workerd gives the SDK; importing it asks for no more than these names.
+// What workerd provides to the SDK; importing it needs only these names.
 const workersModule = { WorkerEntrypoint: Object, DurableObject: Object, WorkflowEntrypoint: Object };
 pyodide.registerJsModule("_pyodide_entrypoint_helper", {
 	cloudflareWorkersModule: workersModule,

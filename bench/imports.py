@@ -1,7 +1,7 @@
-"""What each module costs to import: the dispatcher's, the SDK's, the standard library's.
+"""Measures the import of each module: the dispatcher's, the SDK's, the standard library's.
 
-Measured in Pyodide of the version that workerd has, under Node.js, because clocks stand still
-in a Worker while it computes.
+It uses workerd's version of Pyodide under Node.js, because clocks in a Worker do not advance
+while it computes.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from dev.setup.node import find_node
 SCRIPT = Path(__file__).with_name("import_times.mjs")
 MODULE = "entry"
 WAITING = "--experimental-wasm-jspi"
-"""Lets Python wait for a promise within a call, as workerd does always."""
+"""Lets Python wait for a promise within a call, as in workerd."""
 SHOWN = 20
 RUN_SECONDS = 120
 OURS, SDK, LIBRARY = "this dispatcher", "the SDK", "standard library, Pyodide"
 
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|\s+(\S+)")
 Times = tuple[float, float]
-"""Milliseconds of a module by itself, and with what it was the first to import."""
+"""Milliseconds of a module alone, and with the modules that it was the first to import."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFigures:
-    """One module: medians in milliseconds, by itself and with what it was the first to import."""
+    """One module: medians in milliseconds, alone and with what it was the first to import."""
 
     module: str
     origin: str
@@ -48,7 +48,7 @@ class ImportFigures:
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> list[ImportFigures]:
-    """Import the entrypoint in `rounds` new interpreters; the dearest module first."""
+    """Import the entrypoint in `rounds` new interpreters; the most expensive module first."""
     times: dict[str, list[Times]] = defaultdict(list)
     for number in range(rounds):
         say(f"imports, round {number + 1} of {rounds}")
@@ -86,17 +86,17 @@ def _origin(module: str) -> str:
 
 
 def shown(figures: list[ImportFigures]) -> Iterator[Table]:
-    """Make the tables: sums by origin, and the dearest modules."""
+    """Return the tables: sums by origin, and the most expensive modules."""
     sums = Table("imports from nothing, in Pyodide", "modules", "ms")
     for origin in (OURS, SDK, LIBRARY):
         mine = [one.self_ms for one in figures if one.origin == origin]
         sums.add_row(origin, f"{len(mine)}", f"{sum(mine):.0f}")
     yield sums
-    yield _dearest(figures[:SHOWN])
+    yield _most_expensive(figures[:SHOWN])
 
 
-def _dearest(figures: Iterable[ImportFigures]) -> Table:
-    table = Table("dearest to import", "of", "ms by itself", "ms with what it imports first")
+def _most_expensive(figures: Iterable[ImportFigures]) -> Table:
+    table = Table("most expensive to import", "of", "ms alone", "ms with what it imports first")
     for one in figures:
         table.add_row(one.module, one.origin, f"{one.self_ms:.1f}", f"{one.whole_ms:.1f}")
     return table

@@ -1,7 +1,7 @@
-"""Starts of workerd itself: as miniflare starts it, without Node.js and wrangler before it.
+"""Starts workerd as miniflare does, but without Node.js and wrangler in the measured time.
 
-`wrangler dev` runs beside, asked for nothing but the tenants' scripts. What it gave to its own
-workerd on the standard input is given to others.
+`wrangler dev` runs at the same time and serves only the tenants' scripts. The configuration that
+it passed to its own workerd on standard input is passed to the measured ones.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """From the start of the process to its first answer: times in seconds, memory in megabytes.
+    """From the start of the process to its first response: times in seconds, memory in megabytes.
 
-    `cpu_seconds` are of all its threads, V8's compilers among them.
+    `cpu_seconds` include all its threads, such as V8's compilers.
     """
 
     seconds: float
@@ -47,19 +47,19 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a workerd is started with; `folder` is where its snapshot is, once it was taken."""
+    """The arguments and the configuration of a workerd; its snapshot is stored in `folder`."""
 
     folder: Path
     arguments: Sequence[str]
     config: Path
 
     def snapshot_mb(self, path: str) -> float:
-        """Take a snapshot after the imports, as Cloudflare does at an upload; give its size."""
+        """Take a snapshot after the imports, as Cloudflare does at an upload; return its size."""
         self._run(path, ("--python-save-snapshot", f"--python-snapshot-dir={self.folder}"))
         return (self.folder / SNAPSHOT).stat().st_size / 1e6
 
     def start(self, path: str, *, is_from_snapshot: bool) -> Start:
-        """Start once, ask for `path`, and end it; raises `RuntimeError` on all but a 200."""
+        """Start it, request `path`, and stop it. Raises `RuntimeError` unless the status is 200."""
         load = (f"--python-load-snapshot={SNAPSHOT}", f"--python-snapshot-dir={self.folder}")
         return self._run(path, load if is_from_snapshot else ())
 
@@ -87,7 +87,7 @@ class Kept:
 
 
 def _port(control: Iterator[str]) -> int:
-    """Read where workerd listens from its messages, which it sends when all is loaded."""
+    """Return the port that workerd reports when everything is loaded."""
     for line in control:
         message = json.loads(line)
         if message.get("event") == "listen" and message["socket"] == "entry":
@@ -114,11 +114,11 @@ def _spent(pid: int) -> tuple[float, float]:
 
 @contextmanager
 def kept_start(main: str | None, state: Path) -> Iterator[Kept]:
-    """Run a contender under `wrangler dev`, and give what its workerd was started with.
+    """Run a Worker under `wrangler dev`, and yield what its workerd was started with.
 
     Args:
         main: A file below `contenders/`; None for this dispatcher.
-        state: A folder of its own.
+        state: An empty folder for its state.
     """
     kept = state / "starts"
     kept.mkdir(parents=True)
@@ -127,7 +127,7 @@ def kept_start(main: str | None, state: Path) -> Iterator[Kept]:
     folder = RunFolder(HERE)
     production = load_production_config(HERE.wrangler_toml)
     config = development_config(production, options, plugin_folder(HERE))
-    # Cron and the drain at the end are for the dispatcher alone.
+    # Only the dispatcher has cron and needs the drain at the end.
     config.pop("triggers", None)
     config["vars"].pop("PLATFORM_ANALYTICS_TOKEN")
     if main is not None:
@@ -141,7 +141,7 @@ def kept_start(main: str | None, state: Path) -> Iterator[Kept]:
 
 
 def _of_the_worker(kept: Path, folder: Path) -> Kept:
-    """Find the start of the Worker's own workerd: wrangler starts others, and them smaller."""
+    """Find the start of the Worker's own workerd: the others that wrangler starts are smaller."""
     config = max(kept.glob("*.config"), key=lambda file: file.stat().st_size)
     given = config.with_suffix(".arguments").read_text().splitlines()
     arguments = [one for one in given if not one.startswith(_NOT_WANTED)]

@@ -1,8 +1,8 @@
-"""What a new isolate costs until it has answered: this dispatcher beside empty Workers.
+"""Measures the start of an isolate up to its first response, compared with empty Workers.
 
-Each start is a process of workerd of its own, in turns. A Worker starts from nothing, as on a
-developer's machine and when it is uploaded; or from the snapshot of its memory after the
-imports, as on Cloudflare's.
+Each start is a new process of workerd, in turns. A Worker starts from nothing, as on a
+developer's machine and at an upload, or from a snapshot of its memory after the imports, as at
+Cloudflare.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from bench.starts import Kept, Start, kept_start
 from core.ports import Json
 
 TARGET = 1.3
-"""How many times an empty Worker's CPU time a start may take."""
+"""The CPU time of a start, as a multiple of an empty Worker's, that is still good."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Who is started, what it is asked for, and as a multiple of whom it is shown."""
+    """A Worker to start, the path to request, and the Worker to compare it with."""
 
     what: str
     main: str | None
@@ -47,7 +47,7 @@ ALL = (
 
 @dataclass(slots=True)
 class StartFigures:
-    """One contender's starts, by round; `beside` is who is the measure of it."""
+    """The starts of one Worker, by round; `beside` is the Worker to compare it with."""
 
     what: str
     beside: str
@@ -58,7 +58,7 @@ class StartFigures:
     resident_mb: list[float] = field(default_factory=list)
 
     def add(self, start: Start) -> None:
-        """Take in one start."""
+        """Add one start."""
         self.seconds.append(start.seconds)
         self.cpu_seconds.append(start.cpu_seconds)
         self.resident_mb.append(start.resident_mb)
@@ -69,7 +69,7 @@ class StartFigures:
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> list[StartFigures]:
-    """Start everything in turns, `rounds` times."""
+    """Start every Worker in turns, `rounds` times."""
     with TemporaryDirectory() as name, ExitStack() as running:
         state = Path(name)
         kept: dict[str | None, Kept] = {}
@@ -93,7 +93,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> list[StartFigures]:
 
 
 def shown(figures: list[StartFigures]) -> Iterable[Table]:
-    """Make the table; ratios first: of the rounds, each with its own."""
+    """Return the table; each ratio is the median of the rounds' ratios."""
     table = Table(
         "from … to the first answer",
         "CPU, of the SDK's",
