@@ -173,10 +173,10 @@ def test_scripts_of_the_folder_and_uploads_are_listed(
 @pytest.mark.parametrize(
     ("binding", "said"),
     [
-        ({"name": "DB", "type": "d1", "database_id": "x"}, "of the type d1"),
-        ({"name": "B", "type": "r2_bucket", "bucket_name": "b"}, "of the type r2_bucket"),
+        ({"name": "DB", "type": "d1", "database_id": "x"}, "the type d1"),
+        ({"name": "B", "type": "r2_bucket", "bucket_name": "b"}, "the type r2_bucket"),
         ({"name": "K", "type": "kv_namespace", "namespace_id": "f" * 32}, "not found"),
-        ({"name": "I", "type": "inherit"}, "there was none before"),
+        ({"name": "I", "type": "inherit"}, "it did not exist before"),
     ],
 )
 def test_an_unsupported_binding_is_rejected_by_name(
