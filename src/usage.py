@@ -9,7 +9,7 @@ reader in the same isolate can match its batches in memory with those in KV.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
@@ -212,7 +212,13 @@ class UsageRecorder:
         while True:
             try:
                 await put_batch(
-                    store, self.clock, key, value, metadata, constants.BATCH_TTL_SECONDS
+                    store,
+                    self.clock,
+                    key,
+                    sealed.minute,
+                    value,
+                    metadata,
+                    constants.BATCH_TTL_SECONDS,
                 )
             except StoreUnavailable:
                 self.counters.puts_failed += 1
@@ -270,25 +276,40 @@ async def record_settlement(
             raise outcome
 
 
-async def put_batch(
+def put_batch(
     store: KeyValueStore,
     clock: Clock,
     key: str,
+    minute: int,
     value: str,
     metadata: Mapping[str, Json],
     expiration_ttl_seconds: int | None = None,
-) -> None:
-    """Write a usage batch; when its minute is long past, write a late marker first.
+) -> Awaitable[None]:
+    """Write a usage batch of a minute; when that is long past, write a late marker first.
 
     Compaction reads a minute's batches for some time, and later only where it finds a marker.
     Raises `StoreUnavailable`.
     """
     now_minute = clock.now_ms() // MINUTE_MS
-    if now_minute - keys.parse_usage_batch(key).minute > constants.LATE_AFTER_MINUTES:
-        await store.put(keys.late_marker(key, now_minute), "", {})
+    if now_minute - minute > constants.LATE_AFTER_MINUTES:
+        marker = keys.late_marker(key, now_minute)
+        return _put_late_batch(store, marker, key, value, metadata, expiration_ttl_seconds)
+    return store.put(key, value, metadata, expiration_ttl_seconds)
+
+
+async def _put_late_batch(
+    store: KeyValueStore,
+    marker: str,
+    key: str,
+    value: str,
+    metadata: Mapping[str, Json],
+    expiration_ttl_seconds: int | None,
+) -> None:
+    await store.put(marker, "", {})
     await store.put(key, value, metadata, expiration_ttl_seconds)
 
 
 async def _put_revenue(store: KeyValueStore, clock: Clock, key: str, value: str) -> None:
-    batch = decode_batch(value, keys.parse_usage_batch(key).minute)
-    await put_batch(store, clock, key, value, batch_metadata(batch))
+    minute = keys.parse_usage_batch(key).minute
+    batch = decode_batch(value, minute)
+    await put_batch(store, clock, key, minute, value, batch_metadata(batch))

@@ -53,5 +53,5 @@ def test_a_visible_change_is_detected(tmp_path: Path, monkeypatch: pytest.Monkey
     accepted.paste((255, 255, 255), (50, 225, 240, 290))
     changed = io.BytesIO()
     accepted.save(changed, "PNG")
-    with pytest.raises(AssertionError, match="differs from what was accepted"):
+    with pytest.raises(AssertionError, match="differs from the accepted picture"):
         pictures.compare("wide-light", changed.getvalue(), tmp_path)

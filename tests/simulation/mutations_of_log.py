@@ -9,8 +9,8 @@ LOG = (
         "a retried put gets a new key",
         "usage",
         "UsageRecorder._write",
-        "self.clock, key, value",
-        "self.clock, self._new_key(sealed.minute), value",
+        "key,\n                sealed.minute",
+        "self._new_key(sealed.minute),\n                sealed.minute",
     ),
     Mutation(
         "a batch is dropped at the deadline",

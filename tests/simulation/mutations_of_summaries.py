@@ -72,7 +72,7 @@ SUMMARIES = (
         "a late batch has no marker",
         "usage",
         "put_batch",
-        "if now_minute - keys.parse_usage_batch(key).minute > constants.LATE_AFTER_MINUTES:",
+        "if now_minute - minute > constants.LATE_AFTER_MINUTES:",
         "if False:",
     ),
     Mutation(
