@@ -45,7 +45,7 @@ dev: ## runs the dispatcher under wrangler dev (PAYMENTS=1: with a local chain a
 clawr: ## sets up the command clawr and prints its path
 	@$(SETUP) run && .venv/bin/clawr --help && echo "Run it as .venv/bin/clawr, or as clawr after: . .venv/bin/activate"
 
-demo: ## sends a few hundred requests to the running dispatcher, then prints its snapshot (PORT= HISTORY=30: with demo history)
+demo: ## sends 300 requests to the running dispatcher, then prints its snapshot (PORT=; HISTORY=30 first adds demo history)
 	@$(SETUP) run $(if $(HISTORY),&& PYTHONPATH=src $(PYTHON) -m dev.history) && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
 
 pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 COUNT=1 METHOD= BODY=)
@@ -66,7 +66,7 @@ fuzz: ## fuzzes the API that the OpenAPI document describes (REQUESTS=10000 SEED
 simulate: ## simulates metering and payments under faults (SEEDS=2000 FROM=0 KIND=, one SEED=, or MUTATIONS=1)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.simulation
 
-budget: ## counts each kind of request and compares with its budget (docs/budget.md); lowers the budget
+budget: ## counts what each kind of request costs, compares it with the budget, and lowers the budget (docs/budget.md)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m bench.budget
 
 check: ## checks formatting, lint, types, layers and house rules

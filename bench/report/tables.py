@@ -71,7 +71,10 @@ def growth_table(stored: CommitResults) -> str:
                 f"{times[0]:.1f} to {times[1]:.1f} ms",
             )
         )
-    return table(("window, APIs", "events", "a warm read, p50 (≤ 1.5 times)", "takes"), rows)
+    return table(
+        ("window, APIs", "events", "a warm read, p50 (≤ 1.5 times)", "smallest to largest log"),
+        rows,
+    )
 
 
 def _compaction_rows(figures: Sequence[Json]) -> Rows:

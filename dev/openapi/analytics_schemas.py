@@ -179,7 +179,7 @@ def _hero_stats() -> Schema:
             "activeAgents": whole("Distinct callers."),
             "publishedApis": whole("APIs with at least one call."),
             "directories": whole("Categories with at least one call."),
-            "calls": whole("Requests that were not rejected before dispatch."),
+            "calls": whole("Requests that were not refused before dispatch."),
             **_REVENUE,
         }
     )
@@ -198,7 +198,7 @@ def _api_figures() -> Schema:
             "tenantId": text(),
             "directory": text("The category, `APIs` if none."),
             "priceUsd": number("Mean listed price of the calls, in dollars."),
-            "calls": whole("Requests that were not rejected before dispatch."),
+            "calls": whole("Requests that were not refused before dispatch."),
             **_REVENUE,
             "uniqueCallers": whole("Distinct callers."),
             "latencyMs": number(
@@ -244,10 +244,7 @@ def _freshness() -> Schema:
                 " minutes, because past minutes are then as of the last compaction. More means that"
                 " compaction does not run."
             ),
-            "complete": truth(
-                "False if something up to `asOf` was left out, or may have been: see the next four"
-                " fields."
-            ),
+            "complete": truth("False if something up to `asOf` was left out, or may have been."),
             "droppedEvents": whole("Events that did not fit into memory while KV refused writes."),
             "missingBatches": whole("Batches that are listed, but could not be read."),
             "unreadableBatches": whole("Batches that are damaged, or of a newer version."),

@@ -82,7 +82,7 @@ def _event() -> Schema:
                 text("Keyed hash of the caller; null if the request ended before it was known.")
             ),
             "outcome": text("`served` if the script responded, otherwise the error code."),
-            "counted": truth("Whether it is a call: false if it was rejected before dispatch."),
+            "counted": truth("Whether it is a call: false if it was refused before dispatch."),
             "revenueUsd": number(),
             "revenueMicros": whole(),
         }
@@ -134,7 +134,7 @@ def _day() -> Schema:
             "tenantId": text(),
             "amountMicros": whole(),
             "reason": text(),
-            "asked": whole("How often a facilitator was queried."),
+            "asked": whole("How often a facilitator was asked to settle it."),
             "transaction": or_null(text()),
             "claimedAt": time(),
         }
@@ -171,8 +171,8 @@ def _health() -> Schema:
             **_RESPONSE,
             "healthy": truth("Whether there are no problems."),
             "generatedAt": time(),
-            "problems": list_of(reference("Problem"), "Each of them needs a person."),
-            "notices": list_of(reference("Problem"), "None of them needs a person at once."),
+            "problems": list_of(reference("Problem"), "Each of them requires action."),
+            "notices": list_of(reference("Problem"), "None of them requires immediate action."),
             "bindings": record(
                 {name: truth() for name in bindings}, "Whether each binding is configured."
             ),

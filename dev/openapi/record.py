@@ -75,7 +75,7 @@ def _record_all(client: httpx.Client) -> Mapping[str, Sequence[Example]]:
         "settlements": ("/__platform/settlements?limit=1",),
         "reconciliation": ("/__platform/reconciliation",),
         "health": ("/__platform/health",),
-        "call": ("/t/feasts/easter?year=2026", "/t/nobody/"),
+        "call": ("/t/feasts/easter?year=2026", "/t/unknown/"),
     }
     found = {
         name: [_example(client, "GET", path) for path in paths]

@@ -50,7 +50,7 @@ class DispatcherError(Exception):
     """Ends a request with an error response.
 
     Each class sets its `code`, its `status`, and `is_call`: whether the request counts as a
-    call, which it does unless it was rejected before dispatch. `evidence` has further fields
+    call, which it does unless it was refused before dispatch. `evidence` has further fields
     for programs that read the response.
     """
 
@@ -76,7 +76,7 @@ class DispatcherError(Exception):
 
 
 class CallerError(DispatcherError):
-    """The request itself is at fault; it is rejected before dispatch."""
+    """The request itself is at fault; it is refused before dispatch."""
 
     is_call = False
 
