@@ -48,10 +48,10 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 class Parameter:
     """One query parameter.
 
-    `read` parses its text and raises `ValueError` for an invalid one; `schema` describes
-    the valid texts, and so does `expected`, in words that follow "must be".
-    `is_stricter_than_schema` tells that `read` also rejects texts that fit the schema,
-    such as a time out of range.
+    `read` parses its text and raises `ValueError` for an invalid one. `schema` describes
+    the valid texts for programs, `expected` for people: it completes "must be …". If
+    `is_stricter_than_schema`, `read` also rejects some texts that fit the schema, such as
+    a time out of range.
     """
 
     name: str
@@ -97,8 +97,8 @@ class Route:
     """One path with its methods, parameters and responses.
 
     `name` is the operation's id. `scope` is what a token needs, None if the route needs
-    no token. `errors` are all but `MethodNotAllowed`. `is_conditional` tells that responses
-    have an `ETag`, and requests may have `If-None-Match`. `cursor_parameter` names the
+    no token. `errors` are all but `MethodNotAllowed`. If `is_conditional`, responses have
+    an `ETag`, and requests may have `If-None-Match`. `cursor_parameter` names the
     parameter that takes the `cursor` of a response. `path_parameters` has the schemas of
     the variable parts of `path`.
     """
@@ -129,9 +129,10 @@ def query_pairs(query: str) -> Pairs:
 
 
 def read_parameters(parameters: Sequence[Parameter], pairs: Pairs) -> Values:
-    """Read a route's parameters from a query; other parameters are ignored.
+    """Read a route's parameters from a query.
 
-    Raises `InvalidParameter` for the first one that is invalid, missing or given twice.
+    Other parameters are ignored, because caches and trackers add theirs to any URL. Raises
+    `InvalidParameter` for the first one that is invalid, missing or given twice.
     """
     values: dict[str, Json] = {}
     for parameter in parameters:

@@ -1,4 +1,8 @@
-"""Counts wrong tokens by caller, so that an isolate can stop comparing a caller's tokens."""
+"""Counts wrong tokens by caller, so that an isolate can stop comparing a caller's tokens.
+
+A caller is rejected only after a wrong token of its own. Wrong tokens of others, however many,
+only lower the number that it may send.
+"""
 
 from __future__ import annotations
 

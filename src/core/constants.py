@@ -128,7 +128,7 @@ SUMMARY_PART_LENGTH_MAX = 2_000_000
 # Reading analytics
 
 NEWEST_KEYS_MIN = 200
-"""The fewest keys of the newest batches that a read lists; every key beyond need costs time."""
+"""The fewest keys of the newest batches that a read lists; keys that it does not need cost time."""
 
 READ_OPERATIONS_MAX = 800
 """KV operations of one read, below Cloudflare's 1,000 for an invocation."""
@@ -229,7 +229,7 @@ TOKEN_LENGTH_MIN = 24
 
 TOKENS_MAX = 50
 TOKENS_LENGTH_MAX = 16_384
-"""Entries and characters of `PLATFORM_TOKENS`; each request is compared with every entry."""
+"""Entries and characters of `PLATFORM_TOKENS`; each token sent is compared with every entry."""
 
 TOKEN_WARNING_DAYS = 14
 """How long before it expires a token is reported at health."""

@@ -34,7 +34,7 @@
     ├── ReadTooLarge                the values of one bulk get are too large
     └── LogExpired                  the batches that are needed have expired
     DatabaseUnavailable         D1 failed; the calling code decides
-    FetchFailed                 another server did not respond; the calling code decides
+    FetchFailed                 another server gave no usable response; the calling code decides
 
 Monitors and front ends rely on the codes.
 """
@@ -263,11 +263,11 @@ class BatchUnreadable(DataError):
 
 
 class SummaryUnreadable(DataError):
-    """A summary of usage, or a part of one, that does not parse or is of a newer version."""
+    """A summary of usage, or a part of one, that is damaged or of another version."""
 
 
 class SettlementUnreadable(DataError):
-    """A settlement event that does not parse or is of a newer version."""
+    """A settlement event that does not parse or is of another version."""
 
 
 class StoreUnavailable(Exception):
@@ -295,4 +295,4 @@ class DatabaseUnavailable(Exception):
 
 
 class FetchFailed(Exception):
-    """Another server did not respond; whether the request had an effect is not known."""
+    """Another server gave no usable response; whether the request had an effect is not known."""

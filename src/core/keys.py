@@ -102,7 +102,10 @@ def usage_day(day: int) -> str:
 
 
 def usage_date(*parts: int) -> str:
-    """Build the prefix of all usage batches of a year, month or day; `parts` are numbers."""
+    """Build the prefix of all usage batches of a year, a month or a day.
+
+    `parts` are the year, then the month and the day, as far as they are given.
+    """
     widths = zip((9999, 12, 31), ("04d", "02d", "02d"), parts, strict=False)
     return USAGE_PREFIX + "-".join(format(top - part, width) for top, width, part in widths)
 
@@ -136,7 +139,10 @@ def summary(level: str, minute: int) -> str:
 
 
 def summaries(level: str, parent_level: str | None = None, minute: int = 0) -> str:
-    """Build the prefix of the summaries of `level`; with `parent_level`, within that `minute`."""
+    """Build the prefix of the summaries of `level`.
+
+    With `parent_level`, only of those in the period of that level that starts at `minute`.
+    """
     within = "" if parent_level is None else _inverted(minute)[: _LEVEL_LENGTHS[parent_level]]
     return f"{SUMMARY_PREFIX}{level}/{within}"
 

@@ -139,7 +139,7 @@ class Dispatcher:
         url = context.parsed_url
         if url.path in (HEALTH.path, EXPLORE.path) and await self._is_unclaimed_host(url.host):
             return await self._serve_public(context, background)
-        # If the directory cannot be read this raises: a tenant's host may have such a path.
+        # Raises if the directory cannot be read, because a tenant's host may have this path.
         if is_page(url.path) and await self._find_by_host(url.host) is None:
             return await page_response(
                 self.environment, context.request, url.origin + url.path, context.request_id

@@ -45,9 +45,9 @@ class RuntimeQuotaCounters:
         """Take the raw binding."""
         self._binding = binding
 
-    async def reserve(self, name: str, at_ms: int, bounds: QuotaLimits, micros: int) -> Reserved:
+    async def reserve(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
         """Count one request; see `ports.QuotaCounters`."""
-        result = json.loads(await self._call(name, "reserve", at_ms, list(bounds), micros))
+        result = json.loads(await self._call(name, "reserve", at_ms, list(limits), micros))
         return Reserved(Usage(*result["use"]), result["exceeded"])
 
     async def release(self, name: str, day: int, requests: int, micros: int) -> None:
@@ -81,13 +81,13 @@ class QuotaCounter(DurableObject):
         """
         values = self.ctx.storage.kv
         stored = values.get(_USE)
-        use = Usage(*json.loads(stored)) if stored else Usage()
+        usage = Usage(*json.loads(stored)) if stored else Usage()
         if method == "reserve":
-            at_ms, bounds, micros = json.loads(arguments)
-            reserved = quotas.reserve(use, at_ms, QuotaLimits(*bounds), micros)
+            at_ms, limits, micros = json.loads(arguments)
+            reserved = quotas.reserve(usage, at_ms, QuotaLimits(*limits), micros)
             if not reserved.exceeded:
                 values.put(_USE, json.dumps(reserved.usage))
             return json.dumps({"use": reserved.usage, "exceeded": reserved.exceeded})
-        use = quotas.release(use, *json.loads(arguments))
-        values.put(_USE, json.dumps(use))
+        usage = quotas.release(usage, *json.loads(arguments))
+        values.put(_USE, json.dumps(usage))
         return "{}"

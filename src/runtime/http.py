@@ -130,25 +130,6 @@ class RuntimeNamespace:
         return RuntimeUpstreamResponse(raw)
 
 
-def _lines(headers: Iterable[tuple[str, str]]) -> str:
-    """Join names and values. Raises `ValueError` if one has a line break."""
-    parts = tuple(chain.from_iterable(headers))
-    text = "\n".join(parts)
-    if text.count("\n") > max(0, len(parts) - 1):
-        raise ValueError("a header has a line break")
-    return text
-
-
-def _tenant_error(script: str, error: JsException) -> TenantError:
-    """Classify an exception by its message, which is logged and never sent to the client."""
-    text = str(error.message)
-    if text.startswith("Worker not found"):
-        return WorkerNotFound(f"The script {script!r} of this API is not in the namespace.")
-    if any(part in text.lower() for part in _LIMIT_MESSAGES):
-        return TenantLimitExceeded("The API went past the limits of its plan.")
-    return TenantWorkerFailure("The API's script failed.")
-
-
 class RuntimeFetcher:
     """The global `fetch`."""
 
@@ -175,6 +156,25 @@ class RuntimeFetcher:
         except JsException as error:
             raise FetchFailed(str(error)) from error
         return Fetched(int(response.status), content.decode(errors="replace"))
+
+
+def _lines(headers: Iterable[tuple[str, str]]) -> str:
+    """Join names and values. Raises `ValueError` if one has a line break."""
+    parts = tuple(chain.from_iterable(headers))
+    text = "\n".join(parts)
+    if text.count("\n") > max(0, len(parts) - 1):
+        raise ValueError("a header has a line break")
+    return text
+
+
+def _tenant_error(script: str, error: JsException) -> TenantError:
+    """Classify an exception by its message, which is logged and never sent to the client."""
+    text = str(error.message)
+    if text.startswith("Worker not found"):
+        return WorkerNotFound(f"The script {script!r} of this API is not in the namespace.")
+    if any(part in text.lower() for part in _LIMIT_MESSAGES):
+        return TenantLimitExceeded("The API exceeded the limits of its plan.")
+    return TenantWorkerFailure("The API's script failed.")
 
 
 async def _read(stream: Any, bytes_max: int) -> bytes:

@@ -1,8 +1,8 @@
 """The tenant directory: finds the tenant of a host or a slug.
 
 A look-up reads `TENANT_KV` first (`host/HOST` holds a slug, `tenant/SLUG` the record), then
-the variable `TENANT_DIRECTORY_JSON`. Results, also misses, are cached for 30 s, so publishing
-an API needs no deployment.
+the variable `TENANT_DIRECTORY_JSON`. Results, including misses, are cached for 30 s, so
+publishing an API needs no deployment.
 """
 
 from __future__ import annotations

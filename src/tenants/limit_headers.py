@@ -47,14 +47,14 @@ def rate_state(tenant: Tenant, *, is_used_up: bool = False) -> Sequence[LimitSta
 
 
 def quota_states(
-    tenant: Tenant, at_ms: int, use: Usage | None, exceeded: str = ""
+    tenant: Tenant, at_ms: int, usage: Usage | None, exceeded: str = ""
 ) -> Sequence[LimitState]:
-    """Describe a tenant's quotas and caps, with what remains of each if `use` is known.
+    """Describe a tenant's quotas and caps, with what remains of each if `usage` is known.
 
     Caps are converted to requests at the tenant's price. `exceeded` names the limit that
     refused the request, if one did.
     """
-    day = at_ms // DAY_MS if use is None else use.day
+    day = at_ms // DAY_MS if usage is None else usage.day
     states = []
     for name, bound in zip(QuotaLimits._fields, tenant.counted_limits, strict=True):
         if bound is None:
@@ -62,8 +62,8 @@ def quota_states(
         start_ms, end_ms = quotas.period_ms(name, day)
         unit = tenant.price_micros if name.endswith("micros") else 1
         remaining = reset_seconds = None
-        if use is not None:
-            used: int = getattr(use, name)
+        if usage is not None:
+            used: int = getattr(usage, name)
             remaining = 0 if name == exceeded else max(0, bound - used) // unit
             reset_seconds = seconds_until(end_ms, at_ms)
         window_seconds = (end_ms - start_ms) // 1000

@@ -69,9 +69,9 @@ class CrashingQuotaCounters(FakeQuotaCounters):
 
     crash_point: CrashPoint = field(default_factory=CrashPoint)
 
-    async def reserve(self, name: str, at_ms: int, bounds: QuotaLimits, micros: int) -> Reserved:
+    async def reserve(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
         self.crash_point.step()
-        reserved = await super().reserve(name, at_ms, bounds, micros)
+        reserved = await super().reserve(name, at_ms, limits, micros)
         self.crash_point.step()
         return reserved
 

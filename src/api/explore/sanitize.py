@@ -251,7 +251,7 @@ def _text(value: Json, default: str, length_max: int) -> str:
     """Return text as one line of at most `length_max` characters; `default` if that is empty."""
     if not isinstance(value, str):
         return default
-    # Hidden characters do not count, but the text that is searched for them must be bounded.
+    # Hidden characters do not count, so more than the maximum is searched for them, but not all.
     line = _HIDDEN.sub("", value[: 4 * length_max]).strip()
     return line[:length_max].rstrip() or default
 
