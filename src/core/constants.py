@@ -45,7 +45,7 @@ IDENTITY_LENGTH_MAX = 4_096
 # The tenant directory
 
 DIRECTORY_CACHE_SECONDS = 30
-"""A change in `TENANT_KV` takes effect within this time (contract)."""
+"""A change in `TENANT_KV` takes effect within this time (docs/reference/directory.md)."""
 
 DIRECTORY_CACHE_ENTRIES = 10_000
 """Lookups cached per isolate, found or not; a flood of invented hosts must not fill memory."""

@@ -39,7 +39,7 @@ class UsageEvent(NamedTuple):
         latency_ms: From the request's arrival to `at_ms`.
         caller: A keyed hash in 16 hexadecimal digits, never an identity; empty when the request
             ended before the caller was known.
-        outcome: `served` when the tenant's script responded, else an error code of the contract.
+        outcome: `served` when the tenant's script responded, else an error code.
         counted: Whether it is a call; False for requests refused before dispatch.
         revenue_micros: Revenue in millionths of a dollar.
     """

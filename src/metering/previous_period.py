@@ -80,7 +80,7 @@ def previous_period(
     """Return the totals of `window` a day ago (today) or a week ago (the others).
 
     Args:
-        window: One of the contract's windows.
+        window: `today`, `week` or `overall`.
         values: The records, by the keys that `previous_record_keys` returned.
         now_ms: The current time, in milliseconds since 1970 UTC.
 

@@ -1,6 +1,6 @@
 """The rows of a snapshot: one for each API, with its trending score, and one for each category.
 
-The fields, the score and the order are defined by the contract ("Snapshot").
+docs/reference/api.md describes the fields, the score and the order ("ApiFigures").
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ApiRow:
     """One API in a window, before it has a rank.
 
     `sort_key` sorts by score, calls and revenue, all descending, then by error rate and endpoint.
-    `shown` has all fields of the contract except the rank.
+    `shown` has all fields of an API in a response except the rank.
     """
 
     directory: str
@@ -163,7 +163,7 @@ def _measure(aggregate: Aggregate) -> _Measures:
 
 
 def _score(aggregate: Aggregate, measures: _Measures) -> float:
-    """Return the contract's trending score.
+    """Return the trending score.
 
     Calls, revenue and callers count by orders of magnitude. Few callers for many calls, bursts
     and slow responses cost points.

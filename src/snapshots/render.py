@@ -1,4 +1,4 @@
-"""Renders the data of a window as the snapshot that the contract defines ("Snapshot")."""
+"""Renders the data of a window as the snapshot that docs/reference/api.md describes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from snapshots.window_cache import WindowCache
 from snapshots.window_reader import WindowData
 
 WINDOWS = ("today", "week", "overall")
-"""The windows of the contract."""
+"""The values of the parameter `window`."""
 
 
 def days_of(window: str, now_ms: int) -> Sequence[int] | None:
