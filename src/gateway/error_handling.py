@@ -96,7 +96,10 @@ def error_response(error: DispatcherError, request_id: str) -> Response:
 
 
 def redacted(text: str, request: Request) -> str:
-    """Replace every confidential part of `request` that occurs in `text`."""
+    """Replace every confidential part of `request` that occurs in `text`.
+
+    A script's exception may quote the request. Its body is not searched: it is never read here.
+    """
     for part in sorted(set(_confidential_parts(request)), key=len, reverse=True):
         text = text.replace(part, "[redacted]")
     return text
