@@ -21,8 +21,6 @@ MARGIN_MINUTES: Final = 10
 POLL_SECONDS: Final = 5.0
 LOCAL_POLL_SECONDS: Final = 0.2
 
-Sleep = Callable[[float], None]
-
 
 class ApiName(NamedTuple):
     """The key of an API's totals."""

@@ -166,7 +166,7 @@ def base(first: int | None, end: int) -> str:
     return f"{SUMMARY_PREFIX}base/{_inverted(end)[: _LEVEL_LENGTHS['hour']]}/{start}"
 
 
-def previous_period(end: int) -> str:
+def previous_record(end: int) -> str:
     """Build the key of each window's totals as of the end of the hour that ends at `end`."""
     return f"{PREVIOUS_PERIOD_PREFIX}{_inverted(end)[: _LEVEL_LENGTHS['hour']]}"
 

@@ -229,8 +229,8 @@ def _sums_of(totals: Totals) -> Mapping[str, int]:
 async def oldest_uncompacted(store: KeyValueStore, overview: Overview) -> int | None:
     """Return the oldest minute that is over, has batches and no summary; None if all have one.
 
-    If there are too many batches to list, it is the first minute that may be meant. Costs at most
-    one operation. Raises `StoreUnavailable`.
+    If there are too many batches to list, this is the earliest minute that is possible. Costs at
+    most one operation. Raises `StoreUnavailable`.
     """
     made = overview.state.summarized_until if overview.state else 0
     listed = [

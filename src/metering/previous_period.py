@@ -2,7 +2,8 @@
 
 Whenever bases are written, a small record for that hour is written too: the totals of each
 window until then. The totals at a moment are interpolated between the records before and after
-it. There may be no record for an hour, because no bases are written during a backlog.
+it. There may be no record for an hour, because no bases are written during a backlog. So these
+totals are for display only, never for billing.
 """
 
 from __future__ import annotations
@@ -62,13 +63,13 @@ async def put_previous_record(
 ) -> None:
     """Write the record of the hour that ends at the minute `end`. Raises `StoreUnavailable`."""
     value = json.dumps([_VERSION, totals], separators=(",", ":"))
-    await store.put(keys.previous_period(end), value, {}, constants.PREVIOUS_PERIOD_TTL_SECONDS)
+    await store.put(keys.previous_record(end), value, {}, constants.PREVIOUS_PERIOD_TTL_SECONDS)
 
 
 def previous_record_keys(now_ms: int) -> Sequence[str]:
     """Return the keys of the records that `previous_period` needs for any window."""
     return [
-        keys.previous_period(end)
+        keys.previous_record(end)
         for back_ms in set(_BACK_MS.values())
         for end in _hours_around(now_ms - back_ms)
     ]
@@ -88,7 +89,7 @@ def previous_period(
         The totals; None if a record is missing or has another version.
     """
     at_ms = now_ms - _BACK_MS[window]
-    before, after = (_decode(values.get(keys.previous_period(end))) for end in _hours_around(at_ms))
+    before, after = (_decode(values.get(keys.previous_record(end))) for end in _hours_around(at_ms))
     # A record of midnight has the day before, but the window starts with the new day.
     is_first_hour = at_ms % DAY_MS < HOUR_MS
     name = TOMORROWS_WEEK if is_first_hour and window == "week" else window

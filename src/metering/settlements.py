@@ -1,7 +1,7 @@
 """Settlement events in `USAGE_KV`: payments that were settled, in addition to the ledger in D1.
 
-A receipt that a tenant's script sends by itself is stored as an event with another source. It
-is shown, but never counted.
+If a tenant's script takes payments itself, its receipts are stored as events with another source.
+They are shown, but never counted.
 """
 
 from __future__ import annotations

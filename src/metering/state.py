@@ -46,19 +46,22 @@ months of eighty. All are more than `KEPT_MINUTES`."""
 class CompactionState:
     """How far compaction is.
 
-    A concurrent run may overwrite a newer state with an older one. Then all fields go back
-    together, so they stay consistent with each other.
+    A lost or outdated state costs time, never data: the summaries in it exist, and building them
+    again has the same result. A concurrent run may overwrite a newer state with an older one. Then
+    all fields go back together, so they stay consistent with each other.
+
+    Minutes are counted since 1970 UTC.
 
     Attributes:
         summarized_until: Every minute before this has a summary, unless it had no batches.
         watermark: Minutes before this are settled: they get no more batches without a marker.
         bases_until: The minute at which the bases end.
-        earlier_bases_until: The same of the bases before, for readers that KV does not show the
-            newest yet.
+        earlier_bases_until: The minute at which the previous bases end. Readers use these while KV
+            does not show them the newest.
         known_from: For periods that start before this minute, `fingerprints` may be incomplete.
         version: Incremented whenever bases are written.
-        listed_ms: When the last run began whose listing had all minutes until
-            `summarized_until`, and whose summaries have every batch in it.
+        listed_ms: When the last run started that listed all unsettled minutes and summarized every
+            listed batch, in milliseconds since 1970 UTC.
         fingerprints: Those of all summaries that are not part of a larger one yet, or that
             readers still use, by level and start.
         late: When the batches of minutes with late markers were last listed, by minute.
@@ -96,7 +99,7 @@ class CompactionState:
             }
 
     def invalidate(self, minute: int) -> None:
-        """Mark everything that contains `minute` as to be rebuilt, after the minute itself was."""
+        """Mark everything that contains `minute`, which was rebuilt, as to be rebuilt too."""
         for level in LEVELS[1:]:
             period = containing(level, minute)
             if period.end <= self.watermark:
@@ -105,7 +108,7 @@ class CompactionState:
             self.invalidated.add(Period("base", containing("hour", minute).start))
 
     def invalidated_from(self, first: int, end: int | None) -> int | None:
-        """Return the first of these minutes that invalidated summaries may lack, if any."""
+        """Return from which of these minutes on summaries may lack events; None if none does."""
         starts = [
             max(first, start)
             for level, start in self.invalidated

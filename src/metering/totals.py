@@ -43,7 +43,8 @@ class Series:
     """Counts by hour since 1970 UTC, and by day for closed days; a day may have both.
 
     `add` and `merge` are associative and commutative, and `close_days` may come before or after
-    them. An empty series is the api_id.
+    them. An empty series is the identity. Its size is at most an entry for each closed day and 24
+    for each open one.
     """
 
     hours: dict[int, Counts] = field(default_factory=dict)

@@ -59,7 +59,7 @@ NO_PROOF = ChainProof(AuthorizationState.OPEN)
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The client of the node that the deployment configures, if it does."""
+    """A client of the configured JSON-RPC node, if there is one."""
 
     environment: Environment
     clock: Clock
@@ -87,7 +87,7 @@ class Chain:
         # Queried at that block: the nodes behind one address may be at different blocks.
         state = await self._call(url, "eth_call", [{"to": row.asset, "data": data}, hex(latest)])
         if not isinstance(state, str) or len(state) != len(owner):
-            raise FetchFailed("the token has no state of authorizations")
+            raise FetchFailed("the token returned no authorization state")
         is_used = int(state, 16) != 0
         if not is_used:
             # Compared with the block's time: the node may lag, and our clock may be wrong.

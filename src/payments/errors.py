@@ -53,7 +53,7 @@ class PaymentRequired(PaymentError):
 
 
 class PaymentInvalid(PaymentError):
-    """The payment is malformed, for something else, or rejected; nothing was claimed."""
+    """The payment is malformed, not for this API, or rejected; nothing was claimed."""
 
     code = "payment_invalid"
     status = 402

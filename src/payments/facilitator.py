@@ -97,7 +97,10 @@ class Facilitators:
         raise NoFacilitator(causes)
 
     async def settle(self, proof: Mapping[str, Json], url: str) -> SettleResult:
-        """Ask the facilitator at `url` to settle a payment; failures are an unknown outcome."""
+        """Call `/settle` of the facilitator at `url`; `proof` is as for `verify`.
+
+        Raises nothing: if the call fails, the outcome is unknown.
+        """
         try:
             fetched = await self._post(f"{url}/settle", proof, constants.SETTLE_TIMEOUT_MS)
             return _read_settle_result(fetched, proof["paymentRequirements"], url)

@@ -179,8 +179,10 @@ class Payments:
         """Settle the payment of a request to which the script has responded.
 
         `event` makes the request's usage event for a time in milliseconds and a revenue in
-        micro-dollars. If this raises, the script's response must not be sent: after
-        `PaymentFailed` nothing is charged, after `FacilitatorUnavailable` it is unknown.
+        micro-dollars. If this raises, the script's response must not be sent. After
+        `PaymentFailed` nothing is charged. After `FacilitatorUnavailable`, `PaymentInProgress`
+        or `LedgerOutage` the payment may be settled, now or later; if the caller presents it
+        again, it is not charged twice.
         """
         if claim.is_settled:
             return Settlement(receipt_headers(claim.row, claim.version), is_recorded=False)
@@ -240,8 +242,8 @@ class Payments:
             moved = await self._ledger.mark_settled(row, self._change_name(claim.request), settled)
         except DatabaseUnavailable as error:
             _LOGGER.exception("settlement_not_in_ledger", extra=payment_fields(row, error))
-            # Cron corrects the ledger from this event. The request must not be served, because
-            # the ledger could not tell that it was, and it would be served again.
+            # Cron corrects the ledger from this event. The response must not be sent: the ledger
+            # does not record the payment as served, so it would admit another request.
             await self._put_with_retry(lambda store: put_settlement(store, settlement_event(final)))
             raise errors.pending(row, claim.version, result.transaction) from error
         if not moved:
@@ -281,7 +283,7 @@ class Payments:
             _LOGGER.warning("payment_not_released", extra=payment_fields(claim.row, error))
 
     async def _put_with_retry(self, put: Callable[[KeyValueStore], Awaitable[None]]) -> bool:
-        """Write to KV, up to three times; tell whether it succeeded."""
+        """Write to KV, with up to three attempts; return whether one succeeded."""
         for _ in range(_PUT_ATTEMPTS):
             try:
                 await put(self.resolver.store)

@@ -2,8 +2,8 @@
 
 The states are `claimed → pending → settled | failed` and `claimed → failed`; a failed payment
 can be claimed again. Each change is one transaction, made only from the state it expects, and
-triggers write its ledger entry and its audit row. Each change stores a unique name, `by`. If
-its confirmation is lost, the change is repeated and recognized by that name.
+triggers (in `migrations/`) write its ledger entry and its audit row. Each change stores a unique
+name, `by`. If its confirmation is lost, the change is repeated and recognized by that name.
 """
 
 from __future__ import annotations
@@ -168,7 +168,10 @@ class Ledger:
         )
 
     async def mark_served(self, row: PaymentRow, by: str, *, served: bool) -> bool:
-        """Record that the paid request is being served, or that it could not be."""
+        """Record that the paid request is being served, or that it could not be.
+
+        False if that is recorded already: another request is being served with this payment.
+        """
         unserved = f" AND served = {int(not served)}"
         return await self._change(
             row, PaymentState.SETTLED, by, "served = ?", int(served), where=unserved
@@ -200,7 +203,11 @@ class Ledger:
             await self._execute_with_retry(Statement(sql, (self._clock.now_ms(), *payment_ids)))
 
     async def oldest_unresolved_ms(self) -> tuple[int | None, int]:
-        """Return the claim time of the oldest payment not reconciled, and how many are pending."""
+        """Return when the oldest payment without a final, reconciled outcome was claimed.
+
+        That is a claimed, pending, or settled but not reconciled payment; None if there is
+        none. The second value is the number of pending payments.
+        """
         sql = (
             "SELECT MIN(claimed_at_ms) AS since, SUM(state = 'pending') AS pending FROM payments"
             " WHERE state IN ('claimed', 'pending')"
@@ -211,7 +218,7 @@ class Ledger:
         return None if since is None else int(since), int(pending or 0)
 
     async def payments_on(self, day: int) -> Sequence[PaymentRow]:
-        """List the settled and pending payments claimed on a UTC day."""
+        """List the settled and pending payments claimed on a UTC day, in days since 1970."""
         sql = (
             "SELECT * FROM payments WHERE claimed_at_ms >= ? AND claimed_at_ms < ?"
             " AND state IN ('settled', 'pending') ORDER BY claimed_at_ms, payment_id"
@@ -239,7 +246,7 @@ class Ledger:
         )
 
     async def totals_on(self, day: int) -> Sequence[DayTotals]:
-        """Sum the entries for payments claimed on a UTC day, by tenant."""
+        """Sum the entries of payments claimed on a UTC day, in days since 1970, by tenant."""
         sql = (
             "SELECT e.tenant_id AS tenant,"
             " SUM(CASE WHEN e.kind = 'settlement' THEN e.amount_micros ELSE 0 END) AS settled,"

@@ -20,7 +20,7 @@ from tenants.records import Tenant
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequest:
-    """A request to a priced tenant, as far as its payment needs it.
+    """What the payment of a request to a priced tenant depends on.
 
     `headers` are by lower-case name, `target` is the path and query that the tenant's script
     receives, `caller` returns the caller's hash for a payer's address.
@@ -36,7 +36,7 @@ class PaymentRequest:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what is requested: API, method, path and query, whatever the host.
+        """A hash of what is requested: API, method, path and query, for any host.
 
         The body is not included, because the dispatcher never reads it. A payment is served
         once, so presenting it again with another body gains nothing.
@@ -61,9 +61,10 @@ class PaymentState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """One payment authorization. Times are milliseconds since 1970 UTC; money is an integer.
+    """One payment authorization. Times are milliseconds since 1970 UTC.
 
     - `payment_id` identifies the authorization; `identifier` is the payer's own name for it.
+    - `amount` is in the token's smallest unit, `amount_micros` in millionths of a dollar.
     - `fingerprint` identifies the request that it pays for.
     - `proof_digest` is a hash of what was signed. `proof` is what is sent to a facilitator;
       it is deleted once the payment is settled or failed.

@@ -150,9 +150,11 @@ def _decode_header(name: str, value: str, version: int) -> dict[str, Json]:
     try:
         document = read_json(raw.decode())
     except ValueError as error:
-        raise InvalidPayload("invalid_payload", f"{name} has no JSON: {error}.") from error
+        raise InvalidPayload(
+            "invalid_payload", f"{name} does not contain JSON: {error}."
+        ) from error
     if not isinstance(document, dict):
-        raise InvalidPayload("invalid_payload", f"{name} has no JSON object.")
+        raise InvalidPayload("invalid_payload", f"{name} does not contain a JSON object.")
     found = document.get("x402Version")
     if type(found) is not int or found != version:
         raise InvalidPayload(

@@ -29,7 +29,7 @@ from payments.settlement import publish, revenue_key, settlement_event
 
 _LOGGER = logging.getLogger(__name__)
 _SETTLED_FOR_MS = 60_000
-"""Payments settled more recently are skipped, because they may just be written to KV."""
+"""Payments settled more recently are skipped: their request may still be writing to KV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ async def run(resolver: PendingResolver, name: str) -> PaymentRunReport:
 
 
 async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping[str, Json]:
-    """Compare the ledger and KV for the payments claimed on a UTC day.
+    """Compare the ledger and KV for the payments claimed on a UTC day, in days since 1970.
 
     Returns the fields of `GET /__platform/reconciliation`. Raises `DatabaseUnavailable` and
     `StoreUnavailable`.

@@ -70,7 +70,11 @@ class PaymentErrors:
     def with_requirements(
         self, kind: type[ErrorT], reason: str, message: str, headers: Sequence[tuple[str, str]] = ()
     ) -> ErrorT:
-        """Make an error with the payment requirements, so that the client can pay."""
+        """Make an error with the payment requirements, so that the client can pay.
+
+        `reason` is a code for programs, `message` a sentence; `headers` are added to the
+        x402 header.
+        """
         requirements, resource = self.request.requirements, self.request.resource
         document = encode_header(payment_required_document(requirements, resource, message))
         is_browser = "text/html" in self.request.headers.get("accept", "").lower()
@@ -148,7 +152,7 @@ def already_served_response(row: PaymentRow, version: int, request_id: str) -> R
 
 
 def payment_page(requirements: PaymentRequirements, resource: Resource, message: str) -> str:
-    """Render the payment requirements as an HTML page."""
+    """Render the payment requirements as an HTML page without scripts; all texts are escaped."""
     # Imported here because it adds 28 ms to an isolate's start, and few requests need it.
     from html import escape  # noqa: PLC0415
 

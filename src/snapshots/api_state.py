@@ -20,7 +20,10 @@ class TailTotals:
     _counted: dict[str, Batch] = field(default_factory=dict)
 
     def extends(self, batches: Mapping[str, Batch]) -> bool:
-        """Return whether `batches`, by key, have everything that is counted here."""
+        """Return whether `batches`, by key, have everything that is counted here.
+
+        If not, a summary now has some of it, and the totals must be counted again.
+        """
         return all(
             name in batches and _has_grown(batch, batches[name])
             for name, batch in self._counted.items()

@@ -1,4 +1,4 @@
-"""Caches what an isolate has read of one window, so that the cost of a read is what has changed.
+"""Caches what an isolate has read of one window, so that a read only costs what has changed since.
 
 The cache has the summaries of the last read, the row of each API, the callers of each category,
 and the totals of the newest batches. New batches are added and changed summaries are merged

@@ -25,16 +25,15 @@ from snapshots.window_cache import WindowCache
 class WindowData:
     """The parts of one window, and what they may lack.
 
-    The data includes all events of minutes before `as_of` (None: of all minutes) that were
-    written before `seen_until_ms` (None: that KV shows).
-
     Attributes:
         summaries: The summaries.
         batches: The batches that are in none of the summaries, by key.
-        as_of: See above.
-        complete: Whether nothing was left out up to there.
+        as_of: All events of minutes before this one are included, as far as they were written
+            before `seen_until_ms`; None: of all minutes.
+        complete: Whether nothing was left out before `as_of`.
         behind: Whether summaries are missing that compaction has yet to make.
-        seen_until_ms: See above.
+        seen_until_ms: Events written later may be missing, in milliseconds since 1970 UTC; None:
+            everything that KV shows is included.
         missing: The keys of summaries and batches that KV did not return.
         unreadable: The keys of batches that could not be decoded.
         reconciled_through_ms: Until when payments are reconciled.

@@ -221,7 +221,7 @@ class CallerSketch:
 
 @dataclass(slots=True)
 class CallerUnion:
-    """The distinct callers of several sketches, without merging these."""
+    """The distinct callers of several sketches: cheaper than merging, as calls are not added up."""
 
     _named: set[int] = field(default_factory=set)
     _planes: Planes = EMPTY

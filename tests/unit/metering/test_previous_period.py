@@ -79,7 +79,7 @@ def test_an_invalid_or_newer_record_is_ignored() -> None:
     log.commit([event(NOON_MS - DAY)])
     compacted_hourly(log, NOON_MS - DAY, NOON_MS - DAY + 2 * HOUR)
     assert previous(log, "today", NOON_MS + HOUR) is not None
-    key = keys.previous_period((NOON_MS - DAY + HOUR) // MINUTE_MS)
+    key = keys.previous_record((NOON_MS - DAY + HOUR) // MINUTE_MS)
     for value in (
         "",
         "{",
