@@ -39,6 +39,7 @@ class LaunchOptions:
         runtime: The Pyodide bundle to use.
         bundle: The folder of the bundle for `Runtime.LOCAL`; `None` for the one of set-up.
         inspector_port: The port for debuggers; 0 for any free one.
+        snapshots: The folder of a memory snapshot to start the Worker from (`workerd.sh`).
     """
 
     port: int
@@ -49,6 +50,7 @@ class LaunchOptions:
     runtime: Runtime = Runtime.LOCAL
     bundle: Path | None = None
     inspector_port: int = 0
+    snapshots: Path | None = None
 
 
 def check_port(text: str) -> int:

@@ -26,8 +26,8 @@ def running_dispatcher(
     tenants: str | None = None,
     namespace: Path | None = None,
     variables: Mapping[str, str] | None = None,
-    runtime: Runtime = Runtime.LOCAL,
     with_api: bool = False,
+    snapshots: Path | None = None,
     layout: Layout = HERE,
 ) -> Iterator[Server]:
     """Run the dispatcher on a free port during a `with` block.
@@ -37,8 +37,9 @@ def running_dispatcher(
         tenants: The tenant directory as JSON text.
         namespace: The folder of the tenants' scripts; empty by default.
         variables: Settings and secrets that override the development ones.
-        runtime: The Pyodide bundle to use.
         with_api: Whether to serve the local Cloudflare API too, and announce both in `state`.
+        snapshots: The folder of a memory snapshot of the Worker: one is taken if there is none,
+            and later starts load it. They do not see edits of the sources.
         layout: The clone; set-up must have run.
 
     Yields:
@@ -56,7 +57,7 @@ def running_dispatcher(
         namespace=scripts.absolute(),
         tenant_directory=tenants,
         variables=variables or {},
-        runtime=runtime,
+        snapshots=snapshots,
     )
     server = start(layout, options)
     with contextlib.ExitStack() as parts:
@@ -164,8 +165,11 @@ def _environment(layout: Layout, folder: RunFolder, options: LaunchOptions) -> d
     # Not inherited: they belong to the run that started this one.
     environment.pop("MINIFLARE_WORKERD_PATH", None)
     environment.pop("CLAWR_KEPT_STARTS", None)
+    environment.pop("CLAWR_SNAPSHOTS", None)
     if options.runtime is Runtime.LOCAL:
         environment.update(bundle_environment(layout, options.bundle))
+        if options.snapshots is not None:
+            environment["CLAWR_SNAPSHOTS"] = str(options.snapshots)
     return environment
 
 

@@ -1,18 +1,34 @@
 #!/bin/sh
-# Runs workerd (MINIFLARE_WORKERD_PATH) with the folder of the local Pyodide bundle, an option
-# that `wrangler dev` cannot pass.
+# Runs workerd (MINIFLARE_WORKERD_PATH) with options that `wrangler dev` cannot pass: the folder
+# of the local Pyodide bundle and, optionally, a memory snapshot.
+#
+# If CLAWR_SNAPSHOTS is a folder, the dispatcher starts from the memory snapshot in it; if there
+# is none, it writes one after its imports, as Cloudflare does at an upload.
 #
 # If CLAWR_KEPT_STARTS is a folder, each start is recorded there: the arguments, one per line,
 # and the configuration from the standard input.
 command=$1
 shift
-if [ "$command" = serve ]; then
-    if [ -n "$CLAWR_KEPT_STARTS" ]; then
-        printf '%s\n' "$@" >"$CLAWR_KEPT_STARTS/$$.arguments"
-        cat >"$CLAWR_KEPT_STARTS/$$.config"
-        exec "$CLAWR_WORKERD" serve "--pyodide-bundle-disk-cache-dir=$CLAWR_PYODIDE_BUNDLE" "$@" \
-            <"$CLAWR_KEPT_STARTS/$$.config"
-    fi
-    exec "$CLAWR_WORKERD" serve "--pyodide-bundle-disk-cache-dir=$CLAWR_PYODIDE_BUNDLE" "$@"
+[ "$command" = serve ] || exec "$CLAWR_WORKERD" "$command" "$@"
+
+set -- "--pyodide-bundle-disk-cache-dir=$CLAWR_PYODIDE_BUNDLE" "$@"
+[ -n "$CLAWR_SNAPSHOTS$CLAWR_KEPT_STARTS" ] || exec "$CLAWR_WORKERD" serve "$@"
+
+config=$(mktemp)
+cat >"$config"
+if [ -n "$CLAWR_KEPT_STARTS" ]; then
+    cp "$config" "$CLAWR_KEPT_STARTS/$$.config"
+    (shift && printf '%s\n' "$@") >"$CLAWR_KEPT_STARTS/$$.arguments"
 fi
-exec "$CLAWR_WORKERD" "$command" "$@"
+# wrangler's other workerds run no module of the dispatcher.
+if [ -n "$CLAWR_SNAPSHOTS" ] && grep -q gateway/dispatcher.py "$config"; then
+    if [ -f "$CLAWR_SNAPSHOTS/snapshot.bin" ]; then
+        set -- --python-load-snapshot=snapshot.bin "$@"
+    else
+        set -- --python-save-snapshot "$@"
+    fi
+    set -- "--python-snapshot-dir=$CLAWR_SNAPSHOTS" "$@"
+fi
+exec <"$config"
+rm "$config"
+exec "$CLAWR_WORKERD" serve "$@"

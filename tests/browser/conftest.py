@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 from dev.browser import running_browser
 from dev.launch import Server, running_dispatcher
 from tests.e2e.marketplace import DEMO_NAMESPACE, DEMO_TENANTS
+from tests.support.snapshot import startup_snapshot
 
 from .visit import Visitor
 
@@ -35,6 +36,7 @@ def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         state=tmp_path_factory.mktemp("state"),
         tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
         namespace=DEMO_NAMESPACE,
+        snapshots=startup_snapshot(),
     ) as server:
         yield server
 

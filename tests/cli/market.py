@@ -11,6 +11,7 @@ import httpx
 from dev.launch import running_dispatcher
 from dev.launch.announcement import Running, find_running
 from dev.layout import HERE
+from tests.support.snapshot import startup_snapshot
 
 from .loopback import Reply, answering
 
@@ -74,6 +75,7 @@ def running_market(state: Path) -> Iterator[LocalMarket]:
                 **PAYMENTS,
             },
             with_api=True,
+            snapshots=startup_snapshot(),
         ),
     ):
         running = find_running(state)

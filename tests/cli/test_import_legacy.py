@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from dev.launch import running_dispatcher
+from tests.support.snapshot import startup_snapshot
 
 from .command import Ran, clawr
 
@@ -23,7 +24,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The STATE folder of a running dispatcher with the local API."""
     state = tmp_path_factory.mktemp("state")
     variables = {"PLATFORM_ANALYTICS_TOKEN": PLATFORM_TOKEN}
-    with running_dispatcher(state=state, variables=variables, with_api=True):
+    with running_dispatcher(
+        state=state, variables=variables, with_api=True, snapshots=startup_snapshot()
+    ):
         yield state
 
 

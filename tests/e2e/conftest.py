@@ -12,6 +12,7 @@ import pytest
 from dev.economy import Economy, running_economy
 from dev.economy.payer import Payer, running_payer
 from dev.launch import Server, running_dispatcher
+from tests.support.snapshot import startup_snapshot
 
 from . import marketplace
 from .attacked_dispatcher import SETTINGS as ATTACKED_SETTINGS
@@ -64,6 +65,7 @@ def start(namespace: Path) -> Starter:
             state=state,
             tenants=None if tenants is None else json.dumps(tenants, ensure_ascii=False),
             namespace=namespace,
+            snapshots=startup_snapshot(),
             variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN, **(variables or {})},
         ) as server:
             yield server

@@ -8,6 +8,7 @@ import pytest
 
 from dev.launch import running_dispatcher
 from dev.layout import HERE, Layout
+from tests.support.snapshot import startup_snapshot
 
 from .caller import Caller
 from .conftest import TOKEN
@@ -57,6 +58,7 @@ def test_a_missing_binding_is_named_in_responses_and_health(
             state=tmp_path / "state",
             tenants=DEMO,
             namespace=DEMO_NAMESPACE,
+            snapshots=startup_snapshot(),
             variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
             layout=without(kind, binding),
         ) as server,

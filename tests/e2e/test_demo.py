@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.launch import Server, running_dispatcher
+from tests.support.snapshot import startup_snapshot
 
 from .caller import Caller
 from .marketplace import DEMO_NAMESPACE, DEMO_TENANTS, REPOSITORY
@@ -20,6 +21,7 @@ def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         state=tmp_path_factory.mktemp("demo"),
         tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
         namespace=DEMO_NAMESPACE,
+        snapshots=startup_snapshot(),
     ) as server:
         yield server
 

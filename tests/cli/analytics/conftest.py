@@ -11,6 +11,7 @@ import pytest
 from dev.launch import running_dispatcher
 from dev.layout import HERE
 from tests.cli.command import Ran, clawr
+from tests.support.snapshot import startup_snapshot
 
 TOKEN = "marker-token-that-must-not-be-printed"
 CALLS = ("feasts/easter?year=2026", "feasts/", "airports/airports?country=CH&limit=1", "unknown/")
@@ -56,6 +57,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
         state=tmp_path_factory.mktemp("state"),
         tenants=(demo / "tenants.json").read_text(),
         namespace=demo / "namespace",
+        snapshots=startup_snapshot(),
         variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
     ) as server:
         market = Market(server.url)
