@@ -139,7 +139,7 @@ class SummaryBuilder:
         stored = await self._stored(period)
         key = keys.summary(*period)
         if stored is None and (await self.store.get_many([key]))[key] is not None:
-            raise LogExpired(key, "its checksum is wrong")
+            raise LogExpired(key, "its value is invalid")
         return stored
 
     async def _add_to(self, stored: Summary, names: Sequence[str]) -> Summary:

@@ -33,8 +33,8 @@ _LAST_MINUTES = SETTLE_MINUTES + _OVERLAP_MINUTES
 """How long after a marker was written the last listing of its minute is due."""
 
 _LISTINGS_MINUTES = (_LAST_MINUTES, SETTLE_MINUTES, 3)
-"""How long after a marker was written single listings are due; the one after 3 minutes because
-listings lag by up to two. Before that, one is due each minute."""
+"""How long after a marker was written its minute is listed once more. In the first 3 minutes it is
+listed every minute, because listings lag by up to two."""
 
 _DELETED_MARKERS_MAX = 200
 """Markers deleted by one run, so that with its budget it stays below Cloudflare's 1,000."""
@@ -111,7 +111,7 @@ class LateArrivals:
         state.late[minute] = self.now_minute
 
     def _due(self, marker: LateMarker) -> int:
-        """Return from when on a listing for the batch of this marker is recent enough."""
+        """Return the minute since which the marker's minute must have been listed."""
         for minutes in _LISTINGS_MINUTES:
             if marker.written + minutes <= self.now_minute:
                 return marker.written + minutes

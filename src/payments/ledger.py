@@ -28,6 +28,7 @@ _BY_EITHER = (
     "SELECT * FROM payments WHERE payment_id = ? OR (payer = ? AND identifier = ?)"
     " ORDER BY state = 'failed', payment_id = ? DESC LIMIT 1"
 )
+"""The payment with this authorization or this identifier, preferably one that has not failed."""
 
 _CLAIM = (
     f"INSERT INTO payments ({', '.join(COLUMNS)})"  # noqa: S608, names of columns
@@ -44,11 +45,13 @@ _CLAIM_AGAIN = (
     " AND NOT EXISTS (SELECT 1 FROM payments other WHERE other.payer = ? AND other.identifier = ?"
     " AND other.payment_id <> payments.payment_id)"
 )
+"""Claims a failed payment again, unless another payment has its identifier."""
 
 _FREE_IDENTIFIER = (
     "UPDATE payments SET identifier = NULL"
     " WHERE payer = ? AND identifier = ? AND state = 'failed' AND payment_id <> ?"
 )
+"""Removes the identifier from a failed payment, so that another payment can have it."""
 
 
 @dataclass(frozen=True, slots=True)
