@@ -71,7 +71,7 @@ _TENANT_PATH = "/t"
 _EXPOSE = "access-control-expose-headers"
 
 
-class PlatformApi(Protocol):
+class PlatformRoutes(Protocol):
     """The routes below `/__platform`."""
 
     async def handle(
@@ -89,7 +89,7 @@ class Dispatcher:
     clock: Clock
     directory: TenantDirectory
     recorder: UsageRecorder
-    platform_api: PlatformApi
+    platform_api: PlatformRoutes
     explore: Explore
     counters: RequestCounters = field(default_factory=RequestCounters)
     _requests: int = 0
