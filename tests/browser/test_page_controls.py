@@ -155,7 +155,7 @@ def test_a_detail_of_an_unknown_api_is_reported(visitor: Visitor) -> None:
     expect(page.locator("#detail")).to_contain_text("Not called in this period")
 
 
-def test_how_to_call_is_copied(visitor: Visitor) -> None:
+def test_the_call_examples_are_copied(visitor: Visitor) -> None:
     page = visitor.open("?api=ten_exchange:exchange", waits_for="#detail[open]")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy curl").click()

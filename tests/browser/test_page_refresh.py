@@ -1,4 +1,4 @@
-"""New figures are loaded automatically, and never move what the user reads."""
+"""New data is loaded automatically, and never moves the rows that the user reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def endpoints(page: Page) -> list[str]:
     return texts(page, "#rows .open")
 
 
-def test_figures_are_requested_every_15_seconds(visitor: Visitor) -> None:
+def test_data_is_requested_every_15_seconds(visitor: Visitor) -> None:
     page = visitor.open()
     page.clock.run_for(12_000)
     assert visitor.requested == ["today"]
@@ -34,7 +34,7 @@ def test_figures_are_requested_every_15_seconds(visitor: Visitor) -> None:
         assert len(visitor.requested) == times
 
 
-def test_new_figures_keep_the_order_of_visible_rows(visitor: Visitor) -> None:
+def test_new_data_keeps_the_order_of_visible_rows(visitor: Visitor) -> None:
     page = visitor.open()
     page.locator("#rows tr").nth(4).scroll_into_view_if_needed()
     link = page.get_by_role("link", name="/t/rain-radar", exact=True)

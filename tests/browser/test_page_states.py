@@ -30,7 +30,7 @@ def test_without_a_previous_period_no_change_is_shown(visitor: Visitor) -> None:
     assert texts(page, "#hero .change") == [""] * 5
 
 
-def test_an_empty_previous_period_is_no_division_by_zero(visitor: Visitor) -> None:
+def test_an_empty_previous_period_causes_no_division_by_zero(visitor: Visitor) -> None:
     before = {"heroStats": dict.fromkeys(figures.response()["snapshot"]["heroStats"], 0)}
     visitor.network = lambda window: figures.response(window, previous=before)
     page = visitor.open()
@@ -61,7 +61,7 @@ def test_the_page_shows_that_it_is_loading(visitor: Visitor) -> None:
     expect(page.locator("#main")).not_to_have_attribute("aria-busy", "true")
 
 
-def test_a_day_without_calls_offers_everything_so_far(visitor: Visitor) -> None:
+def test_a_day_without_calls_has_a_button_for_everything_so_far(visitor: Visitor) -> None:
     visitor.network = lambda window: figures.response(window, apis=0 if window == "today" else 40)
     page = visitor.open(waits_for="#nothing")
     expect(page.locator("#nothing")).to_contain_text("No API has been called today yet.")
@@ -77,7 +77,7 @@ def test_a_day_without_calls_offers_everything_so_far(visitor: Visitor) -> None:
         ({"complete": False, "lagSeconds": 60}, "still missing"),
     ],
 )
-def test_incomplete_or_late_figures_are_reported(
+def test_incomplete_or_late_data_is_reported(
     visitor: Visitor, freshness: dict[str, object], words: str
 ) -> None:
     known = {"asOf": "2026-11-22T14:04:00Z", **freshness}
@@ -87,7 +87,7 @@ def test_incomplete_or_late_figures_are_reported(
     expect(page.locator("#live")).to_have_attribute("data-state", "stale")
 
 
-def test_after_a_failure_the_last_figures_stay(visitor: Visitor) -> None:
+def test_after_a_failure_the_last_data_stays(visitor: Visitor) -> None:
     page = visitor.open()
     before = texts(page, "#rows tr")
     visitor.network = lambda window: figures.failure("upstream_http_error", window)
@@ -114,7 +114,7 @@ def test_a_failed_first_request_can_be_retried(visitor: Visitor, response: str |
     expect(page.locator("#rows tr")).to_have_count(25)
 
 
-def test_figures_of_another_window_are_removed_after_a_failure(visitor: Visitor) -> None:
+def test_data_of_another_window_is_removed_after_a_failure(visitor: Visitor) -> None:
     page = visitor.open()
     visitor.network = lambda window: figures.failure(window=window)
     page.get_by_role("link", name="Week").click()

@@ -1,1 +1,1 @@
-"""The command `clawr`, run as people and scripts run it: as a process of its own."""
+"""The command `clawr`, run in a separate process, as people and scripts run it."""

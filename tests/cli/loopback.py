@@ -57,7 +57,7 @@ class Loopback:
     """The server.
 
     Args:
-        answer: Returns the reply to a request.
+        answer: Returns the response to a request.
         url: The server's URL.
         asked: The received requests, in order.
     """
@@ -140,7 +140,7 @@ def answering(answer: Callable[[Asked], Reply], port: int = 0) -> Iterator[Loopb
 
 
 def in_turn(*replies: Reply) -> Callable[[Asked], Reply]:
-    """Return the replies one after the other, and then the last one repeatedly."""
+    """Return the responses one after the other, and then the last one repeatedly."""
     waiting = list(replies)
 
     def answer(_: Asked) -> Reply:

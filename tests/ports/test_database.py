@@ -1,7 +1,7 @@
 """What every `Database` promises: the fake on the host, and D1.
 
-This file also runs inside workerd, where `tests/runtime/inside` links to it. So it imports
-nothing from the tests, and each test uses rows of its own: there all tests share a database.
+This file also runs inside workerd, where `tests/runtime/inside` links to it. There it
+cannot import from the tests, and all tests share a database, so each uses its own rows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def claim(name: str) -> Statement:
     return Statement(INSERT, (name, name))
 
 
-async def test_a_row_comes_back_by_column_with_its_types(database: Database) -> None:
+async def test_a_row_is_returned_by_column_with_its_types(database: Database) -> None:
     (rows,) = await database.execute(
         Statement("SELECT ? AS a, ? AS b, ? AS c", ("ä \U0001f600", 2**52, None))
     )
@@ -49,7 +49,7 @@ async def test_a_primary_key_is_claimed_once(database: Database) -> None:
     assert [len(rows) for rows in await database.execute(claim("once"))] == [0]
 
 
-async def test_of_many_claims_at_once_one_wins(database: Database) -> None:
+async def test_one_of_many_concurrent_claims_wins(database: Database) -> None:
     found = await asyncio.gather(*(database.execute(claim("race")) for _ in range(10)))
     assert sum(len(rows) for (rows,) in found) == 1
 
@@ -60,7 +60,7 @@ async def test_statements_take_effect_together_or_not_at_all(database: Database)
     assert [len(rows) for rows in await database.execute(Statement(STATE, ("together",)))] == [0]
 
 
-async def test_a_change_of_state_says_whether_it_was_made(database: Database) -> None:
+async def test_a_change_of_state_returns_whether_it_was_made(database: Database) -> None:
     await database.execute(claim("move"))
     move = Statement(f"{MOVE} RETURNING attempt", ("failed", "move", "claimed"))
     first, second = await database.execute(move, move)
@@ -89,7 +89,7 @@ async def test_triggers_write_the_audit_and_the_entries(database: Database) -> N
         "UPDATE payments SET state = 'pending' WHERE payment_id = 'rules'",
     ],
 )
-async def test_what_is_written_is_not_changed(database: Database, forbidden: str) -> None:
+async def test_forbidden_changes_are_rejected(database: Database, forbidden: str) -> None:
     await database.execute(claim("rules"), Statement(MOVE, ("failed", "rules", "claimed")))
     with pytest.raises(DatabaseUnavailable):
         await database.execute(Statement(forbidden))

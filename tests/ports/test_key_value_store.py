@@ -1,7 +1,7 @@
 """What every `KeyValueStore` promises: the fake, the simulated one, and the real binding.
 
-This file also runs inside workerd, where `tests/runtime/inside` links to it. So it imports
-nothing from the tests, and each test uses keys of its own: there all tests share a namespace.
+This file also runs inside workerd, where `tests/runtime/inside` links to it. There it
+cannot import from the tests, and all tests share a namespace, so each uses its own keys.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ async def names(store: KeyValueStore, prefix: str) -> Sequence[str]:
             return found
 
 
-async def test_text_comes_back_as_it_was(store: KeyValueStore) -> None:
+async def test_text_is_returned_unchanged(store: KeyValueStore) -> None:
     texts = {"text/a": "välue \U0001f600", "text/b": "", "text/c": '{"a":"\\u0000\\n"}'}
     for key, text in texts.items():
         await put(store, key, text)
     assert await store.get_many(list(texts)) == texts
 
 
-async def test_metadata_comes_back_with_the_listing(store: KeyValueStore) -> None:
+async def test_metadata_is_returned_with_the_listing(store: KeyValueStore) -> None:
     metadata = {"events": 3, "nested": {"of": ["any", None, "ä"]}}
     await put(store, "metadata/a", "v", metadata)
     assert await listed(store, "metadata/") == [ListedKey("metadata/a", metadata)]

@@ -1,4 +1,4 @@
-"""What the simulated KV promises at its worst, and that it misbehaves as KV may."""
+"""The simulated KV keeps KV's guarantees, and misbehaves in every way that KV may."""
 
 from __future__ import annotations
 

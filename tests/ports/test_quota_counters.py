@@ -1,7 +1,7 @@
 """What every `QuotaCounters` promises: the fake on the host, and Durable Objects.
 
-This file also runs inside workerd, where `tests/runtime/inside` links to it. So it imports
-nothing from the tests, and each test uses names of its own: there all tests share the counters.
+This file also runs inside workerd, where `tests/runtime/inside` links to it. There it
+cannot import from the tests, and all tests share the counters, so each uses its own names.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def test_an_exceeded_limit_is_named_and_nothing_is_counted(
         assert refused == Reserved(first.usage, "daily_requests")
 
 
-async def test_of_many_concurrent_requests_one_gets_the_last_place(
+async def test_one_of_many_concurrent_requests_gets_the_last_place(
     quota_counters: QuotaCounters,
 ) -> None:
     asked = [

@@ -1,7 +1,7 @@
 """What every `RateCounter` promises: the fakes on the host, and the bindings of workerd.
 
-This file also runs inside workerd, where `tests/runtime/inside` links to it. So it imports
-nothing from the tests, and each test uses keys of its own: there all tests share the counters.
+This file also runs inside workerd, where `tests/runtime/inside` links to it. There it
+cannot import from the tests, and all tests share the counters, so each uses its own keys.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def test_attacks_have_different_names() -> None:
 
 
 @pytest.mark.parametrize("path", ODD_SPELLINGS)
-def test_no_odd_spelling_of_the_platform_reaches_a_tenant(path: str) -> None:
+def test_no_spelling_of_a_platform_path_reaches_a_tenant(path: str) -> None:
     scene = Scene(environment=FakeEnvironment())
     scene.request(TENANT_HOST + path)
     assert scene.sent == []

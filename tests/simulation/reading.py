@@ -29,7 +29,7 @@ class Reading:
     late: AbstractSet[str]
 
     def due(self, as_of_ms: float, *, listed_all: bool) -> Sequence[UsageEvent]:
-        """Return the events that a response must include that is complete as of a time.
+        """Return the events that a response must include if it is complete as of a time.
 
         If the reader has not `listed_all` batches, it has some only from summaries.
         """

@@ -94,7 +94,7 @@ class Readers:
         if response is None:
             return
         self.responses += 1
-        # Events that were committed during the read may be where it has already looked.
+        # Events that were committed during the read may be in a part that was already read.
         reading = reading.still_buffered(isolate)
         try:
             if path == EVENTS:

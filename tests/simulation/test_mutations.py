@@ -12,7 +12,7 @@ from tests.simulation.mutations import MUTATIONS, seeds_to_try
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
-def test_every_mutation_is_caught(mutation: Mutation) -> None:
+def test_every_mutation_is_detected(mutation: Mutation) -> None:
     assert first_catch(mutation, seeds_to_try(mutation)) is not None
 
 

@@ -1,6 +1,6 @@
 """Checks a snapshot of the public page: its fields, their types and their bounds.
 
-It repeats what `api.explore.sanitize` does, so that the code is not checked by itself.
+It repeats what `api.explore.sanitize` does, so that the code does not check itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The ports of `core.ports`, implemented in memory for tests: KV, clock, namespace, requests.
 
-They can be told to fail as the real ones do.
+Tests can make them fail as the real ones do.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tests.support.fakes import FakeNamespace, FakeStore, FakeUpstreamResponse
 
 
 class IsolateDied(BaseException):
-    """The isolate is gone, and everything it was doing with it."""
+    """The isolate has died, and its work has stopped."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Results that tests record: shown as tables when a run ends, and kept as JSON.
+"""Results that tests record: shown as tables when a run ends, and stored as JSON.
 
 A test records a row with pytest's `record_property(NAME, row)`, NAME being one of `TABLES`.
 """
@@ -22,7 +22,7 @@ Rows = Mapping[str, Sequence[Row]]
 
 
 def write(rows: Rows, file: Path) -> None:
-    """Keep every row as JSON, one list of objects for each table."""
+    """Store every row as JSON, one list of objects for each table."""
     tables = {
         name: [dict(zip(TABLES[name], row, strict=True)) for row in table]
         for name, table in rows.items()
@@ -32,7 +32,7 @@ def write(rows: Rows, file: Path) -> None:
 
 
 def lines(rows: Rows) -> Iterator[str]:
-    """Yield the tables as text. Of payments, routes with the same outcome share a line."""
+    """Yield the tables as text. Routes of payments with the same outcome share a line."""
     for name, table in rows.items():
         columns, shown = TABLES[name], table
         if name == "payment":

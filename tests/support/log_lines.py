@@ -1,4 +1,4 @@
-"""What the log has after a test, as the Worker would have written it."""
+"""The log lines of a test, in the format of the Worker."""
 
 import json
 from typing import Any

@@ -1,6 +1,6 @@
 """A memory snapshot of the Worker after its imports, from which the tests start it.
 
-Cloudflare takes one at each upload, too. A start from it costs a fifth of the CPU time.
+Cloudflare takes one at each upload, too. Starting from it takes a fifth of the CPU time.
 """
 
 import shutil

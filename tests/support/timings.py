@@ -1,4 +1,4 @@
-"""Where the time of a run goes, by suite: the folders below `tests/`, and those below `unit/`."""
+"""The time of a run by suite: the folders below `tests/`, and those below `unit/`."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ def timing_lines(reports: Iterable[pytest.TestReport]) -> Iterator[str]:
     """Yield a line for each suite: its tests, and the seconds that they took in all processes.
 
     Args:
-        reports: Of each test the reports of its set-up, call and tear-down.
+        reports: The reports of each test's set-up, call and tear-down.
     """
     seconds: dict[str, float] = defaultdict(float)
     tests: dict[str, set[str]] = defaultdict(set)

@@ -1,4 +1,4 @@
-"""Analytics: current snapshots, or slightly older published ones that say so."""
+"""Analytics returns current snapshots, or slightly older published ones with their age."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_a_batch_never_crosses_a_minute() -> None:
     assert stored(store) == ["after", "before"]
 
 
-def test_a_refused_put_is_retried_with_the_same_key() -> None:
+def test_a_rejected_put_is_retried_with_the_same_key() -> None:
     log, store = UsageRecorder("w", FakeClock()), FakeStore(failing_puts=3)
     log.record(event())
     asyncio.run(log.commit_after_delay(store))
@@ -92,7 +92,7 @@ def test_a_put_that_failed_after_its_effect_counts_once() -> None:
     assert stored(store) == ["w-000001"]
 
 
-def test_the_next_leader_writes_what_kv_refused_until_the_deadline() -> None:
+def test_the_next_leader_writes_what_kv_rejected_until_the_deadline() -> None:
     clock = FakeClock()
     log, store = UsageRecorder("w", clock), FakeStore(unavailable=True)
     log.record(event(request_id="one"))
@@ -143,7 +143,7 @@ def test_a_leader_that_dies_while_it_writes_is_replaced(put_took_effect: bool) -
         living = FakeStore(values=dict(dying.values))
         log.record(event(request_id="two"))
         await log.commit_after_delay(living)
-        assert "one" not in stored(living) or put_took_effect, "the claim still holds"
+        assert "one" not in stored(living) or put_took_effect, "the claim is still valid"
         clock.at_ms += 60_000
         log.record(event(NOON_MS + 60_000, request_id="three"))
         await log.commit_after_delay(living)
@@ -236,7 +236,7 @@ def test_a_settlement_is_recorded_with_its_revenue_and_a_late_one_with_a_marker(
     assert store.values[key][1]["revenueMicros"] == 10_000
 
 
-def test_recent_batches_are_kept_as_they_are_in_kv(
+def test_recent_batches_have_the_same_events_in_memory_and_in_kv(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(constants, "RECENT_EVENTS_MAX", 10)

@@ -1,7 +1,7 @@
 """A worst-case facilitator: it verifies like the official ones, and then settles with faults.
 
-It never lies about what it knows: a refusal with a reason is true. For what it does not know, it
-may use any response that the official ones use for that, invalid data, or no response.
+A refusal with a reason is always true. If it does not know the outcome, it may send any response
+that the official ones send in that case, invalid data, or no response.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 4. One payment, at most one settlement and at most one served request; nothing is served unpaid;
    the ledger equals the settlements, the revenue shown and the money that moved. A payment that
-   stays pending cannot be decided, and is reported. Nothing that was refused was charged.
+   stays pending cannot be decided, and is reported. Refused payments are not charged.
 5. Tenants never mix: all of this holds for each tenant separately.
 """
 

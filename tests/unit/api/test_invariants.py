@@ -126,7 +126,7 @@ def test_an_unmarked_batch_in_a_settled_hour_is_found_and_repaired() -> None:
     assert log.calls("overall", NOW_MS) == log.expected("overall", NOW_MS)
 
 
-def test_a_late_batch_with_a_marker_is_no_problem() -> None:
+def test_a_late_batch_with_a_marker_is_not_a_problem() -> None:
     log = busy()
     log.commit([event((SETTLED_HOUR + 31) * MINUTE)], late=True)
     health = HealthReport(log)
@@ -160,7 +160,7 @@ def test_a_missing_damaged_or_stale_summary_is_found_and_repaired(
     assert health.not_zero == set()
 
 
-def test_a_recent_summary_that_kv_does_not_show_yet_is_no_problem() -> None:
+def test_a_recent_summary_that_kv_does_not_show_yet_is_not_a_problem() -> None:
     log = busy()
     del log.store.values[keys.summary("minute", NOW_MS // MINUTE - 2)]
     health = HealthReport(log)
@@ -242,7 +242,7 @@ def test_an_event_that_this_isolate_lost_is_reported() -> None:
     assert health.broken == {"unaccountedEvents"}
 
 
-def test_batches_that_arrived_after_their_summary_are_no_problem() -> None:
+def test_batches_that_arrived_after_their_summary_are_not_a_problem() -> None:
     log = busy()
     log.commit([event(NOW_MS - 5 * MINUTE)])
     health = HealthReport(log)

@@ -1,4 +1,4 @@
-"""Wrong tokens are counted by address; no one is locked out by the failures of others."""
+"""Wrong tokens are counted by address; one address's failures do not block others."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_response_to_a_blocked_address_does_not_depend_on_the_token() -> Non
     assert errors[0][2] == (("retry-after", "60"),)
 
 
-def test_a_right_token_from_another_address_is_accepted_during_a_flood() -> None:
+def test_a_valid_token_from_another_address_is_accepted_during_a_flood() -> None:
     authorizer = new_authorizer()
     for number in range(AUTH_FAILURES_ALL_MAX):
         fail(authorizer, 2, f"198.51.{number // 256}.{number % 256}")
@@ -80,7 +80,7 @@ def test_during_a_flood_each_address_has_one_attempt() -> None:
     assert fail(authorizer, 2, "192.0.2.2") == ["unauthorized", "unauthorized"]
 
 
-def test_a_request_without_a_token_is_no_failed_attempt() -> None:
+def test_a_request_without_a_token_is_not_a_failed_attempt() -> None:
     authorizer = new_authorizer()
     assert {request(authorizer, "") for _ in range(AUTH_FAILURES_MAX * 2)} == {"unauthorized"}
     assert request(authorizer, RIGHT) == 200
@@ -109,7 +109,7 @@ def test_spellings_of_an_ipv6_network_share_a_key(spelling: str) -> None:
 @pytest.mark.parametrize(
     "text", ["2001:db8::1%", "2001:db8::1/64", "2001:db8::1\n", ":1", "\ud800::"]
 )
-def test_text_that_is_no_address_has_its_own_key(text: str) -> None:
+def test_text_that_is_not_an_address_has_its_own_key(text: str) -> None:
     assert caller_key(text, b"k") != caller_key("2001:db8::", b"k")
     assert caller_key(text, b"k") != caller_key("::", b"k")
 

@@ -1,4 +1,4 @@
-"""Tokens have a name, scopes and an end, and unusable settings are reported without values."""
+"""Tokens have a name, scopes and an expiry, and unusable settings are reported without values."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_an_invalid_entry_is_ignored_and_reported_without_its_values(
     ],
     ids=["text", "unclosed", "object", "deep", "many", "long"],
 )
-def test_a_setting_that_is_no_list_is_ignored_and_reported(text: str) -> None:
+def test_a_setting_that_is_not_a_list_is_ignored_and_reported(text: str) -> None:
     wrong = authorizer_with(text)
     assert [sentence.partition(" ")[0] for sentence in wrong.problems] == ["PLATFORM_TOKENS"]
     assert SECRET not in wrong.problems[0]
@@ -190,7 +190,7 @@ def test_white_space_around_the_single_token_is_reported() -> None:
     assert OPERATOR not in problem
 
 
-def test_the_report_contains_names_scopes_and_ends_only() -> None:
+def test_the_report_contains_only_names_scopes_and_expiry_times() -> None:
     entries = [*ENTRIES[:1], entry("guest", BOOKS, *SCOPES, notAfter="2026-12-31T00:00Z")]
     assert authorizer_with(entries).report() == {
         "publicAnalytics": False,

@@ -1,4 +1,4 @@
-"""The fingerprint that tells whether local databases have all migrations."""
+"""The fingerprint that shows whether local databases have all migrations."""
 
 from pathlib import Path
 

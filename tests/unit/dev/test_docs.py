@@ -1,4 +1,4 @@
-"""Every link and every path in the documentation leads to something that exists."""
+"""Every link and every path in the documentation has a target that exists."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def name(path: Path) -> str:
 
 
 def text_of(page: Path) -> str:
-    """Return a page without its code blocks, which hold no links."""
+    """Return a page without its code blocks, which contain no links."""
     return re.sub(
         r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
     )

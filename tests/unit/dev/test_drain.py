@@ -1,4 +1,4 @@
-"""Before a clean stop, buffered events are awaited."""
+"""A clean stop waits for buffered events."""
 
 import json
 import threading

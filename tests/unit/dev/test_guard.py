@@ -1,4 +1,4 @@
-"""The guard: however its parent ends, no process of its command remains."""
+"""The guard leaves no process of its command, no matter how its parent ends."""
 
 import os
 import signal

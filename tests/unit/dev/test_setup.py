@@ -265,7 +265,7 @@ def test_debug_adds_the_traceback(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_ctrl_c_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert fail_with(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == ""
 

@@ -97,7 +97,7 @@ def test_an_unexpected_exception_records_one_counted_event_and_its_text_is_not_l
     assert [(one.outcome, one.counted) for one in scene.events] == [("internal_error", True)]
 
 
-def test_a_request_for_an_unknown_api_records_an_event_that_counts_for_no_api() -> None:
+def test_a_request_for_an_unknown_api_records_an_uncounted_event_without_an_api() -> None:
     scene = Scene()
     scene.request("/t/nope")
     scene.request("http://nope.example/")

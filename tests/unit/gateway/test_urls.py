@@ -1,4 +1,4 @@
-"""The parts of a parsed URL make up the URL again, except for dot segments."""
+"""Joining the parts of a parsed URL gives the URL, except for dot segments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.urls import ParsedUrl, parse_url
     st.sampled_from(["", "?", "?a=b", "?a=/../b#c"]),
     st.sampled_from(["h.example", "H.example:80", "[::1]:8787", "u@h.example"]),
 )
-def test_the_parts_make_up_the_url_except_for_dot_segments(
+def test_joining_the_parts_gives_the_url_except_for_dot_segments(
     path: str, query: str, host: str
 ) -> None:
     parsed = parse_url(f"http://{host}/{path}{query}")

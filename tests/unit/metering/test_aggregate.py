@@ -59,7 +59,9 @@ def test_an_empty_aggregate_changes_nothing(some: list[UsageEvent]) -> None:
 
 
 @given(events, st.data())
-def test_any_order_and_grouping_gives_the_same(some: list[UsageEvent], data: st.DataObject) -> None:
+def test_any_order_and_grouping_gives_the_same_result(
+    some: list[UsageEvent], data: st.DataObject
+) -> None:
     shuffled = data.draw(st.permutations(some))
     cut = data.draw(st.integers(0, len(some)))
     assert merged([of(shuffled[:cut]), of(shuffled[cut:])]) == of(some)
@@ -231,6 +233,6 @@ def damaged(position: int, value: Json) -> Json:
         [*of([event()]).encode(), [TODAY], [1], []],
     ],
 )
-def test_an_invalid_encoding_is_refused(bad: Json) -> None:
+def test_an_invalid_encoding_is_rejected(bad: Json) -> None:
     with pytest.raises(SummaryUnreadable):
         Aggregate.decode(bad)

@@ -52,7 +52,7 @@ some_events = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(some_events, st.lists(st.integers(0, 18 * DAY), max_size=6), st.integers(30, 400))
-def test_windows_equal_a_count_of_the_events_however_far_compaction_is(
+def test_windows_equal_a_count_of_the_events_at_any_progress_of_compaction(
     events: list[UsageEvent], pauses: list[int], budget: int
 ) -> None:
     log, views = Log(), {window: WindowCache() for window in WINDOWS}
@@ -98,7 +98,7 @@ def test_compacting_again_changes_nothing(events: list[UsageEvent]) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(some_events, some_events)
-def test_a_batch_that_was_written_days_late_is_counted_and_all_above_it_rebuilt(
+def test_a_batch_written_days_late_is_counted_and_its_summaries_are_rebuilt(
     events: list[UsageEvent], tardy: list[UsageEvent]
 ) -> None:
     log, fresh = Log(), Log()
@@ -165,7 +165,7 @@ def test_a_backlog_is_processed_in_bounded_runs_while_reads_are_correct() -> Non
     assert log.calls("overall", NOON_MS)["s0"] == 3_000
 
 
-def test_a_minute_that_listings_showed_only_in_part_is_rebuilt_when_it_has_settled() -> None:
+def test_a_minute_that_was_only_partly_listed_is_rebuilt_when_it_has_settled() -> None:
     log = Log()
     log.commit([event(NOON_MS, request_id="a")])
     log.commit([event(NOON_MS + 1, request_id="b")])

@@ -1,4 +1,4 @@
-"""Batches are decoded as they were encoded, and invalid ones are refused."""
+"""Batches are decoded as they were encoded, and invalid ones are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Late batches: none is lost, no matter what listings, reads and other runs do."""
+"""Late batches: none is lost, with any delay of listings and reads, and with concurrent runs."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_another_late_batch_of_an_hour_keeps_batches_that_reads_do_not_show_yet(
     assert log.calls("overall", now_ms) == log.expected("overall", now_ms)
 
 
-def test_a_marker_without_a_batch_is_deleted_when_the_batch_can_no_longer_come() -> None:
+def test_a_marker_without_a_batch_is_deleted_when_the_batch_can_no_longer_arrive() -> None:
     log = closed_log()
     now_ms = NOON_MS + 25 * MINUTE
     lost = keys.usage_batch(LATE_MS // MINUTE, "dead", 1)
@@ -246,7 +246,7 @@ def test_the_late_batches_of_an_outage_are_processed_in_bounded_runs() -> None:
         runs += 1
         if runs > 5:
             assert log.calls("today", now_ms) == log.expected("today", now_ms)
-    # The last listing is due after 40 minutes; 20 minutes later markers go, 200 at a time.
+    # The last listing is due after 40 minutes; 20 minutes later markers are deleted, 200 at a time.
     assert runs < 80
 
 

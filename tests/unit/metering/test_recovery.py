@@ -198,7 +198,7 @@ def test_totals_equal_a_count_whenever_the_state_is_lost(
         assert_whole(log, now_ms)
 
 
-def test_a_range_whose_batches_may_have_expired_is_refused_with_the_earliest_time() -> None:
+def test_a_range_whose_batches_may_have_expired_is_rejected_with_the_earliest_time() -> None:
     query = "?from=2026-10-14T11:59Z&to=2026-10-14T12:30Z"
     refusal = Scene().error("/__platform/compact", query, method="POST")
     assert isinstance(refusal, InvalidParameter)

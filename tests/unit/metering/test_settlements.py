@@ -1,4 +1,4 @@
-"""Settlement events are decoded as they were encoded, and invalid ones are refused."""
+"""Settlement events are decoded as they were encoded, and invalid ones are rejected."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_an_event_is_decoded_as_it_was_encoded() -> None:
 @pytest.mark.parametrize(
     "value", ["", "[]", "{}", "null", "[1]", "[2, 3]", "[9" + ', ""' * 15 + "]", "[" * 9_999]
 )
-def test_an_invalid_encoding_is_refused(value: str) -> None:
+def test_an_invalid_encoding_is_rejected(value: str) -> None:
     with pytest.raises(SettlementUnreadable):
         decode_settlement(value)
 
 
 @pytest.mark.parametrize("position", range(1, 16))
-def test_a_field_of_another_type_is_refused(position: int) -> None:
+def test_a_field_of_another_type_is_rejected(position: int) -> None:
     fields = json.loads(encode_settlement(SETTLEMENT))
     fields[position] = None
     with pytest.raises(SettlementUnreadable):

@@ -47,7 +47,7 @@ def merged(*parts: Series) -> Series:
 
 
 @given(moments, moments, moments)
-def test_any_order_and_grouping_gives_the_same(
+def test_any_order_and_grouping_gives_the_same_result(
     one: list[Moment], other: list[Moment], third: list[Moment]
 ) -> None:
     left = merged(merged(of(one), of(other)), of(third))
@@ -91,6 +91,6 @@ def test_a_series_is_decoded_as_it_was_encoded(some: list[Moment], before_day: i
         [[[1, 1, 0, 0], [1, 1, 0, 0]], []],
     ],
 )
-def test_an_invalid_encoding_is_refused(bad: object) -> None:
+def test_an_invalid_encoding_is_rejected(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
         Series.decode(bad)

@@ -1,4 +1,4 @@
-"""Only what a node's responses prove about an authorization is believed."""
+"""An authorization's state is open unless a node's responses prove another one."""
 
 from __future__ import annotations
 

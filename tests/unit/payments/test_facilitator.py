@@ -153,7 +153,7 @@ def test_a_rejection_without_a_reason_is_a_rejection() -> None:
     assert verify(json_result(isValid=False)).reason == "unexplained"
 
 
-def test_what_a_facilitator_supports_is_cached_for_ten_minutes() -> None:
+def test_the_supported_kinds_are_cached_for_ten_minutes() -> None:
     kinds = [{"x402Version": 2, "scheme": "exact", "network": "eip155:1"}]
     client, fetcher = facilitators(json_result(kinds=kinds), json_result(isValid=True))
     assert isinstance(client.clock, FakeClock)

@@ -103,7 +103,7 @@ def test_a_payment_rejected_by_a_limit_may_be_presented_another_day() -> None:
     assert market.moved_micros == 2 * PRICE_MICROS
 
 
-def test_a_payer_has_one_rate_whatever_its_agent_id() -> None:
+def test_a_payer_has_one_rate_for_all_its_agent_ids() -> None:
     market = limited(rateLimit={"requests": 1, "windowSeconds": 60})
     assert isinstance(buy(market, 1), ProxyResponse)
     again = {**market.payment(2), "x-agent-id": "another"}
@@ -111,7 +111,7 @@ def test_a_payer_has_one_rate_whatever_its_agent_id() -> None:
     assert market.moved_micros == PRICE_MICROS
 
 
-def test_of_many_concurrent_payments_a_cap_admits_exactly_what_fits() -> None:
+def test_a_cap_admits_exactly_as_many_concurrent_payments_as_fit() -> None:
     market = capped(5)
     challenge = market.challenge()
 

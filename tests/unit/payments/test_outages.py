@@ -26,7 +26,7 @@ def test_without_a_verify_result_nothing_is_claimed() -> None:
 
 
 @pytest.mark.parametrize("fault", ["500", "nonsense"])
-def test_an_unreadable_response_is_no_verify_result(fault: str) -> None:
+def test_an_unreadable_response_is_not_a_verify_result(fault: str) -> None:
     market = Market()
     market.facilitator.faults["verify"] = [fault]
     error_body(market.call(headers=market.payment()), 503, "facilitator_unavailable")
@@ -224,7 +224,7 @@ def test_a_scripts_own_receipt_is_stored_but_not_counted() -> None:
     assert market.revenue_micros == 0
 
 
-def test_a_refusal_that_a_concurrent_settle_call_may_have_caused_is_no_failure() -> None:
+def test_a_refusal_that_a_concurrent_settle_call_may_have_caused_is_not_a_failure() -> None:
     market = Market()
     enable_chain(market)
     # The settle call is refused because cron, whose clock is ahead, made one before it.

@@ -51,7 +51,7 @@ def test_scripts_in_browsers_may_read_the_requirements() -> None:
     assert "payment-response" in exposed
 
 
-def test_a_preflight_is_answered_without_dispatch() -> None:
+def test_a_preflight_gets_a_response_without_dispatch() -> None:
     market = Market()
     preflight = {
         "origin": "http://page.example",

@@ -245,7 +245,7 @@ def test_complete_data_is_as_fresh_as_kv_allows() -> None:
     )
 
 
-def test_freshness_is_limited_by_what_was_seen() -> None:
+def test_freshness_is_limited_by_the_time_until_which_events_were_seen() -> None:
     data = WindowData(as_of=NOON_MS // MINUTE_MS, seen_until_ms=NOON_MS - 20 * MINUTE_MS)
     found = snapshot("today", data, WindowCache(), NOON_MS, 25)["freshness"]
     assert (found["complete"], found["asOf"], found["lagSeconds"]) == (

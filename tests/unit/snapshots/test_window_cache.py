@@ -1,4 +1,4 @@
-"""The window cache changes what a read costs, and nothing that is shown."""
+"""The window cache changes the cost of a read, but not its snapshot."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def some_event(chance: Random, at_ms: int) -> UsageEvent:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 200), st.booleans())
-def test_a_filled_cache_shows_the_same_as_an_empty_one(
+def test_a_filled_cache_gives_the_same_snapshots_as_an_empty_one(
     seed: int, pause_minutes: int, is_split: bool
 ) -> None:
     chance = Random(seed)

@@ -1,4 +1,4 @@
-"""What tests find out is kept whole and shown short."""
+"""Results that tests record are stored completely and shown briefly."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_routes_with_the_same_outcome_share_a_line() -> None:
     ]
 
 
-def test_every_row_is_kept(tmp_path: Path) -> None:
+def test_every_row_is_stored(tmp_path: Path) -> None:
     write(ROWS, tmp_path / "folder" / "findings.json")
     kept = json.loads((tmp_path / "folder" / "findings.json").read_text())
     assert len(kept["payment"]) == 4

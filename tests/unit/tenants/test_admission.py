@@ -58,7 +58,7 @@ def request_concurrently(scene: Scene, count: int) -> list[Response | ProxyRespo
 # Rates.
 
 
-def test_of_concurrent_requests_a_rate_admits_exactly_its_number() -> None:
+def test_a_rate_admits_exactly_its_number_of_concurrent_requests() -> None:
     scene = scene_of(rateLimit={"requests": 13, "windowSeconds": 10})
     responses = request_concurrently(scene, 32)
     assert sum(isinstance(response, ProxyResponse) for response in responses) == 13
@@ -119,7 +119,7 @@ def test_a_rate_limited_request_uses_no_quota() -> None:
 
 
 @pytest.mark.parametrize("name", ["dailyRequests", "monthlyRequests"])
-def test_of_concurrent_requests_a_quota_admits_exactly_its_number(name: str) -> None:
+def test_a_quota_admits_exactly_its_number_of_concurrent_requests(name: str) -> None:
     scene = quota_scene(**{name: 7})
     responses = request_concurrently(scene, 32)
     refused = [error(response) for response in responses if isinstance(response, Response)]
@@ -269,7 +269,7 @@ def test_a_rate_that_cannot_be_checked_admits_no_request() -> None:
     assert "limits of this API" in outage_error(scene)["message"]
 
 
-def test_an_api_that_needs_a_missing_binding_names_it() -> None:
+def test_the_error_of_an_api_that_needs_a_missing_binding_names_it() -> None:
     scene = scene_of(
         rateLimit={"requests": 3, "windowSeconds": 10}, usageLimit={"dailyRequests": 9}
     )

@@ -144,7 +144,7 @@ def test_without_a_directory_the_configuration_error_names_both_settings() -> No
         by_slug(TenantDirectory(FakeClock(), None, None), "weather")
 
 
-def test_read_all_returns_the_valid_and_the_refused_records_of_both_sources() -> None:
+def test_read_all_returns_the_valid_and_the_rejected_records_of_both_sources() -> None:
     store = FakeStore()
     for number in range(constants.KV_BULK_GET_KEYS_MAX + 20):
         publish(store, {**WEATHER, "slug": f"w{number}"})

@@ -1,4 +1,4 @@
-"""Limits in directory records: which are valid, and the reasons for refusing others."""
+"""Limits in directory records: which are valid, and the reasons for rejecting others."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_rate_is_the_sum_of_its_bindings(requests: int, seconds: int) -> None:
         5,
     ],
 )
-def test_an_invalid_rate_is_refused(given: object) -> None:
+def test_an_invalid_rate_is_rejected(given: object) -> None:
     (reason,) = reasons(rateLimit=given)
     assert reason.startswith(
         "rateLimit must be {requests, windowSeconds}: requests a whole number from 1 to 8191,"
@@ -64,7 +64,7 @@ def test_each_quota_is_optional() -> None:
 
 @pytest.mark.parametrize("value", [0, -5, 1.5, True, "10", 10**12 + 1])
 @pytest.mark.parametrize("name", ["dailyRequests", "monthlyRequests"])
-def test_an_invalid_quota_is_refused(name: str, value: object) -> None:
+def test_an_invalid_quota_is_rejected(name: str, value: object) -> None:
     (reason,) = reasons(usageLimit={name: value})
     assert "usageLimit must be dailyRequests or monthlyRequests or both, whole numbers" in reason
 
@@ -78,19 +78,19 @@ def test_caps_are_exact_to_the_micro_dollar() -> None:
 
 @pytest.mark.parametrize("value", [0, "0.0", -1, "0.0000001", True, "much", 10_000_000])
 @pytest.mark.parametrize("name", ["dailySpendUsd", "monthlySpendUsd"])
-def test_an_invalid_cap_is_refused(name: str, value: object) -> None:
+def test_an_invalid_cap_is_rejected(name: str, value: object) -> None:
     (reason,) = reasons(spendLimit={name: value})
     assert "spendLimit must be dailySpendUsd or monthlySpendUsd or both, amounts above 0" in reason
 
 
-def test_a_cap_below_the_price_is_refused() -> None:
+def test_a_cap_below_the_price_is_rejected() -> None:
     (reason,) = reasons(**PRICED, spendLimit={"dailySpendUsd": 1, "monthlySpendUsd": 0.009})
     assert reason.startswith("spendLimit must be at least priceUsd")
 
 
 @pytest.mark.parametrize("given", [{}, [], 7, {"daily": 1}])
 @pytest.mark.parametrize("field", ["usageLimit", "spendLimit"])
-def test_a_limit_without_a_value_is_refused(field: str, given: object) -> None:
+def test_a_limit_without_a_value_is_rejected(field: str, given: object) -> None:
     (reason,) = reasons(**{field: given})
     assert reason.startswith(f"{field} must be an object with ")
 

@@ -1,4 +1,4 @@
-"""Directory records: which are valid, and the reasons for refusing others."""
+"""Directory records: which are valid, and the reasons for rejecting others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REQUIRED: dict[str, Any] = {"slug": "weather", "tenantId": "tenant-1", "workerNa
 
 
 def reasons(**fields: object) -> list[str]:
-    """The reasons for refusing a record with these fields."""
+    """The reasons for rejecting a record with these fields."""
     with pytest.raises(RecordRefused) as caught:
         parse_tenant({**REQUIRED, **fields}, "tenants[0]")
     return list(caught.value.reasons)
@@ -58,7 +58,7 @@ def test_prices_are_exact_to_the_micro_dollar(price: object, micros: int) -> Non
     "price",
     [-1, -0.01, 1e-07, "0.0000001", "1e-3", "", "free", True, float("nan"), 10_001, [], "1,5"],
 )
-def test_an_invalid_price_is_refused(price: object) -> None:
+def test_an_invalid_price_is_rejected(price: object) -> None:
     (reason,) = reasons(priceUsd=price)
     assert reason.startswith("priceUsd must be an amount from 0 to 10000 with at most 6 decimals")
 
@@ -107,7 +107,7 @@ def test_all_reasons_are_given_at_once() -> None:
     assert len(reasons(slug="B", plan="gold", priceUsd=-1)) == 3
 
 
-def test_a_refusal_names_the_record_by_place_and_slug() -> None:
+def test_a_rejection_names_the_record_by_place_and_slug() -> None:
     with pytest.raises(RecordRefused, match=r"^tenants\[3\] \(slug 'weather'\): plan must be"):
         parse_tenant({**REQUIRED, "plan": "gold"}, "tenants[3]")
 
@@ -136,7 +136,7 @@ def test_hosts_are_normalized(name: str, normal: str) -> None:
     "name",
     ["", ".", "a b", "a_:1", "[::1]", "-a.example", "a" * 64, "a." * 127 + "aa", "%61.example"],
 )
-def test_an_invalid_host_name_is_refused(name: str) -> None:
+def test_an_invalid_host_name_is_rejected(name: str) -> None:
     with pytest.raises(ValueError, match=r"host name|label"):
         normal_host(name)
 
@@ -148,7 +148,7 @@ def test_invalid_records_do_not_affect_others() -> None:
     assert [error.record for error in directory.refused] == ["tenants[1] (slug 'b')", "tenants[2]"]
 
 
-def test_the_second_use_of_a_slug_or_host_is_refused() -> None:
+def test_the_second_use_of_a_slug_or_host_is_rejected() -> None:
     one = {**REQUIRED, "hosts": ["a.example"]}
     records = [one, {**REQUIRED}, {**one, "slug": "b", "hosts": ["A.example"]}]
     directory = parse_directory(json.dumps({"tenants": records}))

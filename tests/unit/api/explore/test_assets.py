@@ -10,7 +10,7 @@ from tests.support.fakes import FakeEnvironment, FakeUpstreamResponse
 
 
 @pytest.mark.parametrize("host", ["localhost:8787", "dispatcher.example", "d.workers.dev"])
-def test_every_host_that_belongs_to_no_tenant_has_the_page(host: str) -> None:
+def test_every_host_without_a_tenant_serves_the_page(host: str) -> None:
     scene = Scene()
     response = scene.request(f"http://{host}/explore?window=week")
     assert isinstance(response, ProxyResponse)
@@ -20,7 +20,7 @@ def test_every_host_that_belongs_to_no_tenant_has_the_page(host: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/explore", "/explore/", "/explore/main.js"])
-def test_the_same_path_at_a_tenants_host_belongs_to_the_tenant(path: str) -> None:
+def test_the_same_path_at_a_tenants_host_is_forwarded_to_the_tenant(path: str) -> None:
     scene = Scene()
     scene.request("http://fx.example" + path)
     assert [sent.script for sent in scene.sent] == ["fx"]
@@ -61,7 +61,7 @@ def test_a_missing_file_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("path", ["/explored", "/EXPLORE", "/%65xplore", "/t/explore"])
-def test_similar_paths_are_not_the_page(path: str) -> None:
+def test_similar_paths_are_not_found(path: str) -> None:
     scene = Scene()
     assert error(scene.request("http://localhost" + path))["status"] == 404
     assert scene.environment.assets is not None

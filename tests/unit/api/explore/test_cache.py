@@ -62,7 +62,7 @@ def test_concurrent_requests_wait_for_one_read() -> None:
     assert 0 < len(isolate.store.operations) <= READ
 
 
-def test_isolates_of_one_location_share_an_entry() -> None:
+def test_isolates_at_one_location_share_an_entry() -> None:
     first = Isolate()
     first.record_calls(3)
     assert first.calls() == 3
@@ -161,7 +161,7 @@ def test_if_making_an_entry_fails_the_old_one_is_returned_up_to_an_age() -> None
     isolate.fetcher.respond = None
     isolate.clock.at_ms += constants.EXPLORE_STALE_IF_ERROR_SECONDS * 1_000
     assert isolate.calls() == 7
-    # Another isolate of this location has it from the edge cache.
+    # Another isolate of this location gets it from the edge cache.
     assert Isolate(edge=isolate.edge, clock=isolate.clock, settings=isolate.settings).calls() == 7
     isolate.clock.at_ms += 1
     assert isolate.body()["error"] == "upstream_unreachable"
@@ -201,7 +201,7 @@ def test_requests_that_wait_for_a_failure_get_its_error() -> None:
     assert len(isolate.fetcher.sent) == 1
 
 
-def test_an_entry_of_yesterday_is_not_used_today() -> None:
+def test_yesterdays_entry_is_not_used_today() -> None:
     isolate = upstream()
     isolate.clock.at_ms = 1_795_392_000_000 - 1_000
     isolate.set_upstream(upstream_body(calls=1))

@@ -102,7 +102,7 @@ def test_a_matching_tag_gets_304() -> None:
     assert isolate.request(method="HEAD").status == 200
 
 
-# Failures of its own analytics.
+# Failures of the dispatcher's own analytics.
 
 
 def test_if_the_store_fails_the_snapshot_is_empty() -> None:
@@ -139,13 +139,13 @@ def public_response(scene: Scene, url: str, method: str = "GET") -> Response:
     return response
 
 
-def test_every_host_that_belongs_to_no_tenant_has_the_route() -> None:
+def test_every_host_without_a_tenant_serves_the_route() -> None:
     for host in ("localhost:8787", "dispatcher.example", "127.0.0.1", "x.workers.dev"):
         response = public_response(Scene(), f"http://{host}{PATH}?window=week&token=x")
         assert (response.status, json.loads(response.body)["window"]) == (200, "week")
 
 
-def test_the_same_path_at_a_tenant_belongs_to_the_tenant() -> None:
+def test_the_same_path_at_a_tenants_host_is_forwarded_to_the_tenant() -> None:
     scene = Scene()
     scene.request(f"http://fx.example{PATH}?window=x", "POST")
     scene.request(f"/t/weather{PATH}")

@@ -83,7 +83,7 @@ windows = st.sampled_from(WINDOWS)
 
 @settings(max_examples=300, deadline=None)
 @given(documents, windows, st.integers(0, 100))
-def test_any_value_becomes_a_safe_snapshot_and_stays_one(
+def test_any_value_becomes_a_safe_snapshot_and_sanitizing_is_idempotent(
     document: Any, window: str, top: int
 ) -> None:
     found = safe_snapshot(document, window, NOON_MS, top)
@@ -174,7 +174,7 @@ def test_names_become_one_line_without_hidden_characters() -> None:
     assert found["id"] == ("t:a" + "b" * 999)[:300]
     (found,) = apis(row(owner="@" + "o" * 300, directory="مرحبا 👩\u200d🔬"))
     assert found["owner"] == "@" + "o" * 200
-    assert found["directory"] == "مرحبا 👩\u200d🔬", "joiners stay"
+    assert found["directory"] == "مرحبا 👩\u200d🔬", "joiners are preserved"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_ranks_keep_their_order_and_have_no_gaps() -> None:
     assert [api["endpoint"] for api in broken] == ["/t/c", "/t/a", "/t/b"], "in the given order"
 
 
-def test_of_rows_with_the_same_id_the_first_is_used() -> None:
+def test_the_first_of_rows_with_the_same_id_is_used() -> None:
     found = apis(row("/t/a", id="x", calls=1), row("/t/b", id="x", calls=2), row("/t/a", id="y"))
     assert [(api["id"], api["calls"]) for api in found] == [("x", 1), ("y", 0)]
 
@@ -226,7 +226,7 @@ def test_rows_and_points_are_limited() -> None:
     ]
     found = safe_snapshot({"series": days}, "overall", NOON_MS, 0)["series"]
     assert len(found) == 3_660
-    assert found[-1]["startAt"].startswith(days[-1]["startAt"][:10]), "the newest stay"
+    assert found[-1]["startAt"].startswith(days[-1]["startAt"][:10]), "the newest are preserved"
 
 
 def test_hero_statistics_are_at_least_the_sum_of_the_rows() -> None:

@@ -61,7 +61,7 @@ BAD_RESPONSES: list[tuple[Json, int]] = [
 
 
 @pytest.mark.parametrize(("body", "status"), BAD_RESPONSES)
-def test_if_the_response_is_no_snapshot_the_snapshot_is_empty(body: Json, status: int) -> None:
+def test_if_the_response_is_not_a_snapshot_the_snapshot_is_empty(body: Json, status: int) -> None:
     isolate = upstream()
     isolate.set_upstream(body, status)
     assert_empty(isolate, "upstream_http_error")

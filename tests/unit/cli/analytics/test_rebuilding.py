@@ -51,7 +51,7 @@ def test_a_range_is_split_at_full_hours(server: Loopback) -> None:
     assert (done.summaries, done.operations, done.changed) == (6, 9, [])
 
 
-def test_a_step_that_is_too_much_is_split(server: Loopback) -> None:
+def test_a_step_that_is_too_large_is_split(server: Loopback) -> None:
     server.answer = _reports(minutes_max=20)
     with Platform(server.dispatcher) as platform:
         done = rebuild(platform, Range(NOON, NOON + HOUR), lambda _: None)
@@ -102,7 +102,7 @@ def test_a_stopped_compaction_is_an_error(
         rebuild(platform, Range(NOON, NOON + HOUR), lambda _: None)
 
 
-def test_a_minute_that_is_too_much_is_an_error(server: Loopback) -> None:
+def test_a_minute_that_is_too_large_is_an_error(server: Loopback) -> None:
     server.answer = _reports(minutes_max=0)
     with Platform(server.dispatcher) as platform, pytest.raises(CommandError, match="one minute"):
         rebuild(platform, Range(NOON, NOON + HOUR), lambda _: None)

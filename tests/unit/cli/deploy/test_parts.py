@@ -180,7 +180,7 @@ def test_exceeded_limits_are_reported_before_the_upload() -> None:
         check_executable(plan(bundle=large))
 
 
-def test_a_plan_shows_no_secrets_also_not_in_urls() -> None:
+def test_a_plan_shows_no_secrets_not_even_in_urls() -> None:
     variables = (
         {"name": "X402_RPC_URL", "type": "plain_text", "text": "https://node.example/v2/hidden"},
         {"name": "FACILITATOR_URL", "type": "plain_text", "text": "https://u:hidden@f.example"},

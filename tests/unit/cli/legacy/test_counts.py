@@ -1,4 +1,4 @@
-"""An imported event is counted once, however lists repeat or overlap, and however old it is."""
+"""An imported event of any age is counted once, even if lists repeat or overlap."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def totals(log: Log, now_ms: int) -> tuple[Counter[str], Counter[str]]:
 
 
 def expected(lists: Sequence[Sequence[Old]]) -> tuple[Counter[str], Counter[str]]:
-    """Count an event with an id once, another one as often as it is in the list that has most."""
+    """Count an event with an id once; others as often as in the list that has most of them."""
     most: dict[tuple[int, str], tuple[int, Old]] = {}
     for values in lists:
         times = Counter((one["at"], one["slug"]) for one in values)
@@ -212,6 +212,6 @@ def test_ranges_contain_every_minute_once_and_are_short(minutes: list[int]) -> N
     assert all(0 < end - first <= constants.REBUILD_MINUTES_MAX for first, end in ranges(minutes))
 
 
-def test_minutes_too_old_for_a_request_are_left_to_the_marks() -> None:
+def test_minutes_too_old_for_a_request_are_left_to_their_markers() -> None:
     earliest = rebuildable_from(NOW_MINUTE)
     assert recent([earliest, earliest + 9, earliest + 10], NOW_MINUTE) == [earliest + 10]

@@ -136,7 +136,7 @@ def dispatcher(report: Callable[[int], dict[str, object]]) -> Iterator[tuple[Pla
             server.shutdown()
 
 
-def test_a_range_that_is_too_much_for_one_request_is_split() -> None:
+def test_a_range_that_is_too_large_for_one_request_is_split() -> None:
     with dispatcher(lambda length: {"complete": length <= 10}) as (platform, lengths):
         compact(platform, 0, 40)
     assert lengths == [40, 20, 10, 10, 20, 10, 10]

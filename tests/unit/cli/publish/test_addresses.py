@@ -1,4 +1,4 @@
-"""Only public addresses may be wrapped, however they are spelled."""
+"""Only public addresses may be wrapped, in any spelling."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Caller sketches: exact up to the limit, bounded above, equal for equal multisets of calls."""
+"""Caller sketches: exact up to the limit, upper bounds above it, equal for the same calls."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def encoded(sketch: CallerSketch) -> str:
 
 
 @given(calls, calls, calls)
-def test_any_grouping_gives_the_same(one: Calls, other: Calls, third: Calls) -> None:
+def test_any_grouping_gives_the_same_result(one: Calls, other: Calls, third: Calls) -> None:
     left = merged(merged(of(one), of(other)), of(third))
     right = merged(of(one), merged(of(other), of(third)))
     assert left == right == of([*one, *other, *third])
@@ -72,7 +72,7 @@ def test_any_grouping_gives_the_same(one: Calls, other: Calls, third: Calls) -> 
 
 
 @given(calls, st.data())
-def test_any_order_gives_the_same(some: Calls, data: st.DataObject) -> None:
+def test_any_order_gives_the_same_result(some: Calls, data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(some))
     cut = data.draw(st.integers(0, len(some)))
     parts = merged(of(shuffled[cut:]), of(shuffled[:cut]))
@@ -106,7 +106,7 @@ def test_merging_does_not_change_the_other_sketch(one: Calls, other: Calls) -> N
 
 
 @given(calls)
-def test_it_is_exact_up_to_the_limit_and_bounded_above(some: Calls) -> None:
+def test_it_is_exact_up_to_the_limit_and_an_upper_bound_above_it(some: Calls) -> None:
     true: Counter[str] = Counter()
     for caller, count in some:
         true[caller] += count
@@ -160,7 +160,7 @@ def test_all_unknown_callers_count_as_one() -> None:
     assert (sketch.distinct(), sketch.busiest_calls()) == (2, 2)
 
 
-def test_a_caller_that_is_not_hexadecimal_is_refused() -> None:
+def test_a_caller_that_is_not_hexadecimal_is_rejected() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         of([("agent:7", 1)])
 
@@ -191,7 +191,7 @@ TWO = "AAAAAAAAAAABAAAAAAAAAA=="
         [9, 1, 9, "A" * 21_848, ""],
     ],
 )
-def test_an_invalid_encoding_is_refused_when_something_is_added(bad: object) -> None:
+def test_an_invalid_encoding_is_rejected_when_something_is_added(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
         CallerSketch.decode(bad).add("0")
 

@@ -164,13 +164,13 @@ def test_the_encoding_is_ascii_and_smaller_than_the_registers(count: int, length
 @pytest.mark.parametrize(
     "bad", [None, 7, [], "", "AAAA", "é" * 21_848, "?" * 21_848, pack(bytes(16_383))]
 )
-def test_what_is_not_16_kibibytes_packed_is_refused(bad: object) -> None:
+def test_packed_bytes_of_another_length_than_16_kibibytes_are_rejected(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
         decode_planes(bad)
 
 
 @pytest.mark.parametrize(("level", "flag"), [(0, 1), (1, 1), (2, 2), (3, 3)])
-def test_a_flag_for_a_level_below_the_first_is_refused(level: int, flag: int) -> None:
+def test_a_flag_for_a_level_below_the_first_is_rejected(level: int, flag: int) -> None:
     value = level | 1 << (4 + flag)
     planes = Planes(value >> plane & 1 for plane in range(8))
     with pytest.raises(SummaryUnreadable):
@@ -178,9 +178,7 @@ def test_a_flag_for_a_level_below_the_first_is_refused(level: int, flag: int) ->
 
 
 @given(groups, groups)
-def test_counting_a_few_gives_the_state_that_a_union_gives(
-    known: list[int], few: list[int]
-) -> None:
+def test_counting_a_few_gives_the_same_state_as_a_union(known: list[int], few: list[int]) -> None:
     planes = planes_of(known)
     assert with_hashes(planes, few) == union(planes, planes_of(few))
     assert with_hashes(planes, known) is planes
@@ -196,7 +194,7 @@ def test_an_estimate_from_cached_counts_equals_a_new_one(known: list[int], few: 
     assert estimate(planes) == estimate(Planes(tuple(planes))), "the earlier state is unchanged"
 
 
-def test_counting_many_gives_the_state_that_a_union_gives() -> None:
+def test_counting_many_gives_the_same_state_as_a_union() -> None:
     chance = random.Random(3)
     known = [chance.getrandbits(64) for _ in range(30_000)]
     planes = planes_of(known[:20_000])

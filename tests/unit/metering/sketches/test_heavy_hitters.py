@@ -1,4 +1,4 @@
-"""The busiest caller's calls: never below the truth, and at most 1 % of all calls above it."""
+"""The busiest caller's calls: at least the true number, at most 1 % of all calls above it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_cells_add_up_in_any_order_and_grouping(
 
 
 @given(callers.filter(bool))
-def test_the_bound_is_never_below_the_truth(some: dict[int, int]) -> None:
+def test_the_bound_is_never_below_the_true_number(some: dict[int, int]) -> None:
     assert of(some).busiest() >= max(some.values())
 
 
@@ -42,7 +42,7 @@ def test_the_bound_is_never_below_the_truth(some: dict[int, int]) -> None:
 @pytest.mark.parametrize("calls", [-1, 0, 1])
 def test_lanes_widen_before_they_overflow(boundary: int, calls: int) -> None:
     whole = boundary + calls
-    # Two halves with narrow lanes add up to what one count has in wide ones.
+    # Two halves with narrow lanes sum to one count with wide lanes.
     halves = of({5: whole // 2}).plus(of({5: whole - whole // 2}))
     assert halves == of({5: whole})
     assert halves.busiest() == whole
@@ -83,22 +83,22 @@ def test_cells_are_decoded_as_they_were_encoded(some: dict[int, int]) -> None:
 
 
 @pytest.mark.parametrize("bad", [None, 7, "", "AAAA", "?" * 10_924])
-def test_an_invalid_encoding_is_refused(bad: object) -> None:
+def test_an_invalid_encoding_is_rejected(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
         decode_cells(5, bad)
 
 
-def test_lanes_of_another_width_than_the_calls_need_are_refused() -> None:
+def test_lanes_of_another_width_than_the_calls_need_are_rejected() -> None:
     with pytest.raises(SummaryUnreadable):
         decode_cells(2**20, of({1: 5}).encode())
 
 
-def test_a_cell_with_its_highest_bit_set_is_refused() -> None:
+def test_a_cell_with_its_highest_bit_set_is_rejected() -> None:
     text = pack(b"\xff" * 8_192)
     with pytest.raises(SummaryUnreadable):
         decode_cells(5, text)
 
 
-def test_more_than_63_bits_of_calls_are_refused() -> None:
+def test_more_than_63_bits_of_calls_are_rejected() -> None:
     with pytest.raises(SummaryUnreadable):
         decode_cells(2**63, of({1: 5}).encode())

@@ -1,4 +1,4 @@
-"""Packing is reversible, and invalid texts are refused."""
+"""Packing is reversible, and invalid texts are rejected."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ def test_bytes_that_repeat_take_less() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 4, 6])
-def test_another_length_is_refused(length: int) -> None:
+def test_another_length_is_rejected(length: int) -> None:
     with pytest.raises(ValueError, match="should have"):
         unpack(pack(b"12345"), length)
 
@@ -29,7 +29,7 @@ def test_another_length_is_refused(length: int) -> None:
 @pytest.mark.parametrize(
     "value", ["", "?", "AAAA", None, 7, pack(b"12345")[:-4], pack(b"1") + "AA"]
 )
-def test_an_invalid_text_is_refused(value: object) -> None:
+def test_an_invalid_text_is_rejected(value: object) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (the messages differ)
         unpack(value, 5)
 
