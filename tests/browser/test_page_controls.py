@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from . import figures
-from .visit import PHONE, Visitor, query_of, texts
+from .visit import PHONE, Visitor, expect_query, query_of, texts
 
 
 def endpoints(page: Page) -> list[str]:
@@ -17,11 +17,11 @@ def test_a_window_is_chosen_and_back_returns_to_the_previous_one(visitor: Visito
     page = visitor.open()
     page.get_by_role("link", name="Overall").click()
     expect(page.locator("#hero .value").first).to_have_text("8.67M")
-    assert query_of(page) == {"window": "overall"}
+    expect_query(page, {"window": "overall"})
     expect(page.locator("[aria-current=page]")).to_have_text("Overall")
     page.go_back()
     expect(page.locator("#hero .value").first).to_have_text("144,438")
-    assert query_of(page) == {}
+    expect_query(page, {})
     page.go_forward()
     expect(page.locator("#hero .value").first).to_have_text("8.67M")
 
@@ -38,7 +38,7 @@ def test_search_finds_endpoint_owner_and_category_word_by_word(visitor: Visitor)
         expect(page.locator("#count")).to_contain_text("match")
         assert found & set(endpoints(page))
         assert all(any(part in name for name in found) for part in {next(iter(found))})
-    assert query_of(page) == {"q": "northbank language"}
+    expect_query(page, {"q": "northbank language"})
 
 
 def test_a_search_without_a_match_can_be_cleared(visitor: Visitor) -> None:
@@ -47,7 +47,7 @@ def test_a_search_without_a_match_can_be_cleared(visitor: Visitor) -> None:
     page.get_by_role("button", name="Show all APIs").click()
     expect(page.locator("#rows tr")).to_have_count(25)
     expect(page.get_by_role("searchbox")).to_be_focused()
-    assert query_of(page) == {}
+    expect_query(page, {})
 
 
 def test_a_category_is_chosen_by_card_or_by_list(visitor: Visitor) -> None:
@@ -56,7 +56,7 @@ def test_a_category_is_chosen_by_card_or_by_list(visitor: Visitor) -> None:
     card.click()
     expect(card).to_have_attribute("aria-pressed", "true")
     assert set(texts(page, "#rows .category-cell")) == {"Media"}
-    assert query_of(page) == {"category": "Media"}
+    expect_query(page, {"category": "Media"})
     expect(page.locator("#category")).to_have_value("Media")
     card.click()
     expect(page.locator("#count")).to_have_text("40 APIs")
@@ -86,8 +86,9 @@ def test_columns_sort_in_the_useful_order_first_and_then_reversed(
     before = page.locator("thead [aria-sort]").get_attribute("aria-sort")
     button.click()
     assert texts(page, f"#rows {cell}")[0] != first
-    assert page.locator("thead [aria-sort]").get_attribute("aria-sort") != before
-    assert query_of(page)["sort"] == key
+    sorted_column = page.locator("thead [aria-sort]")
+    expect(sorted_column).not_to_have_attribute("aria-sort", str(before))
+    page.wait_for_url(lambda url: query_of(url).get("sort") == key)
     page.go_back()
     expect(page.locator(f"#rows {cell}").first).to_contain_text(first)
 
@@ -95,9 +96,9 @@ def test_columns_sort_in_the_useful_order_first_and_then_reversed(
 def test_every_order_is_available_on_a_phone(visitor: Visitor) -> None:
     page = visitor.open(viewport=PHONE)
     page.locator("#sort").select_option("latency")
-    assert query_of(page) == {"sort": "latency"}
+    expect_query(page, {"sort": "latency"})
     page.locator("#direction").click()
-    assert query_of(page) == {"sort": "latency", "order": "desc"}
+    expect_query(page, {"sort": "latency", "order": "desc"})
     overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert overflow <= 0
 
@@ -123,7 +124,7 @@ def test_more_rows_are_shown_on_request(visitor: Visitor) -> None:
     page = visitor.open()
     page.get_by_role("button", name="Show 15 more").click()
     expect(page.locator("#rows tr")).to_have_count(40)
-    assert query_of(page) == {"rows": "75"}
+    expect_query(page, {"rows": "75"})
     expect(page.locator("#rows tr").nth(25).locator("a")).to_be_focused()
 
 
@@ -132,7 +133,7 @@ def test_a_row_opens_its_detail_and_back_closes_it(visitor: Visitor) -> None:
     page.locator("#rows tr").nth(2).click()
     dialog = page.get_by_role("dialog", name="/t/thumbnails")
     expect(dialog).to_be_visible()
-    assert query_of(page) == {"api": "ten_thumbnails:thumbnails"}
+    expect_query(page, {"api": "ten_thumbnails:thumbnails"})
     page.go_back()
     expect(dialog).to_be_hidden()
     page.go_forward()
@@ -147,7 +148,7 @@ def test_an_address_with_a_detail_opens_it_and_closing_stays_on_the_page(visitor
     page = visitor.open("?window=week&api=ten_airports:airports", waits_for="#detail[open]")
     page.get_by_role("button", name="Close").click()
     expect(page.locator("#detail")).to_be_hidden()
-    assert query_of(page) == {"window": "week"}
+    expect_query(page, {"window": "week"})
 
 
 def test_a_detail_of_an_unknown_api_is_reported(visitor: Visitor) -> None:
@@ -162,6 +163,7 @@ def test_the_call_examples_are_copied(visitor: Visitor) -> None:
     expect(page.locator("#detail [role=status]").first).to_have_text("curl copied.")
     assert page.evaluate("navigator.clipboard.readText()") == f"curl -i '{visitor.url}/t/exchange/'"
     page.get_by_role("button", name="Copy x402").click()
+    expect(page.get_by_text("x402 copied.")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "wrapFetchWithPayment(fetch, client)" in copied
     assert f'fetchAndPay("{visitor.url}/t/exchange/")' in copied
@@ -171,6 +173,7 @@ def test_without_a_clipboard_the_text_is_selected(visitor: Visitor) -> None:
     page = visitor.open("?api=ten_exchange:exchange", waits_for="#detail[open]")
     page.evaluate("delete Navigator.prototype.clipboard")
     page.get_by_role("button", name="Copy curl").click()
+    expect(page.get_by_text("Selected; copy it with your keyboard.")).to_be_visible()
     assert page.evaluate("getSelection().toString()") == f"curl -i '{visitor.url}/t/exchange/'"
 
 

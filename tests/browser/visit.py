@@ -93,6 +93,11 @@ def texts(page: Page, selector: str) -> list[str]:
     return [text.strip() for text in page.locator(selector).all_inner_texts()]
 
 
-def query_of(page: Page) -> dict[str, str]:
-    """Return the query of the page's address."""
-    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+def expect_query(page: Page, expected: dict[str, str]) -> None:
+    """Wait until the query of the page's address is `expected`."""
+    page.wait_for_url(lambda url: query_of(url) == expected)
+
+
+def query_of(url: str) -> dict[str, str]:
+    """Return the query of an address."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
