@@ -1,4 +1,4 @@
-"""Compaction in a run: when cron runs, how a run comes to rest, and two invariants.
+"""Compaction in a run: when cron runs, how a run ends, and two invariants.
 
 3. Every summary rebuilt from the log is byte-for-byte identical to the stored one.
 6. The cost of a read, in KV operations, does not depend on the traffic.

@@ -58,7 +58,7 @@ def test_a_file_of_another_form_is_rejected(tmp_path: Path) -> None:
 def clone(tmp_path: Path) -> Path:
     (tmp_path / "src.py").write_text("1\n")
     (tmp_path / "README.md").write_text("1\n")
-    who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid")
+    who = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
     for command in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "first")):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)  # noqa: S607
     return tmp_path
