@@ -39,7 +39,8 @@ def running_dispatcher(
         variables: Settings and secrets that override the development ones.
         with_api: Whether to serve the local Cloudflare API too, and announce both in `state`.
         snapshots: The folder of a memory snapshot of the Worker: one is taken if there is none,
-            and later starts load it. They do not see edits of the sources.
+            and later starts load it. They do not see edits of the sources, and cannot run
+            Python scripts of the namespace, as workerd has one snapshot for a process.
         layout: The clone; set-up must have run.
 
     Yields:

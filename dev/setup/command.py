@@ -25,12 +25,13 @@ _WHEEL = (
 )
 EXPLANATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("No space left on device", "ENOSPC", "Disk quota exceeded", "EDQUOT"), _DISK),
-    (("DO NOT MATCH THE HASHES", "EINTEGRITY"), _HASH),
+    (("DO NOT MATCH THE HASHES", "Hash mismatch for", "EINTEGRITY"), _HASH),
     (
         (
             "Temporary failure in name resolution",
             "Failed to establish a new connection",
             "Max retries exceeded",
+            "error sending request for url",
             "Network is unreachable",
             "Read timed out",
             "CERTIFICATE_VERIFY_FAILED",
@@ -46,7 +47,14 @@ EXPLANATIONS: tuple[tuple[tuple[str, ...], str], ...] = (
         ),
         _NETWORK,
     ),
-    (("No matching distribution found", "Could not find a version that satisfies"), _WHEEL),
+    (
+        (
+            "No matching distribution found",
+            "Could not find a version that satisfies",
+            "has no wheels with",
+        ),
+        _WHEEL,
+    ),
     (
         ("EACCES", "Permission denied", "EROFS", "Read-only file system"),
         _MODE,

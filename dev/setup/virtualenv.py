@@ -1,5 +1,6 @@
 """Creates the virtual environment and installs the locked packages."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -73,9 +74,16 @@ def ensure_packages(layout: Layout, group: str, title: str, lock: int) -> None:
             log=layout.logs / f"install-{group}.log",
             cwd=layout.root,
             failure=f"{requirements.relative_to(layout.root)} could not be installed.",
+            environment=_index(),
             keep_open=[lock],
         )
         write_atomically(stamp, expected.encode())
+
+
+def _index() -> dict[str, str]:
+    """Let uv use the index that the environment names for pip."""
+    index = os.environ.get("PIP_INDEX_URL")
+    return {"UV_DEFAULT_INDEX": index} if index else {}
 
 
 def _installer(layout: Layout, group: str) -> list[str | Path]:

@@ -60,12 +60,14 @@ def start(namespace: Path) -> Starter:
         state: Path,
         tenants: dict[str, Any] | None = None,
         variables: dict[str, str] | None = None,
+        *,
+        is_from_snapshot: bool = True,
     ) -> Iterator[Server]:
         with running_dispatcher(
             state=state,
             tenants=None if tenants is None else json.dumps(tenants, ensure_ascii=False),
             namespace=namespace,
-            snapshots=startup_snapshot(),
+            snapshots=startup_snapshot() if is_from_snapshot else None,
             variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN, **(variables or {})},
         ) as server:
             yield server

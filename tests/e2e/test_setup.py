@@ -75,7 +75,7 @@ def test_an_unreachable_package_registry_is_reported_with_the_log(
     )
     assert completed.returncode != 0
     assert error_line(completed).startswith("error: The package registry cannot be reached")
-    assert "pip-run.log" in completed.stderr
+    assert "install-installer.log" in completed.stderr
 
 
 def test_an_unreachable_npm_registry_is_reported(
