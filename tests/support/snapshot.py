@@ -27,13 +27,14 @@ def startup_snapshot() -> Path:
     names = [str(path.relative_to(HERE.root)) for path in files]
     key = fingerprint(*names, *files, HERE.wrangler_toml, find_bundle(HERE).name)
     snapshots = HERE.cache / "snapshots"
-    folder = snapshots / key
+    snapshot = snapshots / key / "snapshot.bin"
     with exclusive(HERE.cache / "snapshots.lock"):
-        if not folder.exists():
+        if not snapshot.exists():
             shutil.rmtree(snapshots, ignore_errors=True)
-            snapshots.mkdir()
+            snapshot.parent.mkdir(parents=True)
             with TemporaryDirectory() as state, TemporaryDirectory(dir=snapshots) as fresh:
                 with running_dispatcher(state=Path(state), snapshots=Path(fresh)):
                     pass
-                shutil.copytree(fresh, folder)
-    return folder
+                # At once, so that an interrupted run leaves no half snapshot.
+                (Path(fresh) / snapshot.name).rename(snapshot)
+    return snapshot.parent
