@@ -10,6 +10,7 @@ from tests.cloudflare.fake_account import AccountServer, FakeAccount, running_ac
 from .market import LocalMarket, running_market
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that share the market in one worker, and each other module in one."""
     for item in items:

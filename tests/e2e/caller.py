@@ -13,7 +13,10 @@ Found = TypeVar("Found")
 
 
 def eventually(
-    probe: Callable[[], Found | None], what: str, within_seconds: float = PATIENCE_SECONDS
+    probe: Callable[[], Found | None],
+    what: str,
+    within_seconds: float = PATIENCE_SECONDS,
+    poll_seconds: float = POLL_SECONDS,
 ) -> Found:
     """Return the first truthy result of `probe`; fail after the time with the text `what`."""
     deadline = time.monotonic() + within_seconds
@@ -21,7 +24,7 @@ def eventually(
         assert time.monotonic() < deadline, (
             f"not within {within_seconds} s: {what}; last: {found!r}"
         )
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
     return found
 
 

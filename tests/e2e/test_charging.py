@@ -52,7 +52,7 @@ def platform(priced: Server) -> Iterator[Caller]:
 
 def cron(server: Server) -> None:
     """Run cron once."""
-    response = httpx.get(f"{server.url}/cdn-cgi/handler/scheduled", timeout=60)
+    response = httpx.get(f"{server.url}/cdn-cgi/local/scheduled", timeout=60)
     assert response.status_code == 200, response.text
 
 
@@ -146,7 +146,7 @@ def test_a_settlement_whose_response_was_lost_is_resolved_and_served_once(
         return httpx.get(url, headers={header: value}, timeout=60).status_code == 200
 
     # Cron checks a pending payment again after half a minute.
-    eventually(served, "the settlement to be proven", 60)
+    eventually(served, "the settlement to be proven", 60, poll_seconds=1)
     assert economy.chain.balance(economy.buyer.address) == before[0] - PRICE
     assert revenue(platform) == before[1] + PRICE
     reconciled_day(platform)
