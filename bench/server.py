@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import time
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from bench.analytics.fill import Entry
 from core.ports import Json
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions
-from dev.launch.run_folder import RunFolder
+from dev.launch.run_folder import RunFolder, copy_sources
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
 
@@ -120,8 +119,8 @@ def running(state: Path) -> Iterator[Measured]:
     options = LaunchOptions(port=0, state=state, namespace=scripts)
     folder = RunFolder(HERE)
     inside = folder.path / "bench_inside"
-    shutil.copytree(HERE.root / "src", inside)
-    shutil.copytree(INSIDE, inside, dirs_exist_ok=True)
+    copy_sources(HERE.root / "src", inside)
+    copy_sources(INSIDE, inside)
     production = load_production_config(HERE.wrangler_toml)
     config = development_config(production, options, plugin_folder(HERE))
     config["main"] = "bench_inside/bench_entry.py"

@@ -15,7 +15,7 @@ from bench.server import listeners, open_ports, resident_mb
 from core.ports import Json
 from dev.launch.config import DEVELOPMENT_TOKEN, development_config, load_production_config
 from dev.launch.options import HOST, LaunchOptions
-from dev.launch.run_folder import RunFolder
+from dev.launch.run_folder import RunFolder, copy_sources
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
 
@@ -65,7 +65,7 @@ class RunningDispatcher:
 
     def run_cron(self) -> None:
         """Run cron, as Cloudflare does every minute."""
-        fired = httpx.get(f"{self.url}/cdn-cgi/handler/scheduled", timeout=TIMEOUT_SECONDS)
+        fired = httpx.get(f"{self.url}/cdn-cgi/local/scheduled", timeout=TIMEOUT_SECONDS)
         fired.raise_for_status()
 
     def _platform(self, route: str) -> Json:
@@ -87,8 +87,8 @@ def running(state: Path) -> Iterator[RunningDispatcher]:
     options = LaunchOptions(port=0, state=state, namespace=scripts, tenant_directory=directory)
     folder = RunFolder(HERE)
     inside = folder.path / "counted"
-    shutil.copytree(HERE.root / "src", inside)
-    shutil.copytree(HERE_INSIDE, inside, dirs_exist_ok=True)
+    copy_sources(HERE.root / "src", inside)
+    copy_sources(HERE_INSIDE, inside)
     production = load_production_config(HERE.wrangler_toml)
     config = development_config(production, options, plugin_folder(HERE))
     config["main"] = "counted/counted_entry.py"

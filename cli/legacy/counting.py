@@ -157,7 +157,7 @@ def run_cron(url: str) -> None:
         NetworkError: It failed or could not be reached.
     """
     try:
-        httpx.get(f"{url}/cdn-cgi/handler/scheduled", timeout=120).raise_for_status()
+        httpx.get(f"{url}/cdn-cgi/local/scheduled", timeout=120).raise_for_status()
     except httpx.HTTPError as error:
         raise NetworkError(
             f"The cron trigger at {url} could not be run ({error}).",

@@ -156,6 +156,9 @@ def read_options(layout: Layout) -> LaunchOptions:
         "--namespace", help="folder of the tenants' scripts (NAMESPACE, the demo's)"
     )
     parser.add_argument("--runtime", help="Pyodide bundle: local or cloudflare (RUNTIME, local)")
+    parser.add_argument(
+        "--prepared", help="folder of a memory snapshot of the Worker, for tests of the launcher"
+    )
     arguments = parser.parse_args()
 
     def given(name: str) -> str | None:
@@ -175,6 +178,8 @@ def read_options(layout: Layout) -> LaunchOptions:
         tenant_directory=directory,
         variables=parse_variables(os.environ.get("VARS", "")),
         runtime=check_runtime(given("runtime") or Runtime.LOCAL.value),
+        prepared=Path(arguments.prepared) if arguments.prepared else None,
+        reloads=True,
     )
 
 

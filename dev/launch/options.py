@@ -39,7 +39,9 @@ class LaunchOptions:
         runtime: The Pyodide bundle to use.
         bundle: The folder of the bundle for `Runtime.LOCAL`; `None` for the one of set-up.
         inspector_port: The port for debuggers; 0 for any free one.
-        snapshots: The folder of a memory snapshot to start the Worker from (`workerd.sh`).
+        prepared: The folder of a prepared start (`dev.launch.prepared`).
+        reloads: Whether wrangler reloads the Worker when the clone's sources are edited; then
+            only the memory snapshot of a prepared start is used.
     """
 
     port: int
@@ -50,7 +52,8 @@ class LaunchOptions:
     runtime: Runtime = Runtime.LOCAL
     bundle: Path | None = None
     inspector_port: int = 0
-    snapshots: Path | None = None
+    prepared: Path | None = None
+    reloads: bool = False
 
 
 def check_port(text: str) -> int:

@@ -3,6 +3,11 @@
 wrangler resolves `python_modules`, the entrypoint and all relative paths against the folder of
 its configuration. The links make that work as in production, and each run has its own
 `.wrangler/`.
+
+wrangler watches the sources and the assets. After any change of a file in them, also of one that
+is no part of the Worker such as Python's bytecode, it restarts workerd: the isolate's buffered
+events are lost, and GET requests in flight are sent a second time. A run that must not be
+disturbed has copies in place of links.
 """
 
 import fcntl
@@ -19,6 +24,9 @@ from dev.setup.lock import exclusive
 from dev.setup.stamp import write_atomically
 
 CONFIG_NAME = "wrangler.json"
+WATCHED = ("src", "public")
+"""The folders that wrangler watches."""
+
 _OWN_CONFIGS = {"wrangler.toml", "wrangler.json", "wrangler.jsonc"}
 _LOCK_NAME = ".lock"
 
@@ -29,10 +37,13 @@ class RunFolder:
     Args:
         layout: The clone.
         links: Links that replace those to the clone: name to target.
+        copies: Whether the watched folders are copied instead of linked.
     """
 
-    def __init__(self, layout: Layout, links: Mapping[str, Path] | None = None) -> None:
-        """Create the folder and its links."""
+    def __init__(
+        self, layout: Layout, links: Mapping[str, Path] | None = None, *, copies: bool = True
+    ) -> None:
+        """Create the folder with its links and copies."""
         with exclusive(layout.runs / _LOCK_NAME):
             remove_abandoned(layout.runs)
             self.path = Path(tempfile.mkdtemp(dir=layout.runs, prefix="run-"))
@@ -42,7 +53,10 @@ class RunFolder:
             fcntl.flock(self.lock, fcntl.LOCK_EX)
         targets = {entry.name: entry for entry in layout.root.iterdir() if _is_linked(entry.name)}
         for name, target in {**targets, **(links or {})}.items():
-            (self.path / name).symlink_to(target)
+            if copies and name in WATCHED:
+                copy_sources(target, self.path / name)
+            else:
+                (self.path / name).symlink_to(target)
 
     @property
     def config(self) -> Path:
@@ -62,6 +76,16 @@ class RunFolder:
         """Remove the folder, but not the targets of its links."""
         os.close(self.lock)
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def copy_sources(folder: Path, copy: Path) -> None:
+    """Copy a folder of sources without Python's bytecode, which other processes may be writing.
+
+    Args:
+        folder: The folder.
+        copy: Its copy; files are added to an existing folder.
+    """
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
 
 
 def remove_abandoned(runs: Path) -> None:

@@ -10,11 +10,12 @@ from playwright.sync_api import Browser
 from dev.browser import running_browser
 from dev.launch import Server, running_dispatcher
 from tests.e2e.marketplace import DEMO_NAMESPACE, DEMO_TENANTS
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 
 from .visit import Visitor
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run these tests in one process, because they share a browser and a dispatcher."""
     for item in items:
@@ -36,7 +37,7 @@ def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         state=tmp_path_factory.mktemp("state"),
         tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
         namespace=DEMO_NAMESPACE,
-        snapshots=startup_snapshot(),
+        prepared=prepared_start(),
     ) as server:
         yield server
 

@@ -11,7 +11,7 @@ import httpx
 from dev.launch import running_dispatcher
 from dev.launch.announcement import Running, find_running
 from dev.layout import HERE
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 
 from .loopback import Reply, answering
 
@@ -75,7 +75,7 @@ def running_market(state: Path) -> Iterator[LocalMarket]:
                 **PAYMENTS,
             },
             with_api=True,
-            snapshots=startup_snapshot(),
+            prepared=prepared_start(),
         ),
     ):
         running = find_running(state)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from dev.launch import running_dispatcher
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 
 from .command import Ran, clawr
 
@@ -25,7 +25,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     state = tmp_path_factory.mktemp("state")
     variables = {"PLATFORM_ANALYTICS_TOKEN": PLATFORM_TOKEN}
     with running_dispatcher(
-        state=state, variables=variables, with_api=True, snapshots=startup_snapshot()
+        state=state, variables=variables, with_api=True, prepared=prepared_start()
     ):
         yield state
 

@@ -12,7 +12,7 @@ import pytest
 from dev.economy import Economy, running_economy
 from dev.economy.payer import Payer, running_payer
 from dev.launch import Server, running_dispatcher
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 
 from . import marketplace
 from .attacked_dispatcher import SETTINGS as ATTACKED_SETTINGS
@@ -34,6 +34,7 @@ Starter = Callable[..., AbstractContextManager[Server]]
 PayerOf = Callable[[str], Payer]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run tests that share a dispatcher in one worker, and each other module in one worker."""
     for item in items:
@@ -61,13 +62,13 @@ def start(namespace: Path) -> Starter:
         tenants: dict[str, Any] | None = None,
         variables: dict[str, str] | None = None,
         *,
-        is_from_snapshot: bool = True,
+        is_prepared: bool = True,
     ) -> Iterator[Server]:
         with running_dispatcher(
             state=state,
             tenants=None if tenants is None else json.dumps(tenants, ensure_ascii=False),
             namespace=namespace,
-            snapshots=startup_snapshot() if is_from_snapshot else None,
+            prepared=prepared_start() if is_prepared else None,
             variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN, **(variables or {})},
         ) as server:
             yield server

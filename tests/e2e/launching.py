@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dev.layout import HERE
+from tests.support.prepared_start import prepared_start
 
 TENANTS = {
     "tenants": [
@@ -54,7 +55,7 @@ class Launch:
 
 @contextmanager
 def launched(tmp_path: Path, **variables: str) -> Iterator[Launch]:
-    """Start the launcher with settings in the environment, as make does."""
+    """Start the launcher with settings in the environment, as make does, from the snapshot."""
     (tmp_path / "scripts").mkdir(exist_ok=True)
     (tmp_path / "scripts" / "echo.js").write_text(SCRIPT)
     (tmp_path / "tenants.json").write_text(json.dumps(TENANTS))
@@ -68,7 +69,7 @@ def launched(tmp_path: Path, **variables: str) -> Iterator[Launch]:
         **variables,
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "dev.launch"],
+        [sys.executable, "-m", "dev.launch", "--prepared", prepared_start()],
         cwd=HERE.root,
         env={**os.environ, **settings},
         stdin=subprocess.DEVNULL,

@@ -106,9 +106,7 @@ class PaidDispatcher:
 
     def run_cron(self) -> None:
         """Run cron once."""
-        response = httpx.get(
-            f"{self.server.url}/cdn-cgi/handler/scheduled", timeout=RESPONSE_SECONDS
-        )
+        response = httpx.get(f"{self.server.url}/cdn-cgi/local/scheduled", timeout=RESPONSE_SECONDS)
         assert response.text == "ok", response.text
 
     def resolve(self, seconds: float = BEYOND_TIMEOUT_SECONDS) -> None:

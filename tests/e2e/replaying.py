@@ -1,7 +1,6 @@
 """Runs the real Worker with a clock that each request and cron run sets."""
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import httpx
 from dev.launch import Server
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import LaunchOptions
-from dev.launch.run_folder import RunFolder
+from dev.launch.run_folder import RunFolder, copy_sources
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
 
@@ -46,8 +45,8 @@ def replaying_worker(
     )
     folder = RunFolder(HERE)
     inside = folder.path / "replay_inside"
-    shutil.copytree(HERE.root / "src", inside)
-    shutil.copytree(INSIDE, inside, dirs_exist_ok=True)
+    copy_sources(HERE.root / "src", inside)
+    copy_sources(INSIDE, inside)
     config = development_config(
         load_production_config(HERE.wrangler_toml), options, plugin_folder(HERE)
     )
@@ -74,7 +73,7 @@ class Replay:
 
     def cron(self, at_ms: int) -> None:
         """Run cron once at `at_ms`."""
-        response = self.client.get("/cdn-cgi/handler/scheduled", params={"time": at_ms})
+        response = self.client.get("/cdn-cgi/local/scheduled", params={"time": at_ms})
         assert (response.status_code, response.text) == (200, "ok"), response.text
 
     def request(

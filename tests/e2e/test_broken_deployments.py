@@ -8,7 +8,7 @@ import pytest
 
 from dev.launch import running_dispatcher
 from dev.layout import HERE, Layout
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 
 from .caller import Caller
 from .conftest import TOKEN
@@ -36,7 +36,9 @@ def without(tmp_path: Path) -> Callable[[str, str], Layout]:
         ):
             (root / name).symlink_to(HERE.root / name)
         (root / ".clawr").mkdir()
-        (root / ".clawr" / "bundles").symlink_to(HERE.bundles)
+        for made in (HERE.bundles, HERE.databases):
+            made.mkdir(parents=True, exist_ok=True)
+            (root / ".clawr" / made.name).symlink_to(made)
         complete = HERE.wrangler_toml.read_text(encoding="utf-8")
         incomplete, count = re.subn(TABLE.format(kind=kind, binding=binding), "", complete)
         assert count == 1
@@ -58,7 +60,7 @@ def test_a_missing_binding_is_named_in_responses_and_health(
             state=tmp_path / "state",
             tenants=DEMO,
             namespace=DEMO_NAMESPACE,
-            snapshots=startup_snapshot(),
+            prepared=prepared_start(),
             variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
             layout=without(kind, binding),
         ) as server,

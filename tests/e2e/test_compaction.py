@@ -20,7 +20,7 @@ DIRECTORY = json.loads(DEMO_TENANTS.read_text(encoding="utf-8"))
 
 def fire_cron(server: Server) -> None:
     """Run cron once."""
-    response = httpx.get(f"{server.url}/cdn-cgi/handler/scheduled", timeout=60)
+    response = httpx.get(f"{server.url}/cdn-cgi/local/scheduled", timeout=60)
     assert (response.status_code, response.text) == (200, "ok")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.launch import Server, running_dispatcher
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 
 from .caller import Caller
 from .marketplace import DEMO_NAMESPACE, DEMO_TENANTS, REPOSITORY
@@ -21,7 +21,7 @@ def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         state=tmp_path_factory.mktemp("demo"),
         tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
         namespace=DEMO_NAMESPACE,
-        snapshots=startup_snapshot(),
+        prepared=prepared_start(),
     ) as server:
         yield server
 

@@ -2,6 +2,8 @@
 
 import json
 
+from dev.launch import Server
+
 from .caller import Caller
 from .marketplace import BAD_RECORDS
 
@@ -27,3 +29,8 @@ def test_an_invalid_record_is_not_served(caller: Caller) -> None:
 
 def test_the_token_is_not_shown(caller: Caller) -> None:
     assert caller.token not in json.dumps(caller.platform("health"))
+
+
+def test_the_shared_dispatcher_runs_without_wrangler(server: Server) -> None:
+    """With wrangler, these tests would take twice as long, and its proxy would repeat requests."""
+    assert "wrangler" not in server.log.read_text()

@@ -14,7 +14,7 @@ from core import keys
 from dev.history.traffic import Span, make_events
 from dev.launch import Server, running_dispatcher
 from metering.events import UsageEvent
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 from tests.unit.history.test_traffic import APIS, PRICED
 
 from . import local_kv
@@ -37,7 +37,7 @@ def seeded(state: Path) -> Iterator[Server]:
         state=state,
         tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
         namespace=DEMO_NAMESPACE,
-        snapshots=startup_snapshot(),
+        prepared=prepared_start(),
     ) as server:
         with Caller(server.url, "dev-token") as caller:
             assert caller.request("/t/mirror/").status_code == 200

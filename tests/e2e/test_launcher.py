@@ -8,15 +8,18 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from dev.errors import ServerError
-from dev.launch import running_dispatcher
+from dev.launch import LaunchOptions, Server, running_dispatcher
+from dev.launch.start import start
 from dev.layout import HERE, Layout
+from tests.support.prepared_start import prepared_start
 
 from .launching import SCRIPT, TENANTS, is_alive, launched, until_refused
 
@@ -106,8 +109,35 @@ def own_clone(tmp_path: Path) -> Layout:
     ):
         (root / name).symlink_to(HERE.root / name)
     (root / ".clawr").mkdir()
-    (root / ".clawr" / "bundles").symlink_to(HERE.bundles)
+    for made in (HERE.bundles, HERE.databases):
+        made.mkdir(parents=True, exist_ok=True)
+        (root / ".clawr" / made.name).symlink_to(made)
     return Layout(root)
+
+
+@contextmanager
+def with_wrangler(
+    folder: Path,
+    tenants: str | None = None,
+    prepared: Path | None = None,
+    layout: Layout = HERE,
+) -> Iterator[Server]:
+    """Run the dispatcher as `make dev` does: wrangler reloads edited sources."""
+    for name in ("state", "scripts"):
+        (folder / name).mkdir(exist_ok=True)
+    options = LaunchOptions(
+        port=0,
+        state=folder / "state",
+        namespace=folder / "scripts",
+        tenant_directory=tenants,
+        prepared=prepared,
+        reloads=True,
+    )
+    server = start(layout, options)
+    try:
+        yield server.wait_until_ready()
+    finally:
+        server.stop()
 
 
 def worker(response: str) -> str:
@@ -120,7 +150,7 @@ def worker(response: str) -> str:
 
 
 def test_edited_sources_are_reloaded(own_clone: Layout, tmp_path: Path) -> None:
-    with running_dispatcher(state=tmp_path / "state", layout=own_clone) as server:
+    with with_wrangler(tmp_path, layout=own_clone) as server:
         assert httpx.get(server.url).text == "first"
         deadline = time.monotonic() + 60
         saved = 0.0
@@ -167,15 +197,14 @@ def test_a_clean_shutdown_loses_no_event(tmp_path: Path) -> None:
     scripts = tmp_path / "scripts"
     scripts.mkdir()
     (scripts / "echo.js").write_text(SCRIPT)
-    run: dict[str, Any] = {
-        "state": tmp_path / "state",
-        "tenants": json.dumps(TENANTS),
-        "namespace": scripts,
-    }
-    with running_dispatcher(**run) as server, httpx.Client(base_url=server.url) as client:
+    tenants, prepared = json.dumps(TENANTS), prepared_start()
+    with (
+        with_wrangler(tmp_path, tenants, prepared) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
         # The launcher stops right after the last response, before a group commit is due.
         assert all(client.get("/t/echo/").is_success for _ in range(20))
-    with running_dispatcher(**run) as server:
+    with with_wrangler(tmp_path, tenants, prepared) as server:
         response = httpx.get(
             f"{server.url}/__platform/analytics?window=overall",
             headers={"authorization": "Bearer dev-token"},

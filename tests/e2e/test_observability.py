@@ -55,6 +55,7 @@ def awaited_line(server: Server, request_id: str) -> dict[str, Any]:
 
 
 def test_metrics_equal_the_traffic(caller: Caller) -> None:
+    caller.wait_until_written()
     before = families(caller)
     for _ in range(5):
         assert caller.request("/t/mirror/").status_code == 200
@@ -114,7 +115,7 @@ def test_log_lines_are_json_and_ordinary_requests_log_nothing(
     printed_before = len(server.log.read_text())
     served = caller.request("/t/mirror/", headers={"x-api-key": "callers-own-key"})
     refused = caller.request("/t/unknown")
-    assert caller.request("/cdn-cgi/handler/scheduled").text == "ok"
+    assert caller.request("/cdn-cgi/local/scheduled").text == "ok"
     failed = caller.request("/t/crafted/throw")
     awaited_line(server, failed.headers["x-request-id"])
     lines = log_lines(server)

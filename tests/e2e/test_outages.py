@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dev.launch import running_dispatcher
 from tests.support.explore_shape import check
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 
 from .caller import Caller, eventually
 from .conftest import TOKEN
@@ -47,7 +47,7 @@ def test_a_kv_outage_delays_no_response_and_loses_no_event(
             state=tmp_path,
             tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
             namespace=DEMO_NAMESPACE,
-            snapshots=startup_snapshot(),
+            prepared=prepared_start(),
             variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
         ) as server,
         Caller(server.url, TOKEN) as caller,
@@ -79,7 +79,7 @@ def test_after_a_leader_gave_up_the_next_request_writes_the_events(tmp_path: Pat
             state=tmp_path,
             tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
             namespace=DEMO_NAMESPACE,
-            snapshots=startup_snapshot(),
+            prepared=prepared_start(),
             variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
         ) as server,
         Caller(server.url, TOKEN) as caller,

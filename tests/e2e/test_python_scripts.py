@@ -9,7 +9,7 @@ from .conftest import TOKEN, Starter
 
 def test_a_python_script_gets_the_request_and_responds(start: Starter, tmp_path: Path) -> None:
     with (
-        start(tmp_path, marketplace.directory(), is_from_snapshot=False) as server,
+        start(tmp_path, marketplace.directory(), is_prepared=False) as server,
         Caller(server.url, TOKEN) as caller,
     ):
         response = caller.request("/t/serpent/a/b?c=1", method="POST", content=b"body")

@@ -1,7 +1,6 @@
 """Starts the Worker that runs pytest inside workerd, and sends it the tests to run."""
 
 import json
-import shutil
 import tempfile
 import urllib.parse
 from collections import defaultdict
@@ -14,7 +13,7 @@ import httpx
 
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import LaunchOptions
-from dev.launch.run_folder import RunFolder
+from dev.launch.run_folder import RunFolder, copy_sources
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE, Layout
 
@@ -62,8 +61,8 @@ class InsideWorker:
         SCRIPTS.mkdir(exist_ok=True)
         options = LaunchOptions(port=0, state=Path(self._state.name), namespace=SCRIPTS)
         folder = RunFolder(layout, {"python_modules": layout.inside_modules})
-        shutil.copytree(layout.root / "src", folder.path / INSIDE.name)
-        shutil.copytree(INSIDE, folder.path / INSIDE.name, dirs_exist_ok=True)
+        copy_sources(layout.root / "src", folder.path / INSIDE.name)
+        copy_sources(INSIDE, folder.path / INSIDE.name)
         production = load_production_config(layout.wrangler_toml)
         config = development_config(production, options, plugin_folder(layout))
         config["main"] = f"{INSIDE.name}/inside_entry.py"

@@ -1,14 +1,13 @@
 """A runtime in which requests cannot be driven still serves them."""
 
 import json
-import shutil
 from pathlib import Path
 
 import httpx
 
 from dev.launch.config import development_config, load_production_config
 from dev.launch.options import LaunchOptions
-from dev.launch.run_folder import RunFolder
+from dev.launch.run_folder import RunFolder, copy_sources
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
 from tests.runtime.harness import SCRIPTS
@@ -34,7 +33,7 @@ def test_requests_are_served_where_they_cannot_be_driven(tmp_path: Path) -> None
         port=0, state=tmp_path, namespace=SCRIPTS, tenant_directory=json.dumps(TENANTS)
     )
     folder = RunFolder(HERE)
-    shutil.copytree(HERE.root / "src", folder.path / "changed")
+    copy_sources(HERE.root / "src", folder.path / "changed")
     (folder.path / "changed" / "changed_entry.py").write_text(ENTRY)
     production = load_production_config(HERE.wrangler_toml)
     config = development_config(production, options, plugin_folder(HERE))

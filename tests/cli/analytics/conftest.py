@@ -11,7 +11,7 @@ import pytest
 from dev.launch import running_dispatcher
 from dev.layout import HERE
 from tests.cli.command import Ran, clawr
-from tests.support.snapshot import startup_snapshot
+from tests.support.prepared_start import prepared_start
 
 TOKEN = "marker-token-that-must-not-be-printed"
 CALLS = ("feasts/easter?year=2026", "feasts/", "airports/airports?country=CH&limit=1", "unknown/")
@@ -43,6 +43,7 @@ class Market:
         return response.headers["x-request-id"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that share the dispatcher in one worker."""
     for item in items:
@@ -57,7 +58,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
         state=tmp_path_factory.mktemp("state"),
         tenants=(demo / "tenants.json").read_text(),
         namespace=demo / "namespace",
-        snapshots=startup_snapshot(),
+        prepared=prepared_start(),
         variables={"PLATFORM_ANALYTICS_TOKEN": TOKEN},
     ) as server:
         market = Market(server.url)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from dev.launch.run_folder import RunFolder, remove_abandoned
+from dev.launch.run_folder import WATCHED, RunFolder, remove_abandoned
 from dev.layout import Layout
 
 
@@ -27,8 +27,29 @@ def test_a_link_can_be_replaced(tmp_path: Path) -> None:
     layout = make_clone(tmp_path)
     other = tmp_path / ".other"
     other.mkdir()
-    folder = RunFolder(layout, {"src": other})
-    assert (folder.path / "src").resolve() == other
+    folder = RunFolder(layout, {"python_modules": other})
+    assert (folder.path / "python_modules").resolve() == other
+    folder.remove()
+
+
+def test_what_wrangler_watches_is_copied_without_bytecode(tmp_path: Path) -> None:
+    layout = make_clone(tmp_path)
+    (tmp_path / "public").mkdir()
+    (tmp_path / "src" / "__pycache__").mkdir()
+    folder = RunFolder(layout)
+    assert [folder.path / name for name in WATCHED] == [
+        (folder.path / name).resolve() for name in WATCHED
+    ]
+    assert [path.name for path in (folder.path / "src").iterdir()] == ["entry.py"]
+    (tmp_path / "src" / "entry.py").write_text("edited")
+    assert (folder.path / "src" / "entry.py").read_text() == "original"
+    folder.remove()
+
+
+def test_a_run_that_reloads_sees_edits_of_the_clone(tmp_path: Path) -> None:
+    folder = RunFolder(make_clone(tmp_path), copies=False)
+    (tmp_path / "src" / "entry.py").write_text("edited")
+    assert (folder.path / "src" / "entry.py").read_text() == "edited"
     folder.remove()
 
 
