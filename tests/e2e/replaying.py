@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from dev.launch.options import LaunchOptions
 from dev.launch.run_folder import RunFolder, copy_sources
 from dev.launch.start import plugin_folder, start_in
 from dev.layout import HERE
+from tests.support.prepared_start import prepare
 
 INSIDE = Path(__file__).with_name("inside")
 PRICED = {
@@ -42,7 +44,26 @@ def replaying_worker(
         namespace=namespace.absolute(),
         tenant_directory=json.dumps(tenants),
         variables={"PLATFORM_ANALYTICS_TOKEN": token, **PRICED},
+        prepared=_prepared(),
     )
+    with _running(options) as server:
+        yield server
+
+
+@cache
+def _prepared() -> Path:
+    """Return the folder of the prepared start of the Worker with that clock."""
+
+    def start(state: Path, fresh: Path) -> AbstractContextManager[Server]:
+        scripts = state / "scripts"
+        scripts.mkdir()
+        return _running(LaunchOptions(port=0, state=state, namespace=scripts, prepared=fresh))
+
+    return prepare("replay", sorted(INSIDE.glob("*.py")), start)
+
+
+@contextmanager
+def _running(options: LaunchOptions) -> Iterator[Server]:
     folder = RunFolder(HERE)
     inside = folder.path / "replay_inside"
     copy_sources(HERE.root / "src", inside)
