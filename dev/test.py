@@ -11,6 +11,13 @@ from dev.newest import run_on_newest
 PROCESSES = "--numprocesses=3"
 """One more than the smallest supported machine has cores: many tests wait for other processes."""
 
+BYTECODE = "PYTHONPYCACHEPREFIX"
+"""The environment variable with the folder of Python's bytecode.
+
+A run writes it outside of `src/`, where it would reload a running `make dev`. It writes it even if
+the environment forbids it, because each of a run's many processes would compile the same modules.
+"""
+
 NEWEST = "newest"
 """`RUNTIME` for npm's newest wrangler, workerd and Pyodide instead of the pinned ones."""
 
@@ -21,7 +28,9 @@ def main() -> int:
     if os.environ.get("RUNTIME") == NEWEST:
         return run_on_newest([PROCESSES], selected)
     command = [str(HERE.python), "-m", "pytest", PROCESSES, *selected]
-    return subprocess.run(command, cwd=HERE.root, check=False).returncode
+    environment = {**os.environ, BYTECODE: str(HERE.cache / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return subprocess.run(command, cwd=HERE.root, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

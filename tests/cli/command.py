@@ -16,6 +16,7 @@ from unittest import mock
 
 from cli.app import main
 from dev.layout import HERE
+from dev.test import BYTECODE
 
 CLAWR = HERE.venv / "bin" / "clawr"
 SECONDS_MAX = 120
@@ -113,4 +114,5 @@ def clawr_running(
 
 
 def _environment(settings: Mapping[str, str] | None) -> Mapping[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(settings or {})}
+    bytecode = {name: os.environ[name] for name in (BYTECODE,) if name in os.environ}
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **bytecode, **(settings or {})}

@@ -13,7 +13,7 @@ from tests.cloudflare.fake_account import FakeAccount, running_account_server
 from tests.cloudflare.recording import Sent
 from tests.cloudflare.workers import Worker
 
-from .command import Ran, clawr
+from .command import Ran, clawr_inside
 from .market import TOKEN, running_market
 
 NAME = "market"
@@ -72,7 +72,7 @@ def deployments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment
             before = len(account.requests)
             if len(runs) == 1:
                 account.fail("POST", "*/query", faults.FORBIDDEN)
-            runs.append(clawr(*common, *more, settings=account.settings))
+            runs.append(clawr_inside(*common, *more, settings=account.settings))
             sent.append(account.requests[before:])
         dry, failed, first, second = runs
         yield Deployments(account, dry, failed, first, second, sent)
@@ -169,7 +169,7 @@ def test_no_secret_is_printed_or_left_in_a_log(deployments: Deployments) -> None
 def test_changes_by_other_means_are_detected_and_reverted(deployments: Deployments) -> None:
     deployments.worker.schedules = []
     settings = {**deployments.account.settings, **SECRETS}
-    done = clawr(*OPTIONS, "--execute", "--wait", "0", "--json", settings=settings)
+    done = clawr_inside(*OPTIONS, "--execute", "--wait", "0", "--json", settings=settings)
     assert done.document["changes"] == [{"sign": "+", "what": "schedule * * * * *"}]
     assert deployments.worker.schedules == ["* * * * *"]
     # The Worker does not run at the address in the fake account.
@@ -178,7 +178,7 @@ def test_changes_by_other_means_are_detected_and_reverted(deployments: Deploymen
 
 def test_existing_secrets_are_kept(deployments: Deployments) -> None:
     settings = {**deployments.account.settings, "PLATFORM_ANALYTICS_TOKEN": "another"}
-    ran = clawr(*OPTIONS, settings=settings)
+    ran = clawr_inside(*OPTIONS, settings=settings)
     assert "PLATFORM_ANALYTICS_TOKEN  already set; kept" in ran.out
     assert "No changes" in ran.out
 
@@ -194,11 +194,11 @@ def test_a_domain_is_added_and_not_taken_from_another_worker(
                 account_id=account.account_id, hostname=host, service=name
             )
     settings = {**account.settings, **SECRETS}
-    refused = clawr(*OPTIONS, "--domain", "taken.example.com", settings=settings)
+    refused = clawr_inside(*OPTIONS, "--domain", "taken.example.com", settings=settings)
     assert refused.code == 5
     assert "other" in refused.err
     domain = ("--domain", "api.example.com")
-    clawr(*OPTIONS, *domain, "--execute", "--wait", "0", settings=settings)
+    clawr_inside(*OPTIONS, *domain, "--execute", "--wait", "0", settings=settings)
     hosts = {one["hostname"]: one["service"] for one in account.zones.domains.values()}
     assert hosts == {
         "taken.example.com": "other",
@@ -208,7 +208,7 @@ def test_a_domain_is_added_and_not_taken_from_another_worker(
 
 
 def test_without_a_required_secret_nothing_is_changed(fake_account: FakeAccount) -> None:
-    ran = clawr(*OPTIONS, "--create-missing", "--execute", settings=fake_account.settings)
+    ran = clawr_inside(*OPTIONS, "--create-missing", "--execute", settings=fake_account.settings)
     assert ran.code == 2
     assert "CALLER_HASH_SECRET is not set" in ran.err
     assert "openssl rand" in ran.err

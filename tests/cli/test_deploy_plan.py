@@ -7,7 +7,7 @@ import pytest
 from dev.launch.config import load_production_config
 from dev.layout import HERE
 
-from .command import Ran, clawr
+from .command import Ran, clawr_inside
 
 OPTIONS = (
     *("--script-name", "market", "--dispatch-namespace", "scripts"),
@@ -24,7 +24,7 @@ SETTINGS = {
 def dry() -> Ran:
     """A dry run without a token."""
     before = HERE.wrangler_toml.read_bytes()
-    ran = clawr("deploy-dispatcher", *OPTIONS, "--json", settings=SETTINGS)
+    ran = clawr_inside("deploy-dispatcher", *OPTIONS, "--json", settings=SETTINGS)
     assert ran.code == 0, ran.err
     assert HERE.wrangler_toml.read_bytes() == before
     return ran
@@ -64,31 +64,31 @@ def test_the_worker_is_within_the_limits_of_the_free_plan(dry: Ran) -> None:
 
 
 def test_the_old_name_does_the_same(dry: Ran) -> None:
-    again = clawr("cloudflare-deploy-dispatcher", *OPTIONS, "--json", settings=SETTINGS)
+    again = clawr_inside("cloudflare-deploy-dispatcher", *OPTIONS, "--json", settings=SETTINGS)
     assert json.loads(again.out) == dry.document
 
 
 def test_the_plan_as_text_says_how_to_apply_it() -> None:
-    ran = clawr("deploy-dispatcher", *OPTIONS, "--create-missing", settings=SETTINGS)
+    ran = clawr_inside("deploy-dispatcher", *OPTIONS, "--create-missing", settings=SETTINGS)
     assert "KV namespace market-tenants (will be created)" in ran.out
     assert "Not compared with an account" in ran.out
     assert ran.out.rstrip().endswith("Add --execute to apply.")
 
 
 def test_executing_without_an_account_is_an_error() -> None:
-    ran = clawr("deploy-dispatcher", *OPTIONS, "--execute", settings=SETTINGS)
+    ran = clawr_inside("deploy-dispatcher", *OPTIONS, "--execute", settings=SETTINGS)
     assert ran.code == 3
     assert "CLOUDFLARE_API_TOKEN not set" in ran.err
 
 
 def test_deploying_to_make_dev_is_an_error() -> None:
-    ran = clawr("deploy-dispatcher", *OPTIONS, "--local")
+    ran = clawr_inside("deploy-dispatcher", *OPTIONS, "--local")
     assert ran.code == 2
     assert "already runs the dispatcher of this clone" in ran.err
 
 
 def test_a_missing_required_store_is_reported() -> None:
-    ran = clawr("deploy-dispatcher", *OPTIONS[:4], settings=SETTINGS)
+    ran = clawr_inside("deploy-dispatcher", *OPTIONS[:4], settings=SETTINGS)
     assert ran.code == 4
     assert "clawr kv create market-usage --execute" in ran.err
 
@@ -96,6 +96,6 @@ def test_a_missing_required_store_is_reported() -> None:
 @pytest.mark.parametrize("option", ["--script-name", "--dispatch-namespace"])
 def test_a_missing_required_option_is_reported(option: str) -> None:
     position = OPTIONS.index(option)
-    ran = clawr("deploy-dispatcher", *OPTIONS[:position], *OPTIONS[position + 2 :])
+    ran = clawr_inside("deploy-dispatcher", *OPTIONS[:position], *OPTIONS[position + 2 :])
     assert ran.code == 2
     assert option in ran.err

@@ -12,7 +12,7 @@ import pytest
 from dev.launch import running_dispatcher
 from tests.support.prepared_start import prepared_start
 
-from .command import Ran, clawr
+from .command import Ran, clawr_inside
 
 PLATFORM_TOKEN = "token-of-the-import-tests"
 DAYS_AGO = (45, 2, 0.01)
@@ -54,7 +54,7 @@ def imported(state: Path, tmp_path: Path, values: object, *options: str) -> Ran:
     file = tmp_path / "events.json"
     file.write_text(json.dumps({"events": values}, indent=1))
     where = ("--local", "--state", state)
-    return clawr("import-legacy", file, "--map", "settled=revenueUsd", *where, *options)
+    return clawr_inside("import-legacy", file, "--map", "settled=revenueUsd", *where, *options)
 
 
 def test_a_list_is_counted_once_including_events_older_than_the_log(
@@ -121,6 +121,8 @@ def test_callers_are_not_imported_without_the_accounts_secret(tmp_path: Path) ->
     file = tmp_path / "events.json"
     file.write_text(json.dumps(events([1], count=1)))
     settings = {"CLOUDFLARE_API_TOKEN": "t", "CLOUDFLARE_ACCOUNT_ID": "0" * 32}
-    ran = clawr("import-legacy", file, "--remote", "--url", "http://127.0.0.1:9", settings=settings)
+    ran = clawr_inside(
+        "import-legacy", file, "--remote", "--url", "http://127.0.0.1:9", settings=settings
+    )
     assert ran.code == 3
     assert "CALLER_HASH_SECRET is not set" in ran.err

@@ -22,7 +22,7 @@ from cli.errors import CommandError
 from cli.options import PANEL_ACCOUNT, PANEL_ANALYTICS, PANEL_APIS
 from dev.layout import HERE
 
-from .command import clawr, clawr_running
+from .command import clawr, clawr_inside, clawr_running
 from .loopback import Asked, Reply, answering, recorded
 
 PLATFORM_TOKEN = "marker-of-the-platform-token"
@@ -166,7 +166,7 @@ def test_an_unreachable_dispatcher_has_its_exit_code() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        ran = clawr("analytics", "--json", settings={"CLAWR_URL": url})
+        ran = clawr_inside("analytics", "--json", settings={"CLAWR_URL": url})
     assert (ran.code, ran.document["error"]) == (6, "unreachable")
 
 
@@ -175,8 +175,8 @@ def test_findings_have_their_exit_code_and_are_all_printed() -> None:
     document["day"] |= {"agrees": False}
     document["day"]["differing"]["onlyAtEdge"] = ["pay-1"]
     with answering(lambda _: Reply(document)) as server:
-        told = clawr("reconcile", "--url", server.url, "--json")
-        shown = clawr("reconcile", "--url", server.url)
+        told = clawr_inside("reconcile", "--url", server.url, "--json")
+        shown = clawr_inside("reconcile", "--url", server.url)
     assert (told.code, told.document["error"], told.document["ok"]) == (8, "findings", False)
     assert told.document["day"]["differing"]["onlyAtEdge"] == ["pay-1"]
     assert (shown.code, "pay-1" in shown.out, "differ in 1" in shown.err) == (8, True, True)
@@ -184,13 +184,13 @@ def test_findings_have_their_exit_code_and_are_all_printed() -> None:
 
 def test_a_failed_check_has_the_exit_code_of_findings() -> None:
     with answering(lambda _: Reply(b"<html>")) as server:
-        ran = clawr("doctor", "--url", server.url, "--json")
+        ran = clawr_inside("doctor", "--url", server.url, "--json")
     assert (ran.code, ran.document["failed"]) == (8, 1)
 
 
 def test_a_traceback_is_printed_only_with_debug() -> None:
-    plain = clawr("events", "--status", "abc", settings={"CLAWR_URL": "http://localhost"})
-    asked = clawr(
+    plain = clawr_inside("events", "--status", "abc", settings={"CLAWR_URL": "http://localhost"})
+    asked = clawr_inside(
         "events", "--status", "abc", settings={"CLAWR_URL": "http://localhost", "DEBUG": "1"}
     )
     assert (plain.code, "Traceback" in plain.err) == (2, False)

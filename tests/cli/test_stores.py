@@ -6,22 +6,22 @@ from tests.cloudflare import faults
 from tests.cloudflare.fake_account import FakeAccount
 from tests.cloudflare.faults import Fault
 
-from .command import clawr
+from .command import clawr_inside
 from .market import LocalMarket
 
 
 def test_a_kv_namespace_is_created_once_and_listed(fake_account: FakeAccount) -> None:
     create = ("kv", "create", "market")
-    shown = clawr(*create, settings=fake_account.settings).out
+    shown = clawr_inside(*create, settings=fake_account.settings).out
     assert shown == (
         "Would create the KV namespace market. Nothing was changed. Add --execute to apply.\n"
     )
-    created = clawr(*create, "--execute", "--json", settings=fake_account.settings).document
+    created = clawr_inside(*create, "--execute", "--json", settings=fake_account.settings).document
     assert (created["exists"], created["created"]) == (True, True)
-    found = clawr(*create, "--execute", "--json", settings=fake_account.settings).document
+    found = clawr_inside(*create, "--execute", "--json", settings=fake_account.settings).document
     assert (found["id"], found["created"]) == (created["id"], False)
     assert [one.method for one in fake_account.requests].count("POST") == 1
-    listed = clawr("kv", "list", settings=fake_account.settings).out
+    listed = clawr_inside("kv", "list", settings=fake_account.settings).out
     assert [line.split() for line in listed.splitlines()] == [
         ["name", "id"],
         ["market", created["id"]],
@@ -30,8 +30,8 @@ def test_a_kv_namespace_is_created_once_and_listed(fake_account: FakeAccount) ->
 
 def test_a_dispatch_namespace_is_created_once(fake_account: FakeAccount) -> None:
     create = ("namespace", "create", "market", "--execute")
-    assert "Created the dispatch" in clawr(*create, settings=fake_account.settings).out
-    assert "exists" in clawr(*create, settings=fake_account.settings).out
+    assert "Created the dispatch" in clawr_inside(*create, settings=fake_account.settings).out
+    assert "exists" in clawr_inside(*create, settings=fake_account.settings).out
     assert fake_account.namespaces.names() == ["market"]
 
 
@@ -42,7 +42,7 @@ def test_a_rejected_request_is_explained_without_the_token(
     fake_account: FakeAccount, fault: Fault
 ) -> None:
     fake_account.fail("*", "*/dispatch/namespaces", fault, times=None)
-    ran = clawr("namespace", "list", settings=fake_account.settings)
+    ran = clawr_inside("namespace", "list", settings=fake_account.settings)
     assert ran.code == 3
     assert fault.message in ran.err
     assert fake_account.token not in ran.out + ran.err
@@ -51,15 +51,17 @@ def test_a_rejected_request_is_explained_without_the_token(
 @pytest.mark.parametrize("fault", [faults.RATE_LIMITED, faults.CUT], ids=["429", "cut"])
 def test_a_temporary_failure_is_retried(fake_account: FakeAccount, fault: Fault) -> None:
     fake_account.fail("POST", "*/storage/kv/namespaces", fault)
-    ran = clawr("kv", "create", "market", "--execute", "--json", settings=fake_account.settings)
+    ran = clawr_inside(
+        "kv", "create", "market", "--execute", "--json", settings=fake_account.settings
+    )
     assert ran.code == 0, ran.out
     assert ran.document["id"]
 
 
 def test_make_dev_has_its_own_stores(local_market: LocalMarket) -> None:
-    stores = clawr("kv", "list", "--local", "--state", local_market.state, "--json")
+    stores = clawr_inside("kv", "list", "--local", "--state", local_market.state, "--json")
     assert {"TENANT_KV", "USAGE_KV"} <= {one["name"] for one in stores.document["namespaces"]}
-    listed = clawr("namespace", "list", "--local", "--state", local_market.state)
+    listed = clawr_inside("namespace", "list", "--local", "--state", local_market.state)
     assert listed.out.split() == ["name", "clawr"]
-    found = clawr("namespace", "create", "clawr", "--local", "--state", local_market.state)
+    found = clawr_inside("namespace", "create", "clawr", "--local", "--state", local_market.state)
     assert "exists" in found.out

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from dev.layout import HERE
+from dev.test import BYTECODE
 
 README = (HERE.root / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (HERE.root / "Makefile").read_text(encoding="utf-8")
@@ -116,6 +117,7 @@ def test_the_commands_work_in_the_order_given(tmp_path: Path) -> None:
     port = free_port()
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"}
     environment |= {"PORT": port, "STATE": str(tmp_path / "state")}
+    environment |= {name: os.environ[name] for name in (BYTECODE,) if name in os.environ}
     server: Terminal | None = None
     activated = ""
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from dev.launch import running_dispatcher
 from dev.layout import HERE
-from tests.cli.command import Ran, clawr
+from tests.cli.command import Ran, clawr_inside
 from tests.support.prepared_start import prepared_start
 
 TOKEN = "marker-token-that-must-not-be-printed"
@@ -35,7 +35,7 @@ class Market:
 
     def run(self, *arguments: str) -> Ran:
         """Run a command on it."""
-        return clawr(*arguments, settings=self.settings)
+        return clawr_inside(*arguments, settings=self.settings)
 
     def call(self, path: str) -> str:
         """Call an API; return the request's id."""

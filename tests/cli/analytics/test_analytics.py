@@ -5,7 +5,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 
 from tests.cli.analytics.conftest import Market
-from tests.cli.command import clawr, clawr_running
+from tests.cli.command import clawr_inside, clawr_running
 
 NOW = datetime.now(UTC)
 
@@ -76,7 +76,7 @@ def test_doctor(market: Market) -> None:
 
 def test_a_rejected_token_is_explained(market: Market) -> None:
     settings = {"CLAWR_URL": market.url, "PLATFORM_ANALYTICS_TOKEN": "wrong-token-for-all"}
-    ran = clawr("analytics", settings=settings)
+    ran = clawr_inside("analytics", settings=settings)
     assert (ran.code, ran.out) == (3, "")
     assert "PLATFORM_ANALYTICS_TOKEN" in ran.err
     assert "wrong-token-for-all" not in ran.err
