@@ -31,6 +31,9 @@ override URL := $(value URL)
 export PORT STATE TENANTS NAMESPACE RUNTIME VARS SIZE ONLY SEEDS SEED FROM MUTATIONS
 export REQUESTS PAYMENTS HISTORY API COUNT METHOD BODY URL
 
+# Bytecode beside the sources would reload a running make dev.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.clawr/bytecode
+
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 

@@ -75,6 +75,11 @@ class Layout:
         return self.root / ".clawr"
 
     @property
+    def bytecode(self) -> Path:
+        """Python's bytecode; beside the sources, it would reload a running `make dev`."""
+        return self.cache / "bytecode"
+
+    @property
     def bundles(self) -> Path:
         """The Pyodide bundles, one folder for each combination of versions."""
         return self.cache / "bundles"

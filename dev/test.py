@@ -14,8 +14,8 @@ PROCESSES = "--numprocesses=3"
 BYTECODE = "PYTHONPYCACHEPREFIX"
 """The environment variable with the folder of Python's bytecode.
 
-A run writes it outside of `src/`, where it would reload a running `make dev`. It writes it even if
-the environment forbids it, because each of a run's many processes would compile the same modules.
+A run writes it even if the environment forbids it, because each of its many processes would
+compile the same modules.
 """
 
 NEWEST = "newest"
@@ -28,7 +28,7 @@ def main() -> int:
     if os.environ.get("RUNTIME") == NEWEST:
         return run_on_newest([PROCESSES], selected)
     command = [str(HERE.python), "-m", "pytest", PROCESSES, *selected]
-    environment = {**os.environ, BYTECODE: str(HERE.cache / "bytecode")}
+    environment = {**os.environ, BYTECODE: str(HERE.bytecode)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(command, cwd=HERE.root, env=environment, check=False).returncode
 

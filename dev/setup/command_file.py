@@ -10,6 +10,7 @@ _PROGRAM = """\
 import sys
 
 sys.path[:0] = [{root!r}, {sources!r}]
+sys.pycache_prefix = sys.pycache_prefix or {bytecode!r}
 
 from cli.app import main
 
@@ -24,7 +25,10 @@ def ensure_command(layout: Layout) -> None:
         layout: The clone.
     """
     program = _PROGRAM.format(
-        python=layout.python, root=str(layout.root), sources=str(layout.root / "src")
+        python=layout.python,
+        root=str(layout.root),
+        sources=str(layout.root / "src"),
+        bytecode=str(layout.bytecode),
     ).encode()
     file = layout.venv / "bin" / NAME
     if not file.exists() or file.read_bytes() != program:
