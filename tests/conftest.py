@@ -16,13 +16,20 @@ from tests.support.timings import timing_lines
 REPORT = HERE.cache / "findings.json"
 
 SLOWEST = (
-    "e2e-test_crashes",
-    "e2e-test_load",
-    "e2e-test_replay",
-    "e2e-test_payments_soak",
-    "local-market",
     "e2e-market",
     "browser",
+    "local-market",
+    "e2e-test_load",
+    "e2e-test_launcher",
+    "e2e-test_charging",
+    "e2e-test_readme",
+    "e2e-test_compaction",
+    "e2e-test_crashes",
+    "e2e-test_replay",
+    "e2e-test_payments_soak",
+    "cli-test_deploy",
+    "e2e-test_directory",
+    "e2e-test_outages",
 )
 """The groups that take longest, first: what begins last should be short."""
 
