@@ -12,8 +12,8 @@ from typing import NamedTuple
 from rich.console import Console
 
 from bench import imports, startup
-from bench.analytics import compaction, designs, explore, page, snapshots
-from bench.analytics.fill import Entry, Fill
+from bench.analytics import designs, explore, page, shard, snapshots
+from bench.analytics.fill import Fill, Filled
 from bench.endurance import overload, soak
 from bench.profile import counts
 from bench.report import page as report
@@ -30,15 +30,14 @@ class Size(NamedTuple):
     fills: tuple[int, ...]
     restarts: int
     hour_events: int
-    minutes: int
     rounds: int
     soak_requests: int
     overload_seconds: float
 
 
 SIZES = {
-    "small": Size((10_000, 1_000_000), 1, 100_000, 5, 3, 30_000, 1.0),
-    "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 15, 7, 300_000, 3.0),
+    "small": Size((10_000, 1_000_000), 1, 100_000, 3, 30_000, 1.0),
+    "full": Size((10_000, 1_000_000, 10_000_000), 3, 1_000_000, 7, 300_000, 3.0),
 }
 PARTS = (
     "requests",
@@ -47,7 +46,7 @@ PARTS = (
     "soak",
     "overload",
     "designs",
-    "compaction",
+    "shard",
     "snapshots",
     "growth",
     "explore",
@@ -104,16 +103,16 @@ def _measure_endurance(
 def _measure_logs(
     results: Results, size: Size, chosen: Sequence[str], say: Callable[[str], None]
 ) -> None:
-    def filled(fill: Fill) -> Sequence[Entry]:
+    def filled(fill: Fill) -> Filled:
         say(f"{fill.events:,} events in {fill.apis:,} APIs: generating, or reading from the cache")
-        return fill.entries(lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None)
+        return fill.shard(lambda done, of: say(f"day {done} of {of}") if done % 15 == 0 else None)
 
     for fill in map(Fill, size.fills if {"snapshots", "explore"} & set(chosen) else ()):
-        entries = filled(fill)
+        log = filled(fill)
         if "explore" in chosen:
-            results.explore.append(explore.measure(fill.events, entries, "today", say))
+            results.explore.append(explore.measure(fill.events, log, "today", say))
         if "snapshots" in chosen:
-            results.snapshots += snapshots.measure(fill, entries, size.restarts, say)
+            results.snapshots += snapshots.measure(fill, log, size.restarts, say)
     if "growth" in chosen:
         fills = [Fill(events, FEW_APIS) for events in (size.fills[0], size.fills[-1])]
         logs = [(fill, filled(fill)) for fill in fills]
@@ -132,9 +131,9 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
         results.profile += counts.measure(2 * ROUND_SECONDS, say)
     _measure_endurance(results, size, chosen, say)
     if "designs" in chosen:
-        results.designs += designs.measure(size.minutes, say)
-    if "compaction" in chosen:
-        results.compaction.append(compaction.measure(size.hour_events, say))
+        results.designs += designs.measure(say)
+    if "shard" in chosen:
+        results.shard.append(shard.measure(size.hour_events, say))
     if "page" in chosen:
         results.page.append(page.measure(say))
     _measure_logs(results, size, chosen, say)

@@ -137,6 +137,7 @@ class Platform:
         parameters: Mapping[str, str | int],
         *,
         may_repeat: bool = False,
+        body: bytes | None = None,
     ) -> dict[str, Any]:
         """Return the JSON of a platform route, for any method.
 
@@ -145,12 +146,14 @@ class Platform:
             path: As for `get`.
             parameters: The query.
             may_repeat: Whether the request is idempotent although its method is not.
+            body: The request's body, if it has one.
 
         Raises:
             CommandError: As for `get`.
         """
         attempts = ATTEMPTS if may_repeat or method in _IDEMPOTENT else 1
-        return self._read(self.send(method, path, parameters, attempts=attempts), path)
+        response = self.send(method, path, parameters, attempts=attempts, body=body)
+        return self._read(response, path)
 
     def send(
         self,
@@ -160,6 +163,7 @@ class Platform:
         headers: Mapping[str, str] | None = None,
         *,
         attempts: int = ATTEMPTS,
+        body: bytes | None = None,
     ) -> Response:
         """Send a request and return the response, whatever its status.
 
@@ -170,12 +174,15 @@ class Platform:
             headers: More headers.
             attempts: The maximum number of attempts; a 5xx response or a failed connection is
                 retried, a timeout is not.
+            body: The request's body, if it has one.
 
         Raises:
             NetworkError: The dispatcher could not be reached, timed out, or sent too much.
         """
         tried = 0
-        request = self._client.build_request(method, path, params=parameters, headers=headers)
+        request = self._client.build_request(
+            method, path, params=parameters, headers=headers, content=body
+        )
         while True:
             tried += 1
             try:
@@ -255,8 +262,10 @@ def _status_error(response: Response, document: Mapping[str, Any], path: str) ->
             wait = response.headers.get("retry-after", "")
             advice = f"Try again in {wait} seconds." if wait.isdecimal() else "Try again later."
             return QuotaError(f"The dispatcher's rate limit is reached: {reason}", advice)
+        case status if status >= 500:
+            return NetworkError(f"The dispatcher failed with status {status} at {path}: {reason}")
         case status:
-            return CommandError(f"The dispatcher failed with status {status} at {path}: {reason}")
+            return CommandError(f"The dispatcher rejected {path} with status {status}: {reason}")
 
 
 def _checked_host(url: str) -> str:

@@ -29,6 +29,7 @@ CREATE TABLE payments (
     directory TEXT NOT NULL,
     method TEXT NOT NULL,
     caller TEXT NOT NULL,
+    shard INTEGER NOT NULL CHECK (shard >= 0),
     asked INTEGER NOT NULL DEFAULT 0,
     facilitator TEXT NOT NULL DEFAULT '',
     transaction_id TEXT NOT NULL DEFAULT '',
@@ -111,7 +112,8 @@ WHEN OLD.state <> 'failed' AND (
     NEW.payer <> OLD.payer OR NEW.nonce <> OLD.nonce OR NEW.amount <> OLD.amount
     OR NEW.amount_micros <> OLD.amount_micros OR NEW.pay_to <> OLD.pay_to
     OR NEW.network <> OLD.network OR NEW.asset <> OLD.asset OR NEW.attempt <> OLD.attempt
-    OR NEW.tenant_id <> OLD.tenant_id OR NEW.claimed_at_ms <> OLD.claimed_at_ms
+    OR NEW.tenant_id <> OLD.tenant_id OR NEW.shard <> OLD.shard
+    OR NEW.claimed_at_ms <> OLD.claimed_at_ms
 )
 BEGIN
     SELECT RAISE(ABORT, 'the terms of a payment do not change');

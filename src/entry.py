@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from analytics import Analytics
 from api.explore.route import Explore
@@ -11,9 +11,9 @@ from core import logs
 from core.telemetry import RequestCounters
 from gateway.dispatcher import Dispatcher
 from gateway.scheduled import ScheduledWork
+from metering.shard import shard_of
 from runtime.coroutine_driver import driven
 from runtime.counters import QuotaCounter
-from runtime.edge_cache import RuntimeEdgeCache
 from runtime.environment import (
     RuntimeBackground,
     RuntimeClock,
@@ -22,44 +22,45 @@ from runtime.environment import (
     writer_id,
 )
 from runtime.http import RuntimeRequest
+from runtime.usage_shard import ShardObject
 from tenants.directory import TenantDirectory
 from usage import UsageRecorder
 
-__all__ = ["QuotaCounter", "on_fetch", "on_scheduled"]
+__all__ = ["QuotaCounter", "UsageShard", "on_fetch", "on_scheduled"]
 
 
-class _Isolate(NamedTuple):
-    dispatcher: Dispatcher
-    scheduled_work: ScheduledWork
+class UsageShard(ShardObject):
+    """A shard of the usage log."""
+
+    _start = staticmethod(shard_of)
 
 
 logs.set_up(write_log)
-_isolates: list[_Isolate] = []
+_isolates: list[tuple[Dispatcher, ScheduledWork]] = []
 
 
-def _isolate(raw_environment: Any) -> _Isolate:
+def _isolate(raw_environment: Any) -> tuple[Dispatcher, ScheduledWork]:
     # Created by the first request: a start-up snapshot must not contain random names.
     if not _isolates:
         environment = RuntimeEnvironment(raw_environment)
         clock = RuntimeClock()
-        directory = TenantDirectory(
-            clock, environment.tenant_store, environment.setting("TENANT_DIRECTORY_JSON")
-        )
-        recorder = UsageRecorder(writer_id(), clock)
-        analytics = Analytics(clock, recorder)
+        shards, store = environment.usage_shards, environment.usage_store
+        records = environment.setting("TENANT_DIRECTORY_JSON")
+        directory = TenantDirectory(clock, environment.tenant_store, records)
+        recorder = UsageRecorder(writer_id(), clock, shards, store)
+        analytics = Analytics(clock, shards, store)
         counters = RequestCounters(clock.now_ms())
         api = PlatformApi(environment, clock, directory, recorder, analytics, counters)
-        explore = Explore(environment, clock, analytics, RuntimeEdgeCache())
+        explore = Explore(environment, clock, analytics)
         dispatcher = Dispatcher(environment, clock, directory, recorder, api, explore, counters)
-        scheduled_work = ScheduledWork(environment, clock, recorder.writer, analytics)
-        _isolates.append(_Isolate(dispatcher, scheduled_work))
+        _isolates.append((dispatcher, ScheduledWork(environment, clock, recorder.writer)))
     return _isolates[0]
 
 
 @driven
 async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     """Respond to one request."""
-    dispatcher = _isolate(raw_environment).dispatcher
+    dispatcher, _ = _isolate(raw_environment)
     request = RuntimeRequest(raw_request, context)
     try:
         response = await dispatcher.handle(request, RuntimeBackground(context))
@@ -73,4 +74,5 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
 
 async def on_scheduled(_controller: Any, raw_environment: Any, _context: Any) -> None:
     """Run the scheduled work; Cloudflare's cron calls this every minute."""
-    await _isolate(raw_environment).scheduled_work.run()
+    _, scheduled_work = _isolate(raw_environment)
+    await scheduled_work.run()

@@ -1,328 +1,293 @@
-"""Records usage events and settlements in `USAGE_KV`.
+"""Records usage events and settlements in `USAGE_KV` through the shards of the log.
 
-An isolate collects its events in open batches, one for each minute in which events happened,
-and writes them a moment later (group commit). A batch gets its key when it is opened, and no
-other writer uses that key. So a put can be retried without counting anything twice, and a
-reader in the same isolate can match its batches in memory with those in KV.
+An isolate collects its events for a moment and sends a batch to each shard. A batch has a name,
+and what was sent under a name never changes, so sending it again cannot count anything twice. If
+a shard does not respond for some seconds, its batch is written to KV, where the shard finds it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
-from random import Random
-from typing import NamedTuple
 
 from core import constants, keys
-from core.calendar import MINUTE_MS
-from core.errors import StoreUnavailable
-from core.ports import Clock, Json, KeyValueStore
+from core.calendar import DAY_MS
+from core.errors import BatchRefused, ShardUnavailable, StoreUnavailable
+from core.logs import fields
+from core.ports import Clock, KeyValueStore, UsageShards
 from core.telemetry import COMMIT_BOUNDS_MS, Histogram
-from metering.events import Batch, UsageEvent, batch_metadata, decode_batch, encode_batch
-from metering.settlements import SettlementEvent, put_settlement
+from metering.batches import Batch, encode_batch
+from metering.events import UsageEvent
+from metering.settlements import SettlementEvent
 
-_CLAIM_MARGIN_MS = 5_000
-"""A claim lasts this much longer than the deadline: if it ended before, two leaders could write
-the same batch."""
-_LEADER_MARGIN_MS = 1_000
-"""A leader may be this late before it counts as dead."""
-_RETRY_DELAY_MS_MIN = 100
-_RETRY_DELAY_MS_MAX = 4_000
+_LEASE_MS = 2 * constants.SHARD_TIMEOUT_MS
+"""A sender that shows no progress for this long counts as dead, and another one goes on."""
 
+_LEADER_MS = constants.SEND_DELAY_MS + 1_000
+"""A leader that has not started to send after this counts as dead."""
 
-class LocalBatches(NamedTuple):
-    """The batches of this isolate, by key.
-
-    `buffered` batches may be missing from KV, or may have grown since they were copied.
-    `recent` batches are in KV exactly as they are here, so they need not be read from there.
-    """
-
-    buffered: Mapping[str, Batch]
-    recent: Mapping[str, Batch]
-
-
-class CommitRole(Enum):
-    """What the caller of `UsageRecorder.record` must do next."""
-
-    NONE = "none"
-    """Nothing: another request commits the event."""
-    LEAD = "lead"
-    """Run `UsageRecorder.commit_after_delay`."""
-    COMMIT = "commit"
-    """Run `UsageRecorder.commit` now: a batch is full."""
+_RETRY_MS = 250
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class LogCounters:
     """What this isolate has recorded since it started."""
 
-    events_appended: int = 0
-    events_committed: int = 0
+    events_recorded: int = 0
+    events_acknowledged: int = 0
+    events_spilled: int = 0
     events_dropped: int = 0
-    batches_committed: int = 0
-    puts_failed: int = 0
-    commit_lags: Histogram = field(default_factory=lambda: Histogram(COMMIT_BOUNDS_MS))
-    """Time from the first event of each batch until the batch was written."""
+    batches_sent: int = 0
+    sends_failed: int = 0
+    lags: Histogram = field(default_factory=lambda: Histogram(COMMIT_BOUNDS_MS))
+    """Time from the first event of each batch until the batch was acknowledged."""
 
 
 @dataclass(slots=True)
-class _SealedBatch:
-    """A batch that takes no more events and is not written yet."""
+class _Sending:
+    """A batch that was given a name and is not acknowledged yet."""
 
-    batch: Batch
-    minute: int
-    claimed_until_ms: int = 0
+    writer: str
+    sequence: int
+    text: str
+    count: int
+    first_ms: int
+    started_ms: int
+
+
+@dataclass(slots=True)
+class _Queue:
+    """The events for one shard: those that wait, and the one batch that is being sent.
+
+    The sender that sends it has `sender`, a number, and must show progress before `lease_ms`. The
+    newest batch has the name `writer` and `sequence`, which it was given at `named_ms`.
+    """
+
+    waiting: list[UsageEvent] = field(default_factory=list)
+    sending: _Sending | None = None
+    sender: int = 0
+    lease_ms: int = 0
+    writer: str = ""
+    sequence: int = 0
+    named_ms: int = 0
 
 
 @dataclass(slots=True)
 class UsageRecorder:
-    """Buffers the usage events of one isolate and writes them by group commit.
+    """Buffers the events of one isolate and sends them to their shards.
 
-    The request that records the first event becomes the leader. It alone performs the I/O,
-    because workerd cancels a request that awaits another request's future. Leadership and
-    claims on batches expire, so a leader that dies is replaced.
+    The request that records the first event becomes the leader: it waits for more events and then
+    sends them. It alone performs the I/O, because workerd cancels a request that awaits another
+    request's future. Leases expire, so a leader or sender that dies is replaced by a later one.
 
     Args:
-        writer: The isolate's random name, part of its batches' keys.
+        writer: The isolate's random name.
         clock: The clock of this isolate.
+        shards: The shards; None if the binding is missing, then events wait in memory.
+        store: `USAGE_KV`.
     """
 
     writer: str
     clock: Clock
+    shards: UsageShards | None
+    store: KeyValueStore | None
     counters: LogCounters = field(default_factory=LogCounters)
-    _open: dict[int, tuple[str, list[UsageEvent]]] = field(default_factory=dict)
-    _sealed: dict[str, _SealedBatch] = field(default_factory=dict)
-    _next_counter: int = 0
-    _buffered_events: int = 0
-    _recent: dict[str, Batch] = field(default_factory=dict)
-    _recent_events: int = 0
-    _dropped_unreported: int = 0
+    _queues: dict[int, _Queue] = field(default_factory=dict)
+    _shard_of: dict[str, int] = field(default_factory=dict)
+    _buffered: int = 0
+    _dropped: int = 0
     _leader_until_ms: int = 0
-    _random: Random = field(init=False)
+    _senders: int = 0
+    _names: int = 0
 
-    def __post_init__(self) -> None:
-        """Seed the jitter by the writer, so that a simulation can be replayed."""
-        self._random = Random(self.writer)  # noqa: S311 (it only spreads retries)
-
-    def record(self, event: UsageEvent) -> CommitRole:
+    def record(self, event: UsageEvent) -> bool:
         """Buffer an event that happened just now.
 
-        When `BUFFERED_EVENTS_MAX` events are buffered already, because KV refuses writes, the
-        event is dropped and counted as dropped.
+        When `BUFFERED_EVENTS_MAX` events are buffered already, the event is dropped, and the next
+        batch reports that.
 
         Returns:
-            What the caller must do next.
+            Whether the caller must run `send` in the background.
         """
-        self.counters.events_appended += 1
-        if self._buffered_events >= constants.BUFFERED_EVENTS_MAX:
+        self.counters.events_recorded += 1
+        if self._buffered >= constants.BUFFERED_EVENTS_MAX:
             self.counters.events_dropped += 1
-            self._dropped_unreported += 1
-            return self._role_at(event.at_ms)
-        minute = event.at_ms // MINUTE_MS
-        entry = self._open.get(minute)
-        if entry is None:
-            entry = self._open[minute] = (self._new_key(minute), [])
-        events = entry[1]
-        events.append(event)
-        self._buffered_events += 1
-        if len(events) >= constants.BATCH_EVENTS_MAX:
-            self._seal(minute)
-            return CommitRole.COMMIT
-        return self._role_at(event.at_ms)
+            self._dropped += 1
+        else:
+            shard = 0 if event.api is None else self.shard_of(event.api.tenant_id)
+            queue = self._queues.get(shard)
+            if queue is None:
+                queue = self._queues[shard] = _Queue()
+            queue.waiting.append(event)
+            self._buffered += 1
+        # The clock may have been set back since.
+        if 0 < self._leader_until_ms - event.at_ms <= _LEADER_MS:
+            return False
+        self._leader_until_ms = event.at_ms + _LEADER_MS
+        return True
 
-    async def commit_after_delay(self, store: KeyValueStore) -> None:
-        """Wait `COMMIT_DELAY_MS` for more events, then write all that are buffered."""
-        await self.clock.sleep_ms(constants.COMMIT_DELAY_MS)
+    async def send(self) -> None:
+        """Wait `SEND_DELAY_MS` for more events, then send all that are buffered."""
+        await self.clock.sleep_ms(constants.SEND_DELAY_MS)
         self._leader_until_ms = 0
-        for minute in tuple(self._open):
-            self._seal(minute)
-        await self.commit(store)
+        if self.shards is not None and self.store is not None:
+            shards, store = self.shards, self.store
+            await asyncio.gather(
+                *(self._send_queue(shards, store, shard) for shard in tuple(self._queues))
+            )
 
-    async def commit(self, store: KeyValueStore) -> None:
-        """Write every sealed batch that no other leader is writing.
+    async def append_settlement(
+        self, shard: int, settlement: SettlementEvent, event: UsageEvent | None
+    ) -> None:
+        """Append a settled payment, with its usage event if that has not been recorded.
 
-        Returns when each is written or `COMMIT_DEADLINE_MS` has passed. Batches that KV
-        refused until then stay buffered under their keys for the next leader.
+        A shard counts a payment once, so this may be repeated.
+
+        Args:
+            shard: The shard in the payment's row.
+            settlement: The settlement event.
+            event: The usage event with the revenue.
+
+        Raises:
+            ShardUnavailable: The shard did not respond; it may have the payment.
+            BatchRefused: The shard is of another version.
         """
-        deadline_ms = self.clock.now_ms() + constants.COMMIT_DEADLINE_MS
-        claimed = self._claim(deadline_ms)
-        try:
-            await asyncio.gather(*(self._write(store, key, deadline_ms) for key in claimed))
-        finally:
-            for key in claimed:
-                if key in self._sealed:
-                    self._sealed[key].claimed_until_ms = 0
+        if self.shards is None:
+            raise ShardUnavailable("the binding USAGE_SHARD is missing")
+        batch = Batch("", 0, 0, () if event is None else (event,), settlement)
+        check(await self.shards.call(shard, "append", encode_batch(batch)))
 
-    def adopt(self, key: str, batch: Batch) -> None:
-        """Add a batch that this isolate writes by other means to `local_batches().recent`."""
-        self._remember(key, batch)
-
-    def local_batches(self) -> LocalBatches:
-        """Copy this isolate's batches.
-
-        A reader must call this before it lists KV. Then a buffered batch that KV also has is
-        the same there or has grown, and one that KV lacks was not written yet when KV was
-        listed.
-        """
-        batches = {key: sealed.batch for key, sealed in self._sealed.items()}
-        for key, events in self._open.values():
-            batches[key] = Batch(tuple(events), 0)
-        return LocalBatches(batches, dict(self._recent))
+    def shard_of(self, tenant_id: str) -> int:
+        """Return the shard of a tenant's new events."""
+        count = 1 if self.shards is None else self.shards.count
+        if count == 1:
+            return 0
+        shard = self._shard_of.get(tenant_id)
+        if shard is None:
+            digest = hashlib.blake2b(tenant_id.encode(), digest_size=8).digest()
+            shard = self._shard_of[tenant_id] = int.from_bytes(digest, "big") % count
+        return shard
 
     def report(self) -> Mapping[str, int]:
         """Return the counters as the platform API shows them."""
         counters = self.counters
         return {
-            "eventsAppended": counters.events_appended,
-            "eventsCommitted": counters.events_committed,
-            "eventsHeld": self._buffered_events,
+            "eventsRecorded": counters.events_recorded,
+            "eventsAcknowledged": counters.events_acknowledged,
+            "eventsSpilled": counters.events_spilled,
+            "eventsBuffered": self._buffered,
             "eventsDropped": counters.events_dropped,
-            "batchesCommitted": counters.batches_committed,
-            "putsFailed": counters.puts_failed,
+            "batchesSent": counters.batches_sent,
+            "sendsFailed": counters.sends_failed,
         }
 
-    def _role_at(self, now_ms: int) -> CommitRole:
-        if now_ms < self._leader_until_ms:
-            return CommitRole.NONE
-        self._leader_until_ms = now_ms + constants.COMMIT_DELAY_MS + _LEADER_MARGIN_MS
-        return CommitRole.LEAD
-
-    def _new_key(self, minute: int) -> str:
-        self._next_counter += 1
-        return keys.usage_batch(minute, self.writer, self._next_counter)
-
-    def _seal(self, minute: int) -> None:
-        key, events = self._open.pop(minute)
-        self._sealed[key] = _SealedBatch(Batch(events, self._dropped_unreported), minute)
-        self._dropped_unreported = 0
-
-    def _claim(self, deadline_ms: int) -> Sequence[str]:
-        now_ms = self.clock.now_ms()
-        claimed = [key for key, batch in self._sealed.items() if batch.claimed_until_ms <= now_ms]
-        for key in claimed:
-            self._sealed[key].claimed_until_ms = deadline_ms + _CLAIM_MARGIN_MS
-        return claimed
-
-    async def _write(self, store: KeyValueStore, key: str, deadline_ms: int) -> None:
-        sealed = self._sealed[key]
-        value = encode_batch(sealed.batch, sealed.minute)
-        metadata = batch_metadata(sealed.batch)
-        delay_ms = float(_RETRY_DELAY_MS_MIN)
-        while True:
-            try:
-                await put_batch(
-                    store,
-                    self.clock,
-                    key,
-                    sealed.minute,
-                    value,
-                    metadata,
-                    constants.BATCH_TTL_SECONDS,
-                )
-            except StoreUnavailable:
-                self.counters.puts_failed += 1
-                pause_ms = int(delay_ms * (0.5 + self._random.random()))
-                if self.clock.now_ms() + pause_ms >= deadline_ms:
-                    return
-                await self.clock.sleep_ms(pause_ms)
-                delay_ms = min(delay_ms * 2, _RETRY_DELAY_MS_MAX)
-            else:
-                self._mark_committed(key)
+    async def _send_queue(self, shards: UsageShards, store: KeyValueStore, shard: int) -> None:
+        """Send what waits for a shard, unless another sender is doing it."""
+        queue = self._queues[shard]
+        deadline_ms = self.clock.now_ms() + constants.SEND_DEADLINE_MS
+        self._senders += 1
+        sender = self._senders
+        while queue.sending is not None or queue.waiting:
+            now_ms = self.clock.now_ms()
+            if queue.sender != sender and 0 < queue.lease_ms - now_ms <= _LEASE_MS:
                 return
+            # After the deadline, the next sender takes over; if there is none, go on.
+            queue.sender = sender
+            queue.lease_ms = now_ms + _LEASE_MS if now_ms < deadline_ms else 0
+            if queue.sending is None:
+                queue.sending = self._next_batch(queue, now_ms)
+            if now_ms - queue.sending.started_ms > constants.ABANDON_MS:
+                self._abandon(queue, queue.sending)
+            elif not await self._send(shards, store, shard, queue.sending):
+                if now_ms >= deadline_ms:
+                    break
+                await self.clock.sleep_ms(_RETRY_MS)
+            elif queue.sender == sender and queue.waiting:
+                # More events may follow, and each call to a shard costs money.
+                await self.clock.sleep_ms(constants.SEND_DELAY_MS)
+        if queue.sender == sender:
+            queue.lease_ms = 0
 
-    def _mark_committed(self, key: str) -> None:
-        sealed = self._sealed.pop(key, None)
-        # A leader whose claim expired may still succeed after its successor did.
-        if sealed is not None:
-            count = len(sealed.batch.events)
-            self._buffered_events -= count
-            self.counters.events_committed += count
-            self.counters.batches_committed += 1
-            self.counters.commit_lags.add(self.clock.now_ms() - sealed.batch.events[0].at_ms)
-            self._remember(key, sealed.batch)
+    def _next_batch(self, queue: _Queue, now_ms: int) -> _Sending:
+        if not queue.writer or now_ms - queue.named_ms > constants.WRITER_RENAME_MS:
+            # The shard may forget what it has of a name, so sequences start again with another.
+            queue.writer = f"{self.writer}-{self._names}" if self._names else self.writer
+            queue.sequence = 0
+            self._names += 1
+        queue.sequence += 1
+        queue.named_ms = now_ms
+        count = constants.BATCH_EVENTS_MAX
+        while True:
+            events = queue.waiting[:count]
+            text = encode_batch(Batch(queue.writer, queue.sequence, self._dropped, events))
+            if len(text) <= constants.BATCH_LENGTH_MAX or len(events) == 1:
+                break
+            count = len(events) // 2
+        del queue.waiting[: len(events)]
+        self._dropped = 0
+        return _Sending(queue.writer, queue.sequence, text, len(events), events[0].at_ms, now_ms)
 
-    def _remember(self, key: str, batch: Batch) -> None:
-        if self._recent_events + len(batch.events) > constants.RECENT_EVENTS_MAX:
-            self._recent.clear()
-            self._recent_events = 0
-        self._recent[key] = batch
-        self._recent_events += len(batch.events)
+    def _abandon(self, queue: _Queue, sending: _Sending) -> None:
+        """Report a batch as dropped whose name the shard may have forgotten.
+
+        If the shard has it already, it would be counted again.
+        """
+        queue.sending = None
+        self._buffered -= sending.count
+        self._dropped += sending.count
+        self.counters.events_dropped += sending.count
+        _LOGGER.error("batch_abandoned", extra=fields(events=sending.count))
+
+    async def _send(
+        self, shards: UsageShards, store: KeyValueStore, shard: int, sending: _Sending
+    ) -> bool:
+        """Send a batch to its shard, or write it to KV; return whether one of them has it."""
+        is_acknowledged = False
+        try:
+            check(await shards.call(shard, "append", sending.text))
+            is_acknowledged = True
+        except (ShardUnavailable, BatchRefused) as error:
+            self.counters.sends_failed += 1
+            is_refused = isinstance(error, BatchRefused)
+            waited_ms = self.clock.now_ms() - sending.started_ms
+            if not is_refused and waited_ms < constants.SPILL_AFTER_MS:
+                return False
+            _LOGGER.warning("batch_spilled", extra=fields(shard=shard, cause=str(error)))
+            try:
+                key = keys.spill(shard, sending.writer, sending.sequence)
+                lifetime_ms = constants.SPILL_DAYS * DAY_MS - waited_ms
+                await store.put(key, sending.text, {}, lifetime_ms // 1000)
+            except StoreUnavailable:
+                return False
+        queue = self._queues[shard]
+        # A sender whose lease expired may still succeed after its successor did.
+        if queue.sending is sending:
+            queue.sending = None
+            self._buffered -= sending.count
+            if is_acknowledged:
+                self.counters.batches_sent += 1
+                self.counters.events_acknowledged += sending.count
+                self.counters.lags.add(self.clock.now_ms() - sending.first_ms)
+            else:
+                self.counters.events_spilled += sending.count
+        return True
 
 
-async def record_settlement(
-    store: KeyValueStore, clock: Clock, settlement: SettlementEvent, batch_key: str, batch_json: str
-) -> None:
-    """Write a settlement event and the usage batch that has its revenue.
+def check(response: str) -> int:
+    """Return the position in a shard's response to `append`.
 
-    Both keys depend on the payment alone, so writing them again changes nothing.
-
-    Args:
-        store: `USAGE_KV`.
-        clock: Tells whether the batch is late.
-        settlement: The event.
-        batch_key: The key of the usage batch.
-        batch_json: The usage batch, as `encode_batch` wrote it.
-
-    Raises:
-        StoreUnavailable: KV refused one of the two; the other may be written.
+    Raises `BatchRefused`, and `ShardUnavailable` for any other response.
     """
-    puts = (
-        put_settlement(store, settlement),
-        _put_revenue(store, clock, batch_key, batch_json),
-    )
-    for outcome in await asyncio.gather(*puts, return_exceptions=True):
-        if outcome is not None:
-            raise outcome
-
-
-def put_batch(
-    store: KeyValueStore,
-    clock: Clock,
-    key: str,
-    minute: int,
-    value: str,
-    metadata: Mapping[str, Json],
-    expiration_ttl_seconds: int | None = None,
-) -> Awaitable[None]:
-    """Write a usage batch; if its minute is long past, write a late marker first.
-
-    Compaction reads a minute's batches for some time, and later only where it finds a marker.
-
-    Args:
-        store: `USAGE_KV`.
-        clock: The clock of this isolate, which decides whether the batch is late.
-        key: The key of the batch.
-        minute: The minute of its events, in minutes since 1970.
-        value: The batch, as `encode_batch` wrote it.
-        metadata: As `batch_metadata` returned it.
-        expiration_ttl_seconds: How long KV keeps it; None: it does not expire.
-
-    Raises:
-        StoreUnavailable: KV refused a write.
-    """
-    # Not a coroutine function: every batch is written here, and one coroutine less saves CPU.
-    now_minute = clock.now_ms() // MINUTE_MS
-    if now_minute - minute > constants.LATE_AFTER_MINUTES:
-        marker = keys.late_marker(key, now_minute)
-        return _put_late_batch(store, marker, key, value, metadata, expiration_ttl_seconds)
-    return store.put(key, value, metadata, expiration_ttl_seconds)
-
-
-async def _put_late_batch(
-    store: KeyValueStore,
-    marker: str,
-    key: str,
-    value: str,
-    metadata: Mapping[str, Json],
-    expiration_ttl_seconds: int | None,
-) -> None:
-    await store.put(marker, "", {})
-    await store.put(key, value, metadata, expiration_ttl_seconds)
-
-
-async def _put_revenue(store: KeyValueStore, clock: Clock, key: str, value: str) -> None:
-    minute = keys.parse_usage_batch(key).minute
-    batch = decode_batch(value, minute)
-    await put_batch(store, clock, key, minute, value, batch_metadata(batch))
+    try:
+        document = json.loads(response)
+        if "error" not in document:
+            return int(document["position"])
+        refused = BatchRefused(str(document["error"]), str(document["message"]))
+    except (ValueError, TypeError, LookupError) as error:
+        raise ShardUnavailable(f"the response {response[:100]!r} is unreadable") from error
+    raise refused

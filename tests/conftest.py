@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import cache
 
 import pytest
+from hypothesis import settings
 
 from dev.layout import HERE
 from tests.support import findings
@@ -23,7 +24,6 @@ SLOWEST = (
     "e2e-test_launcher",
     "e2e-test_charging",
     "e2e-test_readme",
-    "e2e-test_compaction",
     "e2e-test_crashes",
     "e2e-test_replay",
     "e2e-test_payments_soak",
@@ -37,10 +37,14 @@ SLOWEST = (
 def pytest_configure() -> None:
     """Let Ctrl-C end the programs that tests start, even where this run ignores it; share TLS.
 
+    Examples of properties have no time limit: how long one takes depends on the other processes.
+
     Under `nohup`, or in the background of a script, SIGINT is ignored, and programs inherit that.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("any-speed", deadline=None)
+    settings.load_profile("any-speed")
     # Each httpx client loads 140 certificates, which takes 25 ms of CPU time; no test needs them.
     ssl.create_default_context = cache(ssl.create_default_context)  # type: ignore[assignment]
 

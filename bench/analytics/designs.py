@@ -1,7 +1,9 @@
-"""Compares the KV writes of this design with two simpler ones, at the same traffic.
+"""What the usage log costs, and two simpler designs, at the same traffic.
 
-Time is simulated. The code is the dispatcher's group commit and compaction, and two small
-alternatives, on a KV that accepts one write per second for each key, like Cloudflare's.
+Time is simulated. The code is the dispatcher's recorder and shard, with its SQL on CPython's
+SQLite, and two small alternatives, on a KV that accepts one write per second for each key, like
+Cloudflare's. Dollars include everything that is billed: KV operations, calls of the Durable
+Object, its duration while it serves calls or runs its alarm, and the rows that it writes.
 """
 
 from __future__ import annotations
@@ -10,35 +12,58 @@ import asyncio
 import json
 import random
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 from bench.analytics.memory_store import MemoryStore
 from bench.analytics.traffic import Traffic
-from core import constants
-from core.calendar import MINUTE_MS
 from core.errors import StoreUnavailable
 from core.ports import Json
-from metering.compactor import compact
-from metering.events import Batch, UsageEvent, encode_batch
-from usage import CommitRole, UsageRecorder
+from metering.batches import Batch, encode_batch
+from metering.events import UsageEvent
+from metering.shard import UsageShard, shard_of
+from tests.support.fake_sql import FakeSql
+from usage import UsageRecorder
 
 START_MS = 1_795_348_800_000
-REQUESTS_PER_SECOND = 200
 PUT_SECONDS = 0.05
+CALL_SECONDS = 0.02
+"""The way to a Durable Object and back, from near it."""
+
 WRITE_DOLLARS = 5 / 1_000_000
 READ_DOLLARS = 0.5 / 1_000_000
+CALL_DOLLARS = 0.15 / 1_000_000
+ROW_DOLLARS = 1 / 1_000_000
+SECOND_DOLLARS = 12.5 / 1_000_000 * 0.128
+"""A Durable Object has 128 MB."""
+
+RATES = (200, 20, 1)
+"""Requests per second."""
+
+ISOLATES = (1, 16, 64, 256)
+EVENTS = 12_000
+"""Events of each run at the highest rate; at lower rates fewer, but ten minutes of them."""
+
+SECONDS_MIN = 600
 
 
 @dataclass(frozen=True, slots=True)
 class DesignFigures:
-    """Writes, cost and lost requests of one design."""
+    """Writes, cost and lost requests of one design.
+
+    `writes_per_1000` are KV's, `calls_per_1000` and `rows_per_1000` those of the Durable Object.
+    """
 
     design: str
+    rate: int
+    isolates: int
     requests: int
     writes_per_1000: float
+    calls_per_1000: float
+    rows_per_1000: float
     dollars_per_million: float
     lost_pct: float
 
@@ -97,13 +122,84 @@ class _LimitedStore(MemoryStore):
         await MemoryStore.put(self, key, value, metadata, expiration_ttl_seconds)
 
 
-def measure(minutes: int, say: Callable[[str], None]) -> list[DesignFigures]:
-    """Run this design in one isolate and in four, then the two alternatives."""
+@dataclass(slots=True)
+class _Shards:
+    """One shard, reached after a delay; its alarm runs like Cloudflare's."""
+
+    shard: UsageShard
+    count: int = 1
+    calls: int = 0
+    alarms: int = 0
+    seconds: float = 0.0
+    _busy: int = 0
+    _since: float = 0.0
+    _alarm: asyncio.TimerHandle | None = None
+    _runs: list[asyncio.Future[None]] = field(default_factory=list)
+
+    async def call(self, shard: int, method: str, argument: str) -> str:
+        """Call the shard, and set its alarm."""
+        assert (shard, method) == (0, "append")
+        self.calls += 1
+        await asyncio.sleep(CALL_SECONDS / 2)
+        with self._active():
+            result = await self.shard.append(argument)
+        self._plan()
+        await asyncio.sleep(CALL_SECONDS / 2)
+        return result
+
+    def _plan(self) -> None:
+        due_ms = self.shard.due_ms()
+        if due_ms is None:
+            return
+        loop = asyncio.get_running_loop()
+        at = max(loop.time(), (due_ms - START_MS) / 1_000)
+        if self._alarm is None or at < self._alarm.when():
+            self.stop()
+            # Setting an alarm is billed as a row written.
+            self.alarms += 1
+            self._alarm = loop.call_at(at, self._start)
+
+    def _start(self) -> None:
+        self._runs = [one for one in self._runs if not one.done()]
+        self._runs.append(asyncio.ensure_future(self._run()))
+
+    async def _run(self) -> None:
+        self._alarm = None
+        with self._active():
+            await self.shard.run()
+        self._plan()
+
+    @contextmanager
+    def _active(self) -> Iterator[None]:
+        """Count the time in which the object is doing something."""
+        now = asyncio.get_running_loop().time
+        if not self._busy:
+            self._since = now()
+        self._busy += 1
+        yield
+        self._busy -= 1
+        if not self._busy:
+            self.seconds += now() - self._since
+
+    async def finish(self) -> None:
+        """Wait for the alarms that are running."""
+        await asyncio.gather(*self._runs)
+
+    def stop(self) -> None:
+        """Cancel the alarm."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+def measure(say: Callable[[str], None]) -> list[DesignFigures]:
+    """Run this design at every rate with every number of isolates, then the two alternatives."""
     found = []
-    for isolates in (1, 4):
-        say(f"{REQUESTS_PER_SECOND} requests/s: this design, isolates: {isolates}")
-        found.append(_simulated(partial(_ours, minutes=minutes, isolates=isolates)))
-    say(f"{REQUESTS_PER_SECOND} requests/s: one value, and one key an event")
+    for rate in RATES:
+        for isolates in ISOLATES:
+            say(f"{rate} requests/s: this design, isolates: {isolates}")
+            found.append(_simulated(partial(_ours, rate=rate, isolates=isolates)))
+    say(f"{RATES[0]} requests/s: one value, and one key an event")
     found.append(_simulated(lambda _: _one_value()))
     found.append(_simulated(lambda _: _key_an_event()))
     return found
@@ -121,12 +217,13 @@ def _simulated(
         loop.close()
 
 
-async def _traffic(minutes: float, each: Callable[[UsageEvent], Awaitable[None]]) -> int:
+async def _traffic(rate: int, each: Callable[[UsageEvent], Awaitable[None]]) -> int:
+    """Let events happen; return how many."""
     loop = asyncio.get_running_loop()
-    count = int(minutes * 60 * REQUESTS_PER_SECOND)
-    end_ms = START_MS + int(minutes * MINUTE_MS)
+    seconds = max(SECONDS_MIN, EVENTS // rate) if rate < RATES[0] else EVENTS // rate
+    count = seconds * rate
     tasks = set()
-    for event in Traffic().events("designs", START_MS, end_ms, count):
+    for event in Traffic().events("designs", START_MS, START_MS + seconds * 1_000, count):
         await asyncio.sleep(max(0.0, (event.at_ms - START_MS) / 1_000 - loop.time()))
         task = asyncio.ensure_future(each(event))
         tasks.add(task)
@@ -135,31 +232,41 @@ async def _traffic(minutes: float, each: Callable[[UsageEvent], Awaitable[None]]
     return count
 
 
-async def _ours(loop: asyncio.AbstractEventLoop, minutes: int, isolates: int) -> DesignFigures:
-    store = _LimitedStore()
-    clock = _LoopClock(loop)
-    logs = [UsageRecorder(f"{number:016x}", clock) for number in range(isolates)]
+async def _ours(loop: asyncio.AbstractEventLoop, rate: int, isolates: int) -> DesignFigures:
+    store, sql, clock = _LimitedStore(), FakeSql(), _LoopClock(loop)
+    shards = _Shards(shard_of(sql, 0, store, clock))
+    before = sql.rows_written
+    logs = [UsageRecorder(f"{number:016x}", clock, shards, store) for number in range(isolates)]
     chance = random.Random(1)  # noqa: S311
 
     async def each(event: UsageEvent) -> None:
         log = chance.choice(logs)
-        match log.record(event):
-            case CommitRole.LEAD:
-                await log.commit_after_delay(store)
-            case CommitRole.COMMIT:
-                await log.commit(store)
-            case CommitRole.NONE:
-                pass
+        if log.record(event):
+            await log.send()
 
-    async def cron() -> None:
-        for minute in range(1, minutes + 1):
-            await asyncio.sleep(minute * 60 - loop.time())
-            await compact(store, clock.now_ms(), constants.COMPACTION_OPERATIONS)
-
-    requests, _ = await asyncio.gather(_traffic(minutes, each), cron())
-    lost = requests - sum(log.counters.events_committed for log in logs)
-    dollars = (store.attempts + store.listed) * WRITE_DOLLARS + store.read * READ_DOLLARS
-    return _figures(f"this design, isolates: {isolates}", requests, store, dollars, lost)
+    requests = await _traffic(rate, each)
+    shards.stop()
+    await shards.finish()
+    rows = sql.rows_written - before + shards.alarms
+    lost = requests - sum(log.counters.events_acknowledged for log in logs)
+    dollars = (
+        (store.attempts + store.listed) * WRITE_DOLLARS
+        + store.read * READ_DOLLARS
+        + (shards.calls + shards.alarms) * CALL_DOLLARS
+        + rows * ROW_DOLLARS
+        + shards.seconds * SECOND_DOLLARS
+    )
+    return DesignFigures(
+        "this design",
+        rate,
+        isolates,
+        requests,
+        1_000 * store.attempts / requests,
+        1_000 * (shards.calls + shards.alarms) / requests,
+        1_000 * rows / requests,
+        1_000_000 * dollars / requests,
+        100 * lost / requests,
+    )
 
 
 async def _one_value() -> DesignFigures:
@@ -176,7 +283,7 @@ async def _one_value() -> DesignFigures:
         except StoreUnavailable:
             return
 
-    requests = await _traffic(1, each)
+    requests = await _traffic(RATES[0], each)
     counted = sum(json.loads(store.values["usage"][0]).values())
     dollars = store.attempts * WRITE_DOLLARS + store.read * READ_DOLLARS
     return _figures("one value for all", requests, store, dollars, requests - counted)
@@ -187,11 +294,9 @@ async def _key_an_event() -> DesignFigures:
     store = _LimitedStore()
 
     async def each(event: UsageEvent) -> None:
-        minute = event.at_ms // MINUTE_MS
-        value = encode_batch(Batch([event], 0), minute)
-        await store.put(f"{minute}/{event.request_id}", value, {})
+        await store.put(event.request_id, encode_batch(Batch("w", 1, 0, [event])), {})
 
-    requests = await _traffic(1, each)
+    requests = await _traffic(RATES[0], each)
     dollars = store.attempts * WRITE_DOLLARS
     return _figures("one key an event", requests, store, dollars, requests - store.written)
 
@@ -201,8 +306,12 @@ def _figures(
 ) -> DesignFigures:
     return DesignFigures(
         design,
+        RATES[0],
+        1,
         requests,
         1_000 * store.attempts / requests,
+        0.0,
+        0.0,
         1_000_000 * dollars / requests,
         100 * lost / requests,
     )

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.analytics.fill import NOW_MS, Entry
+from bench.analytics.fill import NOW_MS, Filled
+from bench.analytics.snapshots import fill_worker
 from bench.server import Measured, connected, running
 from core.ports import Json
 
@@ -45,13 +46,12 @@ class ExploreFigures:
         return {**asdict(self), "ratio": self.ratio}
 
 
-def measure(
-    events: int, entries: Sequence[Entry], window: str, say: Callable[[str], None]
-) -> ExploreFigures:
+def measure(events: int, filled: Filled, window: str, say: Callable[[str], None]) -> ExploreFigures:
     """Measure one window of a log."""
     with TemporaryDirectory() as name, running(Path(name)) as worker:
-        say(f"{events:,} events: loading {len(entries):,} values")
-        worker.load(entries)
+        say(f"{events:,} events: loading {len(filled.entries):,} values")
+        fill_worker(worker, filled)
+        worker.request("/start", now=NOW_MS)
         started = time.monotonic()
 
         def request(client: Measured, path: str) -> int:

@@ -1,8 +1,7 @@
-"""Generates a log with months of traffic, and returns the entries that a read needs.
+"""Generates a shard with months of traffic: its database, and the values in KV that reads need.
 
-The last two days are batches, encoded and compacted as in production. Earlier days are summed
-directly from their events: `Totals` do not depend on the grouping, and reads no longer use the
-summaries of their minutes and hours. Compaction builds months and bases from the days.
+Closed days are added up by several processes and become roll-ups; the real shard builds the bases
+from them, and appends today's events.
 """
 
 from __future__ import annotations
@@ -12,37 +11,56 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.analytics.memory_store import MemoryStore
-from bench.analytics.traffic import Traffic, grouped
+from bench.analytics.traffic import Traffic
 from core import constants, keys
-from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, MINUTES_PER_DAY, Period, containing
-from core.kv_store import BudgetedStore
+from core.calendar import DAY_MS, MINUTE_MS
 from core.ports import Json
 from dev.layout import HERE
-from metering.builder import SummaryBuilder
-from metering.compactor import compact
-from metering.events import Batch, UsageEvent, batch_metadata, encode_batch
-from metering.state import CompactionState
-from metering.summary import Summary, encode_summary, part_key
+from metering.batches import Batch, encode_batch
+from metering.rollups import Rollup, encode_rollup
+from metering.shard import UsageShard, shard_of
 from metering.totals import Totals
+from tests.support.fake_sql import FakeSql
 
 NOW_MS = 1_795_348_800_000 + 19 * MINUTE_MS + 30_000
-"""2026-11-22T12:19:30Z: the worst time within an hour, just before the next base."""
+"""2026-11-22T12:19:30Z."""
 
 DAYS = 90
-RECENT_DAYS = 2
 PROCESSES = 2
-BATCHES_MAX = 1_500
-"""Number of batches to return; more than one page of a listing."""
 
 Entry = tuple[str, str, Json]
 """Key, value, metadata."""
+
+
+class Filled(NamedTuple):
+    """A shard: entries of KV, and rows of its database, each with its table first."""
+
+    entries: Sequence[Entry]
+    rows: Sequence[Sequence[Json]]
+
+
+@dataclass(slots=True)
+class FixedClock:
+    """A clock that stands still; nobody waits."""
+
+    at_ms: int = NOW_MS
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self.at_ms
+
+    async def sleep_ms(self, _: int) -> None:
+        """Return at once."""
+        await asyncio.sleep(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,51 +70,50 @@ class Fill:
     events: int
     apis: int = 1_000
 
-    def entries(self, on_progress: Callable[[int, int], None]) -> Sequence[Entry]:
-        """Return the entries that reads use; from the cache unless the sources have changed."""
+    def shard(self, on_progress: Callable[[int, int], None]) -> Filled:
+        """Return the shard; from the cache unless the sources have changed."""
         cached = HERE.cache / "bench" / f"fill-{self.events}-{self.apis}-{source_hash()}.json"
         if cached.exists():
-            entries: Sequence[Entry] = json.loads(cached.read_text())
-            return entries
-        entries = self._fill(on_progress)
+            return Filled(*json.loads(cached.read_text()))
+        filled = self._fill(on_progress)
         cached.parent.mkdir(parents=True, exist_ok=True)
         partial = cached.with_suffix(".partial")
-        partial.write_text(json.dumps(entries))
+        partial.write_text(json.dumps(filled))
         partial.rename(cached)
-        return entries
+        return filled
 
-    def _fill(self, on_progress: Callable[[int, int], None]) -> Sequence[Entry]:
+    def _fill(self, on_progress: Callable[[int, int], None]) -> Filled:
         today = NOW_MS // DAY_MS
-        days = range(today - DAYS + 1, today - RECENT_DAYS + 1)
+        days = range(today - DAYS + 1, today)
         a_day = self.events // DAYS
-        store = MemoryStore()
-        start = days.stop * MINUTES_PER_DAY
-        progress = CompactionState(summarized_until=start, watermark=start)
+        sql, store = FakeSql(), MemoryStore()
+        shard = shard_of(sql, 0, store, FixedClock())
         with ProcessPoolExecutor(PROCESSES) as pool:
             made = pool.map(partial(closed_day, count=a_day, apis=self.apis), days)
-            for done, (day, texts, fingerprint) in enumerate(made, start=1):
-                key = keys.summary("day", day * MINUTES_PER_DAY)
-                for number, text in texts:
-                    store.values[part_key(key, number)] = (text, {})
-                progress.fingerprints["day"][day * MINUTES_PER_DAY] = fingerprint
+            for done, (day, pieces) in enumerate(made, start=1):
+                key = keys.rollup(0, day, 1)
+                for name, text in zip(keys.pieces(key, len(pieces)), pieces, strict=True):
+                    store.values[name] = (text, {})
+                shard.log.tables.set_rollup(day, key, len(pieces), 0)
                 on_progress(done, DAYS)
-        for day in range(days.stop, today + 1):
-            day_ms = day * DAY_MS
-            end_ms = min(day_ms + DAY_MS, NOW_MS)
-            count = a_day * (end_ms - day_ms) // DAY_MS
-            events = Traffic(self.apis).events(f"d{day}", day_ms, end_ms, count)
-            write_batches(store, day, events)
-        store.names = sorted(store.values)
-        asyncio.run(_summarise(store, progress, days))
+        count = a_day * (NOW_MS % DAY_MS) // DAY_MS
+        asyncio.run(_finish(shard, Traffic(self.apis), today, count))
         on_progress(DAYS, DAYS)
-        batches = [name for name in store.names if name.startswith(keys.USAGE_PREFIX)]
-        summaries = [
-            name
-            for name in store.names
-            if name.startswith(("summary/base/", "summary/hour/", "summary/minute/"))
+        wanted = (keys.BASE_PREFIX, keys.USAGE_PREFIX, f"{keys.ROLLUP_PREFIX}0/2026-11")
+        entries = [
+            (name, *value) for name, value in store.values.items() if name.startswith(wanted)
         ]
-        wanted = [keys.COMPACTION_STATE, *summaries, *batches[:BATCHES_MAX]]
-        return [(name, *store.values[name]) for name in wanted]
+        return Filled(entries, rows_of(sql))
+
+
+def rows_of(sql: FakeSql) -> Sequence[Sequence[Json]]:
+    """Return all rows of a database, each with its table first."""
+    tables = sql.connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    return [
+        [table, *row]
+        for (table,) in tables.fetchall()
+        for row in sql.connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+    ]
 
 
 def source_hash() -> str:
@@ -115,41 +132,47 @@ def source_hash() -> str:
         check=True,
     )
     digest = hashlib.blake2b(digest_size=6)
-    folders = (HERE.root / "src", HERE.root / "bench")
+    folders = (HERE.root / "src", HERE.root / "bench", HERE.root / "tests")
     for path in sorted(map(Path, found.stdout.split())):
         if any(path.is_relative_to(folder) for folder in folders):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[tuple[int, str]], str]:
-    """Return the summary of a day: day, numbered texts, fingerprint."""
-    events = Traffic(apis).events(f"d{day}", day * DAY_MS, (day + 1) * DAY_MS, count)
-    figures = Totals()
-    figures.add(Batch(list(events), 0))
-    figures.close_days(day + 1)
-    summary = Summary(Period("day", day * MINUTES_PER_DAY), ["bench:0"], figures, [])
-    return day, list(encode_summary(summary)), summary.fingerprint
+def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[str]]:
+    """Return a day and the pieces of its roll-up."""
+    totals = Totals()
+    for event in Traffic(apis).events(f"d{day}", day * DAY_MS, (day + 1) * DAY_MS, count):
+        totals.add_event(event)
+    return day, encode_rollup(keys.rollup(0, day, 1), Rollup(totals))
 
 
-def write_batches(store: MemoryStore, day: int, events: Iterator[UsageEvent]) -> None:
-    """Write the events of a day in batches, as one isolate would."""
-    groups = grouped(events, constants.COMMIT_DELAY_MS, constants.BATCH_EVENTS_MAX)
-    for number, (minute, group) in enumerate(groups, start=1):
-        batch = Batch(group, 0)
-        key = keys.usage_batch(minute, f"{day:016x}", number)
-        store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
+def batches(
+    traffic: Traffic,
+    seed: str,
+    start_ms: int,
+    end_ms: int,
+    count: int,
+    size: int = constants.BATCH_EVENTS_MAX,
+) -> Sequence[str]:
+    """Return events as batches of one writer, which is named as the seed."""
+    events = traffic.events(seed, start_ms, end_ms, count)
+    groups = iter(lambda: [*islice(events, size)], [])
+    return [
+        encode_batch(Batch(seed, number, 0, group)) for number, group in enumerate(groups, start=1)
+    ]
 
 
-async def _summarise(store: MemoryStore, progress: CompactionState, days: Sequence[int]) -> None:
-    endless = 1 << 60
-    maker = SummaryBuilder(BudgetedStore(store, endless), progress, rebuildable_from=0)
-    months = {containing("month", day * MINUTES_PER_DAY) for day in days}
-    for month in sorted(months):
-        if month.end <= progress.watermark:
-            await maker.build_parent(month)
-    await store.put(keys.COMPACTION_STATE, progress.encode(), {})
-    # The bases of the last hours are written at their times, as by cron.
-    for hours_ago in (2, 1, 0):
-        report = await compact(store, NOW_MS - hours_ago * HOUR_MS, endless)
-        assert report.done
+async def _finish(shard: UsageShard, traffic: Traffic, today: int, count: int) -> None:
+    """Build the bases, append today's events, and store everything."""
+    folder, overall = shard.log.folder, Totals()
+    for day in shard.log.tables.rollups(0, today):
+        rollup = await folder.load(folder.rollup_of(day))
+        rollup.close_days(today)
+        overall.merge(rollup)
+    folder.set_bases(await folder.put_bases(folder.next_version(), today, overall, {}))
+    folder.store_manifest()
+    for text in batches(traffic, f"d{today}", today * DAY_MS, NOW_MS, count):
+        await shard.append(text)
+    await shard.log.flush()
+    shard.log.checkpoint()

@@ -50,7 +50,7 @@ class CrossingCounter:
         self._call(f"setClock({start_ms})")
 
     def hold_timers(self) -> None:
-        """Delay timers until `settled`, so that no commit runs during a request."""
+        """Delay timers until `settled`, so that no batch is sent during a request."""
         self._call("watchTimers()")
         self._call("holdTimers(true)")
 

@@ -10,8 +10,8 @@ let operations = {};
 let pending = 0;
 /** Calls of Python's allocator by kind; 0 until `watchAllocator`. */
 let allocator = { malloc: 0, calloc: 0, realloc: 0 };
-/** Number of timers that wait for `holdTimers(false)`. */
-let heldTimers = 0;
+/** The longer timers that neither ran nor were cleared: by the first id, the newest one. */
+const longTimers = new Map();
 let isHolding = false;
 /** Milliseconds since 1970; null for workerd's clock. */
 let clock = null;
@@ -194,22 +194,30 @@ function watchAllocator() {
 
 /** Makes longer timers wait while `isHolding`, inside the request that started them. */
 function watchTimers() {
-	const { setTimeout } = globalThis;
+	const { setTimeout, clearTimeout } = globalThis;
 	globalThis.setTimeout = (called, duration, ...values) => {
 		if (!(duration >= HELD_FROM_MS)) return setTimeout(called, duration, ...values);
-		heldTimers++;
 		const check = () => {
-			if (isHolding) return setTimeout(check, HELD_POLL_MS);
-			heldTimers--;
+			if (isHolding) {
+				longTimers.set(id, setTimeout(check, HELD_POLL_MS));
+				return;
+			}
+			longTimers.delete(id);
 			called(...values);
 		};
-		return setTimeout(check, isHolding ? HELD_POLL_MS : duration);
+		const id = setTimeout(check, isHolding ? HELD_POLL_MS : duration);
+		longTimers.set(id, id);
+		return id;
+	};
+	globalThis.clearTimeout = (id) => {
+		clearTimeout(longTimers.get(id) ?? id);
+		longTimers.delete(id);
 	};
 	globalThis.scheduler.wait = (duration) => new Promise((resolve) => globalThis.setTimeout(resolve, duration));
 }
 
 globalThis.clawrCounting = {
-	read: () => ({ toJavaScript, toPython, operations, allocator, isWaiting: pending + heldTimers > 0 }),
+	read: () => ({ toJavaScript, toPython, operations, allocator, isWaiting: pending + longTimers.size > 0 }),
 	/** Resets the counts; also frees memory that Python keeps for reuse, which depends on earlier work. */
 	reset() {
 		raw.exports.PyGC_Collect();

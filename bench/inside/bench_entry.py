@@ -1,4 +1,4 @@
-"""The measured Worker: reads and compacts with the dispatcher's code, controlled by its path.
+"""The measured Worker: a shard and readers with the dispatcher's code, controlled by its path.
 
 The host measures the time, because a Worker's clock stops while it computes. `/empty` is a
 request that does nothing.
@@ -16,17 +16,19 @@ from workers import Response as WorkersResponse
 from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import analytics_response
-from core.kv_store import BudgetedStore
-from core.ports import Json, Response
-from metering.compactor import compact
-from runtime.edge_cache import RuntimeEdgeCache
-from runtime.environment import RuntimeBackground, RuntimeClock, RuntimeEnvironment
+from core.ports import Clock, Json, KeyValueStore, Sql
+from metering.shard import UsageShard as Shard
+from metering.shard import shard_of
+from metering.tables import Tables
+from runtime.counters import QuotaCounter
+from runtime.environment import RuntimeClock, RuntimeEnvironment
 from runtime.http import RuntimeRequest
-from runtime.kv import RuntimeStore
+from runtime.shards import RuntimeSql, RuntimeUsageShards
+from runtime.usage_shard import ShardObject
 from snapshots.serialization import snapshot_json
-from usage import UsageRecorder
 
-ENDLESS = 1 << 60
+__all__ = ["QuotaCounter", "UsageShard", "on_fetch"]
+
 TOP = 25
 
 
@@ -36,8 +38,8 @@ class BenchClock:
     at_ms = 0
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970."""
-        return self.at_ms
+        """Milliseconds since 1970; the real time until the host sets one."""
+        return self.at_ms or RuntimeClock().now_ms()
 
     async def sleep_ms(self, duration_ms: int) -> None:
         """Return after `duration_ms` milliseconds."""
@@ -51,55 +53,96 @@ class PageRequest:
     url = ""
     headers: Mapping[str, str] = {}
 
+    async def text(self) -> str:
+        """Return the body, which is empty."""
+        return ""
+
 
 _clock = BenchClock()
 _readers: list[Analytics] = []
 _pages: list[Explore] = []
 
 
-def _forget() -> None:
-    _readers[:] = [Analytics(_clock, UsageRecorder("bench", _clock))]
-    _pages.clear()
+class StillShard(Shard):
+    """A shard without scheduled work: the clock of alarms is not the host's."""
+
+    def due_ms(self) -> int | None:
+        """Return None: nothing is planned."""
+        return None
 
 
-_forget()
+def _start(sql: Sql, number: int, store: KeyValueStore, _: Clock) -> Shard:
+    return StillShard(shard_of(sql, number, store, _clock).log)
+
+
+class UsageShard(ShardObject):
+    """The shard, with methods for the host."""
+
+    _start = staticmethod(_start)
+
+    async def fill(self, text: str) -> str:
+        """Insert rows, each with its table first, before the shard starts."""
+        sql = RuntimeSql(self.ctx._ctx.storage.sql)
+        Tables(sql).create()
+        for table, *values in json.loads(text):
+            marks = ", ".join("?" * len(values))
+            sql.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", *values)  # noqa: S608
+        return ""
+
+    async def start(self, at_ms: str) -> str:
+        """Set the clock and start the shard; return the size of Pyodide's memory in bytes."""
+        _clock.at_ms = int(at_ms)
+        self._started()
+        return str(pyodide_js._module.HEAPU8.length)
 
 
 async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     """Run the action of the path; respond with a short report of it."""
     address = urlsplit(raw_request.url)
     given = dict(parse_qsl(address.query))
-    raw = raw_environment.USAGE_KV
-    store = BudgetedStore(RuntimeStore(raw), ENDLESS)
+    environment = RuntimeEnvironment(raw_environment)
+    if "now" in given:
+        _clock.at_ms = max(_clock.at_ms, int(given["now"]))
     match address.path:
         case "/load" | "/load-many" | "/delete-many":
-            done = await _load(raw, raw_request, given)
+            done = await _load(raw_environment.USAGE_KV, raw_request, given)
+        case "/fill" | "/append":
+            text = str(await raw_request.text())
+            shards = RuntimeUsageShards(raw_environment.USAGE_SHARD, None)
+            done = {"result": await shards.call(0, address.path[1:], text)}
+        case "/start":
+            shards = RuntimeUsageShards(raw_environment.USAGE_SHARD, None)
+            done = {"heap_bytes": int(await shards.call(0, "start", given["now"]))}
         case "/snapshot":
-            background = RuntimeBackground(context)
-            done = await _snapshot(store, given["window"], int(given["now"]), background)
-        case "/cached" | "/computed":
-            environment = RuntimeEnvironment(raw_environment)
-            background = RuntimeBackground(context)
-            response = await _page(environment, store, address.path, given, background)
-            return RuntimeRequest(raw_request, context).respond(response)
-        case "/publish":
-            _clock.at_ms = int(given["now"])
-            done = {"published": await _readers[0].publish(store)}
-        case "/forget":
-            _forget()
-            done = {}
-        case "/compact":
-            report = await compact(store.store, int(given["now"]), int(given["budget"]))
+            found = await _analytics(environment).snapshots((given["window"],), TOP)
+            snapshot = found[given["window"]]
             done = {
-                "operations": report.operations,
-                "made": len(report.made),
-                "done": report.done,
+                "bytes": len(snapshot_json(snapshot)),
+                "calls": snapshot["heroStats"]["calls"],
+                "complete": snapshot["freshness"]["complete"],
             }
-        case "/read":
-            done = await _read(raw, given["prefix"])
+        case "/cached":
+            if not _pages:
+                analytics = _analytics(environment)
+                _pages.append(Explore(environment, _clock, analytics))
+            query = f"?window={given['window']}&top={TOP}"
+            response = await _pages[0].handle(PageRequest(), query, "bench")
+            return RuntimeRequest(raw_request, context).respond(response)
+        case "/computed":
+            window = given["window"]
+            found = await _analytics(environment).snapshots((window,), TOP)
+            body = {"window": window, "snapshot": found[window]}
+            response = analytics_response(body, "bench", "", is_public=False)
+            return RuntimeRequest(raw_request, context).respond(response)
         case _:
             done = {"heap_bytes": pyodide_js._module.HEAPU8.length}
     return WorkersResponse.json(done)
+
+
+def _analytics(environment: RuntimeEnvironment) -> Analytics:
+    if not _readers:
+        _readers.append(Analytics(_clock, environment.usage_shards, environment.usage_store))
+    return _readers[0]
 
 
 async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, object]:
@@ -114,51 +157,3 @@ async def _load(raw: Json, request: Json, given: dict[str, str]) -> dict[str, ob
             else:
                 await raw.put(entry[0], entry[1], entry[2])
     return {}
-
-
-async def _read(raw: Json, prefix: str) -> dict[str, object]:
-    """Read the values of one listing without converting them to Python."""
-    page = await raw.list(js.JSON.parse(json.dumps({"prefix": prefix})))
-    names = [entry.name for entry in page.keys]
-    for start in range(0, len(names), 100):
-        await raw.get(js.JSON.parse(json.dumps(names[start : start + 100])))
-    return {"keys": len(names)}
-
-
-async def _page(
-    environment: RuntimeEnvironment,
-    store: BudgetedStore,
-    path: str,
-    given: dict[str, str],
-    background: RuntimeBackground,
-) -> Response:
-    """Respond like the route of the public page, or like the platform API."""
-    _clock.at_ms = max(_clock.at_ms, int(given["now"]))
-    window = given["window"]
-    if path == "/cached":
-        request = PageRequest()
-        if not _pages:
-            _pages.append(Explore(environment, _clock, _readers[0], RuntimeEdgeCache()))
-        query = f"?window={window}&top={TOP}"
-        return await _pages[0].handle(request, query, "bench", background)
-    found = await _readers[0].snapshots(store, (window,), TOP, background)
-    body = {"window": window, "snapshot": found[window]}
-    return analytics_response(body, "bench", "", is_public=False)
-
-
-async def _snapshot(
-    store: BudgetedStore, window: str, now_ms: int, background: RuntimeBackground
-) -> dict[str, object]:
-    _clock.at_ms = now_ms
-    reader = _readers[0]
-    is_warm = bool(reader._caches[window]._summaries)
-    found = (await reader.snapshots(store, (window,), TOP, background))[window]
-    operations = store.spent
-    text = snapshot_json(found)
-    return {
-        "operations": operations,
-        "bytes": len(text),
-        "calls": found["heroStats"]["calls"],
-        "complete": found["freshness"]["complete"],
-        "was_warm": is_warm,
-    }

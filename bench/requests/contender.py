@@ -142,7 +142,7 @@ def running(contender: Contender, state: Path) -> Iterator[Running]:
         server.wait_until_ready(UNKNOWN_API)
         direct = _direct_port(open_ports() - known - {server.port})
         with httpx.Client(base_url=f"http://{HOST}:{server.port}") as client:
-            store = LocalKv(client, state)
+            store = LocalKv(client)
             if contender.letter == "d":
                 store.write("events", json.dumps([OLD_EVENT] * OLD_LOG_EVENTS))
             yield Running(contender, direct, workerd_at(direct), store)

@@ -1,7 +1,7 @@
 """Reads usage events from the dispatcher's pages: the newest ones, or new ones as they arrive.
 
-Events of distant locations may appear in the log a minute later than newer ones. So each poll reads
-again the last two minutes, and skips events that were already shown, by their ids.
+The dispatcher lists events in the order in which they arrived in the log, so new ones come first. A
+poll reads until it finds an event that was already shown.
 """
 
 import re
@@ -22,8 +22,8 @@ PAGE_EVENTS_MAX: Final = 2_000
 SEARCHED_MAX: Final = 100_000
 """How many events are searched for matching ones."""
 
-OVERLAP_SECONDS: Final = 120.0
-"""Twice the time after which KV usually shows a write everywhere."""
+_REMEMBERED_MAX: Final = 20_000
+"""More events than a poll usually finds."""
 
 _FIRST_PAGE_EVENTS = 200
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
@@ -101,13 +101,11 @@ class Follower:
 
     Args:
         platform: The dispatcher.
-        now: Returns the time in seconds since 1970.
     """
 
     platform: Platform
-    now: Callable[[], float] = time.time
-    _shown: dict[str, float] = field(default_factory=dict)
-    _since: float = 0.0
+    _shown: dict[str, None] = field(default_factory=dict)
+    """The ids of the newest events, the newest last."""
 
     def begin(self, limit: int) -> Sequence[Event]:
         """Return the last `limit` events, oldest first; earlier ones count as shown.
@@ -118,7 +116,7 @@ class Follower:
         seen: list[Event] = []
         for page in _pages(self.platform, _FIRST_PAGE_EVENTS):
             seen += page
-            if page and len(seen) >= limit and _seconds(page[-1]) < self._horizon(seen):
+            if len(seen) >= limit:
                 break
         self._remember(seen)
         return seen[:limit][::-1]
@@ -132,26 +130,17 @@ class Follower:
         found: list[Event] = []
         for page in _pages(self.platform, _FIRST_PAGE_EVENTS):
             found += page
-            if page and _seconds(page[-1]) < self._since:
+            # New events are before all others.
+            if page and page[-1].request_id in self._shown:
                 break
-        fresh = [
-            event
-            for event in found
-            if _seconds(event) >= self._since and event.request_id not in self._shown
-        ]
+        fresh = [event for event in found if event.request_id not in self._shown]
         self._remember(fresh)
         return sorted(fresh, key=lambda event: (event.at, event.request_id))
 
     def _remember(self, events: Sequence[Event]) -> None:
-        self._shown |= {event.request_id: _seconds(event) for event in events}
-        self._since = max(self._since, self._horizon(events))
-        self._shown = {name: at for name, at in self._shown.items() if at >= self._since}
-
-    def _horizon(self, events: Sequence[Event]) -> float:
-        """Return the time before which no more events are expected; 0 without events."""
-        newest = max(map(_seconds, events), default=0.0)
-        # If an isolate's clock is ahead, events of other isolates must not count as old.
-        return max(0.0, min(newest, self.now()) - OVERLAP_SECONDS)
+        self._shown |= dict.fromkeys(event.request_id for event in reversed(events))
+        for name in [*self._shown][:-_REMEMBERED_MAX]:
+            del self._shown[name]
 
 
 def follow(
@@ -210,7 +199,3 @@ def _pages(platform: Platform, first_size: int) -> Iterator[Sequence[Event]]:
         if cursor is None:
             return
         parameters = {"limit": PAGE_EVENTS_MAX, "cursor": cursor}
-
-
-def _seconds(event: Event) -> float:
-    return event.at.timestamp()

@@ -29,6 +29,19 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The totals of an earlier time, as far as they are known.
+
+    Args:
+        calls: Calls.
+        revenue_micros: Settled revenue, in micro-dollars.
+    """
+
+    calls: int
+    revenue_micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """One ranked API.
 
@@ -71,13 +84,11 @@ class Freshness:
         as_of: Everything before this time is counted.
         is_complete: Whether nothing is missing.
         missing: What is missing, in words.
-        reconciled_through: Revenue is reconciled up to this time; `None` without a ledger.
     """
 
     as_of: datetime
     is_complete: bool
     missing: Sequence[str]
-    reconciled_through: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +127,7 @@ class Snapshot:
     start_at: datetime | None
     generated_at: datetime
     totals: Totals
-    before: Totals | None
+    before: Before | None
     apis: Sequence[Api]
     api_count: int
     series: Sequence[int]
@@ -147,9 +158,9 @@ def _snapshot(snapshot: Mapping[str, Any]) -> Snapshot:
         start_at=None if start_at is None else read_time(start_at),
         generated_at=read_time(snapshot["generatedAt"]),
         totals=_totals(snapshot["heroStats"]),
-        before=None if previous is None else _totals(previous["heroStats"]),
+        before=None if previous is None else _before(previous["heroStats"]),
         apis=[_api(api) for api in snapshot["topApis"]],
-        api_count=len(snapshot["allApis"]),
+        api_count=int(snapshot["apis"]["total"]),
         series=[int(entry["calls"]) for entry in snapshot["series"]],
         freshness=_freshness(snapshot["freshness"]),
         accuracy=Accuracy(
@@ -168,6 +179,10 @@ def _totals(stats: Mapping[str, Any]) -> Totals:
         categories=int(stats["directories"]),
         revenue_micros=int(stats["revenueMicros"]),
     )
+
+
+def _before(stats: Mapping[str, Any]) -> Before:
+    return Before(calls=int(stats["calls"]), revenue_micros=int(stats["revenueMicros"]))
 
 
 def _api(api: Mapping[str, Any]) -> Api:
@@ -191,16 +206,12 @@ def _api(api: Mapping[str, Any]) -> Api:
 def _freshness(freshness: Mapping[str, Any]) -> Freshness:
     counted = {
         "events were dropped": int(freshness["droppedEvents"]),
-        "batches could not be read": int(freshness["missingBatches"]),
-        "batches were set aside": int(freshness["unreadableBatches"]),
+        "shards did not respond": len(freshness["unavailableShards"]),
+        "stored totals are damaged": len(freshness["damagedTotals"]),
     }
     missing = [f"{count:,} {what}" for what, count in counted.items() if count]
-    if freshness["behind"]:
-        missing.append("older minutes have no summaries yet")
-    through = freshness["reconciledThrough"]
     return Freshness(
         as_of=read_time(freshness["asOf"]),
         is_complete=bool(freshness["complete"]),
         missing=missing,
-        reconciled_through=None if through is None else read_time(through),
     )

@@ -120,8 +120,8 @@ class SnapshotView:
         now, before = self.snapshot.totals, self.snapshot.before
         totals = (
             ("calls", f"{now.calls:,}", before and change(now.calls, before.calls)),
-            ("callers", f"{now.callers:,}", before and change(now.callers, before.callers)),
-            ("APIs", f"{now.apis:,}", before and change(now.apis, before.apis)),
+            ("callers", f"{now.callers:,}", None),
+            ("APIs", f"{now.apis:,}", None),
             ("categories", f"{now.categories:,}", None),
             (
                 "revenue",
@@ -165,8 +165,6 @@ class SnapshotView:
         freshness, accuracy = self.snapshot.freshness, self.snapshot.accuracy
         age = span_text(max(0.0, (self.now() - freshness.as_of).total_seconds()))
         line = f"Counted up to {clock_time(freshness.as_of)} UTC, {age} ago"
-        if freshness.reconciled_through is not None:
-            line += f"; revenue reconciled up to {clock_time(freshness.reconciled_through)}"
         yield Text(f"{line}.")
         if not freshness.is_complete:
             reasons = ", ".join(freshness.missing) or "the dispatcher gives no reason"

@@ -58,7 +58,7 @@ def events(
 
     With --follow, the last events are printed and then each new event once, until Ctrl-C, which
     ends the command with exit code 130. With --json, each event is one JSON document per line.
-    Events that arrive up to two minutes late from a distant location are printed when they arrive.
+    Events that reach the log late are printed when they arrive.
     While the dispatcher cannot be reached, the command retries, and no event is left out.
     """
     from cli.analytics.event_log import EventFilter, Follower, newest_events

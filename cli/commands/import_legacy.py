@@ -24,24 +24,14 @@ def import_legacy(
         list[str] | None,
         typer.Option("--map", metavar="OLD=NEW", help="The file's name for a field. Repeatable."),
     ] = None,
-    usage_kv_id: Annotated[
-        str | None,
-        typer.Option(
-            help="The id of the KV namespace USAGE_KV. Default: the one in wrangler.toml.",
-            show_default=False,
-        ),
-    ] = None,
-    wait: Annotated[
-        float, typer.Option(help="Seconds to wait until all events are counted.")
-    ] = 300,
     as_json: JsonOption = False,
     target: DispatcherOptions,
 ) -> None:
     """Import the event list that an older dispatcher kept in one KV value.
 
-    All entries are checked first; if one is invalid, nothing is written. Events that are already in
-    the log are not imported again, so the same list or a longer one can be imported repeatedly.
-    docs/import-legacy.md describes the fields, and what happens to events older than 40 days.
+    All entries are checked first; if one is invalid, nothing is imported. Each event is counted
+    once by its id, so the same list or a longer one can be imported repeatedly.
+    docs/import-legacy.md describes the fields.
     """
     from cli.legacy.command import Request, run
     from cli.output import Output
@@ -51,7 +41,5 @@ def import_legacy(
         naming=naming or [],
         execute=execute,
         skip_bad=skip_bad,
-        usage_kv_id=usage_kv_id,
-        wait_seconds=wait,
     )
     run(request, target.find(), Output(as_json=as_json))

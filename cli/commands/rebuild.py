@@ -1,4 +1,4 @@
-"""`clawr rebuild`: rebuilds the summaries of a range from the log."""
+"""`clawr rebuild`: rebuilds the totals of UTC days from the log."""
 
 from typing import Annotated
 
@@ -10,23 +10,24 @@ from cli.output import NOTHING_CHANGED, Output
 
 EXAMPLES = examples(
     "clawr rebuild --from 2026-11-22 --to 2026-11-23",
-    "clawr rebuild --from 2026-11-22T14:00Z --to 2026-11-22T16:00Z --execute",
+    "clawr rebuild --from 2026-11-01 --to 2026-12-01 --execute",
 )
 
 
 @option_groups
 def rebuild(
     *,
-    start: Annotated[str, typer.Option("--from", help="The first minute or day, in UTC.")],
-    end: Annotated[str, typer.Option("--to", help="The minute or day after the last, in UTC.")],
+    start: Annotated[str, typer.Option("--from", help="The first UTC day.")],
+    end: Annotated[str, typer.Option("--to", help="The UTC day after the last.")],
     execute: ExecuteOption = False,
     as_json: JsonOption = False,
     options: DispatcherOptions,
 ) -> None:
-    """Rebuild summaries from the log, and list those that changed.
+    """Rebuild the totals of UTC days from the log, and list those that changed.
 
-    If the log is intact, none changes. The range is rebuilt hour by hour, and starts at most 39
-    days ago. Running the command twice is harmless; if it fails, the error says how to continue.
+    If the log and the totals are intact, none changes. A day can be rebuilt as long as the log has
+    it, which is 400 days. Running the command twice is harmless; if it fails, the error says how to
+    continue.
     """
     from cli.analytics.dates import read_moment
     from cli.analytics.rebuilding import checked_range
@@ -36,12 +37,10 @@ def rebuild(
     output = Output(as_json=as_json)
     wanted = checked_range(read_moment("--from", start), read_moment("--to", end))
     target = options.find()
-    hours, steps = wanted.minutes / 60, len(wanted.steps)
     plan = {
-        "from": wanted.start.isoformat(),
-        "to": wanted.end.isoformat(),
-        "hours": hours,
-        "steps": steps,
+        "from": f"{wanted.start}",
+        "to": f"{wanted.end}",
+        "days": wanted.days,
         "executed": execute,
     }
     if not execute:
@@ -49,8 +48,7 @@ def rebuild(
 
         def show_plan(console: Console) -> None:
             console.print(
-                f"Would rebuild the summaries of {wanted} at {address}: {hours:g} hours in "
-                f"{steps} steps."
+                f"Would rebuild the totals of {wanted.days} days, {wanted}, at {address}."
             )
             console.print(NOTHING_CHANGED)
 
@@ -58,30 +56,34 @@ def rebuild(
         return
     with (
         Platform(target.dispatcher) as platform,
-        output.advancing("Rebuilding minutes", wanted.minutes) as advance,
+        output.advancing("Rebuilding days", wanted.days) as advance,
     ):
         done = rebuild_range(
-            platform,
-            wanted,
-            lambda done: advance(int((done.until - wanted.start).total_seconds()) // 60),
+            platform, wanted, lambda done: advance((done.until - wanted.start).days)
         )
 
     def show(console: Console) -> None:
-        console.print(
-            f"Rebuilt {done.summaries:,} summaries of {wanted} with {done.operations:,} KV "
-            "operations."
-        )
-        if not done.changed:
+        console.print(f"Rebuilt the totals of {wanted.days} days, {wanted}.")
+        if done.changed:
+            console.print(f"{len(done.changed)} were wrong and are corrected:")
+            for day in done.changed:
+                console.print(f"  {day}", markup=False)
+        else:
             console.print("None changed.")
-            return
-        console.print(f"{len(done.changed)} were wrong and are corrected:")
-        for key in done.changed:
-            console.print(f"  {key}", markup=False)
+        for day, reason in sorted(done.failed.items()):
+            console.print(f"  {day} was not rebuilt: {reason}", markup=False)
 
     document = {
         **plan,
-        "rebuilt": done.summaries,
+        "segments": done.segments,
         "changed": done.changed,
-        "operations": done.operations,
+        "notRebuilt": done.failed,
     }
+    if done.failed:
+        output.finding(
+            document,
+            show,
+            f"{len(done.failed)} days cannot be rebuilt.",
+            "Their stored totals were not changed.",
+        )
     output.result(document, show)

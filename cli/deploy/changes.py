@@ -79,6 +79,19 @@ def cron_changes(wanted: Sequence[str], deployed: Deployed) -> Iterator[Change]:
             yield Change(REMOVED, f"schedule {cron}")
 
 
+def object_changes(migrations: Sequence[Mapping[str, Any]], deployed: Deployed) -> Iterator[Change]:
+    """Yield the migrations of Durable Object classes that the deployed Worker lacks.
+
+    Args:
+        migrations: All migrations, oldest first.
+        deployed: The deployed Worker; its newest migration is one of them, or it has none.
+    """
+    tags = [str(one["tag"]) for one in migrations]
+    first = tags.index(deployed.migration_tag) + 1 if deployed.migration_tag else 0
+    for tag in tags[first:]:
+        yield Change(ADDED, f"Durable Object migration {tag}")
+
+
 def described(binding: Mapping[str, Any]) -> str:
     """Return a binding in a few words, without a variable's value."""
     kind = str(binding.get("type"))

@@ -39,6 +39,7 @@ class Deployed:
         bindings: All bindings, in the format of uploads; secrets without values.
         crons: The schedules.
         secrets: The names of the secrets.
+        migration_tag: The newest migration of Durable Object classes; `None` if there is none.
     """
 
     version_id: str
@@ -49,6 +50,7 @@ class Deployed:
     bindings: tuple[Mapping[str, Any], ...]
     crons: tuple[str, ...]
     secrets: frozenset[str]
+    migration_tag: str | None = None
 
     @property
     def is_by_wrangler(self) -> bool:
@@ -114,15 +116,17 @@ def read_deployed(
     with explained(f"listing the secrets of {script_name}"):
         secrets = [one.name for one in scripts.secrets.list(script_name, account_id=account_id)]
     about = version.get("metadata") or {}
+    resources = version.get("resources") or {}
     return Deployed(
         version_id=str(serving["version_id"]),
         share_percent=float(serving["percentage"]),
         created_at=str(about.get("created_on") or ""),
         source=str(about.get("source") or ""),
         trigger=str((version.get("annotations") or {}).get("workers/triggered_by") or ""),
-        bindings=tuple((version.get("resources") or {}).get("bindings") or ()),
+        bindings=tuple(resources.get("bindings") or ()),
         crons=tuple(one.cron for one in schedules),
         secrets=frozenset(secrets),
+        migration_tag=(resources.get("script_runtime") or {}).get("migration_tag"),
     )
 
 

@@ -1,6 +1,6 @@
 """Plans a deployment, without changing anything."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from cli.deploy.changes import (
     binding_changes,
     cron_changes,
     kept_variables,
+    object_changes,
 )
 from cli.deploy.configuration import deployment_config
 from cli.deploy.deployed import (
@@ -24,7 +25,13 @@ from cli.deploy.deployed import (
 from cli.deploy.platform_limits import Measured, measured
 from cli.deploy.request import CONTROL_DB, DeployRequest
 from cli.deploy.resources import Origin, Resource, find_resources
-from cli.deploy.settings import Secrets, chosen_secrets, chosen_variables
+from cli.deploy.settings import (
+    SHARDS,
+    Secrets,
+    check_shards,
+    chosen_secrets,
+    chosen_variables,
+)
 from cli.deploy.wrangler import Wrangler
 from cli.errors import ConflictError, Finding
 from cli.stores import Stores
@@ -72,6 +79,11 @@ class Plan:
     def crons(self) -> tuple[str, ...]:
         """The schedules of the upload."""
         return tuple(self.config.get("triggers", {}).get("crons", ()))
+
+    @property
+    def object_migrations(self) -> tuple[Mapping[str, Any], ...]:
+        """The migrations of Durable Object classes, oldest first."""
+        return tuple(self.config.get("migrations", ()))
 
     @property
     def bindings(self) -> tuple[Mapping[str, Any], ...]:
@@ -127,6 +139,7 @@ class Plan:
             compared += binding_changes(
                 self.bindings, deployed, keeps_variables=self.request.keeps_variables
             )
+            compared += object_changes(self.object_migrations, deployed)
         yield from compared
         if deployed.share_percent < 100:
             yield Change(
@@ -170,6 +183,9 @@ def make_plan(
     variables = chosen_variables(settings, production.get("vars", {}), has_secrets)
     domains = read_domains(stores.client, stores.account_id) if stores and request.domains else {}
     _check_domains(request, domains)
+    _check_object_migrations(production.get("migrations", ()), deployed)
+    shards = _text(deployed, SHARDS)
+    check_shards(variables.get(SHARDS, shards if request.keeps_variables else None), shards)
     own = _own(domains, request.script_name)
     config = deployment_config(production, request, resources, variables, own)
     bundle = build_bundle(wrangler, config)
@@ -204,6 +220,18 @@ def _check_domains(request: DeployRequest, domains: Mapping[str, str]) -> None:
         )
 
 
+def _check_object_migrations(
+    migrations: Sequence[Mapping[str, Any]], deployed: Deployed | None
+) -> None:
+    # wrangler would apply all migrations again, and Cloudflare would reject classes that exist.
+    tag = deployed.migration_tag if deployed else None
+    if tag is not None and tag not in (one["tag"] for one in migrations):
+        raise ConflictError(
+            f"The Worker has the Durable Object migration {tag}, which wrangler.toml lacks.",
+            "Deploy a clone of the deployed version or a newer one, or use another --script-name.",
+        )
+
+
 def _own(domains: Mapping[str, str], script_name: str) -> tuple[str, ...]:
     return tuple(sorted(host for host, name in domains.items() if name == script_name))
 
@@ -224,6 +252,11 @@ def _pending(
         return migrations
     applied = applied_migrations(stores.client, stores.account_id, database.id)
     return tuple(name for name in migrations if name not in applied)
+
+
+def _text(deployed: Deployed | None, name: str) -> str | None:
+    found = deployed.binding(name) if deployed else None
+    return str(found.get("text")) if found else None
 
 
 def _is_variable(binding: Mapping[str, Any]) -> bool:

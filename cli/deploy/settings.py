@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from cli.errors import InputError
+from core.constants import SHARDS_MAX
 
 CALLER_HASH_SECRET: Final = "CALLER_HASH_SECRET"  # noqa: S105 (the name of a setting)
 DIRECTORY: Final = "TENANT_DIRECTORY_JSON"
+SHARDS: Final = "USAGE_SHARDS"
 
 VARIABLES: Final = (
     DIRECTORY,
@@ -21,6 +23,7 @@ VARIABLES: Final = (
     "X402_ASSET_DECIMALS",
     "X402_RPC_URL",
     "PAY_TO_ADDRESS",
+    SHARDS,
 )
 """Settings that everyone with access to the Worker may see."""
 
@@ -121,3 +124,34 @@ def chosen_variables(
     return {
         name: value for name, value in {**texts, **given}.items() if name not in deployed_secrets
     }
+
+
+def check_shards(wanted: str | None, deployed: str | None) -> None:
+    """Check the number of shards.
+
+    Args:
+        wanted: `USAGE_SHARDS` of the upload; `None` if the variable is left out.
+        deployed: That of the deployed Worker.
+
+    Raises:
+        InputError: It is no number of shards, or lower than before.
+    """
+    count = _shards(wanted)
+    if count is None:
+        raise InputError(
+            f"{SHARDS} is {wanted}.", f"Set it to a whole number from 1 to {SHARDS_MAX}."
+        )
+    before = _shards(deployed) or 1
+    if count < before:
+        raise InputError(
+            f"{SHARDS} is {count}, but the deployed Worker has {before} shards.",
+            "It must never be lowered, because the data of the others would no longer be read: "
+            f"set it to {before} or more.",
+        )
+
+
+def _shards(text: str | None) -> int | None:
+    if text is None:
+        return 1
+    is_number = text.isascii() and text.isdecimal() and 1 <= int(text) <= SHARDS_MAX
+    return int(text) if is_number else None

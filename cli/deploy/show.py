@@ -61,7 +61,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             "files": len(plan.bundle.assets),
             "bytes": sum(size for size, _ in plan.bundle.assets.values()),
         },
-        "durableObjectMigrations": [one["tag"] for one in plan.config.get("migrations", [])],
+        "durableObjectMigrations": [one["tag"] for one in plan.object_migrations],
         "databaseMigrations": {"all": list(plan.migrations), "pending": list(plan.pending)},
         "modules": len(plan.bundle.modules),
         "limits": [
@@ -237,7 +237,7 @@ def _other_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "addresses", shown or f"https://{plan.request.script_name}.….workers.dev"
     size = sum(size for size, _ in plan.bundle.assets.values())
     yield "static files", f"{len(plan.bundle.assets)}, {size:,} bytes"
-    tags = ", ".join(str(one["tag"]) for one in plan.config.get("migrations", []))
+    tags = ", ".join(str(one["tag"]) for one in plan.object_migrations)
     yield "Durable Object migrations", tags or "none"
     pending = f"; pending: {', '.join(plan.pending)}" if plan.pending else ""
     yield "database migrations", f"{len(plan.migrations)}{pending}"

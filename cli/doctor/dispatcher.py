@@ -20,12 +20,7 @@ CLOCK_WARNING_SECONDS: Final = 10.0
 CLOCK_FAILURE_SECONDS: Final = 300.0
 """With a larger difference, TLS certificates and signatures may be rejected."""
 
-BACKLOG_WARNING_MINUTES: Final = 5
-"""Cron summarizes a minute within two minutes (docs/reference/health.md)."""
-
 _TIMEOUT = httpx.Timeout(30, connect=5)
-_CRON_REMEDY_LOCAL = "`make dev` does not run cron; reads build the summaries that they need."
-_CRON_REMEDY = "Check that the cron trigger of wrangler.toml is deployed, and check its log."
 
 
 def check_dispatcher(target: Target) -> Iterator[Check]:
@@ -70,7 +65,7 @@ def _check(platform: Platform, target: Target) -> Iterator[Check]:
         return
     for name, check in (("health", _health), ("freshness", _freshness)):
         try:
-            yield from check(platform, target, has_date=bool(date))
+            yield from check(platform, has_date=bool(date))
         except CommandError as error:
             yield Check(PART, name, State.FAILED, error.message, error.advice)
             return
@@ -121,7 +116,7 @@ def clock_check(read: Callable[[str], datetime], text: str, started: float, ende
     return Check(PART, "clock", state, message, "Synchronize this machine's clock, such as by NTP.")
 
 
-def _health(platform: Platform, target: Target, *, has_date: bool) -> Iterator[Check]:
+def _health(platform: Platform, *, has_date: bool) -> Iterator[Check]:
     started = time.time()
     report = platform.get("/__platform/health")
     yield Check(PART, "/__platform/health", State.OK, "the token is accepted")
@@ -136,8 +131,8 @@ def _health(platform: Platform, target: Target, *, has_date: bool) -> Iterator[C
     if missing:
         message = f"not bound: {', '.join(missing)}"
         remedy = (
-            "Add them to wrangler.toml: priced APIs need CONTROL_DB, quotas need QUOTAS, and "
-            "publishing needs TENANT_KV."
+            "Add them to wrangler.toml: recording needs USAGE_KV and USAGE_SHARD, priced APIs need "
+            "CONTROL_DB, quotas need QUOTAS, and publishing needs TENANT_KV."
         )
         yield Check(PART, "bindings", State.WARNING, message, remedy)
     else:
@@ -150,46 +145,49 @@ def _health(platform: Platform, target: Target, *, has_date: bool) -> Iterator[C
         State.FAILED if refused else State.OK,
         f"{directory['usable']} valid records, {refused} invalid",
     )
-    yield from _log(report, is_local=target.is_local)
+    yield from _log(report)
 
 
-def _log(report: Mapping[str, Any], *, is_local: bool) -> Iterator[Check]:
+def _log(report: Mapping[str, Any]) -> Iterator[Check]:
     log = report["log"]
     if log:
         broken = [one for one in log["invariants"] if one["needsSomeone"]]
         message = f"{len(log['invariants'])} checked, {len(broken)} violated"
         yield Check(PART, "invariants", State.FAILED if broken else State.OK, message)
-        yield _cron(log["backlogMinutes"], is_local=is_local)
+        for shard in log["shards"]:
+            yield _shard(shard)
     isolate = report["isolate"]
-    dropped, buffered = isolate["eventsDropped"], isolate["eventsHeld"]
+    dropped, buffered = isolate["eventsDropped"], isolate["eventsBuffered"]
     yield Check(
         PART,
         "isolate",
         State.WARNING if dropped else State.OK,
-        f"{isolate['eventsCommitted']} events committed, {buffered} buffered, {dropped} dropped",
-        "KV rejected writes for a long time. Check Cloudflare's status page." if dropped else "",
+        f"{isolate['eventsAcknowledged']} events acknowledged, {isolate['eventsSpilled']} spilled, "
+        f"{buffered} buffered, {dropped} dropped",
+        "Neither the shards nor KV accepted events for a long time. Check Cloudflare's status page."
+        if dropped
+        else "",
     )
 
 
-def _cron(backlog_minutes: int | None, *, is_local: bool) -> Check:
-    if backlog_minutes is None:
-        state = State.UNCHECKED if is_local else State.WARNING
-        remedy = _CRON_REMEDY_LOCAL if is_local else _CRON_REMEDY
-        return Check(PART, "cron", state, "it has never run", remedy)
-    message = f"the last compaction was {span_text(backlog_minutes * 60)} ago"
-    if is_local or backlog_minutes <= BACKLOG_WARNING_MINUTES:
-        return Check(PART, "cron", State.OK, message)
-    return Check(PART, "cron", State.WARNING, message, _CRON_REMEDY)
+def _shard(shard: Mapping[str, Any]) -> Check:
+    name = f"shard {shard['shard']}"
+    if not shard["responds"]:
+        remedy = "Look in the log for errors of the Durable Object UsageShard."
+        return Check(PART, name, State.FAILED, "does not respond", remedy)
+    acknowledged, flushed = shard["acknowledged"], shard["flushed"]
+    message = f"{acknowledged:,} commits, {acknowledged - flushed:,} of them not in KV yet"
+    return Check(PART, name, State.OK, message)
 
 
-def _freshness(platform: Platform, _: Target, **__: bool) -> Iterator[Check]:
+def _freshness(platform: Platform, **_: bool) -> Iterator[Check]:
     document = platform.get("/__platform/analytics", window="today", top=1)
     freshness = document["snapshot"]["freshness"]
     message = f"counted up to {plain_text(freshness['asOf'])}, {freshness['lagSeconds']} s ago"
     if freshness["complete"]:
         yield Check(PART, "freshness", State.OK, message)
         return
-    names = ("droppedEvents", "missingBatches", "unreadableBatches", "behind")
+    names = ("droppedEvents", "unavailableShards", "damagedTotals")
     reasons = ", ".join(f"{name} {freshness[name]}" for name in names if freshness[name])
     remedy = "docs/reference/health.md explains each reason."
     yield Check(PART, "freshness", State.WARNING, f"{message}; incomplete: {reasons}", remedy)

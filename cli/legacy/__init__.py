@@ -1,8 +1,10 @@
 """Imports the event list that older dispatchers kept in one KV value. Entry point: `command.run`.
 
-    file ──► entries ──► event (each entry checked) ──► identified ──► batches ──► KV ──► compaction
+    file ──► entries ──► events (each entry checked, identified) ──► spool (temporary files)
+                                                                       │ by time
+                                                                       ▼
+                                                             POST /__platform/import
 
-Each event gets its own batch, whose key is derived from the event. So importing is idempotent:
-however lists are split, overlap or repeat, the same event has the same key and is counted once,
-also after its batch has expired.
+Memory is bounded at any length of the list. The dispatcher counts each event once by its id, so
+importing is idempotent: however lists are split, overlap or repeat, the same event has the same id.
 """

@@ -1,29 +1,27 @@
 """Implements `clawr import-legacy`: reads the list, imports it, prints the result."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from cli.account_api import open_account
-from cli.errors import AccessError, Finding, InputError
-from cli.legacy.batches import OldList, Refused, caller_hashes, read_list
-from cli.legacy.counting import ApiName, Counted, sums
-from cli.legacy.entries import read_entries
-from cli.legacy.fields import read_naming
-from cli.legacy.importing import Plan, Work, carry_out, is_counted, make_plan
-from cli.legacy.usage_store import find_usage_store
+from cli.errors import Finding, InputError
+from cli.legacy.entries import Entry, read_entries
+from cli.legacy.events import Counted, OldList, Refused, read_list
+from cli.legacy.fields import Naming, read_naming
+from cli.legacy.importing import Imported, Totals, import_events, overall_totals
+from cli.legacy.spool import EventSpool
 from cli.output import NOTHING_CHANGED, Output
 from cli.platform import Platform
-from cli.secret import Secret
 from cli.targets import Target
 from core.calendar import timestamp
-from dev.launch.config import DEVELOPMENT_VARIABLES
-from gateway.request_context import SECRET_SETTING
+
+_STEP_ENTRIES: Final = 10_000
+"""Entries between two updates of the progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,126 +31,125 @@ class Request:
     Args:
         file: The event list.
         naming: Options of the form `OLD=NEW`.
-        execute: Whether to write.
+        execute: Whether to import.
         skip_bad: Whether to skip invalid entries.
-        usage_kv_id: The id of the KV namespace, if given.
-        wait_seconds: How long to wait until everything is counted.
     """
 
     file: Path
     naming: Sequence[str]
     execute: bool
     skip_bad: bool
-    usage_kv_id: str | None
-    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an import would do, or did.
+
+    Args:
+        old: The list.
+        before: The dispatcher's totals of each API.
+        imported: What the dispatcher did; `None` for a dry run.
+        after: The dispatcher's totals after it.
+    """
+
+    old: OldList
+    before: Totals
+    imported: Imported | None
+    after: Totals | None
 
 
 def run(request: Request, target: Target, output: Output) -> None:
-    """Show what an import would write; with `request.execute`, import the list.
+    """Show what an import would add; with `request.execute`, import the list.
 
     Args:
         request: The options.
-        target: The account and the dispatcher.
+        target: The dispatcher.
         output: The output.
 
     Raises:
         InputError: The file, an entry or an option is invalid.
-        AccessError: `CALLER_HASH_SECRET` is not set, and events have callers.
-        CommandError: The account or the dispatcher rejected a request, failed, or could not be
-            reached.
+        CommandError: The dispatcher rejected a request, failed, or could not be reached.
     """
     naming = read_naming(request.naming)
-    now_ms = int(time.time() * 1000)
-    old = read_list(read_entries(request.file), naming, now_ms)
-    findings = [_finding(one, request.file) for one in old.refused]
-    if findings and not request.skip_bad:
-        raise InputError(
-            f"{len(findings)} entries of {request.file} are invalid. Nothing was written.",
-            "Correct them, map their field names with --map, or skip them with --skip-bad.",
-            findings,
-        )
-    secret = _secret(target, old)
-    account = target.account
-    with open_account(account) as client, Platform(target.dispatcher) as platform:
-        with output.working("Reading the usage log …"):
-            store = find_usage_store(
-                client, account.account_id, request.usage_kv_id, is_local=target.is_local
+    with EventSpool(keeps_lines=request.execute) as spool:
+        old = _checked(request.file, naming, spool, output)
+        if old.refused and not request.skip_bad:
+            raise InputError(
+                f"{old.refused_count:,} entries of {request.file} are invalid. Nothing was "
+                "imported.",
+                "Correct them, map their field names with --map, or skip them with --skip-bad.",
+                _findings(old, request.file),
             )
-            plan = make_plan(old, store, platform, now_ms)
-        after = None
-        if request.execute:
-            callers = caller_hashes(secret.reveal())
-            work = Work(store, platform, callers, is_local=target.is_local, output=output)
-            after = carry_out(plan, work, request.wait_seconds)
-    document = _document(request, plan, after)
-    output.result(document, lambda console: _show(console, request, plan, after, findings))
+        imported = after = None
+        with Platform(target.dispatcher) as platform:
+            before = overall_totals(platform)
+            if request.execute:
+                imported = import_events(spool.lines(), old.events, platform, output)
+                after = overall_totals(platform)
+    document = _document(request, Result(old, before, imported, after))
+    findings = _findings(old, request.file)
+    output.result(document, lambda console: _show(console, document, findings))
 
 
-def _secret(target: Target, old: OldList) -> Secret:
-    """Return the secret that callers are hashed with; it is required only if there are callers."""
-    given = target.settings.get(SECRET_SETTING)
-    if not given and target.is_local:
-        given = DEVELOPMENT_VARIABLES[SECRET_SETTING]
-    if not given and any(one.old.caller for one in old.events.values()):
-        raise AccessError(
-            f"{SECRET_SETTING} is not set, but it is needed to hash callers.",
-            "Set it to the dispatcher's value, in the environment or in the --env file; "
-            "with another value, each caller would count as two.",
-        )
-    return Secret(given or "")
+def _checked(file: Path, naming: Naming, spool: EventSpool, output: Output) -> OldList:
+    def shown(entries: Iterable[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            if entry.index % _STEP_ENTRIES == 0:
+                step(f"Checking {file}: {entry.index:,} entries")
+            yield entry
+
+    with output.steps() as step:
+        return read_list(shown(read_entries(file)), naming, int(time.time() * 1000), spool)
+
+
+def _findings(old: OldList, file: Path) -> Sequence[Finding]:
+    findings = [_finding(one, file) for one in old.refused]
+    more = old.refused_count - len(findings)
+    return [*findings, Finding(f"{more:,} more entries", str(file))] if more else findings
 
 
 def _finding(refused: Refused, file: Path) -> Finding:
-    return Finding(
-        f"entry {refused.entry.index}: {'; '.join(refused.reasons)}", str(file), refused.entry.line
-    )
+    return Finding(f"entry {refused.index}: {'; '.join(refused.reasons)}", str(file), refused.line)
 
 
-def _document(
-    request: Request, plan: Plan, after: Mapping[ApiName, Counted] | None
-) -> dict[str, Any]:
-    times = [one.old.event.at_ms for one in plan.old.events.values()]
-    added = plan.added
-    names = sorted(sums([one.old.event for one in plan.old.events.values()]))
+def _document(request: Request, result: Result) -> dict[str, Any]:
+    old, imported = result.old, result.imported
     apis = []
-    for name in names:
-        adds = added.get(name, Counted())
-        shown = {"tenantId": name.tenant_id, "slug": name.slug, "adds": _shown(adds)}
-        shown["before"] = _shown(plan.before.get(name, Counted()))
-        if after is not None:
-            shown["after"] = _shown(after.get(name, Counted()))
+    for name, contained in sorted(old.apis.items()):
+        shown: dict[str, Any] = {
+            "tenantId": name.tenant_id,
+            "slug": name.slug,
+            "inFile": _shown(contained),
+            "before": _shown(result.before.of(name)),
+        }
+        if result.after is not None:
+            shown["after"] = _shown(result.after.of(name))
         apis.append(shown)
+    done = {} if imported is None else {"imported": imported.new, "alreadyThere": imported.known}
     return {
         "file": str(request.file),
         "executed": request.execute,
-        "events": len(plan.old.events),
-        "from": timestamp(min(times)) if times else None,
-        "to": timestamp(max(times)) if times else None,
-        "imported" if request.execute else "toImport": len(plan.missing),
-        "alreadyThere": len(plan.existing),
-        "repeated": plan.old.repeated,
+        "events": old.events,
+        "from": None if old.first_ms is None else timestamp(old.first_ms),
+        "to": None if old.last_ms is None else timestamp(old.last_ms),
+        **done,
+        "repeated": old.repeated,
+        "skippedEntries": old.refused_count,
         "skipped": [
-            {"index": one.entry.index, "line": one.entry.line, "reasons": list(one.reasons)}
-            for one in plan.old.refused
+            {"index": one.index, "line": one.line, "reasons": list(one.reasons)}
+            for one in old.refused
         ],
-        "olderThanTheLog": plan.older,
         "apis": apis,
-        **({} if after is None else {"counted": is_counted(plan, after)}),
     }
 
 
-def _shown(counted: Counted) -> dict[str, int]:
+def _shown(counted: Counted | None) -> dict[str, int] | None:
+    if counted is None:
+        return None
     return {"calls": counted.calls, "revenueMicros": counted.revenue_micros}
 
 
-def _show(
-    console: Console,
-    request: Request,
-    plan: Plan,
-    after: Mapping[ApiName, Counted] | None,
-    findings: Sequence[Finding],
-) -> None:
-    document = _document(request, plan, after)
+def _show(console: Console, document: Mapping[str, Any], findings: Sequence[Finding]) -> None:
     for finding in findings:
         console.print(f"skipped {finding}", markup=False)
     if document["from"]:
@@ -160,37 +157,33 @@ def _show(
             f"{document['events']:,} events from {document['from']} to {document['to']}",
             markup=False,
         )
-    verb = "imported" if request.execute else "to import"
-    console.print(
-        f"{len(plan.missing):,} {verb}, {len(plan.existing):,} already there, "
-        f"{plan.old.repeated:,} repeated in the file, {len(findings):,} skipped"
-    )
-    if plan.older and not document.get("counted"):
-        console.print(
-            f"{plan.older:,} of them are too old to count now; cron counts them within an hour."
-        )
-    console.print(_table(document["apis"], with_after=after is not None))
-    if after is None:
+    counts = f"{document['repeated']:,} repeated in the file, "
+    counts += f"{document['skippedEntries']:,} skipped"
+    if document["executed"]:
+        new, known = document["imported"], document["alreadyThere"]
+        counts = f"{new:,} imported, {known:,} already there, {counts}"
+    console.print(counts)
+    console.print(_table(document["apis"], is_executed=document["executed"]))
+    if not document["executed"]:
+        console.print("Events that are already there will not be counted again.")
         console.print(NOTHING_CHANGED)
-    elif document["counted"]:
-        console.print("All events are counted.")
-    else:
-        console.print(
-            "Some events are not counted yet. Cron continues; run the same command again to see "
-            "the progress."
-        )
 
 
-def _table(apis: Sequence[Mapping[str, Any]], *, with_after: bool) -> Table:
+def _table(apis: Sequence[Mapping[str, Any]], *, is_executed: bool) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("API")
-    columns = ["before", "adds", *(["after"] if with_after else [])]
-    for name in columns:
-        table.add_column(f"calls {name}", justify="right")
-    for name in columns:
-        table.add_column(f"revenue {name}", justify="right")
+    columns = {
+        "inFile": "in file",
+        "before": "before",
+        **({"after": "after"} if is_executed else {}),
+    }
+    for title in columns.values():
+        table.add_column(f"calls {title}", justify="right")
+    for title in columns.values():
+        table.add_column(f"revenue {title}", justify="right")
     for one in apis:
-        calls = [f"{one[name]['calls']:,}" for name in columns]
-        revenue = [f"${one[name]['revenueMicros'] / 1_000_000:,.6f}" for name in columns]
+        shown = [one[name] for name in columns]
+        calls = [f"{part['calls']:,}" if part else "?" for part in shown]
+        revenue = [f"${part['revenueMicros'] / 1_000_000:,.6f}" if part else "?" for part in shown]
         table.add_row(f"{one['tenantId']} /t/{one['slug']}", *calls, *revenue)
     return table

@@ -1,17 +1,17 @@
-"""Reads an event list from a file: each entry with its line."""
+"""Reads the entries of an event list from a file, one by one, each with its line."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from cli.errors import Finding, InputError
-from core.safe_json import read_json
+from cli.legacy.streamed_json import StreamedJson
+from cli.located_json import JsonMistake
 
 SHAPES: Final = 'a list of events, or an object with the list in "events"'
 
-_SPACE: Final = " \t\r\n"
+_EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Entry:
     value: Any
 
 
-def read_entries(file: Path) -> Sequence[Entry]:
-    """Return the entries of a file, in order.
+def read_entries(file: Path) -> Iterator[Entry]:
+    """Yield the entries of a file, in order. Its end is checked after the last one.
 
     Args:
         file: UTF-8 text, with or without a byte order mark.
@@ -39,63 +39,52 @@ def read_entries(file: Path) -> Sequence[Entry]:
         InputError: It cannot be read, is not JSON, or contains no event list.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise InputError(f"{file} cannot be read: {reason}.") from error
-    try:
-        document = read_json(text)
-    except ValueError as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        with file.open("rb") as stream:
+            yield from _read(StreamedJson(stream), file)
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
+    except JsonMistake as error:
         raise InputError(
             f"{file} is not valid JSON.",
             f"It must contain {SHAPES}.",
-            [Finding(str(error), str(file), line)],
+            [Finding(error.message, str(file), error.line)],
         ) from error
-    events = document.get("events") if isinstance(document, dict) else document
-    if not isinstance(events, list):
-        raise InputError(f"{file} contains no event list.", f"It must contain {SHAPES}.")
-    starts = _starts(text, _list_start(text, is_object=isinstance(document, dict)))
-    found: list[Entry] = []
-    line, counted_to = 1, 0
-    for index, (value, start) in enumerate(zip(events, starts, strict=True)):
-        line += text.count("\n", counted_to, start)
-        counted_to = start
-        found.append(Entry(index, line, value))
-    return found
 
 
-def _list_start(text: str, *, is_object: bool) -> int:
-    """Return the position of the list's bracket in a valid JSON text."""
-    at = _past_space(text, 0)
-    if not is_object:
-        return at
-    decode = json.JSONDecoder().raw_decode
-    found = at
-    while text[at] != "}":
-        name, at = decode(text, _past_space(text, at + 1))
-        value_at = _past_space(text, _past_space(text, at) + 1)
-        if name == "events":
-            # If the name is repeated, the last one counts, as in `json.loads`.
-            found = value_at
-        _, at = decode(text, value_at)
-        at = _past_space(text, at)
-    return found
+def _read(text: StreamedJson, file: Path) -> Iterator[Entry]:
+    match text.peek():
+        case "{":
+            yield from _events_member(text, file)
+        case "[":
+            yield from _entries(text)
+        case _:
+            text.skip()
+            raise _no_list(file)
+    text.end()
 
 
-def _starts(text: str, bracket: int) -> Iterator[int]:
-    """Yield the position of each element of a list."""
-    decode = json.JSONDecoder().raw_decode
-    at = _past_space(text, bracket + 1)
-    while text[at] != "]":
-        yield at
-        _, end = decode(text, at)
-        at = _past_space(text, end)
-        if text[at] == ",":
-            at = _past_space(text, at + 1)
+def _events_member(text: StreamedJson, file: Path) -> Iterator[Entry]:
+    is_found = False
+    for name in text.members():
+        if name != _EVENTS:
+            text.skip()
+            continue
+        if is_found:
+            raise JsonMistake(f'"{_EVENTS}" is given twice', text.line)
+        if text.peek() != "[":
+            raise _no_list(file)
+        is_found = True
+        yield from _entries(text)
+    if not is_found:
+        raise _no_list(file)
 
 
-def _past_space(text: str, at: int) -> int:
-    while text[at] in _SPACE:
-        at += 1
-    return at
+def _entries(text: StreamedJson) -> Iterator[Entry]:
+    for index, _ in enumerate(text.items()):
+        # The position is past the whitespace before the item only after a look at it.
+        text.peek()
+        yield Entry(index, text.line, text.value())
+
+
+def _no_list(file: Path) -> InputError:
+    return InputError(f"{file} contains no event list.", f"It must contain {SHAPES}.")

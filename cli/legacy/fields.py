@@ -2,32 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from api.imports.old_event import NAMES
 from cli.errors import Finding, InputError
-
-NAMES: Final[Mapping[str, Sequence[str]]] = {
-    "at": ("at", "timestamp", "ts", "time", "createdAt"),
-    "tenantId": ("tenantId", "tenant"),
-    "slug": ("slug", "endpoint", "api"),
-    "owner": ("owner", "ownerUserId"),
-    "directory": ("directory", "category"),
-    "priceUsd": ("priceUsd", "price"),
-    "priceMicros": ("priceMicros",),
-    "revenueUsd": ("revenueUsd", "settledUsd", "settledAmountUsd", "amountUsd"),
-    "revenueMicros": ("revenueMicros", "settledMicros"),
-    "status": ("status", "statusCode"),
-    "latencyMs": ("latencyMs", "latency", "durationMs"),
-    "method": ("method",),
-    "outcome": ("outcome",),
-    "counted": ("counted",),
-    "payer": ("payer",),
-    "apiKey": ("apiKey",),
-    "agentId": ("agentId", "callerId", "caller", "agent"),
-    "ip": ("ip",),
-    "id": ("id", "eventId", "requestId"),
-}
-"""The known names of each field; the first that an entry has is used."""
 
 
 @dataclass(frozen=True, slots=True)

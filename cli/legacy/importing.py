@@ -1,197 +1,148 @@
-"""Plans and carries out an import.
-
-Marks are written before batches, and batches before compaction is requested. So an interrupted
-import is counted by cron, and running the same command again completes it.
-"""
+"""Sends the events of an old list to the dispatcher, and reads its totals."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from cli.legacy.batches import Identified, OldList, batches, marks
-from cli.legacy.counting import (
-    LOCAL_POLL_SECONDS,
-    POLL_SECONDS,
-    ApiName,
-    Counted,
-    await_counted,
-    compact,
-    has_all,
-    overall_totals,
-    ranges,
-    recent,
-    run_cron,
-    sums,
-)
-from cli.legacy.usage_store import UsageStore
+from cli.errors import SAME_VERSION, CommandError, NetworkError
+from cli.legacy.events import ApiName, Counted
 from cli.output import Output
 from cli.platform import Platform
-from core import constants, keys
-from core.calendar import MINUTE_MS, Period
-from core.errors import SummaryUnreadable
-from gateway.request_context import CallerHasher
-from metering.summary import SOURCES_AT, decode_head
+from core import constants
 
-LISTED_SECONDS: Final = constants.KV_SETTLE_SECONDS + 15
-"""How long a listing at another location may not contain a written key."""
+PATH: Final = "/__platform/import"
+EVENTS_PER_REQUEST: Final = 1_000
+"""About a second of CPU time; the dispatcher's limit is twice that."""
+
+WAIT_SECONDS_MAX: Final = 180.0
+"""How long a request is repeated: a shard rejects imports while it folds the days it got before."""
+
+PAUSE_SECONDS: Final = 2.0
+PAUSE_SECONDS_MAX: Final = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A planned import.
+@dataclass(slots=True)
+class Imported:
+    """What the dispatcher did with the events that it was sent.
 
     Args:
-        old: The list.
-        existing: The keys of events that are already in the log.
-        before: The dispatcher's totals of each API.
-        now_ms: When the plan was made, in milliseconds since 1970.
+        new: Those that it counted.
+        known: Those that it had counted before.
     """
 
-    old: OldList
-    existing: frozenset[str]
-    before: Mapping[ApiName, Counted]
-    now_ms: int
-
-    @property
-    def missing(self) -> Sequence[Identified]:
-        """The events that are not in the log yet."""
-        return [one for key, one in self.old.events.items() if key not in self.existing]
-
-    @property
-    def added(self) -> Mapping[ApiName, Counted]:
-        """The totals of the events that are not in the log yet, by API."""
-        return sums([one.old.event for one in self.missing])
-
-    @property
-    def wanted(self) -> Mapping[ApiName, Counted]:
-        """The totals after the import, of each API that it changes."""
-        return {
-            name: self.before.get(name, Counted()) + added for name, added in self.added.items()
-        }
-
-    @property
-    def now_minute(self) -> int:
-        """When the plan was made, in minutes since 1970."""
-        return self.now_ms // MINUTE_MS
-
-    @property
-    def older(self) -> int:
-        """How many of the events to write are too old to be compacted on request."""
-        minutes = [one.minute for one in self.missing]
-        return len(minutes) - len(recent(minutes, self.now_minute))
+    new: int = 0
+    known: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What an import works with.
+def import_events(
+    lines: Iterable[bytes], total: int, platform: Platform, output: Output
+) -> Imported:
+    """Send all events; if it fails, running the same command again continues.
 
     Args:
-        store: The usage log.
+        lines: The events, each as one line of JSON.
+        total: Their number.
         platform: The dispatcher's platform API.
-        callers: The hash of callers.
-        is_local: Whether the dispatcher is a `make dev`.
         output: Shows the progress.
-        sleep: Waits for a number of seconds.
-    """
-
-    store: UsageStore
-    platform: Platform
-    callers: CallerHasher
-    is_local: bool
-    output: Output
-    sleep: Callable[[float], None] = field(default=time.sleep)
-
-
-def make_plan(old: OldList, store: UsageStore, platform: Platform, now_ms: int) -> Plan:
-    """Plan an import.
-
-    Args:
-        old: The list.
-        store: The usage log.
-        platform: The dispatcher's platform API.
-        now_ms: The current time in milliseconds since 1970.
-    """
-    existing = existing_keys(old.events, store, now_ms // MINUTE_MS)
-    return Plan(old, existing, overall_totals(platform), now_ms)
-
-
-def existing_keys(
-    events: Mapping[str, Identified], store: UsageStore, now_minute: int
-) -> frozenset[str]:
-    """Return the keys of events that are in the log, or in summaries of expired batches.
-
-    Args:
-        events: The events by key.
-        store: The usage log.
-        now_minute: The current minute, in minutes since 1970.
-    """
-    existing = frozenset(store.values(list(events)))
-    others = [one for key, one in events.items() if key not in existing]
-    return existing | _summarized(others, store, now_minute)
-
-
-def carry_out(plan: Plan, work: Work, patience_seconds: float) -> Mapping[ApiName, Counted]:
-    """Write the missing events, have them counted, and return the dispatcher's totals.
-
-    Args:
-        plan: A recent plan.
-        work: What the import works with.
-        patience_seconds: How long to wait until everything is counted.
 
     Raises:
-        CommandError: A request was rejected or failed, or the server could not be reached.
+        CommandError: A request or an event was rejected, or the server could not be reached.
     """
-    missing = plan.missing
-    with work.output.working(f"Writing {len(missing)} events …"):
-        work.store.write(marks(missing, plan.now_ms))
-        work.store.write(batches(missing, work.callers))
-    if missing and not work.is_local:
-        with work.output.working(f"Waiting {LISTED_SECONDS} s until Cloudflare lists them …"):
-            work.sleep(LISTED_SECONDS)
-    # Also compact existing events, in case an earlier import was interrupted before this step.
-    minutes = recent([one.minute for one in plan.old.events.values()], plan.now_minute)
-    spans = list(ranges(minutes))
-    for number, (first, end) in enumerate(spans, 1):
-        with work.output.working(f"Counting range {number} of {len(spans)} …"):
-            compact(work.platform, first, end)
-    with work.output.working("Waiting until the dispatcher shows them …"):
-        return await_counted(
-            lambda: overall_totals(work.platform),
-            plan.wanted,
-            patience_seconds,
-            lambda: _pause(work),
-        )
+    done = Imported()
+    with output.advancing("Importing events", total) as advance:
+        for body in requests(lines):
+            try:
+                _send(platform, body, done, output)
+            except CommandError as error:
+                sent = f"{done.new + done.known:,} of {total:,} events are imported."
+                advice = f"{error.advice} Run the same command again: no event counts twice."
+                raise type(error)(f"{error.message} {sent}", advice.strip()) from error
+            advance(done.new + done.known)
+    return done
 
 
-def is_counted(plan: Plan, after: Mapping[ApiName, Counted]) -> bool:
-    """Return whether the dispatcher's totals include all imported events.
+def requests(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield bodies within the dispatcher's limits.
 
     Args:
-        plan: The plan that was carried out.
-        after: The dispatcher's totals after it.
+        lines: The events, each as one line.
     """
-    return has_all(after, plan.wanted)
+    body: list[bytes] = []
+    length = 0
+    for line in lines:
+        is_full = len(body) == EVENTS_PER_REQUEST
+        if body and (is_full or length + len(line) > constants.IMPORT_BYTES_MAX):
+            yield b"".join(body)
+            body, length = [], 0
+        body.append(line)
+        length += len(line)
+    if body:
+        yield b"".join(body)
 
 
-def _pause(work: Work) -> None:
-    if work.is_local:
-        run_cron(work.platform.url)
-        work.sleep(LOCAL_POLL_SECONDS)
-    else:
-        work.sleep(POLL_SECONDS)
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The dispatcher's totals in the window `overall`.
+
+    Args:
+        apis: The totals of each API in the response.
+        is_whole: Whether it has all APIs; it has at most 1,000.
+    """
+
+    apis: Mapping[ApiName, Counted]
+    is_whole: bool
+
+    def of(self, name: ApiName) -> Counted | None:
+        """Return the totals of an API; `None` if they are not known."""
+        return self.apis.get(name, Counted() if self.is_whole else None)
 
 
-def _summarized(events: Sequence[Identified], store: UsageStore, now_minute: int) -> frozenset[str]:
-    """Return the keys of events whose batches have expired but are listed in summaries."""
-    old = {one.minute for one in events} - set(recent([one.minute for one in events], now_minute))
-    names = {keys.summary("minute", minute): minute for minute in old}
-    found = set()
-    for name, value in store.values(list(names)).items():
+def overall_totals(platform: Platform) -> Totals:
+    """Return the totals of each API in the window `overall`.
+
+    Args:
+        platform: The dispatcher's platform API.
+    """
+    snapshot = platform.get("/__platform/analytics", window="overall", top=1)["snapshot"]
+    found = {
+        ApiName(one["tenantId"], one["endpoint"].removeprefix("/t/")): Counted(
+            one["calls"], one["revenueMicros"]
+        )
+        for one in snapshot["allApis"]
+    }
+    return Totals(found, snapshot["apis"]["total"] == snapshot["apis"]["shown"])
+
+
+def _send(platform: Platform, body: bytes, done: Imported, output: Output) -> None:
+    report = _report(platform, body, output)
+    try:
+        new, known, errors = int(report["imported"]), int(report["known"]), list(report["errors"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CommandError(
+            f"The dispatcher's report cannot be read ({type(error).__name__}: {error}).",
+            SAME_VERSION,
+        ) from error
+    done.new += new
+    done.known += known
+    if errors:
+        raise CommandError(f"The dispatcher rejected events: {_shown(errors)}.", SAME_VERSION)
+
+
+def _report(platform: Platform, body: bytes, output: Output) -> dict[str, Any]:
+    until = time.monotonic() + WAIT_SECONDS_MAX
+    pause = PAUSE_SECONDS
+    while True:
         try:
-            head = decode_head(value, Period("minute", names[name]))
-        except SummaryUnreadable:
-            continue
-        prefix = keys.usage_minute(names[name])
-        found |= {prefix + source for source in head.body[SOURCES_AT]}
-    return frozenset(one.key for one in events if one.key in found)
+            return platform.request("POST", PATH, {}, may_repeat=True, body=body)
+        except NetworkError as error:
+            if time.monotonic() + pause > until:
+                raise
+            output.progress(f"{error.message} Trying again.")
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSE_SECONDS_MAX)
+
+
+def _shown(errors: Sequence[Mapping[str, Any]]) -> str:
+    texts = [f"{one.get('id')}: {'; '.join(one.get('reasons', []))}" for one in errors[:3]]
+    return ", ".join([*texts, *(["…"] if len(errors) > len(texts) else [])])

@@ -1,7 +1,7 @@
 """Generates usage events of past days; the same seed gives the same events.
 
 Agents make several calls within a minute and return on other days; new ones join over time.
-All generated request ids, payments and transactions begin with `demo-`.
+All generated request ids begin with `demo-`.
 """
 
 import hashlib

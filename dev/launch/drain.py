@@ -11,11 +11,11 @@ import time
 from dev.launch.options import HOST
 
 DRAIN_SECONDS = 5.0
-"""Longer than a group commit takes. Events that KV still rejects after that are lost."""
+"""Longer than a commit takes. Events that their shard still rejects after that are lost."""
 
 
 def wait_until_written(port: int, token: str, seconds: float = DRAIN_SECONDS) -> None:
-    """Wait until no events are buffered, or the time is over.
+    """Wait until a shard has all events, or the time is over.
 
     Args:
         port: The dispatcher's port.
@@ -40,7 +40,7 @@ def buffered_events(port: int, token: str) -> int:
         headers = {"authorization": f"Bearer {token}"}
         connection.request("GET", "/__platform/health", headers=headers)
         health = json.load(connection.getresponse())
-        return int(health["isolate"]["eventsHeld"])
+        return int(health["isolate"]["eventsBuffered"])
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return 0
     finally:

@@ -67,10 +67,18 @@ def analytics_schemas() -> Mapping[str, Schema]:
         "Previous": record(
             {
                 "range": record({"startAt": or_null(time("Null for `overall`.")), "endAt": time()}),
-                "heroStats": reference("HeroStats"),
+                "heroStats": record(
+                    {
+                        **_hero_stats()["properties"],
+                        **{
+                            name: {"type": "null", "description": "Not known for a part of a day."}
+                            for name in ("activeAgents", "publishedApis", "directories")
+                        },
+                    }
+                ),
             },
-            "The window's statistics at the same time a day ago (`today`) or a week ago,"
-            " interpolated between two full hours.",
+            "The window's calls and revenue at the same time a day ago (`today`) or a week ago; the"
+            " hour that was under way is interpolated.",
         ),
         "Snapshot": _snapshot(),
         "Analytics": record(
@@ -111,7 +119,6 @@ def _explore_schemas() -> Mapping[str, Schema]:
             {
                 **part_of(freshness, ("complete", "lagSeconds"))["properties"],
                 "asOf": or_null(freshness["properties"]["asOf"]),
-                "reconciledThrough": freshness["properties"]["reconciledThrough"],
             }
         ),
     }
@@ -154,12 +161,18 @@ def _snapshot() -> Schema:
                 "anyOf": [reference("Previous"), {"type": "null"}],
                 "description": "Null if there is no data of that time.",
             },
+            "apis": record(
+                {
+                    "total": whole("All APIs of the window; the totals cover all of them."),
+                    "shown": whole("The length of `allApis`."),
+                }
+            ),
             "topApis": list_of(
                 reference("ApiFigures"), "The first `top` by rank.", constants.TOP_MAX
             ),
             "allApis": list_of(
                 reference("ApiFigures"),
-                "All APIs by rank; the first ones are those of `topApis`.",
+                "The first APIs by rank, up to 1,000; it starts with `topApis`.",
                 constants.ALL_APIS_MAX,
             ),
             "directories": list_of(reference("DirectoryFigures"), "Categories, most calls first."),
@@ -191,7 +204,9 @@ def _api_figures() -> Schema:
         {
             "id": text("`tenantId:slug`."),
             "rank": whole(
-                "Ordered by score, calls and revenue (descending), then error rate and endpoint.", 1
+                "Ordered by score, calls and revenue (descending), then error rate, endpoint and"
+                " id.",
+                1,
             ),
             "endpoint": text("`/t/SLUG`."),
             "owner": text("Starts with `@`; `@unknown` if none.", "^@"),
@@ -235,26 +250,16 @@ def _freshness() -> Schema:
     return record(
         {
             "asOf": time(
-                "Everything written to the log up to this time is counted. Newer events are counted"
-                " if they are already visible."
+                "Everything that a shard acknowledged up to this time is counted. Newer events are"
+                " counted as far as their shards responded."
             ),
-            "lagSeconds": whole(
-                f"Age of `asOf`: at least {constants.KV_SETTLE_SECONDS}, because KV needs that long"
-                " to show a write everywhere; up to 180 if hundreds of batches are written in 20"
-                " minutes, because past minutes are then as of the last compaction. More means that"
-                " compaction does not run."
+            "lagSeconds": whole("Age of `asOf`: 0 or 1 if all shards responded."),
+            "complete": truth("False if something was left out."),
+            "droppedEvents": whole(
+                "Events that did not fit into memory while neither shards nor KV accepted them."
             ),
-            "complete": truth("False if something up to `asOf` was left out, or may have been."),
-            "droppedEvents": whole("Events that did not fit into memory while KV refused writes."),
-            "missingBatches": whole("Batches that are listed, but could not be read."),
-            "unreadableBatches": whole("Batches that are damaged, or of a newer version."),
-            "behind": truth("Whether summaries of older minutes are still missing."),
-            "reconciledThrough": or_null(
-                time(
-                    "Every payment presented before this is final, and the same in the ledger and"
-                    " the log; null if there is no ledger, or cron has not run yet."
-                )
-            ),
+            "unavailableShards": list_of(whole(), "The shards that did not respond."),
+            "damagedTotals": list_of(text(), "The KV keys of totals that are missing or damaged."),
         }
     )
 

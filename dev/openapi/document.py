@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from api.routes import ROUTES, TENANT_ROUTES
+from api.routes import IMPORT, ROUTES, TENANT_ROUTES
 from api.spec import HTML, JSON, PARAMETERS_MAX, Parameter, Route, Schema, Success
+from core import constants
 from core.errors import DispatcherError, MethodNotAllowed, NotFound, TenantNotFound
 from core.ports import Json
 from dev.openapi.analytics_schemas import analytics_schemas
@@ -125,6 +126,8 @@ def _operation(route: Route, method: str, responses: dict[str, Json]) -> Documen
     }
     if route.description:
         operation["description"] = route.description
+    if route is IMPORT:
+        operation["requestBody"] = _IMPORT_BODY
     operation["security"] = (
         [] if route.scope is None else [{"bearer": [route.scope]}, {"platformToken": [route.scope]}]
     )
@@ -200,6 +203,28 @@ def _parameter(parameter: Parameter) -> Document:
         "schema": parameter.schema,
     }
 
+
+_IMPORT_BODY: Document = {
+    "required": True,
+    "description": "The events. The dispatcher does not look at `Content-Type`.",
+    "content": {
+        JSON: {
+            # A text that is no array is read as lines, and events of another form are rejected
+            # one by one, not with the whole request.
+            "schema": {
+                "anyOf": [
+                    {
+                        "type": "array",
+                        "items": {"anyOf": [reference("OldEvent"), {}]},
+                        "maxItems": constants.IMPORT_EVENTS_MAX,
+                    },
+                    {},
+                ]
+            }
+        },
+        "application/x-ndjson": {"schema": text("One event per line.")},
+    },
+}
 
 _IF_NONE_MATCH: Document = {
     "name": "If-None-Match",

@@ -1,4 +1,4 @@
-"""JSON Schemas of events, settlements, reconciliation, health and compaction."""
+"""JSON Schemas of events, settlements, reconciliation, health, rebuilds and imports."""
 
 from __future__ import annotations
 
@@ -35,13 +35,20 @@ def operator_schemas() -> Mapping[str, Schema]:
             {"ok": always(value=True), "service": text(), "requestId": reference("RequestId")}
         ),
         "Event": _event(),
-        "Events": record({**_RESPONSE, "events": list_of(reference("Event")), "cursor": _CURSOR}),
+        "Events": record(
+            {
+                **_RESPONSE,
+                "events": list_of(reference("Event"), "In the reverse order of the log."),
+                "unreadable": list_of(text(), "Segments that were left out, with the reason."),
+                "cursor": _CURSOR,
+            }
+        ),
         "Settlement": _settlement(),
         "Settlements": record(
             {
                 **_RESPONSE,
                 "settlements": list_of(reference("Settlement")),
-                "unreadable": list_of(text(), "Keys of unreadable events, with the reason."),
+                "unreadable": list_of(text(), "The reason for each event that was left out."),
                 "cursor": _CURSOR,
             }
         ),
@@ -51,8 +58,11 @@ def operator_schemas() -> Mapping[str, Schema]:
         ),
         "Invariant": _invariant(),
         "StoredLog": _stored_log(),
+        "Shard": _shard(),
         "Health": _health(),
         "Compaction": _compaction(),
+        "Import": _import(),
+        "OldEvent": _old_event(),
         "Metrics": text("OpenMetrics text, which ends with `# EOF`."),
         "OpenApi": {
             "type": "object",
@@ -157,14 +167,15 @@ def _day() -> Schema:
 
 def _health() -> Schema:
     counters = (
-        "eventsAppended",
-        "eventsCommitted",
-        "eventsHeld",
+        "eventsRecorded",
+        "eventsAcknowledged",
+        "eventsSpilled",
+        "eventsBuffered",
         "eventsDropped",
-        "batchesCommitted",
-        "putsFailed",
+        "batchesSent",
+        "sendsFailed",
     )
-    bindings = ("USAGE_KV", "TENANT_KV", "DISPATCHER", "CONTROL_DB", "QUOTAS")
+    bindings = ("USAGE_KV", "USAGE_SHARD", "TENANT_KV", "DISPATCHER", "CONTROL_DB", "QUOTAS")
     refused = record({"record": text(), "reasons": list_of(text())})
     return record(
         {
@@ -179,7 +190,7 @@ def _health() -> Schema:
             "directory": record({"usable": whole(), "refused": list_of(refused)}),
             "payments": _payments(),
             "access": _access(),
-            "log": {"anyOf": [reference("StoredLog"), record({}, "Empty if KV cannot be read.")]},
+            "log": {"anyOf": [reference("StoredLog"), record({}, "Empty without shards.")]},
             "isolate": record(
                 {"writer": text(), **{name: whole() for name in counters}},
                 "Counters of the responding isolate since it started; another request may reach"
@@ -208,7 +219,9 @@ def _payments() -> Schema:
         "pricedApis": whole(),
         "pending": whole("Payments whose outcome is not known yet."),
         "unsettledSince": or_null(time()),
-        "reconciledThrough": or_null(time()),
+        "reconciledThrough": time(
+            "Payments claimed before this are final, and settled ones are in the usage log."
+        ),
         "facilitators": list_of(facilitator, "Present if there are priced APIs."),
         "chainEvidence": truth("Whether a node of the chain is configured for queries."),
     }
@@ -218,20 +231,47 @@ def _payments() -> Schema:
 def _stored_log() -> Schema:
     return record(
         {
-            "newestBatches": whole(),
-            "newestEvents": whole(),
-            "olderBatches": truth(),
-            "compactedUntil": or_null(time()),
-            "oldestUncompacted": or_null(time()),
-            "backlogMinutes": or_null(whole()),
-            "lateBatches": whole(),
-            "compared": record(
-                {"from": or_null(time()), "to": or_null(time()), "batches": whole()},
-                "The range that the invariants cover.",
-            ),
+            "shards": list_of(reference("Shard")),
             "invariants": list_of(reference("Invariant")),
         }
     )
+
+
+def _shard() -> Schema:
+    since_start = (
+        "commits",
+        "batches",
+        "repeatedBatches",
+        "refusedBatches",
+        "segments",
+        "putsFailed",
+    )
+    fields = {
+        "shard": whole("Its number, from 0."),
+        "responds": truth("If false, there are no other fields."),
+        "acknowledged": whole("The position of the newest commit."),
+        "flushed": whole("Segments in KV have all commits up to this position."),
+        "checkpointed": whole("The stored totals have all commits up to this position."),
+        "foldedUntil": or_null(
+            text("The UTC day before which everything is in roll-ups; null before the first fold.")
+        ),
+        "openParts": list_of(text(), "The UTC days whose totals are not folded yet."),
+        "oldestUnflushedSeconds": whole("Age of the oldest commit that no segment has."),
+        "spillsWaiting": whole("Batches in KV that it did not accept."),
+        "writers": whole("Recorders that it remembers."),
+        "gaps": {
+            "type": "object",
+            "additionalProperties": whole(),
+            "description": "For each recorder that has gaps, how many of its batches are missing.",
+        },
+        "dropped": whole("Dropped events in open parts."),
+        "damaged": list_of(text(), "Totals that could not be used, and why."),
+        "sinceStart": record(
+            {name: whole() for name in since_start}, "Counters since the object started."
+        ),
+    }
+    optional = [name for name in fields if name not in ("shard", "responds")]
+    return record(fields, "A shard of the usage log.", optional=optional)
 
 
 def _invariant() -> Schema:
@@ -250,19 +290,65 @@ def _invariant() -> Schema:
 
 
 def _compaction() -> Schema:
+    day = record(
+        {
+            "day": _date("A UTC day."),
+            "shard": whole(),
+            "complete": truth("False if the next request continues it."),
+            "segments": whole("Segments that were read."),
+            "changed": or_null(truth("Whether the stored totals were wrong and are replaced.")),
+            "reason": or_null(text("Why the day cannot be rebuilt.")),
+        }
+    )
     return record(
         {
             **_RESPONSE,
-            "from": time(),
-            "to": time(),
-            "complete": truth(
-                "False if the KV operations were not enough, or an error stopped the rebuild."
-            ),
-            "rebuilt": whole("Number of rebuilt summaries."),
-            "changed": list_of(
-                text(), "Keys of summaries that changed; none if the log was consistent."
-            ),
-            "operations": whole("Number of KV operations."),
-            "stoppedBy": or_null(text("The problem that a person has to decide on.")),
+            "from": _date("The first day."),
+            "to": _date("The day after the last one."),
+            "complete": truth("False if there was no time for all days."),
+            "next": or_null(_date("Where to continue, if it is not complete.")),
+            "changed": list_of(_date(""), "Days that changed; none if the totals were right."),
+            "days": list_of(day, "Each day in each shard."),
         }
     )
+
+
+def _import() -> Schema:
+    error = record(
+        {
+            "line": whole("The line of the body, from 1."),
+            "id": or_null(text()),
+            "reasons": list_of(text()),
+        }
+    )
+    return record(
+        {
+            **_RESPONSE,
+            "received": whole("Events in the body."),
+            "imported": whole("Those that were counted."),
+            "known": whole("Those that had been counted before."),
+            "rejected": whole("Invalid ones."),
+            "errors": list_of(error, "The first invalid ones."),
+        }
+    )
+
+
+def _old_event() -> Schema:
+    required = ("at", "tenantId", "slug", "status", "id")
+    return {
+        "type": "object",
+        "properties": {
+            "at": text("RFC 3339 with `Z` or an offset."),
+            "tenantId": text(),
+            "slug": text(),
+            "status": {"type": "integer", "minimum": 100, "maximum": 599},
+            "id": text("Identifies the event."),
+        },
+        "required": list(required),
+        "description": "An event of an older log, with these fields and the others of"
+        " docs/import-legacy.md, or with the fields' other names.",
+    }
+
+
+def _date(description: str) -> Schema:
+    return text(description, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")

@@ -33,6 +33,10 @@ SHOWN_HEADERS = (
     "x-request-id",
     "x-tenant-id",
 )
+OLD_EVENTS = [
+    {"id": "old-1", "at": "2026-11-01T12:00:00Z", "tenantId": "t1", "slug": "news", "status": 200},
+    {"id": "old-2", "at": "2026-11-01T12:00:01Z", "tenantId": "t1", "slug": "news", "status": 99},
+]
 CALLS = ("feasts/easter?year=2026", "airports/airports?country=CH&limit=1", "pulse/")
 
 Example = dict[str, Any]
@@ -67,7 +71,7 @@ def record(layout: Layout) -> Mapping[str, Sequence[Example]]:
 
 def _record_all(client: httpx.Client) -> Mapping[str, Sequence[Example]]:
     now = datetime.now(UTC)
-    span = f"from={now - timedelta(minutes=2):%Y-%m-%dT%H:%MZ}&to={now:%Y-%m-%dT%H:%MZ}"
+    span = f"from={now:%Y-%m-%d}&to={now + timedelta(days=1):%Y-%m-%d}"
     paths_by_operation = {
         "serviceHealth": ("/health",),
         "analytics": ("/__platform/analytics?window=today&top=1", "/__platform/analytics?top=0"),
@@ -82,14 +86,16 @@ def _record_all(client: httpx.Client) -> Mapping[str, Sequence[Example]]:
         for name, paths in paths_by_operation.items()
     }
     found["compact"] = [_example(client, "POST", f"/__platform/compact?{span}")]
+    found["import"] = [_example(client, "POST", "/__platform/import", json.dumps(OLD_EVENTS))]
     return found
 
 
-def _example(client: httpx.Client, method: str, path: str) -> Example:
+def _example(client: httpx.Client, method: str, path: str, body: str = "") -> Example:
     headers = {"authorization": f"Bearer {TOKEN}"} if path.startswith("/__platform") else {}
-    response = client.request(method, path, headers=headers)
+    response = client.request(method, path, headers=headers, content=body or None)
     options = "".join(f"-H 'Authorization: Bearer {TOKEN}' " for _ in headers)
     verb = "" if method == "GET" else f"-X {method} "
+    options += f"--data '{body}' " if body else ""
     return {
         "command": f"curl -i {verb}{options}'{URL}{path}'",
         "status": response.status_code,

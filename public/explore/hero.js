@@ -7,13 +7,13 @@
 import { byId, make, write } from "./dom.js";
 import { count, date, fullDate, money, shortCount, shortMoney } from "./format.js";
 
-/** @type {Readonly<Record<string, {value: (totals: Totals) => number, short: (value: number) => string, full: (value: number) => string}>>} */
+/** @type {Readonly<Record<string, {name: keyof Totals, short: (value: number) => string, full: (value: number) => string}>>} */
 const FIGURES = {
-	calls: { value: (totals) => totals.calls, short: shortCount, full: count },
-	revenue: { value: (totals) => totals.revenueMicros, short: shortMoney, full: money },
-	agents: { value: (totals) => totals.agents, short: shortCount, full: count },
-	apis: { value: (totals) => totals.apis, short: shortCount, full: count },
-	directories: { value: (totals) => totals.directories, short: shortCount, full: count },
+	calls: { name: "calls", short: shortCount, full: count },
+	revenue: { name: "revenueMicros", short: shortMoney, full: money },
+	agents: { name: "agents", short: shortCount, full: count },
+	apis: { name: "apis", short: shortCount, full: count },
+	directories: { name: "directories", short: shortCount, full: count },
 };
 
 const BEFORE = { today: "than yesterday by now", week: "than the week before", overall: "than before" };
@@ -24,10 +24,10 @@ export function showTotals(snapshot) {
 	for (const cell of byId("hero", HTMLElement).children) {
 		const figure = FIGURES[cell.getAttribute("data-figure") ?? ""];
 		const [, value, change] = cell.children;
-		const now = figure.value(snapshot.totals);
+		const now = snapshot.totals[figure.name];
 		write(value, figure.short(now));
 		value.setAttribute("title", figure.full(now));
-		const before = snapshot.previous ? figure.value(snapshot.previous) : null;
+		const before = snapshot.previous ? snapshot.previous[figure.name] : null;
 		const shown = changeOf(now, before, snapshot.window, figure.full);
 		if (change.textContent !== shown.textContent) {
 			change.replaceChildren(...shown.childNodes);

@@ -2,6 +2,7 @@
  * Parses a snapshot; missing values and values of a wrong type become empty.
  *
  * @typedef {{calls: number, revenueMicros: number, agents: number, apis: number, directories: number}} Totals
+ * @typedef {{[name in keyof Totals]: number | null}} Before The totals of an earlier time, as far as they are known.
  * @typedef {{
  *   id: string, rank: number, endpoint: string, owner: string, category: string, priceUsd: number, calls: number,
  *   revenueMicros: number, callers: number, latencyMs: number, p95LatencyMs: number, errorRatePct: number,
@@ -13,7 +14,7 @@
  * @typedef {{asOf: Date | null, complete: boolean, lagSeconds: number}} Freshness
  * @typedef {"today" | "week" | "overall"} WindowName
  * @typedef {{
- *   window: WindowName, generatedAt: Date | null, startAt: Date | null, totals: Totals, previous: Totals | null,
+ *   window: WindowName, generatedAt: Date | null, startAt: Date | null, totals: Totals, previous: Before | null,
  *   apis: Api[], categories: Category[], series: Point[], freshness: Freshness,
  * }} Snapshot
  */
@@ -37,7 +38,7 @@ export function readSnapshot(raw, window) {
 		generatedAt: date(given.generatedAt),
 		startAt: date(record(given.range).startAt),
 		totals: readTotals(given.heroStats),
-		previous: previous.heroStats ? readTotals(previous.heroStats) : null,
+		previous: previous.heroStats ? readBefore(previous.heroStats) : null,
 		apis: apis.flatMap(readApi),
 		categories: list(given.directories).flatMap(readCategory),
 		series: list(given.series).flatMap(readPoint),
@@ -54,6 +55,18 @@ function readTotals(raw) {
 		agents: number(given.activeAgents),
 		apis: number(given.publishedApis),
 		directories: number(given.directories),
+	};
+}
+
+/** @param {unknown} raw @returns {Before} */
+function readBefore(raw) {
+	const given = record(raw);
+	const known = readTotals(raw);
+	return {
+		...known,
+		agents: given.activeAgents === null ? null : known.agents,
+		apis: given.publishedApis === null ? null : known.apis,
+		directories: given.directories === null ? null : known.directories,
 	};
 }
 

@@ -5,26 +5,26 @@ A store or server that does not respond is a problem in the report, never an err
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.auth import Authorizer
 from api.explore.sources import upstream_of
-from api.invariants import Invariant, invariants_of, minute_timestamp
+from api.invariants import Invariant, invariants_of
 from core import keys
-from core.calendar import MINUTE_MS, timestamp
+from core.calendar import DAY_MS, timestamp
 from core.errors import (
     BindingMissing,
     ConfigurationError,
     DatabaseUnavailable,
     FetchFailed,
+    ShardUnavailable,
     StoreUnavailable,
 )
-from core.keys import parse_reconciled
-from core.ports import Clock, Environment, Json
+from core.ports import Clock, Environment, Json, UsageShards
 from core.quotas import UNBOUNDED
-from metering.consistency import Overview, compare, oldest_uncompacted
-from metering.state import decode_state
 from payments.chain import RPC_SETTING
 from payments.facilitator import Facilitators
 from payments.ledger import Ledger
@@ -99,6 +99,7 @@ class Health:
     def _bindings(self) -> Mapping[str, bool]:
         return {
             "USAGE_KV": self.environment.usage_store is not None,
+            "USAGE_SHARD": self.environment.usage_shards is not None,
             "TENANT_KV": self.environment.tenant_store is not None,
             "DISPATCHER": self.environment.namespace is not None,
             "CONTROL_DB": self.environment.control_database is not None,
@@ -142,22 +143,14 @@ class Health:
     async def _log_report(
         self, problems: list[Problem], notices: list[Problem]
     ) -> Mapping[str, Json]:
-        store = self.environment.usage_store
-        if store is None:
+        shards = self.environment.usage_shards
+        await self._check_store(problems, notices)
+        if shards is None:
             return {}
-        try:
-            page = await store.list_page(keys.USAGE_PREFIX, None)
-            late = await store.list_page(keys.LATE_PREFIX, None)
-            values = await store.get_many([keys.COMPACTION_STATE, keys.DEMO_HISTORY])
-            state = decode_state(values[keys.COMPACTION_STATE])
-            now_minute = self.clock.now_ms() // MINUTE_MS
-            overview = Overview(state, page, late, now_minute)
-            comparison = await compare(store, overview)
-            oldest = await oldest_uncompacted(store, overview)
-        except StoreUnavailable as error:
-            problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
-            return {}
-        invariants = invariants_of(overview, comparison, oldest, self.recorder.report())
+        reports = await asyncio.gather(
+            *(_shard_report(shards, shard) for shard in range(shards.count))
+        )
+        invariants = invariants_of(reports, self.recorder.report(), self.clock.now_ms())
         problems += [
             _problem(
                 "invariant_broken",
@@ -167,27 +160,53 @@ class Health:
             for invariant in invariants
             if invariant.needs_someone
         ]
+        return {
+            "shards": [
+                {"shard": number, "responds": report is not None, **_shown_shard(report)}
+                for number, report in enumerate(reports)
+            ],
+            "invariants": [_shown_invariant(invariant) for invariant in invariants],
+        }
+
+    async def _check_store(self, problems: list[Problem], notices: list[Problem]) -> None:
+        store = self.environment.usage_store
+        if store is None:
+            return
+        try:
+            values = await store.get_many([keys.DEMO_HISTORY])
+        except StoreUnavailable as error:
+            problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
+            return
         if values[keys.DEMO_HISTORY] is not None:
             message = f"The totals include generated demo history: {keys.DEMO_HISTORY}."
             notices.append(_problem("demo_data", message))
-        compacted_until = state.summarized_until if state else None
-        return {
-            "newestBatches": len(page.keys),
-            "newestEvents": sum(_events_in(key.metadata) for key in page.keys),
-            "olderBatches": page.cursor is not None,
-            "compactedUntil": _optional_timestamp(compacted_until),
-            "oldestUncompacted": _optional_timestamp(oldest),
-            "backlogMinutes": None
-            if compacted_until is None
-            else max(0, now_minute - compacted_until),
-            "lateBatches": len(late.keys),
-            "compared": {
-                "from": _optional_timestamp(comparison.first),
-                "to": _optional_timestamp(comparison.end),
-                "batches": comparison.batches,
-            },
-            "invariants": [_shown_invariant(invariant) for invariant in invariants],
-        }
+
+
+async def _shard_report(shards: UsageShards, shard: int) -> Mapping[str, Json] | None:
+    try:
+        report: Mapping[str, Json] = json.loads(await shards.call(shard, "health", ""))
+    except ShardUnavailable:
+        return None
+    return report
+
+
+def _shown_shard(report: Mapping[str, Json] | None) -> Mapping[str, Json]:
+    if report is None:
+        return {}
+    shown = {
+        name: value for name, value in report.items() if name not in ("shard", "foldedUntilDay")
+    }
+    folded_until = report["foldedUntilDay"]
+    return {
+        **shown,
+        "foldedUntil": _date(folded_until) if folded_until else None,
+        "openParts": [_date(day) for day, _ in report["openParts"]],
+        "damaged": list(report["damaged"].values()),
+    }
+
+
+def _date(day: int) -> str:
+    return timestamp(day * DAY_MS)[:10]
 
 
 async def _payment_report(
@@ -221,25 +240,18 @@ async def _payment_report(
 async def _ledger_report(
     environment: Environment, clock: Clock, problems: list[Problem]
 ) -> Mapping[str, Json]:
-    database, store = environment.control_database, environment.usage_store
+    database = environment.control_database
     assert database is not None
-    reconciled_ms = None
     try:
         oldest_ms, pending = await Ledger(database, clock).oldest_unresolved_ms()
-        if store is not None:
-            value = (await store.get_many([keys.RECONCILED_UNTIL]))[keys.RECONCILED_UNTIL]
-            reconciled_ms = parse_reconciled(value)
     except DatabaseUnavailable as error:
         message = f"CONTROL_DB cannot be read. Check that its migrations are applied. {error}"
         problems.append(_problem("database_unavailable", message))
         return {}
-    except StoreUnavailable as error:
-        problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
-        return {}
     return {
         "pending": pending,
         "unsettledSince": None if oldest_ms is None else timestamp(oldest_ms),
-        "reconciledThrough": None if reconciled_ms is None else timestamp(reconciled_ms),
+        "reconciledThrough": timestamp(clock.now_ms() if oldest_ms is None else oldest_ms),
     }
 
 
@@ -275,10 +287,6 @@ def _problem(code: str, message: str) -> Problem:
     return {"code": code, "message": message}
 
 
-def _optional_timestamp(minute: int | None) -> str | None:
-    return None if minute is None else minute_timestamp(minute)
-
-
 def _shown_invariant(invariant: Invariant) -> Mapping[str, Json]:
     is_zero = invariant.value == 0
     return {
@@ -289,8 +297,3 @@ def _shown_invariant(invariant: Invariant) -> Mapping[str, Json]:
         "explanation": None if is_zero else invariant.explanation,
         "remedy": None if is_zero else invariant.remedy or None,
     }
-
-
-def _events_in(metadata: Json) -> int:
-    events = metadata.get("events") if isinstance(metadata, dict) else None
-    return events if isinstance(events, int) else 0

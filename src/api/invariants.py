@@ -1,22 +1,22 @@
-"""Live invariants: numbers about the usage log, its summaries and this isolate that must be 0."""
+"""Live invariants: numbers about the usage log and this isolate that must be 0 or explained."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core import constants, keys
-from core.calendar import MINUTE_MS, MINUTES_PER_HOUR, Period, timestamp
-from core.errors import KeyMalformed
-from core.ports import KeyPage
-from metering.consistency import COUNTED, Comparison, Overview
-from metering.state import CompactionState
+from core import constants
+from core.calendar import DAY_MS, HOUR_MS, timestamp
+from core.ports import Json
 
-_VISIBLE_MINUTES = 10
-"""KV shows a write everywhere after about one minute; this is that, with a margin."""
+_LATE_FLUSH_SECONDS = 120
+"""A shard writes a segment every 10 s; it tries again each minute if KV refuses."""
+
+_LATE_FOLD_MS = 2 * HOUR_MS
+"""How long after midnight a day must be folded, with a margin for outages of KV."""
 
 _EXAMPLES_MAX = 3
-"""Minutes or keys that an explanation lists."""
+"""Names that an explanation lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,153 +35,144 @@ class Invariant:
 
 
 def invariants_of(
-    overview: Overview,
-    comparison: Comparison,
-    oldest_uncompacted: int | None,
-    isolate: Mapping[str, int],
+    shards: Sequence[Mapping[str, Json] | None], isolate: Mapping[str, int], now_ms: int
 ) -> Sequence[Invariant]:
     """Return every invariant, broken or not.
 
-    `oldest_uncompacted` is a minute since 1970, None if every minute has its
-    summary. `isolate` is the report of this isolate's `UsageRecorder`.
+    Args:
+        shards: What `UsageShard.health` returned, by shard; None for one that did not respond.
+        isolate: The report of this isolate's `UsageRecorder`.
+        now_ms: The current time.
     """
-    rebuild = (
-        f"POST /__platform/compact?from={minute_timestamp(comparison.settled - MINUTES_PER_HOUR)}"
-        f"&to={minute_timestamp(comparison.end)} rebuilds the summaries from the log."
-    )
+    silent = [str(number) for number, report in enumerate(shards) if report is None]
+    found = [report for report in shards if report is not None]
     return [
-        _uncompacted_minutes(overview, oldest_uncompacted),
-        *_summary_invariants(overview, comparison, rebuild),
-        *_event_invariants(overview, comparison, isolate, rebuild),
+        Invariant(
+            "unresponsiveShards",
+            len(silent),
+            f"These shards of the usage log do not respond: {_list_of(silent)}. Recorders keep"
+            " their events and then write them to KV, and totals are not current.",
+            "Look in the log for errors of the Durable Object UsageShard.",
+            needs_someone=bool(silent),
+        ),
+        _oldest_unflushed(found),
+        Invariant(
+            "uncheckpointedPositions",
+            sum(report["acknowledged"] - report["checkpointed"] for report in found),
+            "These commits are stored as rows, and their totals are in the shard's memory. The"
+            " totals are stored every few minutes.",
+        ),
+        _unfolded_days(found, now_ms),
+        Invariant(
+            "spilledBatches",
+            sum(report["spillsWaiting"] for report in found),
+            "Recorders wrote these batches to KV because a shard did not respond or refused them."
+            f" A shard adds them within {constants.SPILL_CHECK_MS // 60_000} minutes.",
+            "If the number stays, deploy the version that wrote them: KV keeps them for"
+            f" {constants.SPILL_DAYS} days.",
+        ),
+        _sequence_gaps(found),
+        _dropped_events(found, isolate),
+        Invariant(
+            "refusedBatches",
+            sum(report["sinceStart"]["refusedBatches"] for report in found),
+            "Since they started, shards refused these batches, which were unreadable or of another"
+            " version. Recorders wrote them to KV. This is normal during a deployment.",
+        ),
+        _damaged_totals(found),
+        *_isolate_invariants(isolate),
     ]
 
 
-def minute_timestamp(minute: int) -> str:
-    """Return the start of a minute since 1970, as `timestamp` writes it."""
-    return timestamp(minute * MINUTE_MS)
-
-
-def _uncompacted_minutes(overview: Overview, oldest: int | None) -> Invariant:
-    waiting = overview.now_minute - oldest if oldest is not None else 0
+def _oldest_unflushed(shards: Sequence[Mapping[str, Json]]) -> Invariant:
+    seconds = max((report["oldestUnflushedSeconds"] for report in shards), default=0)
+    waiting = sum(report["acknowledged"] - report["flushed"] for report in shards)
     return Invariant(
-        "uncompactedMinutes",
-        waiting,
-        f"The oldest minute without a summary is {minute_timestamp(overview.now_minute - waiting)}."
-        " Cron, or a read that misses the summary, builds it within a minute or two.",
-        "Check in wrangler.toml and in the dashboard that cron runs every minute, and look in its"
-        f" log for errors. Batches expire after {constants.BATCH_DAYS} days.",
-        needs_someone=waiting > constants.BACKLOG_MINUTES_MAX,
+        "oldestUnflushedSeconds",
+        seconds,
+        f"The age of the oldest of {waiting} commits that are not in USAGE_KV yet. They are stored"
+        f" and counted; a shard writes a segment every {constants.FLUSH_MS // 1000} seconds.",
+        "Check that KV accepts writes, and look in the log for shard_store_unavailable.",
+        needs_someone=seconds > _LATE_FLUSH_SECONDS,
     )
 
 
-def _summary_invariants(
-    overview: Overview, comparison: Comparison, rebuild: str
-) -> Sequence[Invariant]:
-    """Return the differences between summaries and the batches that they summarize."""
-    marked = _marked_minutes(overview.late)
-    unexplained = [minute for minute in comparison.differing if minute not in marked]
-    unread = [keys.summary(*period) for period in comparison.unread]
-    return [
-        Invariant(
-            "settledMinutesUnlikeTheLog",
-            len(comparison.differing),
-            "The log has other batches than the hour's summary was built from, in these minutes:"
-            f" {_list_of([minute_timestamp(minute) for minute in comparison.differing])}."
-            + ("" if unexplained else " Each has a late-batch marker, so cron will rebuild it."),
-            rebuild if unexplained else "",
-            needs_someone=bool(unexplained),
-        ),
-        Invariant(
-            "summariesUnread",
-            len(unread),
-            "These summaries are missing, damaged, or older than the compaction state says:"
-            f" {_list_of(unread)}. KV shows a new value everywhere after about a minute.",
-            rebuild,
-            needs_someone=any(
-                period.end + _VISIBLE_MINUTES <= _compacted_until(period, overview)
-                for period in comparison.unread
-            ),
-        ),
-        *(
-            Invariant(
-                f"{name}UnlikeTheLog",
-                comparison.drift[name],
-                "Summaries were built from the right batches, but their totals differ from the"
-                " batches' totals.",
-                rebuild,
-                needs_someone=comparison.drift[name] > 0,
-            )
-            for name in COUNTED
-        ),
-    ]
+def _unfolded_days(shards: Sequence[Mapping[str, Json]], now_ms: int) -> Invariant:
+    today = now_ms // DAY_MS
+    days: set[int] = set()
+    is_late = False
+    for report in shards:
+        closed = [day for day, _ in report["openParts"] if day < today]
+        days.update(closed)
+        # Late events of days that are folded already are folded within the next hour.
+        overdue = [day for day in closed if day >= report["foldedUntilDay"]]
+        is_late = is_late or any(now_ms >= (day + 1) * DAY_MS + _LATE_FOLD_MS for day in overdue)
+    names = [timestamp(day * DAY_MS)[:10] for day in sorted(days)]
+    return Invariant(
+        "unfoldedDays",
+        len(days),
+        f"These days have events that are not in their roll-ups yet: {_list_of(names)}. They are"
+        " counted. A day is folded some minutes after midnight, later events within an hour.",
+        "Check that KV accepts writes, and look in the log for shard_store_unavailable.",
+        needs_someone=is_late,
+    )
 
 
-def _event_invariants(
-    overview: Overview, comparison: Comparison, isolate: Mapping[str, int], rebuild: str
-) -> Sequence[Invariant]:
-    """Return what is unreadable, lost or not counted yet."""
-    dropped = isolate["eventsDropped"] + comparison.dropped
-    unaccounted = isolate["eventsAppended"] - sum(
-        isolate[name] for name in ("eventsCommitted", "eventsHeld", "eventsDropped")
+def _sequence_gaps(shards: Sequence[Mapping[str, Json]]) -> Invariant:
+    gaps = {name: count for report in shards for name, count in report["gaps"].items()}
+    names = [f"{name} ({count})" for name, count in sorted(gaps.items())]
+    return Invariant(
+        "missingBatches",
+        sum(gaps.values()),
+        f"These recorders sent later batches, but earlier ones have not arrived: {_list_of(names)}."
+        " They wait in KV as spilled batches, or their isolate ended before they were acknowledged."
+        f" A recorder is forgotten after {constants.WRITER_DAYS} days.",
+    )
+
+
+def _dropped_events(shards: Sequence[Mapping[str, Json]], isolate: Mapping[str, int]) -> Invariant:
+    dropped = isolate["eventsDropped"] + sum(report["dropped"] for report in shards)
+    return Invariant(
+        "droppedEvents",
+        dropped,
+        "Neither shards nor KV accepted events until the memory for events was full. These events"
+        " are in no total.",
+        "Check that the shards respond. Dropped events cannot be recovered.",
+        needs_someone=dropped > 0,
+    )
+
+
+def _damaged_totals(shards: Sequence[Mapping[str, Json]]) -> Invariant:
+    damaged = [text for report in shards for text in report["damaged"].values()]
+    return Invariant(
+        "damagedTotals",
+        len(damaged),
+        f"These stored totals are missing or damaged, and the log no longer has their events:"
+        f" {_list_of(damaged)}. The windows lack them.",
+        "Restore the keys from a backup, or accept the loss.",
+        needs_someone=bool(damaged),
+    )
+
+
+def _isolate_invariants(isolate: Mapping[str, int]) -> Sequence[Invariant]:
+    unaccounted = isolate["eventsRecorded"] - sum(
+        isolate[name]
+        for name in ("eventsAcknowledged", "eventsSpilled", "eventsBuffered", "eventsDropped")
     )
     return [
         Invariant(
-            "unreadableBatches",
-            len(comparison.unreadable),
-            f"These batches are in no total: {_list_of(comparison.unreadable)}."
-            " They are incomplete, or a newer version wrote them.",
-            f"Deploy the version that can read them. Then {rebuild}",
-            needs_someone=bool(comparison.unreadable),
-        ),
-        Invariant(
-            "droppedEvents",
-            dropped,
-            "KV refused writes until the memory for events was full. These events are in no total.",
-            "Check that KV accepts writes again. Dropped events cannot be recovered.",
-            needs_someone=dropped > 0,
-        ),
-        Invariant(
-            "waitingBatches",
-            comparison.waiting,
-            "These batches arrived after the summaries of their minutes were built. Readers add"
-            " them one by one until the summaries are rebuilt, 20 minutes after the minute.",
-        ),
-        Invariant(
-            "lateBatches",
-            len(overview.late.keys),
-            "Batches were written long after their minute. Compaction rebuilds these minutes, and"
-            " then deletes the batches' markers.",
-        ),
-        Invariant(
-            "heldEvents",
-            isolate["eventsHeld"],
-            "These events are in this isolate's memory and not in KV yet.",
+            "bufferedEvents",
+            isolate["eventsBuffered"],
+            "These events are in this isolate's memory and not acknowledged yet.",
         ),
         Invariant(
             "unaccountedEvents",
             unaccounted,
-            "This isolate recorded events that it neither wrote, nor holds, nor dropped.",
+            "This isolate recorded events that it neither sent, nor buffers, nor dropped.",
             "This is a defect of the dispatcher: report it with this response.",
             needs_someone=unaccounted != 0,
         ),
     ]
-
-
-def _compacted_until(period: Period, overview: Overview) -> int:
-    state = overview.state or CompactionState()
-    return state.watermark if period.level == "hour" else state.summarized_until
-
-
-def _marked_minutes(late: KeyPage) -> frozenset[int]:
-    """Return the minutes that have a late-batch marker."""
-    minutes = set()
-    for key in late.keys:
-        try:
-            minutes.add(keys.parse_late_marker(key.name).minute)
-        except KeyMalformed:
-            # Another version's key; it marks no minute that this version knows.
-            continue
-    return frozenset(minutes)
 
 
 def _list_of(texts: Sequence[str]) -> str:

@@ -9,24 +9,43 @@ callers or tenants choose. Metrics of a store that cannot be read are left out, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analytics import Analytics
 from api.openmetrics import CONTENT_TYPE, Family, Kind, exposition
 from core import keys
-from core.calendar import DAY_MS, MINUTE_MS
-from core.errors import DatabaseUnavailable, StoreUnavailable
-from core.ports import Background, Clock, Environment, Json, KeyValueStore, Response
+from core.calendar import DAY_MS
+from core.errors import DatabaseUnavailable, ShardUnavailable, StoreUnavailable
+from core.ports import Clock, Environment, Json, KeyValueStore, Response, UsageShards
 from core.responses import text_response
 from core.telemetry import RequestCounters
-from metering.consistency import Overview, oldest_uncompacted
-from metering.events import BATCH_VERSION
+from metering.batches import BATCH_VERSION
+from metering.segments import SEGMENT_VERSION
 from metering.settlements import SETTLEMENT_VERSION
-from metering.state import STATE_VERSION, decode_state
-from metering.summary import SUMMARY_VERSION
 from payments.ledger import Ledger
 from usage import UsageRecorder
+
+_SHARD_GAUGES = {
+    "acknowledged_position": "Position up to which the log is durable and counted.",
+    "flushed_position": "Position up to which the log is in USAGE_KV.",
+    "checkpointed_position": "Position up to which the totals are stored in SQLite.",
+    "folded_until_seconds": "Days before this have their roll-ups; in seconds since 1970 UTC.",
+    "oldest_unflushed_seconds": "Age of the oldest commit that is not in USAGE_KV; 0 if none.",
+    "open_parts": "UTC days with events that are not in their roll-ups.",
+    "spilled_batches": "Batches in KV that the shard has not added yet.",
+    "missing_batches": "Batches that recorders sent before others that have arrived.",
+    "dropped_events": "Events that recorders dropped, of days that are not folded.",
+    "damaged_totals": "Stored totals that are damaged and cannot be rebuilt.",
+    "commits": "Commits since the shard started.",
+    "batches": "Batches added since the shard started.",
+    "repeated_batches": "Batches received again since the shard started.",
+    "refused_batches": "Batches refused since the shard started.",
+    "segments": "Segments written since the shard started.",
+    "puts_failed": "Failed KV operations since the shard started; they are repeated.",
+}
+"""Metrics of each shard, `clawr_shard_NAME`; a shard restarts at any time."""
 
 
 @dataclass(slots=True)
@@ -39,17 +58,26 @@ class Metrics:
     analytics: Analytics
     request_counters: RequestCounters
 
-    async def text(self, background: Background) -> str:
-        """Return all metrics as OpenMetrics text. Takes about ten KV operations and one of D1."""
+    async def text(self) -> str:
+        """Return all metrics as OpenMetrics text: a read of today, a call to each shard and D1."""
         families = [_build(), *self._isolate()]
         sources: dict[str, bool] = {}
         store, database = self.environment.usage_store, self.environment.control_database
         if store is not None:
             try:
-                families += [*await self._today(store, background), *await self._backlog(store)]
+                families += await _demo_data(store)
                 sources["USAGE_KV"] = True
             except StoreUnavailable:
                 sources["USAGE_KV"] = False
+        shards = self.environment.usage_shards
+        if shards is not None:
+            try:
+                if sources.get("USAGE_KV"):
+                    families += await self._today()
+                families += await _shards(shards)
+                sources["USAGE_SHARD"] = True
+            except (ShardUnavailable, StoreUnavailable):
+                sources["USAGE_SHARD"] = False
         if database is not None:
             try:
                 families += await self._payments(Ledger(database, self.clock))
@@ -95,29 +123,34 @@ class Metrics:
             ).add(started_seconds, own),
             requests,
             durations,
-            counter("events_appended", "Usage events recorded.").add(counters.events_appended, own),
-            counter("events_committed", "Usage events written.").add(
-                counters.events_committed, own
+            counter("events_recorded", "Usage events recorded.").add(counters.events_recorded, own),
+            counter("events_acknowledged", "Usage events that a shard acknowledged.").add(
+                counters.events_acknowledged, own
             ),
             counter(
-                "events_dropped", "Usage events lost because KV refused writes for too long."
+                "events_spilled", "Usage events written to KV because a shard did not respond."
+            ).add(counters.events_spilled, own),
+            counter(
+                "events_dropped", "Usage events lost because neither a shard nor KV accepted them."
             ).add(counters.events_dropped, own),
-            counter("batches_committed", "Batches written.").add(counters.batches_committed, own),
-            counter("puts_failed", "Writes of batches that KV refused; they are retried.").add(
-                counters.puts_failed, own
+            counter("batches_sent", "Batches that a shard acknowledged.").add(
+                counters.batches_sent, own
             ),
-            Family("clawr_isolate_events_held", Kind.GAUGE, "Usage events in memory only.").add(
-                report["eventsHeld"], own
+            counter("sends_failed", "Failed calls to a shard; they are repeated.").add(
+                counters.sends_failed, own
+            ),
+            Family("clawr_isolate_events_buffered", Kind.GAUGE, "Usage events in memory only.").add(
+                report["eventsBuffered"], own
             ),
             histogram(
-                "commit_lag", "From a batch's first event until the batch was written."
-            ).add_histogram(counters.commit_lags, own),
+                "acknowledgment_lag", "From a batch's first event until its acknowledgment."
+            ).add_histogram(counters.lags, own),
             operations,
         ]
 
-    async def _today(self, store: KeyValueStore, background: Background) -> Sequence[Family]:
+    async def _today(self) -> Sequence[Family]:
         """Return what the snapshot of `today` shows; it starts at zero at midnight UTC."""
-        snapshot = (await self.analytics.snapshots(store, ("today",), 1, background))["today"]
+        snapshot = (await self.analytics.snapshots(("today",), 1))["today"]
         hero, freshness = snapshot["heroStats"], snapshot["freshness"]
         return [
             _gauge("today_calls", "Calls since midnight UTC.", hero["calls"]),
@@ -150,48 +183,6 @@ class Metrics:
             ),
         ]
 
-    async def _backlog(self, store: KeyValueStore) -> Sequence[Family]:
-        """Return how far compaction is behind."""
-        now_ms = self.clock.now_ms()
-        newest = await store.list_page(keys.USAGE_PREFIX, None)
-        late = await store.list_page(keys.LATE_PREFIX, None)
-        values = await store.get_many([keys.COMPACTION_STATE, keys.DEMO_HISTORY])
-        state = decode_state(values[keys.COMPACTION_STATE])
-        overview = Overview(state, newest, late, now_ms // MINUTE_MS)
-        oldest = await oldest_uncompacted(store, overview)
-        waiting = 0 if oldest is None else overview.now_minute - oldest
-        families = [
-            _gauge(
-                "uncompacted_minutes",
-                "Age in minutes of the oldest minute with events and no summary; 0 if none.",
-                waiting,
-                "minutes",
-            ),
-            _gauge("late_marks", "Late batches that compaction has not processed.", len(late.keys)),
-        ]
-        if oldest is not None:
-            families.append(
-                _gauge(
-                    "oldest_uncompacted_seconds",
-                    "Start of that minute, in seconds since 1970 UTC; absent if none.",
-                    oldest * 60,
-                    "seconds",
-                )
-            )
-        if state is not None:
-            families.append(
-                _gauge(
-                    "compacted_until_seconds",
-                    "Every minute before this has its summary; in seconds since 1970 UTC.",
-                    state.summarized_until * 60,
-                    "seconds",
-                )
-            )
-        if values[keys.DEMO_HISTORY] is not None:
-            text = "1 if the log contains generated demo history; else absent."
-            families.append(_gauge("demo_data", text, 1))
-        return families
-
     async def _payments(self, ledger: Ledger) -> Sequence[Family]:
         """Return the payments of the ledger by state."""
         now_ms = self.clock.now_ms()
@@ -208,6 +199,40 @@ class Metrics:
         return [today, unresolved]
 
 
+async def _demo_data(store: KeyValueStore) -> Sequence[Family]:
+    value = (await store.get_many([keys.DEMO_HISTORY]))[keys.DEMO_HISTORY]
+    text = "1 if the log contains generated demo history; else absent."
+    return [] if value is None else [_gauge("demo_data", text, 1)]
+
+
+async def _shards(shards: UsageShards) -> Sequence[Family]:
+    """Return how far each shard is. Raises `ShardUnavailable`."""
+    families = {name: _labelled(f"shard_{name}", text) for name, text in _SHARD_GAUGES.items()}
+    for shard in range(shards.count):
+        report = json.loads(await shards.call(shard, "health", ""))
+        values = {
+            "acknowledged_position": report["acknowledged"],
+            "flushed_position": report["flushed"],
+            "checkpointed_position": report["checkpointed"],
+            "folded_until_seconds": report["foldedUntilDay"] * DAY_MS // 1000,
+            "oldest_unflushed_seconds": report["oldestUnflushedSeconds"],
+            "open_parts": len(report["openParts"]),
+            "spilled_batches": report["spillsWaiting"],
+            "missing_batches": sum(report["gaps"].values()),
+            "dropped_events": report["dropped"],
+            "damaged_totals": len(report["damaged"]),
+            "commits": report["sinceStart"]["commits"],
+            "batches": report["sinceStart"]["batches"],
+            "repeated_batches": report["sinceStart"]["repeatedBatches"],
+            "refused_batches": report["sinceStart"]["refusedBatches"],
+            "segments": report["sinceStart"]["segments"],
+            "puts_failed": report["sinceStart"]["putsFailed"],
+        }
+        for name, value in values.items():
+            families[name].add(value, {"shard": str(shard)})
+    return [*families.values()]
+
+
 def metrics_response(text: str, request_id: str) -> Response:
     """Return the response with metrics as `text`."""
     return text_response(text, request_id, headers=(("content-type", CONTENT_TYPE),))
@@ -217,8 +242,7 @@ def _build() -> Family:
     text = "The versions of the formats that this version writes."
     formats: Mapping[str, int] = {
         "batch_format": BATCH_VERSION,
-        "summary_format": SUMMARY_VERSION,
-        "progress_format": STATE_VERSION,
+        "segment_format": SEGMENT_VERSION,
         "settlement_format": SETTLEMENT_VERSION,
     }
     labels = {name: str(version) for name, version in formats.items()}

@@ -1,7 +1,6 @@
 """Cursors of paginated lists: base64url of a checksum and a position.
 
-The checksum rejects text that is no cursor of the same list. Without it, such
-text would reach KV, whose `list` fails for an unknown cursor.
+The checksum rejects text that is no cursor of the same list.
 """
 
 from __future__ import annotations
@@ -10,51 +9,82 @@ import hashlib
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from core.calendar import timestamp
+from core.ports import Json
 from core.safe_json import read_json
-from metering.pages import Position
 
 CURSOR_PATTERN = r"^[A-Za-z0-9_-]{8,4096}$"
 _CURSOR = re.compile(CURSOR_PATTERN)
 _CHECKSUM_BYTES = 6
 _EVENTS = b"events"
-_LISTING = b"listing"
+_SETTLEMENTS = b"settlements"
+_NUMBER_MAX = (1 << 53) - 1
+"""JavaScript's largest whole number; SQLite's binding accepts no larger one."""
 
 
-def encode_position(position: Position) -> str:
-    """Encode a position in the usage events."""
-    return _encode(_EVENTS, json.dumps(position, separators=(",", ":")))
+class LogPlace(NamedTuple):
+    """A place in the log of one shard: before an event of a commit, counted from 0."""
+
+    position: int
+    event: int
 
 
-def decode_position(cursor: str) -> Position:
-    """Decode what `encode_position` returned. Raises `ValueError` for other text."""
-    match read_json(_decode(_EVENTS, cursor)):
-        case [int(at_ms), str(request_id), str() | None as listing] if at_ms >= 0:
-            try:
-                timestamp(at_ms)
-            except (OverflowError, OSError) as error:
-                raise ValueError("the time is out of range") from error
-            return Position(at_ms, request_id, listing)
-    raise ValueError("not a position")
+NEWEST = LogPlace(_NUMBER_MAX, 0)
+"""The place after all events."""
 
 
-def encode_listing(cursor: str) -> str:
-    """Encode the cursor that KV returned with a page of keys."""
-    return _encode(_LISTING, cursor)
+class ClaimPlace(NamedTuple):
+    """A place in the settlement events: before this claim's time and payment id."""
+
+    claimed_at_ms: int
+    payment_id: str
 
 
-def decode_listing(cursor: str) -> str:
-    """Decode what `encode_listing` returned. Raises `ValueError` for other text."""
-    return _decode(_LISTING, cursor)
+NEWEST_CLAIM = ClaimPlace(_NUMBER_MAX, "")
+"""The place after all settlement events."""
 
 
-def _encode(kind: bytes, text: str) -> str:
-    content = text.encode()
+def encode_places(places: Sequence[LogPlace]) -> str:
+    """Encode a place in the log of each shard, by its number."""
+    return _encode(_EVENTS, places)
+
+
+def decode_places(cursor: str) -> Sequence[LogPlace]:
+    """Decode what `encode_places` returned. Raises `ValueError` for other text."""
+    found = _decode(_EVENTS, cursor)
+    if not isinstance(found, list) or not found:
+        raise ValueError("not a list of places")
+    return [_place(one) for one in found]
+
+
+def encode_claim(place: ClaimPlace) -> str:
+    """Encode a place in the settlement events."""
+    return _encode(_SETTLEMENTS, place)
+
+
+def decode_claim(cursor: str) -> ClaimPlace:
+    """Decode what `encode_claim` returned. Raises `ValueError` for other text."""
+    match _decode(_SETTLEMENTS, cursor):
+        case [int(at_ms), str(payment_id)] if 0 <= at_ms <= _NUMBER_MAX:
+            return ClaimPlace(at_ms, payment_id)
+    raise ValueError("not a place")
+
+
+def _place(value: Json) -> LogPlace:
+    match value:
+        case [int(position), int(event)] if 0 <= position <= _NUMBER_MAX and event >= 0:
+            return LogPlace(position, event)
+    raise ValueError("not a place")
+
+
+def _encode(kind: bytes, value: Json) -> str:
+    content = json.dumps(value, separators=(",", ":")).encode()
     return urlsafe_b64encode(_checksum(kind, content) + content).decode().rstrip("=")
 
 
-def _decode(kind: bytes, cursor: str) -> str:
+def _decode(kind: bytes, cursor: str) -> Json:
     # `urlsafe_b64decode` silently skips characters outside its alphabet.
     if _CURSOR.fullmatch(cursor) is None:
         raise ValueError("not a cursor")
@@ -62,7 +92,7 @@ def _decode(kind: bytes, cursor: str) -> str:
     content = raw[_CHECKSUM_BYTES:]
     if _checksum(kind, content) != raw[:_CHECKSUM_BYTES]:
         raise ValueError("not a cursor of this list")
-    return content.decode()
+    return read_json(content.decode())
 
 
 def _checksum(kind: bytes, content: bytes) -> bytes:

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from analytics import WINDOWS, Analytics
 from api import routes
 from api.auth import Authorizer
+from api.event_pages import newest_events, newest_settlements
 from api.health import Health
+from api.imports.importing import Importer
 from api.metrics import Metrics, metrics_response
-from api.pagination import encode_listing, encode_position
+from api.pagination import NEWEST_CLAIM, encode_claim, encode_places
+from api.rebuild_days import rebuild_days
 from api.spec import Values, query_pairs, read_parameters
-from core import constants, keys
-from core.calendar import DAY_MS, MINUTE_MS, timestamp
+from core import constants
+from core.calendar import DAY_MS, timestamp
+from core.callers import CallerHasher
 from core.errors import (
     BindingMissing,
     DatabaseUnavailable,
@@ -22,7 +26,15 @@ from core.errors import (
     MethodNotAllowed,
     NotFound,
 )
-from core.ports import Background, Clock, Environment, Json, KeyValueStore, Request, Response
+from core.ports import (
+    Clock,
+    Environment,
+    Json,
+    KeyValueStore,
+    Request,
+    Response,
+    UsageShards,
+)
 from core.responses import (
     REQUEST_ID_HEADER,
     VARY_ON_TOKEN,
@@ -31,11 +43,8 @@ from core.responses import (
     text_response,
 )
 from core.telemetry import RequestCounters
-from metering.compactor import rebuild
 from metering.events import UsageEvent
-from metering.pages import newest_events
-from metering.settlements import read_settlements, shown_settlement
-from metering.state import rebuildable_from
+from metering.settlements import shown_settlement
 from metering.totals import DEFAULT_DIRECTORY
 from payments.reconciliation import compare_day
 from payments.resolution import resolver_of
@@ -49,10 +58,10 @@ from usage import UsageRecorder
 class _Call:
     """One authorized request: its parameters by name, and what its response needs."""
 
+    request: Request
     values: Values
     request_id: str
     if_none_match: str
-    background: Background
 
 
 _Handler = Callable[[_Call], Awaitable[Response]]
@@ -69,6 +78,7 @@ class PlatformApi:
     analytics: Analytics
     request_counters: RequestCounters = field(default_factory=RequestCounters)
     _authorizer: Authorizer = field(init=False)
+    _callers: CallerHasher = field(init=False)
     _health: Health = field(init=False)
     _metrics: Metrics = field(init=False)
     _handlers: Mapping[str, _Handler] = field(init=False)
@@ -78,6 +88,7 @@ class PlatformApi:
         """Wire the parts."""
         environment, clock = self.environment, self.clock
         self._authorizer = Authorizer(environment, clock)
+        self._callers = CallerHasher(environment)
         self._health = Health(environment, clock, self.directory, self.recorder, self._authorizer)
         self._metrics = Metrics(
             environment, clock, self.recorder, self.analytics, self.request_counters
@@ -89,13 +100,12 @@ class PlatformApi:
             routes.RECONCILIATION.path: self._get_reconciliation,
             routes.PLATFORM_HEALTH.path: self._get_health,
             routes.COMPACT.path: self._post_compact,
+            routes.IMPORT.path: self._post_import,
             routes.METRICS.path: self._get_metrics,
             routes.OPENAPI.path: self._get_openapi,
         }
 
-    async def handle(
-        self, request: Request, path: str, query: str, request_id: str, background: Background
-    ) -> Response:
+    async def handle(self, request: Request, path: str, query: str, request_id: str) -> Response:
         """Serve one request to `path` with `query`, which is empty or starts with `?`.
 
         Raises `InvalidParameter` for too many parameters, `Unauthorized`, then
@@ -111,7 +121,7 @@ class PlatformApi:
             raise MethodNotAllowed(request.method, route.methods)
         values = read_parameters(route.parameters, pairs)
         if_none_match = request.headers.get("if-none-match", "")
-        return await self._handlers[path](_Call(values, request_id, if_none_match, background))
+        return await self._handlers[path](_Call(request, values, request_id, if_none_match))
 
     @property
     def _store(self) -> KeyValueStore:
@@ -120,11 +130,18 @@ class PlatformApi:
             raise BindingMissing("USAGE_KV")
         return store
 
+    @property
+    def _shards(self) -> UsageShards:
+        shards = self.environment.usage_shards
+        if shards is None:
+            raise BindingMissing("USAGE_SHARD")
+        return shards
+
     async def _get_analytics(self, call: _Call) -> Response:
         window, top = call.values["window"], call.values["top"]
         now_ms = self.clock.now_ms()
         windows = WINDOWS if window is None else (window,)
-        snapshots = await self.analytics.snapshots(self._store, windows, top, call.background)
+        snapshots = await self.analytics.snapshots(windows, top)
         body: dict[str, Json] = {"generatedAt": timestamp(now_ms)}
         if window is None:
             body["windows"] = snapshots
@@ -134,28 +151,23 @@ class PlatformApi:
         return analytics_response(body, call.request_id, call.if_none_match, is_public=is_public)
 
     async def _get_events(self, call: _Call) -> Response:
-        events, position = await newest_events(
-            self._store,
-            self.recorder.local_batches().buffered,
-            call.values["limit"],
-            call.values["cursor"],
-        )
+        places = call.values["cursor"] or ()
+        page = await newest_events(self._shards, self._store, call.values["limit"], places)
+        next_places = page.next_places
         body = {
-            "events": [_shown_event(event) for event in events],
-            "cursor": None if position is None else encode_position(position),
+            "events": [_shown_event(event) for event in page.events],
+            "unreadable": page.unreadable,
+            "cursor": None if next_places is None else encode_places(next_places),
         }
         return _json_response(call, body)
 
     async def _get_settlements(self, call: _Call) -> Response:
-        page = await self._store.list_page(
-            keys.SETTLEMENT_PREFIX, call.values["cursor"], call.values["limit"]
-        )
-        names = [key.name for key in page.keys]
-        events, unreadable = await read_settlements(self._store, names)
+        place = call.values["cursor"] or NEWEST_CLAIM
+        page = await newest_settlements(self._shards, call.values["limit"], place)
         body = {
-            "settlements": [shown_settlement(event) for event in events],
-            "unreadable": unreadable,
-            "cursor": None if page.cursor is None else encode_listing(page.cursor),
+            "settlements": [shown_settlement(event) for event in page.events],
+            "unreadable": page.unreadable,
+            "cursor": None if page.next_place is None else encode_claim(page.next_place),
         }
         return _json_response(call, body)
 
@@ -166,7 +178,7 @@ class PlatformApi:
             raise InvalidParameter("day", "a day that has begun")
         resolver = resolver_of(self.environment, self.clock)
         try:
-            comparison = await compare_day(resolver.ledger, resolver.store, day)
+            comparison = await compare_day(resolver.ledger, resolver.shards, day)
         except DatabaseUnavailable as error:
             raise LedgerOutage from error
         return _json_response(call, {"day": comparison})
@@ -175,32 +187,28 @@ class PlatformApi:
         return _json_response(call, await self._health.report())
 
     async def _get_metrics(self, call: _Call) -> Response:
-        return metrics_response(await self._metrics.text(call.background), call.request_id)
+        return metrics_response(await self._metrics.text(), call.request_id)
 
     async def _post_compact(self, call: _Call) -> Response:
-        """Rebuild the summaries of a range from the log, and report which ones changed."""
-        first, end = call.values["from"], call.values["to"]
-        if not first < end <= first + constants.REBUILD_MINUTES_MAX:
+        """Rebuild the days of a range from the log, and report which ones changed."""
+        start_ms, end_ms = call.values["from"], call.values["to"]
+        days = range(start_ms // DAY_MS, -(-end_ms // DAY_MS))
+        if not start_ms < end_ms or len(days) > constants.REBUILD_DAYS_MAX:
             raise InvalidParameter(
-                "to", f"later than `from`, by at most {constants.REBUILD_MINUTES_MAX} minutes"
+                "to", f"later than `from`, by at most {constants.REBUILD_DAYS_MAX} days"
             )
-        now_ms = self.clock.now_ms()
-        earliest = rebuildable_from(now_ms // MINUTE_MS)
-        if first < earliest:
-            raise InvalidParameter(
-                "from",
-                f"{timestamp(earliest * MINUTE_MS)} or later: batches expire after"
-                f" {constants.BATCH_DAYS} days, and their summaries cannot be rebuilt after that",
-            )
-        report = await rebuild(self._store, now_ms, first, end, constants.COMPACTION_OPERATIONS)
+        report = await rebuild_days(self._shards, self.clock, days)
+        return _json_response(call, report)
+
+    async def _post_import(self, call: _Call) -> Response:
+        importer = Importer(self._shards, self.clock, self._callers)
+        report = await importer.run(call.request)
         body = {
-            "from": timestamp(first * MINUTE_MS),
-            "to": timestamp(end * MINUTE_MS),
-            "complete": report.done,
-            "rebuilt": len(report.made),
-            "changed": sorted(set(report.changed)),
-            "operations": report.operations,
-            "stoppedBy": report.stopped_by or None,
+            "received": report.received,
+            "imported": report.imported,
+            "known": report.known,
+            "rejected": report.rejected,
+            "errors": report.errors,
         }
         return _json_response(call, body)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from analytics import WINDOWS
-from api.pagination import decode_listing, decode_position
+from api.pagination import decode_claim, decode_places
 from api.spec import (
     OPENMETRICS,
     READING,
@@ -18,8 +18,8 @@ from api.spec import (
     Success,
     cursor,
     day,
-    instant,
     lenient_number,
+    moment,
     whole_number,
     window_name,
 )
@@ -93,8 +93,8 @@ ANALYTICS = Route(
     (Success("The snapshot of one window, or of all.", "AnyAnalytics"), _NOT_MODIFIED),
     (InvalidWindow, *_WITH_PARAMETERS),
     "analytics:read",
-    "The `ETag` covers everything except `generatedAt`, `range.endAt`, `freshness.asOf`,"
-    " `freshness.lagSeconds` and `previous`. `Cache-Control` is"
+    "The `ETag` covers everything except `generatedAt`, `range.endAt`, `freshness.asOf` and"
+    " `freshness.lagSeconds`. `Cache-Control` is"
     f" `private, max-age={constants.ANALYTICS_AGE_SECONDS}`. If the setting"
     " `ALLOW_PUBLIC_PLATFORM_ANALYTICS` is `true`, it is `public`, and no token is needed.",
     (
@@ -121,7 +121,7 @@ EVENTS = Route(
             constants.EVENTS_DEFAULT,
             constants.EVENTS_MAX,
         ),
-        cursor("cursor", "The `cursor` of the previous page.", decode_position),
+        cursor("cursor", "The `cursor` of the previous page.", decode_places),
     ),
     cursor_parameter="cursor",
 )
@@ -141,7 +141,7 @@ SETTLEMENTS = Route(
             constants.SETTLEMENTS_DEFAULT,
             constants.SETTLEMENTS_MAX,
         ),
-        cursor("cursor", "The `cursor` of the previous page.", decode_listing),
+        cursor("cursor", "The `cursor` of the previous page.", decode_claim),
     ),
     cursor_parameter="cursor",
 )
@@ -165,25 +165,40 @@ PLATFORM_HEALTH = Route(
     (Success("The report; `healthy` is false if there are problems.", "Health"),),
     _PLATFORM_ERRORS,
     "analytics:read",
-    "Takes at most 12 KV operations. A store that cannot be read is a problem in the report, not"
-    " an error response.",
+    "A store or a shard that does not respond is a problem in the report, not an error response.",
 )
 
 COMPACT = Route(
     "/__platform/compact",
     "compact",
-    "Rebuilds the summaries of a range from the usage log",
+    "Rebuilds the totals of UTC days from the log",
     WRITING,
-    (Success("The number of rebuilt summaries, and those that changed.", "Compaction"),),
+    (Success("What was rebuilt, and which days changed.", "Compaction"),),
     _WITH_PARAMETERS,
     "admin",
-    f"The range is at most {constants.REBUILD_MINUTES_MAX} minutes long and within the last"
-    f" {constants.REBUILD_DAYS} days. `complete` is false if {constants.COMPACTION_OPERATIONS} KV"
-    " operations were not enough, or if an error stopped it. It is safe to repeat.",
+    f"Every UTC day in the range is rebuilt, at most {constants.REBUILD_DAYS_MAX} days. After"
+    f" {constants.REBUILD_MS // 1000} seconds, the response says where to go on: if `complete` is"
+    " false, repeat the request with `from` set to `next`. If the log is intact, no day changes. It"
+    " is safe to repeat.",
     (
-        instant("from", "The first minute, as an RFC 3339 time; seconds are optional."),
-        instant("to", "The minute after the last one; it must be later than `from`."),
+        moment("from", "The first day, or a time in it."),
+        moment("to", "The day after the last one, or a later time; it must be after `from`."),
     ),
+)
+
+IMPORT = Route(
+    "/__platform/import",
+    "import",
+    "Imports events of an older log; each is counted once",
+    WRITING,
+    (Success("How many events were new, known and rejected.", "Import"),),
+    _WITH_PARAMETERS,
+    "events:write",
+    f"The body is a JSON array of events, or one event per line; at most"
+    f" {constants.IMPORT_EVENTS_MAX:,} events and {constants.IMPORT_BYTES_MAX:,} bytes, with"
+    " `Content-Length`. docs/import-legacy.md describes the fields of an event. An event is"
+    " identified by its id: it is counted once, in whatever order, requests or repetition events"
+    " are sent. Invalid events are rejected and listed; the others are imported.",
 )
 
 METRICS = Route(
@@ -260,6 +275,7 @@ ROUTES = (
     RECONCILIATION,
     PLATFORM_HEALTH,
     COMPACT,
+    IMPORT,
     METRICS,
     OPENAPI,
 )

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from api.pagination import CURSOR_PATTERN
 from core import constants
-from core.calendar import MINUTES_PER_DAY, minute_of
+from core.calendar import DAY_MS
 from core.errors import DispatcherError, InvalidParameter, InvalidWindow
 from core.ports import Json
 
@@ -36,11 +36,11 @@ PARAMETERS_MAX = 100
 """Parameters that a query may have, described or not."""
 
 _NINE_DIGITS = re.compile(r"[0-9]{1,9}")
-_TIME_PATTERN = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2})$"
+_MOMENT_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2}))?$"
 )
-_TIME = re.compile(_TIME_PATTERN)
+_MOMENT = re.compile(_MOMENT_PATTERN)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -192,21 +192,22 @@ def lenient_number(name: str, description: str, default: int, maximum: int) -> P
     return replace(number, schema=schema, read=read, expected="anything")
 
 
-def instant(name: str, description: str) -> Parameter:
-    """Describe a required time with a zone; its value is its UTC minute since 1970."""
+def moment(name: str, description: str) -> Parameter:
+    """Describe a required UTC day or time with a zone; its value is in milliseconds since 1970."""
 
     def read(text: str) -> int:
-        if _TIME.fullmatch(text) is None:
-            raise ValueError("not a time with a zone")
+        if _MOMENT.fullmatch(text) is None:
+            raise ValueError("neither a day nor a time with a zone")
         at = datetime.fromisoformat(text)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
         _check_year(at)
-        return minute_of(at)
+        return round(at.timestamp() * 1000)
 
-    schema = {"type": "string", "pattern": _TIME_PATTERN}
+    schema = {"type": "string", "pattern": _MOMENT_PATTERN}
     return Parameter(
         name,
         description,
-        "a time such as 2026-11-22T18:00Z",
+        "a UTC day such as 2026-11-22 or a time such as 2026-11-22T18:00Z",
         schema,
         read,
         is_required=True,
@@ -222,7 +223,7 @@ def day(name: str, description: str) -> Parameter:
             raise ValueError("not a day")
         at = datetime.fromisoformat(text).replace(tzinfo=UTC)
         _check_year(at)
-        return minute_of(at) // MINUTES_PER_DAY
+        return round(at.timestamp() * 1000) // DAY_MS
 
     schema = {"type": "string", "format": "date"}
     expected = "a day such as 2026-11-22"

@@ -79,31 +79,104 @@ RATE_REQUESTS_MAX = 2 * RATE_BINDING_LARGEST - 1
 QUOTA_REQUESTS_MAX = 1_000_000_000_000
 """The largest quota; a header field's integers have at most 15 digits (RFC 9651 section 3.3.1)."""
 
-# Recording usage
+# The recorder of an isolate
 
-COMMIT_DELAY_MS = 250
-"""How long a group commit waits for more events."""
+SEND_DELAY_MS = 100
+"""How long a recorder waits for more events before it sends them."""
 
-BATCH_EVENTS_MAX = 500
-"""Events in one batch; the last one triggers a commit at once."""
+BATCH_EVENTS_MAX = 2_000
+"""Events in one batch: what an isolate gets in a second at its highest rate."""
 
-COMMIT_DEADLINE_MS = 25_000
-"""How long a commit is retried; its `waitUntil` is canceled after 30 s (Cloudflare)."""
+BATCH_LENGTH_MAX = 1_000_000
+"""Characters of an encoded batch; 2,000 events have about 250,000. A commit is one row of SQLite,
+which has at most 2 MB (Cloudflare)."""
+
+SPILL_AFTER_MS = 5_000
+"""How long a batch is sent again to a shard that does not respond, until it is written to KV."""
+
+SEND_DEADLINE_MS = 20_000
+"""How long one request's background work sends batches; it is canceled after 30 s (Cloudflare)."""
+
+SHARD_TIMEOUT_MS = 4_000
+"""How long a shard may take to respond; a commit takes less than 100 ms."""
 
 BUFFERED_EVENTS_MAX = 50_000
-"""Events an isolate buffers while KV fails, about 20 MB; more are dropped and counted."""
+"""Events an isolate buffers while shards and KV fail, about 20 MB; more are dropped and counted."""
 
-BATCH_DAYS = 40
-"""How long KV keeps a batch. Longer than any month, so that a month can be rebuilt from the log;
-not forever, because storage costs $0.50 per GB and month. Summaries keep the totals."""
+WRITER_RENAME_MS = 86_400_000
+"""A recorder that sent a shard nothing for this long takes a new name, because shards forget
+writers."""
 
-BATCH_TTL_SECONDS = BATCH_DAYS * 86_400
-REBUILD_DAYS = 39
-"""How far back summaries may be rebuilt from the log alone. The one day of difference allows for
-clocks that differ, and for batches that expire while they are read."""
+SPILL_DAYS = 7
+"""How long after its first attempt KV keeps a batch that a shard did not accept; a shard checks
+every few minutes."""
 
-LATE_AFTER_MINUTES = 5
-"""A batch written this long after its minute gets a late marker for compaction."""
+ABANDON_MS = (SPILL_DAYS - 1) * 86_400_000
+"""A batch that neither its shard nor KV accepted for this long is dropped and reported, because the
+shard may have had it and forgotten."""
+
+# A shard
+
+SHARDS_MAX = 64
+"""The most shards: a read calls each of them."""
+
+COMMIT_DELAY_MS = 50
+"""How long a commit waits for other batches."""
+
+COMMIT_LENGTH_MAX = 1_500_000
+"""Characters of a commit; a row of SQLite has at most 2 MB (Cloudflare)."""
+
+WRITER_DAYS = SPILL_DAYS + 1
+"""How long a shard remembers the sequences of a writer: longer than a batch of it can arrive."""
+
+FLUSH_MS = 10_000
+"""How long an event waits at most until it is written to `USAGE_KV`."""
+
+SEGMENT_LENGTH_MAX = 1_000_000
+"""Characters of a segment after which it is written early. One commit may be longer."""
+
+SEGMENT_DAYS = 400
+"""How long KV keeps a segment. Totals are kept forever; a day can be rebuilt as long as its
+segments exist."""
+
+CHECKPOINT_MS = 300_000
+"""How often the totals are stored in SQLite, if they changed."""
+
+CHECKPOINT_EVENTS_MAX = 50_000
+"""Events after which they are stored early, so that recovery adds at most so many."""
+
+CHECKPOINT_LENGTH_MAX = 1_000_000
+"""Characters of one row of a checkpoint; a row has at most 2 MB (Cloudflare)."""
+
+FOLD_DELAY_MS = 180_000
+"""How long after midnight a day is folded, so that most late events are in it."""
+
+FOLD_LATE_MS = 3_600_000
+"""How long late events of a day that is folded already are collected before they are folded."""
+
+LATE_APIS_MAX = 3_000
+"""APIs that the parts of past days have together, about 30 MB; more are folded at once, and twice
+as many stop imports until then."""
+
+REPAIR_MS = 600_000
+"""How long unreadable totals or segments are read again before they count as damaged: KV may not
+show everything at once."""
+
+RETRY_MS_MIN = 1_000
+RETRY_MS_MAX = 60_000
+"""The pause before a shard tries a failed write to KV again; it doubles up to the maximum."""
+
+SPILL_CHECK_MS = 300_000
+"""How often an active shard looks for spilled batches; each time costs a KV list operation."""
+
+OBSOLETE_MS = 3_600_000
+"""How long totals that were replaced are kept for readers that still have their keys."""
+
+SHARD_READ_LENGTH_MAX = 4_000_000
+"""Characters of the totals in one response of a shard; a reader calls again for the rest."""
+
+REBUILD_SEGMENTS_MAX = 20
+"""Segments that one step of a rebuild reads: about 20 MB, some seconds of CPU time."""
 
 FIRST_YEAR = 2025
 """No log is older than this."""
@@ -122,61 +195,8 @@ KV_BULK_GET_KEYS_MAX = 100
 KV_SETTLE_SECONDS = 60
 """How long a write may take to be visible elsewhere (Cloudflare: "60 seconds or more")."""
 
-SUMMARY_PART_LENGTH_MAX = 2_000_000
-"""Characters under one key of a summary; writing or reading one takes several times the memory."""
-
-# Reading analytics
-
-NEWEST_KEYS_MIN = 200
-"""The fewest keys of the newest batches that a read lists; keys that it does not need cost time."""
-
-READ_OPERATIONS_MAX = 800
-"""KV operations of one read, below Cloudflare's 1,000 for an invocation."""
-
-SNAPSHOT_OPERATIONS_MAX = 6
-"""KV operations of one snapshot, whatever the traffic."""
-
-TAIL_GETS_MAX = 3
-"""Bulk gets that a read spends on batches without a summary: 300 batches."""
-
-CACHED_EVENTS_MAX = 20_000
-"""Events of such batches that an isolate keeps between reads, some megabytes."""
-
-RECENT_EVENTS_MAX = 20_000
-"""Events of committed batches that an isolate keeps for its own reads."""
-
-PUBLISHED_APIS_MIN = 100
-"""Called APIs from which cron publishes snapshots; any isolate can read fewer quickly."""
-
-PUBLISHED_TTL_SECONDS = 150
-"""Lifetime of a published snapshot: cron runs every minute, and KV shows it a minute later."""
-
-WARMING_PAUSE_MS = 50
-"""The pause before each window while an isolate reads ahead, so that requests can run."""
-
-WARMING_MS_MAX = 30_000
-"""How long an isolate may read ahead; then its `waitUntil` is canceled (Cloudflare)."""
-
-# Compaction
-
-COMPACTION_OPERATIONS = 700
-"""KV operations of one compaction run, below Cloudflare's 1,000 for an invocation."""
-
-COMPACTION_PAGES_MAX = 300
-"""Pages in which one run lists all batches that have not settled, about 20 minutes of them."""
-
-CATCH_UP_OPERATIONS = 100
-"""KV operations that a read spends on compaction if it finds a gap."""
-
-BACKLOG_MINUTES_MAX = 180
-"""How long a minute may wait for its summary before health reports it. Cron takes two minutes,
-and batches expire after `BATCH_DAYS`."""
-
-REBUILD_MINUTES_MAX = 180
-"""Minutes that one request may rebuild; each costs three operations or more."""
-
-PREVIOUS_PERIOD_TTL_SECONDS = 9 * 86_400
-"""How long the totals of past hours are kept; the oldest that are shown are a week old."""
+ROLLUP_PIECE_LENGTH_MAX = 2_000_000
+"""Characters of totals under one key; writing or reading one takes several times the memory."""
 
 # Analytics responses
 
@@ -186,15 +206,41 @@ ALL_APIS_MAX = 1_000
 TREND_DAYS = 30
 """Days that `overall` shows for each API, and keeps in its base."""
 
+COMPARED_DAYS = 14
+"""Days before today whose hours a manifest has, to compare a week with the one before."""
+
 SERIES_POINTS_MAX = 3_660
 """Points of a series: ten years of days."""
+
+READ_APIS_MAX = 5_000
+"""APIs in bases that a reader keeps for more than one window, some kilobytes each. With more, a
+window that was not read last is read again."""
+
+DAMAGED_RETRY_MS = 10_000
+"""The pause before a reader tries damaged totals again, which a rebuild may have replaced."""
 
 EVENTS_DEFAULT = 100
 EVENTS_MAX = 2_000
 SETTLEMENTS_DEFAULT = 100
 SETTLEMENTS_MAX = 1_000
+
+REBUILD_DAYS_MAX = 40
+"""UTC days that one call of the platform API rebuilds at most."""
+
+REBUILD_MS = 20_000
+"""How long one call of the platform API rebuilds days before it says where to go on."""
+
+IMPORT_EVENTS_MAX = 2_000
+"""Old events in one request: one batch, and about two seconds of CPU time."""
+
+IMPORT_BYTES_MAX = 2_000_000
+"""Bytes of such a request; an event has 300 to 500."""
+
+IMPORT_ERRORS_MAX = 100
+"""Rejected events that a response describes."""
+
 ANALYTICS_AGE_SECONDS = 5
-"""How long a client may cache analytics; they are a minute behind anyway."""
+"""How long a client may cache analytics."""
 
 OPENAPI_AGE_SECONDS = 300
 """How long a client may cache the OpenAPI document; only a deployment changes it."""
@@ -202,13 +248,14 @@ OPENAPI_AGE_SECONDS = 300
 # The explore page
 
 EXPLORE_FRESH_SECONDS = 5
-"""How long a snapshot is served before a new one is made; totals are a minute behind anyway."""
+"""How long a response is served before a new one is made. With 300 isolates that serve the page
+all the time, the shard gets 60 reads a second for each window."""
 
 EXPLORE_STALE_SECONDS = 60
-"""How long a stale snapshot is served while a new one is made in the background."""
+"""How long a stale response is served while another request makes a new one."""
 
 EXPLORE_STALE_IF_ERROR_SECONDS = 600
-"""How long a stale snapshot is served if making a new one fails; then an empty one is served."""
+"""How long a stale response is served if making a new one fails; then an empty one is served."""
 
 EXPLORE_RETRY_SECONDS = 2
 """The pause after a failure, so that an outage costs one read in this time."""
@@ -298,8 +345,8 @@ PENDING_BACKOFF_MS_MAX = 3_600_000
 """The longest pause between two attempts to resolve a payment."""
 
 RECONCILED_ROWS_MAX = 90
-"""Settled payments that one cron run compares. D1 binds 100 values to a statement
-(https://developers.cloudflare.com/d1/platform/limits/), KV reads 100 keys at once."""
+"""Settled payments that one cron run sends to the usage log again. D1 binds 100 values to a
+statement (https://developers.cloudflare.com/d1/platform/limits/)."""
 
 EXPIRY_MARGIN_MS = 120_000
 """How much later than `validBefore` a block must be, to prove that no block before it took an

@@ -21,11 +21,11 @@
     │   └── ConfigurationError      500 configuration_error
     └── InternalError               500 internal_error
         ├── StoreOutage
+        ├── LogOutage
         └── LedgerOutage
 
     DataError                   stored or received data cannot be used; never a response
     ├── RecordRefused               a record of the tenant directory
-    ├── KeyMalformed                a KV key of an unknown form
     ├── BatchUnreadable             a batch of the usage log
     ├── SummaryUnreadable           a summary or a part of one
     └── SettlementUnreadable        a settlement event
@@ -33,6 +33,7 @@
     StoreUnavailable            KV failed; the calling code decides what follows
     ├── ReadTooLarge                the values of one bulk get are too large
     └── LogExpired                  the batches that are needed have expired
+    SqlRejected                 a Durable Object's database rejected a statement; a defect
     DatabaseUnavailable         D1 failed; the calling code decides
     FetchFailed                 another server gave no usable response; the calling code decides
 
@@ -226,6 +227,14 @@ class StoreOutage(InternalError):
         super().__init__("Workers KV does not respond at the moment. Try again; nothing is lost.")
 
 
+class LogOutage(InternalError):
+    """A shard of the usage log does not respond."""
+
+    def __init__(self) -> None:
+        """Ask the caller to try again."""
+        super().__init__("The usage log does not respond at the moment. Try again.")
+
+
 class LedgerOutage(InternalError):
     """D1 failed, and a paid request cannot be served without it."""
 
@@ -254,16 +263,20 @@ class RecordRefused(DataError):
         self.reasons = tuple(reasons)
 
 
-class KeyMalformed(DataError):
-    """A KV key of a form that this version does not build."""
-
-
 class BatchUnreadable(DataError):
-    """A batch of the usage log that does not parse or is of a newer version."""
+    """A batch of events that does not parse, or is too large."""
+
+
+class BatchVersionUnknown(BatchUnreadable):
+    """A batch of events that another version of the software wrote."""
+
+
+class SegmentUnreadable(DataError):
+    """A segment of the usage log that is missing, damaged or of another version."""
 
 
 class SummaryUnreadable(DataError):
-    """A summary of usage, or a part of one, that is damaged or of another version."""
+    """Totals in storage that are missing, damaged or of another version."""
 
 
 class SettlementUnreadable(DataError):
@@ -278,16 +291,24 @@ class ReadTooLarge(StoreUnavailable):
     """The values of one bulk get exceed 25 MiB together; a get of fewer keys may succeed."""
 
 
-class LogExpired(StoreUnavailable):
-    """A summary is damaged, and some of its batches may have expired."""
+class ShardUnavailable(Exception):
+    """A call to a shard failed; whether it took effect is not known."""
 
-    def __init__(self, key: str, damage: str) -> None:
-        """Take the summary's key and what is wrong with its value."""
-        super().__init__(
-            f"{key} cannot be rebuilt, because some of its batches may have expired ({damage});"
-            " if you delete it, it is rebuilt from the remaining batches"
-        )
-        self.key = key
+
+class BatchRefused(Exception):
+    """A shard refused a batch. It is not counted, and sending it again has the same result.
+
+    `code` is `batch_unreadable`, or `batch_version_unknown` while a deployment is under way.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        """Take the shard's code and message."""
+        super().__init__(message)
+        self.code = code
+
+
+class SqlRejected(Exception):
+    """A Durable Object's database rejected a statement, which had no effect."""
 
 
 class DatabaseUnavailable(Exception):

@@ -102,6 +102,9 @@ class Request(Protocol):
     def headers(self) -> Mapping[str, str]:
         """The headers by lower-case name; repeated ones joined by a comma."""
 
+    async def text(self) -> str:
+        """Read the body as UTF-8 text, once; the caller has checked its length."""
+
 
 class UpstreamResponse(Protocol):
     """A response of a tenant's script or of `Assets`; the dispatcher never reads its body."""
@@ -197,6 +200,35 @@ class Database(Protocol):
         """
 
 
+SqlValue: TypeAlias = str | int | None
+
+
+class Sql(Protocol):
+    """The SQLite database of one Durable Object.
+
+    Statements take effect at once. All statements between two `await`s are one transaction, and
+    no response leaves the object before they are durable.
+    (https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/)
+    """
+
+    def execute(self, statement: str, *values: SqlValue) -> Sequence[Sequence[SqlValue]]:
+        """Run one statement with a value for each `?`; return its rows. Raises `SqlRejected`."""
+
+
+class UsageShards(Protocol):
+    """The shards of the usage log: Durable Objects by number, from 0."""
+
+    @property
+    def count(self) -> int:
+        """How many there are: `USAGE_SHARDS`. Raises `ConfigurationError` if it is unusable."""
+
+    async def call(self, shard: int, method: str, argument: str) -> str:
+        """Call a method of a shard, with text as argument and result (`metering.shard`).
+
+        Raises `ShardUnavailable`.
+        """
+
+
 class Fetched(NamedTuple):
     """Another server's response."""
 
@@ -252,6 +284,10 @@ class Environment(Protocol):
     @property
     def usage_store(self) -> KeyValueStore | None:
         """`USAGE_KV`."""
+
+    @property
+    def usage_shards(self) -> UsageShards | None:
+        """`USAGE_SHARD`."""
 
     @property
     def tenant_store(self) -> KeyValueStore | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from core.errors import StoreUnavailable
+from core.callers import CallerHasher, payer_identity
+from core.errors import BatchRefused, ShardUnavailable
 from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
 from core.responses import CORS_HEADERS, PAYMENT_RESPONSE_HEADER, PAYMENT_RESPONSE_HEADER_V1
 from core.telemetry import SERVED
-from gateway.request_context import CallerHasher, RequestContext, payer_identity
-from metering.settlements import BY_SCRIPT, SettlementEvent, put_settlement
+from gateway.request_context import RequestContext
+from metering.settlements import BY_SCRIPT, SettlementEvent
 from payments.flow import Payments
 from payments.models import AlreadyServed, Claim, PaymentRequest, Settlement
 from payments.requirements import Resource, facilitator_urls, requirements_for
@@ -115,11 +116,10 @@ class Checkout:
 
         Receipts of scripts are shown to operators and never counted as revenue.
         """
-        store = self.environment.usage_store
         receipt = upstream.header(PAYMENT_RESPONSE_HEADER) or upstream.header(
             PAYMENT_RESPONSE_HEADER_V1
         )
-        if store is None or not receipt:
+        if not receipt:
             return
         now_ms = self.clock.now_ms()
         event = SettlementEvent(
@@ -140,8 +140,9 @@ class Checkout:
             receipt=receipt[:_RECEIPT_LENGTH_MAX],
         )
         try:
-            await put_settlement(store, event)
-        except StoreUnavailable as error:
+            shard = self.recorder.shard_of(tenant.tenant_id)
+            await self.recorder.append_settlement(shard, event, None)
+        except (ShardUnavailable, BatchRefused) as error:
             _LOGGER.warning(
                 "receipt_not_stored", extra=fields(requestId=context.request_id, cause=str(error))
             )

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from api.explore.assets import is_page, page_response
 from api.explore.route import Explore
 from api.routes import EXPLORE, HEALTH
+from core.callers import CallerHasher, caller_identity
 from core.errors import (
     BindingMissing,
     ConfigurationError,
@@ -43,13 +44,7 @@ from core.responses import (
 from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
 from gateway.checkout import TENANT_ERROR, Checkout, EarlyResponse
 from gateway.error_handling import handle_error
-from gateway.request_context import (
-    TENANT_ID_HEADER,
-    CallerHasher,
-    RequestContext,
-    caller_identity,
-    reserved_headers,
-)
+from gateway.request_context import TENANT_ID_HEADER, RequestContext, reserved_headers
 from gateway.urls import (
     ParsedUrl,
     check_shared_host,
@@ -64,7 +59,7 @@ from tenants.admission import Admission, Reservation
 from tenants.directory import TenantDirectory
 from tenants.limit_headers import FIELDS_EXPOSED
 from tenants.records import SLUG, Tenant, is_normal_host
-from usage import CommitRole, UsageRecorder
+from usage import UsageRecorder
 
 _SERVICE = "clawr-dispatcher"
 _TENANT_PATH = "/t"
@@ -74,9 +69,7 @@ _EXPOSE = "access-control-expose-headers"
 class PlatformRoutes(Protocol):
     """The routes below `/__platform`."""
 
-    async def handle(
-        self, request: Request, path: str, query: str, request_id: str, background: Background
-    ) -> Response:
+    async def handle(self, request: Request, path: str, query: str, request_id: str) -> Response:
         """Respond to one request. Raises `DispatcherError`."""
         ...
 
@@ -114,7 +107,7 @@ class Dispatcher:
             context = RequestContext(request, request_id, arrived_ms, parse_url(request.url))
             if is_platform(context.parsed_url.path):
                 surface = PLATFORM
-                response = await self._serve_platform(context, background)
+                response = await self._serve_platform(context)
             else:
                 response = await self._route(context, background)
         except Exception as error:  # noqa: BLE001 (every request gets a response)
@@ -125,12 +118,10 @@ class Dispatcher:
         self.counters.add(surface, response, responded_ms - arrived_ms)
         return with_security_headers(response) if isinstance(response, Response) else response
 
-    async def _serve_platform(self, context: RequestContext, background: Background) -> Response:
+    async def _serve_platform(self, context: RequestContext) -> Response:
         request, url = context.request, context.parsed_url
         check_size(request)
-        return await self.platform_api.handle(
-            request, url.path, url.query, context.request_id, background
-        )
+        return await self.platform_api.handle(request, url.path, url.query, context.request_id)
 
     async def _route(
         self, context: RequestContext, background: Background
@@ -138,7 +129,7 @@ class Dispatcher:
         """Serve a public route, or find the tenant and serve it; record a tenant's errors."""
         url = context.parsed_url
         if url.path in (HEALTH.path, EXPLORE.path) and await self._is_unclaimed_host(url.host):
-            return await self._serve_public(context, background)
+            return await self._serve_public(context)
         # Raises if the directory cannot be read, because a tenant's host may have this path.
         if is_page(url.path) and await self._find_by_host(url.host) is None:
             return await page_response(
@@ -157,12 +148,12 @@ class Dispatcher:
             self._record(context, InternalError.status, InternalError.code, background)
             raise
 
-    async def _serve_public(self, context: RequestContext, background: Background) -> Response:
+    async def _serve_public(self, context: RequestContext) -> Response:
         """Serve a public, unmetered route."""
         request, request_id = context.request, context.request_id
         if context.parsed_url.path == HEALTH.path:
             return _health_response(request, request_id)
-        return await self.explore.handle(request, context.parsed_url.query, request_id, background)
+        return await self.explore.handle(request, context.parsed_url.query, request_id)
 
     async def _find_tenant(self, context: RequestContext) -> Tenant:
         """Find the tenant by host, else by `/t/SLUG`; set it in the context."""
@@ -183,9 +174,15 @@ class Dispatcher:
         self, context: RequestContext, tenant: Tenant, background: Background
     ) -> Response | ProxyResponse:
         """Admit a request, dispatch it, settle its payment, record it, respond."""
-        context.caller = self._callers.hash(caller_identity(context.request.headers))
+        headers = context.request.headers
+        context.caller = self._callers.hash(caller_identity(headers))
+        context.network = self._callers.hash_network(headers.get("cf-connecting-ip"))
+        if self.environment.usage_shards is None:
+            raise BindingMissing("USAGE_SHARD")
         if self.environment.usage_store is None:
             raise BindingMissing("USAGE_KV")
+        # If `USAGE_SHARDS` is unusable, nothing is served, because it could not be recorded.
+        self.recorder.shard_of(tenant.tenant_id)
         claim = await self._checkout.claim(context, tenant) if tenant.is_priced else None
         if isinstance(claim, EarlyResponse):
             response = claim.response
@@ -208,8 +205,10 @@ class Dispatcher:
         if reservation is not None:
             is_paid = settlement is not None
             await self._admission.release_unused(reservation, upstream.status, is_paid=is_paid)
-        if settlement is None or not settlement.is_recorded:
+        if settlement is None or settlement.unsent is None:
             self._record(context, upstream.status, SERVED, background)
+        else:
+            background.run(self._checkout.payments.publish(settlement.unsent))
         return self._proxy_response(context, tenant, upstream, settlement, reservation, background)
 
     async def _reserve(
@@ -252,14 +251,8 @@ class Dispatcher:
     ) -> None:
         context.responded_ms = self.clock.now_ms()
         event = context.event(context.responded_ms, status, outcome, is_call=is_call)
-        role = self.recorder.record(event)
-        store = self.environment.usage_store
-        if store is None:
-            return
-        if role is CommitRole.LEAD:
-            background.run(self.recorder.commit_after_delay(store))
-        elif role is CommitRole.COMMIT:
-            background.run(self.recorder.commit(store))
+        if self.recorder.record(event):
+            background.run(self.recorder.send())
 
     def _proxy_response(
         self,

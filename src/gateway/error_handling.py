@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import unquote_plus, urlsplit
 
-from core.errors import CallerError, DispatcherError, InternalError, StoreOutage, StoreUnavailable
+from core.errors import (
+    BatchRefused,
+    CallerError,
+    DispatcherError,
+    InternalError,
+    LogOutage,
+    ShardUnavailable,
+    StoreOutage,
+    StoreUnavailable,
+)
 from core.logs import fields
 from core.ports import Request, Response
 from core.responses import REQUEST_ID_HEADER, json_response
@@ -29,6 +38,9 @@ _CONFIDENTIAL_HEADERS = (
     "x-platform-token",
     "x-real-ip",
 )
+
+_EXPECTED = (DispatcherError, StoreUnavailable, ShardUnavailable, BatchRefused)
+"""Errors that are no defect of the code; the log needs no stack of them."""
 
 _SECRET_LENGTH_MIN = 4
 """Shorter parts are ordinary words and numbers; redacting them would garble any text."""
@@ -58,6 +70,8 @@ def handle_error(
         shown, cause = error, None if error.__cause__ is None else str(error.__cause__)
     elif isinstance(error, StoreUnavailable):
         shown, cause = StoreOutage(), str(error)
+    elif isinstance(error, ShardUnavailable | BatchRefused):
+        shown, cause = LogOutage(), str(error)
     else:
         shown, cause = InternalError(), None
     tenant = context.tenant if context else None
@@ -75,7 +89,7 @@ def handle_error(
             message=shown.message,
             cause=None if cause is None else redacted(cause, request),
         ),
-        exc_info=error if not isinstance(error, DispatcherError | StoreUnavailable) else None,
+        exc_info=None if isinstance(error, _EXPECTED) else error,
     )
     return error_response(shown, request_id)
 

@@ -1,14 +1,11 @@
-"""What the dispatcher knows of one request: caller, reserved headers, and its usage event."""
+"""What the dispatcher knows of one request, its reserved headers, and its usage event."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core import constants
-from core.errors import ConfigurationError
-from core.ports import Environment, Request
+from core.ports import Request
 from core.responses import (
     PAYMENT_REQUIRED_HEADER,
     PAYMENT_RESPONSE_HEADER,
@@ -22,17 +19,7 @@ from gateway.urls import ParsedUrl
 from metering.events import UsageEvent
 from tenants.records import Tenant
 
-SECRET_SETTING = "CALLER_HASH_SECRET"  # noqa: S105
 TENANT_ID_HEADER = "x-tenant-id"
-
-_IDENTITY_HEADERS = (
-    ("x-api-key", "key"),
-    ("authorization", "key"),
-    ("x-agent-id", "agent"),
-    ("x-caller-id", "agent"),
-    ("cf-connecting-ip", "ip"),
-)
-"""Headers that identify a caller, the most reliable first, and the kind of identity."""
 
 _RESERVED = frozenset((REQUEST_ID_HEADER, TENANT_ID_HEADER, PLATFORM_TOKEN_HEADER))
 
@@ -50,8 +37,8 @@ class RequestContext:
     """What is known so far of one request.
 
     `parsed_url` is the request's own URL; `upstream_url` is the URL that the script receives
-    instead, None for the same. `tenant` and `caller` (a hash, see `CallerHasher`) are set once
-    known. `responded_ms` is the time of the usage event, None if none was recorded.
+    instead, None for the same. `tenant`, `caller` and `network` (hashes, see `core.callers`) are
+    set once known. `responded_ms` is the time of the usage event, None if none was recorded.
     """
 
     request: Request
@@ -61,6 +48,7 @@ class RequestContext:
     tenant: Tenant | None = None
     upstream_url: str | None = None
     caller: str = ""
+    network: str = ""
     responded_ms: int | None = None
 
     @property
@@ -91,49 +79,8 @@ class RequestContext:
             outcome=outcome,
             counted=is_call,
             revenue_micros=revenue_micros,
+            network=self.network,
         )
-
-
-@dataclass(slots=True)
-class CallerHasher:
-    """Hashes callers with the deployment's secret."""
-
-    environment: Environment
-    _key: bytes = b""
-
-    def hash(self, identity: str) -> str:
-        """Hash an identity to 16 hexadecimal digits. Raises `ConfigurationError`."""
-        if not self._key:
-            secret = self.environment.setting(SECRET_SETTING)
-            if secret is None:
-                raise ConfigurationError(
-                    SECRET_SETTING,
-                    f"Set it to a long random text (`wrangler secret put {SECRET_SETTING}`):"
-                    " it is the key of the hash that identifies callers.",
-                )
-            self._key = hashlib.sha256(secret.encode()).digest()
-        return hashlib.blake2b(identity.encode(), key=self._key, digest_size=8).hexdigest()
-
-
-def caller_identity(headers: Mapping[str, str]) -> str:
-    """Identify the caller by the most reliable header present.
-
-    `headers` are by lower-case name. Returns `KIND:VALUE`: with the kind, an API key and an
-    agent of the same name remain two callers.
-    """
-    for name, kind in _IDENTITY_HEADERS:
-        value = headers.get(name)
-        if value and name == "authorization":
-            scheme, _, credentials = value.partition(" ")
-            value = credentials.strip() if scheme.lower() == "bearer" else None
-        if value:
-            return f"{kind}:{value[: constants.IDENTITY_LENGTH_MAX]}"
-    return "unknown:"
-
-
-def payer_identity(address: str) -> str:
-    """Identify the caller by the address that paid, from a verified payment."""
-    return f"payer:{address.lower()}"
 
 
 def reserved_headers(names: Iterable[str], *, is_priced: bool = False) -> Sequence[str]:

@@ -1,16 +1,13 @@
-"""The work that cron starts every minute: payment recovery, then compaction."""
+"""The work that cron starts every minute: the recovery of payments, and calls to shards."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 
-from analytics import Analytics
-from core import constants
-from core.errors import BindingMissing
+from core.errors import ShardUnavailable
 from core.logs import fields
 from core.ports import Clock, Environment
-from metering.compactor import compact
 from payments import reconciliation
 from payments.resolution import resolver_of
 
@@ -24,22 +21,31 @@ class ScheduledWork:
     environment: Environment
     clock: Clock
     writer: str
-    analytics: Analytics
     _runs: int = 0
 
     async def run(self) -> None:
-        """Recover payments; then compact and publish snapshots, even if that failed.
+        """Resolve payments, and send settled ones to the usage log; then call every shard.
 
-        Raises `BindingMissing`, `DatabaseUnavailable` and `StoreUnavailable`.
+        Raises `BindingMissing`, `ConfigurationError` and `DatabaseUnavailable`.
         """
         try:
-            await self._recover_payments()
+            if self.environment.control_database is not None:
+                await self._recover_payments()
         finally:
-            await self._compact_and_publish()
+            await self._call_shards()
+
+    async def _call_shards(self) -> None:
+        """Call each shard, so that it looks for batches in KV although it gets no other call."""
+        shards = self.environment.usage_shards
+        if shards is None:
+            return
+        for shard in range(shards.count):
+            try:
+                await shards.call(shard, "health", "")
+            except ShardUnavailable as error:
+                _LOGGER.warning("shard_not_called", extra=fields(shard=shard, cause=str(error)))
 
     async def _recover_payments(self) -> None:
-        if self.environment.control_database is None:
-            return
         self._runs += 1
         # The ledger needs a name that no other run or request has.
         name = f"{self.writer}-cron-{self._runs:06x}"
@@ -48,25 +54,8 @@ class ScheduledWork:
             "payment_recovery_ran",
             extra=fields(
                 resolved=report.resolved,
-                reconciled=report.reconciled,
-                rewritten=report.rewritten,
+                acknowledged=report.acknowledged,
+                unsent=report.unsent,
                 pending=report.pending,
             ),
         )
-
-    async def _compact_and_publish(self) -> None:
-        store = self.environment.usage_store
-        if store is None:
-            raise BindingMissing("USAGE_KV")
-        report = await compact(store, self.clock.now_ms(), constants.COMPACTION_OPERATIONS)
-        _LOGGER.log(
-            logging.WARNING if report.stopped_by else logging.INFO,
-            "compaction_ran",
-            extra=fields(
-                made=len(report.made),
-                operations=report.operations,
-                complete=report.done,
-                stoppedBy=report.stopped_by or None,
-            ),
-        )
-        await self.analytics.publish(store)

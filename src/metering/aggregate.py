@@ -6,7 +6,6 @@ a window has the same totals, whether it is built from events, batches or summar
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,10 +15,10 @@ from core.errors import SummaryUnreadable
 from core.ports import Json
 from metering.events import Api, UsageEvent, is_error
 from metering.sketches.callers import CallerSketch
+from metering.sketches.kinds import Kinds
 from metering.sketches.latency import LatencySketch
-
-_FIELDS_WITHOUT_DAYS = 3
-"""Encoded fields after `busiest_closed_hour` when there are no closed days."""
+from metering.sketches.networks import NetworkSketch
+from metering.sketches.periods import Periods
 
 Description: TypeAlias = tuple[int, Api]
 """When an event described an API, in milliseconds since 1970 UTC, and the description."""
@@ -29,9 +28,9 @@ Description: TypeAlias = tuple[int, Api]
 class Aggregate:
     """The totals of one API, or of several, over some time.
 
-    Requests that were refused before dispatch add their revenue, which is 0, and nothing else.
-    The size is bounded, except for the hours of open days and the days that were not dropped by
-    `forget_days`.
+    Requests that were refused before dispatch are no calls: they add only their revenue, which is 0
+    unless a payment is settled later, the caller if it paid, and their kind. The size is bounded,
+    except for the hours of open days and the days that were not dropped by `forget_days`.
 
     Attributes:
         calls: The number of calls.
@@ -39,9 +38,11 @@ class Aggregate:
         revenue_micros: Revenue in millionths of a dollar.
         price_sum_micros: The sum of the prices at the time of each call.
         latency: The latencies of calls.
-        callers: The callers of calls.
-        hours: Calls by clock hour since 1970 UTC, of open days, see `close_days`.
-        days: Calls by UTC day since 1970, of closed days.
+        callers: The callers of calls, and those who paid: of events with revenue.
+        networks: The networks of calls, where known.
+        kinds: Requests by status class, method and outcome, including those that are no calls.
+        hours: Calls, errors and revenue by clock hour since 1970 UTC, of open days.
+        days: Calls by UTC day since 1970, of closed days, see `close_days`.
         busiest_closed_hour: The calls of the hour with the most, among those of closed days.
         described_by: The newest description of the API.
     """
@@ -52,74 +53,88 @@ class Aggregate:
     price_sum_micros: int = 0
     latency: LatencySketch = field(default_factory=LatencySketch)
     callers: CallerSketch = field(default_factory=CallerSketch)
-    hours: dict[int, int] = field(default_factory=dict)
-    days: dict[int, int] = field(default_factory=dict)
+    networks: NetworkSketch = field(default_factory=NetworkSketch)
+    kinds: Kinds = field(default_factory=Kinds)
+    hours: Periods = field(default_factory=Periods)
+    days: Periods = field(default_factory=Periods)
     busiest_closed_hour: int = 0
     described_by: Description | None = None
 
     def add(self, event: UsageEvent) -> None:
         """Add one event."""
-        self.revenue_micros += event.revenue_micros
-        if event.api is not None:
-            self.described_by = newest(self.described_by, (event.at_ms, event.api))
-        if not event.counted:
-            return
-        self.calls += 1
-        self.errors += is_error(event.status)
-        self.latency.add(event.latency_ms)
-        self.callers.add(event.caller)
-        hour = event.at_ms // HOUR_MS
-        self.hours[hour] = self.hours.get(hour, 0) + 1
-        if event.api is not None:
-            self.price_sum_micros += event.api.price_micros
+        _, at_ms, api, method, status, latency_ms, caller, outcome, counted, micros, network = event
+        if api is not None and (self.described_by is None or at_ms >= self.described_by[0]):
+            self.described_by = newest(self.described_by, (at_ms, api))
+        calls = int(counted)
+        errors = int(counted and is_error(status))
+        self.kinds.add((status // 100, method, outcome), calls, errors, micros)
+        if calls or micros:
+            self.revenue_micros += micros
+            self.hours.add(at_ms // HOUR_MS, calls, errors, micros)
+            self.callers.add(caller, calls, paid=micros > 0)
+        if counted:
+            self.calls += 1
+            self.errors += errors
+            self.latency.add(latency_ms)
+            if network:
+                self.networks.add(network)
+            if api is not None:
+                self.price_sum_micros += api.price_micros
 
     def merge(self, other: Aggregate) -> None:
-        """Add the totals of `other`."""
+        """Add the totals of `other`. Sketches stay open until `pack`."""
         self.calls += other.calls
         self.errors += other.errors
         self.revenue_micros += other.revenue_micros
         self.price_sum_micros += other.price_sum_micros
         self.latency.merge(other.latency)
         self.callers.merge(other.callers)
-        for hour, calls in other.hours.items():
-            self.hours[hour] = self.hours.get(hour, 0) + calls
-        for day, calls in other.days.items():
-            self.days[day] = self.days.get(day, 0) + calls
+        self.networks.merge(other.networks)
+        self.kinds.merge(other.kinds)
+        self.hours.merge(other.hours)
+        self.days.merge(other.days)
         self.busiest_closed_hour = max(self.busiest_closed_hour, other.busiest_closed_hour)
         self.described_by = newest(self.described_by, other.described_by)
 
+    def pack(self) -> None:
+        """Take as little memory as possible while nothing is added."""
+        self.callers.pack()
+        self.networks.pack()
+
     def close_days(self, before_day: int) -> None:
-        """Replace the hours of UTC days before `before_day` by the day and its busiest hour.
+        """Replace the hours of UTC days before `before_day` by calls and the busiest hour.
+
+        Errors and revenue by day, which windows do not show, are dropped.
 
         Only close a day when this aggregate has all events of it: the calls of a closed hour
         cannot be added up across aggregates. Under this condition the result is exact and does
         not depend on the order of closing and merging.
         """
-        closed = [hour for hour in self.hours if hour // HOURS_PER_DAY < before_day]
-        for hour in closed:
-            calls, day = self.hours.pop(hour), hour // HOURS_PER_DAY
-            self.busiest_closed_hour = max(self.busiest_closed_hour, calls)
-            self.days[day] = self.days.get(day, 0) + calls
+        for hour, counts in self.hours.pop_before(before_day * HOURS_PER_DAY):
+            self.busiest_closed_hour = max(self.busiest_closed_hour, counts.calls)
+            if counts.calls:
+                self.days.add(hour // HOURS_PER_DAY, counts.calls, 0, 0)
 
     def forget_days(self, before_day: int) -> None:
         """Drop the entries of `days` before `before_day`; nothing else changes."""
-        self.days = {day: calls for day, calls in self.days.items() if day >= before_day}
+        self.days.pop_before(before_day)
 
     def calls_by_hour(self, first: int, end: int) -> list[int]:
         """Return the calls of each clock hour from `first` to before `end`; 0 in closed days."""
-        return [self.hours.get(hour, 0) for hour in range(first, end)]
+        return _calls_by(self.hours.calls(), first, end)
 
     def calls_by_day(self, first: int, end: int) -> list[int]:
         """Return the calls of each UTC day from `first` to before `end`."""
-        found = [self.days.get(day, 0) for day in range(first, end)]
-        for hour, calls in self.hours.items():
-            if first <= hour // HOURS_PER_DAY < end:
-                found[hour // HOURS_PER_DAY - first] += calls
+        found = _calls_by(self.days.calls(), first, end)
+        for hour, calls in self.hours.calls():
+            day = hour // HOURS_PER_DAY
+            if first <= day < end:
+                found[day - first] += calls
         return found
 
     def busiest_hour_calls(self) -> int:
         """Return the calls of the busiest clock hour."""
-        return max(self.busiest_closed_hour, *self.hours.values(), 0)
+        return max(self.busiest_closed_hour, *self.hours.columns()[0], 0)
 
     def busiest_caller_calls(self) -> int:
         """Return the calls of the busiest caller, as precise as `CallerSketch.busiest_calls`."""
@@ -128,11 +143,9 @@ class Aggregate:
     def encode(self) -> Json:
         """Encode the aggregate as a list; equal aggregates have the same encoding.
 
-        The fields are: calls, errors, revenue, sum of prices, latency, callers, busiest closed
-        hour, open hours, their calls, description (time and fields) or null; and, only if there
-        are any, closed days and their calls.
+        The fields are: calls, errors, revenue, sum of prices, latency, callers, networks, kinds,
+        hours, days, busiest closed hour, and description (time and fields) or null.
         """
-        hours, days = sorted(self.hours), sorted(self.days)
         described = self.described_by
         return [
             self.calls,
@@ -141,21 +154,24 @@ class Aggregate:
             self.price_sum_micros,
             self.latency.encode(),
             self.callers.encode(),
+            self.networks.encode(),
+            self.kinds.encode(),
+            self.hours.encode(),
+            self.days.encode(),
             self.busiest_closed_hour,
-            hours,
-            [self.hours[hour] for hour in hours],
             None if described is None else [described[0], *described[1]],
-            *([days, [self.days[day] for day in days]] if days else []),
         ]
 
     @staticmethod
     def decode(value: Json) -> Aggregate:
-        """Decode an aggregate. Raises `SummaryUnreadable` for an invalid form."""
+        """Decode an aggregate.
+
+        Raises `SummaryUnreadable` for an invalid form; most of the sketches and periods are checked
+        when they are needed, because a reader does not need all.
+        """
         try:
-            (calls, errors, revenue, prices, latency, callers, busiest, *rest) = value
-            hours, by_hour, api, days, by_day = (
-                rest if len(rest) > _FIELDS_WITHOUT_DAYS else (*rest, [], [])
-            )
+            calls, errors, revenue, prices, *parts, busiest, api = value
+            latency, callers, networks, kinds, hours, days = parts
         except (TypeError, ValueError) as error:
             raise SummaryUnreadable(f"an aggregate has an invalid form: {error}") from error
         numbers = [calls, errors, revenue, prices, busiest]
@@ -168,8 +184,10 @@ class Aggregate:
             prices,
             LatencySketch.decode(latency),
             CallerSketch.decode(callers),
-            _decode_periods(hours, by_hour),
-            _decode_periods(days, by_day),
+            NetworkSketch.decode(networks),
+            Kinds.decode(kinds),
+            Periods.decode(hours),
+            Periods.decode(days),
             busiest,
             None if api is None else _decode_description(api),
         )
@@ -190,26 +208,19 @@ def merged(aggregates: Iterable[Aggregate]) -> Aggregate:
     return result
 
 
-def _decode_periods(periods: Json, calls: Json) -> dict[int, int]:
-    match periods, calls:
-        case [*_], [*_] if (
-            len(periods) == len(calls)
-            and set(map(type, [*periods, *calls])) <= {int}
-            and min([1, *calls]) == 1
-            and min([0, *periods]) == 0
-            and all(map(operator.lt, periods, periods[1:]))
-        ):
-            return dict(zip(periods, calls, strict=True))
-        case _:
-            raise SummaryUnreadable("an aggregate's hours or days have an invalid form")
+def _calls_by(counts: Iterable[tuple[int, int]], first: int, end: int) -> list[int]:
+    found = [0] * (end - first)
+    for period, calls in counts:
+        if first <= period < end:
+            found[period - first] += calls
+    return found
 
 
 def _decode_description(value: Json) -> Description:
-    match value:
-        case [int(at_ms), str(tenant_id), str(slug), str(owner), str(directory), int(price)] if {
-            type(at_ms),
-            type(price),
-        } == {int} and min(at_ms, price) >= 0:
-            return at_ms, Api(tenant_id, slug, owner, directory, price)
-        case _:
-            raise SummaryUnreadable("an aggregate's description has an invalid form")
+    if (
+        type(value) is not list
+        or tuple(map(type, value)) != (int, str, str, str, str, int)
+        or min(value[0], value[-1]) < 0
+    ):
+        raise SummaryUnreadable("an aggregate's description has an invalid form")
+    return value[0], Api(*value[1:])

@@ -1,4 +1,4 @@
-"""Settlement events in `USAGE_KV`: payments that were settled, in addition to the ledger in D1.
+"""Settlement events in the usage log: payments that were settled, in addition to the ledger in D1.
 
 If a tenant's script takes payments itself, its receipts are stored as events with another source.
 They are shown, but never counted.
@@ -6,15 +6,12 @@ They are shown, but never counted.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from core import keys
 from core.calendar import timestamp
 from core.errors import SettlementUnreadable
-from core.kv_store import get_all
-from core.ports import Json, KeyValueStore
+from core.ports import Json
 
 SETTLEMENT_VERSION = 1
 _INTEGER_FIELDS = ("amount_micros", "claimed_at_ms", "settled_at_ms")
@@ -51,53 +48,25 @@ class SettlementEvent(NamedTuple):
     settled_at_ms: int
     receipt: str
 
-    @property
-    def key(self) -> str:
-        """The event's key in KV."""
-        return keys.settlement(self.claimed_at_ms, self.payment_id)
+
+def settlement_fields(event: SettlementEvent) -> Json:
+    """Return an event as a JSON list: the version, then the fields."""
+    return [SETTLEMENT_VERSION, *event]
 
 
-def encode_settlement(event: SettlementEvent) -> str:
-    """Encode an event as a JSON list: the version, then the fields."""
-    return json.dumps([SETTLEMENT_VERSION, *event], separators=(",", ":"))
-
-
-def decode_settlement(value: str) -> SettlementEvent:
-    """Decode an event. Raises `SettlementUnreadable` for an invalid form."""
+def settlement_from(value: Json) -> SettlementEvent:
+    """Decode what `settlement_fields` returned. Raises `SettlementUnreadable`."""
     try:
-        version, *fields = json.loads(value)
+        version, *fields = value
         if version != SETTLEMENT_VERSION:
             raise SettlementUnreadable(f"it is of version {version!r}")
         event = SettlementEvent(*fields)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise SettlementUnreadable(f"it does not parse: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise SettlementUnreadable(f"it has an invalid form: {error}") from error
     for name, found in event._asdict().items():
         if type(found) is not (int if name in _INTEGER_FIELDS else str):
             raise SettlementUnreadable(f"its {name} is {found!r}")
     return event
-
-
-async def put_settlement(store: KeyValueStore, event: SettlementEvent) -> None:
-    """Write an event. Raises `StoreUnavailable`."""
-    metadata = {"source": event.source, "amountMicros": event.amount_micros}
-    await store.put(event.key, encode_settlement(event), metadata)
-
-
-async def read_settlements(
-    store: KeyValueStore, names: Sequence[str]
-) -> tuple[Sequence[SettlementEvent], Sequence[str]]:
-    """Read events by key.
-
-    Returns:
-        The events, and a line for each that cannot be decoded: its key and the reason.
-    """
-    events, unreadable = [], []
-    for name, value in (await get_all(store, names)).items():
-        try:
-            events.append(decode_settlement(value or ""))
-        except SettlementUnreadable as error:
-            unreadable.append(f"{name}: {error}")
-    return events, unreadable
 
 
 def shown_settlement(event: SettlementEvent) -> Mapping[str, Json]:

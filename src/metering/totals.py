@@ -5,7 +5,7 @@ Like an `Aggregate`, they merge in any order and grouping, and equal ones have t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,11 +13,14 @@ from core.calendar import HOUR_MS, HOURS_PER_DAY
 from core.errors import SummaryUnreadable
 from core.ports import Json
 from metering.aggregate import Aggregate, Description
-from metering.events import Batch, is_error
-from metering.sketches.callers import CallerSketch
+from metering.events import UsageEvent, is_error
+from metering.sketches.caller_set import CallerSet
+from metering.sketches.periods import Periods
 
 DEFAULT_DIRECTORY = "APIs"
 """The category of an API that is described without one."""
+
+_APIS_PER_STEP = 50
 
 
 class ApiId(NamedTuple):
@@ -25,17 +28,6 @@ class ApiId(NamedTuple):
 
     tenant_id: str
     slug: str
-
-
-class Counts(NamedTuple):
-    """The totals of all APIs in one hour or day."""
-
-    calls: int
-    errors: int
-    revenue_micros: int
-
-
-NO_COUNTS = Counts(0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -47,45 +39,41 @@ class Series:
     for each open one.
     """
 
-    hours: dict[int, Counts] = field(default_factory=dict)
-    days: dict[int, Counts] = field(default_factory=dict)
+    hours: Periods = field(default_factory=Periods)
+    days: Periods = field(default_factory=Periods)
 
-    def add(self, at_ms: int, counts: Counts) -> None:
+    def add(self, at_ms: int, calls: int, errors: int, revenue_micros: int) -> None:
         """Add counts at the time `at_ms`, in milliseconds since 1970 UTC."""
-        _add(self.hours, at_ms // HOUR_MS, counts)
+        self.hours.add(at_ms // HOUR_MS, calls, errors, revenue_micros)
 
     def merge(self, other: Series) -> None:
         """Add the counts of `other`."""
-        for hour, counts in other.hours.items():
-            _add(self.hours, hour, counts)
-        for day, counts in other.days.items():
-            _add(self.days, day, counts)
+        self.hours.merge(other.hours)
+        self.days.merge(other.days)
 
     def close_days(self, before_day: int) -> None:
         """Replace the hours of UTC days before `before_day` by the days."""
-        for hour in [hour for hour in self.hours if hour // HOURS_PER_DAY < before_day]:
-            _add(self.days, hour // HOURS_PER_DAY, self.hours.pop(hour))
+        for hour, counts in self.hours.pop_before(before_day * HOURS_PER_DAY):
+            self.days.add(hour // HOURS_PER_DAY, *counts)
 
-    def by_day(self) -> Mapping[int, Counts]:
+    def by_day(self) -> Periods:
         """Return the counts of every UTC day, open or closed."""
-        days = dict(self.days)
+        days = Periods()
+        days.merge(self.days)
         for hour, counts in self.hours.items():
-            _add(days, hour // HOURS_PER_DAY, counts)
+            days.add(hour // HOURS_PER_DAY, *counts)
         return days
 
     def encode(self) -> Json:
-        """Encode the series as its hours and its days, each a list of rows in ascending order."""
-        return [
-            [[period, *counts[period]] for period in sorted(counts)]
-            for counts in (self.hours, self.days)
-        ]
+        """Encode the series as its hours and its days."""
+        return [self.hours.encode(), self.days.encode()]
 
     @staticmethod
     def decode(value: Json) -> Series:
         """Decode a series. Raises `SummaryUnreadable` for an invalid form."""
         match value:
-            case [list(hours), list(days)]:
-                return Series(_decode_counts(hours), _decode_counts(days))
+            case [hours, days]:
+                return Series(Periods.decode(hours), Periods.decode(days))
             case _:
                 raise SummaryUnreadable("the series has an invalid form")
 
@@ -99,26 +87,39 @@ class Totals:
 
     apis: dict[ApiId, Aggregate] = field(default_factory=dict)
     series: Series = field(default_factory=Series)
-    callers: CallerSketch = field(default_factory=CallerSketch)
+    callers: CallerSet = field(default_factory=CallerSet)
     dropped: int = 0
 
-    def add(self, batch: Batch) -> None:
-        """Add the events of a batch."""
-        self.dropped += batch.dropped
-        for event in batch.events:
-            # A request for an API that does not exist belongs to no API's totals.
-            if event.api is not None:
-                self._aggregate(ApiId(event.api.tenant_id, event.api.slug)).add(event)
-                failed = event.counted and is_error(event.status)
-                counts = Counts(int(event.counted), int(failed), event.revenue_micros)
-                self.series.add(event.at_ms, counts)
-                if event.counted:
-                    self.callers.add(event.caller)
+    def add_event(self, event: UsageEvent) -> ApiId | None:
+        """Add an event; return its API, or None if it has none, and then nothing is added."""
+        if event.api is None:
+            return None
+        api_id = ApiId(event.api.tenant_id, event.api.slug)
+        self._aggregate(api_id).add(event)
+        calls, revenue_micros = int(event.counted), event.revenue_micros
+        if calls or revenue_micros:
+            errors = int(event.counted and is_error(event.status))
+            self.series.add(event.at_ms, calls, errors, revenue_micros)
+        if calls:
+            self.callers.add(event.caller)
+        return api_id
 
     def merge(self, other: Totals) -> None:
         """Add the totals of `other`."""
-        for api_id, aggregate in other.apis.items():
-            self._aggregate(api_id).merge(aggregate)
+        for _ in self.merge_in_steps(other):
+            pass
+
+    def merge_in_steps(self, other: Totals) -> Iterator[None]:
+        """Add the totals of `other`, and pause after every 50 APIs.
+
+        Until it ends, these totals are incomplete, and neither may change otherwise.
+        """
+        for number, (api_id, aggregate) in enumerate(other.apis.items(), start=1):
+            mine = self._aggregate(api_id)
+            mine.merge(aggregate)
+            mine.pack()
+            if number % _APIS_PER_STEP == 0:
+                yield
         self.series.merge(other.series)
         self.callers.merge(other.callers)
         self.dropped += other.dropped
@@ -135,16 +136,20 @@ class Totals:
             aggregate.forget_days(before_day)
 
     def encode(self) -> tuple[Json, Iterator[Json]]:
-        """Encode the totals: dropped, series and callers as a list, then each API in order."""
+        """Encode the totals: the header, then each API in order."""
         apis = ([*api_id, self.apis[api_id].encode()] for api_id in sorted(self.apis))
-        return [self.dropped, self.series.encode(), self.callers.encode()], apis
+        return self.encode_header(), apis
+
+    def encode_header(self) -> Json:
+        """Encode what concerns all APIs: dropped, series and callers, as a list."""
+        return [self.dropped, self.series.encode(), self.callers.encode()]
 
     @staticmethod
     def decode(value: Json, apis: dict[ApiId, Aggregate]) -> Totals:
         """Decode totals; for `apis` see `decode_apis`. Raises `SummaryUnreadable`."""
         match value:
             case [int(dropped), series, callers] if dropped >= 0:
-                return Totals(apis, Series.decode(series), CallerSketch.decode(callers), dropped)
+                return Totals(apis, Series.decode(series), CallerSet.decode(callers), dropped)
             case _:
                 raise SummaryUnreadable("the totals have an invalid form")
 
@@ -155,25 +160,17 @@ class Totals:
         return aggregate
 
 
-def sum_of(parts: Iterable[Totals]) -> Totals:
-    """Return new totals with everything in `parts`."""
-    result = Totals()
-    for part in parts:
-        result.merge(part)
-    return result
-
-
 def directory_of(description: Description | None) -> str:
     """Return the category of an API with this description; `APIs` if it has none."""
     return (description[1].directory if description else "") or DEFAULT_DIRECTORY
 
 
-def callers_by_directory(totals: Totals) -> Mapping[str, CallerSketch]:
+def callers_by_directory(totals: Totals) -> Mapping[str, CallerSet]:
     """Return the callers of each category, by the newest descriptions of the APIs."""
-    found: dict[str, CallerSketch] = {}
+    found: dict[str, CallerSet] = {}
     for aggregate in totals.apis.values():
         name = directory_of(aggregate.described_by)
-        found.setdefault(name, CallerSketch()).merge(aggregate.callers)
+        found.setdefault(name, CallerSet()).add_from(aggregate.callers)
     return found
 
 
@@ -190,32 +187,3 @@ def _decode_api(row: Json) -> tuple[ApiId, Aggregate]:
             return ApiId(tenant_id, slug), Aggregate.decode(aggregate)
         case _:
             raise SummaryUnreadable("an API of the totals has an invalid form")
-
-
-def _add(periods: dict[int, Counts], period: int, counts: Counts) -> None:
-    known = periods.get(period)
-    if known is not None:
-        counts = Counts(
-            known.calls + counts.calls,
-            known.errors + counts.errors,
-            known.revenue_micros + counts.revenue_micros,
-        )
-    periods[period] = counts
-
-
-def _decode_counts(rows: list[Json]) -> dict[int, Counts]:
-    periods: dict[int, Counts] = {}
-    previous = -1
-    for row in rows:
-        match row:
-            case [period, calls, errors, revenue] if (
-                set(map(type, row)) == {int}
-                and period > previous
-                and min(row) >= 0
-                and errors <= calls
-            ):
-                periods[period] = Counts(calls, errors, revenue)
-                previous = period
-            case _:
-                raise SummaryUnreadable(f"the series has the invalid row {row!r}")
-    return periods

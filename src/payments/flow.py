@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from core import constants
-from core.errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
+from core.errors import DatabaseUnavailable, LedgerOutage
 from core.logs import fields
-from core.ports import Clock, KeyValueStore
+from core.ports import Clock
 from metering.events import UsageEvent
-from metering.settlements import put_settlement
 from payments.errors import (
     FacilitatorUnavailable,
     PaymentFailed,
@@ -45,19 +44,13 @@ from payments.models import (
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
 from payments.resolution import PendingResolver
 from payments.responses import PaymentErrors, receipt_headers
-from payments.settlement import (
-    decode_revenue_batch,
-    encode_revenue_batch,
-    publish,
-    revenue_key,
-    settlement_event,
-)
+from payments.settlement import encode_payment, late_revenue_event
 from usage import UsageRecorder
 
 _LOGGER = logging.getLogger(__name__)
 _POLL_MS = 250
-_PUT_ATTEMPTS = 3
-_PUT_PAUSE_MS = 300
+_SEND_ATTEMPTS = 3
+_SEND_PAUSE_MS = 1_000
 
 
 @dataclass(slots=True)
@@ -118,8 +111,14 @@ class Payments:
                 return resumed
             message = verified.message or f"The facilitator rejects the payment: {verified.reason}."
             raise errors.with_requirements(PaymentInvalid, verified.reason, message)
-        name, now_ms = self._change_name(request), self.clock.now_ms()
-        row = new_payment_row(request, payload, verified.facilitator, name, now_ms)
+        row = new_payment_row(
+            request,
+            payload,
+            facilitator=verified.facilitator,
+            name=self._change_name(request),
+            now_ms=self.clock.now_ms(),
+            shard=self.recorder.shard_of(request.tenant.tenant_id),
+        )
         claimed = await self._ledger.claim(row)
         if claimed.changed_by == row.changed_by:
             return Claim(claimed, request, payload.version)
@@ -185,7 +184,7 @@ class Payments:
         again, it is not charged twice.
         """
         if claim.is_settled:
-            return Settlement(receipt_headers(claim.row, claim.version), is_recorded=False)
+            return Settlement(receipt_headers(claim.row, claim.version), unsent=None)
         errors = PaymentErrors(claim.request)
         row = claim.row
         try:
@@ -224,10 +223,6 @@ class Payments:
         event: Callable[[int, int], UsageEvent],
     ) -> Settlement:
         at_ms = self.clock.now_ms()
-        batch = encode_revenue_batch(event(at_ms, row.amount_micros))
-        settled = SettlementRecord(
-            result.transaction, result.facilitator, at_ms, batch, served=True
-        )
         final = replace(
             row,
             state=PaymentState.SETTLED,
@@ -235,7 +230,10 @@ class Payments:
             facilitator=result.facilitator,
             settled_at_ms=at_ms,
             served=True,
-            usage_batch=batch,
+        )
+        batch = encode_payment(final, event(at_ms, row.amount_micros))
+        settled = SettlementRecord(
+            result.transaction, result.facilitator, at_ms, batch, served=True
         )
         errors = PaymentErrors(claim.request)
         try:
@@ -244,15 +242,23 @@ class Payments:
             _LOGGER.exception("settlement_not_in_ledger", extra=payment_fields(row, error))
             # Cron corrects the ledger from this event. The response must not be sent: the ledger
             # does not record the payment as served, so it would admit another request.
-            await self._put_with_retry(lambda store: put_settlement(store, settlement_event(final)))
+            proof = encode_payment(final, late_revenue_event(final))
+            await self._send(replace(final, usage_batch=proof))
             raise errors.pending(row, claim.version, result.transaction) from error
         if not moved:
             # The lease had expired, and the resolver settled it. The caller may retry.
             raise _in_progress(errors)
-        self.recorder.adopt(revenue_key(final), decode_revenue_batch(final))
-        if not await self._put_with_retry(lambda store: publish(store, self.clock, final)):
-            _LOGGER.warning("settlement_not_published", extra=payment_fields(row))
-        return Settlement(receipt_headers(final, claim.version), is_recorded=True)
+        unsent = replace(final, usage_batch=batch)
+        return Settlement(receipt_headers(final, claim.version), unsent)
+
+    async def publish(self, row: PaymentRow) -> None:
+        """Send a settled payment to the usage log; if that fails, cron sends it again."""
+        if not await self._send(row):
+            return
+        try:
+            await self._ledger.mark_reconciled([row.payment_id])
+        except DatabaseUnavailable as error:
+            _LOGGER.warning("acknowledgment_not_in_ledger", extra=payment_fields(row, error))
 
     async def _record_outcome(self, claim: Claim, row: PaymentRow, result: SettleResult) -> bool:
         """Record a settle call that did not settle; False if the ledger did not change."""
@@ -282,15 +288,13 @@ class Payments:
             # The lease expires, and no facilitator was asked to settle it.
             _LOGGER.warning("payment_not_released", extra=payment_fields(claim.row, error))
 
-    async def _put_with_retry(self, put: Callable[[KeyValueStore], Awaitable[None]]) -> bool:
-        """Write to KV, with up to three attempts; return whether one succeeded."""
-        for _ in range(_PUT_ATTEMPTS):
-            try:
-                await put(self.resolver.store)
-            except StoreUnavailable:
-                await self.clock.sleep_ms(_PUT_PAUSE_MS)
-            else:
+    async def _send(self, row: PaymentRow) -> bool:
+        """Send a settled payment to the usage log, with up to three attempts."""
+        for last in (*[False] * (_SEND_ATTEMPTS - 1), True):
+            if await self.resolver.send(row):
                 return True
+            if not last:
+                await self.clock.sleep_ms(_SEND_PAUSE_MS)
         return False
 
     def _change_name(self, request: PaymentRequest) -> str:

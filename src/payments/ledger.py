@@ -56,7 +56,7 @@ _FREE_IDENTIFIER = (
 
 @dataclass(frozen=True, slots=True)
 class SettlementRecord:
-    """What is recorded of a settlement, with the batch of the usage log with its revenue."""
+    """What is recorded of a settlement, with the batch for the usage log."""
 
     transaction: str
     facilitator: str
@@ -190,7 +190,7 @@ class Ledger:
         return [read_row(row) for row in rows]
 
     async def unreconciled(self, before_ms: int, limit: int) -> Sequence[PaymentRow]:
-        """List payments settled before a time that are not reconciled, the oldest first."""
+        """List payments settled before a time that no shard acknowledged, the oldest first."""
         sql = (
             "SELECT * FROM payments WHERE state = 'settled' AND reconciled_at_ms IS NULL"
             " AND settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?"
@@ -198,8 +198,8 @@ class Ledger:
         (rows,) = await self._execute_with_retry(Statement(sql, (before_ms, limit)))
         return [read_row(row) for row in rows]
 
-    async def reconcile(self, payment_ids: Sequence[str]) -> None:
-        """Record that these settled payments are equal in KV."""
+    async def mark_reconciled(self, payment_ids: Sequence[str]) -> None:
+        """Record that the usage log has these settled payments."""
         marks = ", ".join("?" for _ in payment_ids)
         sql = f"UPDATE payments SET reconciled_at_ms = ? WHERE payment_id IN ({marks})"  # noqa: S608
         if payment_ids:

@@ -71,7 +71,10 @@ class PaymentRow:
     - `lease_until_ms` is when the current work on it ends; `changed_by` names the last change.
     - `asked` counts the settle calls.
     - `served` tells whether the request it pays for was served.
-    - `usage_batch` is the batch of the usage log with its revenue.
+    - `shard` is the shard of the usage log that has the payment; it stays the same if shards are
+      added.
+    - `usage_batch` is the batch for the usage log, with its settlement event and its revenue.
+    - `reconciled_at_ms` is when the shard acknowledged the batch.
     """
 
     payment_id: str
@@ -101,6 +104,7 @@ class PaymentRow:
     directory: str
     method: str
     caller: str
+    shard: int
     asked: int
     facilitator: str
     transaction_id: str
@@ -140,20 +144,26 @@ class AlreadyServed:
 class Settlement:
     """The receipt of a settled payment, as headers.
 
-    `is_recorded` tells whether the request's usage event, with its revenue, is already
-    recorded.
+    `unsent` is the payment that must be sent to the usage log after the response, with the usage
+    event of the request; None if an earlier request settled it.
     """
 
     headers: Sequence[tuple[str, str]]
-    is_recorded: bool
+    unsent: PaymentRow | None
 
 
 def new_payment_row(
-    request: PaymentRequest, payload: PaymentPayload, facilitator: str, name: str, now_ms: int
+    request: PaymentRequest,
+    payload: PaymentPayload,
+    *,
+    facilitator: str,
+    name: str,
+    now_ms: int,
+    shard: int,
 ) -> PaymentRow:
     """Make the row that claims a payment, verified by `facilitator`, for a request.
 
-    `name` identifies this claim in the ledger.
+    `name` identifies this claim in the ledger. `shard` is the shard of the tenant.
     """
     requirements, api = request.requirements, request.tenant.api
     return PaymentRow(
@@ -184,6 +194,7 @@ def new_payment_row(
         directory=api.directory,
         method=request.resource.method,
         caller=request.caller(payload.payer),
+        shard=shard,
         asked=0,
         facilitator=facilitator,
         transaction_id="",

@@ -1,73 +1,77 @@
-"""Reconciles the ledger in D1 with the settlement events and the revenue in KV.
+"""Recovers payments by cron, and compares the ledger in D1 with the usage log.
 
-A payment that is settled in the ledger but missing in KV is written again. An event in KV
-without a settled payment in the ledger is only reported.
+A payment that is settled in the ledger is sent to its shard until that acknowledges it. A
+settlement event without a settled payment in the ledger is only reported.
 """
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core import constants, keys
+from core import constants
 from core.calendar import DAY_MS, timestamp
-from core.kv_store import all_names, get_all
-from core.logs import fields
-from core.ports import Clock, Json, KeyValueStore
-from metering.settlements import (
-    AT_EDGE,
-    BY_SCRIPT,
-    SettlementEvent,
-    encode_settlement,
-    read_settlements,
-)
+from core.errors import SettlementUnreadable
+from core.ports import Json, UsageShards
+from metering.settlements import AT_EDGE, BY_SCRIPT, SettlementEvent, settlement_from
 from payments.ledger import DayTotals, Ledger
 from payments.models import PaymentRow, PaymentState
 from payments.resolution import PendingResolver
-from payments.settlement import publish, revenue_key, settlement_event
+from payments.settlement import settlement_event
 
-_LOGGER = logging.getLogger(__name__)
 _SETTLED_FOR_MS = 60_000
-"""Payments settled more recently are skipped: their request may still be writing to KV."""
+"""Payments settled more recently are skipped: their request may still be sending them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRunReport:
-    """What one run did: payments resolved, found equal in KV, and written to KV again."""
+    """What one run did: payments resolved, acknowledged by the usage log, and still unsent.
+
+    `pending` payments have no final state yet.
+    """
 
     resolved: int
-    reconciled: int
-    rewritten: int
-    reconciled_through_ms: int
+    acknowledged: int
+    unsent: int
     pending: int
 
 
 async def run(resolver: PendingResolver, name: str) -> PaymentRunReport:
-    """Resolve payments, then reconcile some; cron does this every minute.
+    """Resolve payments, then send some to the usage log again; cron does this every minute.
 
-    `name` is a unique name for this run. Raises `DatabaseUnavailable` and `StoreUnavailable`;
-    the next run continues.
+    `name` is a unique name for this run. Raises `DatabaseUnavailable`; the next run continues.
     """
-    clock, ledger, store = resolver.clock, resolver.ledger, resolver.store
+    ledger = resolver.ledger
     rows = await ledger.unresolved(constants.PENDING_ROWS_MAX)
     for number, row in enumerate(rows):
         await resolver.resolve(row, f"{name}/{number}")
-    reconciled, rewritten = await _reconcile(ledger, store, clock)
-    since_ms, pending = await ledger.oldest_unresolved_ms()
-    through_ms = clock.now_ms() if since_ms is None else since_ms
-    await store.put(keys.RECONCILED_UNTIL, str(through_ms), {"pending": pending})
-    return PaymentRunReport(len(rows), reconciled, rewritten, through_ms, pending)
+    acknowledged, unsent = await _send_again(resolver)
+    _, pending = await ledger.oldest_unresolved_ms()
+    return PaymentRunReport(len(rows), acknowledged, unsent, pending)
 
 
-async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping[str, Json]:
-    """Compare the ledger and KV for the payments claimed on a UTC day, in days since 1970.
+async def _send_again(resolver: PendingResolver) -> tuple[int, int]:
+    """Send settled payments to the usage log that it has not acknowledged.
 
-    Returns the fields of `GET /__platform/reconciliation`. Raises `DatabaseUnavailable` and
-    `StoreUnavailable`.
+    Returns how many it acknowledged, and how many it did not.
     """
-    names = await all_names(store, keys.settlement_day(day))
-    events, unreadable = await read_settlements(store, names)
+    before_ms = resolver.clock.now_ms() - _SETTLED_FOR_MS
+    rows = await resolver.ledger.unreconciled(before_ms, constants.RECONCILED_ROWS_MAX)
+    are_sent = await asyncio.gather(*map(resolver.send, rows))
+    sent = [row.payment_id for row, is_sent in zip(rows, are_sent, strict=True) if is_sent]
+    await resolver.ledger.mark_reconciled(sent)
+    return len(sent), len(rows) - len(sent)
+
+
+async def compare_day(ledger: Ledger, shards: UsageShards, day: int) -> Mapping[str, Json]:
+    """Compare the ledger and the usage log for the payments claimed on a UTC day.
+
+    Returns the fields of `GET /__platform/reconciliation`; `day` counts from 1970. Raises
+    `DatabaseUnavailable` and `ShardUnavailable`.
+    """
+    events, unreadable = await _settlements_on(shards, day)
     at_edge = {event.payment_id: event for event in events if event.source == AT_EDGE}
     rows = await ledger.payments_on(day)
     settled = {row.payment_id: row for row in rows if row.state is PaymentState.SETTLED}
@@ -96,6 +100,41 @@ async def compare_day(ledger: Ledger, store: KeyValueStore, day: int) -> Mapping
     }
 
 
+async def _settlements_on(
+    shards: UsageShards, day: int
+) -> tuple[Sequence[SettlementEvent], Sequence[str]]:
+    """Read the settlement events of payments claimed on a UTC day, of all shards.
+
+    Returns the events, and for each unreadable one the reason.
+    """
+    found = await asyncio.gather(
+        *(_settlements_of_shard(shards, shard, day) for shard in range(shards.count))
+    )
+    events: list[SettlementEvent] = []
+    unreadable: list[str] = []
+    for rows in found:
+        for fields in rows:
+            try:
+                events.append(settlement_from(fields))
+            except SettlementUnreadable as error:
+                unreadable.append(str(error))
+    return events, unreadable
+
+
+async def _settlements_of_shard(shards: UsageShards, shard: int, day: int) -> Sequence[Json]:
+    limit = constants.SETTLEMENTS_MAX
+    before: tuple[int, str] = ((day + 1) * DAY_MS, "")
+    found: list[Json] = []
+    while True:
+        request = {"before": before, "since": day * DAY_MS, "limit": limit}
+        page = json.loads(await shards.call(shard, "settlements", json.dumps(request)))
+        found += page
+        if len(page) < limit:
+            return found
+        last = settlement_from(page[-1])
+        before = (last.claimed_at_ms, last.payment_id)
+
+
 def _compare_tenant(
     tenant_id: str,
     events: Sequence[SettlementEvent],
@@ -122,37 +161,3 @@ def _pending_entry(row: PaymentRow) -> Mapping[str, Json]:
         "transaction": row.transaction_id,
         "claimedAt": timestamp(row.claimed_at_ms),
     }
-
-
-async def _reconcile(ledger: Ledger, store: KeyValueStore, clock: Clock) -> tuple[int, int]:
-    """Compare some settled payments with KV and write those that differ again.
-
-    Returns how many were equal and how many were written.
-    """
-    before_ms = clock.now_ms() - _SETTLED_FOR_MS
-    rows = await ledger.unreconciled(before_ms, constants.RECONCILED_ROWS_MAX)
-    if not rows:
-        return 0, 0
-    wanted = {row.payment_id: _expected_in_store(row) for row in rows}
-    names = [name for pairs in wanted.values() for name in pairs]
-    found = await get_all(store, names)
-    equal = [
-        row.payment_id
-        for row in rows
-        if all(found[name] == value for name, value in wanted[row.payment_id].items())
-    ]
-    await ledger.reconcile(equal)
-    # These are compared again by a later run, and are reconciled if they are equal then.
-    differing = [row for row in rows if row.payment_id not in equal]
-    for row in differing:
-        _LOGGER.warning(
-            "settlement_rewritten", extra=fields(payment=row.payment_id, tenant=row.tenant_id)
-        )
-        await publish(store, clock, row)
-    return len(equal), len(differing)
-
-
-def _expected_in_store(row: PaymentRow) -> Mapping[str, str | None]:
-    """Return the values that KV must have for a settled payment, by key."""
-    event = settlement_event(row)
-    return {event.key: encode_settlement(event), revenue_key(row): row.usage_batch}

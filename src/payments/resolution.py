@@ -1,30 +1,36 @@
 """Resolves payments whose lease has expired.
 
-The sources of proof, in this order: the settlement event that a dying request left in KV, the
-chain, and another settle call. A payment that none of them proves stays pending.
+The sources of proof, in this order: the settlement event that a dying request left in the
+usage log, the chain, and another settle call. A payment that none of them proves stays pending.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from core import constants, keys
-from core.errors import BindingMissing, StoreUnavailable
-from core.ports import Clock, Environment, KeyValueStore
-from metering.settlements import SettlementEvent, read_settlements
+from core import constants
+from core.errors import BatchRefused, BindingMissing, ShardUnavailable
+from core.ports import Clock, Environment, UsageShards
+from metering.settlements import SettlementEvent, settlement_from
 from payments.chain import AuthorizationState, Chain
 from payments.facilitator import Facilitators, Outcome
 from payments.ledger import ABANDONED, Ledger, SettlementRecord
 from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.requirements import facilitator_urls
-from payments.settlement import encode_revenue_batch, late_revenue_event, publish
+from payments.settlement import encode_payment, late_revenue_event, send
+
+LOG_UNAVAILABLE = "usage_log_unavailable"
+"""The reason of a payment whose shard did not say whether it has the settlement event."""
 
 NEVER_SETTLED = "expired"
 """The reason of a payment whose authorization is void on the chain."""
 
 _LOGGER = logging.getLogger(__name__)
+_SAME_TIME_MAX = 1_000
+"""Payments that are claimed in the same millisecond."""
+
 _PAUSE_MS = 45_000
 """Less than a minute, so that each cron run makes an attempt before the payment expires."""
 
@@ -36,7 +42,7 @@ class PendingResolver:
     ledger: Ledger
     facilitators: Facilitators
     chain: Chain
-    store: KeyValueStore
+    shards: UsageShards
     clock: Clock
 
     async def resolve(self, row: PaymentRow, by: str) -> PaymentRow:
@@ -52,8 +58,22 @@ class PendingResolver:
             await self._resolve_pending(row, by)
         return await self.ledger.find(row.payment_id) or row
 
+    async def send(self, row: PaymentRow) -> bool:
+        """Send a settled payment to the usage log; return whether its shard has it."""
+        try:
+            await send(self.shards, row)
+        except (ShardUnavailable, BatchRefused) as error:
+            _LOGGER.warning("settlement_not_sent", extra=payment_fields(row, error))
+            return False
+        return True
+
     async def _resolve_pending(self, row: PaymentRow, by: str) -> None:
-        event = await self._event_in_store(row)
+        try:
+            event = await self._event_in_log(row)
+        except ShardUnavailable:
+            # With another proof, the ledger could differ from an event that is in the log.
+            await self._defer(row, by, LOG_UNAVAILABLE, row.transaction_id)
+            return
         if event is not None:
             at_ms, facilitator = event.settled_at_ms, event.facilitator
             await self._settle(row, by, event.transaction, facilitator, at_ms)
@@ -78,14 +98,12 @@ class PendingResolver:
         transaction = result.transaction or row.transaction_id
         await self._defer(row, by, result.reason, transaction)
 
-    async def _event_in_store(self, row: PaymentRow) -> SettlementEvent | None:
-        try:
-            events, _ = await read_settlements(
-                self.store, [keys.settlement(row.claimed_at_ms, row.payment_id)]
-            )
-        except StoreUnavailable:
-            return None
-        return events[0] if events else None
+    async def _event_in_log(self, row: PaymentRow) -> SettlementEvent | None:
+        at_ms = row.claimed_at_ms
+        request = {"before": [at_ms + 1, ""], "since": at_ms, "limit": _SAME_TIME_MAX}
+        found = json.loads(await self.shards.call(row.shard, "settlements", json.dumps(request)))
+        events = [settlement_from(fields) for fields in found]
+        return next((event for event in events if event.payment_id == row.payment_id), None)
 
     def _next_facilitator(self, row: PaymentRow) -> str:
         """Choose the facilitator of the first call, and for further attempts each in turn."""
@@ -102,18 +120,22 @@ class PendingResolver:
         facilitator: str,
         at_ms: int | None = None,
     ) -> None:
-        settled_at_ms = self.clock.now_ms() if at_ms is None else at_ms
-        batch = encode_revenue_batch(late_revenue_event(row, settled_at_ms))
-        settled = SettlementRecord(transaction, facilitator, settled_at_ms, batch, served=False)
+        final = replace(
+            row,
+            transaction_id=transaction,
+            facilitator=facilitator,
+            settled_at_ms=self.clock.now_ms() if at_ms is None else at_ms,
+        )
+        assert final.settled_at_ms is not None
+        batch = encode_payment(final, late_revenue_event(final))
+        settled = SettlementRecord(
+            transaction, facilitator, final.settled_at_ms, batch, served=False
+        )
         if not await self.ledger.mark_settled(row, f"{by}/settle", settled):
             return
         _LOGGER.info("pending_payment_settled", extra=payment_fields(row))
-        final = await self.ledger.find(row.payment_id)
-        assert final is not None
-        try:
-            await publish(self.store, self.clock, final)
-        except StoreUnavailable as error:
-            _LOGGER.warning("settlement_not_published", extra=payment_fields(row, str(error)))
+        if await self.send(replace(final, usage_batch=batch)):
+            await self.ledger.mark_reconciled([row.payment_id])
 
     async def _defer(self, row: PaymentRow, by: str, reason: str, transaction: str) -> None:
         pause_ms = _PAUSE_MS
@@ -126,12 +148,12 @@ class PendingResolver:
 
 def resolver_of(environment: Environment, clock: Clock) -> PendingResolver:
     """Make a resolver with this deployment's bindings. Raises `BindingMissing`."""
-    database, store = environment.control_database, environment.usage_store
+    database, shards = environment.control_database, environment.usage_shards
     if database is None:
         raise BindingMissing("CONTROL_DB")
-    if store is None:
-        raise BindingMissing("USAGE_KV")
+    if shards is None:
+        raise BindingMissing("USAGE_SHARD")
     facilitators = Facilitators(environment, clock)
     return PendingResolver(
-        Ledger(database, clock), facilitators, Chain(environment, clock), store, clock
+        Ledger(database, clock), facilitators, Chain(environment, clock), shards, clock
     )

@@ -1,29 +1,31 @@
-"""A settled payment in KV: its settlement event, and the usage batch with its revenue.
+"""A settled payment in the usage log: one batch with its settlement event and its usage event.
 
-Both keys are derived from the payment alone, so writing them again changes nothing.
+The batch is stored in the payment's row, which is the outbox: it is sent until the payment's shard
+acknowledges it. The shard counts a payment once, so it may be sent again at any time.
 """
 
 from __future__ import annotations
 
-from core import keys
-from core.calendar import MINUTE_MS
-from core.ports import Clock, KeyValueStore
-from metering.events import Api, Batch, UsageEvent, decode_batch, encode_batch
+from core.ports import UsageShards
+from metering.batches import Batch, encode_batch
+from metering.events import Api, UsageEvent
 from metering.settlements import AT_EDGE, SettlementEvent
 from payments.models import PaymentRow
-from usage import record_settlement
+from usage import check
 
 LATE_REVENUE = "settled_later"
 """The outcome of an event with the revenue of a request that ended before it was settled."""
 
 
-async def publish(store: KeyValueStore, clock: Clock, row: PaymentRow) -> None:
-    """Write the settlement event and the usage batch of a settled payment.
+async def send(shards: UsageShards, row: PaymentRow) -> None:
+    """Append a settled payment to the usage log.
 
-    Raises `StoreUnavailable`.
+    Raises:
+        ShardUnavailable: The shard did not respond; it may have the payment.
+        BatchRefused: The shard is of another version.
     """
     assert row.usage_batch is not None
-    await record_settlement(store, clock, settlement_event(row), revenue_key(row), row.usage_batch)
+    check(await shards.call(row.shard, "append", row.usage_batch))
 
 
 def settlement_event(row: PaymentRow) -> SettlementEvent:
@@ -48,13 +50,13 @@ def settlement_event(row: PaymentRow) -> SettlementEvent:
     )
 
 
-def late_revenue_event(row: PaymentRow, at_ms: int) -> UsageEvent:
+def late_revenue_event(row: PaymentRow) -> UsageEvent:
     """Make the usage event of revenue alone; its request was counted when it ended."""
-    api = Api(row.tenant_id, row.slug, row.owner, row.directory, row.amount_micros)
+    assert row.settled_at_ms is not None
     return UsageEvent(
         request_id=row.request_id,
-        at_ms=at_ms,
-        api=api,
+        at_ms=row.settled_at_ms,
+        api=Api(row.tenant_id, row.slug, row.owner, row.directory, row.amount_micros),
         method=row.method,
         status=200,
         latency_ms=0,
@@ -65,20 +67,6 @@ def late_revenue_event(row: PaymentRow, at_ms: int) -> UsageEvent:
     )
 
 
-def revenue_key(row: PaymentRow) -> str:
-    """Build the key of a settled payment's usage batch."""
-    assert row.settled_at_ms is not None
-    minute = row.settled_at_ms // MINUTE_MS
-    return keys.usage_batch(minute, keys.payment_writer(row.payment_id), 1)
-
-
-def encode_revenue_batch(event: UsageEvent) -> str:
-    """Encode the usage batch with the one event of a paid request."""
-    return encode_batch(Batch((event,), 0), event.at_ms // MINUTE_MS)
-
-
-def decode_revenue_batch(row: PaymentRow) -> Batch:
-    """Decode the usage batch in a settled payment's row."""
-    assert row.settled_at_ms is not None
-    assert row.usage_batch is not None
-    return decode_batch(row.usage_batch, row.settled_at_ms // MINUTE_MS)
+def encode_payment(row: PaymentRow, event: UsageEvent) -> str:
+    """Encode the batch of a settled payment, whose revenue is in `event`."""
+    return encode_batch(Batch("", 0, 0, (event,), settlement_event(row)))

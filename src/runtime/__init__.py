@@ -7,6 +7,7 @@ they are `Any` here. Only `entry` imports this package:
 - `http`: requests, responses, the dispatch namespace, `fetch`
 - `environment`: bindings, settings, the clock, background work, the log's output
 - `counters`: rate limits and the Durable Object `QuotaCounter`
-- `kv`, `d1`, `edge_cache`: Workers KV, D1, the Cache API
+- `shards`, `usage_shard`: calls to shards of the usage log, and their Durable Object `UsageShard`
+- `kv`, `d1`: Workers KV, D1
 - `bridge.js`: what runs in JavaScript, to make fewer calls between the languages
 """

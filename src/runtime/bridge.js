@@ -154,6 +154,16 @@ export async function discard(upstream) {
 }
 
 /**
+ * Read the body of a request as text.
+ *
+ * @param {Request} request
+ * @returns {{ promise: Promise<string> }}
+ */
+export function readText(request) {
+	return { promise: request.text() };
+}
+
+/**
  * Read the rest of an upload that no script has read.
  *
  * @param {Request} request
@@ -176,6 +186,42 @@ export function drain(request) {
 export async function listNames(namespace, prefix, limit, cursor) {
 	const page = await namespace.list({ prefix, limit, cursor });
 	return JSON.stringify([page.keys.map((key) => key.name), page.list_complete ? null : page.cursor]);
+}
+
+/**
+ * Call a method of a Durable Object, with text as argument and result.
+ *
+ * @param {{ getByName(name: string): Record<string, (argument: string) => Promise<string>> }} namespace
+ * @param {string} name - the object's name
+ * @param {string} method
+ * @param {string} argument
+ * @param {number} timeoutMs
+ * @returns {{ promise: Promise<string> }} rejected if the object does not respond in time
+ */
+export function callObject(namespace, name, method, argument, timeoutMs) {
+	/** @type {ReturnType<typeof setTimeout> | undefined} */
+	let timer;
+	const late = new Promise((_, reject) => {
+		timer = setTimeout(() => reject(new Error(`no response within ${timeoutMs} ms`)), timeoutMs);
+	});
+	const call = namespace.getByName(name)[method](argument);
+	return { promise: Promise.race([call, late]).finally(() => clearTimeout(timer)) };
+}
+
+/**
+ * Run a statement on a Durable Object's database.
+ *
+ * @param {{ exec(statement: string, ...values: unknown[]): { raw(): { toArray(): unknown[][] } } }} sql
+ * @param {string} statement
+ * @param {...unknown} values
+ * @returns {unknown[][] | undefined} the rows, undefined if there are none
+ */
+export function runStatement(sql, statement, ...values) {
+	const rows = sql
+		.exec(statement, ...values)
+		.raw()
+		.toArray();
+	return rows.length > 0 ? rows : undefined;
 }
 
 /** @param {string} text @returns {string[]} */

@@ -13,6 +13,7 @@ from runtime.counters import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime.d1 import RuntimeDatabase
 from runtime.http import RuntimeFetcher, RuntimeNamespace, RuntimeUpstreamResponse
 from runtime.kv import RuntimeStore, js_object
+from runtime.shards import RuntimeUsageShards
 
 _now = js.Date.now
 _running: set[asyncio.Future[None]] = set()
@@ -67,6 +68,9 @@ class RuntimeEnvironment:
         self.control_database = RuntimeDatabase(control) if control else None
         counters = getattr(raw, "QUOTAS", None)
         self.quota_counters = RuntimeQuotaCounters(counters) if counters else None
+        shards = getattr(raw, "USAGE_SHARD", None)
+        setting = self.setting("USAGE_SHARDS")
+        self.usage_shards = RuntimeUsageShards(shards, setting) if shards else None
         self.fetcher = RuntimeFetcher()
 
     def rate_counter(self, name: str) -> RuntimeRateCounter | None:

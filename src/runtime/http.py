@@ -29,6 +29,7 @@ from runtime.coroutine_driver import JsPromise
 
 _bridge = import_from_javascript("runtime/bridge.js")
 _arrive, _end, _drain = _bridge.arrive, _bridge.end, _bridge.drain
+_read_text = _bridge.readText
 _dispatch, _describe, _discard = _bridge.dispatch, _bridge.describe, _bridge.discard
 _forward, _respond = _bridge.forward, _bridge.respond
 _LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
@@ -63,6 +64,10 @@ class RuntimeRequest:
         return _forward(
             self.raw, response.upstream.raw, removed, _lines(response.set_headers), added
         )
+
+    async def text(self) -> str:
+        """Read the body as UTF-8 text, once."""
+        return str(await JsPromise(_read_text(self.raw)))
 
     def end(self) -> None:
         """Release the request without responding."""

@@ -12,56 +12,64 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.ports import Json
-from metering.aggregate import Aggregate
-from metering.sketches.callers import CallerUnion
+from metering.sketches.caller_set import CallerSet
 from metering.totals import ApiId, directory_of
+from snapshots.measures import Measures
 
 UNKNOWN_OWNER = "@unknown"
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 class RankedRow(dict[str, Json]):
-    """The fields of one API in a snapshot. It must not be changed, because it caches its JSON."""
+    """The fields of one API in a snapshot. It must not be changed, because it has its JSON.
 
-    __slots__ = ("_json",)
+    `unranked` has all fields but the rank: the same object as long as they are the same.
+    """
 
-    @property
-    def json(self) -> str:
+    __slots__ = ("json", "unranked")
+
+    def __init__(self, rank: int, fields: Mapping[str, Json], fields_json: str) -> None:
+        """Take the rank, and the other fields with their JSON."""
+        super().__init__({"rank": rank, **fields})
+        self.unranked = fields
+        self.json = f'{{"rank":{rank},{fields_json[1:]}'
         """This row as JSON."""
-        try:
-            return self._json
-        except AttributeError:
-            self._json: str = json.dumps(self, separators=(",", ":"))
-            return self._json
 
 
 @dataclass(slots=True)
 class ApiRow:
     """One API in a window, before it has a rank.
 
-    `sort_key` sorts by score, calls and revenue, all descending, then by error rate and endpoint.
-    `shown` has all fields of an API in a response except the rank.
+    `sort_key` sorts by score, calls and revenue, all descending, then by error rate, endpoint and
+    id. `shown` has all fields of an API in a response except the rank; None to save memory.
     """
 
     directory: str
     calls: int
     revenue_micros: int
-    sort_key: tuple[float, int, int, float, str]
-    shown: Mapping[str, Json]
+    sort_key: tuple[float, int, int, float, str, str]
+    shown: Mapping[str, Json] | None
+    _json: str = ""
     _ranked: RankedRow | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not self.calls and not self.revenue_micros
 
     def ranked(self, rank: int) -> RankedRow:
         """Return the fields with this rank; the same object while the rank is the same."""
+        assert self.shown is not None
         if self._ranked is None or self._ranked["rank"] != rank:
-            self._ranked = RankedRow(rank=rank, **self.shown)
+            self._json = self._json or _ENCODER.encode(self.shown)
+            self._ranked = RankedRow(rank, self.shown, self._json)
         return self._ranked
 
-
-class TrendRange(NamedTuple):
-    """The periods of a trend since 1970 UTC: `unit` is "hour" or "day", `end` is exclusive."""
-
-    unit: str
-    first: int
-    end: int
+    def forget_shown(self) -> None:
+        """Keep only what is needed to rank this row."""
+        self.shown = self._ranked = None
+        self._json = ""
 
 
 class DirectoryRow(NamedTuple):
@@ -74,51 +82,50 @@ class DirectoryRow(NamedTuple):
     callers: int
 
 
-class _Measures(NamedTuple):
-    """Values that are expensive to compute and used twice in a row."""
+def api_row(api_id: ApiId, measures: Measures, trend: Sequence[int] | None) -> ApiRow:
+    """Return the row of an API.
 
-    callers: int
-    top_caller_share: float
-    p95_latency_ms: float
-
-
-def api_row(api_id: ApiId, aggregate: Aggregate, trend: TrendRange) -> ApiRow:
-    """Return the row of an API, from its totals in a window and the periods of its trend."""
-    calls_by = aggregate.calls_by_hour if trend.unit == "hour" else aggregate.calls_by_day
-    calls = aggregate.calls
-    measures = _measure(aggregate)
-    error_rate = _share(aggregate.errors, calls)
-    error_rate_pct = round(100 * error_rate, 4)
-    owner = aggregate.described_by[1].owner if aggregate.described_by else ""
+    Args:
+        api_id: The API.
+        measures: What it did in a window.
+        trend: Its calls by hour or day; None if the row needs no more than its rank.
+    """
+    calls, revenue_micros = measures.calls, measures.revenue_micros
+    error_rate = _share(measures.errors, calls)
     endpoint = f"/t/{api_id.slug}"
-    directory = directory_of(aggregate.described_by)
-    score = _score(aggregate, measures)
-    shown = {
-        "id": f"{api_id.tenant_id}:{api_id.slug}",
+    directory = directory_of(measures.described_by)
+    score, name = _score(measures), f"{api_id.tenant_id}:{api_id.slug}"
+    sort_key = (-score, -calls, -revenue_micros, error_rate, endpoint, name)
+    row = ApiRow(directory, calls, revenue_micros, sort_key, None)
+    if trend is None:
+        return row
+    owner = measures.described_by[1].owner if measures.described_by else ""
+    error_rate_pct = round(100 * error_rate, 4)
+    row.shown = {
+        "id": name,
         "endpoint": endpoint,
         "owner": shown_owner(owner),
         "tenantId": api_id.tenant_id,
         "directory": directory,
-        "priceUsd": round(_share(aggregate.price_sum_micros, calls) / 1_000_000, 6),
+        "priceUsd": round(_share(measures.price_sum_micros, calls) / 1_000_000, 6),
         "calls": calls,
-        **shown_revenue(aggregate.revenue_micros),
+        **shown_revenue(revenue_micros),
         "uniqueCallers": measures.callers,
-        "latencyMs": round(aggregate.latency.mean_ms(), 2),
+        "latencyMs": round(measures.mean_latency_ms, 2),
         "p95LatencyMs": round(measures.p95_latency_ms, 2),
         "errorRatePct": error_rate_pct,
         "uptimePct": round(100 - error_rate_pct, 4),
-        "topCallerShare": round(measures.top_caller_share, 4),
-        "maxHourShare": round(_share(aggregate.busiest_hour_calls(), calls), 4),
+        "topCallerShare": round(_share(measures.busiest_caller_calls, calls), 4),
+        "maxHourShare": round(_share(measures.busiest_hour_calls, calls), 4),
         "diversityRatio": round(_share(measures.callers, calls), 4),
         "trendingScore": score,
-        "trend": calls_by(trend.first, trend.end),
+        "trend": trend,
     }
-    sort_key = (-score, -calls, -aggregate.revenue_micros, error_rate, endpoint)
-    return ApiRow(directory, calls, aggregate.revenue_micros, sort_key, shown)
+    return row
 
 
 def directory_rows(
-    rows: Sequence[ApiRow], callers: Mapping[str, CallerUnion]
+    rows: Sequence[ApiRow], callers: Mapping[str, CallerSet]
 ) -> Sequence[DirectoryRow]:
     """Return the categories of `rows`, the one with the most calls first.
 
@@ -154,29 +161,21 @@ def shown_revenue(micros: int) -> Mapping[str, Json]:
     return {"revenueUsd": round(micros / 1_000_000, 2), "revenueMicros": micros}
 
 
-def _measure(aggregate: Aggregate) -> _Measures:
-    return _Measures(
-        aggregate.callers.distinct(),
-        _share(aggregate.busiest_caller_calls(), aggregate.calls),
-        aggregate.latency.quantile_ms(0.95),
-    )
-
-
-def _score(aggregate: Aggregate, measures: _Measures) -> float:
+def _score(measures: Measures) -> float:
     """Return the trending score.
 
     Calls, revenue and callers count by orders of magnitude. Few callers for many calls, bursts
     and slow responses cost points.
     """
-    calls = aggregate.calls
+    calls = measures.calls
     score = (
         40 * math.log10(calls + 1)
-        + 25 * math.log10(100 * aggregate.revenue_micros / 1_000_000 + 1)
-        + 20 * math.log10(measures.callers + 1)
-        + max(0.0, 10 - 0.7 * 100 * _share(aggregate.errors, calls))
+        + 25 * math.log10(100 * measures.revenue_micros / 1_000_000 + 1)
+        + 20 * math.log10(measures.scored_callers + 1)
+        + max(0.0, 10 - 0.7 * 100 * _share(measures.errors, calls))
         - _clamp(120 * (0.18 - _share(measures.callers, calls)), 20)
-        - _clamp(80 * (measures.top_caller_share - 0.45), 25)
-        - _clamp(70 * (_share(aggregate.busiest_hour_calls(), calls) - 0.4), 20)
+        - _clamp(80 * (_share(measures.busiest_caller_calls, calls) - 0.45), 25)
+        - _clamp(70 * (_share(measures.busiest_hour_calls, calls) - 0.4), 20)
         - _clamp((measures.p95_latency_ms - 800) / 75, 15)
     )
     return round(score, 2)

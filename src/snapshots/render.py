@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from core import constants
-from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS, timestamp
+from core.calendar import DAY_MS, HOUR_MS, timestamp
 from core.ports import Json
-from metering.previous_period import PeriodTotals, previous_period
 from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
-from metering.totals import NO_COUNTS, Series
-from snapshots.ranking import TrendRange, shown_revenue
-from snapshots.window_cache import WindowCache
-from snapshots.window_reader import WindowData
+from metering.totals import Series
+from snapshots.measures import TrendRange
+from snapshots.previous_period import PreviousPeriod
+from snapshots.ranking import shown_revenue
+from snapshots.window_parts import days_of
+from snapshots.window_totals import Shown
 
-WINDOWS = ("today", "week", "overall")
-"""The values of the parameter `window`."""
 
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """What a read may lack.
 
-def days_of(window: str, now_ms: int) -> Sequence[int] | None:
-    """Return the UTC days of `window` at `now_ms`, oldest first; None means all days.
-
-    A window ends with the current day, not with the current instant, because the clocks of
-    isolates differ: an event may be some milliseconds ahead of the reader's clock. Events of
-    later days are only in `overall`.
+    Attributes:
+        as_of_ms: Everything that was acknowledged before this time is counted, in milliseconds
+            since 1970 UTC.
+        unavailable: The numbers of the shards that did not respond.
+        damaged: The keys of the totals that are missing or damaged.
     """
-    today = now_ms // DAY_MS
-    match window:
-        case "today":
-            return [today]
-        case "week":
-            return range(today - 6, today + 1)
-        case _:
-            return None
+
+    as_of_ms: int
+    unavailable: Sequence[int] = ()
+    damaged: Sequence[str] = field(default_factory=list)
 
 
 def trend_range(window: str, now_ms: int) -> TrendRange:
@@ -46,21 +44,25 @@ def trend_range(window: str, now_ms: int) -> TrendRange:
 
 
 def snapshot(
-    window: str, data: WindowData, cache: WindowCache, now_ms: int, top: int
+    window: str,
+    shown: Shown,
+    previous: PreviousPeriod | None,
+    freshness: Freshness,
+    now_ms: int,
+    top: int,
 ) -> Mapping[str, Json]:
     """Return the snapshot of a window.
 
     Args:
         window: One of `WINDOWS`.
-        data: What was read of this window.
-        cache: The isolate's cache of this window; it may be empty.
+        shown: Its totals.
+        previous: Its totals a day or a week ago, if they are known.
+        freshness: What the totals may lack.
         now_ms: The time of the read, in milliseconds since 1970 UTC.
         top: The length of `topApis`, 1 to 100.
     """
     days = days_of(window, now_ms)
-    rows, directories, callers, series, dropped = cache.show(
-        data.summaries, data.batches, trend_range(window, now_ms)
-    )
+    rows = shown.rows[: constants.ALL_APIS_MAX]
     ranked = [row.ranked(rank) for rank, row in enumerate(rows, start=1)]
     return {
         "window": window,
@@ -69,18 +71,17 @@ def snapshot(
             "startAt": None if days is None else timestamp(days[0] * DAY_MS),
             "endAt": timestamp(now_ms),
         },
-        "heroStats": _hero_stats(
-            PeriodTotals(
-                callers,
-                sum(row.calls > 0 for row in rows),
-                len(directories),
-                sum(row.calls for row in rows),
-                sum(row.revenue_micros for row in rows),
-            )
-        ),
-        "previous": _previous(window, data, now_ms),
+        "heroStats": {
+            "activeAgents": shown.callers,
+            "publishedApis": sum(row.calls > 0 for row in shown.rows),
+            "directories": len(shown.directories),
+            "calls": sum(row.calls for row in shown.rows),
+            **shown_revenue(sum(row.revenue_micros for row in shown.rows)),
+        },
+        "previous": _previous(window, previous),
+        "apis": {"total": len(shown.rows), "shown": len(ranked)},
         "topApis": ranked[:top],
-        "allApis": ranked[: constants.ALL_APIS_MAX],
+        "allApis": ranked,
         "directories": [
             {
                 "directory": directory.name,
@@ -89,10 +90,17 @@ def snapshot(
                 "apis": directory.apis,
                 "uniqueCallers": directory.callers,
             }
-            for directory in directories
+            for directory in shown.directories
         ],
-        "series": _series(series, days, window, now_ms),
-        "freshness": _freshness(data, dropped, now_ms),
+        "series": _series(shown.series, days, window, now_ms),
+        "freshness": {
+            "asOf": timestamp(freshness.as_of_ms),
+            "lagSeconds": max(0, now_ms - freshness.as_of_ms) // 1000,
+            "complete": not (shown.dropped or freshness.unavailable or freshness.damaged),
+            "droppedEvents": shown.dropped,
+            "unavailableShards": list(freshness.unavailable),
+            "damagedTotals": list(freshness.damaged),
+        },
         "accuracy": {
             "uniqueCallersExactUpTo": EXACT_CALLERS_MAX,
             "uniqueCallersRelativeErrorMax": distinct.RELATIVE_ERROR_MAX,
@@ -102,19 +110,8 @@ def snapshot(
     }
 
 
-def _hero_stats(totals: PeriodTotals) -> Mapping[str, Json]:
-    return {
-        "activeAgents": totals.callers,
-        "publishedApis": totals.apis,
-        "directories": totals.directories,
-        "calls": totals.calls,
-        **shown_revenue(totals.revenue_micros),
-    }
-
-
-def _previous(window: str, data: WindowData, now_ms: int) -> Mapping[str, Json] | None:
-    """Return the window's totals of a day ago (today) or a week ago; None if they are unknown."""
-    previous = previous_period(window, data.previous_records, now_ms)
+def _previous(window: str, previous: PreviousPeriod | None) -> Mapping[str, Json] | None:
+    """Return the totals a day or a week ago; distinct counts of a part of a day are not known."""
     if previous is None:
         return None
     days = days_of(window, previous.end_ms)
@@ -123,14 +120,22 @@ def _previous(window: str, data: WindowData, now_ms: int) -> Mapping[str, Json] 
             "startAt": None if days is None else timestamp(days[0] * DAY_MS),
             "endAt": timestamp(previous.end_ms),
         },
-        "heroStats": _hero_stats(previous.totals),
+        "heroStats": {
+            "activeAgents": None,
+            "publishedApis": None,
+            "directories": None,
+            "calls": previous.calls,
+            **shown_revenue(previous.revenue_micros),
+        },
     }
 
 
 def _series(
     series: Series, days: Sequence[int] | None, window: str, now_ms: int
 ) -> Sequence[Mapping[str, Json]]:
-    period_ms, counts = (HOUR_MS, series.hours) if window == "today" else (DAY_MS, series.by_day())
+    is_hourly = window == "today"
+    period_ms = HOUR_MS if is_hourly else DAY_MS
+    counts = dict((series.hours if is_hourly else series.by_day()).items())
     today = now_ms // DAY_MS
     first_day = min(counts, default=today) if days is None else days[0]
     first = first_day * DAY_MS // period_ms
@@ -138,30 +143,10 @@ def _series(
     return [
         {
             "startAt": timestamp(period * period_ms),
-            "calls": (counts.get(period) or NO_COUNTS).calls,
-            **shown_revenue((counts.get(period) or NO_COUNTS).revenue_micros),
-            "errors": (counts.get(period) or NO_COUNTS).errors,
+            "calls": calls,
+            **shown_revenue(revenue_micros),
+            "errors": errors,
         }
         for period in range(first, last + 1)
+        for calls, errors, revenue_micros in [counts.get(period, (0, 0, 0))]
     ]
-
-
-def _freshness(data: WindowData, dropped: int, now_ms: int) -> Mapping[str, Json]:
-    # After this long, KV lists everything that other isolates wrote.
-    as_of_ms = now_ms - constants.KV_SETTLE_SECONDS * 1000
-    if data.as_of is not None:
-        as_of_ms = min(as_of_ms, data.as_of * MINUTE_MS)
-    if data.seen_until_ms is not None:
-        as_of_ms = min(as_of_ms, data.seen_until_ms)
-    return {
-        "asOf": timestamp(as_of_ms),
-        "lagSeconds": (now_ms - as_of_ms) // 1000,
-        "complete": data.complete and not dropped and not data.unreadable,
-        "droppedEvents": dropped,
-        "missingBatches": len(data.missing),
-        "unreadableBatches": len(data.unreadable),
-        "behind": data.behind,
-        "reconciledThrough": None
-        if data.reconciled_through_ms is None
-        else timestamp(data.reconciled_through_ms),
-    }

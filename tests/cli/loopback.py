@@ -27,12 +27,14 @@ class Asked:
         path: The path without the query.
         query: The query's parameters.
         headers: The headers, by lower-case name.
+        body: The body.
     """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,9 @@ def answering(answer: Callable[[Asked], Reply], port: int = 0) -> Iterator[Loopb
 
         def _answer(self) -> None:
             url = urlsplit(self.path)
-            self.rfile.read(int(self.headers.get("content-length") or 0))
+            sent = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            asked = Asked(self.command, url.path, dict(parse_qsl(url.query)), headers)
+            asked = Asked(self.command, url.path, dict(parse_qsl(url.query)), headers, sent)
             loopback.asked.append(asked)
             reply = loopback.answer(asked)
             time.sleep(reply.seconds)

@@ -40,9 +40,9 @@ def test_the_plan_lists_every_binding(dry: Ran) -> None:
     config = load_production_config(HERE.wrangler_toml)
     named = {one["name"] for one in dry.document["bindings"]}
     assert {one["name"] for one in config["ratelimits"]} <= named
-    assert {"USAGE_KV", "DISPATCHER", "ASSETS", "QUOTAS"} <= named
+    assert {"USAGE_KV", "DISPATCHER", "ASSETS", "QUOTAS", "USAGE_SHARD"} <= named
     assert dry.document["crons"] == config["triggers"]["crons"]
-    assert dry.document["durableObjectMigrations"] == ["quotas"]
+    assert dry.document["durableObjectMigrations"] == ["quotas", "usage-shard"]
 
 
 def test_the_plan_lists_settings_without_secrets(dry: Ran) -> None:

@@ -28,7 +28,8 @@ def test_the_dispatcher_is_deployed_and_its_database_migrated(fake_account: Fake
     }
     assert script.main == "entry.py"
     assert worker.schedules == ["* * * * *"]
-    assert worker.migration_tag == "quotas"
+    assert worker.migration_tag == "usage-shard"
+    assert worker.classes == {"QuotaCounter", "UsageShard"}
     assert worker.is_on_workers_dev
     assert fake_account.namespaces.names() == ["clawr"]
     uploaded = fake_account.assets.files.values()

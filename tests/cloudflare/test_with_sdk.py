@@ -1,5 +1,6 @@
 """The official SDK works with the fake account, and all its requests are valid."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import cloudflare
@@ -182,6 +183,41 @@ def test_dispatch_namespaces_and_their_scripts(client: cloudflare.Cloudflare) ->
         scripts.get("api", **where)
 
 
+def test_durable_object_classes_are_checked_as_cloudflare_does(
+    account: FakeAccount, client: cloudflare.Cloudflare
+) -> None:
+    scripts = client.workers.scripts
+
+    def upload(code: str, metadata: Mapping[str, Any]) -> None:
+        module = ("index.js", code.encode(), "application/javascript+module")
+        sent: Any = {"main_module": "index.js", **metadata}
+        scripts.update("objects", account_id=ACCOUNT, metadata=sent, files=[module])
+
+    def refused(code: str, metadata: Mapping[str, Any]) -> str:
+        with pytest.raises(cloudflare.BadRequestError) as caught:
+            upload(code, metadata)
+        return str(message_of(caught.value)["message"])
+
+    def created(name: str, old_tag: str | None, new_tag: str) -> Mapping[str, Any]:
+        steps = [{"new_sqlite_classes": [name]}]
+        since = {"old_tag": old_tag} if old_tag else {}
+        return {"migrations": {**since, "new_tag": new_tag, "steps": steps}}
+
+    binding = {"name": "O", "type": "durable_object_namespace", "class_name": "Two"}
+    upload("export class One {}", created("One", None, "v1"))
+    two = "export class One {} export class Two {}"
+    assert "not currently configured" in refused(two, {"bindings": [binding]})
+    assert "does not export class 'Two'" in refused(
+        "export class One {}", created("Two", "v1", "v2")
+    )
+    assert "does not export class 'One'" in refused("export class Two {}", {})
+    assert "already depended on" in refused(two, created("One", "v1", "v2"))
+    upload(two, {**created("Two", "v1", "v2"), "bindings": [binding]})
+    worker = account.workers.find("objects")
+    assert worker is not None
+    assert (worker.migration_tag, worker.classes) == ("v2", {"One", "Two"})
+
+
 def test_workers(account: FakeAccount, client: cloudflare.Cloudflare) -> None:
     scripts = client.workers.scripts
     metadata: Any = {
@@ -192,14 +228,15 @@ def test_workers(account: FakeAccount, client: cloudflare.Cloudflare) -> None:
         ],
         "migrations": {"new_tag": "v1", "steps": [{"new_sqlite_classes": ["Counter"]}]},
     }
-    scripts.update("shop", account_id=ACCOUNT, metadata=metadata, files=[CODE])
+    code = ("index.js", b"export class Counter {}", "application/javascript+module")
+    scripts.update("shop", account_id=ACCOUNT, metadata=metadata, files=[code])
     assert [one.id for one in scripts.list(account_id=ACCOUNT)] == ["shop"]
     again: Any = {**metadata, "bindings": [], "keep_bindings": ["secret_text"], "migrations": None}
     again.pop("migrations")
-    scripts.update("shop", account_id=ACCOUNT, metadata=again, files=[CODE])
+    scripts.update("shop", account_id=ACCOUNT, metadata=again, files=[code])
     assert [one.name for one in scripts.secrets.list("shop", account_id=ACCOUNT)] == ["S"]
     with pytest.raises(cloudflare.BadRequestError) as caught:
-        scripts.update("shop", account_id=ACCOUNT, metadata=metadata, files=[CODE])
+        scripts.update("shop", account_id=ACCOUNT, metadata=metadata, files=[code])
     assert "migration tag precondition failed" in message_of(caught.value)["message"]
     scripts.schedules.update("shop", account_id=ACCOUNT, body=[{"cron": "* * * * *"}])
     crons = scripts.schedules.get("shop", account_id=ACCOUNT)

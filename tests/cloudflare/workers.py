@@ -1,15 +1,19 @@
 """The fake account's Workers: versions, deployments and triggers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from dev.cloudflare_api.responses import INVALID_SCRIPT, InvalidError
+from dev.cloudflare_api.responses import InvalidError
 from dev.cloudflare_api.scripts.upload import Script, now
 from tests.cloudflare.memory import MemoryScripts
 
 MIGRATION_PRECONDITION = 10079
+CLASS_EXISTS = 10074
+CLASS_NOT_EXPORTED = 10064
+CLASS_MISSING = 10061
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,9 @@ class Worker:
 
     def add_version(self, script: Script, metadata: Mapping[str, Any]) -> Version:
         """Store a version without deploying it."""
-        self.migrate(metadata.get("migrations"))
-        self._check_objects(script)
+        tag, classes = self._migrated(metadata.get("migrations"))
+        _check_objects(script, classes)
+        self.migration_tag, self.classes = tag, classes
         version = Version(str(uuid4()), len(self.versions) + 1, script, metadata)
         self.versions.append(version)
         return version
@@ -83,37 +88,56 @@ class Worker:
             }
         )
 
-    def migrate(self, migrations: Mapping[str, Any] | None) -> None:
-        """Apply Durable Object migrations.
+    def _migrated(self, migrations: Mapping[str, Any] | None) -> tuple[str | None, set[str]]:
+        """Return the tag and the Durable Object classes after migrations.
 
         Raises:
-            InvalidError: They do not start from the Worker's tag.
+            InvalidError: They do not start from the Worker's tag, or create a class that exists.
         """
         if not migrations:
-            return
+            return self.migration_tag, self.classes
         if migrations.get("old_tag") != self.migration_tag:
             raise InvalidError(
                 "migration tag precondition failed; current tag is "
                 f"{self.migration_tag!r} and old_tag is {migrations.get('old_tag')!r}",
                 code=MIGRATION_PRECONDITION,
             )
+        classes = set(self.classes)
         for step in migrations.get("steps") or [migrations]:
             for kind in ("new_classes", "new_sqlite_classes"):
-                self.classes |= set(step.get(kind) or ())
-            self.classes -= set(step.get("deleted_classes") or ())
-        self.migration_tag = migrations.get("new_tag")
+                for name in step.get(kind) or ():
+                    if name in classes:
+                        what = kind.removesuffix("es").replace("_", "-")
+                        raise InvalidError(
+                            f"Cannot apply {what} migration to class '{name}' that is already "
+                            "depended on by existing Durable Objects",
+                            code=CLASS_EXISTS,
+                        )
+                    classes.add(name)
+            classes -= set(step.get("deleted_classes") or ())
+        return migrations.get("new_tag"), classes
 
-    def _check_objects(self, script: Script) -> None:
-        for one in script.bindings:
-            if one["type"] != "durable_object_namespace" or "script_name" in one:
-                continue
-            if one.get("class_name") not in self.classes:
-                raise InvalidError(
-                    "Cannot create binding for class "
-                    f"'{one.get('class_name')}' because it is not currently configured to "
-                    "implement Durable Objects.",
-                    code=INVALID_SCRIPT,
-                )
+
+def _check_objects(script: Script, classes: set[str]) -> None:
+    """Check that the script exports all classes, and that its bindings name some of them."""
+    main = next(module.content for module in script.modules if module.name == script.main).decode()
+    for name in sorted(classes):
+        if not re.search(rf"\b{re.escape(name)}\b", main):
+            raise InvalidError(
+                f"New version of script does not export class '{name}' which is depended on by "
+                "existing Durable Objects",
+                code=CLASS_NOT_EXPORTED,
+            )
+    for one in script.bindings:
+        if one["type"] != "durable_object_namespace" or "script_name" in one:
+            continue
+        if one.get("class_name") not in classes:
+            raise InvalidError(
+                "Cannot create binding for class "
+                f"'{one.get('class_name')}' because it is not currently configured to "
+                "implement Durable Objects.",
+                code=CLASS_MISSING,
+            )
 
 
 class Workers:

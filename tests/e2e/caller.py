@@ -98,10 +98,10 @@ class Caller:
         return [event for event in events if slug is None or event["tenantId"] == f"ten_{slug}"]
 
     def wait_until_written(self) -> None:
-        """Wait until all events are written to KV."""
+        """Wait until the shards have acknowledged all events."""
         eventually(
-            lambda: self.platform("health")["isolate"]["eventsHeld"] == 0,
-            "no event waits for its write",
+            lambda: self.platform("health")["isolate"]["eventsBuffered"] == 0,
+            "no event waits to be sent",
         )
 
     def wait_until_logged(self) -> None:

@@ -1,4 +1,4 @@
-"""Runs the real Worker with a clock that each request and cron run sets."""
+"""Runs the real Worker with a clock that each request sets."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -91,11 +91,6 @@ class Replay:
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
-
-    def cron(self, at_ms: int) -> None:
-        """Run cron once at `at_ms`."""
-        response = self.client.get("/cdn-cgi/local/scheduled", params={"time": at_ms})
-        assert (response.status_code, response.text) == (200, "ok"), response.text
 
     def request(
         self,

@@ -93,8 +93,8 @@ def test_an_official_client_pays_and_all_accounts_agree(
     assert transaction is not None
     assert [transfer.amount for transfer in transaction.transfers] == [PRICE]
     assert economy.chain.balance(economy.buyer.address) == before[0] - PRICE
-    # It is recorded before the response is sent, so there is no need to wait.
-    assert revenue(platform) == before[1] + PRICE
+    # The ledger has it before the response is sent; the usage log gets it after that.
+    eventually(lambda: revenue(platform) == before[1] + PRICE, "the revenue")
     newest = platform.platform("settlements", limit=1)["settlements"][0]
     assert newest["transaction"] == bought.receipt["transaction"]
     assert newest["amountMicros"] == PRICE
@@ -106,7 +106,9 @@ def test_a_repeated_payment_gets_its_receipt(
 ) -> None:
     url = f"{priced.url}/t/cent/again"
     header, value = payer_of("fetch").sign(economy.buyer, url)
+    before = revenue(platform)
     first = httpx.get(url, headers={header: value}, timeout=60)
+    eventually(lambda: revenue(platform) == before + PRICE, "the revenue")
     money = economy.chain.balance(economy.buyer.address), revenue(platform)
     again = httpx.get(url, headers={header: value}, timeout=60)
     other = httpx.get(f"{url}?other", headers={header: value}, timeout=60)

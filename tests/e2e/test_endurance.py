@@ -19,10 +19,12 @@ from .caller import eventually
 WARM_REQUESTS = 500
 REQUESTS = 2_000
 BURST = 400
-OBJECTS_PER_CALL = 2
-"""An event and its position, kept for reads in the same isolate (`RECENT_EVENTS_MAX`)."""
-OBJECTS_OTHER = 500
-"""Views and batches that the totals of a growing log keep."""
+OBJECTS_PER_CALL = 0.5
+"""Events wait as tuples, which are not counted; totals grow with APIs, callers and hours."""
+OBJECTS_OTHER = 1_000
+"""What totals and readers keep of a growing log."""
+REFERENCES_OF_SHARD = 10
+"""The shard is in the same isolate here, with timers and an alarm that come and go."""
 
 
 @pytest.fixture(scope="module")
@@ -41,24 +43,26 @@ def counts_when_idle(dispatcher: RunningDispatcher, calls: int) -> Counts:
     return dispatcher.counts()
 
 
-def references(dispatcher: RunningDispatcher) -> tuple[int, int]:
-    """Return how many objects Python and JavaScript hold of each other."""
+def is_at_rest(dispatcher: RunningDispatcher, before: Counts) -> bool:
+    """Tell whether Python and JavaScript hold no more of each other than before."""
     counts = dispatcher.counts()
-    return counts.references, counts.lent
+    return (
+        counts.references <= before.references + REFERENCES_OF_SHARD
+        and counts.lent <= before.lent + REFERENCES_OF_SHARD
+    )
 
 
 def test_memory_does_not_grow_with_the_number_of_requests(dispatcher: RunningDispatcher) -> None:
-    eventually(lambda: dispatcher.counts().lent == 0, "the end of running requests")
+    eventually(
+        lambda: dispatcher.counts().lent <= REFERENCES_OF_SHARD, "the end of running requests"
+    )
     calls = dispatcher.calls()
     before = counts_when_idle(dispatcher, calls)
     found = run_closed_loop(dispatcher.port, mixture(REQUESTS, seed=2), CONNECTIONS)
     counts_when_idle(dispatcher, calls + found.calls)
     assert not found.surprises
     assert len(found.times) == REQUESTS
-    eventually(
-        lambda: references(dispatcher) == (before.references, before.lent),
-        "the end of all requests",
-    )
+    eventually(lambda: is_at_rest(dispatcher, before), "the end of all requests")
     after = dispatcher.counts()
     assert after.wasm_mb == before.wasm_mb
     assert after.objects - before.objects <= OBJECTS_PER_CALL * found.calls + OBJECTS_OTHER
@@ -74,6 +78,4 @@ def test_a_burst_of_requests_is_answered_and_counted_completely(
     )
     assert burst.statuses == {HTTPStatus.OK: BURST}
     counts_when_idle(dispatcher, calls + BURST)
-    eventually(
-        lambda: references(dispatcher) == (before.references, before.lent), "the end of the burst"
-    )
+    eventually(lambda: is_at_rest(dispatcher, before), "the end of the burst")

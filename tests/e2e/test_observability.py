@@ -66,13 +66,13 @@ def test_metrics_equal_the_traffic(caller: Caller) -> None:
         after = families(caller)
         grown = {
             name: total(after, name) - total(before, name)
-            for name in ("clawr_today_calls", "clawr_isolate_events_committed_total")
+            for name in ("clawr_today_calls", "clawr_isolate_events_acknowledged_total")
         }
-        # The commit comes a moment after the responses.
+        # The acknowledgment comes a moment after the responses.
         if list(grown.values()) == [5, 8] or time.monotonic() > deadline:
             break
         time.sleep(0.1)
-    assert grown == {"clawr_today_calls": 5, "clawr_isolate_events_committed_total": 8}
+    assert grown == {"clawr_today_calls": 5, "clawr_isolate_events_acknowledged_total": 8}
 
     def requests(**labels: str) -> float:
         name = "clawr_isolate_requests_total"
@@ -83,10 +83,9 @@ def test_metrics_equal_the_traffic(caller: Caller) -> None:
     assert requests(surface="platform") >= 1
     count = "clawr_isolate_request_duration_seconds_count"
     assert total(after, count, surface="public") - total(before, count, surface="public") == 8
-    puts = {"binding": "USAGE_KV", "operation": "put", "result": "ok"}
-    name = "clawr_isolate_kv_operations_total"
-    assert total(after, name, **puts) > total(before, name, **puts)
-    assert total(after, "clawr_source_up") == 2
+    positions = "clawr_shard_acknowledged_position"
+    assert total(after, positions, shard="0") > total(before, positions, shard="0")
+    assert total(after, "clawr_source_up") == 3
 
 
 def test_metrics_need_the_token_in_a_header(caller: Caller) -> None:
@@ -120,7 +119,7 @@ def test_log_lines_are_json_and_ordinary_requests_log_nothing(
     awaited_line(server, failed.headers["x-request-id"])
     lines = log_lines(server)
     assert all({"level", "event", "logger"} <= line.keys() for line in lines)
-    assert "compaction_ran" in {line["event"] for line in lines}
+    assert "payment_recovery_ran" in {line["event"] for line in lines}
     ordinary = {response.headers["x-request-id"] for response in (served, refused)}
     assert ordinary.isdisjoint(line.get("requestId") for line in lines)
     text = server.log.read_text()[printed_before:]

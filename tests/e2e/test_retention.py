@@ -1,21 +1,18 @@
-"""Batches expire in the local KV after 40 days; totals stay the same."""
+"""Segments expire in the local KV after 400 days; totals stay the same."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .caller import eventually
 from .conftest import TOKEN
-from .local_kv import age, delete, keys
+from .local_kv import age, keys
 from .marketplace import tenant
 from .replaying import Replay, replaying_worker
+from .test_rebuild import DAY_MS, HOUR_MS, NOON_MS, call, rebuilt
 
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
-START_MS = 1_786_708_800_000
-"""2026-08-14T12:00Z."""
-NOW_MS = START_MS + 46 * DAY_MS
+LATER_MS = NOON_MS + 402 * DAY_MS
+"""2027-12-29T12:00Z."""
 
 DIRECTORY = {"tenants": [tenant("mirror", "mirror")]}
 
@@ -29,37 +26,34 @@ def replay(namespace: Path, tmp_path: Path) -> Iterator[Replay]:
         yield replay
 
 
-def test_totals_survive_expired_batches_and_lost_compaction_progress(
-    replay: Replay, tmp_path: Path
-) -> None:
-    def call(at_ms: int, batches: int) -> None:
-        assert replay.request("/t/mirror/", at_ms).status_code == 200
-        eventually(lambda: len(keys(tmp_path, "usage/")) == batches, f"batch {batches}")
-
-    def calls() -> dict[str, int]:
+def test_totals_survive_expired_segments(replay: Replay, tmp_path: Path) -> None:
+    def calls(at_ms: int) -> dict[str, int]:
         return {
-            window: replay.snapshot(window, NOW_MS + HOUR_MS)["heroStats"]["calls"]
+            window: replay.snapshot(window, at_ms)["heroStats"]["calls"]
             for window in ("today", "week", "overall")
         }
 
-    call(START_MS, 1)
-    call(START_MS + 5 * HOUR_MS, 2)
-    replay.cron(START_MS + DAY_MS)
-    age(tmp_path, 46 * DAY_MS)
-    call(NOW_MS, 3)
-    assert len(replay.platform("events", NOW_MS)["events"]) == 1, "the others have expired"
-    expected = {"today": 1, "week": 1, "overall": 3}
-    assert calls() == expected
-    replay.cron(NOW_MS + HOUR_MS)
-    assert calls() == expected
-    delete(tmp_path, "summary/progress")
-    replay.cron(NOW_MS + HOUR_MS)
-    assert calls() == expected, "after progress was lost"
-    assert replay.snapshot("overall", NOW_MS + HOUR_MS)["freshness"]["complete"] is True
+    call(replay, NOON_MS)
+    call(replay, NOON_MS + 5 * HOUR_MS)
+    call(replay, NOON_MS + DAY_MS)
+    assert calls(NOON_MS + 2 * DAY_MS) == {"today": 0, "week": 3, "overall": 3}
+    segments = keys(tmp_path, "usage/0/")
+    assert segments
+    age(tmp_path, 402 * DAY_MS)
+    call(replay, LATER_MS)
+    call(replay, LATER_MS + HOUR_MS)
+    expected = {"today": 2, "week": 2, "overall": 5}
+    assert calls(LATER_MS + 2 * HOUR_MS) == expected
+    # The first day after the expiry is folded, and the shard forgets the expired segments.
+    expected = {"today": 0, "week": 2, "overall": 5}
+    assert calls(LATER_MS + DAY_MS) == expected
+    events = replay.platform("events?limit=10", LATER_MS + DAY_MS)["events"]
+    assert len(events) == 2, "the others have expired"
 
-    headers = {"authorization": f"Bearer {TOKEN}"}
-    old = "/__platform/compact?from=2026-08-14T12:00Z&to=2026-08-14T13:00Z"
-    refused = replay.request(old, NOW_MS, method="POST", headers=headers)
-    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_parameter")
-    assert "2026-08-21T12:00:00.000Z or later" in refused.json()["message"]
-    assert calls() == expected
+    (day,) = rebuilt(replay, "from=2026-11-22&to=2026-11-23", LATER_MS + DAY_MS)["days"]
+    assert (day["changed"], "have expired" in day["reason"]) == (None, True)
+    assert calls(LATER_MS + DAY_MS) == expected
+    call(replay, LATER_MS + DAY_MS)
+    (day,) = rebuilt(replay, "from=2027-12-30&to=2027-12-31", LATER_MS + DAY_MS)["days"]
+    assert (day["changed"], day["reason"]) == (False, None)
+    assert replay.snapshot("overall", LATER_MS + DAY_MS)["freshness"]["complete"] is True

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 import pytest
 
-from core.ports import Database, KeyValueStore, QuotaCounters, RateCounter
+from core.ports import Database, KeyValueStore, QuotaCounters, RateCounter, SqlValue
 from tests.simulation.kv import SimulatedKv, Temper
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.store import SimulatedStore
 from tests.support.fake_counters import FakeQuotaCounters, fake_rate_counters
 from tests.support.fake_network import FakeDatabase
+from tests.support.fake_sql import FakeSql
 from tests.support.fakes import NOON_MS, FakeStore
 
 TEMPERS = {
@@ -43,6 +44,27 @@ def store(request: pytest.FixtureRequest) -> KeyValueStore:
 def database() -> Database:
     """A database with all migrations applied."""
     return FakeDatabase()
+
+
+class AsyncFakeSql:
+    """A `FakeSql` with coroutine functions, as the shared suite calls it."""
+
+    def __init__(self) -> None:
+        self.sql = FakeSql()
+
+    async def execute(self, statement: str, *values: SqlValue) -> Sequence[Sequence[SqlValue]]:
+        return self.sql.execute(statement, *values)
+
+    async def rows_written(self, statement: str) -> int:
+        before = self.sql.rows_written
+        self.sql.execute(statement)
+        return self.sql.rows_written - before
+
+
+@pytest.fixture
+def sql() -> AsyncFakeSql:
+    """An empty database of a Durable Object."""
+    return AsyncFakeSql()
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from core.ports import Database, Statement
 INSERT = """
 INSERT INTO payments (payment_id, attempt, state, changed_at_ms, changed_by, lease_until_ms,
     request_id, fingerprint, proof_digest, payer, pay_to, network, asset, nonce, amount,
-    amount_micros, valid_before_ms, claimed_at_ms, tenant_id, slug, owner, directory, method,
-    caller)
+    amount_micros, valid_before_ms, claimed_at_ms, tenant_id, shard, slug, owner, directory,
+    method, caller)
 VALUES (?, 1, 'claimed', 5, 'me', 10, 'r', 'f', 'd', 'p', 't', 'n', 'a', ?, '10000', 10000, 20, 5,
-    'ten', 'slug', '', '', 'GET', '')
+    'ten', 0, 'slug', '', '', 'GET', '')
 ON CONFLICT DO NOTHING RETURNING payment_id
 """
 MOVE = "UPDATE payments SET state = ?, changed_at_ms = 6 WHERE payment_id = ? AND state = ?"
@@ -75,6 +75,17 @@ async def test_triggers_write_the_audit_and_the_entries(database: Database) -> N
     )
     assert [tuple(row.values()) for row in audit] == [("", "claimed"), ("claimed", "failed")]
     assert [tuple(row.values()) for row in entries] == [("refusal", 0)]
+
+
+@pytest.mark.parametrize("change", ["shard = 1", "tenant_id = 'other'", "amount_micros = 1"])
+async def test_the_terms_of_a_claimed_payment_do_not_change(
+    database: Database, change: str
+) -> None:
+    await database.execute(claim("terms"))
+    with pytest.raises(DatabaseUnavailable):
+        await database.execute(
+            Statement(f"UPDATE payments SET {change} WHERE payment_id = 'terms'")  # noqa: S608
+        )
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import pytest
 
 from core.errors import StoreUnavailable
 from tests.ports.conftest import simulated
-from tests.simulation.isolate import Invocation, Isolate, IsolateClock
+from tests.simulation.clock import IsolateClock
+from tests.simulation.isolate import Invocation, Isolate, IsolateShards, Recorder
 from tests.simulation.kv import LISTING_LAG_MS_MAX, STALE_READ_MS_MAX, Temper
 from tests.simulation.store import OPERATIONS_MAX, SimulatedStore
-from usage import UsageRecorder
 
 Result = TypeVar("Result")
 
@@ -200,17 +200,17 @@ def test_limits_apply_at_its_worst_and_breaches_are_recorded() -> None:
     assert len(store.kv.breaches) == 3
 
 
-class NoObserver:
-    """Ignores the deaths of isolates."""
-
-    def died(self, isolate: Isolate) -> None:
-        del isolate
+class NoShards:
+    async def call_shard(self, shard: int, method: str, argument: str) -> str:
+        raise AssertionError(f"{method} of shard {shard} is called with {argument}")
 
 
 def test_an_invocation_has_a_thousand_operations() -> None:
     store = simulated(Temper())
     clock = IsolateClock(store.kv.loop)
-    isolate = Isolate(store.kv.loop, store, clock, UsageRecorder("w", clock), NoObserver(), fuse=0)
+    shards = IsolateShards(NoShards(), 1)
+    recorder = Recorder("w", clock, shards, store)
+    isolate = Isolate(store.kv.loop, store, shards, clock, recorder, fuse=0)
     done = []
 
     async def scene() -> None:

@@ -21,6 +21,9 @@ INSIDE = Path(__file__).parent / "inside"
 SCRIPTS = Path(__file__).parent / "scripts"
 """The scripts in the dispatch namespace of these tests."""
 
+SQL_OBJECT = "SQL_OBJECT"
+"""The binding of the Durable Objects whose databases the tests use directly."""
+
 RUN_SECONDS = 300.0
 
 
@@ -53,19 +56,24 @@ class InsideWorker:
 
     Args:
         layout: The clone; set-up for tools must have run.
+        state: The folder of its data; one that is removed at the end without it.
     """
 
-    def __init__(self, layout: Layout = HERE) -> None:
+    def __init__(self, layout: Layout = HERE, state: Path | None = None) -> None:
         """Start the Worker and wait for it."""
         self._state = tempfile.TemporaryDirectory()
         SCRIPTS.mkdir(exist_ok=True)
-        options = LaunchOptions(port=0, state=Path(self._state.name), namespace=SCRIPTS)
+        options = LaunchOptions(port=0, state=state or Path(self._state.name), namespace=SCRIPTS)
         folder = RunFolder(layout, {"python_modules": layout.inside_modules})
         copy_sources(layout.root / "src", folder.path / INSIDE.name)
         copy_sources(INSIDE, folder.path / INSIDE.name)
         production = load_production_config(layout.wrangler_toml)
         config = development_config(production, options, plugin_folder(layout))
         config["main"] = f"{INSIDE.name}/inside_entry.py"
+        config["durable_objects"]["bindings"].append(
+            {"name": SQL_OBJECT, "class_name": "SqlObject"}
+        )
+        config["migrations"].append({"tag": "tests", "new_sqlite_classes": ["SqlObject"]})
         self._server = start_in(layout, folder, config, options)
         try:
             self._server.wait_until_ready("/ready")
@@ -96,6 +104,16 @@ class InsideWorker:
     def log(self) -> Path:
         """What wrangler printed."""
         return self._server.log
+
+    @property
+    def url(self) -> str:
+        """The Worker's base address, without a trailing slash."""
+        return self._server.url
+
+    def kill(self) -> None:
+        """End all its processes with `kill -9`."""
+        self._server.kill_hard()
+        self._state.cleanup()
 
     def close(self) -> None:
         """Stop the Worker."""

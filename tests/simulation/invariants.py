@@ -1,40 +1,30 @@
-"""The invariants of every metering run.
+"""The invariants of every metering run at rest.
 
-1. Never inflated: no total is above the number of recorded events; no event is in KV under two
-   keys; a batch never changes.
-2. Nothing lost silently: the recorded events are those in KV, those in the memory of isolates
-   that died, and those that were counted as dropped.
-3. Summaries equal those rebuilt from the log: `compaction.check_summaries`.
-4. Money: see `payments`.
-5. Tenants never mix.
-6. The cost of a read does not depend on the traffic: `compaction.check_price`.
-
-And `freshness` never says complete while settled events are missing.
+1. Never inflated: every event is in the log at most once, and in every total exactly as often.
+2. Nothing lost silently: positions are contiguous; what was acknowledged or spilled is in the
+   log; segments have exactly the log; what a living isolate dropped is reported.
+3. The totals that are stored equal those made from the log, byte for byte.
+4. Money: a payment is in the log once; see also `payments`.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+import json
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from core import keys
-from core.calendar import DAY_MS, HOUR_MS, HOURS_PER_DAY, MINUTE_MS, timestamp
-from metering.events import UsageEvent, decode_batch
-from tests.simulation.reading import Reading
-from tests.simulation.truth import Count, Sums, count_of, shown_id
-from tests.simulation.world import World, api_of
+from core import constants, keys
+from core.calendar import DAY_MS
+from core.errors import SummaryUnreadable
+from metering.batches import decode_batch
+from metering.rollups import Rollup, StoredTotals, base_of, decode_rollup, encode_rollup
+from metering.segments import Commit, decode_segment
+from metering.totals import Totals
+from tests.simulation.objects import ShardObject
+from tests.simulation.truth import Committed
+from tests.simulation.world import World
 
 Shown = Mapping[str, Any]
-
-LARGE_SUMMARIES = ("summary/hour/", "summary/day/", "summary/month/")
-
-BUFFERED_SHOWN_MS = 300_000
-"""How old buffered events may be at most to be always in their own isolate's responses."""
 
 
 class InvariantBroken(Exception):
@@ -46,242 +36,161 @@ def require(condition: object, message: str) -> None:
         raise InvariantBroken(message)
 
 
-def days_of(window: str, now_ms: int) -> Sequence[int] | None:
-    """Return the UTC days of a window, as the contract defines them."""
-    today = now_ms // DAY_MS
-    return {"today": [today], "week": range(today - 6, today + 1), "overall": None}[window]
-
-
-def check_snapshot(
-    world: World, reading: Reading, shown: Shown, *, listed_all: bool = False
-) -> None:
-    """Check one snapshot against what had happened when it was returned.
-
-    `listed_all` says that its reader listed all batches.
-    """
-    days = days_of(shown["window"], reading.clock_ms)
-    rows = {row["id"]: row for row in shown["allApis"]}
-    require(len(rows) == len(shown["allApis"]), "an API is shown twice")
-    truth = world.appended.by_api(days)
-    for name, row in rows.items():
-        _check_row(world.appended, row)
-        require(name in truth, f"{name} is shown and was never called")
-        require(
-            sums_in(row).within(truth[name]),
-            f"{name} is inflated in {shown['window']}: {sums_in(row)} of {truth[name]}",
-        )
-    _check_totals(world.appended, shown, rows)
-    # Older ones may belong to a closed period, to which only compaction adds them.
-    young = [
-        event for event in reading.buffered if event.at_ms > reading.clock_ms - BUFFERED_SHOWN_MS
-    ]
-    _check_presence(young, days, rows, "buffered events of this isolate are missing")
-    freshness = shown["freshness"]
-    if freshness["complete"]:
-        due = reading.due(as_of_ms(shown), listed_all=listed_all)
-        _check_presence(due, days, rows, "freshness claims to be complete")
-
-
-def as_of_ms(shown: Shown) -> float:
-    """Return until when a snapshot is complete, in milliseconds."""
-    return datetime.fromisoformat(shown["freshness"]["asOf"]).timestamp() * 1000
-
-
-def sums_in(row: Shown) -> Sums:
-    """Return the sums of a row that can only grow."""
-    errors = round(row["errorRatePct"] * row["calls"] / 100)
-    return Sums(row["calls"], errors, row["revenueMicros"])
-
-
-def _check_row(appended: Count, row: Shown) -> None:
-    """Check that a row has only data of its own API."""
-    api = api_of(int(row["endpoint"].rpartition("-")[2]))
-    expected = (shown_id(api), api.tenant_id, api.owner, api.directory, api.price_micros / 1e6)
-    found = tuple(row[name] for name in ("id", "tenantId", "owner", "directory", "priceUsd"))
-    require(found == expected, f"tenants are mixed: {found}, expected {expected}")
-    callers = appended.callers[row["id"]]
-    require(row["uniqueCallers"] <= len(callers), f"{row['id']} has callers of another API")
-    busiest = row["topCallerShare"] * row["calls"]
-    require(busiest <= max(callers.values()) + 0.5, f"{row['id']}: its busiest caller is inflated")
-
-
-def _check_totals(appended: Count, shown: Shown, rows: Mapping[str, Shown]) -> None:
-    total = Sums()
-    for row in rows.values():
-        total = total.plus(sums_in(row))
-    hero = shown["heroStats"]
-    require((hero["calls"], hero["publishedApis"]) == (total.calls, len(rows)), "the totals differ")
-    require(hero["revenueMicros"] == total.revenue_micros, "the total revenue differs")
-    require(
-        sum(one["calls"] for one in shown["directories"]) == total.calls, "the directories differ"
-    )
-    hours = 1 if shown["window"] == "today" else HOURS_PER_DAY
-    truth = appended.by_period(hours)
-    for point in shown["series"]:
-        at_ms = datetime.fromisoformat(point["startAt"]).timestamp() * 1000
-        sums = Sums(point["calls"], point["errors"], point["revenueMicros"])
-        true = truth.get(int(at_ms) // (hours * HOUR_MS), Sums())
-        require(sums.within(true), f"the series is inflated at {point['startAt']}")
-    # Requests refused before dispatch are in no row's calls, so only calls are equal.
-    charted = sum(point["calls"] for point in shown["series"])
-    require(charted == total.calls, f"the series has {charted} calls of {total.calls}")
-
-
-def _check_presence(
-    events: Sequence[UsageEvent],
-    days: Sequence[int] | None,
-    rows: Mapping[str, Shown],
-    words: str,
-) -> None:
-    for name, sums in count_of(events).by_api(days).items():
-        if sums.calls:
-            found = sums_in(rows[name]) if name in rows else Sums()
-            require(sums.within(found), f"{words}: {name} has {found}, at least {sums} is due")
-
-
-def check_seen(world: World, reading: Reading, unseen: AbstractSet[str], shown: Shown) -> None:
-    """Check that a read that could not get listed batches does not say it is complete.
-
-    Batches after `asOf` may be missing. So may late batches while they have a marker: if a base
-    covers their minute, no read lists them.
-    """
-    days = days_of(shown["window"], reading.clock_ms)
-    for key in unseen - reading.local_keys - reading.late:
-        if key.startswith(keys.USAGE_PREFIX) and not _is_summarised(world, key):
-            at_ms = keys.parse_usage_batch(key).minute * MINUTE_MS
-            day = at_ms // DAY_MS
-            inside = (days is None or day in days) and at_ms < as_of_ms(shown)
-            require(not (inside and shown["freshness"]["complete"]), f"complete without {key}")
-
-
-def check_denied(reading: Reading, denied: AbstractSet[str], shown: Shown) -> None:
-    """Check that a read to which KV did not show a summary does not say it is complete.
-
-    Summaries of minutes are not checked: their batches are also in the log tail.
-    """
-    days = days_of(shown["window"], reading.clock_ms)
-    for key in denied:
-        if key.startswith(LARGE_SUMMARIES):
-            # A large one has several parts, whose keys begin with the key of the head.
-            first_key = "/".join(key.split("/")[:3])
-            day = keys.parse_summary(first_key) * MINUTE_MS // DAY_MS
-            inside = days is None or day in days
-            require(not (inside and shown["freshness"]["complete"]), f"complete without {key}")
-
-
-def _is_summarised(world: World, key: str) -> bool:
-    """Return whether a minute's summary ever had this batch."""
-    summary = keys.summary("minute", keys.parse_usage_batch(key).minute)
-    versions = world.kv.records.get(summary, ())
-    return any(keys.batch_name(key) in (version.value or "") for version in versions)
-
-
-def check_events(world: World, events: Sequence[Shown]) -> None:
-    """Check a page of events: each is real, appears once, newest first, with its own tenant."""
-    names = [event["requestId"] for event in events]
-    require(len(set(names)) == len(names), "an event is shown twice")
-    times = [event["at"] for event in events]
-    require(times == sorted(times, reverse=True), "events are not newest first")
-    for shown in events:
-        event = world.appended.events.get(shown["requestId"])
-        require(event is not None, f"{shown['requestId']} never happened")
-        assert event is not None
-        tenant = event.api.tenant_id if event.api else None
-        true = (tenant, timestamp(event.at_ms), event.caller, event.revenue_micros)
-        found = tuple(shown[name] for name in ("tenantId", "at", "caller", "revenueMicros"))
-        require(found == true, f"{event.request_id} is shown as {found}, was {true}")
-
-
-@dataclass(slots=True)
-class Stored:
-    """The contents of KV at rest: the events, and the dropped events by day."""
-
-    count: Count = field(default_factory=Count)
-    dropped: Counter[int] = field(default_factory=Counter)
-
-
-def check_log(world: World) -> Stored:
-    """Check the whole log at rest; return the count of the events in KV."""
-    require(not world.problems, "; ".join(world.problems))
-    require(not world.loop.problems, "; ".join(world.loop.problems))
-    require(not world.kv.breaches, "KV's limits were broken: " + "; ".join(world.kv.breaches))
-    stored = Stored()
-    events = stored.count.events
-    for key, value in world.kv.content(keys.USAGE_PREFIX).items():
-        minute, writer, _ = keys.parse_usage_batch(key)
-        if writer == "bad":
-            continue
-        batch = decode_batch(value, minute)
-        stored.dropped[minute * MINUTE_MS // DAY_MS] += batch.dropped
-        for event in batch.events:
-            require(event == world.appended.events.get(event.request_id), "an event was changed")
-            require(event.request_id not in events, "an event is in KV twice")
-            require(event.at_ms // MINUTE_MS == minute, f"{key} has an event of another minute")
-            stored.count.add(event)
-    accounted = events.keys() | world.lost | world.dropped
-    missing = world.appended.events.keys() - accounted
-    require(not missing, f"{len(missing)} events are lost silently: {sorted(missing)[:3]}")
-    require(not world.dropped & events.keys(), "a dropped event is in KV")
-    for key, acknowledged in world.kv.acknowledged.items():
-        if key.startswith(keys.USAGE_PREFIX):
-            require(
-                world.kv.content(key).get(key) == acknowledged,
-                f"{key} was acknowledged and is gone",
-            )
+def check_problems(world: World) -> None:
+    """Check what was recorded during the run."""
+    problems = [*world.problems, *world.object_problems, *world.loop.problems]
     for isolate in world.isolates:
-        require(not isolate.problems, "; ".join(isolate.problems))
-    for isolate in world.living():
-        held = isolate.log.report()["eventsHeld"]
-        require(not held, f"a living isolate still buffers {held} events after its last request")
-    _check_dropped(world, stored)
-    return stored
+        problems += isolate.problems
+    problems += world.read_truth().problems
+    require(not problems, "; ".join(problems[:5]))
+    require(not world.kv.breaches, "KV's limits were broken: " + "; ".join(world.kv.breaches))
 
 
-def _check_dropped(world: World, stored: Stored) -> None:
-    """Check that dropped events are reported in KV, or in memory, or in lost memory."""
-    unreported = world.unreported + sum(one.log._dropped_unreported for one in world.living())
-    content = world.kv.content(keys.USAGE_PREFIX)
-    lost = sum(dropped for key, dropped in world.lost_batches.items() if key not in content)
-    told = stored.dropped.total()
-    require(
-        told + unreported + lost == len(world.dropped),
-        f"{len(world.dropped)} events were dropped, and KV reports {told}",
-    )
+def check_log(world: World) -> None:
+    """Check that the log has every event that it must have, unchanged."""
+    truth = world.read_truth()
+    logged = truth.count.events
+    for name, event in logged.items():
+        recorded = world.recorded.get(name)
+        require(recorded is not None, f"{name} was never recorded")
+        assert recorded is not None
+        early = event._replace(at_ms=recorded.at_ms)
+        require(early == recorded and event.at_ms <= recorded.at_ms, f"{name} is {event}")
+    spilled = {
+        event.request_id
+        for key, value in world.kv.acknowledged.items()
+        if key.startswith(f"{keys.USAGE_PREFIX}spill/") and value is not None
+        for event in decode_batch(value).events
+    }
+    for what, names in (("acknowledged", world.acknowledged.keys()), ("spilled", spilled)):
+        missing = names - logged.keys()
+        require(not missing, f"{len(missing)} {what} events are lost: {sorted(missing)[:3]}")
+    # A batch that was given up after days may have arrived.
+    abandoned = {name for isolate in world.isolates for name in isolate.recorder.abandoned}
+    for name, isolate in world.recorded_by.items():
+        if isolate.alive and name not in world.dropped and name not in abandoned:
+            require(name in logged, f"{name} is lost in a living isolate")
+    require(not world.dropped.keys() & logged.keys(), "a dropped event is in the log")
+    told = truth.dropped.total()
+    due = sum(isolate.alive for isolate in world.dropped.values())
+    most = len(world.dropped) + len(abandoned)
+    require(due <= told <= most, f"{told} of {most} drops are reported")
+    require(sorted(truth.payments) == sorted(world.payments), f"payments are {truth.payments}")
+    left = world.kv.content(f"{keys.USAGE_PREFIX}spill/")
+    require(not left, f"{[*left]} are not drained")
 
 
-def check_final(world: World, shown: Shown, now_ms: int, stored: Stored) -> None:
-    """Check that a snapshot at rest equals the count of the events in KV, field by field."""
-    days = days_of(shown["window"], now_ms)
-    truth = {name: sums for name, sums in stored.count.by_api(days).items() if sums.calls}
-    rows = {row["id"]: row for row in shown["allApis"]}
-    require(rows.keys() == truth.keys(), f"shown are {sorted(rows)}, stored {sorted(truth)}")
-    for name, row in rows.items():
-        events = [
-            event
-            for event in stored.count.events.values()
-            if event.api
-            and event.counted
-            and shown_id(event.api) == name
-            and (days is None or event.at_ms // DAY_MS in days)
-        ]
-        require(
-            sums_in(row) == truth[name],
-            f"{name} in {shown['window']}: {sums_in(row)} shown, {truth[name]} stored",
-        )
-        callers = Counter(event.caller for event in events)
-        require(row["uniqueCallers"] == len(callers), f"{name} has {len(callers)} callers")
-        hours = Counter(event.at_ms // HOUR_MS for event in events)
-        for share, counts in (("topCallerShare", callers), ("maxHourShare", hours)):
-            true = max(counts.values()) / len(events)
-            require(abs(row[share] - true) < 0.0001, f"{name}: {share} is {row[share]}, not {true}")
-        latencies = sorted(event.latency_ms for event in events if event.latency_ms)
-        mean = sum(latencies) / len(latencies) if latencies else 0.0
-        p95 = latencies[math.ceil(0.95 * len(latencies)) - 1] if latencies else 0.0
-        require(abs(row["latencyMs"] - mean) < 0.01, f"{name}: mean latency")
-        require(abs(row["p95LatencyMs"] - p95) <= 0.0101 * p95, f"{name}: p95 latency")
-    bad = any(key.split("/")[2] == "bad" for key in world.kv.names(keys.USAGE_PREFIX))
-    complete = shown["freshness"]["complete"]
-    require(not (complete and bad and days is None), "complete despite an unreadable batch")
-    dropped = sum(n for day, n in stored.dropped.items() if days is None or day in days)
-    require(shown["freshness"]["droppedEvents"] == dropped, f"{dropped} events were dropped")
-    require(not (complete and dropped), "complete despite dropped events")
+def check_shards(world: World) -> None:
+    """Check the segments and totals of all shards."""
+    truth = world.read_truth()
+    for number, found in world.objects.items():
+        check_health(found)
+        _check_segments(world, found, truth.shards[number].commits)
+        has_log = not any(key.startswith(f"{keys.USAGE_PREFIX}{number}/") for key in world.damaged)
+        try:
+            _check_totals(world, found, truth.shards[number].commits)
+        except (InvariantBroken, SummaryUnreadable) as error:
+            # What cannot be rebuilt is reported, by the shard or by whoever reads it.
+            lost = found.started().shard.log.folder.manifest.damaged
+            is_missing = isinstance(error, SummaryUnreadable)
+            if has_log or not (lost or is_missing):
+                raise
+
+
+def check_health(found: ShardObject) -> None:
+    """Check that the numbers of health are zero, or explained."""
+    log = found.started().shard.log
+    numbers = (log.position, log.flushed)
+    require(log.position == len(found.sql.commits), f"position {log.position} is not durable")
+    require(log.flushed == log.position, f"shard {found.number} is at {numbers} at rest")
+    require(log.unflushed_since_ms is None, "an event is not flushed at rest")
+
+
+def _check_segments(world: World, found: ShardObject, commits: Sequence[Committed]) -> None:
+    """Check that the segments have the log, and nothing twice."""
+    prefix = f"{keys.USAGE_PREFIX}{found.number}/"
+    stored: list[Commit] = []
+    for key, value in world.kv.content(prefix).items():
+        first = int(key.removeprefix(prefix))
+        if key in world.damaged:
+            stored += found.sql.commits[first - 1 : _last(world, key)]
+        else:
+            stored += decode_segment(value, found.number, first)
+    for key in world.damaged:
+        if key.startswith(prefix) and key not in world.kv.content(prefix):
+            first = int(key.removeprefix(prefix))
+            stored += found.sql.commits[first - 1 : _last(world, key)]
+    stored.sort()
+    require(stored == found.sql.commits, f"segments have {len(stored)} of {len(commits)} commits")
+
+
+def _last(world: World, key: str) -> int:
+    """Return the last position of a segment that was damaged."""
+    return int(max(version.metadata.get("last", 0) for version in world.kv.records[key]))
+
+
+def _check_totals(world: World, found: ShardObject, commits: Sequence[Committed]) -> None:
+    """Check that roll-ups, bases and open parts equal those made from the log."""
+    log = found.started().shard.log
+    folder, manifest = log.folder, log.folder.manifest
+    require(folder.part is None, "a fold does not end")
+    days = totals_by_day(commits)
+    damaged = sorted(manifest.damaged)
+    require(world.damaged or not damaged, f"{damaged} are damaged")
+    stored = {day: StoredTotals(*at) for day, at in log.tables.rollups(0, 1 << 30).items()}
+    for day in days.keys() | stored.keys() | log.parts.keys():
+        expected, total = days.get(day, Totals()), Totals()
+        if day in stored:
+            total.merge(_stored(world, stored[day]).totals)
+        if day in log.parts:
+            total.merge(log.parts[day].totals)
+        require(text_of(total) == text_of(expected), f"day {day} of shard {found.number} differs")
+    base_days = [day for day in sorted(stored) if day < manifest.day]
+    require(base_days == sorted(stored), "a roll-up is not in the bases")
+    folded = {day: _stored(world, stored[day]).totals for day in base_days}
+    if manifest.overall is not None:
+        overall = Totals()
+        for day in base_days:
+            overall.merge(folded[day])
+        overall.close_days(manifest.day)
+        overall.forget_days(manifest.day - constants.TREND_DAYS)
+        _check_base(world, manifest.overall, overall)
+    for used_on, base in manifest.week.items():
+        week = Totals()
+        for day in base_days:
+            if used_on - 6 <= day < used_on:
+                week.merge(folded[day])
+        week.close_days(used_on)
+        _check_base(world, base, week)
+
+
+def _stored(world: World, stored: StoredTotals) -> Rollup:
+    content = world.kv.content(stored.key)
+    names = keys.pieces(*stored)
+    return decode_rollup(stored.key, [content.get(name) for name in names])
+
+
+def _check_base(world: World, stored: StoredTotals, expected: Totals) -> None:
+    content = world.kv.content(stored.key)
+    found = [content.get(name) for name in keys.pieces(*stored)]
+    made = encode_rollup(stored.key, base_of(expected))
+    require(found == [*made], f"{stored.key} differs from the log")
+
+
+def totals_by_day(commits: Sequence[Committed]) -> Mapping[int, Totals]:
+    """Add up the log of a shard."""
+    days: dict[int, Totals] = {}
+    for commit in commits:
+        for batch in commit.batches:
+            if batch.dropped:
+                days.setdefault(commit.at_ms // DAY_MS, Totals()).dropped += batch.dropped
+            for event in batch.events:
+                if event.api is not None:
+                    days.setdefault(event.at_ms // DAY_MS, Totals()).add_event(event)
+    return days
+
+
+def text_of(totals: Totals) -> str:
+    """Encode totals to compare them."""
+    header, apis = totals.encode()
+    return json.dumps([header, list(apis)])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Coroutine, Mapping
-from collections.abc import Set as AbstractSet
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,70 +12,57 @@ from analytics import Analytics
 from api.auth import PUBLIC_SETTING
 from api.platform import PlatformApi
 from api.tokens import TOKEN_SETTING
-from core.errors import StoreUnavailable
-from core.ports import Response
+from core.errors import ShardUnavailable, StoreUnavailable
+from metering.batches import decode_batch
 from metering.events import UsageEvent
 from tenants.directory import TenantDirectory
+from tests.simulation.clock import IsolateClock
 from tests.simulation.loop import SCOPE, VirtualLoop
 from tests.simulation.store import SimulatedStore
 from tests.support.fake_network import FakeFetcher
-from tests.support.fakes import FakeRequest
-from usage import CommitRole, UsageRecorder
+from usage import UsageRecorder
 
+TOKEN = "token-of-the-simulation"
+SETTINGS = {
+    PUBLIC_SETTING: "true",
+    TOKEN_SETTING: TOKEN,
+    "CALLER_HASH_SECRET": "secret",
+}
 BACKGROUND_MS = 30_000
 """How long workerd lets `waitUntil` work on after the response."""
 
-TOKEN = "token"
-SETTINGS = {PUBLIC_SETTING: "true", TOKEN_SETTING: TOKEN}
-_HEADERS = {"x-platform-token": TOKEN}
+
+class Shards(Protocol):
+    """The shards of a run, as isolates call them."""
+
+    async def call_shard(self, shard: int, method: str, argument: str) -> str:
+        """Call a method of a shard. Raises `ShardUnavailable`."""
+        ...
 
 
 @dataclass(slots=True)
-class IsolateClock:
-    """A monotonic clock whose error changes over time, up to `off_ms`.
+class IsolateShards:
+    """The binding `USAGE_SHARD` of an isolate; its `USAGE_SHARDS` is that of its start."""
 
-    Starting at the error `offset_ms`, it is fast by the share `drift` until the error is
-    `off_ms`, then slow until it is the opposite, and so on. It also leaps ahead once.
-    """
+    shards: Shards
+    count: int
 
-    loop: VirtualLoop
-    off_ms: float = 0.0
-    offset_ms: float = 0.0
-    drift: float = 0.0
-    leap_at_ms: float = float("inf")
-    leap_ms: float = 0.0
-    late_ms: float = 0.0
-
-    def now_ms(self) -> int:
-        return int(self.loop.now_ms + self._offset_ms())
-
-    def be_true(self) -> None:
-        """From now on, return the true time, and sleep exactly."""
-        self.off_ms = self.offset_ms = self.drift = self.late_ms = 0.0
-        self.leap_at_ms = float("inf")
-
-    def _offset_ms(self) -> float:
-        true_ms = self.loop.now_ms
-        offset_ms = self.offset_ms
-        if self.drift:
-            # A triangle wave from -off to off.
-            swing_ms = 4 * self.off_ms
-            gained_ms = (true_ms * self.drift + offset_ms) % swing_ms
-            offset_ms = abs(gained_ms - swing_ms / 2) - self.off_ms
-        if true_ms >= self.leap_at_ms:
-            offset_ms = min(self.off_ms, offset_ms + self.leap_ms)
-        return offset_ms
-
-    async def sleep_ms(self, duration_ms: int) -> None:
-        await asyncio.sleep((duration_ms + self.late_ms) / 1000)
+    async def call(self, shard: int, method: str, argument: str) -> str:
+        scope = SCOPE.get()
+        if isinstance(scope, Invocation):
+            scope.calls += 1
+        return await self.shards.call_shard(shard, method, argument)
 
 
-class Mortal(Protocol):
-    """Gets notified when an isolate dies."""
+@dataclass(slots=True)
+class Recorder(UsageRecorder):
+    """The real recorder; `abandoned` has the ids of events in batches that it gave up."""
 
-    def died(self, isolate: Isolate) -> None:
-        """Record what is lost with it."""
-        ...
+    abandoned: set[str] = field(default_factory=set)
+
+    def _abandon(self, queue: Any, sending: Any) -> None:
+        self.abandoned |= {event.request_id for event in decode_batch(sending.text).events}
+        UsageRecorder._abandon(self, queue, sending)
 
 
 @dataclass(slots=True)
@@ -85,6 +70,7 @@ class SimulatedEnvironment:
     """The bindings of an isolate."""
 
     usage_store: SimulatedStore
+    usage_shards: IsolateShards
     tenant_store: None = None
     namespace: None = None
     assets: None = None
@@ -106,30 +92,24 @@ class Isolate:
 
     loop: VirtualLoop
     store: SimulatedStore
+    shards: IsolateShards
     clock: IsolateClock
-    log: UsageRecorder
-    registry: Mortal
+    recorder: Recorder
     fuse: int
     alive: bool = True
+    problems: list[str] = field(default_factory=list)
     analytics: Analytics = field(init=False)
     api: PlatformApi = field(init=False)
-    problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        environment = SimulatedEnvironment(self.store)
+        environment = SimulatedEnvironment(self.store, self.shards)
         directory = TenantDirectory(self.clock, None, None)
-        self.analytics = Analytics(self.clock, self.log)
-        self.api = PlatformApi(environment, self.clock, directory, self.log, self.analytics)
+        self.analytics = Analytics(self.clock, self.shards, self.store)
+        self.api = PlatformApi(environment, self.clock, directory, self.recorder, self.analytics)
 
     def die(self) -> None:
         """End at once: work in progress stops, and memory is lost."""
-        if self.alive:
-            self.alive = False
-            self.registry.died(self)
-
-    def cached_keys(self) -> AbstractSet[str]:
-        """Return the keys of the batches that its reader has cached."""
-        return self.analytics._tail_cache._batches.keys()
+        self.alive = False
 
     def serve(self, event: UsageEvent, invocation: Invocation) -> None:
         """Serve a request: record its event, and run what the recorder requires."""
@@ -137,21 +117,8 @@ class Isolate:
         invocation.responded()
 
     def _record(self, event: UsageEvent, invocation: Invocation) -> None:
-        role = self.log.record(event)
-        if role is CommitRole.LEAD:
-            invocation.run(self.log.commit_after_delay(self.store))
-        elif role is CommitRole.COMMIT:
-            invocation.run(self.log.commit(self.store))
-
-    async def ask(
-        self, path: str, query: str, invocation: Invocation, method: str = "GET"
-    ) -> Response | None:
-        """Call the platform API; None if KV was unavailable."""
-        request = FakeRequest(f"http://localhost{path}{query}", method, _HEADERS)
-        try:
-            return await self.api.handle(request, path, query, "request", invocation)
-        except StoreUnavailable:
-            return None
+        if self.recorder.record(event):
+            invocation.run(self.recorder.send())
 
 
 @dataclass(slots=True)
@@ -161,14 +128,9 @@ class Invocation:
     isolate: Isolate
     fuse: int = 0
     operations: int = 0
-    listed: set[str] = field(default_factory=set)
-    read: set[str] = field(default_factory=set)
-    unseen: set[str] = field(default_factory=set)
-    """Keys that a listing showed to this invocation, and every read reported missing."""
-    denied: set[str] = field(default_factory=set)
-    """Existing keys that were reported missing since it last listed all batches."""
-    listed_all: bool = False
-    """Whether its newest listing of all batches reached the end."""
+    """Its operations on KV."""
+    calls: int = 0
+    """Its calls to shards."""
     cut_at_ms: float = float("inf")
     context: Context = field(init=False)
 
@@ -206,13 +168,13 @@ class Invocation:
     async def _watch(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except StoreUnavailable:
+        except (StoreUnavailable, ShardUnavailable):
             pass
         except Exception as error:  # noqa: BLE001 (any error is a finding)
             self.isolate.problems.append(f"background work failed: {error!r}")
 
 
-def parse(response: Response) -> Mapping[str, Any]:
-    """Decode a response of the platform API."""
-    body: Mapping[str, Any] = json.loads(response.body)
-    return body
+def parse(text: str) -> Mapping[str, Any]:
+    """Decode a JSON object."""
+    found: Mapping[str, Any] = json.loads(text)
+    return found

@@ -25,7 +25,7 @@ KINDS: Mapping[str, Kind] = {
     "metering": Kind(
         metering.run,
         metering.replay_command,
-        ("requests", "stored", "lost", "dropped", "reads", "reads_complete", "operations"),
+        ("requests", "acknowledged", "logged", "dropped", "reads", "reads_exact", "restarts"),
     ),
     "payments": Kind(
         payments.run,

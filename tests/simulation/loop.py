@@ -17,8 +17,15 @@ from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 _CLOSINGS_MAX = 10
 
+STEPS_MAX = 40_000
+"""Steps of a run; one that takes more does not end."""
+
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
+
+
+class EndlessRun(Exception):
+    """A run does not come to an end."""
 
 
 class Scope(Protocol):
@@ -132,7 +139,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         for coroutine in self._coroutines:
             for _ in range(_CLOSINGS_MAX):
                 # Work that awaits while it is closed must be closed again.
-                with suppress(RuntimeError):
+                with suppress(Exception):
                     coroutine.close()
                     break
         self._coroutines.clear()
@@ -145,6 +152,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         try:
             while self._ready or (self._timers and self._timers[0][0] <= until_ms):
                 self._step()
+                if self.steps > STEPS_MAX:
+                    raise EndlessRun(f"{self.steps} steps until {self.now_ms}")
         finally:
             asyncio._set_running_loop(None)
         self.now_ms = max(self.now_ms, until_ms)

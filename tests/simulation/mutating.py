@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from tests.simulation.kinds import KINDS, Outcome
 
 
@@ -34,6 +36,8 @@ class Mutation:
     new: str
     kind: str = "metering"
     """The kind of runs that must detect it."""
+    test: str = ""
+    """`MODULE:FUNCTION` of the unit test that detects it, if no run does."""
 
     def changed(self) -> Any:
         """Compile the broken function."""
@@ -82,6 +86,18 @@ def mutated(mutation: Mutation) -> Iterator[None]:
     finally:
         for place, key in places:
             setattr(place, key, original)
+
+
+def fails(mutation: Mutation) -> str:
+    """Run the unit test of a mutation; return how it fails, which is empty if it passes."""
+    module, _, name = mutation.test.partition(":")
+    test = getattr(importlib.import_module(module), name)
+    with mutated(mutation):
+        try:
+            test()
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 (it may raise anything)
+            return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def first_catch(mutation: Mutation, seeds: Iterable[int]) -> tuple[int, Outcome] | None:

@@ -1,120 +1,187 @@
-"""Mutations of the group commit."""
+"""Mutations of the recorder and of the log: what is sent, committed, flushed and recovered."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.simulation.mutating import Mutation
 
+_USAGE = partial(Mutation, module="usage")
+_LOG = partial(Mutation, module="metering.log")
+_SHARD = partial(Mutation, module="metering.shard")
+
 LOG = (
-    Mutation(
-        "a retried put gets a new key",
-        "usage",
-        "UsageRecorder._write",
-        "key,\n                sealed.minute",
-        "self._new_key(sealed.minute),\n                sealed.minute",
+    _USAGE(
+        "events are sent again in another batch",
+        function="UsageRecorder._next_batch",
+        old="del queue.waiting[: len(events)]",
+        new="pass",
     ),
-    Mutation(
-        "a batch is dropped at the deadline",
-        "usage",
-        "UsageRecorder._write",
-        "deadline_ms:\n                return",
-        "deadline_ms:\n                return self._mark_committed(key)",
+    _USAGE(
+        "every batch has the same name",
+        function="UsageRecorder._next_batch",
+        old="queue.sequence += 1",
+        new="queue.sequence = 1",
     ),
-    Mutation(
-        "a failed put is taken for a success",
-        "usage",
-        "UsageRecorder._write",
-        "self.counters.puts_failed += 1",
-        "return self._mark_committed(key)",
+    _USAGE(
+        "dropped events are not reported",
+        function="UsageRecorder._next_batch",
+        old="queue.sequence, self._dropped, events",
+        new="queue.sequence, 0, events",
     ),
-    Mutation(
-        "the buffer is cleared before the put has succeeded",
-        "usage",
-        "UsageRecorder._write",
-        "sealed = self._sealed[key]",
-        "sealed = self._sealed[key]; self._mark_committed(key)",
+    _USAGE(
+        "dropped events are reported by every batch",
+        function="UsageRecorder._next_batch",
+        old="self._dropped = 0",
+        new="pass",
     ),
-    Mutation(
-        "a dead leader's claim never expires",
-        "usage",
-        "UsageRecorder._claim",
-        "batch.claimed_until_ms <= now_ms",
-        "batch.claimed_until_ms == 0",
+    _USAGE(
+        "a batch that fails is replaced by the next one",
+        function="UsageRecorder._send_queue",
+        old="if queue.sending is None:",
+        new="if queue.sending is None or queue.waiting:",
     ),
-    Mutation(
-        "a dead leader is never replaced",
-        "usage",
-        "UsageRecorder._role_at",
-        "now_ms < self._leader_until_ms",
-        "self._leader_until_ms",
+    _USAGE(
+        "a spilled batch is not written",
+        function="UsageRecorder._send",
+        old="await store.put(key, sending.text, {}, lifetime_ms // 1000)",
+        new="pass",
     ),
-    Mutation(
-        "an event at the end of a minute goes into the next one",
-        "usage",
-        "UsageRecorder.record",
-        "event.at_ms // MINUTE_MS",
-        "(event.at_ms + 500) // MINUTE_MS",
+    _USAGE(
+        "a refused batch is given up",
+        function="UsageRecorder._send",
+        old="if not is_refused and waited_ms < constants.SPILL_AFTER_MS:",
+        new="if is_refused:\n"
+        "            self._queues[shard].sending = None\n"
+        "            return True\n"
+        "        if waited_ms < constants.SPILL_AFTER_MS:",
     ),
-    Mutation(
-        "a batch that crosses a minute is not split",
-        "usage",
-        "UsageRecorder.record",
-        "entry = self._open.get(minute)",
-        "minute = next(iter(self._open), minute); entry = self._open.get(minute)",
+    _LOG(
+        "a batch that arrives again is committed again",
+        function="Log.has",
+        old="return bool(batch.sequence) and self.writers.has(batch.writer, batch.sequence)",
+        new="return False",
     ),
-    Mutation(
-        "a leader writes only the newest minute",
-        "usage",
-        "UsageRecorder.commit_after_delay",
-        "in tuple(self._open):",
-        "in tuple(self._open)[-1:]:",
+    _LOG(
+        "a payment that arrives again is committed again",
+        function="Log.has",
+        old="return self.tables.has_settlement(batch.settlement.payment_id)",
+        new="return False",
     ),
-    Mutation(
+    _LOG(
+        "an imported event that arrives again is committed again",
+        function="Log._accepted",
+        old="event.request_id not in known and ",
+        new="",
+    ),
+    _LOG(
+        "an event that is imported twice at once is committed twice",
+        function="Log._accepted",
+        old=" and event.request_id not in imported:",
+        new=":",
+    ),
+    _LOG(
+        "a batch is acknowledged before it is committed",
+        function="Log.append",
+        old="await waiting.done",
+        new="pass",
+    ),
+    _LOG(
+        "a commit is not added to the totals",
+        function="Log._commit",
+        old="self._add(commit)",
+        new="self.position = commit.position",
+    ),
+    _LOG(
+        "the names of batches are not noted",
+        function="Log._add_name",
+        old="self.writers.add(batch.writer, batch.sequence, at_ms)",
+        new="pass",
+    ),
+    _LOG(
         "dropped events are not counted",
-        "usage",
-        "UsageRecorder.record",
-        "self.counters.events_dropped += 1",
-        "pass",
+        function="Log._add",
+        old="self._part(commit, commit.at_ms).totals.dropped += batch.dropped",
+        new="pass",
     ),
     Mutation(
-        "dropped events are not reported to readers",
-        "usage",
-        "UsageRecorder.record",
-        "self._dropped_unreported += 1",
-        "pass",
+        "a gap in the sequences of a writer is ignored",
+        "metering.writers",
+        "_Arrived.add",
+        "first = last = sequence",
+        "first, last = 1, sequence",
+    ),
+    _LOG(
+        "the position of a checkpoint is not stored",
+        function="Log.checkpoint",
+        old='self.tables.set_value("checkpointed", self.position)',
+        new="pass",
+    ),
+    _LOG(
+        "a checkpoint lacks the part that is being folded",
+        function="Log.checkpoint",
+        old="for part in self.folder.all_parts()",
+        new="for part in self.parts.values()",
+    ),
+    _LOG(
+        "a checkpoint lacks the writers",
+        function="Log.checkpoint",
+        old="self.writers.encode()",
+        new="Writers().encode()",
+    ),
+    _LOG(
+        "writers are forgotten at the next checkpoint",
+        function="Log.checkpoint",
+        old="self.clock.now_ms() - constants.WRITER_DAYS * DAY_MS",
+        new="self.clock.now_ms() + 1",
+    ),
+    _LOG(
+        "commits are deleted before they are in a checkpoint",
+        function="Log._delete_commits",
+        old="min(self.flushed, self.checkpointed)",
+        new="max(self.flushed, self.checkpointed)",
+    ),
+    _LOG(
+        "recovery ignores commits that are flushed",
+        function="Log._recover",
+        old="for commit in self.tables.commits(self.checkpointed):",
+        new="for commit in self.tables.commits(max(self.flushed, self.checkpointed)):",
+    ),
+    _LOG(
+        "a segment that is written again has more commits",
+        function="Log._next_segment",
+        old='fixed = self.tables.value("segment", 0)',
+        new="fixed = 0",
+    ),
+    _LOG(
+        "the next segment begins in the last one",
+        function="Log._flush_segment",
+        old="self.flushed = last",
+        new="self.flushed = first",
+    ),
+    _LOG(
+        "a segment is noted for one of its days only",
+        function="Log._flush_segment",
+        old="{at_ms // DAY_MS for at_ms in times}",
+        new="{times[-1] // DAY_MS}",
+    ),
+    _SHARD(
+        "spilled batches are not looked for",
+        function="UsageShard._drain_spills",
+        old="if not self._is_spill_check_due or",
+        new="if True or",
+    ),
+    _SHARD(
+        "a spilled batch is deleted and not appended",
+        function="UsageShard._drain",
+        old="responses = await asyncio.gather(*map(self._append, found.values()))",
+        new="responses = [{} for _ in found]",
     ),
     Mutation(
-        "dropped events are reported again with every batch",
-        "usage",
-        "UsageRecorder._seal",
-        "self._dropped_unreported = 0",
-        "pass",
-    ),
-    Mutation(
-        "a sealed batch still takes events",
-        "usage",
-        "UsageRecorder._seal",
-        "self._open.pop(minute)",
-        "self._open[minute]",
-    ),
-    Mutation(
-        "a sealed batch loses its last event",
-        "usage",
-        "UsageRecorder._seal",
-        "Batch(events,",
-        "Batch(events[: max(1, len(events) - 1)],",
-    ),
-    Mutation(
-        "a writer uses a key twice",
-        "usage",
-        "UsageRecorder._new_key",
-        "self.writer, self._next_counter",
-        "self.writer, self._next_counter % 3",
-    ),
-    Mutation(
-        "all isolates use the same writer name",
-        "usage",
-        "UsageRecorder._new_key",
-        "self.writer, self._next_counter",
-        "'0', self._next_counter",
+        "a fast clock counts events in the future",
+        "metering.segments",
+        "_bounded",
+        "event if oldest_ms <= event.at_ms <= at_ms else event._replace(at_ms=at_ms)",
+        "event",
     ),
 )

@@ -1,69 +1,376 @@
-"""What a response must include, recorded when its read starts."""
+"""Reads windows and pages of events from isolates, and checks what they show.
+
+1. Never inflated: nothing shown exceeds what the shards have committed.
+5. Tenants never mix: each row has only what is of its API.
+6. A read costs one call for each shard, and new totals in KV only after a fold.
+7. Everything acknowledged before a read began is in its response. If a shard did not respond, that
+   holds for what was acknowledged before `asOf`.
+
+When nothing is committed during a read, it must be exact, field by field.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from core import constants
+from core.calendar import DAY_MS, HOUR_MS, HOURS_PER_DAY, timestamp
+from core.errors import DispatcherError, ShardUnavailable, StoreUnavailable
+from core.ports import Response
 from metering.events import UsageEvent
-from tests.simulation.isolate import Isolate
-from tests.simulation.kv import LISTING_LAG_MS_MAX
+from tests.simulation.invariants import InvariantBroken, Shown, require
+from tests.simulation.isolate import Invocation, Isolate, parse
+from tests.simulation.truth import Count, Sums, count_of, shown_id
+from tests.simulation.world import World, api_of, at
+from tests.support.fakes import FakeRequest
+
+ANALYTICS = "/__platform/analytics"
+EVENTS = "/__platform/events"
+_QUERIES = ("?window=today", "?window=week", "?window=overall", "")
+_HEADERS = {"x-platform-token": "token-of-the-simulation"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The state when a read started: at `true_ms`, which the reader's clock shows as `clock_ms`.
-
-    `buffered` has the events in the isolate's memory. `recorded` has the batches in KV, each with
-    the time when it got there, except those in `late`: batches that still have a late marker.
-    """
-
-    true_ms: float
-    clock_ms: int
-    clock_off_ms: int
-    local_keys: AbstractSet[str]
-    buffered: Sequence[UsageEvent]
-    recorded: Sequence[tuple[float, Sequence[UsageEvent]]]
-    late: AbstractSet[str]
-
-    def due(self, as_of_ms: float, *, listed_all: bool) -> Sequence[UsageEvent]:
-        """Return the events that a response must include if it is complete as of a time.
-
-        If the reader has not `listed_all` batches, it has some only from summaries.
-        """
-        written_ms = self.true_ms - LISTING_LAG_MS_MAX
-        if not listed_all:
-            # The clock of compaction may be ahead of the true one.
-            listed_ms = as_of_ms + constants.KV_SETTLE_SECONDS * 1000 - self.clock_off_ms
-            written_ms = min(written_ms, listed_ms - LISTING_LAG_MS_MAX)
-        return [
-            event
-            for at_ms, events in self.recorded
-            if at_ms <= written_ms
-            for event in events
-            if event.at_ms <= as_of_ms
-        ]
-
-    def still_buffered(self, isolate: Isolate) -> Reading:
-        """Return the reading without events that are no longer buffered now."""
-        still = {event.request_id for event in buffered_by(isolate)}
-        return replace(
-            self,
-            local_keys=self.local_keys | local_keys(isolate) | isolate.cached_keys(),
-            buffered=[event for event in self.buffered if event.request_id in still],
-        )
+async def ask(isolate: Isolate, path: str, query: str) -> Response | None:
+    """Call the platform API; None if a store or shard was unavailable."""
+    request = FakeRequest(f"http://localhost{path}{query}", "GET", _HEADERS)
+    try:
+        return await isolate.api.handle(request, path, query, "request")
+    except (StoreUnavailable, ShardUnavailable, DispatcherError):
+        return None
 
 
-def local_keys(isolate: Isolate) -> AbstractSet[str]:
-    """Return the keys of the batches that an isolate has in memory, in KV or not."""
-    local = isolate.log.local_batches()
-    return local.buffered.keys() | local.recent.keys()
+def snapshots_in(response: Response) -> Sequence[Shown]:
+    """Return the snapshots of a response, for one window or for all."""
+    body = parse(response.body)
+    return [body["snapshot"]] if "snapshot" in body else list(body["windows"].values())
 
 
-def buffered_by(isolate: Isolate) -> Sequence[UsageEvent]:
-    """Return the events in an isolate's memory that may be missing in KV."""
-    return [
-        event for batch in isolate.log.local_batches().buffered.values() for event in batch.events
+@dataclass(slots=True)
+class Readers:
+    """Read at any time from any isolate."""
+
+    world: World
+    responses: int = 0
+    exact: int = 0
+    failures: list[str] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    """What was shown with each `ETag`."""
+
+    def schedule(self) -> None:
+        for at_ms in self.world.shape.reads:
+            at(self.world, at_ms, self.start)
+
+    def check(self) -> None:
+        """Raise the first failure that a read found."""
+        for failure in self.failures:
+            raise InvariantBroken(failure)
+
+    def start(self) -> None:
+        """Start a read of something in some isolate."""
+        random = self.world.random
+        isolate = self.world.some_isolate()
+        invocation = self.world.invocation(isolate)
+        if random.random() < 0.25:
+            invocation.run(self.read(isolate, EVENTS, f"?limit={random.choice((1, 5, 2000))}"))
+        else:
+            invocation.run(self.read(isolate, ANALYTICS, random.choice(_QUERIES)))
+
+    async def read(self, isolate: Isolate, path: str, query: str) -> None:
+        """Read and check the response."""
+        world = self.world
+        due = {
+            name: at_ms
+            for name, at_ms in world.acknowledged.items()
+            if world.truth.shard_of[name] < isolate.shards.count
+        }
+        response = await ask(isolate, path, query)
+        if response is None:
+            return
+        self.responses += 1
+        try:
+            if path == EVENTS:
+                check_events(world, parse(response.body)["events"])
+            else:
+                self._check_tag(response)
+                for shown in snapshots_in(response):
+                    self.exact += check_snapshot(world, isolate, due, shown)
+        except InvariantBroken as broken:
+            self.failures.append(f"{broken} (read {path}{query})")
+
+    def _check_tag(self, response: Response) -> None:
+        """Check that responses with the same `ETag` show the same."""
+        tag = dict(response.headers)["etag"]
+        shown = _without_times(snapshots_in(response))
+        require(self.tags.setdefault(tag, shown) == shown, "an ETag has two contents")
+
+
+def _without_times(snapshots: Sequence[Shown]) -> str:
+    """Return what is shown, without the times of the read."""
+    shown = [
+        {
+            **one,
+            "generatedAt": None,
+            "range": one["range"]["startAt"],
+            "freshness": {**one["freshness"], "asOf": None, "lagSeconds": None},
+        }
+        for one in snapshots
     ]
+    return json.dumps(shown)
+
+
+def check_snapshot(world: World, isolate: Isolate, due: Mapping[str, float], shown: Shown) -> bool:
+    """Check one snapshot; `due` was acknowledged before the read. Return whether it is exact."""
+    truth = world.read_truth()
+    days = _days_of(shown)
+    known = {
+        name: event
+        for name, event in truth.count.events.items()
+        if truth.shard_of[name] < isolate.shards.count
+    }
+    rows = {row["id"]: row for row in shown["allApis"]}
+    require(len(rows) == len(shown["allApis"]), "an API is shown twice")
+    bounds = count_of(known.values()).by_api(days)
+    for name, row in rows.items():
+        _check_row(truth.count, row)
+        require(name in bounds, f"{name} is shown and was never called")
+        require(
+            sums_in(row).within(bounds[name]),
+            f"{name} is inflated in {shown['window']}: {sums_in(row)} of {bounds[name]}",
+        )
+    _check_totals(truth.count, shown, rows)
+    freshness = shown["freshness"]
+    if freshness["damagedTotals"]:
+        require(not freshness["complete"], "complete without damaged totals")
+        # A reader whose shard does not respond may look for bases that are replaced since.
+        may_lack = freshness["unavailableShards"] or world.damaged or world.shape.temper.stale
+        require(may_lack, f"{freshness['damagedTotals']} are not damaged")
+        return False
+    if freshness["unavailableShards"]:
+        require(not freshness["complete"], "complete without a shard")
+        as_of_ms = ms_of(freshness["asOf"]) - world.shape.clock_off_ms - 1
+        due = {name: at_ms for name, at_ms in due.items() if at_ms <= as_of_ms}
+    _check_presence([known[name] for name in due], days, rows)
+    if len(due) < len(known):
+        return False
+    check_exact(shown, known.values(), days, truth.shard_of)
+    return True
+
+
+def _days_of(shown: Shown) -> Sequence[int] | None:
+    """Return the UTC days of a window, as the contract defines them."""
+    today = int(ms_of(shown["generatedAt"])) // DAY_MS
+    return {"today": [today], "week": range(today - 6, today + 1), "overall": None}[shown["window"]]
+
+
+def ms_of(text: str) -> float:
+    """Return a time that is shown, in milliseconds."""
+    return datetime.fromisoformat(text).timestamp() * 1000
+
+
+def sums_in(row: Shown) -> Sums:
+    """Return the sums of a row that can only grow."""
+    errors = round(row["errorRatePct"] * row["calls"] / 100)
+    return Sums(row["calls"], errors, row["revenueMicros"])
+
+
+def _check_row(truth: Count, row: Shown) -> None:
+    """Check that a row has only data of its own API."""
+    api = api_of(int(row["endpoint"].rpartition("-")[2]))
+    expected = (shown_id(api), api.tenant_id, api.owner, api.directory, api.price_micros / 1e6)
+    found = tuple(row[name] for name in ("id", "tenantId", "owner", "directory", "priceUsd"))
+    require(found == expected, f"tenants are mixed: {found}, expected {expected}")
+    callers = truth.callers[row["id"]]
+    require(row["uniqueCallers"] <= len(callers), f"{row['id']} has callers of another API")
+    busiest = row["topCallerShare"] * row["calls"]
+    require(
+        busiest <= max(callers.values(), default=0) + 0.5,
+        f"{row['id']}: its busiest caller is inflated",
+    )
+
+
+def _check_totals(truth: Count, shown: Shown, rows: Mapping[str, Shown]) -> None:
+    total = Sums()
+    for row in rows.values():
+        total = total.plus(sums_in(row))
+    hero = shown["heroStats"]
+    called = sum(row["calls"] > 0 for row in rows.values())
+    require((hero["calls"], hero["publishedApis"]) == (total.calls, called), "the totals differ")
+    require(hero["revenueMicros"] == total.revenue_micros, "the total revenue differs")
+    require(
+        sum(one["calls"] for one in shown["directories"]) == total.calls, "the directories differ"
+    )
+    hours = 1 if shown["window"] == "today" else HOURS_PER_DAY
+    bounds = truth.by_period(hours)
+    for point in shown["series"]:
+        sums = Sums(point["calls"], point["errors"], point["revenueMicros"])
+        bound = bounds.get(int(ms_of(point["startAt"])) // (hours * HOUR_MS), Sums())
+        require(sums.within(bound), f"the series is inflated at {point['startAt']}")
+    charted = sum(point["calls"] for point in shown["series"])
+    require(charted == total.calls, f"the series has {charted} calls of {total.calls}")
+
+
+def _check_presence(
+    events: Sequence[UsageEvent], days: Sequence[int] | None, rows: Mapping[str, Shown]
+) -> None:
+    for name, sums in count_of(events).by_api(days).items():
+        if sums.calls:
+            found = sums_in(rows[name]) if name in rows else Sums()
+            require(sums.within(found), f"{name} has {found}; {sums} was acknowledged before")
+
+
+def check_exact(
+    shown: Shown,
+    known: Iterable[UsageEvent],
+    days: Sequence[int] | None,
+    shard_of: Mapping[str, int],
+) -> None:
+    """Check that a snapshot equals the count of events, field by field."""
+    window = shown["window"]
+    counts = count_of(known)
+    truth = {name: sums for name, sums in counts.by_api(days).items() if any(sums)}
+    rows = {row["id"]: row for row in shown["allApis"]}
+    require(rows.keys() == truth.keys(), f"shown are {sorted(rows)}, stored {sorted(truth)}")
+    inside = [
+        event
+        for event in counts.events.values()
+        if event.api and event.counted and (days is None or event.at_ms // DAY_MS in days)
+    ]
+    callers = {event.caller for event in inside}
+    require(shown["heroStats"]["activeAgents"] == len(callers), f"there are {len(callers)} callers")
+    for one in shown["directories"]:
+        own = {e.caller for e in inside if e.api and e.api.directory == one["directory"]}
+        require(one["uniqueCallers"] == len(own), f"{one['directory']} has {len(own)} callers")
+    periods = Counter(event.at_ms // (HOUR_MS if window == "today" else DAY_MS) for event in inside)
+    charted = {ms_of(one["startAt"]): one["calls"] for one in shown["series"] if one["calls"]}
+    width_ms = HOUR_MS if window == "today" else DAY_MS
+    expected = {period * width_ms: count for period, count in periods.items()}
+    require(charted == expected, f"the series of {window} is {charted}, not {expected}")
+    for name, row in rows.items():
+        events = [event for event in inside if event.api and shown_id(event.api) == name]
+        require(
+            sums_in(row) == truth[name],
+            f"{name} in {window}: {sums_in(row)} shown, {truth[name]} stored",
+        )
+        if not events:
+            continue
+        by_caller = Counter(event.caller for event in events)
+        require(row["uniqueCallers"] == len(by_caller), f"{name} has {len(by_caller)} callers")
+        hours = Counter(event.at_ms // HOUR_MS for event in events)
+        # If an API moves to another shard within an hour, their bases cannot add up that hour.
+        by_shard = Counter((event.at_ms // HOUR_MS, shard_of[event.request_id]) for event in events)
+        for share, least, most in (
+            ("topCallerShare", by_caller, by_caller),
+            ("maxHourShare", by_shard, hours),
+        ):
+            low, high = (max(counts.values()) / len(events) for counts in (least, most))
+            require(
+                low - 0.0001 < row[share] < high + 0.0001,
+                f"{name} in {window}: {share} is {row[share]}, not {high}",
+            )
+        latencies = sorted(event.latency_ms for event in events if event.latency_ms)
+        mean = sum(latencies) / len(latencies) if latencies else 0.0
+        p95 = latencies[math.ceil(0.95 * len(latencies)) - 1] if latencies else 0.0
+        require(abs(row["latencyMs"] - mean) < 0.01, f"{name}: mean latency")
+        require(abs(row["p95LatencyMs"] - p95) <= 0.0101 * p95, f"{name}: p95 latency")
+
+
+def check_events(world: World, events: Sequence[Shown]) -> None:
+    """Check a page of events: each is real, appears once, and has its own tenant."""
+    logged = world.read_truth().count.events
+    names = [event["requestId"] for event in events]
+    require(len(set(names)) == len(names), "an event is shown twice")
+    for shown in events:
+        event = logged.get(shown["requestId"])
+        require(event is not None, f"{shown['requestId']} was never committed")
+        assert event is not None
+        tenant = event.api.tenant_id if event.api else None
+        true = (tenant, timestamp(event.at_ms), event.caller, event.revenue_micros)
+        found = tuple(shown[name] for name in ("tenantId", "at", "caller", "revenueMicros"))
+        require(found == true, f"{event.request_id} is shown as {found}, was {true}")
+
+
+def check_pages(world: World, isolate: Isolate) -> None:
+    """Check that pages of events have the whole log, each event once, the newest first."""
+    limit = world.random.choice((3, 7, 2_000, 2_000))
+    found: list[str] = []
+    cursor = ""
+    while True:
+        query = f"?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        response = result(world, isolate, EVENTS, query)[0]
+        page = parse(response.body)
+        check_events(world, page["events"])
+        require(len(page["events"]) <= limit, "a page of events is too long")
+        found += [event["requestId"] for event in page["events"]]
+        cursor = page["cursor"]
+        if cursor is None or len(found) > 2 * len(world.recorded):
+            break
+    logged = [*world.read_truth().count.events]
+    require(
+        len(found) == len(set(found)) and (world.damaged or set(found) == set(logged)),
+        f"pages have {len(found)} events of {len(logged)}",
+    )
+    for number in world.objects:
+        newest = [name for name in found if world.truth.shard_of[name] == number]
+        own = [name for name in logged if world.truth.shard_of[name] == number]
+        is_ordered = newest == [name for name in reversed(own) if name in set(newest)]
+        require(is_ordered, f"events of shard {number} are not newest first")
+
+
+def check_cost(world: World, isolate: Isolate) -> None:
+    """Check that a second read costs one call for each shard, and nothing else."""
+    _, invocation = result(world, isolate, ANALYTICS, "")
+    require(invocation.operations == 0, f"a read costs {invocation.operations} operations on KV")
+    calls, count = invocation.calls, isolate.shards.count
+    require(calls == count, f"a read costs {calls} calls to {count} shards")
+
+
+def result(world: World, isolate: Isolate, path: str, query: str) -> tuple[Response, Invocation]:
+    """Read at rest, where every read succeeds."""
+    invocation = Invocation(isolate)
+    found: list[Response | None] = []
+
+    async def keep() -> None:
+        found.append(await ask(isolate, path, query))
+
+    invocation.run(keep())
+    world.loop.run(world.loop.now_ms + 20_000)
+    require(not isolate.problems, "; ".join(isolate.problems))
+    require(found and found[0] is not None, f"a read of {path} at rest gets no response")
+    assert found[0] is not None
+    return found[0], invocation
+
+
+def check_reads(world: World) -> None:
+    """Check the windows and pages of a new isolate, and of every one that has caches."""
+    fresh = world.start_isolate()
+    older = [one for one in world.living() if one.shards.count >= len(world.objects)]
+    # Reads are slow to simulate, so a run makes some of them.
+    for isolate in (world.random.choice(older), fresh) if world.random.random() < 0.3 else (fresh,):
+        response, _ = result(world, isolate, ANALYTICS, "")
+        logged = dict.fromkeys(world.truth.count.events, 0.0)
+        for shown in snapshots_in(response):
+            exact = check_snapshot(world, isolate, logged, shown)
+            require(exact or world.damaged, f"{shown['window']} is not exact at rest")
+            freshness = shown["freshness"]
+            days = _days_of(shown)
+            dropped = sum(
+                count for day, count in world.truth.dropped.items() if days is None or day in days
+            )
+            require(
+                world.damaged or freshness["droppedEvents"] == dropped,
+                f"{freshness['droppedEvents']} of {dropped} dropped events are shown",
+            )
+            require(
+                world.damaged or freshness["complete"] == (dropped == 0),
+                f"complete is {freshness['complete']} with {dropped} dropped events",
+            )
+    is_large = min(constants.SHARD_READ_LENGTH_MAX, constants.ROLLUP_PIECE_LENGTH_MAX) > 10_000
+    if is_large and not world.damaged:
+        check_cost(world, fresh)
+    if world.random.random() < 0.5:
+        check_pages(world, fresh)

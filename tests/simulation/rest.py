@@ -1,92 +1,85 @@
-"""A run at rest: everything shown must equal what is in KV, at a bounded cost."""
+"""The end of a run: faults end, work continues until nothing is left, and all is checked."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
 
-from core.ports import Response
-from tests.simulation import compaction
+from core.calendar import HOUR_MS, MINUTE_MS
+from core.errors import ShardUnavailable
 from tests.simulation.invariants import (
     Shown,
-    Stored,
-    check_events,
-    check_final,
     check_log,
+    check_problems,
+    check_shards,
     require,
+    totals_by_day,
 )
-from tests.simulation.isolate import Invocation, Isolate, parse
-from tests.simulation.world import World
+from tests.simulation.isolate import parse
+from tests.simulation.objects import ShardObject
+from tests.simulation.reading import check_reads
+from tests.simulation.world import World, end_faults
 
-ANALYTICS = "/__platform/analytics"
-EVENTS = "/__platform/events"
+_REBUILD_STEPS_MAX = 300
 
-Result = TypeVar("Result")
+
+def come_to_rest(world: World) -> None:
+    """Stop all faults, send one more request from every living isolate, and wait."""
+    end_faults(world)
+    world.loop.run(world.loop.now_ms + 2 * MINUTE_MS)
+    for isolate in world.living() or [world.start_isolate()]:
+        for number in range(world.shape.apis + 1):
+            world.request(isolate, number)
+    for _ in range(2):
+        world.wake_shards()
+        world.loop.run(world.loop.now_ms + 6 * MINUTE_MS)
+        # A sender may have given up, and the events that were dropped are to be reported.
+        for isolate in world.living():
+            world.request(isolate, 0)
+    # Late events of folded days are folded after an hour.
+    world.loop.run(world.loop.now_ms + world.random.choice((10 * MINUTE_MS, 2 * HOUR_MS)))
 
 
 def check_at_rest(world: World) -> None:
-    """Let compaction come to rest, then check everything from a new isolate."""
-    stored = check_log(world)
-    compaction.check_summaries(world, compaction.come_to_rest(world))
-    isolate = world.start_isolate()
-    isolate.fuse = 0
-    now_ms = isolate.clock.now_ms()
-    for shown in _read_windows(world, isolate):
-        check_final(world, shown, now_ms, stored)
-    _check_pages(world, isolate, stored)
+    """Check everything, rebuild everything, and check again."""
+    check_problems(world)
+    check_log(world)
+    damaged = bool(world.damaged)
+    for found in world.objects.values():
+        days = days_of(world, found)
+        # After damage, every day is repaired; otherwise, one is checked.
+        for day in days if damaged else world.random.sample(days, min(1, len(days))):
+            changed = rebuild(world, found, day)
+            require(damaged or not changed, f"the rebuild of day {day} changes it")
+    check_shards(world)
+    check_reads(world)
 
 
-def snapshots_in(response: Response) -> Sequence[Shown]:
-    """Return the snapshots of a response, for one window or for all."""
-    body = parse(response)
-    return [body["snapshot"]] if "snapshot" in body else list(body["windows"].values())
+def days_of(world: World, found: ShardObject) -> Sequence[int]:
+    """Return the days of which a shard has events."""
+    days = totals_by_day(world.read_truth().shards[found.number].commits)
+    return sorted(days)
 
 
-def _read_windows(world: World, isolate: Isolate) -> Sequence[Shown]:
-    invocation = Invocation(isolate)
+def rebuild(world: World, found: ShardObject, day: int) -> bool:
+    """Rebuild a day in steps, as an operator does; return whether that changed anything."""
+    results: list[Shown] = []
 
-    async def ask() -> tuple[Response | None, int]:
-        return await isolate.ask(ANALYTICS, "", invocation), invocation.operations
+    async def steps() -> None:
+        for _ in range(_REBUILD_STEPS_MAX):
+            # KV may not show yet what was written shortly before.
+            with suppress(ShardUnavailable):
+                results.append(parse(await found.call("rebuild", json.dumps({"day": day}))))
+                if results[-1]["complete"]:
+                    return
+            await asyncio.sleep(1)
 
-    response, operations = result(world, invocation, ask())
-    compaction.check_price(operations, windows=3)
-    require(response is not None, "a read at rest gets no response")
-    assert response is not None
-    return snapshots_in(response)
-
-
-def _check_pages(world: World, isolate: Isolate, stored: Stored) -> None:
-    """Check that pages of events have all events, each once, newest first."""
-    limit = world.random.choice((1, 7, 2_000)) if len(stored.count.events) < 40 else 50
-    found: list[Shown] = []
-    cursor = ""
-    while True:
-        query = f"?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
-        invocation = Invocation(isolate)
-        response = result(world, invocation, isolate.ask(EVENTS, query, invocation))
-        assert response is not None
-        page = parse(response)
-        require(len(page["events"]) <= limit, "a page of events is too long")
-        found += page["events"]
-        cursor = page["cursor"]
-        if cursor is None:
-            break
-        require(page["events"], "an empty page of events has a cursor")
-    check_events(world, found)
-    missing = stored.count.events.keys() - {event["requestId"] for event in found}
-    require(not missing, f"{len(missing)} of {len(stored.count.events)} events are on no page")
-
-
-def result(world: World, invocation: Invocation, work: Coroutine[Any, Any, Result]) -> Result:
-    results: list[Result] = []
-
-    async def keep() -> None:
-        results.append(await work)
-
-    world.loop.keep(work)
-    invocation.run(keep())
-    world.loop.run(world.loop.now_ms + 60_000)
-    problems = invocation.isolate.problems
-    require(not problems, "; ".join(problems))
-    require(results, "a read at rest does not end")
-    return results[0]
+    work = world.loop.create_task(steps(), context=world.kv.outside)
+    while not work.done():
+        world.loop.run(world.loop.now_ms + 1_000)
+    require(results and results[-1]["complete"], f"the rebuild of day {day} does not end")
+    reason = results[-1]["reason"]
+    require(world.damaged or reason is None, f"day {day} cannot be rebuilt: {reason}")
+    return bool(results[-1]["changed"])

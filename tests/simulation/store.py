@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core import keys
 from core.errors import ReadTooLarge, StoreUnavailable
 from core.ports import Json, KeyPage, ListedKey, NamePage
 from tests.simulation.kv import PAGE_KEYS_MAX, WITHOUT_RESPONSE, Effect, SimulatedKv, Write
@@ -25,17 +24,14 @@ VALUE_BYTES_MAX = 25 * 1024 * 1024
 BULK_KEYS_MAX = 100
 EXPIRATION_TTL_SECONDS_MIN = 60
 OPERATIONS_MAX = 1_000
+HANGS_MS = 90_000
+"""How long an operation takes at most until it fails."""
 
 
 class Metered(Protocol):
     """An invocation whose KV operations are counted."""
 
     operations: int
-    listed: set[str]
-    read: set[str]
-    unseen: set[str]
-    denied: set[str]
-    listed_all: bool
 
 
 @dataclass(slots=True)
@@ -72,15 +68,16 @@ class SimulatedStore:
         await self._write(Write(key, None, {}))
 
     async def _write(self, write: Write) -> None:
-        """Send a write to KV and wait for the response, which may never arrive."""
+        """Send a write to KV and wait for the response."""
         kv, loop = self.kv, self.kv.loop
         response: asyncio.Future[None] = loop.create_future()
         there_ms, back_ms, effect = kv.delay_ms(), kv.delay_ms(), kv.draw_effect()
 
         def arrive() -> None:
             outcome = kv.arrive(write, effect)
-            if effect is not Effect.FAILED_BEFORE_EFFECT and outcome not in WITHOUT_RESPONSE:
-                loop.call_later(back_ms / 1000, settle, outcome, context=kv.outside)
+            if effect is not Effect.FAILED_BEFORE_EFFECT:
+                later_ms = HANGS_MS if outcome in WITHOUT_RESPONSE else back_ms
+                loop.call_later(later_ms / 1000, settle, outcome, context=kv.outside)
 
         def settle(outcome: Effect) -> None:
             if outcome is Effect.DONE:
@@ -117,18 +114,7 @@ class SimulatedStore:
             if version is not None:
                 listed.append(ListedKey(names[end], dict(version.metadata) or None))
             end += 1
-        if scope := self._scope():
-            if cursor is None:
-                # Only the newest listing counts.
-                scope.unseen = {name for name in scope.unseen if not name.startswith(prefix)}
-                scope.listed = {name for name in scope.listed if not name.startswith(prefix)}
-                if prefix == keys.USAGE_PREFIX:
-                    # With this listing, a reader starts again from the beginning.
-                    scope.denied.clear()
-            scope.listed.update(key.name for key in listed)
         is_last = end >= len(names) and not (listed and kv.random.random() < kv.temper.odd_pages)
-        if scope and prefix == keys.USAGE_PREFIX:
-            scope.listed_all = is_last
         if is_last:
             return KeyPage(listed, None)
         return KeyPage(listed, names[end - 1] if end else "")
@@ -146,27 +132,20 @@ class SimulatedStore:
             self._check_key(key)
         await self._round_trip("GET")
         found = {key: self.kv.read(self.location, key) for key in keys}
-        if scope := self._scope():
-            read = {key for key, version in found.items() if version is not None}
-            scope.read |= read
-            scope.denied |= {key for key in found.keys() - read if self.kv.content(key).get(key)}
-            scope.denied -= read
-            scope.unseen = (scope.unseen | found.keys() & scope.listed) - scope.read
         size = sum(len(version.value or "") for version in found.values() if version is not None)
         if size > VALUE_BYTES_MAX:
             raise ReadTooLarge("KV failed: 413, total size of a bulk get exceeds 25 MiB")
         return {key: None if version is None else version.value for key, version in found.items()}
 
     async def _round_trip(self, what: str) -> None:
-        """Wait for a round trip to KV, which may fail or never end."""
+        """Wait for a round trip to KV, which may fail."""
         kv = self.kv
         response: asyncio.Future[None] = kv.loop.create_future()
-        drawn = kv.random.random()
-        if drawn >= kv.temper.hangs:
-            delay_ms = kv.delay_ms()
-            kv.loop.call_later(delay_ms / 1000, response.set_result, None, context=kv.outside)
+        hangs = kv.random.random() < kv.temper.hangs
+        delay_ms = HANGS_MS if hangs else kv.delay_ms()
+        kv.loop.call_later(delay_ms / 1000, response.set_result, None, context=kv.outside)
         await response
-        if kv.is_out() or kv.random.random() < kv.temper.reads_fail:
+        if hangs or kv.is_out() or kv.random.random() < kv.temper.reads_fail:
             raise StoreUnavailable(f"KV {what} failed: 503 Service Unavailable")
 
     @staticmethod

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from core.calendar import DAY_MS, HOUR_MS
+from metering.batches import Batch, batch_from
 from metering.events import Api, UsageEvent
+from metering.segments import Commit
 
 
 class Sums(NamedTuple):
@@ -51,7 +54,6 @@ class Count:
     callers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, event: UsageEvent) -> None:
-        assert event.request_id not in self.events
         self.events[event.request_id] = event
         if event.api is None:
             return
@@ -84,3 +86,61 @@ def count_of(events: Iterable[UsageEvent]) -> Count:
     for event in events:
         count.add(event)
     return count
+
+
+class Committed(NamedTuple):
+    """A commit, decoded, with the times of its events as the log counts them."""
+
+    position: int
+    at_ms: int
+    batches: Sequence[Batch]
+
+
+@dataclass(slots=True)
+class ShardTruth:
+    """What one shard has committed durably; `known` commits are read already."""
+
+    known: int = 0
+    commits: list[Committed] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LogTruth:
+    """What all shards have committed durably: every event, each of which must be new."""
+
+    count: Count = field(default_factory=Count)
+    shard_of: dict[str, int] = field(default_factory=dict)
+    dropped: Counter[int] = field(default_factory=Counter)
+    payments: list[str] = field(default_factory=list)
+    shards: dict[int, ShardTruth] = field(default_factory=lambda: defaultdict(ShardTruth))
+    problems: list[str] = field(default_factory=list)
+
+    def read(self, shard: int, commits: Sequence[Commit]) -> None:
+        """Add the commits of a shard that are new since the last call."""
+        truth = self.shards[shard]
+        for commit in commits[truth.known :]:
+            truth.known += 1
+            if commit.position != truth.known:
+                self.problems.append(f"shard {shard} commits {commit.position} as {truth.known}")
+            batches = [_effective(batch, commit.at_ms) for batch in decoded(commit)]
+            truth.commits.append(Committed(commit.position, commit.at_ms, batches))
+            for batch in batches:
+                self.dropped[commit.at_ms // DAY_MS] += batch.dropped
+                if batch.settlement is not None:
+                    self.payments.append(batch.settlement.payment_id)
+                for event in batch.events:
+                    if event.request_id in self.count.events:
+                        self.problems.append(f"{event.request_id} is in the log twice")
+                    self.count.add(event)
+                    self.shard_of[event.request_id] = shard
+
+
+def decoded(commit: Commit) -> Sequence[Batch]:
+    """Decode the batches of a commit."""
+    return [batch_from(document) for document in json.loads(commit.batches)]
+
+
+def _effective(batch: Batch, at_ms: int) -> Batch:
+    """Return a batch whose events are not later than its commit."""
+    events = [event._replace(at_ms=min(event.at_ms, at_ms)) for event in batch.events]
+    return batch._replace(events=events)

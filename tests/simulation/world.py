@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from core import constants, keys
-from core.calendar import MINUTE_MS, timestamp
-from metering.builder import CompactionReport
-from metering.events import Api, UsageEvent, decode_batch
-from tests.simulation.drawing import shape_of
-from tests.simulation.isolate import Invocation, Isolate, IsolateClock
+from core.calendar import DAY_MS
+from core.errors import BatchRefused, ShardUnavailable
+from metering.batches import IMPORTED, Batch, decode_batch, encode_batch
+from metering.events import Api, UsageEvent
+from metering.settlements import AT_EDGE, SettlementEvent
+from tests.simulation.clock import IsolateClock
+from tests.simulation.isolate import Invocation, Isolate, IsolateShards, Recorder
 from tests.simulation.kv import SimulatedKv, Temper, Version, Write
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.reading import Reading, buffered_by, local_keys
-from tests.simulation.shape import Shape
+from tests.simulation.objects import ShardObject
+from tests.simulation.shape import Network, Shape, shape_of
 from tests.simulation.store import SimulatedStore
-from tests.simulation.truth import Count
-from usage import UsageRecorder
+from tests.simulation.truth import LogTruth
 
-REST_MS = 600_000
-"""How long a run continues after its last request: claims expire, listings settle."""
+IMMUTABLE = (keys.USAGE_PREFIX, keys.ROLLUP_PREFIX, keys.BASE_PREFIX)
+_OUTBOX_MS = 20_000
+_CRON_MS = DAY_MS // 2
 
 
 @dataclass(slots=True)
@@ -35,34 +39,46 @@ class World:
     random: Random
     loop: VirtualLoop
     kv: SimulatedKv
+    network: Network = field(init=False)
+    shard_fuse: int = field(init=False)
+    shard_count: int = field(init=False)
     isolates: list[Isolate] = field(default_factory=list)
-    appended: Count = field(default_factory=Count)
-    dropped: set[str] = field(default_factory=set)
-    lost: set[str] = field(default_factory=set)
-    lost_batches: dict[str, int] = field(default_factory=dict)
-    """Dropped events that each lost batch would have reported, by key."""
-    unreported: int = 0
-    key_of: dict[str, str] = field(default_factory=dict)
-    committed: list[tuple[float, str, Sequence[UsageEvent]]] = field(default_factory=list)
+    objects: dict[int, ShardObject] = field(default_factory=dict)
+    recorded: dict[str, UsageEvent] = field(default_factory=dict)
+    """Every event as it was recorded."""
+    recorded_by: dict[str, Isolate] = field(default_factory=dict)
+    dropped: dict[str, Isolate] = field(default_factory=dict)
+    acknowledged: dict[str, float] = field(default_factory=dict)
+    """When the acknowledgment of each event arrived."""
+    paid: dict[str, float] = field(default_factory=dict)
+    """When the acknowledgment of each payment arrived."""
+    payments: dict[str, tuple[int, SettlementEvent, UsageEvent]] = field(default_factory=dict)
+    """The ledger: each payment with its shard."""
+    imported: list[UsageEvent] = field(default_factory=list)
+    damaged: set[str] = field(default_factory=set)
+    truth: LogTruth = field(default_factory=LogTruth)
+    object_problems: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    compactions: list[CompactionReport] = field(default_factory=list)
-    published: dict[str, Reading] = field(default_factory=dict)
-    """The readings at the times when snapshots were published, by `generatedAt`."""
-    after_compaction: Callable[[Sequence[str]], None] = lambda _made: None
     _started: int = 0
     _requests: int = 0
+
+    def __post_init__(self) -> None:
+        self.network = self.shape.network
+        self.shard_fuse, self.shard_count = self.shape.shard_fuse, self.shape.shards
 
     def start_isolate(self) -> Isolate:
         """Start an isolate at a random location, with its own clock."""
         shape, random = self.shape, self.random
         self._started += 1
         clock = self.new_clock()
+        store = SimulatedStore(self.kv, self.some_location())
+        shards = IsolateShards(self, self.shard_count)
         isolate = Isolate(
             self.loop,
-            SimulatedStore(self.kv, f"location-{random.randrange(shape.locations)}"),
+            store,
+            shards,
             clock,
-            UsageRecorder(f"{self._started:016x}", clock),
-            self,
+            Recorder(f"{self._started:016x}", clock, shards, store),
             fuse=int(random.expovariate(1 / shape.fuse)) + 1 if shape.fuse else 0,
         )
         self.isolates.append(isolate)
@@ -84,6 +100,9 @@ class World:
             clock.leap_ms = random.choice((0.0, random.uniform(0, off_ms)))
         return clock
 
+    def some_location(self) -> str:
+        return f"location-{self.random.randrange(self.shape.locations)}"
+
     def living(self) -> Sequence[Isolate]:
         return [isolate for isolate in self.isolates if isolate.alive]
 
@@ -94,87 +113,194 @@ class World:
             return self.start_isolate()
         return self.random.choice(living)
 
-    def request(self, isolate: Isolate | None = None) -> None:
-        """Serve and record one request."""
-        isolate = isolate or self.some_isolate()
-        event = self._event(isolate)
-        self.appended.add(event)
-        counters = isolate.log.counters
-        known = counters.events_dropped
-        isolate.serve(event, self.invocation(isolate))
-        if counters.events_dropped > known:
-            self.dropped.add(event.request_id)
-
     def invocation(self, isolate: Isolate) -> Invocation:
         """Start an invocation, which may be dropped after some steps."""
         cut = self.random.random() < self.shape.cut
-        return Invocation(isolate, fuse=self.random.randint(1, 12) if cut else 0)
+        return Invocation(isolate, fuse=self.random.randint(1, 20) if cut else 0)
 
-    def died(self, isolate: Isolate) -> None:
-        """Record what is lost with an isolate (the protocol `Mortal`)."""
-        self.lost.update(event.request_id for event in buffered_by(isolate))
-        for key, batch in isolate.log.local_batches().buffered.items():
-            self.lost_batches[key] = batch.dropped
-        self.unreported += isolate.log._dropped_unreported
+    def object_clock(self) -> IsolateClock:
+        """Return the clock of an object that starts."""
+        return self.new_clock()
+
+    def object_of(self, shard: int) -> ShardObject:
+        """Return the object of a shard."""
+        found = self.objects.get(shard)
+        if found is None:
+            random = Random(self.random.random())
+            found = self.objects[shard] = ShardObject(shard, self.kv, random, self)
+        return found
+
+    async def call_shard(self, shard: int, method: str, argument: str) -> str:
+        """Call a shard from an isolate, and record what it acknowledges."""
+        text = await self.object_of(shard).call(method, argument)
+        if method == "append" and "position" in json.loads(text):
+            self._acknowledge(decode_batch(argument))
+        return text
+
+    def wake_shards(self) -> None:
+        """Call every shard, as cron does: it may have spilled batches and no other calls."""
+        isolate = self.some_isolate()
+        for shard in {*range(self.shard_count), *self.objects}:
+            self.invocation(isolate).run(self._call(isolate, shard, "health", ""))
+
+    async def _call(self, isolate: Isolate, shard: int, method: str, argument: str) -> None:
+        await isolate.shards.call(shard, method, argument)
+
+    def read_truth(self) -> LogTruth:
+        """Return what all shards have committed durably until now."""
+        for number, found in self.objects.items():
+            self.truth.read(number, found.sql.commits)
+        return self.truth
+
+    def _acknowledge(self, batch: Batch) -> None:
+        truth, now_ms = self.read_truth(), self.loop.now_ms
+        for event in batch.events:
+            self.acknowledged.setdefault(event.request_id, now_ms)
+            if event.request_id not in truth.count.events:
+                self.problems.append(f"{event.request_id} is acknowledged and not durable")
+        if batch.settlement is not None:
+            self.paid.setdefault(batch.settlement.payment_id, now_ms)
 
     def watch(self, key: str, version: Version) -> None:
-        """Check every write when it takes effect."""
-        if not key.startswith(keys.USAGE_PREFIX):
+        """Check every write to KV when it takes effect: what is immutable never changes."""
+        if not key.startswith(IMMUTABLE) or version.value is None:
             return
-        before = self.kv.records[key][:-1]
-        if before:
-            if any(old.value != version.value for old in before):
-                self.problems.append(f"the batch {key} was written with another value")
-            return
-        events = decode_batch(version.value or "", keys.parse_usage_batch(key).minute).events
-        for event in events:
-            other = self.key_of.setdefault(event.request_id, key)
-            if other != key:
-                self.problems.append(f"event {event.request_id} is in KV as {other} and {key}")
-        self.committed.append((self.loop.now_ms, key, events))
+        before = [old.value for old in self.kv.records[key][-2:-1] if old.value is not None]
+        if before not in ([], [version.value]) and key not in self.damaged:
+            self.problems.append(f"{key} is written with another value")
 
-    def about_to_read(self, isolate: Isolate) -> Reading:
-        """Return what a read that starts now must include."""
-        # A late batch is due when compaction has deleted its marker.
-        late = {
-            keys.parse_late_marker(marker).batch_key for marker in self.kv.content(keys.LATE_PREFIX)
-        }
-        return Reading(
-            self.loop.now_ms,
-            isolate.clock.now_ms(),
-            self.shape.clock_off_ms,
-            local_keys(isolate),
-            buffered_by(isolate),
-            [(at_ms, events) for at_ms, key, events in self.committed if key not in late],
-            late,
+    def request(self, isolate: Isolate | None = None, number: int | None = None) -> None:
+        """Serve and record one request."""
+        isolate = isolate or self.some_isolate()
+        event = self._event(isolate.clock.now_ms(), number)
+        self.recorded[event.request_id] = event
+        self.recorded_by[event.request_id] = isolate
+        counters = isolate.recorder.counters
+        known = counters.events_dropped
+        isolate.serve(event, self.invocation(isolate))
+        if counters.events_dropped > known:
+            self.dropped[event.request_id] = isolate
+
+    def pay(self) -> None:
+        """Claim and settle a payment, and append it until that is acknowledged."""
+        isolate = self.some_isolate()
+        event = self._event(isolate.clock.now_ms(), self.random.randrange(self.shape.apis))
+        api = event.api
+        assert api is not None
+        event = event._replace(counted=True, revenue_micros=api.price_micros)
+        self.recorded[event.request_id] = event
+        payment_id = f"payment-{len(self.payments)}"
+        settlement = SettlementEvent(
+            AT_EDGE,
+            payment_id,
+            event.request_id,
+            api.tenant_id,
+            api.slug,
+            event.caller,
+            "network",
+            "asset",
+            str(event.revenue_micros),
+            event.revenue_micros,
+            "transaction",
+            "facilitator",
+            event.at_ms,
+            event.at_ms,
+            "",
         )
+        shard = isolate.recorder.shard_of(api.tenant_id)
+        self.payments[payment_id] = shard, settlement, event
+        self.resend(payment_id)
 
-    def about_to_publish(self, isolate: Isolate) -> None:
-        """Record what snapshots that are published now must include."""
-        reading = self.about_to_read(isolate)
-        self.published[timestamp(reading.clock_ms)] = replace(reading, buffered=[])
+    def resend(self, payment_id: str) -> None:
+        """Append a payment from some isolate, as cron does for the ledger's outbox."""
+        if payment_id in self.paid and self.random.random() < 0.7:
+            return
+        isolate = self.some_isolate()
+        invocation = self.invocation(isolate)
 
-    def place_bad_batch(self) -> None:
-        """Put an undecodable batch: truncated, of a newer version, or something else."""
-        minute = int(self.loop.now_ms) // MINUTE_MS
-        key = keys.usage_batch(minute, "bad", self.random.randrange(1_000_000))
-        value = self.random.choice(("", '{"v":1,"apis":[', '{"v":99}', "null", "[]"))
-        versions = self.kv.records.setdefault(key, [])
-        if not versions:
-            del self.kv.records[key]
-            watch, self.kv.watch = self.kv.watch, lambda _key, _version: None
-            self.kv.place(Write(key, value, {}))
-            self.kv.watch = watch
+        async def append() -> None:
+            with suppress(ShardUnavailable, BatchRefused):
+                await isolate.recorder.append_settlement(*self.payments[payment_id])
 
-    def _event(self, isolate: Isolate) -> UsageEvent:
+        at(self, self.loop.now_ms + _OUTBOX_MS, lambda: self.resend(payment_id))
+        invocation.run(append())
+
+    def import_events(self) -> None:
+        """Import old events, in random pieces, some twice, until all are acknowledged."""
+        start_ms = self.shape.start_ms
+        for _ in range(self.random.choice((1, 4))):
+            days = self.random.choice((0, 0, 1, 3, 40))
+            event = self._event(start_ms - days * DAY_MS - self.random.randrange(DAY_MS))
+            self.recorded[event.request_id] = event
+            self.imported.append(event)
+        self.repeat_imports()
+
+    def repeat_imports(self) -> None:
+        """Import everything from some isolate, if something is not acknowledged yet."""
+        if all(event.request_id in self.acknowledged for event in self.imported):
+            return
+        isolate = self.some_isolate()
+        for _ in range(2):
+            events = self.random.choices(self.imported, k=2) + self.imported
+            self.random.shuffle(events)
+            size = min(constants.BATCH_EVENTS_MAX, self.random.randint(1, len(events)))
+            for start in range(0, len(events), size):
+                batch = encode_batch(Batch(IMPORTED, 0, 0, events[start : start + size]))
+                self.invocation(isolate).run(self._call(isolate, 0, "append", batch))
+        at(self, self.loop.now_ms + _OUTBOX_MS, self.repeat_imports)
+
+    def rebuild(self) -> None:
+        """Rebuild a day of a shard, as an operator does; without damage, nothing changes."""
+        if not self.objects:
+            return
+        shard = self.random.choice([*self.objects])
+        day = int(self.loop.now_ms) // DAY_MS - self.random.choice((0, 0, 1, 1, 2))
+        isolate = self.some_isolate()
+
+        async def steps() -> None:
+            for _ in range(20):
+                text = await isolate.shards.call(shard, "rebuild", json.dumps({"day": day}))
+                if json.loads(text)["changed"] and not self.damaged:
+                    self.problems.append(f"the rebuild of day {day} of shard {shard} changes it")
+                if json.loads(text)["complete"]:
+                    break
+
+        self.invocation(isolate).run(steps())
+
+    def kill(self) -> None:
+        """Let an isolate die."""
+        if living := self.living():
+            self.random.choice(living).die()
+
+    def restart(self) -> None:
+        """Restart the object of a shard."""
+        if self.objects:
+            self.random.choice([*self.objects.values()]).restart()
+
+    def damage(self) -> None:
+        """Damage a value in KV, or lose it."""
+        content = self.kv.content(self.random.choice(IMMUTABLE))
+        names = [key for key in content if not key.startswith(f"{keys.USAGE_PREFIX}spill/")]
+        if names:
+            key = self.random.choice(names)
+            value = self.kv.content(key)[key]
+            middle = self.random.randrange(len(value))
+            other = str(9 - int(value[middle])) if value[middle].isdecimal() else "~"
+            broken = value[:middle] + other + value[middle + 1 :]
+            self.damaged.add(key)
+            damaged = self.random.choice((None, broken, broken, value[:middle]))
+            self.kv.place(Write(key, damaged, {}))
+
+    def _event(self, at_ms: int, number: int | None = None) -> UsageEvent:
         random, shape = self.random, self.shape
         self._requests += 1
-        number = random.randrange(shape.apis + 1)
+        if number is None:
+            number = random.randrange(shape.apis + 1)
         api = None if number == shape.apis else api_of(number)
         counted = api is not None and random.random() < 0.9
         return UsageEvent(
-            request_id=f"{isolate.log.writer}-{self._requests:06x}",
-            at_ms=isolate.clock.now_ms(),
+            request_id=f"request-{self._requests:06x}",
+            at_ms=at_ms,
             api=api,
             method="GET",
             status=random.choice((200, 200, 200, 404, 429, 502)),
@@ -183,6 +309,7 @@ class World:
             outcome="served",
             counted=counted,
             revenue_micros=api.price_micros if api and counted and random.random() < 0.5 else 0,
+            network=random.choice(("", "00000000000000aa", "00000000000000bb")),
         )
 
 
@@ -213,18 +340,21 @@ def new_world(seed: int) -> World:
 @contextmanager
 def limits(shape: Shape) -> Iterator[None]:
     """Replace the real limits by those of the run."""
-    real = {name: getattr(constants, name) for name in shape.limits}
+    real = []
     for name, value in shape.limits.items():
-        setattr(constants, name, value)
+        module_name, _, attribute = name.rpartition(":")
+        module = importlib.import_module(module_name or "core.constants")
+        real.append((module, attribute, getattr(module, attribute)))
+        setattr(module, attribute, value)
     try:
         yield
     finally:
-        for name, value in real.items():
-            setattr(constants, name, value)
+        for module, attribute, value in real:
+            setattr(module, attribute, value)
 
 
 def schedule(world: World) -> None:
-    """Schedule requests, deaths and bad batches."""
+    """Schedule requests, payments, deaths, restarts and damage."""
     shape, random = world.shape, world.random
     for burst in shape.bursts:
         at_ms = burst.at_ms
@@ -232,20 +362,21 @@ def schedule(world: World) -> None:
             at(world, at_ms, world.request)
             at_ms += random.uniform(0, 2 * burst.spacing_ms)
 
-    def kill() -> None:
-        if living := world.living():
-            random.choice(living).die()
-
-    def come_back() -> None:
-        if buffering := [one for one in world.living() if one.log.report()["eventsHeld"]]:
-            world.request(random.choice(buffering))
-
-    for at_ms in shape.returns:
-        at(world, at_ms, come_back)
-    for at_ms in shape.kills:
-        at(world, at_ms, kill)
-    for _ in range(shape.bad_batches):
-        at(world, random.uniform(shape.start_ms, shape.traffic_ends_ms), world.place_bad_batch)
+    for times, act in (
+        (shape.kills, world.kill),
+        (shape.restarts, world.restart),
+        (shape.payments, world.pay),
+        (shape.damages, world.damage),
+        (shape.imports, world.import_events),
+        (shape.rebuilds, world.rebuild),
+    ):
+        for at_ms in times:
+            at(world, at_ms, act)
+    for number in range(1, int((shape.traffic_ends_ms - shape.start_ms) / _CRON_MS) + 1):
+        at(world, shape.start_ms + number * _CRON_MS, world.wake_shards)
+    if shape.more_shards is not None:
+        at_ms, count = shape.more_shards
+        at(world, at_ms, lambda: setattr(world, "shard_count", count))
 
 
 def at(world: World, at_ms: float, act: Callable[[], None]) -> None:
@@ -253,12 +384,13 @@ def at(world: World, at_ms: float, act: Callable[[], None]) -> None:
     world.loop.call_at(at_ms / 1000, act, context=world.kv.outside)
 
 
-def come_to_rest(world: World) -> None:
-    """Stop all faults, send one more request to every living isolate, and wait."""
-    world.shape = replace(world.shape, cut=0.0)
+def end_faults(world: World) -> None:
+    """End all faults, also those of what runs already."""
+    world.shape = replace(world.shape, cut=0.0, fuse=0)
+    world.network, world.shard_fuse = Network(), 0
     world.kv.temper = Temper(page_keys=world.kv.temper.page_keys)
-    world.loop.run(world.loop.now_ms + REST_MS)
     for isolate in world.living():
         isolate.fuse = 0
-        world.request(isolate)
-    world.loop.run(world.loop.now_ms + REST_MS)
+    for found in world.objects.values():
+        if found.memory is not None:
+            found.memory.fuse = 0

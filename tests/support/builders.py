@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from metering.batches import Batch
 from metering.events import Api, UsageEvent
 from metering.settlements import AT_EDGE, SettlementEvent
 from payments.models import PaymentRow, PaymentState
@@ -41,6 +42,7 @@ PAYMENT_ROW = PaymentRow(
     directory="",
     method="GET",
     caller="c1",
+    shard=0,
     asked=0,
     facilitator="http://f",
     transaction_id="",
@@ -79,22 +81,32 @@ def event(  # noqa: PLR0913 (all have defaults)
     caller: str = "c1",
     counted: bool = True,
     revenue_micros: int = 0,
+    method: str = "GET",
+    outcome: str = "served",
+    network: str = "",
 ) -> UsageEvent:
     """Build one event."""
     return UsageEvent(
         request_id,
         at_ms,
         api,
-        "GET",
+        method,
         status,
         latency_ms,
         caller,
-        "served",
+        outcome,
         counted,
         revenue_micros,
+        network,
     )
 
 
 def payment_row(payment_id: str = "id-1", **changes: Any) -> PaymentRow:
     """Build a row in the state `claimed`."""
     return replace(PAYMENT_ROW, payment_id=payment_id, **changes)
+
+
+def numbered(sequence: int, *events: UsageEvent, writer: str = "w", dropped: int = 0) -> Batch:
+    """Build a batch of a writer, with one event if none is given."""
+    found = events or (event(request_id=f"{writer}-{sequence:06d}"),)
+    return Batch(writer, sequence, dropped, found)

@@ -11,18 +11,16 @@ from typing import Any
 from analytics import Analytics
 from api.explore.route import Explore
 from core.errors import NotFound
-from core.ports import Background, ProxyResponse, Request, Response
+from core.ports import ProxyResponse, Request, Response
 from core.responses import json_response
 from gateway.dispatcher import Dispatcher
 from metering.events import UsageEvent
-from metering.pages import newest_events
 from tenants.directory import TenantDirectory
 from tests.support.fakes import (
     FakeBackground,
     FakeClock,
     FakeEnvironment,
     FakeRequest,
-    FakeStore,
     Sent,
 )
 from usage import UsageRecorder
@@ -45,11 +43,8 @@ TENANTS: list[dict[str, Any]] = [
 class Platform:
     """Replaces the platform API; its only route is `/__platform/ask`."""
 
-    async def handle(
-        self, request: Request, path: str, query: str, request_id: str, background: Background
-    ) -> Response:
+    async def handle(self, request: Request, path: str, query: str, request_id: str) -> Response:
         assert request.url
-        assert background is not None
         if path != "/__platform/ask":
             raise NotFound("no such route")
         return json_response({"ok": True, "platform": path + query}, request_id)
@@ -67,10 +62,13 @@ class Scene:
         self.environment.settings.setdefault("CALLER_HASH_SECRET", "secret")
         if self.environment.namespace is not None:
             self.environment.namespace.clock = self.clock
-        self.log = UsageRecorder("w", self.clock)
+        shards = self.environment.usage_shards
+        if shards is not None:
+            shards.clock = self.clock
+        self.log = UsageRecorder("w", self.clock, shards, self.environment.usage_store)
         directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
-        reader = Analytics(self.clock, self.log)
-        explore = Explore(self.environment, self.clock, reader, edge=None)
+        reader = Analytics(self.clock, shards, self.environment.usage_store)
+        explore = Explore(self.environment, self.clock, reader)
         self.dispatcher = Dispatcher(
             self.environment, self.clock, directory, self.log, Platform(), explore
         )
@@ -97,10 +95,15 @@ class Scene:
 
     @property
     def events(self) -> list[UsageEvent]:
-        store = self.environment.usage_store or FakeStore()
-        return list(
-            asyncio.run(newest_events(store, self.log.local_batches().buffered, 100, None))[0]
-        )
+        """The events that are acknowledged and those that are still buffered, newest first."""
+        shards = self.environment.usage_shards
+        found = [] if shards is None else shards.events
+        return [*found, *buffered_events(self.log)][::-1]
+
+
+def buffered_events(recorder: UsageRecorder) -> list[UsageEvent]:
+    """Return the events that wait in a recorder."""
+    return [event for queue in recorder._queues.values() for event in queue.waiting]
 
 
 def error(response: Response | ProxyResponse) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The public page's route whose environment, clock, store and edge cache are fakes."""
+"""The public page's route whose environment, clock, shards and store are fakes."""
 
 from __future__ import annotations
 
@@ -13,78 +13,50 @@ from api.explore.route import Explore
 from core.ports import Fetched, Json, Response
 from tests.support.builders import event
 from tests.support.explore_shape import check
-from tests.support.fakes import (
-    NOON_MS,
-    FakeBackground,
-    FakeClock,
-    FakeEnvironment,
-    FakeRequest,
-    FakeStore,
-)
-from usage import UsageRecorder
+from tests.support.fake_shards import FakeShards
+from tests.support.fakes import NOON_MS, FakeClock, FakeEnvironment, FakeRequest, FakeStore
 
 UPSTREAM = {"ANALYTICS_BASE_URL": "https://dispatch.example", "ANALYTICS_TOKEN": "s3cret-token"}
 
 
 @dataclass
-class FakeEdge:
-    """A location's edge cache whose entries never expire."""
-
-    entries: dict[str, str] = field(default_factory=dict)
-    lifetimes_seconds: dict[str, int] = field(default_factory=dict)
-    reads: int = 0
-
-    async def read(self, address: str) -> str | None:
-        self.reads += 1
-        await asyncio.sleep(0)
-        return self.entries.get(address)
-
-    async def write(self, address: str, text: str, seconds: int) -> None:
-        await asyncio.sleep(0)
-        self.entries[address] = text
-        self.lifetimes_seconds[address] = seconds
-
-
-@dataclass
 class Isolate:
-    """One isolate's route. Pass store, clock and edge to share them with another isolate."""
+    """One isolate's route. Pass shards and clock to share them with another isolate."""
 
-    store: FakeStore = field(default_factory=FakeStore)
     clock: FakeClock = field(default_factory=FakeClock)
-    edge: FakeEdge | None = field(default_factory=FakeEdge)
+    shards: FakeShards | None = None
     settings: dict[str, str] = field(default_factory=dict)
-    background: FakeBackground = field(default_factory=FakeBackground)
 
     def __post_init__(self) -> None:
+        self.store = FakeStore()
+        self.shards = self.shards or FakeShards(self.store, self.clock)
         self.environment = FakeEnvironment(usage_store=self.store, settings=self.settings)
         self.fetcher = self.environment.fetcher
-        self.recorder = UsageRecorder("w", self.clock)
-        analytics = Analytics(self.clock, self.recorder)
-        self.explore = Explore(self.environment, self.clock, analytics, self.edge)
+        analytics = Analytics(self.clock, self.shards, self.store)
+        self.explore = Explore(self.environment, self.clock, analytics)
 
     def record_calls(self, calls: int) -> None:
-        """Record calls of an API, and write them to the store."""
-        for number in range(calls):
-            self.recorder.record(event(NOON_MS - number, request_id=f"r{number}"))
-        asyncio.run(self.recorder.commit_after_delay(self.store))
+        """Record calls of an API."""
+        assert self.shards is not None
+        asyncio.run(self.shards.append([event(NOON_MS - number) for number in range(calls)]))
+
+    @property
+    def reads(self) -> int:
+        """How often a shard was read."""
+        assert self.shards is not None
+        return sum(method == "read" for _, method in self.shards.calls)
 
     async def handle(
         self, query: str = "", headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> Response:
         request = FakeRequest(f"http://h/api/explore/analytics{query}", method, headers or {})
-        return await self.explore.handle(request, query, "id-1", self.background)
+        return await self.explore.handle(request, query, "id-1")
 
     def request(
         self, query: str = "", headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> Response:
-        """Send a request, and finish the background work of its response."""
-
-        async def send() -> Response:
-            response = await self.handle(query, headers, method)
-            await self.background.finish()
-            return response
-
-        return asyncio.run(send())
+        """Send a request."""
+        return asyncio.run(self.handle(query, headers, method))
 
     def body(self, query: str = "") -> dict[str, Any]:
         """Send a request; fail unless the response is 200, and return its body."""

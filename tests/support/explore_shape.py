@@ -19,6 +19,7 @@ SNAPSHOT = {
     "range",
     "heroStats",
     "previous",
+    "apis",
     "topApis",
     "allApis",
     "directories",
@@ -39,7 +40,8 @@ API_AMOUNTS = {
 API = {"id", "endpoint", "owner", "directory", "trend", *API_COUNTS, *API_AMOUNTS, *MONEY}
 DIRECTORY = {"directory", "calls", "apis", "uniqueCallers", *MONEY}
 POINT = {"startAt", "calls", "errors", *MONEY}
-FRESHNESS = {"asOf", "complete", "lagSeconds", "reconciledThrough"}
+FRESHNESS = {"asOf", "complete", "lagSeconds"}
+UNKNOWN_BEFORE = {"activeAgents", "publishedApis", "directories"}
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _ENDPOINT = re.compile(r"/[A-Za-z0-9._~/-]+")
@@ -57,12 +59,21 @@ def check(snapshot: dict[str, Any], window: str, top: int) -> None:
         assert set(snapshot["previous"]) == {"range", "heroStats"}
         before = check_range(snapshot["previous"]["range"], open_start=window == "overall")
         assert (before is None) is (window == "overall")
-        check_hero(snapshot["previous"]["heroStats"])
+        before_stats = snapshot["previous"]["heroStats"]
+        check_hero(
+            {
+                name: 0 if value is None and name in UNKNOWN_BEFORE else value
+                for name, value in before_stats.items()
+            }
+        )
     apis = snapshot["allApis"]
     assert snapshot["topApis"] == apis[:top]
     assert len(apis) <= 1_000
     assert [api["rank"] for api in apis] == list(range(1, len(apis) + 1))
     assert len({api["id"] for api in apis}) == len(apis)
+    assert set(snapshot["apis"]) == {"total", "shown"}
+    check_whole(*snapshot["apis"].values())
+    assert snapshot["apis"]["shown"] == len(apis) <= snapshot["apis"]["total"]
     for api in apis:
         check_api(api, TREND_MAX[window])
     hero = snapshot["heroStats"]
@@ -82,9 +93,8 @@ def check(snapshot: dict[str, Any], window: str, top: int) -> None:
     assert set(freshness) == FRESHNESS
     check_whole(freshness["lagSeconds"])
     assert type(freshness["complete"]) is bool
-    for name in ("asOf", "reconciledThrough"):
-        if freshness[name] is not None:
-            check_time(freshness[name])
+    if freshness["asOf"] is not None:
+        check_time(freshness["asOf"])
     assert freshness["asOf"] is not None or not freshness["complete"]
 
 

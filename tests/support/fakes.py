@@ -17,6 +17,7 @@ from core.ports import Json, KeyPage, ListedKey, NamePage, Request
 from gateway.urls import parse_url
 from tests.support.fake_counters import FakeQuotaCounters, FakeRateCounter, fake_rate_counters
 from tests.support.fake_network import FakeDatabase, FakeFetcher
+from tests.support.fake_shards import FakeShards
 
 NOON_MS = 1_795_348_800_000
 """2026-11-22T12:00Z, a Sunday."""
@@ -142,6 +143,10 @@ class FakeRequest:
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+    async def text(self) -> str:
+        return self.body
 
 
 @dataclass
@@ -215,9 +220,12 @@ class FakeAssets:
 
 @dataclass
 class FakeEnvironment:
-    """Bindings and settings."""
+    """Bindings and settings; the shards have the same store."""
 
     usage_store: FakeStore | None = field(default_factory=FakeStore)
+    usage_shards: FakeShards | None = field(
+        default_factory=lambda: FakeShards(FakeStore(), FakeClock())
+    )
     tenant_store: FakeStore | None = None
     namespace: FakeNamespace | None = field(default_factory=FakeNamespace)
     assets: FakeAssets | None = field(default_factory=FakeAssets)
@@ -229,6 +237,10 @@ class FakeEnvironment:
         default_factory=lambda: fake_rate_counters(10, 60)
     )
     kv_counters: dict[tuple[str, str, bool], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.usage_shards is not None and self.usage_store is not None:
+            self.usage_shards.store = self.usage_store
 
     def setting(self, name: str) -> str | None:
         return self.settings.get(name) or None

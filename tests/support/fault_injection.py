@@ -11,6 +11,7 @@ from core.ports import Fetched, Json, Row, Statement
 from core.quotas import QuotaLimits, Reserved
 from tests.support.fake_counters import FakeQuotaCounters
 from tests.support.fake_network import FakeDatabase, FakeFetcher
+from tests.support.fake_shards import FakeShards
 from tests.support.fakes import FakeNamespace, FakeStore, FakeUpstreamResponse
 
 
@@ -47,6 +48,19 @@ class CrashingStore(FakeStore):
         self.crash_point.step()
         await super().put(key, value, metadata, expiration_ttl_seconds)
         self.crash_point.step()
+
+
+@dataclass
+class CrashingShards(FakeShards):
+    """Shards during whose calls the isolate may die; the shards survive."""
+
+    crash_point: CrashPoint = field(default_factory=CrashPoint)
+
+    async def call(self, shard: int, method: str, argument: str) -> str:
+        self.crash_point.step()
+        result = await super().call(shard, method, argument)
+        self.crash_point.step()
+        return result
 
 
 class CrashingDatabase(FakeDatabase):

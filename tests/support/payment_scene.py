@@ -11,10 +11,10 @@ from typing import Any
 
 from analytics import Analytics
 from api.explore.route import Explore
-from core.keys import USAGE_PREFIX, parse_usage_batch
 from core.ports import Json, ProxyResponse, Request, Response
 from gateway.dispatcher import Dispatcher
-from metering.events import UsageEvent, decode_batch
+from metering.events import UsageEvent
+from metering.settlements import SettlementEvent, settlement_from
 from payments.chain import RPC_SETTING
 from payments.reconciliation import run
 from payments.resolution import resolver_of
@@ -43,6 +43,7 @@ from tests.support.fault_injection import (
     CrashingFetcher,
     CrashingNamespace,
     CrashingQuotaCounters,
+    CrashingShards,
     CrashingStore,
     CrashPoint,
 )
@@ -141,6 +142,7 @@ class Market:
     def __post_init__(self) -> None:
         self.facilitator = Facilitator(self.chain, self.clock)
         self.store = CrashingStore()
+        self.shards = CrashingShards(self.store, self.clock)
         self.database = CrashingDatabase()
         self.fetcher = CrashingFetcher(self.facilitator.respond)
         self.namespace = CrashingNamespace(clock=self.clock)
@@ -155,16 +157,17 @@ class Market:
         self.namespace.response = self.reply
         self.environment = FakeEnvironment(
             usage_store=self.store,
+            usage_shards=self.shards,
             namespace=self.namespace,
             control_database=self.database,
             fetcher=self.fetcher,
             settings=self.settings,
             quota_counters=self.counters,
         )
-        self.log = UsageRecorder(f"w{self.isolates}", self.clock)
+        self.log = UsageRecorder(f"w{self.isolates}", self.clock, self.shards, self.store)
         directory = TenantDirectory(self.clock, None, json.dumps({"tenants": self.tenants}))
-        reader = Analytics(self.clock, self.log)
-        explore = Explore(self.environment, self.clock, reader, edge=None)
+        reader = Analytics(self.clock, self.shards, self.store)
+        explore = Explore(self.environment, self.clock, reader)
         self.dispatcher = Dispatcher(
             self.environment, self.clock, directory, self.log, Platform(), explore
         )
@@ -173,9 +176,8 @@ class Market:
     def crash_after(self, steps: int | None) -> CrashPoint:
         """Let the isolate die after so many steps; None for never."""
         crash_point = CrashPoint(steps)
-        self.store.crash_point = self.database.crash_point = self.fetcher.crash_point = (
-            self.namespace.crash_point
-        ) = crash_point
+        self.store.crash_point = self.database.crash_point = self.fetcher.crash_point = crash_point
+        self.namespace.crash_point = self.shards.crash_point = crash_point
         self.counters.crash_point = crash_point
         return crash_point
 
@@ -234,12 +236,18 @@ class Market:
 
     @property
     def events(self) -> list[UsageEvent]:
-        """Every usage event in KV."""
-        found: list[UsageEvent] = []
-        for key, (value, _) in self.store.values.items():
-            if key.startswith(USAGE_PREFIX):
-                found += decode_batch(value, parse_usage_batch(key).minute).events
-        return found
+        """Every usage event in the log."""
+        return self.shards.events
+
+    @property
+    def settlements(self) -> list[SettlementEvent]:
+        """Every settlement event in the log, the newest claim first."""
+        request = json.dumps({"before": [1 << 52, ""], "since": 0, "limit": 1_000})
+        return [
+            settlement_from(fields)
+            for shard in range(self.shards.count)
+            for fields in json.loads(asyncio.run(self.shards.call(shard, "settlements", request)))
+        ]
 
     @property
     def revenue_micros(self) -> int:

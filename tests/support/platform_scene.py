@@ -16,7 +16,7 @@ from core.errors import DispatcherError
 from core.ports import Response
 from tenants.directory import TenantDirectory
 from tests.support.builders import event
-from tests.support.fakes import NOON_MS, FakeBackground, FakeClock, FakeEnvironment, FakeRequest
+from tests.support.fakes import NOON_MS, FakeClock, FakeEnvironment, FakeRequest
 from usage import UsageRecorder
 
 RIGHT = "right-token-of-the-unit-tests"
@@ -36,10 +36,12 @@ class Scene:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
-        self.recorder = UsageRecorder("w", self.clock)
+        shards, store = self.environment.usage_shards, self.environment.usage_store
+        if shards is not None:
+            shards.clock = self.clock
+        self.recorder = UsageRecorder("w", self.clock, shards, store)
         directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
-        self.background = FakeBackground()
-        analytics = Analytics(self.clock, self.recorder)
+        analytics = Analytics(self.clock, shards, store)
         self.api = PlatformApi(self.environment, self.clock, directory, self.recorder, analytics)
 
     def request(
@@ -48,16 +50,11 @@ class Scene:
         query: str = "",
         headers: Mapping[str, str] = TOKEN,
         method: str = "GET",
+        content: str = "",
     ) -> Response:
-        """Send a request, and finish the background work of its response."""
-        request = FakeRequest(f"http://h{path}{query}", method, headers)
-
-        async def send() -> Response:
-            response = await self.api.handle(request, path, query, "id-1", self.background)
-            await self.background.finish()
-            return response
-
-        return asyncio.run(send())
+        length = {"content-length": str(len(content.encode()))} if content else {}
+        request = FakeRequest(f"http://h{path}{query}", method, {**headers, **length}, content)
+        return asyncio.run(self.api.handle(request, path, query, "id-1"))
 
     def body(
         self,
@@ -65,9 +62,10 @@ class Scene:
         query: str = "",
         headers: Mapping[str, str] = TOKEN,
         method: str = "GET",
+        content: str = "",
     ) -> dict[str, Any]:
         """Send a request; fail unless the response is 200 and JSON, and return its body."""
-        response = self.request(path, query, headers, method)
+        response = self.request(path, query, headers, method, content)
         assert response.status == 200
         is_cacheable = path == ROUTES[0]
         assert (dict(response.headers)["cache-control"] == "no-store") is not is_cacheable
@@ -81,15 +79,16 @@ class Scene:
         query: str = "",
         headers: Mapping[str, str] = TOKEN,
         method: str = "GET",
+        content: str = "",
     ) -> DispatcherError:
         """Send a request; fail unless it ends in an error, and return that."""
         with pytest.raises(DispatcherError) as caught:
-            self.body(path, query, headers, method)
+            self.body(path, query, headers, method, content)
         return caught.value
 
     def commit(self, count: int) -> None:
-        """Record `count` events and write them to the store."""
-        assert self.environment.usage_store is not None
+        """Record `count` events, the newest last, and send them to the shard."""
         for number in range(count):
-            self.recorder.record(event(NOON_MS - number, request_id=f"r{number:03d}"))
-        asyncio.run(self.recorder.commit_after_delay(self.environment.usage_store))
+            at_ms = NOON_MS - count + 1 + number
+            self.recorder.record(event(at_ms, request_id=f"r{number:03d}"))
+        asyncio.run(self.recorder.send())

@@ -1,253 +1,354 @@
-"""The recorder writes every event once, no matter how KV and requests fail."""
+"""The recorder sends every event once, however shards, KV and requests fail."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
 from core import constants, keys
-from core.calendar import MINUTE_MS
-from core.ports import Json
-from metering.events import Batch, UsageEvent, decode_batch, encode_batch
+from core.calendar import DAY_MS
+from core.errors import BatchRefused, ShardUnavailable
+from metering.batches import Batch, decode_batch
+from metering.events import Api, UsageEvent
+from metering.segments import batches_of
 from tests.support.builders import SETTLEMENT, event
+from tests.support.fake_shards import FakeShards
 from tests.support.fakes import NOON_MS, FakeClock, FakeStore
-from usage import CommitRole, UsageRecorder, record_settlement
+from usage import UsageRecorder, check
 
 
-def stored(store: FakeStore) -> list[str]:
-    """Return the request ids in KV, including duplicates."""
-    ids = []
-    for key, (value, _) in store.values.items():
-        batch = decode_batch(value, keys.parse_usage_batch(key).minute)
-        ids += [one.request_id for one in batch.events]
-    return sorted(ids)
+@dataclass
+class Scene:
+    """A recorder, its shards and KV."""
+
+    count: int = 1
+    clock: FakeClock = field(default_factory=FakeClock)
+    store: FakeStore = field(default_factory=FakeStore)
+
+    def __post_init__(self) -> None:
+        self.shards = FakeShards(self.store, FakeClock(), self.count)
+        self.recorder = UsageRecorder("w", self.clock, self.shards, self.store)
+
+    def record(self, *names: str, at_ms: int | None = None) -> bool:
+        """Record events; return whether one of the requests must send them."""
+        at_ms = self.clock.at_ms if at_ms is None else at_ms
+        roles = [self.recorder.record(event(at_ms, request_id=name)) for name in names]
+        return any(roles)
+
+    def send(self) -> None:
+        asyncio.run(self.recorder.send())
+
+    def committed(self, shard: int = 0) -> list[Batch]:
+        log = self.shards.shard(shard).log
+        return [batch for commit in log.tables.commits(0) for batch in batches_of(commit)]
+
+    def spilled(self, shard: int = 0) -> list[Batch]:
+        prefix = keys.spills(shard)
+        values = self.store.values
+        return [decode_batch(values[key][0]) for key in sorted(values) if key.startswith(prefix)]
 
 
-def numbered(count: int, at_ms: int = NOON_MS) -> list[UsageEvent]:
-    return [event(at_ms, request_id=f"w-{number:06d}") for number in range(count)]
+def ids(batches: list[Batch]) -> list[str]:
+    return [one.request_id for batch in batches for one in batch.events]
 
 
-def test_one_request_leads_and_the_others_only_record() -> None:
-    log = UsageRecorder("w", FakeClock())
-    roles = [log.record(one) for one in numbered(10)]
-    assert roles == [CommitRole.LEAD] + [CommitRole.NONE] * 9
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
 
 
-def test_a_leader_writes_everything_recorded_while_it_waited() -> None:
-    log, store = UsageRecorder("w", FakeClock()), FakeStore()
-
-    async def scene() -> None:
-        first, *others = numbered(10)
-        assert log.record(first) is CommitRole.LEAD
-        leader = asyncio.ensure_future(log.commit_after_delay(store))
-        for one in others:
-            log.record(one)
-        await leader
-
-    asyncio.run(scene())
-    assert stored(store) == [f"w-{number:06d}" for number in range(10)]
-    assert store.operations == ["put"]
-    assert log.report()["eventsHeld"] == 0
+def test_one_request_sends_and_the_others_only_record(scene: Scene) -> None:
+    assert [scene.record(str(number)) for number in range(5)] == [True] + [False] * 4
+    scene.send()
+    assert ids(scene.committed()) == ["0", "1", "2", "3", "4"]
+    assert scene.shards.calls == [(0, "append")]
+    assert scene.recorder.report()["eventsAcknowledged"] == 5
+    assert scene.recorder.report()["eventsBuffered"] == 0
 
 
-def test_the_request_that_fills_a_batch_commits_it_at_once() -> None:
-    log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    roles = [log.record(one) for one in numbered(constants.BATCH_EVENTS_MAX)]
-    assert roles[-1] is CommitRole.COMMIT
-    asyncio.run(log.commit(store))
-    assert len(stored(store)) == constants.BATCH_EVENTS_MAX
-    assert log.record(event(request_id="later")) is CommitRole.NONE
-    asyncio.run(log.commit_after_delay(store))
-    assert len(stored(store)) == constants.BATCH_EVENTS_MAX + 1
+def test_events_recorded_during_a_send_are_sent_by_the_same_request(scene: Scene) -> None:
+    async def both() -> None:
+        scene.record("one")
+        sender = asyncio.ensure_future(scene.recorder.send())
+        await asyncio.sleep(0)
+        scene.record("two")
+        await sender
+
+    asyncio.run(both())
+    assert ids(scene.committed()) == ["one", "two"]
 
 
-def test_a_batch_never_crosses_a_minute() -> None:
-    log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    log.record(event(NOON_MS - 1, request_id="before"))
-    log.record(event(NOON_MS, request_id="after"))
-    asyncio.run(log.commit_after_delay(store))
-    minutes = {keys.parse_usage_batch(key).minute for key in store.values}
-    assert minutes == {NOON_MS // MINUTE_MS - 1, NOON_MS // MINUTE_MS}
-    assert stored(store) == ["after", "before"]
-
-
-def test_a_rejected_put_is_retried_with_the_same_key() -> None:
-    log, store = UsageRecorder("w", FakeClock()), FakeStore(failing_puts=3)
-    log.record(event())
-    asyncio.run(log.commit_after_delay(store))
-    assert store.operations == ["put"] * 4
-    assert stored(store) == ["w-000001"]
-    assert log.report()["putsFailed"] == 3
-
-
-def test_a_put_that_failed_after_its_effect_counts_once() -> None:
-    log, store = (
-        UsageRecorder("w", FakeClock()),
-        FakeStore(failing_puts=2, puts_take_effect_anyway=True),
-    )
-    log.record(event())
-    asyncio.run(log.commit_after_delay(store))
-    assert stored(store) == ["w-000001"]
-
-
-def test_the_next_leader_writes_what_kv_rejected_until_the_deadline() -> None:
-    clock = FakeClock()
-    log, store = UsageRecorder("w", clock), FakeStore(unavailable=True)
-    log.record(event(request_id="one"))
-    asyncio.run(log.commit_after_delay(store))
-    assert clock.at_ms - NOON_MS <= 30_000, "a leader must end before its waitUntil does"
-    assert log.report()["eventsHeld"] == 1
-    store.unavailable = False
-    assert log.record(event(clock.at_ms, request_id="two")) is CommitRole.LEAD
-    asyncio.run(log.commit_after_delay(store))
-    assert stored(store) == ["one", "two"]
-    assert log.report()["eventsHeld"] == 0
-
-
-def test_a_leader_that_dies_while_it_waits_is_replaced() -> None:
-    clock = FakeClock()
-    log, store = UsageRecorder("w", clock), FakeStore()
-    assert log.record(event(request_id="one")) is CommitRole.LEAD
-    clock.at_ms += 5_000
-    assert log.record(event(clock.at_ms, request_id="two")) is CommitRole.LEAD
-    asyncio.run(log.commit_after_delay(store))
-    assert stored(store) == ["one", "two"]
-
-
-@pytest.mark.parametrize("put_took_effect", [False, True])
-def test_a_leader_that_dies_while_it_writes_is_replaced(put_took_effect: bool) -> None:
-    clock = FakeClock()
-    log = UsageRecorder("w", clock)
-
-    class DyingStore(FakeStore):
-        async def put(
-            self,
-            key: str,
-            value: str,
-            metadata: Mapping[str, Json],
-            expiration_ttl_seconds: int | None = None,
-        ) -> None:
-            assert expiration_ttl_seconds == 40 * 86_400
-            if put_took_effect:
-                self.values[key] = (value, metadata)
-            await asyncio.Event().wait()
-
-    dying = DyingStore()
-
-    async def scene() -> FakeStore:
-        log.record(event(request_id="one"))
-        abandoned = asyncio.ensure_future(log.commit_after_delay(dying))
-        await asyncio.sleep(0.001)
-        living = FakeStore(values=dict(dying.values))
-        log.record(event(request_id="two"))
-        await log.commit_after_delay(living)
-        assert "one" not in stored(living) or put_took_effect, "the claim is still valid"
-        clock.at_ms += 60_000
-        log.record(event(NOON_MS + 60_000, request_id="three"))
-        await log.commit_after_delay(living)
-        assert not abandoned.done()
-        abandoned.cancel()
-        return living
-
-    assert stored(asyncio.run(scene())) == ["one", "three", "two"]
-
-
-def test_two_leaders_at_once_write_each_batch_once() -> None:
-    log, store = UsageRecorder("w", FakeClock()), FakeStore()
-
-    async def scene() -> None:
-        for one in numbered(5):
-            log.record(one)
-        await asyncio.gather(
-            log.commit_after_delay(store), log.commit_after_delay(store), log.commit(store)
-        )
-
-    asyncio.run(scene())
-    assert store.operations == ["put"]
-    assert len(stored(store)) == 5
-
-
-def test_a_full_buffer_drops_events_and_reports_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "BUFFERED_EVENTS_MAX", 3)
-    log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    for one in numbered(5):
-        log.record(one)
-    asyncio.run(log.commit_after_delay(store))
-    assert len(stored(store)) == 3
-    assert log.report()["eventsDropped"] == 2
-    (value, metadata) = next(iter(store.values.values()))
-    assert metadata["dropped"] == 2
-    assert decode_batch(value, NOON_MS // MINUTE_MS).dropped == 2
-
-
-def test_buffered_batches_have_open_and_sealed_events_by_their_final_key() -> None:
-    log, store = UsageRecorder("w", FakeClock()), FakeStore(unavailable=True)
-    log.record(event(request_id="sealed"))
-    asyncio.run(log.commit_after_delay(store))
-    log.record(event(request_id="open"))
-    buffered = log.local_batches().buffered
-    assert sorted(one.request_id for batch in buffered.values() for one in batch.events) == [
-        "open",
-        "sealed",
+def test_sequences_count_from_one(scene: Scene) -> None:
+    for name in ("one", "two", "three"):
+        scene.record(name)
+        scene.send()
+    assert [(batch.writer, batch.sequence) for batch in scene.committed()] == [
+        ("w", 1),
+        ("w", 2),
+        ("w", 3),
     ]
-    store.unavailable = False
-    asyncio.run(log.commit_after_delay(store))
-    assert set(store.values) == set(buffered)
-    assert log.local_batches().buffered == {}
 
 
-def test_a_copy_of_buffered_batches_does_not_grow() -> None:
-    log = UsageRecorder("w", FakeClock())
-    log.record(event())
-    buffered = log.local_batches().buffered
-    log.record(event(request_id="later"))
-    assert [len(batch.events) for batch in buffered.values()] == [1]
+def test_a_batch_whose_response_was_lost_counts_once(scene: Scene) -> None:
+    scene.shards.lost_responses = 2
+    scene.record("one")
+    scene.send()
+    assert ids(scene.committed()) == ["one"]
+    assert scene.recorder.report()["sendsFailed"] == 2
 
 
-def test_a_late_batch_has_a_marker_that_is_written_first() -> None:
-    log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    log.record(event(NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * MINUTE_MS))
-    asyncio.run(log.commit_after_delay(store))
-    batch, marker = sorted(store.values, reverse=True)
-    assert marker == keys.late_marker(batch, NOON_MS // MINUTE_MS)
-    assert list(store.values) == [marker, batch]
+def test_a_batch_keeps_its_name_and_its_events_until_it_is_acknowledged(scene: Scene) -> None:
+    scene.store.unavailable = True
+    scene.shards.unavailable = {0}
+    scene.record("one")
+    scene.send()
+    scene.shards.unavailable = set()
+    scene.record("two")
+    scene.send()
+    assert [(batch.sequence, ids([batch])) for batch in scene.committed()] == [
+        (1, ["one"]),
+        (2, ["two"]),
+    ]
 
 
-def test_a_batch_written_in_time_has_no_marker() -> None:
-    log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    log.record(event(NOON_MS - constants.LATE_AFTER_MINUTES * MINUTE_MS))
-    asyncio.run(log.commit_after_delay(store))
-    assert [key for key in store.values if key.startswith(keys.LATE_PREFIX)] == []
-
-
-def test_a_settlement_is_recorded_with_its_revenue_and_a_late_one_with_a_marker() -> None:
-    at_ms = NOON_MS - (constants.LATE_AFTER_MINUTES + 1) * MINUTE_MS
-    minute = at_ms // MINUTE_MS
-    key = keys.usage_batch(minute, keys.payment_writer(SETTLEMENT.payment_id), 1)
-    value = encode_batch(Batch([event(at_ms, revenue_micros=10_000)], 0), minute)
-    store = FakeStore()
-    asyncio.run(record_settlement(store, FakeClock(), SETTLEMENT, key, value))
-    marker = keys.late_marker(key, NOON_MS // MINUTE_MS)
-    assert set(store.values) == {SETTLEMENT.key, marker, key}
-    assert [*store.values].index(marker) < [*store.values].index(key)
-    assert store.values[key][0] == value
-    assert store.values[key][1]["revenueMicros"] == 10_000
-
-
-def test_recent_batches_have_the_same_events_in_memory_and_in_kv(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_batch_is_spilled_to_kv_if_its_shard_does_not_respond_for_some_seconds(
+    scene: Scene,
 ) -> None:
-    monkeypatch.setattr(constants, "RECENT_EVENTS_MAX", 10)
-    log, store = UsageRecorder("w", FakeClock()), FakeStore()
-    for turn in range(20):
-        for number in range(3):
-            log.record(event(request_id=f"w-{turn}-{number}"))
-        asyncio.run(log.commit_after_delay(store))
-        recent = log.local_batches().recent
-        assert sum(len(batch.events) for batch in recent.values()) <= 10
-        for key, batch in recent.items():
-            stored_batch = decode_batch(store.values[key][0], keys.parse_usage_batch(key).minute)
-            assert list(stored_batch.events) == list(batch.events)
-    assert log.local_batches().recent
+    scene.shards.unavailable = {0}
+    scene.record("one")
+    scene.send()
+    assert constants.SPILL_AFTER_MS <= scene.clock.at_ms - NOON_MS < 10_000
+    assert ids(scene.spilled()) == ["one"]
+    key = keys.spill(0, "w", 1)
+    lifetime = scene.store.lifetimes_seconds[key]
+    assert lifetime == pytest.approx(constants.SPILL_DAYS * 86_400, abs=60)
+    assert scene.recorder.report()["eventsSpilled"] == 1
+    assert scene.recorder.report()["eventsBuffered"] == 0
+
+
+def test_a_refused_batch_is_spilled_at_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> str:
+        return '{"error": "batch_version_unknown", "message": "older"}'
+
+    monkeypatch.setattr(scene.shards, "call", refuse)
+    scene.record("one")
+    scene.send()
+    assert scene.clock.at_ms - NOON_MS < 1_000
+    assert ids(scene.spilled()) == ["one"]
+
+
+def test_a_sender_ends_in_time_if_shards_and_kv_fail_and_the_next_one_goes_on(
+    scene: Scene,
+) -> None:
+    scene.shards.unavailable = {0}
+    scene.store.unavailable = True
+    scene.record("one")
+    scene.send()
+    assert scene.clock.at_ms - NOON_MS < 25_000, "the runtime cancels it after 30 s"
+    assert scene.recorder.report()["eventsBuffered"] == 1
+    scene.shards.unavailable = set()
+    assert scene.record("two")
+    scene.send()
+    assert ids(scene.committed()) == ["one", "two"]
+
+
+def test_a_leader_that_dies_before_it_sends_is_replaced(scene: Scene) -> None:
+    assert scene.record("one")
+    assert not scene.record("two", at_ms=NOON_MS + 1_000)
+    assert scene.record("three", at_ms=NOON_MS + 2_000)
+    scene.send()
+    assert ids(scene.committed()) == ["one", "two", "three"]
+
+
+def test_a_clock_that_is_set_back_delays_nothing(scene: Scene) -> None:
+    assert scene.record("one")
+    assert scene.record("two", at_ms=NOON_MS - 3_600_000)
+
+
+@pytest.mark.parametrize("took_effect", [False, True])
+def test_a_sender_that_dies_during_a_call_is_replaced(scene: Scene, took_effect: bool) -> None:
+    call = scene.shards.call
+
+    async def hang(shard: int, method: str, argument: str) -> str:
+        if took_effect:
+            await call(shard, method, argument)
+        await asyncio.Event().wait()
+        return ""
+
+    async def both() -> None:
+        scene.shards.call = hang  # type: ignore[method-assign]
+        scene.record("one")
+        dead = asyncio.ensure_future(scene.recorder.send())
+        await asyncio.sleep(0.01)
+        scene.shards.call = call  # type: ignore[method-assign]
+        scene.record("two")
+        await scene.recorder.send()
+        assert "two" not in ids(scene.committed()), "the lease is still valid"
+        scene.clock.at_ms += 10_000
+        scene.record("three")
+        await scene.recorder.send()
+        dead.cancel()
+
+    asyncio.run(both())
+    assert ids(scene.committed()) == ["one", "two", "three"]
+
+
+def test_a_replaced_sender_that_succeeds_late_changes_nothing(scene: Scene) -> None:
+    call, go_on = scene.shards.call, asyncio.Event()
+
+    async def slow(shard: int, method: str, argument: str) -> str:
+        response = await call(shard, method, argument)
+        if len(scene.shards.calls) == 1:
+            await go_on.wait()
+        return response
+
+    async def both() -> None:
+        scene.shards.call = slow  # type: ignore[method-assign]
+        scene.record("one")
+        late = asyncio.ensure_future(scene.recorder.send())
+        await asyncio.sleep(0.01)
+        scene.clock.at_ms += 10_000
+        scene.record("two")
+        await scene.recorder.send()
+        go_on.set()
+        await late
+
+    asyncio.run(both())
+    assert ids(scene.committed()) == ["one", "two"]
+    report = scene.recorder.report()
+    assert (report["eventsAcknowledged"], report["eventsBuffered"]) == (2, 0)
+
+
+def test_each_shard_gets_the_events_of_its_tenants() -> None:
+    scene = Scene(count=3)
+    tenants = [f"tenant-{number}" for number in range(30)]
+    for tenant in tenants:
+        scene.recorder.record(event(api=Api(tenant, "s", "", "", 0), request_id=tenant))
+    scene.send()
+    for shard in range(3):
+        mine = [tenant for tenant in tenants if scene.recorder.shard_of(tenant) == shard]
+        assert mine
+        assert ids(scene.committed(shard)) == mine
+
+
+def test_a_shard_that_does_not_respond_delays_no_other() -> None:
+    scene = Scene(count=2)
+    names = {scene.recorder.shard_of(name): name for name in ("t1", "t2", "t3", "t4", "t5")}
+    for name in names.values():
+        scene.recorder.record(event(api=Api(name, "s", "", "", 0), request_id=name))
+    scene.shards.unavailable = {0}
+    scene.send()
+    assert ids(scene.committed(1)) == [names[1]]
+    assert ids(scene.spilled(0)) == [names[0]]
+
+
+def test_an_event_without_an_api_goes_to_the_first_shard() -> None:
+    scene = Scene(count=2)
+    scene.recorder.record(event(api=None, request_id="one"))
+    scene.send()
+    assert ids(scene.committed(0)) == ["one"]
+
+
+def test_a_full_buffer_drops_events_and_reports_how_many(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "BUFFERED_EVENTS_MAX", 3)
+    scene.record(*"abcde")
+    scene.send()
+    (batch,) = scene.committed()
+    assert (ids([batch]), batch.dropped) == (["a", "b", "c"], 2)
+    assert scene.recorder.report()["eventsDropped"] == 2
+    scene.record("f")
+    scene.send()
+    assert scene.committed()[-1].dropped == 0
+
+
+def test_more_events_than_a_batch_may_have_are_sent_as_several(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "BATCH_EVENTS_MAX", 2)
+    scene.record(*"abcde")
+    scene.send()
+    assert [ids([batch]) for batch in scene.committed()] == [["a", "b"], ["c", "d"], ["e"]]
+
+
+def test_a_batch_is_never_longer_than_shards_accept(scene: Scene) -> None:
+    for number in range(constants.BATCH_EVENTS_MAX):
+        name = f"{number:0200}"
+        api = Api(name, name, "\u4e2d" * 200, name, 0)
+        scene.recorder.record(event(api=api, request_id=str(number)))
+    scene.send()
+    assert scene.spilled() == []
+    assert len(ids(scene.committed())) == constants.BATCH_EVENTS_MAX
+
+
+def test_a_recorder_that_was_idle_for_long_takes_a_new_name_for_that_shard(scene: Scene) -> None:
+    scene.record("one")
+    scene.send()
+    scene.clock.at_ms += DAY_MS + 1_000
+    scene.record("two")
+    scene.send()
+    assert [(batch.writer, batch.sequence) for batch in scene.committed()] == [("w", 1), ("w-1", 1)]
+
+
+def test_a_spilled_batch_expires_before_the_shard_may_forget_its_writer(scene: Scene) -> None:
+    scene.shards.unavailable = {0}
+    scene.store.unavailable = True
+    scene.record("one")
+    scene.send()
+    scene.store.unavailable = False
+    scene.clock.at_ms = NOON_MS + 5 * DAY_MS
+    scene.record("two")
+    scene.send()
+    lifetime = scene.store.lifetimes_seconds[keys.spill(0, "w", 1)]
+    assert lifetime == pytest.approx(2 * 86_400, abs=60)
+    assert constants.SPILL_DAYS < constants.WRITER_DAYS
+
+
+def test_a_batch_that_the_shard_may_have_forgotten_is_dropped_and_reported(scene: Scene) -> None:
+    scene.shards.unavailable = {0}
+    scene.store.unavailable = True
+    scene.record("one")
+    scene.send()
+    scene.shards.unavailable = set()
+    scene.clock.at_ms += constants.ABANDON_MS + 1_000
+    scene.record("two")
+    scene.send()
+    (batch,) = scene.committed()
+    assert (ids([batch]), batch.dropped) == (["two"], 1)
+    assert scene.recorder.report()["eventsDropped"] == 1
+
+
+def test_events_wait_in_memory_without_the_binding() -> None:
+    recorder = UsageRecorder("w", FakeClock(), None, FakeStore())
+    assert recorder.record(event())
+    asyncio.run(recorder.send())
+    assert recorder.report()["eventsBuffered"] == 1
+    with pytest.raises(ShardUnavailable, match="USAGE_SHARD is missing"):
+        asyncio.run(recorder.append_settlement(0, SETTLEMENT, None))
+
+
+def test_a_settlement_that_is_appended_twice_counts_once(scene: Scene) -> None:
+    revenue: UsageEvent = event(revenue_micros=10_000)
+
+    async def twice() -> None:
+        await scene.recorder.append_settlement(0, SETTLEMENT, revenue)
+        await scene.recorder.append_settlement(0, SETTLEMENT, revenue)
+
+    asyncio.run(twice())
+    (batch,) = scene.committed()
+    assert (list(batch.events), batch.settlement) == ([revenue], SETTLEMENT)
+
+
+@pytest.mark.parametrize("response", ["", "[]", "{}", "null", '{"position": null}', '{"error": 1}'])
+def test_a_response_that_is_not_understood_counts_as_none(response: str) -> None:
+    with pytest.raises(ShardUnavailable):
+        check(response)
+
+
+def test_a_refusal_has_the_code_of_the_shard() -> None:
+    with pytest.raises(BatchRefused, match="too long") as refused:
+        check('{"error": "batch_unreadable", "message": "too long"}')
+    assert refused.value.code == "batch_unreadable"

@@ -15,6 +15,7 @@ from workers import import_from_javascript
 import entry
 
 QuotaCounter = entry.QuotaCounter
+UsageShard = entry.UsageShard
 on_scheduled = entry.on_scheduled
 
 COUNTS = "/__counts"

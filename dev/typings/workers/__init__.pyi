@@ -1,6 +1,6 @@
 # The part of workers-runtime-sdk that we use.
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -12,8 +12,13 @@ class WorkerEntrypoint:
     env: Any
     def __init__(self, ctx: Any, env: Any) -> None: ...
 
+class DurableObjectContext:
+    _ctx: Any
+    storage: Any
+    def abort(self, reason: str | None = None) -> NoReturn: ...
+
 class DurableObject:
-    ctx: Any
+    ctx: DurableObjectContext
     env: Any
     def __init__(self, ctx: Any, env: Any) -> None: ...
 

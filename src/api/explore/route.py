@@ -9,46 +9,37 @@ import logging
 from dataclasses import dataclass, field
 
 from analytics import WINDOWS, Analytics
-from api.explore.cache import EdgeCache, RenderedSnapshot, StaleWhileRevalidateCache, render
-from api.explore.sanitize import empty_snapshot, safe_snapshot
+from api.explore.cache import RenderedSnapshot, ResponseCache, render
+from api.explore.sanitize import SafeRows, empty_snapshot, safe_snapshot
 from api.explore.sources import HTTP_ERROR, Source, UpstreamFailed, source_of
 from api.routes import EXPLORE
 from api.spec import query_pairs, read_parameters
 from core import constants
 from core.errors import MethodNotAllowed
 from core.logs import fields
-from core.ports import Background, Clock, Environment, Request, Response
+from core.ports import Clock, Environment, Request, Response
 from core.responses import REQUEST_ID_HEADER, etag_matches, json_response, text_response
 
-_EDGE_VERSION = 1
-"""Version of the entries in the edge cache: deployments with different versions share none."""
-
-_CACHE_CONTROL = (
-    f"public, max-age={constants.EXPLORE_FRESH_SECONDS},"
-    f" stale-while-revalidate={constants.EXPLORE_STALE_SECONDS - constants.EXPLORE_FRESH_SECONDS}"
-)
+_CACHE_CONTROL = f"public, max-age={constants.EXPLORE_FRESH_SECONDS}"
 _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Explore:
-    """Serves the route for one isolate; without `edge`, isolates share no entries."""
+    """Serves the route for one isolate."""
 
     environment: Environment
     clock: Clock
     analytics: Analytics
-    edge: EdgeCache | None
     _source: Source = field(init=False)
-    _caches: dict[str, StaleWhileRevalidateCache] = field(default_factory=dict)
+    _caches: dict[str, ResponseCache] = field(default_factory=dict)
     """By window."""
 
     def __post_init__(self) -> None:
         """Choose the source; settings cannot change during an isolate's lifetime."""
         self._source = source_of(self.environment, self.analytics)
 
-    async def handle(
-        self, request: Request, query: str, request_id: str, background: Background
-    ) -> Response:
+    async def handle(self, request: Request, query: str, request_id: str) -> Response:
         """Serve one request with `query`, which is empty or starts with `?`.
 
         Raises `MethodNotAllowed`, `InvalidWindow`, and `InvalidParameter` for a parameter
@@ -59,7 +50,7 @@ class Explore:
         values = read_parameters(EXPLORE.parameters, query_pairs(query))
         window = values["window"] or WINDOWS[0]
         try:
-            rendered = await self._cache(window).get(background)
+            rendered = await self._cache(window).get()
         except UpstreamFailed as error:
             body = {
                 "ok": False,
@@ -72,22 +63,21 @@ class Explore:
         if_none_match = request.headers.get("if-none-match", "")
         return _response(rendered, values["top"], if_none_match, request_id)
 
-    def _cache(self, window: str) -> StaleWhileRevalidateCache:
+    def _cache(self, window: str) -> ResponseCache:
         if window not in self._caches:
+            rows = SafeRows(window)
 
-            async def make(background: Background) -> RenderedSnapshot:
-                return await self._make(window, background)
+            async def make() -> RenderedSnapshot:
+                return await self._make(window, rows)
 
-            # `.invalid` is reserved (RFC 2606), so this address belongs to no server.
-            address = f"https://explore.invalid/{_EDGE_VERSION}/{self._source.name}/{window}"
-            self._caches[window] = StaleWhileRevalidateCache(self.clock, self.edge, address, make)
+            self._caches[window] = ResponseCache(self.clock, make)
         return self._caches[window]
 
-    async def _make(self, window: str, background: Background) -> RenderedSnapshot:
+    async def _make(self, window: str, rows: SafeRows) -> RenderedSnapshot:
         now_ms = self.clock.now_ms()
         try:
-            document = await self._source.snapshot(window, background)
-            snapshot = safe_snapshot(document, window, now_ms, constants.TOP_MAX)
+            document = await self._source.snapshot(window)
+            snapshot = safe_snapshot(document, window, now_ms, constants.TOP_MAX, rows)
             body = {"ok": True, "window": window, "source": self._source.name}
             return render(body, snapshot, now_ms)
         except UpstreamFailed:

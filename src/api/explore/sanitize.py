@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from analytics import days_of
 from core import constants
 from core.calendar import DAY_MS, timestamp
 from core.ports import Json
 from metering.totals import DEFAULT_DIRECTORY
-from snapshots.ranking import UNKNOWN_OWNER, shown_revenue
+from snapshots.ranking import UNKNOWN_OWNER, RankedRow, shown_revenue
+from snapshots.serialization import json_text
 
 _WHOLE_MAX = 2**53 - 1
 """The largest whole number that JavaScript represents exactly (`Number.MAX_SAFE_INTEGER`)."""
@@ -42,18 +45,61 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
+_HERO_COUNTS = ("activeAgents", "publishedApis", "directories", "calls")
 _Object = Mapping[str, Json]
 
 
-def safe_snapshot(document: Json, window: str, now_ms: int, top: int) -> _Object:
+@dataclass(slots=True)
+class SafeRows:
+    """The sanitized rows of one window; those of this Worker are cached while they are the same."""
+
+    window: str
+    _known: dict[int, tuple[_Object, _SafeRow]] = field(default_factory=dict)
+
+    def read(self, values: Sequence[Json]) -> Sequence[RankedRow]:
+        """Return the rows that can be shown, with new ranks."""
+        known, self._known = self._known, {}
+        by_id: dict[str, _SafeRow] = {}
+        for value in values:
+            # Fields of a `RankedRow` never change, and their id is their own while they are kept.
+            fields = value.unranked if isinstance(value, RankedRow) else None
+            _, row = known.get(id(fields), (None, None))
+            if row is None:
+                row = _row(_object(value), self.window)
+            if row is not None:
+                by_id.setdefault(row.fields["id"], row._replace(rank=_whole(value.get("rank"))))
+                if fields is not None:
+                    self._known[id(fields)] = (fields, row)
+        rows = list(by_id.values())
+        if all(row.rank for row in rows):
+            rows.sort(key=lambda row: row.rank)
+        return [
+            RankedRow(rank, row.fields, row.fields_json) for rank, row in enumerate(rows, start=1)
+        ]
+
+
+class _SafeRow(NamedTuple):
+    """A row's fields except the rank, and the rank as given, which is 0 if it is invalid."""
+
+    rank: int
+    fields: Mapping[str, Json]
+    fields_json: str
+
+
+def safe_snapshot(
+    document: Json, window: str, now_ms: int, top: int, safe_rows: SafeRows | None = None
+) -> _Object:
     """Reduce `document` to a snapshot of `window`, with the fields that the page shows.
 
     API rows that are no objects, have no usable endpoint, or repeat an id are dropped, and
     ranks are renumbered without gaps. The hero statistics are at least the sums of the
-    rows. `now_ms` replaces missing times. `topApis` are the first `top` of `allApis`.
+    rows. `now_ms` replaces missing times. `topApis` are the first `top` of `allApis`. `safe_rows`
+    has the rows of earlier calls.
     """
     given = _object(document)
-    rows = _rows(_list(given.get("allApis")) or _list(given.get("topApis")), window)
+    rows = (safe_rows or SafeRows(window)).read(
+        _list(given.get("allApis")) or _list(given.get("topApis"))
+    )
     directories = _directories(_list(given.get("directories")))
     generated = _time(given.get("generatedAt")) or timestamp(now_ms)
     return {
@@ -62,6 +108,10 @@ def safe_snapshot(document: Json, window: str, now_ms: int, top: int) -> _Object
         "range": _range(_object(given.get("range")), window, generated),
         "heroStats": _at_least(_hero(given.get("heroStats")), rows, directories),
         "previous": _previous(given.get("previous"), window),
+        "apis": {
+            "total": max(_whole(_object(given.get("apis")).get("total")), len(rows)),
+            "shown": len(rows),
+        },
         "topApis": rows[:top],
         "allApis": rows,
         "directories": directories,
@@ -93,19 +143,7 @@ def _list(value: Json) -> Sequence[Json]:
     return value[: constants.ALL_APIS_MAX] if isinstance(value, list) else []
 
 
-def _rows(values: Sequence[Json], window: str) -> Sequence[_Object]:
-    by_id: dict[str, _Object] = {}
-    for value in values:
-        row = _row(_object(value), window)
-        if row is not None:
-            by_id.setdefault(row["id"], row)
-    rows = list(by_id.values())
-    if all(row["rank"] for row in rows):
-        rows.sort(key=lambda row: int(row["rank"]))
-    return [{**row, "rank": rank} for rank, row in enumerate(rows, start=1)]
-
-
-def _row(given: _Object, window: str) -> _Object | None:
+def _row(given: _Object, window: str) -> _SafeRow | None:
     endpoint = given.get("endpoint")
     if not isinstance(endpoint, str) or len(endpoint) > _ENDPOINT_LENGTH_MAX:
         return None
@@ -113,9 +151,8 @@ def _row(given: _Object, window: str) -> _Object | None:
         return None
     error_rate = _amount(given.get("errorRatePct"), 100)
     uptime = given.get("uptimePct")
-    return {
+    fields = {
         "id": _text(given.get("id"), endpoint, _ID_LENGTH_MAX),
-        "rank": _whole(given.get("rank")),
         "endpoint": endpoint,
         "owner": _owner(given.get("owner")),
         "directory": _directory(given.get("directory")),
@@ -130,6 +167,7 @@ def _row(given: _Object, window: str) -> _Object | None:
         "trendingScore": _amount(given.get("trendingScore")),
         "trend": _trend(given.get("trend"), _TREND_POINTS_MAX[window]),
     }
+    return _SafeRow(_whole(given.get("rank")), fields, json_text(fields))
 
 
 def _owner(value: Json) -> str:
@@ -158,8 +196,7 @@ def _revenue(given: _Object) -> _Object:
 
 def _hero(value: Json) -> _Object:
     given = _object(value)
-    counts = ("activeAgents", "publishedApis", "directories", "calls")
-    return {**{name: _whole(given.get(name)) for name in counts}, **_revenue(given)}
+    return {**{name: _whole(given.get(name)) for name in _HERO_COUNTS}, **_revenue(given)}
 
 
 def _at_least(hero: _Object, rows: Sequence[_Object], directories: Sequence[_Object]) -> _Object:
@@ -200,7 +237,9 @@ def _previous(value: Json, window: str) -> _Object | None:
     if end is None or not (is_open or (start is not None and start <= end)):
         return None
     start = None if is_open else start
-    return {"range": {"startAt": start, "endAt": end}, "heroStats": _hero(given.get("heroStats"))}
+    hero = _object(given.get("heroStats"))
+    unknown = {name: None for name in _HERO_COUNTS if name in hero and hero[name] is None}
+    return {"range": {"startAt": start, "endAt": end}, "heroStats": {**_hero(hero), **unknown}}
 
 
 def _directories(values: Sequence[Json]) -> Sequence[_Object]:
@@ -243,7 +282,6 @@ def _freshness(given: _Object) -> _Object:
         "asOf": as_of,
         "complete": as_of is not None and given.get("complete") is True,
         "lagSeconds": _whole(given.get("lagSeconds")),
-        "reconciledThrough": _time(given.get("reconciledThrough")),
     }
 
 

@@ -16,8 +16,14 @@ from urllib.parse import urlsplit
 from analytics import Analytics
 from api.explore.sanitize import is_snapshot
 from core import constants
-from core.errors import ConfigurationError, FetchFailed, StoreUnavailable
-from core.ports import Background, Environment, Json
+from core.errors import (
+    BindingMissing,
+    ConfigurationError,
+    FetchFailed,
+    ShardUnavailable,
+    StoreUnavailable,
+)
+from core.ports import Environment, Json
 from core.safe_json import read_json
 
 UNREACHABLE = "upstream_unreachable"
@@ -49,7 +55,7 @@ class Source(Protocol):
         """The value of `source` in the response: `self` or `upstream`."""
         ...
 
-    async def snapshot(self, window: str, background: Background) -> Json:
+    async def snapshot(self, window: str) -> Json:
         """Return the snapshot of `window`, not sanitized. Raises `UpstreamFailed`."""
         ...
 
@@ -58,21 +64,15 @@ class Source(Protocol):
 class LocalSource:
     """This Worker's own analytics."""
 
-    environment: Environment
     analytics: Analytics
     name: str = "self"
 
-    async def snapshot(self, window: str, background: Background) -> Json:
+    async def snapshot(self, window: str) -> Json:
         """Return the snapshot of `window`. Raises `UpstreamFailed`."""
-        store = self.environment.usage_store
-        if store is None:
-            raise UpstreamFailed(UNREACHABLE, "the binding USAGE_KV is not configured")
         try:
-            snapshots = await self.analytics.snapshots(
-                store, (window,), constants.TOP_MAX, background
-            )
-        except StoreUnavailable as error:
-            raise UpstreamFailed(UNREACHABLE, f"USAGE_KV cannot be read: {error}") from error
+            snapshots = await self.analytics.snapshots((window,), constants.TOP_MAX)
+        except (BindingMissing, ShardUnavailable, StoreUnavailable) as error:
+            raise UpstreamFailed(UNREACHABLE, f"analytics cannot be read: {error}") from error
         return snapshots[window]
 
 
@@ -83,7 +83,7 @@ class RemoteSource:
     environment: Environment
     name: str = "upstream"
 
-    async def snapshot(self, window: str, _: Background) -> Json:
+    async def snapshot(self, window: str) -> Json:
         """Request the snapshot of `window`. Raises `UpstreamFailed`."""
         try:
             upstream = upstream_of(self.environment)
@@ -117,7 +117,7 @@ class RemoteSource:
 def source_of(environment: Environment, analytics: Analytics) -> Source:
     """Return the other dispatcher if `ANALYTICS_BASE_URL` names one, else this Worker."""
     if environment.setting(_UPSTREAM_URL_SETTING) is None:
-        return LocalSource(environment, analytics)
+        return LocalSource(analytics)
     return RemoteSource(environment)
 
 

@@ -1,7 +1,10 @@
-"""Mergeable sketches: statistics of any number of calls in bounded space.
+"""Mergeable statistics of any number of calls in bounded space, packed in memory and in text.
 
-- `callers`: distinct callers and the calls of the busiest, exact up to 1,000 callers
-- `distinct`, `heavy_hitters`: the estimates that `callers` uses above that
+- `callers`: distinct callers, the callers who paid and the calls of the busiest, exact up to 300
+  callers, and then estimated with `many_callers`, from `distinct` and `heavy_hitters`
+- `networks`: distinct caller networks
 - `latency`: mean and quantiles
-- `packing`: bytes as compressed text
+- `kinds`: requests by status class, method and outcome
+- `periods`: calls, errors and money by hour and by day, exact
+- `packing`: bytes and counts as compressed text
 """

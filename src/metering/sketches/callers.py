@@ -1,9 +1,8 @@
-"""Distinct callers, and the calls of the busiest: exact up to 1,000 callers, then estimated.
+"""Distinct callers, who of them paid, and the calls of the busiest: exact up to 300 callers.
 
-Up to 1,000 callers are kept by name with their calls. Above that, registers (`distinct`) and
-cells (`heavy_hitters`) replace the names. Names that are added later may wait in the sketch
-until a result needs them in the registers. So the result depends only on the multiset of calls,
-not on their order or grouping. A caller is a keyed hash, never an identity.
+Up to 300 callers are kept by name with their calls. Above that, registers and cells replace the
+names (`many_callers`). So the result depends only on the multiset of calls, not on their order or
+grouping. A caller is a keyed hash, never an identity.
 """
 
 from __future__ import annotations
@@ -11,180 +10,207 @@ from __future__ import annotations
 import binascii
 import operator
 from array import array
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from core.errors import SummaryUnreadable
 from core.ports import Json
-from metering.sketches.distinct import (
-    EMPTY,
-    Planes,
-    decode_planes,
-    encode_planes,
-    estimate,
-    union,
-    with_hashes,
+from metering.sketches.many_callers import (
+    CALL,
+    PAID,
+    ManyCallers,
+    Registers,
+    Results,
+    registers_of,
 )
-from metering.sketches.heavy_hitters import Cells, cells_of, decode_cells
+from metering.sketches.packing import LANE_TYPES, pack_counts, unpack_counts, widened, width_of
 
-EXACT_CALLERS_MAX = 1_000
+EXACT_CALLERS_MAX = 300
 """The largest number of distinct callers that is counted exactly."""
-_UNION_NAMES_MAX = 50_000
-"""How many names a union collects before it moves them into registers, to bound its memory."""
-_UNKNOWN = "7c1d5a0e93b64f28"
+UNKNOWN = 0x7C1D5A0E93B64F28
 """The hash of all unknown callers: an arbitrary number."""
-_COUNT_TYPES = {1: "B", 2: "H", 4: "I", 8: "Q"}
-"""The array type of calls, by bytes of the largest."""
+
+
+_EXACT_FORM = int, int, int, str, str
+_MANY_FORM = int, int, int, str, str, str, list, list
+"""The types in the encoding of a sketch."""
+
+NOTHING = Results(0, 0, 0)
+"""The results without any caller."""
 
 
 class SketchState(NamedTuple):
-    """The state of a sketch: callers by name with their calls, and the registers and cells."""
+    """The state of a sketch: callers by name with what each did, or registers."""
 
     named: Mapping[int, int]
-    planes: Planes | None
-    cells: Cells
+    registers: Registers | None
 
 
-class _Encoded(NamedTuple):
-    """An encoded sketch: its two results, then its state.
+def _no_names() -> array[int]:
+    return array("Q")
 
-    If `calls` is 0, `callers` has names and `counts` their calls. Otherwise `calls` is the sum
-    of all calls, and the two have registers and cells.
-    """
 
-    distinct: int
-    busiest: int
-    calls: int
-    callers: str
-    counts: str
+def _no_counts() -> array[int]:
+    return array("B")
 
 
 @dataclass(slots=True, eq=False)
 class CallerSketch:
-    """Distinct callers and the calls of the busiest.
+    """Distinct callers, the callers who paid, and the calls of the busiest.
 
-    `add` and `merge` are associative and commutative; an empty sketch is their identity. A
-    decoded sketch keeps its encoded form until something is added to it, because its two
-    results are part of that form and most sketches are only read.
+    `add` and `merge` are associative and commutative; an empty sketch is their identity.
+
+    `_many` replaces `_names` when more than 300 callers have called, or have paid. `_names` are in
+    ascending order, and `_did` has what each did (`many_callers`). A decoded sketch keeps its names
+    in `_packed` until something is added, because its results are part of the encoding and most
+    sketches are only read.
     """
 
-    _named: dict[int, int] = field(default_factory=dict)
-    _planes: Planes | None = None
-    _cells: Cells = field(default_factory=Cells)
-    _encoded: _Encoded | None = None
-    _estimated: tuple[Planes, int] | None = None
+    _names: array[int] = field(default_factory=_no_names)
+    _did: array[int] = field(default_factory=_no_counts)
+    _many: ManyCallers | None = None
+    _packed: Sequence[str] = ()
+    _results: Results | None = None
 
-    def add(self, caller: str, calls: int = 1) -> None:
+    def add(self, caller: str, calls: int = 1, *, paid: bool = False) -> None:
         """Count calls of a caller.
 
         Args:
             caller: Its hash in up to 16 hexadecimal digits; empty for an unknown caller. All
                 unknown callers count as one.
-            calls: At least 1.
+            calls: 0 if it only paid.
+            paid: Whether it paid.
 
         Raises:
             ValueError: `caller` is not hexadecimal.
         """
-        if self._encoded is not None:
-            self._decode_state(self._encoded)
-        number = int(caller or _UNKNOWN, 16)
-        self._named[number] = self._named.get(number, 0) + calls
-        if len(self._named) > EXACT_CALLERS_MAX:
-            self._spill()
+        number, did = int(caller, 16) if caller else UNKNOWN, CALL * calls + paid
+        if self._packed:
+            self._unpack()
+        self._results = None
+        if self._many is None:
+            self._add_name(number, did)
+        elif calls <= 1:
+            self._many.add(number, did)
+        else:
+            self._many.merge(registers_of({number: did}))
 
     def merge(self, other: CallerSketch) -> None:
-        """Add the calls of `other`. O(number of exact callers in `other`)."""
-        if self._encoded is not None:
-            self._decode_state(self._encoded)
-        elif other._encoded is not None and not self._named and self._planes is None:
-            self._encoded = other._encoded
+        """Add the calls of `other`."""
+        if self._many is None and not self._names and not self._packed:
+            self._names, self._did = other._names[:], other._did[:]
+            self._many = other._many and other._many.copy()
+            self._packed, self._results = other._packed, other._results
             return
-        encoded = other._encoded
-        theirs, planes, cells = other.state() if encoded is None else _decoded_state(encoded)
-        if planes is not None:
-            mine = self._planes
-            if mine is None:
-                self._estimated = (
-                    other._estimated if encoded is None else (planes, encoded.distinct)
-                )
-            self._planes = planes if mine is None else union(mine, planes)
-            self._cells = self._cells.plus(cells)
-        named = self._named
-        if named:
-            for number, calls in theirs.items():
-                named[number] = named.get(number, 0) + calls
+        named, registers = other.state()
+        mine = dict(self._named())
+        self._results = None
+        if self._many is None and registers is None:
+            for number, did in named.items():
+                mine[number] = _sum(mine.get(number, 0), did)
+            self._names = array("Q", sorted(mine))
+            counts = [mine[number] for number in self._names]
+            self._did = array(LANE_TYPES[width_of(max(counts, default=0))], counts)
+            self._limit_names()
         else:
-            named.update(theirs)
-        if len(named) > EXACT_CALLERS_MAX:
-            self._spill()
+            many = self._many or self._leave_names()
+            many.merge(registers or registers_of(named))
+
+    def results(self) -> Results:
+        """Return all results together, see `distinct`, `busiest_calls` and `payers`."""
+        if self._results is None:
+            self._results = _results_of(self._did) if self._many is None else self._many.estimate()
+        return self._results
 
     def distinct(self) -> int:
-        """Return the number of callers: exact up to 1,000, then within 2 %."""
-        if self._encoded is not None:
-            return self._encoded.distinct
-        if self._planes is None:
-            return len(self._named)
-        self._spill()
-        if self._estimated is None or self._estimated[0] != self._planes:
-            self._estimated = (self._planes, _estimate_callers(self._planes))
-        return self._estimated[1]
+        """Return the number of callers: exact up to 300, then within 2 %."""
+        return self.results().distinct
 
     def busiest_calls(self) -> int:
         """Return an upper bound of the calls of the busiest caller; 0 without any calls.
 
-        Exact up to 1,000 callers, then as precise as `Cells.busiest`.
+        Exact up to 300 callers, then as precise as `Cells.busiest`.
         """
-        if self._encoded is not None:
-            return self._encoded.busiest
-        if self._planes is None:
-            return max(self._named.values(), default=0)
-        self._spill()
-        return self._cells.busiest()
+        return self.results().busiest
+
+    def payers(self) -> int:
+        """Return the number of callers who paid, as precise as `distinct`."""
+        return self.results().payers
 
     def state(self) -> SketchState:
-        """Return the state, which must not be changed."""
-        if self._encoded is not None:
-            return _decoded_state(self._encoded)
-        if self._planes is not None:
-            self._spill()
-        return SketchState(self._named, self._planes, self._cells)
+        """Return the state, which must not be changed. Raises `SummaryUnreadable`."""
+        if self._many is not None:
+            return SketchState({}, self._many.registers())
+        return SketchState(self._named(), None)
 
-    def open(self) -> None:
-        """Decode the state, so that merging this sketch into others is faster."""
-        if self._encoded is not None:
-            self._decode_state(self._encoded)
-        self.distinct()
+    @property
+    def is_exact(self) -> bool:
+        """Whether callers are kept by name."""
+        return self._many is None
+
+    def columns(self) -> tuple[array[int], array[int]]:
+        """Return the callers in ascending order and what each did; not to be changed.
+
+        Packed ones are not checked, and stay packed. Raises `SummaryUnreadable`.
+        """
+        if not self._packed:
+            return self._names, self._did
+        try:
+            names = array("Q", binascii.a2b_base64(self._packed[0]))
+            return names, unpack_counts(self._packed[1], len(names))
+        except ValueError as error:
+            raise SummaryUnreadable(f"the callers are invalid: {error}") from error
+
+    def results_with(self, more: Sequence[CallerSketch]) -> Results:
+        """Return the results of the sum with other sketches.
+
+        Nothing is merged if the others have few callers, or if this one has none.
+        """
+        others = [one for one in more if one.results() != NOTHING]
+        if not others or self.results() == NOTHING:
+            return others[0].results_with(others[1:]) if others else self.results()
+        few = [one.columns() for one in others if one.is_exact]
+        if len(few) == len(others):
+            named = dict(zip(*few[0], strict=True))
+            for names, counts in few[1:]:
+                for number, did in zip(names, counts, strict=True):
+                    named[number] = _sum(named.get(number, 0), did)
+            if self._many is not None:
+                return self._many.estimate_with(named, self.results())
+            results = self._exact_with(named)
+            if max(results.distinct, results.payers) <= EXACT_CALLERS_MAX:
+                return results
+        together = CallerSketch()
+        for one in (self, *others):
+            together.merge(one)
+        return together.results()
+
+    def pack(self) -> None:
+        """Take as little memory as possible while nothing is added."""
+        if self._many is not None:
+            self._many.pack()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CallerSketch):
             return NotImplemented
-        # The encoded form is no criterion: another release of zlib may compress differently.
-        mine, theirs = ((one.distinct(), one.busiest_calls(), one.state()) for one in (self, other))
-        return mine == theirs
+        # The packed form is no criterion: another release of zlib may compress differently.
+        return (self.results(), self.state()) == (other.results(), other.state())
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def encode(self) -> Json:
         """Encode the sketch as a list; equal sketches have the same encoding.
 
-        The number of callers, the calls of the busiest, and then, while the sketch is exact: 0,
-        the callers in ascending order (8 bytes each) and their calls (as many bytes each as the
-        largest needs), both as base64. Otherwise: the sum of all calls, the registers and the
-        cells, packed.
+        The number of callers, the calls of the busiest, the number of callers who paid; then, while
+        the sketch is exact, the callers in ascending order (8 bytes each, as base64) and what each
+        did (`pack_counts`), otherwise `ManyCallers.encode`.
         """
-        encoded = self._encoded
-        if encoded is not None:
-            return list(encoded)
-        distinct, busiest = self.distinct(), self.busiest_calls()
-        if self._planes is not None:
-            state = (self._cells.calls, encode_planes(self._planes), self._cells.encode())
-            return [distinct, busiest, *state]
-        numbers = array("Q", sorted(self._named))
-        counts = [self._named[number] for number in numbers]
-        width = _count_bytes(busiest)
-        texts = map(_base64, (numbers, array(_COUNT_TYPES[width], counts)))
-        return [distinct, busiest, 0, *texts]
+        if self._many is not None:
+            return [*self.results(), *self._many.encode()]
+        packed = self._packed or (encode_names(self._names), pack_counts(self._did))
+        return [*self.results(), *packed]
 
     @staticmethod
     def decode(value: Json) -> CallerSketch:
@@ -192,103 +218,97 @@ class CallerSketch:
 
         Raises `SummaryUnreadable` for an invalid form; the state is checked when it is needed.
         """
-        match value:
-            case [int(distinct), int(busiest), int(calls), str(callers), str(counts)] if (
-                set(map(type, value[:3])) == {int}
-                and min(value[:3]) >= 0
-                and max(value[:3]) < 1 << 63
-            ):
-                encoded = _Encoded(distinct, busiest, calls, callers, counts)
-                return CallerSketch(_encoded=encoded)
-            case _:
-                raise SummaryUnreadable("the callers have an invalid form")
+        form = tuple(map(type, value)) if isinstance(value, list) else ()
+        if form not in {_EXACT_FORM, _MANY_FORM} or min(value[:3]) < 0:
+            raise SummaryUnreadable("the callers have an invalid form")
+        results, packed = Results(*value[:3]), value[3:]
+        if form == _EXACT_FORM:
+            return CallerSketch(_packed=packed, _results=results)
+        many = ManyCallers(_packed=packed[:3], _observed=packed[3:])
+        return CallerSketch(_many=many, _results=results)
 
-    def _decode_state(self, encoded: _Encoded) -> None:
-        named, self._planes, self._cells = _decoded_state(encoded)
-        self._named = dict(named)
-        if self._planes is not None:
-            self._estimated = (self._planes, encoded.distinct)
-        self._encoded = None
+    def _add_name(self, number: int, did: int) -> None:
+        names, counts = self._names, self._did
+        at = bisect_left(names, number)
+        if at < len(names) and names[at] == number:
+            did = _sum(counts[at], did)
+        else:
+            names.insert(at, number)
+            counts.insert(at, 0)
+        while did >> 8 * counts.itemsize:
+            counts = self._did = widened(counts)
+        counts[at] = did
+        self._limit_names()
 
-    def _spill(self) -> None:
-        """Move the named callers into registers and cells."""
-        if self._named:
-            self._planes = with_hashes(self._planes or EMPTY, self._named)
-            spilled = cells_of(self._named.items(), sum(self._named.values()))
-            self._cells = self._cells.plus(spilled)
-            self._named = {}
+    def _limit_names(self) -> None:
+        if len(self._names) > EXACT_CALLERS_MAX:
+            results = _results_of(self._did)
+            if max(results.distinct, results.payers) > EXACT_CALLERS_MAX:
+                self._leave_names().pack()
 
+    def _leave_names(self) -> ManyCallers:
+        """Replace the names by registers."""
+        self._many = ManyCallers(registers_of(self._named()))
+        self._names, self._did, self._packed = _no_names(), _no_counts(), ()
+        return self._many
 
-@dataclass(slots=True)
-class CallerUnion:
-    """The distinct callers of several sketches: cheaper than merging, as calls are not added up."""
+    def _exact_with(self, more: Mapping[int, int]) -> Results:
+        distinct, busiest, payers = self.results()
+        names, counts = self.columns()
+        for number, did in more.items():
+            at = bisect_left(names, number)
+            before = counts[at] if at < len(names) and names[at] == number else 0
+            after = _sum(before, did)
+            distinct += (after >= CALL) - (before >= CALL)
+            payers += (after & PAID) - (before & PAID)
+            busiest = max(busiest, after // CALL)
+        return Results(distinct, busiest, payers)
 
-    _named: set[int] = field(default_factory=set)
-    _planes: Planes = EMPTY
-    _estimated: tuple[Planes, int] | None = None
+    def _named(self) -> Mapping[int, int]:
+        if self._packed:
+            self._unpack()
+        return dict(zip(self._names, self._did, strict=True))
 
-    def add(self, sketch: CallerSketch) -> None:
-        """Add the callers of a sketch, which is not changed."""
-        named, planes, _ = sketch.state()
-        self._named.update(named)
-        if planes is not None:
-            self._planes = union(self._planes, planes)
-        if len(self._named) > _UNION_NAMES_MAX:
-            self._spill()
-
-    def copy(self) -> CallerUnion:
-        """Return an independent union of the same callers."""
-        if len(self._named) > EXACT_CALLERS_MAX:
-            self._spill()
-        return CallerUnion(set(self._named), self._planes, self._estimated)
-
-    def distinct(self) -> int:
-        """Return the number of callers: exact up to 1,000, then within 2 %."""
-        if self._planes == EMPTY and len(self._named) <= EXACT_CALLERS_MAX:
-            return len(self._named)
-        self._spill()
-        if self._estimated is None or self._estimated[0] != self._planes:
-            self._estimated = (self._planes, _estimate_callers(self._planes))
-        return self._estimated[1]
-
-    def _spill(self) -> None:
-        if self._named:
-            self._planes = with_hashes(self._planes, self._named)
-            self._named = set()
+    def _unpack(self) -> None:
+        """Decode the names. Raises `SummaryUnreadable`."""
+        names = decode_names(self._packed[0])
+        try:
+            did = unpack_counts(self._packed[1], len(names))
+        except ValueError as error:
+            raise SummaryUnreadable(f"the callers are invalid: {error}") from error
+        if len(names) != len(did) or 0 in did or _results_of(did) != self._results:
+            raise SummaryUnreadable("the callers are not as declared")
+        self._names, self._did, self._packed = names, did, ()
 
 
-def _estimate_callers(planes: Planes) -> int:
-    # Registers are used only for more than 1,000 callers, so a lower estimate is wrong.
-    return max(EXACT_CALLERS_MAX + 1, round(estimate(planes)))
+def results_of(sketches: Sequence[CallerSketch]) -> Results:
+    """Return the results of the sum of sketches."""
+    first, *others = sorted(sketches, key=lambda one: one.results().distinct, reverse=True)
+    return first.results_with(others)
 
 
-def _decoded_state(encoded: _Encoded) -> SketchState:
-    """Decode and check the state of a sketch. Raises `SummaryUnreadable`."""
-    distinct, busiest, calls, callers, counts = encoded
-    if calls:
-        return SketchState({}, decode_planes(callers), decode_cells(calls, counts))
-    width = _count_bytes(busiest)
-    raw, raw_counts = _bytes(callers), _bytes(counts)
-    if (len(raw), len(raw_counts)) != (8 * distinct, width * distinct):
-        raise SummaryUnreadable(f"{distinct} callers are encoded in {len(raw)} bytes")
-    names, numbers = array("Q", raw), array(_COUNT_TYPES[width], raw_counts)
-    if not all(map(operator.lt, names, names[1:])):
-        raise SummaryUnreadable("the callers are not in ascending order")
-    if min(numbers, default=1) < 1 or max(numbers, default=0) != busiest:
-        raise SummaryUnreadable("the callers' calls are not as declared")
-    return SketchState(dict(zip(names, numbers, strict=True)), None, Cells())
+def _sum(one: int, other: int) -> int:
+    """Add up what a caller did."""
+    return (one & ~PAID) + (other & ~PAID) + (one & PAID | other & PAID)
 
 
-def _count_bytes(largest: int) -> int:
-    return next(width for width in _COUNT_TYPES if largest < 1 << 8 * width)
+def _results_of(did: array[int]) -> Results:
+    least_bits = int.from_bytes((b"\1" + bytes(did.itemsize - 1)) * len(did), "little")
+    payers = (int.from_bytes(did.tobytes(), "little") & least_bits).bit_count()
+    return Results(len(did) - did.count(PAID), max(did, default=0) // CALL, payers)
 
 
-def _base64(numbers: array[int]) -> str:
+def encode_names(numbers: array[int]) -> str:
+    """Encode hashes as base64, 8 bytes each."""
     return binascii.b2a_base64(numbers.tobytes(), newline=False).decode("ascii")
 
 
-def _bytes(text: str) -> bytes:
+def decode_names(text: str) -> array[int]:
+    """Decode names. Raises `SummaryUnreadable`."""
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        names = array("Q", binascii.a2b_base64(text, strict_mode=True))
     except ValueError as error:
-        raise SummaryUnreadable(f"the callers are not valid base64: {error}") from error
+        raise SummaryUnreadable(f"the callers are invalid: {error}") from error
+    if not all(map(operator.lt, names, names[1:])):
+        raise SummaryUnreadable("the callers are not in ascending order")
+    return names

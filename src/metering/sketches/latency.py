@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import chain
 
 from core.errors import SummaryUnreadable
 from core.ports import Json
+from metering.sketches.packing import LANE_TYPES, pack_counts, unpack_counts, widened, width_of
 
 RELATIVE_ERROR_MAX = 0.01
 """The largest relative error of a quantile."""
@@ -23,49 +25,61 @@ _EXACT_BELOW_MS = 128
 
 _GAMMA = (1 + RELATIVE_ERROR_MAX) / (1 - RELATIVE_ERROR_MAX)
 _LOG_GAMMA = math.log(_GAMMA)
+_LATENCY_MAX_MS = 10**9
+"""Eleven days; longer latencies are counted as this, which bounds the number of buckets."""
 
 
-class _Encoded(NamedTuple):
-    """An encoded sketch: its buckets in ascending order, and how many latencies each has."""
+def _bucket_of(latency_ms: int) -> int:
+    if latency_ms < _EXACT_BELOW_MS:
+        return latency_ms
+    return _EXACT_BELOW_MS + int(math.log(latency_ms / _EXACT_BELOW_MS) / _LOG_GAMMA)
 
-    total_ms: int
-    measured: int
-    buckets: Sequence[int]
-    counts: Sequence[int]
+
+_BUCKETS_MAX = _bucket_of(_LATENCY_MAX_MS) + 1
+
+
+def _no_counts() -> array[int]:
+    return array("B")
 
 
 @dataclass(slots=True, eq=False)
 class LatencySketch:
     """Counts of latencies by bucket. A latency of 0 is not a measurement.
 
-    A decoded sketch keeps its encoded form until something is added to it.
+    `_counts` has a count for each bucket up to the highest that has any. A decoded sketch keeps
+    its encoded form until the counts are needed.
     """
 
     count: int = 0
     total_ms: int = 0
-    _buckets: dict[int, int] = field(default_factory=dict)
-    _encoded: _Encoded | None = None
+    _counts: array[int] = field(default_factory=_no_counts)
+    _packed: str | None = None
 
     def add(self, latency_ms: int) -> None:
         """Count one latency; 0 is ignored."""
-        if latency_ms > 0:
-            self._decode_buckets()
-            bucket = _bucket_of(latency_ms)
-            self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
-            self.count += 1
-            self.total_ms += latency_ms
+        if latency_ms <= 0:
+            return
+        counts = self._counts if self._packed is None else self._unpacked()
+        bucket = _bucket_of(min(latency_ms, _LATENCY_MAX_MS))
+        try:
+            counts[bucket] += 1
+        except IndexError:
+            counts.frombytes(bytes((bucket + 1 - len(counts)) * counts.itemsize))
+            counts[bucket] = 1
+        except OverflowError:
+            self._counts = widened(counts)
+            self._counts[bucket] += 1
+        self.count += 1
+        self.total_ms += latency_ms
 
     def merge(self, other: LatencySketch) -> None:
         """Add the latencies of `other`."""
-        encoded = other._encoded
-        if self.count == 0 and encoded is not None:
-            self._encoded = encoded
-        else:
-            self._decode_buckets()
-            mine = self._buckets
-            theirs = other._buckets.items() if encoded is None else _decoded(encoded)
-            for bucket, count in theirs:
-                mine[bucket] = mine.get(bucket, 0) + count
+        if self.count == 0 and other._packed is not None:
+            self._packed = other._packed
+        elif other.count:
+            short, long = sorted((self._unpacked(), other._unpacked()), key=len)
+            both = [*map(operator.add, short, long), *long[len(short) :]]
+            self._counts = array(LANE_TYPES[width_of(max(both))], both)
         self.count += other.count
         self.total_ms += other.total_ms
 
@@ -79,73 +93,61 @@ class LatencySketch:
         Args:
             share: Above 0, at most 1: 0.95 for p95.
         """
-        # From the top, because high quantiles are the usual ones.
-        above = self.count - math.ceil(share * self.count)
-        *_, buckets, counts = self._encoded_form()
-        for bucket, count in zip(reversed(buckets), reversed(counts), strict=True):
-            above -= count
-            if above < 0:
-                return _value_of(bucket)
-        return 0.0
+        return quantile_ms([self], share)
+
+    def counts(self) -> Sequence[int]:
+        """Return the counts by bucket, up to the highest that has any; not to be changed."""
+        return self._unpacked()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LatencySketch):
             return NotImplemented
-        return self._encoded_form() == other._encoded_form()
+        return self.total_ms == other.total_ms and self._unpacked() == other._unpacked()
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def encode(self) -> Json:
-        """Encode the sketch as total, count, buckets in ascending order, and their counts."""
-        return list(self._encoded_form())
+        """Encode the sketch as total, count, and the packed counts of buckets."""
+        return [self.total_ms, self.count, self._packed or pack_counts(self._counts)]
 
     @staticmethod
     def decode(value: Json) -> LatencySketch:
         """Decode a sketch.
 
-        Raises `SummaryUnreadable` for an invalid form; buckets are checked when something is
-        added.
+        Raises `SummaryUnreadable` for an invalid form; counts are checked when they are needed.
         """
-        match value:
-            case [int(total_ms), int(count), list(buckets), list(counts)] if (
-                len(buckets) == len(counts) and total_ms >= count >= 0
-            ):
-                encoded = _Encoded(total_ms, count, buckets, counts)
-                return LatencySketch(count, total_ms, _encoded=encoded)
-            case _:
-                raise SummaryUnreadable("the latencies have an invalid form")
+        if isinstance(value, list) and tuple(map(type, value)) == (int, int, str):
+            total_ms, number, packed = value
+            if total_ms >= number >= 0 and packed:
+                return LatencySketch(number, total_ms, _packed=packed)
+        raise SummaryUnreadable("the latencies have an invalid form")
 
-    def _encoded_form(self) -> _Encoded:
-        if self._encoded is not None:
-            return self._encoded
-        buckets = sorted(self._buckets)
-        counts = [self._buckets[bucket] for bucket in buckets]
-        return _Encoded(self.total_ms, self.count, buckets, counts)
-
-    def _decode_buckets(self) -> None:
-        """Decode the buckets, because something will be added."""
-        if self._encoded is not None:
-            self._buckets = dict(_decoded(self._encoded))
-            self._encoded = None
+    def _unpacked(self) -> array[int]:
+        """Return the counts. Raises `SummaryUnreadable`."""
+        if self._packed is not None:
+            try:
+                counts = unpack_counts(self._packed, _BUCKETS_MAX)
+            except ValueError as error:
+                raise SummaryUnreadable(f"the latencies are invalid: {error}") from error
+            if sum(counts) != self.count or (counts and (counts[0] or not counts[-1])):
+                raise SummaryUnreadable("the latencies are not as many as declared")
+            self._counts, self._packed = counts, None
+        return self._counts
 
 
-def _decoded(encoded: _Encoded) -> Iterable[tuple[int, int]]:
-    """Return the buckets and their counts. Raises `SummaryUnreadable`."""
-    _, measured, buckets, counts = encoded
-    if (
-        set(map(type, [*buckets, *counts])) <= {int}
-        and min([1, *buckets, *counts]) == 1
-        and all(map(operator.lt, buckets, buckets[1:]))
-        and sum(counts) == measured
-    ):
-        return zip(buckets, counts, strict=True)
-    raise SummaryUnreadable("the latencies have an invalid form")
-
-
-def _bucket_of(latency_ms: int) -> int:
-    if latency_ms < _EXACT_BELOW_MS:
-        return latency_ms
-    return _EXACT_BELOW_MS + math.floor(math.log(latency_ms / _EXACT_BELOW_MS) / _LOG_GAMMA)
+def quantile_ms(sketches: Sequence[LatencySketch], share: float) -> float:
+    """Return the quantile of several sketches together, see `LatencySketch.quantile_ms`."""
+    total = sum(one.count for one in sketches)
+    above = total - math.ceil(share * total)
+    columns = [one.counts() for one in sketches if one.count]
+    buckets = max(map(len, columns), default=0)
+    # From the top, because high quantiles are the usual ones.
+    from_top = (chain(bytes(buckets - len(column)), reversed(column)) for column in columns)
+    for bucket, own in zip(range(buckets - 1, -1, -1), zip(*from_top, strict=True), strict=True):
+        above -= sum(own)
+        if above < 0:
+            return _value_of(bucket)
+    return 0.0
 
 
 def _value_of(bucket: int) -> float:

@@ -1,14 +1,20 @@
 """The real Worker with a clock that each request sets; nothing else is replaced.
 
-Headers of a request say when it arrives and how long it takes; cron uses its
-scheduled time. Without them the clock shows the current time.
+Headers of a request say when it arrives and how long it takes. Without them the clock shows the
+current time. The clock of the shards shows the latest time of all requests, and their alarms
+go off with the first call that finds them due.
 """
 
 from contextvars import ContextVar
 from typing import Any
 
 import entry
+from runtime import usage_shard
 from runtime.environment import RuntimeClock
+
+__all__ = ["QuotaCounter", "UsageShard", "on_fetch"]
+
+QuotaCounter = entry.QuotaCounter
 
 ARRIVES = "x-replay-arrives-ms"
 TAKES = "x-replay-takes-ms"
@@ -17,7 +23,11 @@ TAKES = "x-replay-takes-ms"
 class _Times:
     """The times of one request: the first reading is its arrival, later ones its end."""
 
+    latest_ms = 0
+    """The end of the latest request in this isolate, which also runs the shards."""
+
     def __init__(self, arrives_ms: int, takes_ms: int) -> None:
+        _Times.latest_ms = max(_Times.latest_ms, arrives_ms + takes_ms)
         self.next_ms = arrives_ms
         self.takes_ms = takes_ms
 
@@ -39,7 +49,39 @@ class ReplayClock(RuntimeClock):
         return super().now_ms() if times is None else times.read()
 
 
+class ShardClock(RuntimeClock):
+    """Shows the latest time that a request has set."""
+
+    def now_ms(self) -> int:
+        return _Times.latest_ms or super().now_ms()
+
+
 entry.RuntimeClock = ReplayClock  # type: ignore[attr-defined]
+usage_shard.RuntimeClock = ShardClock  # type: ignore[attr-defined]
+
+
+class UsageShard(entry.UsageShard):
+    """A shard whose alarms follow the replayed time."""
+
+    async def append(self, text: str) -> str:
+        await self._run_if_due()
+        return await super().append(text)
+
+    async def read(self, text: str) -> str:
+        await self._run_if_due()
+        return await super().read(text)
+
+    async def health(self, text: str) -> str:
+        await self._run_if_due()
+        return await super().health(text)
+
+    async def _run_if_due(self) -> None:
+        due_ms = self._started().due_ms()
+        if due_ms is not None and due_ms <= ShardClock().now_ms():
+            await self.on_alarm()
+
+    async def _set_alarm(self) -> None:
+        pass
 
 
 async def on_fetch(request: Any, environment: Any, context: Any) -> Any:
@@ -48,9 +90,3 @@ async def on_fetch(request: Any, environment: Any, context: Any) -> Any:
     if arrives_ms:
         _times.set(_Times(int(arrives_ms), int(request.headers.get(TAKES) or 0)))
     return await entry.on_fetch(request, environment, context)
-
-
-async def on_scheduled(controller: Any, environment: Any, context: Any) -> None:
-    """Run cron at its scheduled time."""
-    _times.set(_Times(int(controller.scheduledTime), 0))
-    await entry.on_scheduled(controller, environment, context)

@@ -1,27 +1,35 @@
 """The Worker that runs pytest inside workerd; `harness.py` starts it on the host.
 
 `GET /run?tests=JSON` runs the named tests and returns a report of each. Tests and fixtures may
-be `async`: they run on the Worker's event loop.
+be `async`: they run on the Worker's event loop. `POST /shard/NUMBER/METHOD` calls a shard of the
+usage log with the body as the argument.
 """
 
 import contextlib
 import inspect
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
+from faulty_shard import FAULTY, FaultyShard  # type: ignore[import-not-found]
 from pyodide.ffi import run_sync
-from workers import Request, Response, handler
+from workers import DurableObject, Request, Response, handler
 
+from core.errors import ShardUnavailable, SqlRejected
+from core.ports import Clock, KeyValueStore, Sql, SqlValue
+from metering.shard import shard_of
 from runtime.counters import QuotaCounter, RuntimeQuotaCounters, RuntimeRateCounter
 from runtime.d1 import RuntimeDatabase
 from runtime.kv import RuntimeStore
+from runtime.shards import RuntimeSql, RuntimeUsageShards
+from runtime.usage_shard import Shard, ShardObject
 
-__all__ = ["QuotaCounter", "on_fetch"]
+__all__ = ["QuotaCounter", "SqlObject", "UsageShard", "on_fetch"]
 
 HERE = Path(__file__).parent
 OPTIONS = (
@@ -35,6 +43,55 @@ OPTIONS = (
     "-p no:faulthandler",
     "-W error",
 )
+
+
+class SqlObject(DurableObject):
+    """A database for the tests of the port."""
+
+    async def execute(self, statement: str, values: str) -> str:
+        """Run a statement through the port; return its rows as JSON, or the error."""
+        try:
+            rows = RuntimeSql(self.ctx._ctx.storage.sql).execute(statement, *json.loads(values))
+        except SqlRejected as error:
+            return json.dumps({"error": str(error)})
+        return json.dumps({"rows": [list(row) for row in rows]})
+
+    async def rows_written(self, statement: str) -> str:
+        """Run a statement; return how many rows that are billed it wrote."""
+        return str(self.ctx._ctx.storage.sql.exec(statement).rowsWritten)
+
+
+class RemoteSql:
+    """The port of a new `SqlObject`."""
+
+    def __init__(self, binding: Any) -> None:
+        """Take the raw binding."""
+        self._object = binding.getByName(uuid4().hex)
+
+    async def execute(self, statement: str, *values: SqlValue) -> Sequence[Sequence[SqlValue]]:
+        """Run one statement."""
+        result = json.loads(await self._object.execute(statement, json.dumps(values)))
+        if "error" in result:
+            raise SqlRejected(result["error"])
+        rows: list[list[SqlValue]] = result["rows"]
+        return rows
+
+    async def rows_written(self, statement: str) -> int:
+        """Run a statement; return how many rows that are billed it wrote."""
+        return int(await self._object.rows_written(statement))
+
+
+def start_shard(sql: Sql, number: int, store: KeyValueStore, clock: Clock) -> Shard:
+    """Start a shard; that with the number `FAULTY` has faults."""
+    if number == FAULTY:
+        return cast("Shard", FaultyShard(sql, clock))
+    return shard_of(sql, number, store, clock)
+
+
+class UsageShard(ShardObject):
+    """A shard as the Worker has it, or with faults."""
+
+    _start = staticmethod(start_shard)
 
 
 class Reporter:
@@ -81,6 +138,16 @@ class Reporter:
         """Return a function that returns a rate-limit binding by name, through the port."""
         raw = self._environment._env
         return lambda name: RuntimeRateCounter(getattr(raw, name))
+
+    @pytest.fixture
+    def sql(self) -> RemoteSql:
+        """An empty database of a Durable Object, through the port."""
+        return RemoteSql(self._environment._env.SQL_OBJECT)
+
+    @pytest.fixture
+    def usage_shards(self) -> RuntimeUsageShards:
+        """The shards of the usage log, through the port."""
+        return RuntimeUsageShards(self._environment._env.USAGE_SHARD, None)
 
     @pytest.fixture
     def ctx(self) -> Any:
@@ -136,8 +203,10 @@ class Reporter:
 
 @handler
 async def on_fetch(request: Request, environment: Any, context: Any) -> Response:
-    """Run tests for `GET /run`; respond with "ready" to any other request."""
+    """Run tests, or call a shard; respond with "ready" to any other request."""
     address = urlsplit(request.url)
+    if address.path.startswith("/shard/"):
+        return await call_shard(request, environment, *address.path.split("/")[2:])
     if address.path != "/run":
         return Response("ready")
     (tests,) = parse_qs(address.query)["tests"]
@@ -146,6 +215,16 @@ async def on_fetch(request: Request, environment: Any, context: Any) -> Response
     chosen = [f"{HERE}/{test}" for test in json.loads(tests)]
     code = pytest.main([*OPTIONS, *chosen], plugins=[reporter])
     return Response.json({"exit_code": int(code), "results": reporter.results})
+
+
+async def call_shard(request: Request, environment: Any, number: str, method: str) -> Response:
+    """Return what a shard returns, and 503 if it is unavailable."""
+    shards = RuntimeUsageShards(environment._env.USAGE_SHARD, None)
+    argument = str(await request.js_object.text())
+    try:
+        return Response(await shards.call(int(number), method, argument))
+    except ShardUnavailable as error:
+        return Response(str(error), status=503)
 
 
 def _synchronous(function: Any) -> Any:

@@ -35,6 +35,8 @@ def test_bindings_and_settings_are_found_and_missing_ones_are_none(raw_env: Any)
     assert environment.assets is not None
     assert environment.control_database is not None
     assert environment.quota_counters is not None
+    assert environment.usage_shards is not None
+    assert environment.usage_shards.count == 1
     assert environment.rate_counter("RATE_10S_1") is not None
     assert environment.setting("CALLER_HASH_SECRET")
     assert environment.setting("MISSING_SETTING") is None
@@ -47,6 +49,7 @@ def test_an_environment_without_bindings_is_no_error() -> None:
     assert environment.namespace is None
     assert environment.assets is None
     assert environment.control_database is None
+    assert environment.usage_shards is None
     assert environment.quota_counters is None
     assert environment.rate_counter("RATE_10S_1") is None
     assert environment.setting("PLATFORM_ANALYTICS_TOKEN") is None

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from core import keys
 from core.calendar import HOUR_MS, timestamp
-from metering.events import UsageEvent, decode_batch
-from metering.settlements import AT_EDGE, SettlementEvent, decode_settlement
+from metering.events import UsageEvent
+from metering.segments import batches_of
+from metering.settlements import AT_EDGE, SettlementEvent
 from payments.facilitator import SETTLEMENT_PENDING
 from tests.simulation.invariants import Shown, require
 from tests.simulation.payments.chain import BLOCK_MS
@@ -42,12 +42,12 @@ class PaymentRecords:
 
 
 def read_records(world: PaymentWorld) -> PaymentRecords:
-    database, content = world.deployment.database, world.kv.content
+    database = world.deployment.database
     rows = database.rows("SELECT * FROM payments ORDER BY claimed_at_ms, payment_id")
-    events: list[UsageEvent] = []
-    for key, value in content(keys.USAGE_PREFIX).items():
-        events += decode_batch(value, keys.parse_usage_batch(key).minute).events
-    found = [decode_settlement(value) for value in content(keys.SETTLEMENT_PREFIX).values()]
+    commits = [commit for found in world.objects.values() for commit in found.sql.commits]
+    batches = [batch for commit in commits for batch in batches_of(commit)]
+    events = [event for batch in batches for event in batch.events]
+    found = [batch.settlement for batch in batches if batch.settlement is not None]
     settlements = {event.payment_id: event for event in found if event.source == AT_EDGE}
     require(len(settlements) == len(found), "a payment has two settlement events")
     return PaymentRecords(
@@ -60,7 +60,7 @@ def read_records(world: PaymentWorld) -> PaymentRecords:
 
 def check_run(world: PaymentWorld) -> None:
     """Check the problems that were recorded during the run."""
-    problems = [*world.problems, *world.loop.problems]
+    problems = [*world.problems, *world.object_problems, *world.loop.problems]
     for isolate in world.isolates:
         problems += isolate.problems
     require(not problems, "; ".join(problems[:5]))

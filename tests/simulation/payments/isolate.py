@@ -15,7 +15,7 @@ from core.errors import DatabaseUnavailable
 from gateway.dispatcher import Dispatcher
 from gateway.scheduled import ScheduledWork
 from tenants.directory import TenantDirectory
-from tests.simulation.isolate import SETTINGS, Isolate
+from tests.simulation.isolate import SETTINGS, Isolate, IsolateShards
 from tests.simulation.payments.database import SimulatedDatabase
 from tests.simulation.payments.network import SimulatedNetwork, SimulatedScripts
 from tests.simulation.store import SimulatedStore
@@ -78,6 +78,7 @@ class PaidEnvironment:
     """The bindings of an isolate."""
 
     usage_store: SimulatedStore
+    usage_shards: IsolateShards
     namespace: SimulatedScripts
     control_database: SimulatedDatabase
     fetcher: SimulatedNetwork
@@ -120,22 +121,27 @@ class PaidIsolate(Isolate):
     def __post_init__(self) -> None:
         shared = self.deployment
         self.environment = PaidEnvironment(
-            self.store, shared.scripts, shared.database, shared.network, shared.settings
+            self.store,
+            self.shards,
+            shared.scripts,
+            shared.database,
+            shared.network,
+            shared.settings,
         )
         directory = TenantDirectory(self.clock, None, DIRECTORY)
-        self.analytics = Analytics(self.clock, self.log)
-        self.api = PlatformApi(self.environment, self.clock, directory, self.log, self.analytics)
-        explore = Explore(self.environment, self.clock, self.analytics, edge=None)
+        self.analytics = Analytics(self.clock, self.shards, self.store)
+        self.api = PlatformApi(
+            self.environment, self.clock, directory, self.recorder, self.analytics
+        )
+        explore = Explore(self.environment, self.clock, self.analytics)
         self.dispatcher = Dispatcher(
-            self.environment, self.clock, directory, self.log, self.api, explore
+            self.environment, self.clock, directory, self.recorder, self.api, explore
         )
-        self.scheduled_work = ScheduledWork(
-            self.environment, self.clock, self.log.writer, self.analytics
-        )
+        self.scheduled_work = ScheduledWork(self.environment, self.clock, self.recorder.writer)
 
     def next_request_id(self) -> str:
         """Return the id of the next request in the dispatcher."""
-        return f"{self.log.writer}-{self.dispatcher._requests + 1:06x}"
+        return f"{self.recorder.writer}-{self.dispatcher._requests + 1:06x}"
 
     async def scheduled(self) -> None:
         """Run what cron runs."""

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from core.calendar import DAY_MS, MINUTE_MS
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.ports import ProxyResponse, Response
 from payments.models import PaymentState
 from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
-from tests.simulation import compaction
-from tests.simulation.invariants import require
+from tests.simulation.invariants import check_shards, require
 from tests.simulation.isolate import Invocation
-from tests.simulation.kv import Temper
 from tests.simulation.payments.faults import NO_FAULTS, Faults
 from tests.simulation.payments.invariants import (
     check_reconciliation,
@@ -28,7 +25,8 @@ from tests.simulation.payments.invariants import (
 )
 from tests.simulation.payments.isolate import PaidIsolate
 from tests.simulation.payments.world import PaymentWorld, SentRequest
-from tests.simulation.rest import ANALYTICS, result, snapshots_in
+from tests.simulation.reading import ANALYTICS, ask, snapshots_in
+from tests.simulation.world import end_faults
 
 _SETTLES_MS = 1_500_000
 """How long the last requests take: a client waits at most ten minutes for each response."""
@@ -39,16 +37,18 @@ _RUNS_CLOSE = 15
 _RUNS_FAR_MS = 65 * MINUTE_MS
 """The interval of cron's later runs: longer than any pause between two queries."""
 _PATIENCE_MS = 50_000
+_FLUSHED_MS = 2 * HOUR_MS
+"""How long shards take to flush and fold everything."""
+
+_WORK_MS = 120_000
+"""How long any work at rest takes at most."""
 _RUNS_FOR_UNKNOWABLE = 20
 
 
 def come_to_rest(world: PaymentWorld) -> None:
     """Stop all faults, and wait for all requests in progress."""
-    world.shape = replace(world.shape, cut=0.0, fuse=0)
-    world.kv.temper = Temper(page_keys=world.kv.temper.page_keys)
+    end_faults(world)
     world.set_faults(NO_FAULTS)
-    for isolate in world.living():
-        isolate.fuse = 0
     world.loop.run(world.loop.now_ms + _SETTLES_MS)
 
 
@@ -61,12 +61,12 @@ def check_at_rest(world: PaymentWorld) -> None:
     _serve_settled(world, isolate)
     _resolve(world, isolate)
     check_run(world)
-    compaction.check_summaries(world, compaction.come_to_rest(world))
+    world.loop.run(world.loop.now_ms + _FLUSHED_MS)
+    check_shards(world)
     records = read_records(world)
     check_records(world, records)
     reader = world.reliable_isolate()
-    invocation = Invocation(reader)
-    response = result(world, invocation, reader.ask(ANALYTICS, "?window=overall", invocation))
+    response = _done(world, reader, ask(reader, ANALYTICS, "?window=overall"))
     require(response is not None, "a read at rest gets no response")
     assert response is not None
     check_shown(records, snapshots_in(response)[0])
@@ -85,7 +85,7 @@ def _resolve(world: PaymentWorld, isolate: PaidIsolate) -> None:
         claimed = [row for row in rows if row["state"] == PaymentState.CLAIMED.value]
         pending = [row for row in rows if row["state"] == PaymentState.PENDING.value]
         is_known = any(not is_unprovable(world, row, rested_at_ms) for row in pending)
-        if claimed or is_known or report.reconciled or report.rewritten:
+        if claimed or is_known or report.acknowledged or report.unsent:
             continue
         if not any(row["reconciled_at_ms"] is None for row in rows if row["settled_at_ms"]) and (
             not pending or turn >= _RUNS_FOR_UNKNOWABLE
@@ -134,10 +134,19 @@ def _compared(world: PaymentWorld, day: int) -> Mapping[str, Any]:
     isolate = world.reliable_isolate()
     resolver = resolver_of(isolate.environment, isolate.clock)
     compared: Mapping[str, Any] = _done(
-        world, isolate, compare_day(resolver.ledger, resolver.store, day)
+        world, isolate, compare_day(resolver.ledger, resolver.shards, day)
     )
     return compared
 
 
 def _done(world: PaymentWorld, isolate: PaidIsolate, work: Coroutine[Any, Any, Any]) -> Any:
-    return result(world, Invocation(isolate), work)
+    """Run work in an isolate until it ends, and return its result."""
+    results: list[Any] = []
+
+    async def note() -> None:
+        results.append(await work)
+
+    Invocation(isolate).run(note())
+    world.loop.run(world.loop.now_ms + _WORK_MS)
+    require(results, "work at rest has no result")
+    return results[0]

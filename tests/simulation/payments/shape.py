@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from core.calendar import MINUTE_MS
-from tests.simulation.drawing import shape_of
 from tests.simulation.payments.faults import Faults, faults_of
-from tests.simulation.shape import Burst, Shape
+from tests.simulation.shape import Burst, Shape, shape_of
 
 
 @dataclass(frozen=True, slots=True)

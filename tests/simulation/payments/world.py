@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from core import keys
 from core.ports import ProxyResponse, Response
 from core.responses import REQUEST_ID_HEADER
 from gateway.request_context import TENANT_ID_HEADER
 from payments.responses import PAYMENT_ID_HEADER
-from tests.simulation.isolate import Invocation, Isolate
-from tests.simulation.kv import SimulatedKv, Version
+from tests.simulation.isolate import Invocation, Isolate, IsolateShards, Recorder
+from tests.simulation.kv import SimulatedKv
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.payments.chain import Name, SimulatedChain
 from tests.simulation.payments.database import SimulatedDatabase
@@ -38,7 +37,6 @@ from tests.simulation.payments.shape import PaymentShape, payment_shape_of
 from tests.simulation.store import SimulatedStore
 from tests.simulation.world import World, at
 from tests.support.fakes import FakeRequest
-from usage import UsageRecorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +88,14 @@ class PaymentWorld(World):
         shape, random = self.shape, self.random
         self._started += 1
         clock = self.new_clock()
+        store = SimulatedStore(self.kv, self.some_location())
+        shards = IsolateShards(self, self.shard_count)
         isolate = PaidIsolate(
             self.loop,
-            SimulatedStore(self.kv, f"location-{random.randrange(shape.locations)}"),
+            store,
+            shards,
             clock,
-            UsageRecorder(f"{self._started:016x}", clock),
-            self,
+            Recorder(f"{self._started:016x}", clock, shards, store),
             fuse=int(random.expovariate(1 / shape.fuse)) + 1 if shape.fuse else 0,
             deployment=self.deployment,
         )
@@ -123,12 +123,9 @@ class PaymentWorld(World):
         cut = self.random.random() < self.shape.cut
         return Invocation(isolate, fuse=self.random.randint(1, 80) if cut else 0)
 
-    def watch(self, key: str, version: Version) -> None:
-        """Check every write when it takes effect: a batch never changes."""
-        if key.startswith(keys.USAGE_PREFIX):
-            before = self.kv.records[key][:-1]
-            if any(old.value != version.value for old in before):
-                self.problems.append(f"the batch {key} was written with another value")
+    async def call_shard(self, shard: int, method: str, argument: str) -> str:
+        """Call a shard from an isolate."""
+        return await self.object_of(shard).call(method, argument)
 
     def set_faults(self, faults: Faults) -> None:
         """Apply `faults` to everything from now on."""
@@ -281,7 +278,16 @@ def schedule_deaths_and_cron(world: PaymentWorld) -> None:
         if living := world.living():
             world.random.choice(living).die()
 
+    def restart() -> None:
+        if world.objects:
+            world.random.choice([*world.objects.values()]).restart()
+
     for at_ms in world.shape.kills:
         at(world, at_ms, kill)
+    for at_ms in world.shape.restarts:
+        at(world, at_ms, restart)
+    if world.shape.more_shards is not None:
+        more_ms, count = world.shape.more_shards
+        at(world, more_ms, lambda: setattr(world, "shard_count", count))
     for at_ms in world.payment_shape.cron:
         at(world, at_ms, world.cron)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from core.ports import Response
@@ -43,21 +45,20 @@ def test_another_call_changes_the_tag() -> None:
     scene.commit(3)
     before = tag(scene)
     scene.recorder.record(event(request_id="more"))
+    asyncio.run(scene.recorder.send())
     response = conditional_request(scene, before)
     assert response.status == 200
     assert header(response, "etag") != before
 
 
-def test_an_unreadable_batch_changes_the_tag() -> None:
+def test_a_shard_that_does_not_respond_changes_the_tag() -> None:
     scene = Scene()
     scene.commit(3)
     before = tag(scene)
-    # The batch is listed but unreadable, so the totals stay the same and are incomplete.
-    assert scene.environment.usage_store is not None
-    store = scene.environment.usage_store
-    key = next(iter(store.values))
-    other = key[:-1] + "9"
-    store.values[other] = ("{", {})
+    # The totals stay the same, but are not complete any more.
+    assert scene.environment.usage_shards is not None
+    scene.environment.usage_shards.unavailable = {0}
+    scene.clock.at_ms += 60_000
     assert tag(scene) != before
 
 

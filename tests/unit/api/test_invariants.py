@@ -1,297 +1,197 @@
-"""Health finds and explains every broken invariant, and its remedy repairs it."""
+"""Health reports how far each shard is, and each of its numbers is zero or explained."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from core import keys
-from core.calendar import HOUR_MS, MINUTE_MS, Period
+from core import constants
+from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.ports import Json
-from metering.events import Api, Batch, batch_metadata, encode_batch
-from metering.summary import Summary, encode_summary
-from metering.totals import Totals
+from metering.batches import Batch, encode_batch
 from tests.support.builders import event
-from tests.support.fakes import NOON_MS, FakeClock, FakeEnvironment
-from tests.support.platform_scene import SETTINGS, Scene
-from tests.support.usage_log import Log
+from tests.support.fakes import NOON_MS
+from tests.support.platform_scene import Scene
 
-MINUTE = MINUTE_MS
-HOUR = HOUR_MS
-NOW_MS = NOON_MS + 50 * MINUTE
-SETTLED_HOUR = NOON_MS // MINUTE - 60
-OPERATIONS_MAX = 12
-
-
-def busy(hours: int = 3) -> Log:
-    """Return a log with two batches every other minute until now, compacted until now."""
-    log = Log()
-    for at_ms in range(NOW_MS - hours * HOUR, NOW_MS, 2 * MINUTE):
-        for number in range(2):
-            log.commit([event(at_ms + number, revenue_micros=100 + number)] * (number + 1))
-    log.compact(NOW_MS)
-    return log
+MIDNIGHT_MS = NOON_MS + DAY_MS // 2
 
 
 class HealthReport:
-    """The health report of a log, checked for consistency."""
+    """The health report of a deployment, checked for consistency."""
 
-    def __init__(self, log: Log, now_ms: int = NOW_MS) -> None:
-        environment = FakeEnvironment(usage_store=log.store, settings=dict(SETTINGS))
-        self.scene = Scene(environment, clock=FakeClock(now_ms))
-        self.log = log
-        self.refresh()
+    def __init__(self) -> None:
+        self.scene = Scene()
+        self.scene.commit(3)
+        environment = self.scene.environment
+        assert environment.usage_shards is not None
+        assert environment.usage_store is not None
+        self.shards, self.store = environment.usage_shards, environment.usage_store
+        self.run()
 
-    def refresh(self) -> None:
-        self.log.store.operations.clear()
+    def run(self, after_ms: int = constants.CHECKPOINT_MS) -> None:
+        """Let time pass, and the shards do what is due."""
+        self.scene.clock.at_ms += after_ms
+        asyncio.run(self.shards.run())
+
+    def append(self, sequence: int, dropped: int = 0, writer: str = "w") -> None:
+        at_ms = self.scene.clock.at_ms
+        batch = Batch(writer, sequence, dropped, [event(at_ms)])
+        asyncio.run(self.shards.call(0, "append", encode_batch(batch)))
+
+    def read(self) -> None:
         self.body = self.scene.body("/__platform/health")
-        assert len(self.log.store.operations) <= OPERATIONS_MAX
-        self.all = {invariant["name"]: invariant for invariant in self.body["log"]["invariants"]}
-        for invariant in self.all.values():
-            assert invariant["expected"] == 0
-            assert bool(invariant["value"]) == bool(invariant["explanation"])
-            assert not invariant["needsSomeone"] or (invariant["value"] and invariant["remedy"])
-        named = {
-            problem["message"].split()[0]
-            for problem in self.body["problems"]
-            if problem["code"] == "invariant_broken"
-        }
-        assert named == {name for name, invariant in self.all.items() if invariant["needsSomeone"]}
-        assert self.body["healthy"] == (not self.body["problems"])
+        self.all = {one["name"]: one for one in self.body["log"]["invariants"]}
+        for one in self.all.values():
+            assert one["expected"] == 0
+            assert (one["explanation"] is None) == (one["value"] == 0)
+            if one["needsSomeone"]:
+                assert one["remedy"]
+                assert any(one["name"] in problem for problem in self.problems)
+        assert self.body["healthy"] is not bool(self.problems)
 
     @property
-    def broken(self) -> set[str]:
-        return {name for name, invariant in self.all.items() if invariant["needsSomeone"]}
+    def problems(self) -> list[str]:
+        return [problem["message"] for problem in self.body["problems"]]
 
     @property
     def not_zero(self) -> set[str]:
-        return {name for name, invariant in self.all.items() if invariant["value"]}
+        self.read()
+        return {name for name, one in self.all.items() if one["value"]}
 
-    def apply_remedy(self) -> None:
-        """Send the request that the first remedy names."""
-        remedy = next(
-            invariant["remedy"] for invariant in self.all.values() if invariant["needsSomeone"]
-        )
-        path, _, query = remedy[remedy.index("/") :].split()[0].partition("?")
-        assert self.scene.body(path, f"?{query}", method="POST")["complete"]
-        self.refresh()
+    @property
+    def broken(self) -> set[str]:
+        self.read()
+        return {name for name, one in self.all.items() if one["needsSomeone"]}
 
-
-def batch_of(log: Log, minute: int) -> str:
-    prefix = keys.usage_minute(minute)
-    return next(key for key in log.store.values if key.startswith(prefix))
+    def shard(self, number: int = 0) -> dict[str, Json]:
+        self.read()
+        found: dict[str, Json] = self.body["log"]["shards"][number]
+        return found
 
 
-def test_every_invariant_of_a_correct_log_is_zero() -> None:
-    health = HealthReport(busy())
+def test_everything_is_zero_when_all_is_written() -> None:
+    health = HealthReport()
     assert health.not_zero == set()
-    assert health.body["healthy"]
-    compared = health.body["log"]["compared"]
-    assert compared == {
-        "from": "2026-11-22T11:00:00.000Z",
-        "to": "2026-11-22T12:50:00.000Z",
-        "batches": 110,
-    }
+    shard = health.shard()
+    positions = (shard["acknowledged"], shard["flushed"], shard["checkpointed"])
+    assert positions == (1, 1, 1)
 
 
-def test_every_invariant_of_an_empty_log_is_zero() -> None:
-    assert HealthReport(Log()).not_zero == set()
-
-
-def test_a_new_log_is_healthy_before_its_first_compaction() -> None:
-    log = Log()
-    log.commit([event(NOW_MS - MINUTE)])
-    health = HealthReport(log)
-    assert health.not_zero == {"uncompactedMinutes"}
-    assert health.body["healthy"]
-    assert health.body["log"]["oldestUncompacted"] == "2026-11-22T12:49:00.000Z"
-
-
-def test_a_batch_missing_from_a_settled_hour_is_found_and_repaired() -> None:
-    log = busy()
-    del log.store.values[batch_of(log, SETTLED_HOUR + 30)]
-    health = HealthReport(log)
-    assert health.broken == {"settledMinutesUnlikeTheLog"}
-    assert "2026-11-22T11:30:00.000Z" in health.all["settledMinutesUnlikeTheLog"]["explanation"]
-    health.apply_remedy()
-    assert health.not_zero == set()
-
-
-def test_an_unmarked_batch_in_a_settled_hour_is_found_and_repaired() -> None:
-    log = busy()
-    log.commit([event((SETTLED_HOUR + 31) * MINUTE)])
-    health = HealthReport(log)
-    assert health.broken == {"settledMinutesUnlikeTheLog"}
-    health.apply_remedy()
-    assert health.not_zero == set()
-    assert log.calls("overall", NOW_MS) == log.expected("overall", NOW_MS)
-
-
-def test_a_late_batch_with_a_marker_is_not_a_problem() -> None:
-    log = busy()
-    log.commit([event((SETTLED_HOUR + 31) * MINUTE)], late=True)
-    health = HealthReport(log)
-    assert health.not_zero == {"settledMinutesUnlikeTheLog", "lateBatches"}
+def test_what_is_not_written_yet_is_explained_and_no_problem() -> None:
+    health = HealthReport()
+    health.append(2)
+    health.scene.clock.at_ms += 5_000
+    assert health.not_zero == {"oldestUnflushedSeconds", "uncheckpointedPositions"}
+    assert health.all["oldestUnflushedSeconds"]["value"] == 5
     assert health.broken == set()
-    assert health.body["healthy"]
-    log.compact(NOW_MS)
-    health.refresh()
-    assert "settledMinutesUnlikeTheLog" not in health.not_zero
 
 
-@pytest.mark.parametrize(
-    ("level", "minute"), [("hour", SETTLED_HOUR), ("minute", SETTLED_HOUR + 60 + 4)]
-)
-@pytest.mark.parametrize("damage", ["gone", "{", "stale"])
-def test_a_missing_damaged_or_stale_summary_is_found_and_repaired(
-    level: str, minute: int, damage: str
-) -> None:
-    log = busy()
-    key, period = keys.summary(level, minute), Period(level, minute)
-    if damage == "gone":
-        del log.store.values[key]
-    elif damage == "stale":
-        log.store.values[key] = (dict(encode_summary(Summary(period, [], Totals(), ())))[0], {})
-    else:
-        log.store.values[key] = (damage, {})
-    health = HealthReport(log)
-    assert health.broken == {"summariesUnread"}
-    assert key in health.all["summariesUnread"]["explanation"]
-    health.apply_remedy()
+def test_commits_that_kv_does_not_take_for_minutes_are_a_problem() -> None:
+    health = HealthReport()
+    health.store.failing_puts = 1_000
+    health.append(2)
+    health.run(3 * MINUTE_MS)
+    assert health.broken == {"oldestUnflushedSeconds"}
+    health.store.failing_puts = 0
+    health.run(MINUTE_MS)
+    assert health.broken == set()
+
+
+def test_a_shard_that_does_not_respond_is_a_problem_and_the_others_are_reported() -> None:
+    health = HealthReport()
+    health.shards.count = 3
+    health.shards.unavailable = {1}
+    assert health.broken == {"unresponsiveShards"}
+    assert "shards of the usage log do not respond: 1." in health.problems[0]
+    assert health.shard(1) == {"shard": 1, "responds": False}
+    assert health.shard(0)["acknowledged"] == 1
+
+
+def test_a_day_is_not_folded_at_once_and_a_day_that_is_not_folded_for_hours_is_a_problem() -> None:
+    health = HealthReport()
+    health.scene.clock.at_ms = MIDNIGHT_MS + MINUTE_MS
+    assert health.not_zero == {"unfoldedDays"}
+    assert "2026-11-22" in health.all["unfoldedDays"]["explanation"]
+    assert health.broken == set()
+    health.scene.clock.at_ms = MIDNIGHT_MS + 3 * HOUR_MS
+    assert health.broken == {"unfoldedDays"}
+    health.run()
+    assert health.not_zero == set()
+    assert health.shard()["foldedUntil"] == "2026-11-23"
+
+
+def test_late_events_of_a_folded_day_are_explained() -> None:
+    health = HealthReport()
+    health.run(MIDNIGHT_MS + MINUTE_MS * 10 - health.scene.clock.at_ms)
+    batch = Batch("w", 2, 0, [event(NOON_MS)])
+    asyncio.run(health.shards.call(0, "append", encode_batch(batch)))
+    health.run()
+    assert health.not_zero == {"unfoldedDays"}
+    assert health.broken == set()
+    health.run(constants.FOLD_LATE_MS)
     assert health.not_zero == set()
 
 
-def test_a_recent_summary_that_kv_does_not_show_yet_is_not_a_problem() -> None:
-    log = busy()
-    del log.store.values[keys.summary("minute", NOW_MS // MINUTE - 2)]
-    health = HealthReport(log)
-    assert health.not_zero == {"summariesUnread"}
-    assert health.body["healthy"]
+def test_batches_that_never_arrived_are_counted_by_their_recorder() -> None:
+    health = HealthReport()
+    health.append(5, writer="other")
+    health.run()
+    assert health.not_zero == {"missingBatches"}
+    assert health.all["missingBatches"]["value"] == 4
+    assert "other (4)" in health.all["missingBatches"]["explanation"]
+    assert health.broken == set()
 
 
-@pytest.mark.parametrize(
-    ("level", "minute"), [("hour", SETTLED_HOUR), ("minute", SETTLED_HOUR + 60 + 4)]
-)
-def test_wrong_totals_in_a_summary_are_found_and_repaired(level: str, minute: int) -> None:
-    log = busy()
-    key, period = keys.summary(level, minute), Period(level, minute)
-    sources = sources_of(log, period)
-    totals = Totals()
-    totals.add(Batch([event(minute * MINUTE, revenue_micros=7)], 0))
-    forged = Summary(period, sources, totals, ())
-    metadata = {"fingerprint": forged.fingerprint}
-    log.store.values[key] = (dict(encode_summary(forged))[0], metadata)
-    health = HealthReport(log)
-    assert health.broken == {"callsUnlikeTheLog", "revenueMicrosUnlikeTheLog"}
-    calls = 90 if level == "hour" else 3
-    assert health.all["callsUnlikeTheLog"]["value"] == calls - 1
-    health.apply_remedy()
-    assert health.not_zero == set()
+def test_spilled_batches_are_counted_until_the_shard_has_them() -> None:
+    health = HealthReport()
+    health.store.values["usage/spill/0/x/00000001"] = ('{"v":9}', {})
+    health.append(2)
+    health.run()
+    assert health.not_zero == {"spilledBatches"}
+    assert health.broken == set()
 
 
-def sources_of(log: Log, period: Period) -> list[str]:
-    """Return the sources of a period's summary."""
-    if period.level == "minute":
-        prefix = keys.usage_minute(period.start)
-        return sorted(keys.batch_name(key) for key in log.store.values if key.startswith(prefix))
-    prefix = keys.summaries("minute", *period)
-    return [
-        f"{keys.parse_summary(key)}:{fingerprint_in(metadata)}"
-        for key, (_, metadata) in sorted(log.store.values.items(), reverse=True)
-        if key.startswith(prefix)
-    ]
-
-
-def fingerprint_in(metadata: Json) -> str:
-    return str(metadata["fingerprint"])
-
-
-def test_an_unreadable_batch_is_named() -> None:
-    log = busy()
-    bad = batch_of(log, SETTLED_HOUR + 30)
-    log.store.values[bad] = ('{"v":9}', log.store.values[bad][1])
-    log.compact(NOW_MS)
-    health = HealthReport(log)
-    assert health.broken == set(), "its summary was built before"
-    scene = health.scene
-    scene.body("/__platform/compact", "?from=2026-11-22T11:00Z&to=2026-11-22T12:00Z", method="POST")
-    health.refresh()
-    assert health.broken == {"unreadableBatches"}
-    assert bad in health.all["unreadableBatches"]["explanation"]
+def test_refused_batches_are_counted_and_no_problem() -> None:
+    health = HealthReport()
+    assert "batch_version_unknown" in asyncio.run(health.shards.call(0, "append", '{"v":9}'))
+    assert health.not_zero == {"refusedBatches"}
+    assert health.broken == set()
 
 
 def test_dropped_events_of_the_log_and_of_this_isolate_are_added() -> None:
-    log = busy()
-    minute = SETTLED_HOUR + 101
-    batch = Batch([event(minute * MINUTE)], 4)
-    key = keys.usage_batch(minute, "w", 999)
-    log.store.values[key] = (encode_batch(batch, minute), batch_metadata(batch))
-    log.compact(NOW_MS + 50 * MINUTE)
-    health = HealthReport(log, NOW_MS + 50 * MINUTE)
-    assert health.all["droppedEvents"]["value"] == 4
-    health.scene.recorder.counters.events_dropped = 3
-    health.scene.recorder.counters.events_appended = 3
-    health.refresh()
-    assert health.all["droppedEvents"]["value"] == 7
+    health = HealthReport()
+    health.append(2, dropped=4)
+    health.run()
     assert health.broken == {"droppedEvents"}
+    assert health.all["droppedEvents"]["value"] == 4
+    counters = health.scene.recorder.counters
+    counters.events_dropped, counters.events_recorded = 3, counters.events_recorded + 3
+    assert health.broken == {"droppedEvents"}
+    assert health.all["droppedEvents"]["value"] == 7
 
 
-def test_an_event_that_this_isolate_lost_is_reported() -> None:
-    health = HealthReport(busy())
-    health.scene.recorder.counters.events_appended = 1
-    health.refresh()
+def test_damaged_totals_that_cannot_be_rebuilt_are_a_problem() -> None:
+    health = HealthReport()
+    health.shards.shard(0).log.folder.manifest.damaged["rollup/0/x"] = "rollup/0/x: it is missing"
+    assert health.broken == {"damagedTotals"}
+    assert "rollup/0/x: it is missing" in health.problems[0]
+
+
+def test_events_in_memory_are_explained_and_lost_ones_a_problem() -> None:
+    health = HealthReport()
+    health.scene.recorder.record(event(health.scene.clock.at_ms))
+    assert health.not_zero == {"bufferedEvents"}
+    assert health.broken == set()
+    health.scene.recorder.counters.events_recorded += 1
     assert health.broken == {"unaccountedEvents"}
 
 
-def test_batches_that_arrived_after_their_summary_are_not_a_problem() -> None:
-    log = busy()
-    log.commit([event(NOW_MS - 5 * MINUTE)])
-    health = HealthReport(log)
-    assert health.not_zero == {"waitingBatches"}
-    assert health.body["healthy"]
-
-
-@pytest.mark.parametrize(("hours", "is_problem"), [(1, False), (3, False), (4, True), (800, True)])
-def test_a_backlog_of_hours_is_a_problem(hours: int, is_problem: bool) -> None:
-    log = busy()
-    log.commit([event(NOW_MS)])
-    health = HealthReport(log, NOW_MS + hours * HOUR)
-    assert health.broken == ({"uncompactedMinutes"} if is_problem else set())
-    assert health.body["log"]["oldestUncompacted"] == "2026-11-22T12:50:00.000Z"
-    if is_problem:
-        assert "cron runs every minute" in health.all["uncompactedMinutes"]["remedy"]
-        log.compact(NOW_MS + hours * HOUR)
-        health.refresh()
-        assert health.body["healthy"]
-
-
-def test_without_traffic_there_is_no_backlog() -> None:
-    assert HealthReport(busy(), NOW_MS + 30 * 24 * HOUR).not_zero == set()
-
-
-def crowded(minutes: range) -> Log:
-    """Return a log with 80 batches in each of these minutes before now."""
-    log = Log()
-    for minute in minutes:
-        at_ms = NOW_MS - minute * MINUTE
-        for number in range(80):
-            log.commit([event(at_ms, Api(f"t{number}", "s", "", "", 0))])
-    return log
-
-
-def test_under_heavy_traffic_the_newest_minutes_are_compared() -> None:
-    log = crowded(range(1, 140))
-    log.compact(NOW_MS)
-    health = HealthReport(log)
-    assert health.not_zero == set()
-    assert 3_000 < health.body["log"]["compared"]["batches"] < 8_000
-    assert "2026-11-22T11:10" < health.body["log"]["compared"]["from"] < "2026-11-22T11:13"
-    del log.store.values[batch_of(log, SETTLED_HOUR + 30)]
-    health.refresh()
-    assert health.broken == {"settledMinutesUnlikeTheLog"}
-
-
-def test_heavy_traffic_without_compaction_is_a_problem() -> None:
-    assert not HealthReport(crowded(range(1, 20))).broken
-    log = crowded(range(1, 20))
-    log.commit([event(NOW_MS - 4 * HOUR)])
-    assert HealthReport(log).broken == {"uncompactedMinutes"}
+@pytest.mark.parametrize("missing", ["usage_shards", "usage_store"])
+def test_health_responds_without_a_binding_of_the_log(missing: str) -> None:
+    health = HealthReport()
+    setattr(health.scene.environment, missing, None)
+    body = health.scene.body("/__platform/health")
+    names = {"usage_shards": "USAGE_SHARD", "usage_store": "USAGE_KV"}
+    assert any(names[missing] in problem["message"] for problem in body["problems"])
+    assert (body["log"] == {}) is (missing == "usage_shards")

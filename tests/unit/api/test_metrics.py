@@ -12,8 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from api.openmetrics import CONTENT_TYPE, Family, Kind, exposition
-from core import keys
-from core.calendar import MINUTE_MS
+from core import constants, keys
 from core.errors import Unauthorized
 from core.ports import ProxyResponse, Response
 from core.telemetry import PUBLIC, Histogram, RequestCounters
@@ -73,21 +72,21 @@ def test_requests_are_counted_by_outcome() -> None:
     assert value(found, bucket, surface="public", le="0.025") == 1
 
 
-def test_recorded_and_committed_events_and_the_commit_lag_are_counted() -> None:
+def test_recorded_and_acknowledged_events_and_their_lag_are_counted() -> None:
     scene = Scene()
     scene.commit(3)
     scene.recorder.record(event(NOON_MS, request_id="buffered"))
     found = read(scene)
-    assert value(found, "clawr_isolate_events_appended_total") == 4
-    assert value(found, "clawr_isolate_events_committed_total") == 3
-    assert value(found, "clawr_isolate_events_held") == 1
-    batches = value(found, "clawr_isolate_batches_committed_total")
-    assert batches == value(found, "clawr_isolate_commit_lag_seconds_count")
+    assert value(found, "clawr_isolate_events_recorded_total") == 4
+    assert value(found, "clawr_isolate_events_acknowledged_total") == 3
+    assert value(found, "clawr_isolate_events_buffered") == 1
+    batches = value(found, "clawr_isolate_batches_sent_total")
+    assert batches == value(found, "clawr_isolate_acknowledgment_lag_seconds_count")
 
 
 def test_metrics_of_today_equal_the_snapshot() -> None:
     scene = Scene()
-    scene.recorder.record(event(NOON_MS - 1, status=503, revenue_micros=20_000))
+    scene.recorder.record(event(NOON_MS - 9, status=503, revenue_micros=20_000))
     scene.commit(2)
     hero = scene.body("/__platform/analytics", "?window=today")["snapshot"]["heroStats"]
     found = read(scene)
@@ -98,23 +97,30 @@ def test_metrics_of_today_equal_the_snapshot() -> None:
     assert value(found, "clawr_snapshot_complete") == 1
 
 
-def test_a_backlog_has_an_age_until_it_is_compacted() -> None:
+def test_each_shard_has_its_positions_as_metrics() -> None:
     scene = Scene()
-    scene.clock.at_ms = NOON_MS - 90 * MINUTE_MS
-    scene.recorder.record(event(scene.clock.at_ms))
-    store = scene.environment.usage_store
-    assert store is not None
-    asyncio.run(scene.recorder.commit_after_delay(store))
-    scene.clock.at_ms = NOON_MS
-    overdue = read(scene)
-    assert value(overdue, "clawr_uncompacted_minutes") == 90
-    oldest = value(overdue, "clawr_oldest_uncompacted_seconds")
-    assert oldest == (NOON_MS - 90 * MINUTE_MS) / 1000
-    # That read found a gap, and ran compaction in the background.
-    compacted = read(scene)
-    assert value(compacted, "clawr_uncompacted_minutes") == 0
-    assert "clawr_oldest_uncompacted_seconds" not in compacted
-    assert value(compacted, "clawr_compacted_until_seconds") == NOON_MS / 1000
+    scene.commit(3)
+    found = read(scene)
+    assert value(found, "clawr_shard_acknowledged_position", shard="0") == 1
+    assert value(found, "clawr_shard_flushed_position", shard="0") == 0
+    assert value(found, "clawr_shard_open_parts", shard="0") == 1
+    shards = scene.environment.usage_shards
+    assert shards is not None
+    scene.clock.at_ms += constants.FLUSH_MS
+    assert value(read(scene), "clawr_shard_oldest_unflushed_seconds", shard="0") >= 10
+    asyncio.run(shards.run())
+    found = read(scene)
+    assert value(found, "clawr_shard_flushed_position", shard="0") == 1
+    assert value(found, "clawr_shard_oldest_unflushed_seconds", shard="0") == 0
+
+
+def test_without_a_shard_the_isolates_metrics_remain_and_the_source_is_down() -> None:
+    scene = Scene()
+    assert scene.environment.usage_shards is not None
+    scene.environment.usage_shards.unavailable = {0}
+    found = read(scene)
+    assert value(found, "clawr_source_up", source="USAGE_SHARD") == 0
+    assert "clawr_isolate_requests" in found
 
 
 def test_without_kv_the_isolates_metrics_remain_and_the_source_is_down() -> None:
@@ -155,8 +161,8 @@ def test_no_label_has_values_that_tenants_or_callers_choose() -> None:
         for name in sample.labels
     }
     own_labels = {"isolate", "surface", "outcome", "status", "le", "binding", "operation"}
-    formats = {"batch_format", "summary_format", "progress_format", "settlement_format"}
-    assert names <= own_labels | formats | {"result", "source", "state"}
+    formats = {"batch_format", "segment_format", "settlement_format"}
+    assert names <= own_labels | formats | {"result", "source", "state", "shard"}
 
 
 def test_demo_history_has_a_metric() -> None:

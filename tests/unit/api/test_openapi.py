@@ -66,8 +66,9 @@ def test_the_response_to_each_method_is_as_described(route: Route) -> None:
     scene = Scene(FakeEnvironment(settings=dict(SETTINGS), control_database=FakeDatabase()))
     scene.commit(3)
     query = RANGE if route is api_routes.COMPACT else ""
+    content = '[{"id": "a"}, {"id": 7}, []]' if route is api_routes.IMPORT else ""
     for method in route.methods:
-        response = scene.request(route.path, query, method=method)
+        response = scene.request(route.path, query, method=method, content=content)
         assert response.status == 200
         assert faults(method, route.path, response) == []
 
@@ -110,15 +111,15 @@ def test_every_error_is_as_described(
     except DispatcherError as error:
         response = error_response(error, "0-1")
     if response.status == 400 and not route.parameters:
-        # This route only rejects too many parameters.
-        assert "a=1" in query
+        # These routes only reject too many parameters, or no body.
+        assert "a=1" in query or route is api_routes.IMPORT
         return
     assert faults(route.methods[0], route.path, response) == []
 
 
 @pytest.mark.parametrize("path", ["/__platform/events", "/__platform/settlements"])
-def test_the_error_without_kv_is_as_described(path: str) -> None:
-    scene = Scene(FakeEnvironment(settings=dict(SETTINGS), usage_store=None))
+def test_the_error_without_shards_is_as_described(path: str) -> None:
+    scene = Scene(FakeEnvironment(settings=dict(SETTINGS), usage_shards=None))
     with pytest.raises(DispatcherError) as caught:
         scene.request(path)
     assert caught.value.status == 500

@@ -10,27 +10,33 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.pagination import decode_listing, decode_position, encode_listing, encode_position
+from api.pagination import (
+    ClaimPlace,
+    LogPlace,
+    decode_claim,
+    decode_places,
+    encode_claim,
+    encode_places,
+)
 from api.routes import ROUTES
 from api.spec import (
     PARAMETERS_MAX,
     Parameter,
     cursor,
     day,
-    instant,
     lenient_number,
+    moment,
     query_pairs,
     read_parameters,
     whole_number,
     window_name,
 )
 from core.errors import InvalidParameter, InvalidWindow
-from metering.pages import Position
 
 WINDOW = window_name("window", "", ("today", "week"))
 TOP = whole_number("top", "", 25, 100)
 DAY = day("day", "")
-FROM = instant("from", "")
+FROM = moment("from", "")
 
 
 def read(parameter: Parameter, query: str) -> Any:
@@ -42,7 +48,7 @@ def test_an_absent_parameter_has_its_default() -> None:
 
 
 def test_an_absent_required_parameter_is_rejected() -> None:
-    with pytest.raises(InvalidParameter, match="from must be a time such as"):
+    with pytest.raises(InvalidParameter, match="from must be a UTC day such as"):
         read(FROM, "")
 
 
@@ -65,16 +71,17 @@ def test_an_invalid_window_has_its_own_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "minute"),
+    ("text", "at_ms"),
     [
         ("1970-01-01T00:00Z", None),
-        ("2025-01-01T00:00Z", 28_928_160),
-        ("2025-01-01T00:00:59Z", 28_928_160),
-        ("2025-01-01T00:00:59.999Z", 28_928_160),
-        ("2025-01-01T01:00%2B01:00", 28_928_160),
+        ("2025-01-01T00:00Z", 1_735_689_600_000),
+        ("2025-01-01", 1_735_689_600_000),
+        ("2025-01-01T00:00:59Z", 1_735_689_659_000),
+        ("2025-01-01T00:00:59.999Z", 1_735_689_659_999),
+        ("2025-01-01T01:00%2B01:00", 1_735_689_600_000),
         ("2025-01-01T01:00+01:00", None),
         ("2025-01-01T00:00", None),
-        ("2025-01-01", None),
+        ("2025-01", None),
         ("2025-W01-1T00:00Z", None),
         ("20250101T0000Z", None),
         ("2025-02-30T00:00Z", None),
@@ -83,9 +90,9 @@ def test_an_invalid_window_has_its_own_error() -> None:
         ("2025-01-01T00:00Z%0A", None),
     ],
 )
-def test_an_instant_must_be_a_time_with_a_zone(text: str, minute: int | None) -> None:
-    if minute is not None:
-        assert read(FROM, f"?from={text}") == minute
+def test_a_moment_must_be_a_day_or_a_time_with_a_zone(text: str, at_ms: int | None) -> None:
+    if at_ms is not None:
+        assert read(FROM, f"?from={text}") == at_ms
         return
     with pytest.raises(InvalidParameter):
         read(FROM, f"?from={text}")
@@ -126,7 +133,7 @@ TEXTS = st.one_of(
     st.dates().map(str),
     st.datetimes(timezones=st.timezones()).map(lambda at: at.isoformat()),
     st.sampled_from(("today", "week", "overall")),
-    st.binary(max_size=20).map(lambda raw: encode_listing(raw.hex())),
+    st.binary(max_size=20).map(lambda raw: encode_claim(ClaimPlace(len(raw), raw.hex()))),
 )
 
 
@@ -145,27 +152,30 @@ def test_a_text_is_accepted_exactly_if_it_fits_the_schema(parameter: Parameter, 
         assert _fits(parameter, text)
 
 
-POSITIONS = st.builds(
-    Position, st.integers(0, 10**14), st.text(max_size=30), st.none() | st.text(max_size=30)
+PLACES = st.lists(
+    st.builds(LogPlace, st.integers(0, 2**53 - 1), st.integers(0, 10_000)), min_size=1, max_size=9
 )
+CLAIMS = st.builds(ClaimPlace, st.integers(0, 10**14), st.text(max_size=50))
 
 
-@given(POSITIONS, st.text(max_size=50))
-def test_a_decoded_cursor_equals_what_was_encoded(position: Position, listing: str) -> None:
-    assert decode_position(encode_position(position)) == position
-    assert decode_listing(encode_listing(listing)) == listing
-    parameter = cursor("cursor", "", decode_listing)
-    assert _fits(parameter, encode_listing(listing))
-
-
-@given(POSITIONS, st.data())
-def test_a_changed_cursor_and_one_of_another_list_are_rejected(
-    position: Position, data: st.DataObject
+@given(PLACES, CLAIMS)
+def test_a_decoded_cursor_equals_what_was_encoded(
+    places: list[LogPlace], claim: ClaimPlace
 ) -> None:
-    text = encode_position(position)
+    assert decode_places(encode_places(places)) == places
+    assert decode_claim(encode_claim(claim)) == claim
+    parameter = cursor("cursor", "", decode_claim)
+    assert _fits(parameter, encode_claim(claim))
+
+
+@given(PLACES, st.data())
+def test_a_changed_cursor_and_one_of_another_list_are_rejected(
+    places: list[LogPlace], data: st.DataObject
+) -> None:
+    text = encode_places(places)
     with pytest.raises(ValueError, match="cursor"):
-        decode_listing(text)
+        decode_claim(text)
     index = data.draw(st.integers(0, len(text) - 2))
     other = data.draw(st.sampled_from("ABCDabcd0123-_=+ %\n").filter(lambda c: c != text[index]))
     with pytest.raises(ValueError, match="cursor"):
-        decode_position(text[:index] + other + text[index + 1 :])
+        decode_places(text[:index] + other + text[index + 1 :])

@@ -52,13 +52,11 @@ def snapshots() -> list[Json]:
             "events": events,
             "apis": 1_000,
             "window": "today",
-            "operations": 4,
             "warm_p50_ms": 10.0 * growth,
             "warm_p95_ms": 12.0 * growth,
             "unchanged_p50_ms": 8.0,
             "warm_cpu_ms": 19.0,
             "new_isolate_ms": [40.0, 50.0],
-            "computed_p95_ms": 90.0,
             "heap_mb": 38.0,
         }
         for events, growth in ((10_000, 1), (1_000_000, 2))
@@ -68,8 +66,17 @@ def snapshots() -> list[Json]:
 def designs() -> list[Json]:
     """Return two designs."""
     return [
-        {"design": name, "writes_per_1000": writes, "dollars_per_million": 1.0, "lost_pct": 0.0}
-        for name, writes in (("this design", 19.97), ("one key an event", 1_000.0))
+        {
+            "design": name,
+            "rate": 200,
+            "isolates": 1,
+            "writes_per_1000": writes,
+            "calls_per_1000": 30.0,
+            "rows_per_1000": 33.0,
+            "dollars_per_million": 1.0,
+            "lost_pct": 0.0,
+        }
+        for name, writes in (("this design", 0.75), ("one key an event", 1_000.0))
     ]
 
 

@@ -78,7 +78,10 @@ def test_descriptions_contain_the_values() -> None:
     descriptions = {name: chart.description for name, chart in plots([run(f=1.5)])}
     assert "(f) contender f: 1.5 relative to (c) (1.5 to 1.5)" in descriptions["responses"]
     assert "today, 1,000 APIs: 10,000: 10; 1,000,000: 20" in descriptions["snapshots"]
-    assert "this design: 19.97; one key an event: 1,000" in descriptions["writes"]
+    assert (
+        "this design, isolates: 1: 0.75; one key an event, isolates: 1: 1,000."
+        in descriptions["writes"]
+    )
 
 
 def test_several_commits_have_a_history_chart() -> None:
@@ -93,7 +96,8 @@ def test_the_newest_results_are_inserted_into_the_page() -> None:
     assert "\nWords of our own.\n" in text
     assert "old" not in text
     assert "| responses/s, (f) / (c) | 1.00 times |  | ≥ 1 times | yes |" in text
-    assert "| this design | 19.97 | $1.00 | 0.0 % |\n\nCommit `5d6e7f8`, `SIZE=small`" in text
+    row = "| this design | 200 | 1 | 0.75 | 30 | 33 | $1.00 | 0.0 % |"
+    assert f"{row}\n\nCommit `5d6e7f8`, `SIZE=small`" in text
     assert "<!-- figures: page -->\nmeasured elsewhere\n" in text
     assert "![KV writes at 200 requests per second](images/performance/writes.svg)\n" in text
     assert "<!-- figures: picture history -->\n<!-- end of figures -->\n" in text

@@ -1,4 +1,4 @@
-"""A built key parses back to its parts, and listings run from new to old."""
+"""Keys sort in the order of what they name, and no two values share one."""
 
 from __future__ import annotations
 
@@ -7,85 +7,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import keys
-from core.calendar import containing
-from core.errors import KeyMalformed
+from core.calendar import timestamp
 
-minutes = st.integers(min_value=0, max_value=200 * 366 * 1440)
-
-
-@given(minutes, st.text("0123456789abcdef", min_size=1, max_size=16), st.integers(0, 999_999))
-def test_a_batch_key_parses_back_to_its_parts(minute: int, writer: str, counter: int) -> None:
-    assert keys.parse_usage_batch(keys.usage_batch(minute, writer, counter)) == (
-        minute,
-        writer,
-        counter,
-    )
+SHARDS = st.integers(0, 63)
+POSITIONS = st.integers(1, 10**12 - 1)
+DAYS = st.integers(20_089, 60_000)
+VERSIONS = st.integers(1, 10**6)
 
 
-@given(minutes, minutes)
-def test_a_newer_minute_sorts_before_an_older_one(one: int, other: int) -> None:
-    first, second = keys.usage_batch(one, "w", 1), keys.usage_batch(other, "w", 1)
-    assert (first < second) == (one > other)
+@given(SHARDS, POSITIONS, POSITIONS)
+def test_segments_sort_by_position(shard: int, one: int, other: int) -> None:
+    first, second = keys.segment(shard, one), keys.segment(shard, other)
+    assert (first < second) == (one < other)
 
 
-@given(minutes)
-def test_the_batches_of_a_day_share_one_prefix(minute: int) -> None:
-    day = minute // 1440
-    key = keys.usage_batch(minute, "w", 1)
-    assert key.startswith(keys.usage_day(day))
-    assert not key.startswith(keys.usage_day(day + 1))
-    assert not key.startswith(keys.usage_day(day - 1 if day else 3))
+@given(SHARDS, SHARDS, st.integers(1, 10**8 - 1))
+def test_a_spilled_batch_is_listed_for_its_shard_only(
+    shard: int, other: int, sequence: int
+) -> None:
+    key = keys.spill(shard, "f6a3edeed6e543e1", sequence)
+    assert key.startswith(keys.spills(other)) == (shard == other)
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "",
-        "usage/",
-        "usage/7973-01-09T05:48/w",
-        "usage/7973-01-09T05:48//000001",
-        "usage/7973-01-09T05:48/w/one",
-        "usage/7973-13-09T05:48/w/000001",
-        "usage/7973-01-09 05:48/w/000001",
-        "usage/tomorrow/w/000001",
-        "tenant/weather",
-    ],
-)
-def test_any_other_key_is_malformed_as_a_batch(key: str) -> None:
-    with pytest.raises(KeyMalformed, match="is not the key of a usage batch"):
-        keys.parse_usage_batch(key)
+@given(SHARDS, DAYS, VERSIONS)
+def test_the_key_of_a_rollup_tells_its_day(shard: int, day: int, version: int) -> None:
+    key = keys.rollup(shard, day, version)
+    assert keys.rollup_day(key) == day
+    assert timestamp(day * 86_400_000)[:10] in key
+    assert keys.rollup_day(keys.base(shard, "overall", day, version)) is None
 
 
-@given(minutes, st.sampled_from(["minute", "hour", "day", "month"]))
-def test_a_summarys_key_parses_back_to_the_start_of_its_period(minute: int, level: str) -> None:
-    start = containing(level, minute).start
-    assert keys.parse_summary(keys.summary(level, minute)) == start
+@given(SHARDS, DAYS, VERSIONS, VERSIONS)
+def test_each_version_of_totals_has_its_own_key(shard: int, day: int, one: int, other: int) -> None:
+    assert (keys.rollup(shard, day, one) == keys.rollup(shard, day, other)) == (one == other)
+    bases = [keys.base(shard, "week", day, version) for version in (one, other)]
+    assert (bases[0] == bases[1]) == (one == other)
 
 
-@given(minutes)
-def test_the_summaries_of_a_period_share_one_prefix(minute: int) -> None:
-    for level, parent_level in (("minute", "hour"), ("hour", "day"), ("day", "month")):
-        key = keys.summary(level, minute)
-        assert key.startswith(keys.summaries(level, parent_level, minute))
-        assert key.startswith(keys.summaries(level))
-        before = containing(parent_level, minute).start - 1
-        if before >= 0:
-            assert not key.startswith(keys.summaries(level, parent_level, before))
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        "",
-        "summary/progress",
-        "summary/base/7973-01-09T05/ever",
-        "summary/hour/7973-01-09",
-        "summary/day/7973-01-09T05",
-        "summary/year/7973",
-        "summary/month/7973-14",
-        "usage/7973-01-09T05:48/w/000001",
-    ],
-)
-def test_any_other_key_is_malformed_as_a_summary(key: str) -> None:
-    with pytest.raises(KeyMalformed, match="is not the key of a summary"):
-        keys.parse_summary(key)
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_the_first_piece_of_totals_has_their_key(count: int) -> None:
+    names = keys.pieces("rollup/0/2026-11-22.3", count)
+    assert (names[0], len(set(names))) == ("rollup/0/2026-11-22.3", count)

@@ -44,7 +44,7 @@ def serve_responses() -> Iterator[Callable[[Responses], int]]:
 
 
 def buffering(events: int) -> tuple[int, bytes]:
-    return 200, json.dumps({"isolate": {"eventsHeld": events}}).encode()
+    return 200, json.dumps({"isolate": {"eventsBuffered": events}}).encode()
 
 
 def test_it_waits_until_no_events_are_buffered(serve_responses: Callable[[Responses], int]) -> None:

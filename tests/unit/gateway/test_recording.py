@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import cast
 
 import pytest
 
-from core.errors import TenantError, TenantLimitExceeded, TenantWorkerFailure, WorkerNotFound
+from core import constants
+from core.errors import (
+    ConfigurationError,
+    TenantError,
+    TenantLimitExceeded,
+    TenantWorkerFailure,
+    WorkerNotFound,
+)
 from core.ports import ProxyResponse
 from metering.events import Api, UsageEvent
 from tests.support.dispatcher_scene import Scene, error
+from tests.support.fake_shards import FakeShards
 from tests.support.fakes import (
+    FakeClock,
     FakeEnvironment,
     FakeNamespace,
     FakeStore,
@@ -40,6 +51,7 @@ def test_a_served_request_records_one_event_with_every_field() -> None:
         outcome="served",
         counted=True,
         revenue_micros=0,
+        network="",
     )
     assert len(one.caller) == 16
 
@@ -113,17 +125,42 @@ def test_the_dispatchers_own_routes_record_no_event() -> None:
     assert scene.events == []
 
 
-@pytest.mark.parametrize("binding", ["USAGE_KV", "DISPATCHER"])
+@pytest.mark.parametrize("binding", ["USAGE_KV", "USAGE_SHARD", "DISPATCHER"])
 def test_an_error_names_the_missing_binding_and_is_recorded(binding: str) -> None:
     environment = FakeEnvironment(namespace=None)
     if binding == "USAGE_KV":
         environment = FakeEnvironment(usage_store=None)
+    elif binding == "USAGE_SHARD":
+        environment = FakeEnvironment(usage_shards=None)
     scene = Scene(environment=environment)
     found = error(scene.request("/t/weather"))
     assert (found["status"], found["error"]) == (500, "dispatcher_binding_missing")
     assert found["binding"] == binding
     assert binding in found["message"]
     assert [one.outcome for one in scene.events] == ["dispatcher_binding_missing"]
+
+
+class UnusableShards:
+    """The shards if the setting USAGE_SHARDS is unusable."""
+
+    clock: FakeClock
+
+    @property
+    def count(self) -> int:
+        raise ConfigurationError("USAGE_SHARDS", "Set it to a whole number from 1 to 64.")
+
+
+def test_an_unusable_number_of_shards_is_named_before_anything_is_served() -> None:
+    environment = FakeEnvironment()
+    environment.usage_shards = cast("FakeShards", UnusableShards())
+    scene = Scene(environment=environment)
+    found = error(scene.request("/t/weather"))
+    assert (found["status"], found["error"], found["setting"]) == (
+        500,
+        "configuration_error",
+        "USAGE_SHARDS",
+    )
+    assert scene.sent == []
 
 
 def test_an_error_names_the_missing_secret_and_is_recorded() -> None:
@@ -157,16 +194,40 @@ def test_a_priced_api_without_a_facilitator_is_not_served() -> None:
     assert scene.sent == []
 
 
-def test_a_temporary_kv_outage_loses_no_event_and_delays_no_response() -> None:
+def test_an_outage_of_the_shard_loses_no_event_and_delays_no_response() -> None:
     scene = Scene()
-    store = scene.environment.usage_store
-    assert store is not None
-    store.unavailable = True
+    shards = scene.environment.usage_shards
+    assert shards is not None
+    shards.unavailable = {0}
     assert isinstance(scene.request("/t/weather"), ProxyResponse)
-    store.unavailable = False
+    assert scene.log.report()["eventsSpilled"] == 1
+    shards.unavailable = set()
     scene.request("/t/weather")
+    scene.clock.at_ms += constants.SPILL_CHECK_MS
+    asyncio.run(shards.run())
     assert len(scene.events) == 2
-    assert scene.log.report()["eventsHeld"] == 0
+    assert scene.log.report()["eventsBuffered"] == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "same", "other"),
+    [
+        ("192.0.2.7", "192.0.2.250", "192.0.3.7"),
+        ("2001:db8:1:2::3", "2001:DB8:0001:ffff:0:0:0:9", "2001:db8:2::3"),
+        ("2001:db8::1", "2001:db8:0:5::", "2001:db8:1::1"),
+        ("::ffff:192.0.2.7", "192.0.2.8", "::ffff:192.0.3.7"),
+        ("::1", "::2:3", "1::"),
+    ],
+)
+def test_an_event_has_the_hash_of_its_callers_network(address: str, same: str, other: str) -> None:
+    scene = Scene()
+    for one in (address, same, other):
+        scene.request("/t/weather", headers={"cf-connecting-ip": one, "x-api-key": "key"})
+    scene.request("/t/weather")
+    networks = [one.network for one in reversed(scene.events)]
+    assert networks[0] == networks[1] != networks[2]
+    assert [len(network) for network in networks] == [16, 16, 16, 0]
+    assert len({one.caller for one in scene.events}) == 2
 
 
 def test_an_unreadable_directory_is_an_internal_error_and_not_an_unknown_api() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from core.callers import caller_identity
 from core.constants import PLAN_LIMITS
 from core.ports import ProxyResponse, Response
-from gateway.request_context import caller_identity
 from gateway.urls import parse_url
 from tests.support.dispatcher_scene import Scene, error
 from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeUpstreamResponse

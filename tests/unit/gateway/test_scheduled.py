@@ -1,4 +1,4 @@
-"""Cron's run recovers payments and compacts, and logs one line for each."""
+"""A run of cron recovers payments, and calls every shard."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import asyncio
 
 import pytest
 
-from analytics import Analytics
 from core.errors import BindingMissing, DatabaseUnavailable
 from gateway.scheduled import ScheduledWork
 from tests.support.fake_network import FakeDatabase
-from tests.support.fakes import FakeClock, FakeEnvironment
+from tests.support.fake_shards import FakeShards
+from tests.support.fakes import FakeClock, FakeEnvironment, FakeStore
 from tests.support.log_lines import log_lines
-from usage import UsageRecorder
 
 
 def run(environment: FakeEnvironment) -> None:
-    clock = FakeClock()
-    analytics = Analytics(clock, UsageRecorder("w", clock))
-    asyncio.run(ScheduledWork(environment, clock, "w", analytics).run())
+    asyncio.run(ScheduledWork(environment, FakeClock(), "w").run())
 
 
 @pytest.fixture(autouse=True)
@@ -26,29 +23,44 @@ def _log_level(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
 
 
-def test_a_run_recovers_payments_and_then_compacts(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_recovers_payments(caplog: pytest.LogCaptureFixture) -> None:
     run(FakeEnvironment(control_database=FakeDatabase()))
-    assert [line["event"] for line in log_lines(caplog)] == [
-        "payment_recovery_ran",
-        "compaction_ran",
-    ]
+    (line,) = log_lines(caplog)
+    assert line["event"] == "payment_recovery_ran"
+    counts = ("resolved", "acknowledged", "unsent", "pending")
+    assert [line[name] for name in counts] == [0, 0, 0, 0]
 
 
-def test_without_a_ledger_a_run_only_compacts(caplog: pytest.LogCaptureFixture) -> None:
-    run(FakeEnvironment())
-    assert [line["event"] for line in log_lines(caplog)] == ["compaction_ran"]
+def test_without_a_ledger_a_run_does_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    run(FakeEnvironment(usage_shards=None))
+    assert log_lines(caplog) == []
 
 
-def test_a_run_compacts_even_if_the_ledger_is_unavailable(
+def test_every_shard_is_called_so_that_it_looks_for_spilled_batches(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    shards = FakeShards(FakeStore(), FakeClock(), count=3, unavailable={1})
+    run(FakeEnvironment(usage_shards=shards))
+    assert [shard for shard, _ in shards.calls] == [0, 1, 2]
+    (line,) = log_lines(caplog)
+    assert (line["event"], line["shard"]) == ("shard_not_called", 1)
+
+
+def test_shards_are_called_although_the_ledger_is_unavailable() -> None:
+    database, shards = FakeDatabase(), FakeShards(FakeStore(), FakeClock())
+    database.failing = 10
+    with pytest.raises(DatabaseUnavailable):
+        run(FakeEnvironment(control_database=database, usage_shards=shards))
+    assert shards.calls
+
+
+def test_a_run_fails_if_the_ledger_is_unavailable() -> None:
     database = FakeDatabase()
     database.failing = 10
     with pytest.raises(DatabaseUnavailable):
         run(FakeEnvironment(control_database=database))
-    assert [line["event"] for line in log_lines(caplog)] == ["compaction_ran"]
 
 
-def test_a_run_without_a_usage_store_names_the_binding() -> None:
-    with pytest.raises(BindingMissing, match="USAGE_KV"):
-        run(FakeEnvironment(usage_store=None))
+def test_a_run_without_shards_names_the_binding() -> None:
+    with pytest.raises(BindingMissing, match="USAGE_SHARD"):
+        run(FakeEnvironment(control_database=FakeDatabase(), usage_shards=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
 
 import pytest
@@ -14,6 +15,7 @@ from core.errors import SummaryUnreadable
 from core.ports import Json
 from metering.aggregate import Aggregate, merged
 from metering.events import UsageEvent, is_error
+from metering.sketches.packing import pack_counts
 from tests.support.builders import MAPS, WEATHER, event
 from tests.support.fakes import NOON_MS
 
@@ -26,7 +28,10 @@ events = st.lists(
         latency_ms=st.integers(0, 60_000),
         caller=st.sampled_from(["c1", "c2", "c3"]),
         counted=st.booleans(),
-        revenue_micros=st.integers(0, 10**9),
+        revenue_micros=st.one_of(st.just(0), st.integers(0, 10**9)),
+        method=st.sampled_from(["GET", "POST", "BREW"]),
+        outcome=st.sampled_from(["served", "rate_limited", "tenant_worker_failure"]),
+        network=st.sampled_from(["", "a" * 16, "b" * 16]),
     ),
     max_size=30,
 )
@@ -77,6 +82,31 @@ def test_totals_equal_a_count_of_the_events(some: list[UsageEvent]) -> None:
     callers = Counter(one.caller for one in calls)
     assert aggregate.callers.distinct() == len(callers)
     assert aggregate.busiest_caller_calls() == max(callers.values(), default=0)
+    assert aggregate.callers.payers() == len({one.caller for one in some if one.revenue_micros})
+    assert aggregate.networks.distinct() == len({one.network for one in calls} - {""})
+    for name, value in (
+        ("method", lambda one: one.method if one.method != "BREW" else "other"),
+        ("status_class", lambda one: str(one.status // 100)),
+        ("outcome", lambda one: one.outcome),
+    ):
+        found = aggregate.kinds.by(name)  # type: ignore[arg-type]
+        requests = Counter(map(value, some))
+        assert {key: counts.requests for key, counts in found.items()} == dict(requests)
+        assert sum(counts.calls for counts in found.values()) == len(calls)
+        assert sum(counts.errors for counts in found.values()) == aggregate.errors
+        assert sum(counts.revenue_micros for counts in found.values()) == aggregate.revenue_micros
+    by_hour: dict[int, list[UsageEvent]] = {}
+    for one in some:
+        if one.counted or one.revenue_micros:
+            by_hour.setdefault(one.at_ms // HOUR_MS, []).append(one)
+    assert dict(aggregate.hours.items()) == {
+        hour: (
+            sum(one.counted for one in own),
+            sum(one.counted and is_error(one.status) for one in own),
+            sum(one.revenue_micros for one in own),
+        )
+        for hour, own in by_hour.items()
+    }
     hours = Counter(one.at_ms // HOUR_MS for one in calls)
     assert aggregate.busiest_hour_calls() == max(hours.values(), default=0)
     prices = [one.api.price_micros for one in calls if one.api]
@@ -137,7 +167,7 @@ def test_closed_days_and_todays_hours_equal_one_aggregate_of_all(
     found = merged([merged(parts[:cut]), merged(parts[cut:])])
     assert found == closed(some, TODAY)
     assert found.busiest_hour_calls() == of(some).busiest_hour_calls()
-    assert set(found.hours) == {
+    assert {hour for hour, _ in found.hours.items()} == {
         one.at_ms // HOUR_MS for one in some if one.counted and one.at_ms // DAY_MS == TODAY
     }
 
@@ -188,9 +218,26 @@ def test_an_aggregate_is_decoded_as_it_was_encoded(some: list[UsageEvent], befor
     assert written(found) == written(aggregate)
 
 
+@given(events, events, st.data())
+def test_an_aggregate_that_was_decoded_or_packed_behaves_like_the_original(
+    one: list[UsageEvent], other: list[UsageEvent], data: st.DataObject
+) -> None:
+    aggregate = of(one)
+    if data.draw(st.booleans()):
+        aggregate = Aggregate.decode(json.loads(written(aggregate)))
+    if data.draw(st.booleans()):
+        aggregate.pack()
+    added, joined = merged([aggregate]), merged([aggregate, of(other)])
+    for event_ in other:
+        added.add(event_)
+    assert aggregate == of(one)
+    assert added == joined == of([*one, *other])
+    assert written(added) == written(joined) == written(of([*one, *other]))
+
+
 def test_the_encoding_of_a_small_aggregate_is_short() -> None:
-    # 18 numbers, one caller, and the description.
-    assert len(written(of([event()]))) <= 132
+    # 18 numbers, one caller, a kind, and the description.
+    assert len(written(of([event()]))) <= 180
 
 
 def damaged(position: int, value: Json) -> Json:
@@ -206,33 +253,41 @@ def damaged(position: int, value: Json) -> Json:
         7,
         [],
         {},
-        *(damaged(position, None) for position in range(9)),
-        *(damaged(position, -1) for position in range(10)),
+        *(damaged(position, None) for position in range(11)),
+        *(damaged(position, -1) for position in range(12)),
         damaged(0, 1.0),
         damaged(0, True),
         damaged(1, 3),
-        damaged(4, [320, [20, 20], [1, 1]]),
-        damaged(4, [320, [20, 200], [1]]),
-        damaged(4, [320, [20, 200], [1, 0]]),
-        damaged(4, [320, [20, "x"], [1, 1]]),
-        damaged(4, [1, [20, 200], [1, 1]]),
-        damaged(6, 3),
-        damaged(7, [2, 1]),
-        damaged(7, [True]),
-        damaged(8, [0]),
-        damaged(8, [1, 1]),
-        damaged(8, ["1"]),
-        damaged(9, []),
-        damaged(9, [1, "t", "s", "o", "d", -1]),
-        damaged(9, [1, "t", "s", "o", "d", True]),
-        damaged(9, [1, "t", "s", "o", None, 1]),
-        [*of([event()]).encode(), [TODAY]],
-        [*of([event()]).encode(), [TODAY], [0]],
-        [*of([event()]).encode(), [TODAY], [1, 1]],
-        [*of([event()]).encode(), [TODAY, TODAY], [1, 1]],
-        [*of([event()]).encode(), [TODAY], [1], []],
+        damaged(4, [320, 2]),
+        damaged(4, [320, 2, ""]),
+        damaged(4, [320, 2, 7]),
+        damaged(4, [320, True, "1AAA="]),
+        damaged(4, [1, 2, "1AAA="]),
+        damaged(10, 3),
+        damaged(8, [[2, 0], [1, 1], [], []]),
+        damaged(8, [[True], [1], [], []]),
+        damaged(8, [[1], [1]]),
+        damaged(8, [[1], [1, 1], [], []]),
+        damaged(8, [[1], ["1"], [], []]),
+        damaged(8, [[1], [1], [2], []]),
+        damaged(8, [[1], [1], [], [-1]]),
+        damaged(8, [[1], [1], [], [2**63]]),
+        damaged(8, [[], [], [], []]),
+        damaged(11, []),
+        damaged(11, [1, "t", "s", "o", "d", -1]),
+        damaged(11, [1, "t", "s", "o", "d", True]),
+        damaged(11, [1, "t", "s", "o", None, 1]),
+        [*of([event()]).encode(), []],
+        of([event()]).encode()[:-1],
     ],
 )
-def test_an_invalid_encoding_is_rejected(bad: Json) -> None:
+def test_an_invalid_encoding_is_rejected_when_it_is_added(bad: Json) -> None:
     with pytest.raises(SummaryUnreadable):
-        Aggregate.decode(bad)
+        merged([Aggregate.decode(bad)])
+
+
+@pytest.mark.parametrize("packed", ["?", "3AAA=", pack_counts(array("B", [0, 1, 0]))])
+def test_invalid_latencies_are_rejected_when_they_are_needed(packed: str) -> None:
+    aggregate = Aggregate.decode(damaged(4, [320, 2, packed]))
+    with pytest.raises(SummaryUnreadable):
+        aggregate.latency.quantile_ms(0.95)

@@ -166,7 +166,7 @@ def test_lists_have_exactly_the_unresolved_and_the_unreconciled_payments() -> No
     assert unreconciled.payment_id == "settled"
     assert asyncio.run(ledger.unreconciled(NOON_MS + 1, 9)) == []
     assert asyncio.run(ledger.oldest_unresolved_ms()) == (NOON_MS - 9, 1)
-    asyncio.run(ledger.reconcile(["settled"]))
+    asyncio.run(ledger.mark_reconciled(["settled"]))
     assert asyncio.run(ledger.unreconciled(NOON_MS + 2, 9)) == []
     assert asyncio.run(ledger.oldest_unresolved_ms()) == (NOON_MS - 5, 1)
 

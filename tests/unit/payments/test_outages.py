@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.ports import Fetched, Json, ProxyResponse, Response
+from metering.settlements import BY_SCRIPT
 from payments.reconciliation import run
 from payments.resolution import resolver_of
 from tests.support.fake_chain import PAYER
@@ -199,15 +200,22 @@ def test_a_transaction_whose_confirmation_is_lost_once_changes_nothing(
     assert market.entered_micros == market.revenue_micros == PRICE_MICROS
 
 
-def test_a_settlement_that_kv_rejected_is_written_by_cron_and_counted_once() -> None:
+@pytest.mark.parametrize("fault", ["silent", "response lost"])
+def test_a_payment_that_its_shard_did_not_acknowledge_is_sent_by_cron_and_counted_once(
+    fault: str,
+) -> None:
     market = Market()
     headers = market.payment()
-    market.store.unavailable = True
+    if fault == "silent":
+        market.shards.unavailable = {0}
+    else:
+        market.shards.lost_responses = 9
     assert isinstance(market.call(headers=headers), ProxyResponse)
     assert market.states == ["settled"]
-    market.store.unavailable = False
+    assert [row["reconciled_at_ms"] for row in market.payments] == [None]
+    market.shards.unavailable, market.shards.lost_responses = set(), 0
     market.start()
-    market.run_cron(12)
+    market.run_cron(2)
     assert market.revenue_micros == market.entered_micros == PRICE_MICROS
     assert [row["reconciled_at_ms"] is not None for row in market.payments] == [True]
 
@@ -218,10 +226,53 @@ def test_a_scripts_own_receipt_is_stored_but_not_counted() -> None:
     response = market.call("/t/free")
     assert isinstance(response, ProxyResponse)
     assert "payment-response" not in response.remove_headers
-    kept = [value for key, (value, _) in market.store.values.items() if "settlement/" in key]
-    assert len(kept) == 1
-    assert "abc" in kept[0]
+    (kept,) = market.settlements
+    assert (kept.source, kept.receipt, kept.amount_micros) == (BY_SCRIPT, "abc", 0)
     assert market.revenue_micros == 0
+
+
+def test_a_settlement_that_the_ledger_rejected_is_in_the_log_and_then_in_the_ledger() -> None:
+    market = Market()
+    headers = market.payment()
+    # After the lookup, the claim and the change to pending.
+    market.database.failing_after(3, takes_effect_anyway=False)
+    market.database.failing = 3
+    error_body(market.call(headers=headers), 503, "facilitator_unavailable")
+    assert (market.states, market.revenue_micros) == (["pending"], PRICE_MICROS)
+    market.run_cron(2)
+    assert (market.states, market.facilitator.calls.count("settle")) == (["settled"], 1)
+    assert market.entered_micros == market.revenue_micros == PRICE_MICROS
+    assert market.payments[0]["usage_batch"] is not None
+    assert isinstance(market.call(headers=headers), ProxyResponse)
+    assert sum(event.counted for event in market.events) == 1
+
+
+def test_a_payment_is_not_resolved_while_its_shard_cannot_say_what_it_knows() -> None:
+    market = Market()
+    enable_chain(market)
+    market.facilitator.faults["settle"] = ["lost"]
+    market.call(headers=market.payment())
+    market.shards.unavailable = {0}
+    market.run_cron(3)
+    assert [(row["state"], row["reason"]) for row in market.payments] == [
+        ("pending", "usage_log_unavailable")
+    ]
+    market.shards.unavailable = set()
+    market.run_cron(2)
+    assert (market.states, market.revenue_micros) == (["settled"], PRICE_MICROS)
+
+
+def test_a_payment_stays_in_its_shard_when_shards_are_added() -> None:
+    market = Market()
+    market.shards.unavailable = {0}
+    market.call(headers=market.payment())
+    market.shards.unavailable = set()
+    market.shards.count = 8
+    market.start()
+    market.run_cron(2)
+    assert [row["shard"] for row in market.payments] == [0]
+    assert market.shards.calls[-1] == (0, "append")
+    assert market.revenue_micros == PRICE_MICROS
 
 
 def test_a_refusal_that_a_concurrent_settle_call_may_have_caused_is_not_a_failure() -> None:

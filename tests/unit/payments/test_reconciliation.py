@@ -1,4 +1,4 @@
-"""Differences between the ledger and KV are reported, and corrected if KV is behind."""
+"""Differences between the ledger and the usage log are reported; what the log lacks is sent."""
 
 from __future__ import annotations
 
@@ -12,29 +12,23 @@ import pytest
 from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import PlatformApi
-from core import keys
-from core.calendar import DAY_MS, HOUR_MS, timestamp
+from core import constants
+from core.calendar import DAY_MS, timestamp
 from core.ports import ProxyResponse, Response
 from gateway.dispatcher import Dispatcher
-from metering.compactor import compact
-from metering.settlements import decode_settlement, encode_settlement
+from metering.settlements import SettlementEvent
 from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
 from tenants.directory import TenantDirectory
 from tests.support.fakes import NOON_MS, FakeBackground, FakeRequest, FakeUpstreamResponse
-from tests.support.payment_scene import PRICE_MICROS, Market, enable_chain
+from tests.support.payment_scene import PRICE_MICROS, Market
 
 DAY = NOON_MS // DAY_MS
 
 
 def compare(market: Market, day: int = DAY) -> Mapping[str, Any]:
     resolver = resolver_of(market.environment, market.clock)
-    return asyncio.run(compare_day(resolver.ledger, market.store, day))
-
-
-def event_key(market: Market) -> str:
-    (key,) = [key for key in market.store.values if key.startswith(keys.SETTLEMENT_PREFIX)]
-    return key
+    return asyncio.run(compare_day(resolver.ledger, market.shards, day))
 
 
 def paid(number: int = 1) -> Market:
@@ -45,7 +39,7 @@ def paid(number: int = 1) -> Market:
     return market
 
 
-def test_the_ledger_and_kv_agree_tenant_by_tenant() -> None:
+def test_the_ledger_and_the_log_agree_tenant_by_tenant() -> None:
     market = paid(3)
     market.call("/t/expensive/x", market.payment(9, "/t/expensive/x"))
     found = compare(market)
@@ -58,65 +52,66 @@ def test_the_ledger_and_kv_agree_tenant_by_tenant() -> None:
     assert compare(market, DAY - 1)["tenants"] == []
 
 
+def append(market: Market, event: SettlementEvent, shard: int = 0) -> None:
+    asyncio.run(market.log.append_settlement(shard, event, None))
+
+
 def test_an_event_without_a_ledger_row_is_reported_and_not_changed() -> None:
     market = paid()
-    event = decode_settlement(market.store.values[event_key(market)][0])
-    foreign = event._replace(payment_id="foreign")
-    market.store.values[foreign.key] = (encode_settlement(foreign), None)
+    (event,) = market.settlements
+    append(market, event._replace(payment_id="foreign"))
     market.run_cron(3)
     found = compare(market)
     assert (found["agrees"], found["differing"]["onlyAtEdge"]) == (False, ["foreign"])
     assert found["tenants"][0]["differenceMicros"] == PRICE_MICROS
 
 
-@pytest.mark.parametrize("damage", ["gone", "altered", "unreadable"])
-def test_an_event_that_differs_from_the_ledger_is_reported_and_then_rewritten(damage: str) -> None:
+def test_an_event_that_differs_from_the_ledger_is_reported() -> None:
     market = paid()
-    key = event_key(market)
-    right = market.store.values[key]
-    if damage == "gone":
-        del market.store.values[key]
-    elif damage == "altered":
-        event = decode_settlement(right[0])._replace(amount_micros=1)
-        market.store.values[key] = (encode_settlement(event), None)
-    else:
-        market.store.values[key] = ("{", None)
-    assert compare(market)["agrees"] is False
+    headers = market.payment(2)
+    market.shards.unavailable = {0}
+    market.call(headers=headers)
+    market.shards.unavailable = set()
+    row = market.payments[1]
+    (event,) = market.settlements
+    append(market, event._replace(payment_id=row["payment_id"], claimed_at_ms=row["claimed_at_ms"]))
     market.run_cron(2)
-    assert market.store.values[key] == right
-    assert compare(market)["agrees"] is True
-
-
-def test_lost_revenue_is_rewritten_and_marked_for_compaction() -> None:
-    market = paid()
-    (key,) = [key for key in market.store.values if "payment-" in key]
-    del market.store.values[key]
-    market.clock.at_ms += 3 * HOUR_MS
-    asyncio.run(compact(market.store, market.clock.at_ms, 700))
-    market.run_cron()
-    assert market.revenue_micros == PRICE_MICROS
-    assert any(name.startswith(keys.LATE_PREFIX) for name in market.store.values)
-
-
-def test_everything_before_the_oldest_unresolved_payment_is_reconciled() -> None:
-    market = paid()
-    settled_ms = market.clock.at_ms
-    name = "first run"
-    report = asyncio.run(run(resolver_of(market.environment, market.clock), name))
-    assert report.reconciled_through_ms <= settled_ms
-    market.run_cron(2)
-    assert market.store.values[keys.RECONCILED_UNTIL][0] == str(market.clock.at_ms)
-    market.facilitator.faults["settle"] = ["lost"]
-    market.call(headers=market.payment(2))
-    claimed_ms = market.payments[-1]["claimed_at_ms"]
-    market.run_cron(5)
-    assert market.store.values[keys.RECONCILED_UNTIL][0] == str(claimed_ms)
     found = compare(market)
-    assert [one["reason"] for one in found["pending"]]
-    enable_chain(market)
-    market.run_cron(60)
-    assert market.store.values[keys.RECONCILED_UNTIL][0] == str(market.clock.at_ms)
-    assert compare(market)["pending"] == []
+    assert (found["agrees"], found["differing"]["unequal"]) == (False, [row["payment_id"]])
+
+
+def test_a_payment_that_is_only_in_the_ledger_is_reported_and_then_sent() -> None:
+    market = Market()
+    headers = market.payment()
+    market.shards.unavailable = {0}
+    market.call(headers=headers)
+    market.shards.unavailable = set()
+    found = compare(market)
+    assert (found["agrees"], len(found["differing"]["onlyInLedger"])) == (False, 1)
+    report = asyncio.run(run(resolver_of(market.environment, market.clock), "first run"))
+    assert (report.acknowledged, report.unsent) == (0, 0), "its request may still be sending it"
+    market.clock.at_ms += 60_001
+    report = asyncio.run(run(resolver_of(market.environment, market.clock), "second run"))
+    assert (report.acknowledged, report.unsent) == (1, 0)
+    assert compare(market)["agrees"] is True
+    assert market.revenue_micros == PRICE_MICROS
+
+
+def test_the_payments_of_all_shards_are_compared() -> None:
+    market = Market()
+    market.shards.count = 8
+    for nonce in range(1, 4):
+        market.call(headers=market.payment(nonce))
+    market.call("/t/expensive/x", market.payment(9, "/t/expensive/x"))
+    assert len({row["shard"] for row in market.payments}) == 2
+    assert compare(market)["agrees"] is True
+    assert sum(one["inLedgerMicros"] for one in compare(market)["tenants"]) == 2_030_000
+
+
+def test_a_day_with_many_payments_is_compared_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = paid(5)
+    monkeypatch.setattr(constants, "SETTLEMENTS_MAX", 2)
+    assert compare(market)["agrees"] is True
 
 
 def test_receipts_of_scripts_are_counted_separately() -> None:
@@ -132,9 +127,9 @@ def get(market: Market, path: str, status: int = 200) -> dict[str, Any]:
     """Call the platform API of the deployment."""
     market.settings["PLATFORM_ANALYTICS_TOKEN"] = "right"
     directory = TenantDirectory(market.clock, None, json.dumps({"tenants": market.tenants}))
-    analytics = Analytics(market.clock, market.log)
+    analytics = Analytics(market.clock, market.shards, market.store)
     api = PlatformApi(market.environment, market.clock, directory, market.log, analytics)
-    explore = Explore(market.environment, market.clock, analytics, edge=None)
+    explore = Explore(market.environment, market.clock, analytics)
     dispatcher = Dispatcher(market.environment, market.clock, directory, market.log, api, explore)
     request = FakeRequest(f"http://h/__platform/{path}", "GET", {"x-platform-token": "right"})
 
@@ -188,15 +183,17 @@ def test_the_reconciliation_route_compares_today_by_default() -> None:
     assert get(market, "reconciliation", 500)["binding"] == "CONTROL_DB"
 
 
-def test_snapshots_say_until_when_revenue_is_reconciled() -> None:
+def test_health_says_until_when_payments_are_reconciled() -> None:
     market = paid()
-    assert (
-        get(market, "analytics?window=today")["snapshot"]["freshness"]["reconciledThrough"] is None
-    )
-    market.run_cron(2)
-    found = get(market, "analytics?window=today")["snapshot"]
-    assert found["freshness"]["reconciledThrough"] == timestamp(market.clock.at_ms)
-    assert found["heroStats"]["revenueMicros"] == PRICE_MICROS
+    found = get(market, "health")["payments"]
+    assert (found["pending"], found["unsettledSince"]) == (0, None)
+    assert found["reconciledThrough"] == timestamp(market.clock.at_ms)
+    market.facilitator.faults["settle"] = ["lost"]
+    market.call(headers=market.payment(2))
+    found = get(market, "health")["payments"]
+    claimed = timestamp(market.payments[-1]["claimed_at_ms"])
+    assert (found["pending"], found["reconciledThrough"]) == (1, claimed)
+    assert [one["reason"] for one in compare(market)["pending"]]
 
 
 def problems(market: Market) -> list[str]:

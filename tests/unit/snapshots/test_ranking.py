@@ -8,17 +8,25 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from core.calendar import HOUR_MS
-from metering.aggregate import Aggregate
+from metering.aggregate import Aggregate, merged
 from metering.events import Api, UsageEvent
 from metering.totals import ApiId
-from snapshots.ranking import TrendRange, api_row, shown_owner
+from snapshots.measures import measure
+from snapshots.ranking import api_row, shown_owner
 from tests.support.builders import event
 from tests.support.fakes import NOON_MS
 from tests.support.snapshot_builders import shot
 
 
+def keyed_hash(number: int) -> str:
+    """Return a number as evenly distributed as a keyed hash."""
+    return f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}"
+
+
 def trending_score(aggregate: Aggregate) -> float:
-    score = api_row(ApiId("t", "api"), aggregate, TrendRange("hour", 0, 0)).shown["trendingScore"]
+    row = api_row(ApiId("t", "api"), measure([aggregate]), [])
+    assert row.shown is not None
+    score = row.shown["trendingScore"]
     assert isinstance(score, float)
     return score
 
@@ -37,10 +45,15 @@ def test_the_score_is_the_formula() -> None:
         # 1 caller in 100 calls: 120·(0.18 - 0.01), and the top caller and hour at their caps.
         ([event(caller="c") for _ in range(100)], 20 + 25 + 20),
         # A caller each, all in one hour.
-        ([event(caller=f"c{n}") for n in range(100)], 20),
+        ([event(caller=f"c{n}", network=keyed_hash(n)) for n in range(100)], 20),
         # A caller each, an hour each, 1,400 ms: only slowness costs.
         (
-            [event(NOON_MS + n * HOUR_MS, caller=f"c{n}", latency_ms=1_400) for n in range(10)],
+            [
+                event(
+                    NOON_MS + n * HOUR_MS, caller=f"c{n}", latency_ms=1_400, network=keyed_hash(n)
+                )
+                for n in range(10)
+            ],
             8,
         ),
     ],
@@ -57,6 +70,53 @@ def test_artificial_or_slow_traffic_costs_points(events: Sequence[UsageEvent], l
     )
     # The quantile may be 1 % off, which is 14 ms or 0.19 points.
     assert trending_score(aggregate) == pytest.approx(earned, abs=0.2 if lost == 8 else 0.005)
+
+
+@pytest.mark.parametrize(
+    ("networks", "payers", "counted"),
+    [
+        (1, 0, 4),
+        (3, 0, 12),
+        (100, 0, 100),
+        (1, 50, 54),
+        # Calls without a known network are of one network.
+        (0, 0, 4),
+    ],
+)
+def test_a_network_adds_at_most_four_callers_that_did_not_pay(
+    networks: int, payers: int, counted: int
+) -> None:
+    aggregate = Aggregate()
+    for number in range(100):
+        # Spread over hours, so that bursts cost nothing.
+        aggregate.add(
+            event(
+                NOON_MS + number * HOUR_MS,
+                caller=f"{number:x}",
+                network=keyed_hash(number % networks) if networks else "",
+                revenue_micros=int(number < payers),
+            )
+        )
+    assert aggregate.networks.distinct() == networks
+    earned = 40 * math.log10(101) + 20 * math.log10(counted + 1) + 10
+    earned += 25 * math.log10(100 * payers / 1_000_000 + 1)
+    assert trending_score(aggregate) == pytest.approx(earned, abs=0.005)
+
+
+def test_networks_of_several_parts_are_counted_once() -> None:
+    parts = []
+    for first in (0, 5):
+        part = Aggregate()
+        for number in range(first, first + 10):
+            for caller in range(10):
+                part.add(event(caller=f"{number:x}{caller:x}", network=keyed_hash(number)))
+        parts.append(part)
+    assert measure(parts) == measure([merged(parts)])
+
+
+def test_equal_apis_of_two_tenants_rank_by_id() -> None:
+    events = [event(api=Api(tenant, "same", "", "", 0)) for tenant in ("b", "a")]
+    assert [api["tenantId"] for api in shot(events)["allApis"]] == ["a", "b"]
 
 
 def ranked(groups: Mapping[str, Sequence[UsageEvent]]) -> Sequence[str]:

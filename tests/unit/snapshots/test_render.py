@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
-from metering.events import Api, Batch, UsageEvent
-from snapshots.render import WINDOWS, days_of, snapshot
-from snapshots.window_cache import WindowCache
-from snapshots.window_reader import WindowData
+from core.calendar import DAY_MS, HOUR_MS
+from metering.events import Api, UsageEvent
+from metering.totals import Totals
+from snapshots.previous_period import PreviousPeriod
+from snapshots.render import Freshness, snapshot, trend_range
+from snapshots.window_parts import WINDOWS, days_of
 from tests.support.builders import MAPS, WEATHER, event
 from tests.support.fakes import NOON_MS
-from tests.support.snapshot_builders import shot
+from tests.support.snapshot_builders import shot, shown_of
 
 TODAY = NOON_MS // DAY_MS
 
@@ -132,7 +133,9 @@ def test_top_cuts_top_apis_and_not_all_apis() -> None:
     assert len(found["topApis"]) == 7
     assert len(found["allApis"]) == 1_000
     assert found["topApis"] == found["allApis"][:7]
-    assert found["heroStats"]["publishedApis"] == 1_200
+    assert found["heroStats"]["publishedApis"] == found["heroStats"]["calls"] == 1_200
+    assert found["apis"] == {"total": 1_200, "shown": 1_000}
+    assert found["directories"][0]["apis"] == 1_200
 
 
 def test_refused_requests_alone_publish_no_api() -> None:
@@ -198,7 +201,7 @@ def test_overalls_series_runs_from_the_first_day_with_gaps_filled() -> None:
 
 def test_the_bounds_of_estimates_are_published() -> None:
     assert shot([])["accuracy"] == {
-        "uniqueCallersExactUpTo": 1_000,
+        "uniqueCallersExactUpTo": 300,
         "uniqueCallersRelativeErrorMax": 0.02,
         "p95RelativeErrorMax": 0.01,
         "topCallerShareErrorMax": 0.01,
@@ -219,40 +222,44 @@ def test_many_callers_are_counted_within_the_published_bounds() -> None:
 
 
 def test_freshness_shows_what_is_missing() -> None:
-    batches = {"batch": Batch([event()], 4)}
-    minute = NOON_MS // MINUTE_MS - 30
-    data = WindowData(
-        {}, batches, as_of=minute, complete=False, behind=True, missing=["m"], unreadable=["u"]
-    )
-    assert snapshot("today", data, WindowCache(), NOON_MS, 25)["freshness"] == {
+    shown = shown_of(Totals(), trend_range("today", NOON_MS))._replace(dropped=4)
+    freshness = Freshness(NOON_MS - 1_800_000, [2], ["base/0/overall"])
+    assert snapshot("today", shown, None, freshness, NOON_MS, 25)["freshness"] == {
         "asOf": "2026-11-22T11:30:00.000Z",
         "lagSeconds": 1_800,
         "complete": False,
         "droppedEvents": 4,
-        "missingBatches": 1,
-        "unreadableBatches": 1,
-        "behind": True,
-        "reconciledThrough": None,
+        "unavailableShards": [2],
+        "damagedTotals": ["base/0/overall"],
     }
 
 
-def test_complete_data_is_as_fresh_as_kv_allows() -> None:
+def test_complete_data_is_as_of_the_read() -> None:
     found = shot([event()])["freshness"]
     assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
         True,
-        "2026-11-22T11:59:00.000Z",
-        60,
+        "2026-11-22T12:00:00.000Z",
+        0,
     )
 
 
-def test_freshness_is_limited_by_the_time_until_which_events_were_seen() -> None:
-    data = WindowData(as_of=NOON_MS // MINUTE_MS, seen_until_ms=NOON_MS - 20 * MINUTE_MS)
-    found = snapshot("today", data, WindowCache(), NOON_MS, 25)["freshness"]
-    assert (found["complete"], found["asOf"], found["lagSeconds"]) == (
-        True,
-        "2026-11-22T11:40:00.000Z",
-        1_200,
-    )
+@pytest.mark.parametrize(
+    ("window", "start"), [("today", "2026-11-21T00:00:00.000Z"), ("overall", None)]
+)
+def test_the_previous_period_has_its_own_range(window: str, start: str | None) -> None:
+    shown = shown_of(Totals(), trend_range(window, NOON_MS))
+    previous = PreviousPeriod(NOON_MS - DAY_MS, 3, 5_000_000)
+    assert snapshot(window, shown, previous, Freshness(NOON_MS), NOON_MS, 25)["previous"] == {
+        "range": {"startAt": start, "endAt": "2026-11-21T12:00:00.000Z"},
+        "heroStats": {
+            "activeAgents": None,
+            "publishedApis": None,
+            "directories": None,
+            "calls": 3,
+            "revenueUsd": 5.0,
+            "revenueMicros": 5_000_000,
+        },
+    }
 
 
 some_events = st.lists(

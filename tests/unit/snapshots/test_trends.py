@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
-from snapshots.render import WINDOWS, snapshot
-from snapshots.window_cache import WindowCache
+from snapshots.window_parts import WINDOWS
 from tests.support.builders import event
 from tests.support.fakes import NOON_MS
-from tests.support.snapshot_builders import shot
-from tests.support.usage_log import Log
+from tests.support.snapshot_builders import Deployment, run, shot
 
 
 def test_a_trend_has_hours_today_and_days_in_other_windows_and_ends_now() -> None:
@@ -20,15 +18,14 @@ def test_a_trend_has_hours_today_and_days_in_other_windows_and_ends_now() -> Non
     assert found["overall"] == [1, *[0] * 21, 1, 1, 0, 0, 0, 0, 1, 2]
 
 
-def test_a_trend_from_summaries_equals_one_from_events_and_moves_with_the_hour() -> None:
-    log, caches = Log(), {window: WindowCache() for window in WINDOWS}
-    log.commit([event(NOON_MS - hours * HOUR_MS) for hours in range(0, 40 * 24, 5)])
-    log.compact(NOON_MS)
-    for minutes in (0, 30, 59, 61, 12 * 60 + 1):
-        now_ms = NOON_MS + minutes * MINUTE_MS
-        if minutes == 30:
-            log.compact(now_ms)
-        for window, cache in caches.items():
-            row = snapshot(window, log.read(window, now_ms, cache), cache, now_ms, 25)["allApis"]
-            plain = shot(log.events, window, now_ms)["allApis"]
-            assert [one["trend"] for one in row] == [one["trend"] for one in plain]
+def test_trends_move_with_the_hour_and_the_day() -> None:
+    async def scene() -> None:
+        deployment = Deployment()
+        isolate = deployment.isolate()
+        await deployment.append([event(NOON_MS - hours * HOUR_MS) for hours in range(0, 960, 5)])
+        for minutes in (0, 30, 29, 2, 60, 10 * 60, 24 * 60):
+            await deployment.advance(minutes * MINUTE_MS)
+            for window in WINDOWS:
+                await isolate.check(window)
+
+    run(scene())

@@ -7,16 +7,17 @@ import json
 
 import pytest
 
-from api.explore.cache import decode, render
+from api.explore.cache import render
 from core import constants
+from core.calendar import DAY_MS
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
-from metering.compactor import compact
-from tests.support.explore_scene import Isolate, upstream, upstream_body
+from tests.support.builders import WEATHER, event
+from tests.support.explore_scene import Isolate, header, upstream, upstream_body
 from tests.support.fakes import NOON_MS, FakeClock
 from tests.support.log_lines import log_lines
 
-READ = constants.SNAPSHOT_OPERATIONS_MAX
+FRESH_MS = constants.EXPLORE_FRESH_SECONDS * 1_000
 
 
 class StillClock(FakeClock):
@@ -27,11 +28,9 @@ class StillClock(FakeClock):
 
 
 def busy_isolate() -> Isolate:
-    """Return an isolate with three calls in a compacted log."""
+    """Return an isolate with three calls."""
     isolate = Isolate(clock=StillClock())
     isolate.record_calls(3)
-    asyncio.run(compact(isolate.store, NOON_MS, constants.COMPACTION_OPERATIONS))
-    isolate.store.operations.clear()
     return isolate
 
 
@@ -42,10 +41,9 @@ def test_ten_thousand_requests_cost_as_much_as_one() -> None:
         for number in range(10_000):
             query = f"?window={('today', 'week', 'overall')[number % 3]}&top={number}"
             assert (await isolate.handle(query)).status == 200
-        await isolate.background.finish()
 
     asyncio.run(send_all())
-    assert 0 < len(isolate.store.operations) <= 3 * READ
+    assert isolate.reads == 3
 
 
 def test_concurrent_requests_wait_for_one_read() -> None:
@@ -53,82 +51,68 @@ def test_concurrent_requests_wait_for_one_read() -> None:
 
     async def send_all() -> list[int]:
         responses = await asyncio.gather(*(isolate.handle() for _ in range(500)))
-        await isolate.background.finish()
         return [
             json.loads(response.body)["snapshot"]["heroStats"]["calls"] for response in responses
         ]
 
     assert set(asyncio.run(send_all())) == {3}
-    assert 0 < len(isolate.store.operations) <= READ
+    assert isolate.reads == 1
 
 
-def test_isolates_at_one_location_share_an_entry() -> None:
-    first = Isolate()
-    first.record_calls(3)
-    assert first.calls() == 3
-    first.store.operations.clear()
-    for _ in range(20):
-        assert Isolate(first.store, first.clock, first.edge).calls() == 3
-    assert first.store.operations == []
-    assert first.edge is not None
-    assert set(first.edge.lifetimes_seconds.values()) == {constants.EXPLORE_STALE_IF_ERROR_SECONDS}
-
-
-def test_without_an_edge_cache_each_isolate_reads() -> None:
-    first = Isolate(edge=None)
-    first.record_calls(3)
-    assert first.calls() == 3
-    assert Isolate(first.store, first.clock, edge=None).calls() == 3
-
-
-def test_a_stale_entry_is_returned_and_renewed_in_the_background() -> None:
+def test_an_entry_is_served_until_its_age() -> None:
     isolate = upstream()
     isolate.set_upstream(upstream_body(calls=1))
     assert isolate.calls() == 1
     isolate.set_upstream(upstream_body(calls=2))
-    isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000
+    isolate.clock.at_ms += FRESH_MS
     assert isolate.calls() == 1, "still fresh"
-    assert len(isolate.fetcher.sent) == 1
     isolate.clock.at_ms += 1
-    assert isolate.calls() == 1, "stale"
-    assert len(isolate.fetcher.sent) == 2
     assert isolate.calls() == 2
-
-
-def test_only_one_request_renews_at_a_time() -> None:
-    isolate = upstream()
-    isolate.set_upstream(upstream_body())
-    isolate.body()
-    isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000 + 1
-
-    async def send_all() -> None:
-        await asyncio.gather(*(isolate.handle(f"?top={number}") for number in range(50)))
-        assert len(isolate.background.work) == 1
-        await isolate.background.finish()
-
-    asyncio.run(send_all())
     assert len(isolate.fetcher.sent) == 2
 
 
-def test_another_request_renews_if_the_first_dies() -> None:
+def test_while_one_request_renews_an_entry_the_others_get_the_old_one() -> None:
     isolate = upstream()
     isolate.set_upstream(upstream_body(calls=1))
     isolate.body()
-    isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000 + 1
-    asyncio.run(isolate.handle())
-    isolate.background.work.pop().close()
+    isolate.clock.at_ms += FRESH_MS + 1
     isolate.set_upstream(upstream_body(calls=2))
-    isolate.clock.at_ms += constants.EXPLORE_LEASE_MS
-    assert isolate.calls() == 1
-    assert isolate.calls() == 2
+
+    async def send_all() -> list[int]:
+        responses = await asyncio.gather(*(isolate.handle(f"?top={n + 1}") for n in range(50)))
+        return [json.loads(one.body)["snapshot"]["heroStats"]["calls"] for one in responses]
+
+    assert asyncio.run(send_all()) == [2, *[1] * 49]
+    assert len(isolate.fetcher.sent) == 2
+
+
+async def never(_url: str, _body: Json) -> Fetched:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def test_another_request_renews_if_the_first_dies_without_a_trace() -> None:
+    isolate = upstream()
+    isolate.set_upstream(upstream_body(calls=1))
+    isolate.body()
+    isolate.clock.at_ms += FRESH_MS + 1
+
+    async def scene() -> None:
+        isolate.fetcher.respond = never
+        dying = asyncio.create_task(isolate.handle())
+        await asyncio.sleep(0)
+        isolate.set_upstream(upstream_body(calls=2))
+        for age_ms, calls in ((0, 1), (constants.EXPLORE_LEASE_MS, 2)):
+            isolate.clock.at_ms += age_ms
+            response = await isolate.handle()
+            assert json.loads(response.body)["snapshot"]["heroStats"]["calls"] == calls
+        dying.cancel()
+
+    asyncio.run(scene())
 
 
 def test_a_request_that_waits_for_one_that_dies_makes_the_entry() -> None:
     isolate = upstream()
-
-    async def never(_url: str, _body: Json) -> Fetched:
-        await asyncio.Event().wait()
-        raise AssertionError
 
     async def die_while_renewing() -> None:
         isolate.fetcher.respond = never
@@ -140,7 +124,6 @@ def test_a_request_that_waits_for_one_that_dies_makes_the_entry() -> None:
         isolate.set_upstream(upstream_body())
         response = await waiting
         assert json.loads(response.body)["ok"]
-        await isolate.background.finish()
 
     asyncio.run(die_while_renewing())
 
@@ -161,8 +144,6 @@ def test_if_making_an_entry_fails_the_old_one_is_returned_up_to_an_age() -> None
     isolate.fetcher.respond = None
     isolate.clock.at_ms += constants.EXPLORE_STALE_IF_ERROR_SECONDS * 1_000
     assert isolate.calls() == 7
-    # Another isolate of this location gets it from the edge cache.
-    assert Isolate(edge=isolate.edge, clock=isolate.clock, settings=isolate.settings).calls() == 7
     isolate.clock.at_ms += 1
     assert isolate.body()["error"] == "upstream_unreachable"
 
@@ -179,12 +160,12 @@ def test_after_a_failure_there_is_a_pause_before_the_next_attempt() -> None:
     assert len(isolate.fetcher.sent) == 2
 
 
-def test_a_failure_in_the_background_is_not_repeated_by_every_request() -> None:
+def test_a_failure_is_not_repeated_by_every_request() -> None:
     isolate = upstream()
     isolate.set_upstream(upstream_body())
     isolate.body()
     isolate.fetcher.respond = None
-    isolate.clock.at_ms += constants.EXPLORE_FRESH_SECONDS * 1_000 + 1
+    isolate.clock.at_ms += FRESH_MS + 1
     for _ in range(100):
         assert isolate.calls() == 7
     assert len(isolate.fetcher.sent) == 2
@@ -214,25 +195,44 @@ def test_yesterdays_entry_is_not_used_today() -> None:
     assert not isolate.body()["ok"]
 
 
-def test_a_damaged_entry_of_the_edge_cache_is_replaced() -> None:
-    isolate = Isolate()
-    isolate.record_calls(3)
+def test_yesterdays_response_of_this_worker_is_not_served_today() -> None:
+    isolate = busy_isolate()
+    isolate.clock.at_ms = NOON_MS // DAY_MS * DAY_MS + DAY_MS - 1
+    assert isolate.calls() == 3
+    isolate.clock.at_ms += 1
+    assert isolate.calls() == 0
+
+
+def test_the_tag_changes_with_what_is_shown_and_not_with_time() -> None:
+    isolate = busy_isolate()
+    tag = header(isolate.request(), "etag")
+    isolate.clock.at_ms += FRESH_MS + 1
+    assert isolate.request("", {"if-none-match": tag}).status == 304
+    assert isolate.reads == 2
+    isolate.record_calls(1)
+    isolate.clock.at_ms += FRESH_MS + 1
+    assert isolate.request("", {"if-none-match": tag}).status == 200
+
+
+def test_rows_that_did_not_change_are_not_sanitized_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    isolate = busy_isolate()
     isolate.body()
-    assert isolate.edge is not None
-    for damage in ("", "\n", "a b\n{\n}", "1\n{\n}", "x" * 100):
-        isolate.edge.entries = dict.fromkeys(isolate.edge.entries, damage)
-        assert Isolate(isolate.store, isolate.clock, isolate.edge).calls() == 3
+    monkeypatch.setattr("api.explore.sanitize._row", None)
+    isolate.clock.at_ms += FRESH_MS + 1
+    assert isolate.calls() == 3
 
 
-def test_a_decoded_entry_equals_the_encoded_one() -> None:
-    snapshot = {"a": 1, "topApis": [], "allApis": [{"n": number} for number in range(150)]}
-    rendered = render({"ok": True}, snapshot, 5)
-    assert decode(rendered.encode()) == rendered
-    for top in (0, 1, 100):
-        rows = snapshot["allApis"]
-        assert isinstance(rows, list)
-        expected = {"ok": True, "snapshot": {**snapshot, "topApis": rows[:top]}}
-        assert json.loads(rendered.body(top)) == expected
+def test_a_body_has_as_many_top_rows_as_requested() -> None:
+    isolate = Isolate()
+    apis = [WEATHER._replace(slug=f"api-{number}") for number in range(150)]
+    assert isolate.shards is not None
+    asyncio.run(isolate.shards.append([event(api=api) for api in apis]))
+    for top in (1, 100):
+        snapshot = isolate.body(f"?top={top}")["snapshot"]
+        assert snapshot["topApis"] == snapshot["allApis"][:top]
+        assert len(snapshot["allApis"]) == 150
 
 
 def test_a_number_that_json_does_not_have_is_an_error() -> None:

@@ -29,7 +29,7 @@ def test_the_snapshot_of_another_dispatcher_is_returned() -> None:
             None,
         )
     ]
-    assert isolate.store.operations == []
+    assert isolate.reads == 0
 
 
 def test_without_a_token_no_authorization_is_sent() -> None:

@@ -29,6 +29,7 @@ def _document(*rows: dict[str, Any], **snapshot: Any) -> dict[str, Any]:
     api = parts["topApis"][0]
     parts["topApis"] = [api | {"rank": rank} | row for rank, row in enumerate(rows or ({},), 1)]
     parts["allApis"] = parts["topApis"]
+    parts["apis"] = {"total": len(parts["allApis"]), "shown": len(parts["allApis"])}
     parts |= snapshot
     return document
 
@@ -76,22 +77,24 @@ def test_a_wide_terminal_shows_a_bar_for_each_day() -> None:
 def test_freshness_and_accuracy_are_shown() -> None:
     shown = _drawn(read_snapshot(_document()), 120)
     assert "61 s ago" in shown
-    assert "callers up to 1,000, then within 2 %" in shown
+    assert "callers up to 300, then within 2 %" in shown
     assert "p95 within 1 %" in shown
     assert "Incomplete" not in shown
 
 
 def test_missing_data_is_shown() -> None:
     document = _document()
-    document["snapshot"]["freshness"] |= {"complete": False, "droppedEvents": 7, "behind": True}
+    missing = {"complete": False, "droppedEvents": 7, "unavailableShards": [3]}
+    document["snapshot"]["freshness"] |= missing
     shown = _drawn(read_snapshot(document), 120)
-    assert "Incomplete: 7 events were dropped, older minutes have no summaries yet." in shown
+    assert "Incomplete: 7 events were dropped, 1 shards did not respond." in shown
 
 
 def test_changes_since_the_previous_window_are_shown() -> None:
     document = _document()
     stats = document["snapshot"]["heroStats"]
-    before = {"range": {}, "heroStats": stats | {"calls": stats["calls"] * 2}}
+    counts = {"calls": stats["calls"] * 2, "activeAgents": None}
+    before = {"range": {}, "heroStats": stats | counts}
     document["snapshot"]["previous"] = before
     assert "calls ▼ 50 %" in _drawn(read_snapshot(document), 120)
 

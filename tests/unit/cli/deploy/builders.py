@@ -46,6 +46,7 @@ DEPLOYED = Deployed(
     bindings=(*BINDINGS, {"name": "CLAWR_DIGEST", "type": "plain_text", "text": DIGEST}),
     crons=("* * * * *",),
     secrets=frozenset({"CALLER_HASH_SECRET", "PLATFORM_ANALYTICS_TOKEN"}),
+    migration_tag="quotas",
 )
 
 
@@ -70,7 +71,7 @@ def plan(deployed: Deployed | None = DEPLOYED, **changed: Any) -> Plan:
     same = Plan(
         request=REQUEST,
         resources=resources,
-        config={"triggers": {"crons": ["* * * * *"]}},
+        config={"triggers": {"crons": ["* * * * *"]}, "migrations": [{"tag": "quotas"}]},
         bundle=bundle(),
         secrets=Secrets(("CALLER_HASH_SECRET",), {}, {}, is_refused=False),
         kept_variables=(),

@@ -110,6 +110,25 @@ def test_a_migration_alone_is_a_change_without_an_upload() -> None:
     assert not pending.uploads
 
 
+def test_new_classes_of_durable_objects_are_listed_with_their_migration() -> None:
+    config = {"migrations": [{"tag": "quotas"}, {"tag": "usage-shard"}]}
+    shard = {"name": "USAGE_SHARD", "type": "durable_object_namespace", "class_name": "UsageShard"}
+    other = bundle("e" * 64, (*BINDINGS, shard))
+    shown = plan(bundle=other, config={**plan().config, **config})
+    assert changes(shown) == [
+        "+ USAGE_SHARD (Durable Object class UsageShard)",
+        "+ Durable Object migration usage-shard",
+    ]
+    assert shown.uploads
+    first = plan(
+        replace(DEPLOYED, migration_tag=None), bundle=bundle("e" * 64), config=shown.config
+    )
+    assert changes(first) == [
+        "+ Durable Object migration quotas",
+        "+ Durable Object migration usage-shard",
+    ]
+
+
 def test_stores_to_be_created_are_a_change() -> None:
     missing = Resource("TENANT_KV", "KV namespace", "market-tenants", None, Origin.TO_MAKE)
     assert "+ the KV namespace market-tenants" in changes(plan(resources=(missing,)))

@@ -13,7 +13,14 @@ from cli.deploy.deployed import applied_migrations, read_deployed
 from cli.deploy.execution import check_executable
 from cli.deploy.request import WantedStore
 from cli.deploy.resources import Origin, find_resources
-from cli.deploy.settings import SECRETS, VARIABLES, Secrets, chosen_secrets, chosen_variables
+from cli.deploy.settings import (
+    SECRETS,
+    VARIABLES,
+    Secrets,
+    check_shards,
+    chosen_secrets,
+    chosen_variables,
+)
 from cli.deploy.show import plan_document, show_plan, shown_text
 from cli.errors import InputError, MissingError, NetworkError
 from cli.stores import Stores
@@ -160,6 +167,25 @@ def test_a_variable_that_is_deployed_as_a_secret_is_left_out() -> None:
     assert chosen == {"LOG": "x", "X402_NETWORK": "base"}
 
 
+@pytest.mark.parametrize(
+    ("wanted", "deployed"), [(None, None), ("1", None), ("8", "2"), ("64", "64"), ("2", "none")]
+)
+def test_shards_may_be_added(wanted: str | None, deployed: str | None) -> None:
+    check_shards(wanted, deployed)
+
+
+@pytest.mark.parametrize("wanted", ["0", "65", "two", "-1", "1.5", ""])
+def test_an_unusable_number_of_shards_is_rejected(wanted: str) -> None:
+    with pytest.raises(InputError, match="USAGE_SHARDS"):
+        check_shards(wanted, None)
+
+
+@pytest.mark.parametrize("wanted", ["1", "7", None])
+def test_shards_are_never_removed(wanted: str | None) -> None:
+    with pytest.raises(InputError, match="has 8 shards"):
+        check_shards(wanted, "8")
+
+
 @pytest.mark.parametrize("name", ["Market", "", "a b"])
 def test_invalid_names_are_rejected(name: str) -> None:
     with pytest.raises(InputError):
@@ -209,7 +235,10 @@ def test_the_active_version_is_read_not_the_newest() -> None:
                 {
                     "metadata": {"source": "wrangler", "created_on": "2026-11-23T00:00:00Z"},
                     "annotations": {"workers/triggered_by": "upload"},
-                    "resources": {"bindings": list(DEPLOYED.bindings)},
+                    "resources": {
+                        "bindings": list(DEPLOYED.bindings),
+                        "script_runtime": {"migration_tag": "quotas"},
+                    },
                 }
             ),
             f"GET {SCRIPT}/schedules": lambda _: result({"schedules": [{"cron": "* * * * *"}]}),

@@ -106,13 +106,14 @@ def _dispatcher(**health: Any) -> Callable[[Asked], Reply]:
 
 def test_a_healthy_dispatcher_has_no_failures(server: Loopback) -> None:
     states = _states(check_dispatcher(_target(dispatcher=server.dispatcher)))
-    assert set(states) >= {"/health", "clock", "bindings", "directory", "invariants", "cron"}
+    assert set(states) >= {"/health", "clock", "bindings", "directory", "invariants", "shard 0"}
     assert {name for name, state in states.items() if state is not State.OK} == {"token_weak"}
 
 
 def test_problems_that_the_dispatcher_reports_are_shown(server: Loopback) -> None:
     report = recorded("health")
-    log = report["log"] | {"backlogMinutes": 90}
+    shard = report["log"]["shards"][0]
+    log = report["log"] | {"shards": [shard, {"shard": 1, "responds": False}]}
     log["invariants"] = [log["invariants"][0] | {"value": 3, "needsSomeone": True}]
     server.answer = _dispatcher(
         problems=[{"code": "invariant_broken", "message": "Three are lost."}],
@@ -126,14 +127,8 @@ def test_problems_that_the_dispatcher_reports_are_shown(server: Loopback) -> Non
     assert states["invariants"] is State.FAILED
     assert states["directory"] is State.FAILED
     assert states["bindings"] is State.WARNING
-    assert states["cron"] is State.WARNING
+    assert states["shard 1"] is not State.OK
     assert states["isolate"] is State.WARNING
-
-
-def test_cron_that_never_ran_is_a_warning(server: Loopback) -> None:
-    server.answer = _dispatcher(log=recorded("health")["log"] | {"backlogMinutes": None})
-    states = _states(check_dispatcher(_target(dispatcher=server.dispatcher)))
-    assert states["cron"] is State.WARNING
 
 
 def test_incomplete_analytics_are_a_warning(server: Loopback) -> None:

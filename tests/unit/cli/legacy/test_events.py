@@ -1,16 +1,20 @@
 """Old event lists are parsed, and all mistakes of an entry are reported at once."""
 
+import errno
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.errors import InputError
-from cli.legacy.batches import OldList, batches, caller_hashes, read_list
+from api.imports.old_event import EventReader, OldEvent
+from cli.errors import CommandError, InputError
 from cli.legacy.entries import Entry, read_entries
+from cli.legacy.events import REFUSED_MAX, OldList, read_list
 from cli.legacy.fields import Naming, read_naming
-from core import keys
-from metering.events import decode_batch
+from cli.legacy.spool import EventSpool
+from cli.legacy.streamed_json import LENGTH_MAX
 from tests.support.fakes import NOON_MS
 
 USUAL = {
@@ -29,9 +33,27 @@ USUAL = {
 NO_NAMES = Naming({})
 
 
-def read(*values: Any, naming: Naming = NO_NAMES) -> OldList:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A parsed list, and the events that would be sent, by id."""
+
+    old: OldList
+    sent: dict[str, dict[str, Any]]
+
+    @property
+    def events(self) -> list[OldEvent]:
+        """The events as the dispatcher reads them."""
+        return [EventReader(NOON_MS).read(record) for record in self.sent.values()]
+
+
+def read(*values: Any, naming: Naming = NO_NAMES) -> Read:
     entries = [Entry(index, index + 1, value) for index, value in enumerate(values)]
-    return read_list(entries, naming, NOON_MS)
+    with EventSpool(keeps_lines=True) as spool:
+        old = read_list(entries, naming, NOON_MS, spool)
+        sent = [json.loads(line) for line in spool.lines()]
+    by_id = {record["id"]: record for record in sent}
+    assert len(by_id) == len(sent) == old.events
+    return Read(old, by_id)
 
 
 def without(*names: str, **changes: Any) -> dict[str, Any]:
@@ -39,40 +61,44 @@ def without(*names: str, **changes: Any) -> dict[str, Any]:
 
 
 def the_event(value: Any, naming: Naming = NO_NAMES) -> Any:
-    old = read(value, naming=naming)
-    assert not old.refused
-    (one,) = old.events.values()
-    return one.old.event
+    found = read(value, naming=naming)
+    assert not found.old.refused
+    (one,) = found.events
+    return one.event
 
 
 def reasons(value: Any) -> str:
-    old = read(value)
-    assert not old.events
-    (refused,) = old.refused
+    found = read(value)
+    assert not found.sent
+    (refused,) = found.old.refused
     return "; ".join(refused.reasons)
 
 
-def test_an_event_becomes_a_batch_with_its_caller_hashed() -> None:
-    (one,) = read(USUAL).events.values()
-    callers = caller_hashes("secret")
-    (pair,) = batches([one], callers)
-    minute = keys.parse_usage_batch(pair["key"]).minute
-    (event,) = decode_batch(pair["value"], minute).events
-    assert pair["key"].startswith("usage/7973-01-09T12:00/legacy-")
-    assert pair["metadata"] == {"events": 1, "calls": 1, "revenueMicros": 10_000, "dropped": 0}
-    assert pair["expiration_ttl"] == 40 * 86_400
-    assert event == (
-        "req-1",
+def test_an_event_has_all_fields() -> None:
+    (one,) = read(USUAL).events
+    assert (one.own_id, one.caller) == ("req-1", "agent:agent-7")
+    assert one.event == (
+        "",
         NOON_MS - 29_750,
         ("t-1", "weather", "@alice", "Data", 10_000),
         "GET",
         200,
         42,
-        callers.hash("agent:agent-7"),
+        "",
         "served",
         True,
         10_000,
+        "",
     )
+
+
+def test_what_is_sent_is_the_same_event_with_its_id() -> None:
+    values = [USUAL, without("requestId"), without("slug", "requestId", endpoint="/t/maps")]
+    found = read(*values)
+    assert len(found.sent) == 3
+    again = read(*found.sent.values())
+    assert again.sent.keys() == found.sent.keys()
+    assert again.events == found.events
 
 
 @pytest.mark.parametrize(
@@ -154,23 +180,23 @@ def test_an_entry_that_is_not_an_event_is_rejected(value: Any) -> None:
 
 
 def test_a_repeated_id_with_different_content_is_rejected() -> None:
-    old = read(USUAL, {**USUAL, "status": 500}, USUAL)
-    assert (len(old.events), old.repeated) == (1, 1)
+    old = read(USUAL, {**USUAL, "status": 500}, USUAL).old
+    assert (old.events, old.repeated) == (1, 1)
     (refused,) = old.refused
-    assert refused.entry.index == 1
+    assert refused.index == 1
     assert "as entry 0" in refused.reasons[0]
 
 
 def test_equal_events_without_ids_are_all_kept() -> None:
     alike = without("requestId")
-    assert len(read(alike, alike, alike).events) == 3
-    assert list(read(alike).events) == list(read(alike, alike).events)[:1]
+    assert len(read(alike, alike, alike).sent) == 3
+    assert list(read(alike).sent) == list(read(alike, alike).sent)[:1]
 
 
-def test_a_key_does_not_depend_on_the_caller() -> None:
+def test_a_derived_id_does_not_depend_on_the_caller() -> None:
     anonymous = without("requestId")
     other = {**anonymous, "callerId": "another caller"}
-    assert list(read(anonymous).events) == list(read(other).events)
+    assert list(read(anonymous).sent) == list(read(other).sent)
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -190,17 +216,98 @@ def test_a_file_without_an_event_list_is_rejected(tmp_path: Path, text: str) -> 
     file = tmp_path / "events.json"
     file.write_text(text)
     with pytest.raises(InputError, match=r"events\.json"):
-        read_entries(file)
+        list(read_entries(file))
 
 
-def test_a_missing_or_binary_file_is_rejected(tmp_path: Path) -> None:
-    (tmp_path / "bytes.json").write_bytes(b"\xff")
-    for name in ("missing.json", "bytes.json"):
-        with pytest.raises(InputError, match="cannot be read"):
-            read_entries(tmp_path / name)
+@pytest.mark.parametrize("name", ["missing.json", "."])
+def test_a_missing_file_is_rejected(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        list(read_entries(tmp_path / name))
 
 
-def test_the_last_of_several_lists_is_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [0, 10, 300_000])
+def test_a_file_that_is_not_utf_8_is_rejected_at_its_line(tmp_path: Path, before: int) -> None:
     file = tmp_path / "events.json"
-    file.write_text('{"x": {"events": [1]}, "events": [2],\n"events": [3, 4]}')
+    file.write_bytes(b"[" + b"12345,\n" * before + b"\xff]")
+    assert mistake(file) == (before + 1, "not UTF-8 text")
+
+
+def mistake(file: Path) -> tuple[int | None, str]:
+    with pytest.raises(InputError, match="is not valid JSON") as refusal:
+        list(read_entries(file))
+    (finding,) = refusal.value.findings
+    assert finding.place == str(file)
+    return finding.line, finding.message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("[1,\n2\n3]", 3, "expected a comma or ]"),
+        ("[1,\n2", 2, "expected a comma or ]"),
+        ("[1,\n]", 2, "Expecting value"),
+        ("[1\n]x", 2, "unexpected text after the end"),
+        ('{"events": [],\n"events": []}', 2, '"events" is given twice'),
+        ('{"a" 1}', 1, "expected a colon"),
+        ("{1: 2}", 1, "expected a quoted name"),
+        ('[1,\n{"a":\n nil}]', 3, "Expecting value"),
+        ("[\n" + "[" * 200 + "]" * 200 + "]", 2, "nested more than 100 levels deep"),
+        ('{"a":' + "[" * 200 + "]" * 200 + "}", 1, "nested more than 100 levels deep"),
+        ('[\n"' + "x" * (LENGTH_MAX + 9) + '"]', 2, "a value of more than 1,000,000 characters"),
+        ('[\n"' + "x" * 3 * LENGTH_MAX + '"]', 2, "a value of more than 1,000,000 characters"),
+        ("[1,\nnil," + "1," * LENGTH_MAX + "]", 2, "Expecting value"),
+    ],
+)
+def test_a_mistake_in_the_json_is_reported_with_its_line(
+    tmp_path: Path, text: str, line: int, message: str
+) -> None:
+    file = tmp_path / "events.json"
+    file.write_text(text)
+    assert mistake(file) == (line, message)
+
+
+def test_a_file_may_be_much_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
+    values = [{"n": number, "text": "é\U0001f600\n" * (number % 50)} for number in range(20_000)]
+    file = tmp_path / "events.json"
+    file.write_text(
+        json.dumps({"skipped": values, "events": values, "more": 1}, indent=1, ensure_ascii=False)
+    )
+    assert file.stat().st_size > 4 * LENGTH_MAX
+    text = file.read_text().split("\n")
+    found = list(read_entries(file))
+    assert [one.value for one in found] == values
+    assert all(text[one.line - 1].strip() == "{" for one in found)
+    assert all(f'"n": {one.index},' in text[one.line] for one in found)
+
+
+def test_only_the_first_invalid_entries_are_described() -> None:
+    old = read(*[7] * (REFUSED_MAX + 5)).old
+    assert (len(old.refused), old.refused_count) == (REFUSED_MAX, REFUSED_MAX + 5)
+
+
+def test_events_are_sent_by_time() -> None:
+    times = [NOON_MS - 1_000 * number for number in (5, 1, 9, 1, 7)]
+    found = read(*(without("timestamp", at=at, id=f"e{n}") for n, at in enumerate(times)))
+    assert list(found.sent) == ["e2", "e4", "e0", "e1", "e3"]
+
+
+def test_a_full_temporary_folder_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with EventSpool(keeps_lines=True) as spool, spool._lines:
+        monkeypatch.setattr(spool, "_lines", FullDisk())
+        with pytest.raises(CommandError, match="No space left") as failure:
+            spool.add(b"1", b"2", 0, NOON_MS, b"{}\n")
+    assert "TMPDIR" in failure.value.advice
+
+
+class FullDisk:
+    def write(self, _: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_list_inside_another_member_is_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    file.write_text('{"x": {"events": [1]}, "y": [{"events": [2]}],\n"events": [3, 4]}')
     assert [(one.value, one.line) for one in read_entries(file)] == [(3, 2), (4, 2)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -12,32 +14,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import SummaryUnreadable
-from metering.sketches import callers
-from metering.sketches.callers import EXACT_CALLERS_MAX, CallerSketch, CallerUnion
+from metering.sketches import caller_set, callers, many_callers
+from metering.sketches.caller_set import CallerSet
+from metering.sketches.callers import EXACT_CALLERS_MAX, CallerSketch, results_of
+from metering.sketches.packing import pack_counts
 
 LOW_LIMIT = 6
 
 
-@pytest.fixture(scope="module", params=[LOW_LIMIT], autouse=True)
-def low_limit() -> Iterator[None]:
-    """Lower the limit, so that a few callers exceed it in most of these tests."""
+@pytest.fixture(scope="module", params=[2, many_callers.PENDING_MAX], autouse=True)
+def low_limits(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lower the limits, so that a few callers exceed them in most of these tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callers, "EXACT_CALLERS_MAX", LOW_LIMIT)
+        limit_to(patch, LOW_LIMIT)
+        patch.setattr(caller_set, "_SET_NAMES_MAX", LOW_LIMIT + 2)
+        patch.setattr(many_callers, "PENDING_MAX", request.param)
         yield
+
+
+def limit_to(patch: pytest.MonkeyPatch, exact_callers: int) -> None:
+    """Set how many callers are counted exactly."""
+    for module in (callers, caller_set):
+        patch.setattr(module, "EXACT_CALLERS_MAX", exact_callers)
 
 
 def name(number: int) -> str:
     return f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}"
 
 
-calls = st.lists(st.tuples(st.integers(1, 14).map(name), st.integers(1, 5)), max_size=30)
-Calls = Sequence[tuple[str, int]]
+Call = tuple[str, int, bool]
+"""A caller, its calls, and whether it paid."""
+
+Calls = Sequence[Call]
+
+calls = st.lists(
+    st.tuples(
+        st.integers(1, 14).map(name), st.one_of(st.just(1), st.integers(0, 300)), st.booleans()
+    ).filter(lambda call: call[1] > 0 or call[2]),
+    max_size=30,
+)
 
 
 def of(some: Calls) -> CallerSketch:
     sketch = CallerSketch()
-    for caller, count in some:
-        sketch.add(caller, count)
+    for caller, count, paid in some:
+        sketch.add(caller, count, paid=paid)
     return sketch
 
 
@@ -49,18 +70,30 @@ def merged(*sketches: CallerSketch) -> CallerSketch:
 
 
 def is_exact(sketch: CallerSketch) -> bool:
-    return sketch.state().planes is None
+    return sketch.state().registers is None
 
 
-def distinct_callers(sketches: Sequence[CallerSketch]) -> int:
-    union = CallerUnion()
+def set_of(sketches: Sequence[CallerSketch]) -> CallerSet:
+    found = CallerSet()
     for sketch in sketches:
-        union.add(sketch)
-    return union.distinct()
+        found.add_from(sketch)
+    return found
 
 
-def encoded(sketch: CallerSketch) -> str:
+def set_of_names(some: Calls) -> CallerSet:
+    found = CallerSet()
+    for caller, count, _ in some:
+        if count:
+            found.add(caller)
+    return found
+
+
+def encoded(sketch: CallerSketch | CallerSet) -> str:
     return json.dumps(sketch.encode())
+
+
+def results(sketch: CallerSketch) -> tuple[int, int, int]:
+    return sketch.distinct(), sketch.busiest_calls(), sketch.payers()
 
 
 @given(calls, calls, calls)
@@ -86,14 +119,33 @@ def test_an_empty_sketch_changes_nothing(some: Calls) -> None:
 
 
 @given(calls)
-def test_results_and_encoding_in_between_change_nothing(some: Calls) -> None:
+def test_results_packing_and_encoding_in_between_change_nothing(some: Calls) -> None:
     sketch = CallerSketch()
-    for caller, count in some:
-        sketch.add(caller, count)
-        sketch.distinct()
-        sketch.busiest_calls()
+    for caller, count, paid in some:
+        sketch.add(caller, count, paid=paid)
+        results(sketch)
         sketch.encode()
+        sketch.pack()
     assert sketch == of(some)
+    assert encoded(sketch) == encoded(of(some))
+
+
+@given(st.lists(calls, max_size=5), st.data())
+def test_packing_and_decoding_in_between_change_nothing(
+    groups: list[Calls], data: st.DataObject
+) -> None:
+    sketch = CallerSketch()
+    for group in groups:
+        sketch.merge(of(group))
+        if data.draw(st.booleans()):
+            sketch.pack()
+        if data.draw(st.booleans()):
+            sketch = CallerSketch.decode(json.loads(encoded(sketch)))
+        for caller, count, paid in group:
+            sketch.add(caller, count, paid=paid)
+    whole = of([call for group in groups for call in (*group, *group)])
+    assert sketch == whole
+    assert encoded(sketch) == encoded(whole)
 
 
 @given(calls, calls)
@@ -101,72 +153,120 @@ def test_merging_does_not_change_the_other_sketch(one: Calls, other: Calls) -> N
     source = of(one)
     target = merged(source)
     target.merge(of(other))
-    target.add(name(99))
+    target.add(name(99), paid=True)
     assert source == of(one)
 
 
 @given(calls)
 def test_it_is_exact_up_to_the_limit_and_an_upper_bound_above_it(some: Calls) -> None:
     true: Counter[str] = Counter()
-    for caller, count in some:
+    for caller, count, _ in some:
         true[caller] += count
+    payers = {caller for caller, _, paid in some if paid}
+    called = {caller for caller, count in true.items() if count}
     sketch = of(some)
-    assert is_exact(sketch) == (len(true) <= LOW_LIMIT)
-    if is_exact(sketch):
-        assert sketch.distinct() == len(true)
-        assert sketch.busiest_calls() == max(true.values(), default=0)
-    else:
-        assert sketch.distinct() > LOW_LIMIT
-        assert sketch.busiest_calls() >= max(true.values())
+    assert is_exact(sketch) == (max(len(called), len(payers)) <= LOW_LIMIT)
+    assert (sketch.distinct(), sketch.payers()) == (len(called), len(payers))
+    busiest = max(true.values(), default=0)
+    assert sketch.busiest_calls() == busiest if is_exact(sketch) else busiest <= results(sketch)[1]
 
 
 @given(calls)
 def test_a_sketch_is_decoded_as_it_was_encoded(some: Calls) -> None:
     sketch = of(some)
     found = CallerSketch.decode(json.loads(encoded(sketch)))
-    assert found == sketch
     assert encoded(found) == encoded(sketch)
+    assert found == sketch
 
 
 @given(st.lists(calls, max_size=4))
-def test_a_union_without_merging_counts_the_same(groups: list[Calls]) -> None:
+def test_a_set_without_calls_counts_the_same(groups: list[Calls]) -> None:
     sketches = [of(group) for group in groups]
     before = [encoded(sketch) for sketch in sketches]
-    assert distinct_callers(sketches) == merged(*sketches).distinct()
+    found = set_of(sketches)
+    assert found.distinct() == merged(*sketches).distinct()
     assert [encoded(sketch) for sketch in sketches] == before
+    assert found == set_of_names([call for group in groups for call in group])
 
 
-def test_the_real_limit_is_1000_callers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callers, "EXACT_CALLERS_MAX", EXACT_CALLERS_MAX)
-    names = [(name(number), 1) for number in range(1_001)]
-    exact, more = of(names[:1_000]), of(names)
-    assert (is_exact(exact), exact.distinct(), is_exact(more)) == (True, 1_000, False)
-    assert abs(more.distinct() - 1_001) <= 20
-    assert merged(of(names[500:]), of(names[:700])).distinct() == more.distinct()
+@given(calls, calls, st.booleans())
+def test_sets_obey_the_laws_of_sets(one: Calls, other: Calls, decoded: bool) -> None:
+    whole = set_of_names([*one, *other])
+    first, second = set_of_names(one), set_of_names(other)
+    if decoded:
+        first, second = (CallerSet.decode(json.loads(encoded(part))) for part in (first, second))
+    both, reverse = CallerSet(), second.copy()
+    for part in (first, second, first, CallerSet()):
+        both.merge(part)
+    reverse.merge(first)
+    assert both == reverse == whole
+    assert encoded(both) == encoded(reverse) == encoded(whole)
+    assert both.distinct() == whole.distinct()
+    assert first == set_of_names(one)
 
 
-def test_a_union_of_many_callers_is_within_two_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callers, "EXACT_CALLERS_MAX", EXACT_CALLERS_MAX)
-    monkeypatch.setattr(callers, "_UNION_NAMES_MAX", 3_000)
+@pytest.mark.parametrize(
+    "bad", [None, [], [1, ""], [-1, "", ""], [True, "", ""], [2, "AAAA", ""], [9, "", "AAAA"]]
+)
+def test_an_invalid_set_is_rejected_when_something_is_added(bad: object) -> None:
+    with pytest.raises(SummaryUnreadable):
+        CallerSet.decode(bad).add("0")
+
+
+def test_the_real_limit_is_300_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit_to(monkeypatch, EXACT_CALLERS_MAX)
+    names = [(name(number), 1, False) for number in range(301)]
+    exact, more = of(names[:300]), of(names)
+    assert (is_exact(exact), exact.distinct(), is_exact(more)) == (True, 300, False)
+    assert abs(more.distinct() - 301) <= 6
+    assert merged(of(names[100:]), of(names[:200])).distinct() == more.distinct()
+    assert set_of([exact]).distinct() == 300
+    assert set_of([exact, of(names[200:])]).distinct() == more.distinct()
+
+
+def test_callers_who_only_paid_do_not_take_room_from_those_who_called() -> None:
+    called = [(name(number), 1, False) for number in range(LOW_LIMIT)]
+    paid = [(name(100 + number), 0, True) for number in range(LOW_LIMIT)]
+    sketch = of([*called, *paid])
+    assert is_exact(sketch)
+    assert results(sketch) == (LOW_LIMIT, 1, LOW_LIMIT)
+
+
+def test_a_sketch_takes_as_little_memory_as_its_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit_to(monkeypatch, EXACT_CALLERS_MAX)
+    monkeypatch.setattr(many_callers, "PENDING_MAX", 500)
+    chance = random.Random(1)
+    names = [(f"{chance.getrandbits(64):016x}", 1, True) for _ in range(1_000)]
+    assert len(encoded(of(names))) < 3_600
+    sketch = of(names)
+    sketch.encode()
+    assert len(pickle.dumps(sketch)) < 4_000
+
+
+def test_a_set_of_many_callers_is_within_two_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit_to(monkeypatch, EXACT_CALLERS_MAX)
     chance = random.Random(2)
-    names = [(f"{chance.getrandbits(64):016x}", 1) for _ in range(20_000)]
-    sketches = [of(names[start : start + 900]) for start in range(0, 20_000, 400)]
+    names = [(f"{chance.getrandbits(64):016x}", 1, False) for _ in range(20_000)]
+    sketches = [of(names[start : start + 290]) for start in range(0, 20_000, 200)]
     assert all(is_exact(sketch) for sketch in sketches)
-    assert abs(distinct_callers(sketches) / 20_000 - 1) <= 0.02
+    assert abs(set_of(sketches).distinct() / 20_000 - 1) <= 0.02
 
 
 def test_all_unknown_callers_count_as_one() -> None:
-    sketch = of([("", 1), (name(1), 1), ("", 1)])
+    sketch = of([("", 1, False), (name(1), 1, False), ("", 1, False)])
     assert (sketch.distinct(), sketch.busiest_calls()) == (2, 2)
 
 
 def test_a_caller_that_is_not_hexadecimal_is_rejected() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
-        of([("agent:7", 1)])
+        of([("agent:7", 1, False)])
 
 
 TWO = "AAAAAAAAAAABAAAAAAAAAA=="
 """The callers 0 and 1, eight bytes each."""
+
+
+ONE_EACH = pack_counts(array("B", [2, 2]))
 
 
 @pytest.mark.parametrize(
@@ -175,20 +275,21 @@ TWO = "AAAAAAAAAAABAAAAAAAAAA=="
         None,
         {},
         [],
-        [2, 2, 0, TWO],
-        [2, 2, 0, TWO, 7],
-        [2, True, 0, TWO, "AQI="],
-        [2, -2, 0, TWO, "AQI="],
-        [2, 1 << 64, 0, TWO, "AQI="],
-        [2, 2, 0, "?", "AQI="],
-        [3, 2, 0, TWO, "AQI="],
-        [2, 2, 0, TWO, "AQ=="],
-        [2, 2, 0, TWO, "AAI="],
-        [2, 3, 0, TWO, "AQI="],
-        [2, 1, 0, "AQAAAAAAAAAAAAAAAAAAAA==", "AQE="],
-        [2, 1, 0, "AAAAAAAAAAAAAAAAAAAAAA==", "AQE="],
-        [9, 1, 9, "", ""],
-        [9, 1, 9, "A" * 21_848, ""],
+        [2, 1, 0, TWO],
+        [2, 1, 0, TWO, 7],
+        [2, 1, 0, TWO, ONE_EACH, "", ""],
+        [2, True, 0, TWO, ONE_EACH],
+        [2, -1, 0, TWO, ONE_EACH],
+        [2, 1, 0, "?", ONE_EACH],
+        [2, 1, 0, "AAAA", ONE_EACH],
+        [2, 1, 0, TWO, "?"],
+        [3, 1, 0, TWO, ONE_EACH],
+        [2, 2, 0, TWO, ONE_EACH],
+        [2, 1, 1, TWO, ONE_EACH],
+        [2, 1, 0, TWO, pack_counts(array("B", [2]))],
+        [1, 1, 0, TWO, pack_counts(array("B", [2, 0]))],
+        [2, 1, 0, "AQAAAAAAAAAAAAAAAAAAAA==", ONE_EACH],
+        [2, 1, 0, "AAAAAAAAAAAAAAAAAAAAAA==", ONE_EACH],
     ],
 )
 def test_an_invalid_encoding_is_rejected_when_something_is_added(bad: object) -> None:
@@ -196,14 +297,55 @@ def test_an_invalid_encoding_is_rejected_when_something_is_added(bad: object) ->
         CallerSketch.decode(bad).add("0")
 
 
+@given(st.lists(calls, min_size=1, max_size=4), st.booleans())
+def test_the_results_of_several_sketches_are_those_of_their_sum(
+    groups: list[Calls], is_decoded: bool
+) -> None:
+    sketches = [of(group) for group in groups]
+    if is_decoded:
+        sketches = [CallerSketch.decode(json.loads(encoded(sketch))) for sketch in sketches]
+    before = [encoded(sketch) for sketch in sketches]
+    assert results_of(sketches) == merged(*map(of, groups)).results()
+    assert [encoded(sketch) for sketch in sketches] == before
+
+
+@pytest.mark.parametrize("more", [1, 5, 200, 299])
+def test_a_few_callers_of_many_are_counted_like_a_sum(
+    monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    limit_to(monkeypatch, EXACT_CALLERS_MAX)
+    chance = random.Random(more)
+    names = [f"{chance.getrandbits(64):016x}" for _ in range(4_000)]
+    many = of([(one, chance.randrange(1, 60), chance.random() < 0.5) for one in names])
+    few = [
+        (chance.choice(names), chance.randrange(1, 9_000), chance.random() < 0.5)
+        for _ in range(more // 2)
+    ]
+    few += [(f"{chance.getrandbits(64):016x}", 3, True) for _ in range(more - more // 2)]
+    whole = merged(many, of(few))
+    for sketch in (many, CallerSketch.decode(json.loads(encoded(many)))):
+        assert results_of([of(few), sketch]) == whole.results()
+
+
+@pytest.mark.parametrize("position", [3, 4, 5])
+@pytest.mark.parametrize("bad", ["", "?", "=", "A" * 21_848])
+def test_invalid_registers_are_rejected_when_they_are_needed(position: int, bad: str) -> None:
+    form = of([(name(number), 1, True) for number in range(LOW_LIMIT + 1)]).encode()
+    form[position] = bad
+    with pytest.raises(SummaryUnreadable):
+        CallerSketch.decode(form).state()
+
+
 def test_two_callers_are_decoded() -> None:
-    assert CallerSketch.decode([2, 4, 0, TWO, "AwQ="]) == of([("0", 3), ("1", 4)])
+    did = pack_counts(array("B", [6, 9]))
+    expected = of([("0", 3, False), ("1", 4, True)])
+    assert CallerSketch.decode([2, 4, 1, TWO, did]) == expected
 
 
 @given(calls, calls)
 def test_a_decoded_sketch_behaves_like_the_original(one: Calls, other: Calls) -> None:
     read = CallerSketch.decode(of(one).encode())
-    results = (of(one).distinct(), of(one).busiest_calls(), is_exact(of(one)))
-    assert (read.distinct(), read.busiest_calls(), is_exact(read)) == results
+    assert results(read) == results(of(one))
+    assert is_exact(read) == is_exact(of(one))
     assert merged(read, of(other)) == merged(of(other), read) == of([*one, *other])
-    assert distinct_callers([read, of(other)]) == of([*one, *other]).distinct()
+    assert set_of([read, of(other)]).distinct() == of([*one, *other]).distinct()

@@ -1,0 +1,280 @@
+"""Checks one event of an older log and turns it into a usage event.
+
+The API's fields are checked with the dispatcher's parser of directory records.
+docs/import-legacy.md describes all fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core import constants
+from core.calendar import MINUTE_MS
+from core.callers import payer_identity
+from core.errors import DataError, RecordRefused
+from core.ports import Json
+from metering.events import Api, UsageEvent
+from tenants.fields import usd_micros
+from tenants.records import parse_tenant
+
+NAMES: Mapping[str, Sequence[str]] = {
+    "at": ("at", "timestamp", "ts", "time", "createdAt"),
+    "tenantId": ("tenantId", "tenant"),
+    "slug": ("slug", "apiId", "endpoint", "api"),
+    "owner": ("owner", "ownerUserId"),
+    "directory": ("directory", "category"),
+    "priceUsd": ("priceUsd", "price"),
+    "priceMicros": ("priceMicros",),
+    "revenueUsd": ("revenueUsd", "settledUsd", "settledAmountUsd", "billedUsd", "amountUsd"),
+    "revenueMicros": ("revenueMicros", "settledMicros"),
+    "status": ("status", "statusCode"),
+    "latencyMs": ("latencyMs", "latency", "durationMs"),
+    "method": ("method",),
+    "outcome": ("outcome", "errorCode", "lifecycle"),
+    "counted": ("counted", "countable"),
+    "payer": ("payer",),
+    "apiKey": ("apiKey",),
+    "agentId": ("agentId", "callerId", "caller", "agent"),
+    "ip": ("ip",),
+    "id": ("id", "eventId", "requestId"),
+}
+"""The known names of each field; the first that an event has is used."""
+
+LATENCY_MS_MAX = 86_400_000
+_APIS_MAX = 10_000
+"""Checked APIs that a reader keeps."""
+
+CLOCK_MINUTES = 5
+"""How far an event may be in the future by the clock of this isolate."""
+
+_LIFECYCLES = {
+    "payment_settled": "served",
+    "payment_challenged": "payment_required",
+    "worker_error": "tenant_worker_failure",
+}
+"""The outcomes of the first dispatcher that have another name now."""
+
+REFUSED_OUTCOMES = frozenset(
+    {"rate_limited", "usage_quota_exceeded", "cap_exceeded", "tenant_not_found", "refused"}
+)
+"""Outcomes of requests that ended before dispatch; those starting with `payment_` did too."""
+
+PAYMENT_REQUIRED = 402
+
+_ENDPOINT = re.compile(r"/t/([^/?]+)(?:[/?].*)?")
+_METHOD = re.compile("[A-Za-z]{1,16}")
+_OUTCOME = re.compile("[a-z][a-z_]{0,63}")
+_REQUEST_ID = re.compile("[A-Za-z0-9._:-]{1,64}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""JSON can have half of a surrogate pair, which cannot be encoded."""
+
+_FIRST_MS = int(datetime.fromisoformat(f"{constants.FIRST_YEAR}-01-01T00:00Z").timestamp()) * 1000
+_CALLERS = (("apiKey", "key"), ("agentId", "agent"), ("ip", "ip"))
+
+
+@dataclass(frozen=True, slots=True)
+class OldEvent:
+    """A valid event.
+
+    Args:
+        event: The event for the log; its caller, network and request id are set later.
+        caller: The caller's identity, in the dispatcher's form; empty if unknown.
+        ip: The caller's IP address; empty if unknown.
+        own_id: The event's id; may be empty.
+    """
+
+    event: UsageEvent
+    caller: str
+    ip: str
+    own_id: str
+
+
+class OldEventRefused(DataError):
+    """An event is invalid; `reasons` has all its mistakes."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        """Take the reasons."""
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+@dataclass(slots=True)
+class EventReader:
+    """Turns records into events.
+
+    Args:
+        now_ms: The current time in milliseconds since 1970; later events are rejected.
+    """
+
+    now_ms: int
+    _apis: dict[str, Api] = field(default_factory=dict)
+
+    def read(self, record: Mapping[str, Json]) -> OldEvent:
+        """Return the event of a record.
+
+        Args:
+            record: The fields of `NAMES`, as `known_fields` returns them.
+
+        Raises:
+            OldEventRefused: The record is invalid; it has all mistakes.
+        """
+        checked = _Checked(record)
+        at_ms = self._time(checked)
+        api = self._api(record, checked)
+        status = checked.whole("status", 100, 599)
+        latency_ms = checked.number("latencyMs", LATENCY_MS_MAX)
+        revenue = checked.money("revenueMicros", "revenueUsd")
+        method = checked.matching("method", _METHOD, "a method such as GET", "GET").upper()
+        outcome = checked.matching("outcome", _OUTCOME, "lower-case letters and _", "")
+        outcome = _LIFECYCLES.get(outcome, outcome)
+        counted = record.get("counted")
+        if counted is None:
+            unpaid = not outcome and status == PAYMENT_REQUIRED and not revenue
+            refused = outcome in REFUSED_OUTCOMES or outcome.startswith("payment_")
+            counted = not (unpaid or refused)
+            outcome = outcome or ("payment_required" if unpaid else "served")
+        elif type(counted) is not bool:
+            checked.refuse("counted", "true or false")
+        outcome = outcome or ("served" if counted else "refused")
+        if not counted and revenue:
+            checked.reasons.append("a request that is not counted as a call has no revenue")
+        caller, own_id = checked.caller(), checked.own_id()
+        if checked.reasons:
+            raise OldEventRefused(checked.reasons)
+        event = UsageEvent(
+            "", at_ms, api, method, status, latency_ms, "", outcome, bool(counted), revenue
+        )
+        ip = record.get("ip")
+        return OldEvent(event, caller, ip if isinstance(ip, str) else "", own_id)
+
+    def _time(self, checked: _Checked) -> int:
+        value = checked.record.get("at")
+        demand = "a time: RFC 3339 with Z or an offset, or milliseconds since 1970"
+        at_ms = -1
+        if type(value) is str:
+            try:
+                at = datetime.fromisoformat(value)
+            except ValueError:
+                at = None
+            if at is not None and at.tzinfo is not None:
+                at_ms = round(at.timestamp() * 1000)
+        elif isinstance(value, int | float) and type(value) is not bool and math.isfinite(value):
+            at_ms = int(value)
+        if at_ms < _FIRST_MS:
+            checked.refuse("at", f"{demand}, from {constants.FIRST_YEAR} on")
+        elif at_ms > self.now_ms + CLOCK_MINUTES * MINUTE_MS:
+            checked.refuse("at", "in the past")
+        return at_ms
+
+    def _api(self, record: Mapping[str, Json], checked: _Checked) -> Api | None:
+        described = {name: record.get(name) for name in ("tenantId", "owner", "directory")}
+        described["priceUsd"] = record.get("priceUsd")
+        if "priceMicros" in record:
+            micros = checked.whole("priceMicros", 0, constants.PRICE_MICROS_MAX)
+            described["priceUsd"] = f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+        slug = record.get("slug")
+        path = _ENDPOINT.fullmatch(slug) if type(slug) is str else None
+        described["slug"] = path[1] if path else slug
+        # As dictionary keys, 1, 1.0 and True would be equal; their texts are not.
+        name = repr(described)
+        if name not in self._apis:
+            try:
+                tenant = parse_tenant({**described, "workerName": "legacy"}, "")
+            except RecordRefused as error:
+                checked.reasons += error.reasons
+                return None
+            if len(self._apis) == _APIS_MAX:
+                self._apis.clear()
+            self._apis[name] = tenant.api
+        return self._apis[name]
+
+
+@dataclass(slots=True)
+class _Checked:
+    """Reads the fields of one record, and collects mistakes in `reasons`."""
+
+    record: Mapping[str, Json]
+    reasons: list[str] = field(default_factory=list)
+
+    def refuse(self, name: str, demand: str) -> None:
+        if name in self.record:
+            shown = repr(self.record[name])
+            self.reasons.append(f"{name} must be {demand}, is {shown[:80]}")
+        else:
+            self.reasons.append(f"{name} is missing: it must be {demand}")
+
+    def whole(self, name: str, least: int, most: int) -> int:
+        value = self.record.get(name)
+        if type(value) is int and least <= value <= most:
+            return int(value)
+        self.refuse(name, f"a whole number from {least} to {most}")
+        return least
+
+    def number(self, name: str, most: int) -> int:
+        value = self.record.get(name, 0)
+        if isinstance(value, int | float) and type(value) is not bool and 0 <= value <= most:
+            return round(value)
+        self.refuse(name, f"a number from 0 to {most}")
+        return 0
+
+    def money(self, micros_name: str, usd_name: str) -> int:
+        if micros_name in self.record:
+            return self.whole(micros_name, 0, constants.PRICE_MICROS_MAX)
+        micros = usd_micros(self.record.get(usd_name, 0))
+        if micros is None or micros > constants.PRICE_MICROS_MAX:
+            self.refuse(usd_name, "an amount from 0 to 10000 with at most 6 decimals")
+            return 0
+        return micros
+
+    def matching(self, name: str, pattern: re.Pattern[str], demand: str, default: str) -> str:
+        value = self.record.get(name, default)
+        if type(value) is not str or not (pattern.fullmatch(value) or value == default):
+            self.refuse(name, demand)
+            return default
+        return value
+
+    def caller(self) -> str:
+        payer = self.record.get("payer")
+        if payer is not None:
+            return payer_identity(self._text("payer"))
+        for name, kind in _CALLERS:
+            if name in self.record:
+                return f"{kind}:{self._text(name)[: constants.IDENTITY_LENGTH_MAX]}"
+        return ""
+
+    def own_id(self) -> str:
+        value = self.record.get("id", "")
+        return str(value) if type(value) is int else self._text("id") if value != "" else ""
+
+    def _text(self, name: str) -> str:
+        value = self.record[name]
+        if type(value) is not str or not value or _SURROGATE.search(value):
+            self.refuse(name, "text")
+            return ""
+        return value
+
+
+def known_fields(event: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the fields of `NAMES` that an event has and that are not null."""
+    found = {}
+    for name, aliases in NAMES.items():
+        value = next((event[alias] for alias in aliases if event.get(alias) is not None), None)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def request_id_of(own_id: str) -> str:
+    """Return the request id of an imported event, by which it is counted once.
+
+    Args:
+        own_id: The event's id. If it is not a valid request id, a hash takes its place.
+    """
+    if _REQUEST_ID.fullmatch(own_id):
+        return own_id
+    return f"id-{hashlib.blake2b(own_id.encode(errors='replace'), digest_size=16).hexdigest()}"

@@ -1,0 +1,393 @@
+"""Folding: the part of a closed UTC day becomes a roll-up, and new bases are built from it.
+
+A fold starts by setting the part aside and storing that; events that come later open another part
+of the day. Then everything is computed from values that do not change any more, and written under
+new keys. So a fold that was interrupted is repeated with the same result, and until it ends,
+readers use the old bases and the part.
+
+`overall` has everything before the manifest's day. `week` has two bases: what the window needs on
+that day, and on the day after, until that day is folded in turn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from core import constants, keys
+from core.calendar import DAY_MS, HOURS_PER_DAY
+from core.errors import StoreUnavailable, SummaryUnreadable
+from core.ports import Clock, Json, KeyValueStore
+from metering.parts import OpenPart, PartName, closed
+from metering.rollups import Rollup, StoredTotals, base_of, get_rollups, put_rollup
+from metering.tables import Tables
+from metering.totals import Totals
+
+_WEEK_DAYS = 6
+"""The UTC days before today in the window `week`."""
+
+_OBSOLETE_DELETES = 20
+"""Keys that one run deletes."""
+
+_SETTLE_MS = 2 * constants.KV_SETTLE_SECONDS * 1000
+"""How long after a write KV may still report totals as missing."""
+
+_STATE = "manifest"
+_PUBLISHED = "published"
+"""The version of the manifest that KV has."""
+
+
+class TotalsDamaged(Exception):
+    """Totals that a fold needs are missing or damaged: `key`."""
+
+    def __init__(self, key: str, damage: str) -> None:
+        """Take the key and what is wrong with its value."""
+        super().__init__(f"{key}: {damage}")
+        self.key = key
+
+
+class Folding(NamedTuple):
+    """A fold that has started.
+
+    Attributes:
+        day: The day of the part.
+        number: The number of the part.
+        until: The part has its events up to this position.
+        version: Names what the fold writes.
+    """
+
+    day: int
+    number: int
+    until: int
+    version: int
+
+
+class Bases(NamedTuple):
+    """The bases of all days before `day`; `week` by the day on which they are used."""
+
+    day: int
+    overall: StoredTotals | None
+    week: Mapping[int, StoredTotals]
+
+
+@dataclass(slots=True)
+class Manifest:
+    """Where the newest totals of a shard are.
+
+    Attributes:
+        day: Bases have what is before this UTC day; 0 if nothing was folded yet.
+        overall: The base of the window `overall`.
+        week: The bases of the window `week`, by the day on which they are used.
+        version: Names keys and parts; grows before anything is named by it.
+        folding: The part that is being folded.
+        damaged: The keys of totals that could not be used, and why.
+        hours: The calls and revenue of each hour of the days that were folded last, by day.
+        changed_ms: When totals were replaced last.
+        are_bases_wrong: Whether the bases must be added up again from the roll-ups.
+    """
+
+    day: int = 0
+    overall: StoredTotals | None = None
+    week: dict[int, StoredTotals] = field(default_factory=dict)
+    version: int = 0
+    folding: Folding | None = None
+    damaged: dict[str, str] = field(default_factory=dict)
+    hours: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    changed_ms: int = 0
+    are_bases_wrong: bool = False
+
+    def encode(self) -> Json:
+        """Encode for the database."""
+        return [
+            self.day,
+            self.overall,
+            [[day, *stored] for day, stored in sorted(self.week.items())],
+            self.version,
+            self.folding,
+            self.damaged,
+            [[day, counts] for day, counts in sorted(self.hours.items())],
+            self.changed_ms,
+            self.are_bases_wrong,
+        ]
+
+    @staticmethod
+    def decode(value: Json) -> Manifest:
+        """Decode what `encode` returned."""
+        day, overall, week, version, folding, damaged, hours, changed_ms, are_bases_wrong = value
+        return Manifest(
+            day,
+            StoredTotals(*overall) if overall else None,
+            {used_on: StoredTotals(key, pieces) for used_on, key, pieces in week},
+            version,
+            Folding(*folding) if folding else None,
+            damaged,
+            dict(hours),
+            changed_ms,
+            are_bases_wrong,
+        )
+
+
+@dataclass(slots=True)
+class Folder:
+    """Folds the parts of one shard.
+
+    Args:
+        number: The shard's number.
+        tables: Its database.
+        store: `USAGE_KV`.
+        clock: Its clock.
+        parts: Its open parts by day, without the one that is being folded.
+        checkpoint: Stores all parts in the database.
+        newest_position: Returns the position of the newest commit.
+    """
+
+    number: int
+    tables: Tables
+    store: KeyValueStore
+    clock: Clock
+    parts: dict[int, OpenPart]
+    checkpoint: Callable[[], None]
+    newest_position: Callable[[], int]
+    manifest: Manifest = field(default_factory=Manifest)
+    part: OpenPart | None = None
+    """The part that is being folded."""
+    lost: set[int] = field(default_factory=set)
+    """The days whose part must be added up again from the log."""
+
+    def recover(self) -> None:
+        """Read the manifest from the database."""
+        stored = self.tables.value(_STATE)
+        if stored is not None:
+            self.manifest = Manifest.decode(stored)
+
+    def adopt(self, part: OpenPart) -> None:
+        """Take a part from a checkpoint."""
+        folding = self.manifest.folding
+        if folding is not None and part.name == (folding.day, folding.number):
+            self.part = part
+        else:
+            self.parts[part.name.day] = part
+
+    def lose(self, name: PartName) -> None:
+        """Note that the checkpoint of a part is unreadable."""
+        self.lost.add(name.day)
+        folding = self.manifest.folding
+        if folding is not None and name == (folding.day, folding.number):
+            self.manifest.folding = None
+
+    def all_parts(self) -> Sequence[OpenPart]:
+        """Return all open parts, including the one that is being folded."""
+        return [*self.parts.values(), *([self.part] if self.part else [])]
+
+    def document(self, now_ms: int) -> Json:
+        """Return the manifest for readers: bases, and the roll-ups that they may need as well."""
+        today = now_ms // DAY_MS
+        # A reader's clock may be behind by some minutes, so the week may start a day earlier.
+        days = self.tables.rollups(today - _WEEK_DAYS - 1, today + 2)
+        for day in {part.name.day for part in self.all_parts()}:
+            days = {**days, **self.tables.rollups(day, day + 1)}
+        return {
+            "day": self.manifest.day,
+            "overall": self.manifest.overall,
+            "week": {str(day): stored for day, stored in self.manifest.week.items()},
+            "rollups": {str(day): stored for day, stored in days.items()},
+            "hours": {
+                str(day): counts
+                for day, counts in self.manifest.hours.items()
+                if day >= today - constants.COMPARED_DAYS
+            },
+            "damaged": sorted(self.manifest.damaged),
+        }
+
+    def late_apis(self) -> int:
+        """Return how many APIs the parts of past days have, which are in memory until a fold."""
+        today = self.clock.now_ms() // DAY_MS
+        return sum(len(part.totals.apis) for part in self.all_parts() if part.name.day < today)
+
+    def due_ms(self) -> int | None:
+        """Return when something is to be done; None if no part is open."""
+        if self.part is not None or self.lost or self.manifest.are_bases_wrong:
+            return 0
+        return min(map(self._due_of, self.parts.values()), default=None)
+
+    async def run(self) -> None:
+        """Fold every part that is due, then delete what is obsolete; one call at a time.
+
+        Raises `StoreUnavailable`, and `TotalsDamaged` if a fold needs totals that are damaged.
+        """
+        while self._start():
+            await self._fold()
+        await self._publish()
+        await self._delete_obsolete()
+
+    def _due_of(self, part: OpenPart) -> int:
+        if part.name.day >= self.manifest.day:
+            return (part.name.day + 1) * DAY_MS + constants.FOLD_DELAY_MS
+        if self.late_apis() > constants.LATE_APIS_MAX:
+            return 0
+        # The day is folded already: collect its late events for some time.
+        return min(part.opened_ms, self.clock.now_ms()) + constants.FOLD_LATE_MS
+
+    def _start(self) -> bool:
+        """Set aside the part of the oldest day that is due; return whether there is one."""
+        if self.part is not None:
+            return True
+        now_ms = self.clock.now_ms()
+        due = [day for day, part in self.parts.items() if self._due_of(part) <= now_ms]
+        if not due or self.lost:
+            return False
+        self.part = self.parts.pop(min(due))
+        version = self.next_version()
+        self.manifest.folding = Folding(*self.part.name, self.newest_position(), version)
+        self.store_manifest()
+        self.checkpoint()
+        return True
+
+    async def _fold(self) -> None:
+        """Write the roll-up of the part's day, and the bases that contain it."""
+        manifest = self.manifest
+        folding, part = manifest.folding, self.part
+        assert folding is not None
+        assert part is not None
+        day, version = folding.day, folding.version
+        rollup = await self.load(self.rollup_of(day))
+        await self.merge(rollup, part.totals)
+        key = keys.rollup(self.number, day, version)
+        stored = await put_rollup(self.store, key, Rollup(rollup))
+        end = max(manifest.day, day + 1)
+        overall = await self.load(manifest.overall)
+        await self.merge(overall, closed(part.totals, rollup, end))
+        bases = await self.put_bases(version, end, overall, {day: rollup})
+        self.part = manifest.folding = None
+        lost = {key: why for key, why in manifest.damaged.items() if keys.rollup_day(key) == day}
+        self.set_rollup(day, stored, folding.until, rollup)
+        # What the roll-up had is still missing, until the day is rebuilt.
+        manifest.damaged.update(lost)
+        self.set_bases(bases)
+        self.store_manifest()
+        self.checkpoint()
+
+    def next_version(self) -> int:
+        """Return a number by which nothing is named yet, nor by the object after a restart."""
+        self.manifest.version += 1
+        self.store_manifest()
+        return self.manifest.version
+
+    def set_rollup(self, day: int, stored: StoredTotals, until: int, totals: Totals) -> None:
+        """Use a new roll-up of a day, with its events up to a position."""
+        self._drop([self.rollup_of(day)], {stored})
+        self.tables.set_rollup(day, *stored, until)
+        self._note_hours(day, totals)
+
+    def set_bases(self, bases: Bases) -> None:
+        """Use new bases."""
+        manifest = self.manifest
+        kept = {bases.overall, *bases.week.values()}
+        self._drop([manifest.overall, *manifest.week.values()], kept)
+        manifest.day, manifest.overall, manifest.week = bases.day, bases.overall, dict(bases.week)
+
+    def _drop(
+        self, replaced: Iterable[StoredTotals | None], kept: Container[StoredTotals | None]
+    ) -> None:
+        """Let replaced totals be deleted from KV later."""
+        for old in replaced:
+            if old is not None and old not in kept:
+                self.tables.add_obsolete(keys.pieces(*old), self.clock.now_ms())
+                self.manifest.damaged.pop(old.key, None)
+        self.manifest.changed_ms = self.clock.now_ms()
+
+    def _note_hours(self, day: int, rollup: Totals) -> None:
+        """Note the calls and revenue of a day's hours, which readers compare with today's."""
+        hours = range(day * HOURS_PER_DAY, (day + 1) * HOURS_PER_DAY)
+        counts = dict(rollup.series.hours.items())
+        noted = self.manifest.hours
+        noted[day] = [
+            (calls, revenue_micros)
+            for calls, _, revenue_micros in (counts.get(hour, (0, 0, 0)) for hour in hours)
+        ]
+        for oldest in sorted(noted)[: -constants.COMPARED_DAYS]:
+            del noted[oldest]
+
+    async def put_bases(
+        self, version: int, end: int, overall: Totals, new: Mapping[int, Totals]
+    ) -> Bases:
+        """Write bases.
+
+        Args:
+            version: Names them.
+            end: The day before which they have everything.
+            overall: The totals of all days before `end`.
+            new: Roll-ups, by day, that are not in use yet, and that KV may not show yet.
+        """
+        overall.forget_days(end - constants.TREND_DAYS)
+        overall_key = keys.base(self.number, "overall", end, version)
+        stored = await put_rollup(self.store, overall_key, base_of(overall))
+        week: Mapping[int, StoredTotals] = self.manifest.week
+        if not new or max(new) >= end - _WEEK_DAYS:
+            week = {
+                used_on: await self._put_week(version, used_on, end, new)
+                for used_on in (end, end + 1)
+            }
+        return Bases(end, stored, week)
+
+    async def load(self, stored: StoredTotals | None) -> Totals:
+        """Read totals; none for `None`, and for damaged ones that cannot be rebuilt.
+
+        Raises `StoreUnavailable`, and `TotalsDamaged` the first time.
+        """
+        if stored is None or stored.key in self.manifest.damaged:
+            return Totals()
+        found = (await get_rollups(self.store, [stored]))[stored.key]
+        if isinstance(found, SummaryUnreadable):
+            if self.clock.now_ms() < self.manifest.changed_ms + _SETTLE_MS:
+                raise StoreUnavailable(f"KV may not show {stored.key} yet: {found}")
+            raise TotalsDamaged(stored.key, str(found))
+        return found.totals
+
+    async def merge(self, totals: Totals, other: Totals) -> None:
+        """Add totals, with pauses in which the shard serves other calls."""
+        for _ in totals.merge_in_steps(other):
+            await self.clock.sleep_ms(0)
+
+    def rollup_of(self, day: int) -> StoredTotals | None:
+        """Return where the roll-up of a day is; None if there is none."""
+        stored = self.tables.rollups(day, day + 1).get(day)
+        return None if stored is None else StoredTotals(*stored)
+
+    def store_manifest(self) -> None:
+        """Store the manifest in the database."""
+        self.tables.set_value(_STATE, self.manifest.encode())
+
+    async def _put_week(
+        self, version: int, used_on: int, end: int, new: Mapping[int, Totals]
+    ) -> StoredTotals:
+        """Write what the window `week` needs on a day: the six days before it that are folded."""
+        totals = Totals()
+        days = range(used_on - _WEEK_DAYS, min(used_on, end))
+        known = self.tables.rollups(days.start, days.stop)
+        for day in days:
+            if day in new:
+                await self.merge(totals, new[day])
+            elif day in known:
+                await self.merge(totals, await self.load(StoredTotals(*known[day])))
+        totals.close_days(used_on)
+        key = keys.base(self.number, "week", used_on, version)
+        return await put_rollup(self.store, key, base_of(totals))
+
+    async def _publish(self) -> None:
+        """Write the manifest to KV, if it changed since that was done last."""
+        version = self.manifest.version
+        if self.tables.value(_PUBLISHED, 0) != version and self.part is None:
+            document = json.dumps(self.document(self.clock.now_ms()))
+            await self.store.put(keys.manifest(self.number), document, {})
+            self.tables.set_value(_PUBLISHED, version)
+
+    async def _delete_obsolete(self) -> None:
+        now_ms = self.clock.now_ms()
+        # KV counts a segment's lifetime from before it was noted.
+        self.tables.delete_segments(now_ms - (constants.SEGMENT_DAYS - 1) * DAY_MS)
+        for name in self.tables.obsolete(now_ms - constants.OBSOLETE_MS, _OBSOLETE_DELETES):
+            await self.store.delete(name)
+            self.tables.delete_obsolete(name)

@@ -1,0 +1,274 @@
+"""Rebuilds the totals of a UTC day from the log, in steps of bounded cost.
+
+A roll-up has the events of its day up to a position, and the day's open part has those after it.
+So each can be compared with the log, and be replaced, on its own. Bases are added up again from
+roll-ups. While a step runs, the shard flushes and folds nothing, but it commits: commits since the
+last flush are added at the end, without an `await`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from core import constants, keys
+from core.calendar import DAY_MS
+from core.errors import SegmentUnreadable, StoreUnavailable
+from core.kv_store import get_all
+from metering.folding import Folder, TotalsDamaged
+from metering.parts import OpenPart, PartName
+from metering.rollups import Rollup, StoredTotals, put_rollup
+from metering.segments import Commit, batches_of, decode_segment
+from metering.totals import Totals
+
+_ROLLUPS_PER_STEP = 20
+
+
+class LogIncomplete(Exception):
+    """The log no longer has all events of a day."""
+
+
+@dataclass(slots=True)
+class _Day:
+    """A day that is being added up from the log.
+
+    Attributes:
+        day: The UTC day.
+        until: The day's roll-up has its events up to this position; 0 without one.
+        rollup: The totals of these events, from segments that start up to position `after`.
+        part: The totals of the later events, from the same segments.
+        after: The position.
+    """
+
+    day: int
+    until: int
+    rollup: Totals = field(default_factory=Totals)
+    part: Totals = field(default_factory=Totals)
+    after: int = 0
+
+    def add(self, commits: Iterable[Commit]) -> None:
+        """Add what commits have of the day, as a shard does."""
+        for commit in commits:
+            totals = self.rollup if commit.position <= self.until else self.part
+            for batch in batches_of(commit):
+                if commit.at_ms // DAY_MS == self.day:
+                    totals.dropped += batch.dropped
+                for event in batch.events:
+                    if event.at_ms // DAY_MS == self.day:
+                        totals.add_event(event)
+
+
+@dataclass(slots=True)
+class _Sum:
+    """The roll-ups before day `until`, added up; `version` is that of the manifest."""
+
+    version: int
+    totals: Totals = field(default_factory=Totals)
+    until: int = 0
+
+
+@dataclass(slots=True)
+class Rebuilder:
+    """Rebuilds days of one shard; one at a time.
+
+    `segments` counts what the newest rebuild has read, `changed` tells whether it has changed
+    anything.
+    """
+
+    folder: Folder
+    segments: int = 0
+    changed: bool = False
+    _rebuilding: _Day | None = None
+    _repairing: _Day | None = None
+    _sum: _Sum | None = None
+    _failing_since_ms: dict[str, int] = field(default_factory=dict)
+
+    async def step(self, day: int, flushed: int) -> bool:
+        """Make one step of the rebuild of a day; return whether it is complete.
+
+        The caller neither flushes nor folds meanwhile, and no fold is unfinished.
+
+        Args:
+            day: The UTC day.
+            flushed: The position up to which segments have all commits.
+
+        Raises:
+            LogIncomplete: The day cannot be rebuilt.
+            StoreUnavailable: KV failed; the next step tries again.
+            TotalsDamaged: The roll-up of another day is damaged.
+        """
+        found = self._rebuilding
+        if found is None or found.day != day:
+            self.segments, self.changed = 0, False
+        found = self._rebuilding = self._started(found, day, flushed)
+        if not await self._add_segments(found):
+            return False
+        if await self._is_rollup_wrong(found):
+            self.changed = self.folder.manifest.are_bases_wrong = True
+            await self._replace_rollup(found)
+        elif await self._is_base_damaged():
+            self.changed = self.folder.manifest.are_bases_wrong = True
+        if self.folder.manifest.are_bases_wrong and not await self.rebuild_bases():
+            return False
+        # From here on nothing is awaited, so the part and the log are of one position.
+        self._rebuilding = None
+        found.add(self.folder.tables.commits(flushed))
+        part = self.folder.parts.get(day)
+        if _text_of(found.part) != _text_of(Totals() if part is None else part.totals):
+            self.changed = True
+            self._replace_part(found)
+        return True
+
+    async def repair(self, damage: TotalsDamaged, flushed: int) -> None:
+        """Make one step of rebuilding totals that are damaged; report them if it is impossible.
+
+        Raises `StoreUnavailable`, and `TotalsDamaged` for other totals that are to be repaired
+        first.
+        """
+        day = keys.rollup_day(damage.key)
+        if day is None:
+            await self.rebuild_bases()
+            return
+        try:
+            found = self._repairing = self._started(self._repairing, day, flushed)
+            if await self._add_segments(found):
+                await self._replace_rollup(found)
+                self._repairing = None
+        except LogIncomplete as error:
+            self._give_up(damage.key, f"{damage}; {error}")
+
+    async def restore_part(self, flushed: int) -> None:
+        """Make one step of adding up a part that the checkpoint has lost."""
+        folder, day = self.folder, min(self.folder.lost)
+        try:
+            found = self._repairing = self._started(self._repairing, day, flushed)
+            if not await self._add_segments(found):
+                return
+            found.add(folder.tables.commits(flushed))
+            self._repairing = None
+            self._replace_part(found)
+        except LogIncomplete as error:
+            self._give_up(f"part {day}", str(error))
+        folder.lost.discard(day)
+
+    async def rebuild_bases(self) -> bool:
+        """Make one step of adding up the bases from the roll-ups; return whether it is complete.
+
+        Raises `StoreUnavailable` and `TotalsDamaged`.
+        """
+        folder = self.folder
+        manifest = folder.manifest
+        if self._sum is None or self._sum.version != manifest.version:
+            self._sum = _Sum(manifest.version)
+        found = self._sum
+        days = folder.tables.rollups(found.until, manifest.day)
+        for day in sorted(days)[:_ROLLUPS_PER_STEP]:
+            rollup = await folder.load(StoredTotals(*days[day]))
+            rollup.close_days(manifest.day)
+            await folder.merge(found.totals, rollup)
+            found.until = day + 1
+        if len(days) > _ROLLUPS_PER_STEP:
+            return False
+        self._sum = None
+        version = folder.next_version()
+        folder.set_bases(await folder.put_bases(version, manifest.day, found.totals, {}))
+        manifest.are_bases_wrong = False
+        folder.store_manifest()
+        return True
+
+    def _started(self, found: _Day | None, day: int, flushed: int) -> _Day:
+        """Return the progress with a day, which starts again if its roll-up was replaced.
+
+        Raises `LogIncomplete` if segments with events of the day may have expired.
+        """
+        tables = self.folder.tables
+        until = tables.rollup_until(day)
+        if found is not None and (found.day, found.until) == (day, until):
+            return found
+        oldest = tables.oldest_segment()
+        if flushed < until:
+            raise LogIncomplete("the newest segments are not written yet")
+        if flushed and (oldest is None or (oldest.first > 1 and oldest.at_ms >= day * DAY_MS)):
+            raise LogIncomplete(
+                f"KV keeps segments for {constants.SEGMENT_DAYS} days, and some that may have"
+                " events of this day have expired"
+            )
+        return _Day(day, until)
+
+    async def _add_segments(self, found: _Day) -> bool:
+        """Add some segments; return whether these were the last ones. Raises `LogIncomplete`."""
+        folder, limit = self.folder, constants.REBUILD_SEGMENTS_MAX
+        firsts = folder.tables.segments_of(found.day, found.after, limit)
+        for first in firsts:
+            key = keys.segment(folder.number, first)
+            value = (await get_all(folder.store, [key]))[key]
+            try:
+                found.add(decode_segment(value, folder.number, first))
+            except SegmentUnreadable as error:
+                self._rebuilding = self._repairing = None
+                raise LogIncomplete(str(error)) from error
+            found.after = first
+            self.segments += 1
+        return len(firsts) < limit
+
+    async def _is_rollup_wrong(self, found: _Day) -> bool:
+        stored = self.folder.rollup_of(found.day)
+        if stored is None:
+            return False
+        try:
+            totals = await self.folder.load(stored)
+        except TotalsDamaged:
+            return True
+        return stored.key in self.folder.manifest.damaged or _text_of(totals) != _text_of(
+            found.rollup
+        )
+
+    async def _is_base_damaged(self) -> bool:
+        manifest = self.folder.manifest
+        try:
+            for stored in (manifest.overall, *manifest.week.values()):
+                await self.folder.load(stored)
+        except TotalsDamaged:
+            return True
+        return False
+
+    async def _replace_rollup(self, found: _Day) -> None:
+        folder = self.folder
+        key = keys.rollup(folder.number, found.day, folder.next_version())
+        stored = await put_rollup(folder.store, key, Rollup(found.rollup))
+        folder.set_rollup(found.day, stored, found.until, found.rollup)
+        for name in [*folder.manifest.damaged]:
+            if keys.rollup_day(name) == found.day:
+                del folder.manifest.damaged[name]
+        folder.store_manifest()
+
+    def _replace_part(self, found: _Day) -> None:
+        """Use the totals from the log as the part of the day, which readers get as a whole."""
+        folder = self.folder
+        folder.parts.pop(found.day, None)
+        version = folder.next_version()
+        ids = sorted(found.part.apis)
+        if ids or found.part.dropped:
+            newest = folder.newest_position()
+            # Different positions, so that the rows of a large part are not one response.
+            changed = {api_id: max(1, newest - index) for index, api_id in enumerate(ids)}
+            name, opened_ms = PartName(found.day, version), folder.clock.now_ms()
+            folder.parts[found.day] = OpenPart(name, opened_ms, found.part, changed)
+        folder.checkpoint()
+
+    def _give_up(self, name: str, reason: str) -> None:
+        """Report totals as damaged for good, unless they may become readable soon."""
+        folder = self.folder
+        now_ms = folder.clock.now_ms()
+        since_ms = self._failing_since_ms.setdefault(name, now_ms)
+        if now_ms < since_ms + constants.REPAIR_MS:
+            raise StoreUnavailable(reason)
+        del self._failing_since_ms[name]
+        folder.manifest.damaged[name] = reason
+        folder.store_manifest()
+
+
+def _text_of(totals: Totals) -> str:
+    header, apis = totals.encode()
+    return json.dumps([header, list(apis)])

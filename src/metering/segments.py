@@ -1,0 +1,98 @@
+"""Segments: consecutive commits of a shard as one immutable value in `USAGE_KV`.
+
+A segment is lines of text: a header with the checksum of the rest, then a line for each commit.
+Everything that is derived from the log reads commits by `batches_of`, so that what is rebuilt from
+segments equals what the shard added up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from core.errors import BatchUnreadable, SegmentUnreadable
+from metering.batches import IMPORTED, Batch, batch_from
+
+SEGMENT_VERSION = 1
+_OLDEST_MS = 1_735_689_600_000
+"""2025-01-01T00:00Z."""
+
+
+class Commit(NamedTuple):
+    """What a shard committed at once.
+
+    Attributes:
+        position: The shard's counter, from 1.
+        at_ms: The shard's time of the commit, in milliseconds since 1970 UTC.
+        batches: The accepted batches, as the JSON text of an array.
+    """
+
+    position: int
+    at_ms: int
+    batches: str
+
+
+def encode_segment(shard: int, commits: Sequence[Commit]) -> str:
+    """Encode at least one commit; equal commits have the same encoding."""
+    body = "\n".join(f"{commit.position} {commit.at_ms} {commit.batches}" for commit in commits)
+    header = {
+        "v": SEGMENT_VERSION,
+        "shard": shard,
+        "first": commits[0].position,
+        "last": commits[-1].position,
+        "digest": _digest(body),
+    }
+    return f"{json.dumps(header, separators=(',', ':'))}\n{body}"
+
+
+def decode_segment(value: str | None, shard: int, first: int) -> Sequence[Commit]:
+    """Decode the segment of a shard that starts at position `first`.
+
+    Raises `SegmentUnreadable` if it is missing, damaged, of another version or another segment.
+    """
+    if value is None:
+        raise SegmentUnreadable(f"segment {first} of shard {shard} is missing")
+    head, _, body = value.partition("\n")
+    try:
+        header = json.loads(head)
+        found = (header["v"], header["shard"], header["first"], header["digest"])
+        commits = [
+            Commit(int(position), int(at_ms), batches)
+            for position, at_ms, batches in (line.split(" ", 2) for line in body.split("\n"))
+        ]
+    except (ValueError, TypeError, LookupError) as error:
+        raise SegmentUnreadable(f"segment {first} of shard {shard} is damaged: {error}") from error
+    if found != (SEGMENT_VERSION, shard, first, _digest(body)):
+        raise SegmentUnreadable(f"segment {first} of shard {shard} has the header {head}")
+    return commits
+
+
+def batches_of(commit: Commit) -> Sequence[Batch]:
+    """Decode the batches of a commit, with the times of events bounded by the shard's clock.
+
+    An event cannot be later than its commit, so the clock that says so is fast. An event from
+    before this software existed has a clock that was never set, unless it is imported.
+
+    Raises `SegmentUnreadable`.
+    """
+    try:
+        batches = [batch_from(document) for document in json.loads(commit.batches)]
+    except (ValueError, BatchUnreadable) as error:
+        raise SegmentUnreadable(f"commit {commit.position} is unreadable: {error}") from error
+    return [_bounded(batch, commit.at_ms) for batch in batches]
+
+
+def _bounded(batch: Batch, at_ms: int) -> Batch:
+    oldest_ms = 0 if batch.writer == IMPORTED else _OLDEST_MS
+    return batch._replace(
+        events=[
+            event if oldest_ms <= event.at_ms <= at_ms else event._replace(at_ms=at_ms)
+            for event in batch.events
+        ]
+    )
+
+
+def _digest(body: str) -> str:
+    return hashlib.blake2b(body.encode(), digest_size=16).hexdigest()

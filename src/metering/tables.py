@@ -1,0 +1,261 @@
+"""The SQLite tables of a shard (docs/reference/storage.md), and every statement on them.
+
+Statements between two `await`s are one transaction, so each caller changes related tables
+without an `await` in between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from core.ports import Json, Sql
+from metering.segments import Commit
+
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS commits (
+        position INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, batches TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS segments (
+        first INTEGER PRIMARY KEY, last INTEGER NOT NULL, events INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS segment_days (
+        day INTEGER, first INTEGER, PRIMARY KEY (day, first)) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS segment_days_by_first ON segment_days (first)",
+    """CREATE TABLE IF NOT EXISTS settlements (
+        payment_id TEXT PRIMARY KEY, claimed_at_ms INTEGER NOT NULL, event TEXT NOT NULL)
+        WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS settlements_by_claim ON settlements (claimed_at_ms, payment_id)",
+    "CREATE TABLE IF NOT EXISTS imported (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS rollups (
+        day INTEGER PRIMARY KEY, key TEXT NOT NULL, pieces INTEGER NOT NULL,
+        until INTEGER NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS obsolete (
+        key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS checkpoint (
+        name TEXT, number INTEGER, text TEXT NOT NULL, PRIMARY KEY (name, number))
+        WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+)
+_BOUND_VALUES_MAX = 100
+"""Values of one statement (Cloudflare)."""
+
+_COMMITS_PER_READ = 10
+"""A commit may have 1.5 MB."""
+
+_SEGMENTS_PER_DELETE = 100
+
+
+class SegmentRow(NamedTuple):
+    """One segment: its positions, its number of events, and when it was written."""
+
+    first: int
+    last: int
+    events: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of one shard."""
+
+    sql: Sql
+
+    def create(self) -> None:
+        """Create the tables that are missing."""
+        for statement in _SCHEMA:
+            self.sql.execute(statement)
+
+    def value(self, name: str, default: Json = None) -> Json:
+        """Return a value of the shard's state."""
+        rows = self.sql.execute("SELECT value FROM state WHERE name = ?", name)
+        return json.loads(str(rows[0][0])) if rows else default
+
+    def set_value(self, name: str, value: Json) -> None:
+        """Set a value of the shard's state."""
+        text = json.dumps(value, separators=(",", ":"))
+        self.sql.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", name, text)
+
+    def add_commit(self, commit: Commit) -> None:
+        """Append to the write-ahead log."""
+        self.sql.execute("INSERT INTO commits VALUES (?, ?, ?)", *commit)
+
+    def commits(self, after: int, until: int | None = None) -> Iterator[Commit]:
+        """Yield the commits after a position, to `until` inclusively, oldest first."""
+        while True:
+            rows = self.sql.execute(
+                "SELECT * FROM commits WHERE position > ? AND position <= ?"
+                " ORDER BY position LIMIT ?",
+                after,
+                (1 << 53) - 1 if until is None else until,
+                _COMMITS_PER_READ,
+            )
+            for position, at_ms, batches in rows:
+                yield Commit(int(position or 0), int(at_ms or 0), str(batches))
+            if len(rows) < _COMMITS_PER_READ:
+                return
+            after = int(rows[-1][0] or 0)
+
+    def commits_before(self, position: int) -> Iterator[Commit]:
+        """Yield the commits up to a position inclusively, newest first."""
+        while True:
+            rows = self.sql.execute(
+                "SELECT * FROM commits WHERE position <= ? ORDER BY position DESC LIMIT ?",
+                position,
+                _COMMITS_PER_READ,
+            )
+            for found, at_ms, batches in rows:
+                yield Commit(int(found or 0), int(at_ms or 0), str(batches))
+            if len(rows) < _COMMITS_PER_READ:
+                return
+            position = int(rows[-1][0] or 0) - 1
+
+    def delete_commits(self, until: int) -> None:
+        """Delete the commits up to a position."""
+        self.sql.execute("DELETE FROM commits WHERE position <= ?", until)
+
+    def add_segment(self, row: SegmentRow, days: Iterable[int]) -> None:
+        """Note a segment that is in KV, and of which UTC days it has something."""
+        self.sql.execute("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?)", *row)
+        for day in days:
+            self.sql.execute("INSERT OR REPLACE INTO segment_days VALUES (?, ?)", day, row.first)
+
+    def segment_before(self, position: int) -> SegmentRow | None:
+        """Return the newest segment with events that starts at or before a position."""
+        rows = self._segments("first <= ? AND events > 0 ORDER BY first DESC LIMIT 1", position)
+        return rows[0] if rows else None
+
+    def segments_of(self, day: int, after: int, limit: int) -> Sequence[int]:
+        """Return where segments start that have something of a UTC day, oldest first.
+
+        Args:
+            day: The day.
+            after: Only segments that start after this position.
+            limit: How many.
+        """
+        rows = self.sql.execute(
+            "SELECT first FROM segment_days WHERE day = ? AND first > ? ORDER BY first LIMIT ?",
+            day,
+            after,
+            limit,
+        )
+        return [int(row[0] or 0) for row in rows]
+
+    def delete_segments(self, before_ms: int) -> None:
+        """Forget the oldest segments that were written before a time: KV no longer has them."""
+        for row in self._segments("1 ORDER BY first LIMIT ?", _SEGMENTS_PER_DELETE):
+            if row.at_ms >= before_ms:
+                return
+            self.sql.execute("DELETE FROM segments WHERE first = ?", row.first)
+            self.sql.execute("DELETE FROM segment_days WHERE first = ?", row.first)
+
+    def oldest_segment(self) -> SegmentRow | None:
+        """Return the oldest segment that KV has."""
+        rows = self._segments("1 ORDER BY first LIMIT 1")
+        return rows[0] if rows else None
+
+    def add_settlement(self, payment_id: str, claimed_at_ms: int, event: str) -> None:
+        """Note a settlement event, unless the payment is known."""
+        statement = "INSERT OR IGNORE INTO settlements VALUES (?, ?, ?)"
+        self.sql.execute(statement, payment_id, claimed_at_ms, event)
+
+    def has_settlement(self, payment_id: str) -> bool:
+        """Tell whether a payment is known."""
+        statement = "SELECT 1 FROM settlements WHERE payment_id = ?"
+        return bool(self.sql.execute(statement, payment_id))
+
+    def settlements(
+        self, before: tuple[int, str], since_ms: int, limit: int
+    ) -> Sequence[tuple[int, str, str]]:
+        """Return settlement events, the newest claim first.
+
+        Args:
+            before: The claim's time and the payment's id; only events before that.
+            since_ms: Only payments claimed at or after this time.
+            limit: How many.
+
+        Returns:
+            For each: the claim's time, the payment's id, and the event as JSON.
+        """
+        rows = self.sql.execute(
+            "SELECT claimed_at_ms, payment_id, event FROM settlements"
+            " WHERE (claimed_at_ms, payment_id) < (?, ?) AND claimed_at_ms >= ?"
+            " ORDER BY claimed_at_ms DESC, payment_id DESC LIMIT ?",
+            *before,
+            since_ms,
+            limit,
+        )
+        return [(int(at_ms or 0), str(name), str(event)) for at_ms, name, event in rows]
+
+    def imported(self, names: Sequence[str]) -> set[str]:
+        """Return which of these ids of events were imported."""
+        known: set[str] = set()
+        for start in range(0, len(names), _BOUND_VALUES_MAX):
+            group = names[start : start + _BOUND_VALUES_MAX]
+            marks = ", ".join("?" * len(group))
+            statement = f"SELECT id FROM imported WHERE id IN ({marks})"  # noqa: S608
+            known.update(str(row[0]) for row in self.sql.execute(statement, *group))
+        return known
+
+    def add_imported(self, names: Sequence[str]) -> None:
+        """Note ids of imported events."""
+        for start in range(0, len(names), _BOUND_VALUES_MAX):
+            group = names[start : start + _BOUND_VALUES_MAX]
+            marks = ", ".join(["(?)"] * len(group))
+            self.sql.execute(f"INSERT OR IGNORE INTO imported VALUES {marks}", *group)  # noqa: S608
+
+    def rollups(self, first_day: int, end_day: int) -> Mapping[int, tuple[str, int]]:
+        """Return key and pieces of the roll-ups from `first_day` to before `end_day`, by day."""
+        rows = self.sql.execute(
+            "SELECT day, key, pieces FROM rollups WHERE day >= ? AND day < ? ORDER BY day",
+            first_day,
+            end_day,
+        )
+        return {int(day or 0): (str(key), int(pieces or 0)) for day, key, pieces in rows}
+
+    def rollup_until(self, day: int) -> int:
+        """Return the position up to which the roll-up of a day has its events; 0 without one."""
+        rows = self.sql.execute("SELECT until FROM rollups WHERE day = ?", day)
+        return int(rows[0][0] or 0) if rows else 0
+
+    def set_rollup(self, day: int, key: str, pieces: int, until: int) -> None:
+        """Set the roll-up of a day, which has its events up to a position."""
+        statement = "INSERT OR REPLACE INTO rollups VALUES (?, ?, ?, ?)"
+        self.sql.execute(statement, day, key, pieces, until)
+
+    def add_obsolete(self, names: Sequence[str], at_ms: int) -> None:
+        """Note keys that will be deleted from KV."""
+        for name in names:
+            self.sql.execute("INSERT OR REPLACE INTO obsolete VALUES (?, ?)", name, at_ms)
+
+    def obsolete(self, before_ms: int, limit: int) -> Sequence[str]:
+        """Return keys that became obsolete before a time."""
+        rows = self.sql.execute(
+            "SELECT key FROM obsolete WHERE at_ms < ? LIMIT ?", before_ms, limit
+        )
+        return [str(row[0]) for row in rows]
+
+    def delete_obsolete(self, name: str) -> None:
+        """Note that an obsolete key is deleted."""
+        self.sql.execute("DELETE FROM obsolete WHERE key = ?", name)
+
+    def set_checkpoint(self, texts: Mapping[str, Sequence[str]]) -> None:
+        """Replace the checkpoint by named texts, each in pieces."""
+        self.sql.execute("DELETE FROM checkpoint")
+        for name, pieces in texts.items():
+            for number, piece in enumerate(pieces):
+                self.sql.execute("INSERT INTO checkpoint VALUES (?, ?, ?)", name, number, piece)
+
+    def checkpoint(self) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield the named texts of the checkpoint, each in pieces."""
+        names = self.sql.execute("SELECT DISTINCT name FROM checkpoint ORDER BY name")
+        for (name,) in names:
+            rows = self.sql.execute(
+                "SELECT text FROM checkpoint WHERE name = ? ORDER BY number", name
+            )
+            yield str(name), [str(row[0]) for row in rows]
+
+    def _segments(self, condition: str, *values: int) -> Sequence[SegmentRow]:
+        rows = self.sql.execute(f"SELECT * FROM segments WHERE {condition}", *values)  # noqa: S608
+        return [SegmentRow(*(int(value or 0) for value in row)) for row in rows]
