@@ -11,7 +11,7 @@ from typing import IO, Final
 
 from cli.located_json import JsonMistake
 from core.ports import Json
-from core.safe_json import DEPTH_MAX, too_deep_at
+from core.safe_json import DEPTH_MAX, STRING_OR_BRACKET
 
 LENGTH_MAX: Final = 1_000_000
 """Characters of a value that is decoded at once; an event has less than a thousand."""
@@ -96,15 +96,15 @@ class StreamedJson:
             JsonMistake: It is longer, too deep or invalid, or the text is not UTF-8.
             OSError: The file cannot be read.
         """
-        self.peek()
+        if self.peek() in ("[", "{") and self._is_too_deep():
+            # The decoder would recurse, and a deep recursion may end the process.
+            raise self._too_deep()
         try:
             value, end = _DECODER.raw_decode(self._text, self._at)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise self._mistake(error) from error
         if end - self._at > LENGTH_MAX:
             raise self._too_long()
-        if too_deep_at(self._text[self._at : end]) is not None:
-            raise self._too_deep()
         self._at = end
         return value
 
@@ -125,6 +125,20 @@ class StreamedJson:
         """Check that nothing but whitespace follows. Raises as `peek` does."""
         if self.peek():
             raise JsonMistake("unexpected text after the end", self.line)
+
+    def _is_too_deep(self) -> bool:
+        """Tell whether the array or object at the position is nested too deep."""
+        depth = 0
+        for part in STRING_OR_BRACKET.finditer(self._text, self._at):
+            if part[0] in ("[", "{"):
+                depth += 1
+                if depth > DEPTH_MAX:
+                    return True
+            elif part[0] in ("]", "}"):
+                depth -= 1
+                if not depth:
+                    break
+        return False
 
     def _parts(self, opening: str, closing: str) -> Iterator[None]:
         self._take(opening, f"expected {opening}")
@@ -160,9 +174,7 @@ class StreamedJson:
             length += len(parts[-1])
         self._text, self._at, self._counted_to = "".join(parts), 0, 0
 
-    def _mistake(self, error: Exception) -> JsonMistake:
-        if isinstance(error, RecursionError):
-            return self._too_deep()
+    def _mistake(self, error: ValueError) -> JsonMistake:
         if not isinstance(error, json.JSONDecodeError):
             return JsonMistake(str(error), self.line)
         is_cut = error.pos > len(self._text) - _ESCAPE_LENGTH or error.msg.startswith("Untermin")

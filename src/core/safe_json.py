@@ -15,7 +15,8 @@ from core.ports import Json
 DEPTH_MAX = 100
 """Levels of nesting that are accepted. What this software receives has fewer than ten."""
 
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+"""Matches what determines the nesting of a JSON text."""
 
 
 def read_json(text: str) -> Json:
@@ -30,7 +31,7 @@ def too_deep_at(text: str) -> int | None:
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return None
     depth = 0
-    for part in _STRING_OR_BRACKET.finditer(text):
+    for part in STRING_OR_BRACKET.finditer(text):
         if part[0] in "[{":
             depth += 1
             if depth > DEPTH_MAX:
