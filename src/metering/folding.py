@@ -1,12 +1,11 @@
 """Folding: the part of a closed UTC day becomes a roll-up, and new bases are built from it.
 
-A fold starts by setting the part aside and storing that; events that come later open another part
-of the day. Then everything is computed from values that do not change any more, and written under
-new keys. So a fold that was interrupted is repeated with the same result, and until it ends,
-readers use the old bases and the part.
+A fold starts by setting the part aside; later events open another part of the day. Everything is
+computed from values that do not change any more, and written under new keys. So a fold that was
+interrupted is repeated with the same result. Until it ends, readers use the old bases and the part.
 
-`overall` has everything before the manifest's day. `week` has two bases: what the window needs on
-that day, and on the day after, until that day is folded in turn.
+`overall` has everything before the manifest's day; `week` has what its window needs on that day,
+and on the day after, until that day is folded in turn.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class TotalsDamaged(Exception):
     """Totals that a fold needs are missing or damaged: `key`."""
 
     def __init__(self, key: str, damage: str) -> None:
-        """Take the key and what is wrong with its value."""
+        """Take the key and the damage."""
         super().__init__(f"{key}: {damage}")
         self.key = key
 
@@ -155,6 +154,7 @@ class Folder:
     """The part that is being folded."""
     lost: set[int] = field(default_factory=set)
     """The days whose part must be added up again from the log."""
+    _written: set[str] = field(default_factory=set)  # The keys that an unfinished fold has written.
 
     def recover(self) -> None:
         """Read the manifest from the database."""
@@ -255,12 +255,13 @@ class Folder:
         rollup = await self.load(self.rollup_of(day))
         await self.merge(rollup, part.totals)
         key = keys.rollup(self.number, day, version)
-        stored = await put_rollup(self.store, key, Rollup(rollup))
+        stored = await put_rollup(self.store, key, Rollup(rollup), self._written)
         end = max(manifest.day, day + 1)
         overall = await self.load(manifest.overall)
         await self.merge(overall, closed(part.totals, rollup, end))
         bases = await self.put_bases(version, end, overall, {day: rollup})
         self.part = manifest.folding = None
+        self._written.clear()
         lost = {key: why for key, why in manifest.damaged.items() if keys.rollup_day(key) == day}
         self.set_rollup(day, stored, folding.until, rollup)
         # What the roll-up had is still missing, until the day is rebuilt.
@@ -277,16 +278,26 @@ class Folder:
 
     def set_rollup(self, day: int, stored: StoredTotals, until: int, totals: Totals) -> None:
         """Use a new roll-up of a day, with its events up to a position."""
+        self._rename_fold()
         self._drop([self.rollup_of(day)], {stored})
         self.tables.set_rollup(day, *stored, until)
         self._note_hours(day, totals)
 
     def set_bases(self, bases: Bases) -> None:
         """Use new bases."""
+        self._rename_fold()
         manifest = self.manifest
         kept = {bases.overall, *bases.week.values()}
         self._drop([manifest.overall, *manifest.week.values()], kept)
         manifest.day, manifest.overall, manifest.week = bases.day, bases.overall, dict(bases.week)
+
+    def _rename_fold(self) -> None:
+        """Let an unfinished fold write under other keys, because its result will be another."""
+        folding = self.manifest.folding
+        if folding is not None:
+            self.manifest.folding = folding._replace(version=self.manifest.version + 1)
+            self.next_version()
+            self._written.clear()
 
     def _drop(
         self, replaced: Iterable[StoredTotals | None], kept: Container[StoredTotals | None]
@@ -313,17 +324,13 @@ class Folder:
     async def put_bases(
         self, version: int, end: int, overall: Totals, new: Mapping[int, Totals]
     ) -> Bases:
-        """Write bases.
+        """Write bases named by `version`, with everything before the day `end`: `overall`.
 
-        Args:
-            version: Names them.
-            end: The day before which they have everything.
-            overall: The totals of all days before `end`.
-            new: Roll-ups, by day, that are not in use yet, and that KV may not show yet.
+        `new` has roll-ups, by day, that are not in use yet, and that KV may not show yet.
         """
         overall.forget_days(end - constants.TREND_DAYS)
         overall_key = keys.base(self.number, "overall", end, version)
-        stored = await put_rollup(self.store, overall_key, base_of(overall))
+        stored = await put_rollup(self.store, overall_key, base_of(overall), self._written)
         week: Mapping[int, StoredTotals] = self.manifest.week
         if not new or max(new) >= end - _WEEK_DAYS:
             week = {
@@ -374,7 +381,7 @@ class Folder:
                 await self.merge(totals, await self.load(StoredTotals(*known[day])))
         totals.close_days(used_on)
         key = keys.base(self.number, "week", used_on, version)
-        return await put_rollup(self.store, key, base_of(totals))
+        return await put_rollup(self.store, key, base_of(totals), self._written)
 
     async def _publish(self) -> None:
         """Write the manifest to KV, if it changed since that was done last."""

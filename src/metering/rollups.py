@@ -83,12 +83,28 @@ def decode_rollup(key: str, pieces: Sequence[str | None]) -> Rollup:
     return Rollup(Totals.decode(totals, rows), by_directory)
 
 
-async def put_rollup(store: KeyValueStore, key: str, rollup: Rollup) -> StoredTotals:
-    """Write totals, the first piece last. Raises `StoreUnavailable`."""
+async def put_rollup(
+    store: KeyValueStore, key: str, rollup: Rollup, written: set[str] | None = None
+) -> StoredTotals:
+    """Write totals, the first piece last.
+
+    Args:
+        store: `USAGE_KV`.
+        key: The key of the first piece.
+        rollup: The totals.
+        written: The keys that an earlier attempt has written, which are left out. What is written
+            is added.
+
+    Raises:
+        StoreUnavailable: KV refused a piece; an attempt with the same `written` goes on there.
+    """
     pieces = encode_rollup(key, rollup)
     names = keys.pieces(key, len(pieces))
+    written = set() if written is None else written
     for name, piece in zip(reversed(names), reversed(pieces), strict=True):
-        await store.put(name, piece, {})
+        if name not in written:
+            await store.put(name, piece, {})
+            written.add(name)
     return StoredTotals(key, len(pieces))
 
 

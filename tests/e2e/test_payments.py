@@ -10,6 +10,7 @@ import pytest
 
 from dev.economy import Transfer
 
+from .caller import eventually
 from .conftest import PayerOf
 from .paid_dispatcher import PRICE, PaidDispatcher, is_served, receipt_of
 from .payers import CLIENTS
@@ -89,12 +90,14 @@ def test_an_unpaid_request_is_not_served_and_claims_nothing(
 
 
 def test_settlements_ledger_and_analytics_agree(paid_dispatcher: PaidDispatcher) -> None:
+    # Earlier payments may be on their way to the usage log.
+    eventually(lambda: _agrees(paid_dispatcher), "all settlements in the log")
     before = _revenue(paid_dispatcher)
     wallets = [paid_dispatcher.wallet() for _ in range(5)]
     receipts = [
         receipt_of(paid_dispatcher.send(paid_dispatcher.signed(wallet))) for wallet in wallets
     ]
-    paid_dispatcher.caller.wait_until_written()
+    eventually(lambda: _agrees(paid_dispatcher), "the new settlements in the log")
     assert _revenue(paid_dispatcher) - before == 5 * PRICE
     events = paid_dispatcher.caller.platform("settlements", limit=1000)["settlements"]
     shown = {event["transaction"]: event for event in events}
@@ -136,6 +139,11 @@ def test_the_latency_of_payments_is_measured(
         ("added by the dispatcher itself", paid - verify - settle - unpriced),
     ):
         record_property("payment time", (name, f"{value:.1f} ms"))
+
+
+def _agrees(paid_dispatcher: PaidDispatcher) -> bool:
+    """Tell whether the log has every settlement of today that the ledger has."""
+    return bool(paid_dispatcher.caller.platform("reconciliation")["day"]["agrees"])
 
 
 def _revenue(paid_dispatcher: PaidDispatcher) -> int:

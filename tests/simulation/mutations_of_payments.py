@@ -116,6 +116,7 @@ PAYMENTS = (
         "Ledger.mark_refused",
         'where=" AND asked = 1"',
         'where=""',
+        test="tests.unit.payments.test_outages:test_a_refusal_that_a_concurrent_settle_call_may_have_caused_is_not_a_failure",
     ),
     Mutation(
         "a facilitator that does not respond is taken for a failure",

@@ -117,6 +117,7 @@ TOTALS = (
         "decode_rollup",
         "if text is None or _digest(text) != digest:",
         "if text is None:",
+        test="tests.unit.metering.test_rollups:test_a_piece_of_other_totals_is_not_combined_with_the_first",
     ),
     Mutation(
         "a damaged segment is accepted",
@@ -170,6 +171,7 @@ TOTALS = (
         function="Rebuilder._is_base_damaged",
         old="except TotalsDamaged:\n        return True",
         new="except TotalsDamaged:\n        return False",
+        test="tests.unit.metering.test_rebuilding:test_a_rebuild_of_any_day_finds_a_damaged_base",
     ),
     _REBUILD(
         "a rebuilt roll-up is not used",

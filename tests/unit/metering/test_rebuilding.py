@@ -23,6 +23,10 @@ SETTLED_MS = 600_000
 
 @pytest.fixture
 def scene() -> ShardScene:
+    return nine_days()
+
+
+def nine_days() -> ShardScene:
     """A shard with nine folded days, late events of one of them, and a day that is open."""
     scene = ShardScene()
     for _ in range(9):
@@ -106,6 +110,14 @@ def test_a_damaged_base_is_written_again(scene: ShardScene, base: str) -> None:
     stored = manifest.overall if base == "overall" else manifest.week[manifest.day]
     assert stored is not None
     scene.damage(stored.key)
+    assert scene.rebuild(TODAY + 3)["changed"] is True
+    check(scene)
+
+
+def test_a_rebuild_of_any_day_finds_a_damaged_base() -> None:
+    scene = nine_days()
+    assert scene.folder.manifest.overall is not None
+    scene.damage(scene.folder.manifest.overall.key)
     assert scene.rebuild(TODAY + 3)["changed"] is True
     check(scene)
 

@@ -96,6 +96,14 @@ def test_a_change_of_any_piece_is_detected() -> None:
                 decode_rollup(KEY, [*pieces[:number], changed, *pieces[number + 1 :]])
 
 
+def test_a_piece_of_other_totals_is_not_combined_with_the_first() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "ROLLUP_PIECE_LENGTH_MAX", 1_000)
+        first, _, *rest = encode_rollup(KEY, Rollup(totals()))
+    with pytest.raises(SummaryUnreadable):
+        decode_rollup(KEY, [first, "[]", *rest])
+
+
 @pytest.mark.usefixtures("small_pieces")
 def test_missing_and_exchanged_pieces_are_detected() -> None:
     pieces = encode_rollup(KEY, Rollup(totals()))
