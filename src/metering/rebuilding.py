@@ -79,6 +79,7 @@ class Rebuilder:
     folder: Folder
     segments: int = 0
     changed: bool = False
+    _day: int | None = None
     _rebuilding: _Day | None = None
     _repairing: _Day | None = None
     _sum: _Sum | None = None
@@ -98,21 +99,27 @@ class Rebuilder:
             StoreUnavailable: KV failed; the next step tries again.
             TotalsDamaged: The roll-up of another day is damaged.
         """
-        found = self._rebuilding
-        if found is None or found.day != day:
-            self.segments, self.changed = 0, False
-        found = self._rebuilding = self._started(found, day, flushed)
-        if not await self._add_segments(found):
+        manifest = self.folder.manifest
+        if self._day != day:
+            # Bases consist of roll-ups, so they can be repaired even if the log is incomplete.
+            manifest.are_bases_wrong |= await self._is_base_damaged()
+            self._day, self.segments, self.changed = day, 0, manifest.are_bases_wrong
+        if manifest.are_bases_wrong and not await self.rebuild_bases():
             return False
+        try:
+            found = self._rebuilding = self._started(self._rebuilding, day, flushed)
+            if not await self._add_segments(found):
+                return False
+        except LogIncomplete:
+            self._day = None
+            raise
         if await self._is_rollup_wrong(found):
-            self.changed = self.folder.manifest.are_bases_wrong = True
+            self.changed = manifest.are_bases_wrong = True
             await self._replace_rollup(found)
-        elif await self._is_base_damaged():
-            self.changed = self.folder.manifest.are_bases_wrong = True
-        if self.folder.manifest.are_bases_wrong and not await self.rebuild_bases():
-            return False
+            if not await self.rebuild_bases():
+                return False
         # From here on nothing is awaited, so the part and the log are of one position.
-        self._rebuilding = None
+        self._rebuilding = self._day = None
         found.add(self.folder.tables.commits(flushed))
         part = self.folder.parts.get(day)
         if _text_of(found.part) != _text_of(Totals() if part is None else part.totals):

@@ -37,9 +37,6 @@ _SPILLS_PER_PAGE = 20
 """Their values have at most 20 MB together."""
 
 _SPILLS_CHECKED = "spills_checked"
-_REBUILD_LEASE_MS = 120_000
-"""A step of a rebuild takes some seconds; after this time it counts as dropped."""
-
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -56,8 +53,8 @@ class UsageShard:
     _spills_found: int = 0
     _retry_at_ms: int = 0
     _retries: int = 0
-    _is_running: bool = False
-    _maintained_until_ms: int = 0
+    _is_maintaining: bool = False
+    """Whether a call flushes, folds or rebuilds; never two at the same time."""
 
     def __post_init__(self) -> None:
         """Wire the parts."""
@@ -215,10 +212,10 @@ class UsageShard:
         """
         day = json.loads(text)["day"]
         reason, is_complete = None, False
-        while self._is_maintained():
+        while self._is_maintaining:
             await self.log.clock.sleep_ms(constants.COMMIT_DELAY_MS)
-        # The runtime may drop this call if its caller disconnects.
-        self._maintained_until_ms = self.log.clock.now_ms() + _REBUILD_LEASE_MS
+        # An object's call runs to its end even if its caller disconnects.
+        self._is_maintaining = True
         try:
             if await self._fold():
                 await self.log.flush()
@@ -228,7 +225,7 @@ class UsageShard:
         except TotalsDamaged as error:
             await self._repair(error)
         finally:
-            self._maintained_until_ms = 0
+            self._is_maintaining = False
         return json.dumps(
             {
                 "complete": reason is not None or is_complete,
@@ -255,10 +252,10 @@ class UsageShard:
 
         A failure of KV is tried again later, with growing pauses.
         """
-        if self._is_maintained():
+        if self._is_maintaining:
             self._pause(constants.RETRY_MS_MIN)
             return
-        self._is_running = True
+        self._is_maintaining = True
         # If anything else fails than KV, the object may restart, but never at once again.
         self._pause(constants.RETRY_MS_MIN)
         try:
@@ -269,7 +266,7 @@ class UsageShard:
                 if (cause := await self._failure_of(step))
             ]
         finally:
-            self._is_running = False
+            self._is_maintaining = False
         if failures:
             self.log.counters.puts_failed += 1
             self._pause(min(constants.RETRY_MS_MIN << self._retries, constants.RETRY_MS_MAX))
@@ -277,13 +274,6 @@ class UsageShard:
             _LOGGER.warning("shard_store_unavailable", extra=fields(cause=failures[0]))
         else:
             self._retries = self._retry_at_ms = 0
-
-    def _is_maintained(self) -> bool:
-        """Tell whether another call flushes, folds or rebuilds."""
-        now_ms = self.log.clock.now_ms()
-        # The clock may have been set back.
-        lease_ms = min(self._maintained_until_ms, now_ms + _REBUILD_LEASE_MS)
-        return self._is_running or now_ms < lease_ms
 
     async def _failure_of(self, step: Callable[[], Awaitable[object]]) -> str:
         try:

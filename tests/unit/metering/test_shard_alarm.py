@@ -111,23 +111,6 @@ def test_a_run_during_another_one_does_nothing_and_comes_again(scene: ShardScene
     assert scene.log.flushed == 1
 
 
-def test_a_rebuild_that_was_dropped_with_its_caller_delays_a_flush_by_two_minutes_at_most(
-    scene: ShardScene,
-) -> None:
-    scene.append(numbered(1))
-    coroutine = scene.shard.rebuild(json.dumps({"day": TODAY}))
-    scene.store.unavailable = True
-    coroutine.send(None)
-    scene.store.unavailable = False
-    scene.clock.at_ms += constants.FLUSH_MS
-    scene.run()
-    assert scene.log.flushed == 0
-    scene.clock.at_ms += 120_000
-    scene.run()
-    assert scene.log.flushed == 1
-    coroutine.close()
-
-
 def test_midnight_and_the_end_of_a_year_change_no_total(scene: ShardScene) -> None:
     scene.clock.at_ms = (20_818 + 1) * DAY_MS - 600_000
     for number in range(40):
