@@ -25,7 +25,7 @@ from metering.events import UsageEvent
 from metering.settlements import SettlementEvent
 
 _LEASE_MS = 2 * constants.SHARD_TIMEOUT_MS
-"""A sender that shows no progress for this long counts as dead, and another one goes on."""
+"""A sender that shows no progress for this long counts as dead, and another one continues."""
 
 _LEADER_MS = constants.SEND_DELAY_MS + 1_000
 """A leader that has not started to send after this counts as dead."""
@@ -160,7 +160,7 @@ class UsageRecorder:
         if self.shards is None:
             raise ShardUnavailable("the binding USAGE_SHARD is missing")
         batch = Batch("", 0, 0, () if event is None else (event,), settlement)
-        check(await self.shards.call(shard, "append", encode_batch(batch)))
+        await append(self.shards, shard, encode_batch(batch))
 
     def shard_of(self, tenant_id: str) -> int:
         """Return the shard of a tenant's new events."""
@@ -249,7 +249,7 @@ class UsageRecorder:
         """Send a batch to its shard, or write it to KV; return whether one of them has it."""
         is_acknowledged = False
         try:
-            check(await shards.call(shard, "append", sending.text))
+            await append(shards, shard, sending.text)
             is_acknowledged = True
         except (ShardUnavailable, BatchRefused) as error:
             self.counters.sends_failed += 1
@@ -278,15 +278,19 @@ class UsageRecorder:
         return True
 
 
-def check(response: str) -> int:
-    """Return the position in a shard's response to `append`.
+async def append(shards: UsageShards, shard: int, batch: str) -> None:
+    """Append an encoded batch to a shard.
 
-    Raises `BatchRefused`, and `ShardUnavailable` for any other response.
+    Raises:
+        ShardUnavailable: The shard did not respond; it may have the batch.
+        BatchRefused: The shard is of another version, or the batch is invalid.
     """
+    response = await shards.call(shard, "append", batch)
     try:
         document = json.loads(response)
         if "error" not in document:
-            return int(document["position"])
+            int(document["position"])
+            return
         refused = BatchRefused(str(document["error"]), str(document["message"]))
     except (ValueError, TypeError, LookupError) as error:
         raise ShardUnavailable(f"the response {response[:100]!r} is unreadable") from error

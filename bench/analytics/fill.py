@@ -50,7 +50,7 @@ class Filled(NamedTuple):
 
 @dataclass(slots=True)
 class FixedClock:
-    """A clock that stands still; nobody waits."""
+    """A clock that stands still; waiting takes no time."""
 
     at_ms: int = NOW_MS
 

@@ -21,7 +21,7 @@ from core.ports import Clock, KeyValueStore
 from metering.batches import IMPORTED, Batch, encode_batch
 from metering.folding import Folder
 from metering.parts import OpenPart, PartName, decode_part, encode_part
-from metering.segments import Commit, batches_of, encode_segment
+from metering.segments import Commit, batches_of, bounded, encode_segment
 from metering.settlements import settlement_fields
 from metering.tables import SegmentRow, Tables
 from metering.writers import Writers
@@ -219,18 +219,18 @@ class Log:
 
     def _commit(self, group: Sequence[_Waiting]) -> None:
         imported: set[str] = set()
-        texts = [self._accepted(one, imported) for one in group]
-        accepted = [text for text in texts if text]
+        accepted = [new for one in group if (new := self._accepted(one, imported))]
         if not accepted:
             return
-        commit = Commit(self.position + 1, self.clock.now_ms(), f"[{','.join(accepted)}]")
+        texts = ",".join(text for text, _ in accepted)
+        commit = Commit(self.position + 1, self.clock.now_ms(), f"[{texts}]")
         self.tables.add_commit(commit)
         self.counters.commits += 1
         self.counters.batches += len(accepted)
-        self._add(commit)
+        self._add(commit, [bounded(batch, commit.at_ms) for _, batch in accepted])
 
-    def _accepted(self, waiting: _Waiting, imported: set[str]) -> str:
-        """Return the part of a batch that is new, as text; empty if nothing is.
+    def _accepted(self, waiting: _Waiting, imported: set[str]) -> tuple[str, Batch] | None:
+        """Return the part of a batch that is new, encoded and decoded; None if nothing is.
 
         Args:
             waiting: The batch.
@@ -238,7 +238,7 @@ class Log:
         """
         batch = waiting.batch
         if batch.writer != IMPORTED:
-            return waiting.text
+            return waiting.text, batch
         known = self.tables.imported([event.request_id for event in batch.events])
         events = []
         for event in batch.events:
@@ -246,12 +246,13 @@ class Log:
                 imported.add(event.request_id)
                 events.append(event)
         waiting.new = len(events)
-        return encode_batch(batch._replace(events=events)) if events else ""
+        batch = batch._replace(events=events)
+        return (encode_batch(batch), batch) if events else None
 
-    def _add(self, commit: Commit) -> None:
+    def _add(self, commit: Commit, batches: Sequence[Batch]) -> None:
         """Add what follows from a commit; some of it may be in the database already."""
         self.position = commit.position
-        for batch in batches_of(commit):
+        for batch in batches:
             self._add_name(batch, commit.at_ms)
             if batch.dropped:
                 self._part(commit, commit.at_ms).totals.dropped += batch.dropped
@@ -343,7 +344,7 @@ class Log:
             if self.unflushed_since_ms is None:
                 self.unflushed_since_ms = commit.at_ms
         for commit in self.tables.commits(self.checkpointed):
-            self._add(commit)
+            self._add(commit, batches_of(commit))
 
     def _recover_part(self, name: str, texts: Sequence[str]) -> None:
         try:

@@ -96,7 +96,7 @@ async def put_rollup(
             is added.
 
     Raises:
-        StoreUnavailable: KV refused a piece; an attempt with the same `written` goes on there.
+        StoreUnavailable: KV refused a piece; an attempt with the same `written` continues there.
     """
     pieces = encode_rollup(key, rollup)
     names = keys.pieces(key, len(pieces))

@@ -1,8 +1,8 @@
 """Segments: consecutive commits of a shard as one immutable value in `USAGE_KV`.
 
 A segment is lines of text: a header with the checksum of the rest, then a line for each commit.
-Everything that is derived from the log reads commits by `batches_of`, so that what is rebuilt from
-segments equals what the shard added up.
+Everything that is derived from the log uses batches that are `bounded`, so that what is rebuilt
+from segments equals what the shard added up.
 """
 
 from __future__ import annotations
@@ -70,21 +70,20 @@ def decode_segment(value: str | None, shard: int, first: int) -> Sequence[Commit
 
 
 def batches_of(commit: Commit) -> Sequence[Batch]:
-    """Decode the batches of a commit, with the times of events bounded by the shard's clock.
-
-    An event cannot be later than its commit, so the clock that says so is fast. An event from
-    before this software existed has a clock that was never set, unless it is imported.
-
-    Raises `SegmentUnreadable`.
-    """
+    """Decode the batches of a commit, each `bounded`. Raises `SegmentUnreadable`."""
     try:
         batches = [batch_from(document) for document in json.loads(commit.batches)]
     except (ValueError, BatchUnreadable) as error:
         raise SegmentUnreadable(f"commit {commit.position} is unreadable: {error}") from error
-    return [_bounded(batch, commit.at_ms) for batch in batches]
+    return [bounded(batch, commit.at_ms) for batch in batches]
 
 
-def _bounded(batch: Batch, at_ms: int) -> Batch:
+def bounded(batch: Batch, at_ms: int) -> Batch:
+    """Return a batch with the times of its events bounded by the shard's clock at its commit.
+
+    An event cannot be later than its commit, so the clock that says so is fast. An event from
+    before this software existed has a clock that was never set, unless it is imported.
+    """
     oldest_ms = 0 if batch.writer == IMPORTED else _OLDEST_MS
     return batch._replace(
         events=[

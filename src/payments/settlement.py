@@ -11,7 +11,7 @@ from metering.batches import Batch, encode_batch
 from metering.events import Api, UsageEvent
 from metering.settlements import AT_EDGE, SettlementEvent
 from payments.models import PaymentRow
-from usage import check
+from usage import append
 
 LATE_REVENUE = "settled_later"
 """The outcome of an event with the revenue of a request that ended before it was settled."""
@@ -25,7 +25,7 @@ async def send(shards: UsageShards, row: PaymentRow) -> None:
         BatchRefused: The shard is of another version.
     """
     assert row.usage_batch is not None
-    check(await shards.call(row.shard, "append", row.usage_batch))
+    await append(shards, row.shard, row.usage_batch)
 
 
 def settlement_event(row: PaymentRow) -> SettlementEvent:

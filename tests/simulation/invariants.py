@@ -90,7 +90,7 @@ def check_shards(world: World) -> None:
         try:
             _check_totals(world, found, truth.shards[number].commits)
         except (InvariantBroken, SummaryUnreadable) as error:
-            # What cannot be rebuilt is reported, by the shard or by whoever reads it.
+            # What cannot be rebuilt is reported, by the shard or by its reader.
             lost = found.started().shard.log.folder.manifest.damaged
             is_missing = isinstance(error, SummaryUnreadable)
             if has_log or not (lost or is_missing):

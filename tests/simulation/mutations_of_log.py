@@ -89,7 +89,7 @@ LOG = (
     _LOG(
         "a commit is not added to the totals",
         function="Log._commit",
-        old="self._add(commit)",
+        old="self._add(commit, [bounded(batch, commit.at_ms) for _, batch in accepted])",
         new="self.position = commit.position",
     ),
     _LOG(
@@ -180,7 +180,7 @@ LOG = (
     Mutation(
         "a fast clock counts events in the future",
         "metering.segments",
-        "_bounded",
+        "bounded",
         "event if oldest_ms <= event.at_ms <= at_ms else event._replace(at_ms=at_ms)",
         "event",
     ),

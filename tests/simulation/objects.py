@@ -154,7 +154,7 @@ class Call:
 class Exchange:
     """A call on its way: its response, and the work that it has started in the object.
 
-    `caller` is None if that work goes on without its caller.
+    `caller` is None if that work continues after its caller ended.
     """
 
     response: asyncio.Future[str]
@@ -177,7 +177,7 @@ class Exchange:
 
 
 class Faults(Protocol):
-    """The faults of the run at this time; they end when it comes to rest."""
+    """The faults of the run at this time; they end when the run comes to rest."""
 
     network: Network
     shard_fuse: int
@@ -238,7 +238,7 @@ class ShardObject:
         """Call a method as an isolate does. Raises `ShardUnavailable`."""
         random, network = self.random, self.faults.network
         self.calls += 1
-        # A rebuild goes on without its caller.
+        # A rebuild continues after its caller ended.
         is_canceled = method != "rebuild" and random.random() < network.canceled
         exchange = Exchange(self.kv.loop.create_future(), SCOPE.get() if is_canceled else None)
         arrivals = [self._delay_ms()]

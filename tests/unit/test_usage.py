@@ -16,7 +16,7 @@ from metering.segments import batches_of
 from tests.support.builders import SETTLEMENT, event
 from tests.support.fake_shards import FakeShards
 from tests.support.fakes import NOON_MS, FakeClock, FakeStore
-from usage import UsageRecorder, check
+from usage import UsageRecorder, append
 
 
 @dataclass
@@ -342,13 +342,25 @@ def test_a_settlement_that_is_appended_twice_counts_once(scene: Scene) -> None:
     assert (list(batch.events), batch.settlement) == ([revenue], SETTLEMENT)
 
 
+@dataclass
+class Responding:
+    """A shard that always responds the same."""
+
+    response: str
+    count: int = 1
+
+    async def call(self, *_: object) -> str:
+        return self.response
+
+
 @pytest.mark.parametrize("response", ["", "[]", "{}", "null", '{"position": null}', '{"error": 1}'])
 def test_a_response_that_is_not_understood_counts_as_none(response: str) -> None:
     with pytest.raises(ShardUnavailable):
-        check(response)
+        asyncio.run(append(Responding(response), 0, ""))
 
 
 def test_a_refusal_has_the_code_of_the_shard() -> None:
+    shards = Responding('{"error": "batch_unreadable", "message": "too long"}')
     with pytest.raises(BatchRefused, match="too long") as refused:
-        check('{"error": "batch_unreadable", "message": "too long"}')
+        asyncio.run(append(shards, 0, ""))
     assert refused.value.code == "batch_unreadable"

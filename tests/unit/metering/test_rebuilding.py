@@ -122,6 +122,15 @@ def test_a_rebuild_of_any_day_finds_a_damaged_base() -> None:
     check(scene)
 
 
+def test_a_damaged_base_is_written_again_although_the_log_is_damaged(scene: ShardScene) -> None:
+    assert scene.folder.manifest.overall is not None
+    scene.damage(scene.folder.manifest.overall.key)
+    for key in [key for key in scene.store.values if key.startswith(keys.USAGE_PREFIX)]:
+        scene.damage(key)
+    assert scene.rebuild(TODAY + 3)["reason"] is not None
+    check(scene)
+
+
 def wrong_rollup(scene: ShardScene) -> None:
     """Replace a roll-up by sound totals of other events."""
     day = TODAY + 6
