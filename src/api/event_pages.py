@@ -100,12 +100,13 @@ async def newest_settlements(shards: UsageShards, limit: int, place: ClaimPlace)
         ShardUnavailable: A shard did not respond.
     """
     request = json.dumps({"before": place, "since": 0, "limit": limit + 1})
-    pages = await asyncio.gather(
+    texts = await asyncio.gather(
         *(shards.call(shard, "settlements", request) for shard in range(shards.count))
     )
-    rows = heapq.merge(*(json.loads(page) for page in pages), key=_claim_of, reverse=True)
+    pages = [json.loads(text) for text in texts]
+    rows = heapq.merge(*pages, key=_claim_of, reverse=True)
     shown = [row for row, _ in zip(rows, range(limit), strict=False)]
-    is_last = sum(len(json.loads(page)) for page in pages) <= limit
+    is_last = sum(map(len, pages)) <= limit
     events, unreadable = [], []
     for row in shown:
         try:
