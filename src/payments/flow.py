@@ -71,7 +71,9 @@ class Payments:
         """
         errors = PaymentErrors(request)
         try:
-            payload = read_payment(request.headers, request.requirements)
+            payload = read_payment(request.headers)
+            if payload is not None:
+                payload.match(request.requirements)
         except InvalidPayload as error:
             raise errors.with_requirements(PaymentInvalid, error.reason, str(error)) from error
         if payload is None:
@@ -135,7 +137,7 @@ class Payments:
         self, request: PaymentRequest, payload: PaymentPayload, errors: PaymentErrors
     ) -> Claim | AlreadyServed | None:
         """Resume a payment that is in the ledger; None if it is not there or has failed."""
-        known = await self._ledger.find(payload.payment_id(request.requirements))
+        known = await self._ledger.find(payload.payment_id(request.requirements.asset))
         # The digest includes the signature, so only its holder can resume the payment.
         if known is None or known.proof_digest != payload.digest:
             return None

@@ -167,7 +167,7 @@ def new_payment_row(
     """
     requirements, api = request.requirements, request.tenant.api
     return PaymentRow(
-        payment_id=payload.payment_id(requirements),
+        payment_id=payload.payment_id(requirements.asset),
         attempt=1,
         state=PaymentState.CLAIMED,
         reason="",

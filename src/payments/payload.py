@@ -22,6 +22,7 @@ from core.ports import Json
 from core.responses import PAYMENT_SIGNATURE_HEADER, PAYMENT_SIGNATURE_HEADER_V1
 from core.safe_json import read_json
 from payments.requirements import (
+    NETWORKS_V1,
     PAYMENT_IDENTIFIER,
     SCHEME,
     PaymentRequirements,
@@ -53,24 +54,53 @@ class PaymentPayload:
     """A payment as a client presented it, not verified yet.
 
     `document` is the whole payload as received; `payer` and `nonce` are in lower case;
-    `identifier` is the client's own name for the payment, if it has one.
+    `network` is in CAIP-2 form, empty if it has none; `asset` is None in version 1, whose
+    payments do not name their token; `identifier` is the client's own name for the payment, if
+    it has one.
     """
 
     version: int
     document: Mapping[str, Json]
+    network: str
+    asset: str | None
     payer: str
     nonce: str
     valid_before_ms: int
     identifier: str | None
 
-    def payment_id(self, requirements: PaymentRequirements) -> str:
+    def payment_id(self, default_asset: str) -> str:
         """Return the id of the signed authorization: 32 hexadecimal digits.
 
         A token accepts one authorization per payer and nonce, so two payments with the same
-        id can never both be settled.
+        id can never both be settled. `default_asset` is the token of a payment that names none.
         """
-        parts = (requirements.network, requirements.asset.lower(), self.payer, self.nonce)
+        asset = default_asset if self.asset is None else self.asset
+        parts = (self.network, asset.lower(), self.payer, self.nonce)
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+
+    def match(self, requirements: PaymentRequirements) -> None:
+        """Raise `InvalidPayload` if the payment does not meet the requirements.
+
+        Expiry is not checked, because an expired payment may have been settled before.
+        """
+        if self.version == 1:
+            if requirements.network_v1 is None:
+                raise InvalidPayload(
+                    "invalid_x402_version",
+                    f"Version 1 has no name for {requirements.network}: use version 2.",
+                )
+            _match("scheme", self.document.get("scheme"), SCHEME)
+            _match("network", self.document.get("network"), requirements.network_v1)
+        else:
+            accepted = self.document["accepted"]
+            _match("scheme", accepted.get("scheme"), SCHEME)
+            _match("network", accepted.get("network"), requirements.network)
+            _match("asset", accepted.get("asset"), requirements.asset)
+            _match("payTo", accepted.get("payTo"), requirements.pay_to)
+            _match("amount", str(accepted.get("amount")), requirements.amount)
+        authorization = self.document["payload"]["authorization"]
+        _match("authorization.to", authorization.get("to"), requirements.pay_to)
+        _match("authorization.value", str(int(authorization["value"])), requirements.amount)
 
     def check_expiry(self, now_ms: int) -> None:
         """Raise `InvalidPayload` if the authorization has expired."""
@@ -101,36 +131,21 @@ class PaymentPayload:
         }
 
 
-def read_payment(
-    headers: Mapping[str, str], requirements: PaymentRequirements
-) -> PaymentPayload | None:
+def read_payment(headers: Mapping[str, str]) -> PaymentPayload | None:
     """Parse the payment of a request whose `headers` are by lower-case name.
 
-    Returns None if there is no payment header. Raises `InvalidPayload` if it does not meet
-    the requirements. Expiry is not checked, because an expired payment may have been settled
-    before.
+    Returns None if there is no payment header. Raises `InvalidPayload` if it is malformed.
     """
     if PAYMENT_SIGNATURE_HEADER in headers:
         document = _decode_header("PAYMENT-SIGNATURE", headers[PAYMENT_SIGNATURE_HEADER], 2)
         accepted = document.get("accepted")
         if not isinstance(accepted, dict):
             raise InvalidPayload("invalid_payload", "The payment lacks the object `accepted`.")
-        _match("scheme", accepted.get("scheme"), SCHEME)
-        _match("network", accepted.get("network"), requirements.network)
-        _match("asset", accepted.get("asset"), requirements.asset)
-        _match("payTo", accepted.get("payTo"), requirements.pay_to)
-        _match("amount", str(accepted.get("amount")), requirements.amount)
-        return _parse(2, document, requirements)
+        network, asset = str(accepted.get("network")), str(accepted.get("asset"))
+        return _parse(2, document, network.lower(), asset)
     if PAYMENT_SIGNATURE_HEADER_V1 in headers:
         document = _decode_header("X-PAYMENT", headers[PAYMENT_SIGNATURE_HEADER_V1], 1)
-        if requirements.network_v1 is None:
-            raise InvalidPayload(
-                "invalid_x402_version",
-                f"Version 1 has no name for {requirements.network}: use version 2.",
-            )
-        _match("scheme", document.get("scheme"), SCHEME)
-        _match("network", document.get("network"), requirements.network_v1)
-        return _parse(1, document, requirements)
+        return _parse(1, document, NETWORKS_V1.get(str(document.get("network")).lower(), ""), None)
     return None
 
 
@@ -165,7 +180,7 @@ def _decode_header(name: str, value: str, version: int) -> dict[str, Json]:
 
 
 def _parse(
-    version: int, document: Mapping[str, Json], requirements: PaymentRequirements
+    version: int, document: Mapping[str, Json], network: str, asset: str | None
 ) -> PaymentPayload:
     payload = document.get("payload")
     authorization = payload.get("authorization") if isinstance(payload, dict) else None
@@ -177,9 +192,7 @@ def _parse(
     _check("payload.signature", payload.get("signature"), _SIGNATURE, "0x and hexadecimal digits")
     payer = _check("from", authorization.get("from"), ADDRESS, "an address").lower()
     nonce = _check("nonce", authorization.get("nonce"), _NONCE, "0x and 64 hexadecimal digits")
-    _match("authorization.to", authorization.get("to"), requirements.pay_to)
-    value = _check("value", _digits(authorization.get("value")), _DIGITS, "a whole number")
-    _match("authorization.value", str(int(value)), requirements.amount)
+    _check("value", _digits(authorization.get("value")), _DIGITS, "a whole number")
     times = [
         int(_check(name, _digits(authorization.get(name)), _DIGITS, "seconds since 1970"))
         for name in ("validAfter", "validBefore")
@@ -187,7 +200,14 @@ def _parse(
     # Later times make no difference, and the value must fit into the ledger.
     valid_before_ms = min(times[1], _SECONDS_MAX) * 1000
     return PaymentPayload(
-        version, document, payer, nonce.lower(), valid_before_ms, _read_identifier(document)
+        version,
+        document,
+        network,
+        asset,
+        payer,
+        nonce.lower(),
+        valid_before_ms,
+        _read_identifier(document),
     )
 
 
