@@ -78,7 +78,7 @@ check: ## checks formatting, lint, types, layers and house rules
 format: ## formats the code and applies the automatic fixes of the linters
 	@$(SETUP) tools && exec $(PYTHON) -m dev.check --fix
 
-bench: ## runs the benchmarks (SIZE=small or full, ONLY=any of requests,profile,startup,soak,overload,designs,shard,snapshots,growth,explore,page)
+bench: ## runs the benchmarks (SIZE=small or full, ONLY=any of requests,paid,profile,startup,soak,overload,designs,shard,snapshots,growth,explore,page)
 	@$(SETUP) browser && PYTHONPATH=src exec $(PYTHON) -m bench
 
 plots: ## writes charts and tables of docs/performance.md from bench/results (also done by make bench)

@@ -15,6 +15,7 @@ from bench import imports, startup
 from bench.analytics import designs, explore, page, shard, snapshots
 from bench.analytics.fill import Fill, Filled
 from bench.endurance import overload, soak
+from bench.paid import measuring as paid
 from bench.profile import counts
 from bench.report import page as report
 from bench.report import results as results_store
@@ -41,6 +42,7 @@ SIZES = {
 }
 PARTS = (
     "requests",
+    "paid",
     "profile",
     "startup",
     "soak",
@@ -127,6 +129,10 @@ def _measured(name: str, chosen: Sequence[str]) -> Results:
         measured = comparison.measure(size.rounds, ROUND_SECONDS, say)
         results.requests += measured.requests
         results.bodies += measured.bodies
+    if "paid" in chosen:
+        found = paid.measure(size.rounds, ROUND_SECONDS, say)
+        results.paid += found.paid
+        results.round_trips += found.round_trips
     if "profile" in chosen:
         results.profile += counts.measure(2 * ROUND_SECONDS, say)
     _measure_endurance(results, size, chosen, say)

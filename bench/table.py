@@ -18,6 +18,8 @@ from bench.endurance import overload, soak
 from bench.endurance.overload import OverloadFigures
 from bench.endurance.soak import SoakFigures
 from bench.imports import ImportFigures
+from bench.paid import tables as paid_tables
+from bench.paid.figures import PaidFigures, RoundTripFigures
 from bench.profile.counts import ProfileFigures
 from bench.profile.tables import profile_tables
 from bench.requests import tables
@@ -46,6 +48,8 @@ class Results:
     page: list[PageFigures] = field(default_factory=list)
     requests: list[RequestFigures] = field(default_factory=list)
     bodies: list[BodyFigures] = field(default_factory=list)
+    paid: list[PaidFigures] = field(default_factory=list)
+    round_trips: list[RoundTripFigures] = field(default_factory=list)
     profile: list[ProfileFigures] = field(default_factory=list)
     startup: list[StartFigures] = field(default_factory=list)
     imports: list[ImportFigures] = field(default_factory=list)
@@ -82,9 +86,11 @@ def shown(results: Results) -> Iterable[Table]:
         yield table
     if results.explore:
         yield _explore_table(results.explore)
+    stored = results.as_json()
     if results.requests:
-        stored = results.as_json()
         yield from tables.shown(stored["requests"], stored["bodies"])
+    if results.paid:
+        yield from paid_tables.shown(stored["paid"], stored["round_trips"])
     yield from profile_tables(results.profile)
     if results.startup:
         yield from startup.shown(results.startup)

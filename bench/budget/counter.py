@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,29 @@ from bench.budget.inspector import Inspector, InspectorError
 
 SETTLED_SECONDS = 30.0
 _POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A call of a binding, as "BINDING.method", or of another server, as "fetch PATH".
+
+    `began` and `ended` number the order of all beginnings, ends and responses; `ended` is None
+    while it is pending. The rows are those of a database, as it bills them.
+    """
+
+    name: str
+    began: int
+    ended: int | None
+    rows_read: int
+    rows_written: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trips:
+    """The calls since `reset`, in the order of their beginning, and when the response was made."""
+
+    calls: Sequence[Trip]
+    responded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,26 @@ class CrossingCounter:
     def watch_allocator(self) -> None:
         """Start to count allocations, and disable Python's garbage collector."""
         self._call("watchAllocator()")
+
+    def watch_trips(self) -> None:
+        """Start to trace calls of bindings and of other servers."""
+        self._call("watchTrips()")
+
+    def trips(self) -> Trips:
+        """Return the calls since `reset`, once they have all ended.
+
+        Raises:
+            InspectorError: One does not end.
+        """
+        until = time.monotonic() + SETTLED_SECONDS
+        while True:
+            found = self._call("read()")
+            calls = [Trip(*one.values()) for one in found["trips"]]
+            if all(call.ended for call in calls):
+                return Trips(calls, found["responded"])
+            if time.monotonic() > until:
+                raise InspectorError(f"A call does not end: {calls}")
+            time.sleep(_POLL_SECONDS)
 
     def reset(self) -> None:
         """Reset all counts to 0."""

@@ -17,11 +17,25 @@ let isHolding = false;
 let clock = null;
 /** V8 collects garbage at any time, so calls of its finalizers are not counted. */
 let isFinalizing = false;
+/** Calls of bindings and of other servers, in the order of their beginning; null until `watchTrips`. */
+let trips = null;
+/** Grows whenever such a call begins or ends, and with each response. */
+let turn = 0;
+/** The turn of the latest response. */
+let responded = 0;
 
 const ALLOCATOR_BYTES = 20;
 /** `mem` and `obj` of CPython's PyMemAllocatorDomain; `raw` has no Python objects. */
 const ALLOCATOR_DOMAINS = [1, 2];
 const STORE_METHODS = ["get", "getWithMetadata", "put", "list", "delete"];
+/** The traced methods of other bindings, by the name of their class. */
+const TRACED_METHODS = {
+	D1Database: ["batch"],
+	D1PreparedStatement: ["all", "first", "raw", "run"],
+	Ratelimit: ["limit"],
+};
+/** The functions of `runtime/bridge.js` that make a response. */
+const RESPONDING = ["forward", "respond"];
 /** Only longer timers are delayed; shorter ones drive Pyodide's event loop. */
 const HELD_FROM_MS = 100;
 const HELD_POLL_MS = 5;
@@ -35,6 +49,10 @@ const storeNames = new WeakMap();
 const { now: realNow } = Date;
 Date.now = function now() {
 	return clock ?? realNow();
+};
+const realFetch = globalThis.fetch.bind(globalThis);
+globalThis.fetch = function fetch(url, init) {
+	return trip(`fetch ${new URL(url).pathname}`, () => realFetch(url, init));
 };
 
 function count(table, name) {
@@ -89,6 +107,7 @@ export function countedImports(imports, module, text) {
 		}
 		counted[name] = Object.assign((...values) => {
 			count(toJavaScript, named(name, values));
+			if (name === "JsvFunction_CallBound" && RESPONDING.includes(values[0].name)) responded = ++turn;
 			return called(...values);
 		}, called);
 	}
@@ -120,6 +139,7 @@ export function promised(_function, values) {
 function entered(values) {
 	if (clock !== null) clock++;
 	watchStores(values);
+	if (trips) watchBindings(values);
 }
 
 /** Marks calls of finalizers, which V8 makes at any time. */
@@ -156,13 +176,71 @@ function watchMethods(prototype) {
 		const watched = function (...values) {
 			count(operations, `${storeNames.get(this)}.${method}`);
 			pending++;
-			const result = original.apply(this, values);
+			const result = trip(`${storeNames.get(this)}.${method}`, () => original.apply(this, values));
 			const ended = () => pending--;
 			result.then(ended, ended);
 			return result;
 		};
 		prototype[method] = Object.defineProperty(watched, "name", { value: method });
 	}
+}
+
+/** Runs a call that returns a promise, and notes its beginning and end, and the rows of a database. */
+function trip(name, call) {
+	if (!trips) return call();
+	const one = { name, began: ++turn, ended: null, rowsRead: 0, rowsWritten: 0 };
+	trips.push(one);
+	const result = call();
+	const end = (found) => {
+		one.ended = ++turn;
+		for (const { meta } of [found].flat().filter((each) => each?.meta)) {
+			one.rowsRead += meta.rows_read;
+			one.rowsWritten += meta.rows_written;
+		}
+	};
+	result.then(end, end);
+	return result;
+}
+
+/** Traces the databases, rate limits and Durable Objects in an `env` that is passed to Python. */
+function watchBindings(values) {
+	for (const env of values) {
+		if (kindOf(env) !== "Object") continue;
+		for (const [name, binding] of Object.entries(env)) {
+			const kind = binding?.constructor?.name;
+			if (kind === "DurableObjectNamespace") traceObjects(Object.getPrototypeOf(binding), binding, name);
+			if (kind in TRACED_METHODS) traceMethods(binding, name);
+			if (kind === "D1Database") traceMethods(binding.prepare("SELECT 1"), name);
+		}
+	}
+}
+
+function traceMethods(binding, name) {
+	const prototype = Object.getPrototypeOf(binding);
+	storeNames.set(binding, name);
+	if (storeNames.has(prototype)) return;
+	storeNames.set(prototype, name);
+	for (const method of TRACED_METHODS[binding.constructor.name]) {
+		const original = prototype[method];
+		prototype[method] = function (...values) {
+			return trip(`${storeNames.get(this) ?? name}.${method}`, () => original.apply(this, values));
+		};
+	}
+}
+
+function traceObjects(prototype, binding, name) {
+	storeNames.set(binding, name);
+	if (storeNames.has(prototype)) return;
+	storeNames.set(prototype, "");
+	const { getByName } = prototype;
+	prototype.getByName = function (object) {
+		const stub = getByName.call(this, object);
+		const get = (_target, method) =>
+			typeof method === "string" && method !== "then"
+				? (...values) => trip(`${storeNames.get(this)}.${method}`, () => stub[method](...values))
+				: stub[method];
+		return new Proxy(stub, { get });
+	};
 }
 
 /** Starts to count allocations, and disables Python's garbage collector. */
@@ -217,7 +295,15 @@ function watchTimers() {
 }
 
 globalThis.clawrCounting = {
-	read: () => ({ toJavaScript, toPython, operations, allocator, isWaiting: pending + longTimers.size > 0 }),
+	read: () => ({
+		toJavaScript,
+		toPython,
+		operations,
+		allocator,
+		isWaiting: pending + longTimers.size > 0,
+		trips: trips ?? [],
+		responded,
+	}),
 	/** Resets the counts; also frees memory that Python keeps for reuse, which depends on earlier work. */
 	reset() {
 		raw.exports.PyGC_Collect();
@@ -225,6 +311,11 @@ globalThis.clawrCounting = {
 		toPython = {};
 		operations = {};
 		allocator = { malloc: 0, calloc: 0, realloc: 0 };
+		if (trips) trips = [];
+	},
+	/** Starts to trace calls of bindings and of other servers. */
+	watchTrips() {
+		trips = [];
 	},
 	watchAllocator,
 	watchTimers,

@@ -33,6 +33,7 @@ _BLOCK = re.compile(
 _TABLES: Mapping[str, tuple[str, Callable[[CommitResults], str]]] = {
     "ratios": ("requests", report_tables.ratio_table),
     "requests": ("requests", report_tables.request_table),
+    "paid_ratios": ("paid", report_tables.paid_ratio_table),
     "growth": ("growth", report_tables.growth_table),
 }
 """Further tables: their part and the function that renders them."""

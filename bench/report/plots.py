@@ -49,8 +49,6 @@ def _responses(requests: Sequence[Json]) -> Chart:
             [m / c for m, c in zip(one["per_second"], floor["per_second"], strict=True)],
         )
         for one in requests
-        # Paid requests wait for the facilitator.
-        if one["paid"] is None
     ]
     title = "Responses per second relative to the SDK's pass-through"
     return charts.spreads_chart(title, "relative to (c)", {"responses": shares}, mark=1.0)

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.endurance import tables as endurance
+from bench.paid import tables as paid_tables
 from bench.report.results import CommitResults
 from bench.requests import tables as request_tables
 from bench.requests.ratios import Ratio, ratios
@@ -27,7 +28,15 @@ def provenance(stored: CommitResults, part: str) -> str:
 
 def ratio_table(stored: CommitResults) -> str:
     """Return the table of ratios with their targets."""
-    found = ratios(stored.parts["requests"].figures, stored.parts["bodies"].figures)
+    return _ratios(ratios(stored.parts["requests"].figures, stored.parts["bodies"].figures))
+
+
+def paid_ratio_table(stored: CommitResults) -> str:
+    """Return the table of the ratios of paid requests with their targets."""
+    return _ratios(paid_tables.ratios(stored.parts["paid"].figures))
+
+
+def _ratios(found: Iterable[Ratio]) -> str:
     rows = [(*request_tables.ratio_cells(ratio), _met(ratio)) for ratio in found]
     return table((*request_tables.RATIO_HEADS, "met"), rows)
 
@@ -161,6 +170,8 @@ PARTS: Mapping[str, tuple[tuple[str, ...], Callable[[Sequence[Json]], Rows]]] = 
         _explore_rows,
     ),
     "page": (("first visits of `/explore`", "value", "target"), _page_rows),
+    "paid": (paid_tables.HEADS, paid_tables.cells),
+    "round_trips": (paid_tables.TRIP_HEADS, paid_tables.trip_cells),
     "startup": (endurance.START_HEADS, endurance.start_rows),
     "soak": (endurance.SOAK_HEADS, endurance.soak_rows),
     "overload": (endurance.OVERLOAD_HEADS, endurance.overload_rows),

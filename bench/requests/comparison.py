@@ -10,16 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from bench.load import load
 from bench.requests import bodies
 from bench.requests.bodies import BodyFigures
 from bench.requests.contender import Contender, Running, running
 from bench.requests.figures import RequestFigures
-from bench.requests.paid import PaidMeasurement, priced
 from bench.server import cpu_seconds_of
-from dev.economy import running_economy
 
 CONNECTIONS = 16
 MEGABYTE = 1_000_000
@@ -43,35 +41,16 @@ class Measured(NamedTuple):
     bodies: list[BodyFigures]
 
 
-class Measuring(Protocol):
-    """Measures one running contender."""
-
-    def warm_up(self) -> None:
-        """Send requests until code and caches are loaded."""
-        ...
-
-    def run_round(self, seconds: float) -> None:
-        """Measure one round."""
-        ...
-
-    def finished(self) -> list[RequestFigures]:
-        """Return the results, including what its log recorded."""
-        ...
-
-
 def measure(rounds: int, seconds: float, say: Callable[[str], None]) -> Measured:
     """Run all contenders in `rounds` alternating rounds of `seconds` each."""
     with TemporaryDirectory() as name, ExitStack() as parts:
-        say("starting the chain and the facilitator")
-        economy = parts.enter_context(running_economy())
 
         def start(contender: Contender) -> Running:
             say(f"starting ({contender.letter}) {contender.what}")
             return parts.enter_context(running(contender, Path(name) / contender.letter))
 
         free = [start(one) for one in FREE]
-        measurements: list[Measuring] = [_Passing(one) for one in free]
-        measurements.append(PaidMeasurement(start(priced(economy)), economy, CONNECTIONS))
+        measurements = [_Passing(one) for one in free]
         say("warming up")
         for each in measurements:
             each.warm_up()
@@ -79,8 +58,8 @@ def measure(rounds: int, seconds: float, say: Callable[[str], None]) -> Measured
             say(f"round {number + 1} of {rounds}")
             for each in measurements:
                 each.run_round(seconds)
-        say("counting entries of the logs, the ledger and the chain")
-        found = [figures for each in measurements for figures in each.finished()]
+        say("counting entries of the logs")
+        found = [each.finished() for each in measurements]
         return Measured(found, bodies.measure(free, say))
 
 
@@ -116,6 +95,6 @@ class _Passing:
         figures.last_ms.append(stream.quantile_ms(0.5))
         self._figures.sent += sum(len(one.times) for one in (alone, busy, down, up, stream))
 
-    def finished(self) -> list[RequestFigures]:
+    def finished(self) -> RequestFigures:
         self._figures.recorded = self.running.recorded()
-        return [self._figures]
+        return self._figures

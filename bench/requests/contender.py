@@ -154,6 +154,8 @@ def use_contender(main: str, folder: Path, config: dict[str, Any]) -> None:
     """Configure a run for a Worker of `contenders/` instead of this dispatcher."""
     inside = folder / "bench_contender"
     inside.mkdir()
+    # For the official middleware; wrangler bundles what a contender imports.
+    (inside / "node_modules").symlink_to(HERE.economy / "node_modules")
     source = CONTENDERS / main
     shutil.copy(source, inside)
     config["main"] = f"bench_contender/{source.name}"
@@ -165,6 +167,8 @@ def use_contender(main: str, folder: Path, config: dict[str, Any]) -> None:
     config["compatibility_flags"] = [
         flag for flag in flags if of_functions or flag != FUNCTIONS_FLAG
     ]
+    if source.name == "middleware.js":
+        config["compatibility_flags"].append("nodejs_compat")
 
 
 def _direct_port(ports: set[int]) -> int:

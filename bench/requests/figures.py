@@ -9,27 +9,6 @@ from core.ports import Json
 
 
 @dataclass(slots=True)
-class PaidFigures:
-    """The payments of contender (g), by round; the last two fields are of the whole run.
-
-    Times are those of sequential payments. `facilitator_ms` is the median time of the
-    facilitator, to verify and settle; `own_ms` that of the rest of the request;
-    `own_per_second` the requests per second without the facilitator's time. `ledger` and
-    `transferred` are the number of payments in the ledger and on the chain.
-    """
-
-    facilitator_ms: list[float] = field(default_factory=list)
-    own_ms: list[float] = field(default_factory=list)
-    own_per_second: list[float] = field(default_factory=list)
-    ledger: int = 0
-    transferred: int = 0
-
-    def as_json(self) -> Json:
-        """Return all fields by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(slots=True)
 class RequestFigures:
     """One contender, by round: responses per second, and times in milliseconds.
 
@@ -37,7 +16,7 @@ class RequestFigures:
     of its workerd per request, including script and KV; `download_ms` is a download of 1 MB,
     `upload_ms` an upload of 10 MB; `first_ms` and `last_ms` are the times of the first and last
     byte of a streamed body. `recorded` is the number of the `sent` requests in its log, `None`
-    without a log. `paid` exists only for (g).
+    without a log.
     """
 
     letter: str
@@ -53,7 +32,6 @@ class RequestFigures:
     last_ms: list[float] = field(default_factory=list)
     sent: int = 0
     recorded: int | None = None
-    paid: PaidFigures | None = None
 
     def add(self, alone: Load, busy: Load, cpu_seconds: float) -> None:
         """Add a round of small requests."""
@@ -65,5 +43,4 @@ class RequestFigures:
 
     def as_json(self) -> Json:
         """Return all fields by name."""
-        plain = {name: getattr(self, name) for name in self.__slots__}
-        return {**plain, "paid": None if self.paid is None else self.paid.as_json()}
+        return {name: getattr(self, name) for name in self.__slots__}

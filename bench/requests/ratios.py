@@ -69,7 +69,7 @@ class Ratio:
 
 
 def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
-    """Compare this dispatcher, with a free and a priced API, with the other contenders.
+    """Compare this dispatcher, with a free API, with the other contenders.
 
     Args:
         requests: `RequestFigures` as JSON.
@@ -78,65 +78,45 @@ def ratios(requests: Sequence[Json], bodies: Sequence[Json]) -> Iterable[Ratio]:
     by = {one["letter"]: one for one in requests}
     f = by["f"]
     for letter, least in (("c", 1.0), ("d", 4.0), ("e", 2.0)):
-        yield _over(f, by[letter], "responses/s, (f) / ({})", "per_second", at_least=least)
-    yield _recorded("requests in the log / sent, (f)", f, [f["recorded"]])
-    g, paid = by["g"], by["g"]["paid"]
-    places = [g["recorded"], paid["ledger"], paid["transferred"]]
-    yield _recorded("payments counted, in the ledger and on the chain / sent, (g)", g, places)
-    yield _each(
+        yield over(f, by[letter], "responses/s, (f) / ({})", "per_second", at_least=least)
+    yield recorded("requests in the log / sent, (f)", f, [f["recorded"]])
+    yield each(
         "small request, one connection, p50, (f) minus (c)",
         [mine - theirs for mine, theirs in _rounds(f, by["c"], "alone_ms")],
         "ms",
         at_most=0.0,
     )
-    yield _over(f, by["c"], "sixteen connections, p99, (f) / ({})", "busy_p99_ms", at_most=1.5)
-    yield _over(f, by["b"], "1 MB down, (f) / ({})", "download_ms", at_most=1.05)
-    yield _over(f, by["b"], "10 MB up, (f) / ({})", "upload_ms", at_most=1.05)
+    yield over(f, by["c"], "sixteen connections, p99, (f) / ({})", "busy_p99_ms", at_most=1.5)
+    yield over(f, by["b"], "1 MB down, (f) / ({})", "download_ms", at_most=1.05)
+    yield over(f, by["b"], "10 MB up, (f) / ({})", "upload_ms", at_most=1.05)
     for size, name in (("1 MB down", "download_ms"), ("10 MB up", "upload_ms")):
         bodies_alone = zip(_body_ms(f, name), _body_ms(by["b"], name), strict=True)
-        yield _each(
+        yield each(
             f"{size}, minus a small request, (f) minus (b)",
             [mine - theirs for mine, theirs in bodies_alone],
             "ms",
         )
-    yield _over(f, by["b"], "1 MB in chunks, last byte, (f) / ({})", "last_ms", at_most=1.05)
-    yield _each(
+    yield over(f, by["b"], "1 MB in chunks, last byte, (f) / ({})", "last_ms", at_most=1.05)
+    yield each(
         "1 MB in chunks, first byte / last byte, (f)",
         [first / last for first, last in zip(f["first_ms"], f["last_ms"], strict=True)],
         "times",
     )
     for one in bodies:
         pairs = zip(one["hundred_mb"], one["ten_mb"], strict=True)
-        yield _each(
+        yield each(
             f"memory growth from 10 MB to 100 MB uploads, ({one['letter']})",
             [hundred - ten for hundred, ten in pairs],
             "MB",
             at_most=BODY_GROWTH_MB,
         )
-    yield _over(f, by["c"], "CPU of a small request, (f) / ({})", "cpu_ms")
-    yield _over(by["g0"], f, "CPU of an unpaid request, (g0) / ({})", "cpu_ms")
-    yield from _paid(g, f)
+    yield over(f, by["c"], "CPU of a small request, (f) / ({})", "cpu_ms")
 
 
-def _paid(g: Json, f: Json) -> Iterable[Ratio]:
-    paid = g["paid"]
-    alone = [1_000 / milliseconds for milliseconds in f["alone_ms"]]
-    pairs = zip(paid["own_per_second"], alone, strict=True)
-    yield _over(g, f, "CPU of a paid request, (g) / ({})", "cpu_ms")
-    yield _each(
-        "responses/s on one connection without the facilitator, (g) / (f)",
-        [mine / theirs for mine, theirs in pairs],
-        "times",
-    )
-    yield _each("a paid request, one connection, p50, (g)", g["alone_ms"], "ms")
-    yield _each("its time in the facilitator", paid["facilitator_ms"], "ms")
-    yield _each("its remaining time", paid["own_ms"], "ms")
-
-
-def _recorded(what: str, one: Json, places: Sequence[int]) -> Ratio:
+def recorded(what: str, one: Json, places: Sequence[int]) -> Ratio:
     """Compare recorded with sent requests: none lost, none counted twice."""
     shares = [place / one["sent"] for place in places]
-    return _each(what, shares, "times", at_least=1.0, at_most=1.0)
+    return each(what, shares, "times", at_least=1.0, at_most=1.0)
 
 
 def _body_ms(one: Json, name: str) -> Iterable[float]:
@@ -144,7 +124,7 @@ def _body_ms(one: Json, name: str) -> Iterable[float]:
     return [whole - small for whole, small in zip(one[name], one["alone_ms"], strict=True)]
 
 
-def _over(
+def over(
     mine: Json,
     theirs: Json,
     what: str,
@@ -153,15 +133,19 @@ def _over(
     at_least: float | None = None,
     at_most: float | None = None,
 ) -> Ratio:
+    """Divide a field of one contender by that of another, round by round.
+
+    `what` names the comparison; `{}` in it becomes the other's letter.
+    """
     values = [over / under for over, under in _rounds(mine, theirs, name)]
-    return _each(what.format(theirs["letter"]), values, "times", at_least=at_least, at_most=at_most)
+    return each(what.format(theirs["letter"]), values, "times", at_least=at_least, at_most=at_most)
 
 
 def _rounds(mine: Json, theirs: Json, name: str) -> Iterable[tuple[float, float]]:
     return zip(mine[name], theirs[name], strict=True)
 
 
-def _each(
+def each(
     what: str,
     values: Sequence[float],
     unit: str,
@@ -169,5 +153,6 @@ def _each(
     at_least: float | None = None,
     at_most: float | None = None,
 ) -> Ratio:
+    """Summarize the values of the rounds, with their target."""
     median = statistics.median(values)
     return Ratio(what, median, min(values), max(values), unit, at_least, at_most)

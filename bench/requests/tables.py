@@ -68,14 +68,9 @@ def _median(values: Sequence[float], digits: int) -> str:
 
 
 def _recorded(one: Json) -> str:
-    """Return how many of its requests a contender recorded, and where."""
+    """Return how many of its requests a contender recorded."""
     if one["recorded"] is None:
         return ""
-    places = {"": one["recorded"]}
-    if one["paid"] is not None:
-        places |= {" in the ledger": one["paid"]["ledger"]}
-        places |= {" on the chain": one["paid"]["transferred"]}
-    if set(places.values()) == {one["sent"]}:
+    if one["recorded"] == one["sent"]:
         return f"all {one['sent']:,}"
-    found = ", ".join(f"{count:,}{place}" for place, count in places.items())
-    return f"{found} of {one['sent']:,}"
+    return f"{one['recorded']:,} of {one['sent']:,}"

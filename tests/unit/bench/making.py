@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bench.paid.figures import PaidFigures
 from bench.report.results import CommitResults, Part
 from bench.requests.bodies import BodyFigures
-from bench.requests.figures import PaidFigures, RequestFigures
+from bench.requests.figures import RequestFigures
 from core.ports import Json
 
-LETTERS = ("a", "b", "c", "d", "e", "f", "g0", "g")
+LETTERS = ("a", "b", "c", "d", "e", "f")
 
 
 def requests(**faster: float) -> list[Json]:
@@ -35,14 +36,36 @@ def _one(letter: str, factor: float) -> RequestFigures:
         cpu_ms=times,
         sent=1_000,
     )
-    if letter in {"e", "f", "g0", "g"}:
+    if letter in {"e", "f"}:
         figures.recorded = 1_000
-    if not letter.startswith("g"):
-        figures.download_ms = figures.upload_ms = figures.first_ms = times
-        figures.last_ms = [100.0, 200.0]
-    if letter == "g":
-        figures.paid = PaidFigures([30.0, 50.0], [10.0, 20.0], [100.0, 50.0], 1_000, 1_000)
+    figures.download_ms = figures.upload_ms = figures.first_ms = times
+    figures.last_ms = [100.0, 200.0]
     return figures
+
+
+def paid(slower: float = 1.0) -> list[Json]:
+    """Return two rounds of paid and unpaid requests; (g) takes `slower` times as long as (m)."""
+    found = []
+    for letter, factor in (("m0", 1.0), ("m", 1.0), ("g0", slower), ("g", slower)):
+        times = [2.0 * factor, 4.0 * factor]
+        figures = PaidFigures(
+            letter,
+            f"contender {letter}",
+            per_second=[1_000 / factor, 500 / factor],
+            alone_ms=times,
+            busy_ms=times,
+            busy_p99_ms=times,
+            cpu_ms=times,
+            sent=1_000,
+        )
+        if letter in {"m", "g"}:
+            figures.own_ms, figures.facilitator_ms, figures.transferred = times, times, 1_000
+        if letter.startswith("g"):
+            figures.recorded = 1_000
+        if letter == "g":
+            figures.ledger = 1_000
+        found.append(figures.as_json())
+    return found
 
 
 def snapshots() -> list[Json]:
