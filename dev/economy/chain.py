@@ -30,6 +30,10 @@ MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 BLOCK_SECONDS = 10.0
 """The longest wait for the block of a transaction, unless blocks are paused."""
 
+IDLE_BLOCK_SECONDS = 2
+"""How often a block is mined without transactions, as on Base. Contracts compare times with the
+newest block's, and some clients sign payments that are valid since a minute ago."""
+
 _POLL_SECONDS = 0.005
 _GAS_MONEY = 10**18
 _COMPILED = Path(__file__).with_name("contracts") / "compiled.json"
@@ -168,9 +172,10 @@ class Chain:
     def paused_blocks(self) -> Iterator[None]:
         """Mine no blocks during a `with` block, so that transactions stay pending.
 
-        `mine` still mines one. Transactions that are pending at the end are mined then.
+        `mine` still mines one. Transactions that are pending at the end are mined then; after
+        that, only transactions cause blocks.
         """
-        self.rpc.call("evm_setAutomine", False)  # noqa: FBT003
+        self.rpc.call("evm_setIntervalMining", 0)
         try:
             yield
         finally:

@@ -8,7 +8,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.economy.chain import CHAIN_ID, NETWORK, TOKEN, TOKEN_NAME, TOKEN_VERSION, Chain
+from dev.economy.chain import (
+    CHAIN_ID,
+    IDLE_BLOCK_SECONDS,
+    NETWORK,
+    TOKEN,
+    TOKEN_NAME,
+    TOKEN_VERSION,
+    Chain,
+)
 from dev.economy.process import GuardedServer
 from dev.economy.rpc import Rpc
 from dev.economy.wallets import (
@@ -108,6 +116,8 @@ def _running_chain(layout: Layout, logs: Path) -> Iterator[str]:
         find_anvil(layout),
         *("--host", "127.0.0.1", "--port", "0"),
         *("--chain-id", str(CHAIN_ID), "--accounts", str(ACCOUNTS)),
+        # A block for each transaction at once, and one every few seconds without any.
+        *("--mixed-mining", "--block-time", str(IDLE_BLOCK_SECONDS)),
     )
     server = GuardedServer("The local chain", command, os.environ, logs / "chain.log")
     try:

@@ -13,29 +13,21 @@ from dataclasses import dataclass
 from api.auth import Authorizer
 from api.explore.sources import upstream_of
 from api.invariants import Invariant, invariants_of
+from api.payment_health import Problem, payment_report, problem
 from core import keys
 from core.calendar import DAY_MS, timestamp
 from core.errors import (
     BindingMissing,
     ConfigurationError,
-    DatabaseUnavailable,
-    FetchFailed,
     ShardUnavailable,
     StoreUnavailable,
 )
 from core.ports import Clock, Environment, Json, UsageShards
 from core.quotas import UNBOUNDED
-from payments.chain import RPC_SETTING
-from payments.facilitator import Facilitators
-from payments.ledger import Ledger
-from payments.requirements import facilitator_urls, requirements_for
 from tenants.admission import QUOTAS_BINDING
 from tenants.directory import TenantDirectory
 from tenants.records import Directory, Tenant
 from usage import UsageRecorder
-
-Problem = Mapping[str, str]
-"""One entry of the report's `problems` or `notices`: `code` and `message`."""
 
 _CONDITIONAL_BINDINGS = ("TENANT_KV", "CONTROL_DB", "QUOTAS")
 """Bindings that only some deployments need."""
@@ -58,23 +50,29 @@ class Health:
         try:
             directory = await self.directory.read_all()
         except ConfigurationError as error:
-            problems.append(_problem(error.code, error.message))
+            problems.append(problem(error.code, error.message))
         except StoreUnavailable as error:
-            problems.append(_problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
-        problems += [
-            _problem("directory_record_refused", str(error)) for error in directory.refused
-        ]
+            problems.append(problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
+        problems += [problem("directory_record_refused", str(error)) for error in directory.refused]
         tenants = [*directory.by_slug.values()]
-        payments = await _payment_report(self.environment, self.clock, tenants, problems)
+        payments = await payment_report(self.environment, self.clock, tenants, problems)
         problems += self._missing_counters(tenants)
-        notices = [_problem(code, sentence) for code, sentence in self.authorizer.notices]
+        notices = [problem(code, sentence) for code, sentence in self.authorizer.notices]
         notices += [
-            _problem(
+            problem(
                 "cap_without_price",
                 f"{slug} has a spendLimit, which has no effect: no payments are taken for it.",
             )
             for slug, tenant in directory.by_slug.items()
             if tenant.quota_limits != tenant.counted_limits
+        ]
+        notices += [
+            problem(
+                "paid_without_price",
+                f"{slug} has x402Enabled and no price above 0: every request is free.",
+            )
+            for slug, tenant in directory.by_slug.items()
+            if tenant.x402_enabled and not tenant.is_priced
         ]
         stored = await self._log_report(problems, notices)
         return {
@@ -108,20 +106,20 @@ class Health:
 
     def _configuration_problems(self) -> list[Problem]:
         problems = [
-            _problem(BindingMissing.code, BindingMissing(name).message)
+            problem(BindingMissing.code, BindingMissing(name).message)
             for name, is_bound in self._bindings().items()
             if not is_bound and name not in _CONDITIONAL_BINDINGS
         ]
         if self.environment.setting("CALLER_HASH_SECRET") is None:
             error = ConfigurationError("CALLER_HASH_SECRET", "No API can be called without it.")
-            problems.append(_problem(error.code, error.message))
+            problems.append(problem(error.code, error.message))
         problems += [
-            _problem(ConfigurationError.code, sentence) for sentence in self.authorizer.problems
+            problem(ConfigurationError.code, sentence) for sentence in self.authorizer.problems
         ]
         try:
             upstream_of(self.environment)
         except ConfigurationError as error:
-            problems.append(_problem(error.code, error.message))
+            problems.append(problem(error.code, error.message))
         return problems
 
     def _missing_counters(self, tenants: Sequence[Tenant]) -> Sequence[Problem]:
@@ -137,7 +135,7 @@ class Health:
         if counted and self.environment.quota_counters is None:
             needed.add(QUOTAS_BINDING)
         return [
-            _problem(BindingMissing.code, BindingMissing(name).message) for name in sorted(needed)
+            problem(BindingMissing.code, BindingMissing(name).message) for name in sorted(needed)
         ]
 
     async def _log_report(
@@ -152,7 +150,7 @@ class Health:
         )
         invariants = invariants_of(reports, self.recorder.report(), self.clock.now_ms())
         problems += [
-            _problem(
+            problem(
                 "invariant_broken",
                 f"{invariant.name} is {invariant.value}. {invariant.explanation}"
                 f" {invariant.remedy}",
@@ -175,11 +173,11 @@ class Health:
         try:
             values = await store.get_many([keys.DEMO_HISTORY])
         except StoreUnavailable as error:
-            problems.append(_problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
+            problems.append(problem("store_unavailable", f"USAGE_KV cannot be read: {error}"))
             return
         if values[keys.DEMO_HISTORY] is not None:
             message = f"The totals include generated demo history: {keys.DEMO_HISTORY}."
-            notices.append(_problem("demo_data", message))
+            notices.append(problem("demo_data", message))
 
 
 async def _shard_report(shards: UsageShards, shard: int) -> Mapping[str, Json] | None:
@@ -207,84 +205,6 @@ def _shown_shard(report: Mapping[str, Json] | None) -> Mapping[str, Json]:
 
 def _date(day: int) -> str:
     return timestamp(day * DAY_MS)[:10]
-
-
-async def _payment_report(
-    environment: Environment,
-    clock: Clock,
-    tenants: Sequence[Tenant],
-    problems: list[Problem],
-) -> Mapping[str, Json]:
-    """Report on payments, and add to `problems` what prevents priced tenants from being paid."""
-    priced = [tenant for tenant in tenants if tenant.is_priced]
-    report: dict[str, Json] = {"pricedApis": len(priced)}
-    if environment.control_database is not None:
-        report |= await _ledger_report(environment, clock, problems)
-    elif priced:
-        problems.append(_problem(BindingMissing.code, BindingMissing("CONTROL_DB").message))
-    networks = set()
-    unusable: dict[str, Problem] = {}
-    for tenant in priced:
-        try:
-            networks.add(requirements_for(environment, tenant).network)
-        except ConfigurationError as error:
-            # By message: a setting that several tenants need is one problem.
-            unusable[error.message] = _problem(error.code, error.message)
-    problems += unusable.values()
-    if priced:
-        report["facilitators"] = await _facilitator_report(environment, clock, networks, problems)
-        report["chainEvidence"] = environment.setting(RPC_SETTING) is not None
-    return report
-
-
-async def _ledger_report(
-    environment: Environment, clock: Clock, problems: list[Problem]
-) -> Mapping[str, Json]:
-    database = environment.control_database
-    assert database is not None
-    try:
-        oldest_ms, pending = await Ledger(database, clock).oldest_unresolved_ms()
-    except DatabaseUnavailable as error:
-        message = f"CONTROL_DB cannot be read. Check that its migrations are applied. {error}"
-        problems.append(_problem("database_unavailable", message))
-        return {}
-    return {
-        "pending": pending,
-        "unsettledSince": None if oldest_ms is None else timestamp(oldest_ms),
-        "reconciledThrough": timestamp(clock.now_ms() if oldest_ms is None else oldest_ms),
-    }
-
-
-async def _facilitator_report(
-    environment: Environment,
-    clock: Clock,
-    networks: set[str],
-    problems: list[Problem],
-) -> Sequence[Mapping[str, Json]]:
-    try:
-        urls = facilitator_urls(environment)
-    except ConfigurationError as error:
-        problems.append(_problem(error.code, error.message))
-        return []
-    facilitators = Facilitators(environment, clock)
-    shown: list[Mapping[str, Json]] = []
-    for url in urls:
-        try:
-            kinds = await facilitators.supported(url)
-        except FetchFailed as error:
-            problems.append(_problem("facilitator_unavailable", f"{url}/supported: {error}"))
-            shown.append({"url": url, "answers": False, "supports": []})
-            continue
-        supported = {kind.get("network") for kind in kinds if isinstance(kind, dict)}
-        shown.append({"url": url, "answers": True, "supports": sorted(networks & supported)})
-        for network in sorted(networks - supported):
-            message = f"{url} does not settle on {network}."
-            problems.append(_problem("facilitator_unsuitable", message))
-    return shown
-
-
-def _problem(code: str, message: str) -> Problem:
-    return {"code": code, "message": message}
 
 
 def _shown_invariant(invariant: Invariant) -> Mapping[str, Json]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 
 from core.ports import Json
 
@@ -19,11 +20,25 @@ STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 """Matches what determines the nesting of a JSON text."""
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is not a number of JSON")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
+
+
 def read_json(text: str) -> Json:
-    """Parse a JSON text of up to `DEPTH_MAX` levels. Raises `ValueError` for any other text."""
+    """Parse a JSON text of up to `DEPTH_MAX` levels. Raises `ValueError` for any other text.
+
+    NaN, Infinity and numbers too large for a float are rejected: Python's own parser accepts
+    them, and then writes what other parsers reject.
+    """
     if too_deep_at(text) is not None:
         raise ValueError(f"it is nested more than {DEPTH_MAX} levels deep")
-    return json.loads(text)
+    return _DECODER.decode(text)
 
 
 def too_deep_at(text: str) -> int | None:

@@ -36,8 +36,12 @@ _NONCE = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,8192}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,78}", re.ASCII)
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{16,128}", re.ASCII)
-_SECONDS_MAX = 2**48
-"""Clients that mean "forever" sign larger numbers."""
+_SECONDS_MAX = 2**43
+"""Clients that mean "forever" sign larger numbers. In milliseconds this is below 2^53, above which
+JavaScript has no exact integers and D1 accepts none."""
+
+_TO_STANDARD = str.maketrans("-_", "+/")
+"""The two characters in which base64url differs from standard base64."""
 
 
 class InvalidPayload(DataError):
@@ -157,11 +161,12 @@ def _decode_header(name: str, value: str, version: int) -> dict[str, Json]:
             f" {constants.PAYMENT_HEADER_LENGTH_MAX} are allowed.",
         )
     try:
-        raw = binascii.a2b_base64(value.strip().encode("ascii"), strict_mode=True)
+        text = value.strip().translate(_TO_STANDARD)
+        if "=" not in text:
+            text += "=" * (-len(text) % 4)
+        raw = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except (ValueError, binascii.Error) as error:
-        raise InvalidPayload(
-            "invalid_payload", f"{name} is not standard base64 with padding: {error}."
-        ) from error
+        raise InvalidPayload("invalid_payload", f"{name} is not base64: {error}.") from error
     try:
         document = read_json(raw.decode())
     except ValueError as error:

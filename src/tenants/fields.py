@@ -67,4 +67,6 @@ def usd_micros(value: Json) -> int | None:
     match = None if type(value) is bool else _USD.fullmatch(text)
     if match is None:
         return None
-    return int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))
+    micros = int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))
+    # A number too small for the text above must not become a price of zero.
+    return None if type(value) is float and value and not micros else micros

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from dev.economy import Economy, Transfer
+from dev.economy import Economy, Transfer, running_economy
 from dev.layout import HERE
 from dev.setup.node import find_node
 
+from .caller import eventually
 from .conftest import PayerOf, Shops
 from .facilitator_client import FacilitatorClient
 from .payers import CLIENTS
@@ -26,6 +27,16 @@ def test_the_compiled_contracts_match_their_sources() -> None:
     compiler = [str(find_node(HERE)), str(HERE.economy / "compile.js"), "--check"]
     checked = subprocess.run(compiler, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_newest_block_is_recent_even_if_there_are_no_transactions() -> None:
+    # Some clients sign payments that are valid since a minute ago; the newest block decides.
+    with running_economy() as idle:
+        first = idle.chain.rpc.number("eth_blockNumber")
+        eventually(
+            lambda: idle.chain.rpc.number("eth_blockNumber") >= first + 2,
+            "two blocks without transactions",
+        )
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -37,6 +37,9 @@ class FakeDatabase:
     async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         await asyncio.sleep(0)
         self.transactions += 1
+        for value in (value for one in statements for value in one.values):
+            if type(value) is int and abs(value) >= 2**53:
+                raise DatabaseUnavailable("D1_ERROR: D1_TYPE_ERROR: Type 'bigint' not supported")
         fails = self.failing > 0 and self.passing == 0
         self.failing -= fails
         self.passing = max(0, self.passing - 1)

@@ -201,6 +201,20 @@ def test_health_lists_spend_limits_that_have_no_effect() -> None:
     ]
 
 
+@pytest.mark.parametrize("price", [{}, {"priceUsd": 0}, {"priceUsd": "0.00"}])
+def test_health_names_an_api_that_should_be_paid_for_and_has_no_price(
+    price: dict[str, object],
+) -> None:
+    record = {"slug": "a", "tenantId": "t", "workerName": "a", "x402Enabled": True, **price}
+    body = Scene(variable=json.dumps({"tenants": [record]})).body("/__platform/health")
+    assert body["notices"] == [
+        {
+            "code": "paid_without_price",
+            "message": "a has x402Enabled and no price above 0: every request is free.",
+        }
+    ]
+
+
 def test_health_lists_missing_bindings_that_limits_need() -> None:
     limited = {
         "usageLimit": {"dailyRequests": 5},

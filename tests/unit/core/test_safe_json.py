@@ -46,3 +46,9 @@ def test_the_limit_is_exact(opened: str) -> None:
 def test_deep_or_truncated_json_is_rejected(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011, of either kind
         read_json(text)
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a":-Infinity}', "1e999", "[-1e400]"])
+def test_numbers_that_json_does_not_have_are_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="not a number of JSON"):
+        read_json(text)

@@ -138,6 +138,8 @@ def broken(market: Market, **changes: Any) -> dict[str, str]:
     ("header", "reason", "words"),
     [
         ("no base64!", "invalid_payload", "base64"),
+        ("e30==", "invalid_payload", "base64"),
+        ("e", "invalid_payload", "base64"),
         ("YWJj", "invalid_payload", "JSON"),
         ("W10=", "invalid_payload", "object"),
         ("e30=", "invalid_x402_version", "x402Version null"),

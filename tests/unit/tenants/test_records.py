@@ -56,7 +56,12 @@ def test_prices_are_exact_to_the_micro_dollar(price: object, micros: int) -> Non
 
 @pytest.mark.parametrize(
     "price",
-    [-1, -0.01, 1e-07, "0.0000001", "1e-3", "", "free", True, float("nan"), 10_001, [], "1,5"],
+    [
+        *(-1, -0.01, 10_001, 10**400),
+        *(1e-07, 1e-13, 5e-324, 1e300, float("nan"), float("inf"), -0.0),
+        *("0.0000001", "1e-3", "", "free", "1,5", "-0", "٣", "1_0", " 1", "1\n", "0x1", "NaN"),
+        *(True, False, [], {}),
+    ],
 )
 def test_an_invalid_price_is_rejected(price: object) -> None:
     (reason,) = reasons(priceUsd=price)
