@@ -16,16 +16,19 @@ PAYMENT_SIGNATURE_HEADER = "payment-signature"
 PAYMENT_RESPONSE_HEADER = "payment-response"
 PAYMENT_SIGNATURE_HEADER_V1 = "x-payment"
 PAYMENT_RESPONSE_HEADER_V1 = "x-payment-response"
+PAYMENT_ID_HEADER = "x-clawr-payment-id"
+ALLOW_ORIGIN_HEADER = "access-control-allow-origin"
+ANY_ORIGIN = (ALLOW_ORIGIN_HEADER, "*")
 EXPOSED_HEADERS = (
-    "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE,"
-    " RateLimit, RateLimit-Policy, Retry-After, x-request-id"
+    "access-control-expose-headers",
+    (
+        f"PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, {PAYMENT_ID_HEADER}, RateLimit, "
+        "RateLimit-Policy, Retry-After, Allow, x-request-id, x-tenant-id"
+    ),
 )
-"""The response headers that scripts in browsers need in order to pay and to see the receipt."""
+"""The dispatcher's own headers, which pages of any origin may read."""
 
-CORS_HEADERS = (
-    ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", EXPOSED_HEADERS),
-)
+CORS_HEADERS = (ANY_ORIGIN, EXPOSED_HEADERS)
 SECURITY_HEADERS = (
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -37,6 +40,10 @@ SECURITY_HEADERS = (
 VARY_ON_TOKEN = "Authorization, X-Platform-Token"  # noqa: S105
 """The `vary` header of responses that depend on the token: the headers that may carry it."""
 
+_BROWSER = "Mozilla"
+"""Every browser's `User-Agent` begins with it (https://webaim.org/blog/user-agent-string-history/)."""
+
+_QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
@@ -72,3 +79,34 @@ def with_security_headers(response: Response) -> Response:
 def etag_matches(tag: str, if_none_match: str) -> bool:
     """Tell whether a request's `If-None-Match` header, empty if absent, lists the quoted `tag`."""
     return if_none_match.strip() == "*" or tag in _ETAG.findall(if_none_match)
+
+
+def prefers_page(headers: Mapping[str, str]) -> bool:
+    """Tell whether a browser sent a request that would rather have HTML than JSON.
+
+    Of equal weights, that of the more specific range is preferred: many `Accept` headers name
+    what they want and end in `*/*`.
+    """
+    if _BROWSER not in headers.get("user-agent", ""):
+        return False
+    accept = headers.get("accept", "")
+    page = _quality(accept, "text/html")
+    return page[0] > 0 and page > _quality(accept, "application/json")
+
+
+def _quality(accept: str, media_type: str) -> tuple[float, int]:
+    """Return the weight of a media type in an `Accept` header, 0 to 1, and its range's specificity.
+
+    The most specific range counts (RFC 9110, section 12.5.1). Parameters other than `q` are
+    ignored, and so are ranges with an invalid `q`.
+    """
+    kind = media_type.partition("/")[0]
+    ranges = ("*/*", f"{kind}/*", media_type)
+    place, weight = -1, 0.0
+    for part in accept.lower().split(","):
+        media_range, *parameters = (item.strip() for item in part.split(";"))
+        weights = [item[2:].strip() for item in parameters if item.startswith("q=")] or ["1"]
+        found = ranges.index(media_range) if media_range in ranges else -1
+        if found > -1 and found >= place and _QUALITY.fullmatch(weights[0]):
+            place, weight = found, float(weights[0])
+    return weight, place

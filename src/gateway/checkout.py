@@ -9,15 +9,21 @@ from core.callers import CallerHasher, payer_identity
 from core.errors import BatchRefused, ShardUnavailable
 from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
-from core.responses import CORS_HEADERS, PAYMENT_RESPONSE_HEADER, PAYMENT_RESPONSE_HEADER_V1
+from core.responses import (
+    ALLOW_ORIGIN_HEADER,
+    CORS_HEADERS,
+    PAYMENT_RESPONSE_HEADER,
+    PAYMENT_RESPONSE_HEADER_V1,
+)
 from core.telemetry import SERVED
 from gateway.request_context import RequestContext
 from metering.settlements import BY_SCRIPT, SettlementEvent
+from payments.errors import PaymentFailed
 from payments.flow import Payments
 from payments.models import AlreadyServed, Claim, PaymentRequest, Settlement
 from payments.requirements import Resource, facilitator_urls, requirements_for
 from payments.resolution import resolver_of
-from payments.responses import already_served_response
+from payments.responses import PaymentErrors, already_served_response
 from tenants.records import Tenant
 from usage import UsageRecorder
 
@@ -26,6 +32,7 @@ TENANT_ERROR = "tenant_error"
 
 _PREFLIGHT = "preflight"
 _REPEATED = "payment_repeated"
+_UNREADABLE = "origin_not_allowed"
 _RECEIPT_LENGTH_MAX = 2_000
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,6 +89,7 @@ class Checkout:
         )
         claim = await self.payments.claim(payment_request)
         context.caller = claim.row.caller
+        context.payment_id = claim.row.payment_id
         if isinstance(claim, AlreadyServed):
             response = already_served_response(claim.row, claim.version, context.request_id)
             return EarlyResponse(response, _REPEATED)
@@ -98,6 +106,14 @@ class Checkout:
         if upstream.status >= 400:
             await self.payments.release(claim, TENANT_ERROR)
             return None
+        if not _is_readable(context, upstream):
+            await self.payments.release(claim, _UNREADABLE)
+            await upstream.discard()
+            raise PaymentErrors(claim.request).with_requirements(
+                PaymentFailed,
+                _UNREADABLE,
+                "The API lets no page of this origin read its response. Nothing was charged.",
+            )
         try:
             return await self.payments.settle(
                 claim,
@@ -146,6 +162,21 @@ class Checkout:
             _LOGGER.warning(
                 "receipt_not_stored", extra=fields(requestId=context.request_id, cause=str(error))
             )
+
+
+def _is_readable(context: RequestContext, upstream: UpstreamResponse) -> bool:
+    """Tell whether the page that sent a request may read a script's response.
+
+    This is the check of the Fetch standard (https://fetch.spec.whatwg.org/#cors-check) for a
+    request without credentials; preflights are granted for no others. Without a header of the
+    script, the dispatcher lets every page read it.
+    """
+    origin = context.request.headers.get("origin")
+    if origin is None or ALLOW_ORIGIN_HEADER not in upstream.header_names:
+        return True
+    return upstream.header(ALLOW_ORIGIN_HEADER) in ("*", origin) or (
+        origin == context.parsed_url.origin
+    )
 
 
 def _preflight_response(context: RequestContext) -> Response:

@@ -5,6 +5,7 @@ One dispatcher serves all requests of an isolate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -34,7 +35,10 @@ from core.ports import (
     UpstreamResponse,
 )
 from core.responses import (
+    ALLOW_ORIGIN_HEADER,
+    ANY_ORIGIN,
     EXPOSED_HEADERS,
+    PAYMENT_ID_HEADER,
     PAYMENT_RESPONSE_HEADER,
     PAYMENT_RESPONSE_HEADER_V1,
     REQUEST_ID_HEADER,
@@ -44,7 +48,12 @@ from core.responses import (
 from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
 from gateway.checkout import TENANT_ERROR, Checkout, EarlyResponse
 from gateway.error_handling import handle_error
-from gateway.request_context import TENANT_ID_HEADER, RequestContext, reserved_headers
+from gateway.request_context import (
+    TENANT_ID_HEADER,
+    RequestContext,
+    replaced_headers,
+    reserved_headers,
+)
 from gateway.urls import (
     ParsedUrl,
     check_shared_host,
@@ -111,7 +120,9 @@ class Dispatcher:
             else:
                 response = await self._route(context, background)
         except Exception as error:  # noqa: BLE001 (every request gets a response)
-            response = handle_error(error, request_id, request, context)
+            response = handle_error(
+                error, request_id, request, context, is_public=surface is PUBLIC
+            )
         responded_ms = context.responded_ms if context is not None else None
         if responded_ms is None:
             responded_ms = self.clock.now_ms()
@@ -268,19 +279,24 @@ class Dispatcher:
             PAYMENT_RESPONSE_HEADER in names or PAYMENT_RESPONSE_HEADER_V1 in names
         ):
             background.run(self._checkout.store_receipt(context, tenant, upstream))
-        set_headers = (
-            (REQUEST_ID_HEADER, context.request_id),
-            (TENANT_ID_HEADER, tenant.tenant_id),
-        )
-        remove = reserved_headers(names, is_priced=tenant.is_priced)
+        own = ((REQUEST_ID_HEADER, context.request_id), (TENANT_ID_HEADER, tenant.tenant_id))
         # Added, not set: the script may have its own limits.
-        add = () if reservation is None else (*reservation.headers, (_EXPOSE, FIELDS_EXPOSED))
-        if settlement is None:
-            return ProxyResponse(upstream, set_headers, remove, add)
-        no_store = ("cache-control", "no-store")
-        exposed = (_EXPOSE, EXPOSED_HEADERS)
+        limits = () if reservation is None else reservation.headers
+        if not tenant.is_priced:
+            add = (*limits, (_EXPOSE, FIELDS_EXPOSED)) if limits else ()
+            return ProxyResponse(upstream, own, reserved_headers(names), add)
+        of_payment: Sequence[tuple[str, str]] = ()
+        if settlement is not None:
+            of_payment = settlement.headers
+        elif context.payment_id:
+            of_payment = ((PAYMENT_ID_HEADER, context.payment_id),)
+        # The page that paid must be able to read it; a script may know better which pages may.
+        readable = () if ALLOW_ORIGIN_HEADER in names else (ANY_ORIGIN,)
         return ProxyResponse(
-            upstream, (*set_headers, *settlement.headers, no_store), remove, (*add, exposed)
+            upstream,
+            (*own, *of_payment, ("cache-control", "no-store")),
+            replaced_headers(names),
+            (*limits, *readable, EXPOSED_HEADERS),
         )
 
     async def _is_unclaimed_host(self, host: str) -> bool:

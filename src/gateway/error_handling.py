@@ -20,7 +20,7 @@ from core.errors import (
 )
 from core.logs import fields
 from core.ports import Request, Response
-from core.responses import REQUEST_ID_HEADER, json_response
+from core.responses import CORS_HEADERS, PAYMENT_ID_HEADER, REQUEST_ID_HEADER, json_response
 from gateway.request_context import RequestContext
 
 _CONFIDENTIAL_HEADERS = (
@@ -54,15 +54,32 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def handle_error(
-    error: Exception, request_id: str, request: Request, context: RequestContext | None
+    error: Exception,
+    request_id: str,
+    request: Request,
+    context: RequestContext | None,
+    *,
+    is_public: bool,
 ) -> Response:
     """Make the response of an exception, and log it unless the caller is at fault.
 
-    `context` is None if not even the URL could be parsed. Confidential parts of the request
-    are redacted in the log.
+    `context` is None if not even the URL could be parsed. Pages of any origin may read the
+    response unless it is of the platform API, which decides about that itself. Confidential
+    parts of the request are redacted in the log.
     """
+    shown = _shown(error, request_id, request, context)
+    headers = CORS_HEADERS if is_public else ()
+    if context is not None and context.payment_id:
+        headers = (*headers, (PAYMENT_ID_HEADER, context.payment_id))
+    return error_response(shown, request_id, headers)
+
+
+def _shown(
+    error: Exception, request_id: str, request: Request, context: RequestContext | None
+) -> DispatcherError:
+    """Return the error that the caller sees, and log it unless the caller is at fault."""
     if isinstance(error, CallerError):
-        return error_response(error, request_id)
+        return error
     shown: DispatcherError
     cause: str | None
     if isinstance(error, DispatcherError):
@@ -91,13 +108,19 @@ def handle_error(
         ),
         exc_info=None if isinstance(error, _EXPECTED) else error,
     )
-    return error_response(shown, request_id)
+    return shown
 
 
-def error_response(error: DispatcherError, request_id: str) -> Response:
-    """Make the response of an error: its code, message and evidence as JSON, or its page."""
+def error_response(
+    error: DispatcherError, request_id: str, headers: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    """Make the response of an error: its code, message and evidence as JSON, or its page.
+
+    `headers` are added to those of the error.
+    """
+    headers += error.headers
     if error.page is not None:
-        return _page(error, error.page, request_id)
+        return _page(error, error.page, request_id, headers)
     body = {
         "ok": False,
         "error": error.code,
@@ -105,7 +128,7 @@ def error_response(error: DispatcherError, request_id: str) -> Response:
         "message": error.message,
         **error.evidence,
     }
-    response = json_response(body, request_id, error.status, error.headers)
+    response = json_response(body, request_id, error.status, headers)
     return replace(response, error=error.code)
 
 
@@ -119,14 +142,16 @@ def redacted(text: str, request: Request) -> str:
     return text
 
 
-def _page(error: DispatcherError, page: str, request_id: str) -> Response:
+def _page(
+    error: DispatcherError, page: str, request_id: str, headers: tuple[tuple[str, str], ...]
+) -> Response:
     fixed = (
         ("content-type", "text/html; charset=utf-8"),
         ("content-security-policy", _PAGE_POLICY),
         ("cache-control", "no-store"),
         (REQUEST_ID_HEADER, request_id),
     )
-    return Response(error.status, (*fixed, *error.headers), page, error.code)
+    return Response(error.status, (*fixed, *headers), page, error.code)
 
 
 def _confidential_parts(request: Request) -> Iterator[str]:

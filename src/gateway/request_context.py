@@ -21,6 +21,19 @@ from tenants.records import Tenant
 
 TENANT_ID_HEADER = "x-tenant-id"
 
+_CACHING = frozenset(
+    (
+        "cdn-cache-control",
+        "cloudflare-cdn-cache-control",
+        "edge-control",
+        "expires",
+        "pragma",
+        "surrogate-control",
+        "x-accel-expires",
+    )
+)
+"""Headers beside `cache-control` that let a cache keep a response (RFC 9111, RFC 9213)."""
+
 _RESERVED = frozenset((REQUEST_ID_HEADER, TENANT_ID_HEADER, PLATFORM_TOKEN_HEADER))
 
 _RESERVED_IF_PRICED = _RESERVED | {
@@ -38,7 +51,8 @@ class RequestContext:
 
     `parsed_url` is the request's own URL; `upstream_url` is the URL that the script receives
     instead, None for the same. `tenant`, `caller` and `network` (hashes, see `core.callers`) are
-    set once known. `responded_ms` is the time of the usage event, None if none was recorded.
+    set once known, `payment_id` once the request has claimed its payment. `responded_ms` is the
+    time of the usage event, None if none was recorded.
     """
 
     request: Request
@@ -49,6 +63,7 @@ class RequestContext:
     upstream_url: str | None = None
     caller: str = ""
     network: str = ""
+    payment_id: str = ""
     responded_ms: int | None = None
 
     @property
@@ -91,3 +106,15 @@ def reserved_headers(names: Iterable[str], *, is_priced: bool = False) -> Sequen
     """
     reserved = _RESERVED_IF_PRICED if is_priced else _RESERVED
     return [name for name in names if name in reserved or name.startswith("x-clawr-")]
+
+
+def replaced_headers(names: Iterable[str]) -> Sequence[str]:
+    """Select the headers to remove from the response of a priced API's script.
+
+    A cache in front of the dispatcher must not give what one caller paid for to another.
+    """
+    return [
+        name
+        for name in names
+        if name in _RESERVED_IF_PRICED or name in _CACHING or name.startswith("x-clawr-")
+    ]

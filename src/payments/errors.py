@@ -1,6 +1,6 @@
 """The errors that end a paid request.
 
-    PaymentError                    all of them are readable by scripts of any origin
+    PaymentError
     ├── PaymentRequired                 402 payment_required: the request has no payment
     ├── PaymentInvalid                  402 payment_invalid: the payment is malformed or rejected
     ├── PaymentFailed                   402 payment_failed: the payment could not be settled
@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.errors import CallerError, Evidence
-from core.responses import CORS_HEADERS
 
 
 class PaymentError(CallerError):
@@ -36,8 +35,8 @@ class PaymentError(CallerError):
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """The x402 headers, and CORS headers that let scripts of any origin read them."""
-        return (*CORS_HEADERS, *self._headers)
+        """The x402 headers."""
+        return self._headers
 
     @property
     def page(self) -> str | None:

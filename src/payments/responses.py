@@ -11,10 +11,12 @@ from core.calendar import timestamp
 from core.ports import Json, Response
 from core.responses import (
     CORS_HEADERS,
+    PAYMENT_ID_HEADER,
     PAYMENT_REQUIRED_HEADER,
     PAYMENT_RESPONSE_HEADER,
     PAYMENT_RESPONSE_HEADER_V1,
     json_response,
+    prefers_page,
 )
 from payments.errors import (
     FacilitatorUnavailable,
@@ -33,7 +35,6 @@ from payments.requirements import (
     payment_required_document,
 )
 
-PAYMENT_ID_HEADER = "x-clawr-payment-id"
 _VERSION_1 = 1
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -77,7 +78,7 @@ class PaymentErrors:
         """
         requirements, resource = self.request.requirements, self.request.resource
         document = encode_header(payment_required_document(requirements, resource, message))
-        is_browser = "text/html" in self.request.headers.get("accept", "").lower()
+        is_browser = prefers_page(self.request.headers)
         page = payment_page(requirements, resource, message) if is_browser else None
         all_headers = ((PAYMENT_REQUIRED_HEADER, document), *headers)
         in_body = accepts_in_body(requirements, resource)

@@ -16,7 +16,6 @@ from core.errors import BindingMissing, CallerError, Evidence, InternalError
 from core.logs import fields
 from core.ports import Clock, Environment, QuotaCounters
 from core.quotas import UNBOUNDED, CounterUnavailable, Reserved
-from core.responses import CORS_HEADERS
 from metering.events import is_error
 from tenants.limit_headers import limit_headers, quota_states, rate_state, seconds_until
 from tenants.records import Tenant
@@ -50,8 +49,8 @@ class LimitError(CallerError):
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """`Retry-After` (RFC 9110 section 10.2.3) and the limits' state, readable by browsers."""
-        return (*CORS_HEADERS, *self._headers)
+        """`Retry-After` (RFC 9110 section 10.2.3) and the limits' state."""
+        return self._headers
 
 
 class RateLimited(LimitError):

@@ -161,7 +161,8 @@ def test_hostile_names_are_returned_only_as_json_data(
 
 def test_an_error_with_hostile_text_is_json(attacked: AttackedDispatcher) -> None:
     response = attacked.caller.request(
-        f"/t/{quote(SCRIPT + chr(10))}/", headers={"accept": "text/html"}
+        f"/t/{quote(SCRIPT + chr(10))}/",
+        headers={"accept": "text/html", "user-agent": "Mozilla/5.0"},
     )
     assert response.headers["content-type"] == "application/json; charset=utf-8"
     assert json.loads(response.text)["error"] == "tenant_not_found"
@@ -169,7 +170,9 @@ def test_an_error_with_hostile_text_is_json(attacked: AttackedDispatcher) -> Non
 
 def test_the_payment_page_escapes_hostile_text(attacked: AttackedDispatcher) -> None:
     target = "/t/sold/%3Cscript%3E?q=%22%3E%3Cimg%20src=x%3E"
-    response = attacked.caller.request(target, headers={"accept": "text/html"})
+    response = attacked.caller.request(
+        target, headers={"accept": "text/html", "user-agent": "Mozilla/5.0"}
+    )
     assert response.status_code == 402
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in response.headers["content-security-policy"]

@@ -63,13 +63,13 @@ def run_a_script_in_the_payment_page() -> bool:
     market = Market()
     market.tenants[0] = {**market.tenants[0], "description": SCRIPT}
     market.start()
-    response = market.call(headers={"accept": "text/html"})
+    response = market.call(headers={"accept": "text/html", "user-agent": "Mozilla/5.0"})
     assert isinstance(response, Response)
     return SCRIPT in response.body
 
 
 def load_anything_in_the_payment_page() -> bool:
-    response = Market().call(headers={"accept": "text/html"})
+    response = Market().call(headers={"accept": "text/html", "user-agent": "Mozilla/5.0"})
     assert isinstance(response, Response)
     policy = dict(response.headers).get("content-security-policy", "")
     return "default-src 'none'" not in policy

@@ -11,7 +11,7 @@ from core.errors import InvalidParameter, TenantWorkerFailure
 from core.logs import JsonFormatter
 from core.ports import ProxyResponse, Response
 from core.responses import SECURITY_HEADERS
-from gateway.request_context import reserved_headers
+from gateway.request_context import replaced_headers
 from tests.security.guard import Guard
 from tests.support.dispatcher_scene import Scene, error
 from tests.support.fakes import FakeEnvironment, FakeNamespace, FakeUpstreamResponse, tenant_error
@@ -38,7 +38,7 @@ def forge_the_dispatchers_headers_in_a_script() -> bool:
 
 
 def forge_a_receipt_in_a_priced_script() -> bool:
-    return "payment-response" not in reserved_headers(("payment-response",), is_priced=True)
+    return "payment-response" not in replaced_headers(("payment-response",))
 
 
 def take_over_a_shared_host_with_a_service_worker() -> bool:
@@ -146,14 +146,15 @@ ON_REQUESTS = (
         forge_the_dispatchers_headers_in_a_script,
         "gateway.dispatcher",
         "Dispatcher._proxy_response",
-        "reserved_headers(names, is_priced=tenant.is_priced)",
+        "reserved_headers(names)",
         "()",
     ),
     Guard(
         forge_a_receipt_in_a_priced_script,
-        *_RESERVED,
-        "_RESERVED_IF_PRICED if is_priced else _RESERVED",
-        "_RESERVED",
+        "gateway.request_context",
+        "replaced_headers",
+        "name in _RESERVED_IF_PRICED",
+        "name in _RESERVED",
     ),
     Guard(
         take_over_a_shared_host_with_a_service_worker,
@@ -200,7 +201,7 @@ ON_REQUESTS = (
     Guard(
         find_a_callers_secrets_in_the_log,
         "gateway.error_handling",
-        "handle_error",
+        "_shown",
         "redacted(cause, request)",
         "cause",
     ),

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from core.ports import ProxyResponse, Response
-from core.responses import REQUEST_ID_HEADER
+from core.responses import PAYMENT_ID_HEADER, REQUEST_ID_HEADER
 from gateway.request_context import TENANT_ID_HEADER
-from payments.responses import PAYMENT_ID_HEADER
 from tests.simulation.isolate import Invocation, Isolate, IsolateShards, Recorder
 from tests.simulation.kv import SimulatedKv
 from tests.simulation.loop import VirtualLoop

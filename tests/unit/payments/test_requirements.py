@@ -71,7 +71,7 @@ def test_browsers_get_a_page_with_all_texts_escaped() -> None:
     market = Market()
     market.tenants[0] = {**market.tenants[0], "description": "<script>alert(1)</script>"}
     market.start()
-    response = market.call(headers={"accept": "text/html,*/*"})
+    response = market.call(headers={"accept": "text/html,*/*", "user-agent": "Mozilla/5.0"})
     assert isinstance(response, Response)
     headers = dict(response.headers)
     assert response.status == 402
