@@ -14,6 +14,7 @@ from core import constants
 from core.collector import collector_paused
 from core.errors import BindingMissing, ShardUnavailable
 from core.ports import Clock, Json, KeyValueStore, UsageShards
+from metering.rollups import Rollup, get_rollups
 from snapshots.previous_period import previous_period
 from snapshots.render import Freshness, snapshot, trend_range
 from snapshots.shard_reader import ShardReader, ShardState
@@ -94,6 +95,29 @@ class Analytics:
                 found[window] = snapshot(window, shown, previous, freshness, now_ms, top)
         self._drop_caches(cache, states, now_ms)
         return found
+
+    async def count_outcome(self, day: int, outcome: str) -> int:
+        """Count the requests of a UTC day, in days since 1970, that ended with an outcome.
+
+        Only days of which the shards have open parts or roll-ups are counted: about a week.
+        Raises as `snapshots` does.
+        """
+        readers, cache = self._connect()
+        await asyncio.gather(*(reader.read() for reader in readers))
+        states = [reader.state for reader in readers if reader.state is not None]
+        rollups = [state.manifest.rollups[day] for state in states if day in state.manifest.rollups]
+        parts = [
+            part.apis.values()
+            for state in states
+            for name, part in state.parts.items()
+            if name.day == day
+        ]
+        stored = await get_rollups(cache.store, rollups)
+        parts += [
+            rollup.totals.apis.values() for rollup in stored.values() if isinstance(rollup, Rollup)
+        ]
+        counted = (one.kinds.by("outcome").get(outcome) for apis in parts for one in apis)
+        return sum(counts.requests for counts in counted if counts is not None)
 
     def _connect(self) -> tuple[Sequence[ShardReader], StoredTotalsCache]:
         if self.shards is None:

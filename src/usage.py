@@ -22,7 +22,6 @@ from core.ports import Clock, KeyValueStore, UsageShards
 from core.telemetry import COMMIT_BOUNDS_MS, Histogram
 from metering.batches import Batch, encode_batch
 from metering.events import UsageEvent
-from metering.settlements import SettlementEvent
 
 _LEASE_MS = 2 * constants.SHARD_TIMEOUT_MS
 """A sender that shows no progress for this long counts as dead, and another one continues."""
@@ -140,27 +139,6 @@ class UsageRecorder:
             await asyncio.gather(
                 *(self._send_queue(shards, store, shard) for shard in tuple(self._queues))
             )
-
-    async def append_settlement(
-        self, shard: int, settlement: SettlementEvent, event: UsageEvent | None
-    ) -> None:
-        """Append a settled payment, with its usage event if that has not been recorded.
-
-        A shard counts a payment once, so this may be repeated.
-
-        Args:
-            shard: The shard in the payment's row.
-            settlement: The settlement event.
-            event: The usage event with the revenue.
-
-        Raises:
-            ShardUnavailable: The shard did not respond; it may have the payment.
-            BatchRefused: The shard is of another version.
-        """
-        if self.shards is None:
-            raise ShardUnavailable("the binding USAGE_SHARD is missing")
-        batch = Batch("", 0, 0, () if event is None else (event,), settlement)
-        await append(self.shards, shard, encode_batch(batch))
 
     def shard_of(self, tenant_id: str) -> int:
         """Return the shard of a tenant's new events."""

@@ -18,7 +18,6 @@ from dev.openapi.json_schema import (
     truth,
     whole,
 )
-from metering.settlements import AT_EDGE, BY_SCRIPT
 
 _RESPONSE: Mapping[str, Schema] = {"ok": always(value=True), "requestId": reference("RequestId")}
 
@@ -91,7 +90,10 @@ def _event() -> Schema:
             "caller": or_null(
                 text("Keyed hash of the caller; null if the request ended before it was known.")
             ),
-            "outcome": text("`served` if the script responded, otherwise the error code."),
+            "outcome": text(
+                "`served` if the script responded (`served_with_receipt` if it sent a payment's"
+                " receipt of its own), otherwise the error code."
+            ),
             "counted": truth("Whether it is a call: false if it was refused before dispatch."),
             "revenueUsd": number(),
             "revenueMicros": whole(),
@@ -103,11 +105,7 @@ def _settlement() -> Schema:
     return record(
         {
             "paymentId": text(),
-            "source": one_of(
-                (AT_EDGE, BY_SCRIPT),
-                f"`{AT_EDGE}`: settled by the dispatcher. `{BY_SCRIPT}`: an unverified receipt that"
-                " a script sent.",
-            ),
+            "source": one_of(("edge",), "All are settled by the dispatcher."),
             "counted": truth("Whether it is revenue; only payments settled by the dispatcher are."),
             "requestId": text(),
             "tenantId": text(),
@@ -122,7 +120,7 @@ def _settlement() -> Schema:
             "facilitator": text(),
             "claimedAt": time("When the payment was presented."),
             "settledAt": time(),
-            "receipt": or_null(text("The receipt of the script.")),
+            "receipt": or_null(text("Always null: receipts of scripts are not settlements.")),
         }
     )
 
@@ -158,7 +156,8 @@ def _day() -> Schema:
             "pending": list_of(pending, "Payments whose outcome is not known yet."),
             "unreadable": list_of(text()),
             "reportedByScripts": whole(
-                "Number of unverified receipts of scripts; they are not revenue."
+                "Number of requests of the day, if it is one of the last seven, whose script sent"
+                " a receipt of its own. Such receipts are not verified and not revenue."
             ),
         },
         "The payments presented on one UTC day, in the settlement events and in the ledger.",

@@ -42,7 +42,7 @@ from core.responses import (
     json_response,
     text_response,
 )
-from core.telemetry import RequestCounters
+from core.telemetry import SERVED_WITH_RECEIPT, RequestCounters
 from metering.events import UsageEvent
 from metering.settlements import shown_settlement
 from metering.totals import DEFAULT_DIRECTORY
@@ -181,7 +181,8 @@ class PlatformApi:
             comparison = await compare_day(resolver.ledger, resolver.shards, day)
         except DatabaseUnavailable as error:
             raise LedgerOutage from error
-        return _json_response(call, {"day": comparison})
+        receipts = await self.analytics.count_outcome(day, SERVED_WITH_RECEIPT)
+        return _json_response(call, {"day": {**comparison, "reportedByScripts": receipts}})
 
     async def _get_health(self, call: _Call) -> Response:
         return _json_response(call, await self._health.report())

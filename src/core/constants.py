@@ -76,6 +76,12 @@ RATE_BINDING_LARGEST = 4_096
 RATE_REQUESTS_MAX = 2 * RATE_BINDING_LARGEST - 1
 """The largest rate that the bindings can represent: the sum of all of them."""
 
+PAYMENTS_AT_ONCE_MIN = 4
+"""Payments of one sender that an API verifies at the same time, although its rate is lower."""
+
+PAYMENT_SENDERS_MAX = 4_096
+"""Senders of payments that an isolate keeps, about 1 MB; the oldest is dropped first."""
+
 QUOTA_REQUESTS_MAX = 1_000_000_000_000
 """The largest quota; a header field's integers have at most 15 digits (RFC 9651 section 3.3.1)."""
 

@@ -22,6 +22,9 @@ PUBLIC = "public"
 SERVED = "served"
 """The outcome of a request that a tenant's script responded to."""
 
+SERVED_WITH_RECEIPT = "served_with_receipt"
+"""The outcome of a request to an API without a price whose script sent a payment's receipt."""
+
 ANSWERED = "answered"
 """The outcome of a request that the dispatcher responded to itself, without an error."""
 

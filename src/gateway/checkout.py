@@ -1,23 +1,17 @@
-"""Translates between requests and payments: claims a payment, settles it, stores receipts."""
+"""Translates between requests and payments: claims a payment, and settles it."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 
 from core.callers import CallerHasher, payer_identity
-from core.errors import BatchRefused, ShardUnavailable
-from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
 from core.responses import (
     ALLOW_ORIGIN_HEADER,
     CORS_HEADERS,
-    PAYMENT_RESPONSE_HEADER,
-    PAYMENT_RESPONSE_HEADER_V1,
 )
 from core.telemetry import SERVED
 from gateway.request_context import RequestContext
-from metering.settlements import BY_SCRIPT, SettlementEvent
 from payments.errors import PaymentFailed
 from payments.flow import Payments
 from payments.models import AlreadyServed, Claim, PaymentRequest, Settlement
@@ -33,8 +27,6 @@ TENANT_ERROR = "tenant_error"
 _PREFLIGHT = "preflight"
 _REPEATED = "payment_repeated"
 _UNREADABLE = "origin_not_allowed"
-_RECEIPT_LENGTH_MAX = 2_000
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,44 +116,6 @@ class Checkout:
         except BaseException:
             await upstream.discard()
             raise
-
-    async def store_receipt(
-        self, context: RequestContext, tenant: Tenant, upstream: UpstreamResponse
-    ) -> None:
-        """Store the receipt that a script sent which takes payments itself.
-
-        Receipts of scripts are shown to operators and never counted as revenue.
-        """
-        receipt = upstream.header(PAYMENT_RESPONSE_HEADER) or upstream.header(
-            PAYMENT_RESPONSE_HEADER_V1
-        )
-        if not receipt:
-            return
-        now_ms = self.clock.now_ms()
-        event = SettlementEvent(
-            source=BY_SCRIPT,
-            payment_id=context.request_id,
-            request_id=context.request_id,
-            tenant_id=tenant.tenant_id,
-            slug=tenant.slug,
-            payer="",
-            network="",
-            asset="",
-            amount="",
-            amount_micros=0,
-            transaction="",
-            facilitator="",
-            claimed_at_ms=now_ms,
-            settled_at_ms=now_ms,
-            receipt=receipt[:_RECEIPT_LENGTH_MAX],
-        )
-        try:
-            shard = self.recorder.shard_of(tenant.tenant_id)
-            await self.recorder.append_settlement(shard, event, None)
-        except (ShardUnavailable, BatchRefused) as error:
-            _LOGGER.warning(
-                "receipt_not_stored", extra=fields(requestId=context.request_id, cause=str(error))
-            )
 
 
 def _is_readable(context: RequestContext, upstream: UpstreamResponse) -> bool:

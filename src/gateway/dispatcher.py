@@ -41,11 +41,13 @@ from core.responses import (
     PAYMENT_ID_HEADER,
     PAYMENT_RESPONSE_HEADER,
     PAYMENT_RESPONSE_HEADER_V1,
+    PAYMENT_SIGNATURE_HEADER,
+    PAYMENT_SIGNATURE_HEADER_V1,
     REQUEST_ID_HEADER,
     json_response,
     with_security_headers,
 )
-from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
+from core.telemetry import PLATFORM, PUBLIC, SERVED, SERVED_WITH_RECEIPT, RequestCounters
 from gateway.checkout import TENANT_ERROR, Checkout, EarlyResponse
 from gateway.error_handling import handle_error
 from gateway.request_context import (
@@ -62,7 +64,7 @@ from gateway.urls import (
     is_platform,
     parse_url,
 )
-from payments.errors import PaymentFailed
+from payments.errors import PaymentFailed, PaymentInvalid
 from payments.models import Claim, Settlement
 from tenants.admission import Admission, Reservation
 from tenants.directory import TenantDirectory
@@ -194,7 +196,13 @@ class Dispatcher:
             raise BindingMissing("USAGE_KV")
         # If `USAGE_SHARDS` is unusable, nothing is served, because it could not be recorded.
         self.recorder.shard_of(tenant.tenant_id)
-        claim = await self._checkout.claim(context, tenant) if tenant.is_priced else None
+        claim: Claim | EarlyResponse | None = None
+        if tenant.is_priced:
+            claim = await (
+                self._claim(context, tenant)
+                if PAYMENT_SIGNATURE_HEADER in headers or PAYMENT_SIGNATURE_HEADER_V1 in headers
+                else self._checkout.claim(context, tenant)
+            )
         if isinstance(claim, EarlyResponse):
             response = claim.response
             self._record(context, response.status, claim.outcome, background, is_call=False)
@@ -217,10 +225,23 @@ class Dispatcher:
             is_paid = settlement is not None
             await self._admission.release_unused(reservation, upstream.status, is_paid=is_paid)
         if settlement is None or settlement.unsent is None:
-            self._record(context, upstream.status, SERVED, background)
+            self._record(context, upstream.status, _outcome_of(tenant, upstream), background)
         else:
             background.run(self._checkout.payments.publish(settlement.unsent))
-        return self._proxy_response(context, tenant, upstream, settlement, reservation, background)
+        return self._proxy_response(context, tenant, upstream, settlement, reservation)
+
+    async def _claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse:
+        """Claim the payment in a request; an invalid one counts against its sender's rate.
+
+        The sender is not the payer, whose name anybody can put into an invalid payment.
+        """
+        sender = context.caller
+        with self._admission.payment_attempt(sender, tenant):
+            try:
+                return await self._checkout.claim(context, tenant)
+            except PaymentInvalid:
+                await self._admission.count_invalid_payment(sender, tenant)
+                raise
 
     async def _reserve(
         self, context: RequestContext, tenant: Tenant, claim: Claim | None
@@ -272,13 +293,8 @@ class Dispatcher:
         upstream: UpstreamResponse,
         settlement: Settlement | None,
         reservation: Reservation | None,
-        background: Background,
     ) -> ProxyResponse:
         names = upstream.header_names
-        if not tenant.is_priced and (
-            PAYMENT_RESPONSE_HEADER in names or PAYMENT_RESPONSE_HEADER_V1 in names
-        ):
-            background.run(self._checkout.store_receipt(context, tenant, upstream))
         own = ((REQUEST_ID_HEADER, context.request_id), (TENANT_ID_HEADER, tenant.tenant_id))
         # Added, not set: the script may have its own limits.
         limits = () if reservation is None else reservation.headers
@@ -307,6 +323,12 @@ class Dispatcher:
 
     async def _find_by_host(self, host: str) -> Tenant | None:
         return await self.directory.by_host(host) if is_normal_host(host) else None
+
+
+def _outcome_of(tenant: Tenant, upstream: UpstreamResponse) -> str:
+    names = upstream.header_names
+    has_receipt = PAYMENT_RESPONSE_HEADER in names or PAYMENT_RESPONSE_HEADER_V1 in names
+    return SERVED_WITH_RECEIPT if has_receipt and not tenant.is_priced else SERVED
 
 
 def _health_response(request: Request, request_id: str) -> Response:

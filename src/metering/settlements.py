@@ -1,7 +1,7 @@
 """Settlement events in the usage log: payments that were settled, in addition to the ledger in D1.
 
-If a tenant's script takes payments itself, its receipts are stored as events with another source.
-They are shown, but never counted.
+If a tenant's script takes payments itself, its receipts are no settlements: they are not verified
+and not stored. The outcome of the usage event says that there was one.
 """
 
 from __future__ import annotations
@@ -13,26 +13,18 @@ from core.calendar import timestamp
 from core.errors import SettlementUnreadable
 from core.ports import Json
 
-SETTLEMENT_VERSION = 1
+SETTLEMENT_VERSION = 2
 _INTEGER_FIELDS = ("amount_micros", "claimed_at_ms", "settled_at_ms")
 """The other fields are strings."""
-
-AT_EDGE = "edge"
-"""The source of a payment that the dispatcher settled and that is in the ledger."""
-
-BY_SCRIPT = "script"
-"""The source of a receipt that a tenant's script sent; it is not verified."""
 
 
 class SettlementEvent(NamedTuple):
     """One settled payment. Times are in milliseconds since 1970 UTC.
 
     `payer` is the caller's keyed hash; only the ledger has the address. `amount` is in the
-    asset's smallest unit, `amount_micros` in millionths of a dollar. An event `BY_SCRIPT` has
-    the script's text in `receipt`, the amount 0, and only the caller and the times are known.
+    asset's smallest unit, `amount_micros` in millionths of a dollar.
     """
 
-    source: str
     payment_id: str
     request_id: str
     tenant_id: str
@@ -46,7 +38,6 @@ class SettlementEvent(NamedTuple):
     facilitator: str
     claimed_at_ms: int
     settled_at_ms: int
-    receipt: str
 
 
 def settlement_fields(event: SettlementEvent) -> Json:
@@ -73,8 +64,9 @@ def shown_settlement(event: SettlementEvent) -> Mapping[str, Json]:
     """Return an event as the platform API shows it."""
     return {
         "paymentId": event.payment_id,
-        "source": event.source,
-        "counted": event.source == AT_EDGE,
+        # Readers of the first version distinguish the receipts of scripts by these.
+        "source": "edge",
+        "counted": True,
         "requestId": event.request_id,
         "tenantId": event.tenant_id,
         "endpoint": f"/t/{event.slug}",
@@ -88,5 +80,5 @@ def shown_settlement(event: SettlementEvent) -> Mapping[str, Json]:
         "facilitator": event.facilitator,
         "claimedAt": timestamp(event.claimed_at_ms),
         "settledAt": timestamp(event.settled_at_ms),
-        "receipt": event.receipt or None,
+        "receipt": None,
     }

@@ -15,7 +15,7 @@ from core import constants
 from core.calendar import DAY_MS, timestamp
 from core.errors import SettlementUnreadable
 from core.ports import Json, UsageShards
-from metering.settlements import AT_EDGE, BY_SCRIPT, SettlementEvent, settlement_from
+from metering.settlements import SettlementEvent, settlement_from
 from payments.ledger import DayTotals, Ledger
 from payments.models import PaymentRow, PaymentState
 from payments.resolution import PendingResolver
@@ -68,11 +68,11 @@ async def _send_again(resolver: PendingResolver) -> tuple[int, int]:
 async def compare_day(ledger: Ledger, shards: UsageShards, day: int) -> Mapping[str, Json]:
     """Compare the ledger and the usage log for the payments claimed on a UTC day.
 
-    Returns the fields of `GET /__platform/reconciliation`; `day` counts from 1970. Raises
+    Returns fields of `GET /__platform/reconciliation`; `day` counts from 1970. Raises
     `DatabaseUnavailable` and `ShardUnavailable`.
     """
     events, unreadable = await _settlements_on(shards, day)
-    at_edge = {event.payment_id: event for event in events if event.source == AT_EDGE}
+    at_edge = {event.payment_id: event for event in events}
     rows = await ledger.payments_on(day)
     settled = {row.payment_id: row for row in rows if row.state is PaymentState.SETTLED}
     totals = {total.tenant_id: total for total in await ledger.totals_on(day)}
@@ -96,7 +96,6 @@ async def compare_day(ledger: Ledger, shards: UsageShards, day: int) -> Mapping[
         "differing": differing,
         "pending": [_pending_entry(row) for row in rows if row.state is PaymentState.PENDING],
         "unreadable": unreadable,
-        "reportedByScripts": sum(event.source == BY_SCRIPT for event in events),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from core.ports import UsageShards
 from metering.batches import Batch, encode_batch
 from metering.events import Api, UsageEvent
-from metering.settlements import AT_EDGE, SettlementEvent
+from metering.settlements import SettlementEvent
 from payments.models import PaymentRow
 from usage import append
 
@@ -32,7 +32,6 @@ def settlement_event(row: PaymentRow) -> SettlementEvent:
     """Make the settlement event of a settled payment."""
     assert row.settled_at_ms is not None
     return SettlementEvent(
-        source=AT_EDGE,
         payment_id=row.payment_id,
         request_id=row.request_id,
         tenant_id=row.tenant_id,
@@ -46,7 +45,6 @@ def settlement_event(row: PaymentRow) -> SettlementEvent:
         facilitator=row.facilitator,
         claimed_at_ms=row.claimed_at_ms,
         settled_at_ms=row.settled_at_ms,
-        receipt="",
     )
 
 

@@ -7,10 +7,11 @@ request fails; a rate is not, because it limits attempts.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from core import quotas
+from core import constants, quotas
 from core.calendar import timestamp
 from core.errors import BindingMissing, CallerError, Evidence, InternalError
 from core.logs import fields
@@ -18,6 +19,8 @@ from core.ports import Clock, Environment, QuotaCounters
 from core.quotas import UNBOUNDED, CounterUnavailable, Reserved
 from metering.events import is_error
 from tenants.limit_headers import limit_headers, quota_states, rate_state, seconds_until
+from tenants.limits import RateLimit
+from tenants.payment_attempts import PaymentAttempts
 from tenants.records import Tenant
 
 QUOTAS_BINDING = "QUOTAS"
@@ -104,6 +107,37 @@ class Admission:
 
     environment: Environment
     clock: Clock
+    _attempts: PaymentAttempts = field(default_factory=PaymentAttempts)
+
+    @contextmanager
+    def payment_attempt(self, sender: str, tenant: Tenant) -> Iterator[None]:
+        """Bound the payments of `sender` that are verified at once, during a `with` block.
+
+        Raises `RateLimited` if there are too many, or lately too many were invalid.
+        """
+        rate = tenant.rate_limit
+        if rate is None:
+            yield
+            return
+        key, begun_ms = _rate_key(sender, tenant), self.clock.now_ms()
+        at_once = max(constants.PAYMENTS_AT_ONCE_MIN, rate.requests)
+        if not self._attempts.begin(key, at_once, rate.window_seconds * 1000, begun_ms):
+            raise _rate_limited(tenant, rate)
+        try:
+            yield
+        finally:
+            self._attempts.end(key, begun_ms, self.clock.now_ms())
+
+    async def count_invalid_payment(self, sender: str, tenant: Tenant) -> None:
+        """Count an invalid payment of `sender` against its rate.
+
+        Above the rate, this isolate refuses its payments for a window. Raises `BindingMissing`
+        or `LimitsOutage` if the rate cannot be counted.
+        """
+        rate = tenant.rate_limit
+        if rate is not None and not await self._is_within(rate, sender, tenant):
+            until_ms = self.clock.now_ms() + rate.window_seconds * 1000
+            self._attempts.refuse(_rate_key(sender, tenant), until_ms)
 
     async def reserve(self, caller: str, tenant: Tenant, *, has_quota: bool = False) -> Reservation:
         """Reserve one request of a limited tenant's rate, quotas and caps.
@@ -112,7 +146,8 @@ class Admission:
         reserved the quota. Raises `LimitError` if a limit is used up, `BindingMissing` or
         `LimitsOutage` if one cannot be checked.
         """
-        await self._count_rate(caller, tenant)
+        if tenant.rate_limit and not await self._is_within(tenant.rate_limit, caller, tenant):
+            raise _rate_limited(tenant, tenant.rate_limit)
         rate = rate_state(tenant)
         at_ms = self.clock.now_ms()
         if has_quota or tenant.counted_limits == UNBOUNDED:
@@ -150,29 +185,19 @@ class Admission:
                 extra=fields(counter=reservation.counter, cause=str(error)),
             )
 
-    async def _count_rate(self, caller: str, tenant: Tenant) -> None:
-        rate = tenant.rate_limit
-        if rate is None:
-            return
-        key = f"{_counter_name(tenant)}/{caller}"
+    async def _is_within(self, rate: RateLimit, caller: str, tenant: Tenant) -> bool:
+        """Count one request of a caller, and tell whether its rate allows it."""
+        key = _rate_key(caller, tenant)
         for name in rate.bindings:
             counter = self.environment.rate_counter(name)
             if counter is None:
                 raise BindingMissing(name)
             try:
                 if await counter.take(key):
-                    return
+                    return True
             except CounterUnavailable as error:
                 raise LimitsOutage from error
-        seconds = rate.window_seconds
-        raise RateLimited(
-            f"This API accepts {rate.requests} requests in {seconds} s from each caller.",
-            seconds,
-            limit_headers(rate_state(tenant, is_used_up=True)),
-            limit="rateLimit",
-            requests=rate.requests,
-            windowSeconds=seconds,
-        )
+        return False
 
     @property
     def _counters(self) -> QuotaCounters:
@@ -185,6 +210,22 @@ class Admission:
 def _counter_name(tenant: Tenant) -> str:
     # A slug contains no slash, so names are unique.
     return f"{tenant.slug}/{tenant.tenant_id}"
+
+
+def _rate_key(caller: str, tenant: Tenant) -> str:
+    return f"{_counter_name(tenant)}/{caller}"
+
+
+def _rate_limited(tenant: Tenant, rate: RateLimit) -> RateLimited:
+    seconds = rate.window_seconds
+    return RateLimited(
+        f"This API accepts {rate.requests} requests in {seconds} s from each caller.",
+        seconds,
+        limit_headers(rate_state(tenant, is_used_up=True)),
+        limit="rateLimit",
+        requests=rate.requests,
+        windowSeconds=seconds,
+    )
 
 
 def _limit_error(

@@ -15,7 +15,7 @@ from core.calendar import DAY_MS
 from core.errors import BatchRefused, ShardUnavailable
 from metering.batches import IMPORTED, Batch, decode_batch, encode_batch
 from metering.events import Api, UsageEvent
-from metering.settlements import AT_EDGE, SettlementEvent
+from metering.settlements import SettlementEvent
 from tests.simulation.clock import IsolateClock
 from tests.simulation.isolate import Invocation, Isolate, IsolateShards, Recorder
 from tests.simulation.kv import SimulatedKv, Temper, Version, Write
@@ -24,6 +24,8 @@ from tests.simulation.objects import ShardObject
 from tests.simulation.shape import Network, Shape, shape_of
 from tests.simulation.store import SimulatedStore
 from tests.simulation.truth import LogTruth
+from tests.support.builders import settlement_batch
+from usage import append
 
 IMMUTABLE = (keys.USAGE_PREFIX, keys.ROLLUP_PREFIX, keys.BASE_PREFIX)
 _OUTBOX_MS = 20_000
@@ -191,7 +193,6 @@ class World:
         self.recorded[event.request_id] = event
         payment_id = f"payment-{len(self.payments)}"
         settlement = SettlementEvent(
-            AT_EDGE,
             payment_id,
             event.request_id,
             api.tenant_id,
@@ -205,7 +206,6 @@ class World:
             "facilitator",
             event.at_ms,
             event.at_ms,
-            "",
         )
         shard = isolate.recorder.shard_of(api.tenant_id)
         self.payments[payment_id] = shard, settlement, event
@@ -218,12 +218,13 @@ class World:
         isolate = self.some_isolate()
         invocation = self.invocation(isolate)
 
-        async def append() -> None:
+        async def resend() -> None:
             with suppress(ShardUnavailable, BatchRefused):
-                await isolate.recorder.append_settlement(*self.payments[payment_id])
+                shard, settlement, event = self.payments[payment_id]
+                await append(isolate.shards, shard, settlement_batch(settlement, event))
 
         at(self, self.loop.now_ms + _OUTBOX_MS, lambda: self.resend(payment_id))
-        invocation.run(append())
+        invocation.run(resend())
 
     def import_events(self) -> None:
         """Import old events, in random pieces, some twice, until all are acknowledged."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from metering.batches import Batch
+from metering.batches import Batch, encode_batch
 from metering.events import Api, UsageEvent
-from metering.settlements import AT_EDGE, SettlementEvent
+from metering.settlements import SettlementEvent
 from payments.models import PaymentRow, PaymentState
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
 from tests.support.fakes import NOON_MS
@@ -53,7 +53,6 @@ PAYMENT_ROW = PaymentRow(
 )
 
 SETTLEMENT = SettlementEvent(
-    source=AT_EDGE,
     payment_id="id-1",
     request_id="r-1",
     tenant_id="t1",
@@ -67,8 +66,12 @@ SETTLEMENT = SettlementEvent(
     facilitator="http://f",
     claimed_at_ms=NOON_MS,
     settled_at_ms=NOON_MS + 1_234,
-    receipt="",
 )
+
+
+def settlement_batch(settlement: SettlementEvent, usage: UsageEvent | None = None) -> str:
+    """Encode the batch of a settled payment, with its usage event if it has one."""
+    return encode_batch(Batch("", 0, 0, () if usage is None else (usage,), settlement))
 
 
 def event(  # noqa: PLR0913 (all have defaults)

@@ -17,7 +17,7 @@ from typing import Any
 from core.calendar import HOUR_MS, timestamp
 from metering.events import UsageEvent
 from metering.segments import batches_of
-from metering.settlements import AT_EDGE, SettlementEvent
+from metering.settlements import SettlementEvent
 from payments.facilitator import SETTLEMENT_PENDING
 from tests.simulation.invariants import Shown, require
 from tests.simulation.payments.chain import BLOCK_MS
@@ -48,7 +48,7 @@ def read_records(world: PaymentWorld) -> PaymentRecords:
     batches = [batch for commit in commits for batch in batches_of(commit)]
     events = [event for batch in batches for event in batch.events]
     found = [batch.settlement for batch in batches if batch.settlement is not None]
-    settlements = {event.payment_id: event for event in found if event.source == AT_EDGE}
+    settlements = {event.payment_id: event for event in found}
     require(len(settlements) == len(found), "a payment has two settlement events")
     return PaymentRecords(
         {row["payment_id"]: row for row in rows},

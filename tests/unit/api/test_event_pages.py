@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+import usage
 from core import constants
 from core.errors import ShardUnavailable
 from metering.events import Api
-from tests.support.builders import SETTLEMENT, event
+from tests.support.builders import SETTLEMENT, event, settlement_batch
 from tests.support.fake_shards import FakeShards
 from tests.support.fakes import FakeStore
 from tests.support.platform_scene import Scene
@@ -146,6 +147,6 @@ def test_settlements_of_all_shards_are_listed_by_their_claims(limit: int) -> Non
         # Two payments are claimed in the same millisecond.
         at_ms = SETTLEMENT.claimed_at_ms + number // 2
         one = SETTLEMENT._replace(payment_id=name, claimed_at_ms=at_ms)
-        asyncio.run(scene.recorder.append_settlement(number % 3, one, None))
+        asyncio.run(usage.append(shards_of(scene), number % 3, settlement_batch(one)))
     pages = read_all(scene, limit, "/__platform/settlements")
     assert [name for page in pages for name in page] == names[::-1]

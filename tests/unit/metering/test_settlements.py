@@ -9,7 +9,6 @@ import pytest
 from core.errors import SettlementUnreadable
 from core.ports import Json
 from metering.settlements import (
-    BY_SCRIPT,
     settlement_fields,
     settlement_from,
     shown_settlement,
@@ -22,13 +21,13 @@ def test_an_event_is_decoded_as_it_was_encoded() -> None:
     assert settlement_from(fields) == SETTLEMENT
 
 
-@pytest.mark.parametrize("value", [None, "", [], {}, 5, [1], [2, 3], [9, *[""] * 15]])
+@pytest.mark.parametrize("value", [None, "", [], {}, 5, [1], [2, 3], [9, *[""] * 13]])
 def test_an_invalid_form_is_rejected(value: Json) -> None:
     with pytest.raises(SettlementUnreadable):
         settlement_from(value)
 
 
-@pytest.mark.parametrize("position", range(1, 16))
+@pytest.mark.parametrize("position", range(1, 14))
 def test_a_field_of_another_type_is_rejected(position: int) -> None:
     fields = settlement_fields(SETTLEMENT)
     fields[position] = None
@@ -36,7 +35,6 @@ def test_a_field_of_another_type_is_rejected(position: int) -> None:
         settlement_from(fields)
 
 
-def test_a_scripts_receipt_is_shown_as_not_counted() -> None:
-    shown = shown_settlement(SETTLEMENT._replace(source=BY_SCRIPT, receipt="abc"))
-    assert (shown["counted"], shown["receipt"]) == (False, "abc")
-    assert shown_settlement(SETTLEMENT)["counted"] is True
+def test_every_event_is_shown_as_counted_and_settled_at_the_edge() -> None:
+    shown = shown_settlement(SETTLEMENT)
+    assert (shown["source"], shown["counted"], shown["receipt"]) == ("edge", True, None)

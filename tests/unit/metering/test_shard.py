@@ -180,9 +180,9 @@ def test_settlements_are_returned_newest_claim_first(scene: ShardScene) -> None:
         settlement = SETTLEMENT._replace(payment_id=name, claimed_at_ms=claimed_at_ms)
         scene.append(Batch("", 0, 0, [], settlement))
     found = scene.call("settlements", before=[9, "p9"], since=0, limit=9)
-    assert [fields[2] for fields in found] == ["p7", "p5"]
+    assert [fields[1] for fields in found] == ["p7", "p5"]
     assert [
-        fields[2] for fields in scene.call("settlements", before=[99, ""], since=7, limit=1)
+        fields[1] for fields in scene.call("settlements", before=[99, ""], since=7, limit=1)
     ] == ["p9"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.ports import ProxyResponse, Response
+from core.ports import ProxyResponse, Response, Row, Statement
 from core.quotas import Usage
 from tests.support.fakes import FakeUpstreamResponse
 from tests.support.fault_injection import IsolateDied
@@ -202,3 +202,86 @@ def test_a_request_may_crash_at_every_step_and_no_limit_is_exceeded(
         if crash_point.steps <= operations:
             return
     raise AssertionError("no number of operations was enough")
+
+
+def rejected(market: Market, number: int, **headers: str) -> Response | ProxyResponse:
+    """Send a request with a payment of a payer of its own, which has no money."""
+    payer = f"0x{number + 1:040x}"
+    return market.call(headers={**market.payment(number, **{"from": payer}), **headers})
+
+
+def verifications(market: Market) -> int:
+    return market.facilitator.calls.count("verify")
+
+
+def database_calls(market: Market, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Statement, ...]]:
+    """Return a list to which every later call of the database is added."""
+    calls: list[tuple[Statement, ...]] = []
+    execute = market.database.execute
+
+    async def counted(*statements: Statement) -> list[list[Row]]:
+        calls.append(statements)
+        return await execute(*statements)
+
+    monkeypatch.setattr(market.database, "execute", counted)
+    return calls
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_invalid_payments_count_against_the_rate_of_their_sender(
+    monkeypatch: pytest.MonkeyPatch, requests: int
+) -> None:
+    market = limited(rateLimit={"requests": requests, "windowSeconds": 60})
+    calls = database_calls(market, monkeypatch)
+    responses = [rejected(market, number) for number in range(1, 41)]
+    codes = [json.loads(one.body)["error"] for one in responses if isinstance(one, Response)]
+    assert codes == ["payment_invalid"] * (requests + 1) + ["rate_limited"] * (39 - requests)
+    assert verifications(market) == requests + 1
+    assert len(calls) <= 2 * (requests + 1)
+    assert market.payments == []
+
+
+def test_a_sender_of_invalid_payments_is_heard_again_after_the_window() -> None:
+    market = limited(rateLimit={"requests": 1, "windowSeconds": 60})
+    for number in (1, 2, 3):
+        rejected(market, number)
+    # Another sender is not refused, and neither is this one after the window.
+    error_body(rejected(market, 4, **{"x-agent-id": "another"}), 402, "payment_invalid")
+    error_body(rejected(market, 5), 429, "rate_limited")
+    market.clock.at_ms += 60_000
+    error_body(rejected(market, 6), 402, "payment_invalid")
+
+
+def test_an_honest_payer_is_served_while_another_sends_invalid_payments() -> None:
+    market = limited(rateLimit={"requests": 1, "windowSeconds": 60})
+    payment = market.payment(99)
+    for number in range(1, 6):
+        rejected(market, number, **{"x-agent-id": "flood"})
+    assert isinstance(market.call(headers=payment), ProxyResponse)
+
+
+def test_only_so_many_payments_of_one_sender_are_verified_at_once() -> None:
+    market = limited(rateLimit={"requests": 1, "windowSeconds": 60})
+    challenge = market.challenge()
+
+    async def flood() -> None:
+        await asyncio.gather(
+            *(
+                market.send(
+                    headers=pay(
+                        challenge, number, now_ms=market.clock.at_ms, **{"from": f"0x{number:040x}"}
+                    )
+                )
+                for number in range(1, 41)
+            )
+        )
+
+    asyncio.run(flood())
+    assert 1 <= verifications(market) <= 4
+
+
+def test_an_api_without_a_rate_verifies_every_payment() -> None:
+    market = limited(usageLimit={"dailyRequests": 1})
+    for number in range(1, 11):
+        error_body(rejected(market, number), 402, "payment_invalid")
+    assert verifications(market) == 10

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from core.ports import Fetched, Json, ProxyResponse, Response
-from metering.settlements import BY_SCRIPT
 from payments.reconciliation import run
 from payments.resolution import resolver_of
 from tests.support.fake_chain import PAYER
@@ -218,17 +217,6 @@ def test_a_payment_that_its_shard_did_not_acknowledge_is_sent_by_cron_and_counte
     market.run_cron(2)
     assert market.revenue_micros == market.entered_micros == PRICE_MICROS
     assert [row["reconciled_at_ms"] is not None for row in market.payments] == [True]
-
-
-def test_a_scripts_own_receipt_is_stored_but_not_counted() -> None:
-    receipt = FakeUpstreamResponse(200, ["payment-response"], {"payment-response": "abc"})
-    market = Market(reply=receipt)
-    response = market.call("/t/free")
-    assert isinstance(response, ProxyResponse)
-    assert "payment-response" not in response.remove_headers
-    (kept,) = market.settlements
-    assert (kept.source, kept.receipt, kept.amount_micros) == (BY_SCRIPT, "abc", 0)
-    assert market.revenue_micros == 0
 
 
 def test_a_settlement_that_the_ledger_rejected_is_in_the_log_and_then_in_the_ledger() -> None:

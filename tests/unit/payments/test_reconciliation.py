@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import usage
 from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import PlatformApi
@@ -20,6 +21,7 @@ from metering.settlements import SettlementEvent
 from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
 from tenants.directory import TenantDirectory
+from tests.support.builders import settlement_batch
 from tests.support.fakes import NOON_MS, FakeBackground, FakeRequest, FakeUpstreamResponse
 from tests.support.payment_scene import PRICE_MICROS, Market
 
@@ -53,7 +55,7 @@ def test_the_ledger_and_the_log_agree_tenant_by_tenant() -> None:
 
 
 def append(market: Market, event: SettlementEvent, shard: int = 0) -> None:
-    asyncio.run(market.log.append_settlement(shard, event, None))
+    asyncio.run(usage.append(market.shards, shard, settlement_batch(event)))
 
 
 def test_an_event_without_a_ledger_row_is_reported_and_not_changed() -> None:
@@ -114,13 +116,32 @@ def test_a_day_with_many_payments_is_compared_in_pages(monkeypatch: pytest.Monke
     assert compare(market)["agrees"] is True
 
 
-def test_receipts_of_scripts_are_counted_separately() -> None:
-    market = Market(
-        reply=FakeUpstreamResponse(200, ["payment-response"], {"payment-response": "abc"})
-    )
-    market.call("/t/free")
-    found = compare(market)
-    assert (found["agrees"], found["reportedByScripts"], found["tenants"]) == (True, 1, [])
+def test_receipts_of_scripts_are_counted_apart_and_stored_nowhere() -> None:
+    """However many there are, they cost no write and no settlement is pushed off its page."""
+    market = paid(1)
+    headers = {"payment-response": "abc", "x-payment-response": "abc"}
+    market.reply = FakeUpstreamResponse(200, tuple(headers), headers)
+    for _ in range(50):
+        response = market.call("/t/free")
+        assert isinstance(response, ProxyResponse)
+        assert "payment-response" not in response.remove_headers
+    (settlement,) = get(market, "settlements?limit=1")["settlements"]
+    assert (settlement["source"], settlement["counted"]) == ("edge", True)
+    day = get(market, "reconciliation")["day"]
+    assert (day["agrees"], day["reportedByScripts"]) == (True, 50)
+    outcomes = [event.outcome for event in market.events]
+    assert outcomes.count("served_with_receipt") == 50
+    assert market.revenue_micros == PRICE_MICROS
+    yesterday = get(market, "reconciliation?day=2026-11-21")["day"]
+    assert yesterday["reportedByScripts"] == 0
+
+
+def test_a_priced_scripts_forged_receipt_is_removed_and_not_counted() -> None:
+    headers = {"payment-response": "abc"}
+    market = Market(reply=FakeUpstreamResponse(200, tuple(headers), headers))
+    market.call(headers=market.payment())
+    assert [event.outcome for event in market.events][-1:] == ["served"]
+    assert get(market, "reconciliation")["day"]["reportedByScripts"] == 0
 
 
 def get(market: Market, path: str, status: int = 200) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from metering.batches import decode_batch
-from metering.settlements import AT_EDGE, shown_settlement
+from metering.settlements import shown_settlement
 from payments.models import PaymentState
 from payments.settlement import encode_payment, late_revenue_event, settlement_event
 from tests.support.builders import PAYMENT_ROW
@@ -24,7 +24,7 @@ def test_a_payments_batch_has_its_settlement_event_and_one_event_with_its_revenu
     batch = decode_batch(encode_payment(SETTLED, late_revenue_event(SETTLED)))
     assert (batch.writer, batch.sequence, batch.dropped) == ("", 0, 0)
     assert batch.settlement == settlement_event(SETTLED)
-    assert (batch.settlement.source, batch.settlement.payment_id) == (AT_EDGE, "id-1")
+    assert batch.settlement.payment_id == "id-1"
     (event,) = batch.events
     assert (event.revenue_micros, event.counted, event.at_ms) == (10_000, False, NOON_MS + 1_234)
 
