@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from core.calendar import timestamp
 from core.errors import BindingMissing, ConfigurationError, DatabaseUnavailable, FetchFailed
 from core.ports import Clock, Environment, Json
-from payments.chain import RPC_SETTING
 from payments.facilitator import Facilitators
 from payments.ledger import Ledger
+from payments.node import RPC_SETTING
 from payments.requirements import facilitator_urls, requirements_for
 from tenants.records import Tenant
 

@@ -358,8 +358,17 @@ EXPIRY_MARGIN_MS = 120_000
 """How much later than `validBefore` a block must be, to prove that no block before it took an
 authorization: long enough for a reorganization to be over."""
 
+BLOCK_AHEAD_MS_MAX = 3_600_000
+"""How far the newest block may be ahead of our clock; a node that reports more is not believed."""
+
 RPC_TIMEOUT_MS = 5_000
 """How long a node may take to respond to one call."""
+
+RPC_TOTAL_MS = 10_000
+"""How long all calls to a node together may take: a caller may be waiting for the result."""
+
+CHAIN_CACHE_SECONDS = 600
+"""How long a node is trusted to be one of the network that it was asked for."""
 
 RPC_BODY_BYTES_MAX = 1_048_576
 """Bytes of a node's response; the receipt of a large transaction has about 100 KB."""

@@ -57,6 +57,10 @@ class Chain:
 
     def rpc(self, method: str, parameters: list[Any]) -> Json:
         """Return the result of a JSON-RPC call, as a node does."""
+        if method == "eth_chainId":
+            return hex(int(NETWORK.partition(":")[2]))
+        if method == "eth_getTransactionReceipt":
+            return self._receipt(parameters[0])
         if method == "eth_getBlockByNumber":
             assert parameters == ["latest", False]
             return {"number": "0x1000", "timestamp": hex(self.block_seconds)}
@@ -65,19 +69,58 @@ class Chain:
             data = parameters[0]["data"].removeprefix(_AUTHORIZATION_STATE)
             key = ("0x" + data[24:64], "0x" + data[64:])
             return f"0x{int(key in self.used):064x}"
-        if method == "eth_getLogs":
-            kinds, owner, nonce = parameters[0]["topics"]
-            assert kinds == [_USED, _CANCELED]
-            key = ("0x" + owner[26:], nonce)
-            if key not in self.used:
-                return []
-            topic = _CANCELED if key in self.canceled else _USED
-            return [{"topics": [topic, owner, nonce], "transactionHash": self.used[key]}]
-        assert method == "eth_getTransactionReceipt"
-        number = int(parameters[0], 16)
-        moved = self.transfers[number - 1]
-        topics = [_TRANSFER, *("0x" + moved[one][2:].rjust(64, "0") for one in ("payer", "payee"))]
-        return {"logs": [{"address": USDC, "topics": topics, "data": hex(moved["value"])}]}
+        assert method == "eth_getLogs"
+        kinds, owner, nonce = parameters[0]["topics"]
+        assert kinds == [_USED, _CANCELED]
+        key = ("0x" + owner[26:], nonce)
+        if key not in self.used:
+            return []
+        return [use_log(USDC, key, self.used[key], is_canceled=key in self.canceled)]
+
+    def _receipt(self, transaction: str) -> Json:
+        (key,) = (key for key, used_by in self.used.items() if used_by == transaction)
+        if key in self.canceled:
+            return receipt(transaction, use_log(USDC, key, transaction, is_canceled=True))
+        moved = self.transfers[int(transaction, 16) - 1]
+        return receipt(
+            transaction,
+            use_log(USDC, key, transaction),
+            transfer_log(USDC, moved["payer"], moved["payee"], moved["value"], transaction),
+        )
+
+
+def use_log(
+    token: str, name: tuple[str, str], transaction: str, *, is_canceled: bool = False
+) -> dict[str, Any]:
+    """Return the event of a token that an authorization was used; `name` is payer and nonce."""
+    topics = [_CANCELED if is_canceled else _USED, _word(name[0]), name[1]]
+    return _log(token, topics, "0x", transaction)
+
+
+def transfer_log(
+    token: str, payer: str, payee: str, value: int, transaction: str
+) -> dict[str, Any]:
+    """Return the event of a transfer of a token."""
+    return _log(token, [_TRANSFER, _word(payer), _word(payee)], f"0x{value:064x}", transaction)
+
+
+def receipt(transaction: str, *logs: dict[str, Any]) -> dict[str, Any]:
+    """Return the receipt of a successful transaction."""
+    return {"status": "0x1", "transactionHash": transaction, "logs": [*logs]}
+
+
+def _log(token: str, topics: list[str], data: str, transaction: str) -> dict[str, Any]:
+    return {
+        "address": token,
+        "topics": topics,
+        "data": data,
+        "transactionHash": transaction,
+        "removed": False,
+    }
+
+
+def _word(address: str) -> str:
+    return "0x" + address[2:].lower().rjust(64, "0")
 
 
 BROKEN_RESPONSES = {

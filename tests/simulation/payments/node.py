@@ -13,9 +13,10 @@ from random import Random
 
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
-from payments.chain import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
+from payments.chain import _AUTHORIZATION_STATE
 from tests.simulation.payments.chain import BLOCK_MS, SimulatedChain
 from tests.simulation.payments.faults import NO_FAULTS, Faults
+from tests.support.fake_chain import NETWORK, receipt, transfer_log, use_log
 
 LOGS_BLOCKS_MAX = 10_000
 """Public nodes refuse to search more blocks in one request."""
@@ -56,6 +57,8 @@ class SimulatedNode:
         return Fetched(200, json.dumps({"jsonrpc": "2.0", "id": 1, **content}))
 
     def _call(self, method: str, parameters: Sequence[Json], head: int) -> Json:
+        if method == "eth_chainId":
+            return hex(int(NETWORK.partition(":")[2]))
         if method == "eth_getBlockByNumber":
             number = _block(parameters[0], head)
             return {"number": hex(number), "timestamp": hex(self.chain.timestamp(number))}
@@ -78,16 +81,21 @@ class SimulatedNode:
         use = self.chain.uses.get(("0x" + owner[26:], nonce))
         if use is None or not first <= use.block <= last:
             return []
-        topic = _CANCELED if use.is_cancelled else _USED
-        return [{"topics": [topic, owner, nonce], "transactionHash": use.transaction}]
+        name = ("0x" + owner[26:], nonce)
+        return [use_log(self.token, name, use.transaction, is_canceled=use.is_cancelled)]
 
     def _receipt(self, hashed: str, head: int) -> Json:
-        found = [one for one in self.chain.transactions if one.hash == hashed]
-        if not found or not 0 <= found[0].block <= head or found[0].transfer is None:
+        uses = [(name, use) for name, use in self.chain.uses.items() if use.transaction == hashed]
+        if not uses or uses[0][1].block > head:
             return None
-        (payer, _), payee, value, _ = found[0].transfer
-        topics = [_TRANSFER, *("0x" + address[2:].rjust(64, "0") for address in (payer, payee))]
-        return {"logs": [{"address": self.token, "topics": topics, "data": hex(value)}]}
+        name, use = uses[0]
+        log = use_log(self.token, name, hashed, is_canceled=use.is_cancelled)
+        if use.is_cancelled:
+            return receipt(hashed, log)
+        (moved,) = (one.transfer for one in self.chain.transactions if one.hash == hashed)
+        assert moved is not None
+        transfer = transfer_log(self.token, name[0], moved.payee, moved.value, hashed)
+        return receipt(hashed, log, transfer)
 
 
 def _block(named: str, head: int) -> int:

@@ -1,0 +1,105 @@
+"""A client of the JSON-RPC node of the payments' network.
+
+What a node returns is checked for its form, and the node for its chain: a node of another chain
+may have a token at the same address.
+
+Source: the Ethereum JSON-RPC specification (https://ethereum.github.io/execution-apis/).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from core import constants
+from core.errors import ConfigurationError, FetchFailed
+from core.ports import Clock, Environment, Json
+from core.safe_json import read_json
+
+RPC_SETTING = "X402_RPC_URL"
+_EVM = "eip155:"
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
+_BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
+
+
+def node_url(environment: Environment) -> str | None:
+    """Return the URL of the node; None if there is none.
+
+    Raises `ConfigurationError` if the setting is not an http(s) URL. The message has no URL,
+    because it may contain a key.
+    """
+    url = (environment.setting(RPC_SETTING) or "").strip()
+    if url and not url.startswith(("http://", "https://")):
+        raise ConfigurationError(RPC_SETTING, "It must be the http(s) URL of a JSON-RPC node.")
+    return url or None
+
+
+@dataclass(slots=True)
+class Node:
+    """A client of the node at `url`; one object for a few calls that belong together.
+
+    All calls together take at most `RPC_TOTAL_MS`. Every method raises `FetchFailed` if the node
+    does not respond in time, or with anything but a result of the expected form.
+    """
+
+    environment: Environment
+    clock: Clock
+    url: str
+    _deadline_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the time for all calls."""
+        self._deadline_ms = self.clock.now_ms() + constants.RPC_TOTAL_MS
+
+    async def check_chain(self, network: str) -> None:
+        """Raise `FetchFailed` unless the node is one of `network`, in CAIP-2 form."""
+        found = f"{_EVM}{quantity(await self.call('eth_chainId', []))}"
+        if found != network:
+            raise FetchFailed(f"{RPC_SETTING} is a node of {found}, not of {network}")
+
+    async def contract_call(self, address: str, data: str, block: str) -> bytes:
+        """Call a contract's function, without a transaction, as of a block.
+
+        `data` and `block` are hexadecimal, or `latest`. Returns what the function returns; no bytes
+        if there is no contract.
+        """
+        result = await self.call("eth_call", [{"to": address, "data": data}, block])
+        if not isinstance(result, str) or not _BYTES.fullmatch(result):
+            raise FetchFailed("eth_call: the result is not bytes in hexadecimal")
+        return bytes.fromhex(result[2:])
+
+    async def call(self, method: str, parameters: Sequence[Json]) -> Json:
+        """Call a method of the node and return its result, whose form the caller must check."""
+        left_ms = self._deadline_ms - self.clock.now_ms()
+        if left_ms <= 0:
+            raise FetchFailed(f"{method}: the calls before it took too long")
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        fetched = await self.environment.fetcher.fetch(
+            self.url,
+            method="POST",
+            headers={"content-type": "application/json"},
+            body=json.dumps(body, separators=(",", ":")),
+            timeout_ms=min(constants.RPC_TIMEOUT_MS, left_ms),
+            body_bytes_max=constants.RPC_BODY_BYTES_MAX,
+        )
+        try:
+            document = read_json(fetched.body)
+        except ValueError as error:
+            raise FetchFailed(f"{method}: status {fetched.status}, and no JSON") from error
+        if (
+            fetched.status != HTTPStatus.OK
+            or not isinstance(document, dict)
+            or "result" not in document
+        ):
+            raise FetchFailed(f"{method}: status {fetched.status}, and no result")
+        return document["result"]
+
+
+def quantity(value: Json) -> int:
+    """Read a number of a node: hexadecimal after `0x`. Raises `FetchFailed` for anything else."""
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
+        raise FetchFailed("a number is not in hexadecimal")
+    return int(value, 16)
