@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from api.auth import Authorizer
 from api.explore.sources import upstream_of
 from api.invariants import Invariant, invariants_of
-from api.payment_health import Problem, payment_report, problem
+from api.payment_health import PaymentHealth, Problem, problem
 from core import keys
 from core.calendar import DAY_MS, timestamp
 from core.errors import (
@@ -42,6 +42,7 @@ class Health:
     directory: TenantDirectory
     recorder: UsageRecorder
     authorizer: Authorizer
+    payments: PaymentHealth
 
     async def report(self) -> Mapping[str, Json]:
         """Return the report, as docs/reference/health.md describes it."""
@@ -55,7 +56,7 @@ class Health:
             problems.append(problem("store_unavailable", f"TENANT_KV cannot be read: {error}"))
         problems += [problem("directory_record_refused", str(error)) for error in directory.refused]
         tenants = [*directory.by_slug.values()]
-        payments = await payment_report(self.environment, self.clock, tenants, problems)
+        payments = await self.payments.report(tenants, problems)
         problems += self._missing_counters(tenants)
         notices = [problem(code, sentence) for code, sentence in self.authorizer.notices]
         notices += [

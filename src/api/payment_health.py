@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from core import constants
 from core.calendar import timestamp
 from core.errors import BindingMissing, ConfigurationError, DatabaseUnavailable, FetchFailed
 from core.ports import Clock, Environment, Json
+from payments.chain.node import RPC_SETTING, Node, node_url
+from payments.chain.token import differences, read_token
 from payments.facilitator import Facilitators
 from payments.ledger import Ledger
-from payments.node import RPC_SETTING
-from payments.requirements import facilitator_urls, requirements_for
+from payments.requirements import (
+    PaymentRequirements,
+    facilitator_urls,
+    requirements_for,
+    token_decimals,
+)
 from tenants.records import Tenant
 
 Problem = Mapping[str, str]
 """One entry of the report's `problems` or `notices`: `code` and `message`."""
+
+PaymentTerms = tuple[str, str]
+"""A network and the address of a token on it."""
+
+_TOKENS_MAX = 4
+"""Tokens that one report compares with their contracts."""
 
 
 def problem(code: str, message: str) -> Problem:
@@ -22,32 +36,97 @@ def problem(code: str, message: str) -> Problem:
     return {"code": code, "message": message}
 
 
-async def payment_report(
-    environment: Environment,
-    clock: Clock,
-    tenants: Sequence[Tenant],
-    problems: list[Problem],
-) -> Mapping[str, Json]:
-    """Report on payments, and add to `problems` what prevents priced tenants from being paid."""
-    priced = [tenant for tenant in tenants if tenant.is_priced]
-    report: dict[str, Json] = {"pricedApis": len(priced)}
-    if environment.control_database is not None:
-        report |= await _ledger_report(environment, clock, problems)
-    elif priced:
-        problems.append(problem(BindingMissing.code, BindingMissing("CONTROL_DB").message))
-    networks = set()
-    unusable: dict[str, Problem] = {}
-    for tenant in priced:
+@dataclass(slots=True)
+class PaymentHealth:
+    """Reports on the payments of one isolate."""
+
+    environment: Environment
+    clock: Clock
+    facilitators: Facilitators
+    _tokens_checked: dict[PaymentTerms, int] = field(default_factory=dict)
+    """When a token was found to be as configured, in milliseconds."""
+
+    async def report(
+        self, tenants: Sequence[Tenant], problems: list[Problem]
+    ) -> Mapping[str, Json]:
+        """Return the report on payments.
+
+        Adds to `problems` what prevents priced tenants from being paid.
+        """
+        priced = [tenant for tenant in tenants if tenant.is_priced]
+        report: dict[str, Json] = {"pricedApis": len(priced)}
+        if self.environment.control_database is not None:
+            report |= await _ledger_report(self.environment, self.clock, problems)
+        elif priced:
+            problems.append(problem(BindingMissing.code, BindingMissing("CONTROL_DB").message))
+        found: dict[PaymentTerms, PaymentRequirements] = {}
+        unusable: dict[str, Problem] = {}
+        for tenant in priced:
+            try:
+                requirements = requirements_for(self.environment, tenant)
+            except ConfigurationError as error:
+                # By message: a setting that several tenants need is one problem.
+                unusable[error.message] = problem(error.code, error.message)
+            else:
+                found.setdefault((requirements.network, requirements.asset), requirements)
+        problems += unusable.values()
+        if priced:
+            networks = {network for network, _ in found}
+            report["facilitators"] = await self._facilitator_report(networks, problems)
+            report["chainEvidence"] = self.environment.setting(RPC_SETTING) is not None
+            for terms, requirements in [*found.items()][:_TOKENS_MAX]:
+                await self._check_token(terms, requirements, problems)
+        return report
+
+    async def _check_token(
+        self, terms: PaymentTerms, requirements: PaymentRequirements, problems: list[Problem]
+    ) -> None:
+        """Compare the node's chain and the token with the settings, if there is a node."""
+        since_ms = self._tokens_checked.get(terms)
+        now_ms = self.clock.now_ms()
+        if since_ms is not None and now_ms - since_ms < constants.CHAIN_CACHE_SECONDS * 1000:
+            return
         try:
-            networks.add(requirements_for(environment, tenant).network)
+            url = node_url(self.environment)
+            if url is None:
+                return
+            await Node(self.environment, self.clock, url).check_chain(requirements.network)
         except ConfigurationError as error:
-            # By message: a setting that several tenants need is one problem.
-            unusable[error.message] = problem(error.code, error.message)
-    problems += unusable.values()
-    if priced:
-        report["facilitators"] = await _facilitator_report(environment, clock, networks, problems)
-        report["chainEvidence"] = environment.setting(RPC_SETTING) is not None
-    return report
+            problems.append(problem(error.code, error.message))
+            return
+        except FetchFailed as error:
+            message = f"The setting {RPC_SETTING} is unusable, so nothing is proven: {error}."
+            problems.append(problem("node_unusable", message))
+            return
+        token = await read_token(self.environment, self.clock, url, requirements.asset)
+        decimals = token_decimals(self.environment, requirements.network, requirements.asset)
+        wrong = differences(token, requirements, decimals)
+        problems += [problem("token_unlike_settings", sentence) for sentence in wrong]
+        if not wrong:
+            self._tokens_checked[terms] = now_ms
+
+    async def _facilitator_report(
+        self, networks: set[str], problems: list[Problem]
+    ) -> Sequence[Mapping[str, Json]]:
+        try:
+            urls = facilitator_urls(self.environment)
+        except ConfigurationError as error:
+            problems.append(problem(error.code, error.message))
+            return []
+        shown: list[Mapping[str, Json]] = []
+        for url in urls:
+            try:
+                kinds = await self.facilitators.supported(url)
+            except FetchFailed as error:
+                problems.append(problem("facilitator_unavailable", f"{url}/supported: {error}"))
+                shown.append({"url": url, "answers": False, "supports": []})
+                continue
+            supported = {kind.get("network") for kind in kinds if isinstance(kind, dict)}
+            shown.append({"url": url, "answers": True, "supports": sorted(networks & supported)})
+            for network in sorted(networks - supported):
+                message = f"{url} does not settle on {network}."
+                problems.append(problem("facilitator_unsuitable", message))
+        return shown
 
 
 async def _ledger_report(
@@ -66,31 +145,3 @@ async def _ledger_report(
         "unsettledSince": None if oldest_ms is None else timestamp(oldest_ms),
         "reconciledThrough": timestamp(clock.now_ms() if oldest_ms is None else oldest_ms),
     }
-
-
-async def _facilitator_report(
-    environment: Environment,
-    clock: Clock,
-    networks: set[str],
-    problems: list[Problem],
-) -> Sequence[Mapping[str, Json]]:
-    try:
-        urls = facilitator_urls(environment)
-    except ConfigurationError as error:
-        problems.append(problem(error.code, error.message))
-        return []
-    facilitators = Facilitators(environment, clock)
-    shown: list[Mapping[str, Json]] = []
-    for url in urls:
-        try:
-            kinds = await facilitators.supported(url)
-        except FetchFailed as error:
-            problems.append(problem("facilitator_unavailable", f"{url}/supported: {error}"))
-            shown.append({"url": url, "answers": False, "supports": []})
-            continue
-        supported = {kind.get("network") for kind in kinds if isinstance(kind, dict)}
-        shown.append({"url": url, "answers": True, "supports": sorted(networks & supported)})
-        for network in sorted(networks - supported):
-            message = f"{url} does not settle on {network}."
-            problems.append(problem("facilitator_unsuitable", message))
-    return shown

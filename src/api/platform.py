@@ -13,6 +13,7 @@ from api.health import Health
 from api.imports.importing import Importer
 from api.metrics import Metrics, metrics_response
 from api.pagination import NEWEST_CLAIM, encode_claim, encode_places
+from api.payment_health import PaymentHealth
 from api.rebuild_days import rebuild_days
 from api.spec import Values, query_pairs, read_parameters
 from core import constants
@@ -46,6 +47,7 @@ from core.telemetry import SERVED_WITH_RECEIPT, RequestCounters
 from metering.events import UsageEvent
 from metering.settlements import shown_settlement
 from metering.totals import DEFAULT_DIRECTORY
+from payments.facilitator import Facilitators
 from payments.reconciliation import compare_day
 from payments.resolution import resolver_of
 from snapshots.ranking import shown_owner
@@ -89,7 +91,14 @@ class PlatformApi:
         environment, clock = self.environment, self.clock
         self._authorizer = Authorizer(environment, clock)
         self._callers = CallerHasher(environment)
-        self._health = Health(environment, clock, self.directory, self.recorder, self._authorizer)
+        self._health = Health(
+            environment,
+            clock,
+            self.directory,
+            self.recorder,
+            self._authorizer,
+            PaymentHealth(environment, clock, Facilitators(environment, clock)),
+        )
         self._metrics = Metrics(
             environment, clock, self.recorder, self.analytics, self.request_counters
         )

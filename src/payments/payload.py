@@ -30,7 +30,7 @@ from payments.requirements import (
     accepts_entry,
     accepts_entry_v1,
 )
-from tenants.records import ADDRESS
+from tenants.addresses import ADDRESS
 
 _NONCE = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,8192}", re.ASCII)

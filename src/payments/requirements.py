@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from core import constants
 from core.errors import ConfigurationError
 from core.ports import Environment, Json
-from tenants.records import ADDRESS, Tenant
+from tenants.addresses import is_address
+from tenants.records import Tenant
 
 SCHEME = "exact"
 PAYMENT_IDENTIFIER = "payment-identifier"
@@ -46,6 +47,9 @@ _NETWORK = re.compile(r"eip155:[1-9][0-9]{0,31}", re.ASCII)
 _WITH_SECRET = re.compile(r"//[^/]*@|[?#]")
 """A URL with a password, or with a query that may contain a key."""
 
+_ADDRESS_FORM = (
+    "0x and 40 hexadecimal digits, in one letter case or in that with the checksum of EIP-55"
+)
 _USDC = frozenset(
     (
         ("eip155:1", "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"),
@@ -137,17 +141,17 @@ def requirements_for(environment: Environment, tenant: Tenant) -> PaymentRequire
             f" on {network} (X402_NETWORK).",
         )
     asset = _required(environment, "X402_ASSET", "the address of the token's contract")
-    if not ADDRESS.fullmatch(asset):
-        raise _unusable("X402_ASSET", "the address of the token's contract: 0x and 40 digits")
+    if not is_address(asset):
+        raise _unusable("X402_ASSET", f"the address of the token's contract: {_ADDRESS_FORM}")
     pay_to = tenant.pay_to or _required(
         environment, "PAY_TO_ADDRESS", "the address paid for APIs whose records have no payTo"
     )
-    if not ADDRESS.fullmatch(pay_to):
-        raise _unusable("PAY_TO_ADDRESS", "an address: 0x and 40 hexadecimal digits")
+    if not is_address(pay_to):
+        raise _unusable("PAY_TO_ADDRESS", f"an address: {_ADDRESS_FORM}")
     return PaymentRequirements(
         network=network,
         asset=asset,
-        amount=_atomic_units(tenant.price_micros, _decimals(environment, network, asset)),
+        amount=_atomic_units(tenant.price_micros, token_decimals(environment, network, asset)),
         amount_micros=tenant.price_micros,
         pay_to=pay_to,
         asset_name=_required(environment, "X402_ASSET_NAME", "the token's EIP-712 name, USDC"),
@@ -172,7 +176,8 @@ def facilitator_urls(environment: Environment) -> list[str]:
     return urls
 
 
-def _decimals(environment: Environment, network: str, asset: str) -> int:
+def token_decimals(environment: Environment, network: str, asset: str) -> int:
+    """Return the decimals of a token. Raises `ConfigurationError`."""
     text = environment.setting("X402_ASSET_DECIMALS")
     if text is None and (network, asset.lower()) in _USDC:
         return _USDC_DECIMALS

@@ -14,7 +14,7 @@ from core import constants
 from core.errors import BatchRefused, BindingMissing, ShardUnavailable
 from core.ports import Clock, Environment, UsageShards
 from metering.settlements import SettlementEvent, settlement_from
-from payments.chain import AuthorizationState, Chain
+from payments.chain.authorizations import AuthorizationState, Chain
 from payments.facilitator import Facilitators, Outcome
 from payments.ledger import ABANDONED, Ledger, SettlementRecord
 from payments.models import PaymentRow, PaymentState, payment_fields

@@ -18,11 +18,9 @@ from core.ports import Json
 from core.quotas import UNBOUNDED, QuotaLimits
 from core.safe_json import read_json
 from metering.events import Api
+from tenants.addresses import ADDRESS, is_address
 from tenants.fields import RecordFields, usd_micros
 from tenants.limits import RateLimit, parse_quota_limits, parse_rate_limit
-
-ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
-"""An account or a contract on an EVM network."""
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
@@ -270,7 +268,12 @@ def _parse_price(fields: RecordFields) -> int:
 def _parse_pay_to(fields: RecordFields) -> str:
     if fields.record.get("payTo") is None:
         return ""
-    return fields.matching("payTo", ADDRESS, "an address: 0x and 40 hexadecimal digits")
+    pay_to = fields.matching("payTo", ADDRESS, "an address: 0x and 40 hexadecimal digits")
+    if pay_to and not is_address(pay_to):
+        fields.refuse(
+            "payTo", "an address whose letter case has the checksum of EIP-55, or all lower case"
+        )
+    return pay_to
 
 
 def _not_a_directory(reason: str) -> ConfigurationError:

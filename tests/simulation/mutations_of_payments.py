@@ -176,14 +176,14 @@ PAYMENTS = (
     ),
     Mutation(
         "a used authorization is taken for a settlement",
-        "payments.chain",
+        "payments.chain.authorizations",
         "_read_receipt",
         "if any(log.topics == wanted and log.data == amount for log in transfers):",
         "if logs:",
     ),
     Mutation(
         "a transfer of any token is taken for a settlement",
-        "payments.chain",
+        "payments.chain.authorizations",
         "_read_logs",
         "if address == asset.lower() and is_formed:",
         "if is_formed:",
@@ -191,7 +191,7 @@ PAYMENTS = (
     ),
     Mutation(
         "an authorization expires by our own clock",
-        "payments.chain",
+        "payments.chain.authorizations",
         "Chain._query",
         "has_expired = block_seconds * 1000 >= row.valid_before_ms + constants.EXPIRY_MARGIN_MS",
         "has_expired = self.clock.now_ms() >= row.valid_before_ms + constants.EXPIRY_MARGIN_MS",

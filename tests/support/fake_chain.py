@@ -14,7 +14,7 @@ from typing import Any
 
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
-from payments.chain import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
+from payments.chain.authorizations import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
 from tests.support.fakes import NOON_MS, FakeClock
 
 NETWORK = "eip155:84532"
@@ -23,6 +23,23 @@ PAYEE = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
 PAYER = "0x857b06519E91e3A54538791bDbb0E22373e36b66"
 FACILITATOR_URL = "http://facilitator.example"
 RPC_URL = "http://node.example"
+
+
+def abi_text(value: str) -> str:
+    """Encode a string as a function returns it."""
+    content = value.encode()
+    return f"0x{32:064x}{len(content):064x}" + content.hex().ljust(64, "0")
+
+
+TOKEN: Mapping[str, Json] = {
+    "0x06fdde03": abi_text("USDC"),
+    "0x54fd4d50": abi_text("2"),
+    "0x313ce567": f"0x{6:064x}",
+    "0x3644e515": "0x71f17a3b2ff373b803d70a5a07c046c1a2bc8e89c09ef722fcb047abe94c9818",
+    "0xe94a0102": f"0x{0:064x}",
+}
+"""What `name`, `version`, `decimals`, `DOMAIN_SEPARATOR` and `authorizationState(0, 0)` of USDC on
+Base Sepolia return, by the function's selector."""
 
 
 @dataclass
@@ -35,6 +52,9 @@ class Chain:
     transfers: list[dict[str, Any]] = field(default_factory=list)
     block_seconds: int = NOON_MS // 1000
     """The time of the latest block."""
+    chain_id: Json = "0x14a34"
+    token: dict[str, Json] = field(default_factory=lambda: dict(TOKEN))
+    """What the token's other functions return, by selector."""
 
     def transfer(self, authorization: Mapping[str, Any]) -> str | None:
         """Move money once per nonce; return the transaction, or None if that is impossible."""
@@ -57,13 +77,13 @@ class Chain:
 
     def rpc(self, method: str, parameters: list[Any]) -> Json:
         """Return the result of a JSON-RPC call, as a node does."""
-        if method == "eth_chainId":
-            return hex(int(NETWORK.partition(":")[2]))
-        if method == "eth_getTransactionReceipt":
-            return self._receipt(parameters[0])
+        if method in ("eth_chainId", "eth_getTransactionReceipt"):
+            return self._receipt(parameters[0]) if parameters else self.chain_id
         if method == "eth_getBlockByNumber":
             assert parameters == ["latest", False]
             return {"number": "0x1000", "timestamp": hex(self.block_seconds)}
+        if method == "eth_call" and parameters[1] == "latest":
+            return self.token.get(parameters[0]["data"][:10], "0x")
         if method == "eth_call":
             assert parameters[1] == "0x1000"
             data = parameters[0]["data"].removeprefix(_AUTHORIZATION_STATE)

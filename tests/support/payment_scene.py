@@ -15,7 +15,7 @@ from core.ports import Json, ProxyResponse, Request, Response
 from gateway.dispatcher import Dispatcher
 from metering.events import UsageEvent
 from metering.settlements import SettlementEvent, settlement_from
-from payments.node import RPC_SETTING
+from payments.chain.node import RPC_SETTING
 from payments.reconciliation import run
 from payments.resolution import resolver_of
 from tenants.directory import TenantDirectory

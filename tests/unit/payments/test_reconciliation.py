@@ -22,8 +22,9 @@ from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
 from tenants.directory import TenantDirectory
 from tests.support.builders import settlement_batch
+from tests.support.fake_chain import abi_text
 from tests.support.fakes import NOON_MS, FakeBackground, FakeRequest, FakeUpstreamResponse
-from tests.support.payment_scene import PRICE_MICROS, Market
+from tests.support.payment_scene import PRICE_MICROS, Market, enable_chain, error_body
 
 DAY = NOON_MS // DAY_MS
 
@@ -251,3 +252,56 @@ def test_other_obstacles_to_payments_are_problems_at_health() -> None:
     market.database.failing = 0
     market.environment.control_database = None
     assert any("CONTROL_DB" in text for text in problems(market))
+
+
+def with_node(market: Market) -> Market:
+    """Configure a node and a facilitator that supports the network."""
+    enable_chain(market)
+    market.facilitator.kinds = [
+        {"x402Version": 2, "scheme": "exact", "network": "eip155:84532"},
+        {"x402Version": 1, "scheme": "exact", "network": "base-sepolia"},
+    ]
+    return market
+
+
+def test_a_node_and_a_token_that_fit_the_settings_are_no_problem() -> None:
+    assert problems(with_node(Market())) == []
+
+
+@pytest.mark.parametrize(
+    ("selector", "result", "setting"),
+    [
+        ("0x06fdde03", abi_text("USD Coin"), "X402_ASSET_NAME"),
+        ("0x54fd4d50", abi_text("1"), "X402_ASSET_VERSION"),
+        ("0x313ce567", f"0x{18:064x}", "X402_ASSET_DECIMALS"),
+        ("0xe94a0102", "0x", "X402_ASSET"),
+    ],
+)
+def test_a_setting_that_does_not_fit_the_token_is_a_problem(
+    selector: str, result: str, setting: str
+) -> None:
+    market = with_node(Market())
+    market.chain.token |= {selector: result, "0x3644e515": "0x" + "1" * 64}
+    found = problems(market)
+    assert any(text.startswith(setting + ":") for text in found), found
+
+
+@pytest.mark.parametrize("chain_id", ["0x1", "0x2105", None, 84532, "84532", [], "nonsense"])
+def test_a_node_of_another_chain_is_a_problem(chain_id: object) -> None:
+    market = with_node(Market())
+    market.chain.chain_id = chain_id
+    (found,) = problems(market)
+    assert "X402_RPC_URL" in found
+
+
+def test_a_lost_settlement_stays_pending_while_the_node_is_of_another_chain() -> None:
+    market = with_node(Market())
+    market.facilitator.faults["settle"] = ["lost"]
+    error_body(market.call(headers=market.payment()), 503, "facilitator_unavailable")
+    market.chain.chain_id = "0x2105"
+    market.run_cron(60)
+    assert market.states == ["pending"]
+    assert len(market.chain.transfers) == 1
+    market.chain.chain_id = "0x14a34"
+    market.run_cron(60)
+    assert market.states == ["settled"]

@@ -21,8 +21,8 @@ from enum import Enum
 from core import constants
 from core.errors import ConfigurationError, FetchFailed
 from core.ports import Clock, Environment, Json
+from payments.chain.node import Node, node_url, quantity
 from payments.models import PaymentRow, payment_fields
-from payments.node import Node, node_url, quantity
 
 _LOGGER = logging.getLogger(__name__)
 _AUTHORIZATION_STATE = "0xe94a0102"
@@ -195,10 +195,10 @@ def _read_logs(found: Json, asset: str) -> Iterator[Log]:
         if not isinstance(log, dict) or log.get("removed", False) is not False:
             continue
         topics = log.get("topics")
-        texts = [log.get("address"), log.get("transactionHash"), log.get("data")]
-        if not isinstance(topics, list) or not all(isinstance(text, str) for text in topics):
-            continue
-        if not all(isinstance(text, str) for text in texts):
+        texts: list[Json] = [log.get("address"), log.get("transactionHash"), log.get("data")]
+        if not isinstance(topics, list) or not all(
+            isinstance(text, str) for text in [*topics, *texts]
+        ):
             continue
         address, transaction, data = (text.lower() for text in texts)
         is_formed = _WORD.fullmatch(transaction) and _BYTES.fullmatch(data)
