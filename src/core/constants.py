@@ -76,6 +76,9 @@ RATE_BINDING_LARGEST = 4_096
 RATE_REQUESTS_MAX = 2 * RATE_BINDING_LARGEST - 1
 """The largest rate that the bindings can represent: the sum of all of them."""
 
+CAP_WAIT_MS = 10_000
+"""How long a request waits for a cap that is exceeded only while others settle their payments."""
+
 PAYMENTS_AT_ONCE_MIN = 4
 """Payments of one sender that an API verifies at the same time, although its rate is lower."""
 

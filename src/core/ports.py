@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from core import constants
 from core.constants import ScriptLimits
-from core.quotas import QuotaLimits, Reserved
+from core.quotas import QuotaLimits, Release, Reserved
 
 Json: TypeAlias = Any
 """A value as `json.loads` returns it; the code that reads one checks it."""
@@ -272,10 +272,13 @@ class QuotaCounters(Protocol):
     """
 
     async def reserve(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
-        """Count one request that costs `micros`, if `limits` allow it."""
+        """Count one request that may cost `micros`, if `limits` allow it."""
 
-    async def release(self, name: str, day: int, requests: int, micros: int) -> None:
-        """Undo a reservation made on the UTC day `day`."""
+    async def hold(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
+        """Hold the price of a request that is about to be settled, if `limits` allow it."""
+
+    async def release(self, name: str, released: Release) -> None:
+        """Release what a request that has ended did not use, and what it held."""
 
 
 class Environment(Protocol):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from core.callers import CallerHasher, payer_identity
+from core.errors import DispatcherError
 from core.ports import Clock, Environment, Response, UpstreamResponse
 from core.responses import (
     ALLOW_ORIGIN_HEADER,
@@ -88,12 +90,17 @@ class Checkout:
         return claim
 
     async def settle(
-        self, context: RequestContext, claim: Claim, upstream: UpstreamResponse
+        self,
+        context: RequestContext,
+        claim: Claim,
+        upstream: UpstreamResponse,
+        hold: Callable[[], Awaitable[None]],
     ) -> Settlement | None:
         """Settle the payment of a request that the script served.
 
         Releases the payment and returns None if the script responded with an error: the
-        request is not charged. Raises as `Payments.settle` does; the body is then discarded.
+        request is not charged. Otherwise awaits `hold` before anything is settled, and releases
+        the payment if that raises. Raises as `Payments.settle` does; the body is then discarded.
         """
         if upstream.status >= 400:
             await self.payments.release(claim, TENANT_ERROR)
@@ -106,6 +113,12 @@ class Checkout:
                 _UNREADABLE,
                 "The API lets no page of this origin read its response. Nothing was charged.",
             )
+        try:
+            await hold()
+        except DispatcherError as error:
+            await self.payments.release(claim, error.code)
+            await upstream.discard()
+            raise
         try:
             return await self.payments.settle(
                 claim,

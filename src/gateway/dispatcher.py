@@ -65,8 +65,8 @@ from gateway.urls import (
     parse_url,
 )
 from payments.errors import PaymentFailed, PaymentInvalid
-from payments.models import Claim, Settlement
-from tenants.admission import Admission, Reservation
+from payments.models import Claim, PaymentState, Settlement
+from tenants.admission import Admission, LimitError, Reservation
 from tenants.directory import TenantDirectory
 from tenants.limit_headers import FIELDS_EXPOSED
 from tenants.records import SLUG, Tenant, is_normal_host
@@ -215,15 +215,12 @@ class Dispatcher:
             raise
         settlement = None
         if claim is not None:
-            try:
-                settlement = await self._checkout.settle(context, claim, upstream)
-            except PaymentFailed:
-                # After any other error the payment may still settle, so the reservation stays.
-                await self._release(None, reservation)
-                raise
-        if reservation is not None:
+            settlement = await self._settle(context, tenant, claim, upstream, reservation)
+        if reservation is not None and reservation.has_unused(upstream.status):
             is_paid = settlement is not None
-            await self._admission.release_unused(reservation, upstream.status, is_paid=is_paid)
+            background.run(
+                self._admission.release_unused(reservation, upstream.status, is_paid=is_paid)
+            )
         if settlement is None or settlement.unsent is None:
             self._record(context, upstream.status, _outcome_of(tenant, upstream), background)
         else:
@@ -243,11 +240,37 @@ class Dispatcher:
                 await self._admission.count_invalid_payment(sender, tenant)
                 raise
 
+    async def _settle(
+        self,
+        context: RequestContext,
+        tenant: Tenant,
+        claim: Claim,
+        upstream: UpstreamResponse,
+        reservation: Reservation | None,
+    ) -> Settlement | None:
+        """Settle the payment of a request, within its API's cap."""
+
+        async def hold() -> None:
+            if reservation is not None:
+                await self._admission.hold(tenant, reservation)
+
+        try:
+            return await self._checkout.settle(context, claim, upstream, hold)
+        except (PaymentFailed, LimitError):
+            await self._release(None, reservation)
+            raise
+        except BaseException:
+            # The payment may still be settled.
+            if reservation is not None:
+                await self._admission.keep(reservation)
+            raise
+
     async def _reserve(
         self, context: RequestContext, tenant: Tenant, claim: Claim | None
     ) -> Reservation:
         """Reserve one request of the tenant's limits; release its payment if they refuse it."""
-        has_quota = claim is not None and claim.is_settled
+        # An earlier request with the same payment was counted, and its price kept.
+        has_quota = claim is not None and claim.row.state is not PaymentState.CLAIMED
         try:
             return await self._admission.reserve(context.caller, tenant, has_quota=has_quota)
         except DispatcherError as error:

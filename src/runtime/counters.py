@@ -12,7 +12,7 @@ from pyodide.ffi import JsException
 from workers import DurableObject
 
 from core import quotas
-from core.quotas import CounterUnavailable, QuotaLimits, Reserved, Usage
+from core.quotas import CounterUnavailable, QuotaLimits, Release, Reserved, Usage
 from runtime.kv import js_object
 
 _USE = "use"
@@ -47,12 +47,17 @@ class RuntimeQuotaCounters:
 
     async def reserve(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
         """Count one request; see `ports.QuotaCounters`."""
-        result = json.loads(await self._call(name, "reserve", at_ms, list(limits), micros))
-        return Reserved(Usage(*result["use"]), result["exceeded"])
+        usage, *rest = json.loads(await self._call(name, "reserve", at_ms, limits, micros))
+        return Reserved(Usage(*usage), *rest)
 
-    async def release(self, name: str, day: int, requests: int, micros: int) -> None:
-        """Release a reservation; see `ports.QuotaCounters`."""
-        await self._call(name, "release", day, requests, micros)
+    async def hold(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
+        """Hold the price of a request; see `ports.QuotaCounters`."""
+        usage, *rest = json.loads(await self._call(name, "hold", at_ms, limits, micros))
+        return Reserved(Usage(*usage), *rest)
+
+    async def release(self, name: str, released: Release) -> None:
+        """Release what a request did not use; see `ports.QuotaCounters`."""
+        await self._call(name, "release", *released)
 
     async def _call(self, name: str, method: str, *arguments: object) -> str:
         try:
@@ -70,24 +75,24 @@ class QuotaCounter(DurableObject):
     """
 
     async def execute(self, method: str, arguments: str) -> str:
-        """Run `reserve` or `release`.
+        """Run `reserve`, `hold` or `release`.
 
         Args:
-            method: Which of the two.
+            method: Which of the three.
             arguments: Its arguments, as the text of a JSON array.
 
         Returns:
-            Its result as JSON text: `use` and `exceeded` of `reserve`, nothing of `release`.
+            Its result as JSON text: the fields of `Reserved`, nothing of `release`.
         """
         values = self.ctx.storage.kv
         stored = values.get(_USE)
         usage = Usage(*json.loads(stored)) if stored else Usage()
-        if method == "reserve":
-            at_ms, limits, micros = json.loads(arguments)
-            reserved = quotas.reserve(usage, at_ms, QuotaLimits(*limits), micros)
-            if not reserved.exceeded:
-                values.put(_USE, json.dumps(reserved.usage))
-            return json.dumps({"use": reserved.usage, "exceeded": reserved.exceeded})
-        usage = quotas.release(usage, *json.loads(arguments))
-        values.put(_USE, json.dumps(usage))
-        return "{}"
+        if method == "release":
+            values.put(_USE, json.dumps(quotas.release(usage, Release(*json.loads(arguments)))))
+            return ""
+        at_ms, limits, micros = json.loads(arguments)
+        count = quotas.hold if method == "hold" else quotas.reserve
+        reserved = count(usage, at_ms, QuotaLimits(*limits), micros)
+        if not reserved.exceeded:
+            values.put(_USE, json.dumps(reserved.usage))
+        return json.dumps(reserved)

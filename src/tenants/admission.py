@@ -1,7 +1,8 @@
 """Admission: reserves a request's share of its API's limits, and releases what it did not use.
 
 The caller's rate is checked first, then quotas and spending caps. A quota is released if the
-request fails; a rate is not, because it limits attempts.
+request fails; a rate is not, because it limits attempts. A price is held from the script's response
+until its payment is settled or has failed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from core.calendar import timestamp
 from core.errors import BindingMissing, CallerError, Evidence, InternalError
 from core.logs import fields
 from core.ports import Clock, Environment, QuotaCounters
-from core.quotas import UNBOUNDED, CounterUnavailable, Reserved
+from core.quotas import UNBOUNDED, CounterUnavailable, Release, Reserved
 from metering.events import is_error
 from tenants.limit_headers import limit_headers, quota_states, rate_state, seconds_until
 from tenants.limits import RateLimit
@@ -24,6 +25,7 @@ from tenants.payment_attempts import PaymentAttempts
 from tenants.records import Tenant
 
 QUOTAS_BINDING = "QUOTAS"
+_POLL_MS = 250
 
 _RECORD_FIELDS = {
     "daily_requests": "usageLimit.dailyRequests",
@@ -87,18 +89,24 @@ class LimitsOutage(InternalError):
         super().__init__("The limits of this API cannot be checked at the moment. Try again.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reservation:
     """What one request reserved, and the limits' state as response headers.
 
     `counter` names the API's quota counter, empty if only the rate was counted; `day` is the
-    UTC day (days since 1970-01-01); `micros` is the reserved amount in micro-dollars.
+    UTC day (days since 1970-01-01); `micros` is the price in micro-dollars if the API has a cap,
+    `held_day` the day on which it was held, None if it is not held.
     """
 
     headers: Sequence[tuple[str, str]]
     counter: str = ""
     day: int = 0
     micros: int = 0
+    held_day: int | None = None
+
+    def has_unused(self, status: int) -> bool:
+        """Tell whether a request that ended with `status` holds or did not use something."""
+        return bool(self.counter) and (self.held_day is not None or is_error(status))
 
 
 @dataclass(slots=True)
@@ -153,31 +161,70 @@ class Admission:
         if has_quota or tenant.counted_limits == UNBOUNDED:
             return Reservation(limit_headers((*rate, *quota_states(tenant, at_ms, None))))
         counter = _counter_name(tenant)
-        micros = tenant.price_micros if tenant.is_priced else 0
+        limits = tenant.counted_limits
+        has_cap = limits.daily_micros is not None or limits.monthly_micros is not None
+        micros = tenant.price_micros if tenant.is_priced and has_cap else 0
         try:
-            reserved = await self._counters.reserve(counter, at_ms, tenant.counted_limits, micros)
+            reserved = await self._counters.reserve(counter, at_ms, limits, micros)
         except CounterUnavailable as error:
             raise LimitsOutage from error
-        states = (*rate, *quota_states(tenant, at_ms, reserved.usage, reserved.exceeded))
+        usage = reserved.usage
+        if micros:
+            # The price is counted when it is held, which is after these headers are written.
+            usage = usage._replace(
+                monthly_micros=usage.monthly_micros + micros,
+                daily_micros=usage.daily_micros + micros,
+            )
+        states = (*rate, *quota_states(tenant, at_ms, usage, reserved.exceeded))
         headers = limit_headers(states)
         if reserved.exceeded:
             raise _limit_error(tenant, reserved, at_ms, headers)
         return Reservation(headers, counter, reserved.usage.day, micros)
 
+    async def hold(self, tenant: Tenant, reservation: Reservation) -> None:
+        """Hold the price of a request that is about to be settled, if its API has a cap.
+
+        Waits while the cap is exceeded only by what other requests hold, because their payments
+        may fail. Raises `CapExceeded`, `BindingMissing` or `LimitsOutage`.
+        """
+        if not reservation.micros:
+            return
+        for polls_left in reversed(range(constants.CAP_WAIT_MS // _POLL_MS)):
+            at_ms = self.clock.now_ms()
+            try:
+                held = await self._counters.hold(
+                    reservation.counter, at_ms, tenant.counted_limits, reservation.micros
+                )
+            except CounterUnavailable as error:
+                raise LimitsOutage from error
+            if not held.exceeded:
+                reservation.held_day = held.usage.day
+                return
+            if not held.is_busy or not polls_left:
+                states = quota_states(tenant, at_ms, held.usage, held.exceeded)
+                raise _limit_error(tenant, held, at_ms, limit_headers(states))
+            await self.clock.sleep_ms(_POLL_MS)
+
     async def release(self, reservation: Reservation) -> None:
         """Release all that a request reserved which was neither served nor charged."""
-        await self._release(reservation, 1, reservation.micros)
+        await self._release(reservation, 1, is_paid=False)
 
     async def release_unused(self, reservation: Reservation, status: int, *, is_paid: bool) -> None:
         """Release what a served request did not use: the quota of an error, an unpaid price."""
-        micros = 0 if is_paid else reservation.micros
-        await self._release(reservation, int(is_error(status)), micros)
+        await self._release(reservation, int(is_error(status)), is_paid=is_paid)
 
-    async def _release(self, reservation: Reservation, requests: int, micros: int) -> None:
-        if not reservation.counter or not (requests or micros):
+    async def keep(self, reservation: Reservation) -> None:
+        """Keep the price of a request counted of which it is unknown whether it was settled."""
+        await self._release(reservation, 0, is_paid=True)
+
+    async def _release(self, reservation: Reservation, requests: int, *, is_paid: bool) -> None:
+        held_day = reservation.held_day
+        if not reservation.counter or (not requests and held_day is None):
             return
+        micros = 0 if held_day is None else reservation.micros
+        released = Release(reservation.day, requests, held_day or 0, micros, is_paid)
         try:
-            await self._counters.release(reservation.counter, reservation.day, requests, micros)
+            await self._counters.release(reservation.counter, released)
         except CounterUnavailable as error:
             # Not retried: a second release would admit one request too many.
             _LOGGER.warning(

@@ -32,13 +32,18 @@ RESPONSE_SECONDS = 60.0
 
 
 def priced_directory() -> dict[str, Any]:
-    """Return a directory of three priced APIs and a free one."""
+    """Return a directory of priced APIs, one with a cap and one with a rate, and a free one."""
     priced: dict[str, Any] = {"priceUsd": "0.01", "x402Enabled": True}
     return {
         "tenants": [
             tenant("sold", "till", payTo=OWN_PAYEE, **priced),
             tenant("sold-beside", "till", payTo=OWN_PAYEE, **priced),
             tenant("sold-by-platform", "till", hosts=["sold.e2e.example"], **priced),
+            {
+                **tenant("sold-capped", "till", payTo=OWN_PAYEE, **priced),
+                "spendLimit": {"dailySpendUsd": "0.05"},
+            },
+            tenant("sold-rated", "till", rateLimit={"requests": 1, "windowSeconds": 60}, **priced),
             tenant("given", "till"),
         ]
     }

@@ -1,8 +1,10 @@
 """Repeated, changed, late or misdirected payments are never served unpaid or charged twice."""
 
 import copy
+import secrets
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ import pytest
 
 from dev.economy.signing import Document, encoded
 
+from .caller import eventually
 from .paid_dispatcher import PRICE, PaidDispatcher, is_served, receipt_of
 
 ROUNDS = 100
@@ -148,6 +151,41 @@ def test_a_payer_without_balance_is_refused_with_that_reason_and_claims_nothing(
     refused = _is_refused(paid_dispatcher, paid_dispatcher.signed(wallet))
     assert refused["reason"] == "invalid_exact_evm_insufficient_balance"
     paid_dispatcher.records.check(wallet, [])
+
+
+def test_payments_with_bad_signatures_cost_a_bounded_number_of_calls(
+    paid_dispatcher: PaidDispatcher,
+) -> None:
+    wallet = paid_dispatcher.wallet()
+    payments = [paid_dispatcher.signed(wallet, "sold-rated/") for _ in range(40)]
+    for payment in payments:
+        # The authorization is another one than was signed.
+        payment["payload"]["authorization"]["nonce"] = f"0x{secrets.token_hex(32)}"
+    with ThreadPoolExecutor(10) as pool:
+        refused = list(
+            pool.map(lambda payment: paid_dispatcher.send(payment, "sold-rated/"), payments)
+        )
+    assert {response.status_code for response in refused} == {402, 429}
+    assert paid_dispatcher.proxy.count("/verify") <= 5
+    paid_dispatcher.records.check(wallet, [])
+
+
+def test_a_wallet_with_one_cent_holds_no_cap_while_scripts_run(
+    paid_dispatcher: PaidDispatcher,
+) -> None:
+    poor, honest = paid_dispatcher.wallet(PRICE), paid_dispatcher.wallet(PRICE)
+    path = "sold-capped/?wait_ms=3000"
+    payments = [paid_dispatcher.signed(poor, path) for _ in range(20)]
+    own = paid_dispatcher.signed(honest, path)
+    flood = [paid_dispatcher.begin(partial(paid_dispatcher.send, one, path)) for one in payments]
+    eventually(lambda: paid_dispatcher.proxy.count("/verify") == 20, "20 payments are verified")
+    bought = paid_dispatcher.send(own, path)
+    assert is_served(bought), bought.text
+    outcomes = [one.result() for one in flood]
+    assert sum(map(is_served, outcomes)) == 1
+    assert {one.status_code for one in outcomes if not is_served(one)} <= {402, 503}
+    chain = paid_dispatcher.economy.chain
+    assert (chain.balance(poor.address), chain.balance(honest.address)) == (0, 0)
 
 
 UNREADABLE: dict[str, Any] = {

@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 
 from core.ports import QuotaCounters
-from core.quotas import QuotaLimits, Reserved, Usage
+from core.quotas import QuotaLimits, Release, Reserved, Usage
 
 DAY_MS = 86_400_000
 AT_MS = 1_795_348_800_000
@@ -20,9 +20,14 @@ DAY = AT_MS // DAY_MS
 async def test_a_reservation_is_counted_and_returned(quota_counters: QuotaCounters) -> None:
     bounds = QuotaLimits(monthly_requests=10, daily_micros=2**52)
     first = await quota_counters.reserve("told", AT_MS, bounds, 2**51)
-    assert first == Reserved(Usage(DAY, 1, 1, 2**51, 2**51))
-    second = await quota_counters.reserve("told", AT_MS, bounds, 1)
-    assert second.usage == Usage(DAY, 2, 2, 2**51 + 1, 2**51 + 1)
+    assert first == Reserved(Usage(DAY, 1, 1))
+    held = await quota_counters.hold("told", AT_MS, bounds, 2**51)
+    assert held == Reserved(Usage(DAY, 1, 1, 2**51, 2**51, 2**51))
+    await quota_counters.release("told", Release(DAY, 0, DAY, 2**51, is_paid=True))
+    second = await quota_counters.hold("told", AT_MS, bounds, 1)
+    assert second.usage == Usage(DAY, 1, 1, 2**51 + 1, 2**51 + 1, 1)
+    full = await quota_counters.hold("told", AT_MS, bounds, 2**51)
+    assert full == Reserved(second.usage, "daily_micros", is_busy=True)
 
 
 async def test_an_exceeded_limit_is_named_and_nothing_is_counted(
@@ -56,10 +61,12 @@ async def test_only_released_places_are_reserved_again(
         reserved = await quota_counters.reserve("churn", AT_MS, bounds, 10)
         if reserved.exceeded:
             return
-        if number % 3 == 0:
-            await quota_counters.release("churn", reserved.usage.day, 1, 10)
-        else:
-            served += 1
+        held = await quota_counters.hold("churn", AT_MS, bounds, 10)
+        is_served = number % 3 != 0 and not held.exceeded
+        micros = 0 if held.exceeded else 10
+        released = Release(DAY, int(not is_served), DAY, micros, is_paid=is_served)
+        await quota_counters.release("churn", released)
+        served += is_served
 
     await asyncio.gather(*(request(number) for number in range(60)))
     assert 0 < served <= 5
@@ -90,6 +97,6 @@ async def test_a_release_of_yesterday_changes_only_the_month(
 ) -> None:
     await quota_counters.reserve("back", AT_MS, QuotaLimits(), 10)
     await quota_counters.reserve("back", AT_MS + DAY_MS, QuotaLimits(), 10)
-    await quota_counters.release("back", DAY, 1, 10)
+    await quota_counters.release("back", Release(DAY, 1, DAY, 0, is_paid=False))
     reserved = await quota_counters.reserve("back", AT_MS + DAY_MS, QuotaLimits(), 10)
-    assert reserved.usage == Usage(DAY + 1, 2, 2, 20, 20)
+    assert reserved.usage == Usage(DAY + 1, 2, 2)

@@ -168,6 +168,8 @@ class Facilitator:
     pending: dict[str, str] = field(default_factory=dict)
     latency_ms: int = 0
     kinds: list[dict[str, Any]] | None = None
+    _payer: str = PAYER
+    """The payer of the latest call; responses are made without an `await` after it is set."""
 
     async def respond(self, url: str, body: Json) -> Fetched:
         if url == RPC_URL:
@@ -185,9 +187,11 @@ class Facilitator:
         fault = queue.pop(0) if queue else ""
         if fault == "down":
             raise FetchFailed("timed out")
+        if not fault.startswith("refused:"):
+            await self.clock.sleep_ms(self.latency_ms)
+        self._payer = body["paymentPayload"]["payload"]["authorization"]["from"]
         if fault.startswith("refused:"):
             return self._result(step, fault.removeprefix("refused:"))
-        await self.clock.sleep_ms(self.latency_ms)
         response = self._verify(body) if step == "verify" else self._settle(body, fault)
         if fault == "lost":
             raise FetchFailed("timed out")
@@ -237,14 +241,18 @@ class Facilitator:
 
     def _result(self, step: str, reason: str | None, transaction: str = "") -> Fetched:
         if step == "verify":
-            document: Json = {"isValid": reason is None, "payer": PAYER, "invalidReason": reason}
+            document: Json = {
+                "isValid": reason is None,
+                "payer": self._payer,
+                "invalidReason": reason,
+            }
         else:
             document = {
                 "success": reason is None,
                 "errorReason": reason,
                 "transaction": transaction,
                 "network": NETWORK,
-                "payer": PAYER,
+                "payer": self._payer,
             }
         response = {name: value for name, value in document.items() if value is not None}
         return Fetched(200, json.dumps(response))

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from core import quotas
-from core.quotas import CounterUnavailable, QuotaLimits, Reserved, Usage
+from core.quotas import CounterUnavailable, QuotaLimits, Release, Reserved, Usage
 
 
 @dataclass
@@ -59,9 +59,16 @@ class FakeQuotaCounters:
         await asyncio.sleep(0)
         return reserved
 
-    async def release(self, name: str, day: int, requests: int, micros: int) -> None:
+    async def hold(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
+        await self._call("hold")
+        held = quotas.hold(self.usage.get(name, Usage()), at_ms, limits, micros)
+        self._store("hold", name, held.usage)
+        await asyncio.sleep(0)
+        return held
+
+    async def release(self, name: str, released: Release) -> None:
         await self._call("release")
-        usage = quotas.release(self.usage.get(name, Usage()), day, requests, micros)
+        usage = quotas.release(self.usage.get(name, Usage()), released)
         self._store("release", name, usage)
         await asyncio.sleep(0)
 

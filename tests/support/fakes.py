@@ -259,8 +259,13 @@ class FakeBackground:
         self.work.append(work)
 
     async def finish(self) -> None:
-        while self.work:
-            await self.work.pop(0)
+        try:
+            while self.work:
+                await self.work.pop(0)
+        finally:
+            # If the isolate has died, the rest of its work never runs.
+            while self.work:
+                self.work.pop().close()
 
 
 def tenant_error(kind: type[TenantError]) -> TenantError:

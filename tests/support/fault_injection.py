@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.ports import Fetched, Json, Row, Statement
-from core.quotas import QuotaLimits, Reserved
+from core.quotas import QuotaLimits, Release, Reserved
 from tests.support.fake_counters import FakeQuotaCounters
 from tests.support.fake_network import FakeDatabase, FakeFetcher
 from tests.support.fake_shards import FakeShards
@@ -89,9 +89,15 @@ class CrashingQuotaCounters(FakeQuotaCounters):
         self.crash_point.step()
         return reserved
 
-    async def release(self, name: str, day: int, requests: int, micros: int) -> None:
+    async def hold(self, name: str, at_ms: int, limits: QuotaLimits, micros: int) -> Reserved:
         self.crash_point.step()
-        await super().release(name, day, requests, micros)
+        held = await super().hold(name, at_ms, limits, micros)
+        self.crash_point.step()
+        return held
+
+    async def release(self, name: str, released: Release) -> None:
+        self.crash_point.step()
+        await super().release(name, released)
         self.crash_point.step()
 
 

@@ -133,7 +133,7 @@ def test_an_uncharged_request_uses_no_cap(status: int, requests: int) -> None:
     market = capped(1)
     market.reply = FakeUpstreamResponse(status)
     buy(market, 1)
-    assert usage(market)[1:] == (requests, requests, 0, 0)
+    assert usage(market)[1:5] == (requests, requests, 0, 0)
     market.reply = FakeUpstreamResponse()
     assert isinstance(buy(market, 2), ProxyResponse)
 
@@ -143,7 +143,7 @@ def test_a_failed_settlement_releases_its_reservation() -> None:
     payment = market.payment(1)
     market.facilitator.faults["settle"] = ["reverted"]
     error_body(market.call(headers=payment), 402, "payment_failed")
-    assert usage(market)[1:] == (0, 0, 0, 0)
+    assert usage(market)[1:5] == (0, 0, 0, 0)
     assert isinstance(buy(market, 2), ProxyResponse)
     assert market.moved_micros == PRICE_MICROS
 
@@ -168,7 +168,7 @@ def test_a_payment_presented_again_gets_its_receipt_even_if_limits_are_exceeded(
     again = market.call(headers=payment)
     assert isinstance(again, Response)
     assert again.status == 200
-    assert market.counters.calls == ["reserve"]
+    assert market.counters.calls == ["reserve", "hold", "release"]
 
 
 @pytest.mark.parametrize("fault", ["", "lost", "reverted", "pending"])
@@ -285,3 +285,66 @@ def test_an_api_without_a_rate_verifies_every_payment() -> None:
     for number in range(1, 11):
         error_body(rejected(market, number), 402, "payment_invalid")
     assert verifications(market) == 10
+
+
+async def claimed(market: Market, payments: int) -> None:
+    """Wait until so many payments are claimed."""
+    async with asyncio.timeout(10):
+        while len(market.payments) < payments:  # noqa: ASYNC110 (a database has no event)
+            await asyncio.sleep(0)
+
+
+def test_authorizations_without_funds_hold_nothing_of_a_cap_while_scripts_run() -> None:
+    """Twenty payments of a wallet that owns one cent, at once; then an honest buyer."""
+    market = capped(5)
+    poor = "0x" + "9" * 40
+    market.chain.balances[poor] = PRICE_MICROS
+    challenge = market.challenge()
+
+    async def scene() -> tuple[Response | ProxyResponse, list[Response | ProxyResponse]]:
+        market.namespace.gate = asyncio.Event()
+        flood = [
+            asyncio.create_task(
+                market.send(
+                    headers=pay(challenge, number, now_ms=market.clock.at_ms, **{"from": poor})
+                )
+            )
+            for number in range(100, 120)
+        ]
+        await claimed(market, 20)
+        assert usage(market).daily_micros == 0
+        honest = asyncio.create_task(
+            market.send(headers=pay(challenge, 1, now_ms=market.clock.at_ms))
+        )
+        await claimed(market, 21)
+        market.namespace.gate.set()
+        return await honest, await asyncio.gather(*flood)
+
+    honest, flood = asyncio.run(scene())
+    assert isinstance(honest, ProxyResponse), honest
+    assert sum(isinstance(one, ProxyResponse) for one in flood) == 1
+    assert market.moved_micros == usage(market).daily_micros == 2 * PRICE_MICROS
+    assert usage(market).held_micros == 0
+
+
+def test_a_cap_used_up_by_others_while_the_script_ran_releases_the_payment() -> None:
+    market = capped(1)
+    challenge = market.challenge()
+
+    async def scene() -> list[Response | ProxyResponse]:
+        market.namespace.gate = asyncio.Event()
+        both = [
+            asyncio.create_task(
+                market.send(headers=pay(challenge, number, now_ms=market.clock.at_ms))
+            )
+            for number in (1, 2)
+        ]
+        await claimed(market, 2)
+        market.namespace.gate.set()
+        return await asyncio.gather(*both)
+
+    (refused,) = [one for one in asyncio.run(scene()) if isinstance(one, Response)]
+    body = error_body(refused, 402, "cap_exceeded")
+    assert int(fields(refused)["retry-after"]) == body["retryAfterSeconds"] > 0
+    assert sorted(market.states) == ["failed", "settled"]
+    assert market.moved_micros == usage(market).daily_micros == PRICE_MICROS
