@@ -12,6 +12,7 @@ from core.telemetry import RequestCounters
 from gateway.dispatcher import Dispatcher
 from gateway.scheduled import ScheduledWork
 from metering.shard import shard_of
+from payments.facilitator import Facilitators
 from runtime.coroutine_driver import driven
 from runtime.counters import QuotaCounter
 from runtime.environment import (
@@ -49,10 +50,10 @@ def _isolate(raw_environment: Any) -> tuple[Dispatcher, ScheduledWork]:
         directory = TenantDirectory(clock, environment.tenant_store, records)
         recorder = UsageRecorder(writer_id(), clock, shards, store)
         analytics = Analytics(clock, shards, store)
-        counters = RequestCounters(clock.now_ms())
-        api = PlatformApi(environment, clock, directory, recorder, analytics, counters)
+        shared = (RequestCounters(clock.now_ms()), Facilitators(environment, clock))
+        api = PlatformApi(environment, clock, directory, recorder, analytics, *shared)
         explore = Explore(environment, clock, analytics)
-        dispatcher = Dispatcher(environment, clock, directory, recorder, api, explore, counters)
+        dispatcher = Dispatcher(environment, clock, directory, recorder, api, explore, *shared)
         _isolates.append((dispatcher, ScheduledWork(environment, clock, recorder.writer)))
     return _isolates[0]
 

@@ -213,7 +213,17 @@ def _access() -> Schema:
 
 
 def _payments() -> Schema:
-    facilitator = record({"url": text(), "answers": truth(), "supports": list_of(text())})
+    circuit = record(
+        {
+            "state": one_of(("closed", "open")),
+            "failures": whole("In a row, as the responding isolate has seen them."),
+            "openUntil": or_null(time("Until then it is asked after the others.")),
+            "cause": or_null(text("The last failure.")),
+        }
+    )
+    facilitator = record(
+        {"url": text(), "answers": truth(), "supports": list_of(text()), "circuit": circuit}
+    )
     fields = {
         "pricedApis": whole(),
         "pending": whole("Payments whose outcome is not known yet."),

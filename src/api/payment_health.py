@@ -12,10 +12,10 @@ from core.ports import Clock, Environment, Json
 from payments.chain.node import RPC_SETTING, Node, node_url
 from payments.chain.token import differences, read_token
 from payments.facilitator import Facilitators
+from payments.facilitator_settings import facilitator_urls
 from payments.ledger import Ledger
 from payments.requirements import (
     PaymentRequirements,
-    facilitator_urls,
     requirements_for,
     token_decimals,
 )
@@ -115,18 +115,37 @@ class PaymentHealth:
             return []
         shown: list[Mapping[str, Json]] = []
         for url in urls:
+            circuit = self._shown_circuit(url)
             try:
                 kinds = await self.facilitators.supported(url)
-            except FetchFailed as error:
+            except (FetchFailed, ConfigurationError) as error:
                 problems.append(problem("facilitator_unavailable", f"{url}/supported: {error}"))
-                shown.append({"url": url, "answers": False, "supports": []})
+                shown.append({"url": url, "answers": False, "supports": [], "circuit": circuit})
                 continue
-            supported = {kind.get("network") for kind in kinds if isinstance(kind, dict)}
-            shown.append({"url": url, "answers": True, "supports": sorted(networks & supported)})
+            supported = _networks(kinds)
+            settles = sorted(networks & supported)
+            shown.append({"url": url, "answers": True, "supports": settles, "circuit": circuit})
             for network in sorted(networks - supported):
                 message = f"{url} does not settle on {network}."
                 problems.append(problem("facilitator_unsuitable", message))
         return shown
+
+    def _shown_circuit(self, url: str) -> Mapping[str, Json]:
+        """Describe the failures of a facilitator in this isolate."""
+        circuit = self.facilitators.circuit(url)
+        is_open = circuit.open_until_ms > self.clock.now_ms()
+        return {
+            "state": "open" if is_open else "closed",
+            "failures": circuit.failures,
+            "openUntil": timestamp(circuit.open_until_ms) if is_open else None,
+            "cause": circuit.cause or None,
+        }
+
+
+def _networks(kinds: Sequence[Json]) -> set[str]:
+    """Return the networks in a facilitator's list of kinds; malformed ones are skipped."""
+    networks = [kind.get("network") for kind in kinds if isinstance(kind, dict)]
+    return {network for network in networks if isinstance(network, str)}
 
 
 async def _ledger_report(

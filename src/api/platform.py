@@ -79,6 +79,8 @@ class PlatformApi:
     recorder: UsageRecorder
     analytics: Analytics
     request_counters: RequestCounters = field(default_factory=RequestCounters)
+    facilitators: Facilitators | None = None
+    """Those of the isolate, whose state the health report shows."""
     _authorizer: Authorizer = field(init=False)
     _callers: CallerHasher = field(init=False)
     _health: Health = field(init=False)
@@ -97,7 +99,9 @@ class PlatformApi:
             self.directory,
             self.recorder,
             self._authorizer,
-            PaymentHealth(environment, clock, Facilitators(environment, clock)),
+            PaymentHealth(
+                environment, clock, self.facilitators or Facilitators(environment, clock)
+            ),
         )
         self._metrics = Metrics(
             environment, clock, self.recorder, self.analytics, self.request_counters

@@ -323,17 +323,37 @@ PAYMENT_RETRY_SECONDS = 30
 
 # Facilitators
 
+FACILITATORS_MAX = 10
+"""Facilitators of a deployment."""
+
 VERIFY_TIMEOUT_MS = 10_000
 """How long a facilitator may take to verify; the official one takes less than a second."""
+
+VERIFY_SHARE_MS = 4_000
+"""How long it may take if there is another one to ask after it."""
+
+VERIFY_TOTAL_MS = 14_000
+"""How long verification by all facilitators together may take."""
+
+REDIRECTS_MAX = 3
+"""Redirects of one request to a facilitator that are followed."""
+
+CIRCUIT_OPEN_MS_MIN = 30_000
+CIRCUIT_OPEN_MS_MAX = 300_000
+"""How long a facilitator that failed is asked only after the others; doubled with each failure."""
 
 SETTLE_TIMEOUT_MS = 20_000
 """How long a facilitator may take to settle: some blocks of a busy chain, and with the rest
 of the work below the 30 s that a request has after its client disconnects (Cloudflare)."""
 
+SETTLE_RETRY_TIMEOUT_MS = 8_000
+"""How long the second settle call may take after `settlement_pending`: with the first one, its
+pause and the verification, a client waits at most 43 s for facilitators."""
+
 SETTLE_RETRY_DELAY_MS = 1_000
 """The pause before the second settle call after a facilitator returned `settlement_pending`."""
 
-SETTLE_LEASE_MS = 2 * SETTLE_TIMEOUT_MS + SETTLE_RETRY_DELAY_MS + 9_000
+SETTLE_LEASE_MS = SETTLE_TIMEOUT_MS + SETTLE_RETRY_DELAY_MS + SETTLE_RETRY_TIMEOUT_MS + 21_000
 """The lease of a payment that is being settled: two settle calls, and a margin."""
 
 SUPPORTED_TIMEOUT_MS = 5_000

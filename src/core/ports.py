@@ -230,10 +230,11 @@ class UsageShards(Protocol):
 
 
 class Fetched(NamedTuple):
-    """Another server's response."""
+    """Another server's response; `location` is that header, empty if there is none."""
 
     status: int
     body: str
+    location: str = ""
 
 
 class Fetcher(Protocol):

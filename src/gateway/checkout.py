@@ -15,9 +15,11 @@ from core.responses import (
 from core.telemetry import SERVED
 from gateway.request_context import RequestContext
 from payments.errors import PaymentFailed
+from payments.facilitator import Facilitators
+from payments.facilitator_settings import facilitator_urls
 from payments.flow import Payments
 from payments.models import AlreadyServed, Claim, PaymentRequest, Settlement
-from payments.requirements import Resource, facilitator_urls, requirements_for
+from payments.requirements import Resource, requirements_for
 from payments.resolution import resolver_of
 from payments.responses import PaymentErrors, already_served_response
 from tenants.records import Tenant
@@ -47,6 +49,7 @@ class Checkout:
     clock: Clock
     recorder: UsageRecorder
     callers: CallerHasher
+    facilitators: Facilitators
     _payments: Payments | None = field(default=None)
 
     @property
@@ -54,7 +57,7 @@ class Checkout:
         """The payment flow on this deployment's bindings. Raises `BindingMissing`."""
         if self._payments is None:
             resolver = resolver_of(self.environment, self.clock)
-            self._payments = Payments(self.clock, self.recorder, resolver.facilitators, resolver)
+            self._payments = Payments(self.clock, self.recorder, self.facilitators, resolver)
         return self._payments
 
     async def claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse:

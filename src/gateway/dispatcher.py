@@ -65,6 +65,7 @@ from gateway.urls import (
     parse_url,
 )
 from payments.errors import PaymentFailed, PaymentInvalid
+from payments.facilitator import Facilitators
 from payments.models import Claim, PaymentState, Settlement
 from tenants.admission import Admission, LimitError, Reservation
 from tenants.directory import TenantDirectory
@@ -96,6 +97,7 @@ class Dispatcher:
     platform_api: PlatformRoutes
     explore: Explore
     counters: RequestCounters = field(default_factory=RequestCounters)
+    facilitators: Facilitators | None = None
     _requests: int = 0
     _callers: CallerHasher = field(init=False)
     _checkout: Checkout = field(init=False)
@@ -104,7 +106,13 @@ class Dispatcher:
     def __post_init__(self) -> None:
         """Create the stages of the pipeline."""
         self._callers = CallerHasher(self.environment)
-        self._checkout = Checkout(self.environment, self.clock, self.recorder, self._callers)
+        self._checkout = Checkout(
+            self.environment,
+            self.clock,
+            self.recorder,
+            self._callers,
+            self.facilitators or Facilitators(self.environment, self.clock),
+        )
         self._admission = Admission(self.environment, self.clock)
 
     async def handle(self, request: Request, background: Background) -> Response | ProxyResponse:

@@ -1,5 +1,8 @@
 """The client of x402 facilitators, which verify and settle payments.
 
+A verification is final if the payment is valid, or refused for a reason that concerns the payment.
+Otherwise the next facilitator is asked. One that failed is asked after the others for a while.
+
 A settle call counts as refused only if that is certain. After a timeout, a 5xx response, an
 unreadable response or `settlement_pending`, money may have moved, and the outcome is unknown.
 
@@ -18,11 +21,16 @@ from enum import Enum
 from http import HTTPStatus
 
 from core import constants
-from core.errors import FetchFailed
+from core.errors import ConfigurationError, FetchFailed
 from core.logs import fields
-from core.ports import Clock, Environment, Fetched, Fetcher, Json
+from core.ports import Clock, Environment, Fetched, Json
 from core.safe_json import read_json
-from payments.requirements import NETWORKS_V1, facilitator_urls
+from payments.facilitator_settings import (
+    Facilitator,
+    facilitators_of,
+    redirect_target,
+)
+from payments.requirements import NETWORKS_V1
 
 SETTLEMENT_PENDING = "settlement_pending"
 _LOGGER = logging.getLogger(__name__)
@@ -32,6 +40,36 @@ leaves the outcome unknown: some official facilitators put an exception's messag
 
 _FAILED_TRANSACTION = ("transaction_failed", "invalid_transaction_state", "transfer_event_mismatch")
 """Suffixes of reasons that are certain only together with a transaction's hash."""
+
+_CODE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*", re.ASCII)
+"""A code for programs. Anything else in its place is the message of an exception."""
+
+_OWN_REASON = re.compile(
+    r"unexpected_.*|unsupported_.*|unexplained|missing_(?:scheme|facilitator)"
+    r"|invalid_(?:network|scheme|x402_version|request|payment_requirements)"
+    r"|.*_(?:network_mismatch|evm_scheme|error|exception|unavailable|timeout|timed_out)"
+    r"|network_mismatch|timeout|internal.*|unauthorized|forbidden|rate_limited?|too_many_requests"
+)
+"""Reasons that concern the facilitator, or what it supports, rather than the payment."""
+
+_UNSUPPORTED = re.compile(
+    r"unsupported_.*|missing_.*|invalid_(?:network|scheme|x402_version)|.*_?network_mismatch"
+)
+"""Those that it would give for any payment of this deployment."""
+
+_UNUSABLE_STATUSES = frozenset(
+    (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+)
+_REDIRECTS = frozenset(
+    (
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    )
+)
+_TRANSACTION = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class NoFacilitator(Exception):
@@ -62,7 +100,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SettleResult:
-    """The result of a settle call; `transaction` may be empty."""
+    """The result of a settle call; `transaction` is a hash, or empty."""
 
     outcome: Outcome
     transaction: str
@@ -71,71 +109,129 @@ class SettleResult:
 
 
 @dataclass(slots=True)
+class Circuit:
+    """The failures of one facilitator in a row; until `open_until_ms` it is asked last."""
+
+    failures: int = 0
+    open_until_ms: int = 0
+    cause: str = ""
+
+
+@dataclass(slots=True)
 class Facilitators:
     """The facilitators of this deployment; one object per isolate."""
 
     environment: Environment
     clock: Clock
+    _circuits: dict[str, Circuit] = field(default_factory=dict)
     _supported: dict[str, tuple[int, Json]] = field(default_factory=dict)
 
     async def verify(self, proof: Mapping[str, Json], payer: str) -> VerifyResult:
-        """Verify a payment of `payer` with the first facilitator that responds.
+        """Verify a payment of `payer` with the first facilitator that can.
 
         `proof` is what `PaymentPayload.proof` returns. Raises `NoFacilitator` if none
-        responds, and `ConfigurationError`.
+        can, and `ConfigurationError`.
         """
         causes = []
-        for url in facilitator_urls(self.environment):
-            if not await self._supports(url, proof):
+        deadline_ms = self.clock.now_ms() + constants.VERIFY_TOTAL_MS
+        candidates = self._in_order()
+        for position, facilitator in enumerate(candidates):
+            url = facilitator.url
+            if not self._supports(url, proof):
                 causes.append(f"{url} does not support it")
                 continue
+            left_ms = deadline_ms - self.clock.now_ms()
+            if left_ms <= 0:
+                causes.append(f"{url} was not asked, because others took too long")
+                continue
+            is_last = position == len(candidates) - 1
+            most_ms = constants.VERIFY_TIMEOUT_MS if is_last else constants.VERIFY_SHARE_MS
             try:
-                fetched = await self._post(f"{url}/verify", proof, constants.VERIFY_TIMEOUT_MS)
-                return _read_verify_result(fetched, payer, url)
+                fetched = await self._post(facilitator, "verify", proof, min(most_ms, left_ms))
+                result = _read_verify_result(fetched, payer, url)
             except FetchFailed as error:
+                self._failed(url, str(error))
                 causes.append(f"{url}/verify: {error}")
+                continue
+            if result.is_valid or not _is_own_reason(result.reason):
+                self._circuits.pop(url, None)
+                return result
+            causes.append(f"{url}/verify: {result.reason}")
+            if _UNSUPPORTED.fullmatch(result.reason):
+                self._failed(url, result.reason)
         raise NoFacilitator(causes)
 
-    async def settle(self, proof: Mapping[str, Json], url: str) -> SettleResult:
+    async def settle(
+        self,
+        proof: Mapping[str, Json],
+        url: str,
+        timeout_ms: int = constants.SETTLE_TIMEOUT_MS,
+    ) -> SettleResult:
         """Call `/settle` of the facilitator at `url`; `proof` is as for `verify`.
 
-        Raises nothing: if the call fails, the outcome is unknown.
+        It gets its credentials if it is still configured. If the call fails, the outcome is
+        unknown. Raises nothing.
         """
         try:
-            fetched = await self._post(f"{url}/settle", proof, constants.SETTLE_TIMEOUT_MS)
-            return _read_settle_result(fetched, proof["paymentRequirements"], url)
-        except FetchFailed as error:
+            fetched = await self._post(self._configured(url), "settle", proof, timeout_ms)
+            result = _read_settle_result(fetched, proof, url)
+        except (FetchFailed, ConfigurationError) as error:
             # Whatever failed, the money may have moved.
+            self._failed(url, str(error))
             _LOGGER.warning(
                 "facilitator_call_failed",
                 extra=fields(facilitator=url, step="settle", cause=str(error)),
             )
             return SettleResult(Outcome.UNKNOWN, "", "facilitator_unavailable", url)
+        self._circuits.pop(url, None)
+        return result
 
     async def supported(self, url: str) -> Json:
         """Return the kinds of payment that a facilitator supports, cached for 10 minutes.
 
-        Raises `FetchFailed`.
+        Raises `FetchFailed` and `ConfigurationError`.
         """
         now_ms = self.clock.now_ms()
         cached = self._supported.get(url)
         if cached is not None and now_ms - cached[0] < constants.SUPPORTED_CACHE_SECONDS * 1000:
             return cached[1]
-        fetched = await self._fetcher.fetch(
-            f"{url}/supported",
-            method="GET",
-            headers=self._headers(),
-            body=None,
-            timeout_ms=constants.SUPPORTED_TIMEOUT_MS,
-            body_bytes_max=constants.FACILITATOR_BODY_BYTES_MAX,
+        fetched = await self._fetch(
+            self._configured(url), "supported", None, constants.SUPPORTED_TIMEOUT_MS
         )
-        document = _document(fetched)
-        if fetched.status != HTTPStatus.OK or not isinstance(document.get("kinds"), list):
+        kinds = _document(fetched).get("kinds")
+        if fetched.status != HTTPStatus.OK or not isinstance(kinds, list):
             raise FetchFailed(f"status {fetched.status}, and no list of kinds")
-        self._supported[url] = (now_ms, document["kinds"])
-        return document["kinds"]
+        self._supported[url] = (now_ms, kinds)
+        return kinds
 
-    async def _supports(self, url: str, proof: Mapping[str, Json]) -> bool:
+    def circuit(self, url: str) -> Circuit:
+        """Return the failures of a facilitator, as this isolate has seen them."""
+        return self._circuits.get(url, Circuit())
+
+    def _configured(self, url: str) -> Facilitator:
+        """Return the facilitator at `url`, without credentials if it is no longer configured."""
+        found = facilitators_of(self.environment)
+        return next((one for one in found if one.url == url), Facilitator(url, {}))
+
+    def _in_order(self) -> Sequence[Facilitator]:
+        """Return the facilitators, those whose circuit is open after the others."""
+        now_ms = self.clock.now_ms()
+        found = facilitators_of(self.environment)
+        if not self._circuits:
+            return found
+        return sorted(found, key=lambda one: self.circuit(one.url).open_until_ms > now_ms)
+
+    def _failed(self, url: str, cause: str) -> None:
+        circuit = self._circuits.setdefault(url, Circuit())
+        open_ms = min(
+            constants.CIRCUIT_OPEN_MS_MIN << min(circuit.failures, 10),
+            constants.CIRCUIT_OPEN_MS_MAX,
+        )
+        circuit.failures += 1
+        circuit.open_until_ms = self.clock.now_ms() + open_ms
+        circuit.cause = cause
+
+    def _supports(self, url: str, proof: Mapping[str, Json]) -> bool:
         """Tell whether a facilitator supports a payment; True if that is not known."""
         cached = self._supported.get(url)
         if cached is None:
@@ -150,66 +246,130 @@ class Facilitators:
             for kind in cached[1]
         )
 
-    async def _post(self, url: str, proof: Mapping[str, Json], timeout_ms: int) -> Fetched:
-        return await self._fetcher.fetch(
-            url,
-            method="POST",
-            headers={"content-type": "application/json", **self._headers()},
-            body=json.dumps(proof, separators=(",", ":")),
-            timeout_ms=timeout_ms,
-            body_bytes_max=constants.FACILITATOR_BODY_BYTES_MAX,
-        )
+    async def _post(
+        self, facilitator: Facilitator, step: str, proof: Mapping[str, Json], timeout_ms: int
+    ) -> Fetched:
+        body = json.dumps(proof, separators=(",", ":"))
+        return await self._fetch(facilitator, step, body, timeout_ms)
 
-    @property
-    def _fetcher(self) -> Fetcher:
-        return self.environment.fetcher
+    async def _fetch(
+        self, facilitator: Facilitator, step: str, body: str | None, timeout_ms: int
+    ) -> Fetched:
+        """Send a request, and again with method and body to where it is redirected.
 
-    def _headers(self) -> Mapping[str, str]:
-        key = self.environment.setting("FACILITATOR_API_KEY")
-        return {} if key is None else {"authorization": f"Bearer {key}"}
+        Credentials are sent only to the facilitator's own origin.
+        """
+        url = f"{facilitator.url}/{step}"
+        deadline_ms = self.clock.now_ms() + timeout_ms
+        for _ in range(constants.REDIRECTS_MAX + 1):
+            left_ms = deadline_ms - self.clock.now_ms()
+            if left_ms <= 0:
+                raise FetchFailed("timed out")
+            content_type = {} if body is None else {"content-type": "application/json"}
+            fetched = await self.environment.fetcher.fetch(
+                url,
+                method="GET" if body is None else "POST",
+                headers={**content_type, **facilitator.headers(self.environment, url)},
+                body=body,
+                timeout_ms=left_ms,
+                body_bytes_max=constants.FACILITATOR_BODY_BYTES_MAX,
+            )
+            if fetched.status not in _REDIRECTS:
+                return fetched
+            target = redirect_target(url, fetched.location)
+            if target is None:
+                shown = _clean(fetched.location) or "no address"
+                raise FetchFailed(f"redirects to {shown}, which is not followed")
+            url = target
+        raise FetchFailed(f"redirects more than {constants.REDIRECTS_MAX} times")
+
+
+def _is_own_reason(reason: str) -> bool:
+    return _CODE.fullmatch(reason) is None or _OWN_REASON.fullmatch(reason) is not None
 
 
 def _read_verify_result(fetched: Fetched, payer: str, url: str) -> VerifyResult:
     document = _document(fetched)
     is_valid = document.get("isValid")
-    if type(is_valid) is not bool:
+    if type(is_valid) is not bool or fetched.status in _UNUSABLE_STATUSES:
         raise FetchFailed(f"status {fetched.status}, and no result")
-    named_payer = document.get("payer")
-    if is_valid and isinstance(named_payer, str) and named_payer.lower() != payer:
+    if is_valid and fetched.status != HTTPStatus.OK:
+        raise FetchFailed(f"status {fetched.status} with a valid payment")
+    if not _is_of(document, "payer", payer):
         raise FetchFailed("the result names another payer than the payment")
     reason = _text(document, "invalidReason") or ("" if is_valid else "unexplained")
     return VerifyResult(is_valid, reason, _text(document, "invalidMessage"), url)
 
 
-def _read_settle_result(
-    fetched: Fetched, requirements: Mapping[str, Json], url: str
-) -> SettleResult:
-    document = _document(fetched)
+def _read_settle_result(fetched: Fetched, proof: Mapping[str, Json], url: str) -> SettleResult:
+    """Read the result of a settle call; a transaction's hash is kept whatever else is wrong.
+
+    Raises `FetchFailed` if there is neither a result nor a hash.
+    """
+    try:
+        document = _document(fetched, is_status_checked=False)
+    except FetchFailed:
+        document = {}
+    found = _text(document, "transaction")
+    transaction = found if _TRANSACTION.fullmatch(found) else ""
     success = document.get("success")
-    if type(success) is not bool:
-        raise FetchFailed(f"status {fetched.status}, and no result")
-    transaction = _text(document, "transaction")
+    is_result = (
+        type(success) is bool
+        and fetched.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        and fetched.status not in _UNUSABLE_STATUSES
+    )
+    cause = "" if is_result else f"status {fetched.status}, and no result"
+    cause = cause or _contradiction(document, proof)
+    if not cause and success and (fetched.status != HTTPStatus.OK or not transaction):
+        cause = f"status {fetched.status}, and a success without a transaction"
+    if not cause and success and document.get("network") is None:
+        cause = "a success without a network"
+    if cause and not transaction:
+        raise FetchFailed(cause)
+    if cause:
+        _LOGGER.warning(
+            "settle_result_unusable",
+            extra=fields(facilitator=url, transaction=transaction, cause=cause),
+        )
+        return SettleResult(Outcome.UNKNOWN, transaction, "facilitator_unavailable", url)
+    if success:
+        return SettleResult(Outcome.SETTLED, transaction, "", url)
     reason = _text(document, "errorReason")
-    if not success:
-        is_certain = _REFUSAL.fullmatch(reason) is not None
-        if reason.endswith(_FAILED_TRANSACTION):
-            is_certain = bool(transaction)
-        outcome = Outcome.REFUSED if is_certain else Outcome.UNKNOWN
-        return SettleResult(outcome, transaction, reason or "unexplained", url)
-    network = _text(document, "network")
-    if not transaction or NETWORKS_V1.get(network, network) != NETWORKS_V1.get(
-        requirements["network"], requirements["network"]
-    ):
-        raise FetchFailed("a success without a transaction on the required network")
-    amount = document.get("amount")
+    is_certain = _REFUSAL.fullmatch(reason) is not None
+    if reason.endswith(_FAILED_TRANSACTION):
+        is_certain = bool(transaction)
+    outcome = Outcome.REFUSED if is_certain else Outcome.UNKNOWN
+    return SettleResult(outcome, transaction, reason or "unexplained", url)
+
+
+def _contradiction(document: Mapping[str, Json], proof: Mapping[str, Json]) -> str:
+    """Return what in a settle result is of another payment than `proof`; empty if nothing is."""
+    requirements = proof["paymentRequirements"]
     demanded = requirements.get("amount", requirements.get("maxAmountRequired"))
-    if amount is not None and str(amount) != demanded:
-        raise FetchFailed(f"a success with the amount {amount!r} instead of {demanded}")
-    return SettleResult(Outcome.SETTLED, transaction, "", url)
+    amount, network = document.get("amount"), document.get("network")
+    payer = proof["paymentPayload"]["payload"]["authorization"]["from"]
+    wanted = requirements["network"]
+    is_network = isinstance(network, str) and (
+        NETWORKS_V1.get(network, network) == NETWORKS_V1.get(wanted, wanted)
+    )
+    checks = {
+        "payer": _is_of(document, "payer", payer),
+        "asset": _is_of(document, "asset", requirements["asset"]),
+        "network": network is None or is_network,
+        "amount": amount is None or (type(amount) in (str, int) and str(amount) == demanded),
+    }
+    wrong = [name for name, fits in checks.items() if not fits]
+    return f"the result names another {wrong[0]} than the payment" if wrong else ""
 
 
-def _document(fetched: Fetched) -> Mapping[str, Json]:
-    if fetched.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+def _is_of(document: Mapping[str, Json], name: str, address: str) -> bool:
+    """Tell whether a field is absent or has this address."""
+    value = document.get(name)
+    return value is None or (isinstance(value, str) and value.lower() == address.lower())
+
+
+def _document(fetched: Fetched, *, is_status_checked: bool = True) -> Mapping[str, Json]:
+    if is_status_checked and fetched.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise FetchFailed(f"status {fetched.status}")
     try:
         document = read_json(fetched.body)
@@ -222,4 +382,9 @@ def _document(fetched: Fetched) -> Mapping[str, Json]:
 
 def _text(document: Mapping[str, Json], name: str) -> str:
     value = document.get(name)
-    return value[: constants.TEXT_LENGTH_MAX] if isinstance(value, str) else ""
+    return _clean(value) if isinstance(value, str) else ""
+
+
+def _clean(text: str) -> str:
+    """Shorten a text from others, and replace what cannot be stored or shown."""
+    return _UNPRINTABLE.sub("\ufffd", text[: constants.TEXT_LENGTH_MAX]).strip()

@@ -213,7 +213,9 @@ class Payments:
         if first.reason != SETTLEMENT_PENDING:
             return first
         await self.clock.sleep_ms(constants.SETTLE_RETRY_DELAY_MS)
-        second = await self.facilitators.settle(proof, row.facilitator)
+        second = await self.facilitators.settle(
+            proof, row.facilitator, constants.SETTLE_RETRY_TIMEOUT_MS
+        )
         # A refusal of the second call may only mean that the first one's transaction succeeded.
         return second if second.outcome is Outcome.SETTLED else first
 

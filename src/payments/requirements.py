@@ -21,7 +21,6 @@ from tenants.records import Tenant
 
 SCHEME = "exact"
 PAYMENT_IDENTIFIER = "payment-identifier"
-FACILITATORS = "FACILITATOR_URL"
 NETWORKS_V1 = {
     "base": "eip155:8453",
     "base-sepolia": "eip155:84532",
@@ -44,9 +43,6 @@ NETWORKS_V1 = {
 
 _NAMES_V1 = {network: name for name, network in NETWORKS_V1.items()}
 _NETWORK = re.compile(r"eip155:[1-9][0-9]{0,31}", re.ASCII)
-_WITH_SECRET = re.compile(r"//[^/]*@|[?#]")
-"""A URL with a password, or with a query that may contain a key."""
-
 _ADDRESS_FORM = (
     "0x and 40 hexadecimal digits, in one letter case or in that with the checksum of EIP-55"
 )
@@ -157,23 +153,6 @@ def requirements_for(environment: Environment, tenant: Tenant) -> PaymentRequire
         asset_name=_required(environment, "X402_ASSET_NAME", "the token's EIP-712 name, USDC"),
         asset_version=_required(environment, "X402_ASSET_VERSION", "its EIP-712 version, 2"),
     )
-
-
-def facilitator_urls(environment: Environment) -> list[str]:
-    """Return the facilitators' URLs without final slashes, in the order in which they are tried.
-
-    Raises `ConfigurationError`.
-    """
-    text = _required(environment, FACILITATORS, "one or more URLs, separated by commas")
-    urls = [url.strip().rstrip("/") for url in text.split(",") if url.strip()]
-    if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
-        raise _unusable(FACILITATORS, "one or more http(s) URLs, separated by commas")
-    # The URLs appear in logs, at health and in settlements.
-    if any(_WITH_SECRET.search(url) for url in urls):
-        raise _unusable(
-            FACILITATORS, "URLs without password and query: a key goes into FACILITATOR_API_KEY"
-        )
-    return urls
 
 
 def token_decimals(environment: Environment, network: str, asset: str) -> int:

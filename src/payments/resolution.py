@@ -16,9 +16,9 @@ from core.ports import Clock, Environment, UsageShards
 from metering.settlements import SettlementEvent, settlement_from
 from payments.chain.authorizations import AuthorizationState, Chain
 from payments.facilitator import Facilitators, Outcome
+from payments.facilitator_settings import facilitator_urls
 from payments.ledger import ABANDONED, Ledger, SettlementRecord
 from payments.models import PaymentRow, PaymentState, payment_fields
-from payments.requirements import facilitator_urls
 from payments.settlement import encode_payment, late_revenue_event, send
 
 LOG_UNAVAILABLE = "usage_log_unavailable"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
@@ -160,7 +161,10 @@ class RuntimeFetcher:
             content = await _read(response.body, body_bytes_max) if response.body else b""
         except JsException as error:
             raise FetchFailed(str(error)) from error
-        return Fetched(int(response.status), content.decode(errors="replace"))
+        status = int(response.status)
+        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+        location = (response.headers.get("location") if is_redirect else None) or ""
+        return Fetched(status, content.decode(errors="replace"), location)
 
 
 def _lines(headers: Iterable[tuple[str, str]]) -> str:

@@ -131,6 +131,34 @@ def running_fault_proxy(upstream: str) -> Iterator[FaultProxy]:
             yield proxy
 
 
+@contextmanager
+def running_redirects(target: str, code: int) -> Iterator[tuple[str, list[str]]]:
+    """Run a server that redirects every request to the same path of `target`.
+
+    Yields its address, and the `authorization` headers that it gets.
+    """
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", "0")))
+            seen.append(self.headers.get("authorization", ""))
+            self.send_response(code)
+            self.send_header("location", target + self.path)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        finally:
+            server.shutdown()
+
+
 class _Server(ThreadingHTTPServer):
     """The proxy's HTTP server; it closes its connections when it ends."""
 

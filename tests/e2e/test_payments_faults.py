@@ -4,6 +4,7 @@ A payment with an unknown outcome gets status 503 and is not served. Cron resolv
 then the same payment is served if it was charged.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ from dev.economy import Economy
 
 from .caller import eventually
 from .conftest import TOKEN, Starter
-from .fault_proxy import FaultProxy, refused_address
+from .fault_proxy import FaultProxy, refused_address, running_fault_proxy, running_redirects
 from .faults import (
     INVALID_RESPONSES,
     Fault,
     drop_connection,
     drop_connection_after_success,
     fail_after_success,
+    json_body,
     slow,
     slow_response,
     status,
@@ -155,8 +157,16 @@ def test_a_settlement_after_the_timeout_is_found_on_the_chain(
 def test_the_next_facilitator_is_used_if_the_first_is_down(
     start: Starter, economy: Economy, fault_proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    urls = f"{refused_address()}, {fault_proxy.url}/"
-    settings = {**economy.settings(), "FACILITATOR_URL": urls, "FACILITATOR_API_KEY": "a key"}
+    facilitators = [
+        {"url": refused_address(), "auth": {"bearer": "OTHER_KEY"}},
+        {"url": f"{fault_proxy.url}/", "auth": {"bearer": "FACILITATOR_API_KEY"}},
+    ]
+    settings = {
+        **economy.settings(),
+        "FACILITATORS": json.dumps(facilitators),
+        "FACILITATOR_API_KEY": "a key",
+        "OTHER_KEY": "another key",
+    }
     with (
         start(tmp_path, priced_directory(), settings) as server,
         open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
@@ -166,3 +176,49 @@ def test_the_next_facilitator_is_used_if_the_first_is_down(
         paid_dispatcher.records.check(wallet, ["settled"])
     assert (fault_proxy.count("/verify"), fault_proxy.count("/settle")) == (1, 1)
     assert {call.headers["authorization"] for call in fault_proxy.calls} == {"Bearer a key"}
+
+
+@pytest.mark.parametrize("answer", ["unexpected_verify_error", "invalid_network", None])
+def test_the_next_facilitator_is_asked_if_the_first_refuses_for_itself_and_then_left_out(
+    start: Starter, economy: Economy, fault_proxy: FaultProxy, tmp_path: Path, answer: str | None
+) -> None:
+    with running_fault_proxy(economy.facilitator_url) as other:
+        other.always("/verify", json_body({"isValid": False, "invalidReason": answer}))
+        urls = f"{other.url}, {fault_proxy.url}"
+        settings = {**economy.settings(), "FACILITATOR_URL": urls}
+        with (
+            start(tmp_path, priced_directory(), settings) as server,
+            open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
+        ):
+            wallet = paid_dispatcher.wallet()
+            assert is_served(paid_dispatcher.send(paid_dispatcher.signed(wallet)))
+            # One that fails is asked after the others for a while.
+            other.always("/verify", status(503))
+            before = other.count("/verify")
+            for _ in range(3):
+                assert is_served(paid_dispatcher.send(paid_dispatcher.signed(wallet)))
+            assert other.count("/verify") <= before + 1
+            assert other.count("/settle") == 0
+            health = paid_dispatcher.caller.platform("health")["payments"]["facilitators"]
+            assert [one["circuit"]["state"] for one in health] == ["open", "closed"]
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_a_facilitator_that_redirects_is_followed(
+    start: Starter, economy: Economy, fault_proxy: FaultProxy, tmp_path: Path, code: int
+) -> None:
+    with running_redirects(fault_proxy.url, code) as (url, seen):
+        settings = {
+            **economy.settings(),
+            "FACILITATOR_URL": url,
+            "FACILITATOR_API_KEY": "a key",
+        }
+        with (
+            start(tmp_path, priced_directory(), settings) as server,
+            open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
+        ):
+            wallet = paid_dispatcher.wallet()
+            assert is_served(paid_dispatcher.send(paid_dispatcher.signed(wallet)))
+            paid_dispatcher.records.check(wallet, ["settled"])
+    assert set(seen) == {"Bearer a key"}
+    assert [call for call in fault_proxy.calls if "authorization" in call.headers] == []

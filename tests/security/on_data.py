@@ -10,7 +10,7 @@ from core.constants import RECORD_LENGTH_MAX
 from core.errors import ConfigurationError, RecordRefused
 from core.ports import Response
 from core.safe_json import DEPTH_MAX, read_json
-from payments.requirements import facilitator_urls
+from payments.facilitator_settings import facilitator_urls
 from tenants.directory import TenantDirectory
 from tenants.records import parse_tenant
 from tests.security.guard import Guard
@@ -167,9 +167,9 @@ ON_DATA = (
     ),
     Guard(
         read_a_facilitators_password_in_the_log,
-        "payments.requirements",
-        "facilitator_urls",
-        "if any(_WITH_SECRET.search(url) for url in urls):",
-        "if False:",
+        "payments.facilitator_settings",
+        "_read_urls",
+        "if not urls or not all(_is_url(url) for url in urls):",
+        "if not urls:",
     ),
 )

@@ -168,7 +168,6 @@ class Facilitator:
     pending: dict[str, str] = field(default_factory=dict)
     latency_ms: int = 0
     kinds: list[dict[str, Any]] | None = None
-    _payer: str = PAYER
     """The payer of the latest call; responses are made without an `await` after it is set."""
 
     async def respond(self, url: str, body: Json) -> Fetched:
@@ -189,9 +188,8 @@ class Facilitator:
             raise FetchFailed("timed out")
         if not fault.startswith("refused:"):
             await self.clock.sleep_ms(self.latency_ms)
-        self._payer = body["paymentPayload"]["payload"]["authorization"]["from"]
         if fault.startswith("refused:"):
-            return self._result(step, fault.removeprefix("refused:"))
+            return self._result(body, step, fault.removeprefix("refused:"))
         response = self._verify(body) if step == "verify" else self._settle(body, fault)
         if fault == "lost":
             raise FetchFailed("timed out")
@@ -220,39 +218,38 @@ class Facilitator:
         return next((reason for reason, fails in checks.items() if fails), None)
 
     def _verify(self, body: Json) -> Fetched:
-        return self._result("verify", self._rejection(body))
+        return self._result(body, "verify", self._rejection(body))
 
     def _settle(self, body: Json, fault: str) -> Fetched:
         payload = body["paymentPayload"]["payload"]
         known = self.pending.pop(payload["signature"], None)
         if known is not None:
-            return self._result("settle", None, known)
+            return self._result(body, "settle", None, known)
         reason = self._rejection(body)
         if reason is not None:
-            return self._result("settle", reason)
+            return self._result(body, "settle", reason)
         if fault == "reverted":
-            return self._result("settle", "invalid_exact_evm_transaction_failed", "0xdead")
+            return self._result(
+                body, "settle", "invalid_exact_evm_transaction_failed", "0x" + 64 * "d"
+            )
         transaction = self.chain.transfer(payload["authorization"])
         assert transaction is not None
         if fault == "pending":
             self.pending[payload["signature"]] = transaction
-            return self._result("settle", "settlement_pending", transaction)
-        return self._result("settle", None, transaction)
+            return self._result(body, "settle", "settlement_pending", transaction)
+        return self._result(body, "settle", None, transaction)
 
-    def _result(self, step: str, reason: str | None, transaction: str = "") -> Fetched:
+    def _result(self, body: Json, step: str, reason: str | None, transaction: str = "") -> Fetched:
+        payer = body["paymentPayload"]["payload"]["authorization"]["from"]
         if step == "verify":
-            document: Json = {
-                "isValid": reason is None,
-                "payer": self._payer,
-                "invalidReason": reason,
-            }
+            document: Json = {"isValid": reason is None, "payer": payer, "invalidReason": reason}
         else:
             document = {
                 "success": reason is None,
                 "errorReason": reason,
                 "transaction": transaction,
                 "network": NETWORK,
-                "payer": self._payer,
+                "payer": payer,
             }
         response = {name: value for name, value in document.items() if value is not None}
         return Fetched(200, json.dumps(response))

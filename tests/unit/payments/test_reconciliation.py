@@ -229,7 +229,12 @@ def test_a_complete_configuration_has_no_problem() -> None:
     found = get(market, "health")
     assert found["problems"] == []
     assert found["payments"]["facilitators"] == [
-        {"url": "http://facilitator.example", "answers": True, "supports": ["eip155:84532"]}
+        {
+            "url": "http://facilitator.example",
+            "answers": True,
+            "supports": ["eip155:84532"],
+            "circuit": {"state": "closed", "failures": 0, "openUntil": None, "cause": None},
+        }
     ]
 
 

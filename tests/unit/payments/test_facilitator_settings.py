@@ -1,0 +1,148 @@
+"""Each facilitator gets its own credentials, and no other address gets them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from core.errors import ConfigurationError
+from core.ports import Fetched, Json
+from payments.facilitator import Facilitators
+from payments.facilitator_settings import facilitator_urls
+from tests.support.fake_chain import PAYER
+from tests.support.fake_network import FakeFetcher
+from tests.support.fakes import FakeClock, FakeEnvironment
+from tests.unit.payments.test_facilitator import PROOF
+
+SECRETS = {"KEY_ONE": "first secret", "KEY_TWO": "second", "FACILITATOR_API_KEY": "short form"}
+
+
+def sent_headers(
+    settings: Mapping[str, str], redirects: Mapping[str, str] | None = None
+) -> dict[str, dict[str, str]]:
+    """Verify with facilitators that all fail; return the headers that each URL got."""
+
+    async def respond(url: str, _: Json) -> Fetched:
+        target = (redirects or {}).get(url)
+        return Fetched(308, "", target) if target else Fetched(503, "")
+
+    fetcher = FakeFetcher(respond)
+    environment = FakeEnvironment(settings={**SECRETS, **settings}, fetcher=fetcher)
+    result = Facilitators(environment, FakeClock()).verify(PROOF, PAYER.lower())
+    with pytest.raises(Exception, match="503"):
+        asyncio.run(result)
+    return {
+        url: {name: value for name, value in headers.items() if name != "content-type"}
+        for url, headers, _ in fetcher.sent
+    }
+
+
+def listed(*entries: object) -> dict[str, str]:
+    return {"FACILITATORS": json.dumps(entries)}
+
+
+def test_each_facilitator_of_the_list_gets_its_own_credentials() -> None:
+    settings = listed(
+        {"url": "https://one.example/", "auth": {"bearer": "KEY_ONE"}},
+        {"url": "https://two.example/x", "auth": {"headers": {"X-Api-Key": "KEY_TWO"}}},
+        {"url": "https://three.example"},
+        {"url": "https://four.example", "auth": None},
+    )
+    assert sent_headers(settings) == {
+        "https://one.example/verify": {"authorization": "Bearer first secret"},
+        "https://two.example/x/verify": {"x-api-key": "second"},
+        "https://three.example/verify": {},
+        "https://four.example/verify": {},
+    }
+
+
+def test_the_list_replaces_the_short_form() -> None:
+    settings = {"FACILITATOR_URL": "https://old.example", **listed({"url": "https://new.example"})}
+    assert sent_headers(settings) == {"https://new.example/verify": {}}
+
+
+def test_the_key_of_the_short_form_is_for_the_origin_of_the_first_url() -> None:
+    urls = "https://one.example/a, https://two.example, https://one.example:443/b,"
+    found = sent_headers(
+        {"FACILITATOR_URL": urls + " http://one.example, https://one.example:8443"}
+    )
+    key = {"authorization": "Bearer short form"}
+    assert found == {
+        "https://one.example/a/verify": key,
+        "https://two.example/verify": {},
+        "https://one.example:443/b/verify": key,
+        "http://one.example/verify": {},
+        "https://one.example:8443/verify": {},
+    }
+
+
+def test_a_redirect_gets_the_credentials_only_at_the_same_origin() -> None:
+    settings = listed({"url": "https://one.example", "auth": {"bearer": "KEY_ONE"}})
+    redirects = {
+        "https://one.example/verify": "https://one.example/v2/verify",
+        "https://one.example/v2/verify": "https://evil.example/verify",
+    }
+    assert sent_headers(settings, redirects) == {
+        "https://one.example/verify": {"authorization": "Bearer first secret"},
+        "https://one.example/v2/verify": {"authorization": "Bearer first secret"},
+        "https://evil.example/verify": {},
+    }
+
+
+@pytest.mark.parametrize("setting", ["MISSING", "EMPTY", "BROKEN"])
+def test_a_missing_or_unusable_secret_is_named(setting: str) -> None:
+    settings = {"BROKEN": "two\nlines", "EMPTY": " "}
+    settings |= listed({"url": "https://one.example", "auth": {"bearer": setting}})
+    environment = FakeEnvironment(settings=settings)
+    result = Facilitators(environment, FakeClock()).verify(PROOF, PAYER.lower())
+    with pytest.raises(ConfigurationError, match=setting):
+        asyncio.run(result)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "facilitator.example", "ftp://f.example", "https://", "https:///x", "//f.example"),
+        *("https://user:password@f.example", "https://f.example?key=1", "https://f.example#x"),
+        *("https://f.example:99999", "https://f .example", "https://f.example\\x", "https://[::1"),
+        *(None, 7, True, [], {}),
+    ],
+)
+def test_an_unusable_url_is_rejected_in_both_forms(url: object) -> None:
+    with pytest.raises(ConfigurationError, match="FACILITATORS"):
+        facilitator_urls(FakeEnvironment(settings=listed({"url": url})))
+    if isinstance(url, str) and url:
+        with pytest.raises(ConfigurationError, match="FACILITATOR_URL"):
+            facilitator_urls(FakeEnvironment(settings={"FACILITATOR_URL": url}))
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        *("KEY_ONE", 7, True, [], {}, {"basic": "KEY_ONE"}, {"bearer": None}, {"bearer": "a key"}),
+        *({"bearer": "KEY_ONE", "headers": {"x": "KEY_TWO"}}, {"headers": {}}, {"headers": []}),
+        *({"headers": {"x y": "KEY_ONE"}}, {"headers": {"x": 7}}, {"headers": {"x": "a key"}}),
+        *({"headers": {"content-type": "KEY_ONE"}}, {"headers": {"X": "KEY_ONE", "x": "KEY_TWO"}}),
+    ],
+)
+def test_unknown_credentials_are_rejected(auth: object) -> None:
+    with pytest.raises(ConfigurationError, match="Entry 0"):
+        facilitator_urls(
+            FakeEnvironment(settings=listed({"url": "https://a.example", "auth": auth}))
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "x", "{}", "[]", "[1]", "null", '[{"url": "https://a.example", "key": "1"}]'),
+        json.dumps([{"url": "https://a.example"}, {"url": "https://a.example/"}]),
+        json.dumps([{"url": f"https://{number}.example"} for number in range(11)]),
+    ],
+)
+def test_an_unusable_list_is_rejected(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="FACILITATOR"):
+        facilitator_urls(FakeEnvironment(settings={"FACILITATORS": text}))
