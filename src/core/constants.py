@@ -330,10 +330,8 @@ VERIFY_TIMEOUT_MS = 10_000
 """How long a facilitator may take to verify; the official one takes less than a second."""
 
 VERIFY_SHARE_MS = 4_000
-"""How long it may take if there is another one to ask after it."""
-
 VERIFY_TOTAL_MS = 14_000
-"""How long verification by all facilitators together may take."""
+"""How long it may take if another one can be asked after it, and all of them together."""
 
 REDIRECTS_MAX = 3
 """Redirects of one request to a facilitator that are followed."""
@@ -385,10 +383,8 @@ BLOCK_AHEAD_MS_MAX = 3_600_000
 """How far the newest block may be ahead of our clock; a node that reports more is not believed."""
 
 RPC_TIMEOUT_MS = 5_000
-"""How long a node may take to respond to one call."""
-
 RPC_TOTAL_MS = 10_000
-"""How long all calls to a node together may take: a caller may be waiting for the result."""
+"""How long a node may take for one call, and for all of a query: a caller may be waiting."""
 
 CHAIN_CACHE_SECONDS = 600
 """How long a node is trusted to be one of the network that it was asked for."""
