@@ -20,7 +20,7 @@ ROUNDS = 20
 Record = Callable[[str, object], None]
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("version", [2, 1])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_an_official_client_pays_the_price_and_is_served(
@@ -32,7 +32,7 @@ def test_an_official_client_pays_the_price_and_is_served(
 ) -> None:
     wallet, chain = paid_dispatcher.wallet(), paid_dispatcher.economy.chain
     before = (chain.balance(wallet.address), chain.balance(OWN_PAYEE))
-    sent = {} if method == "GET" else {"body": '{"grüße": 1}'}
+    sent = {} if method in {"GET", "DELETE"} else {"body": '{"grüße": 1}'}
     bought = payer_of(client).pay(
         wallet, paid_dispatcher.url("sold/loaf?thick=1"), method=method, version=version, **sent
     )

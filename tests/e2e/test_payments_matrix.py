@@ -13,6 +13,7 @@ from dev.economy.payer import PayerError, Purchase
 
 from .conftest import PayerOf
 from .faults import (
+    INVALID_RESPONSES,
     Fault,
     drop_connection,
     drop_connection_after_success,
@@ -108,6 +109,13 @@ CASES = {
     ),
     "the block is late": Case(503, "pending", finally_settled=True, are_blocks_paused=True),
     "the buyer is broke": Case(402, "", finally_settled=False, balance=PRICE - 1),
+    "verify responds with a page": Case(
+        503, "", finally_settled=False, faults={"/verify": INVALID_RESPONSES["a page"]}
+    ),
+    "verify responds with no fields": Case(
+        503, "", finally_settled=False, faults={"/verify": INVALID_RESPONSES["no fields"]}
+    ),
+    "the script refuses": Case(404, "failed", finally_settled=False, path="sold/?status=404"),
     "the script fails": Case(500, "failed", finally_settled=False, path="sold/?status=500"),
     "the script throws": Case(502, "failed", finally_settled=False, path="sold/?throw=1"),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.constants import RECORD_LENGTH_MAX
 from core.errors import ConfigurationError, RecordRefused
-from core.ports import Response
+from core.ports import ProxyResponse, Response
 from core.safe_json import DEPTH_MAX, read_json
 from payments.facilitator_settings import facilitator_urls
 from tenants.directory import TenantDirectory
@@ -75,6 +75,13 @@ def load_anything_in_the_payment_page() -> bool:
     return "default-src 'none'" not in policy
 
 
+def get_what_another_paid_for_from_a_shared_cache() -> bool:
+    market = Market()
+    response = market.call(headers=market.payment())
+    assert isinstance(response, ProxyResponse)
+    return dict(response.set_headers).get("cache-control") != "no-store"
+
+
 def get_private_analytics_from_a_shared_cache() -> bool:
     return "private" not in dict(_analytics().headers)["cache-control"]
 
@@ -137,6 +144,13 @@ ON_DATA = (
         "read_json",
         "too_deep_at(text) is not None",
         "False",
+    ),
+    Guard(
+        get_what_another_paid_for_from_a_shared_cache,
+        "gateway.dispatcher",
+        "Dispatcher._proxy_response",
+        ', ("cache-control", "no-store")',
+        "",
     ),
     Guard(
         run_a_script_in_the_payment_page,
