@@ -38,7 +38,7 @@ _STORE_WRITES = (".put", ".list", ".delete")
 def measure(
     economy: Economy, middleware_calls: Sequence[str], say: Callable[[str], None]
 ) -> list[RoundTripFigures]:
-    """Count the calls of one payment of the dispatcher.
+    """Count the calls of one payment of each contender.
 
     Args:
         economy: The local economy.
@@ -46,6 +46,12 @@ def measure(
         say: Called with each step.
     """
     say("counting the calls of a payment")
+    calls = [Trip(name, 2 * at, 2 * at + 1, 0, 0) for at, name in enumerate(middleware_calls)]
+    return [figures("m", MIDDLEWARE, Trips(calls, 2 * len(calls))), count(economy)]
+
+
+def count(economy: Economy) -> RoundTripFigures:
+    """Count the calls of one payment of this dispatcher."""
     with TemporaryDirectory() as state:
         options = LaunchOptions(
             port=0,
@@ -55,10 +61,7 @@ def measure(
             variables=economy.settings(),
         )
         with running_counted(HERE, options) as (server, counter):
-            trips = _paid(counter, server.port, economy)
-    own = figures("g", PAID, trips)
-    calls = [Trip(name, 2 * at, 2 * at + 1, 0, 0) for at, name in enumerate(middleware_calls)]
-    return [figures("m", MIDDLEWARE, Trips(calls, 2 * len(calls))), own]
+            return figures("g", PAID, _paid(counter, server.port, economy))
 
 
 def _paid(counter: CrossingCounter, port: int, economy: Economy) -> Trips:
