@@ -54,7 +54,7 @@ def _isolate(raw_environment: Any) -> tuple[Dispatcher, ScheduledWork]:
         api = PlatformApi(environment, clock, directory, recorder, analytics, *shared)
         explore = Explore(environment, clock, analytics)
         dispatcher = Dispatcher(environment, clock, directory, recorder, api, explore, *shared)
-        _isolates.append((dispatcher, ScheduledWork(environment, clock, recorder.writer)))
+        _isolates.append((dispatcher, ScheduledWork(environment, clock)))
     return _isolates[0]
 
 

@@ -25,6 +25,7 @@ from metering.batches import BATCH_VERSION
 from metering.segments import SEGMENT_VERSION
 from metering.settlements import SETTLEMENT_VERSION
 from payments.ledger import Ledger
+from payments.ledger_reports import counts_since
 from usage import UsageRecorder
 
 _SHARD_GAUGES = {
@@ -191,7 +192,7 @@ class Metrics:
         unresolved = _labelled(
             "unresolved_payments", "Payments of any day whose state is not final."
         )
-        counts = await ledger.counts(midnight_ms)
+        counts = await counts_since(ledger, midnight_ms)
         for state, count in counts.since.items():
             today.add(count, {"state": state.value})
         for state, count in counts.unresolved.items():

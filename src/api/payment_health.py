@@ -14,6 +14,7 @@ from payments.chain.token import differences, read_token
 from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls
 from payments.ledger import Ledger
+from payments.ledger_reports import open_payments
 from payments.requirements import (
     PaymentRequirements,
     requirements_for,
@@ -29,6 +30,10 @@ PaymentTerms = tuple[str, str]
 
 _TOKENS_MAX = 4
 """Tokens that one report compares with their contracts."""
+
+
+_PROBLEMS_MAX = 20
+"""Payments that are named because cron could not process them."""
 
 
 def problem(code: str, message: str) -> Problem:
@@ -154,13 +159,18 @@ async def _ledger_report(
     database = environment.control_database
     assert database is not None
     try:
-        oldest_ms, pending = await Ledger(database, clock).oldest_unresolved_ms()
+        found = await open_payments(Ledger(database, clock), _PROBLEMS_MAX)
     except DatabaseUnavailable as error:
         message = f"CONTROL_DB cannot be read. Check that its migrations are applied. {error}"
         problems.append(problem("database_unavailable", message))
         return {}
+    problems += [
+        problem("payment_not_processed", f"Cron could not process payment {payment_id}: {text}")
+        for payment_id, text in found.problems.items()
+    ]
+    since_ms = found.since_ms
     return {
-        "pending": pending,
-        "unsettledSince": None if oldest_ms is None else timestamp(oldest_ms),
-        "reconciledThrough": timestamp(clock.now_ms() if oldest_ms is None else oldest_ms),
+        "pending": found.pending,
+        "unsettledSince": None if since_ms is None else timestamp(since_ms),
+        "reconciledThrough": timestamp(clock.now_ms() if since_ms is None else since_ms),
     }

@@ -26,6 +26,7 @@ from core.errors import (
     LedgerOutage,
     MethodNotAllowed,
     NotFound,
+    StoreUnavailable,
 )
 from core.ports import (
     Clock,
@@ -191,8 +192,8 @@ class PlatformApi:
             raise InvalidParameter("day", "a day that has begun")
         resolver = resolver_of(self.environment, self.clock)
         try:
-            comparison = await compare_day(resolver.ledger, resolver.shards, day)
-        except DatabaseUnavailable as error:
+            comparison = await compare_day(resolver.ledger, resolver.archive, resolver.shards, day)
+        except (DatabaseUnavailable, StoreUnavailable) as error:
             raise LedgerOutage from error
         receipts = await self.analytics.count_outcome(day, SERVED_WITH_RECEIPT)
         return _json_response(call, {"day": {**comparison, "reportedByScripts": receipts}})

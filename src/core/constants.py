@@ -312,8 +312,18 @@ PAYMENT_HEADER_LENGTH_MAX = 16_384
 ECHOED_VALUE_LENGTH_MAX = 120
 """Characters of a caller's value that an error message repeats."""
 
-CLAIM_LEASE_MS = 300_000
-"""How long a script may take to respond to a paid request before its claim may be released."""
+CLAIM_LEASE_MS = 120_000
+"""How long a paid request has its payment alone: more than nearly all scripts and a settlement
+take, and little enough that its payer can present the same authorization again if the isolate
+dies. A request that takes longer is still served unless its payer presents the payment again."""
+
+SERVE_LEASE_MS = 60_000
+"""How long a response may take to be sent after its payment was recorded as settled; then the
+payer is served again."""
+
+SENT_WITHIN_MS = 30_000
+"""How long recording a settlement may take for the response to be sent nevertheless: less than
+`SERVE_LEASE_MS`, so that it can be recorded as sent before others may take it over."""
 
 PAYMENT_WAIT_MS = 3_000
 """How long a request waits for another request with the same payment."""
@@ -351,9 +361,6 @@ pause and the verification, a client waits at most 43 s for facilitators."""
 SETTLE_RETRY_DELAY_MS = 1_000
 """The pause before the second settle call after a facilitator returned `settlement_pending`."""
 
-SETTLE_LEASE_MS = SETTLE_TIMEOUT_MS + SETTLE_RETRY_DELAY_MS + SETTLE_RETRY_TIMEOUT_MS + 21_000
-"""The lease of a payment that is being settled: two settle calls, and a margin."""
-
 SUPPORTED_TIMEOUT_MS = 5_000
 """How long a facilitator may take to list what it supports."""
 
@@ -365,15 +372,27 @@ FACILITATOR_BODY_BYTES_MAX = 65_536
 
 # Resolution and reconciliation of payments, by cron
 
-PENDING_ROWS_MAX = 20
-"""Pending payments that one cron run resolves."""
+CRON_ROWS_MAX = 50
+"""Payments that one cron run processes, all at the same time."""
+
+CRON_TIMEOUT_MS = 30_000
+"""How long they may take together: more than one payment does whose node and shard time out."""
 
 PENDING_BACKOFF_MS_MAX = 3_600_000
 """The longest pause between two attempts to resolve a payment."""
 
-RECONCILED_ROWS_MAX = 90
-"""Settled payments that one cron run sends to the usage log again. D1 binds 100 values to a
-statement (https://developers.cloudflare.com/d1/platform/limits/)."""
+FAILED_DAYS_MAX = 30
+"""How long a payment that was not charged can be presented again, if its authorization is
+valid for longer."""
+
+ARCHIVE_ROWS_MAX = 500
+"""Payments in an archive: about half a megabyte."""
+
+ARCHIVES_PER_RUN_MAX = 10
+"""Archives that one cron run writes: enough for 80 payments per second."""
+
+ARCHIVES_READ_AT_ONCE = 20
+"""Archives that are read together; KV returns at most 25 MiB."""
 
 EXPIRY_MARGIN_MS = 120_000
 """How much later than `validBefore` a block must be, to prove that no block before it took an

@@ -22,6 +22,9 @@ BASE_PREFIX = "base/"
 MANIFEST_PREFIX = "manifest/"
 """The keys of each shard's newest totals, for readers that the shard does not respond to."""
 
+ARCHIVE_PREFIX = "payments/"
+"""Finished payments of the ledger, by the UTC day of their claim."""
+
 DEMO_HISTORY = "demo/history"
 """Set by `dev.history` if the log has generated demo events: their range."""
 
@@ -64,6 +67,11 @@ def base(shard: int, window: str, day: int, version: int) -> str:
 def manifest(shard: int) -> str:
     """Build the key of a shard's manifest."""
     return f"{MANIFEST_PREFIX}{shard}"
+
+
+def payment_archive(day: int, digest: str) -> str:
+    """Build the key of an archive of payments claimed on a UTC day, by a hash of its value."""
+    return f"{ARCHIVE_PREFIX}{_date(day)}/{digest}"
 
 
 def pieces(key: str, count: int) -> Sequence[str]:

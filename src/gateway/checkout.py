@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from core.callers import CallerHasher, payer_identity
 from core.errors import DispatcherError
@@ -25,8 +26,8 @@ from payments.responses import PaymentErrors, already_served_response
 from tenants.records import Tenant
 from usage import UsageRecorder
 
-TENANT_ERROR = "tenant_error"
-"""The reason of a payment that was released because the script failed."""
+NOT_CHARGED = "response_not_charged"
+"""The reason of a payment that was released because of the script's response, or its lack."""
 
 _PREFLIGHT = "preflight"
 _REPEATED = "payment_repeated"
@@ -101,12 +102,13 @@ class Checkout:
     ) -> Settlement | None:
         """Settle the payment of a request that the script served.
 
-        Releases the payment and returns None if the script responded with an error: the
-        request is not charged. Otherwise awaits `hold` before anything is settled, and releases
-        the payment if that raises. Raises as `Payments.settle` does; the body is then discarded.
+        Releases the payment and returns None if the response is not charged: an error, or a
+        redirect, whose target may be requested with the same payment. Otherwise awaits `hold`
+        before anything is settled, and releases the payment if that raises. Raises as
+        `Payments.settle` does; the body is then discarded.
         """
-        if upstream.status >= 400:
-            await self.payments.release(claim, TENANT_ERROR)
+        if not _is_charged(upstream.status, claim.request.tenant):
+            await self.payments.release(claim, NOT_CHARGED)
             return None
         if not _is_readable(context, upstream):
             await self.payments.release(claim, _UNREADABLE)
@@ -147,6 +149,11 @@ def _is_readable(context: RequestContext, upstream: UpstreamResponse) -> bool:
     return upstream.header(ALLOW_ORIGIN_HEADER) in ("*", origin) or (
         origin == context.parsed_url.origin
     )
+
+
+def _is_charged(status: int, tenant: Tenant) -> bool:
+    is_redirect = 300 <= status < 400 and status != HTTPStatus.NOT_MODIFIED
+    return 200 <= status < 400 and (not is_redirect or tenant.charge_redirects)
 
 
 def _preflight_response(context: RequestContext) -> Response:

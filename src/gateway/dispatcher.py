@@ -48,7 +48,7 @@ from core.responses import (
     with_security_headers,
 )
 from core.telemetry import PLATFORM, PUBLIC, SERVED, SERVED_WITH_RECEIPT, RequestCounters
-from gateway.checkout import TENANT_ERROR, Checkout, EarlyResponse
+from gateway.checkout import NOT_CHARGED, Checkout, EarlyResponse
 from gateway.error_handling import handle_error
 from gateway.request_context import (
     TENANT_ID_HEADER,
@@ -66,7 +66,8 @@ from gateway.urls import (
 )
 from payments.errors import PaymentFailed, PaymentInvalid
 from payments.facilitator import Facilitators
-from payments.models import Claim, PaymentState, Settlement
+from payments.models import Claim, Settlement
+from payments.settlement import counts_as_call
 from tenants.admission import Admission, LimitError, Reservation
 from tenants.directory import TenantDirectory
 from tenants.limit_headers import FIELDS_EXPOSED
@@ -229,10 +230,12 @@ class Dispatcher:
             background.run(
                 self._admission.release_unused(reservation, upstream.status, is_paid=is_paid)
             )
-        if settlement is None or settlement.unsent is None:
-            self._record(context, upstream.status, _outcome_of(tenant, upstream), background)
-        else:
-            background.run(self._checkout.payments.publish(settlement.unsent))
+        if settlement is not None:
+            background.run(self._checkout.payments.publish(settlement))
+        if settlement is None or not settlement.is_new:
+            is_call = settlement is None or not counts_as_call(settlement.row)
+            outcome = _outcome_of(tenant, upstream)
+            self._record(context, upstream.status, outcome, background, is_call=is_call)
         return self._proxy_response(context, tenant, upstream, settlement, reservation)
 
     async def _claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse:
@@ -278,7 +281,7 @@ class Dispatcher:
     ) -> Reservation:
         """Reserve one request of the tenant's limits; release its payment if they refuse it."""
         # An earlier request with the same payment was counted, and its price kept.
-        has_quota = claim is not None and claim.row.state is not PaymentState.CLAIMED
+        has_quota = claim is not None and (claim.is_settled or claim.row.asked > 0)
         try:
             return await self._admission.reserve(context.caller, tenant, has_quota=has_quota)
         except DispatcherError as error:
@@ -299,7 +302,7 @@ class Dispatcher:
     async def _release(self, claim: Claim | None, reservation: Reservation | None) -> None:
         """Release what was claimed and reserved for a request that is not served."""
         if claim is not None:
-            await self._checkout.payments.release(claim, TENANT_ERROR)
+            await self._checkout.payments.release(claim, NOT_CHARGED)
         if reservation is not None:
             await self._admission.release(reservation)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 
 from core.errors import ShardUnavailable
 from core.logs import fields
-from core.ports import Clock, Environment
+from core.ports import Clock, Environment, UsageShards
 from payments import reconciliation
 from payments.resolution import resolver_of
 
@@ -16,17 +17,16 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class ScheduledWork:
-    """The scheduled work of one isolate, whose random name is `writer`."""
+    """The scheduled work of one isolate."""
 
     environment: Environment
     clock: Clock
-    writer: str
-    _runs: int = 0
 
     async def run(self) -> None:
-        """Resolve payments, and send settled ones to the usage log; then call every shard.
+        """Resolve payments, and send settled ones to the usage log; also call every shard.
 
-        Raises `BindingMissing`, `ConfigurationError` and `DatabaseUnavailable`.
+        Raises `BindingMissing`, `ConfigurationError`, `DatabaseUnavailable` and
+        `StoreUnavailable`, after all was tried.
         """
         try:
             if self.environment.control_database is not None:
@@ -39,23 +39,22 @@ class ScheduledWork:
         shards = self.environment.usage_shards
         if shards is None:
             return
-        for shard in range(shards.count):
-            try:
-                await shards.call(shard, "health", "")
-            except ShardUnavailable as error:
-                _LOGGER.warning("shard_not_called", extra=fields(shard=shard, cause=str(error)))
+        await asyncio.gather(*(self._call_shard(shards, shard) for shard in range(shards.count)))
+
+    async def _call_shard(self, shards: UsageShards, shard: int) -> None:
+        try:
+            await shards.call(shard, "health", "")
+        except ShardUnavailable as error:
+            _LOGGER.warning("shard_not_called", extra=fields(shard=shard, cause=str(error)))
 
     async def _recover_payments(self) -> None:
-        self._runs += 1
-        # The ledger needs a name that no other run or request has.
-        name = f"{self.writer}-cron-{self._runs:06x}"
-        report = await reconciliation.run(resolver_of(self.environment, self.clock), name)
+        report = await reconciliation.run(resolver_of(self.environment, self.clock))
         _LOGGER.info(
             "payment_recovery_ran",
             extra=fields(
-                resolved=report.resolved,
+                processed=report.processed,
                 acknowledged=report.acknowledged,
-                unsent=report.unsent,
-                pending=report.pending,
+                archived=report.archived,
+                failed=report.failed,
             ),
         )

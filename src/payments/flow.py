@@ -1,7 +1,7 @@
-"""The steps of one payment: read, verify, claim, and, after the script responded, settle.
+"""The steps of one payment: verify, claim, and, after the script responded, settle.
 
-Each step leaves the ledger in a state from which `resolution` can continue if the isolate
-dies right after it. The gateway dispatches the request between `claim` and `settle`.
+The gateway dispatches the request between `claim` and `settle`, and calls `publish` after the
+response. docs/payments.md has the states, and what happens if the isolate dies after a step.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from core import constants
-from core.errors import DatabaseUnavailable, LedgerOutage
+from core.errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
 from core.logs import fields
 from core.ports import Clock
 from metering.events import UsageEvent
 from payments.errors import (
     FacilitatorUnavailable,
-    PaymentFailed,
+    PaymentError,
     PaymentInProgress,
     PaymentInvalid,
     PaymentRequired,
@@ -30,7 +30,7 @@ from payments.facilitator import (
     Outcome,
     SettleResult,
 )
-from payments.ledger import ABANDONED, Ledger, SettlementRecord
+from payments.ledger import UNKNOWN, Ledger
 from payments.models import (
     AlreadyServed,
     Claim,
@@ -42,7 +42,7 @@ from payments.models import (
     payment_fields,
 )
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
-from payments.resolution import PendingResolver
+from payments.resolution import LOG_UNAVAILABLE, NOT_VALID, PendingResolver
 from payments.responses import PaymentErrors, receipt_headers
 from payments.settlement import encode_payment, late_revenue_event
 from usage import UsageRecorder
@@ -61,7 +61,6 @@ class Payments:
     recorder: UsageRecorder
     facilitators: Facilitators
     resolver: PendingResolver
-    _changes: int = field(default=0)
 
     async def claim(self, request: PaymentRequest) -> Claim | AlreadyServed:
         """Claim the payment that a request presents.
@@ -72,8 +71,6 @@ class Payments:
         errors = PaymentErrors(request)
         try:
             payload = read_payment(request.headers)
-            if payload is not None:
-                payload.match(request.requirements)
         except InvalidPayload as error:
             raise errors.with_requirements(PaymentInvalid, error.reason, str(error)) from error
         if payload is None:
@@ -82,66 +79,83 @@ class Payments:
             )
         try:
             return await self._verify_and_claim(request, payload, errors)
-        except InvalidPayload as error:
-            raise errors.with_requirements(PaymentInvalid, error.reason, str(error)) from error
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, StoreUnavailable) as error:
             raise LedgerOutage from error
 
     async def _verify_and_claim(
         self, request: PaymentRequest, payload: PaymentPayload, errors: PaymentErrors
     ) -> Claim | AlreadyServed:
-        resumed = await self._resume_known(request, payload, errors)
-        if resumed is not None:
-            return resumed
-        payload.check_expiry(self.clock.now_ms())
-        proof = payload.proof(request.requirements, request.resource)
+        refusal: PaymentError
+        facilitator: str | None = ""
         try:
+            payload.match(request.requirements)
+            payload.check_expiry(self.clock.now_ms())
+            proof = payload.proof(request.requirements, request.resource)
             verified = await self.facilitators.verify(proof, payload.payer)
+            if verified.is_valid:
+                return await self._claim(request, payload, errors, verified.facilitator)
+            message = verified.message or f"The facilitator rejects the payment: {verified.reason}."
+            refusal = errors.with_requirements(PaymentInvalid, verified.reason, message)
+        except InvalidPayload as error:
+            refusal = errors.with_requirements(PaymentInvalid, error.reason, str(error))
+            facilitator = None
         except NoFacilitator as error:
             _LOGGER.warning(
                 "no_facilitator_verified",
                 extra=fields(requestId=request.request_id, cause=str(error)),
             )
             message = "No facilitator responds at the moment. Nothing was charged: try again."
-            raise errors.retry_soon(
-                FacilitatorUnavailable, "facilitator_unavailable", message
-            ) from None
-        if not verified.is_valid:
-            # A concurrent request may have settled the same payment in the meantime.
-            resumed = await self._resume_known(request, payload, errors)
+            refusal = errors.retry_soon(FacilitatorUnavailable, "facilitator_unavailable", message)
+        # What it does not meet may be new: a known payment keeps its own terms.
+        row = await self.find_known(payload, request.requirements.asset)
+        if row is None or row.state is PaymentState.FAILED:
+            raise refusal
+        resumed = await self._resume(request, payload, row, errors, facilitator)
+        if resumed is None:
+            raise refusal
+        return resumed
+
+    async def find_known(self, payload: PaymentPayload, asset: str) -> PaymentRow | None:
+        """Return a presented payment as the ledger or the archive has it; None if unknown.
+
+        `asset` is the token of a payment that names none.
+        """
+        payment_id = payload.payment_id(asset)
+        row = await self._ledger.find(payment_id)
+        if row is None:
+            row = await self.resolver.archive.find(payment_id, payload.payer, None)
+        # The digest includes the signature, so only its holder can resume the payment.
+        return row if row is not None and row.proof_digest == payload.digest else None
+
+    async def _claim(
+        self,
+        request: PaymentRequest,
+        payload: PaymentPayload,
+        errors: PaymentErrors,
+        facilitator: str,
+    ) -> Claim | AlreadyServed:
+        """Claim a verified payment, or resume it if it is known."""
+        shard = self.recorder.shard_of(request.tenant.tenant_id)
+        wanted = new_payment_row(
+            request, payload, facilitator=facilitator, now_ms=self.clock.now_ms(), shard=shard
+        )
+        # A conflicting payment may fail in the meantime. Then try once more, and only once.
+        for _ in range(2):
+            row = await self._ledger.claim(wanted) or await self.resolver.archive.find(
+                wanted.payment_id, payload.payer, payload.identifier
+            )
+            if row is None:
+                continue
+            if row.holder == request.request_id:
+                return Claim(row, request, payload.version)
+            if row.state is PaymentState.FAILED:
+                # It is archived, and is not claimed again.
+                message = "This payment was presented too long ago: sign a new one."
+                raise errors.with_requirements(PaymentInvalid, "payment_expired", message)
+            resumed = await self._resume(request, payload, row, errors, facilitator)
             if resumed is not None:
                 return resumed
-            message = verified.message or f"The facilitator rejects the payment: {verified.reason}."
-            raise errors.with_requirements(PaymentInvalid, verified.reason, message)
-        row = new_payment_row(
-            request,
-            payload,
-            facilitator=verified.facilitator,
-            name=self._change_name(request),
-            now_ms=self.clock.now_ms(),
-            shard=self.recorder.shard_of(request.tenant.tenant_id),
-        )
-        claimed = await self._ledger.claim(row)
-        if claimed.changed_by == row.changed_by:
-            return Claim(claimed, request, payload.version)
-        resumed = await self._resume(request, payload, claimed, errors)
-        if resumed is not None:
-            return resumed
-        # The conflicting payment has failed in the meantime. Try once more, and only once.
-        claimed = await self._ledger.claim(row)
-        if claimed.changed_by == row.changed_by:
-            return Claim(claimed, request, payload.version)
         raise _in_progress(errors)
-
-    async def _resume_known(
-        self, request: PaymentRequest, payload: PaymentPayload, errors: PaymentErrors
-    ) -> Claim | AlreadyServed | None:
-        """Resume a payment that is in the ledger; None if it is not there or has failed."""
-        known = await self._ledger.find(payload.payment_id(request.requirements.asset))
-        # The digest includes the signature, so only its holder can resume the payment.
-        if known is None or known.proof_digest != payload.digest:
-            return None
-        return await self._resume(request, payload, known, errors)
 
     async def _resume(
         self,
@@ -149,32 +163,66 @@ class Payments:
         payload: PaymentPayload,
         row: PaymentRow,
         errors: PaymentErrors,
+        facilitator: str | None,
     ) -> Claim | AlreadyServed | None:
-        """Wait until a known payment is final; None if it failed and may be claimed again."""
+        """Wait for a known payment or take it over; None if it failed and may be claimed again.
+
+        `facilitator` is as for `_take_over`.
+        """
         give_up_ms = self.clock.now_ms() + constants.PAYMENT_WAIT_MS
         while row.state is not PaymentState.FAILED:
             if row.fingerprint != request.fingerprint:
                 raise errors.already_used()
-            if row.state is PaymentState.SETTLED:
-                name = self._change_name(request)
-                if not row.served and await self._ledger.mark_served(row, name, served=True):
-                    served = replace(row, served=True)
-                    return Claim(served, request, payload.version, is_settled=True)
+            if row.served:
                 return AlreadyServed(row, payload.version)
-            if row.lease_until_ms <= self.clock.now_ms():
-                row = await self.resolver.resolve(row, self._change_name(request))
-                if row.state is PaymentState.PENDING:
-                    raise errors.pending(row, payload.version, row.transaction_id)
-                if row.state is not PaymentState.CLAIMED:
-                    continue
+            if row.is_due:
+                row = await self._take_over(request, payload, row, errors, facilitator)
+                if row.holder == request.request_id:
+                    return Claim(row, request, payload.version)
+                continue
             if row.state is PaymentState.PENDING and row.reason:
-                # The last settle call had no result. Nothing happens until the next attempt.
+                # Nobody works on it, and the next attempt is not due yet.
                 raise errors.pending(row, payload.version, row.transaction_id)
             if self.clock.now_ms() >= give_up_ms:
                 raise _in_progress(errors)
             await self.clock.sleep_ms(_POLL_MS)
             row = await self._ledger.find(row.payment_id) or row
         return None
+
+    async def _take_over(
+        self,
+        request: PaymentRequest,
+        payload: PaymentPayload,
+        row: PaymentRow,
+        errors: PaymentErrors,
+        facilitator: str | None,
+    ) -> PaymentRow:
+        """Resolve a payment that is due, or take it over if nothing is proven.
+
+        `facilitator` has verified the payment now; it is empty if that failed, and None if the
+        payment is still to be verified, by its own terms. Returns the new row.
+        """
+        if row.state is not PaymentState.SETTLED:
+            reason = await self.resolver.prove(row)
+            if not reason:
+                return await self._ledger.find(row.payment_id) or row
+            if facilitator is None and reason != LOG_UNAVAILABLE:
+                facilitator = await self._verify_known(row)
+            if not facilitator or reason == LOG_UNAVAILABLE:
+                await self.resolver.defer(row, NOT_VALID if reason == UNKNOWN else reason)
+                raise errors.pending(row, payload.version, row.transaction_id)
+        return await self._ledger.take_over(row, request.request_id, facilitator or "")
+
+    async def _verify_known(self, row: PaymentRow) -> str:
+        """Verify a pending payment by its own terms; return the facilitator, '' if invalid."""
+        assert row.proof is not None
+        if row.valid_before_ms <= self.clock.now_ms():
+            return ""
+        try:
+            verified = await self.facilitators.verify(json.loads(row.proof), row.payer)
+        except NoFacilitator:
+            return ""
+        return verified.facilitator if verified.is_valid else ""
 
     async def settle(self, claim: Claim, event: Callable[[int, int], UsageEvent]) -> Settlement:
         """Settle the payment of a request to which the script has responded.
@@ -185,26 +233,37 @@ class Payments:
         or `LedgerOutage` the payment may be settled, now or later; if the caller presents it
         again, it is not charged twice.
         """
-        if claim.is_settled:
-            return Settlement(receipt_headers(claim.row, claim.version), unsent=None)
         errors = PaymentErrors(claim.request)
         row = claim.row
-        try:
-            begun = await self._ledger.begin_settling(row, self._change_name(claim.request))
-        except DatabaseUnavailable as error:
-            raise LedgerOutage from error
-        if not begun:
-            raise errors.with_requirements(
-                PaymentFailed, ABANDONED, "The API took too long. Nothing was charged: pay again."
-            )
-        row = replace(row, state=PaymentState.PENDING)
+        if claim.is_settled:
+            started_ms = self.clock.now_ms()
+            try:
+                is_kept = await self._ledger.keep(row)
+            except DatabaseUnavailable as error:
+                raise LedgerOutage from error
+            return self._settlement(claim, row, started_ms, is_new=False, is_own=is_kept)
         result = await self._call_facilitator(row)
         if result.outcome is Outcome.SETTLED:
-            return await self._record_settlement(claim, row, result, event)
-        is_recorded = await self._record_outcome(claim, row, result)
+            return await self._record_settlement(claim, result, event)
+        is_recorded = await self._record_outcome(row, result)
         if result.outcome is Outcome.REFUSED and is_recorded:
             raise errors.failed(row, claim.version, result.reason)
         raise errors.pending(row, claim.version, result.transaction)
+
+    def _settlement(
+        self,
+        claim: Claim,
+        row: PaymentRow,
+        started_ms: int,
+        *,
+        is_new: bool,
+        is_own: bool,
+    ) -> Settlement:
+        """Return the settlement, unless another request has the payment now, or may have it."""
+        took_ms = self.clock.now_ms() - started_ms
+        if not is_own or took_ms > constants.SENT_WITHIN_MS:
+            raise _in_progress(PaymentErrors(claim.request))
+        return Settlement(receipt_headers(row, claim.version), row, is_new)
 
     async def _call_facilitator(self, row: PaymentRow) -> SettleResult:
         assert row.proof is not None
@@ -220,77 +279,76 @@ class Payments:
         return second if second.outcome is Outcome.SETTLED else first
 
     async def _record_settlement(
-        self,
-        claim: Claim,
-        row: PaymentRow,
-        result: SettleResult,
-        event: Callable[[int, int], UsageEvent],
+        self, claim: Claim, result: SettleResult, event: Callable[[int, int], UsageEvent]
     ) -> Settlement:
-        at_ms = self.clock.now_ms()
+        row, at_ms = claim.row, self.clock.now_ms()
         final = replace(
             row,
             state=PaymentState.SETTLED,
             transaction_id=result.transaction,
             facilitator=result.facilitator,
             settled_at_ms=at_ms,
-            served=True,
         )
-        batch = encode_payment(final, event(at_ms, row.amount_micros))
-        settled = SettlementRecord(
-            result.transaction, result.facilitator, at_ms, batch, served=True
-        )
-        errors = PaymentErrors(claim.request)
+        final = replace(final, usage_batch=encode_payment(final, event(at_ms, row.amount_micros)))
         try:
-            moved = await self._ledger.mark_settled(row, self._change_name(claim.request), settled)
+            is_own = await self._ledger.record_settlement(final)
+            if not is_own:
+                # Another request took it over. That the money moved is known only here.
+                await self.resolver.settle(row, result.transaction, result.facilitator, at_ms)
         except DatabaseUnavailable as error:
             _LOGGER.exception("settlement_not_in_ledger", extra=payment_fields(row, error))
             # Cron corrects the ledger from this event. The response must not be sent: the ledger
             # does not record the payment as served, so it would admit another request.
             proof = encode_payment(final, late_revenue_event(final))
             await self._send(replace(final, usage_batch=proof))
+            errors = PaymentErrors(claim.request)
             raise errors.pending(row, claim.version, result.transaction) from error
-        if not moved:
-            # The lease had expired, and the resolver settled it. The caller may retry.
-            raise _in_progress(errors)
-        unsent = replace(final, usage_batch=batch)
-        return Settlement(receipt_headers(final, claim.version), unsent)
+        return self._settlement(claim, final, at_ms, is_new=True, is_own=is_own)
 
-    async def publish(self, row: PaymentRow) -> None:
-        """Send a settled payment to the usage log; if that fails, cron sends it again."""
-        if not await self._send(row):
-            return
+    async def publish(self, settlement: Settlement) -> None:
+        """Record that the response was sent, and send its payment to the usage log.
+
+        If the log does not respond, cron sends the payment again.
+        """
+        row = settlement.row
         try:
-            await self._ledger.mark_reconciled([row.payment_id])
+            is_sent = settlement.is_new and await self.resolver.send(row)
+            await self._ledger.mark_served(row, is_reconciled=is_sent)
+            if settlement.is_new and not is_sent and await self._send(row):
+                await self._ledger.mark_reconciled([row.payment_id])
         except DatabaseUnavailable as error:
-            _LOGGER.warning("acknowledgment_not_in_ledger", extra=payment_fields(row, error))
+            _LOGGER.warning("response_not_in_ledger", extra=payment_fields(row, error))
 
-    async def _record_outcome(self, claim: Claim, row: PaymentRow, result: SettleResult) -> bool:
-        """Record a settle call that did not settle; False if the ledger did not change."""
-        name = self._change_name(claim.request)
+    async def _record_outcome(self, row: PaymentRow, result: SettleResult) -> bool:
+        """Record a settle call that did not settle; return whether it is known to have failed."""
         try:
-            if result.outcome is Outcome.REFUSED:
-                return await self._ledger.mark_refused(row, name, result.reason)
+            # If anyone else may have had it settled, that may have caused the refusal.
+            is_only_call = row.state is PaymentState.CLAIMED
+            if result.outcome is Outcome.REFUSED and is_only_call:
+                return await self._ledger.mark_failed(row, result.reason)
             pause_ms = constants.PAYMENT_RETRY_SECONDS * 1000
-            return await self._ledger.defer(row, name, result.reason, result.transaction, pause_ms)
+            await self._ledger.release(
+                row, result.reason, result.transaction, pause_ms, was_asked=True
+            )
         except DatabaseUnavailable as error:
-            # The row stays pending, so the resolver tries again after the lease.
+            # The payment is taken over or resolved after the lease.
             _LOGGER.warning("payment_outcome_not_recorded", extra=payment_fields(row, error))
-            return False
+        return False
 
     async def release(self, claim: Claim, reason: str) -> None:
-        """Release a payment whose request could not be served; it is not charged.
+        """Release a payment whose request is not served; this request does not charge it.
 
-        A payment that was settled before stays settled and admits another request.
+        One that was settled before stays settled, and one that an earlier request may have had
+        settled stays pending; both may be presented again.
         """
+        row = claim.row
         try:
-            name = self._change_name(claim.request)
-            if claim.is_settled:
-                await self._ledger.mark_served(claim.row, name, served=False)
+            if row.state is PaymentState.CLAIMED:
+                await self._ledger.mark_failed(row, reason)
             else:
-                await self._ledger.mark_failed(claim.row, name, reason)
+                await self._ledger.release(row, UNKNOWN, "", 0, was_asked=False)
         except DatabaseUnavailable as error:
-            # The lease expires, and no facilitator was asked to settle it.
-            _LOGGER.warning("payment_not_released", extra=payment_fields(claim.row, error))
+            _LOGGER.warning("payment_not_released", extra=payment_fields(row, error))
 
     async def _send(self, row: PaymentRow) -> bool:
         """Send a settled payment to the usage log, with up to three attempts."""
@@ -300,11 +358,6 @@ class Payments:
             if not last:
                 await self.clock.sleep_ms(_SEND_PAUSE_MS)
         return False
-
-    def _change_name(self, request: PaymentRequest) -> str:
-        """Make a unique name for one change of the ledger."""
-        self._changes += 1
-        return f"{request.request_id}/{self._changes}"
 
     @property
     def _ledger(self) -> Ledger:

@@ -1,15 +1,18 @@
-"""The payout ledger: the state of every payment, in D1.
+"""The payout ledger: the state of every payment that is not archived, in D1.
 
-The states are `claimed → pending → settled | failed` and `claimed → failed`; a failed payment
-can be claimed again. Each change is one transaction, made only from the state it expects, and
-triggers (in `migrations/`) write its ledger entry and its audit row. Each change stores a unique
-name, `by`. If its confirmation is lost, the change is repeated and recognized by that name.
+Each change is one conditional statement. A payment belongs to its `holder`, a request, until
+`due_ms`; then anyone who presents the payment may take it over. Triggers (in `migrations/`)
+refuse what is not a step of docs/payments.md, and write the entries.
+
+Leases are compared with the database's clock only, because isolates' clocks differ. If the
+confirmation of a change is lost, the change is repeated and recognized by the holder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from core import constants
 from core.calendar import DAY_MS
@@ -17,69 +20,79 @@ from core.errors import DatabaseUnavailable
 from core.ports import Clock, Database, Row, Statement
 from payments.models import COLUMNS, PaymentRow, PaymentState, read_row
 
-ABANDONED = "abandoned"
-"""The reason of a claim whose request ended or took too long before settlement."""
+PROBLEM = "problem: "
+"""Begins the reason of a payment that cron could not process; health shows the rest."""
 
 _ATTEMPTS = 3
 _PAUSE_MS = 150
-_BY_ID = "SELECT * FROM payments WHERE payment_id = ?"
-
-_BY_EITHER = (
-    "SELECT * FROM payments WHERE payment_id = ? OR (payer = ? AND identifier = ?)"
-    " ORDER BY state = 'failed', payment_id = ? DESC LIMIT 1"
+NOW = "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+_ARCHIVED_AT = (
+    f"MAX((claimed_at_ms / {DAY_MS} + 2) * {DAY_MS},"
+    f" MIN(valid_before_ms, claimed_at_ms + {constants.FAILED_DAYS_MAX} * {DAY_MS}))"
 )
-"""The payment with this authorization or this identifier, preferably one that has not failed."""
+"""When a payment that failed may be archived: its authorization has expired, and its day is
+over."""
 
+_SERVED_ARCHIVED_AT = f"(claimed_at_ms / {DAY_MS} + 2) * {DAY_MS}"
+UNKNOWN = "outcome_unknown"
+"""The reason of a payment of which nothing is proven, and that nobody has."""
+
+NOT_SENT = "not_in_usage_log"
+"""The reason of a settled payment that its shard did not acknowledge, and that nobody has."""
+
+_IS_FREE = f"(COALESCE(due_ms <= {NOW}, 1) OR reason IN ('{UNKNOWN}', '{NOT_SENT}'))"
+"""With these reasons, `due_ms` is only when cron looks at the payment again."""
+
+ROW = f"SELECT *, {_IS_FREE} AS is_due FROM payments"  # noqa: S608
+_BY_ID = f"{ROW} WHERE payment_id = ?"
+
+_OF_OTHERS = (
+    f"{ROW} WHERE holder <> ?1 AND (payment_id = ?2 OR (payer = ?3 AND identifier = ?4))"
+    " ORDER BY state = 'failed', payment_id = ?2 DESC LIMIT 1"
+)
+"""The payment with this authorization or this identifier that another request has, preferably
+one that has not failed."""
+
+_SET_BY_LEDGER = ("payment_id", "attempt", "due_ms")
+_GIVEN = tuple(name for name in COLUMNS if name not in _SET_BY_LEDGER)
+_GIVEN_VALUES = ", ".join(f"given ->> '$.{name}'" for name in _GIVEN)
+_CLAIM_UNTIL = f"{NOW} + {constants.CLAIM_LEASE_MS}"
+
+# The values are one JSON document, because each value that crosses to JavaScript costs time.
 _CLAIM = (
-    f"INSERT INTO payments ({', '.join(COLUMNS)})"  # noqa: S608, names of columns
-    f" VALUES ({', '.join('?' for _ in COLUMNS)})"
-    " ON CONFLICT DO NOTHING"
+    f"INSERT INTO payments (payment_id, attempt, due_ms, {', '.join(_GIVEN)})"  # noqa: S608
+    f" SELECT given ->> '$.payment_id', 1, {_CLAIM_UNTIL}, {_GIVEN_VALUES}"
+    " FROM (SELECT ?1 AS given)"
+    " WHERE NOT EXISTS (SELECT 1 FROM payments WHERE payment_id = given ->> '$.payment_id')"
+    " AND NOT EXISTS (SELECT 1 FROM archived WHERE payment_id = given ->> '$.payment_id')"
+    " AND NOT EXISTS (SELECT 1 FROM payments"
+    " WHERE payer = given ->> '$.payer' AND identifier = given ->> '$.identifier')"
+    " AND NOT EXISTS (SELECT 1 FROM archived"
+    " WHERE identifier = (given ->> '$.payer') || '/' || (given ->> '$.identifier'))"
+    " RETURNING attempt"
 )
-
-_TERMS = tuple(name for name in COLUMNS if name not in ("payment_id", "attempt"))
 
 _CLAIM_AGAIN = (
-    "UPDATE payments SET attempt = attempt + 1,"  # noqa: S608, names of columns
-    f" {', '.join(f'{name} = ?' for name in _TERMS)}"
-    " WHERE payment_id = ? AND state = 'failed'"
-    " AND NOT EXISTS (SELECT 1 FROM payments other WHERE other.payer = ? AND other.identifier = ?"
-    " AND other.payment_id <> payments.payment_id)"
+    f"UPDATE payments SET attempt = attempt + 1, due_ms = {_CLAIM_UNTIL},"  # noqa: S608
+    f" ({', '.join(_GIVEN)}) = (SELECT {_GIVEN_VALUES} FROM (SELECT ?1 AS given))"
+    " WHERE payment_id = ?2 AND state = 'failed' AND holder <> ?3"
+    " AND NOT EXISTS (SELECT 1 FROM payments other WHERE other.payer = ?4"
+    " AND other.identifier = ?5 AND other.payment_id <> ?2)"
+    " AND NOT EXISTS (SELECT 1 FROM archived WHERE identifier = ?4 || '/' || ?5)"
+    " RETURNING attempt"
 )
 """Claims a failed payment again, unless another payment has its identifier."""
+
+_SETTLE = (
+    "state = 'settled', reason = '', proof = NULL, request_id = ?, transaction_id = ?, facilitator = ?,"
+    " settled_at_ms = ?, usage_batch = ?"
+)
 
 _FREE_IDENTIFIER = (
     "UPDATE payments SET identifier = NULL"
     " WHERE payer = ? AND identifier = ? AND state = 'failed' AND payment_id <> ?"
 )
 """Removes the identifier from a failed payment, so that another payment can have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SettlementRecord:
-    """What is recorded of a settlement, with the batch for the usage log."""
-
-    transaction: str
-    facilitator: str
-    at_ms: int
-    usage_batch: str
-    served: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DayTotals:
-    """The ledger's totals of one day for one tenant, in micro-dollars."""
-
-    tenant_id: str
-    settled_micros: int
-    corrected_micros: int
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentCounts:
-    """Payments by state: of those claimed since some time, and of all unresolved ones."""
-
-    since: Mapping[PaymentState, int]
-    unresolved: Mapping[PaymentState, int]
 
 
 class Ledger:
@@ -91,203 +104,186 @@ class Ledger:
         self._clock = clock
 
     async def find(self, payment_id: str) -> PaymentRow | None:
-        """Return a payment; None if it is not in the ledger."""
-        (rows,) = await self._execute_with_retry(Statement(_BY_ID, (payment_id,)))
+        """Return a payment; None if it is not there, or archived."""
+        (rows,) = await self.execute(Statement(_BY_ID, (payment_id,)))
         return read_row(rows[0]) if rows else None
 
-    async def claim(self, wanted: PaymentRow) -> PaymentRow:
-        """Claim a payment, unless it is already claimed.
+    async def claim(self, wanted: PaymentRow) -> PaymentRow | None:
+        """Claim a payment for `wanted.holder`, unless it is already claimed.
 
-        Returns the row in the ledger: `wanted`, recognizable by its `changed_by`, or the row
-        that conflicts with it by authorization or by identifier.
+        Returns the row in the ledger: one with that holder, or the row that conflicts with it
+        by authorization or by identifier. None if that one is archived.
         """
-        values = _values(wanted)
-        terms = tuple(value for name, value in values.items() if name in _TERMS)
+        name, holder = wanted.payment_id, wanted.holder
         owner = (wanted.payer, wanted.identifier)
-        found = await self._execute_with_retry(
-            Statement(_FREE_IDENTIFIER, (*owner, wanted.payment_id)),
-            Statement(_CLAIM, tuple(values.values())),
-            Statement(_CLAIM_AGAIN, (*terms, wanted.payment_id, *owner)),
-            Statement(_BY_EITHER, (wanted.payment_id, *owner, wanted.payment_id)),
-        )
-        return read_row(found[3][0])
+        given = json.dumps(_values(wanted), separators=(",", ":"))
+        statements = [
+            Statement(_CLAIM, (given,)),
+            Statement(_CLAIM_AGAIN, (given, name, holder, *owner)),
+            Statement(_OF_OTHERS, (holder, name, *owner)),
+        ]
+        if wanted.identifier is not None:
+            statements.insert(0, Statement(_FREE_IDENTIFIER, (*owner, name)))
+        *_, claimed, again, others = await self.execute(*statements)
+        if claimed or again:
+            return replace(wanted, attempt=int((claimed or again)[0]["attempt"] or 0))
+        # Without either, the confirmation of an earlier attempt was lost.
+        return read_row(others[0]) if others else await self.find(wanted.payment_id)
 
-    async def begin_settling(self, row: PaymentRow, by: str) -> bool:
-        """Change a claim to `pending`, right before the settle call.
+    async def take_over(self, row: PaymentRow, request_id: str, facilitator: str) -> PaymentRow:
+        """Give a payment that is due to a request, which may then settle and serve it.
 
-        False if the claim was abandoned in the meantime; it must not be settled then.
+        `facilitator` has verified it now; it does not matter for a settled payment. Returns the
+        row in the ledger, which has this request as `holder` if that succeeded.
         """
-        until_ms = self._clock.now_ms() + constants.SETTLE_LEASE_MS
+        is_free = f"holder <> ? AND served = 0 AND {_IS_FREE}"
+        await self.execute(
+            Statement(
+                "UPDATE payments SET state = 'pending', reason = '', holder = ?,"  # noqa: S608
+                f" due_ms = {_CLAIM_UNTIL}, changed_at_ms = {NOW}, request_id = ?,"
+                " facilitator = ? WHERE payment_id = ? AND attempt = ?"
+                f" AND state IN ('claimed', 'pending') AND {is_free}",
+                (request_id, request_id, facilitator, row.payment_id, row.attempt, request_id),
+            ),
+            Statement(
+                f"UPDATE payments SET reason = '', holder = ?, due_ms = {_CLAIM_UNTIL}"  # noqa: S608
+                f" WHERE payment_id = ? AND state = 'settled' AND {is_free}",
+                (request_id, row.payment_id, request_id),
+            ),
+        )
+        return await self.find(row.payment_id) or row
+
+    async def record_settlement(self, final: PaymentRow) -> bool:
+        """Record that the holder settled a payment, and is about to send its response.
+
+        `final` is the new row. False if the payment was taken over in the meantime: the response
+        must not be sent. If true, the holder has the payment for `SERVE_LEASE_MS` more.
+        """
+        return await self._change(
+            final,
+            f"{_SETTLE}, due_ms = {NOW} + {constants.SERVE_LEASE_MS}",
+            _settlement_values(final),
+            "state IN ('claimed', 'pending') AND holder = ?",
+            (final.holder,),
+            lambda row: row.usage_batch == final.usage_batch,
+        )
+
+    async def record_proof(self, final: PaymentRow) -> bool:
+        """Record proof that a payment was settled, whoever has it; False if it is final.
+
+        `final` is the new row. The payment admits one request.
+        """
+        return await self._change(
+            final,
+            _SETTLE,
+            _settlement_values(final),
+            "state IN ('claimed', 'pending')",
+            (),
+            lambda row: row.usage_batch == final.usage_batch,
+        )
+
+    async def keep(self, row: PaymentRow) -> bool:
+        """Keep a settled payment for `SERVE_LEASE_MS`, right before its response is sent.
+
+        False if another request has taken it over: the response must not be sent.
+        """
         return await self._change(
             row,
-            PaymentState.CLAIMED,
-            by,
-            "state = 'pending', asked = 1, lease_until_ms = ?",
-            until_ms,
+            f"due_ms = {NOW} + {constants.SERVE_LEASE_MS}",
+            (),
+            "state = 'settled' AND served = 0 AND holder = ?",
+            (row.holder,),
+            lambda found: found.holder == row.holder,
         )
 
-    async def take_over(self, row: PaymentRow, by: str) -> bool:
-        """Take the lease of a pending payment for a settle call; False if it has not expired."""
-        now_ms = self._clock.now_ms()
-        change = "asked = asked + 1, lease_until_ms = ?"
-        free = f" AND lease_until_ms <= {now_ms:d}"
-        until_ms = now_ms + constants.SETTLE_LEASE_MS
-        return await self._change(row, PaymentState.PENDING, by, change, until_ms, where=free)
-
-    async def defer(
-        self, row: PaymentRow, by: str, reason: str, transaction: str, pause_ms: int
-    ) -> bool:
-        """Keep a payment pending for `pause_ms` until the next attempt, with what is known."""
-        until_ms = self._clock.now_ms() + pause_ms
-        change = "reason = ?, transaction_id = ?, lease_until_ms = ?"
-        return await self._change(
-            row, PaymentState.PENDING, by, change, reason, transaction, until_ms
-        )
-
-    async def mark_settled(self, row: PaymentRow, by: str, settled: SettlementRecord) -> bool:
-        """Change a pending payment to `settled`; False if it is no longer pending."""
-        change = (
-            "state = 'settled', reason = '', proof = NULL, transaction_id = ?, facilitator = ?,"
-            " settled_at_ms = ?, usage_batch = ?, served = ?"
-        )
-        values = (settled.transaction, settled.facilitator, settled.at_ms, settled.usage_batch)
-        return await self._change(
-            row, PaymentState.PENDING, by, change, *values, int(settled.served)
-        )
-
-    async def mark_failed(self, row: PaymentRow, by: str, reason: str) -> bool:
-        """Change a payment from the state in `row` to `failed`."""
-        change = "state = 'failed', proof = NULL, reason = ?"
-        return await self._change(row, row.state, by, change, reason)
-
-    async def mark_refused(self, row: PaymentRow, by: str, reason: str) -> bool:
-        """Change a pending payment to `failed` whose first settle call was refused.
-
-        False if there was another settle call: it may have succeeded and caused the refusal.
-        """
-        change = "state = 'failed', proof = NULL, reason = ?"
-        return await self._change(
-            row, PaymentState.PENDING, by, change, reason, where=" AND asked = 1"
-        )
-
-    async def mark_served(self, row: PaymentRow, by: str, *, served: bool) -> bool:
-        """Record that the paid request is being served, or that it could not be.
-
-        False if that is recorded already: another request is being served with this payment.
-        """
-        unserved = f" AND served = {int(not served)}"
-        return await self._change(
-            row, PaymentState.SETTLED, by, "served = ?", int(served), where=unserved
-        )
-
-    async def unresolved(self, limit: int) -> Sequence[PaymentRow]:
-        """List claims and pending payments whose lease has expired, the oldest first."""
+    async def mark_served(self, row: PaymentRow, *, is_reconciled: bool) -> None:
+        """Record that the response was sent, and whether its shard acknowledged the payment."""
+        now_ms = self._clock.now_ms() if is_reconciled else None
         sql = (
-            "SELECT * FROM payments WHERE state IN ('claimed', 'pending') AND lease_until_ms <= ?"
-            " ORDER BY lease_until_ms LIMIT ?"
+            "UPDATE payments SET served = 1,"  # noqa: S608
+            " reconciled_at_ms = COALESCE(reconciled_at_ms, ?1), due_ms = CASE WHEN"
+            f" COALESCE(reconciled_at_ms, ?1) IS NULL THEN due_ms ELSE {_SERVED_ARCHIVED_AT} END"
+            " WHERE payment_id = ?2 AND state = 'settled' AND holder = ?3"
         )
-        (rows,) = await self._execute_with_retry(Statement(sql, (self._clock.now_ms(), limit)))
-        return [read_row(row) for row in rows]
-
-    async def unreconciled(self, before_ms: int, limit: int) -> Sequence[PaymentRow]:
-        """List payments settled before a time that no shard acknowledged, the oldest first."""
-        sql = (
-            "SELECT * FROM payments WHERE state = 'settled' AND reconciled_at_ms IS NULL"
-            " AND settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?"
-        )
-        (rows,) = await self._execute_with_retry(Statement(sql, (before_ms, limit)))
-        return [read_row(row) for row in rows]
+        await self.execute(Statement(sql, (now_ms, row.payment_id, row.holder)))
 
     async def mark_reconciled(self, payment_ids: Sequence[str]) -> None:
         """Record that the usage log has these settled payments."""
-        marks = ", ".join("?" for _ in payment_ids)
-        sql = f"UPDATE payments SET reconciled_at_ms = ? WHERE payment_id IN ({marks})"  # noqa: S608
+        sql = (
+            "UPDATE payments SET reconciled_at_ms = ?1, reason = '', due_ms = CASE"  # noqa: S608
+            f" WHEN served = 1 THEN {_SERVED_ARCHIVED_AT} WHEN due_ms > {NOW} THEN due_ms END"
+            " WHERE payment_id IN (SELECT value FROM json_each(?2))"
+            " AND state = 'settled' AND reconciled_at_ms IS NULL"
+        )
         if payment_ids:
-            await self._execute_with_retry(Statement(sql, (self._clock.now_ms(), *payment_ids)))
+            values = (self._clock.now_ms(), json.dumps(list(payment_ids)))
+            await self.execute(Statement(sql, values))
 
-    async def oldest_unresolved_ms(self) -> tuple[int | None, int]:
-        """Return when the oldest payment without a final, reconciled outcome was claimed.
+    async def mark_failed(self, row: PaymentRow, reason: str) -> bool:
+        """Record that its first holder released a payment, or that it was refused.
 
-        That is a claimed, pending, or settled but not reconciled payment; None if there is
-        none. The second value is the number of pending payments.
+        Only that request may do so, because only it can have had it settled. False if another
+        request has taken it over.
+        """
+        return await self._fail(
+            row, reason, "state IN ('claimed', 'pending') AND holder = ?", (row.holder,)
+        )
+
+    async def mark_void(self, row: PaymentRow, reason: str) -> bool:
+        """Record proof that an unresolved payment was not settled and never will be."""
+        return await self._fail(row, reason, "state IN ('claimed', 'pending')", ())
+
+    async def release(
+        self, row: PaymentRow, reason: str, transaction: str, pause_ms: int, *, was_asked: bool
+    ) -> None:
+        """Let a holder give up a payment without a known outcome, or a settled one unserved.
+
+        Nothing happens to it for `pause_ms`; the settled one is free at once.
         """
         sql = (
-            "SELECT MIN(claimed_at_ms) AS since, SUM(state = 'pending') AS pending FROM payments"
-            " WHERE state IN ('claimed', 'pending')"
-            " OR (state = 'settled' AND reconciled_at_ms IS NULL)"
+            "UPDATE payments SET state = 'pending', reason = ?, asked = asked + ?,"  # noqa: S608
+            " transaction_id = CASE ? WHEN '' THEN transaction_id ELSE ? END,"
+            f" changed_at_ms = {NOW}, due_ms = {NOW} + ?"
+            " WHERE payment_id = ? AND holder = ? AND state IN ('claimed', 'pending')"
         )
-        (rows,) = await self._execute_with_retry(Statement(sql))
-        since, pending = rows[0]["since"], rows[0]["pending"]
-        return None if since is None else int(since), int(pending or 0)
+        free = (
+            "UPDATE payments SET"  # noqa: S608
+            f" due_ms = CASE WHEN reconciled_at_ms IS NULL THEN {NOW} END"
+            " WHERE payment_id = ? AND holder = ? AND state = 'settled' AND served = 0"
+        )
+        key = (row.payment_id, row.holder)
+        values = (reason, int(was_asked), transaction, transaction, pause_ms, *key)
+        await self.execute(Statement(free, key), Statement(sql, values))
 
-    async def payments_on(self, day: int) -> Sequence[PaymentRow]:
-        """List the settled and pending payments claimed on a UTC day, in days since 1970."""
+    async def defer(self, row: PaymentRow, reason: str, pause_ms: int) -> None:
+        """Let cron look at a payment that is due again after `pause_ms`, and note why.
+
+        A claim becomes pending: whoever had it may have asked a facilitator to settle it.
+        """
         sql = (
-            "SELECT * FROM payments WHERE claimed_at_ms >= ? AND claimed_at_ms < ?"
-            " AND state IN ('settled', 'pending') ORDER BY claimed_at_ms, payment_id"
+            "UPDATE payments SET reason = ?,"  # noqa: S608
+            " state = CASE state WHEN 'claimed' THEN 'pending' ELSE state END,"
+            f" changed_at_ms = {NOW}, due_ms = {NOW} + ?"
+            f" WHERE payment_id = ? AND attempt = ? AND {_IS_FREE} AND is_done = 0"
         )
-        bounds = (day * DAY_MS, (day + 1) * DAY_MS)
-        (rows,) = await self._execute_with_retry(Statement(sql, bounds))
+        await self.execute(Statement(sql, (reason, pause_ms, row.payment_id, row.attempt)))
+
+    async def free_unserved(self, row: PaymentRow) -> None:
+        """Leave a settled payment whose holder did not serve it to its payer alone."""
+        sql = (
+            "UPDATE payments SET due_ms = NULL WHERE payment_id = ? AND holder = ?"  # noqa: S608
+            f" AND served = 0 AND reconciled_at_ms IS NOT NULL AND due_ms <= {NOW}"
+        )
+        await self.execute(Statement(sql, (row.payment_id, row.holder)))
+
+    async def due(self, limit: int) -> Sequence[PaymentRow]:
+        """List payments that are not finished and due, the longest due first."""
+        sql = f"{ROW} WHERE is_done = 0 AND due_ms <= {NOW} ORDER BY due_ms LIMIT ?"
+        (rows,) = await self.execute(Statement(sql, (limit,)))
         return [read_row(row) for row in rows]
 
-    async def counts(self, since_ms: int) -> PaymentCounts:
-        """Count payments by state; reads the rows claimed since then and the unresolved ones."""
-        (since, unresolved) = await self._execute_with_retry(
-            Statement(
-                "SELECT state, COUNT(*) AS count FROM payments"
-                " WHERE claimed_at_ms >= ? GROUP BY state",
-                (since_ms,),
-            ),
-            Statement(
-                "SELECT state, COUNT(*) AS count FROM payments"
-                " WHERE state IN ('claimed', 'pending') GROUP BY state"
-            ),
-        )
-        return PaymentCounts(
-            {**dict.fromkeys(PaymentState, 0), **_by_state(since)},
-            {PaymentState.CLAIMED: 0, PaymentState.PENDING: 0, **_by_state(unresolved)},
-        )
-
-    async def totals_on(self, day: int) -> Sequence[DayTotals]:
-        """Sum the entries of payments claimed on a UTC day, in days since 1970, by tenant."""
-        sql = (
-            "SELECT e.tenant_id AS tenant,"
-            " SUM(CASE WHEN e.kind = 'settlement' THEN e.amount_micros ELSE 0 END) AS settled,"
-            " SUM(CASE WHEN e.kind = 'correction' THEN e.amount_micros ELSE 0 END) AS corrected"
-            " FROM entries e JOIN payments p ON p.payment_id = e.payment_id"
-            " WHERE p.claimed_at_ms >= ? AND p.claimed_at_ms < ? AND p.state = 'settled'"
-            " GROUP BY e.tenant_id ORDER BY e.tenant_id"
-        )
-        bounds = (day * DAY_MS, (day + 1) * DAY_MS)
-        (rows,) = await self._execute_with_retry(Statement(sql, bounds))
-        return [
-            DayTotals(str(row["tenant"]), int(row["settled"] or 0), int(row["corrected"] or 0))
-            for row in rows
-        ]
-
-    async def _change(
-        self,
-        row: PaymentRow,
-        start: PaymentState,
-        by: str,
-        change: str,
-        *values: str | int,
-        where: str = "",
-    ) -> bool:
-        sql = (
-            f"UPDATE payments SET changed_by = ?, changed_at_ms = ?, {change}"  # noqa: S608
-            f" WHERE payment_id = ? AND attempt = ? AND state = ?{where}"
-        )
-        key = (row.payment_id, row.attempt, start.value)
-        found = await self._execute_with_retry(
-            Statement(sql, (by, self._clock.now_ms(), *values, *key)),
-            Statement(_BY_ID, (row.payment_id,)),
-        )
-        # The name also recognizes this change after an attempt whose confirmation was lost.
-        return bool(found[1]) and found[1][0]["changed_by"] == by
-
-    async def _execute_with_retry(self, *statements: Statement) -> Sequence[Sequence[Row]]:
-        """Run a transaction, up to three times; every transaction here may run twice."""
+    async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        """Run a transaction, up to three times; it must be one that may run twice."""
         for last in (*[False] * (_ATTEMPTS - 1), True):
             try:
                 return await self._database.execute(*statements)
@@ -297,9 +293,46 @@ class Ledger:
                 await self._clock.sleep_ms(_PAUSE_MS)
         raise AssertionError
 
+    async def _fail(self, row: PaymentRow, reason: str, where: str, values: Sequence[str]) -> bool:
+        return await self._change(
+            row,
+            f"state = 'failed', proof = NULL, reason = ?, due_ms = {_ARCHIVED_AT}",
+            (reason,),
+            where,
+            values,
+            lambda found: found.state is PaymentState.FAILED and found.reason == reason,
+        )
 
-def _by_state(rows: Sequence[Row]) -> Mapping[PaymentState, int]:
-    return {PaymentState(row["state"]): int(row["count"] or 0) for row in rows}
+    async def _change(
+        self,
+        row: PaymentRow,
+        change: str,
+        values: Sequence[str | int | None],
+        where: str,
+        wanted: Sequence[str],
+        is_made: Callable[[PaymentRow], bool],
+    ) -> bool:
+        """Change a row of this attempt; `is_made` recognizes that an earlier try did so."""
+        sql = (
+            f"UPDATE payments SET changed_at_ms = {NOW}, {change}"  # noqa: S608
+            f" WHERE payment_id = ? AND attempt = ? AND {where} RETURNING attempt"
+        )
+        key = (row.payment_id, row.attempt)
+        (changed,) = await self.execute(Statement(sql, (*values, *key, *wanted)))
+        if changed:
+            return True
+        found = await self.find(row.payment_id)
+        return found is not None and found.attempt == row.attempt and is_made(found)
+
+
+def _settlement_values(final: PaymentRow) -> Sequence[str | int | None]:
+    return (
+        final.request_id,
+        final.transaction_id,
+        final.facilitator,
+        final.settled_at_ms,
+        final.usage_batch,
+    )
 
 
 def _values(row: PaymentRow) -> dict[str, str | int | None]:

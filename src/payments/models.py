@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from core import constants
 from core.logs import fields
 from core.ports import Json, Row
 from payments.payload import PaymentPayload
@@ -50,9 +49,9 @@ class PaymentState(Enum):
     """The state of a payment in the ledger."""
 
     CLAIMED = "claimed"
-    """A request uses it; no facilitator has been asked to settle it yet."""
+    """One request has it, and only that request can have asked a facilitator to settle it."""
     PENDING = "pending"
-    """A facilitator was asked to settle it, or is just being asked; money may have moved."""
+    """A facilitator was asked to settle it, or may have been; money may have moved."""
     SETTLED = "settled"
     """The money moved, in a known transaction."""
     FAILED = "failed"
@@ -68,22 +67,25 @@ class PaymentRow:
     - `fingerprint` identifies the request that it pays for.
     - `proof_digest` is a hash of what was signed. `proof` is what is sent to a facilitator;
       it is deleted once the payment is settled or failed.
-    - `lease_until_ms` is when the current work on it ends; `changed_by` names the last change.
-    - `asked` counts the settle calls.
-    - `served` tells whether the request it pays for was served.
+    - `holder` is the request that has it, or had it last. `due_ms` is until when that request
+      alone may serve it, and afterwards when cron is to look at it; None for never. Both are
+      compared with the database's clock only.
+    - `asked` counts the settle calls that had no result.
+    - `served` tells whether the response of the request it pays for was sent.
     - `shard` is the shard of the usage log that has the payment; it stays the same if shards are
       added.
     - `usage_batch` is the batch for the usage log, with its settlement event and its revenue.
     - `reconciled_at_ms` is when the shard acknowledged the batch.
+    - `is_due` is not stored: it tells whether nobody had the payment when the row was read.
     """
 
     payment_id: str
     attempt: int
     state: PaymentState
     reason: str
+    holder: str
+    due_ms: int | None
     changed_at_ms: int
-    changed_by: str
-    lease_until_ms: int
     request_id: str
     fingerprint: str
     proof_digest: str
@@ -112,24 +114,28 @@ class PaymentRow:
     served: bool
     usage_batch: str | None
     reconciled_at_ms: int | None
+    is_due: bool = False
 
 
-COLUMNS = tuple(one.name for one in dataclasses.fields(PaymentRow))
-"""The columns of the table, in order."""
+COLUMNS = tuple(one.name for one in dataclasses.fields(PaymentRow) if one.name != "is_due")
+"""The stored columns of the table, in order."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """A payment that admits one request.
+    """A payment that admits one request. `version` is that of x402.
 
-    `version` is that of x402. `is_settled` if an earlier request settled it without being
-    served.
+    If its `row` is `settled`, an earlier request settled it and was not served.
     """
 
     row: PaymentRow
     request: PaymentRequest
     version: int
-    is_settled: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the payment was settled before this request."""
+        return self.row.state is PaymentState.SETTLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +148,15 @@ class AlreadyServed:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The receipt of a settled payment, as headers.
+    """The receipt of a settled payment, as headers, and its row.
 
-    `unsent` is the payment that must be sent to the usage log after the response, with the usage
-    event of the request; None if an earlier request settled it.
+    If it `is_new`, the row has the usage event of the request, which `Payments.publish` sends
+    after the response. If not, an earlier request settled it.
     """
 
     headers: Sequence[tuple[str, str]]
-    unsent: PaymentRow | None
+    row: PaymentRow
+    is_new: bool
 
 
 def new_payment_row(
@@ -157,13 +164,12 @@ def new_payment_row(
     payload: PaymentPayload,
     *,
     facilitator: str,
-    name: str,
     now_ms: int,
     shard: int,
 ) -> PaymentRow:
     """Make the row that claims a payment, verified by `facilitator`, for a request.
 
-    `name` identifies this claim in the ledger. `shard` is the shard of the tenant.
+    `shard` is the shard of the tenant. The ledger sets `due_ms`.
     """
     requirements, api = request.requirements, request.tenant.api
     return PaymentRow(
@@ -171,9 +177,9 @@ def new_payment_row(
         attempt=1,
         state=PaymentState.CLAIMED,
         reason="",
+        holder=request.request_id,
+        due_ms=None,
         changed_at_ms=now_ms,
-        changed_by=name,
-        lease_until_ms=now_ms + constants.CLAIM_LEASE_MS,
         request_id=request.request_id,
         fingerprint=request.fingerprint,
         proof_digest=payload.digest,
@@ -209,7 +215,8 @@ def read_row(row: Row) -> PaymentRow:
     """Parse a row of the table `payments`."""
     values: dict[str, Any] = {name: row[name] for name in COLUMNS}
     return PaymentRow(
-        **{**values, "state": PaymentState(row["state"]), "served": bool(row["served"])}
+        **{**values, "state": PaymentState(row["state"]), "served": bool(row["served"])},
+        is_due=bool(row.get("is_due", 1)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Recovers payments by cron, and compares the ledger in D1 with the usage log.
+"""Recovers payments by cron, and compares the ledger with the usage log.
 
 A payment that is settled in the ledger is sent to its shard until that acknowledges it. A
 settlement event without a settled payment in the ledger is only reported.
@@ -8,74 +8,113 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core import constants
 from core.calendar import DAY_MS, timestamp
-from core.errors import SettlementUnreadable
+from core.errors import DatabaseUnavailable, SettlementUnreadable
 from core.ports import Json, UsageShards
 from metering.settlements import SettlementEvent, settlement_from
-from payments.ledger import DayTotals, Ledger
-from payments.models import PaymentRow, PaymentState
+from payments.archive import Archive
+from payments.ledger import NOT_SENT, PROBLEM, Ledger
+from payments.ledger_reports import DayTotals, payments_on, totals_on
+from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.resolution import PendingResolver
 from payments.settlement import settlement_event
 
-_SETTLED_FOR_MS = 60_000
-"""Payments settled more recently are skipped: their request may still be sending them."""
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRunReport:
-    """What one run did: payments resolved, acknowledged by the usage log, and still unsent.
+    """What one run did: payments processed, acknowledged by the usage log, and archived.
 
-    `pending` payments have no final state yet.
+    `failed` payments could not be processed; health names them.
     """
 
-    resolved: int
+    processed: int
     acknowledged: int
-    unsent: int
-    pending: int
+    archived: int
+    failed: int
 
 
-async def run(resolver: PendingResolver, name: str) -> PaymentRunReport:
-    """Resolve payments, then send some to the usage log again; cron does this every minute.
+async def run(resolver: PendingResolver) -> PaymentRunReport:
+    """Resolve payments, and send some to the usage log again; cron does this every minute.
 
-    `name` is a unique name for this run. Raises `DatabaseUnavailable`; the next run continues.
+    All payments are processed at the same time and under one time limit; one that fails does
+    not affect the others. Then finished payments are archived. Raises `DatabaseUnavailable` and
+    `StoreUnavailable`; the next run continues.
     """
-    ledger = resolver.ledger
-    rows = await ledger.unresolved(constants.PENDING_ROWS_MAX)
-    for number, row in enumerate(rows):
-        await resolver.resolve(row, f"{name}/{number}")
-    acknowledged, unsent = await _send_again(resolver)
-    _, pending = await ledger.oldest_unresolved_ms()
-    return PaymentRunReport(len(rows), acknowledged, unsent, pending)
+    rows = await resolver.ledger.due(constants.CRON_ROWS_MAX)
+    tasks = [asyncio.ensure_future(_process(resolver, row)) for row in rows]
+    acknowledged: list[str] = []
+    failed = 0
+    if tasks:
+        await asyncio.wait(tasks, timeout=constants.CRON_TIMEOUT_MS / 1000)
+    for row, task in zip(rows, tasks, strict=True):
+        if not task.done():
+            task.cancel()
+        error = TimeoutError("no result in time") if not task.done() else task.exception()
+        if error is not None:
+            if not isinstance(error, Exception):
+                raise error
+            failed += 1
+            await _note_problem(resolver, row, error)
+        elif task.result():
+            acknowledged.append(row.payment_id)
+    await resolver.ledger.mark_reconciled(acknowledged)
+    archived = 0
+    for _ in range(constants.ARCHIVES_PER_RUN_MAX):
+        moved = await resolver.archive.move()
+        archived += moved
+        if not moved:
+            break
+    return PaymentRunReport(len(rows), len(acknowledged), archived, failed)
 
 
-async def _send_again(resolver: PendingResolver) -> tuple[int, int]:
-    """Send settled payments to the usage log that it has not acknowledged.
+async def _process(resolver: PendingResolver, row: PaymentRow) -> bool:
+    """Do what a due payment needs; return whether the usage log acknowledged it just now."""
+    if row.state is not PaymentState.SETTLED:
+        reason = await resolver.prove(row)
+        if reason:
+            await resolver.defer(row, reason)
+        return False
+    if row.reconciled_at_ms is not None:
+        await resolver.ledger.free_unserved(row)
+        return False
+    if await resolver.send(row):
+        return True
+    await resolver.defer(row, NOT_SENT)
+    return False
 
-    Returns how many it acknowledged, and how many it did not.
-    """
-    before_ms = resolver.clock.now_ms() - _SETTLED_FOR_MS
-    rows = await resolver.ledger.unreconciled(before_ms, constants.RECONCILED_ROWS_MAX)
-    are_sent = await asyncio.gather(*map(resolver.send, rows))
-    sent = [row.payment_id for row, is_sent in zip(rows, are_sent, strict=True) if is_sent]
-    await resolver.ledger.mark_reconciled(sent)
-    return len(sent), len(rows) - len(sent)
+
+async def _note_problem(resolver: PendingResolver, row: PaymentRow, error: BaseException) -> None:
+    """Name a payment that could not be processed at health."""
+    _LOGGER.error("payment_not_processed", extra=payment_fields(row, repr(error)))
+    reason = f"{PROBLEM}{type(error).__name__}: {error}"[: constants.TEXT_LENGTH_MAX]
+    try:
+        await resolver.defer(row, reason)
+    except DatabaseUnavailable:
+        _LOGGER.exception("problem_not_in_ledger", extra=payment_fields(row))
 
 
-async def compare_day(ledger: Ledger, shards: UsageShards, day: int) -> Mapping[str, Json]:
-    """Compare the ledger and the usage log for the payments claimed on a UTC day.
+async def compare_day(
+    ledger: Ledger, archive: Archive, shards: UsageShards, day: int
+) -> Mapping[str, Json]:
+    """Compare the ledger, archive included, and the usage log for the payments of a UTC day.
 
-    Returns fields of `GET /__platform/reconciliation`; `day` counts from 1970. Raises
-    `DatabaseUnavailable` and `ShardUnavailable`.
+    Returns fields of `GET /__platform/reconciliation`; a payment belongs to the day of its
+    claim, and `day` counts from 1970. Raises `DatabaseUnavailable`, `StoreUnavailable` and
+    `ShardUnavailable`.
     """
     events, unreadable = await _settlements_on(shards, day)
     at_edge = {event.payment_id: event for event in events}
-    rows = await ledger.payments_on(day)
+    archived = await archive.payments_on(day)
+    rows = [*archived, *await payments_on(ledger, day)]
     settled = {row.payment_id: row for row in rows if row.state is PaymentState.SETTLED}
-    totals = {total.tenant_id: total for total in await ledger.totals_on(day)}
+    totals = _with_archived(await totals_on(ledger, day), archived)
     tenants = sorted({*totals, *(event.tenant_id for event in at_edge.values())})
     differing = {
         "onlyAtEdge": sorted(at_edge.keys() - settled.keys()),
@@ -132,6 +171,19 @@ async def _settlements_of_shard(shards: UsageShards, shard: int, day: int) -> Se
             return found
         last = settlement_from(page[-1])
         before = (last.claimed_at_ms, last.payment_id)
+
+
+def _with_archived(
+    totals: Sequence[DayTotals], archived: Sequence[PaymentRow]
+) -> Mapping[str, DayTotals]:
+    """Return the ledger's totals by tenant, with the settlements that are in the archive."""
+    found = {total.tenant_id: total for total in totals}
+    for row in archived:
+        if row.state is PaymentState.SETTLED:
+            total = found.get(row.tenant_id, DayTotals(row.tenant_id, 0, 0))
+            micros = total.settled_micros + row.amount_micros
+            found[row.tenant_id] = replace(total, settled_micros=micros)
+    return found
 
 
 def _compare_tenant(

@@ -7,7 +7,7 @@ acknowledges it. The shard counts a payment once, so it may be sent again at any
 from __future__ import annotations
 
 from core.ports import UsageShards
-from metering.batches import Batch, encode_batch
+from metering.batches import Batch, decode_batch, encode_batch
 from metering.events import Api, UsageEvent
 from metering.settlements import SettlementEvent
 from payments.models import PaymentRow
@@ -68,3 +68,9 @@ def late_revenue_event(row: PaymentRow) -> UsageEvent:
 def encode_payment(row: PaymentRow, event: UsageEvent) -> str:
     """Encode the batch of a settled payment, whose revenue is in `event`."""
     return encode_batch(Batch("", 0, 0, (event,), settlement_event(row)))
+
+
+def counts_as_call(row: PaymentRow) -> bool:
+    """Tell whether the batch of a settled payment has the call that it paid for."""
+    assert row.usage_batch is not None
+    return any(event.counted for event in decode_batch(row.usage_batch).events)

@@ -54,6 +54,7 @@ class Tenant:
     description: str
     rate_limit: RateLimit | None
     quota_limits: QuotaLimits
+    charge_redirects: bool
 
     @cached_property
     def is_priced(self) -> bool:
@@ -125,6 +126,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         description=fields.text("description", constants.DESCRIPTION_LENGTH_MAX),
         rate_limit=parse_rate_limit(fields),
         quota_limits=parse_quota_limits(fields, price_micros),
+        charge_redirects=fields.flag("chargeRedirects"),
     )
     if fields.reasons:
         shown_slug = record.get("slug")

@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DatabaseUnavailable, FetchFailed
-from core.ports import Fetched, Json, Row, Statement
+from core.ports import Clock, Fetched, Json, Row, Statement
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def set_clock(connection: sqlite3.Connection, now_ms: Callable[[], float]) -> None:
+    """Let SQLite's current time be `now_ms()`, in milliseconds since 1970."""
+
+    def unixepoch(modifier: str) -> float:
+        assert modifier == "subsec"
+        return now_ms() / 1000
+
+    connection.create_function("unixepoch", 1, unixepoch)
 
 
 class FakeDatabase:
@@ -23,10 +33,11 @@ class FakeDatabase:
     `takes_effect_anyway` they are committed before they fail, as if the connection was lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.row_factory = sqlite3.Row
-        self.connection.execute("PRAGMA foreign_keys = ON")
+        # Without a clock, time stands still.
+        set_clock(self.connection, (lambda: 0) if clock is None else clock.now_ms)
         for migration in sorted(MIGRATIONS.glob("*.sql")):
             self.connection.executescript(migration.read_text(encoding="utf-8"))
         self.failing = 0

@@ -263,9 +263,9 @@ class FakeBackground:
             while self.work:
                 await self.work.pop(0)
         finally:
-            # If the isolate has died, the rest of its work never runs.
-            while self.work:
-                self.work.pop().close()
+            for work in self.work:
+                work.close()
+            self.work.clear()
 
 
 def tenant_error(kind: type[TenantError]) -> TenantError:

@@ -12,7 +12,7 @@ from core.quotas import QuotaLimits, Release, Reserved
 from tests.support.fake_counters import FakeQuotaCounters
 from tests.support.fake_network import FakeDatabase, FakeFetcher
 from tests.support.fake_shards import FakeShards
-from tests.support.fakes import FakeNamespace, FakeStore, FakeUpstreamResponse
+from tests.support.fakes import FakeClock, FakeNamespace, FakeStore, FakeUpstreamResponse
 
 
 class IsolateDied(BaseException):
@@ -66,8 +66,8 @@ class CrashingShards(FakeShards):
 class CrashingDatabase(FakeDatabase):
     """D1 at whose operations the isolate may die."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
         self.crash_point = CrashPoint()
 
     async def execute(self, *statements: Statement) -> list[list[Row]]:

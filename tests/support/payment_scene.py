@@ -143,7 +143,7 @@ class Market:
         self.facilitator = Facilitator(self.chain, self.clock)
         self.store = CrashingStore()
         self.shards = CrashingShards(self.store, self.clock)
-        self.database = CrashingDatabase()
+        self.database = CrashingDatabase(self.clock)
         self.fetcher = CrashingFetcher(self.facilitator.respond)
         self.namespace = CrashingNamespace(clock=self.clock)
         self.counters = CrashingQuotaCounters()
@@ -212,8 +212,7 @@ class Market:
         """Run cron, once a minute."""
         for _ in range(runs):
             self.clock.at_ms += 60_000
-            name = f"cron-{self.clock.at_ms}"
-            asyncio.run(run(resolver_of(self.environment, self.clock), name))
+            asyncio.run(run(resolver_of(self.environment, self.clock)))
 
     @property
     def payments(self) -> list[dict[str, Any]]:

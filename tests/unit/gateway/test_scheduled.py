@@ -15,7 +15,7 @@ from tests.support.log_lines import log_lines
 
 
 def run(environment: FakeEnvironment) -> None:
-    asyncio.run(ScheduledWork(environment, FakeClock(), "w").run())
+    asyncio.run(ScheduledWork(environment, FakeClock()).run())
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_a_run_recovers_payments(caplog: pytest.LogCaptureFixture) -> None:
     run(FakeEnvironment(control_database=FakeDatabase()))
     (line,) = log_lines(caplog)
     assert line["event"] == "payment_recovery_ran"
-    counts = ("resolved", "acknowledged", "unsent", "pending")
+    counts = ("processed", "acknowledged", "archived", "failed")
     assert [line[name] for name in counts] == [0, 0, 0, 0]
 
 

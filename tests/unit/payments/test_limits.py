@@ -185,6 +185,8 @@ def test_a_request_may_crash_at_every_step_and_no_limit_is_exceeded(
         crash_point = market.crash_after(operations)
         with suppress(IsolateDied):
             market.call(headers=payment)
+        # A response whose isolate died before it recorded that it was sent is sent again.
+        again = crash_point.steps > operations and len(market.served)
         market.crash_after(None)
         market.facilitator.faults.clear()
         market.reply = FakeUpstreamResponse()
@@ -194,7 +196,7 @@ def test_a_request_may_crash_at_every_step_and_no_limit_is_exceeded(
             buy(market, number)
         market.call(headers=payment)
         market.run_cron(10)
-        assert len(market.served) <= 2
+        assert len(market.served) <= 2 + again
         assert market.moved_micros <= 2 * PRICE_MICROS
         assert market.moved_micros <= usage(market).daily_micros <= 2 * PRICE_MICROS
         # At most one reservation is lost with the isolate.

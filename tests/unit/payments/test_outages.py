@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from core.ports import Fetched, Json, ProxyResponse, Response
-from payments.reconciliation import run
-from payments.resolution import resolver_of
 from tests.support.fake_chain import PAYER
 from tests.support.fakes import FakeUpstreamResponse
 from tests.support.payment_scene import PRICE_MICROS, Market, enable_chain, error_body, read_header
@@ -89,7 +87,7 @@ def test_a_settlement_with_unknown_outcome_is_pending_and_not_served(
     assert market.facilitator.calls.count("settle") == 1
 
 
-@pytest.mark.parametrize("fault", UNCERTAIN)
+@pytest.mark.parametrize("fault", UNCERTAIN[1:])
 def test_a_pending_payment_is_settled_by_proof_and_then_served_once(fault: str) -> None:
     market = Market()
     enable_chain(market)
@@ -104,6 +102,32 @@ def test_a_pending_payment_is_settled_by_proof_and_then_served_once(fault: str) 
     assert (len(market.served), len(market.chain.transfers)) == (1, 1)
     assert sum(event.counted for event in market.events) == 1
     assert market.revenue_micros == PRICE_MICROS
+
+
+@pytest.mark.parametrize("has_node", [True, False])
+def test_what_no_facilitator_settled_is_settled_only_if_its_payer_returns(has_node: bool) -> None:
+    market = Market()
+    if has_node:
+        enable_chain(market)
+    market.facilitator.faults["settle"] = ["down"]
+    headers = market.payment()
+    error_body(market.call(headers=headers), 503, "facilitator_unavailable")
+    market.run_cron(3)
+    assert (market.states, market.facilitator.calls) == (["pending"], ["verify", "settle"])
+    market.clock.at_ms += 60_000
+    assert isinstance(market.call(headers=headers), ProxyResponse)
+    assert (market.states, len(market.chain.transfers)) == (["settled"], 1)
+    assert market.revenue_micros == market.entered_micros == PRICE_MICROS
+
+
+def test_what_no_facilitator_settled_and_nobody_presents_again_expires() -> None:
+    market = Market()
+    enable_chain(market)
+    market.facilitator.faults["settle"] = ["down"]
+    market.call(headers=market.payment())
+    market.run_cron(12)
+    assert [(row["state"], row["reason"]) for row in market.payments] == [("failed", "expired")]
+    assert (market.chain.transfers, market.facilitator.calls.count("settle")) == ([], 1)
 
 
 @pytest.mark.parametrize("fault", UNCERTAIN)
@@ -130,6 +154,7 @@ def test_settlement_pending_is_followed_by_a_second_settle_call() -> None:
 
 def test_a_refusal_after_settlement_pending_leaves_the_payment_pending() -> None:
     market = Market()
+    enable_chain(market)
     market.facilitator.faults["settle"] = [
         "pending",
         "refused:invalid_exact_evm_nonce_already_used",
@@ -187,7 +212,7 @@ def test_if_the_ledger_fails_nothing_is_charged() -> None:
 
 
 @pytest.mark.parametrize("works", [False, True])
-@pytest.mark.parametrize("skip", range(4))
+@pytest.mark.parametrize("skip", range(3))
 def test_a_transaction_whose_confirmation_is_lost_once_changes_nothing(
     skip: int, works: bool
 ) -> None:
@@ -222,12 +247,12 @@ def test_a_payment_that_its_shard_did_not_acknowledge_is_sent_by_cron_and_counte
 def test_a_settlement_that_the_ledger_rejected_is_in_the_log_and_then_in_the_ledger() -> None:
     market = Market()
     headers = market.payment()
-    # After the lookup, the claim and the change to pending.
-    market.database.failing_after(3, takes_effect_anyway=False)
+    # After the claim.
+    market.database.failing_after(1, takes_effect_anyway=False)
     market.database.failing = 3
     error_body(market.call(headers=headers), 503, "facilitator_unavailable")
-    assert (market.states, market.revenue_micros) == (["pending"], PRICE_MICROS)
-    market.run_cron(2)
+    assert (market.states, market.revenue_micros) == (["claimed"], PRICE_MICROS)
+    market.run_cron(3)
     assert (market.states, market.facilitator.calls.count("settle")) == (["settled"], 1)
     assert market.entered_micros == market.revenue_micros == PRICE_MICROS
     assert market.payments[0]["usage_batch"] is not None
@@ -263,33 +288,35 @@ def test_a_payment_stays_in_its_shard_when_shards_are_added() -> None:
     assert market.revenue_micros == PRICE_MICROS
 
 
-def test_a_refusal_that_a_concurrent_settle_call_may_have_caused_is_not_a_failure() -> None:
+def test_a_refusal_that_another_settle_call_may_have_caused_is_not_a_failure() -> None:
     market = Market()
     enable_chain(market)
-    # The settle call is refused because cron, whose clock is ahead, made one before it.
-    responses = iter(("meanwhile", ""))
-    settle = market.facilitator.respond
 
     async def respond(url: str, body: Json) -> Fetched:
-        if url.endswith("/settle") and next(responses, "") == "meanwhile":
-            market.facilitator.faults["settle"] = ["lost"]
-            market.clock.at_ms += 60_000
-            await run(resolver_of(market.environment, market.clock), "cron-ahead")
-        return await settle(url, body)
+        market.fetcher.respond = market.facilitator.respond
+        if url.endswith("/settle"):
+            # The request takes so long that its payer returns, and is served.
+            market.clock.at_ms += 301_000
+            assert isinstance(await market.send(headers=headers), ProxyResponse)
+        elif url.endswith("/verify"):
+            market.fetcher.respond = respond
+        return await market.facilitator.respond(url, body)
 
+    headers = market.payment(validBefore=str(market.clock.at_ms // 1000 + 900))
     market.fetcher.respond = respond
-    error_body(market.call(headers=market.payment()), 503, "facilitator_unavailable")
-    assert (market.states, len(market.chain.transfers)) == (["pending"], 1)
-    market.run_cron(3)
-    assert (market.states, market.revenue_micros) == (["settled"], PRICE_MICROS)
+    assert isinstance(market.call(headers=headers), Response)
+    assert (market.states, len(market.chain.transfers)) == (["settled"], 1)
+    assert (market.revenue_micros, len(market.served)) == (PRICE_MICROS, 1)
 
 
 def test_a_refusal_that_could_not_be_recorded_is_reported_as_pending() -> None:
     market = Market()
     market.facilitator.faults["settle"] = ["refused:invalid_exact_evm_insufficient_balance"]
     headers = market.payment()
-    # After the lookup, the claim and the change to pending.
-    market.database.failing_after(3, takes_effect_anyway=False)
+    # After the claim.
+    market.database.failing_after(1, takes_effect_anyway=False)
     market.database.failing = 3
     error_body(market.call(headers=headers), 503, "facilitator_unavailable")
+    assert market.states == ["claimed"]
+    market.run_cron(3)
     assert market.states == ["pending"]
