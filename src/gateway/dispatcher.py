@@ -205,13 +205,7 @@ class Dispatcher:
             raise BindingMissing("USAGE_KV")
         # If `USAGE_SHARDS` is unusable, nothing is served, because it could not be recorded.
         self.recorder.shard_of(tenant.tenant_id)
-        claim: Claim | EarlyResponse | None = None
-        if tenant.is_priced:
-            claim = await (
-                self._claim(context, tenant)
-                if PAYMENT_SIGNATURE_HEADER in headers or PAYMENT_SIGNATURE_HEADER_V1 in headers
-                else self._checkout.claim(context, tenant)
-            )
+        claim = await self._claim(context, tenant) if tenant.is_priced else None
         if isinstance(claim, EarlyResponse):
             response = claim.response
             self._record(context, response.status, claim.outcome, background, is_call=False)
@@ -243,7 +237,9 @@ class Dispatcher:
 
         The sender is not the payer, whose name anybody can put into an invalid payment.
         """
-        sender = context.caller
+        sender, headers = context.caller, context.request.headers
+        if PAYMENT_SIGNATURE_HEADER not in headers and PAYMENT_SIGNATURE_HEADER_V1 not in headers:
+            return await self._checkout.claim(context, tenant)
         with self._admission.payment_attempt(sender, tenant):
             try:
                 return await self._checkout.claim(context, tenant)

@@ -84,8 +84,8 @@ _CLAIM_AGAIN = (
 """Claims a failed payment again, unless another payment has its identifier."""
 
 _SETTLE = (
-    "state = 'settled', reason = '', proof = NULL, request_id = ?, transaction_id = ?, facilitator = ?,"
-    " settled_at_ms = ?, usage_batch = ?"
+    "state = 'settled', reason = '', proof = NULL, request_id = ?, transaction_id = ?,"
+    " facilitator = ?, settled_at_ms = ?, usage_batch = ?"
 )
 
 _FREE_IDENTIFIER = (

@@ -132,6 +132,7 @@ class Invocation:
     calls: int = 0
     """Its calls to shards."""
     cut_at_ms: float = float("inf")
+    was_dropped: bool = False
     context: Context = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +147,7 @@ class Invocation:
         if self.fuse == 0:
             # Only its request is dropped; the isolate survives.
             self.cut_at_ms = isolate.loop.now_ms
+            self.was_dropped = True
             return False
         isolate.fuse -= 1
         if isolate.fuse == 0:

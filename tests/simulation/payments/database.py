@@ -20,7 +20,7 @@ from core.errors import DatabaseUnavailable
 from core.ports import Row, Statement
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.payments.faults import NO_FAULTS, Faults
-from tests.support.fake_network import MIGRATIONS
+from tests.support.fake_network import MIGRATIONS, set_clock
 
 PARAMETERS_MAX = 100
 """The most values that D1 binds to one statement
@@ -41,7 +41,6 @@ def _new_connection() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.deserialize(_migrated())
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA foreign_keys = ON")
     return connection
 
 
@@ -65,11 +64,19 @@ class SimulatedDatabase:
     """The context of the database's own work, which continues when an isolate dies."""
     faults: Faults = NO_FAULTS
     transactions: int = 0
+    failed_at_ms: list[float] = field(default_factory=list)
+    """When transactions failed, or did not respond."""
     connection: sqlite3.Connection = field(default_factory=_new_connection)
+
+    def __post_init__(self) -> None:
+        """Give the database the true time."""
+        set_clock(self.connection, lambda: self.loop.now_ms)
 
     async def execute(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         response: asyncio.Future[Sequence[Sequence[Row]]] = self.loop.create_future()
         outcome, there_ms, back_ms = self._draw_outcome(), self._delay_ms(), self._delay_ms()
+        if outcome is not TransactionOutcome.DONE:
+            self.failed_at_ms.append(self.loop.now_ms)
 
         def fail() -> None:
             response.set_exception(DatabaseUnavailable("D1_ERROR: Network connection lost."))

@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from core.calendar import HOUR_MS, timestamp
+from metering.batches import Batch
 from metering.events import UsageEvent
 from metering.segments import batches_of
 from metering.settlements import SettlementEvent
@@ -42,20 +42,24 @@ class PaymentRecords:
 
 
 def read_records(world: PaymentWorld) -> PaymentRecords:
-    database = world.deployment.database
-    rows = database.rows("SELECT * FROM payments ORDER BY claimed_at_ms, payment_id")
-    commits = [commit for found in world.objects.values() for commit in found.sql.commits]
-    batches = [batch for commit in commits for batch in batches_of(commit)]
+    rows = world.payment_rows()
+    batches = batches_in(world)
     events = [event for batch in batches for event in batch.events]
     found = [batch.settlement for batch in batches if batch.settlement is not None]
     settlements = {event.payment_id: event for event in found}
     require(len(settlements) == len(found), "a payment has two settlement events")
     return PaymentRecords(
         {row["payment_id"]: row for row in rows},
-        database.rows("SELECT * FROM entries ORDER BY entry"),
+        world.entries(),
         settlements,
         events,
     )
+
+
+def batches_in(world: PaymentWorld) -> Sequence[Batch]:
+    """Return all batches in the usage log."""
+    commits = [commit for found in world.objects.values() for commit in found.sql.commits]
+    return [batch for commit in commits for batch in batches_of(commit)]
 
 
 def check_run(world: PaymentWorld) -> None:
@@ -83,16 +87,16 @@ def is_unprovable(world: PaymentWorld, row: Mapping[str, Any], rested_at_ms: flo
 
 
 def _check_states(world: PaymentWorld, records: PaymentRecords) -> None:
-    """Check that each payment took permitted steps to a final state."""
-    sql = "SELECT * FROM audit ORDER BY line"
-    steps = defaultdict(list)
-    for line in world.deployment.database.rows(sql):
-        steps[line["payment_id"]].append(line)
-    require(steps.keys() == records.rows.keys(), "payments and audit are of different payments")
-    for payment_id, lines in steps.items():
-        gaps = [one for one, two in pairwise(lines) if one["to_state"] != two["from_state"]]
-        require(not gaps, f"the audit of {payment_id} has gaps")
-        require(lines[-1]["to_state"] == records.rows[payment_id]["state"], "the audit is behind")
+    """Check that each payment's last entry is of its state, and each row of its request."""
+    last = {
+        entry["payment_id"]: entry["kind"]
+        for entry in sorted(records.entries, key=lambda entry: entry["number"] or 99)
+    }
+    ends = {"settled": "settlement", "failed": "refusal", "pending": "pending"}
+    for row in records.rows.values():
+        end = ends[row["state"]]
+        entered = last.get(row["payment_id"])
+        require(entered == end, f"{row['payment_id']} is {row['state']}, its entry {entered}")
     for row in records.rows.values():
         resource = world.requests[row["request_id"]].resource
         found = (row["tenant_id"], row["pay_to"], row["amount_micros"], row["method"])

@@ -137,7 +137,7 @@ class PaidIsolate(Isolate):
         self.dispatcher = Dispatcher(
             self.environment, self.clock, directory, self.recorder, self.api, explore
         )
-        self.scheduled_work = ScheduledWork(self.environment, self.clock, self.recorder.writer)
+        self.scheduled_work = ScheduledWork(self.environment, self.clock)
 
     def next_request_id(self) -> str:
         """Return the id of the next request in the dispatcher."""

@@ -104,7 +104,8 @@ class SimulatedScripts:
             took_ms = random.uniform(0, faults.script_slow_ms)
         await asyncio.sleep(took_ms / 1000)
         if random.random() >= faults.script_fails:
-            return FakeUpstreamResponse(random.choice((200, 200, 204, 302)))
+            redirects = () if self.faults is NO_FAULTS else (302,)
+            return FakeUpstreamResponse(random.choice((200, 200, 204, *redirects)))
         error = random.choice((None, TenantWorkerFailure, TenantLimitExceeded))
         if error is not None:
             raise error("The API's script failed.")

@@ -79,13 +79,13 @@ def _resolve(world: PaymentWorld, isolate: PaidIsolate) -> None:
     rested_at_ms = world.loop.now_ms
     for turn in range(_RUNS_MAX):
         world.loop.run(world.loop.now_ms + (_CRON_MS if turn < _RUNS_CLOSE else _RUNS_FAR_MS))
-        work = run(resolver_of(isolate.environment, isolate.clock), f"rest-{rested_at_ms}-{turn}")
+        work = run(resolver_of(isolate.environment, isolate.clock))
         report = _done(world, isolate, work)
-        rows = read_rows(world)
+        rows = world.payment_rows()
         claimed = [row for row in rows if row["state"] == PaymentState.CLAIMED.value]
         pending = [row for row in rows if row["state"] == PaymentState.PENDING.value]
         is_known = any(not is_unprovable(world, row, rested_at_ms) for row in pending)
-        if claimed or is_known or report.acknowledged or report.unsent:
+        if claimed or is_known or report.acknowledged or report.failed:
             continue
         if not any(row["reconciled_at_ms"] is None for row in rows if row["settled_at_ms"]) and (
             not pending or turn >= _RUNS_FOR_UNKNOWABLE
@@ -98,10 +98,18 @@ def _resolve(world: PaymentWorld, isolate: PaidIsolate) -> None:
 def _serve_settled(world: PaymentWorld, isolate: PaidIsolate) -> None:
     """Present every settled payment again to two isolates: it must be served if it was not."""
     other = world.reliable_isolate()
-    for row in read_rows(world):
+    for row in world.payment_rows():
         if row["state"] != PaymentState.SETTLED.value:
             continue
-        sent = world.requests[row["request_id"]]
+        resource = world.requests[row["request_id"]].resource
+        # A request with another authorization of this payer may have the payment's identifier.
+        sent = next(
+            one
+            for one in world.requests.values()
+            if one.name == (row["payer"], row["nonce"])
+            and one.resource == resource
+            and not one.is_forged
+        )
 
         async def send_both(
             sent: SentRequest = sent,
@@ -115,6 +123,8 @@ def _serve_settled(world: PaymentWorld, isolate: PaidIsolate) -> None:
         _done(world, isolate, send_both())
         world.set_faults(NO_FAULTS)
         responses = _done(world, isolate, send_both())
+        # The responses are sent before that is recorded.
+        world.loop.run(world.loop.now_ms + _WORK_MS)
         proxied = [response for response in responses if isinstance(response, ProxyResponse)]
         expected = 0 if row["served"] else 1
         require(
@@ -126,15 +136,11 @@ def _serve_settled(world: PaymentWorld, isolate: PaidIsolate) -> None:
         require(is_receipt, f"{row['payment_id']} was served and gets {again}")
 
 
-def read_rows(world: PaymentWorld) -> list[dict[str, Any]]:
-    return world.deployment.database.rows("SELECT * FROM payments ORDER BY payment_id")
-
-
 def _compared(world: PaymentWorld, day: int) -> Mapping[str, Any]:
     isolate = world.reliable_isolate()
     resolver = resolver_of(isolate.environment, isolate.clock)
     compared: Mapping[str, Any] = _done(
-        world, isolate, compare_day(resolver.ledger, resolver.shards, day)
+        world, isolate, compare_day(resolver.ledger, resolver.archive, resolver.shards, day)
     )
     return compared
 

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import NullHandler
 
+from payments.settlement import LATE_REVENUE
+from tests.simulation.payments.invariants import batches_in
 from tests.simulation.payments.payers import Payers
-from tests.simulation.payments.rest import check_at_rest, come_to_rest, read_rows
+from tests.simulation.payments.rest import check_at_rest, come_to_rest
 from tests.simulation.payments.world import PaymentWorld, new_world, schedule_deaths_and_cron
 from tests.simulation.world import limits
 
@@ -86,7 +88,7 @@ def run(seed: int) -> Outcome:
             failure = f"{type(error).__name__}: {error}"
         finally:
             world.loop.dispose()
-    rows = read_rows(world)
+    rows = world.payment_rows()
     states = [row["state"] for row in rows]
     outcome = Outcome(
         seed=seed,
@@ -96,7 +98,9 @@ def run(seed: int) -> Outcome:
         served=sum(map(len, world.served.values())),
         receipts=world.receipts,
         settled=states.count("settled"),
-        settled_later=sum("settled_later" in (row["usage_batch"] or "") for row in rows),
+        settled_later=sum(
+            event.outcome == LATE_REVENUE for batch in batches_in(world) for event in batch.events
+        ),
         pending=states.count("pending"),
         failed=states.count("failed"),
         settle_requests=sum(one.settle_requests for one in world.facilitators.values()),

@@ -52,8 +52,7 @@ def payment_shape_of(random: Random) -> PaymentShape:
             runs = random.choice((1, 1, 2))
             cron += [due_ms + random.uniform(0, late_ms) for _ in range(runs)]
     small = {
-        "PENDING_ROWS_MAX": random.choice((1, 3, 20)),
-        "RECONCILED_ROWS_MAX": random.choice((1, 3, 90)),
+        "CRON_ROWS_MAX": random.choice((1, 3, 20)),
     }
     return PaymentShape(
         metering=replace(

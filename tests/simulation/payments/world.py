@@ -10,11 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from core.ports import ProxyResponse, Response
 from core.responses import PAYMENT_ID_HEADER, REQUEST_ID_HEADER
 from gateway.request_context import TENANT_ID_HEADER
-from tests.simulation.isolate import Invocation, Isolate, IsolateShards, Recorder
+from tests.simulation.isolate import BACKGROUND_MS, Invocation, Isolate, IsolateShards, Recorder
 from tests.simulation.kv import SimulatedKv
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.payments.chain import Name, SimulatedChain
@@ -65,6 +66,15 @@ class SentRequest:
     is_forged: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A request whose response was sent, at a time in the simulation."""
+
+    request_id: str
+    invocation: Invocation = field(repr=False)
+    at_ms: float = 0
+
+
 @dataclass(slots=True, kw_only=True)
 class PaymentWorld(World):
     """The state of one run."""
@@ -76,7 +86,7 @@ class PaymentWorld(World):
     deployment: Deployment
     requests: dict[str, SentRequest] = field(default_factory=dict)
     """Every request by its id in the dispatcher."""
-    served: dict[str, list[str]] = field(default_factory=dict)
+    served: dict[str, list[Served]] = field(default_factory=dict)
     """The requests that were served for each payment."""
     refused: dict[str, str] = field(default_factory=dict)
     """The requests that were refused because of their payment, with the error code."""
@@ -169,13 +179,17 @@ class PaymentWorld(World):
         self.requests[request_id] = sent
         response = await isolate.dispatcher.handle(request, invocation)
         # A client that left may have received the response.
-        self._check_response(request_id, sent, response)
+        self._check_response(request_id, sent, response, invocation)
         if not received.done():
             received.set_result(response)
             invocation.responded()
 
     def _check_response(
-        self, request_id: str, sent: SentRequest, response: Response | ProxyResponse
+        self,
+        request_id: str,
+        sent: SentRequest,
+        response: Response | ProxyResponse,
+        invocation: Invocation,
     ) -> None:
         """Check the invariants of a response."""
         headers = dict(response.headers if isinstance(response, Response) else response.set_headers)
@@ -187,8 +201,9 @@ class PaymentWorld(World):
         if isinstance(response, ProxyResponse):
             if headers[TENANT_ID_HEADER] != tenant.tenant_id:
                 self.problems.append(f"{request_id} for {tenant} is served by another tenant")
-            if response.upstream.status < 400 and tenant.price_micros:
-                self._check_served(request_id, sent, headers.get(PAYMENT_ID_HEADER))
+            if response.upstream.status < 300 and tenant.price_micros:
+                served = Served(request_id, invocation, self.loop.now_ms)
+                self._check_served(served, sent, headers.get(PAYMENT_ID_HEADER))
             return
         body = json.loads(response.body)
         if "payment" in body:
@@ -198,20 +213,46 @@ class PaymentWorld(World):
         elif body["error"].startswith(("payment_", "facilitator_")):
             self.refused[request_id] = body.get("reason", body["error"])
 
-    def _check_served(self, request_id: str, sent: SentRequest, payment_id: str | None) -> None:
+    def _check_served(self, served: Served, sent: SentRequest, payment_id: str | None) -> None:
         if payment_id is None:
-            self.problems.append(f"{request_id} is served unpaid: it names no payment")
+            self.problems.append(f"{served.request_id} is served unpaid: it names no payment")
             return
-        self._check_settled(request_id, sent, payment_id)
-        requests = self.served.setdefault(payment_id, [])
-        requests.append(request_id)
-        if len(requests) > 1:
-            self.problems.append(f"payment {payment_id} is served {len(requests)} times")
+        self._check_settled(served.request_id, sent, payment_id)
+        earlier = self.served.setdefault(payment_id, [])
+        # Only if it could not record that the response was sent, another one is sent.
+        if any(not self._was_interrupted(one) for one in earlier):
+            self.problems.append(f"payment {payment_id} is served {len(earlier) + 1} times")
+        earlier.append(served)
+
+    def _was_interrupted(self, served: Served) -> bool:
+        """Return whether a request's isolate died, or D1 failed, after its response was sent."""
+        invocation = served.invocation
+        return (
+            not invocation.isolate.alive
+            or invocation.was_dropped
+            or any(
+                served.at_ms <= at_ms <= served.at_ms + BACKGROUND_MS
+                for at_ms in self.deployment.database.failed_at_ms
+            )
+        )
+
+    def payment_rows(self) -> list[dict[str, Any]]:
+        """Return all payments, archived ones included, in the order of their ids."""
+        rows = self.deployment.database.rows("SELECT * FROM payments")
+        return sorted([*rows, *self._archived("payments")], key=lambda row: row["payment_id"])
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return all entries of the ledger, archived ones included."""
+        return self.deployment.database.rows("SELECT * FROM entries") + self._archived("entries")
+
+    def _archived(self, kind: str) -> list[dict[str, Any]]:
+        keys = [row["key"] for row in self.deployment.database.rows("SELECT key FROM archives")]
+        values = [self.kv.records[key][-1].value or "" for key in keys]
+        return [row for value in values for row in json.loads(value)[kind]]
 
     def _check_settled(self, request_id: str, sent: SentRequest, payment_id: str) -> None:
         """Check that a served payment is settled, for this request and by this payer."""
-        sql = "SELECT * FROM payments WHERE payment_id = ?"
-        found = self.deployment.database.rows(sql, payment_id)
+        found = [row for row in self.payment_rows() if row["payment_id"] == payment_id]
         if not found or found[0]["state"] != "settled":
             self.problems.append(f"{request_id} is served unpaid: {payment_id} is not settled")
             return

@@ -50,9 +50,7 @@ class Accounts:
         assert market.revenue_micros == market.entered_micros == market.moved_micros
         day = market.clock.at_ms // 86_400_000
         resolver = resolver_of(market.environment, market.clock)
-        compared = asyncio.run(
-            compare_day(resolver.ledger, resolver.archive, market.shards, day)
-        )
+        compared = asyncio.run(compare_day(resolver.ledger, resolver.archive, market.shards, day))
         assert compared["agrees"], compared
         settled = [row for row in market.payments if row["state"] == "settled"]
         assert all(row["reconciled_at_ms"] for row in settled)
