@@ -18,6 +18,7 @@ from metering.batches import Batch
 from metering.events import UsageEvent
 from metering.segments import batches_of
 from metering.settlements import SettlementEvent
+from payments.errors import PaymentInProgress
 from payments.facilitator import SETTLEMENT_PENDING
 from tests.simulation.invariants import Shown, require
 from tests.simulation.payments.chain import BLOCK_MS
@@ -162,8 +163,9 @@ def _check_events(world: PaymentWorld, records: PaymentRecords) -> None:
     require(not twice, f"{twice} count as more than one call")
     reported = {name: world.refused[name] for name in calls if name in world.refused}
     for row in records.rows.values():
-        # D1 may have recorded it as served after it had reported a failure three times.
-        if row["served"] and reported.get(row["request_id"]) == SETTLEMENT_PENDING:
+        # D1 may have recorded its settlement after it had reported failures, or too late.
+        ends = (SETTLEMENT_PENDING, PaymentInProgress.code)
+        if row["state"] == "settled" and reported.get(row["request_id"]) in ends:
             del reported[row["request_id"]]
     require(not reported, f"{reported} were refused, or got a receipt, and count as calls")
     for event in records.events:

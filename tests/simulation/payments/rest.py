@@ -10,6 +10,7 @@ from typing import Any
 from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from core.ports import ProxyResponse, Response
 from payments.models import PaymentState
+from payments.payload import read_payment
 from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
 from tests.simulation.invariants import check_shards, require
@@ -102,13 +103,13 @@ def _serve_settled(world: PaymentWorld, isolate: PaidIsolate) -> None:
         if row["state"] != PaymentState.SETTLED.value:
             continue
         resource = world.requests[row["request_id"]].resource
-        # A request with another authorization of this payer may have the payment's identifier.
+        # Another request may have the same identifier or nonce, but not what was signed.
         sent = next(
             one
             for one in world.requests.values()
             if one.name == (row["payer"], row["nonce"])
             and one.resource == resource
-            and not one.is_forged
+            and _digest(one) == row["proof_digest"]
         )
 
         async def send_both(
@@ -134,6 +135,12 @@ def _serve_settled(world: PaymentWorld, isolate: PaidIsolate) -> None:
         again = _done(world, isolate, world.send(sent, _PATIENCE_MS, isolate))
         is_receipt = isinstance(again, Response) and again.status == HTTPStatus.OK
         require(is_receipt, f"{row['payment_id']} was served and gets {again}")
+
+
+def _digest(sent: SentRequest) -> str:
+    payload = read_payment(sent.headers)
+    assert payload is not None
+    return payload.digest
 
 
 def _compared(world: PaymentWorld, day: int) -> Mapping[str, Any]:

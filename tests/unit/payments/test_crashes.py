@@ -259,6 +259,16 @@ def test_if_the_slow_request_settles_first_the_other_one_is_served_later() -> No
     Accounts(market).check_at_rest()
 
 
+def test_a_repeated_settle_request_that_is_refused_leaves_it_pending() -> None:
+    market = Market()
+    headers = market.payment(validBefore=str(market.clock.at_ms // 1000 + LONG))
+    market.facilitator.faults["settle"] = ["down", "refused:invalid_exact_evm_nonce_already_used"]
+    error_body(market.call(headers=headers), 503, "facilitator_unavailable")
+    market.clock.at_ms += 60_000
+    error_body(market.call(headers=headers), 503, "facilitator_unavailable")
+    assert (market.states, market.facilitator.calls.count("settle")) == (["pending"], 2)
+
+
 def test_two_concurrent_cron_runs_record_one_settlement() -> None:
     market = Market()
     enable_chain(market)

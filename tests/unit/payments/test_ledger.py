@@ -178,7 +178,7 @@ def test_a_payment_is_taken_over_by_one_request_and_only_when_its_lease_ends(
     assert found.state is (PaymentState.SETTLED if is_settled else PaymentState.PENDING)
     assert found.due_ms == books.clock.at_ms + constants.CLAIM_LEASE_MS
     # The first holder neither settles, fails nor serves it any more.
-    assert not asyncio.run(books.ledger.record_settlement(final_row(row)))
+    assert not asyncio.run(books.ledger.record_settlement(final_row(row, "another")))
     assert not asyncio.run(books.ledger.mark_failed(row, "late"))
     assert not asyncio.run(books.ledger.keep(row))
     asyncio.run(books.ledger.mark_served(row, is_reconciled=False))
