@@ -313,13 +313,11 @@ ECHOED_VALUE_LENGTH_MAX = 120
 """Characters of a caller's value that an error message repeats."""
 
 CLAIM_LEASE_MS = 120_000
-"""How long a paid request has its payment alone: more than nearly all scripts and a settlement
-take, and little enough that its payer can present the same authorization again if the isolate
-dies. A request that takes longer is still served unless its payer presents the payment again."""
+"""How long a paid request has its payment alone, which lets its payer return in time if the
+isolate dies. A slower request is served unless its payer presents the payment again."""
 
 SERVE_LEASE_MS = 60_000
-"""How long a response may take to be sent after its payment was recorded as settled; then the
-payer is served again."""
+"""How long a response may take to be sent after its settlement was recorded."""
 
 SENT_WITHIN_MS = 30_000
 """How long recording a settlement may take for the response to be sent nevertheless: less than
@@ -382,8 +380,7 @@ PENDING_BACKOFF_MS_MAX = 3_600_000
 """The longest pause between two attempts to resolve a payment."""
 
 FAILED_DAYS_MAX = 30
-"""How long a payment that was not charged can be presented again, if its authorization is
-valid for longer."""
+"""How long a payment that was not charged can be presented again at most."""
 
 ARCHIVE_ROWS_MAX = 500
 """Payments in an archive: about half a megabyte."""
