@@ -379,18 +379,6 @@ CRON_TIMEOUT_MS = 30_000
 PENDING_BACKOFF_MS_MAX = 3_600_000
 """The longest pause between two attempts to resolve a payment."""
 
-FAILED_DAYS_MAX = 30
-"""How long a payment that was not charged can be presented again at most."""
-
-ARCHIVE_ROWS_MAX = 500
-"""Payments in an archive: about half a megabyte."""
-
-ARCHIVES_PER_RUN_MAX = 10
-"""Archives that one cron run writes: enough for 80 payments per second."""
-
-ARCHIVES_READ_AT_ONCE = 20
-"""Archives that are read together; KV returns at most 25 MiB."""
-
 EXPIRY_MARGIN_MS = 120_000
 """How much later than `validBefore` a block must be, to prove that no block before it took an
 authorization: long enough for a reorganization to be over."""

@@ -12,12 +12,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core import constants, keys
+from core import keys
 from core.calendar import DAY_MS
 from core.errors import StoreUnavailable
 from core.ports import Clock, Database, Json, KeyValueStore, Row, Statement
 from payments.ledger import NOW
 from payments.models import COLUMNS, PaymentRow, read_row
+
+ROWS_MAX = 500
+"""Payments in an object: about half a megabyte."""
+
+OBJECTS_PER_RUN_MAX = 10
+"""Objects that one cron run writes: enough for 80 payments per second."""
+
+_READ_AT_ONCE = 20
+"""Objects that are read together; KV returns at most 25 MiB."""
 
 _LEFT_OUT = ("proof", "usage_batch", "due_ms", "is_done")
 """Columns that are not archived: they are for work that is done."""
@@ -48,7 +57,7 @@ class Archive:
             f"SELECT * FROM payments WHERE is_done = 1 AND due_ms <= {NOW}"  # noqa: S608
             " ORDER BY due_ms LIMIT ?"
         )
-        (rows,) = await self.database.execute(Statement(sql, (constants.ARCHIVE_ROWS_MAX,)))
+        (rows,) = await self.database.execute(Statement(sql, (ROWS_MAX,)))
         if not rows:
             return 0
         day = _day(rows[0])
@@ -100,8 +109,8 @@ class Archive:
 
     async def _read(self, names: Sequence[str]) -> Sequence[Json]:
         documents = []
-        for start in range(0, len(names), constants.ARCHIVES_READ_AT_ONCE):
-            group = names[start : start + constants.ARCHIVES_READ_AT_ONCE]
+        for start in range(0, len(names), _READ_AT_ONCE):
+            group = names[start : start + _READ_AT_ONCE]
             for key, text in (await self.store.get_many(group)).items():
                 if text is None or not key.endswith(_digest(text)):
                     raise ArchiveDamaged(f"{key} is missing or damaged")

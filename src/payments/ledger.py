@@ -23,12 +23,15 @@ from payments.models import COLUMNS, PaymentRow, PaymentState, read_row
 PROBLEM = "problem: "
 """Begins the reason of a payment that cron could not process; health shows the rest."""
 
+FAILED_DAYS_MAX = 30
+"""How long a payment that was not charged can be presented again at most."""
+
 _ATTEMPTS = 3
 _PAUSE_MS = 150
 NOW = "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
 _ARCHIVED_AT = (
     f"MAX((claimed_at_ms / {DAY_MS} + 2) * {DAY_MS},"
-    f" MIN(valid_before_ms, claimed_at_ms + {constants.FAILED_DAYS_MAX} * {DAY_MS}))"
+    f" MIN(valid_before_ms, claimed_at_ms + {FAILED_DAYS_MAX} * {DAY_MS}))"
 )
 """When a payment that failed may be archived: its authorization has expired, and its day is
 over."""

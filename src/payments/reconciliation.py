@@ -17,7 +17,7 @@ from core.calendar import DAY_MS, timestamp
 from core.errors import DatabaseUnavailable, SettlementUnreadable
 from core.ports import Json, UsageShards
 from metering.settlements import SettlementEvent, settlement_from
-from payments.archive import Archive
+from payments.archive import OBJECTS_PER_RUN_MAX, Archive
 from payments.ledger import NOT_SENT, PROBLEM, Ledger
 from payments.ledger_reports import DayTotals, payments_on, totals_on
 from payments.models import PaymentRow, PaymentState, payment_fields
@@ -66,7 +66,7 @@ async def run(resolver: PendingResolver) -> PaymentRunReport:
             acknowledged.append(row.payment_id)
     await resolver.ledger.mark_reconciled(acknowledged)
     archived = 0
-    for _ in range(constants.ARCHIVES_PER_RUN_MAX):
+    for _ in range(OBJECTS_PER_RUN_MAX):
         moved = await resolver.archive.move()
         archived += moved
         if not moved:

@@ -7,9 +7,10 @@ import json
 
 import pytest
 
-from core import constants
 from core.calendar import DAY_MS
 from core.ports import ProxyResponse, Response
+from payments import archive
+from payments.ledger import FAILED_DAYS_MAX
 from payments.reconciliation import compare_day
 from payments.resolution import resolver_of
 from tests.support.fakes import FakeUpstreamResponse
@@ -82,7 +83,7 @@ def test_an_archived_payment_that_failed_is_not_claimed_again() -> None:
     market = Market(reply=FakeUpstreamResponse(500))
     headers = market.payment(validBefore=str(2**47))
     market.call(headers=headers)
-    market.clock.at_ms += (constants.FAILED_DAYS_MAX + 2) * DAY_MS
+    market.clock.at_ms += (FAILED_DAYS_MAX + 2) * DAY_MS
     market.run_cron()
     assert archived(market) == 1
     body = error_body(market.call(headers=headers), 402, "payment_invalid")
@@ -92,7 +93,7 @@ def test_an_archived_payment_that_failed_is_not_claimed_again() -> None:
 def test_an_archive_has_payments_of_one_day_and_at_most_so_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(constants, "ARCHIVE_ROWS_MAX", 2)
+    monkeypatch.setattr(archive, "ROWS_MAX", 2)
     market = Market()
     for number in range(1, 6):
         market.call(headers=market.payment(number))
