@@ -319,10 +319,6 @@ isolate dies. A slower request is served unless its payer presents the payment a
 SERVE_LEASE_MS = 60_000
 """How long a response may take to be sent after its settlement was recorded."""
 
-SENT_WITHIN_MS = 30_000
-"""How long recording a settlement may take for the response to be sent nevertheless: less than
-`SERVE_LEASE_MS`, so that it can be recorded as sent before others may take it over."""
-
 PAYMENT_WAIT_MS = 3_000
 """How long a request waits for another request with the same payment."""
 
@@ -372,9 +368,6 @@ FACILITATOR_BODY_BYTES_MAX = 65_536
 
 CRON_ROWS_MAX = 50
 """Payments that one cron run processes, all at the same time."""
-
-CRON_TIMEOUT_MS = 30_000
-"""How long they may take together: more than one payment does whose node and shard time out."""
 
 PENDING_BACKOFF_MS_MAX = 3_600_000
 """The longest pause between two attempts to resolve a payment."""

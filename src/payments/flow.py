@@ -49,6 +49,10 @@ from usage import UsageRecorder
 
 _LOGGER = logging.getLogger(__name__)
 _POLL_MS = 250
+_SENT_WITHIN_MS = 30_000
+"""How long recording a settlement may take for the response to be sent nevertheless: less than
+`SERVE_LEASE_MS`, so that it can be recorded as sent before others may take it over."""
+
 _SEND_ATTEMPTS = 3
 _SEND_PAUSE_MS = 1_000
 
@@ -261,7 +265,7 @@ class Payments:
     ) -> Settlement:
         """Return the settlement, unless another request has the payment now, or may have it."""
         took_ms = self.clock.now_ms() - started_ms
-        if not is_own or took_ms > constants.SENT_WITHIN_MS:
+        if not is_own or took_ms > _SENT_WITHIN_MS:
             raise _in_progress(PaymentErrors(claim.request))
         return Settlement(receipt_headers(row, claim.version), row, is_new)
 

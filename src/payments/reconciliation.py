@@ -24,6 +24,9 @@ from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.resolution import PendingResolver
 from payments.settlement import settlement_event
 
+_TIMEOUT_MS = 30_000
+"""How long one run may take: more than one payment does whose node and shard time out."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -52,7 +55,7 @@ async def run(resolver: PendingResolver) -> PaymentRunReport:
     acknowledged: list[str] = []
     failed = 0
     if tasks:
-        await asyncio.wait(tasks, timeout=constants.CRON_TIMEOUT_MS / 1000)
+        await asyncio.wait(tasks, timeout=_TIMEOUT_MS / 1000)
     for row, task in zip(rows, tasks, strict=True):
         if not task.done():
             task.cancel()

@@ -48,8 +48,8 @@ PAYMENTS = (
         "a payment that was taken over is served by both requests",
         "payments.flow",
         "Payments._settlement",
-        "if not is_own or took_ms > constants.SENT_WITHIN_MS:",
-        "if took_ms > constants.SENT_WITHIN_MS:",
+        "if not is_own or took_ms > _SENT_WITHIN_MS:",
+        "if took_ms > _SENT_WITHIN_MS:",
     ),
     Mutation(
         "a refusal of a repeated settle request is taken for a failure",
