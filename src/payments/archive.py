@@ -71,7 +71,10 @@ class Archive:
         await self.store.put(key, text, {})
         await self.database.execute(
             Statement(
-                "INSERT INTO archives (day, key, payments) VALUES (?, ?, ?)", (day, key, len(rows))
+                # Without all of them, the number is 0, which the table refuses.
+                "INSERT INTO archives (day, key, payments) SELECT ?, ?, IIF(COUNT(*) = ?,"  # noqa: S608
+                f" COUNT(*), 0) FROM payments WHERE {of_them} AND is_done = 1",
+                (day, key, len(rows), names),
             ),
             Statement(
                 "INSERT INTO archived SELECT payment_id, (SELECT archive FROM archives"  # noqa: S608

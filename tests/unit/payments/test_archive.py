@@ -8,7 +8,8 @@ import json
 import pytest
 
 from core.calendar import DAY_MS
-from core.ports import ProxyResponse, Response
+from core.errors import DatabaseUnavailable
+from core.ports import ProxyResponse, Response, Row, Statement
 from payments import archive
 from payments.ledger import FAILED_DAYS_MAX
 from payments.reconciliation import compare_day
@@ -117,3 +118,34 @@ def test_a_damaged_archive_is_not_believed(text: str) -> None:
     market.store.values[row["key"]] = (text, *rest)
     error_body(market.call(headers=headers), 500, "internal_error")
     assert len(market.chain.transfers) == 1
+
+
+def test_an_archive_that_takes_effect_late_does_not_count_a_payment_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    market = Market()
+    day = market.clock.at_ms // DAY_MS
+    for number in (1, 2):
+        market.call(headers=market.payment(number))
+    market.clock.at_ms += 2 * DAY_MS
+    execute, delayed = market.database.execute, []
+
+    async def execute_later(*statements: Statement) -> list[list[Row]]:
+        if statements[0].sql.startswith("INSERT INTO archives"):
+            delayed.append(statements)
+            raise DatabaseUnavailable("D1_ERROR: Network connection lost.")
+        return await execute(*statements)
+
+    monkeypatch.setattr(market.database, "execute", execute_later)
+    with pytest.raises(DatabaseUnavailable):
+        market.run_cron()
+    monkeypatch.setattr(market.database, "execute", execute)
+    monkeypatch.setattr(archive, "ROWS_MAX", 1)
+    resolver = resolver_of(market.environment, market.clock)
+    assert asyncio.run(resolver.archive.move()) == 1
+    with pytest.raises(DatabaseUnavailable):
+        asyncio.run(execute(*delayed[0]))
+    market.run_cron()
+    compared = asyncio.run(compare_day(resolver.ledger, resolver.archive, market.shards, day))
+    assert compared["agrees"]
+    assert archived(market) == 2
