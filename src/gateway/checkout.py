@@ -79,7 +79,10 @@ class Checkout:
             tenant=tenant,
             requirements=requirements_for(self.environment, tenant),
             resource=Resource(
-                context.request.url, context.request.method, tenant.description or tenant.slug
+                context.request.url,
+                context.request.method,
+                tenant.description or tenant.slug,
+                tenant.discovery,
             ),
             target=context.target,
             headers=headers,

@@ -1,14 +1,12 @@
 """Payment requirements: what a request to a priced API costs, in which token, and who is paid.
 
 They are made from the tenant's record and the deployment's settings. There is no default
-payee, network or token. `payment_required_document` and the functions after it write them in
-the form of x402 version 2 or 1 (https://github.com/coinbase/x402, folder specs).
+payee, network or token. `accepts_in_body` and the functions after it write them in the form of x402
+version 2 or 1 (https://github.com/coinbase/x402, folder specs).
 """
 
 from __future__ import annotations
 
-import binascii
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from core import constants
 from core.errors import ConfigurationError
 from core.ports import Environment, Json
 from tenants.addresses import is_address
+from tenants.discovery import NOTHING_KNOWN, Discovery
 from tenants.records import Tenant
 
 SCHEME = "exact"
@@ -63,23 +62,6 @@ _USDC_DECIMALS = 6
 _MICRO_DECIMALS = 6
 _DECIMALS = re.compile(r"[0-9]{1,2}", re.ASCII)
 _DECIMALS_MAX = 30
-_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
-_QUERY_METHODS = ("GET", "HEAD", "DELETE")
-_BODY_METHODS = ("POST", "PUT", "PATCH")
-_IDENTIFIER_SCHEMA: Mapping[str, Json] = {
-    "$schema": _SCHEMA,
-    "type": "object",
-    "properties": {
-        "required": {"type": "boolean"},
-        "id": {
-            "type": "string",
-            "minLength": 16,
-            "maxLength": 128,
-            "pattern": "^[a-zA-Z0-9_-]+$",
-        },
-    },
-    "required": ["required"],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +89,12 @@ class PaymentRequirements:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What is paid for: its URL, method and description."""
+    """What is paid for: its URL, method and description, and how it is called."""
 
     url: str
     method: str
     description: str
+    discovery: Discovery = NOTHING_KNOWN
 
 
 def network_name_v1(network: str) -> str | None:
@@ -193,22 +176,6 @@ def _unusable(name: str, what: str) -> ConfigurationError:
     return ConfigurationError(name, f"It must be {what}.")
 
 
-def payment_required_document(
-    requirements: PaymentRequirements, resource: Resource, error: str
-) -> Mapping[str, Json]:
-    """Return the document of the header `PAYMENT-REQUIRED`, for clients and for indexers."""
-    return {
-        "x402Version": 2,
-        "error": error,
-        "resource": {"url": resource.url, "description": resource.description},
-        "accepts": [accepts_entry(requirements)],
-        "extensions": {
-            PAYMENT_IDENTIFIER: {"info": {"required": False}, "schema": _IDENTIFIER_SCHEMA},
-            **_discovery(resource.method),
-        },
-    }
-
-
 def accepts_in_body(requirements: PaymentRequirements, resource: Resource) -> Mapping[str, Json]:
     """Return the x402 fields of a 402's body, which clients of version 1 read."""
     if requirements.network_v1 is None:
@@ -237,34 +204,9 @@ def accepts_entry_v1(requirements: PaymentRequirements, resource: Resource) -> d
         "maxAmountRequired": requirements.amount,
         "resource": resource.url,
         "description": resource.description,
-        "mimeType": "",
+        "mimeType": resource.discovery.mime_type,
         "payTo": requirements.pay_to,
         "maxTimeoutSeconds": constants.PAYMENT_VALID_SECONDS,
         "asset": requirements.asset,
         "extra": {"name": requirements.asset_name, "version": requirements.asset_version},
-    }
-
-
-def encode_header(document: Mapping[str, Json]) -> str:
-    """Encode a document as a header's value: base64 of JSON."""
-    text = json.dumps(document, separators=(",", ":"))
-    return binascii.b2a_base64(text.encode(), newline=False).decode("ascii")
-
-
-def _discovery(method: str) -> Mapping[str, Json]:
-    """Return the extension `bazaar`, which tells indexers how the endpoint is called."""
-    if method not in (*_QUERY_METHODS, *_BODY_METHODS):
-        return {}
-    example: dict[str, Json] = {"type": "http", "method": method}
-    properties: dict[str, Json] = {
-        "type": {"type": "string", "const": "http"},
-        "method": {"type": "string", "enum": [method]},
-    }
-    if method in _BODY_METHODS:
-        example |= {"bodyType": "json", "body": {}}
-        properties |= {"bodyType": {"type": "string"}, "body": {"type": "object"}}
-    entry = {"type": "object", "properties": properties, "required": list(properties)}
-    schema = {"$schema": _SCHEMA, "type": "object", "properties": {"input": entry}}
-    return {
-        "bazaar": {"info": {"input": example}, "schema": {**schema, "required": ["input"]}},
     }

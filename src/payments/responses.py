@@ -18,6 +18,7 @@ from core.responses import (
     json_response,
     prefers_page,
 )
+from payments.discovery import encode_header, payment_required_header
 from payments.errors import (
     FacilitatorUnavailable,
     PaymentAlreadyUsed,
@@ -30,9 +31,7 @@ from payments.requirements import (
     PaymentRequirements,
     Resource,
     accepts_in_body,
-    encode_header,
     network_name_v1,
-    payment_required_document,
 )
 
 _VERSION_1 = 1
@@ -77,7 +76,7 @@ class PaymentErrors:
         x402 header.
         """
         requirements, resource = self.request.requirements, self.request.resource
-        document = encode_header(payment_required_document(requirements, resource, message))
+        document = payment_required_header(requirements, resource, message)
         is_browser = prefers_page(self.request.headers)
         page = payment_page(requirements, resource, message) if is_browser else None
         all_headers = ((PAYMENT_REQUIRED_HEADER, document), *headers)

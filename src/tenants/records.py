@@ -19,6 +19,7 @@ from core.quotas import UNBOUNDED, QuotaLimits
 from core.safe_json import read_json
 from metering.events import Api
 from tenants.addresses import ADDRESS, is_address
+from tenants.discovery import NOTHING_KNOWN, Discovery, parse_discovery
 from tenants.fields import RecordFields, usd_micros
 from tenants.limits import RateLimit, parse_quota_limits, parse_rate_limit
 
@@ -55,6 +56,7 @@ class Tenant:
     rate_limit: RateLimit | None
     quota_limits: QuotaLimits
     charge_redirects: bool
+    discovery: Discovery = NOTHING_KNOWN
 
     @cached_property
     def is_priced(self) -> bool:
@@ -127,6 +129,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         rate_limit=parse_rate_limit(fields),
         quota_limits=parse_quota_limits(fields, price_micros),
         charge_redirects=fields.flag("chargeRedirects"),
+        discovery=parse_discovery(fields),
     )
     if fields.reasons:
         shown_slug = record.get("slug")

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from .fault_proxy import FaultProxy
 from .faults import drop_connection, fail_after_success
 
 PRICE = 10_000
-TENANTS = {
+TENANTS: dict[str, list[dict[str, Any]]] = {
     "tenants": [
         {
             "slug": slug,
@@ -25,7 +26,7 @@ TENANTS = {
             "priceUsd": 0.01,
             "x402Enabled": True,
         }
-        for slug, script in (("cent", "mirror"), ("mishap", "mishap"))
+        for slug, script in (("cent", "mirror"), ("mishap", "mishap"), ("wordy", "mirror"))
     ]
 }
 
@@ -48,6 +49,14 @@ def platform(priced: Server) -> Iterator[Caller]:
     """A client for the platform API."""
     with Caller(priced.url, TOKEN) as caller:
         yield caller
+
+
+TENANTS["tenants"][-1] |= {
+    "description": "🌦" * 1_000,
+    "methods": ["GET"],
+    "inputSchema": {"type": "object", "description": "天" * 3_000},
+    "outputSchema": {"type": "object", "description": "ж" * 3_000},
+}
 
 
 def cron(server: Server) -> None:
@@ -99,6 +108,18 @@ def test_an_official_client_pays_and_all_accounts_agree(
     assert newest["transaction"] == bought.receipt["transaction"]
     assert newest["amountMicros"] == PRICE
     reconciled_day(platform)
+
+
+@pytest.mark.parametrize("version", [2, 1])
+@pytest.mark.parametrize("name", ["fetch", "httpx", "requests"])
+def test_an_api_with_long_texts_at_a_long_url_can_be_paid(
+    priced: Server, economy: Economy, payer_of: PayerOf, name: str, version: int
+) -> None:
+    url = f"{priced.url}/t/wordy/echo?q={'x' * 6_000}"
+    required = httpx.get(url).headers["payment-required"]
+    assert len(required) <= 6_000
+    bought = payer_of(name).pay(economy.buyer, url, version=version)
+    assert bought.status == 200, bought
 
 
 def test_a_repeated_payment_gets_its_receipt(

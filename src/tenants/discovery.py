@@ -1,0 +1,128 @@
+"""What a record says about how its API is called, for catalogs and for clients that pay.
+
+The fields are `methods`, `mimeType`, `inputSchema`, `outputSchema`, `example`, `title` and `tags`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.ports import Json
+from tenants.fields import RecordFields
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_MIME_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(?: ?; ?[\w.+-]+=[\w.+-]+)?", re.ASCII)
+_SCHEMA_LENGTH_MAX = 8_000
+"""Characters of a schema or an example as JSON."""
+
+_TAGS_MAX = 10
+_TAG_LENGTH_MAX = 32
+_EXAMPLE_KEYS = {"input", "output"}
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """How an API is called; empty or None for what its record does not say.
+
+    `input_schema` describes the query, or the body of methods that have one; `output_schema` the
+    response. `input_example` and `output_example` are values that fit them.
+    """
+
+    methods: Sequence[str] = ()
+    mime_type: str = ""
+    input_schema: Mapping[str, Json] | None = None
+    output_schema: Mapping[str, Json] | None = None
+    input_example: Json = None
+    output_example: Json = None
+    title: str = ""
+    tags: Sequence[str] = ()
+
+
+NOTHING_KNOWN = Discovery()
+
+
+def parse_discovery(fields: RecordFields) -> Discovery:
+    """Read these fields of a record; an invalid one adds a reason."""
+    example = _read_json(fields, "example", (dict, list, str, int, float, bool))
+    # Either an example of both, or of the response alone.
+    has_both = isinstance(example, dict) and example and example.keys() <= _EXAMPLE_KEYS
+    found = Discovery(
+        methods=_read_methods(fields),
+        mime_type=_read_mime_type(fields),
+        input_schema=_read_schema(fields, "inputSchema"),
+        output_schema=_read_schema(fields, "outputSchema"),
+        input_example=example.get("input") if has_both else None,
+        output_example=example.get("output") if has_both else example,
+        title=fields.text("title"),
+        tags=_read_tags(fields),
+    )
+    return NOTHING_KNOWN if found == NOTHING_KNOWN else found
+
+
+def _read_methods(fields: RecordFields) -> Sequence[str]:
+    given = fields.record.get("methods")
+    if given is None:
+        return ()
+    if isinstance(given, list) and given and all(method in METHODS for method in given):
+        return tuple(dict.fromkeys(given))
+    fields.refuse("methods", f"a list of methods in capital letters: {', '.join(METHODS)}")
+    return ()
+
+
+def _read_mime_type(fields: RecordFields) -> str:
+    if fields.record.get("mimeType") is None:
+        return ""
+    return fields.matching("mimeType", _MIME_TYPE, "a media type such as application/json")
+
+
+def _read_tags(fields: RecordFields) -> Sequence[str]:
+    given = fields.record.get("tags")
+    if given is None:
+        return ()
+    if isinstance(given, list) and len(given) <= _TAGS_MAX:
+        # Each is checked as a field of its own.
+        tags = RecordFields({str(index): tag for index, tag in enumerate(given)})
+        found = [tags.text(name, _TAG_LENGTH_MAX) for name in tags.record]
+        if all(found):
+            return tuple(dict.fromkeys(found))
+    fields.refuse("tags", f"at most {_TAGS_MAX} texts of 1 to {_TAG_LENGTH_MAX} characters")
+    return ()
+
+
+def _read_schema(fields: RecordFields, name: str) -> Mapping[str, Json] | None:
+    schema = _read_json(fields, name, (dict,))
+    if schema is not None and _refers_elsewhere(schema):
+        fields.refuse(name, "a JSON Schema without $id and without $ref to another document")
+        return None
+    found: Mapping[str, Json] | None = schema
+    return found
+
+
+def _read_json(fields: RecordFields, name: str, types: tuple[type, ...]) -> Json:
+    value = fields.record.get(name)
+    if value is None:
+        return None
+    if (
+        not isinstance(value, types)
+        or len(json.dumps(value, ensure_ascii=False)) > _SCHEMA_LENGTH_MAX
+    ):
+        kind = "an object" if types == (dict,) else "a JSON value"
+        fields.refuse(name, f"{kind} of at most {_SCHEMA_LENGTH_MAX} characters")
+        return None
+    return value
+
+
+def _refers_elsewhere(schema: Json) -> bool:
+    """Tell whether a schema, whose nesting is limited, refers to another document."""
+    if isinstance(schema, list):
+        return any(map(_refers_elsewhere, schema))
+    if not isinstance(schema, dict):
+        return False
+    return any(
+        (name in ("$ref", "$id") and not (isinstance(value, str) and value.startswith("#")))
+        or _refers_elsewhere(value)
+        for name, value in schema.items()
+    )
