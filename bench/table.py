@@ -134,6 +134,7 @@ def _snapshot_rows(snapshots: list[SnapshotFigures]) -> Iterable[Row]:
         yield f"{name}: unchanged, p50", one.unchanged_p50_ms, float("inf"), "ms"
         yield f"{name}: warm, CPU", one.warm_cpu_ms, float("inf"), "ms"
         yield f"{name}: new isolate, slowest", max(one.new_isolate_ms), 250, "ms"
+        yield f"{name}: first after a start of the shard", max(one.first_ms), float("inf"), "ms"
         yield f"{name}: Pyodide's memory, shard and reader", one.heap_mb, 100, "MB"
         yield f"{name}: largest value stored", one.largest_value_mb, 26.2, "MB"
 

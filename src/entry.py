@@ -11,7 +11,6 @@ from core import logs
 from core.telemetry import RequestCounters
 from gateway.dispatcher import Dispatcher
 from gateway.scheduled import ScheduledWork
-from metering.shard import shard_of
 from payments.facilitator import Facilitators
 from runtime.coroutine_driver import driven
 from runtime.counters import QuotaCounter
@@ -24,6 +23,7 @@ from runtime.environment import (
 )
 from runtime.http import RuntimeRequest
 from runtime.usage_shard import ShardObject
+from snapshots.sharing import sharing_shard_of
 from tenants.directory import TenantDirectory
 from usage import UsageRecorder
 
@@ -33,7 +33,7 @@ __all__ = ["QuotaCounter", "UsageShard", "on_fetch", "on_scheduled"]
 class UsageShard(ShardObject):
     """A shard of the usage log."""
 
-    _start = staticmethod(shard_of)
+    _start = staticmethod(sharing_shard_of)
 
 
 logs.set_up(write_log)

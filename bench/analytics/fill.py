@@ -142,8 +142,7 @@ def source_hash() -> str:
 def closed_day(day: int, count: int, apis: int) -> tuple[int, Sequence[str]]:
     """Return a day and the pieces of its roll-up."""
     totals = Totals()
-    for event in Traffic(apis).events(f"d{day}", day * DAY_MS, (day + 1) * DAY_MS, count):
-        totals.add_event(event)
+    totals.add_all(Traffic(apis).events(f"d{day}", day * DAY_MS, (day + 1) * DAY_MS, count))
     return day, encode_rollup(keys.rollup(0, day, 1), Rollup(totals))
 
 

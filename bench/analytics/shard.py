@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,7 +13,7 @@ from bench.analytics.fill import Filled, FixedClock, batches, rows_of
 from bench.analytics.memory_store import MemoryStore
 from bench.analytics.snapshots import fill_worker
 from bench.analytics.traffic import Traffic
-from bench.server import connected, running
+from bench.server import Measured, running
 from core.calendar import HOUR_MS, MINUTE_MS
 from core.ports import Json
 from metering.batches import decode_batch
@@ -25,8 +23,10 @@ from metering.totals import Totals
 from tests.support.fake_sql import FakeSql
 
 START_MS = 1_795_348_800_000
-APPENDS = 3_000
-CLIENTS = 32
+WRITERS = 64
+"""Writers that have a batch on its way at the same time, such as isolates."""
+
+APPENDS = 100 * WRITERS
 RECOVERED_MINUTES = 10
 RECOVERED_RATE = 200
 EVENTS_OF_A_BATCH = 12
@@ -37,8 +37,8 @@ EVENTS_OF_A_BATCH = 12
 class ShardFigures:
     """What one shard does.
 
-    `appends_per_second` is of batches with one event from 32 concurrent callers, through the
-    Worker. `recovery_seconds` is how long the first call takes when `recovered_events` are not in
+    `appends_per_second` is of batches with one event, each in a call of its own, `WRITERS` at a
+    time. `recovery_seconds` is how long the first call takes when `recovered_events` are not in
     a checkpoint. `hour_cpu_seconds` is the CPU time of workerd while `hour_events` are appended
     in full batches. `part_*` are of one part with `part_events` in 1,000 APIs from 20,000 agents,
     on CPython.
@@ -61,10 +61,10 @@ class ShardFigures:
 
 def measure(events: int, say: Callable[[str], None]) -> ShardFigures:
     """Measure one shard; `events` is the size of the hour."""
-    say(f"a shard: {APPENDS:,} appends, {CLIENTS} at a time")
+    say(f"a shard: {APPENDS:,} appends, {WRITERS} at a time")
     with TemporaryDirectory() as name, running(Path(name)) as worker:
         worker.request("/start", now=START_MS)
-        appends = _appends_per_second(worker.direct_port())
+        appends = _appends_per_second(worker)
     say(f"a shard: recovering {RECOVERED_MINUTES} minutes at {RECOVERED_RATE} requests/s")
     recovered, seconds = _recovery()
     say(f"a shard: adding an hour of {events:,} events")
@@ -81,32 +81,18 @@ def measure(events: int, say: Callable[[str], None]) -> ShardFigures:
     return ShardFigures(appends, recovered, seconds, events, cpu, heap, events, text_mb, memory_mb)
 
 
-def _appends_per_second(port: int) -> float:
-    """Append batches from several clients; return how many a second are acknowledged."""
-    texts = [
-        batches(Traffic(), f"w{number}", START_MS - MINUTE_MS, START_MS, 1)[0].encode()
-        for number in range(APPENDS)
-    ]
-    failures: list[Exception] = []
-
-    def append() -> None:
-        try:
-            with connected(port) as client:
-                while texts:
-                    body = client.request("/append", texts.pop()).body
-                    assert "position" in json.loads(body["result"]), body
-        except Exception as error:  # noqa: BLE001, raised again below
-            failures.append(error)
-
-    clients = [threading.Thread(target=append) for _ in range(CLIENTS)]
-    started = time.monotonic()
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
-    for failure in failures:
-        raise failure
-    return APPENDS / (time.monotonic() - started)
+def _appends_per_second(worker: Measured) -> float:
+    """Append batches of as many writers, some at a time; return how many a second are accepted."""
+    traffic, seconds = Traffic(), 0.0
+    for first in range(0, APPENDS, WRITERS):
+        texts = [
+            batches(traffic, f"w{number}", START_MS - MINUTE_MS, START_MS, 1)[0]
+            for number in range(first, first + WRITERS)
+        ]
+        response = worker.request("/append", "\n".join(texts).encode())
+        assert response.body["accepted"] == WRITERS, response.body
+        seconds += response.seconds
+    return APPENDS / seconds
 
 
 def _recovery() -> tuple[int, float]:
@@ -130,8 +116,7 @@ def _part_size(events: int) -> tuple[float, float]:
     tracemalloc.start()
     totals = Totals()
     for text in texts:
-        for event in decode_batch(text).events:
-            totals.add_event(event)
+        totals.add_all(decode_batch(text).events)
     memory, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     header, apis = totals.encode()

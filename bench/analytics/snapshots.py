@@ -18,6 +18,9 @@ from core.calendar import MINUTE_MS
 from core.ports import Json
 
 WARM_RUNS = 50
+NEW_ISOLATES = 5
+"""New isolates for each start of the shard."""
+
 ARRIVING = 10
 """New events before each warm read: about five seconds of 10 million events in 90 days."""
 
@@ -28,10 +31,11 @@ _ROWS_LENGTH = 1_000_000
 class SnapshotFigures:
     """One window of one log. Times are in ms, minus the time of an empty request.
 
-    `new_isolate_ms` is the first read of each isolate, of a shard that runs. `warm_*` are reads
-    in an isolate that has read before, each after a batch of `ARRIVING` events; `warm_cpu_ms` is
+    `first_ms` are the first reads of the shard that reads for all isolates, each after it has
+    started; `new_isolate_ms` are the first reads of new isolates after that. `warm_*` are reads in
+    an isolate that has read before, each after a batch of `ARRIVING` events; `warm_cpu_ms` is
     workerd's CPU time of such a read, with that of the shard. `unchanged_p50_ms` is a read that
-    finds nothing new. Shard and reader share one isolate and its memory here.
+    finds nothing new. Shard and isolate share one Pyodide and its memory here.
     """
 
     events: int
@@ -42,6 +46,7 @@ class SnapshotFigures:
     warm_p50_ms: float
     warm_p95_ms: float
     unchanged_p50_ms: float
+    first_ms: Sequence[float]
     new_isolate_ms: Sequence[float]
     warm_cpu_ms: float
     shard_mb: float
@@ -82,12 +87,16 @@ def measure(
         found: list[SnapshotFigures] = []
         for window in WINDOWS:
             firsts: list[float] = []
+            new: list[float] = []
             for number in range(restarts):
                 say(f"{events:,} events: {window}, isolate {number + 1} of {restarts}")
                 with running(state) as worker:
                     empty = _empty_ms(worker)
                     shard_mb = worker.request("/start", now=NOW_MS).body["heap_bytes"] / 1e6
                     firsts.append(_snapshot(worker, window)[0] - empty)
+                    for _ in range(NEW_ISOLATES):
+                        worker.request("/forget")
+                        new.append(_snapshot(worker, window)[0] - empty)
                     if number == restarts - 1:
                         figures = _measure_window(worker, fill, window, empty)
                         found.append(
@@ -95,7 +104,8 @@ def measure(
                                 events,
                                 fill.apis,
                                 window,
-                                new_isolate_ms=firsts,
+                                first_ms=firsts,
+                                new_isolate_ms=new,
                                 shard_mb=shard_mb,
                                 heap_mb=worker.heap_mb(),
                                 peak_mb=worker.peak_mb(),

@@ -4,6 +4,7 @@ The host measures the time, because a Worker's clock stops while it computes. `/
 request that does nothing.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +17,7 @@ from workers import Response as WorkersResponse
 from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import analytics_response
-from core.ports import Clock, Json, KeyValueStore, Sql
-from metering.shard import UsageShard as Shard
+from core.ports import Clock, Json, KeyValueStore, Sql, UsageShards
 from metering.shard import shard_of
 from metering.tables import Tables
 from runtime.counters import QuotaCounter
@@ -26,6 +26,7 @@ from runtime.http import RuntimeRequest
 from runtime.shards import RuntimeSql, RuntimeUsageShards
 from runtime.usage_shard import ShardObject
 from snapshots.serialization import snapshot_json
+from snapshots.sharing import SharingShard
 
 __all__ = ["QuotaCounter", "UsageShard", "on_fetch"]
 
@@ -63,7 +64,7 @@ _readers: list[Analytics] = []
 _pages: list[Explore] = []
 
 
-class StillShard(Shard):
+class StillShard(SharingShard):
     """A shard without scheduled work: the clock of alarms is not the host's."""
 
     def due_ms(self) -> int | None:
@@ -71,8 +72,12 @@ class StillShard(Shard):
         return None
 
 
-def _start(sql: Sql, number: int, store: KeyValueStore, _: Clock) -> Shard:
-    return StillShard(shard_of(sql, number, store, _clock).log)
+def _start(
+    sql: Sql, number: int, store: KeyValueStore, _: Clock, shards: UsageShards
+) -> SharingShard:
+    shard = StillShard(shard_of(sql, number, store, _clock).log)
+    shard.share(shards)
+    return shard
 
 
 class UsageShard(ShardObject):
@@ -107,12 +112,18 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
         case "/load" | "/load-many" | "/delete-many":
             done = await _load(raw_environment.USAGE_KV, raw_request, given)
         case "/fill" | "/append":
-            text = str(await raw_request.text())
+            # A call for each line, all at the same time, as many isolates would make them.
+            texts = str(await raw_request.text()).splitlines()
             shards = RuntimeUsageShards(raw_environment.USAGE_SHARD, None)
-            done = {"result": await shards.call(0, address.path[1:], text)}
+            calls = [shards.call(0, address.path[1:], text) for text in texts]
+            done = {"accepted": sum("position" in text for text in await asyncio.gather(*calls))}
         case "/start":
             shards = RuntimeUsageShards(raw_environment.USAGE_SHARD, None)
             done = {"heap_bytes": int(await shards.call(0, "start", given["now"]))}
+        case "/forget":
+            # The next read is like that of a new isolate.
+            _readers.clear()
+            done = {}
         case "/snapshot":
             found = await _analytics(environment).snapshots((given["window"],), TOP)
             snapshot = found[given["window"]]

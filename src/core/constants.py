@@ -109,6 +109,9 @@ SEND_DEADLINE_MS = 20_000
 SHARD_TIMEOUT_MS = 4_000
 """How long a shard may take to respond; a commit takes less than 100 ms."""
 
+SNAPSHOTS_TIMEOUT_MS = 15_000
+"""Time for shard 0 to read snapshots; the first read of 10,000 APIs takes seconds."""
+
 BUFFERED_EVENTS_MAX = 50_000
 """Events an isolate buffers while shards and KV fail, about 20 MB; more are dropped and counted."""
 

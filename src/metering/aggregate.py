@@ -65,14 +65,10 @@ class Aggregate:
         _, at_ms, api, method, status, latency_ms, caller, outcome, counted, micros, network = event
         if api is not None and (self.described_by is None or at_ms >= self.described_by[0]):
             self.described_by = newest(self.described_by, (at_ms, api))
-        calls = int(counted)
-        errors = int(counted and is_error(status))
-        self.kinds.add((status // 100, method, outcome), calls, errors, micros)
-        if calls or micros:
-            self.revenue_micros += micros
-            self.hours.add(at_ms // HOUR_MS, calls, errors, micros)
-            self.callers.add(caller, calls, paid=micros > 0)
+        calls = errors = 0
         if counted:
+            calls = 1
+            errors = int(is_error(status))
             self.calls += 1
             self.errors += errors
             self.latency.add(latency_ms)
@@ -80,6 +76,11 @@ class Aggregate:
                 self.networks.add(network)
             if api is not None:
                 self.price_sum_micros += api.price_micros
+        self.kinds.add((status // 100, method, outcome), calls, errors, micros)
+        if calls or micros:
+            self.revenue_micros += micros
+            self.hours.add(at_ms // HOUR_MS, calls, errors, micros)
+            self.callers.add(caller, calls, paid=micros > 0)
 
     def merge(self, other: Aggregate) -> None:
         """Add the totals of `other`. Sketches stay open until `pack`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from core import constants
@@ -19,11 +20,11 @@ from core.safe_json import read_json
 from metering.events import Api, UsageEvent
 from metering.settlements import SettlementEvent, settlement_fields, settlement_from
 
-BATCH_VERSION = 2
+BATCH_VERSION = 3
 IMPORTED = "import"
 """The writer of imported events."""
 
-_HASH = re.compile("[0-9a-f]{0,16}")
+_HASHES = re.compile("[0-9a-f]{0,16}(?: [0-9a-f]{0,16})*")
 _WRITER = re.compile("[a-z0-9-]{1,64}")
 _SURROGATE = re.compile(r"\\u[dD]")
 _INTEGER_MAX = (1 << 53) - 1
@@ -54,42 +55,38 @@ class Batch(NamedTuple):
 def encode_batch(batch: Batch) -> str:
     """Encode a batch as a line of JSON.
 
-    Each API is written once, and rows refer to it by its index. Times count from the first event.
+    Events are columns in one list, and so are their APIs, each of which is written once. Events
+    refer to an API by its number, from 1, or 0 for none. Times count from the first event.
     """
-    indexes: dict[Api | None, int | None] = {None: None}
-    rows = []
-    start_ms = batch.events[0].at_ms if batch.events else 0
+    numbers: dict[Api | None, int] = {None: 0}
     for event in batch.events:
-        index = indexes.get(event.api, -1)
-        if index == -1:
-            index = indexes[event.api] = len(indexes) - 1
-        rows.append(
-            (
-                index,
-                event.at_ms - start_ms,
-                event.status,
-                event.latency_ms,
-                int(event.counted),
-                event.revenue_micros,
-                event.caller,
-                event.network,
-                event.method,
-                event.outcome,
-                event.request_id,
-            )
-        )
+        numbers.setdefault(event.api, len(numbers))
+    start_ms = batch.events[0].at_ms if batch.events else 0
+    events: list[str | int] = []
+    if batch.events:
+        names, times, apis, methods, *others = zip(*batch.events, strict=True)
+        statuses, latencies, callers, outcomes, counted, revenues, networks = others
+        events += *names, *methods, *outcomes, *callers, *networks
+        events += [at_ms - start_ms for at_ms in times]
+        events += [numbers[api] for api in apis]
+        events += *statuses, *latencies, *revenues, *map(int, counted)
     document = {
         "v": BATCH_VERSION,
         "writer": batch.writer,
         "sequence": batch.sequence,
         "dropped": batch.dropped,
         "at": start_ms,
-        "apis": [api for api in indexes if api is not None],
-        "rows": rows,
+        "apis": [*chain.from_iterable(zip(*filter(None, numbers), strict=True))],
+        "events": events,
     }
     if batch.settlement is not None:
         document["settlement"] = settlement_fields(batch.settlement)
     return _ENCODER.encode(document)
+
+
+def count_events(document: Json) -> int:
+    """Return the number of events of a batch that was accepted, decoded from JSON."""
+    return len(document["events"]) // len(UsageEvent._fields)
 
 
 def decode_batch(text: str) -> Batch:
@@ -123,18 +120,13 @@ def batch_from(document: Json) -> Batch:
             raise BatchVersionUnknown(
                 f"it is of version {document['v']!r}; this software reads {BATCH_VERSION}"
             )
-        apis = [_decode_api(fields) for fields in document["apis"]]
-        start_ms = _whole(document["at"])
-        rows = document["rows"]
-        if len(rows) > constants.BATCH_EVENTS_MAX:
-            raise BatchUnreadable(
-                f"it has {len(rows)} events; the limit is {constants.BATCH_EVENTS_MAX}"
-            )
+        start_ms, sequence, dropped = (document[name] for name in ("at", "sequence", "dropped"))
+        _check_wholes([start_ms, sequence, dropped])
         batch = Batch(
             _writer(document["writer"]),
-            _whole(document["sequence"]),
-            _whole(document["dropped"]),
-            [_decode_row(row, apis, start_ms) for row in rows],
+            sequence,
+            dropped,
+            _decode_events(document, start_ms),
             settlement_from(document["settlement"]) if "settlement" in document else None,
         )
     except (ValueError, TypeError, LookupError, SettlementUnreadable) as error:
@@ -156,50 +148,63 @@ def _check_kind(batch: Batch) -> None:
         raise BatchUnreadable(f"{batch.settlement.claimed_at_ms} is not a time")
 
 
-def _decode_api(fields: Json) -> Api:
-    tenant_id, slug, owner, directory, price_micros = fields
-    return Api(_text(tenant_id), _text(slug), _text(owner), _text(directory), _whole(price_micros))
-
-
-def _decode_row(row: Json, apis: Sequence[Api], start_ms: int) -> UsageEvent:
-    index, offset, status, latency, counted, revenue, caller, network, method, outcome, name = row
+def _decode_events(document: Json, start_ms: int) -> Sequence[UsageEvent]:
+    """Decode events; all values of one type are checked together."""
+    values, fields = document["events"], len(UsageEvent._fields)
+    count, rest = divmod(len(values), fields)
+    if rest:
+        raise TypeError(f"{len(values)} values are no events")
+    if count > constants.BATCH_EVENTS_MAX:
+        raise BatchUnreadable(f"it has {count} events; the limit is {constants.BATCH_EVENTS_MAX}")
+    apis = _decode_apis(document["apis"])
+    columns = [values[at * count : (at + 1) * count] for at in range(fields)]
+    names, methods, outcomes, callers, networks, offsets, *numbers = columns
+    _check(values[: 5 * count], str)
+    _check(offsets, int)
     # Events are recorded as their responses are ready, and a clock may be set back.
-    if type(offset) is not int or not 0 <= start_ms + offset <= _INTEGER_MAX:
-        raise TypeError(f"{offset!r} is not a time")
-    return UsageEvent(
-        _text(name),
-        start_ms + offset,
-        None if index is None else apis[_whole(index)],
-        _text(method),
-        _whole(status),
-        _whole(latency),
-        _hash(caller),
-        _text(outcome),
-        bool(_whole(counted)),
-        _whole(revenue),
-        _hash(network),
+    times = [start_ms + offset for offset in offsets]
+    _check_wholes([*times, *values[6 * count :]])
+    _check_hashes([*callers, *networks])
+    indexes, statuses, latencies, revenues, counted = numbers
+    own = map(apis.__getitem__, indexes)
+    rows = zip(
+        *(names, times, own, methods, statuses, latencies),
+        *(callers, outcomes, map(bool, counted), revenues, networks),
+        strict=True,
     )
+    return [*map(tuple.__new__, repeat(UsageEvent), rows)]
+
+
+def _decode_apis(values: Json) -> Sequence[Api | None]:
+    count, rest = divmod(len(values), len(Api._fields))
+    if rest:
+        raise TypeError(f"{len(values)} values are no APIs")
+    _check(values[: 4 * count], str)
+    _check_wholes(values[4 * count :])
+    columns = [values[at * count : (at + 1) * count] for at in range(len(Api._fields))]
+    return [None, *map(Api._make, zip(*columns, strict=True))]
 
 
 def _writer(value: Json) -> str:
-    if value != "" and _WRITER.fullmatch(_text(value)) is None:
+    _check([value], str)
+    if value != "" and _WRITER.fullmatch(value) is None:
         raise TypeError(f"{value!r} is not the name of a writer")
     return str(value)
 
 
-def _hash(value: Json) -> str:
-    if _HASH.fullmatch(_text(value)) is None:
-        raise TypeError(f"{value!r} is not a keyed hash")
-    return str(value)
+def _check_hashes(values: Sequence[str]) -> None:
+    text = " ".join(values)
+    # One match for all, which a hash with a space inside would satisfy, too.
+    if _HASHES.fullmatch(text) is None or text.count(" ") >= max(1, len(values)):
+        raise TypeError("a caller or a network is not a keyed hash")
 
 
-def _text(value: Json) -> str:
-    if type(value) is not str:
-        raise TypeError(f"{value!r} is not a string")
-    return value
+def _check_wholes(values: Json) -> None:
+    _check(values, int)
+    if values and not 0 <= min(values) <= max(values) <= _INTEGER_MAX:
+        raise TypeError(f"a number is below 0 or above {_INTEGER_MAX}")
 
 
-def _whole(value: Json) -> int:
-    if type(value) is not int or not 0 <= value <= _INTEGER_MAX:
-        raise TypeError(f"{value!r} is not a non-negative integer")
-    return value
+def _check(values: Json, kind: type) -> None:
+    if not isinstance(values, list) or not set(map(type, values)) <= {kind}:
+        raise TypeError(f"a value is no {kind.__name__}")

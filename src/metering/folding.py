@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from core import constants, keys
 from core.calendar import DAY_MS, HOURS_PER_DAY
 from core.errors import StoreUnavailable, SummaryUnreadable
 from core.ports import Clock, Json, KeyValueStore
+from metering.manifests import Bases, Folding, Manifest
 from metering.parts import OpenPart, PartName, closed
 from metering.rollups import Rollup, StoredTotals, base_of, get_rollups, put_rollup
 from metering.tables import Tables
@@ -47,87 +47,6 @@ class TotalsDamaged(Exception):
         self.key = key
 
 
-class Folding(NamedTuple):
-    """A fold that has started.
-
-    Attributes:
-        day: The day of the part.
-        number: The number of the part.
-        until: The part has its events up to this position.
-        version: Names what the fold writes.
-    """
-
-    day: int
-    number: int
-    until: int
-    version: int
-
-
-class Bases(NamedTuple):
-    """The bases of all days before `day`; `week` by the day on which they are used."""
-
-    day: int
-    overall: StoredTotals | None
-    week: Mapping[int, StoredTotals]
-
-
-@dataclass(slots=True)
-class Manifest:
-    """Where the newest totals of a shard are.
-
-    Attributes:
-        day: Bases have what is before this UTC day; 0 if nothing was folded yet.
-        overall: The base of the window `overall`.
-        week: The bases of the window `week`, by the day on which they are used.
-        version: Names keys and parts; grows before anything is named by it.
-        folding: The part that is being folded.
-        damaged: The keys of totals that could not be used, and why.
-        hours: The calls and revenue of each hour of the days that were folded last, by day.
-        changed_ms: When totals were replaced last.
-        are_bases_wrong: Whether the bases must be added up again from the roll-ups.
-    """
-
-    day: int = 0
-    overall: StoredTotals | None = None
-    week: dict[int, StoredTotals] = field(default_factory=dict)
-    version: int = 0
-    folding: Folding | None = None
-    damaged: dict[str, str] = field(default_factory=dict)
-    hours: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
-    changed_ms: int = 0
-    are_bases_wrong: bool = False
-
-    def encode(self) -> Json:
-        """Encode for the database."""
-        return [
-            self.day,
-            self.overall,
-            [[day, *stored] for day, stored in sorted(self.week.items())],
-            self.version,
-            self.folding,
-            self.damaged,
-            [[day, counts] for day, counts in sorted(self.hours.items())],
-            self.changed_ms,
-            self.are_bases_wrong,
-        ]
-
-    @staticmethod
-    def decode(value: Json) -> Manifest:
-        """Decode what `encode` returned."""
-        day, overall, week, version, folding, damaged, hours, changed_ms, are_bases_wrong = value
-        return Manifest(
-            day,
-            StoredTotals(*overall) if overall else None,
-            {used_on: StoredTotals(key, pieces) for used_on, key, pieces in week},
-            version,
-            Folding(*folding) if folding else None,
-            damaged,
-            dict(hours),
-            changed_ms,
-            are_bases_wrong,
-        )
-
-
 @dataclass(slots=True)
 class Folder:
     """Folds the parts of one shard.
@@ -154,7 +73,6 @@ class Folder:
     """The part that is being folded."""
     lost: set[int] = field(default_factory=set)
     """The days whose part must be added up again from the log."""
-    _written: set[str] = field(default_factory=set)  # The keys that an unfinished fold has written.
 
     def recover(self) -> None:
         """Read the manifest from the database."""
@@ -255,13 +173,12 @@ class Folder:
         rollup = await self.load(self.rollup_of(day))
         await self.merge(rollup, part.totals)
         key = keys.rollup(self.number, day, version)
-        stored = await put_rollup(self.store, key, Rollup(rollup), self._written)
+        stored = await self.put(key, Rollup(rollup))
         end = max(manifest.day, day + 1)
         overall = await self.load(manifest.overall)
         await self.merge(overall, closed(part.totals, rollup, end))
         bases = await self.put_bases(version, end, overall, {day: rollup})
         self.part = manifest.folding = None
-        self._written.clear()
         lost = {key: why for key, why in manifest.damaged.items() if keys.rollup_day(key) == day}
         self.set_rollup(day, stored, folding.until, rollup)
         # What the roll-up had is still missing, until the day is rebuilt.
@@ -273,6 +190,7 @@ class Folder:
     def next_version(self) -> int:
         """Return a number by which nothing is named yet, nor by the object after a restart."""
         self.manifest.version += 1
+        self.manifest.written.clear()
         self.store_manifest()
         return self.manifest.version
 
@@ -297,7 +215,6 @@ class Folder:
         if folding is not None:
             self.manifest.folding = folding._replace(version=self.manifest.version + 1)
             self.next_version()
-            self._written.clear()
 
     def _drop(
         self, replaced: Iterable[StoredTotals | None], kept: Container[StoredTotals | None]
@@ -330,7 +247,7 @@ class Folder:
         """
         overall.forget_days(end - constants.TREND_DAYS)
         overall_key = keys.base(self.number, "overall", end, version)
-        stored = await put_rollup(self.store, overall_key, base_of(overall), self._written)
+        stored = await self.put(overall_key, base_of(overall))
         week: Mapping[int, StoredTotals] = self.manifest.week
         if not new or max(new) >= end - _WEEK_DAYS:
             week = {
@@ -381,7 +298,16 @@ class Folder:
                 await self.merge(totals, await self.load(StoredTotals(*known[day])))
         totals.close_days(used_on)
         key = keys.base(self.number, "week", used_on, version)
-        return await put_rollup(self.store, key, base_of(totals), self._written)
+        return await self.put(key, base_of(totals))
+
+    async def put(self, key: str, rollup: Rollup) -> StoredTotals:
+        """Write totals, without the pieces that an interrupted attempt has written."""
+
+        def note(name: str) -> None:
+            self.manifest.written.append(name)
+            self.store_manifest()
+
+        return await put_rollup(self.store, key, rollup, self.manifest.written, note)
 
     async def _publish(self) -> None:
         """Write the manifest to KV, if it changed since that was done last."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core import constants, keys
 from core.calendar import DAY_MS
@@ -19,6 +20,7 @@ from core.errors import SummaryUnreadable
 from core.logs import fields
 from core.ports import Clock, KeyValueStore
 from metering.batches import IMPORTED, Batch, encode_batch
+from metering.events import UsageEvent
 from metering.folding import Folder
 from metering.parts import OpenPart, PartName, decode_part, encode_part
 from metering.segments import Commit, batches_of, bounded, encode_segment
@@ -59,6 +61,16 @@ class _Waiting:
     new: int = 0
 
 
+class _Contents(NamedTuple):
+    """How many events a commit has, and those of an API by UTC day.
+
+    The day of the commit is always there, because dropped events count on it.
+    """
+
+    events: int
+    days: Mapping[int, Sequence[UsageEvent]]
+
+
 @dataclass(slots=True)
 class Log:
     """The log of one shard.
@@ -89,6 +101,8 @@ class Log:
     folder: Folder = field(init=False)
     unflushed_since_ms: int | None = None
     _next_flush_ms: int | None = None
+    _unflushed: dict[int, tuple[int, Collection[int]]] = field(default_factory=dict)
+    """By position, the number of events and the UTC days of the commits that no segment has."""
     _unflushed_length: int = 0
     _waiting: dict[tuple[str, int] | int, _Waiting] = field(default_factory=dict)
     _waiting_length: int = 0
@@ -252,20 +266,25 @@ class Log:
     def _add(self, commit: Commit, batches: Sequence[Batch]) -> None:
         """Add what follows from a commit; some of it may be in the database already."""
         self.position = commit.position
+        contents = _contents_of(commit, batches)
         for batch in batches:
             self._add_name(batch, commit.at_ms)
             if batch.dropped:
-                self._part(commit, commit.at_ms).totals.dropped += batch.dropped
-            for event in batch.events:
-                if event.api is not None:
-                    self._part(commit, event.at_ms).add(event, commit.position)
-            self._uncheckpointed_events += len(batch.events)
+                self._part(commit, commit.at_ms // DAY_MS).totals.dropped += batch.dropped
+        for day, events in contents.days.items():
+            if events:
+                self._part(commit, day).add_all(events, commit.position)
+        self._uncheckpointed_events += contents.events
         if self._uncheckpointed_since_ms is None:
             self._uncheckpointed_since_ms = commit.at_ms
         if commit.position > self.flushed:
-            self._unflushed_length += len(commit.batches)
-            if self.unflushed_since_ms is None:
-                self.unflushed_since_ms = commit.at_ms
+            self._note_unflushed(commit, contents)
+
+    def _note_unflushed(self, commit: Commit, contents: _Contents) -> None:
+        self._unflushed[commit.position] = contents.events, set(contents.days)
+        self._unflushed_length += len(commit.batches)
+        if self.unflushed_since_ms is None:
+            self.unflushed_since_ms = commit.at_ms
 
     def _add_name(self, batch: Batch, at_ms: int) -> None:
         """Note by what the batch is recognized if it is sent again."""
@@ -278,9 +297,8 @@ class Log:
         else:
             self.writers.add(batch.writer, batch.sequence, at_ms)
 
-    def _part(self, commit: Commit, at_ms: int) -> OpenPart:
-        """Return the part of a time's day; a commit opens it if there is none."""
-        day = at_ms // DAY_MS
+    def _part(self, commit: Commit, day: int) -> OpenPart:
+        """Return the part of a day; a commit opens it if there is none."""
         part = self.parts.get(day)
         if part is None:
             name = PartName(day, self.folder.manifest.version)
@@ -290,22 +308,23 @@ class Log:
     async def _flush_segment(self, until: int) -> None:
         commits = self._next_segment(until)
         first, last = commits[0].position, commits[-1].position
-        events = [event for one in commits for batch in batches_of(one) for event in batch.events]
-        # Dropped events count on the day of their commit.
-        times = [*(event.at_ms for event in events), *(commit.at_ms for commit in commits)]
+        contents = [self._unflushed[commit.position] for commit in commits]
+        events = sum(count for count, _ in contents)
         await self.store.put(
             keys.segment(self.number, first),
             encode_segment(self.number, commits),
-            {"last": last, "events": len(events)},
+            {"last": last, "events": events},
             constants.SEGMENT_DAYS * DAY_MS // 1000,
         )
-        row = SegmentRow(first, last, len(events), self.clock.now_ms())
-        self.tables.add_segment(row, {at_ms // DAY_MS for at_ms in times})
+        row = SegmentRow(first, last, events, self.clock.now_ms())
+        self.tables.add_segment(row, set().union(*(days for _, days in contents)))
         self.flushed = last
         self.tables.set_value("flushed", last)
         self._delete_commits()
         self.counters.segments += 1
-        self._unflushed_length -= sum(len(commit.batches) for commit in commits)
+        for commit in commits:
+            del self._unflushed[commit.position]
+            self._unflushed_length -= len(commit.batches)
         oldest = next(self.tables.commits(last), None)
         self.unflushed_since_ms = None if oldest is None else oldest.at_ms
 
@@ -340,9 +359,7 @@ class Log:
             else:
                 self._recover_part(name, texts)
         for commit in self.tables.commits(self.flushed, self.checkpointed):
-            self._unflushed_length += len(commit.batches)
-            if self.unflushed_since_ms is None:
-                self.unflushed_since_ms = commit.at_ms
+            self._note_unflushed(commit, _contents_of(commit, batches_of(commit)))
         for commit in self.tables.commits(self.checkpointed):
             self._add(commit, batches_of(commit))
 
@@ -354,6 +371,19 @@ class Log:
             _LOGGER.error("part_lost", extra=fields(part=name, cause=str(error)))  # noqa: TRY400 (no traceback: the fault is in the data)
             day, number = name.removeprefix(_PART_PREFIX).split(" ")
             self.folder.lose(PartName(int(day), int(number)))
+
+
+def _contents_of(commit: Commit, batches: Sequence[Batch]) -> _Contents:
+    days: dict[int, list[UsageEvent]] = {commit.at_ms // DAY_MS: []}
+    for batch in batches:
+        own = {event.at_ms // DAY_MS for event in batch.events if event.api is not None}
+        for day in own:
+            days.setdefault(day, []).extend(
+                batch.events
+                if len(own) == 1
+                else (event for event in batch.events if event.at_ms // DAY_MS == day)
+            )
+    return _Contents(sum(len(batch.events) for batch in batches), days)
 
 
 def _name_of(batch: Batch) -> tuple[str, int] | int:

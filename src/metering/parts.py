@@ -41,10 +41,9 @@ class OpenPart:
     totals: Totals = field(default_factory=Totals)
     changed: dict[ApiId, int] = field(default_factory=dict)
 
-    def add(self, event: UsageEvent, position: int) -> None:
-        """Add an event that was committed at a position."""
-        api_id = self.totals.add_event(event)
-        if api_id is not None:
+    def add_all(self, events: Iterable[UsageEvent], position: int) -> None:
+        """Add events that were committed at a position."""
+        for api_id in self.totals.add_all(events):
             self.changed[api_id] = position
 
     def row(self, api_id: ApiId) -> Json:

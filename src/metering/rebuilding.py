@@ -18,11 +18,13 @@ from core.errors import SegmentUnreadable, StoreUnavailable
 from core.kv_store import get_all
 from metering.folding import Folder, TotalsDamaged
 from metering.parts import OpenPart, PartName
-from metering.rollups import Rollup, StoredTotals, put_rollup
+from metering.rollups import Rollup, StoredTotals
 from metering.segments import Commit, batches_of, decode_segment
 from metering.totals import Totals
 
 _ROLLUPS_PER_STEP = 20
+_FAILING = "failing"
+"""The state that has, by name, since when totals cannot be rebuilt."""
 
 
 class LogIncomplete(Exception):
@@ -39,6 +41,7 @@ class _Day:
         rollup: The totals of these events, from segments that start up to position `after`.
         part: The totals of the later events, from the same segments.
         after: The position.
+        version: Names the new roll-up, as long as nothing else is named later.
     """
 
     day: int
@@ -46,6 +49,7 @@ class _Day:
     rollup: Totals = field(default_factory=Totals)
     part: Totals = field(default_factory=Totals)
     after: int = 0
+    version: int = 0
 
     def add(self, commits: Iterable[Commit]) -> None:
         """Add what commits have of the day, as a shard does."""
@@ -54,18 +58,20 @@ class _Day:
             for batch in batches_of(commit):
                 if commit.at_ms // DAY_MS == self.day:
                     totals.dropped += batch.dropped
-                for event in batch.events:
-                    if event.at_ms // DAY_MS == self.day:
-                        totals.add_event(event)
+                totals.add_all(event for event in batch.events if event.at_ms // DAY_MS == self.day)
 
 
 @dataclass(slots=True)
 class _Sum:
-    """The roll-ups before day `until`, added up; `version` is that of the manifest."""
+    """The roll-ups before day `until`, added up.
+
+    `version` is that of the manifest; if `is_named`, the bases made of this are named by it.
+    """
 
     version: int
     totals: Totals = field(default_factory=Totals)
     until: int = 0
+    is_named: bool = False
 
 
 @dataclass(slots=True)
@@ -83,7 +89,6 @@ class Rebuilder:
     _rebuilding: _Day | None = None
     _repairing: _Day | None = None
     _sum: _Sum | None = None
-    _failing_since_ms: dict[str, int] = field(default_factory=dict)
 
     async def step(self, day: int, flushed: int) -> bool:
         """Make one step of the rebuild of a day; return whether it is complete.
@@ -133,7 +138,7 @@ class Rebuilder:
         Raises `StoreUnavailable`, and `TotalsDamaged` for other totals that are to be repaired
         first.
         """
-        day = keys.rollup_day(damage.key)
+        folder, day = self.folder, keys.rollup_day(damage.key)
         if day is None:
             await self.rebuild_bases()
             return
@@ -142,6 +147,7 @@ class Rebuilder:
             if await self._add_segments(found):
                 await self._replace_rollup(found)
                 self._repairing = None
+                folder.tables.set_value(_FAILING, {})
         except LogIncomplete as error:
             self._give_up(damage.key, f"{damage}; {error}")
 
@@ -155,6 +161,7 @@ class Rebuilder:
             found.add(folder.tables.commits(flushed))
             self._repairing = None
             self._replace_part(found)
+            folder.tables.set_value(_FAILING, {})
         except LogIncomplete as error:
             self._give_up(f"part {day}", str(error))
         folder.lost.discard(day)
@@ -177,9 +184,10 @@ class Rebuilder:
             found.until = day + 1
         if len(days) > _ROLLUPS_PER_STEP:
             return False
+        if not found.is_named:
+            found.version, found.is_named = folder.next_version(), True
+        folder.set_bases(await folder.put_bases(found.version, manifest.day, found.totals, {}))
         self._sum = None
-        version = folder.next_version()
-        folder.set_bases(await folder.put_bases(version, manifest.day, found.totals, {}))
         manifest.are_bases_wrong = False
         folder.store_manifest()
         return True
@@ -242,8 +250,10 @@ class Rebuilder:
 
     async def _replace_rollup(self, found: _Day) -> None:
         folder = self.folder
-        key = keys.rollup(folder.number, found.day, folder.next_version())
-        stored = await put_rollup(folder.store, key, Rollup(found.rollup))
+        if found.version != folder.manifest.version:
+            found.version = folder.next_version()
+        key = keys.rollup(folder.number, found.day, found.version)
+        stored = await folder.put(key, Rollup(found.rollup))
         folder.set_rollup(found.day, stored, found.until, found.rollup)
         for name in [*folder.manifest.damaged]:
             if keys.rollup_day(name) == found.day:
@@ -268,10 +278,13 @@ class Rebuilder:
         """Report totals as damaged for good, unless they may become readable soon."""
         folder = self.folder
         now_ms = folder.clock.now_ms()
-        since_ms = self._failing_since_ms.setdefault(name, now_ms)
-        if now_ms < since_ms + constants.REPAIR_MS:
+        # In the database, because an object that often restarts would never give up.
+        failing = folder.tables.value(_FAILING, {})
+        if name not in failing:
+            folder.tables.set_value(_FAILING, {**failing, name: now_ms})
+        if now_ms < failing.get(name, now_ms) + constants.REPAIR_MS:
             raise StoreUnavailable(reason)
-        del self._failing_since_ms[name]
+        folder.tables.set_value(_FAILING, {})
         folder.manifest.damaged[name] = reason
         folder.store_manifest()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -84,7 +84,11 @@ def decode_rollup(key: str, pieces: Sequence[str | None]) -> Rollup:
 
 
 async def put_rollup(
-    store: KeyValueStore, key: str, rollup: Rollup, written: set[str] | None = None
+    store: KeyValueStore,
+    key: str,
+    rollup: Rollup,
+    written: Collection[str] = (),
+    on_written: Callable[[str], None] | None = None,
 ) -> StoredTotals:
     """Write totals, the first piece last.
 
@@ -92,19 +96,19 @@ async def put_rollup(
         store: `USAGE_KV`.
         key: The key of the first piece.
         rollup: The totals.
-        written: The keys that an earlier attempt has written, which are left out. What is written
-            is added.
+        written: The keys that an earlier attempt has written, which are left out.
+        on_written: Called with each key that was written.
 
     Raises:
-        StoreUnavailable: KV refused a piece; an attempt with the same `written` continues there.
+        StoreUnavailable: KV refused a piece.
     """
     pieces = encode_rollup(key, rollup)
     names = keys.pieces(key, len(pieces))
-    written = set() if written is None else written
     for name, piece in zip(reversed(names), reversed(pieces), strict=True):
         if name not in written:
             await store.put(name, piece, {})
-            written.add(name)
+            if on_written is not None:
+                on_written(name)
     return StoredTotals(key, len(pieces))
 
 

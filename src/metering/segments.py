@@ -85,6 +85,9 @@ def bounded(batch: Batch, at_ms: int) -> Batch:
     before this software existed has a clock that was never set, unless it is imported.
     """
     oldest_ms = 0 if batch.writer == IMPORTED else _OLDEST_MS
+    times = [event.at_ms for event in batch.events]
+    if not times or oldest_ms <= min(times) <= max(times) <= at_ms:
+        return batch
     return batch._replace(
         events=[
             event if oldest_ms <= event.at_ms <= at_ms else event._replace(at_ms=at_ms)

@@ -22,7 +22,7 @@ from core.errors import (
 from core.kv_store import get_all
 from core.logs import fields
 from core.ports import Clock, Json, KeyValueStore, Sql
-from metering.batches import IMPORTED, decode_batch
+from metering.batches import IMPORTED, count_events, decode_batch
 from metering.folding import TotalsDamaged
 from metering.log import Log
 from metering.parts import PartName, changes_since
@@ -139,7 +139,7 @@ class UsageShard:
             if missing <= 0:
                 break
             before = commit.position - 1
-            count = sum(len(batch["rows"]) for batch in json.loads(commit.batches))
+            count = sum(map(count_events, json.loads(commit.batches)))
             if count:
                 commits.append(list(commit))
                 missing -= count

@@ -5,7 +5,7 @@ Like an `Aggregate`, they merge in any order and grouping, and equal ones have t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from core.calendar import HOUR_MS, HOURS_PER_DAY
 from core.errors import SummaryUnreadable
 from core.ports import Json
 from metering.aggregate import Aggregate, Description
-from metering.events import UsageEvent, is_error
+from metering.events import Api, UsageEvent, is_error
 from metering.sketches.caller_set import CallerSet
 from metering.sketches.periods import Periods
 
@@ -34,17 +34,13 @@ class ApiId(NamedTuple):
 class Series:
     """Counts by hour since 1970 UTC, and by day for closed days; a day may have both.
 
-    `add` and `merge` are associative and commutative, and `close_days` may come before or after
-    them. An empty series is the identity. Its size is at most an entry for each closed day and 24
+    `merge` is associative and commutative, and `close_days` may come before or after it. An empty
+    series is the identity. Its size is at most an entry for each closed day and 24
     for each open one.
     """
 
     hours: Periods = field(default_factory=Periods)
     days: Periods = field(default_factory=Periods)
-
-    def add(self, at_ms: int, calls: int, errors: int, revenue_micros: int) -> None:
-        """Add counts at the time `at_ms`, in milliseconds since 1970 UTC."""
-        self.hours.add(at_ms // HOUR_MS, calls, errors, revenue_micros)
 
     def merge(self, other: Series) -> None:
         """Add the counts of `other`."""
@@ -90,19 +86,33 @@ class Totals:
     callers: CallerSet = field(default_factory=CallerSet)
     dropped: int = 0
 
-    def add_event(self, event: UsageEvent) -> ApiId | None:
-        """Add an event; return its API, or None if it has none, and then nothing is added."""
-        if event.api is None:
-            return None
-        api_id = ApiId(event.api.tenant_id, event.api.slug)
-        self._aggregate(api_id).add(event)
-        calls, revenue_micros = int(event.counted), event.revenue_micros
-        if calls or revenue_micros:
-            errors = int(event.counted and is_error(event.status))
-            self.series.add(event.at_ms, calls, errors, revenue_micros)
-        if calls:
-            self.callers.add(event.caller)
-        return api_id
+    def add_all(self, events: Iterable[UsageEvent]) -> Iterable[ApiId]:
+        """Add events; return their APIs. Events without an API add nothing."""
+        found: dict[Api, tuple[ApiId, Aggregate]] = {}
+        callers: set[str] = set()
+        hours: dict[int, list[int]] = {}
+        for event in events:
+            _, at_ms, api, _, status, _, name, _, counted, micros, _ = event
+            if api is None:
+                continue
+            known = found.get(api)
+            if known is None:
+                api_id = ApiId(api.tenant_id, api.slug)
+                known = found[api] = api_id, self._aggregate(api_id)
+            known[1].add(event)
+            hour = at_ms // HOUR_MS
+            if counted:
+                callers.add(name)
+                counts = hours.get(hour) or hours.setdefault(hour, [0, 0, 0])
+                counts[0] += 1
+                counts[1] += is_error(status)
+                counts[2] += micros
+            elif micros:
+                hours.setdefault(hour, [0, 0, 0])[2] += micros
+        for hour, counts in hours.items():
+            self.series.hours.add(hour, *counts)
+        self.callers.add_all(callers)
+        return [api_id for api_id, _ in found.values()]
 
     def merge(self, other: Totals) -> None:
         """Add the totals of `other`."""

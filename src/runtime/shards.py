@@ -41,7 +41,8 @@ class RuntimeUsageShards:
 
     async def call(self, shard: int, method: str, argument: str) -> str:
         """Call a method of a shard; see `ports.UsageShards`."""
-        timeout_ms = constants.SHARD_TIMEOUT_MS
+        is_long = method == "snapshots"
+        timeout_ms = constants.SNAPSHOTS_TIMEOUT_MS if is_long else constants.SHARD_TIMEOUT_MS
         try:
             # The timer is JavaScript's: asyncio's works only in a task.
             promise = _call_object(self._binding, str(shard), method, argument, timeout_ms)

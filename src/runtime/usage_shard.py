@@ -15,9 +15,9 @@ from workers import DurableObject
 from core import constants
 from core.errors import BindingMissing, StoreUnavailable
 from core.logs import fields
-from core.ports import Clock, KeyValueStore, Sql
+from core.ports import Clock, KeyValueStore, Sql, UsageShards
 from runtime.environment import RuntimeClock, RuntimeEnvironment
-from runtime.shards import RuntimeSql
+from runtime.shards import RuntimeSql, RuntimeUsageShards
 
 _ALARM_LATE_MS = 60_000
 """An alarm that is later than this was lost."""
@@ -26,7 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Shard(Protocol):
-    """A shard as this class runs it: `metering.shard.UsageShard`."""
+    """A shard as this class runs it: `snapshots.sharing.SharingShard`."""
 
     async def append(self, text: str) -> str:
         """Add a batch."""
@@ -39,6 +39,9 @@ class Shard(Protocol):
 
     async def settlements(self, text: str) -> str:
         """Return settlement events."""
+
+    async def snapshots(self, text: str) -> str:
+        """Read windows for an isolate."""
 
     async def health(self, text: str) -> str:
         """Return counters."""
@@ -53,9 +56,9 @@ class Shard(Protocol):
         """Do what is due."""
 
 
-Start = Callable[[Sql, int, KeyValueStore, Clock], Shard]
-"""Starts a shard on its database, with its number, `USAGE_KV` and a clock: `shard_of`, which this
-package may not import."""
+Start = Callable[[Sql, int, KeyValueStore, Clock, UsageShards], Shard]
+"""Starts a shard on its database, with its number, `USAGE_KV`, a clock and all shards:
+`sharing_shard_of`, which this package may not import."""
 
 
 class ShardObject(DurableObject):
@@ -82,6 +85,10 @@ class ShardObject(DurableObject):
     async def read(self, text: str) -> str:
         """Return totals; see `metering.shard`."""
         return await self._look(self._started().read, text)
+
+    async def snapshots(self, text: str) -> str:
+        """Read windows for an isolate; see `snapshots.sharing`."""
+        return await self._look(self._started().snapshots, text)
 
     async def events(self, text: str) -> str:
         """Return commits and segments; see `metering.shard`."""
@@ -133,7 +140,8 @@ class ShardObject(DurableObject):
             context = self.ctx._ctx  # noqa: SLF001
             self._own_number = _number(raw.USAGE_SHARD, context.id)
             sql = RuntimeSql(context.storage.sql)
-            self._shard = self._start(sql, self._own_number, store, RuntimeClock())
+            shards = RuntimeUsageShards(raw.USAGE_SHARD, None)
+            self._shard = self._start(sql, self._own_number, store, RuntimeClock(), shards)
         return self._shard
 
     async def _set_alarm(self) -> None:

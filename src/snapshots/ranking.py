@@ -25,14 +25,16 @@ class RankedRow(dict[str, Json]):
     """The fields of one API in a snapshot. It must not be changed, because it has its JSON.
 
     `unranked` has all fields but the rank: the same object as long as they are the same.
+    `fields_json` is the JSON of these.
     """
 
-    __slots__ = ("json", "unranked")
+    __slots__ = ("fields_json", "json", "unranked")
 
     def __init__(self, rank: int, fields: Mapping[str, Json], fields_json: str) -> None:
         """Take the rank, and the other fields with their JSON."""
         super().__init__({"rank": rank, **fields})
         self.unranked = fields
+        self.fields_json = fields_json
         self.json = f'{{"rank":{rank},{fields_json[1:]}'
         """This row as JSON."""
 

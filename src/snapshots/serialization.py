@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from core.ports import Json
 from snapshots.ranking import RankedRow
 
-_ROWS = ("topApis", "allApis")
+ROWS = ("topApis", "allApis")
 
 
 def snapshot_json(snapshot: Mapping[str, Json]) -> str:
     """Return a snapshot as JSON; its two lists of rows come last."""
-    rest = {name: value for name, value in snapshot.items() if name not in _ROWS}
-    lists = (f'"{name}":[{",".join(rows_json(snapshot[name]))}]' for name in _ROWS)
+    rest = {name: value for name, value in snapshot.items() if name not in ROWS}
+    lists = (f'"{name}":[{",".join(rows_json(snapshot[name]))}]' for name in ROWS)
     return f"{json_text(rest)[:-1]},{','.join(lists)}}}"
 
 

@@ -8,7 +8,7 @@ everything.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from snapshots.ranking import ApiRow, DirectoryRow, api_row, directory_rows
 from snapshots.shard_reader import ReadPart
 from snapshots.window_parts import PartId
 
+_APIS_PER_STEP = 50
 HoursByApi = Mapping[ApiId, Sequence[int]]
 """The calls of each API in the 24 hours of a day."""
 
@@ -56,14 +57,14 @@ class WindowTotals:
     _directories: dict[str, CallerSet] = field(default_factory=dict)
     _shown: Shown | None = None
 
-    def show(
+    def update_in_steps(
         self,
         stored: Mapping[str, Rollup],
         parts: Mapping[PartId, ReadPart],
         closed: Mapping[PartId, HoursByApi],
         trend: TrendRange,
-    ) -> Shown:
-        """Return the totals of the window's parts.
+    ) -> Iterator[bool]:
+        """Update the totals to those of the window's parts, and pause after every 50 APIs.
 
         Args:
             stored: Its bases and roll-ups by key.
@@ -73,29 +74,28 @@ class WindowTotals:
         """
         is_same = stored.keys() == self._stored.keys() and parts.keys() == self._parts.keys()
         if not is_same or closed != self._closed:
-            self._rebuild(stored, parts, closed, trend)
+            self._stored, self._parts, self._closed, self._trend = stored, parts, closed, trend
+            yield from self._rebuild()
         else:
             self._update(parts, trend)
+
+    def shown(self) -> Shown:
+        """Return the totals as shown."""
         if self._shown is None:
             self._shown = self._rank()
         return self._shown
 
-    def _rebuild(
-        self,
-        stored: Mapping[str, Rollup],
-        parts: Mapping[PartId, ReadPart],
-        closed: Mapping[PartId, HoursByApi],
-        trend: TrendRange,
-    ) -> None:
-        self._stored, self._parts, self._closed, self._trend = stored, parts, closed, trend
-        self._fixed = _sum_of([rollup.totals for rollup in stored.values()])
-        names = {name for apis in (self._fixed.apis, *_apis(parts)) for name in apis}
+    def _rebuild(self) -> Iterator[bool]:
+        self._fixed = _sum_of([rollup.totals for rollup in self._stored.values()])
+        names = {name for apis in (self._fixed.apis, *_apis(self._parts)) for name in apis}
         self._rows, self._order, self._shown = {}, sorted(names), None
-        for api_id in self._order:
+        for number, api_id in enumerate(self._order, start=1):
             self._rows[api_id] = self._row(api_id)
+            if number % _APIS_PER_STEP == 0:
+                yield True
         self._callers = CallerSet()
         self._callers.merge(self._fixed.callers)
-        for part in parts.values():
+        for part in self._parts.values():
             self._callers.merge(part.header.callers)
         self._count_directories()
 

@@ -13,6 +13,7 @@ import httpx
 from core import constants
 from metering.batches import Batch, encode_batch
 from metering.events import Api, UsageEvent
+from metering.segments import Commit, batches_of
 from tests.runtime.harness import InsideWorker
 
 API = Api("tenant", "slug", "owner", "directory", 0)
@@ -81,8 +82,13 @@ def recorded(worker: InsideWorker) -> list[str]:
     """Return the names of the events in the log that are not only in KV."""
     found = call(worker, "events", json.dumps({"before": 1 << 50, "limit": 1_000_000}))
     assert found["segments"] == []
-    batches = [batch for _, _, text in found["commits"] for batch in json.loads(text)]
-    return [row[-1] for batch in batches for row in batch["rows"]]
+    commits = [Commit(*commit) for commit in found["commits"]]
+    return [
+        event.request_id
+        for commit in commits
+        for batch in batches_of(commit)
+        for event in batch.events
+    ]
 
 
 def test_what_a_shard_acknowledged_is_counted_once_after_a_kill(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def totals_by_day(commits: Sequence[Committed]) -> Mapping[int, Totals]:
                 days.setdefault(commit.at_ms // DAY_MS, Totals()).dropped += batch.dropped
             for event in batch.events:
                 if event.api is not None:
-                    days.setdefault(event.at_ms // DAY_MS, Totals()).add_event(event)
+                    days.setdefault(event.at_ms // DAY_MS, Totals()).add_all([event])
     return days
 
 

@@ -101,7 +101,7 @@ LOG = (
     _LOG(
         "dropped events are not counted",
         function="Log._add",
-        old="self._part(commit, commit.at_ms).totals.dropped += batch.dropped",
+        old="self._part(commit, commit.at_ms // DAY_MS).totals.dropped += batch.dropped",
         new="pass",
     ),
     Mutation(
@@ -162,8 +162,8 @@ LOG = (
     _LOG(
         "a segment is noted for one of its days only",
         function="Log._flush_segment",
-        old="{at_ms // DAY_MS for at_ms in times}",
-        new="{times[-1] // DAY_MS}",
+        old="set().union(*(days for _, days in contents))",
+        new="set(contents[-1][1])",
     ),
     _SHARD(
         "spilled batches are not looked for",

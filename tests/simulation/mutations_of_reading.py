@@ -10,6 +10,7 @@ _PARTS = partial(Mutation, module="snapshots.window_parts")
 _TOTALS = partial(Mutation, module="snapshots.window_totals")
 _READER = partial(Mutation, module="snapshots.shard_reader")
 _RENDER = partial(Mutation, module="snapshots.render")
+_SHARING = partial(Mutation, module="snapshots.sharing")
 _PAGES = partial(Mutation, module="api.event_pages")
 _ETAG = partial(Mutation, module="snapshots.serialization", function="etag_of")
 
@@ -64,7 +65,7 @@ READING = (
     ),
     _TOTALS(
         "totals that are replaced are kept",
-        function="WindowTotals.show",
+        function="WindowTotals.update_in_steps",
         old="if not is_same or closed != self._closed:",
         new="if self._trend is None:",
     ),
@@ -110,6 +111,26 @@ READING = (
         function="_updated",
         old="{**known.apis, **apis}",
         new="apis",
+    ),
+    _SHARING(
+        "a new reader is taken for the one before",
+        function="SharingShard._response",
+        old="revision if name == self._name else 0",
+        new="revision",
+        test="tests.unit.test_analytics:test_a_restarted_object_sends_everything_again",
+    ),
+    _SHARING(
+        "a row that has changed is not sent",
+        function="SharingShard._revision",
+        old="revision if fields is row.unranked else sent.revision + 1",
+        new="revision or sent.revision + 1",
+    ),
+    _SHARING(
+        "a row keeps its rank",
+        function="_updated",
+        old="row if same else RankedRow(rank, row.unranked, row.fields_json)",
+        new="row",
+        test="tests.unit.test_analytics:test_every_isolate_shows_the_sum_of_all_events",
     ),
     _RENDER(
         "complete is always false",

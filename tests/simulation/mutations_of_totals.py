@@ -131,16 +131,16 @@ TOTALS = (
     Mutation(
         "APIs are identified by their slug alone",
         "metering.totals",
-        "Totals.add_event",
-        "ApiId(event.api.tenant_id,",
+        "Totals.add_all",
+        "ApiId(api.tenant_id,",
         "ApiId('tenant-0',",
     ),
     Mutation(
         "refused requests count as calls",
         "metering.aggregate",
         "Aggregate.add",
-        "calls = int(counted)",
-        "calls = 1",
+        "if counted:",
+        "if True:",
     ),
     _REBUILD(
         "a rebuild counts late events in the roll-up",

@@ -20,7 +20,7 @@ from core.calendar import MINUTE_MS
 from core.errors import ShardUnavailable, StoreUnavailable
 from core.ports import Json, KeyPage, NamePage, SqlValue
 from metering.segments import Commit
-from metering.shard import UsageShard, shard_of
+from snapshots.sharing import SharingShard, sharing_shard_of
 from tests.simulation.clock import IsolateClock
 from tests.simulation.kv import SimulatedKv
 from tests.simulation.loop import SCOPE, Scope
@@ -116,7 +116,7 @@ class Memory:
     """What an object has in memory, and the work in it, until it restarts."""
 
     owner: ShardObject
-    shard: UsageShard = field(init=False)
+    shard: SharingShard = field(init=False)
     fuse: int = 0
     alive: bool = True
     operations: int = 0
@@ -187,6 +187,19 @@ class Faults(Protocol):
 
     def some_location(self) -> str: ...
 
+    async def call_shard(self, shard: int, method: str, argument: str) -> str: ...
+
+
+@dataclass(slots=True)
+class _Siblings:
+    """The shards as one of them calls the others; how many there are, isolates tell it."""
+
+    faults: Faults
+    count: int = 0
+
+    async def call(self, shard: int, method: str, argument: str) -> str:
+        return await self.faults.call_shard(shard, method, argument)
+
 
 @dataclass(slots=True)
 class ShardObject:
@@ -215,7 +228,9 @@ class ShardObject:
             memory = self.memory = Memory(self)
             self.sql.durable_ms = faults.network.durable_ms
             store = GatedStore(SimulatedStore(self.kv, faults.some_location()), self.sql)
-            memory.shard = shard_of(self.sql, self.number, store, faults.object_clock())
+            memory.shard = sharing_shard_of(
+                self.sql, self.number, store, faults.object_clock(), _Siblings(faults)
+            )
             if faults.shard_fuse:
                 memory.fuse = int(self.random.expovariate(1 / faults.shard_fuse)) + 1
         return self.memory
@@ -238,8 +253,9 @@ class ShardObject:
         """Call a method as an isolate does. Raises `ShardUnavailable`."""
         random, network = self.random, self.faults.network
         self.calls += 1
-        # A rebuild continues after its caller ended.
-        is_canceled = method != "rebuild" and random.random() < network.canceled
+        # These continue after their caller ended.
+        is_detached = method in {"rebuild", "snapshots"}
+        is_canceled = not is_detached and random.random() < network.canceled
         exchange = Exchange(self.kv.loop.create_future(), SCOPE.get() if is_canceled else None)
         arrivals = [self._delay_ms()]
         if random.random() < network.repeated:

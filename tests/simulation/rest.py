@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 
+from core import constants
 from core.calendar import HOUR_MS, MINUTE_MS
 from core.errors import ShardUnavailable
 from tests.simulation.invariants import (
@@ -22,7 +23,7 @@ from tests.simulation.objects import ShardObject
 from tests.simulation.reading import check_reads
 from tests.simulation.world import World, end_faults
 
-_REBUILD_STEPS_MAX = 300
+_REBUILD_STEPS_MAX = 300 + constants.REPAIR_MS // 1_000
 
 
 def come_to_rest(world: World) -> None:

@@ -281,7 +281,8 @@ class World:
     def damage(self) -> None:
         """Damage a value in KV, or lose it."""
         content = self.kv.content(self.random.choice(IMMUTABLE))
-        names = [key for key in content if not key.startswith(f"{keys.USAGE_PREFIX}spill/")]
+        spills = f"{keys.USAGE_PREFIX}spill/"
+        names = [key for key, value in content.items() if value and not key.startswith(spills)]
         if names:
             key = self.random.choice(names)
             value = self.kv.content(key)[key]

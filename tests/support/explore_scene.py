@@ -44,7 +44,7 @@ class Isolate:
     def reads(self) -> int:
         """How often a shard was read."""
         assert self.shards is not None
-        return sum(method == "read" for _, method in self.shards.calls)
+        return sum(method == "snapshots" for _, method in self.shards.calls)
 
     async def handle(
         self, query: str = "", headers: Mapping[str, str] | None = None, method: str = "GET"

@@ -11,7 +11,7 @@ from core.ports import Clock, Json, KeyValueStore
 from metering.batches import Batch, encode_batch
 from metering.events import UsageEvent
 from metering.segments import Commit, batches_of, decode_segment
-from metering.shard import UsageShard, shard_of
+from snapshots.sharing import SharingShard, sharing_shard_of
 from tests.support.fake_sql import FakeSql
 
 
@@ -28,15 +28,15 @@ class FakeShards:
     unavailable: set[int] = field(default_factory=set)
     lost_responses: int = 0
     calls: list[tuple[int, str]] = field(default_factory=list)
-    started: dict[int, UsageShard] = field(default_factory=dict)
+    started: dict[int, SharingShard] = field(default_factory=dict)
     databases: dict[int, FakeSql] = field(default_factory=dict)
     _sequence: int = 0
 
-    def shard(self, number: int) -> UsageShard:
+    def shard(self, number: int) -> SharingShard:
         """Return a shard, which starts if it is not running."""
         if number not in self.started:
             database = self.databases.setdefault(number, FakeSql())
-            self.started[number] = shard_of(database, number, self.store, self.clock)
+            self.started[number] = sharing_shard_of(database, number, self.store, self.clock, self)
         return self.started[number]
 
     async def call(self, shard: int, method: str, argument: str) -> str:

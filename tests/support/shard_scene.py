@@ -168,7 +168,7 @@ def ids(commits: Iterable[Commit]) -> list[str]:
 def totals_of(events: Iterable[UsageEvent]) -> Totals:
     totals = Totals()
     for one in events:
-        totals.add_event(one)
+        totals.add_all([one])
     return totals
 
 

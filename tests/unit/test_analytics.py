@@ -1,358 +1,224 @@
-"""Snapshots equal what all events add up to, whatever shards and isolates do meanwhile."""
+"""Isolates show what shard 0 reads for all of them, and read the shards themselves without it."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
-from analytics import WINDOWS
-from core import constants
-from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
-from metering.events import Api, UsageEvent
-from tests.support.builders import WEATHER, event
-from tests.support.fakes import NOON_MS, FakeClock
-from tests.support.snapshot_builders import Deployment, counted, run
-
-MIDNIGHT_MS = NOON_MS // DAY_MS * DAY_MS
-AGES_MS = (0, 0, 0, MINUTE_MS, HOUR_MS, 5 * HOUR_MS, DAY_MS, 6 * DAY_MS, 7 * DAY_MS, 40 * DAY_MS)
-APIS = [
-    Api(f"tenant-{number % 3}", f"api-{number}", "alice", f"Category {number % 2}", 10)
-    for number in range(7)
-]
+from analytics import WINDOWS, Analytics
+from core.calendar import DAY_MS, MINUTE_MS
+from core.errors import BindingMissing, ShardUnavailable
+from metering.events import Api
+from snapshots.serialization import etag_of, snapshot_json
+from tests.support.builders import event
+from tests.support.fakes import FakeClock, FakeStore
+from tests.support.snapshot_builders import Deployment, counted, direct, run
+from tests.unit.snapshots.test_reading import some_events
 
 
-def some_events(rng: random.Random, now_ms: int, count: int) -> Sequence[UsageEvent]:
-    """Return events of now and of earlier days; few of them move an API to another category."""
-    found = []
-    for _ in range(count):
-        api = rng.choice(APIS)
-        if rng.random() < 0.02:
-            api = api._replace(directory="Moved")
-        found.append(
-            event(
-                max(0, now_ms - rng.choice(AGES_MS) - rng.randrange(HOUR_MS)),
-                api,
-                status=rng.choice((200, 200, 404, 500)),
-                latency_ms=rng.randrange(3_000),
-                caller=f"{rng.randrange(40):x}",
-                counted=rng.random() < 0.9,
-                revenue_micros=rng.choice((0, 0, 5_000)),
-            )
-        )
+def analytics_of(deployment: Deployment) -> Analytics:
+    return Analytics(deployment.clock, deployment.shards, deployment.store)
+
+
+async def check(analytics: Analytics, deployment: Deployment, window: str) -> Mapping[str, Any]:
+    """Read a window; fail unless it equals what all events add up to."""
+    expected = direct(deployment.events, window, deployment.clock.now_ms())
+    found = (await analytics.snapshots((window,), 3))[window]
+    assert found["freshness"]["complete"]
+    assert counted(found) == {**counted(expected), "topApis": expected["allApis"][:3]}
+    assert json.loads(snapshot_json(found)) == found
+    assert found["allApis"][:3] == found["topApis"]
     return found
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_every_read_equals_a_plain_sum_of_all_events(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_every_isolate_shows_the_sum_of_all_events(seed: int) -> None:
     async def scene() -> None:
         rng = random.Random(seed)
         deployment = Deployment()
-        deployment.shards.count = rng.choice((1, 2))
-        isolates = [deployment.isolate(), deployment.isolate(rng.choice((-1, 1)) * 3 * MINUTE_MS)]
-        maintenance = []
-        for _ in range(25):
-            for shard in range(deployment.shards.count):
-                events = some_events(rng, deployment.clock.at_ms, rng.randrange(12))
-                own = [one for one in events if one.api and hash_of(one.api, deployment) == shard]
-                if own:
-                    await deployment.append(own, shard)
-            if rng.random() < 0.6:
-                # Reads come while days are folded.
-                maintenance.append(asyncio.create_task(deployment.shards.run()))
-            if rng.random() < 0.1:
-                await asyncio.gather(*maintenance)
-                maintenance.clear()
-                deployment.shards.restart(rng.randrange(deployment.shards.count))
-            reader = rng.choice((*isolates, deployment.isolate()))
-            await reader.check(rng.choice(WINDOWS))
-            deployment.clock.at_ms += rng.choice((1_000, MINUTE_MS, 4 * MINUTE_MS, 3 * HOUR_MS))
-            if rng.random() < 0.1:
-                deployment.clock.at_ms += rng.randrange(1, 9) * DAY_MS
-        await asyncio.gather(*maintenance)
+        isolates = [analytics_of(deployment) for _ in range(3)]
+        for _ in range(20):
+            await deployment.append(some_events(rng, deployment.clock.at_ms, rng.randrange(12)))
+            if rng.random() < 0.3:
+                await deployment.shards.run()
+            if rng.random() < 0.2:
+                deployment.shards.restart()
+            tags = set()
+            window = rng.choice(WINDOWS)
+            for isolate in rng.sample(isolates, 2):
+                found = await check(isolate, deployment, window)
+                tags.add(etag_of([found]))
+            assert len(tags) == 1
+            deployment.clock.at_ms += rng.choice((1_000, MINUTE_MS, DAY_MS))
 
     run(scene())
 
 
-def hash_of(api: Api, deployment: Deployment) -> int:
-    return int(api.tenant_id[-1]) % deployment.shards.count
-
-
-@pytest.mark.parametrize("ahead_minutes", [-5, 0, 5])
-@pytest.mark.parametrize("window", WINDOWS)
-def test_windows_are_exact_around_midnight_and_folds(window: str, ahead_minutes: int) -> None:
-    async def scene() -> None:
-        rng = random.Random(5)
-        deployment = Deployment(FakeClock(MIDNIGHT_MS - 10 * MINUTE_MS))
-        await deployment.append(some_events(rng, deployment.clock.at_ms, 200))
-        isolate = deployment.isolate(ahead_minutes * MINUTE_MS)
-        for _ in range(15):
-            await deployment.append(some_events(rng, deployment.clock.at_ms, 2))
-            await isolate.check(window)
-            await deployment.isolate(ahead_minutes * MINUTE_MS).check(window)
-            await deployment.advance(2 * MINUTE_MS)
-
-    run(scene())
-
-
-def test_a_late_event_in_the_busiest_hour_of_a_folded_day_is_added_to_that_hour() -> None:
+def test_a_read_is_one_call_that_sends_only_what_has_changed() -> None:
     async def scene() -> None:
         deployment = Deployment()
-        await deployment.append([event(NOON_MS)] * 3 + [event(NOON_MS - HOUR_MS)] * 3)
-        await deployment.advance(DAY_MS)
-        await deployment.append([event(NOON_MS)] * 2)
-        found = await deployment.isolate().check("overall")
-        assert found["allApis"][0]["maxHourShare"] == 5 / 8
+        apis = [Api("t", f"api-{number}", "alice", "Data", 0) for number in range(100)]
+        await deployment.append([event(api=api) for api in apis])
+        first, second = analytics_of(deployment), analytics_of(deployment)
+        lengths: list[int] = []
+        call = deployment.shards.call
+
+        async def measured(shard: int, method: str, argument: str) -> str:
+            response = await call(shard, method, argument)
+            lengths.append(response.count("\n"))
+            return response
+
+        deployment.shards.call = measured  # type: ignore[method-assign]
+        for isolate in (first, first, second):
+            await check(isolate, deployment, "today")
+        await deployment.append([event(api=apis[7])])
+        for isolate in (first, second, second):
+            await check(isolate, deployment, "today")
+        reads = [method for _, method in deployment.shards.calls if method != "append"]
+        assert reads == ["snapshots"] * 6
+        assert [length for length in lengths if length] == [100, 100, 1, 1]
 
     run(scene())
 
 
-def test_a_read_is_one_call_and_bases_are_read_once() -> None:
+def test_requests_of_one_isolate_do_not_mix_their_responses() -> None:
     async def scene() -> None:
         deployment = Deployment()
-        await deployment.append([event(NOON_MS - DAY_MS), event(NOON_MS)])
-        await deployment.advance(DAY_MS)
-        await deployment.append([event(NOON_MS + DAY_MS)])
-        isolate = deployment.isolate()
-        deployment.shards.calls.clear()
-        deployment.store.operations.clear()
-        for _ in range(3):
-            await isolate.check("overall")
-        assert deployment.shards.calls == [(0, "read")] * 3
-        assert deployment.store.operations == ["get"]
-
-    run(scene())
-
-
-def test_concurrent_reads_of_one_isolate_see_what_was_acknowledged_before_each() -> None:
-    async def scene() -> None:
-        deployment = Deployment()
-        isolate = deployment.isolate()
+        isolate = analytics_of(deployment)
 
         async def read() -> None:
-            window, before = "today", len(deployment.events)
-            found = await isolate.read(window)
-            assert before <= found["heroStats"]["calls"] <= len(deployment.events) + 1
+            before = len(deployment.events)
+            found = (await isolate.snapshots(("today",), 5))["today"]
+            calls = [row["calls"] for row in found["allApis"]]
+            assert before <= sum(calls) == found["heroStats"]["calls"] <= len(deployment.events) + 1
 
         tasks = []
-        for _ in range(30):
-            await deployment.append([event(deployment.clock.at_ms)])
+        for number in range(30):
+            await deployment.append([event(api=Api("t", f"{number % 7}", "", "", 0))])
             tasks += [asyncio.create_task(read()) for _ in range(4)]
         await asyncio.gather(*tasks)
-        await isolate.check("today")
-        assert len(deployment.shards.calls) < 30 + 4 * 30 * 3
+        await check(isolate, deployment, "today")
 
     run(scene())
 
 
-class SlowShards:
-    """Shards whose responses arrive when the test lets them."""
-
-    count = 1
-
-    def __init__(self, deployment: Deployment) -> None:
-        self.shards = deployment.shards
-        self.arrivals: list[asyncio.Event] = []
-
-    async def call(self, shard: int, method: str, argument: str) -> str:
-        response = await self.shards.call(shard, method, argument)
-        self.arrivals.append(asyncio.Event())
-        await self.arrivals[-1].wait()
-        return response
-
-
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_responses_that_overtake_each_other_are_never_mixed(order: tuple[int, int]) -> None:
+def test_a_restarted_object_sends_everything_again() -> None:
     async def scene() -> None:
         deployment = Deployment()
-        isolate, slow = deployment.isolate(), SlowShards(deployment)
-        isolate.analytics.shards = slow
-        reads = []
-        for number in range(2):
-            await deployment.append([event(deployment.clock.at_ms, APIS[number])])
-            reads.append(asyncio.create_task(isolate.read()))
-            await settle()
-            assert len(slow.arrivals) == number + 1
-        for number in order:
-            slow.arrivals[number].set()
-            await settle()
-        for arrival in slow.arrivals[2:]:
-            arrival.set()
-        calls = [(await read)["heroStats"]["calls"] for read in reads]
-        assert calls[0] in (1, 2)
-        assert calls[1] == 2, "what was acknowledged before the second read is in it"
-        isolate.analytics.shards = deployment.shards
-        isolate.analytics._readers.clear()
-        await isolate.check("today")
+        isolate = analytics_of(deployment)
+        for caller in ("a", "b", "c"):
+            await deployment.append([event(caller=caller)])
+            await check(isolate, deployment, "today")
+            deployment.shards.restart()
 
     run(scene())
 
 
-def test_a_response_to_an_older_state_does_not_bring_back_a_folded_part() -> None:
+def test_without_shard_0_an_isolate_shows_what_it_got_last() -> None:
     async def scene() -> None:
         deployment = Deployment()
-        isolate, slow = deployment.isolate(), SlowShards(deployment)
-        isolate.analytics.shards = slow
-        await deployment.append([event(NOON_MS)])
-        old = asyncio.create_task(isolate.read("overall"))
-        await settle()
-        assert len(slow.arrivals) == 1
-        await deployment.advance(DAY_MS)
-        new = asyncio.create_task(isolate.read("overall"))
-        await settle()
-        assert len(slow.arrivals) == 2
-        slow.arrivals[1].set()
-        assert (await new)["heroStats"]["calls"] == 1
-        slow.arrivals[0].set()
-        await settle()
-        for arrival in slow.arrivals:
-            arrival.set()
-        assert (await old)["heroStats"]["calls"] == 1
+        await deployment.append([event()])
+        isolate = analytics_of(deployment)
+        before = await check(isolate, deployment, "today")
+        deployment.shards.unavailable.add(0)
+        deployment.clock.at_ms += 7_000
+        found = (await isolate.snapshots(("today",), 1))["today"]
+        assert found["heroStats"] == before["heroStats"]
+        assert found["topApis"] == before["allApis"][:1]
+        freshness = found["freshness"]
+        assert freshness["asOf"] == before["freshness"]["asOf"]
+        assert (freshness["complete"], freshness["unavailableShards"]) == (False, [0])
+        assert freshness["lagSeconds"] == 7
+        assert etag_of([found]) != etag_of([before])
+        deployment.clock.at_ms += DAY_MS
+        with pytest.raises(ShardUnavailable):
+            await isolate.snapshots(("today",), 1)
+        deployment.shards.unavailable.clear()
+        await check(isolate, deployment, "today")
 
     run(scene())
 
 
-def test_a_fold_while_bases_are_read_does_not_lose_them() -> None:
+def test_without_shard_0_a_new_isolate_reads_the_others_itself() -> None:
     async def scene() -> None:
         deployment = Deployment()
-        await deployment.append([event(NOON_MS)])
-        await deployment.advance(DAY_MS)
-        await deployment.append([event(NOON_MS + DAY_MS)])
-        isolate, store = deployment.isolate(), deployment.store
-        arrived, go = asyncio.Event(), asyncio.Event()
-        get_many = store.get_many
-
-        async def slow_get_many(keys: Sequence[str]) -> Mapping[str, str | None]:
-            values = await get_many(keys)
-            arrived.set()
-            await go.wait()
-            return values
-
-        store.get_many = slow_get_many  # type: ignore[method-assign]
-        read = asyncio.create_task(isolate.read("overall"))
-        await arrived.wait()
-        store.get_many = get_many  # type: ignore[method-assign]
-        await deployment.advance(DAY_MS)
-        await isolate.read("today")
-        go.set()
-        found = await read
+        deployment.shards.count = 2
+        deployment.shards.unavailable.add(0)
+        await deployment.append([event(), event()], shard=1)
+        found = (await analytics_of(deployment).snapshots(("today",), 25))["today"]
         assert found["heroStats"]["calls"] == 2
-        assert found["freshness"]["complete"]
+        freshness = found["freshness"]
+        assert (freshness["complete"], freshness["unavailableShards"]) == (False, [0])
 
     run(scene())
 
 
-async def settle() -> None:
-    """Let every task run until it waits."""
-    for _ in range(50):
-        await asyncio.sleep(0)
-
-
-def test_a_shard_whose_database_was_deleted_is_read_from_the_start() -> None:
+def test_without_another_shard_the_snapshot_says_so() -> None:
     async def scene() -> None:
         deployment = Deployment()
-        isolate = deployment.isolate()
-        for _ in range(3):
-            await deployment.append([event(NOON_MS)])
-        await isolate.check("today")
-        deployment.shards.databases.clear()
-        deployment.shards.restart()
-        deployment.events.clear()
-        await deployment.append([event(NOON_MS)])
-        await isolate.check("today")
+        deployment.shards.count = 2
+        await deployment.append([event()], shard=0)
+        deployment.shards.unavailable.add(1)
+        found = (await analytics_of(deployment).snapshots(("today",), 25))["today"]
+        assert found["heroStats"]["calls"] == 1
+        assert found["freshness"]["unavailableShards"] == [1]
 
     run(scene())
 
 
-def test_a_long_answer_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "SHARD_READ_LENGTH_MAX", 100)
-
+def test_an_isolate_of_a_deployment_with_more_shards_reads_all_of_them() -> None:
     async def scene() -> None:
         deployment = Deployment()
-        isolate = deployment.isolate()
-        for number in range(12):
-            await deployment.append([event(deployment.clock.at_ms, APIS[number % 7])])
-        deployment.shards.calls.clear()
-        await isolate.check("today")
-        assert len(deployment.shards.calls) > 3
+        await deployment.append([event()])
+        old = analytics_of(deployment)
+        await check(old, deployment, "today")
+        deployment.shards.count = 2
+        await deployment.append([event()], shard=1)
+        await check(analytics_of(deployment), deployment, "today")
 
     run(scene())
 
 
-def test_apis_of_one_tenant_in_several_shards_are_added_up() -> None:
-    async def scene() -> None:
-        deployment = Deployment()
-        isolate = deployment.isolate()
-        await deployment.append([event(NOON_MS - DAY_MS, caller="a"), event(NOON_MS, caller="a")])
-        await isolate.check("today")
-        deployment.shards.count = 3
-        await deployment.append([event(NOON_MS, caller="b"), event(NOON_MS, caller="a")], shard=2)
-        for window in WINDOWS:
-            await isolate.check(window)
-        await deployment.advance(DAY_MS)
-        await deployment.append([event(NOON_MS + DAY_MS)], shard=1)
-        for window in WINDOWS:
-            found = await isolate.read(window)
-            assert counted(found)["heroStats"]["calls"] == {"today": 1}.get(window, 5)
-
-    run(scene())
-
-
-def test_large_bases_are_kept_for_one_window_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "READ_APIS_MAX", 1)
-
-    async def scene() -> None:
-        deployment = Deployment()
-        await deployment.append([event(NOON_MS)])
-        await deployment.advance(DAY_MS)
-        isolate = deployment.isolate()
-        deployment.store.operations.clear()
-        for window in ("week", "week", "overall", "overall", "week"):
-            await isolate.check(window)
-        assert deployment.store.operations == ["get"] * 3
-
-    run(scene())
-
-
-def test_the_previous_period_has_calls_and_revenue_until_the_same_time() -> None:
+def test_without_its_bindings_analytics_name_the_missing_one() -> None:
     deployment = Deployment()
-    ages = [HOUR_MS * hours for hours in (1, 23, 25, 26, 36.5, 24 * 7 + 1, 24 * 8, 24 * 15)]
-    run(deployment.append([event(NOON_MS - int(age), WEATHER, revenue_micros=10) for age in ages]))
-
-    def previous() -> dict[str, tuple[int, int] | None]:
-        found = {}
-        for window in WINDOWS:
-            one = run(deployment.isolate().read(window))["previous"]
-            hero = one and one["heroStats"]
-            found[window] = hero and (hero["calls"], hero["revenueMicros"])
-        return found
-
-    expected = {"today": (2, 20), "week": (2, 20), "overall": (3, 30)}
-    assert previous() == expected
-    for _ in range(3):
-        run(deployment.shards.run())
-    deployment.clock.at_ms = NOON_MS + MINUTE_MS
-    assert previous() == expected, "the same from folded days"
-    found = run(deployment.isolate().read())["previous"]
-    assert found["heroStats"]["activeAgents"] is None
-    assert found["range"] == {
-        "startAt": "2026-11-21T00:00:00.000Z",
-        "endAt": "2026-11-21T12:01:00.000Z",
-    }
+    for shards, store, name in (
+        (None, deployment.store, "USAGE_SHARD"),
+        (deployment.shards, None, "USAGE_KV"),
+    ):
+        with pytest.raises(BindingMissing, match=name):
+            run(Analytics(FakeClock(), shards, store).snapshots(WINDOWS, 25))
 
 
-def test_the_hour_under_way_is_interpolated() -> None:
-    deployment = Deployment()
-    run(deployment.append([event(NOON_MS - DAY_MS + minute * MINUTE_MS) for minute in range(60)]))
-    deployment.clock.at_ms = NOON_MS + 15 * MINUTE_MS
-    run(deployment.append([event(NOON_MS)]))
-    assert run(deployment.isolate().read())["previous"]["heroStats"]["calls"] == 15
+def test_a_response_of_another_version_is_no_response() -> None:
+    class OtherShards:
+        count = 1
+
+        async def call(self, *_: Any) -> str:
+            return '{"position": 1, "complete": true, "manifest": {}}'
+
+    with pytest.raises(ShardUnavailable):
+        run(Analytics(FakeClock(), OtherShards(), FakeStore()).snapshots(WINDOWS, 25))
 
 
-def test_without_earlier_data_there_is_no_previous_period() -> None:
-    deployment = Deployment()
-    run(deployment.append([event(NOON_MS)]))
-    for window in WINDOWS:
-        assert run(deployment.isolate().read(window))["previous"] is None
+@pytest.mark.parametrize(
+    "response",
+    ["", "[]", "{}", '{"reader": "r", "windows": {"today": [1, {}, ["t:a"], 0]}}'],
+)
+def test_a_response_of_another_version_makes_an_isolate_read_itself(response: str) -> None:
+    async def scene() -> None:
+        deployment = Deployment()
+        await deployment.append([event()])
+        call = deployment.shards.call
+
+        async def other(shard: int, method: str, argument: str) -> str:
+            return response if method == "snapshots" else await call(shard, method, argument)
+
+        deployment.shards.call = other  # type: ignore[method-assign]
+        await check(analytics_of(deployment), deployment, "today")
+
+    run(scene())

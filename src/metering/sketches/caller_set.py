@@ -6,7 +6,7 @@ The state is a pure function of the set of callers.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from core.errors import SummaryUnreadable
@@ -37,9 +37,9 @@ _SET_NAMES_MAX = 2_000
 class CallerSet:
     """Distinct callers, without their calls: exact up to 300, then estimated.
 
-    `add`, `add_from` and `merge` are associative, commutative and idempotent; an empty set is their
-    identity. Above the limit, `_names` wait until they are moved to registers together. A decoded
-    set keeps its encoded form in `_packed` until something is added.
+    `add_all`, `add_from` and `merge` are associative, commutative and idempotent; an empty set is
+    their identity. Above the limit, `_names` wait until they are moved to registers together. A
+    decoded set keeps its encoded form in `_packed` until something is added.
     """
 
     _names: set[int] = field(default_factory=set)
@@ -47,14 +47,9 @@ class CallerSet:
     _packed: Sequence[str] = ()
     _distinct: int | None = 0
 
-    def add(self, caller: str) -> None:
-        """Add a caller, given as for `CallerSketch.add`."""
-        if self._packed:
-            self._unpack()
-        self._names.add(int(caller, 16) if caller else UNKNOWN)
-        self._distinct = None
-        if len(self._names) > _SET_NAMES_MAX:
-            self._state()
+    def add_all(self, callers: Iterable[str]) -> None:
+        """Add callers, each given as for `CallerSketch.add`."""
+        self._add({int(caller, 16) if caller else UNKNOWN for caller in callers}, EMPTY)
 
     def add_from(self, sketch: CallerSketch) -> None:
         """Add the callers of a sketch."""

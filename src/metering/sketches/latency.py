@@ -11,6 +11,7 @@ import operator
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 
 from core.errors import SummaryUnreadable
@@ -29,9 +30,10 @@ _LATENCY_MAX_MS = 10**9
 """Eleven days; longer latencies are counted as this, which bounds the number of buckets."""
 
 
+@lru_cache(maxsize=10_000)
 def _bucket_of(latency_ms: int) -> int:
-    if latency_ms < _EXACT_BELOW_MS:
-        return latency_ms
+    """Return the bucket of a latency that has none of its own."""
+    latency_ms = min(latency_ms, _LATENCY_MAX_MS)
     return _EXACT_BELOW_MS + int(math.log(latency_ms / _EXACT_BELOW_MS) / _LOG_GAMMA)
 
 
@@ -56,11 +58,11 @@ class LatencySketch:
     _packed: str | None = None
 
     def add(self, latency_ms: int) -> None:
-        """Count one latency; 0 is ignored."""
+        """Count a latency; 0 is ignored."""
         if latency_ms <= 0:
             return
         counts = self._counts if self._packed is None else self._unpacked()
-        bucket = _bucket_of(min(latency_ms, _LATENCY_MAX_MS))
+        bucket = latency_ms if latency_ms < _EXACT_BELOW_MS else _bucket_of(latency_ms)
         try:
             counts[bucket] += 1
         except IndexError:

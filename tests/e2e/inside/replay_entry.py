@@ -67,9 +67,9 @@ class UsageShard(entry.UsageShard):
         await self._run_if_due()
         return await super().append(text)
 
-    async def read(self, text: str) -> str:
+    async def snapshots(self, text: str) -> str:
         await self._run_if_due()
-        return await super().read(text)
+        return await super().snapshots(text)
 
     async def health(self, text: str) -> str:
         await self._run_if_due()

@@ -21,13 +21,13 @@ from pyodide.ffi import run_sync
 from workers import DurableObject, Request, Response, handler
 
 from core.errors import ShardUnavailable, SqlRejected
-from core.ports import Clock, KeyValueStore, Sql, SqlValue
-from metering.shard import shard_of
+from core.ports import Clock, KeyValueStore, Sql, SqlValue, UsageShards
 from runtime.counters import QuotaCounter, RuntimeQuotaCounters, RuntimeRateCounter
 from runtime.d1 import RuntimeDatabase
 from runtime.kv import RuntimeStore
 from runtime.shards import RuntimeSql, RuntimeUsageShards
 from runtime.usage_shard import Shard, ShardObject
+from snapshots.sharing import sharing_shard_of
 
 __all__ = ["QuotaCounter", "SqlObject", "UsageShard", "on_fetch"]
 
@@ -81,11 +81,13 @@ class RemoteSql:
         return int(await self._object.rows_written(statement))
 
 
-def start_shard(sql: Sql, number: int, store: KeyValueStore, clock: Clock) -> Shard:
+def start_shard(
+    sql: Sql, number: int, store: KeyValueStore, clock: Clock, shards: UsageShards
+) -> Shard:
     """Start a shard; that with the number `FAULTY` has faults."""
     if number == FAULTY:
         return cast("Shard", FaultyShard(sql, clock))
-    return shard_of(sql, number, store, clock)
+    return sharing_shard_of(sql, number, store, clock, shards)
 
 
 class UsageShard(ShardObject):

@@ -9,7 +9,7 @@ import pytest
 
 from core import constants
 from core.errors import BatchUnreadable, BatchVersionUnknown
-from metering.batches import IMPORTED, Batch, decode_batch, encode_batch
+from metering.batches import BATCH_VERSION, IMPORTED, Batch, decode_batch, encode_batch
 from metering.events import Api, UsageEvent
 from tests.support.builders import MAPS, SETTLEMENT, WEATHER, event, numbered
 from tests.support.fakes import NOON_MS
@@ -27,12 +27,24 @@ def changed(**fields: Any) -> str:
     return json.dumps({**json.loads(encode_batch(numbered(1))), **fields})
 
 
-def row(**fields: Any) -> str:
-    """Return a batch whose only row has other values, by index."""
-    document = json.loads(encode_batch(numbered(1)))
-    for index, value in fields.items():
-        document["rows"][0][int(index.removeprefix("at"))] = value
-    return json.dumps(document)
+COLUMNS = (
+    *("request_id", "method", "outcome", "caller", "network", "at_ms"),
+    *("api", "status", "latency_ms", "revenue_micros", "counted"),
+)
+
+
+def column(name: str, *values: Any) -> str:
+    """Return a batch with one event and other values of a field."""
+    events = json.loads(encode_batch(numbered(1)))["events"]
+    at = COLUMNS.index(name)
+    return changed(events=[*events[:at], *values, *events[at + 1 :]])
+
+
+def api_column(name: str, *values: Any) -> str:
+    """Return a batch with one API and other values of a field."""
+    apis = json.loads(encode_batch(numbered(1)))["apis"]
+    at = Api._fields.index(name)
+    return changed(apis=[*apis[:at], *values, *apis[at + 1 :]])
 
 
 @pytest.mark.parametrize(
@@ -58,11 +70,13 @@ def test_an_encoded_batch_is_one_line_of_ascii() -> None:
 
 def test_an_api_is_written_once() -> None:
     batch = Batch("w", 1, 0, [event(api=WEATHER), event(api=MAPS), event(api=WEATHER)])
-    assert json.loads(encode_batch(batch))["apis"] == [list(WEATHER), list(MAPS)]
+    assert json.loads(encode_batch(batch))["apis"] == [
+        value for both in zip(WEATHER, MAPS, strict=True) for value in both
+    ]
 
 
 def test_a_batch_of_another_version_is_refused_by_that_name() -> None:
-    for version in (1, 3, None, "2"):
+    for version in (1, BATCH_VERSION + 1, None, str(BATCH_VERSION)):
         with pytest.raises(BatchVersionUnknown, match="version"):
             decode_batch(changed(v=version))
 
@@ -76,7 +90,7 @@ def test_a_batch_of_another_version_is_refused_by_that_name() -> None:
         "{}",
         encode_batch(numbered(1))[:-1],
         "[" * 5_000,
-        '{"v":2,"at":' + "9" * 5_000 + "}",
+        '{"v":3,"at":' + "9" * 5_000 + "}",
         json.dumps(json.loads(encode_batch(numbered(1))), indent=1),
         encode_batch(numbered(1)).replace("alice", "al\u00efce"),
         encode_batch(numbered(1)).replace("alice", "\\ud800"),
@@ -91,12 +105,19 @@ def test_a_batch_of_another_version_is_refused_by_that_name() -> None:
         changed(dropped=1 << 53),
         changed(at=-1),
         changed(apis=None),
-        changed(apis=[["t", "s", "o", "d"]]),
-        changed(apis=[["t", "s", "o", "d", -1]]),
-        changed(apis=[["t", 5, "o", "d", 1]]),
-        changed(rows={}, apis=5),
-        changed(rows=["row"]),
-        changed(rows=[[0] * 11] * (constants.BATCH_EVENTS_MAX + 1)),
+        changed(apis=[]),
+        changed(apis=["t", "s", "o", "d"]),
+        changed(apis=["t", "s", "o", "d", 0, 0]),
+        changed(apis={"t": 0}),
+        api_column("price_micros", -1),
+        api_column("slug", 5),
+        api_column("slug", "s", "s"),
+        changed(events=5),
+        changed(events={}),
+        changed(events=[]).replace('"events": []', '"events": {"a": 1}'),
+        changed(events=["e"]),
+        changed(events=[[]] * 11),
+        changed(events=[0] * (constants.BATCH_EVENTS_MAX + 1) * 11),
         changed(writer=""),
         changed(writer=IMPORTED),
         changed(settlement=[1, *SETTLEMENT]),
@@ -104,19 +125,30 @@ def test_a_batch_of_another_version_is_refused_by_that_name() -> None:
         changed(writer="", sequence=0, settlement=[1, *SETTLEMENT._replace(claimed_at_ms=-1)]),
         changed(writer="", sequence=0, settlement=[1, *SETTLEMENT._replace(claimed_at_ms=1 << 53)]),
         encode_batch(Batch("", 0, 0, EVENTS[:2], SETTLEMENT)),
-        row(at0=1),
-        row(at0=-1),
-        row(at0=True),
-        row(at1=-(1 << 53)),
-        row(at1=1 << 53),
-        row(at1="0"),
-        row(at2=None),
-        row(at3=10**30),
-        row(at4=2.5),
-        row(at6="not a hash"),
-        row(at7="0" * 17),
-        row(at8=5),
-        row(at10=None),
+        column("request_id"),
+        column("request_id", "one", "two"),
+        column("request_id", None),
+        column("at_ms", -(1 << 53)),
+        column("at_ms", 1 << 53),
+        column("at_ms", "0"),
+        column("at_ms", True),
+        column("api", 2),
+        column("api", -1),
+        column("api", True),
+        column("api", None),
+        column("method", {}),
+        column("status", None),
+        column("latency_ms", 10**30),
+        column("latency_ms", 2.5),
+        column("caller", "not a hash"),
+        column("caller", "0" * 17),
+        column("caller", "0 0"),
+        column("outcome", 5),
+        column("counted", None),
+        column("counted", True),
+        column("revenue_micros", -1),
+        column("network", "F"),
+        column("network", None),
     ],
 )
 def test_a_text_that_is_not_a_batch_is_refused(text: str) -> None:

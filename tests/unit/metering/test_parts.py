@@ -29,7 +29,7 @@ def part_with(*changes: tuple[str, int], number: int = 0) -> OpenPart:
     """Build a part with an event of an API at each position."""
     part = OpenPart(PartName(TODAY, number), 1_000)
     for slug, position in changes:
-        part.add(event(api=Api("t", slug, "", "", 0)), position)
+        part.add_all([event(api=Api("t", slug, "", "", 0))], position)
     return part
 
 
@@ -69,7 +69,7 @@ def test_a_part_that_the_reader_lacks_is_complete_whatever_the_position() -> Non
 
 def test_an_event_without_an_api_changes_no_row() -> None:
     part = part_with()
-    part.add(event(api=None), 1)
+    part.add_all([event(api=None)], 1)
     assert rows(changes_since([part], 0, {}, 1)) == {(TODAY, 0): []}
 
 
@@ -91,7 +91,7 @@ def test_pages_together_have_every_row_also_while_events_arrive(
             break
         if is_appending and pages < 5:
             now += 1
-            part.add(event(api=Api("t", f"s{pages:02}", "", "", 0)), now)
+            part.add_all([event(api=Api("t", f"s{pages:02}", "", "", 0))], now)
     assert pages > 3
     assert position == now
     assert copy == {row[1]: row[2] for row in map(part.row, part.totals.apis)}

@@ -140,7 +140,7 @@ def wrong_rollup(scene: ShardScene) -> None:
 
 
 def wrong_part(scene: ShardScene) -> None:
-    scene.folder.parts[TODAY + 9].totals.add_event(event())
+    scene.folder.parts[TODAY + 9].totals.add_all([event()])
 
 
 def wrong_late_part(scene: ShardScene) -> None:

@@ -39,7 +39,7 @@ def test_an_acknowledgment_has_a_position_as_of_which_reads_have_the_batch(
     [
         ("", "batch_unreadable"),
         ("x" * 1_000_001, "batch_unreadable"),
-        (encode_batch(numbered(1)).replace('"v":2', '"v":3'), "batch_version_unknown"),
+        (encode_batch(numbered(1)).replace('"v":3', '"v":4'), "batch_version_unknown"),
     ],
 )
 def test_a_refused_batch_is_reported_counted_and_blocks_nothing(

@@ -48,7 +48,7 @@ def test_a_spilled_batch_is_counted_once_and_deleted(scene: ShardScene) -> None:
 def test_refused_batches_never_block_the_others_however_many_there_are(
     scene: ShardScene, refused: int
 ) -> None:
-    newer = encode_batch(numbered(1)).replace('"v":2', '"v":3')
+    newer = encode_batch(numbered(1)).replace('"v":3', '"v":4')
     for number in range(refused):
         scene.store.values[keys.spill(0, "a", number + 1)] = (newer, {})
     scene.store.values[keys.spill(0, "b", 1)] = ("damaged", {})
@@ -64,7 +64,7 @@ def test_refused_batches_never_block_the_others_however_many_there_are(
 
 
 def test_a_batch_that_was_refused_is_accepted_by_a_later_version(scene: ShardScene) -> None:
-    newer = encode_batch(numbered(1)).replace('"v":2', '"v":3')
+    newer = encode_batch(numbered(1)).replace('"v":3', '"v":4')
     key = keys.spill(0, "w", 1)
     scene.store.values[key] = (newer, {})
     drain(scene)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.calendar import DAY_MS
+from core.calendar import DAY_MS, HOUR_MS
 from core.errors import SummaryUnreadable
 from metering.events import UsageEvent
 from metering.sketches.periods import Counts
@@ -40,7 +40,7 @@ moments = st.lists(
 def of(some: list[Moment], before_day: int = 0) -> Series:
     series = Series()
     for at_ms, totals in some:
-        series.add(at_ms, *totals)
+        series.hours.add(at_ms // HOUR_MS, *totals)
     series.close_days(before_day)
     return series
 
@@ -118,8 +118,7 @@ some_events = st.lists(
 
 def totals_of(some: list[UsageEvent]) -> Totals:
     totals = Totals()
-    for one in some:
-        totals.add_event(one)
+    totals.add_all(some)
     return totals
 
 
@@ -138,9 +137,8 @@ def written(totals: Totals) -> str:
 @given(some_events)
 def test_totals_are_of_all_events_that_have_an_api(some: list[UsageEvent]) -> None:
     totals = Totals()
-    for one in some:
-        expected = one.api and ApiId(one.api.tenant_id, one.api.slug)
-        assert totals.add_event(one) == expected
+    expected = {ApiId(one.api.tenant_id, one.api.slug) for one in some if one.api}
+    assert {*totals.add_all(some)} == expected
     known = [one for one in some if one.api]
     calls = [one for one in known if one.counted]
     assert sum(one.calls for one in totals.apis.values()) == len(calls)
@@ -183,15 +181,17 @@ def test_a_part_with_a_million_events_is_small() -> None:
     totals = Totals()
     for number in range(10_000):
         caller = chance.choice(agents)
-        totals.add_event(
-            event(
-                NOON_MS + number * 4_000,
-                WEATHER._replace(slug=f"api-{number % 10}"),
-                latency_ms=int(chance.lognormvariate(5, 0.8)),
-                caller=caller,
-                revenue_micros=10_000,
-                network=caller[::-1],
-            )
+        totals.add_all(
+            [
+                event(
+                    NOON_MS + number * 4_000,
+                    WEATHER._replace(slug=f"api-{number % 10}"),
+                    latency_ms=int(chance.lognormvariate(5, 0.8)),
+                    caller=caller,
+                    revenue_micros=10_000,
+                    network=caller[::-1],
+                )
+            ]
         )
     _, rows = totals.encode()
     assert sum(len(json.dumps(row, separators=(",", ":"))) for row in rows) < 50_000

@@ -84,7 +84,7 @@ def set_of_names(some: Calls) -> CallerSet:
     found = CallerSet()
     for caller, count, _ in some:
         if count:
-            found.add(caller)
+            found.add_all([caller])
     return found
 
 
@@ -210,7 +210,7 @@ def test_sets_obey_the_laws_of_sets(one: Calls, other: Calls, decoded: bool) -> 
 )
 def test_an_invalid_set_is_rejected_when_something_is_added(bad: object) -> None:
     with pytest.raises(SummaryUnreadable):
-        CallerSet.decode(bad).add("0")
+        CallerSet.decode(bad).add_all(["0"])
 
 
 def test_the_real_limit_is_300_callers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from analytics import WINDOWS, Analytics
+from analytics import WINDOWS
 from core import constants, keys
 from core.calendar import DAY_MS
-from core.errors import BindingMissing, ShardUnavailable
+from core.errors import ShardUnavailable
 from snapshots.serialization import etag_of
 from tests.support.builders import MAPS, event
-from tests.support.fakes import NOON_MS, FakeClock, FakeStore
+from tests.support.fakes import NOON_MS
 from tests.support.snapshot_builders import Deployment, run
 
 
@@ -100,27 +100,6 @@ def test_dropped_events_make_a_window_incomplete() -> None:
         assert (found["complete"], found["droppedEvents"]) == (False, 4)
 
     run(scene())
-
-
-def test_without_its_bindings_analytics_name_the_missing_one() -> None:
-    deployment = Deployment()
-    for shards, store, name in (
-        (None, deployment.store, "USAGE_SHARD"),
-        (deployment.shards, None, "USAGE_KV"),
-    ):
-        with pytest.raises(BindingMissing, match=name):
-            run(Analytics(FakeClock(), shards, store).snapshots(WINDOWS, 25))
-
-
-def test_a_response_of_another_version_is_no_response() -> None:
-    class OtherShards:
-        count = 1
-
-        async def call(self, *_: Any) -> str:
-            return '{"position": 1, "complete": true, "manifest": {}}'
-
-    with pytest.raises(ShardUnavailable):
-        run(Analytics(FakeClock(), OtherShards(), FakeStore()).snapshots(WINDOWS, 25))
 
 
 def tags_of(deployment: Deployment, windows: Sequence[str] = WINDOWS) -> dict[str, str]:
