@@ -19,7 +19,6 @@ from metering.events import UsageEvent
 from payments.errors import (
     FacilitatorUnavailable,
     PaymentError,
-    PaymentInProgress,
     PaymentInvalid,
     PaymentRequired,
 )
@@ -159,7 +158,7 @@ class Payments:
             resumed = await self._resume(request, payload, row, errors, facilitator)
             if resumed is not None:
                 return resumed
-        raise _in_progress(errors)
+        raise errors.in_progress(wanted.payment_id)
 
     async def _resume(
         self,
@@ -176,7 +175,7 @@ class Payments:
         give_up_ms = self.clock.now_ms() + constants.PAYMENT_WAIT_MS
         while row.state is not PaymentState.FAILED:
             if row.fingerprint != request.fingerprint:
-                raise errors.already_used()
+                raise errors.already_used(row.payment_id)
             if row.served:
                 return AlreadyServed(row, payload.version)
             if row.is_due:
@@ -188,7 +187,7 @@ class Payments:
                 # Nobody works on it, and the next attempt is not due yet.
                 raise errors.pending(row, payload.version, row.transaction_id)
             if self.clock.now_ms() >= give_up_ms:
-                raise _in_progress(errors)
+                raise errors.in_progress(row.payment_id)
             await self.clock.sleep_ms(_POLL_MS)
             row = await self._ledger.find(row.payment_id) or row
         return None
@@ -266,7 +265,7 @@ class Payments:
         """Return the settlement, unless another request has the payment now, or may have it."""
         took_ms = self.clock.now_ms() - started_ms
         if not is_own or took_ms > _SENT_WITHIN_MS:
-            raise _in_progress(PaymentErrors(claim.request))
+            raise PaymentErrors(claim.request).in_progress(row.payment_id)
         return Settlement(receipt_headers(row, claim.version), row, is_new)
 
     async def _call_facilitator(self, row: PaymentRow) -> SettleResult:
@@ -366,8 +365,3 @@ class Payments:
     @property
     def _ledger(self) -> Ledger:
         return self.resolver.ledger
-
-
-def _in_progress(errors: PaymentErrors) -> PaymentInProgress:
-    message = "Another request with this payment is in progress: try again."
-    return errors.retry_soon(PaymentInProgress, "payment_in_progress", message)

@@ -24,6 +24,7 @@ from payments.errors import (
     PaymentAlreadyUsed,
     PaymentError,
     PaymentFailed,
+    PaymentInProgress,
 )
 from payments.facilitator import SETTLEMENT_PENDING
 from payments.models import PaymentRequest, PaymentRow
@@ -87,10 +88,17 @@ class PaymentErrors:
         """Make an error after which the same request may be sent again in 2 seconds."""
         return kind(message, (("retry-after", "2"),), reason=reason)
 
-    def already_used(self) -> PaymentAlreadyUsed:
+    def in_progress(self, payment_id: str) -> PaymentInProgress:
+        """Make the error for a payment that another request has at the moment."""
+        message = "Another request with this payment is in progress: try again."
+        headers = (("retry-after", "2"), (PAYMENT_ID_HEADER, payment_id))
+        return PaymentInProgress(message, headers, reason="payment_in_progress")
+
+    def already_used(self, payment_id: str) -> PaymentAlreadyUsed:
         """Make the error for a payment that was presented for another request."""
         message = "This payment was presented for another request; sign a new one."
-        return PaymentAlreadyUsed(message, reason="payment_already_used")
+        headers = ((PAYMENT_ID_HEADER, payment_id),)
+        return PaymentAlreadyUsed(message, headers, reason="payment_already_used")
 
     def failed(self, row: PaymentRow, version: int, reason: str) -> PaymentFailed:
         """Make the error for a payment that could not be settled and was not charged."""

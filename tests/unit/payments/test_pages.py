@@ -205,3 +205,12 @@ def test_a_receipt_has_the_payments_id_and_is_readable() -> None:
     assert read_header(again, "payment-response")["success"] is True
     assert sent(again)["x-clawr-payment-id"] == [market.payments[0]["payment_id"]]
     assert_readable(again)
+
+
+def test_a_payment_that_another_request_used_has_its_id() -> None:
+    market = Market()
+    payment = market.payment()
+    market.call(headers=payment)
+    refused = market.call("/t/paid/other", headers=payment)
+    error_body(refused, 409, "payment_already_used")
+    assert sent(refused)["x-clawr-payment-id"] == [market.payments[0]["payment_id"]]
