@@ -43,7 +43,10 @@ UNKNOWN = "outcome_unknown"
 NOT_SENT = "not_in_usage_log"
 """The reason of a settled payment that its shard did not acknowledge, and that nobody has."""
 
-_IS_FREE = f"(COALESCE(due_ms <= {NOW}, 1) OR reason IN ('{UNKNOWN}', '{NOT_SENT}'))"
+_IS_FREE = (
+    f"(COALESCE(due_ms <= {NOW}, 1) OR reason IN ('{UNKNOWN}', '{NOT_SENT}')"
+    f" OR reason LIKE '{PROBLEM}%')"
+)
 """With these reasons, `due_ms` is only when cron looks at the payment again."""
 
 ROW = f"SELECT *, {_IS_FREE} AS is_due FROM payments"  # noqa: S608

@@ -18,7 +18,7 @@ from metering.settlements import SettlementEvent, settlement_from
 from payments.archive import Archive
 from payments.chain.authorizations import AuthorizationState, Chain
 from payments.ledger import UNKNOWN, Ledger
-from payments.models import PaymentRow, payment_fields
+from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.settlement import encode_payment, late_revenue_event, send
 
 LOG_UNAVAILABLE = "usage_log_unavailable"
@@ -92,7 +92,7 @@ class PendingResolver:
         # The block that proves an authorization unused may be visible only after a while.
         end_ms = row.valid_before_ms + 2 * constants.EXPIRY_MARGIN_MS
         expired_ms = self.clock.now_ms() - end_ms
-        if expired_ms > 0:
+        if expired_ms > 0 and row.state is not PaymentState.SETTLED:
             pause_ms = min(max(_PAUSE_MS, expired_ms // 2), constants.PENDING_BACKOFF_MS_MAX)
         await self.ledger.defer(row, reason, pause_ms)
         _LOGGER.warning("payment_still_pending", extra=payment_fields(row, reason))

@@ -310,3 +310,33 @@ def test_a_lost_settlement_stays_pending_while_the_node_is_of_another_chain() ->
     market.chain.chain_id = "0x14a34"
     market.run_cron(60)
     assert market.states == ["settled"]
+
+
+def test_a_payment_that_cannot_be_processed_is_named_and_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    market = Market()
+    enable_chain(market)
+    for number in (1, 2):
+        market.facilitator.faults["settle"] = ["lost"]
+        market.call(headers=market.payment(number))
+    bad = market.payments[0]["payment_id"]
+    call = market.shards.call
+    log: list[str] = []
+
+    async def fails(shard: int, method: str, argument: str) -> str:
+        if method == "settlements" and not log:
+            log.append(argument)
+            raise ValueError("not a list")
+        return await call(shard, method, argument)
+
+    monkeypatch.setattr(market.shards, "call", fails)
+    market.run_cron()
+    states = {row["payment_id"]: row["state"] for row in market.payments}
+    assert sorted(states.values()) == ["pending", "settled"]
+    (named,) = [text for text in problems(market) if "could not process" in text]
+    assert "ValueError: not a list" in named
+    assert (bad in named) == (states[bad] == "pending")
+    market.run_cron(2)
+    assert market.states == ["settled", "settled"]
+    assert not [text for text in problems(market) if "could not process" in text]

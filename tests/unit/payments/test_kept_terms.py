@@ -1,0 +1,85 @@
+"""A payment keeps the terms under which it was accepted; only what is served is charged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from core.ports import ProxyResponse, Response
+from tests.support.fakes import FakeUpstreamResponse
+from tests.support.payment_scene import PRICE_MICROS, Market, enable_chain, error_body
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "price": {"priceUsd": "0.02"},
+    "payee": {"payTo": "0x" + "5" * 40},
+}
+
+
+def change(market: Market, name: str) -> None:
+    market.tenants = [{**market.tenants[0], **CHANGES[name]}, *market.tenants[1:]]
+    market.start()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_settled_payment_gets_its_receipt_after_its_terms_changed(name: str) -> None:
+    market = Market()
+    headers = market.payment()
+    market.call(headers=headers)
+    change(market, name)
+    again = market.call(headers=headers)
+    assert isinstance(again, Response)
+    assert json.loads(again.body)["payment"]["amountMicros"] == PRICE_MICROS
+    error_body(market.call("/t/paid/y", headers), 409, "payment_already_used")
+    assert len(market.chain.transfers) == 1
+
+
+@pytest.mark.parametrize("fault", ["down", "lost"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_pending_payment_is_served_by_its_own_terms(name: str, fault: str) -> None:
+    market = Market()
+    enable_chain(market)
+    market.facilitator.faults["settle"] = [fault]
+    headers = market.payment()
+    market.call(headers=headers)
+    change(market, name)
+    error_body(market.call(headers=headers), 503, "facilitator_unavailable")
+    market.clock.at_ms += 60_000
+    assert isinstance(market.call(headers=headers), ProxyResponse)
+    assert market.moved_micros == market.revenue_micros == PRICE_MICROS
+    assert market.states == ["settled"]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_new_payment_by_old_terms_is_rejected(name: str) -> None:
+    market = Market()
+    headers = market.payment()
+    change(market, name)
+    error_body(market.call(headers=headers), 402, "payment_invalid")
+    assert market.payments == []
+
+
+@pytest.mark.parametrize("status", [101, 301, 302, 303, 307, 308])
+def test_a_redirect_is_not_charged_and_its_payment_pays_for_the_target(status: int) -> None:
+    market = Market(reply=FakeUpstreamResponse(status))
+    headers = market.payment()
+    response = market.call(headers=headers)
+    assert isinstance(response, ProxyResponse)
+    assert "payment-response" not in dict(response.set_headers)
+    assert (market.states, market.chain.transfers) == (["failed"], [])
+    market.reply = FakeUpstreamResponse(200)
+    target = market.call("/t/paid/target", headers)
+    assert isinstance(target, ProxyResponse)
+    assert "payment-response" in dict(target.set_headers)
+    assert (market.states, market.moved_micros) == (["settled"], PRICE_MICROS)
+
+
+@pytest.mark.parametrize(("status", "charges"), [(302, True), (304, False), (204, False)])
+def test_304_is_charged_and_redirects_only_if_the_record_says_so(
+    status: int, charges: bool
+) -> None:
+    tenant = {**Market().tenants[0], "chargeRedirects": charges}
+    market = Market(reply=FakeUpstreamResponse(status), tenants=[tenant])
+    assert isinstance(market.call(headers=market.payment()), ProxyResponse)
+    assert market.moved_micros == market.revenue_micros == PRICE_MICROS
