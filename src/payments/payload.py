@@ -36,6 +36,7 @@ _NONCE = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,8192}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,78}", re.ASCII)
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{16,128}", re.ASCII)
+_NUMBERS = 2**256
 _SECONDS_MAX = 2**43
 """Clients that mean "forever" sign larger numbers. In milliseconds this is below 2^53, above which
 JavaScript has no exact integers and D1 accepts none."""
@@ -202,6 +203,8 @@ def _parse(
         int(_check(name, _digits(authorization.get(name)), _DIGITS, "seconds since 1970"))
         for name in ("validAfter", "validBefore")
     ]
+    if max(times) >= _NUMBERS:
+        raise InvalidPayload("invalid_payload", "`validAfter`, `validBefore` must be below 2^256.")
     # Later times make no difference, and the value must fit into the ledger.
     valid_before_ms = min(times[1], _SECONDS_MAX) * 1000
     return PaymentPayload(

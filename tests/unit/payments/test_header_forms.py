@@ -7,9 +7,11 @@ import json
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.ports import ProxyResponse
-from tests.support.payment_scene import Market
+from tests.support.payment_scene import Market, encode
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,29 @@ def test_an_authorization_without_expiry_is_settled(seconds: int) -> None:
     response = market.call(headers=market.payment(validBefore=str(seconds)))
     assert isinstance(response, ProxyResponse), response
     assert market.states == ["settled"]
+
+
+NUMBERS = st.one_of(
+    st.integers(-(2**300), 2**300),
+    st.integers(-(2**300), 2**300).map(str),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([True, None, "NaN", "-0", "1e4", "1E+4", "0x10", "٣", "1_0", " 1", "1.0", ""]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["value", "validAfter", "validBefore"]), NUMBERS)
+def test_any_number_in_an_authorization_is_settled_or_refused(field: str, number: object) -> None:
+    market = Market()
+    document = json.loads(base64.b64decode(market.payment()["payment-signature"]))
+    document["payload"]["authorization"][field] = number
+    response = market.call(headers={"payment-signature": encode(document)})
+    assert isinstance(response, ProxyResponse) or response.status == 402, response
+
+
+def test_a_time_that_no_contract_can_hold_is_refused() -> None:
+    market = Market()
+    response = market.call(headers=market.payment(validBefore=str(2**256)))
+    assert not isinstance(response, ProxyResponse)
+    assert "validBefore" in response.body
+    assert market.facilitator.calls == []
