@@ -236,3 +236,68 @@ function* pairs(text) {
 		yield [found[index], found[index + 1]];
 	}
 }
+
+/**
+ * Run statements on a D1 database as one transaction.
+ *
+ * @param {{ prepare(sql: string): { bind(...values: unknown[]): unknown }, batch(statements: unknown[]): Promise<{ results: unknown[] }[]> }} database
+ * @param {string} statements - JSON: an array of arrays of SQL and values
+ * @returns {{ promise: Promise<string> }} as JSON: the rows of each statement
+ */
+export function runBatch(database, statements) {
+	/** @type {[string, unknown[]][]} */
+	const given = JSON.parse(statements);
+	const prepared = given.map(([sql, values]) => {
+		const statement = database.prepare(sql);
+		return values.length > 0 ? statement.bind(...values) : statement;
+	});
+	const rows = database.batch(prepared).then((results) => results.map((result) => result.results));
+	return { promise: rows.then(JSON.stringify) };
+}
+
+/**
+ * Send a request, without following redirects, and read the response.
+ *
+ * @param {string} url
+ * @param {string} method
+ * @param {string} headers - the lines of the headers' names and values
+ * @param {string | undefined} body
+ * @param {number} timeoutMs - for the request and the response's body
+ * @param {number} bytesMax - the longest body that is read
+ * @returns {{ promise: Promise<string> }} the lines of status, location and body, which may have lines
+ */
+export function fetchText(url, method, headers, body, timeoutMs, bytesMax) {
+	const signal = AbortSignal.timeout(timeoutMs);
+	const init = { method, headers: [...pairs(headers)], body, redirect: /** @type {const} */ ("manual"), signal };
+	const read = async () => {
+		const response = await fetch(url, init);
+		const location = response.headers.get("location") ?? "";
+		const text = response.body === null ? "" : await readBounded(response.body, bytesMax);
+		return `${response.status}\n${location}\n${text}`;
+	};
+	return { promise: read() };
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} stream
+ * @param {number} bytesMax
+ */
+async function readBounded(stream, bytesMax) {
+	// A byte order mark is part of the text, as it is in Python.
+	const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+	const reader = stream.getReader();
+	let text = "";
+	let length = 0;
+	for (;;) {
+		const { done, value } = await reader.read();
+		if (done) {
+			return text + decoder.decode();
+		}
+		length += value.byteLength;
+		if (length > bytesMax) {
+			await reader.cancel();
+			throw new Error(`the response is longer than ${bytesMax} bytes`);
+		}
+		text += decoder.decode(value, { stream: true });
+	}
+}

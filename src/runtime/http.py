@@ -13,8 +13,7 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
-import js
-from pyodide.ffi import JsException, to_js
+from pyodide.ffi import JsException
 from workers import import_from_javascript
 
 from core.constants import ScriptLimits
@@ -30,7 +29,7 @@ from runtime.coroutine_driver import JsPromise
 
 _bridge = import_from_javascript("runtime/bridge.js")
 _arrive, _end, _drain = _bridge.arrive, _bridge.end, _bridge.drain
-_read_text = _bridge.readText
+_read_text, _fetch_text = _bridge.readText, _bridge.fetchText
 _dispatch, _describe, _discard = _bridge.dispatch, _bridge.describe, _bridge.discard
 _forward, _respond = _bridge.forward, _bridge.respond
 _LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
@@ -150,21 +149,16 @@ class RuntimeFetcher:
         body_bytes_max: int,
     ) -> Fetched:
         """Send a request and read the response; see `ports.Fetcher`."""
-        options: dict[str, Any] = {"method": method, "headers": headers, "redirect": "manual"}
-        if body is not None:
-            options["body"] = body
-        init = to_js(options, dict_converter=js.Object.fromEntries)
-        # The signal also aborts the reading of the body.
-        init.signal = js.AbortSignal.timeout(timeout_ms)
         try:
-            response = await js.fetch(url, init)
-            content = await _read(response.body, body_bytes_max) if response.body else b""
-        except JsException as error:
+            lines = _lines(headers.items())
+            found = await JsPromise(
+                _fetch_text(url, method, lines, body, timeout_ms, body_bytes_max)
+            )
+        except (JsException, ValueError) as error:
             raise FetchFailed(str(error)) from error
-        status = int(response.status)
-        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
-        location = (response.headers.get("location") if is_redirect else None) or ""
-        return Fetched(status, content.decode(errors="replace"), location)
+        status, location, text = found.split("\n", 2)
+        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= int(status) < HTTPStatus.BAD_REQUEST
+        return Fetched(int(status), text, location if is_redirect else "")
 
 
 def _lines(headers: Iterable[tuple[str, str]]) -> str:
@@ -184,16 +178,3 @@ def _tenant_error(script: str, error: JsException) -> TenantError:
     if any(part in text.lower() for part in _LIMIT_MESSAGES):
         return TenantLimitExceeded("The API exceeded the limits of its plan.")
     return TenantWorkerFailure("The API's script failed.")
-
-
-async def _read(stream: Any, bytes_max: int) -> bytes:
-    reader = stream.getReader()
-    content = bytearray()
-    while True:
-        part = await reader.read()
-        if part.done:
-            return bytes(content)
-        content += part.value.to_bytes()
-        if len(content) > bytes_max:
-            await reader.cancel()
-            raise FetchFailed(f"the response is longer than {bytes_max} bytes")
