@@ -66,6 +66,8 @@ def cron(server: Server) -> None:
 
 
 def revenue(platform: Caller) -> int:
+    """Return today's revenue, as soon as the usage log has every settlement."""
+    eventually(lambda: platform.platform("reconciliation")["day"]["agrees"], "all settlements")
     micros: int = platform.snapshot("today")["heroStats"]["revenueMicros"]
     return micros
 
