@@ -111,7 +111,7 @@ def test_a_slow_facilitator_is_awaited(paid_dispatcher: PaidDispatcher) -> None:
 
 
 @pytest.mark.parametrize("fault", WITHOUT_RESULT)
-def test_a_settlement_that_failed_is_pending_and_settled_later(
+def test_a_settlement_that_failed_is_pending_until_the_payer_comes_back(
     paid_dispatcher: PaidDispatcher, fault: str
 ) -> None:
     wallet = paid_dispatcher.wallet()
@@ -122,7 +122,7 @@ def test_a_settlement_that_failed_is_pending_and_settled_later(
     paid_dispatcher.proxy.reset()
     assert_pending(paid_dispatcher.send(payment))
     paid_dispatcher.resolve()
-    paid_dispatcher.records.check(wallet, ["settled"])
+    paid_dispatcher.records.check(wallet, ["pending"])
     assert_served_once(paid_dispatcher, payment)
     paid_dispatcher.records.check(wallet, ["settled"])
 
