@@ -35,7 +35,10 @@ HEADERS: Mapping[str, tuple[str, Schema]] = {
     "x-clawr-payment-id": ("The payment's id in the ledger.", text()),
     "ratelimit-policy": ("The API's limits (draft-ietf-httpapi-ratelimit-headers-10).", text()),
     "ratelimit": ("What remains of these limits.", text()),
-    "access-control-allow-origin": ("`*`: scripts of any origin may read the error.", text()),
+    "access-control-allow-origin": (
+        "`*` outside `/__platform`: pages of any origin may read the error.",
+        text(),
+    ),
     "access-control-expose-headers": ("The headers that scripts in browsers may read.", text()),
     "x-tenant-id": ("The tenant whose script responded.", text()),
 }
@@ -60,8 +63,7 @@ TRANSPORT = (
 
 _CROSS_ORIGIN = ("access-control-allow-origin", "access-control-expose-headers")
 _PAID = ("payment-required", "payment-response", "x-payment-response", "x-clawr-payment-id")
-_PAYMENT_REQUIRED = (*_PAID, *_CROSS_ORIGIN)
-_LIMITED = ("retry-after", "ratelimit-policy", "ratelimit", *_CROSS_ORIGIN)
+_LIMITED = ("retry-after", "ratelimit-policy", "ratelimit")
 
 _OF_ERRORS: Mapping[str, Sequence[str]] = {
     "unauthorized": ("www-authenticate",),
@@ -69,12 +71,12 @@ _OF_ERRORS: Mapping[str, Sequence[str]] = {
     "rate_limited": _LIMITED,
     "usage_quota_exceeded": _LIMITED,
     "cap_exceeded": _LIMITED,
-    "payment_required": _PAYMENT_REQUIRED,
-    "payment_invalid": _PAYMENT_REQUIRED,
-    "payment_failed": _PAYMENT_REQUIRED,
-    "payment_already_used": _CROSS_ORIGIN,
-    "payment_in_progress": ("retry-after", *_CROSS_ORIGIN),
-    "facilitator_unavailable": ("retry-after", *_PAID, *_CROSS_ORIGIN),
+    "payment_required": _PAID,
+    "payment_invalid": _PAID,
+    "payment_failed": _PAID,
+    "payment_already_used": ("x-clawr-payment-id",),
+    "payment_in_progress": ("retry-after", "x-clawr-payment-id"),
+    "facilitator_unavailable": ("retry-after", *_PAID),
 }
 
 _REQUIRED = frozenset((*ALWAYS, "www-authenticate", "allow"))
@@ -82,7 +84,8 @@ _REQUIRED = frozenset((*ALWAYS, "www-authenticate", "allow"))
 
 def headers_of_errors(codes: Sequence[str]) -> Sequence[str]:
     """Return the headers that a response with one of these codes may have."""
-    return list(dict.fromkeys((*ALWAYS, *(n for code in codes for n in _OF_ERRORS.get(code, ())))))
+    own = (name for code in codes for name in _OF_ERRORS.get(code, ()))
+    return list(dict.fromkeys((*ALWAYS, *_CROSS_ORIGIN, *own)))
 
 
 def is_required(name: str) -> bool:
