@@ -30,15 +30,15 @@ def _finite(text: str) -> float:
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
-def read_json(text: str) -> Json:
+def read_json(text: str, *, is_finite: bool = True) -> Json:
     """Parse a JSON text of up to `DEPTH_MAX` levels. Raises `ValueError` for any other text.
 
-    NaN, Infinity and numbers too large for a float are rejected: Python's own parser accepts
-    them, and then writes what other parsers reject.
+    If `is_finite`, NaN, Infinity and numbers too large for a float are rejected: Python's own
+    parser accepts them, and then writes what other parsers reject.
     """
     if too_deep_at(text) is not None:
         raise ValueError(f"it is nested more than {DEPTH_MAX} levels deep")
-    return _DECODER.decode(text)
+    return _DECODER.decode(text) if is_finite else json.loads(text)
 
 
 def too_deep_at(text: str) -> int | None:

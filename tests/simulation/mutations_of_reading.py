@@ -124,6 +124,7 @@ READING = (
         function="SharingShard._revision",
         old="revision if fields is row.unranked else sent.revision + 1",
         new="revision or sent.revision + 1",
+        test="tests.unit.test_analytics:test_every_isolate_shows_the_sum_of_all_events",
     ),
     _SHARING(
         "a row keeps its rank",

@@ -86,7 +86,7 @@ TOTALS = (
     Mutation(
         "an API that has changed once is not sent again",
         "metering.parts",
-        "OpenPart.add",
+        "OpenPart.add_all",
         "self.changed[api_id] = position",
         "self.changed.setdefault(api_id, position)",
     ),
@@ -153,6 +153,8 @@ TOTALS = (
         function="Rebuilder.step",
         old="found.add(self.folder.tables.commits(flushed))",
         new="pass",
+        test="tests.unit.metering.test_rebuilding"
+        ":test_events_that_arrive_during_a_rebuild_are_counted_once",
     ),
     _REBUILD(
         "a rebuild reads only some segments",

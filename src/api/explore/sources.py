@@ -105,7 +105,8 @@ class RemoteSource:
         if fetched.status != HTTPStatus.OK:
             raise UpstreamFailed(HTTP_ERROR, f"{base_url}: status {fetched.status}")
         try:
-            document = read_json(fetched.body)
+            # Each unusable number is replaced by itself (`sanitize`).
+            document = read_json(fetched.body, is_finite=False)
         except ValueError as error:
             raise UpstreamFailed(HTTP_ERROR, f"{base_url}: invalid JSON") from error
         snapshot = document.get("snapshot") if isinstance(document, dict) else None
