@@ -22,6 +22,7 @@ PAYMENTS = (
         "Ledger._change",
         "found.attempt == row.attempt and is_made(found)",
         "found.attempt == row.attempt",
+        test="tests.unit.payments.test_crashes:test_if_the_slow_request_settles_first_the_other_one_is_served_later",
     ),
     Mutation(
         "the settle request is sent before the claim",
@@ -50,6 +51,7 @@ PAYMENTS = (
         "Payments._settlement",
         "if not is_own or took_ms > _SENT_WITHIN_MS:",
         "if took_ms > _SENT_WITHIN_MS:",
+        test="tests.unit.payments.test_crashes:test_if_the_slow_request_settles_first_the_other_one_is_served_later",
     ),
     Mutation(
         "a refusal of a repeated settle request is taken for a failure",
@@ -72,6 +74,7 @@ PAYMENTS = (
         "Payments.find_known",
         "row is not None and row.proof_digest == payload.digest",
         "row is not None",
+        test="tests.unit.payments.test_flow:test_another_signature_gets_no_receipt",
     ),
     Mutation(
         "a payment is not verified",
@@ -79,6 +82,7 @@ PAYMENTS = (
         "Payments._verify_and_claim",
         "if verified.is_valid:",
         "if True:",
+        test="tests.unit.payments.test_requirements:test_a_payment_that_the_facilitator_rejects_is_not_claimed",
     ),
     Mutation(
         "a payment that no shard has acknowledged counts as reconciled",
@@ -86,6 +90,7 @@ PAYMENTS = (
         "_process",
         "if await resolver.send(row):",
         "await resolver.send(row)\n    if True:",
+        test="tests.unit.payments.test_outages:test_a_payment_that_no_shard_has_acknowledged_is_not_reconciled",
     ),
     Mutation(
         "cron does not send payments again",
@@ -107,6 +112,7 @@ PAYMENTS = (
         "send",
         "row.shard",
         "shards.count - 1",
+        test="tests.unit.payments.test_outages:test_a_payment_stays_in_its_shard_when_shards_are_added",
     ),
     Mutation(
         "late revenue counts as a call",
@@ -121,6 +127,7 @@ PAYMENTS = (
         "Payments._call_facilitator",
         "return second if second.outcome is Outcome.SETTLED else first",
         "return second",
+        test="tests.unit.payments.test_outages:test_a_refusal_after_settlement_pending_leaves_the_payment_pending",
     ),
     Mutation(
         "a facilitator that does not respond is taken for a failure",
@@ -156,6 +163,7 @@ PAYMENTS = (
         "_read_receipt",
         "if any(log.topics == wanted and log.data == amount for log in transfers):",
         "if logs:",
+        test="tests.unit.payments.test_chain:test_a_use_without_its_event_or_a_transfer_in_the_receipt_proves_nothing",
     ),
     Mutation(
         "a payment's id ignores its network",
@@ -218,5 +226,6 @@ PAYMENTS = (
         "PendingResolver.prove",
         "if event is not None:",
         "if False:",
+        test="tests.unit.payments.test_outages:test_a_settlement_that_the_ledger_rejected_is_in_the_log_and_then_in_the_ledger",
     ),
 )

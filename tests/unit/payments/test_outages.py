@@ -244,6 +244,15 @@ def test_a_payment_that_its_shard_did_not_acknowledge_is_sent_by_cron_and_counte
     assert [row["reconciled_at_ms"] is not None for row in market.payments] == [True]
 
 
+def test_a_payment_that_no_shard_has_acknowledged_is_not_reconciled() -> None:
+    market = Market()
+    market.shards.unavailable = {0}
+    assert isinstance(market.call(headers=market.payment()), ProxyResponse)
+    market.run_cron(3)
+    assert [row["reason"] for row in market.payments] == ["not_in_usage_log"]
+    assert [row["reconciled_at_ms"] for row in market.payments] == [None]
+
+
 def test_a_settlement_that_the_ledger_rejected_is_in_the_log_and_then_in_the_ledger() -> None:
     market = Market()
     headers = market.payment()
