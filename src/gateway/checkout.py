@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from core.callers import CallerHasher, payer_identity
-from core.errors import DispatcherError
+from core.errors import (
+    BindingMissing,
+    DatabaseUnavailable,
+    DispatcherError,
+    LedgerOutage,
+    StoreUnavailable,
+    TenantNotFound,
+)
+from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
 from core.responses import (
     ALLOW_ORIGIN_HEADER,
@@ -15,16 +24,27 @@ from core.responses import (
 )
 from core.telemetry import SERVED
 from gateway.request_context import RequestContext
+from metering.events import Api
 from payments.errors import PaymentFailed
 from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls
 from payments.flow import Payments
-from payments.models import AlreadyServed, Claim, PaymentRequest, Settlement
-from payments.requirements import Resource, requirements_for
+from payments.models import (
+    AlreadyServed,
+    Claim,
+    PaymentRequest,
+    PaymentRow,
+    PaymentState,
+    Settlement,
+)
+from payments.payload import InvalidPayload, PaymentPayload, read_payment
+from payments.requirements import PaymentRequirements, Resource, requirements_for
 from payments.resolution import resolver_of
 from payments.responses import PaymentErrors, already_served_response
 from tenants.records import Tenant
 from usage import UsageRecorder
+
+_LOGGER = logging.getLogger(__name__)
 
 NOT_CHARGED = "response_not_charged"
 """The reason of a payment that was released because of the script's response, or its lack."""
@@ -76,7 +96,7 @@ class Checkout:
         facilitator_urls(self.environment)
         payment_request = PaymentRequest(
             request_id=context.request_id,
-            tenant=tenant,
+            api=tenant.api,
             requirements=requirements_for(self.environment, tenant),
             resource=Resource(
                 context.request.url,
@@ -88,7 +108,100 @@ class Checkout:
             headers=headers,
             caller=lambda payer: self.callers.hash(payer_identity(payer)),
         )
-        claim = await self.payments.claim(payment_request)
+        return self._claimed(context, await self.payments.claim(payment_request))
+
+    async def resume(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse | None:
+        """Resume the payment of a request to an API that was priced when it was accepted.
+
+        Returns None without a payment, and for one that the ledger does not have for this
+        request, or that failed: a script may take payments itself. So an outage of the ledger
+        does not affect free APIs.
+        """
+        try:
+            known = await self._find_known(context)
+        except (DatabaseUnavailable, StoreUnavailable) as error:
+            log_fields = fields(requestId=context.request_id, cause=str(error))
+            _LOGGER.warning("payment_not_looked_up", extra=log_fields)
+            return None
+        return (
+            None
+            if known is None
+            else await self._resume(context, tenant.api, *known, can_serve=True)
+        )
+
+    async def resume_withdrawn(
+        self, context: RequestContext, not_found: TenantNotFound
+    ) -> EarlyResponse | None:
+        """Return the receipt of a request to an API that is not published any more.
+
+        None without a payment that the ledger has for this request. The ledger does not have
+        hosts, so at an API's host the path alone is compared.
+        """
+        try:
+            known = await self._find_known(context)
+        except (DatabaseUnavailable, StoreUnavailable) as error:
+            raise LedgerOutage from error
+        if known is None:
+            return None
+        _, row = known
+        api = Api(row.tenant_id, row.slug, row.owner, row.directory, row.amount_micros)
+        if not_found.evidence.get("slug", api.slug) != api.slug:
+            return None
+        receipt = await self._resume(context, api, *known, can_serve=False)
+        assert not isinstance(receipt, Claim)
+        return receipt
+
+    async def _find_known(
+        self, context: RequestContext
+    ) -> tuple[PaymentPayload, PaymentRow] | None:
+        try:
+            payload, payments = read_payment(context.request.headers), self.payments
+        except (InvalidPayload, BindingMissing):
+            # It is not the dispatcher's payment, or the deployment has no ledger.
+            return None
+        if payload is None:
+            return None
+        asset = (self.environment.setting("X402_ASSET") or "").strip()
+        row = await payments.find_known(payload, asset)
+        return None if row is None or row.state is PaymentState.FAILED else (payload, row)
+
+    async def _resume(
+        self,
+        context: RequestContext,
+        api: Api,
+        payload: PaymentPayload,
+        row: PaymentRow,
+        *,
+        can_serve: bool,
+    ) -> Claim | EarlyResponse | None:
+        setting = self.environment.setting
+        terms = PaymentRequirements(
+            network=row.network,
+            asset=row.asset,
+            amount=row.amount,
+            amount_micros=row.amount_micros,
+            pay_to=row.pay_to,
+            asset_name=setting("X402_ASSET_NAME") or "",
+            asset_version=setting("X402_ASSET_VERSION") or "",
+        )
+        request = PaymentRequest(
+            request_id=context.request_id,
+            api=api,
+            requirements=terms,
+            resource=Resource(context.request.url, context.request.method, api.slug),
+            target=context.target,
+            headers=context.request.headers,
+            caller=lambda _: row.caller,
+        )
+        if row.fingerprint != request.fingerprint:
+            return None
+        resumed = await self.payments.resume(request, payload, row, can_serve=can_serve)
+        return None if resumed is None else self._claimed(context, resumed)
+
+    def _claimed(
+        self, context: RequestContext, claim: Claim | AlreadyServed
+    ) -> Claim | EarlyResponse:
+        """Set the caller to the payer; make the response of a payment that is not served."""
         context.caller = claim.row.caller
         context.payment_id = claim.row.payment_id
         if isinstance(claim, AlreadyServed):
@@ -110,7 +223,7 @@ class Checkout:
         before anything is settled, and releases the payment if that raises. Raises as
         `Payments.settle` does; the body is then discarded.
         """
-        if not _is_charged(upstream.status, claim.request.tenant):
+        if not _is_charged(upstream.status, context.tenant):
             await self.payments.release(claim, NOT_CHARGED)
             return None
         if not _is_readable(context, upstream):
@@ -154,9 +267,11 @@ def _is_readable(context: RequestContext, upstream: UpstreamResponse) -> bool:
     )
 
 
-def _is_charged(status: int, tenant: Tenant) -> bool:
+def _is_charged(status: int, tenant: Tenant | None) -> bool:
     is_redirect = 300 <= status < 400 and status != HTTPStatus.NOT_MODIFIED
-    return 200 <= status < 400 and (not is_redirect or tenant.charge_redirects)
+    return 200 <= status < 400 and (
+        not is_redirect or (tenant is not None and tenant.charge_redirects)
+    )
 
 
 def _preflight_response(context: RequestContext) -> Response:

@@ -41,8 +41,6 @@ from core.responses import (
     PAYMENT_ID_HEADER,
     PAYMENT_RESPONSE_HEADER,
     PAYMENT_RESPONSE_HEADER_V1,
-    PAYMENT_SIGNATURE_HEADER,
-    PAYMENT_SIGNATURE_HEADER_V1,
     REQUEST_ID_HEADER,
     json_response,
     with_security_headers,
@@ -67,6 +65,7 @@ from gateway.urls import (
 from payments.errors import PaymentFailed, PaymentInvalid
 from payments.facilitator import Facilitators
 from payments.models import Claim, Settlement
+from payments.payload import has_payment
 from payments.settlement import counts_as_call
 from tenants.admission import Admission, LimitError, Reservation
 from tenants.directory import TenantDirectory
@@ -158,7 +157,15 @@ class Dispatcher:
                 self.environment, context.request, url.origin + url.path, context.request_id
             )
         try:
-            tenant = await self._find_tenant(context)
+            try:
+                tenant = await self._find_tenant(context)
+            except TenantNotFound as error:
+                if not has_payment(context.request.headers):
+                    raise
+                receipt = await self._checkout.resume_withdrawn(context, error)
+                if receipt is None:
+                    raise
+                return self._respond_early(context, receipt, background)
             return await self._serve(context, tenant, background)
         except NotFound:
             # Not a tenant's route, so no event.
@@ -185,10 +192,10 @@ class Dispatcher:
         if tenant is None:
             check_shared_host(context.request)
             slug, rest = _split_tenant_path(url)
+            context.upstream_url = url.origin + rest + url.query
             tenant = await self.directory.by_slug(slug) if SLUG.fullmatch(slug) else None
             if tenant is None:
                 raise TenantNotFound(f"No API is published as {slug[:63]!r}.", slug=slug[:63])
-            context.upstream_url = url.origin + rest + url.query
         context.tenant = tenant
         return tenant
 
@@ -205,14 +212,15 @@ class Dispatcher:
             raise BindingMissing("USAGE_KV")
         # If `USAGE_SHARDS` is unusable, nothing is served, because it could not be recorded.
         self.recorder.shard_of(tenant.tenant_id)
-        claim = await self._claim(context, tenant) if tenant.is_priced else None
+        claim = None
+        if tenant.is_priced or has_payment(headers):
+            claim = await self._claim(context, tenant)
         if isinstance(claim, EarlyResponse):
-            response = claim.response
-            self._record(context, response.status, claim.outcome, background, is_call=False)
-            return response
+            return self._respond_early(context, claim, background)
+        is_paid = tenant.is_priced or claim is not None
         reservation = await self._reserve(context, tenant, claim) if tenant.is_limited else None
         try:
-            upstream = await self._dispatch(context, tenant)
+            upstream = await self._dispatch(context, tenant, is_paid=is_paid)
         except BaseException:
             await self._release(claim, reservation)
             raise
@@ -220,25 +228,28 @@ class Dispatcher:
         if claim is not None:
             settlement = await self._settle(context, tenant, claim, upstream, reservation)
         if reservation is not None and reservation.has_unused(upstream.status):
-            is_paid = settlement is not None
+            has_paid = settlement is not None
             background.run(
-                self._admission.release_unused(reservation, upstream.status, is_paid=is_paid)
+                self._admission.release_unused(reservation, upstream.status, is_paid=has_paid)
             )
         if settlement is not None:
             background.run(self._checkout.payments.publish(settlement))
         if settlement is None or not settlement.is_new:
             is_call = settlement is None or not counts_as_call(settlement.row)
-            outcome = _outcome_of(tenant, upstream)
+            outcome = SERVED if is_paid else _outcome_of(upstream)
             self._record(context, upstream.status, outcome, background, is_call=is_call)
         return self._proxy_response(context, tenant, upstream, settlement, reservation)
 
-    async def _claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse:
+    async def _claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse | None:
         """Claim the payment in a request; an invalid one counts against its sender's rate.
 
-        The sender is not the payer, whose name anybody can put into an invalid payment.
+        The sender is not the payer, whose name anybody can put into an invalid payment. Without
+        a price, only a payment that is known is resumed.
         """
-        sender, headers = context.caller, context.request.headers
-        if PAYMENT_SIGNATURE_HEADER not in headers and PAYMENT_SIGNATURE_HEADER_V1 not in headers:
+        sender = context.caller
+        if not tenant.is_priced:
+            return await self._checkout.resume(context, tenant)
+        if not has_payment(context.request.headers):
             return await self._checkout.claim(context, tenant)
         with self._admission.payment_attempt(sender, tenant):
             try:
@@ -285,12 +296,14 @@ class Dispatcher:
                 await self._checkout.payments.release(claim, error.code)
             raise
 
-    async def _dispatch(self, context: RequestContext, tenant: Tenant) -> UpstreamResponse:
+    async def _dispatch(
+        self, context: RequestContext, tenant: Tenant, *, is_paid: bool
+    ) -> UpstreamResponse:
         namespace = self.environment.namespace
         if namespace is None:
             raise BindingMissing("DISPATCHER")
         request = context.request
-        remove = reserved_headers(request.headers, is_priced=tenant.is_priced)
+        remove = reserved_headers(request.headers, is_priced=is_paid)
         return await namespace.fetch(
             tenant.worker_name, tenant.limits, request, context.upstream_url, remove
         )
@@ -301,6 +314,12 @@ class Dispatcher:
             await self._checkout.payments.release(claim, NOT_CHARGED)
         if reservation is not None:
             await self._admission.release(reservation)
+
+    def _respond_early(
+        self, context: RequestContext, early: EarlyResponse, background: Background
+    ) -> Response:
+        self._record(context, early.response.status, early.outcome, background, is_call=False)
+        return early.response
 
     def _record(
         self,
@@ -328,7 +347,7 @@ class Dispatcher:
         own = ((REQUEST_ID_HEADER, context.request_id), (TENANT_ID_HEADER, tenant.tenant_id))
         # Added, not set: the script may have its own limits.
         limits = () if reservation is None else reservation.headers
-        if not tenant.is_priced:
+        if not tenant.is_priced and not context.payment_id:
             add = (*limits, (_EXPOSE, FIELDS_EXPOSED)) if limits else ()
             return ProxyResponse(upstream, own, reserved_headers(names), add)
         of_payment: Sequence[tuple[str, str]] = ()
@@ -355,10 +374,10 @@ class Dispatcher:
         return await self.directory.by_host(host) if is_normal_host(host) else None
 
 
-def _outcome_of(tenant: Tenant, upstream: UpstreamResponse) -> str:
+def _outcome_of(upstream: UpstreamResponse) -> str:
     names = upstream.header_names
     has_receipt = PAYMENT_RESPONSE_HEADER in names or PAYMENT_RESPONSE_HEADER_V1 in names
-    return SERVED_WITH_RECEIPT if has_receipt and not tenant.is_priced else SERVED
+    return SERVED_WITH_RECEIPT if has_receipt else SERVED
 
 
 def _health_response(request: Request, request_id: str) -> Response:

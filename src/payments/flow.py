@@ -130,6 +130,32 @@ class Payments:
         # The digest includes the signature, so only its holder can resume the payment.
         return row if row is not None and row.proof_digest == payload.digest else None
 
+    async def resume(
+        self, request: PaymentRequest, payload: PaymentPayload, row: PaymentRow, *, can_serve: bool
+    ) -> Claim | AlreadyServed | None:
+        """Resume a known payment of a request that needs none now; None if it failed.
+
+        If the request cannot be served any more, the payment is proven at most, never settled,
+        and its receipt is all there is. Raises as `claim` does.
+        """
+        errors = PaymentErrors(request)
+        try:
+            if can_serve:
+                return await self._resume(request, payload, row, errors, None)
+            is_final = row.state in (PaymentState.SETTLED, PaymentState.FAILED)
+            if row.is_due and not is_final:
+                reason = await self.resolver.prove(row)
+                if reason:
+                    await self.resolver.defer(row, NOT_VALID if reason == UNKNOWN else reason)
+                row = await self._ledger.find(row.payment_id) or row
+        except (DatabaseUnavailable, StoreUnavailable) as error:
+            raise LedgerOutage from error
+        if row.state is PaymentState.FAILED:
+            return None
+        if row.state is PaymentState.SETTLED:
+            return AlreadyServed(row, payload.version)
+        raise errors.pending(row, payload.version, row.transaction_id)
+
     async def _claim(
         self,
         request: PaymentRequest,
@@ -138,7 +164,7 @@ class Payments:
         facilitator: str,
     ) -> Claim | AlreadyServed:
         """Claim a verified payment, or resume it if it is known."""
-        shard = self.recorder.shard_of(request.tenant.tenant_id)
+        shard = self.recorder.shard_of(request.api.tenant_id)
         wanted = new_payment_row(
             request, payload, facilitator=facilitator, now_ms=self.clock.now_ms(), shard=shard
         )

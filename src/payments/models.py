@@ -12,21 +12,21 @@ from typing import Any
 
 from core.logs import fields
 from core.ports import Json, Row
+from metering.events import Api
 from payments.payload import PaymentPayload
 from payments.requirements import PaymentRequirements, Resource
-from tenants.records import Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequest:
-    """What the payment of a request to a priced tenant depends on.
+    """What the payment of a request to an API depends on.
 
     `headers` are by lower-case name, `target` is the path and query that the tenant's script
     receives, `caller` returns the caller's hash for a payer's address.
     """
 
     request_id: str
-    tenant: Tenant
+    api: Api
     requirements: PaymentRequirements
     resource: Resource
     target: str
@@ -40,8 +40,7 @@ class PaymentRequest:
         The body is not included, because the dispatcher never reads it. A payment is served
         once, so presenting it again with another body gains nothing.
         """
-        api = self.tenant.api
-        parts = (api.tenant_id, api.slug, self.resource.method, self.target)
+        parts = (self.api.tenant_id, self.api.slug, self.resource.method, self.target)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -140,7 +139,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyServed:
-    """A payment that was settled and served before, for the same request."""
+    """A payment of the same request that was settled, and served or cannot be served any more."""
 
     row: PaymentRow
     version: int
@@ -171,7 +170,7 @@ def new_payment_row(
 
     `shard` is the shard of the tenant. The ledger sets `due_ms`.
     """
-    requirements, api = request.requirements, request.tenant.api
+    requirements, api = request.requirements, request.api
     return PaymentRow(
         payment_id=payload.payment_id(requirements.asset),
         attempt=1,

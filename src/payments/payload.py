@@ -136,6 +136,11 @@ class PaymentPayload:
         }
 
 
+def has_payment(headers: Mapping[str, str]) -> bool:
+    """Tell whether a request, whose `headers` are by lower-case name, has a payment header."""
+    return PAYMENT_SIGNATURE_HEADER in headers or PAYMENT_SIGNATURE_HEADER_V1 in headers
+
+
 def read_payment(headers: Mapping[str, str]) -> PaymentPayload | None:
     """Parse the payment of a request whose `headers` are by lower-case name.
 

@@ -59,6 +59,14 @@ dt {{ font-weight: 600 }} dd {{ margin: 0 0 .75rem; overflow-wrap: anywhere }}
 of this response has what such a program needs.</p>
 </html>
 """
+_SERVED_BEFORE = (
+    "This payment was settled and served before, for the request named here."
+    " It is not charged again, and the API's response was not stored."
+)
+_WITHDRAWN = (
+    "This payment was settled, and no response to it is recorded. The API is not published any"
+    " more, so it cannot be served now. It is not charged again."
+)
 ErrorT = TypeVar("ErrorT", bound=PaymentError)
 
 
@@ -135,13 +143,16 @@ def receipt_headers(row: PaymentRow, version: int) -> Sequence[tuple[str, str]]:
 
 
 def already_served_response(row: PaymentRow, version: int, request_id: str) -> Response:
-    """Make the response to a payment that was served before: its receipt and no content."""
+    """Make the response to a payment that is not served (again): its receipt and no content.
+
+    One that was not served is of an API that is not published any more.
+    """
     assert row.settled_at_ms is not None
+    message = _SERVED_BEFORE if row.served else _WITHDRAWN
     body: Mapping[str, Json] = {
         "ok": True,
         "requestId": request_id,
-        "message": "This payment was settled and served before, for the request named here."
-        " It is not charged again, and the API's response was not stored.",
+        "message": message,
         "payment": {
             "id": row.payment_id,
             "state": row.state.value,
