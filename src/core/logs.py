@@ -3,7 +3,7 @@
 Modules log through the standard `logging`. The message is the event's name, and `fields`
 makes its fields:
 
-    _LOGGER.warning("receipt_not_stored", extra=fields(requestId=…, cause=str(error)))
+    _LOGGER.warning("shard_not_called", extra=fields(shard=0, cause=str(error)))
 
 Ordinary requests are not logged, because Cloudflare's invocation logs have them. The message
 of an unexpected exception is not logged either, because it may contain a caller's data: only
