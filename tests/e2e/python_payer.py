@@ -55,9 +55,11 @@ async def pay_with_httpx(order: dict[str, Any]) -> tuple[int, dict[str, str], st
     client = register_exact_evm_client(x402Client(), Account.from_key(order["key"]))
     if order["version"] == 1:
         transport = x402AsyncTransport(client, AsyncVersion1())
-        http = httpx.AsyncClient(transport=transport, timeout=TIMEOUT_SECONDS)
+        http = httpx.AsyncClient(
+            transport=transport, timeout=TIMEOUT_SECONDS, follow_redirects=True
+        )
     else:
-        http = wrapHttpxWithPayment(client, timeout=TIMEOUT_SECONDS)
+        http = wrapHttpxWithPayment(client, timeout=TIMEOUT_SECONDS, follow_redirects=True)
     async with http:
         response = await http.request(
             order["method"], order["url"], headers=order.get("headers"), content=order.get("body")

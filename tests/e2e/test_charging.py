@@ -15,6 +15,7 @@ from .caller import Caller, eventually
 from .conftest import TOKEN, PayerOf, Starter
 from .fault_proxy import FaultProxy
 from .faults import drop_connection, fail_after_success
+from .payers import CLIENTS
 
 PRICE = 10_000
 TENANTS: dict[str, list[dict[str, Any]]] = {
@@ -26,7 +27,12 @@ TENANTS: dict[str, list[dict[str, Any]]] = {
             "priceUsd": 0.01,
             "x402Enabled": True,
         }
-        for slug, script in (("cent", "mirror"), ("mishap", "mishap"), ("wordy", "mirror"))
+        for slug, script in (
+            ("cent", "mirror"),
+            ("mishap", "mishap"),
+            ("seller", "crafted"),
+            ("wordy", "mirror"),
+        )
     ]
 }
 
@@ -139,6 +145,22 @@ def test_a_repeated_payment_gets_its_receipt(
     assert again.headers["payment-response"] == first.headers["payment-response"]
     assert again.json()["payment"]["state"] == "settled"
     assert (economy.chain.balance(economy.buyer.address), revenue(platform)) == money
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_that_follows_a_redirect_is_charged_once_for_its_target(
+    priced: Server, platform: Caller, economy: Economy, payer_of: PayerOf, name: str, status: int
+) -> None:
+    before = economy.chain.balance(economy.buyer.address), revenue(platform)
+    url = f"{priced.url}/t/seller/answer?status={status}&header=location:/t/seller/method"
+    bought = payer_of(name).pay(economy.buyer, url)
+    assert (bought.status, bought.body) == (200, "seen"), bought
+    assert bought.receipt is not None
+    assert bought.receipt["success"] is True
+    assert economy.chain.balance(economy.buyer.address) == before[0] - PRICE
+    eventually(lambda: revenue(platform) == before[1] + PRICE, "the revenue")
+    reconciled_day(platform)
 
 
 def test_a_failed_script_costs_nothing(priced: Server, economy: Economy, payer_of: PayerOf) -> None:
