@@ -23,16 +23,14 @@ class ScheduledWork:
     clock: Clock
 
     async def run(self) -> None:
-        """Resolve payments, and send settled ones to the usage log; also call every shard.
+        """Call every shard; then resolve payments, and send settled ones to the usage log.
 
         Raises `BindingMissing`, `ConfigurationError`, `DatabaseUnavailable` and
-        `StoreUnavailable`, after all was tried.
+        `StoreUnavailable`, after the shards were called.
         """
-        try:
-            if self.environment.control_database is not None:
-                await self._recover_payments()
-        finally:
-            await self._call_shards()
+        await self._call_shards()
+        if self.environment.control_database is not None:
+            await self._recover_payments()
 
     async def _call_shards(self) -> None:
         """Call each shard, so that it looks for batches in KV although it gets no other call."""
