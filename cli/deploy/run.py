@@ -13,7 +13,7 @@ from cli.deploy.execution import Deployment, check_executable, execute
 from cli.deploy.inspection import Inspection, address, inspect
 from cli.deploy.plan import Plan, make_plan
 from cli.deploy.request import DeployRequest
-from cli.deploy.settings import CONFIDENTIAL
+from cli.deploy.settings import confidential_names
 from cli.deploy.show import plan_document, result_document, show_plan, show_result
 from cli.deploy.wrangler import Wrangler
 from cli.errors import AccessError
@@ -56,7 +56,9 @@ def deploy(
     # As with Ctrl-C, end wrangler and delete the file with the secrets.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _folder(layout) as folder:
-        secrets = tuple(target.settings.get(name, "") for name in CONFIDENTIAL)
+        secrets = tuple(
+            target.settings.get(name, "") for name in confidential_names(target.settings)
+        )
         wrangler = Wrangler(layout, folder, account, secrets)
         if account is None:
             with output.working("Building the Worker …"):

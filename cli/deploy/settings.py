@@ -6,6 +6,8 @@ from typing import Final
 
 from cli.errors import InputError
 from core.constants import SHARDS_MAX
+from core.errors import ConfigurationError
+from payments.facilitator_settings import LIST_SETTING, secrets_named
 
 CALLER_HASH_SECRET: Final = "CALLER_HASH_SECRET"  # noqa: S105 (the name of a setting)
 DIRECTORY: Final = "TENANT_DIRECTORY_JSON"
@@ -37,15 +39,17 @@ SECRETS: Final = (
 )
 """Settings that are stored as secrets, which Cloudflare never shows."""
 
-CONFIDENTIAL: Final = (*SECRETS, "X402_RPC_URL")
-"""Settings that must not be logged: a node's URL often contains a key."""
-
 _REQUIRED: Final = {
     CALLER_HASH_SECRET: "No API can be called without it. Create it once and keep it, because a "
     "new value makes every caller count as a new one: openssl rand -hex 32",
     "PLATFORM_ANALYTICS_TOKEN": "Without it and PLATFORM_TOKENS, analytics cannot be read. "
     "Create it: openssl rand -hex 32",
 }
+
+_OF_FACILITATOR: Final = (
+    "FACILITATORS names it, and that facilitator cannot be used without it: set it in the"
+    " environment or in the --env file, or use wrangler secret put."
+)
 
 _TOKENS = ("PLATFORM_ANALYTICS_TOKEN", "PLATFORM_TOKENS")
 
@@ -67,6 +71,24 @@ class Secrets:
     is_refused: bool
 
 
+def secret_names(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of all secrets, with those that `FACILITATORS` in `settings` names.
+
+    Raises:
+        InputError: `FACILITATORS` is unusable.
+    """
+    try:
+        named = secrets_named(settings[LIST_SETTING]) if settings.get(LIST_SETTING) else ()
+    except ConfigurationError as error:
+        raise InputError(f"{LIST_SETTING} is unusable.", error.message) from error
+    return tuple(dict.fromkeys((*SECRETS, *named)))
+
+
+def confidential_names(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the settings that must not be logged: a node's URL often contains a key."""
+    return (*secret_names(settings), "X402_RPC_URL")
+
+
 def chosen_secrets(
     settings: Mapping[str, str], deployed: frozenset[str], replaced: frozenset[str]
 ) -> Secrets:
@@ -80,10 +102,11 @@ def chosen_secrets(
     Raises:
         InputError: A secret to overwrite is not known, or has no value in `settings`.
     """
+    names = secret_names(settings)
     for name in sorted(replaced):
-        if name not in SECRETS:
+        if name not in names:
             raise InputError(
-                f"--replace-secret {name} is not a secret.", f"Use one of {', '.join(SECRETS)}."
+                f"--replace-secret {name} is not a secret.", f"Use one of {', '.join(names)}."
             )
         if not settings.get(name):
             raise InputError(
@@ -92,7 +115,7 @@ def chosen_secrets(
             )
     fresh = {
         name: settings[name]
-        for name in SECRETS
+        for name in names
         if settings.get(name) and (name not in deployed or name in replaced)
     }
     kept = tuple(sorted(deployed - fresh.keys()))
@@ -103,7 +126,8 @@ def chosen_secrets(
     return Secrets(
         kept,
         fresh,
-        {name: _REQUIRED[name] for name in needed},
+        {name: _REQUIRED[name] for name in needed}
+        | {name: _OF_FACILITATOR for name in names if name not in (*SECRETS, *present)},
         is_refused=CALLER_HASH_SECRET in needed,
     )
 

@@ -76,6 +76,12 @@ def facilitators_of(environment: Environment) -> Sequence[Facilitator]:
     return _read_urls(urls, has_key=environment.setting(KEY_SETTING) is not None)
 
 
+def secrets_named(text: str) -> Sequence[str]:
+    """Return the secrets that a value of `FACILITATORS` names. Raises `ConfigurationError`."""
+    named = [one.credentials.values() for one in _read_list(text)]
+    return [*dict.fromkeys(setting for values in named for _, setting in values)]
+
+
 def facilitator_urls(environment: Environment) -> list[str]:
     """Return the facilitators' URLs. Raises as `facilitators_of` does."""
     return [facilitator.url for facilitator in facilitators_of(environment)]

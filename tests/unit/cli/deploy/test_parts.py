@@ -20,6 +20,7 @@ from cli.deploy.settings import (
     check_shards,
     chosen_secrets,
     chosen_variables,
+    confidential_names,
 )
 from cli.deploy.show import plan_document, show_plan, shown_text
 from cli.errors import InputError, MissingError, NetworkError
@@ -145,6 +146,22 @@ def test_a_missing_secret_is_reported_with_advice() -> None:
     assert "openssl rand" in chosen.advice["CALLER_HASH_SECRET"]
     with pytest.raises(InputError, match="CALLER_HASH_SECRET is not set"):
         check_executable(plan(secrets=chosen))
+
+
+def test_secrets_that_facilitators_name_are_set_or_reported_as_missing() -> None:
+    listed = [
+        {"url": "https://a.example", "auth": {"bearer": "KEY_A"}},
+        {"url": "https://b.example", "auth": {"headers": {"x-key": "KEY_B", "x-id": "KEY_C"}}},
+    ]
+    settings = {"FACILITATORS": json.dumps(listed), "KEY_A": "a", "CALLER_HASH_SECRET": "x"}
+    chosen = chosen_secrets(settings, frozenset({"KEY_B", "PLATFORM_TOKENS"}), frozenset())
+    assert chosen.fresh == {"KEY_A": "a", "CALLER_HASH_SECRET": "x"}
+    assert "wrangler secret put" in chosen.advice["KEY_C"]
+    assert [*chosen.advice] == ["KEY_C"]
+    assert not chosen.is_refused
+    assert {"KEY_A", "KEY_B", "KEY_C", "X402_RPC_URL"} <= {*confidential_names(settings)}
+    with pytest.raises(InputError, match="FACILITATORS is unusable"):
+        chosen_secrets({"FACILITATORS": "{"}, frozenset(), frozenset())
 
 
 def test_platform_tokens_replace_the_analytics_token() -> None:
