@@ -195,9 +195,11 @@ class Facilitators:
         cached = self._supported.get(url)
         if cached is not None and now_ms - cached[0] < constants.SUPPORTED_CACHE_SECONDS * 1000:
             return cached[1]
-        fetched = await self._fetch(
-            self._configured(url), "supported", None, constants.SUPPORTED_TIMEOUT_MS
-        )
+        facilitator = self._configured(url)
+        fetched = await self._fetch(facilitator, "supported", None, constants.SUPPORTED_TIMEOUT_MS)
+        if fetched.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            names = ", ".join(setting for _, setting in facilitator.credentials.values())
+            raise FetchFailed(f"status {fetched.status}: it rejects its secret ({names or 'none'})")
         kinds = _document(fetched).get("kinds")
         if fetched.status != HTTPStatus.OK or not isinstance(kinds, list):
             raise FetchFailed(f"status {fetched.status}, and no list of kinds")

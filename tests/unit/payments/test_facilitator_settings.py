@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from api.payment_health import PaymentHealth
 from core.errors import ConfigurationError
 from core.ports import Fetched, Json
 from payments.facilitator import Facilitators
@@ -146,3 +147,23 @@ def test_unknown_credentials_are_rejected(auth: object) -> None:
 def test_an_unusable_list_is_rejected(text: str) -> None:
     with pytest.raises(ConfigurationError, match="FACILITATOR"):
         facilitator_urls(FakeEnvironment(settings={"FACILITATORS": text}))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("secret", ["expired", ""])
+def test_health_names_a_secret_that_is_missing_or_rejected(status: int, secret: str) -> None:
+    url = "https://one.example"
+
+    async def respond(_: str, __: Json) -> Fetched:
+        return Fetched(status, "")
+
+    environment = FakeEnvironment(
+        settings={**listed({"url": url, "auth": {"bearer": "KEY_ONE"}}), "KEY_ONE": secret},
+        fetcher=FakeFetcher(respond),
+    )
+    report = PaymentHealth(environment, FakeClock(), Facilitators(environment, FakeClock()))
+    problems: list[Mapping[str, str]] = []
+    asyncio.run(report._facilitator_report(set(), problems))
+    assert [one["code"] for one in problems] == ["facilitator_unavailable"]
+    assert "KEY_ONE" in problems[0]["message"]
+    assert "expired" not in problems[0]["message"]
