@@ -120,8 +120,10 @@ class Checkout:
         try:
             known = await self._find_known(context)
         except (DatabaseUnavailable, StoreUnavailable) as error:
-            log_fields = fields(requestId=context.request_id, cause=str(error))
-            _LOGGER.warning("payment_not_looked_up", extra=log_fields)
+            _LOGGER.warning(
+                "payment_not_looked_up",
+                extra=fields(requestId=context.request_id, cause=str(error)),
+            )
             return None
         return (
             None

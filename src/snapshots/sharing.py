@@ -92,7 +92,7 @@ class SharingShard(UsageShard):
         for window, (name, revision) in known.items():
             sent = self._sent.setdefault(window, _Sent())
             rows = found[window]["allApis"]
-            revisions = {row["id"]: self._revision(sent, row) for row in rows}
+            revisions = {row["id"]: _revision(sent, row) for row in rows}
             sent.rows = {row["id"]: (revisions[row["id"]], row.unranked) for row in rows}
             sent.revision += 1
             since = revision if name == self._name else 0
@@ -102,11 +102,11 @@ class SharingShard(UsageShard):
             lines += changed
         return "\n".join([json_text({"reader": self._name, "windows": windows}), *lines])
 
-    @staticmethod
-    def _revision(sent: _Sent, row: RankedRow) -> int:
-        """Return when a row changed last; the next revision if it was sent differently."""
-        revision, fields = sent.rows.get(row["id"], (0, None))
-        return revision if fields is row.unranked else sent.revision + 1
+
+def _revision(sent: _Sent, row: RankedRow) -> int:
+    """Return when a row changed last; the next revision if it was sent differently."""
+    revision, fields = sent.rows.get(row["id"], (0, None))
+    return revision if fields is row.unranked else sent.revision + 1
 
 
 def sharing_shard_of(

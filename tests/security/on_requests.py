@@ -133,7 +133,7 @@ ON_REQUESTS = (
         impersonate_a_caller_by_forged_headers,
         "gateway.dispatcher",
         "Dispatcher._dispatch",
-        "reserved_headers(request.headers, is_priced=tenant.is_priced)",
+        "reserved_headers(request.headers, is_priced=is_paid)",
         "()",
     ),
     Guard(

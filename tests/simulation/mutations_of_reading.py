@@ -121,7 +121,7 @@ READING = (
     ),
     _SHARING(
         "a row that has changed is not sent",
-        function="SharingShard._revision",
+        function="_revision",
         old="revision if fields is row.unranked else sent.revision + 1",
         new="revision or sent.revision + 1",
         test="tests.unit.test_analytics:test_every_isolate_shows_the_sum_of_all_events",
