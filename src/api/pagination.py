@@ -12,6 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from core import constants
 from core.ports import Json
 from core.safe_json import read_json
 
@@ -20,8 +21,6 @@ _CURSOR = re.compile(CURSOR_PATTERN)
 _CHECKSUM_BYTES = 6
 _EVENTS = b"events"
 _SETTLEMENTS = b"settlements"
-_NUMBER_MAX = (1 << 53) - 1
-"""JavaScript's largest whole number; SQLite's binding accepts no larger one."""
 
 
 class LogPlace(NamedTuple):
@@ -31,7 +30,7 @@ class LogPlace(NamedTuple):
     event: int
 
 
-NEWEST = LogPlace(_NUMBER_MAX, 0)
+NEWEST = LogPlace(constants.INTEGER_MAX, 0)
 """The place after all events."""
 
 
@@ -42,7 +41,7 @@ class ClaimPlace(NamedTuple):
     payment_id: str
 
 
-NEWEST_CLAIM = ClaimPlace(_NUMBER_MAX, "")
+NEWEST_CLAIM = ClaimPlace(constants.INTEGER_MAX, "")
 """The place after all settlement events."""
 
 
@@ -67,14 +66,14 @@ def encode_claim(place: ClaimPlace) -> str:
 def decode_claim(cursor: str) -> ClaimPlace:
     """Decode what `encode_claim` returned. Raises `ValueError` for other text."""
     match _decode(_SETTLEMENTS, cursor):
-        case [int(at_ms), str(payment_id)] if 0 <= at_ms <= _NUMBER_MAX:
+        case [int(at_ms), str(payment_id)] if 0 <= at_ms <= constants.INTEGER_MAX:
             return ClaimPlace(at_ms, payment_id)
     raise ValueError("not a place")
 
 
 def _place(value: Json) -> LogPlace:
     match value:
-        case [int(position), int(event)] if 0 <= position <= _NUMBER_MAX and event >= 0:
+        case [int(position), int(event)] if 0 <= position <= constants.INTEGER_MAX and event >= 0:
             return LogPlace(position, event)
     raise ValueError("not a place")
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+INTEGER_MAX = (1 << 53) - 1
+"""The largest integer that is exact in JavaScript (`Number.MAX_SAFE_INTEGER`), and so in D1."""
+
 
 class ScriptLimits(NamedTuple):
     """What one invocation of a tenant's script may use."""
@@ -70,11 +73,8 @@ PRICE_MICROS_MAX = 10_000_000_000
 RATE_WINDOWS_SECONDS = (10, 60)
 """The possible windows of a rate-limit binding (Cloudflare)."""
 
-RATE_BINDING_LARGEST = 4_096
-"""The largest limit of a rate-limit binding in `wrangler.toml`, a power of two."""
-
-RATE_REQUESTS_MAX = 2 * RATE_BINDING_LARGEST - 1
-"""The largest rate that the bindings can represent: the sum of all of them."""
+RATE_REQUESTS_MAX = 2 * 4_096 - 1
+"""The largest rate: the sum of the rate-limit bindings, powers of two, in `wrangler.toml`."""
 
 CAP_WAIT_MS = 10_000
 """How long a request waits for a cap that is exceeded only while others settle their payments."""

@@ -18,10 +18,7 @@ from core.errors import (
 )
 from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
-from core.responses import (
-    ALLOW_ORIGIN_HEADER,
-    CORS_HEADERS,
-)
+from core.responses import ALLOW_ORIGIN_HEADER, CORS_HEADERS
 from core.telemetry import SERVED
 from gateway.request_context import RequestContext
 from metering.events import Api

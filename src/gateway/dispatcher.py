@@ -243,7 +243,7 @@ class Dispatcher:
     async def _claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse | None:
         """Claim the payment in a request; an invalid one counts against its sender's rate.
 
-        The sender is not the payer, whose name anybody can put into an invalid payment. Without
+        The sender is not the payer, whose name an invalid payment proves nothing about. Without
         a price, only a payment that is known is resumed.
         """
         sender = context.caller

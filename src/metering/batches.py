@@ -27,8 +27,6 @@ IMPORTED = "import"
 _HASHES = re.compile("[0-9a-f]{0,16}(?: [0-9a-f]{0,16})*")
 _WRITER = re.compile("[a-z0-9-]{1,64}")
 _SURROGATE = re.compile(r"\\u[dD]")
-_INTEGER_MAX = (1 << 53) - 1
-"""The largest integer that is exact in JavaScript and in SQL statements."""
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
@@ -144,7 +142,10 @@ def _check_kind(batch: Batch) -> None:
         raise BatchUnreadable("it is neither numbered, nor of a payment, nor imported")
     if batch.settlement is not None and len(batch.events) > 1:
         raise BatchUnreadable("a payment has more than one event")
-    if batch.settlement is not None and not 0 <= batch.settlement.claimed_at_ms <= _INTEGER_MAX:
+    if (
+        batch.settlement is not None
+        and not 0 <= batch.settlement.claimed_at_ms <= constants.INTEGER_MAX
+    ):
         raise BatchUnreadable(f"{batch.settlement.claimed_at_ms} is not a time")
 
 
@@ -201,8 +202,8 @@ def _check_hashes(values: Sequence[str]) -> None:
 
 def _check_wholes(values: Json) -> None:
     _check(values, int)
-    if values and not 0 <= min(values) <= max(values) <= _INTEGER_MAX:
-        raise TypeError(f"a number is below 0 or above {_INTEGER_MAX}")
+    if values and not 0 <= min(values) <= max(values) <= constants.INTEGER_MAX:
+        raise TypeError(f"a number is below 0 or above {constants.INTEGER_MAX}")
 
 
 def _check(values: Json, kind: type) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from core import constants
 from core.ports import Json, Sql
 from metering.segments import Commit
 
@@ -88,7 +89,7 @@ class Tables:
                 "SELECT * FROM commits WHERE position > ? AND position <= ?"
                 " ORDER BY position LIMIT ?",
                 after,
-                (1 << 53) - 1 if until is None else until,
+                constants.INTEGER_MAX if until is None else until,
                 _COMMITS_PER_READ,
             )
             for position, at_ms, batches in rows:

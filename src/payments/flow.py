@@ -210,7 +210,7 @@ class Payments:
                     return Claim(row, request, payload.version)
                 continue
             if row.state is PaymentState.PENDING and row.reason:
-                # Nobody works on it, and the next attempt is not due yet.
+                # It has no holder, and the next attempt is not due yet.
                 raise errors.pending(row, payload.version, row.transaction_id)
             if self.clock.now_ms() >= give_up_ms:
                 raise errors.in_progress(row.payment_id)

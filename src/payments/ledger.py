@@ -38,10 +38,10 @@ over."""
 
 _SERVED_ARCHIVED_AT = f"(claimed_at_ms / {DAY_MS} + 2) * {DAY_MS}"
 UNKNOWN = "outcome_unknown"
-"""The reason of a payment of which nothing is proven, and that nobody has."""
+"""The reason of a payment without a holder, of which nothing is proven."""
 
 NOT_SENT = "not_in_usage_log"
-"""The reason of a settled payment that its shard did not acknowledge, and that nobody has."""
+"""The reason of a settled payment without a holder, which its shard did not acknowledge."""
 
 _IS_FREE = (
     f"(COALESCE(due_ms <= {NOW}, 1) OR reason IN ('{UNKNOWN}', '{NOT_SENT}')"
@@ -175,7 +175,7 @@ class Ledger:
         )
 
     async def record_proof(self, final: PaymentRow) -> bool:
-        """Record proof that a payment was settled, whoever has it; False if it is final.
+        """Record proof that a payment was settled, with any holder; False if it is final.
 
         `final` is the new row. The payment admits one request.
         """
@@ -264,7 +264,7 @@ class Ledger:
     async def defer(self, row: PaymentRow, reason: str, pause_ms: int) -> None:
         """Let cron look at a payment that is due again after `pause_ms`, and note why.
 
-        A claim becomes pending: whoever had it may have asked a facilitator to settle it.
+        A claim becomes pending: its holder may have asked a facilitator to settle it.
         """
         sql = (
             "UPDATE payments SET reason = ?,"  # noqa: S608

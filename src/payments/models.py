@@ -75,7 +75,7 @@ class PaymentRow:
       added.
     - `usage_batch` is the batch for the usage log, with its settlement event and its revenue.
     - `reconciled_at_ms` is when the shard acknowledged the batch.
-    - `is_due` is not stored: it tells whether nobody had the payment when the row was read.
+    - `is_due` is not stored: it tells whether the payment had no holder when the row was read.
     """
 
     payment_id: str

@@ -9,13 +9,12 @@ from typing import Any
 from pyodide.ffi import JsException
 from workers import import_from_javascript
 
+from core import constants
 from core.errors import DatabaseUnavailable
 from core.ports import Row, Statement
 from runtime.coroutine_driver import JsPromise
 
 _run_batch = import_from_javascript("runtime/bridge.js").runBatch
-_INTEGER_MAX = (1 << 53) - 1
-"""`Number.MAX_SAFE_INTEGER`."""
 
 
 class RuntimeDatabase:
@@ -32,7 +31,7 @@ class RuntimeDatabase:
         """
         for statement in statements:
             for value in statement.values:
-                if isinstance(value, int) and abs(value) > _INTEGER_MAX:
+                if isinstance(value, int) and abs(value) > constants.INTEGER_MAX:
                     raise ValueError(f"JavaScript cannot represent {value}")
         try:
             # One text each way, because each value that crosses costs time.

@@ -19,8 +19,6 @@ from runtime.coroutine_driver import JsPromise
 _bridge = import_from_javascript("runtime/bridge.js")
 _call_object = _bridge.callObject
 _run_statement = _bridge.runStatement
-_INTEGER_MAX = (1 << 53) - 1
-"""`Number.MAX_SAFE_INTEGER`."""
 
 
 class RuntimeUsageShards:
@@ -79,7 +77,7 @@ def _bound(value: SqlValue) -> Any:
         return jsnull
     if isinstance(value, str):
         return value
-    if abs(value) > _INTEGER_MAX:
+    if abs(value) > constants.INTEGER_MAX:
         raise SqlRejected(f"JavaScript cannot represent {value}")
     # Pyodide passes some integers as `bigint`, which is rejected, but floats always as numbers.
     return float(value)

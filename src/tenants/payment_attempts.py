@@ -1,7 +1,7 @@
 """Bounds the payments of one sender that an isolate has verified in vain.
 
-Verifying a payment costs a call of the facilitator and a read of the ledger, and anybody can send
-payments that are worth nothing. The sender is not the payer, whose name is in any such payment.
+Verifying a payment costs a call of the facilitator and a read of the ledger, also if the payment is
+worth nothing. The sender is not the payer, whose name is in any such payment.
 """
 
 from __future__ import annotations

@@ -19,9 +19,6 @@ from metering.totals import DEFAULT_DIRECTORY
 from snapshots.ranking import UNKNOWN_OWNER, RankedRow, shown_revenue
 from snapshots.serialization import json_text
 
-_WHOLE_MAX = 2**53 - 1
-"""The largest whole number that JavaScript represents exactly (`Number.MAX_SAFE_INTEGER`)."""
-
 _MICROS_PER_USD = 1_000_000
 _TREND_POINTS_MAX = {"today": 24, "week": 7, "overall": constants.TREND_DAYS}
 """By window; a point of `today` is an hour, of the other windows a day."""
@@ -189,7 +186,8 @@ def _revenue(given: _Object) -> _Object:
     micros = given.get("revenueMicros")
     if not _is_amount(micros):
         micros = round(
-            _amount(given.get("revenueUsd"), _WHOLE_MAX // _MICROS_PER_USD) * _MICROS_PER_USD
+            _amount(given.get("revenueUsd"), constants.INTEGER_MAX // _MICROS_PER_USD)
+            * _MICROS_PER_USD
         )
     return shown_revenue(_whole(micros))
 
@@ -213,7 +211,7 @@ def _at_least(hero: _Object, rows: Sequence[_Object], directories: Sequence[_Obj
 
 
 def _sum(parts: Iterable[int]) -> int:
-    return min(sum(parts), _WHOLE_MAX)
+    return min(sum(parts), constants.INTEGER_MAX)
 
 
 def _range(given: _Object, window: str, generated: str) -> _Object:
@@ -299,13 +297,13 @@ def _is_amount(value: Json) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
-def _amount(value: Json, maximum: int = _WHOLE_MAX) -> int | float:
+def _amount(value: Json, maximum: int = constants.INTEGER_MAX) -> int | float:
     """Return a number from 0 to `maximum`; 0 if the value is not a positive number."""
     # Not `max(0, value)`, which would return -0.0 unchanged.
     return min(value, maximum) if _is_amount(value) and value > 0 else 0
 
 
-def _whole(value: Json, maximum: int = _WHOLE_MAX) -> int:
+def _whole(value: Json, maximum: int = constants.INTEGER_MAX) -> int:
     """Return what `_amount` returns, without its fraction."""
     return int(_amount(value, maximum))
 
