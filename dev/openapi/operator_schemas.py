@@ -125,6 +125,18 @@ def _settlement() -> Schema:
     )
 
 
+def _token_totals() -> Schema:
+    return record(
+        {
+            "network": text(),
+            "asset": text(),
+            "settledAtEdge": text("Sum of the settlement events, in the token's smallest unit."),
+            "inLedger": text("Sum of the ledger, in the same unit."),
+            "difference": text(),
+        }
+    )
+
+
 def _day() -> Schema:
     ids = list_of(text())
     tenant = record(
@@ -134,6 +146,7 @@ def _day() -> Schema:
             "inLedgerMicros": whole("Sum of the ledger, in micro-dollars."),
             "correctedMicros": whole("Sum of failed payments that turned out to be settled."),
             "differenceMicros": {"type": "integer"},
+            "tokens": list_of(_token_totals()),
         }
     )
     pending = record(

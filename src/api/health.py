@@ -65,7 +65,7 @@ class Health:
                 f"{slug} has a spendLimit, which has no effect: no payments are taken for it.",
             )
             for slug, tenant in directory.by_slug.items()
-            if tenant.quota_limits != tenant.counted_limits
+            if not tenant.priced and tenant.quota_limits != tenant.counted_limits
         ]
         notices += [
             problem(
@@ -73,7 +73,7 @@ class Health:
                 f"{slug} has x402Enabled and no price above 0: every request is free.",
             )
             for slug, tenant in directory.by_slug.items()
-            if tenant.x402_enabled and not tenant.is_priced
+            if tenant.x402_enabled and not tenant.priced
         ]
         stored = await self._log_report(problems, notices)
         return {
@@ -132,7 +132,8 @@ class Health:
             for name in tenant.rate_limit.bindings
             if self.environment.rate_counter(name) is None
         }
-        counted = any(tenant.counted_limits != UNBOUNDED for tenant in tenants)
+        prices = [each for tenant in tenants for each in (tenant, *tenant.priced)]
+        counted = any(each.counted_limits != UNBOUNDED for each in prices)
         if counted and self.environment.quota_counters is None:
             needed.add(QUOTAS_BINDING)
         return [

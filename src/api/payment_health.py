@@ -10,16 +10,12 @@ from core.calendar import timestamp
 from core.errors import BindingMissing, ConfigurationError, DatabaseUnavailable, FetchFailed
 from core.ports import Clock, Environment, Json
 from payments.chain.node import RPC_SETTING, Node, node_url
-from payments.chain.token import differences, read_token
+from payments.chain.token import RECORD_FIELDS, SETTINGS, differences, read_token
 from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls
 from payments.ledger import Ledger
 from payments.ledger_reports import open_payments
-from payments.requirements import (
-    PaymentRequirements,
-    requirements_for,
-    token_decimals,
-)
+from payments.requirements import PaymentRequirements, requirements_for
 from tenants.records import Tenant
 
 Problem = Mapping[str, str]
@@ -58,8 +54,8 @@ class PaymentHealth:
 
         Adds to `problems` what prevents priced tenants from being paid.
         """
-        priced = [tenant for tenant in tenants if tenant.is_priced]
-        report: dict[str, Json] = {"pricedApis": len(priced)}
+        priced = [each for tenant in tenants for each in tenant.priced]
+        report: dict[str, Json] = {"pricedApis": len({tenant.slug for tenant in priced})}
         if self.environment.control_database is not None:
             report |= await _ledger_report(self.environment, self.clock, problems)
         elif priced:
@@ -68,12 +64,13 @@ class PaymentHealth:
         unusable: dict[str, Problem] = {}
         for tenant in priced:
             try:
-                requirements = requirements_for(self.environment, tenant)
+                accepts = requirements_for(self.environment, tenant)
             except ConfigurationError as error:
                 # By message: a setting that several tenants need is one problem.
                 unusable[error.message] = problem(error.code, error.message)
             else:
-                found.setdefault((requirements.network, requirements.asset), requirements)
+                for one in accepts:
+                    found.setdefault((one.network, one.asset.lower()), one)
         problems += unusable.values()
         if priced:
             networks = {network for network, _ in found}
@@ -92,7 +89,7 @@ class PaymentHealth:
         if since_ms is not None and now_ms - since_ms < constants.CHAIN_CACHE_SECONDS * 1000:
             return
         try:
-            url = node_url(self.environment)
+            url = node_url(self.environment, requirements.network)
             if url is None:
                 return
             await Node(self.environment, self.clock, url).check_chain(requirements.network)
@@ -104,8 +101,8 @@ class PaymentHealth:
             problems.append(problem("node_unusable", message))
             return
         token = await read_token(self.environment, self.clock, url, requirements.asset)
-        decimals = token_decimals(self.environment, requirements.network, requirements.asset)
-        wrong = differences(token, requirements, decimals)
+        is_own = (self.environment.setting("X402_ASSET") or "").strip() == requirements.asset
+        wrong = differences(token, requirements, SETTINGS if is_own else RECORD_FIELDS)
         problems += [problem("token_unlike_settings", sentence) for sentence in wrong]
         if not wrong:
             self._tokens_checked[terms] = now_ms

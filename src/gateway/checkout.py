@@ -33,9 +33,10 @@ from payments.models import (
     PaymentRow,
     PaymentState,
     Settlement,
+    terms_of,
 )
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
-from payments.requirements import PaymentRequirements, Resource, requirements_for
+from payments.requirements import Resource, requirements_for
 from payments.resolution import resolver_of
 from payments.responses import PaymentErrors, already_served_response
 from tenants.records import Tenant
@@ -94,7 +95,7 @@ class Checkout:
         payment_request = PaymentRequest(
             request_id=context.request_id,
             api=tenant.api,
-            requirements=requirements_for(self.environment, tenant),
+            accepts=requirements_for(self.environment, tenant),
             resource=Resource(
                 context.request.url,
                 context.request.method,
@@ -161,7 +162,7 @@ class Checkout:
         if payload is None:
             return None
         asset = (self.environment.setting("X402_ASSET") or "").strip()
-        row = await payments.find_known(payload, asset)
+        row = await payments.find_known(payload, [asset])
         return None if row is None or row.state is PaymentState.FAILED else (payload, row)
 
     async def _resume(
@@ -173,20 +174,10 @@ class Checkout:
         *,
         can_serve: bool,
     ) -> Claim | EarlyResponse | None:
-        setting = self.environment.setting
-        terms = PaymentRequirements(
-            network=row.network,
-            asset=row.asset,
-            amount=row.amount,
-            amount_micros=row.amount_micros,
-            pay_to=row.pay_to,
-            asset_name=setting("X402_ASSET_NAME") or "",
-            asset_version=setting("X402_ASSET_VERSION") or "",
-        )
         request = PaymentRequest(
             request_id=context.request_id,
             api=api,
-            requirements=terms,
+            accepts=[terms_of(row)],
             resource=Resource(context.request.url, context.request.method, api.slug),
             target=context.target,
             headers=context.request.headers,

@@ -61,6 +61,7 @@ from gateway.urls import (
     is_own_host,
     is_platform,
     parse_url,
+    readings,
 )
 from payments.errors import PaymentFailed, PaymentInvalid
 from payments.facilitator import Facilitators
@@ -185,7 +186,7 @@ class Dispatcher:
         return await self.explore.handle(request, context.parsed_url.query, request_id)
 
     async def _find_tenant(self, context: RequestContext) -> Tenant:
-        """Find the tenant by host, else by `/t/SLUG`; set it in the context."""
+        """Find the tenant by host, else by `/t/SLUG`; set it in the context, at its price."""
         url = context.parsed_url
         tenant = await self._find_by_host(url.host)
         check_size(context.request)
@@ -196,6 +197,9 @@ class Dispatcher:
             tenant = await self.directory.by_slug(slug) if SLUG.fullmatch(slug) else None
             if tenant is None:
                 raise TenantNotFound(f"No API is published as {slug[:63]!r}.", slug=slug[:63])
+        if tenant.routes:
+            path = context.target.partition("?")[0]
+            tenant = tenant.at(context.request.method, readings(path))
         context.tenant = tenant
         return tenant
 
@@ -290,7 +294,10 @@ class Dispatcher:
         # An earlier request with the same payment was counted, and its price kept.
         has_quota = claim is not None and (claim.is_settled or claim.row.asked > 0)
         try:
-            return await self._admission.reserve(context.caller, tenant, has_quota=has_quota)
+            micros = 0 if claim is None else claim.row.amount_micros
+            return await self._admission.reserve(
+                context.caller, tenant, micros, has_quota=has_quota
+            )
         except DispatcherError as error:
             if claim is not None:
                 await self._checkout.payments.release(claim, error.code)

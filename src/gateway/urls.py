@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -58,9 +59,14 @@ def is_platform(path: str) -> bool:
     Such a path never reaches a tenant, even if it matches no route: a platform token must not
     reach a script because the path is spelled unusually.
     """
-    if _AMBIGUOUS.search(path):
-        return any(_starts_platform(reading) for reading in (path, *_lenient_readings(path)))
-    return _starts_platform(path)
+    return any(map(_starts_platform, readings(path)))
+
+
+def readings(path: str) -> Sequence[str]:
+    """Return the path as it is written, and as a lenient script may read it."""
+    if _AMBIGUOUS.search(path) or "//" in path:
+        return (path, *_lenient_readings(path))
+    return (path,)
 
 
 def is_own_host(host: str) -> bool:

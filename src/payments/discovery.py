@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -59,28 +59,28 @@ _EMPTY: Mapping[str, Json] = {
 
 
 def payment_required_header(
-    requirements: PaymentRequirements, resource: Resource, error: str
+    accepts: Sequence[PaymentRequirements], resource: Resource, error: str
 ) -> str:
     """Return the value of the header `PAYMENT-REQUIRED`."""
-    encoded = encode_header(payment_required_document(requirements, resource, error))
+    encoded = encode_header(payment_required_document(accepts, resource, error))
     for shorter in _SHORTENINGS:
         if len(encoded) <= PAYMENT_REQUIRED_BYTES_MAX:
             break
         resource = shorter(resource)
         error = _cut(error, _DESCRIPTION_BYTES)
-        encoded = encode_header(payment_required_document(requirements, resource, error))
+        encoded = encode_header(payment_required_document(accepts, resource, error))
     return encoded
 
 
 def payment_required_document(
-    requirements: PaymentRequirements, resource: Resource, error: str
+    accepts: Sequence[PaymentRequirements], resource: Resource, error: str
 ) -> Mapping[str, Json]:
     """Return the document of the header `PAYMENT-REQUIRED`."""
     return {
         "x402Version": 2,
         "error": error,
         "resource": _resource(resource),
-        "accepts": [accepts_entry(requirements)],
+        "accepts": [accepts_entry(one) for one in accepts],
         "extensions": {
             PAYMENT_IDENTIFIER: {"info": {"required": False}, "schema": _IDENTIFIER_SCHEMA},
             **_bazaar(resource),

@@ -30,7 +30,7 @@ from payments.facilitator_settings import (
     facilitators_of,
     redirect_target,
 )
-from payments.requirements import NETWORKS_V1
+from tenants.networks import NETWORKS_V1
 
 SETTLEMENT_PENDING = "settlement_pending"
 _LOGGER = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from core import constants
@@ -41,6 +41,7 @@ from payments.models import (
     payment_fields,
 )
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
+from payments.requirements import PaymentRequirements
 from payments.resolution import LOG_UNAVAILABLE, NOT_VALID, PendingResolver
 from payments.responses import PaymentErrors, receipt_headers
 from payments.settlement import encode_payment, late_revenue_event
@@ -91,12 +92,12 @@ class Payments:
         refusal: PaymentError
         facilitator: str | None = ""
         try:
-            payload.match(request.requirements)
+            terms = payload.match(request.accepts)
             payload.check_expiry(self.clock.now_ms())
-            proof = payload.proof(request.requirements, request.resource)
+            proof = payload.proof(terms, request.resource)
             verified = await self.facilitators.verify(proof, payload.payer)
             if verified.is_valid:
-                return await self._claim(request, payload, errors, verified.facilitator)
+                return await self._claim(request, payload, terms, errors, verified.facilitator)
             message = verified.message or f"The facilitator rejects the payment: {verified.reason}."
             refusal = errors.with_requirements(PaymentInvalid, verified.reason, message)
         except InvalidPayload as error:
@@ -110,7 +111,7 @@ class Payments:
             message = "No facilitator responds at the moment. Nothing was charged: try again."
             refusal = errors.retry_soon(FacilitatorUnavailable, "facilitator_unavailable", message)
         # What it does not meet may be new: a known payment keeps its own terms.
-        row = await self.find_known(payload, request.requirements.asset)
+        row = await self.find_known(payload, [one.asset for one in request.accepts])
         if row is None or row.state is PaymentState.FAILED:
             raise refusal
         resumed = await self._resume(request, payload, row, errors, facilitator)
@@ -118,17 +119,19 @@ class Payments:
             raise refusal
         return resumed
 
-    async def find_known(self, payload: PaymentPayload, asset: str) -> PaymentRow | None:
+    async def find_known(self, payload: PaymentPayload, assets: Sequence[str]) -> PaymentRow | None:
         """Return a presented payment as the ledger or the archive has it; None if unknown.
 
-        `asset` is the token of a payment that names none.
+        `assets` are the tokens that a payment may be in if it names none.
         """
-        payment_id = payload.payment_id(asset)
-        row = await self._ledger.find(payment_id)
-        if row is None:
-            row = await self.resolver.archive.find(payment_id, payload.payer, None)
-        # The digest includes the signature, so only its holder can resume the payment.
-        return row if row is not None and row.proof_digest == payload.digest else None
+        for payment_id in dict.fromkeys(map(payload.payment_id, assets)):
+            row = await self._ledger.find(payment_id)
+            if row is None:
+                row = await self.resolver.archive.find(payment_id, payload.payer, None)
+            # The digest includes the signature, so only its holder can resume the payment.
+            if row is not None and row.proof_digest == payload.digest:
+                return row
+        return None
 
     async def resume(
         self, request: PaymentRequest, payload: PaymentPayload, row: PaymentRow, *, can_serve: bool
@@ -160,13 +163,14 @@ class Payments:
         self,
         request: PaymentRequest,
         payload: PaymentPayload,
+        terms: PaymentRequirements,
         errors: PaymentErrors,
         facilitator: str,
     ) -> Claim | AlreadyServed:
         """Claim a verified payment, or resume it if it is known."""
-        shard = self.recorder.shard_of(request.api.tenant_id)
+        shard, now_ms = self.recorder.shard_of(request.api.tenant_id), self.clock.now_ms()
         wanted = new_payment_row(
-            request, payload, facilitator=facilitator, now_ms=self.clock.now_ms(), shard=shard
+            request, payload, terms, facilitator=facilitator, now_ms=now_ms, shard=shard
         )
         # A conflicting payment may fail in the meantime. Then try once more, and only once.
         for _ in range(2):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from core import constants
 from core.logs import fields
 from core.ports import Json, Row
 from metering.events import Api
@@ -21,13 +22,13 @@ from payments.requirements import PaymentRequirements, Resource
 class PaymentRequest:
     """What the payment of a request to an API depends on.
 
-    `headers` are by lower-case name, `target` is the path and query that the tenant's script
-    receives, `caller` returns the caller's hash for a payer's address.
+    `accepts` are the ways to pay. `headers` are by lower-case name, `target` is the path and query
+    that the tenant's script receives, `caller` returns the caller's hash for a payer's address.
     """
 
     request_id: str
     api: Api
-    requirements: PaymentRequirements
+    accepts: Sequence[PaymentRequirements]
     resource: Resource
     target: str
     headers: Mapping[str, str]
@@ -161,6 +162,7 @@ class Settlement:
 def new_payment_row(
     request: PaymentRequest,
     payload: PaymentPayload,
+    requirements: PaymentRequirements,
     *,
     facilitator: str,
     now_ms: int,
@@ -168,9 +170,10 @@ def new_payment_row(
 ) -> PaymentRow:
     """Make the row that claims a payment, verified by `facilitator`, for a request.
 
-    `shard` is the shard of the tenant. The ledger sets `due_ms`.
+    `requirements` are those that it meets. `shard` is the shard of the tenant. The ledger sets
+    `due_ms`.
     """
-    requirements, api = request.requirements, request.api
+    api = request.api
     return PaymentRow(
         payment_id=payload.payment_id(requirements.asset),
         attempt=1,
@@ -227,4 +230,19 @@ def payment_fields(row: PaymentRow, cause: object = None) -> Mapping[str, Mappin
         tenant=row.tenant_id,
         state=row.state.value,
         cause=None if cause is None else str(cause),
+    )
+
+
+def terms_of(row: PaymentRow) -> PaymentRequirements:
+    """Return the requirements that a payment met when it was claimed."""
+    wanted = json.loads(row.proof or "{}").get("paymentRequirements", {})
+    return PaymentRequirements(
+        network=row.network,
+        asset=row.asset,
+        amount=row.amount,
+        amount_micros=row.amount_micros,
+        decimals=None,
+        pay_to=row.pay_to,
+        max_timeout_seconds=wanted.get("maxTimeoutSeconds", constants.PAYMENT_VALID_SECONDS),
+        extra=wanted.get("extra", {}),
     )

@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core import constants
@@ -22,15 +22,15 @@ from core.ports import Json
 from core.responses import PAYMENT_SIGNATURE_HEADER, PAYMENT_SIGNATURE_HEADER_V1
 from core.safe_json import read_json
 from payments.requirements import (
-    NETWORKS_V1,
     PAYMENT_IDENTIFIER,
-    SCHEME,
     PaymentRequirements,
     Resource,
     accepts_entry,
     accepts_entry_v1,
 )
 from tenants.addresses import ADDRESS
+from tenants.networks import NETWORKS_V1
+from tenants.pricing import EXACT
 
 _NONCE = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,8192}", re.ASCII)
@@ -83,22 +83,35 @@ class PaymentPayload:
         parts = (self.network, asset.lower(), self.payer, self.nonce)
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
-    def match(self, requirements: PaymentRequirements) -> None:
-        """Raise `InvalidPayload` if the payment does not meet the requirements.
+    def match(self, accepts: Sequence[PaymentRequirements]) -> PaymentRequirements:
+        """Return the requirements that the payment meets; raise `InvalidPayload` if there are none.
 
         Expiry is not checked, because an expired payment may have been settled before.
         """
+        refusals: list[InvalidPayload] = []
+        for one in accepts:
+            try:
+                self._check_terms(one)
+            except InvalidPayload as error:
+                # What is wrong with it is said by the requirements in its token, if there are any.
+                is_likely = (self.network, self.asset) == (one.network, one.asset)
+                refusals.insert(0 if is_likely else len(refusals), error)
+            else:
+                return one
+        raise refusals[0]
+
+    def _check_terms(self, requirements: PaymentRequirements) -> None:
         if self.version == 1:
             if requirements.network_v1 is None:
                 raise InvalidPayload(
                     "invalid_x402_version",
                     f"Version 1 has no name for {requirements.network}: use version 2.",
                 )
-            _match("scheme", self.document.get("scheme"), SCHEME)
+            _match("scheme", self.document.get("scheme"), EXACT)
             _match("network", self.document.get("network"), requirements.network_v1)
         else:
             accepted = self.document["accepted"]
-            _match("scheme", accepted.get("scheme"), SCHEME)
+            _match("scheme", accepted.get("scheme"), EXACT)
             _match("network", accepted.get("network"), requirements.network)
             _match("asset", accepted.get("asset"), requirements.asset)
             _match("payTo", accepted.get("payTo"), requirements.pay_to)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core import constants
@@ -128,7 +129,11 @@ async def compare_day(
             if at_edge[name] != settlement_event(settled[name])
         ),
     }
-    compared = [_compare_tenant(name, [*at_edge.values()], totals.get(name)) for name in tenants]
+    rows_settled = [settlement_event(row) for row in settled.values()]
+    compared = [
+        _compare_tenant(name, [*at_edge.values()], rows_settled, totals.get(name))
+        for name in tenants
+    ]
     return {
         "date": timestamp(day * DAY_MS)[:10],
         "agrees": not any(differing.values())
@@ -191,18 +196,41 @@ def _with_archived(
 
 def _compare_tenant(
     tenant_id: str,
-    events: Sequence[SettlementEvent],
+    at_edge_events: Sequence[SettlementEvent],
+    ledger_events: Sequence[SettlementEvent],
     total: DayTotals | None,
 ) -> Mapping[str, Json]:
-    at_edge = sum(event.amount_micros for event in events if event.tenant_id == tenant_id)
+    """Compare what was settled for a tenant, in dollars and in each token."""
+    events = [event for event in at_edge_events if event.tenant_id == tenant_id]
+    at_edge = sum(event.amount_micros for event in events)
     in_ledger = total.settled_micros if total else 0
+    units = _units(events)
+    units_in_ledger = _units(event for event in ledger_events if event.tenant_id == tenant_id)
     return {
         "tenantId": tenant_id,
         "settledAtEdgeMicros": at_edge,
         "inLedgerMicros": in_ledger,
         "correctedMicros": total.corrected_micros if total else 0,
         "differenceMicros": at_edge - in_ledger,
+        "tokens": [
+            {
+                "network": network,
+                "asset": asset,
+                "settledAtEdge": str(units[network, asset]),
+                "inLedger": str(units_in_ledger[network, asset]),
+                "difference": str(units[network, asset] - units_in_ledger[network, asset]),
+            }
+            for network, asset in sorted({*units, *units_in_ledger})
+        ],
     }
+
+
+def _units(events: Iterable[SettlementEvent]) -> Counter[tuple[str, str]]:
+    """Add up amounts in each token's smallest unit, by network and token."""
+    found: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        found[event.network, event.asset.lower()] += int(event.amount)
+    return found
 
 
 def _pending_entry(row: PaymentRow) -> Mapping[str, Json]:

@@ -8,58 +8,26 @@ version 2 or 1 (https://github.com/coinbase/x402, folder specs).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from core import constants
 from core.errors import ConfigurationError
 from core.ports import Environment, Json
-from tenants.addresses import is_address
 from tenants.discovery import NOTHING_KNOWN, Discovery
+from tenants.networks import (
+    NETWORK_FORM,
+    is_account,
+    known_token,
+    network_name_v1,
+    read_network,
+)
+from tenants.pricing import EXACT, PaymentOption, token_units
 from tenants.records import Tenant
 
-SCHEME = "exact"
 PAYMENT_IDENTIFIER = "payment-identifier"
-NETWORKS_V1 = {
-    "base": "eip155:8453",
-    "base-sepolia": "eip155:84532",
-    "ethereum": "eip155:1",
-    "polygon": "eip155:137",
-    "polygon-amoy": "eip155:80002",
-    "avalanche": "eip155:43114",
-    "avalanche-fuji": "eip155:43113",
-    "abstract": "eip155:2741",
-    "abstract-testnet": "eip155:11124",
-    "iotex": "eip155:4689",
-    "sei": "eip155:1329",
-    "sei-testnet": "eip155:1328",
-    "peaq": "eip155:3338",
-    "story": "eip155:1513",
-    "celo": "eip155:42220",
-    "monad": "eip155:143",
-}
-"""Networks that have a name in x402 version 1, with their CAIP-2 identifiers."""
-
-_NAMES_V1 = {network: name for name, network in NETWORKS_V1.items()}
-_NETWORK = re.compile(r"eip155:[1-9][0-9]{0,31}", re.ASCII)
 _ADDRESS_FORM = (
     "0x and 40 hexadecimal digits, in one letter case or in that with the checksum of EIP-55"
 )
-_USDC = frozenset(
-    (
-        ("eip155:1", "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"),
-        ("eip155:137", "0x3c499c542cef5e3811e1192ce70d8cc03d5c3359"),
-        ("eip155:8453", "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913"),
-        ("eip155:42161", "0xaf88d065e77c8cc2239327c5edb3a432268e5831"),
-        ("eip155:43114", "0xb97ef9ef8734c71904d8002f8b6bc66dd9c48a6e"),
-        ("eip155:84532", "0x036cbd53842c5426634e7929541ec2318f3dcf7e"),
-        ("eip155:421614", "0x75faf114eafb1bdbe2f0316df893fd58ce46aa4d"),
-    )
-)
-"""Known contracts of USDC, whose decimals need not be configured."""
-
-_USDC_DECIMALS = 6
-_MICRO_DECIMALS = 6
 _DECIMALS = re.compile(r"[0-9]{1,2}", re.ASCII)
 _DECIMALS_MAX = 30
 
@@ -69,17 +37,18 @@ class PaymentRequirements:
     """One way to pay for one request, by the scheme `exact` with EIP-3009.
 
     `network` is in CAIP-2 form, `amount` the price in the token's smallest unit,
-    `amount_micros` the same in micro-dollars. `asset_name` and `asset_version` identify the
-    token in signatures (EIP-712).
+    `amount_micros` what it counts as revenue, `decimals` those of the token, if known. `extra` has
+    `name` and `version`, which identify the token in signatures (EIP-712).
     """
 
     network: str
     asset: str
     amount: str
     amount_micros: int
+    decimals: int | None
     pay_to: str
-    asset_name: str
-    asset_version: str
+    max_timeout_seconds: int
+    extra: Mapping[str, Json]
 
     @property
     def network_v1(self) -> str | None:
@@ -97,52 +66,38 @@ class Resource:
     discovery: Discovery = NOTHING_KNOWN
 
 
-def network_name_v1(network: str) -> str | None:
-    """Return the name in x402 version 1 of a CAIP-2 network; None if it has none."""
-    return _NAMES_V1.get(network)
-
-
-def requirements_for(environment: Environment, tenant: Tenant) -> PaymentRequirements:
-    """Return the payment requirements of a priced tenant.
+def requirements_for(environment: Environment, tenant: Tenant) -> Sequence[PaymentRequirements]:
+    """Return the ways to pay a priced tenant, in the order of its record.
 
     Raises `ConfigurationError` with the name of the setting, or of the field of the tenant's
     record, that is missing or unusable.
     """
-    network = _required(environment, "X402_NETWORK", "the network in CAIP-2 form, eip155:8453")
-    network = NETWORKS_V1.get(network, network)
-    if not _NETWORK.fullmatch(network):
-        raise _unusable("X402_NETWORK", "an EVM network in CAIP-2 form, such as eip155:8453")
-    wanted = NETWORKS_V1.get(tenant.payment_network, tenant.payment_network)
-    if wanted and wanted != network:
-        raise ConfigurationError(
-            "paymentNetwork",
-            f"The record of {tenant.slug} demands payment on {wanted}; this deployment settles"
-            f" on {network} (X402_NETWORK).",
-        )
-    asset = _required(environment, "X402_ASSET", "the address of the token's contract")
-    if not is_address(asset):
-        raise _unusable("X402_ASSET", f"the address of the token's contract: {_ADDRESS_FORM}")
-    pay_to = tenant.pay_to or _required(
-        environment, "PAY_TO_ADDRESS", "the address paid for APIs whose records have no payTo"
-    )
-    if not is_address(pay_to):
-        raise _unusable("PAY_TO_ADDRESS", f"an address: {_ADDRESS_FORM}")
-    return PaymentRequirements(
-        network=network,
-        asset=asset,
-        amount=_atomic_units(tenant.price_micros, token_decimals(environment, network, asset)),
-        amount_micros=tenant.price_micros,
-        pay_to=pay_to,
-        asset_name=_required(environment, "X402_ASSET_NAME", "the token's EIP-712 name, USDC"),
-        asset_version=_required(environment, "X402_ASSET_VERSION", "its EIP-712 version, 2"),
-    )
+    found: list[PaymentRequirements] = []
+    for option in tenant.accepts:
+        requirements = _requirements_of(environment, tenant, option)
+        if any(_is_like(one, requirements) for one in found):
+            raise ConfigurationError(
+                "accepts", f"Two entries in the record of {tenant.slug} ask for the same payment."
+            )
+        found.append(requirements)
+    return found
+
+
+def deployment_network(environment: Environment) -> str:
+    """Return the network of `X402_NETWORK` in CAIP-2 form. Raises `ConfigurationError`."""
+    text = _required(environment, "X402_NETWORK", "the network in CAIP-2 form, eip155:8453")
+    network = read_network(text)
+    if network is None:
+        raise _unusable("X402_NETWORK", NETWORK_FORM)
+    return network
 
 
 def token_decimals(environment: Environment, network: str, asset: str) -> int:
-    """Return the decimals of a token. Raises `ConfigurationError`."""
+    """Return the decimals of the deployment's token. Raises `ConfigurationError`."""
     text = environment.setting("X402_ASSET_DECIMALS")
-    if text is None and (network, asset.lower()) in _USDC:
-        return _USDC_DECIMALS
+    token = known_token(network, asset)
+    if text is None and token is not None:
+        return token.decimals
     if text is None:
         raise ConfigurationError(
             "X402_ASSET_DECIMALS",
@@ -154,15 +109,86 @@ def token_decimals(environment: Environment, network: str, asset: str) -> int:
     return int(text)
 
 
-def _atomic_units(micros: int, decimals: int) -> str:
-    if decimals >= _MICRO_DECIMALS:
-        return str(micros * 10 ** (decimals - _MICRO_DECIMALS))
-    units, remainder = divmod(micros, 10 ** (_MICRO_DECIMALS - decimals))
-    if remainder:
-        raise ConfigurationError(
-            "priceUsd", f"The price has more decimal places than the token, which has {decimals}."
+def _requirements_of(
+    environment: Environment, tenant: Tenant, option: PaymentOption
+) -> PaymentRequirements:
+    if not option.network:
+        option = _with_deployment_token(environment, tenant, option)
+    pay_to = (
+        option.pay_to
+        or tenant.pay_to
+        or _required(
+            environment, "PAY_TO_ADDRESS", "the address paid for APIs whose records have no payTo"
         )
-    return str(units)
+    )
+    if not is_account(option.network, pay_to):
+        raise _unusable("PAY_TO_ADDRESS", f"an address: {_ADDRESS_FORM}")
+    if not ("name" in option.extra and "version" in option.extra):
+        domain = _deployment_domain(environment, option)
+        option = replace(option, extra={**domain, **option.extra})
+    return PaymentRequirements(
+        network=option.network,
+        asset=option.asset,
+        amount=option.amount or _amount(option),
+        amount_micros=option.price_micros,
+        decimals=option.decimals,
+        pay_to=pay_to,
+        max_timeout_seconds=option.max_timeout_seconds,
+        extra=option.extra,
+    )
+
+
+def _with_deployment_token(
+    environment: Environment, tenant: Tenant, option: PaymentOption
+) -> PaymentOption:
+    """Return an option that names no network, with the deployment's network and token."""
+    network = deployment_network(environment)
+    wanted = tenant.payment_network
+    if wanted and read_network(wanted) != network:
+        raise ConfigurationError(
+            "paymentNetwork",
+            f"The record of {tenant.slug} demands payment on {wanted}; this deployment settles"
+            f" on {network} (X402_NETWORK).",
+        )
+    asset = _required(environment, "X402_ASSET", "the address of the token's contract")
+    if not is_account(network, asset):
+        raise _unusable("X402_ASSET", f"the address of the token's contract: {_ADDRESS_FORM}")
+    decimals = token_decimals(environment, network, asset)
+    return replace(option, network=network, asset=asset, decimals=decimals)
+
+
+def _deployment_domain(environment: Environment, option: PaymentOption) -> Mapping[str, Json]:
+    """Return the EIP-712 name and version of an option in the deployment's token."""
+    asset = _required(environment, "X402_ASSET", "the address of the token's contract")
+    network = deployment_network(environment)
+    if (option.network, option.asset.lower()) != (network, asset.lower()):
+        raise ConfigurationError(
+            "accepts", f"The entry with the token {option.asset} needs extra.name and version."
+        )
+    return {
+        "name": _required(environment, "X402_ASSET_NAME", "the token's EIP-712 name, USDC"),
+        "version": _required(environment, "X402_ASSET_VERSION", "its EIP-712 version, 2"),
+    }
+
+
+def _amount(option: PaymentOption) -> str:
+    assert option.decimals is not None
+    units = token_units(option.price_micros, option.decimals)
+    if units is None:
+        raise ConfigurationError(
+            "priceUsd",
+            f"The price has more decimal places than the token, which has {option.decimals}.",
+        )
+    return units
+
+
+def _is_like(one: PaymentRequirements, other: PaymentRequirements) -> bool:
+    """Tell whether a payment could be of either."""
+    terms = [
+        (each.network, each.asset.lower(), each.amount, each.pay_to.lower())
+        for each in (one, other)
+    ]
+    return terms[0] == terms[1]
 
 
 def _required(environment: Environment, name: str, what: str) -> str:
@@ -176,37 +202,46 @@ def _unusable(name: str, what: str) -> ConfigurationError:
     return ConfigurationError(name, f"It must be {what}.")
 
 
-def accepts_in_body(requirements: PaymentRequirements, resource: Resource) -> Mapping[str, Json]:
-    """Return the x402 fields of a 402's body, which clients of version 1 read."""
-    if requirements.network_v1 is None:
-        return {"x402Version": 2, "accepts": [accepts_entry(requirements)]}
-    return {"x402Version": 1, "accepts": [accepts_entry_v1(requirements, resource)]}
+def accepts_in_body(
+    accepts: Sequence[PaymentRequirements], resource: Resource
+) -> Mapping[str, Json]:
+    """Return the x402 fields of a 402's body, which clients of version 1 read.
+
+    Their payments name no token, so they are offered the first of each network.
+    """
+    named: dict[str, Json] = {}
+    for one in accepts:
+        if one.network_v1 is not None:
+            named.setdefault(one.network_v1, accepts_entry_v1(one, resource))
+    if not named:
+        return {"x402Version": 2, "accepts": [accepts_entry(one) for one in accepts]}
+    return {"x402Version": 1, "accepts": [*named.values()]}
 
 
 def accepts_entry(requirements: PaymentRequirements) -> dict[str, Json]:
     """Return the requirements as an entry of `accepts` in version 2."""
     return {
-        "scheme": SCHEME,
+        "scheme": EXACT,
         "network": requirements.network,
         "amount": requirements.amount,
         "asset": requirements.asset,
         "payTo": requirements.pay_to,
-        "maxTimeoutSeconds": constants.PAYMENT_VALID_SECONDS,
-        "extra": {"name": requirements.asset_name, "version": requirements.asset_version},
+        "maxTimeoutSeconds": requirements.max_timeout_seconds,
+        "extra": requirements.extra,
     }
 
 
 def accepts_entry_v1(requirements: PaymentRequirements, resource: Resource) -> dict[str, Json]:
     """Return the requirements, whose network must have a name, as an entry in version 1."""
     return {
-        "scheme": SCHEME,
+        "scheme": EXACT,
         "network": requirements.network_v1,
         "maxAmountRequired": requirements.amount,
         "resource": resource.url,
         "description": resource.description,
         "mimeType": resource.discovery.mime_type,
         "payTo": requirements.pay_to,
-        "maxTimeoutSeconds": constants.PAYMENT_VALID_SECONDS,
+        "maxTimeoutSeconds": requirements.max_timeout_seconds,
         "asset": requirements.asset,
-        "extra": {"name": requirements.asset_name, "version": requirements.asset_version},
+        "extra": requirements.extra,
     }

@@ -32,8 +32,8 @@ from payments.requirements import (
     PaymentRequirements,
     Resource,
     accepts_in_body,
-    network_name_v1,
 )
+from tenants.networks import network_name_v1
 
 _VERSION_1 = 1
 _PAGE = """<!doctype html>
@@ -50,14 +50,15 @@ dt {{ font-weight: 600 }} dd {{ margin: 0 0 .75rem; overflow-wrap: anywhere }}
 <p>{message}</p>
 <dl>
 <dt>Address</dt><dd>{url}</dd>
-<dt>Price of one request</dt><dd>${price}</dd>
-<dt>Paid in</dt><dd>{asset_name}, token {asset} on {network}</dd>
-<dt>Paid to</dt><dd>{pay_to}</dd>
-</dl>
+{ways}</dl>
 <p>This address is for programs that pay with
 <a href="https://www.x402.org" rel="noreferrer">x402</a>. The header <code>PAYMENT-REQUIRED</code>
 of this response has what such a program needs.</p>
 </html>
+"""
+_WAY = """<dt>Price of one request</dt><dd>${price}</dd>
+<dt>Paid in</dt><dd>{asset_name}, token {asset} on {network}</dd>
+<dt>Paid to</dt><dd>{pay_to}</dd>
 """
 _SERVED_BEFORE = (
     "This payment was settled and served before, for the request named here."
@@ -84,12 +85,12 @@ class PaymentErrors:
         `reason` is a code for programs, `message` a sentence; `headers` are added to the
         x402 header.
         """
-        requirements, resource = self.request.requirements, self.request.resource
-        document = payment_required_header(requirements, resource, message)
+        accepts, resource = self.request.accepts, self.request.resource
+        document = payment_required_header(accepts, resource, message)
         is_browser = prefers_page(self.request.headers)
-        page = payment_page(requirements, resource, message) if is_browser else None
+        page = payment_page(accepts, resource, message) if is_browser else None
         all_headers = ((PAYMENT_REQUIRED_HEADER, document), *headers)
-        in_body = accepts_in_body(requirements, resource)
+        in_body = accepts_in_body(accepts, resource)
         return kind(message, all_headers, page, reason=reason, **in_body)
 
     def retry_soon(self, kind: type[ErrorT], reason: str, message: str) -> ErrorT:
@@ -170,22 +171,30 @@ def already_served_response(row: PaymentRow, version: int, request_id: str) -> R
     return json_response(body, request_id, headers=headers)
 
 
-def payment_page(requirements: PaymentRequirements, resource: Resource, message: str) -> str:
+def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, message: str) -> str:
     """Render the payment requirements as an HTML page without scripts; all texts are escaped."""
     # Imported here because it adds 28 ms to an isolate's start, and few requests need it.
     from html import escape  # noqa: PLC0415
 
-    dollars = f"{requirements.amount_micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
     return _PAGE.format(
         description=escape(resource.description),
         message=escape(message),
         url=escape(resource.url),
-        price=escape(dollars),
-        asset_name=escape(requirements.asset_name),
-        asset=escape(requirements.asset),
-        network=escape(requirements.network),
-        pay_to=escape(requirements.pay_to),
+        ways="".join(
+            _WAY.format(
+                price=_dollars(one.amount_micros),
+                asset_name=escape(str(one.extra.get("name", "token"))),
+                asset=escape(one.asset),
+                network=escape(one.network_v1 or one.network),
+                pay_to=escape(one.pay_to),
+            )
+            for one in accepts
+        ),
     )
+
+
+def _dollars(micros: int) -> str:
+    return f"{micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
 
 
 def _receipt(row: PaymentRow, version: int) -> dict[str, Json]:

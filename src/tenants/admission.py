@@ -147,12 +147,15 @@ class Admission:
             until_ms = self.clock.now_ms() + rate.window_seconds * 1000
             self._attempts.refuse(_rate_key(sender, tenant), until_ms)
 
-    async def reserve(self, caller: str, tenant: Tenant, *, has_quota: bool = False) -> Reservation:
+    async def reserve(
+        self, caller: str, tenant: Tenant, micros: int = 0, *, has_quota: bool = False
+    ) -> Reservation:
         """Reserve one request of a limited tenant's rate, quotas and caps.
 
-        With `has_quota`, only the rate is counted: an earlier request with the same payment
-        reserved the quota. Raises `LimitError` if a limit is used up, `BindingMissing` or
-        `LimitsOutage` if one cannot be checked.
+        `micros` are what the request pays, in micro-dollars. With `has_quota`, only the rate is
+        counted: an earlier request with the same payment reserved the quota. Raises
+        `LimitError` if a limit is used up, `BindingMissing` or `LimitsOutage` if one cannot be
+        checked.
         """
         if tenant.rate_limit and not await self._is_within(tenant.rate_limit, caller, tenant):
             raise _rate_limited(tenant, tenant.rate_limit)
@@ -163,7 +166,7 @@ class Admission:
         counter = _counter_name(tenant)
         limits = tenant.counted_limits
         has_cap = limits.daily_micros is not None or limits.monthly_micros is not None
-        micros = tenant.price_micros if tenant.is_priced and has_cap else 0
+        micros = micros if has_cap else 0
         try:
             reserved = await self._counters.reserve(counter, at_ms, limits, micros)
         except CounterUnavailable as error:

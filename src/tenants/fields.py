@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from core import constants
 from core.ports import Json
@@ -16,18 +16,32 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 
 
 class RecordFields:
-    """One record; `reasons` lists what is wrong with it so far."""
+    """One record, or an object in it; `reasons` lists what is wrong with the record so far."""
 
     def __init__(self, record: Mapping[str, Json]) -> None:
         """Take the record as parsed from JSON."""
         self.record = record
         self.reasons: list[str] = []
+        self._prefix = ""
+
+    def part(self, name: str, record: Mapping[str, Json]) -> RecordFields:
+        """Return the fields of an object in this record, such as `routes[0]`."""
+        part = RecordFields(record)
+        part.reasons = self.reasons
+        part._prefix = f"{self._prefix}{name}."
+        return part
 
     def refuse(self, field_name: str, expected: str) -> None:
         """Add the reason that a field must be `expected`, with its value."""
         value = json.dumps(self.record.get(field_name), ensure_ascii=True)
         shown = value if len(value) <= _SHOWN_LENGTH_MAX else value[:_SHOWN_LENGTH_MAX] + "…"
-        self.reasons.append(f"{field_name} must be {expected}, is {shown}")
+        self.reasons.append(f"{self._prefix}{field_name} must be {expected}, is {shown}")
+
+    def refuse_others(self, known: Collection[str]) -> None:
+        """Add a reason for each field that is not `known`."""
+        for name in self.record:
+            if name not in known:
+                self.refuse(name, f"left out: the fields here are {', '.join(sorted(known))}")
 
     def text(self, field_name: str, length_max: int = constants.TEXT_LENGTH_MAX) -> str:
         """Read one line of text; empty if it is missing or invalid."""

@@ -6,9 +6,9 @@ An invalid record is refused with all its reasons at once; other records keep wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from core import constants
@@ -18,10 +18,11 @@ from core.ports import Json
 from core.quotas import UNBOUNDED, QuotaLimits
 from core.safe_json import read_json
 from metering.events import Api
-from tenants.addresses import ADDRESS, is_address
 from tenants.discovery import NOTHING_KNOWN, Discovery, parse_discovery
-from tenants.fields import RecordFields, usd_micros
+from tenants.fields import RecordFields
 from tenants.limits import RateLimit, parse_quota_limits, parse_rate_limit
+from tenants.pricing import PaymentOption, parse_accepts, parse_pay_to, parse_price
+from tenants.routes import Route, parse_routes, route_of
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
@@ -56,12 +57,36 @@ class Tenant:
     rate_limit: RateLimit | None
     quota_limits: QuotaLimits
     charge_redirects: bool
+    accepts: Sequence[PaymentOption]
+    routes: Sequence[Route]
     discovery: Discovery = NOTHING_KNOWN
 
     @cached_property
     def is_priced(self) -> bool:
         """Whether the dispatcher takes a payment for each request."""
         return self.x402_enabled and self.price_micros > 0
+
+    @property
+    def priced(self) -> Sequence[Tenant]:
+        """This tenant with each of its prices above 0, if it charges."""
+        return [tenant for tenant in (self, *self._at_routes) if tenant.is_priced]
+
+    def at(self, method: str, paths: Iterable[str]) -> Tenant:
+        """Return this tenant with the price of a request.
+
+        `paths` are the ways in which its path can be read; the highest price counts.
+        """
+        found = [route_of(self.routes, method, path) for path in paths]
+        priced = [self if index is None else self._at_routes[index] for index in found]
+        return max(priced, key=lambda tenant: tenant.price_micros)
+
+    @cached_property
+    def _at_routes(self) -> Sequence[Tenant]:
+        """This tenant with the price of each route."""
+        return [
+            replace(self, price_micros=route.price_micros, accepts=route.accepts, routes=())
+            for route in self.routes
+        ]
 
     @cached_property
     def is_limited(self) -> bool:
@@ -111,7 +136,11 @@ def parse_tenant(record: Json, name: str) -> Tenant:
     if type(plan) is not str or plan not in PLAN_LIMITS:
         fields.refuse("plan", f"one of {', '.join(PLAN_LIMITS)}")
         plan = "quarantine"
-    price_micros = _parse_price(fields)
+    price_micros = parse_price(fields)
+    accepts = parse_accepts(fields, price_micros)
+    if record.get("priceUsd") is None and accepts:
+        price_micros = accepts[0].price_micros
+    routes = parse_routes(fields, accepts)
     tenant = Tenant(
         slug=slug,
         tenant_id=tenant_id,
@@ -123,12 +152,16 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         limits=_parse_limits(fields, PLAN_LIMITS[plan]),
         price_micros=price_micros,
         x402_enabled=fields.flag("x402Enabled"),
-        pay_to=_parse_pay_to(fields),
+        pay_to=parse_pay_to(fields),
         payment_network=fields.text("paymentNetwork"),
         description=fields.text("description", constants.DESCRIPTION_LENGTH_MAX),
         rate_limit=parse_rate_limit(fields),
-        quota_limits=parse_quota_limits(fields, price_micros),
+        quota_limits=parse_quota_limits(
+            fields, max([price_micros, *(route.price_micros for route in routes)])
+        ),
         charge_redirects=fields.flag("chargeRedirects"),
+        accepts=accepts,
+        routes=routes,
         discovery=parse_discovery(fields),
     )
     if fields.reasons:
@@ -257,28 +290,6 @@ def _parse_limits(fields: RecordFields, plan: ScriptLimits) -> ScriptLimits:
         )
         return plan
     return ScriptLimits(*values)
-
-
-def _parse_price(fields: RecordFields) -> int:
-    value = fields.record.get("priceUsd")
-    if value is None:
-        return 0
-    micros = usd_micros(value)
-    if micros is None or micros > constants.PRICE_MICROS_MAX:
-        fields.refuse("priceUsd", "an amount from 0 to 10000 with at most 6 decimals")
-        return 0
-    return micros
-
-
-def _parse_pay_to(fields: RecordFields) -> str:
-    if fields.record.get("payTo") is None:
-        return ""
-    pay_to = fields.matching("payTo", ADDRESS, "an address: 0x and 40 hexadecimal digits")
-    if pay_to and not is_address(pay_to):
-        fields.refuse(
-            "payTo", "an address whose letter case has the checksum of EIP-55, or all lower case"
-        )
-    return pay_to
 
 
 def _not_a_directory(reason: str) -> ConfigurationError:

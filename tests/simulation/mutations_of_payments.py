@@ -199,10 +199,10 @@ PAYMENTS = (
     ),
     Mutation(
         "a price is rounded down to the token's decimals",
-        "payments.requirements",
-        "_atomic_units",
-        "if remainder:",
-        "if False:",
+        "tenants.pricing",
+        "token_units",
+        "None if remainder else str(units)",
+        "str(units)",
         test="tests.unit.payments.test_terms:test_a_price_with_more_decimals_than_the_token_is_never_rounded",
     ),
     Mutation(

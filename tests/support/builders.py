@@ -9,6 +9,7 @@ from metering.batches import Batch, encode_batch
 from metering.events import Api, UsageEvent
 from metering.settlements import SettlementEvent
 from payments.models import PaymentRow, PaymentState
+from payments.requirements import PaymentRequirements
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
 from tests.support.fakes import NOON_MS
 
@@ -51,6 +52,18 @@ PAYMENT_ROW = PaymentRow(
     usage_batch=None,
     reconciled_at_ms=None,
 )
+
+REQUIREMENTS = PaymentRequirements(
+    network=NETWORK,
+    asset=USDC,
+    amount="10000",
+    amount_micros=10_000,
+    decimals=6,
+    pay_to=PAYEE,
+    max_timeout_seconds=300,
+    extra={"name": "USDC", "version": "2"},
+)
+"""One cent in the token of the fake chain."""
 
 SETTLEMENT = SettlementEvent(
     payment_id="id-1",

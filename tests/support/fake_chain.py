@@ -248,7 +248,7 @@ class Facilitator:
                 "success": reason is None,
                 "errorReason": reason,
                 "transaction": transaction,
-                "network": NETWORK,
+                "network": body["paymentRequirements"]["network"],
                 "payer": payer,
             }
         response = {name: value for name, value in document.items() if value is not None}

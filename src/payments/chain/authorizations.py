@@ -78,7 +78,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Queries the configured node, if there is one.
+    """Queries the node of a payment's network, if one is configured.
 
     A node's chain is checked again every `CHAIN_CACHE_SECONDS`.
     """
@@ -95,7 +95,7 @@ class Chain:
         respond as it should.
         """
         try:
-            url = node_url(self.environment)
+            url = node_url(self.environment, row.network)
             return NO_PROOF if url is None else await self._query(url, row)
         except (ConfigurationError, FetchFailed) as error:
             _LOGGER.warning("chain_proves_nothing", extra=payment_fields(row, error))

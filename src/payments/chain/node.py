@@ -1,4 +1,4 @@
-"""A client of the JSON-RPC node of the payments' network.
+"""A client of the JSON-RPC nodes of the payments' networks.
 
 What a node returns is checked for its form, and the node for its chain: a node of another chain
 may have a token at the same address.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -18,23 +18,33 @@ from core import constants
 from core.errors import ConfigurationError, FetchFailed
 from core.ports import Clock, Environment, Json
 from core.safe_json import read_json
+from tenants.networks import read_network
 
 RPC_SETTING = "X402_RPC_URL"
 _EVM = "eip155:"
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
 _BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
+_URL_FORM = (
+    "It must be the http(s) URL of a JSON-RPC node, or a JSON object with such URLs by network."
+)
 
 
-def node_url(environment: Environment) -> str | None:
-    """Return the URL of the node; None if there is none.
+def node_url(environment: Environment, network: str) -> str | None:
+    """Return the URL of the node of a network, in CAIP-2 form; None if there is none.
 
-    Raises `ConfigurationError` if the setting is not an http(s) URL. The message has no URL,
-    because it may contain a key.
+    The setting is the URL of a node of `X402_NETWORK`, or a JSON object with URLs by network.
+    Raises `ConfigurationError` if it is neither. The message has no URL, because it may contain a
+    key.
     """
-    url = (environment.setting(RPC_SETTING) or "").strip()
-    if url and not url.startswith(("http://", "https://")):
-        raise ConfigurationError(RPC_SETTING, "It must be the http(s) URL of a JSON-RPC node.")
-    return url or None
+    text = (environment.setting(RPC_SETTING) or "").strip()
+    if text.startswith("{"):
+        urls = _read_urls(text)
+    else:
+        own = read_network(environment.setting("X402_NETWORK") or network)
+        urls = {own: text} if text else {}
+    if not all(url.startswith(("http://", "https://")) for url in urls.values()):
+        raise ConfigurationError(RPC_SETTING, _URL_FORM)
+    return urls.get(network)
 
 
 @dataclass(slots=True)
@@ -103,3 +113,11 @@ def quantity(value: Json) -> int:
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
         raise FetchFailed("a number is not in hexadecimal")
     return int(value, 16)
+
+
+def _read_urls(text: str) -> Mapping[str | None, str]:
+    try:
+        found = read_json(text)
+    except ValueError as error:
+        raise ConfigurationError(RPC_SETTING, _URL_FORM) from error
+    return {read_network(name): str(url).strip() for name, url in found.items()}

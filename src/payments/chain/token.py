@@ -19,6 +19,12 @@ from core.ports import Clock, Environment
 from payments.chain.node import Node
 from payments.requirements import PaymentRequirements
 
+SETTINGS = ("X402_ASSET", "X402_ASSET_DECIMALS", "X402_ASSET_NAME", "X402_ASSET_VERSION")
+"""What sets the address, decimals, name and version of the deployment's token."""
+
+RECORD_FIELDS = tuple(f"accepts: {name}" for name in ("asset", "decimals", "name", "version"))
+"""The same of a token in a record."""
+
 _NAME = "0x06fdde03"
 _VERSION = "0x54fd4d50"
 _DECIMALS = "0x313ce567"
@@ -57,22 +63,30 @@ async def read_token(environment: Environment, clock: Clock, url: str, asset: st
     )
 
 
-def differences(token: Token, requirements: PaymentRequirements, decimals: int) -> Sequence[str]:
-    """Return a sentence for each setting that does not fit the token."""
+def differences(
+    token: Token, requirements: PaymentRequirements, labels: Sequence[str]
+) -> Sequence[str]:
+    """Return a sentence for each setting that does not fit the token.
+
+    `labels` name what sets the token's address, decimals, name and version.
+    """
     found = []
+    asset, decimals, name, version = labels
     if not token.has_authorizations:
         found.append(
-            f"X402_ASSET: the contract {requirements.asset} on {requirements.network} does not"
+            f"{asset}: the contract {requirements.asset} on {requirements.network} does not"
             " support EIP-3009, or does not exist."
         )
-    if token.decimals is not None and token.decimals != decimals:
-        found.append(f"X402_ASSET_DECIMALS: the token has {token.decimals}, not {decimals}.")
+    if None not in (token.decimals, requirements.decimals) and (
+        token.decimals != requirements.decimals
+    ):
+        found.append(f"{decimals}: the token has {token.decimals}, not {requirements.decimals}.")
     # What buyers sign. A token may sign under another name than it shows.
     if token.domain_separator == domain_separator(requirements):
         return found
     names = (
-        ("X402_ASSET_NAME", "name()", token.name, requirements.asset_name),
-        ("X402_ASSET_VERSION", "version()", token.version, requirements.asset_version),
+        (name, "name()", token.name, requirements.extra["name"]),
+        (version, "version()", token.version, requirements.extra["version"]),
     )
     wrong = [
         f"{setting}: the token's {function} is {value!r}, not {configured!r}."
@@ -81,8 +95,8 @@ def differences(token: Token, requirements: PaymentRequirements, decimals: int) 
     ]
     if token.domain_separator is not None and not wrong:
         wrong.append(
-            "X402_ASSET_NAME, X402_ASSET_VERSION: the token's DOMAIN_SEPARATOR() is for another"
-            " name, version, network or address, so it will reject all payments."
+            f"{name}, {version}: the token's DOMAIN_SEPARATOR() is for another name, version,"
+            " network or address, so it will reject all payments."
         )
     return [*found, *wrong]
 
@@ -90,10 +104,10 @@ def differences(token: Token, requirements: PaymentRequirements, decimals: int) 
 def domain_separator(requirements: PaymentRequirements) -> bytes:
     """Return the hash of the EIP-712 domain for which buyers sign."""
     chain_id = int(requirements.network.partition(":")[2])
+    names = (requirements.extra[name] for name in ("name", "version"))
     return keccak_256(
         keccak_256(_DOMAIN_TYPE)
-        + keccak_256(requirements.asset_name.encode())
-        + keccak_256(requirements.asset_version.encode())
+        + b"".join(keccak_256(str(name).encode()) for name in names)
         + (chain_id % 2**256).to_bytes(_WORD_BYTES, "big")
         + bytes.fromhex(requirements.asset[2:]).rjust(_WORD_BYTES, b"\0")
     )

@@ -18,12 +18,11 @@ from x402.http.utils import decode_payment_required_header
 from x402.schemas import PaymentRequired
 
 from payments.discovery import payment_required_header
-from payments.requirements import PaymentRequirements, Resource
+from payments.requirements import Resource
 from tenants.records import parse_tenant
-from tests.support.fake_chain import NETWORK, PAYEE, USDC
+from tests.support.builders import REQUIREMENTS
 from tests.unit.tenants.test_records import REQUIRED
 
-REQUIREMENTS = PaymentRequirements(NETWORK, USDC, "10000", 10_000, PAYEE, "USDC", "2")
 URL = "https://api.example/t/weather/v1/forecast?city=Paris"
 INPUT = {
     "type": "object",
@@ -41,7 +40,7 @@ def header(method: str = "GET", url: str = URL, error: str = "Pay.", **record: A
     """Return the header for a request to an API with this record."""
     tenant = parse_tenant({**REQUIRED, **record}, "r")
     resource = Resource(url, method, tenant.description or tenant.slug, tenant.discovery)
-    return payment_required_header(REQUIREMENTS, resource, error)
+    return payment_required_header([REQUIREMENTS], resource, error)
 
 
 def document(*args: Any, **options: Any) -> dict[str, Any]:
@@ -163,7 +162,7 @@ def test_any_texts_and_examples_give_a_valid_header(
 ) -> None:
     resource = Resource(URL, method, description, parse_tenant(REQUIRED, "r").discovery)
     for value in (
-        payment_required_header(REQUIREMENTS, resource, error),
+        payment_required_header([REQUIREMENTS], resource, error),
         header(method, example={"output": example}),
     ):
         assert len(value) <= 6_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
 from payments.requirements import PaymentRequirements, Resource
+from tests.support.builders import REQUIREMENTS
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
 
-REQUIREMENTS = PaymentRequirements(NETWORK, USDC, "10000", 10_000, PAYEE, "USDC", "2")
 ACCEPTED = {
     "scheme": "exact",
     "network": NETWORK,
@@ -49,7 +50,7 @@ def read(document: object, requirements: PaymentRequirements = REQUIREMENTS) -> 
 def matched(headers: dict[str, str], requirements: PaymentRequirements) -> PaymentPayload:
     payment = read_payment(headers)
     assert payment is not None
-    payment.match(requirements)
+    payment.match([requirements])
     return payment
 
 
@@ -111,7 +112,7 @@ def test_the_facilitator_gets_the_payload_as_received_and_our_requirements() -> 
 
 
 def test_a_network_without_a_version_1_name_requires_version_2() -> None:
-    requirements = PaymentRequirements("eip155:999", USDC, "10000", 10_000, PAYEE, "USDC", "2")
+    requirements = replace(REQUIREMENTS, network="eip155:999")
     document = {"x402Version": 1, "payload": DOCUMENT["payload"]}
     headers = {"x-payment": header(document)["payment-signature"]}
     with pytest.raises(InvalidPayload, match="use version 2"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import ConfigurationError
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
-from payments.requirements import _atomic_units
+from tenants.pricing import token_units
+from tests.support.builders import REQUIREMENTS
 from tests.support.fake_chain import PAYEE, USDC
-from tests.unit.payments.test_payload import ACCEPTED, DOCUMENT, REQUIREMENTS, header
+from tests.unit.payments.test_payload import ACCEPTED, DOCUMENT, header
 
 
 def accepting(**accepted: str) -> PaymentPayload:
@@ -37,11 +37,9 @@ def test_the_letter_case_of_the_asset_is_not_part_of_a_payments_id() -> None:
 def test_an_amount_that_only_begins_like_the_price_is_rejected() -> None:
     for amount in ("100000", "1000", "10000.0", "10000 ", "010000"):
         with pytest.raises(InvalidPayload, match="amount"):
-            accepting(amount=amount).match(REQUIREMENTS)
+            accepting(amount=amount).match([REQUIREMENTS])
 
 
 def test_a_price_with_more_decimals_than_the_token_is_never_rounded() -> None:
-    assert _atomic_units(10_000, 2) == "1"
-    for micros in (1, 9_999, 10_001, 15_000):
-        with pytest.raises(ConfigurationError, match="decimal"):
-            _atomic_units(micros, 2)
+    assert token_units(10_000, 2) == "1"
+    assert [token_units(micros, 2) for micros in (1, 9_999, 10_001, 15_000)] == [None] * 4

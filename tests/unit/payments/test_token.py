@@ -12,13 +12,11 @@ import pytest
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
 from payments.chain.node import RPC_SETTING
-from payments.chain.token import differences, domain_separator, read_token
-from payments.requirements import PaymentRequirements
-from tests.support.fake_chain import NETWORK, PAYEE, RPC_URL, TOKEN, USDC, abi_text
+from payments.chain.token import SETTINGS, differences, domain_separator, read_token
+from tests.support.builders import REQUIREMENTS
+from tests.support.fake_chain import RPC_URL, TOKEN, USDC, abi_text
 from tests.support.fake_network import FakeFetcher
 from tests.support.fakes import FakeClock, FakeEnvironment
-
-REQUIREMENTS = PaymentRequirements(NETWORK, USDC, "10000", 10_000, PAYEE, "USDC", "2")
 
 
 def compare(results: Mapping[str, Any]) -> list[str]:
@@ -33,7 +31,7 @@ def compare(results: Mapping[str, Any]) -> list[str]:
 
     environment = FakeEnvironment(settings={RPC_SETTING: RPC_URL}, fetcher=FakeFetcher(respond))
     token = asyncio.run(read_token(environment, FakeClock(), RPC_URL, USDC))
-    return [*differences(token, REQUIREMENTS, 6)]
+    return [*differences(token, REQUIREMENTS, SETTINGS)]
 
 
 def test_the_separator_is_that_of_the_contract_on_base_sepolia() -> None:

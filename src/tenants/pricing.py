@@ -1,0 +1,233 @@
+"""The price of an API, and the ways to pay it: `priceUsd`, `payTo` and `accepts` of a record."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core import constants
+from core.ports import Json
+from tenants.addresses import ADDRESS, is_address
+from tenants.fields import RecordFields, usd_micros
+from tenants.networks import NETWORK_FORM, Token, is_account, known_token, read_network
+
+EXACT = "exact"
+_ACCEPTS_MAX = 8
+_ACCEPTS_LENGTH_MAX = 2_400
+"""Characters of `accepts` as JSON: every 402 has it in a header."""
+
+_TIMEOUT_SECONDS = range(10, 86_401)
+_DECIMALS = range(31)
+_MICRO_DECIMALS = 6
+_AMOUNT = re.compile(r"[1-9][0-9]{0,77}", re.ASCII)
+_OPTION_FIELDS = frozenset(
+    (
+        "amount",
+        "asset",
+        "decimals",
+        "extra",
+        "maxTimeoutSeconds",
+        "network",
+        "payTo",
+        "priceUsd",
+        "scheme",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOption:
+    """One way to pay. What is empty or None follows from the deployment's settings.
+
+    `network` is in CAIP-2 form. `amount` is in the token's smallest unit; if it is empty, it is
+    worked out from `price_micros` and `decimals`. Revenue is counted as `price_micros`.
+    """
+
+    price_micros: int
+    network: str = ""
+    asset: str = ""
+    amount: str = ""
+    decimals: int | None = None
+    pay_to: str = ""
+    has_own_price: bool = False
+    max_timeout_seconds: int = constants.PAYMENT_VALID_SECONDS
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+def parse_price(fields: RecordFields) -> int:
+    """Read `priceUsd` in micro-dollars; 0 if it is missing, or invalid, which adds a reason."""
+    value = fields.record.get("priceUsd")
+    if value is None:
+        return 0
+    micros = usd_micros(value)
+    if micros is None or micros > constants.PRICE_MICROS_MAX:
+        fields.refuse("priceUsd", "an amount from 0 to 10000 with at most 6 decimals")
+        return 0
+    return micros
+
+
+def parse_pay_to(fields: RecordFields) -> str:
+    """Read `payTo`; empty if it is missing, or invalid, which adds a reason."""
+    if fields.record.get("payTo") is None:
+        return ""
+    pay_to = fields.matching("payTo", ADDRESS, "an address: 0x and 40 hexadecimal digits")
+    if pay_to and not is_address(pay_to):
+        fields.refuse(
+            "payTo", "an address whose letter case has the checksum of EIP-55, or all lower case"
+        )
+    return pay_to
+
+
+def parse_accepts(fields: RecordFields, price_micros: int) -> Sequence[PaymentOption]:
+    """Read `accepts` of a record or a route whose price is `price_micros`.
+
+    Without it, the only option is the deployment's token. An invalid one adds a reason.
+    """
+    given = fields.record.get("accepts")
+    if given is None:
+        return (PaymentOption(price_micros),)
+    if not isinstance(given, list) or not 0 < len(given) <= _ACCEPTS_MAX:
+        fields.refuse("accepts", f"a list of 1 to {_ACCEPTS_MAX} objects, one for each way to pay")
+        return (PaymentOption(price_micros),)
+    if len(json.dumps(given)) > _ACCEPTS_LENGTH_MAX:
+        fields.refuse("accepts", f"at most {_ACCEPTS_LENGTH_MAX} characters long as JSON")
+    options: list[PaymentOption] = []
+    for index, entry in enumerate(given):
+        name = f"accepts[{index}]"
+        if not isinstance(entry, dict):
+            fields.reasons.append(f"{name} must be an object")
+            continue
+        part = fields.part(name, entry)
+        option = _parse_option(part, price_micros)
+        twin = next((one for one in options if _is_like(one, option)), None)
+        if twin is not None:
+            part.refuse("asset", f"another than in accepts[{options.index(twin)}], or the amount")
+        options.append(option)
+    return options
+
+
+def token_units(micros: int, decimals: int) -> str | None:
+    """Convert micro-dollars to a token's smallest unit; None if that is not a whole number."""
+    units, remainder = divmod(micros * 10**decimals, 10**_MICRO_DECIMALS)
+    return None if remainder else str(units)
+
+
+def _parse_option(part: RecordFields, record_micros: int) -> PaymentOption:
+    record = part.record
+    part.refuse_others(_OPTION_FIELDS)
+    if record.get("scheme", EXACT) != EXACT:
+        part.refuse("scheme", f"{EXACT!r}, the only scheme that this dispatcher settles")
+    network = _read_network(part)
+    asset, pay_to = _read_account(part, "asset", network), _read_account(part, "payTo", network)
+    if asset and not network:
+        part.refuse("network", "set together with asset, which is a contract of one network")
+    token = known_token(network, asset)
+    if network and not asset and token is None:
+        part.refuse("asset", f"the token's contract, because no token of {network} is known")
+    extra = _read_extra(part)
+    has_price = record.get("priceUsd") is not None
+    micros = parse_price(part) if has_price else record_micros
+    if has_price and not micros:
+        part.refuse("priceUsd", "above 0: a route with price 0 is free")
+    option = PaymentOption(
+        price_micros=micros,
+        network=network,
+        asset=asset or (token.asset if token else ""),
+        amount=_read_amount(part, record_micros, has_price=has_price),
+        decimals=_read_decimals(part, token),
+        pay_to=pay_to,
+        has_own_price=has_price or "amount" in record,
+        max_timeout_seconds=_read_timeout(part),
+        extra={**({"name": token.name, "version": token.version} if token else {}), **extra},
+    )
+    check_units(part, option)
+    return option
+
+
+def _read_network(part: RecordFields) -> str:
+    value = part.record.get("network")
+    if value is None:
+        return ""
+    network = read_network(value) if isinstance(value, str) else None
+    if network is None:
+        part.refuse("network", NETWORK_FORM)
+    return network or ""
+
+
+def _read_account(part: RecordFields, name: str, network: str) -> str:
+    """Read an address of an account or a contract, in the form of its network."""
+    value = part.record.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not is_account(network, value):
+        part.refuse(name, f"an address on {network or 'the network'}, with its checksum")
+        return ""
+    return value
+
+
+def _read_amount(part: RecordFields, record_micros: int, *, has_price: bool) -> str:
+    value = part.record.get("amount")
+    if value is None:
+        return ""
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
+        part.refuse("amount", "a whole number above 0 of the token's smallest unit, as text")
+        return ""
+    if has_price:
+        part.refuse("amount", "left out, or priceUsd: they may contradict each other")
+    elif not record_micros:
+        part.refuse("amount", "beside a priceUsd above it, as which revenue is counted")
+    return text
+
+
+def _read_decimals(part: RecordFields, token: Token | None) -> int | None:
+    value = part.record.get("decimals")
+    if value is None:
+        return None if token is None else token.decimals
+    if type(value) is not int or value not in _DECIMALS:
+        part.refuse("decimals", f"a whole number from 0 to {_DECIMALS[-1]}")
+        return None
+    if token is not None and token.decimals != value:
+        part.refuse("decimals", f"{token.decimals}, which the contract has")
+    return value
+
+
+def _read_timeout(part: RecordFields) -> int:
+    value = part.record.get("maxTimeoutSeconds", constants.PAYMENT_VALID_SECONDS)
+    if type(value) is not int or value not in _TIMEOUT_SECONDS:
+        first, last = _TIMEOUT_SECONDS[0], _TIMEOUT_SECONDS[-1]
+        part.refuse("maxTimeoutSeconds", f"a whole number from {first} to {last}")
+        return constants.PAYMENT_VALID_SECONDS
+    return value
+
+
+def _read_extra(part: RecordFields) -> Mapping[str, Json]:
+    extra = part.record.get("extra", {})
+    if not isinstance(extra, dict):
+        part.refuse("extra", "an object such as {name, version}: the token's EIP-712 domain")
+        return {}
+    for name in ("name", "version"):
+        if name in extra and (not isinstance(extra[name], str) or not extra[name]):
+            part.refuse("extra", f"an object whose {name} is text")
+    return extra
+
+
+def check_units(part: RecordFields, option: PaymentOption) -> None:
+    """Check that the price can be paid in the option's token, as far as the record says."""
+    if option.amount or not option.network:
+        return
+    if option.decimals is None:
+        if option.asset:
+            part.refuse("decimals", "what the contract's decimals() returns: the token is unknown")
+    elif token_units(option.price_micros, option.decimals) is None:
+        part.refuse("priceUsd", f"a price with at most {option.decimals} decimals, as its token")
+
+
+def _is_like(one: PaymentOption, other: PaymentOption) -> bool:
+    """Tell whether a payment could be of either option."""
+    return all(
+        str(getattr(one, name)).lower() == str(getattr(other, name)).lower()
+        for name in ("network", "asset", "amount", "price_micros", "pay_to")
+    )

@@ -1,0 +1,132 @@
+"""Prices by route: the field `routes` of a record.
+
+A route has a `path`, in which `*`, `{name}`, `[name]` and `:name` stand for what varies, and may
+have a `method`. The first route that fits a request sets its price; without one, the record does.
+
+A path may be spelled so that a script reads another one than is written. So the gateway matches a
+request as it is written and as a lenient script may read it, and the higher price counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from core.ports import Json
+from tenants.discovery import METHODS
+from tenants.fields import RecordFields
+from tenants.pricing import PaymentOption, check_units, parse_accepts, parse_price
+
+ANY_METHOD = "*"
+_ROUTES_MAX = 50
+_PATH_LENGTH_MAX = 200
+_FIELDS = frozenset(("accepts", "method", "path", "priceUsd"))
+_PATH = re.compile(r"/[!-~]*", re.ASCII)
+_PATH_FORM = (
+    "a path such as /v1/*, of 1 to 200 visible ASCII characters, without query, dot segments and"
+    " empty segments, in which *, {name}, [name] or :name stand for what varies"
+)
+_UNREACHABLE = re.compile(r"[?#\\]|//|/\.{1,2}(?:/|$)|%(?![0-9A-Fa-f]{2})")
+"""What no path of a request has."""
+
+_NAMED = re.compile(r"\{[A-Za-z_]\w*\}|\[[A-Za-z_]\w*\]|:[A-Za-z_]\w*", re.ASCII)
+_LETTER = "\0"
+"""Stands for a named part while a pattern is compiled or compared; no path has this letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One entry of `routes`; `price_micros` is 0 if it is free, in micro-dollars."""
+
+    method: str
+    path: str
+    pattern: re.Pattern[str]
+    price_micros: int
+    accepts: Sequence[PaymentOption]
+
+    def fits(self, method: str, path: str) -> bool:
+        """Tell whether the route is for a request; a route for GET is for HEAD, too."""
+        is_method = self.method in (ANY_METHOD, method) or (self.method, method) == ("GET", "HEAD")
+        return is_method and self.pattern.fullmatch(path) is not None
+
+
+def parse_routes(fields: RecordFields, accepts: Sequence[PaymentOption]) -> Sequence[Route]:
+    """Read `routes` of a record with these ways to pay; an invalid one adds a reason."""
+    given = fields.record.get("routes")
+    if given is None:
+        return ()
+    if not isinstance(given, list) or len(given) > _ROUTES_MAX:
+        fields.refuse("routes", f"a list of at most {_ROUTES_MAX} objects with path and priceUsd")
+        return ()
+    routes: list[Route] = []
+    for index, entry in enumerate(given):
+        name = f"routes[{index}]"
+        if not isinstance(entry, dict):
+            fields.reasons.append(f"{name} must be an object")
+            continue
+        part = fields.part(name, entry)
+        route = _parse_route(part, accepts)
+        earlier = next((one for one in routes if _covers(one, route)), None)
+        if earlier is not None and not part.reasons:
+            part.refuse("path", f"above {earlier.method} {earlier.path}, which fits it first")
+        routes.append(route)
+    return routes
+
+
+def route_of(routes: Sequence[Route], method: str, path: str) -> int | None:
+    """Return the index of the first route that fits a request; None if there is none."""
+    fitting = (index for index, route in enumerate(routes) if route.fits(method, path))
+    return next(fitting, None)
+
+
+def _parse_route(part: RecordFields, accepts: Sequence[PaymentOption]) -> Route:
+    part.refuse_others(_FIELDS)
+    method: Json = part.record.get("method", ANY_METHOD)
+    if method != ANY_METHOD and method not in METHODS:
+        part.refuse("method", f"a method in capital letters ({', '.join(METHODS)}) or *")
+    path = part.record.get("path")
+    if (
+        not isinstance(path, str)
+        or len(path) > _PATH_LENGTH_MAX
+        or not _PATH.fullmatch(path)
+        or _UNREACHABLE.search(path)
+    ):
+        part.refuse("path", _PATH_FORM)
+        path = "/"
+    if part.record.get("priceUsd") is None:
+        part.refuse("priceUsd", "set; 0 is free")
+    price_micros = parse_price(part)
+    options: Sequence[PaymentOption] = ()
+    if "accepts" in part.record:
+        options = parse_accepts(part, price_micros)
+    elif any(option.has_own_price for option in accepts):
+        if price_micros:
+            part.refuse("accepts", "set, because entries of the record's have their own price")
+    elif price_micros:
+        options = [replace(option, price_micros=price_micros) for option in accepts]
+        for option in options:
+            check_units(part, option)
+    return Route(str(method), path, _compile(path), price_micros, options)
+
+
+def _compile(path: str) -> re.Pattern[str]:
+    """Compile a path; letter case and a slash at the end make no difference."""
+    # As in the official servers, /x/* fits /x as well.
+    head, rest = (path[:-2], "(?:/.*)?") if path.endswith("/*") else (path.rstrip("/"), "")
+    parts = [re.escape(part) for part in _NAMED.sub(_LETTER, head).split("*")]
+    pattern = ".*".join(parts).replace(re.escape(_LETTER), "[^/]+")
+    return re.compile(f"{pattern}{rest}/?", re.IGNORECASE | re.DOTALL)
+
+
+def _covers(earlier: Route, route: Route) -> bool:
+    """Tell whether an earlier route fits every request of a later one."""
+    is_method = earlier.method in (ANY_METHOD, route.method)
+    return is_method and all(map(earlier.pattern.fullmatch, _samples(route.path)))
+
+
+def _samples(path: str) -> Iterator[str]:
+    """Yield paths of a route; what fits all of them fits every path of it."""
+    named = _NAMED.sub(_LETTER, path)
+    for text in (_LETTER, f"{_LETTER}/{_LETTER}", ""):
+        yield named.replace("*", text)
