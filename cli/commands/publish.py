@@ -24,6 +24,7 @@ EXAMPLES: Final = examples(
     "clawr publish ./worker --slug rates --plan pro --host rates.example.com --execute",
     "clawr publish --wrap https://api.example.com/v1 --slug weather "
     "--secret-header x-api-key=WEATHER_KEY --cache-seconds 300",
+    "clawr publish ./worker --slug shop --price 0.01 --route 'GET /items=0' --execute",
     "clawr publish data.json --slug data --record record.json --json",
 )
 
@@ -67,6 +68,14 @@ def publish(
     description: Annotated[_Text, _field("--description", "A one-line description.")] = None,
     script: Annotated[
         _Text, _field("--script", "The script's name in the dispatch namespace. Default: the slug.")
+    ] = None,
+    route: Annotated[
+        list[str] | None,
+        _field(
+            "--route",
+            "[METHOD ]PATH=PRICE: the price of some requests, such as 'GET /docs/*=0'. Repeatable;"
+            " the first that fits counts.",
+        ),
     ] = None,
     pay_to: Annotated[_Text, _field("--pay-to", "The address that receives payments.")] = None,
     network: Annotated[_Text, _field("--network", "The payment network.")] = None,
@@ -209,6 +218,7 @@ def publish(
         },
         rate=rate_limit,
         file=record,
+        routes=route or (),
     )
     wrapping = wrap and Wrapping(
         target=wrap,

@@ -45,7 +45,7 @@ def summary(slug: str, record: Mapping[str, Any]) -> dict[str, Any]:
         problems = [*error.reasons]
         is_priced, category, plan = False, "", str(record.get("plan", ""))
     else:
-        is_priced, category, plan = tenant.is_priced, tenant.directory, tenant.plan
+        is_priced, category, plan = bool(tenant.priced), tenant.directory, tenant.plan
         if tenant.slug != slug:
             problems = [f"the record's slug is {tenant.slug!r}, which differs from its key"]
     return {

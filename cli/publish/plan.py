@@ -232,9 +232,11 @@ def _notes(
     is_same: bool,
 ) -> list[str]:
     notes = []
-    if tenant.price_micros and not tenant.x402_enabled:
+    has_price = tenant.price_micros or any(route.price_micros for route in tenant.routes)
+    if has_price and not tenant.x402_enabled:
         notes.append("The price is listed, but payment is not required. Add --x402 to require it.")
-    if tenant.is_priced and not tenant.pay_to:
+    options = [option for priced in tenant.priced for option in priced.accepts]
+    if not tenant.pay_to and not all(option.pay_to for option in options):
         notes.append("Without --pay-to, payments go to the dispatcher's PAY_TO_ADDRESS.")
     if "?" in bundle.about.get("target", ""):
         notes.append(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cli.errors import Finding, InputError
 from cli.options import DirectoryOptions
@@ -19,6 +19,9 @@ from cli.publish.smoke_test import call_api
 from cli.publish.steps import publish
 from cli.targets import Target
 from tenants.records import Tenant
+
+FREE_PATHS: Final = ("/openapi.json", "/schema.json", "/health")
+"""What describes a dataset or a wrapped API, and shows that it works, costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ def _checked(
     bundle: Bundle | None = None
     errors: list[InputError] = []
     try:
-        record = checked_record(request.record)
+        is_worker = request.path is not None and _is_worker(request.path)
+        record = checked_record(request.record, () if is_worker else FREE_PATHS)
     except InputError as error:
         errors.append(error)
     try:
@@ -112,7 +116,7 @@ def _bundle(target: Target, request: Request, tenant: Tenant | None) -> Bundle:
     if seconds is not None and not 0 <= seconds <= CACHE_SECONDS_MAX:
         raise InputError(f"--cache-seconds must be from 0 to {CACHE_SECONDS_MAX:,}.")
     # Shared caches must not serve a paid response to other callers.
-    scope = "private" if tenant and tenant.is_priced else "public"
+    scope = "private" if tenant and tenant.priced else "public"
     if (request.path is None) == (request.wrapping is None):
         raise InputError(
             "Give either a PATH or --wrap URL.", "`clawr publish --help` has examples."

@@ -12,7 +12,7 @@ from typing import Any, Final
 from cli.located_json import JsonMistake, check_end, line_of, members
 from cli.publish.validation import Findings
 from core.errors import RecordRefused
-from tenants.records import SLUG, Tenant, normal_host, parse_tenant
+from tenants.records import FIELDS, SLUG, Tenant, normal_host, parse_tenant
 
 OPTIONS: Final[Mapping[str, str]] = {
     "slug": "--slug",
@@ -32,8 +32,11 @@ OPTIONS: Final[Mapping[str, str]] = {
     "rateLimit": "--rate-limit",
     "usageLimit": "--daily-requests, --monthly-requests",
     "spendLimit": "--daily-spend, --monthly-spend",
+    "routes": "--route",
 }
-"""The options that set each field of a record."""
+"""The options that set fields of a record; --record sets the others."""
+
+_ROUTE = re.compile(r"(?:([A-Z*]+) )?(/\S*)=(\S+)", re.ASCII)
 
 _RATE = re.compile(r"(\d{1,9})/(\d{1,4})s", re.ASCII)
 
@@ -47,12 +50,14 @@ class RecordOptions:
         pairs: Fields that are objects, by name, with their parts; `None` if a part is not given.
         rate: `rateLimit` as `N/10s` or `N/60s`.
         file: A JSON file with fields.
+        routes: Entries of `routes` as `[METHOD ]PATH=PRICE`.
     """
 
     fields: Mapping[str, Any]
     pairs: Mapping[str, Mapping[str, Any]]
     rate: str | None = None
     file: Path | None = None
+    routes: Sequence[str] = ()
 
     def given(self, findings: Findings) -> dict[str, Any]:
         """Return the given fields; an invalid rate is added to `findings`."""
@@ -61,15 +66,20 @@ class RecordOptions:
             given_parts = {part: value for part, value in parts.items() if value is not None}
             if given_parts:
                 given[name] = given_parts
+        if self.routes:
+            given["routes"] = [_read_route(text, findings) for text in self.routes]
         rate = self.rate and read_rate(self.rate, findings)
         return {**given, "rateLimit": rate} if rate else given
 
 
-def checked_record(options: RecordOptions) -> tuple[dict[str, Any], Tenant]:
+def checked_record(
+    options: RecordOptions, free_paths: Sequence[str] = ()
+) -> tuple[dict[str, Any], Tenant]:
     """Return the record, and the same as parsed by the dispatcher.
 
     Args:
         options: The options.
+        free_paths: Paths that are free if the API has a price and no routes are given.
 
     Raises:
         InputError: The record is invalid; the findings list all mistakes.
@@ -80,7 +90,7 @@ def checked_record(options: RecordOptions) -> tuple[dict[str, Any], Tenant]:
     fields = _read_file(file, lines, findings) if file else {}
     place = file.name if file else ""
     for name in fields:
-        if name not in OPTIONS:
+        if name not in FIELDS:
             findings.add(f"unknown field {name!r}", place, lines[name])
     record = {name: value for name, value in {**fields, **given}.items() if value is not None}
     slug = record.get("slug")
@@ -90,13 +100,16 @@ def checked_record(options: RecordOptions) -> tuple[dict[str, Any], Tenant]:
     record.setdefault("tenantId", f"ten_{name}")
     if record.get("priceUsd") is not None:
         record.setdefault("x402Enabled", True)
+        if free_paths:
+            free = [{"method": "GET", "path": path, "priceUsd": 0} for path in free_paths]
+            record.setdefault("routes", free)
     if isinstance(record.get("hosts"), list):
         record["hosts"] = _normal_hosts(record["hosts"])
     try:
         tenant = parse_tenant(record, "record")
     except RecordRefused as error:
         for reason in error.reasons:
-            name = reason.split(" ", 1)[0]
+            name = re.split(r"[^A-Za-z0-9]", reason, maxsplit=1)[0]
             if name in given or name not in lines:
                 findings.add(reason, OPTIONS.get(name, ""))
             else:
@@ -104,7 +117,8 @@ def checked_record(options: RecordOptions) -> tuple[dict[str, Any], Tenant]:
         findings.refuse("The directory record")
         raise
     findings.refuse("The directory record")
-    return {name: record[name] for name in OPTIONS if name in record}, tenant
+    order = [*OPTIONS, *sorted(FIELDS - OPTIONS.keys())]
+    return {name: record[name] for name in order if name in record}, tenant
 
 
 def read_rate(text: str, findings: Findings) -> dict[str, int] | None:
@@ -114,6 +128,18 @@ def read_rate(text: str, findings: Findings) -> dict[str, int] | None:
         findings.add(f"must be N/10s or N/60s, is {text!r}", "--rate-limit")
         return None
     return {"requests": int(match[1]), "windowSeconds": int(match[2])}
+
+
+def _read_route(text: str, findings: Findings) -> dict[str, Any]:
+    match = _ROUTE.fullmatch(text)
+    if match is None:
+        findings.add(
+            f"must be [METHOD ]PATH=PRICE, such as 'GET /health=0', is {text!r}", "--route"
+        )
+        return {"path": "/", "priceUsd": 0}
+    method, path, price = match.groups()
+    route = {"path": path, "priceUsd": price}
+    return {"method": method, **route} if method else route
 
 
 def _read_file(file: Path, lines: dict[str, int], findings: Findings) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import unquote
 
 from api.explore.assets import is_page, page_response
 from api.explore.route import Explore
@@ -55,13 +54,12 @@ from gateway.request_context import (
     reserved_headers,
 )
 from gateway.urls import (
-    ParsedUrl,
     check_shared_host,
     check_size,
-    is_own_host,
     is_platform,
     parse_url,
     readings,
+    split_tenant_path,
 )
 from payments.errors import PaymentFailed, PaymentInvalid
 from payments.facilitator import Facilitators
@@ -75,7 +73,6 @@ from tenants.records import SLUG, Tenant, is_normal_host
 from usage import UsageRecorder
 
 _SERVICE = "clawr-dispatcher"
-_TENANT_PATH = "/t"
 _EXPOSE = "access-control-expose-headers"
 
 
@@ -192,7 +189,7 @@ class Dispatcher:
         check_size(context.request)
         if tenant is None:
             check_shared_host(context.request)
-            slug, rest = _split_tenant_path(url)
+            slug, rest = split_tenant_path(url)
             context.upstream_url = url.origin + rest + url.query
             tenant = await self.directory.by_slug(slug) if SLUG.fullmatch(slug) else None
             if tenant is None:
@@ -391,16 +388,3 @@ def _health_response(request: Request, request_id: str) -> Response:
     if request.method not in HEALTH.methods:
         raise MethodNotAllowed(request.method, HEALTH.methods)
     return json_response({"ok": True, "service": _SERVICE, "requestId": request_id}, request_id)
-
-
-def _split_tenant_path(url: ParsedUrl) -> tuple[str, str]:
-    """Split `/t/SLUG/rest` into the slug in lower case and `/rest`."""
-    path = url.path
-    if path != _TENANT_PATH and not path.startswith(_TENANT_PATH + "/"):
-        if is_own_host(url.host):
-            raise NotFound("There is nothing here. APIs are at /t/SLUG or at their own hosts.")
-        raise TenantNotFound(f"No API has the host {url.host[:253]}.", host=url.host[:253])
-    slug, slash, rest = path[len(_TENANT_PATH) + 1 :].partition("/")
-    if not slug:
-        raise TenantNotFound("The path names no API: it must be /t/SLUG.", slug="")
-    return unquote(slug).lower(), slash + rest or "/"

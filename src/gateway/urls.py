@@ -9,10 +9,11 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from core import constants
-from core.errors import InvalidParameter, NotFound
+from core.errors import InvalidParameter, NotFound, TenantNotFound
 from core.ports import Request
 
 _PLATFORM_SEGMENT = "__platform"
+_TENANT_PATH = "/t"
 _DECODINGS_MAX = 3
 _AUTHORITY_CACHE_ENTRIES = 1_000
 _AMBIGUOUS = re.compile(r"[%\\;]")
@@ -72,6 +73,22 @@ def readings(path: str) -> Sequence[str]:
 def is_own_host(host: str) -> bool:
     """Tell whether `host` is an address of the dispatcher itself, never of a tenant."""
     return _OWN_HOST.fullmatch(host) is not None
+
+
+def split_tenant_path(url: ParsedUrl) -> tuple[str, str]:
+    """Split `/t/SLUG/rest` into the slug in lower case and `/rest`.
+
+    Raises `TenantNotFound`, or `NotFound` at an address of the dispatcher itself.
+    """
+    path = url.path
+    if path != _TENANT_PATH and not path.startswith(_TENANT_PATH + "/"):
+        if is_own_host(url.host):
+            raise NotFound("There is nothing here. APIs are at /t/SLUG or at their own hosts.")
+        raise TenantNotFound(f"No API has the host {url.host[:253]}.", host=url.host[:253])
+    slug, slash, rest = path[len(_TENANT_PATH) + 1 :].partition("/")
+    if not slug:
+        raise TenantNotFound("The path names no API: it must be /t/SLUG.", slug="")
+    return unquote(slug).lower(), slash + rest or "/"
 
 
 def check_size(request: Request) -> None:

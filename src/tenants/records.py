@@ -33,6 +33,39 @@ _HOST_LENGTH_MAX = 253
 
 _HOST_CACHE_ENTRIES = 1_000
 
+FIELDS = frozenset(
+    (
+        "accepts",
+        "chargeRedirects",
+        "description",
+        "directory",
+        "example",
+        "hosts",
+        "inputSchema",
+        "limits",
+        "methods",
+        "mimeType",
+        "outputSchema",
+        "owner",
+        "ownerUserId",
+        "payTo",
+        "paymentNetwork",
+        "plan",
+        "priceUsd",
+        "rateLimit",
+        "routes",
+        "slug",
+        "spendLimit",
+        "tags",
+        "tenantId",
+        "title",
+        "usageLimit",
+        "workerName",
+        "x402Enabled",
+    )
+)
+"""The fields of a record."""
+
 
 @dataclass(frozen=True)
 class Tenant:

@@ -1,20 +1,35 @@
 """The directory record is built from options and a file; mistakes are reported with their place."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.errors import InputError
-from cli.publish.record import OPTIONS, RecordOptions, checked_record
-from tenants.records import parse_tenant
+from cli.publish.record import RecordOptions, checked_record
+from tenants.records import FIELDS, parse_tenant
+
+OF_FILES: dict[str, Any] = {
+    "slug": "b",
+    "accepts": [{"network": "base"}],
+    "chargeRedirects": True,
+    "example": {"a": 1},
+    "inputSchema": {"type": "object"},
+    "methods": ["GET"],
+    "mimeType": "application/json",
+    "outputSchema": {"type": "object"},
+    "tags": ["a"],
+    "title": "A",
+}
+"""Fields that only a file sets."""
 
 
 def options(rate: str | None = None, file: Path | None = None, **fields: Any) -> RecordOptions:
     pairs: dict[str, Any] = {
         name: fields.pop(name) for name in ("limits", "usageLimit") if name in fields
     }
-    return RecordOptions(fields, pairs, rate, file)
+    return RecordOptions(fields, pairs, rate, file, fields.pop("routes", ()))
 
 
 def findings(asked: RecordOptions) -> list[str]:
@@ -37,7 +52,7 @@ def test_a_price_requires_payment_unless_it_is_disabled() -> None:
 
 def test_every_field_of_a_record_can_be_set(tmp_path: Path) -> None:
     file = tmp_path / "record.json"
-    file.write_text('{"spendLimit": {"dailySpendUsd": 5}, "plan": "pro", "slug": "b"}')
+    file.write_text(json.dumps({"spendLimit": {"dailySpendUsd": 5}, "plan": "pro", **OF_FILES}))
     record, tenant = checked_record(
         options(
             "100/60s",
@@ -55,9 +70,10 @@ def test_every_field_of_a_record_can_be_set(tmp_path: Path) -> None:
             description="d",
             limits={"cpuMs": 10, "subRequests": None},
             usageLimit={"dailyRequests": 5, "monthlyRequests": None},
+            routes=["GET /health=0", "/x/*=0.02"],
         )
     )
-    assert set(record) == set(OPTIONS)
+    assert set(record) == FIELDS
     assert record["hosts"] == ["xn--bcher-kva.example", "a.example"]
     assert (record["slug"], record["plan"]) == ("a", "pro")
     assert record["limits"] == {"cpuMs": 10}
@@ -90,3 +106,26 @@ def test_a_file_without_a_json_object_is_rejected(tmp_path: Path, text: str) -> 
     file = tmp_path / "record.json"
     file.write_text(text)
     assert findings(options(file=file, slug="a"))[0].startswith("record.json:1: not a JSON object")
+
+
+def test_paths_are_free_if_the_api_has_a_price_and_no_routes_of_its_own() -> None:
+    paths = ("/health",)
+    free = {"method": "GET", "path": "/health", "priceUsd": 0}
+    assert checked_record(options(slug="a", priceUsd="1"), paths)[0]["routes"] == [free]
+    assert "routes" not in checked_record(options(slug="a"), paths)[0]
+    own = options(slug="a", priceUsd="1", routes=["/x=2"])
+    assert checked_record(own, paths)[0]["routes"] == [{"path": "/x", "priceUsd": "2"}]
+
+
+@pytest.mark.parametrize("text", ["/x", "x=1", "get /x=1", "GET/x=1", "=1", "/x="])
+def test_an_unusable_route_is_reported(text: str) -> None:
+    (first, *_) = findings(options(slug="a", routes=[text]))
+    assert first.startswith("--route: must be [METHOD ]PATH=PRICE")
+
+
+def test_a_part_of_a_field_is_reported_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    file.write_text('{\n "slug": "a",\n "routes": [{"path": "/x"}]\n}')
+    assert findings(options(file=file)) == [
+        "record.json:3: routes[0].priceUsd must be set; 0 is free, is null"
+    ]

@@ -39,9 +39,10 @@ function route(url) {
 	if (path === "") return rows(url);
 	if (path === "/schema.json") return json(schemaOf(dataset));
 	if (path === "/openapi.json") return json(describe(dataset));
+	if (path === "/health") return json({ ok: true });
 	const [, id] = /^\/rows\/([^/]+)$/.exec(path) ?? [];
 	if (id !== undefined) return oneRow(id);
-	return problem(404, "not_found", "Unknown path. The paths are /, /rows/ID, /schema.json and /openapi.json.");
+	return problem(404, "not_found", "Unknown path. The paths are /, /rows/ID, /schema.json, /openapi.json and /health.");
 }
 
 /** @param {URL} url */
