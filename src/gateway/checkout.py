@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -36,7 +36,7 @@ from payments.models import (
     terms_of,
 )
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
-from payments.requirements import Resource, requirements_for
+from payments.requirements import PaymentRequirements, Resource, requirements_for
 from payments.resolution import resolver_of
 from payments.responses import PaymentErrors, already_served_response
 from tenants.records import Tenant
@@ -47,6 +47,7 @@ _LOGGER = logging.getLogger(__name__)
 NOT_CHARGED = "response_not_charged"
 """The reason of a payment that was released because of the script's response, or its lack."""
 
+_ACCEPTS_MAX = 1_000
 _PREFLIGHT = "preflight"
 _REPEATED = "payment_repeated"
 _UNREADABLE = "origin_not_allowed"
@@ -70,6 +71,9 @@ class Checkout:
     callers: CallerHasher
     facilitators: Facilitators
     _payments: Payments | None = field(default=None)
+    _accepts: dict[tuple[str, int], tuple[Tenant, Sequence[PaymentRequirements]]] = field(
+        default_factory=dict
+    )
 
     @property
     def payments(self) -> Payments:
@@ -95,7 +99,7 @@ class Checkout:
         payment_request = PaymentRequest(
             request_id=context.request_id,
             api=tenant.api,
-            accepts=requirements_for(self.environment, tenant),
+            accepts=self._accepts_of(tenant),
             resource=Resource(
                 context.request.url,
                 context.request.method,
@@ -187,6 +191,18 @@ class Checkout:
             return None
         resumed = await self.payments.resume(request, payload, row, can_serve=can_serve)
         return None if resumed is None else self._claimed(context, resumed)
+
+    def _accepts_of(self, tenant: Tenant) -> Sequence[PaymentRequirements]:
+        """Return the ways to pay a tenant; they are the same until its record is read again."""
+        key = (tenant.slug, tenant.price_micros)
+        known = self._accepts.get(key)
+        if known is not None and known[0] is tenant:
+            return known[1]
+        found = requirements_for(self.environment, tenant)
+        if len(self._accepts) >= _ACCEPTS_MAX:
+            self._accepts.clear()
+        self._accepts[key] = (tenant, found)
+        return found
 
     def _claimed(
         self, context: RequestContext, claim: Claim | AlreadyServed

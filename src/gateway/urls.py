@@ -60,7 +60,9 @@ def is_platform(path: str) -> bool:
     Such a path never reaches a tenant, even if it matches no route: a platform token must not
     reach a script because the path is spelled unusually.
     """
-    return any(map(_starts_platform, readings(path)))
+    if _AMBIGUOUS.search(path):
+        return any(map(_starts_platform, readings(path)))
+    return _starts_platform(path)
 
 
 def readings(path: str) -> Sequence[str]:
