@@ -31,6 +31,7 @@ TENANTS: dict[str, list[dict[str, Any]]] = {
             ("cent", "mirror"),
             ("mishap", "mishap"),
             ("seller", "crafted"),
+            ("menu", "mirror"),
             ("wordy", "mirror"),
         )
     ]
@@ -57,6 +58,13 @@ def platform(priced: Server) -> Iterator[Caller]:
         yield caller
 
 
+TENANTS["tenants"][-2] |= {
+    "routes": [
+        {"path": "/docs/*", "priceUsd": 0},
+        {"path": "/big", "priceUsd": "0.03"},
+        {"path": "/shared", "priceUsd": "0.02", "accepts": [{"priceUsd": "0.015"}, {}]},
+    ],
+}
 TENANTS["tenants"][-1] |= {
     "description": "🌦" * 1_000,
     "methods": ["GET"],
@@ -128,6 +136,23 @@ def test_an_api_with_long_texts_at_a_long_url_can_be_paid(
     assert len(required) <= 6_000
     bought = payer_of(name).pay(economy.buyer, url, version=version)
     assert bought.status == 200, bought
+
+
+@pytest.mark.parametrize("version", [2, 1])
+@pytest.mark.parametrize("name", ["fetch", "httpx", "requests"])
+def test_each_route_costs_its_price(
+    priced: Server, economy: Economy, payer_of: PayerOf, name: str, version: int
+) -> None:
+    url = f"{priced.url}/t/menu"
+    for path in ("docs/guide?page=2", "DOCS", "docs/"):
+        assert httpx.get(f"{url}/{path}").status_code == 200
+    before = economy.chain.balance(economy.buyer.address)
+    for path, price in (("big", 3 * PRICE), ("%62ig", 3 * PRICE), ("shared", 15_000), ("x", PRICE)):
+        bought = payer_of(name).pay(economy.buyer, f"{url}/{path}", version=version)
+        assert bought.status == 200, bought
+        left = economy.chain.balance(economy.buyer.address)
+        assert before - left == price, path
+        before = left
 
 
 def test_a_repeated_payment_gets_its_receipt(
