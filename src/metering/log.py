@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from core import constants, keys
 from core.calendar import DAY_MS
@@ -20,10 +19,16 @@ from core.errors import SummaryUnreadable
 from core.logs import fields
 from core.ports import Clock, KeyValueStore
 from metering.batches import IMPORTED, Batch, encode_batch
-from metering.events import UsageEvent
 from metering.folding import Folder
 from metering.parts import OpenPart, PartName, decode_part, encode_part
-from metering.segments import Commit, batches_of, bounded, encode_segment
+from metering.segments import (
+    Commit,
+    Contents,
+    batches_of,
+    bounded,
+    contents_of,
+    encode_segment,
+)
 from metering.settlements import settlement_fields
 from metering.tables import SegmentRow, Tables
 from metering.writers import Writers
@@ -31,6 +36,10 @@ from metering.writers import Writers
 _COMMIT_LEASE_MS = 1_000
 """A commit that takes longer than this was abandoned; another call makes it."""
 
+_NOTED_COMMITS_MAX = 2_000
+"""Commits that wait for KV and whose contents are in memory; those of others are decoded again."""
+
+_SEGMENTS_PER_FLUSH = 20
 _WRITERS = "writers"
 _PART_PREFIX = "part "
 _LOGGER = logging.getLogger(__name__)
@@ -59,16 +68,6 @@ class _Waiting:
     batch: Batch
     done: asyncio.Future[None]
     new: int = 0
-
-
-class _Contents(NamedTuple):
-    """How many events a commit has, and those of an API by UTC day.
-
-    The day of the commit is always there, because dropped events count on it.
-    """
-
-    events: int
-    days: Mapping[int, Sequence[UsageEvent]]
 
 
 @dataclass(slots=True)
@@ -102,7 +101,7 @@ class Log:
     unflushed_since_ms: int | None = None
     _next_flush_ms: int | None = None
     _unflushed: dict[int, tuple[int, Collection[int]]] = field(default_factory=dict)
-    """By position, the number of events and the UTC days of the commits that no segment has."""
+    """By position, the number of events and the UTC days of some commits that no segment has."""
     _unflushed_length: int = 0
     _waiting: dict[tuple[str, int] | int, _Waiting] = field(default_factory=dict)
     _waiting_length: int = 0
@@ -154,11 +153,15 @@ class Log:
         return waiting.new
 
     async def flush(self) -> None:
-        """Write the commits that KV lacks at this moment, in segments."""
+        """Write the commits that KV lacks at this moment, in segments.
+
+        If KV has failed for long, the rest is due at once in another call.
+        """
         until = self.position
         has_new = self.flushed < until
-        while self.flushed < until:
-            await self._flush_segment(until)
+        for _ in range(_SEGMENTS_PER_FLUSH):
+            if self.flushed < until:
+                await self._flush_segment(until)
         # An active shard flushes at a fixed interval, because setting an alarm costs a row.
         self._next_flush_ms = self.clock.now_ms() + constants.FLUSH_MS if has_new else None
 
@@ -266,7 +269,7 @@ class Log:
     def _add(self, commit: Commit, batches: Sequence[Batch]) -> None:
         """Add what follows from a commit; some of it may be in the database already."""
         self.position = commit.position
-        contents = _contents_of(commit, batches)
+        contents = contents_of(commit, batches)
         for batch in batches:
             self._add_name(batch, commit.at_ms)
             if batch.dropped:
@@ -280,8 +283,9 @@ class Log:
         if commit.position > self.flushed:
             self._note_unflushed(commit, contents)
 
-    def _note_unflushed(self, commit: Commit, contents: _Contents) -> None:
-        self._unflushed[commit.position] = contents.events, set(contents.days)
+    def _note_unflushed(self, commit: Commit, contents: Contents) -> None:
+        if len(self._unflushed) < _NOTED_COMMITS_MAX:
+            self._unflushed[commit.position] = contents.events, set(contents.days)
         self._unflushed_length += len(commit.batches)
         if self.unflushed_since_ms is None:
             self.unflushed_since_ms = commit.at_ms
@@ -308,7 +312,7 @@ class Log:
     async def _flush_segment(self, until: int) -> None:
         commits = self._next_segment(until)
         first, last = commits[0].position, commits[-1].position
-        contents = [self._unflushed[commit.position] for commit in commits]
+        contents = [self._unflushed.get(commit.position) or _noted(commit) for commit in commits]
         events = sum(count for count, _ in contents)
         await self.store.put(
             keys.segment(self.number, first),
@@ -323,7 +327,7 @@ class Log:
         self._delete_commits()
         self.counters.segments += 1
         for commit in commits:
-            del self._unflushed[commit.position]
+            self._unflushed.pop(commit.position, None)
             self._unflushed_length -= len(commit.batches)
         oldest = next(self.tables.commits(last), None)
         self.unflushed_since_ms = None if oldest is None else oldest.at_ms
@@ -358,8 +362,9 @@ class Log:
                 self.writers = Writers.decode(json.loads("".join(texts)))
             else:
                 self._recover_part(name, texts)
-        for commit in self.tables.commits(self.flushed, self.checkpointed):
-            self._note_unflushed(commit, _contents_of(commit, batches_of(commit)))
+        # If KV has failed for hours, these are too many to decode at a start.
+        waiting = self.tables.commits_length(self.flushed, self.checkpointed)
+        self._unflushed_length, self.unflushed_since_ms = waiting
         for commit in self.tables.commits(self.checkpointed):
             self._add(commit, batches_of(commit))
 
@@ -373,17 +378,9 @@ class Log:
             self.folder.lose(PartName(int(day), int(number)))
 
 
-def _contents_of(commit: Commit, batches: Sequence[Batch]) -> _Contents:
-    days: dict[int, list[UsageEvent]] = {commit.at_ms // DAY_MS: []}
-    for batch in batches:
-        own = {event.at_ms // DAY_MS for event in batch.events if event.api is not None}
-        for day in own:
-            days.setdefault(day, []).extend(
-                batch.events
-                if len(own) == 1
-                else (event for event in batch.events if event.at_ms // DAY_MS == day)
-            )
-    return _Contents(sum(len(batch.events) for batch in batches), days)
+def _noted(commit: Commit) -> tuple[int, Collection[int]]:
+    contents = contents_of(commit, batches_of(commit))
+    return contents.events, contents.days.keys()
 
 
 def _name_of(batch: Batch) -> tuple[str, int] | int:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from core.calendar import DAY_MS
 from core.errors import BatchUnreadable, SegmentUnreadable
 from metering.batches import IMPORTED, Batch, batch_from
+from metering.events import UsageEvent
 
 SEGMENT_VERSION = 1
 _OLDEST_MS = 1_735_689_600_000
@@ -32,6 +34,16 @@ class Commit(NamedTuple):
     position: int
     at_ms: int
     batches: str
+
+
+class Contents(NamedTuple):
+    """How many events a commit has, and those of an API by UTC day.
+
+    The day of the commit is always there, because dropped events count on it.
+    """
+
+    events: int
+    days: Mapping[int, Sequence[UsageEvent]]
 
 
 def encode_segment(shard: int, commits: Sequence[Commit]) -> str:
@@ -76,6 +88,20 @@ def batches_of(commit: Commit) -> Sequence[Batch]:
     except (ValueError, BatchUnreadable) as error:
         raise SegmentUnreadable(f"commit {commit.position} is unreadable: {error}") from error
     return [bounded(batch, commit.at_ms) for batch in batches]
+
+
+def contents_of(commit: Commit, batches: Sequence[Batch]) -> Contents:
+    """Return what a commit has; `batches` are its batches, `bounded`."""
+    days: dict[int, list[UsageEvent]] = {commit.at_ms // DAY_MS: []}
+    for batch in batches:
+        own = {event.at_ms // DAY_MS for event in batch.events if event.api is not None}
+        for day in own:
+            days.setdefault(day, []).extend(
+                batch.events
+                if len(own) == 1
+                else (event for event in batch.events if event.at_ms // DAY_MS == day)
+            )
+    return Contents(sum(len(batch.events) for batch in batches), days)
 
 
 def bounded(batch: Batch, at_ms: int) -> Batch:

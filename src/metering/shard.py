@@ -135,7 +135,7 @@ class UsageShard:
         request = json.loads(text)
         before, missing = min(request["before"], self.log.position), request["limit"]
         commits: list[Json] = []
-        for commit in self.log.tables.commits_before(before):
+        for commit in self.log.tables.commits(0, before, newest_first=True):
             if missing <= 0:
                 break
             before = commit.position - 1

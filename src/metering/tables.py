@@ -82,35 +82,37 @@ class Tables:
         """Append to the write-ahead log."""
         self.sql.execute("INSERT INTO commits VALUES (?, ?, ?)", *commit)
 
-    def commits(self, after: int, until: int | None = None) -> Iterator[Commit]:
-        """Yield the commits after a position, to `until` inclusively, oldest first."""
+    def commits(
+        self, after: int, until: int = constants.INTEGER_MAX, *, newest_first: bool = False
+    ) -> Iterator[Commit]:
+        """Yield the commits after a position, to `until` inclusively, oldest first by default."""
         while True:
             rows = self.sql.execute(
-                "SELECT * FROM commits WHERE position > ? AND position <= ?"
-                " ORDER BY position LIMIT ?",
+                "SELECT * FROM commits WHERE position > ? AND position <= ?"  # noqa: S608
+                f" ORDER BY position {'DESC' if newest_first else 'ASC'} LIMIT ?",
                 after,
-                constants.INTEGER_MAX if until is None else until,
+                until,
                 _COMMITS_PER_READ,
             )
             for position, at_ms, batches in rows:
                 yield Commit(int(position or 0), int(at_ms or 0), str(batches))
             if len(rows) < _COMMITS_PER_READ:
                 return
-            after = int(rows[-1][0] or 0)
+            last = int(rows[-1][0] or 0)
+            after, until = (after, last - 1) if newest_first else (last, until)
 
-    def commits_before(self, position: int) -> Iterator[Commit]:
-        """Yield the commits up to a position inclusively, newest first."""
-        while True:
-            rows = self.sql.execute(
-                "SELECT * FROM commits WHERE position <= ? ORDER BY position DESC LIMIT ?",
-                position,
-                _COMMITS_PER_READ,
-            )
-            for found, at_ms, batches in rows:
-                yield Commit(int(found or 0), int(at_ms or 0), str(batches))
-            if len(rows) < _COMMITS_PER_READ:
-                return
-            position = int(rows[-1][0] or 0) - 1
+    def commits_length(self, after: int, until: int) -> tuple[int, int | None]:
+        """Return the length of the commits after a position, to `until`, and the time of the first.
+
+        The time is None if there are none.
+        """
+        ((length, at_ms),) = self.sql.execute(
+            "SELECT SUM(LENGTH(batches)), MIN(at_ms) FROM commits"
+            " WHERE position > ? AND position <= ?",
+            after,
+            until,
+        )
+        return int(length or 0), None if at_ms is None else int(at_ms)
 
     def delete_commits(self, until: int) -> None:
         """Delete the commits up to a position."""

@@ -47,8 +47,8 @@ def test_commits_are_read_in_order_however_many_there_are(tables: Tables, count:
     assert list(tables.commits(0)) == commits
     assert list(tables.commits(3)) == commits[3:]
     assert list(tables.commits(3, 20)) == commits[3:20]
-    assert list(tables.commits_before(count)) == commits[::-1]
-    assert list(tables.commits_before(4)) == commits[:4][::-1]
+    assert list(tables.commits(0, newest_first=True)) == commits[::-1]
+    assert list(tables.commits(0, 4, newest_first=True)) == commits[:4][::-1]
 
 
 def test_commits_are_deleted_up_to_a_position(tables: Tables) -> None:
