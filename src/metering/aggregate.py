@@ -17,8 +17,8 @@ from metering.events import Api, UsageEvent, is_error
 from metering.sketches.callers import CallerSketch
 from metering.sketches.kinds import Kinds
 from metering.sketches.latency import LatencySketch
-from metering.sketches.networks import NetworkSketch
 from metering.sketches.periods import Periods
+from metering.sketches.sets import NetworkSketch
 
 Description: TypeAlias = tuple[int, Api]
 """When an event described an API, in milliseconds since 1970 UTC, and the description."""
@@ -137,10 +137,6 @@ class Aggregate:
         """Return the calls of the busiest clock hour."""
         return max(self.busiest_closed_hour, *self.hours.columns()[0], 0)
 
-    def busiest_caller_calls(self) -> int:
-        """Return the calls of the busiest caller, as precise as `CallerSketch.busiest_calls`."""
-        return self.callers.busiest_calls()
-
     def encode(self) -> Json:
         """Encode the aggregate as a list; equal aggregates have the same encoding.
 
@@ -199,14 +195,6 @@ def newest(one: Description | None, other: Description | None) -> Description | 
     if one is None or (other is not None and other > one):
         return other
     return one
-
-
-def merged(aggregates: Iterable[Aggregate]) -> Aggregate:
-    """Return a new aggregate with the totals of all."""
-    result = Aggregate()
-    for aggregate in aggregates:
-        result.merge(aggregate)
-    return result
 
 
 def _calls_by(counts: Iterable[tuple[int, int]], first: int, end: int) -> list[int]:

@@ -17,7 +17,7 @@ from core.collector import collector_paused
 from core.errors import SummaryUnreadable
 from core.kv_store import get_all
 from core.ports import Json, KeyValueStore
-from metering.sketches.caller_set import CallerSet
+from metering.sketches.sets import CallerSet
 from metering.totals import Totals, callers_by_directory, decode_apis
 
 ROLLUP_VERSION = 1

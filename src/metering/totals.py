@@ -14,8 +14,8 @@ from core.errors import SummaryUnreadable
 from core.ports import Json
 from metering.aggregate import Aggregate, Description
 from metering.events import Api, UsageEvent, is_error
-from metering.sketches.caller_set import CallerSet
 from metering.sketches.periods import Periods
+from metering.sketches.sets import CallerSet
 
 DEFAULT_DIRECTORY = "APIs"
 """The category of an API that is described without one."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from metering.aggregate import Aggregate, Description, newest
 from metering.sketches.callers import results_of
 from metering.sketches.latency import quantile_ms
-from metering.sketches.networks import NetworkSketch
+from metering.sketches.sets import NetworkSketch
 
 _FREE_PER_NETWORK = 4
 """Callers of one network that count in the score without having paid."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.ports import Json
-from metering.sketches.caller_set import CallerSet
+from metering.sketches.sets import CallerSet
 from metering.totals import ApiId, directory_of
 from snapshots.measures import Measures
 

@@ -16,7 +16,7 @@ from core import constants
 from core.calendar import HOURS_PER_DAY
 from metering.aggregate import Aggregate
 from metering.rollups import Rollup
-from metering.sketches.caller_set import CallerSet
+from metering.sketches.sets import CallerSet
 from metering.totals import ApiId, Series, Totals, directory_of
 from snapshots.measures import TrendRange, measure, trend_calls
 from snapshots.ranking import ApiRow, DirectoryRow, api_row, directory_rows

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from metering.aggregate import Aggregate
 from metering.batches import Batch, encode_batch
 from metering.events import Api, UsageEvent
 from metering.settlements import SettlementEvent
@@ -85,6 +87,14 @@ SETTLEMENT = SettlementEvent(
 def settlement_batch(settlement: SettlementEvent, usage: UsageEvent | None = None) -> str:
     """Encode the batch of a settled payment, with its usage event if it has one."""
     return encode_batch(Batch("", 0, 0, () if usage is None else (usage,), settlement))
+
+
+def merged(aggregates: Iterable[Aggregate]) -> Aggregate:
+    """Return a new aggregate with the totals of all."""
+    result = Aggregate()
+    for aggregate in aggregates:
+        result.merge(aggregate)
+    return result
 
 
 def event(  # noqa: PLR0913 (all have defaults)

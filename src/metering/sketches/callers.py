@@ -7,8 +7,6 @@ grouping. A caller is a keyed hash, never an identity.
 
 from __future__ import annotations
 
-import binascii
-import operator
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -25,7 +23,15 @@ from metering.sketches.many_callers import (
     Results,
     registers_of,
 )
-from metering.sketches.packing import LANE_TYPES, pack_counts, unpack_counts, widened, width_of
+from metering.sketches.packing import (
+    LANE_TYPES,
+    decode_numbers,
+    encode_numbers,
+    pack_counts,
+    unpack_counts,
+    widened,
+    width_of,
+)
 
 EXACT_CALLERS_MAX = 300
 """The largest number of distinct callers that is counted exactly."""
@@ -119,25 +125,10 @@ class CallerSketch:
             many.merge(registers or registers_of(named))
 
     def results(self) -> Results:
-        """Return all results together, see `distinct`, `busiest_calls` and `payers`."""
+        """Return what was counted: exact up to 300 callers, then as precise as `Results`."""
         if self._results is None:
             self._results = _results_of(self._did) if self._many is None else self._many.estimate()
         return self._results
-
-    def distinct(self) -> int:
-        """Return the number of callers: exact up to 300, then within 2 %."""
-        return self.results().distinct
-
-    def busiest_calls(self) -> int:
-        """Return an upper bound of the calls of the busiest caller; 0 without any calls.
-
-        Exact up to 300 callers, then as precise as `Cells.busiest`.
-        """
-        return self.results().busiest
-
-    def payers(self) -> int:
-        """Return the number of callers who paid, as precise as `distinct`."""
-        return self.results().payers
 
     def state(self) -> SketchState:
         """Return the state, which must not be changed. Raises `SummaryUnreadable`."""
@@ -153,15 +144,12 @@ class CallerSketch:
     def columns(self) -> tuple[array[int], array[int]]:
         """Return the callers in ascending order and what each did; not to be changed.
 
-        Packed ones are not checked, and stay packed. Raises `SummaryUnreadable`.
+        Packed ones stay packed. Raises `SummaryUnreadable`.
         """
         if not self._packed:
             return self._names, self._did
-        try:
-            names = array("Q", binascii.a2b_base64(self._packed[0]))
-            return names, unpack_counts(self._packed[1], len(names))
-        except ValueError as error:
-            raise SummaryUnreadable(f"the callers are invalid: {error}") from error
+        names = decode_numbers(self._packed[0], "Q")
+        return names, unpack_counts(self._packed[1], len(names))
 
     def results_with(self, more: Sequence[CallerSketch]) -> Results:
         """Return the results of the sum with other sketches.
@@ -209,7 +197,7 @@ class CallerSketch:
         """
         if self._many is not None:
             return [*self.results(), *self._many.encode()]
-        packed = self._packed or (encode_names(self._names), pack_counts(self._did))
+        packed = self._packed or (encode_numbers(self._names), pack_counts(self._did))
         return [*self.results(), *packed]
 
     @staticmethod
@@ -271,11 +259,7 @@ class CallerSketch:
 
     def _unpack(self) -> None:
         """Decode the names. Raises `SummaryUnreadable`."""
-        names = decode_names(self._packed[0])
-        try:
-            did = unpack_counts(self._packed[1], len(names))
-        except ValueError as error:
-            raise SummaryUnreadable(f"the callers are invalid: {error}") from error
+        names, did = self.columns()
         if len(names) != len(did) or 0 in did or _results_of(did) != self._results:
             raise SummaryUnreadable("the callers are not as declared")
         self._names, self._did, self._packed = names, did, ()
@@ -296,19 +280,3 @@ def _results_of(did: array[int]) -> Results:
     least_bits = int.from_bytes((b"\1" + bytes(did.itemsize - 1)) * len(did), "little")
     payers = (int.from_bytes(did.tobytes(), "little") & least_bits).bit_count()
     return Results(len(did) - did.count(PAID), max(did, default=0) // CALL, payers)
-
-
-def encode_names(numbers: array[int]) -> str:
-    """Encode hashes as base64, 8 bytes each."""
-    return binascii.b2a_base64(numbers.tobytes(), newline=False).decode("ascii")
-
-
-def decode_names(text: str) -> array[int]:
-    """Decode names. Raises `SummaryUnreadable`."""
-    try:
-        names = array("Q", binascii.a2b_base64(text, strict_mode=True))
-    except ValueError as error:
-        raise SummaryUnreadable(f"the callers are invalid: {error}") from error
-    if not all(map(operator.lt, names, names[1:])):
-        raise SummaryUnreadable("the callers are not in ascending order")
-    return names

@@ -196,13 +196,11 @@ def estimate(planes: Planes, registers: int = _REGISTERS) -> float:
     return likeliest(observe(planes, registers), registers)
 
 
-def raw_planes(value: Json) -> bytes:
+def raw_planes(value: Json, registers: int = _REGISTERS) -> bytes:
     """Decode a state without checking it: the planes in order, a bit for each register."""
-    try:
-        raw = unpack(value, _PLANES * _PLANE_BYTES)
-    except ValueError as error:
-        raise SummaryUnreadable(f"the registers are invalid: {error}") from error
-    if len(raw) != _PLANES * _PLANE_BYTES:
+    length = _PLANES * registers // 8
+    raw = unpack(value, length)
+    if len(raw) != length:
         raise SummaryUnreadable(f"the registers have {len(raw)} bytes")
     return raw
 
@@ -217,13 +215,7 @@ def decode_planes(value: Json, relative_to: Planes = EMPTY, registers: int = _RE
 
     Raises `SummaryUnreadable` if there is no such state.
     """
-    length = registers // 8
-    try:
-        raw = unpack(value, _PLANES * length)
-    except ValueError as error:
-        raise SummaryUnreadable(f"the registers are invalid: {error}") from error
-    if len(raw) != _PLANES * length:
-        raise SummaryUnreadable(f"the registers have {len(raw)} bytes")
+    length, raw = registers // 8, raw_planes(value, registers)
     planes = Planes(
         bits ^ int.from_bytes(raw[plane * length : (plane + 1) * length], "little")
         for plane, bits in enumerate(relative_to)

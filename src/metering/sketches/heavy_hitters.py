@@ -160,10 +160,7 @@ def _cells_of(number: int) -> tuple[int, int, int, int]:
 
 
 def _decoded(value: Json) -> array[int]:
-    try:
-        counts = unpack_counts(value, _CELLS)
-    except ValueError as error:
-        raise SummaryUnreadable(f"the caller cells are invalid: {error}") from error
+    counts = unpack_counts(value, _CELLS)
     if len(counts) != _CELLS:
         raise SummaryUnreadable("the caller cells are not as many as there should be")
     return counts

@@ -85,18 +85,6 @@ class LatencySketch:
         self.count += other.count
         self.total_ms += other.total_ms
 
-    def mean_ms(self) -> float:
-        """Return the exact mean; 0 when nothing was counted."""
-        return self.total_ms / self.count if self.count else 0.0
-
-    def quantile_ms(self, share: float) -> float:
-        """Return the nearest-rank quantile within 1 %; 0 when nothing was counted.
-
-        Args:
-            share: Above 0, at most 1: 0.95 for p95.
-        """
-        return quantile_ms([self], share)
-
     def counts(self) -> Sequence[int]:
         """Return the counts by bucket, up to the highest that has any; not to be changed."""
         return self._unpacked()
@@ -127,10 +115,7 @@ class LatencySketch:
     def _unpacked(self) -> array[int]:
         """Return the counts. Raises `SummaryUnreadable`."""
         if self._packed is not None:
-            try:
-                counts = unpack_counts(self._packed, _BUCKETS_MAX)
-            except ValueError as error:
-                raise SummaryUnreadable(f"the latencies are invalid: {error}") from error
+            counts = unpack_counts(self._packed, _BUCKETS_MAX)
             if sum(counts) != self.count or (counts and (counts[0] or not counts[-1])):
                 raise SummaryUnreadable("the latencies are not as many as declared")
             self._counts, self._packed = counts, None
@@ -138,7 +123,12 @@ class LatencySketch:
 
 
 def quantile_ms(sketches: Sequence[LatencySketch], share: float) -> float:
-    """Return the quantile of several sketches together, see `LatencySketch.quantile_ms`."""
+    """Return the nearest-rank quantile of several sketches together, within 1 %.
+
+    Args:
+        sketches: The sketches; the quantile is 0 if nothing was counted.
+        share: Above 0, at most 1: 0.95 for p95.
+    """
     total = sum(one.count for one in sketches)
     above = total - math.ceil(share * total)
     columns = [one.counts() for one in sketches if one.count]

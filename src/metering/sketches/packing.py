@@ -1,13 +1,15 @@
-"""Packs bytes and counts as text: deflate without a header, then base64."""
+"""Packs bytes and numbers as text, mostly as deflate without a header, then base64."""
 
 from __future__ import annotations
 
 import binascii
+import operator
 import zlib
 from array import array
 from collections.abc import Mapping
 from typing import Literal
 
+from core.errors import SummaryUnreadable
 from core.ports import Json
 
 LANE_TYPES: Mapping[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -32,15 +34,31 @@ def pack(raw: bytes) -> str:
 
 
 def unpack(value: Json, length_max: int) -> bytes:
-    """Decompress bytes. Raises `ValueError` if they are invalid or more than `length_max`."""
+    """Decompress bytes. Raises `SummaryUnreadable` if they are invalid or over `length_max`."""
     inflate = zlib.decompressobj(_WITHOUT_HEADER)
     try:
         raw = inflate.decompress(binascii.a2b_base64(value, strict_mode=True), length_max + 1)
-    except (zlib.error, TypeError) as error:
-        raise ValueError(str(error)) from error
+    except (zlib.error, TypeError, ValueError) as error:
+        raise SummaryUnreadable(f"a packed text is invalid: {error}") from error
     if len(raw) > length_max or not inflate.eof or inflate.unused_data:
-        raise ValueError(f"it has {len(raw)} bytes, and at most {length_max} are possible")
+        raise SummaryUnreadable(f"{len(raw)} bytes are packed, at most {length_max} are possible")
     return raw
+
+
+def encode_numbers(numbers: array[int]) -> str:
+    """Encode little-endian integers as base64."""
+    return binascii.b2a_base64(numbers, newline=False).decode("ascii")
+
+
+def decode_numbers(value: Json, kind: Literal["I", "Q"]) -> array[int]:
+    """Decode distinct integers in ascending order. Raises `SummaryUnreadable`."""
+    try:
+        numbers = array(kind, binascii.a2b_base64(value, strict_mode=True))
+    except (ValueError, TypeError) as error:
+        raise SummaryUnreadable(f"numbers are invalid: {error}") from error
+    if not all(map(operator.lt, numbers, numbers[1:])):
+        raise SummaryUnreadable("numbers are not in ascending order")
+    return numbers
 
 
 def pack_counts(counts: array[int]) -> str:
@@ -63,15 +81,15 @@ def pack_lanes(raw: bytes, width: int) -> str:
 def unpack_counts(value: Json, count_max: int) -> array[int]:
     """Unpack what `pack_lanes` packed.
 
-    Raises `ValueError` for an invalid form, and for more than `count_max` integers.
+    Raises `SummaryUnreadable` for an invalid form, and for more than `count_max` integers.
     """
     if not isinstance(value, str) or value[:1] not in {"1", "2", "4", "8"}:
-        raise ValueError("counts start with 1, 2, 4 or 8")
+        raise SummaryUnreadable("counts start with 1, 2, 4 or 8")
     width = int(value[0])
     packed = unpack(value[1:], count_max * width)
     count, rest = divmod(len(packed), width)
     if rest:
-        raise ValueError(f"{len(packed)} bytes are no counts of {width} bytes each")
+        raise SummaryUnreadable(f"{len(packed)} bytes are no counts of {width} bytes each")
     raw = bytearray(len(packed))
     for byte in range(width):
         raw[byte::width] = packed[byte * count : (byte + 1) * count]

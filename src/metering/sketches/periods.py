@@ -22,8 +22,6 @@ class Counts(NamedTuple):
     revenue_micros: int
 
 
-NO_COUNTS = Counts(0, 0, 0)
-
 _WIDTH = len(Counts._fields)
 
 
@@ -55,7 +53,7 @@ class Periods:
             at = _WIDTH * index
             if index == len(periods) or periods[index] != period:
                 periods.insert(index, period)
-                counts[at:at] = array("q", NO_COUNTS)
+                counts[at:at] = array("q", [0] * _WIDTH)
         counts[at] += calls
         counts[at + 1] += errors
         counts[at + 2] += revenue_micros
@@ -77,14 +75,6 @@ class Periods:
         popped = [*self.items()][:index]
         del self._periods[:index], self._counts[: _WIDTH * index]
         return popped
-
-    def get(self, period: int) -> Counts:
-        """Return the counts of a period."""
-        self._unpack()
-        index = bisect_left(self._periods, period)
-        if index == len(self._periods) or self._periods[index] != period:
-            return NO_COUNTS
-        return Counts(*self._counts[_WIDTH * index : _WIDTH * (index + 1)])
 
     def items(self) -> Iterator[tuple[int, Counts]]:
         """Yield the periods in ascending order, with their counts."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from core.calendar import HOUR_MS
-from metering.aggregate import Aggregate, merged
+from metering.aggregate import Aggregate
 from metering.events import Api, UsageEvent
 from metering.totals import ApiId
 from snapshots.measures import measure
 from snapshots.ranking import api_row, shown_owner
-from tests.support.builders import event
+from tests.support.builders import event, merged
 from tests.support.fakes import NOON_MS
 from tests.support.snapshot_builders import shot
 
@@ -64,7 +64,7 @@ def test_artificial_or_slow_traffic_costs_points(events: Sequence[UsageEvent], l
         aggregate.add(one)
     earned = (
         40 * math.log10(len(events) + 1)
-        + 20 * math.log10(aggregate.callers.distinct() + 1)
+        + 20 * math.log10(aggregate.callers.results().distinct + 1)
         + 10
         - lost
     )

@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import SummaryUnreadable
-from metering.sketches import networks
-from metering.sketches.networks import EXACT_NETWORKS_MAX, NetworkSketch
+from metering.sketches.sets import NetworkSketch
 
 LOW_LIMIT = 4
+EXACT_NETWORKS_MAX = NetworkSketch.EXACT_MAX
 
 
 @pytest.fixture(scope="module", params=[2, 500], autouse=True)
 def low_limits(request: pytest.FixtureRequest) -> Iterator[None]:
     """Lower the limits, so that a few networks exceed them in most of these tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "EXACT_NETWORKS_MAX", LOW_LIMIT)
-        patch.setattr(networks, "_PENDING_MAX", request.param)
+        patch.setattr(NetworkSketch, "EXACT_MAX", LOW_LIMIT)
+        patch.setattr(NetworkSketch, "PENDING_MAX", request.param)
         yield
 
 
@@ -95,7 +95,7 @@ def test_merging_does_not_change_the_other_sketch(one: list[str], other: list[st
 
 
 def test_the_real_limit_is_128_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks, "EXACT_NETWORKS_MAX", EXACT_NETWORKS_MAX)
+    monkeypatch.setattr(NetworkSketch, "EXACT_MAX", EXACT_NETWORKS_MAX)
     names = [name(number) for number in range(129)]
     assert of(names[:128]).distinct() == 128
     assert abs(of(names).distinct() - 129) <= 10
@@ -133,6 +133,11 @@ def test_an_invalid_encoding_is_rejected(bad: object) -> None:
         NetworkSketch.decode(bad)
 
 
-def test_invalid_registers_are_rejected_when_something_is_merged() -> None:
+def test_invalid_registers_are_rejected_when_they_are_merged_or_counted() -> None:
+    damaged = [9, "", "AAAA"]
     with pytest.raises(SummaryUnreadable):
-        NetworkSketch.decode([9, "", "AAAA"]).merge(of([name(1)]))
+        of([name(1)]).merge(NetworkSketch.decode(damaged))
+    sketch = NetworkSketch.decode(damaged)
+    sketch.add(name(1))
+    with pytest.raises(SummaryUnreadable):
+        sketch.distinct()
