@@ -92,8 +92,10 @@ def batches_of(commit: Commit) -> Sequence[Batch]:
 
 def contents_of(commit: Commit, batches: Sequence[Batch]) -> Contents:
     """Return what a commit has; `batches` are its batches, `bounded`."""
+    count = 0
     days: dict[int, list[UsageEvent]] = {commit.at_ms // DAY_MS: []}
     for batch in batches:
+        count += len(batch.events)
         own = {event.at_ms // DAY_MS for event in batch.events if event.api is not None}
         for day in own:
             days.setdefault(day, []).extend(
@@ -101,7 +103,7 @@ def contents_of(commit: Commit, batches: Sequence[Batch]) -> Contents:
                 if len(own) == 1
                 else (event for event in batch.events if event.at_ms // DAY_MS == day)
             )
-    return Contents(sum(len(batch.events) for batch in batches), days)
+    return Contents(count, days)
 
 
 def bounded(batch: Batch, at_ms: int) -> Batch:

@@ -116,7 +116,6 @@ class DistinctSet:
 
     def _add_all(self, numbers: Iterable[int]) -> None:
         """Add members."""
-        self._distinct = None
         if self._is_exact:
             self._numbers = array(self.TYPE, sorted({*self._numbers, *numbers}))
             if len(self._numbers) > self.EXACT_MAX:
@@ -125,6 +124,7 @@ class DistinctSet:
             self._numbers.extend(numbers)
             if len(self._numbers) >= self.PENDING_MAX:
                 self._planes()
+        self._distinct = None
 
     def _add_planes(self, planes: Planes) -> None:
         """Add the members of registers."""
@@ -166,7 +166,14 @@ class CallerSet(DistinctSet):
 
     def add_all(self, callers: Iterable[str]) -> None:
         """Add callers, each given as for `CallerSketch.add`."""
-        self._add_all([int(caller, 16) if caller else UNKNOWN for caller in callers])
+        known = self._numbers if self._is_exact else ()
+        new = {
+            number
+            for caller in callers
+            if (number := int(caller, 16) if caller else UNKNOWN) not in known
+        }
+        if new:
+            self._add_all(new)
 
     def add_from(self, sketch: CallerSketch) -> None:
         """Add the callers of a sketch. Raises `SummaryUnreadable`."""
