@@ -105,6 +105,7 @@ class Checkout:
                 context.request.method,
                 tenant.description or tenant.slug,
                 tenant.discovery,
+                _template_of(context, tenant),
             ),
             target=context.target,
             headers=headers,
@@ -256,6 +257,13 @@ class Checkout:
         except BaseException:
             await upstream.discard()
             raise
+
+
+def _template_of(context: RequestContext, tenant: Tenant) -> str:
+    """Return the template of the request's path if its price is of a route that has one."""
+    template = "" if tenant.route is None else tenant.route.template
+    path = context.target.partition("?")[0]
+    return template and context.parsed_url.path.removesuffix(path) + template
 
 
 def _is_readable(context: RequestContext, upstream: UpstreamResponse) -> bool:

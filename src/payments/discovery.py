@@ -23,6 +23,7 @@ from payments.requirements import (
     accepts_entry,
 )
 from tenants.discovery import NOTHING_KNOWN, Discovery
+from tenants.routes import parameters_of
 
 PAYMENT_REQUIRED_BYTES_MAX = 6_000
 """Node's clients reject a response with more than 16 KB of headers, proxies some with 8 KB."""
@@ -135,6 +136,10 @@ def _bazaar(resource: Resource) -> Mapping[str, Json]:
     elif schema is not None or value is not None:
         example["queryParams"] = _example(schema) if value is None else value
         properties["queryParams"] = {"type": "object", **(schema or {})}
+    template = resource.template
+    if template:
+        example["pathParams"] = parameters_of(template, urlsplit(resource.url).path)
+        properties["pathParams"] = {"type": "object"}
     entry = {"type": "object", "properties": properties, "required": required}
     info: dict[str, Json] = {"input": example}
     parts: dict[str, Json] = {"input": entry}
@@ -142,7 +147,8 @@ def _bazaar(resource: Resource) -> Mapping[str, Json]:
         output, parts["output"] = _output(discovery)
         info["output"] = output
     whole = {"$schema": _SCHEMA, "type": "object", "properties": parts, "required": ["input"]}
-    return {"bazaar": {"info": info, "schema": whole}}
+    found: dict[str, Json] = {"info": info, "schema": whole}
+    return {"bazaar": {**found, "routeTemplate": template} if template else found}
 
 
 def _output(discovery: Discovery) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
@@ -201,7 +207,8 @@ def _without_query(resource: Resource) -> Resource:
 def _with_origin_only(resource: Resource) -> Resource:
     parts = urlsplit(resource.url)
     url = f"{parts.scheme}://{parts.netloc}/"
-    return replace(resource, url=url, description=_cut(resource.description, _SHORT_BYTES))
+    short = _cut(resource.description, _SHORT_BYTES)
+    return replace(resource, url=url, description=short, template="")
 
 
 _SHORTENINGS: tuple[Callable[[Resource], Resource], ...] = (

@@ -58,12 +58,16 @@ class PaymentRequirements:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What is paid for: its URL, method and description, and how it is called."""
+    """What is paid for: its URL, method and description, and how it is called.
+
+    `template` is its path with `:name` for what varies, empty if nothing does.
+    """
 
     url: str
     method: str
     description: str
     discovery: Discovery = NOTHING_KNOWN
+    template: str = ""
 
 
 def requirements_for(environment: Environment, tenant: Tenant) -> Sequence[PaymentRequirements]:

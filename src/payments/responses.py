@@ -1,7 +1,12 @@
-"""Errors and receipts of a paid request, as headers, JSON and a page for people."""
+"""Errors and receipts of a paid request, as headers and JSON, and a page for people.
+
+The page is for those who open the URL of a priced API: what it costs, and code that pays it. It
+has no scripts, and every text in it is escaped.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -28,11 +33,7 @@ from payments.errors import (
 )
 from payments.facilitator import SETTLEMENT_PENDING
 from payments.models import PaymentRequest, PaymentRow
-from payments.requirements import (
-    PaymentRequirements,
-    Resource,
-    accepts_in_body,
-)
+from payments.requirements import PaymentRequirements, Resource, accepts_in_body
 from tenants.networks import network_name_v1
 
 _VERSION_1 = 1
@@ -42,24 +43,53 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Payment required</title>
 <style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 44rem }}
+body {{ padding: 0 1rem }}
 dt {{ font-weight: 600 }} dd {{ margin: 0 0 .75rem; overflow-wrap: anywhere }}
+pre {{ overflow-x: auto; padding: .75rem; border: 1px solid #8888; border-radius: .25rem }}
+:root {{ color-scheme: light dark }}
 </style>
-<h1>Payment required</h1>
+<h1>{title}</h1>
 <p>{description}</p>
-<p>{message}</p>
+<p role="status">{message}</p>
 <dl>
 <dt>Address</dt><dd>{url}</dd>
 {ways}</dl>
-<p>This address is for programs that pay with
-<a href="https://www.x402.org" rel="noreferrer">x402</a>. The header <code>PAYMENT-REQUIRED</code>
-of this response has what such a program needs.</p>
+<h2>How to pay</h2>
+<p>Programs pay for each request with <a href="https://www.x402.org" rel="noreferrer">x402</a>: a
+client signs a payment, and sends the request again with it. <code>PRIVATE_KEY</code> is the key of
+an account that has the token; it never leaves the program.</p>
+<h3>curl: see what it costs</h3>
+<pre><code class="curl">{curl}</code></pre>
+<h3>Python: pip install "x402[evm,requests]"</h3>
+<pre><code class="python">{python}</code></pre>
+<h3>JavaScript: npm install @x402/fetch @x402/evm viem</h3>
+<pre><code class="javascript">{javascript}</code></pre>
 </html>
 """
 _WAY = """<dt>Price of one request</dt><dd>${price}</dd>
 <dt>Paid in</dt><dd>{asset_name}, token {asset} on {network}</dd>
 <dt>Paid to</dt><dd>{pay_to}</dd>
 """
+_CURL = "curl -gi {url}"
+_PYTHON = """import os
+
+from eth_account import Account
+from x402 import x402ClientSync
+from x402.http.clients import x402_requests
+from x402.mechanisms.evm.exact.register import register_exact_evm_client
+
+account = Account.from_key(os.environ["PRIVATE_KEY"])
+client = register_exact_evm_client(x402ClientSync(), account)
+print(x402_requests(client).get({url}).text)"""
+_JAVASCRIPT = """import {{ registerExactEvmScheme }} from "@x402/evm/exact/client";
+import {{ wrapFetchWithPayment, x402Client }} from "@x402/fetch";
+import {{ privateKeyToAccount }} from "viem/accounts";
+
+const signer = privateKeyToAccount(process.env.PRIVATE_KEY);
+const client = registerExactEvmScheme(new x402Client(), {{ signer }});
+const response = await wrapFetchWithPayment(fetch, client)({url});
+console.log(await response.text());"""
 _SERVED_BEFORE = (
     "This payment was settled and served before, for the request named here."
     " It is not charged again, and the API's response was not stored."
@@ -172,11 +202,15 @@ def already_served_response(row: PaymentRow, version: int, request_id: str) -> R
 
 
 def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, message: str) -> str:
-    """Render the payment requirements as an HTML page without scripts; all texts are escaped."""
-    # Imported here because it adds 28 ms to an isolate's start, and few requests need it.
+    """Render the ways to pay for a resource as HTML, with a message for its reader."""
+    # Imported here because they add 30 ms to an isolate's start, and few requests need them.
+    import shlex  # noqa: PLC0415
     from html import escape  # noqa: PLC0415
 
+    # A text in JSON is a text in Python and JavaScript, too.
+    quoted = json.dumps(resource.url)
     return _PAGE.format(
+        title=escape(f"Payment required: {resource.discovery.title or 'an API'}"),
         description=escape(resource.description),
         message=escape(message),
         url=escape(resource.url),
@@ -190,6 +224,9 @@ def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, mes
             )
             for one in accepts
         ),
+        curl=escape(_CURL.format(url=shlex.quote(resource.url))),
+        python=escape(_PYTHON.format(url=quoted)),
+        javascript=escape(_JAVASCRIPT.format(url=quoted)),
     )
 
 

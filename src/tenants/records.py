@@ -93,6 +93,8 @@ class Tenant:
     accepts: Sequence[PaymentOption]
     routes: Sequence[Route]
     discovery: Discovery = NOTHING_KNOWN
+    route: Route | None = None
+    """The route whose price this is; None for the record's."""
 
     @cached_property
     def is_priced(self) -> bool:
@@ -117,7 +119,9 @@ class Tenant:
     def _at_routes(self) -> Sequence[Tenant]:
         """This tenant with the price of each route."""
         return [
-            replace(self, price_micros=route.price_micros, accepts=route.accepts, routes=())
+            replace(
+                self, price_micros=route.price_micros, accepts=route.accepts, routes=(), route=route
+            )
             for route in self.routes
         ]
 

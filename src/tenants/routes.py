@@ -10,7 +10,7 @@ request as it is written and as a lenient script may read it, and the higher pri
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.ports import Json
@@ -49,6 +49,16 @@ class Route:
         """Tell whether the route is for a request; a route for GET is for HEAD, too."""
         is_method = self.method in (ANY_METHOD, method) or (self.method, method) == ("GET", "HEAD")
         return is_method and self.pattern.fullmatch(path) is not None
+
+    @property
+    def template(self) -> str:
+        """The path with `:name` for what varies; empty if nothing does, or not whole segments."""
+        segments = [
+            f":var{index}" if segment == "*" else _NAMED.sub(_as_colon, segment)
+            for index, segment in enumerate(self.path.split("/"))
+        ]
+        template = "/".join(segments)
+        return template if "/:" in template and "*" not in template else ""
 
 
 def parse_routes(fields: RecordFields, accepts: Sequence[PaymentOption]) -> Sequence[Route]:
@@ -117,6 +127,16 @@ def _compile(path: str) -> re.Pattern[str]:
     parts = [re.escape(part) for part in _NAMED.sub(_LETTER, head).split("*")]
     pattern = ".*".join(parts).replace(re.escape(_LETTER), "[^/]+")
     return re.compile(f"{pattern}{rest}/?", re.IGNORECASE | re.DOTALL)
+
+
+def parameters_of(template: str, path: str) -> Mapping[str, str]:
+    """Return what stands for each `:name` of a template in a path."""
+    pairs = zip(template.split("/"), path.split("/"), strict=False)
+    return {name[1:]: value for name, value in pairs if name.startswith(":")}
+
+
+def _as_colon(found: re.Match[str]) -> str:
+    return ":" + found[0].strip("{}[]:")
 
 
 def _covers(earlier: Route, route: Route) -> bool:

@@ -1,7 +1,12 @@
 """Official clients pay the dispatcher; chain, revenue, settlements and reconciliation agree."""
 
 import base64
+import html
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +15,8 @@ import pytest
 
 from dev.economy import Economy
 from dev.launch import Server
+from dev.layout import HERE
+from dev.setup.node import find_node
 
 from .caller import Caller, eventually
 from .conftest import TOKEN, PayerOf, Starter
@@ -153,6 +160,34 @@ def test_each_route_costs_its_price(
         left = economy.chain.balance(economy.buyer.address)
         assert before - left == price, path
         before = left
+
+
+def test_the_code_on_the_page_for_people_works_as_written(priced: Server, economy: Economy) -> None:
+    url = f"{priced.url}/t/cent/it's?q=[1]"
+    browser = {"accept": "text/html", "user-agent": "Mozilla/5.0"}
+    page = httpx.get(url, headers=browser).text
+    code = {
+        name: html.unescape(text)
+        for name, text in re.findall(r'<code class="(\w+)">(.*?)</code>', page, re.DOTALL)
+    }
+    commands = {
+        "curl": ("sh", "-c", code["curl"]),
+        "python": (sys.executable, "-W", "ignore", "-c", code["python"]),
+        "javascript": (find_node(HERE), "--input-type=module", "-e", code["javascript"]),
+    }
+    environment = {**os.environ, "PRIVATE_KEY": economy.buyer.private_key}
+    before = economy.chain.balance(economy.buyer.address)
+    found = {
+        name: subprocess.run(
+            command, cwd=HERE.economy, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for name, command in commands.items()
+    }
+    assert "402" in found["curl"].partition("\n")[0]
+    assert "payment-required:" in found["curl"].lower()
+    assert "it's" in found["python"]
+    assert "it's" in found["javascript"]
+    assert economy.chain.balance(economy.buyer.address) == before - 2 * PRICE
 
 
 def test_a_repeated_payment_gets_its_receipt(

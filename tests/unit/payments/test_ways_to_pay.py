@@ -8,6 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from x402.extensions.bazaar.facilitator import (
+    validate_discovery_extension,
+    validate_discovery_extension_spec,
+)
+from x402.extensions.bazaar.types import parse_discovery_extension
 
 from core.ports import ProxyResponse, Response
 from payments.reconciliation import compare_day
@@ -144,6 +149,35 @@ def test_a_free_route_needs_no_payment_and_others_cost_their_price() -> None:
     assert [event.api and event.api.price_micros for event in market.events] == [0, 50_000, 10_000]
     market.call("/t/paid/x/1", market.payment(path="/t/paid/x/1"))
     assert market.revenue_micros == market.entered_micros == 50_000
+
+
+@pytest.mark.parametrize(
+    ("path", "template", "parameters"),
+    [
+        ("/users/{id}", "/t/paid/users/:id", {"id": "7"}),
+        ("/users/[id]", "/t/paid/users/:id", {"id": "7"}),
+        ("/users/*", "/t/paid/users/:var2", {"var2": "7"}),
+        ("/*/:id", "/t/paid/:var1/:id", {"var1": "users", "id": "7"}),
+    ],
+)
+def test_indexers_get_the_template_of_a_route(
+    path: str, template: str, parameters: dict[str, str]
+) -> None:
+    market = market_of(routes=[{"path": path, "priceUsd": "0.05"}])
+    required = read_header(market.call("/t/paid/users/7?a=1"), "payment-required")
+    bazaar = required["extensions"]["bazaar"]
+    assert bazaar["routeTemplate"] == template
+    assert bazaar["info"]["input"]["pathParams"] == parameters
+    assert bazaar["schema"]["properties"]["input"]["properties"]["pathParams"]
+    assert validate_discovery_extension_spec(bazaar).valid
+    assert validate_discovery_extension(parse_discovery_extension(bazaar)).valid
+
+
+def test_a_route_without_varying_segments_has_no_template() -> None:
+    market = market_of(routes=[{"path": "/a*b/x", "priceUsd": "0.05"}])
+    for path in ("/t/paid/acb/x", "/t/paid/y"):
+        bazaar = read_header(market.call(path), "payment-required")["extensions"]["bazaar"]
+        assert "routeTemplate" not in bazaar
 
 
 def test_a_payment_for_one_route_does_not_pay_for_another() -> None:
