@@ -11,6 +11,7 @@ _PYTHON = Path(__file__).with_name("python_payer.py")
 
 CLIENTS: Mapping[str, Sequence[str | Path]] = {
     "fetch": (find_node(HERE), HERE.economy / "payer.js"),
+    "axios": (find_node(HERE), HERE.economy / "payer.js", "axios"),
     "httpx": (sys.executable, _PYTHON, "httpx"),
     "requests": (sys.executable, _PYTHON, "requests"),
 }

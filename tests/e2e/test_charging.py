@@ -101,7 +101,7 @@ def reconciled_day(platform: Caller) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("version", [2, 1])
-@pytest.mark.parametrize("name", ["fetch", "httpx", "requests"])
+@pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_official_client_pays_and_all_accounts_agree(
     priced: Server,
@@ -134,7 +134,7 @@ def test_an_official_client_pays_and_all_accounts_agree(
 
 
 @pytest.mark.parametrize("version", [2, 1])
-@pytest.mark.parametrize("name", ["fetch", "httpx", "requests"])
+@pytest.mark.parametrize("name", CLIENTS)
 def test_an_api_with_long_texts_at_a_long_url_can_be_paid(
     priced: Server, economy: Economy, payer_of: PayerOf, name: str, version: int
 ) -> None:

@@ -1,5 +1,6 @@
 /**
- * Runs the official client `@x402/fetch` over standard input and output.
+ * Runs an official client over standard input and output: `@x402/fetch`, or `@x402/axios` if the
+ * first argument is `axios`.
  *
  * Each line of input is a request as JSON: `id`, `key` (private key), `version` (2 or 1),
  * `method`, `url`, `headers`, `body` (text), and `sign: true` to sign without sending. Each
@@ -8,10 +9,15 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { wrapAxiosWithPayment } from "@x402/axios";
 import { registerExactEvmScheme } from "@x402/evm/exact/client";
 import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client, x402HTTPClient } from "@x402/fetch";
+import axios, { isAxiosError } from "axios";
 import { privateKeyToAccount } from "viem/accounts";
 
+const isAxios = process.argv[2] === "axios";
+
+/** @typedef {{status: number, headers: Record<string, string>, body: string}} Received */
 /** @typedef {{id: number, key: `0x${string}`, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, sign?: boolean}} PaidRequest */
 
 /**
@@ -39,13 +45,48 @@ async function run(request) {
 	if (request.sign) {
 		return sign(client, await send(request.url, init));
 	}
-	const response = await wrapFetchWithPayment(send, client)(request.url, init);
-	const receipt = response.headers.get("payment-response") ?? response.headers.get("x-payment-response");
+	const received = isAxios
+		? await payWithAxios(client, request)
+		: await receive(wrapFetchWithPayment(send, client)(request.url, init));
+	const receipt = received.headers["payment-response"] ?? received.headers["x-payment-response"];
+	return { ...received, receipt: receipt ? decodePaymentResponseHeader(receipt) : null };
+}
+
+/**
+ * @param {Promise<Response>} sent
+ * @returns {Promise<Received>}
+ */
+async function receive(sent) {
+	const response = await sent;
+	return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
+}
+
+/**
+ * @param {x402Client} client
+ * @param {PaidRequest} request
+ * @returns {Promise<Received>}
+ */
+async function payWithAxios(client, request) {
+	const instance = axios.create({ headers: request.headers ?? {} });
+	if (request.version === 1) {
+		instance.interceptors.response.use(undefined, (error) => {
+			delete error.response?.headers["payment-required"];
+			throw error;
+		});
+	}
+	// @ts-expect-error: the client's version has another private field than that of @x402/axios
+	const paying = wrapAxiosWithPayment(instance, client);
+	const { method, url, body } = request;
+	const response = await paying.request({ method, url, data: body }).catch((error) => {
+		// axios throws for a response with an error status.
+		if (isAxiosError(error) && error.response !== undefined) return error.response;
+		throw error;
+	});
+	const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)]));
 	return {
 		status: response.status,
-		headers: Object.fromEntries(response.headers),
-		body: await response.text(),
-		receipt: receipt ? decodePaymentResponseHeader(receipt) : null,
+		headers,
+		body: typeof response.data === "string" ? response.data : JSON.stringify(response.data),
 	};
 }
 
