@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from math import isfinite
+from math import inf, isfinite, nan
 
 from core.ports import Json
 
@@ -20,6 +20,10 @@ STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 """Matches what determines the nesting of a JSON text."""
 
 
+_DIGITS_MAX = 400
+"""More digits than any float has; Python does not parse whole numbers of more than 4,300."""
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
@@ -27,18 +31,31 @@ def _finite(text: str) -> float:
     return number
 
 
+def _float(text: str) -> float:
+    """Parse a number; NaN if it is too small for a float, because it is not zero."""
+    number = float(text)
+    return number if number or not text.lower().partition("e")[0].strip("-0.") else nan
+
+
+def _integer(text: str) -> float:
+    return int(text) if len(text) <= _DIGITS_MAX else inf
+
+
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
+_TOLERANT_DECODER = json.JSONDecoder(parse_float=_float, parse_int=_integer)
 
 
 def read_json(text: str, *, is_finite: bool = True) -> Json:
     """Parse a JSON text of up to `DEPTH_MAX` levels. Raises `ValueError` for any other text.
 
     If `is_finite`, NaN, Infinity and numbers too large for a float are rejected: Python's own
-    parser accepts them, and then writes what other parsers reject.
+    parser accepts them, and then writes what other parsers reject. Otherwise such numbers and
+    those too small for a float are not finite in the result, so that the caller can reject
+    only what contains them.
     """
     if too_deep_at(text) is not None:
         raise ValueError(f"it is nested more than {DEPTH_MAX} levels deep")
-    return _DECODER.decode(text) if is_finite else json.loads(text)
+    return (_DECODER if is_finite else _TOLERANT_DECODER).decode(text)
 
 
 def too_deep_at(text: str) -> int | None:

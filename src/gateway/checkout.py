@@ -10,6 +10,7 @@ from http import HTTPStatus
 from core.callers import CallerHasher, payer_identity
 from core.errors import (
     BindingMissing,
+    ConfigurationError,
     DatabaseUnavailable,
     DispatcherError,
     LedgerOutage,
@@ -94,12 +95,20 @@ class Checkout:
         is_preflight = context.request.method == "OPTIONS" and "origin" in headers
         if is_preflight and "access-control-request-method" in headers:
             return EarlyResponse(_preflight_response(context), _PREFLIGHT)
-        # Without a facilitator the 402 would describe a payment that cannot be made.
-        facilitator_urls(self.environment)
+        try:
+            # Without a facilitator the 402 would describe a payment that cannot be made.
+            facilitator_urls(self.environment)
+            accepts = self._accepts_of(tenant)
+        except ConfigurationError:
+            # A known payment does not depend on what is demanded now.
+            resumed = await self.resume(context, tenant)
+            if resumed is None:
+                raise
+            return resumed
         payment_request = PaymentRequest(
             request_id=context.request_id,
             api=tenant.api,
-            accepts=self._accepts_of(tenant),
+            accepts=accepts,
             resource=Resource(
                 context.request.url,
                 context.request.method,
@@ -114,7 +123,7 @@ class Checkout:
         return self._claimed(context, await self.payments.claim(payment_request))
 
     async def resume(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse | None:
-        """Resume the payment of a request to an API that was priced when it was accepted.
+        """Resume a payment that was accepted before, whatever the API demands now.
 
         Returns None without a payment, and for one that the ledger does not have for this
         request, or that failed: a script may take payments itself. So an outage of the ledger

@@ -116,9 +116,9 @@ def error_response(
 ) -> Response:
     """Make the response of an error: its code, message and evidence as JSON, or its page.
 
-    `headers` are added to those of the error.
+    `headers` are added to those of the error, which count if both have one.
     """
-    headers += error.headers
+    headers = tuple((dict(headers) | dict(error.headers)).items())
     if error.page is not None:
         return _page(error, error.page, request_id, headers)
     body = {

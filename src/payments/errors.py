@@ -14,8 +14,10 @@ Clients rely on the codes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from core.errors import CallerError, Evidence
+from core.responses import PAYMENT_ID_HEADER
 
 
 class PaymentError(CallerError):
@@ -32,6 +34,11 @@ class PaymentError(CallerError):
         super().__init__(message, **evidence)
         self._headers = tuple(headers)
         self._page = page
+
+    def of(self, payment_id: str) -> Self:
+        """Add the id of a payment that is in the ledger to the headers; return the error."""
+        self._headers += ((PAYMENT_ID_HEADER, payment_id),)
+        return self
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:

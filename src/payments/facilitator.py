@@ -374,7 +374,7 @@ def _document(fetched: Fetched, *, is_status_checked: bool = True) -> Mapping[st
     if is_status_checked and fetched.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise FetchFailed(f"status {fetched.status}")
     try:
-        document = read_json(fetched.body)
+        document = read_json(fetched.body, is_finite=False)
     except ValueError as error:
         raise FetchFailed(f"status {fetched.status}, and no JSON") from error
     if not isinstance(document, dict):

@@ -112,11 +112,11 @@ class Payments:
             refusal = errors.retry_soon(FacilitatorUnavailable, "facilitator_unavailable", message)
         # What it does not meet may be new: a known payment keeps its own terms.
         row = await self.find_known(payload, [one.asset for one in request.accepts])
-        if row is None or row.state is PaymentState.FAILED:
+        if row is None:
             raise refusal
         resumed = await self._resume(request, payload, row, errors, facilitator)
         if resumed is None:
-            raise refusal
+            raise refusal.of(row.payment_id)
         return resumed
 
     async def find_known(self, payload: PaymentPayload, assets: Sequence[str]) -> PaymentRow | None:
@@ -184,7 +184,8 @@ class Payments:
             if row.state is PaymentState.FAILED:
                 # It is archived, and is not claimed again.
                 message = "This payment was presented too long ago: sign a new one."
-                raise errors.with_requirements(PaymentInvalid, "payment_expired", message)
+                refusal = errors.with_requirements(PaymentInvalid, "payment_expired", message)
+                raise refusal.of(wanted.payment_id)
             resumed = await self._resume(request, payload, row, errors, facilitator)
             if resumed is not None:
                 return resumed

@@ -81,7 +81,9 @@ class PaymentPayload:
         """
         asset = default_asset if self.asset is None else self.asset
         parts = (self.network, asset.lower(), self.payer, self.nonce)
-        return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+        # What a client sends may have no UTF-8; no payment that is accepted has such a text.
+        named = "|".join(parts).encode(errors="surrogatepass")
+        return hashlib.blake2b(named, digest_size=16).hexdigest()
 
     def match(self, accepts: Sequence[PaymentRequirements]) -> PaymentRequirements:
         """Return the requirements that the payment meets; raise `InvalidPayload` if there are none.

@@ -136,7 +136,7 @@ def _parse_stored(key: str, value: str | None) -> Tenant | None:
         reason = f"it is longer than {constants.RECORD_LENGTH_MAX} characters"
         raise RecordRefused(f"TENANT_KV {key}", [reason])
     try:
-        record = read_json(value)
+        record = read_json(value, is_finite=False)
     except ValueError as error:
         raise RecordRefused(f"TENANT_KV {key}", [f"it is no JSON: {error}"]) from error
     tenant = parse_tenant(record, f"TENANT_KV {key}")

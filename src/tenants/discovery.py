@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from core.ports import Json
@@ -105,14 +106,13 @@ def _read_json(fields: RecordFields, name: str, types: tuple[type, ...]) -> Json
     value = fields.record.get(name)
     if value is None:
         return None
-    if (
-        not isinstance(value, types)
-        or len(json.dumps(value, ensure_ascii=False)) > _SCHEMA_LENGTH_MAX
-    ):
-        kind = "an object" if types == (dict,) else "a JSON value"
-        fields.refuse(name, f"{kind} of at most {_SCHEMA_LENGTH_MAX} characters")
-        return None
-    return value
+    with suppress(ValueError):
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if isinstance(value, types) and len(text) <= _SCHEMA_LENGTH_MAX:
+            return value
+    kind = "an object" if types == (dict,) else "a JSON value"
+    fields.refuse(name, f"{kind} of at most {_SCHEMA_LENGTH_MAX} characters, with finite numbers")
+    return None
 
 
 def _refers_elsewhere(schema: Json) -> bool:

@@ -215,7 +215,7 @@ def parse_directory(text: str) -> Directory:
     whole is not a directory.
     """
     try:
-        document = read_json(text)
+        document = read_json(text, is_finite=False)
     except ValueError as error:
         raise _not_a_directory(f"It is no JSON: {error}.") from error
     by_slug: dict[str, Tenant] = {}

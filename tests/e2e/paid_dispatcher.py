@@ -1,5 +1,6 @@
 """A dispatcher with priced APIs: its facilitator, payment records and a paying client."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -137,6 +138,27 @@ def open_paid_dispatcher(
     """Wrap a running dispatcher with priced APIs."""
     with Caller(server.url, token) as caller:
         yield PaidDispatcher(server, economy, proxy, PaymentRecords(state, economy), caller)
+
+
+def assert_all_accounts_agree(paid_dispatcher: PaidDispatcher, since: float) -> int:
+    """Fail unless chain, ledger, settlement events and revenue are equal to the unit.
+
+    Args:
+        paid_dispatcher: It has no open payments any more.
+        since: When it was first started, in seconds; midnight UTC may have passed.
+
+    Returns:
+        The settled micro-dollars.
+    """
+    settled = paid_dispatcher.records.check_all()
+    days = {time.strftime("%Y-%m-%d", time.gmtime(at)) for at in (since, time.time())}
+    compared = [paid_dispatcher.caller.platform("reconciliation", day=day)["day"] for day in days]
+    assert all(day["agrees"] for day in compared), compared
+    tenants = [tenant for day in compared for tenant in day["tenants"]]
+    for name in ("inLedgerMicros", "settledAtEdgeMicros"):
+        assert sum(tenant[name] for tenant in tenants) == settled, tenants
+    assert paid_dispatcher.caller.snapshot("overall")["heroStats"]["revenueMicros"] == settled
+    return settled
 
 
 def assert_pending(response: httpx.Response) -> None:

@@ -1,7 +1,12 @@
-"""Many concurrent payments with a facilitator that fails at random, and crashes."""
+"""Many concurrent payments with a facilitator that fails at random, and crashes.
 
+`KILLS=50` kills the dispatcher 50 times instead of three.
+"""
+
+import os
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +17,7 @@ import httpx
 from dev.economy import Economy
 from dev.economy.signing import Document
 
+from .caller import eventually
 from .conftest import TOKEN, Starter
 from .fault_proxy import FaultProxy
 from .faults import (
@@ -28,13 +34,16 @@ from .paid_dispatcher import (
     BEYOND_LEASE_SECONDS,
     PRICE,
     PaidDispatcher,
+    assert_all_accounts_agree,
     is_served,
     open_paid_dispatcher,
     priced_directory,
 )
 
 SEED = 4
-STARTS = 3
+STARTS = int(os.environ.get("KILLS", "3"))
+"""Each start ends with `kill -9`."""
+
 PAYMENTS = 30
 """Per start of the dispatcher; each is presented three times."""
 
@@ -98,7 +107,7 @@ def test_no_payment_is_charged_or_served_twice_despite_faults_and_crashes(
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    soak, payments = Soak(), []
+    soak, payments, started = Soak(), [], time.time()
     settings = {**economy.settings(), "FACILITATOR_URL": fault_proxy.url}
     for soak.start in range(STARTS):
         with (
@@ -129,7 +138,11 @@ def test_no_payment_is_charged_or_served_twice_despite_faults_and_crashes(
             for payment in [*payments, *payments]:
                 pool.submit(soak.present, paid_dispatcher, payment)
         assert _unresolved(paid_dispatcher) == 0
-        settled = paid_dispatcher.records.check_all() // PRICE
+        eventually(
+            lambda: paid_dispatcher.caller.platform("reconciliation")["day"]["agrees"],
+            "all settlements in the log",
+        )
+        settled = assert_all_accounts_agree(paid_dispatcher, started) // PRICE
         served = soak.served_payments()
         lost = [
             payment["payload"]["authorization"]["nonce"]

@@ -59,6 +59,20 @@ def test_any_number_in_an_authorization_is_settled_or_refused(field: str, number
     assert isinstance(response, ProxyResponse) or response.status == 402, response
 
 
+@pytest.mark.parametrize("field", ["network", "asset", "scheme", "payTo", "amount"])
+@pytest.mark.parametrize("path", ["/t/paid/x", "/t/free/x", "/t/gone/x"])
+def test_texts_that_have_no_utf_8_are_those_of_an_unknown_payment(field: str, path: str) -> None:
+    market = Market()
+    document = json.loads(base64.b64decode(market.payment()["payment-signature"]))
+    document["accepted"][field] = "\ud800"
+    response = market.call(path, {"payment-signature": encode(document)})
+    if isinstance(response, ProxyResponse):
+        assert path == "/t/free/x"
+    else:
+        assert response.status in (402, 404)
+    assert market.payments == []
+
+
 def test_a_time_that_no_contract_can_hold_is_refused() -> None:
     market = Market()
     response = market.call(headers=market.payment(validBefore=str(2**256)))

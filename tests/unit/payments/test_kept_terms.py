@@ -51,6 +51,31 @@ def test_a_pending_payment_is_served_by_its_own_terms(name: str, fault: str) -> 
     assert market.states == ["settled"]
 
 
+@pytest.mark.parametrize("fault", ["", "lost"])
+@pytest.mark.parametrize("name", ["paymentNetwork", "X402_ASSET_NAME", "X402_NETWORK"])
+def test_a_known_payment_is_resumed_while_the_settings_demand_nothing_possible(
+    name: str, fault: str
+) -> None:
+    market = Market()
+    enable_chain(market)
+    market.facilitator.faults["settle"] = [fault]
+    headers = market.payment()
+    market.call(headers=headers)
+    settings, tenants = {**market.settings}, [*market.tenants]
+    if name in settings:
+        market.settings[name] = "unusable" if name == "X402_NETWORK" else ""
+    else:
+        market.tenants = [{**tenants[0], name: "eip155:1"}, *tenants[1:]]
+    market.start()
+    market.clock.at_ms += 60_000
+    again = market.call(headers=headers)
+    assert isinstance(again, ProxyResponse) if fault else isinstance(again, Response)
+    assert isinstance(again, ProxyResponse) or again.status == 200
+    error_body(market.call(), 500, "configuration_error")
+    error_body(market.call("/t/paid/y", headers), 500, "configuration_error")
+    assert market.moved_micros == market.revenue_micros == PRICE_MICROS
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_new_payment_by_old_terms_is_rejected(name: str) -> None:
     market = Market()

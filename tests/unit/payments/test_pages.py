@@ -207,6 +207,27 @@ def test_a_receipt_has_the_payments_id_and_is_readable() -> None:
     assert_readable(again)
 
 
+def test_a_payment_that_failed_before_has_its_id() -> None:
+    market = Market(reply=script(500))
+    headers = market.payment()
+    market.call(headers=headers)
+    market.clock.at_ms += 10_000_000
+    refused = market.call(headers=headers)
+    error_body(refused, 402, "payment_invalid")
+    assert market.states == ["failed"]
+    assert sent(refused)["x-clawr-payment-id"] == [market.payments[0]["payment_id"]]
+
+
+def test_a_page_about_a_payment_has_its_id_once() -> None:
+    market = Market()
+    market.facilitator.faults["settle"] = ["refused:insufficient_funds"]
+    browser = {"accept": "text/html", "user-agent": "Mozilla/5.0"}
+    failed = market.call(headers={**market.payment(), **browser})
+    assert isinstance(failed, Response)
+    assert failed.body.startswith("<!doctype html>")
+    assert sent(failed)["x-clawr-payment-id"] == [market.payments[0]["payment_id"]]
+
+
 def test_a_payment_that_another_request_used_has_its_id() -> None:
     market = Market()
     payment = market.payment()
