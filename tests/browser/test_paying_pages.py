@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, Page
 from dev.economy import Economy, Wallet, running_economy
 from dev.economy.signing import decoded, encoded, new_wallet, sign
 from dev.launch import running_dispatcher
+from tests.e2e.fault_proxy import FaultProxy, running_fault_proxy
+from tests.e2e.faults import Fault, fail_after_success, json_body, status
 from tests.e2e.marketplace import make_namespace, tenant
 from tests.support.prepared_start import prepared_start
 
@@ -63,6 +65,7 @@ class Shop:
     page: Page
     url: str
     economy: Economy
+    facilitator: FaultProxy
 
     def fetch(
         self, path: str, method: str = "GET", headers: dict[str, str] | None = None
@@ -104,12 +107,13 @@ def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder: Path = tmp_path_factory.mktemp("shop")
     with (
         running_economy() as economy,
+        running_fault_proxy(economy.facilitator_url) as proxy,
         running_dispatcher(
             state=folder / "state",
             tenants=json.dumps(directory()),
             namespace=make_namespace(folder / "namespace"),
             prepared=prepared_start(),
-            variables=economy.settings(),
+            variables={**economy.settings(), "FACILITATOR_URL": proxy.url},
         ) as server,
         ThreadingHTTPServer(("127.0.0.1", 0), Handler) as pages,
     ):
@@ -117,7 +121,7 @@ def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         context = browser.new_context()
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{pages.server_address[1]}/")
-        yield Shop(page, server.url, economy)
+        yield Shop(page, server.url, economy, proxy)
         context.close()
         pages.shutdown()
 
@@ -235,6 +239,60 @@ def test_a_script_may_name_the_pages_origin_itself(
     bought = shop.buy(f"sold/answer?body=bread&{header}", wallet)
     assert (bought["status"], bought["body"]) == (200, "bread")
     assert decoded(bought["headers"]["payment-response"])["success"] is True
+
+
+def test_the_page_pays_with_head(shop: Shop, wallet: Wallet) -> None:
+    headers = shop.signed("sold/method", wallet)
+    unpaid = shop.fetch("sold/method", "HEAD")
+    assert (unpaid["status"], decoded(unpaid["headers"]["payment-required"])["x402Version"]) == (
+        402,
+        2,
+    )
+    bought = shop.fetch("sold/method", "HEAD", headers)
+    assert bought["status"] == 200
+    assert decoded(bought["headers"]["payment-response"])["success"] is True
+    assert shop.paid(wallet, 5 * PRICE) == PRICE
+
+
+def test_the_page_reads_a_long_stream(shop: Shop, wallet: Wallet) -> None:
+    bought = shop.buy("sold/download?bytes=1000000", wallet)
+    assert (bought["status"], bought["headers"]["cache-control"]) == (200, "no-store")
+    assert len(bought["body"]) > 900_000
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_the_page_is_charged_once_for_a_redirects_target(
+    shop: Shop, wallet: Wallet, code: int
+) -> None:
+    target = "header=location:/t/sold/method&header=cache-control:public"
+    bought = shop.buy(f"sold/answer?status={code}&{target}", wallet)
+    assert (bought["status"], bought["body"]) == (200, "seen")
+    assert decoded(bought["headers"]["payment-response"])["success"] is True
+    assert shop.paid(wallet, 5 * PRICE) == PRICE
+
+
+REFUSAL = {"success": False, "errorReason": "insufficient_funds", "network": "eip155:84532"}
+
+
+@pytest.mark.parametrize(
+    ("call", "fault", "code", "reason"),
+    [
+        ("/verify", status(500), 503, "facilitator_unavailable"),
+        ("/settle", fail_after_success(500), 503, "settlement_pending"),
+        ("/settle", json_body(REFUSAL), 402, "insufficient_funds"),
+    ],
+)
+def test_the_page_reads_how_the_facilitator_failed(
+    shop: Shop, wallet: Wallet, call: str, fault: Fault, code: int, reason: str
+) -> None:
+    headers = shop.signed("sold/answer", wallet)
+    shop.facilitator.reset()
+    shop.facilitator.then(call, fault)
+    failed = shop.fetch("sold/answer", headers=headers)
+    assert (failed["status"], json.loads(failed["body"])["reason"]) == (code, reason)
+    assert failed["headers"]["cache-control"] == "no-store"
+    assert code == 402 or failed["headers"]["retry-after"]
+    assert call == "/verify" or failed["headers"]["x-clawr-payment-id"]
 
 
 def test_a_script_that_lets_only_other_pages_read_it_charges_this_one_nothing(
