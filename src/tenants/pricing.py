@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core import constants
@@ -91,8 +92,18 @@ def parse_accepts(fields: RecordFields, price_micros: int) -> Sequence[PaymentOp
     if not isinstance(given, list) or not 0 < len(given) <= _ACCEPTS_MAX:
         fields.refuse("accepts", f"a list of 1 to {_ACCEPTS_MAX} objects, one for each way to pay")
         return (PaymentOption(price_micros),)
-    if len(json.dumps(given)) > _ACCEPTS_LENGTH_MAX:
-        fields.refuse("accepts", f"at most {_ACCEPTS_LENGTH_MAX} characters long as JSON")
+    # JSON for clients: it has no numbers that are not finite.
+    with suppress(ValueError):
+        if len(json.dumps(given, allow_nan=False)) <= _ACCEPTS_LENGTH_MAX:
+            return _parse_options(fields, given, price_micros)
+    expected = f"at most {_ACCEPTS_LENGTH_MAX} characters long as JSON, with finite numbers"
+    fields.refuse("accepts", expected)
+    return (PaymentOption(price_micros),)
+
+
+def _parse_options(
+    fields: RecordFields, given: Sequence[Json], price_micros: int
+) -> Sequence[PaymentOption]:
     options: list[PaymentOption] = []
     for index, entry in enumerate(given):
         name = f"accepts[{index}]"

@@ -47,6 +47,9 @@ STARTS = int(os.environ.get("KILLS", "3"))
 PAYMENTS = 30
 """Per start of the dispatcher; each is presented three times."""
 
+VALID_SECONDS = 86_400
+"""Longer than the run, at whose end each payment is presented again."""
+
 CONCURRENCY = 8
 KILLED_AFTER = 50
 """Responses after which a started dispatcher is killed."""
@@ -108,6 +111,7 @@ def test_no_payment_is_charged_or_served_twice_despite_faults_and_crashes(
     record_property: Callable[[str, object], None],
 ) -> None:
     soak, payments, started = Soak(), [], time.time()
+    valid = {"validBefore": str(int(started) + VALID_SECONDS)}
     settings = {**economy.settings(), "FACILITATOR_URL": fault_proxy.url}
     for soak.start in range(STARTS):
         with (
@@ -115,7 +119,7 @@ def test_no_payment_is_charged_or_served_twice_despite_faults_and_crashes(
             open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
         ):
             wallet = paid_dispatcher.wallet(PAYMENTS * PRICE)
-            created = [paid_dispatcher.signed(wallet) for _ in range(PAYMENTS)]
+            created = [paid_dispatcher.signed(wallet, changes=valid) for _ in range(PAYMENTS)]
             payments += created
             fault_proxy.always("/verify", soak.fault)
             fault_proxy.always("/settle", soak.fault)

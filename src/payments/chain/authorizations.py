@@ -95,7 +95,7 @@ class Chain:
         respond as it should.
         """
         try:
-            url = node_url(self.environment, row.network)
+            url = node_url(self.environment, row.network, may_have_changed=True)
             return NO_PROOF if url is None else await self._query(url, row)
         except (ConfigurationError, FetchFailed) as error:
             _LOGGER.warning("chain_proves_nothing", extra=payment_fields(row, error))

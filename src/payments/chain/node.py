@@ -29,10 +29,13 @@ _URL_FORM = (
 )
 
 
-def node_url(environment: Environment, network: str) -> str | None:
+def node_url(
+    environment: Environment, network: str, *, may_have_changed: bool = False
+) -> str | None:
     """Return the URL of the node of a network, in CAIP-2 form; None if there is none.
 
-    The setting is the URL of a node of `X402_NETWORK`, or a JSON object with URLs by network.
+    The setting is the URL of a node of `X402_NETWORK`, or a JSON object with URLs by network. If
+    `may_have_changed`, the URL may be of any network, because `X402_NETWORK` was another one.
     Raises `ConfigurationError` if it is neither. The message has no URL, because it may contain a
     key.
     """
@@ -40,8 +43,8 @@ def node_url(environment: Environment, network: str) -> str | None:
     if text.startswith("{"):
         urls = _read_urls(text)
     else:
-        own = read_network(environment.setting("X402_NETWORK") or network)
-        urls = {own: text} if text else {}
+        own = None if may_have_changed else environment.setting("X402_NETWORK")
+        urls = {read_network(own or network): text} if text else {}
     if not all(url.startswith(("http://", "https://")) for url in urls.values()):
         raise ConfigurationError(RPC_SETTING, _URL_FORM)
     return urls.get(network)

@@ -186,6 +186,51 @@ assert QuotaLimits._fields == (
 )
 
 
+OPTION = {"network": NETWORK, "decimals": 6, "maxTimeoutSeconds": 60, "priceUsd": "0.01"}
+WITH_AMOUNT = {"network": NETWORK, "amount": "10000", "extra": {"limit": 1}}
+WAYS: dict[str, Any] = {
+    **REQUIRED,
+    "priceUsd": "0.01",
+    "x402Enabled": True,
+    "accepts": [OPTION, WITH_AMOUNT],
+    "routes": [{"path": "/a", "priceUsd": "0.02", "accepts": [OPTION]}],
+}
+WAYS_PLACES: list[list[Any]] = [
+    *(["accepts", 0, name] for name in ("decimals", "maxTimeoutSeconds", "priceUsd")),
+    *(["accepts", 1, "amount"], ["accepts", 1, "extra", "limit"]),
+    *(["routes", 0, "priceUsd"], ["routes", 0, "accepts", 0, "priceUsd"]),
+]
+
+
+@settings(max_examples=300)
+@given(place=st.sampled_from(WAYS_PLACES), number=numbers)
+def test_a_way_to_pay_with_any_number_means_what_it_says_or_is_rejected(
+    place: list[Any], number: str
+) -> None:
+    record = filled(with_hole(WAYS, place), number)
+    found = parse_directory(f'{{"tenants": [{record}]}}')
+    tenant = found.by_slug.get(REQUIRED["slug"])
+    if tenant is None:
+        (refused,) = found.refused
+        assert place[0] in str(refused)
+        return
+    price, amount = tenant.accepts[0], tenant.accepts[1]
+    (route,) = tenant.routes
+    json.dumps([dict(option.extra) for option in tenant.accepts], allow_nan=False)
+    values: dict[str, Any] = {
+        "accepts 0 decimals": price.decimals,
+        "accepts 0 maxTimeoutSeconds": price.max_timeout_seconds,
+        "accepts 0 priceUsd": Decimal(price.price_micros) / 1_000_000,
+        "accepts 1 amount": amount.amount,
+        "routes 0 priceUsd": Decimal(route.price_micros) / 1_000_000,
+        "routes 0 accepts 0 priceUsd": Decimal(route.accepts[0].price_micros) / 1_000_000,
+    }
+    name = " ".join(map(str, place))
+    if number != "null" and name in values:
+        meant = Decimal(json.loads(number, parse_float=str, parse_constant=str))
+        assert abs(meant - Decimal(values[name])) <= meant * Decimal("1e-12")
+
+
 @pytest.mark.parametrize("name", ["example", "inputSchema", "outputSchema"])
 @pytest.mark.parametrize("number", ["NaN", "1e400", "-Infinity", "1e-400", "9" * 5_000])
 def test_a_number_that_json_cannot_express_is_not_shown_to_clients(name: str, number: str) -> None:

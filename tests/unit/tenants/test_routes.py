@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.urls import readings
 from tenants.records import Tenant, parse_tenant
+from tenants.routes import _compile
 from tests.unit.tenants.test_records import REQUIRED, reasons
 
 ROUTES: list[dict[str, Any]] = [
@@ -168,3 +172,29 @@ def test_a_priced_route_needs_accepts_if_those_of_the_record_have_amounts() -> N
 def test_routes_is_a_list_of_at_most_fifty(routes: object) -> None:
     (reason,) = reasons(routes=routes)
     assert reason.startswith("routes must be a list of at most 50")
+
+
+def plainly(path: str) -> re.Pattern[str]:
+    """Compile a path as its meaning says, without a bound of the time."""
+    head, rest = (path[:-2], "(?:/.*)?") if path.endswith("/*") else (path.rstrip("/"), "")
+    pattern = re.escape(head).replace(r"\*", ".*").replace(":n", "[^/]+")
+    return re.compile(f"{pattern}{rest}/?", re.IGNORECASE | re.DOTALL)
+
+
+@settings(max_examples=2_000)
+@given(
+    st.lists(st.sampled_from(["a", "b", "/", "*", ":n-", ":n/"]), max_size=7),
+    st.text("ab/-", max_size=9),
+)
+def test_a_pattern_matches_what_it_says(parts: list[str], text: str) -> None:
+    path, requested = "/" + "".join(parts), "/" + text
+    matched = _compile(path).fullmatch(requested) is not None
+    assert matched == (plainly(path).fullmatch(requested) is not None)
+
+
+@pytest.mark.parametrize("part", ["*a", "{n}a", "*{n}a", "{n}", "*"])
+def test_a_pattern_with_many_varying_parts_is_matched_in_bounded_time(part: str) -> None:
+    # With backtracking, this takes longer than any test runs.
+    pattern = _compile("/" + part * 24 + "b")
+    assert pattern.fullmatch("/" + "a" * 2_000) is None
+    assert pattern.fullmatch("/" + "a" * 2_000 + "b") is not None
