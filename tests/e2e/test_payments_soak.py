@@ -31,7 +31,6 @@ from .faults import (
     status,
 )
 from .paid_dispatcher import (
-    BEYOND_LEASE_SECONDS,
     PRICE,
     PaidDispatcher,
     assert_all_accounts_agree,
@@ -137,7 +136,7 @@ def test_no_payment_is_charged_or_served_twice_despite_faults_and_crashes(
         open_paid_dispatcher(server, economy, fault_proxy, tmp_path, TOKEN) as paid_dispatcher,
     ):
         while _unresolved(paid_dispatcher):
-            paid_dispatcher.resolve(BEYOND_LEASE_SECONDS / 2)
+            paid_dispatcher.resolve(VALID_SECONDS / 2)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             for payment in [*payments, *payments]:
                 pool.submit(soak.present, paid_dispatcher, payment)
