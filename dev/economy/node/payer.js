@@ -9,10 +9,8 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { wrapAxiosWithPayment } from "@x402/axios";
 import { registerExactEvmScheme } from "@x402/evm/exact/client";
 import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client, x402HTTPClient } from "@x402/fetch";
-import axios, { isAxiosError } from "axios";
 import { privateKeyToAccount } from "viem/accounts";
 
 const isAxios = process.argv[2] === "axios";
@@ -67,6 +65,8 @@ async function receive(sent) {
  * @returns {Promise<Received>}
  */
 async function payWithAxios(client, request) {
+	const { default: axios, isAxiosError } = await import("axios");
+	const { wrapAxiosWithPayment } = await import("@x402/axios");
 	const instance = axios.create({ headers: request.headers ?? {} });
 	if (request.version === 1) {
 		instance.interceptors.response.use(undefined, (error) => {
