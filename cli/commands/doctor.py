@@ -1,4 +1,4 @@
-"""`clawr doctor`: checks the machine, the account and the dispatcher."""
+"""`clawr doctor`: checks the machine, the account, the facilitators and the dispatcher."""
 
 from cli.options import DispatcherOptions, JsonOption, examples, option_groups
 from cli.output import Output
@@ -12,7 +12,7 @@ EXAMPLES = examples(
 
 @option_groups
 def doctor(*, as_json: JsonOption = False, options: DispatcherOptions) -> None:
-    """Check tools, token, permissions, bindings, dispatcher, cron and clock.
+    """Check tools, token, permissions, bindings, facilitators, dispatcher, cron and clock.
 
     Says how to fix each problem, and changes nothing. What is not configured is reported as not
     checked. Ends with exit code 8 if a check failed; warnings do not count.
@@ -21,17 +21,19 @@ def doctor(*, as_json: JsonOption = False, options: DispatcherOptions) -> None:
     from cli.doctor.check import Report, State
     from cli.doctor.dev_server import check_local
     from cli.doctor.dispatcher import check_dispatcher
+    from cli.doctor.facilitators import check_facilitators
     from cli.doctor.machine import check_machine
     from dev.layout import HERE
 
     output = Output(as_json=as_json)
     target = options.find()
-    with output.working("Checking this machine, the account and the dispatcher …"):
+    with output.working("Checking this machine, the account, facilitators and the dispatcher …"):
         report = Report(
             [
                 *check_machine(HERE),
                 check_local(target, HERE),
                 *check_account(target, HERE.wrangler_toml),
+                *check_facilitators(target.settings, HERE.wrangler_toml),
                 *check_dispatcher(target),
             ]
         )

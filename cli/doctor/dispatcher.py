@@ -145,6 +145,11 @@ def _health(platform: Platform, *, has_date: bool) -> Iterator[Check]:
         State.FAILED if refused else State.OK,
         f"{directory['usable']} valid records, {refused} invalid",
     )
+    for facilitator in report["payments"].get("facilitators", ()):
+        if facilitator["answers"]:
+            networks = ", ".join(map(plain_text, facilitator["supports"])) or "no network in use"
+            message = f"{plain_text(facilitator['url'])} accepts the Worker's secrets: {networks}"
+            yield Check(PART, "facilitator", State.OK, message)
     yield from _log(report)
 
 

@@ -16,6 +16,7 @@ from payments.facilitator_settings import facilitator_urls
 from payments.ledger import Ledger
 from payments.ledger_reports import open_payments
 from payments.requirements import PaymentRequirements, requirements_for
+from tenants.pricing import EXACT
 from tenants.records import Tenant
 
 Problem = Mapping[str, str]
@@ -124,11 +125,11 @@ class PaymentHealth:
                 problems.append(problem("facilitator_unavailable", f"{url}/supported: {error}"))
                 shown.append({"url": url, "answers": False, "supports": [], "circuit": circuit})
                 continue
-            supported = _networks(kinds)
+            supported = settled_networks(kinds)
             settles = sorted(networks & supported)
             shown.append({"url": url, "answers": True, "supports": settles, "circuit": circuit})
             for network in sorted(networks - supported):
-                message = f"{url} does not settle on {network}."
+                message = f"{url} does not settle the scheme {EXACT} on {network}."
                 problems.append(problem("facilitator_unsuitable", message))
         return shown
 
@@ -144,10 +145,13 @@ class PaymentHealth:
         }
 
 
-def _networks(kinds: Sequence[Json]) -> set[str]:
-    """Return the networks in a facilitator's list of kinds; malformed ones are skipped."""
-    networks = [kind.get("network") for kind in kinds if isinstance(kind, dict)]
-    return {network for network in networks if isinstance(network, str)}
+def settled_networks(kinds: Sequence[Json]) -> set[str]:
+    """Return the networks on which a facilitator settles our scheme, from its list of kinds.
+
+    Malformed kinds are skipped.
+    """
+    usable = [kind for kind in kinds if isinstance(kind, dict) and kind.get("scheme") == EXACT]
+    return {kind["network"] for kind in usable if isinstance(kind.get("network"), str)}
 
 
 async def _ledger_report(

@@ -36,6 +36,7 @@
     SqlRejected                 a Durable Object's database rejected a statement; a defect
     DatabaseUnavailable         D1 failed; the calling code decides
     FetchFailed                 another server gave no usable response; the calling code decides
+    KeyUnusable                 a private key cannot sign; the calling code decides
 
 Monitors and front ends rely on the codes.
 """
@@ -317,3 +318,7 @@ class DatabaseUnavailable(Exception):
 
 class FetchFailed(Exception):
     """Another server gave no usable response; whether the request had an effect is not known."""
+
+
+class KeyUnusable(Exception):
+    """A private key cannot be read, or is of another kind; the message never has a part of it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from core import constants
 from core.constants import ScriptLimits
@@ -230,11 +230,16 @@ class UsageShards(Protocol):
 
 
 class Fetched(NamedTuple):
-    """Another server's response; `location` is that header, empty if there is none."""
+    """Another server's response.
+
+    `location` is that header, empty if there is none. `at_ms` is the time in the header `Date` of
+    a response with status 401, in milliseconds since 1970; otherwise None.
+    """
 
     status: int
     body: str
     location: str = ""
+    at_ms: int | None = None
 
 
 class Fetcher(Protocol):
@@ -254,6 +259,20 @@ class Fetcher(Protocol):
 
         Raises `FetchFailed` if no response arrives in time or its body is longer than
         `body_bytes_max`; whether the request had an effect is then not known.
+        """
+
+
+SigningAlgorithm: TypeAlias = Literal["ES256", "EdDSA"]
+"""ECDSA on P-256 with SHA-256, or Ed25519, as RFC 7518 and RFC 8037 name them."""
+
+
+class Signer(Protocol):
+    """Signatures with private keys."""
+
+    async def sign(self, algorithm: SigningAlgorithm, key: str, text: str) -> str:
+        """Sign the UTF-8 bytes of `text`; return the 64 bytes of the signature in base64.
+
+        `key` is PKCS #8 in base64. Raises `KeyUnusable`.
         """
 
 
@@ -282,7 +301,22 @@ class QuotaCounters(Protocol):
         """Release what a request that has ended did not use, and what it held."""
 
 
-class Environment(Protocol):
+class OutgoingEnvironment(Protocol):
+    """What calls to other servers need: settings, HTTP and signatures."""
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """Outgoing HTTP."""
+
+    @property
+    def signer(self) -> Signer:
+        """Signatures."""
+
+    def setting(self, name: str) -> str | None:
+        """The variable or secret `name`, None if it is missing or empty."""
+
+
+class Environment(OutgoingEnvironment, Protocol):
     """The bindings and settings that the deployment gave this Worker."""
 
     @property
@@ -317,12 +351,5 @@ class Environment(Protocol):
         """The rate-limit binding `name`, None if it is missing."""
 
     @property
-    def fetcher(self) -> Fetcher:
-        """Outgoing HTTP."""
-
-    @property
     def kv_counters(self) -> Mapping[tuple[str, str, bool], int]:
         """KV operations since the isolate started, by binding, operation and success."""
-
-    def setting(self, name: str) -> str | None:
-        """The variable or secret `name`, None if it is missing or empty."""

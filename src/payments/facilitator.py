@@ -23,13 +23,10 @@ from http import HTTPStatus
 from core import constants
 from core.errors import ConfigurationError, FetchFailed
 from core.logs import fields
-from core.ports import Clock, Environment, Fetched, Json
+from core.ports import Clock, Fetched, Fetcher, Json, OutgoingEnvironment
 from core.safe_json import read_json
-from payments.facilitator_settings import (
-    Facilitator,
-    facilitators_of,
-    redirect_target,
-)
+from payments.credentials import CoinbaseKey
+from payments.facilitator_settings import Facilitator, facilitators_of, redirect_target
 from tenants.networks import NETWORKS_V1
 
 SETTLEMENT_PENDING = "settlement_pending"
@@ -121,10 +118,11 @@ class Circuit:
 class Facilitators:
     """The facilitators of this deployment; one object per isolate."""
 
-    environment: Environment
+    environment: OutgoingEnvironment
     clock: Clock
     _circuits: dict[str, Circuit] = field(default_factory=dict)
     _supported: dict[str, tuple[int, Json]] = field(default_factory=dict)
+    _signing: dict[str, Fetcher] = field(default_factory=dict)
 
     async def verify(self, proof: Mapping[str, Json], payer: str) -> VerifyResult:
         """Verify a payment of `payer` with the first facilitator that can.
@@ -198,7 +196,7 @@ class Facilitators:
         facilitator = self._configured(url)
         fetched = await self._fetch(facilitator, "supported", None, constants.SUPPORTED_TIMEOUT_MS)
         if fetched.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            names = ", ".join(setting for _, setting in facilitator.credentials.values())
+            names = ", ".join(facilitator.secrets)
             raise FetchFailed(f"status {fetched.status}: it rejects its secret ({names or 'none'})")
         kinds = _document(fetched).get("kinds")
         if fetched.status != HTTPStatus.OK or not isinstance(kinds, list):
@@ -268,10 +266,13 @@ class Facilitators:
             if left_ms <= 0:
                 raise FetchFailed("timed out")
             content_type = {} if body is None else {"content-type": "application/json"}
-            fetched = await self.environment.fetcher.fetch(
+            fetcher: Fetcher = self.environment.fetcher
+            if (key := facilitator.key) and facilitator.is_own(url):
+                fetcher = self._signing_fetcher(facilitator.url, key)
+            fetched = await fetcher.fetch(
                 url,
                 method="GET" if body is None else "POST",
-                headers={**content_type, **facilitator.headers(self.environment, url)},
+                headers={**content_type, **facilitator.headers(self.environment, step, url)},
                 body=body,
                 timeout_ms=left_ms,
                 body_bytes_max=constants.FACILITATOR_BODY_BYTES_MAX,
@@ -284,6 +285,13 @@ class Facilitators:
                 raise FetchFailed(f"redirects to {shown}, which is not followed")
             url = target
         raise FetchFailed(f"redirects more than {constants.REDIRECTS_MAX} times")
+
+    def _signing_fetcher(self, url: str, key: CoinbaseKey) -> Fetcher:
+        """Return what signs requests to the facilitator at `url`, and knows its clock."""
+        from payments.credentials.coinbase import CoinbaseFetcher  # noqa: PLC0415 (see its package)
+
+        signing = CoinbaseFetcher(self.environment, self.clock, key)
+        return self._signing.setdefault(url, signing)
 
 
 def _is_own_reason(reason: str) -> bool:

@@ -1,10 +1,9 @@
 """The facilitators of the deployment, and the credentials of each.
 
-`FACILITATORS` is a JSON list of `{url, auth}`. Its `auth` is left out, or `{"bearer": NAME}`, or
-`{"headers": {HEADER: NAME}}`, where NAME is a secret of the Worker, so that the list itself
-contains none. The short form is `FACILITATOR_URL`, URLs separated by commas;
-`FACILITATOR_API_KEY` is then a bearer token for the origin of the first URL only. If both are set,
-`FACILITATORS` counts.
+`FACILITATORS` is a JSON list of `{url, auth}`. `credentials.forms` has the forms of `auth`: they
+name secrets of the Worker, so that the list itself contains none. The short form is
+`FACILITATOR_URL`, URLs separated by commas; `FACILITATOR_API_KEY` is then a bearer token for the
+origin of the first URL only. If both are set, `FACILITATORS` counts.
 """
 
 from __future__ import annotations
@@ -18,41 +17,45 @@ from urllib.parse import urljoin, urlsplit
 
 from core import constants
 from core.errors import ConfigurationError
-from core.ports import Environment, Json
+from core.ports import Json, OutgoingEnvironment
 from core.safe_json import read_json
+from payments.credentials import CALLS, CoinbaseKey, Headers
 
 LIST_SETTING = "FACILITATORS"
 URL_SETTING = "FACILITATOR_URL"
 KEY_SETTING = "FACILITATOR_API_KEY"
-_FORM = (
-    'a JSON list of {"url", "auth"} with http(s) URLs without password, query and fragment; auth is'
-    ' {"bearer": NAME} or {"headers": {HEADER: NAME}} with names of secrets, or left out'
-)
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
-_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)
 _VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?", re.ASCII)
 _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Facilitator:
-    """A facilitator: its URL without a final slash, and its credentials.
-
-    `credentials` has for each header the text before the secret, and the secret's setting.
-    """
+    """A facilitator: its URL without a final slash, and its credentials for each call."""
 
     url: str
-    credentials: Mapping[str, tuple[str, str]]
+    credentials: Mapping[str, Headers]
+    key: CoinbaseKey | None = None
 
-    def headers(self, environment: Environment, url: str) -> Mapping[str, str]:
-        """Return the credentials for a request to `url`; none for another origin than its own.
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The secrets that its credentials name, each once."""
+        named = [name for headers in self.credentials.values() for _, name in headers.values()]
+        return [*dict.fromkeys([*named, *(self.key or ())])]
+
+    def is_own(self, url: str) -> bool:
+        """Tell whether a URL has the facilitator's origin; no other gets its credentials."""
+        return origin_of(url) == origin_of(self.url)
+
+    def headers(self, environment: OutgoingEnvironment, call: str, url: str) -> Mapping[str, str]:
+        """Return the credentials for a call to `url`; none for another origin than its own.
 
         Raises `ConfigurationError` if a secret is missing or cannot be a header.
         """
-        if not self.credentials or origin_of(url) != origin_of(self.url):
+        credentials = self.credentials.get(call)
+        if not credentials or not self.is_own(url):
             return {}
         headers = {}
-        for name, (prefix, setting) in self.credentials.items():
+        for name, (prefix, setting) in credentials.items():
             secret = (environment.setting(setting) or "").strip()
             if not _VALUE.fullmatch(secret):
                 raise ConfigurationError(setting, f"It is the secret of {self.url}.")
@@ -60,7 +63,7 @@ class Facilitator:
         return headers
 
 
-def facilitators_of(environment: Environment) -> Sequence[Facilitator]:
+def facilitators_of(environment: OutgoingEnvironment) -> Sequence[Facilitator]:
     """Return the facilitators, in the order in which they are tried.
 
     Raises `ConfigurationError` if there is none or a setting is unusable.
@@ -78,11 +81,11 @@ def facilitators_of(environment: Environment) -> Sequence[Facilitator]:
 
 def secrets_named(text: str) -> Sequence[str]:
     """Return the secrets that a value of `FACILITATORS` names. Raises `ConfigurationError`."""
-    named = [one.credentials.values() for one in _read_list(text)]
-    return [*dict.fromkeys(setting for values in named for _, setting in values)]
+    named = [setting for one in _read_list(text) for setting in one.secrets]
+    return [*dict.fromkeys(named)]
 
 
-def facilitator_urls(environment: Environment) -> list[str]:
+def facilitator_urls(environment: OutgoingEnvironment) -> list[str]:
     """Return the facilitators' URLs. Raises as `facilitators_of` does."""
     return [facilitator.url for facilitator in facilitators_of(environment)]
 
@@ -132,62 +135,48 @@ def _read_urls(text: str, *, has_key: bool) -> Sequence[Facilitator]:
             "It must be one or more http(s) URLs, separated by commas, without password, query and"
             f" fragment: a key goes into {KEY_SETTING}.",
         )
-    key = {"authorization": ("Bearer ", KEY_SETTING)} if has_key else {}
+    headers = {"authorization": ("Bearer ", KEY_SETTING)} if has_key else {}
+    key = dict.fromkeys(CALLS, headers)
     first = origin_of(urls[0])
     return [Facilitator(url, key if origin_of(url) == first else {}) for url in dict.fromkeys(urls)]
 
 
 @lru_cache(maxsize=4)
 def _read_list(text: str) -> Sequence[Facilitator]:
+    from payments.credentials.forms import LIST_FORM  # noqa: PLC0415 (see the package)
+
     try:
         entries = read_json(text)
     except ValueError as error:
-        raise ConfigurationError(LIST_SETTING, f"It must be {_FORM}.") from error
+        raise ConfigurationError(LIST_SETTING, f"It must be {LIST_FORM}.") from error
     if not isinstance(entries, list) or not 0 < len(entries) <= constants.FACILITATORS_MAX:
         raise ConfigurationError(
-            LIST_SETTING, f"It must be {_FORM}; at most {constants.FACILITATORS_MAX}."
+            LIST_SETTING, f"It must be {LIST_FORM}; at most {constants.FACILITATORS_MAX}."
         )
     found: dict[str, Facilitator] = {}
     for index, entry in enumerate(entries):
-        facilitator = _read_entry(entry)
-        if facilitator is None or facilitator.url in found:
+        try:
+            facilitator = _read_entry(entry)
+            if facilitator.url in found:
+                raise ValueError("url is repeated")  # noqa: TRY301
+        except ValueError as error:
             raise ConfigurationError(
-                LIST_SETTING, f"Entry {index} is unusable or repeated. It must be {_FORM}."
-            )
+                LIST_SETTING, f"Entry {index}: {error}. It must be {LIST_FORM}."
+            ) from error
         found[facilitator.url] = facilitator
     return [*found.values()]
 
 
-def _read_entry(entry: Json) -> Facilitator | None:
+def _read_entry(entry: Json) -> Facilitator:
+    """Read an entry; raises `ValueError` with what is wrong with it."""
+    from payments.credentials.forms import read_auth  # noqa: PLC0415 (see the package)
+
     if not isinstance(entry, dict) or not entry.keys() <= {"url", "auth"}:
-        return None
-    url, auth = entry.get("url"), entry.get("auth")
+        raise ValueError("it must have url and auth, and nothing else")
+    url = entry.get("url")
     if not isinstance(url, str) or not _is_url(url.strip()):
-        return None
-    credentials = _read_auth(auth)
-    return None if credentials is None else Facilitator(url.strip().rstrip("/"), credentials)
-
-
-def _read_auth(auth: Json) -> Mapping[str, tuple[str, str]] | None:
-    """Read the credentials of an entry; None if they have no known form."""
-    if auth is None:
-        return {}
-    if not isinstance(auth, dict) or len(auth) != 1:
-        return None
-    ((kind, value),) = auth.items()
-    if kind == "bearer" and isinstance(value, str) and _SETTING.fullmatch(value):
-        return {"authorization": ("Bearer ", value)}
-    if kind == "headers" and isinstance(value, dict) and value:
-        names = {name.lower(): setting for name, setting in value.items()}
-        is_valid = len(names) == len(value) and all(
-            _HEADER.fullmatch(name)
-            and name != "content-type"
-            and isinstance(setting, str)
-            and _SETTING.fullmatch(setting)
-            for name, setting in names.items()
-        )
-        return {name: ("", setting) for name, setting in names.items()} if is_valid else None
-    return None
+        raise ValueError("url is unusable")
+    return Facilitator(url.strip().rstrip("/"), *read_auth(entry.get("auth")))
 
 
 def _is_url(url: str) -> bool:

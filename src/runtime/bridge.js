@@ -264,16 +264,19 @@ export function runBatch(database, statements) {
  * @param {string | undefined} body
  * @param {number} timeoutMs - for the request and the response's body
  * @param {number} bytesMax - the longest body that is read
- * @returns {{ promise: Promise<string> }} the lines of status, location and body, which may have lines
+ * @returns {{ promise: Promise<string> }} the lines of status, location (for 401: the response's
+ *   time in milliseconds) and body, which may have lines
  */
 export function fetchText(url, method, headers, body, timeoutMs, bytesMax) {
 	const signal = AbortSignal.timeout(timeoutMs);
 	const init = { method, headers: [...pairs(headers)], body, redirect: /** @type {const} */ ("manual"), signal };
 	const read = async () => {
 		const response = await fetch(url, init);
-		const location = response.headers.get("location") ?? "";
+		const { status, headers } = response;
+		// A signed request may be rejected because the clocks differ.
+		const detail = status === 401 ? Date.parse(headers.get("date") ?? "") || "" : (headers.get("location") ?? "");
 		const text = response.body === null ? "" : await readBounded(response.body, bytesMax);
-		return `${response.status}\n${location}\n${text}`;
+		return `${status}\n${detail}\n${text}`;
 	};
 	return { promise: read() };
 }
@@ -300,4 +303,32 @@ async function readBounded(stream, bytesMax) {
 		}
 		text += decoder.decode(value, { stream: true });
 	}
+}
+
+/** Keys that were imported before, by algorithm and PKCS #8. @type {Map<string, CryptoKey>} */
+const keys = new Map();
+
+/**
+ * Sign a text with a private key.
+ *
+ * @param {"ES256" | "EdDSA"} algorithm
+ * @param {string} key - PKCS #8 in base64
+ * @param {string} text
+ * @returns {{ promise: Promise<string> }} the signature in base64
+ */
+export function sign(algorithm, key, text) {
+	const parameters =
+		algorithm === "EdDSA" ? { name: "Ed25519" } : { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+	const name = `${algorithm} ${key}`;
+	const run = async () => {
+		let imported = keys.get(name);
+		if (imported === undefined) {
+			const der = Uint8Array.from(atob(key), (character) => character.charCodeAt(0));
+			imported = await crypto.subtle.importKey("pkcs8", der, parameters, false, ["sign"]);
+			keys.set(name, imported);
+		}
+		const signature = await crypto.subtle.sign(parameters, imported, new TextEncoder().encode(text));
+		return btoa(String.fromCharCode(...new Uint8Array(signature)));
+	};
+	return { promise: run() };
 }

@@ -11,7 +11,7 @@ import js
 from core.kv_store import KvCounters, MeteredStore
 from runtime.counters import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime.d1 import RuntimeDatabase
-from runtime.http import RuntimeFetcher, RuntimeNamespace, RuntimeUpstreamResponse
+from runtime.http import RuntimeFetcher, RuntimeNamespace, RuntimeSigner, RuntimeUpstreamResponse
 from runtime.kv import RuntimeStore, js_object
 from runtime.shards import RuntimeUsageShards
 
@@ -72,6 +72,7 @@ class RuntimeEnvironment:
         setting = self.setting("USAGE_SHARDS")
         self.usage_shards = RuntimeUsageShards(shards, setting) if shards else None
         self.fetcher = RuntimeFetcher()
+        self.signer = RuntimeSigner()
 
     def rate_counter(self, name: str) -> RuntimeRateCounter | None:
         """Return the rate-limit binding `name`, None if it is missing."""

@@ -1,4 +1,4 @@
-"""HTTP: the Worker's requests and responses, the dispatch namespace, and `fetch`.
+"""HTTP: the Worker's requests and responses, the dispatch namespace, `fetch`, and WebCrypto.
 
 An attribute read from JavaScript, or a call, takes microseconds, which is much of what a request
 costs. So `bridge.js` groups what belongs together into one call, and lists are passed as the
@@ -19,17 +19,18 @@ from workers import import_from_javascript
 from core.constants import ScriptLimits
 from core.errors import (
     FetchFailed,
+    KeyUnusable,
     TenantError,
     TenantLimitExceeded,
     TenantWorkerFailure,
     WorkerNotFound,
 )
-from core.ports import Fetched, ProxyResponse, Request, Response
+from core.ports import Fetched, ProxyResponse, Request, Response, SigningAlgorithm
 from runtime.coroutine_driver import JsPromise
 
 _bridge = import_from_javascript("runtime/bridge.js")
 _arrive, _end, _drain = _bridge.arrive, _bridge.end, _bridge.drain
-_read_text, _fetch_text = _bridge.readText, _bridge.fetchText
+_read_text, _fetch_text, _sign = _bridge.readText, _bridge.fetchText, _bridge.sign
 _dispatch, _describe, _discard = _bridge.dispatch, _bridge.describe, _bridge.discard
 _forward, _respond = _bridge.forward, _bridge.respond
 _LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
@@ -156,9 +157,23 @@ class RuntimeFetcher:
             )
         except (JsException, ValueError) as error:
             raise FetchFailed(str(error)) from error
-        status, location, text = found.split("\n", 2)
-        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= int(status) < HTTPStatus.BAD_REQUEST
-        return Fetched(int(status), text, location if is_redirect else "")
+        line, detail, text = found.split("\n", 2)
+        status = int(line)
+        if status == HTTPStatus.UNAUTHORIZED:
+            return Fetched(status, text, at_ms=int(detail) if detail else None)
+        is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+        return Fetched(status, text, detail if is_redirect else "")
+
+
+class RuntimeSigner:
+    """WebCrypto."""
+
+    async def sign(self, algorithm: SigningAlgorithm, key: str, text: str) -> str:
+        """Sign a text; see `ports.Signer`."""
+        try:
+            return str(await JsPromise(_sign(algorithm, key, text)))
+        except JsException as error:
+            raise KeyUnusable(str(error.message)) from error
 
 
 def _lines(headers: Iterable[tuple[str, str]]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from core.ports import Database, KeyValueStore, QuotaCounters, RateCounter, SqlValue
+from cli.doctor.outgoing import HostSigner
+from core.ports import Database, KeyValueStore, QuotaCounters, RateCounter, Signer, SqlValue
 from tests.simulation.kv import SimulatedKv, Temper
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.store import SimulatedStore
@@ -77,6 +78,12 @@ def quota_counters() -> QuotaCounters:
 def rate_counter_of() -> Callable[[str], RateCounter]:
     """Return a function that returns a rate-limit binding by name."""
     return fake_rate_counters(10, 60).__getitem__
+
+
+@pytest.fixture
+def signer() -> Signer:
+    """Signatures on the host."""
+    return HostSigner()
 
 
 @pytest.hookimpl(tryfirst=True)

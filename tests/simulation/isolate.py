@@ -12,7 +12,9 @@ from analytics import Analytics
 from api.auth import PUBLIC_SETTING
 from api.platform import PlatformApi
 from api.tokens import TOKEN_SETTING
+from cli.doctor.outgoing import HostSigner
 from core.errors import ShardUnavailable, StoreUnavailable
+from core.ports import Signer
 from metering.batches import decode_batch
 from metering.events import UsageEvent
 from tenants.directory import TenantDirectory
@@ -76,6 +78,7 @@ class SimulatedEnvironment:
     assets: None = None
     control_database: None = None
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
+    signer: Signer = field(default_factory=HostSigner)
     quota_counters: None = None
     kv_counters: Mapping[tuple[str, str, bool], int] = field(default_factory=dict)
 

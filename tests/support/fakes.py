@@ -11,9 +11,10 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.doctor.outgoing import HostSigner
 from core.constants import KV_BULK_GET_KEYS_MAX, KV_LIST_KEYS_MAX, ScriptLimits
 from core.errors import ReadTooLarge, StoreUnavailable, TenantError
-from core.ports import Json, KeyPage, ListedKey, NamePage, Request
+from core.ports import Json, KeyPage, ListedKey, NamePage, Request, Signer
 from gateway.urls import parse_url
 from tests.support.fake_counters import FakeQuotaCounters, FakeRateCounter, fake_rate_counters
 from tests.support.fake_network import FakeDatabase, FakeFetcher
@@ -231,6 +232,7 @@ class FakeEnvironment:
     assets: FakeAssets | None = field(default_factory=FakeAssets)
     control_database: FakeDatabase | None = None
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
+    signer: Signer = field(default_factory=HostSigner)
     settings: dict[str, str] = field(default_factory=dict)
     quota_counters: FakeQuotaCounters | None = field(default_factory=FakeQuotaCounters)
     rate_counters: dict[str, FakeRateCounter] = field(

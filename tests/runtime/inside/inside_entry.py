@@ -24,6 +24,7 @@ from core.errors import ShardUnavailable, SqlRejected
 from core.ports import Clock, KeyValueStore, Sql, SqlValue, UsageShards
 from runtime.counters import QuotaCounter, RuntimeQuotaCounters, RuntimeRateCounter
 from runtime.d1 import RuntimeDatabase
+from runtime.http import RuntimeSigner
 from runtime.kv import RuntimeStore
 from runtime.shards import RuntimeSql, RuntimeUsageShards
 from runtime.usage_shard import Shard, ShardObject
@@ -129,6 +130,11 @@ class Reporter:
     def database(self) -> RuntimeDatabase:
         """The ledger's database, through the port, with all migrations applied."""
         return RuntimeDatabase(self._environment._env.CONTROL_DB)
+
+    @pytest.fixture
+    def signer(self) -> RuntimeSigner:
+        """WebCrypto, through the port."""
+        return RuntimeSigner()
 
     @pytest.fixture
     def quota_counters(self) -> RuntimeQuotaCounters:

@@ -11,7 +11,9 @@ from typing import Any
 from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import PlatformApi
+from cli.doctor.outgoing import HostSigner
 from core.errors import DatabaseUnavailable
+from core.ports import Signer
 from gateway.dispatcher import Dispatcher
 from gateway.scheduled import ScheduledWork
 from tenants.directory import TenantDirectory
@@ -83,6 +85,7 @@ class PaidEnvironment:
     control_database: SimulatedDatabase
     fetcher: SimulatedNetwork
     settings: Mapping[str, str]
+    signer: Signer = field(default_factory=HostSigner)
     tenant_store: None = None
     assets: None = None
     quota_counters: None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -12,7 +13,7 @@ from api.payment_health import PaymentHealth
 from core.errors import ConfigurationError
 from core.ports import Fetched, Json
 from payments.facilitator import Facilitators
-from payments.facilitator_settings import facilitator_urls
+from payments.facilitator_settings import facilitator_urls, secrets_named
 from tests.support.fake_chain import PAYER
 from tests.support.fake_network import FakeFetcher
 from tests.support.fakes import FakeClock, FakeEnvironment
@@ -58,6 +59,47 @@ def test_each_facilitator_of_the_list_gets_its_own_credentials() -> None:
         "https://three.example/verify": {},
         "https://four.example/verify": {},
     }
+
+
+def test_headers_by_call_are_sent_with_their_call_only() -> None:
+    headers = {"settle": {"X-Api-Key": "KEY_TWO", "X-Id": "KEY_ONE"}, "supported": {}}
+    settings = {**SECRETS, **listed({"url": "https://one.example", "auth": {"headers": headers}})}
+
+    async def respond(_url: str, _body: Json) -> Fetched:
+        return Fetched(503, "")
+
+    fetcher = FakeFetcher(respond)
+    facilitators = Facilitators(FakeEnvironment(settings=settings, fetcher=fetcher), FakeClock())
+
+    async def call_all() -> None:
+        await facilitators.settle(PROOF, "https://one.example")
+        for call in (
+            facilitators.verify(PROOF, PAYER.lower()),
+            facilitators.supported("https://one.example"),
+        ):
+            with pytest.raises(Exception, match="503"):
+                await call
+
+    asyncio.run(call_all())
+    json_type = {"content-type": "application/json"}
+    assert {url.rpartition("/")[2]: headers for url, headers, _ in fetcher.sent} == {
+        "settle": {**json_type, "x-api-key": "second", "x-id": "first secret"},
+        "verify": json_type,
+        "supported": {},
+    }
+
+
+def test_the_secrets_of_every_form_are_known_once_each() -> None:
+    text = json.dumps(
+        [
+            {"url": "https://a.example", "auth": {"bearer": "A"}},
+            {"url": "https://b.example", "auth": {"headers": {"x": "B", "y": "A"}}},
+            {"url": "https://c.example", "auth": {"headers": {"verify": {"x": "C"}}}},
+            {"url": "https://d.example", "auth": {"coinbase": {"keyId": "D", "keySecret": "E"}}},
+            {"url": "https://e.example"},
+        ]
+    )
+    assert secrets_named(text) == ["A", "B", "C", "D", "E"]
 
 
 def test_the_list_replaces_the_short_form() -> None:
@@ -121,19 +163,40 @@ def test_an_unusable_url_is_rejected_in_both_forms(url: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "auth",
+    ("auth", "field"),
     [
-        *("KEY_ONE", 7, True, [], {}, {"basic": "KEY_ONE"}, {"bearer": None}, {"bearer": "a key"}),
-        *({"bearer": "KEY_ONE", "headers": {"x": "KEY_TWO"}}, {"headers": {}}, {"headers": []}),
-        *({"headers": {"x y": "KEY_ONE"}}, {"headers": {"x": 7}}, {"headers": {"x": "a key"}}),
-        *({"headers": {"content-type": "KEY_ONE"}}, {"headers": {"X": "KEY_ONE", "x": "KEY_TWO"}}),
+        *(("KEY_ONE", "auth"), (7, "auth"), (True, "auth"), ([], "auth"), ({}, "auth")),
+        ({"basic": "KEY_ONE"}, "auth"),
+        ({"bearer": "KEY_ONE", "headers": {"x": "KEY_TWO"}}, "auth"),
+        *(({"bearer": value}, "auth.bearer") for value in (None, "a key", {"x": "KEY_ONE"})),
+        *(({"headers": {}}, "auth.headers"), ({"headers": []}, "auth.headers")),
+        ({"headers": "KEY_ONE"}, "auth.headers"),
+        ({"headers": {"x y": "KEY_ONE"}}, "auth.headers"),
+        *(({"headers": {"x": value}}, "auth.headers.x") for value in (7, None, "a key")),
+        ({"headers": {"content-type": "KEY_ONE"}}, "auth.headers.content-type"),
+        ({"headers": {"X": "KEY_ONE", "x": "KEY_TWO"}}, "auth.headers.x"),
+        ({"headers": {"verify": {"x": "KEY_ONE"}, "y": "KEY_TWO"}}, "auth.headers.y"),
+        ({"headers": {"y": "KEY_TWO", "settle": {"x": "KEY_ONE"}}}, "auth.headers.y"),
+        ({"headers": {"verify": {"x": "KEY_ONE"}, "settle": "KEY_TWO"}}, "auth.headers.settle"),
+        ({"headers": {"list": {"x": "KEY_ONE"}}}, "auth.headers"),
+        ({"headers": {"verify": {"x": "a key"}}}, "auth.headers.verify.x"),
+        ({"headers": {"verify": {"x": {"y": "KEY_ONE"}}}}, "auth.headers.verify.x"),
+        *(
+            ({"coinbase": value}, "auth.coinbase")
+            for value in ("KEY_ONE", {}, {"keyId": "KEY_ONE"})
+        ),
+        ({"coinbase": {"keyId": "A", "keySecret": "B", "wallet": "C"}}, "auth.coinbase"),
+        ({"coinbase": {"keyId": "a key", "keySecret": "B"}}, "auth.coinbase.keyId"),
+        ({"coinbase": {"keyId": "A", "keySecret": "a key"}}, "auth.coinbase.keySecret"),
     ],
 )
-def test_unknown_credentials_are_rejected(auth: object) -> None:
-    with pytest.raises(ConfigurationError, match="Entry 0"):
-        facilitator_urls(
-            FakeEnvironment(settings=listed({"url": "https://a.example", "auth": auth}))
-        )
+def test_unknown_credentials_are_rejected_with_entry_and_field(auth: object, field: str) -> None:
+    good = {"url": "https://a.example", "auth": {"bearer": "KEY_ONE"}}
+    entries = listed(good, {"url": "https://b.example", "auth": auth})
+    with pytest.raises(ConfigurationError, match=rf"Entry 1: .*{re.escape(field)} ") as raised:
+        facilitator_urls(FakeEnvironment(settings=entries))
+    # Somebody may have written the secret where its name belongs.
+    assert "a key" not in raised.value.message
 
 
 @pytest.mark.parametrize(

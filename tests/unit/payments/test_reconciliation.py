@@ -251,7 +251,7 @@ def test_other_obstacles_to_payments_are_problems_at_health() -> None:
     market = Market()
     assert any("/supported" in text for text in problems(market))
     market.facilitator.kinds = [{"network": "eip155:1"}]
-    assert any("does not settle on eip155:84532" in text for text in problems(market))
+    assert any("exact on eip155:84532" in text for text in problems(market))
     market.database.failing = 9
     assert any("migrations" in text for text in problems(market))
     market.database.failing = 0

@@ -152,14 +152,18 @@ def test_secrets_that_facilitators_name_are_set_or_reported_as_missing() -> None
     listed = [
         {"url": "https://a.example", "auth": {"bearer": "KEY_A"}},
         {"url": "https://b.example", "auth": {"headers": {"x-key": "KEY_B", "x-id": "KEY_C"}}},
+        {"url": "https://c.example", "auth": {"headers": {"settle": {"x-key": "KEY_D"}}}},
+        {"url": "https://d.example", "auth": {"coinbase": {"keyId": "ID", "keySecret": "PEM"}}},
     ]
-    settings = {"FACILITATORS": json.dumps(listed), "KEY_A": "a", "CALLER_HASH_SECRET": "x"}
+    given = {"KEY_A": "a", "CALLER_HASH_SECRET": "x", "PEM": "several\nlines"}
+    settings = {"FACILITATORS": json.dumps(listed), **given}
     chosen = chosen_secrets(settings, frozenset({"KEY_B", "PLATFORM_TOKENS"}), frozenset())
-    assert chosen.fresh == {"KEY_A": "a", "CALLER_HASH_SECRET": "x"}
+    assert chosen.fresh == given
     assert "wrangler secret put" in chosen.advice["KEY_C"]
-    assert [*chosen.advice] == ["KEY_C"]
+    assert [*chosen.advice] == ["KEY_C", "KEY_D", "ID"]
     assert not chosen.is_refused
-    assert {"KEY_A", "KEY_B", "KEY_C", "X402_RPC_URL"} <= {*confidential_names(settings)}
+    names = {"KEY_A", "KEY_B", "KEY_C", "KEY_D", "ID", "PEM", "X402_RPC_URL"}
+    assert names <= {*confidential_names(settings)}
     with pytest.raises(InputError, match="FACILITATORS is unusable"):
         chosen_secrets({"FACILITATORS": "{"}, frozenset(), frozenset())
 

@@ -1,0 +1,1 @@
+../../ports/test_signer.py
