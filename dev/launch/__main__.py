@@ -19,6 +19,7 @@ from types import FrameType
 from dev.economy import Economy, running_economy
 from dev.economy.announcement import announced
 from dev.errors import run_command_line
+from dev.launch.announcement import reserved
 from dev.launch.config import load_production_config, run_variables
 from dev.launch.examples import Example, examples
 from dev.launch.options import (
@@ -52,6 +53,7 @@ def main() -> int:
     try:
         with ExitStack() as parts:
             economy = None
+            parts.enter_context(reserved(options.state))
             if with_payments:
                 print("Starting a local chain and a facilitator …", file=sys.stderr, flush=True)
                 economy = parts.enter_context(running_economy())

@@ -1,5 +1,6 @@
 """The file in STATE that tells other commands about a running `make dev`."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dev.errors import UsageError
 from dev.setup.stamp import temporary_file
 
 FILE_NAME = "running.json"
@@ -67,3 +69,35 @@ def find_running(state: Path) -> Running:
     except (OSError, ValueError, TypeError) as error:
         raise NotRunning(f"No `make dev` is running with STATE={state}.") from error
     return running
+
+
+@contextmanager
+def reserved(state: Path) -> Iterator[None]:
+    """Reserve a STATE folder for this process, because each of its databases has one writer.
+
+    Args:
+        state: The folder.
+
+    Raises:
+        UsageError: Another `make dev` uses it.
+    """
+    # A lock of the folder itself ends with the process, even if that is killed.
+    descriptor = os.open(state, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"STATE={state} is in use by another make dev{_address(state)}: stop it, or choose "
+                "another folder."
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _address(state: Path) -> str:
+    try:
+        return f" at {find_running(state).dispatcher_url}"
+    except NotRunning:
+        return ", which is starting"

@@ -83,6 +83,21 @@ def test_an_invalid_setting_is_reported_in_one_line(
     assert output.count("\n") == 1
 
 
+def test_a_state_in_use_is_refused_with_the_address_of_who_uses_it(tmp_path: Path) -> None:
+    with launched(tmp_path) as first:
+        url = first.read_until("^Ready on").rpartition(" ")[2]
+        with launched(tmp_path) as second:
+            output, _ = second.process.communicate(timeout=30)
+        assert second.process.returncode == 2
+        assert output.startswith("error: STATE=")
+        assert f"in use by another make dev at {url}: stop it" in output
+        assert output.count("\n") == 1
+        first.process.kill()
+        first.process.wait(30)
+    with launched(tmp_path) as third:
+        third.read_until("^Ready on")
+
+
 def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
