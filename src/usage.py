@@ -256,20 +256,23 @@ class UsageRecorder:
         return True
 
 
-async def append(shards: UsageShards, shard: int, batch: str) -> None:
-    """Append an encoded batch to a shard.
+async def append(shards: UsageShards, shard: int, *batches: str) -> None:
+    """Append encoded batches to a shard.
 
     Raises:
-        ShardUnavailable: The shard did not respond; it may have the batch.
-        BatchRefused: The shard is of another version, or the batch is invalid.
+        ShardUnavailable: The shard did not respond; it may have the batches.
+        BatchRefused: The shard is of another version, or a batch is invalid; it may have others.
     """
-    response = await shards.call(shard, "append", batch)
+    response = await shards.call(shard, "append", "\n".join(batches))
     try:
-        document = json.loads(response)
-        if "error" not in document:
-            int(document["position"])
-            return
-        refused = BatchRefused(str(document["error"]), str(document["message"]))
+        refused = None
+        for _, line in zip(batches, response.split("\n"), strict=True):
+            document = json.loads(line)
+            if "error" in document:
+                refused = BatchRefused(str(document["error"]), str(document["message"]))
+            else:
+                int(document["position"])
     except (ValueError, TypeError, LookupError) as error:
         raise ShardUnavailable(f"the response {response[:100]!r} is unreadable") from error
-    raise refused
+    if refused is not None:
+        raise refused

@@ -63,21 +63,25 @@ class UsageShard:
         self._next_spill_check_ms = checked_ms + constants.SPILL_CHECK_MS
 
     async def append(self, text: str) -> str:
-        """Add a batch to the log and to the totals, once.
+        """Add batches to the log and to the totals, once.
 
         Args:
-            text: The batch, as `encode_batch` wrote it.
+            text: The batches, each a line as `encode_batch` wrote it.
 
         Returns:
-            JSON: `position`, as of which the batch is counted, and `new`, how many of its imported
-            events were new; or, if the batch is refused, `error` and `message`.
+            A line of JSON for each: `position`, as of which the batch is counted, and `new`, how
+            many of its imported events were new; or, if it is refused, `error` and `message`.
         """
         self._is_spill_check_due = True
-        response = await self._append(text)
-        if "error" in response:
-            self.log.counters.refused += 1
-            _LOGGER.warning("batch_refused", extra=fields(**response))
-        return json.dumps(response)
+        first, *others = text.split("\n")
+        # They wait for the same commit.
+        tasks = [asyncio.ensure_future(self._append(one)) for one in others]
+        responses = [await self._append(first), *[await task for task in tasks]]
+        for response in responses:
+            if "error" in response:
+                self.log.counters.refused += 1
+                _LOGGER.warning("batch_refused", extra=fields(**response))
+        return "\n".join(map(json.dumps, responses))
 
     async def _append(self, text: str) -> dict[str, str | int]:
         try:

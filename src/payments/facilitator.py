@@ -27,6 +27,7 @@ from core.ports import Clock, Fetched, Fetcher, Json, OutgoingEnvironment
 from core.safe_json import read_json
 from payments.credentials import CoinbaseKey
 from payments.facilitator_settings import Facilitator, facilitators_of, redirect_target
+from payments.payload import Proof
 from tenants.networks import NETWORKS_V1
 
 SETTLEMENT_PENDING = "settlement_pending"
@@ -124,11 +125,10 @@ class Facilitators:
     _supported: dict[str, tuple[int, Json]] = field(default_factory=dict)
     _signing: dict[str, Fetcher] = field(default_factory=dict)
 
-    async def verify(self, proof: Mapping[str, Json], payer: str) -> VerifyResult:
-        """Verify a payment of `payer` with the first facilitator that can.
+    async def verify(self, proof: Proof) -> VerifyResult:
+        """Verify a payment with the first facilitator that can.
 
-        `proof` is what `PaymentPayload.proof` returns. Raises `NoFacilitator` if none
-        can, and `ConfigurationError`.
+        Raises `NoFacilitator` if none can, and `ConfigurationError`.
         """
         causes = []
         deadline_ms = self.clock.now_ms() + constants.VERIFY_TOTAL_MS
@@ -145,8 +145,9 @@ class Facilitators:
             is_last = position == len(candidates) - 1
             most_ms = constants.VERIFY_TIMEOUT_MS if is_last else constants.VERIFY_SHARE_MS
             try:
-                fetched = await self._post(facilitator, "verify", proof, min(most_ms, left_ms))
-                result = _read_verify_result(fetched, payer, url)
+                timeout_ms = min(most_ms, left_ms)
+                fetched = await self._fetch(facilitator, "verify", proof.text, timeout_ms)
+                result = _read_verify_result(fetched, proof.payer, url)
             except FetchFailed as error:
                 self._failed(url, str(error))
                 causes.append(f"{url}/verify: {error}")
@@ -161,17 +162,18 @@ class Facilitators:
 
     async def settle(
         self,
-        proof: Mapping[str, Json],
+        proof: Proof,
         url: str,
         timeout_ms: int = constants.SETTLE_TIMEOUT_MS,
     ) -> SettleResult:
-        """Call `/settle` of the facilitator at `url`; `proof` is as for `verify`.
+        """Call `/settle` of the facilitator at `url`.
 
         It gets its credentials if it is still configured. If the call fails, the outcome is
         unknown. Raises nothing.
         """
         try:
-            fetched = await self._post(self._configured(url), "settle", proof, timeout_ms)
+            facilitator = self._configured(url)
+            fetched = await self._fetch(facilitator, "settle", proof.text, timeout_ms)
             result = _read_settle_result(fetched, proof, url)
         except (FetchFailed, ConfigurationError) as error:
             # Whatever failed, the money may have moved.
@@ -215,10 +217,10 @@ class Facilitators:
 
     def _in_order(self) -> Sequence[Facilitator]:
         """Return the facilitators, those whose circuit is open after the others."""
-        now_ms = self.clock.now_ms()
         found = facilitators_of(self.environment)
         if not self._circuits:
             return found
+        now_ms = self.clock.now_ms()
         return sorted(found, key=lambda one: self.circuit(one.url).open_until_ms > now_ms)
 
     def _failed(self, url: str, cause: str) -> None:
@@ -231,26 +233,21 @@ class Facilitators:
         circuit.open_until_ms = self.clock.now_ms() + open_ms
         circuit.cause = cause
 
-    def _supports(self, url: str, proof: Mapping[str, Json]) -> bool:
+    def _supports(self, url: str, proof: Proof) -> bool:
         """Tell whether a facilitator supports a payment; True if that is not known."""
         cached = self._supported.get(url)
         if cached is None:
             # The verify call will show it; a call before it would only add latency.
             return True
-        requirements = proof["paymentRequirements"]
+        body = json.loads(proof.text)
+        requirements = body["paymentRequirements"]
         return any(
             isinstance(kind, dict)
-            and kind.get("x402Version") == proof["x402Version"]
+            and kind.get("x402Version") == body["x402Version"]
             and kind.get("scheme") == requirements["scheme"]
             and kind.get("network") == requirements["network"]
             for kind in cached[1]
         )
-
-    async def _post(
-        self, facilitator: Facilitator, step: str, proof: Mapping[str, Json], timeout_ms: int
-    ) -> Fetched:
-        body = json.dumps(proof, separators=(",", ":"))
-        return await self._fetch(facilitator, step, body, timeout_ms)
 
     async def _fetch(
         self, facilitator: Facilitator, step: str, body: str | None, timeout_ms: int
@@ -260,11 +257,8 @@ class Facilitators:
         Credentials are sent only to the facilitator's own origin.
         """
         url = f"{facilitator.url}/{step}"
-        deadline_ms = self.clock.now_ms() + timeout_ms
+        deadline_ms, left_ms = self.clock.now_ms() + timeout_ms, timeout_ms
         for _ in range(constants.REDIRECTS_MAX + 1):
-            left_ms = deadline_ms - self.clock.now_ms()
-            if left_ms <= 0:
-                raise FetchFailed("timed out")
             content_type = {} if body is None else {"content-type": "application/json"}
             fetcher: Fetcher = self.environment.fetcher
             if (key := facilitator.key) and facilitator.is_own(url):
@@ -283,7 +277,9 @@ class Facilitators:
             if target is None:
                 shown = _clean(fetched.location) or "no address"
                 raise FetchFailed(f"redirects to {shown}, which is not followed")
-            url = target
+            url, left_ms = target, deadline_ms - self.clock.now_ms()
+            if left_ms <= 0:
+                raise FetchFailed("timed out")
         raise FetchFailed(f"redirects more than {constants.REDIRECTS_MAX} times")
 
     def _signing_fetcher(self, url: str, key: CoinbaseKey) -> Fetcher:
@@ -311,7 +307,7 @@ def _read_verify_result(fetched: Fetched, payer: str, url: str) -> VerifyResult:
     return VerifyResult(is_valid, reason, _text(document, "invalidMessage"), url)
 
 
-def _read_settle_result(fetched: Fetched, proof: Mapping[str, Json], url: str) -> SettleResult:
+def _read_settle_result(fetched: Fetched, proof: Proof, url: str) -> SettleResult:
     """Read the result of a settle call; a transaction's hash is kept whatever else is wrong.
 
     Raises `FetchFailed` if there is neither a result nor a hash.
@@ -352,21 +348,15 @@ def _read_settle_result(fetched: Fetched, proof: Mapping[str, Json], url: str) -
     return SettleResult(outcome, transaction, reason or "unexplained", url)
 
 
-def _contradiction(document: Mapping[str, Json], proof: Mapping[str, Json]) -> str:
+def _contradiction(document: Mapping[str, Json], proof: Proof) -> str:
     """Return what in a settle result is of another payment than `proof`; empty if nothing is."""
-    requirements = proof["paymentRequirements"]
-    demanded = requirements.get("amount", requirements.get("maxAmountRequired"))
     amount, network = document.get("amount"), document.get("network")
-    payer = proof["paymentPayload"]["payload"]["authorization"]["from"]
-    wanted = requirements["network"]
-    is_network = isinstance(network, str) and (
-        NETWORKS_V1.get(network, network) == NETWORKS_V1.get(wanted, wanted)
-    )
+    is_network = isinstance(network, str) and NETWORKS_V1.get(network, network) == proof.network
     checks = {
-        "payer": _is_of(document, "payer", payer),
-        "asset": _is_of(document, "asset", requirements["asset"]),
+        "payer": _is_of(document, "payer", proof.payer),
+        "asset": _is_of(document, "asset", proof.asset),
         "network": network is None or is_network,
-        "amount": amount is None or (type(amount) in (str, int) and str(amount) == demanded),
+        "amount": amount is None or (type(amount) in (str, int) and str(amount) == proof.amount),
     }
     wrong = [name for name, fits in checks.items() if not fits]
     return f"the result names another {wrong[0]} than the payment" if wrong else ""

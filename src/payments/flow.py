@@ -1,15 +1,14 @@
 """The steps of one payment: verify, claim, and, after the script responded, settle.
 
-The gateway dispatches the request between `claim` and `settle`, and calls `publish` after the
-response. docs/payments.md has the states, and what happens if the isolate dies after a step.
+The gateway dispatches the request between `claim` and `settle`, and publishes the `outbox` after
+the response. docs/payments.md has the states, and what happens if the isolate dies after a step.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from core import constants
 from core.errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
@@ -39,12 +38,12 @@ from payments.models import (
     Settlement,
     new_payment_row,
     payment_fields,
+    proof_of,
 )
 from payments.payload import InvalidPayload, PaymentPayload, read_payment
-from payments.requirements import PaymentRequirements
 from payments.resolution import LOG_UNAVAILABLE, NOT_VALID, PendingResolver
 from payments.responses import PaymentErrors, receipt_headers
-from payments.settlement import encode_payment, late_revenue_event
+from payments.settlement import Outbox, encode_payment, late_revenue_event
 from usage import UsageRecorder
 
 _LOGGER = logging.getLogger(__name__)
@@ -52,9 +51,6 @@ _POLL_MS = 250
 _SENT_WITHIN_MS = 30_000
 """How long recording a settlement may take for the response to be sent nevertheless: less than
 `SERVE_LEASE_MS`, so that it can be recorded as sent before others may take it over."""
-
-_SEND_ATTEMPTS = 3
-_SEND_PAUSE_MS = 1_000
 
 
 @dataclass(slots=True)
@@ -65,6 +61,11 @@ class Payments:
     recorder: UsageRecorder
     facilitators: Facilitators
     resolver: PendingResolver
+    outbox: Outbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the outbox."""
+        self.outbox = Outbox(self.resolver.ledger, self.resolver.shards, self.clock)
 
     async def claim(self, request: PaymentRequest) -> Claim | AlreadyServed:
         """Claim the payment that a request presents.
@@ -95,9 +96,18 @@ class Payments:
             terms = payload.match(request.accepts)
             payload.check_expiry(self.clock.now_ms())
             proof = payload.proof(terms, request.resource)
-            verified = await self.facilitators.verify(proof, payload.payer)
+            verified = await self.facilitators.verify(proof)
             if verified.is_valid:
-                return await self._claim(request, payload, terms, errors, verified.facilitator)
+                wanted = new_payment_row(
+                    request,
+                    payload,
+                    terms,
+                    proof=proof.text,
+                    facilitator=verified.facilitator,
+                    now_ms=self.clock.now_ms(),
+                    shard=self.recorder.shard_of(request.api.tenant_id),
+                )
+                return await self._claim(request, payload, wanted, errors)
             message = verified.message or f"The facilitator rejects the payment: {verified.reason}."
             refusal = errors.with_requirements(PaymentInvalid, verified.reason, message)
         except InvalidPayload as error:
@@ -163,15 +173,10 @@ class Payments:
         self,
         request: PaymentRequest,
         payload: PaymentPayload,
-        terms: PaymentRequirements,
+        wanted: PaymentRow,
         errors: PaymentErrors,
-        facilitator: str,
     ) -> Claim | AlreadyServed:
         """Claim a verified payment, or resume it if it is known."""
-        shard, now_ms = self.recorder.shard_of(request.api.tenant_id), self.clock.now_ms()
-        wanted = new_payment_row(
-            request, payload, terms, facilitator=facilitator, now_ms=now_ms, shard=shard
-        )
         # A conflicting payment may fail in the meantime. Then try once more, and only once.
         for _ in range(2):
             row = await self._ledger.claim(wanted) or await self.resolver.archive.find(
@@ -186,7 +191,7 @@ class Payments:
                 message = "This payment was presented too long ago: sign a new one."
                 refusal = errors.with_requirements(PaymentInvalid, "payment_expired", message)
                 raise refusal.of(wanted.payment_id)
-            resumed = await self._resume(request, payload, row, errors, facilitator)
+            resumed = await self._resume(request, payload, row, errors, wanted.facilitator)
             if resumed is not None:
                 return resumed
         raise errors.in_progress(wanted.payment_id)
@@ -249,11 +254,10 @@ class Payments:
 
     async def _verify_known(self, row: PaymentRow) -> str:
         """Verify a pending payment by its own terms; return the facilitator, '' if invalid."""
-        assert row.proof is not None
         if row.valid_before_ms <= self.clock.now_ms():
             return ""
         try:
-            verified = await self.facilitators.verify(json.loads(row.proof), row.payer)
+            verified = await self.facilitators.verify(proof_of(row))
         except NoFacilitator:
             return ""
         return verified.facilitator if verified.is_valid else ""
@@ -300,8 +304,7 @@ class Payments:
         return Settlement(receipt_headers(row, claim.version), row, is_new)
 
     async def _call_facilitator(self, row: PaymentRow) -> SettleResult:
-        assert row.proof is not None
-        proof = json.loads(row.proof)
+        proof = proof_of(row)
         first = await self.facilitators.settle(proof, row.facilitator)
         if first.reason != SETTLEMENT_PENDING:
             return first
@@ -316,14 +319,14 @@ class Payments:
         self, claim: Claim, result: SettleResult, event: Callable[[int, int], UsageEvent]
     ) -> Settlement:
         row, at_ms = claim.row, self.clock.now_ms()
-        final = replace(
-            row,
+        final = row._replace(
             state=PaymentState.SETTLED,
             transaction_id=result.transaction,
             facilitator=result.facilitator,
             settled_at_ms=at_ms,
         )
-        final = replace(final, usage_batch=encode_payment(final, event(at_ms, row.amount_micros)))
+        batch = encode_payment(final, event(at_ms, row.amount_micros))
+        final = final._replace(usage_batch=batch)
         try:
             is_own = await self._ledger.record_settlement(final)
             if not is_own:
@@ -334,24 +337,10 @@ class Payments:
             # Cron corrects the ledger from this event. The response must not be sent: the ledger
             # does not record the payment as served, so it would admit another request.
             proof = encode_payment(final, late_revenue_event(final))
-            await self._send(replace(final, usage_batch=proof))
+            await self.outbox.send([final._replace(usage_batch=proof)])
             errors = PaymentErrors(claim.request)
             raise errors.pending(row, claim.version, result.transaction) from error
         return self._settlement(claim, final, at_ms, is_new=True, is_own=is_own)
-
-    async def publish(self, settlement: Settlement) -> None:
-        """Record that the response was sent, and send its payment to the usage log.
-
-        If the log does not respond, cron sends the payment again.
-        """
-        row = settlement.row
-        try:
-            is_sent = settlement.is_new and await self.resolver.send(row)
-            await self._ledger.mark_served(row, is_reconciled=is_sent)
-            if settlement.is_new and not is_sent and await self._send(row):
-                await self._ledger.mark_reconciled([row.payment_id])
-        except DatabaseUnavailable as error:
-            _LOGGER.warning("response_not_in_ledger", extra=payment_fields(row, error))
 
     async def _record_outcome(self, row: PaymentRow, result: SettleResult) -> bool:
         """Record a settle call that did not settle; return whether it is known to have failed."""
@@ -383,15 +372,6 @@ class Payments:
                 await self._ledger.release(row, UNKNOWN, "", 0, was_asked=False)
         except DatabaseUnavailable as error:
             _LOGGER.warning("payment_not_released", extra=payment_fields(row, error))
-
-    async def _send(self, row: PaymentRow) -> bool:
-        """Send a settled payment to the usage log, with up to three attempts."""
-        for last in (*[False] * (_SEND_ATTEMPTS - 1), True):
-            if await self.resolver.send(row):
-                return True
-            if not last:
-                await self.clock.sleep_ms(_SEND_PAUSE_MS)
-        return False
 
     @property
     def _ledger(self) -> Ledger:

@@ -11,8 +11,8 @@ confirmation of a change is lost, the change is repeated and recognized by the h
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 
 from core import constants
 from core.calendar import DAY_MS
@@ -59,32 +59,43 @@ _OF_OTHERS = (
 """The payment with this authorization or this identifier that another request has, preferably
 one that has not failed."""
 
-_SET_BY_LEDGER = ("payment_id", "attempt", "due_ms")
-_GIVEN = tuple(name for name in COLUMNS if name not in _SET_BY_LEDGER)
-_GIVEN_VALUES = ", ".join(f"given ->> '$.{name}'" for name in _GIVEN)
 _CLAIM_UNTIL = f"{NOW} + {constants.CLAIM_LEASE_MS}"
+_AT_CLAIM = {
+    "attempt": "1",
+    "state": "'claimed'",
+    "reason": "''",
+    "due_ms": _CLAIM_UNTIL,
+    "asked": "0",
+    "transaction_id": "''",
+    "settled_at_ms": "NULL",
+    "served": "0",
+    "usage_batch": "NULL",
+    "reconciled_at_ms": "NULL",
+}
+_GIVEN = tuple(name for name in COLUMNS if name not in _AT_CLAIM)
+_given_values = attrgetter(*_GIVEN)
+_MARKS = {name: f"?{number}" for number, name in enumerate(_GIVEN, 1)}
+_CLAIMED = {**_MARKS, **_AT_CLAIM}
+_ID, _PAYER, _IDENTIFIER = (_MARKS[name] for name in ("payment_id", "payer", "identifier"))
 
-# The values are one JSON document, because each value that crosses to JavaScript costs time.
 _CLAIM = (
-    f"INSERT INTO payments (payment_id, attempt, due_ms, {', '.join(_GIVEN)})"  # noqa: S608
-    f" SELECT given ->> '$.payment_id', 1, {_CLAIM_UNTIL}, {_GIVEN_VALUES}"
-    " FROM (SELECT ?1 AS given)"
-    " WHERE NOT EXISTS (SELECT 1 FROM payments WHERE payment_id = given ->> '$.payment_id')"
-    " AND NOT EXISTS (SELECT 1 FROM archived WHERE payment_id = given ->> '$.payment_id')"
+    f"INSERT INTO payments ({', '.join(_CLAIMED)}) SELECT {', '.join(_CLAIMED.values())}"  # noqa: S608
+    f" WHERE NOT EXISTS (SELECT 1 FROM payments WHERE payment_id = {_ID})"
+    f" AND NOT EXISTS (SELECT 1 FROM archived WHERE payment_id = {_ID})"
     " AND NOT EXISTS (SELECT 1 FROM payments"
-    " WHERE payer = given ->> '$.payer' AND identifier = given ->> '$.identifier')"
-    " AND NOT EXISTS (SELECT 1 FROM archived"
-    " WHERE identifier = (given ->> '$.payer') || '/' || (given ->> '$.identifier'))"
+    f" WHERE payer = {_PAYER} AND identifier = {_IDENTIFIER})"
+    f" AND NOT EXISTS (SELECT 1 FROM archived WHERE identifier = {_PAYER} || '/' || {_IDENTIFIER})"
     " RETURNING attempt"
 )
 
+_AGAIN = {**_CLAIMED, "attempt": "attempt + 1"}
+del _AGAIN["payment_id"]
 _CLAIM_AGAIN = (
-    f"UPDATE payments SET attempt = attempt + 1, due_ms = {_CLAIM_UNTIL},"  # noqa: S608
-    f" ({', '.join(_GIVEN)}) = (SELECT {_GIVEN_VALUES} FROM (SELECT ?1 AS given))"
-    " WHERE payment_id = ?2 AND state = 'failed' AND holder <> ?3"
-    " AND NOT EXISTS (SELECT 1 FROM payments other WHERE other.payer = ?4"
-    " AND other.identifier = ?5 AND other.payment_id <> ?2)"
-    " AND NOT EXISTS (SELECT 1 FROM archived WHERE identifier = ?4 || '/' || ?5)"
+    f"UPDATE payments SET {', '.join(f'{name} = {value}' for name, value in _AGAIN.items())}"  # noqa: S608
+    f" WHERE payment_id = {_ID} AND state = 'failed' AND holder <> {_MARKS['holder']}"
+    f" AND NOT EXISTS (SELECT 1 FROM payments other WHERE other.payer = {_PAYER}"
+    f" AND other.identifier = {_IDENTIFIER} AND other.payment_id <> {_ID})"
+    f" AND NOT EXISTS (SELECT 1 FROM archived WHERE identifier = {_PAYER} || '/' || {_IDENTIFIER})"
     " RETURNING attempt"
 )
 """Claims a failed payment again, unless another payment has its identifier."""
@@ -94,6 +105,13 @@ _SETTLE = (
     " facilitator = ?, settled_at_ms = ?, usage_batch = ?"
 )
 
+_MARK_SERVED = (
+    "UPDATE payments SET served = 1,"  # noqa: S608
+    " reconciled_at_ms = COALESCE(reconciled_at_ms, value ->> 2), due_ms = CASE WHEN"
+    f" COALESCE(reconciled_at_ms, value ->> 2) IS NULL THEN due_ms ELSE {_SERVED_ARCHIVED_AT} END"
+    " FROM json_each(?) WHERE payment_id = value ->> 0 AND state = 'settled'"
+    " AND holder = value ->> 1"
+)
 _FREE_IDENTIFIER = (
     "UPDATE payments SET identifier = NULL"
     " WHERE payer = ? AND identifier = ? AND state = 'failed' AND payment_id <> ?"
@@ -122,17 +140,17 @@ class Ledger:
         """
         name, holder = wanted.payment_id, wanted.holder
         owner = (wanted.payer, wanted.identifier)
-        given = json.dumps(_values(wanted), separators=(",", ":"))
+        given = _given_values(wanted)
         statements = [
-            Statement(_CLAIM, (given,)),
-            Statement(_CLAIM_AGAIN, (given, name, holder, *owner)),
+            Statement(_CLAIM, given),
+            Statement(_CLAIM_AGAIN, given),
             Statement(_OF_OTHERS, (holder, name, *owner)),
         ]
         if wanted.identifier is not None:
             statements.insert(0, Statement(_FREE_IDENTIFIER, (*owner, name)))
         *_, claimed, again, others = await self.execute(*statements)
         if claimed or again:
-            return replace(wanted, attempt=int((claimed or again)[0]["attempt"] or 0))
+            return wanted._replace(attempt=int((claimed or again)[0]["attempt"] or 0))
         # Without either, the confirmation of an earlier attempt was lost.
         return read_row(others[0]) if others else await self.find(wanted.payment_id)
 
@@ -202,16 +220,14 @@ class Ledger:
             lambda found: found.holder == row.holder,
         )
 
-    async def mark_served(self, row: PaymentRow, *, is_reconciled: bool) -> None:
-        """Record that the response was sent, and whether its shard acknowledged the payment."""
-        now_ms = self._clock.now_ms() if is_reconciled else None
-        sql = (
-            "UPDATE payments SET served = 1,"  # noqa: S608
-            " reconciled_at_ms = COALESCE(reconciled_at_ms, ?1), due_ms = CASE WHEN"
-            f" COALESCE(reconciled_at_ms, ?1) IS NULL THEN due_ms ELSE {_SERVED_ARCHIVED_AT} END"
-            " WHERE payment_id = ?2 AND state = 'settled' AND holder = ?3"
-        )
-        await self.execute(Statement(sql, (now_ms, row.payment_id, row.holder)))
+    async def mark_served(self, rows: Iterable[PaymentRow], reconciled: Collection[str]) -> None:
+        """Record that responses were sent, and which payments their shards acknowledged, by id."""
+        now_ms = self._clock.now_ms()
+        given = [
+            (row.payment_id, row.holder, now_ms if row.payment_id in reconciled else None)
+            for row in rows
+        ]
+        await self.execute(Statement(_MARK_SERVED, (json.dumps(given),)))
 
     async def mark_reconciled(self, payment_ids: Sequence[str]) -> None:
         """Record that the usage log has these settled payments."""
@@ -339,8 +355,3 @@ def _settlement_values(final: PaymentRow) -> Sequence[str | int | None]:
         final.settled_at_ms,
         final.usage_batch,
     )
-
-
-def _values(row: PaymentRow) -> dict[str, str | int | None]:
-    values = {name: getattr(row, name) for name in COLUMNS}
-    return {**values, "state": row.state.value, "served": int(row.served)}

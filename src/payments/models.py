@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import NamedTuple
 
 from core import constants
 from core.logs import fields
 from core.ports import Json, Row
 from metering.events import Api
-from payments.payload import PaymentPayload
+from payments.payload import PaymentPayload, Proof
 from payments.requirements import PaymentRequirements, Resource
 
 
@@ -58,8 +57,7 @@ class PaymentState(Enum):
     """It was not settled and nothing was charged; it may be presented again."""
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentRow:
+class PaymentRow(NamedTuple):
     """One payment authorization. Times are milliseconds since 1970 UTC.
 
     - `payment_id` identifies the authorization; `identifier` is the payer's own name for it.
@@ -117,7 +115,7 @@ class PaymentRow:
     is_due: bool = False
 
 
-COLUMNS = tuple(one.name for one in dataclasses.fields(PaymentRow) if one.name != "is_due")
+COLUMNS = PaymentRow._fields[:-1]
 """The stored columns of the table, in order."""
 
 
@@ -164,14 +162,15 @@ def new_payment_row(
     payload: PaymentPayload,
     requirements: PaymentRequirements,
     *,
+    proof: str,
     facilitator: str,
     now_ms: int,
     shard: int,
 ) -> PaymentRow:
     """Make the row that claims a payment, verified by `facilitator`, for a request.
 
-    `requirements` are those that it meets. `shard` is the shard of the tenant. The ledger sets
-    `due_ms`.
+    `requirements` are those that it meets, and `proof` is what was verified. `shard` is the shard
+    of the tenant. The ledger sets `due_ms`.
     """
     api = request.api
     return PaymentRow(
@@ -185,7 +184,7 @@ def new_payment_row(
         request_id=request.request_id,
         fingerprint=request.fingerprint,
         proof_digest=payload.digest,
-        proof=json.dumps(payload.proof(requirements, request.resource)),
+        proof=proof,
         identifier=payload.identifier,
         payer=payload.payer,
         pay_to=requirements.pay_to,
@@ -215,11 +214,16 @@ def new_payment_row(
 
 def read_row(row: Row) -> PaymentRow:
     """Parse a row of the table `payments`."""
-    values: dict[str, Any] = {name: row[name] for name in COLUMNS}
-    return PaymentRow(
-        **{**values, "state": PaymentState(row["state"]), "served": bool(row["served"])},
-        is_due=bool(row.get("is_due", 1)),
+    found = PaymentRow._make((*(row[name] for name in COLUMNS), row.get("is_due", 1)))
+    return found._replace(
+        state=PaymentState(row["state"]), served=bool(row["served"]), is_due=bool(found.is_due)
     )
+
+
+def proof_of(row: PaymentRow) -> Proof:
+    """Return what a facilitator gets about a payment that is not finished."""
+    assert row.proof is not None
+    return Proof(row.proof, row.payer, row.network, row.asset, row.amount)
 
 
 def payment_fields(row: PaymentRow, cause: object = None) -> Mapping[str, Mapping[str, Json]]:

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from core import constants
 from core.errors import DataError
@@ -41,6 +42,9 @@ _SECONDS_MAX = 2**43
 """Clients that mean "forever" sign larger numbers. In milliseconds this is below 2^53, above which
 JavaScript has no exact integers and D1 accepts none."""
 
+# Made once, because `json.dumps` makes an encoder for each call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_SORTING_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 _TO_STANDARD = str.maketrans("-_", "+/")
 """The two characters in which base64url differs from standard base64."""
 
@@ -52,6 +56,19 @@ class InvalidPayload(DataError):
         """Take the code, and the message for developers."""
         super().__init__(message)
         self.reason = reason
+
+
+class Proof(NamedTuple):
+    """What a facilitator gets about a payment, and what its results are compared with.
+
+    `text` is the body of its calls: the payment and its requirements as JSON.
+    """
+
+    text: str
+    payer: str
+    network: str
+    asset: str
+    amount: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +151,23 @@ class PaymentPayload:
     @property
     def digest(self) -> str:
         """A hash of what was signed and of the signature, to recognize the payment."""
-        signed = json.dumps(self.document["payload"], sort_keys=True, separators=(",", ":"))
+        signed = _SORTING_ENCODER.encode(self.document["payload"])
         return hashlib.sha256(signed.encode()).hexdigest()
 
-    def proof(self, requirements: PaymentRequirements, resource: Resource) -> Mapping[str, Json]:
-        """Return the body of a call to a facilitator: the payment and its requirements."""
+    def proof(self, requirements: PaymentRequirements, resource: Resource) -> Proof:
+        """Return what a facilitator gets about this payment, which meets the requirements."""
         wanted = (
             accepts_entry(requirements)
             if self.version > 1
             else accepts_entry_v1(requirements, resource)
         )
-        return {
+        body = {
             "x402Version": self.version,
             "paymentPayload": self.document,
             "paymentRequirements": wanted,
         }
+        terms = (requirements.network, requirements.asset, requirements.amount)
+        return Proof(_ENCODER.encode(body), self.payer, *terms)
 
 
 def has_payment(headers: Mapping[str, str]) -> bool:

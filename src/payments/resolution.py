@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from core import constants
-from core.errors import BatchRefused, BindingMissing, ShardUnavailable
+from core.errors import BindingMissing, ShardUnavailable
 from core.ports import Clock, Environment, UsageShards
 from metering.settlements import SettlementEvent, settlement_from
 from payments.archive import Archive
@@ -59,7 +59,7 @@ class PendingResolver:
             # With another proof, the ledger could differ from an event that is in the log.
             return LOG_UNAVAILABLE
         if event is not None:
-            row = replace(row, request_id=event.request_id)
+            row = row._replace(request_id=event.request_id)
             await self.settle(row, event.transaction, event.facilitator, event.settled_at_ms)
             return ""
         proof = await self.chain.query(row)
@@ -76,10 +76,10 @@ class PendingResolver:
 
         `at_ms` is when it was settled, in milliseconds since 1970. Raises `DatabaseUnavailable`.
         """
-        final = replace(
-            row, transaction_id=transaction, facilitator=facilitator, settled_at_ms=at_ms
+        final = row._replace(
+            transaction_id=transaction, facilitator=facilitator, settled_at_ms=at_ms
         )
-        final = replace(final, usage_batch=encode_payment(final, late_revenue_event(final)))
+        final = final._replace(usage_batch=encode_payment(final, late_revenue_event(final)))
         if not await self.ledger.record_proof(final):
             return
         _LOGGER.info("pending_payment_settled", extra=payment_fields(row))
@@ -99,12 +99,7 @@ class PendingResolver:
 
     async def send(self, row: PaymentRow) -> bool:
         """Send a settled payment to the usage log; return whether its shard has it."""
-        try:
-            await send(self.shards, row)
-        except (ShardUnavailable, BatchRefused) as error:
-            _LOGGER.warning("settlement_not_sent", extra=payment_fields(row, error))
-            return False
-        return True
+        return bool(await send(self.shards, [row]))
 
     async def _event_in_log(self, row: PaymentRow) -> SettlementEvent | None:
         at_ms = row.claimed_at_ms

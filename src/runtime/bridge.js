@@ -52,9 +52,26 @@ export function follow({ promise }, resume) {
 	};
 }
 
-/** A settled promise, for the check at start-up. @returns {{ promise: Promise<void> }} */
+/** A settled promise. @returns {{ promise: Promise<void> }} */
 export function settled() {
 	return { promise: Promise.resolve() };
+}
+
+/** @param {number} durationMs @returns {{ promise: Promise<void> }} settled after that time */
+export function sleep(durationMs) {
+	return { promise: new Promise((resolve) => setTimeout(resolve, durationMs)) };
+}
+
+/**
+ * Let work continue after the response.
+ *
+ * @param {{ waitUntil(promise: Promise<unknown>): void }} context
+ * @returns {{ promise: Promise<void>, end: () => void }} a settled promise, and what ends the work
+ */
+export function background(context) {
+	const { promise, resolve } = Promise.withResolvers();
+	context.waitUntil(promise);
+	return { promise: Promise.resolve(), end: () => resolve(undefined) };
 }
 
 /**

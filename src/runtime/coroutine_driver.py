@@ -18,7 +18,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
-from pyodide.ffi import JsProxy, create_once_callable, run_sync
+from pyodide.ffi import create_once_callable, run_sync
 from workers import import_from_javascript
 
 from core.logs import fields
@@ -27,6 +27,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 _bridge = import_from_javascript("runtime/bridge.js")
 _follow = _bridge.follow
 _LOGGER = logging.getLogger(__name__)
+_running: set[Any] = set()
+"""Tasks of `start`; asyncio itself keeps only weak references to them."""
 
 
 def driven(handler: Callable[[Any, Any, Any], Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
@@ -36,6 +38,7 @@ def driven(handler: Callable[[Any, Any, Any], Coroutine[Any, Any, Any]]) -> Call
     and the first request logs why.
     """
     failure = driver_failure()
+    CoroutineDriver.is_usable = failure is None
     if failure is None:
 
         def drive(request: Any, environment: Any, context: Any) -> Any:
@@ -51,6 +54,19 @@ def driven(handler: Callable[[Any, Any, Any], Coroutine[Any, Any, Any]]) -> Call
         return await handler(request, environment, context)
 
     return run_plainly
+
+
+def start(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that no caller waits for, and that first awaits a `JsPromise`.
+
+    An exception of it is reported like that of any promise or task that nothing waits for.
+    """
+    if CoroutineDriver.is_usable:
+        CoroutineDriver(coroutine).resume()
+        return
+    task = asyncio.ensure_future(coroutine)
+    _running.add(task)
+    task.add_done_callback(_running.discard)
 
 
 def driver_failure() -> str | None:
@@ -87,28 +103,29 @@ def without_signature(handler: Handler) -> Handler:
 class JsPromise:
     """Awaits a JavaScript promise, driven or in a task; raises `JsException` if it is rejected."""
 
-    __slots__ = ("_holder",)
+    __slots__ = ("holder",)
 
     def __init__(self, holder: Any) -> None:
         """Take an object with the promise as `promise`: a returned promise would be a future."""
-        self._holder = holder
+        self.holder = holder
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        """Yield the holder to the driver, or let asyncio wait for the promise."""
+        """Yield this to the driver, or let asyncio wait for the promise."""
         if CoroutineDriver.is_driving:
-            return (yield self._holder)
-        return (yield from self._holder.promise.__await__())
+            return (yield self)
+        return (yield from self.holder.promise.__await__())
 
 
 class CoroutineDriver:
     """Runs one coroutine, in a context of its own as a task does.
 
     `is_driving` is true while a coroutine is driven, and false in tasks. Nothing else can run
-    in between.
+    in between. `is_usable` tells whether this runtime has what the driver needs.
     """
 
     __slots__ = ("_context", "_coroutine", "_loop")
     is_driving = False
+    is_usable = False
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Take a coroutine that has not started."""
@@ -141,8 +158,9 @@ class CoroutineDriver:
             return done.value
         finally:
             CoroutineDriver.is_driving = False
-        if isinstance(awaited, JsProxy):
-            return _follow(awaited, create_once_callable(self.resume)).promise
+        # The type itself, because `isinstance` with `JsProxy` runs Python code.
+        if type(awaited) is JsPromise:
+            return _follow(awaited.holder, create_once_callable(self.resume)).promise
         return self._loop.create_task(_finish(self._coroutine, awaited), context=self._context)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from pyodide.ffi import JsException
@@ -13,6 +15,10 @@ from core import constants
 from core.errors import DatabaseUnavailable
 from core.ports import Row, Statement
 from runtime.coroutine_driver import JsPromise
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_LONG_NUMBER = re.compile(r"[\[,]-?[0-9]{16}")
+"""As long as the numbers that JavaScript may not have; a string may contain it too."""
 
 _run_batch = import_from_javascript("runtime/bridge.js").runBatch
 
@@ -29,13 +35,14 @@ class RuntimeDatabase:
 
         Raises `DatabaseUnavailable`, and `ValueError` for a number that JavaScript lacks.
         """
-        for statement in statements:
-            for value in statement.values:
+        # One text each way, because each value that crosses costs time.
+        text = _ENCODER.encode(statements)
+        # The text is searched first, which is faster than a look at each value.
+        if _LONG_NUMBER.search(text):
+            for value in chain.from_iterable(statement.values for statement in statements):
                 if isinstance(value, int) and abs(value) > constants.INTEGER_MAX:
                     raise ValueError(f"JavaScript cannot represent {value}")
         try:
-            # One text each way, because each value that crosses costs time.
-            text = json.dumps(statements, allow_nan=False, separators=(",", ":"))
             found = await JsPromise(_run_batch(self._binding, text))
         except JsException as error:
             raise DatabaseUnavailable(str(error)) from error

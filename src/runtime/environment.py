@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
 import js
+from workers import import_from_javascript
 
 from core.kv_store import KvCounters, MeteredStore
+from runtime.coroutine_driver import JsPromise, start
 from runtime.counters import RuntimeQuotaCounters, RuntimeRateCounter
 from runtime.d1 import RuntimeDatabase
 from runtime.http import RuntimeFetcher, RuntimeNamespace, RuntimeSigner, RuntimeUpstreamResponse
 from runtime.kv import RuntimeStore, js_object
 from runtime.shards import RuntimeUsageShards
 
+_bridge = import_from_javascript("runtime/bridge.js")
+_sleep, _background = _bridge.sleep, _bridge.background
 _now = js.Date.now
-_running: set[asyncio.Future[None]] = set()
-"""Tasks that run after the response; asyncio itself keeps only weak references to them."""
 
 
 class RuntimeClock:
@@ -30,7 +31,7 @@ class RuntimeClock:
 
     async def sleep_ms(self, duration_ms: int) -> None:
         """Return after `duration_ms` milliseconds."""
-        await asyncio.sleep(duration_ms / 1000)
+        await JsPromise(_sleep(duration_ms))
 
 
 class RuntimeAssets:
@@ -104,17 +105,16 @@ class RuntimeBackground:
         self._context = context
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start `work`; the runtime cancels it 30 s after the response."""
-        done = js.Promise.withResolvers()
-        self._context.waitUntil(done.promise)
-        task = asyncio.ensure_future(work)
-        _running.add(task)
+        """Start `work` soon, not at once; the runtime cancels it 30 s after the response."""
+        start(_run(work, _background(self._context)))
 
-        def end(_: asyncio.Future[None]) -> None:
-            _running.discard(task)
-            done.resolve()
 
-        task.add_done_callback(end)
+async def _run(work: Coroutine[Any, Any, None], extension: Any) -> None:
+    try:
+        await JsPromise(extension)
+        await work
+    finally:
+        extension.end()
 
 
 def write_log(level: str, line: str) -> None:

@@ -40,9 +40,9 @@ PAYMENTS = (
     ),
     Mutation(
         "a response is never recorded as sent",
-        "payments.flow",
-        "Payments.publish",
-        "await self._ledger.mark_served(row, is_reconciled=is_sent)",
+        "payments.settlement",
+        "Outbox._publish",
+        "await self.ledger.mark_served(rows, sent)",
         "pass",
     ),
     Mutation(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from metering.aggregate import Aggregate
@@ -129,7 +128,7 @@ def event(  # noqa: PLR0913 (all have defaults)
 
 def payment_row(payment_id: str = "id-1", **changes: Any) -> PaymentRow:
     """Build a row in the state `claimed`."""
-    return replace(PAYMENT_ROW, payment_id=payment_id, **changes)
+    return PAYMENT_ROW._replace(payment_id=payment_id, **changes)
 
 
 def numbered(sequence: int, *events: UsageEvent, writer: str = "w", dropped: int = 0) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -52,6 +53,18 @@ def test_a_refused_batch_is_reported_counted_and_blocks_nothing(
     assert accepted["position"] == 1
     assert "batch_refused" in caplog.text
     assert scene.call("health")["sinceStart"]["refusedBatches"] == 1
+
+
+def test_several_batches_of_one_call_share_a_commit_and_are_acknowledged_in_order(
+    scene: ShardScene,
+) -> None:
+    payment = encode_batch(Batch("", 0, 0, (event(),), SETTLEMENT))
+    texts = (payment, "x", payment, encode_batch(numbered(1)))
+    lines = run(scene.shard.append("\n".join(texts))).split("\n")
+    first, refused, repeated, last = map(json.loads, lines)
+    assert first["position"] == repeated["position"] == last["position"] == 1
+    assert refused["error"] == "batch_unreadable"
+    assert scene.call("health")["sinceStart"]["commits"] == 1
 
 
 def test_imports_pause_while_too_many_old_days_are_in_memory(

@@ -11,21 +11,15 @@ import pytest
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
 from payments.facilitator import Facilitators, NoFacilitator, Outcome, SettleResult, VerifyResult
+from payments.payload import Proof
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
 from tests.support.fake_network import FakeFetcher
 from tests.support.fakes import FakeClock, FakeEnvironment
 
 TRANSACTION = "0x" + "ab" * 32
-PROOF: dict[str, Any] = {
-    "x402Version": 2,
-    "paymentPayload": {"payload": {"authorization": {"from": PAYER}}},
-    "paymentRequirements": {
-        "scheme": "exact",
-        "network": NETWORK,
-        "asset": USDC,
-        "amount": "10000",
-    },
-}
+REQUIREMENTS = {"scheme": "exact", "network": NETWORK, "asset": USDC, "amount": "10000"}
+BODY = {"x402Version": 2, "paymentPayload": {}, "paymentRequirements": REQUIREMENTS}
+PROOF = Proof(json.dumps(BODY), PAYER.lower(), NETWORK, USDC, "10000")
 ONE, TWO = "http://one.example", "http://two.example"
 
 
@@ -55,7 +49,7 @@ def settle(response: Fetched | Exception) -> SettleResult:
 
 def verify(*responses: Fetched | Exception) -> VerifyResult:
     client, _ = facilitators(*responses)
-    return asyncio.run(client.verify(PROOF, PAYER.lower()))
+    return asyncio.run(client.verify(PROOF))
 
 
 SETTLED: dict[str, Any] = {"success": True, "transaction": TRANSACTION, "network": NETWORK}
@@ -210,7 +204,7 @@ def test_a_facilitator_that_failed_is_asked_last_for_a_while() -> None:
 
     def asked() -> list[str]:
         fetcher.sent.clear()
-        asyncio.run(client.verify(PROOF, PAYER.lower()))
+        asyncio.run(client.verify(PROOF))
         return [url.removesuffix("/verify") for url, _, _ in fetcher.sent]
 
     assert asked() == [ONE, TWO]
@@ -229,7 +223,7 @@ def test_a_refused_payment_does_not_open_the_circuit() -> None:
         json_result(isValid=False, invalidReason="unexpected_verify_error"),
         json_result(isValid=False, invalidReason="insufficient_funds"),
     )
-    asyncio.run(client.verify(PROOF, PAYER.lower()))
+    asyncio.run(client.verify(PROOF))
     assert (client.circuit(ONE).failures, client.circuit(TWO).failures) == (0, 0)
 
 
@@ -237,7 +231,7 @@ def test_an_open_circuit_closes_after_at_most_five_minutes() -> None:
     client, _ = facilitators(*[FetchFailed("timed out")] * 40)
     for _ in range(20):
         with pytest.raises(NoFacilitator):
-            asyncio.run(client.verify(PROOF, PAYER.lower()))
+            asyncio.run(client.verify(PROOF))
     assert client.circuit(ONE).open_until_ms == client.clock.now_ms() + 300_000
 
 
@@ -261,7 +255,7 @@ def test_all_facilitators_together_are_limited_in_time(count: int) -> None:
     environment = FakeEnvironment(settings={"FACILITATOR_URL": urls}, fetcher=fetcher)
     client = Facilitators(environment, fetcher.clock)
     with pytest.raises(NoFacilitator):
-        asyncio.run(client.verify(PROOF, PAYER.lower()))
+        asyncio.run(client.verify(PROOF))
     assert sum(fetcher.timeouts) <= 14_000
     assert fetcher.timeouts[0] == (10_000 if count == 1 else 4_000)
 
@@ -334,7 +328,7 @@ def test_the_supported_kinds_are_cached_for_ten_minutes() -> None:
     assert isinstance(client.clock, FakeClock)
     assert asyncio.run(client.supported(ONE)) == asyncio.run(client.supported(ONE)) == kinds
     # A facilitator that does not support the network is not called.
-    assert asyncio.run(client.verify(PROOF, PAYER.lower())).facilitator == TWO
+    assert asyncio.run(client.verify(PROOF)).facilitator == TWO
     assert [url for url, _, _ in fetcher.sent] == [f"{ONE}/supported", f"{TWO}/verify"]
     client.clock.at_ms += 600_000
     with pytest.raises(IndexError):

@@ -8,8 +8,8 @@ import pytest
 
 from core.ports import Fetched
 from payments.facilitator import NoFacilitator, Outcome
-from tests.support.fake_chain import PAYER
 from tests.unit.payments.test_facilitator import (
+    BODY,
     ONE,
     PROOF,
     SETTLED,
@@ -45,24 +45,24 @@ def test_a_redirect_is_followed_with_method_and_body_to_encrypted_addresses(
     status: int, location: str, target: str | None
 ) -> None:
     client, fetcher = facilitators(redirect(location, status), json_result(isValid=True))
-    result = asyncio.run(client.verify(PROOF, PAYER.lower()))
+    result = asyncio.run(client.verify(PROOF))
     assert result.facilitator == (ONE if target else TWO)
     assert [(url, body) for url, _, body in fetcher.sent] == [
-        (f"{ONE}/verify", PROOF),
-        (target or f"{TWO}/verify", PROOF),
+        (f"{ONE}/verify", BODY),
+        (target or f"{TWO}/verify", BODY),
     ]
 
 
 def test_a_redirect_that_is_not_followed_is_named() -> None:
     client, _ = facilitators(redirect("http://three.example/x"), redirect("x", 303))
     with pytest.raises(NoFacilitator, match=r"redirects to http://three\.example/x, which.*303"):
-        asyncio.run(client.verify(PROOF, PAYER.lower()))
+        asyncio.run(client.verify(PROOF))
 
 
 def test_redirects_are_limited_in_number() -> None:
     client, fetcher = facilitators(*[redirect("https://one.example/verify")] * 4)
     with pytest.raises(IndexError):
-        asyncio.run(client.verify(PROOF, PAYER.lower()))
+        asyncio.run(client.verify(PROOF))
     redirected = ["https://one.example/verify"] * 3
     assert [url for url, _, _ in fetcher.sent] == [f"{ONE}/verify", *redirected, f"{TWO}/verify"]
 

@@ -14,7 +14,6 @@ from core.errors import ConfigurationError
 from core.ports import Fetched, Json
 from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls, secrets_named
-from tests.support.fake_chain import PAYER
 from tests.support.fake_network import FakeFetcher
 from tests.support.fakes import FakeClock, FakeEnvironment
 from tests.unit.payments.test_facilitator import PROOF
@@ -33,7 +32,7 @@ def sent_headers(
 
     fetcher = FakeFetcher(respond)
     environment = FakeEnvironment(settings={**SECRETS, **settings}, fetcher=fetcher)
-    result = Facilitators(environment, FakeClock()).verify(PROOF, PAYER.lower())
+    result = Facilitators(environment, FakeClock()).verify(PROOF)
     with pytest.raises(Exception, match="503"):
         asyncio.run(result)
     return {
@@ -140,7 +139,7 @@ def test_a_missing_or_unusable_secret_is_named(setting: str) -> None:
     settings = {"BROKEN": "two\nlines", "EMPTY": " "}
     settings |= listed({"url": "https://one.example", "auth": {"bearer": setting}})
     environment = FakeEnvironment(settings=settings)
-    result = Facilitators(environment, FakeClock()).verify(PROOF, PAYER.lower())
+    result = Facilitators(environment, FakeClock()).verify(PROOF)
     with pytest.raises(ConfigurationError, match=setting):
         asyncio.run(result)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,8 +49,7 @@ class Books:
 
 
 def final_row(row: PaymentRow, batch: str = "{}") -> PaymentRow:
-    return replace(
-        row,
+    return row._replace(
         state=PaymentState.SETTLED,
         transaction_id="0xabc",
         settled_at_ms=NOON_MS + 1,
@@ -64,9 +62,9 @@ def test_a_claim_is_stored_as_given_and_belongs_to_its_request() -> None:
     row = payment_row(identifier=NAME)
     assert books.claim(row) == row
     until_ms = NOON_MS + constants.CLAIM_LEASE_MS
-    assert books.find() == replace(row, due_ms=until_ms, is_due=False)
+    assert books.find() == row._replace(due_ms=until_ms, is_due=False)
     books.clock.at_ms = until_ms
-    assert books.find() == replace(row, due_ms=until_ms, is_due=True)
+    assert books.find() == row._replace(due_ms=until_ms, is_due=True)
     assert asyncio.run(books.ledger.find("nope")) is None
 
 
@@ -102,7 +100,7 @@ def test_an_identifier_belongs_to_one_payment_of_its_payer() -> None:
     books.claim(payment_row(identifier=NAME))
     second = payment_row(payment_id="id-2", nonce="n2", identifier=NAME, holder="two")
     assert books.claim(second) == books.find()
-    other = replace(second, payer="0xother")
+    other = second._replace(payer="0xother")
     assert books.claim(other) == other
 
 
@@ -114,7 +112,7 @@ def test_an_identifier_of_a_failed_payment_may_be_given_to_another() -> None:
     assert books.claim(second) == second
     assert books.find().identifier is None
     # The first authorization with the identifier is now the second payment.
-    assert books.claim(replace(row, holder="three")).payment_id == "id-2"
+    assert books.claim(row._replace(holder="three")).payment_id == "id-2"
 
 
 @pytest.mark.parametrize("end", ["settled", "failed"])
@@ -181,14 +179,14 @@ def test_a_payment_is_taken_over_by_one_request_and_only_when_its_lease_ends(
     assert not asyncio.run(books.ledger.record_settlement(final_row(row, "another")))
     assert not asyncio.run(books.ledger.mark_failed(row, "late"))
     assert not asyncio.run(books.ledger.keep(row))
-    asyncio.run(books.ledger.mark_served(row, is_reconciled=False))
+    asyncio.run(books.ledger.mark_served([row], ()))
     assert not books.find().served
 
 
 def test_a_served_payment_is_not_taken_over() -> None:
     books = Books()
     row = books.settled()
-    asyncio.run(books.ledger.mark_served(row, is_reconciled=False))
+    asyncio.run(books.ledger.mark_served([row], ()))
     books.clock.at_ms += DAY_MS
     assert not books.take_over(row, "two")
     assert books.find().served
@@ -240,7 +238,7 @@ def test_only_unfinished_payments_are_due() -> None:
     books.claim(payment_row("claimed", nonce="1"))
     books.settled(payment_id="unsent", nonce="2")
     served = books.settled(payment_id="served", nonce="3")
-    asyncio.run(books.ledger.mark_served(served, is_reconciled=True))
+    asyncio.run(books.ledger.mark_served([served], [served.payment_id]))
     failed = books.claim(payment_row("failed", nonce="4"))
     asyncio.run(books.ledger.mark_failed(failed, "x"))
     assert asyncio.run(books.ledger.due(9)) == []

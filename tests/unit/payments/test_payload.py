@@ -106,9 +106,10 @@ def test_other_extensions_are_ignored(extensions: object) -> None:
 def test_the_facilitator_gets_the_payload_as_received_and_our_requirements() -> None:
     document = {**DOCUMENT, "unknown": {"kept": True}}
     proof = read(document).proof(REQUIREMENTS, Resource("http://h/", "GET", ""))
-    assert proof["paymentPayload"] == document
-    assert proof["paymentRequirements"]["payTo"] == PAYEE
-    assert proof["paymentRequirements"]["extra"] == {"name": "USDC", "version": "2"}
+    body = json.loads(proof.text)
+    assert body["paymentPayload"] == document
+    assert body["paymentRequirements"]["payTo"] == PAYEE
+    assert body["paymentRequirements"]["extra"] == {"name": "USDC", "version": "2"}
 
 
 def test_a_network_without_a_version_1_name_requires_version_2() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from metering.batches import decode_batch
 from metering.settlements import shown_settlement
@@ -12,8 +11,7 @@ from payments.settlement import encode_payment, late_revenue_event, settlement_e
 from tests.support.builders import PAYMENT_ROW
 from tests.support.fakes import NOON_MS
 
-SETTLED = replace(
-    PAYMENT_ROW,
+SETTLED = PAYMENT_ROW._replace(
     state=PaymentState.SETTLED,
     transaction_id="0xabc",
     settled_at_ms=NOON_MS + 1_234,
@@ -38,5 +36,5 @@ def test_a_payments_batch_has_no_address_of_the_payer() -> None:
 def test_a_payments_batch_depends_on_its_row_alone() -> None:
     once = encode_payment(SETTLED, late_revenue_event(SETTLED))
     assert once == encode_payment(SETTLED, late_revenue_event(SETTLED))
-    other = replace(SETTLED, payment_id="id-2")
+    other = SETTLED._replace(payment_id="id-2")
     assert once != encode_payment(other, late_revenue_event(other))
