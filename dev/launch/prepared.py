@@ -24,6 +24,10 @@ SNAPSHOT = "snapshot.bin"
 OWN_SCRIPTS = tuple(Path(__file__).with_name(f"{name}.mjs") for name in ("record", "replay"))
 """The programs that write and read a recording."""
 
+V8_FLAGS = "MINIFLARE_WORKERD_V8_FLAGS"
+WITHOUT_OPTIMIZING = "--liftoff-only"
+"""V8 does not optimize WebAssembly, which takes more CPU time than 4,000 requests get back."""
+
 
 class PreparedStart:
     """The files of a prepared start.
@@ -62,7 +66,7 @@ class PreparedStart:
         """
         snapshots = {"CLAWR_SNAPSHOTS": str(self.folder)}
         if (self.folder / SNAPSHOT).exists():
-            return snapshots
+            return {**snapshots, V8_FLAGS: WITHOUT_OPTIMIZING}
         record, _ = OWN_SCRIPTS
         return {
             **snapshots,
