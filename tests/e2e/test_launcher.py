@@ -166,7 +166,7 @@ def worker(response: str) -> str:
 
 def test_edited_sources_are_reloaded(own_clone: Layout, tmp_path: Path) -> None:
     with with_wrangler(tmp_path, layout=own_clone) as server:
-        assert httpx.get(server.url).text == "first"
+        assert httpx.get(server.url, timeout=30).text == "first"
         deadline = time.monotonic() + 60
         saved = 0.0
         while httpx.get(server.url, timeout=30).text != "second":
