@@ -91,7 +91,7 @@ def test_every_call_has_a_token_for_its_method_host_and_path(key: ApiKey) -> Non
     facilitators = scene.facilitators
 
     async def call_all() -> None:
-        assert (await facilitators.verify(PROOF, PAYER.lower())).is_valid
+        assert (await facilitators.verify(PROOF)).is_valid
         assert (await facilitators.settle(PROOF, URL)).outcome is Outcome.SETTLED
         assert await facilitators.supported(URL) == []
 
@@ -271,7 +271,7 @@ def official_token(key: ApiKey) -> str:
 @pytest.mark.parametrize("kind", ["P-256, PKCS #8", "Ed25519"])
 def test_tokens_have_the_fields_of_those_that_coinbases_package_makes(kind: str) -> None:
     scene = Scene(new_key(kind), clock=FakeClock(at_ms=_now_ms()))
-    asyncio.run(scene.facilitators.verify(PROOF, PAYER.lower()))
+    asyncio.run(scene.facilitators.verify(PROOF))
     ours = scene.check(0, _now_ms())
     address = f"{ADDRESS}/verify"
     official = f"Bearer {official_token(scene.key)}"

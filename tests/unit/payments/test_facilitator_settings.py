@@ -73,7 +73,7 @@ def test_headers_by_call_are_sent_with_their_call_only() -> None:
     async def call_all() -> None:
         await facilitators.settle(PROOF, "https://one.example")
         for call in (
-            facilitators.verify(PROOF, PAYER.lower()),
+            facilitators.verify(PROOF),
             facilitators.supported("https://one.example"),
         ):
             with pytest.raises(Exception, match="503"):

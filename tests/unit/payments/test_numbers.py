@@ -264,7 +264,7 @@ def test_a_facilitators_result_with_any_number_is_read_or_proves_nothing(
     verified, settled = results()
     client, _ = facilitators(verified, FetchFailed("down"))
     with suppress(NoFacilitator):
-        result = asyncio.run(client.verify(PROOF, PAYER.lower()))
+        result = asyncio.run(client.verify(PROOF))
         assert result.is_valid == (name != "isValid" or number == "true")
     client, _ = facilitators(settled)
     found = asyncio.run(client.settle(PROOF, ONE))
@@ -288,4 +288,4 @@ def test_the_supported_kinds_may_have_any_number(name: str, number: str) -> None
     )
     asyncio.run(client.supported(ONE))
     with suppress(NoFacilitator):
-        asyncio.run(client.verify(PROOF, PAYER.lower()))
+        asyncio.run(client.verify(PROOF))
