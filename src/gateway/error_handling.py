@@ -69,8 +69,9 @@ def handle_error(
     """
     shown = _shown(error, request_id, request, context)
     headers = CORS_HEADERS if is_public else ()
-    if context is not None and context.payment_id:
-        headers = (*headers, (PAYMENT_ID_HEADER, context.payment_id))
+    payment_id = "" if context is None else context.payment_id
+    if payment_id and PAYMENT_ID_HEADER not in dict(shown.headers):
+        headers = (*headers, (PAYMENT_ID_HEADER, payment_id))
     return error_response(shown, request_id, headers)
 
 
@@ -116,9 +117,9 @@ def error_response(
 ) -> Response:
     """Make the response of an error: its code, message and evidence as JSON, or its page.
 
-    `headers` are added to those of the error, which count if both have one.
+    `headers` are added to those of the error.
     """
-    headers = tuple((dict(headers) | dict(error.headers)).items())
+    headers += error.headers
     if error.page is not None:
         return _page(error, error.page, request_id, headers)
     body = {
