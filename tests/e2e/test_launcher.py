@@ -17,6 +17,7 @@ import pytest
 
 from dev.errors import ServerError
 from dev.launch import LaunchOptions, Server, running_dispatcher
+from dev.launch.server import START_SECONDS
 from dev.launch.start import start
 from dev.layout import HERE, Layout
 from tests.support.prepared_start import prepared_start
@@ -166,10 +167,11 @@ def worker(response: str) -> str:
 
 def test_edited_sources_are_reloaded(own_clone: Layout, tmp_path: Path) -> None:
     with with_wrangler(tmp_path, layout=own_clone) as server:
-        assert httpx.get(server.url, timeout=30).text == "first"
-        deadline = time.monotonic() + 60
+        assert httpx.get(server.url, timeout=START_SECONDS).text == "first"
+        deadline = time.monotonic() + START_SECONDS
         saved = 0.0
-        while httpx.get(server.url, timeout=30).text != "second":
+        # wrangler holds requests until the edited Worker has started.
+        while httpx.get(server.url, timeout=START_SECONDS).text != "second":
             assert time.monotonic() < deadline, server.log.read_text()
             # wrangler starts to watch files some time after it is ready, and misses earlier edits.
             if time.monotonic() > saved + 5:
