@@ -26,7 +26,7 @@ OWN_SCRIPTS = tuple(Path(__file__).with_name(f"{name}.mjs") for name in ("record
 
 V8_FLAGS = "MINIFLARE_WORKERD_V8_FLAGS"
 WITHOUT_OPTIMIZING = "--liftoff-only"
-"""V8 does not optimize WebAssembly, which takes more CPU time than 4,000 requests get back."""
+"""V8 does not optimize WebAssembly: that costs more CPU time than a test's requests get back."""
 
 
 class PreparedStart:
