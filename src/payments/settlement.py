@@ -28,10 +28,10 @@ _GROUP_MAX = 100
 """Payments that are sent and recorded together."""
 
 _LEASE_MS = 2 * constants.SHARD_TIMEOUT_MS
-"""Without progress for this long, whoever publishes counts as dead, and another one begins."""
+"""Without progress for this long, publishing counts as ended; the next payment begins it again."""
 
 _DEADLINE_MS = 10_000
-"""From then on another one begins: the runtime ends background work after 30 s."""
+"""After this time the next payment begins it: the runtime ends background work after 30 s."""
 
 LATE_REVENUE = "settled_later"
 """The outcome of an event with the revenue of a request that ended before it was settled."""
