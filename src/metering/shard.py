@@ -260,8 +260,9 @@ class UsageShard:
             self._pause(constants.RETRY_MS_MIN)
             return
         self._is_maintaining = True
-        # If anything else fails than KV, the object may restart, but never at once again.
-        self._pause(constants.RETRY_MS_MIN)
+        # An append during a flush must not make the next one due earlier. If anything else
+        # fails than KV, the object may restart, but never at once again.
+        self._pause(constants.FLUSH_MS)
         try:
             self.log.checkpoint_if_due()
             failures = [

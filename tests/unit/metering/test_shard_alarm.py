@@ -119,3 +119,23 @@ def test_midnight_and_the_end_of_a_year_change_no_total(scene: ShardScene) -> No
         scene.advance(30_000)
     assert scene.folder.manifest.day == 20_819
     assert json.dumps(scene.call("health")["openParts"]).startswith("[[20819,")
+
+
+def test_an_append_during_a_flush_waits_for_the_next_interval(scene: ShardScene) -> None:
+    scene.append(numbered(1))
+    scene.clock.at_ms += constants.FLUSH_MS
+    started_ms = scene.clock.at_ms
+    put, due = scene.store.put, []
+
+    async def slow(*arguments: object) -> None:
+        scene.clock.at_ms += 2_000
+        await scene.shard.append(encode_batch(numbered(2)))
+        due.append(scene.shard.due_ms())
+        await put(*arguments)  # type: ignore[arg-type]
+
+    scene.store.put = slow  # type: ignore[method-assign,assignment]
+    scene.run()
+    assert due == [started_ms + constants.FLUSH_MS]
+    scene.store.put = put  # type: ignore[method-assign]
+    scene.advance(3 * constants.FLUSH_MS)
+    assert scene.store.operations.count("put") == 2
