@@ -29,7 +29,8 @@ def run_on_newest(arguments: Sequence[str], selected: Sequence[str]) -> int:
 
     Args:
         arguments: pytest's options.
-        selected: Which tests, relative to the clone; empty for `SUITES`.
+        selected: More options, and files or folders relative to the clone; without any of
+            those, `SUITES`.
 
     Raises:
         SetupError: The newest packages could not be installed.
@@ -43,8 +44,14 @@ def run_on_newest(arguments: Sequence[str], selected: Sequence[str]) -> int:
         versions = ", ".join(f"{name} {package_version(layout, name)}" for name in PACKAGES)
         print(f"Testing on {versions}.", flush=True)
         environment = {name: value for name, value in os.environ.items() if name != "RUNTIME"}
-        command = [str(layout.python), "-m", "pytest", *arguments, *(selected or SUITES)]
+        command = [str(layout.python), "-m", "pytest", *arguments, *with_suites(layout, selected)]
         return subprocess.run(command, cwd=layout.root, env=environment, check=False).returncode
+
+
+def with_suites(layout: Layout, selected: Sequence[str]) -> Sequence[str]:
+    """Return a selection with `SUITES`, unless it names a file or folder of the clone."""
+    named = any((layout.root / one.partition("::")[0]).exists() for one in selected)
+    return selected if named else [*selected, *SUITES]
 
 
 def copy_sources(clone: Layout, copy: Layout) -> None:

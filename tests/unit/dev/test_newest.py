@@ -6,7 +6,7 @@ import pytest
 
 from dev import newest
 from dev.layout import Layout
-from dev.newest import copy_sources, share_installed
+from dev.newest import SUITES, copy_sources, share_installed, with_suites
 
 
 def write(path: Path, text: str = "") -> None:
@@ -51,3 +51,15 @@ def test_a_copy_shares_what_does_not_depend_on_the_runtime(clone: Layout, tmp_pa
             assert (folder / "installed").is_file()
             assert folder.is_symlink()
     assert not copy.node_modules.exists()
+
+
+@pytest.mark.parametrize("selected", [[], ["-q"], ["-k", "settle"]])
+def test_options_alone_select_the_suites_that_need_workerd(
+    clone: Layout, selected: list[str]
+) -> None:
+    assert with_suites(clone, selected) == [*selected, *SUITES]
+
+
+@pytest.mark.parametrize("selected", [["src"], ["-q", "src/entry.py::test_that"]])
+def test_named_tests_replace_the_suites(clone: Layout, selected: list[str]) -> None:
+    assert with_suites(clone, selected) == selected
