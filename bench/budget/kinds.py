@@ -14,6 +14,9 @@ from dev.launch.options import HOST
 NAMESPACE = Path(__file__).with_name("namespace")
 HOST_OF_TENANT = "free.budget.example"
 _TOKEN = {"authorization": f"Bearer {DEVELOPMENT_TOKEN}"}
+_JSON_WEB_TOKEN = "Bearer eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJpIiwic3ViIjoicyIsImV4cCI6MX0.c2ln"  # noqa: S105
+"""With the claims `iss`, `sub` and `exp`."""
+
 _PAYEE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 
 
@@ -73,6 +76,7 @@ KINDS = (
     Kind("unknown_api", 404, "/t/unknown/item"),
     Kind("limited", 200, "/t/limited/item"),
     Kind("unpaid", 402, "/t/priced/item"),
+    Kind("free_by_token", 200, "/t/free/item?id=1", headers={"authorization": _JSON_WEB_TOKEN}),
     Kind("health", 200, "/health"),
     Kind("analytics", 200, "/__platform/analytics?window=today", headers=_TOKEN),
 )

@@ -16,6 +16,7 @@ from api.invariants import Invariant, invariants_of
 from api.payment_health import PaymentHealth, Problem, problem
 from core import keys
 from core.calendar import DAY_MS, timestamp
+from core.callers import KEY_HEADERS
 from core.errors import (
     BindingMissing,
     ConfigurationError,
@@ -31,6 +32,8 @@ from usage import UsageRecorder
 
 _CONDITIONAL_BINDINGS = ("TENANT_KV", "CONTROL_DB", "QUOTAS")
 """Bindings that only some deployments need."""
+
+_LISTS = (KEY_HEADERS,)
 
 
 @dataclass(slots=True)
@@ -116,6 +119,11 @@ class Health:
             problems.append(problem(error.code, error.message))
         problems += [
             problem(ConfigurationError.code, sentence) for sentence in self.authorizer.problems
+        ]
+        problems += [
+            problem(ConfigurationError.code, sentence)
+            for setting in _LISTS
+            for sentence in setting.problems(self.environment)
         ]
         try:
             upstream_of(self.environment)

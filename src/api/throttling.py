@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
 
 from core import constants
+from core.callers import subscriber_of
 
 _WINDOW_MS = constants.AUTH_WINDOW_SECONDS * 1000
 
@@ -66,11 +65,7 @@ class FailedAttempts:
 def caller_key(address: str, secret: bytes) -> str:
     """Hash a caller's address with `secret` (at most 64 bytes), to 32 hexadecimal digits.
 
-    All addresses of an IPv6 /64 have the same key, because one subscriber has them all.
-    Text that is no address is hashed as it is.
+    All addresses of one subscriber have the same key (`subscriber_of`).
     """
-    if ":" in address:
-        with suppress(ValueError):
-            # Importing `ipaddress` costs nothing: `urllib.parse` imports it anyway.
-            address = IPv6Address(address).packed[:8].hex()
-    return hashlib.blake2b(address.encode(errors="replace"), key=secret, digest_size=16).hexdigest()
+    data = subscriber_of(address).encode(errors="replace")
+    return hashlib.blake2b(data, key=secret, digest_size=16).hexdigest()

@@ -1,33 +1,68 @@
 """Identifies callers and their networks, and hashes both with the deployment's secret.
 
-Only the hashes are stored.
+Totals, rate limits, throttling and imports all identify callers here. Only the hashes are stored.
 """
 
 from __future__ import annotations
 
+import binascii
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+# Costs nothing at the start of an isolate: `urllib.parse` imports it anyway.
+from ipaddress import IPv6Address
 
 from core import constants
 from core.errors import ConfigurationError
-from core.ports import Environment
+from core.listed_settings import ListedSetting
+from core.ports import Environment, Json
+from core.safe_json import read_json
 
 SECRET_SETTING = "CALLER_HASH_SECRET"  # noqa: S105
 
-_IDENTITY_HEADERS = (
-    ("x-api-key", "key"),
-    ("authorization", "key"),
-    ("x-agent-id", "agent"),
-    ("x-caller-id", "agent"),
-    ("cf-connecting-ip", "ip"),
+KEY_HEADERS = ListedSetting(
+    "CALLER_KEY_HEADERS",
+    re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII),
+    "the name of a header",
+    (
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "apikey",
+        "x-rapidapi-key",
+        "ocp-apim-subscription-key",
+        "x-auth-token",
+    ),
 )
-"""Headers that identify a caller, the most reliable first, and the kind of identity."""
+"""The headers that carry API keys, the one that counts most first."""
 
-_IPV6_GROUPS = 8
-_NETWORK_GROUPS = 3
-_NETWORKS_MAX = 4_096
-"""Addresses whose networks' hashes an isolate keeps, about 0.5 MB."""
+_AUTHORIZATION = "authorization"
+_AGENT_HEADERS = ("x-agent-id", "x-caller-id")
+_ADDRESS_HEADER = "cf-connecting-ip"
+_UNKNOWN = "unknown:"
+
+_SCHEME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+[ \t]+(?=\S)")
+"""The scheme of `Authorization` (RFC 9110 section 11.4)."""
+
+_SIGNER = re.compile(
+    r"(?:^|[\s,;&])"
+    r"(?:username|credential|oauth_token|oauth_consumer_key|id|keyid|client_token)"
+    r"""\s*=\s*(?:"([^"]+)"|([^\s,;&"/]+))""",
+    re.IGNORECASE,
+)
+"""What names the caller in schemes that sign each request: `Digest`, `AWS4-HMAC-SHA256`, `OAuth`,
+`Hawk`, `Signature`. The rest of their credentials is different in each request."""
+
+_JSON_WEB_TOKEN = re.compile(r"([\w-]+)\.([\w-]+)\.[\w-]*", re.ASCII)
+"""The compact form (RFC 7515 section 7.1)."""
+
+_FROM_BASE64URL = str.maketrans("-_", "+/")
+_IPV6_NETWORK_BYTES = 6
+_IPV6_SUBSCRIBER_BYTES = 8
+_ADDRESSES_MAX = 4_096
+"""Addresses whose hashes an isolate keeps, about 1 MB."""
 
 
 @dataclass(slots=True)
@@ -36,8 +71,28 @@ class CallerHasher:
 
     environment: Environment
     _key: bytes = b""
-    _networks: dict[str, str] = field(default_factory=dict)
-    """The hashes of networks by address, because one caller usually sends several requests."""
+    _key_headers: Sequence[str] = ()
+    _addresses: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The hashes of an address and its network, because one caller usually sends several
+    requests."""
+
+    @property
+    def key_headers(self) -> Sequence[str]:
+        """The names of the headers that carry API keys, in lower case."""
+        if not self._key_headers:
+            self._key_headers = KEY_HEADERS.read(self.environment) or KEY_HEADERS.default
+        return self._key_headers
+
+    def identify(self, headers: Mapping[str, str]) -> tuple[str, str]:
+        """Return the hashes of a request's caller and of its network, which is empty if unknown.
+
+        `headers` are by lower-case name. The caller is identified by the most reliable header:
+        an API key, else a name that it claims, else its address. Raises `ConfigurationError`.
+        """
+        address = headers.get(_ADDRESS_HEADER, "")
+        of_address = self._addresses.get(address) or self._hash_address(address)
+        identity = _claimed_identity(headers, self.key_headers)
+        return (self.hash(identity), of_address[1]) if identity else of_address
 
     def hash(self, identity: str) -> str:
         """Hash an identity to 16 hexadecimal digits. Raises `ConfigurationError`."""
@@ -50,58 +105,124 @@ class CallerHasher:
                     " it is the key of the hash that identifies callers.",
                 )
             self._key = hashlib.sha256(secret.encode()).digest()
-        return hashlib.blake2b(identity.encode(), key=self._key, digest_size=8).hexdigest()
+        data = identity.encode(errors="replace")
+        return hashlib.blake2b(data, key=self._key, digest_size=8).hexdigest()
 
-    def hash_network(self, address: str | None) -> str:
+    def hash_network(self, address: str) -> str:
         """Hash the network of an IP address; empty if there is none.
 
         Raises `ConfigurationError`.
         """
+        return (self._addresses.get(address) or self._hash_address(address))[1]
+
+    def _hash_address(self, address: str) -> tuple[str, str]:
         if not address:
-            return ""
-        found = self._networks.get(address)
-        if found is None:
-            if len(self._networks) >= _NETWORKS_MAX:
-                self._networks.clear()
-            address = address[: constants.IDENTITY_LENGTH_MAX]
-            found = self._networks[address] = self.hash(f"network:{network_of(address)}")
+            return self.hash(_UNKNOWN), ""
+        if len(self._addresses) >= _ADDRESSES_MAX:
+            self._addresses.clear()
+        address = address[: constants.IDENTITY_LENGTH_MAX]
+        caller = self.hash(address_identity(address))
+        found = self._addresses[address] = caller, self.hash(f"network:{network_of(address)}")
         return found
 
 
-def network_of(address: str) -> str:
-    """Return the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address.
+def _claimed_identity(headers: Mapping[str, str], key_headers: Sequence[str]) -> str:
+    """Return the identity by API key or claimed name; empty if a request has neither.
 
-    The module `ipaddress` costs several milliseconds of an isolate's start. Text that is no
-    address is its own network.
+    With the kind, as in `KIND:VALUE`, a key and an agent of the same name remain two callers.
     """
-    if ":" not in address:
-        return address.rpartition(".")[0] or address
-    if "." in address:
-        # An IPv4 address in an IPv6 address, as in `::ffff:192.0.2.1`.
-        return network_of(address.rpartition(":")[2])
-    head, _, tail = address.lower().partition("::")
-    groups = head.split(":") if head else []
-    after = tail.split(":") if tail else []
-    groups += ["0"] * (_IPV6_GROUPS - len(groups) - len(after)) + after
-    return ":".join(group.lstrip("0") or "0" for group in groups[:_NETWORK_GROUPS])
-
-
-def caller_identity(headers: Mapping[str, str]) -> str:
-    """Identify the caller by the most reliable header present.
-
-    `headers` are by lower-case name. Returns `KIND:VALUE`: with the kind, an API key and an
-    agent of the same name remain two callers.
-    """
-    for name, kind in _IDENTITY_HEADERS:
+    for name in key_headers:
         value = headers.get(name)
-        if value and name == "authorization":
-            scheme, _, credentials = value.partition(" ")
-            value = credentials.strip() if scheme.lower() == "bearer" else None
         if value:
-            return f"{kind}:{value[: constants.IDENTITY_LENGTH_MAX]}"
-    return "unknown:"
+            identity = key_identity(value, is_authorization=name == _AUTHORIZATION)
+            if identity:
+                return identity
+    for name in _AGENT_HEADERS:
+        value = headers.get(name)
+        if value:
+            return agent_identity(value)
+    return ""
+
+
+def key_identity(value: str, *, is_authorization: bool = False) -> str:
+    """Identify the caller by an API key; empty if there is none in the header's value.
+
+    A JSON Web Token is renewed every few minutes, so its issuer and subject identify its bearer.
+    Like any other key, it is not verified.
+    """
+    key = value.strip()
+    token = _JSON_WEB_TOKEN.fullmatch(key.rpartition(" ")[2])
+    subject = _issuer_and_subject(token) if token else None
+    if subject:
+        return f"jwt:{len(subject[0])}:{''.join(subject)}"[: constants.IDENTITY_LENGTH_MAX]
+    if is_authorization:
+        scheme = _SCHEME.match(key)
+        key = key[scheme.end() :] if scheme else key.removeprefix("Bearer").removeprefix("Basic")
+        signer = _SIGNER.search(key) if "=" in key else None
+        if signer:
+            key = signer[1] or signer[2]
+    return f"key:{key[: constants.IDENTITY_LENGTH_MAX]}" if key else ""
+
+
+def agent_identity(name: str) -> str:
+    """Identify the caller by a name that it claims."""
+    return f"agent:{name[: constants.IDENTITY_LENGTH_MAX]}"
+
+
+def address_identity(address: str) -> str:
+    """Identify the caller by its IP address."""
+    return f"ip:{subscriber_of(address)}"
 
 
 def payer_identity(address: str) -> str:
     """Identify the caller by the address that paid, from a verified payment."""
     return f"payer:{address.lower()}"
+
+
+def subscriber_of(address: str) -> str:
+    """Return an IPv4 address, or the /64 of an IPv6 address, of which one subscriber has all.
+
+    All spellings have the same result. Text that is no address is returned as it is.
+    """
+    return _ipv6_part(address, _IPV6_SUBSCRIBER_BYTES) if ":" in address else address
+
+
+def network_of(address: str) -> str:
+    """Return the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address.
+
+    Text that is no address is its own network.
+    """
+    if ":" in address:
+        address = _ipv6_part(address, _IPV6_NETWORK_BYTES)
+    return address.rpartition(".")[0] or address
+
+
+def _ipv6_part(address: str, length_bytes: int) -> str:
+    """Return the first bytes of an IPv6 address, or the IPv4 address that it stands for."""
+    try:
+        found = IPv6Address(address)
+    except ValueError:
+        return address
+    mapped = found.ipv4_mapped
+    return found.packed[:length_bytes].hex(":", 2) if mapped is None else str(mapped)
+
+
+def _issuer_and_subject(token: re.Match[str]) -> tuple[str, str] | None:
+    """Return `iss`, empty if it is missing, and `sub` of a JSON Web Token.
+
+    None if it is not a token with a subject (RFC 7519 section 4.1).
+    """
+    try:
+        header, claims = (_decode_part(part) for part in token.groups())
+    except ValueError:
+        return None
+    if not (isinstance(header, dict) and isinstance(claims, dict)):
+        return None
+    issuer, subject = claims.get("iss", ""), claims.get("sub")
+    has_subject = isinstance(subject, str | int) and subject != ""
+    return (issuer, str(subject)) if has_subject and isinstance(issuer, str) else None
+
+
+def _decode_part(part: str) -> Json:
+    padded = part.translate(_FROM_BASE64URL) + "=" * (-len(part) % 4)
+    return read_json(binascii.a2b_base64(padded, strict_mode=True).decode())

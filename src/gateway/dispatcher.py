@@ -13,7 +13,7 @@ from typing import Protocol
 from api.explore.assets import is_page, page_response
 from api.explore.route import Explore
 from api.routes import EXPLORE, HEALTH
-from core.callers import CallerHasher, caller_identity
+from core.callers import CallerHasher
 from core.errors import (
     BindingMissing,
     ConfigurationError,
@@ -129,7 +129,12 @@ class Dispatcher:
                 response = await self._route(context, background)
         except Exception as error:  # noqa: BLE001 (every request gets a response)
             response = handle_error(
-                error, request_id, request, context, is_public=surface is PUBLIC
+                error,
+                request_id,
+                request,
+                context,
+                self._callers.key_headers,
+                is_public=surface is PUBLIC,
             )
         responded_ms = context.responded_ms if context is not None else None
         if responded_ms is None:
@@ -205,8 +210,7 @@ class Dispatcher:
     ) -> Response | ProxyResponse:
         """Admit a request, dispatch it, settle its payment, record it, respond."""
         headers = context.request.headers
-        context.caller = self._callers.hash(caller_identity(headers))
-        context.network = self._callers.hash_network(headers.get("cf-connecting-ip"))
+        context.caller, context.network = self._callers.identify(headers)
         if self.environment.usage_shards is None:
             raise BindingMissing("USAGE_SHARD")
         if self.environment.usage_store is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import unquote_plus, urlsplit
 
@@ -31,7 +31,6 @@ _CONFIDENTIAL_HEADERS = (
     "proxy-authorization",
     "true-client-ip",
     "x-agent-id",
-    "x-api-key",
     "x-caller-id",
     "x-forwarded-for",
     "x-payment",
@@ -58,6 +57,7 @@ def handle_error(
     request_id: str,
     request: Request,
     context: RequestContext | None,
+    key_headers: Sequence[str],
     *,
     is_public: bool,
 ) -> Response:
@@ -65,9 +65,9 @@ def handle_error(
 
     `context` is None if not even the URL could be parsed. Pages of any origin may read the
     response unless it is of the platform API, which decides about that itself. Confidential
-    parts of the request are redacted in the log.
+    parts of the request, among them the values of `key_headers`, are redacted in the log.
     """
-    shown = _shown(error, request_id, request, context)
+    shown = _shown(error, request_id, request, context, key_headers)
     headers = CORS_HEADERS if is_public else ()
     payment_id = "" if context is None else context.payment_id
     if payment_id and PAYMENT_ID_HEADER not in dict(shown.headers):
@@ -76,7 +76,11 @@ def handle_error(
 
 
 def _shown(
-    error: Exception, request_id: str, request: Request, context: RequestContext | None
+    error: Exception,
+    request_id: str,
+    request: Request,
+    context: RequestContext | None,
+    key_headers: Sequence[str],
 ) -> DispatcherError:
     """Return the error that the caller sees, and log it unless the caller is at fault."""
     if isinstance(error, CallerError):
@@ -105,7 +109,7 @@ def _shown(
             endpoint=f"/t/{tenant.api.slug}" if tenant else None,
             method=request.method,
             message=shown.message,
-            cause=None if cause is None else redacted(cause, request),
+            cause=None if cause is None else redacted(cause, request, key_headers),
         ),
         exc_info=None if isinstance(error, _EXPECTED) else error,
     )
@@ -133,12 +137,14 @@ def error_response(
     return replace(response, error=error.code)
 
 
-def redacted(text: str, request: Request) -> str:
+def redacted(text: str, request: Request, key_headers: Sequence[str]) -> str:
     """Replace every confidential part of `request` that occurs in `text`.
+
+    `key_headers` name more headers whose values are confidential.
 
     A script's exception may quote the request. Its body is not searched: it is never read here.
     """
-    for part in sorted(set(_confidential_parts(request)), key=len, reverse=True):
+    for part in sorted(set(_confidential_parts(request, key_headers)), key=len, reverse=True):
         text = text.replace(part, "[redacted]")
     return text
 
@@ -155,8 +161,9 @@ def _page(
     return Response(error.status, (*fixed, *headers), page, error.code)
 
 
-def _confidential_parts(request: Request) -> Iterator[str]:
-    values = [request.headers.get(name, "") for name in _CONFIDENTIAL_HEADERS]
+def _confidential_parts(request: Request, key_headers: Sequence[str]) -> Iterator[str]:
+    names = (*_CONFIDENTIAL_HEADERS, *key_headers)
+    values = [request.headers.get(name, "") for name in names]
     query = urlsplit(request.url).query
     values += [query, unquote_plus(query)]
     for value in values:

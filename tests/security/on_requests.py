@@ -202,7 +202,7 @@ ON_REQUESTS = (
         find_a_callers_secrets_in_the_log,
         "gateway.error_handling",
         "_shown",
-        "redacted(cause, request)",
+        "redacted(cause, request, key_headers)",
         "cause",
     ),
     Guard(

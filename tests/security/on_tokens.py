@@ -253,8 +253,8 @@ ON_TOKENS = (
         guess_tokens_from_many_addresses_of_one_network,
         "api.throttling",
         "caller_key",
-        ".packed[:8]",
-        ".packed",
+        "subscriber_of(address)",
+        "address",
     ),
     Guard(
         guess_tokens_at_another_isolate,

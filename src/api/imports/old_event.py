@@ -15,7 +15,7 @@ from datetime import datetime
 
 from core import constants
 from core.calendar import MINUTE_MS
-from core.callers import payer_identity
+from core.callers import address_identity, agent_identity, key_identity, payer_identity
 from core.errors import DataError, RecordRefused
 from core.ports import Json
 from metering.events import Api, UsageEvent
@@ -74,7 +74,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 """JSON can have half of a surrogate pair, which cannot be encoded."""
 
 _FIRST_MS = int(datetime.fromisoformat(f"{constants.FIRST_YEAR}-01-01T00:00Z").timestamp()) * 1000
-_CALLERS = (("apiKey", "key"), ("agentId", "agent"), ("ip", "ip"))
+_CALLERS = (("apiKey", key_identity), ("agentId", agent_identity), ("ip", address_identity))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +242,9 @@ class _Checked:
         payer = self.record.get("payer")
         if payer is not None:
             return payer_identity(self._text("payer"))
-        for name, kind in _CALLERS:
+        for name, identity_of in _CALLERS:
             if name in self.record:
-                return f"{kind}:{self._text(name)[: constants.IDENTITY_LENGTH_MAX]}"
+                return identity_of(self._text(name))
         return ""
 
     def own_id(self) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import pytest
 
-from core.callers import caller_identity
 from core.constants import PLAN_LIMITS
 from core.ports import ProxyResponse, Response
 from gateway.urls import parse_url
@@ -203,26 +201,6 @@ def test_request_ids_are_unique() -> None:
 
 
 # Callers.
-
-
-@pytest.mark.parametrize(
-    ("headers", "identity"),
-    [
-        ({"x-api-key": "k", "x-agent-id": "a", "cf-connecting-ip": "1.2.3.4"}, "key:k"),
-        ({"authorization": "Bearer k", "x-agent-id": "a"}, "key:k"),
-        ({"authorization": "bearer  k "}, "key:k"),
-        ({"authorization": "Basic dXNlcg==", "x-agent-id": "a"}, "agent:a"),
-        ({"x-agent-id": "a", "x-caller-id": "c"}, "agent:a"),
-        ({"x-caller-id": "c", "cf-connecting-ip": "1.2.3.4"}, "agent:c"),
-        ({"x-agent-id": "", "cf-connecting-ip": "1.2.3.4"}, "ip:1.2.3.4"),
-        ({}, "unknown:"),
-        ({"x-agent-id": "x" * 100_000}, "agent:" + "x" * 4_096),
-    ],
-)
-def test_a_caller_is_identified_by_the_most_reliable_header(
-    headers: Mapping[str, str], identity: str
-) -> None:
-    assert caller_identity(headers) == identity
 
 
 def test_callers_are_recorded_as_a_hash_keyed_by_the_secret() -> None:

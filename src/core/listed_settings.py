@@ -1,0 +1,40 @@
+"""Settings that are a list of texts, separated by commas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from core.ports import Environment
+
+
+class ListedSetting(NamedTuple):
+    """A setting whose value is a list.
+
+    Each text is compared in lower case with `pattern`, which `expected` describes in words.
+    `default` is the list without the setting.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    expected: str
+    default: Sequence[str] = ()
+
+    def read(self, environment: Environment) -> Sequence[str]:
+        """Return the usable texts in lower case; the others are left out."""
+        return [text for text in self._texts(environment) if self.pattern.fullmatch(text)]
+
+    def problems(self, environment: Environment) -> Sequence[str]:
+        """Return a sentence about each text that cannot be used."""
+        return [
+            f"The setting {self.name} has {text[:80]!r}, which is not {self.expected}."
+            for text in self._texts(environment)
+            if not self.pattern.fullmatch(text)
+        ]
+
+    def _texts(self, environment: Environment) -> Sequence[str]:
+        value = environment.setting(self.name)
+        if value is None:
+            return self.default
+        return [text for part in value.split(",") if (text := part.strip().lower())]
