@@ -7,6 +7,7 @@ lines of one text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -33,7 +34,15 @@ _arrive, _end, _drain = _bridge.arrive, _bridge.end, _bridge.drain
 _read_text, _fetch_text, _sign = _bridge.readText, _bridge.fetchText, _bridge.sign
 _dispatch, _describe, _discard = _bridge.dispatch, _bridge.describe, _bridge.discard
 _forward, _respond = _bridge.forward, _bridge.respond
-_LIMIT_MESSAGES = ("exceeded cpu", "too many subrequests", "exceeded resource limits")
+_LIMIT_MESSAGE = re.compile(
+    r"(?:python )?(?:worker|script|isolate|durable object's isolate)(?: startup)?(?: has)?"
+    r" exceeded (?:its )?(?:allowed )?(?:cpu|memory|time|wall|execution|resource|subrequest)"
+    r"|too many (?:subrequests|api requests)"
+    r"|(?:subrequest|nesting) depth limit exceeded"
+)
+"""What workerd and Cloudflare say of a script over a limit (workerd's io-context.h, worker.c++,
+pyodide.h and actor-cache.c++; Cloudflare's pages of errors)."""
+
 
 
 class RuntimeRequest:
@@ -190,6 +199,6 @@ def _tenant_error(script: str, error: JsException) -> TenantError:
     text = str(error.message)
     if text.startswith("Worker not found"):
         return WorkerNotFound(f"The script {script!r} of this API is not in the namespace.")
-    if any(part in text.lower() for part in _LIMIT_MESSAGES):
+    if _LIMIT_MESSAGE.match(text.lower()):
         return TenantLimitExceeded("The API exceeded the limits of its plan.")
     return TenantWorkerFailure("The API's script failed.")

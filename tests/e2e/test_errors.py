@@ -1,5 +1,7 @@
 """Every error has the contract's code and shape, and discloses no secret."""
 
+from urllib.parse import quote
+
 import httpx
 import pytest
 
@@ -59,8 +61,39 @@ def test_a_script_over_its_limit_is_tenant_limit_exceeded(caller: Caller) -> Non
     assert caller.request("/t/tight/counters/cups").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Worker exceeded CPU time limit.",
+        "Worker exceeded memory limit.",
+        "Worker has exceeded memory limit.",
+        "Worker exceeded resource limits",
+        "Python Worker exceeded CPU time limit",
+        "Python Worker startup exceeded CPU limit 1400<1000",
+        "Script startup exceeded CPU time limit.",
+        "script exceeded time limit",
+        "Durable Object's isolate exceeded its memory limit due to overflowing the storage cache",
+        "Too many subrequests.",
+        "Too many API requests by single worker invocation.",
+        "Subrequest depth limit exceeded. This request recursed through Workers too many times.",
+    ],
+)
+def test_each_limit_of_the_platform_is_tenant_limit_exceeded(caller: Caller, message: str) -> None:
+    response = caller.request(f"/t/crafted/throw-message?message={quote(message)}")
+    assert_is_error(response, 503, "tenant_limit_exceeded")
+    assert message not in response.text
+
+
+@pytest.mark.parametrize(
+    "message", ["the upload exceeded memory", "limit", "Error: too many subrequests", "cpu limit"]
+)
+def test_a_failure_that_only_mentions_a_limit_is_the_scripts(caller: Caller, message: str) -> None:
+    response = caller.request(f"/t/crafted/throw-message?message={quote(message)}")
+    assert_is_error(response, 502, "tenant_worker_failure")
+
+
 def test_a_script_that_imitates_the_platforms_error_gets_a_defined_error(caller: Caller) -> None:
-    response = caller.request("/t/crafted/throw-like-the-platform")
+    response = caller.request("/t/crafted/throw-message?message=Worker%20not%20found.")
     assert response.status_code in {404, 502}
     assert response.json()["error"] in {"worker_not_found", "tenant_worker_failure"}
 

@@ -61,8 +61,8 @@ const ROUTES = {
 	"/throw-nothing": () => {
 		throw undefined;
 	},
-	"/throw-like-the-platform": () => {
-		throw new Error("Worker not found.");
+	"/throw-message": (url) => {
+		throw new Error(url.searchParams.get("message"));
 	},
 	"/no-response": () => ({ secret: SECRET }),
 	"/throw-midway": () => {
