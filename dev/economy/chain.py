@@ -27,6 +27,12 @@ TOKEN_VERSION = "2"  # noqa: S105 (a version)
 MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 """Multicall3, whose address is the same on all chains (https://www.multicall3.com)."""
 
+FACTORY = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+"""Deploys smart wallets; the facilitator lets it."""
+
+OTHER_FACTORY = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
+"""Deploys the same wallets; the facilitator refuses to call it."""
+
 BLOCK_SECONDS = 10.0
 """The longest wait for the block of a transaction, unless blocks are paused."""
 
@@ -37,6 +43,12 @@ newest block's, and some clients sign payments that are valid since a minute ago
 _POLL_SECONDS = 0.005
 _GAS_MONEY = 10**18
 _COMPILED = Path(__file__).with_name("contracts") / "compiled.json"
+_DEPLOYED = {
+    TOKEN: "Token",
+    MULTICALL: "Multicall",
+    FACTORY: "WalletFactory",
+    OTHER_FACTORY: "WalletFactory",
+}
 _TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 """The first topic of the ERC-20 event Transfer: the Keccak-256 of its signature."""
 
@@ -93,10 +105,10 @@ class Chain:
         self.rpc = rpc
 
     def deploy_contracts(self) -> None:
-        """Put the token and the Multicall3 stub at their well-known addresses."""
+        """Put the contracts at their addresses, which are the well-known ones if there are any."""
         runtime = json.loads(_COMPILED.read_text(encoding="utf-8"))["runtime"]
-        self.rpc.call("anvil_setCode", TOKEN, runtime["Token"])
-        self.rpc.call("anvil_setCode", MULTICALL, runtime["Multicall"])
+        for address, name in _DEPLOYED.items():
+            self.rpc.call("anvil_setCode", address, runtime[name])
 
     def balance(self, address: str) -> int:
         """Return the balance of an account."""
@@ -197,20 +209,27 @@ class Chain:
         Raises:
             ChainError: The transaction would fail.
         """
-        data = _call_data(selector, *words)
+        data = call_data(selector, *words)
         request = {"from": sender, "to": TOKEN, "data": data, **fields}
         return str(self.rpc.call("eth_sendTransaction", request))
 
-    def _issue(self, selector: str, *words: int | str) -> None:
-        name = self.send(ISSUER.address, selector, *words)
+    def wait_for(self, name: str) -> None:
+        """Wait until a transaction is mined.
+
+        Raises:
+            ChainError: It was not within `BLOCK_SECONDS`.
+        """
         deadline = time.monotonic() + BLOCK_SECONDS
         while self.rpc.call("eth_getTransactionReceipt", name) is None:
             if time.monotonic() > deadline:
                 raise ChainError(f"{name} was not mined within {BLOCK_SECONDS:.0f} s.")
             time.sleep(_POLL_SECONDS)
 
+    def _issue(self, selector: str, *words: int | str) -> None:
+        self.wait_for(self.send(ISSUER.address, selector, *words))
+
     def _read_number(self, selector: str, *words: int | str) -> int:
-        request = {"to": TOKEN, "data": _call_data(selector, *words)}
+        request = {"to": TOKEN, "data": call_data(selector, *words)}
         return self.rpc.number("eth_call", request, "latest")
 
     def _read(self, entry: dict[str, Any]) -> Transaction:
@@ -226,7 +245,13 @@ class Chain:
         return Transaction(entry["hash"], to, receipt["status"] == "0x1", transfers)
 
 
-def _call_data(selector: str, *words: int | str) -> str:
+def call_data(selector: str, *words: int | str) -> str:
+    """Encode a function's call, whose arguments are numbers, addresses or other words.
+
+    Args:
+        selector: The first four bytes of the hash of its signature, in hexadecimal.
+        words: The arguments; texts are hexadecimal.
+    """
     numbers = (int(word, 16) if isinstance(word, str) else word for word in words)
     return f"0x{selector}" + "".join(f"{number:064x}" for number in numbers)
 

@@ -77,7 +77,7 @@ class Payer:
 
     def start_payment(self, wallet: Wallet, url: str, **fields: object) -> Callable[[], Purchase]:
         """Start a purchase; the returned function waits for its result, like `pay`."""
-        future = self._send({"key": wallet.private_key, "url": url, **fields})
+        future = self._send({**wallet.signer(), "url": url, **fields})
 
         def result() -> Purchase:
             outcome = _checked(future.result(RESULT_SECONDS))
@@ -93,7 +93,7 @@ class Payer:
         Raises:
             PayerError: The client failed.
         """
-        future = self._send({"key": wallet.private_key, "url": url, "sign": True, **fields})
+        future = self._send({**wallet.signer(), "url": url, "sign": True, **fields})
         outcome = _checked(future.result(RESULT_SECONDS))
         return outcome["header"], outcome["value"]
 

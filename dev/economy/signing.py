@@ -53,7 +53,7 @@ def sign(
     """Sign a payment payload of x402 version 2.
 
     Args:
-        wallet: The payer's wallet.
+        wallet: The payer's wallet, which may be a `SmartWallet`.
         required: The decoded payment requirements.
         changes: Fields of the authorization to override before signing.
     """
@@ -82,6 +82,6 @@ def sign(
         "accepted": accepted,
         "payload": {
             "authorization": authorization,
-            "signature": f"0x{signed.signature.hex().removeprefix('0x')}",
+            "signature": wallet.signed(f"0x{signed.signature.hex().removeprefix('0x')}"),
         },
     }

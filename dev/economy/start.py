@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dev.economy.chain import (
     CHAIN_ID,
+    FACTORY,
     IDLE_BLOCK_SECONDS,
     NETWORK,
     TOKEN,
@@ -104,6 +105,7 @@ def running_economy(
         settings = {
             "RPC_URL": rpc_url,
             "PRIVATE_KEY": FACILITATOR.private_key,
+            "WALLET_FACTORY": FACTORY,
             "CONFIRMATION_MS": str(round(1000 * confirmation_seconds)),
         }
         facilitator_url = parts.enter_context(_running_facilitator(layout, logs, settings))

@@ -20,6 +20,14 @@ class Wallet:
     address: str
     private_key: str
 
+    def signed(self, own: str) -> str:
+        """Return the account's signature, from that of the key; both in hexadecimal."""
+        return own
+
+    def signer(self) -> dict[str, object]:
+        """Return what the client's program needs to sign."""
+        return {"key": self.private_key}
+
 
 FACILITATOR = Wallet(
     "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-interface ContractWallet {
-    function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4);
-}
+import {Signatures} from "./Signatures.sol";
 
 /// A dollar token for the local chain: ERC-20 with EIP-3009 transfers, as Base Sepolia's USDC
 /// has them, down to the texts of its reverts, which facilitators read.
@@ -27,9 +25,6 @@ contract Token {
     );
     bytes32 public constant CANCEL_AUTHORIZATION_TYPEHASH =
         keccak256("CancelAuthorization(address authorizer,bytes32 nonce)");
-
-    /// secp256k1's order, halved: a larger s is the malleable twin of a smaller one (EIP-2).
-    uint256 private constant HIGHEST_S = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     uint256 public totalSupply;
     mapping(address => uint256) public balanceOf;
@@ -184,31 +179,7 @@ contract Token {
 
     function _checkSignature(address signer, bytes32 message, bytes memory signature) private view {
         bytes32 digest = keccak256(abi.encodePacked("\x19\x01", DOMAIN_SEPARATOR(), message));
-        bool valid;
-        if (signer.code.length > 0) {
-            valid = ContractWallet(signer).isValidSignature(digest, signature)
-                == ContractWallet.isValidSignature.selector;
-        } else {
-            valid = _recover(digest, signature) == signer;
-        }
-        require(valid, "FiatTokenV2: invalid signature");
-    }
-
-    function _recover(bytes32 digest, bytes memory signature) private pure returns (address) {
-        require(signature.length == 65, "ECRecover: invalid signature length");
-        bytes32 r;
-        bytes32 s;
-        uint8 v;
-        assembly ("memory-safe") {
-            r := mload(add(signature, 32))
-            s := mload(add(signature, 64))
-            v := byte(0, mload(add(signature, 96)))
-        }
-        require(uint256(s) <= HIGHEST_S, "ECRecover: invalid signature 's' value");
-        require(v == 27 || v == 28, "ECRecover: invalid signature 'v' value");
-        address signer = ecrecover(digest, v, r, s);
-        require(signer != address(0), "ECRecover: invalid signature");
-        return signer;
+        require(Signatures.isValid(signer, digest, signature), "FiatTokenV2: invalid signature");
     }
 
     function _move(address from, address to, uint256 value) private {

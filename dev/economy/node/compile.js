@@ -4,19 +4,22 @@
  *
  * The file is in the repository, so that the compiler is needed only after a change.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import solc from "solc";
 
 const FOLDER = join(import.meta.dirname, "..", "contracts");
 const COMPILED = join(FOLDER, "compiled.json");
-const CONTRACTS = ["Token", "Multicall"];
+/** Those that are placed on the chain; each is in the file of its name. */
+const CONTRACTS = ["Token", "Multicall", "WalletFactory"];
 
 /** @returns {string} The content of compiled.json. */
 function compile() {
 	const sources = Object.fromEntries(
-		CONTRACTS.map((name) => [`${name}.sol`, { content: readFileSync(join(FOLDER, `${name}.sol`), "utf8") }]),
+		readdirSync(FOLDER)
+			.filter((name) => name.endsWith(".sol"))
+			.map((name) => [name, { content: readFileSync(join(FOLDER, name), "utf8") }]),
 	);
 	const settings = {
 		evmVersion: "cancun",

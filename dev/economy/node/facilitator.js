@@ -1,7 +1,8 @@
 /**
  * Serves the official x402 facilitator over HTTP on a free port of 127.0.0.1, for the local
- * chain. Settings come from the environment: RPC_URL, PRIVATE_KEY (pays the gas) and
- * CONFIRMATION_MS (how long a settlement waits for its block before it is reported as pending).
+ * chain. Settings come from the environment: RPC_URL, PRIVATE_KEY (pays the gas),
+ * WALLET_FACTORY (the only contract that may deploy a payer's smart wallet) and CONFIRMATION_MS
+ * (how long a settlement waits for its block before it is reported as pending).
  *
  * Prints one line with its address when it is ready, then one line of JSON for each call: the
  * path, the status and the duration in milliseconds.
@@ -112,9 +113,10 @@ const signer = makeSigner(
 	/** @type {`0x${string}`} */ (setting("PRIVATE_KEY")),
 	Number(setting("CONFIRMATION_MS")),
 );
+const wallets = { eip6492AllowedFactories: [setting("WALLET_FACTORY")] };
 const facilitator = new x402Facilitator()
-	.register(NETWORK, new ExactEvmScheme(signer))
-	.registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer));
+	.register(NETWORK, new ExactEvmScheme(signer, wallets))
+	.registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer, wallets));
 
 /**
  * @param {import("node:http").IncomingMessage} request

@@ -2,7 +2,8 @@
  * Runs an official client over standard input and output: `@x402/fetch`, or `@x402/axios` if the
  * first argument is `axios`.
  *
- * Each line of input is a request as JSON: `id`, `key` (private key), `version` (2 or 1),
+ * Each line of input is a request as JSON: `id`, `key` (private key), `wallet` (if the payer is a
+ * contract: `address`, `owner`, `factory`, `deployment` as in smart_wallets.py), `version` (2 or 1),
  * `method`, `url`, `headers`, `body` (text), and `sign: true` to sign without sending. Each
  * line of output is its result: `id` and either `status`, `headers`, `body`, `receipt`, or
  * `header` and `value` of the signed payment, or `error`. Requests run concurrently.
@@ -11,12 +12,14 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { registerExactEvmScheme } from "@x402/evm/exact/client";
 import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client, x402HTTPClient } from "@x402/fetch";
+import { encodeAbiParameters, parseAbiParameters, serializeErc6492Signature } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
 const isAxios = process.argv[2] === "axios";
 
 /** @typedef {{status: number, headers: Record<string, string>, body: string}} Received */
-/** @typedef {{id: number, key: `0x${string}`, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, sign?: boolean}} PaidRequest */
+/** @typedef {{address: `0x${string}`, owner: number, factory: `0x${string}` | "", deployment: `0x${string}`}} SmartWallet */
+/** @typedef {{id: number, key: `0x${string}`, wallet?: SmartWallet, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, sign?: boolean}} PaidRequest */
 
 /**
  * Removes the header of version 2: a client of version 1 reads the requirements in the body.
@@ -37,7 +40,7 @@ async function fetchAsVersion1(input, init) {
  * @returns {Promise<object>}
  */
 async function run(request) {
-	const client = registerExactEvmScheme(new x402Client(), { signer: privateKeyToAccount(request.key) });
+	const client = registerExactEvmScheme(new x402Client(), { signer: signerOf(request) });
 	const send = request.version === 1 ? fetchAsVersion1 : fetch;
 	const init = { method: request.method, headers: request.headers ?? {}, body: request.body };
 	if (request.sign) {
@@ -48,6 +51,24 @@ async function run(request) {
 		: await receive(wrapFetchWithPayment(send, client)(request.url, init));
 	const receipt = received.headers["payment-response"] ?? received.headers["x-payment-response"];
 	return { ...received, receipt: receipt ? decodePaymentResponseHeader(receipt) : null };
+}
+
+/**
+ * @param {PaidRequest} request
+ * @returns {import("@x402/evm").ClientEvmSigner}
+ */
+function signerOf({ key, wallet }) {
+	const account = privateKeyToAccount(key);
+	if (wallet === undefined) return account;
+	return {
+		address: wallet.address,
+		async signTypedData(message) {
+			const own = await account.signTypedData(/** @type {any} */ (message));
+			const signature = encodeAbiParameters(parseAbiParameters("uint256, bytes"), [BigInt(wallet.owner), own]);
+			if (!wallet.factory) return signature;
+			return serializeErc6492Signature({ address: wallet.factory, data: wallet.deployment, signature });
+		},
+	};
 }
 
 /**
