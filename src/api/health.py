@@ -16,13 +16,13 @@ from api.invariants import Invariant, invariants_of
 from api.payment_health import PaymentHealth, Problem, problem
 from core import keys
 from core.calendar import DAY_MS, timestamp
-from core.callers import KEY_HEADERS
 from core.errors import (
     BindingMissing,
     ConfigurationError,
     ShardUnavailable,
     StoreUnavailable,
 )
+from core.listed_settings import LISTED_SETTINGS
 from core.ports import Clock, Environment, Json, UsageShards
 from core.quotas import UNBOUNDED
 from tenants.admission import QUOTAS_BINDING
@@ -32,8 +32,6 @@ from usage import UsageRecorder
 
 _CONDITIONAL_BINDINGS = ("TENANT_KV", "CONTROL_DB", "QUOTAS")
 """Bindings that only some deployments need."""
-
-_LISTS = (KEY_HEADERS,)
 
 
 @dataclass(slots=True)
@@ -122,7 +120,7 @@ class Health:
         ]
         problems += [
             problem(ConfigurationError.code, sentence)
-            for setting in _LISTS
+            for setting in LISTED_SETTINGS
             for sentence in setting.problems(self.environment)
         ]
         try:

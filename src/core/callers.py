@@ -16,27 +16,11 @@ from ipaddress import IPv6Address
 
 from core import constants
 from core.errors import ConfigurationError
-from core.listed_settings import ListedSetting
+from core.listed_settings import KEY_HEADERS
 from core.ports import Environment, Json
 from core.safe_json import read_json
 
 SECRET_SETTING = "CALLER_HASH_SECRET"  # noqa: S105
-
-KEY_HEADERS = ListedSetting(
-    "CALLER_KEY_HEADERS",
-    re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII),
-    "the name of a header",
-    (
-        "authorization",
-        "x-api-key",
-        "api-key",
-        "apikey",
-        "x-rapidapi-key",
-        "ocp-apim-subscription-key",
-        "x-auth-token",
-    ),
-)
-"""The headers that carry API keys, the one that counts most first."""
 
 _AUTHORIZATION = "authorization"
 _AGENT_HEADERS = ("x-agent-id", "x-caller-id")

@@ -38,3 +38,29 @@ class ListedSetting(NamedTuple):
         if value is None:
             return self.default
         return [text for part in value.split(",") if (text := part.strip().lower())]
+
+
+KEY_HEADERS = ListedSetting(
+    "CALLER_KEY_HEADERS",
+    re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII),
+    "the name of a header",
+    (
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "apikey",
+        "x-rapidapi-key",
+        "ocp-apim-subscription-key",
+        "x-auth-token",
+    ),
+)
+"""The headers that carry API keys, the one that counts most first."""
+
+CORS_ORIGINS = ListedSetting(
+    "PLATFORM_CORS_ORIGINS",
+    re.compile(r"https?://(?:[a-z0-9_.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?", re.ASCII),
+    "an origin such as https://dashboard.example, without path",
+)
+"""The origins whose pages may call the platform API."""
+
+LISTED_SETTINGS = (KEY_HEADERS, CORS_ORIGINS)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from core.ports import Json, Response
+from core.ports import Json, Request, Response
 
 REQUEST_ID_HEADER = "x-request-id"
 PLATFORM_TOKEN_HEADER = "x-platform-token"  # noqa: S105
@@ -39,6 +39,13 @@ SECURITY_HEADERS = (
 
 VARY_ON_TOKEN = "Authorization, X-Platform-Token"  # noqa: S105
 """The `vary` header of responses that depend on the token: the headers that may carry it."""
+PAYMENT_HEADERS = "PAYMENT-SIGNATURE, X-PAYMENT"
+"""The headers in which a payment is presented."""
+
+PREFLIGHT = "preflight"
+"""The outcome of a CORS preflight."""
+
+_REQUESTED_METHOD = "access-control-request-method"
 
 _BROWSER = "Mozilla"
 """Every browser's `User-Agent` begins with it (https://webaim.org/blog/user-agent-string-history/)."""
@@ -67,6 +74,39 @@ def text_response(
         REQUEST_ID_HEADER: request_id,
     }
     return Response(status, tuple((fixed | dict(headers)).items()), text)
+
+
+def is_preflight(request: Request) -> bool:
+    """Tell whether a request only asks whether a page may send another one (CORS).
+
+    Source: https://fetch.spec.whatwg.org/#cors-preflight-request
+    """
+    if request.method != "OPTIONS":
+        return False
+    return "origin" in request.headers and _REQUESTED_METHOD in request.headers
+
+
+def priced_method(request: Request) -> str:
+    """Return the method that has a price: for a preflight, that of the request which it is for."""
+    return request.headers[_REQUESTED_METHOD] if is_preflight(request) else request.method
+
+
+def preflight_response(request: Request, request_id: str, more_headers: str = "") -> Response:
+    """Allow a page to send the request that its preflight describes, without credentials.
+
+    `more_headers` names headers that it may have beside those that it asks for.
+    """
+    requested = request.headers.get("access-control-request-headers", "")
+    allowed = ", ".join(part for part in (more_headers, requested) if part)
+    headers = (
+        *CORS_HEADERS,
+        ("access-control-allow-methods", request.headers[_REQUESTED_METHOD]),
+        *((("access-control-allow-headers", allowed),) if allowed else ()),
+        ("access-control-max-age", "600"),
+        ("cache-control", "no-store"),
+        (REQUEST_ID_HEADER, request_id),
+    )
+    return Response(204, headers, "")
 
 
 def with_security_headers(response: Response) -> Response:

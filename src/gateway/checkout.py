@@ -19,7 +19,7 @@ from core.errors import (
 )
 from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
-from core.responses import ALLOW_ORIGIN_HEADER, CORS_HEADERS
+from core.responses import ALLOW_ORIGIN_HEADER
 from core.telemetry import SERVED
 from gateway.request_context import RequestContext
 from metering.events import Api
@@ -49,7 +49,6 @@ NOT_CHARGED = "response_not_charged"
 """The reason of a payment that was released because of the script's response, or its lack."""
 
 _ACCEPTS_MAX = 1_000
-_PREFLIGHT = "preflight"
 _REPEATED = "payment_repeated"
 _UNREADABLE = "origin_not_allowed"
 
@@ -87,14 +86,10 @@ class Checkout:
     async def claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse:
         """Claim the payment of a request to a priced tenant.
 
-        Returns an `EarlyResponse` for CORS preflights, which are free, and for payments that
-        were served before. Sets the caller to the payer. Raises `PaymentError`,
-        `ConfigurationError`, `BindingMissing`, `LedgerOutage`.
+        Returns an `EarlyResponse` for payments that were served before. Sets the caller to the
+        payer. Raises `PaymentError`, `ConfigurationError`, `BindingMissing`, `LedgerOutage`.
         """
         headers = context.request.headers
-        is_preflight = context.request.method == "OPTIONS" and "origin" in headers
-        if is_preflight and "access-control-request-method" in headers:
-            return EarlyResponse(_preflight_response(context), _PREFLIGHT)
         try:
             # Without a facilitator the 402 would describe a payment that cannot be made.
             facilitator_urls(self.environment)
@@ -294,24 +289,4 @@ def _is_charged(status: int, tenant: Tenant | None) -> bool:
     is_redirect = 300 <= status < 400 and status != HTTPStatus.NOT_MODIFIED
     return 200 <= status < 400 and (
         not is_redirect or (tenant is not None and tenant.charge_redirects)
-    )
-
-
-def _preflight_response(context: RequestContext) -> Response:
-    """Allow any request with payment headers; the request itself must still be paid."""
-    headers = context.request.headers
-    requested = headers.get("access-control-request-headers", "")
-    allowed = ", ".join(part for part in ("PAYMENT-SIGNATURE, X-PAYMENT", requested) if part)
-    method = headers.get("access-control-request-method", "GET")
-    return Response(
-        204,
-        (
-            *CORS_HEADERS,
-            ("access-control-allow-methods", method),
-            ("access-control-allow-headers", allowed),
-            ("access-control-max-age", "600"),
-            ("cache-control", "no-store"),
-            ("x-request-id", context.request_id),
-        ),
-        "",
     )

@@ -5,7 +5,6 @@ One dispatcher serves all requests of an isolate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -34,25 +33,20 @@ from core.ports import (
     UpstreamResponse,
 )
 from core.responses import (
-    ALLOW_ORIGIN_HEADER,
-    ANY_ORIGIN,
-    EXPOSED_HEADERS,
-    PAYMENT_ID_HEADER,
-    PAYMENT_RESPONSE_HEADER,
-    PAYMENT_RESPONSE_HEADER_V1,
-    REQUEST_ID_HEADER,
+    PAYMENT_HEADERS,
+    PREFLIGHT,
+    is_preflight,
     json_response,
+    preflight_response,
+    priced_method,
     with_security_headers,
 )
-from core.telemetry import PLATFORM, PUBLIC, SERVED, SERVED_WITH_RECEIPT, RequestCounters
+from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
 from gateway.checkout import NOT_CHARGED, Checkout, EarlyResponse
+from gateway.cors import PlatformCors
 from gateway.error_handling import handle_error
-from gateway.request_context import (
-    TENANT_ID_HEADER,
-    RequestContext,
-    replaced_headers,
-    reserved_headers,
-)
+from gateway.proxy_response import outcome_of, proxy_response
+from gateway.request_context import RequestContext, reserved_headers
 from gateway.urls import (
     check_shared_host,
     check_size,
@@ -68,12 +62,10 @@ from payments.payload import has_payment
 from payments.settlement import counts_as_call
 from tenants.admission import Admission, LimitError, Reservation
 from tenants.directory import TenantDirectory
-from tenants.limit_headers import FIELDS_EXPOSED
 from tenants.records import SLUG, Tenant, is_normal_host
 from usage import UsageRecorder
 
 _SERVICE = "clawr-dispatcher"
-_EXPOSE = "access-control-expose-headers"
 
 
 class PlatformRoutes(Protocol):
@@ -98,12 +90,14 @@ class Dispatcher:
     facilitators: Facilitators | None = None
     _requests: int = 0
     _callers: CallerHasher = field(init=False)
+    _cors: PlatformCors = field(init=False)
     _checkout: Checkout = field(init=False)
     _admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
         """Create the stages of the pipeline."""
         self._callers = CallerHasher(self.environment)
+        self._cors = PlatformCors(self.environment)
         self._checkout = Checkout(
             self.environment,
             self.clock,
@@ -136,6 +130,11 @@ class Dispatcher:
                 self._callers.key_headers,
                 is_public=surface is PUBLIC,
             )
+            if surface is PUBLIC and is_preflight(request):
+                # A page is shown no error of a preflight, only that of the request itself.
+                response = preflight_response(request, request_id, PAYMENT_HEADERS)
+        if surface is PLATFORM and isinstance(response, Response):
+            response = self._cors.readable(request, response)
         responded_ms = context.responded_ms if context is not None else None
         if responded_ms is None:
             responded_ms = self.clock.now_ms()
@@ -145,6 +144,9 @@ class Dispatcher:
     async def _serve_platform(self, context: RequestContext) -> Response:
         request, url = context.request, context.parsed_url
         check_size(request)
+        preflight = self._cors.preflight(request, context.request_id)
+        if preflight is not None:
+            return preflight
         return await self.platform_api.handle(request, url.path, url.query, context.request_id)
 
     async def _route(
@@ -159,6 +161,7 @@ class Dispatcher:
             return await page_response(
                 self.environment, context.request, url.origin + url.path, context.request_id
             )
+        context.is_counted = not is_preflight(context.request)
         try:
             try:
                 tenant = await self._find_tenant(context)
@@ -169,6 +172,8 @@ class Dispatcher:
                 if receipt is None:
                     raise
                 return self._respond_early(context, receipt, background)
+            if is_preflight(context.request):
+                return await self._serve_preflight(context, tenant, background)
             return await self._serve(context, tenant, background)
         except NotFound:
             # Not a tenant's route, so no event.
@@ -201,7 +206,7 @@ class Dispatcher:
                 raise TenantNotFound(f"No API is published as {slug[:63]!r}.", slug=slug[:63])
         if tenant.routes:
             path = context.target.partition("?")[0]
-            tenant = tenant.at(context.request.method, readings(path))
+            tenant = tenant.at(priced_method(context.request), readings(path))
         context.tenant = tenant
         return tenant
 
@@ -211,12 +216,7 @@ class Dispatcher:
         """Admit a request, dispatch it, settle its payment, record it, respond."""
         headers = context.request.headers
         context.caller, context.network = self._callers.identify(headers)
-        if self.environment.usage_shards is None:
-            raise BindingMissing("USAGE_SHARD")
-        if self.environment.usage_store is None:
-            raise BindingMissing("USAGE_KV")
-        # If `USAGE_SHARDS` is unusable, nothing is served, because it could not be recorded.
-        self.recorder.shard_of(tenant.tenant_id)
+        self._check_log(tenant)
         claim = None
         if tenant.is_priced or has_payment(headers):
             claim = await self._claim(context, tenant)
@@ -241,9 +241,29 @@ class Dispatcher:
             self._checkout.payments.outbox.add(settlement, background)
         if settlement is None or not settlement.is_new:
             is_call = settlement is None or not counts_as_call(settlement.row)
-            outcome = SERVED if is_paid else _outcome_of(upstream)
+            outcome = SERVED if is_paid else outcome_of(upstream)
             self._record(context, upstream.status, outcome, background, is_call=is_call)
-        return self._proxy_response(context, tenant, upstream, settlement, reservation)
+        return proxy_response(context, tenant, upstream, settlement, reservation)
+
+    async def _serve_preflight(
+        self, context: RequestContext, tenant: Tenant, background: Background
+    ) -> Response | ProxyResponse:
+        """Let the script respond to a preflight; of a priced request, respond without it."""
+        self._check_log(tenant)
+        if tenant.is_priced:
+            response = preflight_response(context.request, context.request_id, PAYMENT_HEADERS)
+            return self._respond_early(context, EarlyResponse(response, PREFLIGHT), background)
+        upstream = await self._dispatch(context, tenant, is_paid=False)
+        self._record(context, upstream.status, PREFLIGHT, background)
+        return proxy_response(context, tenant, upstream, None, None)
+
+    def _check_log(self, tenant: Tenant) -> None:
+        """Raise `BindingMissing` or `ConfigurationError` if a request could not be recorded."""
+        if self.environment.usage_shards is None:
+            raise BindingMissing("USAGE_SHARD")
+        if self.environment.usage_store is None:
+            raise BindingMissing("USAGE_KV")
+        self.recorder.shard_of(tenant.tenant_id)
 
     async def _claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse | None:
         """Claim the payment in a request; an invalid one counts against its sender's rate.
@@ -343,35 +363,6 @@ class Dispatcher:
         if self.recorder.record(event):
             background.run(self.recorder.send())
 
-    def _proxy_response(
-        self,
-        context: RequestContext,
-        tenant: Tenant,
-        upstream: UpstreamResponse,
-        settlement: Settlement | None,
-        reservation: Reservation | None,
-    ) -> ProxyResponse:
-        names = upstream.header_names
-        own = ((REQUEST_ID_HEADER, context.request_id), (TENANT_ID_HEADER, tenant.tenant_id))
-        # Added, not set: the script may have its own limits.
-        limits = () if reservation is None else reservation.headers
-        if not tenant.is_priced and not context.payment_id:
-            add = (*limits, (_EXPOSE, FIELDS_EXPOSED)) if limits else ()
-            return ProxyResponse(upstream, own, reserved_headers(names), add)
-        of_payment: Sequence[tuple[str, str]] = ()
-        if settlement is not None:
-            of_payment = settlement.headers
-        elif context.payment_id:
-            of_payment = ((PAYMENT_ID_HEADER, context.payment_id),)
-        # The page that paid must be able to read it; a script may know better which pages may.
-        readable = () if ALLOW_ORIGIN_HEADER in names else (ANY_ORIGIN,)
-        return ProxyResponse(
-            upstream,
-            (*own, *of_payment, ("cache-control", "no-store")),
-            replaced_headers(names),
-            (*limits, *readable, EXPOSED_HEADERS),
-        )
-
     async def _is_unclaimed_host(self, host: str) -> bool:
         """Tell whether no tenant has this host; true also if the directory cannot be read."""
         with suppress(ConfigurationError, StoreUnavailable):
@@ -380,12 +371,6 @@ class Dispatcher:
 
     async def _find_by_host(self, host: str) -> Tenant | None:
         return await self.directory.by_host(host) if is_normal_host(host) else None
-
-
-def _outcome_of(upstream: UpstreamResponse) -> str:
-    names = upstream.header_names
-    has_receipt = PAYMENT_RESPONSE_HEADER in names or PAYMENT_RESPONSE_HEADER_V1 in names
-    return SERVED_WITH_RECEIPT if has_receipt else SERVED
 
 
 def _health_response(request: Request, request_id: str) -> Response:

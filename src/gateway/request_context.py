@@ -52,7 +52,8 @@ class RequestContext:
     `parsed_url` is the request's own URL; `upstream_url` is the URL that the script receives
     instead, None for the same. `tenant`, `caller` and `network` (hashes, see `core.callers`) are
     set once known, `payment_id` once the request has claimed its payment. `responded_ms` is the
-    time of the usage event, None if none was recorded.
+    time of the usage event, None if none was recorded. `is_counted` is False for requests that
+    are never a call: preflights.
     """
 
     request: Request
@@ -65,6 +66,7 @@ class RequestContext:
     network: str = ""
     payment_id: str = ""
     responded_ms: int | None = None
+    is_counted: bool = True
 
     @property
     def target(self) -> str:
@@ -92,7 +94,7 @@ class RequestContext:
             latency_ms=max(0, at_ms - self.arrived_ms),
             caller=self.caller,
             outcome=outcome,
-            counted=is_call,
+            counted=is_call and self.is_counted,
             revenue_micros=revenue_micros,
             network=self.network,
         )

@@ -44,7 +44,6 @@ _LIMIT_MESSAGE = re.compile(
 pyodide.h and actor-cache.c++; Cloudflare's pages of errors)."""
 
 
-
 class RuntimeRequest:
     """A request to the Worker.
 

@@ -147,8 +147,8 @@ ON_DATA = (
     ),
     Guard(
         get_what_another_paid_for_from_a_shared_cache,
-        "gateway.dispatcher",
-        "Dispatcher._proxy_response",
+        "gateway.proxy_response",
+        "proxy_response",
         ', ("cache-control", "no-store")',
         "",
     ),

@@ -144,8 +144,8 @@ ON_REQUESTS = (
     ),
     Guard(
         forge_the_dispatchers_headers_in_a_script,
-        "gateway.dispatcher",
-        "Dispatcher._proxy_response",
+        "gateway.proxy_response",
+        "proxy_response",
         "reserved_headers(names)",
         "()",
     ),

@@ -18,9 +18,18 @@ from core import constants
 from core.errors import MethodNotAllowed
 from core.logs import fields
 from core.ports import Clock, Environment, Request, Response
-from core.responses import REQUEST_ID_HEADER, etag_matches, json_response, text_response
+from core.responses import (
+    ANY_ORIGIN,
+    REQUEST_ID_HEADER,
+    etag_matches,
+    is_preflight,
+    json_response,
+    preflight_response,
+    text_response,
+)
 
 _CACHE_CONTROL = f"public, max-age={constants.EXPLORE_FRESH_SECONDS}"
+_READABLE = (ANY_ORIGIN, ("access-control-expose-headers", f"ETag, {REQUEST_ID_HEADER}"))
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -45,6 +54,8 @@ class Explore:
         Raises `MethodNotAllowed`, `InvalidWindow`, and `InvalidParameter` for a parameter
         given twice or too many parameters.
         """
+        if is_preflight(request):
+            return preflight_response(request, request_id)
         if request.method not in EXPLORE.methods:
             raise MethodNotAllowed(request.method, EXPLORE.methods)
         values = read_parameters(EXPLORE.parameters, query_pairs(query))
@@ -59,7 +70,7 @@ class Explore:
                 "source": self._source.name,
                 "snapshot": empty_snapshot(window, self.clock.now_ms()),
             }
-            return json_response(body, request_id)
+            return json_response(body, request_id, headers=_READABLE)
         if_none_match = request.headers.get("if-none-match", "")
         return _response(rendered, values["top"], if_none_match, request_id)
 
@@ -92,7 +103,7 @@ def _response(
     rendered: RenderedSnapshot, top: int, if_none_match: str, request_id: str
 ) -> Response:
     tag = f'"{rendered.tag}-{top}"'
-    headers = (("cache-control", _CACHE_CONTROL), ("etag", f"W/{tag}"))
+    headers = (("cache-control", _CACHE_CONTROL), ("etag", f"W/{tag}"), *_READABLE)
     if etag_matches(tag, if_none_match):
         return Response(304, (*headers, (REQUEST_ID_HEADER, request_id)), "")
     return text_response(rendered.body(top), request_id, headers=headers)

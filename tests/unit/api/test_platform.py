@@ -190,6 +190,27 @@ def test_health_lists_every_problem() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "unusable"),
+    [
+        ("CALLER_KEY_HEADERS", "x-own-key, x own key", "x own key"),
+        ("CALLER_KEY_HEADERS", "x-k\u00e9y", "x-k\u00e9y"),
+        ("PLATFORM_CORS_ORIGINS", "https://a.example, *", "*"),
+        ("PLATFORM_CORS_ORIGINS", "https://a.example/", "https://a.example/"),
+        ("PLATFORM_CORS_ORIGINS", "a.example", "a.example"),
+        ("PLATFORM_CORS_ORIGINS", "null", "null"),
+        ("PLATFORM_CORS_ORIGINS", "HTTPS://A.example:8443, http://[::1]:3000,", None),
+    ],
+)
+def test_health_names_what_cannot_be_used_in_a_list(
+    setting: str, value: str, unusable: str | None
+) -> None:
+    environment = FakeEnvironment(settings={**SETTINGS, setting: value})
+    problems = Scene(environment).body("/__platform/health")["problems"]
+    assert [problem["code"] for problem in problems] == ["configuration_error"] * bool(unusable)
+    assert not unusable or f"{setting} has {unusable!r}" in problems[0]["message"]
+
+
 def test_health_lists_spend_limits_that_have_no_effect() -> None:
     record = {"slug": "a", "tenantId": "t", "workerName": "a", "spendLimit": {"dailySpendUsd": 5}}
     body = Scene(variable=json.dumps({"tenants": [record]})).body("/__platform/health")

@@ -138,6 +138,26 @@ def public_response(scene: Scene, url: str, method: str = "GET") -> Response:
     return response
 
 
+@pytest.mark.parametrize("is_available", [True, False])
+def test_pages_of_any_origin_can_read_every_response(is_available: bool) -> None:
+    isolate = Isolate()
+    assert isolate.shards is not None
+    isolate.shards.unavailable = set() if is_available else {0}
+    tag = dict(Isolate().request().headers)["etag"]
+    preflight = {"origin": "https://app.example", "access-control-request-method": "GET"}
+    statuses = []
+    for method, headers in (("GET", {}), ("GET", {"if-none-match": tag}), ("OPTIONS", preflight)):
+        response = isolate.request(headers=headers, method=method)
+        assert header(response, "access-control-allow-origin") == "*"
+        statuses.append(response.status)
+    assert statuses == [200, 304 if is_available else 200, 204]
+
+
+def test_pages_of_any_origin_can_read_errors() -> None:
+    response = public_response(Scene(), PATH + "?window=never")
+    assert (response.status, header(response, "access-control-allow-origin")) == (400, "*")
+
+
 def test_every_host_without_a_tenant_serves_the_route() -> None:
     for host in ("localhost:8787", "dispatcher.example", "127.0.0.1", "x.workers.dev"):
         response = public_response(Scene(), f"http://{host}{PATH}?window=week&token=x")
