@@ -27,6 +27,14 @@ TOKEN_VERSION = "2"  # noqa: S105 (a version)
 MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11"
 """Multicall3, whose address is the same on all chains (https://www.multicall3.com)."""
 
+PLAIN_TOKEN = "0xDc64a140Aa3E981100a9becA4E685f962f0cF6C9"  # noqa: S105 (an address)
+"""A dollar token with 18 decimals and without EIP-3009."""
+
+PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
+EXACT_PROXY = "0x402085c248EeA27D92E8b30b2C58ed07f9E20001"
+UPTO_PROXY = "0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002"
+"""Permit2 and what calls it for x402; the addresses are the same on all chains (npm @x402/evm)."""
+
 FACTORY = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 """Deploys smart wallets; the facilitator lets it."""
 
@@ -45,7 +53,11 @@ _GAS_MONEY = 10**18
 _COMPILED = Path(__file__).with_name("contracts") / "compiled.json"
 _DEPLOYED = {
     TOKEN: "Token",
+    PLAIN_TOKEN: "PlainToken",
     MULTICALL: "Multicall",
+    PERMIT2: "Permit2",
+    EXACT_PROXY: "ExactProxy",
+    UPTO_PROXY: "UptoProxy",
     FACTORY: "WalletFactory",
     OTHER_FACTORY: "WalletFactory",
 }
@@ -59,6 +71,8 @@ _MINT = "40c10f19"
 _TRANSFER_TO = "a9059cbb"
 _BLACKLIST = "f9f92be4"
 _UN_BLACKLIST = "1a895266"
+_APPROVE = "095ea7b3"
+_INVALIDATE = "3ff9dcb1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +124,9 @@ class Chain:
         for address, name in _DEPLOYED.items():
             self.rpc.call("anvil_setCode", address, runtime[name])
 
-    def balance(self, address: str) -> int:
+    def balance(self, address: str, token: str = TOKEN) -> int:
         """Return the balance of an account."""
-        return self._read_number(_BALANCE_OF, address)
+        return self._read_number(_BALANCE_OF, address, to=token)
 
     def is_authorization_used(self, payer: str, nonce: str) -> bool:
         """Return whether an authorization was used or cancelled.
@@ -123,9 +137,20 @@ class Chain:
         """
         return bool(self._read_number(_AUTHORIZATION_STATE, payer, nonce))
 
-    def fund(self, address: str, amount: int) -> None:
+    def fund(self, address: str, amount: int, token: str = TOKEN) -> None:
         """Mint tokens for an account."""
-        self._issue(_MINT, address, amount)
+        self._issue(_MINT, address, amount, to=token)
+
+    def approve_permit2(self, address: str, amount: int, token: str = TOKEN) -> None:
+        """Let Permit2 transfer tokens of any account, without its key."""
+        self._impersonate(address)
+        self.wait_for(self.send(address, _APPROVE, PERMIT2, amount, to=token))
+
+    def cancel_permit2(self, address: str, nonce: int) -> None:
+        """Use up a nonce of any account in Permit2, without its key and a transfer."""
+        self._impersonate(address)
+        word, mask = nonce >> 8, 1 << (nonce & 0xFF)
+        self.wait_for(self.send(address, _INVALIDATE, word, mask, to=PERMIT2))
 
     def transfer(self, sender: str, recipient: str, amount: int, **fields: str) -> str:
         """Transfer tokens of any account, without its key.
@@ -139,8 +164,7 @@ class Chain:
         Returns:
             The transaction's hash.
         """
-        self.rpc.call("anvil_impersonateAccount", sender)
-        self.rpc.call("anvil_setBalance", sender, hex(_GAS_MONEY))
+        self._impersonate(sender)
         return self.send(sender, _TRANSFER_TO, recipient, amount, **fields)
 
     def block(self, account: str) -> None:
@@ -168,10 +192,10 @@ class Chain:
             ]
         return found
 
-    def transfers_from(self, address: str) -> dict[str, Transfer]:
+    def transfers_from(self, address: str, token: str = TOKEN) -> dict[str, Transfer]:
         """Return the transfers from an account by transaction hash; each has at most one."""
         wanted = {
-            "address": TOKEN,
+            "address": token,
             "fromBlock": "0x0",
             "topics": [_TRANSFER, f"0x{int(address, 16):064x}"],
         }
@@ -203,14 +227,16 @@ class Chain:
         block = self.rpc.call("eth_getBlockByNumber", "pending", False)  # noqa: FBT003
         return [str(name) for name in block["transactions"]]
 
-    def send(self, sender: str, selector: str, *words: int | str, **fields: str) -> str:
-        """Send a transaction that calls a function of the token, from an account of the chain.
+    def send(
+        self, sender: str, selector: str, *words: int | str, to: str = TOKEN, **fields: str
+    ) -> str:
+        """Send a transaction that calls a function of a contract, from an account of the chain.
 
         Raises:
             ChainError: The transaction would fail.
         """
         data = call_data(selector, *words)
-        request = {"from": sender, "to": TOKEN, "data": data, **fields}
+        request = {"from": sender, "to": to, "data": data, **fields}
         return str(self.rpc.call("eth_sendTransaction", request))
 
     def wait_for(self, name: str) -> None:
@@ -225,11 +251,15 @@ class Chain:
                 raise ChainError(f"{name} was not mined within {BLOCK_SECONDS:.0f} s.")
             time.sleep(_POLL_SECONDS)
 
-    def _issue(self, selector: str, *words: int | str) -> None:
-        self.wait_for(self.send(ISSUER.address, selector, *words))
+    def _impersonate(self, sender: str) -> None:
+        self.rpc.call("anvil_impersonateAccount", sender)
+        self.rpc.call("anvil_setBalance", sender, hex(_GAS_MONEY))
 
-    def _read_number(self, selector: str, *words: int | str) -> int:
-        request = {"to": TOKEN, "data": call_data(selector, *words)}
+    def _issue(self, selector: str, *words: int | str, to: str = TOKEN) -> None:
+        self.wait_for(self.send(ISSUER.address, selector, *words, to=to))
+
+    def _read_number(self, selector: str, *words: int | str, to: str = TOKEN) -> int:
+        request = {"to": to, "data": call_data(selector, *words)}
         return self.rpc.number("eth_call", request, "latest")
 
     def _read(self, entry: dict[str, Any]) -> Transaction:

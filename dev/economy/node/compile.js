@@ -12,7 +12,7 @@ import solc from "solc";
 const FOLDER = join(import.meta.dirname, "..", "contracts");
 const COMPILED = join(FOLDER, "compiled.json");
 /** Those that are placed on the chain; each is in the file of its name. */
-const CONTRACTS = ["Token", "Multicall", "WalletFactory"];
+const CONTRACTS = ["Token", "PlainToken", "Multicall", "WalletFactory", "Permit2", "ExactProxy", "UptoProxy"];
 
 /** @returns {string} The content of compiled.json. */
 function compile() {

@@ -14,6 +14,7 @@ import { x402Facilitator } from "@x402/core/facilitator";
 import { toFacilitatorEvmSigner } from "@x402/evm";
 import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
+import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
 import { createWalletClient, defineChain, http, publicActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
@@ -116,6 +117,7 @@ const signer = makeSigner(
 const wallets = { eip6492AllowedFactories: [setting("WALLET_FACTORY")] };
 const facilitator = new x402Facilitator()
 	.register(NETWORK, new ExactEvmScheme(signer, wallets))
+	.register(NETWORK, new UptoEvmScheme(signer))
 	.registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer, wallets));
 
 /**

@@ -11,6 +11,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { registerExactEvmScheme } from "@x402/evm/exact/client";
+import { UptoEvmScheme } from "@x402/evm/upto/client";
 import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client, x402HTTPClient } from "@x402/fetch";
 import { encodeAbiParameters, parseAbiParameters, serializeErc6492Signature } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -40,7 +41,8 @@ async function fetchAsVersion1(input, init) {
  * @returns {Promise<object>}
  */
 async function run(request) {
-	const client = registerExactEvmScheme(new x402Client(), { signer: signerOf(request) });
+	const signer = signerOf(request);
+	const client = registerExactEvmScheme(new x402Client(), { signer }).register("eip155:*", new UptoEvmScheme(signer));
 	const send = request.version === 1 ? fetchAsVersion1 : fetch;
 	const init = { method: request.method, headers: request.headers ?? {}, body: request.body };
 	if (request.sign) {
