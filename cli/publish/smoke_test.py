@@ -7,9 +7,11 @@ from typing import Final
 import httpx
 
 from cli.secret import Secret
+from core.listed_settings import PUBLISH_PROBE
 
 TIMEOUT_SECONDS: Final = 30
 BODY_CHARACTERS_MAX: Final = 300
+_HEADERS: Final = {"user-agent": PUBLISH_PROBE}
 CHARACTERS_READ: Final = 10_000
 """More than is shown, because a truncated secret would not be recognized."""
 
@@ -30,7 +32,7 @@ class FirstCall:
 
 
 def call_api(dispatcher_url: str, slug: str, secrets: Sequence[Secret] = ()) -> FirstCall:
-    """Call an API once, without payment.
+    """Call an API once, without payment; the call does not count in totals.
 
     Args:
         dispatcher_url: The dispatcher's URL.
@@ -39,7 +41,7 @@ def call_api(dispatcher_url: str, slug: str, secrets: Sequence[Secret] = ()) -> 
     """
     url = f"{dispatcher_url}/t/{slug}"
     try:
-        with httpx.stream("GET", url, timeout=TIMEOUT_SECONDS) as response:
+        with httpx.stream("GET", url, headers=_HEADERS, timeout=TIMEOUT_SECONDS) as response:
             body = ""
             for part in response.iter_text():
                 body += part

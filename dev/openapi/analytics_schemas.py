@@ -59,7 +59,9 @@ def analytics_schemas() -> Mapping[str, Schema]:
                 "startAt": time("Start of the hour or day."),
                 "calls": whole(),
                 **_REVENUE,
-                "errors": whole("Calls with status 500 and up, 408 or 429."),
+                "errors": whole(
+                    "Calls with status 500 and up, 408 or 429, or whose script was missing."
+                ),
             }
         ),
         "Freshness": _freshness(),
@@ -221,7 +223,9 @@ def _api_figures() -> Schema:
             ),
             "p95LatencyMs": number("Nearest-rank 95th percentile of the same latencies."),
             "errorRatePct": number(
-                "Percentage of calls with status 500 and up, 408 or 429.", 0, 100
+                "Percentage of calls that are errors: status 500 and up, 408, 429, or no script.",
+                0,
+                100,
             ),
             "uptimePct": number("100 minus `errorRatePct`.", 0, 100),
             "topCallerShare": number("Calls of the busiest caller divided by calls.", **share),

@@ -63,4 +63,36 @@ CORS_ORIGINS = ListedSetting(
 )
 """The origins whose pages may call the platform API."""
 
-LISTED_SETTINGS = (KEY_HEADERS, CORS_ORIGINS)
+IGNORED_AGENTS = ListedSetting(
+    "IGNORED_USER_AGENTS",
+    re.compile(r"[ -~]{3,100}", re.ASCII),
+    "a part of a user agent: 3 to 100 visible ASCII characters",
+    (
+        "amazon-route53-health-check",
+        "better uptime",
+        "bingbot",
+        "checkly",
+        "cloudflare-healthchecks",
+        "datadog/synthetics",
+        "freshping",
+        "googlebot",
+        "googlestackdrivermonitoring",
+        "hetrixtools",
+        "newrelicpinger",
+        "pingdom",
+        "site24x7",
+        "statuscake",
+        "updown.io",
+        "uptime-kuma",
+        "uptimerobot",
+    ),
+)
+"""Parts of the user agents of monitors and bots whose requests do not count as calls. Without the
+setting these are the widespread monitors, and the crawlers of search engines."""
+
+PUBLISH_PROBE = "clawr-publish-probe"
+"""The user agent of the request with which `clawr publish` tries a new API; it never counts.
+
+Anyone may send it, and only stays out of the totals: limits and payments apply to all requests."""
+
+LISTED_SETTINGS = (KEY_HEADERS, CORS_ORIGINS, IGNORED_AGENTS)

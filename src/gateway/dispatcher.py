@@ -45,6 +45,7 @@ from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
 from gateway.checkout import NOT_CHARGED, Checkout, EarlyResponse
 from gateway.cors import PlatformCors
 from gateway.error_handling import handle_error
+from gateway.ignored_agents import IgnoredAgents
 from gateway.proxy_response import outcome_of, proxy_response
 from gateway.request_context import RequestContext, reserved_headers
 from gateway.urls import (
@@ -90,6 +91,7 @@ class Dispatcher:
     facilitators: Facilitators | None = None
     _requests: int = 0
     _callers: CallerHasher = field(init=False)
+    _ignored: IgnoredAgents = field(init=False)
     _cors: PlatformCors = field(init=False)
     _checkout: Checkout = field(init=False)
     _admission: Admission = field(init=False)
@@ -97,6 +99,7 @@ class Dispatcher:
     def __post_init__(self) -> None:
         """Create the stages of the pipeline."""
         self._callers = CallerHasher(self.environment)
+        self._ignored = IgnoredAgents(self.environment)
         self._cors = PlatformCors(self.environment)
         self._checkout = Checkout(
             self.environment,
@@ -216,6 +219,7 @@ class Dispatcher:
         """Admit a request, dispatch it, settle its payment, record it, respond."""
         headers = context.request.headers
         context.caller, context.network = self._callers.identify(headers)
+        context.is_counted = not self._ignored.includes(headers.get("user-agent", ""))
         self._check_log(tenant)
         claim = None
         if tenant.is_priced or has_payment(headers):

@@ -53,7 +53,7 @@ class RequestContext:
     instead, None for the same. `tenant`, `caller` and `network` (hashes, see `core.callers`) are
     set once known, `payment_id` once the request has claimed its payment. `responded_ms` is the
     time of the usage event, None if none was recorded. `is_counted` is False for requests that
-    are never a call: preflights.
+    are no calls unless they pay: preflights, and those of monitors and bots.
     """
 
     request: Request
@@ -94,7 +94,7 @@ class RequestContext:
             latency_ms=max(0, at_ms - self.arrived_ms),
             caller=self.caller,
             outcome=outcome,
-            counted=is_call and self.is_counted,
+            counted=is_call and (self.is_counted or revenue_micros > 0),
             revenue_micros=revenue_micros,
             network=self.network,
         )

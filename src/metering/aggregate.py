@@ -34,7 +34,7 @@ class Aggregate:
 
     Attributes:
         calls: The number of calls.
-        errors: Calls with an error status, see `is_error`.
+        errors: Calls that failed, see `is_error`.
         revenue_micros: Revenue in millionths of a dollar.
         price_sum_micros: The sum of the prices at the time of each call.
         latency: The latencies of calls.
@@ -68,7 +68,7 @@ class Aggregate:
         calls = errors = 0
         if counted:
             calls = 1
-            errors = int(is_error(status))
+            errors = int(is_error(status, outcome))
             self.calls += 1
             self.errors += errors
             self.latency.add(latency_ms)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NamedTuple
 
+from core.errors import WorkerNotFound
+
 # As plain integers, because looking up a member of an enumeration is slow.
 _ERRORS_FROM = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+_MISSING = WorkerNotFound.code
 _ERRORS_BELOW = (int(HTTPStatus.REQUEST_TIMEOUT), int(HTTPStatus.TOO_MANY_REQUESTS))
 
 
@@ -51,6 +54,9 @@ class UsageEvent(NamedTuple):
     network: str = ""
 
 
-def is_error(status: int) -> bool:
-    """Return whether a call with this HTTP status counts as an error of the API."""
-    return status >= _ERRORS_FROM or status in _ERRORS_BELOW
+def is_error(status: int, outcome: str) -> bool:
+    """Return whether a call with this HTTP status and outcome counts as an error of the API.
+
+    An API whose script is missing is down, although that is 404 to its callers.
+    """
+    return status >= _ERRORS_FROM or status in _ERRORS_BELOW or outcome == _MISSING

@@ -92,7 +92,7 @@ class Totals:
         callers: set[str] = set()
         hours: dict[int, list[int]] = {}
         for event in events:
-            _, at_ms, api, _, status, _, name, _, counted, micros, _ = event
+            _, at_ms, api, _, status, _, name, outcome, counted, micros, _ = event
             if api is None:
                 continue
             known = found.get(api)
@@ -105,7 +105,7 @@ class Totals:
                 callers.add(name)
                 counts = hours.get(hour) or hours.setdefault(hour, [0, 0, 0])
                 counts[0] += 1
-                counts[1] += is_error(status)
+                counts[1] += is_error(status, outcome)
                 counts[2] += micros
             elif micros:
                 hours.setdefault(hour, [0, 0, 0])[2] += micros

@@ -18,6 +18,7 @@ from core.errors import BindingMissing, CallerError, Evidence, InternalError
 from core.logs import fields
 from core.ports import Clock, Environment, QuotaCounters
 from core.quotas import UNBOUNDED, CounterUnavailable, Release, Reserved
+from core.telemetry import SERVED
 from metering.events import is_error
 from tenants.limit_headers import limit_headers, quota_states, rate_state, seconds_until
 from tenants.limits import RateLimit
@@ -106,7 +107,7 @@ class Reservation:
 
     def has_unused(self, status: int) -> bool:
         """Tell whether a request that ended with `status` holds or did not use something."""
-        return bool(self.counter) and (self.held_day is not None or is_error(status))
+        return bool(self.counter) and (self.held_day is not None or is_error(status, SERVED))
 
 
 @dataclass(slots=True)
@@ -214,7 +215,7 @@ class Admission:
 
     async def release_unused(self, reservation: Reservation, status: int, *, is_paid: bool) -> None:
         """Release what a served request did not use: the quota of an error, an unpaid price."""
-        await self._release(reservation, int(is_error(status)), is_paid=is_paid)
+        await self._release(reservation, int(is_error(status, SERVED)), is_paid=is_paid)
 
     async def keep(self, reservation: Reservation) -> None:
         """Keep the price of a request counted of which it is unknown whether it was settled."""

@@ -26,6 +26,7 @@ class Api:
     owner: str
     directory: str
     price_usd: float
+    has_script: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def series(calls: Sequence[Call], window: str, now_ms: int) -> list[Mapping[str,
 
 def is_error(call: Call) -> bool:
     """Tell whether a call counts as an error."""
-    return call.status >= 500 or call.status in ERRORS
+    return call.status >= 500 or call.status in ERRORS or not call.api.has_script
 
 
 def trend(calls: Sequence[Call], window: str, now_ms: int) -> list[int]:

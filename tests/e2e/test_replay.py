@@ -45,7 +45,7 @@ APIS = {
     "shaky": Api("shaky", "ten_shaky", "@owner-of-shaky", "Data", 0.0),
     "slow": Api("slow", "ten_slow", "@owner-of-slow", "Tools", 0.0),
     "lonely": Api("lonely", "ten_lonely", "@unknown", "APIs", 0.0),
-    "ghost": Api("ghost", "ten_ghost", "@owner-of-ghost", "End to end", 0.0),
+    "ghost": Api("ghost", "ten_ghost", "@owner-of-ghost", "End to end", 0.0, has_script=False),
 }
 REFUSED = ("priced", "unknown")
 STATUSES = {

@@ -34,14 +34,14 @@ def shown_id(api: Api) -> str:
     return f"{api.tenant_id}:{api.slug}"
 
 
-def is_error(status: int) -> bool:
-    return status >= 500 or status in (408, 429)
+def is_error(event: UsageEvent) -> bool:
+    return event.status >= 500 or event.status in (408, 429) or event.outcome == "worker_not_found"
 
 
 def sums_of(event: UsageEvent) -> Sums:
     if not event.counted:
         return Sums(0, 0, event.revenue_micros)
-    return Sums(1, int(is_error(event.status)), event.revenue_micros)
+    return Sums(1, int(is_error(event)), event.revenue_micros)
 
 
 @dataclass(slots=True)

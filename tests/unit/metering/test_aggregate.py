@@ -78,7 +78,7 @@ def test_totals_equal_a_count_of_the_events(some: list[UsageEvent]) -> None:
     aggregate = of(some)
     calls = [one for one in some if one.counted]
     assert aggregate.calls == len(calls)
-    assert aggregate.errors == sum(is_error(one.status) for one in calls)
+    assert aggregate.errors == sum(is_error(one.status, one.outcome) for one in calls)
     assert aggregate.revenue_micros == sum(one.revenue_micros for one in some)
     callers = Counter(one.caller for one in calls)
     payers = {one.caller for one in some if one.revenue_micros}
@@ -106,7 +106,7 @@ def test_totals_equal_a_count_of_the_events(some: list[UsageEvent]) -> None:
     assert dict(aggregate.hours.items()) == {
         hour: (
             sum(one.counted for one in own),
-            sum(one.counted and is_error(one.status) for one in own),
+            sum(one.counted and is_error(one.status, one.outcome) for one in own),
             sum(one.revenue_micros for one in own),
         )
         for hour, own in by_hour.items()
@@ -138,7 +138,7 @@ def test_the_newest_description_wins(some: list[UsageEvent]) -> None:
     ],
 )
 def test_an_error_is_500_and_up_408_or_429(status: int, failed: bool) -> None:
-    assert is_error(status) is failed
+    assert is_error(status, "served") is failed
 
 
 TODAY = NOON_MS // DAY_MS

@@ -45,6 +45,13 @@ def test_a_valid_payment_is_served_settled_and_recorded_once(method: str) -> Non
     assert PAYER.lower() not in json.dumps([*market.store.values.values()]).lower()
 
 
+def test_a_monitor_that_pays_is_a_call() -> None:
+    market = Market()
+    market.call(headers={**market.payment(), "user-agent": "UptimeRobot/2.0"})
+    (paid,) = (event for event in market.events if event.revenue_micros)
+    assert (paid.counted, paid.revenue_micros) == (True, PRICE_MICROS)
+
+
 def test_a_version_1_client_pays_from_the_body_and_gets_a_version_1_receipt() -> None:
     market = Market()
     headers = pay_v1(market.challenge(), now_ms=market.clock.at_ms)
