@@ -22,17 +22,20 @@ from payments.requirements import (
     Resource,
     accepts_entry,
 )
-from tenants.discovery import NOTHING_KNOWN, Discovery
+from tenants.discovery import BODY_METHODS, NOTHING_KNOWN, Discovery
+from tenants.json_schema import compact_schema
 from tenants.routes import parameters_of
 
 PAYMENT_REQUIRED_BYTES_MAX = 6_000
 """Node's clients reject a response with more than 16 KB of headers, proxies some with 8 KB."""
 
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
-_QUERY_METHODS = ("GET", "HEAD", "DELETE")
-_BODY_METHODS = ("POST", "PUT", "PATCH")
 _DESCRIPTION_BYTES = 400
 _SHORT_BYTES = 120
+_SCHEMA_LENGTH = 1_200
+_SHORT_SCHEMA_LENGTH = 300
+"""Characters of a schema in a header that would otherwise be too long."""
+
 _TAGS_MAX = 5
 _SERVICE_NAME_MAX = 32
 _IDENTIFIER_SCHEMA: Mapping[str, Json] = {
@@ -48,14 +51,6 @@ _IDENTIFIER_SCHEMA: Mapping[str, Json] = {
         },
     },
     "required": ["required"],
-}
-_EMPTY: Mapping[str, Json] = {
-    "string": "",
-    "integer": 0,
-    "number": 0,
-    "boolean": False,
-    "array": [],
-    "object": {},
 }
 
 
@@ -110,44 +105,48 @@ def _resource(resource: Resource) -> Mapping[str, Json]:
 def _bazaar(resource: Resource) -> Mapping[str, Json]:
     """Return the extension `bazaar`, which tells indexers how the endpoint is called.
 
-    It names a method of the record, whatever method the request has, unless that is one of them.
+    It depends on the record and the path only, and not on the method with which it is probed.
     """
-    discovery, method = resource.discovery, resource.method
-    known = [one for one in discovery.methods if one in (*_QUERY_METHODS, *_BODY_METHODS)]
-    if discovery.methods and method not in known:
-        method = known[0] if known else ""
-    if method not in (*_QUERY_METHODS, *_BODY_METHODS):
+    discovery = resource.discovery
+    method = discovery.method
+    if not method:
         return {}
+    schema = discovery.input_schema or {"type": "object"}
+    value = {} if discovery.input_example is None else discovery.input_example
     example: dict[str, Json] = {"type": "http", "method": method}
     properties: dict[str, Json] = {
         "type": {"type": "string", "const": "http"},
         "method": {"type": "string", "enum": [method]},
     }
     required = ["type", "method"]
-    schema = discovery.input_schema
-    value = discovery.input_example
-    if method in _BODY_METHODS:
-        example |= {"bodyType": "json", "body": _example(schema) if value is None else value}
+    if method in BODY_METHODS:
+        example |= {"bodyType": "text" if isinstance(value, str) else "json", "body": value}
         properties |= {
             "bodyType": {"type": "string", "enum": ["json", "form-data", "text"]},
-            "body": {"type": "object"} if schema is None and value is None else schema or {},
+            "body": schema if discovery.input_schema is not None or not value else {},
         }
         required += ["bodyType", "body"]
-    elif schema is not None or value is not None:
-        example["queryParams"] = _example(schema) if value is None else value
-        properties["queryParams"] = {"type": "object", **(schema or {})}
+    else:
+        example["queryParams"] = value
+        properties["queryParams"] = {"type": "object", **schema}
     template = resource.template
     if template:
         example["pathParams"] = parameters_of(template, urlsplit(resource.url).path)
         properties["pathParams"] = {"type": "object"}
-    entry = {"type": "object", "properties": properties, "required": required}
-    info: dict[str, Json] = {"input": example}
-    parts: dict[str, Json] = {"input": entry}
-    if discovery.output_schema is not None or discovery.output_example is not None:
-        output, parts["output"] = _output(discovery)
-        info["output"] = output
-    whole = {"$schema": _SCHEMA, "type": "object", "properties": parts, "required": ["input"]}
-    found: dict[str, Json] = {"info": info, "schema": whole}
+    output, output_schema = _output(discovery)
+    parts: Mapping[str, Json] = {
+        "input": {"type": "object", "properties": properties, "required": required},
+        "output": output_schema,
+    }
+    found: dict[str, Json] = {
+        "info": {"input": example, "output": output},
+        "schema": {
+            "$schema": _SCHEMA,
+            "type": "object",
+            "properties": parts,
+            "required": ["input"],
+        },
+    }
     return {"bazaar": {**found, "routeTemplate": template} if template else found}
 
 
@@ -161,38 +160,30 @@ def _output(discovery: Discovery) -> tuple[Mapping[str, Json], Mapping[str, Json
     return info, {"type": "object", "properties": properties, "required": ["type"]}
 
 
-def _example(schema: Mapping[str, Json] | None) -> Mapping[str, Json]:
-    """Make a value of the required properties of a schema."""
-    properties = (schema or {}).get("properties")
-    required = (schema or {}).get("required")
-    if not isinstance(properties, dict) or not isinstance(required, list):
-        return {}
-    return {name: _sample(properties.get(name)) for name in required if isinstance(name, str)}
+def _without_output_example(resource: Resource) -> Resource:
+    return replace(resource, discovery=replace(resource.discovery, output_example=None))
 
 
-def _sample(schema: Json) -> Json:
-    """Make a value of a property."""
-    if not isinstance(schema, dict):
-        return ""
-    for name in ("const", "default", "example"):
-        if name in schema:
-            return schema[name]
-    for name in ("examples", "enum"):
-        values = schema.get(name)
-        if isinstance(values, list) and values:
-            return values[0]
-    kind = schema.get("type")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    return _EMPTY.get(kind, "") if isinstance(kind, str) else ""
+def _with_short_schemas(resource: Resource) -> Resource:
+    return _with_schemas_up_to(resource, _SCHEMA_LENGTH)
 
 
-def _without_output(resource: Resource) -> Resource:
-    discovery = replace(resource.discovery, output_schema=None, output_example=None)
-    return replace(resource, discovery=discovery)
+def _with_shorter_schemas(resource: Resource) -> Resource:
+    return _with_schemas_up_to(resource, _SHORT_SCHEMA_LENGTH)
+
+
+def _with_schemas_up_to(resource: Resource, length_max: int) -> Resource:
+    discovery = resource.discovery
+    shorter = {
+        name: compact_schema(schema, length_max)
+        for name in ("input_schema", "output_schema")
+        if (schema := getattr(discovery, name)) is not None
+    }
+    return replace(resource, discovery=replace(discovery, **shorter))
 
 
 def _without_schemas(resource: Resource) -> Resource:
-    known = replace(NOTHING_KNOWN, methods=resource.discovery.methods)
+    known = replace(NOTHING_KNOWN, methods=(resource.discovery.method,))
     return replace(resource, discovery=known)
 
 
@@ -213,8 +204,10 @@ def _with_origin_only(resource: Resource) -> Resource:
 
 _SHORTENINGS: tuple[Callable[[Resource], Resource], ...] = (
     _with_short_description,
-    _without_output,
+    _without_output_example,
+    _with_short_schemas,
     _without_query,
+    _with_shorter_schemas,
     _without_schemas,
     _with_origin_only,
 )

@@ -1,6 +1,7 @@
 """What a record says about how its API is called, for catalogs and for clients that pay.
 
 The fields are `methods`, `mimeType`, `inputSchema`, `outputSchema`, `example`, `title` and `tags`.
+A route may have the four in the middle for the requests that it fits.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.ports import Json
 from tenants.fields import RecordFields
+from tenants.json_schema import UnusableSchema, usable_schema, with_example
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+QUERY_METHODS = ("GET", "HEAD", "DELETE")
+"""Methods whose input is a query."""
+
+BODY_METHODS = ("POST", "PUT", "PATCH")
+CALL_FIELDS = frozenset(("example", "inputSchema", "mimeType", "outputSchema"))
+"""The fields that a route may have, too."""
+
 _MIME_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(?: ?; ?[\w.+-]+=[\w.+-]+)?", re.ASCII)
 _SCHEMA_LENGTH_MAX = 8_000
 """Characters of a schema or an example as JSON."""
@@ -29,7 +38,8 @@ class Discovery:
     """How an API is called; empty or None for what its record does not say.
 
     `input_schema` describes the query, or the body of methods that have one; `output_schema` the
-    response. `input_example` and `output_example` are values that fit them.
+    response. `input_example` and `output_example` are values that fit them, made from them if the
+    record has none. Schemas have no references.
     """
 
     methods: Sequence[str] = ()
@@ -41,26 +51,62 @@ class Discovery:
     title: str = ""
     tags: Sequence[str] = ()
 
+    @property
+    def method(self) -> str:
+        """The method that is described: the first that has a query or a body, GET by default.
+
+        Empty if the API has no such method.
+        """
+        known = (one for one in self.methods or ("GET",) if one in QUERY_METHODS + BODY_METHODS)
+        return next(known, "")
+
+    def at(self, route: Discovery, method: str) -> Discovery:
+        """Return how the requests of a route are called.
+
+        What the route describes replaces all that the record says about calls. `method` is the
+        route's, empty if it is for any.
+        """
+        methods = (method,) if method else self.methods
+        own = replace(self if route == NOTHING_KNOWN else route, methods=methods)
+        has_body = own.method in BODY_METHODS
+        if route == NOTHING_KNOWN and has_body != (self.method in BODY_METHODS):
+            # The record describes the other of query and body.
+            own = replace(own, input_schema=None, input_example=None)
+        return replace(own, title=self.title, tags=self.tags)
+
 
 NOTHING_KNOWN = Discovery()
 
 
 def parse_discovery(fields: RecordFields) -> Discovery:
     """Read these fields of a record; an invalid one adds a reason."""
-    example = _read_json(fields, "example", (dict, list, str, int, float, bool))
-    # Either an example of both, or of the response alone.
-    has_both = isinstance(example, dict) and example and example.keys() <= _EXAMPLE_KEYS
-    found = Discovery(
+    found = replace(
+        parse_call(fields),
         methods=_read_methods(fields),
-        mime_type=_read_mime_type(fields),
-        input_schema=_read_schema(fields, "inputSchema"),
-        output_schema=_read_schema(fields, "outputSchema"),
-        input_example=example.get("input") if has_both else None,
-        output_example=example.get("output") if has_both else example,
         title=fields.text("title"),
         tags=_read_tags(fields),
     )
     return NOTHING_KNOWN if found == NOTHING_KNOWN else found
+
+
+def parse_call(fields: RecordFields) -> Discovery:
+    """Read the fields that a record and a route have in common; an invalid one adds a reason."""
+    if not fields.record.keys() & CALL_FIELDS:
+        return NOTHING_KNOWN
+    example = _read_json(fields, "example", (dict, list, str, int, float, bool))
+    # Either an example of both, or of the response alone.
+    has_both = isinstance(example, dict) and example and example.keys() <= _EXAMPLE_KEYS
+    given_input = example.get("input") if has_both else None
+    given_output = example.get("output") if has_both else example
+    input_schema, input_example = _read_schema(fields, "inputSchema", given_input)
+    output_schema, output_example = _read_schema(fields, "outputSchema", given_output)
+    return Discovery(
+        mime_type=_read_mime_type(fields),
+        input_schema=input_schema,
+        output_schema=output_schema,
+        input_example=input_example,
+        output_example=output_example,
+    )
 
 
 def _read_methods(fields: RecordFields) -> Sequence[str]:
@@ -93,13 +139,24 @@ def _read_tags(fields: RecordFields) -> Sequence[str]:
     return ()
 
 
-def _read_schema(fields: RecordFields, name: str) -> Mapping[str, Json] | None:
+def _read_schema(
+    fields: RecordFields, name: str, example: Json
+) -> tuple[Mapping[str, Json] | None, Json]:
+    """Read a schema, and make an example unless one is given."""
     schema = _read_json(fields, name, (dict,))
-    if schema is not None and _refers_elsewhere(schema):
+    if schema is None:
+        return None, example
+    if _refers_elsewhere(schema):
         fields.refuse(name, "a JSON Schema without $id and without $ref to another document")
-        return None
-    found: Mapping[str, Json] | None = schema
-    return found
+        return None, example
+    try:
+        usable = usable_schema(schema)
+    except UnusableSchema as error:
+        fields.refuse(name, f"a JSON Schema {error}")
+        return None, example
+    if example is not None:
+        return usable, example
+    return with_example(usable, is_whole=name == "outputSchema")
 
 
 def _read_json(fields: RecordFields, name: str, types: tuple[type, ...]) -> Json:

@@ -22,7 +22,7 @@ from tenants.discovery import NOTHING_KNOWN, Discovery, parse_discovery
 from tenants.fields import RecordFields
 from tenants.limits import RateLimit, parse_quota_limits, parse_rate_limit
 from tenants.pricing import PaymentOption, parse_accepts, parse_pay_to, parse_price
-from tenants.routes import Route, parse_routes, route_of
+from tenants.routes import ANY_METHOD, Route, parse_routes, route_of
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
@@ -120,7 +120,14 @@ class Tenant:
         """This tenant with the price of each route."""
         return [
             replace(
-                self, price_micros=route.price_micros, accepts=route.accepts, routes=(), route=route
+                self,
+                price_micros=route.price_micros,
+                accepts=route.accepts,
+                routes=(),
+                route=route,
+                discovery=self.discovery.at(
+                    route.discovery, "" if route.method == ANY_METHOD else route.method
+                ),
             )
             for route in self.routes
         ]

@@ -2,6 +2,7 @@
 
 A route has a `path`, in which `*`, `{name}`, `[name]` and `:name` stand for what varies, and may
 have a `method`. The first route that fits a request sets its price; without one, the record does.
+A route may also describe the requests that it fits.
 
 A path may be spelled so that a script reads another one than is written. So the gateway matches a
 request as it is written and as a lenient script may read it, and the higher price counts.
@@ -14,14 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.ports import Json
-from tenants.discovery import METHODS
+from tenants.discovery import CALL_FIELDS, METHODS, NOTHING_KNOWN, Discovery, parse_call
 from tenants.fields import RecordFields
 from tenants.pricing import PaymentOption, check_units, parse_accepts, parse_price
 
 ANY_METHOD = "*"
 _ROUTES_MAX = 50
 _PATH_LENGTH_MAX = 200
-_FIELDS = frozenset(("accepts", "method", "path", "priceUsd"))
+_FIELDS = CALL_FIELDS | {"accepts", "method", "path", "priceUsd"}
 _PATH = re.compile(r"/[!-~]*", re.ASCII)
 _PATH_FORM = (
     "a path such as /v1/*, of 1 to 200 visible ASCII characters, without query, dot segments and"
@@ -37,13 +38,17 @@ _LETTER = "\0"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One entry of `routes`; `price_micros` is 0 if it is free, in micro-dollars."""
+    """One entry of `routes`; `price_micros` is 0 if it is free, in micro-dollars.
+
+    `discovery` is what it says about how the requests that it fits are called.
+    """
 
     method: str
     path: str
     pattern: re.Pattern[str]
     price_micros: int
     accepts: Sequence[PaymentOption]
+    discovery: Discovery = NOTHING_KNOWN
 
     def fits(self, method: str, path: str) -> bool:
         """Tell whether the route is for a request; a route for GET is for HEAD, too."""
@@ -117,7 +122,7 @@ def _parse_route(part: RecordFields, accepts: Sequence[PaymentOption]) -> Route:
         options = [replace(option, price_micros=price_micros) for option in accepts]
         for option in options:
             check_units(part, option)
-    return Route(str(method), path, _compile(path), price_micros, options)
+    return Route(str(method), path, _compile(path), price_micros, options, parse_call(part))
 
 
 def _compile(path: str) -> re.Pattern[str]:

@@ -21,6 +21,8 @@ INVALID: dict[str, list[Any]] = {
     "inputSchema": [
         *([], "x", 7, {"x": "y" * 8_000}),
         {"properties": {"a": {"$ref": "https://evil.example/x"}}},
+        *({"$ref": "#/$defs/a"}, {"type": "text"}, {"properties": []}, {"required": [1]}),
+        *({"items": 7}, {"minimum": "1"}, {"properties": {"a": {"format": []}}}),
     ],
     "outputSchema": [{"anyOf": [{"$id": "https://evil.example/x"}]}, {"$ref": 7}],
     "example": ["y" * 8_000],
@@ -39,6 +41,8 @@ def test_an_invalid_field_is_rejected(field: str, value: object) -> None:
 
 def test_valid_fields_are_kept() -> None:
     schema = {"$defs": {"a": {"type": "string"}}, "properties": {"a": {"$ref": "#/$defs/a"}}}
+    # Indexers get it as a part of another document, where its references would lead nowhere.
+    usable = {"properties": {"a": {"type": "string"}}}
     tenant = parse_tenant(
         {
             **REQUIRED,
@@ -53,5 +57,5 @@ def test_valid_fields_are_kept() -> None:
     )
     found = tenant.discovery
     assert (found.methods, found.tags, found.title) == (("POST", "GET"), ("a", "b"), "Weather")
-    assert (found.mime_type, found.input_schema) == ("text/csv; charset=utf-8", schema)
-    assert (found.input_example, found.output_example) == (None, [1, 2])
+    assert (found.mime_type, found.input_schema) == ("text/csv; charset=utf-8", usable)
+    assert (found.input_example, found.output_example) == ({}, [1, 2])
