@@ -169,6 +169,15 @@ def publish(
             show_default=False,
         ),
     ] = None,
+    openapi: Annotated[
+        _Text,
+        typer.Option(
+            "--openapi",
+            help="The OpenAPI document of a Worker or of the wrapped server, as JSON: a file or a "
+            "URL. Default: openapi.json in the Worker's folder.",
+            show_default=False,
+        ),
+    ] = None,
     replace_script: Annotated[
         bool,
         typer.Option(
@@ -237,6 +246,7 @@ def publish(
         delimiter=delimiter,
         id_column=id_column,
         cache_seconds=cache_seconds,
+        openapi=openapi,
         replace_script=replace_script,
         renew_secrets=renew_secrets,
         directory=directory,

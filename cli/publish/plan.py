@@ -89,6 +89,7 @@ def make_plan(
     *,
     replace_script: bool,
     renew_secrets: bool,
+    notes: Sequence[str] = (),
 ) -> Plan:
     """Plan a publication.
 
@@ -99,6 +100,7 @@ def make_plan(
         bundle: The script.
         replace_script: Whether a script that was not published for this slug may be replaced.
         renew_secrets: Whether to upload the script even if it is unchanged.
+        notes: Hints about the record.
 
     Raises:
         ConflictError: The slug, a host or the script belongs to another tenant or API.
@@ -158,7 +160,7 @@ def make_plan(
         ],
         publication=publication,
         is_publication_changed=stored != publication,
-        notes=_notes(current, tenant, bundle, others, is_same=is_same),
+        notes=[*_notes(current, tenant, bundle, others, is_same=is_same), *notes],
     )
 
 

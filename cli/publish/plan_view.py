@@ -1,13 +1,16 @@
 """Formats a plan, as JSON and as text. Neither contains values of secrets."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
 from cli.output import NOTHING_CHANGED
 from cli.publish.plan import LOOKUP_SECONDS, UNCHANGED, Plan
 from cli.publish.smoke_test import FirstCall
+
+SHOWN_LENGTH_MAX: Final = 200
+"""Characters of a field's value in a terminal; --json has all."""
 
 
 def plan_document(
@@ -88,11 +91,11 @@ def _record_lines(document: Mapping[str, Any]) -> list[str]:
     if not changes:
         return ["  record unchanged"]
     if document["isNew"]:
-        return ["  record", *(f"    {one['field']:<14} {_shown(one['after'])}" for one in changes)]
+        return ["  record", *(f"    {one['field']:<14} {shown(one['after'])}" for one in changes)]
     return [
         "  record",
         *(
-            f"    {one['field']:<14} {_shown(one['before'])} → {_shown(one['after'])}"
+            f"    {one['field']:<14} {shown(one['before'])} → {shown(one['after'])}"
             for one in changes
         ),
     ]
@@ -130,7 +133,9 @@ def _after(plan: Plan, *, executed: bool, is_local: bool) -> list[str]:
     return [f"{cached} Until then, callers may get the previous version.{kv_delay}"]
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return the value of a field as a text of bounded length."""
     if value is None:
         return "(not set)"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "…"

@@ -1,16 +1,23 @@
 """Implements `clawr publish`: validate, plan, show, apply, and call the API once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from cli.errors import Finding, InputError
 from cli.options import DirectoryOptions
 from cli.output import Output
+from cli.publish.openapi import (
+    Description,
+    described_by,
+    load_openapi,
+    own_openapi,
+    priced_document,
+)
 from cli.publish.plan import make_plan
 from cli.publish.plan_view import plan_document, show_plan
-from cli.publish.record import RecordOptions, checked_record
+from cli.publish.record import RecordOptions, checked_record, described_record
 from cli.publish.scripts.bundle import Bundle
 from cli.publish.scripts.dataset import CACHE_SECONDS, ENDINGS, dataset_of
 from cli.publish.scripts.worker_folder import FILE_ENDINGS, worker_bundle
@@ -19,6 +26,9 @@ from cli.publish.smoke_test import call_api
 from cli.publish.steps import publish
 from cli.targets import Target
 from tenants.records import Tenant
+
+OPENAPI_FILE: Final = "openapi.json"
+"""The OpenAPI document in a Worker's folder. It is not uploaded."""
 
 FREE_PATHS: Final = ("/openapi.json", "/schema.json", "/health")
 """What describes a dataset or a wrapped API, and shows that it works, costs nothing."""
@@ -35,6 +45,7 @@ class Request:
         delimiter: The delimiter of a CSV file; `None` to detect it.
         id_column: The column that identifies a dataset's rows; `None` for the default.
         cache_seconds: The cache lifetime of responses; `None` for the default.
+        openapi: A file or URL with the OpenAPI document of a Worker or of another server.
         replace_script: Whether a script that was not published for this API may be replaced.
         renew_secrets: Whether to upload the values of secrets again.
         directory: Where to publish.
@@ -46,6 +57,7 @@ class Request:
     delimiter: str | None
     id_column: str | None
     cache_seconds: int | None
+    openapi: str | None
     replace_script: bool
     renew_secrets: bool
     directory: DirectoryOptions
@@ -65,6 +77,7 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
             sent.
     """
     record, tenant, bundle = _checked(target, request, output)
+    record, tenant, notes = described_record(record, tenant, bundle.description)
     with request.directory.open(target) as store:
         with output.working("Comparing with what is published …"):
             plan = make_plan(
@@ -75,6 +88,7 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
                 # `make dev` keeps uploads apart from the files of NAMESPACE, so nothing is lost.
                 replace_script=request.replace_script or target.is_local,
                 renew_secrets=request.renew_secrets,
+                notes=notes,
             )
         is_done = execute and plan.is_changing
         if is_done:
@@ -115,6 +129,10 @@ def _bundle(target: Target, request: Request, tenant: Tenant | None) -> Bundle:
     seconds = request.cache_seconds
     if seconds is not None and not 0 <= seconds <= CACHE_SECONDS_MAX:
         raise InputError(f"--cache-seconds must be from 0 to {CACHE_SECONDS_MAX:,}.")
+
+    def priced(document: dict[str, Any]) -> dict[str, Any]:
+        return priced_document(document, tenant) if tenant else document
+
     # Shared caches must not serve a paid response to other callers.
     scope = "private" if tenant and tenant.priced else "public"
     if (request.path is None) == (request.wrapping is None):
@@ -128,11 +146,14 @@ def _bundle(target: Target, request: Request, tenant: Tenant | None) -> Bundle:
                 "Use a public URL, or publish to `make dev` with --local.",
             )
         control = f"{scope}, max-age={seconds}" if seconds else None
-        return wrap_bundle(request.wrapping, target.settings, control)
+        openapi = None if request.openapi is None else load_openapi(request.openapi)
+        return wrap_bundle(request.wrapping, target.settings, control, openapi, priced)
     path = request.path
     assert path is not None
     if _is_worker(path):
-        return worker_bundle(path)
+        return replace(worker_bundle(path), description=_worker_description(path, request.openapi))
+    if request.openapi is not None:
+        raise InputError("A dataset describes itself.", "Leave out --openapi.")
     seconds = CACHE_SECONDS if seconds is None else seconds
     bundle = dataset_of(
         path,
@@ -141,9 +162,18 @@ def _bundle(target: Target, request: Request, tenant: Tenant | None) -> Bundle:
         title=tenant.slug if tenant else path.stem,
         description=tenant.description if tenant else "",
         cache_control=f"{scope}, max-age={seconds}",
+        priced=priced,
     )
     bundle.check()
     return bundle
+
+
+def _worker_description(path: Path, given: str | None) -> Description:
+    """Return what the OpenAPI document of a Worker says, if there is one."""
+    beside = path / OPENAPI_FILE
+    if given is None and not beside.is_file():
+        return Description()
+    return described_by(own_openapi(load_openapi(given or str(beside))))
 
 
 def _is_worker(path: Path) -> bool:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.located_json import JsonMistake, check_end, line_of, members
+from cli.publish.openapi import Description, Operation
 from cli.publish.validation import Findings
 from core.errors import RecordRefused
 from tenants.records import FIELDS, SLUG, Tenant, normal_host, parse_tenant
+from tenants.routes import ROUTES_MAX
 
 OPTIONS: Final[Mapping[str, str]] = {
     "slug": "--slug",
@@ -37,6 +39,8 @@ OPTIONS: Final[Mapping[str, str]] = {
 """The options that set fields of a record; --record sets the others."""
 
 _ROUTE = re.compile(r"(?:([A-Z*]+) )?(/\S*)=(\S+)", re.ASCII)
+
+_ROUTE_NUMBER = re.compile(r"routes\[(\d+)\]")
 
 _RATE = re.compile(r"(\d{1,9})/(\d{1,4})s", re.ASCII)
 
@@ -117,8 +121,86 @@ def checked_record(
         findings.refuse("The directory record")
         raise
     findings.refuse("The directory record")
+    return _ordered(record), tenant
+
+
+def described_record(
+    record: Mapping[str, Any], tenant: Tenant, description: Description
+) -> tuple[dict[str, Any], Tenant, Sequence[str]]:
+    """Return a valid record with what its API says about itself, the same parsed, and notes.
+
+    Fields of the record win. If the API has a price, each further path that its description has
+    becomes a route, which costs what the record says.
+
+    Args:
+        record: The record.
+        tenant: The same, as parsed by the dispatcher.
+        description: What the API says.
+    """
+    operations = description.operations
+    found = {**(operations[0].fields if operations else {}), "tags": [*description.tags]}
+    if record.keys() & {"inputSchema", "outputSchema"}:
+        # It is of other schemas.
+        found.pop("example", None)
+    found = {name: value for name, value in {**found, **record}.items() if value != []}
+    if description.title:
+        found.setdefault("title", description.title)
+    notes = []
+    if tenant.priced and description.is_complete:
+        given = [_described_route(route, operations) for route in record.get("routes", ())]
+        further = [one for one in operations if one is not operations[0] or "{" in one.path]
+        found["routes"] = [*given, *({"path": one.path, **one.fields} for one in further)]
+        notes = _drop_unusable_routes(found, len(given))
+    elif tenant.priced and not operations:
+        notes = ["Indexers are not told how it is called. Give its OpenAPI document (--openapi)."]
+    return _ordered(found), parse_tenant(found, "record"), notes
+
+
+def _described_route(
+    route: Mapping[str, Any], operations: Sequence[Operation]
+) -> Mapping[str, Any]:
+    """Return a priced route of the record with the description of its path, if there is one."""
+    method = route.get("method", "*")
+    for one in operations:
+        if one.path == route["path"] and method in ("*", one.methods[0]):
+            is_free = float(route.get("priceUsd", 1)) == 0
+            return route if is_free else {**one.fields, **route}
+    return route
+
+
+def _drop_unusable_routes(record: dict[str, Any], first: int) -> list[str]:
+    """Remove routes from the number `first` on that the record cannot have; return notes.
+
+    Others cover them, their paths cannot be in a route, or they are too many.
+    """
+    routes = record["routes"]
+    dropped = len(routes[ROUTES_MAX:])
+    del routes[ROUTES_MAX:]
+    while True:
+        try:
+            parse_tenant(record, "record")
+        except RecordRefused as error:
+            numbers = {
+                int(found[1]) for one in error.reasons if (found := _ROUTE_NUMBER.match(one))
+            }
+            unusable = sorted((one for one in numbers if one >= first), reverse=True)
+            if not unusable:
+                raise
+            for number in unusable:
+                dropped += routes[number]["path"] not in [one["path"] for one in routes[:first]]
+                del routes[number]
+        else:
+            break
+    if not routes:
+        del record["routes"]
+    if not dropped:
+        return []
+    return [f"Indexers are not told of {dropped} paths, for which the record can have no routes."]
+
+
+def _ordered(record: Mapping[str, Any]) -> dict[str, Any]:
     order = [*OPTIONS, *sorted(FIELDS - OPTIONS.keys())]
-    return {name: record[name] for name in order if name in record}, tenant
+    return {name: record[name] for name in order if name in record}
 
 
 def read_rate(text: str, findings: Findings) -> dict[str, int] | None:

@@ -8,6 +8,7 @@ from cli.errors import MissingError
 from cli.output import Output
 from cli.publish.listing import summary
 from cli.publish.plan import digest_tag, hosts_of
+from cli.publish.plan_view import shown
 from cli.publish.store import Store
 from cli.targets import Dispatcher
 from core import keys
@@ -70,7 +71,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
 
     script, about = document["script"], document["about"]
     for name, value in document["record"].items():
-        line(f"{name:<15} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+        line(f"{name:<15} {shown(value)}")
     for url in document["urls"]:
         line(f"{'url':<15} {url}")
     if script["kind"]:

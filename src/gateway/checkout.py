@@ -71,7 +71,7 @@ class Checkout:
     callers: CallerHasher
     facilitators: Facilitators
     _payments: Payments | None = field(default=None)
-    _accepts: dict[tuple[str, int], tuple[Tenant, Sequence[PaymentRequirements]]] = field(
+    _accepts: dict[tuple[str, str], tuple[Tenant, Sequence[PaymentRequirements]]] = field(
         default_factory=dict
     )
 
@@ -199,7 +199,7 @@ class Checkout:
 
     def _accepts_of(self, tenant: Tenant) -> Sequence[PaymentRequirements]:
         """Return the ways to pay a tenant; they are the same until its record is read again."""
-        key = (tenant.slug, tenant.price_micros)
+        key = (tenant.slug, tenant.route.name if tenant.route else "")
         known = self._accepts.get(key)
         if known is not None and known[0] is tenant:
             return known[1]

@@ -174,12 +174,12 @@ def _with_shorter_schemas(resource: Resource) -> Resource:
 
 def _with_schemas_up_to(resource: Resource, length_max: int) -> Resource:
     discovery = resource.discovery
-    shorter = {
-        name: compact_schema(schema, length_max)
-        for name in ("input_schema", "output_schema")
-        if (schema := getattr(discovery, name)) is not None
-    }
-    return replace(resource, discovery=replace(discovery, **shorter))
+    shorter = replace(
+        discovery,
+        input_schema=compact_schema(discovery.input_schema or {}, length_max),
+        output_schema=compact_schema(discovery.output_schema or {}, length_max),
+    )
+    return replace(resource, discovery=shorter)
 
 
 def _without_schemas(resource: Resource) -> Resource:

@@ -1,7 +1,7 @@
 """What a record says about how its API is called, for catalogs and for clients that pay.
 
 The fields are `methods`, `mimeType`, `inputSchema`, `outputSchema`, `example`, `title` and `tags`.
-A route may have the four in the middle for the requests that it fits.
+A route may have all but the last two, for the requests that it fits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUERY_METHODS = ("GET", "HEAD", "DELETE")
 """Methods whose input is a query."""
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
-CALL_FIELDS = frozenset(("example", "inputSchema", "mimeType", "outputSchema"))
+CALL_FIELDS = frozenset(("example", "inputSchema", "methods", "mimeType", "outputSchema"))
 """The fields that a route may have, too."""
 
 _MIME_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(?: ?; ?[\w.+-]+=[\w.+-]+)?", re.ASCII)
@@ -66,7 +66,7 @@ class Discovery:
         What the route describes replaces all that the record says about calls. `method` is the
         route's, empty if it is for any.
         """
-        methods = (method,) if method else self.methods
+        methods = (method,) if method else route.methods or self.methods
         own = replace(self if route == NOTHING_KNOWN else route, methods=methods)
         has_body = own.method in BODY_METHODS
         if route == NOTHING_KNOWN and has_body != (self.method in BODY_METHODS):
@@ -80,12 +80,7 @@ NOTHING_KNOWN = Discovery()
 
 def parse_discovery(fields: RecordFields) -> Discovery:
     """Read these fields of a record; an invalid one adds a reason."""
-    found = replace(
-        parse_call(fields),
-        methods=_read_methods(fields),
-        title=fields.text("title"),
-        tags=_read_tags(fields),
-    )
+    found = replace(parse_call(fields), title=fields.text("title"), tags=_read_tags(fields))
     return NOTHING_KNOWN if found == NOTHING_KNOWN else found
 
 
@@ -101,6 +96,7 @@ def parse_call(fields: RecordFields) -> Discovery:
     input_schema, input_example = _read_schema(fields, "inputSchema", given_input)
     output_schema, output_example = _read_schema(fields, "outputSchema", given_output)
     return Discovery(
+        methods=_read_methods(fields),
         mime_type=_read_mime_type(fields),
         input_schema=input_schema,
         output_schema=output_schema,

@@ -40,15 +40,29 @@ _SINGLE = (
     *("not", "if", "then", "else"),
 )
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_NUMBER = ((int, float), "a number")
-_FORMS: Final[Mapping[str, tuple[type | tuple[type, ...], str]]] = {
-    "properties": (dict, "an object"),
-    "required": (list, "a list of names"),
-    "enum": (list, "a list"),
-    "format": (str, "a text"),
-    **dict.fromkeys(("minimum", "maximum", "minLength", "maxLength"), _NUMBER),
-    **dict.fromkeys(("minItems", "maxItems"), _NUMBER),
+def _are_names(value: Json) -> bool:
+    return (
+        isinstance(value, list)
+        and all(isinstance(name, str) for name in value)
+        and len(set(value)) == len(value)
+    )
+
+
+_FORMS: Final[Mapping[str, tuple[Callable[[Json], bool], str]]] = {
+    "properties": (lambda value: isinstance(value, dict), "an object"),
+    "required": (_are_names, "a list of different names"),
+    "enum": (lambda value: isinstance(value, list), "a list"),
+    "format": (lambda value: isinstance(value, str), "a text"),
+    **dict.fromkeys(
+        ("minimum", "maximum"), (lambda value: type(value) in (int, float), "a number")
+    ),
+    **dict.fromkeys(
+        ("minLength", "maxLength", "minItems", "maxItems"),
+        (lambda value: type(value) is int and value >= 0, "a whole number from 0"),
+    ),
 }
+"""What validators demand of the keywords that are used here."""
+
 _ANNOTATIONS = frozenset(
     (
         *("$comment", "$defs", "$schema", "default", "deprecated", "description", "example"),
@@ -76,7 +90,8 @@ def usable_schema(schema: Schema, document: Json = None) -> Schema:
     another document or nowhere, and if a keyword has a value that validators reject.
     """
     found = _Inliner(schema if document is None else document).inline(schema, ())
-    assert isinstance(found, dict)
+    if not isinstance(found, dict):
+        raise UnusableSchema("that is an object")
     return {name: value for name, value in found.items() if name != "$defs"}
 
 
@@ -104,7 +119,7 @@ class _Inliner:
             name = schema["$ref"]
             if name in names:
                 return {}
-            target = self.inline(self._target(name), (*names, name))
+            target = self.inline(referred(name, self._document), (*names, name))
             found = dict(target) if isinstance(target, dict) else {}
         for keyword, value in schema.items():
             if keyword != "$ref":
@@ -123,16 +138,17 @@ class _Inliner:
             return [self.inline(part, deeper) for part in value]
         return value
 
-    def _target(self, name: Json) -> Json:
-        if not isinstance(name, str) or not name.startswith("#"):
-            raise UnusableSchema(f"without $ref to another document, as {json.dumps(name)[:80]} is")
-        found = self._document
-        for step in name[1:].split("/")[1:]:
-            key = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, dict) or key not in found:
-                raise UnusableSchema(f"that has what its $ref {name[:80]} refers to")
-            found = found[key]
-        return found
+
+def referred(name: Json, document: Json) -> Json:
+    """Return what a `$ref` refers to. Raises `UnusableSchema`."""
+    if not isinstance(name, str) or not name.startswith("#"):
+        raise UnusableSchema(f"without $ref to another document, as {json.dumps(name)[:80]} is")
+    for step in name[1:].split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if not isinstance(document, dict) or key not in document:
+            raise UnusableSchema(f"that has what its $ref {name[:80]} refers to")
+        document = document[key]
+    return document
 
 
 def _check_keywords(schema: Mapping[str, Json]) -> None:
@@ -140,10 +156,8 @@ def _check_keywords(schema: Mapping[str, Json]) -> None:
     for kind in kinds if isinstance(kinds, list) else [kinds]:
         if kind not in _TYPES:
             raise UnusableSchema(f"whose type is one of {', '.join(_TYPES)}, not {kind!r:.40}")
-    for keyword, (kind, form) in _FORMS.items():
-        value = schema.get(keyword)
-        is_names = keyword != "required" or all(isinstance(name, str) for name in value or [])
-        if keyword in schema and not (isinstance(value, kind) and is_names):
+    for keyword, (is_valid, form) in _FORMS.items():
+        if keyword in schema and not is_valid(schema[keyword]):
             raise UnusableSchema(f"whose {keyword} is {form}")
 
 
@@ -164,24 +178,26 @@ def fits(value: Json, schema: Json) -> bool:
     """Tell whether a value certainly fits a schema without references."""
     if not isinstance(schema, dict):
         return schema is not False
-    if not schema.keys() <= _CHECKED | _ANNOTATIONS:
-        return False
-    if "enum" in schema and value not in schema["enum"]:
-        return False
-    if "const" in schema and value != schema["const"]:
-        return False
     kinds = schema.get("type", list(_TYPES))
     kinds = kinds if isinstance(kinds, list) else [kinds]
-    if not any(_is_of(value, kind) for kind in kinds):
-        return False
+    return (
+        schema.keys() <= _CHECKED | _ANNOTATIONS
+        and value in schema.get("enum", [value])
+        and value == schema.get("const", value)
+        and any(_is_of(value, kind) for kind in kinds)
+        and _is_within(value, schema)
+        and _fit_parts(value, schema)
+    )
+
+
+def _fit_parts(value: Json, schema: Mapping[str, Json]) -> bool:
+    """Tell whether the parts of an object or a list fit those of a schema."""
     if isinstance(value, dict):
         parts = schema.get("properties", {})
         return all(name in value for name in schema.get("required", [])) and all(
             fits(value[name], part) for name, part in parts.items() if name in value
         )
-    if isinstance(value, list) and not all(fits(one, schema.get("items", True)) for one in value):
-        return False
-    return _is_within(value, schema)
+    return not isinstance(value, list) or all(fits(one, schema.get("items", True)) for one in value)
 
 
 def _is_of(value: Json, kind: Json) -> bool:
@@ -194,8 +210,10 @@ def _is_within(value: Json, schema: Mapping[str, Json]) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float | str | list):
         return True
     size = value if isinstance(value, int | float) else len(value)
-    names = {str: ("minLength", "maxLength"), list: ("minItems", "maxItems")}
-    least, most = names.get(type(value), ("minimum", "maximum"))
+    least, most = ("minimum", "maximum")
+    if isinstance(value, str | list):
+        what = "Length" if isinstance(value, str) else "Items"
+        least, most = (f"min{what}", f"max{what}")
     is_large_enough: bool = schema.get(least, size) <= size
     is_small_enough: bool = size <= schema.get(most, size)
     return is_large_enough and is_small_enough
@@ -203,15 +221,13 @@ def _is_within(value: Json, schema: Mapping[str, Json]) -> bool:
 
 def _sample(schema: Json, *, is_whole: bool) -> Json:
     """Make a value for a schema."""
-    if not isinstance(schema, dict):
-        return None
-    for name in ("const", "default", "example"):
-        if name in schema:
-            return schema[name]
+    schema = schema if isinstance(schema, dict) else {"type": "null"}
+    given = [schema[name] for name in ("const", "default", "example") if name in schema]
     for name in ("examples", "enum"):
         values = schema.get(name)
-        if isinstance(values, list) and values:
-            return values[0]
+        given += values if isinstance(values, list) else []
+    if given:
+        return given[0]
     kinds = schema.get("type", "object" if "properties" in schema else "string")
     kind = (kinds or ["string"])[0] if isinstance(kinds, list) else kinds
     if kind == "object":
@@ -219,11 +235,11 @@ def _sample(schema: Json, *, is_whole: bool) -> Json:
         names = parts if is_whole else schema.get("required", [])
         return {name: _sample(parts.get(name, {}), is_whole=is_whole) for name in names}
     if kind == "array":
-        few = min(max(schema.get("minItems", 1 if is_whole else 0), 0), 3)
-        return [_sample(schema.get("items", {}), is_whole=is_whole)] * int(few)
+        few: int = min(schema.get("minItems", 1 if is_whole else 0), 3)
+        return [_sample(schema.get("items", {}), is_whole=is_whole)] * few
     if kind == "string":
         text = _FORMATS.get(schema.get("format", ""), "text")
-        return text[: int(schema.get("maxLength", len(text)))]
+        return text[: schema.get("maxLength", len(text))]
     if kind in ("integer", "number"):
         return max(schema.get("minimum", 0), 0)
     return False if kind == "boolean" else None

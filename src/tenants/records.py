@@ -184,7 +184,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
     accepts = parse_accepts(fields, price_micros)
     if record.get("priceUsd") is None and accepts:
         price_micros = accepts[0].price_micros
-    routes = parse_routes(fields, accepts)
+    routes = parse_routes(fields, price_micros, accepts)
     tenant = Tenant(
         slug=slug,
         tenant_id=tenant_id,

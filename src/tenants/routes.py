@@ -20,9 +20,12 @@ from tenants.fields import RecordFields
 from tenants.pricing import PaymentOption, check_units, parse_accepts, parse_price
 
 ANY_METHOD = "*"
-_ROUTES_MAX = 50
+ROUTES_MAX = 50
 _PATH_LENGTH_MAX = 200
 _FIELDS = CALL_FIELDS | {"accepts", "method", "path", "priceUsd"}
+_DESCRIBING = CALL_FIELDS | {"method", "path"}
+"""A route with these fields only describes requests, which cost what the record says."""
+
 _PATH = re.compile(r"/[!-~]*", re.ASCII)
 _PATH_FORM = (
     "a path such as /v1/*, of 1 to 200 visible ASCII characters, without query, dot segments and"
@@ -56,6 +59,11 @@ class Route:
         return is_method and self.pattern.fullmatch(path) is not None
 
     @property
+    def name(self) -> str:
+        """Method and path, which no other route of the record has."""
+        return f"{self.method} {self.path}"
+
+    @property
     def template(self) -> str:
         """The path with `:name` for what varies; empty if nothing does, or not whole segments."""
         segments = [
@@ -66,13 +74,18 @@ class Route:
         return template if "/:" in template and "*" not in template else ""
 
 
-def parse_routes(fields: RecordFields, accepts: Sequence[PaymentOption]) -> Sequence[Route]:
-    """Read `routes` of a record with these ways to pay; an invalid one adds a reason."""
+def parse_routes(
+    fields: RecordFields, price_micros: int, accepts: Sequence[PaymentOption]
+) -> Sequence[Route]:
+    """Read `routes` of a record with this price and these ways to pay.
+
+    An invalid one adds a reason.
+    """
     given = fields.record.get("routes")
     if given is None:
         return ()
-    if not isinstance(given, list) or len(given) > _ROUTES_MAX:
-        fields.refuse("routes", f"a list of at most {_ROUTES_MAX} objects with path and priceUsd")
+    if not isinstance(given, list) or len(given) > ROUTES_MAX:
+        fields.refuse("routes", f"a list of at most {ROUTES_MAX} objects with path and priceUsd")
         return ()
     routes: list[Route] = []
     for index, entry in enumerate(given):
@@ -81,10 +94,10 @@ def parse_routes(fields: RecordFields, accepts: Sequence[PaymentOption]) -> Sequ
             fields.reasons.append(f"{name} must be an object")
             continue
         part = fields.part(name, entry)
-        route = _parse_route(part, accepts)
+        route = _parse_route(part, price_micros, accepts)
         earlier = next((one for one in routes if _covers(one, route)), None)
         if earlier is not None and not part.reasons:
-            part.refuse("path", f"above {earlier.method} {earlier.path}, which fits it first")
+            part.refuse("path", f"above {earlier.name}, which fits it first")
         routes.append(route)
     return routes
 
@@ -95,7 +108,7 @@ def route_of(routes: Sequence[Route], method: str, path: str) -> int | None:
     return next(fitting, None)
 
 
-def _parse_route(part: RecordFields, accepts: Sequence[PaymentOption]) -> Route:
+def _parse_route(part: RecordFields, record_micros: int, accepts: Sequence[PaymentOption]) -> Route:
     part.refuse_others(_FIELDS)
     method: Json = part.record.get("method", ANY_METHOD)
     if method != ANY_METHOD and method not in METHODS:
@@ -109,6 +122,9 @@ def _parse_route(part: RecordFields, accepts: Sequence[PaymentOption]) -> Route:
     ):
         part.refuse("path", _PATH_FORM)
         path = "/"
+    discovery = parse_call(part)
+    if part.record.keys() <= _DESCRIBING and discovery != NOTHING_KNOWN:
+        return Route(str(method), path, _compile(path), record_micros, accepts, discovery)
     if part.record.get("priceUsd") is None:
         part.refuse("priceUsd", "set; 0 is free")
     price_micros = parse_price(part)
@@ -122,7 +138,7 @@ def _parse_route(part: RecordFields, accepts: Sequence[PaymentOption]) -> Route:
         options = [replace(option, price_micros=price_micros) for option in accepts]
         for option in options:
             check_units(part, option)
-    return Route(str(method), path, _compile(path), price_micros, options, parse_call(part))
+    return Route(str(method), path, _compile(path), price_micros, options, discovery)
 
 
 def _compile(path: str) -> re.Pattern[str]:

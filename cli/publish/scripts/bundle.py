@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from cli.publish.openapi import Description
 from cli.publish.validation import Findings
 from cli.secret import Secret
 
@@ -67,6 +68,7 @@ class Bundle:
         namespaces: Ids of KV namespaces by binding.
         secrets: Secrets by binding; never shown or stored.
         about: A description, as JSON, that is stored and shown.
+        description: What the API says about itself, for its record.
     """
 
     kind: str
@@ -78,6 +80,7 @@ class Bundle:
     namespaces: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    description: Description = field(default_factory=Description)
 
     @property
     def raw_bytes(self) -> int:

@@ -10,7 +10,16 @@ from cli.errors import Finding, InputError
 from cli.publish.data.csv_table import read_csv
 from cli.publish.data.json_table import read_json
 from cli.publish.data.table import Table, choose_id
+from cli.publish.openapi import Priced
 from cli.publish.scripts.bundle import Bundle, Module
+from cli.publish.scripts.dataset_openapi import (
+    LIMIT_DEFAULT,
+    LIMIT_MAX,
+    OPERATORS,
+    dataset_description,
+    dataset_openapi,
+    row_schema,
+)
 from cli.publish.scripts.templates import COMPATIBILITY_DATE, constant, template
 
 ENDINGS: Final = (".csv", ".tsv", ".json")
@@ -41,7 +50,13 @@ def read_table(path: Path, delimiter: str | None = None) -> Table:
 
 
 def dataset_bundle(
-    table: Table, *, title: str, description: str, id_column: str | None, cache_control: str
+    table: Table,
+    *,
+    title: str,
+    description: str,
+    id_column: str | None,
+    cache_control: str,
+    priced: Priced = dict,
 ) -> Bundle:
     """Return the script that serves a table.
 
@@ -51,6 +66,7 @@ def dataset_bundle(
         description: Its description.
         id_column: The column that identifies a row; `None` for the row number.
         cache_control: The `Cache-Control` header of responses.
+        priced: Adds prices to the OpenAPI document.
 
     Raises:
         InputError: The table is too large, or has text that cannot be encoded.
@@ -73,11 +89,22 @@ def dataset_bundle(
         {"name": one.name, "type": one.type, "isNullable": one.is_nullable} for one in table.columns
     ]
     described = {
-        "title": title,
-        "description": description,
         "cacheControl": cache_control,
         "id": id_column,
         "columns": columns,
+        "operators": OPERATORS,
+        "limitDefault": LIMIT_DEFAULT,
+        "limitMax": LIMIT_MAX,
+        "schema": {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": title,
+            **row_schema(table.columns),
+        },
+        "openapi": priced(
+            dataset_openapi(
+                table.columns, title=title, description=description, id_column=id_column
+            )
+        ),
     }
     version = hashlib.sha256(rows)
     for part in (*(module.content for module in code), json.dumps(described).encode()):
@@ -93,7 +120,14 @@ def dataset_bundle(
         "columns": columns,
         "endpoints": ["GET /", "GET /rows/ID", "GET /schema.json", "GET /openapi.json"],
     }
-    return Bundle("dataset", "index.js", modules, COMPATIBILITY_DATE, about=about)
+    return Bundle(
+        "dataset",
+        "index.js",
+        modules,
+        COMPATIBILITY_DATE,
+        about=about,
+        description=dataset_description(table.columns, title),
+    )
 
 
 def dataset_of(
@@ -104,6 +138,7 @@ def dataset_of(
     title: str,
     description: str,
     cache_control: str,
+    priced: Priced = dict,
 ) -> Bundle:
     """Return the script that serves a file; raises as `read_table` and `choose_id` do."""
     table = read_table(path, delimiter)
@@ -113,6 +148,7 @@ def dataset_of(
         description=description,
         id_column=choose_id(table, id_column, path.name),
         cache_control=cache_control,
+        priced=priced,
     )
 
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from cli.publish.openapi import Description, Operation, Priced, described_by, own_openapi
 from cli.publish.scripts.addresses import why_refused
 from cli.publish.scripts.bundle import Bundle
 from cli.publish.scripts.templates import COMPATIBILITY_DATE, constant, template
@@ -59,7 +60,11 @@ class _Headers:
 
 
 def wrap_bundle(
-    wrapping: Wrapping, settings: Mapping[str, str], cache_control: str | None
+    wrapping: Wrapping,
+    settings: Mapping[str, str],
+    cache_control: str | None,
+    openapi: Mapping[str, Any] | None = None,
+    priced: Priced = dict,
 ) -> Bundle:
     """Return the script that forwards requests.
 
@@ -67,6 +72,9 @@ def wrap_bundle(
         wrapping: The API to wrap.
         settings: The environment, which has the values of secret headers.
         cache_control: The `Cache-Control` header of responses; `None` for the target's.
+        openapi: The target's OpenAPI document, served in place of the target's own; `None` if it is
+            not known.
+        priced: Adds prices to it.
 
     Raises:
         InputError: An option is invalid; the findings list all mistakes.
@@ -97,10 +105,23 @@ def wrap_bundle(
         "allowPrivate": wrapping.allow_private,
         "secretHeaders": headers.bindings,
     }
-    modules = [*template("wrap"), constant("settings.js", "settings", options)]
+    own = None if openapi is None else own_openapi(openapi, wrapping.target, methods)
+    modules = [
+        *template("wrap"),
+        constant("settings.js", "settings", options),
+        constant("openapi.js", "openapi", None if own is None else priced(own)),
+    ]
+    described = Operation("/", methods)
+    description = Description([described]) if own is None else described_by(own)
     about = {**options, "endpoints": [f"{method} /…" for method in methods]}
     return Bundle(
-        "wrap", "index.js", modules, COMPATIBILITY_DATE, secrets=headers.values, about=about
+        "wrap",
+        "index.js",
+        modules,
+        COMPATIBILITY_DATE,
+        secrets=headers.values,
+        about=about,
+        description=description,
     )
 
 

@@ -212,7 +212,7 @@ schemas = st.recursive(
     lambda inner: st.fixed_dictionaries(
         {"type": st.just("object"), "properties": st.dictionaries(st.text(max_size=3), inner)},
         optional={
-            "required": st.lists(st.text(max_size=3), max_size=2),
+            "required": st.lists(st.text(max_size=3), max_size=2, unique=True),
             "items": inner,
             "anyOf": st.lists(inner, min_size=1, max_size=2),
         },

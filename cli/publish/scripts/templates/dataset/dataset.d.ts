@@ -6,14 +6,19 @@ export interface Column {
 }
 
 export interface Dataset {
-	title: string;
-	description: string;
 	/** A hash of the rows and of the code. */
 	version: string;
 	cacheControl: string;
 	/** The column that identifies a row; null for the row number. */
 	id: string | null;
 	columns: Column[];
+	/** The operators of filters, by type of column. */
+	operators: Record<string, string[]>;
+	limitDefault: number;
+	limitMax: number;
+	/** A row as JSON Schema. */
+	schema: object;
+	openapi: object;
 }
 
 export const dataset: Dataset;

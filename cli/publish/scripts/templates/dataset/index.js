@@ -5,7 +5,6 @@
  */
 
 import { dataset } from "./dataset.js";
-import { describe, schemaOf } from "./description.js";
 import { pageLinks } from "./links.js";
 import { readQuery } from "./query.js";
 import { json, notModified, problem } from "./responses.js";
@@ -37,8 +36,8 @@ export default {
 function route(url) {
 	const path = url.pathname.replace(/\/+$/, "");
 	if (path === "") return rows(url);
-	if (path === "/schema.json") return json(schemaOf(dataset));
-	if (path === "/openapi.json") return json(describe(dataset));
+	if (path === "/schema.json") return json(dataset.schema);
+	if (path === "/openapi.json") return json(dataset.openapi);
 	if (path === "/health") return json({ ok: true });
 	const [, id] = /^\/rows\/([^/]+)$/.exec(path) ?? [];
 	if (id !== undefined) return oneRow(id);

@@ -1,4 +1,5 @@
 /** Parses a URL's query into filters, order, fields and page; reports all mistakes at once. */
+import { dataset as constants } from "./dataset.js";
 
 /**
  * @typedef {import("./dataset.js").Dataset} Dataset
@@ -10,20 +11,7 @@
  * @typedef {{filters: Filter[], orders: Order[], fields: number[], limit: number, offset: number, mistakes: Mistake[]}} Query
  */
 
-export const LIMIT_DEFAULT = 100;
-export const LIMIT_MAX = 1000;
-
-const COMPARISONS = ["eq", "ne", "gt", "gte", "lt", "lte"];
-
-/** @type {Record<string, string[]>} */
-export const OPERATORS = {
-	integer: [...COMPARISONS, "null"],
-	number: [...COMPARISONS, "null"],
-	date: [...COMPARISONS, "null"],
-	text: [...COMPARISONS, "contains", "null"],
-	boolean: ["eq", "ne", "null"],
-	null: ["null"],
-};
+const { limitDefault: LIMIT_DEFAULT, limitMax: LIMIT_MAX, operators: OPERATORS } = constants;
 
 const READERS = /** @type {Record<string, {demand: string, read: (text: string) => Value | undefined}>} */ ({
 	integer: { demand: "a whole number", read: (text) => (/^[+-]?\d{1,16}$/.test(text) ? Number(text) : undefined) },

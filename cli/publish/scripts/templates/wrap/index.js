@@ -7,6 +7,7 @@ import { readBounded, TooLarge } from "./bodies.js";
 import { cached, store } from "./cache.js";
 import { isCacheable, requestHeaders, responseHeaders } from "./headers.js";
 import { joined } from "./joining.js";
+import { openapi } from "./openapi.js";
 import { settings } from "./settings.js";
 import { whyRefused } from "./target.js";
 
@@ -33,6 +34,7 @@ export default {
 			const allow = settings.methods.join(", ");
 			return problem(405, "method_not_allowed", `This API accepts ${allow}.`, {}, { allow });
 		}
+		if (openapi !== null && new URL(request.url).pathname === "/openapi.json") return described(openapi);
 		const url = joined(new URL(request.url), new URL(settings.target));
 		if (url === undefined) return problem(400, "invalid_path", "The path is outside this API.");
 		try {
@@ -47,6 +49,14 @@ export default {
 		}
 	},
 };
+
+/** @param {object} document */
+function described(document) {
+	const cacheControl = settings.cacheControl ?? "public, max-age=60";
+	return Response.json(document, {
+		headers: { "access-control-allow-origin": "*", "cache-control": cacheControl },
+	});
+}
 
 /** @param {Request} request @param {URL} url @param {Record<string, string>} env */
 async function forward(request, url, env) {
