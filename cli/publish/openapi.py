@@ -167,18 +167,25 @@ def described_by(document: Mapping[str, Any]) -> Description:
 def priced_document(document: Mapping[str, Any], tenant: Tenant) -> dict[str, Any]:
     """Return an OpenAPI document with the price of each operation, as indexers read it.
 
-    Its operations need no other authorization.
+    Its operations need no other authorization, and have the parameters of their path.
     Source: the specification in the npm package @agentcash/discovery 1.7.5.
     """
     paths = {
         path: {
-            name: _priced(part, tenant, name, path) if name in METHODS else part
+            name: _priced(_with_parameters(part, item), tenant, name, path)
             for name, part in item.items()
+            if name in METHODS
         }
         for path, item in document["paths"].items()
     }
     rest = {name: value for name, value in document.items() if name != "security"}
     return {**rest, "paths": paths}
+
+
+def _with_parameters(operation: Mapping[str, Any], item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the parameters of a path; those of the operation come first, so they count."""
+    parameters = [*operation.get("parameters", []), *item.get("parameters", [])]
+    return {**operation, "parameters": parameters} if parameters else operation
 
 
 def _priced(operation: Mapping[str, Any], tenant: Tenant, method: str, path: str) -> dict[str, Any]:

@@ -40,6 +40,8 @@ _SINGLE = (
     *("not", "if", "then", "else"),
 )
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+
+
 def _are_names(value: Json) -> bool:
     return (
         isinstance(value, list)

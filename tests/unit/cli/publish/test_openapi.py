@@ -44,6 +44,7 @@ DOCUMENT: dict[str, Any] = {
             },
         },
         "/orders/{order-id}": {
+            "parameters": [{"name": "order-id", "in": "path", "required": True}],
             "post": {
                 "requestBody": {
                     "content": {
