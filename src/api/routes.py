@@ -252,7 +252,8 @@ TENANT = Route(
     ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"),
     (Success("The response of the API's script, streamed.", None, status=None),),
     _TENANT_ERRORS,
-    description="The script receives the request with the path after the slug and with the query."
+    description="The script receives the request with the path after the slug and with the query,"
+    " and what precedes that path, `/t/SLUG`, as `x-forwarded-prefix`."
     " It also receives requests to `/t/SLUG`, and those to the API's own hosts with any path except"
     " `/__platform`. The errors are the dispatcher's; a script may use the same statuses for other"
     " responses.",

@@ -159,12 +159,13 @@ class Namespace(Protocol):
         request: Request,
         url: str | None,
         remove_headers: Sequence[str],
+        prefix: str = "",
     ) -> Awaitable[UpstreamResponse]:
         """Send `request` to `script` and return its response.
 
-        `url` replaces the request's URL if it is not None; the script does not receive
-        `remove_headers`. Raises `WorkerNotFound`, `TenantLimitExceeded` or
-        `TenantWorkerFailure`.
+        `url` replaces the request's URL if it is not None, and `prefix` is then the value of
+        `x-forwarded-prefix`. The script does not receive `remove_headers`. Raises
+        `WorkerNotFound`, `TenantLimitExceeded` or `TenantWorkerFailure`.
         """
 
 

@@ -47,7 +47,7 @@ from gateway.cors import PlatformCors
 from gateway.error_handling import handle_error
 from gateway.ignored_agents import IgnoredAgents
 from gateway.proxy_response import outcome_of, proxy_response
-from gateway.request_context import RequestContext, reserved_headers
+from gateway.request_context import RequestContext, removed_from_request
 from gateway.urls import (
     check_shared_host,
     check_size,
@@ -335,9 +335,11 @@ class Dispatcher:
         if namespace is None:
             raise BindingMissing("DISPATCHER")
         request = context.request
-        remove = reserved_headers(request.headers, is_priced=is_paid)
+        remove = removed_from_request(request.headers, is_priced=is_paid)
+        url = context.upstream_url
+        prefix = "" if url is None else tenant.prefix
         return await namespace.fetch(
-            tenant.worker_name, tenant.limits, request, context.upstream_url, remove
+            tenant.worker_name, tenant.limits, request, url, remove, prefix
         )
 
     async def _release(self, claim: Claim | None, reservation: Reservation | None) -> None:

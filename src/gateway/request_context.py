@@ -44,6 +44,12 @@ _RESERVED_IF_PRICED = _RESERVED | {
     PAYMENT_SIGNATURE_HEADER_V1,
 }
 
+_FORWARDED_PREFIX = "x-forwarded-prefix"
+"""Tells a script which path before its own it is reached under."""
+
+_REMOVED = _RESERVED | {_FORWARDED_PREFIX}
+_REMOVED_IF_PRICED = _RESERVED_IF_PRICED | {_FORWARDED_PREFIX}
+
 
 @dataclass(slots=True)
 class RequestContext:
@@ -100,14 +106,26 @@ class RequestContext:
         )
 
 
-def reserved_headers(names: Iterable[str], *, is_priced: bool = False) -> Sequence[str]:
-    """Select the headers that only the dispatcher may set or see, from lower-case names.
+def removed_from_request(names: Iterable[str], *, is_priced: bool) -> Sequence[str]:
+    """Select the headers that a script must not get from a caller, from lower-case names.
 
-    For a priced tenant this includes the payment headers: its script must neither settle a
-    payment itself nor forge a receipt.
+    For a priced tenant this includes the payment headers: its script must not settle a payment
+    itself. Many servers take an underscore in a name for a hyphen, so the names with underscores
+    are the same headers.
     """
-    reserved = _RESERVED_IF_PRICED if is_priced else _RESERVED
-    return [name for name in names if name in reserved or name.startswith("x-clawr-")]
+    reserved = _REMOVED_IF_PRICED if is_priced else _REMOVED
+    return [
+        name
+        for name in names
+        if name in reserved
+        or name.startswith("x-clawr-")
+        or ("_" in name and removed_from_request((name.replace("_", "-"),), is_priced=is_priced))
+    ]
+
+
+def reserved_headers(names: Iterable[str]) -> Sequence[str]:
+    """Select the headers that a free API's script must not send, from lower-case names."""
+    return [name for name in names if name in _RESERVED or name.startswith("x-clawr-")]
 
 
 def replaced_headers(names: Iterable[str]) -> Sequence[str]:

@@ -94,14 +94,19 @@ export function callRelaxed(handler, ...values) {
  * @param {number} cpuMs
  * @param {number} subRequests
  * @param {Request} request
- * @param {string} url - in place of the request's own; empty to keep that
+ * @param {string} address - the URL in place of the request's own, and the prefix that it lacks, as
+ *   lines; empty to keep the URL
  * @param {string} removed - the names of headers to remove, as lines
  * @returns {{ promise: Promise<Response> }}
  */
-export function dispatch(namespace, script, cpuMs, subRequests, request, url, removed) {
+export function dispatch(namespace, script, cpuMs, subRequests, request, address, removed) {
+	const [url, prefix] = lines(address);
 	const outgoing = url || removed ? new Request(url || request.url, request) : request;
 	for (const name of lines(removed)) {
 		outgoing.headers.delete(name);
+	}
+	if (prefix) {
+		outgoing.headers.set("x-forwarded-prefix", prefix);
 	}
 	return { promise: namespace.get(script, {}, { limits: { cpuMs, subRequests } }).fetch(outgoing) };
 }

@@ -130,14 +130,16 @@ class RuntimeNamespace:
         request: Request,
         url: str | None,
         remove_headers: Sequence[str],
+        prefix: str = "",
     ) -> RuntimeUpstreamResponse:
         """Send the request to `script`; see `ports.Namespace`."""
         assert isinstance(request, RuntimeRequest)
         script_limits = (limits.cpu_ms, limits.sub_requests)
         removed = "\n".join(remove_headers)
+        address = "" if url is None else f"{url}\n{prefix}"
         try:
             raw = await JsPromise(
-                _dispatch(self._binding, script, *script_limits, request.raw, url or "", removed)
+                _dispatch(self._binding, script, *script_limits, request.raw, address, removed)
             )
         except JsException as error:
             raise _tenant_error(script, error) from error

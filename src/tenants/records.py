@@ -101,6 +101,11 @@ class Tenant:
         """Whether the dispatcher takes a payment for each request."""
         return self.x402_enabled and self.price_micros > 0
 
+    @cached_property
+    def prefix(self) -> str:
+        """The path below which the API is reached on a shared host."""
+        return f"/t/{self.slug}"
+
     @property
     def priced(self) -> Sequence[Tenant]:
         """This tenant with each of its prices above 0, if it charges."""

@@ -29,6 +29,18 @@ def collect_the_platform_token_in_a_script() -> bool:
     return "x-platform-token" not in scene.sent[0].remove_headers
 
 
+def forge_the_prefix_of_a_script() -> bool:
+    scene = Scene()
+    scene.request("http://fx.example/x", headers={"x-forwarded-prefix": "//evil.example"})
+    return "x-forwarded-prefix" not in scene.sent[0].remove_headers
+
+
+def forge_a_header_with_underscores() -> bool:
+    scene = Scene()
+    scene.request("/t/weather", headers={"x_clawr_payer": "0xvictim"})
+    return "x_clawr_payer" not in scene.sent[0].remove_headers
+
+
 def forge_the_dispatchers_headers_in_a_script() -> bool:
     names = ("x-request-id", "x-tenant-id", "x-clawr-charged")
     environment = FakeEnvironment(namespace=FakeNamespace(FakeUpstreamResponse(200, names)))
@@ -126,21 +138,33 @@ def _lacks_security_headers(response: Response | ProxyResponse) -> bool:
     return not {name for name, _ in SECURITY_HEADERS} <= {name for name, _ in response.headers}
 
 
-_RESERVED = ("gateway.request_context", "reserved_headers")
+_REMOVED = ("gateway.request_context", "removed_from_request")
 
 ON_REQUESTS = (
     Guard(
         impersonate_a_caller_by_forged_headers,
         "gateway.dispatcher",
         "Dispatcher._dispatch",
-        "reserved_headers(request.headers, is_priced=is_paid)",
+        "removed_from_request(request.headers, is_priced=is_paid)",
         "()",
     ),
     Guard(
         collect_the_platform_token_in_a_script,
-        *_RESERVED,
+        *_REMOVED,
+        "else _REMOVED",
+        "else _REMOVED - {PLATFORM_TOKEN_HEADER}",
+    ),
+    Guard(
+        forge_the_prefix_of_a_script,
+        *_REMOVED,
+        "else _REMOVED",
         "else _RESERVED",
-        "else _RESERVED - {PLATFORM_TOKEN_HEADER}",
+    ),
+    Guard(
+        forge_a_header_with_underscores,
+        *_REMOVED,
+        '"_" in name',
+        "False",
     ),
     Guard(
         forge_the_dispatchers_headers_in_a_script,

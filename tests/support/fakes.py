@@ -175,6 +175,7 @@ class Sent:
     request: Request
     url: str | None
     remove_headers: Sequence[str]
+    prefix: str
 
 
 @dataclass
@@ -193,8 +194,9 @@ class FakeNamespace:
         request: Request,
         url: str | None,
         remove_headers: Sequence[str],
+        prefix: str = "",
     ) -> FakeUpstreamResponse:
-        self.sent.append(Sent(script, limits, request, url, remove_headers))
+        self.sent.append(Sent(script, limits, request, url, remove_headers, prefix))
         if self.clock is not None:
             await self.clock.sleep_ms(self.latency_ms)
         if isinstance(self.response, Exception):

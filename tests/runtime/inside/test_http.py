@@ -44,6 +44,18 @@ async def response_of(namespace: RuntimeNamespace, kind: str) -> RuntimeUpstream
 # Requests to scripts, and their responses.
 
 
+async def test_a_prefix_is_a_header_of_a_request_with_another_url(
+    namespace: RuntimeNamespace,
+) -> None:
+    """It replaces every header of that name."""
+    sent = request("http://h/t/x/a", headers={"X-Forwarded-Prefix": "/forged", "x-own": "1"})
+    removed = ("x-forwarded-prefix",)
+    upstream = await namespace.fetch("mirror", LIMITS, sent, "http://h/a", removed, "/t/x")
+    echo = json.loads(await upstream.raw.text())
+    assert (echo["url"], dict(echo["headers"])["x-forwarded-prefix"]) == ("http://h/a", "/t/x")
+    assert dict(echo["headers"])["x-own"] == "1"
+
+
 def test_headers_have_lower_case_names() -> None:
     """Values are unchanged."""
     headers = request("http://h/", headers={"X-Agent-Id": "ägent", "Accept": "a, b"}).headers

@@ -95,8 +95,9 @@ class SimulatedScripts:
         request: Request,
         url: str | None,
         remove_headers: Sequence[str],
+        prefix: str = "",
     ) -> FakeUpstreamResponse:
-        del limits, remove_headers
+        del limits, remove_headers, prefix
         random, faults = self.random, self.faults
         self.calls.append((script, url or request.url))
         took_ms = random.uniform(1, 200)

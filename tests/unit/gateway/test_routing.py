@@ -179,6 +179,48 @@ def test_reserved_headers_are_removed_from_requests() -> None:
     assert sorted(scene.sent[0].remove_headers) == ["x-clawr-payer", "x-request-id", "x-tenant-id"]
 
 
+@pytest.mark.parametrize("url", ["/t/weather/x", "http://fx.example/x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-forwarded-prefix",
+        "x_forwarded_prefix",
+        "x-forwarded_prefix",
+        "x_clawr-payer",
+        "x_request_id",
+        "x_platform_token",
+    ],
+)
+def test_reserved_headers_are_removed_in_every_spelling(url: str, name: str) -> None:
+    scene = Scene()
+    scene.request(url, headers={name: "/forged", "accept_x": "kept"})
+    assert scene.sent[0].remove_headers == [name]
+
+
+@pytest.mark.parametrize(
+    ("url", "prefix"),
+    [
+        ("/t/weather", "/t/weather"),
+        ("/t/weather/a/b?c", "/t/weather"),
+        ("/t/%77EATHER/x", "/t/weather"),
+        ("/t/fx/../weather/x", "/t/weather"),
+        ("http://fx.example/t/weather/x", ""),
+        ("http://fx.example/", ""),
+    ],
+)
+def test_a_script_below_a_path_is_told_its_prefix(url: str, prefix: str) -> None:
+    scene = Scene()
+    scene.request(url)
+    assert scene.sent[0].prefix == prefix
+
+
+def test_other_forwarding_headers_pass() -> None:
+    scene = Scene()
+    names = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
+    scene.request("/t/weather", headers=dict.fromkeys(names, "x"))
+    assert scene.sent[0].remove_headers == []
+
+
 def test_reserved_headers_are_removed_from_tenants_responses() -> None:
     upstream = FakeUpstreamResponse(200, ["x-request-id", "set-cookie", "x-clawr-a", "x-tenant-id"])
     scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(upstream)))
