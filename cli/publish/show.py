@@ -1,5 +1,6 @@
 """Implements `clawr show`: shows one API and its problems."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -33,6 +34,7 @@ def show_api(store: Store, dispatcher: Dispatcher | None, slug: str, output: Out
                 f"{slug} is not published.", "`clawr apis` lists the published APIs."
             )
         publication = store.document(keys.publication(slug)) or {}
+        extensions = store.document(keys.extension_responses(slug)) or {}
         problems = summary(slug, record)["problems"]
         script = record.get("workerName")
         tags = store.script_tags(script) if isinstance(script, str) and script else None
@@ -60,28 +62,40 @@ def show_api(store: Store, dispatcher: Dispatcher | None, slug: str, output: Out
             **{name: publication.get(name) for name in ("kind", "digest", "bytes", "publishedAt")},
         },
         "about": publication.get("about") or {},
+        "extensionResponses": extensions,
         "problems": problems,
     }
     output.result(document, lambda console: _show(console, document))
 
 
 def _show(console: Console, document: dict[str, Any]) -> None:
-    def line(text: str) -> None:
-        console.print(text, markup=False)
+    for line in (*_published_lines(document), *_checked_lines(document)):
+        console.print(line, markup=False)
 
+
+def _published_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Yield what was published."""
     script, about = document["script"], document["about"]
     for name, value in document["record"].items():
-        line(f"{name:<15} {shown(value)}")
+        yield f"{name:<15} {shown(value)}"
     for url in document["urls"]:
-        line(f"{'url':<15} {url}")
+        yield f"{'url':<15} {url}"
     if script["kind"]:
-        line(f"{'published':<15} {script['publishedAt']}, {script['kind']}")
-        line(f"{'digest':<15} {script['digest']}")
+        yield f"{'published':<15} {script['publishedAt']}, {script['kind']}"
+        yield f"{'digest':<15} {script['digest']}"
     for endpoint in about.get("endpoints", ()):
-        line(f"{'endpoint':<15} {endpoint}")
+        yield f"{'endpoint':<15} {endpoint}"
     if "rows" in about:
-        line(f"{'rows':<15} {about['rows']:,}, identified by {about['id'] or 'row number'}")
+        yield f"{'rows':<15} {about['rows']:,}, identified by {about['id'] or 'row number'}"
     for column in about.get("columns", ()):
-        line(f"{'column':<15} {column['name']}: {column['type']}")
+        yield f"{'column':<15} {column['name']}: {column['type']}"
+
+
+def _checked_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Yield what others say about it, and its problems."""
+    for route, said in document["extensionResponses"].items():
+        yield f"{'facilitator':<15} {said['facilitator']} at {said['at']} about {route}:"
+        for name, parts in said["extensions"].items():
+            yield f"{'':<15} {name}: {', '.join(parts.values())}"
     for problem in document["problems"]:
-        line(f"{'problem':<15} {problem}")
+        yield f"{'problem':<15} {problem}"

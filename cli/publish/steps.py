@@ -61,6 +61,7 @@ def unpublish(store: Store, slug: str, hosts: Sequence[str], report: Report) -> 
     report("Deleting the directory record …")
     store.delete(keys.tenant(slug))
     store.delete(keys.publication(slug))
+    store.delete(keys.extension_responses(slug))
 
 
 def _now() -> str:

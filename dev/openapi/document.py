@@ -54,7 +54,7 @@ fields for programs. Caches do not store them.
 _OF_ANY_PATH: Errors = (MethodNotAllowed, NotFound, TenantNotFound)
 
 _STATUS_TEXTS = {
-    400: "A parameter is invalid.",
+    400: "A parameter is invalid, or a payment lacks an identifier that the API demands.",
     401: "There is no token, or none with the scope of this route.",
     402: "A payment is required, or a spending cap is reached.",
     404: "There is no such API or path, or the API's script is not in the namespace.",

@@ -41,6 +41,7 @@ from payments.errors import (
     FacilitatorUnavailable,
     PaymentAlreadyUsed,
     PaymentFailed,
+    PaymentIdentifierRequired,
     PaymentInProgress,
     PaymentInvalid,
     PaymentRequired,
@@ -51,6 +52,7 @@ _PLATFORM_ERRORS = (Unauthorized, RateLimited, BindingMissing, ConfigurationErro
 _WITH_PARAMETERS = (InvalidParameter, *_PLATFORM_ERRORS)
 _TENANT_ERRORS = (
     InvalidParameter,
+    PaymentIdentifierRequired,
     PaymentRequired,
     PaymentInvalid,
     PaymentFailed,

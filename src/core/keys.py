@@ -94,5 +94,10 @@ def publication(slug: str) -> str:
     return f"publication/{slug}"
 
 
+def extension_responses(slug: str) -> str:
+    """Build the key in `TENANT_KV` of what facilitators said about the extensions of payments."""
+    return f"extensions/{slug}"
+
+
 def _date(day: int) -> str:
     return timestamp(day * DAY_MS)[:10]

@@ -233,14 +233,16 @@ class UsageShards(Protocol):
 class Fetched(NamedTuple):
     """Another server's response.
 
-    `location` is that header, empty if there is none. `at_ms` is the time in the header `Date` of
-    a response with status 401, in milliseconds since 1970; otherwise None.
+    `location` is that header of a redirect, `extensions` the header `EXTENSION-RESPONSES` of
+    another response; empty if there is none. `at_ms` is the time in the header `Date` of a response
+    with status 401, in milliseconds since 1970; otherwise None.
     """
 
     status: int
     body: str
     location: str = ""
     at_ms: int | None = None
+    extensions: str = ""
 
 
 class Fetcher(Protocol):

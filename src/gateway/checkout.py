@@ -24,6 +24,7 @@ from core.telemetry import SERVED
 from gateway.request_context import RequestContext
 from metering.events import Api
 from payments.errors import PaymentFailed
+from payments.extensions.responses import ExtensionResponses
 from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls
 from payments.flow import Payments
@@ -80,7 +81,8 @@ class Checkout:
         """The payment flow on this deployment's bindings. Raises `BindingMissing`."""
         if self._payments is None:
             resolver = resolver_of(self.environment, self.clock)
-            self._payments = Payments(self.clock, self.recorder, self.facilitators, resolver)
+            said = ExtensionResponses(self.environment.tenant_store, self.clock)
+            self._payments = Payments(self.clock, self.recorder, self.facilitators, resolver, said)
         return self._payments
 
     async def claim(self, context: RequestContext, tenant: Tenant) -> Claim | EarlyResponse:
@@ -110,6 +112,8 @@ class Checkout:
                 tenant.description or tenant.slug,
                 tenant.discovery,
                 _template_of(context, tenant),
+                needs_identifier=tenant.needs_identifier,
+                route=_route_of(tenant),
             ),
             target=context.target,
             headers=headers,
@@ -199,7 +203,7 @@ class Checkout:
 
     def _accepts_of(self, tenant: Tenant) -> Sequence[PaymentRequirements]:
         """Return the ways to pay a tenant; they are the same until its record is read again."""
-        key = (tenant.slug, tenant.route.name if tenant.route else "")
+        key = (tenant.slug, _route_of(tenant))
         known = self._accepts.get(key)
         if known is not None and known[0] is tenant:
             return known[1]
@@ -261,6 +265,11 @@ class Checkout:
         except BaseException:
             await upstream.discard()
             raise
+
+
+def _route_of(tenant: Tenant) -> str:
+    """Return the name of the route whose price counts; empty for the record's."""
+    return tenant.route.name if tenant.route else ""
 
 
 def _template_of(context: RequestContext, tenant: Tenant) -> str:

@@ -242,7 +242,7 @@ class Dispatcher:
                 self._admission.release_unused(reservation, upstream.status, is_paid=has_paid)
             )
         if settlement is not None:
-            self._checkout.payments.outbox.add(settlement, background)
+            self._checkout.payments.publish(settlement, background)
         if settlement is None or not settlement.is_new:
             is_call = settlement is None or not counts_as_call(settlement.row)
             outcome = SERVED if is_paid else outcome_of(upstream)

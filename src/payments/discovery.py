@@ -16,20 +16,19 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from core.ports import Json
+from payments.extensions.bazaar import SCHEMA, bazaar_extension
 from payments.requirements import (
     PAYMENT_IDENTIFIER,
     PaymentRequirements,
     Resource,
     accepts_entry,
 )
-from tenants.discovery import BODY_METHODS, NOTHING_KNOWN, Discovery
+from tenants.discovery import NOTHING_KNOWN
 from tenants.json_schema import compact_schema
-from tenants.routes import parameters_of
 
 PAYMENT_REQUIRED_BYTES_MAX = 6_000
 """Node's clients reject a response with more than 16 KB of headers, proxies some with 8 KB."""
 
-_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _DESCRIPTION_BYTES = 400
 _SHORT_BYTES = 120
 _SCHEMA_LENGTH = 1_200
@@ -39,7 +38,7 @@ _SHORT_SCHEMA_LENGTH = 300
 _TAGS_MAX = 5
 _SERVICE_NAME_MAX = 32
 _IDENTIFIER_SCHEMA: Mapping[str, Json] = {
-    "$schema": _SCHEMA,
+    "$schema": SCHEMA,
     "type": "object",
     "properties": {
         "required": {"type": "boolean"},
@@ -78,8 +77,11 @@ def payment_required_document(
         "resource": _resource(resource),
         "accepts": [accepts_entry(one) for one in accepts],
         "extensions": {
-            PAYMENT_IDENTIFIER: {"info": {"required": False}, "schema": _IDENTIFIER_SCHEMA},
-            **_bazaar(resource),
+            PAYMENT_IDENTIFIER: {
+                "info": {"required": resource.needs_identifier},
+                "schema": _IDENTIFIER_SCHEMA,
+            },
+            **bazaar_extension(resource),
         },
     }
 
@@ -100,64 +102,6 @@ def _resource(resource: Resource) -> Mapping[str, Json]:
         found["serviceName"] = discovery.title
     tags = [tag for tag in discovery.tags if tag.isascii()][:_TAGS_MAX]
     return {**found, "tags": tags} if tags else found
-
-
-def _bazaar(resource: Resource) -> Mapping[str, Json]:
-    """Return the extension `bazaar`, which tells indexers how the endpoint is called.
-
-    It depends on the record and the path only, and not on the method with which it is probed.
-    """
-    discovery = resource.discovery
-    method = discovery.method
-    if not method:
-        return {}
-    schema = discovery.input_schema or {"type": "object"}
-    value = {} if discovery.input_example is None else discovery.input_example
-    example: dict[str, Json] = {"type": "http", "method": method}
-    properties: dict[str, Json] = {
-        "type": {"type": "string", "const": "http"},
-        "method": {"type": "string", "enum": [method]},
-    }
-    required = ["type", "method"]
-    if method in BODY_METHODS:
-        example |= {"bodyType": "text" if isinstance(value, str) else "json", "body": value}
-        properties |= {
-            "bodyType": {"type": "string", "enum": ["json", "form-data", "text"]},
-            "body": schema if discovery.input_schema is not None or not value else {},
-        }
-        required += ["bodyType", "body"]
-    else:
-        example["queryParams"] = value
-        properties["queryParams"] = {"type": "object", **schema}
-    template = resource.template
-    if template:
-        example["pathParams"] = parameters_of(template, urlsplit(resource.url).path)
-        properties["pathParams"] = {"type": "object"}
-    output, output_schema = _output(discovery)
-    parts: Mapping[str, Json] = {
-        "input": {"type": "object", "properties": properties, "required": required},
-        "output": output_schema,
-    }
-    found: dict[str, Json] = {
-        "info": {"input": example, "output": output},
-        "schema": {
-            "$schema": _SCHEMA,
-            "type": "object",
-            "properties": parts,
-            "required": ["input"],
-        },
-    }
-    return {"bazaar": {**found, "routeTemplate": template} if template else found}
-
-
-def _output(discovery: Discovery) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
-    """Return an example of the response, and the schema of the example."""
-    is_json = not discovery.mime_type or "json" in discovery.mime_type
-    info: dict[str, Json] = {"type": "json" if is_json else "text"}
-    if discovery.output_example is not None:
-        info["example"] = discovery.output_example
-    properties = {"type": {"type": "string"}, "example": discovery.output_schema or {}}
-    return info, {"type": "object", "properties": properties, "required": ["type"]}
 
 
 def _without_output_example(resource: Resource) -> Resource:

@@ -3,6 +3,7 @@
     PaymentError
     ├── PaymentRequired                 402 payment_required: the request has no payment
     ├── PaymentInvalid                  402 payment_invalid: the payment is malformed or rejected
+    │   └── PaymentIdentifierRequired   400 payment_identifier_required: the API demands one
     ├── PaymentFailed                   402 payment_failed: the payment could not be settled
     ├── PaymentAlreadyUsed              409 payment_already_used: it paid for another request
     ├── PaymentInProgress               409 payment_in_progress: another request is using it
@@ -63,6 +64,16 @@ class PaymentInvalid(PaymentError):
 
     code = "payment_invalid"
     status = 402
+
+
+class PaymentIdentifierRequired(PaymentInvalid):
+    """The record demands a `payment-identifier`, and the payment has none; nothing was claimed.
+
+    The status is that of the extension's specification.
+    """
+
+    code = "payment_identifier_required"
+    status = 400
 
 
 class PaymentFailed(PaymentError):

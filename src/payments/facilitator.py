@@ -80,12 +80,13 @@ class NoFacilitator(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """The result of a verify call."""
+    """The result of a verify call; `extensions` is the header about extensions, or empty."""
 
     is_valid: bool
     reason: str
     message: str
     facilitator: str
+    extensions: str = ""
 
 
 class Outcome(Enum):
@@ -98,12 +99,16 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SettleResult:
-    """The result of a settle call; `transaction` is a hash, or empty."""
+    """The result of a settle call; `transaction` is a hash, or empty.
+
+    `extensions` is the header about extensions, or empty.
+    """
 
     outcome: Outcome
     transaction: str
     reason: str
     facilitator: str
+    extensions: str = ""
 
 
 @dataclass(slots=True)
@@ -275,7 +280,7 @@ class Facilitators:
                 return fetched
             target = redirect_target(url, fetched.location)
             if target is None:
-                shown = _clean(fetched.location) or "no address"
+                shown = clean(fetched.location) or "no address"
                 raise FetchFailed(f"redirects to {shown}, which is not followed")
             url, left_ms = target, deadline_ms - self.clock.now_ms()
             if left_ms <= 0:
@@ -304,7 +309,8 @@ def _read_verify_result(fetched: Fetched, payer: str, url: str) -> VerifyResult:
     if not _is_of(document, "payer", payer):
         raise FetchFailed("the result names another payer than the payment")
     reason = _text(document, "invalidReason") or ("" if is_valid else "unexplained")
-    return VerifyResult(is_valid, reason, _text(document, "invalidMessage"), url)
+    message = _text(document, "invalidMessage")
+    return VerifyResult(is_valid, reason, message, url, fetched.extensions)
 
 
 def _read_settle_result(fetched: Fetched, proof: Proof, url: str) -> SettleResult:
@@ -339,7 +345,7 @@ def _read_settle_result(fetched: Fetched, proof: Proof, url: str) -> SettleResul
         )
         return SettleResult(Outcome.UNKNOWN, transaction, "facilitator_unavailable", url)
     if success:
-        return SettleResult(Outcome.SETTLED, transaction, "", url)
+        return SettleResult(Outcome.SETTLED, transaction, "", url, fetched.extensions)
     reason = _text(document, "errorReason")
     is_certain = _REFUSAL.fullmatch(reason) is not None
     if reason.endswith(_FAILED_TRANSACTION):
@@ -382,9 +388,9 @@ def _document(fetched: Fetched, *, is_status_checked: bool = True) -> Mapping[st
 
 def _text(document: Mapping[str, Json], name: str) -> str:
     value = document.get(name)
-    return _clean(value) if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Shorten a text from others, and replace what cannot be stored or shown."""
     return _UNPRINTABLE.sub("\ufffd", text[: constants.TEXT_LENGTH_MAX]).strip()

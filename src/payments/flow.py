@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from core import constants
 from core.errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
 from core.logs import fields
-from core.ports import Clock
+from core.ports import Background, Clock
 from metering.events import UsageEvent
 from payments.errors import (
     FacilitatorUnavailable,
     PaymentError,
+    PaymentIdentifierRequired,
     PaymentInvalid,
     PaymentRequired,
 )
+from payments.extensions.responses import ExtensionResponses
 from payments.facilitator import (
     SETTLEMENT_PENDING,
     Facilitators,
@@ -61,6 +63,7 @@ class Payments:
     recorder: UsageRecorder
     facilitators: Facilitators
     resolver: PendingResolver
+    extension_responses: ExtensionResponses
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,10 +96,12 @@ class Payments:
         refusal: PaymentError
         facilitator: str | None = ""
         try:
+            payload.check_identifier(request.resource)
             terms = payload.match(request.accepts)
             payload.check_expiry(self.clock.now_ms())
             proof = payload.proof(terms, request.resource)
             verified = await self.facilitators.verify(proof)
+            self._note(request, verified.facilitator, verified.extensions)
             if verified.is_valid:
                 wanted = new_payment_row(
                     request,
@@ -111,7 +116,9 @@ class Payments:
             message = verified.message or f"The facilitator rejects the payment: {verified.reason}."
             refusal = errors.with_requirements(PaymentInvalid, verified.reason, message)
         except InvalidPayload as error:
-            refusal = errors.with_requirements(PaymentInvalid, error.reason, str(error))
+            is_nameless = error.reason == PaymentIdentifierRequired.code
+            kind = PaymentIdentifierRequired if is_nameless else PaymentInvalid
+            refusal = errors.with_requirements(kind, error.reason, str(error))
             facilitator = None
         except NoFacilitator as error:
             _LOGGER.warning(
@@ -281,12 +288,22 @@ class Payments:
                 raise LedgerOutage from error
             return self._settlement(claim, row, started_ms, is_new=False, is_own=is_kept)
         result = await self._call_facilitator(row)
+        self._note(claim.request, result.facilitator, result.extensions)
         if result.outcome is Outcome.SETTLED:
             return await self._record_settlement(claim, result, event)
         is_recorded = await self._record_outcome(row, result)
         if result.outcome is Outcome.REFUSED and is_recorded:
             raise errors.failed(row, claim.version, result.reason)
         raise errors.pending(row, claim.version, result.transaction)
+
+    def _note(self, request: PaymentRequest, facilitator: str, extensions: str) -> None:
+        route = request.resource.route
+        self.extension_responses.note(request.api.slug, route, facilitator, extensions)
+
+    def publish(self, settlement: Settlement, background: Background) -> None:
+        """Publish a payment, whose response is sent, in the background."""
+        self.outbox.add(settlement, background)
+        self.extension_responses.send(background)
 
     def _settlement(
         self,

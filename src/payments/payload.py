@@ -148,6 +148,14 @@ class PaymentPayload:
                 f"The authorization expired {seconds} s ago: sign a new one.",
             )
 
+    def check_identifier(self, resource: Resource) -> None:
+        """Raise `InvalidPayload` if it has no identifier, and needs one."""
+        if resource.needs_identifier and self.identifier is None:
+            raise InvalidPayload(
+                "payment_identifier_required",
+                f"This API demands a payment with an `id` in the extension {PAYMENT_IDENTIFIER}.",
+            )
+
     @property
     def digest(self) -> str:
         """A hash of what was signed and of the signature, to recognize the payment."""

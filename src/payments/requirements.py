@@ -58,9 +58,10 @@ class PaymentRequirements:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What is paid for: its URL, method and description, and how it is called.
+    """What is paid for: its URL, method and description, how it is called, and its route's name.
 
-    `template` is its path with `:name` for what varies, empty if nothing does.
+    `template` is its path with `:name` for what varies, empty if nothing does. If it
+    `needs_identifier`, a payment must have a `payment-identifier`.
     """
 
     url: str
@@ -68,6 +69,8 @@ class Resource:
     description: str
     discovery: Discovery = NOTHING_KNOWN
     template: str = ""
+    needs_identifier: bool = False
+    route: str = ""
 
 
 def requirements_for(environment: Environment, tenant: Tenant) -> Sequence[PaymentRequirements]:

@@ -286,8 +286,9 @@ export function runBatch(database, statements) {
  * @param {string | undefined} body
  * @param {number} timeoutMs - for the request and the response's body
  * @param {number} bytesMax - the longest body that is read
- * @returns {{ promise: Promise<string> }} the lines of status, location (for 401: the response's
- *   time in milliseconds) and body, which may have lines
+ * @returns {{ promise: Promise<string> }} the lines of status, a header (of a redirect: location; for
+ *   401: the response's time in milliseconds; otherwise extension-responses) and body, which may have
+ *   lines
  */
 export function fetchText(url, method, headers, body, timeoutMs, bytesMax) {
 	const signal = AbortSignal.timeout(timeoutMs);
@@ -295,8 +296,9 @@ export function fetchText(url, method, headers, body, timeoutMs, bytesMax) {
 	const read = async () => {
 		const response = await fetch(url, init);
 		const { status, headers } = response;
+		const name = status >= 300 && status < 400 ? "location" : "extension-responses";
 		// A signed request may be rejected because the clocks differ.
-		const detail = status === 401 ? Date.parse(headers.get("date") ?? "") || "" : (headers.get("location") ?? "");
+		const detail = status === 401 ? Date.parse(headers.get("date") ?? "") || "" : (headers.get(name) ?? "");
 		const text = response.body === null ? "" : await readBounded(response.body, bytesMax);
 		return `${status}\n${detail}\n${text}`;
 	};

@@ -172,7 +172,9 @@ class RuntimeFetcher:
         if status == HTTPStatus.UNAUTHORIZED:
             return Fetched(status, text, at_ms=int(detail) if detail else None)
         is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
-        return Fetched(status, text, detail if is_redirect else "")
+        if is_redirect:
+            return Fetched(status, text, detail)
+        return Fetched(status, text, extensions=detail)
 
 
 class RuntimeSigner:

@@ -53,6 +53,7 @@ FIELDS = frozenset(
         "plan",
         "priceUsd",
         "rateLimit",
+        "requirePaymentIdentifier",
         "routes",
         "slug",
         "spendLimit",
@@ -90,6 +91,7 @@ class Tenant:
     rate_limit: RateLimit | None
     quota_limits: QuotaLimits
     charge_redirects: bool
+    needs_identifier: bool
     accepts: Sequence[PaymentOption]
     routes: Sequence[Route]
     discovery: Discovery = NOTHING_KNOWN
@@ -209,6 +211,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
             fields, max([price_micros, *(route.price_micros for route in routes)])
         ),
         charge_redirects=fields.flag("chargeRedirects"),
+        needs_identifier=fields.flag("requirePaymentIdentifier"),
         accepts=accepts,
         routes=routes,
         discovery=parse_discovery(fields),

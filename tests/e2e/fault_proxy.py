@@ -123,7 +123,8 @@ def running_fault_proxy(upstream: str) -> Iterator[FaultProxy]:
                 headers={"content-type": "application/json"},
             )
             call.upstream_seconds = time.monotonic() - started
-            call.upstream = Response(response.status_code, response.content)
+            extensions = response.headers.get("extension-responses", "")
+            call.upstream = Response(response.status_code, response.content, extensions=extensions)
             return call.upstream
 
         proxy = FaultProxy(call_upstream)
@@ -216,6 +217,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(response.status)
             self.send_header("content-type", response.content_type)
             self.send_header("content-length", str(len(response.body)))
+            if response.extensions:
+                self.send_header("extension-responses", response.extensions)
             if response.status // 100 == 3:
                 self.send_header("location", "/elsewhere")
             self.end_headers()

@@ -14,6 +14,7 @@ class Response:
     status: int
     body: bytes
     content_type: str = "application/json"
+    extensions: str = ""
 
     def json(self) -> Any:
         """Return the parsed body."""

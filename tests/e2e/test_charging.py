@@ -8,16 +8,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from core import keys
 from dev.economy import Economy
 from dev.launch import Server
 from dev.layout import HERE
 from dev.setup.node import find_node
 
+from . import local_kv
 from .caller import Caller, eventually
 from .conftest import TOKEN, PayerOf, Starter
 from .fault_proxy import FaultProxy
@@ -46,15 +49,18 @@ TENANTS: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The STATE folder of the dispatcher."""
+    return tmp_path_factory.mktemp("priced")
+
+
+@pytest.fixture(scope="module")
 def priced(
-    start: Starter,
-    economy: Economy,
-    shared_fault_proxy: FaultProxy,
-    tmp_path_factory: pytest.TempPathFactory,
+    start: Starter, economy: Economy, shared_fault_proxy: FaultProxy, state: Path
 ) -> Iterator[Server]:
     """A dispatcher with priced APIs, whose facilitator fails on demand."""
     variables = {**economy.settings(), "FACILITATOR_URL": shared_fault_proxy.url}
-    with start(tmp_path_factory.mktemp("priced"), TENANTS, variables) as server:
+    with start(state, TENANTS, variables) as server:
         yield server
 
 
@@ -143,6 +149,17 @@ def test_an_api_with_long_texts_at_a_long_url_can_be_paid(
     assert len(required) <= 6_000
     bought = payer_of(name).pay(economy.buyer, url, version=version)
     assert bought.status == 200, bought
+
+
+def test_catalogs_list_the_api_of_a_payment(
+    priced: Server, economy: Economy, payer_of: PayerOf, state: Path
+) -> None:
+    bought = payer_of("fetch").pay(economy.buyer, f"{priced.url}/t/cent/listed")
+    assert bought.status == 200, bought
+    key = keys.extension_responses("cent")
+    eventually(lambda: key in local_kv.keys(state, key), "what the facilitator said")
+    said = json.loads(local_kv.value(state, key))["*"]
+    assert said["extensions"] == {"bazaar": {"status": "success"}}
 
 
 @pytest.mark.parametrize("version", [2, 1])

@@ -4,6 +4,8 @@
  * WALLET_FACTORY (the only contract that may deploy a payer's smart wallet) and CONFIRMATION_MS
  * (how long a settlement waits for its block before it is reported as pending).
  *
+ * As catalogs do, it says in the header EXTENSION-RESPONSES of a settlement whether it can list the API.
+ *
  * Prints one line with its address when it is ready, then one line of JSON for each call: the
  * path, the status and the duration in milliseconds.
  */
@@ -15,6 +17,7 @@ import { toFacilitatorEvmSigner } from "@x402/evm";
 import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
 import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
+import { extractDiscoveryInfo, validateDiscoveryExtension } from "@x402/extensions/bazaar";
 import { createWalletClient, defineChain, http, publicActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
@@ -23,6 +26,7 @@ const NETWORK = `eip155:${CHAIN_ID}`;
 /** The same network's name in version 1 of the protocol. */
 const NETWORK_V1 = "base-sepolia";
 const BODY_BYTES_MAX = 1_000_000;
+const SAID_MAX = 100;
 /** Interval of polling for a receipt; short, because the local chain mines each transaction at once. */
 const POLLING_MS = 20;
 
@@ -120,9 +124,31 @@ const facilitator = new x402Facilitator()
 	.register(NETWORK, new UptoEvmScheme(signer))
 	.registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer, wallets));
 
+/** What was said about descriptions of APIs before, by their text. @type {Map<string, string>} */
+const said = new Map();
+
+/**
+ * @param {any} paymentPayload
+ * @param {any} paymentRequirements
+ * @returns {string | undefined} The value of EXTENSION-RESPONSES.
+ */
+function extensionResponses(paymentPayload, paymentRequirements) {
+	const bazaar = paymentPayload.extensions?.bazaar;
+	if (bazaar === undefined) return undefined;
+	const text = JSON.stringify(bazaar);
+	if (said.size > SAID_MAX) said.clear();
+	if (!said.has(text)) {
+		const reason = (validateDiscoveryExtension(bazaar).errors ?? []).join("; ");
+		const isListed = reason === "" && extractDiscoveryInfo(paymentPayload, paymentRequirements) !== null;
+		const response = isListed ? { status: "success" } : { status: "rejected", rejectedReason: reason };
+		said.set(text, Buffer.from(JSON.stringify({ bazaar: response })).toString("base64"));
+	}
+	return said.get(text);
+}
+
 /**
  * @param {import("node:http").IncomingMessage} request
- * @returns {Promise<[number, unknown]>} Status and JSON of the response.
+ * @returns {Promise<[number, unknown, string?]>} Status, JSON and EXTENSION-RESPONSES of the response.
  */
 async function respond(request) {
 	const route = `${request.method} ${request.url}`;
@@ -137,11 +163,11 @@ async function respond(request) {
 		if (!paymentPayload || !paymentRequirements) {
 			throw new InvalidRequest("paymentPayload and paymentRequirements are required");
 		}
-		const work =
-			route === "POST /verify"
-				? facilitator.verify(paymentPayload, paymentRequirements)
-				: facilitator.settle(paymentPayload, paymentRequirements);
-		return [200, await work];
+		if (route === "POST /verify") {
+			return [200, await facilitator.verify(paymentPayload, paymentRequirements)];
+		}
+		const settled = await facilitator.settle(paymentPayload, paymentRequirements);
+		return [200, settled, extensionResponses(paymentPayload, paymentRequirements)];
 	} catch (error) {
 		const message = error instanceof Error ? error.message : String(error);
 		return [error instanceof InvalidRequest ? 400 : 500, { error: message }];
@@ -150,9 +176,10 @@ async function respond(request) {
 
 const server = createServer(async (request, response) => {
 	const started = performance.now();
-	const [status, body] = await respond(request);
+	const [status, body, extensions] = await respond(request);
 	// viem returns bigint, which JSON does not support.
 	const text = JSON.stringify(body, (_key, value) => (typeof value === "bigint" ? value.toString() : value));
+	if (extensions !== undefined) response.setHeader("extension-responses", extensions);
 	response.writeHead(status, { "content-type": "application/json" }).end(text);
 	const milliseconds = Math.round(10 * (performance.now() - started)) / 10;
 	process.stdout.write(`${JSON.stringify({ path: request.url, status, milliseconds })}\n`);

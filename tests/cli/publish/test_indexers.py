@@ -10,7 +10,7 @@ import pytest
 
 from dev.layout import HERE
 from dev.setup.node import find_node
-from tests.cli.market import DEMO
+from tests.cli.market import DEMO, LocalMarket
 from tests.unit.cli.publish.test_openapi import DOCUMENT
 
 from .local import Local
@@ -105,6 +105,22 @@ def test_a_worker(local: Local, tmp_path: Path, name: str, code: str) -> None:
     findings = examined(local, f"/t/{slug}/convert", f"/t/{slug}/orders/7")
     assert_no_errors(findings)
     assert findings[1]["catalogued"]["routeTemplate"] == f"/t/{slug}/orders/:order_id"
+
+
+def test_show_has_what_facilitators_said(local: Local, local_market: LocalMarket) -> None:
+    account, account_id = local_market.account, local_market.running.account_id
+    namespaces = account.kv.namespaces.list(account_id=account_id)
+    tenant_kv = next(one.id for one in namespaces if one.title == "TENANT_KV")
+    said = {"bazaar": {"status": "rejected", "rejectedReason": "no output"}}
+    at = {"at": "2026-11-30T00:00:00.000Z", "facilitator": "https://f.example"}
+    body = [{"key": "extensions/judged", "value": json.dumps({"*": {**at, "extensions": said}})}]
+    account.kv.namespaces.bulk_update(tenant_kv, account_id=account_id, body=body)  # type: ignore[arg-type]
+    script = DEMO / "namespace" / "palette.js"
+    local.done("publish", script, "--slug", "judged", "--execute")
+    shown = local("show", "judged")
+    assert "bazaar: rejected, no output" in shown.out
+    assert local.done("show", "judged")["extensionResponses"]["*"]["extensions"] == said
+    local.done("unpublish", "judged", "--execute")
 
 
 DEMO_APIS = json.loads((DEMO / "priced.json").read_text(encoding="utf-8"))["tenants"]

@@ -14,6 +14,7 @@ OF_FILES: dict[str, Any] = {
     "slug": "b",
     "accepts": [{"network": "base"}],
     "chargeRedirects": True,
+    "requirePaymentIdentifier": True,
     "example": {"a": 1},
     "inputSchema": {"type": "object"},
     "methods": ["GET"],
