@@ -3,9 +3,9 @@
 The SDK retries connection errors, 408, 409, 429 with Retry-After, and 5xx.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import cloudflare
 import httpx
@@ -18,6 +18,7 @@ from cli.errors import (
     NetworkError,
     QuotaError,
 )
+from cli.script_failures import CODES, script_error
 from cli.targets import Account
 
 TIMEOUT: Final = httpx.Timeout(60, connect=10)
@@ -85,6 +86,8 @@ def explained(what: str) -> Iterator[None]:
 
 def _status_error(what: str, error: cloudflare.APIStatusError) -> CommandError:
     reason, status = _reason(error), error.status_code
+    if {one.get("code") for one in _errors(error)} & CODES:
+        return script_error(f"The script was rejected ({what}); nothing was changed.", reason)
     if status >= 500:
         return NetworkError(
             f"Cloudflare's API failed with status {status} while {what}: {reason}",
@@ -98,15 +101,16 @@ def _status_error(what: str, error: cloudflare.APIStatusError) -> CommandError:
 
 def _reason(error: cloudflare.APIStatusError) -> str:
     """Return the messages in the response's envelope, or the start of the response."""
+    messages = [f"{one.get('message')} [{one.get('code')}]" for one in _errors(error)]
+    if messages:
+        return "; ".join(messages)[:_MESSAGE_CHARACTERS_MAX]
+    return error.response.text[:_MESSAGE_CHARACTERS_MAX] or "no reason given"
+
+
+def _errors(error: cloudflare.APIStatusError) -> Sequence[Mapping[str, Any]]:
     body = error.body
     errors = body.get("errors") if isinstance(body, dict) else None
-    if isinstance(errors, list):
-        messages = [
-            f"{one.get('message')} [{one.get('code')}]" for one in errors if isinstance(one, dict)
-        ]
-        if messages:
-            return "; ".join(messages)[:_MESSAGE_CHARACTERS_MAX]
-    return error.response.text[:_MESSAGE_CHARACTERS_MAX] or "no reason given"
+    return [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
 
 
 def _cause(error: BaseException) -> str:

@@ -93,6 +93,17 @@ class QuotaError(CommandError):
     code = "limit_reached"
 
 
+class ScriptError(CommandError):
+    """The runtime cannot load a script, so nothing was changed."""
+
+    exit_code = 8
+    code = "script_rejected"
+
+
+class StartupError(ScriptError):
+    """Loading a script took too much CPU time, perhaps because Cloudflare's machine is busy."""
+
+
 class FindingError(CommandError):
     """The command succeeded and found problems.
 

@@ -15,8 +15,8 @@ from cli.deploy.configuration import deployment_config, with_digest
 from cli.deploy.plan import Plan
 from cli.deploy.request import CONTROL_DB
 from cli.deploy.resources import Origin, create_missing
-from cli.deploy.wrangler import Wrangler, deploy_arguments
-from cli.errors import CommandError, InputError
+from cli.deploy.wrangler import Ran, Wrangler, deploy_arguments
+from cli.errors import CommandError, InputError, StartupError
 from cli.stores import Stores
 from dev.launch.config import load_production_config
 from dev.setup.stamp import write_atomically
@@ -108,12 +108,20 @@ def execute(
     if plan.secrets.fresh:
         secrets_file = wrangler.folder.path / _SECRETS_FILE
         write_atomically(secrets_file, json.dumps(dict(plan.secrets.fresh)).encode(), mode=0o600)
-    try:
-        ran = wrangler.run(
+
+    def deploy() -> Ran:
+        return wrangler.run(
             *deploy_arguments(bundle.digest, secrets_file),
             name="deploy",
             failure="The Worker could not be deployed.",
         )
+
+    try:
+        try:
+            ran = deploy()
+        except StartupError:
+            progress("Loading the Worker took Cloudflare too long; trying once more …")
+            ran = deploy()
     finally:
         if secrets_file:
             secrets_file.unlink()

@@ -13,7 +13,9 @@ from cli.errors import (
     NetworkError,
     QuotaError,
 )
+from cli.script_failures import CODES, script_error
 
+_CODE = re.compile(r"\[code: (\d+)\]")
 _PERMISSIONS = "Check the token and its permissions; docs/deploy.md lists the ones it needs."
 _LIMITS = "Check the limits of the account; docs/deploy.md lists them."
 _CONFLICT = "Resolve the conflict, then run the same command again."
@@ -71,12 +73,16 @@ def explain(output: str, failure: str, log: Path) -> CommandError:
         log: The log file.
     """
     message = _message(output)
+    if CODES & {int(code) for code in _CODE.findall(message)}:
+        error = script_error(failure, f"wrangler: {message}")
+        error.advice += f" Log: {log}"
+        return error
     kind, advice = _meaning(message)
     return kind(f"{failure} wrangler: {message}", f"{advice} Log: {log}".strip())
 
 
 def _meaning(message: str) -> tuple[type[CommandError], str]:
-    for code in re.findall(r"\[code: (\d+)\]", message):
+    for code in _CODE.findall(message):
         if int(code) in _CODES:
             return _CODES[int(code)]
     for pattern, kind, advice in _TEXTS:

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import cloudflare
 from cloudflare.types.kv.namespace_bulk_get_response import WorkersKVBulkGetResult
-from cloudflare.types.workers_for_platforms.dispatch.namespaces import script_update_params
 
 from cli.account_api import RUN_AGAIN, explained, open_account
-from cli.errors import MissingError, NetworkError
+from cli.errors import MissingError, NetworkError, StartupError
 from cli.publish.scripts.bundle import Bundle
 from cli.stores import Stores, named
 from cli.targets import Target
@@ -101,16 +100,32 @@ class Store:
 
     def upload(self, name: str, bundle: Bundle, tags: Sequence[str]) -> None:
         """Upload a script; one of the same name is replaced."""
-        metadata = cast("script_update_params.Metadata", bundle.metadata(tags))
-        files = [(one.name, one.content, one.media_type) for one in bundle.modules]
-        with explained(f"uploading the script {name}"):
-            self._client.workers_for_platforms.dispatch.namespaces.scripts.update(
-                name,
-                account_id=self._account_id,
-                dispatch_namespace=self.namespace,
-                metadata=metadata,
-                files=files,
-            )
+        path = (
+            f"/accounts/{self._account_id}/workers/dispatch/namespaces/{self.namespace}"
+            f"/scripts/{name}"
+        )
+        # The SDK's method names all parts `files`; Cloudflare needs a module's path there.
+        files = [(one.name, (one.name, one.content, one.media_type)) for one in bundle.modules]
+        body = {"metadata": bundle.metadata(tags)}
+
+        def upload() -> None:
+            with explained(f"uploading the script {name}"):
+                self._client.put(
+                    path,
+                    cast_to=object,
+                    body=body,
+                    files=files,
+                    options={
+                        "headers": {"Content-Type": "multipart/form-data"},
+                        "multipart_syntax": "json",
+                    },
+                )
+
+        try:
+            upload()
+        except StartupError:
+            # It depends on the load of the machine that loads the script.
+            upload()
 
     def delete_script(self, name: str) -> None:
         """Delete a script, if it exists."""

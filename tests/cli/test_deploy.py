@@ -72,6 +72,8 @@ def deployments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment
             before = len(account.requests)
             if len(runs) == 1:
                 account.fail("POST", "*/query", faults.FORBIDDEN)
+            if len(runs) == 2:
+                account.fail("PUT", f"*/workers/scripts/{NAME}", faults.SLOW_STARTUP)
             runs.append(clawr_inside(*common, *more, settings=account.settings))
             sent.append(account.requests[before:])
         dry, failed, first, second = runs
@@ -125,6 +127,11 @@ def test_created_stores_are_bound(deployments: Deployments) -> None:
     assert bindings["USAGE_KV"]["namespace_id"] == ids["USAGE_KV"]
     assert bindings["TENANT_KV"]["namespace_id"] == ids["TENANT_KV"]
     assert deployments.worker.schedules == ["* * * * *"]
+
+
+def test_a_startup_that_takes_too_long_is_tried_again(deployments: Deployments) -> None:
+    uploads = [one.path for one in deployments.sent[2] if one.path.endswith(f"/scripts/{NAME}")]
+    assert len(uploads) == 2
 
 
 def test_secrets_and_code_are_uploaded_as_one_version(deployments: Deployments) -> None:

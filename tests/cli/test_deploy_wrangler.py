@@ -14,6 +14,8 @@ from cli.errors import (
     MissingError,
     NetworkError,
     QuotaError,
+    ScriptError,
+    StartupError,
 )
 from cli.secret import Secret
 from cli.targets import Account
@@ -80,8 +82,10 @@ def test_a_successful_run_returns_records_and_leaves_no_log(wrangler: Wrangler) 
         (faults.TOO_MANY_SCRIPTS, QuotaError),
         (faults.BAD_GATEWAY, NetworkError),
         (faults.CUT, NetworkError),
+        (faults.INVALID_SCRIPT, ScriptError),
+        (faults.SLOW_STARTUP, StartupError),
     ],
-    ids=["401", "404", "409", "quota", "502", "cut"],
+    ids=["401", "404", "409", "quota", "502", "cut", "invalid", "slow"],
 )
 def test_each_failure_has_its_error(
     wrangler: Wrangler, fake_account: FakeAccount, fault: Fault, kind: type[CommandError]

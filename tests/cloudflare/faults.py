@@ -66,6 +66,7 @@ CUT = Fault(manner=Manner.CUT)
 TOO_MANY_SCRIPTS = Fault(403, 10037, "You have exceeded the limit of 500 Workers on your account.")
 TOO_LARGE = Fault(413, 10027, "Your Worker exceeded the size limit of 3 MiB.")
 INVALID_SCRIPT = Fault(400, 10021, "Uncaught SyntaxError: the script failed validation.")
+SLOW_STARTUP = Fault(400, 10021, "Script startup exceeded CPU time limit.")
 TOO_MANY_CRONS = Fault(
     403, 10072, "This account has reached the limit of 5 cron triggers per account."
 )

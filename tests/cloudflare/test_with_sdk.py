@@ -10,7 +10,7 @@ from dev.cloudflare_api.routes.kv import KEY_BYTES_MAX
 
 from .fake_account import ACCOUNT, FakeAccount
 
-CODE = ("index.js", b"export default {};", "application/javascript+module")
+CODE = ("index.js", b"export default { fetch() {} };", "application/javascript+module")
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +155,7 @@ def test_dispatch_namespaces_and_their_scripts(client: cloudflare.Cloudflare) ->
         "tags": ["one"],
     }
     scripts.update("api", metadata=metadata, files=[CODE], **where)
-    assert b"export default {};" in scripts.content.get("api", **where).read()
+    assert b"export default { fetch() {} };" in scripts.content.get("api", **where).read()
     settings = scripts.settings.get("api", **where)
     assert settings is not None
     assert "hidden" not in str(settings)

@@ -33,7 +33,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     ".wasm": "application/wasm",
     ".bin": "application/octet-stream",
 }
-"""Media types by file suffix, as wrangler's defaults and `make dev` have them."""
+"""Media types by file suffix, as wrangler's defaults and `make dev` have them. Others are data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Module:
     @property
     def media_type(self) -> str:
         """The module's media type."""
-        return MEDIA_TYPES[PurePosixPath(self.name).suffix]
+        return MEDIA_TYPES.get(PurePosixPath(self.name).suffix, "application/octet-stream")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from cli.publish.scripts.bundle import MEDIA_TYPES, MODULES_MAX, Bundle, Module
 from cli.publish.scripts.templates import COMPATIBILITY_DATE
 from cli.publish.scripts.worker_config import CONFIG_FILES, WorkerConfig, read_config
 from cli.publish.validation import Findings
+from dev.layout import HERE
 
 FILE_ENDINGS: Final = (".js", ".mjs", ".py")
 MAINS: Final = ("index.js", "index.mjs", "main.py", "index.py", "entry.py")
@@ -18,6 +19,13 @@ MAINS: Final = ("index.js", "index.mjs", "main.py", "index.py", "entry.py")
 
 IGNORED: Final = ("node_modules", "__pycache__")
 PYTHON_FLAG: Final = "python_workers"
+PACKAGES: Final = "python_modules/"
+"""The folder of a Python script's packages; all its files are uploaded."""
+
+SDK: Final = f"{PACKAGES}workers/"
+SDK_DATE: Final = "2026-04-21"
+BUILT_IN_SDK_FLAG: Final = "disable_python_external_sdk"
+"""From this compatibility date on, the runtime has no SDK of its own without this flag."""
 
 
 def worker_bundle(path: Path) -> Bundle:
@@ -52,6 +60,9 @@ def worker_bundle(path: Path) -> Bundle:
         home = PurePosixPath(main).parent
         modules = [Module(_relative_to(home, one.name), one.content) for one in modules]
         main = PurePosixPath(main).name
+        date = config.compatibility_date or COMPATIBILITY_DATE
+        if date >= SDK_DATE and BUILT_IN_SDK_FLAG not in config.compatibility_flags:
+            modules += _missing_sdk(modules, findings)
     else:
         _refuse_json(root, modules, findings)
     findings.refuse("The Worker")
@@ -88,7 +99,7 @@ def _files(folder: Path, findings: Findings, within: str = "") -> Iterator[str]:
             findings.add("a symbolic link to a file outside the folder", name)
         elif entry.is_dir():
             yield from _files(folder, findings, f"{name}/")
-        elif entry.suffix in MEDIA_TYPES:
+        elif entry.suffix in MEDIA_TYPES or name.startswith(PACKAGES):
             yield name
 
 
@@ -108,8 +119,31 @@ def _module_names(names: Sequence[str], main: str, *, is_python: bool) -> list[s
     """Return the modules in the main module's language, and other files such as text."""
     others = (".js", ".mjs") if is_python else (".py",)
     home = f"{PurePosixPath(main).parent}/"
-    roots = (home, "python_modules/") if is_python and home != "./" else ("",)
-    return [name for name in names if not name.endswith(others) and name.startswith(roots)]
+    roots = (home, PACKAGES) if is_python and home != "./" else ("",)
+    return [
+        name
+        for name in names
+        if name.startswith(roots)
+        and ((is_python and name.startswith(PACKAGES)) or not name.endswith(others))
+    ]
+
+
+def _missing_sdk(modules: Sequence[Module], findings: Findings) -> Iterator[Module]:
+    """Yield the files of this clone's SDK, unless the script has its own."""
+    if any(one.name.startswith(SDK) for one in modules):
+        return
+    folder = HERE.python_modules
+    files = [*_files(folder.parent, findings, PACKAGES)] if folder.is_dir() else []
+    if not any(name.startswith(SDK) for name in files):
+        findings.add(
+            "the Python SDK is missing: run `make clawr`, or add the package `workers` to"
+            " python_modules/ with `pywrangler sync`"
+        )
+        return
+    taken = {one.name for one in modules}
+    for name in files:
+        if name not in taken:
+            yield Module(name, (folder.parent / name).read_bytes())
 
 
 def _relative_to(home: PurePosixPath, name: str) -> str:

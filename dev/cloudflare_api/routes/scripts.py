@@ -4,6 +4,7 @@ One class serves the scripts of dispatch namespaces and, in the tests, those of 
 differ in path prefix and store.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -24,6 +25,7 @@ from dev.cloudflare_api.responses import (
     success,
     text_field,
 )
+from dev.cloudflare_api.scripts.loading import load
 from dev.cloudflare_api.scripts.upload import (
     SECRET_KINDS,
     SETTINGS,
@@ -92,14 +94,16 @@ class ScriptRoutes:
         """Return the error for an unknown script."""
         return NotFoundError("This Worker does not exist on your account.", code=self.missing_code)
 
-    async def stored(self, request: Request, script: Script, metadata: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """Store a script; return the id of its new version.
+    async def stored(self, request: Request, script: Script, metadata: Mapping[str, Any]) -> str:
+        """Store a script that can be loaded; return the id of its new version.
 
         Args:
             request: The request.
             script: The script.
             metadata: The metadata of the upload; empty for a change of settings.
         """
+        if metadata:
+            await asyncio.to_thread(load, script)
         await self.store_of(request).write(script)
         return uuid4().hex
 

@@ -135,12 +135,12 @@ async def read_upload(request: Request) -> Upload:
                 metadata = _metadata(content)
             elif is_file:
                 assert isinstance(part, UploadFile)
+                path = part.filename or name
+                # Cloudflare finds a module in a folder only if the part has its path as its name.
+                if "/" in path and path != name:
+                    raise InvalidError(f'No such module "{path}".', code=INVALID_SCRIPT)
                 modules.append(
-                    Module(
-                        _module_name(part.filename or name),
-                        part.content_type or "text/plain",
-                        content,
-                    )
+                    Module(_module_name(path), part.content_type or "text/plain", content)
                 )
             else:
                 raise InvalidError(f"The part {name} has no file name.", code=UNPARSEABLE_SCRIPT)

@@ -116,7 +116,7 @@ def test_the_same_command_completes_an_interrupted_run(
         (faults.TOO_MANY_KV_WRITES, 7, "a limit of the account is reached"),
         (faults.INTERNAL, 6, "Cloudflare's API failed with status 500"),
         (faults.BAD_GATEWAY, 6, "Cloudflare's API failed with status 502"),
-        (faults.INVALID_SCRIPT, 1, "Uncaught SyntaxError"),
+        (faults.INVALID_SCRIPT, 8, "Uncaught SyntaxError"),
         (faults.TOO_LARGE, 1, "exceeded the size limit"),
         (faults.CUT, 6, "could not be reached"),
     ],
@@ -131,6 +131,57 @@ def test_a_failed_upload_is_explained_and_leaves_no_record(
     assert "Traceback" not in ran.err
     assert publisher.fake_account.token not in ran.err + ran.out
     assert publisher.changes() == ["PUT hello"]
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "advised"),
+    [
+        ("export default {\n  fetch( };", "index.js:2", "Correct the script"),
+        ("import x from 'lodash';\n" + CODE, 'No such module "lodash"', "esbuild"),
+        ("import x from './parts/x.js';\n" + CODE, 'No such module "parts/x.js"', "Add the file"),
+        ("addEventListener('fetch', () => {});", "no registered event handlers", "export default"),
+    ],
+)
+def test_a_script_that_does_not_load_leaves_the_old_version(
+    publisher: Publisher, code: str, told: str, advised: str
+) -> None:
+    publisher.publish("--execute")
+    publisher.changes()
+    (publisher.folder / "hello.js").write_text(code)
+    ran = publisher.publish("--execute", "--price", "0.01")
+    assert ran.code == 8
+    assert told.replace("index.js", "hello.js") in ran.err
+    assert advised in ran.err
+    assert publisher.changes() == ["PUT hello"]
+    script = publisher.fake_account.namespaces.scripts("clawr").read("hello")
+    assert script is not None
+    assert script.modules[0].content.decode() == CODE
+
+
+def test_a_python_script_is_uploaded_with_the_sdk_and_modules_in_folders(
+    publisher: Publisher,
+) -> None:
+    folder = publisher.folder / "sums"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "parts" / "sums.py").write_text("def add(a, b):\n    return a + b\n")
+    (folder / "main.py").write_text(
+        "from parts.sums import add\nfrom workers import Response\n\n"
+        "async def on_fetch(request, env):\n    return Response(str(add(1, 2)))\n"
+    )
+    ran = publisher("publish", "sums", "--slug", "sums", "--execute")
+    assert ran.code == 0, ran.err
+    assert publisher.changes()[0] == "PUT sums"
+
+
+@pytest.mark.parametrize(("times", "code"), [(1, 0), (2, 8)])
+def test_a_startup_that_takes_too_long_is_tried_twice(
+    publisher: Publisher, times: int, code: int
+) -> None:
+    publisher.fake_account.fail("PUT", "*/scripts/hello", faults.SLOW_STARTUP, times=times)
+    ran = publisher.publish("--execute")
+    assert ran.code == code
+    assert ("two attempts" in ran.err) == (code == 8)
+    assert publisher.changes()[:2] == ["PUT hello", "PUT hello"]
 
 
 def test_a_temporary_failure_is_retried(publisher: Publisher) -> None:

@@ -70,7 +70,10 @@ def test_a_python_workers_modules_are_relative_to_the_main_one(tmp_path: Path) -
     )
     bundle = worker_bundle(tmp_path)
     assert (bundle.kind, bundle.main) == ("python", "entry.py")
-    assert [one.name for one in bundle.modules] == ["python_modules/p/a.py", "entry.py", "part.py"]
+    names = [one.name for one in bundle.modules]
+    assert names[:3] == ["python_modules/p/a.py", "entry.py", "part.py"]
+    assert "python_modules/workers/__init__.py" in names[3:]
+    assert all(name.startswith("python_modules/") for name in names[3:])
     assert bundle.compatibility_flags == ("python_workers",)
 
 
@@ -115,3 +118,30 @@ def test_a_link_out_of_the_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("x")
     (folder / "data.txt").symlink_to(tmp_path / "secret.txt")
     assert findings(folder) == ["data.txt: a symbolic link to a file outside the folder"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        'compatibility_flags = ["disable_python_external_sdk"]',
+        'compatibility_date = "2026-04-20"',
+    ],
+)
+def test_a_python_worker_that_uses_the_runtimes_sdk_gets_no_other(
+    tmp_path: Path, config: str
+) -> None:
+    put(tmp_path, main_dot_py="", wrangler_dot_toml=config)
+    assert [one.name for one in worker_bundle(tmp_path).modules] == ["main.py"]
+
+
+def test_a_python_worker_keeps_its_own_sdk_and_all_files_of_its_packages(tmp_path: Path) -> None:
+    put(tmp_path, main_dot_py="", python_modules__workers__own_dot_py="")
+    put(tmp_path, python_modules__p__py_dot_typed="", python_modules__p__table_dot_json="{}")
+    modules = {one.name: one for one in worker_bundle(tmp_path).modules}
+    assert [*modules] == [
+        "main.py",
+        "python_modules/p/py.typed",
+        "python_modules/p/table.json",
+        "python_modules/workers/own.py",
+    ]
+    assert modules["python_modules/p/table.json"].media_type == "application/octet-stream"
