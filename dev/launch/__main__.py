@@ -39,6 +39,7 @@ from dev.launch.payments import (
     wallet_lines,
     with_priced_apis,
 )
+from dev.launch.problems import unusable_settings
 from dev.launch.start import start
 from dev.launch.variables import parse_variables
 from dev.layout import HERE, Layout
@@ -94,6 +95,9 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
             if economy:
                 parts.enter_context(announced(options.state, server.url, economy.rpc_url))
             print_introduction(server.url, options, economy)
+            if options.variables and (token := _token(options)):
+                for message in unusable_settings(server.port, token):
+                    print(f"warning: {message}", file=sys.stderr, flush=True)
             server.wait()
         except KeyboardInterrupt:
             print("Stopping …", file=sys.stderr, flush=True)
@@ -109,8 +113,7 @@ def print_introduction(url: str, options: LaunchOptions, economy: Economy | None
         economy: The local payment economy; `None` without payments.
     """
     print(f"Ready on {url}", flush=True)
-    variables = run_variables(load_production_config(HERE.wrangler_toml), options)
-    token = variables.get("PLATFORM_ANALYTICS_TOKEN")
+    token = _token(options)
     print(
         f"Platform token: {token}"
         if token
@@ -124,6 +127,12 @@ def print_introduction(url: str, options: LaunchOptions, economy: Economy | None
     print(f"Publish an API:\n  {publish}")
     for example in _examples(url, options, token, economy):
         print(f"{example.purpose}:\n  {example.command}", flush=True)
+
+
+def _token(options: LaunchOptions) -> str | None:
+    """Return the platform token of a run; None if it has none."""
+    variables = run_variables(load_production_config(HERE.wrangler_toml), options)
+    return variables.get("PLATFORM_ANALYTICS_TOKEN")
 
 
 def _examples(

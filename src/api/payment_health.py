@@ -9,7 +9,7 @@ from core import constants
 from core.calendar import timestamp
 from core.errors import BindingMissing, ConfigurationError, DatabaseUnavailable, FetchFailed
 from core.ports import Clock, Environment, Json
-from payments.chain.node import RPC_SETTING, Node, node_url
+from payments.chain.node import RPC_SETTING, Node, check_node_networks, node_url
 from payments.chain.token import RECORD_FIELDS, SETTINGS, differences, read_token
 from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls
@@ -73,6 +73,10 @@ class PaymentHealth:
                 for one in accepts:
                     found.setdefault((one.network, one.asset.lower()), one)
         problems += unusable.values()
+        try:
+            check_node_networks(self.environment.setting(RPC_SETTING) or "")
+        except ConfigurationError as error:
+            problems.append(problem(error.code, error.message))
         if priced:
             networks = {network for network, _ in found}
             report["facilitators"] = await self._facilitator_report(networks, problems)

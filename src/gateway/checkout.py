@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import quote
 
 from core.callers import CallerHasher, payer_identity
 from core.errors import (
@@ -114,6 +115,7 @@ class Checkout:
                 _template_of(context, tenant),
                 needs_identifier=tenant.needs_identifier,
                 route=_route_of(tenant),
+                page=_page_of(context, tenant),
             ),
             target=context.target,
             headers=headers,
@@ -265,6 +267,13 @@ class Checkout:
         except BaseException:
             await upstream.discard()
             raise
+
+
+def _page_of(context: RequestContext, tenant: Tenant) -> str:
+    """Return the address of the API's page, at the same host; empty at a host of the API itself."""
+    if context.upstream_url is None:
+        return ""
+    return f"{context.parsed_url.origin}/explore?api={quote(f'{tenant.tenant_id}:{tenant.slug}')}"
 
 
 def _route_of(tenant: Tenant) -> str:

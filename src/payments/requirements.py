@@ -61,7 +61,8 @@ class Resource:
     """What is paid for: its URL, method and description, how it is called, and its route's name.
 
     `template` is its path with `:name` for what varies, empty if nothing does. If it
-    `needs_identifier`, a payment must have a `payment-identifier`.
+    `needs_identifier`, a payment must have a `payment-identifier`. `page` is the address of the
+    API's page for people, empty if it is at another host, whose name is not known.
     """
 
     url: str
@@ -71,6 +72,7 @@ class Resource:
     template: str = ""
     needs_identifier: bool = False
     route: str = ""
+    page: str = ""
 
 
 def requirements_for(environment: Environment, tenant: Tenant) -> Sequence[PaymentRequirements]:

@@ -34,6 +34,7 @@ from payments.errors import (
 from payments.facilitator import SETTLEMENT_PENDING
 from payments.models import PaymentRequest, PaymentRow
 from payments.requirements import PaymentRequirements, Resource, accepts_in_body
+from tenants.discovery import BODY_METHODS
 from tenants.networks import network_name_v1
 
 _VERSION_1 = 1
@@ -51,9 +52,9 @@ pre {{ overflow-x: auto; padding: .75rem; border: 1px solid #8888; border-radius
 </style>
 <h1>{title}</h1>
 <p>{description}</p>
-<p role="status">{message}</p>
+{about}<p role="status">{message}</p>
 <dl>
-<dt>Address</dt><dd>{url}</dd>
+<dt>Address</dt><dd>{method} {url}</dd>
 {ways}</dl>
 <h2>How to pay</h2>
 <p>Programs pay for each request with <a href="https://www.x402.org" rel="noreferrer">x402</a>: a
@@ -71,7 +72,9 @@ _WAY = """<dt>Price of one request</dt><dd>${price}</dd>
 <dt>Paid in</dt><dd>{asset_name}, token {asset} on {network}</dd>
 <dt>Paid to</dt><dd>{pay_to}</dd>
 """
-_CURL = "curl -gi {url}"
+_ABOUT = """<p><a href="{page}">What this API does, and who uses it</a></p>
+"""
+_CURL = "curl -gi {options}{url}"
 _PYTHON = """import os
 
 from eth_account import Account
@@ -81,14 +84,14 @@ from x402.mechanisms.evm.exact.register import register_exact_evm_client
 
 account = Account.from_key(os.environ["PRIVATE_KEY"])
 client = register_exact_evm_client(x402ClientSync(), account)
-print(x402_requests(client).get({url}).text)"""
+print(x402_requests(client).request({method}, {url}{options}).text)"""
 _JAVASCRIPT = """import {{ registerExactEvmScheme }} from "@x402/evm/exact/client";
 import {{ wrapFetchWithPayment, x402Client }} from "@x402/fetch";
 import {{ privateKeyToAccount }} from "viem/accounts";
 
 const signer = privateKeyToAccount(process.env.PRIVATE_KEY);
 const client = registerExactEvmScheme(new x402Client(), {{ signer }});
-const response = await wrapFetchWithPayment(fetch, client)({url});
+const response = await wrapFetchWithPayment(fetch, client)({url}{options});
 console.log(await response.text());"""
 _SERVED_BEFORE = (
     "This payment was settled and served before, for the request named here."
@@ -209,10 +212,22 @@ def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, mes
 
     # A text in JSON is a text in Python and JavaScript, too.
     quoted = json.dumps(resource.url)
+    method, body = _described_call(resource)
+    sent: dict[str, Json] = {} if method == "GET" else {"method": method}
+    curl = [] if method == "GET" else ["-I"] if method == "HEAD" else ["-X", method]
+    python = ""
+    if body is not None:
+        kind = "application/json" if resource.discovery.body_type == "json" else "text/plain"
+        headers = {"content-type": kind}
+        sent |= {"headers": headers, "body": body}
+        curl += ["-H", f"content-type: {kind}", "-d", body]
+        python = f", headers={json.dumps(headers)}, data={json.dumps(body)}"
     return _PAGE.format(
         title=escape(f"Payment required: {resource.discovery.title or 'an API'}"),
         description=escape(resource.description),
+        about=_ABOUT.format(page=escape(resource.page)) if resource.page else "",
         message=escape(message),
+        method=method,
         url=escape(resource.url),
         ways="".join(
             _WAY.format(
@@ -224,10 +239,27 @@ def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, mes
             )
             for one in accepts
         ),
-        curl=escape(_CURL.format(url=shlex.quote(resource.url))),
-        python=escape(_PYTHON.format(url=quoted)),
-        javascript=escape(_JAVASCRIPT.format(url=quoted)),
+        curl=escape(
+            _CURL.format(
+                options="".join(f"{shlex.quote(word)} " for word in curl),
+                url=shlex.quote(resource.url),
+            )
+        ),
+        python=escape(_PYTHON.format(method=json.dumps(method), url=quoted, options=python)),
+        javascript=escape(
+            _JAVASCRIPT.format(url=quoted, options=f", {json.dumps(sent)}" if sent else "")
+        ),
     )
+
+
+def _described_call(resource: Resource) -> tuple[str, str | None]:
+    """Return the method of a call as the API describes it, and its body, if it has one."""
+    discovery = resource.discovery
+    method = discovery.method or resource.method
+    if method not in BODY_METHODS:
+        return method, None
+    example = {} if discovery.input_example is None else discovery.input_example
+    return method, example if isinstance(example, str) else json.dumps(example)
 
 
 def _dollars(micros: int) -> str:

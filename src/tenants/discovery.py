@@ -60,6 +60,11 @@ class Discovery:
         known = (one for one in self.methods or ("GET",) if one in QUERY_METHODS + BODY_METHODS)
         return next(known, "")
 
+    @property
+    def body_type(self) -> str:
+        """What a body is, in the words of the extension `bazaar`: `json` or `text`."""
+        return "text" if isinstance(self.input_example, str) else "json"
+
     def at(self, route: Discovery, method: str) -> Discovery:
         """Return how the requests of a route are called.
 

@@ -25,6 +25,13 @@ from tests.support.prepared_start import prepared_start
 from .launching import SCRIPT, TENANTS, is_alive, launched, until_refused
 
 
+def test_an_unknown_network_is_named_at_the_start(tmp_path: Path) -> None:
+    node = """X402_RPC_URL='{"bsae": "https://node.example/KEY"}'"""
+    with launched(tmp_path, VARS=node) as launch:
+        assert "'bsae'" in launch.read_until("^warning: ")
+        assert not any("KEY" in line for line in launch.lines)
+
+
 def test_the_printed_commands_work(tmp_path: Path) -> None:
     with launched(tmp_path, VARS="PLATFORM_ANALYTICS_TOKEN='two words'") as launch:
         ready = launch.read_until("^Ready on")

@@ -18,10 +18,11 @@ from core import constants
 from core.errors import ConfigurationError, FetchFailed
 from core.ports import Clock, Environment, Json
 from core.safe_json import read_json
-from tenants.networks import read_network
+from tenants.networks import NETWORK_FORM, read_network
 
 RPC_SETTING = "X402_RPC_URL"
 _EVM = "eip155:"
+_NAME_LENGTH_MAX = 40
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
 _BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _URL_FORM = (
@@ -48,6 +49,26 @@ def node_url(
     if not all(url.startswith(("http://", "https://")) for url in urls.values()):
         raise ConfigurationError(RPC_SETTING, _URL_FORM)
     return urls.get(network)
+
+
+def check_node_networks(text: str) -> None:
+    """Check the names of networks in the setting, if it is a JSON object.
+
+    Nodes of other networks in it are used nevertheless. Raises `ConfigurationError` with the
+    names that are of no network.
+    """
+    if not text.strip().startswith("{"):
+        return
+    try:
+        names = read_json(text.strip())
+    except ValueError as error:
+        raise ConfigurationError(RPC_SETTING, _URL_FORM) from error
+    unknown = [name[:_NAME_LENGTH_MAX] for name in names if read_network(name) is None]
+    if unknown:
+        shown = ", ".join(map(repr, unknown))
+        raise ConfigurationError(
+            RPC_SETTING, f"It has nodes of unknown networks: {shown}. Name {NETWORK_FORM}."
+        )
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ def bazaar_extension(resource: Resource) -> Mapping[str, Json]:
     }
     required = ["type", "method"]
     if method in BODY_METHODS:
-        example |= {"bodyType": "text" if isinstance(value, str) else "json", "body": value}
+        example |= {"bodyType": discovery.body_type, "body": value}
         properties |= {
             "bodyType": {"type": "string", "enum": ["json", "form-data", "text"]},
             "body": schema if discovery.input_schema is not None or not value else {},

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from core.errors import FetchFailed
+from core.errors import ConfigurationError, FetchFailed
 from core.ports import Fetched, Json
 from payments.chain.authorizations import NO_PROOF, AuthorizationState, Chain, ChainProof
-from payments.chain.node import RPC_SETTING
+from payments.chain.node import RPC_SETTING, check_node_networks, node_url
 from tests.support import fake_chain
 from tests.support.builders import PAYMENT_ROW
 from tests.support.fake_chain import PAYEE, PAYER, RPC_URL, USDC
@@ -285,6 +285,20 @@ def test_a_setting_that_is_no_url_proves_nothing(url: str) -> None:
     environment = FakeEnvironment(settings={RPC_SETTING: url})
     assert asyncio.run(Chain(environment, FakeClock()).query(PAYMENT_ROW)) == NO_PROOF
     assert environment.fetcher.sent == []
+
+
+def test_a_setting_with_an_unknown_network_is_named_and_proves_for_the_others() -> None:
+    nodes = {"base": RPC_URL, "bsae": "https://node.example/KEY", "8453": RPC_URL}
+    with pytest.raises(ConfigurationError) as raised:
+        check_node_networks(json.dumps(nodes))
+    assert "'bsae', '8453'" in raised.value.message
+    assert "KEY" not in raised.value.message
+    environment = FakeEnvironment(settings={RPC_SETTING: json.dumps(nodes)})
+    assert node_url(environment, "eip155:8453") == RPC_URL
+    for text in (RPC_URL, "", '{"base": "https://node.example"}'):
+        check_node_networks(text)
+    with pytest.raises(ConfigurationError, match="URLs by network"):
+        check_node_networks("{")
 
 
 def test_all_calls_together_are_limited_in_time() -> None:

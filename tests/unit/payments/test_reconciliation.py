@@ -299,6 +299,14 @@ def test_a_node_of_another_chain_is_a_problem(chain_id: object) -> None:
     assert "X402_RPC_URL" in found
 
 
+def test_an_unknown_network_in_the_setting_of_nodes_is_a_problem() -> None:
+    market = Market()
+    market.settings["X402_RPC_URL"] = '{"bsae": "https://node.example/KEY"}'
+    (found,) = (text for text in problems(market) if "X402_RPC_URL" in text)
+    assert "'bsae'" in found
+    assert "KEY" not in found
+
+
 def test_a_lost_settlement_stays_pending_while_the_node_is_of_another_chain() -> None:
     market = with_node(Market())
     market.facilitator.faults["settle"] = ["lost"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +22,7 @@ from payments.resolution import resolver_of
 from payments.responses import payment_page
 from tenants.records import parse_tenant
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC, signature
-from tests.support.fakes import NOON_MS
+from tests.support.fakes import NOON_MS, FakeRequest
 from tests.support.payment_scene import Market, encode, error_body, read_header
 
 OTHER = "0x1111111111111111111111111111111111111111"
@@ -219,6 +220,38 @@ def test_the_page_for_people_has_every_way() -> None:
     page = payment_page(accepts, Resource("http://h/", "GET", "text"), "Pay.")
     assert page.count("<dt>Price of one request</dt>") == 3
     assert "$0.02" in page
+
+
+BROWSER = {"accept": "text/html", "user-agent": "Mozilla/5.0"}
+
+
+def test_the_page_for_people_links_to_the_page_of_the_api() -> None:
+    market = market_of(hosts=["own.example"])
+    page = market.call(headers=BROWSER)
+    assert isinstance(page, Response)
+    link = "http://h.example/explore?api=t1%3Apaid"
+    assert f'<a href="{link}">' in page.body
+    request = FakeRequest("http://own.example/x", "GET", BROWSER)
+
+    async def at_own_host() -> Response | ProxyResponse:
+        response = await market.dispatcher.handle(request, market.background)
+        await market.background.finish()
+        return response
+
+    at_host = asyncio.run(at_own_host())
+    assert isinstance(at_host, Response)
+    assert "/explore" not in at_host.body, "which is the script's there"
+
+
+def test_the_page_for_people_has_the_call_that_the_record_describes() -> None:
+    schema = {"type": "object", "properties": {"a": {"const": "it's"}}, "required": ["a"]}
+    page = market_of(methods=["POST"], inputSchema=schema).call(headers=BROWSER)
+    assert isinstance(page, Response)
+    text = html.unescape(page.body)
+    assert "<dd>POST http://h.example/t/paid/x</dd>" in text
+    assert """curl -gi -X POST -H 'content-type: application/json' -d""" in text
+    assert """.request("POST", "http://h.example/t/paid/x", headers=""" in text
+    assert """{"method": "POST", "headers": {"content-type": "application/json"}""" in text
 
 
 def test_a_402_with_eight_ways_to_pay_fits_a_header() -> None:
