@@ -15,7 +15,7 @@ from .wrangler import wrangler
 NAMESPACE = "clawr"
 
 SAYING = b"""
-import { word } from "./lib/word.js";
+import { word } from "./word.js";
 import note from "./note.txt";
 export default {
 	async fetch(request, env) {
@@ -25,7 +25,7 @@ export default {
 	},
 };
 """
-WORD = ("lib/word.js", b'export const word = "spoken";', "application/javascript+module")
+WORD = ("word.js", b'export const word = "spoken";', "application/javascript+module")
 NOTE = ("note.txt", b"noted", "text/plain")
 
 

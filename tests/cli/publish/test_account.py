@@ -70,6 +70,7 @@ def test_the_script_is_written_before_the_record_and_the_record_before_its_host(
         "DELETE host/a.example",
         "DELETE tenant/hello",
         "DELETE publication/hello",
+        "DELETE extensions/hello",
     ]
 
 
