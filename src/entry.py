@@ -15,6 +15,7 @@ from payments.facilitator import Facilitators
 from runtime.coroutine_driver import driven
 from runtime.counters import QuotaCounter
 from runtime.environment import (
+    PROXY_SETTING,
     RuntimeBackground,
     RuntimeClock,
     RuntimeEnvironment,
@@ -65,7 +66,7 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
     request = RuntimeRequest(raw_request, context)
     try:
         response = await dispatcher.handle(request, RuntimeBackground(context))
-        if dispatcher.environment.setting("DRAIN_UPLOADS") is not None:
+        if dispatcher.environment.setting(PROXY_SETTING) is not None:
             await request.drain()
         return request.respond(response)
     except BaseException:

@@ -62,6 +62,7 @@ _STATUS_TEXTS = {
     409: "The payment was already presented, for another request or for one that is in progress.",
     429: "Too many requests.",
     500: "The deployment is incomplete, or the dispatcher failed.",
+    499: "The client disconnected before the response; only the event shows it.",
     502: "The API's script failed; the log has the exception under the request id.",
     503: "The API exceeded its plan's limits, or no facilitator responded.",
 }

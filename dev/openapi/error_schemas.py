@@ -127,6 +127,7 @@ EVIDENCE: Mapping[str, Mapping[str, Schema]] = {
         "host": text("The host, if the path had no slug."),
     },
     "method_not_allowed": {"allowed": list_of(text(), "The same as in `Allow`.")},
+    "client_closed_request": {},
     "worker_not_found": {},
     "tenant_worker_failure": {},
     "tenant_limit_exceeded": {},

@@ -26,6 +26,7 @@ from api.spec import (
 from core import constants
 from core.errors import (
     BindingMissing,
+    ClientClosedRequest,
     ConfigurationError,
     InternalError,
     InvalidParameter,
@@ -64,6 +65,7 @@ _TENANT_ERRORS = (
     PaymentInProgress,
     RateLimited,
     UsageQuotaExceeded,
+    ClientClosedRequest,
     BindingMissing,
     ConfigurationError,
     InternalError,

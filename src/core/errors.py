@@ -10,6 +10,7 @@
     │   ├── TenantNotFound          404 tenant_not_found
     │   ├── NotFound                404 not_found
     │   ├── MethodNotAllowed        405 method_not_allowed
+    │   ├── ClientClosedRequest     499 client_closed_request
     │   ├── PaymentError            402, 409 and 503: subclasses in `payments.errors`
     │   └── LimitError              402 and 429: subclasses in `tenants.admission`
     ├── TenantError             the tenant's script is at fault
@@ -156,6 +157,13 @@ class MethodNotAllowed(CallerError):
     def headers(self) -> tuple[tuple[str, str], ...]:
         """RFC 9110 section 15.5.6: a 405 lists the allowed methods."""
         return (("allow", self._allowed),)
+
+
+class ClientClosedRequest(CallerError):
+    """The client disconnected before the response, so nobody receives this error."""
+
+    code = "client_closed_request"
+    status = 499
 
 
 class TenantError(DispatcherError):

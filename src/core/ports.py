@@ -114,6 +114,10 @@ class UpstreamResponse(Protocol):
         """The HTTP status."""
 
     @property
+    def has_client(self) -> bool:
+        """Whether the client was still connected when the response came."""
+
+    @property
     def header_names(self) -> Sequence[str]:
         """The names of its headers in lower case."""
 

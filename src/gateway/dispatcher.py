@@ -41,7 +41,7 @@ from core.responses import (
     priced_method,
     with_security_headers,
 )
-from core.telemetry import PLATFORM, PUBLIC, SERVED, RequestCounters
+from core.telemetry import PLATFORM, PUBLIC, RequestCounters
 from gateway.checkout import NOT_CHARGED, Checkout, EarlyResponse
 from gateway.cors import PlatformCors
 from gateway.error_handling import handle_error
@@ -244,9 +244,10 @@ class Dispatcher:
         if settlement is not None:
             self._checkout.payments.publish(settlement, background)
         if settlement is None or not settlement.is_new:
-            is_call = settlement is None or not counts_as_call(settlement.row)
-            outcome = SERVED if is_paid else outcome_of(upstream)
-            self._record(context, upstream.status, outcome, background, is_call=is_call)
+            status, outcome = outcome_of(upstream, is_paid=is_paid)
+            is_new_call = settlement is None or not counts_as_call(settlement.row)
+            is_call = upstream.has_client and is_new_call
+            self._record(context, status, outcome, background, is_call=is_call)
         return proxy_response(context, tenant, upstream, settlement, reservation)
 
     async def _serve_preflight(

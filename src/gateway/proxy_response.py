@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.errors import ClientClosedRequest
 from core.ports import ProxyResponse, UpstreamResponse
 from core.responses import (
     ALLOW_ORIGIN_HEADER,
@@ -67,8 +68,13 @@ def proxy_response(
     )
 
 
-def outcome_of(upstream: UpstreamResponse) -> str:
-    """Return the outcome of a request that a script served: whether it took a payment itself."""
+def outcome_of(upstream: UpstreamResponse, *, is_paid: bool) -> tuple[int, str]:
+    """Return the status and the outcome of a request that a script served.
+
+    If no payment was taken for it (`is_paid`), the script may have taken one itself.
+    """
+    if not upstream.has_client:
+        return ClientClosedRequest.status, ClientClosedRequest.code
     names = upstream.header_names
     has_receipt = PAYMENT_RESPONSE_HEADER in names or PAYMENT_RESPONSE_HEADER_V1 in names
-    return SERVED_WITH_RECEIPT if has_receipt else SERVED
+    return upstream.status, SERVED_WITH_RECEIPT if has_receipt and not is_paid else SERVED

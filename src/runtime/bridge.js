@@ -10,6 +10,9 @@
 /** What ends `waitUntil` for each request without a response. @type {WeakMap<Request, () => void>} */
 const ends = new WeakMap();
 
+/** Scripts' responses whose client had disconnected before. @type {WeakSet<Response>} */
+const clientless = new WeakSet();
+
 /**
  * Read a request that has arrived, and keep its work running until `end`, even if the client
  * disconnects: the tenant's call must be recorded.
@@ -108,17 +111,36 @@ export function dispatch(namespace, script, cpuMs, subRequests, request, address
 	if (prefix) {
 		outgoing.headers.set("x-forwarded-prefix", prefix);
 	}
-	return { promise: namespace.get(script, {}, { limits: { cpuMs, subRequests } }).fetch(outgoing) };
+	const response = namespace.get(script, {}, { limits: { cpuMs, subRequests } }).fetch(outgoing);
+	return { promise: response.then((upstream) => noteClient(request, upstream)) };
+}
+
+/**
+ * Remember if the client disconnected before this response.
+ *
+ * An error of a script without an upload is its own failure. With an upload, the script may have
+ * made it of the exception that reading the upload ended in.
+ *
+ * @param {Request} request
+ * @param {Response} upstream
+ */
+function noteClient(request, upstream) {
+	if (request.signal.aborted && (upstream.status < 500 || request.body)) {
+		clientless.add(upstream);
+	}
+	return upstream;
 }
 
 /**
  * Read a script's response.
  *
  * @param {Response} upstream
- * @returns {string} its status, then the names of its headers in lower case
+ * @returns {string} its status, negative if the client is gone, then the names of its headers in
+ *   lower case
  */
 export function describe(upstream) {
-	return [upstream.status, ...upstream.headers.keys()].join("\n");
+	const status = clientless.has(upstream) ? -upstream.status : upstream.status;
+	return [status, ...upstream.headers.keys()].join("\n");
 }
 
 /**

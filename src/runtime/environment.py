@@ -16,6 +16,9 @@ from runtime.http import RuntimeFetcher, RuntimeNamespace, RuntimeSigner, Runtim
 from runtime.kv import RuntimeStore, js_object
 from runtime.shards import RuntimeUsageShards
 
+PROXY_SETTING = "DRAIN_UPLOADS"
+"""Set where the proxy of `wrangler dev` is in front of the Worker."""
+
 _bridge = import_from_javascript("runtime/bridge.js")
 _sleep, _background = _bridge.sleep, _bridge.background
 _now = js.Date.now
@@ -62,7 +65,10 @@ class RuntimeEnvironment:
         self.usage_store = self._store("USAGE_KV")
         self.tenant_store = self._store("TENANT_KV")
         dispatcher = getattr(raw, "DISPATCHER", None)
-        self.namespace = None if dispatcher is None else RuntimeNamespace(dispatcher)
+        is_proxied = self.setting(PROXY_SETTING) is not None
+        self.namespace = (
+            None if dispatcher is None else RuntimeNamespace(dispatcher, is_proxied=is_proxied)
+        )
         assets = getattr(raw, "ASSETS", None)
         self.assets = None if assets is None else RuntimeAssets(assets)
         control = getattr(raw, "CONTROL_DB", None)

@@ -19,6 +19,7 @@ from workers import import_from_javascript
 
 from core.constants import ScriptLimits
 from core.errors import (
+    ClientClosedRequest,
     FetchFailed,
     KeyUnusable,
     TenantError,
@@ -42,6 +43,9 @@ _LIMIT_MESSAGE = re.compile(
 )
 """What workerd and Cloudflare say of a script over a limit (workerd's io-context.h, worker.c++,
 pyodide.h and actor-cache.c++; Cloudflare's pages of errors)."""
+
+_LOST_CONNECTION = ("network connection lost", "client disconnected")
+"""What workerd's exception says to a script that reads the upload of a client that is gone."""
 
 
 class RuntimeRequest:
@@ -97,13 +101,15 @@ class RuntimeRequest:
 class RuntimeUpstreamResponse:
     """A script's response, or a static file's; `header_names` are lower case."""
 
-    __slots__ = ("header_names", "raw", "status")
+    __slots__ = ("has_client", "header_names", "raw", "status")
 
     def __init__(self, raw: Any) -> None:
         """Take the JavaScript `Response`."""
         self.raw = raw
         status, *names = _describe(raw).split("\n")
-        self.status = int(status)
+        number = int(status)
+        self.status = abs(number)
+        self.has_client = number > 0
         self.header_names: Sequence[str] = names
 
     def header(self, name: str) -> str | None:
@@ -119,9 +125,14 @@ class RuntimeUpstreamResponse:
 class RuntimeNamespace:
     """A dispatch namespace of Workers for Platforms."""
 
-    def __init__(self, binding: Any) -> None:
-        """Take the raw binding."""
+    def __init__(self, binding: Any, *, is_proxied: bool = False) -> None:
+        """Take the raw binding.
+
+        If `is_proxied`, requests come through a proxy that hides when a client disconnects, as
+        that of `wrangler dev` does.
+        """
         self._binding = binding
+        self._is_proxied = is_proxied
 
     async def fetch(
         self,
@@ -142,7 +153,7 @@ class RuntimeNamespace:
                 _dispatch(self._binding, script, *script_limits, request.raw, address, removed)
             )
         except JsException as error:
-            raise _tenant_error(script, error) from error
+            raise _script_error(script, error, request.raw, is_proxied=self._is_proxied) from error
         return RuntimeUpstreamResponse(raw)
 
 
@@ -197,11 +208,20 @@ def _lines(headers: Iterable[tuple[str, str]]) -> str:
     return text
 
 
-def _tenant_error(script: str, error: JsException) -> TenantError:
-    """Classify an exception by its message, which is logged and never sent to the client."""
+def _script_error(
+    script: str, error: JsException, request: Any, *, is_proxied: bool
+) -> TenantError | ClientClosedRequest:
+    """Classify an exception by its message, which is logged and never sent to the client.
+
+    Only the exception in which reading an upload ends is the client's. Behind a proxy, nothing
+    tells it from that of a script whose own connection is lost during an upload.
+    """
     text = str(error.message)
     if text.startswith("Worker not found"):
         return WorkerNotFound(f"The script {script!r} of this API is not in the namespace.")
     if _LIMIT_MESSAGE.match(text.lower()):
         return TenantLimitExceeded("The API exceeded the limits of its plan.")
+    is_lost = any(part in text.lower() for part in _LOST_CONNECTION)
+    if is_lost and (request.signal.aborted or (is_proxied and request.body)):
+        return ClientClosedRequest("The client disconnected before the response.")
     return TenantWorkerFailure("The API's script failed.")

@@ -107,7 +107,10 @@ def test_a_client_that_disconnects_during_an_upload_creates_one_event(caller: Ca
         wire.settimeout(20)
         # By then the upload has started, which cannot be observed directly.
         caller.wait_until_logged()
-    assert_one_event(caller, "event-abandoned-upload")
+    event = assert_one_event(caller, "event-abandoned-upload")
+    expected = (499, "client_closed_request", False)
+    assert (event["status"], event["outcome"], event["counted"]) == expected
+    assert caller.api("event-abandoned-upload") is None
 
 
 def test_a_client_that_disconnects_during_a_stream_creates_one_event(caller: Caller) -> None:

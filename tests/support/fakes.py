@@ -158,6 +158,7 @@ class FakeUpstreamResponse:
     header_names: Sequence[str] = ("content-type",)
     values: Mapping[str, str] = field(default_factory=dict)
     is_discarded: bool = False
+    has_client: bool = True
 
     def header(self, name: str) -> str | None:
         return self.values.get(name)

@@ -10,6 +10,7 @@ import pytest
 
 from core import constants
 from core.errors import (
+    ClientClosedRequest,
     ConfigurationError,
     TenantError,
     TenantLimitExceeded,
@@ -72,6 +73,23 @@ def test_a_script_that_fails_records_one_counted_event(
     assert (found["status"], found["error"]) == (status, code)
     (one,) = scene.events
     assert (one.status, one.outcome, one.counted) == (status, code, True)
+
+
+@pytest.mark.parametrize("status", [200, 101, 404, 499, 500])
+def test_a_client_that_was_gone_before_the_response_made_no_call(status: int) -> None:
+    upstream = FakeUpstreamResponse(status, has_client=False)
+    scene = Scene(environment=FakeEnvironment(namespace=FakeNamespace(upstream)))
+    assert isinstance(scene.request("/t/weather"), ProxyResponse)
+    (one,) = scene.events
+    assert (one.status, one.outcome, one.counted) == (499, "client_closed_request", False)
+
+
+def test_an_upload_that_breaks_off_is_no_failure_of_the_api() -> None:
+    namespace = FakeNamespace(ClientClosedRequest("gone"))
+    scene = Scene(environment=FakeEnvironment(namespace=namespace))
+    assert error(scene.request("/t/weather", "POST"))["status"] == 499
+    (one,) = scene.events
+    assert (one.status, one.outcome, one.counted) == (499, "client_closed_request", False)
 
 
 def test_a_scripts_error_text_is_logged_under_the_request_id_and_not_sent(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from core.errors import TenantWorkerFailure
+from core.errors import ClientClosedRequest, TenantWorkerFailure
 from core.ports import Fetched, Json, ProxyResponse, Response
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER
 from tests.support.fakes import FakeUpstreamResponse, tenant_error
@@ -117,6 +117,24 @@ def test_an_exception_of_the_script_is_not_charged() -> None:
     assert isinstance(response, Response)
     assert response.status == 502
     assert (market.moved_micros, market.states) == (0, ["failed"])
+
+
+def test_an_upload_that_breaks_off_is_not_charged() -> None:
+    market = Market(reply=ClientClosedRequest("gone"))
+    market.call(headers=market.payment(), method="POST")
+    assert (market.moved_micros, market.states) == (0, ["failed"])
+    assert not any(event.counted for event in market.events)
+
+
+def test_a_payer_that_is_gone_before_the_response_is_charged_once_and_gets_the_receipt() -> None:
+    market = Market(reply=FakeUpstreamResponse(200, has_client=False))
+    headers = market.payment()
+    market.call(headers=headers)
+    again = market.call(headers=headers)
+    assert isinstance(again, Response)
+    assert (again.status, json.loads(again.body)["payment"]["state"]) == (200, "settled")
+    assert market.moved_micros == market.revenue_micros == PRICE_MICROS
+    assert [event.revenue_micros for event in market.events if event.counted] == [PRICE_MICROS]
 
 
 def test_a_payment_presented_again_gets_its_receipt_and_is_not_charged_again() -> None:

@@ -1,0 +1,14 @@
+/** Reads, ignores or echoes a request, or fails, as the path says. */
+export default {
+	async fetch(request) {
+		const { pathname } = new URL(request.url);
+		if (pathname === "/throw") throw new Error("a failure of its own");
+		if (pathname === "/read") return new Response(await request.text());
+		if (pathname === "/redirect") {
+			const location = `${request.headers.get("x-forwarded-prefix") ?? ""}/echo`;
+			return new Response(null, { status: 303, headers: { location } });
+		}
+		const { method, headers } = request;
+		return Response.json({ method, headers: Object.fromEntries(headers), body: await request.text() });
+	},
+};
