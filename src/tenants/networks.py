@@ -1,15 +1,17 @@
 """Networks and tokens that are known by name, so that a record or a setting need not describe them.
 
-Networks are in CAIP-2 form: `eip155:` and the chain's id. Sources: the tables of the npm packages
-@x402/core and @x402/evm 2.27.0.
+Networks are in CAIP-2 form: `eip155:` and the chain's id, or `solana:` and the first 32 letters of
+the genesis hash. Networks with the same namespace are a family. Sources: the tables of the npm
+packages @x402/core, @x402/evm and @x402/svm 2.27.0.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from tenants.addresses import is_address
+from tenants.addresses import decode_base58, is_address, is_solana_address
 
 NETWORKS_V1 = {
     "base": "eip155:8453",
@@ -35,23 +37,82 @@ NETWORKS_V1 = {
     "stable-testnet": "eip155:2201",
     "celo": "eip155:42220",
     "flare": "eip155:14",
+    "solana": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
+    "solana-devnet": "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1",
+    "solana-testnet": "solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z",
 }
 """Networks that have a name in x402 version 1, with their CAIP-2 identifiers."""
 
 _NAMES_V1 = {network: name for name, network in NETWORKS_V1.items()}
-_NETWORK = re.compile(r"eip155:[1-9][0-9]{0,31}", re.ASCII)
-NETWORK_FORM = "an EVM network in CAIP-2 form, such as eip155:8453, or its name, such as base"
+_EVM_TRANSACTION = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
+_SOLANA_SIGNATURE_BYTES = 64
+NETWORK_FORM = (
+    "an EVM network or a Solana cluster in CAIP-2 form, such as eip155:8453, or its name, such as"
+    " base or solana"
+)
+
+
+class Family(NamedTuple):
+    """What networks with the same namespace have in common.
+
+    - `network` matches the identifier of one.
+    - `is_account` tells whether a text has the form of its accounts and tokens, which
+      `account_form` describes; `is_transaction` the same of what names a transaction.
+    - `has_letter_case` tells whether letter case makes a difference in both.
+    - `has_domain` tells whether payers sign the token's name and version (EIP-712).
+    - `has_fee_payer` tells whether a payment names the account of the facilitator that pays the
+      network's fee.
+    """
+
+    network: re.Pattern[str]
+    is_account: Callable[[str], bool]
+    account_form: str
+    is_transaction: Callable[[str], bool]
+    has_letter_case: bool
+    has_domain: bool
+    has_fee_payer: bool
+
+
+EVM = Family(
+    re.compile(r"eip155:[1-9][0-9]{0,31}", re.ASCII),
+    is_address,
+    "0x and 40 hexadecimal digits, in one letter case or in that with the checksum of EIP-55",
+    lambda text: _EVM_TRANSACTION.fullmatch(text) is not None,
+    has_letter_case=False,
+    has_domain=True,
+    has_fee_payer=False,
+)
+SVM = Family(
+    re.compile(r"solana:[1-9A-HJ-NP-Za-km-z]{32}", re.ASCII),
+    is_solana_address,
+    "32 bytes in base58",
+    lambda text: decode_base58(text, _SOLANA_SIGNATURE_BYTES) is not None,
+    has_letter_case=True,
+    has_domain=False,
+    has_fee_payer=True,
+)
+FAMILIES = (EVM, SVM)
 
 
 class Token(NamedTuple):
-    """A token: its contract, its decimals, and its EIP-712 name and version."""
+    """A token: its contract or mint, its decimals, and its EIP-712 name and version, if any."""
 
     asset: str
     decimals: int
-    name: str
-    version: str
+    name: str = ""
+    version: str = ""
+
+    @property
+    def domain(self) -> Mapping[str, str]:
+        """What `extra` of payment requirements says of it."""
+        return {"name": self.name, "version": self.version} if self.version else {}
 
 
+_SOLANA_TEST_TOKENS = (
+    Token("4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU", 6),
+    Token("4F6PM96JJxngmHnZLBh9n58RH4aTVNWvDs2nuwrT5BP7", 6),
+    Token("CXk2AMBfi3TwaEL2468s6zP8xq9NxTXjp9gjMgzeUynM", 6),
+)
 _TOKENS = {
     "eip155:1": (Token("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", 6, "USD Coin", "2"),),
     "eip155:14": (Token("0xe7cd86e13AC4309349F30B3435a9d337750fC82D", 6, "USD\u20ae0", "1"),),
@@ -77,8 +138,18 @@ _TOKENS = {
     "eip155:190415": (Token("0x401eCb1D350407f13ba348573E5630B83638E30D", 6, "Bridged USDC", "2"),),
     "eip155:421614": (Token("0x75faf114eafb1BDbe2F0316DF893fd58CE46AA4d", 6, "USD Coin", "2"),),
     "eip155:11142220": (Token("0x01C5C0122039549AD1493B8220cABEdD739BC44E", 6, "USDC", "2"),),
+    "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp": (
+        Token("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 6),
+        Token("Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB", 6),
+        Token("2u1tszSeqZ3qBWF3uNGPFc8TzMk2tdiwknnRMWGWjGWH", 6),
+        Token("2b1kV6DkPAnxd5ixfnxCpjxmKwqjjaYmCZfHsFu24GXo", 6),
+        Token("CASHx9KJUStyftLFWGvEVf59SGeG9sh5FfcnZMVPCASH", 6),
+    ),
+    "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1": _SOLANA_TEST_TOKENS,
+    "solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z": _SOLANA_TEST_TOKENS,
 }
-"""Tokens worth a dollar with EIP-3009, by network; the first is a network's default."""
+"""Tokens worth a dollar, by network; the first is a network's default. Those of EVM networks have
+EIP-3009."""
 
 
 def network_name_v1(network: str) -> str | None:
@@ -89,16 +160,28 @@ def network_name_v1(network: str) -> str | None:
 def read_network(text: str) -> str | None:
     """Return a network, by its identifier or its name, in CAIP-2 form; None if it is neither."""
     network = NETWORKS_V1.get(text, text)
-    return network if _NETWORK.fullmatch(network) else None
+    return network if any(family.network.fullmatch(network) for family in FAMILIES) else None
+
+
+def family_of(network: str) -> Family:
+    """Return the family of a network in CAIP-2 form; that of EVM for any other text."""
+    return SVM if network.startswith("solana:") else EVM
 
 
 def is_account(network: str, address: str) -> bool:
-    """Tell whether `address` has the form of the accounts and contracts of a known network."""
-    return network.startswith("eip155:") and is_address(address)
+    """Tell whether `address` has the form of the accounts and tokens of a known network."""
+    return bool(network) and family_of(network).is_account(address)
+
+
+def normal_address(network: str, address: str) -> str:
+    """Return an address in the letter case in which it is compared with others of its network."""
+    return address if family_of(network).has_letter_case else address.lower()
 
 
 def known_token(network: str, asset: str) -> Token | None:
     """Return a token of a network by its contract, or the network's default for an empty one."""
-    tokens = _TOKENS.get(network, ())
-    wanted = asset.lower()
-    return next((token for token in tokens if wanted in ("", token.asset.lower())), None)
+    wanted = normal_address(network, asset)
+    for token in _TOKENS.get(network, ()):
+        if wanted in ("", normal_address(network, token.asset)):
+            return token
+    return None

@@ -6,13 +6,22 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core import constants
 from core.ports import Json
-from tenants.addresses import ADDRESS, is_address
+from tenants.addresses import ADDRESS
 from tenants.fields import RecordFields, usd_micros
-from tenants.networks import NETWORK_FORM, Token, is_account, known_token, read_network
+from tenants.networks import (
+    FAMILIES,
+    NETWORK_FORM,
+    Token,
+    family_of,
+    is_account,
+    known_token,
+    normal_address,
+    read_network,
+)
 
 EXACT = "exact"
 _ACCEPTS_MAX = 8
@@ -71,20 +80,25 @@ def parse_price(fields: RecordFields) -> int:
 
 def parse_pay_to(fields: RecordFields) -> str:
     """Read `payTo`; empty if it is missing, or invalid, which adds a reason."""
-    if fields.record.get("payTo") is None:
+    value = fields.record.get("payTo")
+    if value is None:
         return ""
-    pay_to = fields.matching("payTo", ADDRESS, "an address: 0x and 40 hexadecimal digits")
-    if pay_to and not is_address(pay_to):
-        fields.refuse(
-            "payTo", "an address whose letter case has the checksum of EIP-55, or all lower case"
-        )
-    return pay_to
+    if isinstance(value, str) and any(family.is_account(value) for family in FAMILIES):
+        return value
+    expected = "an address: 0x and 40 hexadecimal digits, or 32 bytes in base58 on Solana"
+    if isinstance(value, str) and ADDRESS.fullmatch(value):
+        expected = "an address whose letter case has the checksum of EIP-55, or all lower case"
+    fields.refuse("payTo", expected)
+    return ""
 
 
-def parse_accepts(fields: RecordFields, price_micros: int) -> Sequence[PaymentOption]:
+def parse_accepts(
+    fields: RecordFields, price_micros: int, record_pay_to: str
+) -> Sequence[PaymentOption]:
     """Read `accepts` of a record or a route whose price is `price_micros`.
 
-    Without it, the only option is the deployment's token. An invalid one adds a reason.
+    Without it, the only option is the deployment's token. `record_pay_to` is the payee of options
+    that name none. An invalid one adds a reason.
     """
     given = fields.record.get("accepts")
     if given is None:
@@ -95,14 +109,14 @@ def parse_accepts(fields: RecordFields, price_micros: int) -> Sequence[PaymentOp
     # JSON for clients: it has no numbers that are not finite.
     with suppress(ValueError):
         if len(json.dumps(given, allow_nan=False)) <= _ACCEPTS_LENGTH_MAX:
-            return _parse_options(fields, given, price_micros)
+            return _parse_options(fields, given, price_micros, record_pay_to)
     expected = f"at most {_ACCEPTS_LENGTH_MAX} characters long as JSON, with finite numbers"
     fields.refuse("accepts", expected)
     return (PaymentOption(price_micros),)
 
 
 def _parse_options(
-    fields: RecordFields, given: Sequence[Json], price_micros: int
+    fields: RecordFields, given: Sequence[Json], price_micros: int, record_pay_to: str
 ) -> Sequence[PaymentOption]:
     options: list[PaymentOption] = []
     for index, entry in enumerate(given):
@@ -112,6 +126,8 @@ def _parse_options(
             continue
         part = fields.part(name, entry)
         option = _parse_option(part, price_micros)
+        if record_pay_to and entry.get("payTo") is None:
+            option = _with_payee_of_record(part, option, record_pay_to)
         twin = next((one for one in options if _is_like(one, option)), None)
         if twin is not None:
             part.refuse("asset", f"another than in accepts[{options.index(twin)}], or the amount")
@@ -151,7 +167,7 @@ def _parse_option(part: RecordFields, record_micros: int) -> PaymentOption:
         pay_to=pay_to,
         has_own_price=has_price or "amount" in record,
         max_timeout_seconds=_read_timeout(part),
-        extra={**({"name": token.name, "version": token.version} if token else {}), **extra},
+        extra={**(token.domain if token else {}), **extra},
     )
     check_units(part, option)
     return option
@@ -173,9 +189,18 @@ def _read_account(part: RecordFields, name: str, network: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or not is_account(network, value):
-        part.refuse(name, f"an address on {network or 'the network'}, with its checksum")
+        where = network or "the network"
+        part.refuse(name, f"an address on {where}: {family_of(network).account_form}")
         return ""
     return value
+
+
+def _with_payee_of_record(part: RecordFields, option: PaymentOption, pay_to: str) -> PaymentOption:
+    """Return an option that names no payee with that of the record, which must fit its network."""
+    if option.network and not is_account(option.network, pay_to):
+        expected = f"an address on {option.network}: the record's payTo {pay_to} is none"
+        part.refuse("payTo", expected)
+    return replace(option, pay_to=pay_to)
 
 
 def _read_amount(part: RecordFields, record_micros: int, *, has_price: bool) -> str:
@@ -222,6 +247,8 @@ def _read_extra(part: RecordFields) -> Mapping[str, Json]:
     for name in ("name", "version"):
         if name in extra and (not isinstance(extra[name], str) or not extra[name]):
             part.refuse("extra", f"an object whose {name} is text")
+    if "feePayer" in extra:
+        part.refuse("extra", "without feePayer, which the facilitator sets")
     return extra
 
 
@@ -238,7 +265,16 @@ def check_units(part: RecordFields, option: PaymentOption) -> None:
 
 def _is_like(one: PaymentOption, other: PaymentOption) -> bool:
     """Tell whether a payment could be of either option."""
-    return all(
-        str(getattr(one, name)).lower() == str(getattr(other, name)).lower()
-        for name in ("network", "asset", "amount", "price_micros", "pay_to")
+    return _terms_of(one) == _terms_of(other)
+
+
+def _terms_of(option: PaymentOption) -> tuple[str | None, ...]:
+    """Return what a payment says of an option, as far as the record does."""
+    network = option.network
+    units = option.amount or (
+        str(option.price_micros)
+        if option.decimals is None
+        else token_units(option.price_micros, option.decimals)
     )
+    asset, pay_to = (normal_address(network, each) for each in (option.asset, option.pay_to))
+    return network, asset, units, pay_to

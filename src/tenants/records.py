@@ -188,10 +188,11 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         fields.refuse("plan", f"one of {', '.join(PLAN_LIMITS)}")
         plan = "quarantine"
     price_micros = parse_price(fields)
-    accepts = parse_accepts(fields, price_micros)
+    pay_to = parse_pay_to(fields)
+    accepts = parse_accepts(fields, price_micros, pay_to)
     if record.get("priceUsd") is None and accepts:
         price_micros = accepts[0].price_micros
-    routes = parse_routes(fields, price_micros, accepts)
+    routes = parse_routes(fields, price_micros, accepts, pay_to)
     tenant = Tenant(
         slug=slug,
         tenant_id=tenant_id,
@@ -203,7 +204,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         limits=_parse_limits(fields, PLAN_LIMITS[plan]),
         price_micros=price_micros,
         x402_enabled=fields.flag("x402Enabled"),
-        pay_to=parse_pay_to(fields),
+        pay_to=pay_to,
         payment_network=fields.text("paymentNetwork"),
         description=fields.text("description", constants.DESCRIPTION_LENGTH_MAX),
         rate_limit=parse_rate_limit(fields),

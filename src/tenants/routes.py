@@ -75,9 +75,9 @@ class Route:
 
 
 def parse_routes(
-    fields: RecordFields, price_micros: int, accepts: Sequence[PaymentOption]
+    fields: RecordFields, price_micros: int, accepts: Sequence[PaymentOption], pay_to: str
 ) -> Sequence[Route]:
-    """Read `routes` of a record with this price and these ways to pay.
+    """Read `routes` of a record with this price, these ways to pay and this payee.
 
     An invalid one adds a reason.
     """
@@ -94,7 +94,7 @@ def parse_routes(
             fields.reasons.append(f"{name} must be an object")
             continue
         part = fields.part(name, entry)
-        route = _parse_route(part, price_micros, accepts)
+        route = _parse_route(part, price_micros, accepts, pay_to)
         earlier = next((one for one in routes if _covers(one, route)), None)
         if earlier is not None and not part.reasons:
             part.refuse("path", f"above {earlier.name}, which fits it first")
@@ -108,7 +108,9 @@ def route_of(routes: Sequence[Route], method: str, path: str) -> int | None:
     return next(fitting, None)
 
 
-def _parse_route(part: RecordFields, record_micros: int, accepts: Sequence[PaymentOption]) -> Route:
+def _parse_route(
+    part: RecordFields, record_micros: int, accepts: Sequence[PaymentOption], pay_to: str
+) -> Route:
     part.refuse_others(_FIELDS)
     method: Json = part.record.get("method", ANY_METHOD)
     if method != ANY_METHOD and method not in METHODS:
@@ -130,7 +132,7 @@ def _parse_route(part: RecordFields, record_micros: int, accepts: Sequence[Payme
     price_micros = parse_price(part)
     options: Sequence[PaymentOption] = ()
     if "accepts" in part.record:
-        options = parse_accepts(part, price_micros)
+        options = parse_accepts(part, price_micros, pay_to)
     elif any(option.has_own_price for option in accepts):
         if price_micros:
             part.refuse("accepts", "set, because entries of the record's have their own price")
