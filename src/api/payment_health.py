@@ -9,13 +9,15 @@ from core import constants
 from core.calendar import timestamp
 from core.errors import BindingMissing, ConfigurationError, DatabaseUnavailable, FetchFailed
 from core.ports import Clock, Environment, Json
+from payments.chain.families import chain_family
+from payments.chain.fee_payers import fee_payer_in
 from payments.chain.node import RPC_SETTING, Node, check_node_networks, node_url
-from payments.chain.token import RECORD_FIELDS, SETTINGS, differences, read_token
 from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls
 from payments.ledger import Ledger
 from payments.ledger_reports import open_payments
 from payments.requirements import PaymentRequirements, requirements_for
+from tenants.networks import family_of, normal_address
 from tenants.pricing import EXACT
 from tenants.records import Tenant
 
@@ -24,6 +26,12 @@ Problem = Mapping[str, str]
 
 PaymentTerms = tuple[str, str]
 """A network and the address of a token on it."""
+
+SETTINGS = ("X402_ASSET", "X402_ASSET_DECIMALS", "X402_ASSET_NAME", "X402_ASSET_VERSION")
+"""What sets the address, decimals, name and version of the deployment's token."""
+
+_RECORD_FIELDS = tuple(f"accepts: {name}" for name in ("asset", "decimals", "name", "version"))
+"""The same of a token in a record."""
 
 _TOKENS_MAX = 4
 """Tokens that one report compares with their contracts."""
@@ -71,7 +79,8 @@ class PaymentHealth:
                 unusable[error.message] = problem(error.code, error.message)
             else:
                 for one in accepts:
-                    found.setdefault((one.network, one.asset.lower()), one)
+                    asset = normal_address(one.network, one.asset)
+                    found.setdefault((one.network, asset), one)
         problems += unusable.values()
         try:
             check_node_networks(self.environment.setting(RPC_SETTING) or "")
@@ -97,7 +106,9 @@ class PaymentHealth:
             url = node_url(self.environment, requirements.network)
             if url is None:
                 return
-            await Node(self.environment, self.clock, url).check_chain(requirements.network)
+            node = Node(self.environment, self.clock, url)
+            family = chain_family(requirements.network)
+            await family.check_chain(node, requirements.network)
         except ConfigurationError as error:
             problems.append(problem(error.code, error.message))
             return
@@ -105,9 +116,9 @@ class PaymentHealth:
             message = f"The setting {RPC_SETTING} is unusable, so nothing is proven: {error}."
             problems.append(problem("node_unusable", message))
             return
-        token = await read_token(self.environment, self.clock, url, requirements.asset)
         is_own = (self.environment.setting("X402_ASSET") or "").strip() == requirements.asset
-        wrong = differences(token, requirements, SETTINGS if is_own else RECORD_FIELDS)
+        labels = SETTINGS if is_own else _RECORD_FIELDS
+        wrong = await family.token_differences(node, requirements, labels)
         problems += [problem("token_unlike_settings", sentence) for sentence in wrong]
         if not wrong:
             self._tokens_checked[terms] = now_ms
@@ -121,6 +132,7 @@ class PaymentHealth:
             problems.append(problem(error.code, error.message))
             return []
         shown: list[Mapping[str, Json]] = []
+        unsettled, answering = set(networks), []
         for url in urls:
             circuit = self._shown_circuit(url)
             try:
@@ -132,8 +144,13 @@ class PaymentHealth:
             supported = settled_networks(kinds)
             settles = sorted(networks & supported)
             shown.append({"url": url, "answers": True, "supports": settles, "circuit": circuit})
-            for network in sorted(networks - supported):
-                message = f"{url} does not settle the scheme {EXACT} on {network}."
+            unsettled -= supported
+            answering.append(url)
+        for url in answering:
+            for network in sorted(unsettled):
+                has_fee_payer = family_of(network).has_fee_payer
+                suffix = ", or names no feePayer for it" if has_fee_payer else ""
+                message = f"{url} does not settle the scheme {EXACT} on {network}{suffix}."
                 problems.append(problem("facilitator_unsuitable", message))
         return shown
 
@@ -152,10 +169,15 @@ class PaymentHealth:
 def settled_networks(kinds: Sequence[Json]) -> set[str]:
     """Return the networks on which a facilitator settles our scheme, from its list of kinds.
 
-    Malformed kinds are skipped.
+    Malformed kinds are skipped, and those without the fee payer that their network needs.
     """
     usable = [kind for kind in kinds if isinstance(kind, dict) and kind.get("scheme") == EXACT]
-    return {kind["network"] for kind in usable if isinstance(kind.get("network"), str)}
+    networks = {kind["network"] for kind in usable if isinstance(kind.get("network"), str)}
+    return {
+        network
+        for network in networks
+        if not family_of(network).has_fee_payer or fee_payer_in(kinds, network)
+    }
 
 
 async def _ledger_report(

@@ -24,6 +24,8 @@ from core.responses import ALLOW_ORIGIN_HEADER
 from core.telemetry import SERVED
 from gateway.request_context import RequestContext
 from metering.events import Api
+from payments.chain.authorization import InvalidPayload
+from payments.chain.fee_payers import FeePayers, needs_fee_payer
 from payments.errors import PaymentFailed
 from payments.extensions.responses import ExtensionResponses
 from payments.facilitator import Facilitators
@@ -38,7 +40,7 @@ from payments.models import (
     Settlement,
     terms_of,
 )
-from payments.payload import InvalidPayload, PaymentPayload, read_payment
+from payments.payload import PaymentPayload, read_payment
 from payments.requirements import PaymentRequirements, Resource, requirements_for
 from payments.resolution import resolver_of
 from payments.responses import PaymentErrors, already_served_response
@@ -73,9 +75,14 @@ class Checkout:
     callers: CallerHasher
     facilitators: Facilitators
     _payments: Payments | None = field(default=None)
-    _accepts: dict[tuple[str, str], tuple[Tenant, Sequence[PaymentRequirements]]] = field(
+    _accepts: dict[tuple[str, str], tuple[Tenant, Sequence[PaymentRequirements], bool]] = field(
         default_factory=dict
     )
+    _fee_payers: FeePayers = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the cache of fee payers."""
+        self._fee_payers = FeePayers(self.facilitators, self.clock)
 
     @property
     def payments(self) -> Payments:
@@ -96,7 +103,9 @@ class Checkout:
         try:
             # Without a facilitator the 402 would describe a payment that cannot be made.
             facilitator_urls(self.environment)
-            accepts = self._accepts_of(tenant)
+            accepts, is_incomplete = self._accepts_of(tenant)
+            if is_incomplete:
+                accepts = await self._fee_payers.complete(accepts)
         except ConfigurationError:
             # A known payment does not depend on what is demanded now.
             resumed = await self.resume(context, tenant)
@@ -203,17 +212,21 @@ class Checkout:
         resumed = await self.payments.resume(request, payload, row, can_serve=can_serve)
         return None if resumed is None else self._claimed(context, resumed)
 
-    def _accepts_of(self, tenant: Tenant) -> Sequence[PaymentRequirements]:
-        """Return the ways to pay a tenant; they are the same until its record is read again."""
+    def _accepts_of(self, tenant: Tenant) -> tuple[Sequence[PaymentRequirements], bool]:
+        """Return the ways to pay a tenant, and whether one of them needs a fee payer.
+
+        They are the same until its record is read again.
+        """
         key = (tenant.slug, _route_of(tenant))
         known = self._accepts.get(key)
         if known is not None and known[0] is tenant:
-            return known[1]
+            return known[1], known[2]
         found = requirements_for(self.environment, tenant)
         if len(self._accepts) >= _ACCEPTS_MAX:
             self._accepts.clear()
-        self._accepts[key] = (tenant, found)
-        return found
+        is_incomplete = any(map(needs_fee_payer, found))
+        self._accepts[key] = (tenant, found, is_incomplete)
+        return found, is_incomplete
 
     def _claimed(
         self, context: RequestContext, claim: Claim | AlreadyServed

@@ -7,7 +7,7 @@ A settle call counts as refused only if that is certain. After a timeout, a 5xx 
 unreadable response or `settlement_pending`, money may have moved, and the outcome is unknown.
 
 Source: the specification of x402 version 2, sections 5.3, 5.4, 7 and 9, and
-the error codes of the official facilitators (packages x402 and @x402/evm).
+the error codes of the official facilitators (packages x402, @x402/evm and @x402/svm).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from core.safe_json import read_json
 from payments.credentials import CoinbaseKey
 from payments.facilitator_settings import Facilitator, facilitators_of, redirect_target
 from payments.payload import Proof
-from tenants.networks import NETWORKS_V1
+from tenants.networks import NETWORKS_V1, family_of, normal_address
 
 SETTLEMENT_PENDING = "settlement_pending"
 _LOGGER = logging.getLogger(__name__)
@@ -55,18 +55,13 @@ _UNSUPPORTED = re.compile(
 )
 """Those that it would give for any payment of this deployment."""
 
+_FOREIGN_FEE_PAYER = "invalid_exact_svm_fee_payer_not_managed_by_facilitator"
+"""The fee payer of the payment may be that of another facilitator."""
+
 _UNUSABLE_STATUSES = frozenset(
     (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 )
-_REDIRECTS = frozenset(
-    (
-        HTTPStatus.MOVED_PERMANENTLY,
-        HTTPStatus.FOUND,
-        HTTPStatus.TEMPORARY_REDIRECT,
-        HTTPStatus.PERMANENT_REDIRECT,
-    )
-)
-_TRANSACTION = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
+_REDIRECTS = frozenset((301, 302, 307, 308))
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -135,7 +130,8 @@ class Facilitators:
 
         Raises `NoFacilitator` if none can, and `ConfigurationError`.
         """
-        causes = []
+        causes: list[str] = []
+        refusal: VerifyResult | None = None
         deadline_ms = self.clock.now_ms() + constants.VERIFY_TOTAL_MS
         candidates = self._in_order()
         for position, facilitator in enumerate(candidates):
@@ -152,10 +148,13 @@ class Facilitators:
             try:
                 timeout_ms = min(most_ms, left_ms)
                 fetched = await self._fetch(facilitator, "verify", proof.text, timeout_ms)
-                result = _read_verify_result(fetched, proof.payer, url)
+                result = _read_verify_result(fetched, proof, url)
             except FetchFailed as error:
                 self._failed(url, str(error))
                 causes.append(f"{url}/verify: {error}")
+                continue
+            if result.reason == _FOREIGN_FEE_PAYER:
+                refusal = result
                 continue
             if result.is_valid or not _is_own_reason(result.reason):
                 self._circuits.pop(url, None)
@@ -163,6 +162,8 @@ class Facilitators:
             causes.append(f"{url}/verify: {result.reason}")
             if _UNSUPPORTED.fullmatch(result.reason):
                 self._failed(url, result.reason)
+        if refusal is not None and not causes:
+            return refusal
         raise NoFacilitator(causes)
 
     async def settle(
@@ -299,14 +300,14 @@ def _is_own_reason(reason: str) -> bool:
     return _CODE.fullmatch(reason) is None or _OWN_REASON.fullmatch(reason) is not None
 
 
-def _read_verify_result(fetched: Fetched, payer: str, url: str) -> VerifyResult:
+def _read_verify_result(fetched: Fetched, proof: Proof, url: str) -> VerifyResult:
     document = _document(fetched)
     is_valid = document.get("isValid")
     if type(is_valid) is not bool or fetched.status in _UNUSABLE_STATUSES:
         raise FetchFailed(f"status {fetched.status}, and no result")
     if is_valid and fetched.status != HTTPStatus.OK:
         raise FetchFailed(f"status {fetched.status} with a valid payment")
-    if not _is_of(document, "payer", payer):
+    if not _is_of(document, "payer", proof.payer, proof.network):
         raise FetchFailed("the result names another payer than the payment")
     reason = _text(document, "invalidReason") or ("" if is_valid else "unexplained")
     message = _text(document, "invalidMessage")
@@ -323,7 +324,7 @@ def _read_settle_result(fetched: Fetched, proof: Proof, url: str) -> SettleResul
     except FetchFailed:
         document = {}
     found = _text(document, "transaction")
-    transaction = found if _TRANSACTION.fullmatch(found) else ""
+    transaction = found if family_of(proof.network).is_transaction(found) else ""
     success = document.get("success")
     is_result = (
         type(success) is bool
@@ -359,8 +360,8 @@ def _contradiction(document: Mapping[str, Json], proof: Proof) -> str:
     amount, network = document.get("amount"), document.get("network")
     is_network = isinstance(network, str) and NETWORKS_V1.get(network, network) == proof.network
     checks = {
-        "payer": _is_of(document, "payer", proof.payer),
-        "asset": _is_of(document, "asset", proof.asset),
+        "payer": _is_of(document, "payer", proof.payer, proof.network),
+        "asset": _is_of(document, "asset", proof.asset, proof.network),
         "network": network is None or is_network,
         "amount": amount is None or (type(amount) in (str, int) and str(amount) == proof.amount),
     }
@@ -368,10 +369,12 @@ def _contradiction(document: Mapping[str, Json], proof: Proof) -> str:
     return f"the result names another {wrong[0]} than the payment" if wrong else ""
 
 
-def _is_of(document: Mapping[str, Json], name: str, address: str) -> bool:
-    """Tell whether a field is absent or has this address."""
+def _is_of(document: Mapping[str, Json], name: str, address: str, network: str) -> bool:
+    """Tell whether a field is absent or empty, or has this address."""
     value = document.get(name)
-    return value is None or (isinstance(value, str) and value.lower() == address.lower())
+    if not isinstance(value, str):
+        return value is None
+    return value == "" or normal_address(network, value) == normal_address(network, address)
 
 
 def _document(fetched: Fetched, *, is_status_checked: bool = True) -> Mapping[str, Json]:

@@ -15,12 +15,12 @@ from core.errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
 from core.logs import fields
 from core.ports import Background, Clock
 from metering.events import UsageEvent
+from payments.chain.authorization import InvalidPayload
 from payments.errors import (
     FacilitatorUnavailable,
     PaymentError,
     PaymentIdentifierRequired,
     PaymentInvalid,
-    PaymentRequired,
 )
 from payments.extensions.responses import ExtensionResponses
 from payments.facilitator import (
@@ -42,7 +42,7 @@ from payments.models import (
     payment_fields,
     proof_of,
 )
-from payments.payload import InvalidPayload, PaymentPayload, read_payment
+from payments.payload import PaymentPayload, read_payment
 from payments.resolution import LOG_UNAVAILABLE, NOT_VALID, PendingResolver
 from payments.responses import PaymentErrors, receipt_headers
 from payments.settlement import Outbox, encode_payment, late_revenue_event
@@ -82,9 +82,7 @@ class Payments:
         except InvalidPayload as error:
             raise errors.with_requirements(PaymentInvalid, error.reason, str(error)) from error
         if payload is None:
-            raise errors.with_requirements(
-                PaymentRequired, "payment_required", "This API is paid per request, with x402."
-            )
+            raise errors.unpaid()
         try:
             return await self._verify_and_claim(request, payload, errors)
         except (DatabaseUnavailable, StoreUnavailable) as error:

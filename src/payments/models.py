@@ -16,6 +16,10 @@ from metering.events import Api
 from payments.payload import PaymentPayload, Proof
 from payments.requirements import PaymentRequirements, Resource
 
+_BLOCKHASH_VALID_MS = 120_000
+"""How long a payment is valid at most that says nothing of it: 150 blocks of Solana, which are 60 s
+in most cases."""
+
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequest:
@@ -190,10 +194,10 @@ def new_payment_row(
         pay_to=requirements.pay_to,
         network=requirements.network,
         asset=requirements.asset,
-        nonce=payload.nonce,
+        nonce=payload.authorization.nonce,
         amount=requirements.amount,
         amount_micros=requirements.amount_micros,
-        valid_before_ms=payload.valid_before_ms,
+        valid_before_ms=payload.authorization.valid_before_ms or now_ms + _BLOCKHASH_VALID_MS,
         claimed_at_ms=now_ms,
         tenant_id=api.tenant_id,
         slug=api.slug,

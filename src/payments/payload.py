@@ -14,14 +14,21 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from core import constants
-from core.errors import DataError
 from core.ports import Json
 from core.responses import PAYMENT_SIGNATURE_HEADER, PAYMENT_SIGNATURE_HEADER_V1
 from core.safe_json import read_json
+from payments.chain.authorization import (
+    Authorization,
+    InvalidPayload,
+    check,
+    match,
+    unlike_version,
+)
+from payments.chain.families import chain_family
 from payments.requirements import (
     PAYMENT_IDENTIFIER,
     PaymentRequirements,
@@ -29,33 +36,14 @@ from payments.requirements import (
     accepts_entry,
     accepts_entry_v1,
 )
-from tenants.addresses import ADDRESS
-from tenants.networks import NETWORKS_V1
+from tenants.networks import NETWORKS_V1, normal_address
 from tenants.pricing import EXACT
 
-_NONCE = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
-_SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,8192}", re.ASCII)
-_DIGITS = re.compile(r"[0-9]{1,78}", re.ASCII)
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]{16,128}", re.ASCII)
-_NUMBERS = 2**256
-_SECONDS_MAX = 2**43
-"""Clients that mean "forever" sign larger numbers. In milliseconds this is below 2^53, above which
-JavaScript has no exact integers and D1 accepts none."""
-
 # Made once, because `json.dumps` makes an encoder for each call.
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
-_SORTING_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 _TO_STANDARD = str.maketrans("-_", "+/")
 """The two characters in which base64url differs from standard base64."""
-
-
-class InvalidPayload(DataError):
-    """A header that is not a payment for this request; `reason` is a code for programs."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        """Take the code, and the message for developers."""
-        super().__init__(message)
-        self.reason = reason
 
 
 class Proof(NamedTuple):
@@ -75,20 +63,22 @@ class Proof(NamedTuple):
 class PaymentPayload:
     """A payment as a client presented it, not verified yet.
 
-    `document` is the whole payload as received; `payer` and `nonce` are in lower case;
-    `network` is in CAIP-2 form, empty if it has none; `asset` is None in version 1, whose
-    payments do not name their token; `identifier` is the client's own name for the payment, if
-    it has one.
+    `document` is the whole payload as received; `network` is in CAIP-2 form, empty if it has none;
+    `asset` is None in version 1, whose payments do not name their token; `identifier` is the
+    client's own name for the payment, if it has one.
     """
 
     version: int
     document: Mapping[str, Json]
     network: str
     asset: str | None
-    payer: str
-    nonce: str
-    valid_before_ms: int
+    authorization: Authorization
     identifier: str | None
+
+    @property
+    def payer(self) -> str:
+        """The payer's address, in the form in which addresses are compared."""
+        return self.authorization.payer
 
     def payment_id(self, default_asset: str) -> str:
         """Return the id of the signed authorization: 32 hexadecimal digits.
@@ -96,8 +86,9 @@ class PaymentPayload:
         A token accepts one authorization per payer and nonce, so two payments with the same
         id can never both be settled. `default_asset` is the token of a payment that names none.
         """
-        asset = default_asset if self.asset is None else self.asset
-        parts = (self.network, asset.lower(), self.payer, self.nonce)
+        signed, asset = self.authorization, self.authorization.asset or self.asset
+        asset = normal_address(self.network, default_asset if asset is None else asset)
+        parts = (self.network, asset, signed.payer, signed.nonce)
         # What a client sends may have no UTF-8; no payment that is accepted has such a text.
         named = "|".join(parts).encode(errors="surrogatepass")
         return hashlib.blake2b(named, digest_size=16).hexdigest()
@@ -126,26 +117,24 @@ class PaymentPayload:
                     "invalid_x402_version",
                     f"Version 1 has no name for {requirements.network}: use version 2.",
                 )
-            _match("scheme", self.document.get("scheme"), EXACT)
-            _match("network", self.document.get("network"), requirements.network_v1)
+            match("scheme", self.document.get("scheme"), EXACT)
+            match("network", self.document.get("network"), requirements.network_v1)
         else:
-            accepted = self.document["accepted"]
-            _match("scheme", accepted.get("scheme"), EXACT)
-            _match("network", accepted.get("network"), requirements.network)
-            _match("asset", accepted.get("asset"), requirements.asset)
-            _match("payTo", accepted.get("payTo"), requirements.pay_to)
-            _match("amount", str(accepted.get("amount")), requirements.amount)
-        authorization = self.document["payload"]["authorization"]
-        _match("authorization.to", authorization.get("to"), requirements.pay_to)
-        _match("authorization.value", str(int(authorization["value"])), requirements.amount)
+            accepted, network = self.document["accepted"], requirements.network
+            match("scheme", accepted.get("scheme"), EXACT)
+            match("network", accepted.get("network"), network, network)
+            match("asset", accepted.get("asset"), requirements.asset, network)
+            match("payTo", accepted.get("payTo"), requirements.pay_to, network)
+            match("amount", str(accepted.get("amount")), requirements.amount)
+        self.authorization.check_terms(requirements)
 
     def check_expiry(self, now_ms: int) -> None:
-        """Raise `InvalidPayload` if the authorization has expired."""
-        if self.valid_before_ms <= now_ms:
-            seconds = (now_ms - self.valid_before_ms) // 1000
+        """Raise `InvalidPayload` if the authorization says that it has expired."""
+        end_ms = self.authorization.valid_before_ms
+        if end_ms is not None and end_ms <= now_ms:
             raise InvalidPayload(
                 "invalid_exact_evm_payload_authorization_valid_before",
-                f"The authorization expired {seconds} s ago: sign a new one.",
+                f"The authorization expired {(now_ms - end_ms) // 1000} s ago: sign a new one.",
             )
 
     def check_identifier(self, resource: Resource) -> None:
@@ -158,12 +147,14 @@ class PaymentPayload:
 
     @property
     def digest(self) -> str:
-        """A hash of what was signed and of the signature, to recognize the payment."""
-        signed = _SORTING_ENCODER.encode(self.document["payload"])
-        return hashlib.sha256(signed.encode()).hexdigest()
+        """A hash of what was signed and of the payer's signature, to recognize the payment."""
+        return self.authorization.digest
 
     def proof(self, requirements: PaymentRequirements, resource: Resource) -> Proof:
         """Return what a facilitator gets about this payment, which meets the requirements."""
+        if self.authorization.extra:
+            extra = {**requirements.extra, **self.authorization.extra}
+            requirements = replace(requirements, extra=extra)
         wanted = (
             accepts_entry(requirements)
             if self.version > 1
@@ -194,7 +185,7 @@ def read_payment(headers: Mapping[str, str]) -> PaymentPayload | None:
         if not isinstance(accepted, dict):
             raise InvalidPayload("invalid_payload", "The payment lacks the object `accepted`.")
         network, asset = str(accepted.get("network")), str(accepted.get("asset"))
-        return _parse(2, document, network.lower(), asset)
+        return _parse(2, document, normal_address(network, network), asset)
     if PAYMENT_SIGNATURE_HEADER_V1 in headers:
         document = _decode_header("X-PAYMENT", headers[PAYMENT_SIGNATURE_HEADER_V1], 1)
         return _parse(1, document, NETWORKS_V1.get(str(document.get("network")).lower(), ""), None)
@@ -225,67 +216,15 @@ def _decode_header(name: str, value: str, version: int) -> dict[str, Json]:
         raise InvalidPayload("invalid_payload", f"{name} does not contain a JSON object.")
     found = document.get("x402Version")
     if type(found) is not int or found != version:
-        raise InvalidPayload(
-            "invalid_x402_version",
-            f"{name} has x402Version {_excerpt(found)}; this header carries version {version}.",
-        )
+        raise unlike_version(name, found, version)
     return document
 
 
 def _parse(
     version: int, document: Mapping[str, Json], network: str, asset: str | None
 ) -> PaymentPayload:
-    payload = document.get("payload")
-    authorization = payload.get("authorization") if isinstance(payload, dict) else None
-    if not isinstance(payload, dict) or not isinstance(authorization, dict):
-        raise InvalidPayload(
-            "invalid_payload",
-            "The payment lacks the object `payload.authorization` (EIP-3009 is required).",
-        )
-    _check("payload.signature", payload.get("signature"), _SIGNATURE, "0x and hexadecimal digits")
-    payer = _check("from", authorization.get("from"), ADDRESS, "an address").lower()
-    nonce = _check("nonce", authorization.get("nonce"), _NONCE, "0x and 64 hexadecimal digits")
-    _check("value", _digits(authorization.get("value")), _DIGITS, "a whole number")
-    times = [
-        int(_check(name, _digits(authorization.get(name)), _DIGITS, "seconds since 1970"))
-        for name in ("validAfter", "validBefore")
-    ]
-    if max(times) >= _NUMBERS:
-        raise InvalidPayload("invalid_payload", "`validAfter`, `validBefore` must be below 2^256.")
-    # Later times make no difference, and the value must fit into the ledger.
-    valid_before_ms = min(times[1], _SECONDS_MAX) * 1000
-    return PaymentPayload(
-        version,
-        document,
-        network,
-        asset,
-        payer,
-        nonce.lower(),
-        valid_before_ms,
-        _read_identifier(document),
-    )
-
-
-def _match(name: str, found: Json, wanted: str) -> None:
-    # Addresses are not case-sensitive, and no other compared value has mixed case.
-    if not isinstance(found, str) or found.lower() != wanted.lower():
-        raise InvalidPayload(
-            "payment_mismatch",
-            f"The payment has {name} {_excerpt(found)}; {wanted!r} is required.",
-        )
-
-
-def _check(name: str, found: Json, pattern: re.Pattern[str], expected: str) -> str:
-    if not isinstance(found, str) or not pattern.fullmatch(found):
-        raise InvalidPayload(
-            "invalid_payload", f"`{name}` must be {expected}, is {_excerpt(found)}."
-        )
-    return found
-
-
-def _digits(value: Json) -> Json:
-    # Some clients send numbers instead of strings.
-    return str(value) if type(value) is int else value
+    signed = chain_family(network).read_authorization(document.get("payload"))
+    return PaymentPayload(version, document, network, asset, signed, _read_identifier(document))
 
 
 def _read_identifier(document: Mapping[str, Json]) -> str | None:
@@ -295,14 +234,9 @@ def _read_identifier(document: Mapping[str, Json]) -> str | None:
     identifier = info.get("id") if isinstance(info, dict) else None
     if identifier is None:
         return None
-    return _check(
+    return check(
         f"extensions.{PAYMENT_IDENTIFIER}.info.id",
         identifier,
         _IDENTIFIER,
         "16 to 128 letters, digits, - or _",
     )
-
-
-def _excerpt(value: Json) -> str:
-    text, most = json.dumps(value), constants.ECHOED_VALUE_LENGTH_MAX
-    return text if len(text) <= most else text[:most] + "…"

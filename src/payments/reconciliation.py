@@ -24,6 +24,7 @@ from payments.ledger_reports import DayTotals, payments_on, totals_on
 from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.resolution import PendingResolver
 from payments.settlement import settlement_event
+from tenants.networks import normal_address
 
 _TIMEOUT_MS = 30_000
 """How long one run may take: more than one payment does whose node and shard time out."""
@@ -229,7 +230,8 @@ def _units(events: Iterable[SettlementEvent]) -> Counter[tuple[str, str]]:
     """Add up amounts in each token's smallest unit, by network and token."""
     found: Counter[tuple[str, str]] = Counter()
     for event in events:
-        found[event.network, event.asset.lower()] += int(event.amount)
+        asset = normal_address(event.network, event.asset)
+        found[event.network, asset] += int(event.amount)
     return found
 
 

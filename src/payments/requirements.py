@@ -16,29 +16,29 @@ from core.ports import Environment, Json
 from tenants.discovery import NOTHING_KNOWN, Discovery
 from tenants.networks import (
     NETWORK_FORM,
+    family_of,
     is_account,
     known_token,
     network_name_v1,
+    normal_address,
     read_network,
 )
 from tenants.pricing import EXACT, PaymentOption, token_units
 from tenants.records import Tenant
 
 PAYMENT_IDENTIFIER = "payment-identifier"
-_ADDRESS_FORM = (
-    "0x and 40 hexadecimal digits, in one letter case or in that with the checksum of EIP-55"
-)
 _DECIMALS = re.compile(r"[0-9]{1,2}", re.ASCII)
 _DECIMALS_MAX = 30
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequirements:
-    """One way to pay for one request, by the scheme `exact` with EIP-3009.
+    """One way to pay for one request, by the scheme `exact`.
 
     `network` is in CAIP-2 form, `amount` the price in the token's smallest unit,
-    `amount_micros` what it counts as revenue, `decimals` those of the token, if known. `extra` has
-    `name` and `version`, which identify the token in signatures (EIP-712).
+    `amount_micros` what it counts as revenue, `decimals` those of the token, if known. On EVM
+    networks `extra` has `name` and `version`, which identify the token in signatures (EIP-712). On
+    Solana it has `feePayer`, but only where a client or a facilitator gets it.
     """
 
     network: str
@@ -130,9 +130,14 @@ def _requirements_of(
             environment, "PAY_TO_ADDRESS", "the address paid for APIs whose records have no payTo"
         )
     )
-    if not is_account(option.network, pay_to):
-        raise _unusable("PAY_TO_ADDRESS", f"an address: {_ADDRESS_FORM}")
-    if not ("name" in option.extra and "version" in option.extra):
+    family = family_of(option.network)
+    if not family.is_account(pay_to):
+        form = f"an address on {option.network}: {family.account_form}"
+        if option.pay_to or tenant.pay_to:
+            raise ConfigurationError("payTo", f"In the record of {tenant.slug} it must be {form}.")
+        remedy = f"It must be {form}; or the records of APIs that are paid there need payTo."
+        raise ConfigurationError("PAY_TO_ADDRESS", remedy)
+    if family.has_domain and not ("name" in option.extra and "version" in option.extra):
         domain = _deployment_domain(environment, option)
         option = replace(option, extra={**domain, **option.extra})
     return PaymentRequirements(
@@ -161,7 +166,8 @@ def _with_deployment_token(
         )
     asset = _required(environment, "X402_ASSET", "the address of the token's contract")
     if not is_account(network, asset):
-        raise _unusable("X402_ASSET", f"the address of the token's contract: {_ADDRESS_FORM}")
+        form = family_of(network).account_form
+        raise _unusable("X402_ASSET", f"the address of the token's contract: {form}")
     decimals = token_decimals(environment, network, asset)
     return replace(option, network=network, asset=asset, decimals=decimals)
 
@@ -170,7 +176,8 @@ def _deployment_domain(environment: Environment, option: PaymentOption) -> Mappi
     """Return the EIP-712 name and version of an option in the deployment's token."""
     asset = _required(environment, "X402_ASSET", "the address of the token's contract")
     network = deployment_network(environment)
-    if (option.network, option.asset.lower()) != (network, asset.lower()):
+    is_own = normal_address(network, option.asset) == normal_address(network, asset)
+    if option.network != network or not is_own:
         raise ConfigurationError(
             "accepts", f"The entry with the token {option.asset} needs extra.name and version."
         )
@@ -194,7 +201,12 @@ def _amount(option: PaymentOption) -> str:
 def _is_like(one: PaymentRequirements, other: PaymentRequirements) -> bool:
     """Tell whether a payment could be of either."""
     terms = [
-        (each.network, each.asset.lower(), each.amount, each.pay_to.lower())
+        (
+            each.network,
+            normal_address(each.network, each.asset),
+            each.amount,
+            normal_address(each.network, each.pay_to),
+        )
         for each in (one, other)
     ]
     return terms[0] == terms[1]

@@ -16,7 +16,8 @@ from core.errors import BindingMissing, ShardUnavailable
 from core.ports import Clock, Environment, UsageShards
 from metering.settlements import SettlementEvent, settlement_from
 from payments.archive import Archive
-from payments.chain.authorizations import AuthorizationState, Chain
+from payments.chain.outcome import AuthorizationState
+from payments.chain.queries import Chain
 from payments.ledger import UNKNOWN, Ledger
 from payments.models import PaymentRow, PaymentState, payment_fields
 from payments.settlement import encode_payment, late_revenue_event, send

@@ -23,6 +23,7 @@ from core.responses import (
     json_response,
     prefers_page,
 )
+from payments.chain.fee_payers import needs_fee_payer
 from payments.discovery import encode_header, payment_required_header
 from payments.errors import (
     FacilitatorUnavailable,
@@ -30,6 +31,7 @@ from payments.errors import (
     PaymentError,
     PaymentFailed,
     PaymentInProgress,
+    PaymentRequired,
 )
 from payments.facilitator import SETTLEMENT_PENDING
 from payments.models import PaymentRequest, PaymentRow
@@ -110,6 +112,17 @@ class PaymentErrors:
 
     request: PaymentRequest
 
+    def unpaid(self) -> PaymentError:
+        """Make the error for a request without a payment."""
+        accepts = self.request.accepts
+        if all(map(needs_fee_payer, accepts)):
+            networks = ", ".join(one.network for one in accepts)
+            message = f"No facilitator settles payments on {networks} at the moment: try again."
+            return self.retry_soon(FacilitatorUnavailable, "facilitator_unavailable", message)
+        return self.with_requirements(
+            PaymentRequired, "payment_required", "This API is paid per request, with x402."
+        )
+
     def with_requirements(
         self, kind: type[ErrorT], reason: str, message: str, headers: Sequence[tuple[str, str]] = ()
     ) -> ErrorT:
@@ -118,7 +131,10 @@ class PaymentErrors:
         `reason` is a code for programs, `message` a sentence; `headers` are added to the
         x402 header.
         """
-        accepts, resource = self.request.accepts, self.request.resource
+        resource = self.request.resource
+        # What lacks its fee payer cannot be paid now.
+        offered = [one for one in self.request.accepts if not needs_fee_payer(one)]
+        accepts = offered or self.request.accepts
         document = payment_required_header(accepts, resource, message)
         is_browser = prefers_page(self.request.headers)
         page = payment_page(accepts, resource, message) if is_browser else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
-from payments.chain.authorizations import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
+from payments.chain.evm.outcome import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
 from tests.support.fakes import NOON_MS, FakeClock
 
 NETWORK = "eip155:84532"

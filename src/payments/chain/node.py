@@ -2,14 +2,11 @@
 
 What a node returns is checked for its form, and the node for its chain: a node of another chain
 may have a token at the same address.
-
-Source: the Ethereum JSON-RPC specification (https://ethereum.github.io/execution-apis/).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,10 +18,7 @@ from core.safe_json import read_json
 from tenants.networks import NETWORK_FORM, read_network
 
 RPC_SETTING = "X402_RPC_URL"
-_EVM = "eip155:"
 _NAME_LENGTH_MAX = 40
-_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
-_BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _URL_FORM = (
     "It must be the http(s) URL of a JSON-RPC node, or a JSON object with such URLs by network."
 )
@@ -88,23 +82,6 @@ class Node:
         """Start the time for all calls."""
         self._deadline_ms = self.clock.now_ms() + constants.RPC_TOTAL_MS
 
-    async def check_chain(self, network: str) -> None:
-        """Raise `FetchFailed` unless the node is one of `network`, in CAIP-2 form."""
-        found = f"{_EVM}{quantity(await self.call('eth_chainId', []))}"
-        if found != network:
-            raise FetchFailed(f"{RPC_SETTING} is a node of {found}, not of {network}")
-
-    async def contract_call(self, address: str, data: str, block: str) -> bytes:
-        """Call a contract's function, without a transaction, as of a block.
-
-        `data` and `block` are hexadecimal, or `latest`. Returns what the function returns; no bytes
-        if there is no contract.
-        """
-        result = await self.call("eth_call", [{"to": address, "data": data}, block])
-        if not isinstance(result, str) or not _BYTES.fullmatch(result):
-            raise FetchFailed("eth_call: the result is not bytes in hexadecimal")
-        return bytes.fromhex(result[2:])
-
     async def call(self, method: str, parameters: Sequence[Json]) -> Json:
         """Call a method of the node and return its result, whose form the caller must check."""
         left_ms = self._deadline_ms - self.clock.now_ms()
@@ -130,13 +107,6 @@ class Node:
         ):
             raise FetchFailed(f"{method}: status {fetched.status}, and no result")
         return document["result"]
-
-
-def quantity(value: Json) -> int:
-    """Read a number of a node: hexadecimal after `0x`. Raises `FetchFailed` for anything else."""
-    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
-        raise FetchFailed("a number is not in hexadecimal")
-    return int(value, 16)
 
 
 def _read_urls(text: str) -> Mapping[str | None, str]:

@@ -13,7 +13,7 @@ from random import Random
 
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
-from payments.chain.authorizations import _AUTHORIZATION_STATE
+from payments.chain.evm.outcome import _AUTHORIZATION_STATE
 from tests.simulation.payments.chain import BLOCK_MS, SimulatedChain
 from tests.simulation.payments.faults import NO_FAULTS, Faults
 from tests.support.fake_chain import NETWORK, receipt, transfer_log, use_log

@@ -10,8 +10,9 @@ import pytest
 
 from core.errors import ConfigurationError, FetchFailed
 from core.ports import Fetched, Json
-from payments.chain.authorizations import NO_PROOF, AuthorizationState, Chain, ChainProof
 from payments.chain.node import RPC_SETTING, check_node_networks, node_url
+from payments.chain.outcome import NO_PROOF, AuthorizationState, ChainProof
+from payments.chain.queries import Chain
 from tests.support import fake_chain
 from tests.support.builders import PAYMENT_ROW
 from tests.support.fake_chain import PAYEE, PAYER, RPC_URL, USDC

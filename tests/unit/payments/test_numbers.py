@@ -187,7 +187,7 @@ assert QuotaLimits._fields == (
 
 
 OPTION = {"network": NETWORK, "decimals": 6, "maxTimeoutSeconds": 60, "priceUsd": "0.01"}
-WITH_AMOUNT = {"network": NETWORK, "amount": "10000", "extra": {"limit": 1}}
+WITH_AMOUNT = {"network": NETWORK, "amount": "20000", "extra": {"limit": 1}}
 WAYS: dict[str, Any] = {
     **REQUIRED,
     "priceUsd": "0.01",

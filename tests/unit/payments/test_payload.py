@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.payload import InvalidPayload, PaymentPayload, read_payment
+from payments.chain.authorization import InvalidPayload
+from payments.payload import PaymentPayload, read_payment
 from payments.requirements import PaymentRequirements, Resource
 from tests.support.builders import REQUIREMENTS
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC
@@ -67,16 +68,18 @@ def test_addresses_are_not_case_sensitive() -> None:
     accepted = {**ACCEPTED, "asset": USDC.lower(), "payTo": PAYEE.upper().replace("0X", "0x")}
     payment = read({**DOCUMENT, "accepted": accepted})
     assert payment.payer == PAYER.lower()
-    assert payment.nonce == "0x" + "ab" * 32
+    assert payment.authorization.nonce == "0x" + "ab" * 32
 
 
 def test_integers_may_be_sent_as_json_numbers() -> None:
     payment = read(changed(validAfter=0, validBefore=1795349100, value=10000))
-    assert payment.valid_before_ms == 1_795_349_100_000
+    assert payment.authorization.valid_before_ms == 1_795_349_100_000
 
 
 def test_an_authorization_without_expiry_fits_into_the_ledger() -> None:
-    assert read(changed(validBefore=str(2**256 - 1))).valid_before_ms < 2**63
+    signed = read(changed(validBefore=str(2**256 - 1))).authorization
+    assert signed.valid_before_ms is not None
+    assert signed.valid_before_ms < 2**63
 
 
 def test_the_payment_id_depends_on_the_authorization_alone() -> None:

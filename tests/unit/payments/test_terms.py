@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from payments.payload import InvalidPayload, PaymentPayload, read_payment
+from payments.chain.authorization import InvalidPayload
+from payments.payload import PaymentPayload, read_payment
 from tenants.pricing import token_units
 from tests.support.builders import REQUIREMENTS
 from tests.support.fake_chain import PAYEE, USDC

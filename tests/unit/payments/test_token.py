@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from api.payment_health import SETTINGS
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
-from payments.chain.node import RPC_SETTING
-from payments.chain.token import SETTINGS, differences, domain_separator, read_token
+from payments.chain.evm.token import domain_separator, token_differences
+from payments.chain.node import RPC_SETTING, Node
 from tests.support.builders import REQUIREMENTS
-from tests.support.fake_chain import RPC_URL, TOKEN, USDC, abi_text
+from tests.support.fake_chain import RPC_URL, TOKEN, abi_text
 from tests.support.fake_network import FakeFetcher
 from tests.support.fakes import FakeClock, FakeEnvironment
 
@@ -30,8 +31,8 @@ def compare(results: Mapping[str, Any]) -> list[str]:
         return Fetched(200, json.dumps({"result": result}))
 
     environment = FakeEnvironment(settings={RPC_SETTING: RPC_URL}, fetcher=FakeFetcher(respond))
-    token = asyncio.run(read_token(environment, FakeClock(), RPC_URL, USDC))
-    return [*differences(token, REQUIREMENTS, SETTINGS)]
+    node = Node(environment, FakeClock(), RPC_URL)
+    return [*asyncio.run(token_differences(node, REQUIREMENTS, SETTINGS))]
 
 
 def test_the_separator_is_that_of_the_contract_on_base_sepolia() -> None:

@@ -15,15 +15,9 @@ from dataclasses import dataclass
 
 from core.errors import FetchFailed
 from core.keccak import keccak_256
-from core.ports import Clock, Environment
+from payments.chain.evm.calls import contract_call
 from payments.chain.node import Node
 from payments.requirements import PaymentRequirements
-
-SETTINGS = ("X402_ASSET", "X402_ASSET_DECIMALS", "X402_ASSET_NAME", "X402_ASSET_VERSION")
-"""What sets the address, decimals, name and version of the deployment's token."""
-
-RECORD_FIELDS = tuple(f"accepts: {name}" for name in ("asset", "decimals", "name", "version"))
-"""The same of a token in a record."""
 
 _NAME = "0x06fdde03"
 _VERSION = "0x54fd4d50"
@@ -47,9 +41,18 @@ class Token:
     has_authorizations: bool
 
 
-async def read_token(environment: Environment, clock: Clock, url: str, asset: str) -> Token:
-    """Read a token from the node at `url`, in one round trip. Raises nothing."""
-    node = Node(environment, clock, url)
+async def token_differences(
+    node: Node, requirements: PaymentRequirements, labels: Sequence[str]
+) -> Sequence[str]:
+    """Return a sentence for each setting that does not fit the token. Raises nothing.
+
+    `labels` name what sets the token's address, decimals, name and version.
+    """
+    return differences(await read_token(node, requirements.asset), requirements, labels)
+
+
+async def read_token(node: Node, asset: str) -> Token:
+    """Read a token, in one round trip. Raises nothing."""
     calls = (_NAME, _VERSION, _DECIMALS, _DOMAIN_SEPARATOR, _AUTHORIZATION_STATE)
     name, version, decimals, separator, state = await asyncio.gather(
         *(_result(node, asset, data) for data in calls)
@@ -66,10 +69,7 @@ async def read_token(environment: Environment, clock: Clock, url: str, asset: st
 def differences(
     token: Token, requirements: PaymentRequirements, labels: Sequence[str]
 ) -> Sequence[str]:
-    """Return a sentence for each setting that does not fit the token.
-
-    `labels` name what sets the token's address, decimals, name and version.
-    """
+    """Return a sentence for each setting that does not fit a token; `labels` as above."""
     found = []
     asset, decimals, name, version = labels
     if not token.has_authorizations:
@@ -116,7 +116,7 @@ def domain_separator(requirements: PaymentRequirements) -> bytes:
 async def _result(node: Node, asset: str, data: str) -> bytes:
     """Call a function of the token; no bytes if that fails."""
     try:
-        return await node.contract_call(asset, data, "latest")
+        return await contract_call(node, asset, data, "latest")
     except FetchFailed:
         return b""
 

@@ -1,0 +1,98 @@
+"""Adds to payment requirements the account that pays the network's fee, as on Solana.
+
+A facilitator names it in what it supports, and only payments whose fee it pays can be settled. So
+a way to pay that no facilitator names it for is not offered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from core import constants
+from core.errors import FetchFailed
+from core.logs import fields
+from core.ports import Clock, Json
+from payments.facilitator import Facilitators
+from payments.facilitator_settings import facilitator_urls
+from payments.requirements import PaymentRequirements
+from tenants.networks import family_of
+from tenants.pricing import EXACT
+
+_LOGGER = logging.getLogger(__name__)
+_RETRY_MS = 10_000
+"""After which time facilitators are asked again if none named an account."""
+
+_NETWORKS_MAX = 100
+"""Networks whose fee payers an isolate caches."""
+
+
+@dataclass(slots=True)
+class FeePayers:
+    """The accounts that pay the fees of networks; one object per isolate."""
+
+    facilitators: Facilitators
+    clock: Clock
+    _cached: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By network: until when, in milliseconds, and the account; empty if there is none."""
+
+    async def complete(
+        self, accepts: Sequence[PaymentRequirements]
+    ) -> Sequence[PaymentRequirements]:
+        """Return the ways to pay, with the fee payer of those that need one, if it is known.
+
+        Raises `ConfigurationError` if there is no facilitator, or a secret of one is missing.
+        """
+        found = []
+        for one in accepts:
+            account = await self._fee_payer(one.network) if needs_fee_payer(one) else ""
+            found.append(replace(one, extra={**one.extra, "feePayer": account}) if account else one)
+        return found
+
+    async def _fee_payer(self, network: str) -> str:
+        now_ms = self.clock.now_ms()
+        until_ms, known = self._cached.get(network, (0, ""))
+        if now_ms < until_ms:
+            return known
+        causes = []
+        account, is_silent = "", False
+        for url in facilitator_urls(self.facilitators.environment):
+            try:
+                account = fee_payer_in(await self.facilitators.supported(url), network)
+            except FetchFailed as error:
+                is_silent = True
+                causes.append(f"{url}/supported: {error}")
+                continue
+            if account:
+                break
+            causes.append(f"{url} names no fee payer of {EXACT} on {network}")
+        if not account:
+            _LOGGER.warning("no_fee_payer", extra=fields(network=network, cause="; ".join(causes)))
+        pause_ms = constants.SUPPORTED_CACHE_SECONDS * 1000 if account else _RETRY_MS
+        if is_silent and not account:
+            # The account that was named last is still the best to offer.
+            account = known
+        if len(self._cached) >= _NETWORKS_MAX:
+            self._cached.clear()
+        self._cached[network] = (now_ms + pause_ms, account)
+        return account
+
+
+def needs_fee_payer(requirements: PaymentRequirements) -> bool:
+    """Tell whether a way to pay cannot be offered yet, because its fee payer is not known."""
+    return family_of(requirements.network).has_fee_payer and "feePayer" not in requirements.extra
+
+
+def fee_payer_in(kinds: Sequence[Json], network: str) -> str:
+    """Return the account that pays fees on a network, from a facilitator's list of kinds.
+
+    It is empty if the list has none.
+    """
+    for kind in kinds:
+        if isinstance(kind, dict) and (kind.get("scheme"), kind.get("network")) == (EXACT, network):
+            extra = kind.get("extra")
+            account = extra.get("feePayer") if isinstance(extra, dict) else None
+            if isinstance(account, str) and family_of(network).is_account(account):
+                return account
+    return ""
