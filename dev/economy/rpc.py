@@ -1,4 +1,4 @@
-"""A client of Ethereum's JSON-RPC."""
+"""A client of the JSON-RPC of the local chains."""
 
 from typing import Any, Self
 

@@ -1,5 +1,6 @@
 """Starts and stops the economy."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ from dev.economy.chain import (
 )
 from dev.economy.process import GuardedServer
 from dev.economy.rpc import Rpc
+from dev.economy.solana import SOLANA_NETWORK, SolanaChain
 from dev.economy.wallets import (
     ACCOUNTS,
     BUYER,
@@ -27,6 +29,10 @@ from dev.economy.wallets import (
     PAUPER,
     PAYEE,
     SECOND_BUYER,
+    SOLANA_BUYER,
+    SOLANA_FACILITATOR,
+    SOLANA_PAUPER,
+    SOLANA_PAYEE,
     Wallet,
 )
 from dev.layout import HERE, Layout
@@ -47,14 +53,18 @@ class Economy:
     """A running economy.
 
     Args:
-        chain: The chain and its token.
-        rpc_url: The address of the chain's node.
+        chain: The EVM chain and its token.
+        rpc_url: The address of its node.
+        solana: The Solana chain and its token.
+        solana_rpc_url: The address of its node.
         facilitator_url: The facilitator's address, without a trailing slash.
-        logs: The folder with `chain.log` and `facilitator.log`; it is kept.
+        logs: The folder with the log of each of them; it is kept.
     """
 
     chain: Chain
     rpc_url: str
+    solana: SolanaChain
+    solana_rpc_url: str
     facilitator_url: str
     logs: Path
     network: str = NETWORK
@@ -62,6 +72,8 @@ class Economy:
     buyer: Wallet = BUYER
     second_buyer: Wallet = SECOND_BUYER
     pauper: Wallet = PAUPER
+    solana_buyer: Wallet = SOLANA_BUYER
+    solana_pauper: Wallet = SOLANA_PAUPER
     payee: str = PAYEE
 
     def settings(self) -> dict[str, str]:
@@ -72,7 +84,10 @@ class Economy:
             "X402_ASSET": self.asset,
             "X402_ASSET_NAME": TOKEN_NAME,
             "X402_ASSET_VERSION": TOKEN_VERSION,
-            "X402_RPC_URL": self.rpc_url,
+            "X402_RPC_URL": json.dumps(
+                {self.network: self.rpc_url, SOLANA_NETWORK: self.solana_rpc_url},
+                separators=(",", ":"),
+            ),
             "PAY_TO_ADDRESS": self.payee,
         }
 
@@ -97,23 +112,39 @@ def running_economy(
     """
     logs = _new_logs(layout)
     with ExitStack() as parts:
-        rpc_url = parts.enter_context(_running_chain(layout, logs))
+        # Both start at the same time.
+        servers = [parts.enter_context(_started(each)) for each in _chains(layout, logs)]
+        rpc_url, solana_rpc_url = (server.wait_until_ready() for server in servers)
         chain = Chain(parts.enter_context(Rpc(rpc_url)))
         chain.deploy_contracts()
         for buyer in (BUYER, SECOND_BUYER):
             chain.fund(buyer.address, STARTING_BALANCE)
+        solana = SolanaChain(parts.enter_context(Rpc(solana_rpc_url)))
+        for owner, amount in ((SOLANA_BUYER.address, STARTING_BALANCE), (SOLANA_PAYEE, 0)):
+            solana.fund(owner, amount)
         settings = {
             "RPC_URL": rpc_url,
             "PRIVATE_KEY": FACILITATOR.private_key,
             "WALLET_FACTORY": FACTORY,
             "CONFIRMATION_MS": str(round(1000 * confirmation_seconds)),
+            "SOLANA_RPC_URL": solana_rpc_url,
+            "SOLANA_PRIVATE_KEY": SOLANA_FACILITATOR.private_key,
         }
-        facilitator_url = parts.enter_context(_running_facilitator(layout, logs, settings))
-        yield Economy(chain, rpc_url, facilitator_url, logs)
+        facilitator = parts.enter_context(_started(_facilitator(layout, logs, settings)))
+        facilitator_url = facilitator.wait_until_ready()
+        yield Economy(chain, rpc_url, solana, solana_rpc_url, facilitator_url, logs)
 
 
 @contextmanager
-def _running_chain(layout: Layout, logs: Path) -> Iterator[str]:
+def _started(server: GuardedServer) -> Iterator[GuardedServer]:
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _chains(layout: Layout, logs: Path) -> Iterator[GuardedServer]:
+    """Start the EVM chain and the Solana chain."""
     command = (
         find_anvil(layout),
         *("--host", "127.0.0.1", "--port", "0"),
@@ -121,23 +152,16 @@ def _running_chain(layout: Layout, logs: Path) -> Iterator[str]:
         # A block for each transaction at once, and one every few seconds without any.
         *("--mixed-mining", "--block-time", str(IDLE_BLOCK_SECONDS)),
     )
-    server = GuardedServer("The local chain", command, os.environ, logs / "chain.log")
-    try:
-        yield server.wait_until_ready()
-    finally:
-        server.stop()
+    yield GuardedServer("The local chain", command, os.environ, logs / "chain.log")
+    settings = {**os.environ, "FEE_PAYER": SOLANA_FACILITATOR.address}
+    solana = (find_node(layout), layout.economy / "solana.js")
+    yield GuardedServer("The local Solana chain", solana, settings, logs / "solana.log")
 
 
-@contextmanager
-def _running_facilitator(layout: Layout, logs: Path, settings: Mapping[str, str]) -> Iterator[str]:
+def _facilitator(layout: Layout, logs: Path, settings: Mapping[str, str]) -> GuardedServer:
     command = (find_node(layout), layout.economy / "facilitator.js")
-    server = GuardedServer(
-        "The facilitator", command, {**os.environ, **settings}, logs / "facilitator.log"
-    )
-    try:
-        yield server.wait_until_ready()
-    finally:
-        server.stop()
+    environment = {**os.environ, **settings}
+    return GuardedServer("The facilitator", command, environment, logs / "facilitator.log")
 
 
 def _new_logs(layout: Layout) -> Path:

@@ -1,8 +1,9 @@
-"""The wallets of the local chain.
+"""The wallets of the local chains.
 
 Their keys are public: Ethereum development tools derive them from the phrase
-"test test test test test test test test test test test junk". Never use them on a public
-network: anybody can spend their funds.
+"test test test test test test test test test test test junk", and those of Solana are the SHA-256 of
+"clawr local Solana wallet: " and a name. Never use them on a public network: anybody can spend their
+funds.
 """
 
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """An account of the local chain.
+    """An account of a local chain.
 
     Args:
-        address: In the checksum form of EIP-55.
-        private_key: 32 bytes in hexadecimal, after `0x`.
+        address: In the checksum form of EIP-55, or in base58 on Solana.
+        private_key: 32 bytes in hexadecimal, after `0x` except on Solana.
     """
 
     address: str
@@ -60,3 +61,22 @@ PAYEE = "0xBcd4042DE499D14e55001CcbB24a551F3b954096"
 
 ACCOUNTS = 11
 """The number of accounts of the phrase on the chain; the payee is the last."""
+
+SOLANA_FACILITATOR = Wallet(
+    "EndLmEsKXNdSsaJjxxYnwtdAjmE6sEoHcTX9rKEErGfe",
+    "5c01e41ec2480203c90cb24ccd7cceaff929fc00fda7aa47260381436e595a65",
+)
+"""Pays the fee of every settlement on Solana."""
+
+SOLANA_BUYER = Wallet(
+    "2M66XFg8Qk9Vu1KBHpVHmYmvHnbukMFXg8beJzTtXRcz",
+    "5fb693bf0056f64fb27662d94872625c5067aa6818798334f44195cc13c54d6a",
+)
+SOLANA_PAUPER = Wallet(
+    "7ZWFatDAY7DBKXC37KJhiE8nZJUKERCc9PPdbNstEDJi",
+    "9e361a68166b847b54764eb23cacb6ec9ba432bed2750feec76768b31a77f88a",
+)
+"""Has no tokens."""
+
+SOLANA_PAYEE = "7ZG9juKTJqLpxw5bjRigj7GVrrFzh3DjbChTv8muBP71"
+"""The payee of the demo API that accepts payments on Solana."""

@@ -1,8 +1,9 @@
 /**
  * Serves the official x402 facilitator over HTTP on a free port of 127.0.0.1, for the local
- * chain. Settings come from the environment: RPC_URL, PRIVATE_KEY (pays the gas),
+ * chains. Settings come from the environment: RPC_URL, PRIVATE_KEY (pays the gas),
  * WALLET_FACTORY (the only contract that may deploy a payer's smart wallet) and CONFIRMATION_MS
- * (how long a settlement waits for its block before it is reported as pending).
+ * (how long a settlement waits for its block before it is reported as pending), and for Solana
+ * SOLANA_RPC_URL and SOLANA_PRIVATE_KEY (pays the fees; 32 bytes in hexadecimal).
  *
  * As catalogs do, it says in the header EXTENSION-RESPONSES of a settlement whether it can list the API.
  *
@@ -12,12 +13,16 @@
 import { createServer } from "node:http";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
+import { createKeyPairSignerFromPrivateKeyBytes } from "@solana/kit";
 import { x402Facilitator } from "@x402/core/facilitator";
 import { toFacilitatorEvmSigner } from "@x402/evm";
 import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { ExactEvmSchemeV1 } from "@x402/evm/exact/v1/facilitator";
 import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
 import { extractDiscoveryInfo, validateDiscoveryExtension } from "@x402/extensions/bazaar";
+import { SOLANA_DEVNET_CAIP2, toFacilitatorSvmSigner } from "@x402/svm";
+import { ExactSvmScheme } from "@x402/svm/exact/facilitator";
+import { ExactSvmSchemeV1 } from "@x402/svm/exact/v1/facilitator";
 import { createWalletClient, defineChain, http, publicActions } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
@@ -25,6 +30,7 @@ const CHAIN_ID = 84532;
 const NETWORK = `eip155:${CHAIN_ID}`;
 /** The same network's name in version 1 of the protocol. */
 const NETWORK_V1 = "base-sepolia";
+const SOLANA_NETWORK_V1 = "solana-devnet";
 const BODY_BYTES_MAX = 1_000_000;
 const SAID_MAX = 100;
 /** Interval of polling for a receipt; short, because the local chain mines each transaction at once. */
@@ -119,10 +125,14 @@ const signer = makeSigner(
 	Number(setting("CONFIRMATION_MS")),
 );
 const wallets = { eip6492AllowedFactories: [setting("WALLET_FACTORY")] };
+const feePayer = await createKeyPairSignerFromPrivateKeyBytes(Buffer.from(setting("SOLANA_PRIVATE_KEY"), "hex"));
+const solanaSigner = toFacilitatorSvmSigner(feePayer, { defaultRpcUrl: setting("SOLANA_RPC_URL") });
 const facilitator = new x402Facilitator()
 	.register(NETWORK, new ExactEvmScheme(signer, wallets))
 	.register(NETWORK, new UptoEvmScheme(signer))
-	.registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer, wallets));
+	.registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer, wallets))
+	.register(SOLANA_DEVNET_CAIP2, new ExactSvmScheme(solanaSigner))
+	.registerV1(/** @type {any} */ (SOLANA_NETWORK_V1), new ExactSvmSchemeV1(solanaSigner));
 
 /** What was said about descriptions of APIs before, by their text. @type {Map<string, string>} */
 const said = new Map();

@@ -3,8 +3,9 @@
  * first argument is `axios`.
  *
  * Each line of input is a request as JSON: `id`, `key` (private key), `wallet` (if the payer is a
- * contract: `address`, `owner`, `factory`, `deployment` as in smart_wallets.py), `version` (2 or 1),
- * `method`, `url`, `headers`, `body` (text), and `sign: true` to sign without sending. Each
+ * contract: `address`, `owner`, `factory`, `deployment` as in smart_wallets.py), `solanaRpcUrl` (a
+ * node, to pay on Solana), `version` (2 or 1), `method`, `url`, `headers`, `body` (text), and
+ * `sign: true` to sign without sending. Each
  * line of output is its result: `id` and either `status`, `headers`, `body`, `receipt`, or
  * `header` and `value` of the signed payment, or `error`. Requests run concurrently.
  */
@@ -20,7 +21,7 @@ const isAxios = process.argv[2] === "axios";
 
 /** @typedef {{status: number, headers: Record<string, string>, body: string}} Received */
 /** @typedef {{address: `0x${string}`, owner: number, factory: `0x${string}` | "", deployment: `0x${string}`}} SmartWallet */
-/** @typedef {{id: number, key: `0x${string}`, wallet?: SmartWallet, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, sign?: boolean}} PaidRequest */
+/** @typedef {{id: number, key: string, wallet?: SmartWallet, solanaRpcUrl?: string, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, sign?: boolean}} PaidRequest */
 
 /**
  * Removes the header of version 2: a client of version 1 reads the requirements in the body.
@@ -37,12 +38,32 @@ async function fetchAsVersion1(input, init) {
 }
 
 /**
+ * Returns a client that pays on EVM networks, or on Solana.
+ *
+ * @param {PaidRequest} request
+ */
+async function makeClient(request) {
+	const { key, solanaRpcUrl } = request;
+	if (solanaRpcUrl === undefined) {
+		const signer = signerOf(request);
+		return registerExactEvmScheme(new x402Client(), { signer }).register("eip155:*", new UptoEvmScheme(signer));
+	}
+	const { createKeyPairSignerFromPrivateKeyBytes } = await import("@solana/kit");
+	const { ExactSvmScheme } = await import("@x402/svm/exact/client");
+	const { ExactSvmSchemeV1 } = await import("@x402/svm/exact/v1/client");
+	const signer = await createKeyPairSignerFromPrivateKeyBytes(Buffer.from(key, "hex"));
+	const config = { rpcUrl: solanaRpcUrl };
+	return new x402Client()
+		.register("solana:*", new ExactSvmScheme(signer, config))
+		.registerV1("solana-devnet", new ExactSvmSchemeV1(signer, config));
+}
+
+/**
  * @param {PaidRequest} request
  * @returns {Promise<object>}
  */
 async function run(request) {
-	const signer = signerOf(request);
-	const client = registerExactEvmScheme(new x402Client(), { signer }).register("eip155:*", new UptoEvmScheme(signer));
+	const client = await makeClient(request);
 	const send = request.version === 1 ? fetchAsVersion1 : fetch;
 	const init = { method: request.method, headers: request.headers ?? {}, body: request.body };
 	if (request.sign) {
@@ -60,7 +81,7 @@ async function run(request) {
  * @returns {import("@x402/evm").ClientEvmSigner}
  */
 function signerOf({ key, wallet }) {
-	const account = privateKeyToAccount(key);
+	const account = privateKeyToAccount(/** @type {`0x${string}`} */ (key));
 	if (wallet === undefined) return account;
 	return {
 		address: wallet.address,
