@@ -51,7 +51,7 @@ clawr: ## sets up the command clawr and prints its path
 demo: ## sends 300 requests to the running dispatcher, then prints its snapshot (PORT=; HISTORY=30 first adds demo history)
 	@$(SETUP) run $(if $(HISTORY),&& PYTHONPATH=src $(PYTHON) -m dev.history) && exec $(PYTHON) -m dev.demo --url "http://localhost:$${PORT:-8787}"
 
-pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 COUNT=1 METHOD= BODY=)
+pay: ## pays a priced API of the running dispatcher (API=rates/convert?amount=2 COUNT=1 METHOD= BODY= NETWORK=)
 	@$(SETUP) payments && exec $(PYTHON) -m dev.economy
 
 test: ## runs all tests (RUNTIME=newest: what needs workerd, on npm's newest one)

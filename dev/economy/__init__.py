@@ -2,7 +2,8 @@
 
 The EVM chain (anvil) and the x402 facilitator are the official, unmodified programs. The token's
 contract is our own and behaves like USDC for facilitators and clients. On Solana, the official
-token program runs in LiteSVM, behind the RPC methods of a node. Everything runs in memory, on free ports of 127.0.0.1, and ends with the process that started it.
+token program runs in LiteSVM, behind the RPC methods of a node. Everything runs in memory, on free
+ports of 127.0.0.1, and ends with the process that started it.
 
     from dev.economy import running_economy
 

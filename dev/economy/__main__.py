@@ -26,7 +26,7 @@ def main() -> int:
 
 
 def read_request(environment: Mapping[str, str]) -> PaidRequest:
-    """Return the request of `API`, `METHOD`, `BODY` and `COUNT`.
+    """Return the request of `API`, `METHOD`, `BODY`, `COUNT` and `NETWORK`.
 
     Raises:
         UsageError: `COUNT` is invalid.
@@ -40,6 +40,7 @@ def read_request(environment: Mapping[str, str]) -> PaidRequest:
         method=(environment.get("METHOD") or ("POST" if body else "GET")).upper(),
         body=body,
         times=int(times),
+        network=environment.get("NETWORK") or "",
     )
 
 

@@ -19,27 +19,32 @@ ADVICE = "start one with `make dev PAYMENTS=1` in another terminal, with the sam
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """The addresses of a dispatcher and its chain.
+    """The addresses of a dispatcher and its chains.
 
     Args:
         dispatcher_url: The dispatcher's address, without a trailing slash.
-        rpc_url: The address of the chain's node.
+        rpc_url: The address of the EVM chain's node.
+        solana_rpc_url: The address of the Solana chain's node.
     """
 
     dispatcher_url: str
     rpc_url: str
+    solana_rpc_url: str
 
 
 @contextmanager
-def announced(state: Path, dispatcher_url: str, rpc_url: str) -> Iterator[None]:
+def announced(
+    state: Path, dispatcher_url: str, rpc_url: str, solana_rpc_url: str
+) -> Iterator[None]:
     """Write the file, and remove it after the `with` block.
 
     Args:
         state: The dispatcher's STATE folder.
         dispatcher_url: The dispatcher's address.
-        rpc_url: The address of the chain's node.
+        rpc_url: The address of the EVM chain's node.
+        solana_rpc_url: The address of the Solana chain's node.
     """
-    content = json.dumps(asdict(Announcement(dispatcher_url, rpc_url))).encode()
+    content = json.dumps(asdict(Announcement(dispatcher_url, rpc_url, solana_rpc_url))).encode()
     with temporary_file(state / FILE_NAME, content):
         yield
 

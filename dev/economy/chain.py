@@ -80,8 +80,8 @@ class Transfer:
     """A transfer of tokens.
 
     Args:
-        sender: The payer's address, in lower case.
-        recipient: The payee's address, in lower case.
+        sender: The payer's address, in lower case if read from the chain.
+        recipient: The payee's address, likewise.
         amount: In atomic units.
     """
 
@@ -179,6 +179,15 @@ class Chain:
         """Return a transaction; `None` if the chain does not know the hash."""
         found = self.rpc.call("eth_getTransactionByHash", transaction_hash)
         return None if found is None else self._read(found)
+
+    def has_transferred(self, name: str, transfer: Transfer) -> bool | None:
+        """Return whether a transaction made one transfer alone; `None` if it is not known."""
+        found = self.transaction(name)
+        if found is None:
+            return None
+        sender, recipient = transfer.sender.lower(), transfer.recipient.lower()
+        wanted = (Transfer(sender, recipient, transfer.amount),)
+        return found.succeeded is True and tuple(found.transfers) == wanted
 
     def transactions_to_token(self) -> list[Transaction]:
         """Return all mined transactions that called the token, in order, including failed ones."""

@@ -1,20 +1,22 @@
-"""Pays a priced API of a running dispatcher and prints the changed balances."""
+"""Pays a priced API of a running dispatcher on the local chains, and prints the balances."""
 
 import base64
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 from rich.table import Table
 
-from dev.economy.announcement import find_announced
-from dev.economy.chain import Chain, Transfer
+from dev.economy.announcement import Announcement, find_announced
+from dev.economy.chain import NETWORK, Chain, Transfer
 from dev.economy.payer import Payer, PayerError, Purchase, running_payer
 from dev.economy.rpc import Rpc
-from dev.economy.wallets import BUYER
+from dev.economy.solana import SOLANA_NETWORK, SolanaChain
+from dev.economy.wallets import BUYER, SOLANA_BUYER, Wallet
 from dev.errors import DevelopmentError, UsageError
 from dev.layout import Layout
 from dev.setup.node import find_node
@@ -32,13 +34,15 @@ class PaidRequest:
         api: The API's slug with path and query: `rates/convert?amount=2`.
         method: The HTTP method.
         body: The body; empty for none.
-        times: How many times to send it.
+        times: How many times to send it, on each chain.
+        network: The chain to pay on; empty for all that the API accepts.
     """
 
     api: str
     method: str
     body: str
     times: int
+    network: str = ""
 
     def url(self, dispatcher_url: str) -> str:
         """Return the URL of the request."""
@@ -52,14 +56,42 @@ class PaidRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Requirements:
-    """The payment requirements of a priced API.
+class Way:
+    """A local chain on which an API can be paid.
 
     Args:
+        name: The network's name in version 1 of x402.
+        label: What distinguishes its wallets from those of the EVM chain.
+        chain: The chain.
+        wallet: The buyer's wallet.
+        fields: What `Payer.pay` needs to pay there.
+    """
+
+    name: str
+    label: str
+    chain: Chain | SolanaChain
+    wallet: Wallet
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def balances(self, payee: str) -> dict[str, int]:
+        """Return the balances of buyer and payee."""
+        return {
+            f"{self.label}buyer": self.chain.balance(self.wallet.address),
+            f"{self.label}payee": self.chain.balance(payee),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """The payment requirements of a priced API on one network.
+
+    Args:
+        network: The network, in CAIP-2 form.
         amount: In atomic units of the token, which are micro-dollars.
         payee: The address to pay.
     """
 
+    network: str
     amount: int
     payee: str
 
@@ -89,24 +121,51 @@ def pay(layout: Layout, state: Path, request: PaidRequest, console: Console) -> 
     """
     found = find_announced(state)
     url = request.url(found.dispatcher_url)
-    requirements = fetch_requirements(url, request)
-    console.print(
-        f"{request.method} {url} costs {dollars(requirements.amount)}, "
-        f"payable to {requirements.payee}.",
-        highlight=False,
-        soft_wrap=True,
-    )
-    with Rpc(found.rpc_url) as rpc, running_payer(client_command(layout)) as payer:
-        chain = Chain(rpc)
-        before = balances(chain, requirements)
-        problems = [
-            problem
-            for _ in range(request.times)
-            for problem in _buy(payer, chain, url, request, requirements, console)
+    required = fetch_requirements(url, request)
+    problems: list[str] = []
+    before: dict[str, int] = {}
+    after: dict[str, int] = {}
+    with ExitStack() as parts:
+        ways = local_ways(found, parts)
+        wanted = [
+            one
+            for one in required
+            if one.network in ways and request.network in ("", ways[one.network].name)
         ]
-        console.print(balance_table(before, balances(chain, requirements)))
+        if not wanted:
+            raise UsageError(f"{url} cannot be paid on {request.network or 'a local chain'}.")
+        payer = parts.enter_context(running_payer(client_command(layout)))
+        for one in wanted:
+            way = ways[one.network]
+            console.print(
+                f"{request.method} {url} costs {dollars(one.amount)} on {way.name}, "
+                f"payable to {one.payee}.",
+                highlight=False,
+                soft_wrap=True,
+            )
+            before |= way.balances(one.payee)
+            for _ in range(request.times):
+                problems += _buy(payer, way, url, request, one, console)
+            after |= way.balances(one.payee)
+        console.print(balance_table(before, after))
     if problems:
-        raise WrongPayment(f"{len(problems)} of {request.times} failed: {problems[0]}.")
+        count = request.times * len(wanted)
+        raise WrongPayment(f"{len(problems)} of {count} failed: {problems[0]}.")
+
+
+def local_ways(found: Announcement, parts: ExitStack) -> Mapping[str, Way]:
+    """Return the local chains by network.
+
+    Args:
+        found: The addresses of their nodes.
+        parts: Closes the connections.
+    """
+    rpc, solana_rpc = (
+        parts.enter_context(Rpc(url)) for url in (found.rpc_url, found.solana_rpc_url)
+    )
+    fields = {"solanaRpcUrl": found.solana_rpc_url}
+    solana = Way("solana-devnet", "Solana ", SolanaChain(solana_rpc), SOLANA_BUYER, fields)
+    return {NETWORK: Way("base-sepolia", "", Chain(rpc), BUYER), SOLANA_NETWORK: solana}
 
 
 def client_command(layout: Layout) -> Sequence[str | Path]:
@@ -114,7 +173,7 @@ def client_command(layout: Layout) -> Sequence[str | Path]:
     return (find_node(layout), layout.economy / "payer.js")
 
 
-def fetch_requirements(url: str, request: PaidRequest) -> Requirements:
+def fetch_requirements(url: str, request: PaidRequest) -> Sequence[Requirements]:
     """Send the request without payment, and return the payment requirements.
 
     Raises:
@@ -133,29 +192,25 @@ def fetch_requirements(url: str, request: PaidRequest) -> Requirements:
             f"{url} requires no payment, it responds with {response.status_code}: "
             f"{response.text[:SHOWN_BODY_LENGTH]}"
         )
-    requirements = json.loads(base64.b64decode(required))["accepts"][0]
-    return Requirements(int(requirements["amount"]), requirements["payTo"])
+    return [
+        Requirements(one["network"], int(one["amount"]), one["payTo"])
+        for one in json.loads(base64.b64decode(required))["accepts"]
+    ]
 
 
-def balances(chain: Chain, requirements: Requirements) -> dict[str, int]:
-    """Return the balances of buyer and payee."""
-    return {"buyer": chain.balance(BUYER.address), "payee": chain.balance(requirements.payee)}
-
-
-def find_problem(purchase: Purchase, chain: Chain, requirements: Requirements) -> str | None:
+def find_problem(purchase: Purchase, way: Way, requirements: Requirements) -> str | None:
     """Return what is wrong with a purchase; `None` if nothing is.
 
     A request that the API failed to serve must not have been paid.
     """
     if not purchase.receipt or not purchase.receipt.get("success"):
         return f"the response {purchase.status} has no receipt"
-    transaction = chain.transaction(purchase.transaction)
-    expected = Transfer(BUYER.address.lower(), requirements.payee.lower(), requirements.amount)
-    if transaction is None:
-        return f"the chain has no transaction {purchase.transaction}"
-    if not transaction.succeeded or tuple(transaction.transfers) != (expected,):
-        return f"the transaction {purchase.transaction} did not transfer the price"
-    return None
+    name = purchase.transaction
+    expected = Transfer(way.wallet.address, requirements.payee, requirements.amount)
+    has_transferred = way.chain.has_transferred(name, expected)
+    if has_transferred is None:
+        return f"the chain has no transaction {name}"
+    return None if has_transferred else f"the transaction {name} did not transfer the price"
 
 
 def balance_table(before: dict[str, int], after: dict[str, int]) -> Table:
@@ -179,17 +234,17 @@ def dollars(micros: int, *, sign: bool = False) -> str:
 
 def _buy(
     payer: Payer,
-    chain: Chain,
+    way: Way,
     url: str,
     request: PaidRequest,
     requirements: Requirements,
     console: Console,
 ) -> list[str]:
     try:
-        purchase = payer.pay(BUYER, url, **request.fields())
+        purchase = payer.pay(way.wallet, url, **request.fields(), **way.fields)
     except PayerError as error:
         return [error.message]
-    problem = find_problem(purchase, chain, requirements)
+    problem = find_problem(purchase, way, requirements)
     paid = f"receipt {purchase.transaction}" if problem is None else f"not paid: {problem}"
     body = purchase.body.strip()[:SHOWN_BODY_LENGTH]
     console.print(f"{purchase.status}, {paid}", highlight=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from dev.economy.chain import Transfer
 from dev.economy.rpc import Rpc
 
 SOLANA_NETWORK = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"
@@ -54,13 +55,18 @@ class SolanaChain:
         found: Sequence[str] = self.rpc.call("local_signatures")
         return found
 
-    def changes(self, signature: str) -> Mapping[str, int]:
-        """Return by how much a successful transaction changed the token balance of each owner."""
-        meta = self.rpc.call("getTransaction", signature)["meta"]
-        if meta["err"] is not None:
-            return {}
-        before, after = (_balances(meta[name]) for name in ("preTokenBalances", "postTokenBalances"))
-        return {owner: amount - before.get(owner, 0) for owner, amount in after.items()}
+    def has_transferred(self, name: str, transfer: Transfer) -> bool | None:
+        """Return whether a transaction made one transfer alone; `None` if it is not known."""
+        found = self.rpc.call("getTransaction", name)
+        if found is None:
+            return None
+        meta = found["meta"]
+        before, after = (
+            _balances(meta[each]) for each in ("preTokenBalances", "postTokenBalances")
+        )
+        changes = {owner: amount - before[owner] for owner, amount in after.items()}
+        wanted = {transfer.sender: -transfer.amount, transfer.recipient: transfer.amount}
+        return meta["err"] is None and changes == wanted
 
 
 def _balances(entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:

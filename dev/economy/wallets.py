@@ -1,9 +1,9 @@
 """The wallets of the local chains.
 
 Their keys are public: Ethereum development tools derive them from the phrase
-"test test test test test test test test test test test junk", and those of Solana are the SHA-256 of
-"clawr local Solana wallet: " and a name. Never use them on a public network: anybody can spend their
-funds.
+"test test test test test test test test test test test junk". Those of Solana are the SHA-256 of
+"clawr local Solana wallet: " and a name. Never use them on a public network: anybody can spend
+their funds.
 """
 
 from dataclasses import dataclass

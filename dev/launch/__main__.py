@@ -93,7 +93,8 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
             server.wait_until_ready()
             parts.enter_context(announced_api(HERE, options, server))
             if economy:
-                parts.enter_context(announced(options.state, server.url, economy.rpc_url))
+                nodes = (economy.rpc_url, economy.solana_rpc_url)
+                parts.enter_context(announced(options.state, server.url, *nodes))
             print_introduction(server.url, options, economy)
             if options.variables and (token := _token(options)):
                 for message in unusable_settings(server.port, token):

@@ -56,10 +56,14 @@ def payment_examples(
 
 
 def wallet_lines(economy: Economy) -> Iterator[str]:
-    """Yield lines about the wallets, the chain and the facilitator."""
-    yield "Wallets on the local chain (published keys, worthless anywhere else):"
+    """Yield lines about the wallets, the chains and the facilitator."""
+    yield "Wallets on the local chains (published keys, worthless anywhere else):"
     for name, wallet in (("buyer", economy.buyer), ("second buyer", economy.second_buyer)):
         balance = dollars(economy.chain.balance(wallet.address))
         yield f"  {name} {wallet.address} has {balance}, key {wallet.private_key}"
     yield f"  payee {economy.payee}"
+    solana = economy.solana_buyer
+    balance = dollars(economy.solana.balance(solana.address))
+    yield f"  Solana buyer {solana.address} has {balance}, key {solana.private_key}"
     yield f"Chain at {economy.rpc_url}, facilitator at {economy.facilitator_url}"
+    yield f"Solana chain at {economy.solana_rpc_url}"

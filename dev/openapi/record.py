@@ -54,7 +54,7 @@ def record(layout: Layout) -> Mapping[str, Sequence[Example]]:
             running_dispatcher(
                 state=state, tenants=tenants, namespace=demo / "namespace", variables=variables
             ) as server,
-            announced(state, server.url, economy.rpc_url),
+            announced(state, server.url, economy.rpc_url, economy.solana_rpc_url),
             httpx.Client(base_url=server.url, timeout=60) as client,
             Path(os.devnull).open("w") as nowhere,
         ):

@@ -24,7 +24,9 @@ from .shops import PRICE
 def state(economy: Economy, shops: Shops, tmp_path: Path) -> Iterator[Path]:
     """The STATE of a server with priced APIs, here the official one."""
     parts = urlsplit(shops.v2)
-    with announced(tmp_path, f"{parts.scheme}://{parts.netloc}", economy.rpc_url):
+    with announced(
+        tmp_path, f"{parts.scheme}://{parts.netloc}", economy.rpc_url, economy.solana_rpc_url
+    ):
         yield tmp_path
 
 
@@ -59,8 +61,10 @@ def test_the_output_has_price_receipts_responses_and_both_balances(
 
 
 def test_it_pays_the_dispatcher(paid_dispatcher: PaidDispatcher, tmp_path: Path) -> None:
-    paid = paid_dispatcher.economy.chain.balance(paid_dispatcher.economy.payee)
-    with announced(tmp_path, paid_dispatcher.server.url, paid_dispatcher.economy.rpc_url):
+    economy = paid_dispatcher.economy
+    paid = economy.chain.balance(economy.payee)
+    nodes = (economy.rpc_url, economy.solana_rpc_url)
+    with announced(tmp_path, paid_dispatcher.server.url, *nodes):
         shown = pay(tmp_path, API="sold-by-platform/loaf?thick=1", METHOD="PUT", BODY="hello")
         failed = pay(tmp_path, API="sold-by-platform/?status=500")
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -101,7 +105,7 @@ def test_a_failed_payment_fails_the_command(economy: Economy, state: Path) -> No
 
 def test_a_killed_dispatcher_is_reported_as_ended(tmp_path: Path) -> None:
     url = refused_address()
-    with announced(tmp_path, url, url):
+    with announced(tmp_path, url, url, url):
         shown = pay(tmp_path)
     assert shown.returncode == 2
     assert "has stopped" in shown.stderr
