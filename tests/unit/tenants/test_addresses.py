@@ -7,7 +7,13 @@ from eth_utils.address import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.addresses import checksummed, is_address
+from tenants.addresses import (
+    checksummed,
+    decode_base58,
+    encode_base58,
+    is_address,
+    is_solana_address,
+)
 from tenants.records import parse_tenant
 from tests.unit.tenants.test_records import REQUIRED, reasons
 
@@ -56,3 +62,44 @@ def test_a_record_with_a_mistyped_payee_is_rejected() -> None:
     (reason,) = reasons(payTo=mistyped)
     assert reason.startswith("payTo must be an address whose letter case has the checksum")
     assert parse_tenant({**REQUIRED, "payTo": mistyped.lower()}, "r").pay_to == mistyped.lower()
+
+
+@given(st.binary(max_size=64))
+def test_base58_is_read_as_it_is_written(content: bytes) -> None:
+    text = encode_base58(content)
+    if content:
+        assert decode_base58(text, len(content)) == content
+        assert decode_base58("1" + text, len(content)) is None
+    assert decode_base58(text, len(content) + 1) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "content"),
+    [
+        # From the test vectors of draft-msporny-base58.
+        ("2NEpo7TZRRrLZSi2U", 12, b"Hello World!"),
+        ("11233QC4", 6, bytes.fromhex("0000287fb4cd")),
+        ("1" * 32, 32, bytes(32)),
+    ],
+)
+def test_base58_is_that_of_the_draft(text: str, size: int, content: bytes) -> None:
+    assert decode_base58(text, size) == content
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0" * 43,
+        "O" * 43,
+        "I" * 43,
+        "l" * 43,
+        "1" * 31,
+        "1" * 33,
+        "z" * 44,
+        "é" * 40,
+        "1" * 10**6,
+    ],
+)
+def test_what_is_no_address_on_solana_is_refused(text: str) -> None:
+    assert not is_solana_address(text)

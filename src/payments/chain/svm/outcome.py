@@ -96,6 +96,8 @@ async def _has_expired(node: Node, payment: ClaimedPayment, blockhash: str) -> t
     if is_valid:
         return False, slot
     latest_ms = await block_seconds(node, slot) * 1000
+    if latest_ms > node.clock.now_ms() + constants.BLOCK_AHEAD_MS_MAX:
+        raise FetchFailed("the newest finalized block is in the future")
     return latest_ms >= payment.claimed_at_ms + constants.EXPIRY_MARGIN_MS, slot
 
 
@@ -137,11 +139,9 @@ async def _remembers(node: Node, payment: ClaimedPayment) -> bool:
 
 
 async def _read_proof(node: Node, payment: ClaimedPayment, signature: str) -> ChainProof | None:
-    """Read what a transaction did; None if it is not the payment's, or there is none."""
+    """Read what a finalized transaction did; None if it is not the payment's."""
     options = {**FINALIZED, "encoding": "base64", "maxSupportedTransactionVersion": 0}
     found = await node.call("getTransaction", [signature, options])
-    if found is None:
-        return None
     wire, meta = (
         (found.get("transaction"), found.get("meta")) if isinstance(found, dict) else (None, None)
     )
