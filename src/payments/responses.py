@@ -37,7 +37,7 @@ from payments.facilitator import SETTLEMENT_PENDING
 from payments.models import PaymentRequest, PaymentRow
 from payments.requirements import PaymentRequirements, Resource, accepts_in_body
 from tenants.discovery import BODY_METHODS
-from tenants.networks import network_name_v1
+from tenants.networks import EVM, SVM, family_of, network_name_v1
 
 _VERSION_1 = 1
 _PAGE = """<!doctype html>
@@ -64,11 +64,15 @@ client signs a payment, and sends the request again with it. <code>PRIVATE_KEY</
 an account that has the token; it never leaves the program.</p>
 <h3>curl: see what it costs</h3>
 <pre><code class="curl">{curl}</code></pre>
-<h3>Python: pip install "x402[evm,requests]"</h3>
+{code}</html>
+"""
+_EVM_CODE = """<h3>Python: pip install "x402[evm,requests]"</h3>
 <pre><code class="python">{python}</code></pre>
 <h3>JavaScript: npm install @x402/fetch @x402/evm viem</h3>
 <pre><code class="javascript">{javascript}</code></pre>
-</html>
+"""
+_SVM_CODE = """<h3>JavaScript, on Solana: npm install @x402/fetch @x402/svm @solana/kit</h3>
+<pre><code class="solana">{solana}</code></pre>
 """
 _WAY = """<dt>Price of one request</dt><dd>${price}</dd>
 <dt>Paid in</dt><dd>{asset_name}, token {asset} on {network}</dd>
@@ -93,6 +97,15 @@ import {{ privateKeyToAccount }} from "viem/accounts";
 
 const signer = privateKeyToAccount(process.env.PRIVATE_KEY);
 const client = registerExactEvmScheme(new x402Client(), {{ signer }});
+const response = await wrapFetchWithPayment(fetch, client)({url}{options});
+console.log(await response.text());"""
+_SOLANA = """import {{ createKeyPairSignerFromBytes, getBase58Encoder }} from "@solana/kit";
+import {{ wrapFetchWithPayment, x402Client }} from "@x402/fetch";
+import {{ registerExactSvmScheme }} from "@x402/svm/exact/client";
+
+const key = getBase58Encoder().encode(process.env.PRIVATE_KEY);
+const signer = await createKeyPairSignerFromBytes(key);
+const client = registerExactSvmScheme(new x402Client(), {{ signer }});
 const response = await wrapFetchWithPayment(fetch, client)({url}{options});
 console.log(await response.text());"""
 _SERVED_BEFORE = (
@@ -238,6 +251,7 @@ def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, mes
         sent |= {"headers": headers, "body": body}
         curl += ["-H", f"content-type: {kind}", "-d", body]
         python = f", headers={json.dumps(headers)}, data={json.dumps(body)}"
+    options = f", {json.dumps(sent)}" if sent else ""
     return _PAGE.format(
         title=escape(f"Payment required: {resource.discovery.title or 'an API'}"),
         description=escape(resource.description),
@@ -261,9 +275,16 @@ def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, mes
                 url=shlex.quote(resource.url),
             )
         ),
-        python=escape(_PYTHON.format(method=json.dumps(method), url=quoted, options=python)),
-        javascript=escape(
-            _JAVASCRIPT.format(url=quoted, options=f", {json.dumps(sent)}" if sent else "")
+        code="".join(
+            code.format(
+                python=escape(
+                    _PYTHON.format(method=json.dumps(method), url=quoted, options=python)
+                ),
+                javascript=escape(_JAVASCRIPT.format(url=quoted, options=options)),
+                solana=escape(_SOLANA.format(url=quoted, options=options)),
+            )
+            for family, code in ((EVM, _EVM_CODE), (SVM, _SVM_CODE))
+            if any(family_of(one.network) is family for one in accepts)
         ),
     )
 

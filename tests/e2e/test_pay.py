@@ -50,7 +50,7 @@ def test_the_output_has_price_receipts_responses_and_both_balances(
     before = economy.chain.balance(economy.buyer.address)
     shown = pay(state, API="priced/cent", BODY="hello", COUNT="3")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert f"costs $0.010000, payable to {economy.payee}." in shown.stdout
+    assert f"costs $0.010000 on base-sepolia, payable to {economy.payee}." in shown.stdout
     receipts = re.findall(r"^200, receipt (0x[0-9a-f]{64})$", shown.stdout, re.MULTILINE)
     assert len(set(receipts)) == 3
     assert all(economy.chain.transaction(receipt) for receipt in receipts)
@@ -79,6 +79,7 @@ def test_it_pays_the_dispatcher(paid_dispatcher: PaidDispatcher, tmp_path: Path)
     [
         ({"API": "free"}, 1, "requires no payment, it responds with 404"),
         ({"COUNT": "none"}, 2, "COUNT=none is not a whole number"),
+        ({"API": "priced/cent", "NETWORK": "solana-devnet"}, 2, "cannot be paid on solana-devnet"),
         ({"STATE": "/nowhere"}, 2, "start one with `make dev PAYMENTS=1`"),
     ],
 )
