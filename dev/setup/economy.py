@@ -1,6 +1,6 @@
 """Installs the npm packages of the local payment economy: chain, facilitator and client.
 
-They are 200 MB, so they are installed only for tests and `PAYMENTS=1`.
+They are 300 MB, so they are installed only for tests and `PAYMENTS=1`.
 """
 
 from pathlib import Path
