@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TypeAlias
 from urllib.parse import quote
 
 from core.callers import CallerHasher, payer_identity
@@ -25,7 +26,7 @@ from core.telemetry import SERVED
 from gateway.request_context import RequestContext
 from metering.events import Api
 from payments.chain.authorization import InvalidPayload
-from payments.chain.fee_payers import FeePayers, needs_fee_payer
+from payments.chain.fee_payers import FeePayers
 from payments.errors import PaymentFailed
 from payments.extensions.responses import ExtensionResponses
 from payments.facilitator import Facilitators
@@ -44,6 +45,7 @@ from payments.payload import PaymentPayload, read_payment
 from payments.requirements import PaymentRequirements, Resource, requirements_for
 from payments.resolution import resolver_of
 from payments.responses import PaymentErrors, already_served_response
+from tenants.networks import family_of
 from tenants.records import Tenant
 from usage import UsageRecorder
 
@@ -51,6 +53,9 @@ _LOGGER = logging.getLogger(__name__)
 
 NOT_CHARGED = "response_not_charged"
 """The reason of a payment that was released because of the script's response, or its lack."""
+
+_Accepts: TypeAlias = tuple[Tenant, Sequence[PaymentRequirements], bool]
+"""The ways to pay a tenant, and whether one of them needs a fee payer."""
 
 _ACCEPTS_MAX = 1_000
 _REPEATED = "payment_repeated"
@@ -75,9 +80,7 @@ class Checkout:
     callers: CallerHasher
     facilitators: Facilitators
     _payments: Payments | None = field(default=None)
-    _accepts: dict[tuple[str, str], tuple[Tenant, Sequence[PaymentRequirements], bool]] = field(
-        default_factory=dict
-    )
+    _accepts: dict[tuple[str, str], _Accepts] = field(default_factory=dict)
     _fee_payers: FeePayers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,9 +106,8 @@ class Checkout:
         try:
             # Without a facilitator the 402 would describe a payment that cannot be made.
             facilitator_urls(self.environment)
-            accepts, is_incomplete = self._accepts_of(tenant)
-            if is_incomplete:
-                accepts = await self._fee_payers.complete(accepts)
+            _, accepts, has_fee_payer = self._accepts_of(tenant)
+            offered = await self._fee_payers.offer(accepts) if has_fee_payer else accepts
         except ConfigurationError:
             # A known payment does not depend on what is demanded now.
             resumed = await self.resume(context, tenant)
@@ -116,6 +118,7 @@ class Checkout:
             request_id=context.request_id,
             api=tenant.api,
             accepts=accepts,
+            offered=offered,
             resource=Resource(
                 context.request.url,
                 context.request.method,
@@ -198,10 +201,12 @@ class Checkout:
         *,
         can_serve: bool,
     ) -> Claim | EarlyResponse | None:
+        own = [terms_of(row)]
         request = PaymentRequest(
             request_id=context.request_id,
             api=api,
-            accepts=[terms_of(row)],
+            accepts=own,
+            offered=own,
             resource=Resource(context.request.url, context.request.method, api.slug),
             target=context.target,
             headers=context.request.headers,
@@ -212,21 +217,18 @@ class Checkout:
         resumed = await self.payments.resume(request, payload, row, can_serve=can_serve)
         return None if resumed is None else self._claimed(context, resumed)
 
-    def _accepts_of(self, tenant: Tenant) -> tuple[Sequence[PaymentRequirements], bool]:
-        """Return the ways to pay a tenant, and whether one of them needs a fee payer.
-
-        They are the same until its record is read again.
-        """
+    def _accepts_of(self, tenant: Tenant) -> _Accepts:
+        """Return the ways to pay a tenant; they are the same until its record is read again."""
         key = (tenant.slug, _route_of(tenant))
         known = self._accepts.get(key)
         if known is not None and known[0] is tenant:
-            return known[1], known[2]
+            return known
         found = requirements_for(self.environment, tenant)
         if len(self._accepts) >= _ACCEPTS_MAX:
             self._accepts.clear()
-        is_incomplete = any(map(needs_fee_payer, found))
-        self._accepts[key] = (tenant, found, is_incomplete)
-        return found, is_incomplete
+        has_fee_payer = any(family_of(one.network).has_fee_payer for one in found)
+        self._accepts[key] = accepts = (tenant, found, has_fee_payer)
+        return accepts
 
     def _claimed(
         self, context: RequestContext, claim: Claim | AlreadyServed

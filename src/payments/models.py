@@ -25,13 +25,15 @@ in most cases."""
 class PaymentRequest:
     """What the payment of a request to an API depends on.
 
-    `accepts` are the ways to pay. `headers` are by lower-case name, `target` is the path and query
-    that the tenant's script receives, `caller` returns the caller's hash for a payer's address.
+    `accepts` are the ways to pay, and `offered` those that can be paid now, with their fee payers.
+    `headers` are by lower-case name, `target` is the path and query that the tenant's script
+    receives, `caller` returns the caller's hash for a payer's address.
     """
 
     request_id: str
     api: Api
     accepts: Sequence[PaymentRequirements]
+    offered: Sequence[PaymentRequirements]
     resource: Resource
     target: str
     headers: Mapping[str, str]

@@ -23,7 +23,6 @@ from core.responses import (
     json_response,
     prefers_page,
 )
-from payments.chain.fee_payers import needs_fee_payer
 from payments.discovery import encode_header, payment_required_header
 from payments.errors import (
     FacilitatorUnavailable,
@@ -127,9 +126,8 @@ class PaymentErrors:
 
     def unpaid(self) -> PaymentError:
         """Make the error for a request without a payment."""
-        accepts = self.request.accepts
-        if all(map(needs_fee_payer, accepts)):
-            networks = ", ".join(one.network for one in accepts)
+        if not self.request.offered:
+            networks = ", ".join(one.network for one in self.request.accepts)
             message = f"No facilitator settles payments on {networks} at the moment: try again."
             return self.retry_soon(FacilitatorUnavailable, "facilitator_unavailable", message)
         return self.with_requirements(
@@ -144,10 +142,8 @@ class PaymentErrors:
         `reason` is a code for programs, `message` a sentence; `headers` are added to the
         x402 header.
         """
+        accepts = self.request.offered or self.request.accepts
         resource = self.request.resource
-        # What lacks its fee payer cannot be paid now.
-        offered = [one for one in self.request.accepts if not needs_fee_payer(one)]
-        accepts = offered or self.request.accepts
         document = payment_required_header(accepts, resource, message)
         is_browser = prefers_page(self.request.headers)
         page = payment_page(accepts, resource, message) if is_browser else None

@@ -37,18 +37,18 @@ class FeePayers:
     _cached: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By network: until when, in milliseconds, and the account; empty if there is none."""
 
-    async def complete(
-        self, accepts: Sequence[PaymentRequirements]
-    ) -> Sequence[PaymentRequirements]:
-        """Return the ways to pay, with the fee payer of those that need one, if it is known.
+    async def offer(self, accepts: Sequence[PaymentRequirements]) -> Sequence[PaymentRequirements]:
+        """Return the ways to pay that can be paid now, with the fee payer of those that need one.
 
         Raises `ConfigurationError` if there is no facilitator, or a secret of one is missing.
         """
-        found = []
+        offered = []
         for one in accepts:
-            account = await self._fee_payer(one.network) if needs_fee_payer(one) else ""
-            found.append(replace(one, extra={**one.extra, "feePayer": account}) if account else one)
-        return found
+            if not family_of(one.network).has_fee_payer:
+                offered.append(one)
+            elif account := await self._fee_payer(one.network):
+                offered.append(replace(one, extra={**one.extra, "feePayer": account}))
+        return offered
 
     async def _fee_payer(self, network: str) -> str:
         now_ms = self.clock.now_ms()
@@ -77,11 +77,6 @@ class FeePayers:
             self._cached.clear()
         self._cached[network] = (now_ms + pause_ms, account)
         return account
-
-
-def needs_fee_payer(requirements: PaymentRequirements) -> bool:
-    """Tell whether a way to pay cannot be offered yet, because its fee payer is not known."""
-    return family_of(requirements.network).has_fee_payer and "feePayer" not in requirements.extra
 
 
 def fee_payer_in(kinds: Sequence[Json], network: str) -> str:
