@@ -19,7 +19,7 @@ PREFLIGHT = {
     "access-control-request-method": "GET",
     "access-control-request-headers": "authorization",
 }
-SLUGS = ("callers", "addresses", "uploads", "failures", "watched", "mounted", "browsed")
+SLUGS = ("callers", "addresses", "uploads", "failures", "watched", "mounted", "browsed", "methods")
 DIRECTORY = {
     "tenants": [
         *(tenant(slug, "edge", hosts=[f"{slug}.edge.example"]) for slug in SLUGS),
@@ -196,3 +196,29 @@ def test_a_script_below_a_path_can_make_redirects(edge: Caller) -> None:
     )
     at_host = edge.request("/redirect", host="mounted.edge.example", headers=forged)
     assert at_host.headers["location"] == "/echo"
+
+
+@pytest.mark.parametrize("host", [None, "methods.edge.example"])
+@pytest.mark.parametrize("content", [b"hello", b""])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "QUERY", "PURGE"])
+def test_a_body_arrives_with_every_method(
+    edge: Caller, method: str, content: bytes, host: str | None
+) -> None:
+    target = "/echo" if host else "/t/methods/echo"
+    headers = {"content-length": str(len(content))}
+    response = edge.request(target, method=method, host=host, headers=headers, content=content)
+    assert response.status_code == 200
+    if method != "HEAD":
+        seen = response.json()
+        assert (seen["method"], seen["body"]) == (method, content.decode())
+
+
+@pytest.mark.parametrize("status", [205, 226, 299, 418, 451, 511, 520, 599])
+def test_unusual_statuses_arrive(edge: Caller, status: int) -> None:
+    assert edge.request(f"/t/methods/status/{status}").status_code == status
+
+
+def test_a_url_with_credentials_arrives(edge: Caller) -> None:
+    target = "http://ann:secret@methods.edge.example/echo"
+    response = edge.request(target, host="methods.edge.example", method="GET", content=b"x")
+    assert (response.status_code, response.json()["body"]) == (200, "x")

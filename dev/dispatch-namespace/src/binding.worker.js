@@ -133,13 +133,15 @@ function stub(entrypoint) {
 
 /**
  * Removes `request.cf`, which scripts of a namespace do not get. A copied request inherits
- * it, so the request is rebuilt from its parts.
+ * it, so the request is rebuilt from its parts. The constructor takes a body with GET or HEAD only
+ * from another request, so such a request is a copy whose `cf` is empty.
  *
  * @param {any} request
  */
 function withoutCf(request) {
 	if (request.cf === undefined) return request;
 	const { method, headers, body, redirect, signal } = request;
+	if (body !== null && (method === "GET" || method === "HEAD")) return new Request(request, { cf: {} });
 	return new Request(request.url, { method, headers, body, redirect, signal });
 }
 

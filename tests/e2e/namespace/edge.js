@@ -8,6 +8,7 @@ export default {
 			const location = `${request.headers.get("x-forwarded-prefix") ?? ""}/echo`;
 			return new Response(null, { status: 303, headers: { location } });
 		}
+		if (pathname.startsWith("/status/")) return new Response(null, { status: Number(pathname.slice(8)) });
 		const { method, headers } = request;
 		return Response.json({ method, headers: Object.fromEntries(headers), body: await request.text() });
 	},
