@@ -15,6 +15,7 @@ from core.ports import Json
 from dev.openapi.analytics_schemas import analytics_schemas
 from dev.openapi.error_schemas import (
     ALWAYS,
+    CROSS_ORIGIN,
     HEADERS,
     KEPT,
     NOT_MODIFIED,
@@ -167,7 +168,7 @@ def _success(route: Route, success: Success, method: str) -> Document:
     )
     response: dict[str, Json] = {
         "description": success.description,
-        "headers": _headers(names),
+        "headers": _headers(list(dict.fromkeys((*names, *CROSS_ORIGIN)))),
     }
     if success.schema_name is not None:
         response["content"] = {success.media_type: {"schema": reference(success.schema_name)}}

@@ -36,7 +36,7 @@ HEADERS: Mapping[str, tuple[str, Schema]] = {
     "ratelimit-policy": ("The API's limits (draft-ietf-httpapi-ratelimit-headers-10).", text()),
     "ratelimit": ("What remains of these limits.", text()),
     "access-control-allow-origin": (
-        "`*` outside `/__platform`: pages of any origin may read the error.",
+        "`*` outside `/__platform`: any page may read it. Below, an allowed origin.",
         text(),
     ),
     "access-control-expose-headers": ("The headers that scripts in browsers may read.", text()),
@@ -61,7 +61,7 @@ TRANSPORT = (
 )
 """Headers that HTTP adds to any response; the document does not describe them."""
 
-_CROSS_ORIGIN = ("access-control-allow-origin", "access-control-expose-headers")
+CROSS_ORIGIN = ("access-control-allow-origin", "access-control-expose-headers", "vary")
 _PAID = ("payment-required", "payment-response", "x-payment-response", "x-clawr-payment-id")
 _LIMITED = ("retry-after", "ratelimit-policy", "ratelimit")
 
@@ -86,7 +86,7 @@ _REQUIRED = frozenset((*ALWAYS, "www-authenticate", "allow"))
 def headers_of_errors(codes: Sequence[str]) -> Sequence[str]:
     """Return the headers that a response with one of these codes may have."""
     own = (name for code in codes for name in _OF_ERRORS.get(code, ()))
-    return list(dict.fromkeys((*ALWAYS, *_CROSS_ORIGIN, *own)))
+    return list(dict.fromkeys((*ALWAYS, *CROSS_ORIGIN, *own)))
 
 
 def is_required(name: str) -> bool:
@@ -112,6 +112,7 @@ EVIDENCE: Mapping[str, Mapping[str, Schema]] = {
     "invalid_parameter": {
         "parameter": text("The parameter's name."),
         "expected": text("The valid values, in words."),
+        "accepted": list_of(text(), "The parameters of the route, if it does not have this one."),
     },
     "invalid_window": {
         "parameter": always("window"),
@@ -161,6 +162,7 @@ EVIDENCE: Mapping[str, Mapping[str, Schema]] = {
 """The schemas of the fields beside `message`, by error code."""
 
 _OPTIONAL: Mapping[str, Sequence[str]] = {
+    "invalid_parameter": ("accepted",),
     "unauthorized": ("requiredScope", "expiredAt"),
     "tenant_not_found": ("slug", "host"),
     "facilitator_unavailable": ("paymentId",),

@@ -15,7 +15,7 @@ from api.metrics import Metrics, metrics_response
 from api.pagination import NEWEST_CLAIM, encode_claim, encode_places
 from api.payment_health import PaymentHealth
 from api.rebuild_days import rebuild_days
-from api.spec import Values, query_pairs, read_parameters
+from api.spec import Values, query_pairs, read_parameters, refuse_unknown
 from core import constants
 from core.calendar import DAY_MS, timestamp
 from core.callers import CallerHasher
@@ -133,6 +133,7 @@ class PlatformApi:
             raise NotFound(f"The platform API has no such route; it has {paths}.")
         if request.method not in route.methods:
             raise MethodNotAllowed(request.method, route.methods)
+        refuse_unknown(route.parameters, pairs)
         values = read_parameters(route.parameters, pairs)
         if_none_match = request.headers.get("if-none-match", "")
         return await self._handlers[path](_Call(request, values, request_id, if_none_match))

@@ -49,8 +49,14 @@ from payments.errors import (
 )
 from tenants.admission import CapExceeded, RateLimited, UsageQuotaExceeded
 
-_PLATFORM_ERRORS = (Unauthorized, RateLimited, BindingMissing, ConfigurationError, InternalError)
-_WITH_PARAMETERS = (InvalidParameter, *_PLATFORM_ERRORS)
+_PLATFORM_ERRORS = (
+    InvalidParameter,
+    Unauthorized,
+    RateLimited,
+    BindingMissing,
+    ConfigurationError,
+    InternalError,
+)
 _TENANT_ERRORS = (
     InvalidParameter,
     PaymentIdentifierRequired,
@@ -95,7 +101,7 @@ ANALYTICS = Route(
     "Calls, callers, revenue, latency and errors of every API",
     READING,
     (Success("The snapshot of one window, or of all.", "AnyAnalytics"), _NOT_MODIFIED),
-    (InvalidWindow, *_WITH_PARAMETERS),
+    (InvalidWindow, *_PLATFORM_ERRORS),
     "analytics:read",
     "The `ETag` covers everything except `generatedAt`, `range.endAt`, `freshness.asOf` and"
     " `freshness.lagSeconds`. `Cache-Control` is"
@@ -116,7 +122,7 @@ EVENTS = Route(
     "Usage events, newest first",
     READING,
     (Success("A page of events.", "Events"),),
-    _WITH_PARAMETERS,
+    _PLATFORM_ERRORS,
     "events:read",
     parameters=(
         whole_number(
@@ -136,7 +142,7 @@ SETTLEMENTS = Route(
     "Settlement events, newest payment first",
     READING,
     (Success("A page of settlement events.", "Settlements"),),
-    _WITH_PARAMETERS,
+    _PLATFORM_ERRORS,
     "events:read",
     parameters=(
         whole_number(
@@ -156,7 +162,7 @@ RECONCILIATION = Route(
     "Compares the ledger with the settlement events of a day",
     READING,
     (Success("The totals of both, and the payments that differ.", "Reconciliation"),),
-    _WITH_PARAMETERS,
+    _PLATFORM_ERRORS,
     "events:read",
     parameters=(day("day", "The UTC day on which payments were presented; today by default."),),
 )
@@ -178,7 +184,7 @@ COMPACT = Route(
     "Rebuilds the totals of UTC days from the log",
     WRITING,
     (Success("What was rebuilt, and which days changed.", "Compaction"),),
-    _WITH_PARAMETERS,
+    _PLATFORM_ERRORS,
     "admin",
     f"Every UTC day in the range is rebuilt, at most {constants.REBUILD_DAYS_MAX} days. After"
     f" {constants.REBUILD_MS // 1000} seconds, the response says where to go on: if `complete` is"
@@ -196,7 +202,7 @@ IMPORT = Route(
     "Imports events of an older log; each is counted once",
     WRITING,
     (Success("How many events were new, known and rejected.", "Import"),),
-    _WITH_PARAMETERS,
+    _PLATFORM_ERRORS,
     "events:write",
     f"The body is a JSON array of events, or one event per line; at most"
     f" {constants.IMPORT_EVENTS_MAX:,} events and {constants.IMPORT_BYTES_MAX:,} bytes, with"
@@ -221,7 +227,7 @@ OPENAPI = Route(
     "This document",
     READING,
     (Success("OpenAPI 3.1.", "OpenApi"), _NOT_MODIFIED),
-    (Unauthorized, RateLimited, InternalError),
+    (InvalidParameter, Unauthorized, RateLimited, InternalError),
     "analytics:read",
     is_conditional=True,
 )

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from api.pagination import CURSOR_PATTERN
 from core import constants
 from core.calendar import DAY_MS
-from core.errors import DispatcherError, InvalidParameter, InvalidWindow
+from core.errors import DispatcherError, InvalidParameter, InvalidWindow, UnknownParameter
 from core.ports import Json
 
 Schema = Mapping[str, Json]
@@ -131,8 +131,8 @@ def query_pairs(query: str) -> Pairs:
 def read_parameters(parameters: Sequence[Parameter], pairs: Pairs) -> Values:
     """Read a route's parameters from a query.
 
-    Other parameters are ignored, because caches and trackers add theirs to any URL. Raises
-    `InvalidParameter` for the first one that is invalid, missing or given twice.
+    Other parameters are ignored; `refuse_unknown` rejects them. Raises `InvalidParameter` for the
+    first one that is invalid, missing or given twice.
     """
     values: dict[str, Json] = {}
     for parameter in parameters:
@@ -148,6 +148,17 @@ def read_parameters(parameters: Sequence[Parameter], pairs: Pairs) -> Values:
         except ValueError:
             raise parameter.error() from None
     return values
+
+
+def refuse_unknown(parameters: Sequence[Parameter], pairs: Pairs) -> None:
+    """Raise `UnknownParameter` if a query has a parameter that a route does not accept.
+
+    An ignored filter would return everything, and nothing would say so. Names are case-sensitive.
+    """
+    accepted = [parameter.name for parameter in parameters]
+    for name, _ in pairs:
+        if name not in accepted:
+            raise UnknownParameter(name[: constants.ECHOED_VALUE_LENGTH_MAX], accepted)
 
 
 def window_name(name: str, description: str, windows: Sequence[str]) -> Parameter:

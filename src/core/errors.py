@@ -5,7 +5,8 @@
     DispatcherError
     ├── CallerError             the request is at fault
     │   ├── InvalidParameter        400 invalid_parameter
-    │   │   └── InvalidWindow       400 invalid_window
+    │   │   ├── InvalidWindow       400 invalid_window
+    │   │   └── UnknownParameter    400 invalid_parameter
     │   ├── Unauthorized            401 and 429: subclasses in `api.auth`
     │   ├── TenantNotFound          404 tenant_not_found
     │   ├── NotFound                404 not_found
@@ -111,6 +112,21 @@ class InvalidWindow(InvalidParameter):
             f"The parameter window must be one of {', '.join(windows)}.",
             parameter="window",
             expected=list(windows),
+        )
+
+
+class UnknownParameter(InvalidParameter):
+    """The route has no such query parameter."""
+
+    def __init__(self, parameter: str, accepted: Sequence[str]) -> None:
+        """Take the parameter's name, and the names of those that the route accepts."""
+        DispatcherError.__init__(
+            self,
+            f"The parameter {parameter!r} is unknown. This route accepts"
+            f" {', '.join(accepted) or 'no parameters'}; names are case-sensitive.",
+            parameter=parameter,
+            expected="left out",
+            accepted=list(accepted),
         )
 
 

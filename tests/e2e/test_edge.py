@@ -222,3 +222,15 @@ def test_a_url_with_credentials_arrives(edge: Caller) -> None:
     target = "http://ann:secret@methods.edge.example/echo"
     response = edge.request(target, host="methods.edge.example", method="GET", content=b"x")
     assert (response.status_code, response.json()["body"]) == (200, "x")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["window=today&tenant=t-echo", "window=today&from=2026-11-01", "Window=today", "top=5&TOP=6"],
+)
+def test_the_platform_api_names_unknown_parameters(edge: Caller, query: str) -> None:
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    response = edge.request(f"/__platform/analytics?{query}", headers=headers)
+    found = response.json()
+    assert (response.status_code, found["error"]) == (400, "invalid_parameter")
+    assert found["accepted"] == ["window", "top"]

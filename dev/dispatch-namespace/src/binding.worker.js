@@ -141,7 +141,9 @@ function stub(entrypoint) {
 function withoutCf(request) {
 	if (request.cf === undefined) return request;
 	const { method, headers, body, redirect, signal } = request;
-	if (body !== null && (method === "GET" || method === "HEAD")) return new Request(request, { cf: {} });
+	if (body !== null && (method === "GET" || method === "HEAD")) {
+		return new Request(request, /** @type {any} */ ({ cf: {} }));
+	}
 	return new Request(request.url, { method, headers, body, redirect, signal });
 }
 

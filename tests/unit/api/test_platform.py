@@ -25,6 +25,44 @@ def test_routes_for_reading_reject_other_methods(method: str) -> None:
     assert dict(error.headers) == {"allow": "GET, HEAD"}
 
 
+@pytest.mark.parametrize(
+    ("route", "accepted"),
+    [
+        ("analytics", ["window", "top"]),
+        ("events", ["limit", "cursor"]),
+        ("settlements", ["limit", "cursor"]),
+        ("reconciliation", ["day"]),
+        ("health", []),
+        ("metrics", []),
+        ("openapi.json", []),
+    ],
+)
+@pytest.mark.parametrize(
+    "unknown", ["tenant=t1", "status=502", "Limit=5", "WINDOW=today", "_", "="]
+)
+def test_an_unknown_parameter_gets_an_error_that_lists_those_of_the_route(
+    route: str, accepted: list[str], unknown: str
+) -> None:
+    error = Scene().error(f"/__platform/{route}", f"?{unknown}")
+    assert (error.code, error.status) == ("invalid_parameter", 400)
+    assert error.evidence["parameter"] == unknown.partition("=")[0]
+    assert error.evidence["accepted"] == accepted
+    assert ", ".join(accepted) in error.message
+
+
+@pytest.mark.parametrize("route", ["compact", "import"])
+def test_an_unknown_parameter_changes_nothing(route: str) -> None:
+    query = "?from=2026-11-21&to=2026-11-22&dryRun=true"
+    error = Scene().error(f"/__platform/{route}", query, method="POST", content="[]")
+    assert error.code == "invalid_parameter"
+    assert "dryRun" in str(error.evidence) or "from" in str(error.evidence)
+
+
+def test_a_long_unknown_name_is_shortened() -> None:
+    error = Scene().error("/__platform/events", f"?{'x' * 9_000}=1")
+    assert len(error.message) < 400
+
+
 @pytest.mark.parametrize("window", ["", "yesterday", "Today", "today%20", "week,today"])
 def test_an_unknown_window_gets_an_error_that_lists_the_windows(window: str) -> None:
     error = Scene().error("/__platform/analytics", f"?window={window}")
