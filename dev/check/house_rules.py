@@ -6,6 +6,7 @@
 - Nothing directly in `src/` has the name of a module of the standard library, which it would
   shadow in the Worker. No module is named `utils`, `helpers` or `common`.
 - Lock files have versions and hashes, but no address of a registry.
+- No link in the repository leads out of it.
 """
 
 import re
@@ -39,19 +40,26 @@ def broken_rules(layout: Layout) -> list[str]:
         *large_folders(layout.root, files),
         *bad_names(layout.root, files),
         *addresses_in_locks(layout),
+        *links_out(layout.root, listed_names(layout, "--cached")),
     ]
 
 
 def tracked_files(layout: Layout) -> list[str]:
     """Return the existing files that git tracks or does not ignore, relative to the clone."""
+    names = listed_names(layout, "--cached", "--others", "--exclude-standard")
+    return [name for name in names if (layout.root / name).is_file()]
+
+
+def listed_names(layout: Layout, *options: str) -> list[str]:
+    """Return what `git ls-files` lists with these options, relative to the clone."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],  # noqa: S607
+        ["git", "ls-files", *options, "-z"],  # noqa: S607
         cwd=layout.root,
         capture_output=True,
         text=True,
         check=True,
     )
-    return [name for name in listed.stdout.split("\0") if name and (layout.root / name).is_file()]
+    return [name for name in listed.stdout.split("\0") if name]
 
 
 def long_modules(root: Path, files: list[Path], reasons: dict[str, str]) -> list[str]:
@@ -146,4 +154,19 @@ def addresses_in_locks(layout: Layout) -> list[str]:
     return [
         f"{path.relative_to(layout.root)}: contains an address; run python -m dev.relock."
         for path in with_address
+    ]
+
+
+def links_out(root: Path, names: list[str]) -> list[str]:
+    """Return a line for each link that leads out of the clone.
+
+    Args:
+        root: The clone's top folder.
+        names: What git tracks, relative to the clone.
+    """
+    links = [root / name for name in names if (root / name).is_symlink()]
+    return [
+        f"{path.relative_to(root)}: leads out of the clone; remove it with git rm --cached."
+        for path in links
+        if not (path.parent / path.readlink()).resolve().is_relative_to(root.resolve())
     ]

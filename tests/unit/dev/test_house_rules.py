@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from dev.check.house_rules import addresses_in_locks, bad_names, large_folders, long_modules
+from dev.check.house_rules import (
+    addresses_in_locks,
+    bad_names,
+    large_folders,
+    links_out,
+    long_modules,
+)
 from dev.check.layers import check_layers
 from dev.layout import Layout
 
@@ -107,3 +113,11 @@ def test_an_import_that_breaks_a_rule_is_reported(
     write(tmp_path, f"src/{name}.py", text)
     assert not check_layers(Layout(tmp_path))
     assert broken in capsys.readouterr().out
+
+
+def test_a_link_must_not_lead_out_of_the_clone(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside/own").symlink_to("../target")
+    (tmp_path / "installed").symlink_to("/elsewhere/node_modules")
+    (found,) = links_out(tmp_path, ["inside/own", "installed"])
+    assert found.startswith("installed: leads out of the clone")
