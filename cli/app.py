@@ -11,6 +11,7 @@ import typer
 from cli.commands import (
     analytics,
     apis,
+    costs,
     deploy_dispatcher,
     doctor,
     events,
@@ -68,6 +69,7 @@ app.command(rich_help_panel=PANEL_ANALYTICS, epilog=events.EXAMPLES)(events.even
 app.command(rich_help_panel=PANEL_ANALYTICS, epilog=reconcile.EXAMPLES)(reconcile.reconcile)
 app.command(rich_help_panel=PANEL_ANALYTICS, epilog=rebuild.EXAMPLES)(rebuild.rebuild)
 app.command(rich_help_panel=PANEL_ACCOUNT, epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command(rich_help_panel=PANEL_ACCOUNT, epilog=costs.EXAMPLES)(costs.costs)
 app.command(rich_help_panel=PANEL_ACCOUNT, epilog=import_legacy.EXAMPLES)(
     import_legacy.import_legacy
 )

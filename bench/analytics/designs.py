@@ -20,6 +20,15 @@ from typing import Any
 
 from bench.analytics.memory_store import MemoryStore
 from bench.analytics.traffic import Traffic
+from cli.costs.prices import (
+    KV_READS,
+    KV_WRITES,
+    OBJECT_DURATION,
+    OBJECT_GB,
+    OBJECT_REQUESTS,
+    OBJECT_ROWS_WRITTEN,
+)
+from cli.costs.usage_log import CALL_SECONDS, PUT_SECONDS
 from core.errors import StoreUnavailable
 from core.ports import Json
 from metering.batches import Batch, encode_batch
@@ -29,17 +38,6 @@ from tests.support.fake_sql import FakeSql
 from usage import UsageRecorder
 
 START_MS = 1_795_348_800_000
-PUT_SECONDS = 0.05
-CALL_SECONDS = 0.02
-"""The way to a Durable Object and back, from near it."""
-
-WRITE_DOLLARS = 5 / 1_000_000
-READ_DOLLARS = 0.5 / 1_000_000
-CALL_DOLLARS = 0.15 / 1_000_000
-ROW_DOLLARS = 1 / 1_000_000
-SECOND_DOLLARS = 12.5 / 1_000_000 * 0.128
-"""A Durable Object has 128 MB."""
-
 RATES = (200, 20, 1)
 """Requests per second."""
 
@@ -192,13 +190,18 @@ class _Shards:
             self._alarm = None
 
 
+def simulated(rate: int, isolates: int) -> DesignFigures:
+    """Run this design with `rate` requests per second from so many isolates."""
+    return _simulated(partial(_ours, rate=rate, isolates=isolates))
+
+
 def measure(say: Callable[[str], None]) -> list[DesignFigures]:
     """Run this design at every rate with every number of isolates, then the two alternatives."""
     found = []
     for rate in RATES:
         for isolates in ISOLATES:
             say(f"{rate} requests/s: this design, isolates: {isolates}")
-            found.append(_simulated(partial(_ours, rate=rate, isolates=isolates)))
+            found.append(simulated(rate, isolates))
     say(f"{RATES[0]} requests/s: one value, and one key an event")
     found.append(_simulated(lambda _: _one_value()))
     found.append(_simulated(lambda _: _key_an_event()))
@@ -247,21 +250,25 @@ async def _ours(loop: asyncio.AbstractEventLoop, rate: int, isolates: int) -> De
     requests = await _traffic(rate, each)
     shards.stop()
     await shards.finish()
+    writes = store.attempts
+    # Commits are deleted after a checkpoint, and deleted rows are billed.
+    await shards.shard.log.flush()
+    shards.shard.log.checkpoint()
     rows = sql.rows_written - before + shards.alarms
     lost = requests - sum(log.counters.events_acknowledged for log in logs)
     dollars = (
-        (store.attempts + store.listed) * WRITE_DOLLARS
-        + store.read * READ_DOLLARS
-        + (shards.calls + shards.alarms) * CALL_DOLLARS
-        + rows * ROW_DOLLARS
-        + shards.seconds * SECOND_DOLLARS
+        (writes + store.listed) * KV_WRITES.each
+        + store.read * KV_READS.each
+        + (shards.calls + shards.alarms) * OBJECT_REQUESTS.each
+        + rows * OBJECT_ROWS_WRITTEN.each
+        + shards.seconds * OBJECT_GB * OBJECT_DURATION.each
     )
     return DesignFigures(
         "this design",
         rate,
         isolates,
         requests,
-        1_000 * store.attempts / requests,
+        1_000 * writes / requests,
         1_000 * (shards.calls + shards.alarms) / requests,
         1_000 * rows / requests,
         1_000_000 * dollars / requests,
@@ -285,7 +292,7 @@ async def _one_value() -> DesignFigures:
 
     requests = await _traffic(RATES[0], each)
     counted = sum(json.loads(store.values["usage"][0]).values())
-    dollars = store.attempts * WRITE_DOLLARS + store.read * READ_DOLLARS
+    dollars = store.attempts * KV_WRITES.each + store.read * KV_READS.each
     return _figures("one value for all", requests, store, dollars, requests - counted)
 
 
@@ -297,7 +304,7 @@ async def _key_an_event() -> DesignFigures:
         await store.put(event.request_id, encode_batch(Batch("w", 1, 0, [event])), {})
 
     requests = await _traffic(RATES[0], each)
-    dollars = store.attempts * WRITE_DOLLARS
+    dollars = store.attempts * KV_WRITES.each
     return _figures("one key an event", requests, store, dollars, requests - store.written)
 
 

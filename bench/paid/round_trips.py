@@ -11,23 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.analytics.designs import (
-    CALL_DOLLARS,
-    READ_DOLLARS,
-    ROW_DOLLARS,
-    WRITE_DOLLARS,
-)
 from bench.budget.counter import CrossingCounter, Trip, Trips
 from bench.budget.server import running_counted
 from bench.load import send_each
 from bench.paid.contenders import MIDDLEWARE, PAID, SOLD, signed
 from bench.paid.figures import RoundTripFigures
 from bench.requests.contender import ECHO
+from cli.costs.prices import D1_ROWS_READ, D1_ROWS_WRITTEN, KV_READS, KV_WRITES, OBJECT_REQUESTS
 from dev.economy import Economy
 from dev.launch.options import LaunchOptions
 from dev.layout import HERE
 
-ROW_READ_DOLLARS = 0.001 / 1_000_000
 WARM_UP = 10
 FACILITATOR = "fetch /"
 """The beginning of the names of calls of the facilitator."""
@@ -100,11 +94,11 @@ def sequential(calls: Iterable[Trip]) -> int:
 
 
 def _dollars(call: Trip) -> float:
-    """Return what one call costs, at the prices of docs/payments.md."""
-    rows = call.rows_written * ROW_DOLLARS + call.rows_read * ROW_READ_DOLLARS
+    """Return what one call costs."""
+    rows = call.rows_written * D1_ROWS_WRITTEN.each + call.rows_read * D1_ROWS_READ.each
     binding, _, method = call.name.partition(".")
     if call.name.startswith(FACILITATOR) or binding == "CONTROL_DB":
         return rows
     if binding.endswith("_KV"):
-        return WRITE_DOLLARS if f".{method}" in _STORE_WRITES else READ_DOLLARS
-    return CALL_DOLLARS
+        return (KV_WRITES if f".{method}" in _STORE_WRITES else KV_READS).each
+    return OBJECT_REQUESTS.each

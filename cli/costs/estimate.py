@@ -1,0 +1,252 @@
+"""Computes what a dispatcher uses in a month of 30 days, and what that costs."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cli.costs import prices
+from cli.costs.prices import Price
+from cli.costs.usage_log import LogRates, log_rates
+from cli.errors import Finding, InputError
+from core import constants
+
+MONTH_SECONDS: Final = 30 * 86_400
+_MONTH_DAYS: Final = 30
+_MILLION: Final = 1_000_000
+
+REQUESTS_PER_SECOND_MAX: Final = 1_000_000
+LOCATIONS_MAX: Final = 1_000
+"""Cloudflare has data centers in about 330 cities."""
+
+APIS_MAX: Final = 1_000_000
+
+CALLS_PER_SHARD_MAX: Final = 500
+"""Calls a second; a Durable Object accepts 500 to 1,000 requests a second."""
+
+_CRON_SECONDS = 60
+_CRON_LINES = 1
+"""Lines in the log of one run: `payment_recovery_ran`."""
+
+_SHARD_WRITES_PER_DAY = 5
+"""A roll-up, three bases and the manifest (docs/reference/storage.md)."""
+
+_SHARD_DELETES_PER_DAY = 4
+"""The bases and the manifest of the day before."""
+
+LEDGER_ROWS_WRITTEN: Final = 11
+"""Rows of D1 that a payment writes in its life (docs/payments.md)."""
+
+_LEDGER_ROWS_READ = 16
+"""Measured until it is served (docs/performance.md, paid requests)."""
+
+_ARCHIVED_TOGETHER = 500
+"""Payments in one value of the archive."""
+
+_SHARE_CALLS_FREE = 1
+_SHARE_CALLS_PAID = 3
+"""Calls of a quota's counter: `reserve`; if paid, also `hold` and `release`."""
+
+_COUNTER_SECONDS = 0.005
+_READ_SECONDS = 0.02
+"""Assumed: how long an object is active for one call of a counter, and of a read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a dispatcher serves.
+
+    Args:
+        requests_per_second: Requests to APIs, on average over the month.
+        locations: Locations of Cloudflare that serve them, with one isolate each.
+        paid_share: The share of requests that are paid, 0 to 1.
+        limited_share: The share of requests to APIs with a quota or spending cap, 0 to 1.
+        apis: Published APIs, each with a script and equal traffic.
+        reads_per_second: Requests for analytics that no cache answers.
+        cpu_ms: CPU milliseconds of a request, in the dispatcher and the API's script.
+        shards: Shards of the usage log, with equal traffic.
+        logged_share: The share of invocations that are logged: `head_sampling_rate`, 0 to 1.
+    """
+
+    requests_per_second: float
+    locations: int = 1
+    paid_share: float = 0.0
+    limited_share: float = 0.0
+    apis: int = 100
+    reads_per_second: float = 0.1
+    cpu_ms: float = 2.0
+    shards: int = 1
+    logged_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges; raises `InputError` with all mistakes."""
+        rules = (
+            ("--requests-per-second", self.requests_per_second, 0, REQUESTS_PER_SECOND_MAX, False),
+            ("--locations", self.locations, 1, LOCATIONS_MAX, True),
+            ("--paid-share", self.paid_share, 0, 1, True),
+            ("--limited-share", self.limited_share, 0, 1, True),
+            ("--apis", self.apis, 1, APIS_MAX, True),
+            ("--reads-per-second", self.reads_per_second, 0, REQUESTS_PER_SECOND_MAX, True),
+            ("--cpu-ms", self.cpu_ms, 0, constants.SCRIPT_CPU_MS_MAX, False),
+            ("--shards", self.shards, 1, constants.SHARDS_MAX, True),
+            ("--logged-share", self.logged_share, 0, 1, True),
+        )
+        findings = [
+            Finding(f"{value:g} is not a number {_range(least, most, has_least)}.", name)
+            for name, value, least, most, has_least in rules
+            # A comparison with NaN is false.
+            if not ((least <= value if has_least else least < value) and value <= most)
+        ]
+        if findings:
+            raise InputError("The traffic is not valid.", "", findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the bill: `quantity` in a month, at `price`."""
+
+    price: Price
+    quantity: float
+
+    @property
+    def dollars(self) -> float:
+        """Dollars for a month."""
+        return self.price.cost(self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A month of a dispatcher.
+
+    Args:
+        traffic: What it serves.
+        items: The bill.
+        log: What each shard of the usage log does in a second.
+    """
+
+    traffic: Traffic
+    items: tuple[Item, ...]
+    log: LogRates
+
+    @property
+    def requests(self) -> float:
+        """Requests to APIs in a month."""
+        return self.traffic.requests_per_second * MONTH_SECONDS
+
+    @property
+    def dollars(self) -> float:
+        """Dollars for a month, beyond what is included."""
+        return sum(one.dollars for one in self.items)
+
+    @property
+    def dollars_per_million(self) -> float:
+        """Dollars for a million requests to APIs, the subscription included."""
+        return self.dollars / self.requests * _MILLION
+
+    @property
+    def marginal_per_million(self) -> float:
+        """Dollars for a million requests if all that is included is used already."""
+        dollars = sum(
+            one.quantity * one.price.each
+            for one in self.items
+            if one.price not in (prices.SUBSCRIPTION, prices.SCRIPTS)
+        )
+        return dollars / self.requests * _MILLION
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the traffic needs that this estimate does not show."""
+        if self.log.calls <= CALLS_PER_SHARD_MAX:
+            return ()
+        shards = math.ceil(self.log.calls * self.traffic.shards / CALLS_PER_SHARD_MAX)
+        more = (
+            f"Set USAGE_SHARDS to about {shards}."
+            if shards <= constants.SHARDS_MAX
+            else f"{constants.SHARDS_MAX} shards, the most there can be, are not enough."
+        )
+        calls = f"{self.log.calls:,.0f} calls a second"
+        return (f"A shard would get {calls}, and accepts some hundred. {more}",)
+
+
+def estimate(traffic: Traffic) -> Estimate:
+    """Return what a month with this traffic uses and costs."""
+    each = 1 / traffic.shards
+    paid = traffic.requests_per_second * traffic.paid_share
+    free = traffic.requests_per_second - paid
+    log = log_rates(free * each, traffic.locations, paid * each)
+    quantities = {**_platform(traffic), **_stores(traffic, log, paid), **_objects(traffic, log)}
+    quantities[prices.LOG_EVENTS] = traffic.logged_share * (
+        quantities[prices.REQUESTS]
+        + quantities[prices.OBJECT_REQUESTS]
+        + _CRON_LINES * MONTH_SECONDS / _CRON_SECONDS
+    )
+    items = tuple(Item(one, quantities[one]) for one in prices.PRICES)
+    return Estimate(traffic, items, log)
+
+
+def _platform(traffic: Traffic) -> Mapping[Price, float]:
+    served = traffic.requests_per_second + traffic.reads_per_second + 1 / _CRON_SECONDS
+    requests = served * MONTH_SECONDS
+    return {
+        prices.SUBSCRIPTION: 1,
+        prices.REQUESTS: requests,
+        prices.CPU_MS: requests * traffic.cpu_ms,
+        prices.SCRIPTS: traffic.apis,
+    }
+
+
+def _stores(traffic: Traffic, log: LogRates, paid_per_second: float) -> Mapping[Price, float]:
+    shards, payments = traffic.shards, paid_per_second * MONTH_SECONDS
+    checks = MONTH_SECONDS * 1_000 / constants.SPILL_CHECK_MS
+    stored_seconds = constants.SEGMENT_DAYS * 86_400
+    return {
+        prices.KV_READS: directory_reads(traffic) * MONTH_SECONDS,
+        prices.KV_WRITES: shards * log.segments * MONTH_SECONDS
+        + shards * _SHARD_WRITES_PER_DAY * _MONTH_DAYS
+        + payments / _ARCHIVED_TOGETHER,
+        # Cron calls each shard every minute, so it looks for spilled batches without requests too.
+        prices.KV_LISTS: shards * checks,
+        prices.KV_DELETES: shards * _SHARD_DELETES_PER_DAY * _MONTH_DAYS,
+        prices.KV_STORAGE: shards * log.stored_bytes * stored_seconds / 1e9,
+        prices.D1_ROWS_WRITTEN: payments * LEDGER_ROWS_WRITTEN,
+        prices.D1_ROWS_READ: payments * _LEDGER_ROWS_READ,
+    }
+
+
+def directory_reads(traffic: Traffic) -> float:
+    """Return the keys of the directory that all isolates read in a second.
+
+    An isolate keeps each record, and the absence of a record for the dispatcher's own host, for
+    `DIRECTORY_CACHE_SECONDS`. An API at a host of its own costs one key more.
+    """
+    rate = traffic.requests_per_second / traffic.locations
+    of_host = 1 / (constants.DIRECTORY_CACHE_SECONDS + 1 / rate)
+    of_apis = traffic.apis / (constants.DIRECTORY_CACHE_SECONDS + traffic.apis / rate)
+    return traffic.locations * (of_host + of_apis)
+
+
+def _objects(traffic: Traffic, log: LogRates) -> Mapping[Price, float]:
+    limited = traffic.requests_per_second * traffic.limited_share
+    calls_each = _SHARE_CALLS_FREE + traffic.paid_share * (_SHARE_CALLS_PAID - _SHARE_CALLS_FREE)
+    counted = limited * calls_each
+    # A read is one call of shard 0, which calls the others.
+    reads = traffic.reads_per_second * traffic.shards
+    per_shard = log.calls + log.alarms + 1 / _CRON_SECONDS
+    active = (
+        traffic.shards * log.active_seconds + counted * _COUNTER_SECONDS + reads * _READ_SECONDS
+    )
+    return {
+        prices.OBJECT_REQUESTS: (traffic.shards * per_shard + counted + reads) * MONTH_SECONDS,
+        prices.OBJECT_DURATION: active * prices.OBJECT_GB * MONTH_SECONDS,
+        prices.OBJECT_ROWS_WRITTEN: (traffic.shards * log.rows + counted) * MONTH_SECONDS,
+        prices.OBJECT_ROWS_READ: (traffic.shards * log.rows + counted) * MONTH_SECONDS,
+    }
+
+
+def _range(least: float, most: float, has_least: bool) -> str:  # noqa: FBT001 (from a table)
+    return f"from {least:g} to {most:,}" if has_least else f"above {least:g}, up to {most:,}"
+
+
+def sources(items: tuple[Item, ...]) -> Iterator[str]:
+    """Yield the pages that state the prices, without repetition."""
+    yield from dict.fromkeys(one.price.source for one in items)
