@@ -68,7 +68,8 @@ class Payer:
         Args:
             wallet: The buyer's wallet.
             url: The URL.
-            fields: Further fields: `method`, `headers`, `body` (text), `version` (2 or 1).
+            fields: Further fields: `method`, `headers`, `body` (text), `version` (2 or 1),
+                `anyToken` (whether the client may pay in tokens that it does not know).
 
         Raises:
             PayerError: The client failed.

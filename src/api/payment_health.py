@@ -10,22 +10,22 @@ from core.calendar import timestamp
 from core.errors import BindingMissing, ConfigurationError, DatabaseUnavailable, FetchFailed
 from core.ports import Clock, Environment, Json
 from payments.chain.families import chain_family
-from payments.chain.fee_payers import fee_payer_in
+from payments.chain.fee_payers import fee_payer_field, fee_payer_in
 from payments.chain.node import RPC_SETTING, Node, check_node_networks, node_url
 from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls
 from payments.ledger import Ledger
 from payments.ledger_reports import open_payments
 from payments.requirements import PaymentRequirements, requirements_for
-from tenants.networks import family_of, normal_address
-from tenants.pricing import EXACT
+from tenants.networks import normal_address
+from tenants.pricing import EXACT, UPTO
 from tenants.records import Tenant
 
 Problem = Mapping[str, str]
 """One entry of the report's `problems` or `notices`: `code` and `message`."""
 
-PaymentTerms = tuple[str, str]
-"""A network and the address of a token on it."""
+PaymentTerms = tuple[str, str, bool]
+"""A network, the address of a token on it, and whether it is paid with Permit2."""
 
 SETTINGS = ("X402_ASSET", "X402_ASSET_DECIMALS", "X402_ASSET_NAME", "X402_ASSET_VERSION")
 """What sets the address, decimals, name and version of the deployment's token."""
@@ -70,6 +70,7 @@ class PaymentHealth:
         elif priced:
             problems.append(problem(BindingMissing.code, BindingMissing("CONTROL_DB").message))
         found: dict[PaymentTerms, PaymentRequirements] = {}
+        ways: set[tuple[str, str]] = set()
         unusable: dict[str, Problem] = {}
         for tenant in priced:
             try:
@@ -80,15 +81,15 @@ class PaymentHealth:
             else:
                 for one in accepts:
                     asset = normal_address(one.network, one.asset)
-                    found.setdefault((one.network, asset), one)
+                    found.setdefault((one.network, asset, one.is_permit2), one)
+                    ways.add((one.network, one.scheme))
         problems += unusable.values()
         try:
             check_node_networks(self.environment.setting(RPC_SETTING) or "")
         except ConfigurationError as error:
             problems.append(problem(error.code, error.message))
         if priced:
-            networks = {network for network, _ in found}
-            report["facilitators"] = await self._facilitator_report(networks, problems)
+            report["facilitators"] = await self._facilitator_report(ways, problems)
             report["chainEvidence"] = self.environment.setting(RPC_SETTING) is not None
             for terms, requirements in [*found.items()][:_TOKENS_MAX]:
                 await self._check_token(terms, requirements, problems)
@@ -124,15 +125,16 @@ class PaymentHealth:
             self._tokens_checked[terms] = now_ms
 
     async def _facilitator_report(
-        self, networks: set[str], problems: list[Problem]
+        self, ways: set[tuple[str, str]], problems: list[Problem]
     ) -> Sequence[Mapping[str, Json]]:
+        """Return what each facilitator supports of `ways`, which are networks with schemes."""
         try:
             urls = facilitator_urls(self.environment)
         except ConfigurationError as error:
             problems.append(problem(error.code, error.message))
             return []
         shown: list[Mapping[str, Json]] = []
-        unsettled, answering = set(networks), []
+        unsettled, answering = set(ways), []
         for url in urls:
             circuit = self._shown_circuit(url)
             try:
@@ -141,16 +143,20 @@ class PaymentHealth:
                 problems.append(problem("facilitator_unavailable", f"{url}/supported: {error}"))
                 shown.append({"url": url, "answers": False, "supports": [], "circuit": circuit})
                 continue
-            supported = settled_networks(kinds)
-            settles = sorted(networks & supported)
+            supported = {
+                (network, scheme)
+                for scheme in (EXACT, UPTO)
+                for network in settled_networks(kinds, scheme)
+            }
+            settles = sorted({network for network, _ in ways & supported})
             shown.append({"url": url, "answers": True, "supports": settles, "circuit": circuit})
             unsettled -= supported
             answering.append(url)
         for url in answering:
-            for network in sorted(unsettled):
-                has_fee_payer = family_of(network).has_fee_payer
-                suffix = ", or names no feePayer for it" if has_fee_payer else ""
-                message = f"{url} does not settle the scheme {EXACT} on {network}{suffix}."
+            for network, scheme in sorted(unsettled):
+                name = fee_payer_field(network, scheme)
+                suffix = f", or names no {name} for it" if name else ""
+                message = f"{url} does not settle the scheme {scheme} on {network}{suffix}."
                 problems.append(problem("facilitator_unsuitable", message))
         return shown
 
@@ -166,17 +172,17 @@ class PaymentHealth:
         }
 
 
-def settled_networks(kinds: Sequence[Json]) -> set[str]:
-    """Return the networks on which a facilitator settles our scheme, from its list of kinds.
+def settled_networks(kinds: Sequence[Json], scheme: str = EXACT) -> set[str]:
+    """Return the networks on which a facilitator settles a scheme, from its list of kinds.
 
     Malformed kinds are skipped, and those without the fee payer that their network needs.
     """
-    usable = [kind for kind in kinds if isinstance(kind, dict) and kind.get("scheme") == EXACT]
+    usable = [kind for kind in kinds if isinstance(kind, dict) and kind.get("scheme") == scheme]
     networks = {kind["network"] for kind in usable if isinstance(kind.get("network"), str)}
     return {
         network
         for network in networks
-        if not family_of(network).has_fee_payer or fee_payer_in(kinds, network)
+        if not fee_payer_field(network, scheme) or fee_payer_in(kinds, network, scheme)
     }
 
 

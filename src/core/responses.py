@@ -16,6 +16,7 @@ PAYMENT_SIGNATURE_HEADER = "payment-signature"
 PAYMENT_RESPONSE_HEADER = "payment-response"
 PAYMENT_SIGNATURE_HEADER_V1 = "x-payment"
 PAYMENT_RESPONSE_HEADER_V1 = "x-payment-response"
+SETTLEMENT_OVERRIDES_HEADER = "settlement-overrides"
 PAYMENT_ID_HEADER = "x-clawr-payment-id"
 ALLOW_ORIGIN_HEADER = "access-control-allow-origin"
 ANY_ORIGIN = (ALLOW_ORIGIN_HEADER, "*")

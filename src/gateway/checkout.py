@@ -18,15 +18,17 @@ from core.errors import (
     LedgerOutage,
     StoreUnavailable,
     TenantNotFound,
+    TenantWorkerFailure,
 )
 from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
-from core.responses import ALLOW_ORIGIN_HEADER
+from core.responses import ALLOW_ORIGIN_HEADER, SETTLEMENT_OVERRIDES_HEADER
 from core.telemetry import SERVED
+from gateway.charges import ChargeUnusable, read_charge
 from gateway.request_context import RequestContext
 from metering.events import Api
 from payments.chain.authorization import InvalidPayload
-from payments.chain.fee_payers import FeePayers
+from payments.chain.fee_payers import FeePayers, fee_payer_field
 from payments.errors import PaymentFailed
 from payments.extensions.responses import ExtensionResponses
 from payments.facilitator import Facilitators
@@ -34,6 +36,7 @@ from payments.facilitator_settings import facilitator_urls
 from payments.flow import Payments
 from payments.models import (
     AlreadyServed,
+    Charge,
     Claim,
     PaymentRequest,
     PaymentRow,
@@ -45,11 +48,13 @@ from payments.payload import PaymentPayload, read_payment
 from payments.requirements import PaymentRequirements, Resource, requirements_for
 from payments.resolution import resolver_of
 from payments.responses import PaymentErrors, already_served_response
-from tenants.networks import family_of
 from tenants.records import Tenant
 from usage import UsageRecorder
 
 _LOGGER = logging.getLogger(__name__)
+
+_NOTHING_TO_SETTLE = "nothing_to_settle"
+"""The reason of a payment of which the script wants nothing."""
 
 NOT_CHARGED = "response_not_charged"
 """The reason of a payment that was released because of the script's response, or its lack."""
@@ -226,7 +231,7 @@ class Checkout:
         found = requirements_for(self.environment, tenant)
         if len(self._accepts) >= _ACCEPTS_MAX:
             self._accepts.clear()
-        has_fee_payer = any(family_of(one.network).has_fee_payer for one in found)
+        has_fee_payer = any(fee_payer_field(one.network, one.scheme) for one in found)
         self._accepts[key] = accepts = (tenant, found, has_fee_payer)
         return accepts
 
@@ -246,14 +251,15 @@ class Checkout:
         context: RequestContext,
         claim: Claim,
         upstream: UpstreamResponse,
-        hold: Callable[[], Awaitable[None]],
+        hold: Callable[[int], Awaitable[None]],
     ) -> Settlement | None:
         """Settle the payment of a request that the script served.
 
         Releases the payment and returns None if the response is not charged: an error, or a
-        redirect, whose target may be requested with the same payment. Otherwise awaits `hold`
-        before anything is settled, and releases the payment if that raises. Raises as
-        `Payments.settle` does; the body is then discarded.
+        redirect, whose target may be requested with the same payment. Otherwise awaits `hold` with
+        what is to be settled, in micro-dollars, before anything is, and releases the payment if
+        that raises. Raises as `Payments.settle` does, and `TenantWorkerFailure` if the script wants
+        an unusable amount; the body is then discarded.
         """
         if not _is_charged(upstream.status, context.tenant):
             await self.payments.release(claim, NOT_CHARGED)
@@ -266,8 +272,14 @@ class Checkout:
                 _UNREADABLE,
                 "The API lets no page of this origin read its response. Nothing was charged.",
             )
+        charge = None
         try:
-            await hold()
+            if claim.row.has_open_amount:
+                charge = _charge_of(claim.row, upstream)
+                if charge.amount == "0":
+                    await self.payments.release(claim, _NOTHING_TO_SETTLE)
+                    return None
+            await hold(claim.row.amount_micros if charge is None else charge.amount_micros)
         except DispatcherError as error:
             await self.payments.release(claim, error.code)
             await upstream.discard()
@@ -278,6 +290,7 @@ class Checkout:
                 lambda at_ms, micros: context.event(
                     at_ms, upstream.status, SERVED, revenue_micros=micros
                 ),
+                charge,
             )
         except BaseException:
             await upstream.discard()
@@ -294,6 +307,17 @@ def _page_of(context: RequestContext, tenant: Tenant) -> str:
 def _route_of(tenant: Tenant) -> str:
     """Return the name of the route whose price counts; empty for the record's."""
     return tenant.route.name if tenant.route else ""
+
+
+def _charge_of(row: PaymentRow, upstream: UpstreamResponse) -> Charge:
+    """Return what a script wants of a payment. Raises `TenantWorkerFailure` if it is unusable."""
+    is_set = SETTLEMENT_OVERRIDES_HEADER in upstream.header_names
+    try:
+        header = upstream.header(SETTLEMENT_OVERRIDES_HEADER) or ""
+        return read_charge(row, header if is_set else None)
+    except ChargeUnusable as error:
+        message = "The API's script asked for an unusable amount. Nothing was charged."
+        raise TenantWorkerFailure(message) from error
 
 
 def _template_of(context: RequestContext, tenant: Tenant) -> str:

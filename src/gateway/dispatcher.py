@@ -21,6 +21,7 @@ from core.errors import (
     MethodNotAllowed,
     NotFound,
     StoreUnavailable,
+    TenantError,
     TenantNotFound,
 )
 from core.ports import (
@@ -298,13 +299,15 @@ class Dispatcher:
     ) -> Settlement | None:
         """Settle the payment of a request, within its API's cap."""
 
-        async def hold() -> None:
+        async def hold(micros: int) -> None:
             if reservation is not None:
+                # It is 0 without a cap, and the highest amount otherwise.
+                reservation.micros = min(micros, reservation.micros)
                 await self._admission.hold(tenant, reservation)
 
         try:
             return await self._checkout.settle(context, claim, upstream, hold)
-        except (PaymentFailed, LimitError):
+        except (PaymentFailed, LimitError, TenantError):
             await self._release(None, reservation)
             raise
         except BaseException:

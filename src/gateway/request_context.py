@@ -14,6 +14,7 @@ from core.responses import (
     PAYMENT_SIGNATURE_HEADER_V1,
     PLATFORM_TOKEN_HEADER,
     REQUEST_ID_HEADER,
+    SETTLEMENT_OVERRIDES_HEADER,
 )
 from gateway.urls import ParsedUrl
 from metering.events import UsageEvent
@@ -34,7 +35,14 @@ _CACHING = frozenset(
 )
 """Headers beside `cache-control` that let a cache keep a response (RFC 9111, RFC 9213)."""
 
-_RESERVED = frozenset((REQUEST_ID_HEADER, TENANT_ID_HEADER, PLATFORM_TOKEN_HEADER))
+_RESERVED = frozenset(
+    (
+        REQUEST_ID_HEADER,
+        TENANT_ID_HEADER,
+        PLATFORM_TOKEN_HEADER,
+        SETTLEMENT_OVERRIDES_HEADER,
+    )
+)
 
 _RESERVED_IF_PRICED = _RESERVED | {
     PAYMENT_REQUIRED_HEADER,

@@ -18,6 +18,7 @@ from core.errors import StoreUnavailable
 from core.ports import Clock, Database, Json, KeyValueStore, Row, Statement
 from payments.ledger import NOW
 from payments.models import COLUMNS, PaymentRow, read_row
+from tenants.pricing import EXACT
 
 ROWS_MAX = 500
 """Payments in an object: about half a megabyte."""
@@ -134,4 +135,5 @@ def _kept(row: Row) -> Mapping[str, Json]:
 
 
 def _row(kept: Mapping[str, Json]) -> PaymentRow:
-    return read_row({**dict.fromkeys(COLUMNS), **kept})
+    # Those that were archived before there were other schemes have none.
+    return read_row({**dict.fromkeys(COLUMNS), "scheme": EXACT, **kept})

@@ -32,7 +32,9 @@ from tenants.networks import NETWORKS_V1, family_of, normal_address
 
 SETTLEMENT_PENDING = "settlement_pending"
 _LOGGER = logging.getLogger(__name__)
-_REFUSAL = re.compile(r"(?:invalid|insufficient|unsupported)_[a-z0-9_]+|network_mismatch")
+_REFUSAL = re.compile(
+    r"(?:insufficient|invalid|permit2|unsupported|upto)_[a-z0-9_]+|network_mismatch"
+)
 """Codes for a payment that was rejected before anything was sent to the chain. Any other text
 leaves the outcome unknown: some official facilitators put an exception's message there."""
 
@@ -55,7 +57,9 @@ _UNSUPPORTED = re.compile(
 )
 """Those that it would give for any payment of this deployment."""
 
-_FOREIGN_FEE_PAYER = "invalid_exact_svm_fee_payer_not_managed_by_facilitator"
+_FOREIGN_FEE_PAYER = frozenset(
+    ("invalid_exact_svm_fee_payer_not_managed_by_facilitator", "upto_facilitator_mismatch")
+)
 """The fee payer of the payment may be that of another facilitator."""
 
 _UNUSABLE_STATUSES = frozenset(
@@ -153,7 +157,7 @@ class Facilitators:
                 self._failed(url, str(error))
                 causes.append(f"{url}/verify: {error}")
                 continue
-            if result.reason == _FOREIGN_FEE_PAYER:
+            if result.reason in _FOREIGN_FEE_PAYER:
                 refusal = result
                 continue
             if result.is_valid or not _is_own_reason(result.reason):
@@ -167,10 +171,7 @@ class Facilitators:
         raise NoFacilitator(causes)
 
     async def settle(
-        self,
-        proof: Proof,
-        url: str,
-        timeout_ms: int = constants.SETTLE_TIMEOUT_MS,
+        self, proof: Proof, url: str, timeout_ms: int = constants.SETTLE_TIMEOUT_MS
     ) -> SettleResult:
         """Call `/settle` of the facilitator at `url`.
 
@@ -231,12 +232,9 @@ class Facilitators:
 
     def _failed(self, url: str, cause: str) -> None:
         circuit = self._circuits.setdefault(url, Circuit())
-        open_ms = min(
-            constants.CIRCUIT_OPEN_MS_MIN << min(circuit.failures, 10),
-            constants.CIRCUIT_OPEN_MS_MAX,
-        )
+        open_ms = constants.CIRCUIT_OPEN_MS_MIN << min(circuit.failures, 10)
         circuit.failures += 1
-        circuit.open_until_ms = self.clock.now_ms() + open_ms
+        circuit.open_until_ms = self.clock.now_ms() + min(open_ms, constants.CIRCUIT_OPEN_MS_MAX)
         circuit.cause = cause
 
     def _supports(self, url: str, proof: Proof) -> bool:

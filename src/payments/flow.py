@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core import constants
 from core.errors import DatabaseUnavailable, LedgerOutage, StoreUnavailable
@@ -33,6 +33,7 @@ from payments.facilitator import (
 from payments.ledger import UNKNOWN, Ledger
 from payments.models import (
     AlreadyServed,
+    Charge,
     Claim,
     PaymentRequest,
     PaymentRow,
@@ -41,6 +42,7 @@ from payments.models import (
     new_payment_row,
     payment_fields,
     proof_of,
+    settle_proof_of,
 )
 from payments.payload import PaymentPayload, read_payment
 from payments.resolution import LOG_UNAVAILABLE, NOT_VALID, PendingResolver
@@ -267,24 +269,32 @@ class Payments:
             return ""
         return verified.facilitator if verified.is_valid else ""
 
-    async def settle(self, claim: Claim, event: Callable[[int, int], UsageEvent]) -> Settlement:
+    async def settle(
+        self, claim: Claim, event: Callable[[int, int], UsageEvent], charge: Charge | None = None
+    ) -> Settlement:
         """Settle the payment of a request to which the script has responded.
 
-        `event` makes the request's usage event for a time in milliseconds and a revenue in
-        micro-dollars. If this raises, the script's response must not be sent. After
-        `PaymentFailed` nothing is charged. After `FacilitatorUnavailable`, `PaymentInProgress`
-        or `LedgerOutage` the payment may be settled, now or later; if the caller presents it
-        again, it is not charged twice.
+        `charge` is how much of it, if its amount is open. It is recorded before anyone is asked,
+        because it must not change then. `event` makes the request's usage event for a time in
+        milliseconds and a revenue in micro-dollars. If this raises, the script's response must
+        not be sent. After `PaymentFailed` nothing is charged. After `FacilitatorUnavailable`,
+        `PaymentInProgress` or `LedgerOutage` the payment may be settled, now or later; if the
+        caller presents it again, it is not charged twice.
         """
         errors = PaymentErrors(claim.request)
         row = claim.row
-        if claim.is_settled:
-            started_ms = self.clock.now_ms()
-            try:
+        try:
+            if claim.is_settled:
+                started_ms = self.clock.now_ms()
                 is_kept = await self._ledger.keep(row)
-            except DatabaseUnavailable as error:
-                raise LedgerOutage from error
-            return self._settlement(claim, row, started_ms, is_new=False, is_own=is_kept)
+                return self._settlement(claim, row, started_ms, is_new=False, is_own=is_kept)
+            if charge is not None:
+                if not await self._ledger.fix_amount(row, charge):
+                    raise errors.in_progress(row.payment_id)
+                row = row._replace(signed_amount=row.amount, **charge._asdict())
+                claim = replace(claim, row=row)
+        except DatabaseUnavailable as error:
+            raise LedgerOutage from error
         result = await self._call_facilitator(row)
         self._note(claim.request, result.facilitator, result.extensions)
         if result.outcome is Outcome.SETTLED:
@@ -304,13 +314,7 @@ class Payments:
         self.extension_responses.send(background)
 
     def _settlement(
-        self,
-        claim: Claim,
-        row: PaymentRow,
-        started_ms: int,
-        *,
-        is_new: bool,
-        is_own: bool,
+        self, claim: Claim, row: PaymentRow, started_ms: int, *, is_new: bool, is_own: bool
     ) -> Settlement:
         """Return the settlement, unless another request has the payment now, or may have it."""
         took_ms = self.clock.now_ms() - started_ms
@@ -319,7 +323,7 @@ class Payments:
         return Settlement(receipt_headers(row, claim.version), row, is_new)
 
     async def _call_facilitator(self, row: PaymentRow) -> SettleResult:
-        proof = proof_of(row)
+        proof = settle_proof_of(row)
         first = await self.facilitators.settle(proof, row.facilitator)
         if first.reason != SETTLEMENT_PENDING:
             return first

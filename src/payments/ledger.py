@@ -18,7 +18,7 @@ from core import constants
 from core.calendar import DAY_MS
 from core.errors import DatabaseUnavailable
 from core.ports import Clock, Database, Row, Statement
-from payments.models import COLUMNS, PaymentRow, PaymentState, read_row
+from payments.models import COLUMNS, Charge, PaymentRow, PaymentState, read_row
 
 PROBLEM = "problem: "
 """Begins the reason of a payment that cron could not process; health shows the rest."""
@@ -70,6 +70,7 @@ _AT_CLAIM = {
     "settled_at_ms": "NULL",
     "served": "0",
     "usage_batch": "NULL",
+    "signed_amount": "NULL",
     "reconciled_at_ms": "NULL",
 }
 _GIVEN = tuple(name for name in COLUMNS if name not in _AT_CLAIM)
@@ -177,6 +178,23 @@ class Ledger:
         )
         return await self.find(row.payment_id) or row
 
+    async def fix_amount(self, row: PaymentRow, charge: Charge) -> bool:
+        """Record how much of a payment with an open amount its holder has settled, before it does.
+
+        False if another request has taken it over, which then decides.
+        """
+        return await self._change(
+            row,
+            "signed_amount = amount, amount = ?, amount_micros = ?",
+            charge,
+            "state IN ('claimed', 'pending') AND holder = ? AND signed_amount IS NULL",
+            (row.holder,),
+            lambda found: (
+                (found.holder, found.amount) == (row.holder, charge.amount)
+                and found.signed_amount is not None
+            ),
+        )
+
     async def record_settlement(self, final: PaymentRow) -> bool:
         """Record that the holder settled a payment, and is about to send its response.
 
@@ -201,8 +219,9 @@ class Ledger:
             final,
             _SETTLE,
             _settlement_values(final),
-            "state IN ('claimed', 'pending')",
-            (),
+            # The holder may have fixed the amount since the row was read.
+            "state IN ('claimed', 'pending') AND amount = ?",
+            (final.amount,),
             lambda row: row.usage_batch == final.usage_batch,
         )
 

@@ -15,6 +15,7 @@ from core.ports import Json, Row
 from metering.events import Api
 from payments.payload import PaymentPayload, Proof
 from payments.requirements import PaymentRequirements, Resource
+from tenants.pricing import UPTO
 
 _BLOCKHASH_VALID_MS = 120_000
 """How long a payment is valid at most that says nothing of it: 150 blocks of Solana, which are 60 s
@@ -67,7 +68,9 @@ class PaymentRow(NamedTuple):
     """One payment authorization. Times are milliseconds since 1970 UTC.
 
     - `payment_id` identifies the authorization; `identifier` is the payer's own name for it.
-    - `amount` is in the token's smallest unit, `amount_micros` in millionths of a dollar.
+    - `scheme` is that of x402. `amount` is what is to be settled, in the token's smallest unit, and
+      `amount_micros` the same in millionths of a dollar. With the scheme `upto` they are what was
+      signed until `signed_amount` is set, in the change that fixes them; then they stay the same.
     - `fingerprint` identifies the request that it pays for.
     - `proof_digest` is a hash of what was signed. `proof` is what is sent to a facilitator;
       it is deleted once the payment is settled or failed.
@@ -102,6 +105,8 @@ class PaymentRow(NamedTuple):
     nonce: str
     amount: str
     amount_micros: int
+    scheme: str
+    signed_amount: str | None
     valid_before_ms: int
     claimed_at_ms: int
     tenant_id: str
@@ -119,6 +124,19 @@ class PaymentRow(NamedTuple):
     usage_batch: str | None
     reconciled_at_ms: int | None
     is_due: bool = False
+
+    @property
+    def has_open_amount(self) -> bool:
+        """Whether it is not known yet how much of what was signed is to be settled."""
+        is_open = self.scheme == UPTO and self.signed_amount is None
+        return is_open and self.state is not PaymentState.SETTLED
+
+
+class Charge(NamedTuple):
+    """What is to be settled of a payment, as in its row."""
+
+    amount: str
+    amount_micros: int
 
 
 COLUMNS = PaymentRow._fields[:-1]
@@ -199,6 +217,8 @@ def new_payment_row(
         nonce=payload.authorization.nonce,
         amount=requirements.amount,
         amount_micros=requirements.amount_micros,
+        scheme=requirements.scheme,
+        signed_amount=None,
         valid_before_ms=payload.authorization.valid_before_ms or now_ms + _BLOCKHASH_VALID_MS,
         claimed_at_ms=now_ms,
         tenant_id=api.tenant_id,
@@ -227,9 +247,19 @@ def read_row(row: Row) -> PaymentRow:
 
 
 def proof_of(row: PaymentRow) -> Proof:
-    """Return what a facilitator gets about a payment that is not finished."""
+    """Return what a facilitator gets to verify a payment that is not finished."""
     assert row.proof is not None
     return Proof(row.proof, row.payer, row.network, row.asset, row.amount)
+
+
+def settle_proof_of(row: PaymentRow) -> Proof:
+    """Return what a facilitator gets to settle a payment: the same, with what is to be settled."""
+    proof = proof_of(row)
+    if row.signed_amount is None:
+        return proof
+    body = json.loads(proof.text)
+    body["paymentRequirements"]["amount"] = row.amount
+    return proof._replace(text=json.dumps(body, separators=(",", ":")))
 
 
 def payment_fields(row: PaymentRow, cause: object = None) -> Mapping[str, Mapping[str, Json]]:
@@ -249,10 +279,11 @@ def terms_of(row: PaymentRow) -> PaymentRequirements:
     return PaymentRequirements(
         network=row.network,
         asset=row.asset,
-        amount=row.amount,
+        amount=row.signed_amount or row.amount,
         amount_micros=row.amount_micros,
         decimals=None,
         pay_to=row.pay_to,
         max_timeout_seconds=wanted.get("maxTimeoutSeconds", constants.PAYMENT_VALID_SECONDS),
         extra=wanted.get("extra", {}),
+        scheme=row.scheme,
     )

@@ -83,8 +83,9 @@ class PaymentPayload:
     def payment_id(self, default_asset: str) -> str:
         """Return the id of the signed authorization: 32 hexadecimal digits.
 
-        A token accepts one authorization per payer and nonce, so two payments with the same
-        id can never both be settled. `default_asset` is the token of a payment that names none.
+        A token, or Permit2, accepts one authorization per payer and nonce, so two payments with
+        the same id can never both be settled. `default_asset` is the token of a payment that names
+        none.
         """
         signed, asset = self.authorization, self.authorization.asset or self.asset
         asset = normal_address(self.network, default_asset if asset is None else asset)
@@ -104,7 +105,9 @@ class PaymentPayload:
                 self._check_terms(one)
             except InvalidPayload as error:
                 # What is wrong with it is said by the requirements in its token, if there are any.
-                is_likely = (self.network, self.asset) == (one.network, one.asset)
+                scheme = self.document.get("accepted", {}).get("scheme")
+                named = (self.network, self.asset, scheme)
+                is_likely = named == (one.network, one.asset, one.scheme)
                 refusals.insert(0 if is_likely else len(refusals), error)
             else:
                 return one
@@ -121,7 +124,7 @@ class PaymentPayload:
             match("network", self.document.get("network"), requirements.network_v1)
         else:
             accepted, network = self.document["accepted"], requirements.network
-            match("scheme", accepted.get("scheme"), EXACT)
+            match("scheme", accepted.get("scheme"), requirements.scheme)
             match("network", accepted.get("network"), network, network)
             match("asset", accepted.get("asset"), requirements.asset, network)
             match("payTo", accepted.get("payTo"), requirements.pay_to, network)
@@ -133,7 +136,7 @@ class PaymentPayload:
         end_ms = self.authorization.valid_before_ms
         if end_ms is not None and end_ms <= now_ms:
             raise InvalidPayload(
-                "invalid_exact_evm_payload_authorization_valid_before",
+                self.authorization.expired,
                 f"The authorization expired {(now_ms - end_ms) // 1000} s ago: sign a new one.",
             )
 

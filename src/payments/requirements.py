@@ -23,7 +23,7 @@ from tenants.networks import (
     normal_address,
     read_network,
 )
-from tenants.pricing import EXACT, PaymentOption, token_units
+from tenants.pricing import EXACT, PERMIT2, TRANSFER_METHOD, PaymentOption, token_units
 from tenants.records import Tenant
 
 PAYMENT_IDENTIFIER = "payment-identifier"
@@ -33,12 +33,14 @@ _DECIMALS_MAX = 30
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequirements:
-    """One way to pay for one request, by the scheme `exact`.
+    """One way to pay for one request.
 
+    `scheme` is `exact`, or `upto`, which is at most the price and is signed for Permit2.
     `network` is in CAIP-2 form, `amount` the price in the token's smallest unit,
     `amount_micros` what it counts as revenue, `decimals` those of the token, if known. On EVM
     networks `extra` has `name` and `version`, which identify the token in signatures (EIP-712). On
-    Solana it has `feePayer`, but only where a client or a facilitator gets it.
+    Solana it has `feePayer`, and with `upto` `facilitatorAddress`, but only where a client or a
+    facilitator gets it.
     """
 
     network: str
@@ -49,11 +51,18 @@ class PaymentRequirements:
     pay_to: str
     max_timeout_seconds: int
     extra: Mapping[str, Json]
+    scheme: str = EXACT
 
     @property
     def network_v1(self) -> str | None:
-        """The network's name in x402 version 1; None if it has none."""
-        return network_name_v1(self.network)
+        """The network's name in x402 version 1; None if it cannot be paid in version 1."""
+        is_in_v1 = self.scheme == EXACT and not self.is_permit2
+        return network_name_v1(self.network) if is_in_v1 else None
+
+    @property
+    def is_permit2(self) -> bool:
+        """Whether payers sign for Permit2 in place of the token (EIP-3009)."""
+        return self.extra.get(TRANSFER_METHOD) == PERMIT2
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,16 @@ def _requirements_of(
             raise ConfigurationError("payTo", f"In the record of {tenant.slug} it must be {form}.")
         remedy = f"It must be {form}; or the records of APIs that are paid there need payTo."
         raise ConfigurationError("PAY_TO_ADDRESS", remedy)
-    if family.has_domain and not ("name" in option.extra and "version" in option.extra):
+    is_permit2 = option.extra.get(TRANSFER_METHOD) == PERMIT2
+    if is_permit2 and not family.has_domain:
+        raise ConfigurationError(
+            "accepts",
+            f"The scheme or transfer method in the record of {tenant.slug} is not supported on"
+            f" {option.network}.",
+        )
+    # Permit2 has a domain of its own.
+    has_domain = is_permit2 or not family.has_domain or {"name", "version"} <= option.extra.keys()
+    if not has_domain:
         domain = _deployment_domain(environment, option)
         option = replace(option, extra={**domain, **option.extra})
     return PaymentRequirements(
@@ -149,6 +167,7 @@ def _requirements_of(
         pay_to=pay_to,
         max_timeout_seconds=option.max_timeout_seconds,
         extra=option.extra,
+        scheme=option.scheme,
     )
 
 
@@ -206,6 +225,8 @@ def _is_like(one: PaymentRequirements, other: PaymentRequirements) -> bool:
             normal_address(each.network, each.asset),
             each.amount,
             normal_address(each.network, each.pay_to),
+            each.scheme,
+            each.is_permit2,
         )
         for each in (one, other)
     ]
@@ -242,7 +263,7 @@ def accepts_in_body(
 def accepts_entry(requirements: PaymentRequirements) -> dict[str, Json]:
     """Return the requirements as an entry of `accepts` in version 2."""
     return {
-        "scheme": EXACT,
+        "scheme": requirements.scheme,
         "network": requirements.network,
         "amount": requirements.amount,
         "asset": requirements.asset,

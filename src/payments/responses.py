@@ -37,6 +37,7 @@ from payments.models import PaymentRequest, PaymentRow
 from payments.requirements import PaymentRequirements, Resource, accepts_in_body
 from tenants.discovery import BODY_METHODS
 from tenants.networks import EVM, SVM, family_of, network_name_v1
+from tenants.pricing import UPTO
 
 _VERSION_1 = 1
 _PAGE = """<!doctype html>
@@ -73,8 +74,8 @@ _EVM_CODE = """<h3>Python: pip install "x402[evm,requests]"</h3>
 _SVM_CODE = """<h3>JavaScript, on Solana: npm install @x402/fetch @x402/svm @solana/kit</h3>
 <pre><code class="solana">{solana}</code></pre>
 """
-_WAY = """<dt>Price of one request</dt><dd>${price}</dd>
-<dt>Paid in</dt><dd>{asset_name}, token {asset} on {network}</dd>
+_WAY = """<dt>Price of one request</dt><dd>{limit}${price}</dd>
+<dt>Paid in</dt><dd>{asset_name}, token {asset} on {network}{method}</dd>
 <dt>Paid to</dt><dd>{pay_to}</dd>
 """
 _ABOUT = """<p><a href="{page}">What this API does, and who uses it</a></p>
@@ -86,18 +87,26 @@ from eth_account import Account
 from x402 import x402ClientSync
 from x402.http.clients import x402_requests
 from x402.mechanisms.evm.exact.register import register_exact_evm_client
-
+{upto_import}
 account = Account.from_key(os.environ["PRIVATE_KEY"])
 client = register_exact_evm_client(x402ClientSync(), account)
-print(x402_requests(client).request({method}, {url}{options}).text)"""
+{upto}print(x402_requests(client).request({method}, {url}{options}).text)"""
+_PYTHON_UPTO = (
+    "from x402.mechanisms.evm.upto import UptoEvmScheme\n",
+    'client.register("eip155:*", UptoEvmScheme(account))\n',
+)
 _JAVASCRIPT = """import {{ registerExactEvmScheme }} from "@x402/evm/exact/client";
-import {{ wrapFetchWithPayment, x402Client }} from "@x402/fetch";
+{upto_import}import {{ wrapFetchWithPayment, x402Client }} from "@x402/fetch";
 import {{ privateKeyToAccount }} from "viem/accounts";
 
 const signer = privateKeyToAccount(process.env.PRIVATE_KEY);
 const client = registerExactEvmScheme(new x402Client(), {{ signer }});
-const response = await wrapFetchWithPayment(fetch, client)({url}{options});
+{upto}const response = await wrapFetchWithPayment(fetch, client)({url}{options});
 console.log(await response.text());"""
+_JAVASCRIPT_UPTO = (
+    'import { UptoEvmScheme } from "@x402/evm/upto/client";\n',
+    'client.register("eip155:*", new UptoEvmScheme(signer));\n',
+)
 _SOLANA = """import {{ createKeyPairSignerFromBytes, getBase58Encoder }} from "@solana/kit";
 import {{ wrapFetchWithPayment, x402Client }} from "@x402/fetch";
 import {{ registerExactSvmScheme }} from "@x402/svm/exact/client";
@@ -257,10 +266,12 @@ def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, mes
         url=escape(resource.url),
         ways="".join(
             _WAY.format(
+                limit="at most " if one.scheme == UPTO else "",
                 price=_dollars(one.amount_micros),
                 asset_name=escape(str(one.extra.get("name", "token"))),
                 asset=escape(one.asset),
-                network=escape(one.network_v1 or one.network),
+                network=escape(network_name_v1(one.network) or one.network),
+                method=", approved for Permit2" if one.is_permit2 else "",
                 pay_to=escape(one.pay_to),
             )
             for one in accepts
@@ -274,15 +285,32 @@ def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, mes
         code="".join(
             code.format(
                 python=escape(
-                    _PYTHON.format(method=json.dumps(method), url=quoted, options=python)
+                    _PYTHON.format(
+                        method=json.dumps(method),
+                        url=quoted,
+                        options=python,
+                        **_upto_lines(_PYTHON_UPTO, accepts),
+                    )
                 ),
-                javascript=escape(_JAVASCRIPT.format(url=quoted, options=options)),
+                javascript=escape(
+                    _JAVASCRIPT.format(
+                        url=quoted, options=options, **_upto_lines(_JAVASCRIPT_UPTO, accepts)
+                    )
+                ),
                 solana=escape(_SOLANA.format(url=quoted, options=options)),
             )
             for family, code in ((EVM, _EVM_CODE), (SVM, _SVM_CODE))
             if any(family_of(one.network) is family for one in accepts)
         ),
     )
+
+
+def _upto_lines(
+    lines: tuple[str, str], accepts: Sequence[PaymentRequirements]
+) -> Mapping[str, str]:
+    """Return the lines of code that a client needs for the scheme `upto`, if it is accepted."""
+    is_accepted = any(one.scheme == UPTO for one in accepts)
+    return dict(zip(("upto_import", "upto"), lines if is_accepted else ("", ""), strict=True))
 
 
 def _described_call(resource: Resource) -> tuple[str, str | None]:
@@ -301,11 +329,13 @@ def _dollars(micros: int) -> str:
 
 def _receipt(row: PaymentRow, version: int) -> dict[str, Json]:
     name_v1 = network_name_v1(row.network) if version == _VERSION_1 else None
+    amount = {} if row.signed_amount is None else {"amount": row.amount}
     return {
         "success": True,
         "transaction": row.transaction_id,
         "network": name_v1 or row.network,
         "payer": row.payer,
+        **amount,
     }
 
 

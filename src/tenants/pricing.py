@@ -24,6 +24,11 @@ from tenants.networks import (
 )
 
 EXACT = "exact"
+UPTO = "upto"
+TRANSFER_METHOD = "assetTransferMethod"
+PERMIT2 = "permit2"
+_TRANSFER_METHODS = ("eip3009", PERMIT2)
+_SET_BY_FACILITATOR = ("facilitatorAddress", "feePayer")
 _ACCEPTS_MAX = 8
 _ACCEPTS_LENGTH_MAX = 2_400
 """Characters of `accepts` as JSON: every 402 has it in a header."""
@@ -64,6 +69,7 @@ class PaymentOption:
     has_own_price: bool = False
     max_timeout_seconds: int = constants.PAYMENT_VALID_SECONDS
     extra: Mapping[str, Json] = field(default_factory=dict)
+    scheme: str = EXACT
 
 
 def parse_price(fields: RecordFields) -> int:
@@ -144,16 +150,15 @@ def token_units(micros: int, decimals: int) -> str | None:
 def _parse_option(part: RecordFields, record_micros: int) -> PaymentOption:
     record = part.record
     part.refuse_others(_OPTION_FIELDS)
-    if record.get("scheme", EXACT) != EXACT:
-        part.refuse("scheme", f"{EXACT!r}, the only scheme that this dispatcher settles")
     network = _read_network(part)
+    scheme = _read_scheme(part, network)
     asset, pay_to = _read_account(part, "asset", network), _read_account(part, "payTo", network)
     if asset and not network:
         part.refuse("network", "set together with asset, which is a contract of one network")
     token = known_token(network, asset)
     if network and not asset and token is None:
         part.refuse("asset", f"the token's contract, because no token of {network} is known")
-    extra = _read_extra(part)
+    extra = _read_extra(part, scheme, network)
     has_price = record.get("priceUsd") is not None
     micros = parse_price(part) if has_price else record_micros
     if has_price and not micros:
@@ -168,6 +173,7 @@ def _parse_option(part: RecordFields, record_micros: int) -> PaymentOption:
         has_own_price=has_price or "amount" in record,
         max_timeout_seconds=_read_timeout(part),
         extra={**(token.domain if token else {}), **extra},
+        scheme=scheme,
     )
     check_units(part, option)
     return option
@@ -181,6 +187,16 @@ def _read_network(part: RecordFields) -> str:
     if network is None:
         part.refuse("network", NETWORK_FORM)
     return network or ""
+
+
+def _read_scheme(part: RecordFields, network: str) -> str:
+    scheme = part.record.get("scheme", EXACT)
+    if scheme not in (EXACT, UPTO):
+        part.refuse("scheme", f"{EXACT!r} or {UPTO!r}, which this dispatcher settles")
+        return EXACT
+    if scheme == UPTO and network and not family_of(network).has_domain:
+        part.refuse("scheme", f"{EXACT!r}: {UPTO!r} is not supported on {network}")
+    return str(scheme)
 
 
 def _read_account(part: RecordFields, name: str, network: str) -> str:
@@ -239,7 +255,7 @@ def _read_timeout(part: RecordFields) -> int:
     return value
 
 
-def _read_extra(part: RecordFields) -> Mapping[str, Json]:
+def _read_extra(part: RecordFields, scheme: str, network: str) -> Mapping[str, Json]:
     extra = part.record.get("extra", {})
     if not isinstance(extra, dict):
         part.refuse("extra", "an object such as {name, version}: the token's EIP-712 domain")
@@ -247,8 +263,16 @@ def _read_extra(part: RecordFields) -> Mapping[str, Json]:
     for name in ("name", "version"):
         if name in extra and (not isinstance(extra[name], str) or not extra[name]):
             part.refuse("extra", f"an object whose {name} is text")
-    if "feePayer" in extra:
-        part.refuse("extra", "without feePayer, which the facilitator sets")
+    for name in _SET_BY_FACILITATOR:
+        if name in extra:
+            part.refuse("extra", f"without {name}, which the facilitator sets")
+    if scheme == UPTO:
+        extra = {TRANSFER_METHOD: PERMIT2, **extra}
+    method = extra.get(TRANSFER_METHOD, _TRANSFER_METHODS[0])
+    if method not in _TRANSFER_METHODS or (scheme == UPTO and method != PERMIT2):
+        part.refuse("extra", f"an object whose {TRANSFER_METHOD} is {PERMIT2!r}, or has none")
+    elif method == PERMIT2 and network and not family_of(network).has_domain:
+        part.refuse("extra", f"without {TRANSFER_METHOD}, which {network} does not have")
     return extra
 
 
@@ -277,4 +301,4 @@ def _terms_of(option: PaymentOption) -> tuple[str | None, ...]:
         else token_units(option.price_micros, option.decimals)
     )
     asset, pay_to = (normal_address(network, each) for each in (option.asset, option.pay_to))
-    return network, asset, units, pay_to
+    return network, asset, units, pay_to, option.scheme, str(option.extra.get(TRANSFER_METHOD))

@@ -147,7 +147,8 @@ def test_the_version_is_tagged_with_its_digest(deployments: Deployments) -> None
 
 
 def test_the_database_has_its_migrations(deployments: Deployments) -> None:
-    assert deployments.first.document["deployment"]["migrationsApplied"] == ["0001_payments.sql"]
+    applied = deployments.first.document["deployment"]["migrationsApplied"]
+    assert applied == ["0001_payments.sql", "0002_upto.sql"]
     assert deployments.second.document["databaseMigrations"]["pending"] == []
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from dev.economy import Economy, Wallet
+from dev.economy.chain import NETWORK, PLAIN_TOKEN
 from dev.economy.signing import Document, decoded, encoded, new_wallet, sign
 from dev.launch import Server
 
@@ -33,7 +34,10 @@ RESPONSE_SECONDS = 60.0
 
 
 def priced_directory() -> dict[str, Any]:
-    """Return a directory of priced APIs, one with a cap and one with a rate, and a free one."""
+    """Return a directory of priced APIs and a free one.
+
+    Of the priced ones, one has a cap, one a rate, and two are paid with Permit2.
+    """
     priced: dict[str, Any] = {"priceUsd": "0.01", "x402Enabled": True}
     return {
         "tenants": [
@@ -45,6 +49,21 @@ def priced_directory() -> dict[str, Any]:
                 "spendLimit": {"dailySpendUsd": "0.05"},
             },
             tenant("sold-rated", "till", rateLimit={"requests": 1, "windowSeconds": 60}, **priced),
+            {
+                **tenant("sold-up-to", "till", payTo=OWN_PAYEE, **priced),
+                "accepts": [{"scheme": "upto"}],
+            },
+            {
+                **tenant("sold-plain", "till", payTo=OWN_PAYEE, **priced),
+                "accepts": [
+                    {
+                        "network": NETWORK,
+                        "asset": PLAIN_TOKEN,
+                        "decimals": 18,
+                        "extra": {"assetTransferMethod": "permit2"},
+                    }
+                ],
+            },
             tenant("given", "till"),
         ]
     }

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from dev.economy import Economy, Transfer, Wallet
+from dev.economy.chain import PLAIN_TOKEN, TOKEN
 from dev.economy.wallets import PAYEE
 
 BUSY_SECONDS = 10.0
 OWN_PAYEE = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 """The payee of priced APIs whose record names one."""
+
+PLAIN_UNITS = 10**12
+"""The smallest units of the token without EIP-3009 in a micro-dollar."""
 
 PAYEES = {OWN_PAYEE.lower(), PAYEE.lower()}
 
@@ -85,7 +89,8 @@ class PaymentRecords:
         return sum(row["amount_micros"] for row in rows if row["state"] == "settled")
 
     def _paid_by(self, address: str) -> dict[str, Transfer]:
-        moved = self.economy.chain.transfers_from(address)
+        chain = self.economy.chain
+        moved = {**chain.transfers_from(address), **chain.transfers_from(address, PLAIN_TOKEN)}
         return {name: transfer for name, transfer in moved.items() if transfer.recipient in PAYEES}
 
     def _check_money(self, rows: Sequence[dict[str, Any]], moved: dict[str, Transfer]) -> None:
@@ -97,7 +102,8 @@ class PaymentRecords:
         for name, row in settled.items():
             transfer = moved[name]
             assert transfer.recipient == row["pay_to"].lower()
-            assert transfer.amount == row["amount_micros"] == int(row["amount"])
+            units = 1 if row["asset"] == TOKEN else PLAIN_UNITS
+            assert transfer.amount == row["amount_micros"] * units == int(row["amount"])
         with self._open() as database:
             for row in rows:
                 entries = database.execute(_SETTLEMENTS, [row["payment_id"]]).fetchall()

@@ -22,6 +22,7 @@ from x402.http.clients import wrapHttpxWithPayment, x402_http_adapter
 from x402.http.clients.httpx import x402AsyncTransport
 from x402.http.clients.requests import x402HTTPAdapter
 from x402.mechanisms.evm.exact.register import register_exact_evm_client
+from x402.mechanisms.evm.upto import UptoEvmScheme
 
 CONCURRENCY = 16
 TIMEOUT_SECONDS = 120
@@ -50,9 +51,16 @@ class PayingVersion1(x402HTTPAdapter, Version1):
     """The official adapter on top of `Version1`."""
 
 
+def register(client: Any, key: str) -> Any:
+    """Return the client, which pays with this key, by both schemes."""
+    account = Account.from_key(key)
+    client.register("eip155:*", UptoEvmScheme(account))
+    return register_exact_evm_client(client, account)
+
+
 async def pay_with_httpx(order: dict[str, Any]) -> tuple[int, dict[str, str], str]:
     """Pay through httpx; return status, headers and body."""
-    client = register_exact_evm_client(x402Client(), Account.from_key(order["key"]))
+    client = register(x402Client(), order["key"])
     if order["version"] == 1:
         transport = x402AsyncTransport(client, AsyncVersion1())
         http = httpx.AsyncClient(
@@ -69,7 +77,7 @@ async def pay_with_httpx(order: dict[str, Any]) -> tuple[int, dict[str, str], st
 
 def pay_with_requests(order: dict[str, Any]) -> tuple[int, dict[str, str], str]:
     """Pay through requests; return status, headers and body."""
-    client = register_exact_evm_client(x402ClientSync(), Account.from_key(order["key"]))
+    client = register(x402ClientSync(), order["key"])
     adapter = PayingVersion1(client) if order["version"] == 1 else x402_http_adapter(client)
     with requests.Session() as http:
         http.mount("http://", adapter)

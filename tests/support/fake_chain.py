@@ -14,13 +14,16 @@ from typing import Any
 
 from core.errors import FetchFailed
 from core.ports import Fetched, Json
-from payments.chain.evm.outcome import _AUTHORIZATION_STATE, _CANCELED, _TRANSFER, _USED
+from payments.chain.evm.logs import TRANSFER
+from payments.chain.evm.outcome import _AUTHORIZATION_STATE, _CANCELED, _USED
+from payments.chain.evm.permit2 import _NONCE_BITMAP
 from tests.support.fakes import NOON_MS, FakeClock
 
 NETWORK = "eip155:84532"
 USDC = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
 PAYEE = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
 PAYER = "0x857b06519E91e3A54538791bDbb0E22373e36b66"
+FACILITATOR_ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 FACILITATOR_URL = "http://facilitator.example"
 RPC_URL = "http://node.example"
 
@@ -53,6 +56,8 @@ class Chain:
     block_seconds: int = NOON_MS // 1000
     """The time of the latest block."""
     chain_id: Json = "0x14a34"
+    calls: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What was called by transactions that used Permit2."""
     token: dict[str, Json] = field(default_factory=lambda: dict(TOKEN))
     """What the token's other functions return, by selector."""
 
@@ -75,6 +80,27 @@ class Chain:
         self.used[payer.lower(), nonce.lower()] = f"0x{'c' * 64}"
         self.canceled.add((payer.lower(), nonce.lower()))
 
+    def permit(self, permit: Mapping[str, Any], value: str) -> str | None:
+        """Move money with Permit2, by a call of a proxy, like `transfer`."""
+        nonce, witness = f"0x{int(permit['nonce']):064x}", permit["witness"]
+        parts = {"from": permit["from"], "to": witness["to"], "nonce": nonce, "value": value}
+        transaction = self.transfer(parts)
+        if transaction is not None:
+            permitted = permit["permitted"]
+            is_upto = "facilitator" in witness
+            words = [
+                int(permitted["token"], 16),
+                int(permitted["amount"]),
+                int(permit["nonce"]),
+                int(permit["deadline"]),
+                *([int(value)] if is_upto else []),
+                int(permit["from"], 16),
+            ]
+            selector = "0xff11e7b4" if is_upto else "0x13cd3b53"
+            data = selector + "".join(f"{one:064x}" for one in words)
+            self.calls[transaction] = {"hash": transaction, "to": permit["spender"], "input": data}
+        return transaction
+
     def rpc(self, method: str, parameters: list[Any]) -> Json:
         """Return the result of a JSON-RPC call, as a node does."""
         if method in ("eth_chainId", "eth_getTransactionReceipt"):
@@ -82,20 +108,43 @@ class Chain:
         if method == "eth_getBlockByNumber":
             assert parameters == ["latest", False]
             return {"number": "0x1000", "timestamp": hex(self.block_seconds)}
-        if method == "eth_call" and parameters[1] == "latest":
-            return self.token.get(parameters[0]["data"][:10], "0x")
         if method == "eth_call":
-            assert parameters[1] == "0x1000"
-            data = parameters[0]["data"].removeprefix(_AUTHORIZATION_STATE)
-            key = ("0x" + data[24:64], "0x" + data[64:])
-            return f"0x{int(key in self.used):064x}"
+            return self._call(parameters[0]["data"], parameters[1])
+        if method == "eth_getTransactionByHash":
+            return self.calls.get(parameters[0])
         assert method == "eth_getLogs"
+        return self._logs(parameters)
+
+    def _call(self, data: str, block: str) -> Json:
+        if block == "latest":
+            return self.token.get(data[:10], "0x")
+        assert block == "0x1000"
+        if data.startswith(_NONCE_BITMAP):
+            return self._nonces(data.removeprefix(_NONCE_BITMAP))
+        data = data.removeprefix(_AUTHORIZATION_STATE)
+        key = ("0x" + data[24:64], "0x" + data[64:])
+        return f"0x{int(key in self.used):064x}"
+
+    def _logs(self, parameters: list[Any]) -> Json:
         kinds, owner, nonce = parameters[0]["topics"]
+        if kinds == TRANSFER:
+            return [
+                transfer_log(USDC, moved["payer"], moved["payee"], moved["value"], f"0x{at:064x}")
+                for at, moved in enumerate(self.transfers, 1)
+                if (_word(moved["payer"]), _word(moved["payee"])) == (owner, nonce)
+            ]
         assert kinds == [_USED, _CANCELED]
         key = ("0x" + owner[26:], nonce)
         if key not in self.used:
             return []
         return [use_log(USDC, key, self.used[key], is_canceled=key in self.canceled)]
+
+    def _nonces(self, data: str) -> str:
+        """Return a word of an owner's bitmap of used nonces."""
+        owner, position = "0x" + data[24:64], int(data[64:], 16)
+        nonces = [int(nonce, 16) for payer, nonce in self.used if payer == owner]
+        bits = (1 << (nonce & 0xFF) for nonce in nonces if nonce >> 8 == position)
+        return f"0x{sum(bits):064x}"
 
     def _receipt(self, transaction: str) -> Json:
         (key,) = (key for key, used_by in self.used.items() if used_by == transaction)
@@ -121,7 +170,7 @@ def transfer_log(
     token: str, payer: str, payee: str, value: int, transaction: str
 ) -> dict[str, Any]:
     """Return the event of a transfer of a token."""
-    return _log(token, [_TRANSFER, _word(payer), _word(payee)], f"0x{value:064x}", transaction)
+    return _log(token, [TRANSFER, _word(payer), _word(payee)], f"0x{value:064x}", transaction)
 
 
 def receipt(transaction: str, *logs: dict[str, Any]) -> dict[str, Any]:
@@ -196,6 +245,8 @@ class Facilitator:
         return BROKEN_RESPONSES.get(fault, response)
 
     def _rejection(self, body: Json) -> str | None:
+        if "permit2Authorization" in body["paymentPayload"]["payload"]:
+            return self._permit2_rejection(body)
         authorization = body["paymentPayload"]["payload"]["authorization"]
         wanted = body["paymentRequirements"]
         amount = wanted.get("amount", wanted.get("maxAmountRequired"))
@@ -217,6 +268,24 @@ class Facilitator:
         }
         return next((reason for reason, fails in checks.items() if fails), None)
 
+    def _permit2_rejection(self, body: Json) -> str | None:
+        payload, wanted = body["paymentPayload"]["payload"], body["paymentRequirements"]
+        permit = payload["permit2Authorization"]
+        amount, witness = permit["permitted"]["amount"], permit["witness"]
+        payer = permit["from"].lower()
+        is_foreign = witness.get("facilitator") not in (None, FACILITATOR_ADDRESS)
+        checks = {
+            "invalid_permit2_recipient_mismatch": witness["to"].lower() != wanted["payTo"].lower(),
+            "upto_facilitator_mismatch": is_foreign,
+            "permit2_deadline_expired": int(permit["deadline"]) < self.clock.at_ms // 1000 + 6,
+            "permit2_amount_mismatch": amount != wanted["amount"],
+            "invalid_permit2_signature": payload["signature"] != signature(permit),
+            "permit2_simulation_failed": (payer, f"0x{int(permit['nonce']):064x}")
+            in self.chain.used,
+            "permit2_insufficient_balance": self.chain.balances.get(payer, 0) < int(amount),
+        }
+        return next((reason for reason, fails in checks.items() if fails), None)
+
     def _verify(self, body: Json) -> Fetched:
         return self._result(body, "verify", self._rejection(body))
 
@@ -225,6 +294,14 @@ class Facilitator:
         known = self.pending.pop(payload["signature"], None)
         if known is not None:
             return self._result(body, "settle", None, known)
+        permit, wanted = payload.get("permit2Authorization"), body["paymentRequirements"]
+        asked = wanted.get("amount", "0")
+        if wanted["scheme"] == "upto":
+            # As the official one: it verifies what was signed, and then settles what is asked for.
+            signed = permit["permitted"]["amount"]
+            body = {**body, "paymentRequirements": {**wanted, "amount": signed}}
+            if int(asked) > int(signed):
+                return self._result(body, "settle", "invalid_upto_evm_payload_settlement_exceeds")
         reason = self._rejection(body)
         if reason is not None:
             return self._result(body, "settle", reason)
@@ -232,7 +309,10 @@ class Facilitator:
             return self._result(
                 body, "settle", "invalid_exact_evm_transaction_failed", "0x" + 64 * "d"
             )
-        transaction = self.chain.transfer(payload["authorization"])
+        if permit is None:
+            transaction = self.chain.transfer(payload["authorization"])
+        else:
+            transaction = self.chain.permit(permit, asked)
         assert transaction is not None
         if fault == "pending":
             self.pending[payload["signature"]] = transaction
@@ -240,7 +320,8 @@ class Facilitator:
         return self._result(body, "settle", None, transaction)
 
     def _result(self, body: Json, step: str, reason: str | None, transaction: str = "") -> Fetched:
-        payer = body["paymentPayload"]["payload"]["authorization"]["from"]
+        payload = body["paymentPayload"]["payload"]
+        payer = (payload.get("permit2Authorization") or payload["authorization"])["from"]
         if step == "verify":
             document: Json = {"isValid": reason is None, "payer": payer, "invalidReason": reason}
         else:

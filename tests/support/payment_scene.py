@@ -12,6 +12,7 @@ from typing import Any
 from analytics import Analytics
 from api.explore.route import Explore
 from core.ports import Json, ProxyResponse, Request, Response
+from dev.economy.chain import EXACT_PROXY, UPTO_PROXY
 from gateway.dispatcher import Dispatcher
 from metering.events import UsageEvent
 from metering.settlements import SettlementEvent, settlement_from
@@ -21,6 +22,7 @@ from payments.resolution import resolver_of
 from tenants.directory import TenantDirectory
 from tests.support.dispatcher_scene import Platform
 from tests.support.fake_chain import (
+    FACILITATOR_ADDRESS,
     FACILITATOR_URL,
     NETWORK,
     PAYEE,
@@ -67,6 +69,15 @@ TENANTS: list[dict[str, Any]] = [
 ]
 
 
+UPTO_KIND = {
+    "x402Version": 2,
+    "scheme": "upto",
+    "network": NETWORK,
+    "extra": {"facilitatorAddress": FACILITATOR_ADDRESS},
+}
+"""What a facilitator that settles `upto` supports."""
+
+
 def pay(
     response: Response,
     number: int = 1,
@@ -99,6 +110,26 @@ def pay(
     return {"payment-signature": encode(payload)}
 
 
+def pay_permit2(
+    accepted: Mapping[str, Any], number: int = 1, *, now_ms: int, **changes: Any
+) -> dict[str, str]:
+    """Return the headers that pay as one entry of `accepts` demands, with Permit2."""
+    is_upto = accepted["scheme"] == "upto"
+    facilitator = {"facilitator": accepted["extra"]["facilitatorAddress"]} if is_upto else {}
+    permit = {
+        "from": PAYER,
+        "permitted": {"token": accepted["asset"], "amount": accepted["amount"]},
+        "spender": UPTO_PROXY if is_upto else EXACT_PROXY,
+        "nonce": str(number),
+        "deadline": str(now_ms // 1000 + accepted["maxTimeoutSeconds"]),
+        "witness": {"to": accepted["payTo"], **facilitator, "validAfter": "0"},
+        **changes,
+    }
+    payload = {"signature": signature(permit), "permit2Authorization": permit}
+    document = {"x402Version": 2, "accepted": accepted, "payload": payload}
+    return {"payment-signature": encode(document)}
+
+
 def pay_v1(response: Response, nonce: int = 1, *, now_ms: int) -> dict[str, str]:
     """Return the headers of a version 1 client that pays the 402 in the body."""
     accepted = json.loads(response.body)["accepts"][0]
@@ -127,6 +158,14 @@ def read_header(response: Response | ProxyResponse, name: str) -> Any:
     """Decode one of the protocol's headers."""
     headers = response.headers if isinstance(response, Response) else response.set_headers
     return json.loads(base64.b64decode(dict(headers)[name], validate=True))
+
+
+def asking(header: str | None) -> FakeUpstreamResponse:
+    """Return a script's response that asks for an amount in its header."""
+    if header is None:
+        return FakeUpstreamResponse()
+    name = "settlement-overrides"
+    return FakeUpstreamResponse(header_names=("content-type", name), values={name: header})
 
 
 @dataclass
@@ -252,6 +291,21 @@ class Market:
     def revenue_micros(self) -> int:
         """The revenue in the usage log."""
         return sum(event.revenue_micros for event in self.events)
+
+
+def upto_market(**fields: Any) -> Market:
+    """Return a market that sells one API for at most a cent, with Permit2."""
+    market = Market()
+    market.tenants = [{**TENANTS[0], "accepts": [{"scheme": "upto"}], **fields}]
+    market.facilitator.kinds = [UPTO_KIND]
+    market.start()
+    return market
+
+
+def upto_payment(market: Market, number: int = 1, **changes: Any) -> dict[str, str]:
+    """Return the headers that pay the first way of its API with Permit2."""
+    (accepted, *_) = read_header(market.challenge(), "payment-required")["accepts"]
+    return pay_permit2(accepted, number, now_ms=market.clock.at_ms, **changes)
 
 
 def enable_chain(market: Market) -> None:

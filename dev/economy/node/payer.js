@@ -4,10 +4,10 @@
  *
  * Each line of input is a request as JSON: `id`, `key` (private key), `wallet` (if the payer is a
  * contract: `address`, `owner`, `factory`, `deployment` as in smart_wallets.py), `solanaRpcUrl` (a
- * node, to pay on Solana), `version` (2 or 1), `method`, `url`, `headers`, `body` (text), and
- * `sign: true` to sign without sending. Each
- * line of output is its result: `id` and either `status`, `headers`, `body`, `receipt`, or
- * `header` and `value` of the signed payment, or `error`. Requests run concurrently.
+ * node, to pay on Solana), `version` (2 or 1), `method`, `url`, `headers`, `body` (text),
+ * `anyToken: true` to pay in tokens that the client does not know as well, and `sign: true` to sign
+ * without sending. Each line of output is its result: `id` and either `status`, `headers`, `body`,
+ * `receipt`, or `header` and `value` of the signed payment, or `error`. Requests run concurrently.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -21,7 +21,7 @@ const isAxios = process.argv[2] === "axios";
 
 /** @typedef {{status: number, headers: Record<string, string>, body: string}} Received */
 /** @typedef {{address: `0x${string}`, owner: number, factory: `0x${string}` | "", deployment: `0x${string}`}} SmartWallet */
-/** @typedef {{id: number, key: string, wallet?: SmartWallet, solanaRpcUrl?: string, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, sign?: boolean}} PaidRequest */
+/** @typedef {{id: number, key: string, wallet?: SmartWallet, solanaRpcUrl?: string, version: 1 | 2, method: string, url: string, headers?: Record<string, string>, body?: string, anyToken?: boolean, sign?: boolean}} PaidRequest */
 
 /**
  * Removes the header of version 2: a client of version 1 reads the requirements in the body.
@@ -64,6 +64,7 @@ async function makeClient(request) {
  */
 async function run(request) {
 	const client = await makeClient(request);
+	if (request.anyToken) client.setSpendControls({ allowedAssets: true });
 	const send = request.version === 1 ? fetchAsVersion1 : fetch;
 	const init = { method: request.method, headers: request.headers ?? {}, body: request.body };
 	if (request.sign) {

@@ -36,11 +36,15 @@ class Authorization(Protocol):
 
     @property
     def asset(self) -> str | None:
-        """The token that was signed; None if the signature alone does not show it."""
+        """The contract that accepts it once; None if that is the token that the payment names."""
 
     @property
     def valid_before_ms(self) -> int | None:
         """When it expires, in milliseconds since 1970; None if it does not say."""
+
+    @property
+    def expired(self) -> str:
+        """The reason for which facilitators refuse an expired one."""
 
     @property
     def extra(self) -> Mapping[str, Json]:

@@ -1,7 +1,8 @@
-"""Adds to payment requirements the account that pays the network's fee, as on Solana.
+"""Adds to payment requirements the account that pays the network's fee, if payers sign it.
 
-A facilitator names it in what it supports, and only payments whose fee it pays can be settled. So
-a way to pay that no facilitator names it for is not offered.
+They do on Solana, and with the scheme `upto`, which lets only that account settle. A facilitator
+names it in what it supports, and only payments with it can be settled there. So a way to pay that
+no facilitator names it for is not offered.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from payments.facilitator import Facilitators
 from payments.facilitator_settings import facilitator_urls
 from payments.requirements import PaymentRequirements
 from tenants.networks import family_of
-from tenants.pricing import EXACT
+from tenants.pricing import UPTO
 
 _LOGGER = logging.getLogger(__name__)
 _RETRY_MS = 10_000
@@ -34,8 +35,8 @@ class FeePayers:
 
     facilitators: Facilitators
     clock: Clock
-    _cached: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """By network: until when, in milliseconds, and the account; empty if there is none."""
+    _cached: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    """By network and scheme: until when, in milliseconds, and the account, which may be empty."""
 
     async def offer(self, accepts: Sequence[PaymentRequirements]) -> Sequence[PaymentRequirements]:
         """Return the ways to pay that can be paid now, with the fee payer of those that need one.
@@ -44,29 +45,30 @@ class FeePayers:
         """
         offered = []
         for one in accepts:
-            if not family_of(one.network).has_fee_payer:
+            name = fee_payer_field(one.network, one.scheme)
+            if not name:
                 offered.append(one)
-            elif account := await self._fee_payer(one.network):
-                offered.append(replace(one, extra={**one.extra, "feePayer": account}))
+            elif account := await self._fee_payer(one.network, one.scheme):
+                offered.append(replace(one, extra={**one.extra, name: account}))
         return offered
 
-    async def _fee_payer(self, network: str) -> str:
+    async def _fee_payer(self, network: str, scheme: str) -> str:
         now_ms = self.clock.now_ms()
-        until_ms, known = self._cached.get(network, (0, ""))
+        until_ms, known = self._cached.get((network, scheme), (0, ""))
         if now_ms < until_ms:
             return known
         causes = []
         account, is_silent = "", False
         for url in facilitator_urls(self.facilitators.environment):
             try:
-                account = fee_payer_in(await self.facilitators.supported(url), network)
+                account = fee_payer_in(await self.facilitators.supported(url), network, scheme)
             except FetchFailed as error:
                 is_silent = True
                 causes.append(f"{url}/supported: {error}")
                 continue
             if account:
                 break
-            causes.append(f"{url} names no fee payer of {EXACT} on {network}")
+            causes.append(f"{url} names no fee payer of {scheme} on {network}")
         if not account:
             _LOGGER.warning("no_fee_payer", extra=fields(network=network, cause="; ".join(causes)))
         pause_ms = constants.SUPPORTED_CACHE_SECONDS * 1000 if account else _RETRY_MS
@@ -75,19 +77,30 @@ class FeePayers:
             account = known
         if len(self._cached) >= _NETWORKS_MAX:
             self._cached.clear()
-        self._cached[network] = (now_ms + pause_ms, account)
+        self._cached[network, scheme] = (now_ms + pause_ms, account)
         return account
 
 
-def fee_payer_in(kinds: Sequence[Json], network: str) -> str:
+def fee_payer_in(kinds: Sequence[Json], network: str, scheme: str) -> str:
     """Return the account that pays fees on a network, from a facilitator's list of kinds.
 
     It is empty if the list has none.
     """
     for kind in kinds:
-        if isinstance(kind, dict) and (kind.get("scheme"), kind.get("network")) == (EXACT, network):
+        if isinstance(kind, dict) and (kind.get("scheme"), kind.get("network")) == (
+            scheme,
+            network,
+        ):
             extra = kind.get("extra")
-            account = extra.get("feePayer") if isinstance(extra, dict) else None
+            name = fee_payer_field(network, scheme)
+            account = extra.get(name) if isinstance(extra, dict) else None
             if isinstance(account, str) and family_of(network).is_account(account):
                 return account
     return ""
+
+
+def fee_payer_field(network: str, scheme: str) -> str:
+    """Return the field of `extra` that has the account; empty if payers do not sign it."""
+    if scheme == UPTO:
+        return "facilitatorAddress"
+    return "feePayer" if family_of(network).has_fee_payer else ""

@@ -1,4 +1,7 @@
-/** The script of priced APIs: responds with "bread" and the request, or fails as requested. */
+/**
+ * The script of priced APIs: responds with "bread" and the request, or fails as requested. `charge` is
+ * the header that says how much it costs.
+ */
 
 export default {
 	async fetch(request) {
@@ -8,6 +11,9 @@ export default {
 		if (url.searchParams.has("throw")) throw new Error("the till is stuck: hunter2");
 		const status = Number(url.searchParams.get("status") ?? 200);
 		const goods = status < 400 ? "bread" : "none";
-		return Response.json({ goods, method: request.method, path: url.pathname, body }, { status });
+		const charge = url.searchParams.get("charge");
+		/** @type {Record<string, string>} */
+		const headers = charge === null ? {} : { "settlement-overrides": charge };
+		return Response.json({ goods, method: request.method, path: url.pathname, body }, { status, headers });
 	},
 };

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import product
 
 import pytest
 
@@ -18,7 +19,15 @@ from payments.reconciliation import compare_day, run
 from payments.resolution import resolver_of
 from tests.support.fakes import FakeUpstreamResponse
 from tests.support.fault_injection import IsolateDied
-from tests.support.payment_scene import PRICE_MICROS, Market, enable_chain, error_body
+from tests.support.payment_scene import (
+    PRICE_MICROS,
+    Market,
+    asking,
+    enable_chain,
+    error_body,
+    upto_market,
+    upto_payment,
+)
 
 FAULTS = ["", "down", "lost", "500", "nonsense", "pending", "reverted"]
 OPERATIONS_MAX = 60
@@ -69,16 +78,29 @@ def crash(market: Market, headers: dict[str, str], operations: int) -> bool:
     return crash_point.steps > operations
 
 
-@pytest.mark.parametrize("returns", ["at once", "after the lease", "after cron", "never"])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_may_crash_at_every_step(fault: str, returns: str) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "fault", "returns"),
+    [
+        *product(["exact"], FAULTS, ["at once", "after the lease", "after cron", "never"]),
+        *product(["upto"], ["", "down", "lost"], ["after the lease", "after cron"]),
+    ],
+)
+def test_a_request_may_crash_at_every_step(scheme: str, fault: str, returns: str) -> None:
     for operations in range(OPERATIONS_MAX):
-        market = Market()
+        market = Market() if scheme == "exact" else upto_market()
         enable_chain(market)
-        headers = market.payment(validBefore=str(market.clock.at_ms // 1000 + LONG))
+        end = str(market.clock.at_ms // 1000 + LONG)
+        headers = (
+            market.payment(validBefore=end)
+            if scheme == "exact"
+            else upto_payment(market, deadline=end)
+        )
+        market.reply = asking('{"amount": "2500"}')
         market.facilitator.faults["settle"] = [fault]
         died = crash(market, headers, operations)
         accounts = Accounts(market, served_max=1 + (died and bool(market.served)))
+        # What was asked for once stays the same, whatever the script says later.
+        market.reply = asking('{"amount": "9000"}')
         if returns == "after the lease":
             market.clock.at_ms += constants.CLAIM_LEASE_MS
         if returns == "after cron":

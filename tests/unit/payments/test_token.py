@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,13 +15,16 @@ from core.errors import FetchFailed
 from core.ports import Fetched, Json
 from payments.chain.evm.token import domain_separator, token_differences
 from payments.chain.node import RPC_SETTING, Node
+from payments.requirements import PaymentRequirements
 from tests.support.builders import REQUIREMENTS
 from tests.support.fake_chain import RPC_URL, TOKEN, abi_text
 from tests.support.fake_network import FakeFetcher
 from tests.support.fakes import FakeClock, FakeEnvironment
 
 
-def compare(results: Mapping[str, Any]) -> list[str]:
+def compare(
+    results: Mapping[str, Any], requirements: PaymentRequirements = REQUIREMENTS
+) -> list[str]:
     """Compare a token, some of whose results differ, with the settings."""
 
     async def respond(_: str, body: Json) -> Fetched:
@@ -32,7 +36,7 @@ def compare(results: Mapping[str, Any]) -> list[str]:
 
     environment = FakeEnvironment(settings={RPC_SETTING: RPC_URL}, fetcher=FakeFetcher(respond))
     node = Node(environment, FakeClock(), RPC_URL)
-    return [*asyncio.run(token_differences(node, REQUIREMENTS, SETTINGS))]
+    return [*asyncio.run(token_differences(node, requirements, SETTINGS))]
 
 
 def test_the_separator_is_that_of_the_contract_on_base_sepolia() -> None:
@@ -59,6 +63,16 @@ def test_a_token_as_configured_has_no_differences() -> None:
 def test_each_difference_names_its_setting(changes: dict[str, Any], setting: str) -> None:
     (sentence,) = compare(changes)
     assert sentence.partition(":")[0] == setting
+
+
+def test_a_token_that_is_paid_with_permit2_needs_only_its_decimals() -> None:
+    plain = dict.fromkeys(TOKEN, "0x") | {"0x313ce567": f"0x{6:064x}"}
+    requirements = replace(REQUIREMENTS, extra={"assetTransferMethod": "permit2"})
+    assert compare(plain, requirements) == []
+    (sentence,) = compare({**plain, "0x313ce567": f"0x{18:064x}"}, requirements)
+    assert sentence.startswith("X402_ASSET_DECIMALS")
+    (sentence,) = compare({**plain, "0x313ce567": "0x"}, requirements)
+    assert sentence.startswith("X402_ASSET")
 
 
 def test_a_token_may_sign_under_another_name_than_it_shows() -> None:

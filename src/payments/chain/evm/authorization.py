@@ -1,4 +1,4 @@
-"""Reads what a payer signed by EIP-3009 (https://eips.ethereum.org/EIPS/eip-3009)."""
+"""Reads what a payer signed: EIP-3009 (https://eips.ethereum.org/EIPS/eip-3009), or Permit2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.ports import Json
-from payments.chain.authorization import InvalidPayload, check, match
+from payments.chain.authorization import Authorization, InvalidPayload, check, match
 from payments.requirements import PaymentRequirements
 from tenants.addresses import ADDRESS
 
@@ -38,6 +38,7 @@ class EvmAuthorization:
     amount: str
     valid_before_ms: int
     asset: None = None
+    expired: str = "invalid_exact_evm_payload_authorization_valid_before"
     extra: Mapping[str, Json] = field(default_factory=dict)
 
     @property
@@ -47,18 +48,26 @@ class EvmAuthorization:
 
     def check_terms(self, requirements: PaymentRequirements) -> None:
         """Raise `InvalidPayload` if it does not pay what is required to the required payee."""
+        if requirements.is_permit2:
+            raise InvalidPayload("payment_mismatch", "The payment must be signed for Permit2.")
         pay_to = self.payload["authorization"].get("to")
         match("authorization.to", pay_to, requirements.pay_to)
         match("authorization.value", self.amount, requirements.amount)
 
 
-def read_authorization(payload: Json) -> EvmAuthorization:
+def read_authorization(payload: Json) -> Authorization:
     """Read the field `payload` of a payment. Raises `InvalidPayload` if it is malformed."""
+    if isinstance(payload, dict) and "permit2Authorization" in payload:
+        # Imported here, because most deployments have no payments with Permit2.
+        from payments.chain.evm.permit2 import read_permit2  # noqa: PLC0415
+
+        return read_permit2(payload)
     authorization = payload.get("authorization") if isinstance(payload, dict) else None
     if not isinstance(payload, dict) or not isinstance(authorization, dict):
         raise InvalidPayload(
             "invalid_payload",
-            "The payment lacks the object `payload.authorization` (EIP-3009 is required).",
+            "The payment lacks the object `payload.authorization` (EIP-3009), or"
+            " `payload.permit2Authorization`.",
         )
     check("payload.signature", payload.get("signature"), _SIGNATURE, "0x and hexadecimal digits")
     payer = check("from", authorization.get("from"), ADDRESS, "an address").lower()

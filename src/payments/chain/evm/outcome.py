@@ -1,4 +1,4 @@
-"""Finds the state of an EIP-3009 authorization.
+"""Finds the state of what a payer signed, by EIP-3009 or for Permit2.
 
 A used nonce alone does not prove which transaction used it, and facilitators say nothing about
 expired authorizations.
@@ -8,14 +8,13 @@ Source: EIP-3009 for `authorizationState` and the events.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
 
 from core import constants
 from core.errors import FetchFailed
 from core.ports import Json
 from payments.chain.evm.calls import contract_call, quantity
+from payments.chain.evm.logs import TRANSFER, WORD, find_logs, read_logs, word
 from payments.chain.node import Node
 from payments.chain.outcome import NO_PROOF, AuthorizationState, ChainProof, ClaimedPayment
 
@@ -28,24 +27,9 @@ _USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5"
 _CANCELED = "0x1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81"
 """The topic of `AuthorizationCanceled(address,bytes32)`."""
 
-_TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-"""The topic of `Transfer(address,address,uint256)`."""
-
 _SUCCEEDED = "0x1"
 _WORD_BYTES = 32
-_WORD = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
-_BYTES = re.compile(r"0x(?:[0-9a-f]{2})*", re.ASCII)
 _TRANSFER_TOPICS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One event of a transaction, with its fields in lower case."""
-
-    address: str
-    topics: tuple[str, ...]
-    data: str
-    transaction: str
 
 
 async def find_outcome(node: Node, payment: ClaimedPayment) -> ChainProof:
@@ -57,13 +41,27 @@ async def find_outcome(node: Node, payment: ClaimedPayment) -> ChainProof:
     if not isinstance(block, dict):
         raise FetchFailed("the node has no latest block")
     latest, block_seconds = quantity(block.get("number")), quantity(block.get("timestamp"))
-    data = _AUTHORIZATION_STATE + _word(payment.payer)[2:] + payment.nonce[2:]
+    proof = json.loads(payment.proof or "{}")
+    if "permit2Authorization" in proof.get("paymentPayload", {}).get("payload", {}):
+        # Imported here, as in `authorization`.
+        from payments.chain.evm import permit2  # noqa: PLC0415
+
+        if await permit2.is_nonce_used(node, payment, hex(latest)):
+            scheme = proof["paymentRequirements"]["scheme"]
+            return await permit2.find_settlement(node, payment, scheme, latest)
+        return _expiry(node, payment, block_seconds)
+    data = _AUTHORIZATION_STATE + word(payment.payer)[2:] + payment.nonce[2:]
     # Queried at that block: the nodes behind one address may be at different blocks.
     state = await contract_call(node, payment.asset, data, hex(latest))
     if len(state) != _WORD_BYTES:
         raise FetchFailed("the token returned no authorization state")
     if any(state):
         return await _find_use(node, payment, latest)
+    return _expiry(node, payment, block_seconds)
+
+
+def _expiry(node: Node, payment: ClaimedPayment, block_seconds: int) -> ChainProof:
+    """Return whether an authorization that is unused in a block can never be used any more."""
     if block_seconds * 1000 > node.clock.now_ms() + constants.BLOCK_AHEAD_MS_MAX:
         raise FetchFailed("the latest block is in the future")
     # Compared with the block's time: the node may lag, and our clock may be wrong.
@@ -73,19 +71,9 @@ async def find_outcome(node: Node, payment: ClaimedPayment) -> ChainProof:
 
 async def _find_use(node: Node, payment: ClaimedPayment, latest: int) -> ChainProof:
     """Find the transaction that used the authorization, and what it did."""
-    age_seconds = (node.clock.now_ms() - payment.claimed_at_ms) // 1000
-    # These networks make less than one block per second; nodes reject wider ranges.
-    span = min(age_seconds + constants.RPC_BLOCKS_BEFORE, constants.RPC_BLOCKS_MAX)
-    name = (_word(payment.payer), payment.nonce)
-    wanted = {
-        "address": payment.asset,
-        "fromBlock": hex(max(0, latest - span)),
-        "toBlock": "latest",
-        "topics": [[_USED, _CANCELED], *name],
-    }
-    found = await node.call("eth_getLogs", [wanted])
+    name = (word(payment.payer), payment.nonce)
     uses = ((_USED, *name), (_CANCELED, *name))
-    for log in _read_logs(found, payment.asset):
+    for log in await find_logs(node, payment, latest, [[_USED, _CANCELED], *name]):
         if log.topics in uses:
             receipt = await node.call("eth_getTransactionReceipt", [log.transaction])
             return _read_receipt(receipt, payment, log.transaction)
@@ -105,9 +93,9 @@ def _read_receipt(receipt: Json, row: ClaimedPayment, transaction: str) -> Chain
     ):
         return NO_PROOF
     logs = [
-        log for log in _read_logs(receipt.get("logs"), row.asset) if log.transaction == transaction
+        log for log in read_logs(receipt.get("logs"), row.asset) if log.transaction == transaction
     ]
-    payer = _word(row.payer)
+    payer = word(row.payer)
     if any(log.topics == (_CANCELED, payer, row.nonce) for log in logs):
         return ChainProof(AuthorizationState.VOID, transaction)
     uses = [index for index, log in enumerate(logs) if log.topics[:1] == (_USED,)]
@@ -120,35 +108,13 @@ def _read_receipt(receipt: Json, row: ClaimedPayment, transaction: str) -> Chain
     transfers = [
         log
         for log in logs
-        if log.topics[:2] == (_TRANSFER, payer)
+        if log.topics[:2] == (TRANSFER, payer)
         and len(log.topics) == _TRANSFER_TOPICS
-        and _WORD.fullmatch(log.data)
+        and WORD.fullmatch(log.data)
     ]
     amount = f"0x{int(row.amount):064x}"
-    wanted = (_TRANSFER, payer, _word(row.pay_to))
+    wanted = (TRANSFER, payer, word(row.pay_to))
     if any(log.topics == wanted and log.data == amount for log in transfers):
         return ChainProof(AuthorizationState.MOVED, transaction)
     # Without a transfer of the payer the receipt may be incomplete.
     return ChainProof(AuthorizationState.VOID, transaction) if transfers else NO_PROOF
-
-
-def _read_logs(found: Json, asset: str) -> Iterator[Log]:
-    """Yield the events of a token in a node's list; malformed and removed ones are skipped."""
-    for log in found if isinstance(found, list) else []:
-        if not isinstance(log, dict) or log.get("removed", False) is not False:
-            continue
-        topics = log.get("topics")
-        texts: list[Json] = [log.get("address"), log.get("transactionHash"), log.get("data")]
-        if not isinstance(topics, list) or not all(
-            isinstance(text, str) for text in [*topics, *texts]
-        ):
-            continue
-        address, transaction, data = (text.lower() for text in texts)
-        is_formed = _WORD.fullmatch(transaction) and _BYTES.fullmatch(data)
-        if address == asset.lower() and is_formed:
-            yield Log(address, tuple(topic.lower() for topic in topics), data, transaction)
-
-
-def _word(address: str) -> str:
-    """Return an address as a 32-byte word in hexadecimal."""
-    return "0x" + address[2:].lower().rjust(64, "0")

@@ -72,15 +72,19 @@ def differences(
     """Return a sentence for each setting that does not fit a token; `labels` as above."""
     found = []
     asset, decimals, name, version = labels
-    if not token.has_authorizations:
+    is_permit2 = requirements.is_permit2
+    if token.decimals is None if is_permit2 else not token.has_authorizations:
+        lacks = "is no token" if is_permit2 else "does not support EIP-3009"
         found.append(
-            f"{asset}: the contract {requirements.asset} on {requirements.network} does not"
-            " support EIP-3009, or does not exist."
+            f"{asset}: the contract {requirements.asset} on {requirements.network} {lacks}, or"
+            " does not exist."
         )
     if None not in (token.decimals, requirements.decimals) and (
         token.decimals != requirements.decimals
     ):
         found.append(f"{decimals}: the token has {token.decimals}, not {requirements.decimals}.")
+    if is_permit2:
+        return found
     # What buyers sign. A token may sign under another name than it shows.
     if token.domain_separator == domain_separator(requirements):
         return found

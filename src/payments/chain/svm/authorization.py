@@ -35,6 +35,7 @@ class SvmAuthorization:
     transaction: Transaction
     transfer: Transfer
     valid_before_ms: None = None
+    expired: str = ""
 
     @property
     def payer(self) -> str:
