@@ -57,6 +57,24 @@ class Operation:
     output_example: Any = None
     mime_type: str = ""
 
+    def compact(self, length: int) -> "Operation":
+        """Return it with schemas and examples of at most about so many characters as JSON."""
+        wanted, returned = (
+            None if schema is None else compact_schema(schema, length)
+            for schema in (self.input_schema, self.output_schema)
+        )
+        sent, received = (
+            None if len(json.dumps(example)) > length else example
+            for example in (self.input_example, self.output_example)
+        )
+        return replace(
+            self,
+            input_schema=wanted,
+            output_schema=returned,
+            input_example=sent,
+            output_example=received,
+        )
+
     @property
     def fields(self) -> dict[str, Any]:
         """What it says, as fields of a record or a route."""

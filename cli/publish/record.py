@@ -3,6 +3,7 @@
 The record is validated with the dispatcher's own code.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.located_json import JsonMistake, check_end, line_of, members
-from cli.publish.openapi import Description, Operation
+from cli.publish.openapi import SCHEMA_LENGTH, Description, Operation
 from cli.publish.validation import Findings
+from core.constants import RECORD_LENGTH_MAX
 from core.errors import RecordRefused
 from tenants.records import FIELDS, SLUG, Tenant, normal_host, parse_tenant
 from tenants.routes import ROUTES_MAX
@@ -39,6 +41,10 @@ OPTIONS: Final[Mapping[str, str]] = {
 """The options that set fields of a record; --record sets the others."""
 
 _ROUTE = re.compile(r"(?:([A-Z*]+) )?(/\S*)=(\S+)", re.ASCII)
+
+SCHEMAS_LENGTH: Final = 24_000
+"""Characters as JSON that all schemas of a record's description may have, of the 65,536 of the
+record: the dispatcher parses it every half minute."""
 
 _ROUTE_NUMBER = re.compile(r"routes\[(\d+)\]")
 
@@ -109,6 +115,9 @@ def checked_record(
             record.setdefault("routes", free)
     if isinstance(record.get("hosts"), list):
         record["hosts"] = _normal_hosts(record["hosts"])
+    length = len(json.dumps(record, ensure_ascii=False))
+    if length > RECORD_LENGTH_MAX:
+        findings.add(f"{length:,} characters; the limit is {RECORD_LENGTH_MAX:,}", place)
     try:
         tenant = parse_tenant(record, "record")
     except RecordRefused as error:
@@ -137,7 +146,8 @@ def described_record(
         tenant: The same, as parsed by the dispatcher.
         description: What the API says.
     """
-    operations = description.operations
+    length = SCHEMAS_LENGTH // (2 * max(len(description.operations), 1))
+    operations = [one.compact(min(length, SCHEMA_LENGTH)) for one in description.operations]
     found = {**(operations[0].fields if operations else {}), "tags": [*description.tags]}
     if record.keys() & {"inputSchema", "outputSchema"}:
         # It is of other schemas.
@@ -176,6 +186,9 @@ def _drop_unusable_routes(record: dict[str, Any], first: int) -> list[str]:
     routes = record["routes"]
     dropped = len(routes[ROUTES_MAX:])
     del routes[ROUTES_MAX:]
+    while len(json.dumps(record, ensure_ascii=False)) > RECORD_LENGTH_MAX and routes[first:]:
+        dropped += 1
+        routes.pop()
     while True:
         try:
             parse_tenant(record, "record")

@@ -154,6 +154,28 @@ def test_paths_that_no_route_can_have_are_noted() -> None:
     assert notes == ["Indexers are not told of 12 paths, for which the record can have no routes."]
 
 
+def test_a_record_stays_short_enough_for_the_dispatcher() -> None:
+    properties = {f"p{number}": {"type": "string", "description": "x" * 99} for number in range(40)}
+    schema = {"type": "object", "properties": properties}
+    content = {"content": {"application/json": {"schema": schema}}}
+    operation = {"requestBody": content, "responses": {"200": {"description": "", **content}}}
+    paths = {f"/{number}": {"post": operation} for number in range(50)}
+    record = published(described({**DOCUMENT, "paths": paths}))
+    assert len(json.dumps(record)) < 35_000
+    assert len(record["routes"]) == 49
+    assert record["routes"][0]["inputSchema"]["type"] == "object"
+
+
+def test_a_record_that_is_too_long_is_rejected(tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    route = {"priceUsd": 0, "outputSchema": {"title": "x" * 7_900}}
+    routes = [{**route, "path": f"/{number}"} for number in range(9)]
+    file.write_text(json.dumps({"slug": "a", "routes": routes}))
+    with pytest.raises(InputError) as raised:
+        checked_record(RecordOptions({}, {}, None, file))
+    assert "the limit is 65,536" in raised.value.findings[0].message
+
+
 def test_the_document_has_the_price_of_each_operation() -> None:
     record = published(described(), ("/v1/health=0",))
     _, tenant = checked_record(RecordOptions({"slug": "a", "priceUsd": "0.01"}, {}))
