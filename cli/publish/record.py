@@ -138,8 +138,8 @@ def described_record(
 ) -> tuple[dict[str, Any], Tenant, Sequence[str]]:
     """Return a valid record with what its API says about itself, the same parsed, and notes.
 
-    Fields of the record win. If the API has a price, each further path that its description has
-    becomes a route, which costs what the record says.
+    Fields of the record win. If the API has a price, each path that its description has becomes a
+    route, which costs what the record says.
 
     Args:
         record: The record.
@@ -158,7 +158,7 @@ def described_record(
     notes = []
     if tenant.priced and description.is_complete:
         given = [_described_route(route, operations) for route in record.get("routes", ())]
-        further = [one for one in operations if one is not operations[0] or "{" in one.path]
+        further = [one for one in operations if one is not operations[0] or one.path != "/"]
         found["routes"] = [*given, *({"path": one.path, **one.fields} for one in further)]
         notes = _drop_unusable_routes(found, len(given))
     elif tenant.priced and not operations:

@@ -63,6 +63,12 @@ def operator_schemas() -> Mapping[str, Schema]:
         "Import": _import(),
         "OldEvent": _old_event(),
         "Metrics": text("OpenMetrics text, which ends with `# EOF`."),
+        "Catalog": {
+            "type": "object",
+            "properties": {"openapi": always("3.1.0")},
+            "required": ["openapi", "info", "servers", "paths"],
+            "description": "An OpenAPI document, with `x-payment-info` for what is paid for.",
+        },
         "OpenApi": {
             "type": "object",
             "properties": {"openapi": always("3.1.0")},

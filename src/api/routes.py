@@ -255,6 +255,18 @@ EXPLORE = Route(
     is_conditional=True,
 )
 
+CATALOG = Route(
+    "/openapi.json",
+    "catalog",
+    "The published APIs, with their prices, for agents and indexers",
+    READING,
+    (Success("OpenAPI 3.1.", "Catalog"), _NOT_MODIFIED),
+    (InternalError,),
+    description="No token is needed. It has up to 1,000 APIs: each at `/t/SLUG`, with the paths"
+    " that its record describes. Caches may store the response for half a minute.",
+    is_conditional=True,
+)
+
 TENANT = Route(
     "/t/{slug}/{path}",
     "call",
@@ -280,6 +292,7 @@ TENANT = Route(
 ROUTES = (
     HEALTH,
     EXPLORE,
+    CATALOG,
     ANALYTICS,
     EVENTS,
     SETTLEMENTS,

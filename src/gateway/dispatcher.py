@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from api.catalog.route import Catalog
 from api.explore.assets import is_page, page_response
 from api.explore.route import Explore
-from api.routes import EXPLORE, HEALTH
+from api.routes import CATALOG, EXPLORE, HEALTH
 from core.callers import CallerHasher
 from core.errors import (
     BindingMissing,
@@ -68,6 +69,7 @@ from tenants.records import SLUG, Tenant, is_normal_host
 from usage import UsageRecorder
 
 _SERVICE = "clawr-dispatcher"
+_PUBLIC_PATHS = (HEALTH.path, EXPLORE.path, CATALOG.path)
 
 
 class PlatformRoutes(Protocol):
@@ -94,6 +96,7 @@ class Dispatcher:
     _callers: CallerHasher = field(init=False)
     _ignored: IgnoredAgents = field(init=False)
     _cors: PlatformCors = field(init=False)
+    _catalog: Catalog = field(init=False)
     _checkout: Checkout = field(init=False)
     _admission: Admission = field(init=False)
 
@@ -102,6 +105,7 @@ class Dispatcher:
         self._callers = CallerHasher(self.environment)
         self._ignored = IgnoredAgents(self.environment)
         self._cors = PlatformCors(self.environment)
+        self._catalog = Catalog(self.clock, self.directory)
         self._checkout = Checkout(
             self.environment,
             self.clock,
@@ -158,7 +162,7 @@ class Dispatcher:
     ) -> Response | ProxyResponse:
         """Serve a public route, or find the tenant and serve it; record a tenant's errors."""
         url = context.parsed_url
-        if url.path in (HEALTH.path, EXPLORE.path) and await self._is_unclaimed_host(url.host):
+        if url.path in _PUBLIC_PATHS and await self._is_unclaimed_host(url.host):
             return await self._serve_public(context)
         # Raises if the directory cannot be read, because a tenant's host may have this path.
         if is_page(url.path) and await self._find_by_host(url.host) is None:
@@ -194,6 +198,8 @@ class Dispatcher:
         request, request_id = context.request, context.request_id
         if context.parsed_url.path == HEALTH.path:
             return _health_response(request, request_id)
+        if context.parsed_url.path == CATALOG.path:
+            return await self._catalog.handle(request, request_id)
         return await self.explore.handle(request, context.parsed_url.query, request_id)
 
     async def _find_tenant(self, context: RequestContext) -> Tenant:

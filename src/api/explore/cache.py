@@ -63,10 +63,14 @@ def render(
 
 @dataclass(slots=True)
 class ResponseCache:
-    """One window's entry. `make` makes a new one and raises `UpstreamFailed`."""
+    """One window's entry. `make` makes a new one and raises `UpstreamFailed`.
+
+    An entry is fresh for `fresh_seconds`.
+    """
 
     clock: Clock
     make: Callable[[], Awaitable[RenderedSnapshot]]
+    fresh_seconds: int = constants.EXPLORE_FRESH_SECONDS
     _entry: RenderedSnapshot | None = None
     _failure: UpstreamFailed | None = None
     _failed_ms: int = 0
@@ -76,7 +80,7 @@ class ResponseCache:
         """Return an entry that is fresh enough. Raises `UpstreamFailed` if there is none."""
         while True:
             now_ms = self.clock.now_ms()
-            entry = self._entry_within(constants.EXPLORE_FRESH_SECONDS, now_ms)
+            entry = self._entry_within(self.fresh_seconds, now_ms)
             if entry is not None:
                 return entry
             if self._is_paused(now_ms):

@@ -3,7 +3,6 @@
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,8 @@ async def on_fetch(request, env, ctx):
     return Response("goods")
 """
 CSV = "code,name,runways,opened\nZRH,Zürich,3,1953-06-14\nGVA,Genève,2,1920-09-22\n"
+DEMO_APIS = json.loads((DEMO / "priced.json").read_text(encoding="utf-8"))["tenants"]
+WORKERS = {"index.js": JAVASCRIPT, "main.py": PYTHON}
 PRICED = ("--price", "0.002", "--pay-to", "0x" + "1" * 40, "--execute")
 
 
@@ -46,11 +47,45 @@ def assert_no_errors(findings: Sequence[Mapping[str, Any]]) -> None:
         assert one["catalogued"], one["url"]
 
 
-def test_a_dataset(local: Local, tmp_path: Path) -> None:
-    (tmp_path / "airports.csv").write_text(CSV, encoding="utf-8")
-    asked = ("publish", tmp_path / "airports.csv", "--slug", "indexed", "--id", "code")
+@pytest.fixture(scope="module")
+def market(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Local:
+    """The market with an API of each kind, before anybody has asked for its catalog."""
+    folder = tmp_path_factory.mktemp("indexed")
+    (folder / "airports.csv").write_text(CSV, encoding="utf-8")
+    asked = ("publish", folder / "airports.csv", "--slug", "indexed", "--id", "code")
     local.done(*asked, *PRICED, "--host", "indexed.example")
-    findings = examined(local, "/t/indexed", "/t/indexed/rows/ZRH")
+
+    (folder / "upstream.json").write_text(json.dumps(DOCUMENT))
+    with running_upstream() as upstream:
+        methods = ("--method", "GET", "--method", "POST", "--allow-private")
+        wrapped = ("publish", "--wrap", f"{upstream.url}/v1", *methods, *PRICED)
+        local.done(*wrapped, "--slug", "resold")
+        described = ("--host", "resold.example", "--openapi", folder / "upstream.json")
+        assert local.done(*wrapped, "--slug", "resold-described", *described)["changed"]
+        assert not local.done(*wrapped, "--slug", "resold-described", *described)["changed"]
+
+    for name, code in WORKERS.items():
+        worker = folder / name[-2:]
+        worker.mkdir()
+        (worker / name).write_text(code)
+        noted = local.done("publish", worker, "--slug", f"plain-{name[-2:]}", *PRICED)
+        assert any("--openapi" in note for note in noted["notes"])
+        (worker / "openapi.json").write_text(json.dumps({**DOCUMENT, "servers": []}))
+        told = local.done("publish", worker, "--slug", f"described-{name[-2:]}", *PRICED)
+        assert told["record"]["title"] == "Rates"
+        assert not any("--openapi" in note for note in told["notes"])
+
+    for record in DEMO_APIS:
+        slug = f"indexed-{record['slug']}"
+        file = folder / f"{slug}.json"
+        file.write_text(json.dumps({**record, "slug": slug, "workerName": slug}))
+        script = DEMO / "namespace" / f"{record['workerName']}.js"
+        local.done("publish", script, "--record", file, *PRICED[2:])
+    return local
+
+
+def test_a_dataset(market: Local) -> None:
+    findings = examined(market, "/t/indexed", "/t/indexed/rows/ZRH")
     assert_no_errors(findings)
     page, row = (one["catalogued"] for one in findings)
     assert (page["method"], page["serviceName"], page["tags"]) == ("GET", "indexed", ["dataset"])
@@ -58,7 +93,7 @@ def test_a_dataset(local: Local, tmp_path: Path) -> None:
     assert row["routeTemplate"] == "/t/indexed/rows/:id"
     assert row["discoveryInfo"]["input"]["pathParams"] == {"id": "ZRH"}
 
-    findings = examined(local, "/", "/rows/ZRH", host="indexed.example")
+    findings = examined(market, "/", "/rows/ZRH", host="indexed.example")
     assert_no_errors(findings)
     origin = findings[0]["origin"]
     assert [one["code"] for one in origin["warnings"]] == ["OPENAPI_CONTACT_MISSING"]
@@ -68,18 +103,9 @@ def test_a_dataset(local: Local, tmp_path: Path) -> None:
     ]
 
 
-def test_another_servers_api(local: Local, tmp_path: Path) -> None:
-    file = tmp_path / "upstream.json"
-    file.write_text(json.dumps(DOCUMENT))
-    with running_upstream() as upstream:
-        methods = ("--method", "GET", "--method", "POST", "--allow-private")
-        asked = ("publish", "--wrap", f"{upstream.url}/v1", *methods, *PRICED)
-        local.done(*asked, "--slug", "resold")
-        assert_no_errors(examined(local, "/t/resold/convert", "/t/resold"))
-        described = ("--slug", "resold-described", "--host", "resold.example", "--openapi", file)
-        assert local.done(*asked, *described)["changed"]
-        assert not local.done(*asked, *described)["changed"]
-    findings = examined(local, "/convert", "/orders/7", host="resold.example")
+def test_another_servers_api(market: Local) -> None:
+    assert_no_errors(examined(market, "/t/resold/convert", "/t/resold"))
+    findings = examined(market, "/convert", "/orders/7", host="resold.example")
     assert_no_errors(findings)
     rate, order = (one["catalogued"] for one in findings)
     assert rate["discoveryInfo"]["output"]["example"] == {"rate": 1.5}
@@ -91,20 +117,32 @@ def test_another_servers_api(local: Local, tmp_path: Path) -> None:
     assert "POST /orders/{order-id}" in endpoints
 
 
-@pytest.mark.parametrize(("name", "code"), [("index.js", JAVASCRIPT), ("main.py", PYTHON)])
-def test_a_worker(local: Local, tmp_path: Path, name: str, code: str) -> None:
-    (tmp_path / name).write_text(code)
-    noted = local.done("publish", tmp_path, "--slug", f"plain-{name[-2:]}", *PRICED)
-    assert any("--openapi" in note for note in noted["notes"])
-    assert_no_errors(examined(local, f"/t/plain-{name[-2:]}"))
-    (tmp_path / "openapi.json").write_text(json.dumps({**DOCUMENT, "servers": []}))
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker(market: Local, name: str) -> None:
     slug = f"described-{name[-2:]}"
-    described = local.done("publish", tmp_path, "--slug", slug, *PRICED)
-    assert described["record"]["title"] == "Rates"
-    assert not any("--openapi" in note for note in described["notes"])
-    findings = examined(local, f"/t/{slug}/convert", f"/t/{slug}/orders/7")
+    paths = (f"/t/{slug}/convert", f"/t/{slug}/orders/7", f"/t/plain-{name[-2:]}")
+    findings = examined(market, *paths)
     assert_no_errors(findings)
     assert findings[1]["catalogued"]["routeTemplate"] == f"/t/{slug}/orders/:order_id"
+
+
+@pytest.mark.parametrize("record", DEMO_APIS, ids=[one["slug"] for one in DEMO_APIS])
+def test_a_priced_api_of_the_demo(market: Local, record: dict[str, Any]) -> None:
+    slug = f"indexed-{record['slug']}"
+    findings = examined(market, f"/t/{slug}", f"/t/{slug}/convert")
+    assert_no_errors(findings)
+    assert findings[0]["catalogued"]["serviceName"] == record["title"]
+
+
+def test_the_origin_lists_every_api(market: Local) -> None:
+    (found,) = examined(market, "/t/indexed")
+    endpoints = {one["path"]: one for one in found["origin"]["endpoints"]}
+    assert endpoints["/t/indexed"]["price"] == "0.002 USD"
+    assert endpoints["/t/airports"]["authMode"] == "unprotected"
+    assert {"/t/indexed/rows/{id}", "/t/resold/{path}", "/t/palette"} <= endpoints.keys()
+    codes = {one["code"] for one in found["origin"]["warnings"]}
+    # The market has more APIs than an agent should read at once.
+    assert codes <= {"OPENAPI_CONTACT_MISSING", "L2_ROUTE_COUNT_HIGH"}
 
 
 def test_show_has_what_facilitators_said(local: Local, local_market: LocalMarket) -> None:
@@ -121,18 +159,3 @@ def test_show_has_what_facilitators_said(local: Local, local_market: LocalMarket
     assert "bazaar: rejected, no output" in shown.out
     assert local.done("show", "judged")["extensionResponses"]["*"]["extensions"] == said
     local.done("unpublish", "judged", "--execute")
-
-
-DEMO_APIS = json.loads((DEMO / "priced.json").read_text(encoding="utf-8"))["tenants"]
-
-
-@pytest.mark.parametrize("record", DEMO_APIS, ids=[one["slug"] for one in DEMO_APIS])
-def test_a_priced_api_of_the_demo(local: Local, tmp_path: Path, record: dict[str, Any]) -> None:
-    slug = f"indexed-{record['slug']}"
-    file = tmp_path / "record.json"
-    file.write_text(json.dumps({**record, "slug": slug, "workerName": slug}))
-    script = DEMO / "namespace" / f"{record['workerName']}.js"
-    local.done("publish", script, "--record", file, *PRICED[2:])
-    findings = examined(local, f"/t/{slug}", f"/t/{slug}/convert")
-    assert_no_errors(findings)
-    assert findings[0]["catalogued"]["serviceName"] == record["title"]

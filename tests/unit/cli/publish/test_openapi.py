@@ -108,8 +108,9 @@ def test_the_first_path_describes_the_api() -> None:
     assert (record["outputSchema"], record["example"]) == (RATE, {"output": {"rate": 1.5}})
 
 
-def test_each_further_path_becomes_a_route_at_the_price_of_the_record() -> None:
-    orders, health = published(described(target="https://api.example/v1"))["routes"]
+def test_each_path_becomes_a_route_at_the_price_of_the_record() -> None:
+    convert, orders, health = published(described(target="https://api.example/v1"))["routes"]
+    assert (convert["path"], convert["outputSchema"]) == ("/convert", RATE)
     assert (orders["path"], orders["methods"]) == ("/orders/{order_id}", ["POST", "GET"])
     assert orders["inputSchema"]["properties"] == {"count": {"type": "integer"}}
     assert "example" not in orders, "it does not fit the schema"
@@ -139,7 +140,8 @@ def test_what_is_given_wins() -> None:
     record = published(described(), ("/v1/health=0", "POST /v1/orders/{order_id}=0.05"), **given)
     assert {name: record[name] for name in given} == given
     assert "example" not in record, "it is of the other schema"
-    health, order, other = record["routes"]
+    health, order, convert, other = record["routes"]
+    assert (convert["path"], convert["outputSchema"]) == ("/v1/convert", RATE)
     assert health == {"path": "/v1/health", "priceUsd": "0"}
     assert (order["method"], order["priceUsd"], order["methods"][0]) == ("POST", "0.05", "POST")
     assert (other["path"], "priceUsd" in other) == ("/v1/orders/{order_id}", False)
@@ -151,7 +153,7 @@ def test_paths_that_no_route_can_have_are_noted() -> None:
     checked = checked_record(RecordOptions({"slug": "a", "priceUsd": "0.01"}, {}))
     record, tenant, notes = described_record(*checked, described(document))
     assert len(record["routes"]) == len(tenant.routes) == 49
-    assert notes == ["Indexers are not told of 12 paths, for which the record can have no routes."]
+    assert notes == ["Indexers are not told of 13 paths, for which the record can have no routes."]
 
 
 def test_a_record_stays_short_enough_for_the_dispatcher() -> None:
@@ -162,7 +164,7 @@ def test_a_record_stays_short_enough_for_the_dispatcher() -> None:
     paths = {f"/{number}": {"post": operation} for number in range(50)}
     record = published(described({**DOCUMENT, "paths": paths}))
     assert len(json.dumps(record)) < 35_000
-    assert len(record["routes"]) == 49
+    assert len(record["routes"]) == 50
     assert record["routes"][0]["inputSchema"]["type"] == "object"
 
 

@@ -1,0 +1,81 @@
+"""The catalog has each published API with its paths, prices and parameters."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from api.catalog.document import APIS_MAX, catalog_document
+from tenants.records import parse_tenant
+from tests.unit.tenants.test_records import REQUIRED
+
+QUERY = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+ROW = {"type": "object", "properties": {"b": {"type": "string"}}}
+
+
+def paths_of(*records: dict[str, Any]) -> dict[str, Any]:
+    """Return the paths of a catalog of these records."""
+    tenants = [parse_tenant({**REQUIRED, **record}, "r") for record in records]
+    found: dict[str, Any] = json.loads(json.dumps(catalog_document(tenants)["paths"]))
+    return found
+
+
+def test_an_api_has_its_price_and_its_parameters() -> None:
+    described = {"inputSchema": QUERY, "outputSchema": ROW, "mimeType": "application/json"}
+    priced = {"priceUsd": "0.0100", "x402Enabled": True, "description": "What it is."}
+    paths = paths_of({"slug": "b", **priced, **described})
+    assert [*paths] == ["/t/b", "/t/b/{path}"], "an API may serve any path"
+    operation = paths["/t/b"]["get"]
+    assert operation["x-payment-info"] == {
+        "price": {"mode": "fixed", "currency": "USD", "amount": "0.01"},
+        "protocols": [{"x402": {}}],
+    }
+    assert (operation["summary"], operation["security"]) == ("What it is.", [])
+    assert operation["parameters"] == [
+        {"name": "a", "in": "query", "required": True, "schema": {"type": "integer"}}
+    ]
+    content = operation["responses"]["200"]["content"]
+    assert content == {"application/json": {"schema": ROW}}
+
+
+def test_a_free_api_is_open_and_an_unknown_query_is_any() -> None:
+    operation = paths_of({"slug": "a"})["/t/a"]["get"]
+    assert "x-payment-info" not in operation
+    assert "402" not in operation["responses"]
+    assert operation["security"] == []
+    assert operation["parameters"][0]["schema"] == {"type": "object", "additionalProperties": True}
+
+
+def test_routes_have_their_paths_prices_and_bodies() -> None:
+    routes = [
+        {"method": "GET", "path": "/health", "priceUsd": 0},
+        {"path": "/any/*/x", "priceUsd": "0.05"},
+        {"path": "/days/:day", "priceUsd": "0.05"},
+        {"method": "GET", "path": "/orders", "priceUsd": "0.02"},
+        {"method": "POST", "path": "/orders", "priceUsd": "0.03", "inputSchema": QUERY},
+    ]
+    paths = paths_of({"slug": "a", "priceUsd": "0.01", "x402Enabled": True, "routes": routes})
+    assert [*paths] == ["/t/a", "/t/a/days/{day}", "/t/a/orders"]
+    prices = {
+        method: operation["x-payment-info"]["price"]["amount"]
+        for method, operation in paths["/t/a/orders"].items()
+    }
+    assert prices == {"get": "0.02", "post": "0.03"}
+    body = paths["/t/a/orders"]["post"]["requestBody"]["content"]["application/json"]
+    assert body == {"schema": QUERY}
+    day = paths["/t/a/days/{day}"]["get"]["parameters"][0]
+    assert (day["name"], day["in"], day["required"]) == ("day", "path", True)
+
+
+def test_a_method_that_is_not_described_has_no_schema_of_another() -> None:
+    item = paths_of({"slug": "a", "methods": ["POST", "GET"], "inputSchema": QUERY})["/t/a"]
+    assert item["post"]["requestBody"]["content"]["application/json"]["schema"] == QUERY
+    assert item["get"]["parameters"][0]["name"] == "query"
+
+
+def test_the_document_is_bounded() -> None:
+    long = {"inputSchema": {"type": "object", "properties": {"p": {"title": "x" * 7_000}}}}
+    records = [{"slug": f"a{number:04}", **long} for number in range(APIS_MAX + 5)]
+    paths = paths_of(*records)
+    assert len(paths) == 2 * APIS_MAX
+    assert len(json.dumps(paths)) < 2_000_000
