@@ -1,4 +1,4 @@
-"""Reads an OpenAPI document of an API, and adds its prices to it.
+"""What an OpenAPI document says about an API, and the same document with its prices.
 
 Of OpenAPI 3.0 what differs from JSON Schema is rewritten.
 """
@@ -7,19 +7,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
-
-from cli.errors import InputError, NetworkError
-from cli.publish.validation import Findings
-from core.safe_json import read_json
-from tenants.json_schema import UnusableSchema, compact_schema, fits, referred, usable_schema
+from cli.errors import InputError
+from tenants.json_schema import compact_schema, fits, referred, usable_schema
 from tenants.records import Tenant
 
-BYTES_MAX: Final = 2 * 1024 * 1024
 METHODS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
 SCHEMA_LENGTH: Final = 1_500
 EXAMPLE_LENGTH: Final = 800
@@ -29,7 +23,6 @@ Priced = Callable[[dict[str, Any]], dict[str, Any]]
 """Adds prices to an OpenAPI document."""
 
 TAGS_MAX: Final = 5
-_SECONDS_MAX = 20
 _REFERENCES_MAX = 10
 _PARAMETER = re.compile(r"\{([^{}/]*)\}")
 _BODY_METHODS = ("post", "put", "patch")
@@ -107,36 +100,6 @@ class Description:
     is_complete: bool = False
 
 
-def load_openapi(source: str) -> dict[str, Any]:
-    """Return the OpenAPI document in a file, or at a URL.
-
-    Raises:
-        InputError: It is no OpenAPI document that can be used; the findings say why.
-        NetworkError: The URL does not respond with it.
-    """
-    findings = Findings()
-    name = source if _is_url(source) else Path(source).name
-    document: Any = None
-    try:
-        content = _fetched(source) if _is_url(source) else Path(source).read_bytes()
-        if len(content) > BYTES_MAX:
-            findings.add(f"{len(content):,} bytes; the limit is {BYTES_MAX:,}", name)
-        else:
-            document = read_json(content.decode("utf-8-sig"))
-    except OSError as error:
-        findings.add(str(error.strerror), name)
-    except UnicodeDecodeError:
-        findings.add("not UTF-8 text", name)
-    except ValueError as error:
-        findings.add(f"not JSON: {error}; convert a document in YAML to JSON", name)
-    if document is not None:
-        for reason in _mistakes(document):
-            findings.add(reason, name)
-    findings.refuse("The OpenAPI document")
-    assert isinstance(document, dict)
-    return document
-
-
 def own_openapi(
     document: Mapping[str, Any], target: str = "", methods: Sequence[str] | None = None
 ) -> dict[str, Any]:
@@ -174,7 +137,7 @@ def described_by(document: Mapping[str, Any]) -> Description:
     info = document["info"]
     found = [
         replace(one, path=_PARAMETER.sub(lambda name: "{" + _name(name[1]) + "}", one.path))
-        for one in _operations(_as_json_schema(document))
+        for one in _operations(as_json_schema(document))
     ]
     named = [one.get("name") for one in document.get("tags", []) if isinstance(one, dict)]
     tags = [tag for tag in named if isinstance(tag, str) and 0 < len(tag) <= 32 and tag.isascii()]
@@ -220,76 +183,15 @@ def _priced(operation: Mapping[str, Any], tenant: Tenant, method: str, path: str
     return {**found, "responses": responses, "x-payment-info": info}
 
 
-def _is_url(source: str) -> bool:
-    return source.startswith(("http://", "https://"))
-
-
-def _fetched(url: str) -> bytes:
-    try:
-        with httpx.stream("GET", url, timeout=_SECONDS_MAX, follow_redirects=True) as response:
-            content = b""
-            for part in response.iter_bytes():
-                content += part
-                if len(content) > BYTES_MAX:
-                    break
-    except httpx.HTTPError as error:
-        raise NetworkError(f"{url} does not respond: {error}.", "Give a file.") from error
-    if response.status_code != 200:
-        raise NetworkError(f"{url} responds {response.status_code}.", "Give a file.")
-    return content
-
-
-def _mistakes(document: Any) -> Iterator[str]:  # noqa: ANN401 (anything JSON has)
-    if not isinstance(document, dict):
-        yield "not a JSON object"
-        return
-    version = document.get("openapi")
-    if not isinstance(version, str) or not version.startswith("3."):
-        shown = document.get("swagger", version)
-        yield f"openapi must be a version from 3.0, is {json.dumps(shown)[:40]}"
-    if not isinstance(document.get("info"), dict):
-        yield "it has no object `info`"
-    paths = document.get("paths")
-    if not isinstance(paths, dict) or not paths:
-        yield "it has no paths"
-        return
-    has_operations = False
-    rewritten = _as_json_schema(document)
-    for path, item in rewritten["paths"].items():
-        if not path.startswith("/") or not isinstance(item, dict):
-            yield f"the path {path[:80]!r} must start with / and be an object"
-            continue
-        for method in METHODS:
-            if method in item:
-                has_operations = True
-                yield from _mistakes_of(rewritten, f"{method.upper()} {path[:80]}", item, method)
-    if not has_operations:
-        yield "its paths have no operations"
-
-
-def _mistakes_of(
-    document: Mapping[str, Any], name: str, item: Mapping[str, Any], method: str
-) -> Iterator[str]:
-    if not isinstance(item[method], dict):
-        yield f"{name} must be an object"
-        return
-    try:
-        _operation(document, "/", item, method)
-    except UnusableSchema as error:
-        yield f"{name} needs a JSON Schema {error}"
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        yield f"{name} does not follow the specification of OpenAPI ({error!r:.80})"
-
-
 def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
     for path, item in document["paths"].items():
         methods = [name for name in item if name in METHODS]
         if methods:
-            found = _operation(document, path, item, methods[0])
+            found = operation_of(document, path, item, methods[0])
             yield replace(found, methods=[name.upper() for name in methods])
 
 
-def _operation(
+def operation_of(
     document: Mapping[str, Any], path: str, item: Mapping[str, Any], method: str
 ) -> Operation:
     """Describe one operation. Raises `UnusableSchema`, and what malformed parts cause."""
@@ -368,13 +270,13 @@ def _resolved(document: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[s
     return dict(found)
 
 
-def _as_json_schema(value: Any) -> Any:  # noqa: ANN401 (any JSON)
+def as_json_schema(value: Any) -> Any:  # noqa: ANN401 (any JSON)
     """Rewrite what OpenAPI 3.0 has in place of JSON Schema's keywords."""
     if isinstance(value, list):
-        return [_as_json_schema(one) for one in value]
+        return [as_json_schema(one) for one in value]
     if not isinstance(value, dict):
         return value
-    found = {name: _as_json_schema(one) for name, one in value.items()}
+    found = {name: as_json_schema(one) for name, one in value.items()}
     if found.get("nullable") is True and isinstance(found.get("type"), str):
         found["type"] = [found["type"], "null"]
     for name in ("exclusiveMinimum", "exclusiveMaximum"):

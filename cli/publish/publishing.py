@@ -11,10 +11,10 @@ from cli.output import Output
 from cli.publish.openapi import (
     Description,
     described_by,
-    load_openapi,
     own_openapi,
     priced_document,
 )
+from cli.publish.openapi_file import load_openapi
 from cli.publish.plan import make_plan
 from cli.publish.plan_view import plan_document, show_plan
 from cli.publish.record import RecordOptions, checked_record, described_record

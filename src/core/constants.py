@@ -263,9 +263,6 @@ EXPLORE_FRESH_SECONDS = 5
 """How long a response is served before a new one is made. With 300 isolates that serve the page
 all the time, the shard gets 60 reads a second for each window."""
 
-CATALOG_FRESH_SECONDS = 30
-"""The same for the catalog, which is made of every record: as long as a lookup of a record."""
-
 EXPLORE_STALE_SECONDS = 60
 """How long a stale response is served while another request makes a new one."""
 

@@ -1,4 +1,7 @@
-"""The route `/openapi.json`: the published APIs, for agents and indexers."""
+"""The route `/openapi.json`: the published APIs, for agents and indexers.
+
+A document is made of every record, so it is cached as long as a lookup of one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from core.responses import CORS_HEADERS, REQUEST_ID_HEADER, etag_matches, text_r
 from snapshots.serialization import json_text
 from tenants.directory import TenantDirectory
 
-_CACHE_CONTROL = f"public, max-age={constants.CATALOG_FRESH_SECONDS}"
+_CACHE_CONTROL = f"public, max-age={constants.DIRECTORY_CACHE_SECONDS}"
 
 
 @dataclass(slots=True)
@@ -28,8 +31,8 @@ class Catalog:
     _cache: ResponseCache = field(init=False)
 
     def __post_init__(self) -> None:
-        """Create the cache: a document is made of every record."""
-        self._cache = ResponseCache(self.clock, self._make, constants.CATALOG_FRESH_SECONDS)
+        """Create the cache."""
+        self._cache = ResponseCache(self.clock, self._make, constants.DIRECTORY_CACHE_SECONDS)
 
     async def handle(self, request: Request, request_id: str) -> Response:
         """Serve one request. Raises `MethodNotAllowed`, and `StoreOutage` without a directory."""

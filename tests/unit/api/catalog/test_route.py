@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from core import keys
-from core.constants import CATALOG_FRESH_SECONDS
+from core.constants import DIRECTORY_CACHE_SECONDS
 from core.ports import ProxyResponse, Response
 from tests.support.dispatcher_scene import Scene, error
 from tests.support.fakes import FakeEnvironment, FakeStore
@@ -39,7 +39,7 @@ def test_it_is_made_anew_after_half_a_minute_only() -> None:
     reads = len(store.operations)
     assert "/t/new" not in paths(scene)
     assert len(store.operations) - reads <= 1, "the host's lookup at most"
-    scene.clock.at_ms += (CATALOG_FRESH_SECONDS + 1) * 1_000
+    scene.clock.at_ms += (DIRECTORY_CACHE_SECONDS + 1) * 1_000
     assert "/t/new" in paths(scene)
 
 
@@ -47,7 +47,7 @@ def test_an_outage_serves_the_last_one_or_says_so() -> None:
     store = FakeStore()
     scene = Scene(environment=FakeEnvironment(tenant_store=store))
     known = paths(scene)
-    scene.clock.at_ms += (CATALOG_FRESH_SECONDS + 1) * 1_000
+    scene.clock.at_ms += (DIRECTORY_CACHE_SECONDS + 1) * 1_000
     store.unavailable = True
     assert paths(scene) == known
     other = Scene(environment=FakeEnvironment(tenant_store=FakeStore(unavailable=True)))

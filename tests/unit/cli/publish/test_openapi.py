@@ -10,10 +10,10 @@ from cli.errors import InputError
 from cli.publish.openapi import (
     Description,
     described_by,
-    load_openapi,
     own_openapi,
     priced_document,
 )
+from cli.publish.openapi_file import load_openapi
 from cli.publish.record import RecordOptions, checked_record, described_record
 
 RATE = {"type": "object", "properties": {"rate": {"type": "number"}}}
