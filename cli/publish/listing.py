@@ -48,6 +48,8 @@ def summary(slug: str, record: Mapping[str, Any]) -> dict[str, Any]:
         is_priced, category, plan = bool(tenant.priced), tenant.directory, tenant.plan
         if tenant.slug != slug:
             problems = [f"the record's slug is {tenant.slug!r}, which differs from its key"]
+        if tenant.unknown_fields:
+            problems.append(f"unknown fields: {', '.join(tenant.unknown_fields)}")
     return {
         "slug": slug,
         "tenantId": record.get("tenantId"),

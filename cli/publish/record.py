@@ -102,7 +102,8 @@ def checked_record(
     for name in fields:
         if name not in FIELDS:
             findings.add(f"unknown field {name!r}", place, lines[name])
-    record = {name: value for name, value in {**fields, **given}.items() if value is not None}
+    known = {name: value for name, value in {**fields, **given}.items() if name in FIELDS}
+    record = {name: value for name, value in known.items() if value is not None}
     slug = record.get("slug")
     # An invalid slug must be reported once, and not again for the names derived from it.
     name = slug if isinstance(slug, str) and SLUG.fullmatch(slug) else "slug"

@@ -76,6 +76,15 @@ class Health:
             for slug, tenant in directory.by_slug.items()
             if tenant.x402_enabled and not tenant.priced
         ]
+        notices += [
+            problem(
+                "unknown_record_field",
+                f"{slug} has fields that are not known, and have no effect:"
+                f" {', '.join(tenant.unknown_fields)}.",
+            )
+            for slug, tenant in directory.by_slug.items()
+            if tenant.unknown_fields
+        ]
         stored = await self._log_report(problems, notices)
         return {
             "healthy": not problems,

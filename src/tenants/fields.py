@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from core import constants
 from core.ports import Json
@@ -13,6 +13,20 @@ _USD = re.compile(r"(\d{1,7})(?:\.(\d{1,6})0*)?", re.ASCII)
 _SHOWN_LENGTH_MAX = 80
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line ends, bidirectional controls and unpaired surrogates."""
+
+
+_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+"""A word of a name such as `paymentMode`, `cpu_ms` or `priceUSD`."""
+
+_WEIGHTY = re.compile(
+    "(?:accept|amount|asset|balance|bandwidth|bill|budget|burst|cap|cent|charge|concurrent|cost|cpu"
+    "|credit|discount|dollar|facilitator|fee|free|limit|max|maximum|memory|micro|min|minimum|ms|pay"
+    "|payee|payer|payment|payout|paywall|price|quota|rate|refund|revenue|spend|subrequest|throttle"
+    "|tier|timeout|token|trial|wallet|402)(?:s|d|ed|ing)?"
+    "|calls|concurrency|currency|daily|monetization|money|monthly|network|paid|payable|pricing|qps"
+    "|requests|rpm|rps|subscription|throttling|usage|usdc?"
+)
+"""Words of money and limits in the records of dispatchers and gateways."""
 
 
 class RecordFields:
@@ -43,6 +57,21 @@ class RecordFields:
             if name not in known:
                 self.refuse(name, f"left out: the fields here are {', '.join(sorted(known))}")
 
+    def unknown(self, known: Collection[str]) -> Sequence[str]:
+        """Return the names of the fields that are not `known`.
+
+        Adds a reason for each that could mean money or a limit, however deep it is: ignored, it
+        would make an API free or unlimited that its owner believes to be neither.
+        """
+        names = [name for name in self.record if name not in known]
+        for name in names:
+            for path in _weighty_paths(name, self.record[name]):
+                self.reasons.append(
+                    f"{self._prefix}{path} must be left out: the name may mean money or a limit,"
+                    " and there is no such field"
+                )
+        return names
+
     def text(self, field_name: str, length_max: int = constants.TEXT_LENGTH_MAX) -> str:
         """Read one line of text; empty if it is missing or invalid."""
         value = self.record.get(field_name)
@@ -68,6 +97,17 @@ class RecordFields:
         if type(value) is not bool:
             self.refuse(field_name, "true or false")
         return value is True
+
+
+def _weighty_paths(name: str, value: Json) -> Iterator[str]:
+    """Yield the path of each field at or in `name` whose words may mean money or a limit."""
+    if any(_WEIGHTY.fullmatch(word.lower()) for word in _WORD.findall(name)):
+        yield name
+        return
+    parts = value if isinstance(value, list) else [value]
+    for part in parts:
+        for inner in part if isinstance(part, dict) else ():
+            yield from (f"{name}.{path}" for path in _weighty_paths(inner, part[inner]))
 
 
 def usd_micros(value: Json) -> int | None:

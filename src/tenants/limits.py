@@ -37,6 +37,7 @@ def parse_rate_limit(fields: RecordFields) -> RateLimit | None:
     if given is None:
         return None
     if isinstance(given, dict):
+        fields.part("rateLimit", given).refuse_others(("requests", "windowSeconds"))
         requests: Json = given.get("requests")
         seconds: Json = given.get("windowSeconds")
         is_window = type(seconds) is int and seconds in constants.RATE_WINDOWS_SECONDS
@@ -96,6 +97,7 @@ def _read_pair(
     if first is None and second is None:
         fields.refuse(field_name, f"an object with {names[0]} or {names[1]} or both")
         return None
+    fields.part(field_name, given).refuse_others(names)
     return first, second
 
 

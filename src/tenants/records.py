@@ -95,6 +95,7 @@ class Tenant:
     accepts: Sequence[PaymentOption]
     routes: Sequence[Route]
     discovery: Discovery = NOTHING_KNOWN
+    unknown_fields: Sequence[str] = ()
     route: Route | None = None
     """The route whose price this is; None for the record's."""
 
@@ -216,6 +217,7 @@ def parse_tenant(record: Json, name: str) -> Tenant:
         accepts=accepts,
         routes=routes,
         discovery=parse_discovery(fields),
+        unknown_fields=fields.unknown(FIELDS),
     )
     if fields.reasons:
         shown_slug = record.get("slug")
@@ -294,7 +296,11 @@ def _records(document: Json) -> Iterator[tuple[str, Json]]:
                 yield name, record
                 continue
             slug = record.get("slug", entry if kind == "bySlug" else None)
-            known = merged.setdefault(str(slug), (name, {**record, "slug": slug}))[1]
+            if not isinstance(slug, str):
+                # Nothing tells which other record it belongs to.
+                yield name, record
+                continue
+            known = merged.setdefault(slug, (name, {**record, "slug": slug}))[1]
             if kind == "byHost":
                 hosts = known.get("hosts") or []
                 known["hosts"] = [*hosts, entry] if isinstance(hosts, list) else hosts
@@ -332,7 +338,9 @@ def _parse_limits(fields: RecordFields, plan: ScriptLimits) -> ScriptLimits:
     if not isinstance(given, dict):
         fields.refuse("limits", "an object with cpuMs and subRequests")
         return plan
-    values = (given.get("cpuMs", plan.cpu_ms), given.get("subRequests", plan.sub_requests))
+    fields.part("limits", given).refuse_others(("cpuMs", "subRequests"))
+    # Older directories have 0 for the plan's limit.
+    values = (given.get("cpuMs", plan.cpu_ms), given.get("subRequests", 0) or plan.sub_requests)
     ceilings = (constants.SCRIPT_CPU_MS_MAX, constants.SCRIPT_SUB_REQUESTS_MAX)
     if not all(
         type(value) is int and 1 <= value <= ceiling

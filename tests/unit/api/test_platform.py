@@ -249,6 +249,15 @@ def test_health_names_what_cannot_be_used_in_a_list(
     assert not unusable or f"{setting} has {unusable!r}" in problems[0]["message"]
 
 
+def test_health_names_unknown_fields_of_records() -> None:
+    record = {"slug": "a", "tenantId": "t", "workerName": "a", "comment": "x", "team": 5}
+    body = Scene(variable=json.dumps({"tenants": [record]})).body("/__platform/health")
+    (notice,) = body["notices"]
+    assert notice["code"] == "unknown_record_field"
+    assert "a has" in notice["message"]
+    assert "comment, team" in notice["message"]
+
+
 def test_health_lists_spend_limits_that_have_no_effect() -> None:
     record = {"slug": "a", "tenantId": "t", "workerName": "a", "spendLimit": {"dailySpendUsd": 5}}
     body = Scene(variable=json.dumps({"tenants": [record]})).body("/__platform/health")

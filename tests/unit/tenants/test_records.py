@@ -194,3 +194,66 @@ def test_an_invalid_record_of_the_older_shape_is_named_by_its_key() -> None:
 def test_a_document_that_is_not_a_directory_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match="TENANT_DIRECTORY_JSON"):
         parse_directory(text)
+
+
+# Unknown fields.
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"paymentMode": "required"}, "paymentMode"),
+        ({"requirePayment": True}, "requirePayment"),
+        ({"spendCaps": {"daily": 5}}, "spendCaps"),
+        ({"priceUSD": 1}, "priceUSD"),
+        ({"price_usd": 1}, "price_usd"),
+        ({"PriceUsd": None}, "PriceUsd"),
+        ({"X402_ENABLED": True}, "X402_ENABLED"),
+        ({"payto": "0x1", "pay_to": "0x1"}, "pay_to"),
+        ({"maxRequestsPerMinute": 5}, "maxRequestsPerMinute"),
+        ({"billing": {"plan": "gold"}}, "billing"),
+        ({"settings": {"gateway": [{"rateLimits": 5}]}}, "settings.gateway.rateLimits"),
+        (
+            {"rateLimit": {"requests": 5, "windowSeconds": 60, "perCaller": True}},
+            "rateLimit.perCaller",
+        ),
+        ({"limits": {"cpu_ms": 50}}, "limits.cpu_ms"),
+        ({"limits": {"cpuMs": 50, "subrequests": 5}}, "limits.subrequests"),
+        ({"usageLimit": {"dailyRequests": 5, "hourlyRequests": 1}}, "usageLimit.hourlyRequests"),
+        ({"spendLimit": {"dailySpendUsd": 5, "hard": True}}, "spendLimit.hard"),
+    ],
+)
+def test_an_unknown_field_that_may_mean_money_or_a_limit_is_named(
+    given: dict[str, Any], path: str
+) -> None:
+    (reason,) = reasons(**given)
+    assert reason.startswith(f"{path} must be left out: ")
+
+
+def test_other_unknown_fields_are_listed_and_the_record_works() -> None:
+    given = {"comment": "x", "support": {"mail": "a@b.example"}, "corporate": True, "rating": 5}
+    tenant = parse_tenant({**REQUIRED, **given}, "r")
+    assert tenant.unknown_fields == ["comment", "support", "corporate", "rating"]
+    assert parse_tenant(REQUIRED, "r").unknown_fields == []
+
+
+def test_no_sub_requests_means_the_plans_limit() -> None:
+    limits = parse_tenant({**REQUIRED, "limits": {"subRequests": 0}}, "r").limits
+    assert limits == PLAN_LIMITS["free"]
+    assert reasons(limits={"subRequests": -1})
+    assert reasons(limits={"cpuMs": 0})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"tenants": [{"tenantId": "a"}, {"tenantId": "b"}]},
+        {"byHost": {"a.example": {"tenantId": "a"}, "b.example": {"tenantId": "b"}}},
+        {"byHost": {"a.example": {"slug": None}, "b.example": {"slug": 5}}},
+        {"bySlug": {"a": {"slug": None}, "b": {"slug": []}}},
+    ],
+)
+def test_each_record_without_a_slug_has_its_own_message(document: dict[str, Any]) -> None:
+    refused = parse_directory(json.dumps(document)).refused
+    assert len({error.record for error in refused}) == 2
+    assert all("slug must be" in str(error) for error in refused)
