@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.budget import imports
 from bench.budget.budget import (
     BUDGET,
     TOO_MANY,
@@ -41,9 +43,14 @@ def main() -> int:
         }
     )
     Console().print(_table(found, budget))
-    for line in too_many:
+    imported = imports.measure()
+    known_lines = imports.read() or imported
+    exceeding_imports = imports.excess(imported, known_lines)
+    if not exceeding_imports:
+        imports.write(min(imported, known_lines, key=Counter.total))
+    for line in (*too_many, *exceeding_imports):
         print(line, file=sys.stderr)
-    return 1 if too_many else 0
+    return 1 if too_many or exceeding_imports else 0
 
 
 def _table(found: Mapping[str, Measured], budget: Budget) -> Table:
