@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -47,7 +46,7 @@ def main() -> int:
     known_lines = imports.read() or imported
     exceeding_imports = imports.excess(imported, known_lines)
     if not exceeding_imports:
-        imports.write(min(imported, known_lines, key=Counter.total))
+        imports.write(imported if imported.total() < known_lines.total() else known_lines)
     for line in (*too_many, *exceeding_imports):
         print(line, file=sys.stderr)
     return 1 if too_many or exceeding_imports else 0

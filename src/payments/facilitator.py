@@ -28,6 +28,7 @@ from core.safe_json import read_json
 from payments.credentials import CoinbaseKey
 from payments.facilitator_settings import Facilitator, facilitators_of, redirect_target
 from payments.payload import Proof
+from tenants.fields import UNPRINTABLE
 from tenants.networks import NETWORKS_V1, family_of, normal_address
 
 SETTLEMENT_PENDING = "settlement_pending"
@@ -66,7 +67,6 @@ _UNUSABLE_STATUSES = frozenset(
     (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 )
 _REDIRECTS = frozenset((301, 302, 307, 308))
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class NoFacilitator(Exception):
@@ -394,4 +394,4 @@ def _text(document: Mapping[str, Json], name: str) -> str:
 
 def clean(text: str) -> str:
     """Shorten a text from others, and replace what cannot be stored or shown."""
-    return _UNPRINTABLE.sub("\ufffd", text[: constants.TEXT_LENGTH_MAX]).strip()
+    return UNPRINTABLE.sub("\ufffd", text[: constants.TEXT_LENGTH_MAX]).strip()

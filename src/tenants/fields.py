@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from core import constants
 from core.ports import Json
 
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line ends, bidirectional controls and unpaired surrogates."""
+
 _USD = re.compile(r"(\d{1,7})(?:\.(\d{1,6})0*)?", re.ASCII)
 _SHOWN_LENGTH_MAX = 80
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, line ends, bidirectional controls and unpaired surrogates."""
 
 
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
@@ -77,7 +78,7 @@ class RecordFields:
         value = self.record.get(field_name)
         if value is None:
             return ""
-        if type(value) is not str or len(value) > length_max or _CONTROL.search(value):
+        if type(value) is not str or len(value) > length_max or UNPRINTABLE.search(value):
             expected = f"text of at most {length_max} characters on one line, without controls"
             self.refuse(field_name, expected)
             return ""

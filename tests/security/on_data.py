@@ -111,7 +111,7 @@ def _analytics() -> Response:
     return Scene().request("/__platform/analytics", "?window=today")
 
 
-_TEXT = ("tenants.fields", "RecordFields.text", " or _CONTROL.search(value)", "")
+_TEXT = ("tenants.fields", "RecordFields.text", " or UNPRINTABLE.search(value)", "")
 _PAGE = ("gateway.error_handling", "_page")
 
 ON_DATA = (

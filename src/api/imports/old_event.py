@@ -70,9 +70,6 @@ _ENDPOINT = re.compile(r"/t/([^/?]+)(?:[/?].*)?")
 _METHOD = re.compile("[A-Za-z]{1,16}")
 _OUTCOME = re.compile("[a-z][a-z_]{0,63}")
 _REQUEST_ID = re.compile("[A-Za-z0-9._:-]{1,64}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-"""JSON can have half of a surrogate pair, which cannot be encoded."""
-
 _FIRST_MS = int(datetime.fromisoformat(f"{constants.FIRST_YEAR}-01-01T00:00Z").timestamp()) * 1000
 _CALLERS = (("apiKey", key_identity), ("agentId", agent_identity), ("ip", address_identity))
 
@@ -253,7 +250,7 @@ class _Checked:
 
     def _text(self, name: str) -> str:
         value = self.record[name]
-        if type(value) is not str or not value or _SURROGATE.search(value):
+        if type(value) is not str or not value or not _is_encodable(value):
             self.refuse(name, "text")
             return ""
         return value
@@ -278,3 +275,12 @@ def request_id_of(own_id: str) -> str:
     if _REQUEST_ID.fullmatch(own_id):
         return own_id
     return f"id-{hashlib.blake2b(own_id.encode(errors='replace'), digest_size=16).hexdigest()}"
+
+
+def _is_encodable(text: str) -> bool:
+    """Tell whether a text has UTF-8: JSON can have half of a surrogate pair, which has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
