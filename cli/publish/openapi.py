@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cli.errors import InputError
 from tenants.json_schema import compact_schema, fits, referred, usable_schema
+from tenants.pricing import price_for_indexers
 from tenants.records import Tenant
 
 METHODS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
@@ -174,9 +175,8 @@ def _priced(operation: Mapping[str, Any], tenant: Tenant, method: str, path: str
     price = tenant.at(method.upper(), [_PARAMETER.sub("x", path)])
     if not price.is_priced:
         return found
-    amount = f"{price.price_micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
     info = {
-        "price": {"mode": "fixed", "currency": "USD", "amount": amount},
+        "price": price_for_indexers(price.price_micros, price.accepts),
         "protocols": [{"x402": {}}],
     }
     responses = {**operation.get("responses", {}), "402": {"description": "Payment required."}}

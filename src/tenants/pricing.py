@@ -141,6 +141,17 @@ def _parse_options(
     return options
 
 
+def price_for_indexers(micros: int, accepts: Sequence[PaymentOption]) -> Mapping[str, Json]:
+    """Return the field `price` of `x-payment-info` of a request with this price.
+
+    Source: the specification in the npm package @agentcash/discovery 1.7.5.
+    """
+    amount = f"{micros / 10**_MICRO_DECIMALS:.6f}".rstrip("0").rstrip(".")
+    if all(option.scheme == UPTO for option in accepts):
+        return {"mode": "dynamic", "currency": "USD", "min": "0", "max": amount}
+    return {"mode": "fixed", "currency": "USD", "amount": amount}
+
+
 def token_units(micros: int, decimals: int) -> str | None:
     """Convert micro-dollars to a token's smallest unit; None if that is not a whole number."""
     units, remainder = divmod(micros * 10**decimals, 10**_MICRO_DECIMALS)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from core.ports import Json
 from tenants.discovery import BODY_METHODS, NOTHING_KNOWN, Discovery
 from tenants.json_schema import Schema, compact_schema
+from tenants.pricing import price_for_indexers
 from tenants.records import Tenant
 from tenants.routes import ANY_METHOD
 
@@ -108,10 +109,9 @@ def _operation(
     if parameters:
         operation["parameters"] = parameters
     if tenant.is_priced:
-        amount = f"{tenant.price_micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
         operation["responses"]["402"] = {"description": "Payment required."}
         operation["x-payment-info"] = {
-            "price": {"mode": "fixed", "currency": "USD", "amount": amount},
+            "price": price_for_indexers(tenant.price_micros, tenant.accepts),
             "protocols": [{"x402": {}}],
         }
     return operation

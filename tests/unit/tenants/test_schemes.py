@@ -72,3 +72,10 @@ def test_a_deployment_on_another_kind_of_network_says_that_it_does_not_support_i
     settings = {**SETTINGS, "X402_NETWORK": SOLANA, "X402_ASSET": asset, "PAY_TO_ADDRESS": asset}
     with pytest.raises(ConfigurationError, match="not supported on solana:"):
         requirements_for(FakeEnvironment(settings=settings), tenant(entry))
+
+
+def test_a_route_is_paid_by_the_schemes_of_its_record() -> None:
+    routes = [{"path": "/big", "priceUsd": "0.05"}]
+    record = tenant({"scheme": "upto", "network": "base"}, routes=routes)
+    (found,) = requirements_for(FakeEnvironment(settings=SETTINGS), record.at("GET", ["/big"]))
+    assert (found.scheme, found.amount) == ("upto", "50000")

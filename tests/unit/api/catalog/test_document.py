@@ -20,6 +20,16 @@ def paths_of(*records: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def test_a_price_that_is_at_most_paid_is_described_as_such() -> None:
+    priced = {"slug": "b", "priceUsd": "0.01", "x402Enabled": True}
+    prices = [
+        paths_of({**priced, "accepts": accepts})["/t/b"]["get"]["x-payment-info"]["price"]
+        for accepts in ([{"scheme": "upto"}], [{"scheme": "upto"}, {}])
+    ]
+    assert prices[0] == {"mode": "dynamic", "currency": "USD", "min": "0", "max": "0.01"}
+    assert prices[1] == {"mode": "fixed", "currency": "USD", "amount": "0.01"}
+
+
 def test_an_api_has_its_price_and_its_parameters() -> None:
     described = {"inputSchema": QUERY, "outputSchema": ROW, "mimeType": "application/json"}
     priced = {"priceUsd": "0.0100", "x402Enabled": True, "description": "What it is."}
