@@ -19,15 +19,18 @@ _SHOWN_LENGTH_MAX = 80
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 """A word of a name such as `paymentMode`, `cpu_ms` or `priceUSD`."""
 
-_WEIGHTY = re.compile(
-    "(?:accept|amount|asset|balance|bandwidth|bill|budget|burst|cap|cent|charge|concurrent|cost|cpu"
-    "|credit|discount|dollar|facilitator|fee|free|limit|max|maximum|memory|micro|min|minimum|ms|pay"
-    "|payee|payer|payment|payout|paywall|price|quota|rate|refund|revenue|spend|subrequest|throttle"
-    "|tier|timeout|token|trial|wallet|402)(?:s|d|ed|ing)?"
-    "|calls|concurrency|currency|daily|monetization|money|monthly|network|paid|payable|pricing|qps"
-    "|requests|rpm|rps|subscription|throttling|usage|usdc?"
+_WEIGHTY_WORDS = (
+    "402 accept amount asset balance bandwidth bill budget burst calls cap cent charge concurrency"
+    " concurrent cost cpu credit currency daily discount dollar facilitator fee free limit max"
+    " maximum memory micro min minimum monetization money monthly ms network paid pay payable payee"
+    " payer payment payout paywall price pricing qps quota rate refund requests revenue rpm rps"
+    " spend subrequest subscription throttle throttling tier timeout token trial usage usd usdc"
+    " wallet"
 )
 """Words of money and limits in the records of dispatchers and gateways."""
+
+_WEIGHTY = frozenset(_WEIGHTY_WORDS.split())
+_ENDINGS = ("", "s", "d", "ed", "ing")
 
 
 class RecordFields:
@@ -102,13 +105,17 @@ class RecordFields:
 
 def _weighty_paths(name: str, value: Json) -> Iterator[str]:
     """Yield the path of each field at or in `name` whose words may mean money or a limit."""
-    if any(_WEIGHTY.fullmatch(word.lower()) for word in _WORD.findall(name)):
+    if any(_is_weighty(word.lower()) for word in _WORD.findall(name)):
         yield name
         return
     parts = value if isinstance(value, list) else [value]
     for part in parts:
         for inner in part if isinstance(part, dict) else ():
             yield from (f"{name}.{path}" for path in _weighty_paths(inner, part[inner]))
+
+
+def _is_weighty(word: str) -> bool:
+    return any(word.endswith(end) and word.removesuffix(end) in _WEIGHTY for end in _ENDINGS)
 
 
 def usd_micros(value: Json) -> int | None:
