@@ -111,7 +111,11 @@ def _run(arguments: list[str]) -> int:
     try:
         code = app(arguments, prog_name="clawr", standalone_mode=False)
     except MISUSE as error:
-        raise InputError(_usage_message(error), "Run it with --help to see its options.") from error
+        is_old = deploy_dispatcher.OLD_NAME in arguments[:1]
+        advice = "Run it with --help to see its options."
+        raise InputError(
+            _usage_message(error), deploy_dispatcher.OLD_NAME_ADVICE if is_old else advice
+        ) from error
     except DevelopmentError as error:
         raise CommandError(str(error)) from error
     except BrokenPipeError:

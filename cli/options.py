@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
-from cli.targets import NAMESPACE, Target, find_target
+from cli.targets import Target, find_target
 
 if TYPE_CHECKING:
     from cli.publish.store import Store
@@ -55,16 +55,38 @@ ExecuteOption = Annotated[
     typer.Option("--execute", help="Apply the changes. Without it, they are only shown."),
 ]
 
+ScriptNameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--script-name", help="The Worker's name (CLAWR_SCRIPT_NAME).", show_default=False
+    ),
+]
+
+DispatcherOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dispatcher",
+        help="The name of the dispatcher's Worker (CLAWR_SCRIPT_NAME), if the account has several.",
+        show_default=False,
+    ),
+]
+
 NamespaceOption = Annotated[
-    str, typer.Option("--dispatch-namespace", help="The dispatch namespace of the APIs' scripts.")
+    str | None,
+    typer.Option(
+        "--dispatch-namespace",
+        help="The dispatch namespace of the APIs' scripts (CLOUDFLARE_DISPATCH_NAMESPACE). "
+        "Default: the one of the deployed dispatcher, otherwise clawr.",
+        show_default=False,
+    ),
 ]
 
 TenantKvOption = Annotated[
     str | None,
     typer.Option(
         "--tenant-kv-id",
-        help="The id of the directory's KV namespace (TENANT_KV_ID). "
-        "Default: the namespace titled TENANT_KV.",
+        help="The id of the directory's KV namespace (CLOUDFLARE_TENANT_KV_ID). "
+        "Default: the one of the deployed dispatcher, otherwise the one titled TENANT_KV.",
         show_default=False,
     ),
 ]
@@ -102,14 +124,20 @@ class DispatcherOptions(TargetOptions):
 class DirectoryOptions:
     """Options for commands that read or write published APIs."""
 
-    namespace: NamespaceOption = NAMESPACE
+    namespace: NamespaceOption = None
     tenant_kv_id: TenantKvOption = None
+    dispatcher: DispatcherOption = None
 
     def open(self, target: Target) -> "AbstractContextManager[Store]":
         """Open the directory and the scripts; raises as `open_store` does."""
         from cli.publish.store import open_store  # noqa: PLC0415 - imports the SDK
 
-        return open_store(target, namespace=self.namespace, tenant_kv_id=self.tenant_kv_id)
+        return open_store(
+            target,
+            namespace=self.namespace,
+            tenant_kv_id=self.tenant_kv_id,
+            dispatcher=self.dispatcher,
+        )
 
 
 def option_groups(command: Callable[..., None]) -> Callable[..., None]:

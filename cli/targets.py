@@ -23,6 +23,13 @@ CLOUDFLARE_URL: Final = "https://api.cloudflare.com/client/v4"
 NAMESPACE: Final = "clawr"
 """The dispatch namespace in wrangler.toml."""
 
+SCRIPT_NAME: Final = "CLAWR_SCRIPT_NAME"
+DISPATCH_NAMESPACE: Final = "CLOUDFLARE_DISPATCH_NAMESPACE"
+USAGE_KV_ID: Final = "CLOUDFLARE_USAGE_KV_ID"
+TENANT_KV_ID: Final = "CLOUDFLARE_TENANT_KV_ID"
+CONTROL_DB_ID: Final = "CLOUDFLARE_CONTROL_DB_ID"
+"""Settings that name the dispatcher of an account and its stores: defaults of options."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

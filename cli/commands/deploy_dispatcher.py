@@ -9,12 +9,21 @@ from cli.options import (
     ExecuteOption,
     JsonOption,
     LocalOption,
+    ScriptNameOption,
     UrlOption,
     examples,
 )
 
 NAME = "deploy-dispatcher"
 OLD_NAME = "cloudflare-deploy-dispatcher"
+OLD_NAME_ADVICE = (
+    f"The command is now `clawr {NAME}`; run it with --help to see its options. The account and "
+    "its token are never options: set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN in the "
+    "environment or in the --env file, with the dispatcher's settings and secrets "
+    "(docs/deploy.md). `clawr publish` writes the directory."
+)
+"""Advice after an option that the old name may have had."""
+
 EXAMPLES = examples(
     "clawr deploy-dispatcher --script-name market --dispatch-namespace market "
     "--usage-kv-id 0123456789abcdef0123456789abcdef",
@@ -27,27 +36,36 @@ EXAMPLES = examples(
 
 def deploy_dispatcher(
     *,
-    script_name: Annotated[str, typer.Option(help="The Worker's name.")],
+    script_name: ScriptNameOption = None,
     dispatch_namespace: Annotated[
-        str, typer.Option(help="The dispatch namespace that holds the APIs' scripts.")
-    ],
+        str | None,
+        typer.Option(
+            help="The dispatch namespace that holds the APIs' scripts "
+            "(CLOUDFLARE_DISPATCH_NAMESPACE).",
+            show_default=False,
+        ),
+    ] = None,
     usage_kv_id: Annotated[
         str | None,
         typer.Option(
-            help="The id of the usage log's KV namespace. Default: the one that is bound, "
-            "otherwise the one with the title below.",
+            help="The id of the usage log's KV namespace (CLOUDFLARE_USAGE_KV_ID). Default: the "
+            "one that is bound, otherwise the one with the title below.",
             show_default=False,
         ),
     ] = None,
     tenant_kv_id: Annotated[
         str | None,
         typer.Option(
-            help="The id of the directory's KV namespace. Same default.", show_default=False
+            help="The id of the directory's KV namespace (CLOUDFLARE_TENANT_KV_ID). Same default.",
+            show_default=False,
         ),
     ] = None,
     control_db_id: Annotated[
         str | None,
-        typer.Option(help="The id of the ledger's D1 database. Same default.", show_default=False),
+        typer.Option(
+            help="The id of the ledger's D1 database (CLOUDFLARE_CONTROL_DB_ID). Same default.",
+            show_default=False,
+        ),
     ] = None,
     usage_kv_title: Annotated[
         str | None, typer.Option(help="Default: SCRIPT-NAME-usage.", show_default=False)
@@ -95,24 +113,38 @@ def deploy_dispatcher(
     the environment or the --env file (docs/reference/settings.md). Secrets that are already set are
     kept. Running the same command again changes nothing.
     """
-    from cli.deploy.request import DeployRequest, WantedStore, refuse_local
+    from cli.deploy.request import DeployRequest, WantedStore, refuse_local, required
     from cli.deploy.run import deploy
     from cli.output import Output
-    from cli.targets import find_target
+    from cli.targets import (
+        CONTROL_DB_ID,
+        DISPATCH_NAMESPACE,
+        SCRIPT_NAME,
+        TENANT_KV_ID,
+        USAGE_KV_ID,
+        find_target,
+    )
     from dev.layout import HERE
 
     refuse_local(is_local=bool(local))
+    target = find_target(local=False, env=env, url=url)
+    settings = target.settings
+    script = required("--script-name", SCRIPT_NAME, script_name, settings)
+    usage_kv_id = usage_kv_id or settings.get(USAGE_KV_ID)
+    tenant_kv_id = tenant_kv_id or settings.get(TENANT_KV_ID)
+    control_db_id = control_db_id or settings.get(CONTROL_DB_ID)
     request = DeployRequest(
-        script_name=script_name,
-        dispatch_namespace=dispatch_namespace,
-        usage_kv=WantedStore(usage_kv_id, usage_kv_title or f"{script_name}-usage"),
-        tenant_kv=WantedStore(tenant_kv_id, tenant_kv_title or f"{script_name}-tenants"),
-        control_db=WantedStore(control_db_id, control_db_name or f"{script_name}-control"),
+        script_name=script,
+        dispatch_namespace=required(
+            "--dispatch-namespace", DISPATCH_NAMESPACE, dispatch_namespace, settings
+        ),
+        usage_kv=WantedStore(usage_kv_id, usage_kv_title or f"{script}-usage"),
+        tenant_kv=WantedStore(tenant_kv_id, tenant_kv_title or f"{script}-tenants"),
+        control_db=WantedStore(control_db_id, control_db_name or f"{script}-control"),
         creates_missing=create_missing,
         keeps_variables=not remove_variables,
         replaced_secrets=frozenset(replace_secret or ()),
         domains=tuple(domain or ()),
         routes=tuple(route or ()),
     )
-    target = find_target(local=False, env=env, url=url)
     deploy(request, target, HERE, Output(as_json=as_json), is_executed=execute, wait_seconds=wait)

@@ -10,12 +10,17 @@ from typing import Any, Final
 import cloudflare
 
 from cli.account_api import explained
+from cli.errors import InputError, MissingError
+from cli.targets import SCRIPT_NAME
 
 SCRIPT_NOT_FOUND: Final = 10007
 """Cloudflare's error code for a Worker that does not exist.
 
 https://developers.cloudflare.com/api/resources/workers/
 """
+
+SHARD_CLASS: Final = "UsageShard"
+"""The Durable Object class by which a dispatcher is recognized."""
 
 DIGEST_VARIABLE: Final = "CLAWR_DIGEST"
 """The variable that a deployment adds: a hash of everything that was uploaded."""
@@ -77,6 +82,53 @@ class Deployed:
             if found.get(field):
                 return str(found[field])
         return None
+
+    @property
+    def dispatch_namespace(self) -> str | None:
+        """The dispatch namespace that it is bound to, if any."""
+        found = self.binding("DISPATCHER") or {}
+        return str(found["namespace"]) if found.get("namespace") else None
+
+
+def find_dispatcher(
+    client: cloudflare.Cloudflare, account_id: str, name: str | None
+) -> Deployed | None:
+    """Return the deployed dispatcher, or `None` if the account has none.
+
+    Args:
+        client: A client for the account's API.
+        account_id: The account.
+        name: Its name; `None` for the only Worker that has the class `UsageShard`.
+
+    Raises:
+        InputError: There are several, and no name is given.
+        MissingError: There is no Worker with this name.
+        CommandError: The account could not be read.
+    """
+    found = name or dispatcher_name(client, account_id)
+    deployed = read_deployed(client, account_id, found) if found else None
+    if name and deployed is None:
+        raise MissingError(
+            f"The account has no Worker {name}.",
+            "`clawr deploy-dispatcher` deploys it; check its name and the account.",
+        )
+    return deployed
+
+
+def dispatcher_name(client: cloudflare.Cloudflare, account_id: str) -> str | None:
+    """Return the name of the only dispatcher; `None` if there is none.
+
+    Raises `InputError` if there are several, and `CommandError` if they could not be listed.
+    """
+    with explained("listing Durable Object namespaces"):
+        listed = client.durable_objects.namespaces.list(account_id=account_id)
+        names = sorted({one.script for one in listed if one.class_ == SHARD_CLASS and one.script})
+    if len(names) > 1:
+        raise InputError(
+            f"The account has {len(names)} dispatchers: {', '.join(names)}.",
+            f"Name one with --dispatcher or --script-name, or set {SCRIPT_NAME}.",
+        )
+    return names[0] if names else None
 
 
 def read_deployed(

@@ -1,5 +1,6 @@
 """The options of a deployment, validated."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -71,6 +72,17 @@ class DeployRequest:
 def _is_id(text: str) -> bool:
     digits = text.replace("-", "")
     return bool(digits) and digits.isascii() and digits.isalnum() and len(text) <= 64
+
+
+def required(option: str, setting: str, given: str | None, settings: Mapping[str, str]) -> str:
+    """Return an option's value, or the setting's; raises `InputError` if neither is given."""
+    value = given or settings.get(setting)
+    if not value:
+        raise InputError(
+            f"{option} is missing.",
+            f"Give it, or set {setting} in the environment or in the --env file.",
+        )
+    return value
 
 
 def refuse_local(*, is_local: bool) -> None:

@@ -9,13 +9,16 @@ import cloudflare
 from cloudflare.types.kv.namespace_bulk_get_response import WorkersKVBulkGetResult
 
 from cli.account_api import RUN_AGAIN, explained, open_account
+from cli.deploy.deployed import find_dispatcher
 from cli.errors import MissingError, NetworkError, StartupError
 from cli.publish.scripts.bundle import Bundle
 from cli.stores import Stores, named
-from cli.targets import Target
+from cli.targets import DISPATCH_NAMESPACE, NAMESPACE, SCRIPT_NAME, TENANT_KV_ID, Target
 
 TENANT_KV: Final = "TENANT_KV"
 """The binding's name, and the title of its namespace if no id is given."""
+
+_OLD_TENANT_KV_ID: Final = "TENANT_KV_ID"
 
 BULK_GET_MAX: Final = 100
 
@@ -147,23 +150,40 @@ class Store:
 
 
 @contextmanager
-def open_store(target: Target, *, namespace: str, tenant_kv_id: str | None) -> Iterator[Store]:
+def open_store(
+    target: Target, *, namespace: str | None, tenant_kv_id: str | None, dispatcher: str | None
+) -> Iterator[Store]:
     """Open the directory and the scripts of a target, for a `with` block.
+
+    What is not given is taken from the settings, then from the bindings of the deployed dispatcher,
+    whatever its stores are called. Without a dispatcher it has the names of wrangler.toml.
 
     Args:
         target: The account or `make dev`.
         namespace: The dispatch namespace.
-        tenant_kv_id: The KV namespace of the directory; `None` for the setting `TENANT_KV_ID`,
-            otherwise the namespace titled `TENANT_KV`.
+        tenant_kv_id: The KV namespace of the directory.
+        dispatcher: The dispatcher's name; `None` for the only one.
 
     Raises:
-        MissingError: There is no KV namespace with that title.
+        InputError: The account has several dispatchers.
+        MissingError: There is no such dispatcher, or no KV namespace of the directory.
     """
     account = target.account
-    given = tenant_kv_id or (None if target.is_local else target.settings.get("TENANT_KV_ID"))
+    settings = {} if target.is_local else target.settings
+    namespace = namespace or settings.get(DISPATCH_NAMESPACE)
+    kv_id = tenant_kv_id or settings.get(TENANT_KV_ID) or settings.get(_OLD_TENANT_KV_ID)
     with open_account(account) as client:
+        if not target.is_local and not (namespace and kv_id):
+            name = dispatcher or settings.get(SCRIPT_NAME)
+            deployed = find_dispatcher(client, account.account_id, name)
+            if deployed is not None:
+                namespace = namespace or deployed.dispatch_namespace
+                kv_id = kv_id or deployed.store_id(TENANT_KV)
         yield Store(
-            client, account.account_id, namespace, given or _find(client, account.account_id)
+            client,
+            account.account_id,
+            namespace or NAMESPACE,
+            kv_id or _find(client, account.account_id),
         )
 
 
@@ -174,8 +194,10 @@ def _find(client: cloudflare.Cloudflare, account_id: str) -> str:
         return found.id
     titles = ", ".join(one.name for one in stores) or "none"
     raise MissingError(
-        f"No KV namespace is titled {TENANT_KV}. Existing titles: {titles}.",
-        "Set its id with --tenant-kv-id or TENANT_KV_ID; `clawr kv create` creates one.",
+        f"No dispatcher with a directory is deployed, and no KV namespace is titled {TENANT_KV}. "
+        f"Existing titles: {titles}.",
+        f"Set its id with --tenant-kv-id or {TENANT_KV_ID}; `clawr deploy-dispatcher` deploys a "
+        "dispatcher, and `clawr kv create` creates a namespace.",
     )
 
 

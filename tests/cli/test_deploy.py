@@ -221,3 +221,19 @@ def test_without_a_required_secret_nothing_is_changed(fake_account: FakeAccount)
     assert "CALLER_HASH_SECRET is not set" in ran.err
     assert "openssl rand" in ran.err
     assert changing(fake_account.requests) == []
+
+
+def test_publishing_finds_the_stores_that_the_deployment_created(
+    deployments: Deployments, tmp_path: Path
+) -> None:
+    (tmp_path / "hello.js").write_text("export default { fetch: () => new Response('hello') };\n")
+    before = len(deployments.account.requests)
+    publish = ("publish", "hello.js", "--slug", "hello", "--execute")
+    ran = clawr_inside(*publish, settings=deployments.account.settings, folder=tmp_path)
+    assert ran.code == 0, ran.err
+    ids = {one["binding"]: one["id"] for one in deployments.first.document["resources"]}
+    written = [
+        one.path for one in deployments.account.requests[before:] if one.method in ("PUT", "POST")
+    ]
+    assert any("/dispatch/namespaces/scripts/scripts/hello" in path for path in written)
+    assert any(f"/namespaces/{ids['TENANT_KV']}/bulk" in path for path in written)

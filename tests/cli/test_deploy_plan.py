@@ -99,3 +99,31 @@ def test_a_missing_required_option_is_reported(option: str) -> None:
     ran = clawr_inside("deploy-dispatcher", *OPTIONS[:position], *OPTIONS[position + 2 :])
     assert ran.code == 2
     assert option in ran.err
+
+
+def test_settings_stand_for_the_options(dry: Ran) -> None:
+    named = {
+        "CLAWR_SCRIPT_NAME": OPTIONS[1],
+        "CLOUDFLARE_DISPATCH_NAMESPACE": OPTIONS[3],
+        "CLOUDFLARE_USAGE_KV_ID": OPTIONS[5],
+    }
+    again = clawr_inside("deploy-dispatcher", "--json", settings={**SETTINGS, **named})
+    assert json.loads(again.out) == dry.document
+
+
+def test_settings_name_the_directory_and_the_ledger() -> None:
+    ids = {"CLOUDFLARE_TENANT_KV_ID": "2" * 32, "CLOUDFLARE_CONTROL_DB_ID": "3" * 32}
+    ran = clawr_inside("deploy-dispatcher", *OPTIONS, "--json", settings={**SETTINGS, **ids})
+    found = {one["binding"]: one["id"] for one in ran.document["resources"]}
+    assert (found["TENANT_KV"], found["CONTROL_DB"]) == ("2" * 32, "3" * 32)
+
+
+def test_an_option_of_other_versions_is_explained_under_the_old_name() -> None:
+    ran = clawr_inside("cloudflare-deploy-dispatcher", *OPTIONS, "--secret-value=swordfish")
+    assert ran.code == 2
+    assert "--secret-value" in ran.err
+    assert "clawr deploy-dispatcher" in ran.err
+    assert "CLOUDFLARE_API_TOKEN" in ran.err
+    assert "swordfish" not in ran.err
+    again = clawr_inside("deploy-dispatcher", *OPTIONS, "--secret-value=swordfish")
+    assert (again.code, "The command is now" in again.err) == (2, False)
