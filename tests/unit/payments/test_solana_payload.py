@@ -169,7 +169,6 @@ def test_further_instructions_are_left_to_the_facilitator() -> None:
 @pytest.mark.parametrize(
     ("payment", "message"),
     [
-        (Payment(instructions=(DURABLE, transfer())), "durable nonce"),
         (Payment(instructions=()), "no transfer"),
         (Payment(prefix=b"\x81"), "version is 1"),
         (Payment(signers=(BUYER,), signatures=(bytes(64),)), "pays its fee"),
@@ -193,6 +192,11 @@ def test_what_cannot_be_a_payment_is_refused_with_the_reason(
     with pytest.raises(InvalidPayload, match=message) as raised:
         read(payment.text)
     assert raised.value.reason == "invalid_payload"
+
+
+def test_a_transaction_that_does_not_expire_is_refused() -> None:
+    with pytest.raises(InvalidPayload, match="durable nonce"):
+        read(Payment(instructions=(DURABLE, transfer())).text)
 
 
 def test_a_nonce_is_durable_only_if_it_is_advanced_first() -> None:
