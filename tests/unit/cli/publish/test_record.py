@@ -9,6 +9,7 @@ import pytest
 from cli.errors import InputError
 from cli.publish.record import RecordOptions, checked_record
 from tenants.records import FIELDS, parse_tenant
+from tests.unit.payments.test_solana_offers import UNUSABLE
 
 OF_FILES: dict[str, Any] = {
     "slug": "b",
@@ -130,3 +131,17 @@ def test_a_part_of_a_field_is_reported_with_its_line(tmp_path: Path) -> None:
     assert findings(options(file=file)) == [
         "record.json:3: routes[0].priceUsd must be set; 0 is free, is null"
     ]
+
+
+@pytest.mark.parametrize(("accepts", "fields", "message"), UNUSABLE)
+def test_an_unusable_way_to_pay_is_reported_with_its_line(
+    tmp_path: Path, accepts: list[Any], fields: dict[str, Any], message: str
+) -> None:
+    file = tmp_path / "record.json"
+    record = {"slug": "a", "priceUsd": "0.01", **fields, "accepts": accepts}
+    file.write_text(json.dumps(record, indent=1))
+    line = 1 + [*record].index("accepts") + 1
+    found = findings(options(file=file))
+    assert any(text.startswith(f"record.json:{line}: ") and message in text for text in found), (
+        found
+    )
