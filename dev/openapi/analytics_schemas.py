@@ -238,7 +238,8 @@ def _api_figures() -> Schema:
                 " + max(0, 10 - 0.7·errorRatePct) - clamp(120·(0.18 - diversityRatio), 0, 20)"
                 " - clamp(80·(topCallerShare - 0.45), 0, 25)"
                 " - clamp(70·(maxHourShare - 0.4), 0, 20)"
-                " - clamp((p95LatencyMs - 800)/75, 0, 15), with L = log10.",
+                " - clamp((p95LatencyMs - 800)/75, 0, 15), with L = log10. Here callers are all who"
+                " paid, and at most four others of each network (IPv4 /24, IPv6 /48).",
                 None,
             ),
             "trend": list_of(

@@ -39,7 +39,7 @@ class Aggregate:
         price_sum_micros: The sum of the prices at the time of each call.
         latency: The latencies of calls.
         callers: The callers of calls, and those who paid: of events with revenue.
-        networks: The networks of calls, where known.
+        networks: The callers of calls without revenue, at most four of each network.
         kinds: Requests by status class, method and outcome, including those that are no calls.
         hours: Calls, errors and revenue by clock hour since 1970 UTC, of open days.
         days: Calls by UTC day since 1970, of closed days, see `close_days`.
@@ -72,8 +72,8 @@ class Aggregate:
             self.calls += 1
             self.errors += errors
             self.latency.add(latency_ms)
-            if network:
-                self.networks.add(network)
+            if not micros:
+                self.networks.add(network, caller)
             if api is not None:
                 self.price_sum_micros += api.price_micros
         self.kinds.add((status // 100, method, outcome), calls, errors, micros)

@@ -15,9 +15,6 @@ from metering.sketches.callers import results_of
 from metering.sketches.latency import quantile_ms
 from metering.sketches.sets import NetworkSketch
 
-_FREE_PER_NETWORK = 4
-"""Callers of one network that count in the score without having paid."""
-
 
 class TrendRange(NamedTuple):
     """The periods of a trend since 1970 UTC: `unit` is "hour" or "day", `end` is exclusive."""
@@ -56,10 +53,8 @@ def measure(parts: Sequence[Aggregate], busiest_hour_calls: int = 0) -> Measures
     """
     callers = results_of([part.callers for part in parts])
     others = max(0, callers.distinct - callers.payers)
-    if others > _FREE_PER_NETWORK:
-        # Calls whose network is not known are of one network.
-        networks = _networks([part.networks for part in parts], others)
-        others = min(others, _FREE_PER_NETWORK * max(1, networks))
+    if others > NetworkSketch.CALLERS_MAX:
+        others = min(others, _of_networks([part.networks for part in parts], others))
     described_by: Description | None = None
     for part in parts:
         described_by = newest(described_by, part.described_by)
@@ -99,10 +94,10 @@ def _busiest_hour_calls(parts: Sequence[Aggregate]) -> int:
     return max(0, *hours.values(), *(part.busiest_closed_hour for part in parts))
 
 
-def _networks(networks: Sequence[NetworkSketch], others: int) -> int:
-    """Return how many networks there are together, or enough of them for so many callers."""
+def _of_networks(networks: Sequence[NetworkSketch], others: int) -> int:
+    """Return how many callers count with at most four of each network, or at least `others`."""
     most = max(one.distinct() for one in networks)
-    if _FREE_PER_NETWORK * most >= others or len(networks) == 1:
+    if most >= others or len(networks) == 1:
         return most
     together = NetworkSketch()
     for one in networks:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, Self
 
 from core.errors import SummaryUnreadable
@@ -67,7 +68,9 @@ class DistinctSet:
         if self._distinct is None:
             planes = self._planes()
             self._distinct = (
-                len(self._numbers) if planes is None else round(estimate(planes, self.REGISTERS))
+                self._count(self._numbers)
+                if planes is None
+                else round(estimate(planes, self.REGISTERS))
             )
         return self._distinct
 
@@ -104,7 +107,7 @@ class DistinctSet:
         match value:
             case [int(distinct), str(text), str(packed)] if type(distinct) is int:
                 numbers = decode_numbers(text, cls.TYPE)
-                is_exact = len(numbers) == distinct and not packed
+                is_exact = cls._count(numbers) == distinct and not packed
                 if is_exact or (packed and distinct > 0 and not text):
                     found._numbers, found._packed, found._distinct = numbers, packed, distinct
                     return found
@@ -114,10 +117,20 @@ class DistinctSet:
     def _planes_of(numbers: Iterable[int]) -> Planes:
         return planes_of(numbers)
 
+    @classmethod
+    def _kept(cls, numbers: Iterable[int]) -> Iterable[int]:
+        """Return the numbers to keep while there are few, in ascending order."""
+        return sorted(numbers)
+
+    @classmethod
+    def _count(cls, numbers: Sequence[int]) -> int:
+        """Return how many members the kept numbers stand for."""
+        return len(numbers)
+
     def _add_all(self, numbers: Iterable[int]) -> None:
         """Add members."""
         if self._is_exact:
-            self._numbers = array(self.TYPE, sorted({*self._numbers, *numbers}))
+            self._numbers = array(self.TYPE, self._kept({*self._numbers, *numbers}))
             if len(self._numbers) > self.EXACT_MAX:
                 self._open, self._numbers = self._planes_of(self._numbers), array(self.TYPE)
         else:
@@ -188,46 +201,102 @@ class CallerSet(DistinctSet):
 
 
 class NetworkSketch(DistinctSet):
-    """Distinct networks: exact up to 128, then within 2.2 % (standard error), in 1 KiB.
+    """Callers that count without having paid: at most `CALLERS_MAX` of each network.
 
-    A network is counted by the first 32 bits of its hash: 128 of them are 0.7 KB of text. While
-    idle the sketch is packed, so it takes no more memory than its encoding.
+    A member is a network, by 32 bits of its hash, and a caller, by 32 bits. The two highest bits
+    of the caller are its slot. Up to `EXACT_MAX` members are kept, of each slot of a network only
+    the four lowest, and the number is exact. Above that, the slots with a caller are counted within
+    2.2 % (standard error), in 1 KiB: still at most four of each network, and fewer where callers
+    share a slot. While idle the sketch is packed, so it takes no more memory than its encoding.
     """
 
     __slots__ = ()
-    TYPE = "I"
+    TYPE = "Q"
+    CALLERS_MAX = 4
     EXACT_MAX = 128
     PENDING_MAX = 500
     REGISTERS = 1_024
 
-    def add(self, network: str) -> None:
-        """Count a network, given by its hash in 16 hexadecimal digits.
+    def add(self, network: str, caller: str) -> None:
+        """Count a caller of a network.
 
-        Raises `ValueError` if it is not hexadecimal.
+        Both are hashes in 16 hexadecimal digits, or empty. All calls without a known network are
+        of one network. Raises `ValueError` if one is not hexadecimal.
         """
-        number, numbers = int(network[:8], 16), self._numbers
+        caller_number = int(caller[:8], 16) if caller else UNKNOWN >> 32
+        number = int(network[:8] or "0", 16) << 32 | caller_number
         if self._is_exact:
+            numbers = self._numbers
             at = bisect_left(numbers, number)
             if at < len(numbers) and numbers[at] == number:
+                return
+            if at >= self.CALLERS_MAX and _slot(numbers[at - self.CALLERS_MAX]) == _slot(number):
                 return
         self._add_all((number,))
         self.pack()
 
     def encode(self) -> Json:
-        """Encode the sketch as a set without empty values at the end."""
+        """Encode the sketch as a set without empty values at the end, after its form's number."""
         encoded = super().encode()
         while encoded and not encoded[-1]:
             encoded.pop()
-        return encoded
+        return [_FORM, *encoded] if encoded else []
 
     @classmethod
     def decode(cls, value: Json) -> Self:
         """Decode a sketch, as `DistinctSet.decode` does."""
         if not isinstance(value, list) or (value and not value[-1]):
             raise SummaryUnreadable("the networks have an invalid form")
-        return super().decode([*value, *(0, "", "")[len(value) :]])
+        if value and (len(value) == 1 or value[0] != _FORM or type(value[1]) is str):
+            return cls._decode_networks(value)
+        return super().decode([*value[1:], *(0, "", "")[len(value[1:]) :]])
+
+    @classmethod
+    def _decode_networks(cls, value: list[Json]) -> Self:
+        """Decode the previous form, a set of networks without callers.
+
+        Each network counts as four callers; those in registers as one.
+        """
+        match value:
+            case [int(distinct), str(text)] if type(distinct) is int:
+                networks = decode_numbers(text, "I")
+                if len(networks) != distinct:
+                    raise SummaryUnreadable("the networks are not as declared")
+                found = cls()
+                found._add_all(
+                    network << 32 | slot << 30 for network in networks for slot in range(4)
+                )
+                return found
+        return super().decode(value)
+
+    @classmethod
+    def _kept(cls, numbers: Iterable[int]) -> Iterable[int]:
+        kept: list[int] = []
+        for number in sorted(numbers):
+            if len(kept) < cls.CALLERS_MAX or _slot(kept[-cls.CALLERS_MAX]) != _slot(number):
+                kept.append(number)
+        return kept
+
+    @classmethod
+    def _count(cls, numbers: Sequence[int]) -> int:
+        of_networks = Counter(number >> 32 for number in numbers)
+        return sum(min(cls.CALLERS_MAX, callers) for callers in of_networks.values())
 
     @staticmethod
     def _planes_of(numbers: Iterable[int]) -> Planes:
-        """Count networks: 10 bits of each select a register, the others a level."""
-        return planes_of((number >> 22) << 50 | number & 0x3F_FFFF for number in numbers)
+        """Count slots: 10 bits of a slot's hash select a register, the others a level."""
+        slots = {_slot(number) for number in numbers}
+        hashes = (((slot >> 2) + (slot & 3) * _SPREAD) & 0xFFFF_FFFF for slot in slots)
+        return planes_of((number >> 22) << 50 | number & 0x3F_FFFF for number in hashes)
+
+
+_FORM = 2
+"""The number of the form in which a `NetworkSketch` is encoded."""
+
+_SPREAD = 0x85EB_CA6B
+"""An arbitrary number that spreads the slots of a network over all registers."""
+
+
+def _slot(number: int) -> int:
+    """Return the slot of a member: its network and the two highest bits of its caller."""
+    return number >> 30
