@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from api.payment_health import PaymentHealth, Problem
+from core import constants
 from core.ports import ProxyResponse, Response
 from payments.facilitator import Facilitators
 from payments.reconciliation import compare_day
@@ -237,6 +238,31 @@ def test_nothing_is_settled_if_the_amount_cannot_be_recorded() -> None:
     error_body(market.call(headers=headers), 500, "internal_error")
     assert market.facilitator.calls == ["verify"]
     assert market.moved_micros == 0
+
+
+def test_a_request_that_lost_its_payment_does_not_say_what_is_charged() -> None:
+    market = upto_market()
+    headers = upto_payment(market, deadline=str(market.clock.at_ms // 1000 + 3_600))
+
+    async def scene() -> list[Response | ProxyResponse]:
+        gates, requests = [asyncio.Event(), asyncio.Event()], []
+        for gate in gates:
+            market.namespace.reached.clear()
+            market.namespace.gate = gate
+            requests.append(asyncio.ensure_future(market.send(headers=headers)))
+            await market.namespace.reached.wait()
+            market.clock.at_ms += constants.CLAIM_LEASE_MS
+        responses = []
+        for gate, amount in zip(gates, ("9000", "2500"), strict=True):
+            market.namespace.response = asking(json.dumps({"amount": amount}))
+            gate.set()
+            responses.append(await requests[len(responses)])
+        return responses
+
+    first, second = asyncio.run(scene())
+    error_body(first, 409, "payment_in_progress")
+    assert isinstance(second, ProxyResponse)
+    assert (market.moved_micros, market.entered_micros, market.revenue_micros) == (2_500,) * 3
 
 
 def test_a_cap_counts_what_is_charged() -> None:
