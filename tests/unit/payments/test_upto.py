@@ -252,7 +252,7 @@ def test_a_request_that_lost_its_payment_does_not_say_what_is_charged() -> None:
             requests.append(asyncio.ensure_future(market.send(headers=headers)))
             await market.namespace.reached.wait()
             market.clock.at_ms += constants.CLAIM_LEASE_MS
-        responses = []
+        responses: list[Response | ProxyResponse] = []
         for gate, amount in zip(gates, ("9000", "2500"), strict=True):
             market.namespace.response = asking(json.dumps({"amount": amount}))
             gate.set()
