@@ -22,7 +22,7 @@ from core.errors import (
 )
 from core.logs import fields
 from core.ports import Clock, Environment, Response, UpstreamResponse
-from core.responses import ALLOW_ORIGIN_HEADER, SETTLEMENT_OVERRIDES_HEADER
+from core.responses import ALLOW_ORIGIN_HEADER, SETTLEMENT_OVERRIDES_HEADER, prefers_page
 from core.telemetry import SERVED
 from gateway.charges import ChargeUnusable, read_charge
 from gateway.request_context import RequestContext
@@ -298,8 +298,11 @@ class Checkout:
 
 
 def _page_of(context: RequestContext, tenant: Tenant) -> str:
-    """Return the address of the API's page, at the same host; empty at a host of the API itself."""
-    if context.upstream_url is None:
+    """Return the address of the API's page, at the same host, for a person who is to see it.
+
+    Empty for programs, and at a host of the API itself.
+    """
+    if context.upstream_url is None or not prefers_page(context.request.headers):
         return ""
     return f"{context.parsed_url.origin}/explore?api={quote(f'{tenant.tenant_id}:{tenant.slug}')}"
 
