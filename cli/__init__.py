@@ -4,6 +4,6 @@ Runs on the operator's machine. It may import from `src/` (keys, records, events
 (the clone's layout and set-up); neither imports it. Entry point: `cli.app.main`.
 
 `cli.app` and `cli.commands` define options and help; `cli.publish`, `cli.deploy`, `cli.costs`,
-`cli.doctor`, `cli.analytics` and `cli.legacy` implement the commands; the modules beside them are
-shared.
+`cli.rollback`, `cli.doctor`, `cli.analytics` and `cli.legacy` implement the commands; the modules
+beside them are shared.
 """

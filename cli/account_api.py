@@ -84,6 +84,12 @@ def explained(what: str) -> Iterator[None]:
         raise _status_error(what, error) from error
 
 
+def error_code(error: cloudflare.APIStatusError) -> int | None:
+    """Return Cloudflare's first error code in a response, if there is one."""
+    code = next((one.get("code") for one in _errors(error)), None)
+    return code if isinstance(code, int) else None
+
+
 def _status_error(what: str, error: cloudflare.APIStatusError) -> CommandError:
     reason, status = _reason(error), error.status_code
     if {one.get("code") for one in _errors(error)} & CODES:

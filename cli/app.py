@@ -19,6 +19,7 @@ from cli.commands import (
     publish,
     rebuild,
     reconcile,
+    rollback,
     show,
     stores,
     unpublish,
@@ -80,6 +81,7 @@ for name, is_old in ((deploy_dispatcher.NAME, False), (deploy_dispatcher.OLD_NAM
         hidden=is_old,
         rich_help_panel=PANEL_ACCOUNT,
     )(deploy_dispatcher.deploy_dispatcher)
+app.command(rich_help_panel=PANEL_ACCOUNT, epilog=rollback.EXAMPLES)(rollback.rollback)
 app.add_typer(stores.kv_app, name="kv", rich_help_panel=PANEL_ACCOUNT)
 app.add_typer(stores.namespace_app, name="namespace", rich_help_panel=PANEL_ACCOUNT)
 

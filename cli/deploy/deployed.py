@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import cloudflare
 
-from cli.account_api import explained
+from cli.account_api import error_code, explained
 from cli.errors import InputError, MissingError
 from cli.targets import SCRIPT_NAME
 
@@ -149,16 +149,16 @@ def read_deployed(
         try:
             raw = scripts.deployments.with_raw_response.list(script_name, account_id=account_id)
         except cloudflare.NotFoundError as error:
-            if _code(error) != SCRIPT_NOT_FOUND:
+            if error_code(error) != SCRIPT_NOT_FOUND:
                 raise
             return None
-    deployments = _result(raw).get("deployments") or []
+    deployments = result_of(raw).get("deployments") or []
     versions = deployments[0].get("versions") if deployments else None
     if not versions:
         return None
     serving = max(versions, key=lambda one: float(one["percentage"]))
     with explained(f"reading the active version of {script_name}"):
-        version = _result(
+        version = result_of(
             scripts.versions.with_raw_response.get(
                 serving["version_id"], account_id=account_id, script_name=script_name
             )
@@ -213,14 +213,7 @@ def applied_migrations(
         return frozenset(str(row["name"]) for row in rows(f"SELECT name FROM {_MIGRATIONS_TABLE}"))  # noqa: S608
 
 
-def _result(raw: Any) -> Mapping[str, Any]:  # noqa: ANN401 (the SDK's type is not public)
+def result_of(raw: Any) -> Mapping[str, Any]:  # noqa: ANN401 (the SDK's type is not public)
+    """Return the object in the envelope of one of the SDK's raw responses; empty if it is none."""
     result = raw.http_response.json().get("result")
     return result if isinstance(result, dict) else {}
-
-
-def _code(error: cloudflare.APIStatusError) -> int | None:
-    body = error.body
-    errors = body.get("errors") if isinstance(body, dict) else None
-    first = errors[0] if isinstance(errors, list) and errors else {}
-    code = first.get("code") if isinstance(first, dict) else None
-    return code if isinstance(code, int) else None

@@ -109,15 +109,18 @@ class WorkerRoutes(ScriptRoutes):
         }
 
     async def versions(self, request: Request) -> Response:
-        """List the versions, newest first."""
+        """List the versions, newest first; `deployable=true` leaves out all others."""
         worker = self.worker(request)
-        items = [_shown(worker, one) for one in reversed(worker.versions)]
+        is_limited = request.query_params.get("deployable") == "true"
+        found = worker.deployable if is_limited else [*reversed(worker.versions)]
+        # Unlike a single version, those of a list have no resources.
+        items = [{**_shown(one), "resources": None} for one in found]
         return success({"items": items})
 
     async def version(self, request: Request) -> Response:
         """Describe a version."""
         worker = self.worker(request)
-        return success(_shown(worker, self._version(worker, request.path_params["version"])))
+        return success(_shown(self._version(worker, request.path_params["version"])))
 
     async def post_version(self, request: Request) -> Response:
         """Upload a version, which is not deployed yet."""
@@ -126,7 +129,7 @@ class WorkerRoutes(ScriptRoutes):
         script = build_script(upload, worker.name, worker.versions[-1].script)
         await self._check(script, upload.metadata)
         version = self._workers.upload(script, upload.metadata)
-        return success(_shown(worker, version) | {"startup_time_ms": 1})
+        return success(_shown(version) | {"startup_time_ms": 1})
 
     async def deployments(self, request: Request) -> Response:
         """List the deployments, newest first."""
@@ -140,6 +143,10 @@ class WorkerRoutes(ScriptRoutes):
         if not isinstance(versions, list) or sum(one["percentage"] for one in versions) != 100:
             raise InvalidError("The percentages of the versions must add up to 100.")
         found = [self._version(worker, one["version_id"]) for one in versions]
+        for one in found:
+            is_forced = request.query_params.get("force") == "true"
+            worker.check_deployable(one, is_forced=is_forced)
+            await self._check(one.script, {})
         worker.deploy(versions, document.get("annotations") or {})
         await self._workers.scripts.write(found[0].script)
         return success(worker.deployments[-1])
@@ -232,7 +239,7 @@ class WorkerRoutes(ScriptRoutes):
         return version
 
 
-def _shown(worker: Worker, version: Version) -> dict[str, Any]:
+def _shown(version: Version) -> dict[str, Any]:
     script = version.script
     return {
         "id": version.id,
@@ -255,7 +262,7 @@ def _shown(worker: Worker, version: Version) -> dict[str, Any]:
             "script_runtime": {
                 "compatibility_date": script.settings.get("compatibility_date"),
                 "compatibility_flags": script.settings.get("compatibility_flags", []),
-                "migration_tag": worker.migration_tag,
+                "migration_tag": version.migration_tag,
                 "usage_model": "standard",
             },
         },

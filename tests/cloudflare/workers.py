@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from dev.cloudflare_api.responses import InvalidError
+from dev.cloudflare_api.responses import BAD_REQUEST, InvalidError
 from dev.cloudflare_api.scripts.upload import Script, now
 from tests.cloudflare.memory import MemoryScripts
 
@@ -14,6 +14,16 @@ MIGRATION_PRECONDITION = 10079
 CLASS_EXISTS = 10074
 CLASS_NOT_EXPORTED = 10064
 CLASS_MISSING = 10061
+SECRETS_CHANGED = 10220
+"""The code that wrangler recognizes."""
+
+DEPLOYABLE_MAX = 10
+"""Only this many of the newest versions can be deployed again.
+
+https://developers.cloudflare.com/workers/configuration/versions-and-deployments/rollbacks/
+"""
+
+_SECRET_KINDS = ("secret_text", "secret_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class Version:
         number: From 1.
         script: The script.
         metadata: The metadata of the upload; empty for a change of settings.
+        migration_tag: The Worker's last Durable Object migration when it was created.
         created_on: When it was created.
     """
 
@@ -32,6 +43,7 @@ class Version:
     number: int
     script: Script
     metadata: Mapping[str, Any]
+    migration_tag: str | None = None
     created_on: str = field(default_factory=now)
 
 
@@ -64,13 +76,41 @@ class Worker:
         tag, classes = self._migrated(metadata.get("migrations"))
         _check_objects(script, classes)
         self.migration_tag, self.classes = tag, classes
-        version = Version(str(uuid4()), len(self.versions) + 1, script, metadata)
+        version = Version(str(uuid4()), len(self.versions) + 1, script, metadata, tag)
         self.versions.append(version)
         return version
 
     def version(self, version_id: str) -> Version | None:
         """Return a version."""
         return next((one for one in self.versions if one.id == version_id), None)
+
+    @property
+    def deployable(self) -> list[Version]:
+        """The versions that can be deployed, newest first."""
+        newest = self.versions[: -DEPLOYABLE_MAX - 1 : -1]
+        return [one for one in newest if one.migration_tag == self.migration_tag]
+
+    def check_deployable(self, version: Version, *, is_forced: bool) -> None:
+        """Check that a version can be deployed.
+
+        Raises:
+            InvalidError: It is too old, a migration came after it, or secrets have changed since.
+        """
+        if version not in self.deployable:
+            raise InvalidError(
+                f"Version {version.id} cannot be deployed: it is not one of the newest ones, or a "
+                "Durable Object migration has occurred since.",
+                # The real code is not documented.
+                code=BAD_REQUEST,
+            )
+        newest, secrets = _secrets(self.versions[-1].script), _secrets(version.script)
+        changed = sorted(
+            name for name in {*newest, *secrets} if newest.get(name) != secrets.get(name)
+        )
+        if changed and not is_forced:
+            raise InvalidError(
+                f"The following secrets have changed: {', '.join(changed)}", code=SECRETS_CHANGED
+            )
 
     def deploy(self, versions: list[dict[str, Any]], annotations: Mapping[str, Any]) -> None:
         """Deploy versions, each with a percentage of the requests."""
@@ -116,6 +156,12 @@ class Worker:
                     classes.add(name)
             classes -= set(step.get("deleted_classes") or ())
         return migrations.get("new_tag"), classes
+
+
+def _secrets(script: Script) -> dict[str, str]:
+    return {
+        one["name"]: one.get("text", "") for one in script.bindings if one["type"] in _SECRET_KINDS
+    }
 
 
 def _check_objects(script: Script, classes: set[str]) -> None:
