@@ -59,8 +59,8 @@ def _merged(items: Iterable[tuple[str, Mapping[str, Json]]]) -> Mapping[str, Jso
 def _paths(tenant: Tenant, length: int) -> Iterator[tuple[str, Mapping[str, Json]]]:
     """Yield the paths of an API, with its operations: its own, and those of its routes.
 
-    Routes that only make something free are left out, and so are paths with a part that varies
-    without a name.
+    Routes that only make something free are left out, so are paths with a part that varies without
+    a name, and of a free API that describes none, all but its address: agents read this.
     """
     yield tenant.prefix, _item(tenant, length)
     is_described = False
@@ -71,7 +71,8 @@ def _paths(tenant: Tenant, length: int) -> Iterator[tuple[str, Mapping[str, Json
         if is_listed and "*" not in route.path and own.route is route:
             is_described = True
             yield tenant.prefix + path, _item(own, length)
-    if not is_described:
+    if tenant.is_priced and not is_described:
+        # Each path costs the same.
         yield f"{tenant.prefix}/{{path}}", _item(tenant, length, ["path"])
 
 
