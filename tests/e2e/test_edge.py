@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +20,17 @@ PREFLIGHT = {
     "access-control-request-method": "GET",
     "access-control-request-headers": "authorization",
 }
-SLUGS = ("callers", "addresses", "uploads", "failures", "watched", "mounted", "browsed", "methods")
+SLUGS = (
+    "callers",
+    "addresses",
+    "uploads",
+    "failures",
+    "watched",
+    "mounted",
+    "browsed",
+    "methods",
+    "ranked",
+)
 DIRECTORY = {
     "tenants": [
         *(tenant(slug, "edge", hosts=[f"{slug}.edge.example"]) for slug in SLUGS),
@@ -27,6 +38,11 @@ DIRECTORY = {
         tenant("absent", "no-such-script", hosts=["absent.edge.example"]),
         tenant("few", "edge", usageLimit={"dailyRequests": 5}),
         tenant("slow", "edge", rateLimit={"requests": 1, "windowSeconds": 60}),
+        tenant("older", "edge", limits={"cpuMs": 50, "subRequests": 0}),
+        {"tenantId": "ten_first", "workerName": "edge"},
+        {"tenantId": "ten_second", "workerName": "edge"},
+        tenant("paid-elsewhere", "edge", paymentMode="required"),
+        tenant("by-caller", "edge", rateLimit={"requests": 1, "windowSeconds": 60, "perCaller": 1}),
     ]
 }
 SETTINGS = {"IGNORED_USER_AGENTS": "acme-monitor", "PLATFORM_CORS_ORIGINS": ORIGIN}
@@ -234,3 +250,29 @@ def test_the_platform_api_names_unknown_parameters(edge: Caller, query: str) -> 
     found = response.json()
     assert (response.status_code, found["error"]) == (400, "invalid_parameter")
     assert found["accepted"] == ["window", "top"]
+
+
+def test_made_up_names_of_one_machine_bring_four_callers_to_the_score(edge: Caller) -> None:
+    for number in range(30):
+        headers = {"x-agent-id": f"made-up-{number}", "cf-connecting-ip": "203.0.113.9"}
+        edge.request("/t/ranked/echo", headers=headers)
+    found = row(edge, "ranked")
+    assert (found["calls"], found["uniqueCallers"]) == (30, 30)
+    hours = clamp(70 * (found["maxHourShare"] - 0.4), 20)
+    expected = 40 * math.log10(31) + 20 * math.log10(4 + 1) + 10 - hours
+    assert found["trendingScore"] == pytest.approx(expected, abs=0.01)
+
+
+def clamp(value: float, ceiling: float) -> float:
+    return min(max(value, 0.0), ceiling)
+
+
+def test_health_names_each_record_that_is_not_used_and_why(edge: Caller) -> None:
+    report = edge.platform("health")
+    refused = {one["record"]: one["reasons"] for one in report["directory"]["refused"]}
+    assert len(refused) == 4
+    texts = [str(reasons) for reasons in refused.values()]
+    assert sum("slug must be" in text for text in texts) == 2
+    assert any("paymentMode must be left out" in text for text in texts)
+    assert any("rateLimit.perCaller must be left out" in text for text in texts)
+    assert edge.request("/t/older/echo").status_code == 200
