@@ -14,12 +14,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from core.ports import Row, Statement
 from payments.reconciliation import run
 from payments.resolution import resolver_of
 from tests.support.fake_network import MIGRATIONS
 from tests.support.fakes import FakeClock
-from tests.support.payment_scene import Market
+from tests.support.payment_scene import TENANTS, UPTO_KIND, Market, asking, upto_payment
 
 SCRIPT = Path(__file__).with_name("payment_costs.js")
 ROOT = Path(__file__).parents[2]
@@ -76,19 +78,28 @@ def market_of_long_ago() -> Recorded:
     return Recorded(clock=FakeClock(int(time.time() * 1000) - DAYS_AGO_MS))
 
 
-def test_a_payment_writes_at_most_twelve_rows_in_its_life() -> None:
+@pytest.mark.parametrize(
+    ("scheme", "rows"), [("exact", [3, 3, 2]), ("upto", [3, 1, 3, 2])], ids=["exact", "upto"]
+)
+def test_a_payment_writes_at_most_twelve_rows_in_its_life(scheme: str, rows: list[int]) -> None:
     market = market_of_long_ago()
-    headers = market.payment()
+    if scheme == "upto":
+        market.tenants = [{**TENANTS[0], "accepts": [{"scheme": scheme}]}]
+        market.facilitator.kinds = [UPTO_KIND]
+        market.start()
+    headers = market.payment() if scheme == "exact" else upto_payment(market)
+    market.reply = asking('{"amount": "2500"}')
     batches = market.record()
     market.call(headers=headers)
-    assert len(batches) == 3, "claim, settlement, served and acknowledged"
+    # The claim, with `upto` its amount, the settlement, and served and acknowledged.
+    assert len(batches) == len(rows)
     market.clock.at_ms += DAYS_AGO_MS
     asyncio.run(run(resolver_of(market.environment, market.clock)))
     assert (market.payments, market.database.rows("SELECT * FROM entries")) == ([], [])
     written = [sum(count for count, _ in batch) for batch in billed(batches)]
     # What one object of the archive costs, which has up to 500 payments.
     of_the_object = 3
-    assert written[:3] == [3, 3, 2]
+    assert written[: len(rows)] == rows
     assert sum(written) - of_the_object <= ROWS_WRITTEN_MAX
 
 
