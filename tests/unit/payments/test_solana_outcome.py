@@ -158,6 +158,13 @@ def test_a_list_that_does_not_reach_back_to_the_claim_proves_no_absence() -> Non
     assert query(node.rpc) == ChainProof(VOID)
 
 
+def test_a_transaction_long_after_the_claim_is_found() -> None:
+    """A blockhash ages with the chain, which may have stood still."""
+    node = expired_node()
+    name = node.execute(Payment().text, at_seconds=NOON_MS // 1000 + 7_200)
+    assert query(node.rpc) == ChainProof(MOVED, name)
+
+
 def test_at_most_twenty_transactions_are_read() -> None:
     node = expired_node()
     for number in range(2, 23):

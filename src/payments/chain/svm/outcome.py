@@ -25,15 +25,15 @@ from payments.chain.svm.transaction import read_transaction
 from tenants.addresses import encode_base58
 
 _CLAIM_MARGIN_SECONDS = 300
-"""How far a transaction may be from the claim: a blockhash is valid for one to two minutes, and
-clocks differ."""
+"""How long before the claim a transaction may be: a blockhash is valid for one to two minutes, and
+clocks differ. There is no limit after the claim, because a blockhash ages with the chain."""
 
 _ENTRIES_MAX = 1_000
 """Transactions of an account that a node lists at most."""
 
 _CANDIDATES_MAX = 20
-"""Transactions that are read at most: those at that time with the payment's memo, which is unique
-if an official client made it."""
+"""Transactions that are read at most: those since then with the payment's memo, which is unique if
+an official client made it."""
 
 
 async def find_outcome(node: Node, payment: ClaimedPayment) -> ChainProof:
@@ -117,12 +117,12 @@ def _candidates(
     entries: Sequence[Mapping[str, Json]], payment: ClaimedPayment, signed: SvmAuthorization
 ) -> Iterator[str]:
     """Yield the signatures of those that may be the payment, by their time and their memos."""
-    claimed_seconds = payment.claimed_at_ms // 1000
+    begin = payment.claimed_at_ms // 1000 - _CLAIM_MARGIN_SECONDS
     memos = signed.transaction.memos
     for entry in entries:
         memo = entry.get("memo")
         is_like = not isinstance(memo, str) or all(text in memo for text in memos)
-        if is_like and abs(entry["blockTime"] - claimed_seconds) <= _CLAIM_MARGIN_SECONDS:
+        if is_like and entry["blockTime"] >= begin:
             yield entry["signature"]
 
 
