@@ -1,6 +1,7 @@
 """Official clients pay the dispatcher; chain, revenue, settlements and reconciliation agree."""
 
 import base64
+import hashlib
 import html
 import json
 import os
@@ -39,6 +40,7 @@ TENANTS: dict[str, list[dict[str, Any]]] = {
         }
         for slug, script in (
             ("cent", "mirror"),
+            ("posted", "mirror"),
             ("mishap", "mishap"),
             ("seller", "crafted"),
             ("menu", "mirror"),
@@ -46,6 +48,8 @@ TENANTS: dict[str, list[dict[str, Any]]] = {
         )
     ]
 }
+BODY = '{"name": "it\'s"}'
+TENANTS["tenants"][1] |= {"methods": ["POST"], "example": {"input": json.loads(BODY)}}
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +183,11 @@ def test_each_route_costs_its_price(
         before = left
 
 
-def test_the_code_on_the_page_for_people_works_as_written(priced: Server, economy: Economy) -> None:
-    url = f"{priced.url}/t/cent/it's?q=[1]"
+@pytest.mark.parametrize(("slug", "method"), [("cent", "GET"), ("posted", "POST")])
+def test_the_code_on_the_page_for_people_works_as_written(
+    priced: Server, economy: Economy, slug: str, method: str
+) -> None:
+    url = f"{priced.url}/t/{slug}/it's?q=[1]"
     browser = {"accept": "text/html", "user-agent": "Mozilla/5.0"}
     page = httpx.get(url, headers=browser).text
     code = {
@@ -202,8 +209,11 @@ def test_the_code_on_the_page_for_people_works_as_written(priced: Server, econom
     }
     assert "402" in found["curl"].partition("\n")[0]
     assert "payment-required:" in found["curl"].lower()
-    assert "it's" in found["python"]
-    assert "it's" in found["javascript"]
+    sent = BODY.encode() if method == "POST" else b""
+    for program in ("python", "javascript"):
+        received = json.loads(found[program])["request"]
+        assert (received["method"], received["path"]) == (method, "/it's")
+        assert received["body"]["sha256"] == hashlib.sha256(sent).hexdigest()
     assert economy.chain.balance(economy.buyer.address) == before - 2 * PRICE
 
 
