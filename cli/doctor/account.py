@@ -13,10 +13,11 @@ from typing import Any, Final
 import cloudflare
 
 from cli.account_api import explained, open_account
+from cli.deploy.deployed import dispatcher_name, read_deployed
 from cli.doctor.check import Check, State
 from cli.errors import AccessError, CommandError
 from cli.stores import Store, Stores
-from cli.targets import Account, Target
+from cli.targets import SCRIPT_NAME, Account, Target
 
 PART = "account"
 EXPIRES_SOON: Final = timedelta(days=14)
@@ -83,6 +84,11 @@ def check_account(target: Target, wrangler_toml: Path) -> Iterator[Check]:
                 found[permission.name] = names
         if not target.is_local:
             config = tomllib.loads(wrangler_toml.read_text())
+            if _SCRIPTS.name in found:
+                try:
+                    _use_deployed(client, account, target.settings, config)
+                except CommandError as error:
+                    yield Check(PART, "dispatcher", State.FAILED, error.message, error.advice)
             yield from _stores(config, found)
             yield from _worker(client, account, config, found.get(_SCRIPTS.name))
 
@@ -125,8 +131,32 @@ def _read_with(
     return Check(PART, permission.name, State.OK, f"readable; {len(names)} found"), names
 
 
+def _use_deployed(
+    client: cloudflare.Cloudflare,
+    account: Account,
+    settings: Mapping[str, str],
+    config: dict[str, Any],
+) -> None:
+    """Put the names and ids of the deployed dispatcher, if there is one, into a configuration.
+
+    `clawr deploy-dispatcher` deploys wrangler.toml under other names.
+    """
+    name = settings.get(SCRIPT_NAME) or dispatcher_name(client, account.account_id)
+    if name is None:
+        return
+    config["name"] = name
+    deployed = read_deployed(client, account.account_id, name)
+    if deployed is None:
+        return
+    for kind, field in (("kv_namespaces", "id"), ("d1_databases", "database_id")):
+        for one in config.get(kind, ()):
+            one[field] = deployed.store_id(one["binding"]) or one.get(field)
+    for one in config.get("dispatch_namespaces", ()):
+        one["namespace"] = deployed.dispatch_namespace or one["namespace"]
+
+
 def _stores(config: Mapping[str, Any], found: Mapping[str, Names]) -> Iterator[Check]:
-    """Check that the account has the stores that `wrangler.toml` names."""
+    """Check that the account has the stores that are bound."""
     for one in config.get("kv_namespaces", ()):
         yield from _bound(found.get(_KV.name), one["binding"], one.get("id"), "KV namespace")
     for one in config.get("d1_databases", ()):
@@ -197,12 +227,12 @@ def _bound(names: Names | None, binding: str, wanted: str | None, kind: str) -> 
     if names is None:
         return
     if not wanted:
-        message = f"wrangler.toml has no id for the {kind}"
+        message = f"no {kind} is bound, and wrangler.toml has no id for it"
         remedy = "Give its id to `clawr deploy-dispatcher`, or create it with --create-missing."
         yield Check(PART, binding, State.WARNING, message, remedy)
     elif wanted in names.values():
         name = next(name for name, known in names.items() if known == wanted)
         yield Check(PART, binding, State.OK, f"{kind} {name}")
     else:
-        message = f"the account does not have the {kind} {wanted} of wrangler.toml"
+        message = f"the account does not have the {kind} {wanted}, which is bound"
         yield Check(PART, binding, State.FAILED, message, _CREATE)

@@ -42,6 +42,7 @@ crons = ["* * * * *"]
 LISTS: Mapping[str, Any] = {
     "/client/v4/user/tokens/verify": {"id": "t", "status": "active"},
     f"{BASE}/workers/scripts": [{"id": "market"}],
+    f"{BASE}/workers/durable_objects/namespaces": [],
     f"{BASE}/storage/kv/namespaces": [{"id": "kv-1", "title": "market-usage"}],
     f"{BASE}/d1/database": [{"uuid": "d1-1", "name": "other"}],
     f"{BASE}/workers/dispatch/namespaces": [{"namespace_name": "market", "namespace_id": "n"}],
