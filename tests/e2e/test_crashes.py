@@ -19,9 +19,12 @@ from .marketplace import DEMO_TENANTS
 
 CRASHES = 10
 CONCURRENCY = 16
-RESPONSES_BEFORE_CRASH = 150
+RESPONSES_MIN = 150
 DELAY_SECONDS = 0.15
 """How long a recorder waits before it sends a batch, and a shard before it commits."""
+
+LOAD_SECONDS = 6 * DELAY_SECONDS
+"""How long there is load before a crash, however fast the machine is: most events are sent."""
 
 BUSY_SECONDS = 1
 """Longer than a call to a shard takes on a busy machine."""
@@ -30,11 +33,12 @@ DIRECTORY = json.loads(DEMO_TENANTS.read_text(encoding="utf-8"))
 
 
 async def load_until_killed(server: Server) -> Mapping[str, float]:
-    """Send requests until enough are answered, then kill the server while others are in flight.
+    """Send requests for some time, then kill the server while others are in flight.
 
     Returns how many seconds before the kill each response came, by request id.
     """
     answered: dict[str, float] = {}
+    started = time.monotonic()
     killed_at = 0.0
 
     async def send(client: httpx.AsyncClient) -> None:
@@ -46,9 +50,10 @@ async def load_until_killed(server: Server) -> Mapping[str, float]:
                     # miniflare's own server responds for the workerd that was killed.
                     return
                 assert response.status_code == HTTPStatus.OK
-                answered[response.headers["x-request-id"]] = time.monotonic()
-                if len(answered) >= RESPONSES_BEFORE_CRASH and not killed_at:
-                    killed_at = time.monotonic()
+                now = answered[response.headers["x-request-id"]] = time.monotonic()
+                has_load = now >= started + LOAD_SECONDS and len(answered) >= RESPONSES_MIN
+                if has_load and not killed_at:
+                    killed_at = now
                     server.kill_hard()
 
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:

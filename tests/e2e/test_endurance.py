@@ -34,8 +34,9 @@ REFERENCES_OF_SHARD = 10
 def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDispatcher]:
     """A dispatcher that has served every kind of request."""
     with running(tmp_path_factory.mktemp("dispatcher")) as dispatcher:
-        run_closed_loop(dispatcher.port, iter([kind for _, kind in MIXTURE]), 1)
-        run_closed_loop(dispatcher.port, mixture(WARM_REQUESTS, seed=1), CONNECTIONS)
+        each = run_closed_loop(dispatcher.port, iter([kind for _, kind in MIXTURE]), 1)
+        warm = run_closed_loop(dispatcher.port, mixture(WARM_REQUESTS, seed=1), CONNECTIONS)
+        counts_when_idle(dispatcher, each.calls + warm.calls)
         yield dispatcher
 
 
