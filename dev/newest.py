@@ -20,7 +20,9 @@ from dev.setup.npm import package_version, workerd_binary
 from dev.setup.progress import shown
 from dev.setup.pyodide_bundle import ensure_bundle, expected_pyodide
 
-SUITES = ("tests/runtime", "tests/ports", "tests/e2e")
+SUITES = ("tests/runtime", "tests/ports", "tests/e2e", "--ignore=tests/e2e/test_setup.py")
+"""What depends on the runtime. Set-up does not, and cannot be repeated in a copy with links."""
+
 PACKAGES = ("wrangler", "workerd", "pyodide")
 
 
