@@ -39,7 +39,7 @@ FACTORY = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 """Deploys smart wallets; the facilitator lets it."""
 
 OTHER_FACTORY = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
-"""Deploys the same wallets; the facilitator refuses to call it."""
+"""Deploys the same wallets; the facilitator does not call it."""
 
 BLOCK_SECONDS = 10.0
 """The longest wait for the block of a transaction, unless blocks are paused."""

@@ -176,7 +176,7 @@ class MethodNotAllowed(CallerError):
 
 
 class ClientClosedRequest(CallerError):
-    """The client disconnected before the response, so nobody receives this error."""
+    """The client disconnected before the response, so this error is only recorded."""
 
     code = "client_closed_request"
     status = 499

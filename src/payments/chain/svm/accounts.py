@@ -25,7 +25,7 @@ _D = -121665 * pow(121666, -1, _PRIME) % _PRIME
 def token_account(owner: bytes, program: bytes, mint: bytes) -> bytes:
     """Return the associated account of `owner` for a token of a token program.
 
-    It is the first of 256 hashes that is no public key, so that nobody has a key for it.
+    It is the first of 256 hashes that is no public key, so that there is no private key for it.
     """
     own = decode_base58(_PROGRAM, _KEY_BYTES)
     assert own is not None
