@@ -37,6 +37,7 @@ _TIMEOUT_SECONDS = range(10, 86_401)
 _DECIMALS = range(31)
 _MICRO_DECIMALS = 6
 _AMOUNT = re.compile(r"[1-9][0-9]{0,77}", re.ASCII)
+_ANY_ACCOUNT = ": 0x and 40 hexadecimal digits, or 32 bytes in base58 on Solana"
 _OPTION_FIELDS = frozenset(
     (
         "amount",
@@ -89,9 +90,9 @@ def parse_pay_to(fields: RecordFields) -> str:
     value = fields.record.get("payTo")
     if value is None:
         return ""
-    if isinstance(value, str) and any(family.is_account(value) for family in FAMILIES):
+    if isinstance(value, str) and _is_on_any_network(value):
         return value
-    expected = "an address: 0x and 40 hexadecimal digits, or 32 bytes in base58 on Solana"
+    expected = f"an address{_ANY_ACCOUNT}"
     if isinstance(value, str) and ADDRESS.fullmatch(value):
         expected = "an address whose letter case has the checksum of EIP-55, or all lower case"
     fields.refuse("payTo", expected)
@@ -164,8 +165,9 @@ def _parse_option(part: RecordFields, record_micros: int) -> PaymentOption:
     network = _read_network(part)
     scheme = _read_scheme(part, network)
     asset, pay_to = _read_account(part, "asset", network), _read_account(part, "payTo", network)
-    if asset and not network:
-        part.refuse("network", "set together with asset, which is a contract of one network")
+    for name in ("asset", "decimals"):
+        if record.get(name) is not None and record.get("network") is None:
+            part.refuse("network", f"set together with {name}, which is of a token of one network")
     token = known_token(network, asset)
     if network and not asset and token is None:
         part.refuse("asset", f"the token's contract, because no token of {network} is known")
@@ -215,11 +217,19 @@ def _read_account(part: RecordFields, name: str, network: str) -> str:
     value = part.record.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str) or not is_account(network, value):
-        where = network or "the network"
-        part.refuse(name, f"an address on {where}: {family_of(network).account_form}")
+    is_valid = isinstance(value, str) and (
+        is_account(network, value) if network else _is_on_any_network(value)
+    )
+    if not is_valid:
+        where = f" on {network}: {family_of(network).account_form}" if network else _ANY_ACCOUNT
+        part.refuse(name, f"an address{where}")
         return ""
-    return value
+    return str(value)
+
+
+def _is_on_any_network(address: str) -> bool:
+    """Tell whether it is an address on some network: which is the deployment's is not known."""
+    return any(family.is_account(address) for family in FAMILIES)
 
 
 def _with_payee_of_record(part: RecordFields, option: PaymentOption, pay_to: str) -> PaymentOption:

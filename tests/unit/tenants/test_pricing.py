@@ -73,7 +73,9 @@ def test_a_price_is_exact_in_the_tokens_smallest_unit(
         ({"network": 8453}, "accepts[0].network must be"),
         ({"network": "eip155:999", "asset": OTHER}, "accepts[0].decimals must be"),
         ({"network": "eip155:999"}, "accepts[0].asset must be"),
-        ({"asset": OTHER}, "accepts[0].asset must be"),
+        ({"asset": OTHER}, "accepts[0].network must be set together with asset"),
+        ({"decimals": 18}, "accepts[0].network must be set together with decimals"),
+        ({"payTo": OTHER[:-1]}, "accepts[0].payTo must be an address: 0x"),
         ({"network": "base", "asset": "USDC"}, "accepts[0].asset must be"),
         ({"network": "base", "decimals": 18}, "accepts[0].decimals must be 6"),
         ({"network": "base", "payTo": "9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin"}, "payTo"),
@@ -100,6 +102,11 @@ def test_a_price_is_exact_in_the_tokens_smallest_unit(
 def test_an_unusable_option_is_refused_by_name(option: object, field: str) -> None:
     found = refused(option)
     assert any(field in reason for reason in found), found
+
+
+def test_an_option_on_the_deployments_network_may_have_its_own_payee() -> None:
+    (option,) = tenant({"payTo": OTHER}).accepts
+    assert (option.network, option.pay_to) == ("", OTHER)
 
 
 def test_options_that_cannot_be_distinguished_are_refused() -> None:
