@@ -55,8 +55,11 @@ class Route:
 
     def fits(self, method: str, path: str) -> bool:
         """Tell whether the route is for a request; a route for GET is for HEAD, too."""
-        is_method = self.method in (ANY_METHOD, method) or (self.method, method) == ("GET", "HEAD")
-        return is_method and self.pattern.fullmatch(path) is not None
+        return self.has_method(method) and self.pattern.fullmatch(path) is not None
+
+    def has_method(self, method: str) -> bool:
+        """Tell whether the route is for requests with a method."""
+        return self.method in (ANY_METHOD, method) or (self.method, method) == ("GET", "HEAD")
 
     @property
     def name(self) -> str:
@@ -185,8 +188,8 @@ def _chunk(text: str, *, is_last: bool) -> str:
 
 def _covers(earlier: Route, route: Route) -> bool:
     """Tell whether an earlier route fits every request of a later one."""
-    is_method = earlier.method in (ANY_METHOD, route.method)
-    return is_method and all(map(earlier.pattern.fullmatch, _samples(route.path)))
+    paths = _samples(route.path)
+    return earlier.has_method(route.method) and all(map(earlier.pattern.fullmatch, paths))
 
 
 def _samples(path: str) -> Iterator[str]:

@@ -132,6 +132,7 @@ def test_an_unusable_route_is_refused_by_name(route: object, reason: str) -> Non
     [
         ({"path": "/x"}, {"path": "/x"}),
         ({"path": "/x"}, {"method": "GET", "path": "/X/"}),
+        ({"method": "GET", "path": "/x"}, {"method": "HEAD", "path": "/x"}),
         ({"path": "/*"}, {"path": "/x/{name}"}),
         ({"path": "/x/{name}"}, {"path": "/x/:id"}),
         ({"path": "/x/*"}, {"path": "/x/*/y"}),
@@ -149,6 +150,7 @@ def test_a_route_that_an_earlier_one_hides_is_refused(
     ("earlier", "later"),
     [
         ({"method": "GET", "path": "/x"}, {"path": "/x"}),
+        ({"method": "HEAD", "path": "/x"}, {"method": "GET", "path": "/x"}),
         ({"path": "/x/{name}"}, {"path": "/x/*"}),
         ({"path": "/x/{name}/y"}, {"path": "/x/*/y"}),
         ({"path": "/x"}, {"path": "/x/*"}),
