@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from core.constants import PLAN_LIMITS, ScriptLimits
 from core.errors import ConfigurationError, RecordRefused
+from dev.layout import HERE
 from tenants.records import normal_host, parse_directory, parse_tenant
 
 REQUIRED: dict[str, Any] = {"slug": "weather", "tenantId": "tenant-1", "workerName": "weather-v2"}
@@ -257,3 +259,9 @@ def test_each_record_without_a_slug_has_its_own_message(document: dict[str, Any]
     refused = parse_directory(json.dumps(document)).refused
     assert len({error.record for error in refused}) == 2
     assert all("slug must be" in str(error) for error in refused)
+
+
+def test_the_records_in_the_reference_are_usable() -> None:
+    text = (HERE.root / "docs/reference/directory.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```json\n(.+?)^```", text, re.MULTILINE | re.DOTALL)
+    assert [parse_tenant(json.loads(example), "r").slug for example in examples] == ["rates"]
