@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.economy.announcement import Announcement, find_announced
-from dev.economy.chain import NETWORK, Chain, Transfer
+from dev.economy.chain import NETWORK, TOKEN, Chain, Transfer
 from dev.economy.payer import Payer, PayerError, Purchase, running_payer
 from dev.economy.rpc import Rpc
-from dev.economy.solana import SOLANA_NETWORK, SolanaChain
+from dev.economy.solana import SOLANA_NETWORK, SOLANA_TOKEN, SolanaChain
 from dev.economy.wallets import BUYER, SOLANA_BUYER, Wallet
 from dev.errors import DevelopmentError, UsageError
 from dev.layout import Layout
@@ -63,6 +63,7 @@ class Way:
         name: The network's name in version 1 of x402.
         label: What distinguishes its wallets from those of the EVM chain.
         chain: The chain.
+        asset: The token that is a dollar there.
         wallet: The buyer's wallet.
         fields: What `Payer.pay` needs to pay there.
     """
@@ -70,6 +71,7 @@ class Way:
     name: str
     label: str
     chain: Chain | SolanaChain
+    asset: str
     wallet: Wallet
     fields: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,11 +91,17 @@ class Requirements:
         network: The network, in CAIP-2 form.
         amount: In atomic units of the token, which are micro-dollars.
         payee: The address to pay.
+        asset: The token.
+        scheme: `exact`; or `upto`, and the amount is the most that is paid.
+        is_permit2: Whether the payer signs for Permit2.
     """
 
     network: str
     amount: int
     payee: str
+    asset: str
+    scheme: str = "exact"
+    is_permit2: bool = False
 
 
 class NotPriced(DevelopmentError):
@@ -127,18 +135,24 @@ def pay(layout: Layout, state: Path, request: PaidRequest, console: Console) -> 
     after: dict[str, int] = {}
     with ExitStack() as parts:
         ways = local_ways(found, parts)
-        wanted = [
-            one
-            for one in required
-            if one.network in ways and request.network in ("", ways[one.network].name)
-        ]
+        # The client takes the first entry of a network.
+        wanted = {
+            one.network: one
+            for one in reversed(required)
+            if one.network in ways
+            and request.network in ("", ways[one.network].name)
+            and one.asset == ways[one.network].asset
+        }
         if not wanted:
             raise UsageError(f"{url} cannot be paid on {request.network or 'a local chain'}.")
         payer = parts.enter_context(running_payer(client_command(layout)))
-        for one in wanted:
+        for one in reversed(wanted.values()):
             way = ways[one.network]
+            if one.is_permit2 and isinstance(way.chain, Chain):
+                way.chain.approve_permit2(way.wallet.address, one.amount * request.times)
+            most = "at most " if one.scheme == "upto" else ""
             console.print(
-                f"{request.method} {url} costs {dollars(one.amount)} on {way.name}, "
+                f"{request.method} {url} costs {most}{dollars(one.amount)} on {way.name}, "
                 f"payable to {one.payee}.",
                 highlight=False,
                 soft_wrap=True,
@@ -164,8 +178,11 @@ def local_ways(found: Announcement, parts: ExitStack) -> Mapping[str, Way]:
         parts.enter_context(Rpc(url)) for url in (found.rpc_url, found.solana_rpc_url)
     )
     fields = {"solanaRpcUrl": found.solana_rpc_url}
-    solana = Way("solana-devnet", "Solana ", SolanaChain(solana_rpc), SOLANA_BUYER, fields)
-    return {NETWORK: Way("base-sepolia", "", Chain(rpc), BUYER), SOLANA_NETWORK: solana}
+    chain, solana = Chain(rpc), SolanaChain(solana_rpc)
+    return {
+        NETWORK: Way("base-sepolia", "", chain, TOKEN, BUYER),
+        SOLANA_NETWORK: Way("solana-devnet", "Solana ", solana, SOLANA_TOKEN, SOLANA_BUYER, fields),
+    }
 
 
 def client_command(layout: Layout) -> Sequence[str | Path]:
@@ -193,7 +210,14 @@ def fetch_requirements(url: str, request: PaidRequest) -> Sequence[Requirements]
             f"{response.text[:SHOWN_BODY_LENGTH]}"
         )
     return [
-        Requirements(one["network"], int(one["amount"]), one["payTo"])
+        Requirements(
+            one["network"],
+            int(one["amount"]),
+            one["payTo"],
+            one["asset"],
+            one["scheme"],
+            is_permit2=one["extra"].get("assetTransferMethod") == "permit2",
+        )
         for one in json.loads(base64.b64decode(required))["accepts"]
     ]
 
@@ -203,10 +227,15 @@ def find_problem(purchase: Purchase, way: Way, requirements: Requirements) -> st
 
     A request that the API failed to serve must not have been paid.
     """
+    is_upto = requirements.scheme == "upto"
+    if is_upto and purchase.status < httpx.codes.BAD_REQUEST and not purchase.receipt:
+        return None  # The script asked for nothing.
     if not purchase.receipt or not purchase.receipt.get("success"):
         return f"the response {purchase.status} has no receipt"
-    name = purchase.transaction
-    expected = Transfer(way.wallet.address, requirements.payee, requirements.amount)
+    name, amount = purchase.transaction, requirements.amount
+    if is_upto:
+        amount = min(amount, int(purchase.receipt["amount"]))
+    expected = Transfer(way.wallet.address, requirements.payee, amount)
     has_transferred = way.chain.has_transferred(name, expected)
     if has_transferred is None:
         return f"the chain has no transaction {name}"
@@ -245,7 +274,8 @@ def _buy(
     except PayerError as error:
         return [error.message]
     problem = find_problem(purchase, way, requirements)
-    paid = f"receipt {purchase.transaction}" if problem is None else f"not paid: {problem}"
+    receipt = f"receipt {purchase.transaction}" if purchase.receipt else "nothing charged"
+    paid = receipt if problem is None else f"not paid: {problem}"
     body = purchase.body.strip()[:SHOWN_BODY_LENGTH]
     console.print(f"{purchase.status}, {paid}", highlight=False, soft_wrap=True)
     console.print(f"  {body}", highlight=False, markup=False, soft_wrap=True)

@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from dev.economy.__main__ import DEFAULT_API, read_request
-from dev.economy.pay import PaidRequest, dollars
+from dev.economy.pay import PaidRequest, Requirements, Way, dollars, find_problem
+from dev.economy.payer import Purchase
+from dev.economy.wallets import BUYER
 from dev.errors import UsageError
 from dev.launch.payments import check_payments, payment_examples, with_priced_apis
 from dev.layout import HERE
@@ -97,3 +101,27 @@ def test_a_change_has_its_sign() -> None:
         "+$0.000000",
         "-$0.000005",
     ]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "status", "charged", "problem"),
+    [
+        ("exact", 200, 500, None),
+        ("exact", 200, 499, "the transaction 0x1 did not transfer the price"),
+        ("exact", 200, None, "the response 200 has no receipt"),
+        ("upto", 200, 500, None),
+        ("upto", 200, 20, None),
+        ("upto", 200, None, None),
+        ("upto", 402, None, "the response 402 has no receipt"),
+        ("upto", 200, 501, "the transaction 0x1 did not transfer the price"),
+    ],
+)
+def test_a_script_may_charge_less_only_with_the_scheme_upto(
+    scheme: str, status: int, charged: int | None, problem: str | None
+) -> None:
+    receipt: dict[str, Any] = {"success": True, "transaction": "0x1", "amount": str(charged)}
+    chain = SimpleNamespace(has_transferred=lambda _, wanted: wanted.amount == charged)
+    way = Way("n", "", cast("Any", chain), "asset", BUYER)
+    purchase = Purchase(status, {}, "", None if charged is None else receipt)
+    requirements = Requirements("n", 500, "payee", "asset", scheme)
+    assert find_problem(purchase, way, requirements) == problem
