@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from rich.console import Console
+
 from cli.errors import Finding, InputError
 from cli.options import DirectoryOptions
 from cli.output import Output
@@ -75,6 +77,7 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
     Raises:
         CommandError: It cannot be published. With an `InputError` or a `ConflictError`, nothing was
             sent.
+        FindingError: It is published, and the dispatcher's settings do not allow to serve it.
     """
     record, tenant, bundle = _checked(target, request, output)
     record, tenant, notes = described_record(record, tenant, bundle.description)
@@ -100,7 +103,19 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
             secrets = [*bundle.secrets.values()]
             call = call_api(target.known_dispatcher.url, tenant.slug, secrets)
     document = plan_document(plan, executed=execute, call=call, is_local=target.is_local)
-    output.result(document, lambda console: show_plan(console, document))
+
+    def show(console: Console) -> None:
+        show_plan(console, document)
+
+    if call is not None and call.is_misconfigured:
+        output.finding(
+            document,
+            show,
+            f"{tenant.slug} is published, and the dispatcher cannot serve it: its record does not"
+            " fit the dispatcher's settings, or one of these is missing.",
+            "The response names the field or the setting. A correction takes up to 30 s.",
+        )
+    output.result(document, show)
 
 
 def _checked(

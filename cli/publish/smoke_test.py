@@ -30,6 +30,12 @@ class FirstCall:
     status: int | None
     body: str
 
+    @property
+    def is_misconfigured(self) -> bool:
+        """Whether the dispatcher says that the record does not fit its settings."""
+        is_error = self.status == httpx.codes.INTERNAL_SERVER_ERROR
+        return is_error and '"error":"configuration_error"' in self.body
+
 
 def call_api(dispatcher_url: str, slug: str, secrets: Sequence[Secret] = ()) -> FirstCall:
     """Call an API once, without payment; the call does not count in totals.
