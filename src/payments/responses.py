@@ -36,7 +36,7 @@ from payments.facilitator import SETTLEMENT_PENDING
 from payments.models import PaymentRequest, PaymentRow
 from payments.requirements import PaymentRequirements, Resource, accepts_in_body
 from tenants.discovery import BODY_METHODS
-from tenants.networks import EVM, SVM, family_of, network_name_v1
+from tenants.networks import EVM, SVM, family_of, known_token, network_name_v1
 from tenants.pricing import UPTO
 
 _VERSION_1 = 1
@@ -75,7 +75,7 @@ _SVM_CODE = """<h3>JavaScript, on Solana: npm install @x402/fetch @x402/svm @sol
 <pre><code class="solana">{solana}</code></pre>
 """
 _WAY = """<dt>Price of one request</dt><dd>{limit}${price}</dd>
-<dt>Paid in</dt><dd>{asset_name}, token {asset} on {network}{method}</dd>
+<dt>Paid in</dt><dd>{asset_name}token {asset} on {network}{method}</dd>
 <dt>Paid to</dt><dd>{pay_to}</dd>
 """
 _ABOUT = """<p><a href="{page}">What this API does, and who uses it</a></p>
@@ -268,7 +268,7 @@ def payment_page(accepts: Sequence[PaymentRequirements], resource: Resource, mes
             _WAY.format(
                 limit="at most " if one.scheme == UPTO else "",
                 price=_dollars(one.amount_micros),
-                asset_name=escape(str(one.extra.get("name", "token"))),
+                asset_name=escape(_token_name(one)),
                 asset=escape(one.asset),
                 network=escape(network_name_v1(one.network) or one.network),
                 method=", approved for Permit2" if one.is_permit2 else "",
@@ -321,6 +321,13 @@ def _described_call(resource: Resource) -> tuple[str, str | None]:
         return method, None
     example = {} if discovery.input_example is None else discovery.input_example
     return method, example if isinstance(example, str) else json.dumps(example)
+
+
+def _token_name(one: PaymentRequirements) -> str:
+    """Return the name of a token and a comma; empty if it is not known."""
+    token = known_token(one.network, one.asset)
+    name = str(one.extra.get("name") or (token.name if token else ""))
+    return f"{name}, " if name else ""
 
 
 def _dollars(micros: int) -> str:

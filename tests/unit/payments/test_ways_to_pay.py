@@ -260,3 +260,15 @@ def test_a_402_with_eight_ways_to_pay_fits_a_header() -> None:
     value = dict(market.call("/t/paid/" + "y" * 2_000).headers)["payment-required"]  # type: ignore[union-attr]
     assert len(value) <= 6_000
     assert len(json.dumps(value)) > 2_000
+
+
+def test_the_page_names_known_tokens_and_only_those() -> None:
+    devnet = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"
+    payee = "7ZG9juKTJqLpxw5bjRigj7GVrrFzh3DjbChTv8muBP71"
+    market = Market()
+    ways: list[object] = [{"scheme": "upto"}, {"network": devnet, "payTo": payee}]
+    tenant = parse_tenant({**RECORD, "accepts": ways}, "r")
+    accepts = requirements_for(market.environment, tenant)
+    page = payment_page(accepts, Resource("https://x.example/t/paid", "GET", ""), "")
+    assert f"USDC, token {USDC} on " in page
+    assert "<dd>token 4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU on solana-devnet</dd>" in page
