@@ -94,6 +94,7 @@ def _status_error(what: str, error: cloudflare.APIStatusError) -> CommandError:
     reason, status = _reason(error), error.status_code
     if {one.get("code") for one in _errors(error)} & CODES:
         return script_error(f"The script was rejected ({what}); nothing was changed.", reason)
+    reason = reason[:_MESSAGE_CHARACTERS_MAX]
     if status >= 500:
         return NetworkError(
             f"Cloudflare's API failed with status {status} while {what}: {reason}",
@@ -109,7 +110,7 @@ def _reason(error: cloudflare.APIStatusError) -> str:
     """Return the messages in the response's envelope, or the start of the response."""
     messages = [f"{one.get('message')} [{one.get('code')}]" for one in _errors(error)]
     if messages:
-        return "; ".join(messages)[:_MESSAGE_CHARACTERS_MAX]
+        return "; ".join(messages)
     return error.response.text[:_MESSAGE_CHARACTERS_MAX] or "no reason given"
 
 

@@ -8,6 +8,9 @@ from cli.errors import ScriptError, StartupError
 CODES: Final = frozenset({10021, 10068})
 """Cloudflare's error codes: the script failed validation, or has no handlers."""
 
+_CHARACTERS_MAX: Final = 500
+"""Characters of a message that are shown."""
+
 _STARTUP: Final = re.compile(r"startup exceeded (?:its )?cpu", re.IGNORECASE)
 _ADVICE: Final = (
     (
@@ -49,15 +52,19 @@ def script_error(what: str, message: str) -> ScriptError:
 
     Args:
         what: What failed, as a sentence.
-        message: Cloudflare's message, with the exception's text and place.
+        message: Cloudflare's complete message, with the exception's text and place.
     """
-    if _STARTUP.search(message):
+    advice = next((advice for pattern, advice in _ADVICE if re.search(pattern, message)), "")
+    is_startup = _STARTUP.search(message) is not None
+    if len(message) > _CHARACTERS_MAX:
+        # A traceback ends with the exception.
+        message = f"… {message[-_CHARACTERS_MAX:]}"
+    if is_startup:
         return StartupError(
             f"{what} {message}",
             "Importing it takes more than Cloudflare's second of CPU time, in two attempts: import"
             " less, or do the work in the handler when it is first called.",
         )
-    advice = next((advice for pattern, advice in _ADVICE if re.search(pattern, message)), "")
     return ScriptError(
         f"{what} {message}", advice or "Correct the script, then run the same command again."
     )
