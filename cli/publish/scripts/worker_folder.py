@@ -3,6 +3,7 @@
 Nothing is compiled or bundled: TypeScript and npm packages must be built into modules first.
 """
 
+import ast
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -26,6 +27,13 @@ SDK: Final = f"{PACKAGES}workers/"
 SDK_DATE: Final = "2026-04-21"
 BUILT_IN_SDK_FLAG: Final = "disable_python_external_sdk"
 """From this compatibility date on, the runtime has no SDK of its own without this flag."""
+
+GLOBAL_HANDLERS_UNTIL: Final = "2025-08-14"
+GLOBAL_HANDLERS_FLAG: Final = "disable_python_no_global_handlers"
+"""From this compatibility date on, functions are no handlers without this flag."""
+
+_HANDLER: Final = "on_fetch"
+_ENTRYPOINT: Final = "Default"
 
 
 def worker_bundle(path: Path) -> Bundle:
@@ -60,6 +68,7 @@ def worker_bundle(path: Path) -> Bundle:
         home = PurePosixPath(main).parent
         modules = [Module(_relative_to(home, one.name), one.content) for one in modules]
         main = PurePosixPath(main).name
+        _refuse_global_handler(modules, main, config, findings)
         date = config.compatibility_date or COMPATIBILITY_DATE
         if date >= SDK_DATE and BUILT_IN_SDK_FLAG not in config.compatibility_flags:
             modules += _missing_sdk(modules, findings)
@@ -126,6 +135,43 @@ def _module_names(names: Sequence[str], main: str, *, is_python: bool) -> list[s
         if name.startswith(roots)
         and ((is_python and name.startswith(PACKAGES)) or not name.endswith(others))
     ]
+
+
+def _refuse_global_handler(
+    modules: Sequence[Module], main: str, config: WorkerConfig, findings: Findings
+) -> None:
+    """Add a mistake if the handler is a function, which would load and never be called."""
+    date = config.compatibility_date or COMPATIBILITY_DATE
+    if date < GLOBAL_HANDLERS_UNTIL or GLOBAL_HANDLERS_FLAG in config.compatibility_flags:
+        return
+    code = next(one.content for one in modules if one.name == main)
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError):
+        # Cloudflare's error has the line.
+        return
+    lines = [
+        one.lineno
+        for one in tree.body
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name == _HANDLER
+    ]
+    names = {name for one in ast.walk(tree) for name in _names_bound_by(one)}
+    if lines and not names & {_ENTRYPOINT, "*"}:
+        findings.add(
+            f"{_HANDLER} is not called: move it into `class {_ENTRYPOINT}(WorkerEntrypoint)` as the"
+            f" method `fetch(self, request)`, or add the compatibility flag {GLOBAL_HANDLERS_FLAG}",
+            main,
+            lines[0],
+        )
+
+
+def _names_bound_by(node: ast.AST) -> Sequence[str]:
+    match node:
+        case ast.ClassDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+            return (name,)
+        case ast.alias(name=name, asname=other):
+            return (other or name,)
+    return ()
 
 
 def _missing_sdk(modules: Sequence[Module], findings: Findings) -> Iterator[Module]:

@@ -166,8 +166,9 @@ def test_a_python_script_is_uploaded_with_the_sdk_and_modules_in_folders(
     (folder / "parts").mkdir(parents=True)
     (folder / "parts" / "sums.py").write_text("def add(a, b):\n    return a + b\n")
     (folder / "main.py").write_text(
-        "from parts.sums import add\nfrom workers import Response\n\n"
-        "async def on_fetch(request, env):\n    return Response(str(add(1, 2)))\n"
+        "from parts.sums import add\nfrom workers import Response, WorkerEntrypoint\n\n"
+        "class Default(WorkerEntrypoint):\n"
+        "    async def fetch(self, request):\n        return Response(str(add(1, 2)))\n"
     )
     ran = publisher("publish", "sums", "--slug", "sums", "--execute")
     assert ran.code == 0, ran.err

@@ -16,11 +16,12 @@ from .local import Local
 from .upstream import running_upstream
 
 JAVASCRIPT = "export default { fetch: () => new Response('goods') };\n"
-PYTHON = """from workers import Response
+PYTHON = """from workers import Response, WorkerEntrypoint
 
 
-async def on_fetch(request, env, ctx):
-    return Response("goods")
+class Default(WorkerEntrypoint):
+    async def fetch(self, request):
+        return Response("goods")
 """
 CSV = "code,name,runways,opened\nZRH,Zürich,3,1953-06-14\nGVA,Genève,2,1920-09-22\n"
 DEMO_APIS = json.loads((DEMO / "priced.json").read_text(encoding="utf-8"))["tenants"]

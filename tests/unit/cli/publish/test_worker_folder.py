@@ -145,3 +145,30 @@ def test_a_python_worker_keeps_its_own_sdk_and_all_files_of_its_packages(tmp_pat
         "python_modules/workers/own.py",
     ]
     assert modules["python_modules/p/table.json"].media_type == "application/octet-stream"
+
+
+FUNCTION = "from workers import Response\n\nasync def on_fetch(request, env):\n    ...\n"
+
+
+def test_a_python_worker_whose_handler_is_never_called_is_rejected(tmp_path: Path) -> None:
+    told = findings(put(tmp_path, main_dot_py=FUNCTION))
+    assert len(told) == 1
+    assert told[0].startswith("main.py:3: on_fetch is not called: move it into `class Default(")
+
+
+@pytest.mark.parametrize(
+    ("code", "config"),
+    [
+        (FUNCTION, 'compatibility_flags = ["disable_python_no_global_handlers"]'),
+        (FUNCTION, 'compatibility_date = "2025-08-13"'),
+        (f"{FUNCTION}class Default: ...\n", ""),
+        (f"{FUNCTION}from app import Default\n", ""),
+        (f"{FUNCTION}from app import *\n", ""),
+        (f"{FUNCTION}Default = 1\n", ""),
+        ("def on_fetch(request:\n", ""),
+    ],
+)
+def test_other_python_workers_are_not_rejected_for_a_function(
+    tmp_path: Path, code: str, config: str
+) -> None:
+    assert worker_bundle(put(tmp_path, main_dot_py=code, wrangler_dot_toml=config)).modules
