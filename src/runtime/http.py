@@ -40,9 +40,12 @@ _LIMIT_MESSAGE = re.compile(
     r" exceeded (?:its )?(?:allowed )?(?:cpu|memory|time|wall|execution|resource|subrequest)"
     r"|too many (?:subrequests|api requests)"
     r"|(?:subrequest|nesting) depth limit exceeded"
+    r"|memory limit (?:would be )?exceeded before eof"
+    r"|readablestream\.tee\(\) buffer limit exceeded"
 )
 """What workerd and Cloudflare say of a script over a limit (workerd's io-context.h, worker.c++,
-pyodide.h and actor-cache.c++; Cloudflare's pages of errors)."""
+pyodide.h, actor-cache.c++ and, of bodies that do not fit into memory, streams/; Cloudflare's pages
+of errors)."""
 
 _LOST_CONNECTION = ("network connection lost", "client disconnected")
 """What workerd's exception says to a script that reads the upload of a client that is gone."""

@@ -75,6 +75,9 @@ def test_a_script_over_its_limit_is_tenant_limit_exceeded(caller: Caller) -> Non
         "Durable Object's isolate exceeded its memory limit due to overflowing the storage cache",
         "Too many subrequests.",
         "Too many API requests by single worker invocation.",
+        "Memory limit exceeded before EOF.",
+        "Memory limit would be exceeded before EOF.",
+        "ReadableStream.tee() buffer limit exceeded. This error usually occurs when a Request",
         "Subrequest depth limit exceeded. This request recursed through Workers too many times.",
     ],
 )
