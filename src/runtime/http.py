@@ -36,10 +36,10 @@ _read_text, _fetch_text, _sign = _bridge.readText, _bridge.fetchText, _bridge.si
 _dispatch, _describe, _discard = _bridge.dispatch, _bridge.describe, _bridge.discard
 _forward, _respond = _bridge.forward, _bridge.respond
 _LIMIT_MESSAGE = re.compile(
-    r"(?:python )?(?:worker|script|isolate|durable object's isolate)(?: startup)?(?: has)?"
+    r"(?:python )?(?:worker|script|isolate|durable object(?:'s isolate)?)(?: startup)?(?: has)?"
     r" exceeded (?:its )?(?:allowed )?(?:cpu|memory|time|wall|execution|resource|subrequest)"
     r"|too many (?:subrequests|api requests)"
-    r"|(?:subrequest|nesting) depth limit exceeded"
+    r"|(?:subrequest|facet nesting) depth limit exceeded"
     r"|memory limit (?:would be )?exceeded before eof"
     r"|readablestream\.tee\(\) buffer limit exceeded"
 )

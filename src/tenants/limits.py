@@ -93,11 +93,13 @@ def _read_pair(
     given = fields.record.get(field_name)
     if given is None:
         return None
-    first, second = (given.get(name) if isinstance(given, dict) else None for name in names)
+    first = second = None
+    if isinstance(given, dict):
+        fields.part(field_name, given).refuse_others(names)
+        first, second = (given.get(name) for name in names)
     if first is None and second is None:
         fields.refuse(field_name, f"an object with {names[0]} or {names[1]} or both")
         return None
-    fields.part(field_name, given).refuse_others(names)
     return first, second
 
 

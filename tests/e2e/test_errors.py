@@ -73,6 +73,8 @@ def test_a_script_over_its_limit_is_tenant_limit_exceeded(caller: Caller) -> Non
         "Script startup exceeded CPU time limit.",
         "script exceeded time limit",
         "Durable Object's isolate exceeded its memory limit due to overflowing the storage cache",
+        "Durable Object exceeded its CPU time limit and was reset.",
+        "Facet nesting depth limit exceeded. The maximum depth is 4.",
         "Too many subrequests.",
         "Too many API requests by single worker invocation.",
         "Memory limit exceeded before EOF.",

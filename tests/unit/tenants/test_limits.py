@@ -88,11 +88,18 @@ def test_a_cap_below_the_price_is_rejected() -> None:
     assert reason.startswith("spendLimit must be at least priceUsd")
 
 
-@pytest.mark.parametrize("given", [{}, [], 7, {"daily": 1}])
+@pytest.mark.parametrize("given", [{}, [], 7])
 @pytest.mark.parametrize("field", ["usageLimit", "spendLimit"])
 def test_a_limit_without_a_value_is_rejected(field: str, given: object) -> None:
     (reason,) = reasons(**{field: given})
     assert reason.startswith(f"{field} must be an object with ")
+
+
+@pytest.mark.parametrize("field", ["usageLimit", "spendLimit"])
+def test_an_unknown_limit_is_named(field: str) -> None:
+    named, missing = reasons(**{field: {"hourly": 5}})
+    assert named.startswith(f"{field}.hourly must be left out")
+    assert missing.startswith(f"{field} must be an object with ")
 
 
 def test_a_cap_of_an_unpriced_api_has_no_effect() -> None:
