@@ -6,7 +6,7 @@ Options take precedence over the environment, and the environment over the `--en
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +69,7 @@ class Target:
         state: The STATE folder of `make dev`; `None` for an account.
         known_account: The account, if configured; `account` raises if not.
         known_dispatcher: The dispatcher, if configured; `dispatcher` raises if not.
+        payment_settings: The settings for payments of `make dev`; empty for an account.
     """
 
     is_local: bool
@@ -76,6 +77,7 @@ class Target:
     state: Path | None
     known_account: Account | None
     known_dispatcher: Dispatcher | None
+    payment_settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def account(self) -> Account:
@@ -148,6 +150,7 @@ def find_target(
                 known_dispatcher=Dispatcher(
                     (url or running.dispatcher_url).rstrip("/"), Secret(running.platform_token)
                 ),
+                payment_settings=running.payment_settings,
             )
     token, account_id = (
         settings.get("CLOUDFLARE_API_TOKEN"),

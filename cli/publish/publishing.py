@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from cli.doctor.outgoing import HostEnvironment
 from cli.errors import Finding, InputError
 from cli.options import DirectoryOptions
 from cli.output import Output
@@ -27,7 +28,9 @@ from cli.publish.scripts.wrap import CACHE_SECONDS_MAX, Wrapping, wrap_bundle
 from cli.publish.smoke_test import call_api
 from cli.publish.steps import publish
 from cli.targets import Target
-from tenants.records import Tenant
+from core.errors import ConfigurationError
+from payments.requirements import requirements_for
+from tenants.records import FIELDS, Tenant
 
 OPENAPI_FILE: Final = "openapi.json"
 """The OpenAPI document in a Worker's folder. It is not uploaded."""
@@ -80,6 +83,7 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
         FindingError: It is published, and the dispatcher's settings do not allow to serve it.
     """
     record, tenant, bundle = _checked(target, request, output)
+    _check_ways_to_pay(target, tenant)
     record, tenant, notes = described_record(record, tenant, bundle.description)
     with request.directory.open(target) as store:
         with output.working("Comparing with what is published …"):
@@ -116,6 +120,27 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
             "The response names the field or the setting. A correction takes up to 30 s.",
         )
     output.result(document, show)
+
+
+def _check_ways_to_pay(target: Target, tenant: Tenant) -> None:
+    """Raise `InputError` if a record does not fit the settings of `make dev`."""
+    if not target.payment_settings.get("X402_NETWORK"):
+        return
+    environment = HostEnvironment(target.payment_settings)
+    findings: dict[str, None] = {}
+    for priced in tenant.priced:
+        try:
+            requirements_for(environment, priced)
+        except ConfigurationError as error:
+            # A setting that is missing is not the record's fault; the first call names it.
+            if error.evidence["setting"] in FIELDS:
+                findings[error.message] = None
+    if findings:
+        raise InputError(
+            "The record does not fit the dispatcher's settings.",
+            "Correct the record, or the settings of `make dev`. Nothing was sent.",
+            [Finding(message) for message in findings],
+        )
 
 
 def _checked(

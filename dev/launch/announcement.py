@@ -3,15 +3,25 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dev.errors import UsageError
 from dev.setup.stamp import temporary_file
 
 FILE_NAME = "running.json"
+PAYMENT_SETTINGS = (
+    "X402_NETWORK",
+    "X402_ASSET",
+    "X402_ASSET_NAME",
+    "X402_ASSET_VERSION",
+    "X402_ASSET_DECIMALS",
+    "PAY_TO_ADDRESS",
+)
+"""The settings that every way to pay may use; none is secret."""
+
 LOCAL_ACCOUNT = "0" * 31 + "1"
 """The account id of the local API; like real ones, it has 32 digits."""
 
@@ -31,6 +41,7 @@ class Running:
         api_url: The address of the local Cloudflare API, without a trailing slash.
         api_token: The token of that API; a new one for each run.
         account_id: The account of that API.
+        payment_settings: The settings by which ways to pay are read, without secrets.
     """
 
     process_id: int
@@ -39,6 +50,7 @@ class Running:
     api_url: str
     api_token: str
     account_id: str = LOCAL_ACCOUNT
+    payment_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dev.cloudflare_api.local import running_local_api
-from dev.launch.announcement import Running, announced
+from dev.launch.announcement import PAYMENT_SETTINGS, Running, announced
 from dev.launch.config import load_production_config, run_variables, script_folders
 from dev.launch.options import HOST, LaunchOptions
 from dev.launch.server import Server
@@ -40,6 +40,9 @@ def announced_api(layout: Layout, options: LaunchOptions, server: Server) -> Ite
             platform_token=str(variables.get("PLATFORM_ANALYTICS_TOKEN", "")),
             api_url=api.url,
             api_token=api.token,
+            payment_settings={
+                name: str(variables[name]) for name in PAYMENT_SETTINGS if name in variables
+            },
         )
         with announced(options.state, running):
             yield running

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import ConfigurationError
-from core.ports import Environment, Json
+from core.ports import Json, OutgoingEnvironment
 from tenants.discovery import NOTHING_KNOWN, Discovery
 from tenants.networks import (
     NETWORK_FORM,
@@ -84,7 +84,9 @@ class Resource:
     page: str = ""
 
 
-def requirements_for(environment: Environment, tenant: Tenant) -> Sequence[PaymentRequirements]:
+def requirements_for(
+    environment: OutgoingEnvironment, tenant: Tenant
+) -> Sequence[PaymentRequirements]:
     """Return the ways to pay a priced tenant, in the order of its record.
 
     Raises `ConfigurationError` with the name of the setting, or of the field of the tenant's
@@ -101,7 +103,7 @@ def requirements_for(environment: Environment, tenant: Tenant) -> Sequence[Payme
     return found
 
 
-def deployment_network(environment: Environment) -> str:
+def deployment_network(environment: OutgoingEnvironment) -> str:
     """Return the network of `X402_NETWORK` in CAIP-2 form. Raises `ConfigurationError`."""
     text = _required(environment, "X402_NETWORK", "the network in CAIP-2 form, eip155:8453")
     network = read_network(text)
@@ -110,7 +112,7 @@ def deployment_network(environment: Environment) -> str:
     return network
 
 
-def token_decimals(environment: Environment, network: str, asset: str) -> int:
+def token_decimals(environment: OutgoingEnvironment, network: str, asset: str) -> int:
     """Return the decimals of the deployment's token. Raises `ConfigurationError`."""
     text = environment.setting("X402_ASSET_DECIMALS")
     token = known_token(network, asset)
@@ -128,7 +130,7 @@ def token_decimals(environment: Environment, network: str, asset: str) -> int:
 
 
 def _requirements_of(
-    environment: Environment, tenant: Tenant, option: PaymentOption
+    environment: OutgoingEnvironment, tenant: Tenant, option: PaymentOption
 ) -> PaymentRequirements:
     if not option.network:
         option = _with_deployment_token(environment, tenant, option)
@@ -172,7 +174,7 @@ def _requirements_of(
 
 
 def _with_deployment_token(
-    environment: Environment, tenant: Tenant, option: PaymentOption
+    environment: OutgoingEnvironment, tenant: Tenant, option: PaymentOption
 ) -> PaymentOption:
     """Return an option that names no network, with the deployment's network and token."""
     network = deployment_network(environment)
@@ -191,7 +193,9 @@ def _with_deployment_token(
     return replace(option, network=network, asset=asset, decimals=decimals)
 
 
-def _deployment_domain(environment: Environment, option: PaymentOption) -> Mapping[str, Json]:
+def _deployment_domain(
+    environment: OutgoingEnvironment, option: PaymentOption
+) -> Mapping[str, Json]:
     """Return the EIP-712 name and version of an option in the deployment's token."""
     asset = _required(environment, "X402_ASSET", "the address of the token's contract")
     network = deployment_network(environment)
@@ -233,7 +237,7 @@ def _is_like(one: PaymentRequirements, other: PaymentRequirements) -> bool:
     return terms[0] == terms[1]
 
 
-def _required(environment: Environment, name: str, what: str) -> str:
+def _required(environment: OutgoingEnvironment, name: str, what: str) -> str:
     value = environment.setting(name)
     if value is None:
         raise ConfigurationError(name, f"Set it to {what}.")

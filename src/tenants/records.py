@@ -339,8 +339,11 @@ def _parse_limits(fields: RecordFields, plan: ScriptLimits) -> ScriptLimits:
         fields.refuse("limits", "an object with cpuMs and subRequests")
         return plan
     fields.part("limits", given).refuse_others(("cpuMs", "subRequests"))
-    # Older directories have 0 for the plan's limit.
-    values = (given.get("cpuMs", plan.cpu_ms), given.get("subRequests", 0) or plan.sub_requests)
+    sub_requests = given.get("subRequests", plan.sub_requests)
+    if type(sub_requests) is int and sub_requests == 0:
+        # Older directories have 0 for the plan's limit.
+        sub_requests = plan.sub_requests
+    values = (given.get("cpuMs", plan.cpu_ms), sub_requests)
     ceilings = (constants.SCRIPT_CPU_MS_MAX, constants.SCRIPT_SUB_REQUESTS_MAX)
     if not all(
         type(value) is int and 1 <= value <= ceiling

@@ -239,10 +239,14 @@ def test_other_unknown_fields_are_listed_and_the_record_works() -> None:
     assert parse_tenant(REQUIRED, "r").unknown_fields == []
 
 
+@pytest.mark.parametrize("other", [-1, False, "", [], None])
+def test_only_zero_means_the_plans_sub_requests(other: object) -> None:
+    assert reasons(limits={"subRequests": other})
+
+
 def test_no_sub_requests_means_the_plans_limit() -> None:
     limits = parse_tenant({**REQUIRED, "limits": {"subRequests": 0}}, "r").limits
     assert limits == PLAN_LIMITS["free"]
-    assert reasons(limits={"subRequests": -1})
     assert reasons(limits={"cpuMs": 0})
 
 
