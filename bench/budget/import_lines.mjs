@@ -1,28 +1,14 @@
 // Imports one module in Pyodide under Node.js and prints, as JSON, how many lines of Python each
 // module executes while it is imported. `imports.py` starts it.
-import { realpathSync } from "node:fs";
-import { loadPyodide } from "pyodide";
+import { loadWorker } from "../pyodide_worker.mjs";
 
 const [root, name] = process.argv.slice(2);
-const pyodide = await loadPyodide();
-// What workerd provides to the SDK; importing it needs only these names.
-const workersModule = { WorkerEntrypoint: Object, DurableObject: Object, WorkflowEntrypoint: Object };
-pyodide.registerJsModule("_pyodide_entrypoint_helper", {
-	cloudflareWorkersModule: workersModule,
-	doAnImport: (file) => import(`${root}/src/${file}`),
-});
-pyodide.registerJsModule("_cloudflare_compat_flags", {});
-for (const folder of ["src", "python_modules"]) {
-	pyodide.FS.mkdirTree(`/worker/${folder}`);
-	pyodide.FS.mount(pyodide.FS.filesystems.NODEFS, { root: realpathSync(`${root}/${folder}`) }, `/worker/${folder}`);
-}
+const pyodide = await loadWorker(root);
 pyodide.runPython(`
 import sys
 from collections import Counter
 from importlib._bootstrap_external import _LoaderBasics
 
-sys.dont_write_bytecode = True
-sys.path[:0] = ["/worker/src", "/worker/python_modules"]
 lines, importing = Counter(), []
 execute = _LoaderBasics.exec_module
 

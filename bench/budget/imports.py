@@ -13,31 +13,22 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.imports import import_worker
 from dev.layout import HERE
-from dev.setup.node import find_node
 
 LINES = Path(__file__).with_name("import_lines.csv")
 SCRIPT = Path(__file__).with_name("import_lines.mjs")
-WAITING = "--experimental-wasm-jspi"
-"""Lets Python wait for a promise within a call, as in workerd."""
-
 GROWTH_MAX = 1.02
-RUN_SECONDS = 300
 _NAMED = 5
 
 
 def measure() -> Counter[str]:
     """Import the Worker in Pyodide and return the lines executed by module."""
-    command: list[str | Path] = [find_node(HERE), WAITING, SCRIPT, HERE.root, "entry"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=RUN_SECONDS, cwd=HERE.root
-    )
-    return Counter(json.loads(done.stdout))
+    return Counter(json.loads(import_worker(SCRIPT)))
 
 
 def read(path: Path = LINES) -> Counter[str]:

@@ -181,7 +181,7 @@ def test_another_spelling_of_a_transaction_is_the_same_payment(market: Market) -
     document = decoded(market.signed())
     assert is_served(market.dispatcher.send(document))
     text = document["payload"]["transaction"]
-    # The place of the fee payer's signature, which nobody has checked yet.
+    # The place of the fee payer's signature, which is not checked yet.
     document["payload"]["transaction"] = text[:4] + "B" * 80 + text[84:]
     again = market.dispatcher.send(document, "sold/other")
     assert again.status_code == 409, again.text
