@@ -125,9 +125,7 @@ def removed_from_request(names: Iterable[str], *, is_priced: bool) -> Sequence[s
     return [
         name
         for name in names
-        if name in reserved
-        or name.startswith("x-clawr-")
-        or ("_" in name and removed_from_request((name.replace("_", "-"),), is_priced=is_priced))
+        if (usual := name.replace("_", "-")) in reserved or usual.startswith("x-clawr-")
     ]
 
 

@@ -163,8 +163,8 @@ ON_REQUESTS = (
     Guard(
         forge_a_header_with_underscores,
         *_REMOVED,
-        '"_" in name',
-        "False",
+        'name.replace("_", "-")',
+        "name",
     ),
     Guard(
         forge_the_dispatchers_headers_in_a_script,
