@@ -1,7 +1,7 @@
-"""Snapshots of the windows: today, the week and overall, exact as of the read.
+"""Snapshots of the windows (today, the week, overall) and usage in any range, as of the read.
 
-Shard 0 reads them for all isolates. If it does not respond, an isolate shows what it got last
-today, and without that, it reads the shards itself.
+Shard 0 reads snapshots for all isolates. If it does not respond, an isolate shows what it got last
+today, and without that, it reads the shards itself. Usage comes from each shard.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.errors import BindingMissing, ShardUnavailable, SummaryUnreadable
 from core.logs import fields
@@ -16,6 +17,10 @@ from core.ports import Clock, KeyValueStore, UsageShards
 from snapshots.reading import SnapshotReader, Snapshots
 from snapshots.sharing import SharedSnapshots
 from snapshots.window_parts import WINDOWS, days_of
+
+if TYPE_CHECKING:
+    from metering.usage.ranges import UsageRange
+    from snapshots.usage_ranges import Usage
 
 __all__ = ["WINDOWS", "Analytics", "Snapshots", "days_of"]
 
@@ -58,6 +63,37 @@ class Analytics:
             _LOGGER.warning("snapshots_not_shared", extra=fields(cause=str(error)))
         last = shared.last(windows, top)
         return last if last is not None else await reader.snapshots(windows, top)
+
+    async def usage(self, wanted: UsageRange) -> Usage:
+        """Return usage in a range, with everything that was acknowledged before this call.
+
+        Costs one call to each shard, whatever the range is. Examples, with `day` and `hour`
+        counted since 1970 UTC (`now_ms // DAY_MS`, `now_ms // HOUR_MS`):
+
+            UsageRange("hour", hour - 23, hour + 1)                  # all APIs, 24 hours
+            UsageRange("day", day - 29, day + 1)                     # all APIs, 30 days
+            UsageRange("day", day - 89, day + 1, [tenant_id], slug)  # one API, 90 days
+            UsageRange("all", day - 89, day + 1, group_by="api")     # a row for each API, 90 days
+
+        Without a grouping there is a row for every bucket, in order, also for those without calls:
+        its start, calls, errors, revenue, mean latency (`latency_ms`, None without calls) and
+        distinct callers (not by hour). By API, rows without calls are left out, and distinct
+        callers are only counted by day. `snapshots.usage_ranges` describes the rows.
+
+        `UsageRange` is in `metering.usage.ranges`. Import it in the function that needs it: the
+        start of an isolate is measured, and few isolates read usage.
+
+        Raises:
+            BindingMissing: There are no shards.
+            ConfigurationError: `USAGE_SHARDS` is unusable.
+            RangeTooLarge: The range has more than 50,000 rows.
+            ShardUnavailable: No shard responded. If only some did not, `Usage.unavailable` says so.
+        """
+        from snapshots.usage_ranges import RangeReader  # noqa: PLC0415
+
+        if self.shards is None:
+            raise BindingMissing("USAGE_SHARD")
+        return await RangeReader(self.clock, self.shards).read(wanted)
 
     async def count_outcome(self, day: int, outcome: str) -> int:
         """Count requests by their outcome, as `SnapshotReader.count_outcome` does.

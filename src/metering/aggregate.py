@@ -41,7 +41,7 @@ class Aggregate:
         callers: The callers of calls, and those who paid: of events with revenue.
         networks: The callers of calls without revenue, at most four of each network.
         kinds: Requests by status class, method and outcome, including those that are no calls.
-        hours: Calls, errors and revenue by clock hour since 1970 UTC, of open days.
+        hours: Calls, errors, revenue and latencies by clock hour since 1970 UTC, of open days.
         days: Calls by UTC day since 1970, of closed days, see `close_days`.
         busiest_closed_hour: The calls of the hour with the most, among those of closed days.
         described_by: The newest description of the API.
@@ -79,7 +79,10 @@ class Aggregate:
         self.kinds.add((status // 100, method, outcome), calls, errors, micros)
         if calls or micros:
             self.revenue_micros += micros
-            self.hours.add(at_ms // HOUR_MS, calls, errors, micros)
+            latencies = int(calls > 0 < latency_ms)
+            self.hours.add(
+                at_ms // HOUR_MS, calls, errors, micros, latencies, latencies * latency_ms
+            )
             self.callers.add(caller, calls, paid=micros > 0)
 
     def merge(self, other: Aggregate) -> None:

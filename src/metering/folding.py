@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from core import constants, keys
 from core.calendar import DAY_MS, HOURS_PER_DAY
@@ -21,11 +22,18 @@ from core.ports import Clock, Json, KeyValueStore
 from metering.manifests import Bases, Folding, Manifest
 from metering.parts import OpenPart, PartName, closed
 from metering.rollups import Rollup, StoredTotals, base_of, get_rollups, put_rollup
+from metering.sketches.periods import Counts
 from metering.tables import Tables
 from metering.totals import Totals
 
+if TYPE_CHECKING:
+    from metering.usage.tables import UsageTables
+
 _WEEK_DAYS = 6
 """The UTC days before today in the window `week`."""
+
+_MISSING_DAYS = 5
+"""Days whose usage one run adds, each of which takes up to a second of CPU time."""
 
 _OBSOLETE_DELETES = 20
 """Keys that one run deletes."""
@@ -73,12 +81,23 @@ class Folder:
     """The part that is being folded."""
     lost: set[int] = field(default_factory=set)
     """The days whose part must be added up again from the log."""
+    usage_missing: list[int] = field(default_factory=list)
+    """The days that were folded before this software stored usage by day, the newest first."""
 
     def recover(self) -> None:
         """Read the manifest from the database."""
         stored = self.tables.value(_STATE)
         if stored is not None:
             self.manifest = Manifest.decode(stored)
+        self.usage_missing = [*self.usage.missing_days()]
+
+    @property
+    def usage(self) -> UsageTables:
+        """The usage by day of folded days."""
+        # Most isolates have no shard, so its modules are loaded on first use.
+        from metering.usage.tables import UsageTables  # noqa: PLC0415
+
+        return UsageTables(self.tables.sql)
 
     def adopt(self, part: OpenPart) -> None:
         """Take a part from a checkpoint."""
@@ -126,7 +145,8 @@ class Folder:
 
     def due_ms(self) -> int | None:
         """Return when something is to be done; None if no part is open."""
-        if self.part is not None or self.lost or self.manifest.are_bases_wrong:
+        is_behind = self.lost or self.usage_missing
+        if self.part is not None or is_behind or self.manifest.are_bases_wrong:
             return 0
         return min(map(self._due_of, self.parts.values()), default=None)
 
@@ -137,6 +157,8 @@ class Folder:
         """
         while self._start():
             await self._fold()
+        for day in self.usage_missing[:_MISSING_DAYS]:
+            await self._add_missing_usage(day)
         await self._publish()
         await self._delete_obsolete()
 
@@ -199,7 +221,22 @@ class Folder:
         self._rename_fold()
         self._drop([self.rollup_of(day)], {stored})
         self.tables.set_rollup(day, *stored, until)
+        self._set_usage(day, totals)
         self._note_hours(day, totals)
+
+    async def _add_missing_usage(self, day: int) -> None:
+        """Store the usage of a day that was folded by an older version of the software."""
+        stored = self.rollup_of(day)
+        totals = await self.load(stored)
+        if self.rollup_of(day) == stored:
+            self._set_usage(day, totals)
+
+    def _set_usage(self, day: int, totals: Totals) -> None:
+        from metering.usage.days import usage_rows  # noqa: PLC0415
+
+        self.usage.set_day(day, usage_rows(totals))
+        if day in self.usage_missing:
+            self.usage_missing.remove(day)
 
     def set_bases(self, bases: Bases) -> None:
         """Use new bases."""
@@ -232,8 +269,8 @@ class Folder:
         counts = dict(rollup.series.hours.items())
         noted = self.manifest.hours
         noted[day] = [
-            (calls, revenue_micros)
-            for calls, _, revenue_micros in (counts.get(hour, (0, 0, 0)) for hour in hours)
+            (found.calls, found.revenue_micros)
+            for found in (counts.get(hour, Counts()) for hour in hours)
         ]
         for oldest in sorted(noted)[: -constants.COMPARED_DAYS]:
             del noted[oldest]

@@ -228,6 +228,8 @@ class Rebuilder:
         return len(firsts) < limit
 
     async def _is_rollup_wrong(self, found: _Day) -> bool:
+        from metering.usage.days import usage_rows  # noqa: PLC0415 (see `Folder.usage`)
+
         stored = self.folder.rollup_of(found.day)
         if stored is None:
             return False
@@ -235,8 +237,10 @@ class Rebuilder:
             totals = await self.folder.load(stored)
         except TotalsDamaged:
             return True
-        return stored.key in self.folder.manifest.damaged or _text_of(totals) != _text_of(
-            found.rollup
+        return (
+            stored.key in self.folder.manifest.damaged
+            or _text_of(totals) != _text_of(found.rollup)
+            or self.folder.usage.day(found.day) != usage_rows(found.rollup)
         )
 
     async def _is_base_damaged(self) -> bool:

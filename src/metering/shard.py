@@ -158,6 +158,28 @@ class UsageShard:
             before = row.first - 1
         return json.dumps({"commits": commits, "segments": segments})
 
+    async def usage(self, text: str) -> str:
+        """Return usage in a range.
+
+        Args:
+            text: JSON: `wanted`, as of `UsageRange.encode`; `sets`, whether callers are needed as
+                sets.
+
+        Returns:
+            JSON, see `read_usage`.
+        """
+        # Most isolates have no shard, so these are loaded on first use.
+        from metering.usage.ranges import UsageRange  # noqa: PLC0415
+        from metering.usage.reading import read_usage  # noqa: PLC0415
+
+        if self.log.folder.lost:
+            raise SummaryUnreadable("the totals are being added up again from the log")
+        self._is_spill_check_due = True
+        request = json.loads(text)
+        wanted = UsageRange.decode(request["wanted"])
+        found = await read_usage(self.log, wanted, is_set_wanted=request["sets"])
+        return json.dumps(found, separators=(",", ":"))
+
     async def settlements(self, text: str) -> str:
         """Return settlement events, the newest claim first.
 

@@ -1,5 +1,7 @@
 """The SQLite tables of a shard (docs/reference/storage.md), and every statement on them.
 
+`usage.tables` has the statements on usage by day.
+
 Statements between two `await`s are one transaction, so each caller changes related tables
 without an `await` in between.
 """
@@ -32,6 +34,16 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS rollups (
         day INTEGER PRIMARY KEY, key TEXT NOT NULL, pieces INTEGER NOT NULL,
         until INTEGER NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS usage_sums (
+        day INTEGER, tenant_id TEXT, slug TEXT, calls INTEGER NOT NULL, errors INTEGER NOT NULL,
+        revenue_micros INTEGER NOT NULL, latencies INTEGER NOT NULL, latency_ms INTEGER NOT NULL,
+        callers INTEGER NOT NULL, dropped INTEGER NOT NULL,
+        PRIMARY KEY (day, tenant_id, slug)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS usage_details (
+        day INTEGER, tenant_id TEXT, slug TEXT, detail TEXT NOT NULL,
+        PRIMARY KEY (day, tenant_id, slug)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS apis (slug TEXT, tenant_id TEXT, PRIMARY KEY (slug, tenant_id))
+        WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS obsolete (
         key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS checkpoint (

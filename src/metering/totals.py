@@ -92,7 +92,7 @@ class Totals:
         callers: set[str] = set()
         hours: dict[int, list[int]] = {}
         for event in events:
-            _, at_ms, api, _, status, _, name, outcome, counted, micros, _ = event
+            _, at_ms, api, _, status, latency_ms, name, outcome, counted, micros, _ = event
             if api is None:
                 continue
             known = found.get(api)
@@ -103,12 +103,15 @@ class Totals:
             hour = at_ms // HOUR_MS
             if counted:
                 callers.add(name)
-                counts = hours.get(hour) or hours.setdefault(hour, [0, 0, 0])
+                counts = hours.get(hour) or hours.setdefault(hour, [0, 0, 0, 0, 0])
                 counts[0] += 1
                 counts[1] += is_error(status, outcome)
                 counts[2] += micros
+                if latency_ms > 0:
+                    counts[3] += 1
+                    counts[4] += latency_ms
             elif micros:
-                hours.setdefault(hour, [0, 0, 0])[2] += micros
+                hours.setdefault(hour, [0, 0, 0, 0, 0])[2] += micros
         for hour, counts in hours.items():
             self.series.hours.add(hour, *counts)
         self.callers.add_all(callers)

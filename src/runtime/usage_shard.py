@@ -43,6 +43,9 @@ class Shard(Protocol):
     async def snapshots(self, text: str) -> str:
         """Read windows for an isolate."""
 
+    async def usage(self, text: str) -> str:
+        """Return usage in a range."""
+
     async def health(self, text: str) -> str:
         """Return counters."""
 
@@ -97,6 +100,10 @@ class ShardObject(DurableObject):
     async def settlements(self, text: str) -> str:
         """Return settlement events; see `metering.shard`."""
         return await self._started().settlements(text)
+
+    async def usage(self, text: str) -> str:
+        """Return usage in a range; see `metering.shard`."""
+        return await self._look(self._started().usage, text)
 
     async def health(self, text: str) -> str:
         """Return counters; see `metering.shard`."""

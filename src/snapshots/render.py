@@ -10,6 +10,7 @@ from core.calendar import DAY_MS, HOUR_MS, timestamp
 from core.ports import Json
 from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
+from metering.sketches.periods import Counts
 from metering.totals import Series
 from snapshots.measures import TrendRange
 from snapshots.previous_period import PreviousPeriod
@@ -143,10 +144,10 @@ def _series(
     return [
         {
             "startAt": timestamp(period * period_ms),
-            "calls": calls,
-            **shown_revenue(revenue_micros),
-            "errors": errors,
+            "calls": found.calls,
+            **shown_revenue(found.revenue_micros),
+            "errors": found.errors,
         }
         for period in range(first, last + 1)
-        for calls, errors, revenue_micros in [counts.get(period, (0, 0, 0))]
+        for found in [counts.get(period, Counts())]
     ]

@@ -20,6 +20,7 @@ from metering.batches import decode_batch
 from metering.rollups import Rollup, StoredTotals, base_of, decode_rollup, encode_rollup
 from metering.segments import Commit, decode_segment
 from metering.totals import Totals
+from metering.usage.days import usage_rows
 from tests.simulation.objects import ShardObject
 from tests.simulation.truth import Committed
 from tests.simulation.world import World
@@ -141,7 +142,10 @@ def _check_totals(world: World, found: ShardObject, commits: Sequence[Committed]
     for day in days.keys() | stored.keys() | log.parts.keys():
         expected, total = days.get(day, Totals()), Totals()
         if day in stored:
-            total.merge(_stored(world, stored[day]).totals)
+            rollup = _stored(world, stored[day]).totals
+            is_same = [*usage_rows(rollup)] == [*log.folder.usage.day(day)]
+            require(is_same, f"the usage of day {day} is not that of its roll-up")
+            total.merge(rollup)
         if day in log.parts:
             total.merge(log.parts[day].totals)
         require(text_of(total) == text_of(expected), f"day {day} of shard {found.number} differs")

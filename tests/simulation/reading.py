@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import Random
 
 from core import constants
 from core.calendar import DAY_MS, HOUR_MS, HOURS_PER_DAY, timestamp
@@ -26,12 +27,15 @@ from metering.events import UsageEvent
 from tests.simulation.invariants import InvariantBroken, Shown, require
 from tests.simulation.isolate import Invocation, Isolate, parse
 from tests.simulation.truth import Count, Sums, count_of, shown_id
+from tests.simulation.usage_reading import read_usage
 from tests.simulation.world import World, api_of, at
 from tests.support.fakes import FakeRequest
 
 ANALYTICS = "/__platform/analytics"
 EVENTS = "/__platform/events"
 _QUERIES = ("?window=today", "?window=week", "?window=overall", "")
+_USAGE_SEEDS = 3
+"""Every third run also reads usage while requests arrive."""
 _HEADERS = {"x-platform-token": "token-of-the-simulation"}
 
 
@@ -60,6 +64,12 @@ class Readers:
     failures: list[str] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     """What was shown with each `ETag`."""
+    usage: Random | None = None
+    """Chooses ranges; None if the run does not read any before it is at rest."""
+
+    def __post_init__(self) -> None:
+        if self.world.seed % _USAGE_SEEDS == 0:
+            self.usage = Random(self.world.seed)
 
     def schedule(self) -> None:
         for at_ms in self.world.shape.reads:
@@ -74,6 +84,9 @@ class Readers:
         """Start a read of something in some isolate."""
         random = self.world.random
         isolate = self.world.some_isolate()
+        if self.usage is not None:
+            work = read_usage(self.world, isolate, self.usage, self.failures)
+            self.world.invocation(isolate).run(work)
         invocation = self.world.invocation(isolate)
         if random.random() < 0.25:
             invocation.run(self.read(isolate, EVENTS, f"?limit={random.choice((1, 5, 2000))}"))

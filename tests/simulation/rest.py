@@ -21,6 +21,7 @@ from tests.simulation.invariants import (
 from tests.simulation.isolate import parse
 from tests.simulation.objects import ShardObject
 from tests.simulation.reading import check_reads
+from tests.simulation.usage_reading import check_usage_at_rest
 from tests.simulation.world import World, end_faults
 
 _REBUILD_STEPS_MAX = 300 + constants.REPAIR_MS // 1_000
@@ -56,6 +57,7 @@ def check_at_rest(world: World) -> None:
             require(damaged or not changed, f"the rebuild of day {day} changes it")
     check_shards(world)
     check_reads(world)
+    check_usage_at_rest(world)
 
 
 def days_of(world: World, found: ShardObject) -> Sequence[int]:

@@ -82,6 +82,11 @@ class Cells:
                 best = max(best, min(calls_a, calls_b, cells[sum_ab], cells[sum_axb]))
         return best
 
+    def calls_of(self, numbers: Iterable[int]) -> Sequence[int]:
+        """Bound the calls of some callers, given as 64-bit hashes, from above."""
+        cells = self.values()
+        return [min(cells[cell] for cell in _cells_of(number)) for number in numbers]
+
     def encode(self) -> str:
         """Encode the cells row by row, see `pack_lanes`."""
         return pack_lanes(self.to_bytes(), self.width)

@@ -1,4 +1,4 @@
-"""Calls, errors and money by hour or by day, packed."""
+"""Calls, errors, money and latencies by hour or by day, packed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, repeat
+from itertools import accumulate, chain, repeat
 from typing import NamedTuple
 
 from core.errors import SummaryUnreadable
@@ -15,14 +15,18 @@ from core.ports import Json
 
 
 class Counts(NamedTuple):
-    """What happened in one hour or day."""
+    """What happened in one hour or day; `latency_ms` is the sum of the `latencies` above 0."""
 
-    calls: int
-    errors: int
-    revenue_micros: int
+    calls: int = 0
+    errors: int = 0
+    revenue_micros: int = 0
+    latencies: int = 0
+    latency_ms: int = 0
 
 
 _WIDTH = len(Counts._fields)
+_WIDTH_MIN = 3
+"""Columns of the encoding without latencies, which older roll-ups also lack."""
 
 
 def _no_numbers() -> array[int]:
@@ -41,7 +45,15 @@ class Periods:
     _counts: array[int] = field(default_factory=_no_numbers)
     _packed: Sequence[Sequence[int]] = ()
 
-    def add(self, period: int, calls: int, errors: int, revenue_micros: int) -> None:
+    def add(
+        self,
+        period: int,
+        calls: int,
+        errors: int,
+        revenue_micros: int,
+        latencies: int = 0,
+        latency_ms: int = 0,
+    ) -> None:
         """Add counts to a period."""
         if self._packed:
             self._unpack()
@@ -57,6 +69,9 @@ class Periods:
         counts[at] += calls
         counts[at + 1] += errors
         counts[at + 2] += revenue_micros
+        if latencies:
+            counts[at + 3] += latencies
+            counts[at + 4] += latency_ms
 
     def merge(self, other: Periods) -> None:
         """Add the counts of `other`. Raises `SummaryUnreadable`."""
@@ -91,11 +106,10 @@ class Periods:
             return zip(accumulate(gaps), calls or repeat(0), strict=False)
         return zip(self._periods, self._counts[::_WIDTH], strict=True)
 
-    def columns(self) -> tuple[array[int], array[int], array[int]]:
-        """Return the calls, errors and revenue of each period."""
+    def columns(self) -> Sequence[array[int]]:
+        """Return each field of `Counts`, as a column with a number for each period."""
         self._unpack()
-        counts = self._counts
-        return counts[::_WIDTH], counts[1::_WIDTH], counts[2::_WIDTH]
+        return [self._counts[number::_WIDTH] for number in range(_WIDTH)]
 
     def __bool__(self) -> bool:
         return bool(self._periods or self._packed)
@@ -108,15 +122,18 @@ class Periods:
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def encode(self) -> Json:
-        """Encode as four lists: the periods, and their calls, errors and revenue.
+        """Encode as lists: the periods, and their calls, errors and revenue, then the latencies.
 
         The first period is a number since 1970; the others are given by their distance from the one
-        before. A list with only zeros is empty. Without periods, the whole is an empty list.
+        before. A list with only zeros is empty. Without periods, the whole is an empty list, and
+        without latencies, their two lists are left out.
         """
         if self._packed or not self._periods:
             return [*self._packed]
         gaps = map(operator.sub, self._periods[1:], self._periods)
-        columns = (column.tolist() if any(column) else [] for column in self.columns())
+        columns = [column.tolist() if any(column) else [] for column in self.columns()]
+        if not any(columns[_WIDTH_MIN:]):
+            del columns[_WIDTH_MIN:]
         return [[self._periods[0], *gaps], *columns]
 
     @staticmethod
@@ -141,13 +158,15 @@ class Periods:
 
 def _decoded(value: Json) -> tuple[array[int], array[int]]:
     gaps, *columns = value
+    if not _WIDTH_MIN <= len(columns) <= _WIDTH:
+        raise ValueError(f"{len(columns)} columns are not possible")
     periods = array("q", accumulate(gaps))
     counts = array("q", bytes(8 * _WIDTH * len(periods)))
     for number, column in enumerate(columns):
         if column:
             counts[number::_WIDTH] = array("q", column)
-    calls, errors, revenue = columns
-    whole = [*gaps, *calls, *errors, *revenue]
+    calls, errors, *_ = columns
+    whole = [*chain(gaps, *columns)]
     if (
         set(map(type, whole)) != {int}
         or min(whole) < 0
