@@ -239,7 +239,9 @@ def _api_figures() -> Schema:
                 " - clamp(80·(topCallerShare - 0.45), 0, 25)"
                 " - clamp(70·(maxHourShare - 0.4), 0, 20)"
                 " - clamp((p95LatencyMs - 800)/75, 0, 15), with L = log10. Here callers are all who"
-                " paid, and at most four others of each network (IPv4 /24, IPv6 /48).",
+                " paid, and at most four others of each network (IPv4 /24, IPv6 /48), also in"
+                " diversityRatio; topCallerShare is of the calls without one of each caller that"
+                " does not count.",
                 None,
             ),
             "trend": list_of(

@@ -168,15 +168,20 @@ def _score(measures: Measures) -> float:
 
     Calls, revenue and callers count by orders of magnitude. Few callers for many calls, bursts
     and slow responses cost points.
+
+    Of each network, only four callers that did not pay are counted in all terms with callers
+    (docs/decisions/0037-four-callers-of-a-network.md). The others called at least once each, and
+    these calls do not make the share of the busiest caller smaller.
     """
-    calls = measures.calls
+    calls, callers = measures.calls, measures.scored_callers
+    calls_of_counted = max(callers, calls - max(0, measures.callers - callers))
     score = (
         40 * math.log10(calls + 1)
         + 25 * math.log10(100 * measures.revenue_micros / 1_000_000 + 1)
-        + 20 * math.log10(measures.scored_callers + 1)
+        + 20 * math.log10(callers + 1)
         + max(0.0, 10 - 0.7 * 100 * _share(measures.errors, calls))
-        - _clamp(120 * (0.18 - _share(measures.callers, calls)), 20)
-        - _clamp(80 * (_share(measures.busiest_caller_calls, calls) - 0.45), 25)
+        - _clamp(120 * (0.18 - _share(callers, calls)), 20)
+        - _clamp(80 * (_share(measures.busiest_caller_calls, calls_of_counted) - 0.45), 25)
         - _clamp(70 * (_share(measures.busiest_hour_calls, calls) - 0.4), 20)
         - _clamp((measures.p95_latency_ms - 800) / 75, 15)
     )

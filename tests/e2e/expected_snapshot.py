@@ -163,12 +163,15 @@ def _check_row(row: Mapping[str, Any], calls: Sequence[Call]) -> None:
     }
     assert {name: row[name] for name in exact} == exact
     assert abs(row["p95LatencyMs"] - p95) <= 0.01 * p95 + 0.005, (row["p95LatencyMs"], p95)
+    counted = min(len(callers), _UNPAID_CALLERS_MAX)
+    # At least one call each of the callers that do not count.
+    calls_of_counted = count - (len(callers) - counted)
     score = (
         40 * math.log10(count + 1)
-        + 20 * math.log10(min(len(callers), _UNPAID_CALLERS_MAX) + 1)
+        + 20 * math.log10(counted + 1)
         + max(0.0, 10 - 0.7 * error_rate)
-        - _clamp(120 * (0.18 - len(callers) / count), 20)
-        - _clamp(80 * (max(callers.values()) / count - 0.45), 25)
+        - _clamp(120 * (0.18 - counted / count), 20)
+        - _clamp(80 * (max(callers.values()) / calls_of_counted - 0.45), 25)
         - _clamp(70 * (max(hours.values()) / count - 0.4), 20)
         - _clamp((row["p95LatencyMs"] - 800) / 75, 15)
     )

@@ -257,9 +257,10 @@ def test_made_up_names_of_one_machine_bring_four_callers_to_the_score(edge: Call
         headers = {"x-agent-id": f"made-up-{number}", "cf-connecting-ip": "203.0.113.9"}
         edge.request("/t/ranked/echo", headers=headers)
     found = row(edge, "ranked")
-    assert (found["calls"], found["uniqueCallers"]) == (30, 30)
+    assert (found["calls"], found["uniqueCallers"], found["diversityRatio"]) == (30, 30, 1)
     hours = clamp(70 * (found["maxHourShare"] - 0.4), 20)
-    expected = 40 * math.log10(31) + 20 * math.log10(4 + 1) + 10 - hours
+    lost = 120 * (0.18 - 4 / 30) + hours
+    expected = 40 * math.log10(31) + 20 * math.log10(4 + 1) + 10 - lost
     assert found["trendingScore"] == pytest.approx(expected, abs=0.01)
 
 

@@ -73,18 +73,19 @@ def test_artificial_or_slow_traffic_costs_points(events: Sequence[UsageEvent], l
 
 
 @pytest.mark.parametrize(
-    ("networks", "payers", "counted"),
+    ("networks", "payers", "counted", "lost"),
     [
-        (1, 0, 4),
-        (3, 0, 12),
-        (100, 0, 100),
-        (1, 50, 54),
+        # 4 callers in 100 calls: 120·(0.18 - 0.04).
+        (1, 0, 4, 16.8),
+        (3, 0, 12, 7.2),
+        (100, 0, 100, 0),
+        (1, 50, 54, 0),
         # Calls without a known network are of one network.
-        (0, 0, 4),
+        (0, 0, 4, 16.8),
     ],
 )
 def test_a_network_adds_at_most_four_callers_that_did_not_pay(
-    networks: int, payers: int, counted: int
+    networks: int, payers: int, counted: int, lost: float
 ) -> None:
     aggregate = Aggregate()
     for number in range(100):
@@ -99,6 +100,16 @@ def test_a_network_adds_at_most_four_callers_that_did_not_pay(
         )
     earned = 40 * math.log10(101) + 20 * math.log10(counted + 1) + 10
     earned += 25 * math.log10(100 * payers / 1_000_000 + 1)
+    assert trending_score(aggregate) == pytest.approx(earned - lost, abs=0.005)
+
+
+def test_callers_that_do_not_count_do_not_hide_a_busy_one() -> None:
+    aggregate = Aggregate()
+    for number in range(60):
+        caller = f"{number:x}" if number < 30 else "a" * 16
+        aggregate.add(event(NOON_MS + number * HOUR_MS, caller=caller, network="c" * 16))
+    # 4 of 31 callers count; the others have at least 27 of the 60 calls, so it has 30 of 33.
+    earned = 40 * math.log10(61) + 20 * math.log10(5) + 10 - 120 * (0.18 - 4 / 60) - 25
     assert trending_score(aggregate) == pytest.approx(earned, abs=0.005)
 
 
