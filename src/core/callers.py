@@ -27,17 +27,51 @@ _AGENT_HEADERS = ("x-agent-id", "x-caller-id")
 _ADDRESS_HEADER = "cf-connecting-ip"
 _UNKNOWN = "unknown:"
 
-_SCHEME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+[ \t]+(?=\S)")
+_SCHEME = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)[ \t]+(?=\S)")
 """The scheme of `Authorization` (RFC 9110 section 11.4)."""
 
-_SIGNER = re.compile(
-    r"(?:^|[\s,;&])"
-    r"(?:username|credential|oauth_token|oauth_consumer_key|id|keyid|client_token)"
-    r"""\s*=\s*(?:"([^"]+)"|([^\s,;&"/]+))""",
-    re.IGNORECASE,
+_UNSIGNED_SCHEMES = ("bearer", "basic")
+_SIGNING_SCHEMES = (
+    "acs amx apiauth aws aws3 aws3-https concealed digest goog1 hawk mac obs oss qbox qiniu"
+    " sharedaccesssignature sharedkey sharedkeylite signature ucloud upyun vapid"
 )
-"""What names the caller in schemes that sign each request: `Digest`, `AWS4-HMAC-SHA256`, `OAuth`,
-`Hawk`, `Signature`. The rest of their credentials is different in each request."""
+"""Schemes that sign each request, besides those with "hmac" in their name."""
+
+_ANONYMOUS_SCHEMES = (
+    "hoba kerberos negotiate ntlm payment privatetoken scram-sha-1 scram-sha-256 wsse"
+)
+"""Schemes whose credentials are new in each request or connection and name nobody, or, in WSSE,
+are the same for everybody."""
+
+_SIGNATURE_NAMES = "hmac oauthsignature qsignature sig sign signature"
+"""Parameters of schemes that sign each request, here and below without `-` and `_`."""
+
+_SIGNER_NAMES = (
+    "access accessid accesskey accesskeyid account accountid ak apikey apikeyid app appid appkey"
+    " awsaccesskeyid client clientid clientkey clienttoken consumerkey credential id k key keyid"
+    " keyname mchid merchantid oauthconsumerkey oauthtoken publickey publickeyid qak skn uid user"
+    " userid username"
+)
+"""Parameters that name the caller in such schemes."""
+
+_SCOPE_NAMES = "realm sr"
+"""Parameters that say among whom that name is unique."""
+
+_SIGNING, _ANONYMOUS, _SIGNATURES, _SIGNERS, _SCOPES = (
+    frozenset(names.split())
+    for names in (
+        _SIGNING_SCHEMES,
+        _ANONYMOUS_SCHEMES,
+        _SIGNATURE_NAMES,
+        _SIGNER_NAMES,
+        _SCOPE_NAMES,
+    )
+)
+
+# These are compiled when they are first needed: most callers sign nothing.
+_PARAMETER = r"""(?<![\w.-])([\w.-]+)\*?\s*=\s*(?:"((?:[^"\\]|\\.)*+)|([^\s,;&"]*))"""
+_SIGNER_AND_SIGNATURE = r"""(?:bce-auth-v\d+/([^/]+)/|([^\s:,;=&"]+):)\S+"""
+_AWS_SCOPE = r"/\d{8}/.*"
 
 _JSON_WEB_TOKEN = re.compile(r"([\w-]+)\.([\w-]+)\.[\w-]*", re.ASCII)
 """The compact form (RFC 7515 section 7.1)."""
@@ -140,12 +174,47 @@ def key_identity(value: str, *, is_authorization: bool = False) -> str:
     if subject:
         return f"jwt:{len(subject[0])}:{''.join(subject)}"[: constants.IDENTITY_LENGTH_MAX]
     if is_authorization:
-        scheme = _SCHEME.match(key)
-        key = key[scheme.end() :] if scheme else key.removeprefix("Bearer").removeprefix("Basic")
-        signer = _SIGNER.search(key) if "=" in key else None
-        if signer:
-            key = signer[1] or signer[2]
+        found = _SCHEME.match(key)
+        scheme = found[1].lower() if found else ""
+        key = key[found.end() :] if found else key.removeprefix("Bearer").removeprefix("Basic")
+        signer = None if scheme in _UNSIGNED_SCHEMES else _signer(scheme, key)
+        if signer is not None:
+            return f"signer:{scheme}:{signer}" if signer else ""
     return f"key:{key[: constants.IDENTITY_LENGTH_MAX]}" if key else ""
+
+
+def _signer(scheme: str, credentials: str) -> str | None:
+    """Return who signed a request, by the id of its key; empty if the credentials do not say.
+
+    Return None if they sign nothing: then they are the same in each request. Of a scheme that is
+    not known to sign, only a parameter with the signature tells.
+
+    Args:
+        scheme: In lower case; empty if there is none.
+        credentials: What follows it.
+    """
+    if scheme in _ANONYMOUS:
+        return ""
+    credentials = credentials[: constants.IDENTITY_LENGTH_MAX]
+    signs = scheme in _SIGNING or "hmac" in scheme
+    if signs or credentials.startswith("bce-auth-"):
+        pair = re.match(_SIGNER_AND_SIGNATURE, credentials)
+        if pair:
+            return pair[1] or pair[2]
+    if not signs and "=" not in credentials:
+        return None
+    parameters = {
+        name.lower().replace("-", "").replace("_", ""): quoted or plain
+        for name, quoted, plain in re.findall(_PARAMETER, credentials)
+        if quoted or plain
+    }
+    if not signs and _SIGNATURES.isdisjoint(parameters):
+        return None
+    names = _SIGNERS.intersection(parameters)
+    if "credential" in names:
+        parameters["credential"] = re.sub(_AWS_SCOPE, "", parameters["credential"])
+    scopes = _SCOPES.intersection(parameters) if names else ()
+    return ",".join(f"{name}={parameters[name]}" for name in sorted({*names, *scopes}))
 
 
 def agent_identity(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,21 +83,119 @@ def test_an_api_key_counts_in_every_scheme_of_authorization(value: str, key: str
     assert is_identified({"authorization": value, **ADDRESS}, f"key:{key}")
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        'Digest username="ann", realm="r", nonce="{0}", response="{0}"',
-        "AWS4-HMAC-SHA256 Credential=ann/2026{0}/eu/s3/aws4_request, Signature={0}",
-        'OAuth realm="r", oauth_nonce="{0}", oauth_token="ann", oauth_signature="{0}"',
-        'Hawk id="ann", ts="{0}", mac="{0}"',
-        'Signature keyId="ann",signature="{0}"',
-        "EG1-HMAC-SHA256 client_token=ann;timestamp={0};nonce={0};signature={0}",
-    ],
-)
+SIGNED = [
+    'Digest username="ann", realm="r", nonce="{0}", response="{0}"',
+    'Digest realm="r", uri="/x?id={0}&username={0}", username="ann", response="{0}"',
+    """Digest username*=UTF-8''ann, realm="r", nonce="{0}", response="{0}\"""",
+    "AWS4-HMAC-SHA256 Credential=ann/2026010{0}/eu/s3/aws4_request, Signature={0}",
+    "AWS4-ECDSA-P256-SHA256 Credential=ann/2026010{0}/s3/aws4_request, Signature={0}",
+    "GOOG4-RSA-SHA256 Credential=ann@p.example/2026010{0}/auto/storage/x,Signature={0}",
+    "AWS3-HTTPS AWSAccessKeyId=ann,Algorithm=HmacSHA256,Signature={0}=",
+    "AWS ann:c2ln{0}=",
+    "GOOG1 ann:c2ln{0}=",
+    "OSS ann:c2ln{0}/+=",
+    "acs ann:c2ln{0}=",
+    "SharedKey ann:c2ln{0}==",
+    "SharedKeyLite ann:c2ln{0}==",
+    "SharedAccessSignature sr=host&sig={0}%3d&se={0}&skn=ann",
+    "HMAC ann:{0}",
+    "hmac-sha256 ann:{0}:2026",
+    "amx ann:c2ln{0}=:nonce{0}:{0}",
+    "APIAuth-HMAC-SHA256 ann:{0}=",
+    "HMAC ApiKey=ann, Nonce={0}, Signature={0}",
+    "HMAC-SHA256 Credential=ann&SignedHeaders=host&Signature={0}=",
+    'hmac username="ann", algorithm="hmac-sha256", headers="date", signature="{0}"',
+    'Acquia-HMAC id="ann",nonce="{0}",realm="r",signature="{0}"',
+    'OAuth realm="r", oauth_nonce="{0}", oauth_token="ann", oauth_signature="{0}"',
+    'OAuth oauth_consumer_key="ann",oauth_token="",oauth_nonce="{0}",oauth_signature="{0}"',
+    'Hawk id="ann", ts="{0}", mac="{0}"',
+    'MAC id="ann", nonce="{0}", mac="{0}"',
+    'Signature keyId="ann",signature="{0}"',
+    'Signature signature="id={0}", keyId = "ann"',
+    "EG1-HMAC-SHA256 client_token=ann;timestamp={0};nonce={0};signature={0}",
+    'WECHATPAY2-SHA256-RSA2048 mchid="ann",nonce_str="{0}",signature="{0}",serial_no="1"',
+    "SDK-HMAC-SHA256 Access=ann, SignedHeaders=host, Signature={0}",
+    "bce-auth-v1/ann/2026-01-0{0}T00:00:00Z/1800/host/{0}",
+    "q-sign-algorithm=sha1&q-ak=ann&q-sign-time={0}&q-signature={0}",
+    "vapid t=a{0}, k=ann",
+    'Robot-Key apiKey="ann" nonce="{0}" signature="{0}"',
+]
+
+
+@pytest.mark.parametrize("form", SIGNED)
 def test_a_scheme_that_signs_each_request_has_one_caller(form: str) -> None:
     sent = {caller({"authorization": form.format(number)}) for number in range(9)}
     assert len(sent) == 1
     assert sent != {caller({"authorization": form.replace("ann", "bob").format(1)})}
+    assert sent != {caller({})}
+    # A client may have a key of the same name as another's signer.
+    assert sent != {caller({"authorization": "Bearer ann"})}
+
+
+def test_the_order_of_parameters_does_not_matter() -> None:
+    one = 'OAuth oauth_token="t", oauth_consumer_key="c", oauth_signature="1"'
+    other = 'OAuth oauth_signature="2",oauth_consumer_key="c",oauth_token="t"'
+    assert caller({"authorization": one}) == caller({"authorization": other})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # The same name in two schemes, realms, hosts, consumers.
+        ("AWS ann:1", "SharedKey ann:1"),
+        ('Digest username="ann", realm="a"', 'Digest username="ann", realm="b"'),
+        ("SharedAccessSignature sr=a&sig=1&skn=k", "SharedAccessSignature sr=b&sig=1&skn=k"),
+        (
+            'OAuth oauth_consumer_key="c", oauth_token="1", oauth_signature="x"',
+            'OAuth oauth_consumer_key="c", oauth_token="2", oauth_signature="x"',
+        ),
+        # Nothing is signed: all of the credentials are the key.
+        ('MediaBrowser Client="x", Token="1"', 'MediaBrowser Client="x", Token="2"'),
+        ("Token id=ann, secret=1", "Token id=ann, secret=2"),
+        ("Key ann:1", "Key ann:2"),
+        ("Bearer ann:1", "Bearer ann:2"),
+        ("Bearer id=ann,signature=1", "Bearer id=ann,signature=2"),
+        ("OAuth token-1", "OAuth token-2"),
+        ("ann:1", "ann:2"),
+        ("SharedKey ann/x:1", "SharedKey ann/y:1"),
+        (
+            "HMAC-SHA256 Credential=ann/x&Signature=1",
+            "HMAC-SHA256 Credential=ann/y&Signature=1",
+        ),
+    ],
+)
+def test_different_callers_are_never_taken_for_one(one: str, other: str) -> None:
+    assert caller({"authorization": one}) != caller({"authorization": other})
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        "Negotiate YIIZ{0}==",
+        "NTLM TlRMTVNTUAAB{0}",
+        'PrivateToken token="{0}"',
+        "Payment eyJ{0}",
+        "HMAC-SHA256 SignedHeaders=host&Signature={0}=",
+        "HMAC c2ln{0}=",
+        'WSSE profile="UsernameToken"',
+    ],
+)
+def test_credentials_that_name_nobody_leave_the_caller_to_other_headers(credentials: str) -> None:
+    for other in ({}, {"x-agent-id": "a"}, {"x-api-key": "k"}):
+        sent = {caller({"authorization": credentials.format(n), **other}) for n in range(9)}
+        assert sent == {caller(other)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 16_000, "a=" * 8_000, 'a="' * 8_000, "a" + " " * 16_000, "a\\" * 8_000, ":" * 16_000],
+)
+def test_long_credentials_are_read_in_linear_time(text: str) -> None:
+    started = time.process_time()
+    for scheme in ("HMAC", "Robot-Key", "Digest"):
+        caller({"authorization": f"{scheme} {text}"})
+    # Some milliseconds; a pattern that reads them again from each character takes seconds.
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -139,8 +139,7 @@ def test_identities_that_do_not_count_hide_no_busy_caller(
 ) -> None:
     busy = calls_of([identity(0)] * 250)
     plain, diluted = (
-        score(busy, calls_of(others))
-        for others in ([identity(0)] * 250, map(identity, range(250)))
+        score(busy, calls_of(others)) for others in ([identity(0)] * 250, map(identity, range(250)))
     )
     # Three more callers count; the busy one still costs all that it can.
     assert diluted - plain == pytest.approx(20 * math.log10(5 / 2), abs=0.01)
