@@ -93,11 +93,17 @@ def requirements_for(
     record, that is missing or unusable.
     """
     found: list[PaymentRequirements] = []
-    for option in tenant.accepts:
+    for index, option in enumerate(tenant.accepts):
         requirements = _requirements_of(environment, tenant, option)
-        if any(_is_like(one, requirements) for one in found):
+        twin = next((one for one in found if _is_like(one, requirements)), None)
+        if twin is not None:
+            route = f", route {tenant.route.method} {tenant.route.path}," if tenant.route else ""
             raise ConfigurationError(
-                "accepts", f"Two entries in the record of {tenant.slug} ask for the same payment."
+                "accepts",
+                f"In the record of {tenant.slug}{route} accepts[{found.index(twin)}] and"
+                f" accepts[{index}] ask for the same payment with this deployment's settings:"
+                f" {requirements.amount} of {requirements.asset} on {requirements.network} to"
+                f" {requirements.pay_to}. Remove one of them, or change one of these.",
             )
         found.append(requirements)
     return found

@@ -46,14 +46,18 @@ class RecordFields:
         """Return the fields of an object in this record, such as `routes[0]`."""
         part = RecordFields(record)
         part.reasons = self.reasons
-        part._prefix = f"{self._prefix}{name}."
+        part._prefix = f"{self.path(name)}."
         return part
+
+    def path(self, field_name: str) -> str:
+        """Return the path of a field from the record, such as `routes[0].accepts`."""
+        return f"{self._prefix}{field_name}"
 
     def refuse(self, field_name: str, expected: str) -> None:
         """Add the reason that a field must be `expected`, with its value."""
         value = json.dumps(self.record.get(field_name), ensure_ascii=True)
         shown = value if len(value) <= _SHOWN_LENGTH_MAX else value[:_SHOWN_LENGTH_MAX] + "…"
-        self.reasons.append(f"{self._prefix}{field_name} must be {expected}, is {shown}")
+        self.reasons.append(f"{self.path(field_name)} must be {expected}, is {shown}")
 
     def refuse_others(self, known: Collection[str]) -> None:
         """Add a reason for each field that is not `known`."""
@@ -71,7 +75,7 @@ class RecordFields:
         for name in names:
             for path in _weighty_paths(name, self.record[name]):
                 self.reasons.append(
-                    f"{self._prefix}{path} must be left out: the name may mean money or a limit,"
+                    f"{self.path(path)} must be left out: the name may mean money or a limit,"
                     " and there is no such field"
                 )
         return names

@@ -126,19 +126,27 @@ def _parse_options(
     fields: RecordFields, given: Sequence[Json], price_micros: int, record_pay_to: str
 ) -> Sequence[PaymentOption]:
     options: list[PaymentOption] = []
+    valid: dict[str, PaymentOption] = {}
     for index, entry in enumerate(given):
-        name = f"accepts[{index}]"
+        name = fields.path(f"accepts[{index}]")
         if not isinstance(entry, dict):
             fields.reasons.append(f"{name} must be an object")
             continue
-        part = fields.part(name, entry)
+        mistakes = len(fields.reasons)
+        part = fields.part(f"accepts[{index}]", entry)
         option = _parse_option(part, price_micros)
         if record_pay_to and entry.get("payTo") is None:
             option = _with_payee_of_record(part, option, record_pay_to)
-        twin = next((one for one in options if _is_like(one, option)), None)
-        if twin is not None:
-            part.refuse("asset", f"another than in accepts[{options.index(twin)}], or the amount")
         options.append(option)
+        if len(fields.reasons) > mistakes:
+            continue
+        twin = next((other for other, one in valid.items() if _is_like(one, option)), None)
+        if twin is not None:
+            fields.reasons.append(
+                f"{twin} and {name} ask for the same payment: {_shown_terms(option)}. Remove one"
+                " of them, or change one of these"
+            )
+        valid[name] = option
     return options
 
 
@@ -323,3 +331,17 @@ def _terms_of(option: PaymentOption) -> tuple[str | None, ...]:
     )
     asset, pay_to = (normal_address(network, each) for each in (option.asset, option.pay_to))
     return network, asset, units, pay_to, option.scheme, str(option.extra.get(TRANSFER_METHOD))
+
+
+def _shown_terms(option: PaymentOption) -> str:
+    """Return what makes an option the same as another, as text."""
+    network, asset, _, pay_to, scheme, _ = _terms_of(option)
+    method = option.extra.get(TRANSFER_METHOD)
+    terms = [
+        f"network {network}" if network else "the deployment's network",
+        f"asset {asset}" if asset else "its token",
+        f"amount {option.amount}" if option.amount else f"price ${option.price_micros / 1e6:f}",
+        f"payTo {pay_to}" if pay_to else "the deployment's payee",
+        f"scheme {scheme}" if method is None else f"scheme {scheme} with {method}",
+    ]
+    return ", ".join(terms)

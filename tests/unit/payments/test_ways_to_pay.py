@@ -210,7 +210,7 @@ def test_a_token_without_a_name_of_its_own_must_be_the_deployments() -> None:
 def test_two_entries_that_ask_for_the_same_payment_are_named() -> None:
     market = market_of(accepts=[{}, {"network": NETWORK, "asset": USDC}])
     body = error_body(market.call(), 500, "configuration_error")
-    assert "Two entries in the record of paid" in body["message"]
+    assert "record of paid accepts[0] and accepts[1] ask for the same payment" in body["message"]
 
 
 def test_the_page_for_people_has_every_way() -> None:

@@ -111,8 +111,22 @@ def test_an_option_on_the_deployments_network_may_have_its_own_payee() -> None:
 
 def test_options_that_cannot_be_distinguished_are_refused() -> None:
     (reason,) = refused({"network": "base"}, {"network": "eip155:8453"})
-    assert reason.startswith("accepts[1].asset must be another than in accepts[0]")
+    assert reason.startswith("accepts[0] and accepts[1] ask for the same payment: network eip155")
+    (reason,) = refused({}, {"extra": {"x": 1}})
+    assert "the deployment's network, its token, price $0.010000" in reason
     assert len(tenant({"network": "base"}, {"network": "base", "priceUsd": "1"}).accepts) == 2
+
+
+def test_alike_options_of_a_route_are_named_with_the_route() -> None:
+    route = {"path": "/x", "accepts": [{"network": "base"}, 7, {"network": "base"}]}
+    found = reasons(priceUsd="0.01", x402Enabled=True, routes=[route])
+    assert "routes[0].accepts[1] must be an object" in found
+    twin = "routes[0].accepts[0] and routes[0].accepts[2] ask for the same payment"
+    assert any(reason.startswith(twin) for reason in found)
+
+
+def test_only_valid_options_are_compared() -> None:
+    assert len(refused({"network": "nowhere"}, {"network": "elsewhere"})) == 2
 
 
 def test_an_amount_needs_a_price_as_which_its_revenue_is_counted() -> None:
