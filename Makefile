@@ -43,7 +43,7 @@ help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 dev: ## runs the dispatcher under wrangler dev (PAYMENTS=1: with a local chain and facilitator)
-	@$(SETUP) $(if $(filter 1,$(PAYMENTS)),payments,run) && exec $(PYTHON) -m dev.launch
+	@$(SETUP) $(if $(filter 1,$(PAYMENTS)),payments,run) && PYTHONPATH=src exec $(PYTHON) -m dev.launch
 
 clawr: ## sets up the command clawr and prints its path
 	@$(SETUP) run && .venv/bin/clawr --help && echo "Run it as .venv/bin/clawr, or as clawr after: . .venv/bin/activate"

@@ -1,10 +1,10 @@
 """The `curl` commands that `make dev` prints; each can be run unchanged."""
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from core.errors import ConfigurationError
+from tenants.records import Tenant, parse_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +28,21 @@ def examples(url: str, tenant_directory: str | None, token: str | None) -> list[
         tenant_directory: The tenant directory as JSON text, in either of its two forms.
         token: The platform token; `None` if the run has none.
     """
-    tenants = list(_tenants(json.loads(tenant_directory))) if tenant_directory else []
+    tenants = usable_tenants(tenant_directory)
     # Free tenants first, because a priced one responds with 402.
-    tenants.sort(key=lambda tenant: bool(tenant.get("priceUsd") or tenant.get("x402Enabled")))
+    tenants.sort(key=lambda tenant: tenant.is_priced)
     found = []
-    by_slug = next((tenant for tenant in tenants if tenant.get("slug")), None)
-    if by_slug:
-        found.append(
-            Example(f"The API {by_slug['slug']} by its path", curl(f"{url}/t/{by_slug['slug']}/"))
-        )
-    by_host = next((tenant for tenant in tenants if tenant.get("hosts")), None)
+    if tenants:
+        slug = tenants[0].slug
+        found.append(Example(f"The API {slug} by its path", curl(f"{url}/t/{slug}/")))
+    by_host = next((tenant for tenant in tenants if tenant.hosts), None)
     if by_host:
-        host = by_host["hosts"][0]
-        found.append(
-            Example(
-                f"The API {by_host.get('slug', host)} by its host",
-                curl("-H", f"Host: {host}", f"{url}/"),
-            )
-        )
+        header = f"Host: {by_host.hosts[0]}"
+        found.append(Example(f"The API {by_host.slug} by its host", curl("-H", header, f"{url}/")))
     if not tenants:
-        found.append(Example("The Worker itself (there are no tenants)", curl(f"{url}/health")))
+        found.append(
+            Example("The Worker itself (there are no usable tenants)", curl(f"{url}/health"))
+        )
     if token:
         analytics = f"{url}/__platform/analytics?window=today"
         found.append(
@@ -56,23 +51,17 @@ def examples(url: str, tenant_directory: str | None, token: str | None) -> list[
     return found
 
 
-def _tenants(directory: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    listed = directory.get("tenants")
-    if isinstance(listed, list):
-        yield from (dict(tenant) for tenant in listed if _is_usable(tenant))
-    for key, field in (("bySlug", "slug"), ("byHost", "hosts")):
-        entries = directory.get(key)
-        if isinstance(entries, dict):
-            for name, tenant in entries.items():
-                if isinstance(tenant, dict):
-                    yield {field: [name] if field == "hosts" else name, **tenant}
+def usable_tenants(tenant_directory: str | None) -> list[Tenant]:
+    """Return the tenants that the dispatcher serves, in the order of the directory.
 
-
-def _is_usable(tenant: object) -> bool:
-    if not isinstance(tenant, dict):
-        return False
-    hosts = tenant.get("hosts", [])
-    return isinstance(hosts, list) and all(isinstance(host, str) for host in hosts)
+    Args:
+        tenant_directory: The tenant directory as JSON text, in either of its two forms.
+    """
+    try:
+        return [*parse_directory(tenant_directory).by_slug.values()] if tenant_directory else []
+    except ConfigurationError:
+        # It is no directory; the dispatcher's health says why.
+        return []
 
 
 def curl(*arguments: str) -> str:

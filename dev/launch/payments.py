@@ -8,7 +8,7 @@ from pathlib import Path
 from dev.economy import Economy
 from dev.economy.pay import dollars
 from dev.errors import UsageError
-from dev.launch.examples import Example, curl
+from dev.launch.examples import Example, curl, usable_tenants
 
 
 def check_payments(text: str) -> bool:
@@ -46,8 +46,7 @@ def payment_examples(
         tenant_directory: The tenant directory as JSON text.
         state: The run's STATE folder; `None` for the default.
     """
-    tenants = json.loads(tenant_directory or "{}").get("tenants", [])
-    slugs = [tenant["slug"] for tenant in tenants if tenant.get("x402Enabled") is True]
+    slugs = [tenant.slug for tenant in usable_tenants(tenant_directory) if tenant.is_priced]
     if slugs:
         yield Example("A priced API, without payment", curl("-i", f"{url}/t/{slugs[0]}/"))
         where = [f"STATE={state}"] if state else []

@@ -66,6 +66,7 @@ def launched(tmp_path: Path, **variables: str) -> Iterator[Launch]:
         "NAMESPACE": str(tmp_path / "scripts"),
         "VARS": "",
         "RUNTIME": "",
+        "PYTHONPATH": str(HERE.root / "src"),
         **variables,
     }
     with subprocess.Popen(

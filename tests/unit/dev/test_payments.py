@@ -47,7 +47,10 @@ def test_every_priced_api_has_a_script() -> None:
 
 
 def test_the_suggested_commands_are_for_the_first_priced_api() -> None:
-    directory = json.dumps({"tenants": [{"slug": "free"}, {"slug": "priced", "x402Enabled": True}]})
+    free = {"slug": "free", "tenantId": "t1", "workerName": "script"}
+    priced = {**free, "slug": "priced", "priceUsd": 1, "x402Enabled": True}
+    rejected = {**priced, "slug": "rejected", "payTo": "nobody"}
+    directory = json.dumps({"tenants": [free, rejected, priced]})
     commands = [example.command for example in payment_examples(URL, directory, None)]
     assert commands == [f"curl -i {URL}/t/priced/", "make pay API=priced"]
     elsewhere = list(payment_examples(URL, directory, Path("/home/my state")))
