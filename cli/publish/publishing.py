@@ -83,10 +83,12 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
         FindingError: It is published, and the dispatcher's settings do not allow to serve it.
     """
     record, tenant, bundle = _checked(target, request, output)
-    _check_ways_to_pay(target, tenant)
     record, tenant, notes = described_record(record, tenant, bundle.description)
     with request.directory.open(target) as store:
         with output.working("Comparing with what is published …"):
+            if tenant.priced:
+                local = target.payment_settings
+                _check_ways_to_pay(tenant, local if target.is_local else store.dispatcher_variables())
             plan = make_plan(
                 store,
                 record,
@@ -122,11 +124,11 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
     output.result(document, show)
 
 
-def _check_ways_to_pay(target: Target, tenant: Tenant) -> None:
-    """Raise `InputError` if a record does not fit the settings of `make dev`."""
-    if not target.payment_settings.get("X402_NETWORK"):
+def _check_ways_to_pay(tenant: Tenant, settings: Mapping[str, str]) -> None:
+    """Raise `InputError` if a record does not fit the dispatcher's settings, if they are known."""
+    if not settings.get("X402_NETWORK"):
         return
-    environment = HostEnvironment(target.payment_settings)
+    environment = HostEnvironment(settings)
     findings: dict[str, None] = {}
     for priced in tenant.priced:
         try:
@@ -138,7 +140,7 @@ def _check_ways_to_pay(target: Target, tenant: Tenant) -> None:
     if findings:
         raise InputError(
             "The record does not fit the dispatcher's settings.",
-            "Correct the record, or the settings of `make dev`. Nothing was sent.",
+            "Correct the record, or the settings. Nothing was sent.",
             [Finding(message) for message in findings],
         )
 

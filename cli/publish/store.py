@@ -1,16 +1,17 @@
 """Reads and writes the directory in `TENANT_KV`, and scripts in the dispatch namespace."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 import cloudflare
 from cloudflare.types.kv.namespace_bulk_get_response import WorkersKVBulkGetResult
 
 from cli.account_api import RUN_AGAIN, explained, open_account
-from cli.deploy.deployed import find_dispatcher
-from cli.errors import MissingError, NetworkError, StartupError
+from cli.deploy.deployed import Deployed, find_dispatcher
+from cli.errors import CommandError, MissingError, NetworkError, StartupError
 from cli.publish.scripts.bundle import Bundle
 from cli.stores import Stores, named
 from cli.targets import DISPATCH_NAMESPACE, NAMESPACE, SCRIPT_NAME, TENANT_KV_ID, Target
@@ -31,16 +32,37 @@ class Store:
         account_id: The account.
         namespace: The dispatch namespace.
         tenant_kv_id: The KV namespace of the directory.
+        find: Returns the dispatcher, or `None` if there is none.
     """
 
     def __init__(
-        self, client: cloudflare.Cloudflare, account_id: str, namespace: str, tenant_kv_id: str
+        self,
+        client: cloudflare.Cloudflare,
+        account_id: str,
+        namespace: str,
+        tenant_kv_id: str,
+        find: Callable[[], Deployed | None],
     ) -> None:
         """Keep the arguments; no request is sent."""
         self._client = client
         self._account_id = account_id
         self.namespace = namespace
         self._kv_id = tenant_kv_id
+        self._find = find
+
+    def dispatcher_variables(self) -> Mapping[str, str]:
+        """Return the variables of the dispatcher that reads this directory.
+
+        Empty if they are not known: none is deployed, there are several and none was named, it
+        reads another directory, or the token may not read it.
+        """
+        try:
+            deployed = self._find()
+        except CommandError:
+            return {}
+        if deployed is None or deployed.store_id(TENANT_KV) != self._kv_id:
+            return {}
+        return deployed.variables
 
     def text(self, key: str) -> str | None:
         """Return a value of the directory, or `None`."""
@@ -173,9 +195,14 @@ def open_store(
     namespace = namespace or settings.get(DISPATCH_NAMESPACE)
     kv_id = tenant_kv_id or settings.get(TENANT_KV_ID) or settings.get(_OLD_TENANT_KV_ID)
     with open_account(account) as client:
-        if not target.is_local and not (namespace and kv_id):
+
+        @cache
+        def find() -> Deployed | None:
             name = dispatcher or settings.get(SCRIPT_NAME)
-            deployed = find_dispatcher(client, account.account_id, name)
+            return find_dispatcher(client, account.account_id, name)
+
+        if not target.is_local and not (namespace and kv_id):
+            deployed = find()
             if deployed is not None:
                 namespace = namespace or deployed.dispatch_namespace
                 kv_id = kv_id or deployed.store_id(TENANT_KV)
@@ -184,6 +211,7 @@ def open_store(
             account.account_id,
             namespace or NAMESPACE,
             kv_id or _find(client, account.account_id),
+            find,
         )
 
 

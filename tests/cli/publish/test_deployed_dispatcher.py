@@ -124,3 +124,43 @@ def test_what_is_not_named_is_that_of_the_dispatcher(publisher: Publisher) -> No
         ["hello"],
         ["hello"],
     )
+
+
+SOLANA_PAYEE = "7ZG9juKTJqLpxw5bjRigj7GVrrFzh3DjbChTv8muBP71"
+PRICED = ("--price", "0.01", "--pay-to", SOLANA_PAYEE)
+PAYMENTS = {
+    "X402_NETWORK": "eip155:84532",
+    "X402_ASSET": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+}
+
+
+def deploy_with_payments(account: FakeAccount, name: str = "market") -> None:
+    variables = [
+        {"type": "plain_text", "name": name, "text": text} for name, text in PAYMENTS.items()
+    ]
+    decimals = {"type": "json", "name": "X402_ASSET_DECIMALS", "json": 6}
+    small_dispatcher.deploy(account, name, stores=name, bindings=[*variables, decimals])
+
+
+@pytest.mark.parametrize("has_ids", [False, True])
+def test_a_record_that_does_not_fit_the_dispatchers_settings_is_not_published(
+    publisher: Publisher, has_ids: bool
+) -> None:
+    deploy_with_payments(publisher.account)
+    (tenants,) = [one.id for one in asyncio.run(publisher.account.kv.namespaces())]
+    ids = ("--tenant-kv-id", tenants, "--dispatch-namespace", "market-scripts") if has_ids else ()
+    ran = publisher.publish(*PRICED, *ids)
+    assert ran.code == 2, ran.out + ran.err
+    assert "In the record of hello it must be an address on eip155:84532" in ran.err
+    assert "Nothing was sent" in ran.err
+    assert publisher.scripts("market-scripts") == publisher.records("market-tenants") == []
+
+
+def test_settings_of_a_dispatcher_that_may_be_another_are_not_used(publisher: Publisher) -> None:
+    for name in ("market", "staging"):
+        deploy_with_payments(publisher.account, name)
+    other = asyncio.run(publisher.account.kv.create("other")).id
+    ids = ("--tenant-kv-id", other, "--dispatch-namespace", "market-scripts")
+    for dispatcher in ((), ("--dispatcher", "market")):
+        assert publisher.publish(*PRICED, *ids, *dispatcher).code == 0
+    assert publisher.records("other") == ["hello"]
