@@ -43,6 +43,34 @@ _LEDGER_ROWS_READ = 16
 _ARCHIVED_TOGETHER = 500
 """Payments in one value of the archive."""
 
+STORED_DAYS: Final = constants.SEGMENT_DAYS
+"""How old what is stored is: segments expire then; settlements and archived payments never do."""
+
+LEDGER_BYTES: Final = 5_000
+ARCHIVED_BYTES: Final = 45
+"""Of a payment in D1, in its first two days and after that (docs/payments.md)."""
+
+ARCHIVE_BYTES: Final = 1_540
+"""Of a payment in KV, in its archive."""
+
+SETTLEMENT_BYTES: Final = 390
+SEGMENT_BYTES: Final = 46
+"""Of a settlement and of a segment in the tables of a shard."""
+
+_CHECKPOINT_BYTES = 5_000
+"""Of an API in the checkpoint of a shard."""
+
+_COUNTER_BYTES = 12_000
+"""Of an object with next to nothing
+(https://developers.cloudflare.com/durable-objects/reference/faq/)."""
+
+_LEDGER_DAYS = 2
+_GB = 1e9
+_GB_MAX = 10
+"""Of a database of D1 and of a Durable Object
+(https://developers.cloudflare.com/d1/platform/limits/,
+https://developers.cloudflare.com/durable-objects/platform/limits/)."""
+
 _SHARE_CALLS_FREE = 1
 _SHARE_CALLS_PAID = 3
 """Calls of a quota's counter: `reserve`; if paid, also `hold` and `release`."""
@@ -156,16 +184,32 @@ class Estimate:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the traffic needs that this estimate does not show."""
-        if self.log.calls <= CALLS_PER_SHARD_MAX:
-            return ()
-        shards = math.ceil(self.log.calls * self.traffic.shards / CALLS_PER_SHARD_MAX)
-        more = (
-            f"Set USAGE_SHARDS to about {shards}."
-            if shards <= constants.SHARDS_MAX
-            else f"{constants.SHARDS_MAX} shards, the most there can be, are not enough."
-        )
-        calls = f"{self.log.calls:,.0f} calls a second"
-        return (f"A shard would get {calls}, and accepts some hundred. {more}",)
+        return tuple(self._notes())
+
+    def _notes(self) -> Iterator[str]:
+        if self.log.calls > CALLS_PER_SHARD_MAX:
+            calls = f"{self.log.calls:,.0f} calls a second"
+            more = self._more_shards(self.log.calls / CALLS_PER_SHARD_MAX)
+            yield f"A shard would get {calls}, and accepts some hundred. {more}"
+        shard_gb = _shard_bytes(self.traffic, self.log) / _GB
+        if shard_gb > _GB_MAX:
+            more = self._more_shards(shard_gb / _GB_MAX)
+            yield (
+                f"A shard would store {shard_gb:,.0f} GB after {STORED_DAYS} days, and can store"
+                f" {_GB_MAX}. {more}"
+            )
+        ledger_gb = _ledger_bytes(self.traffic) / _GB
+        if ledger_gb > _GB_MAX:
+            yield (
+                f"The ledger would have {ledger_gb:,.0f} GB after {STORED_DAYS} days; a database"
+                f" of D1 has at most {_GB_MAX}."
+            )
+
+    def _more_shards(self, factor: float) -> str:
+        shards = math.ceil(factor * self.traffic.shards)
+        if shards <= constants.SHARDS_MAX:
+            return f"Set USAGE_SHARDS to about {shards}."
+        return f"{constants.SHARDS_MAX} shards, the most there can be, are not enough."
 
 
 def estimate(traffic: Traffic) -> Estimate:
@@ -198,7 +242,8 @@ def _platform(traffic: Traffic) -> Mapping[Price, float]:
 def _stores(traffic: Traffic, log: LogRates, paid_per_second: float) -> Mapping[Price, float]:
     shards, payments = traffic.shards, paid_per_second * MONTH_SECONDS
     checks = MONTH_SECONDS * 1_000 / constants.SPILL_CHECK_MS
-    stored_seconds = constants.SEGMENT_DAYS * 86_400
+    stored_seconds = STORED_DAYS * 86_400
+    archives = paid_per_second * ARCHIVE_BYTES
     return {
         prices.KV_READS: directory_reads(traffic) * MONTH_SECONDS,
         prices.KV_WRITES: shards * log.segments * MONTH_SECONDS
@@ -207,9 +252,10 @@ def _stores(traffic: Traffic, log: LogRates, paid_per_second: float) -> Mapping[
         # Cron calls each shard every minute, so it looks for spilled batches without requests too.
         prices.KV_LISTS: shards * checks,
         prices.KV_DELETES: shards * _SHARD_DELETES_PER_DAY * _MONTH_DAYS,
-        prices.KV_STORAGE: shards * log.stored_bytes * stored_seconds / 1e9,
+        prices.KV_STORAGE: (shards * log.stored_bytes + archives) * stored_seconds / _GB,
         prices.D1_ROWS_WRITTEN: payments * LEDGER_ROWS_WRITTEN,
         prices.D1_ROWS_READ: payments * _LEDGER_ROWS_READ,
+        prices.D1_STORAGE: _ledger_bytes(traffic) / _GB,
     }
 
 
@@ -240,7 +286,26 @@ def _objects(traffic: Traffic, log: LogRates) -> Mapping[Price, float]:
         prices.OBJECT_DURATION: active * prices.OBJECT_GB * MONTH_SECONDS,
         prices.OBJECT_ROWS_WRITTEN: (traffic.shards * log.rows + counted) * MONTH_SECONDS,
         prices.OBJECT_ROWS_READ: (traffic.shards * log.rows + counted) * MONTH_SECONDS,
+        prices.OBJECT_STORAGE: (
+            traffic.shards * _shard_bytes(traffic, log)
+            + traffic.apis * traffic.limited_share * _COUNTER_BYTES
+        )
+        / _GB,
     }
+
+
+def _shard_bytes(traffic: Traffic, log: LogRates) -> float:
+    """Return what a shard stores: its settlements and segments, a checkpoint, and what follows."""
+    settlements = traffic.requests_per_second * traffic.paid_share / traffic.shards
+    rows = settlements * SETTLEMENT_BYTES + log.segments * SEGMENT_BYTES
+    uncovered = log.stored_bytes * constants.CHECKPOINT_MS / 1_000
+    checkpoint = traffic.apis / traffic.shards * _CHECKPOINT_BYTES
+    return rows * STORED_DAYS * 86_400 + uncovered + checkpoint
+
+
+def _ledger_bytes(traffic: Traffic) -> float:
+    payments_a_day = traffic.requests_per_second * traffic.paid_share * 86_400
+    return payments_a_day * (_LEDGER_DAYS * LEDGER_BYTES + STORED_DAYS * ARCHIVED_BYTES)
 
 
 def _range(least: float, most: float, has_least: bool) -> str:  # noqa: FBT001 (from a table)

@@ -80,8 +80,12 @@ OBJECT_ROWS_WRITTEN: Final = Price(
 OBJECT_ROWS_READ: Final = Price(
     "Durable Objects", "rows read", 0.001, _OBJECTS, included=25_000 * _MILLION
 )
+OBJECT_STORAGE: Final = Price("Durable Objects", "GB stored", 0.20, _OBJECTS, per=1, included=5)
+"""Billed for SQLite since January 2026."""
+
 D1_ROWS_WRITTEN: Final = Price("D1", "rows written", 1, _D1, included=50 * _MILLION)
 D1_ROWS_READ: Final = Price("D1", "rows read", 0.001, _D1, included=25_000 * _MILLION)
+D1_STORAGE: Final = Price("D1", "GB stored", 0.75, _D1, per=1, included=5)
 
 LOG_EVENTS: Final = Price("Workers Logs", "log events", 0.60, _LOGS, included=20 * _MILLION)
 """One for each request, call of a Durable Object, alarm and cron run, and one for each line."""
@@ -103,7 +107,9 @@ PRICES: Final = (
     OBJECT_DURATION,
     OBJECT_ROWS_WRITTEN,
     OBJECT_ROWS_READ,
+    OBJECT_STORAGE,
     D1_ROWS_WRITTEN,
     D1_ROWS_READ,
+    D1_STORAGE,
     LOG_EVENTS,
 )

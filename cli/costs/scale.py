@@ -100,13 +100,13 @@ GLOBALLY: Final[Sequence[Row]] = (
 
 COSTS: Final[Sequence[Row]] = tuple(
     (
-        f"{rate} request{'s' if rate > 1 else ''}/s, {APIS} APIs",
-        lambda count, rate=rate: (  # type: ignore[misc]
-            f"${estimate(_traffic(count, rate)).dollars:,.0f} a month, "
-            f"${estimate(_traffic(count, rate)).dollars_per_million:,.2f} per million"
+        f"{rate} request{'s' if rate > 1 else ''}/s, {APIS} APIs" + (", a tenth paid" * (paid > 0)),
+        lambda count, rate=rate, paid=paid: (  # type: ignore[misc]
+            f"${estimate(_traffic(count, rate, paid)).dollars:,.0f} a month, "
+            f"${estimate(_traffic(count, rate, paid)).dollars_per_million:,.2f} per million"
         ),
     )
-    for rate in (1, 20, 200)
+    for rate, paid in ((1, 0), (20, 0), (20, 0.1), (200, 0))
 )
 
 TABLES: Final[Mapping[str, Sequence[Row]]] = {
@@ -164,8 +164,8 @@ def page(text: str) -> str:
     return _BLOCK.sub(block, text)
 
 
-def _traffic(locations: int, rate: float = REQUESTS_PER_SECOND) -> Traffic:
-    return Traffic(rate, locations=locations, apis=APIS)
+def _traffic(locations: int, rate: float = REQUESTS_PER_SECOND, paid_share: float = 0) -> Traffic:
+    return Traffic(rate, locations=locations, apis=APIS, paid_share=paid_share)
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cli.costs.estimate import Estimate, sources
+from cli.costs.estimate import STORED_DAYS, Estimate, sources
 from cli.costs.prices import READ_ON
 
 
@@ -51,7 +51,7 @@ def show(estimate: Estimate, console: Console) -> None:
         table.add_row(
             price.product,
             price.item,
-            f"{one.quantity:,.{0 if one.quantity >= 10 else 1}f}",
+            f"{one.quantity:,.{0 if one.quantity >= 10 else 1 if one.quantity >= 1 else 3}f}",
             f"{price.included:,.0f}",
             f"${price.dollars:g}{unit}",
             f"{one.dollars:,.2f}",
@@ -68,7 +68,7 @@ def show(estimate: Estimate, console: Console) -> None:
         console.print(note, markup=False)
     console.print(
         "Not in it: taxes, facilitators, and stores of the APIs' own. "
-        "Stored GB are those of a log that is 400 days old.",
+        f"Stored GB are those after {STORED_DAYS} days of this traffic.",
         markup=False,
     )
     console.print(f"Prices, read on {READ_ON}:", markup=False)

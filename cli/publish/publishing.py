@@ -88,7 +88,9 @@ def publish_api(target: Target, request: Request, output: Output, *, execute: bo
         with output.working("Comparing with what is published …"):
             if tenant.priced:
                 local = target.payment_settings
-                _check_ways_to_pay(tenant, local if target.is_local else store.dispatcher_variables())
+                _check_ways_to_pay(
+                    tenant, local if target.is_local else store.dispatcher_variables()
+                )
             plan = make_plan(
                 store,
                 record,

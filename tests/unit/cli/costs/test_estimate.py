@@ -96,8 +96,9 @@ def test_more_shards_are_advised_when_one_cannot_accept_the_calls() -> None:
     assert not estimate(Traffic(1_000, locations=30)).notes
     (note,) = estimate(Traffic(5_000, locations=300)).notes
     assert "USAGE_SHARDS" in note
-    (note,) = estimate(Traffic(1_000_000, locations=1_000, shards=1)).notes
-    assert "USAGE_SHARDS" in note
+    calls, stored = estimate(Traffic(1_000_000, locations=1_000, shards=1)).notes
+    assert "calls a second" in calls
+    assert "GB after 400 days" in stored
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "-inf", "1e300", "1000001"])
