@@ -60,6 +60,9 @@ SEGMENT_BYTES: Final = 46
 _CHECKPOINT_BYTES = 5_000
 """Of an API in the checkpoint of a shard."""
 
+_USAGE_BYTES = 1_000
+"""Of an API and day in the tables of a shard (docs/reference/storage.md)."""
+
 _COUNTER_BYTES = 12_000
 """Of an object with next to nothing
 (https://developers.cloudflare.com/durable-objects/reference/faq/)."""
@@ -295,12 +298,12 @@ def _objects(traffic: Traffic, log: LogRates) -> Mapping[Price, float]:
 
 
 def _shard_bytes(traffic: Traffic, log: LogRates) -> float:
-    """Return what a shard stores: its settlements and segments, a checkpoint, and what follows."""
+    """Return what a shard stores: settlements, segments, usage by day, and what it recovers from."""
     settlements = traffic.requests_per_second * traffic.paid_share / traffic.shards
     rows = settlements * SETTLEMENT_BYTES + log.segments * SEGMENT_BYTES
     uncovered = log.stored_bytes * constants.CHECKPOINT_MS / 1_000
-    checkpoint = traffic.apis / traffic.shards * _CHECKPOINT_BYTES
-    return rows * STORED_DAYS * 86_400 + uncovered + checkpoint
+    of_apis = traffic.apis / traffic.shards * (_CHECKPOINT_BYTES + _USAGE_BYTES * STORED_DAYS)
+    return rows * STORED_DAYS * 86_400 + uncovered + of_apis
 
 
 def _ledger_bytes(traffic: Traffic) -> float:
