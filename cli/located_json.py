@@ -4,14 +4,31 @@ Each value is parsed with the standard library's decoder, which does not report 
 """
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from decimal import Decimal
+from typing import Any, Self
 
 from core.safe_json import DEPTH_MAX, too_deep_at
 
 
 class Repeated(dict[str, Any]):
     """An object with a repeated name; it has the last value."""
+
+
+class Rounded(float):
+    """A number with more digits than a float holds.
+
+    Args:
+        text: The number as the text has it.
+    """
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Keep the text."""
+        self = super().__new__(cls, text)
+        self.text = text
+        return self
 
 
 class JsonMistake(ValueError):
@@ -29,8 +46,8 @@ class JsonMistake(ValueError):
         self.line = line
 
 
-def items(text: str, start: int = 0) -> Iterator[tuple[int, Any]]:
-    """Yield the position and value of each item of an array.
+def items(text: str, start: int = 0) -> Generator[tuple[int, Any], None, int]:
+    """Yield the position and value of each item of an array; return the position after it.
 
     Args:
         text: The JSON text.
@@ -40,10 +57,26 @@ def items(text: str, start: int = 0) -> Iterator[tuple[int, Any]]:
         JsonMistake: There is no valid JSON array.
     """
     at = _open(text, start, "[")
+    end = _past_space(text, _past_space(text, start) + 1)
     while at is not None:
         value, end = _value(text, at)
         yield at, value
+        end = _past_space(text, end)
         at = _following(text, end, "]")
+    return end + 1
+
+
+def documents(text: str) -> Iterator[tuple[int, Any]]:
+    """Yield the position and value of each of the JSON texts that follow each other, as in JSONL.
+
+    Raises:
+        JsonMistake: A value is invalid.
+    """
+    at = _past_space(text, 0)
+    while at < len(text):
+        value, end = _value(text, at)
+        yield at, value
+        at = _past_space(text, end)
 
 
 def members(text: str, start: int = 0) -> Iterator[tuple[int, str, Any]]:
@@ -80,9 +113,20 @@ def check_depth(text: str) -> None:
 def check_end(text: str, start: int = 0) -> None:
     """Raise `JsonMistake` if the value at `start` is followed by anything but whitespace."""
     _, end = _value(text, _past_space(text, start))
+    check_nothing_follows(text, end)
+
+
+def check_nothing_follows(text: str, end: int) -> None:
+    """Raise `JsonMistake` if there is anything but whitespace from a position on."""
     end = _past_space(text, end)
     if end < len(text):
         raise JsonMistake("unexpected text after the end", line_of(text, end))
+
+
+def value_of_member(text: str, at: int) -> int:
+    """Return the position of a member's value, given the position of its name."""
+    _, end = _value(text, at)
+    return _past_space(text, _past_space(text, end) + 1)
 
 
 def line_of(text: str, at: int) -> int:
@@ -134,6 +178,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return read if len(read) == len(pairs) else Repeated(read)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+def _float(text: str) -> float:
+    value = float(text)
+    # A float always holds 15 digits.
+    is_exact = len(text) <= 15 or Decimal(text) == Decimal(repr(value))
+    return value if is_exact else Rounded(text)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_float
+)
 _SPACE = frozenset(" \t\r\n")
 _CLOSING = {"[": "]", "{": "}"}

@@ -13,9 +13,9 @@ from cli.options import (
     examples,
     option_groups,
 )
+from cli.publish.data.options import DatasetOptions
 
 RECORD: Final = "Directory record"
-DATASET: Final = "Datasets"
 WRAP: Final = "Wrapping another server's API"
 
 EXAMPLES: Final = examples(
@@ -110,20 +110,7 @@ def publish(
     record: Annotated[
         Path | None, _field("--record", "A JSON file with record fields. Options take precedence.")
     ] = None,
-    delimiter: Annotated[
-        _Text,
-        typer.Option(
-            help="The delimiter of a CSV file. Default: detected.", rich_help_panel=DATASET
-        ),
-    ] = None,
-    id_column: Annotated[
-        _Text,
-        typer.Option(
-            "--id",
-            help="The column that identifies a row. Default: `id`, otherwise the row number.",
-            rich_help_panel=DATASET,
-        ),
-    ] = None,
+    dataset: DatasetOptions,
     wrap: Annotated[
         _Text, typer.Option(help="The URL to forward requests to.", rich_help_panel=WRAP)
     ] = None,
@@ -243,8 +230,7 @@ def publish(
         path=path,
         wrapping=wrapping or None,
         record=fields,
-        delimiter=delimiter,
-        id_column=id_column,
+        dataset=dataset,
         cache_seconds=cache_seconds,
         openapi=openapi,
         replace_script=replace_script,

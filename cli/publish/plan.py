@@ -233,7 +233,7 @@ def _notes(
     *,
     is_same: bool,
 ) -> list[str]:
-    notes = []
+    notes = [*bundle.notes]
     has_price = tenant.price_micros or any(route.price_micros for route in tenant.routes)
     if has_price and not tenant.x402_enabled:
         notes.append("The price is listed, but payment is not required. Add --x402 to require it.")

@@ -105,6 +105,7 @@ def _about_lines(about: Mapping[str, Any]) -> list[str]:
     columns = [
         f"  column {one['name']}: {one['type']}"
         + (" or null" if one["isNullable"] and one["type"] != "null" else "")
+        + (f" ({one['why']})" if "why" in one else "")
         for one in about.get("columns", ())
     ]
     key = about.get("id") or "row number"

@@ -11,6 +11,7 @@ from cli.doctor.outgoing import HostEnvironment
 from cli.errors import Finding, InputError
 from cli.options import DirectoryOptions
 from cli.output import Output
+from cli.publish.data.options import DatasetOptions
 from cli.publish.openapi import (
     Description,
     described_by,
@@ -22,7 +23,7 @@ from cli.publish.plan import make_plan
 from cli.publish.plan_view import plan_document, show_plan
 from cli.publish.record import RecordOptions, checked_record, described_record
 from cli.publish.scripts.bundle import Bundle
-from cli.publish.scripts.dataset import CACHE_SECONDS, ENDINGS, dataset_of
+from cli.publish.scripts.dataset import CACHE_SECONDS, ENDINGS, LIMITS, dataset_of
 from cli.publish.scripts.worker_folder import FILE_ENDINGS, worker_bundle
 from cli.publish.scripts.wrap import CACHE_SECONDS_MAX, Wrapping, wrap_bundle
 from cli.publish.smoke_test import call_api
@@ -34,6 +35,9 @@ from tenants.records import FIELDS, Tenant
 
 OPENAPI_FILE: Final = "openapi.json"
 """The OpenAPI document in a Worker's folder. It is not uploaded."""
+
+ANNOUNCED_BYTES: Final = 1_000_000
+"""The limits of datasets are stated before a file of this size is read."""
 
 FREE_PATHS: Final = ("/openapi.json", "/schema.json", "/health")
 """What describes a dataset or a wrapped API, and shows that it works, costs nothing."""
@@ -47,8 +51,7 @@ class Request:
         path: A dataset or a Worker; either this or `wrapping`.
         wrapping: Another server's API.
         record: The options for the directory record.
-        delimiter: The delimiter of a CSV file; `None` to detect it.
-        id_column: The column that identifies a dataset's rows; `None` for the default.
+        dataset: How a dataset is read.
         cache_seconds: The cache lifetime of responses; `None` for the default.
         openapi: A file or URL with the OpenAPI document of a Worker or of another server.
         replace_script: Whether a script that was not published for this API may be replaced.
@@ -59,8 +62,7 @@ class Request:
     path: Path | None
     wrapping: Wrapping | None
     record: RecordOptions
-    delimiter: str | None
-    id_column: str | None
+    dataset: DatasetOptions
     cache_seconds: int | None
     openapi: str | None
     replace_script: bool
@@ -160,6 +162,7 @@ def _checked(
     except InputError as error:
         errors.append(error)
     try:
+        _announce(request.path, output)
         with output.working("Reading …"):
             bundle = _bundle(target, request, record[1] if record else None)
     except InputError as error:
@@ -167,6 +170,13 @@ def _checked(
     if record is None or bundle is None:
         raise _joined(errors)
     return *record, bundle
+
+
+def _announce(path: Path | None, output: Output) -> None:
+    """State the limits before a large file is read."""
+    size = path.stat().st_size if path is not None and path.is_file() else 0
+    if path is not None and path.suffix.lower() in ENDINGS and size > ANNOUNCED_BYTES:
+        output.progress(f"Reading {path.name}, {size:,} bytes. A dataset may have {LIMITS}.")
 
 
 def _bundle(target: Target, request: Request, tenant: Tenant | None) -> Bundle:
@@ -201,8 +211,7 @@ def _bundle(target: Target, request: Request, tenant: Tenant | None) -> Bundle:
     seconds = CACHE_SECONDS if seconds is None else seconds
     bundle = dataset_of(
         path,
-        delimiter=request.delimiter,
-        id_column=request.id_column,
+        request.dataset,
         title=tenant.slug if tenant else path.stem,
         description=tenant.description if tenant else "",
         cache_control=f"{scope}, max-age={seconds}",

@@ -38,15 +38,16 @@ class Findings:
         """Whether there are mistakes."""
         return self._count > 0
 
-    def refuse(self, what: str) -> None:
+    def refuse(self, what: str, advice: str = "Nothing was sent.") -> None:
         """Raise `InputError` if there are mistakes.
 
         Args:
             what: The input, such as "The dataset".
+            advice: How to fix them, as a sentence.
         """
         if not self:
             return
         shown = len(self._first)
         number = "one mistake" if self._count == 1 else f"{self._count} mistakes"
         rest = f"; showing the first {shown}" if self._count > shown else ""
-        raise InputError(f"{what} is invalid: {number}{rest}.", "Nothing was sent.", self._first)
+        raise InputError(f"{what} is invalid: {number}{rest}.", advice, self._first)

@@ -1,43 +1,31 @@
-"""Reads JSON into a table: an array of flat objects, in which each column has one type."""
+"""Reads JSON into a table: objects, whose values become columns of one type."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from cli.errors import Finding, InputError
-from cli.located_json import (
-    JsonMistake,
-    Repeated,
-    check_depth,
-    check_end,
-    items,
-    line_of,
-    members,
-)
-from cli.publish.data.table import (
-    INTEGER_MAX,
-    JOINED,
-    ROWS_MAX,
-    Column,
-    Table,
-    Value,
-    check_names,
-    type_of,
-)
+from cli.located_json import JsonMistake, Repeated, line_of, members
+from cli.publish.data.json_columns import JsonColumns, shown
+from cli.publish.data.json_rows import find_rows
+from cli.publish.data.names import RawColumn, choose_columns
+from cli.publish.data.options import Reading
+from cli.publish.data.table import JSON_TYPE, ROWS_MAX, Table
 from cli.publish.validation import Findings
 
 
 @dataclass(slots=True)
-class _ColumnTypes:
-    """The types of a column so far, each with the line of its first value."""
+class _Rows:
+    """The rows of a text, and position and line of each."""
 
-    line: int
-    types: dict[str, int] = field(default_factory=dict)
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
 
 
-def read_json(text: str, place: str) -> Table:
-    """Read a JSON array of objects.
+def read_json(text: str, place: str, reading: Reading, *, is_lines: bool = False) -> Table:
+    """Read an array of objects, JSONL, or a part of a document.
 
     The columns are the names of all objects, in order of appearance. If an object lacks a name, its
     value is null.
@@ -45,98 +33,138 @@ def read_json(text: str, place: str) -> Table:
     Args:
         text: The file's text.
         place: The file's name, for messages.
+        reading: The options.
+        is_lines: Whether the file is said to be JSONL.
 
     Raises:
         InputError: The text is invalid; the findings list all mistakes.
     """
     findings = Findings()
-    columns: dict[str, _ColumnTypes] = {}
-    rows: list[Mapping[str, Value]] = []
-    lines: list[int] = []
+    notes: list[str] = []
+    found = _rows(text, place, reading, findings, is_lines=is_lines)
+    findings.refuse("The dataset")
+    if reading.nested == "flatten":
+        found.rows = _flattened(found, reading, place, findings)
+    names = [*dict.fromkeys(chain.from_iterable(found.rows))]
+    if not names:
+        raise InputError(f"{place} has no rows.", "", [Finding("no rows", place)])
+
+    def line_of_value(index: int, name: str) -> int:
+        return _line_of_member(text, found.starts[index], name) or found.lines[index]
+
+    raw = [
+        RawColumn(name, next(line for row, line in _with_lines(found) if name in row))
+        for name in names
+    ]
+    chosen = choose_columns(raw, reading, place, findings, notes)
+    columns = JsonColumns(reading, line_of_value, place, findings)
+    read = [
+        columns.read(name, names[index], [row.get(names[index]) for row in found.rows])
+        for index, name in chosen
+    ]
+    findings.refuse("The dataset")
+    rows = list(map(list, zip(*(values for _, values in read), strict=True)))
+    notes += columns.offers()
+    return Table([column for column, _ in read], rows, found.lines, notes)
+
+
+def _with_lines(found: _Rows) -> Iterator[tuple[Mapping[str, Any], int]]:
+    return zip(found.rows, found.lines, strict=True)
+
+
+def _rows(text: str, place: str, reading: Reading, findings: Findings, *, is_lines: bool) -> _Rows:
+    found = _Rows()
     line, before = 1, 0
+    header: Sequence[str] = ()
     try:
-        check_depth(text)
-        for at, item in items(text):
+        for at, row in find_rows(text, reading.at, is_lines=is_lines):
             line += text.count("\n", before, at)
             before = at
-            if isinstance(item, dict):
-                rows.append(item)
-                lines.append(line)
-                _add_row(text, at, line, item, columns, place, findings)
+            if not found.rows and not header and _is_header(row):
+                header = row
+            elif isinstance(row, dict) and not header:
+                found.rows.append(row)
+                found.starts.append(at)
+                found.lines.append(line)
+                if isinstance(row, Repeated):
+                    _find_repeated(text, at, place, findings)
+            elif header and isinstance(row, list) and len(row) <= len(header):
+                found.rows.append(dict(zip(header, row, strict=False)))
+                found.starts.append(at)
+                found.lines.append(line)
             else:
-                findings.add("not an object", place, line)
-        check_end(text)
+                findings.add(f"not an object: {shown(row)}", place, line)
     except JsonMistake as error:
-        findings.add(f"not a JSON array of objects: {error.message}", place, error.line)
-    if len(rows) > ROWS_MAX:
-        findings.add(f"{len(rows):,} rows; the limit is {ROWS_MAX:,}", place)
-    check_names([*columns], place, [seen.line for seen in columns.values()], findings)
-    types = {name: _common_type(name, seen, place, findings) for name, seen in columns.items()}
-    findings.refuse("The dataset")
-    if not rows or not columns:
-        raise InputError("The dataset is empty.", "", [Finding("no rows", place)])
-    return Table(
-        [
-            Column(name, type_name, any(row.get(name) is None for row in rows))
-            for name, type_name in types.items()
-        ],
-        [[row.get(name) for name in types] for row in rows],
-        lines,
+        findings.add(f"no rows of JSON: {error.message}", place, error.line)
+    if len(found.rows) > ROWS_MAX:
+        findings.add(f"{len(found.rows):,} rows; the limit is {ROWS_MAX:,}", place)
+    return found
+
+
+def _is_header(row: object) -> bool:
+    """Return whether a row is an array of different names, as in spreadsheets' APIs."""
+    return (
+        isinstance(row, list)
+        and bool(row)
+        and all(isinstance(name, str) for name in row)
+        and len(set(row)) == len(row)
     )
 
 
-def _add_row(
-    text: str,
-    at: int,
-    line: int,
-    row: Mapping[str, Any],
-    columns: dict[str, _ColumnTypes],
-    place: str,
-    findings: Findings,
-) -> None:
-    """Record the columns and types of a row. If it has mistakes, parse it again for their lines."""
-    is_odd = isinstance(row, Repeated)
+def _find_repeated(text: str, at: int, place: str, findings: Findings) -> None:
+    seen = set()
+    for member_at, name, _ in members(text, at):
+        if name in seen:
+            findings.add(f"{name!r} is repeated in this object", place, line_of(text, member_at))
+        seen.add(name)
+
+
+def _flattened(
+    found: _Rows, reading: Reading, place: str, findings: Findings
+) -> list[Mapping[str, Any]]:
+    """Return rows in which the members of objects are columns such as `at.lat`."""
+    kept = {name for name, type_name in reading.types.items() if type_name in {JSON_TYPE, "text"}}
+    kept |= {old for old, new in reading.names.items() if new in kept}
+    rows: list[Mapping[str, Any]] = []
+    for row, line in _with_lines(found):
+        flat: dict[str, Any] = {}
+        for path, value in _leaves(row, kept):
+            if path in flat:
+                findings.add(f"{path!r} is both a name and the path of a nested value", place, line)
+            flat[path] = value
+        rows.append(flat)
+    findings.refuse("The dataset")
+    names = dict.fromkeys(chain.from_iterable(rows))
+    outer = {name[:at] for name in names for at, sign in enumerate(name) if sign == "."}
+    # A null in place of an object is a null in each of its columns.
+    empty = {name for name in outer & names.keys() if all(row.get(name) is None for row in rows)}
+    if empty:
+        rows = [{name: row[name] for name in row if name not in empty} for row in rows]
+    return rows
+
+
+def _leaves(
+    row: Mapping[str, Any], kept: Collection[str], before: str = ""
+) -> Iterator[tuple[str, Any]]:
     for name, value in row.items():
-        seen = columns.get(name)
-        if seen is None:
-            seen = columns[name] = _ColumnTypes(line)
-        if isinstance(value, dict | list) or _is_inexact(value):
-            is_odd = True
+        path = f"{before}{name}"
+        if isinstance(value, dict) and path not in kept:
+            if isinstance(value, Repeated):
+                yield path, value
+            elif value:
+                yield from _leaves(value, kept, f"{path}.")
+            else:
+                yield path, None
         else:
-            seen.types.setdefault(type_of(value), line)
-    if is_odd:
-        _find_mistakes(text, at, place, findings)
+            yield path, value
 
 
-def _find_mistakes(text: str, at: int, place: str, findings: Findings) -> None:
-    names = set()
-    for member_at, name, value in members(text, at):
-        line = line_of(text, member_at)
-        if name in names:
-            findings.add(f"{name!r} is repeated in this object", place, line)
-        elif isinstance(value, dict | list):
-            findings.add(
-                f"{name!r} is not a single value: use a column for each of its values", place, line
-            )
-        elif _is_inexact(value):
-            findings.add(
-                f"{name!r} is too large for a number in JSON: write it as text", place, line
-            )
-        names.add(name)
-
-
-def _is_inexact(value: object) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    return type(value) is int and abs(value) > INTEGER_MAX
-
-
-def _common_type(name: str, seen: _ColumnTypes, place: str, findings: Findings) -> str:
-    types = {one: line for one, line in seen.types.items() if one != "null"}
-    if len(types) < 2:
-        return next(iter(types), "null")
-    joined = JOINED.get(frozenset(types))
-    if joined is None:
-        where = " and ".join(f"{one} (line {line})" for one, line in types.items())
-        findings.add(f"column {name!r} has values of different types: {where}", place, seen.line)
-    return joined or "text"
+def _line_of_member(text: str, start: int, path: str) -> int | None:
+    """Return the line of a row's value; `None` if it cannot be found by name."""
+    try:
+        for at, name, _ in members(text, start):
+            if path == name or path.startswith(f"{name}."):
+                return line_of(text, at)
+    except JsonMistake:
+        pass  # The row is an array.
+    return None

@@ -1,30 +1,21 @@
-"""A table of typed columns, and the rules for column names, types and row ids."""
+"""A table of typed columns, and the column that identifies its rows."""
 
-import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cli.publish.validation import Findings
 
 ROWS_MAX: Final = 1_000_000
 COLUMNS_MAX: Final = 200
-NAME_LENGTH_MAX: Final = 100
 
 INTEGER_MAX: Final = 2**53 - 1
 """The largest integer that JavaScript represents exactly."""
 
-JOINED: Final[Mapping[frozenset[str], str]] = {
-    frozenset({"integer", "number"}): "number",
-    frozenset({"date", "text"}): "text",
-}
-"""The type of a column with values of two types."""
+JSON_TYPE: Final = "json"
+"""The type of a column whose values are arrays and objects, or of several types."""
 
-Value = str | int | float | bool | None
-
-_INVALID_NAME = re.compile("[\x00-\x1f\x7f-\x9f,\\[\\]\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+Value = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +24,17 @@ class Column:
 
     Args:
         name: The name.
-        type: `integer`, `number`, `boolean`, `date`, `text`, or `null` if it has no values.
+        type: `integer`, `number`, `boolean`, `date`, `text`, `json`, or `null` if it has no values.
         is_nullable: Whether any row has a null in it.
+        unit: The currency or percent sign that all its values had.
+        why: Why it is text, if most of its values are something else.
     """
 
     name: str
     type: str
     is_nullable: bool
+    unit: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,41 +45,13 @@ class Table:
         columns: The columns, in order.
         rows: The rows, each with a value for each column.
         lines: For each row, the line of the file in which it starts.
+        notes: What was changed or left out, and options that would read more of it.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Value]]
     lines: Sequence[int]
-
-
-def check_names(names: Sequence[str], place: str, lines: Sequence[int], findings: Findings) -> None:
-    """Check the names of columns.
-
-    Args:
-        names: The names, in order.
-        place: The file.
-        lines: For each name, its line.
-        findings: Mistakes are added to it.
-    """
-    if len(names) > COLUMNS_MAX:
-        findings.add(f"{len(names)} columns; the limit is {COLUMNS_MAX}", place, lines[0])
-    seen: set[str] = set()
-    for number, (name, line) in enumerate(zip(names, lines, strict=True), start=1):
-        if not name.strip():
-            findings.add(f"column {number} has no name", place, line)
-        elif name in seen:
-            findings.add(
-                f"column {number} has the same name as an earlier one: {name!r}", place, line
-            )
-        elif name.startswith("-") or len(name) > NAME_LENGTH_MAX or _INVALID_NAME.search(name):
-            findings.add(
-                f"column {number} has an invalid name, {name[:NAME_LENGTH_MAX]!r}: use at most "
-                f"{NAME_LENGTH_MAX} characters, without commas, square brackets and control "
-                "characters, and without a leading -",
-                place,
-                line,
-            )
-        seen.add(name)
+    notes: Sequence[str] = ()
 
 
 def choose_id(table: Table, requested: str | None, place: str) -> str | None:
@@ -109,6 +76,11 @@ def choose_id(table: Table, requested: str | None, place: str) -> str | None:
     if found is None:
         return None
     index = names.index(found)
+    if table.columns[index].type == JSON_TYPE:
+        if requested is None:
+            return None
+        findings.add(f"a json column cannot identify rows: {found}", "--id")
+        findings.refuse("The id")
     first: dict[Value, int] = {}
     for row, line in zip(table.rows, table.lines, strict=True):
         value = row[index]
@@ -122,29 +94,3 @@ def choose_id(table: Table, requested: str | None, place: str) -> str | None:
         return None
     findings.refuse("The id")
     return found
-
-
-def is_date(text: str) -> bool:
-    """Return whether a text is an existing day in the form YYYY-MM-DD."""
-    if not _DATE.fullmatch(text):
-        return False
-    try:
-        dt.date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def type_of(value: Value) -> str:
-    """Return the type of a JSON value; text in the form of a day is a date."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case _:
-            return "date" if is_date(value) else "text"

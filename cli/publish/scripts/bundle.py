@@ -69,6 +69,7 @@ class Bundle:
         secrets: Secrets by binding; never shown or stored.
         about: A description, as JSON, that is stored and shown.
         description: What the API says about itself, for its record.
+        notes: Hints for the user about how its files were read.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Bundle:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     description: Description = field(default_factory=Description)
+    notes: Sequence[str] = ()
 
     @property
     def raw_bytes(self) -> int:

@@ -3,13 +3,16 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from cli.errors import Finding, InputError
 from cli.publish.data.csv_table import read_csv
 from cli.publish.data.json_table import read_json
-from cli.publish.data.table import Table, choose_id
+from cli.publish.data.options import DatasetOptions
+from cli.publish.data.table import COLUMNS_MAX, ROWS_MAX, Table, choose_id
+from cli.publish.data.text_file import read_text
 from cli.publish.openapi import Priced
 from cli.publish.scripts.bundle import Bundle, Module
 from cli.publish.scripts.dataset_openapi import (
@@ -21,8 +24,11 @@ from cli.publish.scripts.dataset_openapi import (
     row_schema,
 )
 from cli.publish.scripts.templates import COMPATIBILITY_DATE, constant, template
+from core.collector import collector_paused
 
-ENDINGS: Final = (".csv", ".tsv", ".json")
+JSON_ENDINGS: Final = (".json", ".geojson")
+LINES_ENDINGS: Final = (".jsonl", ".ndjson")
+ENDINGS: Final = (".csv", ".tsv", ".txt", *JSON_ENDINGS, *LINES_ENDINGS)
 CACHE_SECONDS: Final = 60
 """The default cache lifetime of responses."""
 
@@ -33,20 +39,32 @@ of an isolate's 128 MB, and 90 ms of its one second of startup time."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def read_table(path: Path, delimiter: str | None = None) -> Table:
+LIMITS: Final = (
+    f"{ROWS_MAX:,} rows, {COLUMNS_MAX} columns, {ROWS_BYTES_MAX // 2**20} MiB as JSON without names"
+)
+
+
+def read_table(path: Path, options: DatasetOptions | None = None) -> Table:
     """Read a dataset.
 
     Args:
-        path: A `.csv`, `.tsv` or `.json` file in UTF-8, with or without a byte order mark.
-        delimiter: The delimiter of a CSV file; `None` to detect it.
+        path: A file whose suffix is one of `ENDINGS`.
+        options: How to read it.
 
     Raises:
-        InputError: The file is invalid; the findings list all mistakes.
+        InputError: An option or the file is invalid; the findings list all mistakes.
     """
-    text = _text(path)
-    if path.suffix.lower() == ".json":
-        return read_json(text, path.name)
-    return read_csv(text, path.name, delimiter or ("\t" if path.suffix.lower() == ".tsv" else None))
+    options = options or DatasetOptions()
+    ending = path.suffix.lower()
+    is_json = ending in (*JSON_ENDINGS, *LINES_ENDINGS)
+    reading = options.checked(is_json=is_json)
+    text = read_text(path, reading.encoding)
+    if ending == ".tsv" and reading.delimiter is None:
+        reading = replace(reading, delimiter="\t")
+    with collector_paused():
+        if is_json:
+            return read_json(text, path.name, reading, is_lines=ending in LINES_ENDINGS)
+        return read_csv(text, path.name, reading)
 
 
 def dataset_bundle(
@@ -82,7 +100,8 @@ def dataset_bundle(
     if len(rows) > ROWS_BYTES_MAX:
         raise InputError(
             f"The dataset has {len(rows):,} bytes as JSON; the limit is {ROWS_BYTES_MAX:,}.",
-            "Split it into several APIs, or publish a Worker that reads it from KV.",
+            "Leave columns out with --columns, split it into several APIs, or publish a Worker "
+            "that reads it from KV.",
         )
     code = template("dataset")
     columns = [
@@ -117,7 +136,10 @@ def dataset_bundle(
     about = {
         "rows": len(table.rows),
         "id": id_column,
-        "columns": columns,
+        "columns": [
+            {**described_column, **({"why": one.why} if one.why else {})}
+            for described_column, one in zip(columns, table.columns, strict=True)
+        ],
         "endpoints": ["GET /", "GET /rows/ID", "GET /schema.json", "GET /openapi.json"],
     }
     return Bundle(
@@ -127,26 +149,26 @@ def dataset_bundle(
         COMPATIBILITY_DATE,
         about=about,
         description=dataset_description(table.columns, title),
+        notes=table.notes,
     )
 
 
 def dataset_of(
     path: Path,
+    options: DatasetOptions,
     *,
-    delimiter: str | None,
-    id_column: str | None,
     title: str,
     description: str,
     cache_control: str,
     priced: Priced = dict,
 ) -> Bundle:
     """Return the script that serves a file; raises as `read_table` and `choose_id` do."""
-    table = read_table(path, delimiter)
+    table = read_table(path, options)
     return dataset_bundle(
         table,
         title=title,
         description=description,
-        id_column=choose_id(table, id_column, path.name),
+        id_column=choose_id(table, options.id_column, path.name),
         cache_control=cache_control,
         priced=priced,
     )
@@ -154,19 +176,6 @@ def dataset_of(
 
 def _first_unencodable(table: Table) -> int | None:
     for row, line in zip(table.rows, table.lines, strict=True):
-        if any(isinstance(one, str) and _HALF.search(one) for one in row):
+        if _HALF.search(json.dumps(row, ensure_ascii=False)):
             return line
     return None
-
-
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path.name} is not UTF-8 text.",
-            "Save it as UTF-8; spreadsheets offer this as “CSV UTF-8”.",
-            [Finding(f"invalid byte 0x{content[error.start]:02x}", path.name, line)],
-        ) from error

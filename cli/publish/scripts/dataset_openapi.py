@@ -6,7 +6,7 @@ The parameters and limits are those of `templates/dataset/query.js`.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cli.publish.data.table import Column
+from cli.publish.data.table import JSON_TYPE, Column
 from cli.publish.openapi import SCHEMA_LENGTH, Description, Operation
 from tenants.json_schema import compact_schema
 
@@ -22,6 +22,7 @@ _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "date": {"type": "string", "format": "date"},
     "text": {"type": "string"},
     "null": {"type": "null"},
+    "json": {},
 }
 _COMPARISONS = ("eq", "ne", "gt", "gte", "lt", "lte")
 OPERATORS: Final[Mapping[str, Sequence[str]]] = {
@@ -31,6 +32,7 @@ OPERATORS: Final[Mapping[str, Sequence[str]]] = {
     "text": (*_COMPARISONS, "contains", "null"),
     "boolean": ("eq", "ne", "null"),
     "null": ("null",),
+    "json": ("contains", "null"),
 }
 _MEANINGS: Final[Mapping[str, str]] = {
     "eq": "Equal.",
@@ -39,7 +41,7 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "gte": "Greater or equal.",
     "lt": "Less.",
     "lte": "Less or equal.",
-    "contains": "Contains this text, ignoring case.",
+    "contains": "Contains this text, ignoring case; an array: has this element.",
     "null": "true: null; false: not null.",
 }
 _PAGE_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -80,8 +82,10 @@ def row_schema(columns: Sequence[Column]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for one in columns:
         schema: dict[str, Any] = dict(_TYPES[one.type])
-        if one.is_nullable and one.type != "null":
+        if one.is_nullable and one.type not in {"null", JSON_TYPE}:
             schema["type"] = [schema["type"], "null"]
+        if one.unit:
+            schema["description"] = f"In {one.unit}."
         properties[one.name] = schema
     return {"type": "object", "properties": properties}
 
@@ -168,8 +172,10 @@ def _filters(
     for column in columns:
         for operator in OPERATORS[column.type]:
             if operator in operators:
-                schema = _TYPES["boolean" if operator == "null" else column.type]
-                name = column.name if operator == "eq" else f"{column.name}[{operator}]"
+                type_name = "text" if operator == "contains" else column.type
+                schema = _TYPES["boolean" if operator == "null" else type_name]
+                is_short = operator == "eq" and column.name not in _PAGE_PARAMETERS
+                name = column.name if is_short else f"{column.name}[{operator}]"
                 yield name, {**schema, "description": _MEANINGS[operator]}
 
 

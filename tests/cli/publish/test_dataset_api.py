@@ -158,6 +158,34 @@ def test_head_and_options_match_get(client: httpx.Client) -> None:
     assert client.get("/nowhere").status_code == 404
 
 
+def test_nested_values_and_reserved_names_can_be_filtered(
+    local: Local, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("nested") / "nested.jsonl"
+    file.write_text(
+        '{"id": 1, "limit": 5, "sort": "x", "tags": ["a", 7], "at": {"lat": 1.5}}\n'
+        '{"id": 2, "limit": 7, "sort": "y", "tags": null, "at": {"lat": 2.5}}\n'
+    )
+    asked = ("publish", file, "--slug", "nested", "--nested", "keep", "--execute")
+    assert local.done(*asked)["about"]["columns"][3]["type"] == "json"
+    with local.client("nested") as client:
+
+        def found(query: str) -> list[int]:
+            answer = client.get(f"?{query}&fields=id")
+            assert answer.status_code == 200, answer.text
+            return [row["id"] for row in answer.json()["rows"]]
+
+        assert client.get("/rows/1").json()["at"] == {"lat": 1.5}
+        assert found("limit[eq]=7") == [2]
+        assert found("limit[gt]=4&limit=1") == [1]
+        assert found("sort[eq]=x&sort=-id") == [1]
+        assert found("tags[contains]=7") == [1]
+        assert found("tags[contains]=b") == []
+        assert found("tags[null]=true") == [2]
+        for query in ("sort=at", "tags=a"):
+            assert client.get(f"?{query}").status_code == 400
+
+
 def test_the_schema_validates_the_rows(client: httpx.Client) -> None:
     schema = client.get("/schema.json").json()
     jsonschema.Draft202012Validator.check_schema(schema)

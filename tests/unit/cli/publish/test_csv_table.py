@@ -2,18 +2,19 @@
 
 import pytest
 
-from cli.errors import Finding, InputError
+from cli.errors import InputError
 from cli.publish.data.csv_table import read_csv
+from cli.publish.data.options import Reading
 from cli.publish.validation import FINDINGS_MAX
 
 
 def types(text: str) -> list[str]:
-    return [column.type for column in read_csv(text, "a.csv").columns]
+    return [column.type for column in read_csv(text, "a.csv", Reading()).columns]
 
 
 def findings(text: str) -> list[tuple[int | None, str]]:
     with pytest.raises(InputError) as raised:
-        read_csv(text, "a.csv")
+        read_csv(text, "a.csv", Reading())
     return [(one.line, one.message) for one in raised.value.findings]
 
 
@@ -46,7 +47,7 @@ def test_a_column_has_the_first_type_that_all_its_cells_fit(
 
 
 def test_an_empty_cell_is_null() -> None:
-    table = read_csv("a,b\n1,\n,x\n", "a.csv")
+    table = read_csv("a,b\n1,\n,x\n", "a.csv", Reading())
     assert table.rows == [[1, None], [None, "x"]]
     assert [column.is_nullable for column in table.columns] == [True, True]
 
@@ -55,25 +56,37 @@ def test_an_empty_cell_is_null() -> None:
 def test_the_delimiter_is_detected(delimiter: str) -> None:
     text = f'a{delimiter}"b,;|\t"\r\n1{delimiter}2\r\n'
     with_name = text.replace('"b,;|\t"', "b")
-    assert read_csv(with_name, "a.csv").rows == [[1, 2]]
+    assert read_csv(with_name, "a.csv", Reading()).rows == [[1, 2]]
 
 
 def test_a_given_delimiter_is_used() -> None:
-    assert read_csv("a:b\n1:2\n", "a.csv", ":").rows == [[1, 2]]
-    with pytest.raises(InputError, match="delimiter"):
-        read_csv("a:b\n1:2\n", "a.csv", "::")
+    assert read_csv("a:b\n1:2\n", "a.csv", Reading(delimiter=":")).rows == [[1, 2]]
 
 
 def test_findings_have_the_lines_of_the_file() -> None:
     text = 'a,b\n"one\ntwo\nthree",2\n\nx,y,z\np\n'
     assert findings(text) == [
-        (6, "3 cells; the header has 2"),
-        (7, "1 cells; the header has 2"),
+        (
+            6,
+            (
+                "3 cells; the header has 2: 'z' has no column; a cell with the delimiter must be "
+                "quoted, or leave the row out with --skip 6"
+            ),
+        ),
+        (
+            7,
+            (
+                "1 cell; the header has 2: fill short rows with --fill, or leave the row out with "
+                "--skip 7"
+            ),
+        ),
     ]
 
 
-def test_column_names_must_be_valid_and_unique() -> None:
-    assert [line for line, _ in findings('a,,a,-b,"c,d","x[1]"\n1,2,3,4,5,6\n')] == [1] * 5
+def test_column_names_must_be_valid() -> None:
+    found = findings('-b,"c,d","x[1]"\n1,2,3\n')
+    assert [line for line, _ in found] == [1] * 3
+    assert all("--rename" in message for _, message in found)
 
 
 def test_a_misplaced_quote_is_reported_with_its_line() -> None:
@@ -90,6 +103,7 @@ def test_a_file_without_rows_is_rejected(text: str) -> None:
 
 def test_only_the_first_mistakes_are_listed_and_all_are_counted() -> None:
     with pytest.raises(InputError, match="100 mistakes") as raised:
-        read_csv("a,b\n" + "1\n" * 100, "a.csv")
+        read_csv("a,b\n" + "1\n" * 100, "a.csv", Reading())
     assert len(raised.value.findings) == FINDINGS_MAX
-    assert raised.value.findings[0] == Finding("1 cells; the header has 2", "a.csv", 2)
+    first = raised.value.findings[0]
+    assert (first.place, first.line) == ("a.csv", 2)

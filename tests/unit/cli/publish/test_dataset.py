@@ -1,21 +1,22 @@
 """A file becomes the script that serves it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli.errors import InputError
+from cli.publish.data.options import DatasetOptions
 from cli.publish.scripts import dataset
 from cli.publish.scripts.bundle import Bundle
-from cli.publish.scripts.dataset import dataset_of, read_table
+from cli.publish.scripts.dataset import dataset_of
 
 
 def bundle_of(file: Path, id_column: str | None = None, title: str = "x") -> Bundle:
     return dataset_of(
         file,
-        delimiter=None,
-        id_column=id_column,
+        DatasetOptions(id_column=id_column),
         title=title,
         description="",
         cache_control="public, max-age=60",
@@ -35,17 +36,6 @@ def test_the_digest_depends_on_the_content_only(file: Path) -> None:
     before = bundle_of(file).digest
     file.write_text("id,name\n1,Zürich\n")
     assert bundle_of(file).digest != before
-
-
-def test_a_byte_order_mark_is_not_part_of_the_first_name(file: Path) -> None:
-    assert [one.name for one in read_table(file).columns] == ["id", "name"]
-
-
-def test_text_that_is_not_utf_8_is_reported_with_its_line(file: Path) -> None:
-    file.write_bytes(b"id,name\n1,Z\xfcrich\n")
-    with pytest.raises(InputError, match="UTF-8") as raised:
-        read_table(file)
-    assert raised.value.findings[0].line == 2
 
 
 def test_the_column_id_identifies_rows_if_it_is_unique(file: Path) -> None:
@@ -74,6 +64,38 @@ def test_half_a_surrogate_pair_is_reported_with_its_line(tmp_path: Path) -> None
     with pytest.raises(InputError, match="surrogate pair") as raised:
         bundle_of(file)
     assert raised.value.findings[0].line == 2
+
+
+def test_reserved_names_have_their_filter_in_the_description(file: Path) -> None:
+    file.write_text("id,limit,sort\n1,5,x\n")
+    bundle = bundle_of(file)
+    module = next(one for one in bundle.modules if one.name == "dataset.js").content.decode()
+    document = json.loads(module.partition("= ")[2].rstrip().rstrip(";"))["openapi"]
+    names = [one["name"] for one in document["paths"]["/"]["get"]["parameters"]]
+    assert len(names) == len(set(names))
+    assert {"limit", "limit[eq]", "limit[gt]", "sort[eq]", "id"} <= set(names)
+    assert [note.partition(",")[0] for note in bundle.notes] == [
+        "limit: filter with limit[eq]=VALUE",
+        "sort: filter with sort[eq]=VALUE",
+    ]
+
+
+def test_why_a_column_is_text_is_shown_and_not_published(file: Path) -> None:
+    file.write_text("price\n1\nn/a\n")
+    bundle = bundle_of(file)
+    assert bundle.about["columns"][0]["why"] == "line 3: 'n/a'"
+    assert not any(b"line 3" in one.content for one in bundle.modules)
+
+
+def test_a_column_of_arrays_cannot_identify_rows(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('[{"id": [1]}]')
+    kept = DatasetOptions(nested="keep")
+    about = dataset_of(file, kept, title="", description="", cache_control="").about
+    assert about["id"] is None
+    with pytest.raises(InputError) as raised:
+        dataset_of(file, replace(kept, id_column="id"), title="", description="", cache_control="")
+    assert "json column cannot identify rows" in raised.value.findings[0].message
 
 
 def test_rows_are_uploaded_as_text_not_as_code(file: Path) -> None:

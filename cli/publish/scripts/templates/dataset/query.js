@@ -4,7 +4,7 @@ import { dataset as constants } from "./dataset.js";
 /**
  * @typedef {import("./dataset.js").Dataset} Dataset
  * @typedef {import("./dataset.js").Column} Column
- * @typedef {string | number | boolean | null} Value
+ * @typedef {string | number | boolean | null | object} Value
  * @typedef {{column: number, operator: string, value: Value}} Filter
  * @typedef {{column: number, isDescending: boolean}} Order
  * @typedef {{parameter: string, message: string}} Mistake
@@ -22,6 +22,7 @@ const READERS = /** @type {Record<string, {demand: string, read: (text: string) 
 	date: { demand: "a date such as 2026-01-31", read: (text) => (isDate(text) ? text : undefined) },
 	text: { demand: "text", read: (text) => text },
 	boolean: { demand: "true or false", read: readBoolean },
+	json: { demand: "text", read: (text) => text },
 });
 
 /** @param {URLSearchParams} parameters @param {Dataset} dataset @returns {Query} */
@@ -54,8 +55,10 @@ const OPTIONS = {
 	sort(query, text, columns, refuse) {
 		for (const part of text.split(",")) {
 			const isDescending = part.startsWith("-");
-			const column = columns.get(isDescending ? part.slice(1) : part);
-			if (column === undefined) refuse(unknown(part.replace(/^-/, ""), columns));
+			const name = isDescending ? part.slice(1) : part;
+			const column = columns.get(name);
+			if (column === undefined) refuse(unknown(name, columns));
+			else if (constants.columns[column].type === "json") refuse(`A json column cannot be sorted: ${name}.`);
 			else query.orders.push({ column, isDescending });
 		}
 	},

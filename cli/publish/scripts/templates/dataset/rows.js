@@ -23,7 +23,10 @@ const TESTS = {
 	gte: (value, wanted) => value !== null && value >= wanted,
 	lt: (value, wanted) => value !== null && value < wanted,
 	lte: (value, wanted) => value !== null && value <= wanted,
-	contains: (value, wanted) => value?.toLowerCase().includes(wanted.toLowerCase()) ?? false,
+	contains: (value, wanted) =>
+		typeof value === "string"
+			? value.toLowerCase().includes(wanted.toLowerCase())
+			: Array.isArray(value) && value.some((one) => String(one) === wanted),
 	null: (value, wanted) => (value === null) === wanted,
 };
 
