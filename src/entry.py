@@ -53,7 +53,7 @@ def _isolate(raw_environment: Any) -> tuple[Dispatcher, ScheduledWork]:
         analytics = Analytics(clock, shards, store)
         shared = (RequestCounters(clock.now_ms()), Facilitators(environment, clock))
         api = PlatformApi(environment, clock, directory, recorder, analytics, *shared)
-        explore = Explore(environment, clock, analytics)
+        explore = Explore(environment, clock, analytics, directory)
         dispatcher = Dispatcher(environment, clock, directory, recorder, api, explore, *shared)
         _isolates.append((dispatcher, ScheduledWork(environment, clock)))
     return _isolates[0]

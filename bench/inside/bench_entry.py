@@ -24,9 +24,10 @@ from runtime.counters import QuotaCounter
 from runtime.environment import RuntimeClock, RuntimeEnvironment
 from runtime.http import RuntimeRequest
 from runtime.shards import RuntimeSql, RuntimeUsageShards
-from runtime.usage_shard import ShardObject
+from runtime.usage_shard import Records, ShardObject
 from snapshots.serialization import snapshot_json
 from snapshots.sharing import SharingShard
+from tenants.directory import TenantDirectory
 
 __all__ = ["QuotaCounter", "UsageShard", "on_fetch"]
 
@@ -73,10 +74,10 @@ class StillShard(SharingShard):
 
 
 def _start(
-    sql: Sql, number: int, store: KeyValueStore, _: Clock, shards: UsageShards
+    sql: Sql, number: int, store: KeyValueStore, _: Clock, shards: UsageShards, records: Records
 ) -> SharingShard:
     shard = StillShard(shard_of(sql, number, store, _clock).log)
-    shard.share(shards)
+    shard.share(shards, TenantDirectory(_clock, *records))
     return shard
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 MICROS: Final = 1_000_000
+_MICROS_PER_CENT: Final = 10_000
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
@@ -17,7 +18,7 @@ def money(micros: int) -> str:
     """Return micro-dollars as dollars: with two decimals if that is exact, otherwise with six."""
     sign, micros = ("-" if micros < 0 else ""), abs(micros)
     if micros % 10_000 == 0:
-        return f"{sign}${micros / MICROS:,.2f}"
+        return f"{sign}${two_decimals(micros)}"
     return f"{sign}${micros / MICROS:,.6f}"
 
 
@@ -25,7 +26,17 @@ def cents(micros: int) -> str:
     """Return micro-dollars as dollars, rounded to cents; amounts below a cent are not rounded."""
     if 0 < micros < 10_000:
         return f"${micros / MICROS:.6f}".rstrip("0")
-    return f"${micros / MICROS:,.2f}"
+    return f"${two_decimals(micros)}"
+
+
+def two_decimals(micros: int) -> str:
+    """Return micro-dollars of at least 0 as dollars with two decimals; half a cent is rounded up.
+
+    The dispatcher and its page round in the same way. A float would round 0.015 down, which no
+    float represents exactly.
+    """
+    whole, part = divmod((micros + _MICROS_PER_CENT // 2) // _MICROS_PER_CENT, 100)
+    return f"{whole:,}.{part:02d}"
 
 
 def clock_time(moment: datetime) -> str:

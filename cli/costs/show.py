@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cli.analytics.formatting import MICROS, two_decimals
 from cli.costs.estimate import STORED_DAYS, Estimate, sources
 from cli.costs.prices import READ_ON
 
@@ -54,13 +55,13 @@ def show(estimate: Estimate, console: Console) -> None:
             f"{one.quantity:,.{0 if one.quantity >= 10 else 1 if one.quantity >= 1 else 3}f}",
             f"{price.included:,.0f}",
             f"${price.dollars:g}{unit}",
-            f"{one.dollars:,.2f}",
+            f"{_cents(one.dollars)}",
         )
-    table.add_row("total", "", "", "", "", f"{estimate.dollars:,.2f}", style="bold")
+    table.add_row("total", "", "", "", "", f"{_cents(estimate.dollars)}", style="bold")
     console.print(table)
     console.print(
-        f"${estimate.dollars_per_million:,.2f} per million requests; "
-        f"${estimate.marginal_per_million:,.2f} for each further million "
+        f"${_cents(estimate.dollars_per_million)} per million requests; "
+        f"${_cents(estimate.marginal_per_million)} for each further million "
         "once all that is included is used.",
         markup=False,
     )
@@ -79,3 +80,7 @@ def show(estimate: Estimate, console: Console) -> None:
 def _camel_case(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(one.capitalize() for one in others)
+
+
+def _cents(dollars: float) -> str:
+    return two_decimals(round(dollars * MICROS))

@@ -23,13 +23,14 @@ from dev.openapi.json_schema import (
 )
 from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
+from tenants.discovery import METHODS
 
 _REVENUE: Mapping[str, Schema] = {
     "revenueUsd": number("Sum of settled payments in dollars, rounded to cents for display."),
     "revenueMicros": whole("Sum of settled payments in micro-dollars, exact."),
 }
 
-_PRIVATE_FIELDS = ("tenantId", "topCallerShare", "maxHourShare", "diversityRatio")
+_PRIVATE_FIELDS = ("tenantId",)
 """Fields of an API that the public snapshot does not have."""
 
 
@@ -111,11 +112,31 @@ def _explore_schemas() -> Mapping[str, Schema]:
     """Return the schemas of the public page's data: the same values, fewer fields."""
     snapshot, api, freshness = _snapshot(), _api_figures(), _freshness()
     kept = [name for name in snapshot["properties"] if name != "accuracy"]
-    rows = list_of(reference("ExploreApi"), "By rank.", constants.ALL_APIS_MAX)
+    rows = list_of(
+        reference("ExploreApi"),
+        "The matching APIs: called ones by rank, then live ones that were not called, then"
+        " withdrawn ones; `offset` and `limit` select from them.",
+        constants.ALL_APIS_MAX,
+    )
     reduced = part_of(snapshot, kept)
     fields = {
         **reduced["properties"],
-        "topApis": {**rows, "maxItems": constants.TOP_MAX},
+        "apis": record(
+            {
+                "total": whole("All APIs: the live ones, and withdrawn ones with totals."),
+                "matching": whole("How many match the filters."),
+                "shown": whole("The length of `allApis`."),
+                "offset": whole("How many are left out before them."),
+                "next": or_null(whole("The offset of the next page; null after the last.")),
+            }
+        ),
+        "catalog": {
+            "anyOf": [_catalog(), {"type": "null"}],
+            "description": "The live APIs; null if they are not known.",
+        },
+        "topApis": list_of(
+            reference("ExploreApi"), "The first `top` of `allApis` with a rank.", constants.TOP_MAX
+        ),
         "allApis": rows,
         "freshness": record(
             {
@@ -134,9 +155,7 @@ def _explore_schemas() -> Mapping[str, Schema]:
     }
     failures = ("upstream_http_error", "upstream_unreachable")
     return {
-        "ExploreApi": part_of(
-            api, [name for name in api["properties"] if name not in _PRIVATE_FIELDS]
-        ),
+        "ExploreApi": _explore_api(api),
         "ExploreSnapshot": record(fields),
         "Explore": record({"ok": always(value=True), **response}),
         "ExploreFailed": record(
@@ -145,6 +164,40 @@ def _explore_schemas() -> Mapping[str, Schema]:
         ),
         "AnyExplore": {"oneOf": [reference("Explore"), reference("ExploreFailed")]},
     }
+
+
+def _explore_api(api: Schema) -> Schema:
+    kept = [name for name in api["properties"] if name not in _PRIVATE_FIELDS]
+    return record(
+        {
+            **part_of(api, kept)["properties"],
+            "rank": or_null(
+                whole("Those that were called in this window come first; null if withdrawn.", 1)
+            ),
+            "title": text("Empty if there is none."),
+            "description": text("Empty if there is none; may be cut in a catalog of many APIs."),
+            "tags": list_of(text()),
+            "methods": list_of(one_of(METHODS), "Empty if the record does not say."),
+            "listedPriceUsd": number("The current price of a call, in dollars, exact."),
+            "listedPriceMicros": whole("The same in micro-dollars."),
+            "highestPriceMicros": whole("The highest price of a route, in micro-dollars."),
+            "charges": truth("Whether some calls must be paid for."),
+            "withdrawn": truth("Whether it has totals and is no longer published."),
+            "url": text("The address to call; empty if withdrawn."),
+        }
+    )
+
+
+def _catalog() -> Schema:
+    return record(
+        {
+            "live": whole("How many APIs are published, called or not."),
+            "categories": list_of(
+                record({"directory": text(), "apis": whole("Its live APIs.")}),
+                "The categories of live APIs, the largest first.",
+            ),
+        }
+    )
 
 
 def _snapshot() -> Schema:

@@ -39,8 +39,9 @@ export const shortCount = (value) => (value < COMPACT_FROM ? whole : compact).fo
 /** @param {number} value Abbreviated from a thousand. */
 export const axisCount = (value) => (value < 1_000 ? whole : compact).format(value);
 
-/** @param {number} micros Millionths of a dollar; less than a cent is not shown as zero. */
-export const money = (micros) => (micros > 0 && micros < 5_000 ? "<$0.01" : dollars.format(micros / 1e6));
+/** @param {number} micros Millionths of a dollar; half a cent is rounded up, and less is not shown as zero. */
+export const money = (micros) =>
+	micros > 0 && micros < 5_000 ? "<$0.01" : dollars.format(Math.round(micros / 10_000) / 100);
 
 /** @param {number} micros Millionths of a dollar; abbreviated from a million dollars. */
 export const shortMoney = (micros) =>

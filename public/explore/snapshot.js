@@ -4,7 +4,7 @@
  * @typedef {{calls: number, revenueMicros: number, agents: number, apis: number, directories: number}} Totals
  * @typedef {{[name in keyof Totals]: number | null}} Before The totals of an earlier time, as far as they are known.
  * @typedef {{
- *   id: string, rank: number, endpoint: string, owner: string, category: string, priceUsd: number, calls: number,
+ *   id: string, rank: number, endpoint: string, url: string, owner: string, category: string, priceUsd: number, calls: number,
  *   revenueMicros: number, callers: number, latencyMs: number, p95LatencyMs: number, errorRatePct: number,
  *   uptimePct: number, topCallerShare: number, maxHourShare: number, diversityRatio: number, score: number,
  *   trend: number[] | null,
@@ -74,7 +74,7 @@ function readBefore(raw) {
 function readApi(raw, index) {
 	const given = record(raw);
 	const endpoint = text(given.endpoint);
-	if (!endpoint) {
+	if (!endpoint || given.withdrawn === true) {
 		return [];
 	}
 	const errorRatePct = Math.min(100, number(given.errorRatePct));
@@ -83,6 +83,7 @@ function readApi(raw, index) {
 			id: text(given.id) || endpoint,
 			rank: number(given.rank) || index + 1,
 			endpoint,
+			url: text(given.url),
 			owner: text(given.owner) || "@unknown",
 			category: text(given.directory) || "APIs",
 			priceUsd: number(given.priceUsd),

@@ -8,9 +8,12 @@
 /**
  * @param {Api} api
  * @param {string} origin The origin of the APIs.
- * @returns {string} The URL of the API's root, always on `origin`.
+ * @returns {string} The URL of the API's root: the one in the response, otherwise always on `origin`.
  */
 export function urlOf(api, origin) {
+	if (api.url) {
+		return `${api.url.replace(/\/$/, "")}/`;
+	}
 	const path = api.endpoint.split("/").map(encodeURIComponent).join("/");
 	return `${origin}/${path.replace(/^\/+/, "")}/`;
 }

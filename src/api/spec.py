@@ -173,18 +173,45 @@ def window_name(name: str, description: str, windows: Sequence[str]) -> Paramete
     return WindowParameter(name, description, f"one of {', '.join(windows)}", schema, read)
 
 
-def whole_number(name: str, description: str, default: int, maximum: int) -> Parameter:
-    """Describe an optional whole number from 1 to `maximum`."""
+def choice(name: str, description: str, values: Sequence[str]) -> Parameter:
+    """Describe an optional parameter that is one of `values`; the first one by default."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError("not one of them")
+        return text
+
+    schema = {"type": "string", "enum": list(values), "default": values[0]}
+    expected = f"one of {', '.join(values)}"
+    return Parameter(name, description, expected, schema, read, values[0])
+
+
+def short_text(name: str, description: str, length_max: int) -> Parameter:
+    """Describe an optional text of at most `length_max` characters; empty by default."""
+
+    def read(text: str) -> str:
+        if len(text) > length_max:
+            raise ValueError("too long")
+        return text
+
+    schema = {"type": "string", "maxLength": length_max}
+    return Parameter(name, description, f"at most {length_max} characters", schema, read, "")
+
+
+def whole_number(
+    name: str, description: str, default: int, maximum: int, minimum: int = 1
+) -> Parameter:
+    """Describe an optional whole number from `minimum` to `maximum`."""
 
     def read(text: str) -> int:
         # Limited to nine digits, because Python parses a number of any length.
-        value = int(text) if _NINE_DIGITS.fullmatch(text) else 0
-        if not 1 <= value <= maximum:
+        value = int(text) if _NINE_DIGITS.fullmatch(text) else -1
+        if not minimum <= value <= maximum:
             raise ValueError("out of bounds")
         return value
 
-    schema = {"type": "integer", "minimum": 1, "maximum": maximum, "default": default}
-    expected = f"a whole number from 1 to {maximum}"
+    schema = {"type": "integer", "minimum": minimum, "maximum": maximum, "default": default}
+    expected = f"a whole number from {minimum} to {maximum}"
     return Parameter(name, description, expected, schema, read, default)
 
 

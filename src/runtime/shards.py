@@ -39,7 +39,7 @@ class RuntimeUsageShards:
 
     async def call(self, shard: int, method: str, argument: str) -> str:
         """Call a method of a shard; see `ports.UsageShards`."""
-        is_long = method in {"snapshots", "usage"}
+        is_long = method in {"snapshots", "usage", "catalog"}
         timeout_ms = constants.SNAPSHOTS_TIMEOUT_MS if is_long else constants.SHARD_TIMEOUT_MS
         try:
             # The timer is JavaScript's: asyncio's works only in a task.

@@ -46,6 +46,9 @@ class Shard(Protocol):
     async def usage(self, text: str) -> str:
         """Return usage in a range."""
 
+    async def catalog(self, text: str) -> str:
+        """Read the catalog for an isolate."""
+
     async def health(self, text: str) -> str:
         """Return counters."""
 
@@ -59,9 +62,12 @@ class Shard(Protocol):
         """Do what is due."""
 
 
-Start = Callable[[Sql, int, KeyValueStore, Clock, UsageShards], Shard]
-"""Starts a shard on its database, with its number, `USAGE_KV`, a clock and all shards:
-`sharing_shard_of`, which this package may not import."""
+Records = tuple[KeyValueStore | None, str | None]
+"""`TENANT_KV`, and the text of the variable `TENANT_DIRECTORY_JSON`."""
+
+Start = Callable[[Sql, int, KeyValueStore, Clock, UsageShards, Records], Shard]
+"""Starts a shard on its database, with its number, `USAGE_KV`, a clock, all shards and the
+directory: `sharing_shard_of`, which this package may not import."""
 
 
 class ShardObject(DurableObject):
@@ -92,6 +98,10 @@ class ShardObject(DurableObject):
     async def snapshots(self, text: str) -> str:
         """Read windows for an isolate; see `snapshots.sharing`."""
         return await self._look(self._started().snapshots, text)
+
+    async def catalog(self, text: str) -> str:
+        """Read the catalog for an isolate; see `tenants.catalog`."""
+        return await self._started().catalog(text)
 
     async def events(self, text: str) -> str:
         """Return commits and segments; see `metering.shard`."""
@@ -141,14 +151,17 @@ class ShardObject(DurableObject):
     def _started(self) -> Shard:
         if self._shard is None:
             raw = self.env._env  # noqa: SLF001 (the wrapper converts every value)
-            store = RuntimeEnvironment(raw).usage_store
+            environment = RuntimeEnvironment(raw)
+            store = environment.usage_store
             if store is None:
                 raise BindingMissing("USAGE_KV")
             context = self.ctx._ctx  # noqa: SLF001
             self._own_number = _number(raw.USAGE_SHARD, context.id)
             sql = RuntimeSql(context.storage.sql)
             shards = RuntimeUsageShards(raw.USAGE_SHARD, None)
-            self._shard = self._start(sql, self._own_number, store, RuntimeClock(), shards)
+            records = (environment.tenant_store, environment.setting("TENANT_DIRECTORY_JSON"))
+            clock = RuntimeClock()
+            self._shard = self._start(sql, self._own_number, store, clock, shards, records)
         return self._shard
 
     async def _set_alarm(self) -> None:

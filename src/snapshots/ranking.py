@@ -159,8 +159,11 @@ def shown_owner(owner: str) -> str:
 
 
 def shown_revenue(micros: int) -> Mapping[str, Json]:
-    """Return the two fields for an amount: dollars, rounded to cents, and exact micro-dollars."""
-    return {"revenueUsd": round(micros / 1_000_000, 2), "revenueMicros": micros}
+    """Return the two fields for an amount: dollars, rounded to cents, and exact micro-dollars.
+
+    Half a cent is rounded up. `round` would round 0.015 down, which no float represents exactly.
+    """
+    return {"revenueUsd": (micros + 5_000) // 10_000 / 100, "revenueMicros": micros}
 
 
 def _score(measures: Measures) -> float:

@@ -24,6 +24,8 @@ from metering.shard import UsageShard, shard_of
 from snapshots.ranking import RankedRow
 from snapshots.reading import SnapshotReader, Snapshots
 from snapshots.serialization import ROWS, json_text
+from tenants.catalog import CatalogReader
+from tenants.directory import TenantDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ class _Sent:
 
 
 class SharingShard(UsageShard):
-    """A shard that also reads snapshots for isolates, one read at a time."""
+    """A shard that also reads snapshots and the catalog for isolates, one of each at a time."""
 
-    def share(self, shards: UsageShards) -> None:
-        """Take the shards of the deployment."""
+    def share(self, shards: UsageShards, directory: TenantDirectory) -> None:
+        """Take the shards of the deployment, and its directory."""
         self._shards = shards
+        self._catalog = CatalogReader(self.log.clock, directory)
+        self._reading_catalog = asyncio.Lock()
         self._name = os.urandom(8).hex()
         self._reading = asyncio.Lock()
         self._reader: SnapshotReader | None = None
@@ -84,6 +88,11 @@ class SharingShard(UsageShard):
             with collector_paused():
                 return self._response(found, request["windows"])
 
+    async def catalog(self, text: str) -> str:
+        """Read the catalog for an isolate; see `CatalogReader.changes`."""
+        async with self._reading_catalog:
+            return await self._catalog.changes(text, self._let_others_run)
+
     async def _let_others_run(self) -> None:
         await self.log.clock.sleep_ms(0)
 
@@ -110,11 +119,16 @@ def _revision(sent: _Sent, row: RankedRow) -> int:
 
 
 def sharing_shard_of(
-    sql: Sql, number: int, store: KeyValueStore, clock: Clock, shards: UsageShards
+    sql: Sql,
+    number: int,
+    store: KeyValueStore,
+    clock: Clock,
+    shards: UsageShards,
+    records: tuple[KeyValueStore | None, str | None] = (None, None),
 ) -> SharingShard:
-    """Start shard `number` on its database."""
+    """Start shard `number` on its database; `records` are `TENANT_KV` and the variable."""
     shard = SharingShard(shard_of(sql, number, store, clock).log)
-    shard.share(shards)
+    shard.share(shards, TenantDirectory(clock, *records))
     return shard
 
 

@@ -8,17 +8,20 @@ publishing an API needs no deployment.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from core import constants, keys
 from core.errors import ConfigurationError, RecordRefused, StoreUnavailable
+from core.kv_store import get_all
 from core.logs import fields
 from core.ports import Clock, KeyValueStore
 from core.safe_json import read_json
 from tenants.records import Directory, Tenant, parse_directory, parse_tenant
 
 _LOGGER = logging.getLogger(__name__)
+_TEXTS_PER_STEP = 300
+"""Records that are read at the same time, 20 MB if all are as long as possible."""
 
 
 @dataclass(slots=True)
@@ -52,26 +55,33 @@ class TenantDirectory:
 
         The result has no hosts: in `TENANT_KV` each is a separate key.
         """
-        document = self._read_variable()
+        document = self.read_variable()
         valid = dict(document.by_slug)
         refused = list(document.refused)
+        async for texts in self.stored_texts():
+            for key, text in texts.items():
+                try:
+                    tenant = parse_stored(key, text)
+                except RecordRefused as error:
+                    refused.append(error)
+                else:
+                    valid[tenant.slug] = tenant
+        return Directory(valid, {}, refused)
+
+    async def stored_texts(self) -> AsyncIterator[Mapping[str, str]]:
+        """Yield the texts of all records in `TENANT_KV` by key, some hundred at a time.
+
+        Raises `StoreUnavailable`.
+        """
         cursor = None
         while self.store is not None:
-            page = await self.store.list_page(keys.TENANT_PREFIX, cursor)
-            names = [key.name for key in page.keys]
-            for start in range(0, len(names), constants.KV_BULK_GET_KEYS_MAX):
-                group = names[start : start + constants.KV_BULK_GET_KEYS_MAX]
-                for key, value in (await self.store.get_many(group)).items():
-                    try:
-                        tenant = _parse_stored(key, value)
-                    except RecordRefused as error:
-                        refused.append(error)
-                    else:
-                        valid.update({tenant.slug: tenant} if tenant else {})
+            page = await self.store.list_names(keys.TENANT_PREFIX, cursor)
+            for start in range(0, len(page.names), _TEXTS_PER_STEP):
+                found = await get_all(self.store, page.names[start : start + _TEXTS_PER_STEP])
+                yield {key: text for key, text in found.items() if text is not None}
             cursor = page.cursor
             if cursor is None:
                 break
-        return Directory(valid, {}, refused)
 
     async def _look_up(
         self, key: str, find: Callable[[KeyValueStore, str], Awaitable[Tenant | None]], name: str
@@ -90,7 +100,7 @@ class TenantDirectory:
                     raise
                 tenant = cached[1]
         if tenant is None:
-            document = self._read_variable()
+            document = self.read_variable()
             index = document.by_slug if key.startswith(keys.TENANT_PREFIX) else document.by_host
             tenant = index.get(name)
         if len(self._cache) >= constants.DIRECTORY_CACHE_ENTRIES:
@@ -101,7 +111,8 @@ class TenantDirectory:
     async def _stored_by_slug(self, store: KeyValueStore, slug: str) -> Tenant | None:
         key = keys.tenant(slug)
         try:
-            return _parse_stored(key, (await store.get_many([key]))[key])
+            text = (await store.get_many([key]))[key]
+            return None if text is None else parse_stored(key, text)
         except RecordRefused as error:
             _LOGGER.warning("directory_record_refused", extra=fields(cause=str(error)))
             return None
@@ -113,7 +124,11 @@ class TenantDirectory:
         # The record decides: an outdated host key must not route to the tenant.
         return tenant if tenant is not None and name in tenant.hosts else None
 
-    def _read_variable(self) -> Directory:
+    def read_variable(self) -> Directory:
+        """Return the records of the variable.
+
+        Raises `ConfigurationError` if it is invalid, or if there is no directory at all.
+        """
         if self._document is None:
             if self.variable is not None:
                 self._document = parse_directory(self.variable)
@@ -129,9 +144,8 @@ class TenantDirectory:
         return self._document
 
 
-def _parse_stored(key: str, value: str | None) -> Tenant | None:
-    if value is None:
-        return None
+def parse_stored(key: str, value: str) -> Tenant:
+    """Parse the record that `TENANT_KV` has under a key. Raises `RecordRefused`."""
     if len(value) > constants.RECORD_LENGTH_MAX:
         reason = f"it is longer than {constants.RECORD_LENGTH_MAX} characters"
         raise RecordRefused(f"TENANT_KV {key}", [reason])

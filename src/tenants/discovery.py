@@ -28,8 +28,8 @@ _MIME_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(?: ?; ?[\w.+-]+=[\w.+-]+
 _SCHEMA_LENGTH_MAX = 8_000
 """Characters of a schema or an example as JSON."""
 
-_TAGS_MAX = 10
-_TAG_LENGTH_MAX = 32
+TAGS_MAX = 10
+TAG_LENGTH_MAX = 32
 _EXAMPLE_KEYS = {"input", "output"}
 
 
@@ -130,13 +130,13 @@ def _read_tags(fields: RecordFields) -> Sequence[str]:
     given = fields.record.get("tags")
     if given is None:
         return ()
-    if isinstance(given, list) and len(given) <= _TAGS_MAX:
+    if isinstance(given, list) and len(given) <= TAGS_MAX:
         # Each is checked as a field of its own.
         tags = RecordFields({str(index): tag for index, tag in enumerate(given)})
-        found = [tags.text(name, _TAG_LENGTH_MAX) for name in tags.record]
+        found = [tags.text(name, TAG_LENGTH_MAX) for name in tags.record]
         if all(found):
             return tuple(dict.fromkeys(found))
-    fields.refuse("tags", f"at most {_TAGS_MAX} texts of 1 to {_TAG_LENGTH_MAX} characters")
+    fields.refuse("tags", f"at most {TAGS_MAX} texts of 1 to {TAG_LENGTH_MAX} characters")
     return ()
 
 

@@ -65,10 +65,11 @@ class Scene:
         shards = self.environment.usage_shards
         if shards is not None:
             shards.clock = self.clock
+            shards.records = (self.environment.tenant_store, self.variable)
         self.log = UsageRecorder("w", self.clock, shards, self.environment.usage_store)
         directory = TenantDirectory(self.clock, self.environment.tenant_store, self.variable)
         reader = Analytics(self.clock, shards, self.environment.usage_store)
-        explore = Explore(self.environment, self.clock, reader)
+        explore = Explore(self.environment, self.clock, reader, directory)
         self.dispatcher = Dispatcher(
             self.environment, self.clock, directory, self.log, Platform(), explore
         )

@@ -41,6 +41,11 @@ class Isolate:
         asyncio.run(self.shards.append([event(NOON_MS - number) for number in range(calls)]))
 
     @property
+    def requests(self) -> int:
+        """How often the other dispatcher was asked for its analytics."""
+        return sum("/__platform/analytics" in url for url, _, _ in self.fetcher.sent)
+
+    @property
     def reads(self) -> int:
         """How often a shard was read."""
         assert self.shards is not None

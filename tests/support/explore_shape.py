@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 WHOLE_MAX = 2**53 - 1
@@ -35,20 +36,87 @@ API_AMOUNTS = {
     "p95LatencyMs",
     "errorRatePct",
     "uptimePct",
+    "topCallerShare",
+    "maxHourShare",
+    "diversityRatio",
     "trendingScore",
 }
 API = {"id", "endpoint", "owner", "directory", "trend", *API_COUNTS, *API_AMOUNTS, *MONEY}
+"""The fields of a row that come from the totals."""
+
+LISTED = {
+    "title",
+    "description",
+    "tags",
+    "methods",
+    "listedPriceUsd",
+    "listedPriceMicros",
+    "highestPriceMicros",
+    "charges",
+    "withdrawn",
+    "url",
+}
+"""The fields of a row that come from the catalog."""
 DIRECTORY = {"directory", "calls", "apis", "uniqueCallers", *MONEY}
 POINT = {"startAt", "calls", "errors", *MONEY}
 FRESHNESS = {"asOf", "complete", "lagSeconds"}
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 UNKNOWN_BEFORE = {"activeAgents", "publishedApis", "directories"}
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_ENDPOINT = re.compile(r"/[A-Za-z0-9._~/-]+")
+_ENDPOINT = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 
 def check(snapshot: dict[str, Any], window: str, top: int) -> None:
-    """Fail unless a snapshot has the documented shape, with `top` rows in `topApis` at most."""
+    """Fail unless a response's snapshot has the documented shape.
+
+    `top` is the largest length of `topApis`, and the list is not filtered.
+    """
+    apis, catalog = snapshot["allApis"], snapshot["catalog"]
+    ranked = [api for api in apis if not api["withdrawn"]]
+    withdrawn = apis[len(ranked) :]
+    for api in apis:
+        check_listed(api)
+    assert [api["rank"] for api in withdrawn] == [None] * len(withdrawn)
+    assert snapshot["topApis"] == ranked[:top]
+    counts = snapshot["apis"]
+    assert set(counts) == {"total", "matching", "shown", "offset", "next"}
+    assert (counts["offset"], counts["shown"]) == (0, len(apis))
+    assert counts["shown"] <= counts["matching"] <= counts["total"]
+    assert counts["next"] == (len(apis) if len(apis) < counts["matching"] else None)
+    if catalog is None:
+        assert withdrawn == []
+    else:
+        assert set(catalog) == {"live", "categories"}
+        assert sum(one["apis"] for one in catalog["categories"]) == catalog["live"]
+        assert catalog["live"] >= len(ranked)
+    reduced = [{name: api[name] for name in API} for api in apis]
+    for rank, api in enumerate(reduced, start=1):
+        api["rank"] = rank
+    rest = {name: value for name, value in snapshot.items() if name != "catalog"}
+    lists = {"allApis": reduced, "topApis": reduced[:top]}
+    apis_of_totals = {"total": counts["total"], "shown": len(reduced)}
+    check_sanitized({**rest, **lists, "apis": apis_of_totals}, window, top)
+
+
+def check_listed(api: dict[str, Any]) -> None:
+    """Check what the catalog says of an API."""
+    assert set(api) == {*API, *LISTED}
+    for name, length_max in (("title", 200), ("description", 2_000)):
+        check_text(api[name] or "-", length_max)
+    assert len(api["tags"]) <= 10
+    for tag in api["tags"]:
+        check_text(tag, 32)
+    assert set(api["methods"]) <= METHODS
+    check_whole(api["listedPriceMicros"], api["highestPriceMicros"])
+    assert api["listedPriceUsd"] == api["listedPriceMicros"] / 1_000_000
+    assert api["listedPriceMicros"] <= api["highestPriceMicros"]
+    assert {type(api["charges"]), type(api["withdrawn"])} == {bool}
+    assert api["url"].endswith(api["endpoint"]) is not api["withdrawn"]
+
+
+def check_sanitized(snapshot: dict[str, Any], window: str, top: int) -> None:
+    """Fail unless sanitized totals have the documented shape, with `top` rows in `topApis`."""
     assert set(snapshot) == SNAPSHOT
     assert snapshot["window"] == window
     check_time(snapshot["generatedAt"])
@@ -113,6 +181,8 @@ def check_api(api: dict[str, Any], trend_max: int) -> None:
         check_amount(api[name])
     assert api["errorRatePct"] <= 100
     assert api["uptimePct"] <= 100
+    assert api["topCallerShare"] <= 1
+    assert api["maxHourShare"] <= 1
     check_money(api)
 
 
@@ -145,7 +215,8 @@ def check_hero(hero: dict[str, Any]) -> None:
 
 def check_money(row: dict[str, Any]) -> None:
     check_whole(row["revenueMicros"])
-    assert row["revenueUsd"] == round(row["revenueMicros"] / 1_000_000, 2)
+    cents = Decimal(row["revenueMicros"]).scaleb(-4).to_integral_value(ROUND_HALF_UP)
+    assert Decimal(str(row["revenueUsd"])) == cents.scaleb(-2)
 
 
 def check_whole(*values: Any) -> None:

@@ -27,6 +27,8 @@ class FakeShards:
     count: int = 1
     unavailable: set[int] = field(default_factory=set)
     lost_responses: int = 0
+    records: tuple[KeyValueStore | None, str | None] = (None, None)
+    """`TENANT_KV` and the variable of the directory."""
     calls: list[tuple[int, str]] = field(default_factory=list)
     started: dict[int, SharingShard] = field(default_factory=dict)
     databases: dict[int, FakeSql] = field(default_factory=dict)
@@ -36,7 +38,8 @@ class FakeShards:
         """Return a shard, which starts if it is not running."""
         if number not in self.started:
             database = self.databases.setdefault(number, FakeSql())
-            self.started[number] = sharing_shard_of(database, number, self.store, self.clock, self)
+            own = (database, number, self.store, self.clock, self)
+            self.started[number] = sharing_shard_of(*own, self.records)
         return self.started[number]
 
     async def call(self, shard: int, method: str, argument: str) -> str:

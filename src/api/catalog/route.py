@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from api.catalog.document import catalog_document
-from api.explore.cache import RenderedSnapshot, ResponseCache
+from api.explore.cache import ResponseCache
 from api.explore.sources import UNREACHABLE, UpstreamFailed
 from api.routes import CATALOG
 from core import constants
@@ -22,13 +23,21 @@ from tenants.directory import TenantDirectory
 _CACHE_CONTROL = f"public, max-age={constants.DIRECTORY_CACHE_SECONDS}"
 
 
+class Document(NamedTuple):
+    """A document made at `made_ms`, in milliseconds since 1970, and its tag."""
+
+    made_ms: int
+    tag: str
+    text: str
+
+
 @dataclass(slots=True)
 class Catalog:
     """Serves the route for one isolate."""
 
     clock: Clock
     directory: TenantDirectory
-    _cache: ResponseCache = field(init=False)
+    _cache: ResponseCache[Document] = field(init=False)
 
     def __post_init__(self) -> None:
         """Create the cache."""
@@ -49,9 +58,9 @@ class Catalog:
         )
         if etag_matches(f'"{rendered.tag}"', request.headers.get("if-none-match", "")):
             return Response(304, (*headers, (REQUEST_ID_HEADER, request_id)), "")
-        return text_response(rendered.body(0), request_id, headers=headers)
+        return text_response(rendered.text, request_id, headers=headers)
 
-    async def _make(self) -> RenderedSnapshot:
+    async def _make(self) -> Document:
         now_ms = self.clock.now_ms()
         try:
             directory = await self.directory.read_all()
@@ -59,4 +68,4 @@ class Catalog:
             raise UpstreamFailed(UNREACHABLE, str(error)) from error
         text = json_text(catalog_document(directory.by_slug.values()))
         tag = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-        return RenderedSnapshot(now_ms, tag, text, "", ())
+        return Document(now_ms, tag, text)

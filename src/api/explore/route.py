@@ -9,11 +9,13 @@ import logging
 from dataclasses import dataclass, field
 
 from analytics import WINDOWS, Analytics
-from api.explore.cache import RenderedSnapshot, ResponseCache, render
+from api.explore.cache import ResponseCache
+from api.explore.catalog import Catalog
+from api.explore.listing import ORIGIN, Listing, RowTexts, View, listing_of
 from api.explore.sanitize import SafeRows, empty_snapshot, safe_snapshot
 from api.explore.sources import HTTP_ERROR, Source, UpstreamFailed, source_of
 from api.routes import EXPLORE
-from api.spec import query_pairs, read_parameters
+from api.spec import Values, query_pairs, read_parameters
 from core import constants
 from core.errors import MethodNotAllowed
 from core.logs import fields
@@ -23,10 +25,12 @@ from core.responses import (
     REQUEST_ID_HEADER,
     etag_matches,
     is_preflight,
-    json_response,
     preflight_response,
     text_response,
 )
+from snapshots.serialization import json_text
+from tenants.catalog import READ_SECONDS
+from tenants.directory import TenantDirectory
 
 _CACHE_CONTROL = f"public, max-age={constants.EXPLORE_FRESH_SECONDS}"
 _READABLE = (ANY_ORIGIN, ("access-control-expose-headers", f"ETag, {REQUEST_ID_HEADER}"))
@@ -35,18 +39,27 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Explore:
-    """Serves the route for one isolate."""
+    """Serves the route for one isolate. Without a directory, it knows no catalog."""
 
     environment: Environment
     clock: Clock
     analytics: Analytics
+    directory: TenantDirectory | None = None
     _source: Source = field(init=False)
-    _caches: dict[str, ResponseCache] = field(default_factory=dict)
+    _caches: dict[str, ResponseCache[Listing]] = field(default_factory=dict)
     """By window."""
+    _catalog: ResponseCache[Catalog] = field(init=False)
 
     def __post_init__(self) -> None:
         """Choose the source; settings cannot change during an isolate's lifetime."""
-        self._source = source_of(self.environment, self.analytics)
+        self._source = source_of(self.environment, self.clock, self.analytics, self.directory)
+        is_own = self._source.name == "self"
+        fresh_seconds = constants.EXPLORE_FRESH_SECONDS if is_own else READ_SECONDS
+        self._catalog = ResponseCache(self.clock, self._source.catalog, fresh_seconds)
+
+    async def catalog(self) -> Catalog:
+        """Return the live APIs. Raises `UpstreamFailed` if they cannot be read."""
+        return await self._catalog.get()
 
     async def handle(self, request: Request, query: str, request_id: str) -> Response:
         """Serve one request with `query`, which is empty or starts with `?`.
@@ -60,37 +73,36 @@ class Explore:
             raise MethodNotAllowed(request.method, EXPLORE.methods)
         values = read_parameters(EXPLORE.parameters, query_pairs(query))
         window = values["window"] or WINDOWS[0]
+        origin = "/".join(request.url.split("/", 3)[:3])
         try:
-            rendered = await self._cache(window).get()
+            listing = await self._cache(window).get()
         except UpstreamFailed as error:
-            body = {
-                "ok": False,
-                "error": error.code,
-                "window": window,
-                "source": self._source.name,
-                "snapshot": empty_snapshot(window, self.clock.now_ms()),
-            }
-            return json_response(body, request_id, headers=_READABLE)
+            body = {"ok": False, "error": error.code, "window": window, "source": self._source.name}
+            empty = empty_snapshot(window, self.clock.now_ms())
+            unknown = Catalog(self.clock.now_ms(), is_known=False)
+            listing = listing_of(body, empty, unknown, unknown.made_ms, RowTexts())
+            return text_response(listing.text(View(), 0, origin), request_id, headers=_READABLE)
         if_none_match = request.headers.get("if-none-match", "")
-        return _response(rendered, values["top"], if_none_match, request_id)
+        return _response(listing, values, origin, if_none_match, request_id)
 
-    def _cache(self, window: str) -> ResponseCache:
+    def _cache(self, window: str) -> ResponseCache[Listing]:
         if window not in self._caches:
-            rows = SafeRows(window)
+            rows, texts = SafeRows(window), RowTexts(json_text(self._source.url)[1:-1] or ORIGIN)
 
-            async def make() -> RenderedSnapshot:
-                return await self._make(window, rows)
+            async def make() -> Listing:
+                return await self._make(window, rows, texts)
 
             self._caches[window] = ResponseCache(self.clock, make)
         return self._caches[window]
 
-    async def _make(self, window: str, rows: SafeRows) -> RenderedSnapshot:
+    async def _make(self, window: str, rows: SafeRows, texts: RowTexts) -> Listing:
         now_ms = self.clock.now_ms()
         try:
             document = await self._source.snapshot(window)
             snapshot = safe_snapshot(document, window, now_ms, constants.TOP_MAX, rows)
             body = {"ok": True, "window": window, "source": self._source.name}
-            return render(body, snapshot, now_ms)
+            catalog = await self._known_catalog()
+            return listing_of(body, snapshot, catalog, now_ms, texts)
         except UpstreamFailed:
             raise
         except Exception as error:
@@ -98,12 +110,33 @@ class Explore:
             _LOGGER.exception("public_snapshot_failed", extra=fields(window=window))
             raise UpstreamFailed(HTTP_ERROR, "a defect") from error
 
+    async def _known_catalog(self) -> Catalog:
+        try:
+            return await self.catalog()
+        except UpstreamFailed:
+            return Catalog(self.clock.now_ms(), is_known=False)
+
+
+def _view_of(values: Values) -> View:
+    return View(
+        values["q"],
+        values["category"],
+        values["owner"],
+        values["tag"],
+        values["api"],
+        values["sort"],
+        values["order"] == "desc",
+        values["offset"],
+        values["limit"],
+    )
+
 
 def _response(
-    rendered: RenderedSnapshot, top: int, if_none_match: str, request_id: str
+    listing: Listing, values: Values, origin: str, if_none_match: str, request_id: str
 ) -> Response:
-    tag = f'"{rendered.tag}-{top}"'
+    view, top = _view_of(values), values["top"]
+    tag = f'"{listing.tag_of(view, top)}"'
     headers = (("cache-control", _CACHE_CONTROL), ("etag", f"W/{tag}"), *_READABLE)
     if etag_matches(tag, if_none_match):
         return Response(304, (*headers, (REQUEST_ID_HEADER, request_id)), "")
-    return text_response(rendered.body(top), request_id, headers=headers)
+    return text_response(listing.text(view, top, origin), request_id, headers=headers)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from analytics import days_of
+from api.routes import ID_LENGTH_MAX
 from core import constants
 from core.calendar import DAY_MS, timestamp
 from core.ports import Json
@@ -30,13 +31,11 @@ _HIDDEN = re.compile(
 """Control and invisible characters, direction changes, and surrogates. Not the joiners U+200C and
 U+200D, which some scripts and emoji need."""
 
-_ENDPOINT = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+/?", re.ASCII)
-"""A path without characters that are special in a URL or in a shell: people copy it into both."""
+_ENDPOINT = re.compile(r"(?=/)(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*/?", re.ASCII)
+"""A path without characters that are special in a URL or in a shell: people copy it into both. It
+is `/` for an API at a host of its own."""
 
 _ENDPOINT_LENGTH_MAX = 200
-_ID_LENGTH_MAX = 300
-"""A tenant's id has up to 200 characters; a colon and the slug follow it."""
-
 _TIME_LENGTH_MAX = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999
@@ -62,9 +61,9 @@ class SafeRows:
             fields = value.unranked if isinstance(value, RankedRow) else None
             _, row = known.get(id(fields), (None, None))
             if row is None:
-                row = _row(_object(value), self.window)
+                row = _row(as_object(value), self.window)
             if row is not None:
-                by_id.setdefault(row.fields["id"], row._replace(rank=_whole(value.get("rank"))))
+                by_id.setdefault(row.fields["id"], row._replace(rank=safe_whole(value.get("rank"))))
                 if fields is not None:
                     self._known[id(fields)] = (fields, row)
         rows = list(by_id.values())
@@ -93,7 +92,7 @@ def safe_snapshot(
     rows. `now_ms` replaces missing times. `topApis` are the first `top` of `allApis`. `safe_rows`
     has the rows of earlier calls.
     """
-    given = _object(document)
+    given = as_object(document)
     rows = (safe_rows or SafeRows(window)).read(
         _list(given.get("allApis")) or _list(given.get("topApis"))
     )
@@ -102,18 +101,18 @@ def safe_snapshot(
     return {
         "window": window,
         "generatedAt": generated,
-        "range": _range(_object(given.get("range")), window, generated),
+        "range": _range(as_object(given.get("range")), window, generated),
         "heroStats": _at_least(_hero(given.get("heroStats")), rows, directories),
         "previous": _previous(given.get("previous"), window),
         "apis": {
-            "total": max(_whole(_object(given.get("apis")).get("total")), len(rows)),
+            "total": max(safe_whole(as_object(given.get("apis")).get("total")), len(rows)),
             "shown": len(rows),
         },
         "topApis": rows[:top],
         "allApis": rows,
         "directories": directories,
         "series": _series(given.get("series")),
-        "freshness": _freshness(_object(given.get("freshness"))),
+        "freshness": _freshness(as_object(given.get("freshness"))),
     }
 
 
@@ -124,7 +123,7 @@ def empty_snapshot(window: str, now_ms: int) -> _Object:
 
 def is_snapshot(document: Json, window: str) -> bool:
     """Return whether a document looks like a snapshot of `window`; its values may be invalid."""
-    given = _object(document)
+    given = as_object(document)
     return (
         given.get("window", window) == window
         and isinstance(given.get("heroStats"), dict)
@@ -132,7 +131,8 @@ def is_snapshot(document: Json, window: str) -> bool:
     )
 
 
-def _object(value: Json) -> _Object:
+def as_object(value: Json) -> _Object:
+    """Return a value, or an empty object if it is no object."""
     return value if isinstance(value, dict) else {}
 
 
@@ -141,44 +141,54 @@ def _list(value: Json) -> Sequence[Json]:
 
 
 def _row(given: _Object, window: str) -> _SafeRow | None:
-    endpoint = given.get("endpoint")
-    if not isinstance(endpoint, str) or len(endpoint) > _ENDPOINT_LENGTH_MAX:
-        return None
-    if not _ENDPOINT.fullmatch(endpoint):
+    endpoint = safe_endpoint(given.get("endpoint"))
+    if endpoint is None:
         return None
     error_rate = _amount(given.get("errorRatePct"), 100)
     uptime = given.get("uptimePct")
     fields = {
-        "id": _text(given.get("id"), endpoint, _ID_LENGTH_MAX),
+        "id": safe_text(given.get("id"), endpoint, ID_LENGTH_MAX),
         "endpoint": endpoint,
-        "owner": _owner(given.get("owner")),
-        "directory": _directory(given.get("directory")),
+        "owner": safe_owner(given.get("owner")),
+        "directory": safe_directory(given.get("directory")),
         "priceUsd": _amount(given.get("priceUsd")),
-        "calls": _whole(given.get("calls")),
+        "calls": safe_whole(given.get("calls")),
         **_revenue(given),
-        "uniqueCallers": _whole(given.get("uniqueCallers")),
+        "uniqueCallers": safe_whole(given.get("uniqueCallers")),
         "latencyMs": _amount(given.get("latencyMs")),
         "p95LatencyMs": _amount(given.get("p95LatencyMs")),
         "errorRatePct": error_rate,
         "uptimePct": _amount(uptime, 100) if _is_amount(uptime) else round(100 - error_rate, 4),
+        "topCallerShare": _amount(given.get("topCallerShare"), 1),
+        "maxHourShare": _amount(given.get("maxHourShare"), 1),
+        "diversityRatio": _amount(given.get("diversityRatio")),
         "trendingScore": _amount(given.get("trendingScore")),
         "trend": _trend(given.get("trend"), _TREND_POINTS_MAX[window]),
     }
-    return _SafeRow(_whole(given.get("rank")), fields, json_text(fields))
+    return _SafeRow(safe_whole(given.get("rank")), fields, json_text(fields))
 
 
-def _owner(value: Json) -> str:
+def safe_endpoint(value: Json) -> str | None:
+    """Return a path that is safe in a URL and in a shell; None for any other value."""
+    if not isinstance(value, str) or len(value) > _ENDPOINT_LENGTH_MAX:
+        return None
+    return value if _ENDPOINT.fullmatch(value) else None
+
+
+def safe_owner(value: Json) -> str:
+    """Return an owner as shown, with `@`."""
     # One more than the directory allows, for the `@` that every shown owner starts with.
-    name = _text(value, "", constants.TEXT_LENGTH_MAX + 1).removeprefix("@").strip()
+    name = safe_text(value, "", constants.TEXT_LENGTH_MAX + 1).removeprefix("@").strip()
     return "@" + name[: constants.TEXT_LENGTH_MAX].rstrip() if name else UNKNOWN_OWNER
 
 
-def _directory(value: Json) -> str:
-    return _text(value, DEFAULT_DIRECTORY, constants.TEXT_LENGTH_MAX)
+def safe_directory(value: Json) -> str:
+    """Return a category as shown."""
+    return safe_text(value, DEFAULT_DIRECTORY, constants.TEXT_LENGTH_MAX)
 
 
 def _trend(value: Json, points: int) -> Sequence[int]:
-    return [_whole(calls) for calls in value[-points:]] if isinstance(value, list) else []
+    return [safe_whole(calls) for calls in value[-points:]] if isinstance(value, list) else []
 
 
 def _revenue(given: _Object) -> _Object:
@@ -189,12 +199,12 @@ def _revenue(given: _Object) -> _Object:
             _amount(given.get("revenueUsd"), constants.INTEGER_MAX // _MICROS_PER_USD)
             * _MICROS_PER_USD
         )
-    return shown_revenue(_whole(micros))
+    return shown_revenue(safe_whole(micros))
 
 
 def _hero(value: Json) -> _Object:
-    given = _object(value)
-    return {**{name: _whole(given.get(name)) for name in _HERO_COUNTS}, **_revenue(given)}
+    given = as_object(value)
+    return {**{name: safe_whole(given.get(name)) for name in _HERO_COUNTS}, **_revenue(given)}
 
 
 def _at_least(hero: _Object, rows: Sequence[_Object], directories: Sequence[_Object]) -> _Object:
@@ -228,14 +238,14 @@ def _range(given: _Object, window: str, generated: str) -> _Object:
 
 def _previous(value: Json, window: str) -> _Object | None:
     """Read the previous period's statistics; None if its range is missing or invalid."""
-    given = _object(value)
-    bounds = _object(given.get("range"))
+    given = as_object(value)
+    bounds = as_object(given.get("range"))
     start, end = _time(bounds.get("startAt")), _time(bounds.get("endAt"))
     is_open = window == "overall"
     if end is None or not (is_open or (start is not None and start <= end)):
         return None
     start = None if is_open else start
-    hero = _object(given.get("heroStats"))
+    hero = as_object(given.get("heroStats"))
     unknown = {name: None for name in _HERO_COUNTS if name in hero and hero[name] is None}
     return {"range": {"startAt": start, "endAt": end}, "heroStats": {**_hero(hero), **unknown}}
 
@@ -244,13 +254,13 @@ def _directories(values: Sequence[Json]) -> Sequence[_Object]:
     by_name: dict[str, _Object] = {}
     for value in values:
         if isinstance(value, dict):
-            name = _directory(value.get("directory"))
+            name = safe_directory(value.get("directory"))
             row = {
                 "directory": name,
-                "calls": _whole(value.get("calls")),
+                "calls": safe_whole(value.get("calls")),
                 **_revenue(value),
-                "apis": _whole(value.get("apis")),
-                "uniqueCallers": _whole(value.get("uniqueCallers")),
+                "apis": safe_whole(value.get("apis")),
+                "uniqueCallers": safe_whole(value.get("uniqueCallers")),
             }
             by_name.setdefault(name, row)
     return list(by_name.values())
@@ -260,14 +270,14 @@ def _series(values: Json) -> Sequence[_Object]:
     """Read the time series; points without a time, or with a repeated one, are dropped."""
     newest = values[-constants.SERIES_POINTS_MAX :] if isinstance(values, list) else []
     points: dict[str, _Object] = {}
-    for value in map(_object, newest):
+    for value in map(as_object, newest):
         start = _time(value.get("startAt"))
         if start is not None:
             point = {
                 "startAt": start,
-                "calls": _whole(value.get("calls")),
+                "calls": safe_whole(value.get("calls")),
                 **_revenue(value),
-                "errors": _whole(value.get("errors")),
+                "errors": safe_whole(value.get("errors")),
             }
             points.setdefault(start, point)
     return [points[start] for start in sorted(points)]
@@ -279,11 +289,11 @@ def _freshness(given: _Object) -> _Object:
     return {
         "asOf": as_of,
         "complete": as_of is not None and given.get("complete") is True,
-        "lagSeconds": _whole(given.get("lagSeconds")),
+        "lagSeconds": safe_whole(given.get("lagSeconds")),
     }
 
 
-def _text(value: Json, default: str, length_max: int) -> str:
+def safe_text(value: Json, default: str, length_max: int) -> str:
     """Return text as one line of at most `length_max` characters; `default` if that is empty."""
     if not isinstance(value, str):
         return default
@@ -303,7 +313,7 @@ def _amount(value: Json, maximum: int = constants.INTEGER_MAX) -> int | float:
     return min(value, maximum) if _is_amount(value) and value > 0 else 0
 
 
-def _whole(value: Json, maximum: int = constants.INTEGER_MAX) -> int:
+def safe_whole(value: Json, maximum: int = constants.INTEGER_MAX) -> int:
     """Return what `_amount` returns, without its fraction."""
     return int(_amount(value, maximum))
 

@@ -1,4 +1,4 @@
-"""Sources of the public page's snapshots: this Worker's analytics, or another dispatcher's.
+"""Sources of the public page's data: this Worker's analytics and records, or another dispatcher's.
 
 The other dispatcher's token is sent to its address only: redirects are not followed, and
 neither responses nor logs contain it.
@@ -14,7 +14,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from analytics import Analytics
-from api.explore.sanitize import is_snapshot
+from api.explore.catalog import Catalog, ListedApi, catalog_of, listed_api, listed_entry
+from api.explore.sanitize import as_object, is_snapshot
+from api.routes import EXPLORE
 from core import constants
 from core.errors import (
     BindingMissing,
@@ -23,8 +25,10 @@ from core.errors import (
     ShardUnavailable,
     StoreUnavailable,
 )
-from core.ports import Environment, Json
+from core.ports import Clock, Environment, Json
 from core.safe_json import read_json
+from tenants.catalog import APIS_MAX, SharedCatalog
+from tenants.directory import TenantDirectory
 
 UNREACHABLE = "upstream_unreachable"
 """No complete response in time, or no address to send the request to."""
@@ -35,6 +39,9 @@ HTTP_ERROR = "upstream_http_error"
 _UPSTREAM_URL_SETTING = "ANALYTICS_BASE_URL"
 _UPSTREAM_TOKEN_SETTING = "ANALYTICS_TOKEN"  # noqa: S105
 _LOOPBACK = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1", re.ASCII)
+_UPSTREAM_ROWS = 500
+"""Rows of one request for another dispatcher's catalog, about 500 kB."""
+
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -55,17 +62,35 @@ class Source(Protocol):
         """The value of `source` in the response: `self` or `upstream`."""
         ...
 
+    @property
+    def url(self) -> str:
+        """The address below which the APIs are called; empty for that of the request."""
+        ...
+
     async def snapshot(self, window: str) -> Json:
         """Return the snapshot of `window`, not sanitized. Raises `UpstreamFailed`."""
         ...
 
+    async def catalog(self) -> Catalog:
+        """Return the live APIs. Raises `UpstreamFailed`."""
+        ...
 
-@dataclass(frozen=True, slots=True)
+
 class LocalSource:
-    """This Worker's own analytics."""
+    """This Worker's own analytics, and the records of its directory, None if it has none."""
 
-    analytics: Analytics
-    name: str = "self"
+    name = "self"
+    url = ""
+
+    def __init__(
+        self, clock: Clock, analytics: Analytics, directory: TenantDirectory | None
+    ) -> None:
+        """Prepare to read the catalog."""
+        self.clock = clock
+        self.analytics = analytics
+        self._shared = SharedCatalog(clock, directory, analytics.shards, listed_entry)
+        self._apis: Mapping[str, ListedApi] | None = None
+        self._catalog: Catalog | None = None
 
     async def snapshot(self, window: str) -> Json:
         """Return the snapshot of `window`. Raises `UpstreamFailed`."""
@@ -75,16 +100,66 @@ class LocalSource:
             raise UpstreamFailed(UNREACHABLE, f"analytics cannot be read: {error}") from error
         return snapshots[window]
 
+    async def catalog(self) -> Catalog:
+        """Return the APIs of the directory. Raises `UpstreamFailed` if it cannot be read."""
+        try:
+            apis = await self._shared.read()
+        except (ConfigurationError, StoreUnavailable) as error:
+            raise UpstreamFailed(UNREACHABLE, f"the directory cannot be read: {error}") from error
+        now_ms = self.clock.now_ms()
+        if self._catalog is None or apis is not self._apis:
+            self._apis, self._catalog = apis, catalog_of(apis.values(), now_ms)
+        return self._catalog._replace(made_ms=now_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteSource:
-    """The platform API of another dispatcher, at `ANALYTICS_BASE_URL`."""
+    """The platform API of another dispatcher, at `ANALYTICS_BASE_URL`, and its public page's data.
 
+    An older dispatcher has no catalog.
+    """
+
+    clock: Clock
     environment: Environment
     name: str = "upstream"
 
+    @property
+    def url(self) -> str:
+        """Its address; empty if the setting is unusable."""
+        try:
+            upstream = upstream_of(self.environment)
+        except ConfigurationError:
+            return ""
+        assert upstream is not None
+        return upstream[0]
+
     async def snapshot(self, window: str) -> Json:
         """Request the snapshot of `window`. Raises `UpstreamFailed`."""
+        path = f"/__platform/analytics?window={window}&top={constants.TOP_MAX}"
+        snapshot = as_object(await self._request(path)).get("snapshot")
+        if not is_snapshot(snapshot, window):
+            raise UpstreamFailed(HTTP_ERROR, f"{self.url}: no snapshot of {window}")
+        return snapshot
+
+    async def catalog(self) -> Catalog:
+        """Request the list of the other dispatcher's page. Raises `UpstreamFailed`."""
+        rows: list[Json] = []
+        offset: Json = 0
+        while offset == len(rows) < APIS_MAX:
+            query = f"limit={_UPSTREAM_ROWS}&offset={offset}"
+            document = await self._request(f"{EXPLORE.path}?{query}")
+            snapshot = as_object(as_object(document).get("snapshot"))
+            page = snapshot.get("allApis")
+            if not isinstance(snapshot.get("catalog"), dict) or not isinstance(page, list):
+                return Catalog(self.clock.now_ms(), is_known=False)
+            rows += page
+            offset = as_object(snapshot.get("apis")).get("next")
+        live = (row for row in rows if as_object(row).get("withdrawn") is False)
+        apis = (api for api in map(listed_api, live) if api is not None)
+        return catalog_of(apis, self.clock.now_ms())
+
+    async def _request(self, path: str) -> Json:
+        """Return the other dispatcher's response to a request for `path`."""
         try:
             upstream = upstream_of(self.environment)
         except ConfigurationError as error:
@@ -93,7 +168,7 @@ class RemoteSource:
         base_url, headers = upstream
         try:
             fetched = await self.environment.fetcher.fetch(
-                f"{base_url}/__platform/analytics?window={window}&top={constants.TOP_MAX}",
+                base_url + path,
                 method="GET",
                 headers=headers,
                 body=None,
@@ -106,20 +181,21 @@ class RemoteSource:
             raise UpstreamFailed(HTTP_ERROR, f"{base_url}: status {fetched.status}")
         try:
             # Each unusable number is replaced by itself (`sanitize`).
-            document = read_json(fetched.body, is_finite=False)
+            return read_json(fetched.body, is_finite=False)
         except ValueError as error:
             raise UpstreamFailed(HTTP_ERROR, f"{base_url}: invalid JSON") from error
-        snapshot = document.get("snapshot") if isinstance(document, dict) else None
-        if not is_snapshot(snapshot, window):
-            raise UpstreamFailed(HTTP_ERROR, f"{base_url}: no snapshot of {window}")
-        return snapshot
 
 
-def source_of(environment: Environment, analytics: Analytics) -> Source:
+def source_of(
+    environment: Environment,
+    clock: Clock,
+    analytics: Analytics,
+    directory: TenantDirectory | None,
+) -> Source:
     """Return the other dispatcher if `ANALYTICS_BASE_URL` names one, else this Worker."""
     if environment.setting(_UPSTREAM_URL_SETTING) is None:
-        return LocalSource(analytics)
-    return RemoteSource(environment)
+        return LocalSource(clock, analytics, directory)
+    return RemoteSource(clock, environment)
 
 
 def upstream_of(environment: Environment) -> tuple[str, Mapping[str, str]] | None:

@@ -27,7 +27,7 @@ from runtime.d1 import RuntimeDatabase
 from runtime.http import RuntimeSigner
 from runtime.kv import RuntimeStore
 from runtime.shards import RuntimeSql, RuntimeUsageShards
-from runtime.usage_shard import Shard, ShardObject
+from runtime.usage_shard import Records, Shard, ShardObject
 from snapshots.sharing import sharing_shard_of
 
 __all__ = ["QuotaCounter", "SqlObject", "UsageShard", "on_fetch"]
@@ -83,12 +83,17 @@ class RemoteSql:
 
 
 def start_shard(
-    sql: Sql, number: int, store: KeyValueStore, clock: Clock, shards: UsageShards
+    sql: Sql,
+    number: int,
+    store: KeyValueStore,
+    clock: Clock,
+    shards: UsageShards,
+    records: Records,
 ) -> Shard:
     """Start a shard; that with the number `FAULTY` has faults."""
     if number == FAULTY:
         return cast("Shard", FaultyShard(sql, clock))
-    return sharing_shard_of(sql, number, store, clock, shards)
+    return sharing_shard_of(sql, number, store, clock, shards, records)
 
 
 class UsageShard(ShardObject):

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from analytics import WINDOWS
 from api.explore.sanitize import empty_snapshot, is_snapshot, safe_snapshot
-from tests.support.explore_shape import API, DIRECTORY, FRESHNESS, HERO, POINT, SNAPSHOT, check
+from tests.support.explore_shape import (
+    API,
+    DIRECTORY,
+    FRESHNESS,
+    HERO,
+    POINT,
+    SNAPSHOT,
+    check_sanitized,
+)
 from tests.support.fakes import NOON_MS
 from tests.support.platform_scene import ROUTES, Scene
 
@@ -89,7 +97,7 @@ def test_any_value_becomes_a_safe_snapshot_and_sanitizing_is_idempotent(
     found = safe_snapshot(document, window, NOON_MS, top)
     text = json.dumps(found, allow_nan=False)
     read: dict[str, Any] = json.loads(text)
-    check(read, window, top)
+    check_sanitized(read, window, top)
     assert safe_snapshot(read, window, NOON_MS + 1, top) == read
 
 
@@ -99,7 +107,7 @@ def test_a_snapshot_of_this_dispatcher_keeps_every_shown_value(window: str) -> N
     scene.commit(7)
     snapshot = scene.body(ROUTES[0], f"?window={window}&top=1")["snapshot"]
     found = safe_snapshot(snapshot, window, 0, 1)
-    check(dict(found), window, 1)
+    check_sanitized(dict(found), window, 1)
     for name in SNAPSHOT - {"allApis", "topApis", "freshness"}:
         assert found[name] == snapshot[name], name
     for name in FRESHNESS:
@@ -114,7 +122,7 @@ def test_a_snapshot_of_this_dispatcher_keeps_every_shown_value(window: str) -> N
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_empty_snapshot_has_the_documented_shape(window: str) -> None:
     found = dict(empty_snapshot(window, NOON_MS))
-    check(found, window, 25)
+    check_sanitized(found, window, 25)
     assert found["generatedAt"] == NOON
     start = {"today": "2026-11-22T00:00:00.000Z", "week": "2026-11-16T00:00:00.000Z"}
     assert found["range"] == {"startAt": start.get(window), "endAt": NOON}
@@ -139,7 +147,8 @@ def row(endpoint: str = "/t/a", **given: Any) -> dict[str, Any]:
         None,
         7,
         "",
-        "/",
+        "//",
+        "/.",
         "//evil.example/x",
         "https://evil.example",
         "javascript:alert(1)",
@@ -156,6 +165,10 @@ def row(endpoint: str = "/t/a", **given: Any) -> dict[str, Any]:
 def test_a_row_with_an_unsafe_endpoint_is_dropped(endpoint: Any) -> None:
     assert apis(row(endpoint), None, [], "row", row("/t/fine"))[0]["endpoint"] == "/t/fine"
     assert len(apis(row(endpoint), row("/t/fine"))) == 1
+
+
+def test_a_row_at_the_root_of_a_host_is_kept() -> None:
+    assert [api["endpoint"] for api in apis(row("/"), row("/t/a/"))] == ["/", "/t/a/"]
 
 
 def test_missing_fields_of_a_row_have_defaults() -> None:

@@ -22,11 +22,12 @@ def test_the_snapshot_of_another_dispatcher_is_returned() -> None:
     assert (body["ok"], body["source"]) == (True, "upstream")
     check(body["snapshot"], "week", 25)
     assert body["snapshot"]["heroStats"]["calls"] == 7
+    headers = {"accept": "application/json", "authorization": f"Bearer {TOKEN}"}
     assert isolate.fetcher.sent == [
-        (
-            "https://dispatch.example/__platform/analytics?window=week&top=100",
-            {"accept": "application/json", "authorization": f"Bearer {TOKEN}"},
-            None,
+        (f"https://dispatch.example{path}", headers, None)
+        for path in (
+            "/__platform/analytics?window=week&top=100",
+            "/api/explore/analytics?limit=500&offset=0",
         )
     ]
     assert isolate.reads == 0
