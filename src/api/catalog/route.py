@@ -9,7 +9,6 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from api.catalog.document import catalog_document
 from api.explore.cache import ResponseCache
 from api.explore.sources import UNREACHABLE, UpstreamFailed
 from api.routes import CATALOG
@@ -61,6 +60,9 @@ class Catalog:
         return text_response(rendered.text, request_id, headers=headers)
 
     async def _make(self) -> Document:
+        # Imported late, because few isolates serve it.
+        from api.catalog.document import catalog_document  # noqa: PLC0415
+
         now_ms = self.clock.now_ms()
         try:
             directory = await self.directory.read_all()
