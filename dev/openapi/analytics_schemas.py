@@ -25,10 +25,11 @@ from metering.sketches import distinct, heavy_hitters, latency
 from metering.sketches.callers import EXACT_CALLERS_MAX
 from tenants.discovery import METHODS
 
-_REVENUE: Mapping[str, Schema] = {
+REVENUE: Mapping[str, Schema] = {
     "revenueUsd": number("Sum of settled payments in dollars, rounded to cents for display."),
     "revenueMicros": whole("Sum of settled payments in micro-dollars, exact."),
 }
+"""The two fields of an amount."""
 
 _PRIVATE_FIELDS = ("tenantId",)
 """Fields of an API that the public snapshot does not have."""
@@ -50,7 +51,7 @@ def analytics_schemas() -> Mapping[str, Schema]:
             {
                 "directory": text("The category, `APIs` if none."),
                 "calls": whole(),
-                **_REVENUE,
+                **REVENUE,
                 "apis": whole("Called APIs of the category."),
                 "uniqueCallers": whole("Distinct callers of these APIs."),
             }
@@ -59,7 +60,7 @@ def analytics_schemas() -> Mapping[str, Schema]:
             {
                 "startAt": time("Start of the hour or day."),
                 "calls": whole(),
-                **_REVENUE,
+                **REVENUE,
                 "errors": whole(
                     "Calls with status 500 and up, 408 or 429, or whose script was missing."
                 ),
@@ -248,7 +249,7 @@ def _hero_stats() -> Schema:
             "publishedApis": whole("APIs with at least one call."),
             "directories": whole("Categories with at least one call."),
             "calls": whole("Requests that were not refused before dispatch."),
-            **_REVENUE,
+            **REVENUE,
         }
     )
 
@@ -269,7 +270,7 @@ def _api_figures() -> Schema:
             "directory": text("The category, `APIs` if none."),
             "priceUsd": number("Mean listed price of the calls, in dollars."),
             "calls": whole("Requests that were not refused before dispatch."),
-            **_REVENUE,
+            **REVENUE,
             "uniqueCallers": whole("Distinct callers."),
             "latencyMs": number(
                 "Mean of latencies above 0, from arrival to the response's headers."

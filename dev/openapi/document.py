@@ -27,6 +27,7 @@ from dev.openapi.error_schemas import (
 )
 from dev.openapi.json_schema import reference, text
 from dev.openapi.operator_schemas import operator_schemas
+from dev.openapi.usage_schemas import usage_schemas
 from payments.errors import PaymentRequired
 
 Document = Mapping[str, Json]
@@ -104,6 +105,7 @@ def document() -> Document:
             "responses": responses,
             "schemas": {
                 **analytics_schemas(),
+                **usage_schemas(),
                 **operator_schemas(),
                 **error_schemas(described_errors()),
             },
@@ -168,10 +170,13 @@ def _success(route: Route, success: Success, method: str) -> Document:
     )
     response: dict[str, Json] = {
         "description": success.description,
-        "headers": _headers(list(dict.fromkeys((*names, *CROSS_ORIGIN)))),
+        "headers": _headers(list(dict.fromkeys((*names, *success.headers, *CROSS_ORIGIN)))),
     }
     if success.schema_name is not None:
-        response["content"] = {success.media_type: {"schema": reference(success.schema_name)}}
+        schemas = {success.media_type: success.schema_name, **success.other_types}
+        response["content"] = {
+            media_type: {"schema": reference(name)} for media_type, name in schemas.items()
+        }
         if route.cursor_parameter is not None and method != "HEAD":
             response["links"] = {
                 "nextPage": {
@@ -197,13 +202,16 @@ def _error(status: int, errors: Errors) -> Document:
 
 
 def _parameter(parameter: Parameter) -> Document:
-    return {
+    described: dict[str, Json] = {
         "name": parameter.name,
         "in": "query",
         "required": parameter.is_required,
         "description": parameter.description,
         "schema": parameter.schema,
     }
+    if parameter.example is not None:
+        described["example"] = parameter.example
+    return described
 
 
 _IMPORT_BODY: Document = {

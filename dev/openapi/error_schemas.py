@@ -25,7 +25,12 @@ HEADERS: Mapping[str, tuple[str, Schema]] = {
         "Tag of the content, for `If-None-Match`.",
         text(pattern='^W/"[0-9a-f]+(-[0-9]+)?"$'),
     ),
-    "vary": ("The headers that may contain the token.", text()),
+    "vary": ("The headers on which the response depends, such as the token.", text()),
+    "content-disposition": ("The file name of a download.", text()),
+    "x-clawr-usage-complete": (
+        "Whether CSV lacks nothing: `true` or `false`.",
+        one_of(("true", "false")),
+    ),
     "www-authenticate": ("How to authenticate (RFC 6750).", text(pattern="^Bearer ")),
     "allow": ("The methods that the path allows.", text(pattern="^[A-Z]+(, [A-Z]+)*$")),
     "retry-after": ("Seconds to wait before the next attempt.", whole(least=1)),

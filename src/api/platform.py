@@ -113,6 +113,7 @@ class PlatformApi:
             routes.SETTLEMENTS.path: self._get_settlements,
             routes.RECONCILIATION.path: self._get_reconciliation,
             routes.PLATFORM_HEALTH.path: self._get_health,
+            routes.USAGE.path: self._get_usage,
             routes.COMPACT.path: self._post_compact,
             routes.IMPORT.path: self._post_import,
             routes.METRICS.path: self._get_metrics,
@@ -201,6 +202,15 @@ class PlatformApi:
 
     async def _get_health(self, call: _Call) -> Response:
         return _json_response(call, await self._health.report())
+
+    async def _get_usage(self, call: _Call) -> Response:
+        # Few isolates read usage, so its modules are loaded on the first request.
+        from api.usage.route import usage_response  # noqa: PLC0415
+
+        headers = call.request.headers
+        return await usage_response(
+            self.analytics, self.clock, call.values, headers, None, call.request_id
+        )
 
     async def _get_metrics(self, call: _Call) -> Response:
         return metrics_response(await self._metrics.text(), call.request_id)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from analytics import WINDOWS
 from api.pagination import decode_claim, decode_places
 from api.spec import (
+    CSV,
     OPENMETRICS,
     READING,
     WRITING,
@@ -19,12 +20,14 @@ from api.spec import (
     choice,
     cursor,
     day,
+    identifier,
     lenient_number,
     moment,
     short_text,
     whole_number,
     window_name,
 )
+from api.usage.limits import FORMATS, GROUPINGS, HOURLY_DAYS_MAX, INTERVALS, RANGE_DAYS_MAX
 from core import constants
 from core.errors import (
     BindingMissing,
@@ -232,6 +235,44 @@ IMPORT = Route(
     " are sent. Invalid events are rejected and listed; the others are imported.",
 )
 
+USAGE = Route(
+    "/__platform/usage",
+    "usage",
+    "Usage in any range: by hour, day or month, of an API, a tenant or all",
+    READING,
+    (
+        Success(
+            "The rows, their totals, and how fresh and exact they are; or the rows as CSV.",
+            "Usage",
+            other_types={CSV: "UsageCsv"},
+            headers=("vary", "content-disposition", "x-clawr-usage-complete"),
+        ),
+    ),
+    _PLATFORM_ERRORS,
+    "analytics:read",
+    "Without `groupBy` there is a row for each hour, day or month, also for those without calls."
+    " The range is extended to whole hours (`interval=hour`) or whole UTC days, and ends with the"
+    " current one; `range` has the result. A month at the edge of the range has only the days in"
+    " the range. `tenant` and `api` may name something that does not exist: its usage is 0."
+    f" By day or month, a range has at most {RANGE_DAYS_MAX} days, by hour {HOURLY_DAYS_MAX}, and"
+    " at most 50,000 rows. `groupBy=caller` needs `api`. Hours can only be grouped by API or"
+    " tenant.",
+    (
+        moment("from", "The first UTC day or instant of the range."),
+        moment("to", "The end of the range, exclusive; now by default.", is_required=False),
+        choice("interval", "The time that a row covers.", INTERVALS),
+        identifier("tenant", "Only APIs of this tenant, by its id.", "ten_meridian_feasts"),
+        identifier("api", "Only APIs with this slug.", "feasts"),
+        choice("groupBy", "Divides the rows.", GROUPINGS, has_default=False),
+        choice(
+            "format",
+            "Otherwise CSV if `Accept` prefers `text/csv`, else JSON.",
+            FORMATS,
+            has_default=False,
+        ),
+    ),
+)
+
 METRICS = Route(
     "/__platform/metrics",
     "metrics",
@@ -338,6 +379,7 @@ ROUTES = (
     SETTLEMENTS,
     RECONCILIATION,
     PLATFORM_HEALTH,
+    USAGE,
     COMPACT,
     IMPORT,
     METRICS,

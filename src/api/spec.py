@@ -31,6 +31,7 @@ READING = ("GET", "HEAD")
 WRITING = ("POST",)
 JSON = "application/json"
 HTML = "text/html"
+CSV = "text/csv"
 OPENMETRICS = "application/openmetrics-text"
 PARAMETERS_MAX = 100
 """Parameters that a query may have, described or not."""
@@ -62,6 +63,7 @@ class Parameter:
     default: Json = None
     is_required: bool = False
     is_stricter_than_schema: bool = False
+    example: str | None = None
 
     def error(self) -> InvalidParameter:
         """Return the error for an invalid value."""
@@ -90,6 +92,10 @@ class Success:
     media_type: str = JSON
     status: int | None = 200
     """None for every status that the route does not list."""
+    other_types: Mapping[str, str] = field(default_factory=dict)
+    """Schemas of other forms of the body, by media type."""
+    headers: Sequence[str] = ()
+    """Headers that other routes do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +179,9 @@ def window_name(name: str, description: str, windows: Sequence[str]) -> Paramete
     return WindowParameter(name, description, f"one of {', '.join(windows)}", schema, read)
 
 
-def choice(name: str, description: str, values: Sequence[str]) -> Parameter:
+def choice(
+    name: str, description: str, values: Sequence[str], *, has_default: bool = True
+) -> Parameter:
     """Describe an optional parameter that is one of `values`; the first one by default."""
 
     def read(text: str) -> str:
@@ -181,9 +189,12 @@ def choice(name: str, description: str, values: Sequence[str]) -> Parameter:
             raise ValueError("not one of them")
         return text
 
-    schema = {"type": "string", "enum": list(values), "default": values[0]}
+    schema: dict[str, Json] = {"type": "string", "enum": list(values)}
+    default = values[0] if has_default else None
+    if has_default:
+        schema["default"] = default
     expected = f"one of {', '.join(values)}"
-    return Parameter(name, description, expected, schema, read, values[0])
+    return Parameter(name, description, expected, schema, read, default, example=values[-1])
 
 
 def short_text(name: str, description: str, length_max: int) -> Parameter:
@@ -196,6 +207,19 @@ def short_text(name: str, description: str, length_max: int) -> Parameter:
 
     schema = {"type": "string", "maxLength": length_max}
     return Parameter(name, description, f"at most {length_max} characters", schema, read, "")
+
+
+def identifier(name: str, description: str, example: str) -> Parameter:
+    """Describe an optional id or slug, of which any text is one."""
+
+    def read(text: str) -> str:
+        if not 1 <= len(text) <= constants.TEXT_LENGTH_MAX:
+            raise ValueError("too short or too long")
+        return text
+
+    schema = {"type": "string", "minLength": 1, "maxLength": constants.TEXT_LENGTH_MAX}
+    expected = f"a text of 1 to {constants.TEXT_LENGTH_MAX} characters"
+    return Parameter(name, description, expected, schema, read, example=example)
 
 
 def whole_number(
@@ -230,8 +254,8 @@ def lenient_number(name: str, description: str, default: int, maximum: int) -> P
     return replace(number, schema=schema, read=read, expected="anything")
 
 
-def moment(name: str, description: str) -> Parameter:
-    """Describe a required UTC day or time with a zone; its value is in milliseconds since 1970."""
+def moment(name: str, description: str, *, is_required: bool = True) -> Parameter:
+    """Describe a UTC day or time with a zone; its value is in milliseconds since 1970."""
 
     def read(text: str) -> int:
         if _MOMENT.fullmatch(text) is None:
@@ -248,7 +272,7 @@ def moment(name: str, description: str) -> Parameter:
         "a UTC day such as 2026-11-22 or a time such as 2026-11-22T18:00Z",
         schema,
         read,
-        is_required=True,
+        is_required=is_required,
         is_stricter_than_schema=True,
     )
 

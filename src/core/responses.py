@@ -131,11 +131,11 @@ def prefers_page(headers: Mapping[str, str]) -> bool:
     if _BROWSER not in headers.get("user-agent", ""):
         return False
     accept = headers.get("accept", "")
-    page = _quality(accept, "text/html")
-    return page[0] > 0 and page > _quality(accept, "application/json")
+    page = accepted_weight(accept, "text/html")
+    return page[0] > 0 and page > accepted_weight(accept, "application/json")
 
 
-def _quality(accept: str, media_type: str) -> tuple[float, int]:
+def accepted_weight(accept: str, media_type: str) -> tuple[float, int]:
     """Return the weight of a media type in an `Accept` header, 0 to 1, and its range's specificity.
 
     The most specific range counts (RFC 9110, section 12.5.1). Parameters other than `q` are
