@@ -22,7 +22,9 @@ from cli.commands import (
     rollback,
     show,
     stores,
+    token,
     unpublish,
+    usage,
 )
 from cli.errors import CommandError, InputError
 from cli.options import PANEL_ACCOUNT, PANEL_ANALYTICS, PANEL_APIS
@@ -66,6 +68,7 @@ app.command(rich_help_panel=PANEL_APIS, epilog=unpublish.EXAMPLES)(unpublish.unp
 app.command(rich_help_panel=PANEL_APIS, epilog=apis.EXAMPLES)(apis.apis)
 app.command(rich_help_panel=PANEL_APIS, epilog=show.EXAMPLES)(show.show)
 app.command(rich_help_panel=PANEL_ANALYTICS, epilog=analytics.EXAMPLES)(analytics.analytics)
+app.command(rich_help_panel=PANEL_ANALYTICS, epilog=usage.EXAMPLES)(usage.usage)
 app.command(rich_help_panel=PANEL_ANALYTICS, epilog=events.EXAMPLES)(events.events)
 app.command(rich_help_panel=PANEL_ANALYTICS, epilog=reconcile.EXAMPLES)(reconcile.reconcile)
 app.command(rich_help_panel=PANEL_ANALYTICS, epilog=rebuild.EXAMPLES)(rebuild.rebuild)
@@ -82,6 +85,7 @@ for name, is_old in ((deploy_dispatcher.NAME, False), (deploy_dispatcher.OLD_NAM
         rich_help_panel=PANEL_ACCOUNT,
     )(deploy_dispatcher.deploy_dispatcher)
 app.command(rich_help_panel=PANEL_ACCOUNT, epilog=rollback.EXAMPLES)(rollback.rollback)
+app.add_typer(token.token_app, name="token", rich_help_panel=PANEL_ACCOUNT)
 app.add_typer(stores.kv_app, name="kv", rich_help_panel=PANEL_ACCOUNT)
 app.add_typer(stores.namespace_app, name="namespace", rich_help_panel=PANEL_ACCOUNT)
 

@@ -43,12 +43,15 @@ class Analytics:
     _shared: SharedSnapshots | None = None
     _own: SnapshotReader | None = None
 
-    async def snapshots(self, windows: Sequence[str], top: int) -> Snapshots:
+    async def snapshots(
+        self, windows: Sequence[str], top: int, tenants: Sequence[str] | None = None
+    ) -> Snapshots:
         """Return snapshots in which everything is counted that was acknowledged before this call.
 
         Args:
             windows: Some of `WINDOWS`.
             top: The length of `topApis`, 1 to 100.
+            tenants: Only what concerns these tenants, by id; None for all.
 
         Raises:
             BindingMissing: There are no shards or no KV.
@@ -56,6 +59,8 @@ class Analytics:
             ShardUnavailable: No shard responded, and nothing is known of any.
             StoreUnavailable: KV failed.
         """
+        if tenants is not None:
+            return await self._limited(await self.snapshots(windows, top), top, tenants)
         shared, reader = self._connect()
         try:
             return await shared.snapshots(windows, top)
@@ -95,13 +100,18 @@ class Analytics:
             raise BindingMissing("USAGE_SHARD")
         return await RangeReader(self.clock, self.shards).read(wanted)
 
-    async def count_outcome(self, day: int, outcome: str) -> int:
-        """Count requests by their outcome, as `SnapshotReader.count_outcome` does.
+    async def _limited(self, found: Snapshots, top: int, tenants: Sequence[str]) -> Snapshots:
+        """Return the part of snapshots that concerns some tenants."""
+        from snapshots.tenant_view import limited_snapshot, ranges_of  # noqa: PLC0415
 
-        Raises as `snapshots` does.
-        """
-        _, reader = self._connect()
-        return await reader.count_outcome(day, outcome)
+        now_ms = self.clock.now_ms()
+        limited = {}
+        for window, snapshot in found.items():
+            series, whole = ranges_of(window, tenants, now_ms)
+            limited[window] = limited_snapshot(
+                snapshot, tenants, await self.usage(series), await self.usage(whole), top
+            )
+        return limited
 
     def _connect(self) -> tuple[SharedSnapshots, SnapshotReader]:
         if self.shards is None:

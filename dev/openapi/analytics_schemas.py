@@ -53,7 +53,12 @@ def analytics_schemas() -> Mapping[str, Schema]:
                 "calls": whole(),
                 **REVENUE,
                 "apis": whole("Called APIs of the category."),
-                "uniqueCallers": whole("Distinct callers of these APIs."),
+                "uniqueCallers": or_null(
+                    whole(
+                        "Distinct callers of these APIs. Null for a token that is limited to"
+                        " tenants, if there are several APIs."
+                    )
+                ),
             }
         ),
         "SeriesEntry": record(
@@ -245,7 +250,12 @@ def _snapshot() -> Schema:
 def _hero_stats() -> Schema:
     return record(
         {
-            "activeAgents": whole("Distinct callers."),
+            "activeAgents": or_null(
+                whole(
+                    "Distinct callers. Null for a token that is limited to tenants, if too many"
+                    " sketches would have to be merged."
+                )
+            ),
             "publishedApis": whole("APIs with at least one call."),
             "directories": whole("Categories with at least one call."),
             "calls": whole("Requests that were not refused before dispatch."),

@@ -223,6 +223,7 @@ def _access() -> Schema:
         {
             "name": text(),
             "scopes": list_of(text()),
+            "tenants": or_null(list_of(text(), "The tenants that it may see; null for all.")),
             "notAfter": or_null(time("When the token expires; null if it does not.")),
         }
     )

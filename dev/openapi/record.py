@@ -76,6 +76,11 @@ def _record_all(client: httpx.Client) -> Mapping[str, Sequence[Example]]:
         "serviceHealth": ("/health",),
         "analytics": ("/__platform/analytics?window=today&top=1", "/__platform/analytics?top=0"),
         "events": ("/__platform/events?limit=1",),
+        "usage": (
+            f"/__platform/usage?{span}&api=feasts",
+            f"/__platform/usage?{span}&interval=month&groupBy=outcome",
+            f"/__platform/usage?{span}&groupBy=caller",
+        ),
         "settlements": ("/__platform/settlements?limit=1",),
         "reconciliation": ("/__platform/reconciliation",),
         "health": ("/__platform/health",),

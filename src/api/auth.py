@@ -10,11 +10,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
+from typing import TYPE_CHECKING
 
 from api.routes import ANALYTICS, PLATFORM_ROUTES
 from api.throttling import FailedAttempts, caller_key
 from api.tokens import (
     ADMIN,
+    STORED_PREFIX,
     TOKEN_SETTING,
     TOKENS_SETTING,
     AccessToken,
@@ -29,6 +31,9 @@ from core.logs import fields
 from core.ports import Clock, Environment, Json
 from core.quotas import CounterUnavailable
 from core.responses import PLATFORM_TOKEN_HEADER
+
+if TYPE_CHECKING:
+    from api.limited.stored_tokens import StoredTokens
 
 PUBLIC_SETTING = "ALLOW_PUBLIC_PLATFORM_ANALYTICS"
 SCOPE_OF = {path: route.scope or ADMIN for path, route in PLATFORM_ROUTES.items()}
@@ -72,6 +77,21 @@ class ScopeMissing(Unauthorized):
         return (("www-authenticate", f'Bearer realm="platform", {error}'),)
 
 
+class TenantsOnly(Unauthorized):
+    """The token is limited to certain tenants, and the route concerns all."""
+
+    def __init__(self, name: str) -> None:
+        """Take the token's name."""
+        super().__init__(
+            f"The token {name} is limited to certain tenants, and this route concerns all tenants."
+        )
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """RFC 6750 section 3.1, as for a missing scope."""
+        return (("www-authenticate", 'Bearer realm="platform", error="insufficient_scope"'),)
+
+
 class TooManyFailures(Unauthorized):
     """This caller's address sent too many wrong tokens; its tokens are not compared now."""
 
@@ -102,6 +122,7 @@ class Authorizer:
     _failures: FailedAttempts = field(default_factory=FailedAttempts)
     _cached_tokens: Tokens | None = None
     _cached_secret: bytes = b""
+    _stored: StoredTokens | None = None
 
     @property
     def is_public(self) -> bool:
@@ -110,26 +131,26 @@ class Authorizer:
 
     async def authorize(
         self, headers: Mapping[str, str], path: str, parameters: Mapping[str, str]
-    ) -> None:
-        """Return if a request to `path` is authorized.
+    ) -> frozenset[str] | None:
+        """Return the tenants that a request to `path` may see if it is authorized; None for all.
 
-        `headers` are by lower-case name, `parameters` those of the query. Raises
-        `Unauthorized` or one of its subclasses.
+        `headers` are by lower-case name, `parameters` those of the query. Raises `Unauthorized` or
+        one of its subclasses, and `StoreUnavailable` if `TENANT_KV` fails.
         """
         if not _TOKEN_PARAMETERS.isdisjoint(name.lower() for name in parameters):
             raise Unauthorized(
                 "Tokens are not accepted in the query string, because URLs are logged."
                 " Send `Authorization: Bearer TOKEN` instead."
             )
+        tokens, candidates = self._tokens.usable, _candidates(headers)
         if path == ANALYTICS.path and self.is_public:
-            return
-        tokens = self._tokens.usable
-        if not tokens:
+            matching = await self._matching(candidates)
+            return next((token.tenants for token in matching if token.tenants is not None), None)
+        if not tokens and not any(map(self._is_stored, candidates)):
             raise Unauthorized(
                 f"The platform API is closed, because {TOKEN_SETTING} is not configured and"
                 f" {TOKENS_SETTING} has no usable token."
             )
-        candidates = _candidates(headers)
         if not candidates:
             raise _unauthorized()
         caller = caller_key(headers.get("cf-connecting-ip", ""), self._throttling_secret)
@@ -138,11 +159,34 @@ class Authorizer:
         # Before any comparison: otherwise the response still shows whether a token is correct.
         if seconds:
             raise TooManyFailures(seconds)
-        matching = _matching(tokens, candidates)
+        matching = await self._matching(candidates)
         if not matching:
             await self._record_failure(caller, now_ms)
             raise _unauthorized()
-        _check_scope(matching, SCOPE_OF.get(path, ADMIN), now_ms)
+        token = _allowed(matching, SCOPE_OF.get(path, ADMIN), now_ms)
+        if token.tenants is not None and not PLATFORM_ROUTES[path].is_by_tenant:
+            raise TenantsOnly(token.name)
+        return token.tenants
+
+    async def _matching(self, candidates: Sequence[str]) -> Sequence[AccessToken]:
+        """Return the tokens that were sent. Raises `StoreUnavailable`."""
+        matching = _matching(self._tokens.usable, candidates)
+        if matching:
+            return matching
+        found = [await self._stored_tokens.find(one) for one in candidates if self._is_stored(one)]
+        return [token for token in found if token is not None]
+
+    def _is_stored(self, candidate: str) -> bool:
+        """Return whether a token may be in `TENANT_KV`."""
+        return self.environment.tenant_store is not None and candidate.startswith(STORED_PREFIX)
+
+    @property
+    def _stored_tokens(self) -> StoredTokens:
+        if self._stored is None:
+            from api.limited.stored_tokens import StoredTokens  # noqa: PLC0415 (few need it)
+
+            self._stored = StoredTokens(self.environment.tenant_store, self.clock)
+        return self._stored
 
     @property
     def problems(self) -> Sequence[str]:
@@ -173,6 +217,7 @@ class Authorizer:
                 {
                     "name": token.name,
                     "scopes": sorted(token.scopes),
+                    "tenants": None if token.tenants is None else sorted(token.tenants),
                     "notAfter": None
                     if token.not_after_ms is None
                     else timestamp(token.not_after_ms),
@@ -239,13 +284,18 @@ def _matching(tokens: Sequence[AccessToken], candidates: Sequence[str]) -> Seque
     return matching
 
 
-def _check_scope(matching: Sequence[AccessToken], scope: str, now_ms: int) -> None:
-    """Return if one of `matching`, at least one, is valid for `scope`; raises `Unauthorized`."""
+def _allowed(matching: Sequence[AccessToken], scope: str, now_ms: int) -> AccessToken:
+    """Return the token of `matching`, at least one, that is valid for `scope`.
+
+    Of two, the one that is limited to tenants counts. Raises `Unauthorized`.
+    """
     valid = [token for token in matching if not token.has_expired(now_ms)]
     if not valid:
         raise TokenExpired(matching[0].name, timestamp(matching[0].not_after_ms or 0))
-    if not any(token.allows(scope) for token in valid):
+    allowed = [token for token in valid if token.allows(scope)]
+    if not allowed:
         raise ScopeMissing(valid[0].name, scope)
+    return min(allowed, key=lambda token: token.tenants is None)
 
 
 def _unauthorized() -> Unauthorized:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +22,10 @@ from core.ports import Json, KeyValueStore, UsageShards
 from metering.events import UsageEvent
 from metering.segments import Commit, batches_of, decode_segment
 from metering.settlements import SettlementEvent, settlement_from
+
+_CALLS_MAX = 8
+_EVENTS_PER_CALL = 2_000
+"""How much of the log one page of some tenants looks at: calls of each shard, events of each."""
 
 _CLAIM_FIELD = 1 + SettlementEvent._fields.index("claimed_at_ms")
 _ID_FIELD = 1 + SettlementEvent._fields.index("payment_id")
@@ -58,7 +62,11 @@ class _Entry(NamedTuple):
 
 
 async def newest_events(
-    shards: UsageShards, store: KeyValueStore, limit: int, places: Sequence[LogPlace]
+    shards: UsageShards,
+    store: KeyValueStore,
+    limit: int,
+    places: Sequence[LogPlace],
+    tenants: Collection[str] | None = None,
 ) -> EventPage:
     """Read a page of usage events.
 
@@ -68,38 +76,47 @@ async def newest_events(
         limit: The largest number of events.
         places: The page starts after these, by shard; empty for the first page. A shard that was
             added later starts at its newest event.
+        tenants: Only events of these tenants, by id; None for all. The page may then be shorter,
+            and even empty, although it is not the last.
 
     Raises:
         ShardUnavailable: A shard did not respond.
         StoreUnavailable: KV failed.
     """
     starts = [*places, *[NEWEST] * (shards.count - len(places))][: shards.count]
-    tails = [_Tail(shards, store, shard, place) for shard, place in enumerate(starts)]
+    tails = [_Tail(shards, store, shard, place, tenants) for shard, place in enumerate(starts)]
     await asyncio.gather(*(tail.load(limit) for tail in tails))
     merged = heapq.merge(
         *(tail.entries for tail in tails), key=lambda entry: entry.at_ms, reverse=True
     )
     shown = [entry for entry, _ in zip(merged, range(limit), strict=False)]
+    found = sum(len(tail.entries) for tail in tails)
     ends = list(starts)
-    for entry in shown:
-        ends[entry.shard] = entry.place
-    is_last = sum(len(tail.entries) for tail in tails) == len(shown)
+    if found == len(shown):
+        ends = [tail.reached for tail in tails]
+    else:
+        for entry in shown:
+            ends[entry.shard] = entry.place
+    is_last = found == len(shown) and all(tail.is_exhausted for tail in tails)
     unreadable = [text for tail in tails for text in tail.unreadable]
     return EventPage([entry.event for entry in shown], None if is_last else ends, unreadable)
 
 
-async def newest_settlements(shards: UsageShards, limit: int, place: ClaimPlace) -> SettlementPage:
+async def newest_settlements(
+    shards: UsageShards, limit: int, place: ClaimPlace, tenants: Sequence[str] | None = None
+) -> SettlementPage:
     """Read a page of settlement events.
 
     Args:
         shards: The shards.
         limit: The largest number of events.
         place: The page starts after this.
+        tenants: Only events of these tenants, by id; None for all.
 
     Raises:
         ShardUnavailable: A shard did not respond.
     """
-    request = json.dumps({"before": place, "since": 0, "limit": limit + 1})
+    request = json.dumps({"before": place, "since": 0, "limit": limit + 1, "tenants": tenants})
     texts = await asyncio.gather(
         *(shards.call(shard, "settlements", request) for shard in range(shards.count))
     )
@@ -128,15 +145,27 @@ class _Tail:
     store: KeyValueStore
     shard: int
     place: LogPlace
+    tenants: Collection[str] | None
     entries: list[_Entry] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     is_exhausted: bool = False
+    reached: LogPlace = NEWEST
+    """Everything after this place was looked at."""
 
     async def load(self, limit: int) -> None:
-        """Load more than `limit` events, or all if there are fewer."""
+        """Load more than `limit` events, or all if there are fewer.
+
+        Of some tenants, only the events that `_CALLS_MAX` calls of the shard find.
+        """
         before = self.place.position if self.place.event else self.place.position - 1
+        calls = 0
         while len(self.entries) <= limit and not self.is_exhausted:
+            calls += 1
+            if self.tenants is not None and calls > _CALLS_MAX:
+                break
             missing = limit + 1 - len(self.entries)
+            if self.tenants is not None:
+                missing = max(missing, _EVENTS_PER_CALL)
             request = json.dumps({"before": before, "limit": missing})
             found = json.loads(await self.shards.call(self.shard, "events", request))
             commits = [Commit(*commit) for commit in found["commits"]]
@@ -147,6 +176,7 @@ class _Tail:
             await self._add_segments(firsts, before, limit)
             before = min([before, *(first - 1 for first in firsts)])
             self.is_exhausted = before <= 0 or not (commits or firsts)
+        self.reached = LogPlace(before + 1, 0)
 
     async def _add_segments(self, firsts: Sequence[int], before: int, limit: int) -> None:
         names = [keys.segment(self.shard, first) for first in firsts]
@@ -169,4 +199,10 @@ class _Tail:
             self.entries += [
                 _Entry(commit.at_ms, self.shard, LogPlace(commit.position, index), events[index])
                 for index in reversed(range(end))
+                if self._has(events[index])
             ]
+
+    def _has(self, event: UsageEvent) -> bool:
+        if self.tenants is None:
+            return True
+        return event.api is not None and event.api.tenant_id in self.tenants

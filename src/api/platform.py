@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analytics import WINDOWS, Analytics
@@ -65,6 +65,13 @@ class _Call:
     values: Values
     request_id: str
     if_none_match: str
+    tenants: frozenset[str] | None
+    """The tenants that the token may see; None for all."""
+
+    @property
+    def listed_tenants(self) -> Sequence[str] | None:
+        """The same in a fixed order."""
+        return None if self.tenants is None else sorted(self.tenants)
 
 
 _Handler = Callable[[_Call], Awaitable[Response]]
@@ -127,7 +134,7 @@ class PlatformApi:
         `NotFound`, `MethodNotAllowed` or `InvalidParameter`, then what the handler raises.
         """
         pairs = query_pairs(query)
-        await self._authorizer.authorize(request.headers, path, dict(pairs))
+        tenants = await self._authorizer.authorize(request.headers, path, dict(pairs))
         route = routes.PLATFORM_ROUTES.get(path)
         if route is None:
             paths = ", ".join(routes.PLATFORM_ROUTES)
@@ -137,7 +144,8 @@ class PlatformApi:
         refuse_unknown(route.parameters, pairs)
         values = read_parameters(route.parameters, pairs)
         if_none_match = request.headers.get("if-none-match", "")
-        return await self._handlers[path](_Call(request, values, request_id, if_none_match))
+        call = _Call(request, values, request_id, if_none_match, tenants)
+        return await self._handlers[path](call)
 
     @property
     def _store(self) -> KeyValueStore:
@@ -157,18 +165,19 @@ class PlatformApi:
         window, top = call.values["window"], call.values["top"]
         now_ms = self.clock.now_ms()
         windows = WINDOWS if window is None else (window,)
-        snapshots = await self.analytics.snapshots(windows, top)
+        snapshots = await self.analytics.snapshots(windows, top, call.listed_tenants)
         body: dict[str, Json] = {"generatedAt": timestamp(now_ms)}
         if window is None:
             body["windows"] = snapshots
         else:
             body |= {"window": window, "snapshot": snapshots[window]}
-        is_public = self._authorizer.is_public
+        is_public = self._authorizer.is_public and call.tenants is None
         return analytics_response(body, call.request_id, call.if_none_match, is_public=is_public)
 
     async def _get_events(self, call: _Call) -> Response:
         places = call.values["cursor"] or ()
-        page = await newest_events(self._shards, self._store, call.values["limit"], places)
+        limit, tenants = call.values["limit"], call.tenants
+        page = await newest_events(self._shards, self._store, limit, places, tenants)
         next_places = page.next_places
         body = {
             "events": [_shown_event(event) for event in page.events],
@@ -179,7 +188,8 @@ class PlatformApi:
 
     async def _get_settlements(self, call: _Call) -> Response:
         place = call.values["cursor"] or NEWEST_CLAIM
-        page = await newest_settlements(self._shards, call.values["limit"], place)
+        limit, tenants = call.values["limit"], call.listed_tenants
+        page = await newest_settlements(self._shards, limit, place, tenants)
         body = {
             "settlements": [shown_settlement(event) for event in page.events],
             "unreadable": page.unreadable,
@@ -188,16 +198,22 @@ class PlatformApi:
         return _json_response(call, body)
 
     async def _get_reconciliation(self, call: _Call) -> Response:
+        from metering.usage.ranges import UsageRange  # noqa: PLC0415 (see `_get_usage`)
+
         today = self.clock.now_ms() // DAY_MS
         day = today if call.values["day"] is None else call.values["day"]
         if day > today:
             raise InvalidParameter("day", "a day that has begun")
         resolver = resolver_of(self.environment, self.clock)
         try:
-            comparison = await compare_day(resolver.ledger, resolver.archive, resolver.shards, day)
+            comparison = await compare_day(
+                resolver.ledger, resolver.archive, resolver.shards, day, call.tenants
+            )
         except (DatabaseUnavailable, StoreUnavailable) as error:
             raise LedgerOutage from error
-        receipts = await self.analytics.count_outcome(day, SERVED_WITH_RECEIPT)
+        outcomes = UsageRange("day", day, day + 1, call.listed_tenants, None, "outcome")
+        rows = (await self.analytics.usage(outcomes)).rows
+        receipts = sum(row.requests for row in rows if row.group == SERVED_WITH_RECEIPT)
         return _json_response(call, {"day": {**comparison, "reportedByScripts": receipts}})
 
     async def _get_health(self, call: _Call) -> Response:
@@ -207,9 +223,13 @@ class PlatformApi:
         # Few isolates read usage, so its modules are loaded on the first request.
         from api.usage.route import usage_response  # noqa: PLC0415
 
-        headers = call.request.headers
         return await usage_response(
-            self.analytics, self.clock, call.values, headers, None, call.request_id
+            self.analytics,
+            self.clock,
+            call.values,
+            call.request.headers,
+            call.listed_tenants,
+            call.request_id,
         )
 
     async def _get_metrics(self, call: _Call) -> Response:

@@ -138,6 +138,7 @@ ANALYTICS = Route(
         ),
     ),
     is_conditional=True,
+    is_by_tenant=True,
 )
 
 EVENTS = Route(
@@ -158,6 +159,7 @@ EVENTS = Route(
         cursor("cursor", "The `cursor` of the previous page.", decode_places),
     ),
     cursor_parameter="cursor",
+    is_by_tenant=True,
 )
 
 SETTLEMENTS = Route(
@@ -178,6 +180,7 @@ SETTLEMENTS = Route(
         cursor("cursor", "The `cursor` of the previous page.", decode_claim),
     ),
     cursor_parameter="cursor",
+    is_by_tenant=True,
 )
 
 RECONCILIATION = Route(
@@ -189,6 +192,7 @@ RECONCILIATION = Route(
     _PLATFORM_ERRORS,
     "events:read",
     parameters=(day("day", "The UTC day on which payments were presented; today by default."),),
+    is_by_tenant=True,
 )
 
 PLATFORM_HEALTH = Route(
@@ -264,13 +268,9 @@ USAGE = Route(
         identifier("tenant", "Only APIs of this tenant, by its id.", "ten_meridian_feasts"),
         identifier("api", "Only APIs with this slug.", "feasts"),
         choice("groupBy", "Divides the rows.", GROUPINGS, has_default=False),
-        choice(
-            "format",
-            "Otherwise CSV if `Accept` prefers `text/csv`, else JSON.",
-            FORMATS,
-            has_default=False,
-        ),
+        choice("format", "By default, what `Accept` prefers.", FORMATS, has_default=False),
     ),
+    is_by_tenant=True,
 )
 
 METRICS = Route(
@@ -292,6 +292,7 @@ OPENAPI = Route(
     (InvalidParameter, Unauthorized, RateLimited, InternalError),
     "analytics:read",
     is_conditional=True,
+    is_by_tenant=True,
 )
 
 EXPLORE = Route(

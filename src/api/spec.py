@@ -106,7 +106,8 @@ class Route:
     no token. `errors` are all but `MethodNotAllowed`. If `is_conditional`, responses have
     an `ETag`, and requests may have `If-None-Match`. `cursor_parameter` names the
     parameter that takes the `cursor` of a response. `path_parameters` has the schemas of
-    the variable parts of `path`.
+    the variable parts of `path`. If `is_by_tenant`, a token that is limited to certain tenants
+    may use it, and sees only what is theirs.
     """
 
     path: str
@@ -121,6 +122,7 @@ class Route:
     is_conditional: bool = False
     cursor_parameter: str | None = None
     path_parameters: Mapping[str, Schema] = field(default_factory=dict)
+    is_by_tenant: bool = False
 
 
 def query_pairs(query: str) -> Pairs:

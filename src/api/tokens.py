@@ -26,12 +26,25 @@ ADMIN = "admin"
 SCOPES = (ANALYTICS_READ, EVENTS_READ, EVENTS_WRITE, ADMIN)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_FIELDS = frozenset(("name", "scopes", "sha256", "notAfter"))
+_FIELDS = frozenset(("name", "scopes", "sha256", "notAfter", "tenants"))
+_STORED_FIELDS = frozenset(("name", "scopes", "notAfter", "tenants", "createdAt"))
+TENANT_SCOPES = (ANALYTICS_READ, EVENTS_READ)
+"""The scopes of a token that is limited to certain tenants."""
+
+STORED_PREFIX = "clawr_"
+"""How a token in `TENANT_KV` starts, so that nothing else is looked for there."""
+
+TENANTS_MAX = 50
+"""Tenants of a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """One token; `digest` is its SHA-256, `not_after_ms` its last valid millisecond since 1970."""
+    """One token; `digest` is its SHA-256, `not_after_ms` its last valid millisecond since 1970.
+
+    `tenants` has the ids of the tenants that it may see, by exact comparison; None for all. An
+    empty one sees nothing.
+    """
 
     name: str
     scopes: frozenset[str]
@@ -39,6 +52,7 @@ class AccessToken:
     not_after_ms: int | None = None
     is_listed: bool = True
     """Whether it is from `PLATFORM_TOKENS`, where only tokens of `TOKEN_LENGTH_MIN` count."""
+    tenants: frozenset[str] | None = None
 
     def has_expired(self, now_ms: int) -> bool:
         """Return whether the token is no longer valid at `now_ms`."""
@@ -128,10 +142,30 @@ def _read_entry(entry: Json, earlier: Sequence[AccessToken]) -> AccessToken:
         raise _InvalidEntry("name must be 1 to 64 letters, digits, ., _ or -")
     if any(token.name == name for token in earlier):
         raise _InvalidEntry("another token has the same name")
-    token = AccessToken(name, _scopes_of(entry), _digest_of(entry), _not_after_ms_of(entry))
+    tenants, scopes = _tenants_of(entry), _scopes_of(entry)
+    if tenants is not None and not scopes.issubset(TENANT_SCOPES):
+        raise _InvalidEntry(
+            f"with tenants, its scopes may only be {' and '.join(TENANT_SCOPES)}, because other"
+            " routes concern all tenants"
+        )
+    token = AccessToken(name, scopes, _digest_of(entry), _not_after_ms_of(entry), tenants=tenants)
     if any(token.digest == other.digest for other in earlier):
         raise _InvalidEntry(f"another entry, or {TOKEN_SETTING}, has the same token")
     return token
+
+
+def stored_token(text: str, own_digest: bytes) -> AccessToken | None:
+    """Return a token of `TENANT_KV` that has this SHA-256; None if the value is unusable."""
+    try:
+        entry = read_json(text)
+        if not isinstance(entry, dict) or not _STORED_FIELDS.issuperset(entry):
+            return None
+        if "tenants" not in entry:
+            return None
+        fields = {name: value for name, value in entry.items() if name != "createdAt"}
+        return _read_entry({**fields, "sha256": own_digest.hex()}, ())
+    except (ValueError, _InvalidEntry):
+        return None
 
 
 def _is_name(value: Json) -> TypeGuard[str]:
@@ -143,6 +177,22 @@ def _scopes_of(entry: Mapping[str, Json]) -> frozenset[str]:
     if not isinstance(scopes, list) or not scopes or any(scope not in SCOPES for scope in scopes):
         raise _InvalidEntry(f"scopes must be a list of one or more of {', '.join(SCOPES)}")
     return frozenset(scopes)
+
+
+def _tenants_of(entry: Mapping[str, Json]) -> frozenset[str] | None:
+    if "tenants" not in entry:
+        return None
+    tenants = entry["tenants"]
+    if (
+        not isinstance(tenants, list)
+        or len(tenants) > TENANTS_MAX
+        or not all(
+            isinstance(tenant, str) and 1 <= len(tenant) <= constants.TEXT_LENGTH_MAX
+            for tenant in tenants
+        )
+    ):
+        raise _InvalidEntry(f"tenants must be a list of at most {TENANTS_MAX} ids of tenants")
+    return frozenset(tenants)
 
 
 def _digest_of(entry: Mapping[str, Json]) -> bytes:

@@ -28,6 +28,9 @@ ARCHIVE_PREFIX = "payments/"
 DEMO_HISTORY = "demo/history"
 """Set by `dev.history` if the log has generated demo events: their range."""
 
+TOKEN_PREFIX = "token/"  # noqa: S105
+"""Tokens that are limited to certain tenants."""
+
 TENANT_PREFIX = "tenant/"
 """All records of the tenant directory."""
 
@@ -87,6 +90,11 @@ def tenant(slug: str) -> str:
 def host(name: str) -> str:
     """Build the key in `TENANT_KV` whose value is the slug that host `name` belongs to."""
     return f"host/{name}"
+
+
+def token(digest: str) -> str:
+    """Build the key in `TENANT_KV` of a token, by the SHA-256 of it in hexadecimal digits."""
+    return f"{TOKEN_PREFIX}{digest}"
 
 
 def publication(slug: str) -> str:

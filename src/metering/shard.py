@@ -184,15 +184,17 @@ class UsageShard:
         """Return settlement events, the newest claim first.
 
         Args:
-            text: JSON: `before` (time and payment id), `since`, `limit` as of
-                `Tables.settlements`.
+            text: JSON: `before` (time and payment id), `since`, `limit` and, if limited, `tenants`
+                as of `Tables.settlements`.
 
         Returns:
             JSON: an array of events, as `settlement_fields` returned them.
         """
         request = json.loads(text)
         at_ms, payment_id = request["before"]
-        rows = self.log.tables.settlements((at_ms, payment_id), request["since"], request["limit"])
+        rows = self.log.tables.settlements(
+            (at_ms, payment_id), request["since"], request["limit"], request.get("tenants")
+        )
         return f"[{','.join(event for _, _, event in rows)}]"
 
     async def health(self, _: str) -> str:

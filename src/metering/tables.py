@@ -16,6 +16,7 @@ from typing import NamedTuple
 from core import constants
 from core.ports import Json, Sql
 from metering.segments import Commit
+from metering.settlements import SettlementEvent
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS commits (
@@ -53,6 +54,9 @@ _SCHEMA = (
 )
 _BOUND_VALUES_MAX = 100
 """Values of one statement (Cloudflare)."""
+
+_TENANT_FIELD = 1 + SettlementEvent._fields.index("tenant_id")
+"""The place of the tenant in `settlement_fields`, after the version."""
 
 _COMMITS_PER_READ = 10
 """A commit may have 1.5 MB."""
@@ -181,7 +185,11 @@ class Tables:
         return bool(self.sql.execute(statement, payment_id))
 
     def settlements(
-        self, before: tuple[int, str], since_ms: int, limit: int
+        self,
+        before: tuple[int, str],
+        since_ms: int,
+        limit: int,
+        tenants: Sequence[str] | None = None,
     ) -> Sequence[tuple[int, str, str]]:
         """Return settlement events, the newest claim first.
 
@@ -189,16 +197,22 @@ class Tables:
             before: The claim's time and the payment's id; only events before that.
             since_ms: Only payments claimed at or after this time.
             limit: How many.
+            tenants: Only those of these tenants, at most 50; None for all.
 
         Returns:
             For each: the claim's time, the payment's id, and the event as JSON.
         """
+        own = ""
+        if tenants is not None:
+            marks = ", ".join("?" * len(tenants))
+            own = f" AND json_extract(event, '$[{_TENANT_FIELD}]') IN ({marks})"
         rows = self.sql.execute(
-            "SELECT claimed_at_ms, payment_id, event FROM settlements"
-            " WHERE (claimed_at_ms, payment_id) < (?, ?) AND claimed_at_ms >= ?"
+            "SELECT claimed_at_ms, payment_id, event FROM settlements"  # noqa: S608
+            f" WHERE (claimed_at_ms, payment_id) < (?, ?) AND claimed_at_ms >= ?{own}"
             " ORDER BY claimed_at_ms DESC, payment_id DESC LIMIT ?",
             *before,
             since_ms,
+            *(tenants or ()),
             limit,
         )
         return [(int(at_ms or 0), str(name), str(event)) for at_ms, name, event in rows]

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core import constants
@@ -106,20 +106,32 @@ async def _note_problem(resolver: PendingResolver, row: PaymentRow, error: BaseE
 
 
 async def compare_day(
-    ledger: Ledger, archive: Archive, shards: UsageShards, day: int
+    ledger: Ledger,
+    archive: Archive,
+    shards: UsageShards,
+    day: int,
+    only: Collection[str] | None = None,
 ) -> Mapping[str, Json]:
     """Compare the ledger, archive included, and the usage log for the payments of a UTC day.
 
     Returns fields of `GET /__platform/reconciliation`; a payment belongs to the day of its
-    claim, and `day` counts from 1970. Raises `DatabaseUnavailable`, `StoreUnavailable` and
-    `ShardUnavailable`.
+    claim, and `day` counts from 1970. If `only` is given, only tenants with these ids. Raises
+    `DatabaseUnavailable`, `StoreUnavailable` and `ShardUnavailable`.
     """
     events, unreadable = await _settlements_on(shards, day)
+    if only is not None:
+        # Whose event it is that cannot be read, is not known.
+        events, unreadable = [event for event in events if event.tenant_id in only], []
     at_edge = {event.payment_id: event for event in events}
     archived = await archive.payments_on(day)
+    day_totals = await totals_on(ledger, day)
     rows = [*archived, *await payments_on(ledger, day)]
+    if only is not None:
+        archived = [row for row in archived if row.tenant_id in only]
+        rows = [row for row in rows if row.tenant_id in only]
+        day_totals = [total for total in day_totals if total.tenant_id in only]
     settled = {row.payment_id: row for row in rows if row.state is PaymentState.SETTLED}
-    totals = _with_archived(await totals_on(ledger, day), archived)
+    totals = _with_archived(day_totals, archived)
     tenants = sorted({*totals, *(event.tenant_id for event in at_edge.values())})
     differing = {
         "onlyAtEdge": sorted(at_edge.keys() - settled.keys()),

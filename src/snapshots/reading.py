@@ -14,7 +14,6 @@ from core import constants
 from core.collector import collector_paused
 from core.errors import ShardUnavailable
 from core.ports import Clock, Json, KeyValueStore, UsageShards
-from metering.rollups import Rollup, get_rollups
 from snapshots.previous_period import previous_period
 from snapshots.render import Freshness, snapshot, trend_range
 from snapshots.shard_reader import ShardReader, ShardState
@@ -103,28 +102,6 @@ class SnapshotReader:
                 found[window] = snapshot(window, shown, previous, freshness, now_ms, top)
         self._drop_caches(states, now_ms)
         return found
-
-    async def count_outcome(self, day: int, outcome: str) -> int:
-        """Count the requests of a UTC day, in days since 1970, that ended with an outcome.
-
-        Only days of which the shards have open parts or roll-ups are counted: about a week.
-        Raises as `snapshots` does.
-        """
-        await asyncio.gather(*(reader.read() for reader in self._readers))
-        states = [reader.state for reader in self._readers if reader.state is not None]
-        rollups = [state.manifest.rollups[day] for state in states if day in state.manifest.rollups]
-        parts = [
-            part.apis.values()
-            for state in states
-            for name, part in state.parts.items()
-            if name.day == day
-        ]
-        stored = await get_rollups(self.store, rollups)
-        parts += [
-            rollup.totals.apis.values() for rollup in stored.values() if isinstance(rollup, Rollup)
-        ]
-        counted = (one.kinds.by("outcome").get(outcome) for apis in parts for one in apis)
-        return sum(counts.requests for counts in counted if counts is not None)
 
     async def _shown(self, window: str, own: WindowParts, now_ms: int, pause: Pause) -> Shown:
         cache = self._stored

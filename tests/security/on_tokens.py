@@ -165,16 +165,16 @@ ON_TOKENS = (
     Guard(
         use_an_expired_token,
         "api.auth",
-        "_check_scope",
+        "_allowed",
         "if not token.has_expired(now_ms)",
         "",
     ),
     Guard(
         read_events_with_an_analytics_token,
         "api.auth",
-        "_check_scope",
-        "if not any(token.allows(scope) for token in valid):",
-        "if False:",
+        "_allowed",
+        "[token for token in valid if token.allows(scope)]",
+        "valid",
     ),
     Guard(
         use_a_route_without_a_scope,

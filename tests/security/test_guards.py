@@ -8,11 +8,12 @@ from tests.security.guard import Guard
 from tests.security.on_data import ON_DATA
 from tests.security.on_requests import ON_REQUESTS
 from tests.security.on_spellings import ODD_SPELLINGS, ON_SPELLINGS, TENANT_HOST
+from tests.security.on_tenants import ON_TENANTS
 from tests.security.on_tokens import ON_TOKENS
 from tests.support.dispatcher_scene import Scene
 from tests.support.fakes import FakeEnvironment
 
-GUARDS = (*ON_TOKENS, *ON_SPELLINGS, *ON_REQUESTS, *ON_DATA)
+GUARDS = (*ON_TOKENS, *ON_TENANTS, *ON_SPELLINGS, *ON_REQUESTS, *ON_DATA)
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)

@@ -65,7 +65,7 @@ def test_every_component_is_used() -> None:
 def test_the_response_to_each_method_is_as_described(route: Route) -> None:
     scene = Scene(FakeEnvironment(settings=dict(SETTINGS), control_database=FakeDatabase()))
     scene.commit(3)
-    query = RANGE if route is api_routes.COMPACT else ""
+    query = RANGE if route in (api_routes.COMPACT, api_routes.USAGE) else ""
     content = '[{"id": "a"}, {"id": 7}, []]' if route is api_routes.IMPORT else ""
     for method in route.methods:
         response = scene.request(route.path, query, method=method, content=content)

@@ -195,7 +195,17 @@ def test_the_report_contains_only_names_scopes_and_expiry_times() -> None:
     assert authorizer_with(entries).report() == {
         "publicAnalytics": False,
         "tokens": [
-            {"name": "monitor", "scopes": ["analytics:read"], "notAfter": None},
-            {"name": "guest", "scopes": sorted(SCOPES), "notAfter": "2026-12-31T00:00:00.000Z"},
+            {
+                "name": "monitor",
+                "scopes": ["analytics:read"],
+                "tenants": None,
+                "notAfter": None,
+            },
+            {
+                "name": "guest",
+                "scopes": sorted(SCOPES),
+                "tenants": None,
+                "notAfter": "2026-12-31T00:00:00.000Z",
+            },
         ],
     }

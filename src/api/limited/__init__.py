@@ -1,0 +1,1 @@
+"""Tokens that are limited to certain tenants: where creators' are stored, and what they see."""
