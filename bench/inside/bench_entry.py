@@ -17,7 +17,10 @@ from workers import Response as WorkersResponse
 from analytics import Analytics
 from api.explore.route import Explore
 from api.platform import analytics_response
-from core.ports import Clock, Json, KeyValueStore, Sql, UsageShards
+from api.routes import USAGE
+from api.spec import read_parameters
+from api.usage.route import usage_response
+from core.ports import Clock, Json, KeyValueStore, Response, Sql, UsageShards
 from metering.shard import shard_of
 from metering.tables import Tables
 from runtime.counters import QuotaCounter
@@ -140,15 +143,24 @@ async def on_fetch(raw_request: Any, raw_environment: Any, context: Any) -> Any:
             query = f"?window={given['window']}&top={TOP}"
             response = await _pages[0].handle(PageRequest(), query, "bench")
             return RuntimeRequest(raw_request, context).respond(response)
-        case "/computed":
-            window = given["window"]
-            found = await _analytics(environment).snapshots((window,), TOP)
-            body = {"window": window, "snapshot": found[window]}
-            response = analytics_response(body, "bench", "", is_public=False)
+        case "/computed" | "/usage":
+            response = await _response(address.path, environment, given)
             return RuntimeRequest(raw_request, context).respond(response)
         case _:
             done = {"heap_bytes": pyodide_js._module.HEAPU8.length}
     return WorkersResponse.json(done)
+
+
+async def _response(path: str, environment: RuntimeEnvironment, given: dict[str, str]) -> Response:
+    """Compute the response of a platform route."""
+    analytics = _analytics(environment)
+    if path == "/usage":
+        values = read_parameters(USAGE.parameters, [*given.items()])
+        return await usage_response(analytics, _clock, values, {}, None, "bench")
+    window = given["window"]
+    found = await analytics.snapshots((window,), TOP)
+    body = {"window": window, "snapshot": found[window]}
+    return analytics_response(body, "bench", "", is_public=False)
 
 
 def _analytics(environment: RuntimeEnvironment) -> Analytics:

@@ -298,7 +298,7 @@ def _objects(traffic: Traffic, log: LogRates) -> Mapping[Price, float]:
 
 
 def _shard_bytes(traffic: Traffic, log: LogRates) -> float:
-    """Return what a shard stores: settlements, segments, usage by day, and what it recovers from."""
+    """Return what a shard stores: settlements, segments, usage, and what it recovers from."""
     settlements = traffic.requests_per_second * traffic.paid_share / traffic.shards
     rows = settlements * SETTLEMENT_BYTES + log.segments * SEGMENT_BYTES
     uncovered = log.stored_bytes * constants.CHECKPOINT_MS / 1_000

@@ -47,7 +47,9 @@ def test_a_month_of_an_api_is_counted_in_one_row(used: Server) -> None:
 
 
 def lines_of(language: str, server: Server) -> str:
-    (code,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None
+    code = str(found[1])
     assert code.count("\n") == 3
     return (
         code.replace("http://localhost:8787", server.url)

@@ -313,7 +313,7 @@ def test_a_stored_token_is_read_once_while_it_is_cached() -> None:
     assert store is not None
     for _ in range(3):
         scene.body(EVENTS, "", bearer(STORED))
-    assert store.operations.count("get") == 1  # type: ignore[attr-defined]
+    assert store.operations.count("get") == 1
 
 
 @pytest.mark.parametrize(
