@@ -2,12 +2,12 @@
 
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dev.errors import ServerError
+from dev.launch.guard import GUARD
 from dev.layout import HERE
 
 START_SECONDS = 30.0
@@ -34,7 +34,7 @@ class GuardedServer:
         self.log = log
         with log.open("wb") as output:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "dev.launch.guard", *(str(part) for part in command)],
+                [*GUARD, *(str(part) for part in command)],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

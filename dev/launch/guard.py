@@ -1,4 +1,4 @@
-"""`python -m dev.launch.guard COMMAND…`: runs a command that must not outlive its parent.
+"""`GUARD COMMAND…`: runs a command that must not outlive its parent.
 
 The parent holds the other end of this process's standard input. When that end closes, also
 because the parent was killed, the command and all processes of its group are terminated, so
@@ -15,6 +15,9 @@ import signal
 import subprocess
 import sys
 import threading
+
+GUARD = (sys.executable, "-I", "-S", __file__)
+"""The command line's beginning. As a module of its package it would import the whole launcher."""
 
 GRACE_SECONDS = 8.0
 """How long the command may take to terminate before it is killed."""

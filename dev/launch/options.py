@@ -42,6 +42,8 @@ class LaunchOptions:
         prepared: The folder of a prepared start (`dev.launch.prepared`).
         reloads: Whether wrangler reloads the Worker when the clone's sources are edited; then
             only the memory snapshot of a prepared start is used.
+        has_explorer: Whether a prepared start has miniflare's local explorer too, the HTTP API for
+            local KV and databases. `wrangler dev` always has it.
     """
 
     port: int
@@ -54,6 +56,7 @@ class LaunchOptions:
     inspector_port: int = 0
     prepared: Path | None = None
     reloads: bool = False
+    has_explorer: bool = False
 
 
 def check_port(text: str) -> int:

@@ -56,7 +56,8 @@ class PreparedStart:
         """
         _, replay = OWN_SCRIPTS
         node = find_node(layout)
-        return [str(node), str(replay), str(self._recording), str(options.state)]
+        explorer = ["--explorer"] if options.has_explorer else []
+        return [str(node), str(replay), str(self._recording), str(options.state), *explorer]
 
     def environment(self, options: LaunchOptions) -> dict[str, str]:
         """Return the environment variables with which wrangler records, and workerd loads.

@@ -1,5 +1,5 @@
 /**
- * `node replay.mjs RECORDING STATE`: runs the Worker in workerd with what wrangler once passed to
+ * `node replay.mjs RECORDING STATE [--explorer]`: runs the Worker in workerd with what wrangler once passed to
  * miniflare.
  *
  * Variables and script folders are those of the configuration in the working directory. In place
@@ -11,7 +11,7 @@ import miniflare from "miniflare";
 import { FOLDER, STATE } from "./placeholders.mjs";
 
 const { Log, LogLevel, Miniflare } = miniflare;
-const [recording, state] = process.argv.slice(2);
+const [recording, state, explorer] = process.argv.slice(2);
 const config = JSON.parse(readFileSync("wrangler.json", "utf8"));
 
 /** Replaces the placeholders of `record.mjs`. */
@@ -38,6 +38,7 @@ const session = new Miniflare({
 	handleUncaughtError: ({ name, message }) => console.error(`✘ [ERROR] ${name ?? "Error"}: ${message}`),
 	inspectorPort: undefined,
 	log: new Log(LogLevel.WARN),
+	unsafeLocalExplorer: explorer !== undefined,
 	unsafeProxySharedSecret: undefined,
 });
 process.on("SIGTERM", async () => {

@@ -8,7 +8,6 @@ import contextlib
 import http.client
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from dev.errors import ServerError
+from dev.launch.guard import GUARD
 from dev.launch.options import HOST
 from dev.launch.output import failure_reason, ready_port, without_escapes
 from dev.launch.run_folder import RunFolder
@@ -60,7 +60,7 @@ class Server:
         self._lines: list[str] = []
         self._ready = threading.Event()
         self._guard = subprocess.Popen(
-            [sys.executable, "-m", "dev.launch.guard", *command],
+            [*GUARD, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

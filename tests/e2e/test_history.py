@@ -38,6 +38,7 @@ def seeded(state: Path) -> Iterator[Server]:
         tenants=DEMO_TENANTS.read_text(encoding="utf-8"),
         namespace=DEMO_NAMESPACE,
         prepared=prepared_start(),
+        with_api=True,
     ) as server:
         with Caller(server.url, "dev-token") as caller:
             assert caller.request("/t/mirror/").status_code == 200

@@ -1,6 +1,5 @@
 """The guard leaves no process of its command, no matter how its parent ends."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.layout import HERE
+from dev.launch.guard import GUARD
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -19,8 +18,7 @@ OBEDIENT = "sleep 600 & echo $! > child; echo $$ > parent; wait"
 STUBBORN = f"trap '' TERM; {OBEDIENT}"
 PARENT = """
 import subprocess, sys, time
-guard = [sys.executable, "-m", "dev.launch.guard", "sh", "-c", sys.argv[1]]
-subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
+subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, start_new_session=True)
 time.sleep(600)
 """
 
@@ -30,16 +28,11 @@ Run = Callable[..., Process]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    """Start a Python program and wait until the guarded script has started."""
+    """Start a command and wait until the guarded script has started."""
 
     def running(*arguments: str) -> Process:
         process = stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, *arguments],
-                stdin=subprocess.PIPE,
-                cwd=tmp_path,
-                env={**os.environ, "PYTHONPATH": str(HERE.root)},
-            )
+            subprocess.Popen(arguments, stdin=subprocess.PIPE, cwd=tmp_path)
         )
         stack.callback(process.kill)
         parent = tmp_path / "parent"
@@ -53,7 +46,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 @pytest.fixture
 def guard(run: Run) -> Callable[[str], Process]:
     """Start a guard of a shell script."""
-    return lambda script: run("-m", "dev.launch.guard", "sh", "-c", script)
+    return lambda script: run(*GUARD, "sh", "-c", script)
 
 
 def is_gone(folder: Path) -> bool:
@@ -87,7 +80,7 @@ def test_closing_its_input_ends_all_processes(
 
 
 def test_killing_the_parent_ends_all_processes(tmp_path: Path, run: Run) -> None:
-    parent = run("-c", PARENT, OBEDIENT)
+    parent = run(sys.executable, "-c", PARENT, *GUARD, "sh", "-c", OBEDIENT)
     parent.kill()
     wait_until(lambda: is_gone(tmp_path))
 
@@ -109,3 +102,16 @@ def test_it_returns_the_exit_code_and_kills_remaining_processes(
     process = guard("sleep 600 & echo $! > child; echo $$ > parent; exit 7")
     assert process.wait(15) == 7
     wait_until(lambda: is_gone(tmp_path))
+
+
+def test_it_imports_nothing_of_the_launcher() -> None:
+    *python, program = GUARD
+    command = [*python, "-X", "importtime", program, "true"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stderr=pipe, text=True) as process:
+        assert process.stderr is not None
+        lines = process.stderr.readlines()
+        assert process.wait(15) == 0
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert "subprocess" in imported
+    assert not {"dev", "http", "tomllib"} & imported
