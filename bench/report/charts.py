@@ -11,14 +11,12 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
-
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from typing import TYPE_CHECKING, Any
 
 from core.ports import Json
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BLUE, GREY = "#0072b2", "#666666"
 SERIES = (
@@ -60,6 +58,10 @@ class Chart:
 
     def svg(self) -> str:
         """Return the chart as SVG."""
+        # Takes a second, also in processes that draw nothing.
+        import matplotlib as mpl  # noqa: PLC0415
+        from matplotlib.figure import Figure  # noqa: PLC0415
+
         with mpl.rc_context():
             # Independent of the user's matplotlib settings.
             mpl.rcdefaults()
@@ -215,6 +217,8 @@ def _named(place: float, names: Sequence[str]) -> str:
 
 def _logarithmic(axes: Axes, steps: tuple[float, ...]) -> None:
     """Make the x axis logarithmic, with labels at these multiples of each power of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415
+
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=steps))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -10,8 +10,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from eth_account import Account
-
 from dev.economy import Economy, Wallet
 from dev.economy.chain import EXACT_PROXY, PERMIT2, UPTO_PROXY
 
@@ -50,6 +48,8 @@ Document = dict[str, Any]
 
 def new_wallet(economy: Economy, amount: int = 1_000_000) -> Wallet:
     """Return a new wallet, funded with `amount`."""
+    from eth_account import Account  # noqa: PLC0415 (takes half a second)
+
     account = Account.create()
     if amount:
         economy.chain.fund(account.address, amount)
@@ -140,5 +140,7 @@ def _sign_permit2(wallet: Wallet, accepted: Document, changes: Mapping[str, Any]
 
 
 def _signature(wallet: Wallet, domain: Document, types: Document, message: Document) -> str:
+    from eth_account import Account  # noqa: PLC0415 (takes half a second)
+
     signed = Account.sign_typed_data(wallet.private_key, domain, types, message)
     return wallet.signed(f"0x{signed.signature.hex().removeprefix('0x')}")

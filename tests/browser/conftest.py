@@ -19,7 +19,7 @@ from .visit import Visitor
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run these tests in one process, because they share a browser and a dispatcher."""
     for item in items:
-        if "tests/browser/" in item.path.as_posix():
+        if item.nodeid.startswith("tests/browser/"):
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 

@@ -1,7 +1,6 @@
 """Fixtures for tests of the command: a fake account, and a market to publish to."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "local_market" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("local-market"))
-        elif item.path.parent == Path(__file__).parent:
+        elif item.nodeid.startswith("tests/cli/test_"):
             item.add_marker(pytest.mark.xdist_group(f"cli-{item.path.stem}"))
 
 

@@ -38,7 +38,7 @@ PayerOf = Callable[[str], Payer]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run tests that share a dispatcher in one worker, and each other module in one worker."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.nodeid.startswith("tests/e2e/"):
             fixtures = getattr(item, "fixturenames", ())
             is_shared = {"server": "shared", "paid_dispatcher": "market", "attacked": "fortress"}
             name = next((group for fixture, group in is_shared.items() if fixture in fixtures), "")

@@ -19,7 +19,8 @@ SOURCE = Path(__file__).parents[3] / "src"
 CALLS = [
     (f"{path.name}:{node.lineno}", node)
     for path in sorted(SOURCE.rglob("*.py"))
-    for node in ast.walk(ast.parse(path.read_bytes()))
+    if b"_LOGGER." in (source := path.read_bytes())
+    for node in ast.walk(ast.parse(source))
     if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_LOGGER.")
 ]
 
