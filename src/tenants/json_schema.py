@@ -156,7 +156,7 @@ def referred(name: Json, document: Json) -> Json:
 def _check_keywords(schema: Mapping[str, Json]) -> None:
     kinds = schema.get("type", [])
     for kind in kinds if isinstance(kinds, list) else [kinds]:
-        if kind not in _TYPES:
+        if not isinstance(kind, str) or kind not in _TYPES:
             raise UnusableSchema(f"whose type is one of {', '.join(_TYPES)}, not {kind!r:.40}")
     for keyword, (is_valid, form) in _FORMS.items():
         if keyword in schema and not is_valid(schema[keyword]):

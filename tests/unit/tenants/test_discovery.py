@@ -23,6 +23,7 @@ INVALID: dict[str, list[Any]] = {
         {"properties": {"a": {"$ref": "https://evil.example/x"}}},
         *({"$ref": "#/$defs/a"}, {"type": "text"}, {"properties": []}, {"required": [1]}),
         *({"items": 7}, {"minimum": "1"}, {"properties": {"a": {"format": []}}}),
+        *({"type": {}}, {"type": [[]]}, {"type": None}),
     ],
     "outputSchema": [{"anyOf": [{"$id": "https://evil.example/x"}]}, {"$ref": 7}],
     "example": ["y" * 8_000],
