@@ -44,6 +44,7 @@ _OLDEST_DATE: Final = "2021-11-02"
 """The compatibility date of scripts that have none."""
 
 _NO_HANDLERS: Final = "No event handlers were registered. This script does nothing."
+_CHECK_NAME: Final = "handler_check_"
 _CHECK: Final = """import * as found from {main};
 const handlers = ["fetch", "scheduled", "queue", "email", "tail", "trace", "tailStream", "test"];
 const has = (value) => value != null && handlers.some((name) => typeof value[name] === "function");
@@ -53,7 +54,39 @@ export default {{ fetch() {{}} }};
 """A module that imports a JavaScript main module and fails if it has no handler. workerd itself
 accepts a script in service-worker syntax that is uploaded as a module, and never calls it."""
 
+_GLOBAL_HANDLERS_UNTIL: Final = "2025-08-14"
+_GLOBAL_HANDLERS_FLAG: Final = "disable_python_no_global_handlers"
+"""From this compatibility date on, functions are no handlers without this flag."""
+
+_PYTHON_CHECK: Final = """found = __import__({main})
+handlers = {handlers}
+on_handlers = ["on_" + name for name in handlers]
+has = lambda owner, names: any(callable(getattr(owner, name, None)) for name in names)
+exported = getattr(found, "__all__", dir(found))
+default = getattr(found, "Default", None) if "Default" in exported else None
+bases = [base.__name__ for base in getattr(default, "__mro__", ())[1:]]
+is_entrypoint = "WorkerEntrypoint" in bases and has(default, [*handlers, *on_handlers])
+if not (is_entrypoint or ({has_functions} and has(found, [*on_handlers, "test"]))):
+    raise RuntimeError({message})
+"""
+"""The same for Python, where the class `Default(WorkerEntrypoint)` has the handlers: without it
+the runtime exports nothing (workerd's python-entrypoint-helper.ts)."""
+
+_PYTHON_HANDLERS: Final = (
+    "fetch",
+    "alarm",
+    "scheduled",
+    "trace",
+    "tail",
+    "queue",
+    "email",
+    "pubsub",
+)
+
 _JS_FRAME: Final = re.compile(r"^  at .*\n?", re.MULTILINE)
+_CHECK_FRAME: Final = re.compile(
+    rf'^  File "\S*{_CHECK_NAME}\d+\.py".*\n(?:    .*\n)*', re.MULTILINE
+)
 
 
 def load(script: Script) -> None:
@@ -108,10 +141,15 @@ def _write(folder: Path, script: Script, *, is_python: bool) -> None:
     flags = [*(script.settings.get("compatibility_flags") or ())]
     workers = {"main": listed}
     if is_python:
+        check, name = python_check(script), _unused(modules, "py")
+        workers["main"] = [f'(name = "{name}", pythonModule = {_quoted(check)})', *listed]
         flags += [flag for flag in PYTHON_FLAGS if flag not in flags]
     else:
-        check = _CHECK.format(main=_quoted(f"/{script.main}"), message=_quoted(_NO_HANDLERS))
-        workers["check"] = [f'(name = "{_unused(modules)}", esModule = {_quoted(check)})', *listed]
+        check, name = (
+            _CHECK.format(main=_quoted(f"/{script.main}"), message=_quoted(_NO_HANDLERS)),
+            _unused(modules, "js"),
+        )
+        workers["check"] = [f'(name = "{name}", esModule = {_quoted(check)})', *listed]
     shared = (
         f"compatibilityDate = {_quoted(script.settings.get('compatibility_date') or _OLDEST_DATE)},"
         f" compatibilityFlags = {_list(map(_quoted, flags))},"
@@ -143,9 +181,23 @@ def _bindings(script: Script) -> Iterator[str]:
             yield f'({name}, kvNamespace = "none")'
 
 
-def _unused(modules: Sequence[Module]) -> str:
+def python_check(script: Script) -> str:
+    """Return a module that imports a Python main module and fails if it has no handler."""
+    date = script.settings.get("compatibility_date") or _OLDEST_DATE
+    flags = script.settings.get("compatibility_flags") or ()
+    return _PYTHON_CHECK.format(
+        main=repr(script.main.removesuffix(".py")),
+        handlers=_PYTHON_HANDLERS,
+        has_functions=date < _GLOBAL_HANDLERS_UNTIL or _GLOBAL_HANDLERS_FLAG in flags,
+        message=repr(_NO_HANDLERS),
+    )
+
+
+def _unused(modules: Sequence[Module], suffix: str) -> str:
+    """Return a name for the check that no module has."""
     names = {module.name for module in modules}
-    return next(name for n in range(len(names) + 1) if (name := f"check{n}.js") not in names)
+    numbers = range(len(names) + 1)
+    return next(name for n in numbers if (name := f"{_CHECK_NAME}{n}.{suffix}") not in names)
 
 
 def _list(parts: Any) -> str:  # noqa: ANN401 (any iterable of texts)
@@ -170,5 +222,5 @@ def _error(text: str) -> InvalidError:
         )
     _, found, traceback = message.partition("PythonError: ")
     if found:
-        message = f"Uncaught {_JS_FRAME.sub('', traceback)}".strip()
+        message = f"Uncaught {_CHECK_FRAME.sub('', _JS_FRAME.sub('', traceback))}".strip()
     return InvalidError(message, code=INVALID_SCRIPT)
