@@ -10,6 +10,9 @@
 /** What ends `waitUntil` for each request without a response. @type {WeakMap<Request, () => void>} */
 const ends = new WeakMap();
 
+/** Uploads that came through a proxy, by whether they broke off. @type {WeakMap<Request, boolean>} */
+const uploads = new WeakMap();
+
 /** Scripts' responses whose client had disconnected before. @type {WeakSet<Response>} */
 const clientless = new WeakSet();
 
@@ -97,14 +100,15 @@ export function callRelaxed(handler, ...values) {
  * @param {number} cpuMs
  * @param {number} subRequests
  * @param {Request} request
- * @param {string} address - the URL in place of the request's own, and the prefix that it lacks, as
- *   lines; empty to keep the URL
+ * @param {string} address - the URL in place of the request's own, the prefix that it lacks, and
+ *   "proxied" if a proxy hides when the client disconnects, as lines; empty to keep the URL
  * @param {string} removed - the names of headers to remove, as lines
  * @returns {{ promise: Promise<Response> }}
  */
 export function dispatch(namespace, script, cpuMs, subRequests, request, address, removed) {
-	const [url, prefix] = lines(address);
-	const outgoing = url || removed ? new Request(url || request.url, request) : request;
+	const [url, prefix, proxied] = lines(address);
+	const given = proxied ? watched(request) : request;
+	const outgoing = url || removed ? new Request(url || given.url, given) : given;
 	for (const name of lines(removed)) {
 		outgoing.headers.delete(name);
 	}
@@ -118,25 +122,53 @@ export function dispatch(namespace, script, cpuMs, subRequests, request, address
 /**
  * Remember if the client disconnected before this response.
  *
- * An error of a script without an upload is its own failure. With an upload, the script may have
- * made it of the exception that reading the upload ended in.
+ * An error of a script without an upload is its own failure. With an upload that may have broken
+ * off, the script may have made it of the exception that reading the upload ended in.
  *
  * @param {Request} request
  * @param {Response} upstream
  */
 function noteClient(request, upstream) {
-	if (request.signal.aborted && (upstream.status < 500 || request.body)) {
+	const isGone = request.signal.aborted || uploads.get(request);
+	if (isGone && (upstream.status < 500 || mayBeBroken(request))) {
 		clientless.add(upstream);
 	}
 	return upstream;
+}
+
+/** Tell whether an upload broke off; it may have if that is not known. @param {Request} request */
+export function mayBeBroken(request) {
+	return uploads.get(request) ?? request.body !== null;
+}
+
+/**
+ * Return a request whose upload, if its length is known, passes through a stream that shows whether
+ * it breaks off. Of other uploads, the script would take what arrived for all (seen in workerd).
+ *
+ * @param {Request} request
+ */
+function watched(request) {
+	const { body, headers, method } = request;
+	const length = headers.get("content-length");
+	// The constructor accepts no body with these methods.
+	if (body === null || length === null || method === "GET" || method === "HEAD") {
+		return request;
+	}
+	/** @type {{ FixedLengthStream: new (length: bigint) => TransformStream }} */
+	const { FixedLengthStream } = /** @type {any} */ (globalThis);
+	const { readable, writable } = new FixedLengthStream(BigInt(length));
+	uploads.set(request, false);
+	const passed = body.pipeTo(writable, { preventCancel: true });
+	// If the script stops reading, the rest shows whether it breaks off.
+	passed.catch(() => body.pipeTo(new WritableStream())).catch(() => uploads.set(request, true));
+	return new Request(request, { body: readable });
 }
 
 /**
  * Read a script's response.
  *
  * @param {Response} upstream
- * @returns {string} its status, negative if the client is gone, then the names of its headers in
- *   lower case
+ * @returns {string} its status, negative without a client, then its headers' names in lower case
  */
 export function describe(upstream) {
 	const status = clientless.has(upstream) ? -upstream.status : upstream.status;
@@ -197,22 +229,12 @@ export async function discard(upstream) {
 	}
 }
 
-/**
- * Read the body of a request as text.
- *
- * @param {Request} request
- * @returns {{ promise: Promise<string> }}
- */
+/** Read the body of a request as text. @param {Request} request @returns {{ promise: Promise<string> }} */
 export function readText(request) {
 	return { promise: request.text() };
 }
 
-/**
- * Read the rest of an upload that no script has read.
- *
- * @param {Request} request
- * @returns {{ promise: Promise<void> }}
- */
+/** Read an upload that no script got. @param {Request} request @returns {{ promise: Promise<void> }} */
 export function drain(request) {
 	const rest = request.body && !request.bodyUsed ? request.body.pipeTo(new WritableStream()) : undefined;
 	return { promise: Promise.resolve(rest) };
@@ -261,10 +283,8 @@ export function callObject(namespace, name, method, argument, timeoutMs) {
  * @returns {unknown[][] | undefined} the rows, undefined if there are none
  */
 export function runStatement(sql, statement, ...values) {
-	const rows = sql
-		.exec(statement, ...values)
-		.raw()
-		.toArray();
+	const cursor = sql.exec(statement, ...values);
+	const rows = cursor.raw().toArray();
 	return rows.length > 0 ? rows : undefined;
 }
 

@@ -34,7 +34,7 @@ _bridge = import_from_javascript("runtime/bridge.js")
 _arrive, _end, _drain = _bridge.arrive, _bridge.end, _bridge.drain
 _read_text, _fetch_text, _sign = _bridge.readText, _bridge.fetchText, _bridge.sign
 _dispatch, _describe, _discard = _bridge.dispatch, _bridge.describe, _bridge.discard
-_forward, _respond = _bridge.forward, _bridge.respond
+_forward, _respond, _may_be_broken = _bridge.forward, _bridge.respond, _bridge.mayBeBroken
 _LIMIT_MESSAGE = re.compile(
     r"(?:python )?(?:worker|script|isolate|durable object(?:'s isolate)?)(?: startup)?(?: has)?"
     r" exceeded (?:its )?(?:allowed )?(?:cpu|memory|time|wall|execution|resource|subrequest)"
@@ -151,6 +151,8 @@ class RuntimeNamespace:
         script_limits = (limits.cpu_ms, limits.sub_requests)
         removed = "\n".join(remove_headers)
         address = "" if url is None else f"{url}\n{prefix}"
+        if self._is_proxied:
+            address = f"{url or ''}\n{prefix}\nproxied"
         try:
             raw = await JsPromise(
                 _dispatch(self._binding, script, *script_limits, request.raw, address, removed)
@@ -216,8 +218,7 @@ def _script_error(
 ) -> TenantError | ClientClosedRequest:
     """Classify an exception by its message, which is logged and never sent to the client.
 
-    Only the exception in which reading an upload ends is the client's. Behind a proxy, nothing
-    tells it from that of a script whose own connection is lost during an upload.
+    Only the exception in which reading an upload ends is the client's.
     """
     text = str(error.message)
     if text.startswith("Worker not found"):
@@ -225,6 +226,6 @@ def _script_error(
     if _LIMIT_MESSAGE.match(text.lower()):
         return TenantLimitExceeded("The API exceeded the limits of its plan.")
     is_lost = any(part in text.lower() for part in _LOST_CONNECTION)
-    if is_lost and (request.signal.aborted or (is_proxied and request.body)):
+    if is_lost and (request.signal.aborted or (is_proxied and _may_be_broken(request))):
         return ClientClosedRequest("The client disconnected before the response.")
     return TenantWorkerFailure("The API's script failed.")

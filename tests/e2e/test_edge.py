@@ -149,11 +149,14 @@ def test_dashboards_and_the_explore_route_can_be_read(edge: Caller) -> None:
 
 
 @pytest.mark.parametrize("is_reset", [False, True])
-def test_an_upload_that_breaks_off_leaves_the_api_as_it_is(edge: Caller, is_reset: bool) -> None:
+@pytest.mark.parametrize("path", ["read", "catch/500", "catch/400", "catch/200"])
+def test_an_upload_that_breaks_off_leaves_the_api_as_it_is(
+    edge: Caller, path: str, is_reset: bool
+) -> None:
     edge.request("/t/uploads/echo")
     before = row(edge, "uploads")
     events = len(edge.events("uploads"))
-    half_upload(edge, "/t/uploads/read", is_reset=is_reset)
+    half_upload(edge, f"/t/uploads/{path}", is_reset=is_reset)
     assert row(edge, "uploads") == before
     (event, *older) = edge.events("uploads")
     assert len(older) == events
@@ -164,6 +167,10 @@ def test_a_failure_of_the_script_during_an_upload_that_breaks_off_is_its_own(edg
     half_upload(edge, "/t/failures/throw", is_reset=True)
     assert row(edge, "failures")["errorRatePct"] == 100
     assert [event["outcome"] for event in edge.events("failures")] == ["tenant_worker_failure"]
+    # A failure after an upload that arrived is the script's, too.
+    response = edge.request("/t/failures/complete/500", method="POST", content=b"x" * 100_000)
+    assert (response.status_code, len(response.content)) == (500, 100_000)
+    assert row(edge, "failures")["errorRatePct"] == 100
 
 
 def half_upload(caller: Caller, target: str, *, is_reset: bool) -> None:

@@ -36,7 +36,7 @@ const script :Workerd.Worker = (
 );
 """
 MAIN = """\
-import { arrive, describe, dispatch, end } from "bridge.js";
+import { arrive, describe, dispatch, end, mayBeBroken } from "bridge.js";
 const seen = {};
 export default {
 	async fetch(request, env, context) {
@@ -45,11 +45,14 @@ export default {
 		arrive(request, context);
 		const namespace = { get: () => env.SCRIPT };
 		try {
-			const response = await dispatch(namespace, "script", 50, 10, request, "", "").promise;
+			const address = pathname.startsWith("/watched") ? "\\n\\nproxied" : "";
+			const sent = dispatch(namespace, "script", 50, 10, request, address, "");
+			const response = await sent.promise;
 			seen[pathname] = describe(response).split("\\n")[0];
 			return response;
 		} catch (error) {
-			seen[pathname] = `${request.signal.aborted}: ${error.message}`;
+			const isClients = request.signal.aborted && mayBeBroken(request);
+			seen[pathname] = `${isClients}: ${error.message}`;
 			throw error;
 		} finally {
 			end(request);
@@ -63,6 +66,13 @@ export default {
 		const { pathname } = new URL(request.url);
 		if (pathname === "/now") return new Response("ok");
 		if (pathname.startsWith("/read")) return new Response(await request.text());
+		if (pathname.startsWith("/watched-read")) return new Response(await request.text());
+		if (pathname.startsWith("/watched-catch")) {
+			const text = await request.text().catch((error) => error.message);
+			return new Response(text, { status: Number(pathname.slice(-3)) });
+		}
+		if (pathname.startsWith("/watched-echo")) return new Response(request.body, request);
+		if (pathname.startsWith("/watched-unread")) return new Response("ok");
 		await scheduler.wait(400);
 		if (pathname.endsWith("throw")) throw new Error("a failure of its own");
 		return new Response("ok", { status: pathname.endsWith("fail") ? 500 : 200 });
@@ -117,6 +127,43 @@ def seen(port: int, path: str) -> str:
         time.sleep(0.05)
 
 
+CHUNKED = b"transfer-encoding: chunked\r\n\r\n5\r\nab"
+COMPLETE = b"content-length: 3\r\n\r\nabc"
+
+
+@pytest.mark.parametrize(
+    ("path", "rest", "expected"),
+    [
+        ("/watched-read", UPLOAD, "true: Network connection lost."),
+        ("/watched-read-chunked", CHUNKED, "true: Network connection lost."),
+        ("/watched-catch-200", UPLOAD, "-200"),
+        ("/watched-catch-500", UPLOAD, "-500"),
+        ("/watched-wait-fail", UPLOAD, "-500"),
+        ("/watched-wait-throw", UPLOAD, "true: a failure of its own"),
+        # Its own failures, although the client is gone too.
+        ("/watched-complete-wait-fail", COMPLETE, "500"),
+        ("/watched-complete-wait-throw", COMPLETE, "false: a failure of its own"),
+        ("/watched-complete-wait", COMPLETE, "-200"),
+    ],
+)
+def test_a_watched_upload_that_breaks_off_is_noticed(
+    port: int, path: str, rest: bytes, expected: str
+) -> None:
+    send(port, f"POST {path}", rest)
+    assert seen(port, path) == expected
+
+
+@pytest.mark.parametrize("path", ["/watched-echo", "/watched-unread", "/watched-catch-500"])
+def test_a_watched_upload_arrives_as_it_was_sent(port: int, path: str) -> None:
+    url = f"http://127.0.0.1:{port}{path}-{{}}"
+    for number, size in enumerate((0, 3, 1_000_000)):
+        body = b"x" * size
+        response = httpx.post(url.format(f"{number}-500"), content=body)
+        assert response.content == (b"ok" if "unread" in path else body)
+        chunked = httpx.put(url.format(f"{number}-chunked-500"), content=iter([body, b"y"]))
+        assert chunked.content == (b"ok" if "unread" in path else body + b"y")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "rest", "expected"),
     [
@@ -125,11 +172,12 @@ def seen(port: int, path: str) -> str:
         ("POST", "/wait-upload", UPLOAD, "-200"),
         # Its own failure, although the client is gone too.
         ("GET", "/wait-fail", b"\r\n", "500"),
-        ("GET", "/wait-throw", b"\r\n", "true: a failure of its own"),
+        ("GET", "/wait-throw", b"\r\n", "false: a failure of its own"),
         ("POST", "/wait-upload-throw", UPLOAD, "true: a failure of its own"),
         # A failure after an upload that broke off.
         ("POST", "/wait-upload-fail", UPLOAD, "-500"),
         ("POST", "/read-upload", UPLOAD, "true: Network connection lost."),
+        ("POST", "/read-chunked", CHUNKED, "true: Network connection lost."),
     ],
 )
 def test_a_client_that_disconnects_first_is_noticed(
