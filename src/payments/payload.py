@@ -94,6 +94,11 @@ class PaymentPayload:
         named = "|".join(parts).encode(errors="surrogatepass")
         return hashlib.blake2b(named, digest_size=16).hexdigest()
 
+    @property
+    def _scheme(self) -> Json:
+        # Only version 2 has `accepted`; what a payment of version 1 has there is not checked.
+        return self.document["accepted"].get("scheme") if self.version != 1 else None
+
     def match(self, accepts: Sequence[PaymentRequirements]) -> PaymentRequirements:
         """Return the requirements that the payment meets; raise `InvalidPayload` if there are none.
 
@@ -105,8 +110,7 @@ class PaymentPayload:
                 self._check_terms(one)
             except InvalidPayload as error:
                 # What is wrong with it is said by the requirements in its token, if there are any.
-                scheme = self.document.get("accepted", {}).get("scheme")
-                named = (self.network, self.asset, scheme)
+                named = (self.network, self.asset, self._scheme)
                 is_likely = named == (one.network, one.asset, one.scheme)
                 refusals.insert(0 if is_likely else len(refusals), error)
             else:

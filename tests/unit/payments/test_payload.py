@@ -130,6 +130,14 @@ def test_a_field_of_the_wrong_type_is_rejected(part: str, value: object) -> None
         read({**DOCUMENT, part: value})
 
 
+@pytest.mark.parametrize("accepted", [None, 1, "x", [], {}, {"scheme": []}])
+def test_what_a_payment_of_version_1_has_as_accepted_does_not_matter(accepted: object) -> None:
+    document = {**DOCUMENT, "x402Version": 1, "network": "base", "accepted": accepted}
+    headers = {"x-payment": header(document)["payment-signature"]}
+    with pytest.raises(InvalidPayload):
+        matched(headers, REQUIREMENTS)
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner),
