@@ -37,7 +37,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.clawr/bytecode
 SETUP := sh dev/python.sh -m dev.setup
 PYTHON := .venv/bin/python
 
-.PHONY: help dev clawr demo pay test accept screenshots fuzz simulate budget check format bench plots clean
+.PHONY: help dev clawr demo pay test accept screenshots pack fuzz simulate budget check format bench plots clean
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ accept: ## accepts new screenshots of the page, after an intended change
 
 screenshots: ## takes the README's screenshots of a running dispatcher's page (URL= or PORT=)
 	@$(SETUP) browser && exec $(PYTHON) -m dev.screenshots
+
+pack: ## packs clawr and the local dispatch namespace into dist/, to install or publish them
+	@$(SETUP) tools && exec $(PYTHON) -m dev.packages
 
 fuzz: ## fuzzes the API that the OpenAPI document describes (REQUESTS=10000 SEED=)
 	@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.fuzz

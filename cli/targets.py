@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from cli.errors import AccessError, InputError
 from cli.secret import Secret
 from dev.launch.announcement import NotRunning, find_running
-from dev.layout import HERE
+from dev.layout import HERE, Layout
 
 CLOUDFLARE_URL: Final = "https://api.cloudflare.com/client/v4"
 """https://developers.cloudflare.com/api/"""
@@ -133,7 +133,7 @@ def find_target(
         for name in ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CLAWR_URL")
     )
     if local or (local is None and not is_configured and url is None):
-        folder = (state or Path(settings.get("STATE") or HERE.cache / "state")).absolute()
+        folder = (state or Path(settings.get("STATE") or clone().cache / "state")).absolute()
         try:
             running = find_running(folder)
         except NotRunning as error:
@@ -168,6 +168,11 @@ def find_target(
         known_account=account,
         known_dispatcher=dispatcher,
     )
+
+
+def clone() -> Layout:
+    """Return the clone that commands use: their own, or the current folder if they have none."""
+    return HERE if HERE.is_clone else Layout(Path.cwd())
 
 
 def _settings(env: Path | None) -> dict[str, str]:

@@ -15,6 +15,11 @@ class Layout:
     root: Path
 
     @property
+    def is_clone(self) -> bool:
+        """Whether this is a clone, not the installed command `clawr`, which has a part of it."""
+        return (self.root / "Makefile").is_file()
+
+    @property
     def venv(self) -> Path:
         """The host's virtual environment."""
         return self.root / ".venv"

@@ -113,8 +113,13 @@ def deploy_dispatcher(
     the environment or the --env file (docs/reference/settings.md). Secrets that are already set are
     kept. Running the same command again changes nothing.
     """
-    from cli.deploy.request import DeployRequest, WantedStore, refuse_local, required
-    from cli.deploy.run import deploy
+    from cli.deploy.request import (
+        DeployRequest,
+        WantedStore,
+        refuse_local,
+        refuse_without_clone,
+        required,
+    )
     from cli.output import Output
     from cli.targets import (
         CONTROL_DB_ID,
@@ -125,6 +130,9 @@ def deploy_dispatcher(
         find_target,
     )
     from dev.layout import HERE
+
+    refuse_without_clone(HERE)
+    from cli.deploy.run import deploy
 
     refuse_local(is_local=bool(local))
     target = find_target(local=False, env=env, url=url)

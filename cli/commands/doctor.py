@@ -1,7 +1,14 @@
 """`clawr doctor`: checks the machine, the account, the facilitators and the dispatcher."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from cli.options import DispatcherOptions, JsonOption, examples, option_groups
 from cli.output import Output
+from dev.layout import HERE, Layout
+
+if TYPE_CHECKING:
+    from cli.doctor.check import Check
 
 EXAMPLES = examples(
     "clawr doctor",
@@ -22,16 +29,15 @@ def doctor(*, as_json: JsonOption = False, options: DispatcherOptions) -> None:
     from cli.doctor.dev_server import check_local
     from cli.doctor.dispatcher import check_dispatcher
     from cli.doctor.facilitators import check_facilitators
-    from cli.doctor.machine import check_machine
-    from dev.layout import HERE
+    from cli.targets import clone
 
     output = Output(as_json=as_json)
     target = options.find()
     with output.working("Checking this machine, the account, facilitators and the dispatcher …"):
         report = Report(
             [
-                *check_machine(HERE),
-                check_local(target, HERE),
+                *_machine(HERE),
+                check_local(target, clone()),
                 *check_account(target, HERE.wrangler_toml),
                 *check_facilitators(target.settings, HERE.wrangler_toml),
                 *check_dispatcher(target),
@@ -46,3 +52,11 @@ def doctor(*, as_json: JsonOption = False, options: DispatcherOptions) -> None:
             "The report says how to fix each problem.",
         )
     output.result(report.document, report.show)
+
+
+def _machine(layout: Layout) -> "Iterator[Check]":
+    """Check the tools of a clone; the installed command needs none."""
+    if layout.is_clone:
+        from cli.doctor.machine import check_machine
+
+        yield from check_machine(layout)

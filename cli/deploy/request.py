@@ -7,6 +7,7 @@ from typing import Final
 from cli.errors import InputError
 from cli.names import check_name
 from cli.stores import check_kv_title
+from dev.layout import Layout
 
 USAGE_KV: Final = "USAGE_KV"
 TENANT_KV: Final = "TENANT_KV"
@@ -91,4 +92,13 @@ def refuse_local(*, is_local: bool) -> None:
         raise InputError(
             "`make dev` already runs the dispatcher of this clone; there is nothing to deploy.",
             "Remove --local to see the plan for an account, with or without a token.",
+        )
+
+
+def refuse_without_clone(layout: Layout) -> None:
+    """Raise `InputError` if this is not a clone of the dispatcher."""
+    if not layout.is_clone:
+        raise InputError(
+            "This command deploys a clone of the dispatcher, and was installed without one.",
+            "Run it in the clone: `make clawr` installs it there.",
         )

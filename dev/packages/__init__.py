@@ -1,0 +1,1 @@
+"""Packs what others install: the command `clawr`, and the local dispatch namespace."""
