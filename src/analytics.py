@@ -91,7 +91,7 @@ class Analytics:
         Raises:
             BindingMissing: There are no shards.
             ConfigurationError: `USAGE_SHARDS` is unusable.
-            RangeTooLarge: The range has more than 50,000 rows.
+            RangeTooLarge: The range has more than 20,000 rows.
             ShardUnavailable: No shard responded. If only some did not, `Usage.unavailable` says so.
         """
         from snapshots.usage_ranges import RangeReader  # noqa: PLC0415

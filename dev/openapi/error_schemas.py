@@ -23,7 +23,7 @@ HEADERS: Mapping[str, tuple[str, Schema]] = {
     "x-content-type-options": ("Always `nosniff`.", {"type": "string", "enum": ["nosniff"]}),
     "etag": (
         "Tag of the content, for `If-None-Match`.",
-        text(pattern='^W/"[0-9a-f]+(-[0-9]+)?"$'),
+        text(pattern='^W/"[0-9a-f]+(-[0-9a-f]+)?"$'),
     ),
     "vary": ("The headers on which the response depends, such as the token.", text()),
     "content-disposition": ("The file name of a download.", text()),

@@ -259,7 +259,7 @@ USAGE = Route(
     " current one; `range` has the result. A month at the edge of the range has only the days in"
     " the range. `tenant` and `api` may name something that does not exist: its usage is 0."
     f" By day or month, a range has at most {RANGE_DAYS_MAX} days, by hour {HOURLY_DAYS_MAX}, and"
-    " at most 50,000 rows. `groupBy=caller` needs `api`. Hours can only be grouped by API or"
+    " at most 20,000 rows. `groupBy=caller` needs `api`. Hours can only be grouped by API or"
     " tenant.",
     (
         moment("from", "The first UTC day or instant of the range."),

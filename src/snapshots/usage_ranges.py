@@ -142,16 +142,22 @@ def _rows(wanted: UsageRange, found: Iterable[Mapping[str, Json]]) -> Sequence[U
         # A chart shows the time without calls, too.
         for bucket in _buckets(wanted):
             by_key.setdefault(RowKey(bucket), [FoundRow(RowKey(bucket), Counts(), 0, 0)])
+    starts = {bucket: _start_ms(wanted, bucket) for bucket in {key.bucket for key in by_key}}
     return [
         UsageRow(
-            _start_ms(wanted, key.bucket),
+            starts[key.bucket],
             *key[1:],
-            Counts(*map(sum, zip(*(row.sums for row in own), strict=True))),
+            own[0].sums if len(own) == 1 else _added(own),
             sum(row.requests for row in own),
             None if wanted.interval == "hour" else _callers(own),
         )
         for key, own in sorted(by_key.items())
     ]
+
+
+def _added(rows: Sequence[FoundRow]) -> Counts:
+    """Add up rows of several shards."""
+    return Counts(*map(sum, zip(*(row.sums for row in rows), strict=True)))
 
 
 def _caller_rows(wanted: UsageRange, found: Iterable[Mapping[str, Json]]) -> Sequence[UsageRow]:

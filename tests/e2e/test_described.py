@@ -54,7 +54,7 @@ def test_every_route_responds_to_each_of_its_methods(
     for route in api_routes.ROUTES:
         for method in route.methods:
             url = f"{paid_dispatcher.server.url}{route.path}"
-            parameters = query if route is api_routes.COMPACT else None
+            parameters = query if route in (api_routes.COMPACT, api_routes.USAGE) else None
             body = "[]" if route is api_routes.IMPORT else None
             response = httpx.request(
                 method, url, params=parameters, content=body, headers=HEADERS, timeout=60

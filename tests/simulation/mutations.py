@@ -15,11 +15,12 @@ from tests.simulation.mutations_of_log import LOG
 from tests.simulation.mutations_of_payments import PAYMENTS
 from tests.simulation.mutations_of_reading import READING
 from tests.simulation.mutations_of_totals import TOTALS
+from tests.simulation.mutations_of_usage import USAGE
 
 SEEDS = range(500)
 """Each mutation must be detected within these seeds."""
 
-MUTATIONS = (*LOG, *TOTALS, *READING, *PAYMENTS)
+MUTATIONS = (*LOG, *TOTALS, *READING, *USAGE, *PAYMENTS)
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "simulation.md"

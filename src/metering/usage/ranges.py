@@ -24,8 +24,8 @@ from metering.usage.tables import UsageTables
 Interval: TypeAlias = Literal["hour", "day", "month", "all"]
 Grouping: TypeAlias = Literal["api", "tenant", "status", "method", "outcome", "caller"]
 
-ROWS_MAX = 50_000
-"""Rows of one response: about 10 MB of JSON."""
+ROWS_MAX = 20_000
+"""Rows of one response: about 4 MB of JSON, and two seconds of CPU time in all."""
 
 SKETCHES_MAX = 3_000
 """Sketches of callers that one read merges, about a quarter of a second of CPU time. Rows that

@@ -13,9 +13,9 @@ EVENTS = "/__platform/events"
 TENANT = "ten_meridian_feasts"
 
 
-def status_of(local: Local, token: str) -> int:
+def status_of(local: Local, token: str, path: str = EVENTS) -> int:
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.get(f"{local.url}{EVENTS}", headers=headers, timeout=60).status_code
+    return httpx.get(f"{local.url}{path}", headers=headers, timeout=60).status_code
 
 
 def test_a_run_without_execute_stores_nothing_and_shows_no_secret(local: Local) -> None:
@@ -28,6 +28,10 @@ def test_a_token_works_until_it_is_revoked(local: Local) -> None:
     created = local.done("token", "create", "--tenant", TENANT, "--name", "creator", "--execute")
     token = created["token"]
     assert status_of(local, token) == 200
+    for route in ("analytics", "settlements", "reconciliation", "usage?from=2026-11-30"):
+        assert status_of(local, token, f"/__platform/{route}") == 200, route
+    for route in ("health", "metrics"):
+        assert status_of(local, token, f"/__platform/{route}") == 401, route
     (listed,) = (one for one in local.done("token", "list")["tokens"] if one["name"] == "creator")
     assert listed["sha256"] == hashlib.sha256(token.encode()).hexdigest()
     assert listed["tenants"] == [TENANT]
