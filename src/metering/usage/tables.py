@@ -133,6 +133,35 @@ class UsageTables:
             if (tenant_id, slug) != ALL_APIS
         ]
 
+    def sums_by_day(
+        self, days: range, tenants: Sequence[str] | None, slug: str | None
+    ) -> Iterator[tuple[int, Counts]]:
+        """Yield each UTC day with the sums of some APIs together.
+
+        Args:
+            days: The days.
+            tenants: Only APIs of these tenants, at most 50; None for all.
+            slug: Only APIs with this slug; None for all.
+        """
+        condition = "slug <> ''"
+        values: list[str] = []
+        if tenants is not None:
+            condition += f" AND tenant_id IN ({', '.join('?' * len(tenants))})"
+            values += tenants
+        if slug is not None:
+            condition += " AND slug = ?"
+            values.append(slug)
+        rows = self.sql.execute(
+            "SELECT day, SUM(calls), SUM(errors), SUM(revenue_micros), SUM(latencies),"  # noqa: S608
+            f" SUM(latency_ms) FROM usage_sums WHERE day >= ? AND day < ? AND {condition}"
+            " GROUP BY day",
+            days.start,
+            days.stop,
+            *values,
+        )
+        for day, *sums in rows:
+            yield int(day or 0), _counts(sums)
+
     def dropped(self, days: Sequence[int]) -> int:
         """Return the number of events that writers dropped on some UTC days."""
         rows = self._rows("dropped FROM usage_sums", days, ALL_APIS)

@@ -253,6 +253,36 @@ def test_too_many_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     run(scene())
 
 
+def test_the_usage_of_many_apis_is_exact_without_their_callers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene() -> None:
+        rng = random.Random(3)
+        deployment = Deployment()
+        analytics = Analytics(deployment.clock, deployment.shards, deployment.store)
+        for _ in range(4):
+            await deployment.append(some_events(rng, deployment.clock.at_ms, 40))
+            await deployment.advance(DAY_MS)
+        monkeypatch.setattr(ranges, "SKETCHES_MAX", 1)
+        monkeypatch.setattr(ranges, "ROWS_MAX", 50)
+        for tenants, slug in (
+            (["tenant-0", "tenant-1", "other"], None),
+            (["tenant-0", "tenant-1"], "api-1"),
+            (None, "api-0"),
+        ):
+            for interval in ("day", "month", "all"):
+                wanted = UsageRange(interval, TODAY - 39, TODAY + 5, tenants, slug)
+                usage = await analytics.usage(wanted)
+                expected = expected_rows(deployment.events, wanted)
+                found = sum(row.calls for row in expected.values())
+                assert usage.totals.calls == found > 0
+                assert usage.totals.revenue_micros == sum(
+                    row.revenue_micros for row in expected.values()
+                )
+
+    run(scene())
+
+
 def test_usage_needs_the_binding_of_the_shards() -> None:
     with pytest.raises(BindingMissing):
         run(Analytics(FakeClock(), None, None).usage(UsageRange("day", TODAY, TODAY + 1)))
