@@ -1,4 +1,4 @@
-"""All commands of the README work as written, in the given order and terminal."""
+"""All commands of the README and the tutorial work as written, in their order and terminal."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +15,10 @@ import pytest
 
 from dev.layout import HERE
 from dev.test import BYTECODE
+from tests.cli.publish.documented import write_files
 
 README = (HERE.root / "README.md").read_text(encoding="utf-8")
+TUTORIAL = HERE.root / "docs" / "tutorial.md"
 MAKEFILE = (HERE.root / "Makefile").read_text(encoding="utf-8")
 PORT = "8787"
 SHELL = "/bin/sh"
@@ -28,21 +30,27 @@ SETUP_DONE = "SETUP=true"
 
 
 class Command(NamedTuple):
-    """A command line of the README; `terminal` is 0 if the README names none."""
+    """A command line of a page; `terminal` is 0 if the page names none.
+
+    `shown` has the lines of output that the page shows below it.
+    """
 
     terminal: int
     line: str
+    shown: tuple[str, ...] = ()
 
 
 def commands_of(text: str) -> list[Command]:
     """Return the command lines of all `sh` blocks, in order."""
     commands = []
-    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+    pattern = r"^```sh\n(.*?)^```(?:\n\n^```\n(.*?)^```)?"
+    for block, output in re.findall(pattern, text, re.DOTALL | re.MULTILINE):
         first, *rest = block.splitlines()
         marker = re.fullmatch(r"# Terminal (\d)", first)
         lines = rest if marker else [first, *rest]
         terminal = int(marker[1]) if marker else 0
         commands += [Command(terminal, line.partition("  #")[0].strip()) for line in lines]
+        commands[-1] = commands[-1]._replace(shown=tuple(output.splitlines()))
     return commands
 
 
@@ -113,48 +121,80 @@ def as_run(line: str, port: str) -> str:
     return re.sub("^make ", f"make {SETUP_DONE} ", line)
 
 
-def test_the_commands_work_in_the_order_given(tmp_path: Path) -> None:
-    port = free_port()
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"}
-    environment |= {"PORT": port, "STATE": str(tmp_path / "state")}
-    environment |= {name: os.environ[name] for name in (BYTECODE,) if name in os.environ}
-    server: Terminal | None = None
-    activated = ""
-    try:
-        for terminal, line in TOUR:
-            if terminal == 1:
-                if server:
-                    server.press_ctrl_c()
-                server = Terminal(as_run(line, port), environment)
-                server.wait_until_ready()
-                continue
-            if line.startswith(". "):
-                activated = f"{line} && "
-            ran = subprocess.run(
-                [SHELL, "-c", activated + as_run(line, port)],
-                cwd=HERE.root,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=COMMAND_SECONDS,
-                check=False,
-            )
-            assert ran.returncode == 0, f"{line}\n{ran.stdout}\n{ran.stderr}"
-            if line.startswith("curl "):
-                assert ran.stdout.startswith("HTTP/1.1 200 OK"), line
-            if line == TOUR[1].line:
-                shown = re.search(r"^\{.*\}$", README, re.MULTILINE)
-                assert shown is not None
-                assert ran.stdout.endswith(shown[0])
-    finally:
-        if server:
-            server.press_ctrl_c()
+class Tour:
+    """Runs the commands of a page, each in its terminal.
+
+    Args:
+        folder: The home folder of the commands, and of the dispatcher's STATE.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Choose a free port."""
+        self._port = free_port()
+        self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
+        self._environment |= {"PORT": self._port, "STATE": str(folder / "state")}
+        self._environment |= {name: os.environ[name] for name in (BYTECODE,) if name in os.environ}
+        self._server: Terminal | None = None
+        self._activated = ""
+
+    def run(self, command: Command) -> str:
+        """Run a command, which must succeed; return its output."""
+        line = as_run(command.line, self._port)
+        if command.terminal == 1:
+            self.stop()
+            self._server = Terminal(line, self._environment)
+            self._server.wait_until_ready()
+            return ""
+        if line.startswith(". "):
+            self._activated = f"{line} && "
+        ran = subprocess.run(
+            [SHELL, "-c", self._activated + line],
+            cwd=HERE.root,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{line}\n{ran.stdout}\n{ran.stderr}"
+        return ran.stdout.replace(self._port, PORT)
+
+    def stop(self) -> None:
+        """Stop the server."""
+        if self._server:
+            self._server.press_ctrl_c()
+
+
+@pytest.fixture
+def tour(tmp_path: Path) -> Iterator[Tour]:
+    tour = Tour(tmp_path)
+    yield tour
+    tour.stop()
+
+
+def test_the_commands_work_in_the_order_given(tour: Tour) -> None:
+    for command in TOUR:
+        output = tour.run(command)
+        if command.line.startswith("curl "):
+            assert output.startswith("HTTP/1.1 200 OK"), command.line
+        if command is TOUR[1]:
+            assert output.endswith(command.shown[-1])
+
+
+def test_the_tutorial_works_as_written_and_shows_its_output(tour: Tour, tmp_path: Path) -> None:
+    write_files(TUTORIAL, tmp_path)
+    for command in commands_of(TUTORIAL.read_text(encoding="utf-8")):
+        # Programs wrap their lines.
+        output = re.sub(r"\s", "", tour.run(command))
+        for shown in command.shown:
+            parts = (re.escape(re.sub(r"\s", "", part)) for part in shown.split("…"))
+            assert re.search(".*?".join(parts), output), (shown, output)
 
 
 def test_the_tour_uses_two_terminals() -> None:
-    assert [line for terminal, line in TOUR if terminal == 1] == ["make dev", "make dev PAYMENTS=1"]
-    assert {line.split()[0] for terminal, line in TOUR if terminal == 2} == {
+    assert [one.line for one in TOUR if one.terminal == 1] == ["make dev"]
+    assert {one.line.split()[0] for one in TOUR if one.terminal == 2} == {
         "curl",
         "make",
         ".",
@@ -164,12 +204,12 @@ def test_the_tour_uses_two_terminals() -> None:
 
 def test_all_other_commands_are_for_an_account_or_for_checks() -> None:
     """`tests/cli/test_deploy.py` runs the command for an account."""
-    others = [line for terminal, line in COMMANDS if not terminal]
+    others = [one.line for one in COMMANDS if not one.terminal]
     assert {line.split()[0] for line in others} == {"clawr", "make"}
     assert all("--env" in line for line in others if line.startswith("clawr"))
 
 
-@pytest.mark.parametrize("line", [line for _, line in COMMANDS if line.startswith("make")])
+@pytest.mark.parametrize("line", [one.line for one in COMMANDS if one.line.startswith("make")])
 def test_a_make_command_names_a_target_with_a_description(line: str) -> None:
     target, *settings = shlex.split(line)[1:]
     assert all(re.fullmatch(r"[A-Z]+=.*", setting) for setting in settings)
