@@ -127,7 +127,7 @@ ON_DATA = (
     Guard(
         keep_an_isolate_busy_with_a_huge_record,
         "tenants.directory",
-        "_parse_stored",
+        "parse_stored",
         "if len(value) > constants.RECORD_LENGTH_MAX:",
         "if False:",
     ),
