@@ -63,6 +63,11 @@ def operator_schemas() -> Mapping[str, Schema]:
         "Import": _import(),
         "OldEvent": _old_event(),
         "Metrics": text("OpenMetrics text, which ends with `# EOF`."),
+        "Text": text("A text that no program needs to parse."),
+        "X402Resources": record(
+            {"version": always(1), "resources": list_of(text("An absolute URL."))},
+            "What is paid for.",
+        ),
         "Catalog": {
             "type": "object",
             "properties": {"openapi": always("3.1.0")},

@@ -14,7 +14,9 @@ from api.spec import (
     CSV,
     OPENMETRICS,
     READING,
+    TEXT,
     WRITING,
+    XML,
     Route,
     Success,
     choice,
@@ -94,7 +96,7 @@ _NOT_MODIFIED = Success(
 ID_LENGTH_MAX = 300
 """Characters of an API's id: that of a tenant has up to 200, a colon and the slug follow it."""
 
-_SEARCH_LENGTH_MAX = 200
+SEARCH_LENGTH_MAX = 200
 CATALOG_SORTS = (
     "rank",
     "endpoint",
@@ -318,7 +320,7 @@ EXPLORE = Route(
         short_text(
             "q",
             "Words that all occur in endpoint, owner, category, title, tags or description.",
-            _SEARCH_LENGTH_MAX,
+            SEARCH_LENGTH_MAX,
         ),
         short_text("category", "The only category to list.", constants.TEXT_LENGTH_MAX),
         short_text("owner", "The only owner to list.", constants.TEXT_LENGTH_MAX + 1),
@@ -349,6 +351,43 @@ CATALOG = Route(
     is_conditional=True,
 )
 
+
+def _document(path: str, name: str, summary: str, success: Success, more: str = "") -> Route:
+    description = "No token is needed. Caches may store the response for half a minute." + more
+    errors = (ConfigurationError, InternalError)
+    successes = (success, _NOT_MODIFIED)
+    return Route(
+        path, name, summary, READING, successes, errors, None, description, is_conditional=True
+    )
+
+
+X402 = _document(
+    "/.well-known/x402",
+    "x402Resources",
+    "The addresses that are paid for with x402",
+    Success("Their URLs.", "X402Resources"),
+    " Addresses in which a part varies are only in `/openapi.json`.",
+)
+LLMS = _document(
+    "/llms.txt",
+    "llmsText",
+    "The published APIs as text for language models",
+    Success("Markdown, as https://llmstxt.org describes it.", "Text", TEXT),
+    " It has at most 200,000 characters; the other APIs are found by search.",
+)
+ROBOTS = _document(
+    "/robots.txt",
+    "robots",
+    "What crawlers may request: the public page, and no API",
+    Success("Rules (RFC 9309).", "Text", TEXT),
+)
+SITEMAP = _document(
+    "/sitemap.xml",
+    "sitemap",
+    "The pages of the published APIs, for crawlers",
+    Success("A sitemap (https://www.sitemaps.org).", "Text", XML),
+)
+
 TENANT = Route(
     "/t/{slug}/{path}",
     "call",
@@ -375,6 +414,10 @@ ROUTES = (
     HEALTH,
     EXPLORE,
     CATALOG,
+    X402,
+    LLMS,
+    ROBOTS,
+    SITEMAP,
     ANALYTICS,
     EVENTS,
     SETTLEMENTS,

@@ -32,6 +32,8 @@ WRITING = ("POST",)
 JSON = "application/json"
 HTML = "text/html"
 CSV = "text/csv"
+TEXT = "text/plain"
+XML = "application/xml"
 OPENMETRICS = "application/openmetrics-text"
 PARAMETERS_MAX = 100
 """Parameters that a query may have, described or not."""

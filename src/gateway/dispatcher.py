@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from api.catalog.route import PATHS as CATALOG_PATHS
 from api.catalog.route import Catalog
 from api.explore.assets import is_page, page_response
 from api.explore.route import Explore
-from api.routes import CATALOG, EXPLORE, HEALTH
+from api.routes import EXPLORE, HEALTH
 from core.callers import CallerHasher
 from core.errors import (
     BindingMissing,
@@ -69,7 +70,7 @@ from tenants.records import SLUG, Tenant, is_normal_host
 from usage import UsageRecorder
 
 _SERVICE = "clawr-dispatcher"
-_PUBLIC_PATHS = (HEALTH.path, EXPLORE.path, CATALOG.path)
+_PUBLIC_PATHS = (HEALTH.path, EXPLORE.path)
 
 
 class PlatformRoutes(Protocol):
@@ -105,7 +106,7 @@ class Dispatcher:
         self._callers = CallerHasher(self.environment)
         self._ignored = IgnoredAgents(self.environment)
         self._cors = PlatformCors(self.environment)
-        self._catalog = Catalog(self.clock, self.directory)
+        self._catalog = Catalog(self.environment, self.clock, self.directory, self.explore)
         self._checkout = Checkout(
             self.environment,
             self.clock,
@@ -165,10 +166,9 @@ class Dispatcher:
         if url.path in _PUBLIC_PATHS and await self._is_unclaimed_host(url.host):
             return await self._serve_public(context)
         # Raises if the directory cannot be read, because a tenant's host may have this path.
-        if is_page(url.path) and await self._find_by_host(url.host) is None:
-            return await page_response(
-                self.environment, context.request, url.origin + url.path, context.request_id
-            )
+        is_own = is_page(url.path) or url.path in CATALOG_PATHS
+        if is_own and await self._find_by_host(url.host) is None:
+            return await self._serve_own(context)
         context.is_counted = not is_preflight(context.request)
         try:
             try:
@@ -198,9 +198,14 @@ class Dispatcher:
         request, request_id = context.request, context.request_id
         if context.parsed_url.path == HEALTH.path:
             return _health_response(request, request_id)
-        if context.parsed_url.path == CATALOG.path:
-            return await self._catalog.handle(request, request_id)
         return await self.explore.handle(request, context.parsed_url.query, request_id)
+
+    async def _serve_own(self, context: RequestContext) -> Response | ProxyResponse:
+        """Serve a page or a document of the dispatcher's own host."""
+        request, url, request_id = context.request, context.parsed_url, context.request_id
+        if url.path in CATALOG_PATHS:
+            return await self._catalog.handle(request, url.path, request_id)
+        return await page_response(self.environment, request, url.origin + url.path, request_id)
 
     async def _find_tenant(self, context: RequestContext) -> Tenant:
         """Find the tenant by host, else by `/t/SLUG`; set it in the context, at its price."""

@@ -1,4 +1,4 @@
-"""The catalog for agents and indexers, at the dispatcher's own host: `/openapi.json`.
+"""The catalog for agents and crawlers, at the dispatcher's own host: docs/agents.md.
 
-`gateway` may import `route`; `document` is internal.
+`gateway` may import `route`; the pages of APIs may import `structured_data`. The others are internal.
 """

@@ -48,6 +48,15 @@ def catalog_document(tenants: Iterable[Tenant]) -> Mapping[str, Json]:
     }
 
 
+def paid_paths(document: Mapping[str, Json]) -> Sequence[str]:
+    """Return the paths of a document that are paid for and in which nothing varies."""
+    return [
+        path
+        for path, item in document["paths"].items()
+        if "{" not in path and any("x-payment-info" in operation for operation in item.values())
+    ]
+
+
 def _merged(items: Iterable[tuple[str, Mapping[str, Json]]]) -> Mapping[str, Json]:
     """Join the operations of each path."""
     paths: dict[str, dict[str, Json]] = {}

@@ -6,12 +6,13 @@ It responds 200 even if analytics are unavailable, so that the page always works
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analytics import WINDOWS, Analytics
 from api.explore.cache import ResponseCache
 from api.explore.catalog import Catalog
-from api.explore.listing import ORIGIN, Listing, RowTexts, View, listing_of
+from api.explore.listing import ORIGIN, Listing, Row, RowTexts, View, listing_of
 from api.explore.sanitize import SafeRows, empty_snapshot, safe_snapshot
 from api.explore.sources import HTTP_ERROR, Source, UpstreamFailed, source_of
 from api.routes import EXPLORE
@@ -56,6 +57,15 @@ class Explore:
         is_own = self._source.name == "self"
         fresh_seconds = constants.EXPLORE_FRESH_SECONDS if is_own else READ_SECONDS
         self._catalog = ResponseCache(self.clock, self._source.catalog, fresh_seconds)
+
+    @property
+    def base_url(self) -> str:
+        """The address below which the APIs are called; empty for that of the request."""
+        return self._source.url
+
+    async def rows(self, window: str) -> Sequence[Row]:
+        """Return the rows of a window. Raises `UpstreamFailed`."""
+        return (await self._cache(window).get()).rows
 
     async def catalog(self) -> Catalog:
         """Return the live APIs. Raises `UpstreamFailed` if they cannot be read."""
