@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from analytics import WINDOWS
+from api.catalog.routes import CATALOG, LLMS, ROBOTS, SITEMAP, X402
 from api.pagination import decode_claim, decode_places
 from api.spec import (
     CSV,
+    NOT_MODIFIED,
     OPENMETRICS,
     READING,
-    TEXT,
     WRITING,
-    XML,
     Route,
     Success,
     choice,
@@ -87,12 +87,6 @@ _TENANT_ERRORS = (
     TenantLimitExceeded,
     FacilitatorUnavailable,
 )
-_NOT_MODIFIED = Success(
-    "The response has not changed since the one whose `ETag` is in `If-None-Match`.",
-    None,
-    status=304,
-)
-
 ID_LENGTH_MAX = 300
 """Characters of an API's id: that of a tenant has up to 200, a colon and the slug follow it."""
 
@@ -126,7 +120,7 @@ ANALYTICS = Route(
     "analytics",
     "Calls, callers, revenue, latency and errors of every API",
     READING,
-    (Success("The snapshot of one window, or of all.", "AnyAnalytics"), _NOT_MODIFIED),
+    (Success("The snapshot of one window, or of all.", "AnyAnalytics"), NOT_MODIFIED),
     (InvalidWindow, *_PLATFORM_ERRORS),
     "analytics:read",
     "The `ETag` covers everything except `generatedAt`, `range.endAt`, `freshness.asOf` and"
@@ -290,7 +284,7 @@ OPENAPI = Route(
     "openapi",
     "This document",
     READING,
-    (Success("OpenAPI 3.1.", "OpenApi"), _NOT_MODIFIED),
+    (Success("OpenAPI 3.1.", "OpenApi"), NOT_MODIFIED),
     (InvalidParameter, Unauthorized, RateLimited, InternalError),
     "analytics:read",
     is_conditional=True,
@@ -304,7 +298,7 @@ EXPLORE = Route(
     READING,
     (
         Success("The snapshot; an empty one if analytics are unavailable.", "AnyExplore"),
-        _NOT_MODIFIED,
+        NOT_MODIFIED,
     ),
     (InvalidWindow, InvalidParameter, InternalError),
     description="No token is needed. Caches may store the response for a few seconds. The filters"
@@ -337,55 +331,6 @@ EXPLORE = Route(
         ),
     ),
     is_conditional=True,
-)
-
-CATALOG = Route(
-    "/openapi.json",
-    "catalog",
-    "The published APIs, with their prices, for agents and indexers",
-    READING,
-    (Success("OpenAPI 3.1.", "Catalog"), _NOT_MODIFIED),
-    (InternalError,),
-    description="No token is needed. It has up to 1,000 APIs: each at `/t/SLUG`, with the paths"
-    " that its record describes. Caches may store the response for half a minute.",
-    is_conditional=True,
-)
-
-
-def _document(path: str, name: str, summary: str, success: Success, more: str = "") -> Route:
-    description = "No token is needed. Caches may store the response for half a minute." + more
-    errors = (ConfigurationError, InternalError)
-    successes = (success, _NOT_MODIFIED)
-    return Route(
-        path, name, summary, READING, successes, errors, None, description, is_conditional=True
-    )
-
-
-X402 = _document(
-    "/.well-known/x402",
-    "x402Resources",
-    "The addresses that are paid for with x402",
-    Success("Their URLs.", "X402Resources"),
-    " Addresses in which a part varies are only in `/openapi.json`.",
-)
-LLMS = _document(
-    "/llms.txt",
-    "llmsText",
-    "The published APIs as text for language models",
-    Success("Markdown, as https://llmstxt.org describes it.", "Text", TEXT),
-    " It has at most 200,000 characters; the other APIs are found by search.",
-)
-ROBOTS = _document(
-    "/robots.txt",
-    "robots",
-    "What crawlers may request: the public page, and no API",
-    Success("Rules (RFC 9309).", "Text", TEXT),
-)
-SITEMAP = _document(
-    "/sitemap.xml",
-    "sitemap",
-    "The pages of the published APIs, for crawlers",
-    Success("A sitemap (https://www.sitemaps.org).", "Text", XML),
 )
 
 TENANT = Route(

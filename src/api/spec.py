@@ -127,6 +127,13 @@ class Route:
     is_by_tenant: bool = False
 
 
+NOT_MODIFIED = Success(
+    "The response has not changed since the one whose `ETag` is in `If-None-Match`.",
+    None,
+    status=304,
+)
+
+
 def query_pairs(query: str) -> Pairs:
     """Split a query that is empty or starts with `?`.
 

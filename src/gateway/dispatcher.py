@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from api.catalog.route import PATHS as CATALOG_PATHS
 from api.catalog.route import Catalog
 from api.explore.assets import is_page, page_response
 from api.explore.route import Explore
@@ -54,6 +53,7 @@ from gateway.request_context import RequestContext, removed_from_request
 from gateway.urls import (
     check_shared_host,
     check_size,
+    is_own_path,
     is_platform,
     parse_url,
     readings,
@@ -166,8 +166,7 @@ class Dispatcher:
         if url.path in _PUBLIC_PATHS and await self._is_unclaimed_host(url.host):
             return await self._serve_public(context)
         # Raises if the directory cannot be read, because a tenant's host may have this path.
-        is_own = is_page(url.path) or url.path in CATALOG_PATHS
-        if is_own and await self._find_by_host(url.host) is None:
+        if is_own_path(url, context.request.headers) and await self._find_by_host(url.host) is None:
             return await self._serve_own(context)
         context.is_counted = not is_preflight(context.request)
         try:
@@ -203,9 +202,9 @@ class Dispatcher:
     async def _serve_own(self, context: RequestContext) -> Response | ProxyResponse:
         """Serve a page or a document of the dispatcher's own host."""
         request, url, request_id = context.request, context.parsed_url, context.request_id
-        if url.path in CATALOG_PATHS:
-            return await self._catalog.handle(request, url.path, request_id)
-        return await page_response(self.environment, request, url.origin + url.path, request_id)
+        if is_page(url.path):
+            return await page_response(self.environment, request, url.origin + url.path, request_id)
+        return await self._catalog.handle(request, url.path, request_id)
 
     async def _find_tenant(self, context: RequestContext) -> Tenant:
         """Find the tenant by host, else by `/t/SLUG`; set it in the context, at its price."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from api.catalog.route import PATHS as CATALOG_PATHS
+from api.catalog.route import ROOT
+from api.explore.assets import is_page
 from core import constants
 from core.errors import InvalidParameter, NotFound, TenantNotFound
 from core.ports import Request
+from core.responses import prefers_page
 
 _PLATFORM_SEGMENT = "__platform"
 _TENANT_PATH = "/t"
@@ -75,6 +79,14 @@ def readings(path: str) -> Sequence[str]:
 def is_own_host(host: str) -> bool:
     """Tell whether `host` is an address of the dispatcher itself, never of a tenant."""
     return _OWN_HOST.fullmatch(host) is not None
+
+
+def is_own_path(url: ParsedUrl, headers: Mapping[str, str]) -> bool:
+    """Tell whether a path is that of a page or a document, where a host is no tenant's."""
+    if url.path == ROOT:
+        # At an unknown host, a program is told that no API has it.
+        return is_own_host(url.host) or prefers_page(headers)
+    return is_page(url.path) or url.path in CATALOG_PATHS
 
 
 def split_tenant_path(url: ParsedUrl) -> tuple[str, str]:

@@ -139,7 +139,7 @@ def test_dot_segments_are_resolved_before_the_tenant_is_selected(
     assert seen_by_mirror(caller, target)["path"] == path
 
 
-@pytest.mark.parametrize("target", ["/t/mirror/..", "/t/mirror/../..", "/t/mirror/%2e%2e/x"])
+@pytest.mark.parametrize("target", ["/t/mirror/..", "/t/mirror/../../x", "/t/mirror/%2e%2e/x"])
 def test_a_path_that_leaves_its_tenant_is_not_found(caller: Caller, target: str) -> None:
     response = caller.request(target)
     assert response.status_code == 404
@@ -166,9 +166,7 @@ def test_an_unknown_slug_is_tenant_not_found(caller: Caller, target: str) -> Non
     assert (response.status_code, response.json()["error"]) == (404, "tenant_not_found")
 
 
-@pytest.mark.parametrize(
-    "target", ["/", "/t", "/tmirror", "/nothing/here", "/T/mirror", "/favicon.ico"]
-)
+@pytest.mark.parametrize("target", ["/t", "/tmirror", "/nothing/here", "/T/mirror", "/favicon.ico"])
 def test_an_unknown_path_is_not_found(caller: Caller, target: str) -> None:
     response = caller.request(target)
     assert response.status_code == 404

@@ -10,11 +10,11 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from api.catalog.routes import CATALOG, LLMS, ROBOTS, SITEMAP, X402
 from api.explore.cache import ResponseCache
 from api.explore.listing import ORIGIN
 from api.explore.route import Explore
 from api.explore.sources import UNREACHABLE, UpstreamFailed
-from api.routes import CATALOG, LLMS, ROBOTS, SITEMAP, X402
 from core import constants
 from core.errors import ConfigurationError, MethodNotAllowed, StoreOutage, StoreUnavailable
 from core.ports import Clock, Environment, Request, Response
@@ -24,8 +24,8 @@ from tenants.directory import TenantDirectory
 
 ROOT = "/"
 MCP = "/mcp"
-PATHS = frozenset((ROOT, MCP, CATALOG.path, X402.path, LLMS.path, ROBOTS.path, SITEMAP.path))
-"""The paths of these routes."""
+PATHS = frozenset((MCP, CATALOG.path, X402.path, LLMS.path, ROBOTS.path, SITEMAP.path))
+"""The paths of these routes; `ROOT` is one where it is no API's."""
 
 _CACHE_CONTROL = f"public, max-age={constants.DIRECTORY_CACHE_SECONDS}"
 _JSON = "application/json; charset=utf-8"
@@ -56,7 +56,7 @@ class Catalog:
     """By path."""
 
     async def handle(self, request: Request, path: str, request_id: str) -> Response:
-        """Serve one request for one of `PATHS`.
+        """Serve one request for one of `PATHS`, or for `ROOT`.
 
         Raises `MethodNotAllowed`, and `StoreOutage` if the directory cannot be read.
         """

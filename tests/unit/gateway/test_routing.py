@@ -74,8 +74,8 @@ def test_a_request_reaches_the_script_of_its_tenant(
         ("http://fx.example.evil.example/x", "tenant_not_found"),
         ("http://evil.example@nope.example/", "tenant_not_found"),
         ("http://localhost:8787/nope", "not_found"),
-        ("http://127.0.0.1/", "not_found"),
-        ("http://[::1]:8787/", "not_found"),
+        ("http://127.0.0.1/x", "not_found"),
+        ("http://[::1]:8787/x", "not_found"),
         ("http://clawr.acme.workers.dev/tt/weather", "not_found"),
     ],
 )

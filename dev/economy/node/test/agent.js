@@ -24,7 +24,7 @@ const found = {
 	server: client.getServerVersion(),
 	instructions: client.getInstructions(),
 	version: transport.protocolVersion,
-	tools: tools.map(({ name }) => name),
+	tools: tools.map((/** @type {{name: string}} */ tool) => tool.name),
 	apis: searched.structuredContent.apis,
 	api: got.structuredContent,
 	text: got.content[0].text,

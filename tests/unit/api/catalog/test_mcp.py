@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jsonschema
@@ -55,7 +56,10 @@ def scene_of(records: Mapping[str, Mapping[str, Json]] = RECORDS, **settings: st
 
 
 def send(
-    scene: Scene, body: Json, method: str = "POST", **headers: str | None
+    scene: Scene,
+    body: Json,
+    http_method: str = "POST",
+    headers: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Response | ProxyResponse:
     """Send a message; headers replace the defaults, None removes one."""
     text = body if isinstance(body, str) else json.dumps(body)
@@ -64,7 +68,7 @@ def send(
     merged = {**defaults, **given}
     sent = {name: value for name, value in merged.items() if value is not None}
     url = "http://dispatcher.example/mcp"
-    request = FakeRequest(url, method, sent, text)
+    request = FakeRequest(url, http_method, sent, text)
     return asyncio.run(scene.dispatcher.handle(request, scene.background))
 
 
@@ -121,7 +125,8 @@ def test_search_finds_words_of_the_description() -> None:
 
 def test_a_search_is_paged() -> None:
     scene = scene_of({f"a{number:02}": {} for number in range(30)})
-    found, offset = [], 0
+    found: list[str] = []
+    offset: int | None = 0
     while offset is not None:
         page = call(scene, "search_apis", limit=20, offset=offset)
         found += [api["slug"] for api in page["apis"]]
@@ -267,7 +272,7 @@ def test_notifications_and_responses_are_accepted_without_a_body(
     ],
 )
 def test_headers_are_checked(headers: dict[str, str | None], status: int) -> None:
-    response = send(scene_of(), {"jsonrpc": "2.0", "id": 1, "method": "ping"}, **headers)
+    response = send(scene_of(), {"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers=headers)
     assert isinstance(response, Response)
     assert response.status == status
     assert dict(response.headers)["access-control-allow-origin"] == "*"
@@ -282,12 +287,12 @@ def test_there_is_no_stream_and_no_session(method: str) -> None:
 
 
 def test_pages_of_any_origin_may_use_it() -> None:
-    headers = {
+    headers: dict[str, str | None] = {
         "origin": "https://app.example",
         "access_control_request_method": "POST",
         "access_control_request_headers": "content-type, mcp-protocol-version",
     }
-    response = send(scene_of(), "", "OPTIONS", **headers)
+    response = send(scene_of(), "", "OPTIONS", headers=headers)
     assert isinstance(response, Response)
     assert response.status == 204
     assert "mcp-protocol-version" in dict(response.headers)["access-control-allow-headers"]

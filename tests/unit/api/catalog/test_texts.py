@@ -12,8 +12,9 @@ import pytest
 
 from api.catalog import texts
 from api.catalog.structured_data import api_data, catalog_data, script_text
-from api.catalog.texts import ORIGIN, dollars, llms_text, robots_text, sitemap_text
+from api.catalog.texts import dollars, llms_text, robots_text, sitemap_text
 from api.explore.catalog import ListedApi, listed_entry
+from api.explore.listing import ORIGIN
 from core import keys
 from core.constants import DIRECTORY_CACHE_SECONDS
 from core.ports import Json, ProxyResponse, Response
@@ -127,22 +128,34 @@ def test_addresses_that_are_paid_for_are_listed() -> None:
     }
 
 
-def test_the_root_leads_to_the_page() -> None:
-    response = scene_of().request("https://d.example/?utm=x")
+BROWSER = {"user-agent": "Mozilla/5.0", "accept": "text/html"}
+
+
+@pytest.mark.parametrize(
+    ("host", "headers"),
+    [("localhost:8787", {}), ("127.0.0.1", {}), ("x.workers.dev", {}), ("d.example", BROWSER)],
+)
+def test_the_root_leads_to_the_page(host: str, headers: Mapping[str, str]) -> None:
+    response = scene_of().request(f"https://{host}/?utm=x", headers=headers)
     assert isinstance(response, Response)
     assert (response.status, dict(response.headers)["location"]) == (302, "/explore")
+
+
+def test_a_program_is_told_that_no_api_has_a_host() -> None:
+    assert error(scene_of().request("https://d.example/"))["error"] == "tenant_not_found"
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_documents_are_public_cached_and_read_only(path: str) -> None:
     scene = scene_of({"slug": "a"})
-    assert error(scene.request(path, "POST"))["error"] == "method_not_allowed"
-    response = scene.request(path, "HEAD")
+    url = f"http://localhost{path}"
+    assert error(scene.request(url, "POST"))["error"] == "method_not_allowed"
+    response = scene.request(url, "HEAD")
     assert isinstance(response, Response)
     headers = dict(response.headers)
     assert headers["cache-control"] == f"public, max-age={DIRECTORY_CACHE_SECONDS}"
     if path != "/":
-        again = scene.request(path, headers={"if-none-match": headers["etag"]})
+        again = scene.request(url, headers={"if-none-match": headers["etag"]})
         assert isinstance(again, Response)
         assert (again.status, again.body) == (304, "")
     assert scene.events == []
