@@ -193,6 +193,8 @@ def _bundle(target: Target, request: Request, tenant: Tenant | None) -> Bundle:
         raise InputError(
             "Give either a PATH or --wrap URL.", "`clawr publish --help` has examples."
         )
+    if request.wrapping is not None or _is_worker(request.path or Path()):
+        request.dataset.refuse_given()
     if request.wrapping is not None:
         if request.wrapping.allow_private and not target.is_local:
             raise InputError(

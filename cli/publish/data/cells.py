@@ -5,12 +5,13 @@ and dates of other countries are read only as the options say, since they cannot
 """
 
 import datetime as dt
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cli.located_json import JsonMistake, check_depth, documents
+from cli.publish.data.json_values import nested_mistake
 from cli.publish.data.numbers import RATIOS, integer_of, number_of, plain, split_unit
 from cli.publish.data.options import Reading
 from cli.publish.data.table import Value
@@ -183,9 +184,11 @@ def _without_zeros(text: str | None) -> str | None:
 
 def _json(text: str) -> Any:  # noqa: ANN401 (anything JSON has)
     try:
-        return json.loads(text)
-    except ValueError:
+        check_depth(text)
+        values = [value for _, value in documents(text)]
+    except JsonMistake:
         return None
+    return values[0] if len(values) == 1 and not nested_mistake(values[0]) else None
 
 
 def _all(texts: Iterable[str], read: Read) -> dict[str, Value] | None:

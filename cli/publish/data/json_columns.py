@@ -1,7 +1,6 @@
 """Reads the columns of JSON rows: values keep their types, and a column gets one type."""
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import NoneType
@@ -9,12 +8,12 @@ from typing import Any, Final
 
 from cli.located_json import Repeated, Rounded
 from cli.publish.data.cells import ARTICLES, date_of, type_as
+from cli.publish.data.json_values import is_inexact, nested_mistake, shown
 from cli.publish.data.offers import Offer, explain_dates, flag, notes_of
 from cli.publish.data.options import Reading
 from cli.publish.data.table import INTEGER_MAX, JSON_TYPE, Column, Value
 from cli.publish.validation import Findings
 
-SHOWN_LENGTH: Final = 40
 _NAMES: Final[Mapping[type, str]] = {
     int: "integer",
     float: "number",
@@ -144,7 +143,7 @@ class JsonColumns:
             if min(known) >= -INTEGER_MAX and max(known) <= INTEGER_MAX:
                 return
         for index, value in enumerate(values):
-            if _is_inexact(value):
+            if is_inexact(value):
                 self._add(
                     f"{raw_name!r} is {shown(value)}, which a number in JSON does not preserve: "
                     f"keep it as text with {flag('--type', f'{name}=text')}, or round it with "
@@ -155,7 +154,7 @@ class JsonColumns:
 
     def _check_nested(self, raw_name: str, values: Sequence[Any]) -> None:
         for index, value in enumerate(values):
-            mistake = _nested_mistake(value)
+            mistake = nested_mistake(value)
             if mistake:
                 self._add(f"{raw_name!r} {mistake}", index, raw_name)
 
@@ -203,25 +202,3 @@ def _as_text(value: Any) -> str:  # noqa: ANN401 (anything JSON has)
     if isinstance(value, Rounded):
         return value.text
     return json.dumps(value, ensure_ascii=False)
-
-
-def shown(value: Any) -> str:  # noqa: ANN401 (anything JSON has)
-    """Return a value as JSON of bounded length."""
-    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, Rounded) else value.text
-    return text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…"
-
-
-def _is_inexact(value: object) -> bool:
-    if isinstance(value, float):
-        return isinstance(value, Rounded) or not math.isfinite(value)
-    return type(value) is int and abs(value) > INTEGER_MAX
-
-
-def _nested_mistake(value: Any) -> str:  # noqa: ANN401 (anything JSON has)
-    """Return what is wrong in a value that is kept as JSON; empty if nothing is."""
-    if _is_inexact(value):
-        return f"has {shown(value)}, which a number in JSON does not preserve"
-    if isinstance(value, Repeated):
-        return "has an object in which a name is repeated"
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next(filter(None, map(_nested_mistake, inner)), "")

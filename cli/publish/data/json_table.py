@@ -7,8 +7,9 @@ from typing import Any
 
 from cli.errors import Finding, InputError
 from cli.located_json import JsonMistake, Repeated, line_of, members
-from cli.publish.data.json_columns import JsonColumns, shown
+from cli.publish.data.json_columns import JsonColumns
 from cli.publish.data.json_rows import find_rows
+from cli.publish.data.json_values import shown
 from cli.publish.data.names import RawColumn, choose_columns
 from cli.publish.data.options import Reading
 from cli.publish.data.table import JSON_TYPE, ROWS_MAX, Table

@@ -105,7 +105,7 @@ def number_of(text: str | None, *, rounds: bool = False) -> float | None:
 
 def split_unit(text: str) -> tuple[str, str]:
     """Return the currency or percent sign of an amount, empty if there is none, and the rest."""
-    if text[0] in _DIGITS and text[-1] in _DIGITS:
+    if text[:1] in _DIGITS and text[-1:] in _DIGITS:
         return "", text
     found = _WITH_UNIT.fullmatch(text)
     if found is None or (found["before"] and found["after"]):

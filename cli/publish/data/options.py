@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.errors import InputError
 from cli.publish.validation import Findings
 
 PANEL: Final = "Datasets"
@@ -132,6 +133,14 @@ class DatasetOptions:
         str | None,
         _option("--nested", "flatten: objects become columns such as at.lat; keep: one column."),
     ] = None
+
+    def refuse_given(self) -> None:
+        """Raise `InputError` if an option is given, for what is not a dataset."""
+        if self != DatasetOptions():
+            raise InputError(
+                f"Only a dataset can be read with the options of “{PANEL}”.",
+                "Leave them out; `clawr publish --help` lists them.",
+            )
 
     def checked(self, *, is_json: bool) -> Reading:
         """Return the validated options.

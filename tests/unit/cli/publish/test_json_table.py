@@ -127,6 +127,14 @@ def test_kept_values_are_unchanged_and_checked() -> None:
     assert (line, "9007199254740993" in message) == (2, True)
 
 
+def test_an_empty_text_is_no_number_and_can_mean_no_value() -> None:
+    text = '[{"a": "5"}, {"a": ""}]'
+    ((_, message),) = findings(text, Reading(types={"a": "number"}))
+    assert message == ("""column a: "" is not a number; if it means no value, add --empty ''""")
+    reading = Reading(types={"a": "number"}, empty=frozenset({""}))
+    assert read_json(text, "a.json", reading).rows == [[5], [None]]
+
+
 def test_two_values_for_one_flattened_column_are_rejected() -> None:
     ((line, message),) = findings('[{"a": {"b": 1}, "a.b": 2}]', Reading(nested="flatten"))
     assert (line, message) == (1, "'a.b' is both a name and the path of a nested value")
