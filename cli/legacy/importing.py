@@ -12,6 +12,10 @@ from cli.platform import Platform
 from core import constants
 
 PATH: Final = "/__platform/import"
+ID_PREFIX: Final = "legacy-"
+_ATTEMPTS_MAX: Final = 1_000
+"""How often the same list may be imported and undone."""
+
 EVENTS_PER_REQUEST: Final = 1_000
 """About a second of CPU time; the dispatcher's limit is twice that."""
 
@@ -29,20 +33,68 @@ class Imported:
     Args:
         new: Those that it counted.
         known: Those that it had counted before.
+        undo_until: Until when the import can be undone, as a time; `None` if it cannot.
     """
 
     new: int = 0
     known: int = 0
+    undo_until: str | None = None
+
+
+def unused_id(platform: Platform, digest: bytes) -> str:
+    """Return the id of the import of a list.
+
+    It follows from the list, so that an interrupted import continues under its id. What was undone
+    is not imported again under the same id, so it has a number in that case.
+
+    Args:
+        platform: The dispatcher's platform API.
+        digest: A digest of the list.
+
+    Raises:
+        CommandError: The dispatcher rejected a request, failed, or could not be reached.
+    """
+    base = f"{ID_PREFIX}{digest.hex()}"
+    for number in range(1, _ATTEMPTS_MAX):
+        import_id = base if number == 1 else f"{base}-{number}"
+        if state_of(platform, import_id)["state"] != "undone":
+            return import_id
+    raise CommandError(f"This list was imported and undone {_ATTEMPTS_MAX - 1:,} times.")
+
+
+def state_of(platform: Platform, import_id: str) -> dict[str, Any]:
+    """Return what the dispatcher knows of an import.
+
+    Args:
+        platform: The dispatcher's platform API.
+        import_id: The import.
+    """
+    parameters = {"undo": import_id, "dryRun": "true"}
+    return platform.request("POST", PATH, parameters, may_repeat=True)
+
+
+def undo(platform: Platform, import_id: str) -> dict[str, Any]:
+    """Undo an import; return its state.
+
+    Args:
+        platform: The dispatcher's platform API.
+        import_id: The import.
+
+    Raises:
+        CommandError: There is no such import, it is folded, or the dispatcher failed.
+    """
+    return platform.request("POST", PATH, {"undo": import_id}, may_repeat=True)
 
 
 def import_events(
-    lines: Iterable[bytes], total: int, platform: Platform, output: Output
+    lines: Iterable[bytes], total: int, import_id: str, platform: Platform, output: Output
 ) -> Imported:
     """Send all events; if it fails, running the same command again continues.
 
     Args:
         lines: The events, each as one line of JSON.
         total: Their number.
+        import_id: By which the import can be undone.
         platform: The dispatcher's platform API.
         output: Shows the progress.
 
@@ -53,10 +105,13 @@ def import_events(
     with output.advancing("Importing events", total) as advance:
         for body in requests(lines):
             try:
-                _send(platform, body, done, output)
+                _send(platform, body, import_id, done, output)
             except CommandError as error:
                 sent = f"{done.new + done.known:,} of {total:,} events are imported."
-                advice = f"{error.advice} Run the same command again: no event counts twice."
+                advice = (
+                    f"{error.advice} Run the same command again: no event counts twice. Or undo it "
+                    f"with --undo {import_id}."
+                )
                 raise type(error)(f"{error.message} {sent}", advice.strip()) from error
             advance(done.new + done.known)
     return done
@@ -93,6 +148,11 @@ class Totals:
     apis: Mapping[ApiName, Counted]
     is_whole: bool
 
+    def of_tenant(self, tenant_id: str) -> int | None:
+        """Return the revenue of a tenant in micro-dollars; `None` if it is not known."""
+        own = [one for name, one in self.apis.items() if name.tenant_id == tenant_id]
+        return sum(one.revenue_micros for one in own) if own or self.is_whole else None
+
     def of(self, name: ApiName) -> Counted | None:
         """Return the totals of an API; `None` if they are not known."""
         return self.apis.get(name, Counted() if self.is_whole else None)
@@ -114,9 +174,10 @@ def overall_totals(platform: Platform) -> Totals:
     return Totals(found, snapshot["apis"]["total"] == snapshot["apis"]["shown"])
 
 
-def _send(platform: Platform, body: bytes, done: Imported, output: Output) -> None:
-    report = _report(platform, body, output)
+def _send(platform: Platform, body: bytes, import_id: str, done: Imported, output: Output) -> None:
+    report = _report(platform, body, import_id, output)
     try:
+        done.undo_until = report["undoUntil"]
         new, known, errors = int(report["imported"]), int(report["known"]), list(report["errors"])
     except (KeyError, TypeError, ValueError) as error:
         raise CommandError(
@@ -129,12 +190,12 @@ def _send(platform: Platform, body: bytes, done: Imported, output: Output) -> No
         raise CommandError(f"The dispatcher rejected events: {_shown(errors)}.", SAME_VERSION)
 
 
-def _report(platform: Platform, body: bytes, output: Output) -> dict[str, Any]:
+def _report(platform: Platform, body: bytes, import_id: str, output: Output) -> dict[str, Any]:
     until = time.monotonic() + WAIT_SECONDS_MAX
     pause = PAUSE_SECONDS
     while True:
         try:
-            return platform.request("POST", PATH, {}, may_repeat=True, body=body)
+            return platform.request("POST", PATH, {"id": import_id}, may_repeat=True, body=body)
         except NetworkError as error:
             if time.monotonic() + pause > until:
                 raise

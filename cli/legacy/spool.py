@@ -4,6 +4,7 @@ The files have no names, so they disappear with the process. Events are read bac
 then has few days open at once, whatever the order of the list.
 """
 
+import hashlib
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ _SCHEMA: Final = """
         length INTEGER
     ) WITHOUT ROWID;
     CREATE TABLE alike (content BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID;
+    CREATE TABLE unfinished (
+        entry INTEGER PRIMARY KEY, line INTEGER, id BLOB, lifecycle TEXT, has_money INTEGER
+    );
     BEGIN;
 """
 _COUNT: Final = """
@@ -94,6 +98,41 @@ class EventSpool:
             row = (name, content, entry, at_ms, self._length, len(line))
             self._sql.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", row)
         self._length += len(line)
+
+    def add_unfinished(
+        self, name: bytes, entry: int, line: int, lifecycle: str, *, has_money: bool
+    ) -> None:
+        """Add an entry that was written before its request ended.
+
+        Args:
+            name: A digest of its id; empty if it has none.
+            entry: Its index in the list.
+            line: Its line.
+            lifecycle: What it says about its request.
+            has_money: Whether it has an amount other than 0.
+        """
+        row = (entry, line, name, lifecycle, has_money)
+        with _disk_errors():
+            self._sql.execute("INSERT INTO unfinished VALUES (?, ?, ?, ?, ?)", row)
+
+    def unfinished(self) -> Iterator[tuple[int, int, str, bool, bool]]:
+        """Yield entry, line, lifecycle and `has_money` of these, and whether an event has its id.
+
+        They are in the order of the list.
+        """
+        with _disk_errors():
+            yield from self._sql.execute(
+                "SELECT entry, line, lifecycle, has_money, id IN (SELECT id FROM events)"
+                " FROM unfinished ORDER BY entry"
+            )
+
+    def digest(self) -> bytes:
+        """Return a digest of the ids of all events, whatever their order in the list."""
+        digest = hashlib.blake2b(digest_size=8)
+        with _disk_errors():
+            for (name,) in self._sql.execute("SELECT id FROM events ORDER BY id"):
+                digest.update(name)
+        return digest.digest()
 
     def lines(self) -> Iterator[bytes]:
         """Yield the events by time, and those of the same time in the order of the list."""

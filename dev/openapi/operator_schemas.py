@@ -60,7 +60,9 @@ def operator_schemas() -> Mapping[str, Schema]:
         "Shard": _shard(),
         "Health": _health(),
         "Compaction": _compaction(),
+        "AnyImport": {"oneOf": [reference("Import"), reference("ImportState")]},
         "Import": _import(),
+        "ImportState": _import_state(),
         "OldEvent": _old_event(),
         "Metrics": text("OpenMetrics text, which ends with `# EOF`."),
         "Text": text("A text that no program needs to parse."),
@@ -358,11 +360,30 @@ def _import() -> Schema:
     return record(
         {
             **_RESPONSE,
+            "importId": or_null(text("The parameter `id`.")),
+            "undoUntil": or_null(
+                time("When the import can no longer be undone; null if it cannot be undone.")
+            ),
             "received": whole("Events in the body."),
             "imported": whole("Those that were counted."),
             "known": whole("Those that had been counted before."),
             "rejected": whole("Invalid ones."),
             "errors": list_of(error, "The first invalid ones."),
+        }
+    )
+
+
+def _import_state() -> Schema:
+    return record(
+        {
+            **_RESPONSE,
+            "importId": text("The parameter `undo`."),
+            "state": one_of(
+                ("unknown", "open", "folded", "undone"),
+                "After the request. Only an open import can be undone.",
+            ),
+            "events": whole("The events of an import that is open, or was before this request."),
+            "undoUntil": or_null(time("When an open import can no longer be undone.")),
         }
     )
 

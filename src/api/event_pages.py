@@ -151,6 +151,8 @@ class _Tail:
     is_exhausted: bool = False
     reached: LogPlace = NEWEST
     """Everything after this place was looked at."""
+    undone: Collection[str] = ()
+    """The imports whose events are not shown."""
 
     async def load(self, limit: int) -> None:
         """Load more than `limit` events, or all if there are fewer.
@@ -168,6 +170,7 @@ class _Tail:
                 missing = max(missing, _EVENTS_PER_CALL)
             request = json.dumps({"before": before, "limit": missing})
             found = json.loads(await self.shards.call(self.shard, "events", request))
+            self.undone = found["undone"]
             commits = [Commit(*commit) for commit in found["commits"]]
             self._add(commits, limit)
             if commits:
@@ -193,13 +196,18 @@ class _Tail:
         for commit in commits:
             if len(self.entries) > limit:
                 return
-            events = [event for batch in batches_of(commit) for event in batch.events]
+            # A place counts all events of a commit, so it stays valid when an import is undone.
+            events = [
+                None if batch.source in self.undone else event
+                for batch in batches_of(commit)
+                for event in batch.events
+            ]
             is_begun = commit.position == self.place.position
             end = min(self.place.event, len(events)) if is_begun else len(events)
             self.entries += [
-                _Entry(commit.at_ms, self.shard, LogPlace(commit.position, index), events[index])
+                _Entry(commit.at_ms, self.shard, LogPlace(commit.position, index), event)
                 for index in reversed(range(end))
-                if self._has(events[index])
+                if (event := events[index]) is not None and self._has(event)
             ]
 
     def _has(self, event: UsageEvent) -> bool:

@@ -248,8 +248,23 @@ class PlatformApi:
 
     async def _post_import(self, call: _Call) -> Response:
         importer = Importer(self._shards, self.clock, self._callers)
-        report = await importer.run(call.request)
+        import_id, undone = call.values["id"], call.values["undo"]
+        if undone is not None:
+            if import_id is not None:
+                raise InvalidParameter("id", "left out together with `undo`")
+            execute = not call.values["dryRun"]
+            found = await importer.undo(undone, execute=execute)
+            body: dict[str, Json] = {
+                "importId": undone,
+                "state": found["state"],
+                "events": found["events"],
+                "undoUntil": _moment(found["untilMs"]),
+            }
+            return _json_response(call, body)
+        report = await importer.run(call.request, import_id or "")
         body = {
+            "importId": import_id,
+            "undoUntil": _moment(report.undo_until_ms),
             "received": report.received,
             "imported": report.imported,
             "known": report.known,
@@ -293,6 +308,10 @@ def analytics_response(
         return Response(304, (*headers, (REQUEST_ID_HEADER, request_id)), "")
     text = response_json({"ok": True, "requestId": request_id, **body})
     return text_response(text, request_id, headers=headers)
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return None if at_ms is None else timestamp(at_ms)
 
 
 def _json_response(call: _Call, body: Mapping[str, Json]) -> Response:

@@ -38,6 +38,7 @@ OPENMETRICS = "application/openmetrics-text"
 PARAMETERS_MAX = 100
 """Parameters that a query may have, described or not."""
 
+_NAME = re.compile("[a-z0-9-]{1,64}")
 _NINE_DIGITS = re.compile(r"[0-9]{1,9}")
 _MOMENT_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
@@ -263,6 +264,31 @@ def lenient_number(name: str, description: str, default: int, maximum: int) -> P
     number = whole_number(name, description, default, maximum)
     schema = {"anyOf": [number.schema, {"type": "string"}], "default": default}
     return replace(number, schema=schema, read=read, expected="anything")
+
+
+def truth(name: str, description: str) -> Parameter:
+    """Describe an optional parameter that is `true` or `false`, which is the default."""
+
+    def read(text: str) -> bool:
+        if text not in ("true", "false"):
+            raise ValueError("neither true nor false")
+        return text == "true"
+
+    schema = {"type": "boolean", "default": False}
+    return Parameter(name, description, "true or false", schema, read, default=False)
+
+
+def own_name(name: str, description: str) -> Parameter:
+    """Describe an optional name that the client chooses."""
+
+    def read(text: str) -> str:
+        if _NAME.fullmatch(text) is None:
+            raise ValueError("not a name")
+        return text
+
+    schema = {"type": "string", "pattern": f"^{_NAME.pattern}$"}
+    expected = "1 to 64 lower-case letters, digits and -"
+    return Parameter(name, description, expected, schema, read)
 
 
 def moment(name: str, description: str, *, is_required: bool = True) -> Parameter:

@@ -175,6 +175,35 @@ class MethodNotAllowed(CallerError):
         return (("allow", self._allowed),)
 
 
+class ImportFolded(CallerError):
+    """An import cannot be undone any more, because a day of it is folded."""
+
+    code = "import_folded"
+    status = 409
+
+    def __init__(self, name: str) -> None:
+        """Take the import's id."""
+        super().__init__(
+            f"The import {name} cannot be undone any more: the totals of its events have been"
+            " folded into those of their days.",
+            importId=name,
+        )
+
+
+class ImportUndone(CallerError):
+    """Events were sent for an import that was undone."""
+
+    code = "import_undone"
+    status = 409
+
+    def __init__(self, name: str) -> None:
+        """Take the import's id."""
+        super().__init__(
+            f"The import {name} was undone, so nothing is added to it. Use another id.",
+            importId=name,
+        )
+
+
 class ClientClosedRequest(CallerError):
     """The client disconnected before the response, so this error is only recorded."""
 

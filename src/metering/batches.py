@@ -41,6 +41,8 @@ class Batch(NamedTuple):
         dropped: Events that the writer had to drop since its last batch.
         events: The events; a payment has at most one.
         settlement: The settlement event of a payment.
+        source: The import that the events belong to; empty for none.
+        undoes: The import whose events are no longer counted; empty for none.
     """
 
     writer: str
@@ -48,6 +50,8 @@ class Batch(NamedTuple):
     dropped: int
     events: Sequence[UsageEvent]
     settlement: SettlementEvent | None = None
+    source: str = ""
+    undoes: str = ""
 
 
 def encode_batch(batch: Batch) -> str:
@@ -79,6 +83,10 @@ def encode_batch(batch: Batch) -> str:
     }
     if batch.settlement is not None:
         document["settlement"] = settlement_fields(batch.settlement)
+    if batch.source:
+        document["import"] = batch.source
+    if batch.undoes:
+        document["undo"] = batch.undoes
     return _ENCODER.encode(document)
 
 
@@ -126,6 +134,8 @@ def batch_from(document: Json) -> Batch:
             dropped,
             _decode_events(document, start_ms),
             settlement_from(document["settlement"]) if "settlement" in document else None,
+            _writer(document.get("import", "")),
+            _writer(document.get("undo", "")),
         )
     except (ValueError, TypeError, LookupError, SettlementUnreadable) as error:
         raise BatchUnreadable(f"it has an invalid form: {error!r}") from error
@@ -140,6 +150,10 @@ def _check_kind(batch: Batch) -> None:
         batch.settlement is not None
     ):
         raise BatchUnreadable("it is neither numbered, nor of a payment, nor imported")
+    if (batch.source or batch.undoes) and batch.writer != IMPORTED:
+        raise BatchUnreadable("it belongs to an import, and has no imported events")
+    if batch.undoes and (batch.events or batch.source):
+        raise BatchUnreadable("it undoes an import and has events")
     if batch.settlement is not None and len(batch.events) > 1:
         raise BatchUnreadable("a payment has more than one event")
     if (

@@ -19,6 +19,7 @@ from core import constants, keys
 from core.calendar import DAY_MS, HOURS_PER_DAY
 from core.errors import StoreUnavailable, SummaryUnreadable
 from core.ports import Clock, Json, KeyValueStore
+from metering.imports.undoing import Imports
 from metering.manifests import Bases, Folding, Manifest
 from metering.parts import OpenPart, PartName, closed
 from metering.rollups import Rollup, StoredTotals, base_of, get_rollups, put_rollup
@@ -64,7 +65,8 @@ class Folder:
         tables: Its database.
         store: `USAGE_KV`.
         clock: Its clock.
-        parts: Its open parts by day, without the one that is being folded.
+        parts: Its open parts by day, without those of imports and those that are being folded.
+        imports: Its imports, which have further open parts.
         checkpoint: Stores all parts in the database.
         newest_position: Returns the position of the newest commit.
     """
@@ -74,11 +76,12 @@ class Folder:
     store: KeyValueStore
     clock: Clock
     parts: dict[int, OpenPart]
+    imports: Imports
     checkpoint: Callable[[], None]
     newest_position: Callable[[], int]
     manifest: Manifest = field(default_factory=Manifest)
-    part: OpenPart | None = None
-    """The part that is being folded."""
+    set_aside: list[OpenPart] = field(default_factory=list)
+    """The parts of a day that are being folded."""
     lost: set[int] = field(default_factory=set)
     """The days whose part must be added up again from the log."""
     usage_missing: list[int] = field(default_factory=list)
@@ -101,22 +104,37 @@ class Folder:
 
     def adopt(self, part: OpenPart) -> None:
         """Take a part from a checkpoint."""
-        folding = self.manifest.folding
-        if folding is not None and part.name == (folding.day, folding.number):
-            self.part = part
+        if self._is_folding(part.name):
+            self.set_aside.append(part)
+        elif part.source:
+            self.imports.parts[part.name.day, part.source] = part
         else:
             self.parts[part.name.day] = part
 
     def lose(self, name: PartName) -> None:
         """Note that the checkpoint of a part is unreadable."""
         self.lost.add(name.day)
-        folding = self.manifest.folding
-        if folding is not None and name == (folding.day, folding.number):
+        if self._is_folding(name):
+            # The other parts of the day are added up again with this one.
             self.manifest.folding = None
+            self.set_aside.clear()
 
     def all_parts(self) -> Sequence[OpenPart]:
-        """Return all open parts, including the one that is being folded."""
-        return [*self.parts.values(), *([self.part] if self.part else [])]
+        """Return all open parts, including those that are being folded."""
+        return [*self.parts.values(), *self.imports.parts.values(), *self.set_aside]
+
+    def parts_of(self, day: int) -> Sequence[OpenPart]:
+        """Return the open parts of a day, without those that are being folded."""
+        return [*filter(None, [self.parts.get(day)]), *self.imports.parts_of(day)]
+
+    def undo_until_ms(self, name: str) -> int | None:
+        """Return when the first day of an import will be folded; None if it has no open part."""
+        days = [day for day, source in self.imports.parts if source == name]
+        return min(map(self._due_of, days), default=None)
+
+    def _is_folding(self, name: PartName) -> bool:
+        folding = self.manifest.folding
+        return folding is not None and name.day == folding.day and name.number in folding.numbers
 
     def document(self, now_ms: int) -> Json:
         """Return the manifest for readers: bases, and the roll-ups that they may need as well."""
@@ -146,9 +164,9 @@ class Folder:
     def due_ms(self) -> int | None:
         """Return when something is to be done; None if no part is open."""
         is_behind = self.lost or self.usage_missing
-        if self.part is not None or is_behind or self.manifest.are_bases_wrong:
+        if self.set_aside or is_behind or self.manifest.are_bases_wrong:
             return 0
-        return min(map(self._due_of, self.parts.values()), default=None)
+        return min(map(self._due_of, self._open_days()), default=None)
 
     async def run(self) -> None:
         """Fold every part that is due, then delete what is obsolete; one call at a time.
@@ -162,45 +180,64 @@ class Folder:
         await self._publish()
         await self._delete_obsolete()
 
-    def _due_of(self, part: OpenPart) -> int:
-        if part.name.day >= self.manifest.day:
-            return (part.name.day + 1) * DAY_MS + constants.FOLD_DELAY_MS
-        if self.late_apis() > constants.LATE_APIS_MAX:
-            return 0
-        # The day is folded already: collect its late events for some time.
-        return min(part.opened_ms, self.clock.now_ms()) + constants.FOLD_LATE_MS
+    def _open_days(self) -> set[int]:
+        return {*self.parts, *(day for day, _ in self.imports.parts)}
+
+    def _due_of(self, day: int) -> int:
+        """Return when the open parts of a day are to be folded."""
+        is_folded = day < self.manifest.day
+        ended_ms = 0 if is_folded else (day + 1) * DAY_MS + constants.FOLD_DELAY_MS
+        now_ms = self.clock.now_ms()
+        if day < now_ms // DAY_MS and self.late_apis() > constants.LATE_APIS_MAX:
+            return ended_ms
+        # Collect late events of a folded day for some time, in which an import can be undone.
+        collecting = self.parts_of(day) if is_folded else self.imports.parts_of(day)
+        opened_ms = [min(part.opened_ms, now_ms) for part in collecting]
+        return max([ended_ms, *(at_ms + constants.FOLD_LATE_MS for at_ms in opened_ms)])
 
     def _start(self) -> bool:
-        """Set aside the part of the oldest day that is due; return whether there is one."""
-        if self.part is not None:
+        """Set aside the parts of the oldest day that is due; return whether there are any."""
+        if self.set_aside:
             return True
         now_ms = self.clock.now_ms()
-        due = [day for day, part in self.parts.items() if self._due_of(part) <= now_ms]
+        due = [day for day in self._open_days() if self._due_of(day) <= now_ms]
         if not due or self.lost:
             return False
-        self.part = self.parts.pop(min(due))
+        day = min(due)
+        self.set_aside = [*self.parts_of(day)]
+        self.parts.pop(day, None)
+        sources = [part.source for part in self.set_aside if part.source]
+        for source in sources:
+            del self.imports.parts[day, source]
+        self.imports.close(sources)
+        numbers = [part.name.number for part in self.set_aside]
         version = self.next_version()
-        self.manifest.folding = Folding(*self.part.name, self.newest_position(), version)
+        self.manifest.folding = Folding(day, numbers, self.newest_position(), version)
         self.store_manifest()
         self.checkpoint()
         return True
 
     async def _fold(self) -> None:
-        """Write the roll-up of the part's day, and the bases that contain it."""
+        """Write the roll-up of the parts' day, and the bases that contain it."""
         manifest = self.manifest
-        folding, part = manifest.folding, self.part
+        folding = manifest.folding
         assert folding is not None
-        assert part is not None
         day, version = folding.day, folding.version
+        late = self.set_aside[0].totals
+        if len(self.set_aside) > 1:
+            late = Totals()
+            for part in self.set_aside:
+                await self.merge(late, part.totals)
         rollup = await self.load(self.rollup_of(day))
-        await self.merge(rollup, part.totals)
+        await self.merge(rollup, late)
         key = keys.rollup(self.number, day, version)
         stored = await self.put(key, Rollup(rollup))
         end = max(manifest.day, day + 1)
         overall = await self.load(manifest.overall)
-        await self.merge(overall, closed(part.totals, rollup, end))
+        await self.merge(overall, closed(late, rollup, end))
         bases = await self.put_bases(version, end, overall, {day: rollup})
-        self.part = manifest.folding = None
+        self.set_aside.clear()
+        manifest.folding = None
         lost = {key: why for key, why in manifest.damaged.items() if keys.rollup_day(key) == day}
         self.set_rollup(day, stored, folding.until, rollup)
         # What the roll-up had is still missing, until the day is rebuilt.
@@ -349,7 +386,7 @@ class Folder:
     async def _publish(self) -> None:
         """Write the manifest to KV, if it changed since that was done last."""
         version = self.manifest.version
-        if self.tables.value(_PUBLISHED, 0) != version and self.part is None:
+        if self.tables.value(_PUBLISHED, 0) != version and not self.set_aside:
             document = json.dumps(self.document(self.clock.now_ms()))
             await self.store.put(keys.manifest(self.number), document, {})
             self.tables.set_value(_PUBLISHED, version)

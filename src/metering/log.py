@@ -20,6 +20,7 @@ from core.logs import fields
 from core.ports import Clock, KeyValueStore
 from metering.batches import IMPORTED, Batch, encode_batch
 from metering.folding import Folder
+from metering.imports.undoing import Imports
 from metering.parts import OpenPart, PartName, decode_part, encode_part
 from metering.segments import (
     Commit,
@@ -31,7 +32,7 @@ from metering.segments import (
 )
 from metering.settlements import settlement_fields
 from metering.tables import SegmentRow, Tables
-from metering.writers import Writers
+from metering.writers import Counters, Writers
 
 _COMMIT_LEASE_MS = 1_000
 """A commit that takes longer than this was abandoned; another call makes it."""
@@ -43,18 +44,6 @@ _SEGMENTS_PER_FLUSH = 20
 _WRITERS = "writers"
 _PART_PREFIX = "part "
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Counters:
-    """What a shard has done since the object started."""
-
-    commits: int = 0
-    batches: int = 0
-    repeated: int = 0
-    refused: int = 0
-    segments: int = 0
-    puts_failed: int = 0
 
 
 @dataclass(slots=True)
@@ -82,7 +71,8 @@ class Log:
         position: The position of the newest commit; 0 if there is none.
         flushed: Segments have all commits up to this position.
         checkpointed: The checkpoint has the totals up to this position.
-        parts: The open parts by day, without the one that is being folded.
+        parts: The open parts by day, without those of imports and those that are being folded.
+        imports: The imports.
         writers: The batches that have arrived.
         unflushed_since_ms: The time of the oldest commit that no segment has.
     """
@@ -96,6 +86,7 @@ class Log:
     flushed: int = 0
     checkpointed: int = 0
     parts: dict[int, OpenPart] = field(default_factory=dict)
+    imports: Imports = field(init=False)
     writers: Writers = field(default_factory=Writers)
     folder: Folder = field(init=False)
     unflushed_since_ms: int | None = None
@@ -112,12 +103,14 @@ class Log:
     def __post_init__(self) -> None:
         """Recover from what the database has."""
         self.tables.create()
+        self.imports = Imports(self.tables)
         self.folder = Folder(
             self.number,
             self.tables,
             self.store,
             self.clock,
             self.parts,
+            self.imports,
             self.checkpoint,
             lambda: self.position,
         )
@@ -256,27 +249,34 @@ class Log:
         batch = waiting.batch
         if batch.writer != IMPORTED:
             return waiting.text, batch
-        known = self.tables.imported([event.request_id for event in batch.events])
-        events = []
-        for event in batch.events:
-            if event.request_id not in known and event.request_id not in imported:
-                imported.add(event.request_id)
-                events.append(event)
-        waiting.new = len(events)
-        batch = batch._replace(events=events)
-        return (encode_batch(batch), batch) if events else None
+        if batch.source in self.imports.undone:
+            return None
+        batch = self.imports.without_known(batch, imported)
+        waiting.new = len(batch.events)
+        return (encode_batch(batch), batch) if batch.events else None
+
+    def undo(self, name: str) -> None:
+        """Commit that the events of an open import do not count any more."""
+        batch = Batch(IMPORTED, 0, 0, (), undoes=name)
+        commit = Commit(self.position + 1, self.clock.now_ms(), f"[{encode_batch(batch)}]")
+        self.tables.add_commit(commit)
+        self.counters.commits += 1
+        self._add(commit, [batch])
 
     def _add(self, commit: Commit, batches: Sequence[Batch]) -> None:
         """Add what follows from a commit; some of it may be in the database already."""
         self.position = commit.position
         contents = contents_of(commit, batches)
-        for batch in batches:
-            self._add_name(batch, commit.at_ms)
-            if batch.dropped:
-                self._part(commit, commit.at_ms // DAY_MS).totals.dropped += batch.dropped
-        for day, events in contents.days.items():
-            if events:
-                self._part(commit, day).add_all(events, commit.position)
+        for index, source, own in self.imports.counted(batches):
+            for batch in own:
+                self._add_name(batch, commit.at_ms)
+                if batch.dropped:
+                    self._part(commit, commit.at_ms // DAY_MS).totals.dropped += batch.dropped
+            found = contents if len(own) == len(batches) else contents_of(commit, own)
+            for day, events in found.days.items():
+                if events:
+                    part = self._part(commit, day, source, index)
+                    part.add_all(events, commit.position)
         self._uncheckpointed_events += contents.events
         if self._uncheckpointed_since_ms is None:
             self._uncheckpointed_since_ms = commit.at_ms
@@ -297,12 +297,14 @@ class Log:
             text = json.dumps(settlement_fields(event), separators=(",", ":"))
             self.tables.add_settlement(event.payment_id, event.claimed_at_ms, text)
         elif batch.writer == IMPORTED:
-            self.tables.add_imported([event.request_id for event in batch.events])
+            self.imports.add(batch)
         else:
             self.writers.add(batch.writer, batch.sequence, at_ms)
 
-    def _part(self, commit: Commit, day: int) -> OpenPart:
-        """Return the part of a day; a commit opens it if there is none."""
+    def _part(self, commit: Commit, day: int, source: str = "", index: int = 0) -> OpenPart:
+        """Return the part of a day; a commit opens it if there is none. See `Imports.part`."""
+        if source:
+            return self.imports.part(commit, day, source, index)
         part = self.parts.get(day)
         if part is None:
             name = PartName(day, self.folder.manifest.version)
@@ -357,6 +359,7 @@ class Log:
         self.flushed = self.tables.value("flushed", 0)
         self.position = self.checkpointed = self.tables.value("checkpointed", 0)
         self.folder.recover()
+        self.imports.recover()
         for name, texts in self.tables.checkpoint():
             if name == _WRITERS:
                 self.writers = Writers.decode(json.loads("".join(texts)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,16 +14,22 @@ class Folding(NamedTuple):
     """A fold that has started.
 
     Attributes:
-        day: The day of the part.
-        number: The number of the part.
-        until: The part has its events up to this position.
+        day: The day of the parts.
+        numbers: The numbers of the parts.
+        until: The parts have the day's events up to this position.
         version: Names what the fold writes.
     """
 
     day: int
-    number: int
+    numbers: Sequence[int]
     until: int
     version: int
+
+    @staticmethod
+    def decode(value: Json) -> Folding:
+        """Decode a stored fold; until imports could be undone, it had one part."""
+        day, numbers, until, version = value
+        return Folding(day, numbers if isinstance(numbers, list) else [numbers], until, version)
 
 
 class Bases(NamedTuple):
@@ -43,7 +49,7 @@ class Manifest:
         overall: The base of the window `overall`.
         week: The bases of the window `week`, by the day on which they are used.
         version: Names keys and parts; grows before anything is named by it.
-        folding: The part that is being folded.
+        folding: The parts that are being folded.
         damaged: The keys of totals that could not be used, and why.
         hours: The calls and revenue of each hour of the days that were folded last, by day.
         changed_ms: When totals were replaced last.
@@ -88,7 +94,7 @@ class Manifest:
             StoredTotals(*overall) if overall else None,
             {used_on: StoredTotals(key, pieces) for used_on, key, pieces in week},
             version,
-            Folding(*folding) if folding else None,
+            Folding.decode(folding) if folding else None,
             damaged,
             dict(hours),
             changed_ms,

@@ -23,7 +23,11 @@ _ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class PartName(NamedTuple):
-    """Identifies a part of a shard; `number` is not used again for any part of the shard."""
+    """Identifies a part of a shard; no part of the shard has had the same name.
+
+    `number` is the version of the manifest as of which the part was opened. For the part of an
+    import it is negative, and follows from the position of the commit that opened it.
+    """
 
     day: int
     number: int
@@ -33,13 +37,15 @@ class PartName(NamedTuple):
 class OpenPart:
     """The totals of a day since the part was opened, at `opened_ms`.
 
-    `changed` has the position at which each API changed last.
+    `changed` has the position at which each API changed last, `source` is the import whose events
+    the part has; it is empty for all other events.
     """
 
     name: PartName
     opened_ms: int
     totals: Totals = field(default_factory=Totals)
     changed: dict[ApiId, int] = field(default_factory=dict)
+    source: str = ""
 
     def add_all(self, events: Iterable[UsageEvent], position: int) -> None:
         """Add events that were committed at a position."""
@@ -58,7 +64,7 @@ class OpenPart:
 def encode_part(part: OpenPart) -> Sequence[str]:
     """Encode a part as lines of ASCII of at most about `CHECKPOINT_LENGTH_MAX` characters each."""
     ids = sorted(part.totals.apis)
-    head = [part.opened_ms, part.header(), [part.changed[api_id] for api_id in ids]]
+    head = [part.opened_ms, part.header(), [part.changed[api_id] for api_id in ids], part.source]
     rows = (_ASCII_ENCODER.encode(part.row(api_id)) for api_id in ids)
     return [_ASCII_ENCODER.encode(head), *_packed(rows)]
 
@@ -66,7 +72,8 @@ def encode_part(part: OpenPart) -> Sequence[str]:
 def decode_part(texts: Sequence[str]) -> OpenPart:
     """Decode a part. Raises `SummaryUnreadable`."""
     try:
-        opened_ms, (day, number, header), changed = json.loads(texts[0])
+        # Before imports could be undone, parts had no source.
+        opened_ms, (day, number, header), changed, *source = json.loads(texts[0])
         apis = {}
         for text in texts[1:]:
             apis.update(decode_apis(json.loads(text)))
@@ -74,7 +81,8 @@ def decode_part(texts: Sequence[str]) -> OpenPart:
         positions = dict(zip(apis, changed, strict=True))
     except (ValueError, TypeError, LookupError) as error:
         raise SummaryUnreadable(f"a checkpoint has an invalid form: {error}") from error
-    return OpenPart(name, int(opened_ms), Totals.decode(header, apis), positions)
+    totals = Totals.decode(header, apis)
+    return OpenPart(name, int(opened_ms), totals, positions, "".join(source))
 
 
 class Changes(NamedTuple):

@@ -9,7 +9,7 @@ last flush are added at the end, without an `await`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core import constants, keys
@@ -17,6 +17,7 @@ from core.calendar import DAY_MS
 from core.errors import SegmentUnreadable, StoreUnavailable
 from core.kv_store import get_all
 from metering.folding import Folder, TotalsDamaged
+from metering.imports.undoing import without_undone
 from metering.parts import OpenPart, PartName
 from metering.rollups import Rollup, StoredTotals
 from metering.segments import Commit, batches_of, decode_segment
@@ -38,27 +39,33 @@ class _Day:
     Attributes:
         day: The UTC day.
         until: The day's roll-up has its events up to this position; 0 without one.
+        undone: The imports whose events do not count.
         rollup: The totals of these events, from segments that start up to position `after`.
-        part: The totals of the later events, from the same segments.
+        parts: The totals of the later events by import, from the same segments.
         after: The position.
         version: Names the new roll-up, as long as nothing else is named later.
     """
 
     day: int
     until: int
+    undone: Collection[str]
     rollup: Totals = field(default_factory=Totals)
-    part: Totals = field(default_factory=Totals)
+    parts: dict[str, Totals] = field(default_factory=dict)
     after: int = 0
     version: int = 0
 
     def add(self, commits: Iterable[Commit]) -> None:
         """Add what commits have of the day, as a shard does."""
         for commit in commits:
-            totals = self.rollup if commit.position <= self.until else self.part
-            for batch in batches_of(commit):
+            for batch in without_undone(batches_of(commit), self.undone):
+                totals = self.rollup if commit.position <= self.until else self.part(batch.source)
                 if commit.at_ms // DAY_MS == self.day:
                     totals.dropped += batch.dropped
                 totals.add_all(event for event in batch.events if event.at_ms // DAY_MS == self.day)
+
+    def part(self, source: str) -> Totals:
+        """Return the totals of the later events of an import, or of those of no import."""
+        return self.parts.setdefault(source, Totals())
 
 
 @dataclass(slots=True)
@@ -126,8 +133,8 @@ class Rebuilder:
         # From here on nothing is awaited, so the part and the log are of one position.
         self._rebuilding = self._day = None
         found.add(self.folder.tables.commits(flushed))
-        part = self.folder.parts.get(day)
-        if _text_of(found.part) != _text_of(Totals() if part is None else part.totals):
+        parts = {part.source: part.totals for part in self.folder.parts_of(day)}
+        if _texts_of(found.parts) != _texts_of(parts):
             self.changed = True
             self._replace_part(found)
         return True
@@ -209,7 +216,7 @@ class Rebuilder:
                 f"KV keeps segments for {constants.SEGMENT_DAYS} days, and some that may have"
                 " events of this day have expired"
             )
-        return _Day(day, until)
+        return _Day(day, until, self.folder.imports.undone)
 
     async def _add_segments(self, found: _Day) -> bool:
         """Add some segments; return whether these were the last ones. Raises `LogIncomplete`."""
@@ -265,17 +272,26 @@ class Rebuilder:
         folder.store_manifest()
 
     def _replace_part(self, found: _Day) -> None:
-        """Use the totals from the log as the part of the day, which readers get as a whole."""
+        """Use the totals from the log as the parts of the day, which readers get as a whole."""
         folder = self.folder
         folder.parts.pop(found.day, None)
-        version = folder.next_version()
-        ids = sorted(found.part.apis)
-        if ids or found.part.dropped:
-            newest = folder.newest_position()
+        for part in folder.imports.parts_of(found.day):
+            del folder.imports.parts[found.day, part.source]
+        newest, opened_ms = folder.newest_position(), folder.clock.now_ms()
+        for source, totals in found.parts.items():
+            ids = sorted(totals.apis)
+            if not ids and not totals.dropped:
+                continue
             # Different positions, so that the rows of a large part are not one response.
             changed = {api_id: max(1, newest - index) for index, api_id in enumerate(ids)}
-            name, opened_ms = PartName(found.day, version), folder.clock.now_ms()
-            folder.parts[found.day] = OpenPart(name, opened_ms, found.part, changed)
+            name = PartName(found.day, folder.next_version())
+            part = OpenPart(name, opened_ms, totals, changed, source)
+            if source:
+                folder.imports.parts[found.day, source] = part
+            else:
+                folder.parts[found.day] = part
+        # The next part of the day gets another name.
+        folder.next_version()
         folder.checkpoint()
 
     def _give_up(self, name: str, reason: str) -> None:
@@ -291,6 +307,12 @@ class Rebuilder:
         folder.tables.set_value(_FAILING, {})
         folder.manifest.damaged[name] = reason
         folder.store_manifest()
+
+
+def _texts_of(parts: Mapping[str, Totals]) -> Mapping[str, str]:
+    """Return the text of each part that is not empty."""
+    texts = {source: _text_of(totals) for source, totals in parts.items()}
+    return {source: text for source, text in texts.items() if text != _text_of(Totals())}
 
 
 def _text_of(totals: Totals) -> str:

@@ -24,6 +24,7 @@ from core.logs import fields
 from core.ports import Clock, Json, KeyValueStore, Sql
 from metering.batches import IMPORTED, count_events, decode_batch
 from metering.folding import TotalsDamaged
+from metering.imports.undoing import IMPORT_UNDONE, OPEN
 from metering.log import Log
 from metering.parts import PartName, changes_since
 from metering.rebuilding import LogIncomplete, Rebuilder
@@ -97,7 +98,27 @@ class UsageShard:
             self.log.counters.repeated += 1
         else:
             new = await self.log.append(text, batch)
+        if batch.source and batch.source in self.log.imports.undone:
+            return {"error": IMPORT_UNDONE, "message": f"the import {batch.source} was undone"}
         return {"position": self.log.position, "new": new}
+
+    async def undo(self, text: str) -> str:
+        """Return what can be undone of an import, and undo it.
+
+        Args:
+            text: JSON: `import`, its name; `execute`, false to change nothing.
+
+        Returns:
+            JSON: `state`, see `Imports`; `events`, those of an import that was open; `untilMs`,
+            when an open import will be folded.
+        """
+        request = json.loads(text)
+        name, imports = request["import"], self.log.imports
+        count = imports.count(name)
+        if request["execute"] and imports.state(name) == OPEN:
+            self.log.undo(name)
+        until_ms = self.log.folder.undo_until_ms(name)
+        return json.dumps({"state": imports.state(name), "events": count, "untilMs": until_ms})
 
     async def read(self, text: str) -> str:
         """Return what a reader lacks of the totals.
@@ -134,7 +155,8 @@ class UsageShard:
 
         Returns:
             JSON: `commits` (position, time and batches, newest first), and `segments` (first and
-            last position and number of events), as many as the reader needs.
+            last position and number of events), as many as the reader needs. `undone` has the
+            imports whose events are not to be shown.
         """
         request = json.loads(text)
         before, missing = min(request["before"], self.log.position), request["limit"]
@@ -156,7 +178,8 @@ class UsageShard:
             # The reader already has the other events of a segment that it needs in part.
             missing -= row.events if row.last <= before else 0
             before = row.first - 1
-        return json.dumps({"commits": commits, "segments": segments})
+        undone = sorted(self.log.imports.undone)
+        return json.dumps({"commits": commits, "segments": segments, "undone": undone})
 
     async def usage(self, text: str) -> str:
         """Return usage in a range.

@@ -32,6 +32,10 @@ _SCHEMA = (
         WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS settlements_by_claim ON settlements (claimed_at_ms, payment_id)",
     "CREATE TABLE IF NOT EXISTS imported (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS imports (
+        name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS undoable (
+        import TEXT, id TEXT, PRIMARY KEY (import, id)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS rollups (
         day INTEGER PRIMARY KEY, key TEXT NOT NULL, pieces INTEGER NOT NULL,
         until INTEGER NOT NULL)""",
@@ -233,6 +237,38 @@ class Tables:
             group = names[start : start + _BOUND_VALUES_MAX]
             marks = ", ".join(["(?)"] * len(group))
             self.sql.execute(f"INSERT OR IGNORE INTO imported VALUES {marks}", *group)  # noqa: S608
+
+    def imports(self) -> Sequence[tuple[str, str]]:
+        """Return the name and the state of each import."""
+        rows = self.sql.execute("SELECT name, state FROM imports")
+        return [(str(name), str(state)) for name, state in rows]
+
+    def set_import(self, name: str, state: str) -> None:
+        """Set the state of an import."""
+        self.sql.execute("INSERT OR REPLACE INTO imports VALUES (?, ?)", name, state)
+
+    def add_undoable(self, name: str, events: Sequence[str]) -> None:
+        """Note ids of events of an import that can be undone."""
+        step = _BOUND_VALUES_MAX // 2
+        for start in range(0, len(events), step):
+            values = [value for one in events[start : start + step] for value in (name, one)]
+            marks = ", ".join(["(?, ?)"] * (len(values) // 2))
+            self.sql.execute(f"INSERT OR IGNORE INTO undoable VALUES {marks}", *values)  # noqa: S608
+
+    def count_undoable(self, name: str) -> int:
+        """Return how many events of an import can be undone."""
+        rows = self.sql.execute("SELECT COUNT(*) FROM undoable WHERE import = ?", name)
+        return int(rows[0][0] or 0)
+
+    def undo_import(self, name: str) -> None:
+        """Forget the events of an import, so that they may be imported again."""
+        statement = "DELETE FROM imported WHERE id IN (SELECT id FROM undoable WHERE import = ?)"
+        self.sql.execute(statement, name)
+        self.forget_undoable(name)
+
+    def forget_undoable(self, name: str) -> None:
+        """Forget which events belong to an import."""
+        self.sql.execute("DELETE FROM undoable WHERE import = ?", name)
 
     def rollups(self, first_day: int, end_day: int) -> Mapping[int, tuple[str, int]]:
         """Return key and pieces of the roll-ups from `first_day` to before `end_day`, by day."""

@@ -1,4 +1,4 @@
-"""Which batches a shard has: for each writer, the sequences that arrived."""
+"""Which batches a shard has: for each writer, the sequences that arrived; and their number."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.ports import Json
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a shard has done since the object started."""
+
+    commits: int = 0
+    batches: int = 0
+    repeated: int = 0
+    refused: int = 0
+    segments: int = 0
+    puts_failed: int = 0
 
 
 @dataclass(slots=True)

@@ -55,6 +55,9 @@ class Shard(Protocol):
     async def rebuild(self, text: str) -> str:
         """Rebuild a day, step by step."""
 
+    async def undo(self, text: str) -> str:
+        """Undo an import."""
+
     def due_ms(self) -> int | None:
         """Return when `run` has something to do."""
 
@@ -90,6 +93,10 @@ class ShardObject(DurableObject):
     async def rebuild(self, text: str) -> str:
         """Rebuild a day, step by step; see `metering.shard`."""
         return await self._change(self._started().rebuild, text)
+
+    async def undo(self, text: str) -> str:
+        """Undo an import; see `metering.shard`."""
+        return await self._change(self._started().undo, text)
 
     async def read(self, text: str) -> str:
         """Return totals; see `metering.shard`."""

@@ -8,6 +8,7 @@ everything.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -143,15 +144,18 @@ class WindowTotals:
         return api_row(api_id, measures, trend_calls(found, self._trend) if is_shown else None)
 
     def _busiest_closed_hour_calls(self, api_id: ApiId) -> int:
-        """Return the calls of the busiest hour of closed days with an open part."""
-        return max(
-            (
-                _busiest_hour(part_id, self._parts[part_id].apis[api_id], hours[api_id])
-                for part_id, hours in self._closed.items()
-                if api_id in hours and api_id in self._parts[part_id].apis
-            ),
-            default=0,
-        )
+        """Return the calls of the busiest hour of closed days with open parts."""
+        found: dict[tuple[int, int], Sequence[int]] = {}
+        for part_id, hours in self._closed.items():
+            late = self._parts[part_id].apis.get(api_id)
+            if late is not None and api_id in hours:
+                day = part_id.name.day
+                # A day may have several: late events, and those of each import.
+                known = found.get((part_id.shard, day), hours[api_id])
+                first = day * HOURS_PER_DAY
+                own = late.calls_by_hour(first, first + HOURS_PER_DAY)
+                found[part_id.shard, day] = [*map(operator.add, known, own)]
+        return max(map(max, found.values()), default=0)
 
     def _count_directories(self) -> None:
         """Count the callers of each category again."""
@@ -218,9 +222,3 @@ def _sum_of(totals: Sequence[Totals]) -> Totals:
 
 def _apis(parts: Mapping[PartId, ReadPart]) -> Iterable[Mapping[ApiId, Aggregate]]:
     return [part.apis for part in parts.values()]
-
-
-def _busiest_hour(part_id: PartId, late: Aggregate, hours: Sequence[int]) -> int:
-    first = part_id.name.day * HOURS_PER_DAY
-    by_hour = zip(late.calls_by_hour(first, first + HOURS_PER_DAY), hours, strict=True)
-    return max(calls + before for calls, before in by_hour)

@@ -239,7 +239,7 @@ def parse_directory(text: str) -> Directory:
     by_slug: dict[str, Tenant] = {}
     by_host: dict[str, Tenant] = {}
     refused = []
-    for name, record in _records(document):
+    for name, record in records_in(document):
         try:
             tenant = parse_tenant(record, name)
             _add_tenant(tenant, name, by_slug, by_host)
@@ -274,8 +274,11 @@ def is_normal_host(name: str) -> bool:
         return False
 
 
-def _records(document: Json) -> Iterator[tuple[str, Json]]:
-    """Yield each record of a document with its name for messages."""
+def records_in(document: Json) -> Iterator[tuple[str, Json]]:
+    """Yield each record of a document with its name for messages.
+
+    Raises `ConfigurationError` if the document is not a directory.
+    """
     if not isinstance(document, dict):
         raise _not_a_directory("It must be an object.")
     tenants = document.get("tenants")

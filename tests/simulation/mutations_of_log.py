@@ -9,6 +9,7 @@ from tests.simulation.mutating import Mutation
 _USAGE = partial(Mutation, module="usage")
 _LOG = partial(Mutation, module="metering.log")
 _SHARD = partial(Mutation, module="metering.shard")
+_IMPORTS = partial(Mutation, module="metering.imports.undoing")
 
 LOG = (
     _USAGE(
@@ -68,17 +69,47 @@ LOG = (
         old="return self.tables.has_settlement(batch.settlement.payment_id)",
         new="return False",
     ),
-    _LOG(
+    _IMPORTS(
         "an imported event that arrives again is committed again",
-        function="Log._accepted",
+        function="Imports.without_known",
         old="event.request_id not in known and ",
         new="",
     ),
-    _LOG(
+    _IMPORTS(
         "an event that is imported twice at once is committed twice",
-        function="Log._accepted",
-        old=" and event.request_id not in imported:",
+        function="Imports.without_known",
+        old=" and event.request_id not in others:",
         new=":",
+    ),
+    _IMPORTS(
+        "an import that was undone still counts",
+        function="Imports.add",
+        old="del self.parts[key]",
+        new="pass",
+    ),
+    _IMPORTS(
+        "events that were undone cannot be imported again",
+        function="Imports.add",
+        old="self.tables.undo_import(batch.undoes)",
+        new="pass",
+    ),
+    _IMPORTS(
+        "after a restart, an import that was undone counts again",
+        function="Imports.recover",
+        old="{name for name, state in self._states.items() if state == UNDONE}",
+        new="set()",
+    ),
+    _IMPORTS(
+        "an import that is folded can be undone",
+        function="Imports.close",
+        old="self._set(names, FOLDED)",
+        new="pass",
+    ),
+    _LOG(
+        "events of an import that was undone are committed",
+        function="Log._accepted",
+        old="if batch.source in self.imports.undone:",
+        new="if False:",
     ),
     _LOG(
         "a batch is acknowledged before it is committed",

@@ -25,20 +25,26 @@ TOTALS = (
     _FOLD(
         "a fold does not add the day to the base of everything",
         function="Folder._fold",
-        old="await self.merge(overall, closed(part.totals, rollup, end))",
+        old="await self.merge(overall, closed(late, rollup, end))",
         new="pass",
     ),
     _FOLD(
         "a part is folded again and again",
         function="Folder._fold",
-        old="self.part = manifest.folding = None",
+        old="self.set_aside.clear()",
         new="pass",
     ),
     _FOLD(
         "a part that is being folded takes events",
         function="Folder._start",
-        old="self.part = self.parts.pop(min(due))",
-        new="self.part = self.parts[min(due)]",
+        old="self.parts.pop(day, None)",
+        new="pass",
+    ),
+    _FOLD(
+        "a fold leaves out the parts of imports",
+        function="Folder._fold",
+        old="for part in self.set_aside:",
+        new="for part in self.set_aside[:1]:",
     ),
     _FOLD(
         "the busiest hour of late events is that of these events only",
@@ -145,8 +151,14 @@ TOTALS = (
     _REBUILD(
         "a rebuild counts late events in the roll-up",
         function="_Day.add",
-        old="self.rollup if commit.position <= self.until else self.part",
+        old="self.rollup if commit.position <= self.until else self.part(batch.source)",
         new="self.rollup",
+    ),
+    _REBUILD(
+        "a rebuild counts imports that were undone",
+        function="_Day.add",
+        old="without_undone(batches_of(commit), self.undone)",
+        new="batches_of(commit)",
     ),
     _REBUILD(
         "a rebuild ignores what is not flushed",

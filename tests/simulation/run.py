@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from tests.simulation import rest
+from tests.simulation.importing import schedule_imports
 from tests.simulation.reading import Readers
 from tests.simulation.world import limits, new_world, schedule
 
@@ -37,6 +38,7 @@ def run(seed: int) -> Outcome:
     with limits(world.shape):
         try:
             schedule(world)
+            schedule_imports(world)
             readers.schedule()
             world.loop.run(world.shape.traffic_ends_ms + world.shape.aftermath_ms)
             rest.come_to_rest(world)

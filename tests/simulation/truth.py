@@ -106,9 +106,16 @@ class ShardTruth:
 
 @dataclass(slots=True)
 class LogTruth:
-    """What all shards have committed durably: every event, each of which must be new."""
+    """What all shards have committed durably: every event, each of which must be new.
+
+    `count` has the events that count, `ever` also those of imports that were undone: their names
+    are in `undone`.
+    """
 
     count: Count = field(default_factory=Count)
+    ever: Count = field(default_factory=Count)
+    imports: dict[str, list[UsageEvent]] = field(default_factory=lambda: defaultdict(list))
+    undone: set[str] = field(default_factory=set)
     shard_of: dict[str, int] = field(default_factory=dict)
     dropped: Counter[int] = field(default_factory=Counter)
     payments: list[str] = field(default_factory=list)
@@ -128,11 +135,25 @@ class LogTruth:
                 self.dropped[commit.at_ms // DAY_MS] += batch.dropped
                 if batch.settlement is not None:
                     self.payments.append(batch.settlement.payment_id)
+                if batch.undoes:
+                    self._undo(batch.undoes)
+                if batch.source in self.undone:
+                    self.problems.append(f"{batch.source} has events after it was undone")
                 for event in batch.events:
                     if event.request_id in self.count.events:
                         self.problems.append(f"{event.request_id} is in the log twice")
                     self.count.add(event)
+                    self.ever.add(event)
                     self.shard_of[event.request_id] = shard
+                    if batch.source:
+                        self.imports[batch.source].append(event)
+
+    def _undo(self, name: str) -> None:
+        """Count without the events of an import."""
+        self.undone.add(name)
+        gone = {event.request_id for event in self.imports[name]}
+        kept = [event for one, event in self.count.events.items() if one not in gone]
+        self.count = count_of(kept)
 
 
 def decoded(commit: Commit) -> Sequence[Batch]:

@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from core import constants, keys
+from core import keys
 from core.calendar import DAY_MS
 from core.errors import BatchRefused, ShardUnavailable
-from metering.batches import IMPORTED, Batch, decode_batch, encode_batch
+from metering.batches import IMPORTED, Batch, decode_batch
 from metering.events import Api, UsageEvent
+from metering.imports.undoing import IMPORT_UNDONE
 from metering.settlements import SettlementEvent
 from tests.simulation.clock import IsolateClock
 from tests.simulation.isolate import Invocation, Isolate, IsolateShards, Recorder
@@ -56,7 +57,14 @@ class World:
     """When the acknowledgment of each payment arrived."""
     payments: dict[str, tuple[int, SettlementEvent, UsageEvent]] = field(default_factory=dict)
     """The ledger: each payment with its shard."""
-    imported: list[UsageEvent] = field(default_factory=list)
+    imported: dict[str, list[UsageEvent]] = field(default_factory=dict)
+    """By import; those without a name cannot be undone."""
+    import_acks: set[tuple[str, str]] = field(default_factory=set)
+    """The import and the event of each acknowledgment of an imported event."""
+    undone: set[str] = field(default_factory=set)
+    """The imports whose undo was acknowledged."""
+    refused: set[str] = field(default_factory=set)
+    """The imports that were undone when events for them arrived."""
     damaged: set[str] = field(default_factory=set)
     truth: LogTruth = field(default_factory=LogTruth)
     object_problems: list[str] = field(default_factory=list)
@@ -137,15 +145,18 @@ class World:
         text = await self.object_of(shard).call(method, argument)
         if method == "append" and "position" in json.loads(text):
             self._acknowledge(decode_batch(argument))
+        if method == "append" and json.loads(text).get("error") == IMPORT_UNDONE:
+            self.refused.add(decode_batch(argument).source)
         return text
 
     def wake_shards(self) -> None:
         """Call every shard, as cron does: it may have spilled batches and no other calls."""
         isolate = self.some_isolate()
         for shard in {*range(self.shard_count), *self.objects}:
-            self.invocation(isolate).run(self._call(isolate, shard, "health", ""))
+            self.invocation(isolate).run(self.call(isolate, shard, "health", ""))
 
-    async def _call(self, isolate: Isolate, shard: int, method: str, argument: str) -> None:
+    async def call(self, isolate: Isolate, shard: int, method: str, argument: str) -> None:
+        """Call a shard in the background of an invocation."""
         await isolate.shards.call(shard, method, argument)
 
     def read_truth(self) -> LogTruth:
@@ -158,7 +169,9 @@ class World:
         truth, now_ms = self.read_truth(), self.loop.now_ms
         for event in batch.events:
             self.acknowledged.setdefault(event.request_id, now_ms)
-            if event.request_id not in truth.count.events:
+            if batch.writer == IMPORTED:
+                self.import_acks.add((batch.source, event.request_id))
+            if event.request_id not in truth.ever.events:
                 self.problems.append(f"{event.request_id} is acknowledged and not durable")
         if batch.settlement is not None:
             self.paid.setdefault(batch.settlement.payment_id, now_ms)
@@ -174,7 +187,7 @@ class World:
     def request(self, isolate: Isolate | None = None, number: int | None = None) -> None:
         """Serve and record one request."""
         isolate = isolate or self.some_isolate()
-        event = self._event(isolate.clock.now_ms(), number)
+        event = self.event(isolate.clock.now_ms(), number)
         self.recorded[event.request_id] = event
         self.recorded_by[event.request_id] = isolate
         counters = isolate.recorder.counters
@@ -186,7 +199,7 @@ class World:
     def pay(self) -> None:
         """Claim and settle a payment, and append it until that is acknowledged."""
         isolate = self.some_isolate()
-        event = self._event(isolate.clock.now_ms(), self.random.randrange(self.shape.apis))
+        event = self.event(isolate.clock.now_ms(), self.random.randrange(self.shape.apis))
         api = event.api
         assert api is not None
         event = event._replace(counted=True, revenue_micros=api.price_micros)
@@ -225,30 +238,6 @@ class World:
 
         at(self, self.loop.now_ms + _OUTBOX_MS, lambda: self.resend(payment_id))
         invocation.run(resend())
-
-    def import_events(self) -> None:
-        """Import old events, in random pieces, some twice, until all are acknowledged."""
-        start_ms = self.shape.start_ms
-        for _ in range(self.random.choice((1, 4))):
-            days = self.random.choice((0, 0, 1, 3, 40))
-            event = self._event(start_ms - days * DAY_MS - self.random.randrange(DAY_MS))
-            self.recorded[event.request_id] = event
-            self.imported.append(event)
-        self.repeat_imports()
-
-    def repeat_imports(self) -> None:
-        """Import everything from some isolate, if something is not acknowledged yet."""
-        if all(event.request_id in self.acknowledged for event in self.imported):
-            return
-        isolate = self.some_isolate()
-        for _ in range(2):
-            events = self.random.choices(self.imported, k=2) + self.imported
-            self.random.shuffle(events)
-            size = min(constants.BATCH_EVENTS_MAX, self.random.randint(1, len(events)))
-            for start in range(0, len(events), size):
-                batch = encode_batch(Batch(IMPORTED, 0, 0, events[start : start + size]))
-                self.invocation(isolate).run(self._call(isolate, 0, "append", batch))
-        at(self, self.loop.now_ms + _OUTBOX_MS, self.repeat_imports)
 
     def rebuild(self) -> None:
         """Rebuild a day of a shard, as an operator does; without damage, nothing changes."""
@@ -293,7 +282,8 @@ class World:
             damaged = self.random.choice((None, broken, broken, value[:middle]))
             self.kv.place(Write(key, damaged, {}))
 
-    def _event(self, at_ms: int, number: int | None = None) -> UsageEvent:
+    def event(self, at_ms: int, number: int | None = None) -> UsageEvent:
+        """Return a random event, of API `number` if it is given."""
         random, shape = self.random, self.shape
         self._requests += 1
         if number is None:
@@ -369,7 +359,6 @@ def schedule(world: World) -> None:
         (shape.restarts, world.restart),
         (shape.payments, world.pay),
         (shape.damages, world.damage),
-        (shape.imports, world.import_events),
         (shape.rebuilds, world.rebuild),
     ):
         for at_ms in times:

@@ -1,4 +1,4 @@
-"""Reads the body of an import and appends its events to the log, each once.
+"""Reads the body of an import and appends its events to the log, each once; undoes an import.
 
 All imported events go to shard 0, so that an event that is sent again, also after shards were
 added, meets its id.
@@ -7,17 +7,26 @@ added, meets its id.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from api.imports.money import undecided_money
 from api.imports.old_event import EventReader, OldEventRefused, known_fields, request_id_of
 from core import constants
 from core.callers import CallerHasher
-from core.errors import BatchRefused, InvalidParameter, ShardUnavailable
+from core.errors import (
+    BatchRefused,
+    ImportFolded,
+    ImportUndone,
+    InvalidParameter,
+    NotFound,
+    ShardUnavailable,
+)
 from core.ports import Clock, Json, Request, UsageShards
 from core.safe_json import read_json
 from metering.batches import IMPORTED, Batch, encode_batch
 from metering.events import UsageEvent
+from metering.imports.undoing import FOLDED, IMPORT_UNDONE, UNKNOWN
 
 _SHARD = 0
 _ATTEMPTS = 3
@@ -34,6 +43,7 @@ class ImportReport:
     known: int = 0
     rejected: int = 0
     errors: list[Json] = field(default_factory=list)
+    undo_until_ms: int | None = None
 
     def reject(self, line: int, own_id: Json, reasons: Sequence[str]) -> None:
         """Count a rejected event."""
@@ -51,11 +61,16 @@ class Importer:
     clock: Clock
     callers: CallerHasher
 
-    async def run(self, request: Request) -> ImportReport:
+    async def run(self, request: Request, import_id: str) -> ImportReport:
         """Import the events in the body of a request.
+
+        Args:
+            request: The request.
+            import_id: The import that they belong to; empty if it cannot be undone.
 
         Raises:
             InvalidParameter: The body is too long, or contains no events.
+            ImportUndone: The import was undone.
             ShardUnavailable: The shard did not respond; it may have some of the events.
             BatchRefused: The shard is of another version.
         """
@@ -63,8 +78,34 @@ class Importer:
         report = ImportReport()
         events = self._read(await request.text(), report)
         if events:
-            await self._append(events, report)
+            await self._append(events, import_id, report)
+        if import_id:
+            found = await self._undo(import_id, execute=False)
+            report.undo_until_ms = found["untilMs"]
         return report
+
+    async def undo(self, import_id: str, *, execute: bool) -> Mapping[str, Json]:
+        """Return the state of an import; with `execute`, undo it.
+
+        Returns `state`, `events` (of an import that is or was open) and `untilMs`, as the shard
+        does. A retry whose first attempt took effect has no events.
+
+        Raises:
+            NotFound: There is no such import, and it is to be undone.
+            ImportFolded: It cannot be undone any more.
+            ShardUnavailable: The shard did not respond; it may have undone it.
+        """
+        found = await self._undo(import_id, execute=execute)
+        if execute and found["state"] == UNKNOWN:
+            raise NotFound(f"There is no import {import_id}.")
+        if execute and found["state"] == FOLDED:
+            raise ImportFolded(import_id)
+        return found
+
+    async def _undo(self, import_id: str, *, execute: bool) -> Mapping[str, Json]:
+        argument = json.dumps({"import": import_id, "execute": execute})
+        found: Mapping[str, Json] = json.loads(await self._call("undo", argument))
+        return found
 
     def _read(self, text: str, report: ImportReport) -> Sequence[UsageEvent]:
         reader = EventReader(self.clock.now_ms())
@@ -78,6 +119,10 @@ class Importer:
                 report.reject(line, None, [fault or "it is not an object"])
                 continue
             record = known_fields(value)
+            undecided = undecided_money(value)
+            if undecided:
+                report.reject(line, record.get("id"), undecided)
+                continue
             try:
                 old = reader.read(record)
             except OldEventRefused as error:
@@ -95,30 +140,33 @@ class Importer:
             )
         return events
 
-    async def _append(self, events: Sequence[UsageEvent], report: ImportReport) -> None:
-        text = encode_batch(Batch(IMPORTED, 0, 0, events))
+    async def _append(
+        self, events: Sequence[UsageEvent], import_id: str, report: ImportReport
+    ) -> None:
+        text = encode_batch(Batch(IMPORTED, 0, 0, events, source=import_id))
         if len(text) > constants.BATCH_LENGTH_MAX and len(events) > 1:
             half = len(events) // 2
-            await self._append(events[:half], report)
-            await self._append(events[half:], report)
+            await self._append(events[:half], import_id, report)
+            await self._append(events[half:], import_id, report)
             return
-        new = await self._send(text)
+        response = json.loads(await self._call("append", text))
+        if response.get("error") == IMPORT_UNDONE:
+            raise ImportUndone(import_id)
+        if "error" in response:
+            raise BatchRefused(response["error"], response["message"])
+        new = int(response["new"])
         report.imported += new
         report.known += len(events) - new
 
-    async def _send(self, text: str) -> int:
-        """Send a batch; return how many of its events were new to the last call."""
+    async def _call(self, method: str, argument: str) -> str:
+        """Call the shard until it responds; each call may be repeated."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                response = json.loads(await self.shards.call(_SHARD, "append", text))
+                return await self.shards.call(_SHARD, method, argument)
             except ShardUnavailable:
                 if attempt == _ATTEMPTS:
                     raise
                 await self.clock.sleep_ms(_PAUSE_MS)
-            else:
-                if "error" in response:
-                    raise BatchRefused(response["error"], response["message"])
-                return int(response["new"])
         raise AssertionError
 
 

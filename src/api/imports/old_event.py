@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from api.imports.money import PRICE_NAMES, REVENUE_NAMES, amount_micros
 from core import constants
 from core.calendar import MINUTE_MS
 from core.callers import address_identity, agent_identity, key_identity, payer_identity
 from core.errors import DataError, RecordRefused
 from core.ports import Json
 from metering.events import Api, UsageEvent
-from tenants.fields import usd_micros
 from tenants.records import parse_tenant
 
 NAMES: Mapping[str, Sequence[str]] = {
@@ -28,14 +28,13 @@ NAMES: Mapping[str, Sequence[str]] = {
     "slug": ("slug", "apiId", "endpoint", "api"),
     "owner": ("owner", "ownerUserId"),
     "directory": ("directory", "category"),
-    "priceUsd": ("priceUsd", "price"),
-    "priceMicros": ("priceMicros",),
-    "revenueUsd": ("revenueUsd", "settledUsd", "settledAmountUsd", "billedUsd", "amountUsd"),
-    "revenueMicros": ("revenueMicros", "settledMicros"),
+    **PRICE_NAMES,
+    **REVENUE_NAMES,
     "status": ("status", "statusCode"),
     "latencyMs": ("latencyMs", "latency", "durationMs"),
     "method": ("method",),
-    "outcome": ("outcome", "errorCode", "lifecycle"),
+    "outcome": ("outcome", "errorCode"),
+    "lifecycle": ("lifecycle",),
     "counted": ("counted", "countable"),
     "payer": ("payer",),
     "apiKey": ("apiKey",),
@@ -65,13 +64,43 @@ REFUSED_OUTCOMES = frozenset(
 """Outcomes of requests that ended before dispatch; those starting with `payment_` did too."""
 
 PAYMENT_REQUIRED = 402
+_UNSUCCESSFUL_FROM = 400
+
+_SETTLED = frozenset({"payment_settled", "settled", "paid"})
+"""Lifecycles of requests that were paid for."""
+
+_UNFINISHED_WORDS = (
+    "accepted authorized claimed created dispatched dispatching forwarded in_flight in_progress"
+    " initiated open pending presented processing queued received settling started streaming"
+    " submitted unconfirmed verified verifying"
+)
+_UNFINISHED = re.compile(f"(?:[a-z]+_)*(?:{'|'.join(_UNFINISHED_WORDS.split())})")
+
+_UNKNOWN_CALLER = re.compile(
+    r"@?(?:(?:id|ip|caller|agent|user|client)[_:-])?"
+    r"(?:unknown|anonymous|anon|none|null|undefined|n/?a|-|)",
+    re.IGNORECASE,
+)
 
 _ENDPOINT = re.compile(r"/t/([^/?]+)(?:[/?].*)?")
+_EPOCH = re.compile(r"[0-9]{9,13}(?:\.[0-9]{1,9})?")
+_SECONDS_BELOW = 100_000_000_000
 _METHOD = re.compile("[A-Za-z]{1,16}")
 _OUTCOME = re.compile("[a-z][a-z_]{0,63}")
 _REQUEST_ID = re.compile("[A-Za-z0-9._:-]{1,64}")
 _FIRST_MS = int(datetime.fromisoformat(f"{constants.FIRST_YEAR}-01-01T00:00Z").timestamp()) * 1000
-_CALLERS = (("apiKey", key_identity), ("agentId", agent_identity), ("ip", address_identity))
+_CALLERS = (
+    ("payer", payer_identity),
+    ("apiKey", key_identity),
+    ("agentId", agent_identity),
+    ("ip", address_identity),
+)
+_AMOUNTS = {
+    "usd": "an amount from 0 to 10000 with at most 6 decimals",
+    "cents": "a number of cents from 0 to 1000000 with at most 4 decimals",
+    "micros": f"a whole number from 0 to {constants.PRICE_MICROS_MAX}",
+}
+"""What an amount must be, by its unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +121,16 @@ class OldEvent:
 
 
 class OldEventRefused(DataError):
-    """An event is invalid; `reasons` has all its mistakes."""
+    """An event is invalid; `reasons` has all its mistakes.
 
-    def __init__(self, reasons: list[str]) -> None:
+    If it `is_about_money`, it is valid except that it would be imported without its revenue.
+    """
+
+    def __init__(self, reasons: list[str], *, is_about_money: bool = False) -> None:
         """Take the reasons."""
         super().__init__("; ".join(reasons))
         self.reasons = reasons
+        self.is_about_money = is_about_money
 
 
 @dataclass(slots=True)
@@ -125,9 +158,12 @@ class EventReader:
         api = self._api(record, checked)
         status = checked.whole("status", 100, 599)
         latency_ms = checked.number("latencyMs", LATENCY_MS_MAX)
-        revenue = checked.money("revenueMicros", "revenueUsd")
+        revenue = checked.money(REVENUE_NAMES, "revenueUsd")
         method = checked.matching("method", _METHOD, "a method such as GET", "GET").upper()
-        outcome = checked.matching("outcome", _OUTCOME, "lower-case letters and _", "")
+        lifecycle = checked.matching("lifecycle", _OUTCOME, "lower-case letters and _", "")
+        if is_unfinished(record):
+            checked.refuse("lifecycle", "final: what became of the request is not known")
+        outcome = checked.matching("outcome", _OUTCOME, "lower-case letters and _", lifecycle)
         outcome = _LIFECYCLES.get(outcome, outcome)
         counted = record.get("counted")
         if counted is None:
@@ -138,21 +174,25 @@ class EventReader:
         elif type(counted) is not bool:
             checked.refuse("counted", "true or false")
         outcome = outcome or ("served" if counted else "refused")
-        if not counted and revenue:
-            checked.reasons.append("a request that is not counted as a call has no revenue")
         caller, own_id = checked.caller(), checked.own_id()
         if checked.reasons:
             raise OldEventRefused(checked.reasons)
+        lost = _lost_revenue(record, lifecycle, api, status, revenue, is_call=bool(counted))
+        if lost:
+            raise OldEventRefused([lost], is_about_money=True)
         event = UsageEvent(
             "", at_ms, api, method, status, latency_ms, "", outcome, bool(counted), revenue
         )
         ip = record.get("ip")
-        return OldEvent(event, caller, ip if isinstance(ip, str) else "", own_id)
+        is_known = isinstance(ip, str) and not _UNKNOWN_CALLER.fullmatch(ip)
+        return OldEvent(event, caller, str(ip) if is_known else "", own_id)
 
     def _time(self, checked: _Checked) -> int:
         value = checked.record.get("at")
-        demand = "a time: RFC 3339 with Z or an offset, or milliseconds since 1970"
+        demand = "a time: RFC 3339 with Z or an offset, or seconds or milliseconds since 1970"
         at_ms = -1
+        if type(value) is str and _EPOCH.fullmatch(value):
+            value = float(value)
         if type(value) is str:
             try:
                 at = datetime.fromisoformat(value)
@@ -161,7 +201,8 @@ class EventReader:
             if at is not None and at.tzinfo is not None:
                 at_ms = round(at.timestamp() * 1000)
         elif isinstance(value, int | float) and type(value) is not bool and math.isfinite(value):
-            at_ms = int(value)
+            # Of the years since 2025, no time in one unit is also one in another.
+            at_ms = int(value if value >= _SECONDS_BELOW else value * 1000)
         if at_ms < _FIRST_MS:
             checked.refuse("at", f"{demand}, from {constants.FIRST_YEAR} on")
         elif at_ms > self.now_ms + CLOCK_MINUTES * MINUTE_MS:
@@ -170,10 +211,8 @@ class EventReader:
 
     def _api(self, record: Mapping[str, Json], checked: _Checked) -> Api | None:
         described = {name: record.get(name) for name in ("tenantId", "owner", "directory")}
-        described["priceUsd"] = record.get("priceUsd")
-        if "priceMicros" in record:
-            micros = checked.whole("priceMicros", 0, constants.PRICE_MICROS_MAX)
-            described["priceUsd"] = f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+        micros = checked.money(PRICE_NAMES, "priceUsd")
+        described["priceUsd"] = f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
         slug = record.get("slug")
         path = _ENDPOINT.fullmatch(slug) if type(slug) is str else None
         described["slug"] = path[1] if path else slug
@@ -219,12 +258,15 @@ class _Checked:
         self.refuse(name, f"a number from 0 to {most}")
         return 0
 
-    def money(self, micros_name: str, usd_name: str) -> int:
-        if micros_name in self.record:
-            return self.whole(micros_name, 0, constants.PRICE_MICROS_MAX)
-        micros = usd_micros(self.record.get(usd_name, 0))
+    def money(self, names: Collection[str], default: str) -> int:
+        """Read an amount in micro-dollars, given in one of several units; 0 if it is missing."""
+        found = [name for name in names if name in self.record]
+        # Micro-dollars are exact.
+        name = max(found or [default], key=lambda name: name.endswith("Micros"))
+        micros = amount_micros(name, self.record.get(name, 0))
         if micros is None or micros > constants.PRICE_MICROS_MAX:
-            self.refuse(usd_name, "an amount from 0 to 10000 with at most 6 decimals")
+            unit = name.removeprefix("price").removeprefix("revenue").lower()
+            self.refuse(name, _AMOUNTS[unit])
             return 0
         return micros
 
@@ -236,11 +278,9 @@ class _Checked:
         return value
 
     def caller(self) -> str:
-        payer = self.record.get("payer")
-        if payer is not None:
-            return payer_identity(self._text("payer"))
         for name, identity_of in _CALLERS:
-            if name in self.record:
+            value = self.record.get(name, "")
+            if type(value) is not str or not _UNKNOWN_CALLER.fullmatch(value):
                 return identity_of(self._text(name))
         return ""
 
@@ -254,6 +294,36 @@ class _Checked:
             self.refuse(name, "text")
             return ""
         return value
+
+
+def is_unfinished(record: Mapping[str, Json]) -> bool:
+    """Tell whether a record says that its request was still under way.
+
+    Args:
+        record: The fields of `NAMES`, as `known_fields` returns them.
+    """
+    lifecycle = record.get("lifecycle", record.get("outcome"))
+    return type(lifecycle) is str and _UNFINISHED.fullmatch(lifecycle) is not None
+
+
+def _lost_revenue(
+    record: Mapping[str, Json],
+    lifecycle: str,
+    api: Api | None,
+    status: int,
+    revenue_micros: int,
+    *,
+    is_call: bool,
+) -> str:
+    """Return what shows that an event has another revenue than it says; empty if nothing does."""
+    if revenue_micros:
+        return "" if is_call else "a request that is not counted as a call has no revenue"
+    if lifecycle in _SETTLED:
+        return f"lifecycle is {lifecycle}, and no revenue above 0 is given"
+    is_missing = not any(name in record for name in REVENUE_NAMES)
+    if is_missing and is_call and api and api.price_micros and status < _UNSUCCESSFUL_FROM:
+        return "revenueUsd is missing, and the API has a price: give 0 if the call was free"
+    return ""
 
 
 def known_fields(event: Mapping[str, Json]) -> dict[str, Json]:

@@ -13,6 +13,7 @@ import pytest
 
 from api.imports.old_event import NAMES
 from core import constants
+from core.calendar import timestamp
 from core.errors import InvalidParameter
 from tests.support.fakes import NOON_MS
 from tests.support.platform_scene import Scene
@@ -225,6 +226,70 @@ def test_a_year_of_events_leaves_one_part_for_each_day_until_it_is_folded() -> N
         name.day for name in (part.name for part in shards.shard(0).log.folder.all_parts())
     ] == [NOON_MS // DAY_MS]
     assert totals(scene) == before
+
+
+def test_an_import_is_undone_by_its_id() -> None:
+    scene = Scene()
+    send(scene, lines([old("kept")]))
+    before = totals(scene)
+    content = lines([old("a"), old("b", tenantId="t2", status=503)])
+    body = scene.body(ROUTE, "?id=mine", method="POST", content=content)
+    assert (counts(body), body["importId"]) == ((2, 2, 0, 0), "mine")
+    # Both commits took a moment.
+    assert body["undoUntil"][:-5] == timestamp(NOON_MS + constants.FOLD_LATE_MS)[:-5]
+    assert totals(scene)["calls"] == 3
+
+    state = scene.body(ROUTE, "?undo=mine&dryRun=true", method="POST")
+    assert (state["state"], state["events"]) == ("open", 2)
+    assert state["undoUntil"] == body["undoUntil"]
+    assert totals(scene)["calls"] == 3
+
+    undone = scene.body(ROUTE, "?undo=mine", method="POST")
+    assert (undone["state"], undone["events"]) == ("undone", 2)
+    assert totals(scene) == before
+    events = scene.body("/__platform/events")["events"]
+    assert [one["requestId"] for one in events] == ["kept"]
+    again = scene.body(ROUTE, "?undo=mine", method="POST")
+    assert (again["state"], again["events"]) == ("undone", 0)
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("?undo=mine", "not_found"),
+        ("?undo=mine&id=mine", "invalid_parameter"),
+        ("?undo=Mine", "invalid_parameter"),
+        ("?id=", "invalid_parameter"),
+        ("?undo=mine&dryRun=yes", "invalid_parameter"),
+    ],
+)
+def test_an_undo_that_cannot_be_done_is_an_error(query: str, code: str) -> None:
+    assert scene_error(Scene(), query).code == code
+
+
+def test_an_import_that_is_folded_or_undone_is_a_conflict() -> None:
+    scene = Scene()
+    shards = scene.environment.usage_shards
+    assert shards is not None
+    for name in ("folded", "undone"):
+        scene.body(ROUTE, f"?id={name}", method="POST", content=lines([old(name)]))
+    scene.body(ROUTE, "?undo=undone", method="POST")
+    scene.clock.at_ms += DAY_MS
+    asyncio.run(shards.run())
+    assert scene_error(scene, "?undo=folded").code == "import_folded"
+    assert scene_error(scene, "?id=undone", lines([old("x")])).code == "import_undone"
+    assert totals(scene)["calls"] == 1
+
+
+def scene_error(scene: Scene, query: str, content: str = "") -> Any:
+    return scene.error(ROUTE, query, method="POST", content=content)
+
+
+def test_money_that_is_not_understood_is_rejected() -> None:
+    events = [old("a", feeUsd=0.1), old("b", settledUsd=0, billedUsd=0.1), old("c", feeUsd=0)]
+    body = send(Scene(), lines(events))
+    assert counts(body) == (3, 1, 0, 2)
+    assert "feeUsd (0.1)" in body["errors"][0]["reasons"][0]
 
 
 def test_the_docs_describe_every_field() -> None:

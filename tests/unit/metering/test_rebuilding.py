@@ -327,7 +327,7 @@ def test_a_part_that_was_lost_during_its_fold_is_folded_again() -> None:
     scene.clock.at_ms += DAY_MS
     scene.store.failing_puts = 1
     scene.run()
-    assert scene.folder.part is not None
+    assert scene.folder.set_aside
     scene.sql.execute("UPDATE checkpoint SET text = '' WHERE name <> 'writers'")
     scene.restart()
     scene.advance(SETTLED_MS)

@@ -10,7 +10,7 @@ import pytest
 
 from api.imports.old_event import EventReader, OldEvent
 from cli.errors import CommandError, InputError
-from cli.legacy.entries import Entry, read_entries
+from cli.legacy.entries import Entry, find_list, read_entries
 from cli.legacy.events import REFUSED_MAX, OldList, read_list
 from cli.legacy.fields import Naming, read_naming
 from cli.legacy.spool import EventSpool
@@ -62,7 +62,7 @@ def without(*names: str, **changes: Any) -> dict[str, Any]:
 
 def the_event(value: Any, naming: Naming = NO_NAMES) -> Any:
     found = read(value, naming=naming)
-    assert not found.old.refused
+    assert not found.old.invalid.count + found.old.unclear.count
     (one,) = found.events
     return one.event
 
@@ -70,7 +70,7 @@ def the_event(value: Any, naming: Naming = NO_NAMES) -> Any:
 def reasons(value: Any) -> str:
     found = read(value)
     assert not found.sent
-    (refused,) = found.old.refused
+    (refused,) = [*found.old.invalid.first, *found.old.unclear.first]
     return "; ".join(refused.reasons)
 
 
@@ -102,10 +102,20 @@ def test_what_is_sent_is_the_same_event_with_its_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "at", [NOON_MS, float(NOON_MS), "2026-11-22T12:00:00Z", "2026-11-22T13:00:00.000+01:00"]
+    "at",
+    [
+        NOON_MS,
+        float(NOON_MS),
+        NOON_MS // 1000,
+        NOON_MS / 1000,
+        str(NOON_MS),
+        str(NOON_MS // 1000),
+        "2026-11-22T12:00:00Z",
+        "2026-11-22T13:00:00.000+01:00",
+    ],
 )
 @pytest.mark.parametrize("name", ["at", "timestamp", "ts"])
-def test_a_time_is_text_with_an_offset_or_milliseconds(name: str, at: Any) -> None:
+def test_a_time_is_text_with_an_offset_seconds_or_milliseconds(name: str, at: Any) -> None:
     assert the_event(without("timestamp", **{name: at})).at_ms == NOON_MS
 
 
@@ -114,8 +124,9 @@ def test_a_time_is_text_with_an_offset_or_milliseconds(name: str, at: Any) -> No
     [
         "2026-11-22T12:00:00",
         "yesterday",
-        NOON_MS // 1000,
         NOON_MS + 600_000,
+        NOON_MS // 1000 + 600,
+        NOON_MS // 1_000_000,
         True,
         float("nan"),
         "",
@@ -182,7 +193,7 @@ def test_an_entry_that_is_not_an_event_is_rejected(value: Any) -> None:
 def test_a_repeated_id_with_different_content_is_rejected() -> None:
     old = read(USUAL, {**USUAL, "status": 500}, USUAL).old
     assert (old.events, old.repeated) == (1, 1)
-    (refused,) = old.refused
+    (refused,) = old.invalid.first
     assert refused.index == 1
     assert "as entry 0" in refused.reasons[0]
 
@@ -281,8 +292,8 @@ def test_a_file_may_be_much_longer_than_what_is_read_at_once(tmp_path: Path) -> 
 
 
 def test_only_the_first_invalid_entries_are_described() -> None:
-    old = read(*[7] * (REFUSED_MAX + 5)).old
-    assert (len(old.refused), old.refused_count) == (REFUSED_MAX, REFUSED_MAX + 5)
+    invalid = read(*[7] * (REFUSED_MAX + 5)).old.invalid
+    assert (len(invalid.first), invalid.count) == (REFUSED_MAX, REFUSED_MAX + 5)
 
 
 def test_events_are_sent_by_time() -> None:
@@ -311,3 +322,153 @@ def test_a_list_inside_another_member_is_not_used(tmp_path: Path) -> None:
     file = tmp_path / "events.json"
     file.write_text('{"x": {"events": [1]}, "y": [{"events": [2]}],\n"events": [3, 4]}')
     assert [(one.value, one.line) for one in read_entries(file)] == [(3, 2), (4, 2)]
+
+
+def test_names_may_be_written_in_any_case_and_with_underscores() -> None:
+    renamed = {
+        "tenant_id": "t-1",
+        "API_ID": "weather",
+        "Timestamp": NOON_MS,
+        "status_code": 200,
+        "latency-ms": 41.6,
+        "price_usd": "0.01",
+        "billed_usd": "$0.01",
+        "caller_id": "agent-7",
+        "request_id": "req-1",
+    }
+    (one,) = read(renamed).events
+    assert (one.own_id, one.caller) == ("req-1", "agent:agent-7")
+    assert (one.event.revenue_micros, one.event.latency_ms) == (10_000, 42)
+
+
+@pytest.mark.parametrize(
+    ("changes", "micros"),
+    [
+        ({"billedUsd": "0.25"}, 250_000),
+        ({"billedUsd": 0.25}, 250_000),
+        ({"billedUsd": "$0.25"}, 250_000),
+        ({"billedUsd": "0.25 USD"}, 250_000),
+        ({"billedCents": 25}, 250_000),
+        ({"billedCents": "2.5"}, 25_000),
+        ({"billedMicros": 250_000}, 250_000),
+        ({"amountUsd": 0.25, "billedMicros": 250_000}, 250_000),
+    ],
+)
+def test_revenue_is_read_in_any_unit(changes: dict[str, Any], micros: int) -> None:
+    assert the_event(without("revenueUsd", **changes)).revenue_micros == micros
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"chargedAmount": 0.05}, "may be money, under a name that is not known: chargedAmount"),
+        ({"feeUsd": "0.05"}, "feeUsd (0.05)"),
+        ({"payment": {"amount": 5}}, "payment.amount (5)"),
+        ({"charges": [{"usd": 0.05}]}, "charges.usd (0.05)"),
+        ({"billedUsd": 0, "settledUsd": 0.05}, "the revenue is given several times, and differs"),
+        ({"billedUsd": 0.05, "revenueMicros": 5}, "the revenue is given several times"),
+        ({"currency": "EUR"}, "currency is 'EUR': only dollars can be imported"),
+        ({"lifecycle": "payment_settled", "revenueUsd": 0}, "no revenue above 0 is given"),
+        ({"lifecycle": "payment_settled", "revenueUsd": None}, "no revenue above 0 is given"),
+        ({"revenueUsd": None}, "revenueUsd is missing, and the API has a price"),
+        ({"countable": False}, "a request that is not counted as a call has no revenue"),
+        ({"lifecycle": "payment_pending"}, "payment_pending is not final, so its amount may not"),
+    ],
+)
+def test_money_that_would_be_lost_is_unclear(changes: dict[str, Any], told: str) -> None:
+    old = read({**USUAL, **changes}).old
+    assert (old.events, old.invalid.count) == (0, 0)
+    (refused,) = old.unclear.first
+    assert told in "; ".join(refused.reasons)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"feeUsd": 0},
+        {"fee": None},
+        {"billable": True},
+        {"paymentNetwork": "base"},
+        {"paymentId": "123456"},
+        {"totalRequests": 7},
+        {"chargeAttempts": 2},
+        {"currency": "usd"},
+        {"amountUsd": "0.010"},
+    ],
+)
+def test_what_is_no_other_money_is_left_alone(changes: dict[str, Any]) -> None:
+    assert the_event({**USUAL, **changes}).revenue_micros == 10_000
+
+
+def test_an_unknown_amount_can_be_mapped_or_ignored() -> None:
+    value = without("revenueUsd", chargedCents=25, feeUsd=0.01)
+    naming = read_naming(["chargedCents=revenueCents"], ["feeUsd"])
+    assert the_event(value, naming).revenue_micros == 250_000
+
+
+def test_a_mapped_amount_takes_precedence_over_those_in_other_units() -> None:
+    value = without("revenueUsd", billedMicros=7, paid={"usd": "0.25"})
+    assert the_event(value, read_naming(["paid.usd=revenueUsd"])).revenue_micros == 250_000
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_final_entry_of_a_request_counts_in_any_order(order: int) -> None:
+    pending = {**USUAL, "lifecycle": "payment_pending"}
+    final = {**USUAL, "lifecycle": "payment_settled"}
+    old = read(*[pending, final][::order]).old
+    assert (old.events, old.invalid.count, old.unclear.count, old.left_out.count) == (1, 0, 0, 1)
+    assert "a later entry has the outcome" in old.left_out.first[0].reasons[0]
+
+
+def test_a_request_without_a_final_entry_is_left_out() -> None:
+    old = read({**USUAL, "lifecycle": "payment_pending", "revenueUsd": 0}).old
+    assert (old.events, old.unclear.count, old.left_out.count) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("caller", ["", "unknown", "Anonymous", "id_unknown", "n/a", "-", "null"])
+def test_an_unknown_caller_is_no_caller(caller: str) -> None:
+    found = read({**USUAL, "callerId": caller})
+    assert [one.caller for one in found.events] == [""]
+    assert found.old.unknown_callers == 1
+
+
+def test_hashed_callers_are_noticed() -> None:
+    values = [{**USUAL, "requestId": name, "callerId": name} for name in ("id_0000ab12", "ann")]
+    assert read(*values).old.hashed_callers == 1
+
+
+def test_fields_without_a_place_are_counted() -> None:
+    old = read({**USUAL, "billable": True, "region": "x"}, {**USUAL, "region": "y"}).old
+    assert old.unused == {"billable": 1, "region": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "indexes"),
+    [
+        ('{"n": 1}\n{"n": 2}\n', [(0, 1), (1, 2)]),
+        ('{"n": 1}', None),
+        ('{"meta": {"page": 1}, "items": [{"n": 1}, {"n": 2}]}', [(0, 1), (1, 1)]),
+        ('{"data": {"log": [\n{"n": 1}]}, "tags": ["a"], "next": []}', [(0, 2)]),
+    ],
+)
+def test_a_list_is_found_in_lines_and_in_any_member(
+    tmp_path: Path, text: str, indexes: list[tuple[int, int]] | None
+) -> None:
+    file = tmp_path / "events.json"
+    file.write_text(text)
+    if indexes is None:
+        with pytest.raises(InputError, match="contains no list of events"):
+            list(read_entries(file))
+        return
+    assert [(one.index, one.line) for one in read_entries(file)] == indexes
+
+
+def test_one_of_several_lists_must_be_chosen(tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    file.write_text('{"a": [{"n": 1}], "b": {"c": [{"n": 2}]}}')
+    with pytest.raises(InputError, match=r"several lists: a, b\.c") as refusal:
+        list(read_entries(file))
+    assert "--at" in refusal.value.advice
+    assert [one.value for one in read_entries(file, find_list(file, "b.c"))] == [{"n": 2}]
+    with pytest.raises(InputError, match='no list of objects in "x"'):
+        find_list(file, "x")
