@@ -26,7 +26,6 @@ from cli.deploy.platform_limits import Measured, measured
 from cli.deploy.request import CONTROL_DB, DeployRequest
 from cli.deploy.resources import Origin, Resource, find_resources
 from cli.deploy.settings import (
-    SHARDS,
     Secrets,
     check_shards,
     chosen_secrets,
@@ -36,6 +35,7 @@ from cli.deploy.wrangler import Wrangler
 from cli.errors import ConflictError, Finding
 from cli.stores import Stores
 from dev.launch.config import load_production_config
+from dev.launch.settings import SHARDS
 
 _MIGRATION = "database migration "
 

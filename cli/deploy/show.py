@@ -16,7 +16,7 @@ from cli.deploy.inspection import Inspection
 from cli.deploy.plan import Plan
 from cli.deploy.platform_limits import STARTUP_MS_MAX
 from cli.deploy.resources import Origin, Resource
-from cli.deploy.settings import DIRECTORY
+from dev.launch.settings import DIRECTORY
 
 _SHOWN_CHARACTERS_MAX = 60
 _RATE_LIMIT = "ratelimit"

@@ -34,6 +34,7 @@ _LEDGER_PARTS: Final = {
 """What names of a ledger's columns look like, in lower case and without `_`."""
 
 _LEDGER_PARTS_MIN: Final = 2
+_STATUS_DIGITS: Final = 3
 
 
 class Kind(enum.StrEnum):
@@ -161,9 +162,17 @@ def is_ledger(rows: Sequence[Mapping[str, Any]]) -> bool:
     names = {name for row in rows for name in row}
     if {_normal(name) for name in names} & _EVENT_WORDS:
         return False
+    if any(_is_http_status(row.get(column_of("status", names) or "")) for row in rows):
+        return False
     has_amount = any(is_money_name(name) for name in names)
     parts = [column_of(part, names) for part in _LEDGER_PARTS]
     return has_amount and sum(part is not None for part in parts) > _LEDGER_PARTS_MIN
+
+
+def _is_http_status(value: object) -> bool:
+    return (
+        str(value).isdecimal() and str(value)[:1] in "12345" and len(str(value)) == _STATUS_DIGITS
+    )
 
 
 def column_of(part: str, names: Sequence[str] | set[str]) -> str | None:

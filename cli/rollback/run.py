@@ -11,7 +11,6 @@ from cli.account_api import error_code, explained, open_account
 from cli.deploy.changes import Change, binding_changes
 from cli.deploy.deployed import SECRET_TYPES, Deployed, dispatcher_name, read_deployed
 from cli.deploy.inspection import Inspection, address, inspect
-from cli.deploy.settings import SHARDS
 from cli.errors import ConflictError, MissingError
 from cli.output import NOTHING_CHANGED, Output
 from cli.rollback.versions import (
@@ -25,6 +24,7 @@ from cli.rollback.versions import (
 )
 from cli.secret import Secret
 from cli.targets import SCRIPT_NAME, Target
+from dev.launch.settings import SHARDS
 
 SECRETS_CHANGED: Final = 10220
 """Cloudflare's error code if secrets have changed since the version; `force` deploys it anyway."""

@@ -20,8 +20,14 @@ from dev.economy import Economy, running_economy
 from dev.economy.announcement import announced
 from dev.errors import run_command_line
 from dev.launch.announcement import reserved
-from dev.launch.config import load_production_config, run_variables
+from dev.launch.config import load_production_config, run_variables, script_folders
 from dev.launch.examples import Example, examples
+from dev.launch.inspection import (
+    directory_mistakes,
+    failing_scripts,
+    namespace_mistakes,
+    setting_mistakes,
+)
 from dev.launch.options import (
     DEFAULT_PORT,
     LaunchOptions,
@@ -77,6 +83,14 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
         ServerError: It did not start, or stopped unexpectedly.
         KeyboardInterrupt: It was interrupted and has stopped.
     """
+    mistakes = setting_mistakes(options.variables)
+    folders = script_folders(options)
+    for message in [
+        *mistakes.values(),
+        *directory_mistakes(options.tenant_directory, _label("TENANTS", "the demo directory")),
+        *namespace_mistakes(folders, options.tenant_directory, _namespace_label()),
+    ]:
+        _warn(message)
     print("Starting wrangler …", file=sys.stderr, flush=True)
     terminal = TerminalFilter()
 
@@ -98,11 +112,27 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
             print_introduction(server.url, options, economy)
             if options.variables and (token := _token(options)):
                 for message in unusable_settings(server.port, token):
-                    print(f"warning: {message}", file=sys.stderr, flush=True)
+                    if not any(name in message for name in mistakes):
+                        _warn(message)
+            for message in failing_scripts(options.namespace, _namespace_label()):
+                _warn(message)
             server.wait()
         except KeyboardInterrupt:
             print("Stopping …", file=sys.stderr, flush=True)
             raise
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
+def _label(name: str, default: str) -> str:
+    """Return an option as the user gave it."""
+    return f"{name}={os.environ[name]}" if os.environ.get(name) else default
+
+
+def _namespace_label() -> str:
+    return _label("NAMESPACE", "the demo namespace")
 
 
 def print_introduction(url: str, options: LaunchOptions, economy: Economy | None) -> None:

@@ -120,24 +120,35 @@ def check_namespace(folder: Path) -> Path:
 
 
 def check_tenants(file: Path) -> str:
-    """Return the text of a tenant directory, which must be a JSON object.
+    """Return the text of a tenant directory.
 
     The Worker checks the records and reports invalid ones.
 
     Raises:
-        UsageError: The file is missing, unreadable, or not a JSON object.
+        UsageError: The file is missing, unreadable, or not a directory.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UsageError(f"TENANTS={file} cannot be read ({reason}): give a JSON file.") from error
+        raise UsageError(
+            f"TENANTS={file} cannot be read ({reason}): give a JSON file such as "
+            "dev/demo/tenants.json."
+        ) from error
     try:
         directory = json.loads(text)
     except ValueError as error:
         raise UsageError(f"TENANTS={file} is not JSON ({error}): correct the file.") from error
     if not isinstance(directory, dict):
         raise UsageError(f'TENANTS={file} must contain an object such as {{"tenants": []}}.')
+    # The guard imports this package without `src`.
+    from core.errors import ConfigurationError  # noqa: PLC0415
+    from tenants.records import parse_directory  # noqa: PLC0415
+
+    try:
+        parse_directory(text)
+    except ConfigurationError as error:
+        raise UsageError(f"TENANTS={file} is not a tenant directory: {error.message}") from error
     return text
 
 

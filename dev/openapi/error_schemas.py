@@ -133,6 +133,8 @@ EVIDENCE: Mapping[str, Mapping[str, Schema]] = {
         "host": text("The host, if the path had no slug."),
     },
     "method_not_allowed": {"allowed": list_of(text(), "The same as in `Allow`.")},
+    "import_folded": {"importId": text("The import.")},
+    "import_undone": {"importId": text("The import.")},
     "client_closed_request": {},
     "worker_not_found": {},
     "tenant_worker_failure": {},

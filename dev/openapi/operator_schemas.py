@@ -361,9 +361,7 @@ def _import() -> Schema:
         {
             **_RESPONSE,
             "importId": or_null(text("The parameter `id`.")),
-            "undoUntil": or_null(
-                time("When the import can no longer be undone; null if it cannot be undone.")
-            ),
+            "undoUntil": or_null(time("When it can no longer be undone; null if it cannot.")),
             "received": whole("Events in the body."),
             "imported": whole("Those that were counted."),
             "known": whole("Those that had been counted before."),
@@ -389,7 +387,6 @@ def _import_state() -> Schema:
 
 
 def _old_event() -> Schema:
-    required = ("at", "tenantId", "slug", "status", "id")
     return {
         "type": "object",
         "properties": {
@@ -399,7 +396,7 @@ def _old_event() -> Schema:
             "status": {"type": "integer", "minimum": 100, "maximum": 599},
             "id": text("Identifies the event."),
         },
-        "required": list(required),
+        "required": ["at", "tenantId", "slug", "status", "id"],
         "description": "An event of an older log, with these fields and the others of"
         " docs/import-legacy.md, or with the fields' other names.",
     }

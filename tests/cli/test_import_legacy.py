@@ -154,11 +154,12 @@ def test_a_wrong_token_or_url_is_explained(state: Path, tmp_path: Path) -> None:
         "PLATFORM_ANALYTICS_TOKEN": "another",
     }
     where = ("--remote", "--url", running["dispatcher_url"])
-    ran = clawr_inside("import-legacy", file, *where, "--execute", settings=settings)
+    command = ("import-legacy", file, "--map", "settled=revenueUsd")
+    ran = clawr_inside(*command, *where, "--execute", settings=settings)
     assert ran.code == 3, ran.out + ran.err
     assert "PLATFORM_ANALYTICS_TOKEN" in ran.err
     unreachable = ("--remote", "--url", "http://127.0.0.1:9")
-    assert clawr_inside("import-legacy", file, *unreachable, settings=settings).code == 6
+    assert clawr_inside(*command, *unreachable, settings=settings).code == 6
 
 
 def test_a_mistake_in_the_file_is_reported_with_its_line(tmp_path: Path) -> None:
@@ -169,3 +170,135 @@ def test_a_mistake_in_the_file_is_reported_with_its_line(tmp_path: Path) -> None
     )
     assert ran.code == 2
     assert f"{file}:3: Expecting value" in ran.err
+
+
+FIRST = json.loads(
+    (Path(__file__).parents[1] / "unit" / "api" / "first_dispatcher.json").read_text()
+)
+
+
+def first_events(tmp_path: Path, prefix: str) -> Path:
+    """Write the first dispatcher's list, of tenants of its own and of last week."""
+    day = datetime.now(UTC) - timedelta(days=7)
+    moved = [
+        {
+            **one,
+            "requestId": prefix + one["requestId"],
+            "tenantId": prefix + one["tenantId"],
+            "timestamp": int(day.timestamp() * 1000) + one["timestamp"] % 10_000,
+        }
+        for one in FIRST
+    ]
+    file = tmp_path / "events.json"
+    file.write_text(json.dumps(moved))
+    return file
+
+
+def test_the_first_dispatchers_list_is_imported_and_undone(state: Path, tmp_path: Path) -> None:
+    file = first_events(tmp_path, "undo_")
+    where = ("--local", "--state", state)
+    shown = clawr_inside("import-legacy", file, *where)
+    assert shown.code == 0, shown.out + shown.err
+    for text in (
+        "as the events of an older dispatcher (JSON, a list)",
+        "7 events from",
+        "5 calls, 2 errors, revenue $0.150000",
+        "1 repeated in the file",
+        "The callers of 7 events are hashes",
+        "callers who come back count as new ones",
+        "billable (8)",
+    ):
+        assert text in shown.out
+
+    done = clawr_inside("import-legacy", file, *where, "--execute", "--json")
+    assert done.code == 0, done.out + done.err
+    assert (done.document["imported"], done.document["errors"]) == (7, 2)
+    import_id = done.document["importId"]
+    assert [one["after"] for one in done.document["apis"]] == [
+        {"calls": 4, "revenueMicros": 150_000},
+        {"calls": 1, "revenueMicros": 0},
+    ]
+
+    plan = clawr_inside("import-legacy", "--undo", import_id, *where)
+    assert plan.code == 0, plan.out + plan.err
+    assert f"Import {import_id} has 7 events and can be undone until" in plan.out
+    undone = clawr_inside("import-legacy", "--undo", import_id, *where, "--execute", "--json")
+    assert undone.code == 0, undone.out + undone.err
+    assert (undone.document["state"], undone.document["events"]) == ("undone", 7)
+    assert clawr_inside("import-legacy", "--undo", import_id, *where).code == 5
+    assert clawr_inside("import-legacy", "--undo", "legacy-0", *where).code == 4
+
+    again = clawr_inside("import-legacy", file, *where, "--execute", "--json")
+    assert again.code == 0, again.out + again.err
+    assert again.document["importId"] == f"{import_id}-2"
+    assert again.document["imported"] == 7
+    none = {"calls": 0, "revenueMicros": 0}
+    assert [one["before"] for one in again.document["apis"]] == [none, none]
+
+
+def test_what_is_not_imported_is_in_the_report(state: Path, tmp_path: Path) -> None:
+    file, report = tmp_path / "events.jsonl", tmp_path / "report.jsonl"
+    (value,) = events([8.5], count=1)
+    pending = {**value, "lifecycle": "payment_pending"}
+    file.write_text("\n".join(map(json.dumps, [value, pending, 7])))
+    command = ("import-legacy", file, "--map", "settled=revenueUsd", "--report", report)
+    ran = clawr_inside(*command, "--skip-bad", "--local", "--state", state)
+    assert ran.code == 0, ran.out + ran.err
+    assert "(JSON, one per line)" in ran.out
+    listed = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [(one["state"], one["line"]) for one in listed] == [("invalid", 3), ("left out", 2)]
+
+
+def test_a_directory_is_written_unless_it_conflicts(state: Path, tmp_path: Path) -> None:
+    record = {"slug": "old-news", "tenantId": "t_old", "workerName": "news", "priceUsd": "0.01"}
+    document = {
+        "bySlug": {"old-news": record},
+        "byHost": {"News.example": {**record, "slug": "old-news"}},
+    }
+    file = tmp_path / "tenants.json"
+    file.write_text(json.dumps(document))
+    where = ("--local", "--state", state)
+    planned = clawr_inside("import-legacy", file, *where)
+    assert planned.code == 0, planned.out + planned.err
+    assert "as a tenant directory" in planned.out
+    assert "1 record new" in planned.out
+    assert "lacks: news" in planned.out
+    done = clawr_inside("import-legacy", file, *where, "--execute", "--json")
+    assert [one["slug"] for one in done.document["records"]] == ["old-news"]
+    assert done.document["records"][0]["hosts"] == ["news.example"]
+    again = clawr_inside("import-legacy", file, *where, "--execute", "--json")
+    assert (again.document["records"], again.document["unchanged"]) == ([], ["old-news"])
+
+    other = {"tenants": [{**record, "tenantId": "t_other"}, {"slug": "X"}]}
+    file.write_text(json.dumps(other))
+    assert clawr_inside("import-legacy", file, *where).code == 2
+    found = clawr_inside("import-legacy", file, *where, "--skip-bad", "--json").document
+    assert "belongs to t_old, not to t_other" in found["conflicts"][0]["reasons"][0]
+    assert found["skippedEntries"] == 1
+
+
+def test_a_ledger_is_compared_and_not_imported(state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "dump.sql"
+    file.write_text(
+        "PRAGMA foreign_keys=OFF;\n"
+        "CREATE TABLE users (id INTEGER, name TEXT);\n"
+        "INSERT INTO users VALUES (1, 'Ann''s; shop');\n"
+        "CREATE TABLE payouts (id INTEGER PRIMARY KEY, tenant_id TEXT, amount INTEGER, currency"
+        " TEXT, status TEXT, tx_hash TEXT, created_at TEXT, CHECK (amount > 0));\n"
+        "INSERT INTO payouts VALUES (1,'t_1',125,'USD','paid','0x1','2026-10-01 12:00:00'),\n"
+        "(2,'t_1',75,'USD','pending',NULL,'2026-10-02 12:00:00');\n"
+    )
+    where = ("--local", "--state", state)
+    ambiguous = clawr_inside("import-legacy", file, *where)
+    assert ambiguous.code == 2
+    assert "The unit of amount in the table payouts is ambiguous" in ambiguous.err
+    assert "amount=amountCents" in ambiguous.err
+    ran = clawr_inside("import-legacy", file, "--map", "amount=amountCents", *where)
+    assert ran.code == 0, ran.out + ran.err
+    for text in (
+        "as a payout ledger (SQL)",
+        "users: 1 row, not a ledger, left out",
+        "t_1: $1.250000 paid by this ledger, $0.000000 revenue in the dispatcher",
+        "Not imported: 2 rows",
+    ):
+        assert text in ran.out

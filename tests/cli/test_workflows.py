@@ -11,7 +11,6 @@ import typer.main
 import yaml
 
 from cli.app import app
-from cli.deploy import settings
 from cli.targets import (
     CONTROL_DB_ID,
     DISPATCH_NAMESPACE,
@@ -19,12 +18,13 @@ from cli.targets import (
     TENANT_KV_ID,
     USAGE_KV_ID,
 )
+from dev.launch.settings import SECRETS, VARIABLES
 from dev.layout import HERE
 
 WORKFLOWS = sorted((HERE.root / "docs" / "workflows").glob("*.yml"))
 KNOWN_SETTINGS = {
-    *settings.VARIABLES,
-    *settings.SECRETS,
+    *VARIABLES,
+    *SECRETS,
     *(SCRIPT_NAME, DISPATCH_NAMESPACE, USAGE_KV_ID, TENANT_KV_ID, CONTROL_DB_ID),
     *("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN", "CLAWR_URL"),
 }
@@ -83,7 +83,7 @@ def test_secrets_come_from_githubs_secrets_and_are_known_settings(path: Path) ->
     for job in jobs(path):
         assert set(job["env"]) <= KNOWN_SETTINGS
         for name, value in job["env"].items():
-            if name in settings.SECRETS or name == "CLOUDFLARE_API_TOKEN":
+            if name in SECRETS or name == "CLOUDFLARE_API_TOKEN":
                 assert value == "${{ secrets." + name + " }}"
     assert not any("${{" in script for script in scripts(path))
 

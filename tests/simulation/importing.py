@@ -39,7 +39,7 @@ def repeat_imports(world: World, name: str) -> None:
     """Import everything from some isolate, if something is not acknowledged yet."""
     imported = world.imported[name]
     is_done = all((name, event.request_id) in world.import_acks for event in imported)
-    if is_done or name in world.refused:
+    if is_done or name in world.undone_before:
         return
     isolate = world.some_isolate()
     for _ in range(2):

@@ -63,7 +63,7 @@ class World:
     """The import and the event of each acknowledgment of an imported event."""
     undone: set[str] = field(default_factory=set)
     """The imports whose undo was acknowledged."""
-    refused: set[str] = field(default_factory=set)
+    undone_before: set[str] = field(default_factory=set)
     """The imports that were undone when events for them arrived."""
     damaged: set[str] = field(default_factory=set)
     truth: LogTruth = field(default_factory=LogTruth)
@@ -146,7 +146,7 @@ class World:
         if method == "append" and "position" in json.loads(text):
             self._acknowledge(decode_batch(argument))
         if method == "append" and json.loads(text).get("error") == IMPORT_UNDONE:
-            self.refused.add(decode_batch(argument).source)
+            self.undone_before.add(decode_batch(argument).source)
         return text
 
     def wake_shards(self) -> None:

@@ -14,8 +14,6 @@ from cli.deploy.execution import check_executable
 from cli.deploy.request import WantedStore
 from cli.deploy.resources import Origin, find_resources
 from cli.deploy.settings import (
-    SECRETS,
-    VARIABLES,
     Secrets,
     check_shards,
     chosen_secrets,
@@ -26,6 +24,7 @@ from cli.deploy.show import plan_document, show_plan, shown_text
 from cli.errors import InputError, MissingError, NetworkError
 from cli.stores import Stores
 from dev.launch.config import load_production_config
+from dev.launch.settings import SECRETS, VARIABLES
 from dev.layout import HERE
 from tests.unit.cli.cloud import ACCOUNT, Cloud, refusal, result
 

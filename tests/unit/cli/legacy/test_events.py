@@ -10,7 +10,7 @@ import pytest
 
 from api.imports.old_event import EventReader, OldEvent
 from cli.errors import CommandError, InputError
-from cli.legacy.entries import Entry, find_list, read_entries
+from cli.legacy.entries import Entry, read_entries
 from cli.legacy.events import REFUSED_MAX, OldList, read_list
 from cli.legacy.fields import Naming, read_naming
 from cli.legacy.spool import EventSpool
@@ -341,76 +341,6 @@ def test_names_may_be_written_in_any_case_and_with_underscores() -> None:
     assert (one.event.revenue_micros, one.event.latency_ms) == (10_000, 42)
 
 
-@pytest.mark.parametrize(
-    ("changes", "micros"),
-    [
-        ({"billedUsd": "0.25"}, 250_000),
-        ({"billedUsd": 0.25}, 250_000),
-        ({"billedUsd": "$0.25"}, 250_000),
-        ({"billedUsd": "0.25 USD"}, 250_000),
-        ({"billedCents": 25}, 250_000),
-        ({"billedCents": "2.5"}, 25_000),
-        ({"billedMicros": 250_000}, 250_000),
-        ({"amountUsd": 0.25, "billedMicros": 250_000}, 250_000),
-    ],
-)
-def test_revenue_is_read_in_any_unit(changes: dict[str, Any], micros: int) -> None:
-    assert the_event(without("revenueUsd", **changes)).revenue_micros == micros
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"chargedAmount": 0.05}, "may be money, under a name that is not known: chargedAmount"),
-        ({"feeUsd": "0.05"}, "feeUsd (0.05)"),
-        ({"payment": {"amount": 5}}, "payment.amount (5)"),
-        ({"charges": [{"usd": 0.05}]}, "charges.usd (0.05)"),
-        ({"billedUsd": 0, "settledUsd": 0.05}, "the revenue is given several times, and differs"),
-        ({"billedUsd": 0.05, "revenueMicros": 5}, "the revenue is given several times"),
-        ({"currency": "EUR"}, "currency is 'EUR': only dollars can be imported"),
-        ({"lifecycle": "payment_settled", "revenueUsd": 0}, "no revenue above 0 is given"),
-        ({"lifecycle": "payment_settled", "revenueUsd": None}, "no revenue above 0 is given"),
-        ({"revenueUsd": None}, "revenueUsd is missing, and the API has a price"),
-        ({"countable": False}, "a request that is not counted as a call has no revenue"),
-        ({"lifecycle": "payment_pending"}, "payment_pending is not final, so its amount may not"),
-    ],
-)
-def test_money_that_would_be_lost_is_unclear(changes: dict[str, Any], told: str) -> None:
-    old = read({**USUAL, **changes}).old
-    assert (old.events, old.invalid.count) == (0, 0)
-    (refused,) = old.unclear.first
-    assert told in "; ".join(refused.reasons)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"feeUsd": 0},
-        {"fee": None},
-        {"billable": True},
-        {"paymentNetwork": "base"},
-        {"paymentId": "123456"},
-        {"totalRequests": 7},
-        {"chargeAttempts": 2},
-        {"currency": "usd"},
-        {"amountUsd": "0.010"},
-    ],
-)
-def test_what_is_no_other_money_is_left_alone(changes: dict[str, Any]) -> None:
-    assert the_event({**USUAL, **changes}).revenue_micros == 10_000
-
-
-def test_an_unknown_amount_can_be_mapped_or_ignored() -> None:
-    value = without("revenueUsd", chargedCents=25, feeUsd=0.01)
-    naming = read_naming(["chargedCents=revenueCents"], ["feeUsd"])
-    assert the_event(value, naming).revenue_micros == 250_000
-
-
-def test_a_mapped_amount_takes_precedence_over_those_in_other_units() -> None:
-    value = without("revenueUsd", billedMicros=7, paid={"usd": "0.25"})
-    assert the_event(value, read_naming(["paid.usd=revenueUsd"])).revenue_micros == 250_000
-
-
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_final_entry_of_a_request_counts_in_any_order(order: int) -> None:
     pending = {**USUAL, "lifecycle": "payment_pending"}
@@ -440,35 +370,3 @@ def test_hashed_callers_are_noticed() -> None:
 def test_fields_without_a_place_are_counted() -> None:
     old = read({**USUAL, "billable": True, "region": "x"}, {**USUAL, "region": "y"}).old
     assert old.unused == {"billable": 1, "region": 2}
-
-
-@pytest.mark.parametrize(
-    ("text", "indexes"),
-    [
-        ('{"n": 1}\n{"n": 2}\n', [(0, 1), (1, 2)]),
-        ('{"n": 1}', None),
-        ('{"meta": {"page": 1}, "items": [{"n": 1}, {"n": 2}]}', [(0, 1), (1, 1)]),
-        ('{"data": {"log": [\n{"n": 1}]}, "tags": ["a"], "next": []}', [(0, 2)]),
-    ],
-)
-def test_a_list_is_found_in_lines_and_in_any_member(
-    tmp_path: Path, text: str, indexes: list[tuple[int, int]] | None
-) -> None:
-    file = tmp_path / "events.json"
-    file.write_text(text)
-    if indexes is None:
-        with pytest.raises(InputError, match="contains no list of events"):
-            list(read_entries(file))
-        return
-    assert [(one.index, one.line) for one in read_entries(file)] == indexes
-
-
-def test_one_of_several_lists_must_be_chosen(tmp_path: Path) -> None:
-    file = tmp_path / "events.json"
-    file.write_text('{"a": [{"n": 1}], "b": {"c": [{"n": 2}]}}')
-    with pytest.raises(InputError, match=r"several lists: a, b\.c") as refusal:
-        list(read_entries(file))
-    assert "--at" in refusal.value.advice
-    assert [one.value for one in read_entries(file, find_list(file, "b.c"))] == [{"n": 2}]
-    with pytest.raises(InputError, match='no list of objects in "x"'):
-        find_list(file, "x")
