@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from analytics import WINDOWS
 from api.catalog.routes import CATALOG, LLMS, ROBOTS, SITEMAP, X402
+from api.imports.parameters import DESCRIPTION, ERRORS, PARAMETERS
 from api.pagination import decode_claim, decode_places
 from api.spec import (
     CSV,
@@ -25,9 +26,7 @@ from api.spec import (
     identifier,
     lenient_number,
     moment,
-    own_name,
     short_text,
-    truth,
     whole_number,
     window_name,
 )
@@ -37,8 +36,6 @@ from core.errors import (
     BindingMissing,
     ClientClosedRequest,
     ConfigurationError,
-    ImportFolded,
-    ImportUndone,
     InternalError,
     InvalidParameter,
     InvalidWindow,
@@ -230,28 +227,10 @@ IMPORT = Route(
     "Imports events of an older log; each is counted once",
     WRITING,
     (Success("What was imported, or undone.", "AnyImport"),),
-    (*_PLATFORM_ERRORS, NotFound, ImportFolded, ImportUndone),
+    (*_PLATFORM_ERRORS, *ERRORS),
     "events:write",
-    f"The body is a JSON array of events, or one event per line; at most"
-    f" {constants.IMPORT_EVENTS_MAX:,} events and {constants.IMPORT_BYTES_MAX:,} bytes, with"
-    " `Content-Length`. docs/import-legacy.md describes the fields of an event. An event is"
-    " identified by its id: it is counted once, in whatever order, requests or repetition events"
-    " are sent. Invalid events are rejected and listed; the others are imported. An import that has"
-    " an `id` can be undone until the first of its days is folded: an hour after the first event of"
-    " that day was imported, and not before the day ends.",
-    (
-        own_name(
-            "id",
-            "The import that the events belong to, a name of your choice. Several requests may have"
-            " the same one. Without it, an import cannot be undone.",
-        ),
-        own_name(
-            "undo",
-            "The import whose events are no longer counted; they may then be imported again, under"
-            " another `id`. The request has no body. It is safe to repeat.",
-        ),
-        truth("dryRun", "With `undo`: only report the import's state."),
-    ),
+    DESCRIPTION,
+    PARAMETERS,
 )
 
 USAGE = Route(
