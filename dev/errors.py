@@ -70,8 +70,16 @@ def run_command_line(command: Callable[[], int]) -> int:
         command: The command; it returns an exit code.
 
     Returns:
-        The exit code of the command or of its error; 130 after Ctrl-C.
+        The exit code of the command or of its error; 130 after Ctrl-C. In a recipe of the Makefile,
+        1 for any failure.
     """
+    # Not for the processes that the command starts.
+    is_in_make = os.environ.pop("FAILS_WITH_1", "") != ""
+    code = _exit_code(command)
+    return 1 if code and is_in_make else code
+
+
+def _exit_code(command: Callable[[], int]) -> int:
     try:
         return command()
     except KeyboardInterrupt:

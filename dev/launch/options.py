@@ -148,7 +148,9 @@ def check_tenants(file: Path) -> str:
     try:
         parse_directory(text)
     except ConfigurationError as error:
-        raise UsageError(f"TENANTS={file} is not a tenant directory: {error.message}") from error
+        # The message names the setting first.
+        reason = error.message.partition("unusable. ")[2] or error.message
+        raise UsageError(f"TENANTS={file} is not a tenant directory: {reason}") from error
     return text
 
 
