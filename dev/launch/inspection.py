@@ -119,8 +119,8 @@ def failing_scripts(folder: Path, label: str) -> Iterator[str]:
         except ApiError as error:
             reason = " ".join(str(error).split())
             yield (
-                f"the script {name} of {label} does not load, so its calls fail: {reason[:500]} "
-                "Correct it; the next call uses the change."
+                f"the script {name} of {label} does not load, so its calls fail: "
+                f"{reason[:500].rstrip('.')}. Correct it; the next call uses the change."
             )
 
 
