@@ -74,7 +74,7 @@ screenshots: ## takes the README's screenshots of a running dispatcher's page (U
 	+@$(SETUP) browser && exec $(PYTHON) -m dev.screenshots
 
 pack: ## packs clawr and the local dispatch namespace into dist/, to install or publish them
-	@$(SETUP) tools && exec $(PYTHON) -m dev.packages
+	+@$(SETUP) tools && exec $(PYTHON) -m dev.packages
 
 fuzz: ## fuzzes the API that the OpenAPI document describes (REQUESTS=10000 SEED=)
 	+@$(SETUP) tools && PYTHONPATH=src exec $(PYTHON) -m tests.fuzz

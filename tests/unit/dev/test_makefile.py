@@ -53,3 +53,10 @@ def test_a_dry_run_runs_nothing() -> None:
 
 def test_what_make_itself_finds_is_told() -> None:
     assert "No rule to make target" in make("nowhere").stderr
+
+
+def test_every_line_runs_in_question_mode() -> None:
+    lines = (HERE.root / "Makefile").read_text(encoding="utf-8").splitlines()
+    recipes = [line for line in lines if line.startswith("\t")]
+    assert recipes
+    assert [line for line in recipes if not line.startswith("\t+@")] == []
