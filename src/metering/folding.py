@@ -163,8 +163,8 @@ class Folder:
 
     def due_ms(self) -> int | None:
         """Return when something is to be done; None if no part is open."""
-        is_behind = self.lost or self.usage_missing
-        if self.set_aside or is_behind or self.manifest.are_bases_wrong:
+        is_behind = self.lost or self.usage_missing or self.manifest.are_bases_wrong
+        if self.set_aside or is_behind:
             return 0
         return min(map(self._due_of, self._open_days()), default=None)
 
@@ -187,12 +187,13 @@ class Folder:
         """Return when the open parts of a day are to be folded."""
         is_folded = day < self.manifest.day
         ended_ms = 0 if is_folded else (day + 1) * DAY_MS + constants.FOLD_DELAY_MS
-        now_ms = self.clock.now_ms()
-        if day < now_ms // DAY_MS and self.late_apis() > constants.LATE_APIS_MAX:
-            return ended_ms
         # Collect late events of a folded day for some time, in which an import can be undone.
         collecting = self.parts_of(day) if is_folded else self.imports.parts_of(day)
-        opened_ms = [min(part.opened_ms, now_ms) for part in collecting]
+        if not collecting:
+            return ended_ms
+        now_ms = self.clock.now_ms()
+        is_crowded = day < now_ms // DAY_MS and self.late_apis() > constants.LATE_APIS_MAX
+        opened_ms = [min(part.opened_ms, now_ms) for part in collecting if not is_crowded]
         return max([ended_ms, *(at_ms + constants.FOLD_LATE_MS for at_ms in opened_ms)])
 
     def _start(self) -> bool:
@@ -211,8 +212,7 @@ class Folder:
             del self.imports.parts[day, source]
         self.imports.close(sources)
         numbers = [part.name.number for part in self.set_aside]
-        version = self.next_version()
-        self.manifest.folding = Folding(day, numbers, self.newest_position(), version)
+        self.manifest.folding = Folding(day, numbers, self.newest_position(), self.next_version())
         self.store_manifest()
         self.checkpoint()
         return True

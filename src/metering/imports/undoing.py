@@ -109,6 +109,8 @@ class Imports:
 
     def parts_of(self, day: int) -> Sequence[OpenPart]:
         """Return the parts of a day."""
+        if not self.parts:
+            return ()
         return [part for part in self.parts.values() if part.name.day == day]
 
     def close(self, names: Collection[str]) -> None:
