@@ -10,7 +10,6 @@ from api import routes
 from api.auth import Authorizer
 from api.event_pages import newest_events, newest_settlements
 from api.health import Health
-from api.imports.importing import Importer
 from api.metrics import Metrics, metrics_response
 from api.pagination import NEWEST_CLAIM, encode_claim, encode_places
 from api.payment_health import PaymentHealth
@@ -247,6 +246,9 @@ class PlatformApi:
         return _json_response(call, report)
 
     async def _post_import(self, call: _Call) -> Response:
+        # Few isolates import events.
+        from api.imports.importing import Importer  # noqa: PLC0415
+
         importer = Importer(self._shards, self.clock, self._callers)
         import_id, undone = call.values["id"], call.values["undo"]
         if undone is not None:
