@@ -374,11 +374,8 @@ def _import_state() -> Schema:
         {
             **_RESPONSE,
             "importId": text("The parameter `undo`."),
-            "state": one_of(
-                ("unknown", "open", "folded", "undone"),
-                "After the request. Only an open import can be undone.",
-            ),
-            "events": whole("The events of an import that is open, or was before this request."),
+            "state": one_of(("unknown", "open", "folded", "undone"), "After the request."),
+            "events": whole("Those of an import that is open, or was before."),
             "undoUntil": or_null(time("When an open import can no longer be undone.")),
         }
     )
@@ -395,8 +392,7 @@ def _old_event() -> Schema:
             "id": text("Identifies the event."),
         },
         "required": ["at", "tenantId", "slug", "status", "id"],
-        "description": "An event of an older log, with these fields and the others of"
-        " docs/import-legacy.md, or with the fields' other names.",
+        "description": "An event of an older log; docs/import-legacy.md has all fields and names.",
     }
 
 
