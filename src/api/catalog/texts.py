@@ -16,6 +16,9 @@ from api.explore.listing import ORIGIN
 LLMS_LENGTH_MAX = 200_000
 """Characters of `/llms.txt`, which an agent reads at once; the other APIs are found by search."""
 
+_ORIGIN_LENGTH = 64
+"""Characters that `ORIGIN` is assumed to stand for."""
+
 _DESCRIPTION_LENGTH_MAX = 300
 SITEMAP_URLS_MAX = 50_000
 """Addresses in one sitemap (https://www.sitemaps.org/protocol.html)."""
@@ -73,11 +76,11 @@ def llms_text(apis: Sequence[ListedApi], base_url: str) -> str:
     They are called below `base_url`.
     """
     text = _INTRODUCTION.format(live=f"{len(apis):,}")
-    left = LLMS_LENGTH_MAX - len(text)
+    left = LLMS_LENGTH_MAX - _length(text)
     lines: list[str] = []
     shown = 0
     for is_api, line in _lines(apis, base_url):
-        left -= len(line)
+        left -= _length(line)
         if left < 0:
             break
         lines.append(line)
@@ -99,6 +102,10 @@ def _lines(apis: Iterable[ListedApi], base_url: str) -> Iterator[tuple[bool, str
             about = [_price(api), *([_escaped(description)] if description else ())]
             url = f"{base_url or ORIGIN}{api.endpoint}"
             yield True, f"- [{_escaped(title)}]({url}): {' '.join(about)}\n"
+
+
+def _length(text: str) -> int:
+    return len(text) + text.count(ORIGIN) * _ORIGIN_LENGTH
 
 
 def _price(api: ListedApi) -> str:
