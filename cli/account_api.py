@@ -54,13 +54,19 @@ _MEANINGS: Final[dict[int, tuple[type[CommandError], str, str]]] = {
 """By status below 500: the error, its message and its advice."""
 
 
-def open_account(account: Account) -> cloudflare.Cloudflare:
-    """Return a client for the account's API, to be used in a `with` block."""
+def open_account(account: Account, seconds_max: float | None = None) -> cloudflare.Cloudflare:
+    """Return a client for the account's API, to be used in a `with` block.
+
+    Args:
+        account: The account.
+        seconds_max: Ends each request after this time, without another attempt; `None` for
+            `TIMEOUT` and `RETRIES`.
+    """
     return cloudflare.Cloudflare(
         api_token=account.token.reveal(),
         base_url=account.url,
-        timeout=TIMEOUT,
-        max_retries=RETRIES,
+        timeout=TIMEOUT if seconds_max is None else httpx.Timeout(seconds_max),
+        max_retries=RETRIES if seconds_max is None else 0,
     )
 
 

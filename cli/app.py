@@ -16,6 +16,7 @@ from cli.commands import (
     doctor,
     events,
     import_legacy,
+    logs,
     publish,
     rebuild,
     reconcile,
@@ -27,6 +28,7 @@ from cli.commands import (
     usage,
 )
 from cli.errors import CommandError, InputError
+from cli.help import Command, Group
 from cli.options import PANEL_ACCOUNT, PANEL_ANALYTICS, PANEL_APIS
 from cli.output import Output
 from dev.errors import DevelopmentError, explain_os_error
@@ -38,6 +40,7 @@ MISUSE: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="clawr",
+    cls=Group,
     help="Publish paid APIs, deploy the dispatcher in front of them, and see usage and revenue.",
     epilog="Show a command's options and examples: clawr COMMAND --help",
     pretty_exceptions_enable=False,
@@ -63,28 +66,29 @@ def _clawr(
     pass
 
 
-app.command(rich_help_panel=PANEL_APIS, epilog=publish.EXAMPLES)(publish.publish)
-app.command(rich_help_panel=PANEL_APIS, epilog=unpublish.EXAMPLES)(unpublish.unpublish)
-app.command(rich_help_panel=PANEL_APIS, epilog=apis.EXAMPLES)(apis.apis)
-app.command(rich_help_panel=PANEL_APIS, epilog=show.EXAMPLES)(show.show)
-app.command(rich_help_panel=PANEL_ANALYTICS, epilog=analytics.EXAMPLES)(analytics.analytics)
-app.command(rich_help_panel=PANEL_ANALYTICS, epilog=usage.EXAMPLES)(usage.usage)
-app.command(rich_help_panel=PANEL_ANALYTICS, epilog=events.EXAMPLES)(events.events)
-app.command(rich_help_panel=PANEL_ANALYTICS, epilog=reconcile.EXAMPLES)(reconcile.reconcile)
-app.command(rich_help_panel=PANEL_ANALYTICS, epilog=rebuild.EXAMPLES)(rebuild.rebuild)
-app.command(rich_help_panel=PANEL_ACCOUNT, epilog=doctor.EXAMPLES)(doctor.doctor)
-app.command(rich_help_panel=PANEL_ACCOUNT, epilog=costs.EXAMPLES)(costs.costs)
-app.command(rich_help_panel=PANEL_ACCOUNT, epilog=import_legacy.EXAMPLES)(
-    import_legacy.import_legacy
+LISTED: Final = (
+    (PANEL_APIS, ((publish, publish.publish), (apis, apis.apis), (show, show.show))),
+    (PANEL_APIS, ((logs, logs.logs), (unpublish, unpublish.unpublish))),
+    (PANEL_ANALYTICS, ((analytics, analytics.analytics), (usage, usage.usage))),
+    (PANEL_ANALYTICS, ((events, events.events),)),
+    (PANEL_ANALYTICS, ((reconcile, reconcile.reconcile), (rebuild, rebuild.rebuild))),
+    (PANEL_ACCOUNT, ((doctor, doctor.doctor), (costs, costs.costs))),
+    (PANEL_ACCOUNT, ((import_legacy, import_legacy.import_legacy),)),
 )
+"""The commands that are named like their functions, in the order of the help."""
+
+for panel, listed in LISTED:
+    for module, function in listed:
+        app.command(cls=Command, rich_help_panel=panel, epilog=module.EXAMPLES)(function)
 for name, is_old in ((deploy_dispatcher.NAME, False), (deploy_dispatcher.OLD_NAME, True)):
     app.command(
         name,
+        cls=Command,
         epilog=deploy_dispatcher.EXAMPLES,
         hidden=is_old,
         rich_help_panel=PANEL_ACCOUNT,
     )(deploy_dispatcher.deploy_dispatcher)
-app.command(rich_help_panel=PANEL_ACCOUNT, epilog=rollback.EXAMPLES)(rollback.rollback)
+app.command(cls=Command, rich_help_panel=PANEL_ACCOUNT, epilog=rollback.EXAMPLES)(rollback.rollback)
 app.add_typer(token.token_app, name="token", rich_help_panel=PANEL_ACCOUNT)
 app.add_typer(stores.kv_app, name="kv", rich_help_panel=PANEL_ACCOUNT)
 app.add_typer(stores.namespace_app, name="namespace", rich_help_panel=PANEL_ACCOUNT)
@@ -119,6 +123,10 @@ def _run(arguments: list[str]) -> int:
     except MISUSE as error:
         is_old = deploy_dispatcher.OLD_NAME in arguments[:1]
         advice = "Run it with --help to see its options."
+        if arguments[-1] == "--clear":
+            from cli.publish.kept import clearable_names  # noqa: PLC0415 - only for this mistake
+
+            advice = f"These can be cleared: {clearable_names()}."
         raise InputError(
             _usage_message(error), deploy_dispatcher.OLD_NAME_ADVICE if is_old else advice
         ) from error

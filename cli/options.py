@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
+from cli.completion import complete_slug
 from cli.targets import Target, find_target
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 PANEL_APIS: Final = "APIs"
 PANEL_ANALYTICS: Final = "Analytics"
 PANEL_ACCOUNT: Final = "Dispatcher and account"
+PANEL_TARGET: Final = "Target: `make dev` or an account"
+
+SlugArgument = Annotated[
+    str,
+    typer.Argument(help="The API's slug.", autocompletion=complete_slug),
+]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
@@ -28,12 +35,18 @@ LocalOption = Annotated[
         help="Use the running `make dev`, or the Cloudflare account. "
         "Default: the account if one is configured, otherwise `make dev`.",
         show_default=False,
+        rich_help_panel=PANEL_TARGET,
     ),
 ]
 
 StateOption = Annotated[
     Path | None,
-    typer.Option("--state", help="The STATE folder of the `make dev` to use.", show_default=False),
+    typer.Option(
+        "--state",
+        help="The STATE folder of the `make dev` to use.",
+        show_default=False,
+        rich_help_panel=PANEL_TARGET,
+    ),
 ]
 
 EnvironmentOption = Annotated[
@@ -42,12 +55,18 @@ EnvironmentOption = Annotated[
         "--env",
         help="A file of KEY=VALUE lines. Environment variables take precedence.",
         show_default=False,
+        rich_help_panel=PANEL_TARGET,
     ),
 ]
 
 UrlOption = Annotated[
     str | None,
-    typer.Option("--url", help="The dispatcher's URL (CLAWR_URL).", show_default=False),
+    typer.Option(
+        "--url",
+        help="The dispatcher's URL (CLAWR_URL).",
+        show_default=False,
+        rich_help_panel=PANEL_TARGET,
+    ),
 ]
 
 ExecuteOption = Annotated[
@@ -68,6 +87,7 @@ DispatcherOption = Annotated[
         "--dispatcher",
         help="The name of the dispatcher's Worker (CLAWR_SCRIPT_NAME), if the account has several.",
         show_default=False,
+        rich_help_panel=PANEL_TARGET,
     ),
 ]
 
@@ -78,6 +98,7 @@ NamespaceOption = Annotated[
         help="The dispatch namespace of the APIs' scripts (CLOUDFLARE_DISPATCH_NAMESPACE). "
         "Default: the one of the deployed dispatcher, otherwise clawr.",
         show_default=False,
+        rich_help_panel=PANEL_TARGET,
     ),
 ]
 
@@ -88,6 +109,7 @@ TenantKvOption = Annotated[
         help="The id of the directory's KV namespace (CLOUDFLARE_TENANT_KV_ID). "
         "Default: the one of the deployed dispatcher, otherwise the one titled TENANT_KV.",
         show_default=False,
+        rich_help_panel=PANEL_TARGET,
     ),
 ]
 

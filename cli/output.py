@@ -23,6 +23,17 @@ NOTHING_CHANGED: Final = "Nothing was changed. Add --execute to apply."
 """The last line of a command that was run without `--execute`."""
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, such as `1 row` and `2,000 rows`.
+
+    Args:
+        number: The number.
+        noun: The noun in the singular.
+        plural: Its plural, if that is not formed with `s`.
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 class Output:
     """The output of one command.
 
@@ -43,6 +54,16 @@ class Output:
     def is_interactive(self) -> bool:
         """Whether the result is shown in a terminal."""
         return self.console.is_terminal and not self.as_json
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person can answer a question: input and messages are a terminal."""
+        return sys.stdin.isatty() and self.notes.is_terminal and not self.as_json
+
+    def confirmed(self, question: str) -> bool:
+        """Ask a question on the terminal; return whether the answer is yes. The default is no."""
+        self.notes.print(f"{question} [y/N]", markup=False, end=" ")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def result(self, document: Mapping[str, Any], show: Callable[[Console], None]) -> None:
         """Print the command's result.

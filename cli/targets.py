@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
 from cli.errors import AccessError, InputError
 from cli.secret import Secret
-from dev.launch.announcement import NotRunning, find_running
+from dev.launch.announcement import NotRunning, Running, find_registered, find_running
 from dev.layout import HERE, Layout
 
 CLOUDFLARE_URL: Final = "https://api.cloudflare.com/client/v4"
@@ -29,6 +30,9 @@ USAGE_KV_ID: Final = "CLOUDFLARE_USAGE_KV_ID"
 TENANT_KV_ID: Final = "CLOUDFLARE_TENANT_KV_ID"
 CONTROL_DB_ID: Final = "CLOUDFLARE_CONTROL_DB_ID"
 """Settings that name the dispatcher of an account and its stores: defaults of options."""
+
+
+_START: Final = "Run `make dev` in another terminal."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Target:
         known_account: The account, if configured; `account` raises if not.
         known_dispatcher: The dispatcher, if configured; `dispatcher` raises if not.
         payment_settings: The settings for payments of `make dev`; empty for an account.
+        tenant_directory: The variable TENANT_DIRECTORY_JSON of `make dev`; `None` for an account.
     """
 
     is_local: bool
@@ -78,6 +83,7 @@ class Target:
     known_account: Account | None
     known_dispatcher: Dispatcher | None
     payment_settings: Mapping[str, str] = field(default_factory=dict)
+    tenant_directory: str | None = None
 
     @property
     def account(self) -> Account:
@@ -132,14 +138,11 @@ def find_target(
         settings.get(name)
         for name in ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CLAWR_URL")
     )
-    if local or (local is None and not is_configured and url is None):
-        folder = (state or Path(settings.get("STATE") or clone().cache / "state")).absolute()
-        try:
-            running = find_running(folder)
-        except NotRunning as error:
-            if local:
-                raise InputError(str(error), "Run `make dev` in another terminal.") from error
-        else:
+    if local or (local is None and not is_configured):
+        given = state or (Path(settings["STATE"]) if settings.get("STATE") else None)
+        found = _find_local(given, url, must_exist=bool(local))
+        if found is not None:
+            folder, running = found
             return Target(
                 is_local=True,
                 settings=settings,
@@ -151,6 +154,7 @@ def find_target(
                     (url or running.dispatcher_url).rstrip("/"), Secret(running.platform_token)
                 ),
                 payment_settings=running.payment_settings,
+                tenant_directory=running.tenant_directory,
             )
     token, account_id = (
         settings.get("CLOUDFLARE_API_TOKEN"),
@@ -173,6 +177,61 @@ def find_target(
 def clone() -> Layout:
     """Return the clone that commands use: their own, or the current folder if they have none."""
     return HERE if HERE.is_clone else Layout(Path.cwd())
+
+
+def _find_local(
+    given: Path | None, url: str | None, *, must_exist: bool
+) -> tuple[Path, Running] | None:
+    """Return the STATE folder of the `make dev` to use, and what it announces there.
+
+    Args:
+        given: The folder, if one is given; otherwise the default one, or the only one in use.
+        url: The dispatcher's URL, if one is given: without a folder, it selects the `make dev`.
+        must_exist: Whether to raise an error if none is found, instead of returning `None`.
+
+    Raises:
+        InputError: None is found, or several.
+    """
+    folder = (given or clone().cache / "state").absolute()
+    found: dict[Path, Running] = {}
+    try:
+        found[folder] = find_running(folder)
+    except NotRunning as error:
+        if given is not None:
+            if must_exist:
+                raise InputError(str(error), _START) from error
+            return None
+    if given is None:
+        found |= find_registered(clone().running)
+    if url is not None and not (must_exist and given):
+        found = {one: at for one, at in found.items() if _port(at.dispatcher_url) == _port(url)}
+    if folder in found:
+        return folder, found[folder]
+    if len(found) > 1:
+        listed = [f"  {at.dispatcher_url}  --state {one}" for one, at in found.items()]
+        raise InputError(
+            "Several `make dev` are running:\n" + "\n".join(listed),
+            "Choose one with --state, or with its --url.",
+        )
+    if not found and must_exist:
+        raise InputError(_not_found(folder, url), _START)
+    return next(iter(found.items()), None)
+
+
+def _not_found(folder: Path, url: str | None) -> str:
+    if url is not None:
+        return f"No `make dev` is running at {url}."
+    return f"No `make dev` is running with STATE={folder}, nor with another one."
+
+
+def _port(url: str) -> int | None:
+    """Return the port of a URL of this machine; `None` for any other."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return port if host in ("localhost", "127.0.0.1", "::1") else None
 
 
 def _settings(env: Path | None) -> dict[str, str]:

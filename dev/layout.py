@@ -100,6 +100,11 @@ class Layout:
         return self.cache / "run"
 
     @property
+    def running(self) -> Path:
+        """One file for each running `make dev`, with the path of its STATE folder."""
+        return self.cache / "running"
+
+    @property
     def logs(self) -> Path:
         """Output of the tools that set-up runs."""
         return self.cache / "logs"

@@ -76,9 +76,11 @@ class EventFilter:
 
 
 def newest_events(
-    platform: Platform, wanted: EventFilter, limit: int
+    platform: Platform, wanted: EventFilter, limit: int, *, searched_max: int = SEARCHED_MAX
 ) -> tuple[Sequence[Event], int]:
     """Return the newest `limit` matching events, newest first, and how many were searched.
+
+    At most `searched_max` events are searched.
 
     Raises:
         CommandError: They could not be read.
@@ -90,7 +92,7 @@ def newest_events(
     for page in _pages(platform, size):
         searched += len(page)
         found += [event for event in page if wanted.matches(event)]
-        if len(found) >= limit or searched >= SEARCHED_MAX:
+        if len(found) >= limit or searched >= searched_max:
             break
     return found[:limit], searched
 

@@ -1,4 +1,4 @@
-"""`clawr apis`: lists all published APIs."""
+"""`clawr apis`: lists all live APIs."""
 
 from typing import Final
 
@@ -10,17 +10,17 @@ EXAMPLES: Final = examples("clawr apis", "clawr apis --local --json")
 @option_groups
 def apis(
     *,
-    directory: DirectoryOptions,
-    target: TargetOptions,
     as_json: JsonOption = False,
+    target: TargetOptions,
+    directory: DirectoryOptions,
 ) -> None:
-    """List the published APIs: slug, price, plan, category, hosts and script.
+    """List the live APIs: slug, price, plan, category, script and hosts.
 
-    The list contains the records in TENANT_KV. It does not contain the records in the dispatcher's
-    TENANT_DIRECTORY_JSON variable.
+    The records are those in TENANT_KV, which `clawr publish` writes, and those in the dispatcher's
+    variable TENANT_DIRECTORY_JSON. Invalid records are listed with what is wrong with them.
     """
+    from cli.apis.listing import list_apis
     from cli.output import Output
-    from cli.publish.listing import list_apis
 
     with directory.open(target.find()) as store:
         list_apis(store, Output(as_json=as_json))

@@ -1,4 +1,4 @@
-"""`clawr doctor`: checks the machine, the account, the facilitators and the dispatcher."""
+"""`clawr doctor`: checks the machine, the account, facilitators, the dispatcher and its APIs."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,12 +19,13 @@ EXAMPLES = examples(
 
 @option_groups
 def doctor(*, as_json: JsonOption = False, options: DispatcherOptions) -> None:
-    """Check tools, token, permissions, bindings, facilitators, dispatcher, cron and clock.
+    """Check tools, token, bindings, facilitators, dispatcher, cron, clock, and the APIs.
 
     Says how to fix each problem, and changes nothing. What is not configured is reported as not
     checked. Ends with exit code 8 if a check failed; warnings do not count.
     """
     from cli.doctor.account import check_account
+    from cli.doctor.apis import check_apis
     from cli.doctor.check import Report, State
     from cli.doctor.dev_server import check_local
     from cli.doctor.dispatcher import check_dispatcher
@@ -41,6 +42,7 @@ def doctor(*, as_json: JsonOption = False, options: DispatcherOptions) -> None:
                 *check_account(target, HERE.wrangler_toml),
                 *check_facilitators(target.settings, HERE.wrangler_toml),
                 *check_dispatcher(target),
+                *check_apis(target),
             ]
         )
     failed = report.count(State.FAILED)

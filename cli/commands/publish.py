@@ -1,10 +1,11 @@
 """`clawr publish`: publishes a dataset, a Worker, or another server's API."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
+from cli.completion import complete_category, complete_plan, complete_slug
 from cli.options import (
     DirectoryOptions,
     DispatcherOptions,
@@ -15,26 +16,36 @@ from cli.options import (
 )
 from cli.publish.data.options import DatasetOptions
 
-RECORD: Final = "Directory record"
-WRAP: Final = "Wrapping another server's API"
+RECORD: Final = "The API's record"
+PAYMENT: Final = "Payment"
+LIMITS: Final = "Limits"
+WRAP: Final = "Another server's API"
+SCRIPT: Final = "The script"
 
 EXAMPLES: Final = examples(
-    "clawr publish demo.csv --slug airports --price 0.001 --local",
+    "clawr publish demo.csv --price 0.001 --local",
     "clawr publish demo.csv --slug airports --price 0.001 --local --execute",
+    "clawr publish demo.csv --slug airports --description 'Airports by country' --local --execute",
+    "clawr publish demo.csv --slug airports --price 0 --clear description --local --execute",
     "clawr publish ./worker --slug rates --plan pro --host rates.example.com --execute",
     "clawr publish --wrap https://api.example.com/v1 --slug weather "
     "--secret-header x-api-key=WEATHER_KEY --cache-seconds 300",
     "clawr publish ./worker --slug shop --price 0.01 --route 'GET /items=0' --execute",
-    "clawr publish data.json --slug data --record record.json --json",
+    "clawr publish data.json --record record.json --json",
 )
 
 _Text = str | None
 _Count = int | None
 
 
-def _field(name: str, help_text: str) -> typer.models.OptionInfo:
+def _option(
+    name: str,
+    help_text: str,
+    panel: str | None = None,
+    **settings: Any,  # noqa: ANN401 - typer's own
+) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(
-        name, help=help_text, rich_help_panel=RECORD, show_default=False
+        name, help=help_text, rich_help_panel=panel, show_default=False, **settings
     )
     return option
 
@@ -44,151 +55,201 @@ def publish(
     path: Annotated[
         Path | None,
         typer.Argument(
-            help="A dataset (.csv, .tsv, .json) or a Worker (.js, .mjs, .py, or a folder).",
+            help="A dataset (.csv, .json, .jsonl, …) or a Worker (.js, .mjs, .py, or a folder).",
             show_default=False,
         ),
     ] = None,
     *,
-    slug: Annotated[_Text, _field("--slug", "The name in /t/SLUG.")] = None,
+    slug: Annotated[
+        _Text,
+        _option(
+            "--slug",
+            "The name in /t/SLUG. Default: the file's name.",
+            autocompletion=complete_slug,
+        ),
+    ] = None,
     price: Annotated[
-        _Text, _field("--price", "Price of a request in US dollars, such as 0.001.")
+        _Text,
+        _option("--price", "Price of a request in US dollars, such as 0.001. 0 makes it free."),
     ] = None,
-    category: Annotated[_Text, _field("--category", "Category in the public ranking.")] = None,
-    plan: Annotated[
-        _Text, _field("--plan", "free, pro, business, enterprise or quarantine.")
+    description: Annotated[_Text, _option("--description", "A one-line description.")] = None,
+    wrap: Annotated[
+        _Text, _option("--wrap", "Instead of PATH: the URL of an API to forward requests to.")
     ] = None,
-    host: Annotated[list[str] | None, _field("--host", "A custom host name. Repeatable.")] = None,
-    owner: Annotated[_Text, _field("--owner", "The creator's handle, such as @ada.")] = None,
+    execute: ExecuteOption = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Change the price without asking.")
+    ] = False,
+    clear: Annotated[
+        list[str] | None,
+        _option(
+            "--clear",
+            "Remove a setting, such as description. Repeatable. An unknown name lists all.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    category: Annotated[
+        _Text,
+        _option(
+            "--category",
+            "Category in the public ranking.",
+            RECORD,
+            autocompletion=complete_category,
+        ),
+    ] = None,
+    owner: Annotated[
+        _Text, _option("--owner", "The creator's handle, such as @ada.", RECORD)
+    ] = None,
     owner_user_id: Annotated[
-        _Text, _field("--owner-user-id", "The creator's user id, if there is no handle.")
+        _Text, _option("--owner-user-id", "The creator's user id, if there is no handle.", RECORD)
+    ] = None,
+    host: Annotated[
+        list[str] | None, _option("--host", "A custom host name. Repeatable.", RECORD)
     ] = None,
     tenant_id: Annotated[
-        _Text, _field("--tenant-id", "The tenant (CLAWR_TENANT_ID). Default: ten_SLUG.")
+        _Text,
+        _option("--tenant-id", "The tenant (CLAWR_TENANT_ID). Default: ten_SLUG.", RECORD),
     ] = None,
-    description: Annotated[_Text, _field("--description", "A one-line description.")] = None,
-    script: Annotated[
-        _Text, _field("--script", "The script's name in the dispatch namespace. Default: the slug.")
+    record: Annotated[
+        Path | None,
+        _option("--record", "A JSON file with record fields. Options take precedence.", RECORD),
     ] = None,
     route: Annotated[
         list[str] | None,
-        _field(
+        _option(
             "--route",
             "[METHOD ]PATH=PRICE: the price of some requests, such as 'GET /docs/*=0'. Repeatable;"
             " the first that fits counts.",
+            PAYMENT,
         ),
     ] = None,
-    pay_to: Annotated[_Text, _field("--pay-to", "The address that receives payments.")] = None,
-    network: Annotated[_Text, _field("--network", "The payment network.")] = None,
+    pay_to: Annotated[
+        _Text, _option("--pay-to", "The address that receives payments.", PAYMENT)
+    ] = None,
+    network: Annotated[_Text, _option("--network", "The payment network.", PAYMENT)] = None,
     x402: Annotated[
         bool | None,
-        typer.Option(
+        _option(
             "--x402/--no-x402",
-            help="Whether the dispatcher requires payment. Default: yes, if there is a price.",
-            rich_help_panel=RECORD,
-            show_default=False,
+            "Whether the dispatcher requires payment. Default: yes, if there is a price.",
+            PAYMENT,
+        ),
+    ] = None,
+    plan: Annotated[
+        _Text,
+        _option(
+            "--plan",
+            "free, pro, business, enterprise or quarantine.",
+            LIMITS,
+            autocompletion=complete_plan,
         ),
     ] = None,
     rate_limit: Annotated[
-        _Text, _field("--rate-limit", "Requests per caller: N/10s or N/60s.")
+        _Text, _option("--rate-limit", "Requests per caller: N/10s or N/60s.", LIMITS)
     ] = None,
-    daily_requests: Annotated[_Count, _field("--daily-requests", "Requests per UTC day.")] = None,
+    daily_requests: Annotated[
+        _Count, _option("--daily-requests", "Requests per UTC day.", LIMITS)
+    ] = None,
     monthly_requests: Annotated[
-        _Count, _field("--monthly-requests", "Requests per UTC month.")
+        _Count, _option("--monthly-requests", "Requests per UTC month.", LIMITS)
     ] = None,
     daily_spend: Annotated[
-        _Text, _field("--daily-spend", "Revenue cap per day, in US dollars.")
+        _Text, _option("--daily-spend", "Revenue cap per day, in US dollars.", LIMITS)
     ] = None,
     monthly_spend: Annotated[
-        _Text, _field("--monthly-spend", "Revenue cap per month, in US dollars.")
+        _Text, _option("--monthly-spend", "Revenue cap per month, in US dollars.", LIMITS)
     ] = None,
     cpu_ms: Annotated[
-        _Count, _field("--cpu-ms", "CPU time limit per request. Default: the plan's.")
+        _Count, _option("--cpu-ms", "CPU time limit per request. Default: the plan's.", LIMITS)
     ] = None,
     sub_requests: Annotated[
-        _Count, _field("--sub-requests", "Subrequest limit per request. Default: the plan's.")
-    ] = None,
-    record: Annotated[
-        Path | None, _field("--record", "A JSON file with record fields. Options take precedence.")
+        _Count,
+        _option("--sub-requests", "Subrequest limit per request. Default: the plan's.", LIMITS),
     ] = None,
     dataset: DatasetOptions,
-    wrap: Annotated[
-        _Text, typer.Option(help="The URL to forward requests to.", rich_help_panel=WRAP)
-    ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A method to forward. Repeatable. Default: GET and HEAD.", rich_help_panel=WRAP
-        ),
+        _option("--method", "A method to forward. Repeatable. Default: GET and HEAD.", WRAP),
     ] = None,
     secret_header: Annotated[
         list[str] | None,
-        typer.Option(
-            help="NAME=VARIABLE: a request header whose value is in this environment variable.",
-            rich_help_panel=WRAP,
+        _option(
+            "--secret-header",
+            "NAME=VARIABLE: a request header whose value is in this environment variable.",
+            WRAP,
         ),
     ] = None,
     timeout_seconds: Annotated[
-        float, typer.Option(help="The response timeout.", rich_help_panel=WRAP)
-    ] = 20,
+        float | None, _option("--timeout-seconds", "The response timeout. Default: 20.", WRAP)
+    ] = None,
     max_response_bytes: Annotated[
-        int, typer.Option(help="The largest response body.", rich_help_panel=WRAP)
-    ] = 10_485_760,
+        _Count,
+        _option(
+            "--max-response-bytes", "The largest response body. Default: 10485760 (10 MiB).", WRAP
+        ),
+    ] = None,
     forward_authorization: Annotated[
-        bool,
-        typer.Option(
+        bool | None,
+        _option(
             "--forward-authorization",
-            help="Forward the caller's Authorization header.",
-            rich_help_panel=WRAP,
+            "Forward the caller's Authorization header.",
+            WRAP,
         ),
-    ] = False,
+    ] = None,
     allow_private: Annotated[
-        bool,
-        typer.Option(
+        bool | None,
+        _option(
             "--allow-private",
-            help="Allow a target on a private network (--local only).",
-            rich_help_panel=WRAP,
+            "Allow a target on a private network (--local only).",
+            WRAP,
         ),
-    ] = False,
+    ] = None,
     cache_seconds: Annotated[
-        int | None,
-        typer.Option(
-            help="Cache lifetime of responses. Default: 60 for a dataset, otherwise the target's.",
-            show_default=False,
+        _Count,
+        _option(
+            "--cache-seconds",
+            "Cache lifetime of responses. Default: 60 for a dataset, otherwise the target's.",
+            SCRIPT,
         ),
     ] = None,
     openapi: Annotated[
         _Text,
-        typer.Option(
+        _option(
             "--openapi",
-            help="The OpenAPI document of a Worker or of the wrapped server, as JSON: a file or a "
+            "The OpenAPI document of a Worker or of the wrapped server, as JSON: a file or a "
             "URL. Default: openapi.json in the Worker's folder.",
-            show_default=False,
+            SCRIPT,
+        ),
+    ] = None,
+    script: Annotated[
+        _Text,
+        _option(
+            "--script", "The script's name in the dispatch namespace. Default: the slug.", SCRIPT
         ),
     ] = None,
     replace_script: Annotated[
         bool,
-        typer.Option(
-            "--replace-script", help="Replace a script that was not published for this API."
+        _option(
+            "--replace-script", "Replace a script that was not published for this API.", SCRIPT
         ),
     ] = False,
     renew_secrets: Annotated[
-        bool, typer.Option("--renew-secrets", help="Upload the secrets' values again.")
+        bool, _option("--renew-secrets", "Upload the secrets' values again.", SCRIPT)
     ] = False,
-    directory: DirectoryOptions,
     options: DispatcherOptions,
-    execute: ExecuteOption = False,
-    as_json: JsonOption = False,
+    directory: DirectoryOptions,
 ) -> None:
     """Publish an API: a dataset, a Worker, or another server's API.
 
-    Without --execute, only shows what would change. The options and --record describe the complete
-    record: a field that is not given is removed. Everything is validated before anything is sent,
-    and running the same command again changes nothing.
+    Without --execute, only shows what would change. Settings of a published API that are not given
+    keep their values; --price 0 and --clear remove them. On a terminal, a change of the price must
+    be confirmed, unless --yes is given. Everything is validated before anything is sent, a script
+    that does not load is not published, and running the same command again changes nothing.
     """
     from cli.output import Output
+    from cli.publish.kept import cleared_parts
     from cli.publish.publishing import Request, publish_api
     from cli.publish.record import RecordOptions
-    from cli.publish.scripts.wrap import Wrapping
 
     target = options.find()
     fields = RecordOptions(
@@ -215,26 +276,27 @@ def publish(
         rate=rate_limit,
         file=record,
         routes=route or (),
-    )
-    wrapping = wrap and Wrapping(
-        target=wrap,
-        methods=method or ("GET", "HEAD"),
-        secret_headers=secret_header or (),
-        cache_seconds=cache_seconds or 0,
-        timeout_seconds=timeout_seconds,
-        response_bytes_max=max_response_bytes,
-        forward_authorization=forward_authorization,
-        allow_private=allow_private,
+        cleared=cleared_parts(clear or ()),
     )
     request = Request(
         path=path,
-        wrapping=wrapping or None,
         record=fields,
-        dataset=dataset,
-        cache_seconds=cache_seconds,
-        openapi=openapi,
+        script={
+            **dataset.given(),
+            "wrap": wrap,
+            "method": method,
+            "secret-header": secret_header,
+            "timeout-seconds": timeout_seconds,
+            "max-response-bytes": max_response_bytes,
+            "forward-authorization": forward_authorization,
+            "allow-private": allow_private,
+            "cache-seconds": cache_seconds,
+            "openapi": openapi,
+        },
+        clear=clear or (),
         replace_script=replace_script,
         renew_secrets=renew_secrets,
+        is_confirmed=yes,
         directory=directory,
     )
     publish_api(target, request, Output(as_json=as_json), execute=execute)

@@ -1,13 +1,12 @@
 """`clawr show`: shows one API in full."""
 
-from typing import Annotated, Final
-
-import typer
+from typing import Final
 
 from cli.options import (
     DirectoryOptions,
     DispatcherOptions,
     JsonOption,
+    SlugArgument,
     examples,
     option_groups,
 )
@@ -17,16 +16,20 @@ EXAMPLES: Final = examples("clawr show airports", "clawr show airports --local -
 
 @option_groups
 def show(
-    slug: Annotated[str, typer.Argument(help="The API's slug.")],
+    slug: SlugArgument,
     *,
-    directory: DirectoryOptions,
-    options: DispatcherOptions,
     as_json: JsonOption = False,
+    options: DispatcherOptions,
+    directory: DirectoryOptions,
 ) -> None:
-    """Show one API: record, addresses, routes, columns, script, and problems."""
+    """Show one API: URLs, prices, record, script, routes, columns, and what is wrong with it.
+
+    If requests fail, it says why: a missing script, an exception, an exceeded limit, a setting or
+    a facilitator that is missing. `clawr logs SLUG` has the details.
+    """
+    from cli.apis.show import show_api
     from cli.output import Output
-    from cli.publish.show import show_api
 
     target = options.find()
     with directory.open(target) as store:
-        show_api(store, target.known_dispatcher, slug, Output(as_json=as_json))
+        show_api(store, target, slug, Output(as_json=as_json))

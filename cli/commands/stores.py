@@ -4,14 +4,16 @@ from typing import Annotated
 
 import typer
 
+from cli.help import Command, Group
 from cli.options import ExecuteOption, JsonOption, TargetOptions, examples, option_groups
 
-kv_app = typer.Typer(help="KV namespaces, which hold the usage log and the directory.")
-namespace_app = typer.Typer(help="Dispatch namespaces, which hold the APIs' scripts.")
+kv_app = typer.Typer(cls=Group, help="KV namespaces, which hold the usage log and the directory.")
+namespace_app = typer.Typer(cls=Group, help="Dispatch namespaces, which hold the APIs' scripts.")
 
 
 @kv_app.command(
     "create",
+    cls=Command,
     epilog=examples("clawr kv create market-usage", "clawr kv create market-usage --execute"),
 )
 @option_groups
@@ -28,7 +30,9 @@ def create_kv(
     create_store(KV, check_kv_title(title), target.find(), execute=execute, as_json=as_json)
 
 
-@kv_app.command("list", epilog=examples("clawr kv list", "clawr kv list --local --json"))
+@kv_app.command(
+    "list", cls=Command, epilog=examples("clawr kv list", "clawr kv list --local --json")
+)
 @option_groups
 def list_kv(*, target: TargetOptions, as_json: JsonOption = False) -> None:
     """List the KV namespaces and their ids."""
@@ -39,6 +43,7 @@ def list_kv(*, target: TargetOptions, as_json: JsonOption = False) -> None:
 
 @namespace_app.command(
     "create",
+    cls=Command,
     epilog=examples("clawr namespace create market", "clawr namespace create market --execute"),
 )
 @option_groups
@@ -58,7 +63,7 @@ def create_namespace(
 
 
 @namespace_app.command(
-    "list", epilog=examples("clawr namespace list", "clawr namespace list --local")
+    "list", cls=Command, epilog=examples("clawr namespace list", "clawr namespace list --local")
 )
 @option_groups
 def list_namespaces(*, target: TargetOptions, as_json: JsonOption = False) -> None:

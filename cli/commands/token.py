@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli.help import Command, Group
 from cli.options import (
     DirectoryOptions,
     ExecuteOption,
@@ -13,11 +14,14 @@ from cli.options import (
     option_groups,
 )
 
-token_app = typer.Typer(help="Tokens for creators, which see only the usage of certain tenants.")
+token_app = typer.Typer(
+    cls=Group, help="Tokens for creators, which see only the usage of certain tenants."
+)
 
 
 @token_app.command(
     "create",
+    cls=Command,
     epilog=examples(
         "clawr token create --tenant ten_meridian_airports --local",
         "clawr token create --tenant ten_meridian_airports --name meridian --local --execute",
@@ -74,7 +78,9 @@ def create(
         )
 
 
-@token_app.command("list", epilog=examples("clawr token list --local", "clawr token list --json"))
+@token_app.command(
+    "list", cls=Command, epilog=examples("clawr token list --local", "clawr token list --json")
+)
 @option_groups
 def list_all(
     *, directory: DirectoryOptions, options: TargetOptions, as_json: JsonOption = False
@@ -89,6 +95,7 @@ def list_all(
 
 @token_app.command(
     "revoke",
+    cls=Command,
     epilog=examples(
         "clawr token revoke meridian --local", "clawr token revoke meridian --local --execute"
     ),

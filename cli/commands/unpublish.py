@@ -8,6 +8,7 @@ from cli.options import (
     DirectoryOptions,
     ExecuteOption,
     JsonOption,
+    SlugArgument,
     TargetOptions,
     examples,
     option_groups,
@@ -22,11 +23,15 @@ EXAMPLES: Final = examples(
 
 @option_groups
 def unpublish(
-    slug: Annotated[str, typer.Argument(help="The API's slug.")],
+    slug: SlugArgument,
     *,
+    execute: ExecuteOption = False,
+    as_json: JsonOption = False,
     tenant_id: Annotated[
         str | None,
-        typer.Option(help="Fail unless the API belongs to this tenant.", show_default=False),
+        typer.Option(
+            "--tenant-id", help="Fail unless the API belongs to this tenant.", show_default=False
+        ),
     ] = None,
     delete_script: Annotated[
         bool,
@@ -34,10 +39,8 @@ def unpublish(
             "--delete-script", help="Delete its script too, once no request can reach it."
         ),
     ] = False,
-    directory: DirectoryOptions,
     options: TargetOptions,
-    execute: ExecuteOption = False,
-    as_json: JsonOption = False,
+    directory: DirectoryOptions,
 ) -> None:
     """Remove an API from the directory. Its analytics stay.
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.analytics.formatting import plain_text
+from cli.output import counted
 
 
 class State(enum.Enum):
@@ -101,6 +102,6 @@ class Report:
             if check.remedy:
                 console.print(Text(f"{'':15}{plain_text(check.remedy)}", style="dim"))
         console.print(
-            f"{self.count(State.FAILED)} failed, {self.count(State.WARNING)} warnings, "
+            f"{self.count(State.FAILED)} failed, {counted(self.count(State.WARNING), 'warning')}, "
             f"{self.count(State.UNCHECKED)} not checked."
         )

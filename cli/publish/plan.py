@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cli.errors import ConflictError, Finding
+from cli.publish.directory import TENANT_KV, VARIABLE, Published
+from cli.publish.prices import PriceChange, price_changes, prices
 from cli.publish.scripts.bundle import Bundle
 from cli.publish.store import Store
 from core import keys
@@ -49,6 +51,8 @@ class Plan:
         bundle: The script.
         script_state: `NEW`, `REPLACED` or `UNCHANGED`.
         changes: The changes of the record; all fields if the API is new.
+        prices: The prices by what they are for, as texts.
+        price_changes: The prices that change.
         is_new: Whether the slug is not published yet.
         hosts_added: Hosts whose pointers to the slug are written.
         hosts_removed: Hosts whose pointers to the slug are deleted.
@@ -62,6 +66,8 @@ class Plan:
     bundle: Bundle
     script_state: str
     changes: Sequence[Change]
+    prices: Mapping[str, str]
+    price_changes: Sequence[PriceChange]
     is_new: bool
     hosts_added: Sequence[str]
     hosts_removed: Sequence[str]
@@ -81,34 +87,50 @@ class Plan:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be published.
+
+    Args:
+        record: The directory record.
+        tenant: The same, as parsed by the dispatcher.
+        bundle: The script.
+        kept: What the publication document has for the next publication.
+        notes: Hints about the record.
+    """
+
+    record: Mapping[str, Any]
+    tenant: Tenant
+    bundle: Bundle
+    kept: Mapping[str, Any]
+    notes: Sequence[str] = ()
+
+
 def make_plan(
     store: Store,
-    record: Mapping[str, Any],
-    tenant: Tenant,
-    bundle: Bundle,
+    wanted: Wanted,
+    published: Published,
     *,
     replace_script: bool,
     renew_secrets: bool,
-    notes: Sequence[str] = (),
 ) -> Plan:
     """Plan a publication.
 
     Args:
         store: The directory and the scripts.
-        record: The directory record.
-        tenant: The same, as parsed by the dispatcher.
-        bundle: The script.
+        wanted: What is to be published.
+        published: What is published under the slug.
         replace_script: Whether a script that was not published for this slug may be replaced.
         renew_secrets: Whether to upload the script even if it is unchanged.
-        notes: Hints about the record.
 
     Raises:
         ConflictError: The slug, a host or the script belongs to another tenant or API.
     """
-    current = store.document(keys.tenant(tenant.slug))
-    kept = store.document(keys.publication(tenant.slug)) or {}
-    conflicts = [*_slug_conflicts(current, tenant), *_host_conflicts(store, tenant)]
-    others = other_users(store, tenant.slug, tenant.worker_name)
+    record, tenant, bundle = wanted.record, wanted.tenant, wanted.bundle
+    current, stored = published.record, published.publication
+    records = store.records()
+    conflicts = [*_slug_conflicts(published, tenant), *_host_conflicts(store, records, tenant)]
+    others = other_users(records, tenant.slug, tenant.worker_name)
     conflicts += [
         Finding(f"{slug} of tenant {other.get('tenantId')} uses this script", "--script")
         for slug, other in others.items()
@@ -116,10 +138,10 @@ def make_plan(
     ]
     tags = store.script_tags(tenant.worker_name)
     is_ours = (
-        kept.get("script") == tenant.worker_name
+        stored.get("script") == tenant.worker_name
         or slug_tag(tenant.slug) in (tags or ())
         or bool(others)
-        or (current or {}).get("workerName") == tenant.worker_name
+        or current.get("workerName") == tenant.worker_name
     )
     if tags is not None and not is_ours and not replace_script:
         conflicts.append(
@@ -136,31 +158,35 @@ def make_plan(
             conflicts,
         )
     publication = {
-        "version": 1,
+        "version": 2,
         "script": tenant.worker_name,
         "kind": bundle.kind,
         "digest": bundle.digest,
         "bytes": bundle.raw_bytes,
         "about": bundle.about,
+        **wanted.kept,
     }
     is_same = digest_tag(bundle.digest) in (tags or ()) and not renew_secrets
-    stored = {name: value for name, value in kept.items() if name != "publishedAt"}
+    before = {name: value for name, value in stored.items() if name != "publishedAt"}
+    in_kv = current if published.source == TENANT_KV else {}
     return Plan(
         record=record,
         tenant=tenant,
         bundle=bundle,
         script_state=UNCHANGED if is_same else NEW if tags is None else REPLACED,
-        changes=_changes(current or {}, record),
-        is_new=current is None,
+        changes=_changes(in_kv, record),
+        prices=prices(tenant),
+        price_changes=price_changes(current, tenant),
+        is_new=not current,
         hosts_added=[host for host in tenant.hosts if store.text(keys.host(host)) != tenant.slug],
         hosts_removed=[
             host
-            for host in hosts_of(current or {})
+            for host in hosts_of(in_kv)
             if host not in tenant.hosts and store.text(keys.host(host)) == tenant.slug
         ],
         publication=publication,
-        is_publication_changed=stored != publication,
-        notes=[*_notes(current, tenant, bundle, others, is_same=is_same), *notes],
+        is_publication_changed=before != publication,
+        notes=[*_notes(published, tenant, bundle, others, is_same=is_same), *wanted.notes],
     )
 
 
@@ -180,29 +206,41 @@ def hosts_of(record: Mapping[str, Any]) -> list[str]:
     return [one for one in hosts if isinstance(one, str)] if isinstance(hosts, list) else []
 
 
-def other_users(store: Store, slug: str, script: object) -> dict[str, dict[str, Any]]:
+def other_users(
+    records: Mapping[str, Published], slug: str, script: object
+) -> dict[str, Mapping[str, Any]]:
     """Return the records of other APIs that use the same script, by slug."""
-    records = store.documents(keys.TENANT_PREFIX).items()
     return {
-        key.removeprefix(keys.TENANT_PREFIX): record
-        for key, record in sorted(records)
-        if record.get("workerName") == script and key != keys.tenant(slug)
+        other: one.record
+        for other, one in records.items()
+        if one.record.get("workerName") == script and other != slug
     }
 
 
-def _slug_conflicts(current: Mapping[str, Any] | None, tenant: Tenant) -> list[Finding]:
-    owner = (current or {}).get("tenantId", tenant.tenant_id)
+def _slug_conflicts(published: Published, tenant: Tenant) -> list[Finding]:
+    owner = published.record.get("tenantId", tenant.tenant_id)
     if owner == tenant.tenant_id:
         return []
+    whose = f" of {VARIABLE}" if published.source == VARIABLE else ""
     return [
         Finding(
-            f"{tenant.slug} belongs to {owner}, not to {tenant.tenant_id} (--tenant-id)", "--slug"
+            f"{tenant.slug}{whose} belongs to {owner}, not to {tenant.tenant_id}: choose another "
+            f"slug, or give --tenant-id {owner} if it is yours",
+            "--slug",
         )
     ]
 
 
-def _host_conflicts(store: Store, tenant: Tenant) -> list[Finding]:
-    conflicts = []
+def _host_conflicts(
+    store: Store, records: Mapping[str, Published], tenant: Tenant
+) -> list[Finding]:
+    conflicts = [
+        Finding(f"{host} belongs to {slug} of tenant {one.record.get('tenantId')}", "--host")
+        for slug, one in records.items()
+        if one.source == VARIABLE and slug != tenant.slug
+        for host in tenant.hosts
+        if host in hosts_of(one.record)
+    ]
     for host in tenant.hosts:
         slug = store.text(keys.host(host))
         if slug is None or slug == tenant.slug:
@@ -226,7 +264,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change
 
 
 def _notes(
-    current: Mapping[str, Any] | None,
+    published: Published,
     tenant: Tenant,
     bundle: Bundle,
     others: Mapping[str, Any],
@@ -250,7 +288,9 @@ def _notes(
         notes.append(
             "Changed values of secrets cannot be detected. Add --renew-secrets to upload them."
         )
-    old = (current or {}).get("workerName")
-    if old and old != tenant.worker_name:
+    if published.source == VARIABLE:
+        notes.append(f"The record in {TENANT_KV} takes precedence over that of {VARIABLE}.")
+    old = published.record.get("workerName")
+    if published.source == TENANT_KV and old and old != tenant.worker_name:
         notes.append(f"The previous script {old} stays in the namespace.")
     return notes

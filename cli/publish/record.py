@@ -1,4 +1,4 @@
-"""Builds the directory record from options and a JSON file; options take precedence.
+"""Builds the directory record: what is published, changed by a JSON file, changed by options.
 
 The record is validated with the dispatcher's own code.
 """
@@ -15,6 +15,7 @@ from cli.publish.openapi import SCHEMA_LENGTH, Description, Operation
 from cli.publish.validation import Findings
 from core.constants import RECORD_LENGTH_MAX
 from core.errors import RecordRefused
+from tenants.fields import usd_micros
 from tenants.records import FIELDS, SLUG, Tenant, normal_host, parse_tenant
 from tenants.routes import ROUTES_MAX
 
@@ -40,6 +41,17 @@ OPTIONS: Final[Mapping[str, str]] = {
 }
 """The options that set fields of a record; --record sets the others."""
 
+MAIN_NAMES: Final = ("index", "main", "entry", "worker")
+"""The names of files that say nothing about what they are."""
+
+SLUG_LENGTH_MAX: Final = 63
+
+PUBLISHED: Final = "in the published record"
+"""The place of a mistake in a field that is kept."""
+
+FieldPart = tuple[str, str]
+"""A field, and the name of one of its parts; without a part, the whole field."""
+
 _ROUTE = re.compile(r"(?:([A-Z*]+) )?(/\S*)=(\S+)", re.ASCII)
 
 SCHEMAS_LENGTH: Final = 24_000
@@ -53,7 +65,7 @@ _RATE = re.compile(r"(\d{1,9})/(\d{1,4})s", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
-    """The options for a record.
+    """The options for a record. What is not given keeps its value.
 
     Args:
         fields: Fields by name; `None` if not given.
@@ -61,6 +73,7 @@ class RecordOptions:
         rate: `rateLimit` as `N/10s` or `N/60s`.
         file: A JSON file with fields.
         routes: Entries of `routes` as `[METHOD ]PATH=PRICE`.
+        cleared: Fields, and parts of fields, to remove.
     """
 
     fields: Mapping[str, Any]
@@ -68,70 +81,160 @@ class RecordOptions:
     rate: str | None = None
     file: Path | None = None
     routes: Sequence[str] = ()
+    cleared: Sequence[FieldPart] = ()
 
-    def given(self, findings: Findings) -> dict[str, Any]:
-        """Return the given fields; an invalid rate is added to `findings`."""
-        given = {name: value for name, value in self.fields.items() if value is not None}
-        for name, parts in self.pairs.items():
-            given_parts = {part: value for part, value in parts.items() if value is not None}
-            if given_parts:
-                given[name] = given_parts
+    def read(self) -> "Asked":
+        """Read the file and the texts; mistakes are in the result's `findings`."""
+        findings = Findings()
+        fields = {name: value for name, value in self.fields.items() if value is not None}
         if self.routes:
-            given["routes"] = [_read_route(text, findings) for text in self.routes]
+            fields["routes"] = [_read_route(text, findings) for text in self.routes]
         rate = self.rate and read_rate(self.rate, findings)
-        return {**given, "rateLimit": rate} if rate else given
+        if rate:
+            fields["rateLimit"] = rate
+        pairs = {
+            name: {part: value for part, value in parts.items() if value is not None}
+            for name, parts in self.pairs.items()
+        }
+        lines: dict[str, int] = {}
+        from_file = _read_file(self.file, lines, findings) if self.file else {}
+        place = self.file.name if self.file else ""
+        for name in from_file:
+            if name not in FIELDS:
+                findings.add(f"unknown field {name!r}", place, lines[name])
+        return Asked(
+            fields=fields,
+            pairs={name: parts for name, parts in pairs.items() if parts},
+            file={name: value for name, value in from_file.items() if name in FIELDS},
+            lines=lines,
+            place=place,
+            cleared=self.cleared,
+            findings=findings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command asks of a record.
+
+    Args:
+        fields: Fields of options.
+        pairs: Parts of fields, of options.
+        file: Fields of the file; null removes one.
+        lines: The line of each field of the file.
+        place: The file's name; empty without one.
+        cleared: Fields, and parts of fields, to remove.
+        findings: The mistakes so far.
+    """
+
+    fields: Mapping[str, Any]
+    pairs: Mapping[str, Mapping[str, Any]]
+    file: Mapping[str, Any]
+    lines: Mapping[str, int]
+    place: str
+    cleared: Sequence[FieldPart]
+    findings: Findings
+
+    @property
+    def slug(self) -> Any:  # noqa: ANN401 (any JSON)
+        """The slug that is given, if one is."""
+        return self.fields.get("slug", self.file.get("slug"))
+
+    def applied_to(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a record with the changes that are asked for.
+
+        Args:
+            base: The fields that are published; empty for a new API.
+        """
+        record = {**base, **self.file, **self.fields}
+        for name, parts in self.pairs.items():
+            known = record.get(name)
+            record[name] = {**(known if isinstance(known, dict) else {}), **parts}
+        for name, part in self.cleared:
+            known = record.get(name)
+            if part and isinstance(known, dict):
+                record[name] = {one: value for one, value in known.items() if one != part} or None
+            elif not part:
+                record.pop(name, None)
+        return {name: value for name, value in record.items() if value is not None}
 
 
 def checked_record(
-    options: RecordOptions, free_paths: Sequence[str] = ()
+    asked: Asked, base: Mapping[str, Any] | None = None, free_paths: Sequence[str] = ()
 ) -> tuple[dict[str, Any], Tenant]:
     """Return the record, and the same as parsed by the dispatcher.
 
     Args:
-        options: The options.
+        asked: The changes.
+        base: The fields that are published; without them, the API is new.
         free_paths: Paths that are free if the API has a price and no routes are given.
 
     Raises:
         InputError: The record is invalid; the findings list all mistakes.
     """
-    findings = Findings()
-    given, file = options.given(findings), options.file
-    lines: dict[str, int] = {}
-    fields = _read_file(file, lines, findings) if file else {}
-    place = file.name if file else ""
-    for name in fields:
-        if name not in FIELDS:
-            findings.add(f"unknown field {name!r}", place, lines[name])
-    known = {name: value for name, value in {**fields, **given}.items() if name in FIELDS}
-    record = {name: value for name, value in known.items() if value is not None}
+    findings, place, lines = asked.findings, asked.place, asked.lines
+    record = asked.applied_to(base or {})
     slug = record.get("slug")
     # An invalid slug must be reported once, and not again for the names derived from it.
     name = slug if isinstance(slug, str) and SLUG.fullmatch(slug) else "slug"
     record.setdefault("workerName", name)
     record.setdefault("tenantId", f"ten_{name}")
-    if record.get("priceUsd") is not None:
-        record.setdefault("x402Enabled", True)
-        if free_paths:
-            free = [{"method": "GET", "path": path, "priceUsd": 0} for path in free_paths]
-            record.setdefault("routes", free)
+    _add_price_defaults(record, asked, free_paths)
     if isinstance(record.get("hosts"), list):
         record["hosts"] = _normal_hosts(record["hosts"])
     length = len(json.dumps(record, ensure_ascii=False))
     if length > RECORD_LENGTH_MAX:
         findings.add(f"{length:,} characters; the limit is {RECORD_LENGTH_MAX:,}", place)
+    given = {*asked.fields, *asked.pairs}
     try:
         tenant = parse_tenant(record, "record")
     except RecordRefused as error:
         for reason in error.reasons:
             name = re.split(r"[^A-Za-z0-9]", reason, maxsplit=1)[0]
             if name in given or name not in lines:
-                findings.add(reason, OPTIONS.get(name, ""))
+                is_kept = name not in given and name in (base or {})
+                findings.add(reason, PUBLISHED if is_kept else OPTIONS.get(name, ""))
             else:
                 findings.add(reason, place, lines[name])
         findings.refuse("The directory record")
         raise
     findings.refuse("The directory record")
     return _ordered(record), tenant
+
+
+def _add_price_defaults(record: dict[str, Any], asked: Asked, free_paths: Sequence[str]) -> None:
+    """Require payment of a price, and make a dataset's description free; `--price 0` ends both."""
+    price = record.get("priceUsd")
+    if price is None:
+        return
+    if usd_micros(price) != 0:
+        record.setdefault("x402Enabled", True)
+        if free_paths:
+            free = [{"method": "GET", "path": path, "priceUsd": 0} for path in free_paths]
+            record.setdefault("routes", free)
+    elif "priceUsd" in asked.fields:
+        others = [*(record.get("routes") or ()), *(record.get("accepts") or ())]
+        is_priced = any(isinstance(one, dict) and _has_price(one) for one in others)
+        if not is_priced:
+            record.pop("priceUsd")
+            if "x402Enabled" not in asked.fields:
+                record.pop("x402Enabled", None)
+
+
+def _has_price(entry: Mapping[str, Any]) -> bool:
+    return bool(usd_micros(entry.get("priceUsd")) or entry.get("amount") or entry.get("accepts"))
+
+
+def slug_of(path: Path) -> str:
+    """Return the slug for a file or folder that is published without one; may be invalid.
+
+    A Worker's main module in a folder has the folder's name: `weather/index.js` is `weather`.
+    """
+    whole = path.resolve()
+    name = whole.stem if whole.suffix else whole.name
+    if name in MAIN_NAMES and not whole.is_dir():
+        name = whole.parent.name
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:SLUG_LENGTH_MAX].rstrip("-_")
 
 
 def described_record(

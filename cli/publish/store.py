@@ -1,23 +1,22 @@
 """Reads and writes the directory in `TENANT_KV`, and scripts in the dispatch namespace."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Final
 
 import cloudflare
+import httpx
 from cloudflare.types.kv.namespace_bulk_get_response import WorkersKVBulkGetResult
 
 from cli.account_api import RUN_AGAIN, explained, open_account
-from cli.deploy.deployed import Deployed, find_dispatcher
+from cli.deploy.deployed import Deployed, dispatcher_name, find_dispatcher
 from cli.errors import CommandError, MissingError, NetworkError, StartupError
+from cli.publish.directory import TENANT_KV, VARIABLE, DirectoryVariable, Published, read_variable
 from cli.publish.scripts.bundle import Bundle
 from cli.stores import Stores, named
 from cli.targets import DISPATCH_NAMESPACE, NAMESPACE, SCRIPT_NAME, TENANT_KV_ID, Target
-
-TENANT_KV: Final = "TENANT_KV"
-"""The binding's name, and the title of its namespace if no id is given."""
+from core import keys
 
 _OLD_TENANT_KV_ID: Final = "TENANT_KV_ID"
 
@@ -32,7 +31,9 @@ class Store:
         account_id: The account.
         namespace: The dispatch namespace.
         tenant_kv_id: The KV namespace of the directory.
-        find: Returns the dispatcher, or `None` if there is none.
+        variable: The records of the dispatcher's variable.
+        dispatcher: The name of the dispatcher's Worker, if there is one on the account.
+        deployed: The deployed dispatcher, if it reads this directory.
     """
 
     def __init__(
@@ -41,14 +42,18 @@ class Store:
         account_id: str,
         namespace: str,
         tenant_kv_id: str,
-        find: Callable[[], Deployed | None],
+        variable: DirectoryVariable | None = None,
+        dispatcher: str | None = None,
+        deployed: Deployed | None = None,
     ) -> None:
         """Keep the arguments; no request is sent."""
         self._client = client
         self._account_id = account_id
         self.namespace = namespace
         self._kv_id = tenant_kv_id
-        self._find = find
+        self.variable = variable or DirectoryVariable()
+        self.dispatcher = dispatcher
+        self._deployed = deployed
 
     def dispatcher_variables(self) -> Mapping[str, str]:
         """Return the variables of the dispatcher that reads this directory.
@@ -56,13 +61,37 @@ class Store:
         Empty if they are not known: none is deployed, there are several and none was named, it
         reads another directory, or the token may not read it.
         """
-        try:
-            deployed = self._find()
-        except CommandError:
-            return {}
-        if deployed is None or deployed.store_id(TENANT_KV) != self._kv_id:
-            return {}
-        return deployed.variables
+        return self._deployed.variables if self._deployed is not None else {}
+
+    @property
+    def client(self) -> cloudflare.Cloudflare:
+        """The client for the account's API."""
+        return self._client
+
+    @property
+    def account_id(self) -> str:
+        """The account."""
+        return self._account_id
+
+    def published(self, slug: str) -> Published:
+        """Return what is published under a slug; `TENANT_KV` takes precedence."""
+        record = self.document(keys.tenant(slug))
+        publication = self.document(keys.publication(slug)) or {}
+        if record is not None:
+            return Published(record, TENANT_KV, publication)
+        if slug in self.variable.records:
+            return Published(self.variable.records[slug], VARIABLE, publication)
+        return Published(publication=publication)
+
+    def records(self) -> dict[str, Published]:
+        """Return all records by slug, sorted; without what `clawr publish` stored about them."""
+        found = {slug: Published(one, VARIABLE) for slug, one in self.variable.records.items()}
+        stored = self.documents(keys.TENANT_PREFIX)
+        found |= {
+            key.removeprefix(keys.TENANT_PREFIX): Published(record, TENANT_KV)
+            for key, record in stored.items()
+        }
+        return dict(sorted(found.items()))
 
     def text(self, key: str) -> str | None:
         """Return a value of the directory, or `None`."""
@@ -123,6 +152,16 @@ class Store:
                 return None
         return (found.script.tags if found.script else None) or ()
 
+    def script_names(self) -> frozenset[str]:
+        """Return the names of all scripts of the namespace."""
+        with explained(f"listing the scripts of {self.namespace}"):
+            # The SDK has no method for this route.
+            listed = self._client.get(
+                f"/accounts/{self._account_id}/workers/dispatch/namespaces/{self.namespace}/scripts",
+                cast_to=httpx.Response,
+            )
+        return frozenset(str(one["id"]) for one in listed.json()["result"] or ())
+
     def upload(self, name: str, bundle: Bundle, tags: Sequence[str]) -> None:
         """Upload a script; one of the same name is replaced."""
         path = (
@@ -173,7 +212,12 @@ class Store:
 
 @contextmanager
 def open_store(
-    target: Target, *, namespace: str | None, tenant_kv_id: str | None, dispatcher: str | None
+    target: Target,
+    *,
+    namespace: str | None = None,
+    tenant_kv_id: str | None = None,
+    dispatcher: str | None = None,
+    seconds_max: float | None = None,
 ) -> Iterator[Store]:
     """Open the directory and the scripts of a target, for a `with` block.
 
@@ -185,6 +229,8 @@ def open_store(
         namespace: The dispatch namespace.
         tenant_kv_id: The KV namespace of the directory.
         dispatcher: The dispatcher's name; `None` for the only one.
+        seconds_max: Ends each request after this time, without another attempt; `None` for the
+            usual patience.
 
     Raises:
         InputError: The account has several dispatchers.
@@ -194,24 +240,31 @@ def open_store(
     settings = {} if target.is_local else target.settings
     namespace = namespace or settings.get(DISPATCH_NAMESPACE)
     kv_id = tenant_kv_id or settings.get(TENANT_KV_ID) or settings.get(_OLD_TENANT_KV_ID)
-    with open_account(account) as client:
-
-        @cache
-        def find() -> Deployed | None:
-            name = dispatcher or settings.get(SCRIPT_NAME)
-            return find_dispatcher(client, account.account_id, name)
-
-        if not target.is_local and not (namespace and kv_id):
-            deployed = find()
-            if deployed is not None:
-                namespace = namespace or deployed.dispatch_namespace
-                kv_id = kv_id or deployed.store_id(TENANT_KV)
+    name = dispatcher or settings.get(SCRIPT_NAME)
+    with open_account(account, seconds_max) as client:
+        deployed = None
+        if not target.is_local:
+            try:
+                name = name or dispatcher_name(client, account.account_id)
+                deployed = find_dispatcher(client, account.account_id, name) if name else None
+            except CommandError:
+                # Stores that are named need no dispatcher.
+                if not (namespace and kv_id):
+                    raise
+        if deployed is not None:
+            namespace = namespace or deployed.dispatch_namespace
+            kv_id = kv_id or deployed.store_id(TENANT_KV)
+            if kv_id != deployed.store_id(TENANT_KV):
+                deployed = None  # It reads another directory.
+        variable = deployed.variables.get(VARIABLE) if deployed else target.tenant_directory
         yield Store(
             client,
             account.account_id,
             namespace or NAMESPACE,
             kv_id or _find(client, account.account_id),
-            find,
+            read_variable(variable),
+            name,
+            deployed,
         )
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from cli.errors import ConflictError, MissingError
 from cli.output import NOTHING_CHANGED, Output
+from cli.publish.directory import TENANT_KV, VARIABLE
 from cli.publish.plan import LOOKUP_SECONDS, hosts_of, other_users
 from cli.publish.steps import unpublish
 from cli.publish.store import Store
@@ -44,15 +45,17 @@ def unpublish_api(
         ConflictError: It belongs to another tenant.
     """
     with output.working("Reading …"):
-        record = store.document(keys.tenant(slug))
-        publication = store.document(keys.publication(slug))
-        if record is None and publication is None:
+        published = store.published(slug)
+        record, publication = published.record, published.publication
+        if published.source == VARIABLE:
             raise MissingError(
-                f"{slug} is not published.",
-                "`clawr apis` lists the published APIs. To remove an API of TENANT_DIRECTORY_JSON, "
-                "change that variable of the dispatcher.",
+                f"{slug} is published by the dispatcher's variable {VARIABLE}, not in {TENANT_KV}.",
+                "Remove it there; `make dev` has it from TENANTS=FILE or from the demo.",
             )
-        record, publication = record or {}, publication or {}
+        if not published.source and not publication:
+            raise MissingError(
+                f"{slug} is not published.", "`clawr apis` lists the published APIs."
+            )
         if tenant_id and record and record.get("tenantId") != tenant_id:
             raise ConflictError(
                 f"{slug} belongs to {record.get('tenantId')}, not to {tenant_id}.",
@@ -60,7 +63,7 @@ def unpublish_api(
             )
         hosts = [one for one in hosts_of(record) if store.text(keys.host(one)) == slug]
         script = record.get("workerName") or publication.get("script")
-        others = list(other_users(store, slug, script))
+        others = list(other_users(store.records(), slug, script))
     deletes = delete_script and not others and isinstance(script, str)
     wait_seconds = LOOKUP_SECONDS + MARGIN_SECONDS + (0 if is_local else KV_SECONDS)
     if execute:
@@ -69,7 +72,7 @@ def unpublish_api(
             with output.working(f"Waiting {wait_seconds} s until no request can reach it …"):
                 time.sleep(wait_seconds)
             # Another API may have been published with this script in the meantime.
-            others = list(other_users(store, slug, script))
+            others = list(other_users(store.records(), slug, script))
             deletes = not others
             if deletes:
                 output.progress(f"Deleting the script {script} …")

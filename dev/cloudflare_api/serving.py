@@ -18,11 +18,12 @@ STOP_SECONDS: Final = 10.0
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
+def served(app: ASGIApp, *, has_sockets: bool = False) -> Iterator[str]:
     """Serve an application during a `with` block.
 
     Args:
         app: The application.
+        has_sockets: Whether it serves WebSockets.
 
     Yields:
         Its address, without a trailing slash.
@@ -38,7 +39,7 @@ def served(app: ASGIApp) -> Iterator[str]:
         log_level="critical",
         access_log=False,
         lifespan="auto",
-        ws="none",
+        ws="websockets-sansio" if has_sockets else "none",
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=1,

@@ -19,7 +19,7 @@ from types import FrameType
 from dev.economy import Economy, running_economy
 from dev.economy.announcement import announced
 from dev.errors import run_command_line
-from dev.launch.announcement import reserved
+from dev.launch.announcement import registered, reserved
 from dev.launch.config import load_production_config, run_variables, script_folders
 from dev.launch.examples import Example, examples
 from dev.launch.inspection import (
@@ -106,6 +106,7 @@ def run(options: LaunchOptions, economy: Economy | None) -> None:
 
             server.wait_until_ready()
             parts.enter_context(announced_api(HERE, options, server))
+            parts.enter_context(registered(HERE.running, options.state))
             if economy:
                 nodes = (economy.rpc_url, economy.solana_rpc_url)
                 parts.enter_context(announced(options.state, server.url, *nodes))

@@ -42,6 +42,7 @@ class Running:
         api_token: The token of that API; a new one for each run.
         account_id: The account of that API.
         payment_settings: The settings by which ways to pay are read, without secrets.
+        tenant_directory: The variable TENANT_DIRECTORY_JSON; empty if it is not set.
     """
 
     process_id: int
@@ -51,6 +52,7 @@ class Running:
     api_token: str
     account_id: str = LOCAL_ACCOUNT
     payment_settings: Mapping[str, str] = field(default_factory=dict)
+    tenant_directory: str = ""
 
 
 @contextmanager
@@ -63,7 +65,43 @@ def announced(state: Path, running: Running) -> Iterator[None]:
     """
     content = json.dumps(asdict(running)).encode()
     with temporary_file(state / FILE_NAME, content, mode=0o600):
+        # The lock ends with this process, even if that is killed and the file stays.
+        descriptor = os.open(state / FILE_NAME, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def registered(register: Path, state: Path) -> Iterator[None]:
+    """List a STATE folder among those that are in use, during a `with` block.
+
+    Args:
+        register: The folder with the list.
+        state: The STATE folder.
+    """
+    register.mkdir(parents=True, exist_ok=True)
+    with temporary_file(register / str(os.getpid()), os.fsencode(state), mode=0o600):
         yield
+
+
+def find_registered(register: Path) -> Mapping[Path, Running]:
+    """Return all listed STATE folders with a running `make dev`, sorted.
+
+    Args:
+        register: The folder with the list.
+    """
+    found = {}
+    for file in register.glob("*"):
+        try:
+            state = Path(os.fsdecode(file.read_bytes()))
+            found[state] = find_running(state)
+        except (OSError, NotRunning):
+            # It was killed.
+            file.unlink(missing_ok=True)
+    return dict(sorted(found.items()))
 
 
 def find_running(state: Path) -> Running:
@@ -76,11 +114,26 @@ def find_running(state: Path) -> Running:
         NotRunning: None is running.
     """
     try:
-        running = Running(**json.loads((state / FILE_NAME).read_bytes()))
-        os.kill(running.process_id, 0)
+        with (state / FILE_NAME).open("rb") as file:
+            running = Running(**json.load(file))
+            is_held = _is_locked(file.fileno())
     except (OSError, ValueError, TypeError) as error:
-        raise NotRunning(f"No `make dev` is running with STATE={state}.") from error
+        raise NotRunning(_not_running(state)) from error
+    if not is_held:
+        raise NotRunning(_not_running(state))
     return running
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _not_running(state: Path) -> str:
+    return f"No `make dev` is running with STATE={state}."
 
 
 @contextmanager

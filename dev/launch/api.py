@@ -43,6 +43,7 @@ def announced_api(layout: Layout, options: LaunchOptions, server: Server) -> Ite
             payment_settings={
                 name: str(variables[name]) for name in PAYMENT_SETTINGS if name in variables
             },
+            tenant_directory=str(variables.get("TENANT_DIRECTORY_JSON", "")),
         )
         with announced(options.state, running):
             yield running

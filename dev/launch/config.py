@@ -6,7 +6,7 @@ Only what has no local counterpart is replaced; everything else, known here or n
 import copy
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def development_config(
         unsafe["bindings"] = [
             *unsafe.get("bindings", []),
             *(
-                _local_namespace(namespace, script_folders(options), bundle_flags, plugin)
+                _local_namespace(namespace, options, bundle_flags, plugin)
                 for namespace in namespaces
             ),
         ]
@@ -112,8 +112,20 @@ def script_folders(options: LaunchOptions) -> tuple[Path, ...]:
     return (options.state / UPLOADS_NAME, options.namespace)
 
 
+def script_log(state: Path) -> Path:
+    """Return the file in a STATE folder with what scripts did; its older part is beside it.
+
+    Args:
+        state: The STATE folder.
+    """
+    return state / "logs" / "scripts.jsonl"
+
+
 def _local_namespace(
-    namespace: Mapping[str, Any], scripts: Iterable[Path], bundle_flags: Sequence[str], plugin: Path
+    namespace: Mapping[str, Any],
+    options: LaunchOptions,
+    bundle_flags: Sequence[str],
+    plugin: Path,
 ) -> dict[str, Any]:
     return {
         "name": namespace["binding"],
@@ -122,7 +134,8 @@ def _local_namespace(
         "dev": {
             "plugin": {"package": str(plugin), "name": PLUGIN_NAME},
             "options": {
-                "scripts": [str(folder) for folder in scripts],
+                "scripts": [str(folder) for folder in script_folders(options)],
+                "log": str(script_log(options.state)),
                 # The Worker's own packages, linked beside its configuration.
                 "python": {"modules": PYTHON_MODULES, "compatibilityFlags": list(bundle_flags)},
             },

@@ -66,4 +66,6 @@ def usable_tenants(tenant_directory: str | None) -> list[Tenant]:
 
 def curl(*arguments: str) -> str:
     """Return a `curl` command, quoted for the shell."""
-    return shlex.join(["curl", *arguments])
+    # Without -g, curl reads brackets and braces in a URL as ranges of URLs.
+    has_range = any(one in argument for argument in arguments[-1:] for one in "[]{}")
+    return shlex.join(["curl", *(["-g"] if has_range else []), *arguments])

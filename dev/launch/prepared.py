@@ -78,9 +78,10 @@ class PreparedStart:
 
 
 def _digest(config: Mapping[str, Any]) -> str:
-    """Return a hash of what a recording depends on: all but variables and script folders."""
+    """Return a hash of what a recording depends on: all but variables, and folders of scripts."""
     fixed = copy.deepcopy(dict(config))
     fixed.pop("vars", None)
     for binding in fixed.get("unsafe", {}).get("bindings", []):
-        binding["dev"]["options"].pop("scripts")
+        for name in ("scripts", "log"):
+            binding["dev"]["options"].pop(name)
     return fingerprint(json.dumps(fixed, sort_keys=True, default=str))

@@ -20,6 +20,7 @@ from tests.cloudflare.checking import check
 from tests.cloudflare.faults import Fault, Faults, Rule
 from tests.cloudflare.memory import MemoryDatabases, MemoryDispatchNamespaces, MemoryKv
 from tests.cloudflare.recording import Record, Recorder, Sent
+from tests.cloudflare.tail_routes import TailRoutes
 from tests.cloudflare.worker_routes import WorkerRoutes
 from tests.cloudflare.workers import Workers
 from tests.cloudflare.zone_routes import ZoneRoutes, Zones
@@ -45,6 +46,7 @@ class FakeAccount:
         self.namespaces = MemoryDispatchNamespaces()
         self.kv = MemoryKv()
         self.databases = MemoryDatabases()
+        self.tails = TailRoutes(self.workers)
         self.assets = AssetRoutes()
         self.zones = Zones()
         self.record = Record()
@@ -82,6 +84,7 @@ class FakeAccount:
     def on(self, server: "AccountServer") -> Iterator["FakeAccount"]:
         """Serve this account during a `with` block."""
         self.url = server.url
+        self.tails.url = server.url.replace("http:", "ws:", 1)
         server.app = self._application()
         try:
             yield self
@@ -115,6 +118,7 @@ class FakeAccount:
                 *KvRoutes(self.kv).routes(),
                 *D1Routes(self.databases).routes(),
                 *self.assets.routes(),
+                *self.tails.routes(),
                 *ZoneRoutes(self.zones).routes(),
                 *WorkerRoutes(self.workers, self._check).routes(),
             ],
@@ -138,7 +142,6 @@ class AccountServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the current account (ASGI)."""
-        assert scope["type"] == "http"
         assert self.app is not None
         await self.app(scope, receive, send)
 
@@ -147,6 +150,6 @@ class AccountServer:
 def running_account_server() -> Iterator[AccountServer]:
     """Run a server during a `with` block."""
     server = AccountServer()
-    with served(server) as address:
+    with served(server, has_sockets=True) as address:
         server.url = address + PREFIX
         yield server

@@ -3,12 +3,11 @@
 import codecs
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Final
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Final, Self
 
 import typer
 
-from cli.errors import InputError
 from cli.publish.validation import Findings
 
 PANEL: Final = "Datasets"
@@ -134,13 +133,21 @@ class DatasetOptions:
         _option("--nested", "flatten: objects become columns such as at.lat; keep: one column."),
     ] = None
 
-    def refuse_given(self) -> None:
-        """Raise `InputError` if an option is given, for what is not a dataset."""
-        if self != DatasetOptions():
-            raise InputError(
-                f"Only a dataset can be read with the options of “{PANEL}”.",
-                "Leave them out; `clawr publish --help` lists them.",
-            )
+    @classmethod
+    def names(cls) -> dict[str, str]:
+        """Return the names of the options by field, without dashes at their beginning."""
+        own = {"id_column": "id", "types": "type"}
+        return {one.name: own.get(one.name, one.name.replace("_", "-")) for one in fields(cls)}
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Return the options for their values by name; missing ones have their defaults."""
+        names = cls.names()
+        return cls(**{one: given[name] for one, name in names.items() if name in given})
+
+    def given(self) -> dict[str, Any]:
+        """Return the values of the options by name; `None` for those that are not given."""
+        return {name: getattr(self, one) or None for one, name in self.names().items()}
 
     def checked(self, *, is_json: bool) -> Reading:
         """Return the validated options.

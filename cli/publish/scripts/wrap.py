@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from cli.publish.openapi import Description, Operation, Priced, described_by, own_openapi
 from cli.publish.scripts.addresses import why_refused
@@ -49,6 +49,21 @@ class Wrapping:
     response_bytes_max: int = 10 * 1024 * 1024
     forward_authorization: bool = False
     allow_private: bool = False
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Return the API for options of the command, by their names; missing ones have defaults."""
+        names = {
+            "target": "wrap",
+            "methods": "method",
+            "secret_headers": "secret-header",
+            "cache_seconds": "cache-seconds",
+            "timeout_seconds": "timeout-seconds",
+            "response_bytes_max": "max-response-bytes",
+            "forward_authorization": "forward-authorization",
+            "allow_private": "allow-private",
+        }
+        return cls(**{name: options[key] for name, key in names.items() if key in options})
 
 
 @dataclass(slots=True)
@@ -151,7 +166,11 @@ def _read_headers(
         elif name in headers.bindings:
             findings.add(f"the header {name} is given twice", "--secret-header")
         elif not value:
-            findings.add(f"the environment variable {variable} is not set", "--secret-header")
+            findings.add(
+                f"the environment variable {variable} is not set: set it to the value of {name}, or"
+                " remove the header with --clear secret-header",
+                "--secret-header",
+            )
         elif _UNSENDABLE.search(value):
             findings.add(
                 f"the value of {variable} has characters that are not allowed in a header",

@@ -7,6 +7,9 @@
 
 /** @typedef {{version?: string, error?: string, checkedAt: number}} Current */
 
+const MISSING = "Worker not found.";
+/** How the message begins if a script does not start. */
+const NOT_STARTED = "Failed to start Worker";
 const MAX_PARAMETER_SETS = 8;
 /** Names come from requests, so their number is unbounded. */
 const MAX_NAMES = 10_000;
@@ -42,7 +45,31 @@ class DispatchNamespace {
 			limits: readLimits(options?.limits),
 			parameters: this.#pickParameters(options?.outbound),
 		};
-		return stub(() => this.#entrypoint(call));
+		return stub(
+			() => this.#entrypoint(call),
+			(request, error) => this.#logFailure(call.name, request, error),
+		);
+	}
+
+	/**
+	 * Logs that a script is missing, or did not start: it has no invocation of which its Tail
+	 * Worker could know.
+	 *
+	 * @param {string} scriptName @param {Request} request @param {Error} error
+	 */
+	async #logFailure(scriptName, { method, url }, { name, message }) {
+		const { folder, hasLog } = this.#env.settings;
+		if (!hasLog) return;
+		const now = Date.now();
+		const trace = {
+			scriptName,
+			outcome: message === MISSING ? "scriptNotFound" : "exception",
+			eventTimestamp: now,
+			event: { request: { method, url } },
+			logs: [],
+			exceptions: message === MISSING ? [] : [{ name, message, timestamp: now }],
+		};
+		await this.#env.scripts.fetch(`http://scripts/${folder}`, { method: "POST", body: JSON.stringify([trace]) });
 	}
 
 	async #entrypoint(/** @type {any} */ { name, props, limits, parameters }) {
@@ -101,7 +128,7 @@ class DispatchNamespace {
 		const response = await this.#env.scripts.fetch(`http://scripts/${folder}/${encodeURIComponent(name)}`);
 		const body = await response.json();
 		if (response.status === 200) return { version: body.version, checkedAt: now };
-		if (response.status === 404) return { error: "Worker not found.", checkedAt: now };
+		if (response.status === 404) return { error: MISSING, checkedAt: now };
 		return { error: body.error ?? `The folder of scripts cannot be read (${response.status}).`, checkedAt: now };
 	}
 }
@@ -114,13 +141,22 @@ const NOT_METHODS = new Set(["then", "toJSON", "constructor", "length", "size"])
  * method as an RPC.
  *
  * @param {() => Promise<any>} entrypoint
+ * @param {(request: Request, error: Error) => Promise<void>} onFailure Called if there is no
+ *   invocation of the script.
  */
-function stub(entrypoint) {
+function stub(entrypoint, onFailure) {
 	const fetcher = {
 		/** @param {any} input @param {any} [init] */
 		async fetch(input, init) {
 			const request = withoutCf(init === undefined && input instanceof Request ? input : new Request(input, init));
-			return (await entrypoint()).fetch(request);
+			let worker;
+			try {
+				worker = await entrypoint();
+				return await worker.fetch(request);
+			} catch (/** @type {any} */ error) {
+				if (worker === undefined || error.message?.startsWith(NOT_STARTED)) await onFailure(request, error);
+				throw error;
+			}
 		},
 	};
 	return new Proxy(fetcher, {

@@ -7,6 +7,7 @@ import pythonLimiter from "limiter.script.py.txt";
 import limiter from "limiter.script.txt";
 import parametersFront from "parameters.script.txt";
 import { withFront, withPythonFront } from "./front.worker.js";
+import { toTrace } from "./trace.worker.js";
 
 /**
  * Options of one `get()`.
@@ -24,11 +25,12 @@ export class Host extends WorkerEntrypoint {
 	 * @returns {Promise<object>} Code for the loader.
 	 */
 	async load(name, version, { limits, parameters }) {
-		const { folder, outbound } = this.env.SETTINGS;
+		const { folder, hasLog, outbound } = this.env.SETTINGS;
 		const script = await fetchScript(this.env, folder, name, version);
 		const code = {
 			...toCode(script, this.env.SETTINGS),
 			env: toEnv(script, this.ctx),
+			...(hasLog ? { tails: [this.ctx.exports.Tail({ props: { name } })] } : {}),
 			globalOutbound: outbound === undefined ? this.env.OUTBOUND : this.ctx.exports.Outbound({ props: { parameters } }),
 		};
 		return limits === undefined ? code : withLimits(code, limits, Object.keys(script.config.kv));
@@ -50,6 +52,17 @@ export class Outbound extends WorkerEntrypoint {
 			env: toEnv(script, this.ctx),
 		}));
 		return worker.getEntrypoint(undefined, { props: this.ctx.props }).fetch(request);
+	}
+}
+
+/** The Tail Worker of all scripts: writes what they do to the log. */
+export class Tail extends WorkerEntrypoint {
+	async tail(/** @type {any[]} */ events) {
+		const { SCRIPTS, SETTINGS } = this.env;
+		const traces = events.map((event) => toTrace(this.ctx.props.name, event));
+		const body = JSON.stringify(traces);
+		const response = await SCRIPTS.fetch(`http://scripts/${SETTINGS.folder}`, { method: "POST", body });
+		if (!response.ok) throw new Error(`The log of the scripts cannot be written: ${await response.text()}`);
 	}
 }
 

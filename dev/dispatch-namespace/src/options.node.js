@@ -25,12 +25,13 @@ import path from "node:path";
  * @property {PythonOptions} python
  * @property {number} recheckMs How long a script's version is used before the folder is
  *   checked again, in milliseconds.
+ * @property {string} [log] Absolute path of the file that gets the traces of the scripts.
  * @property {OutboundOptions} [outbound]
  */
 
 export const DEFAULT_RECHECK_MS = 150;
 
-const KNOWN = ["scripts", "recheckMs", "outbound", "python"];
+const KNOWN = ["scripts", "recheckMs", "outbound", "python", "log"];
 const KNOWN_PYTHON = ["modules", "compatibilityFlags"];
 /** Fields of the binding, which wrangler merges into the options. */
 const FROM_BINDING = ["namespace", "outbound"];
@@ -69,6 +70,9 @@ export function readOptions(binding, raw, rootPath) {
 	if (typeof recheckMs !== "number" || !(recheckMs >= 0)) {
 		throw new OptionError(binding, 'option "recheckMs" must be a number of milliseconds, 0 or more');
 	}
+	if (raw.log !== undefined && !isText(raw.log)) {
+		throw new OptionError(binding, 'option "log" must be the path of a file');
+	}
 	const folders = given.map((folder) => path.resolve(rootPath, folder));
 	// A folder may be created later, but if none exists, the option is probably wrong.
 	if (!folders.some(isFolder)) {
@@ -80,6 +84,7 @@ export function readOptions(binding, raw, rootPath) {
 		scripts: folders,
 		recheckMs,
 		python: readPython(binding, raw.python, rootPath),
+		log: isText(raw.log) ? path.resolve(rootPath, raw.log) : undefined,
 		outbound: readOutbound(binding, raw.outbound, rootPath),
 	};
 }
@@ -151,7 +156,7 @@ function readOutbound(binding, raw, rootPath) {
 	return { service, parameters };
 }
 
-/** @param {unknown} value */
+/** @param {unknown} value @returns {value is string} */
 function isText(value) {
 	return typeof value === "string" && value !== "";
 }

@@ -42,9 +42,10 @@ function getBindings(worker) {
 				{
 					name: "settings",
 					json: JSON.stringify({
-						folder: serveFolders(namespace.scripts, namespace.python.modules),
+						folder: serveFolders(namespace.scripts, namespace.python.modules, namespace.log),
 						recheckMs: namespace.recheckMs,
 						parameters: namespace.outbound?.parameters ?? [],
+						hasLog: namespace.log !== undefined,
 					}),
 				},
 			],
@@ -66,7 +67,8 @@ async function getServices(context) {
 			);
 		}
 		const settings = {
-			folder: serveFolders(namespace.scripts, namespace.python.modules),
+			folder: serveFolders(namespace.scripts, namespace.python.modules, namespace.log),
+			hasLog: namespace.log !== undefined,
 			pythonFlags: namespace.python.compatibilityFlags,
 			compatibilityDate: worker.config.compatibilityDate ?? COMPATIBILITY_DATE,
 			outbound:
@@ -85,6 +87,7 @@ async function getServices(context) {
 				modules: [
 					{ name: "host.worker.js", esModule: source("host.worker.js") },
 					{ name: "front.worker.js", esModule: source("front.worker.js") },
+					{ name: "trace.worker.js", esModule: source("trace.worker.js") },
 					{ name: "limiter.script.txt", text: source("limiter.script.js") },
 					{ name: "limiter.script.py.txt", text: source("limiter.script.py") },
 					{ name: "parameters.script.txt", text: source("parameters.script.js") },

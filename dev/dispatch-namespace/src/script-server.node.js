@@ -6,13 +6,18 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
+import { ScriptLog } from "./log.node.js";
 import { ScriptFolders } from "./scripts.node.js";
 import { ScriptError } from "./source.node.js";
 
 const SECRET_HEADER = "dispatch-namespace-secret";
 
+const MAX_TRACE_BYTES = 8 * 1024 * 1024;
+
 /** @type {Map<string, ScriptFolders>} */
 const folders = new Map();
+/** @type {Map<string, ScriptLog>} by the key of their folders */
+const logs = new Map();
 const secret = randomBytes(32).toString("hex");
 /** @type {Promise<number> | undefined} */
 let listening;
@@ -20,14 +25,16 @@ let listening;
 /**
  * @param {string[]} roots Absolute paths of folders of scripts; the first one that has a script is used.
  * @param {string} [pythonModules] Absolute path of the folder of packages for Python scripts.
+ * @param {string} [log] Absolute path of the file that gets the traces of the scripts.
  * @returns {string} The key of these folders in requests.
  */
-export function serveFolders(roots, pythonModules) {
+export function serveFolders(roots, pythonModules, log) {
 	const key = createHash("sha256")
-		.update(JSON.stringify([roots, pythonModules]))
+		.update(JSON.stringify([roots, pythonModules, log]))
 		.digest("hex")
 		.slice(0, 16);
 	if (!folders.has(key)) folders.set(key, new ScriptFolders(roots, pythonModules));
+	if (log !== undefined && !logs.has(key)) logs.set(key, new ScriptLog(log));
 	return key;
 }
 
@@ -66,7 +73,7 @@ function listen() {
 }
 
 /**
- * `GET /KEY/NAME` returns `{version}`, `GET /KEY/NAME/VERSION` the script.
+ * `GET /KEY/NAME` returns `{version}`, `GET /KEY/NAME/VERSION` the script; `POST /KEY` logs traces.
  *
  * @param {import("node:http").IncomingMessage} request
  * @returns {Promise<{status: number, body: unknown}>}
@@ -76,6 +83,10 @@ async function respond(request) {
 	const [, key, name, version] = (request.url ?? "").split("/").map(decodeURIComponent);
 	const folder = folders.get(key);
 	if (folder === undefined) return { status: 410, body: {} };
+	if (request.method === "POST") {
+		await logs.get(key)?.append(JSON.parse(await bodyOf(request)));
+		return { status: 200, body: {} };
+	}
 	try {
 		if (version !== undefined) {
 			const script = folder.script(name, version);
@@ -88,6 +99,18 @@ async function respond(request) {
 		const { message } = /** @type {Error} */ (error);
 		return { status: 500, body: { error: `The folder of scripts cannot be read: ${message}` } };
 	}
+}
+
+/** @param {import("node:http").IncomingMessage} request */
+async function bodyOf(request) {
+	const parts = [];
+	let size = 0;
+	for await (const part of request) {
+		size += part.length;
+		if (size > MAX_TRACE_BYTES) throw new Error("The traces are too large.");
+		parts.push(part);
+	}
+	return Buffer.concat(parts).toString("utf8");
 }
 
 /** @param {string | string[] | undefined} given */

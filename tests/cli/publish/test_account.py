@@ -87,10 +87,14 @@ def test_only_differences_are_sent(publisher: Publisher) -> None:
     publisher.publish("--execute")
     publisher.changes()
     publisher.publish("--execute", "--price", "0.01")
+    assert publisher.changes() == ["PUT publication/hello", "PUT tenant/hello"]
+    publisher.publish("--execute", "--description", "Says hello")
     assert publisher.changes() == ["PUT tenant/hello"]
     (publisher.folder / "hello.js").write_text(CODE.replace("hello", "bye"))
-    publisher.publish("--execute", "--price", "0.01")
+    publisher.publish("--execute")
     assert publisher.changes() == ["PUT hello", "PUT publication/hello"]
+    shown = publisher("show", "hello", "--json").document["record"]
+    assert (shown["priceUsd"], shown["description"]) == ("0.01", "Says hello")
 
 
 @pytest.mark.parametrize("done", range(len(STEPS)))

@@ -42,6 +42,7 @@ def test_the_dispatch_namespace_is_served_by_the_plugin() -> None:
                 "plugin": {"package": str(PLUGIN), "name": "dispatch-namespace"},
                 "options": {
                     "scripts": ["/state/uploads", "/scripts"],
+                    "log": "/state/logs/scripts.jsonl",
                     "python": {
                         "modules": "python_modules",
                         "compatibilityFlags": ["python_workers_development", "experimental"],

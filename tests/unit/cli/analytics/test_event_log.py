@@ -226,10 +226,9 @@ def test_a_search_without_matches_ends(
     log: Log, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_log, "PAGE_EVENTS_MAX", 10)
-    monkeypatch.setattr(event_log, "SEARCHED_MAX", 50)
     for number in range(100):
         log.add(START + number, f"event-{number}")
-    assert newest_events(platform, EventFilter(slugs=["unknown"]), 1) == ([], 50)
+    assert newest_events(platform, EventFilter(slugs=["unknown"]), 1, searched_max=50) == ([], 50)
 
 
 @pytest.mark.parametrize(

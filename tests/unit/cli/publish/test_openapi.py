@@ -89,7 +89,7 @@ def published(
     description: Description, routes: tuple[str, ...] = (), **fields: Any
 ) -> dict[str, Any]:
     """Return the record of an API with these options."""
-    options = RecordOptions({"slug": "a", "priceUsd": "0.01", **fields}, {}, routes=routes)
+    options = RecordOptions({"slug": "a", "priceUsd": "0.01", **fields}, {}, routes=routes).read()
     return described_record(*checked_record(options), description)[0]
 
 
@@ -150,7 +150,7 @@ def test_what_is_given_wins() -> None:
 def test_paths_that_no_route_can_have_are_noted() -> None:
     paths = {f"/{number}": DOCUMENT["paths"]["/health"] for number in range(60)}
     document = {**DOCUMENT, "paths": {"/first": paths["/0"], "/a//b": paths["/0"], **paths}}
-    checked = checked_record(RecordOptions({"slug": "a", "priceUsd": "0.01"}, {}))
+    checked = checked_record(RecordOptions({"slug": "a", "priceUsd": "0.01"}, {}).read())
     record, tenant, notes = described_record(*checked, described(document))
     assert len(record["routes"]) == len(tenant.routes) == 49
     assert notes == ["Indexers are not told of 13 paths, for which the record can have no routes."]
@@ -174,15 +174,15 @@ def test_a_record_that_is_too_long_is_rejected(tmp_path: Path) -> None:
     routes = [{**route, "path": f"/{number}"} for number in range(9)]
     file.write_text(json.dumps({"slug": "a", "routes": routes}))
     with pytest.raises(InputError) as raised:
-        checked_record(RecordOptions({}, {}, None, file))
+        checked_record(RecordOptions({}, {}, None, file).read())
     assert "the limit is 65,536" in raised.value.findings[0].message
 
 
 def test_the_document_has_the_price_of_each_operation() -> None:
     record = published(described(), ("/v1/health=0",))
-    _, tenant = checked_record(RecordOptions({"slug": "a", "priceUsd": "0.01"}, {}))
+    _, tenant = checked_record(RecordOptions({"slug": "a", "priceUsd": "0.01"}, {}).read())
     assert tenant.price_micros == 10_000
-    options = RecordOptions({"slug": "a", "priceUsd": "0.01"}, {}, routes=("/v1/health=0",))
+    options = RecordOptions({"slug": "a", "priceUsd": "0.01"}, {}, routes=("/v1/health=0",)).read()
     paths = priced_document(own_openapi(DOCUMENT), checked_record(options)[1])["paths"]
     info = paths["/v1/convert"]["get"]["x-payment-info"]
     assert info["price"] == {"mode": "fixed", "currency": "USD", "amount": "0.01"}

@@ -250,12 +250,6 @@ def test_a_cell_that_is_not_exact_json_is_rejected(cell: str, tmp_path: Path) ->
     assert "is not JSON" in raised.value.findings[0].message
 
 
-def test_options_of_datasets_are_rejected_for_others() -> None:
-    DatasetOptions().refuse_given()
-    with pytest.raises(InputError, match="Only a dataset"):
-        DatasetOptions(decimal=",").refuse_given()
-
-
 def test_repeated_names_are_numbered_without_taking_another_one(tmp_path: Path) -> None:
     content = "name,name,name_2\n1,2,3\n"
     table = table_of(tmp_path, "a.csv", content, DatasetOptions())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.errors import InputError
-from cli.publish.record import RecordOptions, checked_record
+from cli.publish.record import Asked, RecordOptions, checked_record
 from tenants.records import FIELDS, parse_tenant
 from tests.unit.payments.test_solana_offers import UNUSABLE
 
@@ -27,14 +27,14 @@ OF_FILES: dict[str, Any] = {
 """Fields that only a file sets."""
 
 
-def options(rate: str | None = None, file: Path | None = None, **fields: Any) -> RecordOptions:
+def options(rate: str | None = None, file: Path | None = None, **fields: Any) -> Asked:
     pairs: dict[str, Any] = {
         name: fields.pop(name) for name in ("limits", "usageLimit") if name in fields
     }
-    return RecordOptions(fields, pairs, rate, file, fields.pop("routes", ()))
+    return RecordOptions(fields, pairs, rate, file, fields.pop("routes", ())).read()
 
 
-def findings(asked: RecordOptions) -> list[str]:
+def findings(asked: Asked) -> list[str]:
     with pytest.raises(InputError) as raised:
         checked_record(asked)
     return [str(one) for one in raised.value.findings]
@@ -113,10 +113,10 @@ def test_a_file_without_a_json_object_is_rejected(tmp_path: Path, text: str) -> 
 def test_paths_are_free_if_the_api_has_a_price_and_no_routes_of_its_own() -> None:
     paths = ("/health",)
     free = {"method": "GET", "path": "/health", "priceUsd": 0}
-    assert checked_record(options(slug="a", priceUsd="1"), paths)[0]["routes"] == [free]
-    assert "routes" not in checked_record(options(slug="a"), paths)[0]
+    assert checked_record(options(slug="a", priceUsd="1"), {}, paths)[0]["routes"] == [free]
+    assert "routes" not in checked_record(options(slug="a"), {}, paths)[0]
     own = options(slug="a", priceUsd="1", routes=["/x=2"])
-    assert checked_record(own, paths)[0]["routes"] == [{"path": "/x", "priceUsd": "2"}]
+    assert checked_record(own, {}, paths)[0]["routes"] == [{"path": "/x", "priceUsd": "2"}]
 
 
 @pytest.mark.parametrize("text", ["/x", "x=1", "get /x=1", "GET/x=1", "=1", "/x="])

@@ -1,0 +1,1 @@
+"""Commands about published APIs: `listing`, `show` and `logs`; `problems` says what is wrong."""
