@@ -50,6 +50,7 @@ def analytics(
     as one JSON document per line. While the dispatcher cannot be reached, the command retries.
     While nothing changes, the dispatcher responds without a body.
     """
+    from cli.analytics.demo_history import NOTICE, has_demo_history
     from cli.analytics.live_display import show_each, show_live
     from cli.analytics.snapshot import read_snapshot
     from cli.analytics.snapshot_view import SnapshotView
@@ -58,11 +59,15 @@ def analytics(
 
     output = Output(as_json=as_json)
     with Platform(target.find().dispatcher) as platform:
+        is_demo = has_demo_history(platform)
         if watch:
+            if is_demo:
+                output.note(NOTICE)
             updates = watch_snapshot(platform, window.value, top, interval)
             (show_live if output.is_interactive else show_each)(output, updates)
             return
         with output.working("Requesting analytics …"):
             document = platform.get(PATH, window=window.value, top=top)
-    view = SnapshotView(read_snapshot(document))
-    output.result(document, lambda console: console.print(view, soft_wrap=False))
+    view = SnapshotView(read_snapshot(document), status=NOTICE if is_demo else "")
+    shown = {**document, "demoHistory": is_demo}
+    output.result(shown, lambda console: console.print(view, soft_wrap=False))

@@ -84,6 +84,16 @@ class Deployed:
         return None
 
     @property
+    def variables(self) -> Mapping[str, str]:
+        """The variables that are text or whole numbers, by name."""
+        values = {
+            str(one.get("name")): one.get("text", one.get("json"))
+            for one in self.bindings
+            if one.get("type") in VARIABLE_TYPES
+        }
+        return {name: str(value) for name, value in values.items() if type(value) in (str, int)}
+
+    @property
     def dispatch_namespace(self) -> str | None:
         """The dispatch namespace that it is bound to, if any."""
         found = self.binding("DISPATCHER") or {}

@@ -149,7 +149,8 @@ class Authorizer:
         if not tokens and not any(map(self._is_stored, candidates)):
             raise Unauthorized(
                 f"The platform API is closed, because {TOKEN_SETTING} is not configured and"
-                f" {TOKENS_SETTING} has no usable token."
+                f" {TOKENS_SETTING} has no usable token. Set one of them as a secret of the Worker;"
+                " docs/reference/settings.md says how."
             )
         if not candidates:
             raise _unauthorized()
@@ -302,5 +303,6 @@ def _unauthorized() -> Unauthorized:
     return Unauthorized(
         "The platform API needs `Authorization: Bearer TOKEN` or `x-platform-token: TOKEN`,"
         f" where TOKEN is the value of {TOKEN_SETTING} or a token of {TOKENS_SETTING} with"
-        f" at least {constants.TOKEN_LENGTH_MIN} characters."
+        f" at least {constants.TOKEN_LENGTH_MIN} characters. The operator of the dispatcher has it;"
+        " `make dev` prints it when it starts."
     )

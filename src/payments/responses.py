@@ -59,6 +59,8 @@ pre {{ overflow-x: auto; padding: .75rem; border: 1px solid #8888; border-radius
 <dt>Address</dt><dd>{method} {url}</dd>
 {ways}</dl>
 <h2>How to pay</h2>
+<p>Next step: copy the code below, set <code>PRIVATE_KEY</code>, and run it. A browser alone cannot
+pay.</p>
 <p>Programs pay for each request with <a href="https://www.x402.org" rel="noreferrer">x402</a>: a
 client signs a payment, and sends the request again with it. <code>PRIVATE_KEY</code> is the key of
 an account that has the token; it never leaves the program.</p>

@@ -127,12 +127,7 @@ WORKER_OPERATIONS = (
         query=("url_encoded",),
     ),
     Operation("GET", f"{SCRIPT}/tails"),
-    Operation(
-        "POST",
-        f"{SCRIPT}/tails",
-        body=Body.FIELDS,
-        beyond={"filters": "the SDK sends no body; wrangler sends filters, or an empty list"},
-    ),
+    Operation("POST", f"{SCRIPT}/tails", wrangler_types.Tail, Body.FIELDS),
     Operation("DELETE", f"{SCRIPT}/tails/{{tail_id}}"),
     Operation("GET", f"{SCRIPT}/schedules"),
     Operation("PUT", f"{SCRIPT}/schedules", scripts.ScheduleUpdateParams, Body.WHOLE),

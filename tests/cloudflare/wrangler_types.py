@@ -6,6 +6,12 @@ from typing import Required
 from typing_extensions import TypedDict
 
 
+class Tail(TypedDict):
+    """`POST …/scripts/NAME/tails`: the SDK sends no body."""
+
+    filters: Iterable[object]
+
+
 class ScriptRoute(TypedDict, total=False):
     """A route to a script."""
 

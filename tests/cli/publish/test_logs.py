@@ -1,7 +1,9 @@
 """`clawr logs` on a running `make dev`; what `clawr show` and `clawr doctor` say of failures."""
 
 import json
+import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,10 +37,10 @@ def here(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Local:
     return here
 
 
-def logged(here: Local, path: str) -> dict[str, object]:
+def logged(here: Local, path: str) -> dict[str, Any]:
     """Wait until a request is in the log, and return it."""
 
-    def found() -> dict[str, object] | None:
+    def found() -> dict[str, Any] | None:
         requests = here.done("logs", "speaker", "--limit", "100")["requests"]
         return next((one for one in requests if one["path"] == path), None)
 
@@ -54,7 +56,7 @@ def test_a_request_is_logged_with_what_the_script_printed(here: Local) -> None:
 
 def test_an_exception_is_logged_with_its_stack(here: Local) -> None:
     assert here.get("speaker/fail").status_code == 502
-    (exception,) = logged(here, "/fail")["exceptions"]  # type: ignore[misc]
+    (exception,) = logged(here, "/fail")["exceptions"]
     assert exception.startswith("TypeError: broken part\n    at fail (speaker")
     assert ":11:8)" in exception
     shown = here("logs", "speaker", "--errors").out
@@ -100,18 +102,24 @@ def test_a_script_that_is_missing_is_named(here: Local) -> None:
 
 
 def test_new_requests_are_followed_as_they_happen(here: Local) -> None:
+    stopped = threading.Event()
+
+    def call() -> None:
+        # The command skips what was logged before it started.
+        while not stopped.wait(0.2):
+            here.get("speaker/followed")
+
+    caller = threading.Thread(target=call)
     with clawr_running("logs", "speaker", "-f", "-n", "0", "--json", *here.where) as process:
         assert process.stdout is not None
-        path = ""
-        number = 0
-        # The command skips what was logged before it started.
-        while not path.startswith("/followed"):
-            number += 1
-            here.get(f"speaker/followed-{number}")
-            if number == 1:
-                assert here.get("speaker/followed-0").text == "ok"
-            path = json.loads(process.stdout.readline())["path"]
-    assert path.startswith("/followed")
+        caller.start()
+        try:
+            found = [json.loads(process.stdout.readline()) for _ in range(2)]
+        finally:
+            stopped.set()
+            caller.join()
+    assert {one["path"] for one in found} == {"/followed"}
+    assert found[0]["at"] < found[1]["at"]
 
 
 def test_an_unknown_api_has_no_log(here: Local) -> None:

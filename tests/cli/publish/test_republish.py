@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.cli.command import CLAWR
+from tests.cli.command import CLAWR, clawr_inside
 
 from .local import Local
 
@@ -55,7 +55,10 @@ def test_settings_are_removed_by_name(here: Local) -> None:
     ]
     listed = here("publish", "codes.csv", "--slug", "cleared", "--clear", "slug")
     assert (listed.code, "these can: accepts, allow-private" in listed.err) == (2, True)
-    assert "These can be cleared: accepts" in here("publish", "codes.csv", "--clear").err
+    # An option that follows is taken for its value.
+    assert "these can: accepts" in here("publish", "codes.csv", "--clear").err
+    missing = clawr_inside("publish", "codes.csv", "--clear")
+    assert (missing.code, "These can be cleared: accepts" in missing.err) == (2, True)
 
 
 def test_url_and_price_come_first_and_generated_modules_not_at_all(here: Local) -> None:
