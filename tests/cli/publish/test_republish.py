@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from cli.completion import complete_category, complete_plan, complete_slug
 from tests.cli.command import CLAWR, clawr_inside
 
 from .local import Local
@@ -99,6 +100,15 @@ def test_every_live_api_is_listed_and_shown(here: Local) -> None:
     shown = here.done("show", "airports")
     assert shown["record"]["tenantId"] == "ten_meridian_airports"
     assert (shown["script"]["exists"], shown["problems"]) == (True, [])
+
+
+def test_completion_knows_every_live_api(here: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CLAWR_URL", "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("STATE", str(here.state))
+    assert [slug for slug, _ in complete_slug("airpo")] == ["airports"]
+    assert [category for category, _ in complete_category("dev")] == ["Developer tools"]
+    assert complete_plan("pr") == [("pro", "200 ms CPU, 50 subrequests")]
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
