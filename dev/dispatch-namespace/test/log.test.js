@@ -48,7 +48,7 @@ test("a request's trace has its URL, status and console output", async () => {
 	assert.match(trace.event.request.url, /\/a\?b=1$/);
 	assert.equal(trace.event.response.status, 201);
 	assert.deepEqual(
-		trace.logs.map(({ level, message }) => [level, message]),
+		trace.logs.map((/** @type {any} */ { level, message }) => [level, message]),
 		[
 			["log", ["said", { deep: 1 }]],
 			["error", ["failed"]],
