@@ -6,6 +6,8 @@ export interface DispatchNamespaceOptions {
 	scripts: string | string[];
 	/** Milliseconds for which a script's version is used before the folder is checked again; default 150. */
 	recheckMs?: number;
+	/** A file that gets a trace of each invocation, one JSON document per line. */
+	log?: string;
 	/** What handles every `fetch()` of a script: a Worker of the session, or a script. */
 	outbound?: { service: string } | { script: string; parameters?: string[] };
 	python?: {
