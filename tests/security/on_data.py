@@ -154,7 +154,7 @@ ON_DATA = (
     ),
     Guard(
         run_a_script_in_the_payment_page,
-        "payments.responses",
+        "payments.pages.payment_page",
         "payment_page",
         "escape(resource.description)",
         "resource.description",
