@@ -1,7 +1,7 @@
-"""`python -m dev.screenshots`: takes the README's screenshots of the page at `/explore`.
+"""`python -m dev.screenshots`: takes the screenshots of `/explore` and of three API pages.
 
-The dispatcher is the one at `URL`, or at `PORT` on this machine. Run `make demo` first, so that
-the page has data.
+The dispatcher is the one at `URL`, or at `PORT` on this machine. Run `make dev PAYMENTS=1` and
+`make demo HISTORY=90` first, so that the pages have data.
 """
 
 import io
@@ -23,25 +23,17 @@ FOLDER = HERE.root / "docs" / "images"
 COLOURS = 192
 """The number of colours of a picture; it reduces the file to a third of the size."""
 
+WIDE = {"viewport": {"width": 1280, "height": 1000}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
-    "explore-light": (
-        "?window=week",
-        {"viewport": {"width": 1280, "height": 1000}, "color_scheme": "light"},
-    ),
-    "explore-dark": (
-        "?window=overall",
-        {"viewport": {"width": 1280, "height": 1000}, "color_scheme": "dark"},
-    ),
-    "explore-phone": (
-        "",
-        {
-            "viewport": {"width": 390, "height": 844},
-            "device_scale_factor": 2,
-            "color_scheme": "light",
-        },
-    ),
+    "explore-light": ("?window=30d", {**WIDE, "color_scheme": "light"}),
+    "explore-dark": ("?window=overall", {**WIDE, "color_scheme": "dark"}),
+    "explore-phone": ("", {**PHONE, "color_scheme": "light"}),
+    "api-priced": ("/rates?range=30d", {**WIDE, "color_scheme": "light"}),
+    "api-free": ("/feasts?range=90d", {**WIDE, "color_scheme": "dark"}),
+    "api-phone": ("/exchange", {**PHONE, "color_scheme": "light"}),
 }
-"""The query and the browser settings of each picture."""
+"""What follows `/explore`, and the browser settings of each picture."""
 
 
 def main() -> int:
@@ -49,9 +41,9 @@ def main() -> int:
     url = os.environ.get("URL") or f"http://localhost:{os.environ.get('PORT') or DEFAULT_PORT}"
     FOLDER.mkdir(parents=True, exist_ok=True)
     with running_browser() as browser:
-        for name, (query, settings) in PICTURES.items():
+        for name, (path, settings) in PICTURES.items():
             file = FOLDER / f"{name}.png"
-            take(browser, f"{url.rstrip('/')}/explore{query}", settings, file)
+            take(browser, f"{url.rstrip('/')}/explore{path}", settings, file)
             print(f"{file.relative_to(HERE.root)}: {file.stat().st_size / 1_000:.0f} kB")
     return 0
 
@@ -61,7 +53,7 @@ def take(browser: Browser, address: str, settings: dict[str, Any], file: Path) -
 
     Args:
         browser: Chromium.
-        address: The page with its query.
+        address: The page.
         settings: Playwright's options for the browser context.
         file: The PNG file to write.
 
@@ -72,11 +64,11 @@ def take(browser: Browser, address: str, settings: dict[str, Any], file: Path) -
     try:
         page = context.new_page()
         page.goto(address)
-        page.wait_for_selector("#rows tr", timeout=15_000)
+        page.wait_for_selector("#rows tr, #use .days", timeout=15_000)
         picture = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
     except BrowserError as error:
         raise ServerError(
-            f"{address} shows no APIs: start `make dev`, then `make demo`."
+            f"{address} shows no figures: start `make dev PAYMENTS=1`, then `make demo HISTORY=90`."
         ) from error
     finally:
         context.close()

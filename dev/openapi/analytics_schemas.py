@@ -31,7 +31,8 @@ REVENUE: Mapping[str, Schema] = {
 }
 """The two fields of an amount."""
 
-_PRIVATE_FIELDS = ("tenantId",)
+_PERIOD: Schema = text("The window, or the name of the range.")
+_PRIVATE_FIELDS = ("tenantId", "payingCallers")
 """Fields of an API that the public snapshot does not have."""
 
 
@@ -47,20 +48,7 @@ def analytics_schemas() -> Mapping[str, Schema]:
         ),
         "HeroStats": _hero_stats(),
         "ApiFigures": _api_figures(),
-        "DirectoryFigures": record(
-            {
-                "directory": text("The category, `APIs` if none."),
-                "calls": whole(),
-                **REVENUE,
-                "apis": whole("Called APIs of the category."),
-                "uniqueCallers": or_null(
-                    whole(
-                        "Distinct callers of these APIs. Null for a token that is limited to"
-                        " tenants, if there are several APIs."
-                    )
-                ),
-            }
-        ),
+        "DirectoryFigures": _directory_figures(),
         "SeriesEntry": record(
             {
                 "startAt": time("Start of the hour or day."),
@@ -114,6 +102,23 @@ def analytics_schemas() -> Mapping[str, Schema]:
     }
 
 
+def _directory_figures() -> Schema:
+    return record(
+        {
+            "directory": text("The category, `APIs` if none."),
+            "calls": whole(),
+            **REVENUE,
+            "apis": whole("Called APIs of the category."),
+            "uniqueCallers": or_null(
+                whole(
+                    "Distinct callers of these APIs. Null for a token that is limited to tenants,"
+                    " if there are several APIs, and in ranges that are no windows."
+                )
+            ),
+        }
+    )
+
+
 def _explore_schemas() -> Mapping[str, Schema]:
     """Return the schemas of the public page's data: the same values, fewer fields."""
     snapshot, api, freshness = _snapshot(), _api_figures(), _freshness()
@@ -140,6 +145,11 @@ def _explore_schemas() -> Mapping[str, Schema]:
             "anyOf": [_catalog(), {"type": "null"}],
             "description": "The live APIs; null if they are not known.",
         },
+        "window": _PERIOD,
+        "demoHistory": {
+            "anyOf": [record({"from": or_null(time()), "to": or_null(time())}), {"type": "null"}],
+            "description": "The time of generated history in the totals; null if there is none.",
+        },
         "topApis": list_of(
             reference("ExploreApi"), "The first `top` of `allApis` with a rank.", constants.TOP_MAX
         ),
@@ -152,7 +162,7 @@ def _explore_schemas() -> Mapping[str, Schema]:
         ),
     }
     response = {
-        "window": reference("Window"),
+        "window": _PERIOD,
         "source": one_of(
             ("self", "upstream"),
             "`self`: this dispatcher's analytics. `upstream`: another dispatcher's.",
@@ -177,6 +187,9 @@ def _explore_api(api: Schema) -> Schema:
     return record(
         {
             **part_of(api, kept)["properties"],
+            "uniqueCallers": or_null(
+                whole("Distinct callers; null in ranges that are no windows, if it was called.")
+            ),
             "rank": or_null(
                 whole("Those that were called in this window come first; null if withdrawn.", 1)
             ),
@@ -282,6 +295,7 @@ def _api_figures() -> Schema:
             "calls": whole("Requests that were not refused before dispatch."),
             **REVENUE,
             "uniqueCallers": whole("Distinct callers."),
+            "payingCallers": whole("Distinct callers among them who paid."),
             "latencyMs": number(
                 "Mean of latencies above 0, from arrival to the response's headers."
             ),

@@ -13,6 +13,7 @@ from core import constants
 from core.errors import DispatcherError, MethodNotAllowed, NotFound, TenantNotFound
 from core.ports import Json
 from dev.openapi.analytics_schemas import analytics_schemas
+from dev.openapi.api_use_schemas import api_use_schemas
 from dev.openapi.error_schemas import (
     ALWAYS,
     CROSS_ORIGIN,
@@ -106,6 +107,7 @@ def document() -> Document:
             "schemas": {
                 **analytics_schemas(),
                 **usage_schemas(),
+                **api_use_schemas(),
                 **operator_schemas(),
                 **error_schemas(described_errors()),
             },

@@ -5,7 +5,7 @@
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
  */
 import { byId, make, write } from "./dom.js";
-import { money, plural, shortCount } from "./format.js";
+import { count, money, plural, shortCount } from "./format.js";
 
 const SHOWN = 5;
 
@@ -15,7 +15,6 @@ export class Categories {
 	/** @param {(name: string) => void} choose Called with the category to list; empty for all. */
 	constructor(choose) {
 		this.list = byId("categories", HTMLUListElement);
-		this.select = byId("category", HTMLSelectElement);
 		this.more = byId("categories-more", HTMLButtonElement);
 		this.choose = choose;
 		this.showsAll = false;
@@ -28,7 +27,6 @@ export class Categories {
 			this.showsAll = !this.showsAll;
 			this.#reveal();
 		});
-		this.select.addEventListener("change", () => this.choose(this.select.value));
 	}
 
 	/**
@@ -36,7 +34,7 @@ export class Categories {
 	 * @param {readonly string[]} order The names in the order to show.
 	 * @param {string} chosen The only listed category; empty for all.
 	 */
-	show({ categories, totals }, order, chosen) {
+	show({ categories }, order, chosen) {
 		const byName = new Map(categories.map((category) => [category.name, category]));
 		const most = Math.max(1, ...categories.map((category) => category.calls));
 		this.chosen = chosen;
@@ -57,12 +55,8 @@ export class Categories {
 			this.list.replaceChildren(...items);
 		}
 		this.order = order;
-		write(
-			byId("categories-count", HTMLElement),
-			totals.calls > 0 ? plural(order.length, "category", "categories") : "",
-		);
+		write(byId("categories-count", HTMLElement), order.length > 0 ? count(order.length) : "");
 		this.#reveal();
-		this.#fillSelect(chosen);
 	}
 
 	/** Shows no categories. */
@@ -81,6 +75,7 @@ export class Categories {
 			return known;
 		}
 		const [label, calls, rest, bar] = ["name", "calls", "rest", "bar"].map((part) => make("span", { class: part }));
+		label.dir = "auto";
 		bar.setAttribute("aria-hidden", "true");
 		const button = make("button", { type: "button", class: "category" }, label, calls, rest, bar);
 		button.addEventListener("click", () => this.choose(this.chosen === name ? "" : name));
@@ -110,20 +105,5 @@ export class Categories {
 		this.more.hidden = this.order.length <= SHOWN;
 		this.more.setAttribute("aria-expanded", String(this.showsAll));
 		write(this.more, this.showsAll ? "Show fewer" : `Show all ${this.order.length}`);
-	}
-
-	/** @param {string} chosen */
-	#fillSelect(chosen) {
-		const names = [...new Set([...this.order, ...(chosen ? [chosen] : [])])].sort((one, other) =>
-			one.localeCompare(other),
-		);
-		const known = [...this.select.options].slice(1).map((option) => option.value);
-		if (names.join("\n") !== known.join("\n")) {
-			this.select.replaceChildren(
-				make("option", { value: "" }, "All"),
-				...names.map((name) => make("option", { value: name }, name)),
-			);
-		}
-		this.select.value = chosen;
 	}
 }

@@ -1,32 +1,50 @@
 /**
- * Calls and revenue over time: two panels with one time axis, drawn at the available width.
+ * Values over time: panels with one time axis, drawn at the available width.
  *
  * @typedef {import("./snapshot.js").Point} Point
- * @typedef {import("./snapshot.js").Snapshot} Snapshot
+ * @typedef {{
+ *   name: string, label: string, value: (point: Point) => number, axis: (value: number) => string,
+ *   full: (value: number) => string, lines: number, unit: number, high: number, low: number,
+ *   part?: (point: Point) => number,
+ * }} Panel `axis` and `full` format a value, short and in full. `unit` is the smallest step of the axis; `high` and
+ *   `low` are heights on wide and narrow screens; `part` is drawn in front of the value: the errors among calls.
+ * @typedef {{series: Point[], isHourly: boolean, places: number, isOpen: boolean, summary: string}} Course `places`:
+ *   the number of columns, with future ones; `isOpen`: whether the newest period is not over.
+ * @typedef {{box: HTMLElement, readout: HTMLElement, table?: HTMLElement}} Places
  */
-import { byId, draw, make, write } from "./dom.js";
-import { axisCount, axisMoney, clock, count, date, fullDate, money, plural } from "./format.js";
+import { draw, make, write } from "./dom.js";
+import { clock, date, fullDate } from "./format.js";
 import { columnsPath, fixed, ticks } from "./scale.js";
 
 const HOUR_MS = 3_600_000;
-const HOURS = 24;
+const DAY_HOURS = 24;
 const LEFT = 52;
 const RIGHT = 8;
-const TOP = 12;
+const TOP = 14;
 const BETWEEN = 34;
 const BOTTOM = 28;
-/** Height of each panel, and the width from which it applies. */
-const WIDE = { from: 560, calls: 222, revenue: 104 };
-const NARROW = { calls: 150, revenue: 76 };
+/** The width from which panels have their full height. */
+const WIDE = 480;
 const LABEL_WIDTH = 72;
 
 export class Chart {
-	constructor() {
-		this.box = byId("chart", HTMLElement);
-		this.readout = byId("readout", HTMLElement);
-		this.table = byId("course-table", HTMLElement);
-		/** @type {Snapshot | null} */
-		this.snapshot = null;
+	/**
+	 * @param {Places} places
+	 * @param {string} title Names the chart for people who do not see it.
+	 * @param {readonly Panel[]} panels
+	 * @param {(point: Point) => string} describe What is said of one point.
+	 * @param {(point: Point) => void} [choose] Called when a person chooses a day.
+	 */
+	constructor(places, title, panels, describe, choose) {
+		this.box = places.box;
+		this.readout = places.readout;
+		this.table = places.table ?? null;
+		this.title = title;
+		this.panels = panels;
+		this.describe = describe;
+		this.choose = choose;
+		/** @type {Course | null} */
+		this.course = null;
 		/** @type {number | null} The selected point; `null` for none. */
 		this.chosen = null;
 		this.width = 0;
@@ -38,145 +56,144 @@ export class Chart {
 		}).observe(this.box);
 		this.box.addEventListener("pointermove", (event) => this.#point(event));
 		this.box.addEventListener("pointerdown", (event) => this.#point(event));
-		this.box.addEventListener("pointerleave", () => this.#choose(null));
-		this.box.addEventListener("blur", () => this.#choose(null));
+		this.box.addEventListener("pointerleave", () => this.#select(null));
+		this.box.addEventListener("blur", () => this.#select(null));
 		this.box.addEventListener("keydown", (event) => this.#key(event));
+		this.box.addEventListener("click", () => this.#open());
 	}
 
-	/** @param {Snapshot} snapshot */
-	show(snapshot) {
-		if (this.snapshot?.window !== snapshot.window) {
+	/** @param {Course} course */
+	show(course) {
+		if (this.course?.series.length !== course.series.length) {
 			this.chosen = null;
 		}
-		this.snapshot = snapshot;
+		this.course = course;
+		this.box.toggleAttribute("data-days", this.#hasDays);
 		this.#draw();
 		this.#fillTable();
 	}
 
 	/** Removes the chart. */
 	clear() {
-		this.snapshot = null;
+		this.course = null;
 		this.chosen = null;
 		this.box.replaceChildren();
-		this.table.replaceChildren();
+		this.table?.replaceChildren();
 		write(this.readout, "");
 	}
 
 	get #series() {
-		return this.snapshot?.series ?? [];
+		return this.course?.series ?? [];
 	}
 
-	/** The number of columns: a day has all its hours, including future ones. */
-	get #places() {
-		return this.snapshot?.window === "today" ? Math.max(HOURS, this.#series.length) : this.#series.length;
+	/** Whether a person can choose a day here. */
+	get #hasDays() {
+		return this.choose !== undefined && this.course !== null && !this.course.isHourly;
 	}
 
 	get #step() {
-		return (this.width - LEFT - RIGHT) / Math.max(1, this.#places);
+		return (this.width - LEFT - RIGHT) / Math.max(1, this.course?.places ?? 1);
+	}
+
+	get #per() {
+		return this.course?.isHourly ? "hour" : "day";
 	}
 
 	#draw() {
 		this.width = Math.round(this.box.clientWidth);
-		if (!this.snapshot || this.width === 0) {
+		if (!this.course || this.width === 0) {
 			return;
 		}
-		const high = this.width >= WIDE.from ? WIDE : NARROW;
-		const calls = { top: TOP, bottom: TOP + high.calls };
-		const revenue = { top: calls.bottom + BETWEEN, bottom: calls.bottom + BETWEEN + high.revenue };
-		const height = revenue.bottom + BOTTOM;
+		let top = TOP;
+		const drawn = [];
+		for (const panel of this.panels) {
+			const bottom = top + (this.width >= WIDE ? panel.high : panel.low);
+			drawn.push(...this.#panel(panel, top, bottom));
+			top = bottom + BETWEEN;
+		}
+		const bottom = top - BETWEEN;
+		const height = bottom + BOTTOM;
 		const svg = draw("svg", { viewBox: `0 0 ${this.width} ${height}`, width: this.width, height, role: "img" });
-		svg.setAttribute("aria-label", this.#summary());
-		svg.append(
-			...this.#panel("calls", calls),
-			...this.#panel("revenue", revenue),
-			...this.#timeLabels(height - 8),
-			this.marker,
-		);
-		this.marker.setAttribute("height", String(revenue.bottom - TOP));
+		svg.setAttribute("aria-label", this.course.summary);
+		svg.append(...drawn, ...this.#timeLabels(height - 8), this.marker);
+		this.marker.setAttribute("height", String(bottom - TOP));
 		this.box.replaceChildren(svg);
-		this.box.setAttribute(
-			"aria-label",
-			`Calls and revenue by ${this.#per}. The left and right arrow keys read one ${this.#per} after another.`,
-		);
-		this.#choose(this.chosen);
+		const keys = `The left and right arrow keys read one ${this.#per} after another`;
+		const enter = this.#hasDays ? "; Enter shows the APIs of that day" : "";
+		this.box.setAttribute("aria-label", `${this.title} by ${this.#per}. ${keys}${enter}.`);
+		this.#select(this.chosen);
 	}
 
 	/**
-	 * @param {"calls" | "revenue"} what
-	 * @param {{top: number, bottom: number}} place
+	 * @param {Panel} panel
+	 * @param {number} top
+	 * @param {number} bottom
 	 */
-	#panel(what, place) {
-		const isCalls = what === "calls";
-		const values = this.#series.map((point) => (isCalls ? point.calls : point.revenueMicros));
-		const lines = ticks(Math.max(0, ...values), isCalls ? 4 : 2, isCalls ? 1 : 10_000);
-		const scale = (place.bottom - place.top) / lines[lines.length - 1];
+	#panel(panel, top, bottom) {
+		const values = this.#series.map(panel.value);
+		const lines = ticks(Math.max(0, ...values), panel.lines, panel.unit);
+		const scale = (bottom - top) / lines[lines.length - 1];
 		/** @param {number} value */
-		const y = (value) => place.bottom - value * scale;
-		const gap = this.#step > 6 ? Math.min(6, this.#step * 0.22) : 0;
+		const y = (value) => bottom - value * scale;
+		const gap = this.#step > 6 ? Math.min(6, this.#step * 0.22) : this.#step > 2.5 ? 0.5 : 0;
 		const width = this.#step - gap;
-		/** @param {number} index */
-		const x = (index) => LEFT + index * this.#step + gap / 2;
-		const columns = values.map((value, index) => ({ x: x(index), top: y(value), bottom: place.bottom }));
-		const failed = this.#series.map(({ errors }, index) => ({ x: x(index), top: y(errors), bottom: place.bottom }));
-		const title = draw("text", { class: "panel-title", x: LEFT, y: place.top - 4 }, isCalls ? "Calls" : "Revenue");
+		/** @param {readonly number[]} heights */
+		const columnsOf = (heights) =>
+			heights.map((value, index) => ({ x: LEFT + index * this.#step + gap / 2, top: y(value), bottom }));
+		const columns = columnsOf(values);
+		const closed = this.course?.isOpen ? columns.length - 1 : columns.length;
+		const { part } = panel;
 		return [
 			...lines.flatMap((value, index) => {
 				const at = fixed(y(value));
-				const label = (isCalls ? axisCount : axisMoney)(value);
 				return [
 					draw("path", { class: index === 0 ? "base" : "grid", d: `M${LEFT} ${at}H${this.width - RIGHT}` }),
-					draw("text", { class: "axis", x: LEFT - 8, y: Number(at) + 4, "text-anchor": "end" }, label),
+					draw("text", { class: "axis", x: LEFT - 8, y: Number(at) + 4, "text-anchor": "end" }, panel.axis(value)),
 				];
 			}),
-			draw("path", { class: `columns ${what}`, d: columnsPath(columns.slice(0, -1), width) }),
+			draw("path", { class: `columns ${panel.name}`, d: columnsPath(columns.slice(0, closed), width) }),
 			// The newest period is not over yet.
-			draw("path", { class: `columns ${what} open`, d: columnsPath(columns.slice(-1), width) }),
-			...(isCalls ? [draw("path", { class: "columns errors", d: columnsPath(failed, width) })] : []),
-			title,
+			draw("path", { class: `columns ${panel.name} open`, d: columnsPath(columns.slice(closed), width) }),
+			...(part
+				? [draw("path", { class: "columns errors", d: columnsPath(columnsOf(this.#series.map(part)), width) })]
+				: []),
+			...(this.panels.length > 1 ? [draw("text", { class: "panel-title", x: LEFT, y: top - 4 }, panel.label)] : []),
 		];
 	}
 
 	/** @param {number} y */
 	#timeLabels(y) {
-		const count = this.#places;
-		const every = Math.max(1, Math.ceil((count * LABEL_WIDTH) / (this.width - LEFT - RIGHT)));
-		const step = this.#isHours ? ([1, 2, 3, 4, 6, 12].find((hours) => hours >= every) ?? 12) : every;
-		const first = this.#series[0]?.startAt.getTime() ?? 0;
+		const places = this.course?.places ?? 0;
+		const isHourly = this.course?.isHourly ?? false;
+		const isLong = isHourly && places > 2 * DAY_HOURS;
+		const every = Math.max(1, Math.ceil((places * LABEL_WIDTH) / (this.width - LEFT - RIGHT)));
+		const hours = [1, 2, 3, 4, 6, 12, 24, 48, 96, 192].find((size) => size >= every) ?? every;
+		const step = isHourly ? (isLong ? Math.max(DAY_HOURS, hours) : hours) : every;
+		const first = this.#series[0]?.startAt ?? new Date(0);
+		// Hours of several days are labelled at midnight, others at even hours.
+		const start = isHourly ? (step - (first.getUTCHours() % step)) % step : 0;
 		const labels = [];
-		for (let index = 0; index < count; index += step) {
-			const at = this.#series[index]?.startAt ?? new Date(first + index * HOUR_MS);
-			const x = fixed(LEFT + (index + 0.5) * this.#step);
-			const text = this.#isHours ? clock(at) : date(at);
-			labels.push(draw("text", { class: "axis", x, y, "text-anchor": "middle" }, text));
+		for (let index = start; index < places; index += step) {
+			const at = this.#series[index]?.startAt ?? new Date(first.getTime() + index * HOUR_MS);
+			const x = LEFT + (index + (isLong ? 0 : 0.5)) * this.#step;
+			const text = isHourly && !isLong ? clock(at) : date(at);
+			const anchor = x > this.width - RIGHT - LABEL_WIDTH / 2 ? "end" : "middle";
+			labels.push(draw("text", { class: "axis", x: fixed(x), y, "text-anchor": anchor }, text));
 		}
 		return labels;
-	}
-
-	get #isHours() {
-		return this.snapshot?.window === "today";
-	}
-
-	get #per() {
-		return this.#isHours ? "hour" : "day";
-	}
-
-	#summary() {
-		const totals = this.snapshot?.totals;
-		const highest = this.#series.reduce((most, point, index, all) => (point.calls > all[most].calls ? index : most), 0);
-		if (!totals || totals.calls === 0 || this.#series.length === 0) {
-			return "No calls in this period.";
-		}
-		return `${plural(totals.calls, "call")} and ${money(totals.revenueMicros)} of revenue; most calls ${this.#name(highest)}.`;
 	}
 
 	/** @param {number} index */
 	#name(index) {
 		const { startAt } = this.#series[index];
-		return this.#isHours ? `${clock(startAt)}–${clock(new Date(startAt.getTime() + HOUR_MS))} UTC` : fullDate(startAt);
+		const day = (this.course?.places ?? 0) > DAY_HOURS ? `${date(startAt)}, ` : "";
+		return this.course?.isHourly
+			? `${day}${clock(startAt)}–${clock(new Date(startAt.getTime() + HOUR_MS))} UTC`
+			: fullDate(startAt);
 	}
 
 	/** @param {number | null} index */
-	#choose(index) {
+	#select(index) {
 		const series = this.#series;
 		this.chosen = index === null || series.length === 0 ? null : Math.max(0, Math.min(series.length - 1, index));
 		this.marker.toggleAttribute("hidden", this.chosen === null);
@@ -184,21 +201,22 @@ export class Chart {
 			write(this.readout, "");
 			return;
 		}
-		const { calls, revenueMicros, errors } = series[this.chosen];
 		this.marker.setAttribute("x", fixed(LEFT + this.chosen * this.#step));
 		this.marker.setAttribute("width", fixed(this.#step));
-		const failed = errors > 0 ? ` · ${plural(errors, "error")}` : "";
-		const last = this.chosen === series.length - 1 ? " so far" : "";
-		write(
-			this.readout,
-			`${this.#name(this.chosen)}${last}: ${plural(calls, "call")} · ${money(revenueMicros)}${failed}`,
-		);
+		const last = this.course?.isOpen && this.chosen === series.length - 1 ? " so far" : "";
+		write(this.readout, `${this.#name(this.chosen)}${last}: ${this.describe(series[this.chosen])}`);
+	}
+
+	#open() {
+		if (this.#hasDays && this.chosen !== null) {
+			this.choose?.(this.#series[this.chosen]);
+		}
 	}
 
 	/** @param {PointerEvent} event */
 	#point(event) {
 		const x = event.clientX - this.box.getBoundingClientRect().left;
-		this.#choose(x < LEFT || this.#step === 0 ? null : Math.floor((x - LEFT) / this.#step));
+		this.#select(x < LEFT || this.#step === 0 ? null : Math.floor((x - LEFT) / this.#step));
 	}
 
 	/** @param {KeyboardEvent} event */
@@ -211,26 +229,33 @@ export class Chart {
 			End: last,
 		};
 		if (event.key === "Escape") {
-			this.#choose(null);
+			this.#select(null);
+		} else if (event.key === "Enter") {
+			this.#open();
 		} else if (Object.hasOwn(steps, event.key)) {
 			event.preventDefault();
-			this.#choose(steps[/** @type {keyof typeof steps} */ (event.key)]);
+			this.#select(steps[/** @type {keyof typeof steps} */ (event.key)]);
 		}
 	}
 
 	#fillTable() {
-		const head = ["Time", "Calls", "Revenue", "Errors"].map((name) => make("th", { scope: "col" }, name));
+		if (!this.table) {
+			return;
+		}
+		const columns = this.panels.flatMap(({ label, value, full, part }) => [
+			{ label, value, full },
+			...(part ? [{ label: "Errors", value: part, full }] : []),
+		]);
+		const head = ["Time", ...columns.map(({ label }) => label)].map((name) => make("th", { scope: "col" }, name));
 		const rows = this.#series.map((point, index) =>
 			make(
 				"tr",
 				{},
 				make("th", { scope: "row" }, this.#name(index)),
-				make("td", {}, count(point.calls)),
-				make("td", {}, money(point.revenueMicros)),
-				make("td", {}, count(point.errors)),
+				...columns.map(({ value, full }) => make("td", {}, full(value(point)))),
 			),
 		);
-		const caption = make("caption", { class: "unseen" }, `Calls and revenue by ${this.#per}`);
+		const caption = make("caption", { class: "unseen" }, `${this.title} by ${this.#per}`);
 		const table = make("table", {}, caption, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
 		this.table.replaceChildren(table);
 	}

@@ -1,30 +1,30 @@
 /**
- * Requests snapshots: at once, then every 15 seconds while the page is visible.
+ * Requests figures: at once, then every 15 seconds while the page is visible.
  *
- * After a failure the last snapshot stays, and the delay increases until the next success. The
+ * After a failure the last figures stay, and the delay increases until the next success. The
  * user can retry at once.
  *
- * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./snapshot.js").WindowName} WindowName
  * @typedef {{kind: "unreachable" | "refused" | "upstream", code: string}} Trouble `refused`: an unexpected
  *   response; `upstream`: the route responds, but its source of analytics does not.
- * @typedef {{onSnapshot: (snapshot: Snapshot) => void, onTrouble: (trouble: Trouble) => void}} Listener
  */
-import { readSnapshot, record } from "./snapshot.js";
+import { record } from "./snapshot.js";
 
 export const REFRESH_MS = 15_000;
 const TIMEOUT_MS = 20_000;
 const DELAY_MAX_MS = 120_000;
 
-/** @param {WindowName} window */
-export const sourceOf = (window) => `/api/explore/analytics?window=${window}&top=100`;
-
+/** @template T */
 export class Feed {
-	/** @param {Listener} listener */
-	constructor(listener) {
+	/**
+	 * @param {(body: Record<string, unknown>) => T | null} read Parses a response; `null` if it has no figures.
+	 * @param {{onFigures: (figures: T) => void, onTrouble: (trouble: Trouble) => void}} listener
+	 * @param {number} [refreshMs]
+	 */
+	constructor(read, listener, refreshMs = REFRESH_MS) {
+		this.read = read;
 		this.listener = listener;
-		/** @type {WindowName} */
-		this.window = "today";
+		this.refreshMs = refreshMs;
+		this.source = "";
 		this.failures = 0;
 		this.requestedAt = 0;
 		this.timer = 0;
@@ -33,37 +33,33 @@ export class Feed {
 		document.addEventListener("visibilitychange", () => this.#onVisibilityChange());
 	}
 
-	/**
-	 * Requests a window now and from now on.
-	 *
-	 * @param {WindowName} window
-	 */
-	follow(window) {
-		this.window = window;
+	/** @param {string} source Requests this address now and from now on. */
+	follow(source) {
+		this.source = source;
 		this.failures = 0;
 		this.request();
 	}
 
-	/** Requests a snapshot now; a pending request is aborted. */
+	/** Requests figures now; a pending request is aborted. */
 	async request() {
 		clearTimeout(this.timer);
 		this.pending?.abort();
 		const pending = new AbortController();
 		this.pending = pending;
 		this.requestedAt = Date.now();
-		const found = await fetchSnapshot(this.window, pending.signal);
+		const found = await this.#fetch(pending.signal);
 		if (pending.signal.aborted) {
 			return;
 		}
 		this.pending = null;
-		if ("kind" in found) {
+		if ("trouble" in found) {
 			this.failures += 1;
-			this.listener.onTrouble(found);
+			this.listener.onTrouble(found.trouble);
 		} else {
 			this.failures = 0;
-			this.listener.onSnapshot(found);
+			this.listener.onFigures(found.figures);
 		}
-		this.#schedule(Math.min(REFRESH_MS * 2 ** this.failures, DELAY_MAX_MS));
+		this.#schedule(Math.min(this.refreshMs * 2 ** this.failures, Math.max(DELAY_MAX_MS, this.refreshMs)));
 	}
 
 	/** @param {number} delay */
@@ -77,36 +73,35 @@ export class Feed {
 	#onVisibilityChange() {
 		if (document.hidden) {
 			clearTimeout(this.timer);
-		} else if (!this.pending) {
-			this.#schedule(Math.max(0, this.requestedAt + REFRESH_MS - Date.now()));
+		} else if (!this.pending && this.source) {
+			this.#schedule(Math.max(0, this.requestedAt + this.refreshMs - Date.now()));
+		}
+	}
+
+	/**
+	 * @param {AbortSignal} signal
+	 * @returns {Promise<{figures: T} | {trouble: Trouble}>}
+	 */
+	async #fetch(signal) {
+		try {
+			const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+			const response = await (takePrefetched(this.source) ??
+				fetch(this.source, { signal: limited, headers: { accept: "application/json" } }));
+			const body = record(await response.json().catch(() => null));
+			const figures = body.ok === true ? this.read(body) : null;
+			if (figures !== null) {
+				return { figures };
+			}
+			const code = typeof body.error === "string" ? body.error : `status ${response.status}`;
+			return { trouble: { kind: response.ok && body.ok === false ? "upstream" : "refused", code } };
+		} catch {
+			return { trouble: { kind: "unreachable", code: "no response" } };
 		}
 	}
 }
 
 /**
- * @param {WindowName} window
- * @param {AbortSignal} signal
- * @returns {Promise<Snapshot | Trouble>}
- */
-async function fetchSnapshot(window, signal) {
-	try {
-		const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-		const source = sourceOf(window);
-		const response = await (takePrefetched(source) ??
-			fetch(source, { signal: limited, headers: { accept: "application/json" } }));
-		const body = record(await response.json().catch(() => null));
-		if (body.ok === true && body.snapshot) {
-			return readSnapshot(body.snapshot, window);
-		}
-		const code = typeof body.error === "string" ? body.error : `status ${response.status}`;
-		return { kind: response.ok && body.ok === false ? "upstream" : "refused", code };
-	} catch {
-		return { kind: "unreachable", code: "no response" };
-	}
-}
-
-/**
- * Returns the response that `early.js` requested, once and only for the same window.
+ * Returns the response that `early.js` requested, once and only for the same address.
  *
  * @param {string} source
  * @returns {Promise<Response> | null}

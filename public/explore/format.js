@@ -50,8 +50,20 @@ export const shortMoney = (micros) =>
 /** @param {number} micros Millionths of a dollar. */
 export const axisMoney = (micros) => (micros / 1e6 < 10 && micros > 0 ? price : wholeDollars).format(micros / 1e6);
 
-/** @param {number} usd The price of a call. */
-export const callPrice = (usd) => (usd > 0 ? price.format(usd) : "Free");
+/**
+ * @param {{charges: boolean, priceMicros: number, highestMicros: number}} api
+ * @returns {string} What its requests cost.
+ */
+export function priceRange({ charges, priceMicros, highestMicros }) {
+	if (!charges) {
+		return "Free";
+	}
+	const highest = price.format(highestMicros / 1e6);
+	if (priceMicros === highestMicros) {
+		return highest;
+	}
+	return `${priceMicros > 0 ? price.format(priceMicros / 1e6) : "Free"}–${highest}`;
+}
 
 /** @param {number} milliseconds */
 export function duration(milliseconds) {
@@ -70,8 +82,13 @@ export function percent(value) {
 	return `${shown.toFixed(2).replace(/\.?0+$/, "")}%`;
 }
 
-/** @param {number} ratio */
-export const share = (ratio) => percent(ratio * 100);
+/** @param {number} value A percentage; values above 0 are never rounded down to 0. */
+export function errorRate(value) {
+	if (value <= 0) {
+		return "0%";
+	}
+	return value < 0.01 ? "<0.01%" : `${value.toFixed(value < 10 ? 2 : 1).replace(/\.?0+$/, "")}%`;
+}
 
 /** @param {Date} at */
 export const clock = (at) => hour.format(at);

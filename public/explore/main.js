@@ -1,53 +1,96 @@
 /**
- * The page: combines the user's view with the newest snapshot, and updates all parts.
+ * The page: requests the figures of the user's view, and updates all parts.
  *
  * New values are shown in place. While the list or the categories are visible, rows keep their
  * order, and a button offers the new one.
  *
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
- * @typedef {import("./snapshot.js").WindowName} WindowName
  * @typedef {import("./view.js").View} View
  * @typedef {import("./view.js").SortKey} SortKey
  */
 import { Categories } from "./categories.js";
 import { Chart } from "./chart.js";
 import { switchColours } from "./colours.js";
-import { Detail } from "./detail.js";
 import { byId, make, write } from "./dom.js";
-import { Feed, sourceOf } from "./feed.js";
-import { plural } from "./format.js";
-import { periodOf, showNoTotals, showTotals } from "./hero.js";
-import { listed } from "./listing.js";
-import { showFresh, showLoading, showTrouble } from "./status.js";
+import { Feed } from "./feed.js";
+import { Filters } from "./filters.js";
+import { axisCount, axisMoney, count, money, plural } from "./format.js";
+import { periodText, showNoTotals, showTotals } from "./hero.js";
+import { dayOf, isDay, isHourly, periodNamed } from "./ranges.js";
+import { readSnapshot } from "./snapshot.js";
+import { showDemo, showFresh, showLoading, showTrouble } from "./status.js";
 import { sortControls, Table } from "./table.js";
-import { addressOf, ROWS, readView, SORTS } from "./view.js";
+import { Ticker } from "./ticker.js";
+import { addressOf, ROWS, ROWS_MAX, readView, SORTS, sourceOf } from "./view.js";
 
-const SEARCH_PAUSE_MS = 250;
 const MORE_ROWS = 50;
-const NAMES = { today: "Today", week: "Week", overall: "Overall" };
+const SNAPSHOTS_MAX = 12;
+const DAY_HOURS = 24;
+/** The periods in which distinct callers, which the score needs, are counted. */
+const SCORED = ["today", "week", "7d", "overall"];
+const RANKED_BY_SCORE =
+	"Ranked by calls, revenue and distinct callers; errors, slow responses and one-sided traffic cost points.";
 
 let view = readView(location.search);
-/** @type {Map<WindowName, Snapshot>} The last snapshot of each window, to show it at once. */
+/** @type {Map<string, Snapshot>} The last snapshots by their source, to show them at once. */
 const snapshots = new Map();
 /** The snapshot whose order is shown. @type {Snapshot | null} */
 let arranged = null;
-let searchTimer = 0;
+/** The row that gets the focus when it is there, after more rows were requested. @type {number | null} */
+let focused = null;
 
 const main = byId("main", HTMLElement);
-const search = byId("search", HTMLInputElement);
 const moved = byId("moved", HTMLElement);
 const more = byId("more", HTMLButtonElement);
 const nothing = byId("nothing", HTMLElement);
-const chart = new Chart();
+const windows = byId("windows", HTMLElement);
+const chart = new Chart(
+	{
+		box: byId("chart", HTMLElement),
+		readout: byId("readout", HTMLElement),
+		table: byId("course-table", HTMLElement),
+	},
+	"Calls and revenue",
+	[
+		{
+			name: "calls",
+			label: "Calls",
+			value: (point) => point.calls,
+			part: (point) => point.errors,
+			axis: axisCount,
+			full: count,
+			lines: 4,
+			unit: 1,
+			high: 222,
+			low: 150,
+		},
+		{
+			name: "revenue",
+			label: "Revenue",
+			value: (point) => point.revenueMicros,
+			axis: axisMoney,
+			full: money,
+			lines: 2,
+			unit: 10_000,
+			high: 104,
+			low: 76,
+		},
+	],
+	({ calls, revenueMicros, errors }) =>
+		`${plural(calls, "call")} · ${money(revenueMicros)}${errors > 0 ? ` · ${plural(errors, "error")}` : ""}`,
+	({ startAt }) => go({ period: dayOf(startAt), rows: ROWS }),
+);
 const categories = new Categories((category) => go({ category, rows: ROWS }));
-const table = new Table(sortBy, (api) => go({ api }));
+const table = new Table(sortBy, (owner) => go({ owner, rows: ROWS }));
+const filters = new Filters(go);
+const ticker = new Ticker();
 const showSort = sortControls(sortBy);
-const detail = new Detail(closeDetail);
-const feed = new Feed({ onSnapshot: receive, onTrouble: complain });
+/** @type {Feed<Snapshot>} */
+const feed = new Feed(readSnapshot, { onFigures: receive, onTrouble: complain });
 
 /** @param {SortKey} sort Reverses the order if it is already sorted by this key. */
 function sortBy(sort) {
-	go({ sort, descending: sort === view.sort ? !view.descending : SORTS[sort].descending });
+	go({ sort, descending: sort === view.sort ? !view.descending : SORTS[sort].descending, rows: ROWS });
 }
 
 /**
@@ -60,34 +103,31 @@ function go(change, how = "push") {
 	const before = view;
 	view = { ...view, ...change };
 	if (addressOf(view) !== addressOf(before)) {
-		const state = { opened: how === "push" && view.api !== "" && before.api === "" };
-		history[how === "push" ? "pushState" : "replaceState"](state, "", addressOf(view));
+		history[how === "push" ? "pushState" : "replaceState"](null, "", addressOf(view));
 	}
-	follow(before);
+	follow();
 }
 
-/** @param {View} before Shows the view, and requests a snapshot if the window has changed. */
-function follow(before) {
-	if (view.window !== before.window) {
-		arranged = snapshots.get(view.window) ?? null;
-		start();
-	} else if (view.api === before.api) {
-		arranged = snapshots.get(view.window) ?? null;
-	}
-	render();
-}
-
-function start() {
+/** Shows what is known of the view, and requests its figures. */
+function follow() {
+	arranged = snapshots.get(sourceOf(view)) ?? null;
 	showLoading();
 	main.setAttribute("aria-busy", "true");
-	feed.follow(view.window);
+	feed.follow(sourceOf(view));
+	render();
 }
 
 /** @param {Snapshot} snapshot */
 function receive(snapshot) {
-	snapshots.set(snapshot.window, snapshot);
+	const source = sourceOf(view);
+	snapshots.delete(source);
+	snapshots.set(source, snapshot);
+	if (snapshots.size > SNAPSHOTS_MAX) {
+		snapshots.delete([...snapshots.keys()][0]);
+	}
 	main.removeAttribute("aria-busy");
 	showFresh(snapshot);
+	ticker.show(snapshot, source);
 	if (!arranged || !isBeingRead()) {
 		arranged = snapshot;
 	}
@@ -97,14 +137,14 @@ function receive(snapshot) {
 /** @param {import("./feed.js").Trouble} trouble */
 function complain(trouble) {
 	main.removeAttribute("aria-busy");
-	const last = snapshots.get(view.window) ?? null;
+	const last = snapshots.get(sourceOf(view)) ?? null;
 	showTrouble(trouble, last, () => feed.request());
 	if (!last) {
 		clear();
 	}
 }
 
-/** Removes the values of another window, so that they are not mistaken for this one's. */
+/** Removes the values of another view, so that they are not mistaken for this one's. */
 function clear() {
 	showNoTotals();
 	chart.clear();
@@ -126,27 +166,44 @@ function isBeingRead() {
 }
 
 function render() {
-	const snapshot = snapshots.get(view.window);
 	showControls();
+	const snapshot = snapshots.get(sourceOf(view));
 	if (!snapshot || !arranged) {
-		detail.hide();
 		return;
 	}
 	document.body.dataset.figures = snapshot.totals.calls > 0 ? "some" : "zero";
-	byId("period", HTMLElement).textContent = periodOf(snapshot);
+	byId("period", HTMLElement).textContent = periodText(snapshot, view.period);
 	write(
 		byId("made", HTMLElement),
 		snapshot.generatedAt ? `Computed ${snapshot.generatedAt.toISOString().slice(0, 19)}Z.` : "",
 	);
-	showTotals(snapshot);
-	chart.show(snapshot);
+	const { demo, startAt } = snapshot;
+	showDemo(demo && (startAt === null || demo.to > startAt) ? demo : null);
+	showTotals(snapshot, view.period);
+	showChart(snapshot);
 	categories.show(
 		snapshot,
 		arranged.categories.map(({ name }) => name),
 		view.category,
 	);
 	showList(snapshot, arranged);
-	showDetail(snapshot);
+}
+
+/** @param {Snapshot} snapshot */
+function showChart({ series, totals }) {
+	const hourly = isHourly(view.period);
+	const hasDay = hourly && view.period !== "24h";
+	const { name } = periodNamed(view.period);
+	chart.show({
+		series,
+		isHourly: hourly,
+		places: hasDay ? Math.max(DAY_HOURS, series.length) : series.length,
+		isOpen: !isDay(view.period) || view.period === dayOf(new Date()),
+		summary:
+			totals.calls > 0
+				? `${plural(totals.calls, "call")} and ${money(totals.revenueMicros)} of revenue ${name}.`
+				: `No calls ${name}.`,
+	});
 }
 
 /**
@@ -155,25 +212,29 @@ function render() {
  */
 function showList(snapshot, order) {
 	const newest = new Map(snapshot.apis.map((api) => [api.id, api]));
-	const all = listed(order.apis, view);
-	const shown = all.slice(0, view.rows).map((api) => ({ ...(newest.get(api.id) ?? api), rank: api.rank }));
-	table.show(shown, view);
-	const now = snapshot === order ? all : listed(snapshot.apis, view);
-	const isMoved =
-		now.length !== all.length ||
-		now.slice(0, view.rows).some((api, index) => api.id !== all[index].id || api.rank !== all[index].rank) ||
-		snapshot.categories.some(({ name }, index) => name !== order.categories[index]?.name);
-	moved.hidden = !isMoved;
-	const total = order.apis.length;
+	table.show(
+		order.apis.map((api) => ({ ...(newest.get(api.id) ?? api), rank: api.rank })),
+		view,
+	);
+	moved.hidden = !(
+		snapshot.apis.length !== order.apis.length ||
+		snapshot.apis.some((api, index) => api.id !== order.apis[index].id || api.rank !== order.apis[index].rank) ||
+		snapshot.categories.some(({ name }, index) => name !== order.categories[index]?.name)
+	);
+	const row = focused === null ? null : byId("rows", HTMLElement).children[focused];
+	if (row) {
+		focused = null;
+		row.querySelector("a")?.focus({ preventScroll: true });
+	}
+	const { total, matching } = order;
 	write(
 		byId("count", HTMLElement),
-		all.length === total
-			? plural(total, "API")
-			: `${plural(all.length, "match", "matches")} of ${plural(total, "API")}`,
+		matching === total ? plural(total, "API") : `${plural(matching, "match", "matches")} of ${plural(total, "API")}`,
 	);
-	more.hidden = all.length <= view.rows;
-	write(more, `Show ${Math.min(MORE_ROWS, all.length - view.rows)} more`);
-	showNothing(all.length, total);
+	const left = Math.min(matching, ROWS_MAX) - order.apis.length;
+	more.hidden = left <= 0;
+	write(more, `Show ${count(Math.min(MORE_ROWS, left))} more`);
+	showNothing(matching, total);
 }
 
 /**
@@ -182,7 +243,7 @@ function showList(snapshot, order) {
  */
 function showNothing(matches, total) {
 	nothing.hidden = matches > 0;
-	const kind = matches > 0 ? "" : total > 0 ? "unmatched" : `${view.window} empty`;
+	const kind = matches > 0 ? "" : total > 0 ? "unmatched" : "empty";
 	if (nothing.dataset.kind === kind) {
 		return;
 	}
@@ -190,108 +251,62 @@ function showNothing(matches, total) {
 	if (kind === "unmatched") {
 		const button = make("button", { type: "button" }, "Show all APIs");
 		button.addEventListener("click", () => {
-			go({ search: "", category: "", rows: ROWS });
-			search.focus();
+			go({ search: "", category: "", owner: "", rows: ROWS });
+			filters.focus();
 		});
-		nothing.replaceChildren(make("p", {}, "No API matches this search and category."), button);
+		nothing.replaceChildren(make("p", {}, "No API matches this search."), button);
 	} else if (kind) {
-		const overall = make("button", { type: "button" }, "Show everything so far");
-		overall.addEventListener("click", () => go({ window: "overall" }));
-		const text = {
-			today: "No API has been called today yet.",
-			week: "No API has been called this week.",
-			overall: "No API has been called yet.",
-		};
-		nothing.replaceChildren(make("p", {}, text[view.window]), ...(view.window === "overall" ? [] : [overall]));
+		nothing.replaceChildren(
+			make("p", {}, "No API is published here yet."),
+			make("p", {}, "Publish one with ", make("code", {}, "clawr publish"), "; it is listed within a minute."),
+		);
 	}
-}
-
-/** @param {Snapshot} snapshot */
-function showDetail(snapshot) {
-	if (view.api) {
-		detail.show(snapshot.apis.find((api) => api.id === view.api) ?? null, view.api, view.window);
-	} else {
-		detail.hide();
-	}
-}
-
-function closeDetail() {
-	const closed = view.api;
-	if (!closed) {
-		return;
-	}
-	if (history.state?.opened) {
-		history.back();
-	} else {
-		go({ api: "" }, "replace");
-	}
-	table.focus(closed);
 }
 
 function showControls() {
-	document.title = `${NAMES[view.window]} · Explore · clawr`;
-	for (const link of byId("windows", HTMLElement).querySelectorAll("a")) {
-		const window = /** @type {WindowName} */ (link.dataset.window);
-		link.href = addressOf({ ...view, window, rows: ROWS, api: "" });
+	document.title = `${periodNamed(view.period).title} · Explore · clawr`;
+	for (const link of windows.querySelectorAll("a")) {
+		const period = link.dataset.window ?? "";
+		link.href = addressOf({ ...view, period, rows: ROWS });
 		link.toggleAttribute("aria-current", false);
-		if (window === view.window) {
+		if (period === view.period) {
 			link.setAttribute("aria-current", "page");
 		}
 	}
-	byId("data", HTMLAnchorElement).href = sourceOf(view.window);
-	// The typed text is newer than the view.
-	if (document.activeElement !== search) {
-		search.value = view.search;
-	}
+	byId("data", HTMLAnchorElement).href = sourceOf(view);
+	write(byId("ranked", HTMLElement), SCORED.includes(view.period) ? RANKED_BY_SCORE : "Ranked by calls.");
+	filters.show(view);
 	showSort(view);
 }
 
-function writeSearch() {
-	clearTimeout(searchTimer);
-	if (search.value !== view.search) {
-		go({ search: search.value, rows: ROWS }, "replace");
-	}
-}
-
-search.addEventListener("input", () => {
-	clearTimeout(searchTimer);
-	searchTimer = setTimeout(writeSearch, SEARCH_PAUSE_MS);
-});
-byId("filters", HTMLFormElement).addEventListener("submit", (event) => {
-	event.preventDefault();
-	writeSearch();
-});
 byId("arrange", HTMLButtonElement).addEventListener("click", () => {
-	arranged = snapshots.get(view.window) ?? null;
+	arranged = snapshots.get(sourceOf(view)) ?? null;
 	render();
 	byId("apis", HTMLElement).focus({ preventScroll: true });
 });
 more.addEventListener("click", () => {
-	const first = view.rows;
-	go({ rows: view.rows + MORE_ROWS }, "replace");
-	byId("rows", HTMLElement).children[first]?.querySelector("a")?.focus({ preventScroll: true });
+	focused = view.rows;
+	go({ rows: Math.min(ROWS_MAX, view.rows + MORE_ROWS) }, "replace");
 });
-byId("windows", HTMLElement).addEventListener("click", (event) => {
+windows.addEventListener("click", (event) => {
 	const link = event.target instanceof Element ? event.target.closest("a") : null;
 	if (link && !(event.metaKey || event.ctrlKey || event.shiftKey)) {
 		event.preventDefault();
-		go({ window: /** @type {WindowName} */ (link.dataset.window), rows: ROWS });
+		go({ period: link.dataset.window ?? "today", rows: ROWS });
 	}
 });
 document.addEventListener("keydown", (event) => {
 	const isTyping = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
-	if (event.key === "/" && !isTyping && !detail.dialog.open && !(event.ctrlKey || event.metaKey || event.altKey)) {
+	if (event.key === "/" && !isTyping && !(event.ctrlKey || event.metaKey || event.altKey)) {
 		event.preventDefault();
-		search.focus();
+		filters.focus();
 	}
 });
 addEventListener("popstate", () => {
-	const before = view;
 	view = readView(location.search);
-	search.value = view.search;
-	follow(before);
+	filters.restore(view);
+	follow();
 });
 
 switchColours(byId("theme", HTMLButtonElement));
-start();
-render();
+follow();

@@ -5,11 +5,11 @@
  * @typedef {import("./feed.js").Trouble} Trouble
  */
 import { byId, make, write } from "./dom.js";
-import { age, clock } from "./format.js";
+import { age, clock, fullDate } from "./format.js";
 
 const STALE_SECONDS = 300;
 
-const REASONS = {
+export const REASONS = {
 	unreachable: "The dispatcher cannot be reached.",
 	refused: "The dispatcher gave no figures.",
 	upstream: "The analytics behind this page do not answer.",
@@ -74,6 +74,18 @@ export function showTrouble(trouble, last, retry) {
 	live("failed", last ? "Not refreshed" : "No figures");
 	const from = last?.generatedAt ? ` These figures are from ${clock(last.generatedAt)} UTC.` : "";
 	notice("failed", last ? `${reason}${from}` : `${reason} There are no figures to show yet.`, retry);
+}
+
+/**
+ * @param {{from: Date, to: Date} | null} demo Says that the figures have generated history of this time.
+ */
+export function showDemo(demo) {
+	const box = byId("demo", HTMLElement);
+	box.hidden = demo === null;
+	const text = demo
+		? `Demo data: the calls and payments from ${fullDate(demo.from)} to ${fullDate(demo.to)} were generated. They are not real traffic.`
+		: "";
+	write(box, text);
 }
 
 /** Shows that a snapshot is loading. */

@@ -5,40 +5,38 @@
  * @typedef {import("./snapshot.js").Api} Api
  * @typedef {import("./view.js").View} View
  * @typedef {import("./view.js").SortKey} SortKey
- * @typedef {{element: HTMLTableRowElement, rank: HTMLElement, link: HTMLAnchorElement, owner: HTMLElement, category: HTMLElement,
- *   price: HTMLElement, calls: HTMLElement, revenue: HTMLElement, callers: HTMLElement, latency: HTMLElement,
- *   uptime: HTMLElement, trend: HTMLElement, drawn: string}} Row
+ * @typedef {{element: HTMLTableRowElement, cells: Record<string, HTMLElement>, link: HTMLAnchorElement,
+ *   about: HTMLElement, owner: HTMLButtonElement, address: HTMLElement, drawn: string}} Row
  */
 import { byId, make, write } from "./dom.js";
-import { callPrice, duration, money, percent, shortCount } from "./format.js";
+import { duration, errorRate, money, priceRange, shortCount } from "./format.js";
+import { isHourly } from "./ranges.js";
 import { sparkline } from "./sparkline.js";
-import { addressOf, SORTS } from "./view.js";
+import { uptimeLevel } from "./uptime.js";
+import { SORTS } from "./view.js";
 
 /** @type {readonly {name: string, label: string, sort: SortKey | null}[]} */
 const COLUMNS = [
 	{ name: "rank", label: "#", sort: "rank" },
-	{ name: "api", label: "API", sort: "endpoint" },
+	{ name: "api", label: "API", sort: "title" },
 	{ name: "category-cell", label: "Category", sort: null },
 	{ name: "price", label: "Price", sort: "price" },
 	{ name: "calls", label: "Calls", sort: "calls" },
 	{ name: "revenue", label: "Revenue", sort: "revenue" },
 	{ name: "callers", label: "Callers", sort: "callers" },
 	{ name: "latency", label: "Latency", sort: "latency" },
-	{ name: "uptime", label: "Uptime", sort: "uptime" },
+	{ name: "errors", label: "Errors", sort: "errors" },
 	{ name: "trend", label: "Trend", sort: null },
 ];
-
-const GOOD_UPTIME_PCT = 99;
-const POOR_UPTIME_PCT = 95;
 
 export class Table {
 	/**
 	 * @param {(key: SortKey) => void} sort Called with the column to sort by.
-	 * @param {(id: string) => void} open Called with the API to open.
+	 * @param {(owner: string) => void} choose Called with the owner whose APIs are to be listed.
 	 */
-	constructor(sort, open) {
+	constructor(sort, choose) {
 		this.body = byId("rows", HTMLTableSectionElement);
-		this.open = open;
+		this.choose = choose;
 		/** @type {Map<string, Row>} */
 		this.rows = new Map();
 		/** @type {Map<SortKey, HTMLElement>} */
@@ -79,7 +77,7 @@ export class Table {
 			}
 		}
 		apis.forEach((api, index) => {
-			const row = this.rows.get(api.id) ?? this.#add(api.id);
+			const row = this.rows.get(api.id) ?? this.#add(api);
 			fill(row, api, view);
 			if (this.body.children[index] !== row.element) {
 				this.body.insertBefore(row.element, this.body.children[index] ?? null);
@@ -87,45 +85,31 @@ export class Table {
 		});
 	}
 
-	/** @param {string} id Moves the focus to the row of an API, if it is listed. */
-	focus(id) {
-		this.rows.get(id)?.link.focus();
-	}
-
-	/** @param {string} id @returns {Row} */
-	#add(id) {
-		const [rank, api, category, price, calls, revenue, callers, latency, uptime, trend] = COLUMNS.map(({ name }) =>
-			make(name === "api" ? "th" : "td", name === "api" ? { class: name, scope: "row" } : { class: name }),
-		);
-		const link = make("a", { class: "open" });
-		const owner = make("span", { class: "owner" });
-		api.append(link, owner);
-		const element = make("tr", {}, rank, api, category, price, calls, revenue, callers, latency, uptime, trend);
-		link.addEventListener("click", (event) => {
-			if (!(event.metaKey || event.ctrlKey || event.shiftKey)) {
-				event.preventDefault();
-				this.open(id);
-			}
-		});
-		const row = {
-			element,
-			rank,
-			link,
-			owner,
-			category,
-			price,
-			calls,
-			revenue,
-			callers,
-			latency,
-			uptime,
-			trend,
-			drawn: "",
-		};
-		this.rows.set(id, row);
+	/** @param {Api} api @returns {Row} */
+	#add(api) {
+		/** @type {Record<string, HTMLElement>} */
+		const cells = {};
+		for (const { name } of COLUMNS) {
+			cells[name] = make(
+				name === "api" ? "th" : "td",
+				name === "api" ? { class: name, scope: "row" } : { class: name },
+			);
+		}
+		const link = make("a", { class: "open", dir: "auto" });
+		const about = make("span", { class: "description", dir: "auto" });
+		const owner = make("button", { type: "button", class: "owner" });
+		const address = make("code", { class: "endpoint" });
+		owner.addEventListener("click", () => this.choose(owner.textContent ?? ""));
+		cells.api.append(link, about, make("span", { class: "byline" }, owner, " ", address));
+		const element = make("tr", {}, ...COLUMNS.map(({ name }) => cells[name]));
+		const row = { element, cells, link, about, owner, address, drawn: "" };
+		this.rows.set(api.id, row);
 		return row;
 	}
 }
+
+/** @param {Api} api @returns {string} The address of its page. */
+const pageOf = (api) => `/explore/${encodeURIComponent(api.endpoint.replace(/\/+$/, "").split("/").pop() ?? "")}`;
 
 /**
  * @param {Row} row
@@ -133,24 +117,29 @@ export class Table {
  * @param {View} view
  */
 function fill(row, api, view) {
-	write(row.rank, String(api.rank));
-	write(row.link, api.endpoint);
-	row.link.href = addressOf({ ...view, api: api.id });
+	const { element, cells } = row;
+	const isCalled = api.calls > 0;
+	element.classList.toggle("withdrawn", api.withdrawn);
+	write(cells.rank, api.rank === null ? "–" : String(api.rank));
+	write(row.link, api.title || api.endpoint.replace(/^\/t\//, ""));
+	row.link.href = pageOf(api);
+	write(row.about, api.withdrawn ? "Withdrawn: it can no longer be called." : api.description);
 	write(row.owner, api.owner);
-	write(row.category, api.category);
-	write(row.price, callPrice(api.priceUsd));
-	write(row.calls, shortCount(api.calls));
-	write(row.revenue, money(api.revenueMicros));
-	row.revenue.classList.toggle("none", api.revenueMicros === 0);
-	write(row.callers, shortCount(api.callers));
-	write(row.latency, duration(api.latencyMs));
-	write(row.uptime, percent(api.uptimePct));
-	row.uptime.dataset.level =
-		api.uptimePct >= GOOD_UPTIME_PCT ? "good" : api.uptimePct >= POOR_UPTIME_PCT ? "fair" : "poor";
-	const drawn = `${view.window} ${api.trend?.join()}`;
+	row.owner.setAttribute("aria-label", `Only APIs of ${api.owner}`);
+	write(row.address, api.endpoint);
+	write(cells["category-cell"], api.category);
+	write(cells.price, api.withdrawn ? "–" : priceRange(api));
+	write(cells.calls, shortCount(api.calls));
+	write(cells.revenue, money(api.revenueMicros));
+	cells.revenue.classList.toggle("none", api.revenueMicros === 0);
+	write(cells.callers, api.callers === null ? "–" : shortCount(api.callers));
+	write(cells.latency, duration(api.latencyMs));
+	write(cells.errors, isCalled ? errorRate(api.errorRatePct) : "–");
+	cells.errors.dataset.level = isCalled ? uptimeLevel(100 - api.errorRatePct) : "none";
+	const drawn = `${view.period} ${api.trend?.join()}`;
 	if (row.drawn !== drawn) {
 		row.drawn = drawn;
-		row.trend.replaceChildren(sparkline(api.trend, view.window === "today" ? "hour" : "day", 96, 28));
+		cells.trend.replaceChildren(sparkline(isCalled ? api.trend : null, isHourly(view.period) ? "hour" : "day", 96, 28));
 	}
 }
 

@@ -1,28 +1,28 @@
 /**
  * The view, stored in the address: it can be shared, and Back returns to the previous view.
  *
- * @typedef {import("./snapshot.js").WindowName} WindowName
- * @typedef {"rank" | "endpoint" | "price" | "calls" | "revenue" | "callers" | "latency" | "uptime"} SortKey
+ * @typedef {"rank" | "title" | "price" | "calls" | "revenue" | "callers" | "latency" | "errors"} SortKey
  * @typedef {{
- *   window: WindowName, search: string, category: string, sort: SortKey, descending: boolean, rows: number, api: string,
- * }} View `rows` is the maximum number of rows, `api` the id of the open detail, empty for none.
+ *   period: string, search: string, category: string, owner: string, sort: SortKey, descending: boolean, rows: number,
+ * }} View `period` as in ranges.js; `rows` is the maximum number of rows. Empty texts do not filter.
  */
-import { WINDOWS } from "./snapshot.js";
+import { isDay, PERIODS } from "./ranges.js";
 
 export const ROWS = 25;
-const ROWS_MAX = 1_000;
+export const ROWS_MAX = 1_000;
 const SEARCH_LENGTH_MAX = 200;
+const WINDOWS = ["today", "week", "overall"];
 
 /** @type {Readonly<Record<SortKey, {label: string, descending: boolean}>>} */
 export const SORTS = {
 	rank: { label: "Rank", descending: false },
-	endpoint: { label: "API", descending: false },
+	title: { label: "API", descending: false },
 	price: { label: "Price", descending: false },
 	calls: { label: "Calls", descending: true },
 	revenue: { label: "Revenue", descending: true },
 	callers: { label: "Callers", descending: true },
 	latency: { label: "Latency", descending: false },
-	uptime: { label: "Uptime", descending: true },
+	errors: { label: "Errors", descending: false },
 };
 
 /** @param {string} text @returns {text is SortKey} */
@@ -40,14 +40,15 @@ export function readView(query) {
 	const sort = isSortKey(named) ? named : "rank";
 	const order = given.get("order");
 	const rows = Number(given.get("rows"));
+	const period = given.get("window") ?? "";
 	return {
-		window: WINDOWS.find((name) => name === given.get("window")) ?? "today",
+		period: Object.hasOwn(PERIODS, period) || isDay(period) ? period : "today",
 		search: (given.get("q") ?? "").slice(0, SEARCH_LENGTH_MAX),
-		category: given.get("category") ?? "",
+		category: (given.get("category") ?? "").slice(0, SEARCH_LENGTH_MAX),
+		owner: (given.get("owner") ?? "").slice(0, SEARCH_LENGTH_MAX + 1),
 		sort,
 		descending: order === "asc" || order === "desc" ? order === "desc" : SORTS[sort].descending,
 		rows: Number.isInteger(rows) && rows > ROWS ? Math.min(rows, ROWS_MAX) : ROWS,
-		api: given.get("api") ?? "",
 	};
 }
 
@@ -59,27 +60,53 @@ export function readView(query) {
  */
 export function addressOf(view) {
 	const query = new URLSearchParams();
-	if (view.window !== "today") {
-		query.set("window", view.window);
+	if (view.period !== "today") {
+		query.set("window", view.period);
 	}
-	if (view.search) {
-		query.set("q", view.search);
-	}
-	if (view.category) {
-		query.set("category", view.category);
-	}
-	if (view.sort !== "rank") {
-		query.set("sort", view.sort);
-	}
+	addFilters(query, view);
 	if (view.descending !== SORTS[view.sort].descending) {
 		query.set("order", view.descending ? "desc" : "asc");
 	}
 	if (view.rows > ROWS) {
 		query.set("rows", String(view.rows));
 	}
-	if (view.api) {
-		query.set("api", view.api);
-	}
 	const text = query.toString();
 	return text ? `/explore?${text}` : "/explore";
+}
+
+/**
+ * Returns the address of a view's figures.
+ *
+ * @param {View} view
+ * @returns {string}
+ */
+export function sourceOf(view) {
+	const query = new URLSearchParams();
+	query.set(WINDOWS.includes(view.period) ? "window" : "range", view.period);
+	query.set("top", "1");
+	query.set("limit", String(view.rows));
+	addFilters(query, view);
+	if (view.descending) {
+		query.set("order", "desc");
+	}
+	return `/api/explore/analytics?${query}`;
+}
+
+/**
+ * @param {URLSearchParams} query
+ * @param {View} view
+ */
+function addFilters(query, view) {
+	if (view.search) {
+		query.set("q", view.search);
+	}
+	if (view.category) {
+		query.set("category", view.category);
+	}
+	if (view.owner) {
+		query.set("owner", view.owner);
+	}
+	if (view.sort !== "rank") {
+		query.set("sort", view.sort);
+	}
 }

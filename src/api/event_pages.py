@@ -103,7 +103,11 @@ async def newest_events(
 
 
 async def newest_settlements(
-    shards: UsageShards, limit: int, place: ClaimPlace, tenants: Sequence[str] | None = None
+    shards: UsageShards,
+    limit: int,
+    place: ClaimPlace,
+    tenants: Sequence[str] | None = None,
+    slug: str | None = None,
 ) -> SettlementPage:
     """Read a page of settlement events.
 
@@ -112,11 +116,13 @@ async def newest_settlements(
         limit: The largest number of events.
         place: The page starts after this.
         tenants: Only events of these tenants, by id; None for all.
+        slug: Only events of this slug, among the newest of each shard; None for all.
 
     Raises:
         ShardUnavailable: A shard did not respond.
     """
-    request = json.dumps({"before": place, "since": 0, "limit": limit + 1, "tenants": tenants})
+    only = {"tenants": tenants, "slug": slug}
+    request = json.dumps({"before": place, "since": 0, "limit": limit + 1, **only})
     texts = await asyncio.gather(
         *(shards.call(shard, "settlements", request) for shard in range(shards.count))
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from analytics import WINDOWS
 from api.catalog.routes import CATALOG, LLMS, ROBOTS, SITEMAP, X402
+from api.explore.routes import EXPLORE, EXPLORE_USAGE
 from api.imports.parameters import DESCRIPTION, ERRORS, PARAMETERS
 from api.pagination import decode_claim, decode_places
 from api.spec import (
@@ -24,9 +25,7 @@ from api.spec import (
     cursor,
     day,
     identifier,
-    lenient_number,
     moment,
-    short_text,
     whole_number,
     window_name,
 )
@@ -56,7 +55,6 @@ from payments.errors import (
     PaymentRequired,
 )
 from tenants.admission import CapExceeded, RateLimited, UsageQuotaExceeded
-from tenants.catalog import APIS_MAX as CATALOG_APIS_MAX
 
 _PLATFORM_ERRORS = (
     InvalidParameter,
@@ -88,23 +86,6 @@ _TENANT_ERRORS = (
     TenantLimitExceeded,
     FacilitatorUnavailable,
 )
-ID_LENGTH_MAX = 300
-"""Characters of an API's id: that of a tenant has up to 200, a colon and the slug follow it."""
-
-SEARCH_LENGTH_MAX = 200
-CATALOG_SORTS = (
-    "rank",
-    "endpoint",
-    "title",
-    "price",
-    "calls",
-    "revenue",
-    "callers",
-    "latency",
-    "uptime",
-    "errors",
-)
-"""What the list of APIs can be sorted by."""
 
 HEALTH = Route(
     "/health",
@@ -289,48 +270,6 @@ OPENAPI = Route(
     is_by_tenant=True,
 )
 
-EXPLORE = Route(
-    "/api/explore/analytics",
-    "explore",
-    "The data of the public page: the catalog of live APIs, with what the page shows of a window",
-    READING,
-    (
-        Success("The snapshot; an empty one if analytics are unavailable.", "AnyExplore"),
-        NOT_MODIFIED,
-    ),
-    (InvalidWindow, InvalidParameter, InternalError),
-    description="No token is needed. Caches may store the response for a few seconds. The filters"
-    " and the order are those of the lists of APIs; all other numbers are those of all APIs.",
-    parameters=(
-        window_name("window", "The window; `today` by default.", WINDOWS),
-        lenient_number(
-            "top",
-            f"The largest length of `topApis`; an invalid value means {constants.TOP_DEFAULT}.",
-            constants.TOP_DEFAULT,
-            constants.TOP_MAX,
-        ),
-        short_text(
-            "q",
-            "Words that all occur in endpoint, owner, category, title, tags or description.",
-            SEARCH_LENGTH_MAX,
-        ),
-        short_text("category", "The only category to list.", constants.TEXT_LENGTH_MAX),
-        short_text("owner", "The only owner to list.", constants.TEXT_LENGTH_MAX + 1),
-        short_text("tag", "The only tag to list.", constants.TEXT_LENGTH_MAX),
-        short_text("api", "The slug or the id of the only API to list.", ID_LENGTH_MAX),
-        choice("sort", "What to sort by.", CATALOG_SORTS),
-        choice("order", "The order of what is sorted by.", ("asc", "desc")),
-        whole_number("offset", "The number of APIs to leave out.", 0, CATALOG_APIS_MAX, minimum=0),
-        whole_number(
-            "limit",
-            "The largest length of `allApis`.",
-            constants.ALL_APIS_MAX,
-            constants.ALL_APIS_MAX,
-        ),
-    ),
-    is_conditional=True,
-)
-
 TENANT = Route(
     "/t/{slug}/{path}",
     "call",
@@ -356,6 +295,7 @@ TENANT = Route(
 ROUTES = (
     HEALTH,
     EXPLORE,
+    EXPLORE_USAGE,
     CATALOG,
     X402,
     LLMS,

@@ -209,6 +209,37 @@ def choice(
     return Parameter(name, description, expected, schema, read, default, example=values[-1])
 
 
+def range_name(name: str, description: str, ranges: Sequence[str]) -> Parameter:
+    """Describe an optional parameter that is one of `ranges`, or a UTC day; its value is a text."""
+    of_day = day(name, description)
+
+    def read(text: str) -> str:
+        if text not in ranges:
+            of_day.read(text)
+        return text
+
+    pattern = f"^({'|'.join(ranges)}|{_DAY.pattern})$"
+    schema = {"type": "string", "pattern": pattern}
+    expected = f"one of {', '.join(ranges)}, or a UTC day such as 2026-01-31"
+    return Parameter(name, description, expected, schema, read, is_stricter_than_schema=True)
+
+
+def required_text(
+    name: str, description: str, pattern: re.Pattern[str], expected: str
+) -> Parameter:
+    """Describe a required parameter that matches a pattern."""
+
+    def read(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError("another form")
+        return text
+
+    schema = {"type": "string", "pattern": f"^{pattern.pattern}$"}
+    return Parameter(
+        name, description, expected, schema, read, is_required=True, is_stricter_than_schema=True
+    )
+
+
 def short_text(name: str, description: str, length_max: int) -> Parameter:
     """Describe an optional text of at most `length_max` characters; empty by default."""
 

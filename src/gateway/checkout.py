@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias
-from urllib.parse import quote
 
+from api.explore.assets import PAGE_PATH
 from core.callers import CallerHasher, payer_identity
 from core.errors import (
     BindingMissing,
@@ -304,7 +304,7 @@ def _page_of(context: RequestContext, tenant: Tenant) -> str:
     """
     if context.upstream_url is None or not prefers_page(context.request.headers):
         return ""
-    return f"{context.parsed_url.origin}/explore?api={quote(f'{tenant.tenant_id}:{tenant.slug}')}"
+    return f"{context.parsed_url.origin}{PAGE_PATH}/{tenant.slug}"
 
 
 def _route_of(tenant: Tenant) -> str:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from api.catalog.route import Catalog
-from api.explore.assets import is_page, page_response
+from api.explore.assets import is_page
+from api.explore.pages import ExplorePages
 from api.explore.route import Explore
-from api.routes import EXPLORE, HEALTH
+from api.explore.routes import EXPLORE, EXPLORE_USAGE
+from api.routes import HEALTH
 from core.callers import CallerHasher
 from core.errors import (
     BindingMissing,
@@ -70,7 +72,7 @@ from tenants.records import SLUG, Tenant, is_normal_host
 from usage import UsageRecorder
 
 _SERVICE = "clawr-dispatcher"
-_PUBLIC_PATHS = (HEALTH.path, EXPLORE.path)
+_PUBLIC_PATHS = (HEALTH.path, EXPLORE.path, EXPLORE_USAGE.path)
 
 
 class PlatformRoutes(Protocol):
@@ -98,6 +100,7 @@ class Dispatcher:
     _ignored: IgnoredAgents = field(init=False)
     _cors: PlatformCors = field(init=False)
     _catalog: Catalog = field(init=False)
+    _pages: ExplorePages = field(init=False)
     _checkout: Checkout = field(init=False)
     _admission: Admission = field(init=False)
 
@@ -107,6 +110,7 @@ class Dispatcher:
         self._ignored = IgnoredAgents(self.environment)
         self._cors = PlatformCors(self.environment)
         self._catalog = Catalog(self.environment, self.clock, self.directory, self.explore)
+        self._pages = ExplorePages(self.environment, self.directory, self.explore)
         self._checkout = Checkout(
             self.environment,
             self.clock,
@@ -194,16 +198,19 @@ class Dispatcher:
 
     async def _serve_public(self, context: RequestContext) -> Response:
         """Serve a public, unmetered route."""
-        request, request_id = context.request, context.request_id
-        if context.parsed_url.path == HEALTH.path:
-            return _health_response(request, request_id)
-        return await self.explore.handle(request, context.parsed_url.query, request_id)
+        request, url, request_id = context.request, context.parsed_url, context.request_id
+        if url.path == HEALTH.path:
+            if request.method not in HEALTH.methods:
+                raise MethodNotAllowed(request.method, HEALTH.methods)
+            body = {"ok": True, "service": _SERVICE, "requestId": request_id}
+            return json_response(body, request_id)
+        return await self._pages.serve_data(request, url.path, url.query, request_id)
 
     async def _serve_own(self, context: RequestContext) -> Response | ProxyResponse:
         """Serve a page or a document of the dispatcher's own host."""
         request, url, request_id = context.request, context.parsed_url, context.request_id
         if is_page(url.path):
-            return await page_response(self.environment, request, url.origin + url.path, request_id)
+            return await self._pages.handle(request, url.origin, url.path, request_id)
         return await self._catalog.handle(request, url.path, request_id)
 
     async def _find_tenant(self, context: RequestContext) -> Tenant:
@@ -391,9 +398,3 @@ class Dispatcher:
 
     async def _find_by_host(self, host: str) -> Tenant | None:
         return await self.directory.by_host(host) if is_normal_host(host) else None
-
-
-def _health_response(request: Request, request_id: str) -> Response:
-    if request.method not in HEALTH.methods:
-        raise MethodNotAllowed(request.method, HEALTH.methods)
-    return json_response({"ok": True, "service": _SERVICE, "requestId": request_id}, request_id)

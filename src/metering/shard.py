@@ -208,15 +208,16 @@ class UsageShard:
 
         Args:
             text: JSON: `before` (time and payment id), `since`, `limit` and, if limited, `tenants`
-                as of `Tables.settlements`.
+                and `slug`, as of `Tables.settlements`.
 
         Returns:
             JSON: an array of events, as `settlement_fields` returned them.
         """
         request = json.loads(text)
         at_ms, payment_id = request["before"]
+        own = (request.get("tenants"), request.get("slug"))
         rows = self.log.tables.settlements(
-            (at_ms, payment_id), request["since"], request["limit"], request.get("tenants")
+            (at_ms, payment_id), request["since"], request["limit"], *own
         )
         return f"[{','.join(event for _, _, event in rows)}]"
 

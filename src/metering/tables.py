@@ -59,6 +59,9 @@ _SCHEMA = (
 _BOUND_VALUES_MAX = 100
 """Values of one statement (Cloudflare)."""
 
+SETTLEMENTS_SEARCHED = 2_000
+"""The newest settlement events of a shard, among which those of one slug are looked for."""
+
 _TENANT_FIELD = 1 + SettlementEvent._fields.index("tenant_id")
 """The place of the tenant in `settlement_fields`, after the version."""
 
@@ -194,6 +197,7 @@ class Tables:
         since_ms: int,
         limit: int,
         tenants: Sequence[str] | None = None,
+        slug: str | None = None,
     ) -> Sequence[tuple[int, str, str]]:
         """Return settlement events, the newest claim first.
 
@@ -202,21 +206,28 @@ class Tables:
             since_ms: Only payments claimed at or after this time.
             limit: How many.
             tenants: Only those of these tenants, at most 50; None for all.
+            slug: Only those of this slug, among the newest `SETTLEMENTS_SEARCHED`; None for all.
 
         Returns:
             For each: the claim's time, the payment's id, and the event as JSON.
         """
-        own = ""
+        source, own, values = "settlements", "", [*(tenants or ())]
         if tenants is not None:
             marks = ", ".join("?" * len(tenants))
             own = f" AND json_extract(event, '$[{_TENANT_FIELD}]') IN ({marks})"
+        if slug is not None:
+            # Otherwise all are read for an API that has few.
+            newest = "ORDER BY claimed_at_ms DESC, payment_id DESC LIMIT"
+            source = f"(SELECT * FROM settlements {newest} {SETTLEMENTS_SEARCHED})"  # noqa: S608
+            own += f" AND json_extract(event, '$[{_TENANT_FIELD + 1}]') = ?"
+            values.append(slug)
         rows = self.sql.execute(
-            "SELECT claimed_at_ms, payment_id, event FROM settlements"  # noqa: S608
+            f"SELECT claimed_at_ms, payment_id, event FROM {source}"  # noqa: S608
             f" WHERE (claimed_at_ms, payment_id) < (?, ?) AND claimed_at_ms >= ?{own}"
             " ORDER BY claimed_at_ms DESC, payment_id DESC LIMIT ?",
             *before,
             since_ms,
-            *(tenants or ()),
+            *values,
             limit,
         )
         return [(int(at_ms or 0), str(name), str(event)) for at_ms, name, event in rows]

@@ -37,6 +37,7 @@ class Measures(NamedTuple):
     price_sum_micros: int
     described_by: Description | None
     callers: int
+    paying_callers: int
     scored_callers: int
     busiest_caller_calls: int
     busiest_hour_calls: int
@@ -67,6 +68,7 @@ def measure(parts: Sequence[Aggregate], busiest_hour_calls: int = 0) -> Measures
         sum(part.price_sum_micros for part in parts),
         described_by,
         callers.distinct,
+        min(callers.payers, callers.distinct),
         callers.payers + others,
         callers.busiest,
         max(busiest_hour_calls, _busiest_hour_calls(parts)),

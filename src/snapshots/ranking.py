@@ -113,6 +113,7 @@ def api_row(api_id: ApiId, measures: Measures, trend: Sequence[int] | None) -> A
         "calls": calls,
         **shown_revenue(revenue_micros),
         "uniqueCallers": measures.callers,
+        "payingCallers": measures.paying_callers,
         "latencyMs": round(measures.mean_latency_ms, 2),
         "p95LatencyMs": round(measures.p95_latency_ms, 2),
         "errorRatePct": error_rate_pct,

@@ -43,6 +43,24 @@ NETWORKS_V1 = {
 }
 """Networks that have a name in x402 version 1, with their CAIP-2 identifiers."""
 
+_TRANSACTION_PAGES = {
+    "eip155:1": "https://etherscan.io/tx/{}",
+    "eip155:137": "https://polygonscan.com/tx/{}",
+    "eip155:2741": "https://abscan.org/tx/{}",
+    "eip155:8453": "https://basescan.org/tx/{}",
+    "eip155:11124": "https://sepolia.abscan.org/tx/{}",
+    "eip155:42220": "https://celoscan.io/tx/{}",
+    "eip155:43113": "https://testnet.snowtrace.io/tx/{}",
+    "eip155:43114": "https://snowtrace.io/tx/{}",
+    "eip155:80002": "https://amoy.polygonscan.com/tx/{}",
+    "eip155:84532": "https://sepolia.basescan.org/tx/{}",
+    "eip155:11155111": "https://sepolia.etherscan.io/tx/{}",
+    NETWORKS_V1["solana"]: "https://explorer.solana.com/tx/{}",
+    NETWORKS_V1["solana-devnet"]: "https://explorer.solana.com/tx/{}?cluster=devnet",
+    NETWORKS_V1["solana-testnet"]: "https://explorer.solana.com/tx/{}?cluster=testnet",
+}
+"""The page of a transaction in a block explorer, by network."""
+
 _NAMES_V1 = {network: name for name, network in NETWORKS_V1.items()}
 _EVM_TRANSACTION = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _SOLANA_SIGNATURE_BYTES = 64
@@ -155,6 +173,12 @@ EIP-3009."""
 def network_name_v1(network: str) -> str | None:
     """Return the name in x402 version 1 of a network; None if it has none."""
     return _NAMES_V1.get(network)
+
+
+def transaction_page(network: str, transaction: str) -> str:
+    """Return the address of a transaction in a block explorer; empty if there is none."""
+    is_known = network in _TRANSACTION_PAGES and family_of(network).is_transaction(transaction)
+    return _TRANSACTION_PAGES[network].format(transaction) if is_known else ""
 
 
 def read_network(text: str) -> str | None:

@@ -45,6 +45,18 @@ NAMES = (
     "patents",
 )
 HOUR = timedelta(hours=1)
+MIDNIGHT = NOW.replace(hour=0, minute=0)
+_SCALE = {"today": 1, "24h": 1.6, "week": 6, "7d": 6.5, "30d": 24, "90d": 50, "overall": 60}
+_DAYS = {"week": 7, "7d": 7, "30d": 30, "90d": 90, "overall": 60}
+
+DESCRIPTIONS = (
+    "Converts between 31 currencies at the rates of the European Central Bank.",
+    "Airports and airfields of the whole world, with codes, positions and runways.",
+    "Renders the preview of a page, a document or a film in the size that is asked for.",
+    "Checksums of uploads of any size, streamed.",
+    "Radar of rain for the next two hours, minute by minute.",
+    "Translates text between 40 languages; keeps the markup.",
+)
 
 Response = dict[str, Any]
 
@@ -55,17 +67,33 @@ def response(window: str = "today", *, apis: int = 40, seed: int = 1, **changes:
     rows = [_row(number, window, chance) for number in range(apis)]
     totals = _totals(rows)
     series = _series(window, totals)
-    start = {"today": _shown(NOW.replace(hour=0, minute=0)), "week": "2026-11-16T00:00:00Z"}
+    days = {"today": 0, "week": 6, "7d": 6, "30d": 29, "90d": 89}
+    start = {name: _shown(MIDNIGHT - timedelta(days=back)) for name, back in days.items()}
+    directories = _directories(rows)
     snapshot = {
         "window": window,
         "generatedAt": _shown(NOW),
         "range": {"startAt": start.get(window), "endAt": _shown(NOW)},
         "heroStats": totals,
         "previous": None if window == "overall" or not apis else _previous(totals),
-        "topApis": rows[:25],
+        "apis": {
+            "total": apis,
+            "matching": apis,
+            "shown": apis,
+            "offset": 0,
+            "next": None,
+        },
+        "catalog": {
+            "live": apis,
+            "categories": [
+                {"directory": one["directory"], "apis": one["apis"]} for one in directories
+            ],
+        },
+        "topApis": rows[:1],
         "allApis": rows,
-        "directories": _directories(rows),
+        "directories": directories,
         "series": series,
+        "demoHistory": None,
         "freshness": {
             "asOf": _shown(NOW - timedelta(minutes=1)),
             "complete": True,
@@ -81,14 +109,87 @@ def failure(error: str = "upstream_unreachable", window: str = "today") -> Respo
     return {"ok": False, "error": error, "window": window, "source": "local", "snapshot": empty}
 
 
-def row(endpoint: str = "/t/weather", rank: int = 1, **changes: Any) -> dict[str, Any]:
+def usage(range_name: str = "7d", *, seed: int = 1, paid: bool = True) -> Response:
+    """Return the use of one API in a range."""
+    chance = random.Random(f"{seed} {range_name}")
+    is_hourly = range_name in ("24h", "7d")
+    length = {"24h": 24, "7d": 168, "30d": 30, "90d": 90}[range_name]
+    step = HOUR if is_hourly else 24 * HOUR
+    last = NOW.replace(minute=0) if is_hourly else MIDNIGHT
+    days = [
+        _used(MIDNIGHT - timedelta(days=89 - day), 1_000, chance, paid=paid) for day in range(90)
+    ]
+    series = [
+        _used(last - (length - 1 - point) * step, 60 if is_hourly else 1_000, chance, paid=paid)
+        for point in range(length)
+    ]
+    totals = _sums(series)
+    before = {**totals, "calls": int(totals["calls"] * 0.8), "errorRatePct": 1.1}
+    return {
+        "ok": True,
+        "api": "exchange",
+        "range": {"name": range_name, "startAt": series[0]["startAt"], "endAt": _shown(NOW)},
+        "interval": "hour" if is_hourly else "day",
+        "source": "self",
+        "totals": totals,
+        "previous": before,
+        "series": series,
+        "days": days,
+        "callers": {"paying": 214 if paid else 0, "others": 187},
+        "payments": [_payment(number) for number in range(8 if paid else 0)],
+        "freshness": {"asOf": _shown(NOW), "complete": True, "lagSeconds": 1},
+    }
+
+
+def _used(at: datetime, size: int, chance: random.Random, *, paid: bool) -> dict[str, Any]:
+    wave = 1.4 + math.sin(at.timestamp() / 43_000 * math.pi)
+    calls = int(size * wave * chance.uniform(0.7, 1.3))
+    errors = int(calls * chance.choice((0, 0, 0, 0.001, 0.004, 0.03)))
+    micros = calls * 10_000 if paid else 0
+    return {
+        "startAt": _shown(at),
+        "calls": calls,
+        "errors": errors,
+        "revenueUsd": round(micros / 1_000_000, 2),
+        "revenueMicros": micros,
+        "latencyMs": round(chance.uniform(90, 150), 2),
+    }
+
+
+def _sums(points: list[dict[str, Any]]) -> dict[str, Any]:
+    calls = sum(point["calls"] for point in points)
+    errors = sum(point["errors"] for point in points)
+    micros = sum(point["revenueMicros"] for point in points)
+    return {
+        "calls": calls,
+        "errors": errors,
+        "errorRatePct": round(100 * errors / max(1, calls), 4),
+        "revenueUsd": round(micros / 1_000_000, 2),
+        "revenueMicros": micros,
+        "latencyMs": 118.4,
+    }
+
+
+def _payment(number: int) -> dict[str, Any]:
+    transaction = "0x" + random.Random(number).randbytes(32).hex()
+    return {
+        "settledAt": _shown(NOW - number * timedelta(minutes=7)),
+        "amountUsd": 0.01,
+        "amountMicros": 10_000,
+        "network": "base-sepolia",
+        "transaction": transaction,
+        "transactionUrl": f"https://sepolia.basescan.org/tx/{transaction}",
+    }
+
+
+def row(endpoint: str = "/t/weather", rank: int | None = 1, **changes: Any) -> dict[str, Any]:
     """Return one row; `changes` replace its fields."""
     made = _row(0, "today", random.Random(0))
     return {**made, "id": f"ten:{endpoint}", "endpoint": endpoint, "rank": rank, **changes}
 
 
 def _row(number: int, window: str, chance: random.Random) -> dict[str, Any]:
-    scale = {"today": 1, "week": 6, "overall": 60}[window]
+    scale = _SCALE.get(window, 1)
     calls = max(1, int(48_000 * scale / (number + 1) ** 1.25))
     price = 0.0 if number % 4 == 3 else (0.01, 0.002, 0.0005)[number % 3]
     errors = round(chance.choice((0, 0, 0.02, 0.3, 1.4, 7.5)), 4)
@@ -96,7 +197,7 @@ def _row(number: int, window: str, chance: random.Random) -> dict[str, Any]:
     slug = f"{base}-{turn + 1}" if turn else base
     micros = int(calls * price * 1_000_000 * 0.93)
     latency = round(chance.uniform(3, 420), 2)
-    length = {"today": NOW.hour + 1, "week": 7, "overall": 30}[window]
+    length = min(30, _DAYS.get(window, NOW.hour + 1))
     trend = [
         int(calls / length * (1 + 0.6 * math.sin(number + point / 2)) * chance.uniform(0.7, 1.3))
         for point in range(length)
@@ -106,7 +207,16 @@ def _row(number: int, window: str, chance: random.Random) -> dict[str, Any]:
         "rank": number + 1,
         "endpoint": f"/t/{slug}",
         "owner": f"@{OWNERS[number % len(OWNERS)]}",
-        "tenantId": f"ten_{slug}",
+        "title": base.replace("-", " ").capitalize() + (f" {turn + 1}" if turn else ""),
+        "description": DESCRIPTIONS[number % len(DESCRIPTIONS)],
+        "tags": [],
+        "methods": ["GET"],
+        "listedPriceUsd": price,
+        "listedPriceMicros": round(price * 1_000_000),
+        "highestPriceMicros": round(price * 1_000_000),
+        "charges": price > 0,
+        "withdrawn": False,
+        "url": f"http://localhost:8787/t/{slug}/",
         "directory": CATEGORIES[number % len(CATEGORIES)],
         "priceUsd": price,
         "calls": calls,
@@ -138,16 +248,16 @@ def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _previous(totals: Mapping[str, Any]) -> dict[str, Any]:
-    before = {name: int(value * 0.88) for name, value in totals.items()}
+    before: dict[str, Any] = {name: int(value * 0.88) for name, value in totals.items()}
     before["activeAgents"] = int(totals["activeAgents"] * 1.04)
-    before["directories"] = totals["directories"]
+    before |= {"publishedApis": None, "directories": None}
     return {"range": {"startAt": None, "endAt": None}, "heroStats": before}
 
 
 def _series(window: str, totals: Mapping[str, Any]) -> list[dict[str, Any]]:
-    length = {"today": NOW.hour + 1, "week": 7, "overall": 60}[window]
-    step = HOUR if window == "today" else 24 * HOUR
-    last = NOW.replace(minute=0) if window == "today" else NOW.replace(hour=0, minute=0)
+    length = _DAYS.get(window, 24 if window == "24h" else NOW.hour + 1)
+    step = 24 * HOUR if window in _DAYS else HOUR
+    last = MIDNIGHT if window in _DAYS else NOW.replace(minute=0)
     weights = [1.3 + math.sin(point / 3.1) + point / length for point in range(length)]
     points = []
     for point, weight in enumerate(weights):

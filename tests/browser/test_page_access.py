@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from dev.layout import HERE
 
@@ -31,14 +31,25 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing_on_the_page_and_in_a_detail(
-    visitor: Visitor, look: dict[str, Any]
-) -> None:
+def test_axe_finds_nothing_on_the_page(visitor: Visitor, look: dict[str, Any]) -> None:
     page = visitor.open("?window=week", **look)
     page.get_by_text("Show as a table").click()
-    page.get_by_role("button", name="Data").click()
+    page.locator(".category", has_text="Data").click()
+    page.locator("#rows .owner").first.click()
+    expect(page.locator("#chips li")).to_have_count(2)
     assert violations(page) == []
-    page.locator("#rows .open").first.click()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("slug", ["airports", "nothing"])
+def test_axe_finds_nothing_on_the_page_of_an_api(
+    visitor: Visitor, look: dict[str, Any], slug: str
+) -> None:
+    visitor.expected = ("404",)
+    page = visitor.page(**look)
+    page.goto(f"{visitor.url}/explore/{slug}")
+    if slug == "airports":
+        expect(page.locator("#use .days span")).to_have_count(90)
     assert violations(page) == []
 
 
@@ -57,7 +68,7 @@ def test_axe_finds_nothing_after_failures(visitor: Visitor, look: dict[str, Any]
 @pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing_on_the_ranking_page(visitor: Visitor, look: dict[str, Any]) -> None:
     page = visitor.page(**look)
-    page.goto(f"{visitor.url}/explore/ranking")
+    page.goto(f"{visitor.url}/explore/about/ranking")
     assert violations(page) == []
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from dev.layout import HERE
 
@@ -23,7 +24,7 @@ FOUND = HERE.cache / "pictures"
         ("wide-light", "", {"viewport": WIDE}),
         ("wide-dark", "?window=overall", {"viewport": WIDE, "color_scheme": "dark"}),
         ("phone-light", "?window=week", {"viewport": PHONE}),
-        ("detail-dark", "?api=ten_exchange:exchange", {"viewport": WIDE, "color_scheme": "dark"}),
+        ("ranges-dark", "?window=90d", {"viewport": WIDE, "color_scheme": "dark"}),
     ],
 )
 def test_the_page_looks_as_accepted(
@@ -31,14 +32,33 @@ def test_the_page_looks_as_accepted(
 ) -> None:
     page = visitor.open(query, **look)
     page.evaluate("document.fonts.ready")
-    address = page.locator("#detail code")
-    if address.count():
-        # The port differs in each run.
-        page.evaluate(
-            "() => { for (const code of document.querySelectorAll('#detail code'))"
-            " code.textContent = code.textContent.replace(/localhost:\\d+/, 'localhost:8787'); }"
-        )
     pictures.compare(name, page.screenshot(animations="disabled"), FOUND)
+
+
+@pytest.mark.parametrize(
+    ("name", "slug", "look"),
+    [
+        ("api-light", "airports", {"viewport": WIDE}),
+        ("api-dark", "airports", {"viewport": WIDE, "color_scheme": "dark"}),
+        ("api-phone", "airports", {"viewport": PHONE}),
+        ("api-missing", "nothing", {"viewport": WIDE}),
+    ],
+)
+def test_the_page_of_an_api_looks_as_accepted(
+    visitor: Visitor, name: str, slug: str, look: dict[str, Any]
+) -> None:
+    visitor.expected = ("404",)
+    page = visitor.page(**look)
+    page.goto(f"{visitor.url}/explore/{slug}?range=90d")
+    if slug == "airports":
+        expect(page.locator("#use .days span")).to_have_count(90)
+    page.evaluate("document.fonts.ready")
+    # The port differs in each run.
+    page.evaluate(
+        "() => { for (const code of document.querySelectorAll('code'))"
+        " code.textContent = code.textContent.replace(/localhost:\\d+/, 'localhost:8787'); }"
+    )
+    pictures.compare(name, page.screenshot(animations="disabled", full_page=True), FOUND)
 
 
 def test_failure_looks_as_accepted(visitor: Visitor) -> None:

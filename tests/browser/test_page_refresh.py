@@ -37,7 +37,7 @@ def test_data_is_requested_every_15_seconds(visitor: Visitor) -> None:
 def test_new_data_keeps_the_order_of_visible_rows(visitor: Visitor) -> None:
     page = visitor.open()
     page.locator("#rows tr").nth(4).scroll_into_view_if_needed()
-    link = page.get_by_role("link", name="/t/rain-radar", exact=True)
+    link = page.get_by_role("link", name="Rain radar", exact=True)
     link.focus()
     before, top = endpoints(page), page.evaluate("scrollY")
     box = link.bounding_box()
@@ -51,7 +51,7 @@ def test_new_data_keeps_the_order_of_visible_rows(visitor: Visitor) -> None:
     expect(moved).to_be_visible()
     assert box is not None
     page.get_by_role("button", name="Show the new order").click()
-    assert endpoints(page)[:2] == ["/t/airports", "/t/exchange"]
+    assert endpoints(page)[:2] == ["Airports", "Exchange"]
     expect(moved).to_be_hidden()
 
 
@@ -60,7 +60,7 @@ def test_invisible_rows_are_reordered_at_once(visitor: Visitor) -> None:
     visitor.network = shuffled
     page.clock.run_for(15_000)
     expect(page.locator("#rows .calls").first).to_have_text("21,181")
-    assert endpoints(page)[:2] == ["/t/airports", "/t/exchange"]
+    assert endpoints(page)[:2] == ["Airports", "Exchange"]
     expect(page.locator("#moved")).to_be_hidden()
 
 
@@ -70,18 +70,33 @@ def test_a_changed_view_has_the_new_order(visitor: Visitor) -> None:
     page.locator("#apis").scroll_into_view_if_needed()
     page.clock.run_for(15_000)
     expect(page.locator("#moved")).to_be_visible()
-    page.locator("#category").select_option("Data")
-    page.locator("#category").select_option("")
-    assert endpoints(page)[:2] == ["/t/airports", "/t/exchange"]
+    card = page.locator(".category", has_text="Data")
+    card.click()
+    expect(card).to_have_attribute("aria-pressed", "true")
+    card.click()
+    expect(page.locator("#moved")).to_be_hidden()
+    assert endpoints(page)[:2] == ["Airports", "Exchange"]
 
 
-def test_an_open_detail_is_updated(visitor: Visitor) -> None:
-    page = visitor.open("?api=ten_exchange:exchange", waits_for="#detail[open]")
-    page.get_by_role("button", name="Copy curl").focus()
-    visitor.network = shuffled
+def test_the_ticker_says_what_was_called_and_paid_since_the_last_figures(visitor: Visitor) -> None:
+    page = visitor.open()
+    expect(page.locator("#ticker-rest")).to_have_text("Waiting for new calls")
+
+    def later(window: str) -> figures.Response:
+        response = figures.response(window, generatedAt="2026-11-22T14:25:15Z")
+        snapshot = response["snapshot"]
+        for row, calls, paid in zip(snapshot["allApis"], (5, 2, 0), (3, 0, 0), strict=False):
+            row["calls"] += calls
+            row["revenueMicros"] += paid * row["listedPriceMicros"]
+        snapshot["heroStats"]["calls"] += 7
+        snapshot["heroStats"]["revenueMicros"] += 30_000
+        return response
+
+    visitor.network = later
     page.clock.run_for(15_000)
-    expect(page.locator("#detail dd").first).to_have_text("49,000")
-    expect(page.get_by_role("button", name="Copy curl")).to_be_focused()
+    expect(page.locator("#ticker-value")).to_have_text("+7")
+    expect(page.locator("#ticker-rest")).to_have_text("calls, 3 paid calls ($0.03) in 15 s")
+    assert texts(page, "#ticker-apis li") == ["Exchange\n+5", "Airports\n+2"]
 
 
 def test_typed_text_is_not_overwritten(visitor: Visitor) -> None:

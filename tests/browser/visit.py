@@ -12,11 +12,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from . import figures
 
 ROUTE = "**/api/explore/analytics**"
+USAGE_ROUTE = "**/api/explore/usage**"
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 Network = Callable[[str], "figures.Response | str | None"]
-"""Returns the response for a window: JSON, a text, or `None` for a network error."""
+"""Returns the response for a window or a range: JSON, a text, or `None` for a network error."""
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Visitor:
     browser: Browser
     url: str
     network: Network = figures.response
+    usage: Network = figures.usage
     requested: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     foreign_requests: list[str] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Visitor:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._request)
         page.route(ROUTE, self._respond)
+        page.route(USAGE_ROUTE, self._respond_with_usage)
         return page
 
     def leave(self) -> None:
@@ -67,15 +70,18 @@ class Visitor:
         self._contexts.clear()
 
     def _respond(self, route: Route) -> None:
-        window = parse_qs(urlsplit(route.request.url).query)["window"][0]
+        query = query_of(route.request.url)
+        window = query.get("window") or query["range"]
         self.requested.append(window)
         response = self.network(window)
-        if response is None:
-            route.abort()
-        elif isinstance(response, str):
-            route.fulfill(body=response, content_type="text/html")
-        else:
-            route.fulfill(json=response)
+        if isinstance(response, dict) and isinstance(response["snapshot"]["allApis"], list):
+            snapshot = response["snapshot"]
+            rows = snapshot["allApis"][: int(query["limit"])]
+            response = {**response, "snapshot": {**snapshot, "allApis": rows}}
+        _fulfill(route, response)
+
+    def _respond_with_usage(self, route: Route) -> None:
+        _fulfill(route, self.usage(query_of(route.request.url)["range"]))
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not any(
@@ -86,6 +92,15 @@ class Visitor:
     def _request(self, request: Request) -> None:
         if not request.url.startswith(self.url + "/"):
             self.foreign_requests.append(request.url)
+
+
+def _fulfill(route: Route, response: figures.Response | str | None) -> None:
+    if response is None:
+        route.abort()
+    elif isinstance(response, str):
+        route.fulfill(body=response, content_type="text/html")
+    else:
+        route.fulfill(json=response)
 
 
 def texts(page: Page, selector: str) -> list[str]:

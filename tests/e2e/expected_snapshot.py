@@ -154,6 +154,7 @@ def _check_row(row: Mapping[str, Any], calls: Sequence[Call]) -> None:
         "revenueUsd": 0.0,
         "revenueMicros": 0,
         "uniqueCallers": len(callers),
+        "payingCallers": 0,
         "latencyMs": round(sum(latencies) / len(latencies), 2),
         "errorRatePct": round(error_rate, 4),
         "uptimePct": round(100 - error_rate, 4),

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from api import routes as api_routes
+from api.explore.routes import EXPLORE_USAGE
 from tests.fuzz.campaign import Round, run_round, target_at
 from tests.fuzz.settings import operations_of
 from tests.fuzz.traffic import make_traffic
@@ -55,6 +56,8 @@ def test_every_route_responds_to_each_of_its_methods(
         for method in route.methods:
             url = f"{paid_dispatcher.server.url}{route.path}"
             parameters = query if route in (api_routes.COMPACT, api_routes.USAGE) else None
+            if route is EXPLORE_USAGE:
+                parameters = {"api": "sold"}
             body = "[]" if route is api_routes.IMPORT else None
             response = httpx.request(
                 method, url, params=parameters, content=body, headers=HEADERS, timeout=60

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from api import routes as api_routes
+from api.explore.routes import EXPLORE_USAGE
 from api.spec import Route
 
 
@@ -20,6 +21,7 @@ def settings(url: str, token: str, now: datetime) -> str:
         route.path
         for route in api_routes.ROUTES
         if any(parameter.is_stricter_than_schema for parameter in route.parameters)
+        and route is not EXPLORE_USAGE
     ]
     tenants = [route.path for route in api_routes.TENANT_ROUTES]
     return f"""\
@@ -39,6 +41,7 @@ slugs.values = ["sold", "sold-beside", "given", "missing"]
 "query.from" = {{ dictionary = "times", probability = 0.7 }}
 "query.to" = {{ dictionary = "times", probability = 0.7 }}
 "query.limit" = {{ dictionary = "limits", probability = 0.5 }}
+"query.api" = {{ dictionary = "slugs", probability = 0.7 }}
 "query.day" = {{ dictionary = "days", probability = 0.7 }}
 "path.slug" = {{ dictionary = "slugs", probability = 0.5 }}
 
@@ -48,7 +51,12 @@ ignored_auth.enabled = false
 # A value that matches its schema may be out of range, or the cursor of no response.
 [[operations]]
 include-path = {json.dumps(depending)}
-checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", "304", "400"]
+
+# There may be no API with a slug.
+[[operations]]
+include-path = {json.dumps([EXPLORE_USAGE.path])}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
 
 # Scripts accept any method and any path; priced ones require payment.
 [[operations]]

@@ -93,7 +93,11 @@ def check(snapshot: dict[str, Any], window: str, top: int) -> None:
     reduced = [{name: api[name] for name in API} for api in apis]
     for rank, api in enumerate(reduced, start=1):
         api["rank"] = rank
-    rest = {name: value for name, value in snapshot.items() if name != "catalog"}
+    demo = snapshot["demoHistory"]
+    assert demo is None or set(demo) == {"from", "to"}
+    rest = {
+        name: value for name, value in snapshot.items() if name not in ("catalog", "demoHistory")
+    }
     lists = {"allApis": reduced, "topApis": reduced[:top]}
     apis_of_totals = {"total": counts["total"], "shown": len(reduced)}
     check_sanitized({**rest, **lists, "apis": apis_of_totals}, window, top)

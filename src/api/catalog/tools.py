@@ -10,8 +10,8 @@ from api.catalog.instructions import instructions_of
 from api.catalog.texts import dollars
 from api.explore.listing import Row, View
 from api.explore.route import Explore
+from api.explore.routes import ID_LENGTH_MAX, SEARCH_LENGTH_MAX
 from api.explore.sources import UpstreamFailed
-from api.routes import ID_LENGTH_MAX, SEARCH_LENGTH_MAX
 from core import constants
 from core.errors import ConfigurationError, StoreUnavailable
 from core.ports import Environment, Json

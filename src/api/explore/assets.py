@@ -15,7 +15,7 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-_HEADERS = (
+FILE_HEADERS = (
     ("content-security-policy", _POLICY),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
@@ -29,7 +29,9 @@ _HEADERS = (
     # File names have no version, so browsers revalidate: all files are of the same deployment.
     ("cache-control", "public, max-age=0, must-revalidate"),
 )
-_METHODS = ("GET", "HEAD")
+"""The headers of every page and file."""
+
+METHODS = ("GET", "HEAD")
 
 
 def is_page(path: str) -> bool:
@@ -45,8 +47,8 @@ async def page_response(
     Raises `MethodNotAllowed`, `BindingMissing` if there is no `ASSETS`, and
     `NotFound` if there is no such file.
     """
-    if request.method not in _METHODS:
-        raise MethodNotAllowed(request.method, _METHODS)
+    if request.method not in METHODS:
+        raise MethodNotAllowed(request.method, METHODS)
     assets = environment.assets
     if assets is None:
         raise BindingMissing("ASSETS")
@@ -54,4 +56,4 @@ async def page_response(
     if response.status == 404:
         await response.discard()
         raise NotFound(f"The page has no such file; it starts at {PAGE_PATH}.")
-    return ProxyResponse(response, ((REQUEST_ID_HEADER, request_id), *_HEADERS), ())
+    return ProxyResponse(response, ((REQUEST_ID_HEADER, request_id), *FILE_HEADERS), ())

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from api.explore.routes import ID_LENGTH_MAX
 from api.explore.sanitize import (
     as_object,
     safe_directory,
@@ -16,7 +17,6 @@ from api.explore.sanitize import (
     safe_text,
     safe_whole,
 )
-from api.routes import ID_LENGTH_MAX
 from core import constants
 from core.ports import Json
 from tenants.catalog import CatalogEntry

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from api.explore.catalog import Catalog, ListedApi, folded
-from api.routes import CATALOG_SORTS
+from api.explore.routes import CATALOG_SORTS
 from core import constants
 from core.ports import Json
 from snapshots.ranking import RankedRow, shown_revenue
@@ -99,7 +99,7 @@ _SORT_KEYS: Mapping[str, Callable[[Row], Json]] = {
     "price": _price_micros,
     "calls": lambda row: row.value("calls"),
     "revenue": lambda row: row.value("revenueMicros"),
-    "callers": lambda row: row.value("uniqueCallers"),
+    "callers": lambda row: row.value("uniqueCallers") or 0,
     "latency": lambda row: row.value("latencyMs"),
     "uptime": lambda row: row.value("uptimePct"),
     "errors": lambda row: row.value("errorRatePct"),

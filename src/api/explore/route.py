@@ -6,6 +6,7 @@ It responds 200 even if analytics are unavailable, so that the page always works
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,12 +14,13 @@ from analytics import WINDOWS, Analytics
 from api.explore.cache import ResponseCache
 from api.explore.catalog import Catalog
 from api.explore.listing import ORIGIN, Listing, Row, RowTexts, View, listing_of
+from api.explore.routes import EXPLORE
 from api.explore.sanitize import SafeRows, empty_snapshot, safe_snapshot
 from api.explore.sources import HTTP_ERROR, Source, UpstreamFailed, source_of
-from api.routes import EXPLORE
 from api.spec import Values, query_pairs, read_parameters
 from core import constants
-from core.errors import MethodNotAllowed
+from core.calendar import timestamp
+from core.errors import InvalidParameter, MethodNotAllowed
 from core.logs import fields
 from core.ports import Clock, Environment, Request, Response
 from core.responses import (
@@ -35,6 +37,14 @@ from tenants.directory import TenantDirectory
 
 _CACHE_CONTROL = f"public, max-age={constants.EXPLORE_FRESH_SECONDS}"
 _READABLE = (ANY_ORIGIN, ("access-control-expose-headers", f"ETag, {REQUEST_ID_HEADER}"))
+_SAME_WINDOW = {"7d": "week", "all": "overall"}
+_DAY = re.compile(r"[0-9-]{10}", re.ASCII)
+_RANGE_SECONDS = 30
+"""How long a range is fresh; it costs more to make than a window."""
+
+_CACHES_MAX = 20
+"""Windows and ranges; any day may be requested."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -48,7 +58,7 @@ class Explore:
     directory: TenantDirectory | None = None
     _source: Source = field(init=False)
     _caches: dict[str, ResponseCache[Listing]] = field(default_factory=dict)
-    """By window."""
+    """By window or range."""
     _catalog: ResponseCache[Catalog] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,18 +92,34 @@ class Explore:
         if request.method not in EXPLORE.methods:
             raise MethodNotAllowed(request.method, EXPLORE.methods)
         values = read_parameters(EXPLORE.parameters, query_pairs(query))
-        window = values["window"] or WINDOWS[0]
+        window = self._period(values)
         origin = "/".join(request.url.split("/", 3)[:3])
         try:
             listing = await self._cache(window).get()
         except UpstreamFailed as error:
             body = {"ok": False, "error": error.code, "window": window, "source": self._source.name}
-            empty = empty_snapshot(window, self.clock.now_ms())
+            empty = {**empty_snapshot(window, self.clock.now_ms()), "demoHistory": None}
             unknown = Catalog(self.clock.now_ms(), is_known=False)
             listing = listing_of(body, empty, unknown, unknown.made_ms, RowTexts())
             return text_response(listing.text(View(), 0, origin), request_id, headers=_READABLE)
         if_none_match = request.headers.get("if-none-match", "")
         return _response(listing, values, origin, if_none_match, request_id)
+
+    def _period(self, values: Values) -> str:
+        """Return the window or the range that is wanted. Raises `InvalidParameter`."""
+        name: str = values["range"] or values["window"] or WINDOWS[0]
+        if _DAY.fullmatch(name) and name > timestamp(self.clock.now_ms()):
+            raise InvalidParameter("range", "a UTC day that has begun")
+        return _SAME_WINDOW.get(name, name)
+
+    async def calls_of(self, slug: str) -> int | None:
+        """Return all calls ever of an API that is in the totals; None if it is not.
+
+        Raises `UpstreamFailed`.
+        """
+        snapshot = await self._source.snapshot("overall")
+        calls = [row["calls"] for row in snapshot["allApis"] if row["endpoint"] == f"/t/{slug}"]
+        return sum(calls) if calls else None
 
     def _cache(self, window: str) -> ResponseCache[Listing]:
         if window not in self._caches:
@@ -102,14 +128,21 @@ class Explore:
             async def make() -> Listing:
                 return await self._make(window, rows, texts)
 
-            self._caches[window] = ResponseCache(self.clock, make)
+            is_window = window in WINDOWS
+            if not is_window and len(self._caches) >= _CACHES_MAX:
+                self._caches.clear()
+            fresh_seconds = constants.EXPLORE_FRESH_SECONDS if is_window else _RANGE_SECONDS
+            self._caches[window] = ResponseCache(self.clock, make, fresh_seconds)
         return self._caches[window]
 
     async def _make(self, window: str, rows: SafeRows, texts: RowTexts) -> Listing:
         now_ms = self.clock.now_ms()
         try:
             document = await self._source.snapshot(window)
-            snapshot = safe_snapshot(document, window, now_ms, constants.TOP_MAX, rows)
+            snapshot = {
+                **safe_snapshot(document, window, now_ms, constants.TOP_MAX, rows),
+                "demoHistory": await self._source.demo_history(),
+            }
             body = {"ok": True, "window": window, "source": self._source.name}
             catalog = await self._known_catalog()
             return listing_of(body, snapshot, catalog, now_ms, texts)

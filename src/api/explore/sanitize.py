@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from analytics import days_of
-from api.routes import ID_LENGTH_MAX
+from analytics import WINDOWS, days_of
+from api.explore.routes import ID_LENGTH_MAX
 from core import constants
 from core.calendar import DAY_MS, timestamp
 from core.ports import Json
@@ -96,13 +96,13 @@ def safe_snapshot(
     rows = (safe_rows or SafeRows(window)).read(
         _list(given.get("allApis")) or _list(given.get("topApis"))
     )
-    directories = _directories(_list(given.get("directories")))
+    directories = _directories(_list(given.get("directories")), window)
     generated = _time(given.get("generatedAt")) or timestamp(now_ms)
     return {
         "window": window,
         "generatedAt": generated,
         "range": _range(as_object(given.get("range")), window, generated),
-        "heroStats": _at_least(_hero(given.get("heroStats")), rows, directories),
+        "heroStats": _at_least(_hero(given.get("heroStats"), window), rows, directories),
         "previous": _previous(given.get("previous"), window),
         "apis": {
             "total": max(safe_whole(as_object(given.get("apis")).get("total")), len(rows)),
@@ -154,7 +154,7 @@ def _row(given: _Object, window: str) -> _SafeRow | None:
         "priceUsd": _amount(given.get("priceUsd")),
         "calls": safe_whole(given.get("calls")),
         **_revenue(given),
-        "uniqueCallers": safe_whole(given.get("uniqueCallers")),
+        "uniqueCallers": _callers(given.get("uniqueCallers"), window),
         "latencyMs": _amount(given.get("latencyMs")),
         "p95LatencyMs": _amount(given.get("p95LatencyMs")),
         "errorRatePct": error_rate,
@@ -163,7 +163,7 @@ def _row(given: _Object, window: str) -> _SafeRow | None:
         "maxHourShare": _amount(given.get("maxHourShare"), 1),
         "diversityRatio": _amount(given.get("diversityRatio")),
         "trendingScore": _amount(given.get("trendingScore")),
-        "trend": _trend(given.get("trend"), _TREND_POINTS_MAX[window]),
+        "trend": _trend(given.get("trend"), _TREND_POINTS_MAX.get(window, constants.TREND_DAYS)),
     }
     return _SafeRow(safe_whole(given.get("rank")), fields, json_text(fields))
 
@@ -202,21 +202,30 @@ def _revenue(given: _Object) -> _Object:
     return shown_revenue(safe_whole(micros))
 
 
-def _hero(value: Json) -> _Object:
+def _callers(value: Json, window: str) -> int | None:
+    """Read a number of distinct callers; in ranges that are no windows, it may not be known."""
+    return None if value is None and window not in WINDOWS else safe_whole(value)
+
+
+def _hero(value: Json, window: str = WINDOWS[0]) -> _Object:
     given = as_object(value)
-    return {**{name: safe_whole(given.get(name)) for name in _HERO_COUNTS}, **_revenue(given)}
+    counts = {name: safe_whole(given.get(name)) for name in _HERO_COUNTS}
+    callers = {"activeAgents": _callers(given.get("activeAgents"), window)}
+    return {**counts, **callers, **_revenue(given)}
 
 
 def _at_least(hero: _Object, rows: Sequence[_Object], directories: Sequence[_Object]) -> _Object:
     """Raise each statistic to the sum, or the maximum, of its parts."""
     parts = {
-        "activeAgents": max((row["uniqueCallers"] for row in rows), default=0),
+        "activeAgents": max((row["uniqueCallers"] or 0 for row in rows), default=0),
         "publishedApis": sum(row["calls"] > 0 for row in rows),
         "directories": len(directories),
         "calls": _sum(row["calls"] for row in rows),
     }
     micros = max(hero["revenueMicros"], _sum(row["revenueMicros"] for row in rows))
-    counts = {name: max(hero[name], part) for name, part in parts.items()}
+    counts = {
+        name: None if hero[name] is None else max(hero[name], part) for name, part in parts.items()
+    }
     return {**counts, **shown_revenue(micros)}
 
 
@@ -227,10 +236,12 @@ def _sum(parts: Iterable[int]) -> int:
 def _range(given: _Object, window: str, generated: str) -> _Object:
     """Read a window's range; a missing one is computed from the time of the snapshot."""
     end = _time(given.get("endAt")) or generated
+    start = _time(given.get("startAt"))
+    if window not in WINDOWS:
+        return {"startAt": start, "endAt": end}
     days = days_of(window, int(datetime.fromisoformat(end).timestamp() * 1000))
     if days is None:
         return {"startAt": None, "endAt": end}
-    start = _time(given.get("startAt"))
     if start is None or start > end:
         start = timestamp(max(0, days[0]) * DAY_MS)
     return {"startAt": start, "endAt": end}
@@ -250,7 +261,7 @@ def _previous(value: Json, window: str) -> _Object | None:
     return {"range": {"startAt": start, "endAt": end}, "heroStats": {**_hero(hero), **unknown}}
 
 
-def _directories(values: Sequence[Json]) -> Sequence[_Object]:
+def _directories(values: Sequence[Json], window: str) -> Sequence[_Object]:
     by_name: dict[str, _Object] = {}
     for value in values:
         if isinstance(value, dict):
@@ -260,7 +271,7 @@ def _directories(values: Sequence[Json]) -> Sequence[_Object]:
                 "calls": safe_whole(value.get("calls")),
                 **_revenue(value),
                 "apis": safe_whole(value.get("apis")),
-                "uniqueCallers": safe_whole(value.get("uniqueCallers")),
+                "uniqueCallers": _callers(value.get("uniqueCallers"), window),
             }
             by_name.setdefault(name, row)
     return list(by_name.values())

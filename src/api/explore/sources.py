@@ -13,11 +13,11 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from analytics import Analytics
+from analytics import WINDOWS, Analytics
 from api.explore.catalog import Catalog, ListedApi, catalog_of, listed_api, listed_entry
+from api.explore.routes import EXPLORE
 from api.explore.sanitize import as_object, is_snapshot
-from api.routes import EXPLORE
-from core import constants
+from core import constants, keys
 from core.errors import (
     BindingMissing,
     ConfigurationError,
@@ -39,6 +39,9 @@ HTTP_ERROR = "upstream_http_error"
 _UPSTREAM_URL_SETTING = "ANALYTICS_BASE_URL"
 _UPSTREAM_TOKEN_SETTING = "ANALYTICS_TOKEN"  # noqa: S105
 _LOOPBACK = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1", re.ASCII)
+_DEMO_SECONDS = 600
+"""How often an isolate asks whether there is generated history."""
+
 _UPSTREAM_ROWS = 500
 """Rows of one request for another dispatcher's catalog, about 500 kB."""
 
@@ -75,6 +78,10 @@ class Source(Protocol):
         """Return the live APIs. Raises `UpstreamFailed`."""
         ...
 
+    async def demo_history(self) -> Mapping[str, Json] | None:
+        """Return the time of generated history in the totals; None if there is none."""
+        ...
+
 
 class LocalSource:
     """This Worker's own analytics, and the records of its directory, None if it has none."""
@@ -91,14 +98,41 @@ class LocalSource:
         self._shared = SharedCatalog(clock, directory, analytics.shards, listed_entry)
         self._apis: Mapping[str, ListedApi] | None = None
         self._catalog: Catalog | None = None
+        self._demo: Mapping[str, Json] | None = None
+        self._demo_due_ms = 0
 
     async def snapshot(self, window: str) -> Json:
-        """Return the snapshot of `window`. Raises `UpstreamFailed`."""
+        """Return the snapshot of a window or a range. Raises `UpstreamFailed`."""
         try:
+            if window not in WINDOWS:
+                return await self._range(window)
             snapshots = await self.analytics.snapshots((window,), constants.TOP_MAX)
         except (BindingMissing, ShardUnavailable, StoreUnavailable) as error:
             raise UpstreamFailed(UNREACHABLE, f"analytics cannot be read: {error}") from error
         return snapshots[window]
+
+    async def _range(self, name: str) -> Json:
+        # Imported here because few visitors look at other ranges.
+        from api.explore.ranges import range_snapshot  # noqa: PLC0415
+        from snapshots.usage_ranges import RangeTooLarge  # noqa: PLC0415
+
+        try:
+            return await range_snapshot(self.analytics, name, self.clock.now_ms())
+        except RangeTooLarge as error:
+            raise UpstreamFailed(UNREACHABLE, f"the range {name} is too large: {error}") from error
+
+    async def demo_history(self) -> Mapping[str, Json] | None:
+        """Return what `make demo HISTORY=` noted in KV; it is read seldom."""
+        now_ms, store = self.clock.now_ms(), self.analytics.store
+        if store is not None and now_ms >= self._demo_due_ms:
+            self._demo_due_ms = now_ms + _DEMO_SECONDS * 1000
+            try:
+                text = (await store.get_many([keys.DEMO_HISTORY]))[keys.DEMO_HISTORY]
+                found = as_object(read_json(text or "{}"))
+            except (StoreUnavailable, ValueError):
+                return self._demo
+            self._demo = {name: found.get(name) for name in ("from", "to")} if found else None
+        return self._demo
 
     async def catalog(self) -> Catalog:
         """Return the APIs of the directory. Raises `UpstreamFailed` if it cannot be read."""
@@ -134,8 +168,10 @@ class RemoteSource:
         return upstream[0]
 
     async def snapshot(self, window: str) -> Json:
-        """Request the snapshot of `window`. Raises `UpstreamFailed`."""
+        """Request the snapshot of a window or a range. Raises `UpstreamFailed`."""
         path = f"/__platform/analytics?window={window}&top={constants.TOP_MAX}"
+        if window not in WINDOWS:
+            path = f"{EXPLORE.path}?range={window}"
         snapshot = as_object(await self._request(path)).get("snapshot")
         if not is_snapshot(snapshot, window):
             raise UpstreamFailed(HTTP_ERROR, f"{self.url}: no snapshot of {window}")
@@ -157,6 +193,9 @@ class RemoteSource:
         live = (row for row in rows if as_object(row).get("withdrawn") is False)
         apis = (api for api in map(listed_api, live) if api is not None)
         return catalog_of(apis, self.clock.now_ms())
+
+    async def demo_history(self) -> None:
+        """Return None: it is not known of another dispatcher."""
 
     async def _request(self, path: str) -> Json:
         """Return the other dispatcher's response to a request for `path`."""

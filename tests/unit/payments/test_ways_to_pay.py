@@ -16,10 +16,10 @@ from x402.extensions.bazaar.facilitator import (
 from x402.extensions.bazaar.types import parse_discovery_extension
 
 from core.ports import ProxyResponse, Response
+from payments.pages.payment_page import payment_page
 from payments.reconciliation import compare_day
 from payments.requirements import Resource, requirements_for
 from payments.resolution import resolver_of
-from payments.responses import payment_page
 from tenants.records import parse_tenant
 from tests.support.fake_chain import NETWORK, PAYEE, PAYER, USDC, signature
 from tests.support.fakes import NOON_MS, FakeRequest
@@ -229,7 +229,7 @@ def test_the_page_for_people_links_to_the_page_of_the_api() -> None:
     market = market_of(hosts=["own.example"])
     page = market.call(headers=BROWSER)
     assert isinstance(page, Response)
-    link = "http://h.example/explore?api=t1%3Apaid"
+    link = "http://h.example/explore/paid"
     assert f'<a href="{link}">' in page.body
     request = FakeRequest("http://own.example/x", "GET", BROWSER)
 

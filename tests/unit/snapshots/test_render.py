@@ -114,6 +114,7 @@ def test_the_row_of_an_api_is_as_defined() -> None:
             "revenueUsd": 0.02,
             "revenueMicros": 15_001,
             "uniqueCallers": 2,
+            "payingCallers": 2,
             "latencyMs": 20.0,
             "p95LatencyMs": 30.0,
             "errorRatePct": 50.0,
