@@ -215,10 +215,8 @@ class UsageShard:
         """
         request = json.loads(text)
         at_ms, payment_id = request["before"]
-        own = (request.get("tenants"), request.get("slug"))
-        rows = self.log.tables.settlements(
-            (at_ms, payment_id), request["since"], request["limit"], *own
-        )
+        limits = [request.get(name) for name in ("since", "limit", "tenants", "slug")]
+        rows = self.log.tables.settlements((at_ms, payment_id), *limits)
         return f"[{','.join(event for _, _, event in rows)}]"
 
     async def health(self, _: str) -> str:
