@@ -9,7 +9,8 @@ last flush are added at the end, without an `await`.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from core import constants, keys
@@ -48,7 +49,7 @@ class _Day:
 
     day: int
     until: int
-    undone: Collection[str]
+    undone: AbstractSet[str]
     rollup: Totals = field(default_factory=Totals)
     parts: dict[str, Totals] = field(default_factory=dict)
     after: int = 0
@@ -62,6 +63,9 @@ class _Day:
                 if commit.at_ms // DAY_MS == self.day:
                     totals.dropped += batch.dropped
                 totals.add_all(event for event in batch.events if event.at_ms // DAY_MS == self.day)
+        # An import may be undone between two steps; nothing of it is in a roll-up.
+        for name in self.parts.keys() & self.undone:
+            del self.parts[name]
 
     def part(self, source: str) -> Totals:
         """Return the totals of the later events of an import, or of those of no import."""

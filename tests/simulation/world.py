@@ -239,6 +239,16 @@ class World:
         at(self, self.loop.now_ms + _OUTBOX_MS, lambda: self.resend(payment_id))
         invocation.run(resend())
 
+    @property
+    def may_write_again(self) -> bool:
+        """Whether a rebuild may report a change although nothing was damaged.
+
+        A shard whose clock leaps takes bases for lost that KV does not show yet, and writes them
+        again under other keys.
+        """
+        shape = self.shape
+        return bool(shape.clocks_drift and shape.clock_off_ms and shape.temper.stale)
+
     def rebuild(self) -> None:
         """Rebuild a day of a shard, as an operator does; without damage, nothing changes."""
         if not self.objects:
@@ -250,7 +260,7 @@ class World:
         async def steps() -> None:
             for _ in range(20):
                 text = await isolate.shards.call(shard, "rebuild", json.dumps({"day": day}))
-                if json.loads(text)["changed"] and not self.damaged:
+                if json.loads(text)["changed"] and not (self.damaged or self.may_write_again):
                     self.problems.append(f"the rebuild of day {day} of shard {shard} changes it")
                 if json.loads(text)["complete"]:
                     break

@@ -73,6 +73,20 @@ def test_a_rebuild_after_an_undo_changes_nothing(scene: ShardScene, flushes: boo
     assert scene.overall() == scene.expected(*kept)
 
 
+def test_an_import_that_is_undone_during_a_rebuild_does_not_come_back(
+    scene: ShardScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "REBUILD_SEGMENTS_MAX", 1)
+    for first in (1000, 2000):
+        import_of(scene, "old", *events_of(TODAY + 1, first=first))
+        scene.advance(constants.FLUSH_MS)
+    steps = [scene.call("rebuild", day=TODAY + 1) for _ in range(2)]
+    assert not any(step["complete"] for step in steps)
+    assert undo(scene, "old")["state"] == "undone"
+    assert scene.rebuild(TODAY + 1)["changed"] is False
+    assert scene.overall() == scene.expected()
+
+
 def test_a_part_of_an_import_that_was_damaged_is_rebuilt(scene: ShardScene) -> None:
     kept = events_of(TODAY, TODAY + 1, first=500)
     import_of(scene, "kept", *kept)
