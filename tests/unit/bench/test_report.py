@@ -1,5 +1,6 @@
 """Charts and tables are reproducible and accessible."""
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -112,6 +113,19 @@ def test_written_files_are_current_until_there_are_new_results(
     assert report.is_current(clone)
     store(clone / report.RESULTS, making.results("5d6e7f8", MORNING, designs=making.designs()[:1]))
     assert not report.is_current(clone)
+
+
+@pytest.mark.parametrize(("moved", "is_current"), [("0.000001", True), ("0.002000", False)])
+def test_a_chart_is_current_whatever_the_last_digit_of_its_coordinates_is(
+    clone: Path, moved: str, is_current: bool
+) -> None:
+    report.write(clone)
+    chart = next((clone / report.PICTURES).glob("*.svg"))
+    text = chart.read_text()
+    x = re.search(r"\d+\.\d{6}", text)
+    assert x is not None
+    chart.write_text(text.replace(x[0], f"{float(x[0]) + float(moved):.6f}", 1))
+    assert report.is_current(clone) is is_current
 
 
 def test_a_superfluous_chart_is_removed(clone: Path) -> None:

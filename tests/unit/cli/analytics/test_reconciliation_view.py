@@ -25,8 +25,11 @@ def _drawn(document: dict[str, Any]) -> str:
 
 
 def test_a_day_that_agrees_says_so() -> None:
-    shown = _drawn(_document())
-    assert read_reconciliation(_document()).problem == ""
+    tenant = recorded("reconciliation")["day"]["tenants"][0]
+    same = {"settledAtEdgeMicros": 20_000, "inLedgerMicros": 20_000, "differenceMicros": 0}
+    document = _document(tenants=[tenant | same])
+    shown = _drawn(document)
+    assert read_reconciliation(document).problem == ""
     assert "ten_northbank_rates" in shown
     assert "$0.02" in shown
     assert "Both sides agree." in shown
