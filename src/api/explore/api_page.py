@@ -12,6 +12,7 @@ from html import escape
 from urllib.parse import quote, urlencode
 
 from api.explore.operations import Operation, Parameter, operations_of, shown_json
+from api.explore.structured_data import structured_data
 from core.errors import ConfigurationError
 from core.ports import Environment, Json
 from metering.totals import DEFAULT_DIRECTORY
@@ -78,6 +79,7 @@ _CARD = """<link rel="canonical" href="{url}">
 <meta property="og:image:height" content="630">
 <meta property="og:image:alt" content="clawr: APIs that agents call and pay by the request">
 <meta name="twitter:card" content="summary_large_image">
+<script type="application/ld+json">{data}</script>
 """
 _MAIN = """<div class="intro api-intro">
 <div><h1 dir="auto">{title}</h1>
@@ -136,14 +138,17 @@ def api_page(tenant: Tenant, environment: Environment, origin: str) -> str:
     title = tenant.discovery.title or tenant.slug
     summary = tenant.description or f"The API {tenant.slug}."
     owner, category = shown_owner(tenant.owner), tenant.directory or DEFAULT_DIRECTORY
-    price, unit = _price_range(operations)
+    prices = _prices(operations)
+    price, unit = _price_range(*prices)
     ways = _ways(operations, environment)
     detailed = [one for one in operations if one.is_described][:_OPERATIONS_MAX]
+    page = f"{origin}/explore/{tenant.slug}"
     card = _CARD.format(
         title=escape(title),
         summary=escape(_cut(f"{summary} {price} {unit}.")),
-        url=escape(f"{origin}/explore/{tenant.slug}"),
+        url=escape(page),
         origin=escape(origin),
+        data=_data_block(structured_data(tenant, f"{origin}{tenant.prefix}", page, *prices)),
     )
     main = _MAIN.format(
         title=escape(title),
@@ -272,13 +277,17 @@ def _price(tenant: Tenant) -> str:
     return f"{limit}${shown_dollars(tenant.price_micros)}"
 
 
-def _price_range(operations: Sequence[Operation]) -> tuple[str, str]:
-    """Return the lowest price of all, as shown, and what it is for."""
+def _prices(operations: Iterable[Operation]) -> tuple[int, int]:
+    """Return the lowest and the highest price of all, in micro-dollars."""
     tenants = [operation.tenant for operation in operations]
-    prices = {tenant.price_micros if tenant.is_priced else 0 for tenant in tenants}
-    if prices == {0}:
+    prices = [tenant.price_micros if tenant.is_priced else 0 for tenant in tenants]
+    return min(prices), max(prices)
+
+
+def _price_range(lowest: int, highest: int) -> tuple[str, str]:
+    """Return prices in micro-dollars as shown, and what they are for."""
+    if highest == 0:
         return "Free", "no account, no payment"
-    lowest, highest = min(prices), max(prices)
     shown = f"${shown_dollars(highest)}"
     if lowest == highest:
         return shown, "per request"

@@ -11,7 +11,6 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from api.catalog import texts
-from api.catalog.structured_data import api_data, catalog_data, script_text
 from api.catalog.texts import dollars, llms_text, robots_text, sitemap_text
 from api.explore.catalog import ListedApi, listed_entry
 from api.explore.listing import ORIGIN
@@ -80,9 +79,6 @@ def test_hostile_texts_stay_texts() -> None:
     assert "<script" not in line.replace("\\<", "")
     root = ET.fromstring(sitemap_text([api]).replace(ORIGIN, "http://d.example"))  # noqa: S314
     assert len(root) == 2
-    shown = script_text(api_data(api, "http://d.example/t/a", "http://d.example/explore/a"))
-    assert not set(shown) & set("<>&")
-    assert json.loads(shown)["name"] == api.fields["title"]
 
 
 def test_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,25 +166,6 @@ def test_at_a_tenants_host_every_path_is_the_tenants(path: str) -> None:
 def test_if_the_directory_cannot_be_read_no_host_is_taken_for_the_dispatchers(path: str) -> None:
     scene = Scene(environment=FakeEnvironment(tenant_store=FakeStore(unavailable=True)))
     assert error(scene.request(f"http://any.example{path}"))["status"] == 500
-
-
-def test_structured_data_describes_prices() -> None:
-    one = listed("a", priceUsd="0.015", x402Enabled=True, tags=["x"], description="D.")
-    two = listed("b", x402Enabled=True, routes=[{"path": "/x", "priceUsd": 1}])
-    url, page = "http://d.example/t/a", "http://d.example/explore/a"
-    data = api_data(one, url, page)
-    assert data["offers"] == {"@type": "Offer", "priceCurrency": "USD", "price": "0.015"}
-    assert (data["keywords"], data["description"], data["url"]) == (["x"], "D.", page)
-    assert api_data(two, url, page)["offers"] == {
-        "@type": "AggregateOffer",
-        "priceCurrency": "USD",
-        "lowPrice": "0",
-        "highPrice": "1",
-    }
-    assert "offers" not in api_data(listed("c"), url, page)
-    catalog = catalog_data([one, two], "http://d.example")["mainEntity"]
-    assert catalog["numberOfItems"] == 2
-    assert catalog["itemListElement"][1]["url"] == "http://d.example/explore/b"
 
 
 @pytest.mark.parametrize(

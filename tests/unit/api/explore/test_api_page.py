@@ -123,6 +123,32 @@ def test_it_has_a_canonical_address_and_a_preview_card() -> None:
     assert len(str(card["og:description"])) == 200
 
 
+def structured_data_of(record: dict[str, Any]) -> dict[str, Any]:
+    found = re.search(r'<script type="application/ld\+json">(.*?)</script>', page_of(record))
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_search_engines_are_told_what_it_is_and_costs() -> None:
+    about = {"title": HOSTILE, "description": "Rates.", "tags": ["currency"], "owner": "bank"}
+    data = structured_data_of({**PRICED, **about, "priceUsd": "0.015"})
+    assert data["name"] == HOSTILE
+    assert data["url"] == "https://d.example/explore/rates"
+    assert data["potentialAction"]["target"] == "https://d.example/t/rates"
+    assert data["provider"]["name"] == "@bank"
+    assert (data["description"], data["keywords"]) == ("Rates.", ["currency"])
+    assert data["offers"] == {"@type": "Offer", "priceCurrency": "USD", "price": 0.015}
+    assert data["isAccessibleForFree"] is False
+    assert structured_data_of({**PRICED, "routes": ROUTES})["offers"] == {
+        "@type": "AggregateOffer",
+        "priceCurrency": "USD",
+        "lowPrice": 0.0,
+        "highPrice": 0.5,
+    }
+    assert "offers" not in structured_data_of(PLAIN)
+
+
 def test_each_route_has_its_price_and_the_code_its_address() -> None:
     page = page_of({**PRICED, "routes": ROUTES})
     prices = re.findall(r"<code>([^<]*)</code></th><td>([^<]*)</td>", page)
@@ -174,10 +200,15 @@ def test_a_hostile_record_stays_text() -> None:
     elements = _Elements(page).found
     assert [one["src"] for tag, one in elements if tag == "img"] == ["/explore/icon.svg"]
     scripts = [one.get("src") or one.get("type") for tag, one in elements if tag == "script"]
-    assert scripts == ["/explore/early.js", "/explore/api.js", "application/json"]
+    assert scripts == [
+        "application/ld+json",
+        "/explore/early.js",
+        "/explore/api.js",
+        "application/json",
+    ]
     assert not [name for _, one in elements for name in one if name.startswith("on")]
     assert block_of(page)[0]["parameters"][0]["name"] == HOSTILE
-    assert page.count("</script>") == 3
+    assert page.count("</script>") == 4
 
 
 def test_a_text_in_another_direction_does_not_turn_its_surroundings() -> None:
