@@ -10,7 +10,6 @@
  */
 import { byId, make, write } from "./dom.js";
 import { duration, errorRate, money, priceRange, shortCount } from "./format.js";
-import { isHourly } from "./ranges.js";
 import { sparkline } from "./sparkline.js";
 import { uptimeLevel } from "./uptime.js";
 import { SORTS } from "./view.js";
@@ -139,7 +138,7 @@ function fill(row, api, view) {
 	const drawn = `${view.period} ${api.trend?.join()}`;
 	if (row.drawn !== drawn) {
 		row.drawn = drawn;
-		cells.trend.replaceChildren(sparkline(isCalled ? api.trend : null, isHourly(view.period) ? "hour" : "day", 96, 28));
+		cells.trend.replaceChildren(sparkline(isCalled ? api.trend : null, view.period === "today" ? "hour" : "day", 96, 28));
 	}
 }
 

@@ -149,7 +149,7 @@ def _rows(wanted: UsageRange, found: Iterable[Mapping[str, Json]]) -> Sequence[U
             *key[1:],
             own[0].sums if len(own) == 1 else _added(own),
             sum(row.requests for row in own),
-            None if wanted.interval == "hour" else _callers(own),
+            None if wanted.is_of_hours else _callers(own),
         )
         for key, own in sorted(by_key.items())
     ]
@@ -213,7 +213,7 @@ def _buckets(wanted: UsageRange) -> Iterable[int]:
 def _start_ms(wanted: UsageRange, bucket: int) -> int:
     if wanted.interval == "hour":
         return bucket * HOUR_MS
-    start_ms = wanted.first * DAY_MS
+    start_ms = wanted.first * (HOUR_MS if wanted.is_of_hours else DAY_MS)
     if wanted.interval == "month":
         return max(start_ms, month_start_ms(bucket))
     return bucket * DAY_MS if wanted.interval == "day" else start_ms

@@ -27,9 +27,10 @@ def some_range(random: Random, now_ms: int) -> UsageRange:
     """Return a range that ends about now."""
     interval: Interval = random.choice(get_args(Interval))
     groupings: tuple[Grouping | None, ...] = (None, None, "api", "tenant")
-    if interval != "hour":
+    is_of_hours = interval in ("hour", "hours")
+    if not is_of_hours:
         groupings = (*groupings, "status", "outcome")
-    end = now_ms // (HOUR_MS if interval == "hour" else DAY_MS) + random.choice((0, 1, 1, 2))
+    end = now_ms // (HOUR_MS if is_of_hours else DAY_MS) + random.choice((0, 1, 1, 2))
     first = end - random.choice((1, 2, 3, 50))
     tenants = random.choice((None, None, ["tenant-0"], ["tenant-0", "tenant-1"], []))
     slug = random.choice((None, None, None, "api-0", "api-1"))
@@ -99,11 +100,11 @@ def _of(known: Mapping[str, UsageEvent], names: set[str]) -> list[UsageEvent]:
 
 def _rows(wanted: UsageRange, usage: Usage) -> dict[Key, ExpectedRow]:
     """Return the rows by key; what a range does not show is unlimited."""
-    width_ms = HOUR_MS if wanted.interval == "hour" else DAY_MS
+    width_ms = HOUR_MS if wanted.is_of_hours else DAY_MS
     found: dict[Key, ExpectedRow] = {}
     for row in usage.rows:
         at = row.start_ms // width_ms
-        bucket = {"month": month_of(at), "all": 0}.get(wanted.interval, at)
+        bucket = {"month": month_of(at), "all": 0, "hours": 0}.get(wanted.interval, at)
         callers = -1 if row.callers is None else row.callers
         requests = row.requests if wanted.group_by in _KINDS else -1
         latencies = (-1, -1) if wanted.group_by in _KINDS else row.sums[3:]

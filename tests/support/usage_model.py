@@ -45,7 +45,7 @@ def busiest(events: Iterable[UsageEvent], wanted: UsageRange) -> Counter[str]:
 
 def _is_wanted(one: UsageEvent, wanted: UsageRange) -> bool:
     assert one.api is not None
-    width_ms = HOUR_MS if wanted.interval == "hour" else DAY_MS
+    width_ms = HOUR_MS if wanted.is_of_hours else DAY_MS
     return (
         wanted.first <= one.at_ms // width_ms < wanted.end
         and (wanted.tenants is None or one.api.tenant_id in wanted.tenants)
@@ -61,6 +61,7 @@ def _key_of(one: UsageEvent, wanted: UsageRange) -> Key:
         "day": day,
         "month": month_of(day),
         "all": 0,
+        "hours": 0,
     }[wanted.interval]
     by = wanted.group_by
     tenant_id = one.api.tenant_id if by in ("api", "tenant") else ""

@@ -61,7 +61,7 @@ async def range_snapshot(analytics: Analytics, name: str, now_ms: int) -> Mappin
     by_api = await analytics.usage(_by_api(period))
     total = await analytics.usage(UsageRange(period.interval, period.first, period.end))
     described = await analytics.snapshots(("overall",), constants.TOP_MAX)
-    rows = _rows(by_api.rows, described["overall"]["allApis"], period)
+    rows = _rows(by_api.rows, described["overall"]["allApis"])
     return {
         "window": name,
         "generatedAt": timestamp(now_ms),
@@ -137,27 +137,19 @@ def _period(name: str, now_ms: int) -> _Period:
 def _by_api(period: _Period) -> UsageRange:
     days = period.days
     if days is None:
-        return UsageRange("hour", period.first, period.end, group_by="api")
+        return UsageRange("hours", period.first, period.end, group_by="api")
     return UsageRange("all", days[0], days[-1] + 1, group_by="api")
 
 
 def _rows(
-    found: Iterable[UsageRow], described: Sequence[Mapping[str, Json]], period: _Period
+    found: Iterable[UsageRow], described: Sequence[Mapping[str, Json]]
 ) -> Sequence[Mapping[str, Json]]:
     """Return the rows of all APIs that were called, by calls; `described` has their owners."""
     known = {row["id"]: row for row in described}
-    sums: dict[tuple[str, str], Counts] = {}
-    trends: dict[tuple[str, str], list[int]] = {}
-    for one in found:
-        api = (one.tenant_id, one.slug)
-        sums[api] = added([sums.get(api, Counts()), one.sums])
-        if period.days is None:
-            trend = trends.setdefault(api, [0] * (period.end - period.first))
-            trend[one.start_ms // HOUR_MS - period.first] += one.sums.calls
     rows = [
-        _row(api, own, known.get(f"{api[0]}:{api[1]}"), trends.get(api))
-        for api, own in sums.items()
-        if own.calls or own.revenue_micros
+        _row(one, known.get(f"{one.tenant_id}:{one.slug}"))
+        for one in found
+        if one.sums.calls or one.sums.revenue_micros
     ]
     rows.sort(
         key=lambda row: (-row["calls"], -row["revenueMicros"], row["errorRatePct"], row["id"])
@@ -165,21 +157,15 @@ def _rows(
     return [{**row, "rank": rank} for rank, row in enumerate(rows, start=1)]
 
 
-def _row(
-    api: tuple[str, str],
-    sums: Counts,
-    described: Mapping[str, Json] | None,
-    trend: Sequence[int] | None,
-) -> Mapping[str, Json]:
-    tenant_id, slug = api
+def _row(found: UsageRow, described: Mapping[str, Json] | None) -> Mapping[str, Json]:
     about = described or {"owner": UNKNOWN_OWNER, "directory": DEFAULT_DIRECTORY, "priceUsd": 0}
     return {
-        "id": f"{tenant_id}:{slug}",
-        "endpoint": f"/t/{slug}",
+        "id": f"{found.tenant_id}:{found.slug}",
+        "endpoint": f"/t/{found.slug}",
         **{name: about[name] for name in ("owner", "directory", "priceUsd")},
-        **sums_of(sums),
+        **sums_of(found.sums),
         "uniqueCallers": None,
-        "trend": about.get("trend", ()) if trend is None else trend,
+        "trend": about.get("trend", ()),
     }
 
 

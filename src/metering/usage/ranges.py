@@ -21,7 +21,7 @@ from metering.totals import ApiId
 from metering.usage.days import ALL_APIS, Detail, detail_of, detail_of_all, sums_of
 from metering.usage.tables import UsageTables
 
-Interval: TypeAlias = Literal["hour", "day", "month", "all"]
+Interval: TypeAlias = Literal["hour", "hours", "day", "month", "all"]
 Grouping: TypeAlias = Literal["api", "tenant", "status", "method", "outcome", "caller"]
 
 ROWS_MAX = 20_000
@@ -47,8 +47,9 @@ class UsageRange(NamedTuple):
     """Which usage is wanted.
 
     Attributes:
-        interval: The width of a bucket; `all` is one bucket for the whole range.
-        first: The first clock hour since 1970 UTC if the interval is `hour`, else the first day.
+        interval: The width of a bucket. `hours` is one bucket for a range of clock hours, `all`
+            one for a range of days.
+        first: The first clock hour since 1970 UTC if the range is of hours, else the first day.
         end: The hour or day after the last.
         tenants: Only APIs of these tenants, by id; None for all.
         slug: Only APIs with this slug.
@@ -63,9 +64,14 @@ class UsageRange(NamedTuple):
     group_by: Grouping | None = None
 
     @property
+    def is_of_hours(self) -> bool:
+        """Whether the range is one of clock hours, not of days."""
+        return self.interval in {"hour", "hours"}
+
+    @property
     def days(self) -> range:
         """The UTC days of the range."""
-        if self.interval == "hour":
+        if self.is_of_hours:
             return range(self.first // HOURS_PER_DAY, -(-self.end // HOURS_PER_DAY))
         return range(self.first, self.end)
 
@@ -169,7 +175,7 @@ class UsageReader:
         self._count_dropped()
         if wanted.group_by == "caller":
             return
-        if wanted.interval == "hour" or wanted.group_by in _KINDS:
+        if wanted.is_of_hours or wanted.group_by in _KINDS:
             for day, api_id, detail in self.details():
                 self._add_detail(day, api_id, detail)
         elif wanted.group_by in {"api", "tenant"} and wanted.interval != "day":
@@ -259,10 +265,10 @@ class UsageReader:
 
     def _add_detail(self, day: int, api_id: ApiId, detail: Detail) -> None:
         wanted = self.wanted
-        if wanted.interval == "hour":
+        if wanted.is_of_hours:
             for hour, counts in detail.hours.items():
                 if wanted.first <= hour < wanted.end:
-                    self._row(hour, api_id).add(counts)
+                    self._row(hour if wanted.interval == "hour" else 0, api_id).add(counts)
             return
         for name, kind in detail.kinds.by(_KINDS[str(wanted.group_by)]).items():
             row = self._row(wanted.bucket(day), api_id, name)

@@ -47,11 +47,12 @@ def some_events(rng: random.Random, now_ms: int, count: int) -> Sequence[UsageEv
 
 def some_range(rng: random.Random, now_ms: int) -> UsageRange:
     interval: Interval = rng.choice(get_args(Interval))
-    width_ms = HOUR_MS if interval == "hour" else DAY_MS
+    is_of_hours = interval in ("hour", "hours")
+    width_ms = HOUR_MS if is_of_hours else DAY_MS
     end = now_ms // width_ms + 1 - rng.choice((0, 0, 1, 5))
     first = end - rng.choice((1, 2, 30, 100))
     groupings: tuple[Grouping | None, ...] = (None, None, "api", "tenant")
-    if interval != "hour":
+    if not is_of_hours:
         groupings = (*groupings, "status", "method", "outcome")
     tenants = rng.choice((None, None, [], ["tenant-0"], ["tenant-1", "tenant-2", "other"]))
     slug = rng.choice((None, None, "api-0", "api-1", "other"))
@@ -62,11 +63,11 @@ async def check(analytics: Analytics, events: Sequence[UsageEvent], wanted: Usag
     """Read a range; fail unless it equals the count of the events."""
     usage = await analytics.usage(wanted)
     expected = expected_rows(events, wanted)
-    width_ms = HOUR_MS if wanted.interval == "hour" else DAY_MS
+    width_ms = HOUR_MS if wanted.is_of_hours else DAY_MS
     shown = {}
     for row in usage.rows:
         at = row.start_ms // width_ms
-        bucket = {"month": month_of(at), "all": 0}.get(wanted.interval, at)
+        bucket = {"month": month_of(at), "all": 0, "hours": 0}.get(wanted.interval, at)
         shown[bucket, row.tenant_id, row.slug, row.group] = row
     assert len(shown) == len(usage.rows)
     has_latencies = wanted.group_by not in KINDS
@@ -83,7 +84,7 @@ async def check(analytics: Analytics, events: Sequence[UsageEvent], wanted: Usag
         if row.callers is None:
             is_several_days = wanted.interval in ("month", "all")
             by_api = wanted.group_by in ("api", "tenant")
-            assert wanted.interval == "hour" or not has_latencies or (is_several_days and by_api)
+            assert wanted.is_of_hours or not has_latencies or (is_several_days and by_api)
         else:
             assert row.callers == found.callers
     # A request that was refused without revenue is in no row, except by kind.
