@@ -138,7 +138,9 @@ function fill(row, api, view) {
 	const drawn = `${view.period} ${api.trend?.join()}`;
 	if (row.drawn !== drawn) {
 		row.drawn = drawn;
-		cells.trend.replaceChildren(sparkline(isCalled ? api.trend : null, view.period === "today" ? "hour" : "day", 96, 28));
+		cells.trend.replaceChildren(
+			sparkline(isCalled ? api.trend : null, view.period === "today" ? "hour" : "day", 96, 28),
+		);
 	}
 }
 
