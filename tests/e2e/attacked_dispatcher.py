@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.launch import Server
+from dev.launch.config import script_log
 
 from .caller import Caller
 from .marketplace import MIRROR_HOST, tenant
@@ -106,8 +107,14 @@ class AttackedDispatcher:
         return printed.partition("Ready on http")[2]
 
     def stored(self) -> bytes:
-        """Return all bytes of the local KV, databases and counters."""
-        return b"".join(file.read_bytes() for file in self.state.rglob("*") if file.is_file())
+        """Return all bytes of the local KV, databases and counters.
+
+        The local log of scripts is left out: it has what they throw themselves.
+        """
+        files = (file for file in self.state.rglob("*") if file.is_file())
+        return b"".join(
+            file.read_bytes() for file in files if file.parent != script_log(self.state).parent
+        )
 
 
 @contextmanager

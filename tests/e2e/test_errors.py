@@ -23,7 +23,7 @@ def assert_is_error(response: httpx.Response, status: int, code: str) -> None:
         ("/t/ghost/", 404, "worker_not_found"),
         ("/t/crafted/throw", 502, "tenant_worker_failure"),
         ("/__platform/analytics", 401, "unauthorized"),
-        ("/", 404, "not_found"),
+        ("/nothing", 404, "not_found"),
     ],
 )
 def test_all_errors_have_the_same_shape(

@@ -118,9 +118,12 @@ def load(script: Script) -> None:
             timer = threading.Timer(SECONDS_MAX[is_python], end)
             timer.start()
             assert workerd.stdout is not None
-            is_loaded = bool(workerd.stdout.readline())
-            timer.cancel()
-            workerd.kill()
+            try:
+                is_loaded = bool(workerd.stdout.readline())
+            finally:
+                # Also at Ctrl-C, so that the program can end at once.
+                timer.cancel()
+                workerd.kill()
         errors.seek(0)
         text = errors.read().decode(errors="replace")
     if is_late.is_set():

@@ -16,11 +16,11 @@ def test_an_unknown_slug_is_an_error(local: Local) -> None:
 
 
 def test_a_run_without_execute_changes_nothing(local: Local, tmp_path: Path) -> None:
-    (tmp_path / "kept.js").write_text(CODE)
-    local.done("publish", tmp_path / "kept.js", "--slug", "kept", "--execute")
-    document = local.done("unpublish", "kept", "--delete-script")
+    (tmp_path / "staying.js").write_text(CODE)
+    local.done("publish", tmp_path / "staying.js", "--slug", "staying", "--execute")
+    document = local.done("unpublish", "staying", "--delete-script")
     assert (document["executed"], document["script"]["deleted"]) == (False, True)
-    assert local.done("show", "kept")["problems"] == []
+    assert local.done("show", "staying")["problems"] == []
 
 
 def test_the_script_is_kept_by_default(local: Local, tmp_path: Path) -> None:

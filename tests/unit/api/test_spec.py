@@ -120,7 +120,11 @@ PARAMETERS = [
 def _fits(parameter: Parameter, text: str) -> bool:
     """Return whether a text fits a parameter's schema, as a client would check it."""
     checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-    validator = jsonschema.Draft202012Validator(parameter.schema, format_checker=checker)
+    schema = dict(parameter.schema)
+    if "pattern" in schema:
+        # In JSON Schema, $ is the end of the text; in Python also the place before a newline.
+        schema["pattern"] = schema["pattern"].replace("$", r"\Z")
+    validator = jsonschema.Draft202012Validator(schema, format_checker=checker)
     if parameter.schema["type"] == "integer":
         return re.fullmatch("[0-9]+", text) is not None and bool(validator.is_valid(int(text)))
     return bool(validator.is_valid(text))

@@ -12,7 +12,7 @@ from analytics import WINDOWS
 from core import constants
 from core.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from metering.events import Api, UsageEvent
-from tests.support.builders import WEATHER, event
+from tests.support.builders import MAPS, WEATHER, event
 from tests.support.fakes import NOON_MS, FakeClock
 from tests.support.snapshot_builders import Deployment, counted, run
 
@@ -105,6 +105,19 @@ def test_a_late_event_in_the_busiest_hour_of_a_folded_day_is_added_to_that_hour(
         await deployment.append([event(NOON_MS)] * 2)
         found = await deployment.isolate().check("overall")
         assert found["allApis"][0]["maxHourShare"] == 5 / 8
+
+    run(scene())
+
+
+def test_late_events_are_not_added_to_the_part_that_was_folded_between_two_reads() -> None:
+    async def scene() -> None:
+        deployment = Deployment()
+        await deployment.append([event(NOON_MS), event(NOON_MS, MAPS)])
+        isolate = deployment.isolate()
+        await isolate.check("overall")
+        await deployment.advance(DAY_MS)
+        await deployment.append([event(NOON_MS)])
+        await isolate.check("overall")
 
     run(scene())
 
