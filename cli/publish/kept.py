@@ -2,7 +2,7 @@
 
 Some fields of a record are not the user's: the command derives them from the script, such as the
 routes of an OpenAPI document. The publication document says which, so that they are derived again,
-and everything else is kept, whoever wrote it.
+and everything else is kept, also what other programs wrote.
 """
 
 import hashlib

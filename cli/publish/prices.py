@@ -61,7 +61,7 @@ def price_changes(record: Mapping[str, Any], tenant: Tenant) -> list[PriceChange
     try:
         before = prices(parse_tenant(dict(record), "record"))
     except RecordRefused:
-        # Until now it could not be called, so nobody has paid another price.
+        # Until now it could not be called, so no other price was ever paid.
         return []
     after = prices(tenant)
     return [

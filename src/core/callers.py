@@ -40,8 +40,8 @@ _SIGNING_SCHEMES = (
 _ANONYMOUS_SCHEMES = (
     "hoba kerberos negotiate ntlm payment privatetoken scram-sha-1 scram-sha-256 wsse"
 )
-"""Schemes whose credentials are new in each request or connection and name nobody, or, in WSSE,
-are the same for everybody."""
+"""Schemes whose credentials are new in each request or connection and name no caller, or, in
+WSSE, are the same for all."""
 
 _SIGNATURE_NAMES = "hmac oauthsignature qsignature sig sign signature"
 """Parameters of schemes that sign each request, here and below without `-` and `_`."""

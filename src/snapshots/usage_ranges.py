@@ -18,6 +18,7 @@ from core.ports import Clock, Json, UsageShards
 from metering.sketches.periods import Counts
 from metering.sketches.sets import CallerSet
 from metering.usage.callers import CALLERS_MAX, CallerCalls
+from metering.usage.days import add_sums
 from metering.usage.ranges import FoundRow, RowKey, UsageRange, decode_rows
 
 
@@ -147,17 +148,12 @@ def _rows(wanted: UsageRange, found: Iterable[Mapping[str, Json]]) -> Sequence[U
         UsageRow(
             starts[key.bucket],
             *key[1:],
-            own[0].sums if len(own) == 1 else _added(own),
+            own[0].sums if len(own) == 1 else add_sums(row.sums for row in own),
             sum(row.requests for row in own),
             None if wanted.is_of_hours else _callers(own),
         )
         for key, own in sorted(by_key.items())
     ]
-
-
-def _added(rows: Sequence[FoundRow]) -> Counts:
-    """Add up rows of several shards."""
-    return Counts(*map(sum, zip(*(row.sums for row in rows), strict=True)))
 
 
 def _caller_rows(wanted: UsageRange, found: Iterable[Mapping[str, Json]]) -> Sequence[UsageRow]:

@@ -59,7 +59,7 @@ USAGE = (
     _READER(
         "usage of several shards is that of the first",
         function="_rows",
-        old="own[0].sums if len(own) == 1 else _added(own)",
+        old="own[0].sums if len(own) == 1 else add_sums(row.sums for row in own)",
         new="own[0].sums",
     ),
     _READER(

@@ -15,6 +15,7 @@ from core.calendar import DAY_MS, HOUR_MS, HOURS_PER_DAY, timestamp
 from core.ports import Json
 from metering.sketches.periods import Counts
 from metering.totals import DEFAULT_DIRECTORY
+from metering.usage.days import add_sums
 from metering.usage.ranges import Interval, UsageRange
 from snapshots.ranking import UNKNOWN_OWNER, shown_revenue
 from snapshots.usage_ranges import Usage, UsageRow
@@ -105,11 +106,6 @@ def sums_of(sums: Counts) -> Mapping[str, Json]:
         **shown_revenue(sums.revenue_micros),
         "latencyMs": round(sums.latency_ms / sums.latencies, 2) if sums.latencies else 0,
     }
-
-
-def added(parts: Iterable[Counts]) -> Counts:
-    """Return the sum of counts."""
-    return Counts(*map(sum, zip(Counts(), *parts, strict=True)))
 
 
 def freshness_of(usage: Usage, now_ms: int) -> Mapping[str, Json]:
@@ -234,4 +230,4 @@ async def previous_sums(
         is_last = row.start_ms // HOUR_MS == last
         share = (end_ms - last * HOUR_MS) / HOUR_MS if is_last else 1
         found.append(Counts(*(round(share * value) for value in row.sums)))
-    return added(found)
+    return add_sums(found)

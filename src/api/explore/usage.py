@@ -15,7 +15,6 @@ from api.event_pages import newest_settlements
 from api.explore.ranges import (
     LAST_HOURS,
     RANGE_DAYS,
-    added,
     freshness_of,
     point_of,
     previous_sums,
@@ -44,6 +43,7 @@ from core.responses import (
     text_response,
 )
 from metering.settlements import SettlementEvent
+from metering.usage.days import add_sums
 from metering.usage.ranges import UsageRange
 from snapshots.serialization import json_text
 from tenants.directory import TenantDirectory
@@ -131,7 +131,7 @@ class ExploreUsage:
             "source": "self",
             "range": {"name": name, "startAt": timestamp(start_ms), "endAt": timestamp(now_ms)},
             "interval": "hour" if hours else "day",
-            "totals": sums_of(added(row.sums for row in rows)),
+            "totals": sums_of(add_sums(row.sums for row in rows)),
             "previous": sums_of(before) if before.calls or before.revenue_micros else None,
             "series": [point_of(row) for row in rows],
             "days": [point_of(row) for row in days.rows],

@@ -1,4 +1,4 @@
-"""Finds the money of an old event, in whatever unit, and what may be money that nobody reads.
+"""Finds the money of an old event, in whatever unit, and what may be money that is not read.
 
 An amount that is not understood is never taken for 0: it is a reason to reject the event.
 """

@@ -1,4 +1,4 @@
-"""The public use of one API: sums that agree with the windows, and nobody's identity."""
+"""The public use of one API: sums that agree with the windows, without identities."""
 
 from __future__ import annotations
 
